@@ -1,0 +1,96 @@
+# The layer table. A room is a folder of src/, a CMake target and a namespace. It may use the rooms its row names, and
+# nothing else: not another room's headers (checked against every #include below) and not another room's libraries.
+# Rows stand from the ground floor up; a row may only name rows above it in this file. There is no exception list.
+#
+#                 floor  room        may use                                              third-party libraries
+set(LATCHKEY_LAYERS
+  "0|base|                                                        |latchkey_boost_headers Boost::json fmt::fmt"
+  "1|crypto|base                                                  |PkgConfig::SODIUM OpenSSL::Crypto"
+  "1|net|base                                                     |latchkey_boost_headers Boost::url OpenSSL::SSL CURL::libcurl"
+  "2|oauth|base crypto                                            |Boost::url"
+  "2|wire|base                                                    |"
+  "2|vault|base crypto                                            |"
+  "3|catalog|base oauth                                           |"
+  "3|store|base crypto                                            |SQLite::SQLite3"
+  "4|people|base crypto vault store                               |PkgConfig::UTF8PROC"
+  "5|grants|base crypto net oauth vault catalog store people      |"
+  "6|connectors|base net oauth catalog grants                     |"
+  "7|delivery|base crypto net wire vault store people grants connectors|"
+  "8|doors|base net wire store people grants delivery             |"
+  "8|console|base crypto net oauth vault catalog store people grants delivery|"
+  "8|relay|base crypto net oauth catalog store                    |"
+  "8|sandbox|base crypto net oauth                                |"
+  "9|app|base crypto net oauth wire vault catalog store people grants connectors delivery doors console relay sandbox|CLI11::CLI11 tomlplusplus::tomlplusplus"
+)
+
+function(_latchkey_row room out_rooms out_libraries)
+  foreach(row IN LISTS LATCHKEY_LAYERS)
+    if(row MATCHES "^([0-9])\\|${room}\\|([^|]*)\\|(.*)$")
+      set(rooms "${CMAKE_MATCH_2}")
+      set(libraries "${CMAKE_MATCH_3}")
+      separate_arguments(rooms)
+      separate_arguments(libraries)
+      set(${out_rooms} "${rooms}" PARENT_SCOPE)
+      set(${out_libraries} "${libraries}" PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+  message(FATAL_ERROR "The room '${room}' has no row in cmake/LatchkeyRooms.cmake")
+endfunction()
+
+# Refuses an #include "ROOM/..." of a room that the row does not name. Tests may also include what their room may not
+# (a test of people may build a SQLite store), never anything from a floor above: the link refuses that.
+function(_latchkey_check_includes room rooms sources)
+  foreach(source IN LISTS sources)
+    file(STRINGS "${source}" includes REGEX "^#include \"[a-z0-9_]+/")
+    foreach(line IN LISTS includes)
+      string(REGEX REPLACE "^#include \"([a-z0-9_]+)/.*" "\\1" used "${line}")
+      if(NOT used STREQUAL room AND NOT used IN_LIST rooms)
+        message(FATAL_ERROR "${source}: ${line}\nThe room '${room}' may use only: ${rooms} (cmake/LatchkeyRooms.cmake)")
+      endif()
+    endforeach()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${source}")
+  endforeach()
+endfunction()
+
+# latchkey_room(NAME [LIBRARIES extra...]): builds every .cpp of this folder (and its sub-folders) except tests into
+# the static library latchkey_NAME, and every *_test.cpp into the test program NAME_tests.
+function(latchkey_room room)
+  _latchkey_row(${room} rooms libraries)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp" "${CMAKE_CURRENT_SOURCE_DIR}/*.h")
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test(ing)?\\.(cpp|h)$")
+  list(FILTER sources EXCLUDE REGEX "_test(ing)?\\.(cpp|h)$|/main\\.cpp$")
+  _latchkey_check_includes(${room} "${rooms}" "${sources}")
+  add_library(latchkey_${room} STATIC ${sources})
+  set_target_properties(latchkey_${room} PROPERTIES LINKER_LANGUAGE CXX)
+  target_include_directories(latchkey_${room} PUBLIC "${CMAKE_SOURCE_DIR}/src" "${CMAKE_BINARY_DIR}/generated")
+  set(lower "")
+  foreach(used IN LISTS rooms)
+    if(TARGET latchkey_${used})
+      list(APPEND lower latchkey_${used})
+    endif()
+  endforeach()
+  target_link_libraries(latchkey_${room} PUBLIC ${lower} fmt::fmt PRIVATE ${libraries})
+  if(room STREQUAL "base")
+    target_link_libraries(latchkey_base PUBLIC latchkey_boost_headers Boost::json)
+  endif()
+  set(programs ${tests})
+  list(FILTER programs INCLUDE REGEX "\\.cpp$")
+  if(LATCHKEY_TESTS AND programs AND NOT LATCHKEY_FUZZ)
+    add_executable(${room}_tests ${tests})
+    target_link_libraries(${room}_tests PRIVATE latchkey_${room} ${libraries} GTest::gmock GTest::gtest_main)
+    set_property(GLOBAL APPEND PROPERTY LATCHKEY_TEST_PROGRAMS ${room}_tests)
+  endif()
+endfunction()
+
+# The tests of all rooms, one name a line, for scripts/test.
+function(latchkey_list_test_programs)
+  get_property(programs GLOBAL PROPERTY LATCHKEY_TEST_PROGRAMS)
+  add_custom_target(tests DEPENDS ${programs})
+  set(lines "")
+  foreach(program IN LISTS programs)
+    string(APPEND lines "$<TARGET_FILE:${program}>\n")
+  endforeach()
+  file(GENERATE OUTPUT "${CMAKE_BINARY_DIR}/test-programs.txt" CONTENT "${lines}")
+endfunction()
