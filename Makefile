@@ -1,0 +1,66 @@
+# One obvious command per chore. `make` or `make help` lists them.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR JOBS
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run web build test install uninstall bench fuzz sanitize asan tsan format lint clean
+
+help: ## list the chores
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  JOBS=N limits the compiler processes; PREFIX and DESTDIR steer install; PURGE=1 lets uninstall delete data."
+
+setup: ## install what is missing on Debian 12 (root or sudo)
+	@scripts/setup
+
+run: build ## build, then start the server with the sandbox on http://localhost:8480
+	@scripts/run
+
+build: setup web ## build the release binary, build/release/latchkey
+	@scripts/build release latchkey
+
+web: setup
+	@scripts/web
+
+test: ## build and run every test; ends with "N passed, N failed"
+	@scripts/setup --tests
+	@scripts/web
+	@scripts/test
+
+install: ## put binary, user, data folder, configuration and systemd unit in place
+	@test -x build/release/latchkey || $(MAKE) --no-print-directory build
+	@scripts/install
+
+uninstall: ## remove them; data and a changed configuration stay unless PURGE=1
+	@scripts/uninstall
+
+bench: ## measure against nginx in the same run (docs/performance.md)
+	@scripts/setup --bench
+	@scripts/web
+	@scripts/bench
+
+fuzz: setup ## run every fuzz target for FUZZ_SECONDS (default 60) each
+	@scripts/fuzz
+
+sanitize: asan tsan ## run the tests under both sanitizer builds
+
+asan: ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@scripts/setup --tests
+	@scripts/web
+	@scripts/test --preset asan
+
+tsan: ## run the tests under ThreadSanitizer
+	@scripts/setup --tests
+	@scripts/web
+	@scripts/test --preset tsan
+
+format: setup ## format the C++ sources
+	@scripts/format
+
+lint: setup ## check formatting, then clang-tidy
+	@scripts/lint
+
+clean: ## remove build/ and the console's build (keeps .tools/ and .latchkey/)
+	rm -rf build web/dist
