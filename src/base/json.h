@@ -1,0 +1,40 @@
+// JSON behind one name (Boost.JSON), and one bounded way to read foreign text.
+#pragma once
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace latchkey::base {
+
+using Json = boost::json::value;
+using JsonObject = boost::json::object;
+using JsonArray = boost::json::array;
+
+struct JsonLimits {
+  std::size_t size_bytes_max = 1 << 20;
+  std::size_t depth_max = 32;
+};
+
+// RFC 8259 exactly, UTF-8 checked, no duplicate handling beyond "the last one wins".
+// Errors: invalid/`malformed_json` with the reason in `detail` (never the content).
+[[nodiscard]] Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
+
+// Members of foreign objects: nullptr where absent or of another type.
+[[nodiscard]] const boost::json::string* find_string(const JsonObject& object, std::string_view key);
+[[nodiscard]] std::string string_or(const JsonObject& object, std::string_view key, std::string_view otherwise = {});
+[[nodiscard]] const JsonObject* find_object(const JsonObject& object, std::string_view key);
+[[nodiscard]] const JsonArray* find_array(const JsonObject& object, std::string_view key);
+
+}  // namespace latchkey::base
+
+namespace latchkey {
+using base::Json;
+using base::JsonArray;
+using base::JsonObject;
+using base::parse_json;
+}  // namespace latchkey
