@@ -1,0 +1,250 @@
+// Runs every test program of a build, every node test file and the console's own tests, two at a time, and counts each
+// case. Exit status 0 only when nothing failed. The last line is the plain summary.
+//
+//   --preset NAME   the build to test: build/NAME (default release)
+//   --only REGEX    only suites whose name matches
+//   --list          names of the suites
+//
+// Environment: LATCHKEY_TEST_SLOTS (suites at a time, default 2), LATCHKEY_TEST_TIMEOUT (seconds for one case, 120).
+// Files named *.alone.test.mjs measure time: they run at the end, one by one.
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const { values: options } = parseArgs({
+  options: { preset: { type: 'string', default: 'release' }, only: { type: 'string' }, list: { type: 'boolean' } },
+});
+const build = path.join(root, 'build', options.preset);
+const artefacts = path.join(root, 'build', 'artefacts', 'tests', options.preset);
+const sanitized = options.preset !== 'release';
+const caseTimeout = Number(process.env.LATCHKEY_TEST_TIMEOUT ?? 120) * (sanitized ? 4 : 1);
+const slots = Number(process.env.LATCHKEY_TEST_SLOTS ?? 2);
+
+/** Runs a program to its end; stdout goes to onLine line by line. A silent period longer than `quiet` seconds kills it. */
+function execute(command, args, { quiet, onLine = () => {}, env = {}, cwd = root }) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    let output = '';
+    let rest = '';
+    let hung = false;
+    let timer;
+    const arm = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        hung = true;
+        try {
+          process.kill(-child.pid, 'SIGKILL');
+        } catch {
+          child.kill('SIGKILL');
+        }
+      }, quiet * 1000);
+    };
+    const take = (chunk) => {
+      output = (output + chunk).slice(-400_000);
+      rest += chunk;
+      const lines = rest.split('\n');
+      rest = lines.pop();
+      for (const line of lines) onLine(line, arm);
+    };
+    arm();
+    child.stdout.setEncoding('utf8').on('data', take);
+    child.stderr.setEncoding('utf8').on('data', (chunk) => { output = (output + chunk).slice(-400_000); });
+    child.on('error', (error) => { output += `${error.message}\n`; });
+    child.on('close', (status, signal) => {
+      clearTimeout(timer);
+      if (rest) onLine(rest, () => {});
+      resolve({ status, signal, hung, output });
+    });
+  });
+}
+
+/** One GoogleTest program. A crash or a hang fails the case it struck, and the remaining cases run in a new process. */
+async function runGoogleTest(program) {
+  const result = { passed: 0, failed: [], skipped: 0, output: '' };
+  const listed = await execute(program, ['--gtest_list_tests'], { quiet: 60 });
+  const remaining = new Set();
+  let suite = '';
+  for (const line of listed.output.split('\n')) {
+    if (/^\S+\.(\s|$)/.test(line)) suite = line.split(/\s/)[0];
+    else if (/^ {2}\S/.test(line)) remaining.add(suite + line.trim().split(/\s/)[0]);
+  }
+  if (remaining.size === 0) result.failed.push(`${path.basename(program)} lists no tests`);
+  const report = path.join(artefacts, `${path.basename(program)}.json`);
+  const flags = path.join(artefacts, `${path.basename(program)}.flags`);
+  while (remaining.size > 0) {
+    writeFileSync(flags, `--gtest_filter=${[...remaining].join(':')}\n`);
+    rmSync(report, { force: true });
+    let running = '';
+    const done = new Map();
+    const run = await execute(program, [`--gtest_flagfile=${flags}`, `--gtest_output=json:${report}`], {
+      quiet: caseTimeout,
+      onLine: (line, arm) => {
+        const event = /\[ (RUN     |      OK|  FAILED|  SKIPPED) \] (\S+)/.exec(line.replace('[  SKIPPED ]', '[   SKIPPED ]'));
+        if (!event) return;
+        if (event[1].trim() === 'RUN') {
+          running = event[2];
+          arm();
+        } else if (event[2] === running) {
+          done.set(running, event[1].trim());
+          running = '';
+        }
+      },
+    });
+    result.output += run.output;
+    if (existsSync(report)) {
+      done.clear();
+      running = '';
+      for (const group of JSON.parse(readFileSync(report, 'utf8')).testsuites) {
+        for (const test of group.testsuite) {
+          const skipped = test.result === 'SKIPPED' || test.status === 'NOTRUN';
+          done.set(`${group.name}.${test.name}`, test.failures?.length ? 'FAILED' : skipped ? 'SKIPPED' : 'OK');
+        }
+      }
+      if (run.status !== 0 && ![...done.values()].includes('FAILED')) {
+        result.failed.push(`${path.basename(program)}: every case passed, but it ended with ${run.signal ?? `status ${run.status}`}`);
+      }
+      remaining.clear();
+    }
+    for (const [name, state] of done) {
+      if (state === 'OK') result.passed++;
+      else if (state === 'SKIPPED') result.skipped++;
+      else result.failed.push(name);
+      remaining.delete(name);
+    }
+    if (running) {
+      result.failed.push(`${running} (${run.hung ? `no end after ${caseTimeout} s` : `crashed: ${run.signal ?? `status ${run.status}`}`})`);
+      remaining.delete(running);
+    } else if (done.size === 0 && remaining.size > 0) {
+      result.failed.push(`${path.basename(program)} ran nothing: ${run.signal ?? `status ${run.status}`}`);
+      remaining.clear();
+    }
+  }
+  return result;
+}
+
+async function runNodeTest(file) {
+  const result = { passed: 0, failed: [], skipped: 0, output: '' };
+  const reporter = path.join(root, 'scripts', 'node_test_reporter.mjs');
+  const run = await execute('node', ['--test', `--test-timeout=${caseTimeout * 5000}`, `--test-reporter=${reporter}`, file], {
+    quiet: caseTimeout * 5,
+    cwd: path.join(root, 'tests'),
+    env: { LATCHKEY_BIN: process.env.LATCHKEY_BIN ?? path.join(build, 'latchkey'), LATCHKEY_SANITIZED: sanitized ? '1' : '' },
+    onLine: (line) => {
+      if (!line.startsWith('#case ')) return;
+      const test = JSON.parse(line.slice(6));
+      if (test.state === 'passed') result.passed++;
+      else if (test.state === 'skipped') result.skipped++;
+      else result.failed.push(test.name);
+    },
+  });
+  result.output = run.output.replace(/^#case .*\n/gm, '');
+  if (run.hung) result.failed.push(`${path.basename(file)} was silent for too long and was killed`);
+  else if (result.passed + result.skipped + result.failed.length === 0) result.failed.push(`${path.basename(file)} ran no tests`);
+  else if (run.status !== 0 && result.failed.length === 0) result.failed.push(`${path.basename(file)} ended with ${run.signal ?? run.status}`);
+  return result;
+}
+
+async function runVitest() {
+  const result = { passed: 0, failed: [], skipped: 0, output: '' };
+  const report = path.join(artefacts, 'vitest.json');
+  rmSync(report, { force: true });
+  const run = await execute('npx', ['--no-install', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+    quiet: 300,
+    cwd: path.join(root, 'web'),
+  });
+  result.output = run.output;
+  if (!existsSync(report)) {
+    result.failed.push(`vitest wrote no report (${run.signal ?? `status ${run.status}`})`);
+    return result;
+  }
+  for (const file of JSON.parse(readFileSync(report, 'utf8')).testResults) {
+    if (file.assertionResults.length === 0) result.failed.push(`${file.name}: ${file.message}`);
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') result.passed++;
+      else if (test.status === 'failed') result.failed.push(test.fullName);
+      else result.skipped++;
+    }
+  }
+  if (run.status !== 0 && result.failed.length === 0) result.failed.push(`vitest ended with status ${run.status}`);
+  return result;
+}
+
+/** One case: the console's sources pass their type check. */
+async function runWebCheck() {
+  const run = await execute('npm', ['run', '--silent', 'check'], { quiet: 300, cwd: path.join(root, 'web') });
+  return { passed: run.status === 0 ? 1 : 0, failed: run.status === 0 ? [] : ['type check of web/'], skipped: 0, output: run.output };
+}
+
+function collectSuites() {
+  const suites = [];
+  for (const folder of ['browser', 'conformance', 'process', 'support']) {
+    const where = path.join(root, 'tests', folder);
+    if (!existsSync(where)) continue;
+    for (const name of readdirSync(where).sort()) {
+      if (!name.endsWith('.test.mjs')) continue;
+      const file = path.join(where, name);
+      suites.push({ name: `${folder}/${name.replace(/\.test\.mjs$/, '')}`, alone: name.endsWith('.alone.test.mjs'), run: () => runNodeTest(file) });
+    }
+  }
+  const programs = path.join(build, 'test-programs.txt');
+  if (existsSync(programs)) {
+    for (const program of readFileSync(programs, 'utf8').split('\n').filter(Boolean)) {
+      suites.push({ name: path.basename(program), run: () => runGoogleTest(program) });
+    }
+  }
+  const webPackage = path.join(root, 'web', 'package.json');
+  if (existsSync(webPackage) && !sanitized) {
+    const web = JSON.parse(readFileSync(webPackage, 'utf8'));
+    if (web.devDependencies?.vitest ?? web.dependencies?.vitest) suites.push({ name: 'web/unit', run: runVitest });
+    if (web.scripts?.check) suites.push({ name: 'web/check', run: runWebCheck });
+  }
+  return suites.filter((suite) => !options.only || new RegExp(options.only).test(suite.name));
+}
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
+
+async function runSuite(suite) {
+  const started = performance.now();
+  let result;
+  try {
+    result = await suite.run();
+  } catch (error) {
+    result = { passed: 0, failed: [`${suite.name} could not run: ${error.message}`], skipped: 0, output: String(error.stack) };
+  }
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  writeFileSync(path.join(artefacts, `${suite.name.replaceAll('/', '-')}.log`), result.output);
+  total.passed += result.passed;
+  total.failed += result.failed.length;
+  total.skipped += result.skipped;
+  const skipped = result.skipped ? `, ${result.skipped} skipped` : '';
+  console.log(`${result.failed.length ? 'FAIL' : 'ok  '} ${suite.name}: ${result.passed} passed, ${result.failed.length} failed${skipped} (${seconds} s)`);
+  if (result.failed.length) {
+    failures.push(...result.failed.map((name) => `${suite.name}: ${name}`));
+    console.log(result.output.split('\n').slice(-120).map((line) => `    ${line}`).join('\n'));
+  }
+}
+
+const suites = collectSuites();
+if (options.list) {
+  for (const suite of suites) console.log(suite.name);
+  process.exit(0);
+}
+mkdirSync(artefacts, { recursive: true });
+const queue = suites.filter((suite) => !suite.alone);
+await Promise.all(Array.from({ length: slots }, async () => {
+  for (let suite = queue.shift(); suite; suite = queue.shift()) await runSuite(suite);
+}));
+for (const suite of suites.filter((each) => each.alone)) await runSuite(suite);
+
+if (failures.length) console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}\n`);
+if (total.passed + total.failed === 0) {
+  console.log('No test ran.');
+  total.failed = 1;
+}
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`);
+process.exitCode = total.failed ? 1 : 0;
