@@ -1,0 +1,239 @@
+// What Latchkey keeps: plain values, one struct a table. Octet fields named *_sealed or *_wrapped are ciphertext of the
+// vault (src/vault/FORMAT.md); the store never sees inside. `mac` fields are made and checked by the room that owns the
+// record and cover every plaintext field that decides where a secret or a document goes (RULES K3).
+//
+// Every record that changes carries `version`: 1 when inserted, plus one at every update. An update names the version it
+// was made from; another version in the store is a conflict (read again, decide again).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/id.h"
+
+namespace latchkey::store {
+
+using Version = std::int64_t;
+using GenerationNumber = std::int64_t;  // 0: no token yet; counts up by one at every successful exchange or refresh
+
+struct Group {
+  GroupId id;
+  std::string name;  // unique, case-folded by the caller in name_key
+  std::string name_key;
+  WallTime created_at;
+  Version version = 1;
+  friend bool operator==(const Group&, const Group&) = default;
+};
+
+enum class Role : std::uint8_t { regular = 0, administrator = 1 };
+
+// Bits of User::uses (RULES T2).
+enum Use : std::uint32_t { kUseDeliver = 1, kUseList = 2, kUseSend = 4, kUseToken = 8 };
+
+struct User {
+  UserId id;
+  GroupId group;
+  std::string username;      // as typed, NFC
+  std::string username_key;  // NFC and case-folded: unique on the whole server
+  std::string name;
+  std::string email;
+  Role role = Role::regular;
+  bool enabled = true;
+  std::uint32_t uses = kUseDeliver | kUseList | kUseSend;
+  std::vector<std::string> allowed_sources;  // CIDR texts; empty: from anywhere
+  std::int64_t auth_epoch = 1;  // plus one at every PIN or password change, enable, disable (RULES K8)
+  Bytes password_sealed;        // Argon2id verifier of the console password, sealed; empty: cannot sign in
+  Bytes public_key;             // 32 octets, or empty: no PIN yet
+  Bytes private_key_wrapped;    // opens with PIN and master key only
+  WallTime pin_set_at{};
+  WallTime created_at;
+  WallTime last_used_at{};      // zero: never; written at most once a minute
+  Bytes mac;
+  Version version = 1;
+  friend bool operator==(const User&, const User&) = default;
+};
+
+struct AppSecret {
+  Bytes sealed;                       // empty: slot unused
+  std::optional<WallTime> expires_at; // as the operator entered it
+  WallTime set_at{};
+  friend bool operator==(const AppSecret&, const AppSecret&) = default;
+};
+
+struct App {
+  std::string id;        // a provider's id, or a name of one's own
+  std::string provider;
+  std::string client_id;
+  std::string token_origin;  // issuer or token endpoint origin its secret goes to, and nowhere else (RULES K6)
+  std::string params_json = "{}";
+  AppSecret secrets[2];      // newest first
+  bool paused = false;       // the provider refuses the app's credentials: nobody's grant is dead (R21)
+  std::string pause_reason;
+  WallTime created_at;
+  Bytes mac;
+  Version version = 1;
+  friend bool operator==(const App&, const App&) = default;
+};
+
+// The states of DESIGN section 6, by the same names in API and CLI.
+enum class GrantState : std::uint8_t {
+  active = 0, unreachable = 1, uncertain = 2, paused = 3, needs_authorization = 4, held = 5, disabled = 6, revoked = 7,
+};
+[[nodiscard]] std::string_view name_of(GrantState state);
+[[nodiscard]] std::optional<GrantState> parse_grant_state(std::string_view name);
+
+struct Grant {
+  GrantId id;
+  UserId user;
+  std::string type;        // unique per user
+  std::string app;         // for life (RULES F8)
+  std::string params_json = "{}";
+  std::string account_id;  // at the provider; (app, account_id) is unique while not empty
+  std::string account_name;
+  std::string scopes;          // granted, space separated
+  std::string missing_scopes;  // asked for but not granted
+  std::string extras_json = "{}";  // what the token reply brought beside tokens (instance URL, tenant)
+  Bytes public_key;            // of the grant's own pair (RULES K2)
+  GrantState state = GrantState::active;
+  std::string why;             // in words
+  GenerationNumber generation = 0;
+  WallTime issued_at{};
+  std::optional<WallTime> access_expires_at;
+  WallTime last_refreshed_at{};
+  WallTime last_used_at{};
+  std::optional<WallTime> due_at;  // next refresh or retry; nullopt: nothing to do until somebody acts
+  std::int32_t failures = 0;       // attempts in a row without a reply that settles
+  bool dead_seen = false;          // one definite refusal seen; final only when seen again after re-reading
+  NodeId lease_owner;              // none: free
+  WallTime lease_until{};          // by the store's clock
+  std::int64_t fence = 0;          // plus one at every claim
+  WallTime created_at;
+  Bytes mac;
+  Version version = 1;
+  friend bool operator==(const Grant&, const Grant&) = default;
+};
+
+// A token set. `current` is the one in use; `previous` is kept until `current` has worked once; a `candidate` is a reply
+// that arrived while another had been applied (RULES F2).
+enum class GenerationState : std::uint8_t { current = 0, previous = 1, candidate = 2 };
+
+struct Generation {
+  GrantId grant;
+  GenerationNumber number = 0;
+  GenerationState state = GenerationState::current;
+  IntentId intent;         // whose reply it was
+  Bytes refresh_sealed;    // under the master key; empty: the provider gave none
+  Bytes access_sealed;     // to the grant's public key; empty: the reply lacked it (R12)
+  std::optional<WallTime> access_expires_at;
+  WallTime issued_at;
+  std::optional<WallTime> proven_at;  // the refresh token or access token has worked
+  friend bool operator==(const Generation&, const Generation&) = default;
+};
+
+// Who else than the PIN's owner opens a grant: the grant's private half sealed to each holder's public key.
+enum class HolderKind : std::uint8_t { user = 0, connector = 1, device = 2, delivery = 3 };
+
+struct Wrap {
+  GrantId grant;
+  HolderKind holder_kind = HolderKind::user;
+  Bytes holder;            // 16 octets of the holder's id
+  Bytes private_key_sealed;
+  WallTime created_at;
+  friend bool operator==(const Wrap&, const Wrap&) = default;
+};
+
+// One exchange with a provider (RULES F3): unique per (grant, generation); only its inserter may POST, and each further
+// attempt, where the replay policy allows one, is an update of the same record.
+enum class IntentState : std::uint8_t { open = 0, ambiguous = 1, applied = 2, refused = 3, not_sent = 4 };
+
+struct Intent {
+  IntentId id;
+  GrantId grant;
+  GenerationNumber generation = 0;  // the generation being spent (0: the first code exchange)
+  NodeId node;
+  std::int64_t fence = 0;
+  IntentState state = IntentState::open;
+  std::int32_t attempts = 1;        // POSTs begun
+  WallTime opened_at;
+  WallTime settled_at{};
+  std::string outcome;              // in words
+  Version version = 1;
+  friend bool operator==(const Intent&, const Intent&) = default;
+};
+
+enum class AuthorizationState : std::uint8_t {
+  pending = 0, completed = 1, failed = 2, cancelled = 3, expired = 4, held = 5, needs_confirmation = 6,
+};
+[[nodiscard]] std::string_view name_of(AuthorizationState state);
+
+// A half-done attempt: everything it needs lives here and expires with it (RULES A3). `record_sealed` is the owner
+// room's own JSON (keys, verifier, nonce, what to create), sealed under the master key.
+struct Authorization {
+  AuthorizationId id;
+  AuthorizationState state = AuthorizationState::pending;
+  Bytes ticket_hash;   // of the one-time start ticket; empty: used
+  Bytes state_hash;    // of OAuth `state`; empty until started, and again once used
+  std::string username_key;  // reserved while pending, so that two dialogs cannot make the same user
+  UserId created_by;         // none: the CLI
+  Bytes record_sealed;
+  std::string result_json;   // for the dialog: account, scopes, problem; no secret
+  WallTime created_at;
+  WallTime expires_at;
+  Version version = 1;
+  friend bool operator==(const Authorization&, const Authorization&) = default;
+};
+
+struct Session {
+  Bytes token_hash;   // of the cookie's value
+  UserId user;
+  std::int64_t auth_epoch = 0;  // a session of an older epoch is dead
+  WallTime created_at;
+  WallTime expires_at;
+  std::string source;
+  friend bool operator==(const Session&, const Session&) = default;
+};
+
+struct Setting {
+  std::string key;
+  std::string value;
+  friend bool operator==(const Setting&, const Setting&) = default;
+};
+
+// Append-only; `hash` chains over the previous one and is made by the store inside the commit.
+struct AuditEntry {
+  std::int64_t sequence = 0;  // given by the store
+  WallTime at;
+  std::string actor;    // username, "cli", "keeper"
+  std::string action;   // `user.created`, `grant.authorized`, ...
+  std::string subject;  // what it was done to, in words that survive deletion
+  UserId user;          // whom it concerns; none: nobody in particular
+  std::string source;   // address
+  std::string detail;   // words; no secret
+  Bytes hash;           // 32 octets
+  friend bool operator==(const AuditEntry&, const AuditEntry&) = default;
+};
+
+// Wrong PINs (RULES T4). `bucket`: the known source's text, or "*" for all unknown sources together.
+struct PinFailure {
+  UserId user;
+  std::string bucket;
+  Bytes fingerprint;  // keyed hash of (user, PIN): the same wrong PIN again counts once
+  WallTime at;
+};
+struct PinFailureCount {
+  std::string bucket;
+  std::int64_t distinct = 0;
+  WallTime last_at{};
+};
+struct KnownSource {
+  UserId user;
+  std::string source;
+  WallTime last_success_at;
+  friend bool operator==(const KnownSource&, const KnownSource&) = default;
+};
+
+}  // namespace latchkey::store

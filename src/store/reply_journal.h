@@ -1,0 +1,57 @@
+// The node's journal of raw token replies (RULES F5): a reply is durable here before anybody parses it.
+//
+// A slot is reserved, on disk, before the POST (64 KiB plus header, preallocated: a full disk refuses the reservation
+// while the refresh token is still unspent, R4). Recording writes into that room and syncs; several records share one
+// sync, with no grouping timer: the next sync takes whatever has arrived. A failed sync is never retried: the journal
+// turns itself off, reads back what the disk holds, and says so; nothing is refreshed from then on.
+//
+// Any thread may call; the awaiting task resumes on its own executor.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "store/records.h"
+
+namespace latchkey::store {
+
+inline constexpr std::size_t kReplyBytesMax = 64 * 1024;  // sealed octets a slot takes
+
+struct JournalEntry {
+  IntentId intent;
+  GrantId grant;
+  GenerationNumber generation = 0;
+  WallTime recorded_at;
+  Bytes reply_sealed;
+  friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
+};
+
+class ReplyJournal {
+ public:
+  virtual ~ReplyJournal() = default;
+
+  // Errors: unavailable/`journal_full` (disk full, too many slots), unavailable/`journal_failed` (a sync has failed).
+  [[nodiscard]] virtual Task<Result<void>> reserve(IntentId intent) = 0;
+  // Durable when it returns. The slot must have been reserved by this process.
+  [[nodiscard]] virtual Task<Result<void>> record(JournalEntry entry) = 0;
+  // The store holds what the entry brought: it may be dropped 24 h from now. Not durable by itself.
+  virtual void confirm(IntentId intent, WallTime now) = 0;
+  // No POST was made: the slot is free again.
+  virtual void release(IntentId intent) = 0;
+  // Entries recorded and not confirmed, found when the journal was opened (torn ones are dropped: their checksum fails).
+  [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> unconfirmed() = 0;
+  // For tests and metrics.
+  [[nodiscard]] virtual bool failed() const = 0;
+};
+
+// The journal in files under `directory` (0700, made if absent).
+[[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Log& log);
+
+}  // namespace latchkey::store

@@ -1,0 +1,191 @@
+// The Store: where everything durable lives, behind one seam.
+//
+// Reads return values as of some moment not before the call; a read that follows a commit sees it. Writes are batches of
+// mutations: all of a batch happens, durably, or nothing of it does. Several batches share one fsync.
+//
+// Any thread may call; the awaiting task resumes on its own executor. No call holds the network thread: SQL runs on the
+// store's own threads. A Store implementation keeps no business rule beyond uniqueness and versions, so that SQLite,
+// PostgreSQL and the simulation's memory pass one exercise suite.
+//
+// Errors of every method: unavailable/`store_unavailable` (nothing happened), ambiguous/`commit_ambiguous` (the answer to
+// a commit was lost: read again to learn), corrupt/`store_corrupt`. Errors of commit besides: see Mutation.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+#include "base/task.h"
+#include "store/records.h"
+
+namespace latchkey::store {
+
+// ---- mutations -----------------------------------------------------------------------------------------------------
+// Insert*: conflict/`exists` with `field` naming the unique column (name, username, type, account, ...).
+// Update*: the record's `version` is the one it was read with; the store writes version + 1. conflict/`version` when the
+//          store holds another, not_found/`gone` when it is no more; unique columns as for inserts.
+// Delete*: not_found/`gone`.
+
+struct InsertGroup { Group group; };
+struct UpdateGroup { Group group; };
+struct DeleteGroup { GroupId id; };           // conflict/`group_not_empty` while users are in it
+struct InsertUser { User user; };
+struct UpdateUser { User user; };
+struct DeleteUser { UserId id; };             // with grants, generations, wraps, intents, sessions, throttling records
+struct PutApp { App app; };                   // inserts when version is 0, else updates
+struct DeleteApp { std::string id; };         // conflict/`app_in_use` while grants use it
+struct InsertGrant { Grant grant; };
+struct UpdateGrant { Grant grant; };
+struct DeleteGrant { GrantId id; };
+// Takes the lease: lease_until = store clock + lease, lease_owner = node, fence + 1. The grant must still have `version`,
+// and its lease must be free, passed (store clock), or the node's own: else conflict/`leased`.
+struct ClaimGrant { GrantId id; Version version; NodeId node; Milliseconds lease; };
+struct PutGeneration { Generation generation; };              // replaces the same (grant, number)
+struct DeleteGeneration { GrantId grant; GenerationNumber number; };
+struct PutWrap { Wrap wrap; };                                // replaces the same (grant, holder)
+struct DeleteWrap { GrantId grant; HolderKind holder_kind; Bytes holder; };
+struct InsertIntent { Intent intent; };                       // conflict/`exists` field `intent`
+struct UpdateIntent { Intent intent; };
+struct InsertAuthorization { Authorization authorization; };  // conflict/`exists` field `username` while another is pending for it
+struct UpdateAuthorization { Authorization authorization; };
+struct DeleteAuthorization { AuthorizationId id; };
+struct PutSession { Session session; };
+struct DeleteSession { Bytes token_hash; };
+struct DeleteSessionsOfUser { UserId user; };
+struct PutSetting { Setting setting; };
+struct DeleteSetting { std::string key; };                    // absent: nothing happens
+struct AppendAudit { AuditEntry entry; };                     // sequence and hash are the store's
+struct RecordPinFailure { PinFailure failure; };              // the same (user, bucket, fingerprint) again: only `at` moves
+struct ForgetPinFailures { UserId user; };
+struct PutKnownSource { KnownSource source; std::int64_t most; };  // keeps the `most` most recent of the user
+struct TouchUser { UserId user; WallTime last_used_at; };     // no version: never a conflict
+struct TouchGrant { GrantId grant; WallTime last_used_at; };
+struct CountHandouts { GrantId grant; WallTime minute; std::int64_t count; };  // adds
+struct PutMeta { std::string key; Bytes value; };
+struct CompareMeta { std::string key; Bytes expected; };      // conflict/`meta` unless equal (empty: absent)
+
+using Mutation =
+    std::variant<InsertGroup, UpdateGroup, DeleteGroup, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
+                 UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
+                 UpdateIntent, InsertAuthorization, UpdateAuthorization, DeleteAuthorization, PutSession, DeleteSession,
+                 DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
+                 PutKnownSource, TouchUser, TouchGrant, CountHandouts, PutMeta, CompareMeta>;
+
+using Batch = std::vector<Mutation>;
+
+// Raw replies go ahead of all other writes (RULES F5); people's clicks before bookkeeping.
+enum class Urgency : std::uint8_t { token_reply, ordinary, bookkeeping };
+
+// ---- queries -------------------------------------------------------------------------------------------------------
+
+struct Page {
+  std::string cursor;  // empty: from the start; else Listing::next_cursor of the same query
+  std::size_t limit = 50;  // 1..200
+};
+template <class T>
+struct Listing {
+  std::vector<T> items;
+  std::string next_cursor;  // empty: the end
+  std::int64_t total = 0;   // of the whole query (exact up to 10,000, else 10,001)
+};
+
+struct UserQuery {
+  std::string search;  // in username, name, email, account name; case-folded substring
+  std::optional<GroupId> group;
+  std::string type;    // has a grant of this type
+  std::optional<GrantState> state;
+  bool only_oauth_users = false;
+  Page page;
+};
+struct UserRow {
+  User user;
+  std::string group_name;
+  std::vector<Grant> grants;
+};
+struct GroupRow {
+  Group group;
+  std::int64_t users = 0;
+  std::int64_t oauth_users = 0;
+};
+struct AuditQuery {
+  std::string search;
+  std::string action;
+  std::optional<UserId> user;
+  Page page;  // newest first
+};
+// Everything a refresh decides on, read in one snapshot.
+struct GrantView {
+  Grant grant;
+  std::vector<Generation> generations;  // ascending by number
+  std::optional<Intent> intent;         // of grant.generation, if any
+};
+struct DueGrant {
+  GrantId id;
+  WallTime due_at;
+  std::string app;
+  std::string type;
+};
+struct StateCount {
+  GrantState state;
+  std::int64_t count = 0;
+};
+struct HandoutCount {
+  GrantId grant;
+  WallTime minute;
+  std::int64_t count = 0;
+};
+
+// A resource; outlives everything that awaits it.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  [[nodiscard]] virtual Task<Result<void>> commit(Batch batch, Urgency urgency = Urgency::ordinary) = 0;
+  // The clock that leases are measured by.
+  [[nodiscard]] virtual Task<Result<WallTime>> now() = 0;
+
+  [[nodiscard]] virtual Task<Result<std::vector<GroupRow>>> groups() = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<Group>>> group(GroupId id) = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<Group>>> group_by_name_key(std::string name_key) = 0;
+
+  [[nodiscard]] virtual Task<Result<std::optional<User>>> user(UserId id) = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<User>>> user_by_key(std::string username_key) = 0;
+  // Ordered by group name, then username key.
+  [[nodiscard]] virtual Task<Result<Listing<UserRow>>> users(UserQuery query) = 0;
+  [[nodiscard]] virtual Task<Result<std::int64_t>> count_administrators() = 0;  // enabled ones with a password
+  [[nodiscard]] virtual Task<Result<std::vector<PinFailureCount>>> pin_failures(UserId user) = 0;
+  // Distinct (user, fingerprint) pairs charged by one source bucket since `since`, over all users.
+  [[nodiscard]] virtual Task<Result<std::int64_t>> spray_count(std::string bucket, WallTime since) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<KnownSource>>> known_sources(UserId user) = 0;
+
+  [[nodiscard]] virtual Task<Result<std::vector<App>>> apps() = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<App>>> app(std::string id) = 0;
+
+  [[nodiscard]] virtual Task<Result<std::optional<GrantView>>> grant(GrantId id) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_user(UserId user) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string account_id) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Wrap>>> wraps(GrantId grant) = 0;
+  // due_at <= until, lease free or passed, app not paused, soonest first.
+  [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) = 0;  // open or ambiguous
+  [[nodiscard]] virtual Task<Result<std::vector<StateCount>>> grant_states() = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) = 0;
+
+  [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization(AuthorizationId id) = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_ticket(Bytes ticket_hash) = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_state(Bytes state_hash) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Authorization>>> expired_authorizations(WallTime now, std::size_t limit) = 0;
+
+  [[nodiscard]] virtual Task<Result<std::optional<Session>>> session(Bytes token_hash) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Setting>>> settings() = 0;
+  [[nodiscard]] virtual Task<Result<Listing<AuditEntry>>> audit(AuditQuery query) = 0;
+  // Walks the whole chain; the first sequence whose hash does not fit, or nullopt: sound.
+  [[nodiscard]] virtual Task<Result<std::optional<std::int64_t>>> verify_audit() = 0;
+  [[nodiscard]] virtual Task<Result<Bytes>> meta(std::string key) = 0;  // empty: absent
+};
+
+}  // namespace latchkey::store
