@@ -1,0 +1,133 @@
+// The vault: what the master key and the PIN protect, and the only room that knows how (RULES K, FORMAT.md).
+//
+// Three ways to keep a secret:
+//  - under the master key (`seal`/`open`): refresh tokens, raw replies, app secrets: opens unattended;
+//  - to a public key (`seal_to`/`open_with`): access tokens and grants' private keys: anybody here may seal, only the
+//    holder of the private half opens; the whole lies inside an outer layer under the master key;
+//  - under a PIN and the master key (`wrap_user_key`/`unwrap_user_key`): a user's private half.
+// Every ciphertext is bound to its place by a SealContext: moved elsewhere it does not open.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/entropy.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace latchkey::vault {
+
+// Why a secret is sealed. Each purpose has its own sub-key; numbers are part of the format and never reused.
+enum class Purpose : std::uint8_t {
+  refresh_token = 1,
+  raw_reply = 2,
+  app_secret = 3,
+  authorization_record = 4,  // the pending attempt: keys, verifier, nonce
+  access_token = 5,          // seal_to a grant's public key
+  grant_private_key = 6,     // seal_to a user's or delegation's public key
+  user_private_key = 7,      // PIN wrap
+  password_verifier = 8,
+  unattended_delegation = 9, // private halves the server may open alone (RULES K4)
+  pin_only_record = 10,      // reserved (RULES K5)
+  flow_cookie = 11,
+};
+
+// Where a ciphertext lives (RULES K3); authenticated with it. `row` is the immutable id of the row.
+struct SealContext {
+  Purpose purpose;
+  std::string_view table;
+  ByteView row;
+  std::string_view field;
+  UserId user{};
+  GrantId grant{};
+  std::int64_t generation = 0;
+};
+
+using PublicKey = std::array<std::uint8_t, 32>;  // X25519
+struct KeyPair {
+  PublicKey public_key;
+  Secret private_key;
+};
+
+// Argon2id cost. The floor for people is 64 MiB and t = 3 (RULES K1); tests and fixtures may go lower.
+struct PinCost {
+  std::uint32_t memory_kib = 64 * 1024;
+  std::uint32_t passes = 3;
+  friend bool operator==(const PinCost&, const PinCost&) = default;
+};
+
+// The master key and what follows from it. A resource; every method but the loading ones may be called from any thread.
+class Vault {
+ public:
+  Vault(Secret master_key, Entropy& entropy);
+  ~Vault();
+  Vault(const Vault&) = delete;
+  Vault& operator=(const Vault&) = delete;
+
+  // 16 octets that name the master key without telling it; the store keeps them to notice a wrong key at start.
+  [[nodiscard]] Bytes master_key_id() const;
+
+  [[nodiscard]] Bytes seal(const SealContext& context, const Secret& plain) const;
+  // Errors: corrupt/`ciphertext_rejected` (wrong key, moved, altered, unknown version).
+  [[nodiscard]] Result<Secret> open(const SealContext& context, ByteView sealed) const;
+
+  [[nodiscard]] KeyPair make_key_pair() const;
+  [[nodiscard]] Bytes seal_to(const PublicKey& recipient, const SealContext& context, const Secret& plain) const;
+  [[nodiscard]] Result<Secret> open_with(const PublicKey& recipient, const Secret& private_key, const SealContext& context,
+                                         ByteView sealed) const;
+
+  // Blocking: Argon2id takes a tenth of a second and `cost.memory_kib`; run it on the PIN pool. `pin` is the PIN after
+  // PRECIS preparation. The result holds version, salt and cost.
+  [[nodiscard]] Bytes wrap_user_key(UserId user, const PublicKey& public_key, const Secret& private_key, const Secret& pin,
+                                    PinCost cost) const;
+  // Errors: refused/`wrong_pin`; corrupt/`ciphertext_rejected` when the outer layer does not open (no PIN guess made).
+  [[nodiscard]] Result<Secret> unwrap_user_key(UserId user, const PublicKey& public_key, const Secret& pin,
+                                               ByteView wrapped) const;
+  // The cost inside a wrap, so that a right PIN can raise it.
+  [[nodiscard]] Result<PinCost> cost_of(UserId user, const PublicKey& public_key, ByteView wrapped) const;
+
+  // Passwords of the console: an Argon2id verifier, sealed. Blocking like the PIN's.
+  [[nodiscard]] Bytes make_password_verifier(UserId user, const Secret& password, PinCost cost) const;
+  [[nodiscard]] Result<bool> check_password(UserId user, const Secret& password, ByteView sealed_verifier) const;
+
+  // MAC (32 octets) over the plaintext fields that decide where a secret goes. `fields` is the owner room's canonical,
+  // unambiguous serialization (length-prefixed).
+  [[nodiscard]] Bytes mac(std::string_view table, ByteView row, ByteView fields) const;
+  [[nodiscard]] bool mac_matches(std::string_view table, ByteView row, ByteView fields, ByteView mac) const;
+
+  // Keyed BLAKE2b with a sub-key of its own for each `use`: fingerprints of wrong PINs, lookups of one-time tickets,
+  // session tokens and device secrets (RULES T8). 32 octets.
+  [[nodiscard]] Bytes keyed_hash(std::string_view use, ByteView data) const;
+
+ private:
+  struct SubKeys;
+  std::unique_ptr<const SubKeys> keys_;
+  Entropy& entropy_;
+};
+
+// Length-prefixed fields for Vault::mac: unambiguous whatever the contents.
+class MacFields {
+ public:
+  MacFields& add(std::string_view field);
+  MacFields& add(ByteView field);
+  MacFields& add(std::int64_t number);
+  [[nodiscard]] ByteView bytes() const { return bytes_; }
+
+ private:
+  Bytes bytes_;
+};
+
+// Whether a missing master key file may be made: only for a store that holds nothing sealed yet.
+enum class OnMissingKey { create, refuse };
+
+// Reads the master key file (mode 0600 or stricter, owned by the running user or root; 64 hex digits and a comment line).
+// Errors: misconfigured/`master_key_missing`, `master_key_permissions`, `master_key_malformed`, each with the way out.
+// Creating is atomic and synced: file and directory.
+[[nodiscard]] Result<Secret> load_master_key(const std::string& path, OnMissingKey on_missing, Entropy& entropy);
+
+}  // namespace latchkey::vault
