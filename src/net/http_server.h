@@ -1,0 +1,98 @@
+// HTTP/1.1 (RFC 9112) on any number of listeners, spread over all workers of the event loop.
+//
+// Invariants: a handler sees complete, checked requests only; a connection has one request in work at a time, answers
+// leave in the order of the requests; whatever is ambiguous about where a request ends is refused and the connection
+// closed (request smuggling): Content-Length beside Transfer-Encoding or twice, folded fields, bare LF.
+// Concurrency: connections live on their worker; start(), stop() and the destructor belong to main().
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "net/event_loop.h"
+#include "net/http_types.h"
+#include "net/proxy_headers.h"
+#include "net/tls.h"
+
+namespace latchkey::net {
+
+// Called on every worker at once: a handler is thread-safe, or hops to its own executor (base::run_on).
+class HttpHandler {
+ public:
+  virtual ~HttpHandler() = default;
+  // Called first, on the connection's worker; must not block. nullopt: handle() is called. For routes that answer from
+  // memory, sparing them a coroutine. Must not throw.
+  [[nodiscard]] virtual std::optional<HttpResponse> try_handle_now(const HttpRequest& request);
+  // Runs on the connection's worker, and is not cancelled when the peer goes away; the server's stop() cancels it at
+  // its deadline. An exception becomes a 500 and a line in the log.
+  [[nodiscard]] virtual Task<HttpResponse> handle(HttpRequest request) = 0;
+  // How many octets of body are read for this route; more is answered 413 before it is read. Must be quick.
+  [[nodiscard]] virtual std::size_t body_limit(std::string_view method, std::string_view path) const;
+};
+
+struct HttpLimits {
+  std::size_t header_bytes_max = 16 * 1024;
+  std::size_t header_count_max = 100;
+  std::size_t target_bytes_max = 8 * 1024;
+  std::size_t connections_max = 10'000;
+  std::size_t connections_per_source_max = 1'000;
+  Milliseconds header_timeout{10'000};  // from the first octet to the end of the header; TLS handshakes too
+  Milliseconds body_timeout{30'000};    // without a single octet arriving
+  Milliseconds idle_timeout{75'000};    // between two requests
+  Milliseconds write_timeout{30'000};   // without a single octet leaving
+};
+
+struct HttpListener {
+  // An IP address; "0.0.0.0" and "::" mean all.
+  std::string address = "127.0.0.1";
+  // 0: any free one (see HttpServer::ports()).
+  std::uint16_t port = 0;
+  // nullptr: in clear. Must outlive the server.
+  TlsServerContext* tls = nullptr;
+};
+
+// A resource. The handler, clock and log outlive it; the event loop must have stopped, or stop() have returned, before
+// the destructor runs.
+class HttpServer {
+ public:
+  HttpServer(EventLoop& loop, HttpHandler& handler, const WallClock& clock, Log& log, HttpLimits limits = {});
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  ~HttpServer();
+
+  // Requests whose Host is none of these are answered 421 (rule G3). Entries are "host" or "host:port", without case;
+  // one without port stands for any port. Listeners on loopback also answer to localhost, 127.0.0.1 and [::1], other
+  // listeners also to their own address. An empty list (the default) allows every Host. Before start() or later, from
+  // any thread.
+  void set_allowed_hosts(std::vector<std::string> hosts);
+  // Whose X-Forwarded-*, Forwarded count (rule T3). Before start() only.
+  void set_trusted_proxies(TrustedProxies proxies);
+
+  // Listens, and serves once the loop runs. Errors: misconfigured/`listen_failed`, naming address and remedy; then
+  // nothing listens. Called once, on main() or before the loop runs.
+  [[nodiscard]] Result<void> start(std::vector<HttpListener> listeners);
+  // The ports really listened on, in the order of the listeners.
+  [[nodiscard]] std::vector<std::uint16_t> ports() const;
+
+  // Accepts nothing new, closes idle connections, lets requests in work finish until `deadline`, then cuts them.
+  // Returns on main() when no connection is left.
+  [[nodiscard]] Task<void> stop(SteadyTime deadline);
+
+  [[nodiscard]] std::size_t connection_count() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace latchkey::net

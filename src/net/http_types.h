@@ -1,0 +1,88 @@
+// Requests and responses as values, without a socket.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "net/http_headers.h"
+#include "net/ip_address.h"
+
+namespace latchkey::net {
+
+// A value. The server has checked everything stated here before a handler sees it.
+struct HttpRequest {
+  // As sent, case kept: "GET", "POST", "PROPFIND".
+  std::string method;
+  // As sent (origin-form "/a%20b?x=1", or "*" for OPTIONS).
+  std::string target;
+  // Percent-decoded, begins with '/'; valid UTF-8 without control characters, without "." or ".." segments and without
+  // encoded slashes or backslashes. Empty segments are kept.
+  std::string path;
+  // Behind the first '?', raw; empty if there is none.
+  std::string query;
+  HttpHeaders headers;
+  // Complete, within the limit of its route.
+  std::string body;
+  // Host (and port, if given) the client asked for, lower case: "latchkey.example:8480".
+  std::string host;
+
+  // Who is at the other end of the TCP connection, and who is at the other end of trusted proxies (else the same).
+  IpAddress peer;
+  IpAddress client;
+  std::uint16_t local_port = 0;
+  // This connection is TLS. A request that came over TLS to a trusted proxy has tls == false and scheme "https".
+  bool tls = false;
+  // "https" or "http": what the client's own connection was, as far as it can be trusted.
+  std::string_view scheme = "http";
+  // When the complete request had arrived: answers that must leave at a fixed time count from here.
+  SteadyTime arrived{};
+
+  // What throttling counts by (T3).
+  [[nodiscard]] SourceAddress source() const { return SourceAddress(client); }
+  // The connection cannot be read on the way: TLS up to us or a trusted proxy, or loopback (T7).
+  [[nodiscard]] bool is_confidential() const { return scheme == "https" || client.is_loopback(); }
+  // The first parameter of that name, decoded (application/x-www-form-urlencoded); nullopt if absent or malformed.
+  [[nodiscard]] std::optional<std::string> query_parameter(std::string_view name) const;
+  // The value of a cookie (RFC 6265 section 5.4); nullopt if absent or if several cookies bear the name.
+  [[nodiscard]] std::optional<std::string> cookie(std::string_view name) const;
+  // The media type without parameters, lower case: "application/json"; empty if absent.
+  [[nodiscard]] std::string content_type() const;
+};
+
+// A value. The server adds Date, Content-Length and Connection; handlers must not.
+struct HttpResponse {
+  int status = 200;
+  HttpHeaders headers;
+  std::string body;
+
+  [[nodiscard]] static HttpResponse json(int status, const Json& value);
+  // text/plain; charset=utf-8
+  [[nodiscard]] static HttpResponse text(int status, std::string text);
+  [[nodiscard]] static HttpResponse html(int status, std::string text);
+  // RFC 9457: {"type":"urn:latchkey:problem:CODE","title":...,"status":...,"detail":...} and the members of `more`.
+  // `detail` is for the person: what happened, what to do. `title` is the status' own phrase.
+  [[nodiscard]] static HttpResponse problem(int status, std::string_view code, std::string_view detail,
+                                            const JsonObject& more = {});
+  // `status` is 302, 303, 307 or 308; `location` is an absolute URL or path without control characters.
+  [[nodiscard]] static HttpResponse redirect(int status, std::string_view location);
+  // 204
+  [[nodiscard]] static HttpResponse no_content();
+
+  HttpResponse& with(std::string_view name, std::string_view value) & {
+    headers.set(name, value);
+    return *this;
+  }
+  HttpResponse&& with(std::string_view name, std::string_view value) && {
+    headers.set(name, value);
+    return std::move(*this);
+  }
+};
+
+// "Not Found" for 404; "Status" for what RFC 9110 does not know.
+[[nodiscard]] std::string_view reason_phrase(int status);
+
+}  // namespace latchkey::net
