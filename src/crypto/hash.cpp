@@ -1,0 +1,88 @@
+#include "crypto/hash.h"
+
+#include <sodium.h>
+
+#include <cstring>
+
+#include "base/result.h"
+
+namespace latchkey::crypto {
+namespace {
+
+static_assert(sizeof(crypto_hash_sha256_state) <= 104 && alignof(crypto_hash_sha256_state) <= 8);
+
+crypto_hash_sha256_state* as_state(std::array<std::uint8_t, 104>& memory) {
+  return reinterpret_cast<crypto_hash_sha256_state*>(memory.data());
+}
+
+}  // namespace
+
+Digest sha256(ByteView data) {
+  Digest digest;
+  crypto_hash_sha256(digest.data(), data.data(), data.size());
+  return digest;
+}
+
+Sha256::Sha256() { crypto_hash_sha256_init(as_state(state_)); }
+
+Sha256& Sha256::update(ByteView data) {
+  crypto_hash_sha256_update(as_state(state_), data.data(), data.size());
+  return *this;
+}
+
+Digest Sha256::finish() {
+  Digest digest;
+  crypto_hash_sha256_final(as_state(state_), digest.data());
+  crypto_hash_sha256_init(as_state(state_));
+  return digest;
+}
+
+Digest hmac_sha256(ByteView key, ByteView data) {
+  Digest digest;
+  crypto_auth_hmacsha256_state state;
+  crypto_auth_hmacsha256_init(&state, key.data(), key.size());
+  crypto_auth_hmacsha256_update(&state, data.data(), data.size());
+  crypto_auth_hmacsha256_final(&state, digest.data());
+  base::wipe(&state, sizeof state);
+  return digest;
+}
+
+Digest keyed_blake2b(ByteView key, ByteView data) { return keyed_blake2b(key, {data}); }
+
+Digest keyed_blake2b(ByteView key, std::initializer_list<ByteView> parts) {
+  LATCHKEY_CHECK(key.size() >= crypto_generichash_KEYBYTES_MIN && key.size() <= crypto_generichash_KEYBYTES_MAX);
+  Digest digest;
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, key.data(), key.size(), digest.size());
+  for (const auto part : parts) crypto_generichash_update(&state, part.data(), part.size());
+  crypto_generichash_final(&state, digest.data(), digest.size());
+  base::wipe(&state, sizeof state);
+  return digest;
+}
+
+Secret hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size_bytes) {
+  LATCHKEY_CHECK(size_bytes <= 255 * sizeof(Digest));
+  auto pseudo_random_key = hmac_sha256(salt, secret);
+  auto out = Secret::of_size(size_bytes);
+  Digest block{};
+  std::size_t block_size = 0;
+  std::size_t done = 0;
+  for (std::uint8_t counter = 1; done < size_bytes; ++counter) {
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, pseudo_random_key.data(), pseudo_random_key.size());
+    crypto_auth_hmacsha256_update(&state, block.data(), block_size);
+    crypto_auth_hmacsha256_update(&state, info.data(), info.size());
+    crypto_auth_hmacsha256_update(&state, &counter, 1);
+    crypto_auth_hmacsha256_final(&state, block.data());
+    base::wipe(&state, sizeof state);
+    block_size = block.size();
+    const auto take = std::min(block.size(), size_bytes - done);
+    std::memcpy(out.writable().data() + done, block.data(), take);
+    done += take;
+  }
+  base::wipe(block.data(), block.size());
+  base::wipe(pseudo_random_key.data(), pseudo_random_key.size());
+  return out;
+}
+
+}  // namespace latchkey::crypto
