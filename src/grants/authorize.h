@@ -1,0 +1,128 @@
+// Authorising: from the dialog's button to a grant (DESIGN section 5, RULES A). One code path behind the popup, the full
+// page redirect and the command line; links, device codes and the Cloud Service will enter by the same doors.
+//
+// A user exists when consent has succeeded, not before. What is half done is one sealed Authorization record that
+// expires. All methods run on the engine's executor (EventLoop::main()); call them through base::run_on.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "base/task.h"
+#include "store/records.h"
+
+namespace latchkey::grants {
+
+using Parameters = std::vector<std::pair<std::string, std::string>>;
+
+// Who asks, for the audit trail and for A1 (the session that issued a ticket may use it without a confirmation page).
+struct Requester {
+  std::string actor;        // username, or "cli"
+  UserId user{};            // none: the CLI
+  Bytes session_hash;       // of the console session; empty: none (the consent address is opened by hand)
+  std::string source;       // address text
+};
+
+struct AuthorizationWish {
+  // Exactly one of group (existing) and new_group; ignored when linking or replacing.
+  GroupId group{};
+  std::string new_group;
+  std::string type;
+  Parameters params;            // the type's own parameters (tenant, region, instance URL)
+  std::string app;              // empty: the provider's app, if exactly one fits
+  UserId link_user{};           // none: a new user
+  std::string username;         // of a new user
+  std::string name;
+  std::string email;
+  std::optional<Secret> pin;    // required unless the linked user has one; if given then it must be right
+  bool allow_token = false;     // programs may fetch the token
+  GrantId replace{};            // re-authorise this grant in place
+  std::string expected_account; // pinned beforehand: provider's account id or name
+};
+
+struct Begun {
+  AuthorizationId id;
+  std::string start_url;     // {public_url}/oauth/start/{ticket}, one-time, 60 s (CLI: the pending lifetime)
+  std::string redirect_uri;  // to register, byte for byte
+  WallTime expires_at;
+};
+
+// What the dialog polls. `problem` in words with the next step, when failed.
+struct AuthorizationView {
+  AuthorizationId id;
+  store::AuthorizationState state = store::AuthorizationState::pending;
+  std::string problem_code;   // `access_denied`, `expired`, `account_differs`, ...
+  std::string problem_text;
+  UserId user{};
+  GrantId grant{};
+  std::string username;
+  std::string type;
+  std::string account_id;
+  std::string account_name;
+  std::vector<std::string> scopes;
+  std::vector<std::string> missing_scopes;
+  WallTime expires_at{};
+  UserId created_by{};
+};
+
+// The browser's part.
+struct StartPage {
+  enum class Kind { redirect, confirm } kind = Kind::redirect;
+  std::string location;      // redirect: the provider's authorization address
+  std::string cookie;        // redirect: a complete Set-Cookie value
+  std::string server;        // confirm: names for the owner's confirmation page (A1)
+  std::string username;
+  std::string type_name;
+};
+struct CallbackPage {
+  bool succeeded = false;
+  std::string title;         // plain text for the person in the popup
+  std::string text;
+  AuthorizationId id{};      // none: nothing of ours was recognised
+};
+
+class Authorizer {
+ public:
+  virtual ~Authorizer() = default;
+
+  // Errors: invalid with `field` (group, type, params.NAME, username, pin, link_user, app); conflict/`username_taken`
+  // (the existing user's id in `detail`), `username_reserved` (another dialog is open for it), `type_held`;
+  // misconfigured/`app_missing` (no registration for the provider), `plain_http` (RULES A1, names the remedies);
+  // refused/`wrong_pin`.
+  [[nodiscard]] virtual Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) = 0;
+
+  // `confirmed`: the confirmation page's POST (A1, A5). Errors: not_found/`ticket_unknown`, conflict/`ticket_used`.
+  enum class Confirmed { no, yes };
+  [[nodiscard]] virtual Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) = 0;
+
+  // `flow_cookies`: every cookie of the request whose name starts with the flow cookie's prefix, as name and value.
+  // Never fails as a Result: whatever comes is answered by a page in words. The exchange runs on when the browser leaves.
+  [[nodiscard]] virtual Task<CallbackPage> callback(std::string app, std::string query, Parameters flow_cookies) = 0;
+
+  [[nodiscard]] virtual Task<Result<AuthorizationView>> view(AuthorizationId id) = 0;
+  // Returns at the next change of state, or after `wait`.
+  [[nodiscard]] virtual Task<Result<AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) = 0;
+  [[nodiscard]] virtual Task<Result<void>> cancel(AuthorizationId id, Requester requester) = 0;
+  enum class Answer { accept, reject };
+  // Another provider account than before (C5), or a held consent (A4).
+  [[nodiscard]] virtual Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) = 0;
+  // Takes back what a completed authorisation made: the grant (revoked at the provider), and the user if it was new.
+  [[nodiscard]] virtual Task<Result<void>> undo(AuthorizationId id, Requester requester) = 0;
+
+  // Import of a refresh token (CLI, API): refreshes at once and stores the grant only when that worked.
+  [[nodiscard]] virtual Task<Result<AuthorizationView>> import_token(AuthorizationWish wish, Secret refresh_token,
+                                                                     Requester requester) = 0;
+};
+
+// The prefix of flow cookies: `__Host-latchkey-flow-` on https, `latchkey-flow-` on loopback http.
+inline constexpr std::string_view kFlowCookieSecurePrefix = "__Host-latchkey-flow-";
+inline constexpr std::string_view kFlowCookieLoopbackPrefix = "latchkey-flow-";
+
+}  // namespace latchkey::grants

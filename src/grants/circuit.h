@@ -1,0 +1,52 @@
+// A circuit breaker and a rate cap for each (provider, app): a provider that is down is asked by one grant at a time, and
+// a provider's cap on token requests is held however many grants are due.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+
+namespace latchkey::grants {
+
+struct CircuitBounds {
+  int failures_to_open = 5;  // transient failures in a row, over all grants of the app
+  Seconds open_for{15};      // doubles at each failed probe, up to open_max
+  Seconds open_max{300};
+};
+
+// Not thread-safe: the keeper's executor only. A value a circuit; kept by the keeper in a map by app.
+class Circuit {
+ public:
+  explicit Circuit(CircuitBounds bounds = {}) : bounds_(bounds) {}
+
+  // Whether a POST may start now. When open, one probe is let through at the end of each waiting time.
+  [[nodiscard]] bool admits(SteadyTime now);
+  // How long from now until it may be worth asking again (zero when closed).
+  [[nodiscard]] std::chrono::nanoseconds wait(SteadyTime now) const;
+  void succeeded();
+  void failed(SteadyTime now);
+  [[nodiscard]] bool open() const { return open_until_.has_value(); }
+
+ private:
+  CircuitBounds bounds_;
+  int failures_ = 0;
+  int probes_failed_ = 0;
+  bool probing_ = false;
+  std::optional<SteadyTime> open_until_;
+};
+
+// At most `per_minute` starts in any minute, evenly spaced after a burst of a tenth. nullopt: no cap.
+class RateCap {
+ public:
+  explicit RateCap(std::optional<int> per_minute) : per_minute_(per_minute) {}
+  [[nodiscard]] bool take(SteadyTime now);
+
+ private:
+  std::optional<int> per_minute_;
+  double tokens_ = -1;
+  SteadyTime last_{};
+};
+
+}  // namespace latchkey::grants

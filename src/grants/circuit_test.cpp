@@ -1,0 +1,38 @@
+#include "grants/circuit.h"
+
+#include <gtest/gtest.h>
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+const SteadyTime kStart{1000s};
+
+TEST(Circuit, OpensAfterFiveFailuresAndLetsOneProbeThrough) {
+  Circuit circuit;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_TRUE(circuit.admits(kStart));
+    circuit.failed(kStart);
+  }
+  EXPECT_FALSE(circuit.admits(kStart + 1s));
+  EXPECT_TRUE(circuit.admits(kStart + 15s));
+  EXPECT_FALSE(circuit.admits(kStart + 15s)) << "one probe at a time";
+  circuit.failed(kStart + 16s);
+  EXPECT_FALSE(circuit.admits(kStart + 40s)) << "the wait has doubled";
+  EXPECT_TRUE(circuit.admits(kStart + 46s));
+  circuit.succeeded();
+  EXPECT_TRUE(circuit.admits(kStart + 46s));
+  EXPECT_TRUE(circuit.admits(kStart + 46s));
+}
+
+TEST(RateCap, R25AnyMinuteHoldsTheCap) {
+  RateCap cap(600);
+  int taken_in_first_minute = 0;
+  for (int ms = 0; ms < 60'000; ms += 10) taken_in_first_minute += cap.take(kStart + std::chrono::milliseconds(ms)) ? 1 : 0;
+  EXPECT_LE(taken_in_first_minute, 600);
+  EXPECT_GE(taken_in_first_minute, 590);
+  EXPECT_TRUE(RateCap(std::nullopt).take(kStart));
+}
+
+}  // namespace
+}  // namespace latchkey::grants

@@ -1,0 +1,53 @@
+// The hand-out: whoever shows username and PIN gets the access token, by decryption and not by an `if`.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "base/task.h"
+
+namespace latchkey::grants {
+
+// A person or program that the PIN gate has just admitted; `pin` is prepared (people/names.h).
+struct Caller {
+  UserId user;
+  std::int64_t auth_epoch = 0;
+  Secret pin;
+};
+
+struct TokenWish {
+  std::string type;                // empty: the only one held
+  Seconds min_valid{0};            // capped at half the token's lifetime (RULES F9)
+};
+
+struct Handout {
+  Secret access_token;
+  std::string token_type;          // "Bearer"
+  std::optional<Seconds> expires_in;  // seconds left; nullopt: the provider does not say
+  std::string scope;
+  std::string type;
+  std::string account_id;
+  std::string account_name;
+  std::string extras_json;         // an object
+};
+
+// Thread-safe; hand_out_hot() runs on the caller's thread, hand_out() hops to the engine where it must.
+class TokenDesk {
+ public:
+  virtual ~TokenDesk() = default;
+
+  // From memory alone: no I/O, microseconds. nullopt: ask hand_out().
+  [[nodiscard]] virtual std::optional<Handout> hand_out_hot(const Caller& caller, const TokenWish& wish) = 0;
+
+  // Errors (DESIGN section 7): invalid/`type_required` (text lists the held types), not_found/`no_such_grant`,
+  // needs_person/`authorization_needed`, unavailable/`provider_unreachable` (retry_after),
+  // misconfigured/`app_misconfigured` (retry_after), refused/`invalid_credentials` when the PIN no longer opens.
+  [[nodiscard]] virtual Task<Result<Handout>> hand_out(Caller caller, TokenWish wish) = 0;
+};
+
+}  // namespace latchkey::grants
