@@ -1,0 +1,25 @@
+// Who is behind a grant: reading the account out of an answer, as the catalogue's AccountLookup says.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "catalog/provider.h"
+
+namespace latchkey::catalog {
+
+struct Account {
+  std::string id;    // stable at the provider; empty: not found
+  std::string name;  // for people; the id where there is no name
+  friend bool operator==(const Account&, const Account&) = default;
+};
+
+// `d.results[0].UserID`, `[0].tenantId`, `data.user.email`; texts and integers, at most 256 octets, printable.
+[[nodiscard]] std::optional<std::string> value_at(const Json& json, std::string_view path);
+
+// nullopt: the answer names nobody.
+[[nodiscard]] std::optional<Account> read_account(const AccountLookup& lookup, const Json& answer);
+
+}  // namespace latchkey::catalog
