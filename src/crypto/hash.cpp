@@ -15,6 +15,18 @@ crypto_hash_sha256_state* as_state(std::array<std::uint8_t, 104>& memory) {
   return reinterpret_cast<crypto_hash_sha256_state*>(memory.data());
 }
 
+template <class Out>
+Out blake2b(ByteView key, std::initializer_list<ByteView> parts) {
+  LATCHKEY_CHECK(key.size() >= crypto_generichash_KEYBYTES_MIN && key.size() <= crypto_generichash_KEYBYTES_MAX);
+  Out out;
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, key.data(), key.size(), out.size());
+  for (const auto part : parts) crypto_generichash_update(&state, part.data(), part.size());
+  crypto_generichash_final(&state, out.data(), out.size());
+  base::wipe(&state, sizeof state);
+  return out;
+}
+
 }  // namespace
 
 Digest sha256(ByteView data) {
@@ -50,14 +62,11 @@ Digest hmac_sha256(ByteView key, ByteView data) {
 Digest keyed_blake2b(ByteView key, ByteView data) { return keyed_blake2b(key, {data}); }
 
 Digest keyed_blake2b(ByteView key, std::initializer_list<ByteView> parts) {
-  LATCHKEY_CHECK(key.size() >= crypto_generichash_KEYBYTES_MIN && key.size() <= crypto_generichash_KEYBYTES_MAX);
-  Digest digest;
-  crypto_generichash_state state;
-  crypto_generichash_init(&state, key.data(), key.size(), digest.size());
-  for (const auto part : parts) crypto_generichash_update(&state, part.data(), part.size());
-  crypto_generichash_final(&state, digest.data(), digest.size());
-  base::wipe(&state, sizeof state);
-  return digest;
+  return blake2b<Digest>(key, parts);
+}
+
+LongDigest keyed_blake2b_long(ByteView key, std::initializer_list<ByteView> parts) {
+  return blake2b<LongDigest>(key, parts);
 }
 
 Secret hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size_bytes) {

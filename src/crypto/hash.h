@@ -35,6 +35,9 @@ class Sha256 {
 // are not delimited: a caller with more than one part of variable length must prefix lengths.
 [[nodiscard]] Digest keyed_blake2b(ByteView key, ByteView data);
 [[nodiscard]] Digest keyed_blake2b(ByteView key, std::initializer_list<ByteView> parts);
+// The same with 64 octets of output (another function, not a longer prefix).
+using LongDigest = std::array<std::uint8_t, 64>;
+[[nodiscard]] LongDigest keyed_blake2b_long(ByteView key, std::initializer_list<ByteView> parts);
 
 // HKDF-SHA-256 (RFC 5869), extract and expand; at most 8160 octets.
 [[nodiscard]] Secret hkdf_sha256(ByteView secret, ByteView salt, ByteView info, std::size_t size_bytes);

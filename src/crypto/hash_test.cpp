@@ -39,6 +39,13 @@ TEST(Hash, HkdfRfc5869Vectors) {
             "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
 }
 
+TEST(Hash, KeyedBlake2bVector) {
+  Bytes key(32);
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
+  EXPECT_EQ(to_hex(keyed_blake2b(key, as_bytes("abc"))),
+            "d63a32d3e44738d7907f964316c241adaba0abfeabc32349677578a15a203f7f");
+}
+
 TEST(Hash, KeyedBlake2bDependsOnKeyAndData) {
   const Bytes key(32, 7), other_key(32, 8);
   EXPECT_EQ(keyed_blake2b(key, as_bytes("abc")), keyed_blake2b(key, {as_bytes("a"), as_bytes("bc")}));
