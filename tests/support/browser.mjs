@@ -1,0 +1,105 @@
+// Debian's Chromium through playwright-core, with pictures kept as artefacts and axe-core under a strict policy.
+
+import assert from 'node:assert/strict';
+import { mkdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
+const screenshots = path.join(root, 'build', 'artefacts', 'screenshots');
+const axeSource = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+const chromiumArgs = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync', '--disable-dev-shm-usage', '--no-proxy-server', '--disable-features=Translate,MediaRouter,OptimizationHints',
+];
+
+/** A browser that ends with the test (or suite) `t`. args: further switches for Chromium. */
+export async function startBrowser(t, { args = [] } = {}) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: [...chromiumArgs, ...args] });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/**
+ * A page in a fresh profile. Everything the page complains about (errors, refused by the content security policy) is
+ * collected in page.complaints; assertQuiet looks at it.
+ */
+export async function openPage(browser, { width = 1280, height = 900, dark = false, ...options } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', locale: 'en-GB', timezoneId: 'UTC', ...options,
+  });
+  context.setDefaultTimeout(15_000);
+  const page = await context.newPage();
+  watch(page);
+  return page;
+}
+
+/** Starts collecting a page's complaints (popups need it told). */
+export function watch(page) {
+  page.complaints = [];
+  page.on('pageerror', (error) => page.complaints.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/the server responded with a status of 4\d\d/.test(message.text())) page.complaints.push(message.text());
+  });
+  return page;
+}
+
+export function assertQuiet(page) {
+  assert.deepEqual(page.complaints, [], 'the page complained');
+}
+
+/** Keeps a picture as build/artefacts/screenshots/NAME.png. */
+export async function picture(page, name, options = {}) {
+  await mkdir(screenshots, { recursive: true });
+  await page.screenshot({ path: path.join(screenshots, `${name}.png`), animations: 'disabled', ...options });
+}
+
+/** Pictures of the page as it stands, light and dark, at 1280 and 360 px; leaves it as it found it. */
+export async function pictures(page, name) {
+  const before = page.viewportSize();
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: width === 360 ? 740 : 900 });
+      await picture(page, `${name}-${scheme}-${width}`);
+    }
+  }
+  await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: null });
+}
+
+/**
+ * What axe-core finds on the page, as readable lines; empty when nothing. axe comes in through the debugger, so that
+ * the page's own policy stays as strict as it is for everybody.
+ */
+export async function accessibilityViolations(page, { exclude = [] } = {}) {
+  if (!(await page.evaluate(() => Boolean(globalThis.axe)))) await page.evaluate(axeSource);
+  const results = await page.evaluate(
+    (excluded) => globalThis.axe.run(excluded.length ? { exclude: excluded } : document, { resultTypes: ['violations'] }),
+    exclude,
+  );
+  return results.violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id} (${rule.impact}): ${node.target.join(' ')}: ${node.failureSummary.replaceAll('\n', ' ')}`));
+}
+
+/** Fails when axe-core finds anything, light or dark, wide or narrow. */
+export async function assertAccessible(page, where) {
+  const before = page.viewportSize();
+  for (const scheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      assert.deepEqual(await accessibilityViolations(page), [], `axe-core on ${where}, ${scheme}, ${width} px`);
+    }
+  }
+  await page.setViewportSize(before);
+  await page.emulateMedia({ colorScheme: null });
+}
+
+/** Fails when the page is wider than the window (something would have to be scrolled sideways). */
+export async function assertFits(page, where) {
+  const { content, room } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, room: document.documentElement.clientWidth }));
+  assert.ok(content <= room, `${where} is ${content} px wide in a window of ${room} px`);
+}
