@@ -47,8 +47,11 @@ struct PutGeneration { Generation generation; };              // replaces the sa
 struct DeleteGeneration { GrantId grant; GenerationNumber number; };
 struct PutWrap { Wrap wrap; };                                // replaces the same (grant, holder)
 struct DeleteWrap { GrantId grant; HolderKind holder_kind; Bytes holder; };
+// `grant` need not exist: the first code exchange of a new user bears the authorization's id there (RULES F7).
 struct InsertIntent { Intent intent; };                       // conflict/`exists` field `intent`
 struct UpdateIntent { Intent intent; };
+// Settled intents of generations below `generation` are history (the generation itself carries its intent's id).
+struct DeleteIntentsBelow { GrantId grant; GenerationNumber generation; };
 struct InsertAuthorization { Authorization authorization; };  // conflict/`exists` field `username` while another is pending for it
 struct UpdateAuthorization { Authorization authorization; };
 struct DeleteAuthorization { AuthorizationId id; };
@@ -70,7 +73,7 @@ struct CompareMeta { std::string key; Bytes expected; };      // conflict/`meta`
 using Mutation =
     std::variant<InsertGroup, UpdateGroup, DeleteGroup, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
-                 UpdateIntent, InsertAuthorization, UpdateAuthorization, DeleteAuthorization, PutSession, DeleteSession,
+                 UpdateIntent, DeleteIntentsBelow, InsertAuthorization, UpdateAuthorization, DeleteAuthorization, PutSession, DeleteSession,
                  DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
                  PutKnownSource, TouchUser, TouchGrant, CountHandouts, PutMeta, CompareMeta>;
 
