@@ -1,0 +1,45 @@
+/** Words for times. The console speaks English with unambiguous dates and a 24 hour clock. */
+const kUnits: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["year", 365 * 86400],
+  ["month", 30 * 86400],
+  ["week", 7 * 86400],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+];
+const relative_format = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
+
+/** "in 41 minutes", "2 hours ago", "just now". Rounds towards now, so nothing is promised for longer than it lasts. */
+export function relative(iso: string, now: number): string {
+  const seconds = (Date.parse(iso) - now) / 1000;
+  const size = Math.abs(seconds);
+  for (const [unit, length] of kUnits) {
+    if (size >= length) return relative_format.format(Math.trunc(seconds / length), unit);
+  }
+  if (size < 10) return "just now";
+  return seconds > 0 ? "in less than a minute" : "less than a minute ago";
+}
+
+/** "23 Nov 2026, 19:05" in the viewer's time zone. */
+export function absolute(iso: string, time_zone?: string): string {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", ...(time_zone ? { timeZone: time_zone } : {}) }).format(new Date(iso));
+}
+
+/** "19:05:07" on the day itself, else with the date. */
+export function precise(iso: string): string {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" }).format(new Date(iso));
+}
+
+export function day(iso: string): string {
+  return new Intl.DateTimeFormat("en-GB", { dateStyle: "long" }).format(new Date(iso));
+}
+
+const number_format = new Intl.NumberFormat("en");
+export function count(n: number): string {
+  return number_format.format(n);
+}
+
+/** "1 user", "12,345 users". */
+export function counted(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
