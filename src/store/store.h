@@ -172,8 +172,9 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string account_id) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Wrap>>> wraps(GrantId grant) = 0;
-  // due_at <= until, lease free or passed, app not paused, soonest first.
-  [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit) = 0;
+  // due_at <= until, lease free or passed, app neither paused nor in `without_apps`, soonest first.
+  [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,
+                                                                       std::vector<std::string> without_apps) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) = 0;  // open or ambiguous
   [[nodiscard]] virtual Task<Result<std::vector<StateCount>>> grant_states() = 0;
   [[nodiscard]] virtual Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) = 0;
