@@ -19,7 +19,7 @@ endif()
 
 add_compile_options(
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
-  -Wimplicit-fallthrough -Wswitch-enum -Wno-c23-extensions -Werror=return-type -Werror=switch -Werror=unused-result
+  -Wimplicit-fallthrough -Wswitch-enum -Wno-c23-extensions -Wno-missing-designated-field-initializers -Werror=return-type -Werror=switch -Werror=unused-result
   -fstack-protector-strong -fno-omit-frame-pointer
   "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
 add_link_options(-fuse-ld=lld-19 -Wl,--as-needed -Wl,-z,relro,-z,now -pie)

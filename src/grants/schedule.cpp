@@ -58,9 +58,9 @@ WallTime due_time(const Issue& issue, const Pace& pace, const GrantId& grant) {
   if (wanted <= earliest) {
     // No room before: what room there is lies between the provider's earliest moment and expiry.
     const auto room = issue.issued_at + lifetime - earliest;
-    return earliest + part_of(room, kJitterShare * jitter_of(grant, to_unix_ms(issue.issued_at)));
+    return earliest + part_of(room, kJitterShare * jitter_of(grant, base::to_unix_ms(issue.issued_at)));
   }
-  const auto jitter = part_of(wanted - issue.issued_at, kJitterShare * jitter_of(grant, to_unix_ms(issue.issued_at)));
+  const auto jitter = part_of(wanted - issue.issued_at, kJitterShare * jitter_of(grant, base::to_unix_ms(issue.issued_at)));
   return std::max(earliest, wanted - jitter);
 }
 
@@ -68,7 +68,7 @@ WallTime retry_time(WallTime now, int failures, std::optional<Seconds> retry_aft
                     const GrantId& grant) {
   const int doublings = std::clamp(failures - 1, 0, 10);
   const Seconds full = std::min(kBackOffFirst * (1 << doublings), kBackOffMax);
-  const auto salt = to_unix_ms(now) + failures;
+  const auto salt = base::to_unix_ms(now) + failures;
   Milliseconds wait = full - part_of(full, 0.5 * jitter_of(grant, salt));
   const auto emergency = emergency_from(issue, pace);
   if (now >= emergency) {

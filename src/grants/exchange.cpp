@@ -1,0 +1,112 @@
+#include "grants/exchange.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace latchkey::grants {
+namespace {
+
+// Room for the packed head and the vault's own octets within a journal slot.
+constexpr std::size_t kBodyBytesMax = store::kReplyBytesMax - 1024;
+
+std::string head_value(const net::HttpHeaders& headers, std::string_view name) {
+  const auto value = headers.find(name);
+  std::string text(value ? std::string_view(*value) : std::string_view());
+  if (text.size() > 200) text.resize(200);
+  for (char& c : text) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return text;
+}
+
+}  // namespace
+
+// Status, content type and Retry-After on a line each, then whether it was cut, then the body as it came.
+Secret Exchange::pack(const Raw& raw) {
+  const auto head = fmt::format("{}\n{}\n{}\n{}\n", raw.status, raw.content_type, raw.retry_after, raw.cut ? "cut" : "whole");
+  Secret packed = Secret::of_size(head.size() + raw.body.size());
+  std::ranges::copy(base::as_bytes(head), packed.writable().begin());
+  std::ranges::copy(raw.body.reveal(), packed.writable().begin() + static_cast<std::ptrdiff_t>(head.size()));
+  return packed;
+}
+
+std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
+  auto text = packed.reveal_text();
+  std::string_view lines[4];
+  for (auto& line : lines) {
+    const auto end = text.find('\n');
+    if (end == std::string_view::npos) return std::nullopt;
+    line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+  }
+  Raw raw;
+  std::from_chars(lines[0].data(), lines[0].data() + lines[0].size(), raw.status);
+  raw.content_type = lines[1];
+  raw.retry_after = lines[2];
+  raw.cut = lines[3] == "cut";
+  raw.body = Secret(text);
+  return raw;
+}
+
+Replied Exchange::read(const Raw& raw, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const {
+  Replied replied;
+  replied.cut = raw.cut;
+  replied.reply = oauth::parse_token_reply(raw.status, raw.content_type, raw.body.reveal_text(), shape);
+  // A reply that broke off or ran over may still hold the one thing that cannot be had again (F5).
+  if (!replied.reply.refresh_token && replied.reply.form == oauth::ReplyForm::malformed) {
+    replied.reply.refresh_token = oauth::find_refresh_token(raw.body.reveal_text());
+  }
+  replied.classified = oauth::classify(replied.reply, errors, raw.retry_after, clock_.now());
+  if (raw.cut && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
+    replied.classified.outcome = oauth::RefreshOutcome::ambiguous;
+    replied.classified.why = "The connection broke off in the middle of the provider's answer.";
+  }
+  return replied;
+}
+
+Task<void> Exchange::keep(IntentId intent, GrantId grant, store::GenerationNumber generation, Secret packed) {
+  store::JournalEntry entry{.intent = intent, .grant = grant, .generation = generation, .recorded_at = clock_.now(),
+                            .reply_sealed = sealing_.seal_reply(intent, grant, generation, packed)};
+  const auto recorded = co_await journal_.record(std::move(entry));
+  // The reply is still in memory and goes on to the store; only a crash in between could lose it now, and that is said.
+  if (!recorded) log_.error("reply_not_journaled", recorded.error());
+}
+
+Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
+  net::HttpCall call{.method = "POST", .url = request.post.url};
+  for (const auto& [name, value] : request.post.headers) call.headers.set(name, value);
+  if (!request.post.authorization.empty()) call.headers.set("Authorization", request.post.authorization.reveal_text());
+  call.body = std::move(request.post.body);
+  call.reuse = request.replay == catalog::ReplayPolicy::harmless ? net::Reuse::may_reuse : net::Reuse::fresh_connection;
+  call.connect_timeout = request.timeouts.connect;
+  call.total_timeout = request.timeouts.total;
+  call.response_bytes_max = kBodyBytesMax;
+  auto outcome = co_await transport_.send(std::move(call));
+
+  Raw raw;
+  if (auto* not_sent = std::get_if<net::NothingSent>(&outcome)) co_return NotSent{std::move(not_sent->error)};
+  if (auto* ambiguous = std::get_if<net::Ambiguous>(&outcome)) {
+    if (ambiguous->body.empty()) co_return NoReply{std::move(ambiguous->error)};
+    if (ambiguous->body.size() > kBodyBytesMax) ambiguous->body.resize(kBodyBytesMax);
+    raw = {.status = ambiguous->status, .content_type = head_value(ambiguous->headers, "Content-Type"), .retry_after = {},
+           .body = Secret(std::move(ambiguous->body)), .cut = true};
+  } else {
+    auto& reply = std::get<net::Reply>(outcome);
+    raw = {.status = reply.status, .content_type = head_value(reply.headers, "Content-Type"),
+           .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = false};
+  }
+  co_await keep(request.intent, request.grant, request.generation, pack(raw));
+  co_return read(raw, request.errors, request.shape);
+}
+
+Result<Replied> Exchange::replay(const store::JournalEntry& entry, const std::vector<oauth::ErrorRule>& errors,
+                                 oauth::ReplyShape shape) const {
+  const auto packed = sealing_.open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed);
+  if (!packed) return std::unexpected(packed.error());
+  const auto raw = unpack(*packed);
+  if (!raw) return fail(ErrorKind::corrupt, "journal_entry_unreadable", "A journaled reply cannot be read.");
+  return read(*raw, errors, shape);
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,89 @@
+// One POST to a token endpoint whose reply cannot be lost: sent once, kept raw and durable before anybody parses it
+// (RULES F4, F5).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "catalog/provider.h"
+#include "grants/sealing.h"
+#include "net/http_client.h"
+#include "oauth/client.h"
+#include "oauth/outcome.h"
+#include "oauth/token_reply.h"
+#include "store/reply_journal.h"
+
+namespace latchkey::grants {
+
+struct ExchangeTimeouts {
+  Seconds connect{10};
+  Seconds total{50};
+};
+
+// What is sent, for whom. `grant` is the grant's id, or the authorization's id as a GrantId for a first code exchange.
+struct ExchangeRequest {
+  IntentId intent;
+  GrantId grant;
+  store::GenerationNumber generation = 0;
+  catalog::ReplayPolicy replay = catalog::ReplayPolicy::revokes_family;
+  oauth::FormPost post;
+  std::vector<oauth::ErrorRule> errors;
+  oauth::ReplyShape shape;
+  ExchangeTimeouts timeouts;
+};
+
+// A complete or cut reply, parsed. `cut`: the connection ended before the reply did.
+struct Replied {
+  oauth::TokenReply reply;
+  oauth::Classified classified;
+  bool cut = false;
+};
+// Nothing was sent; the error says why (unavailable or misconfigured).
+struct NotSent {
+  Error error;
+};
+// Sent, and nothing usable came back.
+struct NoReply {
+  Error error;
+};
+using ExchangeOutcome = std::variant<Replied, NotSent, NoReply>;
+
+// Lives on the engine's executor. The caller has reserved the journal slot and made the intent durable before run(), and
+// confirms or releases the slot afterwards.
+class Exchange {
+ public:
+  Exchange(net::HttpTransport& transport, store::ReplyJournal& journal, const Sealing& sealing, const WallClock& clock, Log& log)
+      : transport_(transport), journal_(journal), sealing_(sealing), clock_(clock), log_(log) {}
+
+  [[nodiscard]] Task<ExchangeOutcome> run(ExchangeRequest request);
+
+  // A reply that was journaled by an earlier process (kill -9 between reply and commit, R2), parsed as run() would have.
+  [[nodiscard]] Result<Replied> replay(const store::JournalEntry& entry, const std::vector<oauth::ErrorRule>& errors,
+                                       oauth::ReplyShape shape) const;
+
+ private:
+  struct Raw {
+    int status = 0;
+    std::string content_type;
+    std::string retry_after;
+    Secret body;
+    bool cut = false;
+  };
+  [[nodiscard]] static Secret pack(const Raw& raw);
+  [[nodiscard]] static std::optional<Raw> unpack(const Secret& packed);
+  [[nodiscard]] Replied read(const Raw& raw, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const;
+  [[nodiscard]] Task<void> keep(IntentId intent, GrantId grant, store::GenerationNumber generation, Secret packed);
+
+  net::HttpTransport& transport_;
+  store::ReplyJournal& journal_;
+  const Sealing& sealing_;
+  const WallClock& clock_;
+  Log& log_;
+};
+
+}  // namespace latchkey::grants

@@ -1,0 +1,139 @@
+// The keeper: no grant is lost that its provider still honours (DESIGN section 6, RULES F).
+//
+// One refresh: claim with lease and fence, with the intent in the same commit and a journal slot reserved before it ->
+// POST -> raw reply durable -> parse -> compare-and-set on the generation -> publish.
+//
+// Invariants:
+//  - at most one flight per grant in this process; who wants the token meanwhile joins it (R8, R9);
+//  - flights belong to the keeper, not to who asked: a caller that hangs up changes nothing;
+//  - a flight that has POSTed ends only when what came back is in the store: while the store refuses (full disk), the
+//    reply is held in memory and on the journal, and the commit tried again (R4);
+//  - after a failed journal sync nothing is refreshed (RULES F5).
+// Concurrency: everything runs on the engine's executor.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "base/broadcast.h"
+#include "base/task_group.h"
+#include "grants/alerts.h"
+#include "grants/circuit.h"
+#include "grants/counters.h"
+#include "grants/exchange.h"
+#include "grants/lifecycle.h"
+#include "grants/provider_client.h"
+
+namespace latchkey::grants {
+
+// The registry's knobs, read at every use so that a change takes effect at once.
+struct KeeperTuning {
+  Seconds polling_time = std::chrono::minutes(20);
+  ExchangeTimeouts timeouts;
+  Seconds lease{90};
+  std::size_t one_shot_parallel = 32;
+  std::size_t parallel = 256;
+};
+
+// Where a hand-out's memory of a grant must be forgotten: called after every commit that changes one.
+class GrantWatcher {
+ public:
+  virtual ~GrantWatcher() = default;
+  virtual void grant_changed(UserId user, GrantId grant) = 0;
+};
+
+class Keeper {
+ public:
+  struct Parts {
+    store::Store& store;
+    store::ReplyJournal& journal;
+    Exchange& exchange;
+    ProviderClients& clients;
+    const Sealing& sealing;
+    Alerts& alerts;
+    Counters& counters;
+    GrantWatcher& watcher;
+    const WallClock& wall;     // a PrudentClock
+    SteadyClock& steady;
+    Entropy& entropy;
+    Log& log;
+    Executor executor;
+    NodeId node;
+    std::function<KeeperTuning()> tuning;
+  };
+  explicit Keeper(Parts parts);
+  ~Keeper();
+
+  // Merges the journal into the store, settles what an earlier process left open, then keeps. Runs until stop().
+  [[nodiscard]] Task<Result<void>> start();
+  // Starts nothing new; returns when every exchange in flight has been committed.
+  [[nodiscard]] Task<void> stop();
+
+  // The grant with a token good for at least `min_valid` more (capped at half its lifetime), refreshing if need be and
+  // joining a refresh in flight. A still-valid token is served whatever happens to the refresh. Errors: not_found/
+  // `no_such_grant`, needs_person/`authorization_needed`, unavailable/`provider_unreachable`, misconfigured/
+  // `app_misconfigured` (both with retry_after).
+  [[nodiscard]] Task<Result<store::GrantView>> fresh(GrantId grant, Seconds min_valid);
+
+  // Refreshes now. `check` receives the new access token and account lookup before it is sealed.
+  [[nodiscard]] Task<Result<store::Grant>> refresh_now(GrantId grant, std::function<Task<void>(const Secret&)> with_token = {});
+
+  // A grant or app was changed from outside: look again at once.
+  void nudge();
+  [[nodiscard]] TypeRules rules_for(const catalog::ResolvedType& type) const;
+
+  // For journal entries of code exchanges (generation 0): who completes them. Set before start().
+  using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
+  void set_code_recovery(Recover recover) { recover_code_ = std::move(recover); }
+
+
+ private:
+  struct Flight;
+  struct AppHealth {
+    Circuit circuit;
+    RateCap cap{std::nullopt};
+    bool cap_known = false;
+    std::size_t in_flight = 0;
+    SteadyTime probe_at{};  // of a paused app
+  };
+
+  [[nodiscard]] Task<void> run();
+  [[nodiscard]] Task<void> tick();
+  [[nodiscard]] Task<void> probe_paused_apps();
+  std::shared_ptr<Flight> join_or_start(GrantId grant, Urge urge, std::function<Task<void>(const Secret&)> with_token);
+  [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight);
+  [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, std::function<Task<void>(const Secret&)> with_token);
+  [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, ProviderClient client, TypeRules rules,
+                                                 std::function<Task<void>(const Secret&)> with_token);
+  [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
+                              const RefreshMaterial& spent, const ProviderClient& client, const TypeRules& rules) const;
+  // Commits a step made from the newest view, again and again until the store has it (R4, R6).
+  [[nodiscard]] Task<Result<store::Grant>> commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome,
+                                                       const RefreshMaterial& spent, const ProviderClient& client,
+                                                       TypeRules rules);
+  [[nodiscard]] Task<void> note_health(const ProviderClient& client, const ExchangeOutcome& outcome, UserId user);
+  [[nodiscard]] Task<void> pause_app(std::string app, std::string why);
+  [[nodiscard]] Task<void> resume_app(std::string app);
+  [[nodiscard]] Task<Result<void>> merge_journal();
+  [[nodiscard]] Task<void> merge_entry(store::JournalEntry entry);
+  [[nodiscard]] Task<void> settle_forgotten_intents();
+  [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
+  [[nodiscard]] AppHealth& health(const std::string& app);
+  [[nodiscard]] Error error_of(const store::Grant& grant, WallTime now) const;
+
+  Parts parts_;
+  TaskGroup flights_group_;
+  TaskGroup loop_group_;
+  base::Broadcast wake_;
+  std::unordered_map<GrantId, std::shared_ptr<Flight>, base::IdHash> flights_;
+  std::map<std::string, AppHealth> apps_;
+  std::size_t one_shots_ = 0;
+  bool stopping_ = false;
+  Recover recover_code_;
+};
+
+}  // namespace latchkey::grants

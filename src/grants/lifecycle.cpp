@@ -1,0 +1,355 @@
+#include "grants/lifecycle.h"
+
+#include <algorithm>
+
+namespace latchkey::grants {
+namespace {
+
+using store::GenerationState;
+using store::GrantState;
+using store::IntentState;
+
+constexpr Seconds kSecondLook{2};           // between a refusal and the look that makes it final
+constexpr Seconds kCandidateSoon{1};
+constexpr Seconds kNothingLeftToLose{600};  // between tries once the access token has gone, F1
+constexpr Seconds kTwiceWithin{60};         // F9
+constexpr int kAttemptsAtOnce = 3;
+constexpr int kAttemptsAtOnceRefused = 2;
+constexpr int kAttemptsFamily = 2;
+
+bool live(GrantState state) {
+  switch (state) {
+    case GrantState::active:
+    case GrantState::unreachable:
+    case GrantState::uncertain:
+    case GrantState::paused: return true;
+    case GrantState::needs_authorization:
+    case GrantState::held:
+    case GrantState::disabled:
+    case GrantState::revoked: return false;
+  }
+  return false;
+}
+
+// When an ambiguous generation may be sent again (F1).
+WallTime replay_time(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, WallTime now) {
+  const auto issue = issue_of(view.grant);
+  const auto emergency = emergency_from(issue, rules.pace);
+  const auto expiry = issue.issued_at + lifetime_of(issue);
+  const auto back_off = retry_time(now, std::max(1, view.grant.failures), std::nullopt, issue, rules.pace, view.grant.id);
+  switch (rules.replay) {
+    case catalog::ReplayPolicy::harmless:
+      return intent.attempts < kAttemptsAtOnce ? now : back_off;
+    case catalog::ReplayPolicy::grace:
+      if (now <= intent.opened_at + rules.grace) return intent.attempts < kAttemptsAtOnce ? now : std::min(back_off, intent.opened_at + rules.grace);
+      break;  // the grace is over: nothing may be risked any more
+    case catalog::ReplayPolicy::refused:
+      return intent.attempts < kAttemptsAtOnceRefused ? now : std::max(emergency, back_off);
+    case catalog::ReplayPolicy::revokes_family: break;
+  }
+  if (intent.attempts < kAttemptsFamily) return std::max(now, emergency);
+  return std::max(expiry, now) + kNothingLeftToLose;
+}
+
+void add_intent(store::Batch& batch, store::Intent intent, IntentState state, std::string outcome, WallTime now) {
+  intent.state = state;
+  intent.settled_at = now;
+  intent.outcome = std::move(outcome);
+  batch.push_back(store::UpdateIntent{std::move(intent)});
+}
+
+// The grant as the last mutation of the batch leaves it.
+// The lease is given back, unless somebody else has claimed the grant meanwhile.
+Step finish(store::Batch batch, store::Grant grant, const store::Intent& intent) {
+  if (grant.fence == intent.fence) {
+    grant.lease_owner = {};
+    grant.lease_until = {};
+  }
+  batch.push_back(store::UpdateGrant{grant});
+  grant.version += 1;
+  return {.batch = std::move(batch), .grant = std::move(grant)};
+}
+
+store::Generation make_generation(const store::Grant& grant, store::GenerationNumber number, GenerationState state,
+                                  const store::Intent& intent, WallTime now) {
+  store::Generation generation;
+  generation.grant = grant.id;
+  generation.number = number;
+  generation.state = state;
+  generation.intent = intent.id;
+  generation.issued_at = now;
+  return generation;
+}
+
+store::GenerationNumber candidate_number(const store::GrantView& view) {
+  store::GenerationNumber lowest = 0;
+  for (const auto& generation : view.generations) lowest = std::min(lowest, generation.number);
+  return lowest - 1;
+}
+
+Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
+                       const RefreshMaterial& spent, const Sealing& sealing, WallTime now) {
+  store::Batch batch;
+  auto generation = make_generation(view.grant, candidate_number(view), GenerationState::candidate, intent, now);
+  generation.refresh_sealed =
+      sealing.seal_refresh(view.grant, generation.number, {refresh_token.clone(), spent.code_verifier.clone()});
+  batch.push_back(store::PutGeneration{std::move(generation)});
+  add_intent(batch, intent, IntentState::applied, "Kept as a candidate: another reply had been applied before.", now);
+  return {.batch = std::move(batch), .grant = view.grant};
+}
+
+void note_scopes(store::Grant& grant, const oauth::TokenReply& reply, const TypeRules& rules) {
+  if (!reply.scope) return;
+  grant.scopes = *reply.scope;
+  std::string missing;
+  for (const auto& scope : oauth::missing_scopes(rules.scopes, *reply.scope)) {
+    if (!missing.empty()) missing += ' ';
+    missing += scope;
+  }
+  grant.missing_scopes = std::move(missing);
+}
+
+void restore_due(store::Grant& grant, const TypeRules& rules) {
+  grant.due_at = due_time(issue_of(grant), rules.pace, grant.id);
+}
+
+}  // namespace
+
+std::string sentence(std::string_view words) {
+  std::string text(words);
+  if (!text.empty() && text.back() != '.' && text.back() != '!' && text.back() != '?') text += '.';
+  return text;
+}
+
+Issue issue_of(const store::Grant& grant) { return {.issued_at = grant.issued_at, .expires_at = grant.access_expires_at}; }
+
+const store::Generation* current_of(const store::GrantView& view) {
+  for (const auto& generation : view.generations) {
+    if (generation.number == view.grant.generation) return &generation;
+  }
+  return nullptr;
+}
+
+PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now) {
+  using Kind = PostDecision::Kind;
+  const auto& grant = view.grant;
+  if (!live(grant.state)) return {.kind = Kind::nothing, .why = grant.why};
+  const auto* current = current_of(view);
+  if (current == nullptr || current->refresh_sealed.empty()) {
+    return {.kind = Kind::nothing, .why = "The provider gave no refresh token."};
+  }
+  const auto issue = issue_of(grant);
+  if (const auto earliest = earliest_refresh(issue, rules.pace); now < earliest) return {.kind = Kind::wait, .at = earliest};
+  if (urge == Urge::demanded && grant.failures > 0 && grant.due_at && now < *grant.due_at) {
+    return {.kind = Kind::wait, .at = *grant.due_at, .why = grant.why};
+  }
+  if (urge == Urge::demanded && grant.last_refreshed_at != WallTime{} && now < grant.last_refreshed_at + kTwiceWithin &&
+      grant.access_expires_at && now < *grant.access_expires_at) {
+    return {.kind = Kind::wait, .at = grant.last_refreshed_at + kTwiceWithin};
+  }
+  if (urge == Urge::scheduled && grant.due_at && now < *grant.due_at) return {.kind = Kind::wait, .at = *grant.due_at};
+  if (!view.intent) return {.kind = Kind::post};
+  const auto& intent = *view.intent;
+  switch (intent.state) {
+    case IntentState::not_sent:
+    case IntentState::refused: return {.kind = Kind::post};
+    case IntentState::applied: return {.kind = Kind::post};
+    case IntentState::open:
+      if (intent.node != node && now < emergency_from(issue, rules.pace)) {
+        return {.kind = Kind::wait, .at = emergency_from(issue, rules.pace), .why = "Another node's exchange has not been heard of yet."};
+      }
+      [[fallthrough]];
+    case IntentState::ambiguous: {
+      const auto at = replay_time(view, intent, rules, now);
+      if (now < at) return {.kind = Kind::wait, .at = at, .why = "An answer was lost; the type's rule says when to ask again."};
+      return {.kind = Kind::post};
+    }
+  }
+  return {.kind = Kind::nothing};
+}
+
+Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now) {
+  Claim claim;
+  claim.grant = view.grant;
+  claim.batch.push_back(store::ClaimGrant{view.grant.id, view.grant.version, node, lease});
+  claim.grant.version += 1;
+  claim.grant.fence += 1;
+  claim.grant.lease_owner = node;
+  claim.grant.lease_until = now + lease;
+  if (view.intent) {
+    claim.intent = *view.intent;
+    claim.intent.attempts += claim.intent.state == IntentState::not_sent ? 0 : 1;
+    claim.intent.state = IntentState::open;
+    claim.intent.node = node;
+    claim.intent.fence = claim.grant.fence;
+    claim.batch.push_back(store::UpdateIntent{claim.intent});
+    claim.intent.version += 1;
+  } else {
+    claim.intent = {.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .node = node,
+                    .fence = claim.grant.fence, .opened_at = now};
+    claim.batch.push_back(store::InsertIntent{claim.intent});
+  }
+  return claim;
+}
+
+Step apply_reply(const store::GrantView& view, const store::Intent& intent, const oauth::TokenReply& reply,
+                 const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing, std::string extras_json,
+                 WallTime now) {
+  if (view.grant.generation != intent.generation) {
+    const Secret& kept = reply.refresh_token ? *reply.refresh_token : spent.token;
+    return keep_as_candidate(view, intent, kept, spent, sealing, now);
+  }
+  store::Batch batch;
+  auto grant = view.grant;
+  const auto number = grant.generation + 1;
+  const bool rotated = reply.refresh_token && !reply.refresh_token->equals(spent.token);
+  const Secret& refresh_token = rotated ? *reply.refresh_token : spent.token;
+  const auto lifetime = oauth::sane_lifetime(reply.lifetime_s, rules.lifetime_fallback);
+
+  auto generation = make_generation(grant, number, GenerationState::current, intent, now);
+  generation.refresh_sealed = sealing.seal_refresh(grant, number, {refresh_token.clone(), spent.code_verifier.clone()});
+  generation.access_sealed = sealing.seal_access(grant, number, *reply.access_token);
+  generation.access_expires_at = now + lifetime;
+  batch.push_back(store::PutGeneration{generation});
+  // Generation n has just worked, so n-1 is no longer needed; where the token did not rotate, n itself is superfluous.
+  for (const auto& older : view.generations) {
+    if (older.state == GenerationState::candidate) continue;
+    if (older.number < grant.generation || !rotated) {
+      batch.push_back(store::DeleteGeneration{grant.id, older.number});
+    }
+  }
+  add_intent(batch, intent, IntentState::applied, "refreshed", now);
+
+  grant.generation = number;
+  grant.issued_at = now;
+  grant.last_refreshed_at = now;
+  grant.access_expires_at = generation.access_expires_at;
+  grant.state = GrantState::active;
+  grant.why.clear();
+  grant.failures = 0;
+  grant.dead_seen = false;
+  note_scopes(grant, reply, rules);
+  if (!grant.missing_scopes.empty()) grant.why = "The provider granted less than was asked for: " + grant.missing_scopes + " is missing.";
+  if (grant.extras_json != extras_json) {
+    grant.extras_json = std::move(extras_json);
+    sealing.vouch(grant);
+  }
+  restore_due(grant, rules);
+  return finish(std::move(batch), std::move(grant), intent);
+}
+
+Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
+                               const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing, std::string why,
+                               WallTime now) {
+  if (view.grant.generation != intent.generation) return keep_as_candidate(view, intent, refresh_token, spent, sealing, now);
+  store::Batch batch;
+  auto grant = view.grant;
+  const auto number = grant.generation + 1;
+  auto generation = make_generation(grant, number, GenerationState::current, intent, now);
+  generation.refresh_sealed = sealing.seal_refresh(grant, number, {refresh_token.clone(), spent.code_verifier.clone()});
+  generation.access_expires_at = grant.access_expires_at;
+  batch.push_back(store::PutGeneration{generation});
+  add_intent(batch, intent, IntentState::applied, why, now);
+  grant.generation = number;
+  grant.failures += 1;
+  grant.state = GrantState::unreachable;
+  grant.why = sentence(why);
+  grant.due_at = retry_time(now, grant.failures, std::nullopt, issue_of(grant), rules.pace, grant.id);
+  return finish(std::move(batch), std::move(grant), intent);
+}
+
+Step settle_not_sent(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, std::string why,
+                     std::optional<Seconds> retry_after, WallTime now) {
+  store::Batch batch;
+  auto grant = view.grant;
+  add_intent(batch, intent, IntentState::not_sent, why, now);
+  grant.failures += 1;
+  grant.state = GrantState::unreachable;
+  grant.why = sentence(why);
+  grant.due_at = retry_time(now, grant.failures, retry_after, issue_of(grant), rules.pace, grant.id);
+  return finish(std::move(batch), std::move(grant), intent);
+}
+
+Step settle_transient(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
+                      const oauth::Classified& classified, WallTime now) {
+  store::Batch batch;
+  auto grant = view.grant;
+  // The provider answered and did not take the token: it may be sent again like one that was never sent.
+  add_intent(batch, intent, IntentState::not_sent, classified.why, now);
+  if (classified.outcome == oauth::RefreshOutcome::too_early) {
+    grant.state = GrantState::active;
+    grant.why.clear();
+    grant.due_at = std::max(now + Seconds(1), std::max(earliest_refresh(issue_of(grant), rules.pace),
+                                                       now + classified.retry_after.value_or(Seconds(1))));
+    return finish(std::move(batch), std::move(grant), intent);
+  }
+  grant.failures += 1;
+  grant.state = GrantState::unreachable;
+  grant.why = sentence(classified.why);
+  grant.due_at = retry_time(now, grant.failures, classified.retry_after, issue_of(grant), rules.pace, grant.id);
+  return finish(std::move(batch), std::move(grant), intent);
+}
+
+Step settle_ambiguous(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, std::string why,
+                      WallTime now) {
+  store::Batch batch;
+  auto grant = view.grant;
+  add_intent(batch, intent, IntentState::ambiguous, why, now);
+  grant.failures += 1;
+  grant.state = GrantState::uncertain;
+  grant.why = "The provider's answer to the last refresh was lost; whether it counted is not known. " + sentence(why);
+  grant.due_at = replay_time(view, intent, rules, now);
+  return finish(std::move(batch), std::move(grant), intent);
+}
+
+Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing, std::string why,
+                    WallTime now) {
+  store::Batch batch;
+  auto grant = view.grant;
+  if (grant.generation != intent.generation) {
+    // Somebody has rotated meanwhile: the refusal concerns a token no longer in use (R22).
+    add_intent(batch, intent, IntentState::refused, why, now);
+    return {.batch = std::move(batch), .grant = std::move(grant)};
+  }
+  const auto candidate = std::ranges::find(view.generations, GenerationState::candidate, &store::Generation::state);
+  if (candidate != view.generations.end()) {
+    if (auto material = sealing.open_refresh(grant, *candidate)) {
+      const auto number = grant.generation + 1;
+      auto promoted = make_generation(grant, number, GenerationState::current, intent, now);
+      promoted.refresh_sealed = sealing.seal_refresh(grant, number, *material);
+      promoted.access_expires_at = grant.access_expires_at;
+      batch.push_back(store::PutGeneration{promoted});
+      batch.push_back(store::DeleteGeneration{grant.id, candidate->number});
+      add_intent(batch, intent, IntentState::refused, why, now);
+      grant.generation = number;
+      grant.dead_seen = false;
+      grant.state = GrantState::uncertain;
+      grant.why = "The provider refused the newest refresh token; another one it gave is being tried.";
+      grant.due_at = now + kCandidateSoon;
+      return finish(std::move(batch), std::move(grant), intent);
+    }
+  }
+  add_intent(batch, intent, IntentState::refused, why, now);
+  if (!grant.dead_seen) {
+    grant.dead_seen = true;
+    grant.due_at = now + kSecondLook;
+    return finish(std::move(batch), std::move(grant), intent);
+  }
+  grant.state = GrantState::needs_authorization;
+  grant.why = sentence(why);
+  grant.due_at.reset();
+  return finish(std::move(batch), std::move(grant), intent);
+}
+
+Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now) {
+  store::Batch batch;
+  auto grant = view.grant;
+  add_intent(batch, intent, IntentState::not_sent, why, now);
+  grant.state = GrantState::paused;
+  grant.why = sentence(why);
+  // Still due: the store leaves out grants of a paused app, so that mending the app is all that is needed.
+  grant.due_at = now + Seconds(60);
+  return finish(std::move(batch), std::move(grant), intent);
+}
+
+}  // namespace latchkey::grants

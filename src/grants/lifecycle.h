@@ -1,0 +1,93 @@
+// A grant's life as a state machine: pure functions from (what the store holds, what happened) to (what to write next).
+//
+// Invariants kept here and tested here:
+//  - a refresh token that arrived is written before anything is concluded from the reply (RULES F2, R12);
+//  - a missing, empty or null refresh token keeps the old one (R10); an equal one leaves no superfluous copy (R11);
+//  - only a definite refusal, seen twice, with no candidate left, asks for a person (F2, R20);
+//  - nothing ambiguous is ever "dead" (F1).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "grants/exchange.h"
+#include "grants/schedule.h"
+#include "grants/sealing.h"
+#include "store/store.h"
+
+namespace latchkey::grants {
+
+// What the engine needs of a type's nature, taken from the catalogue and the registry.
+struct TypeRules {
+  Pace pace;
+  catalog::ReplayPolicy replay = catalog::ReplayPolicy::revokes_family;
+  Seconds grace{0};
+  Seconds lifetime_fallback = kUnknownLifetime;
+  std::vector<std::string> scopes;  // asked for
+};
+
+[[nodiscard]] Issue issue_of(const store::Grant& grant);
+[[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
+
+// ---- before a POST -------------------------------------------------------------------------------------------------
+
+// By the clock; because a caller needs a token now (back-off holds); because a person insists (back-off does not).
+enum class Urge { scheduled, demanded, insisted };
+
+struct PostDecision {
+  enum class Kind {
+    post,       // go on
+    wait,       // not before `at`
+    nothing,    // the grant is in no state to be refreshed
+  } kind = Kind::nothing;
+  WallTime at{};
+  std::string why;
+};
+// Whether this generation may be spent now (F1, F3, F6, F9). `node`: this one; an open intent of another node waits.
+[[nodiscard]] PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now);
+
+// The batch that claims the grant and makes the intent durable; `intent` is what it will be in the store.
+struct Claim {
+  store::Batch batch;
+  store::Intent intent;
+  store::Grant grant;  // as it will be in the store
+};
+[[nodiscard]] Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now);
+
+// ---- after it ------------------------------------------------------------------------------------------------------
+
+struct Step {
+  store::Batch batch;
+  store::Grant grant;    // as it will be in the store
+};
+
+// The reply brought a token. When the grant has moved on since the intent, the reply becomes a candidate generation.
+// `extras_json` is complete (learned values included).
+[[nodiscard]] Step apply_reply(const store::GrantView& view, const store::Intent& intent, const oauth::TokenReply& reply,
+                               const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing,
+                               std::string extras_json, WallTime now);
+
+// A reply without access token that nevertheless brought a refresh token (R12): stored, and tried again soon.
+[[nodiscard]] Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
+                                             const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing,
+                                             std::string why, WallTime now);
+
+[[nodiscard]] Step settle_not_sent(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
+                                   std::string why, std::optional<Seconds> retry_after, WallTime now);
+// `classified` is transient or too_early.
+[[nodiscard]] Step settle_transient(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
+                                    const oauth::Classified& classified, WallTime now);
+[[nodiscard]] Step settle_ambiguous(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
+                                    std::string why, WallTime now);
+// A definite refusal: the first is looked at again at once; with a candidate generation, that one is tried; else the
+// grant needs a person.
+[[nodiscard]] Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing,
+                                  std::string why, WallTime now);
+[[nodiscard]] Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now);
+
+// Ends the words with a full stop where they have none.
+[[nodiscard]] std::string sentence(std::string_view words);
+
+}  // namespace latchkey::grants

@@ -1,0 +1,138 @@
+#include "grants/provider_client.h"
+
+#include <algorithm>
+
+namespace latchkey::grants {
+namespace {
+
+constexpr auto kMetadataFreshFor = std::chrono::hours(1);
+constexpr std::size_t kMetadataBytesMax = 256 * 1024;
+
+}  // namespace
+
+oauth::ClientRegistration ProviderClient::registration(std::size_t slot) const {
+  const Secret* secret = secrets.empty() ? nullptr : &secrets[std::min(slot, secrets.size() - 1)];
+  return {.client_id = client_id, .authentication = authentication, .secret = secret};
+}
+
+catalog::ParameterValues values_of_json(std::string_view json) {
+  catalog::ParameterValues values;
+  const auto parsed = parse_json(json);
+  if (!parsed || !parsed->is_object()) return values;
+  for (const auto& [key, value] : parsed->get_object()) {
+    if (const auto* text = value.if_string()) values[std::string(key)] = std::string(text->data(), text->size());
+  }
+  return values;
+}
+
+std::string json_of_values(const catalog::ParameterValues& values) {
+  JsonObject object;
+  for (const auto& [key, value] : values) object[key] = value;
+  return boost::json::serialize(object);
+}
+
+catalog::ParameterValues learned_of(std::string_view extras_json) {
+  const auto parsed = parse_json(extras_json);
+  if (!parsed || !parsed->is_object()) return {};
+  const auto* learned = base::find_object(parsed->get_object(), kLearnedMember);
+  return learned == nullptr ? catalog::ParameterValues{} : values_of_json(boost::json::serialize(*learned));
+}
+
+std::string extras_with_learned(JsonObject extras, const catalog::ParameterValues& learned) {
+  extras.erase(kLearnedMember);
+  if (!learned.empty()) {
+    JsonObject object;
+    for (const auto& [key, value] : learned) object[key] = value;
+    extras[kLearnedMember] = std::move(object);
+  }
+  return boost::json::serialize(extras);
+}
+
+ProviderClients::ProviderClients(store::Store& store, const Sealing& sealing, std::shared_ptr<const catalog::Catalog> catalog,
+                                 net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address)
+    : store_(store), sealing_(sealing), catalog_(std::move(catalog)), transport_(transport), clock_(clock),
+      address_(std::move(address)) {}
+
+std::string ProviderClients::redirect_uri(std::string_view app) const {
+  return address_.url + "/oauth/callback/" + std::string(app);
+}
+
+Result<std::vector<Secret>> ProviderClients::secrets_of(const store::App& app) const {
+  std::vector<Secret> secrets;
+  for (std::size_t slot = 0; slot < std::size(app.secrets); ++slot) {
+    if (app.secrets[slot].sealed.empty()) continue;
+    auto secret = sealing_.open_app_secret(app, slot);
+    if (!secret) return std::unexpected(secret.error());
+    secrets.push_back(std::move(*secret));
+  }
+  return secrets;
+}
+
+Task<Result<oauth::Metadata>> ProviderClients::metadata_of(std::string discovery, std::string issuer) {
+  const auto known = metadata_.find(discovery);
+  if (known != metadata_.end() && clock_.now() - known->second.read_at < kMetadataFreshFor) co_return known->second.metadata;
+  net::HttpCall call{.method = "GET", .url = discovery};
+  call.headers.set("Accept", "application/json");
+  call.response_bytes_max = kMetadataBytesMax;
+  call.total_timeout = std::chrono::seconds(20);
+  auto outcome = co_await transport_.send(std::move(call));
+  if (const auto* reply = std::get_if<net::Reply>(&outcome); reply != nullptr && reply->status == 200) {
+    auto metadata = oauth::parse_metadata(base::as_text(reply->body), issuer, address_.plain_http);
+    if (metadata) metadata_[discovery] = {*metadata, clock_.now()};
+    co_return metadata;
+  }
+  if (const auto stale = metadata_.find(discovery); stale != metadata_.end()) co_return stale->second.metadata;
+  if (const auto* refused = std::get_if<net::NothingSent>(&outcome); refused && refused->error.kind == ErrorKind::misconfigured) {
+    co_return std::unexpected(refused->error);
+  }
+  co_return fail(ErrorKind::unavailable, "provider_unreachable",
+                 "The provider's description of itself could not be read from " + discovery + ".",
+                 {.retry_after = Seconds(30)});
+}
+
+Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::string app, std::string grant_params_json,
+                                                         std::string extras_json) {
+  const auto found = co_await store_.app(app);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) {
+    co_return fail(ErrorKind::misconfigured, "app_missing",
+                   "There is no app registration named " + app + ". Register one under OAuth settings.", {.field = "app"});
+  }
+  const store::App& record = **found;
+  if (const auto checked = sealing_.check(record); !checked) co_return std::unexpected(checked.error());
+  auto resolved = catalog_->resolve(type,
+                                    {.app = values_of_json(record.params_json), .grant = values_of_json(grant_params_json),
+                                     .learned = learned_of(extras_json)},
+                                    address_.plain_http);
+  if (!resolved) co_return std::unexpected(resolved.error());
+  auto secrets = secrets_of(record);
+  if (!secrets) co_return std::unexpected(secrets.error());
+
+  ProviderClient client;
+  client.app = app;
+  client.client_id = record.client_id;
+  client.redirect_uri = redirect_uri(app);
+  client.paused = record.paused;
+  client.pause_reason = record.pause_reason;
+  client.endpoints = resolved->endpoints;
+  if (resolved->provider->iss_advertised) client.iss_parameter = oauth::IssParameter::advertised;
+  auto authentication = catalog::authentication_for(*resolved->provider, !secrets->empty());
+  if (!resolved->discovery.empty() && resolved->provider->discovery_fills_endpoints) {
+    const auto metadata = co_await metadata_of(resolved->discovery, resolved->endpoints.issuer);
+    if (!metadata) co_return std::unexpected(metadata.error());
+    client.endpoints = metadata->endpoints;
+    client.iss_parameter = metadata->iss_parameter;
+    authentication = metadata->choose_authentication(secrets->empty() ? oauth::Metadata::Client::public_
+                                                                      : oauth::Metadata::Client::confidential);
+  }
+  if (!authentication) {
+    co_return fail(ErrorKind::misconfigured, "app_secret_missing",
+                   "The provider wants a client secret for this app. Enter it under OAuth settings.", {.field = "secrets.0"});
+  }
+  client.authentication = *authentication;
+  client.secrets = std::move(*secrets);
+  client.type = std::move(*resolved);
+  co_return client;
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,86 @@
+// From a grant's records to what the token endpoint is asked with: the type resolved, endpoints filled in, the app's
+// secrets opened, and checked to go where they belong (RULES K6).
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "catalog/catalog.h"
+#include "grants/sealing.h"
+#include "net/http_client.h"
+#include "oauth/metadata.h"
+#include "store/store.h"
+
+namespace latchkey::grants {
+
+// Everything one conversation with a provider needs. Moves; the secrets live as long as it does.
+struct ProviderClient {
+  catalog::ResolvedType type;
+  oauth::Endpoints endpoints;
+  oauth::IssParameter iss_parameter = oauth::IssParameter::not_advertised;
+  std::string app;
+  std::string client_id;
+  oauth::ClientAuthentication authentication = oauth::ClientAuthentication::none;
+  std::vector<Secret> secrets;  // newest first; empty for a public client
+  std::string redirect_uri;
+  bool paused = false;  // the provider refuses this app (R21)
+  std::string pause_reason;
+
+  // Borrowed from this object. `slot` is clipped to the secrets there are.
+  [[nodiscard]] oauth::ClientRegistration registration(std::size_t slot) const;
+};
+
+// The address of this server as browsers know it, and what plain http is good for here.
+struct PublicAddress {
+  std::string url;  // without a trailing slash: https://latchkey.example
+  oauth::PlainHttp plain_http = oauth::PlainHttp::refused;  // loopback providers, where outbound.allow names them
+};
+
+// Lives on the engine's executor. Metadata documents are kept for an hour, and a stale one serves while its server is
+// down: a grant does not die because a discovery document cannot be read.
+class ProviderClients {
+ public:
+  ProviderClients(store::Store& store, const Sealing& sealing, std::shared_ptr<const catalog::Catalog> catalog,
+                  net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address);
+
+  // Errors: misconfigured/`app_missing` (no such registration), `app_secret_missing`, `endpoint_not_allowed`,
+  // `bad_metadata`; unavailable/`provider_unreachable` (metadata never read yet); corrupt/`record_altered`.
+  [[nodiscard]] Task<Result<ProviderClient>> client_for(std::string type, std::string app, std::string grant_params_json,
+                                                        std::string extras_json);
+
+  [[nodiscard]] std::string redirect_uri(std::string_view app) const;
+  [[nodiscard]] const catalog::Catalog& catalog() const { return *catalog_; }
+  [[nodiscard]] const PublicAddress& address() const { return address_; }
+
+ private:
+  struct KnownMetadata {
+    oauth::Metadata metadata;
+    SteadyTime read_at;
+  };
+  [[nodiscard]] Task<Result<oauth::Metadata>> metadata_of(std::string discovery, std::string issuer);
+  [[nodiscard]] Result<std::vector<Secret>> secrets_of(const store::App& app) const;
+
+  store::Store& store_;
+  const Sealing& sealing_;
+  std::shared_ptr<const catalog::Catalog> catalog_;
+  net::HttpTransport& transport_;
+  const SteadyClock& clock_;
+  PublicAddress address_;
+  std::map<std::string, KnownMetadata> metadata_;
+};
+
+// Objects of text members, as the store keeps parameters; anything else in them is left out.
+[[nodiscard]] catalog::ParameterValues values_of_json(std::string_view json);
+[[nodiscard]] std::string json_of_values(const catalog::ParameterValues& values);
+// The member of Grant::extras_json that holds what was learned of the provider's hosts and ids.
+inline constexpr std::string_view kLearnedMember = "_learned";
+[[nodiscard]] catalog::ParameterValues learned_of(std::string_view extras_json);
+[[nodiscard]] std::string extras_with_learned(JsonObject extras, const catalog::ParameterValues& learned);
+
+}  // namespace latchkey::grants

@@ -1,0 +1,160 @@
+#include "grants/sealing.h"
+
+#include <algorithm>
+
+namespace latchkey::grants {
+namespace {
+
+using vault::MacFields;
+using vault::Purpose;
+using vault::SealContext;
+
+SealContext token_context(Purpose purpose, std::string_view field, const store::Grant& grant, store::GenerationNumber number) {
+  return {.purpose = purpose, .table = "generations", .row = grant.id.bytes(), .field = field, .user = grant.user,
+          .grant = grant.id, .generation = number};
+}
+
+SealContext wrap_context(const store::Grant& grant) {
+  return {.purpose = Purpose::grant_private_key, .table = "wraps", .row = grant.user.bytes(), .field = "private_key",
+          .user = grant.user, .grant = grant.id};
+}
+
+SealContext reply_context(const IntentId& intent, const GrantId& grant, store::GenerationNumber number) {
+  return {.purpose = Purpose::raw_reply, .table = "journal", .row = intent.bytes(), .field = "reply", .grant = grant,
+          .generation = number};
+}
+
+SealContext app_context(const store::App& app, std::size_t slot) {
+  return {.purpose = Purpose::app_secret, .table = "apps", .row = base::as_bytes(app.id),
+          .field = slot == 0 ? "secret.0" : "secret.1"};
+}
+
+Result<vault::PublicKey> public_key_of(const Bytes& octets) {
+  vault::PublicKey key;
+  if (octets.size() != key.size()) {
+    return fail(ErrorKind::corrupt, "record_altered", "A stored public key has the wrong length.");
+  }
+  std::copy(octets.begin(), octets.end(), key.begin());
+  return key;
+}
+
+Bytes seal_to_key(const vault::Vault& vault, const Bytes& key, const SealContext& context, const Secret& plain) {
+  const auto recipient = public_key_of(key);
+  LATCHKEY_CHECK(recipient.has_value());
+  return vault.seal_to(*recipient, context, plain);
+}
+
+Result<Secret> open_with_key(const vault::Vault& vault, const Bytes& key, const Secret& private_key,
+                             const SealContext& context, ByteView sealed) {
+  const auto recipient = public_key_of(key);
+  if (!recipient) return std::unexpected(recipient.error());
+  return vault.open_with(*recipient, private_key, context, sealed);
+}
+
+Bytes fields_of(const store::Grant& grant) {
+  MacFields fields;
+  fields.add(grant.user.bytes()).add(grant.type).add(grant.app).add(grant.params_json).add(grant.account_id);
+  fields.add(grant.account_name).add(grant.extras_json).add(ByteView(grant.public_key));
+  return {fields.bytes().begin(), fields.bytes().end()};
+}
+
+Bytes fields_of(const store::App& app) {
+  MacFields fields;
+  fields.add(app.provider).add(app.client_id).add(app.token_origin).add(app.params_json);
+  return {fields.bytes().begin(), fields.bytes().end()};
+}
+
+Secret pack(const RefreshMaterial& material) {
+  if (material.code_verifier.empty()) return material.token.clone();
+  Secret packed = Secret::of_size(material.code_verifier.size() + material.token.size() + 2);
+  auto out = packed.writable();
+  out[0] = 0;
+  std::ranges::copy(material.code_verifier.reveal(), out.begin() + 1);
+  out[material.code_verifier.size() + 1] = 0;
+  std::ranges::copy(material.token.reveal(), out.begin() + static_cast<std::ptrdiff_t>(material.code_verifier.size()) + 2);
+  return packed;
+}
+
+RefreshMaterial unpack(const Secret& packed) {
+  const auto octets = packed.reveal();
+  if (octets.empty() || octets[0] != 0) return {.token = packed.clone(), .code_verifier = Secret()};
+  const auto middle = std::ranges::find(octets.subspan(1), std::uint8_t{0});
+  const auto verifier_size = static_cast<std::size_t>(middle - octets.subspan(1).begin());
+  if (verifier_size + 2 > octets.size()) return {};
+  return {.token = Secret(octets.subspan(verifier_size + 2)), .code_verifier = Secret(octets.subspan(1, verifier_size))};
+}
+
+std::unexpected<Error> altered(std::string_view what, std::string_view which) {
+  return fail(ErrorKind::corrupt, "record_altered",
+              "A stored record was altered by somebody who lacks the master key; it is not used.",
+              {.detail = std::string(what) + " " + std::string(which)});
+}
+
+}  // namespace
+
+Bytes Sealing::seal_refresh(const store::Grant& grant, store::GenerationNumber number,
+                            const RefreshMaterial& material) const {
+  return vault_.seal(token_context(Purpose::refresh_token, "refresh", grant, number), pack(material));
+}
+
+Result<RefreshMaterial> Sealing::open_refresh(const store::Grant& grant, const store::Generation& generation) const {
+  auto packed =
+      vault_.open(token_context(Purpose::refresh_token, "refresh", grant, generation.number), generation.refresh_sealed);
+  if (!packed) return std::unexpected(packed.error());
+  return unpack(*packed);
+}
+
+Bytes Sealing::seal_access(const store::Grant& grant, store::GenerationNumber number, const Secret& token) const {
+  return seal_to_key(vault_, grant.public_key, token_context(Purpose::access_token, "access", grant, number), token);
+}
+
+Result<Secret> Sealing::open_access(const store::Grant& grant, const store::Generation& generation,
+                                    const Secret& grant_private_key) const {
+  return open_with_key(vault_, grant.public_key, grant_private_key,
+                       token_context(Purpose::access_token, "access", grant, generation.number), generation.access_sealed);
+}
+
+store::Wrap Sealing::wrap_for_user(const store::Grant& grant, const Bytes& user_public_key, const Secret& grant_private_key,
+                                   WallTime now) const {
+  const auto holder = grant.user.bytes();
+  return {.grant = grant.id, .holder_kind = store::HolderKind::user, .holder = Bytes(holder.begin(), holder.end()),
+          .private_key_sealed = seal_to_key(vault_, user_public_key, wrap_context(grant), grant_private_key),
+          .created_at = now};
+}
+
+Result<Secret> Sealing::unwrap_for_user(const store::Grant& grant, const Bytes& user_public_key,
+                                        const Secret& user_private_key, const store::Wrap& wrap) const {
+  return open_with_key(vault_, user_public_key, user_private_key, wrap_context(grant), wrap.private_key_sealed);
+}
+
+Bytes Sealing::seal_reply(IntentId intent, GrantId grant, store::GenerationNumber number, const Secret& raw) const {
+  return vault_.seal(reply_context(intent, grant, number), raw);
+}
+
+Result<Secret> Sealing::open_reply(IntentId intent, GrantId grant, store::GenerationNumber number, ByteView sealed) const {
+  return vault_.open(reply_context(intent, grant, number), sealed);
+}
+
+Bytes Sealing::seal_app_secret(const store::App& app, std::size_t slot, const Secret& secret) const {
+  return vault_.seal(app_context(app, slot), secret);
+}
+
+Result<Secret> Sealing::open_app_secret(const store::App& app, std::size_t slot) const {
+  return vault_.open(app_context(app, slot), app.secrets[slot].sealed);
+}
+
+void Sealing::vouch(store::Grant& grant) const { grant.mac = vault_.mac("grants", grant.id.bytes(), fields_of(grant)); }
+
+void Sealing::vouch(store::App& app) const { app.mac = vault_.mac("apps", base::as_bytes(app.id), fields_of(app)); }
+
+Result<void> Sealing::check(const store::Grant& grant) const {
+  if (vault_.mac_matches("grants", grant.id.bytes(), fields_of(grant), grant.mac)) return {};
+  return altered("grant", grant.id.text());
+}
+
+Result<void> Sealing::check(const store::App& app) const {
+  if (vault_.mac_matches("apps", base::as_bytes(app.id), fields_of(app), app.mac)) return {};
+  return altered("app", app.id);
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,57 @@
+// Where each secret of a grant lives in the vault, and which plain fields are vouched for (RULES K2, K3).
+#pragma once
+
+#include "base/result.h"
+#include "base/secret.h"
+#include "store/records.h"
+#include "vault/vault.h"
+
+namespace latchkey::grants {
+
+// What a refresh needs to be made: the token, and the original verifier where a provider wants it repeated (a quirk of
+// the catalogue). As octets: the token alone, or NUL verifier NUL token.
+struct RefreshMaterial {
+  Secret token;
+  Secret code_verifier;
+
+  [[nodiscard]] RefreshMaterial clone() const { return {token.clone(), code_verifier.clone()}; }
+};
+
+// Thread-safe; the vault outlives it.
+class Sealing {
+ public:
+  explicit Sealing(const vault::Vault& vault) : vault_(vault) {}
+
+  [[nodiscard]] Bytes seal_refresh(const store::Grant& grant, store::GenerationNumber number,
+                                   const RefreshMaterial& material) const;
+  [[nodiscard]] Result<RefreshMaterial> open_refresh(const store::Grant& grant, const store::Generation& generation) const;
+
+  // To the grant's public key: sealing needs nobody's presence, opening needs a holder.
+  [[nodiscard]] Bytes seal_access(const store::Grant& grant, store::GenerationNumber number, const Secret& token) const;
+  [[nodiscard]] Result<Secret> open_access(const store::Grant& grant, const store::Generation& generation,
+                                           const Secret& grant_private_key) const;
+
+  // The grant's private half, to its user's public key.
+  [[nodiscard]] store::Wrap wrap_for_user(const store::Grant& grant, const Bytes& user_public_key, const Secret& grant_private_key,
+                                          WallTime now) const;
+  [[nodiscard]] Result<Secret> unwrap_for_user(const store::Grant& grant, const Bytes& user_public_key,
+                                               const Secret& user_private_key, const store::Wrap& wrap) const;
+
+  // The reply as it came, for the journal: bound to its intent.
+  [[nodiscard]] Bytes seal_reply(IntentId intent, GrantId grant, store::GenerationNumber number, const Secret& raw) const;
+  [[nodiscard]] Result<Secret> open_reply(IntentId intent, GrantId grant, store::GenerationNumber number, ByteView sealed) const;
+
+  [[nodiscard]] Bytes seal_app_secret(const store::App& app, std::size_t slot, const Secret& secret) const;
+  [[nodiscard]] Result<Secret> open_app_secret(const store::App& app, std::size_t slot) const;
+
+  // Sets `mac`; the check is made before a record is used. Errors: corrupt/`record_altered`.
+  void vouch(store::Grant& grant) const;
+  void vouch(store::App& app) const;
+  [[nodiscard]] Result<void> check(const store::Grant& grant) const;
+  [[nodiscard]] Result<void> check(const store::App& app) const;
+
+ private:
+  const vault::Vault& vault_;
+};
+
+}  // namespace latchkey::grants
