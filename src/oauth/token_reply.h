@@ -68,8 +68,9 @@ inline constexpr std::size_t kReplyBytesMax = 1 << 20;
 
 // Words of a scope text: separated by spaces, and by commas where a server sends those.
 [[nodiscard]] std::vector<std::string> scope_words(std::string_view scope);
-// Those of `asked` that `granted` lacks. offline_access and OpenID words are often not echoed: they are not reported
-// unless `granted` names another of their kind. A trailing slash and case do not count.
+// Those of `asked` that `granted` lacks. The OpenID words, offline_access, refresh_token, `*` and `.default` are often not
+// echoed and never reported. A resource's scope may come back without the resource in front; a trailing slash and case do
+// not count.
 [[nodiscard]] std::vector<std::string> missing_scopes(const std::vector<std::string>& asked, std::string_view granted);
 
 }  // namespace latchkey::oauth
