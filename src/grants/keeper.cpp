@@ -21,17 +21,6 @@ std::string alert_cause(const std::string& app) { return "app_misconfigured:" + 
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
-// The newest token that is there and good at `when`.
-const store::Generation* usable(const store::GrantView& view, WallTime when) {
-  const store::Generation* best = nullptr;
-  for (const auto& generation : view.generations) {
-    if (generation.access_sealed.empty() || generation.state == store::GenerationState::candidate) continue;
-    if (generation.access_expires_at && *generation.access_expires_at <= when) continue;
-    if (best == nullptr || generation.number > best->number) best = &generation;
-  }
-  return best;
-}
-
 oauth::FormPost refresh_post(const ProviderClient& client, const RefreshMaterial& material, std::size_t slot) {
   oauth::Refresh request{.endpoint = client.endpoints.token, .client = client.registration(slot), .refresh_token = &material.token};
   request.extra = client.type.extra.refresh;
@@ -195,20 +184,20 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
   if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
   const auto lifetime = lifetime_of(issue_of((*view)->grant));
   const auto asked = std::min<Seconds>(min_valid, lifetime / 2);
-  if (usable(**view, parts_.wall.now() + asked) != nullptr) co_return std::move(**view);
+  if (usable_generation(**view, parts_.wall.now() + asked) != nullptr) co_return std::move(**view);
 
   // Holding the flight keeps it alive until this caller has read what it came to.
   const auto flight = join_or_start(grant, Urge::demanded, {});
   if (!flight->result) {
     parts_.counters.handouts_waited += 1;
     // A token that is good for less than was asked is served at once when the provider is slow (R7).
-    if (usable(**view, parts_.wall.now()) != nullptr && asked == Seconds(0)) co_return std::move(**view);
+    if (usable_generation(**view, parts_.wall.now()) != nullptr && asked == Seconds(0)) co_return std::move(**view);
     co_await flight->landed.wait();
   }
   view = co_await parts_.store.grant(grant);
   if (!view) co_return std::unexpected(view.error());
   if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
-  if (usable(**view, parts_.wall.now()) != nullptr) co_return std::move(**view);
+  if (usable_generation(**view, parts_.wall.now()) != nullptr) co_return std::move(**view);
   if (flight->result && !flight->result->has_value()) co_return std::unexpected(flight->result->error());
   co_return std::unexpected(error_of((*view)->grant, parts_.wall.now()));
 }

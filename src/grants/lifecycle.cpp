@@ -130,6 +130,16 @@ const store::Generation* current_of(const store::GrantView& view) {
   return nullptr;
 }
 
+const store::Generation* usable_generation(const store::GrantView& view, WallTime when) {
+  const store::Generation* best = nullptr;
+  for (const auto& generation : view.generations) {
+    if (generation.access_sealed.empty() || generation.state == GenerationState::candidate) continue;
+    if (generation.access_expires_at && *generation.access_expires_at <= when) continue;
+    if (best == nullptr || generation.number > best->number) best = &generation;
+  }
+  return best;
+}
+
 PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now) {
   using Kind = PostDecision::Kind;
   const auto& grant = view.grant;

@@ -31,6 +31,9 @@ struct TypeRules {
 [[nodiscard]] Issue issue_of(const store::Grant& grant);
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
 
+// The newest token set with an access token that is good at `when`; nullptr: none.
+[[nodiscard]] const store::Generation* usable_generation(const store::GrantView& view, WallTime when);
+
 // ---- before a POST -------------------------------------------------------------------------------------------------
 
 // By the clock; because a caller needs a token now (back-off holds); because a person insists (back-off does not).

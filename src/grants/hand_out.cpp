@@ -1,0 +1,170 @@
+#include "grants/hand_out.h"
+
+#include <algorithm>
+
+#include "base/run_on.h"
+
+namespace latchkey::grants {
+namespace {
+
+std::optional<Seconds> seconds_left(const std::optional<WallTime>& expires_at, WallTime now) {
+  if (!expires_at) return std::nullopt;
+  return std::max(Seconds(0), std::chrono::floor<Seconds>(*expires_at - now));
+}
+
+Handout handout_of(const Card& card, Secret token, WallTime now) {
+  return {.access_token = std::move(token), .token_type = "Bearer", .expires_in = seconds_left(card.expires_at, now),
+          .scope = card.scope, .type = card.type, .account_id = card.account_id, .account_name = card.account_name,
+          .extras_json = card.extras_json};
+}
+
+// What is learned of hosts is the API client's business too; the marker of its origin is not.
+std::string public_extras(std::string_view extras_json) {
+  const auto parsed = parse_json(extras_json);
+  if (!parsed || !parsed->is_object()) return "{}";
+  auto object = parsed->get_object();
+  const auto learned = learned_of(extras_json);
+  object.erase(kLearnedMember);
+  for (const auto& [name, value] : learned) object[name] = value;
+  return boost::json::serialize(object);
+}
+
+Card card_of(const store::Grant& grant, const store::Generation& generation) {
+  return {.grant = grant.id, .type = grant.type, .generation = generation.number, .issued_at = generation.issued_at,
+          .expires_at = generation.access_expires_at, .scope = grant.scopes, .account_id = grant.account_id,
+          .account_name = grant.account_name, .extras_json = public_extras(grant.extras_json)};
+}
+
+bool may_be_handed_out(store::GrantState state) {
+  switch (state) {
+    case store::GrantState::active:
+    case store::GrantState::unreachable:
+    case store::GrantState::uncertain:
+    case store::GrantState::paused:
+    case store::GrantState::needs_authorization: return true;  // while its token lives
+    case store::GrantState::held:
+    case store::GrantState::disabled:
+    case store::GrantState::revoked: return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+// ---- cards ---------------------------------------------------------------------------------------------------------
+
+std::uint64_t Cards::reading(UserId user) const {
+  auto& home = shard(user);
+  const std::lock_guard lock(home.mutex);
+  return home.forgotten;
+}
+
+void Cards::file(UserId user, std::uint64_t reading, Card card) {
+  auto& home = shard(user);
+  const std::lock_guard lock(home.mutex);
+  if (home.forgotten != reading) return;
+  if (home.users.size() >= per_shard_max_ && !home.users.contains(user)) home.users.erase(home.users.begin());
+  auto& held = home.users[user];
+  std::erase_if(held.cards, [&](const Card& old) { return old.asked == card.asked; });
+  held.cards.push_back(std::move(card));
+}
+
+std::optional<Card> Cards::find(UserId user, std::string_view asked) const {
+  auto& home = shard(user);
+  const std::lock_guard lock(home.mutex);
+  const auto held = home.users.find(user);
+  if (held == home.users.end()) return std::nullopt;
+  for (const auto& card : held->second.cards) {
+    if (card.asked == asked) return card;
+  }
+  return std::nullopt;
+}
+
+void Cards::grant_changed(UserId user, GrantId) {
+  auto& home = shard(user);
+  const std::lock_guard lock(home.mutex);
+  home.forgotten += 1;
+  home.users.erase(user);
+}
+
+// ---- the desk ------------------------------------------------------------------------------------------------------
+
+std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, const TokenWish& wish) {
+  const auto card = cards_.find(caller.user, wish.type);
+  if (!card) return std::nullopt;
+  const auto now = wall_.now();
+  if (card->expires_at) {
+    const auto asked = std::min<Milliseconds>(wish.min_valid, lifetime_of({card->issued_at, card->expires_at}) / 2);
+    if (*card->expires_at <= now + asked) return std::nullopt;
+  }
+  auto token = hot_.find_token(caller.user, caller.auth_epoch, caller.pin, card->grant, card->generation);
+  if (!token) return std::nullopt;
+  ledger_.handed_out(caller.user, card->grant);
+  counters_.handouts.fetch_add(1, std::memory_order_relaxed);
+  counters_.handouts_hot.fetch_add(1, std::memory_order_relaxed);
+  auto handout = handout_of(*card, std::move(*token), now);
+  return handout;
+}
+
+Task<Result<store::Grant>> TokenDeskOfVault::choose(UserId user, std::string type) {
+  auto grants = co_await store_.grants_of_user(user);
+  if (!grants) co_return std::unexpected(grants.error());
+  if (type.empty() && grants->size() > 1) {
+    std::string held;
+    for (const auto& grant : *grants) held += (held.empty() ? "" : ", ") + grant.type;
+    co_return fail(ErrorKind::invalid, "type_required", "This user holds several types; name one as `type`: " + held + ".", {.field = "type"});
+  }
+  for (auto& grant : *grants) {
+    if (type.empty() || grant.type == type) co_return std::move(grant);
+  }
+  co_return fail(ErrorKind::not_found, "no_such_grant",
+                 type.empty() ? "This user has no authorised account yet." : "This user has no authorised account of that type.");
+}
+
+Task<Result<Secret>> TokenDeskOfVault::open(const Caller& caller, const store::Grant& grant, const store::Generation& generation) {
+  const auto user = co_await store_.user(caller.user);
+  if (!user) co_return std::unexpected(user.error());
+  const auto wraps = co_await store_.wraps(grant.id);
+  if (!wraps) co_return std::unexpected(wraps.error());
+  const auto holder = caller.user.bytes();
+  const auto wrap = std::ranges::find_if(*wraps, [&](const store::Wrap& candidate) {
+    return candidate.holder_kind == store::HolderKind::user && std::ranges::equal(candidate.holder, holder);
+  });
+  auto user_key = hot_.find(caller.user, caller.auth_epoch, caller.pin);
+  if (!*user || wrap == wraps->end() || !user_key) {
+    co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+  }
+  auto grant_key = sealing_.unwrap_for_user(grant, (*user)->public_key, *user_key, *wrap);
+  if (!grant_key) co_return std::unexpected(grant_key.error());
+  co_return sealing_.open_access(grant, generation, *grant_key);
+}
+
+Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) {
+  const auto reading = cards_.reading(caller.user);
+  auto chosen = co_await choose(caller.user, wish.type);
+  if (!chosen) co_return std::unexpected(chosen.error());
+  if (const auto checked = sealing_.check(*chosen); !checked) co_return std::unexpected(checked.error());
+  if (!may_be_handed_out(chosen->state)) {
+    co_return fail(ErrorKind::needs_person, "authorization_needed",
+                   "This grant is not in use at the moment; the console says why and what to do.");
+  }
+  auto view = co_await base::run_on(engine_, keeper_.fresh(chosen->id, wish.min_valid));
+  if (!view) co_return std::unexpected(view.error());
+  const auto now = wall_.now();
+  const auto* generation = usable_generation(*view, now);
+  if (generation == nullptr || view->grant.user != caller.user || !may_be_handed_out(view->grant.state)) {
+    co_return fail(ErrorKind::needs_person, "authorization_needed", "The account must be authorised again in the console.");
+  }
+  auto token = co_await open(caller, view->grant, *generation);
+  if (!token) co_return std::unexpected(token.error());
+  hot_.put_token(caller.user, caller.auth_epoch, caller.pin, view->grant.id, generation->number, *token);
+  auto card = card_of(view->grant, *generation);
+  auto handout = handout_of(card, std::move(*token), now);
+  ledger_.handed_out(caller.user, view->grant.id);
+  counters_.handouts.fetch_add(1, std::memory_order_relaxed);
+  card.asked = wish.type;
+  cards_.file(caller.user, reading, std::move(card));
+  co_return handout;
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,92 @@
+// The token desk: cards in memory for the quick way, store and vault for the sure one.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "grants/keeper.h"
+#include "grants/token_desk.h"
+#include "vault/hot_cache.h"
+
+namespace latchkey::grants {
+
+// What the quick way needs to know of a user's grants. No secret is in it.
+struct Card {
+  std::string asked;  // the type a caller names to find it; empty for callers that name none (the only grant held)
+  GrantId grant;
+  std::string type;
+  store::GenerationNumber generation = 0;
+  WallTime issued_at{};
+  std::optional<WallTime> expires_at;
+  std::string scope;
+  std::string account_id;
+  std::string account_name;
+  std::string extras_json;
+};
+
+// Cards of recently served users. Thread-safe, sharded, bounded; forgetting is at once.
+//
+// A card is filed only if nothing was forgotten in its shard since the read it was made from began: a grant disabled in
+// between cannot come back through a slow reader.
+class Cards final : public GrantWatcher {
+ public:
+  explicit Cards(std::size_t users_max) : per_shard_max_(users_max / kShards + 1) {}
+
+  [[nodiscard]] std::uint64_t reading(UserId user) const;  // the shard's count of forgettings
+  void file(UserId user, std::uint64_t reading, Card card);
+  // nullopt: ask the store.
+  [[nodiscard]] std::optional<Card> find(UserId user, std::string_view asked) const;
+  void grant_changed(UserId user, GrantId grant) override;
+
+ private:
+  struct Held {
+    std::vector<Card> cards;
+  };
+  static constexpr std::size_t kShards = 16;
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<UserId, Held, base::IdHash> users;
+    std::uint64_t forgotten = 0;
+  };
+  [[nodiscard]] Shard& shard(UserId user) const { return shards_[base::IdHash{}(user) % kShards]; }
+
+  std::size_t per_shard_max_;
+  mutable std::array<Shard, kShards> shards_;
+};
+
+// Counts hand-outs per grant and minute (Activity, "last used"). Thread-safe.
+class HandoutLedger {
+ public:
+  virtual ~HandoutLedger() = default;
+  virtual void handed_out(UserId user, GrantId grant) = 0;
+};
+
+class TokenDeskOfVault final : public TokenDesk {
+ public:
+  TokenDeskOfVault(store::Store& store, const Sealing& sealing, Keeper& keeper, Executor engine, vault::HotCache& hot, Cards& cards,
+                   HandoutLedger& ledger, Counters& counters, const WallClock& wall)
+      : store_(store), sealing_(sealing), keeper_(keeper), engine_(std::move(engine)), hot_(hot), cards_(cards),
+        ledger_(ledger), counters_(counters), wall_(wall) {}
+
+  [[nodiscard]] std::optional<Handout> hand_out_hot(const Caller& caller, const TokenWish& wish) override;
+  [[nodiscard]] Task<Result<Handout>> hand_out(Caller caller, TokenWish wish) override;
+
+ private:
+  [[nodiscard]] Task<Result<store::Grant>> choose(UserId user, std::string type);
+  [[nodiscard]] Task<Result<Secret>> open(const Caller& caller, const store::Grant& grant, const store::Generation& generation);
+
+  store::Store& store_;
+  const Sealing& sealing_;
+  Keeper& keeper_;
+  Executor engine_;
+  vault::HotCache& hot_;
+  Cards& cards_;
+  HandoutLedger& ledger_;
+  Counters& counters_;
+  const WallClock& wall_;
+};
+
+}  // namespace latchkey::grants
