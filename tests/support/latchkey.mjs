@@ -2,7 +2,7 @@
 // and its token door, and stops it by pid.
 
 import { spawn } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Browserless } from './browserless.mjs';
@@ -159,7 +159,8 @@ export class Session {
 export class Latchkey {
   /**
    * options: config (keys of latchkey.toml), args (further arguments of serve), env, data (a folder to keep between
-   * starts), port, tls ({certFile, keyFile}). Ends with the test `t`.
+   * starts), port, tls ({certFile, keyFile}), providerFiles (name → content, for DATA/providers),
+   * runAs (a user id). Ends with the test `t`.
    */
   static async start(t, options = {}) {
     const server = new Latchkey();
@@ -201,15 +202,29 @@ export class Latchkey {
 
   /** Starts the process (again, over the same data folder) and waits until it is ready. */
   async launch({ expectReady = true } = {}) {
-    const { config = {}, args = [], env = {}, tls } = this.options;
+    const { config = {}, args = [], env = {}, tls, providerFiles } = this.options;
     const configFile = path.join(this.folder, 'latchkey.toml');
     await mkdir(this.folder, { recursive: true });
+    if (providerFiles) {
+      await mkdir(path.join(this.data, 'providers'), { recursive: true, mode: 0o700 });
+      for (const [name, content] of Object.entries(providerFiles)) await writeFile(path.join(this.data, 'providers', name), JSON.stringify(content));
+    }
     await writeFile(configFile, toml({
       listen: `127.0.0.1:${this.port}`, public_url: this.url,
       ...(tls ? { 'tls.certificate': tls.certFile, 'tls.key': tls.keyFile } : {}), ...config,
     }));
     this.startedAt = performance.now();
-    this.child = spawn(binary, ['serve', '--config', configFile, '--data', this.data, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let program = binary;
+    let identity = {};
+    if (this.options.runAs && this.options.runAs !== process.getuid()) {
+      // Somebody else may not be able to read where the build stands: they get a copy and own the folder.
+      program = path.join(this.folder, 'latchkey');
+      await copyFile(binary, program);
+      await chmod(this.folder, 0o755);
+      for (const each of [this.folder, configFile]) await chown(each, this.options.runAs, this.options.runAs);
+      identity = { uid: this.options.runAs, gid: this.options.runAs };
+    }
+    this.child = spawn(program, ['serve', '--config', configFile, '--data', this.data, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...identity });
     this.ended = new Promise((resolve) => this.child.on('close', (status, signal) => resolve({ status, signal })));
     this.child.on('error', (error) => { this.stderr += `${error.message}\n`; });
     this.child.stdout.setEncoding('utf8').on('data', (chunk) => { this.stdout += chunk; });
