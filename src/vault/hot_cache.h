@@ -36,6 +36,11 @@ class HotCache {
   // The private key, if this user, epoch and PIN are here.
   [[nodiscard]] std::optional<Secret> find(UserId user, std::int64_t auth_epoch, const Secret& pin);
 
+  // What `find` would say, without giving the key away: `wrong` means that the entry is here and this is not its PIN, so
+  // that a wrong PIN of a hot user costs no Argon2id.
+  enum class Match { absent, wrong, right };
+  [[nodiscard]] Match match(UserId user, std::int64_t auth_epoch, const Secret& pin);
+
   // An opened access token of one grant generation, kept beside the key under the same wrapping (a no-op without entry).
   void put_token(UserId user, std::int64_t auth_epoch, const Secret& pin, GrantId grant, std::int64_t generation,
                  const Secret& token);

@@ -104,8 +104,18 @@ class Vault {
   // session tokens and device secrets (RULES T8). 32 octets.
   [[nodiscard]] Bytes keyed_hash(std::string_view use, ByteView data) const;
 
+  // A new master key takes over what the old one sealed: only the outer layer changes, so no PIN and no private key is
+  // needed (RULES K1). Errors: corrupt/`ciphertext_rejected` when `old` does not open it.
+  [[nodiscard]] Result<Bytes> reseal(const Vault& old, const SealContext& context, ByteView sealed) const;
+  [[nodiscard]] Result<Bytes> reseal_user_key(const Vault& old, UserId user, const PublicKey& public_key,
+                                              ByteView wrapped) const;
+
  private:
   struct SubKeys;
+  [[nodiscard]] Bytes seal_outer(std::uint8_t kind, const SealContext& context, ByteView extra, ByteView plain) const;
+  [[nodiscard]] Result<Secret> open_outer(std::uint8_t kind, const SealContext& context, ByteView extra,
+                                          ByteView sealed) const;
+
   std::unique_ptr<const SubKeys> keys_;
   Entropy& entropy_;
 };

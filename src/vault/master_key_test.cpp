@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "vault/vault.h"
+
+namespace latchkey::vault {
+namespace {
+
+namespace fs = std::filesystem;
+
+class MasterKeyTest : public ::testing::Test {
+ protected:
+  MasterKeyTest() {
+    std::string pattern = (fs::temp_directory_path() / "latchkey-key-XXXXXX").string();
+    directory = mkdtemp(pattern.data());
+    path = (directory / "master.key").string();
+  }
+  ~MasterKeyTest() override { fs::remove_all(directory); }
+
+  void write(std::string_view text, fs::perms mode = fs::perms::owner_read | fs::perms::owner_write) {
+    std::ofstream(path) << text;
+    fs::permissions(path, mode);
+  }
+  std::string load_reason() {
+    const auto key = load_master_key(path, OnMissingKey::create, entropy);
+    return key ? "loaded" : key.error().reason;
+  }
+
+  base::SystemEntropy entropy;
+  fs::path directory;
+  std::string path;
+};
+
+TEST_F(MasterKeyTest, MadeOnceThenTheSame) {
+  const auto made = load_master_key(path, OnMissingKey::create, entropy);
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_EQ(made->size(), 32u);
+  EXPECT_EQ(fs::status(path).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_TRUE(made->equals(*load_master_key(path, OnMissingKey::refuse, entropy)));
+  EXPECT_TRUE(made->equals(*load_master_key(path, OnMissingKey::create, entropy)));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 1) << "no draft stays";
+}
+
+TEST_F(MasterKeyTest, P5_MissingIsRefusedWhereTheStoreHoldsSecrets) {
+  const auto key = load_master_key(path, OnMissingKey::refuse, entropy);
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error().kind, ErrorKind::misconfigured);
+  EXPECT_EQ(key.error().reason, "master_key_missing");
+  EXPECT_NE(key.error().text.find(path), std::string::npos);
+  EXPECT_FALSE(fs::exists(path)) << "nothing is made over it";
+}
+
+TEST_F(MasterKeyTest, ReadableByOthersIsRefused) {
+  write(std::string(64, 'a') + "\n", fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read);
+  EXPECT_EQ(load_reason(), "master_key_permissions");
+  fs::permissions(path, fs::perms::owner_read);
+  EXPECT_EQ(load_reason(), "loaded") << "stricter than 0600 is fine";
+}
+
+TEST_F(MasterKeyTest, MalformedIsRefusedAndLeftAlone) {
+  for (const auto& text : {std::string(), std::string("# only a comment\n"), std::string(63, 'a'), std::string(65, 'a'),
+                           std::string(64, 'g'), std::string(64, 'a') + "\n" + std::string(64, 'b') + "\n",
+                           std::string(5000, 'a')}) {
+    write(text);
+    EXPECT_EQ(load_reason(), "master_key_malformed") << text;
+    EXPECT_EQ(fs::file_size(path), text.size());
+  }
+  write("# Latchkey\r\n" + std::string(64, 'A') + "\r\n");
+  EXPECT_EQ(load_reason(), "loaded");
+}
+
+TEST_F(MasterKeyTest, FolderMissingIsSaidInWords) {
+  path = (directory / "absent" / "master.key").string();
+  const auto key = load_master_key(path, OnMissingKey::create, entropy);
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error().reason, "master_key_missing");
+  EXPECT_NE(key.error().text.find("cannot be made"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace latchkey::vault
