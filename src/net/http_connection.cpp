@@ -1,0 +1,387 @@
+#include "net/http_connection.h"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+namespace latchkey::net {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// Bodies up to this size are copied behind their header, so that one system call (and one TLS record) carries both.
+constexpr std::size_t kInlineBodyBytesMax = 12 * 1024;
+// Answers to pipelined requests are gathered up to this size before they are sent.
+constexpr std::size_t kGatherBytesMax = 64 * 1024;
+// Turns a connection may take before others get theirs.
+constexpr int kTurnsMax = 32;
+constexpr Milliseconds kLingerTime{2'000};
+constexpr Milliseconds kRequestTimeMax{300'000};
+
+bool has_no_body(int status) { return status == 204 || status == 304 || status / 100 == 1; }
+
+// The host of "host:port" or "[v6]:port".
+std::string_view without_port(std::string_view host) {
+  const auto end = host.starts_with('[') ? host.find(']') : std::string_view::npos;
+  const auto colon = host.find(':', end == std::string_view::npos ? 0 : end);
+  return host.substr(0, colon);
+}
+
+std::string local_address_of(int descriptor) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  const auto address = IpAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&storage));
+  if (!address) return {};
+  return address->is_v4() ? address->text() : "[" + address->text() + "]";
+}
+
+}  // namespace
+
+HttpConnection::HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocket socket)
+    : worker_(std::move(worker)),
+      stream_(socket.tls ? make_tls_stream(socket.descriptor, socket.tls) : make_plain_stream(socket.descriptor)),
+      peer_(socket.peer),
+      local_port_(socket.local_port),
+      loopback_listener_(socket.loopback_listener),
+      tls_(socket.tls != nullptr) {
+  set_deadline(worker_->shared().limits.header_timeout);
+}
+
+HttpConnection::~HttpConnection() = default;
+
+void HttpConnection::set_deadline(Milliseconds span) {
+  deadline_ = std::min(std::chrono::steady_clock::now() + span, request_deadline_);
+}
+
+void HttpConnection::on_ready(std::uint32_t events) {
+  readable_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) peer_ending_ = true;
+  pump();
+}
+
+void HttpConnection::pump() {
+  if (pumping_ || phase_ == Phase::closed) return;
+  const auto self = shared_from_this();  // the worker's hold may end in here
+  pumping_ = true;
+  for (int turn = 0;; ++turn) {
+    const Step next = step();
+    if (next == Step::wait) break;
+    if (next == Step::close) {
+      close();
+      break;
+    }
+    if (turn >= kTurnsMax) {
+      asio::post(worker_->executor(), [self] { self->pump(); });
+      break;
+    }
+  }
+  pumping_ = false;
+}
+
+HttpConnection::Step HttpConnection::step() {
+  if (phase_ == Phase::handshake) return handshake();
+  if (phase_ == Phase::lingering) return linger();
+  if (output_waits()) return flush();
+  if (close_after_) {
+    if (!linger_after_ || input_ended_) return Step::close;
+    stream_->finish();
+    phase_ = Phase::lingering;
+    readable_ = true;
+    set_deadline(kLingerTime);
+    return Step::again;
+  }
+  if (handling_) return Step::wait;
+  if (!in_.empty()) {
+    const std::size_t consumed = consume(in_);
+    in_.erase(0, consumed);
+    if (in_.empty()) in_ = std::string();  // an idle connection keeps no buffer
+    if (consumed > 0 || output_waits() || handling_ || close_after_) return Step::again;
+  }
+  if (input_ended_) return after_end_of_input();
+  return receive();
+}
+
+HttpConnection::Step HttpConnection::handshake() {
+  const IoResult result = stream_->handshake();
+  if (result.status == IoStatus::would_block) return Step::wait;
+  if (result.status != IoStatus::done) return Step::close;
+  phase_ = Phase::open;
+  return Step::again;
+}
+
+HttpConnection::Step HttpConnection::flush() {
+  const std::string_view head = std::string_view(out_).substr(out_at_);
+  const std::string_view tail = std::string_view(body_).substr(body_at_);
+  const IoResult result = head.empty() ? stream_->write(tail, {}) : stream_->write(head, tail);
+  if (result.status == IoStatus::would_block) return Step::wait;
+  if (result.status != IoStatus::done) return Step::close;
+  const std::size_t of_head = std::min(result.count, head.size());
+  out_at_ += of_head;
+  body_at_ += result.count - of_head;
+  if (output_waits()) {
+    set_deadline(worker_->shared().limits.write_timeout);
+    return Step::again;
+  }
+  out_.clear();
+  out_at_ = 0;
+  worker_->give_back(std::move(out_));
+  out_ = std::string();
+  body_ = std::string();
+  body_at_ = 0;
+  if (!in_request() && !handling_) set_deadline(worker_->shared().limits.idle_timeout);
+  return Step::again;
+}
+
+HttpConnection::Step HttpConnection::linger() {
+  if (!readable_) return Step::wait;
+  const IoResult result = stream_->read(worker_->read_buffer());
+  if (result.status == IoStatus::done) return Step::again;
+  if (result.status != IoStatus::would_block) return Step::close;
+  readable_ = false;
+  return Step::wait;
+}
+
+HttpConnection::Step HttpConnection::receive() {
+  if (!readable_) return Step::wait;
+  const std::span<char> buffer = worker_->read_buffer();
+  const IoResult result = stream_->read(buffer);
+  switch (result.status) {
+    case IoStatus::would_block: readable_ = false; return Step::wait;
+    case IoStatus::failed: return Step::close;
+    case IoStatus::ended:
+      input_ended_ = true;
+      readable_ = false;
+      return Step::again;
+    case IoStatus::done: break;
+  }
+  readable_ = !result.drained || peer_ending_;
+  const std::string_view received(buffer.data(), result.count);
+  if (!in_.empty()) {
+    in_.append(received);
+    const std::size_t consumed = consume(in_);
+    in_.erase(0, consumed);
+  } else {
+    const std::size_t consumed = consume(received);
+    in_.append(received.substr(consumed));
+  }
+  return Step::again;
+}
+
+HttpConnection::Step HttpConnection::after_end_of_input() {
+  // A request cut short has nobody left to answer to: whoever half-closes does so behind a whole request.
+  return Step::close;
+}
+
+// Takes requests from the front of `input` until it needs more, an answer is due, or enough output is gathered.
+std::size_t HttpConnection::consume(std::string_view input) {
+  std::size_t consumed = 0;
+  while (!handling_ && !close_after_ && body_.empty() && out_.size() - out_at_ < kGatherBytesMax) {
+    const std::string_view rest = input.substr(consumed);
+    if (!in_request()) {
+      if (rest.empty()) break;
+      exchange_ = worker_->take_exchange();
+      exchange_->parser.start(exchange_->request);
+      request_deadline_ = std::chrono::steady_clock::now() + kRequestTimeMax;
+      set_deadline(worker_->shared().limits.header_timeout);
+    }
+    HttpRequestParser& parser = exchange_->parser;
+    const std::size_t count = parser.feed(rest);
+    consumed += count;
+    if (parser.state() == ParseState::header_done && !on_header_done(consumed < input.size())) break;
+    if (parser.state() == ParseState::failed) {
+      const HttpParseFailure failure = parser.failure();
+      refuse(failure.status, failure.code, failure.detail);
+      break;
+    }
+    if (parser.state() == ParseState::complete) {
+      on_request_complete();
+      continue;
+    }
+    if (parser.state() == ParseState::body && count > 0) {
+      set_deadline(worker_->shared().limits.body_timeout);
+      if (consumed < input.size()) continue;
+    }
+    break;
+  }
+  return consumed;
+}
+
+// False if the request has been answered here.
+bool HttpConnection::on_header_done(bool body_has_begun) {
+  HttpRequestParser& parser = exchange_->parser;
+  HttpRequest& request = exchange_->request;
+  if (!host_is_allowed(request)) {
+    refuse(421, "unknown_host",
+           "This server does not answer to that host name. Use its public address, or correct public_url.");
+    return false;
+  }
+  const bool wants_continue = parser.expects_continue();
+  parser.set_body_limit(worker_->shared().handler.body_limit(request.method, request.path));
+  if (parser.state() == ParseState::body && wants_continue && !body_has_begun) {
+    if (out_.empty()) out_ = worker_->take_buffer();
+    out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
+  return true;
+}
+
+void HttpConnection::on_request_complete() {
+  HttpRequest& request = exchange_->request;
+  request.arrived = std::chrono::steady_clock::now();
+  request.peer = peer_;
+  request.local_port = local_port_;
+  request.tls = tls_;
+  request.client = peer_;
+  request.scheme = tls_ ? "https" : "http";
+  HttpServerShared& shared = worker_->shared();
+  if (!shared.proxies.empty()) {
+    const ClientView view = shared.proxies.client_of(peer_, request.scheme, request.headers);
+    request.client = view.address;
+    request.scheme = view.scheme;
+  }
+  keep_alive_ = exchange_->parser.keep_alive();
+  is_http_1_0_ = exchange_->parser.is_http_1_0();
+  is_head_ = request.method == "HEAD";
+  if (auto response = shared.handler.try_handle_now(request)) {
+    respond(*response);
+  } else {
+    start_handler();
+  }
+}
+
+void HttpConnection::start_handler() {
+  handling_ = true;
+  request_deadline_ = SteadyTime::max();
+  deadline_ = SteadyTime::max();
+  worker_->handler_started();
+  auto done = [self = shared_from_this()](const std::exception_ptr& problem, HttpResponse response) {
+    self->handler_done(problem, std::move(response));
+  };
+  HttpRequest request = std::move(exchange_->request);
+  worker_->give_back(std::move(exchange_));
+  asio::co_spawn(worker_->executor(), worker_->shared().handler.handle(std::move(request)),
+                 asio::bind_cancellation_slot(cancel_.slot(), std::move(done)));
+}
+
+void HttpConnection::handler_done(const std::exception_ptr& problem, HttpResponse response) {
+  handling_ = false;
+  if (problem) {
+    std::string what = "unknown";
+    try {
+      std::rethrow_exception(problem);
+    } catch (const std::exception& error) {
+      what = error.what();
+    } catch (...) {
+    }
+    if (phase_ != Phase::closed) worker_->shared().log.error("http_handler_failed", {{"error", what}});
+    response = HttpResponse::problem(500, "internal_error", "Something went wrong here; it has been logged.");
+  }
+  if (phase_ != Phase::closed) {
+    respond(response);
+    pump();
+  }
+  worker_->handler_ended();
+}
+
+void HttpConnection::respond(HttpResponse& response) {
+  if (worker_->stopping()) keep_alive_ = false;
+  if (!keep_alive_) close_after_ = true;
+  const std::size_t body_size = response.body.size();
+  if (out_.empty()) out_ = worker_->take_buffer();
+  append_head(response, body_size);
+  if (!is_head_ && !has_no_body(response.status)) {
+    if (body_size <= kInlineBodyBytesMax) {
+      out_ += response.body;
+    } else {
+      body_ = std::move(response.body);
+      body_at_ = 0;
+    }
+  }
+  if (exchange_) worker_->give_back(std::move(exchange_));
+  request_deadline_ = SteadyTime::max();
+  set_deadline(worker_->shared().limits.write_timeout);
+}
+
+void HttpConnection::append_head(const HttpResponse& response, std::size_t body_size) {
+  if (response.status == 200) {
+    out_ += "HTTP/1.1 200 OK\r\n";
+  } else {
+    fmt::format_to(std::back_inserter(out_), "HTTP/1.1 {} {}\r\n", response.status, reason_phrase(response.status));
+  }
+  out_ += worker_->date_line();
+  for (const auto& header : response.headers) {
+    out_.append(header.name).append(": ").append(header.value).append("\r\n");
+  }
+  if (!has_no_body(response.status)) {
+    const fmt::format_int length(body_size);
+    out_.append("Content-Length: ").append(length.data(), length.size()).append("\r\n");
+  }
+  if (!keep_alive_) {
+    out_ += "Connection: close\r\n";
+  } else if (is_http_1_0_) {
+    out_ += "Connection: keep-alive\r\n";
+  }
+  out_ += "\r\n";
+}
+
+// Answers a request that cannot be served, and closes: where the next one would begin is not certain.
+void HttpConnection::refuse(int status, const char* code, const char* detail) {
+  keep_alive_ = false;
+  is_head_ = exchange_ && exchange_->request.method == "HEAD";
+  is_http_1_0_ = false;
+  linger_after_ = true;
+  HttpResponse response = HttpResponse::problem(status, code, detail);
+  respond(response);
+}
+
+bool HttpConnection::host_is_allowed(const HttpRequest& request) {
+  const auto& allowed = worker_->allowed_hosts();
+  if (allowed.empty()) return true;
+  const std::string_view name = without_port(request.host);
+  for (const std::string& host : allowed) {
+    if (host == request.host || host == name) return true;
+  }
+  if (loopback_listener_) return name == "localhost" || name == "127.0.0.1" || name == "[::1]";
+  return !name.empty() && name == local_address_of(stream_->descriptor());
+}
+
+void HttpConnection::check_deadline(SteadyTime now) {
+  if (now < deadline_ || phase_ == Phase::closed) return;
+  const bool reading = phase_ == Phase::open && in_request() && !output_waits() && !close_after_;
+  if (!reading) return close();
+  refuse(408, "request_timeout", "The request did not arrive in time.");
+  pump();
+}
+
+void HttpConnection::begin_stop() {
+  if (phase_ == Phase::closed) return;
+  const bool idle = !in_request() && !handling_ && !output_waits() && in_.empty();
+  if (phase_ == Phase::handshake || idle) close();
+}
+
+void HttpConnection::cut() {
+  const auto self = shared_from_this();
+  close();
+  if (handling_) cancel_.emit(asio::cancellation_type::terminal);
+}
+
+void HttpConnection::close() {
+  if (phase_ == Phase::closed) return;
+  phase_ = Phase::closed;
+  stream_.reset();  // closing the descriptor takes it out of the epoll set
+  if (exchange_) worker_->give_back(std::move(exchange_));
+  worker_->shared().leave(peer_);
+  worker_->forget(*this);
+}
+
+void HttpConnection::abandon() {
+  phase_ = Phase::closed;
+  stream_.reset();
+}
+
+}  // namespace latchkey::net

@@ -1,0 +1,86 @@
+// One HTTP/1.1 connection: reads, parses, calls the handler, writes; one request at a time. Private to net.
+//
+// Invariants: answers leave in the order of requests; nothing is read while an answer is due (a peer that pipelines
+// without end is held back by TCP); after a refusal nothing more is parsed. Buffers are borrowed from the worker while
+// there is something in them, so that an idle connection holds its socket and TLS state only.
+#pragma once
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <exception>
+
+#include "net/http_worker.h"
+
+namespace latchkey::net {
+
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+ public:
+  HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocket socket);
+  HttpConnection(const HttpConnection&) = delete;
+  HttpConnection& operator=(const HttpConnection&) = delete;
+  ~HttpConnection();
+
+  void on_ready(std::uint32_t events);
+  void check_deadline(SteadyTime now);
+  void begin_stop();
+  void cut();
+  // Closes without telling the worker, which is going.
+  void abandon();
+
+  [[nodiscard]] int descriptor() const { return stream_->descriptor(); }
+  std::size_t index = 0;  // among the worker's connections
+
+ private:
+  enum class Phase { handshake, open, lingering, closed };
+  enum class Step { again, wait, close };
+
+  void pump();
+  [[nodiscard]] Step step();
+  [[nodiscard]] Step handshake();
+  [[nodiscard]] Step flush();
+  [[nodiscard]] Step linger();
+  [[nodiscard]] Step receive();
+  [[nodiscard]] Step after_end_of_input();
+  [[nodiscard]] std::size_t consume(std::string_view input);
+  [[nodiscard]] bool on_header_done(bool body_has_begun);
+  void on_request_complete();
+  void start_handler();
+  void handler_done(const std::exception_ptr& problem, HttpResponse response);
+  void respond(HttpResponse& response);
+  void refuse(int status, const char* code, const char* detail);
+  [[nodiscard]] bool host_is_allowed(const HttpRequest& request);
+  void append_head(const HttpResponse& response, std::size_t body_size);
+  void close();
+
+  [[nodiscard]] bool output_waits() const { return out_at_ < out_.size() || body_at_ < body_.size(); }
+  [[nodiscard]] bool in_request() const { return exchange_ != nullptr; }
+  void set_deadline(Milliseconds span);
+
+  std::shared_ptr<HttpWorker> worker_;
+  std::unique_ptr<HttpStream> stream_;
+  std::unique_ptr<HttpExchange> exchange_;
+  std::string in_;   // received, not yet parsed
+  std::string out_;  // to be sent, from out_at_ on
+  std::string body_; // to be sent behind out_, from body_at_ on
+  std::size_t out_at_ = 0;
+  std::size_t body_at_ = 0;
+  SteadyTime deadline_ = SteadyTime::max();
+  SteadyTime request_deadline_ = SteadyTime::max();
+  boost::asio::cancellation_signal cancel_;
+  IpAddress peer_;
+  std::uint16_t local_port_;
+  bool loopback_listener_;
+  bool tls_;
+  Phase phase_ = Phase::handshake;
+  bool readable_ = true;
+  bool peer_ending_ = false;    // the kernel has announced the peer's end
+  bool input_ended_ = false;    // and it has been read
+  bool handling_ = false;       // a handler's task is running
+  bool close_after_ = false;    // once all output has left
+  bool linger_after_ = false;   // unread input may be on its way
+  bool keep_alive_ = true;      // of the request being answered
+  bool is_head_ = false;
+  bool is_http_1_0_ = false;
+  bool pumping_ = false;
+};
+
+}  // namespace latchkey::net
