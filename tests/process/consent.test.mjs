@@ -1,0 +1,200 @@
+// Consent without a browser: mix-up, replay, other people's browsers, and what a half-done attempt leaves behind.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Browserless } from '../support/browserless.mjs';
+import { fetchAnswer, Session } from '../support/latchkey.mjs';
+import { pin, serverWithProvider } from '../support/scene.mjs';
+import { ScriptedProvider } from '../support/scripted_provider.mjs';
+
+const request = { username: 'printer-1', pin, type: 'oidc' };
+
+async function nobodyNamed(admin, name) {
+  assert.equal((await admin.must('GET', `/api/v1/users?search=${name}`)).total, 0, 'a half-made user was left');
+}
+
+/** Starts an authorization and walks to the callback's door: gives the address the provider sends the browser to. */
+async function untilCallback(admin, server, members = request) {
+  const started = await admin.startAuthorization(members);
+  const walk = await admin.browser.open(started.start_url, { stopAt: (url) => url.startsWith(`${server.url}/oauth/callback/`) });
+  return { started, callback: walk.url };
+}
+
+test('the authorization request: PKCE S256, state, exact redirect address, nothing of the user in it', async (t) => {
+  const { provider, admin } = await serverWithProvider(t);
+  await admin.addOAuthUser(request);
+  const { query } = provider.seen('authorize')[0];
+  assert.equal(query.response_type, 'code');
+  assert.equal(query.code_challenge_method, 'S256');
+  assert.match(query.code_challenge, /^[A-Za-z0-9_-]{43}$/);
+  assert.ok(query.state.length >= 22);
+  assert.equal(query.redirect_uri, `${admin.url}/oauth/callback/oidc`);
+  assert.equal(query.prompt, 'consent');
+  assert.deepEqual(query.scope.split(' ').sort().filter((each) => ['openid', 'offline_access'].includes(each)), ['offline_access', 'openid']);
+  assert.ok(!JSON.stringify(query).includes('printer-1'));
+  assert.equal(provider.seen('code').length, 1);
+});
+
+test('A1: the start address works once', async (t) => {
+  const { admin, server, provider } = await serverWithProvider(t);
+  const { started, callback } = await untilCallback(admin, server);
+  const before = provider.seen('authorize').length;
+  const again = await admin.browser.open(started.start_url);
+  assert.ok(again.status >= 400 || !again.trail.some((url) => url.startsWith(provider.origin)), 'a used ticket leads nowhere');
+  assert.equal(provider.seen('authorize').length, before);
+  await admin.browser.open(callback);
+  assert.equal((await admin.outcome(started.id)).state, 'completed');
+});
+
+test('C3: a callback replayed: a precise message, the code used once, nothing half-saved', async (t) => {
+  const { admin, server, provider } = await serverWithProvider(t);
+  const { started, callback } = await untilCallback(admin, server);
+  await admin.browser.open(callback);
+  assert.equal((await admin.outcome(started.id)).state, 'completed');
+  const replay = await admin.browser.open(callback);
+  assert.ok(replay.body.length > 0);
+  assert.equal(provider.seen('code').length, 1);
+  assert.equal((await admin.must('GET', '/api/v1/users?search=printer-1')).total, 1);
+});
+
+test('C3: a callback in another browser does not complete the flow', async (t) => {
+  const { admin, server } = await serverWithProvider(t);
+  const { started, callback } = await untilCallback(admin, server);
+  await new Browserless().open(callback);
+  const attempt = await admin.must('GET', `/api/v1/authorizations/${started.id}`);
+  assert.notEqual(attempt.state, 'completed');
+  assert.ok(['pending', 'held', 'failed'].includes(attempt.state), attempt.state);
+});
+
+test('C3: unknown state, missing state, a code of nobody: refused, and the page says what to do', async (t) => {
+  const { server } = await serverWithProvider(t);
+  for (const query of ['code=x&state=unknown', 'code=x', 'state=unknown', '', 'error=access_denied', 'code=x&state=a&state=b']) {
+    const walk = await new Browserless().open(`${server.url}/oauth/callback/oidc?${query}`);
+    assert.ok(walk.status >= 200 && walk.status < 500, `${query}: ${walk.status}`);
+    assert.ok(walk.body.length > 0);
+    assert.doesNotMatch(walk.url, /code=|state=/, 'the address is clean afterwards');
+  }
+});
+
+test('C3: two tabs: starting again with the same username cancels the former attempt; only the newer completes', async (t) => {
+  const { admin, server } = await serverWithProvider(t);
+  const first = await untilCallback(admin, server);
+  const second = await untilCallback(admin, server);
+  await admin.browser.open(first.callback);
+  assert.equal((await admin.must('GET', `/api/v1/authorizations/${first.started.id}`)).state, 'cancelled');
+  await admin.browser.open(second.callback);
+  assert.equal((await admin.outcome(second.started.id)).state, 'completed');
+});
+
+for (const [name, change] of Object.entries({
+  'the iss of another server': (url, thief) => url.searchParams.set('iss', thief.issuer),
+  'no iss although the server advertises it': (url) => url.searchParams.delete('iss'),
+})) {
+  test(`C2: mix-up: ${name} is rejected and the code goes nowhere`, async (t) => {
+    const thief = await ScriptedProvider.start(t);
+    const { admin, server, provider } = await serverWithProvider(t, { config: { 'outbound.allow': [`127.0.0.1:${thief.port}`] } });
+    const { started, callback } = await untilCallback(admin, server);
+    const changed = new URL(callback);
+    change(changed, thief);
+    await admin.browser.open(changed.href);
+    const attempt = await admin.outcome(started.id);
+    assert.equal(attempt.state, 'failed');
+    assert.equal(attempt.problem.code, 'issuer_mismatch');
+    assert.equal(provider.seen('code').length + thief.seen('code').length, 0);
+    await nobodyNamed(admin, 'printer-1');
+  });
+}
+
+test('C2: a callback on another app’s path is rejected', async (t) => {
+  const thief = await ScriptedProvider.start(t, { clientId: 'thief-client' });
+  const { admin, server, provider } = await serverWithProvider(t, { config: { 'outbound.allow': [`127.0.0.1:${thief.port}`] } });
+  await admin.registerOidc({ app: 'thief', issuer: thief.issuer, clientId: thief.clientId, clientSecret: thief.clientSecret });
+  const { started, callback } = await untilCallback(admin, server);
+  await admin.browser.open(callback.replace('/oauth/callback/oidc', '/oauth/callback/thief'));
+  assert.notEqual((await admin.must('GET', `/api/v1/authorizations/${started.id}`)).state, 'completed');
+  assert.equal(thief.seen('code').length, 0);
+  assert.equal(provider.seen('code').length, 0);
+});
+
+test('C8: refused, with the error answer’s iss checked too', async (t) => {
+  const { admin } = await serverWithProvider(t, { provider: { consent: 'refuse' } });
+  const attempt = await admin.authorize(request);
+  assert.equal(attempt.state, 'failed');
+  assert.equal(attempt.problem.code, 'consent_refused');
+  await nobodyNamed(admin, 'printer-1');
+});
+
+test('C8: the code exchange fails in every way: said in words, nothing left behind', async (t) => {
+  const { admin, provider } = await serverWithProvider(t);
+  const plans = [
+    { commit: false, status: 400, body: { error: 'invalid_grant' } },
+    { commit: false, status: 500, body: '<html>500</html>' },
+    { status: 200, body: '{"token_type":"Bearer"}' },
+    { cutAfter: 'headers' },
+  ];
+  for (const plan of plans) {
+    provider.next('code', plan);
+    const attempt = await admin.authorize(request);
+    assert.equal(attempt.state, 'failed', JSON.stringify(plan));
+    assert.ok(attempt.problem.title.length > 0 && attempt.problem.detail.length > 10, JSON.stringify(attempt.problem));
+    await nobodyNamed(admin, 'printer-1');
+  }
+  assert.equal((await admin.authorize(request)).state, 'completed');
+});
+
+test('linking: a taken username is a field error that offers the link; linking keeps group, PIN and identity', async (t) => {
+  const { admin, server } = await serverWithProvider(t);
+  const group = await admin.group('Reception');
+  const user = await admin.must('POST', '/api/v1/users', { username: 'reception', name: 'Front desk', group_id: group });
+  const taken = await admin.call('POST', '/api/v1/authorizations', { group_id: group, type: 'oidc', username: 'Reception', pin, allow_token: true });
+  assert.equal(taken.status, 409, taken.text);
+  assert.equal(taken.code, 'username_taken');
+  assert.equal(taken.body.existing_user.id, user.id);
+  const result = await admin.addOAuthUser({ link_user_id: user.id, type: 'oidc', pin });
+  assert.equal(result.user_id, user.id);
+  const after = await admin.must('GET', `/api/v1/users/${user.id}`);
+  assert.equal(after.group.name, 'Reception');
+  assert.equal(after.name, 'Front desk');
+  assert.equal((await server.token('reception', pin)).status, 200);
+});
+
+test('F8: a second consent for the same provider account is not taken silently', async (t) => {
+  const { admin } = await serverWithProvider(t);
+  await admin.addOAuthUser(request);
+  const attempt = await admin.authorize({ ...request, username: 'printer-2' });
+  assert.notEqual(attempt.state, 'completed');
+  const words = JSON.stringify([attempt.problem, attempt.confirmation]);
+  assert.match(words, /printer-1|account/i);
+});
+
+test('A1: without the console session that issued it, the start address asks for a confirmation first', async (t) => {
+  const { admin, provider } = await serverWithProvider(t);
+  const started = await admin.startAuthorization(request);
+  const stranger = await new Browserless().open(started.start_url);
+  assert.ok(!stranger.trail.some((url) => url.startsWith(provider.origin)), 'it went straight to the provider');
+  assert.match(stranger.body, /<form|<button/i);
+  assert.equal(provider.seen('authorize').length, 0);
+});
+
+test('the console: nothing works without session or with a stale CSRF token', async (t) => {
+  const { admin, server } = await serverWithProvider(t);
+  const stranger = new Session(server.url);
+  await stranger.begin();
+  for (const [method, route] of [['GET', '/api/v1/users'], ['POST', '/api/v1/groups'], ['GET', '/api/v1/apps'], ['GET', '/api/v1/activity'], ['PUT', '/api/v1/registry/oauth.polling_time']]) {
+    const answer = await stranger.call(method, route, method === 'GET' ? undefined : {});
+    assert.equal(answer.status, 401, `${method} ${route}: ${answer.text}`);
+  }
+  const good = admin.csrf;
+  admin.csrf = 'stale';
+  const refused = await admin.call('POST', '/api/v1/groups', { name: 'Never' });
+  assert.equal(refused.code, 'csrf_failed');
+  admin.csrf = good;
+  const unknown = await admin.call('POST', '/api/v1/groups', { name: 'Never', colour: 'red' });
+  assert.equal(unknown.status, 400, 'unknown members are refused');
+  const page = await fetchAnswer(`${server.url}/`);
+  const policy = page.headers.get('content-security-policy');
+  assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /script-src 'self'/);
+  assert.doesNotMatch(policy, /unsafe-inline|unsafe-eval/);
+  assert.equal(page.headers.get('x-content-type-options'), 'nosniff');
+});

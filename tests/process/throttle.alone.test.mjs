@@ -1,0 +1,119 @@
+// Wrong PINs from everywhere (P1, P2). Addresses come from a trusted proxy's X-Forwarded-For. Measures time: runs alone.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { slowness } from '../support/latchkey.mjs';
+import { authorisedUser, pin } from '../support/scene.mjs';
+import { until } from '../support/wait.mjs';
+
+const device = { 'x-forwarded-for': '192.0.2.10' };
+const config = { trusted_proxies: ['127.0.0.1'] };
+
+/** Runs `count` calls with `parallel` of them at a time. */
+async function flood(count, parallel, call) {
+  let next = 0;
+  const answers = new Map();
+  await Promise.all(Array.from({ length: parallel }, async () => {
+    for (let index = next++; index < count; index = next++) {
+      const { status } = await call(index);
+      answers.set(status, (answers.get(status) ?? 0) + 1);
+    }
+  }));
+  return answers;
+}
+
+function percentile(times, share) {
+  const sorted = [...times].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+test('P1: 10,000 wrong PINs from another address while the device goes on: unaffected, the attacker slowed, an alert', async (t) => {
+  const { server, admin, user_id } = await authorisedUser(t, { config: { ...config, 'log.level': 'info' } });
+  assert.equal((await server.token('printer-1', pin, undefined, { headers: device })).status, 200);
+
+  let over = false;
+  const times = [];
+  const working = (async () => {
+    while (!over) {
+      const answer = await server.token('printer-1', pin, undefined, { headers: device });
+      assert.equal(answer.status, 200, answer.text);
+      times.push(answer.ms);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  })();
+  const started = performance.now();
+  const answers = await flood(10_000, 200, (index) => server.token('printer-1', `guess-${index}`, undefined, { headers: { 'x-forwarded-for': '198.51.100.66' } }));
+  const seconds = (performance.now() - started) / 1000;
+  over = true;
+  await working;
+
+  assert.deepEqual([...answers.keys()].filter((status) => status !== 401 && status !== 429), [], JSON.stringify([...answers]));
+  assert.ok(times.length > 50, `the device was served only ${times.length} times`);
+  const p99 = percentile(times, 0.99);
+  t.diagnostic(`device: ${times.length} calls, median ${percentile(times, 0.5).toFixed(1)} ms, p99 ${p99.toFixed(1)} ms; 10,000 guesses took ${seconds.toFixed(1)} s`);
+  assert.ok(p99 < 50 * slowness, `p99 of the device was ${p99} ms`);
+  assert.ok(seconds > 10, `the attacker was not slowed: ${seconds} s`);
+
+  const guessed = await server.token('printer-1', pin, undefined, { headers: { 'x-forwarded-for': '198.51.100.66' } });
+  assert.notEqual(guessed.status, 200, 'even the right PIN does not help the attacker any more');
+  const { throttle, grants } = await admin.must('GET', `/api/v1/users/${user_id}`);
+  assert.ok(throttle.wrong_pins >= throttle.limit && throttle.locked, JSON.stringify(throttle));
+  assert.equal(grants[0].state, 'active', 'the grant is untouched');
+  assert.ok((await admin.must('GET', '/api/v1/alerts')).items.length >= 1, 'an alert was raised');
+
+  await admin.must('POST', `/api/v1/users/${user_id}/reset-throttle`);
+  await until('the reset', async () => !(await admin.must('GET', `/api/v1/users/${user_id}`)).throttle.locked);
+});
+
+test('P2: 1,000 addresses, one try each: the budget trips for unknown sources, known ones go on, also after a restart', async (t) => {
+  const { server, admin, user_id } = await authorisedUser(t, { config: { ...config, 'log.level': 'info' } });
+  assert.equal((await server.token('printer-1', pin, undefined, { headers: device })).status, 200);
+  const address = (index) => `10.${1 + Math.floor(index / 250)}.${index % 250}.7`;
+  await flood(1000, 50, (index) => server.token('printer-1', `guess-${index}`, undefined, { headers: { 'x-forwarded-for': address(index) } }));
+
+  const { throttle } = await admin.must('GET', `/api/v1/users/${user_id}`);
+  assert.ok(throttle.locked, JSON.stringify(throttle));
+  const stranger = { headers: { 'x-forwarded-for': '203.0.113.200' } };
+  assert.notEqual((await server.token('printer-1', pin, undefined, stranger)).status, 200, 'a new address is refused, right PIN or not');
+  assert.equal((await server.token('printer-1', pin, undefined, { headers: device })).status, 200, 'the known one goes on');
+
+  await server.kill();
+  await server.launch();
+  await admin.signIn();
+  assert.notEqual((await server.token('printer-1', pin, undefined, stranger)).status, 200, 'counted durably');
+  assert.equal((await server.token('printer-1', pin, undefined, { headers: device })).status, 200);
+});
+
+test('T4: the same wrong PIN again counts once: a device with an old PIN does not lock its user', async (t) => {
+  const { server, admin, user_id } = await authorisedUser(t, { config });
+  for (let round = 0; round < 6; round++) await server.token('printer-1', 'last-years-PIN', undefined, { headers: device });
+  const { throttle } = await admin.must('GET', `/api/v1/users/${user_id}`);
+  assert.equal(throttle.wrong_pins, 1);
+  const other = await server.token('printer-1', pin, undefined, { headers: { 'x-forwarded-for': '192.0.2.77' } });
+  assert.equal(other.status, 200, other.text);
+});
+
+test('T3: X-Forwarded-For counts only from a trusted proxy', async (t) => {
+  const { server, admin, user_id } = await authorisedUser(t);
+  await flood(12, 12, (index) => server.token('printer-1', `guess-${index}`, undefined, { headers: { 'x-forwarded-for': `203.0.113.${index}` } }));
+  const activity = JSON.stringify(await admin.must('GET', '/api/v1/activity'));
+  assert.doesNotMatch(activity, /203\.0\.113\./, 'a forged address was believed');
+  assert.ok((await admin.must('GET', `/api/v1/users/${user_id}`)).throttle.wrong_pins >= 1);
+});
+
+test('T7: sign-in and PINs over plain http from elsewhere than loopback are refused with the remedy', async (t) => {
+  const { server } = await authorisedUser(t, { config });
+  const headers = { 'x-forwarded-for': '203.0.113.5', 'x-forwarded-proto': 'http' };
+  const session = await fetch(`${server.url}/api/v1/session`, { headers });
+  const cookie = session.headers.getSetCookie().map((each) => each.split(';')[0]).join('; ');
+  const { csrf_token: csrf, server: info } = await session.json();
+  const signIn = await fetch(`${server.url}/api/v1/session`, {
+    method: 'POST', headers: { ...headers, cookie, 'x-csrf-token': csrf, 'content-type': 'application/json' },
+    body: JSON.stringify({ username: 'root-admin', password: 'Correct-Horse-Battery-9' }),
+  });
+  assert.equal(signIn.status, 403);
+  const problem = await signIn.json();
+  assert.equal(problem.type, 'urn:latchkey:problem:insecure_transport');
+  assert.match(problem.detail, /tls|https|certificate/i);
+  assert.ok(info.insecure_notice === null || /http/i.test(info.insecure_notice));
+});
