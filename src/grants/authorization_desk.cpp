@@ -1,0 +1,337 @@
+#include "grants/authorization_desk.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+using store::AuthorizationState;
+
+constexpr auto kTicketLifetime = 60s;
+constexpr auto kSweepEvery = 5s;
+constexpr auto kResultKeptFor = std::chrono::hours(1);
+constexpr auto kCallbackPatience = 55s;
+
+std::string cookie_name(const AuthorizationId& id, bool secure) {
+  return std::string(secure ? kFlowCookieSecurePrefix : kFlowCookieLoopbackPrefix) + base::to_hex(id.bytes()).substr(16);
+}
+
+std::unexpected<Error> unknown_authorization() {
+  return fail(ErrorKind::not_found, "no_such_authorization", "This authorisation is unknown or long over.");
+}
+
+CallbackPage page(std::string title, std::string text, AuthorizationId id = {}) {
+  return {.succeeded = false, .title = std::move(title), .text = std::move(text), .id = id};
+}
+
+}  // namespace
+
+AuthorizationDesk::AuthorizationDesk(Parts parts)
+    : parts_(std::move(parts)), exchanges_(parts_.executor, parts_.log), sweeping_(parts_.executor, parts_.log),
+      any_change_(parts_.executor) {}
+
+AuthorizationDesk::~AuthorizationDesk() = default;
+
+void AuthorizationDesk::start_sweeping() { sweeping_.spawn("authorizations", sweep()); }
+
+Task<void> AuthorizationDesk::stop() {
+  co_await sweeping_.cancel_and_wait();
+  co_await exchanges_.drain();
+  any_change_.notify_all();
+}
+
+Task<void> AuthorizationDesk::sweep() {
+  for (;;) {
+    const auto now = parts_.wall.now();
+    if (auto overdue = co_await parts_.store.expired_authorizations(now, 100)) {
+      for (auto& row : *overdue) {
+        if (row.state != AuthorizationState::pending && row.state != AuthorizationState::needs_confirmation &&
+            row.state != AuthorizationState::held) {
+          store::Batch batch;
+          batch.push_back(store::DeleteAuthorization{row.id});
+          [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+          continue;
+        }
+        auto flow = open(std::move(row));
+        if (!flow) continue;
+        co_await settle(std::move(*flow), AuthorizationState::expired, "expired",
+                        "Nobody consented in time, so nothing was made. Press Authorize to begin again.", "authorization.expired");
+      }
+    }
+    co_await any_change_.wait_for(kSweepEvery);
+  }
+}
+
+void AuthorizationDesk::changed(const AuthorizationId&) { any_change_.notify_all(); }
+
+// ---- records -------------------------------------------------------------------------------------------------------
+
+Secret AuthorizationDesk::random_text() const {
+  const auto octets = parts_.entropy.bytes(32);
+  return Secret(std::string_view(base::to_base64url(octets)));
+}
+
+Bytes AuthorizationDesk::hash(std::string_view use, std::string_view text) const {
+  return parts_.vault.keyed_hash(use, base::as_bytes(text));
+}
+
+Result<AuthorizationDesk::Flow> AuthorizationDesk::open(store::Authorization row) const {
+  const auto plain = parts_.vault.open(flow_context(row.id), row.record_sealed);
+  if (!plain) return std::unexpected(plain.error());
+  auto record = FlowRecord::from_plain(*plain);
+  if (!record) return std::unexpected(record.error());
+  return Flow{.row = std::move(row), .record = std::move(*record)};
+}
+
+void AuthorizationDesk::seal_into(Flow& flow) const {
+  flow.row.record_sealed = parts_.vault.seal(flow_context(flow.row.id), flow.record.to_plain());
+}
+
+Task<Result<void>> AuthorizationDesk::save(Flow flow) {
+  seal_into(flow);
+  const auto id = flow.row.id;
+  store::Batch batch;
+  batch.push_back(store::UpdateAuthorization{std::move(flow.row)});
+  auto done = co_await parts_.store.commit(std::move(batch));
+  changed(id);
+  co_return done;
+}
+
+// Ends a flow with words and leaves nothing behind but them (C8).
+Task<void> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
+  const auto now = parts_.wall.now();
+  flow.row.state = state;
+  flow.row.ticket_hash.clear();
+  flow.row.state_hash.clear();
+  flow.row.expires_at = now + kResultKeptFor;
+  JsonObject result;
+  result["problem_code"] = code;
+  result["problem_text"] = text;
+  result["username"] = flow.record.user.username;
+  result["type"] = flow.record.grant.type;
+  flow.row.result_json = boost::json::serialize(result);
+  const auto id = flow.row.id;
+  store::AuditEntry entry{.at = now, .actor = flow.record.actor, .action = std::move(audit),
+                          .subject = flow.record.user.username + " " + flow.record.grant.type, .detail = std::move(text)};
+  if (flow.record.kind != FlowKind::new_user) entry.user = flow.record.user.id;
+  flow.record.code_verifier.clear();
+  flow.record.harvest.reset();
+  seal_into(flow);
+  store::Batch batch;
+  batch.push_back(store::UpdateAuthorization{std::move(flow.row)});
+  batch.push_back(store::AppendAudit{std::move(entry)});
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("authorization_not_settled", done.error());
+  changed(id);
+}
+
+AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) const {
+  AuthorizationView view{.id = row.id, .state = row.state, .expires_at = row.expires_at, .created_by = row.created_by};
+  const auto parsed = parse_json(row.result_json);
+  if (!parsed || !parsed->is_object()) return view;
+  const auto& result = parsed->get_object();
+  view.problem_code = base::string_or(result, "problem_code");
+  view.problem_text = base::string_or(result, "problem_text");
+  view.user = UserId::parse(base::string_or(result, "user")).value_or(UserId{});
+  view.grant = GrantId::parse(base::string_or(result, "grant")).value_or(GrantId{});
+  view.username = base::string_or(result, "username");
+  view.type = base::string_or(result, "type");
+  view.account_id = base::string_or(result, "account_id");
+  view.account_name = base::string_or(result, "account_name");
+  view.scopes = oauth::scope_words(base::string_or(result, "scopes"));
+  view.missing_scopes = oauth::scope_words(base::string_or(result, "missing_scopes"));
+  return view;
+}
+
+Task<Result<AuthorizationView>> AuthorizationDesk::view(AuthorizationId id) {
+  const auto row = co_await parts_.store.authorization(id);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row) co_return unknown_authorization();
+  co_return view_of(**row);
+}
+
+Task<Result<AuthorizationView>> AuthorizationDesk::view_after_change(AuthorizationId id, Seconds wait) {
+  const auto first = co_await parts_.store.authorization(id);
+  if (!first) co_return std::unexpected(first.error());
+  if (!*first) co_return unknown_authorization();
+  const auto deadline = parts_.wall.now() + wait;
+  auto row = **first;
+  while (row.state == AuthorizationState::pending && parts_.wall.now() < deadline) {
+    co_await any_change_.wait_for(std::min<Milliseconds>(deadline - parts_.wall.now(), 2s));
+    const auto next = co_await parts_.store.authorization(id);
+    if (!next) co_return std::unexpected(next.error());
+    if (!*next) co_return unknown_authorization();
+    row = **next;
+  }
+  co_return view_of(row);
+}
+
+Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester requester) {
+  auto row = co_await parts_.store.authorization(id);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row) co_return unknown_authorization();
+  if ((*row)->state != AuthorizationState::pending && (*row)->state != AuthorizationState::needs_confirmation &&
+      (*row)->state != AuthorizationState::held) {
+    co_return fail(ErrorKind::conflict, "already_over", "This authorisation is over already.");
+  }
+  auto flow = open(std::move(**row));
+  if (!flow) co_return std::unexpected(flow.error());
+  flow->record.actor = requester.actor;
+  co_await settle(std::move(*flow), AuthorizationState::cancelled, "cancelled", "Cancelled; nothing was made.", "authorization.cancelled");
+  co_return Result<void>{};
+}
+
+// ---- the browser's part --------------------------------------------------------------------------------------------
+
+std::string AuthorizationDesk::set_cookie(const AuthorizationId& id, const Secret& value) const {
+  const bool secure = parts_.clients.address().url.starts_with("https://");
+  std::string cookie = cookie_name(id, secure) + "=" + std::string(value.reveal_text());
+  if (!secure) {
+    // Where the browser refuses __Host- cookies, a MAC ties the value to this flow (RULES A1).
+    cookie += "." + base::to_base64url(hash("flow-cookie-mac", id.text() + ":" + std::string(value.reveal_text())));
+  }
+  cookie += "; Path=/; HttpOnly; SameSite=Lax; Max-Age=" + std::to_string(parts_.pending_lifetime().count());
+  if (secure) cookie += "; Secure";
+  return cookie;
+}
+
+bool AuthorizationDesk::cookie_matches(const Flow& flow, const Parameters& cookies) const {
+  const bool secure = parts_.clients.address().url.starts_with("https://");
+  const auto name = cookie_name(flow.row.id, secure);
+  for (const auto& [cookie, text] : cookies) {
+    if (cookie != name) continue;
+    std::string_view value = text;
+    if (!secure) {
+      const auto dot = value.find('.');
+      if (dot == std::string_view::npos) return false;
+      const auto mac = base::from_base64url(value.substr(dot + 1));
+      value = value.substr(0, dot);
+      const auto expected = hash("flow-cookie-mac", flow.row.id.text() + ":" + std::string(value));
+      if (!mac || !base::equal_in_constant_time(*mac, expected)) return false;
+    }
+    return base::equal_in_constant_time(hash("flow-cookie", value), flow.record.cookie_hash);
+  }
+  return false;
+}
+
+Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes session_hash, Confirmed confirmed) {
+  auto row = co_await parts_.store.authorization_by_ticket(hash("ticket", ticket));
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row || (*row)->state != AuthorizationState::pending) {
+    co_return fail(ErrorKind::not_found, "ticket_unknown",
+                   "This address has been used already or has expired. Go back to the console and press Authorize again.");
+  }
+  auto flow = open(std::move(**row));
+  if (!flow) co_return std::unexpected(flow.error());
+  auto& record = flow->record;
+  const auto now = parts_.wall.now();
+  const bool from_console = !record.session_hash.empty();
+  const bool same_session = from_console && base::equal_in_constant_time(record.session_hash, session_hash);
+  if (from_console && now > flow->row.created_at + kTicketLifetime) {
+    co_return fail(ErrorKind::not_found, "ticket_unknown", "This address has expired. Go back to the console and press Authorize again.");
+  }
+  if (!same_session && confirmed == Confirmed::no) {
+    const auto type = parts_.clients.catalog().find_type(record.grant.type);
+    co_return StartPage{.kind = StartPage::Kind::confirm, .location = {}, .cookie = {}, .server = parts_.clients.address().url,
+                        .username = record.user.username, .type_name = type ? type->name : record.grant.type};
+  }
+  auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json, "{}");
+  if (!client) co_return std::unexpected(client.error());
+  record.opened_by_other = from_console && !same_session;
+  const auto state = random_text();
+  const auto cookie = random_text();
+  auto pkce = oauth::make_pkce(parts_.entropy);
+  record.cookie_hash = hash("flow-cookie", cookie.reveal_text());
+  record.code_verifier = std::move(pkce.verifier);
+  record.nonce = random_text();
+  record.issuer = client->endpoints.issuer;
+  record.token_endpoint = client->endpoints.token;
+  flow->row.state_hash = hash("state", state.reveal_text());
+  flow->row.ticket_hash.clear();
+
+  oauth::AuthorizationRequest request{.endpoint = client->endpoints.authorization, .client_id = client->client_id,
+                                      .redirect_uri = record.redirect_uri, .scopes = client->type.scopes,
+                                      .scope_separator = client->type.provider->scope_separator,
+                                      .state = std::string(state.reveal_text())};
+  if (client->type.provider->pkce) {
+    request.code_challenge = pkce.challenge;
+    if (client->type.has(catalog::Quirk::challenge_method_lower_case)) request.code_challenge_method = "s256";
+  }
+  if (std::ranges::find(client->type.scopes, "openid") != client->type.scopes.end()) request.nonce = std::string(record.nonce.reveal_text());
+  request.extra = client->type.extra.authorize;
+  auto location = oauth::authorization_url(request);
+  if (!location) co_return std::unexpected(location.error());
+  StartPage result{.kind = StartPage::Kind::redirect, .location = std::move(*location), .cookie = set_cookie(flow->row.id, cookie)};
+  if (const auto saved = co_await save(std::move(*flow)); !saved) {
+    co_return fail(ErrorKind::conflict, "ticket_used", "This address has been used already. Go back to the console and press Authorize again.");
+  }
+  co_return result;
+}
+
+Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string query, Parameters flow_cookies) {
+  const auto parsed = oauth::parse_callback(query);
+  if (!parsed) co_return page("This answer cannot be used", parsed.error().text + " Go back to the console and press Authorize again.");
+  auto row = co_await parts_.store.authorization_by_state(hash("state", parsed->state.reveal_text()));
+  if (!row || !*row || (*row)->state != AuthorizationState::pending) {
+    co_return page("This authorisation is over",
+                   "It has been completed already, was cancelled, or took too long. Nothing was changed. Look at the console, and "
+                   "press Authorize again if the account is not there.");
+  }
+  auto opened = open(std::move(**row));
+  if (!opened) co_return page("This authorisation cannot be read", opened.error().text);
+  auto flow = std::move(*opened);
+  const auto id = flow.row.id;
+  if (!cookie_matches(flow, flow_cookies)) {
+    co_return page("Finish in the browser you started with",
+                   "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
+  }
+  auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json, "{}");
+  const auto iss = client ? client->iss_parameter : oauth::IssParameter::not_advertised;
+  if (app != flow.record.grant.app || !oauth::check_issuer(*parsed, flow.record.issuer, iss)) {
+    co_await settle(std::move(flow), AuthorizationState::failed, "wrong_provider",
+                    "The answer came from another provider than the one asked (RFC 9207), so it was not used. If this happens again, "
+                    "check the provider's settings.",
+                    "authorization.failed");
+    co_return page("The answer came from the wrong place", "It was not used. Go back to the console.", id);
+  }
+  if (!parsed->error.empty()) {
+    const auto words = client ? catalog::error_text(*client->type.provider, parsed->error)
+                              : catalog::ErrorText{.code = parsed->error, .sentence = "The provider refused.", .next_step = {}, .url = {}};
+    auto text = words.sentence + (words.next_step.empty() ? "" : " " + words.next_step);
+    co_await settle(std::move(flow), AuthorizationState::failed, parsed->error, text, "authorization.refused");
+    co_return page("Not authorised", text, id);
+  }
+  // One use: whoever clears the state hash first owns the code.
+  flow.row.state_hash.clear();
+  const auto version = flow.row.version;
+  seal_into(flow);
+  store::Batch batch;
+  batch.push_back(store::UpdateAuthorization{flow.row});
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) {
+    co_return page("This authorisation is over", "Its answer has been used already.", id);
+  }
+  flow.row.version = version + 1;
+  exchanges_.spawn("exchange_code", exchange_code(std::move(flow), parsed->code.clone(), parsed->others));
+  const auto result = co_await view_after_change(id, kCallbackPatience);
+  if (!result) co_return page("This authorisation is over", result.error().text, id);
+  switch (result->state) {
+    case AuthorizationState::completed:
+      co_return CallbackPage{.succeeded = true, .title = "Authorised",
+                             .text = result->account_name.empty() ? "You can close this window." : result->account_name + " is authorised. You can close this window.",
+                             .id = id};
+    case AuthorizationState::held:
+      co_return CallbackPage{.succeeded = true, .title = "Thank you", .text = "An administrator must approve this account before it is used. You can close this window.", .id = id};
+    case AuthorizationState::needs_confirmation:
+      co_return CallbackPage{.succeeded = true, .title = "One question is left", .text = result->problem_text + " Answer it in the console.", .id = id};
+    case AuthorizationState::pending:
+      co_return page("Still working", "The provider is slow to answer. The console will show how it ended.", id);
+    case AuthorizationState::failed:
+    case AuthorizationState::cancelled:
+    case AuthorizationState::expired: break;
+  }
+  co_return page("Not authorised", result->problem_text, id);
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,114 @@
+// The Authorizer at work: pending records in the store, exchanges that belong to this object and not to a browser.
+//
+// Invariants: a flow's state is used once (compare-and-set on the record's version); an exchange begun runs to its commit
+// whatever the browser does; nothing but the Authorization record exists before consent has succeeded.
+// Concurrency: the engine's executor.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "base/broadcast.h"
+#include "base/task_group.h"
+#include "grants/authorize.h"
+#include "grants/counters.h"
+#include "grants/enrolment.h"
+#include "grants/flow_record.h"
+#include "grants/identity.h"
+#include "grants/keeper.h"
+
+namespace latchkey::grants {
+
+class AuthorizationDesk final : public Authorizer {
+ public:
+  struct Parts {
+    store::Store& store;
+    store::ReplyJournal& journal;
+    Exchange& exchange;
+    ProviderClients& clients;
+    Keeper& keeper;
+    const vault::Vault& vault;
+    const Sealing& sealing;
+    Enrolment& enrolment;
+    net::HttpTransport& transport;
+    GrantWatcher& watcher;
+    const WallClock& wall;
+    Entropy& entropy;
+    Log& log;
+    Executor executor;
+    NodeId node;
+    std::function<Seconds()> pending_lifetime;
+    std::function<KeeperTuning()> tuning;
+  };
+  explicit AuthorizationDesk(Parts parts);
+  ~AuthorizationDesk() override;
+
+  // Expires what is overdue, every few seconds, until stop().
+  void start_sweeping();
+  [[nodiscard]] Task<void> stop();
+  // A journaled reply of a code exchange whose commit a crash prevented.
+  [[nodiscard]] Task<Result<void>> recover(store::JournalEntry entry);
+
+  [[nodiscard]] Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) override;
+  [[nodiscard]] Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) override;
+  [[nodiscard]] Task<CallbackPage> callback(std::string app, std::string query, Parameters flow_cookies) override;
+  [[nodiscard]] Task<Result<AuthorizationView>> view(AuthorizationId id) override;
+  [[nodiscard]] Task<Result<AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) override;
+  [[nodiscard]] Task<Result<void>> cancel(AuthorizationId id, Requester requester) override;
+  [[nodiscard]] Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) override;
+  [[nodiscard]] Task<Result<void>> undo(AuthorizationId id, Requester requester) override;
+  [[nodiscard]] Task<Result<AuthorizationView>> import_token(AuthorizationWish wish, Secret refresh_token, Requester requester) override;
+
+ private:
+  // A pending record opened: what the store holds and what is inside.
+  struct Flow {
+    store::Authorization row;
+    FlowRecord record;
+  };
+  struct Prepared {
+    Flow flow;
+    ProviderClient client;
+  };
+
+  // begin
+  [[nodiscard]] Task<Result<Prepared>> prepare(AuthorizationWish wish, Requester requester);
+  [[nodiscard]] Task<Result<FlowRecord>> record_for(AuthorizationWish& wish, const Requester& requester);
+  [[nodiscard]] Task<Result<FlowRecord>> record_for_new_user(AuthorizationWish& wish);
+  [[nodiscard]] Task<Result<FlowRecord>> record_for_linked_user(AuthorizationWish& wish, const Requester& requester);
+  [[nodiscard]] Task<Result<FlowRecord>> record_for_replaced_grant(AuthorizationWish& wish, const Requester& requester);
+  [[nodiscard]] Task<Result<std::string>> app_for(const catalog::Type& type, std::string wished);
+  [[nodiscard]] Result<void> check_public_address() const;
+
+  // store
+  [[nodiscard]] Result<Flow> open(store::Authorization row) const;
+  void seal_into(Flow& flow) const;
+  [[nodiscard]] Task<Result<void>> save(Flow flow);
+  [[nodiscard]] Task<void> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
+
+  // exchange
+  [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
+  [[nodiscard]] Task<Result<Replied>> spend_code(const Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
+  [[nodiscard]] Task<void> take_reply(Flow flow, ProviderClient client, Replied replied, IntentId intent, catalog::ParameterValues learned);
+  [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent,
+                                              catalog::ParameterValues learned);
+  [[nodiscard]] Task<void> decide(Flow flow);   // with the harvest in: complete, hold, or ask
+  [[nodiscard]] Task<void> complete(Flow flow); // the user and the grant come to be
+  [[nodiscard]] Task<Result<store::Batch>> completion_batch(Flow& flow);
+  [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
+  [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);
+
+  [[nodiscard]] std::string set_cookie(const AuthorizationId& id, const Secret& value) const;
+  [[nodiscard]] bool cookie_matches(const Flow& flow, const Parameters& cookies) const;
+  [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;
+  [[nodiscard]] Task<void> sweep();
+  [[nodiscard]] Secret random_text() const;
+  [[nodiscard]] Bytes hash(std::string_view use, std::string_view text) const;
+  void changed(const AuthorizationId& id);
+
+  Parts parts_;
+  TaskGroup exchanges_;
+  TaskGroup sweeping_;
+  base::Broadcast any_change_;
+};
+
+}  // namespace latchkey::grants

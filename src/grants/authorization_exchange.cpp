@@ -1,0 +1,488 @@
+// Authorising, last part: the code (or an imported refresh token) is spent once, and what it brought becomes a grant.
+#include <algorithm>
+
+#include "grants/authorization_desk.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+using store::AuthorizationState;
+
+constexpr int kNotSentTries = 3;
+constexpr auto kCommitPatience = 60s;
+constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
+
+// A first exchange has no grant yet: its intent and journal entry bear the authorization's id (RULES F7).
+GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.bytes()); }
+
+oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record, const Secret& code, std::size_t slot) {
+  oauth::CodeExchange request{.endpoint = client.endpoints.token, .client = client.registration(slot), .code = &code,
+                              .redirect_uri = record.redirect_uri};
+  if (client.type.provider->pkce) request.code_verifier = &record.code_verifier;
+  request.extra = client.type.extra.token;
+  return oauth::code_exchange(request);
+}
+
+RefreshMaterial material_of(const ProviderClient& client, const FlowRecord& record, const Secret& refresh_token) {
+  RefreshMaterial material{.token = refresh_token.clone(), .code_verifier = Secret()};
+  if (client.type.has(catalog::Quirk::refresh_repeats_code_verifier)) material.code_verifier = record.code_verifier.clone();
+  return material;
+}
+
+}  // namespace
+
+Task<Result<Replied>> AuthorizationDesk::spend_code(const Flow& flow, const ProviderClient& client, Secret code, IntentId intent) {
+  const auto exchange = exchange_id(flow.row.id);
+  if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
+  store::Batch batch;
+  batch.push_back(store::InsertIntent{{.id = intent, .grant = exchange, .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
+  if (const auto opened = co_await parts_.store.commit(std::move(batch)); !opened) {
+    parts_.journal.release(intent);
+    co_return std::unexpected(opened.error());
+  }
+  Error last{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "The provider could not be reached."};
+  std::size_t slot = 0;
+  for (int attempt = 0; attempt < kNotSentTries;) {
+    ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0,
+                            .replay = catalog::ReplayPolicy::revokes_family,  // a code is always one-shot
+                            .post = code_post(client, flow.record, code, slot), .errors = client.type.errors,
+                            .shape = client.type.reply_shape, .timeouts = parts_.tuning().timeouts};
+    auto outcome = co_await parts_.exchange.run(std::move(request));
+    if (auto* replied = std::get_if<Replied>(&outcome)) {
+      const bool refused = replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
+      if (!refused || slot + 1 >= client.secrets.size()) co_return std::move(*replied);
+      ++slot;
+      continue;
+    }
+    if (const auto* no_reply = std::get_if<NoReply>(&outcome)) {
+      co_return fail(ErrorKind::ambiguous, "answer_lost", "The provider's answer was lost on the way. Press Authorize again.",
+                     {.detail = no_reply->error.detail});
+    }
+    last = std::get<NotSent>(outcome).error;
+    ++attempt;
+  }
+  co_return std::unexpected(last);
+}
+
+Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {
+  auto learned = catalog::ParameterValues{};
+  const auto type = parts_.clients.catalog().find_type(flow.record.grant.type);
+  const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
+  if (provider) {
+    auto values = parts_.clients.catalog().learn(*provider, others);
+    if (!values) {
+      co_await settle(std::move(flow), AuthorizationState::failed, "host_not_allowed",
+                      "The provider's answer named a host that does not belong to it; nothing was sent there.", "authorization.failed");
+      co_return;
+    }
+    learned = std::move(*values);
+  }
+  auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json,
+                                                   extras_with_learned({}, learned));
+  if (!client) {
+    co_await settle(std::move(flow), AuthorizationState::failed, client.error().reason, client.error().text, "authorization.failed");
+    co_return;
+  }
+  if (learned.empty() && client->endpoints.token != flow.record.token_endpoint) {
+    co_await settle(std::move(flow), AuthorizationState::failed, "endpoints_changed",
+                    "The provider's addresses were changed while the consent was under way. Press Authorize again.", "authorization.failed");
+    co_return;
+  }
+  const auto intent = IntentId::make(parts_.wall.now(), parts_.entropy);
+  auto replied = co_await spend_code(flow, *client, std::move(code), intent);
+  if (!replied) {
+    parts_.journal.release(intent);
+    co_await settle(std::move(flow), AuthorizationState::failed, replied.error().reason, replied.error().text, "authorization.failed");
+    co_return;
+  }
+  co_await take_reply(std::move(flow), std::move(*client), std::move(*replied), intent, std::move(learned));
+}
+
+Task<void> AuthorizationDesk::take_reply(Flow flow, ProviderClient client, Replied replied, IntentId intent,
+                                         catalog::ParameterValues learned) {
+  auto brought = co_await harvest(flow, client, replied, intent, std::move(learned));
+  if (!brought) {
+    parts_.log.info("code_exchange_failed", {{"app", client.app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
+    parts_.journal.confirm(intent, parts_.wall.now());
+    co_await settle(std::move(flow), AuthorizationState::failed, brought.error().reason, brought.error().text, "authorization.failed");
+    co_return;
+  }
+  flow.record.harvest = std::move(*brought);
+  co_await decide(std::move(flow));
+  parts_.journal.confirm(intent, parts_.wall.now());
+}
+
+Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent,
+                                                 catalog::ParameterValues learned) {
+  const auto& provider = *client.type.provider;
+  if (replied.classified.outcome != oauth::RefreshOutcome::refreshed || !replied.reply.access_token) {
+    const auto words = catalog::error_text(provider, replied.reply.error);
+    co_return fail(ErrorKind::refused, replied.reply.error.empty() ? "exchange_failed" : replied.reply.error,
+                   words.sentence + (words.next_step.empty() ? "" : " " + words.next_step), {.detail = replied.classified.why});
+  }
+  if (!replied.reply.refresh_token) {
+    co_return fail(ErrorKind::refused, "no_refresh_token",
+                   "The provider gave an access token but nothing to renew it with. Check that the app may ask for offline access, then "
+                   "authorise again.");
+  }
+  const auto account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
+  if (!account) co_return std::unexpected(account.error());
+  if (const auto more = parts_.clients.catalog().learn(provider, replied.reply.extras)) {
+    for (const auto& [name, value] : *more) learned[name] = value;
+  } else {
+    co_return std::unexpected(more.error());
+  }
+  const auto number = flow.record.grant.generation + 1;
+  const auto now = parts_.wall.now();
+  Harvest harvest;
+  harvest.intent = intent;
+  harvest.issued_at = now;
+  harvest.access_expires_at = now + oauth::sane_lifetime(replied.reply.lifetime_s, client.type.access_lifetime_fallback);
+  harvest.refresh_sealed = parts_.sealing.seal_refresh(flow.record.grant, number, material_of(client, flow.record, *replied.reply.refresh_token));
+  harvest.access_sealed = parts_.sealing.seal_access(flow.record.grant, number, *replied.reply.access_token);
+  for (const auto& scope : client.type.scopes) harvest.scopes += (harvest.scopes.empty() ? "" : " ") + scope;
+  if (replied.reply.scope) {
+    harvest.scopes = *replied.reply.scope;
+    for (const auto& scope : oauth::missing_scopes(client.type.scopes, *replied.reply.scope)) {
+      harvest.missing_scopes += (harvest.missing_scopes.empty() ? "" : " ") + scope;
+    }
+  }
+  harvest.extras_json = extras_with_learned(replied.reply.extras, learned);
+  if (*account) {
+    harvest.account_id = (*account)->id;
+    harvest.account_name = (*account)->name;
+  }
+  co_return harvest;
+}
+
+// ---- what a person must decide, and what follows by itself -----------------------------------------------------------
+
+Task<void> AuthorizationDesk::decide(Flow flow) {
+  const auto& harvest = *flow.record.harvest;
+  const auto& expected = flow.record.expected_account;
+  std::string question;
+  std::string code;
+  AuthorizationState state = AuthorizationState::needs_confirmation;
+  if (!expected.empty() && expected != harvest.account_id && expected != harvest.account_name) {
+    code = "account_differs";
+    question = "Another account has consented than expected: " + harvest.account_name + ". Use this account from now on?";
+  } else if (flow.record.kind != FlowKind::replaced_grant && !harvest.account_id.empty()) {
+    const auto other = co_await parts_.store.grant_by_account(flow.record.grant.app, harvest.account_id);
+    if (other && *other && (*other)->type == flow.record.grant.type) {
+      const auto owner = co_await parts_.store.user((*other)->user);
+      const auto name = owner && *owner ? (*owner)->username : std::string("another user");
+      code = "account_held";
+      question = harvest.account_name + " is authorised already for " + name +
+                 ". With some providers a second consent ends the first. Keep this one as well?";
+    }
+  }
+  if (question.empty() && flow.record.opened_by_other && expected.empty()) {
+    state = AuthorizationState::held;
+    code = "held";
+    question = harvest.account_name + " has consented in another browser. Approve this account?";
+  }
+  if (question.empty()) {
+    co_await complete(std::move(flow));
+    co_return;
+  }
+  JsonObject result;
+  result["problem_code"] = code;
+  result["problem_text"] = question;
+  result["username"] = flow.record.user.username;
+  result["type"] = flow.record.grant.type;
+  result["account_id"] = harvest.account_id;
+  result["account_name"] = harvest.account_name;
+  flow.row.state = state;
+  flow.row.expires_at = parts_.wall.now() + kDecisionTime;
+  flow.row.result_json = boost::json::serialize(result);
+  if (const auto done = co_await save(std::move(flow)); !done) parts_.log.error("authorization_not_kept", done.error());
+}
+
+Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, Answer answer, Requester requester) {
+  auto row = co_await parts_.store.authorization(id);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row) co_return fail(ErrorKind::not_found, "no_such_authorization", "This authorisation is unknown or long over.");
+  if ((*row)->state != AuthorizationState::needs_confirmation && (*row)->state != AuthorizationState::held) {
+    co_return fail(ErrorKind::conflict, "nothing_to_confirm", "This authorisation asks nothing.");
+  }
+  auto flow = open(std::move(**row));
+  if (!flow) co_return std::unexpected(flow.error());
+  flow->record.actor = requester.actor;
+  if (answer == Answer::reject) {
+    co_await settle(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.", "authorization.rejected");
+  } else {
+    co_await complete(std::move(*flow));
+  }
+  co_return co_await view(id);
+}
+
+// ---- the user and the grant come to be -------------------------------------------------------------------------------
+
+Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) {
+  auto& record = flow.record;
+  const auto now = parts_.wall.now();
+  if (record.kind == FlowKind::new_user) {
+    if (record.user.group.none()) {
+      const auto name = parts_.enrolment.group_name(record.new_group);
+      if (!name) co_return std::unexpected(name.error());
+      const auto existing = co_await parts_.store.group_by_name_key(name->key);
+      if (!existing) co_return std::unexpected(existing.error());
+      if (*existing) {
+        record.user.group = (*existing)->id;
+      } else {
+        store::Group group{.id = GroupId::make(now, parts_.entropy), .name = name->text, .name_key = name->key, .created_at = now};
+        record.user.group = group.id;
+        batch.push_back(store::InsertGroup{std::move(group)});
+      }
+    }
+    record.user.version = 1;
+    record.user.auth_epoch = 1;
+    record.user.created_at = now;
+    record.user.pin_set_at = now;
+    if (record.allow_token) record.user.uses |= store::kUseToken;
+    parts_.enrolment.vouch(record.user);
+    batch.push_back(store::InsertUser{record.user});
+    co_return Result<void>{};
+  }
+  const auto found = co_await parts_.store.user(record.user.id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) co_return fail(ErrorKind::not_found, "no_such_user", "The user was deleted meanwhile.");
+  auto user = **found;
+  const auto uses = user.uses | (record.allow_token ? static_cast<std::uint32_t>(store::kUseToken) : 0u);
+  if (record.new_keys) {
+    if (!user.public_key.empty()) co_return fail(ErrorKind::conflict, "pin_set_meanwhile", "The user was given a PIN meanwhile. Press Authorize again.");
+    user.public_key = record.user.public_key;
+    user.private_key_wrapped = record.user.private_key_wrapped;
+    user.pin_set_at = now;
+    user.auth_epoch += 1;
+  } else if (record.kind == FlowKind::linked_user && user.public_key != record.user.public_key) {
+    co_return fail(ErrorKind::conflict, "pin_set_meanwhile", "The user's PIN was reset meanwhile. Press Authorize again.");
+  }
+  if (!record.new_keys && uses == user.uses) co_return Result<void>{};
+  user.uses = uses;
+  parts_.enrolment.vouch(user);
+  record.user = user;
+  batch.push_back(store::UpdateUser{std::move(user)});
+  co_return Result<void>{};
+}
+
+Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow) {
+  auto& record = flow.record;
+  const auto& harvest = *record.harvest;
+  const auto now = parts_.wall.now();
+  store::Grant grant = record.grant;
+  if (record.kind == FlowKind::replaced_grant) {
+    const auto found = co_await parts_.store.grant(grant.id);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found) co_return fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted meanwhile.");
+    grant = (*found)->grant;
+    for (const auto& generation : (*found)->generations) {
+      batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+    }
+  }
+  // The tokens were sealed for the number the record foresaw; a refresh may have moved the grant on since (it goes on
+  // being kept while its owner is at the consent page), so they are sealed again under the number they get.
+  const auto sealed_as = record.grant.generation + 1;
+  const auto number = grant.generation + 1;
+  store::Generation brought{.grant = grant.id, .number = sealed_as, .intent = harvest.intent, .refresh_sealed = harvest.refresh_sealed,
+                            .access_sealed = harvest.access_sealed, .access_expires_at = harvest.access_expires_at,
+                            .issued_at = harvest.issued_at};
+  grant.state = store::GrantState::active;
+  grant.due_at.reset();
+  if (number != sealed_as) {
+    auto material = parts_.sealing.open_refresh(record.grant, brought);
+    if (!material) co_return std::unexpected(material.error());
+    brought.refresh_sealed = parts_.sealing.seal_refresh(grant, number, *material);
+    brought.access_sealed.clear();  // only its holder could seal it again: a refresh brings a new one at once
+    grant.due_at = now;
+  }
+  brought.number = number;
+  grant.generation = number;
+  grant.why = harvest.missing_scopes.empty() ? "" : "The provider granted less than was asked for: " + harvest.missing_scopes + " is missing.";
+  grant.account_id = harvest.account_id;
+  grant.account_name = harvest.account_name;
+  grant.scopes = harvest.scopes;
+  grant.missing_scopes = harvest.missing_scopes;
+  grant.extras_json = harvest.extras_json;
+  grant.issued_at = harvest.issued_at;
+  grant.access_expires_at = harvest.access_expires_at;
+  grant.last_refreshed_at = harvest.issued_at;
+  grant.failures = 0;
+  grant.dead_seen = false;
+  const auto resolved = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+  if (!grant.due_at) {
+    const auto rules = resolved ? parts_.keeper.rules_for(resolved->type) : TypeRules{};
+    grant.due_at = due_time(issue_of(grant), rules.pace, grant.id);
+  }
+  parts_.sealing.vouch(grant);
+  if (record.kind == FlowKind::replaced_grant) {
+    batch.push_back(store::UpdateGrant{grant});
+  } else {
+    grant.created_at = now;
+    batch.push_back(store::InsertGrant{grant});
+    const auto holder = grant.user.bytes();
+    batch.push_back(store::PutWrap{{.grant = grant.id, .holder_kind = store::HolderKind::user, .holder = Bytes(holder.begin(), holder.end()),
+                                    .private_key_sealed = record.wrap_sealed, .created_at = now}});
+  }
+  batch.push_back(store::PutGeneration{std::move(brought)});
+  co_return Result<void>{};
+}
+
+Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
+  store::Batch batch;
+  if (const auto done = co_await add_user(batch, flow); !done) co_return std::unexpected(done.error());
+  if (const auto done = co_await add_grant(batch, flow); !done) co_return std::unexpected(done.error());
+  const auto& record = flow.record;
+  const auto& harvest = *record.harvest;
+  const auto now = parts_.wall.now();
+  JsonObject result;
+  result["user"] = record.user.id.text();
+  result["grant"] = record.grant.id.text();
+  result["username"] = record.user.username;
+  result["type"] = record.grant.type;
+  result["account_id"] = harvest.account_id;
+  result["account_name"] = harvest.account_name;
+  result["scopes"] = harvest.scopes;
+  result["missing_scopes"] = harvest.missing_scopes;
+  result["new_user"] = record.kind == FlowKind::new_user;
+  result["replaced"] = record.kind == FlowKind::replaced_grant;
+  auto row = flow.row;
+  row.state = AuthorizationState::completed;
+  row.ticket_hash.clear();
+  row.state_hash.clear();
+  row.expires_at = now + std::chrono::hours(1);
+  row.result_json = boost::json::serialize(result);
+  // What is not needed any more is not kept: neither verifier nor tokens.
+  FlowRecord emptied;
+  emptied.actor = record.actor;
+  row.record_sealed = parts_.vault.seal(flow_context(row.id), emptied.to_plain());
+  batch.push_back(store::UpdateAuthorization{std::move(row)});
+  batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = "grant.authorized",
+                                      .subject = record.user.username + " " + record.grant.type, .user = record.user.id,
+                                      .detail = harvest.account_name.empty() ? "" : "as " + harvest.account_name}});
+  co_return batch;
+}
+
+Task<void> AuthorizationDesk::complete(Flow flow) {
+  const auto began = parts_.wall.now();
+  for (;;) {
+    auto batch = co_await completion_batch(flow);
+    if (!batch) {
+      co_await settle(std::move(flow), AuthorizationState::failed, batch.error().reason, batch.error().text, "authorization.failed");
+      co_return;
+    }
+    const auto done = co_await parts_.store.commit(std::move(*batch), store::Urgency::token_reply);
+    if (done) break;
+    const auto& error = done.error();
+    const bool race = error.kind == ErrorKind::conflict && error.reason == "version";
+    if (error.kind == ErrorKind::conflict && !race) {
+      co_await settle(std::move(flow), AuthorizationState::failed, "username_taken",
+                      "Somebody made a user or group of that name meanwhile. Press Authorize again.", "authorization.failed");
+      co_return;
+    }
+    if (error.kind != ErrorKind::unavailable && !race) {
+      co_await settle(std::move(flow), AuthorizationState::failed, error.reason, error.text, "authorization.failed");
+      co_return;
+    }
+    // The journal holds the reply, so giving up after a while loses nothing: the next start completes it.
+    if (parts_.wall.now() > began + kCommitPatience) co_return;
+    if (race) {
+      const auto row = co_await parts_.store.authorization(flow.row.id);
+      if (row && *row && (*row)->version != flow.row.version) co_return;  // cancelled or completed by somebody else
+    }
+    co_await any_change_.wait_for(race ? 1ms : 500ms);
+  }
+  parts_.enrolment.changed(flow.record.user);
+  parts_.watcher.grant_changed(flow.record.user.id, flow.record.grant.id);
+  parts_.keeper.nudge();
+  changed(flow.row.id);
+}
+
+Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
+  const auto id = AuthorizationId::from_bytes(entry.grant.bytes());
+  auto row = co_await parts_.store.authorization(*id);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row || (*row)->state != AuthorizationState::pending) co_return Result<void>{};
+  auto flow = open(std::move(**row));
+  if (!flow) co_return std::unexpected(flow.error());
+  auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json, "{}");
+  if (!client) co_return std::unexpected(client.error());
+  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
+  if (!replied) co_return std::unexpected(replied.error());
+  co_await take_reply(std::move(*flow), std::move(*client), std::move(*replied), entry.intent, {});
+  co_return Result<void>{};
+}
+
+// ---- undo and import ---------------------------------------------------------------------------------------------------
+
+Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester requester) {
+  const auto row = co_await parts_.store.authorization(id);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row || (*row)->state != AuthorizationState::completed) {
+    co_return fail(ErrorKind::conflict, "nothing_to_undo", "There is nothing left to take back.");
+  }
+  const auto seen = view_of(**row);
+  const auto parsed = parse_json((*row)->result_json);
+  const bool replaced = parsed && parsed->is_object() && parsed->get_object().contains("replaced") && parsed->at("replaced").as_bool();
+  const bool new_user = parsed && parsed->is_object() && parsed->get_object().contains("new_user") && parsed->at("new_user").as_bool();
+  if (replaced) co_return fail(ErrorKind::conflict, "nothing_to_undo", "A renewed consent replaces the old one and cannot be taken back; delete the grant instead.");
+  store::Batch batch;
+  if (new_user) {
+    batch.push_back(store::DeleteUser{seen.user});
+  } else {
+    batch.push_back(store::DeleteGrant{seen.grant});
+  }
+  auto ended = **row;
+  ended.state = AuthorizationState::cancelled;
+  batch.push_back(store::UpdateAuthorization{std::move(ended)});
+  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "authorization.undone",
+                                      .subject = seen.username + " " + seen.type, .source = requester.source}});
+  auto done = co_await parts_.store.commit(std::move(batch));
+  if (!done) co_return done;
+  store::User gone;
+  gone.id = seen.user;
+  parts_.enrolment.changed(gone);
+  parts_.watcher.grant_changed(seen.user, seen.grant);
+  changed(id);
+  co_return done;
+}
+
+Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWish wish, Secret refresh_token, Requester requester) {
+  auto prepared = co_await prepare(std::move(wish), requester);
+  if (!prepared) co_return std::unexpected(prepared.error());
+  auto& flow = prepared->flow;
+  auto& client = prepared->client;
+  const auto id = flow.row.id;
+  seal_into(flow);
+  store::Batch batch;
+  batch.push_back(store::InsertAuthorization{flow.row});
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
+  const auto intent = IntentId::make(parts_.wall.now(), parts_.entropy);
+  if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
+  store::Batch opening;
+  opening.push_back(store::InsertIntent{{.id = intent, .grant = exchange_id(id), .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
+  if (const auto opened = co_await parts_.store.commit(std::move(opening)); !opened) co_return std::unexpected(opened.error());
+  oauth::Refresh refresh{.endpoint = client.endpoints.token, .client = client.registration(0), .refresh_token = &refresh_token};
+  refresh.extra = client.type.extra.refresh;
+  if (client.type.has(catalog::Quirk::refresh_repeats_redirect_uri)) refresh.redirect_uri = client.redirect_uri;
+  ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .replay = client.type.type->replay,
+                          .post = oauth::refresh(refresh), .errors = client.type.errors, .shape = client.type.reply_shape,
+                          .timeouts = parts_.tuning().timeouts};
+  auto outcome = co_await parts_.exchange.run(std::move(request));
+  if (auto* replied = std::get_if<Replied>(&outcome)) {
+    // A provider that does not rotate sends none back: the imported one stays.
+    if (!replied->reply.refresh_token && replied->reply.access_token) replied->reply.refresh_token = refresh_token.clone();
+    co_await take_reply(std::move(flow), std::move(client), std::move(*replied), intent, {});
+  } else {
+    const bool sent = std::holds_alternative<NoReply>(outcome);
+    co_await settle(std::move(flow), AuthorizationState::failed, sent ? "answer_lost" : "provider_unreachable",
+                    sent ? "The provider's answer was lost. The token may have been spent; try the import once more."
+                         : "The provider could not be reached. Nothing was spent; try again.",
+                    "authorization.failed");
+    parts_.journal.release(intent);
+  }
+  co_return co_await view(id);
+}
+
+}  // namespace latchkey::grants

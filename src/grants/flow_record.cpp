@@ -1,0 +1,139 @@
+#include "grants/flow_record.h"
+
+#include "base/json.h"
+
+namespace latchkey::grants {
+namespace {
+
+std::string text64(ByteView octets) { return base::to_base64url(octets); }
+
+Bytes octets64(const JsonObject& object, std::string_view key) {
+  return base::from_base64url(base::string_or(object, key)).value_or(Bytes{});
+}
+
+template <class SomeId>
+SomeId id_of(const JsonObject& object, std::string_view key) {
+  return SomeId::parse(base::string_or(object, key)).value_or(SomeId{});
+}
+
+std::int64_t number_of(const JsonObject& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+
+bool flag_of(const JsonObject& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+JsonObject json_of(const store::User& user) {
+  return {{"id", user.id.text()}, {"group", user.group.text()}, {"username", user.username}, {"username_key", user.username_key},
+          {"name", user.name}, {"email", user.email}, {"auth_epoch", user.auth_epoch}, {"public_key", text64(user.public_key)},
+          {"private_key_wrapped", text64(user.private_key_wrapped)}, {"version", user.version}};
+}
+
+store::User user_of(const JsonObject& object) {
+  store::User user;
+  user.id = id_of<UserId>(object, "id");
+  user.group = id_of<GroupId>(object, "group");
+  user.username = base::string_or(object, "username");
+  user.username_key = base::string_or(object, "username_key");
+  user.name = base::string_or(object, "name");
+  user.email = base::string_or(object, "email");
+  user.auth_epoch = number_of(object, "auth_epoch");
+  user.public_key = octets64(object, "public_key");
+  user.private_key_wrapped = octets64(object, "private_key_wrapped");
+  user.version = number_of(object, "version");
+  return user;
+}
+
+JsonObject json_of(const store::Grant& grant) {
+  return {{"id", grant.id.text()}, {"user", grant.user.text()}, {"type", grant.type}, {"app", grant.app},
+          {"params", grant.params_json}, {"public_key", text64(grant.public_key)}, {"generation", grant.generation}};
+}
+
+store::Grant grant_of(const JsonObject& object) {
+  store::Grant grant;
+  grant.id = id_of<GrantId>(object, "id");
+  grant.user = id_of<UserId>(object, "user");
+  grant.type = base::string_or(object, "type");
+  grant.app = base::string_or(object, "app");
+  grant.params_json = base::string_or(object, "params", "{}");
+  grant.public_key = octets64(object, "public_key");
+  grant.generation = number_of(object, "generation");
+  return grant;
+}
+
+JsonObject json_of(const Harvest& harvest) {
+  JsonObject object{{"refresh", text64(harvest.refresh_sealed)}, {"access", text64(harvest.access_sealed)},
+                    {"issued_at", base::to_unix_ms(harvest.issued_at)}, {"scopes", harvest.scopes},
+                    {"missing", harvest.missing_scopes}, {"extras", harvest.extras_json}, {"account_id", harvest.account_id},
+                    {"account_name", harvest.account_name}, {"intent", harvest.intent.text()}};
+  if (harvest.access_expires_at) object["expires_at"] = base::to_unix_ms(*harvest.access_expires_at);
+  return object;
+}
+
+Harvest harvest_of(const JsonObject& object) {
+  Harvest harvest;
+  harvest.refresh_sealed = octets64(object, "refresh");
+  harvest.access_sealed = octets64(object, "access");
+  harvest.issued_at = base::from_unix_ms(number_of(object, "issued_at"));
+  if (object.contains("expires_at")) harvest.access_expires_at = base::from_unix_ms(number_of(object, "expires_at"));
+  harvest.scopes = base::string_or(object, "scopes");
+  harvest.missing_scopes = base::string_or(object, "missing");
+  harvest.extras_json = base::string_or(object, "extras", "{}");
+  harvest.account_id = base::string_or(object, "account_id");
+  harvest.account_name = base::string_or(object, "account_name");
+  harvest.intent = id_of<IntentId>(object, "intent");
+  return harvest;
+}
+
+}  // namespace
+
+vault::SealContext flow_context(const AuthorizationId& id) {
+  return {.purpose = vault::Purpose::authorization_record, .table = "authorizations", .row = id.bytes(), .field = "record"};
+}
+
+Secret FlowRecord::to_plain() const {
+  JsonObject object{{"v", 1}, {"kind", static_cast<int>(kind)}, {"user", json_of(user)}, {"new_group", new_group},
+                    {"new_keys", new_keys}, {"allow_token", allow_token}, {"grant", json_of(grant)},
+                    {"wrap", text64(wrap_sealed)}, {"expected_account", expected_account}, {"redirect_uri", redirect_uri},
+                    {"issuer", issuer}, {"token_endpoint", token_endpoint}, {"verifier", code_verifier.reveal_text()},
+                    {"nonce", nonce.reveal_text()}, {"cookie_hash", text64(cookie_hash)}, {"session_hash", text64(session_hash)},
+                    {"actor", actor}, {"opened_by_other", opened_by_other}};
+  if (harvest) object["harvest"] = json_of(*harvest);
+  auto text = boost::json::serialize(object);
+  Secret plain{std::string_view(text)};
+  base::wipe(text.data(), text.size());
+  return plain;
+}
+
+Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
+  const auto parsed = parse_json(plain.reveal_text());
+  if (!parsed || !parsed->is_object() || number_of(parsed->get_object(), "v") != 1) {
+    return fail(ErrorKind::corrupt, "record_altered", "A pending authorisation cannot be read; begin again.");
+  }
+  const auto& object = parsed->get_object();
+  FlowRecord record;
+  record.kind = static_cast<FlowKind>(number_of(object, "kind"));
+  if (const auto* user = base::find_object(object, "user")) record.user = user_of(*user);
+  if (const auto* grant = base::find_object(object, "grant")) record.grant = grant_of(*grant);
+  if (const auto* harvest = base::find_object(object, "harvest")) record.harvest = harvest_of(*harvest);
+  record.new_group = base::string_or(object, "new_group");
+  record.new_keys = flag_of(object, "new_keys");
+  record.allow_token = flag_of(object, "allow_token");
+  record.wrap_sealed = octets64(object, "wrap");
+  record.expected_account = base::string_or(object, "expected_account");
+  record.redirect_uri = base::string_or(object, "redirect_uri");
+  record.issuer = base::string_or(object, "issuer");
+  record.token_endpoint = base::string_or(object, "token_endpoint");
+  record.code_verifier = Secret(std::string_view(base::string_or(object, "verifier")));
+  record.nonce = Secret(std::string_view(base::string_or(object, "nonce")));
+  record.cookie_hash = octets64(object, "cookie_hash");
+  record.session_hash = octets64(object, "session_hash");
+  record.actor = base::string_or(object, "actor");
+  record.opened_by_other = flag_of(object, "opened_by_other");
+  return record;
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,60 @@
+// A pending authorisation as it is kept, sealed, until consent has come back or it expires (RULES A3). Never the PIN.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "grants/authorize.h"
+#include "store/records.h"
+#include "vault/vault.h"
+
+namespace latchkey::grants {
+
+// What a successful exchange brought, sealed for the grant to be. Kept in the record only while a person is asked.
+struct Harvest {
+  Bytes refresh_sealed;
+  Bytes access_sealed;
+  std::optional<WallTime> access_expires_at;
+  WallTime issued_at{};
+  std::string scopes;
+  std::string missing_scopes;
+  std::string extras_json = "{}";
+  std::string account_id;
+  std::string account_name;
+  IntentId intent{};
+};
+
+enum class FlowKind { new_user, linked_user, replaced_grant };
+
+struct FlowRecord {
+  FlowKind kind = FlowKind::new_user;
+  // The user to make, or the existing one with the key fields it will have. `group.none()`: make `new_group`.
+  store::User user;
+  std::string new_group;
+  bool new_keys = false;      // the user's key fields are new
+  bool allow_token = false;
+  // The grant to make or to renew; its id, keys, type, app and parameters are final from the start.
+  store::Grant grant;
+  Bytes wrap_sealed;          // the grant's private half to the user's public key; empty when the grant exists
+  std::string expected_account;
+  // The conversation: pinned at the start (RULES A2).
+  std::string redirect_uri;
+  std::string issuer;
+  std::string token_endpoint;
+  Secret code_verifier;
+  Secret nonce;
+  Bytes cookie_hash;          // of the flow cookie, once started
+  Bytes session_hash;         // of the console session that asked
+  std::string actor;
+  bool opened_by_other = false;  // started without the session that asked: the consent is held (RULES A4)
+  std::optional<Harvest> harvest;
+
+  [[nodiscard]] Secret to_plain() const;
+  [[nodiscard]] static Result<FlowRecord> from_plain(const Secret& plain);
+};
+
+[[nodiscard]] vault::SealContext flow_context(const AuthorizationId& id);
+
+}  // namespace latchkey::grants
