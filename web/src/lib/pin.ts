@@ -5,19 +5,12 @@ export interface PinRules {
   generate_length: number;
 }
 
-// Without 0/O, 1/l/I: a PIN is read aloud and typed on a printer's panel.
+// Without 0/O, 1/l/I: a PIN is read aloud and typed on a printer's panel. 32 characters, so a byte's low five bits are uniform.
 const kAlphabet = "abcdefghijkmnpqrstuvwxyz23456789";
 
-/** Uniform by rejection; `random` fills the array like crypto.getRandomValues. */
-export function generate_pin(length: number, random: (into: Uint8Array) => Uint8Array = (into) => crypto.getRandomValues(into as Uint8Array<ArrayBuffer>)): string {
-  let pin = "";
-  const limit = 256 - (256 % kAlphabet.length);
-  while (pin.length < length) {
-    for (const byte of random(new Uint8Array(length * 2))) {
-      if (byte < limit && pin.length < length) pin += kAlphabet[byte % kAlphabet.length];
-    }
-  }
-  return pin;
+/** `random` fills the array like crypto.getRandomValues. */
+export function generate_pin(length: number, random: (into: Uint8Array<ArrayBuffer>) => Uint8Array = (into) => crypto.getRandomValues(into)): string {
+  return Array.from(random(new Uint8Array(length)), (byte) => kAlphabet[byte & 31]).join("");
 }
 
 /** What is wrong with a PIN, in words; empty when nothing is. */

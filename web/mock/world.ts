@@ -1,0 +1,135 @@
+import { randomUUID } from "node:crypto";
+import type { components } from "../src/api/schema.d.ts";
+import { make_apps, make_settings, make_types } from "./catalogue.ts";
+
+export type Schemas = components["schemas"];
+export type User = Schemas["UserDetail"];
+export type Attempt = Schemas["Authorization"] & { request: Schemas["NewAuthorization"]; start_url: string };
+
+/** The same people at every start, so that pictures can be compared. */
+function dice(seed: number): () => number {
+  return () => {
+    seed = (seed * 1664525 + 1013904223) >>> 0;
+    return seed / 2 ** 32;
+  };
+}
+const kFirst = ["Anna", "Bilal", "Chiara", "David", "Elif", "Farid", "Grace", "Hanna", "Ivan", "Jonas", "Katja", "Liam", "Mei", "Nora", "Omar", "Paula", "Quinn", "Rosa", "Stefan", "Tara", "Uwe", "Vera", "Wim", "Ximena", "Yusuf", "Zoë"];
+const kLast = ["Albers", "Brandt", "Castillo", "Dubois", "Eriksen", "Fischer", "Grant", "Hoffmann", "Iversen", "Jansen", "Kowalski", "Lindqvist", "Moreau", "Novak", "O'Brien", "Petrov", "Rossi", "Schneider", "Tanaka", "Visser"];
+const kTypes = ["onedrive-business", "email-office365", "google-drive", "sharepoint", "smtp-office365", "box", "dropbox", "gmail", "salesforce", "onedrive"];
+const kWhy: Record<Schemas["GrantState"], string> = {
+  active: "Keeps itself alive.",
+  unreachable: "Microsoft has not answered for 9 minutes; the present token is still served.",
+  uncertain: "The line broke in the middle of a refresh; trying once more before the token runs out.",
+  paused: "Dropbox refuses the client secret. Mend the app registration.",
+  needs_authorization: "The account's owner took the consent back on 19 Nov. Authorize again.",
+  held: "Consent came from another browser. Approve the account.",
+  disabled: "Switched off by mara on 12 Nov.",
+  revoked: "Ended here on 3 Nov.",
+};
+
+export class World {
+  public_url: string;
+  setup_done = true;
+  master_key_backup_done = false;
+  groups: { id: string; name: string; created_at: string }[] = [];
+  users: User[] = [];
+  apps: Schemas["App"][];
+  settings = make_settings();
+  activity: Schemas["ActivityItem"][] = [];
+  attempts = new Map<string, Attempt>();
+  waiters = new Map<string, (() => void)[]>();
+  alerts: Schemas["Alert"][];
+
+  constructor(public_url: string, people: number) {
+    this.public_url = public_url;
+    this.apps = make_apps(public_url);
+    this.alerts = [
+      { id: "app-dropbox", severity: "critical", title: "Dropbox refuses the client secret", detail: "Refreshing is paused for every Dropbox grant; nobody is lost.", since: this.at(-40 * 60), link: "/settings/apps/dropbox", dismissible: false },
+    ];
+    for (const name of ["Accounting", "Front office", "Machine room", "Sales"]) this.groups.push({ id: randomUUID(), name, created_at: "2026-03-02T08:00:00.000Z" });
+    this.fill(people);
+  }
+  at(seconds: number): string {
+    return new Date(Date.now() + seconds * 1000).toISOString();
+  }
+  get types(): Schemas["Type"][] {
+    return make_types(this.apps);
+  }
+  fill(people: number) {
+    const roll = dice(7);
+    const pick = <T>(list: T[]): T => list[Math.floor(roll() * list.length)] as T;
+    for (let i = 0; i < people; i++) {
+      const first = pick(kFirst);
+      const last = pick(kLast);
+      const group = this.groups[Math.floor(roll() ** 1.6 * this.groups.length)] ?? this.groups[0];
+      if (!group) continue;
+      const plain = (s: string) => s.normalize("NFKD").replace(/[^a-zA-Z]/g, "").toLowerCase();
+      const user = this.make_user({ username: i % 7 === 3 ? `scanner-${i}` : `${plain(first)}.${plain(last)}${i > 60 ? i : ""}`, name: i % 7 === 3 ? "" : `${first} ${last}`, email: "", group_id: group.id });
+      user.role = "regular";
+      if (i % 13 === 6) continue;
+      user.has_pin = true;
+      user.pin_set_at = "2026-10-02T10:12:00.000Z";
+      const kinds = i % 11 === 4 ? 2 : 1;
+      for (let k = 0; k < kinds; k++) {
+        const type = kTypes[(i * 3 + k) % kTypes.length] ?? "box";
+        const chance = roll();
+        const state: Schemas["GrantState"] = type === "dropbox" ? "paused" : chance > 0.975 ? "held" : chance > 0.94 ? "needs_authorization" : chance > 0.92 ? "uncertain" : chance > 0.89 ? "unreachable" : chance > 0.87 ? "disabled" : "active";
+        this.add_grant(user, type, { id: randomUUID(), name: `${plain(first)}@example.com` }, state, 60 + Math.floor(roll() * 3500), Math.floor(roll() * 90_000));
+      }
+    }
+    const mara = this.make_user({ username: "mara", name: "Mara Lindqvist", email: "mara@example.com", group_id: this.groups[1]?.id ?? "" });
+    mara.role = "administrator";
+    mara.has_password = true;
+    mara.signed_in_at = this.at(-300);
+    const words: [string, string, string][] = [
+      ["grant.authorized", "Consent for OneDrive for Business by anna@example.com", "192.0.2.14"],
+      ["session.signed_in", "Signed in to the console", "192.0.2.14"],
+      ["grant.handed_out", "Access token handed out 12 times", "198.51.100.7"],
+      ["setting.changed", "oauth.polling_time: 20m → 15m", "192.0.2.14"],
+      ["user.pin_reset", "PIN reset; every grant is refreshed with new keys", "192.0.2.14"],
+      ["app.paused", "Dropbox answered invalid_client; its grants are paused", ""],
+    ];
+    for (let i = 240; i > 0; i--) {
+      const [action, detail, source] = words[i % words.length] ?? words[0] as [string, string, string];
+      const user = this.users[(i * 5) % this.users.length] as User;
+      this.activity.push({ seq: 241 - i, at: this.at(-i * 1300), actor: source === "" ? { kind: "server", id: null, name: "Latchkey" } : { kind: "user", id: mara.id, name: "mara" }, action, subject: { kind: "user", id: user.id, name: user.username }, source, detail });
+    }
+  }
+  make_user(from: { username: string; name: string; email: string; group_id: string }): User {
+    const group = this.groups.find((g) => g.id === from.group_id) as { id: string; name: string };
+    const user: User = {
+      id: randomUUID(), username: from.username, name: from.name, email: from.email, role: "regular", enabled: true,
+      group: { id: group.id, name: group.name }, has_pin: false, has_password: false, uses: ["deliver", "list", "send"], sources: [],
+      last_used_at: null, created_at: "2026-05-04T09:00:00.000Z", grants: [], pin_set_at: null,
+      throttle: { wrong_pins: 0, limit: 100, locked: false }, signed_in_at: null,
+    };
+    this.users.push(user);
+    return user;
+  }
+  add_grant(user: User, type_id: string, account: Schemas["Account"], state: Schemas["GrantState"], good_for: number, used_ago: number | null): Schemas["Grant"] {
+    const type = this.types.find((t) => t.id === type_id) as Schemas["Type"];
+    const alive = state === "active" || state === "unreachable" || state === "uncertain" || state === "paused";
+    const grant: Schemas["Grant"] = {
+      id: randomUUID(), user_id: user.id, type: type.id, type_name: type.name, app: type.apps[0]?.id ?? type.provider, params: {}, account, state,
+      why: state === "active" ? `Keeps itself alive; next refresh in ${Math.max(1, Math.round(good_for / 120))} min.` : kWhy[state],
+      enabled: state !== "disabled",
+      access_expires_at: this.at(alive ? good_for : -3 * 86400), next_refresh_at: state === "active" ? this.at(good_for / 2) : null,
+      last_refreshed_at: this.at(-1200), last_used_at: used_ago === null ? null : this.at(-used_ago), dies_at: null,
+      scopes: type.scopes, missing_scopes: [], generation: 118, created_at: "2026-05-04T09:05:00.000Z", authorized_at: "2026-05-04T09:05:00.000Z",
+    };
+    user.grants.push(grant);
+    if (grant.last_used_at && (!user.last_used_at || user.last_used_at < grant.last_used_at)) user.last_used_at = grant.last_used_at;
+    return grant;
+  }
+  find_grant(id: string): { user: User; grant: Schemas["Grant"] } | null {
+    for (const user of this.users) for (const grant of user.grants) if (grant.id === id) return { user, grant };
+    return null;
+  }
+  log(actor: User | null, action: string, subject: Schemas["ActivityItem"]["subject"], detail: string) {
+    this.activity.push({ seq: this.activity.length + 1, at: this.at(0), actor: actor ? { kind: "user", id: actor.id, name: actor.username } : { kind: "owner", id: null, name: "Account's owner" }, action, subject, source: "127.0.0.1", detail });
+  }
+  wake(id: string) {
+    for (const go of this.waiters.get(id) ?? []) go();
+    this.waiters.delete(id);
+  }
+}

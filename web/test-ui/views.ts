@@ -1,0 +1,67 @@
+import type { Page } from "playwright-core";
+import type { World } from "../mock/world.ts";
+
+export interface View {
+  name: string;
+  open: (page: Page, world: World) => Promise<unknown>;
+}
+const heading = (page: Page, name: string | RegExp) => page.getByRole("heading", { name }).first().waitFor();
+
+/** Every page and dialog of the signed-in console; each opens from a fresh load. */
+export const kViews: View[] = [
+  { name: "users", open: async (page) => { await page.goto("/users"); await page.locator("tbody").first().waitFor(); } },
+  { name: "users-chosen", open: async (page) => { await page.goto("/users"); await page.getByRole("checkbox").nth(1).click(); await page.getByRole("checkbox").nth(2).click(); await page.getByText("2 users chosen").waitFor(); } },
+  { name: "users-nothing-found", open: async (page) => { await page.goto("/users"); await page.getByLabel("Search users").fill("qqqq"); await heading(page, "Nobody matches"); } },
+  { name: "users-menu", open: async (page) => { await page.goto("/users"); await page.getByRole("button", { name: /^Actions for/ }).first().click(); await page.getByRole("menu").waitFor(); } },
+  { name: "users-filter", open: async (page) => { await page.goto("/users"); await page.locator("tbody").first().waitFor(); await page.getByRole("combobox", { name: /^State/ }).click(); await page.getByRole("listbox").waitFor(); } },
+  { name: "add", open: async (page) => { await page.goto("/users/new"); await page.getByRole("button", { name: "Authorize" }).waitFor(); } },
+  {
+    name: "add-filled",
+    open: async (page) => {
+      await page.goto("/users/new");
+      const dialog = page.getByRole("dialog");
+      await dialog.getByLabel("Group", { exact: true }).fill("Accounting");
+      await page.getByRole("option", { name: /^Accounting/ }).click();
+      await dialog.getByRole("combobox", { name: /^Type/ }).click();
+      await page.getByRole("option", { name: /Dynamics 365/ }).click();
+      await dialog.getByLabel("Username").fill("printer-hall");
+      await dialog.getByRole("button", { name: "Generate" }).click();
+      await dialog.getByText("Write it down").waitFor();
+    },
+  },
+  { name: "add-type-list", open: async (page) => { await page.goto("/users/new"); await page.getByRole("dialog").getByRole("combobox", { name: /^Type/ }).click(); await page.getByRole("listbox").waitFor(); } },
+  {
+    name: "add-missing-app",
+    open: async (page) => {
+      await page.goto("/users/new");
+      await page.getByRole("dialog").getByRole("combobox", { name: /^Type/ }).click();
+      await page.getByRole("option", { name: "Xero" }).click();
+      await page.getByText("does not know this server yet").waitFor();
+    },
+  },
+  { name: "add-mistakes", open: async (page) => { await page.goto("/users/new"); await page.getByRole("button", { name: "Authorize" }).click(); await page.getByText("Choose what to connect.").waitFor(); } },
+  { name: "add-details", open: async (page) => { await page.goto("/users/new/details"); await page.getByLabel(/^Mail address/).waitFor(); } },
+  { name: "add-activity", open: async (page) => { await page.goto("/users/new/activity"); await heading(page, "Nothing has happened yet"); } },
+  { name: "edit", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}`); await page.getByRole("button", { name: "Authorize again" }).first().waitFor(); } },
+  { name: "edit-details", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}/details`); await page.getByText("For the record").waitFor(); } },
+  { name: "edit-activity", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}/activity`); await page.getByRole("list").first().waitFor(); } },
+  { name: "edit-regular", open: async (page, world) => { await page.goto(`/users/${world.users.find((u) => u.grants.length === 0)?.id}`); await heading(page, "No grants yet"); } },
+  { name: "pin", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}`); await page.getByRole("button", { name: "Change or reset PIN…" }).click(); await page.getByLabel("Present PIN", { exact: true }).waitFor(); } },
+  { name: "revoke", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}`); await page.getByRole("button", { name: /^More for/ }).first().click(); await page.getByRole("menuitem", { name: "Revoke…" }).click(); await page.getByRole("alertdialog").waitFor(); } },
+  { name: "delete", open: async (page) => { await page.goto("/users"); await page.getByRole("button", { name: /^Actions for/ }).first().click(); await page.getByRole("menuitem", { name: "Delete…" }).click(); await page.getByText("It cannot be undone").waitFor(); } },
+  { name: "add-regular", open: async (page) => { await page.goto("/users/regular"); await page.getByRole("button", { name: "Create user" }).waitFor(); } },
+  { name: "groups", open: async (page) => { await page.goto("/groups"); await page.getByRole("button", { name: /^Rename/ }).first().waitFor(); } },
+  { name: "group-delete", open: async (page) => { await page.goto("/groups"); await page.getByRole("button", { name: "Delete Accounting" }).click(); await page.getByRole("radio").first().waitFor(); } },
+  { name: "apps", open: async (page) => { await page.goto("/settings/apps"); await heading(page, "Registered"); } },
+  { name: "app", open: async (page) => { await page.goto("/settings/apps/microsoft"); await heading(page, "Here"); } },
+  { name: "app-missing", open: async (page) => { await page.goto("/settings/apps/xero"); await heading(page, "Here"); } },
+  { name: "registry", open: async (page) => { await page.goto("/settings/registry"); await page.getByRole("button", { name: "Change oauth.polling_time" }).waitFor(); } },
+  { name: "registry-change", open: async (page) => { await page.goto("/settings/registry"); await page.getByRole("button", { name: "Change oauth.polling_time" }).click(); await page.getByLabel("Value").waitFor(); } },
+  { name: "activity", open: async (page) => { await page.goto("/activity"); await page.locator("tbody tr").first().waitFor(); await page.getByRole("button", { name: "Verify the chain" }).click(); await page.getByText("whole and in order").waitFor(); } },
+  { name: "me", open: async (page) => { await page.goto("/me"); await heading(page, "My grants"); await heading(page, "Password"); } },
+  { name: "backup", open: async (page) => { await page.goto("/groups"); await page.getByRole("button", { name: "Back it up" }).click(); await page.getByLabel("I have put a copy in a safe place").waitFor(); } },
+  { name: "not-found", open: async (page) => { await page.goto("/nowhere"); await heading(page, "There is no such page"); } },
+];
+function two_grants(world: World): string {
+  return world.users.find((u) => u.grants.length === 2 && u.grants.some((g) => g.state === "active"))?.id ?? "";
+}
