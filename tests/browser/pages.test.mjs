@@ -1,0 +1,94 @@
+// Every page of the console: nothing found by axe-core, nothing wider than the window, no complaint, pictures kept.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assertAccessible, assertFits, assertQuiet, openPage, pictures, startBrowser } from '../support/browser.mjs';
+import { signInInBrowser } from '../support/console.mjs';
+import { authorisedUser, pin } from '../support/scene.mjs';
+
+test('every page, light and dark, wide and narrow', async (t) => {
+  const { server, admin, provider, user_id } = await authorisedUser(t);
+  const group = await admin.group('Reception');
+  const regular = await admin.must('POST', '/api/v1/users', { username: 'regular', name: 'Rita Regular', group_id: group, password: 'Regular-Password-1' });
+  provider.account = { id: 'acc-2', name: 'bert@example.com' };
+  const { grant_id: dead } = await admin.addOAuthUser({ username: 'printer-2', pin, type: 'oidc' });
+  provider.revokeEverything();
+  await admin.call('POST', `/api/v1/grants/${dead}/refresh`);
+  await server.token('printer-1', pin);
+
+  const browser = await startBrowser(t);
+  const page = await openPage(browser);
+  const look = async (name) => {
+    await pictures(page, name);
+    await assertAccessible(page, name);
+    for (const width of [360, 768, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      await assertFits(page, `${name} at ${width} px`);
+    }
+    await page.setViewportSize({ width: 1280, height: 900 });
+  };
+
+  await page.goto(`${server.url}/`);
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await look('sign-in');
+  await page.getByLabel('Username').fill('root-admin');
+  await page.getByLabel('Password', { exact: true }).fill('not the password');
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+  await page.getByRole('alert').or(page.getByRole('status')).first().waitFor();
+  await look('sign-in-refused');
+  await signInInBrowser(page, server);
+
+  const views = {
+    users: ['/users', () => page.getByRole('row', { name: /printer-1/ }).first()],
+    'user-details': [`/users/${user_id}/details`, () => page.getByRole('dialog').getByLabel('Mail address')],
+    'user-activity': [`/users/${user_id}/activity`, () => page.getByRole('dialog').getByRole('list').first()],
+    'user-regular': [`/users/${regular.id}`, () => page.getByText('No grants yet')],
+    'add-regular-user': ['/users/regular', () => page.getByRole('button', { name: 'Create user' })],
+    groups: ['/groups', () => page.getByRole('heading', { name: 'Reception' })],
+    apps: ['/settings/apps', () => page.getByRole('heading', { name: 'Registered' })],
+    app: ['/settings/apps/oidc', () => page.getByRole('heading', { name: 'Here' })],
+    'app-not-registered': ['/settings/apps/microsoft', () => page.getByRole('heading', { name: 'Here' })],
+    registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time' })],
+    activity: ['/activity', () => page.getByRole('row').nth(1)],
+    'my-grants': ['/me', () => page.getByRole('heading', { name: 'My grants' })],
+    'not-found': ['/nowhere', () => page.getByText('There is no such page')],
+  };
+  for (const [name, [path, there]] of Object.entries(views)) {
+    await page.goto(server.url + path);
+    await there().waitFor();
+    await look(name);
+  }
+  assertQuiet(page);
+});
+
+test('a changed polling time takes effect at once', async (t) => {
+  const { server, admin, grant_id } = await authorisedUser(t);
+  const page = await openPage(await startBrowser(t));
+  await signInInBrowser(page, server);
+  await page.goto(`${server.url}/settings/registry`);
+  await page.getByRole('button', { name: 'Change oauth.polling_time' }).click();
+  await page.getByLabel('Value').fill('3m');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: /^Set oauth.polling_time back/ }).waitFor();
+  await admin.must('POST', `/api/v1/grants/${grant_id}/refresh`);
+  const due = (Date.parse((await admin.grant(grant_id)).next_refresh_at) - Date.now()) / 1000;
+  assert.ok(due > 100 && due <= 180, `due in ${due} s`);
+});
+
+test('the keyboard alone: skip link, dialog, focus kept inside and given back', async (t) => {
+  const { server } = await authorisedUser(t);
+  const page = await openPage(await startBrowser(t));
+  await signInInBrowser(page, server);
+  await page.keyboard.press('Tab');
+  const add = page.getByRole('button', { name: 'Add OAuth user', exact: true }).first();
+  await add.focus();
+  await page.keyboard.press('Enter');
+  const dialog = page.getByRole('dialog');
+  await dialog.waitFor();
+  for (let step = 0; step < 40; step++) {
+    await page.keyboard.press('Tab');
+    assert.ok(await dialog.evaluate((element) => element.contains(document.activeElement) || document.activeElement.closest('[role=listbox],[data-bits-focus-guard],[data-focus-guard]') !== null || document.activeElement === document.body), `focus left the dialog at step ${step}`);
+  }
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'hidden' });
+});
