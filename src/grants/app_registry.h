@@ -1,0 +1,31 @@
+// App registrations in the store.
+#pragma once
+
+#include "grants/apps.h"
+#include "grants/keeper.h"
+
+namespace latchkey::grants {
+
+class AppRegistry final : public Apps {
+ public:
+  AppRegistry(store::Store& store, const Sealing& sealing, ProviderClients& clients, Keeper& keeper, Alerts& alerts, const WallClock& wall)
+      : store_(store), sealing_(sealing), clients_(clients), keeper_(keeper), alerts_(alerts), wall_(wall) {}
+
+  [[nodiscard]] Task<Result<std::vector<AppView>>> list() override;
+  [[nodiscard]] Task<Result<AppView>> put(AppWish wish, Requester requester) override;
+  [[nodiscard]] Task<Result<void>> remove(std::string id, Requester requester) override;
+  [[nodiscard]] std::string redirect_uri(std::string_view app) const override { return clients_.redirect_uri(app); }
+
+ private:
+  [[nodiscard]] Task<Result<AppView>> view_of(store::App app);
+  [[nodiscard]] Result<store::App> changed(const std::optional<store::App>& before, AppWish& wish) const;
+
+  store::Store& store_;
+  const Sealing& sealing_;
+  ProviderClients& clients_;
+  Keeper& keeper_;
+  Alerts& alerts_;
+  const WallClock& wall_;
+};
+
+}  // namespace latchkey::grants
