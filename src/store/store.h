@@ -25,6 +25,7 @@ namespace latchkey::store {
 
 // ---- mutations -----------------------------------------------------------------------------------------------------
 // Insert*: conflict/`exists` with `field` naming the unique column (name, username, type, account, ...).
+//          The version stored is 1. not_found/`gone` with `field` naming a parent (group, user, grant) that is no more.
 // Update*: the record's `version` is the one it was read with; the store writes version + 1. conflict/`version` when the
 //          store holds another, not_found/`gone` when it is no more; unique columns as for inserts.
 // Delete*: not_found/`gone`.
@@ -41,7 +42,8 @@ struct InsertGrant { Grant grant; };
 struct UpdateGrant { Grant grant; };
 struct DeleteGrant { GrantId id; };
 // Takes the lease: lease_until = store clock + lease, lease_owner = node, fence + 1. The grant must still have `version`,
-// and its lease must be free, passed (store clock), or the node's own: else conflict/`leased`.
+// and its lease must be free, passed (store clock), or the node's own: else conflict/`leased`. A claim is an update:
+// version + 1, so read the grant again before deciding (whoever updates from before the claim gets conflict/`version`).
 struct ClaimGrant { GrantId id; Version version; NodeId node; Milliseconds lease; };
 struct PutGeneration { Generation generation; };              // replaces the same (grant, number)
 struct DeleteGeneration { GrantId grant; GenerationNumber number; };
