@@ -1,0 +1,67 @@
+// One SQLite connection and its prepared statements. A resource, used by one thread at a time.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "store/sqlite/statement.h"
+
+namespace latchkey::store::sqlite {
+
+enum class Access { writer, reader };
+
+class Connection {
+ public:
+  // Opens an existing file (or makes an empty one, for a writer). Sets what concerns the connection alone; touches no
+  // octet of the file. Errors: as error_of.
+  [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::string& path, Access access,
+                                                                std::int64_t cache_bytes, const std::string& vfs);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  // Closing the last connection moves the write-ahead log into the file, unless leave_log_alone() was called.
+  ~Connection();
+
+  // `sql` is one statement, without values in its text. Prepared once per connection and kept.
+  [[nodiscard]] Statement prepare(std::string_view sql);
+  // Runs a text of several statements without values (schema, pragmas).
+  [[nodiscard]] Result<void> run_script(const std::string& sql);
+  // One integer, from a pragma for instance.
+  [[nodiscard]] Result<std::int64_t> number(std::string_view sql);
+
+  void leave_log_alone();
+  [[nodiscard]] bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+  [[nodiscard]] sqlite3* handle() const { return handle_; }
+
+ private:
+  explicit Connection(sqlite3* handle) : handle_(handle) {}
+
+  struct TextHash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+
+  sqlite3* handle_;
+  std::unordered_map<std::string, sqlite3_stmt*, TextHash, std::equal_to<>> statements_;
+};
+
+// A read snapshot over several statements; ends with the object.
+class Snapshot {
+ public:
+  explicit Snapshot(Connection& connection) : connection_(connection) {
+    connection_.prepare("BEGIN").run();
+  }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+  ~Snapshot() {
+    if (connection_.in_transaction()) connection_.prepare("END").run();
+  }
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace latchkey::store::sqlite

@@ -1,0 +1,67 @@
+// The Store's questions as SQL, one function each, on a reader's connection. What they promise stands in store/store.h.
+#pragma once
+
+#include "store/sqlite/connection.h"
+#include "store/store.h"
+
+namespace latchkey::store::sqlite {
+
+// queries_people.cpp
+[[nodiscard]] Result<std::vector<GroupRow>> find_groups(Connection& db);
+[[nodiscard]] Result<std::optional<Group>> find_group(Connection& db, const GroupId& id);
+[[nodiscard]] Result<std::optional<Group>> find_group_by_name_key(Connection& db, const std::string& name_key);
+[[nodiscard]] Result<std::optional<User>> find_user(Connection& db, const UserId& id);
+[[nodiscard]] Result<std::optional<User>> find_user_by_key(Connection& db, const std::string& username_key);
+[[nodiscard]] Result<std::int64_t> count_administrators(Connection& db);
+[[nodiscard]] Result<std::vector<PinFailureCount>> find_pin_failures(Connection& db, const UserId& user);
+[[nodiscard]] Result<std::int64_t> count_spray(Connection& db, const std::string& bucket, WallTime since);
+[[nodiscard]] Result<std::vector<KnownSource>> find_known_sources(Connection& db, const UserId& user);
+[[nodiscard]] Result<std::optional<Session>> find_session(Connection& db, const Bytes& token_hash);
+
+// queries_listing.cpp
+[[nodiscard]] Result<Listing<UserRow>> list_users(Connection& db, const UserQuery& query);
+
+// queries_grants.cpp
+[[nodiscard]] Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id);
+[[nodiscard]] Result<std::vector<Grant>> find_grants_of_user(Connection& db, const UserId& user);
+[[nodiscard]] Result<std::vector<Grant>> find_grants_of_app(Connection& db, const std::string& app, std::size_t limit);
+[[nodiscard]] Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app,
+                                                                 const std::string& account_id);
+[[nodiscard]] Result<std::vector<Wrap>> find_wraps(Connection& db, const GrantId& grant);
+[[nodiscard]] Result<std::vector<DueGrant>> find_due_grants(Connection& db, WallTime until, WallTime now, std::size_t limit,
+                                                            const std::vector<std::string>& without_apps);
+[[nodiscard]] Result<std::vector<Intent>> find_unsettled_intents(Connection& db, std::size_t limit);
+[[nodiscard]] Result<std::vector<StateCount>> count_grant_states(Connection& db);
+[[nodiscard]] Result<std::vector<HandoutCount>> find_handouts(Connection& db, const GrantId& grant, WallTime since);
+
+// queries_server.cpp
+[[nodiscard]] Result<std::vector<App>> find_apps(Connection& db);
+[[nodiscard]] Result<std::optional<App>> find_app(Connection& db, const std::string& id);
+[[nodiscard]] Result<std::optional<Authorization>> find_authorization(Connection& db, const AuthorizationId& id);
+[[nodiscard]] Result<std::optional<Authorization>> find_authorization_by_ticket(Connection& db, const Bytes& ticket_hash);
+[[nodiscard]] Result<std::optional<Authorization>> find_authorization_by_state(Connection& db, const Bytes& state_hash);
+[[nodiscard]] Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, WallTime now, std::size_t limit);
+[[nodiscard]] Result<std::vector<Setting>> find_settings(Connection& db);
+[[nodiscard]] Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query);
+[[nodiscard]] Result<std::optional<std::int64_t>> verify_audit_chain(Connection& db);
+[[nodiscard]] Result<Bytes> find_meta(Connection& db, const std::string& key);
+
+// The statement's only row, if any, or its failure; `fields` makes the tuple to read into.
+template <class Record, class Fields>
+[[nodiscard]] Result<std::optional<Record>> only_row(Statement& statement, Fields fields) {
+  std::optional<Record> found;
+  if (statement.row()) statement.read(fields(found.emplace()));
+  if (statement.failed()) return statement.failure();
+  return found;
+}
+
+// All the statement's rows, or its failure.
+template <class Record, class Fields>
+[[nodiscard]] Result<std::vector<Record>> all_rows(Statement& statement, Fields fields) {
+  std::vector<Record> found;
+  while (statement.row()) statement.read(fields(found.emplace_back()));
+  if (statement.failed()) return statement.failure();
+  return found;
+}
+
+}  // namespace latchkey::store::sqlite

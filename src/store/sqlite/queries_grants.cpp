@@ -1,0 +1,86 @@
+#include "store/sqlite/queries.h"
+#include "store/sqlite/rows.h"
+
+namespace latchkey::store::sqlite {
+
+Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id) {
+  const Snapshot snapshot(db);
+  GrantView view;
+  {
+    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE id = ?1");
+    const bool found = statement.bind(id).row();
+    if (found) statement.read(grant_fields(view.grant));
+    if (statement.failed()) return statement.failure();
+    if (!found) return std::optional<GrantView>();
+  }
+  {
+    auto statement =
+        db.prepare("SELECT " LATCHKEY_GENERATION_COLUMNS " FROM generations WHERE grant_id = ?1 ORDER BY number");
+    auto generations = all_rows<Generation>(statement.bind(id), generation_fields<Generation>);
+    if (!generations) return std::unexpected(generations.error());
+    view.generations = *std::move(generations);
+  }
+  auto statement = db.prepare("SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE grant_id = ?1 AND generation = ?2");
+  auto intent = only_row<Intent>(statement.bind(id, view.grant.generation), intent_fields<Intent>);
+  if (!intent) return std::unexpected(intent.error());
+  view.intent = *std::move(intent);
+  return view;
+}
+
+Result<std::vector<Grant>> find_grants_of_user(Connection& db, const UserId& user) {
+  auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE user_id = ?1 ORDER BY type");
+  return all_rows<Grant>(statement.bind(user), grant_fields<Grant>);
+}
+
+Result<std::vector<Grant>> find_grants_of_app(Connection& db, const std::string& app, std::size_t limit) {
+  auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 ORDER BY rowid LIMIT ?2");
+  return all_rows<Grant>(statement.bind(app, limit), grant_fields<Grant>);
+}
+
+Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app, const std::string& account_id) {
+  // The second condition on account_id is what lets the partial index answer.
+  auto statement =
+      db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> ''");
+  return only_row<Grant>(statement.bind(app, account_id), grant_fields<Grant>);
+}
+
+Result<std::vector<Wrap>> find_wraps(Connection& db, const GrantId& grant) {
+  auto statement =
+      db.prepare("SELECT " LATCHKEY_WRAP_COLUMNS " FROM wraps WHERE grant_id = ?1 ORDER BY holder_kind, holder");
+  return all_rows<Wrap>(statement.bind(grant), wrap_fields<Wrap>);
+}
+
+Result<std::vector<DueGrant>> find_due_grants(Connection& db, WallTime until, WallTime now, std::size_t limit,
+                                              const std::vector<std::string>& without_apps) {
+  // A set as one value: names in lines, each between line feeds.
+  std::string lines = "\n";
+  for (const auto& app : without_apps) lines.append(app).push_back('\n');
+  auto statement = db.prepare(
+      "SELECT g.id, g.due_at, g.app, g.type FROM grants AS g INDEXED BY grants_due LEFT JOIN apps AS a ON a.id = g.app "
+      "WHERE g.due_at IS NOT NULL AND g.due_at <= ?1 "
+      "AND (g.lease_owner = x'00000000000000000000000000000000' OR g.lease_until <= ?2) AND coalesce(a.paused, 0) = 0 "
+      "AND instr(?4, char(10) || g.app || char(10)) = 0 "
+      "ORDER BY g.due_at LIMIT ?3");
+  return all_rows<DueGrant>(statement.bind(until, now, limit, lines),
+                            [](DueGrant& d) { return std::tie(d.id, d.due_at, d.app, d.type); });
+}
+
+Result<std::vector<Intent>> find_unsettled_intents(Connection& db, std::size_t limit) {
+  auto statement =
+      db.prepare("SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE state IN (0, 1) ORDER BY opened_at LIMIT ?1");
+  return all_rows<Intent>(statement.bind(limit), intent_fields<Intent>);
+}
+
+Result<std::vector<StateCount>> count_grant_states(Connection& db) {
+  auto statement = db.prepare("SELECT state, count(*) FROM grants GROUP BY state ORDER BY state");
+  return all_rows<StateCount>(statement, [](StateCount& c) { return std::tie(c.state, c.count); });
+}
+
+Result<std::vector<HandoutCount>> find_handouts(Connection& db, const GrantId& grant, WallTime since) {
+  auto statement = db.prepare(
+      "SELECT grant_id, minute, count FROM handouts WHERE grant_id = ?1 AND minute >= ?2 ORDER BY minute");
+  return all_rows<HandoutCount>(statement.bind(grant, since),
+                                [](HandoutCount& h) { return std::tie(h.grant, h.minute, h.count); });
+}
+
+}  // namespace latchkey::store::sqlite

@@ -1,0 +1,110 @@
+#include <charconv>
+
+#include "store/sqlite/audit_chain.h"
+#include "store/sqlite/folding.h"
+#include "store/sqlite/paging.h"
+#include "store/sqlite/queries.h"
+#include "store/sqlite/rows.h"
+
+namespace latchkey::store::sqlite {
+
+Result<std::vector<App>> find_apps(Connection& db) {
+  auto statement = db.prepare("SELECT " LATCHKEY_APP_COLUMNS " FROM apps ORDER BY id");
+  return all_rows<App>(statement, app_fields<App>);
+}
+
+Result<std::optional<App>> find_app(Connection& db, const std::string& id) {
+  auto statement = db.prepare("SELECT " LATCHKEY_APP_COLUMNS " FROM apps WHERE id = ?1");
+  return only_row<App>(statement.bind(id), app_fields<App>);
+}
+
+Result<std::optional<Authorization>> find_authorization(Connection& db, const AuthorizationId& id) {
+  auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS " FROM authorizations WHERE id = ?1");
+  return only_row<Authorization>(statement.bind(id), authorization_fields<Authorization>);
+}
+
+Result<std::optional<Authorization>> find_authorization_by_ticket(Connection& db, const Bytes& ticket_hash) {
+  auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
+                              " FROM authorizations WHERE ticket_hash = ?1 AND ticket_hash <> x'' LIMIT 1");
+  return only_row<Authorization>(statement.bind(ticket_hash), authorization_fields<Authorization>);
+}
+
+Result<std::optional<Authorization>> find_authorization_by_state(Connection& db, const Bytes& state_hash) {
+  auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
+                              " FROM authorizations WHERE state_hash = ?1 AND state_hash <> x'' LIMIT 1");
+  return only_row<Authorization>(statement.bind(state_hash), authorization_fields<Authorization>);
+}
+
+Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, WallTime now, std::size_t limit) {
+  auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
+                              " FROM authorizations WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
+  return all_rows<Authorization>(statement.bind(now, limit), authorization_fields<Authorization>);
+}
+
+Result<std::vector<Setting>> find_settings(Connection& db) {
+  auto statement = db.prepare("SELECT key, value FROM settings ORDER BY key");
+  return all_rows<Setting>(statement, [](Setting& s) { return std::tie(s.key, s.value); });
+}
+
+Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query) {
+  constexpr std::string_view kCondition =
+      "sequence < ?1 AND (?2 = '' OR folded_contains(?2, actor, action, subject, source, detail)) "
+      "AND (?3 = '' OR action = ?3)";
+  // Two shapes, so that one person's trail is found by its index.
+  const std::string whose = query.user ? " AND user_id = ?4" : " AND ?4 IS NOT NULL";
+  const auto cursor = Cursor::parse(query.page.cursor, 1);
+  if (!cursor) return std::unexpected(cursor.error());
+  std::int64_t before = std::numeric_limits<std::int64_t>::max();
+  if (!cursor->first_page()) {
+    const auto& text = cursor->keys[0];
+    if (std::from_chars(text.data(), text.data() + text.size(), before).ec != std::errc()) return bad_cursor();
+  }
+  const auto search = fold(query.search);
+  const UserId user = query.user.value_or(UserId());
+
+  const Snapshot snapshot(db);
+  Listing<AuditEntry> listing;
+  const auto limit = page_limit(query.page);
+  auto statement = db.prepare("SELECT " LATCHKEY_AUDIT_COLUMNS " FROM audit WHERE " + std::string(kCondition) + whose +
+                              " ORDER BY sequence DESC LIMIT ?5");
+  auto rows = all_rows<AuditEntry>(statement.bind(before, search, query.action, user, limit + 1), audit_fields<AuditEntry>);
+  if (!rows) return std::unexpected(rows.error());
+  listing.items = *std::move(rows);
+  listing.total = cursor->total;
+  if (cursor->first_page()) {
+    auto count = db.prepare("SELECT count(*) FROM (SELECT 1 FROM audit WHERE " + std::string(kCondition) + whose +
+                            " LIMIT ?5)");
+    if (count.bind(before, search, query.action, user, kCountedAtMost).row()) count.read(listing.total);
+    if (count.failed()) return count.failure();
+  }
+  if (listing.items.size() > limit) {
+    listing.items.pop_back();
+    listing.next_cursor = Cursor{listing.total, {std::to_string(listing.items.back().sequence)}}.text();
+  }
+  return listing;
+}
+
+Result<std::optional<std::int64_t>> verify_audit_chain(Connection& db) {
+  auto statement = db.prepare("SELECT " LATCHKEY_AUDIT_COLUMNS " FROM audit ORDER BY sequence");
+  Bytes before;
+  std::int64_t expected = 1;
+  AuditEntry entry;
+  while (statement.row()) {
+    statement.read(audit_fields(entry));
+    if (entry.sequence != expected || entry.hash != chain_hash(before, entry)) return entry.sequence;
+    before = entry.hash;
+    ++expected;
+  }
+  if (statement.failed()) return statement.failure();
+  return std::optional<std::int64_t>();
+}
+
+Result<Bytes> find_meta(Connection& db, const std::string& key) {
+  Bytes value;
+  auto statement = db.prepare("SELECT value FROM meta WHERE key = ?1");
+  if (statement.bind(key).row()) statement.read(value);
+  if (statement.failed()) return statement.failure();
+  return value;
+}
+
+}  // namespace latchkey::store::sqlite

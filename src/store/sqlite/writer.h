@@ -1,0 +1,83 @@
+// The one thread that writes. Whatever batches wait when it comes round share one transaction and one fsync; each stands
+// in a savepoint of its own, so that a batch in conflict is undone alone.
+//
+// Invariants: a batch is answered after its transaction has been committed or undone, never before. Token replies go
+// ahead of ordinary batches, those ahead of bookkeeping. After a failed fsync nobody knows what the disk holds, and the
+// kernel may forget that it failed: the writer then refuses everything until a restart, and never syncs again.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "base/log.h"
+#include "store/sqlite/connection.h"
+#include "store/store.h"
+
+namespace latchkey::store::sqlite {
+
+inline constexpr std::size_t kQueuedBatchesMax = 16'384;
+
+struct WriterOptions {
+  std::size_t group_batches_max = 512;
+  // The write-ahead log is moved into the file when it has so many pages.
+  int checkpoint_pages = 1'000;
+};
+
+class Writer {
+ public:
+  using Done = std::move_only_function<void(Result<void>)>;
+
+  // `connection` is the writer's alone from now on.
+  Writer(Connection& connection, WallClock& clock, Log& log, WriterOptions options);
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+  // Writes what is queued, then stops.
+  ~Writer();
+
+  // Any thread. `done` is called once, on the writer's thread (or at once, when the queue is full).
+  void enqueue(Batch batch, Urgency urgency, Done done);
+
+  // A sync has failed, or damage was found: nothing is written any more.
+  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Waiting {
+    Batch batch;
+    Done done;
+  };
+  struct Written {
+    Done done;
+    Result<void> result;
+  };
+
+  void serve();
+  [[nodiscard]] std::deque<Waiting> take_group();
+  void write(std::deque<Waiting> group);
+  [[nodiscard]] Result<void> write_one(const Batch& batch, WallTime now);
+  [[nodiscard]] Result<void> finish(bool any_written);
+  void undo();
+  void checkpoint();
+  void stop_for_good(const Error& error);
+  [[nodiscard]] Error refusal() const;
+
+  Connection& db_;
+  WallClock& clock_;
+  Log& log_;
+  const WriterOptions options_;
+  int log_pages_ = 0;
+  std::atomic<bool> failed_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::array<std::deque<Waiting>, 3> queues_;
+  std::size_t queued_ = 0;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+}  // namespace latchkey::store::sqlite
