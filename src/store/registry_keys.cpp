@@ -1,0 +1,77 @@
+// The list of settings. A new one is a row here and a reader somewhere; the console, the CLI and the docs follow.
+#include "store/registry.h"
+
+namespace latchkey::store {
+namespace {
+
+using enum SettingType;
+
+constexpr SettingInfo kKeys[] = {
+    {"oauth.polling_time", duration, "20m", "1m", "30d", "minutes",
+     "How long after a token was issued its grant is refreshed, if its own lifetime does not ask for it sooner. A bare "
+     "number is minutes."},
+    {"oauth.polling_time_by_type", text, "", "", "", "",
+     "Another polling time for single types, such as `xero=25m, box=40m`, where a provider asks for less often."},
+    {"oauth.refresh_connect_timeout", duration, "10s", "1s", "60s", "seconds",
+     "How long a refresh waits for a connection to the provider."},
+    {"oauth.refresh_total_timeout", duration, "50s", "5s", "5m", "seconds",
+     "How long a whole refresh may take before its outcome counts as unknown. Keep it at least 15 s below "
+     "oauth.refresh_lease."},
+    {"oauth.refresh_lease", duration, "90s", "30s", "15m", "seconds",
+     "How long a node keeps a grant to itself while refreshing it."},
+    {"oauth.one_shot_parallel", integer, "32", "1", "1024", "",
+     "Refreshes in flight at once whose refresh token may be spent only once."},
+    {"oauth.parallel", integer, "256", "1", "4096", "", "All refreshes in flight at once."},
+    {"oauth.device_code", boolean, "false", "", "", "",
+     "Lets administrators start the device code flow. Codes can be forwarded to others, so leave it off unless needed."},
+    {"authorize.pending_lifetime", duration, "10m", "1m", "60m", "minutes",
+     "How long a consent may take before the attempt expires."},
+    {"authorize.link_lifetime", duration, "72h", "5m", "30d", "",
+     "How long a link for the account's owner works."},
+    {"auth.refusal_delay", duration, "300ms", "50ms", "5s", "",
+     "Every refused username and PIN is answered this long after it arrived, whatever the reason, so that the time tells "
+     "nothing."},
+    {"auth.pin_min_length", integer, "6", "1", "64", "characters", "Shortest PIN that may be set. Existing PINs stay."},
+    {"auth.pin_failures_unknown", integer, "100", "3", "10000", "",
+     "Distinct wrong PINs for one user, over all sources never seen to succeed together, before those are locked out."},
+    {"auth.pin_failures_known", integer, "100", "3", "10000", "",
+     "Distinct wrong PINs for one user from one source that has succeeded before it is locked out."},
+    {"auth.known_sources_max", integer, "8", "1", "64", "", "Sources remembered for a user after a right PIN."},
+    {"auth.known_source_lifetime", duration, "30d", "1d", "365d", "",
+     "After how long without a right PIN a source is forgotten."},
+    {"auth.spray_limit", integer, "100", "3", "100000", "",
+     "Distinct wrong tries of one source over all users within auth.spray_window before the source is locked out. Raise "
+     "it where many devices share one address."},
+    {"auth.spray_window", duration, "1h", "1m", "7d", "minutes", "The time over which auth.spray_limit counts."},
+    {"auth.backoff_max", duration, "60s", "1s", "1h", "seconds",
+     "The longest wait after wrong PINs in a row for one user from one source; it starts at one second after the third "
+     "and doubles."},
+    {"auth.pin_hash_threads", integer, "2", "1", "16", "",
+     "Slow PIN checks at once; each takes 64 MiB while it runs. Takes effect at the next start."},
+    {"auth.pin_hash_queue", integer, "64", "8", "4096", "",
+     "Slow PIN checks that may wait; a quarter of the places is kept for sources that have succeeded before."},
+    {"auth.session_lifetime", duration, "12h", "5m", "30d", "", "How long a console session lasts at most."},
+    {"auth.session_idle", duration, "60m", "1m", "7d", "minutes", "After how long without a request a session ends."},
+    {"auth.password_min_length", integer, "10", "8", "128", "characters", "Shortest console password that may be set."},
+    {"activity.retention", duration, "400d", "30d", "3650d", "",
+     "How long the activity's hand-out counts are kept. The audit trail itself is never shortened."},
+    {"activity.flush", duration, "5s", "1s", "60s", "seconds",
+     "How often counted hand-outs and last-used times are written down."},
+};
+
+}  // namespace
+
+std::span<const SettingInfo> registry_keys() { return kKeys; }
+
+std::string_view name_of(SettingType type) {
+  switch (type) {
+    case duration: return "duration";
+    case integer: return "integer";
+    case boolean: return "boolean";
+    case text: return "text";
+    case choice: return "list";
+  }
+  return "text";
+}
+
+}  // namespace latchkey::store

@@ -1,0 +1,161 @@
+#include "store/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "base/fakes_testing.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace latchkey::store {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(RegistryKeys, EveryRowIsSound) {
+  std::set<std::string_view> seen;
+  for (const auto& info : registry_keys()) {
+    EXPECT_TRUE(seen.insert(info.key).second) << info.key << " twice";
+    EXPECT_TRUE(Registry::check(info.key, info.default_text)) << info.key;
+    EXPECT_GT(info.explanation.size(), 20u) << info.key;
+    if (info.type != SettingType::duration && info.type != SettingType::integer) continue;
+    EXPECT_TRUE(Registry::check(info.key, info.minimum)) << info.key;
+    EXPECT_TRUE(Registry::check(info.key, info.maximum)) << info.key;
+  }
+}
+
+TEST(Durations, WrittenAndReadBack) {
+  EXPECT_EQ(parse_duration("90s"), 90s);
+  EXPECT_EQ(parse_duration("20m"), 20min);
+  EXPECT_EQ(parse_duration("14d"), 14 * 24h);
+  EXPECT_EQ(parse_duration("300ms"), 300ms);
+  EXPECT_EQ(parse_duration("20", "minutes"), 20min);
+  for (const auto* text : {"20", "", "m", "-1m", "1.5m", "1 m", "1M", "1m ", "99999999999999999999d", "9223372036854775807d"}) {
+    EXPECT_EQ(parse_duration(text), std::nullopt) << text;
+  }
+  for (const auto span : {Milliseconds(0), Milliseconds(300), Milliseconds(90s), Milliseconds(20min), Milliseconds(72h)}) {
+    EXPECT_EQ(parse_duration(duration_text(span)), span);
+  }
+  EXPECT_EQ(duration_text(20min), "20m");
+  EXPECT_EQ(duration_text(72h), "3d");
+}
+
+TEST(RegistryCheck, SaysWhatIsWrong) {
+  EXPECT_EQ(*Registry::check("oauth.polling_time", "15"), "15m") << "a bare number is minutes";
+  EXPECT_EQ(*Registry::check("oauth.polling_time", " 1200s "), "20m");
+  const auto low = Registry::check("oauth.polling_time", "30s");
+  ASSERT_FALSE(low);
+  EXPECT_EQ(low.error().kind, ErrorKind::invalid);
+  EXPECT_EQ(low.error().reason, "invalid_setting");
+  EXPECT_EQ(low.error().field, "value");
+  EXPECT_EQ(low.error().text, "30s is out of range: between 1m and 30d.");
+  EXPECT_FALSE(Registry::check("oauth.polling_time", "31d"));
+  EXPECT_FALSE(Registry::check("auth.refusal_delay", "300")) << "no bare number here";
+  EXPECT_FALSE(Registry::check("auth.pin_min_length", "0"));
+  EXPECT_FALSE(Registry::check("auth.pin_min_length", "6 "  "7"));
+  EXPECT_EQ(*Registry::check("oauth.device_code", "on"), "true");
+  EXPECT_FALSE(Registry::check("oauth.device_code", "maybe"));
+  EXPECT_FALSE(Registry::check("oauth.polling_time_by_type", "xero"));
+  EXPECT_FALSE(Registry::check("oauth.polling_time_by_type", "xero=10s"));
+  EXPECT_TRUE(Registry::check("oauth.polling_time_by_type", "xero=25m, box=40"));
+  EXPECT_EQ(Registry::check("oauth.poling_time", "15").error().reason, "no_such_setting");
+}
+
+class RegistryTest : public ::testing::Test {
+ protected:
+  RegistryTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "latchkey-registry-XXXXXX").string();
+    directory = mkdtemp(pattern.data());
+    auto opened = open_sqlite_store({.path = (directory / "latchkey.db").string()}, wall, log);
+    EXPECT_TRUE(opened) << opened.error().text;
+    store = std::move(*opened);
+    registry = std::make_unique<Registry>(*store, wall);
+  }
+  ~RegistryTest() override {
+    store.reset();
+    std::filesystem::remove_all(directory);
+  }
+  template <class T>
+  T run(Task<T> task) {
+    return base::run_on_loop(loop, steady, std::move(task));
+  }
+
+  base::SimulatedWallClock wall;
+  base::SimulatedSteadyClock steady;
+  base::MemoryLog log;
+  boost::asio::io_context loop;
+  std::filesystem::path directory;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Registry> registry;
+  SettingAuthor anna{.actor = "anna", .source = "192.0.2.1"};
+};
+
+TEST_F(RegistryTest, DefaultsBeforeAnythingIsLoaded) {
+  EXPECT_EQ(registry->get<std::chrono::minutes>("oauth.polling_time"), 20min);
+  EXPECT_EQ(registry->get<Seconds>("oauth.refresh_lease"), 90s);
+  EXPECT_EQ(registry->get<Milliseconds>("auth.refusal_delay"), 300ms);
+  EXPECT_EQ(registry->get<std::size_t>("oauth.one_shot_parallel"), 32u);
+  EXPECT_FALSE(registry->get<bool>("oauth.device_code"));
+  EXPECT_EQ(registry->get<std::string>("oauth.polling_time_by_type"), "");
+}
+
+TEST_F(RegistryTest, SetTakesEffectAtOnceAndSurvivesARestart) {
+  const auto made = run(registry->set("oauth.polling_time", "15", anna));
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_EQ(made->value, "15m");
+  EXPECT_EQ(registry->get<Seconds>("oauth.polling_time"), 15min);
+  Registry again(*store, wall);
+  EXPECT_EQ(again.get<Seconds>("oauth.polling_time"), 20min);
+  ASSERT_TRUE(run(again.load()));
+  EXPECT_EQ(again.get<Seconds>("oauth.polling_time"), 15min);
+  EXPECT_EQ(again.entry("oauth.polling_time")->changed_by, "anna");
+  EXPECT_EQ(again.entry("oauth.polling_time")->changed_at, wall.now());
+  EXPECT_TRUE(again.ignored().empty());
+}
+
+TEST_F(RegistryTest, ResetReturnsToTheDefaultForGood) {
+  ASSERT_TRUE(run(registry->set("oauth.polling_time", "15", anna)));
+  ASSERT_TRUE(run(registry->reset("oauth.polling_time", anna)));
+  EXPECT_EQ(registry->get<Seconds>("oauth.polling_time"), 20min);
+  EXPECT_EQ(registry->entry("oauth.polling_time")->changed_at, std::nullopt);
+  ASSERT_TRUE(run(registry->load()));
+  EXPECT_EQ(registry->get<Seconds>("oauth.polling_time"), 20min);
+  EXPECT_EQ(run(registry->reset("nonsense", anna)).error().reason, "no_such_setting");
+}
+
+TEST_F(RegistryTest, ARefusedValueChangesNothing) {
+  EXPECT_FALSE(run(registry->set("oauth.polling_time", "0m", anna)));
+  EXPECT_EQ(registry->get<Seconds>("oauth.polling_time"), 20min);
+  EXPECT_TRUE(run(store->settings())->empty());
+  EXPECT_TRUE(run(store->audit({}))->items.empty());
+}
+
+TEST_F(RegistryTest, EveryChangeIsAudited) {
+  ASSERT_TRUE(run(registry->set("auth.pin_min_length", "8", anna)));
+  const auto trail = run(store->audit({}));
+  ASSERT_EQ(trail->items.size(), 1u);
+  EXPECT_EQ(trail->items[0].action, "registry.changed");
+  EXPECT_EQ(trail->items[0].actor, "anna");
+  EXPECT_EQ(trail->items[0].detail, "from 6 to 8");
+}
+
+TEST_F(RegistryTest, PollingTimeByType) {
+  ASSERT_TRUE(run(registry->set("oauth.polling_time_by_type", "xero=25m, box=40", anna)));
+  EXPECT_EQ(registry->polling_time("xero"), 25min);
+  EXPECT_EQ(registry->polling_time("box"), 40min);
+  EXPECT_EQ(registry->polling_time("gmail"), 20min);
+}
+
+TEST_F(RegistryTest, StoredNonsenseIsNamedAndTheDefaultHolds) {
+  Batch batch;
+  batch.push_back(PutSetting{{.key = "oauth.polling_time", .value = "soon"}});
+  batch.push_back(PutSetting{{.key = "of.another.version", .value = "1"}});
+  ASSERT_TRUE(run(store->commit(std::move(batch))));
+  ASSERT_TRUE(run(registry->load()));
+  EXPECT_EQ(registry->get<Seconds>("oauth.polling_time"), 20min);
+  EXPECT_EQ(registry->ignored().size(), 2u);
+}
+
+}  // namespace
+}  // namespace latchkey::store
