@@ -20,7 +20,7 @@ const { values: options } = parseArgs({
 });
 const build = path.join(root, 'build', options.preset);
 const artefacts = path.join(root, 'build', 'artefacts', 'tests', options.preset);
-const sanitized = options.preset !== 'release';
+const sanitized = ['asan', 'tsan'].includes(options.preset);
 const caseTimeout = Number(process.env.LATCHKEY_TEST_TIMEOUT ?? 120) * (sanitized ? 4 : 1);
 const slots = Number(process.env.LATCHKEY_TEST_SLOTS ?? 2);
 
@@ -83,13 +83,13 @@ async function runGoogleTest(program) {
     const run = await execute(program, [`--gtest_flagfile=${flags}`, `--gtest_output=json:${report}`], {
       quiet: caseTimeout,
       onLine: (line, arm) => {
-        const event = /\[ (RUN     |      OK|  FAILED|  SKIPPED) \] (\S+)/.exec(line.replace('[  SKIPPED ]', '[   SKIPPED ]'));
+        const event = /\[ +(RUN|OK|FAILED|SKIPPED) +\] ([^\s,]+)/.exec(line);
         if (!event) return;
-        if (event[1].trim() === 'RUN') {
+        if (event[1] === 'RUN') {
           running = event[2];
           arm();
         } else if (event[2] === running) {
-          done.set(running, event[1].trim());
+          done.set(running, event[1]);
           running = '';
         }
       },
