@@ -4,12 +4,10 @@ const kUnits: [Intl.RelativeTimeFormatUnit, number][] = [
   ["month", 30 * 86400],
   ["week", 7 * 86400],
   ["day", 86400],
-  ["hour", 3600],
-  ["minute", 60],
 ];
 const relative_format = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "long" });
 
-/** "in 41 minutes", "2 hours ago", "just now". Rounds towards now, so nothing is promised for longer than it lasts. */
+/** "in 41 min", "2 h ago", "yesterday". Rounds towards now, so nothing is promised for longer than it lasts. */
 export function relative(iso: string, now: number): string {
   const seconds = (Date.parse(iso) - now) / 1000;
   const size = Math.abs(seconds);
@@ -17,7 +15,8 @@ export function relative(iso: string, now: number): string {
     if (size >= length) return relative_format.format(Math.trunc(seconds / length), unit);
   }
   if (size < 10) return "just now";
-  return seconds > 0 ? "in less than a minute" : "less than a minute ago";
+  const words = size >= 3600 ? `${Math.trunc(size / 3600)} h` : size >= 60 ? `${Math.trunc(size / 60)} min` : "under 1 min";
+  return seconds > 0 ? `in ${words}` : `${words} ago`;
 }
 
 /** "23 Nov 2026, 19:05" in the viewer's time zone. */

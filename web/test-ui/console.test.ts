@@ -1,0 +1,323 @@
+// The console in a real browser against the mock: every page and dialog is clean for axe-core and the content security
+// policy, and the ways through the Add dialog end where they should. CHROMIUM names another browser binary.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Server } from "node:http";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { start } from "../mock/server.ts";
+import type { World } from "../mock/world.ts";
+import { fits, open_browser, open_page, sign_in, violations, type Look } from "./browser.ts";
+import { kViews } from "./views.ts";
+
+let browser: Browser;
+before(async () => {
+  browser = await open_browser();
+});
+after(() => browser.close());
+
+interface House {
+  url: string;
+  world: World;
+  server: Server;
+}
+function close(house: House) {
+  house.server.closeAllConnections();
+  house.server.close();
+}
+
+for (const look of [{ scheme: "light", width: 1280 }, { scheme: "dark", width: 360 }] satisfies Look[]) {
+  describe(`every view, ${look.scheme}, ${look.width} px`, () => {
+    let house: House;
+    let context: BrowserContext;
+    let page: Page;
+    let complaints: string[];
+    before(async () => {
+      house = await start({ port: 0, people: 60 });
+      ({ context, page, complaints } = await open_page(browser, look, house.url));
+      await sign_in(page);
+    });
+    after(async () => {
+      await context.close();
+      close(house);
+    });
+    for (const view of kViews) {
+      it(view.name, async () => {
+        await view.open(page, house.world);
+        assert.deepEqual(await violations(page), []);
+        assert.ok(await fits(page), "the page scrolls sideways");
+        assert.deepEqual(complaints.splice(0), []);
+      });
+    }
+  });
+}
+
+describe("before signing in", () => {
+  for (const scheme of ["light", "dark"] as const) {
+    it(`set-up and sign-in, ${scheme}`, async () => {
+      const house = await start({ port: 0, people: 0, fresh: true });
+      const { context, page, complaints } = await open_page(browser, { scheme, width: 360 }, house.url);
+      await page.goto("/setup#code=mock-code");
+      await page.getByRole("heading", { name: "Welcome to Latchkey" }).waitFor();
+      assert.equal(new URL(page.url()).hash, "", "the code stays in the address bar");
+      await page.getByRole("button", { name: "Create administrator" }).click();
+      await page.getByText("Use at least 10 characters.").waitFor();
+      assert.deepEqual(await violations(page), []);
+      await page.getByLabel("Username").fill("mara");
+      await page.getByLabel("Password", { exact: true }).fill("practice-only");
+      await page.getByLabel("Repeat password", { exact: true }).fill("practice-only");
+      await page.getByRole("button", { name: "Create administrator" }).click();
+      await page.getByRole("heading", { name: "No OAuth users yet" }).waitFor();
+      assert.deepEqual(await violations(page), []);
+      await page.getByRole("button", { name: "Menu" }).click();
+      await page.getByRole("link", { name: "Registry" }).waitFor();
+      assert.deepEqual(await violations(page), []);
+      await page.getByRole("button", { name: /account and appearance/ }).click();
+      await page.getByRole("menuitem", { name: "Sign out" }).click();
+      await page.getByRole("heading", { name: "Sign in" }).waitFor();
+      await page.getByLabel("Username").fill("mara");
+      await page.getByLabel("Password", { exact: true }).fill("wrong");
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByText("Username or password is wrong").waitFor();
+      assert.deepEqual(await violations(page), []);
+      assert.deepEqual(complaints, []);
+      await context.close();
+      close(house);
+    });
+  }
+});
+
+describe("the Add dialog", () => {
+  let house: House;
+  let context: BrowserContext;
+  let page: Page;
+  let complaints: string[];
+  before(async () => {
+    house = await start({ port: 0, people: 30 });
+    ({ context, page, complaints } = await open_page(browser, { scheme: "light", width: 1280 }, house.url));
+    await sign_in(page);
+  });
+  after(async () => {
+    await context.close();
+    close(house);
+  });
+  const dialog = () => page.getByRole("dialog");
+
+  async function fill(username: string, group = "Accounting", type = "Sandbox"): Promise<void> {
+    await page.goto("/users/new");
+    await dialog().getByLabel("Group", { exact: true }).fill(group);
+    await page.getByRole("option", { name: new RegExp(group) }).first().click();
+    await dialog().getByRole("combobox", { name: /^Type/ }).click();
+    await page.getByRole("option", { name: type, exact: true }).click();
+    await dialog().getByLabel("Username").fill(username);
+    await dialog().getByRole("button", { name: "Generate" }).click();
+  }
+  async function authorize(how: "allow" | "refuse" | "other" | "less", button = "Authorize"): Promise<void> {
+    const [popup] = await Promise.all([page.waitForEvent("popup"), dialog().getByRole("button", { name: button, exact: true }).first().click()]);
+    await popup.locator(`#${how}`).click();
+  }
+  const curl = () => dialog().locator("code").filter({ hasText: /^curl/ });
+
+  it("goes from an empty form to a token: popup, notice, check, curl line without the PIN", async () => {
+    await fill("hall", "Depot");
+    await dialog().getByLabel("Programs may fetch the token").click();
+    const pin = await dialog().locator("code").first().innerText();
+    await authorize("allow");
+    await dialog().getByText("Authorized as hall@example.com").waitFor();
+    assert.deepEqual(await violations(page), []);
+    const line = await curl().innerText();
+    assert.match(line, /^curl -u 'hall' -X POST http:\/\/localhost:\d+\/v1\/token$/);
+    assert.ok(!line.includes(pin));
+    await dialog().getByRole("button", { name: "Check" }).click();
+    await dialog().getByText(/answered as hall@example.com/).waitFor();
+    await dialog().getByRole("button", { name: "Done" }).click();
+    await page.getByRole("link", { name: "hall", exact: true }).waitFor();
+    assert.equal(house.world.users.find((u) => u.username === "hall")?.group.name, "Depot");
+    assert.deepEqual(complaints.splice(0), []);
+  });
+
+  it("shows the redirect address while it waits, and Cancel leaves nothing behind", async () => {
+    await fill("cancelled");
+    const [popup] = await Promise.all([page.waitForEvent("popup"), dialog().getByRole("button", { name: "Authorize", exact: true }).click()]);
+    await popup.waitForLoadState();
+    await dialog().getByText("Waiting for consent").waitFor();
+    await dialog().getByText("/oauth/callback/sandbox").waitFor();
+    assert.deepEqual(await violations(page), []);
+    await dialog().getByRole("button", { name: "Cancel" }).click();
+    await dialog().getByText("Nothing was kept.").waitFor();
+    assert.ok(popup.isClosed() || (await popup.waitForEvent("close"), true));
+    await dialog().getByRole("button", { name: "Back to the form" }).click();
+    assert.equal(await dialog().getByLabel("Username").inputValue(), "cancelled");
+    assert.ok(!house.world.users.some((u) => u.username === "cancelled"));
+  });
+
+  it("goes on waiting when somebody closes the popup", async () => {
+    await fill("patient");
+    const [popup] = await Promise.all([page.waitForEvent("popup"), dialog().getByRole("button", { name: "Authorize", exact: true }).click()]);
+    await popup.waitForLoadState();
+    const address = popup.url();
+    await popup.close();
+    await dialog().getByText("Waiting for consent").waitFor();
+    const elsewhere = await context.newPage();
+    await elsewhere.goto(address);
+    await elsewhere.locator("#allow").click();
+    await dialog().getByText("Authorized as patient@example.com").waitFor();
+    await elsewhere.close();
+  });
+
+  it("explains a refusal in words and keeps the form", async () => {
+    await fill("refused");
+    await authorize("refuse");
+    await dialog().getByText("Consent was refused").waitFor();
+    assert.deepEqual(await violations(page), []);
+    assert.ok(!house.world.users.some((u) => u.username === "refused"));
+  });
+
+  it("names scopes that were not granted", async () => {
+    await fill("less");
+    await authorize("less");
+    await dialog().getByText("Less was granted than asked for.").waitFor();
+    assert.deepEqual(await violations(page), []);
+  });
+
+  it("takes a completed attempt back", async () => {
+    await fill("undone");
+    await authorize("allow");
+    await dialog().getByRole("button", { name: /Undo/ }).click();
+    await dialog().getByText("Nothing was kept.").waitFor();
+    assert.ok(!house.world.users.some((u) => u.username === "undone"));
+  });
+
+  it("offers to link when the username is taken, and then asks for no PIN", async () => {
+    const known = house.world.users.find((u) => u.grants.length > 0);
+    assert.ok(known);
+    await fill(known.username);
+    await dialog().getByRole("button", { name: "Authorize", exact: true }).click();
+    await dialog().getByRole("button", { name: /Link to this user/ }).click();
+    await dialog().getByText("has a PIN already and keeps it").waitFor();
+    assert.ok(await dialog().getByLabel("Username").isDisabled());
+    assert.ok(await dialog().getByLabel("Group", { exact: true }).isDisabled());
+    assert.deepEqual(await violations(page), []);
+    await authorize("allow");
+    await dialog().getByText("Authorized as").waitFor();
+    assert.ok(known.grants.some((g) => g.type === "sandbox"));
+  });
+
+  it("asks before another account takes over on authorizing again", async () => {
+    const user = house.world.users.find((u) => u.grants.length === 1 && u.grants[0]?.state === "active");
+    assert.ok(user);
+    const account = user.grants[0]?.account?.name ?? "";
+    await page.goto(`/users/${user.id}`);
+    await authorize("other", "Authorize again");
+    await dialog().getByText("Another account than before").waitFor();
+    assert.deepEqual(await violations(page), []);
+    await dialog().getByRole("button", { name: `Keep ${account}` }).click();
+    await dialog().getByText("Nothing was kept.").waitFor();
+    assert.equal(user.grants[0]?.account?.name, account);
+  });
+
+  it("goes with the whole page when the popup is blocked, and comes back to the notice", async () => {
+    await fill("blocked");
+    await page.evaluate(() => (window.open = () => null));
+    await dialog().getByRole("button", { name: "Authorize", exact: true }).click();
+    await page.locator("#allow").click();
+    await dialog().getByText("Authorized as blocked@example.com").waitFor();
+    await dialog().getByRole("button", { name: "Done" }).click();
+    await page.waitForURL(/\/users$/);
+  });
+
+  it("works with the keyboard alone", async () => {
+    await page.goto("/users/new");
+    await dialog().waitFor();
+    await page.waitForFunction(() => document.activeElement?.getAttribute("role") === "combobox");
+    await page.keyboard.type("Sales");
+    await page.getByRole("option", { name: /^Sales/ }).waitFor();
+    await page.keyboard.press("Enter");
+    await dialog().getByRole("combobox", { name: /^Type/ }).focus();
+    await page.keyboard.press("Enter");
+    await page.keyboard.type("Sandb");
+    await page.keyboard.press("Enter");
+    await dialog().getByLabel("Username").focus();
+    await page.keyboard.type("by-keyboard");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("h7kq2mx9aw");
+    await dialog().getByLabel("Repeat PIN", { exact: true }).focus();
+    await page.keyboard.type("h7kq2mx9aw");
+    const [popup] = await Promise.all([page.waitForEvent("popup"), page.keyboard.press("Enter")]);
+    await popup.locator("#allow").click();
+    await dialog().getByText("Authorized as by-keyboard@example.com").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog().waitFor({ state: "detached" });
+  });
+});
+
+describe("lists", () => {
+  it("shows 20,000 users, pages, filters and acts on several at once", async () => {
+    const house = await start({ port: 0, people: 20_000 });
+    const { context, page, complaints } = await open_page(browser, { scheme: "light", width: 1280 }, house.url);
+    await sign_in(page);
+    await page.getByText(/^20,001 users/).waitFor();
+    assert.ok((await page.locator("tbody").count()) <= 4 * 50, "more rows than pages in the document");
+    await page.getByRole("button", { name: "Next page" }).first().click();
+    await page.getByText(/^51 to 100 of/).first().waitFor();
+    await page.getByLabel("Search users").fill("mara");
+    await page.getByText(/^\d[\d,]* users? found/).waitFor();
+    await page.getByRole("button", { name: "Clear" }).click();
+    await page.getByRole("combobox", { name: /^State/ }).click();
+    await page.getByRole("option", { name: "Held" }).click();
+    await page.getByText(/users found/).waitFor();
+    await page.getByRole("checkbox", { name: /^Choose / }).nth(1).click();
+    await page.getByRole("checkbox", { name: /^Choose / }).nth(2).click();
+    await page.getByRole("button", { name: "Disable", exact: true }).click();
+    await page.getByText("2 users disabled.").waitFor();
+    assert.equal(house.world.users.filter((u) => !u.enabled).length, 2);
+    assert.deepEqual(complaints, []);
+    await context.close();
+    close(house);
+  });
+
+  it("asks where users go before a group is deleted", async () => {
+    const house = await start({ port: 0, people: 30 });
+    const { context, page } = await open_page(browser, { scheme: "light", width: 768 }, house.url);
+    await sign_in(page);
+    await page.goto("/groups");
+    const before = house.world.users.length;
+    await page.getByRole("button", { name: "Delete Accounting" }).click();
+    const button = page.getByRole("button", { name: "Delete group" });
+    assert.ok(await button.isDisabled());
+    await page.getByRole("dialog").getByLabel("Group", { exact: true }).fill("Sales");
+    await page.getByRole("option", { name: /^Sales/ }).click();
+    await button.click();
+    await page.getByText("Accounting is gone.").waitFor();
+    assert.equal(house.world.users.length, before);
+    await context.close();
+    close(house);
+  });
+
+  it("shows a regular user their own grants and nothing else", async () => {
+    const house = await start({ port: 0, people: 30 });
+    const user = house.world.users.find((u) => u.grants.length > 0);
+    assert.ok(user);
+    user.has_password = true;
+    const { context, page } = await open_page(browser, { scheme: "light", width: 768 }, house.url);
+    await sign_in(page, user.username);
+    await page.goto("/users");
+    await page.waitForURL(/\/me$/);
+    await page.getByRole("heading", { name: user.grants[0]?.type_name ?? "" }).waitFor();
+    assert.equal(await page.getByRole("link", { name: "Registry" }).count(), 0);
+    assert.deepEqual(await violations(page), []);
+    await context.close();
+    close(house);
+  });
+
+  it("keeps the chosen appearance over a reload", async () => {
+    const house = await start({ port: 0, people: 5 });
+    const { context, page } = await open_page(browser, { scheme: "light", width: 1280 }, house.url);
+    await sign_in(page);
+    await page.getByRole("button", { name: /account and appearance/ }).click();
+    await page.getByRole("menuitemradio", { name: "Dark" }).click();
+    await page.reload();
+    assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), "dark");
+    await context.close();
+    close(house);
+  });
+});
