@@ -2,6 +2,7 @@
 
 import { Latchkey } from './latchkey.mjs';
 import { freePort } from './ports.mjs';
+import { providerFile } from './provider_file.mjs';
 import { ScriptedProvider } from './scripted_provider.mjs';
 
 export const pin = 'Grüße-42 an alle';
@@ -22,5 +23,21 @@ export async function serverWithProvider(t, { provider: providerOptions = {}, co
 export async function authorisedUser(t, options = {}) {
   const scene = await serverWithProvider(t, options);
   const { user_id, grant_id } = await scene.admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
+  return { ...scene, user_id, grant_id };
+}
+
+/**
+ * A user whose type follows the rules of an own provider file: `type` (replay, grace_s, ...) and `file` (members of the
+ * provider) go there, `provider` to the scripted provider.
+ */
+export async function userUnderRules(t, { type = {}, file = {}, provider: providerOptions = {}, ...options } = {}) {
+  const scene = await serverWithProvider(t, {
+    provider: { rotation: 'single-use', ...providerOptions },
+    providerFiles: () => ({ 'scripted.json': providerFile({ types: { 'scripted-type': type }, ...file }) }),
+    ...options,
+  });
+  const { provider, admin } = scene;
+  await admin.registerOidc({ app: 'scripted', provider: 'scripted', issuer: provider.issuer, clientId: provider.clientId, clientSecret: provider.clientSecret });
+  const { user_id, grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
   return { ...scene, user_id, grant_id };
 }
