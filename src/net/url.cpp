@@ -4,6 +4,7 @@
 #include <boost/url/url_view.hpp>
 
 #include "net/http_headers.h"
+#include "net/http_request_parser.h"
 #include "net/ip_address.h"
 
 namespace latchkey::net {
@@ -95,7 +96,7 @@ Result<Url> Url::parse(std::string_view text) {
   if (view.has_fragment()) return bad_url("it must not hold a fragment (#...)");
   const auto host = view.encoded_host();
   url.host_ = lower_case({host.data(), host.size()});
-  if (url.host_.contains('%')) return bad_url("its host must not be percent-encoded");
+  if (!is_valid_authority(url.host_)) return bad_url("its host is malformed");
   url.port_ = default_port(url.scheme_);
   if (view.has_port() && !view.port().empty()) {
     url.port_ = view.port_number();
@@ -104,6 +105,8 @@ Result<Url> Url::parse(std::string_view text) {
   }
   url.path_ = std::string(view.encoded_path().data(), view.encoded_path().size());
   if (url.path_.empty()) url.path_ = "/";
+  // Boost.URL 1.81 reads "https://host:x/" as an empty port before the path "x/".
+  if (!url.path_.starts_with('/')) return bad_url("its port is not a number");
   url.query_ = std::string(view.encoded_query().data(), view.encoded_query().size());
   return url;
 }

@@ -1,0 +1,293 @@
+#include "net/curl_transport.h"
+
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "net/http_server.h"
+#include "net/net_testing.h"
+
+namespace latchkey::net {
+namespace {
+
+using testing::HasSubstr;
+
+class CurlTransportTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    loop.stop();
+    transport.reset();
+  }
+  HttpOutcome send(HttpCall call, std::vector<std::string> allow = {"127.0.0.1"}, std::string ca_file = {}) {
+    if (!transport) {
+      transport.emplace(loop.loop.main(),
+                        CurlSettings{.policy = AddressPolicy::parse(allow).value(), .ca_file = std::move(ca_file)});
+    }
+    return loop.run(transport->send(std::move(call)));
+  }
+  static HttpCall post(std::string url, Reuse reuse = Reuse::fresh_connection) {
+    HttpCall call;
+    call.method = "POST";
+    call.url = std::move(url);
+    call.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
+    call.body = Secret("grant_type=refresh_token&refresh_token=canary");
+    call.reuse = reuse;
+    return call;
+  }
+  LoopThread loop{1};
+  std::optional<CurlTransport> transport;
+};
+
+constexpr std::string_view kGood = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Seen: yes\r\n\r\n{}";
+
+TEST_F(CurlTransportTest, BringsTheReplyAndSendsWhatWasGiven) {
+  std::string request;
+  RawServer server([&request](RawSocket& socket, int) {
+    request = socket.receive_until("canary");
+    socket.send(kGood);
+  });
+  const auto outcome = send(post(server.url("/token?x=1")));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  const auto& reply = std::get<Reply>(outcome);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.headers.find("x-seen"), "yes");
+  EXPECT_EQ(base::as_text(reply.body), "{}");
+  EXPECT_FALSE(reply.truncated);
+  EXPECT_THAT(request, testing::StartsWith("POST /token?x=1 HTTP/1.1\r\n"));
+  EXPECT_THAT(request, HasSubstr("\r\nContent-Type: application/x-www-form-urlencoded\r\n"));
+  EXPECT_THAT(request, HasSubstr("\r\nContent-Length: 45\r\n"));
+  EXPECT_THAT(request, testing::Not(HasSubstr("Expect")));
+  EXPECT_THAT(request, testing::EndsWith("\r\n\r\ngrant_type=refresh_token&refresh_token=canary"));
+}
+
+TEST_F(CurlTransportTest, ErrorStatusIsAReply) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    socket.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nerror");
+  });
+  const auto outcome = send(post(server.url()));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  EXPECT_EQ(std::get<Reply>(outcome).status, 400);
+  EXPECT_EQ(base::as_text(std::get<Reply>(outcome).body), "error");
+}
+
+TEST_F(CurlTransportTest, LongRepliesAreCutAndFlagged) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    socket.send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + std::string(200'000, 'x'));
+  });
+  const auto outcome = send(post(server.url()));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  EXPECT_TRUE(std::get<Reply>(outcome).truncated);
+  EXPECT_EQ(std::get<Reply>(outcome).body.size(), 64U * 1024);
+}
+
+TEST_F(CurlTransportTest, ARefusedConnectionSendsNothing) {
+  std::uint16_t port = 0;
+  { port = RawServer([](RawSocket&, int) {}).port(); }
+  const auto outcome = send(post("http://127.0.0.1:" + std::to_string(port) + "/"));
+  ASSERT_TRUE(std::holds_alternative<NothingSent>(outcome));
+  EXPECT_EQ(std::get<NothingSent>(outcome).error.kind, ErrorKind::unavailable);
+}
+
+// Rule F4: the line is closed behind the body; the POST was counted once and must not come again.
+TEST_F(CurlTransportTest, AOneShotPostIsNeverRepeated) {
+  std::atomic<int> posts = 0;
+  RawServer server([&posts](RawSocket& socket, int) {
+    if (socket.receive_until("canary").contains("POST ")) ++posts;
+  });
+  const auto outcome = send(post(server.url()));
+  ASSERT_TRUE(std::holds_alternative<Ambiguous>(outcome));
+  EXPECT_EQ(std::get<Ambiguous>(outcome).status, 0);
+  EXPECT_EQ(std::get<Ambiguous>(outcome).error.kind, ErrorKind::ambiguous);
+  EXPECT_EQ(posts, 1);
+  EXPECT_EQ(server.connections(), 1);
+}
+
+// The same with a kept connection at hand, on which libcurl would send again.
+TEST_F(CurlTransportTest, AOneShotPostDoesNotUseAKeptConnection) {
+  std::atomic<int> posts = 0;
+  RawServer server([&posts](RawSocket& socket, int connection) {
+    if (connection == 0) {
+      (void)socket.receive_until("\r\n\r\n");
+      socket.send(kGood);
+      // Kept open: whatever comes next on it is counted, and cut off.
+      if (!socket.wait_readable(std::chrono::milliseconds(200))) return;
+    }
+    if (socket.receive_until("canary").contains("POST ")) ++posts;
+  });
+  HttpCall first;
+  first.url = server.url();
+  ASSERT_TRUE(std::holds_alternative<Reply>(send(std::move(first))));
+  const auto outcome = send(post(server.url()));
+  EXPECT_TRUE(std::holds_alternative<Ambiguous>(outcome));
+  EXPECT_EQ(posts, 1);
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST_F(CurlTransportTest, KeptConnectionsServeWhoAllowsIt) {
+  RawServer server([](RawSocket& socket, int) {
+    while (socket.receive_until("canary").contains("canary")) socket.send(kGood);
+  });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(std::holds_alternative<Reply>(send(post(server.url(), Reuse::may_reuse))));
+  }
+  EXPECT_EQ(server.connections(), 1);
+  loop.stop();
+  transport.reset();
+}
+
+TEST_F(CurlTransportTest, AResetBeforeAnyOctetOfAReplyIsAmbiguous) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    socket.reset();
+  });
+  EXPECT_TRUE(std::holds_alternative<Ambiguous>(send(post(server.url()))));
+}
+
+TEST_F(CurlTransportTest, WhatArrivedOfACutReplyIsKept) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    socket.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Seen: yes\r\n\r\n{\"refresh_token\":\"n+1\"");
+  });
+  const auto outcome = send(post(server.url()));
+  ASSERT_TRUE(std::holds_alternative<Ambiguous>(outcome));
+  const auto& cut = std::get<Ambiguous>(outcome);
+  EXPECT_EQ(cut.status, 200);
+  EXPECT_EQ(cut.headers.find("X-Seen"), "yes");
+  EXPECT_EQ(base::as_text(cut.body), "{\"refresh_token\":\"n+1\"");
+}
+
+TEST_F(CurlTransportTest, SilenceBeyondTheTotalTimeoutIsAmbiguous) {
+  std::promise<void> end;
+  RawServer server([&end](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    end.get_future().wait();
+  });
+  auto call = post(server.url());
+  call.total_timeout = Milliseconds(150);
+  const auto outcome = send(std::move(call));
+  end.set_value();
+  ASSERT_TRUE(std::holds_alternative<Ambiguous>(outcome));
+  EXPECT_EQ(std::get<Ambiguous>(outcome).error.reason, "reply_timeout");
+}
+
+// A TLS handshake that never ends: the connection stands, but no octet of the request has left.
+TEST_F(CurlTransportTest, ASilentTlsHandshakeSendsNothing) {
+  std::promise<void> end;
+  RawServer server([&end](RawSocket& socket, int) {
+    (void)socket.receive_some();
+    end.get_future().wait();
+  });
+  auto call = post("https://127.0.0.1:" + std::to_string(server.port()) + "/");
+  call.total_timeout = Milliseconds(300);
+  const auto outcome = send(std::move(call));
+  end.set_value();
+  ASSERT_TRUE(std::holds_alternative<NothingSent>(outcome));
+  EXPECT_EQ(std::get<NothingSent>(outcome).error.reason, "connect_timeout");
+}
+
+TEST_F(CurlTransportTest, RedirectsAreNotFollowed) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    socket.send("HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
+  });
+  const auto outcome = send(post(server.url()));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  EXPECT_EQ(std::get<Reply>(outcome).status, 307);
+  EXPECT_EQ(server.connections(), 1);
+}
+
+TEST_F(CurlTransportTest, TheAddressConnectedToIsJudgedNotTheName) {
+  RawServer server([](RawSocket& socket, int) { socket.send(kGood); });
+  const std::string port = std::to_string(server.port());
+  HttpCall call;
+  call.url = "https://localhost:" + port + "/";
+  const auto outcome = send(std::move(call), {});
+  ASSERT_TRUE(std::holds_alternative<NothingSent>(outcome));
+  const auto& error = std::get<NothingSent>(outcome).error;
+  EXPECT_EQ(error.reason, "address_not_allowed");
+  EXPECT_EQ(error.kind, ErrorKind::misconfigured);
+  EXPECT_THAT(error.text, HasSubstr("localhost:" + port));
+  EXPECT_EQ(server.connections(), 0);
+}
+
+TEST_F(CurlTransportTest, ANameIsAllowedByOutboundAllow) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    socket.send(kGood);
+  });
+  const std::string where = "localhost:" + std::to_string(server.port());
+  EXPECT_TRUE(std::holds_alternative<Reply>(send(post("http://" + where + "/"), {where})));
+}
+
+TEST_F(CurlTransportTest, BadCallsSendNothing) {
+  const auto reason = [this](HttpCall call) {
+    const auto outcome = send(std::move(call));
+    return std::holds_alternative<NothingSent>(outcome) ? std::get<NothingSent>(outcome).error.reason : "sent";
+  };
+  EXPECT_EQ(reason(post("not a url")), "bad_url");
+  EXPECT_EQ(reason(post("http://login.example/")), "address_not_allowed");
+  auto bad_method = post("http://127.0.0.1:1/");
+  bad_method.method = "POST / HTTP/1.1\r\nX:";
+  EXPECT_EQ(reason(std::move(bad_method)), "bad_method");
+  auto from_reply = post("http://127.0.0.1:1/");
+  from_reply.url_source = UrlSource::reply;
+  EXPECT_EQ(reason(std::move(from_reply)), "address_not_allowed");
+}
+
+TEST_F(CurlTransportTest, TheProxyVariablesOfTheEnvironmentCountForNothing) {
+  ::setenv("http_proxy", "http://127.0.0.1:9", 1);
+  ::setenv("ALL_PROXY", "http://127.0.0.1:9", 1);
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    socket.send(kGood);
+  });
+  EXPECT_TRUE(std::holds_alternative<Reply>(send(post(server.url()))));
+  ::unsetenv("http_proxy");
+  ::unsetenv("ALL_PROXY");
+}
+
+class OkHandler final : public HttpHandler {
+ public:
+  Task<HttpResponse> handle(HttpRequest request) override { co_return HttpResponse::text(200, request.body); }
+};
+
+class CurlTlsTest : public CurlTransportTest {
+ protected:
+  void SetUp() override {
+    write_self_signed(folder.file("cert.pem"), folder.file("key.pem"));
+    context = TlsServerContext::load(folder.file("cert.pem"), folder.file("key.pem")).value();
+    ASSERT_TRUE(server.start({{.tls = context.get()}}));
+    where = "localhost:" + std::to_string(server.ports().front());
+  }
+  void TearDown() override {
+    serving.run(server.stop(std::chrono::steady_clock::now() + Seconds(1)));
+    serving.stop();
+    CurlTransportTest::TearDown();
+  }
+  TemporaryFolder folder;
+  std::unique_ptr<TlsServerContext> context;
+  LoopThread serving{1};
+  OkHandler handler;
+  base::SystemWallClock clock;
+  base::MemoryLog log;
+  HttpServer server{serving.loop, handler, clock, log};
+  std::string where;
+};
+
+TEST_F(CurlTlsTest, TrustsTheOperatorsAuthority) {
+  const auto outcome = send(post("https://" + where + "/"), {where}, folder.file("cert.pem"));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome)) << std::get<NothingSent>(outcome).error.detail;
+  EXPECT_THAT(base::as_text(std::get<Reply>(outcome).body), HasSubstr("canary"));
+}
+
+TEST_F(CurlTlsTest, RefusesAnUnknownAuthority) {
+  const auto outcome = send(post("https://" + where + "/"), {where});
+  ASSERT_TRUE(std::holds_alternative<NothingSent>(outcome));
+  EXPECT_EQ(std::get<NothingSent>(outcome).error.reason, "tls_untrusted");
+  EXPECT_EQ(std::get<NothingSent>(outcome).error.kind, ErrorKind::misconfigured);
+}
+
+}  // namespace
+}  // namespace latchkey::net

@@ -1,0 +1,333 @@
+#include "net/http_server.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <future>
+
+#include "net/net_testing.h"
+
+namespace latchkey::net {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+class EchoHandler final : public HttpHandler {
+ public:
+  std::optional<HttpResponse> try_handle_now(const HttpRequest& request) override {
+    if (!request.path.starts_with("/now")) return std::nullopt;
+    return HttpResponse::text(200, request.method + " " + request.path + " " + request.body);
+  }
+  Task<HttpResponse> handle(HttpRequest request) override {
+    if (request.path == "/throw") throw std::runtime_error("planned");
+    if (request.path == "/wait") co_await wait_for_release();
+    if (request.path == "/big") co_return HttpResponse::text(200, std::string(3'000'000, 'x'));
+    if (request.path == "/empty") co_return HttpResponse::no_content();
+    if (request.path == "/who") {
+      co_return HttpResponse::text(200, request.client.text() + " " + std::string(request.scheme) + " " + request.host);
+    }
+    co_return HttpResponse::text(200, "later " + request.path + " " + request.body);
+  }
+  std::size_t body_limit(std::string_view, std::string_view path) const override {
+    return path == "/large" ? 2'000'000 : 64 * 1024;
+  }
+
+  std::promise<void> waiting;
+  std::atomic<bool> released = false;
+  std::atomic<bool> cancelled = false;
+
+ private:
+  Task<void> wait_for_release() {
+    waiting.set_value();
+    boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+    try {
+      while (!released) {
+        timer.expires_after(std::chrono::milliseconds(2));
+        co_await timer.async_wait(boost::asio::use_awaitable);
+      }
+    } catch (...) {
+      cancelled = true;
+      throw;
+    }
+  }
+};
+
+class HttpServerTest : public testing::Test {
+ protected:
+  void start(HttpLimits limits = {}, std::vector<HttpListener> listeners = {{}}) {
+    server.emplace(loop.loop, handler, clock, log, limits);
+    if (!proxies.empty()) server->set_trusted_proxies(proxies);
+    server->set_allowed_hosts(hosts);
+    const auto started = server->start(std::move(listeners));
+    ASSERT_TRUE(started) << started.error().text;
+    port = server->ports().front();
+  }
+  void TearDown() override {
+    if (server) loop.run(server->stop(std::chrono::steady_clock::now() + Seconds(5)));
+    if (server) EXPECT_EQ(server->connection_count(), 0U);
+    loop.stop();
+    server.reset();
+  }
+  // Sends, half-closes, and returns all that comes.
+  std::string exchange(std::string_view text) {
+    const auto socket = RawSocket::connect(port);
+    socket.send(text);
+    socket.finish_sending();
+    return socket.receive_to_end();
+  }
+
+  LoopThread loop;
+  EchoHandler handler;
+  base::SystemWallClock clock;
+  base::MemoryLog log;
+  TrustedProxies proxies;
+  std::vector<std::string> hosts;
+  std::optional<HttpServer> server;
+  std::uint16_t port = 0;
+};
+
+std::size_t count(std::string_view text, std::string_view part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+TEST_F(HttpServerTest, AnswersNowAndLater) {
+  start();
+  const std::string now = exchange("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+  EXPECT_THAT(now, StartsWith("HTTP/1.1 200 OK\r\nDate: "));
+  EXPECT_THAT(now, HasSubstr("\r\nContent-Length: 12\r\n"));
+  EXPECT_THAT(now, testing::EndsWith("\r\n\r\nPOST /now hi"));
+  EXPECT_THAT(exchange("GET /later HTTP/1.1\r\nHost: h\r\n\r\n"), testing::EndsWith("later /later "));
+}
+
+TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
+  start();
+  std::string requests;
+  for (int i = 0; i < 200; ++i) {
+    requests += "GET " + std::string(i % 3 == 0 ? "/later" : "/now") + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+  }
+  const std::string all = exchange(requests);
+  EXPECT_EQ(count(all, "HTTP/1.1 200"), 200U);
+  std::size_t at = 0;
+  for (int i = 0; i < 200 && at != std::string::npos; ++i) {
+    at = all.find((i % 3 == 0 ? "/later" : "/now") + std::to_string(i) + " ", at);
+    EXPECT_NE(at, std::string::npos) << i;
+  }
+}
+
+TEST_F(HttpServerTest, ServesRequestAfterRequestOctetByOctet) {
+  start();
+  const auto socket = RawSocket::connect(port);
+  for (int round = 0; round < 2; ++round) {
+    for (const char c : std::string_view("PUT /now HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n")) {
+      ASSERT_TRUE(socket.send({&c, 1}));
+    }
+    EXPECT_THAT(socket.receive_until("PUT /now ab"), StartsWith("HTTP/1.1 200 OK"));
+  }
+}
+
+TEST_F(HttpServerTest, ClosesWhenAsked) {
+  start();
+  const auto socket = RawSocket::connect(port);
+  socket.send("GET /now HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(socket.receive_to_end(), HasSubstr("\r\nConnection: close\r\n"));
+  const auto old = RawSocket::connect(port);
+  old.send("GET /now HTTP/1.0\r\n\r\n");
+  EXPECT_THAT(old.receive_to_end(), HasSubstr("\r\nConnection: close\r\n"));
+}
+
+TEST_F(HttpServerTest, HeadAndNoContentHaveNoBody) {
+  start();
+  EXPECT_THAT(exchange("HEAD /later HTTP/1.1\r\nHost: h\r\n\r\n"), testing::EndsWith("Content-Length: 13\r\n\r\n"));
+  const std::string empty = exchange("GET /empty HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(empty, StartsWith("HTTP/1.1 204 No Content\r\n"));
+  EXPECT_THAT(empty, testing::Not(HasSubstr("Content-Length")));
+}
+
+TEST_F(HttpServerTest, SendsLargeBodiesToSlowReaders) {
+  start();
+  const auto socket = RawSocket::connect(port);
+  socket.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  const std::string all = socket.receive_to_end();
+  EXPECT_EQ(count(all, "HTTP/1.1 200 OK"), 2U);
+  EXPECT_GT(all.size(), 3'000'000U);
+  EXPECT_THAT(all.substr(all.size() - 9), "GET /now ");
+}
+
+TEST_F(HttpServerTest, SmugglingIsRefusedAndTheConnectionClosed) {
+  start();
+  for (const std::string_view bad :
+       {"POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 40\r\n\r\n",
+        "POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 4\n\r\n", "GET /now HTTP/1.1\r\nHost: h\r\nX: 1\r\n 2\r\n\r\n"}) {
+    const auto socket = RawSocket::connect(port);
+    socket.send(bad);
+    socket.send("GET /now/smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
+    const std::string all = socket.receive_to_end();
+    EXPECT_THAT(all, StartsWith("HTTP/1.1 400 Bad Request\r\n")) << bad;
+    EXPECT_THAT(all, HasSubstr("urn:latchkey:problem:malformed_request"));
+    EXPECT_EQ(count(all, "HTTP/1.1"), 1U) << all;
+  }
+}
+
+TEST_F(HttpServerTest, ALargeBodyIsRefusedBeforeItIsRead) {
+  start();
+  const std::string body(1 << 20, 'x');
+  const auto socket = RawSocket::connect(port);
+  socket.send("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\n\r\n");
+  socket.send(body);
+  EXPECT_THAT(socket.receive_to_end(), StartsWith("HTTP/1.1 413 Content Too Large\r\n"));
+  const auto allowed = RawSocket::connect(port);
+  allowed.send("POST /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1048576\r\n\r\n" + body);
+  const std::string answer = allowed.receive_to_end();
+  EXPECT_THAT(answer.substr(0, 200), StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_GT(answer.size(), body.size());
+}
+
+TEST_F(HttpServerTest, ContinuesWhenExpectedAndOnlyThen) {
+  start();
+  const auto socket = RawSocket::connect(port);
+  socket.send("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_EQ(socket.receive_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  socket.send("ok");
+  EXPECT_THAT(socket.receive_until("/now ok"), StartsWith("HTTP/1.1 200 OK"));
+  const auto large = RawSocket::connect(port);
+  large.send("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 1048576\r\nExpect: 100-continue\r\n\r\n");
+  EXPECT_THAT(large.receive_to_end(), StartsWith("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpServerTest, SlowHeadersTimeOut) {
+  start({.header_timeout = Milliseconds(60)});
+  const auto silent = RawSocket::connect(port);
+  const auto slow = RawSocket::connect(port);
+  slow.send("GET /now HTTP/1.1\r\nHost:");
+  EXPECT_THAT(slow.receive_to_end(), StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
+  EXPECT_EQ(silent.receive_to_end(), "") << "who says nothing is told nothing";
+}
+
+TEST_F(HttpServerTest, SlowBodiesAndIdleConnectionsTimeOut) {
+  start({.body_timeout = Milliseconds(60), .idle_timeout = Milliseconds(60)});
+  const auto slow = RawSocket::connect(port);
+  slow.send("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab");
+  EXPECT_THAT(slow.receive_to_end(), StartsWith("HTTP/1.1 408 "));
+  const auto idle = RawSocket::connect(port);
+  idle.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(idle.receive_to_end(), testing::EndsWith("GET /now "));
+}
+
+TEST_F(HttpServerTest, AReaderWhoStopsReadingTimesOut) {
+  start({.write_timeout = Milliseconds(60)});
+  const auto socket = RawSocket::connect(port);
+  for (int i = 0; i < 10; ++i) socket.send("GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (server->connection_count() == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  while (server->connection_count() > 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(server->connection_count(), 0U);
+}
+
+TEST_F(HttpServerTest, ConnectionsAreBoundedPerSource) {
+  start({.connections_per_source_max = 2});
+  std::vector<RawSocket> good;
+  for (int i = 0; i < 2; ++i) {
+    good.push_back(RawSocket::connect(port));
+    good.back().send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_THAT(good.back().receive_until("/now "), StartsWith("HTTP/1.1 200"));
+  }
+  EXPECT_EQ(RawSocket::connect(port).receive_some(), "") << "the third is closed at once";
+  EXPECT_THAT(log.text(), HasSubstr("connections_refused"));
+  good.pop_back();
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (server->connection_count() > 1 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  const auto next = RawSocket::connect(port);
+  next.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(next.receive_until("/now "), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, ForeignHostsAreMisdirected) {
+  hosts = {"Latchkey.Example", "other.example:8443"};
+  start();
+  const auto status = [this](const std::string& host) {
+    return exchange("GET /now HTTP/1.1\r\nHost: " + host + "\r\n\r\n").substr(9, 3);
+  };
+  EXPECT_EQ(status("latchkey.example"), "200");
+  EXPECT_EQ(status("LATCHKEY.example:443"), "200");
+  EXPECT_EQ(status("other.example:8443"), "200");
+  EXPECT_EQ(status("other.example"), "421");
+  EXPECT_EQ(status("localhost:8480"), "200");
+  EXPECT_EQ(status("127.0.0.1"), "200");
+  EXPECT_EQ(status("[::1]:1"), "200");
+  EXPECT_EQ(status("rebound.example"), "421");
+  EXPECT_EQ(status("192.0.2.1"), "421");
+}
+
+TEST_F(HttpServerTest, TrustedProxiesNameTheClient) {
+  proxies = TrustedProxies::parse({"127.0.0.1"}).value();
+  start();
+  EXPECT_THAT(exchange("GET /who HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n\r\n"),
+              testing::EndsWith("203.0.113.5 https h"));
+}
+
+TEST_F(HttpServerTest, StrangersForwardedFieldsCountForNothing) {
+  start();
+  EXPECT_THAT(exchange("GET /who HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n\r\n"),
+              testing::EndsWith("127.0.0.1 http h"));
+}
+
+TEST_F(HttpServerTest, AHandlersExceptionIsA500AndALogLine) {
+  start();
+  const std::string all = exchange("GET /throw HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(all, StartsWith("HTTP/1.1 500 "));
+  EXPECT_THAT(all, testing::Not(HasSubstr("planned")));
+  EXPECT_EQ(count(all, "HTTP/1.1 200"), 1U);
+  EXPECT_THAT(log.text(), HasSubstr("planned"));
+}
+
+TEST_F(HttpServerTest, StopLetsRequestsInWorkFinish) {
+  start();
+  const auto idle = RawSocket::connect(port);
+  idle.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(idle.receive_until("/now "), StartsWith("HTTP/1.1 200"));
+  const auto busy = RawSocket::connect(port);
+  busy.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_EQ(handler.waiting.get_future().wait_for(kPatience), std::future_status::ready);
+  auto stopped = boost::asio::co_spawn(loop.loop.main(), server->stop(std::chrono::steady_clock::now() + kPatience),
+                                       boost::asio::use_future);
+  EXPECT_EQ(idle.receive_to_end(), "") << "idle connections close at once";
+  handler.released = true;
+  EXPECT_THAT(busy.receive_to_end(), HasSubstr("Connection: close"));
+  ASSERT_EQ(stopped.wait_for(kPatience), std::future_status::ready);
+  EXPECT_EQ(server->connection_count(), 0U);
+  loop.stop();
+  server.reset();
+}
+
+TEST_F(HttpServerTest, StopCutsAtItsDeadline) {
+  start();
+  const auto busy = RawSocket::connect(port);
+  busy.send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_EQ(handler.waiting.get_future().wait_for(kPatience), std::future_status::ready);
+  loop.run(server->stop(std::chrono::steady_clock::now() + Milliseconds(20)));
+  EXPECT_EQ(busy.receive_to_end(), "");
+  EXPECT_TRUE(handler.cancelled);
+  loop.stop();
+  server.reset();
+}
+
+TEST_F(HttpServerTest, SaysWhyItCannotListen) {
+  start();
+  HttpServer second(loop.loop, handler, clock, log);
+  const auto taken = second.start({{.port = port}});
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().reason, "listen_failed");
+  EXPECT_THAT(taken.error().text, HasSubstr("127.0.0.1:" + std::to_string(port)));
+  const auto no_address = second.start({{.address = "printer.lan"}});
+  ASSERT_FALSE(no_address);
+  EXPECT_THAT(no_address.error().text, HasSubstr("printer.lan"));
+}
+
+}  // namespace
+}  // namespace latchkey::net
