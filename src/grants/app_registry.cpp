@@ -51,6 +51,26 @@ Task<Result<std::vector<AppView>>> AppRegistry::list() {
   co_return views;
 }
 
+Result<void> AppRegistry::keep_secret(const std::optional<store::App>& before, store::App& app, std::size_t slot, const SecretWish& wish) const {
+  if (!wish.from) {
+    if (wish.expires_at) app.secrets[slot].expires_at = wish.expires_at;
+    return {};
+  }
+  if (!before || *wish.from >= std::size(before->secrets) || before->secrets[*wish.from].sealed.empty()) {
+    return invalid("secrets." + std::to_string(slot) + ".keep", "There is no secret in that slot to keep.");
+  }
+  auto moved = before->secrets[*wish.from];
+  moved.expires_at = wish.expires_at;
+  if (*wish.from != slot) {
+    // A secret is sealed for its slot, so moving it means sealing it anew.
+    const auto opened = sealing_.open_app_secret(*before, *wish.from);
+    if (!opened) return std::unexpected(opened.error());
+    moved.sealed = sealing_.seal_app_secret(app, slot, *opened);
+  }
+  app.secrets[slot] = std::move(moved);
+  return {};
+}
+
 Result<store::App> AppRegistry::changed(const std::optional<store::App>& before, AppWish& wish) const {
   if (!id_is_sound(wish.id)) return invalid("id", "An app's name has 1 to 63 lower-case letters, digits and hyphens.");
   const auto provider = clients_.catalog().find_provider(wish.provider);
@@ -86,9 +106,10 @@ Result<store::App> AppRegistry::changed(const std::optional<store::App>& before,
   for (std::size_t slot = 0; slot < wish.secrets.size(); ++slot) {
     auto& secret = wish.secrets[slot];
     switch (secret.kind) {
-      case SecretWish::Kind::keep:
-        if (secret.expires_at) app.secrets[slot].expires_at = secret.expires_at;
+      case SecretWish::Kind::keep: {
+        if (const auto kept = keep_secret(before, app, slot, secret); !kept) return std::unexpected(kept.error());
         break;
+      }
       case SecretWish::Kind::clear: app.secrets[slot] = {}; break;
       case SecretWish::Kind::set:
         if (secret.value.empty() || secret.value.size() > kSecretLengthMax) {

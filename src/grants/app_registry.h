@@ -18,6 +18,7 @@ class AppRegistry final : public Apps {
 
  private:
   [[nodiscard]] Task<Result<AppView>> view_of(store::App app);
+  [[nodiscard]] Result<void> keep_secret(const std::optional<store::App>& before, store::App& app, std::size_t slot, const SecretWish& wish) const;
   [[nodiscard]] Result<store::App> changed(const std::optional<store::App>& before, AppWish& wish) const;
 
   store::Store& store_;

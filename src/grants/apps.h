@@ -19,6 +19,8 @@ struct SecretWish {
   enum class Kind { keep, clear, set } kind = Kind::keep;
   Secret value;
   std::optional<WallTime> expires_at;
+  // keep: which present slot moves here (0 or 1), `expires_at` then being as given; absent: this one, its expiry kept.
+  std::optional<std::size_t> from{};
 };
 
 struct AppWish {
