@@ -29,11 +29,12 @@ std::string_view insecure_transport_text() {
 }
 
 bool comes_from_own_pages(const net::HttpRequest& request, std::string_view public_origin) {
-  if (const auto site = request.headers.find("Sec-Fetch-Site")) {
-    if (*site != "same-origin" && *site != "none") return false;
-  }
+  const auto site = request.headers.find("Sec-Fetch-Site");
+  if (site && *site != "same-origin" && *site != "none") return false;
   const auto origin = request.headers.find("Origin");
   if (!origin) return true;
+  // A form of a page with `no-referrer` sends Origin: null; then the browser's own word, if there is one, decides.
+  if (*origin == "null") return site == "same-origin";
   if (net::equal_ignoring_case(*origin, public_origin)) return true;
   return net::equal_ignoring_case(*origin, fmt::format("{}://{}", request.scheme, request.host));
 }

@@ -1,0 +1,54 @@
+// /types and /apps: what can be authorised, and with whose registration.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/task.h"
+#include "catalog/catalog.h"
+#include "console/router.h"
+#include "grants/apps.h"
+
+namespace latchkey::console {
+
+// What the dialog needs to know of PINs.
+struct PinRules {
+  std::int64_t min_length = 6;
+  std::int64_t max_bytes = 256;
+  std::int64_t generate_length = 10;
+};
+
+class TypesApi final : public ApiSection {
+ public:
+  // `pin_rules` reads the registry of now; any thread.
+  TypesApi(std::shared_ptr<const catalog::Catalog> catalog, grants::Apps& apps, Executor engine,
+           std::function<PinRules()> pin_rules)
+      : catalog_(std::move(catalog)), apps_(apps), engine_(std::move(engine)), pin_rules_(std::move(pin_rules)) {}
+  [[nodiscard]] std::vector<Route> routes() override;
+
+ private:
+  [[nodiscard]] Task<Answer> list(Call call);
+
+  std::shared_ptr<const catalog::Catalog> catalog_;
+  grants::Apps& apps_;
+  Executor engine_;
+  std::function<PinRules()> pin_rules_;
+};
+
+class AppsApi final : public ApiSection {
+ public:
+  AppsApi(std::shared_ptr<const catalog::Catalog> catalog, grants::Apps& apps, Executor engine)
+      : catalog_(std::move(catalog)), apps_(apps), engine_(std::move(engine)) {}
+  [[nodiscard]] std::vector<Route> routes() override;
+
+ private:
+  [[nodiscard]] Task<Answer> list(Call call);
+  [[nodiscard]] Task<Answer> put(Call call);
+  [[nodiscard]] Task<Answer> remove(Call call);
+
+  std::shared_ptr<const catalog::Catalog> catalog_;
+  grants::Apps& apps_;
+  Executor engine_;
+};
+
+}  // namespace latchkey::console

@@ -1,0 +1,196 @@
+#include "console/flow_routes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/run_on.h"
+#include "console/embedded.h"
+#include "console/flow_page.h"
+#include "console/pages.h"
+#include "console/router.h"
+#include "net/url.h"
+
+namespace latchkey::console {
+
+namespace {
+
+constexpr std::string_view kStart = "/oauth/start/";
+constexpr std::string_view kCallback = "/oauth/callback/";
+constexpr std::size_t kCookiesMax = 50;
+constexpr int kCloseAfterSuccessMs = 700;
+// Long enough to read why; the dialog says it too.
+constexpr int kCloseAfterFailureMs = 10'000;
+
+net::HttpResponse not_found_page() {
+  return flow_page({.status = 404, .sign = FlowSign::bad, .title = "No such page",
+                    .text = "There is nothing at this address.", .link = "/", .link_text = "To the console"});
+}
+
+net::HttpResponse method_page(std::string_view allowed) {
+  auto response = flow_page({.status = 405, .sign = FlowSign::bad, .title = "Not this way",
+                             .text = "This address is opened by a browser on its way to or from the provider."});
+  response.with("Allow", allowed);
+  return response;
+}
+
+net::HttpResponse error_page(const Error& error) {
+  const auto problem = problem_of(error);
+  const bool used = error.reason == "ticket_unknown" || error.reason == "ticket_used";
+  return flow_page({.status = problem.status, .sign = FlowSign::bad,
+                    .title = used ? "This address has been used or has expired" : "It cannot start",
+                    .text = used ? "Each address to authorise works once and for a short time. Go back to Latchkey and press "
+                                   "Authorize again, or ask whoever sent it for a new one."
+                                 : problem.detail,
+                    .note = "Nothing has been changed. You can close this window."});
+}
+
+// Whether the segment behind the prefix is a plausible name; the rest is the authorizer's matter.
+bool plausible(std::string_view segment) {
+  return !segment.empty() && segment.size() <= 128 && std::ranges::all_of(segment, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  });
+}
+
+net::HttpResponse asset(std::string_view path) {
+  for (const auto& file : embedded_flow()) {
+    if (std::string("/oauth").append(file.path) != path) continue;
+    net::HttpResponse response;
+    response.body = file.content;
+    response.with("Content-Type", media_type_of(file.path));
+    response.with("Cache-Control", "no-cache");
+    response.with("ETag", "\"" + std::string(file.sha256.substr(0, 32)) + "\"");
+    secure_asset(response);
+    return response;
+  }
+  return not_found_page();
+}
+
+// A redirect that tells no address to where it leads.
+net::HttpResponse clean_redirect(std::string_view location) {
+  auto response = net::HttpResponse::redirect(303, location);
+  secure_page(response, PageKind::flow, {});
+  return response;
+}
+
+}  // namespace
+
+grants::Parameters flow_cookies_of(const net::HttpRequest& request) {
+  grants::Parameters found;
+  for (const auto& header : request.headers) {
+    if (!net::equal_ignoring_case(header.name, "Cookie")) continue;
+    std::string_view rest = header.value;
+    while (!rest.empty() && found.size() < kCookiesMax) {
+      const auto end = rest.find(';');
+      std::string_view pair = rest.substr(0, end);
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+      while (pair.starts_with(' ')) pair.remove_prefix(1);
+      if (!pair.starts_with(grants::kFlowCookieSecurePrefix) && !pair.starts_with(grants::kFlowCookieLoopbackPrefix)) continue;
+      const auto equals = pair.find('=');
+      if (equals == std::string_view::npos) continue;
+      found.emplace_back(std::string(pair.substr(0, equals)), std::string(pair.substr(equals + 1)));
+    }
+  }
+  return found;
+}
+
+FlowRoutes::FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory,
+                       std::string public_origin, Log& log)
+    : authorizer_(authorizer), engine_(std::move(engine)), gate_(gate), memory_(memory),
+      public_origin_(std::move(public_origin)), log_(log) {}
+
+std::size_t FlowRoutes::body_limit(std::string_view, std::string_view) const { return 4 * 1024; }
+
+Task<net::HttpResponse> FlowRoutes::handle(net::HttpRequest request) {
+  const std::string path = request.path;
+  const bool get = request.method == "GET";
+  if (path.starts_with(kStart)) {
+    auto ticket = path.substr(kStart.size());
+    if (!plausible(ticket)) co_return not_found_page();
+    if (get) co_return co_await start(std::move(request), std::move(ticket));
+    if (request.method == "POST") co_return co_await confirmed(std::move(request), std::move(ticket));
+    co_return method_page("GET, POST");
+  }
+  if (!get) co_return method_page("GET");
+  if (path.starts_with(kCallback)) {
+    auto app = path.substr(kCallback.size());
+    if (!plausible(app)) co_return not_found_page();
+    co_return co_await callback(std::move(request), std::move(app));
+  }
+  if (path == "/oauth/done") co_return done(request);
+  co_return asset(path);
+}
+
+Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string ticket) {
+  auto principal = co_await gate_.identify(std::move(request));
+  if (!principal) co_return error_page(principal.error());
+  auto page = co_await base::run_on(
+      engine_, authorizer_.start(ticket, principal->session_hash, grants::Authorizer::Confirmed::no));
+  if (!page) co_return error_page(page.error());
+  switch (page->kind) {
+    case grants::StartPage::Kind::redirect: {
+      memory_.started(ticket, false);
+      auto response = clean_redirect(page->location);
+      if (!page->cookie.empty()) response.headers.add("Set-Cookie", page->cookie);
+      co_return response;
+    }
+    case grants::StartPage::Kind::confirm: break;
+  }
+  co_return flow_page(
+      {.sign = FlowSign::info, .title = "Connect your account to Latchkey?",
+       .text = "Somebody asks you to let the Latchkey server `" + page->server +
+               "` use your account. Go on only if you know this server and expected this: from then on whoever has the user "
+               "name below and its PIN can use the account through it.",
+       .facts = {{"Server", page->server}, {"User name there", page->username}, {"Service", page->type_name}},
+       .post_to = std::string(kStart) + ticket, .post_text = "Continue to " + page->type_name,
+       .note = "You sign in on the provider's own page; Latchkey never sees your password. If you did not expect this, "
+               "close this window: nothing will happen."});
+}
+
+Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::string ticket) {
+  // A page elsewhere must not press the button for somebody.
+  if (!comes_from_own_pages(request, public_origin_)) {
+    co_return flow_page({.status = 403, .sign = FlowSign::bad, .title = "Not from here",
+                         .text = "This confirmation was sent by another site's page, so nothing was done."});
+  }
+  auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes));
+  if (!page) co_return error_page(page.error());
+  memory_.started(ticket, true);
+  // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is
+  // not ours to list.
+  auto response = flow_page({.sign = FlowSign::info, .title = "On to the provider",
+                             .text = "The provider's page opens now. If it does not, use the button.",
+                             .link = page->location, .link_text = "Open the provider's page", .go_on_to = page->location});
+  if (!page->cookie.empty()) response.headers.add("Set-Cookie", page->cookie);
+  co_return response;
+}
+
+Task<net::HttpResponse> FlowRoutes::callback(net::HttpRequest request, std::string app) {
+  auto page = co_await base::run_on(
+      engine_, authorizer_.callback(std::move(app), std::move(request.query), flow_cookies_of(request)));
+  const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
+  if (note && note->presentation == Presentation::page && !note->by_owner) {
+    co_return clean_redirect("/users?authorization=" + page.id.text());
+  }
+  const auto key = memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
+                                 .id = page.id, .by_owner = note && note->by_owner});
+  co_return clean_redirect("/oauth/done?r=" + key);
+}
+
+net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
+  const auto result = memory_.result(request.query_parameter("r").value_or(""));
+  if (!result) {
+    return flow_page({.sign = FlowSign::info, .title = "This page has done its work",
+                      .text = "What happened is shown in Latchkey. You can close this window.", .link = "/users",
+                      .link_text = "To the console", .close_after_ms = kCloseAfterFailureMs});
+  }
+  FlowPage page{.sign = result->succeeded ? FlowSign::ok : FlowSign::bad, .title = result->title, .text = result->text,
+                .note = "You can close this window.",
+                .close_after_ms = result->succeeded ? kCloseAfterSuccessMs : kCloseAfterFailureMs};
+  if (!result->by_owner) {
+    page.link = result->id.none() ? "/users" : "/users?authorization=" + result->id.text();
+    page.link_text = "Back to the console";
+  }
+  return flow_page(page);
+}
+
+}  // namespace latchkey::console
