@@ -103,6 +103,8 @@ struct UserQuery {
   std::string type;    // has a grant of this type
   std::optional<GrantState> state;
   bool only_oauth_users = false;
+  bool only_without_grants = false;
+  bool only_switched_off = false;  // at most one of the three counts, in this order
   Page page;
 };
 struct UserRow {
@@ -117,8 +119,9 @@ struct GroupRow {
 };
 struct AuditQuery {
   std::string search;
-  std::string action;
+  std::string action;  // exact, or a prefix that ends in a dot: `grant.`
   std::optional<UserId> user;
+  WallTime since{};    // at or after
   Page page;  // newest first
 };
 // Everything a refresh decides on, read in one snapshot.

@@ -6,19 +6,25 @@
 namespace latchkey::store::sqlite {
 namespace {
 
-// A query, ready to bind: ?1 search, ?2 what grants_summary must contain, ?3 whether it must not be empty.
+enum Whom : int { kEverybody = 0, kOnlyOauthUsers = 1, kOnlyWithoutGrants = 2, kOnlySwitchedOff = 3 };
+
+// A query, ready to bind: ?1 search, ?2 what grants_summary must contain, ?3 whom.
 struct Filter {
   std::string search;
   std::string summary;
-  bool only_oauth_users;
+  int whom = kEverybody;
 };
 
 #define LATCHKEY_LISTING_FILTER                                                                        \
   "(?1 = '' OR instr(l.search_text, ?1) > 0) AND (?2 = '' OR instr(l.grants_summary, ?2) > 0) " \
-  "AND (?3 = 0 OR l.grants_summary <> '')"
+  "AND (?3 = 0 OR (?3 = 1 AND l.grants_summary <> '') OR (?3 = 2 AND l.grants_summary = '') "            \
+  "OR (?3 = 3 AND EXISTS (SELECT 1 FROM users AS u WHERE u.id = l.user_id AND u.enabled = 0)))"
 
 Filter filter_of(const UserQuery& query) {
-  Filter filter{fold(query.search), {}, query.only_oauth_users};
+  Filter filter{fold(query.search), {}, kEverybody};
+  if (query.only_oauth_users) filter.whom = kOnlyOauthUsers;
+  else if (query.only_without_grants) filter.whom = kOnlyWithoutGrants;
+  else if (query.only_switched_off) filter.whom = kOnlySwitchedOff;
   const auto state = query.state ? std::to_string(static_cast<int>(*query.state)) : std::string();
   if (!query.type.empty()) filter.summary = "|" + query.type + "/" + (query.state ? state + "|" : "");
   else if (query.state) filter.summary = "/" + state + "|";
@@ -51,7 +57,7 @@ Result<void> take_of_group(Connection& db, const Filter& filter, const GroupId& 
                               " FROM user_groups AS g CROSS JOIN user_listing AS l ON l.group_id = g.id "
                               "WHERE " LATCHKEY_LISTING_FILTER " AND g.id = ?4 AND l.username_key > ?5 "
                               "ORDER BY l.username_key");
-  statement.bind(filter.search, filter.summary, filter.only_oauth_users, group, after);
+  statement.bind(filter.search, filter.summary, filter.whom, group, after);
   return take(statement, most, places);
 }
 
@@ -62,7 +68,7 @@ Result<void> take_of_later_groups(Connection& db, const Filter& filter, const st
                               " FROM user_groups AS g CROSS JOIN user_listing AS l ON l.group_id = g.id "
                               "WHERE " LATCHKEY_LISTING_FILTER " AND g.name_key > ?4 "
                               "ORDER BY g.name_key, l.username_key");
-  statement.bind(filter.search, filter.summary, filter.only_oauth_users, after);
+  statement.bind(filter.search, filter.summary, filter.whom, after);
   return take(statement, most, places);
 }
 
@@ -91,11 +97,11 @@ Result<std::vector<Place>> places_of_page(Connection& db, const UserQuery& query
 
 Result<std::int64_t> count_all(Connection& db, const UserQuery& query, const Filter& filter) {
   std::int64_t total = 0;
-  if (filter.search.empty() && filter.summary.empty()) {
+  if (filter.search.empty() && filter.summary.empty() && filter.whom <= kOnlyOauthUsers) {
     // Nothing to filter by: the groups know their counts.
     auto statement = db.prepare(
         "SELECT coalesce(sum(CASE WHEN ?1 THEN oauth_users ELSE users END), 0) FROM user_groups WHERE ?2 = x'' OR id = ?2");
-    statement.bind(filter.only_oauth_users, query.group ? query.group->bytes() : ByteView());
+    statement.bind(filter.whom == kOnlyOauthUsers, query.group ? query.group->bytes() : ByteView());
     if (statement.row()) statement.read(total);
     if (statement.failed()) return statement.failure();
     return std::min(total, kCountedAtMost);
@@ -104,7 +110,7 @@ Result<std::int64_t> count_all(Connection& db, const UserQuery& query, const Fil
                                             "WHERE " LATCHKEY_LISTING_FILTER " AND l.group_id = ?5 LIMIT ?4)")
                                : db.prepare("SELECT count(*) FROM (SELECT 1 FROM user_listing AS l "
                                             "WHERE " LATCHKEY_LISTING_FILTER " LIMIT ?4)");
-  statement.bind(filter.search, filter.summary, filter.only_oauth_users, kCountedAtMost);
+  statement.bind(filter.search, filter.summary, filter.whom, kCountedAtMost);
   if (query.group) statement.bind(*query.group);
   if (statement.row()) statement.read(total);
   if (statement.failed()) return statement.failure();

@@ -49,7 +49,7 @@ Result<std::vector<Setting>> find_settings(Connection& db) {
 Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query) {
   constexpr std::string_view kCondition =
       "sequence < ?1 AND (?2 = '' OR folded_contains(?2, actor, action, subject, source, detail)) "
-      "AND (?3 = '' OR action = ?3)";
+      "AND (?3 = '' OR action = ?3 OR (substr(?3, -1) = '.' AND substr(action, 1, length(?3)) = ?3)) AND at >= ?6";
   // Two shapes, so that one person's trail is found by its index.
   const std::string whose = query.user ? " AND user_id = ?4" : " AND ?4 IS NOT NULL";
   const auto cursor = Cursor::parse(query.page.cursor, 1);
@@ -67,14 +67,14 @@ Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query) 
   const auto limit = page_limit(query.page);
   auto statement = db.prepare("SELECT " LATCHKEY_AUDIT_COLUMNS " FROM audit WHERE " + std::string(kCondition) + whose +
                               " ORDER BY sequence DESC LIMIT ?5");
-  auto rows = all_rows<AuditEntry>(statement.bind(before, search, query.action, user, limit + 1), audit_fields<AuditEntry>);
+  auto rows = all_rows<AuditEntry>(statement.bind(before, search, query.action, user, limit + 1, query.since), audit_fields<AuditEntry>);
   if (!rows) return std::unexpected(rows.error());
   listing.items = *std::move(rows);
   listing.total = cursor->total;
   if (cursor->first_page()) {
     auto count = db.prepare("SELECT count(*) FROM (SELECT 1 FROM audit WHERE " + std::string(kCondition) + whose +
                             " LIMIT ?5)");
-    if (count.bind(before, search, query.action, user, kCountedAtMost).row()) count.read(listing.total);
+    if (count.bind(before, search, query.action, user, kCountedAtMost, query.since).row()) count.read(listing.total);
     if (count.failed()) return count.failure();
   }
   if (listing.items.size() > limit) {
