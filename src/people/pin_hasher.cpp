@@ -1,0 +1,171 @@
+#include "people/pin_hasher.h"
+
+#include <pthread.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/pool.h"
+
+namespace latchkey::people {
+namespace {
+
+constexpr std::chrono::nanoseconds kFirstEstimate = std::chrono::milliseconds(120);
+
+}  // namespace
+
+struct PinHasher::State {
+  using Resume = std::function<void(std::optional<SlowCheck>)>;
+  enum class Cost { hash, ghost };
+  struct Job {
+    Cost cost;
+    std::function<void()> work;
+  };
+
+  State(Options options_in, const SteadyClock& steady_in) : options(options_in), steady(steady_in) {
+    const auto count = std::max<std::size_t>(1, options.threads);
+    for (std::size_t i = 0; i < count; ++i) {
+      threads.emplace_back([this] { serve(); });
+      pthread_setname_np(threads.back().native_handle(), "pin-hasher");
+    }
+  }
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      closing = true;
+    }
+    wake.notify_all();
+    for (auto& thread : threads) thread.join();
+  }
+
+  // Under the mutex.
+  [[nodiscard]] bool has_place(Lane lane) const {
+    if (known.size() + unknown.size() >= options.queue_max) return false;
+    return lane == Lane::known_source || unknown.size() < options.queue_max - options.queue_max / 4;
+  }
+  [[nodiscard]] bool unknown_may_start() const { return threads_total() < 2 || unknown_running + 1 < threads_total(); }
+  [[nodiscard]] std::size_t threads_total() const { return std::max<std::size_t>(1, options.threads); }
+
+  bool enqueue(Lane lane, Job job) {
+    {
+      const std::lock_guard lock(mutex);
+      if (!has_place(lane)) return false;
+      (lane == Lane::known_source ? known : unknown).push_back(std::move(job));
+    }
+    wake.notify_one();
+    return true;
+  }
+
+  void serve() {
+    for (;;) {
+      Job job;
+      bool from_unknown = false;
+      {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, [this] {
+          return !known.empty() || (!unknown.empty() && (unknown_may_start() || closing)) || (closing && unknown.empty());
+        });
+        if (known.empty() && unknown.empty()) return;
+        from_unknown = known.empty();
+        auto& queue = from_unknown ? unknown : known;
+        job = std::move(queue.front());
+        queue.pop_front();
+        if (from_unknown) ++unknown_running;
+        if (job.cost == Cost::hash) ++begun;
+      }
+      const auto start = steady.now();
+      job.work();
+      job.work = nullptr;
+      {
+        const std::lock_guard lock(mutex);
+        if (from_unknown) --unknown_running;
+        if (job.cost == Cost::hash) average += (steady.now() - start - average) / 8;
+      }
+      wake.notify_one();
+    }
+  }
+
+  const Options options;
+  const SteadyClock& steady;
+  mutable std::mutex mutex;
+  std::condition_variable wake;
+  std::deque<Job> known, unknown;
+  std::size_t unknown_running = 0;
+  std::unordered_map<std::string, std::vector<Resume>> flights;
+  std::chrono::nanoseconds average = kFirstEstimate;
+  std::uint64_t begun = 0;
+  bool closing = false;
+  std::vector<std::thread> threads;
+};
+
+PinHasher::PinHasher(Options options, const SteadyClock& steady) : state_(std::make_unique<State>(options, steady)) {}
+PinHasher::~PinHasher() = default;
+
+Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, std::function<SlowCheck()> work) {
+  State* state = state_.get();
+  flight.push_back(lane == Lane::known_source ? 'k' : 'u');
+  auto start = [state, lane, flight = std::move(flight), work = std::move(work)](auto resume) {
+    {
+      const std::lock_guard lock(state->mutex);
+      const auto [found, fresh] = state->flights.try_emplace(flight);
+      found->second.emplace_back(resume);
+      if (!fresh) return;
+    }
+    const auto land = [state, flight](std::optional<SlowCheck> outcome) {
+      std::vector<State::Resume> waiters;
+      {
+        const std::lock_guard lock(state->mutex);
+        const auto found = state->flights.find(flight);
+        waiters = std::move(found->second);
+        state->flights.erase(found);
+      }
+      for (const auto& waiter : waiters) waiter(outcome);
+    };
+    if (!state->enqueue(lane, {.cost = State::Cost::hash, .work = [work, land] { land(work()); }})) land(std::nullopt);
+  };
+  co_return co_await base::suspend_until<std::optional<SlowCheck>>(std::move(start));
+}
+
+Task<std::optional<SteadyTime>> PinHasher::pretend(Lane lane) {
+  State* state = state_.get();
+  auto start = [state, lane](auto resume) {
+    const auto ghost = [state, resume] {
+      std::chrono::nanoseconds average;
+      {
+        const std::lock_guard lock(state->mutex);
+        average = state->average;
+      }
+      resume(std::optional(state->steady.now() + average));
+    };
+    if (!state->enqueue(lane, {.cost = State::Cost::ghost, .work = ghost})) resume(std::optional<SteadyTime>());
+  };
+  co_return co_await base::suspend_until<std::optional<SteadyTime>>(std::move(start));
+}
+
+Task<bool> PinHasher::run(std::function<void()> work) {
+  State* state = state_.get();
+  auto start = [state, work = std::move(work)](auto resume) {
+    const auto job = [work, resume] {
+      work();
+      resume(true);
+    };
+    if (!state->enqueue(Lane::known_source, {.cost = State::Cost::hash, .work = job})) resume(false);
+  };
+  co_return co_await base::suspend_until<bool>(std::move(start));
+}
+
+std::size_t PinHasher::waiting() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->known.size() + state_->unknown.size();
+}
+
+std::uint64_t PinHasher::hashes_begun() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->begun;
+}
+
+}  // namespace latchkey::people
