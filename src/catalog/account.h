@@ -19,7 +19,8 @@ struct Account {
 // `d.results[0].UserID`, `[0].tenantId`, `data.user.email`; texts and integers, at most 256 octets, printable.
 [[nodiscard]] std::optional<std::string> value_at(const Json& json, std::string_view path);
 
-// nullopt: the answer names nobody.
-[[nodiscard]] std::optional<Account> read_account(const AccountLookup& lookup, const Json& answer);
+// nullopt: the answer names nobody. Where it has no name for people, the id_token's claims may (nullptr: none).
+[[nodiscard]] std::optional<Account> read_account(const AccountLookup& lookup, const Json& answer,
+                                                  const JsonObject* id_claims = nullptr);
 
 }  // namespace latchkey::catalog

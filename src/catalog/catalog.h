@@ -23,6 +23,7 @@ struct Filling {
   ParameterValues app;
   ParameterValues grant;
   ParameterValues learned;
+  std::string client_id;  // for the few APIs that want it as a header; empty: such headers are left out
 };
 
 // Everything the engine needs of one type, filled in. A value; keeps its provider and type alive.
@@ -58,7 +59,7 @@ class Catalog {
   // This catalogue plus the practice service at that origin (http://127.0.0.1:8481).
   [[nodiscard]] Result<std::shared_ptr<const Catalog>> with_sandbox(std::string_view origin) const;
 
-  // This catalogue plus one file's text; `name` is for errors. The way every file goes in.
+  // This catalogue plus one file's text (at most 256 KiB); `name` is for errors. The way every file goes in.
   [[nodiscard]] Result<std::shared_ptr<const Catalog>> with_file(std::string_view name, std::string_view text) const;
 
   // nullptr: unknown.
