@@ -24,6 +24,17 @@ function close(house: House) {
   house.server.closeAllConnections();
   house.server.close();
 }
+/** A house and a page of their own, put away whatever happens. */
+async function visit(options: { people: number; fresh?: boolean }, look: Look, body: (page: Page, house: House, complaints: string[]) => Promise<void>): Promise<void> {
+  const house = await start({ port: 0, ...options });
+  const { context, page, complaints } = await open_page(browser, look, house.url);
+  try {
+    await body(page, house, complaints);
+  } finally {
+    await context.close();
+    close(house);
+  }
+}
 
 for (const look of [{ scheme: "light", width: 1280 }, { scheme: "dark", width: 360 }] satisfies Look[]) {
   describe(`every view, ${look.scheme}, ${look.width} px`, () => {
@@ -54,34 +65,32 @@ for (const look of [{ scheme: "light", width: 1280 }, { scheme: "dark", width: 3
 describe("before signing in", () => {
   for (const scheme of ["light", "dark"] as const) {
     it(`set-up and sign-in, ${scheme}`, async () => {
-      const house = await start({ port: 0, people: 0, fresh: true });
-      const { context, page, complaints } = await open_page(browser, { scheme, width: 360 }, house.url);
-      await page.goto("/setup#code=mock-code");
-      await page.getByRole("heading", { name: "Welcome to Latchkey" }).waitFor();
-      assert.equal(new URL(page.url()).hash, "", "the code stays in the address bar");
-      await page.getByRole("button", { name: "Create administrator" }).click();
-      await page.getByText("Use at least 10 characters.").waitFor();
-      assert.deepEqual(await violations(page), []);
-      await page.getByLabel("Username").fill("mara");
-      await page.getByLabel("Password", { exact: true }).fill("practice-only");
-      await page.getByLabel("Repeat password", { exact: true }).fill("practice-only");
-      await page.getByRole("button", { name: "Create administrator" }).click();
-      await page.getByRole("heading", { name: "No OAuth users yet" }).waitFor();
-      assert.deepEqual(await violations(page), []);
-      await page.getByRole("button", { name: "Menu" }).click();
-      await page.getByRole("link", { name: "Registry" }).waitFor();
-      assert.deepEqual(await violations(page), []);
-      await page.getByRole("button", { name: /account and appearance/ }).click();
-      await page.getByRole("menuitem", { name: "Sign out" }).click();
-      await page.getByRole("heading", { name: "Sign in" }).waitFor();
-      await page.getByLabel("Username").fill("mara");
-      await page.getByLabel("Password", { exact: true }).fill("wrong");
-      await page.getByRole("button", { name: "Sign in" }).click();
-      await page.getByText("Username or password is wrong").waitFor();
-      assert.deepEqual(await violations(page), []);
-      assert.deepEqual(complaints, []);
-      await context.close();
-      close(house);
+      await visit({ people: 0, fresh: true }, { scheme, width: 360 }, async (page, _house, complaints) => {
+        await page.goto("/setup#code=mock-code");
+        await page.getByRole("heading", { name: "Welcome to Latchkey" }).waitFor();
+        assert.equal(new URL(page.url()).hash, "", "the code stays in the address bar");
+        await page.getByRole("button", { name: "Create administrator" }).click();
+        await page.getByText("Use at least 10 characters.").waitFor();
+        assert.deepEqual(await violations(page), []);
+        await page.getByLabel("Username").fill("mara");
+        await page.getByLabel("Password", { exact: true }).fill("practice-only");
+        await page.getByLabel("Repeat password", { exact: true }).fill("practice-only");
+        await page.getByRole("button", { name: "Create administrator" }).click();
+        await page.getByRole("heading", { name: "No OAuth users yet" }).waitFor();
+        assert.deepEqual(await violations(page), []);
+        await page.getByRole("button", { name: "Menu" }).click();
+        await page.getByRole("link", { name: "Registry" }).waitFor();
+        assert.deepEqual(await violations(page), []);
+        await page.getByRole("button", { name: /account and appearance/ }).click();
+        await page.getByRole("menuitem", { name: "Sign out" }).click();
+        await page.getByRole("heading", { name: "Sign in" }).waitFor();
+        await page.getByLabel("Username").fill("mara");
+        await page.getByLabel("Password", { exact: true }).fill("wrong");
+        await page.getByRole("button", { name: "Sign in" }).click();
+        await page.getByText("Username or password is wrong").waitFor();
+        assert.deepEqual(await violations(page), []);
+        assert.deepEqual(complaints, []);
+      });
     });
   }
 });
@@ -252,72 +261,64 @@ describe("the Add dialog", () => {
 
 describe("lists", () => {
   it("shows 20,000 users, pages, filters and acts on several at once", async () => {
-    const house = await start({ port: 0, people: 20_000 });
-    const { context, page, complaints } = await open_page(browser, { scheme: "light", width: 1280 }, house.url);
-    await sign_in(page);
-    await page.getByText(/^20,001 users/).waitFor();
-    assert.ok((await page.locator("tbody").count()) <= 4 * 50, "more rows than pages in the document");
-    await page.getByRole("button", { name: "Next page" }).first().click();
-    await page.getByText(/^51 to 100 of/).first().waitFor();
-    await page.getByLabel("Search users").fill("mara");
-    await page.getByText(/^\d[\d,]* users? found/).waitFor();
-    await page.getByRole("button", { name: "Clear" }).click();
-    await page.getByRole("combobox", { name: /^State/ }).click();
-    await page.getByRole("option", { name: "Held" }).click();
-    await page.getByText(/users found/).waitFor();
-    await page.getByRole("checkbox", { name: /^Choose / }).nth(1).click();
-    await page.getByRole("checkbox", { name: /^Choose / }).nth(2).click();
-    await page.getByRole("button", { name: "Disable", exact: true }).click();
-    await page.getByText("2 users disabled.").waitFor();
-    assert.equal(house.world.users.filter((u) => !u.enabled).length, 2);
-    assert.deepEqual(complaints, []);
-    await context.close();
-    close(house);
+    await visit({ people: 20_000 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
+      await sign_in(page);
+      await page.getByText(/^20,001 users/).waitFor();
+      assert.ok((await page.locator("tbody").count()) <= 4 * 50, "more rows than pages in the document");
+      await page.getByRole("button", { name: "Next page" }).first().click();
+      await page.getByText(/^51 to 100 of/).first().waitFor();
+      await page.getByLabel("Search users").fill("mara");
+      await page.getByText(/^\d[\d,]* users? found/).waitFor();
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.getByRole("combobox", { name: /^State/ }).click();
+      await page.getByRole("option", { name: "Held" }).click();
+      await page.getByText(/users found/).waitFor();
+      await page.getByRole("checkbox", { name: /^Choose / }).nth(1).click();
+      await page.getByRole("checkbox", { name: /^Choose / }).nth(2).click();
+      await page.getByRole("button", { name: "Disable", exact: true }).click();
+      await page.getByText("2 users disabled.").waitFor();
+      assert.equal(house.world.users.filter((u) => !u.enabled).length, 2);
+      assert.deepEqual(complaints, []);
+    });
   });
 
   it("asks where users go before a group is deleted", async () => {
-    const house = await start({ port: 0, people: 30 });
-    const { context, page } = await open_page(browser, { scheme: "light", width: 768 }, house.url);
-    await sign_in(page);
-    await page.goto("/groups");
-    const before = house.world.users.length;
-    await page.getByRole("button", { name: "Delete Accounting" }).click();
-    const button = page.getByRole("button", { name: "Delete group" });
-    assert.ok(await button.isDisabled());
-    await page.getByRole("dialog").getByLabel("Group", { exact: true }).fill("Sales");
-    await page.getByRole("option", { name: /^Sales/ }).click();
-    await button.click();
-    await page.getByText("Accounting is gone.").waitFor();
-    assert.equal(house.world.users.length, before);
-    await context.close();
-    close(house);
+    await visit({ people: 30 }, { scheme: "light", width: 768 }, async (page, house) => {
+      await sign_in(page);
+      await page.goto("/groups");
+      const before = house.world.users.length;
+      await page.getByRole("button", { name: "Delete Accounting" }).click();
+      const button = page.getByRole("button", { name: "Delete group" });
+      assert.ok(await button.isDisabled());
+      await page.getByRole("dialog").getByLabel("Group", { exact: true }).fill("Sales");
+      await page.getByRole("option", { name: /^Sales/ }).click();
+      await button.click();
+      await page.getByText("Accounting is gone.").waitFor();
+      assert.equal(house.world.users.length, before);
+    });
   });
 
   it("shows a regular user their own grants and nothing else", async () => {
-    const house = await start({ port: 0, people: 30 });
-    const user = house.world.users.find((u) => u.grants.length > 0);
-    assert.ok(user);
-    user.has_password = true;
-    const { context, page } = await open_page(browser, { scheme: "light", width: 768 }, house.url);
-    await sign_in(page, user.username);
-    await page.goto("/users");
-    await page.waitForURL(/\/me$/);
-    await page.getByRole("heading", { name: user.grants[0]?.type_name ?? "" }).waitFor();
-    assert.equal(await page.getByRole("link", { name: "Registry" }).count(), 0);
-    assert.deepEqual(await violations(page), []);
-    await context.close();
-    close(house);
+    await visit({ people: 30 }, { scheme: "light", width: 768 }, async (page, house) => {
+      const user = house.world.users.find((u) => u.grants.length > 0);
+      assert.ok(user);
+      user.has_password = true;
+      await sign_in(page, user.username);
+      await page.goto("/users");
+      await page.waitForURL(/\/me$/);
+      await page.getByRole("heading", { name: user.grants[0]?.type_name ?? "" }).waitFor();
+      assert.equal(await page.getByRole("link", { name: "Registry" }).count(), 0);
+      assert.deepEqual(await violations(page), []);
+    });
   });
 
   it("keeps the chosen appearance over a reload", async () => {
-    const house = await start({ port: 0, people: 5 });
-    const { context, page } = await open_page(browser, { scheme: "light", width: 1280 }, house.url);
-    await sign_in(page);
-    await page.getByRole("button", { name: /account and appearance/ }).click();
-    await page.getByRole("menuitemradio", { name: "Dark" }).click();
-    await page.reload();
-    assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), "dark");
-    await context.close();
-    close(house);
+    await visit({ people: 5 }, { scheme: "light", width: 1280 }, async (page) => {
+      await sign_in(page);
+      await page.getByRole("button", { name: /account and appearance/ }).click();
+      await page.getByRole("menuitemradio", { name: "Dark" }).click();
+      await page.reload();
+      assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), "dark");
+    });
   });
 });
