@@ -16,6 +16,9 @@ export const slowness = process.env.LATCHKEY_SANITIZED ? 8 : 1;
 
 const administrator = { username: 'root-admin', password: 'Correct-Horse-Battery-9', name: 'The Administrator' };
 
+/** This environment without what would configure the server. */
+const bareEnvironment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LATCHKEY_')));
+
 function tomlValue(value) {
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(', ')}]`;
   return typeof value === 'string' ? JSON.stringify(value) : String(value);
@@ -30,7 +33,7 @@ export function toml(settings) {
 export function run(command, args, { input, env = {}, cwd, timeout = 60_000 } = {}) {
   return new Promise((resolve, reject) => {
     const started = performance.now();
-    const child = spawn(command, args, { cwd, env: { ...process.env, ...env } });
+    const child = spawn(command, args, { cwd, env: { ...bareEnvironment, ...env } });
     let stdout = '';
     let stderr = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
@@ -224,7 +227,7 @@ export class Latchkey {
       for (const each of [this.folder, configFile]) await chown(each, this.options.runAs, this.options.runAs);
       identity = { uid: this.options.runAs, gid: this.options.runAs };
     }
-    this.child = spawn(program, ['serve', '--config', configFile, '--data', this.data, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...identity });
+    this.child = spawn(program, ['serve', '--config', configFile, '--data', this.data, ...args], { env: { ...bareEnvironment, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...identity });
     this.ended = new Promise((resolve) => this.child.on('close', (status, signal) => resolve({ status, signal })));
     this.child.on('error', (error) => { this.stderr += `${error.message}\n`; });
     this.child.stdout.setEncoding('utf8').on('data', (chunk) => { this.stdout += chunk; });
