@@ -139,6 +139,7 @@ test('R7: while the token endpoint takes its time, callers get the still-valid t
 /** Leaves the user with an expired token and its one refresh waiting at a gate. */
 async function expiredWithRefreshAtGate(t) {
   const scene = await authorisedUser(t, { provider: { rotation: 'single-use', revokesFamily: true, accessLifetime: 4 } });
+  await assertServed(scene, 'the PIN is known from here on');
   const barrier = gate();
   scene.provider.next('refresh', { gate: barrier.passed, change: (reply) => ({ ...reply, expires_in: 3600 }) });
   await until('the keeper to ask', () => scene.provider.seen('refresh').length === 1, { timeout: 20_000 });
@@ -152,10 +153,8 @@ test('R8: the first caller hangs up in mid-refresh: the exchange completes and i
   const hangUp = new AbortController();
   const first = scene.server.token('printer-1', pin, undefined, { signal: hangUp.signal });
   const hung = assert.rejects(first, { name: 'AbortError' });
-  await until('the caller to be inside', async () => {
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    return true;
-  });
+  // Requests are read in order: once ten later ones have been answered, the first is waiting inside.
+  for (let probe = 0; probe < 10; probe++) await fetch(`${scene.server.url}/healthz`).then((response) => response.arrayBuffer());
   hangUp.abort();
   await hung;
   scene.barrier.open();
