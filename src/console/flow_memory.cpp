@@ -20,6 +20,16 @@ std::optional<FlowNote> FlowMemory::find(AuthorizationId id) const {
   return found->second;
 }
 
+std::vector<AuthorizationId> FlowMemory::begun_by(const Bytes& session_hash, std::string_view username) const {
+  std::vector<AuthorizationId> found;
+  if (session_hash.empty() || username.empty()) return found;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [id, note] : notes_) {
+    if (note.username == username && note.session_hash == session_hash) found.push_back(id);
+  }
+  return found;
+}
+
 void FlowMemory::started(std::string_view ticket, bool by_owner) {
   const std::lock_guard lock(mutex_);
   for (auto& [id, note] : notes_) {

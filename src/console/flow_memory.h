@@ -7,6 +7,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/entropy.h"
@@ -23,6 +25,11 @@ struct FlowNote {
   std::string redirect_uri;
   bool started = false;
   bool by_owner = false;     // the confirmation page was used: no console at the end
+  Bytes session_hash;        // of the console session that began it
+  std::string username;      // as typed; empty when an existing user or grant was named
+  bool replaces = false;     // an existing grant, of this account:
+  std::string account_id;
+  std::string account_name;
 };
 
 // What /oauth/done shows.
@@ -43,6 +50,8 @@ class FlowMemory {
 
   void begun(AuthorizationId id, FlowNote note);
   [[nodiscard]] std::optional<FlowNote> find(AuthorizationId id) const;
+  // Flows this session began for that username.
+  [[nodiscard]] std::vector<AuthorizationId> begun_by(const Bytes& session_hash, std::string_view username) const;
   void started(std::string_view ticket, bool by_owner);
 
   // A key without meaning, for the clean address the callback ends at.

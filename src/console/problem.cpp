@@ -41,6 +41,8 @@ struct Alias {
 constexpr Alias kAliases[] = {
     {"malformed_json", "invalid_request"},
     {"type_held", "grant_exists"},
+    {"nothing_to_undo", "undo_expired"},
+    {"nothing_to_confirm", "not_waiting"},
     {"plain_http", "insecure_transport"},
     {"wrong_pin", "invalid_pin"},
     {"pin_too_short", "pin_too_weak"},
@@ -79,9 +81,12 @@ std::string_view code_of_kind(const Error& error) {
 std::string_view contract_code(const Error& error) {
   // What is broken inside is never explained to the browser, whatever it is called.
   if (error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug) return "internal";
-  if (find_code(error.reason) != nullptr) return error.reason;
   const auto* alias = std::ranges::find(kAliases, error.reason, &Alias::reason);
-  return alias == std::end(kAliases) ? code_of_kind(error) : alias->code;
+  const std::string_view code = alias == std::end(kAliases) ? std::string_view(error.reason) : alias->code;
+  const auto* known = find_code(code);
+  // A fault of a form field stays one, whatever word the lower room has for it.
+  const bool fits = known != nullptr && (error.kind != ErrorKind::invalid || known->status == 400 || known->status == 422);
+  return fits ? known->code : code_of_kind(error);
 }
 
 }  // namespace
