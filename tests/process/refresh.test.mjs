@@ -358,15 +358,24 @@ test('R21: invalid_client for everybody: the app is paused, nobody marked dead, 
   assert.equal((await admin.call('POST', `/api/v1/grants/${grants[4].grant_id}/refresh`)).status, 200);
 });
 
-test('R23: scope reduced at refresh: detected and named', async (t) => {
-  const scene = await authorisedUser(t);
-  scene.provider.next('refresh', { change: (reply) => ({ ...reply, scope: 'openid' }) });
-  const before = await scene.admin.grant(scene.grant_id);
-  assert.equal((await refreshNow(scene)).status, 200);
-  const grant = await scene.admin.grant(scene.grant_id);
-  assert.ok(grant.scopes.length < before.scopes.length);
-  const { items } = await scene.admin.must('GET', `/api/v1/grants/${scene.grant_id}/timeline`);
-  assert.ok(grant.missing_scopes.length > 0 || items.some((each) => each.event === 'scopes_changed'), JSON.stringify(items));
+test('R23: scope reduced at refresh or at consent: detected and named', async (t) => {
+  const scene = await serverWithProvider(t);
+  const { admin, provider } = scene;
+  await admin.registerOidc({
+    clientId: provider.clientId, clientSecret: provider.clientSecret, params: { issuer: provider.issuer, scopes: 'openid offline_access files.read files.write' },
+  });
+  const whole = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
+  assert.deepEqual(whole.missing_scopes, []);
+  provider.next('refresh', { change: (reply) => ({ ...reply, scope: 'openid offline_access files.read' }) });
+  assert.equal((await refreshNow({ admin, grant_id: whole.grant_id })).status, 200);
+  assert.deepEqual((await admin.grant(whole.grant_id)).missing_scopes, ['files.write']);
+  const { items } = await admin.must('GET', `/api/v1/grants/${whole.grant_id}/timeline`);
+  assert.ok(items.some((each) => each.event === 'scopes_changed' && /files\.write/.test(each.detail)), JSON.stringify(items));
+
+  provider.account = { id: 'acc-2', name: 'bert@example.com' };
+  provider.next('code', { change: (reply) => ({ ...reply, scope: 'openid offline_access files.write' }) });
+  const less = await admin.addOAuthUser({ username: 'printer-2', pin, type: 'oidc' });
+  assert.deepEqual(less.missing_scopes, ['files.read']);
 });
 
 test('R27: revoked at the provider: noticed within one cycle, and not called network trouble', async (t) => {

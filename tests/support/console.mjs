@@ -26,7 +26,7 @@ export async function signInInBrowser(page, server, { username, password } = adm
 }
 
 /** Fills the dialog "Add OAuth user" as far as Authorize; gives the dialog. */
-export async function fillAddDialog(page, { group = 'Office', type = /^OpenID Connect|^oidc|generic/i, username, pin, allowToken = true }) {
+export async function fillAddDialog(page, { group = 'Office', type = /OpenID Connect/, username, pin, allowToken = true }) {
   if (!(await page.getByRole('dialog').isVisible())) await page.getByRole('button', { name: 'Add OAuth user', exact: true }).first().click();
   const dialog = page.getByRole('dialog');
   await dialog.getByRole('button', { name: 'Authorize', exact: true }).waitFor();
