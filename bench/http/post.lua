@@ -1,0 +1,5 @@
+wrk.method = "POST"
+wrk.body = "type=onedrive-business"
+wrk.headers["Host"] = "latchkey.example"
+wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+wrk.headers["Authorization"] = "Basic cHJpbnRlci0xOkEgZ29vZCBQSU4gMTIz"
