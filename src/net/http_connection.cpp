@@ -48,6 +48,7 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocke
       stream_(socket.tls ? make_tls_stream(socket.descriptor, socket.tls) : make_plain_stream(socket.descriptor)),
       peer_(socket.peer),
       local_port_(socket.local_port),
+      peer_uid_(socket.peer_uid),
       loopback_listener_(socket.loopback_listener),
       tls_(socket.tls != nullptr) {
   set_deadline(worker_->shared().limits.header_timeout);
@@ -235,6 +236,7 @@ void HttpConnection::on_request_complete() {
   request.arrived = std::chrono::steady_clock::now();
   request.peer = peer_;
   request.local_port = local_port_;
+  request.peer_uid = peer_uid_;
   request.tls = tls_;
   request.client = peer_;
   request.scheme = tls_ ? "https" : "http";

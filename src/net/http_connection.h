@@ -68,6 +68,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   boost::asio::cancellation_signal cancel_;
   IpAddress peer_;
   std::uint16_t local_port_;
+  std::optional<std::uint32_t> peer_uid_;
   bool loopback_listener_;
   bool tls_;
   Phase phase_ = Phase::handshake;

@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,7 +36,14 @@ struct OpenListener {
   std::uint16_t port = 0;
   bool loopback = false;
   TlsServerContext* tls = nullptr;
+  std::string unix_path{};
+  std::optional<std::uint32_t> unix_uid{};
 };
+
+void close_listener(const OpenListener& listener) {
+  ::close(listener.descriptor);
+  if (!listener.unix_path.empty()) ::unlink(listener.unix_path.c_str());
+}
 
 std::string where(const HttpListener& listener) {
   const bool v6 = listener.address.contains(':');
@@ -87,7 +96,40 @@ std::uint16_t port_of(const sockaddr_storage& storage) {
   return ntohs(reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
 }
 
+Result<OpenListener> open_unix_listener(const HttpListener& listener) {
+  const auto refuse = [&listener](const std::string& remedy) {
+    return fail(ErrorKind::misconfigured, "listen_failed", "Cannot listen on " + listener.unix_path + ". " + remedy);
+  };
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (listener.unix_path.size() >= sizeof address.sun_path) {
+    return refuse("The path is longer than the 107 octets a socket may have: choose a shorter data directory.");
+  }
+  std::memcpy(address.sun_path, listener.unix_path.data(), listener.unix_path.size());
+  const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return refuse(std::strerror(errno));
+  ::unlink(listener.unix_path.c_str());
+  // Nobody can connect before listen(), when the mode is right.
+  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::chmod(listener.unix_path.c_str(), 0600) != 0 || ::listen(descriptor, kBacklog) != 0) {
+    const int code = errno;
+    ::close(descriptor);
+    return refuse(std::strerror(code));
+  }
+  return OpenListener{descriptor, 0, true, nullptr, listener.unix_path, listener.unix_uid};
+}
+
+// Who is at the other end of a UNIX socket, if that one may connect.
+std::optional<std::uint32_t> permitted_uid(int descriptor, std::optional<std::uint32_t> permitted) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  if (peer.uid != 0 && permitted != peer.uid) return std::nullopt;
+  return peer.uid;
+}
+
 Result<OpenListener> open_listener(const HttpListener& listener, bool v6_only) {
+  if (!listener.unix_path.empty()) return open_unix_listener(listener);
   const auto address = IpAddress::parse(listener.address);
   if (!address) {
     return fail(ErrorKind::misconfigured, "listen_failed",
@@ -109,7 +151,7 @@ Result<OpenListener> open_listener(const HttpListener& listener, bool v6_only) {
   }
   bound.size = sizeof bound.storage;
   ::getsockname(descriptor, bound.get(), &bound.size);
-  return OpenListener{descriptor, port_of(bound.storage), address->is_loopback(), listener.tls};
+  return OpenListener{descriptor, port_of(bound.storage), address->is_loopback(), listener.tls, {}, {}};
 }
 
 }  // namespace
@@ -148,7 +190,7 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   }
   void close_listeners() {
     resume_accepting.cancel();
-    for (const auto& listener : listeners) ::close(listener.descriptor);
+    for (const auto& listener : listeners) close_listener(listener);
     listeners.clear();
     set->stop();
   }
@@ -164,14 +206,19 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
         if (code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM) pause_accepting(code);
         return;
       }
-      const auto peer = IpAddress::from_sockaddr(from.get());
+      std::optional<std::uint32_t> peer_uid;
+      auto peer = IpAddress::from_sockaddr(from.get());
+      if (!listener.unix_path.empty()) {
+        peer_uid = permitted_uid(descriptor, listener.unix_uid);
+        if (peer_uid) peer = IpAddress::v4(INADDR_LOOPBACK);
+      }
       if (!peer || !shared->admit(*peer)) {
         ::close(descriptor);
         report_refusal();
         continue;
       }
       hand_over({descriptor, *peer, listener.port, listener.loopback,
-                 listener.tls != nullptr ? listener.tls->native() : nullptr});
+                 listener.tls != nullptr ? listener.tls->native() : nullptr, peer_uid});
     }
   }
 
@@ -236,7 +283,7 @@ Result<void> HttpServer::start(std::vector<HttpListener> listeners) {
     });
     auto opened = open_listener(listener, v6_only);
     if (!opened) {
-      for (const auto& earlier : state.listeners) ::close(earlier.descriptor);
+      for (const auto& earlier : state.listeners) close_listener(earlier);
       state.listeners.clear();
       return std::unexpected(std::move(opened.error()));
     }

@@ -59,6 +59,11 @@ struct HttpListener {
   std::uint16_t port = 0;
   // nullptr: in clear. Must outlive the server.
   TlsServerContext* tls = nullptr;
+  // Not empty: a UNIX socket of mode 0600 at that path instead of an address; a file left there is replaced, and the
+  // socket is removed at the end. Requests then come from 127.0.0.1 (confidential), and Host may be "localhost".
+  std::string unix_path{};
+  // Who may connect to it besides root, by the kernel's word (SO_PEERCRED); others are closed at once (RULES G6).
+  std::optional<std::uint32_t> unix_uid{};
 };
 
 // A resource. The handler, clock and log outlive it; the event loop must have stopped, or stop() have returned, before

@@ -34,6 +34,8 @@ struct HttpRequest {
   IpAddress peer;
   IpAddress client;
   std::uint16_t local_port = 0;
+  // On a UNIX socket: the user id of the process at the other end.
+  std::optional<std::uint32_t> peer_uid{};
   // This connection is TLS. A request that came over TLS to a trusted proxy has tls == false and scheme "https".
   bool tls = false;
   // "https" or "http": what the client's own connection was, as far as it can be trusted.

@@ -44,6 +44,7 @@ struct AcceptedSocket {
   std::uint16_t local_port = 0;
   bool loopback_listener = false;
   std::shared_ptr<TlsServerContext::Native> tls;
+  std::optional<std::uint32_t> peer_uid{};
 };
 
 // The parser and request of the exchange under way; kept for the next one.
