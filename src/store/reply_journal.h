@@ -51,7 +51,13 @@ class ReplyJournal {
   [[nodiscard]] virtual bool failed() const = 0;
 };
 
-// The journal in files under `directory` (0700, made if absent).
+class Files;
+
+// The journal in files under `directory` (0700, made if absent). Formats and bounds: store/reply_record.h,
+// store/reply_segments.h. Errors: unavailable/`disk_full`, `disk_failed`. The caller lets every task that awaits the
+// journal end before destroying it.
 [[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Log& log);
+// The same on a file system passed in, which outlives the journal.
+[[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log);
 
 }  // namespace latchkey::store

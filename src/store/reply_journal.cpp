@@ -1,0 +1,254 @@
+#include "store/reply_journal.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "base/pool.h"
+#include "store/reply_segments.h"
+
+namespace latchkey::store {
+namespace {
+
+// Beyond what has been promised, so that a reservation usually costs nothing.
+constexpr std::size_t kRoomAhead = 64;
+
+template <class T>
+using Done = std::move_only_function<void(T)>;
+
+std::unexpected<Error> stopped() {
+  return fail(ErrorKind::unavailable, "journal_failed",
+              "The disk failed to keep a token reply, so nothing is refreshed any more. Check the disk, then restart the server.");
+}
+
+std::unexpected<Error> full(const Error& cause) {
+  return fail(ErrorKind::unavailable, "journal_full",
+              "There is no room on the disk for the provider's reply, so the refresh was not begun.",
+              {.detail = cause.detail.empty() ? cause.reason : cause.detail, .retry_after = std::chrono::seconds(30)});
+}
+
+// Invariant: promised replies never outnumber the room for replies of the greatest length (`room_`, published by the
+// journal's thread). Concurrency: `mutex_` guards everything above the line; what is below belongs to the thread.
+class FileReplyJournal final : public ReplyJournal {
+ public:
+  FileReplyJournal(std::unique_ptr<SystemFiles> owned_files, std::unique_ptr<ReplySegments> segments, Log& log)
+      : owned_files_(std::move(owned_files)), segments_(std::move(segments)), log_(log) {
+    room_ = segments_->room();
+    thread_ = std::thread([this] { serve(); });
+    pthread_setname_np(thread_.native_handle(), "reply-journal");
+  }
+
+  ~FileReplyJournal() override {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+  Task<Result<void>> reserve(IntentId intent) override {
+    // Twice at most: another may take the room made for this one.
+    for (int attempt = 0; attempt < 3; ++attempt) {
+      if (failed()) co_return stopped();
+      if (promise(intent)) co_return Result<void>();
+      auto start = [this](auto resume) { enqueue({.preparations = {std::move(resume)}}); };
+      auto made = co_await base::suspend_until<Result<void>>(std::move(start));
+      if (!made) co_return made;
+    }
+    co_return fail(ErrorKind::unavailable, "journal_full", "Too many refreshes begin at once: try again soon.",
+                   {.retry_after = std::chrono::seconds(1)});
+  }
+
+  Task<Result<void>> record(JournalEntry entry) override {
+    if (entry.reply_sealed.size() > kReplyBytesMax) {
+      co_return fail(ErrorKind::invalid, "reply_too_long", "The provider's reply is longer than its place in the journal.");
+    }
+    if (!promised(entry.intent)) {
+      co_return fail(ErrorKind::bug, "not_reserved", "No place was reserved for this reply. Please report this.");
+    }
+    auto start = [this, entry = std::move(entry)](auto resume) mutable {
+      std::vector<Recording> recordings;
+      recordings.push_back({std::move(entry), std::move(resume)});
+      enqueue({.recordings = std::move(recordings)});
+    };
+    co_return co_await base::suspend_until<Result<void>>(std::move(start));
+  }
+
+  void confirm(IntentId intent, WallTime now) override { enqueue({.confirmations = {{intent, now}}}); }
+
+  void release(IntentId intent) override {
+    const std::lock_guard lock(mutex_);
+    promised_.erase(intent);
+  }
+
+  Task<Result<std::vector<JournalEntry>>> unconfirmed() override {
+    using Entries = Result<std::vector<JournalEntry>>;
+    auto start = [this](auto resume) {
+      std::vector<Done<Entries>> listings;
+      listings.push_back(std::move(resume));
+      enqueue({.listings = std::move(listings)});
+    };
+    co_return co_await base::suspend_until<Entries>(std::move(start));
+  }
+
+  bool failed() const override { return failed_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Recording {
+    JournalEntry entry;
+    Done<Result<void>> done;
+  };
+  struct Confirmation {
+    IntentId intent;
+    WallTime now;
+  };
+  struct Work {
+    std::vector<Recording> recordings{};
+    std::vector<Confirmation> confirmations{};
+    std::vector<std::function<void(Result<void>)>> preparations{};
+    std::vector<Done<Result<std::vector<JournalEntry>>>> listings{};
+    bool prepare_ahead = false;
+    [[nodiscard]] bool empty() const {
+      return recordings.empty() && confirmations.empty() && preparations.empty() && listings.empty() && !prepare_ahead;
+    }
+  };
+
+  template <class Item>
+  static void move_to(std::vector<Item>& to, std::vector<Item>& from) {
+    for (auto& item : from) to.push_back(std::move(item));
+  }
+
+  void enqueue(Work work) {
+    {
+      const std::lock_guard lock(mutex_);
+      move_to(work_.recordings, work.recordings);
+      move_to(work_.confirmations, work.confirmations);
+      move_to(work_.preparations, work.preparations);
+      move_to(work_.listings, work.listings);
+    }
+    wake_.notify_one();
+  }
+
+  bool promise(IntentId intent) {
+    const std::lock_guard lock(mutex_);
+    if (promised_.contains(intent)) return true;
+    if (promised_.size() >= room_) return false;
+    promised_.insert(intent);
+    if (room_ - promised_.size() < kRoomAhead && !work_.prepare_ahead && !no_room_ahead_) {
+      work_.prepare_ahead = true;
+      wake_.notify_one();
+    }
+    return true;
+  }
+
+  bool promised(IntentId intent) {
+    const std::lock_guard lock(mutex_);
+    return promised_.contains(intent);
+  }
+
+  void serve() {
+    for (;;) {
+      Work work;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return closing_ || !work_.empty(); });
+        if (work_.empty()) return;
+        std::swap(work, work_);
+      }
+      record_all(std::move(work.recordings));
+      for (const auto& [intent, now] : work.confirmations) confirm_one(intent, now);
+      for (auto& listing : work.listings) listing(segments_->unconfirmed());
+      prepare_for(std::move(work.preparations), work.prepare_ahead);
+    }
+  }
+
+  void record_all(std::vector<Recording> recordings) {
+    if (recordings.empty()) return;
+    Result<void> result = failed() ? Result<void>(stopped()) : Result<void>();
+    for (const auto& recording : recordings) {
+      if (result) result = segments_->append(recording.entry);
+    }
+    if (result) result = segments_->sync();
+    if (!result && !failed()) stop_for_good(result.error(), recordings);
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& recording : recordings) promised_.erase(recording.entry.intent);
+      room_ = segments_->room();
+    }
+    for (auto& recording : recordings) recording.done(failed() ? Result<void>(stopped()) : Result<void>());
+  }
+
+  void stop_for_good(const Error& error, const std::vector<Recording>& recordings) {
+    failed_ = true;
+    std::size_t whole = 0;
+    for (const auto& recording : recordings) whole += segments_->on_medium(recording.entry.intent) ? 1 : 0;
+    log_.error("reply_journal_stopped",
+               {{"detail", error.detail}, {"replies", recordings.size()}, {"found_on_disk", whole}});
+  }
+
+  void confirm_one(IntentId intent, WallTime now) {
+    if (failed()) return;
+    const auto done = segments_->confirm(intent, now);
+    // It will be found unconfirmed after a restart, and merged once more.
+    if (!done) log_.warning("reply_journal_confirm_failed", {{"detail", done.error().detail}});
+  }
+
+  void prepare_for(std::vector<std::function<void(Result<void>)>> waiting, bool ahead) {
+    if (waiting.empty() && !ahead) return;
+    Result<void> made = failed() ? Result<void>(stopped()) : segments_->prepare();
+    if (!made && segments_->sync_failed() && !failed()) {
+      stop_for_good(made.error(), {});
+      made = stopped();
+    } else if (!made && !failed()) {
+      log_.warning("reply_journal_full", {{"detail", made.error().detail}});
+      made = full(made.error());
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      room_ = segments_->room();
+      no_room_ahead_ = !made;  // not tried again for every reservation, only when one needs it
+    }
+    for (auto& resume : waiting) resume(made);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Work work_;
+  std::set<IntentId> promised_;
+  std::size_t room_ = 0;
+  bool no_room_ahead_ = false;
+  bool closing_ = false;
+  std::atomic<bool> failed_ = false;
+  // ------------------------------------------------------------------
+  std::unique_ptr<SystemFiles> owned_files_;
+  std::unique_ptr<ReplySegments> segments_;
+  Log& log_;
+  std::thread thread_;
+};
+
+Result<std::unique_ptr<ReplyJournal>> open_on(std::string directory, std::unique_ptr<SystemFiles> owned, Files& files,
+                                              Log& log) {
+  auto segments = ReplySegments::open(std::move(directory), files, log);
+  if (!segments) return std::unexpected(segments.error());
+  return std::make_unique<FileReplyJournal>(std::move(owned), *std::move(segments), log);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Log& log) {
+  auto owned = std::make_unique<SystemFiles>();
+  auto& files = *owned;
+  return open_on(std::move(directory), std::move(owned), files, log);
+}
+
+Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log) {
+  return open_on(std::move(directory), nullptr, files, log);
+}
+
+}  // namespace latchkey::store
