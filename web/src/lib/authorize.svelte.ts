@@ -50,20 +50,20 @@ export class AuthorizeFlow {
     this.#outside = outside;
   }
 
-  /** Call synchronously from the click: browsers allow a popup only there. */
-  async begin(body: Omit<NewAuthorization, "presentation">): Promise<void> {
+  /** Call synchronously from the click: browsers allow a popup only there. With the Cloud Service the page itself goes. */
+  async begin(body: Omit<NewAuthorization, "presentation">, how: "popup" | "page" = "popup"): Promise<void> {
     this.stop();
     this.#looking = new AbortController();
     this.error = null;
     this.attempt = null;
     this.started = null;
     this.phase = "starting";
-    const popup = this.#outside.open_popup();
-    this.popup_blocked = popup === null || popup.closed;
+    const popup = how === "popup" ? this.#outside.open_popup() : null;
+    this.popup_blocked = how === "popup" && (popup === null || popup.closed);
     this.#popup = this.popup_blocked ? null : popup;
     this.#say_opening();
     try {
-      this.started = await this.#outside.start({ ...body, presentation: this.popup_blocked ? "page" : "popup" });
+      this.started = await this.#outside.start({ ...body, presentation: this.#popup ? "popup" : "page" });
     } catch (error) {
       this.#close_popup();
       this.phase = "idle";

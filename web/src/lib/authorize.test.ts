@@ -85,6 +85,16 @@ describe("AuthorizeFlow", () => {
     expect(fake.looks_made).toBe(0);
   });
 
+  it("opens no popup when the Cloud Service carries the flow", async () => {
+    const fake = outside([]);
+    const opened = vi.spyOn(fake, "open_popup");
+    const flow = new AuthorizeFlow(fake);
+    await flow.begin(body, "page");
+    expect(opened).not.toHaveBeenCalled();
+    expect(fake.left_to).toBe(started.start_url);
+    expect(flow.popup_blocked).toBe(false);
+  });
+
   it("closes the popup and keeps the form when the server refuses to begin", async () => {
     const fake = outside([]);
     fake.start = async () => Promise.reject(refusal(409, "username_taken"));

@@ -21,7 +21,10 @@ describe("relative", () => {
   it("never promises longer than it lasts", () => expect(relative(at(7199), now)).toBe("in 1 h"));
 });
 
-it("writes dates that read the same everywhere", () => expect(absolute("2026-11-23T19:05:00.000Z", "UTC")).toBe("23 Nov 2026, 19:05"));
+it("writes dates that read the same everywhere, with the year when it is another", () => {
+  expect(absolute("2026-11-23T19:05:00.000Z", now, "UTC")).toBe("23 Nov, 19:05");
+  expect(absolute("2027-02-01T07:05:00.000Z", now, "UTC")).toBe("1 Feb 2027, 07:05");
+});
 it("counts in words", () => {
   expect(counted(1, "user")).toBe("1 user");
   expect(counted(12345, "user")).toBe("12,345 users");

@@ -19,9 +19,11 @@ export function relative(iso: string, now: number): string {
   return seconds > 0 ? `in ${words}` : `${words} ago`;
 }
 
-/** "23 Nov 2026, 19:05" in the viewer's time zone. */
-export function absolute(iso: string, time_zone?: string): string {
-  return new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short", ...(time_zone ? { timeZone: time_zone } : {}) }).format(new Date(iso));
+/** "23 Nov, 19:05" in the viewer's time zone; with the year when it is another one. */
+export function absolute(iso: string, now = Date.now(), time_zone?: string): string {
+  const then = new Date(iso);
+  const year = then.getUTCFullYear() === new Date(now).getUTCFullYear() ? {} : ({ year: "numeric" } as const);
+  return new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", ...year, hour: "2-digit", minute: "2-digit", ...(time_zone ? { timeZone: time_zone } : {}) }).format(then);
 }
 
 /** "19:05:07" on the day itself, else with the date. */

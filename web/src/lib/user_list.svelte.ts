@@ -119,6 +119,12 @@ export class UserList {
       if (!running.signal.aborted) this.loading = false;
     }
   }
+  /** Looks again at what is shown, keeping pages and open groups. */
+  async refresh() {
+    if (this.loading) return;
+    if (this.sections.every((s) => !s.open || s.whole)) await this.load();
+    else await Promise.all(this.sections.filter((s) => s.open).map((s) => s.go(s.page)));
+  }
   replace(user: User) {
     for (const section of this.sections) section.replace(user);
   }
