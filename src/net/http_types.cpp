@@ -4,6 +4,12 @@
 
 namespace latchkey::net {
 
+bool HttpRequest::is_confidential() const {
+  if (scheme == "https") return true;
+  if (!client.is_loopback()) return false;
+  return !headers.contains("X-Forwarded-For") && !headers.contains("Forwarded");
+}
+
 std::optional<std::string> HttpRequest::query_parameter(std::string_view name) const {
   const auto fields = decode_form(query);
   if (!fields) return std::nullopt;

@@ -45,8 +45,9 @@ struct HttpRequest {
 
   // What throttling counts by (T3).
   [[nodiscard]] SourceAddress source() const { return SourceAddress(client); }
-  // The connection cannot be read on the way: TLS up to us or a trusted proxy, or loopback (T7).
-  [[nodiscard]] bool is_confidential() const { return scheme == "https" || client.is_loopback(); }
+  // The connection cannot be read on the way: TLS up to us or a trusted proxy, or loopback (T7). A loopback peer that
+  // says it forwards for somebody, and is no trusted proxy, vouches for nothing.
+  [[nodiscard]] bool is_confidential() const;
   // The first parameter of that name, decoded (application/x-www-form-urlencoded); nullopt if absent or malformed.
   [[nodiscard]] std::optional<std::string> query_parameter(std::string_view name) const;
   // The value of a cookie (RFC 6265 section 5.4); nullopt if absent or if several cookies bear the name.

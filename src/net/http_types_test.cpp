@@ -48,6 +48,19 @@ TEST(HttpRequest, ReadsQueryCookiesAndType) {
   EXPECT_EQ(request.content_type(), "application/json");
 }
 
+TEST(HttpRequest, IsConfidentialOverTlsOrLoopbackOnly) {
+  HttpRequest request;
+  request.client = IpAddress::parse("203.0.113.5").value();
+  EXPECT_FALSE(request.is_confidential());
+  request.scheme = "https";
+  EXPECT_TRUE(request.is_confidential());
+  request.scheme = "http";
+  request.client = IpAddress::parse("::1").value();
+  EXPECT_TRUE(request.is_confidential());
+  EXPECT_TRUE(request.headers.add("X-Forwarded-For", "127.0.0.1"));
+  EXPECT_FALSE(request.is_confidential()) << "a proxy on this host that nobody trusts";
+}
+
 TEST(HttpResponse, ProblemsFollowRfc9457) {
   const auto response = HttpResponse::problem(400, "type_required", "Say which type.", {{"types", {"box", "xero"}}});
   EXPECT_EQ(response.headers.find("content-type"), "application/problem+json");
