@@ -1,0 +1,69 @@
+#include "console/alert_board.h"
+
+#include <algorithm>
+
+namespace latchkey::console {
+
+namespace {
+
+struct Kind {
+  std::string_view cause;  // before the colon
+  Severity severity;
+  std::string_view title;
+  std::string_view link;   // what follows the colon is appended when it ends in a slash
+  bool dismissible;
+};
+constexpr Kind kKinds[] = {
+    {"app_misconfigured", Severity::critical, "A provider refuses an app registration", "/settings/apps/", false},
+    {"journal_failed", Severity::critical, "The disk refused to keep token replies", "", false},
+    {"journal_full", Severity::critical, "No room to keep token replies", "", false},
+    {"store_refuses", Severity::critical, "The store cannot be written", "", false},
+    {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
+    {"pin_budget", Severity::warning, "Somebody is guessing a PIN", "/activity", true},
+    {"source_limited", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},
+    {"pin_in_clear", Severity::warning, "A PIN was sent over a line anybody may read", "/users", true},
+};
+
+Alert alert_of(const Cause& cause) {
+  const auto colon = cause.cause.find(':');
+  const auto name = std::string_view(cause.cause).substr(0, colon);
+  const auto* kind = std::ranges::find(kKinds, name, &Kind::cause);
+  Alert alert{.id = cause.cause, .title = "Something needs attention", .detail = cause.words, .since = cause.since, .dismissible = true};
+  if (kind == std::end(kKinds)) return alert;
+  alert.severity = kind->severity;
+  alert.title = kind->title;
+  alert.link = kind->link;
+  if (alert.link.ends_with('/') && colon != std::string::npos) alert.link += cause.cause.substr(colon + 1);
+  alert.dismissible = kind->dismissible;
+  return alert;
+}
+
+}  // namespace
+
+std::vector<Alert> AlertBoard::current() {
+  const auto causes = causes_();
+  const std::lock_guard lock(mutex_);
+  // A cause that is over is forgotten, so that it shows again if it returns.
+  std::erase_if(dismissed_, [&](const std::string& id) { return std::ranges::find(causes, id, &Cause::cause) == causes.end(); });
+  std::vector<Alert> alerts;
+  for (const auto& cause : causes) {
+    if (!dismissed_.contains(cause.cause)) alerts.push_back(alert_of(cause));
+  }
+  std::ranges::stable_sort(alerts, [](const Alert& a, const Alert& b) { return a.severity > b.severity; });
+  return alerts;
+}
+
+Result<void> AlertBoard::dismiss(std::string_view id) {
+  for (const auto& cause : causes_()) {
+    if (cause.cause != id) continue;
+    if (!alert_of(cause).dismissible) {
+      return fail(ErrorKind::conflict, "not_dismissible", "The cause is still there; the banner goes when it is mended.");
+    }
+    const std::lock_guard lock(mutex_);
+    dismissed_.insert(cause.cause);
+    return {};
+  }
+  return fail(ErrorKind::not_found, "not_found", "There is no such alert (any more).");
+}
+
+}  // namespace latchkey::console

@@ -1,0 +1,51 @@
+// What needs a person, as the console's banner shows it.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace latchkey::console {
+
+enum class Severity { info, warning, critical };
+
+struct Alert {
+  std::string id;       // stable while the cause lasts
+  Severity severity = Severity::warning;
+  std::string title;
+  std::string detail;   // with the remedy
+  WallTime since{};
+  std::string link;     // console path that helps; empty: none
+  bool dismissible = false;
+};
+
+// A cause as the rooms below report it: `app_misconfigured:box` and words.
+struct Cause {
+  std::string cause;
+  std::string words;
+  WallTime since{};
+};
+
+// Thread-safe. What was put away comes back when its cause returns later.
+class AlertBoard {
+ public:
+  explicit AlertBoard(std::function<std::vector<Cause>()> causes) : causes_(std::move(causes)) {}
+
+  // Most severe first.
+  [[nodiscard]] std::vector<Alert> current();
+  // Errors: not_found, conflict/`not_dismissible`.
+  [[nodiscard]] Result<void> dismiss(std::string_view id);
+
+ private:
+  std::function<std::vector<Cause>()> causes_;
+  std::mutex mutex_;
+  std::set<std::string, std::less<>> dismissed_;
+};
+
+}  // namespace latchkey::console

@@ -1,0 +1,141 @@
+#include "console/api_health.h"
+
+#include <chrono>
+
+#include "console/fields.h"
+#include "console/views.h"
+
+namespace latchkey::console {
+
+namespace {
+
+// So many users at most are looked at for the forecast; types that end by themselves are few.
+constexpr int kForecastPagesMax = 10;
+constexpr auto kForecast = std::chrono::days(14);
+
+std::string_view name_of(Severity severity) {
+  switch (severity) {
+    case Severity::info: return "info";
+    case Severity::warning: return "warning";
+    case Severity::critical: return "critical";
+  }
+  return "warning";
+}
+
+JsonArray alerts_json(AlertBoard& board) {
+  JsonArray items;
+  for (const auto& alert : board.current()) {
+    items.push_back(JsonObject{{"id", alert.id}, {"severity", name_of(alert.severity)}, {"title", alert.title}, {"detail", alert.detail},
+                               {"since", base::to_rfc3339(alert.since)}, {"link", alert.link}, {"dismissible", alert.dismissible}});
+  }
+  return items;
+}
+
+bool lives(store::GrantState state) {
+  switch (state) {
+    case store::GrantState::active:
+    case store::GrantState::unreachable:
+    case store::GrantState::uncertain:
+    case store::GrantState::paused:
+    case store::GrantState::held: return true;
+    case store::GrantState::needs_authorization:
+    case store::GrantState::disabled:
+    case store::GrantState::revoked: return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<Route> HealthApi::routes() {
+  constexpr auto kPlain = Carries::nothing_secret;
+  return {
+      {"GET", "/api/v1/health-summary", Who::administrator, kPlain, 1024, [this](Call call) { return summary(std::move(call)); }},
+      {"GET", "/api/v1/alerts", Who::administrator, kPlain, 1024, [this](Call call) { return list_alerts(std::move(call)); }},
+      {"POST", "/api/v1/alerts/{id}/dismiss", Who::administrator, kPlain, 1024, [this](Call call) { return dismiss(std::move(call)); }},
+      {"POST", "/api/v1/master-key/backup-done", Who::administrator, kPlain, 1024, [this](Call call) { return backup_done(std::move(call)); }},
+  };
+}
+
+Task<Result<std::int64_t>> HealthApi::count_dying() {
+  std::int64_t dying = 0;
+  const auto horizon = wall_.now() + kForecast;
+  for (const auto& type : catalog_->types()) {
+    if (!type->absolute_lifetime) continue;
+    store::UserQuery query{.type = type->id, .page = {.limit = 200}};
+    for (int page = 0; page < kForecastPagesMax; ++page) {
+      const auto users = co_await store_.users(query);
+      if (!users) co_return std::unexpected(users.error());
+      for (const auto& row : users->items) {
+        for (const auto& grant : row.grants) {
+          if (grant.type == type->id && lives(grant.state) && grant.created_at + *type->absolute_lifetime < horizon) ++dying;
+        }
+      }
+      if (users->next_cursor.empty()) break;
+      query.page.cursor = users->next_cursor;
+    }
+  }
+  co_return dying;
+}
+
+Task<Answer> HealthApi::summary(Call) {
+  const auto groups = co_await store_.groups();
+  if (!groups) co_return refuse(groups.error());
+  const auto states = co_await store_.grant_states();
+  if (!states) co_return refuse(states.error());
+  const auto dying = co_await count_dying();
+  if (!dying) co_return refuse(dying.error());
+  const auto apps = co_await store_.apps();
+  if (!apps) co_return refuse(apps.error());
+
+  std::int64_t users = 0;
+  std::int64_t oauth_users = 0;
+  for (const auto& row : *groups) {
+    users += row.users;
+    oauth_users += row.oauth_users;
+  }
+  JsonObject by_state;
+  for (int state = 0; state <= static_cast<int>(store::GrantState::revoked); ++state) {
+    by_state[store::name_of(static_cast<store::GrantState>(state))] = 0;
+  }
+  std::int64_t grants = 0;
+  for (const auto& row : *states) {
+    by_state[store::name_of(row.state)] = row.count;
+    grants += row.count;
+  }
+  JsonArray paused;
+  for (const auto& app : *apps) {
+    if (app.paused) paused.push_back(JsonObject{{"id", app.id}, {"name", app.id}, {"why", app.pause_reason}});
+  }
+  JsonObject json;
+  json["users"] = users;
+  json["oauth_users"] = oauth_users;
+  json["groups"] = groups->size();
+  json["grants"] = grants;
+  json["by_state"] = std::move(by_state);
+  json["dying_soon"] = *dying;
+  json["apps_paused"] = std::move(paused);
+  json["alerts"] = alerts_json(alerts_);
+  co_return net::HttpResponse::json(200, json);
+}
+
+Task<Answer> HealthApi::list_alerts(Call) { co_return net::HttpResponse::json(200, whole_list_json(alerts_json(alerts_))); }
+
+Task<Answer> HealthApi::dismiss(Call call) {
+  const auto done = alerts_.dismiss(call.values[0]);
+  if (!done) co_return refuse(done.error());
+  co_return net::HttpResponse::no_content();
+}
+
+Task<Answer> HealthApi::backup_done(Call call) {
+  const auto now = wall_.now();
+  store::Batch batch;
+  batch.push_back(store::PutMeta{std::string(kBackupDoneMeta), base::to_bytes(base::to_rfc3339(now))});
+  batch.push_back(store::AppendAudit{{.at = now, .actor = call.principal.username, .action = "master_key.backup_confirmed",
+                                      .subject = "master key", .source = call.source(), .detail = "A copy lies in a safe place."}});
+  const auto done = co_await store_.commit(std::move(batch));
+  if (!done) co_return refuse(done.error());
+  co_return net::HttpResponse::no_content();
+}
+
+}  // namespace latchkey::console
