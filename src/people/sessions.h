@@ -1,0 +1,92 @@
+// Console sessions: a random 256-bit token in a cookie, stored as a keyed hash (RULES T8), dead with the user's epoch.
+//
+// Invariants: only a password signs in, never a PIN (A6); a session of an older auth_epoch, of a disabled or deleted user,
+// past its lifetime or idle too long is refused; wrong passwords are throttled like wrong PINs (docs/design/people.md).
+// Concurrency: thread-safe.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "people/guard.h"
+#include "people/pin_gate.h"
+
+namespace latchkey::people {
+
+struct SignIn {
+  std::string username;
+  Secret password;
+  std::string source;
+  Transport transport = Transport::clear;
+  SteadyTime arrived{};
+};
+
+// Who is signed in.
+struct SessionUser {
+  UserId id;
+  std::string username;
+  std::string name;
+  store::Role role = store::Role::regular;
+  WallTime created_at;
+  WallTime expires_at;  // moves with use, up to the absolute lifetime
+};
+
+// Proof that an administrator has just shown the password again (RULES K7). Only Sessions makes one, and the control
+// socket, which serves root and the service's own user alone (G6).
+class Confirmation {
+ public:
+  [[nodiscard]] static Confirmation by_control_socket() { return {}; }
+
+ private:
+  friend class Sessions;
+  Confirmation() = default;
+};
+
+class Sessions {
+ public:
+  struct Parts {
+    Guard::Parts guard;
+    const UserSeal& seal;
+    Entropy& entropy;
+    vault::PinCost cost{};  // the floor of password verifiers
+  };
+  explicit Sessions(Parts parts);
+  Sessions(const Sessions&) = delete;
+  Sessions& operator=(const Sessions&) = delete;
+
+  struct Opened {
+    std::string token;  // base64url, for the cookie
+    SessionUser user;
+  };
+  // Errors: refused/`invalid_credentials`, unavailable/`too_many_attempts`, refused/`insecure_transport` (with the way to
+  // TLS), those of the store.
+  [[nodiscard]] Task<Result<Opened>> sign_in(SignIn attempt);
+  // Without a password, for the end of set-up.
+  [[nodiscard]] Task<Result<Opened>> open_for(store::User user, std::string source);
+
+  // Errors: refused/`not_signed_in`, those of the store.
+  [[nodiscard]] Task<Result<SessionUser>> check(std::string token);
+  [[nodiscard]] Task<Result<void>> sign_out(std::string token);
+
+  // The signed-in person's own password once more. Errors: refused/`wrong_password`, unavailable/`too_many_attempts`.
+  [[nodiscard]] Task<Result<Confirmation>> confirm(UserId user, Secret password, std::string source, SteadyTime arrived);
+
+  // A token for who has not signed in, so that sign-in and set-up have a CSRF token; nothing is stored.
+  [[nodiscard]] std::string anonymous_token() const;
+  // Derived from the cookie's token; a foreign page knows neither.
+  [[nodiscard]] std::string csrf_token(std::string_view token) const;
+  [[nodiscard]] bool csrf_matches(std::string_view token, std::string_view shown) const;
+
+ private:
+  [[nodiscard]] Task<Result<UserCardPtr>> check_password(std::string name_key, Secret password, std::string source,
+                                                         SteadyTime arrived);
+  [[nodiscard]] Bytes hash_of(std::string_view token) const;
+  [[nodiscard]] WallTime expiry(WallTime created_at, WallTime now) const;
+
+  Guard guard_;
+  const UserSeal& seal_;
+  Entropy& entropy_;
+  vault::PinCost cost_;
+};
+
+}  // namespace latchkey::people
