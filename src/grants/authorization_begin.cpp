@@ -81,7 +81,9 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for_new_user(AuthorizationWis
   record.user.username_key = name->key;
   record.user.name = wish.name;
   record.user.email = wish.email;
-  record.user = co_await parts_.enrolment.with_new_keys(std::move(record.user), std::move(*pin));
+  auto keyed = co_await parts_.enrolment.with_new_keys(std::move(record.user), std::move(*pin));
+  if (!keyed) co_return std::unexpected(keyed.error());
+  record.user = std::move(*keyed);
   co_return record;
 }
 
@@ -104,7 +106,9 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for_linked_user(Authorization
     auto pin = parts_.enrolment.new_pin(*wish.pin, record.user.username);
     if (!pin) co_return std::unexpected(pin.error());
     record.new_keys = true;
-    record.user = co_await parts_.enrolment.with_new_keys(std::move(record.user), std::move(*pin));
+    auto keyed = co_await parts_.enrolment.with_new_keys(std::move(record.user), std::move(*pin));
+    if (!keyed) co_return std::unexpected(keyed.error());
+    record.user = std::move(*keyed);
   } else if (wish.pin && !wish.pin->empty()) {
     // The PIN stays; one that is given must be right.
     const auto right = co_await parts_.enrolment.check_pin(record.user, wish.pin->clone(), requester.source);

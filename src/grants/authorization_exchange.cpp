@@ -427,6 +427,8 @@ Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester request
   const bool replaced = parsed && parsed->is_object() && parsed->get_object().contains("replaced") && parsed->at("replaced").as_bool();
   const bool new_user = parsed && parsed->is_object() && parsed->get_object().contains("new_user") && parsed->at("new_user").as_bool();
   if (replaced) co_return fail(ErrorKind::conflict, "nothing_to_undo", "A renewed consent replaces the old one and cannot be taken back; delete the grant instead.");
+  const auto user = co_await parts_.store.user(seen.user);
+  if (!user) co_return std::unexpected(user.error());
   store::Batch batch;
   if (new_user) {
     batch.push_back(store::DeleteUser{seen.user});
@@ -440,9 +442,7 @@ Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester request
                                       .subject = seen.username + " " + seen.type, .source = requester.source}});
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done) co_return done;
-  store::User gone;
-  gone.id = seen.user;
-  parts_.enrolment.changed(gone);
+  if (*user) parts_.enrolment.changed(**user);
   parts_.watcher.grant_changed(seen.user, seen.grant);
   changed(id);
   co_return done;

@@ -25,8 +25,9 @@ class Enrolment {
   [[nodiscard]] virtual Result<CleanName> group_name(std::string_view typed) const = 0;
   // Prepared by PRECIS OpaqueString and checked against minimum and blocklist. Errors: invalid, field `pin`.
   [[nodiscard]] virtual Result<Secret> new_pin(const Secret& typed, std::string_view username) const = 0;
-  // A new pair, the private half wrapped under the PIN (Argon2id, on the PIN pool): fills the user's key fields.
-  [[nodiscard]] virtual Task<store::User> with_new_keys(store::User user, Secret pin) = 0;
+  // A new pair, the private half wrapped under the PIN (Argon2id, on the PIN pool): fills the user's key fields. Errors:
+  // unavailable/`too_busy`.
+  [[nodiscard]] virtual Task<Result<store::User>> with_new_keys(store::User user, Secret pin) = 0;
   // Errors: refused/`wrong_pin`. Counted like any other wrong PIN.
   [[nodiscard]] virtual Task<Result<void>> check_pin(store::User user, Secret pin, std::string source) = 0;
   // MAC over the fields that decide; after every change of them.

@@ -72,7 +72,8 @@ void Keeper::nudge() { wake_.notify_all(); }
 
 TypeRules Keeper::rules_for(const catalog::ResolvedType& type) const {
   TypeRules rules;
-  rules.pace.polling_time = type.type->polling_time.value_or(parts_.tuning().polling_time);
+  // A type may ask for less often than the registry says, never for more.
+  rules.pace.polling_time = std::max(parts_.polling_time(type.type->id), type.type->polling_time.value_or(Seconds(0)));
   rules.pace.refused_until_before_expiry = type.early_refresh_refused;
   rules.pace.idle_lifetime = type.type->idle_lifetime;
   rules.replay = type.type->replay;

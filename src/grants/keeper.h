@@ -32,7 +32,6 @@ namespace latchkey::grants {
 
 // The registry's knobs, read at every use so that a change takes effect at once.
 struct KeeperTuning {
-  Seconds polling_time = std::chrono::minutes(20);
   ExchangeTimeouts timeouts;
   Seconds lease{90};
   std::size_t one_shot_parallel = 32;
@@ -64,6 +63,7 @@ class Keeper {
     Executor executor;
     NodeId node;
     std::function<KeeperTuning()> tuning;
+    std::function<Seconds(std::string_view type)> polling_time;
   };
   explicit Keeper(Parts parts);
   ~Keeper();

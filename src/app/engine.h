@@ -1,0 +1,98 @@
+// The engine's parts, assembled: from the vault and the store to the token desk. One of the blocks of the wiring.
+//
+// Concurrency: built before the loop runs; open() and close() on main().
+#pragma once
+
+#include <memory>
+
+#include "base/entropy.h"
+#include "catalog/catalog.h"
+#include "grants/app_registry.h"
+#include "grants/authorization_desk.h"
+#include "grants/enrolment_of_people.h"
+#include "grants/grant_care.h"
+#include "grants/hand_out.h"
+#include "grants/prudent_clock.h"
+#include "net/event_loop.h"
+#include "people/handout_counts.h"
+#include "people/pin_gate.h"
+#include "people/user_cards.h"
+#include "store/registry.h"
+#include "store/reply_journal.h"
+#include "store/store.h"
+#include "vault/hot_cache.h"
+#include "vault/vault.h"
+
+namespace latchkey::app {
+
+// What the engine stands on; all of it outlives the engine.
+struct EngineGround {
+  net::EventLoop& loop;
+  const WallClock& wall;
+  SteadyClock& steady;
+  Entropy& entropy;
+  Log& log;
+  const vault::Vault& vault;
+  vault::HotCache& hot;
+  store::Store& store;
+  store::ReplyJournal& journal;
+  const store::Registry& registry;
+  std::shared_ptr<const catalog::Catalog> catalog;
+  net::HttpTransport& transport;
+  const people::UserSeal& user_seal;
+  people::UserCards& user_cards;
+  people::PinHasher& hasher;
+  people::PinGate& gate;
+  people::HandoutCounts& handouts;
+  NodeId node;
+  grants::PublicAddress address;
+};
+
+// A resource.
+class Engine {
+ public:
+  explicit Engine(EngineGround ground);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  ~Engine();
+
+  // Merges the journal, then keeps grants fresh.
+  [[nodiscard]] Task<Result<void>> open();
+  // Every exchange in flight is committed when it returns.
+  [[nodiscard]] Task<void> close();
+
+  [[nodiscard]] grants::TokenDesk& token_desk() { return desk_; }
+  [[nodiscard]] grants::Authorizer& authorizer() { return authorizer_; }
+  [[nodiscard]] grants::Apps& apps() { return apps_; }
+  [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
+  [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
+  [[nodiscard]] grants::Counters& counters() { return counters_; }
+
+ private:
+  class Ledger final : public grants::HandoutLedger {
+   public:
+    explicit Ledger(people::HandoutCounts& counts) : counts_(counts) {}
+    void handed_out(UserId user, GrantId grant) override { counts_.count(user, grant); }
+
+   private:
+    people::HandoutCounts& counts_;
+  };
+
+  EngineGround ground_;
+  grants::PrudentClock clock_;
+  grants::Alerts alerts_;
+  grants::Counters counters_;
+  grants::Sealing sealing_;
+  grants::ProviderClients clients_;
+  grants::Exchange exchange_;
+  grants::Cards cards_;
+  grants::Keeper keeper_;
+  Ledger ledger_;
+  grants::TokenDeskOfVault desk_;
+  grants::EnrolmentOfPeople enrolment_;
+  grants::AuthorizationDesk authorizer_;
+  grants::AppRegistry apps_;
+  grants::GrantCare care_;
+};
+
+}  // namespace latchkey::app
