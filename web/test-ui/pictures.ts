@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { start } from "../mock/server.ts";
 import { fits, open_browser, open_page, sign_in, violations } from "./browser.ts";
-import { kViews } from "./views.ts";
+import { kFlowViews, kViews } from "./views.ts";
 
 const { values, positionals: wanted } = parseArgs({ allowPositionals: true, options: { schemes: { type: "string", default: "light,dark" }, widths: { type: "string", default: "360,768,1280" } } });
 const directory = new URL("../screenshots/", import.meta.url).pathname;
@@ -14,7 +14,7 @@ for (const scheme of values.schemes.split(",") as ("light" | "dark")[]) {
   for (const width of values.widths.split(",").map(Number)) {
     const { context, page, complaints } = await open_page(browser, { scheme, width }, url);
     await sign_in(page);
-    for (const view of kViews) {
+    for (const view of [...kViews, ...kFlowViews]) {
       if (wanted.length > 0 && !wanted.includes(view.name)) continue;
       try {
         await view.open(page, world);

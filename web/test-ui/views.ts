@@ -65,3 +65,26 @@ export const kViews: View[] = [
 function two_grants(world: World): string {
   return world.users.find((u) => u.grants.length === 2 && u.grants.some((g) => g.state === "active"))?.id ?? "";
 }
+
+let made = 0;
+async function begin(page: Page): Promise<Page> {
+  await page.goto("/users/new");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Group", { exact: true }).fill("Sales");
+  await page.getByRole("option", { name: /^Sales/ }).click();
+  await dialog.getByRole("combobox", { name: /^Type/ }).click();
+  await page.getByRole("option", { name: "OneDrive for Business", exact: true }).click();
+  await dialog.getByLabel("Username").fill(`scanner-hall-${++made}`);
+  await dialog.getByRole("button", { name: "Generate" }).click();
+  await dialog.getByLabel("Programs may fetch the token").click();
+  const [popup] = await Promise.all([page.waitForEvent("popup"), dialog.getByRole("button", { name: "Authorize", exact: true }).click()]);
+  return popup;
+}
+/** Stations of a consent; for pictures, since the tests walk through them anyway. */
+export const kFlowViews: View[] = [
+  { name: "flow-waiting", open: async (page) => { await begin(page); await page.getByText("Waiting for consent").waitFor(); } },
+  { name: "flow-authorized", open: async (page) => { await (await begin(page)).locator("#allow").click(); await page.getByText(/^Authorized as/).waitFor(); await page.getByRole("button", { name: "Check", exact: true }).click(); await page.getByText(/answered as/).waitFor(); } },
+  { name: "flow-refused", open: async (page) => { await (await begin(page)).locator("#refuse").click(); await page.getByText("Consent was refused").waitFor(); } },
+  { name: "sign-in", open: async (page) => { await page.context().clearCookies(); await page.goto("/"); await page.getByRole("heading", { name: "Sign in" }).waitFor(); } },
+  { name: "set-up", open: async (page, world) => { world.setup_done = false; await page.goto("/setup#code=mock-code"); await page.getByRole("heading", { name: "Welcome to Latchkey" }).waitFor(); world.setup_done = true; } },
+];
