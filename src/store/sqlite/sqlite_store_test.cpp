@@ -2,32 +2,36 @@
 
 #include <gtest/gtest.h>
 
-#include "store/store_testing.h"
+#include "store/exercise_testing.h"
 
 namespace latchkey::store {
 namespace {
 
-TEST(SqliteStore, KeepsWhatWasCommittedOverARestart) {
-  const TemporaryDirectory directory;
-  base::SystemWallClock clock;
-  base::MemoryLog log;
-  base::SystemEntropy entropy;
-  Group group;
-  group.id = GroupId::make(clock.now(), entropy);
-  group.name = "Office";
-  group.name_key = "office";
-  {
-    auto store = open_sqlite_store({.path = directory.path() + "/latchkey.db"}, clock, log);
-    ASSERT_TRUE(store) << store.error().text << store.error().detail;
-    const auto done = wait_for((*store)->commit({InsertGroup{group}}));
-    ASSERT_TRUE(done) << done.error().detail;
+class SqliteUnderTest final : public StoreUnderTest {
+ public:
+  explicit SqliteUnderTest(WallClock& clock) : clock_(clock) { open(); }
+  Store& store() override { return *store_; }
+  void reopen() override {
+    store_ = nullptr;
+    open();
   }
-  auto store = open_sqlite_store({.path = directory.path() + "/latchkey.db"}, clock, log);
-  ASSERT_TRUE(store) << store.error().text << store.error().detail;
-  const auto found = wait_for((*store)->group(group.id));
-  ASSERT_TRUE(found && *found);
-  EXPECT_EQ(**found, group);
-}
+
+ private:
+  void open() {
+    auto opened = open_sqlite_store({.path = directory_.path() + "/latchkey.db"}, clock_, log_);
+    LATCHKEY_CHECK(opened.has_value());
+    store_ = *std::move(opened);
+  }
+
+  WallClock& clock_;
+  TemporaryDirectory directory_;
+  base::MemoryLog log_;
+  std::unique_ptr<Store> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreExercise, ::testing::Values(StoreFactory([](WallClock& clock) {
+                           return std::make_unique<SqliteUnderTest>(clock);
+                         })));
 
 }  // namespace
 }  // namespace latchkey::store
