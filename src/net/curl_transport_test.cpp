@@ -125,6 +125,24 @@ TEST_F(CurlTransportTest, AOneShotPostDoesNotUseAKeptConnection) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+// The counter-proof: where a kept connection may serve, libcurl does send twice. Calls that must not say so.
+TEST_F(CurlTransportTest, OnAKeptConnectionThePostWouldBeRepeated) {
+  std::atomic<int> posts = 0;
+  RawServer server([&posts](RawSocket& socket, int connection) {
+    if (connection == 0) {
+      (void)socket.receive_until("\r\n\r\n");
+      socket.send(kGood);
+    }
+    if (socket.receive_until("canary").contains("POST ")) ++posts;
+    if (connection > 0) socket.send(kGood);
+  });
+  HttpCall first;
+  first.url = server.url();
+  ASSERT_TRUE(std::holds_alternative<Reply>(send(std::move(first))));
+  EXPECT_TRUE(std::holds_alternative<Reply>(send(post(server.url(), Reuse::may_reuse))));
+  EXPECT_EQ(posts, 2);
+}
+
 TEST_F(CurlTransportTest, KeptConnectionsServeWhoAllowsIt) {
   RawServer server([](RawSocket& socket, int) {
     while (socket.receive_until("canary").contains("canary")) socket.send(kGood);
@@ -280,6 +298,36 @@ TEST_F(CurlTlsTest, TrustsTheOperatorsAuthority) {
   const auto outcome = send(post("https://" + where + "/"), {where}, folder.file("cert.pem"));
   ASSERT_TRUE(std::holds_alternative<Reply>(outcome)) << std::get<NothingSent>(outcome).error.detail;
   EXPECT_THAT(base::as_text(std::get<Reply>(outcome).body), HasSubstr("canary"));
+}
+
+// What the TLS layer has taken counts as sent.
+TEST_F(CurlTlsTest, ALineClosedBehindTheBodyIsAmbiguousAndSentOnce) {
+  SSL_CTX* server_context = SSL_CTX_new(TLS_server_method());
+  SSL_CTX_use_certificate_file(server_context, folder.file("cert.pem").c_str(), SSL_FILETYPE_PEM);
+  SSL_CTX_use_PrivateKey_file(server_context, folder.file("key.pem").c_str(), SSL_FILETYPE_PEM);
+  std::atomic<int> posts = 0;
+  {
+    RawServer closing([&posts, server_context](RawSocket& socket, int) {
+      SSL* ssl = SSL_new(server_context);
+      SSL_set_fd(ssl, socket.descriptor());
+      std::string request;
+      if (SSL_accept(ssl) == 1) {
+        std::string piece(4096, '\0');
+        for (int count = 1; count > 0 && !request.contains("canary");) {
+          count = SSL_read(ssl, piece.data(), static_cast<int>(piece.size()));
+          if (count > 0) request.append(piece, 0, static_cast<std::size_t>(count));
+        }
+      }
+      if (request.contains("POST ")) ++posts;
+      SSL_free(ssl);
+    });
+    const std::string there = "localhost:" + std::to_string(closing.port());
+    const auto outcome = send(post("https://" + there + "/"), {there}, folder.file("cert.pem"));
+    EXPECT_TRUE(std::holds_alternative<Ambiguous>(outcome));
+    EXPECT_EQ(posts, 1);
+    EXPECT_EQ(closing.connections(), 1);
+  }
+  SSL_CTX_free(server_context);
 }
 
 TEST_F(CurlTlsTest, RefusesAnUnknownAuthority) {
