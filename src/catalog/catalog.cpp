@@ -22,6 +22,8 @@ std::unexpected<Error> bad_file(std::string_view name, std::string_view pointer,
 }
 
 Result<std::string> read_whole(const std::filesystem::path& path) {
+  std::error_code failed;
+  if (!std::filesystem::is_regular_file(path, failed)) return bad_file(path.filename().string(), "/", "is not a regular file", "Remove it.");
   std::ifstream stream(path, std::ios::binary);
   std::string text(kProviderFileBytesMax + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
@@ -89,8 +91,14 @@ class Filler {
     return {};
   }
 
-  Result<std::string> text(std::string_view pattern) const {
+  // An issuer keeps what is not known: it stands for any one segment.
+  Result<std::string> issuer(std::string_view pattern) const {
     if (!missing_in(pattern, filled_.variables).empty()) return std::string(pattern);
+    return oauth::expand_template(pattern, filled_.variables, plain_http_);
+  }
+
+  Result<std::string> text(std::string_view pattern) const {
+    if (!missing_in(pattern, filled_.variables).empty()) return std::string();
     return oauth::expand_text(pattern, filled_.variables, plain_http_);
   }
 
@@ -114,7 +122,7 @@ Result<void> fill_endpoints(const Filler& filler, ResolvedType& out) {
     if (!address) return std::unexpected(address.error());
     where = std::move(*address);
   }
-  auto issuer = filler.text(from.issuer);
+  auto issuer = filler.issuer(from.issuer);
   if (!issuer) return std::unexpected(issuer.error());
   out.endpoints.issuer = std::move(*issuer);
   return {};

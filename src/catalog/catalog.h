@@ -39,7 +39,7 @@ struct ResolvedType {
   AccountLookup account;                // filled in as far as the values are known
   std::vector<oauth::ErrorRule> errors; // the type's, then the provider's
   oauth::ReplyShape reply_shape;
-  std::string resource;
+  std::string resource;  // empty while a learned value is missing
   seconds access_lifetime_fallback{3600};
   std::optional<seconds> early_refresh_refused;  // set: a refresh is refused while more than this is left
 

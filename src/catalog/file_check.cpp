@@ -32,7 +32,8 @@ bool is_date(std::string_view text) {
 
 std::optional<std::regex> compiled(const std::string& pattern) {
   try {
-    return std::regex(pattern, std::regex::ECMAScript);
+    // libstdc++'s breadth-first matcher: no pattern of a file can make it backtrack for hours.
+    return std::regex(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial);
   } catch (const std::regex_error&) {
     return std::nullopt;
   }

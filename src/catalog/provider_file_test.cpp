@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/json.h"
 #include "catalog/account.h"
 #include "catalog/builtin.h"
@@ -157,6 +159,28 @@ TEST(ProviderFile, UnverifiedFactsAreSentences) {
     const auto file = read_provider_file(builtin.name, builtin.text);
     ASSERT_TRUE(file) << file.error().text;
     for (const auto& fact : file->provider.unverified) EXPECT_NE(fact.find(' '), std::string::npos) << builtin.name << ": " << fact;
+  }
+}
+
+// docs/providers.md is what operators copy from.
+TEST(Documentation, ExampleAndListsAreTrue) {
+  std::ifstream stream(LATCHKEY_SOURCE_DIR "/docs/providers.md", std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  const auto begin = text.find("```json\n");
+  ASSERT_NE(begin, std::string::npos);
+  const auto example = text.substr(begin + 8, text.find("```", begin + 8) - begin - 8);
+  const auto file = read_provider_file("example.json", example);
+  EXPECT_TRUE(file) << file.error().text;
+  for (int i = 0; i <= static_cast<int>(Quirk::scope_ticked_by_owner); ++i) {
+    const auto quirk = static_cast<Quirk>(i);
+    EXPECT_NE(text.find("| `" + std::string(name_of(quirk)) + "` | " + std::string(meaning_of(quirk)) + " |"), std::string::npos) << name_of(quirk);
+  }
+  for (const auto& builtin : builtin_files()) {
+    const auto provider = read_provider_file(builtin.name, builtin.text);
+    ASSERT_TRUE(provider);
+    for (const auto& type : provider->types) {
+      EXPECT_NE(text.find("| `" + type.id + "` | " + provider->provider.name + " |"), std::string::npos) << type.id;
+    }
   }
 }
 
