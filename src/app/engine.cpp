@@ -54,7 +54,8 @@ Engine::Engine(EngineGround ground)
                  ground_.steady),
       authorizer_(desk_parts(ground_, exchange_, clients_, keeper_, sealing_, enrolment_, cards_, clock_)),
       apps_(ground_.store, sealing_, clients_, keeper_, alerts_, clock_),
-      care_(ground_.store, sealing_, clients_, keeper_, ground_.transport, cards_, clock_, ground_.log, ground_.loop.main()) {
+      care_(ground_.store, sealing_, clients_, keeper_, ground_.transport, cards_, clock_, ground_.log, ground_.loop.main()),
+      pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_) {
   auto* desk = &authorizer_;
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
 }

@@ -12,6 +12,7 @@
 #include "grants/enrolment_of_people.h"
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
+#include "grants/pin_reset.h"
 #include "grants/prudent_clock.h"
 #include "net/event_loop.h"
 #include "people/handout_counts.h"
@@ -67,6 +68,7 @@ class Engine {
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
+  [[nodiscard]] people::PinResetListener& pin_reset_listener() { return pin_reset_; }
 
  private:
   class Ledger final : public grants::HandoutLedger {
@@ -93,6 +95,7 @@ class Engine {
   grants::AuthorizationDesk authorizer_;
   grants::AppRegistry apps_;
   grants::GrantCare care_;
+  grants::PinReset pin_reset_;
 };
 
 }  // namespace latchkey::app

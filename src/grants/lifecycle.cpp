@@ -154,7 +154,7 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
     return {.kind = Kind::wait, .at = *grant.due_at, .why = grant.why};
   }
   if (urge == Urge::demanded && grant.last_refreshed_at != WallTime{} && now < grant.last_refreshed_at + kTwiceWithin &&
-      grant.access_expires_at && now < *grant.access_expires_at) {
+      usable_generation(view, now) != nullptr) {
     return {.kind = Kind::wait, .at = grant.last_refreshed_at + kTwiceWithin};
   }
   if (urge == Urge::scheduled && grant.due_at && now < *grant.due_at) return {.kind = Kind::wait, .at = *grant.due_at};

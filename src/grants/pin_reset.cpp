@@ -1,0 +1,33 @@
+#include "grants/pin_reset.h"
+
+namespace latchkey::grants {
+
+Task<Result<store::Batch>> PinReset::pin_reset(store::User, store::User after) {
+  store::Batch batch;
+  const auto grants = co_await store_.grants_of_user(after.id);
+  if (!grants) co_return std::unexpected(grants.error());
+  for (const auto& held : *grants) {
+    const auto view = co_await store_.grant(held.id);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) continue;
+    auto grant = (*view)->grant;
+    if (const auto checked = sealing_.check(grant); !checked) co_return std::unexpected(checked.error());
+    const auto pair = vault_.make_key_pair();
+    grant.public_key.assign(pair.public_key.begin(), pair.public_key.end());
+    if (grant.due_at) grant.due_at = wall_.now();
+    sealing_.vouch(grant);
+    for (const auto& generation : (*view)->generations) {
+      if (generation.access_sealed.empty()) continue;
+      auto emptied = generation;
+      emptied.access_sealed.clear();
+      batch.push_back(store::PutGeneration{std::move(emptied)});
+    }
+    batch.push_back(store::PutWrap{sealing_.wrap_for_user(grant, after.public_key, pair.private_key, wall_.now())});
+    batch.push_back(store::UpdateGrant{std::move(grant)});
+  }
+  co_return batch;
+}
+
+void PinReset::pin_reset_done(store::User after) { watcher_.grant_changed(after.id, {}); }
+
+}  // namespace latchkey::grants
