@@ -73,7 +73,7 @@ export function finish(world: World, attempt: Attempt, how: "allow" | "refuse" |
   const { request } = attempt;
   if (how === "refuse") {
     attempt.state = "failed";
-    attempt.problem = { code: "consent_refused", title: "Consent was refused", detail: "Somebody pressed Refuse on the provider's page. Nothing was kept. If that was a mistake, authorize again.", provider_error: "access_denied" };
+    attempt.problem = { code: "access_denied", title: "Consent was refused", detail: "Somebody pressed Refuse on the provider's page. Nothing was kept. If that was a mistake, authorize again.", provider_error: "access_denied" };
   } else if (request.replace_grant_id) {
     const held = world.find_grant(request.replace_grant_id);
     if (held && how === "other") {

@@ -68,6 +68,8 @@ function two_grants(world: World): string {
 
 let made = 0;
 async function begin(page: Page): Promise<Page> {
+  // A window left open would be used again instead of opening one.
+  for (const other of page.context().pages()) if (other !== page) await other.close();
   await page.goto("/users/new");
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Group", { exact: true }).fill("Sales");

@@ -16,9 +16,13 @@ describe("problems_of", () => {
     expect(Object.keys(problems_of(empty_draft(), undefined)).sort()).toEqual(["group", "type", "username"]);
     expect(Object.keys(problems_of({ ...empty_draft(), group: "g1", username: "hall", type: type.id }, type))).toEqual(["params.environment_url"]);
   });
-  it.each(["http://contoso.example", "contoso.example", "https://"])("refuses the address %s", (address) => {
+  it.each(["http://contoso.example", "http://localhost.evil.example", "contoso.example", "https://"])("refuses the address %s", (address) => {
     const draft = { ...empty_draft(), group: "g1", username: "hall", type: type.id, params: { environment_url: address } };
     expect(problems_of(draft, type)["params.environment_url"]).toMatch(/https:\/\//);
+  });
+  it.each(["https://contoso.example", "http://localhost:9000/x", "http://127.0.0.1"])("takes the address %s", (address) => {
+    const draft = { ...empty_draft(), group: "g1", username: "hall", type: type.id, params: { environment_url: address } };
+    expect(problems_of(draft, type)).toEqual({});
   });
   it("asks a linked user for nothing but the type", () => {
     const draft = empty_draft();

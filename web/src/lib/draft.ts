@@ -48,7 +48,7 @@ export function problems_of(draft: Draft, type: Schemas["Type"] | undefined): Re
   for (const p of type?.params ?? []) {
     const value = (draft.params[p.name] ?? "").trim();
     if (p.required && value === "") problems[`params.${p.name}`] = `${p.label} is needed. ${p.hint}`;
-    else if (p.kind === "url" && value !== "" && !/^https:\/\/[^\s/]+/i.test(value)) problems[`params.${p.name}`] = "Write the whole address, beginning with https://";
+    else if (p.kind === "url" && value !== "" && !/^(?:https:\/\/[^\s/]+|http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?=[:/]|$))/i.test(value)) problems[`params.${p.name}`] = "Write the whole address, beginning with https://";
   }
   return problems;
 }
