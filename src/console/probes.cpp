@@ -28,10 +28,6 @@ std::string prometheus_text(const std::vector<Metric>& metrics) {
   return out;
 }
 
-bool Probes::answers(std::string_view path) {
-  return path == "/healthz" || path == "/readyz" || path == "/metrics" || path == "/api/openapi.json";
-}
-
 std::size_t Probes::body_limit(std::string_view, std::string_view) const { return 0; }
 
 Task<net::HttpResponse> Probes::readiness() {

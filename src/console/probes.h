@@ -48,7 +48,6 @@ class Probes final : public net::HttpHandler {
 
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
   [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
-  [[nodiscard]] static bool answers(std::string_view path);
 
  private:
   [[nodiscard]] Task<net::HttpResponse> readiness();

@@ -1,0 +1,62 @@
+#include "console/console.h"
+
+#include "console/embedded.h"
+#include "net/url.h"
+#include "people/names.h"
+
+namespace latchkey::console {
+
+namespace {
+
+constexpr std::int64_t kGeneratedPinCharacters = 10;
+
+PinRules pin_rules_of(const store::Registry& registry) {
+  return {.min_length = registry.get<std::int64_t>("auth.pin_min_length"),
+          .max_bytes = static_cast<std::int64_t>(people::kPinBytesMax),
+          .generate_length = kGeneratedPinCharacters};
+}
+
+}  // namespace
+
+std::string origin_of(std::string_view public_url) {
+  const auto url = net::Url::parse(public_url);
+  return url ? url->origin() : std::string(public_url);
+}
+
+Console::Console(ConsoleGround ground)
+    : session_gate_(ground.sessions, ground.vault),
+      memory_(ground.entropy),
+      alerts_(std::move(ground.causes)),
+      session_(ground.sessions, ground.setup, ground.store, ground.facts),
+      users_({.directory = ground.directory, .store = ground.store, .registry = ground.registry, .catalog = ground.catalog,
+              .desk = ground.desk, .engine = ground.engine}),
+      user_secrets_(ground.directory, ground.sessions, ground.engine),
+      groups_(ground.directory, ground.store, ground.desk, ground.engine),
+      types_(ground.catalog, ground.apps, ground.engine, [&registry = ground.registry] { return pin_rules_of(registry); }),
+      apps_(ground.catalog, ground.apps, ground.engine),
+      authorizations_(ground.authorizer, ground.apps, ground.store, ground.catalog, memory_, ground.facts.public_url, ground.engine),
+      grants_(ground.desk, ground.store, ground.catalog, ground.wall, ground.steady, ground.engine),
+      registry_(ground.registry),
+      activity_(ground.store),
+      health_(ground.store, ground.catalog, alerts_, ground.wall),
+      api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
+      control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
+      flow_(ground.authorizer, ground.engine, session_gate_, memory_, origin_of(ground.facts.public_url), ground.log),
+      probes_(ground.ready, std::move(ground.metrics)),
+      pages_(embedded_console(), ground.entropy) {}
+
+std::vector<ApiSection*> Console::sections() {
+  return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &grants_, &registry_, &activity_, &health_};
+}
+
+std::vector<Mount> Console::mounts() {
+  return {{"/api/", &api_},        {"/oauth/", &flow_},   {"/healthz", &probes_},
+          {"/readyz", &probes_},   {"/metrics", &probes_}, {"/api/openapi.json", &probes_},
+          {"/", &pages_}};
+}
+
+std::vector<Mount> Console::control_mounts() {
+  return {{"/api/", &control_api_}, {"/healthz", &probes_}, {"/readyz", &probes_}, {"/metrics", &probes_}, {"/api/openapi.json", &probes_}};
+}
+
+}  // namespace latchkey::console
