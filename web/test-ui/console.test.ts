@@ -43,7 +43,7 @@ for (const look of [{ scheme: "light", width: 1280 }, { scheme: "dark", width: 3
     let page: Page;
     let complaints: string[];
     before(async () => {
-      house = await start({ port: 0, people: 60 });
+      house = await start({ port: 0, people: 24 });
       ({ context, page, complaints } = await open_page(browser, look, house.url));
       await sign_in(page);
     });
