@@ -1,0 +1,423 @@
+#include "grants/keeper_testing.h"
+
+namespace latchkey::grants {
+namespace {
+
+using store::GrantState;
+using T = ScriptedTransport;
+
+TEST_F(KeeperHouse, RotatedTokenIsKeptAndThePreviousOneUntilItHasWorked) {
+  const auto grant = put_grant("acme-family");
+  ASSERT_TRUE(refresh(grant.id));
+  auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.generation, 2);
+  EXPECT_EQ(refresh_token(seen), "rt2");
+  EXPECT_EQ(access_token(seen), "at2");
+  EXPECT_EQ(seen.generations.size(), 2u) << "rt1 stays until rt2 has worked";
+  ASSERT_TRUE(refresh(grant.id));
+  seen = view(grant.id);
+  ASSERT_EQ(seen.generations.size(), 2u);
+  EXPECT_EQ(seen.generations.front().number, 2);
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+  EXPECT_EQ(transport.posts_with("rt2"), 1);
+  EXPECT_EQ(seen.grant.state, GrantState::active);
+  ASSERT_TRUE(seen.grant.due_at);
+  EXPECT_GT(*seen.grant.due_at, wall.now());
+  EXPECT_TRUE(seen.grant.lease_owner.none());
+  EXPECT_TRUE(journal.recorded.empty()) << "confirmed once the store had it";
+}
+
+TEST_F(KeeperHouse, F4OneShotTypesGetAFreshConnectionAndHarmlessOnesDoNot) {
+  ASSERT_TRUE(refresh(put_grant("acme-family").id));
+  ASSERT_TRUE(refresh(put_grant("acme-harmless").id));
+  EXPECT_EQ(transport.reuse[0], net::Reuse::fresh_connection);
+  EXPECT_EQ(transport.reuse[1], net::Reuse::may_reuse);
+}
+
+TEST_F(KeeperHouse, R1LostReplyOfASingleUseTokenIsUncertainServedAndNotSpentAgain) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::lost());
+  const auto result = refresh(grant.id);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->state, GrantState::uncertain);
+  EXPECT_EQ(transport.bodies.size(), 1u) << "no second POST before the emergency window";
+  EXPECT_EQ(access_token(view(grant.id)), "at1") << "the token in use is served";
+  const auto served = run(keeper->fresh(grant.id, 0s));
+  EXPECT_TRUE(served);
+  // At the emergency window nothing is left to lose: once.
+  wall.set(*grant.access_expires_at - 200s);
+  steady.advance(3400s);
+  transport.then(T::lost());
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 2);
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.state, GrantState::uncertain) << "ambiguous is never dead";
+  ASSERT_TRUE(seen.grant.due_at);
+  EXPECT_GT(*seen.grant.due_at, *grant.access_expires_at);
+}
+
+TEST_F(KeeperHouse, R1LostReplyWithinTheGraceIsAskedAgainAtOnce) {
+  const auto grant = put_grant("acme-grace");
+  transport.then(T::lost());
+  const auto result = refresh(grant.id);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->state, GrantState::active);
+  EXPECT_EQ(transport.posts_with("rt1"), 2);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_F(KeeperHouse, F5ACutReplyThatHoldsTheWholeRefreshTokenIsNotLost) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::lost(R"({"refresh_token":"rt2","access_token":"at)"));
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_EQ(access_token(view(grant.id)), "at1") << "the old access token is served meanwhile";
+}
+
+TEST_F(KeeperHouse, R2AReplyLeftInTheJournalIsMergedAndNothingIsPostedAgain) {
+  const auto grant = put_grant("acme-family");
+  // What a kill -9 between reply and commit leaves: an open intent and a journaled reply.
+  auto seen = view(grant.id);
+  const auto claim = claim_for(seen, node, IntentId::make(wall.now(), entropy), 90s, wall.now());
+  commit(claim.batch);
+  const std::string packed = "200\napplication/json\n\nwhole\n{\"access_token\":\"at9\",\"refresh_token\":\"rt9\",\"expires_in\":3600}";
+  journal.left_over.push_back({.intent = claim.intent.id, .grant = grant.id, .generation = 1, .recorded_at = wall.now(),
+                               .reply_sealed = sealing.seal_reply(claim.intent.id, grant.id, 1, Secret(std::string_view(packed)))});
+  ASSERT_TRUE(run(keeper->start()));
+  seen = view(grant.id);
+  EXPECT_EQ(refresh_token(seen), "rt9");
+  EXPECT_EQ(access_token(seen), "at9");
+  EXPECT_TRUE(transport.bodies.empty());
+  EXPECT_EQ(counters.replies_recovered, 1);
+}
+
+TEST_F(KeeperHouse, R2AnIntentWithoutReplyIsAmbiguousAfterARestart) {
+  const auto grant = put_grant("acme-family");
+  const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now());
+  commit(claim.batch);
+  ASSERT_TRUE(run(keeper->start()));
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::uncertain);
+  EXPECT_TRUE(transport.bodies.empty()) << "a token that may be spent is not sent again";
+}
+
+TEST_F(KeeperHouse, R4AFullDiskRefusesBeforeTheTokenIsSpent) {
+  const auto grant = put_grant("acme-family");
+  journal.full = true;
+  EXPECT_FALSE(refresh(grant.id));
+  EXPECT_TRUE(transport.bodies.empty());
+  EXPECT_EQ(alerts.current().size(), 1u);
+  journal.full = false;
+  EXPECT_TRUE(refresh(grant.id));
+  EXPECT_TRUE(alerts.current().empty());
+}
+
+TEST_F(KeeperHouse, F5NothingIsRefreshedAfterAFailedJournalSync) {
+  auto grant = put_grant("acme-family");
+  wall.advance(3600s);
+  steady.advance(3600s);
+  journal.broken = true;
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return !alerts.current().empty(); });
+  EXPECT_EQ(alerts.current().front().cause, "journal_failed");
+  EXPECT_TRUE(transport.bodies.empty());
+}
+
+Task<int> ask_many(Keeper& keeper, GrantId grant, boost::asio::io_context& loop, int callers) {
+  auto served = std::make_shared<int>(0);
+  std::vector<std::shared_ptr<std::optional<bool>>> outcomes;
+  struct Caller {
+    static Task<bool> ask(Keeper& which, GrantId id) { co_return (co_await which.fresh(id, Seconds(0))).has_value(); }
+  };
+  for (int i = 0; i < callers; ++i) outcomes.push_back(base::start_on(loop, Caller::ask(keeper, grant)));
+  for (const auto& outcome : outcomes) {
+    while (!outcome->has_value()) co_await base::SystemSteadyClock().sleep_for(1ms);
+    *served += **outcome ? 1 : 0;
+  }
+  co_return *served;
+}
+
+TEST_F(KeeperHouse, R9TwoHundredCallersAndAnExpiredTokenMakeOnePost) {
+  const auto grant = put_grant("acme-family");
+  wall.advance(3700s);
+  steady.advance(3700s);
+  transport.hold = true;
+  const auto asking = base::start_on(loop, ask_many(*keeper, grant.id, loop, 200));
+  base::drive_until(loop, [&] { return transport.bodies.size() == 1 && counters.handouts_waited == 200; });
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return asking->has_value(); });
+  EXPECT_EQ(**asking, 200);
+  EXPECT_EQ(transport.bodies.size(), 1u);
+}
+
+TEST_F(KeeperHouse, R7AStillValidTokenIsServedWhileTheProviderThinks) {
+  const auto grant = put_grant("acme-family");
+  transport.hold = true;
+  const auto slow = base::start_on(loop, keeper->refresh_now(grant.id));
+  base::drive_until(loop, [&] { return transport.bodies.size() == 1; });
+  const auto before = std::chrono::steady_clock::now();
+  const auto served = run(keeper->fresh(grant.id, 0s));
+  EXPECT_TRUE(served);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 50ms);
+  EXPECT_EQ(transport.bodies.size(), 1u);
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return slow->has_value(); });
+}
+
+TEST_F(KeeperHouse, R10OmittedEmptyOrNullRefreshTokenKeepsTheOld) {
+  const auto grant = put_grant("acme-harmless");
+  for (const auto* member : {"", R"(,"refresh_token":"")", R"(,"refresh_token":null)"}) {
+    transport.then(T::json(200, std::string(R"({"access_token":"x","expires_in":3600)") + member + "}"));
+    ASSERT_TRUE(refresh(grant.id));
+    EXPECT_EQ(refresh_token(view(grant.id)), "rt1") << member;
+  }
+}
+
+TEST_F(KeeperHouse, R11AnEqualRefreshTokenLeavesOneCopy) {
+  const auto grant = put_grant("acme-harmless");
+  transport.then(T::json(200, R"({"access_token":"x","expires_in":3600,"refresh_token":"rt1"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.generations.size(), 1u);
+  EXPECT_EQ(seen.grant.generation, 2) << "one token set more, no second one besides";
+  EXPECT_EQ(refresh_token(seen), "rt1");
+}
+
+TEST_F(KeeperHouse, R12ARefreshTokenWithoutAccessTokenIsStoredAnyway) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(200, R"({"refresh_token":"rt2"})"));
+  const auto result = refresh(grant.id);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_EQ(result->state, GrantState::unreachable);
+  EXPECT_FALSE(result->why.empty());
+  EXPECT_EQ(access_token(view(grant.id)), "at1");
+}
+
+TEST_F(KeeperHouse, R13StrangeLifetimesGiveASaneDueTime) {
+  const auto grant = put_grant("acme-harmless");
+  for (const auto* lifetime : {R"("3600")", "0", "-1", "1e12", "3600.5", "null", R"("soon")"}) {
+    transport.then(T::json(200, std::string(R"({"access_token":"x","expires_in":)") + lifetime + "}"));
+    const auto result = refresh(grant.id);
+    ASSERT_TRUE(result) << lifetime;
+    ASSERT_TRUE(result->due_at) << lifetime;
+    EXPECT_GE(*result->due_at - wall.now(), 10min) << lifetime;
+    EXPECT_LE(*result->due_at - wall.now(), 20min) << lifetime;
+  }
+}
+
+TEST_F(KeeperHouse, R16R17R18R19NothingButADefiniteRefusalHurtsAGrant) {
+  const auto grant = put_grant("acme-family");
+  const std::vector<net::HttpOutcome (*)()> hurts = {
+      [] { return T::json(502, "<html>Bad gateway</html>"); },
+      [] { return T::json(503, "{}", "30"); },
+      [] { return T::json(429, ""); },
+      [] { return T::json(400, R"({"error":"temporarily_unavailable"})"); },
+      [] { return T::json(401, ""); },
+      [] { return T::json(403, "<html>Blocked by the firewall</html>"); },
+      [] { return T::json(200, R"({"error":"server_error"})"); },
+  };
+  for (std::size_t i = 0; i < hurts.size(); ++i) {
+    transport.then(hurts[i]());
+    const auto result = refresh(grant.id);
+    ASSERT_TRUE(result) << i;
+    EXPECT_EQ(result->state, GrantState::unreachable) << i << " " << result->why;
+    EXPECT_FALSE(result->why.empty());
+    ASSERT_TRUE(result->due_at);
+    EXPECT_GT(*result->due_at, wall.now());
+    EXPECT_LE(*result->due_at, wall.now() + 24h);
+    EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+  }
+}
+
+TEST_F(KeeperHouse, R18RetryAfterIsHonoured) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(503, "{}", "120"));
+  const auto result = refresh(grant.id);
+  ASSERT_TRUE(result && result->due_at);
+  EXPECT_GE(*result->due_at - wall.now(), 120s);
+}
+
+TEST_F(KeeperHouse, R20OneInvalidGrantThenSuccessDoesNotLoseTheUser) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  const auto first = refresh(grant.id);
+  ASSERT_TRUE(first);
+  EXPECT_NE(first->state, GrantState::needs_authorization);
+  ASSERT_TRUE(first->due_at);
+  EXPECT_LE(*first->due_at - wall.now(), 5s) << "looked at again at once";
+  const auto second = refresh(grant.id);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->state, GrantState::active);
+  EXPECT_FALSE(second->dead_seen);
+}
+
+TEST_F(KeeperHouse, R27ARefusalSeenTwiceAsksForAPersonAndServesWhatIsLeft) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  const auto second = refresh(grant.id);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->state, GrantState::needs_authorization);
+  EXPECT_FALSE(second->due_at) << "no hot loop on the dead";
+  EXPECT_EQ(counters.died, 1);
+  EXPECT_TRUE(run(keeper->fresh(grant.id, 0s)));
+  wall.advance(3700s);
+  steady.advance(3700s);
+  const auto expired = run(keeper->fresh(grant.id, 0s));
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(expired.error().reason, "authorization_needed");
+  EXPECT_EQ(transport.bodies.size(), 2u);
+}
+
+TEST_F(KeeperHouse, R21AnExpiredAppSecretPausesTheAppAndKillsNobody) {
+  const auto first = put_grant("acme-family");
+  const auto second = put_grant("acme-family");
+  transport.then(T::json(401, R"({"error":"invalid_client"})"));
+  const auto result = refresh(first.id);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->state, GrantState::paused);
+  EXPECT_TRUE((*run(store->app("acme")))->paused);
+  EXPECT_EQ(alerts.current().size(), 1u);
+  EXPECT_EQ(view(second.id).grant.state, GrantState::active) << "nobody is marked dead";
+  wall.advance(3700s);
+  steady.advance(3700s);
+  const auto asked = run(keeper->fresh(second.id, 0s));
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().reason, "app_misconfigured");
+  EXPECT_EQ(transport.bodies.size(), 1u) << "a paused app is not asked for by every caller";
+  // The secret is mended at the provider: one probe succeeds, and everybody goes on.
+  ASSERT_TRUE(refresh(first.id));
+  EXPECT_FALSE((*run(store->app("acme")))->paused);
+  EXPECT_TRUE(alerts.current().empty());
+  EXPECT_TRUE(run(keeper->fresh(second.id, 0s)));
+}
+
+TEST_F(KeeperHouse, F8TheSecondSecretIsTriedBeforeTheAppIsPaused) {
+  auto app = **run(store->app("acme"));
+  app.secrets[1].sealed = sealing.seal_app_secret(app, 1, Secret("app-secret-1"));
+  commit({store::PutApp{app}});
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(401, R"({"error":"invalid_client"})"));
+  const auto result = refresh(grant.id);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->state, GrantState::active);
+  ASSERT_EQ(transport.bodies.size(), 2u);
+  EXPECT_NE(transport.bodies[0].find("app-secret-0"), std::string::npos);
+  EXPECT_NE(transport.bodies[1].find("app-secret-1"), std::string::npos);
+  EXPECT_FALSE((*run(store->app("acme")))->paused);
+}
+
+TEST_F(KeeperHouse, R22ARefusalOfATokenNoLongerInUseIsIgnored) {
+  const auto grant = put_grant("acme-family");
+  // While the POST is on its way, another node commits the next generation.
+  transport.before_answer = [&] {
+    transport.before_answer = {};
+    auto seen = boost::asio::co_spawn(loop, store->grant(grant.id), boost::asio::use_future);
+    while (seen.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    auto other = **seen.get();
+    other.grant.generation = 2;
+    other.grant.fence += 1;
+    store::Generation next{.grant = grant.id, .number = 2, .access_expires_at = wall.now() + 1h, .issued_at = wall.now()};
+    next.refresh_sealed = sealing.seal_refresh(grant, 2, {Secret("rt-of-the-other"), Secret()});
+    next.access_sealed = sealing.seal_access(grant, 2, Secret("at-of-the-other"));
+    auto done = boost::asio::co_spawn(loop, store->commit({store::UpdateGrant{other.grant}, store::PutGeneration{next}}), boost::asio::use_future);
+    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    ASSERT_TRUE(done.get());
+  };
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.state, GrantState::active);
+  EXPECT_EQ(refresh_token(seen), "rt-of-the-other");
+  EXPECT_FALSE(seen.grant.dead_seen);
+}
+
+TEST_F(KeeperHouse, R6ALateReplyOverwritesNothingAndIsKeptAsACandidateThatCanWin) {
+  const auto grant = put_grant("acme-family");
+  auto seen = view(grant.id);
+  const auto claim = claim_for(seen, node, IntentId::make(wall.now(), entropy), 90s, wall.now());
+  commit(claim.batch);
+  seen = view(grant.id);
+  // Another node has moved the grant on to generation 2 while this one slept.
+  auto moved = seen;
+  moved.grant.generation = 2;
+  store::Generation next{.grant = grant.id, .number = 2, .access_expires_at = wall.now() + 1h, .issued_at = wall.now()};
+  next.refresh_sealed = sealing.seal_refresh(grant, 2, {Secret("rt2"), Secret()});
+  next.access_sealed = sealing.seal_access(grant, 2, Secret("at2"));
+  commit({store::UpdateGrant{moved.grant}, store::PutGeneration{next}});
+  oauth::TokenReply late = oauth::parse_token_reply(200, "application/json", R"({"access_token":"late","refresh_token":"rt-late","expires_in":60})");
+  const auto step = apply_reply(view(grant.id), claim.intent, late, {Secret("rt1"), Secret()}, TypeRules{}, sealing, "{}", wall.now());
+  commit(step.batch);
+  seen = view(grant.id);
+  EXPECT_EQ(refresh_token(seen), "rt2") << "the newer token is not overwritten";
+  EXPECT_EQ(seen.generations.size(), 3u) << "and the late reply is not thrown away";
+  // The provider refuses rt2: the candidate is tried before anybody is asked.
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt-late");
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+}
+
+TEST_F(KeeperHouse, R23ReducedScopesAreNamed) {
+  const auto grant = put_grant("acme-harmless");
+  transport.then(T::json(200, R"({"access_token":"x","expires_in":3600,"scope":"files"})"));
+  const auto result = refresh(grant.id);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->missing_scopes, "mail");
+  EXPECT_NE(result->why.find("mail"), std::string::npos);
+}
+
+TEST_F(KeeperHouse, F7AReplyForADeletedGrantIsNotAnError) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = {};
+    auto done = boost::asio::co_spawn(loop, store->commit({store::DeleteGrant{grant.id}}), boost::asio::use_future);
+    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    ASSERT_TRUE(done.get());
+  };
+  const auto result = refresh(grant.id);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().reason, "no_such_grant");
+  EXPECT_EQ(counters.replies_unowned, 1);
+}
+
+TEST_F(KeeperHouse, P6AGrantWhoseAppOrAccountWasAlteredIsNotUsed) {
+  const auto grant = put_grant("acme-family");
+  auto altered = view(grant.id).grant;
+  altered.account_id = "somebody-else";
+  commit({store::UpdateGrant{altered}});
+  const auto result = refresh(grant.id);
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().reason, "record_altered");
+  EXPECT_TRUE(transport.bodies.empty());
+}
+
+TEST_F(KeeperHouse, TheLoopRefreshesWhatIsDueByItself) {
+  const auto grant = put_grant("acme-family", 600s);
+  ASSERT_TRUE(run(keeper->start()));
+  wall.advance(600s);
+  steady.advance(600s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return counters.refreshed == 1 && counters.in_flight == 0; });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_GE(changes, 1);
+}
+
+TEST(PrudentClockTest, R24AClockSetBackDoesNotReviveTokens) {
+  base::SimulatedWallClock wall;
+  base::SimulatedSteadyClock steady;
+  const PrudentClock clock(wall, steady);
+  const auto start = clock.now();
+  wall.set(base::from_unix_ms(0));
+  steady.advance(10s);
+  EXPECT_EQ(clock.now(), start + 10s);
+  wall.set(start + 72h);
+  EXPECT_EQ(clock.now(), start + 72h) << "a resume after three days is believed";
+}
+
+}  // namespace
+}  // namespace latchkey::grants

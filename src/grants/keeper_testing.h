@@ -1,0 +1,237 @@
+// A keeper among real neighbours (store, vault, catalogue) with a provider that says what the test tells it.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <deque>
+#include <boost/asio/use_future.hpp>
+#include <filesystem>
+#include <functional>
+
+#include "base/fakes_testing.h"
+#include "grants/hand_out.h"
+#include "grants/keeper.h"
+#include "grants/prudent_clock.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace latchkey::grants {
+
+using namespace std::chrono_literals;
+
+// Answers POSTs from a queue; counts what was sent, by refresh token. With an empty queue it rotates like a single-use
+// provider: rt1 -> rt2 -> ...
+class ScriptedTransport final : public net::HttpTransport {
+ public:
+  using Answer = std::function<net::HttpOutcome(const std::string& body)>;
+  std::deque<Answer> script;
+  std::vector<std::string> bodies;
+  std::function<void()> before_answer;  // while the request is on its way
+  bool hold = false;                    // answers wait until released
+  base::Broadcast* released = nullptr;
+
+  Task<net::HttpOutcome> send(net::HttpCall call) override {
+    std::string body(call.body ? call.body->reveal_text() : std::string_view());
+    bodies.push_back(body);
+    reuse.push_back(call.reuse);
+    while (hold && released != nullptr) co_await released->wait();
+    if (before_answer) before_answer();
+    if (script.empty()) co_return rotate();
+    auto answer = std::move(script.front());
+    script.pop_front();
+    co_return answer(body);
+  }
+
+  net::HttpOutcome rotate() {
+    ++issued;
+    return json(200, R"({"access_token":"at)" + std::to_string(issued) + R"(","token_type":"Bearer","expires_in":3600,"refresh_token":"rt)" +
+                         std::to_string(issued) + R"("})");
+  }
+  static net::HttpOutcome json(int status, std::string body, std::string retry_after = {}) {
+    net::Reply reply;
+    reply.status = status;
+    reply.headers.set("Content-Type", "application/json");
+    if (!retry_after.empty()) reply.headers.set("Retry-After", retry_after);
+    reply.body = base::to_bytes(body);
+    return reply;
+  }
+  static net::HttpOutcome lost(std::string partial = {}) {
+    return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The connection broke off."},
+                          .status = partial.empty() ? 0 : 200, .headers = {}, .body = base::to_bytes(partial)};
+  }
+  static net::HttpOutcome unsent() {
+    return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "connect_failed", .text = "The provider cannot be reached."}};
+  }
+  void then(net::HttpOutcome outcome) {
+    auto shared = std::make_shared<net::HttpOutcome>(std::move(outcome));
+    script.push_back([shared](const std::string&) { return std::move(*shared); });
+  }
+  [[nodiscard]] int posts_with(std::string_view token) const {
+    int count = 0;
+    for (const auto& body : bodies) count += body.find("refresh_token=" + std::string(token)) != std::string::npos &&
+                                             (body.ends_with(token) || body.find(std::string(token) + "&") != std::string::npos) ? 1 : 0;
+    return count;
+  }
+
+  int issued = 1;
+  std::vector<net::Reuse> reuse;
+};
+
+// Keeps entries in memory; can be full, and can remember what a crash would have left.
+class MemoryJournal final : public store::ReplyJournal {
+ public:
+  bool full = false;
+  bool broken = false;
+  std::map<IntentId, store::JournalEntry> recorded;
+  std::vector<store::JournalEntry> left_over;
+
+  Task<Result<void>> reserve(IntentId) override {
+    if (full) co_return fail(ErrorKind::unavailable, "journal_full", "The disk is full.");
+    co_return Result<void>{};
+  }
+  Task<Result<void>> record(store::JournalEntry entry) override {
+    recorded[entry.intent] = entry;
+    co_return Result<void>{};
+  }
+  void confirm(IntentId intent, WallTime) override { recorded.erase(intent); }
+  void release(IntentId) override {}
+  Task<Result<std::vector<store::JournalEntry>>> unconfirmed() override { co_return left_over; }
+  bool failed() const override { return broken; }
+};
+
+inline constexpr std::string_view kAcme = R"({
+  "schema": 1, "id": "acme", "name": "Acme", "seen_on": "2026-11-23",
+  "endpoints": {"issuer": "https://acme.example", "authorization": "https://acme.example/authorize", "token": "https://acme.example/token"},
+  "client_authentication": ["client_secret_post"], "pkce": true, "code_lifetime_s": 60,
+  "redirect": {"https_required": true, "http_localhost": true, "note": "none"},
+  "account": {"source": "reply", "id": ["account"], "name": ["account"]},
+  "steps": [{"text": "one"}, {"text": "two"}, {"text": "three"}],
+  "types": [
+    {"id": "acme-harmless", "name": "Harmless", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}, {"scope": "mail", "why": "x"}]},
+     "resource": "https://acme.example", "rotation": "none", "replay": "harmless"},
+    {"id": "acme-grace", "name": "Grace", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}]},
+     "resource": "https://acme.example", "rotation": "single_use", "replay": "grace", "grace_s": 1800},
+    {"id": "acme-family", "name": "Family", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}]},
+     "resource": "https://acme.example", "rotation": "single_use", "replay": "revokes_family"}
+  ]})";
+
+class KeeperHouse : public ::testing::Test, protected GrantWatcher {
+ protected:
+  KeeperHouse() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "latchkey-keeper-XXXXXX").string();
+    folder = mkdtemp(pattern.data());
+    auto opened = store::open_sqlite_store({.path = (folder / "latchkey.db").string()}, wall, log);
+    EXPECT_TRUE(opened) << (opened ? "" : opened.error().text);
+    store = std::move(*opened);
+    const auto builtin = catalog::Catalog::load_builtin();
+    EXPECT_TRUE(builtin) << (builtin ? "" : builtin.error().text);
+    const auto with_acme = (*builtin)->with_file("acme.json", kAcme);
+    EXPECT_TRUE(with_acme) << (with_acme ? "" : with_acme.error().text);
+    catalogue = *with_acme;
+    released = std::make_unique<base::Broadcast>(loop.get_executor());
+    transport.released = released.get();
+    start();
+    put_app("acme");
+  }
+  ~KeeperHouse() override {
+    if (keeper) run(stop_keeper());
+    keeper.reset();
+    store.reset();
+    std::filesystem::remove_all(folder);
+  }
+
+  void start() {
+    clients = std::make_unique<ProviderClients>(*store, sealing, catalogue, transport, steady,
+                                                PublicAddress{.url = "https://latchkey.example"});
+    exchange = std::make_unique<Exchange>(transport, journal, sealing, wall, log);
+    keeper = std::make_unique<Keeper>(Keeper::Parts{
+        .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .sealing = sealing, .alerts = alerts,
+        .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+        .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
+        .polling_time = [](std::string_view) { return Seconds(20min); }});
+  }
+  Task<bool> stop_keeper() {
+    co_await keeper->stop();
+    co_return true;
+  }
+  void grant_changed(UserId, GrantId) override { ++changes; }
+
+  template <class T>
+  T run(Task<T> task) {
+    return base::run_on_loop(loop, steady, std::move(task));
+  }
+  void commit(store::Batch batch) {
+    const auto done = run(store->commit(std::move(batch)));
+    ASSERT_TRUE(done) << done.error().reason << " " << done.error().field << " " << done.error().detail;
+  }
+  void put_app(const std::string& id, int secrets = 1) {
+    store::App app{.id = id, .provider = "acme", .client_id = "client", .token_origin = "https://acme.example", .created_at = wall.now(), .version = 0};
+    for (int slot = 0; slot < secrets; ++slot) {
+      app.secrets[slot].sealed = sealing.seal_app_secret(app, static_cast<std::size_t>(slot), Secret("app-secret-" + std::to_string(slot)));
+    }
+    sealing.vouch(app);
+    commit({store::PutApp{app}});
+  }
+  // A user with one grant of that type whose refresh token is rt1 and access token at1, good for an hour from now.
+  store::Grant put_grant(const std::string& type, Seconds lifetime = 3600s) {
+    store::Group group{.id = GroupId::make(wall.now(), entropy), .name = "G", .name_key = "g" + std::to_string(++count), .created_at = wall.now()};
+    store::User user{.id = UserId::make(wall.now(), entropy), .group = group.id, .username = "u", .username_key = "u" + std::to_string(count),
+                     .created_at = wall.now()};
+    pair = vault.make_key_pair();
+    store::Grant grant{.id = GrantId::make(wall.now(), entropy), .user = user.id, .type = type, .app = "acme", .account_id = "a" + std::to_string(count),
+                       .generation = 1, .issued_at = wall.now(), .access_expires_at = wall.now() + lifetime, .due_at = wall.now() + lifetime,
+                       .created_at = wall.now()};
+    grant.public_key.assign(pair->public_key.begin(), pair->public_key.end());
+    sealing.vouch(grant);
+    store::Generation generation{.grant = grant.id, .number = 1, .access_expires_at = grant.access_expires_at, .issued_at = wall.now()};
+    generation.refresh_sealed = sealing.seal_refresh(grant, 1, {Secret("rt1"), Secret()});
+    generation.access_sealed = sealing.seal_access(grant, 1, Secret("at1"));
+    commit({store::InsertGroup{group}, store::InsertUser{user}, store::InsertGrant{grant}, store::PutGeneration{generation}});
+    return grant;
+  }
+  store::GrantView view(const GrantId& id) {
+    auto seen = run(store->grant(id));
+    EXPECT_TRUE(seen && *seen);
+    return std::move(**seen);
+  }
+  std::string refresh_token(const store::GrantView& seen) {
+    const auto* current = current_of(seen);
+    EXPECT_NE(current, nullptr);
+    const auto opened = sealing.open_refresh(seen.grant, *current);
+    EXPECT_TRUE(opened);
+    return std::string(opened->token.reveal_text());
+  }
+  std::string access_token(const store::GrantView& seen) {
+    const auto* generation = usable_generation(seen, wall.now());
+    if (generation == nullptr) return "";
+    const auto opened = sealing.open_access(seen.grant, *generation, pair->private_key);
+    EXPECT_TRUE(opened);
+    return std::string(opened->reveal_text());
+  }
+  Result<store::Grant> refresh(const GrantId& id) { return run(keeper->refresh_now(id)); }
+
+  boost::asio::io_context loop;
+  base::SimulatedWallClock wall;
+  base::SimulatedSteadyClock steady;
+  base::SeededEntropy entropy{42};
+  base::MemoryLog log;
+  std::filesystem::path folder;
+  vault::Vault vault{Secret(Bytes(32, 7)), entropy};
+  Sealing sealing{vault};
+  Alerts alerts{wall, log};
+  Counters counters;
+  ScriptedTransport transport;
+  MemoryJournal journal;
+  std::unique_ptr<store::Store> store;
+  std::shared_ptr<const catalog::Catalog> catalogue;
+  std::unique_ptr<base::Broadcast> released;
+  std::unique_ptr<ProviderClients> clients;
+  std::unique_ptr<Exchange> exchange;
+  std::unique_ptr<Keeper> keeper;
+  NodeId node = NodeId::make(base::from_unix_ms(1), entropy);
+  std::optional<vault::KeyPair> pair;
+  int count = 0;
+  int changes = 0;
+};
+
+}  // namespace latchkey::grants
