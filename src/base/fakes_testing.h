@@ -40,7 +40,8 @@ class SimulatedSteadyClock final : public SteadyClock {
     sleepers_.emplace_back(co_await boost::asio::this_coro::executor, when);
     const auto self = std::prev(sleepers_.end());
     self->timer.expires_at(boost::asio::steady_timer::time_point::max());
-    const auto [error] = co_await self->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable_t<Executor>()));
+    // However the wait ended, `woken` tells why.
+    static_cast<void>(co_await self->timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable_t<Executor>())));
     const bool woken = self->woken;
     sleepers_.erase(self);
     if (!woken) throw boost::system::system_error(boost::asio::error::operation_aborted);

@@ -40,7 +40,7 @@ std::int64_t Guard::limit_of(bool known) const {
   return parts_.registry.get<std::int64_t>(known ? "auth.pin_failures_known" : "auth.pin_failures_unknown");
 }
 
-Task<Result<Guard::Try>> Guard::begin(std::string name_key, std::string source, SteadyTime arrived, ByteView secret) const {
+Task<Result<Guard::Try>> Guard::begin(std::string name_key, std::string source, SteadyTime arrived, ByteView secret) {
   Try attempt;
   attempt.name_key = std::move(name_key);
   attempt.source = std::move(source);
@@ -71,6 +71,11 @@ Task<Result<Guard::Try>> Guard::begin(std::string name_key, std::string source, 
   if (*spray >= parts_.registry.get<std::int64_t>("auth.spray_limit")) {
     attempt.limited = true;
     attempt.retry_after = std::max(attempt.retry_after, std::chrono::ceil<Seconds>(window / 10));
+    const auto which = base::to_unix_ms(parts_.wall.now()) / window.count();
+    if (throttle_.first_time(fmt::format("limited {} {}", attempt.source, which))) {
+      parts_.log.warning("source_limited", {{"source", attempt.source}, {"wrong_tries", *spray}});
+      parts_.watcher.source_limited(attempt.source);
+    }
   }
   co_return attempt;
 }

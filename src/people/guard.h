@@ -61,7 +61,7 @@ class Guard {
     std::int64_t room = 0;    // what is left of the budget
   };
   // Reads the card and the counters. Errors: those of the store.
-  [[nodiscard]] Task<Result<Try>> begin(std::string name_key, std::string source, SteadyTime arrived, ByteView secret) const;
+  [[nodiscard]] Task<Result<Try>> begin(std::string name_key, std::string source, SteadyTime arrived, ByteView secret);
 
   // Records a wrong secret of a user, durably.
   [[nodiscard]] Task<Result<void>> charge_wrong(Try attempt);

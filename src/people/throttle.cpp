@@ -28,6 +28,17 @@ struct Throttle::State {
 
   explicit State(Bounds bounds_in) : bounds(bounds_in) {}
 
+  // Under the mutex; false: it was there.
+  bool remember(std::string_view what) {
+    if (!wrong.emplace(what).second) return false;
+    wrong_order.emplace_back(what);
+    if (wrong_order.size() > bounds.wrong_max) {
+      wrong.erase(wrong_order.front());
+      wrong_order.pop_front();
+    }
+    return true;
+  }
+
   const Bounds bounds;
   mutable std::mutex mutex;
   std::list<std::string> order;  // of delays, oldest first
@@ -81,11 +92,12 @@ void Throttle::right(std::string_view pair) {
 
 void Throttle::remember_wrong(std::string_view fingerprint) {
   const std::lock_guard lock(state_->mutex);
-  if (!state_->wrong.emplace(fingerprint).second) return;
-  state_->wrong_order.emplace_back(fingerprint);
-  if (state_->wrong_order.size() <= state_->bounds.wrong_max) return;
-  state_->wrong.erase(state_->wrong_order.front());
-  state_->wrong_order.pop_front();
+  state_->remember(fingerprint);
+}
+
+bool Throttle::first_time(std::string_view event) {
+  const std::lock_guard lock(state_->mutex);
+  return state_->remember("event " + std::string(event));
 }
 
 bool Throttle::is_wrong(std::string_view fingerprint) const {

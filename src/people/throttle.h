@@ -36,6 +36,8 @@ class Throttle {
   // ---- PINs known to be wrong: the fingerprint covers user, epoch and PIN ----
   void remember_wrong(std::string_view fingerprint);
   [[nodiscard]] bool is_wrong(std::string_view fingerprint) const;
+  // Whether this event has not been asked about before (within the same bounded memory): for alerts told once.
+  [[nodiscard]] bool first_time(std::string_view event);
 
   // ---- evaluations in flight ----
   // Holds a place in a user's budget while a PIN is being evaluated: of `room` distinct fingerprints at most. Equal ones

@@ -1,0 +1,117 @@
+#include "people/pin_hasher.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "base/fakes_testing.h"
+
+namespace latchkey::people {
+namespace {
+
+SlowCheck right() { return {.verdict = SlowCheck::Verdict::right, .key = nullptr, .error = {}}; }
+
+class PinHasherTest : public ::testing::Test {
+ protected:
+  using Outcome = std::shared_ptr<std::optional<std::optional<SlowCheck>>>;
+  Outcome begin(PinHasher& hasher, Lane lane, std::string flight, std::function<SlowCheck()> work = right) {
+    auto outcome = base::start_on(loop, hasher.check(lane, std::move(flight), std::move(work)));
+    loop.restart();
+    loop.poll();
+    return outcome;
+  }
+  std::function<SlowCheck()> held() {
+    return [this] {
+      const std::lock_guard wait(gate);
+      return right();
+    };
+  }
+  boost::asio::io_context loop;
+  base::SimulatedSteadyClock steady;
+  std::mutex gate;
+};
+
+TEST_F(PinHasherTest, T6_AFloodOfUnknownSourcesCannotFillThePool) {
+  PinHasher hasher({.threads = 2, .queue_max = 8}, steady);
+  gate.lock();
+  std::vector<Outcome> flood;
+  for (int i = 0; i < 20; ++i) flood.push_back(begin(hasher, Lane::unknown_source, "u" + std::to_string(i), held()));
+  // One runs, six wait, the others have found no place.
+  base::drive_until(loop, [&] { return hasher.hashes_begun() == 1 && hasher.waiting() == 6; });
+  const auto refused = std::ranges::count_if(flood, [](const auto& one) { return one->has_value() && !**one; });
+  EXPECT_GE(refused, 12);
+  const auto device = begin(hasher, Lane::known_source, "k");
+  base::drive_until(loop, [&] { return device->has_value(); });
+  ASSERT_TRUE(**device) << "the second thread was free for it";
+  EXPECT_EQ((**device)->verdict, SlowCheck::Verdict::right);
+  gate.unlock();
+  base::drive_until(loop, [&] { return std::ranges::all_of(flood, [](const auto& one) { return one->has_value(); }); });
+}
+
+TEST_F(PinHasherTest, T6_WithOneThreadKnownSourcesGoFirst) {
+  PinHasher hasher({.threads = 1, .queue_max = 8}, steady);
+  gate.lock();
+  std::mutex order_mutex;
+  std::string order;
+  const auto note = [&](char c) {
+    return [&, c] {
+      const std::lock_guard lock(order_mutex);
+      order += c;
+      return right();
+    };
+  };
+  const auto running = begin(hasher, Lane::unknown_source, "first", held());
+  base::drive_until(loop, [&] { return hasher.hashes_begun() == 1; });
+  const auto stranger = begin(hasher, Lane::unknown_source, "u", note('u'));
+  const auto device = begin(hasher, Lane::known_source, "k", note('k'));
+  gate.unlock();
+  base::drive_until(loop, [&] { return stranger->has_value() && device->has_value(); });
+  EXPECT_EQ(order, "ku");
+}
+
+TEST_F(PinHasherTest, EqualFlightsShareARunAndItsOutcome) {
+  PinHasher hasher({.threads = 2, .queue_max = 8}, steady);
+  gate.lock();
+  std::vector<Outcome> same;
+  for (int i = 0; i < 50; ++i) same.push_back(begin(hasher, Lane::known_source, "one", held()));
+  gate.unlock();
+  base::drive_until(loop, [&] { return std::ranges::all_of(same, [](const auto& one) { return one->has_value(); }); });
+  EXPECT_EQ(hasher.hashes_begun(), 1u);
+  const auto later = begin(hasher, Lane::known_source, "one");
+  base::drive_until(loop, [&] { return later->has_value(); });
+  EXPECT_EQ(hasher.hashes_begun(), 2u) << "a landed flight is not joined";
+}
+
+TEST_F(PinHasherTest, T5_AGhostWaitsItsTurnAndRunsNothing) {
+  PinHasher hasher({.threads = 2, .queue_max = 8}, steady);
+  gate.lock();
+  const auto running = begin(hasher, Lane::unknown_source, "real", held());
+  base::drive_until(loop, [&] { return hasher.hashes_begun() == 1; });
+  auto ghost = base::start_on(loop, hasher.pretend(Lane::unknown_source));
+  base::drive_until(loop, [&] { return hasher.waiting() == 1; });
+  EXPECT_FALSE(ghost->has_value()) << "behind the real one";
+  gate.unlock();
+  base::drive_until(loop, [&] { return ghost->has_value() && running->has_value(); });
+  ASSERT_TRUE(**ghost);
+  EXPECT_GT(***ghost, steady.now()) << "as if a hash had been run";
+  EXPECT_EQ(hasher.hashes_begun(), 1u);
+}
+
+TEST_F(PinHasherTest, T5_GhostsFindNoPlaceWhereRealChecksFindNone) {
+  PinHasher hasher({.threads = 2, .queue_max = 8}, steady);
+  gate.lock();
+  std::vector<Outcome> flood;
+  for (int i = 0; i < 7; ++i) flood.push_back(begin(hasher, Lane::unknown_source, "u" + std::to_string(i), held()));
+  base::drive_until(loop, [&] { return hasher.hashes_begun() == 1; });
+  flood.push_back(begin(hasher, Lane::unknown_source, "last", held()));
+  base::drive_until(loop, [&] { return hasher.waiting() == 6; });
+  auto ghost = base::start_on(loop, hasher.pretend(Lane::unknown_source));
+  base::drive_until(loop, [&] { return ghost->has_value(); });
+  EXPECT_FALSE(**ghost);
+  gate.unlock();
+  base::drive_until(loop, [&] { return std::ranges::all_of(flood, [](const auto& one) { return one->has_value(); }); });
+}
+
+}  // namespace
+}  // namespace latchkey::people
