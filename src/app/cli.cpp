@@ -1,0 +1,151 @@
+#include "app/cli.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "app/serve.h"
+#include "app/terminal.h"
+#include "app/version.h"
+
+namespace latchkey::app {
+namespace {
+
+constexpr std::string_view kFooter = R"(
+Examples:
+  latchkey serve --sandbox --data ./data       try it: server and practice service on this machine
+  latchkey group add Office
+  latchkey app set google --provider google --client-id ID --client-secret-file secret.txt
+  latchkey grant add scanner-1 --group Office --type google-drive --pin-file pin.txt
+  latchkey token scanner-1 --pin-file pin.txt  an access token for scripts and mail programs
+
+`latchkey VERB --help` explains each verb; docs/cli.md has them all.)";
+
+// One line, whatever CLI11 put into it.
+std::string one_line(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  while (text.ends_with(' ') || text.ends_with('.')) text.pop_back();
+  return text;
+}
+
+void complain(std::string_view sentence) { fmt::print(stderr, "latchkey: {}\n", one_line(std::string(sentence))); }
+
+void add_serve_verb(CommandLine& line) {
+  CLI::App& verb = *line.app.add_subcommand("serve", "Run the server");
+  auto data = std::make_shared<std::string>();
+  verb.add_option("--config", line.overrides.file, "Configuration file (packaging/latchkey.toml explains every key)")->type_name("FILE");
+  verb.add_option("--data", *data, "Data directory; over LATCHKEY_DATA and the file")->type_name("DIR");
+  verb.add_flag("--sandbox", line.serve_options.sandbox, "Also run the practice service, on loopback");
+  verb.add_option("--sandbox-port", line.serve_options.sandbox_port, "Port of the practice service")->capture_default_str()->type_name("PORT");
+  on_run(verb, line.session, [&line, data]() -> Result<int> {
+    if (!data->empty()) line.overrides.data = *data;
+    auto config = load_config(line.overrides, process_environment(), process_environment_names());
+    if (!config) return std::unexpected(config.error());
+    return serve(std::move(*config), line.serve_options);
+  });
+}
+
+void add_version_verb(CommandLine& line) {
+  CLI::App& verb = *line.app.add_subcommand("version", "Print the version");
+  verb.add_flag("--json", line.session.json, "Print JSON");
+  on_run(verb, line.session, [&line]() -> Result<int> {
+    if (line.session.json) {
+      print(pretty(JsonObject{{"version", version()}, {"build", build_information()}}));
+    } else {
+      print(fmt::format("latchkey {} ({})\n", version(), build_information()));
+    }
+    return 0;
+  });
+}
+
+std::string visible_name(const CLI::App& verb) {
+  std::string name = verb.get_name();
+  for (const CLI::App* parent = verb.get_parent(); parent != nullptr; parent = parent->get_parent()) {
+    name = parent->get_name() + " " + name;
+  }
+  return name;
+}
+
+std::string synopsis(const CLI::App& verb) {
+  std::string text = visible_name(verb);
+  std::string options;
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option->get_name() == "--help") continue;
+    if (option->get_positional()) {
+      text += option->get_required() ? " " + option->get_name() : " [" + option->get_name() + "]";
+      continue;
+    }
+    std::string shown = option->get_name();
+    if (option->get_items_expected_max() > 0) {
+      shown += " " + (option->get_type_name() == "TEXT" ? "VALUE" : option->get_type_name().substr(0, option->get_type_name().find(':')));
+    }
+    options += option->get_required() ? " " + shown : " [" + shown + "]";
+  }
+  return text + options;
+}
+
+void describe(std::string& out, const CLI::App& verb) {
+  const auto below = verb.get_subcommands([](const CLI::App*) { return true; });
+  if (!below.empty()) {
+    out += fmt::format("\n## {}\n\n{}.\n", visible_name(verb), verb.get_description());
+    for (const CLI::App* each : below) describe(out, *each);
+    return;
+  }
+  const bool top = verb.get_parent()->get_parent() == nullptr;
+  out += fmt::format("\n{} {}\n\n{}.\n\n```\n{}\n```\n\n", top ? "##" : "###", visible_name(verb), verb.get_description(), synopsis(verb));
+  for (const CLI::Option* option : verb.get_options()) {
+    if (option->get_name() == "--help") continue;
+    out += fmt::format("- `{}`: {}\n", option->get_name(), option->get_description());
+  }
+}
+
+}  // namespace
+
+CommandLine::CommandLine() : app("Latchkey lets devices and programs that know only a username and a PIN use services that want OAuth.", "latchkey") {
+  app.require_subcommand(1);
+  app.footer(std::string(kFooter));
+  session.data = process_environment()("LATCHKEY_DATA").value_or("/var/lib/latchkey");
+  add_serve_verb(*this);
+  add_all_verbs(app, session);
+  add_version_verb(*this);
+}
+
+std::string reference(const CLI::App& app) {
+  std::string out =
+      "# Command line\n\n"
+      "This page is made from the program itself, and a test compares the two.\n\n"
+      "Exit status: 0 when done, 1 when refused or failed, 2 when the command line cannot be read; what went wrong is one "
+      "line on standard error. `serve` and `token` apart, every verb speaks to the running server over the control socket "
+      "of its data directory, which only root and the service's own user may open. Secrets and PINs come from files or the "
+      "terminal, never from arguments.\n";
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) describe(out, *verb);
+  return out;
+}
+
+int run(int argc, const char* const* argv) {
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return line.app.exit(help);
+  } catch (const CLI::CallForAllHelp& help) {
+    return line.app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    complain(std::string(error.what()) + "; `latchkey --help` shows the verbs, `latchkey VERB --help` their options");
+    return 2;
+  }
+  if (!line.session.action) {
+    complain("no verb was named; `latchkey --help` shows them");
+    return 2;
+  }
+  const auto status = line.session.action();
+  if (!status) {
+    complain(status.error().text);
+    return 1;
+  }
+  return *status;
+}
+
+}  // namespace latchkey::app

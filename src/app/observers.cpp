@@ -1,0 +1,81 @@
+#include "app/observers.h"
+
+#include <fmt/format.h>
+
+namespace latchkey::app {
+
+using console::Metric;
+
+void PeopleWatcher::budget_reached(UserId user, std::string username, std::string bucket) {
+  if (alerts_ == nullptr) return;
+  const auto where = bucket == "*" ? std::string("unknown addresses") : bucket;
+  alerts_->raise("pin_guessing:" + user.text(),
+                 fmt::format("Somebody at {} tries PINs for {}. The budget is used up and further tries are refused; devices that have been "
+                             "right before go on. Set a new PIN or reset the counter on the user's page.",
+                             where, username));
+}
+
+void PeopleWatcher::source_limited(std::string source) {
+  if (alerts_ == nullptr) return;
+  alerts_->raise("pin_spray:" + source,
+                 fmt::format("Somebody at {} tries PINs for many users; the address is refused for a while.", source));
+}
+
+void PeopleWatcher::pin_seen_in_clear(std::string username, std::string source) {
+  if (alerts_ == nullptr) return;
+  alerts_->raise("pin_in_clear:" + username,
+                 fmt::format("The PIN of {} came from {} over a connection anybody may read. It was refused; change it, and use https.",
+                             username, source));
+}
+
+Task<std::vector<console::ReadyCheck>> Readiness::check() {
+  std::vector<console::ReadyCheck> checks;
+  const auto answered = co_await store_.now();
+  checks.push_back({.name = "store", .ok = answered.has_value(), .detail = answered ? "" : answered.error().text});
+  checks.push_back({.name = "journal", .ok = !journal_.failed(), .detail = journal_.failed() ? "The disk refused to keep token replies." : ""});
+  co_return checks;
+}
+
+Task<std::vector<Metric>> EngineMetrics::collect() {
+  const auto counter = [](std::string name, std::string help, const std::atomic<std::int64_t>& value, std::string labels = {}) {
+    return Metric{.name = std::move(name), .help = std::move(help), .kind = Metric::Kind::counter, .labels = std::move(labels),
+                  .value = static_cast<double>(value.load(std::memory_order_relaxed))};
+  };
+  const std::string refreshes = "latchkey_refreshes_total";
+  const std::string refreshes_help = "Refreshes by how they ended.";
+  std::vector<Metric> metrics{
+      counter(refreshes, refreshes_help, counters_.refreshed, "outcome=\"refreshed\""),
+      counter(refreshes, refreshes_help, counters_.refused, "outcome=\"refused\""),
+      counter(refreshes, refreshes_help, counters_.transient, "outcome=\"transient\""),
+      counter(refreshes, refreshes_help, counters_.ambiguous, "outcome=\"ambiguous\""),
+      counter(refreshes, refreshes_help, counters_.not_sent, "outcome=\"not_sent\""),
+      counter(refreshes, refreshes_help, counters_.misconfigured, "outcome=\"misconfigured_app\""),
+      counter("latchkey_grants_died_total", "Grants that came to need a person.", counters_.died),
+      counter("latchkey_replies_recovered_total", "Token replies completed from the journal after a crash.", counters_.replies_recovered),
+      counter("latchkey_replies_unowned_total", "Token replies whose grant was gone when they came.", counters_.replies_unowned),
+      counter("latchkey_handouts_total", "Access tokens handed out.", counters_.handouts),
+      counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", counters_.handouts_hot),
+      counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", counters_.handouts_waited)};
+  const auto gauge = [&](std::string name, std::string help, double value, std::string labels = {}) {
+    metrics.push_back({.name = std::move(name), .help = std::move(help), .kind = Metric::Kind::gauge, .labels = std::move(labels), .value = value});
+  };
+  gauge("latchkey_refreshes_in_flight", "Refreshes in flight.", static_cast<double>(counters_.in_flight.load()));
+  gauge("latchkey_alerts", "Alerts that stand.", static_cast<double>(alerts_.current().size()));
+  gauge("latchkey_hot_cache_entries", "Users whose PIN was right recently.", static_cast<double>(hot_.size()));
+  if (const auto states = co_await store_.grant_states()) {
+    for (const auto& state : *states) {
+      gauge("latchkey_grants", "Grants by state.", static_cast<double>(state.count), fmt::format("state=\"{}\"", store::name_of(state.state)));
+    }
+  }
+  co_return metrics;
+}
+
+std::vector<console::Cause> causes_of(const grants::Alerts& alerts) {
+  std::vector<console::Cause> causes;
+  for (auto& alert : alerts.current()) {
+    causes.push_back({.cause = std::move(alert.cause), .words = std::move(alert.words), .since = alert.since});
+  }
+  return causes;
+}
+
+}  // namespace latchkey::app

@@ -1,0 +1,58 @@
+// What the parts tell each other of what an operator should see: alerts, readiness, metrics.
+#pragma once
+
+#include <atomic>
+
+#include "console/alert_board.h"
+#include "console/probes.h"
+#include "grants/alerts.h"
+#include "grants/counters.h"
+#include "people/guard.h"
+#include "store/reply_journal.h"
+#include "store/store.h"
+#include "vault/hot_cache.h"
+
+namespace latchkey::app {
+
+// Guessing at PINs becomes alerts, one per user or source. Thread-safe; set_alerts() before anything is served.
+class PeopleWatcher final : public people::GateWatcher {
+ public:
+  void set_alerts(grants::Alerts& alerts) { alerts_ = &alerts; }
+  void budget_reached(UserId user, std::string username, std::string bucket) override;
+  void source_limited(std::string source) override;
+  void pin_seen_in_clear(std::string username, std::string source) override;
+
+ private:
+  grants::Alerts* alerts_ = nullptr;
+};
+
+// Ready: started, the store answers, the journal takes replies. Thread-safe.
+class Readiness final : public console::ReadySource {
+ public:
+  Readiness(store::Store& store, const store::ReplyJournal& journal) : store_(store), journal_(journal) {}
+  void set_started(bool started) { started_ = started; }
+  [[nodiscard]] bool started() const override { return started_; }
+  [[nodiscard]] Task<std::vector<console::ReadyCheck>> check() override;
+
+ private:
+  store::Store& store_;
+  const store::ReplyJournal& journal_;
+  std::atomic<bool> started_{false};
+};
+
+class EngineMetrics final : public console::MetricsSource {
+ public:
+  EngineMetrics(const grants::Counters& counters, const grants::Alerts& alerts, store::Store& store, const vault::HotCache& hot)
+      : counters_(counters), alerts_(alerts), store_(store), hot_(hot) {}
+  [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+
+ private:
+  const grants::Counters& counters_;
+  const grants::Alerts& alerts_;
+  store::Store& store_;
+  const vault::HotCache& hot_;
+};
+
+[[nodiscard]] std::vector<console::Cause> causes_of(const grants::Alerts& alerts);
+
+}  // namespace latchkey::app

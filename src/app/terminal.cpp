@@ -1,0 +1,156 @@
+#include "app/terminal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace latchkey::app {
+namespace {
+
+constexpr std::size_t kSecretBytesMax = 64 * 1024;
+
+std::string shown(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
+// Code points: near enough to columns for names.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+// Reads one line of the terminal with its echo off.
+Result<Secret> read_line(int terminal, std::string_view what) {
+  termios before{};
+  ::tcgetattr(terminal, &before);
+  termios silent = before;
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  silent.c_lflag |= ECHONL;
+  ::tcsetattr(terminal, TCSAFLUSH, &silent);
+  const std::string question = fmt::format("{}: ", what);
+  Bytes line;
+  line.reserve(1024);
+  bool done = ::write(terminal, question.data(), question.size()) == static_cast<ssize_t>(question.size());
+  std::uint8_t octet = 0;
+  while (done && line.size() < 1024 && ::read(terminal, &octet, 1) == 1 && octet != '\n') line.push_back(octet);
+  ::tcsetattr(terminal, TCSAFLUSH, &before);
+  return Secret(std::move(line));
+}
+
+void write_json(std::string& out, const Json& value, std::size_t depth) {
+  const std::string inner(2 * (depth + 1), ' ');
+  const std::string outer(2 * depth, ' ');
+  std::size_t left = 0;
+  if (value.is_object() && !value.as_object().empty()) {
+    out += "{\n";
+    left = value.as_object().size();
+    for (const auto& member : value.as_object()) {
+      out += inner + boost::json::serialize(member.key()) + ": ";
+      write_json(out, member.value(), depth + 1);
+      out += --left > 0 ? ",\n" : "\n";
+    }
+    out += outer + "}";
+  } else if (value.is_array() && !value.as_array().empty()) {
+    out += "[\n";
+    left = value.as_array().size();
+    for (const Json& item : value.as_array()) {
+      out += inner;
+      write_json(out, item, depth + 1);
+      out += --left > 0 ? ",\n" : "\n";
+    }
+    out += outer + "]";
+  } else {
+    out += boost::json::serialize(value);
+  }
+}
+
+}  // namespace
+
+Result<Secret> read_secret_file(std::string_view option, const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    return fail(ErrorKind::invalid, "unreadable_file",
+                fmt::format("{}: {} cannot be read ({})", option, path, std::strerror(errno)), {.field = std::string(option)});
+  }
+  Bytes content;
+  content.reserve(kSecretBytesMax + 1);  // no copies left behind by growing
+  std::uint8_t piece[4096];
+  ssize_t got = 0;
+  while (content.size() <= kSecretBytesMax && (got = ::read(descriptor, piece, sizeof piece)) > 0) {
+    content.insert(content.end(), piece, piece + got);
+  }
+  base::wipe(piece, sizeof piece);
+  ::close(descriptor);
+  if (!content.empty() && content.back() == '\n') content.pop_back();
+  if (!content.empty() && content.back() == '\r') content.pop_back();
+  const bool good = got >= 0 && !content.empty() && content.size() <= kSecretBytesMax;
+  Secret secret(std::move(content));
+  if (!good) {
+    return fail(ErrorKind::invalid, "unreadable_file", fmt::format("{}: {} is empty, too long or unreadable", option, path),
+                {.field = std::string(option)});
+  }
+  return secret;
+}
+
+Result<Secret> prompt_secret(std::string_view what, std::string_view option, Ask ask) {
+  const int terminal = ::isatty(STDIN_FILENO) != 0 ? ::open("/dev/tty", O_RDWR | O_CLOEXEC) : -1;
+  if (terminal < 0) {
+    return fail(ErrorKind::invalid, "no_terminal", fmt::format("{}: name a file that holds it; there is no terminal to ask on", option),
+                {.field = std::string(option)});
+  }
+  auto first = read_line(terminal, what);
+  if (ask == Ask::twice && first) {
+    const auto second = read_line(terminal, fmt::format("{} again", what));
+    if (second && !first->equals(*second)) {
+      ::close(terminal);
+      return fail(ErrorKind::invalid, "not_the_same", fmt::format("{}: the two were not the same", what));
+    }
+  }
+  ::close(terminal);
+  if (first && first->empty()) return fail(ErrorKind::invalid, "empty", fmt::format("{}: nothing was typed", what));
+  return first;
+}
+
+std::string table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& head : heads) widths.push_back(width_of(head));
+  for (const auto& row : rows) {
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      widths[column] = std::max(widths[column], width_of(shown(row[column])));
+    }
+  }
+  std::string out;
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (std::size_t column = 0; column < cells.size(); ++column) {
+      const std::string cell = shown(cells[column]);
+      text += cell;
+      if (column + 1 < cells.size()) text.append(widths[column] - width_of(cell) + 2, ' ');
+    }
+    while (text.ends_with(' ')) text.pop_back();
+    out += text + "\n";
+  };
+  line(heads);
+  for (const auto& row : rows) line(row);
+  return out;
+}
+
+std::string pretty(const Json& value) {
+  std::string out;
+  write_json(out, value, 0);
+  return out + "\n";
+}
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+}  // namespace latchkey::app

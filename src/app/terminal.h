@@ -1,0 +1,30 @@
+// What the command line reads from and writes to the terminal.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace latchkey::app {
+
+// A secret out of a file, without one newline at its end. Errors: invalid/`unreadable_file`, naming option and file; at
+// most 64 KiB, not empty.
+[[nodiscard]] Result<Secret> read_secret_file(std::string_view option, const std::string& path);
+
+enum class Ask { once, twice };
+// Asks on the terminal without echo; `twice` for new ones. Errors: invalid/`no_terminal` naming the option to use instead.
+[[nodiscard]] Result<Secret> prompt_secret(std::string_view what, std::string_view option, Ask ask);
+
+// Columns as wide as their content, two spaces apart; nothing is cut. Control characters are shown as '?'.
+[[nodiscard]] std::string table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows);
+
+// Two-space indented JSON with a newline at its end.
+[[nodiscard]] std::string pretty(const Json& value);
+
+void print(std::string_view text);
+
+}  // namespace latchkey::app

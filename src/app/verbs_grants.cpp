@@ -1,0 +1,250 @@
+#include <fmt/format.h>
+
+#include "app/terminal.h"
+#include "app/verbs.h"
+#include "net/http_headers.h"
+#include "net/url.h"
+
+namespace latchkey::app {
+namespace {
+
+struct GrantArguments {
+  std::string username;
+  std::string group;
+  std::string type;
+  std::string app;
+  std::string pin_file;
+  std::string refresh_token_file;
+  std::vector<std::string> parameters;
+  std::vector<std::string> allow;
+  std::string name;
+  std::string email;
+  bool link = false;
+  bool wait = false;
+};
+
+// What `grant list --json` promises, in this order.
+JsonObject listed(const JsonObject& user, const JsonObject& grant) {
+  JsonObject item{{"username", base::string_or(user, "username")}};
+  const JsonObject* group = base::find_object(user, "group");
+  item["group"] = group == nullptr ? std::string() : base::string_or(*group, "name");
+  for (const std::string_view member : {"type", "account", "scopes", "state", "why", "access_expires_at", "generation",
+                                        "last_refreshed_at", "next_refresh_at"}) {
+    const Json* value = grant.if_contains(member);
+    item[member] = value == nullptr ? Json() : *value;
+  }
+  return item;
+}
+
+Result<int> list_grants(const Session& session, const GrantArguments& arguments) {
+  const auto client = session.client();
+  std::string target = "/api/v1/users";
+  if (!arguments.type.empty()) target += "?type=" + net::percent_encode(arguments.type);
+  const auto users = client.all(target);
+  if (!users) return std::unexpected(users.error());
+  JsonArray items;
+  for (const Json& each : *users) {
+    const auto& user = each.as_object();
+    if (!arguments.username.empty() && !net::equal_ignoring_case(base::string_or(user, "username"), arguments.username)) continue;
+    const JsonArray* grants = base::find_array(user, "grants");
+    if (grants == nullptr) continue;
+    for (const Json& grant : *grants) {
+      if (!arguments.type.empty() && base::string_or(grant.as_object(), "type") != arguments.type) continue;
+      items.push_back(listed(user, grant.as_object()));
+    }
+  }
+  if (session.json) {
+    print(pretty(items));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& item : items) {
+    const auto& grant = item.as_object();
+    rows.push_back({cell(grant, "username"), cell(grant, "group"), cell(grant, "type"), cell(grant, "account"),
+                    cell(grant, "state"), cell(grant, "access_expires_at"), cell(grant, "why")});
+  }
+  print(table({"USERNAME", "GROUP", "TYPE", "ACCOUNT", "STATE", "GOOD UNTIL", "WHY"}, rows));
+  return 0;
+}
+
+// The members that `grant add` and `grant import` share.
+Result<JsonObject> authorization_body(const ControlClient& client, const GrantArguments& arguments) {
+  const auto group = find_group(client, arguments.group);
+  if (!group) return std::unexpected(group.error());
+  auto parameters = read_parameters(arguments.parameters);
+  if (!parameters) return std::unexpected(parameters.error());
+  JsonObject body{{"type", arguments.type}, {"params", *parameters}, {"allow_token", !arguments.allow.empty()}};
+  if (!arguments.app.empty()) body["app"] = arguments.app;
+  bool has_pin = false;
+  if (arguments.link) {
+    const auto user = find_user(client, arguments.username);
+    if (!user) return std::unexpected(user.error());
+    const JsonObject* held = base::find_object(*user, "group");
+    if (held != nullptr && base::string_or(*held, "id") != id_of(*group)) {
+      return fail(ErrorKind::invalid, "wrong_group",
+                  fmt::format("--group: {} is in the group {}; linking leaves a user where it is", arguments.username,
+                              base::string_or(*held, "name")),
+                  {.field = "--group"});
+    }
+    body["link_user_id"] = id_of(*user);
+    const Json* known = user->if_contains("has_pin");
+    has_pin = known != nullptr && known->is_bool() && known->as_bool();
+  } else {
+    body["group_id"] = id_of(*group);
+    body["username"] = arguments.username;
+    if (!arguments.name.empty()) body["name"] = arguments.name;
+    if (!arguments.email.empty()) body["email"] = arguments.email;
+  }
+  if (!arguments.pin_file.empty()) {
+    const auto pin = read_secret_file("--pin-file", arguments.pin_file);
+    if (!pin) return std::unexpected(pin.error());
+    body["pin"] = pin->reveal_text();
+  } else if (!has_pin) {
+    const auto pin = prompt_secret("PIN", "--pin-file", Ask::twice);
+    if (!pin) return std::unexpected(pin.error());
+    body["pin"] = pin->reveal_text();
+  }
+  return body;
+}
+
+// How an authorization ended; exit status 1 unless it brought a grant.
+Result<int> say_end(const Session& session, const JsonObject& authorization) {
+  const std::string state = base::string_or(authorization, "state");
+  if (session.json) {
+    print(pretty(authorization));
+    return state == "completed" || state == "held" ? 0 : 1;
+  }
+  if (state == "completed") {
+    const JsonObject* result = base::find_object(authorization, "result");
+    const JsonObject* account = result == nullptr ? nullptr : base::find_object(*result, "account");
+    print(fmt::format("{} is authorised as {}.\n", base::string_or(authorization, "username"),
+                      account == nullptr ? "the provider's account" : base::string_or(*account, "name")));
+    return 0;
+  }
+  if (state == "held" || state == "needs_confirmation") {
+    print(fmt::format("The consent has come; approve its account in the console, or with `latchkey grant approve {}`.\n",
+                      base::string_or(authorization, "username")));
+    return 0;
+  }
+  const JsonObject* problem = base::find_object(authorization, "problem");
+  return fail(ErrorKind::needs_person, state,
+              problem == nullptr ? fmt::format("the authorization is {}", state) : base::string_or(*problem, "detail", state));
+}
+
+Result<int> add_grant(const Session& session, const GrantArguments& arguments) {
+  const auto client = session.client();
+  const auto body = authorization_body(client, arguments);
+  if (!body) return std::unexpected(body.error());
+  const auto begun = client.call("POST", "/api/v1/authorizations", &*body);
+  if (!begun) return std::unexpected(begun.error());
+  const auto& started = begun->as_object();
+  if (session.json && !arguments.wait) {
+    print(pretty(*begun));
+    return 0;
+  }
+  if (!session.json) {
+    print(fmt::format("Open this address in a browser and consent (good until {}, once):\n{}\n", cell(started, "expires_at"),
+                      cell(started, "start_url")));
+    std::fflush(stdout);
+  } else {
+    fmt::print(stderr, "{}\n", cell(started, "start_url"));
+  }
+  if (!arguments.wait) return 0;
+  while (true) {
+    // Answers when the state changes, or after 25 s.
+    const auto view = client.get(fmt::format("/api/v1/authorizations/{}?wait=25", id_of(started)));
+    if (!view) return std::unexpected(view.error());
+    if (base::string_or(view->as_object(), "state") != "pending") return say_end(session, view->as_object());
+  }
+}
+
+Result<int> import_grant(const Session& session, const GrantArguments& arguments) {
+  const auto client = session.client();
+  auto body = authorization_body(client, arguments);
+  if (!body) return std::unexpected(body.error());
+  const auto token = read_secret_file("--refresh-token-file", arguments.refresh_token_file);
+  if (!token) return std::unexpected(token.error());
+  (*body)["refresh_token"] = token->reveal_text();
+  const auto answer = client.call("POST", "/api/v1/authorizations/import", &*body);
+  if (!answer) return std::unexpected(answer.error());
+  return say_end(session, answer->as_object());
+}
+
+// A call on one grant; `words` may name the user and the state.
+Result<int> on_grant(const Session& session, const GrantArguments& arguments, std::string_view method, std::string_view below,
+                     const JsonObject* body) {
+  const auto client = session.client();
+  const auto grant = find_grant(client, arguments.username, arguments.type);
+  if (!grant) return std::unexpected(grant.error());
+  const auto answer = client.call(method, fmt::format("/api/v1/grants/{}{}", id_of(*grant), below), body);
+  if (!answer) return std::unexpected(answer.error());
+  if (session.json || !answer->is_object()) {
+    print(pretty(*answer));
+    return 0;
+  }
+  const auto& object = answer->as_object();
+  if (object.contains("state")) {
+    print(fmt::format("{} of {}: {}, generation {}. {}\n", cell(*grant, "type"), arguments.username, cell(object, "state"),
+                      cell(object, "generation"), cell(object, "why")));
+  } else {
+    print(cell(object, "detail") + "\n");
+  }
+  return 0;
+}
+
+void add_authorising_options(CLI::App& verb, const std::shared_ptr<GrantArguments>& arguments) {
+  verb.add_option("USERNAME", arguments->username, "Username on this server, not the provider's")->required();
+  verb.add_option("--group", arguments->group, "The user's group")->required();
+  verb.add_option("--type", arguments->type, "Type of the grant (`latchkey type list`)")->required();
+  verb.add_option("--pin-file", arguments->pin_file, "File that holds the PIN; else it is asked for")->type_name("FILE");
+  verb.add_option("--app", arguments->app, "Registration to use, where several fit");
+  verb.add_option("--param", arguments->parameters, "A parameter of the type, such as tenant=contoso.com; repeatable")->type_name("KEY=VALUE")->allow_extra_args(false);
+  verb.add_option("--allow", arguments->allow, "token: programs may fetch the access token with username and PIN")->check(CLI::IsMember({"token"}))->allow_extra_args(false);
+  verb.add_option("--name", arguments->name, "Name of a new user");
+  verb.add_option("--email", arguments->email, "Mail address of a new user");
+  verb.add_flag("--link", arguments->link, "Attach the grant to an existing user, whose PIN stays");
+}
+
+}  // namespace
+
+void add_grant_verbs(CLI::App& app, Session& session) {
+  CLI::App& grant = *app.add_subcommand("grant", "Grants: what users hold at providers");
+  grant.require_subcommand(1);
+  auto arguments = std::make_shared<GrantArguments>();
+
+  CLI::App& add = add_verb(grant, session, "add", "Authorise: prints the address to open in a browser");
+  add_authorising_options(add, arguments);
+  add.add_flag("--wait", arguments->wait, "Wait for the consent, and say how it ended");
+  on_run(add, session, [&session, arguments] { return add_grant(session, *arguments); });
+
+  CLI::App& import_verb = add_verb(grant, session, "import", "Take over a refresh token; it is used once to prove it");
+  add_authorising_options(import_verb, arguments);
+  import_verb.add_option("--refresh-token-file", arguments->refresh_token_file, "File that holds the refresh token")->type_name("FILE")->required();
+  on_run(import_verb, session, [&session, arguments] { return import_grant(session, *arguments); });
+
+  CLI::App& list = add_verb(grant, session, "list", "List grants");
+  list.add_option("USERNAME", arguments->username, "Only this user's");
+  list.add_option("--type", arguments->type, "Only of this type");
+  on_run(list, session, [&session, arguments] { return list_grants(session, *arguments); });
+
+  const auto named = [&](const std::string& name, const std::string& description) -> CLI::App& {
+    CLI::App& verb = add_verb(grant, session, name, description);
+    verb.add_option("USERNAME", arguments->username, "The user")->required();
+    verb.add_option("--type", arguments->type, "Which grant, when the user holds several");
+    return verb;
+  };
+  on_run(named("refresh", "Refresh now"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/refresh", nullptr); });
+  on_run(named("check", "Ask the provider whose grant it is"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/check", nullptr); });
+  on_run(named("approve", "Approve the account of a held grant"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/approve", nullptr); });
+  on_run(named("enable", "Switch a grant on again"), session, [&session, arguments] {
+    const JsonObject body{{"enabled", true}};
+    return on_grant(session, *arguments, "PATCH", "", &body);
+  });
+  on_run(named("disable", "Switch a grant off: no refresh, no token"), session, [&session, arguments] {
+    const JsonObject body{{"enabled", false}};
+    return on_grant(session, *arguments, "PATCH", "", &body);
+  });
+  on_run(named("revoke", "End a grant, revoking at the provider where it can"), session, [&session, arguments] { return on_grant(session, *arguments, "DELETE", "", nullptr); });
+}
+
+}  // namespace latchkey::app

@@ -1,0 +1,382 @@
+#include "app/wiring.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "app/engine.h"
+#include "app/front.h"
+#include "app/observers.h"
+#include "app/version.h"
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/log.h"
+#include "catalog/catalog.h"
+#include "base/task_group.h"
+#include "console/console.h"
+#include "crypto/hardening.h"
+#include "doors/http/token_door.h"
+#include "net/curl_transport.h"
+#include "net/event_loop.h"
+#include "net/http_server.h"
+#include "net/tls.h"
+#include "people/directory.h"
+#include "people/handout_counts.h"
+#include "people/sessions.h"
+#include "people/setup.h"
+#include "sandbox/practice_service.h"
+#include "store/registry.h"
+#include "store/reply_journal.h"
+#include "store/sqlite/sqlite_store.h"
+#include "vault/hot_cache.h"
+#include "vault/vault.h"
+
+namespace latchkey::app {
+namespace {
+
+constexpr std::size_t kThreadsMax = 8;
+constexpr Seconds kClosingTime{10};
+constexpr std::string_view kMasterKeyMeta = "master_key_id";
+constexpr std::string_view kNodeMeta = "node_id";
+
+std::size_t thread_count() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
+
+Result<void> make_data_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return fail(ErrorKind::misconfigured, "data_directory",
+              fmt::format("The data directory {} cannot be made ({}). Make its parent, or name another with --data.", path,
+                          std::strerror(errno)),
+              {.field = "data"});
+}
+
+bool exists(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+}  // namespace
+
+// In the order of building. Destroyed in the reverse, after close().
+struct House::Parts {
+  explicit Parts(Config config_in, ServeOptions options_in)
+      : config(std::move(config_in)), options(options_in), log(2, config.log_level, wall), loop(thread_count()) {}
+
+  Config config;
+  ServeOptions options;
+  base::SystemWallClock wall;
+  base::SystemSteadyClock steady;
+  base::SystemEntropy entropy;
+  base::StreamLog log;
+  net::EventLoop loop;
+
+  std::unique_ptr<vault::Vault> vault;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<store::ReplyJournal> journal;
+  std::unique_ptr<store::Registry> registry;
+  std::shared_ptr<const catalog::Catalog> catalog;
+  std::unique_ptr<net::CurlTransport> transport;
+  NodeId node;
+
+  // People.
+  std::unique_ptr<people::UserSeal> user_seal;
+  std::unique_ptr<vault::HotCache> hot;
+  std::unique_ptr<people::UserCards> user_cards;
+  std::unique_ptr<people::PinHasher> hasher;
+  std::unique_ptr<PeopleWatcher> watcher;
+  std::unique_ptr<people::PinGate> gate;
+  std::unique_ptr<people::Sessions> sessions;
+  std::unique_ptr<people::Directory> directory;
+  std::unique_ptr<people::Setup> setup;
+  std::unique_ptr<people::HandoutCounts> handouts;
+
+  // Grants, and what shows them.
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<Readiness> readiness;
+  std::unique_ptr<EngineMetrics> metrics;
+  std::unique_ptr<console::Console> console;
+  std::unique_ptr<doors::TokenDoor> token_door;
+  TaskGroup upkeep{loop.main(), log};
+  std::string setup_address;
+
+  Front front;
+  Front control_front;
+  std::unique_ptr<net::TlsServerContext> tls;
+  std::unique_ptr<net::HttpServer> server;
+  std::unique_ptr<net::HttpServer> control;
+  std::unique_ptr<sandbox::PracticeService> practice;
+  std::unique_ptr<net::HttpServer> practice_server;
+
+  [[nodiscard]] Result<void> build_keys_and_store();
+  [[nodiscard]] Result<void> build_catalog();
+  [[nodiscard]] Result<void> build_network();
+  void build_people();
+  void build_engine();
+  void build_doors();
+  void build_servers();
+  [[nodiscard]] people::Guard::Parts guard_parts();
+  [[nodiscard]] Task<Result<void>> check_master_key();
+  [[nodiscard]] Task<Result<void>> learn_node();
+  [[nodiscard]] Task<Result<void>> prepare_first_run();
+  [[nodiscard]] Result<void> listen();
+  [[nodiscard]] std::string practice_origin() const { return fmt::format("http://localhost:{}", options.sandbox_port); }
+};
+
+Result<void> House::Parts::build_keys_and_store() {
+  if (const auto made = make_data_directory(config.data); !made) return made;
+  const std::string database = config.data + "/latchkey.db";
+  // A key may be made only for a store that holds nothing yet: a new key never opens old ciphertext.
+  const auto on_missing = exists(database) ? vault::OnMissingKey::refuse : vault::OnMissingKey::create;
+  auto key = vault::load_master_key(config.master_key_file, on_missing, entropy);
+  if (!key) return std::unexpected(key.error());
+  vault = std::make_unique<vault::Vault>(std::move(*key), entropy);
+  store::SqliteOptions sqlite;
+  sqlite.path = database;
+  sqlite.program_version = version();
+  auto opened = store::open_sqlite_store(sqlite, wall, log);
+  if (!opened) return std::unexpected(opened.error());
+  store = std::move(*opened);
+  auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
+  if (!journal_opened) return std::unexpected(journal_opened.error());
+  journal = std::move(*journal_opened);
+  registry = std::make_unique<store::Registry>(*store, wall);
+  return {};
+}
+
+Result<void> House::Parts::build_catalog() {
+  auto built = catalog::Catalog::load_builtin();
+  if (!built) return std::unexpected(built.error());
+  built = (*built)->load_directory(config.data + "/providers");
+  if (!built) return std::unexpected(built.error());
+  if (options.sandbox) built = (*built)->with_sandbox(practice_origin());
+  if (!built) return std::unexpected(built.error());
+  catalog = std::move(*built);
+  return {};
+}
+
+Result<void> House::Parts::build_network() {
+  auto allow = config.outbound_allow;
+  if (options.sandbox) allow.push_back(fmt::format("localhost:{}", options.sandbox_port));
+  auto policy = net::AddressPolicy::parse(allow);
+  if (!policy) return std::unexpected(policy.error());
+  transport = std::make_unique<net::CurlTransport>(
+      loop.main(), net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
+  if (config.tls_certificate.empty()) return {};
+  auto loaded = net::TlsServerContext::load(config.tls_certificate, config.tls_key);
+  if (!loaded) return std::unexpected(loaded.error());
+  tls = std::move(*loaded);
+  return {};
+}
+
+people::Guard::Parts House::Parts::guard_parts() {
+  return {.store = *store, .registry = *registry, .vault = *vault, .cards = *user_cards, .hasher = *hasher, .wall = wall,
+          .steady = steady, .log = log, .watcher = *watcher};
+}
+
+void House::Parts::build_people() {
+  user_seal = std::make_unique<people::UserSeal>(*vault);
+  hot = std::make_unique<vault::HotCache>(vault::HotCache::Bounds{}, entropy, steady);
+  user_cards = std::make_unique<people::UserCards>(*store, *user_seal, steady, log);
+  hasher = std::make_unique<people::PinHasher>(
+      people::PinHasher::Options{registry->get<std::size_t>("auth.pin_hash_threads"), registry->get<std::size_t>("auth.pin_hash_queue")},
+      steady);
+  watcher = std::make_unique<PeopleWatcher>();
+  gate = std::make_unique<people::PinGate>(people::PinGate::Parts{.guard = guard_parts(), .hot = *hot, .seal = *user_seal});
+  sessions = std::make_unique<people::Sessions>(
+      people::Sessions::Parts{.guard = guard_parts(), .seal = *user_seal, .entropy = entropy});
+  directory = std::make_unique<people::Directory>(people::Directory::Parts{
+      .store = *store, .registry = *registry, .vault = *vault, .seal = *user_seal, .cards = *user_cards, .hot = *hot,
+      .hasher = *hasher, .gate = *gate, .wall = wall, .entropy = entropy});
+  setup = std::make_unique<people::Setup>(people::Setup::Parts{.store = *store, .directory = *directory, .vault = *vault,
+                                                               .wall = wall, .steady = steady, .entropy = entropy});
+  handouts = std::make_unique<people::HandoutCounts>(*store, wall);
+}
+
+// After the node's name is known: the engine signs its work with it.
+void House::Parts::build_engine() {
+  // Loopback providers over plain http are for whom outbound.allow names them: the sandbox, and tests.
+  const bool plain_http = options.sandbox || !config.outbound_allow.empty();
+  engine = std::make_unique<Engine>(EngineGround{
+      .loop = loop, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .hot = *hot, .store = *store,
+      .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .user_seal = *user_seal,
+      .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
+      .address = {.url = config.public_url,
+                  .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused}});
+  watcher->set_alerts(engine->alerts());
+  directory->listen(&engine->pin_reset_listener());
+  readiness = std::make_unique<Readiness>(*store, *journal);
+  metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);
+}
+
+void House::Parts::build_doors() {
+  auto* alerts = &engine->alerts();
+  console = std::make_unique<console::Console>(console::ConsoleGround{
+      .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
+      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(),
+      .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+      .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
+                .master_key_path = config.master_key_file},
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get()}});
+  token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), console::origin_of(config.public_url));
+  for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
+  front.claim("/v1/", *token_door);
+  for (const auto& mount : console->control_mounts()) control_front.claim(mount.path, *mount.handler);
+}
+
+void House::Parts::build_servers() {
+  server = std::make_unique<net::HttpServer>(loop, front, wall, log);
+  control = std::make_unique<net::HttpServer>(loop, control_front, wall, log);
+  if (!options.sandbox) return;
+  practice = std::make_unique<sandbox::PracticeService>(
+      sandbox::PracticeServiceSettings{practice_origin(), config.public_url}, wall, steady, entropy);
+  practice_server = std::make_unique<net::HttpServer>(loop, *practice, wall, log);
+}
+
+Task<Result<void>> House::Parts::check_master_key() {
+  const auto known = co_await store->meta(std::string(kMasterKeyMeta));
+  if (!known) co_return std::unexpected(known.error());
+  if (known->empty()) {
+    co_return co_await store->commit({store::CompareMeta{std::string(kMasterKeyMeta), {}},
+                                      store::PutMeta{std::string(kMasterKeyMeta), vault->master_key_id()}});
+  }
+  if (*known == vault->master_key_id()) co_return Result<void>{};
+  co_return fail(ErrorKind::misconfigured, "master_key_wrong",
+                 fmt::format("The master key in {} is not the one this data was sealed with. Put the right key file back "
+                             "(from its backup), or name it with master_key_file; nothing was changed.",
+                             config.master_key_file),
+                 {.field = "master_key_file"});
+}
+
+Task<Result<void>> House::Parts::learn_node() {
+  const auto known = co_await store->meta(std::string(kNodeMeta));
+  if (!known) co_return std::unexpected(known.error());
+  if (const auto id = NodeId::from_bytes(*known)) {
+    node = *id;
+    co_return Result<void>{};
+  }
+  node = NodeId::make(wall.now(), entropy);
+  const auto octets = node.bytes();
+  co_return co_await store->commit({store::PutMeta{std::string(kNodeMeta), Bytes(octets.begin(), octets.end())}});
+}
+
+// The one-time set-up address, and the practice service's own registration.
+Task<Result<void>> House::Parts::prepare_first_run() {
+  const auto code = co_await setup->issue_code();
+  if (!code) co_return std::unexpected(code.error());
+  if (*code) setup_address = config.public_url + "/setup#code=" + **code;
+  if (!options.sandbox) co_return Result<void>{};
+  const auto registered = co_await store->app("sandbox");
+  if (!registered) co_return std::unexpected(registered.error());
+  if (*registered) co_return Result<void>{};
+  grants::AppWish wish{.id = "sandbox", .provider = "sandbox", .client_id = std::string(sandbox::kClientId)};
+  wish.secrets[0] = {.kind = grants::SecretWish::Kind::set, .value = Secret(sandbox::kClientSecret)};
+  const auto added = co_await engine->apps().put(std::move(wish), {.actor = "server"});
+  if (!added) co_return std::unexpected(added.error());
+  co_return Result<void>{};
+}
+
+Result<void> House::Parts::listen() {
+  // The control socket first: it is what scripts wait for, and it needs no free port.
+  net::HttpListener control_listener;
+  control_listener.unix_path = config.data + "/control.sock";
+  control_listener.unix_uid = ::geteuid();
+  if (auto started = control->start({control_listener}); !started) return started;
+  if (practice_server) {
+    net::HttpListener practice_listener;
+    practice_listener.address = "127.0.0.1";
+    practice_listener.port = options.sandbox_port;
+    practice_server->set_allowed_hosts({fmt::format("localhost:{}", options.sandbox_port)});
+    if (auto started = practice_server->start({practice_listener}); !started) return started;
+  }
+  net::HttpListener listener;
+  listener.address = config.listen.address;
+  listener.port = config.listen.port;
+  listener.tls = tls.get();
+  auto proxies = net::TrustedProxies::parse(config.trusted_proxies);
+  if (!proxies) return std::unexpected(proxies.error());
+  server->set_trusted_proxies(std::move(*proxies));
+  const auto public_url = net::Url::parse(config.public_url);
+  if (!public_url) return std::unexpected(public_url.error());
+  server->set_allowed_hosts({public_url->host()});
+  return server->start({listener});
+}
+
+House::House(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+House::~House() = default;
+
+Result<std::unique_ptr<House>> House::build(Config config, ServeOptions options) {
+  // First of all, before a secret is read or a thread exists.
+  if (const auto hardened = crypto::harden_process(); !hardened) return std::unexpected(hardened.error());
+  auto parts = std::make_unique<Parts>(std::move(config), options);
+  if (const auto done = parts->build_keys_and_store(); !done) return std::unexpected(done.error());
+  if (const auto done = parts->build_catalog(); !done) return std::unexpected(done.error());
+  if (const auto done = parts->build_network(); !done) return std::unexpected(done.error());
+  parts->build_servers();
+  return std::unique_ptr<House>(new House(std::move(parts)));
+}
+
+net::EventLoop& House::loop() { return parts_->loop; }
+
+Task<Result<void>> House::open() {
+  Parts& parts = *parts_;
+  if (const auto done = co_await parts.check_master_key(); !done) co_return done;
+  if (const auto done = co_await parts.learn_node(); !done) co_return done;
+  if (const auto done = co_await parts.registry->load(); !done) co_return done;
+  for (const auto& words : parts.registry->ignored()) parts.log.warning("setting_ignored", {{"why", words}});
+  parts.build_people();
+  parts.build_engine();
+  parts.build_doors();
+  if (const auto done = co_await parts.engine->open(); !done) co_return done;
+  if (const auto done = co_await parts.prepare_first_run(); !done) co_return done;
+  parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, parts.registry->get<Seconds>("activity.flush")));
+  if (const auto done = parts.listen(); !done) co_return done;
+  parts.readiness->set_started(true);
+  parts.log.info("serving", {{"version", version()}, {"listen", parts.config.listen.text()}, {"public_url", parts.config.public_url}});
+  co_return Result<void>{};
+}
+
+std::string House::greeting() const {
+  const Parts& parts = *parts_;
+  std::string text = fmt::format("Latchkey {} serves {}\n", version(), parts.config.public_url);
+  if (!parts.setup_address.empty()) {
+    text += fmt::format("Set up the first administrator here (once, within 15 minutes): {}\n", parts.setup_address);
+  }
+  if (parts.options.sandbox) {
+    text += fmt::format("Practice service (nothing real): {}\n", parts.practice_origin());
+    text += fmt::format("No browser on this machine? ssh -L {0}:localhost:{0} -L {1}:localhost:{1} HOST\n",
+                        parts.config.listen.port, parts.options.sandbox_port);
+  }
+  return text;
+}
+
+void House::reload() {
+  Parts& parts = *parts_;
+  if (!parts.tls) return;
+  if (const auto done = parts.tls->reload(); !done) {
+    parts.log.error("tls_reload", done.error());
+  } else {
+    parts.log.info("tls_reloaded");
+  }
+}
+
+Task<void> House::close() {
+  Parts& parts = *parts_;
+  const auto deadline = parts.steady.now() + kClosingTime;
+  if (parts.readiness) parts.readiness->set_started(false);
+  co_await parts.server->stop(deadline);
+  co_await parts.control->stop(deadline);
+  if (parts.practice_server) co_await parts.practice_server->stop(deadline);
+  if (parts.engine) co_await parts.engine->close();
+  co_await parts.upkeep.cancel_and_wait();
+  if (parts.handouts) {
+    if (const auto flushed = co_await parts.handouts->flush(); !flushed) parts.log.error("handouts_not_counted", flushed.error());
+  }
+  parts.transport->cancel_all();
+  parts.log.info("stopped");
+}
+
+}  // namespace latchkey::app
