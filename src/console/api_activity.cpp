@@ -12,16 +12,13 @@ namespace {
 
 // Every action the rooms below write, for the filter of the page.
 constexpr std::string_view kActions[] = {
-    "app.added",          "app.changed",           "app.deleted",          "app.paused",
-    "app.resumed",        "authorization.cancelled", "authorization.expired", "authorization.failed",
-    "authorization.refused", "authorization.rejected", "authorization.started", "authorization.undone",
-    "grant.authorized",   "grant.checked",         "grant.deleted",        "grant.disabled",
-    "grant.enabled",      "grant.needs_authorization", "group.created",    "group.deleted",
-    "group.renamed",      "master_key.backup_confirmed", "session.ended",  "session.refused",
-    "session.started",    "setting.changed",       "setting.reset",        "setup.completed",
-    "user.changed",       "user.created",          "user.deleted",         "user.disabled",
-    "user.enabled",       "user.moved",            "user.password_set",    "user.pin_changed",
-    "user.pin_reset",     "user.pin_set",          "user.throttle_reset",
+    "app.added", "app.changed", "app.deleted", "app.paused", "app.resumed", "authorization.cancelled",
+    "authorization.expired", "authorization.failed", "authorization.refused", "authorization.rejected",
+    "authorization.started", "authorization.undone", "grant.authorized", "grant.checked", "grant.deleted",
+    "grant.disabled", "grant.enabled", "grant.needs_authorization", "group.created", "group.deleted", "group.renamed",
+    "master_key.backup_confirmed", "session.opened", "setting.changed", "setting.reset", "user.changed",
+    "user.created", "user.deleted", "user.locked", "user.password_removed", "user.password_set", "user.pin_changed",
+    "user.pin_reset", "user.pin_seen_in_clear", "user.pin_set", "user.throttle_reset",
 };
 
 std::string_view actor_kind(std::string_view actor) {

@@ -57,17 +57,9 @@ std::string_view title_of(std::string_view code) {
   return found == std::end(kTitles) ? std::string_view("It did not work") : found->title;
 }
 
-struct Begin {
+// The members that beginning and importing share. Faults stay with `fields`.
+grants::AuthorizationWish read_wish(Fields& fields) {
   grants::AuthorizationWish wish;
-  Presentation presentation = Presentation::popup;
-};
-
-std::expected<Begin, Problem> read_begin(const net::HttpRequest& request) {
-  auto body = read_object(request);
-  if (!body) return std::unexpected(body.error());
-  Fields fields(*body);
-  Begin begin;
-  auto& wish = begin.wish;
   wish.group = fields.id<base::GroupTag>("group_id", Presence::optional);
   wish.new_group = fields.text("new_group", {.min = 1, .max = 128}, Presence::optional);
   wish.link_user = fields.id<base::UserTag>("link_user_id", Presence::optional);
@@ -81,14 +73,12 @@ std::expected<Begin, Problem> read_begin(const net::HttpRequest& request) {
   if (auto pin = fields.secret("pin", 4096, Presence::optional); !pin.empty()) wish.pin = std::move(pin);
   wish.allow_token = fields.boolean("allow_token", false);
   wish.expected_account = fields.text("expected_account", {.min = 0, .max = 320}, Presence::optional);
-  if (fields.choice("presentation", {"popup", "page"}, Presence::optional) == "page") begin.presentation = Presentation::page;
   const bool other_home = !wish.link_user.none() || !wish.replace.none();
   const int homes = int(!wish.group.none()) + int(!wish.new_group.empty()) + int(!wish.link_user.none()) + int(!wish.replace.none());
   if (homes == 0) fields.fault("group_id", "Choose a group, name a new one, or say whom to link to.");
   if (homes > 1) fields.fault("group_id", "Give one of group_id, new_group, link_user_id and replace_grant_id.");
   if (!other_home && wish.username.empty()) fields.fault("username", "This is needed.");
-  if (auto problem = fields.check()) return std::unexpected(std::move(*problem));
-  return begin;
+  return wish;
 }
 
 }  // namespace
@@ -102,6 +92,7 @@ std::vector<Route> AuthorizationsApi::routes() {
   constexpr auto kPlain = Carries::nothing_secret;
   return {
       {"POST", "/api/v1/authorizations", kAdministrator, Carries::secret, 32 * 1024, [this](Call call) { return begin(std::move(call)); }},
+      {"POST", "/api/v1/authorizations/import", kAdministrator, Carries::secret, 64 * 1024, [this](Call call) { return import_token(std::move(call)); }},
       {"GET", "/api/v1/authorizations/{id}", kAdministrator, kPlain, 1024, [this](Call call) { return look(std::move(call)); }},
       {"POST", "/api/v1/authorizations/{id}/cancel", kAdministrator, kPlain, 1024, [this](Call call) { return cancel(std::move(call)); }},
       {"POST", "/api/v1/authorizations/{id}/confirm", kAdministrator, kPlain, 1024, [this](Call call) { return confirm(std::move(call)); }},
@@ -137,17 +128,22 @@ Task<Problem> AuthorizationsApi::problem_of_begin(Error error, bool new_group) {
 }
 
 Task<Answer> AuthorizationsApi::begin(Call call) {
-  auto read = read_begin(call.request);
-  if (!read) co_return std::unexpected(read.error());
+  auto body = read_object(call.request);
+  if (!body) co_return std::unexpected(body.error());
+  Fields fields(*body);
+  auto wish = read_wish(fields);
+  const auto shown = fields.choice("presentation", {"popup", "page"}, Presence::optional);
+  if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   const auto requester = requester_of(call);
-  FlowNote note{.presentation = read->presentation, .session_hash = call.principal.session_hash, .username = read->wish.username};
-  if (!read->wish.replace.none()) co_await note_account(note, read->wish.replace);
+  FlowNote note{.presentation = shown == "page" ? Presentation::page : Presentation::popup,
+                .session_hash = call.principal.session_hash, .username = wish.username};
+  if (!wish.replace.none()) co_await note_account(note, wish.replace);
   // The same person starting over must not trip over the attempt given up before.
   for (const auto& former : memory_.begun_by(note.session_hash, note.username)) {
     [[maybe_unused]] const auto ended = co_await base::run_on(engine_, authorizer_.cancel(former, requester));
   }
-  const bool new_group = !read->wish.new_group.empty();
-  auto begun = co_await base::run_on(engine_, authorizer_.begin(std::move(read->wish), requester));
+  const bool new_group = !wish.new_group.empty();
+  auto begun = co_await base::run_on(engine_, authorizer_.begin(std::move(wish), requester));
   if (!begun) co_return std::unexpected(co_await problem_of_begin(begun.error(), new_group));
   note.ticket = begun->start_url.substr(begun->start_url.rfind('/') + 1);
   note.redirect_uri = begun->redirect_uri;
@@ -157,8 +153,24 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   json["start_url"] = begun->start_url;
   json["redirect_uri"] = begun->redirect_uri;
   json["expires_at"] = base::to_rfc3339(begun->expires_at);
-  json["presentation"] = read->presentation == Presentation::page ? "page" : "popup";
+  json["presentation"] = shown == "page" ? "page" : "popup";
   co_return net::HttpResponse::json(201, json);
+}
+
+Task<Answer> AuthorizationsApi::import_token(Call call) {
+  auto body = read_object(call.request);
+  if (!body) co_return std::unexpected(body.error());
+  Fields fields(*body);
+  auto wish = read_wish(fields);
+  auto token = fields.secret("refresh_token", 16 * 1024);
+  if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
+  if (token.empty()) co_return refuse_field("refresh_token", "This is needed.");
+  const bool new_group = !wish.new_group.empty();
+  auto view = co_await base::run_on(engine_, authorizer_.import_token(std::move(wish), std::move(token), requester_of(call)));
+  if (!view) co_return std::unexpected(co_await problem_of_begin(view.error(), new_group));
+  auto answer = co_await view_answer(std::move(*view));
+  if (answer) answer->status = 201;
+  co_return answer;
 }
 
 std::string AuthorizationsApi::redirect_uri_of(const grants::AuthorizationView& view, const std::optional<FlowNote>& note) const {

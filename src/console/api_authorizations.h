@@ -1,4 +1,4 @@
-// /authorizations: begin, follow, cancel, confirm and take back.
+// /authorizations: begin, import, follow, cancel, confirm and take back.
 #pragma once
 
 #include <memory>
@@ -25,6 +25,7 @@ class AuthorizationsApi final : public ApiSection {
 
  private:
   [[nodiscard]] Task<Answer> begin(Call call);
+  [[nodiscard]] Task<Answer> import_token(Call call);
   [[nodiscard]] Task<Answer> look(Call call);
   [[nodiscard]] Task<Answer> cancel(Call call);
   [[nodiscard]] Task<Answer> confirm(Call call);

@@ -182,8 +182,10 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
   return json;
 }
 
+const std::string& id_of(const grants::AppView& view) { return view.app.id; }
+
 // One slot of the request. Faults go to `fields`.
-grants::SecretWish secret_wish(Fields& fields) {
+grants::SecretWish secret_wish(Fields& fields, const grants::AppView* present) {
   grants::SecretWish wish;
   const bool keeps = fields.has("keep");
   auto value = fields.secret("value", 4096, Presence::optional);
@@ -193,6 +195,7 @@ grants::SecretWish secret_wish(Fields& fields) {
   if (keeps) {
     wish.kind = grants::SecretWish::Kind::keep;
     wish.from = static_cast<std::size_t>(from);
+    if (!fields.has("expires_at") && present != nullptr) wish.expires_at = present->app.secrets[from].expires_at;
   } else if (!value.empty()) {
     wish.kind = grants::SecretWish::Kind::set;
     wish.value = std::move(value);
@@ -202,7 +205,7 @@ grants::SecretWish secret_wish(Fields& fields) {
   return wish;
 }
 
-void read_secrets(Fields& fields, grants::AppWish& wish) {
+void read_secrets(Fields& fields, grants::AppWish& wish, const grants::AppView* present) {
   for (auto& secret : wish.secrets) secret.kind = grants::SecretWish::Kind::clear;
   const auto* items = fields.array("secrets", wish.secrets.size());
   if (items == nullptr) return;
@@ -213,7 +216,7 @@ void read_secrets(Fields& fields, grants::AppWish& wish) {
       continue;
     }
     Fields nested(*object, fmt::format("secrets.{}.", i));
-    wish.secrets[i] = secret_wish(nested);
+    wish.secrets[i] = secret_wish(nested, present);
     fields.absorb(nested);
   }
 }
@@ -271,12 +274,15 @@ Task<Answer> AppsApi::put(Call call) {
   auto body = read_object(call.request);
   if (!body) co_return std::unexpected(body.error());
   Fields fields(*body);
+  const auto apps = co_await base::run_on(engine_, apps_.list());
+  if (!apps) co_return refuse(apps.error());
+  const auto present = std::ranges::find(*apps, call.values[0], id_of);
   grants::AppWish wish;
   wish.id = call.values[0];
   wish.provider = fields.text("provider", {.min = 1, .max = 63});
   wish.client_id = fields.text("client_id", {.min = 1, .max = 512});
   wish.params = fields.parameters("params");
-  read_secrets(fields, wish);
+  read_secrets(fields, wish, present == apps->end() ? nullptr : &*present);
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   if (!catalog_->find_provider(wish.provider)) {
     auto refused = refuse(422, "no_such_provider", "There is no provider named " + wish.provider + ".");
@@ -291,7 +297,7 @@ Task<Answer> AppsApi::put(Call call) {
 Task<Answer> AppsApi::remove(Call call) {
   const auto apps = co_await base::run_on(engine_, apps_.list());
   if (!apps) co_return refuse(apps.error());
-  const auto found = std::ranges::find(*apps, call.values[0], [](const grants::AppView& view) { return view.app.id; });
+  const auto found = std::ranges::find(*apps, call.values[0], id_of);
   if (found == apps->end()) co_return refuse_not_found();
   const auto done = co_await base::run_on(engine_, apps_.remove(call.values[0], requester_of(call)));
   if (!done) {

@@ -1,0 +1,176 @@
+// The engine's desks with behaviour simple enough to see through, for tests of the console.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "grants/apps.h"
+#include "grants/authorize.h"
+#include "grants/grant_desk.h"
+#include "store/store.h"
+
+namespace latchkey::console {
+
+// Ticket `t-N` starts attempt N. The session that began it is redirected, others see the confirmation.
+class PlainAuthorizer final : public grants::Authorizer {
+ public:
+  PlainAuthorizer(store::Store& store, Entropy& entropy) : store_(store), entropy_(entropy) {}
+
+  Task<Result<grants::Begun>> begin(grants::AuthorizationWish wish, grants::Requester requester) override {
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    last_pin = wish.pin ? std::string(wish.pin->reveal_text()) : "";
+    last_requester = requester;
+    const auto id = AuthorizationId::make(base::SystemWallClock().now(), entropy_);
+    auto& view = views[id];
+    view.id = id;
+    view.username = wish.username;
+    view.type = wish.type;
+    view.expires_at = base::SystemWallClock().now() + std::chrono::minutes(10);
+    const auto ticket = "t-" + std::to_string(++count);
+    tickets[ticket] = {id, requester.session_hash};
+    co_return grants::Begun{.id = id, .start_url = "https://latchkey.example/oauth/start/" + ticket,
+                            .redirect_uri = "https://latchkey.example/oauth/callback/" + wish.app, .expires_at = view.expires_at};
+  }
+  Task<Result<grants::StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) override {
+    const auto found = tickets.find(ticket);
+    if (found == tickets.end()) co_return fail(ErrorKind::not_found, "ticket_unknown", "Unknown.");
+    if (confirmed == Confirmed::no && found->second.second != session_hash) {
+      co_return grants::StartPage{.kind = grants::StartPage::Kind::confirm, .location = {}, .cookie = {}, .server = "https://latchkey.example",
+                                  .username = "anna<b>", .type_name = "Box"};
+    }
+    tickets.erase(found);
+    co_return grants::StartPage{.kind = grants::StartPage::Kind::redirect, .location = "https://provider.example/authorize?state=s&x=\"y\"",
+                                .cookie = "__Host-latchkey-flow-1=v; Path=/; Secure", .server = {}, .username = {}, .type_name = {}};
+  }
+  Task<grants::CallbackPage> callback(std::string app, std::string query, grants::Parameters flow_cookies) override {
+    last_app = std::move(app);
+    last_query = std::move(query);
+    last_cookies = std::move(flow_cookies);
+    co_return next_page;
+  }
+  Task<Result<grants::AuthorizationView>> view(AuthorizationId id) override {
+    const auto found = views.find(id);
+    if (found == views.end()) co_return fail(ErrorKind::not_found, "no_such_authorization", "Unknown.");
+    co_return found->second;
+  }
+  Task<Result<grants::AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) override {
+    last_wait = wait;
+    co_return co_await view(id);
+  }
+  Task<Result<void>> cancel(AuthorizationId id, grants::Requester) override {
+    const auto found = views.find(id);
+    if (found == views.end()) co_return fail(ErrorKind::not_found, "no_such_authorization", "Unknown.");
+    if (found->second.state != store::AuthorizationState::pending) co_return fail(ErrorKind::conflict, "already_over", "Over.");
+    found->second.state = store::AuthorizationState::cancelled;
+    found->second.problem_code = "cancelled";
+    found->second.problem_text = "Cancelled; nothing was made.";
+    co_return Result<void>{};
+  }
+  Task<Result<grants::AuthorizationView>> confirm(AuthorizationId id, Answer answer, grants::Requester) override {
+    auto& found = views[id];
+    if (found.state != store::AuthorizationState::needs_confirmation) co_return fail(ErrorKind::conflict, "nothing_to_confirm", "Asks nothing.");
+    found.state = answer == Answer::accept ? store::AuthorizationState::completed : store::AuthorizationState::cancelled;
+    co_return found;
+  }
+  Task<Result<void>> undo(AuthorizationId id, grants::Requester) override {
+    auto& found = views[id];
+    if (found.state != store::AuthorizationState::completed) co_return fail(ErrorKind::conflict, "nothing_to_undo", "Nothing left.");
+    found.state = store::AuthorizationState::cancelled;
+    co_return Result<void>{};
+  }
+  Task<Result<grants::AuthorizationView>> import_token(grants::AuthorizationWish wish, Secret refresh_token, grants::Requester requester) override {
+    last_pin = std::string(refresh_token.reveal_text());
+    auto begun = co_await begin(std::move(wish), std::move(requester));
+    if (!begun) co_return std::unexpected(begun.error());
+    views[begun->id].state = store::AuthorizationState::completed;
+    co_return views[begun->id];
+  }
+
+  std::map<AuthorizationId, grants::AuthorizationView> views;
+  std::map<std::string, std::pair<AuthorizationId, Bytes>> tickets;
+  std::optional<Error> refusal;
+  grants::CallbackPage next_page;
+  grants::Requester last_requester;
+  std::string last_pin, last_app, last_query;
+  grants::Parameters last_cookies;
+  Seconds last_wait{-1};
+  int count = 0;
+
+ private:
+  store::Store& store_;
+  Entropy& entropy_;
+};
+
+class PlainApps final : public grants::Apps {
+ public:
+  Task<Result<std::vector<grants::AppView>>> list() override {
+    std::vector<grants::AppView> all;
+    for (const auto& [id, view] : views) all.push_back(view);
+    co_return all;
+  }
+  Task<Result<grants::AppView>> put(grants::AppWish wish, grants::Requester) override {
+    auto& view = views[wish.id];
+    view.app.id = wish.id;
+    view.app.provider = wish.provider;
+    view.app.client_id = wish.client_id;
+    view.redirect_uri = redirect_uri(wish.id);
+    for (std::size_t slot = 0; slot < 2; ++slot) {
+      view.secret_set[slot] = wish.secrets[slot].kind != grants::SecretWish::Kind::clear;
+      view.app.secrets[slot].expires_at = wish.secrets[slot].expires_at;
+    }
+    last = std::move(wish);
+    co_return view;
+  }
+  Task<Result<void>> remove(std::string id, grants::Requester) override {
+    if (views[id].grants > 0) co_return fail(ErrorKind::conflict, "app_in_use", "Grants depend on this app.");
+    views.erase(id);
+    co_return Result<void>{};
+  }
+  std::string redirect_uri(std::string_view app) const override { return "https://latchkey.example/oauth/callback/" + std::string(app); }
+
+  std::map<std::string, grants::AppView> views;
+  grants::AppWish last;
+};
+
+class PlainGrantDesk final : public grants::GrantDesk {
+ public:
+  explicit PlainGrantDesk(store::Store& store) : store_(store) {}
+  Task<Result<store::Grant>> refresh(GrantId grant, grants::Requester) override {
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    co_return (*co_await store_.grant(grant))->grant;
+  }
+  Task<Result<grants::CheckResult>> check(GrantId, grants::Requester) override {
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    co_return grants::CheckResult{.account_id = "a1", .account_name = "anna@example.com", .words = "Answered."};
+  }
+  Task<Result<store::Grant>> set_enabled(GrantId grant, bool enabled, grants::Requester) override {
+    auto record = (*co_await store_.grant(grant))->grant;
+    record.state = enabled ? store::GrantState::active : store::GrantState::disabled;
+    store::Batch batch;
+    batch.push_back(store::UpdateGrant{record});
+    if (auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
+    co_return record;
+  }
+  Task<Result<void>> remove(GrantId grant, grants::Requester) override {
+    store::Batch batch;
+    batch.push_back(store::DeleteGrant{grant});
+    co_return co_await store_.commit(std::move(batch));
+  }
+  Task<Result<void>> remove_all_of(UserId user, grants::Requester requester) override {
+    removed_all_of.push_back(user);
+    const auto held = co_await store_.grants_of_user(user);
+    for (const auto& grant : *held) {
+      if (auto done = co_await remove(grant.id, requester); !done) co_return done;
+    }
+    co_return Result<void>{};
+  }
+
+  std::optional<Error> refusal;
+  std::vector<UserId> removed_all_of;
+
+ private:
+  store::Store& store_;
+};
+
+}  // namespace latchkey::console
