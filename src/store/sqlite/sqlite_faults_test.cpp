@@ -1,0 +1,305 @@
+// What the exercise suite cannot ask of every store: the file itself, its lock, its schema, and a disk that fails.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "store/exercise_testing.h"
+#include "store/sqlite/audit_chain.h"
+#include "store/sqlite/faulty_vfs_testing.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace latchkey::store {
+namespace {
+
+class SqliteFile : public ::testing::Test {
+ protected:
+  [[nodiscard]] std::string path() const { return directory_.path() + "/latchkey.db"; }
+  [[nodiscard]] Result<std::unique_ptr<Store>> open() {
+    return open_sqlite_store({.path = path(), .program_version = "1.2.3", .vfs = vfs_.name()}, clock_, log_);
+  }
+  [[nodiscard]] std::string octets(const std::string& suffix = "") const {
+    std::ifstream file(path() + suffix, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  // Behind the store's back.
+  void run(const std::string& sql) const {
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
+    char* problem = nullptr;
+    sqlite3_exec(handle, sql.c_str(), nullptr, nullptr, &problem);
+    EXPECT_EQ(problem, nullptr) << problem;
+    sqlite3_free(problem);
+    sqlite3_close(handle);
+  }
+  [[nodiscard]] static Result<void> set(Store& store, const std::string& key, const std::string& value) {
+    return wait_for(store.commit({PutSetting{{key, value}}}));
+  }
+  void fill(int entries) {
+    auto store = open();
+    ASSERT_TRUE(store) << store.error().detail;
+    for (int i = 0; i < entries; ++i) {
+      ASSERT_TRUE(wait_for((*store)->commit({AppendAudit{{.at = clock_.now(), .action = "x", .detail = std::to_string(i)}}})));
+    }
+  }
+
+  TemporaryDirectory directory_;
+  base::SimulatedWallClock clock_;
+  base::MemoryLog log_;
+  sqlite::FaultyVfs vfs_;
+};
+
+TEST_F(SqliteFile, ASecondServerIsToldWhoHoldsTheDirectory) {
+  auto first = open();
+  ASSERT_TRUE(first);
+  const auto second = open();
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().reason, "data_in_use");
+  EXPECT_NE(second.error().text.find("process " + std::to_string(::getpid())), std::string::npos) << second.error().text;
+  *first = nullptr;
+  EXPECT_TRUE(open()) << "and may start when that one has gone";
+}
+
+TEST_F(SqliteFile, NobodyElseMayReadIt) {
+  ASSERT_TRUE(open_sqlite_store({.path = path()}, clock_, log_));
+  const auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
+  EXPECT_EQ(std::filesystem::status(path()).permissions() & others, std::filesystem::perms::none);
+}
+
+TEST_F(SqliteFile, AFutureSchemaIsRefusedUntouched) {
+  fill(3);
+  run("UPDATE store_info SET value = '9.9.0' WHERE key = 'written_by'; PRAGMA user_version = 99;");
+  const auto before = octets();
+  const auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(refused.error().reason, "future_schema");
+  for (const char* word : {"9.9.0", "1.2.3", "schema 99", "restore", "Nothing was changed"}) {
+    EXPECT_NE(refused.error().text.find(word), std::string::npos) << refused.error().text;
+  }
+  EXPECT_EQ(octets(), before);
+}
+
+// After a crash the version may stand in the log alone; the log stays as it is, too.
+TEST_F(SqliteFile, AFutureSchemaStillInTheLogIsRefusedUntouched) {
+  fill(3);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    sqlite3* handle = nullptr;
+    sqlite3_open(path().c_str(), &handle);
+    sqlite3_exec(handle, "PRAGMA journal_mode = WAL; PRAGMA user_version = 99;", nullptr, nullptr, nullptr);
+    ::_exit(0);  // without closing
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  const auto before = octets(), log_before = octets("-wal");
+  ASSERT_FALSE(log_before.empty());
+  const auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "future_schema");
+  EXPECT_EQ(octets(), before);
+  EXPECT_EQ(octets("-wal"), log_before);
+}
+
+TEST_F(SqliteFile, ADamagedFileIsRefusedUntouched) {
+  fill(200);
+  const auto sound = octets();
+  ASSERT_GT(sound.size(), 40'000u);
+  struct Damage {
+    const char* what;
+    std::size_t from;
+    std::size_t size;
+  };
+  // Page 2 and later; the schema on page 1; the first line; everything.
+  for (const auto& damage : {Damage{"a page", 4096 * 2, 4096}, Damage{"schema", 100, 300}, Damage{"magic", 0, 16},
+                             Damage{"all", 0, sound.size()}}) {
+    auto broken = sound;
+    for (std::size_t i = 0; i < damage.size; ++i) broken[damage.from + i] = static_cast<char>(i * 37 + 11);
+    std::ofstream(path(), std::ios::binary).write(broken.data(), static_cast<std::streamsize>(broken.size()));
+    const auto refused = open();
+    ASSERT_FALSE(refused) << damage.what;
+    EXPECT_EQ(refused.error().kind, ErrorKind::corrupt) << damage.what << " " << refused.error().detail;
+    EXPECT_EQ(refused.error().reason, "store_corrupt") << damage.what;
+    EXPECT_NE(refused.error().text.find("restore"), std::string::npos);
+    EXPECT_EQ(octets(), broken) << damage.what;
+  }
+  std::ofstream(path(), std::ios::binary).write(sound.data(), static_cast<std::streamsize>(sound.size()));
+  EXPECT_TRUE(open()) << "the sound file opens";
+}
+
+TEST_F(SqliteFile, AnotherProgramsDatabaseIsRefusedUntouched) {
+  run("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1);");
+  const auto before = octets();
+  const auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "store_corrupt");
+  EXPECT_EQ(octets(), before);
+}
+
+TEST_F(SqliteFile, SaysWhatItIs) {
+  fill(1);
+  const auto head = octets().substr(0, 100);
+  EXPECT_EQ(head.substr(68, 4), "LKEY");
+  EXPECT_EQ(head[63], static_cast<char>(sqlite::schema_version()));
+}
+
+TEST_F(SqliteFile, AFullDiskUndoesTheBatchAndPassesWhenSpaceReturns) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(set(**store, "a", "1"));
+  vfs_.set_fault([](sqlite::FileCall call, std::string_view) {
+    return call == sqlite::FileCall::write ? SQLITE_FULL : SQLITE_OK;
+  });
+  const auto refused = set(**store, "a", "2");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(refused.error().reason, "store_unavailable");
+  EXPECT_NE(refused.error().text.find("disk is full"), std::string::npos);
+  EXPECT_FALSE(refused.error().detail.empty());
+  EXPECT_EQ(wait_for((*store)->settings())->front().value, "1") << "reading goes on";
+  vfs_.set_fault({});
+  EXPECT_TRUE(set(**store, "a", "3"));
+  EXPECT_EQ(wait_for((*store)->settings())->front().value, "3");
+}
+
+TEST_F(SqliteFile, AFailedWriteUndoesTheBatchAndIsOver) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  vfs_.set_fault([](sqlite::FileCall call, std::string_view) {
+    return call == sqlite::FileCall::write ? SQLITE_IOERR_WRITE : SQLITE_OK;
+  });
+  EXPECT_EQ(set(**store, "a", "1").error().reason, "store_unavailable");
+  vfs_.set_fault({});
+  EXPECT_TRUE(set(**store, "a", "2"));
+}
+
+TEST_F(SqliteFile, AFailedSyncStopsAllWritingUntilARestart) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(set(**store, "a", "1"));
+  vfs_.set_fault([](sqlite::FileCall call, std::string_view suffix) {
+    return call == sqlite::FileCall::sync && suffix == "-wal" ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+  });
+  const auto unknown = set(**store, "a", "2");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().kind, ErrorKind::ambiguous);
+  EXPECT_EQ(unknown.error().reason, "commit_ambiguous");
+  vfs_.set_fault({});
+  const int syncs = vfs_.syncs();
+  for (int i = 0; i < 3; ++i) {
+    const auto refused = set(**store, "a", "3");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::unavailable);
+    EXPECT_NE(refused.error().text.find("restart"), std::string::npos);
+  }
+  EXPECT_EQ(vfs_.syncs(), syncs) << "a sync that failed is never tried again";
+  EXPECT_EQ(wait_for((*store)->settings())->front().value, "1");
+  EXPECT_NE(log_.text().find("store_stopped"), std::string::npos);
+  *store = nullptr;
+  EXPECT_EQ(vfs_.syncs(), syncs) << "not even on the way out";
+  store = open();
+  ASSERT_TRUE(store);
+  EXPECT_TRUE(set(**store, "a", "4"));
+}
+
+TEST_F(SqliteFile, ManyCommitsShareOneSync) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(set(**store, "a", "1"));
+  const int before = vfs_.syncs();
+  std::mutex held;
+  held.lock();
+  vfs_.set_fault([&held](sqlite::FileCall call, std::string_view) {
+    if (call == sqlite::FileCall::sync) const std::lock_guard wait(held);
+    return SQLITE_OK;
+  });
+  boost::asio::io_context loop(1);
+  int written = 0;
+  const auto put_one = [](Store* to, std::string key, int* count) -> Task<void> {
+    const auto done = co_await to->commit({PutSetting{{std::move(key), "v"}}});
+    *count += done ? 1 : 0;
+  };
+  for (int i = 0; i < 200; ++i) {
+    boost::asio::co_spawn(loop, put_one(store->get(), std::to_string(i), &written), boost::asio::detached);
+  }
+  loop.poll();
+  held.unlock();
+  loop.run();
+  vfs_.set_fault({});
+  EXPECT_EQ(written, 200);
+  EXPECT_LE(vfs_.syncs() - before, 4);
+}
+
+TEST_F(SqliteFile, TheAuditTrailCannotBeChangedUnnoticed) {
+  fill(5);
+  sqlite3* handle = nullptr;
+  ASSERT_EQ(sqlite3_open(path().c_str(), &handle), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(handle, "UPDATE audit SET detail = 'other' WHERE sequence = 3", nullptr, nullptr, nullptr),
+            SQLITE_CONSTRAINT);
+  EXPECT_EQ(sqlite3_exec(handle, "DELETE FROM audit WHERE sequence = 3", nullptr, nullptr, nullptr), SQLITE_CONSTRAINT);
+  sqlite3_close(handle);
+  const auto found = [&] {
+    auto store = open();
+    const auto answer = wait_for((*store)->verify_audit());
+    EXPECT_TRUE(answer);
+    return *answer;
+  };
+  EXPECT_EQ(found(), std::nullopt);
+  run("DROP TRIGGER audit_keeps_words; UPDATE audit SET detail = 'other' WHERE sequence = 3;");
+  EXPECT_EQ(found(), 3);
+  run("UPDATE audit SET detail = '2' WHERE sequence = 3; DROP TRIGGER audit_keeps_rows; DELETE FROM audit WHERE sequence = 2;");
+  EXPECT_EQ(found(), 3) << "the entry after the missing one";
+}
+
+TEST(AuditChain, HashesWhatTheHeaderSays) {
+  AuditEntry entry;
+  entry.sequence = 1;
+  entry.at = base::from_unix_ms(1'700'000'000'000);
+  entry.actor = "cli";
+  entry.action = "group.created";
+  entry.subject = "Office";
+  // printf 'latchkey.audit.1', 32 zeros, 1, 1700000000000, 16 zeros, lengths and texts | sha256sum
+  EXPECT_EQ(base::to_hex(sqlite::chain_hash({}, entry)), "f578f9df00baaf6e6cc8ed71ec8c8cd3bafeb2136ee29de4ee1a643efd722d52");
+  auto other = entry;
+  other.actor = "cl";
+  other.action = "igroup.created";
+  EXPECT_NE(sqlite::chain_hash({}, other), sqlite::chain_hash({}, entry)) << "fields do not run into each other";
+}
+
+// The child tells how many batches were answered, then is killed in the middle of its work.
+TEST_F(SqliteFile, WhatWasAnsweredIsThereAfterAKill) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    auto store = open_sqlite_store({.path = path()}, clock_, log_);
+    if (!store) ::_exit(1);
+    for (int i = 0;; ++i) {
+      if (!set(**store, "count", std::to_string(i))) ::_exit(1);
+      if (::write(ends[1], &i, sizeof i) != sizeof i) ::_exit(1);
+    }
+  }
+  ::close(ends[1]);
+  int answered = -1;
+  for (int value = 0; ::read(ends[0], &value, sizeof value) == sizeof value; answered = value) {
+    if (value == 40) ::kill(child, SIGKILL);
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().text;
+  EXPECT_GE(std::stoi(wait_for((*store)->settings())->front().value), answered);
+  EXPECT_GE(answered, 40);
+}
+
+}  // namespace
+}  // namespace latchkey::store
