@@ -9,6 +9,11 @@
 #include <set>
 
 namespace latchkey::catalog {
+
+struct CompiledPattern {
+  std::regex regex;
+};
+
 namespace {
 
 using oauth::VariableKind;
@@ -28,15 +33,6 @@ bool is_date(std::string_view text) {
   std::from_chars(text.data() + 5, text.data() + 7, month);
   std::from_chars(text.data() + 8, text.data() + 10, day);
   return std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)).ok();
-}
-
-std::optional<std::regex> compiled(const std::string& pattern) {
-  try {
-    // libstdc++'s breadth-first matcher: no pattern of a file can make it backtrack for hours.
-    return std::regex(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial);
-  } catch (const std::regex_error&) {
-    return std::nullopt;
-  }
 }
 
 // What may stand between braces, and where it comes from.
@@ -225,9 +221,8 @@ Result<void> check_value(const Parameter& parameter, std::string_view value, oau
     const bool listed = std::any_of(parameter.options.begin(), parameter.options.end(), [&](const ParameterOption& one) { return one.value == value; });
     if (!listed) return refuse("bad_parameter", fmt::format("{} is one of the values offered.", parameter.label));
   }
-  if (!parameter.pattern.empty()) {
-    const auto pattern = compiled(parameter.pattern);
-    if (!pattern || !std::regex_match(value.begin(), value.end(), *pattern)) {
+  if (parameter.compiled != nullptr) {
+    if (!std::regex_match(value.begin(), value.end(), parameter.compiled->regex)) {
       return refuse("bad_parameter", fmt::format("{} does not look right. {}", parameter.label, parameter.hint));
     }
   }
@@ -239,6 +234,16 @@ Result<void> check_value(const Parameter& parameter, std::string_view value, oau
     if (!listed) return refuse("bad_parameter", fmt::format("{} lies under {}.", parameter.label, fmt::join(parameter.host_suffixes, ", ")));
   }
   return {};
+}
+
+std::shared_ptr<const CompiledPattern> compile_pattern(const std::string& pattern) {
+  if (pattern.empty()) return nullptr;
+  try {
+    // libstdc++'s breadth-first matcher: no pattern of a file can make it backtrack for hours.
+    return std::make_shared<const CompiledPattern>(std::regex(pattern, std::regex::ECMAScript | std::regex_constants::__polynomial));
+  } catch (const std::regex_error&) {
+    return nullptr;
+  }
 }
 
 void check_parameter(ObjectReader& reader, const Parameter& parameter) {
@@ -253,7 +258,7 @@ void check_parameter(ObjectReader& reader, const Parameter& parameter) {
       reader.fault("options", "hold a value with other characters than letters, digits and - . _ ~", "Write a plain value.");
     }
   }
-  if (!parameter.pattern.empty() && !compiled(parameter.pattern)) {
+  if (!parameter.pattern.empty() && parameter.compiled == nullptr) {
     reader.fault("pattern", "is not a regular expression", "Mend it, or leave it out.");
     return;
   }

@@ -6,6 +6,9 @@
 
 namespace latchkey::catalog {
 
+// nullptr: empty, or not a regular expression.
+[[nodiscard]] std::shared_ptr<const CompiledPattern> compile_pattern(const std::string& pattern);
+
 void check_parameter(ObjectReader& reader, const Parameter& parameter);
 
 // Everything that needs the whole file; faults go to the sink.

@@ -32,6 +32,7 @@ struct ParameterOption {
   std::string value;
   std::string label;
 };
+struct CompiledPattern;  // of file_check.cpp
 struct Parameter {
   std::string name;
   std::string label;
@@ -42,6 +43,7 @@ struct Parameter {
   std::vector<ParameterOption> options;  // kind `choice`
   std::string hint;                      // one sentence: where to find it, with an example
   std::string pattern;                   // ECMAScript, whole value; empty: none
+  std::shared_ptr<const CompiledPattern> compiled;  // of `pattern`, made once when the file is read
   std::vector<std::string> host_suffixes;  // kinds url, host: whole-label suffixes; empty: any
 };
 

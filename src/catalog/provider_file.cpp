@@ -35,6 +35,7 @@ Parameter read_parameter(ObjectReader& reader) {
   });
   out.hint = reader.text("hint", Need::required, 300);
   out.pattern = reader.text("pattern", Need::optional, 200);
+  out.compiled = compile_pattern(out.pattern);
   out.host_suffixes = reader.texts("host_suffixes");
   check_parameter(reader, out);
   return out;
