@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Compares the server of src/net with nginx in one run: bench/http/run.sh [SECONDS] [BUILD_FOLDER]. See README.md.
+# Compares the server of src/net with nginx in one run: [ROUNDS=5] bench/http/run.sh [SECONDS] [BUILD_FOLDER]. See README.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 seconds="${1:-5}"
 build="${2:-build/bench}"
-rounds=3
+rounds="${ROUNDS:-5}"
 for tool in nginx wrk openssl python3; do
   command -v "$tool" >/dev/null || { echo "missing: $tool (scripts/setup --bench)" >&2; exit 1; }
 done
@@ -56,27 +56,43 @@ for port in "$nginx_port" "$our_port"; do
 done
 cmp "$work/answer-$nginx_port" "$work/answer-$our_port" || { echo "the two answers differ" >&2; exit 1; }
 
-# URL -> "requests_per_second p99_in_ms"
+# The processor time of both servers' processes so far, in clock ticks of 10 ms.
+ticks() {
+  local total=0 pid
+  for pid in "$@"; do total=$((total + $(sed 's/.*) //' "/proc/$pid/stat" | awk '{ print $12 + $13 }'))); done
+  echo "$total"
+}
+
+# NAME URL PIDS... -> "requests_per_second p99_in_ms processor_microseconds_per_request"
 load() {
-  wrk -t2 -c64 -d"${seconds}s" --latency -s bench/http/post.lua "$1/v1/token" | awk '
+  local url="$1" before after
+  shift
+  before="$(ticks "$@")"
+  wrk -t2 -c64 -d"${seconds}s" --latency -s bench/http/post.lua "$url/v1/token" >"$work/wrk.txt"
+  after="$(ticks "$@")"
+  awk -v ticks=$((after - before)) '
     /^ +99%/ { v = $2; if (v ~ /us$/) v = v / 1000; else if (v ~ /[0-9]s$/) v = v * 1000; else v = v + 0; p99 = v }
+    /requests in/ { requests = $1 }
     /Requests\/sec/ { rate = $2 }
     /Non-2xx|Socket errors/ { bad = 1; print > "/dev/stderr" }
-    END { print rate, p99; exit bad }'
+    END { print rate, p99, ticks * 10000 / requests; exit bad }' "$work/wrk.txt"
 }
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+median() { cut -d' ' -f"$1" "$2" | sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 compare() {  # name nginx_url our_url
   : >"$work/nginx.txt"; : >"$work/ours.txt"
   for _ in $(seq "$rounds"); do
-    load "$2" >>"$work/nginx.txt"
-    load "$3" >>"$work/ours.txt"
+    # shellcheck disable=SC2046
+    load "$2" $(pgrep -P "${pids[0]}") >>"$work/nginx.txt"
+    load "$3" "$our_pid" >>"$work/ours.txt"
   done
-  local n o np op
-  n="$(cut -d' ' -f1 "$work/nginx.txt" | median)"; o="$(cut -d' ' -f1 "$work/ours.txt" | median)"
-  np="$(cut -d' ' -f2 "$work/nginx.txt" | median)"; op="$(cut -d' ' -f2 "$work/ours.txt" | median)"
-  awk -v name="$1" -v n="$n" -v o="$o" -v np="$np" -v op="$op" 'BEGIN {
-    printf "%-5s nginx %8.0f/s p99 %6.2f ms   ours %8.0f/s p99 %6.2f ms   ratio %.2f   p99 ratio %.2f\n", name, n, np, o, op, o / n, op / np }'
+  for what in nginx ours; do
+    printf '%-5s %-5s %8.0f requests/s   p99 %6.2f ms   %5.1f us of processor a request\n' "$1" "$what" \
+      "$(median 1 "$work/$what.txt")" "$(median 2 "$work/$what.txt")" "$(median 3 "$work/$what.txt")"
+  done
+  awk -v name="$1" -v n="$(median 1 "$work/nginx.txt")" -v o="$(median 1 "$work/ours.txt")" \
+    -v nc="$(median 3 "$work/nginx.txt")" -v oc="$(median 3 "$work/ours.txt")" \
+    'BEGIN { printf "%-5s ratio %.2f of nginx (by processor time a request: %.2f)\n", name, o / n, nc / oc }'
 }
 compare http "http://127.0.0.1:$nginx_port" "http://127.0.0.1:$our_port"
 compare https "https://127.0.0.1:$nginx_tls" "https://127.0.0.1:$our_tls"
