@@ -162,7 +162,7 @@ describe("the Add dialog", () => {
   it("goes on waiting when somebody closes the popup", async () => {
     await fill("patient");
     const [popup] = await Promise.all([page.waitForEvent("popup"), dialog().getByRole("button", { name: "Authorize", exact: true }).click()]);
-    await popup.waitForLoadState();
+    await popup.waitForURL(/\/oauth\/start\//);
     const address = popup.url();
     await popup.close();
     await dialog().getByText("Waiting for consent").waitFor();
