@@ -10,7 +10,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <toml++/toml.hpp>
+#include <toml++/toml.h>
 
 #include "net/url.h"
 

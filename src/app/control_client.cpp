@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/secret.h"
 #include "net/url.h"
 
 namespace latchkey::app {
