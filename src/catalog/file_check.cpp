@@ -92,7 +92,7 @@ void check_address(FaultSink& sink, const std::string& at, const std::string& pa
       sink.fault(at, "goes on in the host after an address", "Put a / after the closing brace.");
     }
   } else {
-    const bool practice = pattern.starts_with("http://127.0.0.1");
+    const bool practice = pattern.starts_with("http://127.0.0.1:") || pattern.starts_with("http://localhost:");
     if (!pattern.starts_with("https://") && !practice) sink.fault(at, "does not begin with https://", "Use https.");
     host_end = pattern.find_first_of("/?", 8);
   }

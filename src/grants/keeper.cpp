@@ -342,6 +342,11 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
     return settle_ambiguous(view, intent, rules, no_reply->error.text, now);
   }
   const auto& replied = std::get<Replied>(outcome);
+  // Whatever else is wrong with a reply that brought a new refresh token: the token is stored first (R12, F5).
+  if (!replied.reply.access_token && replied.reply.refresh_token && replied.reply.error.empty()) {
+    return apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
+                                     replied.classified.why, now);
+  }
   switch (replied.classified.outcome) {
     case oauth::RefreshOutcome::refreshed: {
       auto learned = learned_of(view.grant.extras_json);
@@ -359,10 +364,6 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
     case oauth::RefreshOutcome::too_early:
       return settle_transient(view, intent, rules, replied.classified, now);
     case oauth::RefreshOutcome::ambiguous: break;
-  }
-  if (replied.reply.refresh_token) {
-    return apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
-                                     replied.classified.why, now);
   }
   return settle_ambiguous(view, intent, rules, replied.classified.why, now);
 }
