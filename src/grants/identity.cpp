@@ -33,7 +33,7 @@ std::optional<catalog::Account> account_in(const catalog::AccountLookup& lookup,
 }  // namespace
 
 Task<Result<std::optional<catalog::Account>>> ask_account(net::HttpTransport& transport, const ProviderClient& client,
-                                                          Secret access_token) {
+                                                          Secret access_token, const JsonObject* id_claims) {
   using Answer = Result<std::optional<catalog::Account>>;
   const auto& lookup = client.type.account;
   net::HttpCall call{.method = lookup.method, .url = lookup.url.empty() ? client.endpoints.userinfo : lookup.url};
@@ -64,7 +64,7 @@ Task<Result<std::optional<catalog::Account>>> ask_account(net::HttpTransport& tr
   if (reply->status / 100 != 2) co_return Answer(std::nullopt);
   const auto parsed = parse_json(base::as_text(reply->body));
   if (!parsed) co_return Answer(std::nullopt);
-  co_return Answer(catalog::read_account(lookup, *parsed));
+  co_return Answer(catalog::read_account(lookup, *parsed, id_claims));
 }
 
 Task<Result<std::optional<catalog::Account>>> find_account(net::HttpTransport& transport, const ProviderClient& client,
@@ -85,7 +85,9 @@ Task<Result<std::optional<catalog::Account>>> find_account(net::HttpTransport& t
       break;
     case catalog::AccountSource::reply: co_return Answer(account_in(lookup, reply.extras));
     case catalog::AccountSource::request:
-      if (reply.access_token) co_return co_await ask_account(transport, client, reply.access_token->clone());
+      if (reply.access_token) {
+        co_return co_await ask_account(transport, client, reply.access_token->clone(), reply.id_claims ? &*reply.id_claims : nullptr);
+      }
       break;
   }
   co_return Answer(std::nullopt);

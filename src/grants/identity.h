@@ -17,8 +17,9 @@ namespace latchkey::grants {
 [[nodiscard]] Task<Result<std::optional<catalog::Account>>> find_account(net::HttpTransport& transport, const ProviderClient& client,
                                                                          const oauth::TokenReply& reply, const Secret& nonce);
 
-// The identity call alone.
+// The identity call alone. `id_claims` (borrowed until the task ends; nullptr: none) may lend a name to an account whose API
+// shows only ids.
 [[nodiscard]] Task<Result<std::optional<catalog::Account>>> ask_account(net::HttpTransport& transport, const ProviderClient& client,
-                                                                        Secret access_token);
+                                                                        Secret access_token, const JsonObject* id_claims = nullptr);
 
 }  // namespace latchkey::grants

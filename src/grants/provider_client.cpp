@@ -102,7 +102,7 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   if (const auto checked = sealing_.check(record); !checked) co_return std::unexpected(checked.error());
   auto resolved = catalog_->resolve(type,
                                     {.app = values_of_json(record.params_json), .grant = values_of_json(grant_params_json),
-                                     .learned = learned_of(extras_json)},
+                                     .learned = learned_of(extras_json), .client_id = record.client_id},
                                     address_.plain_http);
   if (!resolved) co_return std::unexpected(resolved.error());
   auto secrets = secrets_of(record);
