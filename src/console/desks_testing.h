@@ -15,7 +15,7 @@ namespace latchkey::console {
 // Ticket `t-N` starts attempt N. The session that began it is redirected, others see the confirmation.
 class PlainAuthorizer final : public grants::Authorizer {
  public:
-  PlainAuthorizer(store::Store& store, Entropy& entropy) : store_(store), entropy_(entropy) {}
+  explicit PlainAuthorizer(Entropy& entropy) : entropy_(entropy) {}
 
   Task<Result<grants::Begun>> begin(grants::AuthorizationWish wish, grants::Requester requester) override {
     if (auto refused = refusal) co_return std::unexpected(*refused);
@@ -98,7 +98,6 @@ class PlainAuthorizer final : public grants::Authorizer {
   int count = 0;
 
  private:
-  store::Store& store_;
   Entropy& entropy_;
 };
 

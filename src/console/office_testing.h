@@ -36,7 +36,7 @@ struct TwoFigures final : MetricsSource {
 class Mounted final : public net::HttpHandler {
  public:
   explicit Mounted(std::vector<Mount> mounts) : mounts_(std::move(mounts)) {
-    std::ranges::stable_sort(mounts_, std::greater(), [](const Mount& mount) { return mount.path.size(); });
+    std::ranges::sort(mounts_, std::greater(), [](const Mount& mount) { return mount.path.size(); });
   }
   Task<net::HttpResponse> handle(net::HttpRequest request) override {
     auto& handler = find(request.path);
@@ -109,7 +109,7 @@ class ConsoleTest : public testing::Test {
         .gate = *gate, .wall = wall, .entropy = entropy, .cost = kCheap});
     setup = std::make_unique<people::Setup>(people::Setup::Parts{.store = *store, .directory = *directory, .vault = vault, .wall = wall,
                                                                  .steady = steady, .entropy = entropy});
-    authorizer = std::make_unique<PlainAuthorizer>(*store, entropy);
+    authorizer = std::make_unique<PlainAuthorizer>(entropy);
     desk = std::make_unique<PlainGrantDesk>(*store);
     // The engine of the tests is a loop of its own.
     console = std::make_unique<Console>(ConsoleGround{
@@ -148,7 +148,7 @@ class ConsoleTest : public testing::Test {
     return *user;
   }
   store::Grant grant_to(UserId user, std::string type = "box", std::string account = "anna@example.com") {
-    store::App app{.id = "box", .provider = "box", .client_id = "c", .version = 0, .created_at = wall.now()};
+    store::App app{.id = "box", .provider = "box", .client_id = "c", .created_at = wall.now(), .version = 0};
     store::Batch batch;
     if (!*run(store->app("box"))) batch.push_back(store::PutApp{app});
     store::Grant grant;

@@ -1,0 +1,330 @@
+// Types, apps, authorizations, grants, settings, activity, health and the operator's addresses over real HTTP.
+#include <set>
+
+#include "console/office_testing.h"
+
+namespace latchkey::console {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+JsonObject with_id(const JsonArray& items, std::string_view id) {
+  for (const auto& item : items) {
+    if (base::string_or(item.as_object(), "id") == id) return item.as_object();
+  }
+  ADD_FAILURE() << "nothing called " << id;
+  return {};
+}
+
+TEST_F(ConsoleTest, EveryAddressOfTheDescriptionIsInTheTableAndViceVersa) {
+  const auto description = parse_json(embedded_openapi().content)->as_object();
+  std::set<std::string> described;
+  for (const auto& [path, operations] : description.at("paths").as_object()) {
+    // The token door is another room's; the operator's addresses are mounted beside the table.
+    if (!std::string_view(path).starts_with("/api/v1/")) continue;
+    for (const auto& [method, operation] : operations.as_object()) {
+      if (method == "parameters") continue;
+      std::string name(method);
+      for (auto& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      described.insert(name + " " + std::string(path));
+    }
+  }
+  std::set<std::string> routed;
+  for (const auto& route : console->table()) {
+    EXPECT_TRUE(routed.insert(std::string(route.method) + " " + std::string(route.pattern)).second) << route.pattern << " stands twice";
+  }
+  EXPECT_EQ(described, routed);
+}
+
+TEST_F(ConsoleTest, EveryProblemCodeOfTheRoomIsInTheDescription) {
+  const auto description = parse_json(embedded_openapi().content)->as_object();
+  const std::string words(description.at("info").at("description").as_string());
+  for (const auto& [code, status] : problem_codes()) {
+    EXPECT_THAT(words, HasSubstr("| `" + std::string(code) + "` | " + (code == "app_misconfigured" ? "503" : std::to_string(status)) + " |"));
+  }
+}
+
+TEST_F(ConsoleTest, RolesOfTheDescriptionAreTheTables) {
+  const auto description = parse_json(embedded_openapi().content)->as_object();
+  for (const auto& route : console->table()) {
+    std::string method(route.method);
+    for (auto& c : method) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const auto& operation = description.at("paths").at(route.pattern).at(method).as_object();
+    const auto role = base::string_or(operation, "x-role");
+    const auto expected = role == "administrator" ? Who::administrator : role.empty() ? Who::anyone : Who::signed_in;
+    EXPECT_EQ(route.who, expected) << route.method << " " << route.pattern;
+  }
+}
+
+TEST_F(ConsoleTest, TypesSayWhatIsMissingAndWhatNobodyHasConfirmed) {
+  auto ben = regular();
+  const auto list = ben.get("/api/v1/types").json();
+  EXPECT_GE(list.at("total").as_int64(), 22);
+  EXPECT_EQ(list.at("pin").at("min_length"), 6);
+  const auto box = with_id(list.at("items").as_array(), "box");
+  EXPECT_EQ(base::string_or(box.at("apps").at(0).as_object(), "state"), "missing");
+  EXPECT_TRUE(box.at("unverified").is_array());
+  EXPECT_FALSE(box.at("scopes").as_array().empty());
+}
+
+TEST_F(ConsoleTest, AppsAreRegisteredWithSecretsThatNeverComeBack) {
+  auto boss = administrator();
+  const auto before = with_id(boss.get("/api/v1/apps").json().at("items").as_array(), "box");
+  EXPECT_FALSE(before.at("configured").as_bool());
+  EXPECT_EQ(base::string_or(before, "redirect_uri"), "https://latchkey.example/oauth/callback/box");
+  EXPECT_GE(before.at("steps").as_array().size(), 3U);
+  const auto put = boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", "abc"}, {"secrets", JsonArray{JsonObject{{"value", "hush-hush"}, {"expires_at", "2027-01-01T00:00:00.000Z"}}}}});
+  ASSERT_EQ(put.status, 200) << put.body;
+  EXPECT_THAT(put.body, Not(HasSubstr("hush-hush")));
+  EXPECT_EQ(base::string_or(put.json(), "state"), "ok");
+  EXPECT_EQ(apps.last.secrets[0].kind, grants::SecretWish::Kind::set);
+  EXPECT_EQ(apps.last.secrets[0].value.reveal_text(), "hush-hush");
+  EXPECT_EQ(apps.last.secrets[1].kind, grants::SecretWish::Kind::clear);
+
+  // A new one first, the old one moves down and keeps its date.
+  ASSERT_EQ(boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", "abc"}, {"secrets", JsonArray{JsonObject{{"value", "newer"}}, JsonObject{{"keep", 0}}}}}).status, 200);
+  EXPECT_EQ(apps.last.secrets[1].kind, grants::SecretWish::Kind::keep);
+  EXPECT_EQ(apps.last.secrets[1].from, 0U);
+  EXPECT_EQ(base::to_rfc3339(*apps.last.secrets[1].expires_at), "2027-01-01T00:00:00.000Z");
+
+  EXPECT_EQ(boss.send("PUT", "/api/v1/apps/x", {{"provider", "nobody"}, {"client_id", "abc"}}).code(), "no_such_provider");
+  EXPECT_THAT(boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", ""}, {"secrets", JsonArray{JsonObject{{"keep", 5}}}}}).fields(),
+              testing::UnorderedElementsAre("client_id", "secrets.0.keep"));
+  EXPECT_THAT(boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", "a"}, {"secrets", JsonArray{JsonObject{{"secret", "x"}}}}}).fields(), Contains("secrets.0.secret"));
+  apps.views["box"].grants = 3;
+  const auto refused = boss.ask({.method = "DELETE", .target = "/api/v1/apps/box"});
+  EXPECT_EQ(refused.code(), "app_in_use");
+  EXPECT_EQ(refused.json().at("in_use"), 3);
+  apps.views["box"].grants = 0;
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = "/api/v1/apps/box"}).status, 204);
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = "/api/v1/apps/box"}).status, 404);
+}
+
+TEST_F(ConsoleTest, AnAuthorizationIsBegunFollowedCancelledAndNamesItsEnd) {
+  auto boss = administrator();
+  const JsonObject wish{{"group_id", group.text()}, {"type", "box"}, {"username", "scan"}, {"pin", kPin}, {"allow_token", true}, {"presentation", "popup"}};
+  const auto begun = boss.send("POST", "/api/v1/authorizations", wish);
+  ASSERT_EQ(begun.status, 201) << begun.body;
+  EXPECT_EQ(base::string_or(begun.json(), "presentation"), "popup");
+  EXPECT_EQ(authorizer->last_pin, kPin);
+  EXPECT_EQ(authorizer->last_requester.actor, "anna");
+  EXPECT_FALSE(authorizer->last_requester.session_hash.empty());
+  const auto id = base::string_or(begun.json(), "id");
+  const auto target = "/api/v1/authorizations/" + id;
+  auto view = boss.get(target + "?wait=25").json();
+  EXPECT_EQ(authorizer->last_wait, Seconds(25));
+  EXPECT_EQ(base::string_or(view, "state"), "pending");
+  EXPECT_FALSE(view.at("started").as_bool());
+  EXPECT_TRUE(view.at("problem").is_null());
+  EXPECT_EQ(boss.get(target + "?wait=26").status, 400);
+
+  // The same person starts over: the first attempt must not be in the way.
+  const auto second = boss.send("POST", "/api/v1/authorizations", wish);
+  ASSERT_EQ(second.status, 201);
+  view = boss.get(target).json();
+  EXPECT_EQ(base::string_or(view, "state"), "cancelled");
+  EXPECT_EQ(base::string_or(view.at("problem").as_object(), "title"), "Cancelled");
+  EXPECT_EQ(boss.post(target + "/cancel").status, 200) << "over already: the answer says what it became";
+
+  auto& completed = authorizer->views[*AuthorizationId::parse(base::string_or(second.json(), "id"))];
+  completed.state = store::AuthorizationState::completed;
+  completed.user = add("scan").id;
+  EXPECT_TRUE(run(directory->change_user(completed.user, {.uses = store::kUseToken}, actor)));
+  completed.account_name = "anna@example.com";
+  completed.scopes = {"a", "b"};
+  const auto result = boss.get("/api/v1/authorizations/" + completed.id.text()).json().at("result").as_object();
+  EXPECT_EQ(base::string_or(result, "curl"), "curl --user 'scan' --data type=box https://latchkey.example/v1/token");
+  EXPECT_TRUE(result.at("undo_until").is_string());
+  EXPECT_EQ(boss.post("/api/v1/authorizations/" + completed.id.text() + "/undo").status, 200);
+  EXPECT_EQ(boss.post("/api/v1/authorizations/" + completed.id.text() + "/undo").code(), "undo_expired");
+}
+
+TEST_F(ConsoleTest, AnotherAccountThanBeforeIsAskedFor) {
+  auto boss = administrator();
+  const auto held = grant_to(add("scan").id, "box", "old@example.com");
+  const auto begun = boss.send("POST", "/api/v1/authorizations", {{"replace_grant_id", held.id.text()}});
+  ASSERT_EQ(begun.status, 201) << begun.body;
+  const auto target = "/api/v1/authorizations/" + base::string_or(begun.json(), "id");
+  EXPECT_EQ(boss.send("POST", target + "/confirm", {{"accept", true}}).code(), "not_waiting");
+  auto& view = authorizer->views[*AuthorizationId::parse(base::string_or(begun.json(), "id"))];
+  view.state = store::AuthorizationState::needs_confirmation;
+  view.account_name = "new@example.com";
+  view.problem_text = "Another account.";
+  const auto asked = boss.get(target).json().at("confirmation").as_object();
+  EXPECT_EQ(base::string_or(asked.at("before").as_object(), "name"), "old@example.com");
+  EXPECT_EQ(base::string_or(asked.at("now").as_object(), "name"), "new@example.com");
+  EXPECT_THAT(boss.send("POST", target + "/confirm", {{"accept", "yes"}}).fields(), ElementsAre("accept"));
+  EXPECT_EQ(base::string_or(boss.send("POST", target + "/confirm", {{"accept", false}}).json(), "state"), "cancelled");
+}
+
+TEST_F(ConsoleTest, BadWishesAreNamedFieldByField) {
+  auto boss = administrator();
+  EXPECT_THAT(boss.send("POST", "/api/v1/authorizations", {{"type", "box"}}).fields(), testing::UnorderedElementsAre("group_id", "username"));
+  EXPECT_THAT(boss.send("POST", "/api/v1/authorizations", {{"type", "box"}, {"username", "x"}, {"group_id", group.text()}, {"new_group", "Y"}}).fields(), ElementsAre("group_id"));
+  EXPECT_THAT(boss.send("POST", "/api/v1/authorizations", {{"type", "box"}, {"username", "x"}, {"new_group", "Y"}, {"redirect", "z"}}).fields(), ElementsAre("redirect"));
+
+  const auto ben = add("ben");
+  grant_to(ben.id);
+  const JsonObject wish{{"group_id", group.text()}, {"type", "box"}, {"username", "ben"}, {"pin", kPin}};
+  authorizer->refusal = Error{.kind = ErrorKind::conflict, .reason = "username_taken", .text = "Taken.", .detail = ben.id.text(), .field = "username"};
+  const auto taken = boss.send("POST", "/api/v1/authorizations", wish);
+  EXPECT_EQ(taken.status, 409);
+  EXPECT_EQ(taken.code(), "username_taken");
+  EXPECT_EQ(base::string_or(taken.json().at("existing_user").as_object(), "username"), "ben");
+  EXPECT_TRUE(taken.json().at("existing_user").at("has_grants").as_bool());
+  authorizer->refusal = Error{.kind = ErrorKind::invalid, .reason = "no_such_group", .text = "Gone.", .field = "group"};
+  EXPECT_THAT(boss.send("POST", "/api/v1/authorizations", wish).fields(), ElementsAre("group_id"));
+  authorizer->refusal = Error{.kind = ErrorKind::misconfigured, .reason = "app_missing", .text = "No app.", .field = "app"};
+  EXPECT_EQ(boss.send("POST", "/api/v1/authorizations", wish).code(), "app_missing");
+  authorizer->refusal = Error{.kind = ErrorKind::misconfigured, .reason = "plain_http", .text = "Use https."};
+  EXPECT_EQ(boss.send("POST", "/api/v1/authorizations", wish).code(), "insecure_transport");
+  authorizer->refusal = Error{.kind = ErrorKind::invalid, .reason = "wrong_pin", .text = "Not the PIN.", .field = "pin"};
+  EXPECT_EQ(boss.send("POST", "/api/v1/authorizations", wish).status, 422);
+}
+
+TEST_F(ConsoleTest, ARefreshTokenIsImported) {
+  auto boss = administrator();
+  const auto done = boss.send("POST", "/api/v1/authorizations/import", {{"group_id", group.text()}, {"type", "box"}, {"username", "scan"}, {"pin", kPin}, {"refresh_token", "r-1"}});
+  ASSERT_EQ(done.status, 201) << done.body;
+  EXPECT_EQ(base::string_or(done.json(), "state"), "completed");
+  EXPECT_THAT(boss.send("POST", "/api/v1/authorizations/import", {{"group_id", group.text()}, {"type", "box"}, {"username", "scan"}}).fields(), ElementsAre("refresh_token"));
+}
+
+TEST_F(ConsoleTest, GrantsAreSeenByTheirOwnersAndAdministratorsAlone) {
+  auto boss = administrator();
+  auto ben = regular();
+  const auto ben_id = *UserId::parse(base::string_or(ben.session.at("user").as_object(), "id"));
+  const auto own = grant_to(ben_id);
+  const auto other = grant_to(add("carla").id);
+  EXPECT_EQ(ben.get("/api/v1/grants/" + own.id.text()).status, 200);
+  EXPECT_EQ(ben.get("/api/v1/grants/" + other.id.text()).status, 404);
+  EXPECT_EQ(ben.ask({.method = "DELETE", .target = "/api/v1/grants/" + other.id.text()}).status, 404);
+  EXPECT_EQ(ben.send("PATCH", "/api/v1/grants/" + own.id.text(), {{"enabled", false}}).code(), "not_allowed");
+  const auto off = boss.send("PATCH", "/api/v1/grants/" + own.id.text(), {{"enabled", false}});
+  ASSERT_EQ(off.status, 200) << off.body;
+  EXPECT_EQ(base::string_or(off.json(), "state"), "disabled");
+  EXPECT_FALSE(base::string_or(off.json(), "why").empty());
+  EXPECT_EQ(boss.post("/api/v1/grants/" + other.id.text() + "/approve").code(), "not_waiting");
+  EXPECT_TRUE(ben.post("/api/v1/grants/" + own.id.text() + "/check").json().at("ok").as_bool());
+  EXPECT_EQ(boss.post("/api/v1/grants/" + own.id.text() + "/refresh").status, 200);
+  desk->refusal = Error{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "No answer.", .retry_after = Seconds(30)};
+  const auto late = boss.post("/api/v1/grants/" + own.id.text() + "/refresh");
+  EXPECT_EQ(late.status, 503);
+  EXPECT_EQ(late.code(), "provider_unreachable");
+  EXPECT_EQ(late.header("retry-after"), "30");
+  const auto check = boss.post("/api/v1/grants/" + own.id.text() + "/check").json();
+  EXPECT_FALSE(check.at("ok").as_bool());
+  EXPECT_EQ(base::string_or(check, "detail"), "No answer.");
+  EXPECT_EQ(boss.get("/api/v1/grants/" + own.id.text() + "/timeline").status, 200);
+  const auto gone = ben.ask({.method = "DELETE", .target = "/api/v1/grants/" + own.id.text()});
+  EXPECT_EQ(gone.status, 200) << gone.body;
+  EXPECT_TRUE(gone.json().at("revoked_at_provider").is_bool());
+  EXPECT_EQ(boss.get("/api/v1/grants/" + own.id.text()).status, 404);
+}
+
+TEST_F(ConsoleTest, TheTimelineJoinsTheTrailWithCountedHandOuts) {
+  auto boss = administrator();
+  const auto grant = grant_to(add("scan").id);
+  store::Batch batch;
+  const auto now = wall.now();
+  batch.push_back(store::AppendAudit{{.at = now - Seconds(60), .actor = "anna", .action = "grant.authorized", .subject = "scan box", .user = grant.user, .detail = "as anna"}});
+  batch.push_back(store::AppendAudit{{.at = now - Seconds(30), .actor = "anna", .action = "grant.checked", .subject = "box-two x", .user = grant.user}});
+  batch.push_back(store::CountHandouts{grant.id, now - Seconds(10), 4});
+  ASSERT_TRUE(run(store->commit(std::move(batch))));
+  const auto items = boss.get("/api/v1/grants/" + grant.id.text() + "/timeline").json().at("items").as_array();
+  ASSERT_EQ(items.size(), 2U) << boost::json::serialize(items);
+  EXPECT_EQ(base::string_or(items[0].as_object(), "event"), "handed_out");
+  EXPECT_EQ(items[0].at("count"), 4);
+  EXPECT_EQ(base::string_or(items[1].as_object(), "event"), "authorized");
+}
+
+TEST_F(ConsoleTest, SettingsChangeLiveAndGoBack) {
+  auto boss = administrator();
+  const auto list = boss.get("/api/v1/registry").json();
+  EXPECT_EQ(list.at("total").as_int64(), static_cast<std::int64_t>(store::registry_keys().size()));
+  const auto set = boss.send("PUT", "/api/v1/registry/oauth.polling_time", {{"value", "45m"}});
+  ASSERT_EQ(set.status, 200) << set.body;
+  EXPECT_EQ(base::string_or(set.json(), "value"), "45m");
+  EXPECT_EQ(base::string_or(set.json(), "changed_by"), "anna");
+  EXPECT_EQ(registry->polling_time("box"), std::chrono::minutes(45));
+  const auto wrong = boss.send("PUT", "/api/v1/registry/oauth.polling_time", {{"value", "soon"}});
+  EXPECT_EQ(wrong.status, 422);
+  EXPECT_THAT(wrong.fields(), ElementsAre("value"));
+  EXPECT_EQ(boss.send("PUT", "/api/v1/registry/no.such", {{"value", "1"}}).status, 404);
+  EXPECT_EQ(base::string_or(boss.ask({.method = "DELETE", .target = "/api/v1/registry/oauth.polling_time"}).json(), "value"), "20m");
+}
+
+TEST_F(ConsoleTest, TheTrailIsReadSearchedAndVerified) {
+  auto boss = administrator();
+  EXPECT_EQ(boss.send("POST", "/api/v1/groups", {{"name", "Sales"}}).status, 201);
+  const auto found = boss.get("/api/v1/activity?search=sales&action=group.").json();
+  EXPECT_EQ(found.at("total"), 1);
+  const auto item = found.at("items").at(0).as_object();
+  EXPECT_EQ(base::string_or(item, "action"), "group.created");
+  EXPECT_EQ(base::string_or(item.at("actor").as_object(), "name"), "anna");
+  EXPECT_EQ(base::string_or(item, "source"), "127.0.0.1");
+  EXPECT_EQ(boss.get("/api/v1/activity?since=2099-01-01T00:00:00.000Z").json().at("total"), 0);
+  EXPECT_EQ(boss.get("/api/v1/activity?since=yesterday").status, 400);
+  const auto verdict = boss.get("/api/v1/activity/verify").json();
+  EXPECT_TRUE(verdict.at("ok").as_bool());
+  EXPECT_EQ(base::string_or(verdict, "head").size(), 64U);
+}
+
+TEST_F(ConsoleTest, AlertsAreShownPutAwayAndComeBack) {
+  auto boss = administrator();
+  const auto ben = add("ben");
+  grant_to(ben.id);
+  causes = {{.cause = "record_altered", .words = "Altered.", .since = wall.now()}, {.cause = "app_misconfigured:box", .words = "Refused.", .since = wall.now()}};
+  const auto summary = boss.get("/api/v1/health-summary").json();
+  EXPECT_EQ(summary.at("users"), 2);
+  EXPECT_EQ(summary.at("oauth_users"), 1);
+  EXPECT_EQ(summary.at("by_state").at("active"), 1);
+  EXPECT_EQ(summary.at("by_state").at("held"), 0);
+  const auto app = with_id(summary.at("alerts").as_array(), "app_misconfigured:box");
+  EXPECT_EQ(base::string_or(app, "link"), "/settings/apps/box");
+  EXPECT_EQ(boss.post("/api/v1/alerts/app_misconfigured:box/dismiss").code(), "not_dismissible");
+  EXPECT_EQ(boss.post("/api/v1/alerts/nothing/dismiss").status, 404);
+  EXPECT_EQ(boss.post("/api/v1/alerts/record_altered/dismiss").status, 204);
+  EXPECT_EQ(boss.get("/api/v1/alerts").json().at("total"), 1);
+  const auto altered = causes.front();
+  causes.erase(causes.begin());
+  EXPECT_EQ(boss.get("/api/v1/alerts").json().at("total"), 1);
+  causes.push_back(altered);
+  EXPECT_EQ(boss.get("/api/v1/alerts").json().at("total"), 2);
+}
+
+TEST_F(ConsoleTest, TheMasterKeysReminderStaysUntilSomebodyHasACopy) {
+  auto boss = administrator();
+  boss.open();
+  EXPECT_FALSE(boss.session.at("server").at("master_key_backup_done").as_bool());
+  EXPECT_EQ(base::string_or(boss.session.at("server").as_object(), "master_key_path"), "/var/lib/latchkey/master.key");
+  EXPECT_EQ(boss.post("/api/v1/master-key/backup-done").status, 204);
+  boss.open();
+  EXPECT_TRUE(boss.session.at("server").at("master_key_backup_done").as_bool());
+  auto ben = regular();
+  EXPECT_EQ(base::string_or(ben.session.at("server").as_object(), "master_key_path"), "");
+}
+
+TEST_F(ConsoleTest, TheOperatorsAddressesAnswerWithoutASession) {
+  EXPECT_EQ(served->get("/healthz").body, R"({"status":"ok"})");
+  EXPECT_EQ(served->get("/readyz").status, 200);
+  ready.checks.front().ok = false;
+  EXPECT_EQ(served->get("/readyz").status, 503);
+  EXPECT_EQ(base::string_or(served->get("/readyz").json(), "status"), "failing");
+  ready.is_started = false;
+  EXPECT_EQ(base::string_or(served->get("/readyz").json(), "status"), "starting");
+  const auto metrics = served->get("/metrics");
+  EXPECT_EQ(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(metrics.body,
+            "# HELP latchkey_grants Grants by state.\n# TYPE latchkey_grants gauge\nlatchkey_grants{state=\"active\"} 3\n"
+            "latchkey_grants{state=\"held\"} 1\n# HELP latchkey_refreshes_total Refreshes.\n"
+            "# TYPE latchkey_refreshes_total counter\nlatchkey_refreshes_total 7\n");
+  EXPECT_EQ(base::string_or(served->get("/api/openapi.json").json(), "openapi"), "3.1.0");
+  EXPECT_EQ(served->ask({.method = "POST", .target = "/healthz"}).status, 405);
+}
+
+}  // namespace
+}  // namespace latchkey::console
