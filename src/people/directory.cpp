@@ -411,7 +411,11 @@ Task<Result<store::User>> Directory::change_pin(UserId id, Secret current, Secre
   co_return co_await edit(id, std::move(how), std::move(plan), std::move(actor));
 }
 
-Task<Result<store::User>> Directory::reset_pin(UserId id, Secret fresh, Confirmation /*confirmation*/, Actor actor) {
+Task<Result<store::User>> Directory::reset_pin(UserId id, Secret fresh, Confirmation confirmation, Actor actor) {
+  if (!confirmation.given()) {
+    co_return fail(ErrorKind::refused, "wrong_password", "Resetting a PIN needs your own password again.",
+                   {.field = "admin_password"});
+  }
   auto before = co_await read(id);
   if (!before) co_return before;
   auto prepared = new_pin(fresh, before->username);

@@ -96,7 +96,8 @@ class Directory {
   // refused/`invalid_pin`. Errors besides: invalid/`pin_too_weak`.
   [[nodiscard]] Task<Result<store::User>> change_pin(UserId id, Secret current, Secret fresh, Transport transport, Actor actor,
                                                      SteadyTime arrived);
-  // A new pair; opens nothing sealed before (RULES K7). Also gives a first PIN to a user who has none.
+  // A new pair; opens nothing sealed before (RULES K7). Also gives a first PIN to a user who has none. Errors besides:
+  // refused/`wrong_password` without confirmation, invalid/`pin_too_weak`.
   [[nodiscard]] Task<Result<store::User>> reset_pin(UserId id, Secret fresh, Confirmation confirmation, Actor actor);
 
   // ---- for the rooms above ----

@@ -97,7 +97,7 @@ TEST(Pins, StrengthGrowsWithLengthAndVariety) {
   EXPECT_EQ(of("111111"), PinStrength::trivial);
   EXPECT_EQ(of("4738"), PinStrength::weak);
   EXPECT_EQ(of("473829"), PinStrength::fair);
-  EXPECT_EQ(of("4738291650"), PinStrength::good);
+  EXPECT_EQ(of("4738291640"), PinStrength::good);
   EXPECT_EQ(of("k7mq2xw9pd"), PinStrength::strong);
 }
 

@@ -385,7 +385,7 @@ TEST_F(PinGateTest, P4_AChangeDuringTheSlowCheckCounts) {
 
 TEST_F(PinGateTest, P6_ARecordReplacedInTheStoreAdmitsNobody) {
   auto user = add("scan");
-  const auto thief = add("thief", "pin of a thief");
+  const auto thief = add("thief", "borrowed 77");
   // Key and wrap of the thief put into the other's row by a writer without the master key.
   auto planted = user;
   planted.public_key = thief.public_key;
@@ -394,7 +394,7 @@ TEST_F(PinGateTest, P6_ARecordReplacedInTheStoreAdmitsNobody) {
   batch.push_back(store::UpdateUser{planted});
   ASSERT_TRUE(run(store->commit(std::move(batch))));
   cards->clear();
-  EXPECT_EQ(words("scan", "pin of a thief"), "invalid_credentials");
+  EXPECT_EQ(words("scan", "borrowed 77"), "invalid_credentials");
   EXPECT_EQ(words("scan", kPin), "invalid_credentials");
   EXPECT_NE(log.text().find("user_record_altered"), std::string::npos);
   const auto changed = run(directory->change_user(user.id, {.name = "Anna"}, admin));

@@ -120,7 +120,7 @@ Task<Result<Confirmation>> Sessions::confirm(UserId id, Secret password, std::st
   if (!user) co_return std::unexpected(user.error());
   const auto card = co_await check_password(*user ? (*user)->username_key : std::string(), std::move(password),
                                             std::move(source), arrived);
-  if (card) co_return Confirmation();
+  if (card) co_return Confirmation(true);
   if (card.error().reason != "invalid_credentials") co_return std::unexpected(card.error());
   co_return fail(ErrorKind::refused, "wrong_password", "Your own password is wrong. Nothing was changed.",
                  {.field = "admin_password"});

@@ -35,11 +35,14 @@ struct SessionUser {
 // socket, which serves root and the service's own user alone (G6).
 class Confirmation {
  public:
-  [[nodiscard]] static Confirmation by_control_socket() { return {}; }
+  Confirmation() = default;  // proves nothing: refused where proof is asked for
+  [[nodiscard]] static Confirmation by_control_socket() { return Confirmation(true); }
+  [[nodiscard]] bool given() const { return given_; }
 
  private:
   friend class Sessions;
-  Confirmation() = default;
+  explicit Confirmation(bool given) : given_(given) {}
+  bool given_ = false;
 };
 
 class Sessions {

@@ -1,0 +1,210 @@
+#include "people/directory.h"
+
+#include "people/handout_counts.h"
+#include "people/people_testing.h"
+
+namespace latchkey::people {
+namespace {
+
+class DirectoryTest : public Office {
+ protected:
+  std::vector<std::string> trail() {
+    std::vector<std::string> actions;
+    for (const auto& entry : run(store->audit({}))->items) actions.push_back(entry.action + " " + entry.subject);
+    return actions;
+  }
+  bool has_trail(std::string_view line) {
+    const auto lines = trail();
+    return std::find(lines.begin(), lines.end(), line) != lines.end();
+  }
+  store::User stored(UserId id) { return **run(store->user(id)); }
+};
+
+template <class T>
+std::string reason(const Result<T>& result) {
+  return result ? "done" : result.error().reason;
+}
+
+TEST_F(DirectoryTest, UsernamesAreUniqueOnTheWholeServerFolded) {
+  add("J\u00fcrgen", "");
+  const auto other = run(directory->add_group("Elsewhere", admin));
+  const auto twin = run(directory->add_user({.username = "JU\u0308RGEN", .group = other->id}, admin));
+  EXPECT_EQ(reason(twin), "username_taken");
+  EXPECT_EQ(twin.error().kind, ErrorKind::conflict);
+  EXPECT_EQ(twin.error().field, "username");
+  const auto second = add("second", "");
+  EXPECT_EQ(reason(run(directory->change_user(second.id, {.username = "j\u00fcrgen"}, admin))), "username_taken");
+  EXPECT_EQ(stored(second.id).username, "second");
+}
+
+TEST_F(DirectoryTest, BadFieldsAreNamedAndChangeNothing) {
+  const auto user = add("scan", "");
+  const auto field = [&](UserChange change) {
+    const auto done = run(directory->change_user(user.id, std::move(change), admin));
+    return done ? "accepted" : done.error().field;
+  };
+  EXPECT_EQ(field({.username = "a:b"}), "username");
+  EXPECT_EQ(field({.name = "a\nb"}), "name");
+  EXPECT_EQ(field({.email = "nobody"}), "email");
+  EXPECT_EQ(field({.uses = 64}), "uses");
+  EXPECT_EQ(field({.sources = std::vector<std::string>{"10.0.0.1/8"}}), "sources");
+  EXPECT_EQ(field({.group = GroupId::make(wall.now(), entropy)}), "group");
+  EXPECT_EQ(stored(user.id), run(store->user(user.id))->value());
+  EXPECT_EQ(stored(user.id).version, 1);
+}
+
+TEST_F(DirectoryTest, EveryChangeIsVouchedForAndAudited) {
+  const auto user = add("scan");
+  ASSERT_TRUE(run(directory->change_user(user.id, {.username = "Scanner", .name = "Anna", .uses = 0, .role = store::Role::administrator}, admin)));
+  const auto now = stored(user.id);
+  EXPECT_TRUE(seal.check(now));
+  EXPECT_EQ(now.username_key, "scanner");
+  EXPECT_EQ(now.auth_epoch, user.auth_epoch) << "nothing of this ends what is open";
+  EXPECT_TRUE(has_trail("user.changed scan"));
+  EXPECT_TRUE(has_trail("user.created scan"));
+  EXPECT_TRUE(has_trail("user.pin_set scan"));
+  EXPECT_EQ(words("scan", kPin), "invalid_credentials");
+  EXPECT_EQ(words("scanner", kPin), "use_not_allowed");
+}
+
+TEST_F(DirectoryTest, P6_AnyCoveredFieldChangedOutsideIsNoticed) {
+  const auto user = add("scan");
+  const auto altered = [&](auto change) {
+    auto copy = user;
+    change(copy);
+    return !seal.check(copy);
+  };
+  EXPECT_FALSE(altered([](store::User&) {}));
+  EXPECT_TRUE(altered([](store::User& u) { u.role = store::Role::administrator; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.group = GroupId(); }));
+  EXPECT_TRUE(altered([](store::User& u) { u.username_key = "x"; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.email = "evil@example.com"; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.enabled = false; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.uses |= store::kUseToken; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.allowed_sources = {"0.0.0.0/0"}; }));
+  EXPECT_TRUE(altered([](store::User& u) { ++u.auth_epoch; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.public_key[0] ^= 1; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.private_key_wrapped[40] ^= 1; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.password_sealed = {1}; }));
+  EXPECT_TRUE(altered([](store::User& u) { u.mac.clear(); }));
+  EXPECT_FALSE(altered([](store::User& u) { u.last_used_at += 1s; })) << "bookkeeping is not vouched for";
+}
+
+TEST_F(DirectoryTest, AGroupIsNeverDeletedWithPeopleInItSilently) {
+  const auto scan = add("scan", ""), print = add("print", "");
+  EXPECT_EQ(reason(run(directory->delete_group(group, {}, admin))), "group_not_empty");
+  const auto other = run(directory->add_group("Elsewhere", admin));
+  EXPECT_EQ(reason(run(directory->delete_group(group, {.what = OnMembers::What::move, .to = group}, admin))), "no_such_group");
+  EXPECT_EQ(*run(directory->delete_group(group, {.what = OnMembers::What::move, .to = other->id}, admin)), 2);
+  EXPECT_EQ(stored(scan.id).group, other->id);
+  EXPECT_TRUE(seal.check(stored(scan.id)));
+  EXPECT_EQ(*run(directory->delete_group(other->id, {.what = OnMembers::What::remove}, admin)), 2);
+  EXPECT_FALSE(*run(store->user(print.id)));
+  EXPECT_TRUE(has_trail("group.deleted Elsewhere"));
+  EXPECT_TRUE(has_trail("user.deleted print"));
+}
+
+TEST_F(DirectoryTest, GroupNames) {
+  EXPECT_EQ(reason(run(directory->add_group("OFFICE", admin))), "group_name_taken");
+  EXPECT_EQ(reason(run(directory->add_group(" ", admin))), "group_name_malformed");
+  EXPECT_EQ(run(directory->rename_group(group, "B\u00fcro", admin))->name, "B\u00fcro");
+  EXPECT_TRUE(has_trail("group.renamed Office"));
+  EXPECT_EQ(reason(run(directory->rename_group(GroupId(), "x", admin))), "no_such_group");
+}
+
+TEST_F(DirectoryTest, TheLastAdministratorStays) {
+  const auto anna = add_administrator("anna");
+  EXPECT_EQ(reason(run(directory->delete_user(anna.id, admin))), "last_administrator");
+  EXPECT_EQ(reason(run(directory->change_user(anna.id, {.enabled = false}, admin))), "last_administrator");
+  EXPECT_EQ(reason(run(directory->change_user(anna.id, {.role = store::Role::regular}, admin))), "last_administrator");
+  EXPECT_EQ(reason(run(directory->set_password(anna.id, std::nullopt, admin))), "last_administrator");
+  EXPECT_EQ(reason(run(directory->delete_group(group, {.what = OnMembers::What::remove}, admin))), "last_administrator");
+  add_administrator("berta");
+  EXPECT_EQ(reason(run(directory->delete_user(anna.id, admin))), "done");
+}
+
+TEST_F(DirectoryTest, PinChangeKeepsTheKeyAndNeedsTheCurrentPin) {
+  const auto user = add("scan");
+  const Actor self{.name = "scan", .source = std::string(kDevice), .user = user.id};
+  const auto change = [&](std::string_view current, std::string_view fresh) {
+    return run(directory->change_pin(user.id, Secret(current), Secret(fresh), Transport::tls, self, steady.now()));
+  };
+  EXPECT_EQ(reason(change("wrong", "another pin")), "invalid_pin");
+  EXPECT_EQ(counted(user.id, "*"), 1) << "counted like any other wrong PIN";
+  EXPECT_EQ(reason(change(kPin, "111111")), "pin_too_weak");
+  const auto changed = change(kPin, "another pin");
+  ASSERT_TRUE(changed) << changed.error().text;
+  EXPECT_EQ(changed->public_key, user.public_key);
+  EXPECT_EQ(changed->auth_epoch, user.auth_epoch + 1);
+  const auto before = vault.unwrap_user_key(user.id, *public_key_of(user), Secret(kPin), user.private_key_wrapped);
+  const auto after = vault.unwrap_user_key(user.id, *public_key_of(user), Secret("another pin"), changed->private_key_wrapped);
+  EXPECT_TRUE(after->equals(*before)) << "nothing sealed is lost";
+  EXPECT_TRUE(has_trail("user.pin_changed scan"));
+}
+
+struct Listener final : PinResetListener {
+  Task<Result<store::Batch>> pin_reset(store::User before, store::User after) override {
+    old_key = before.public_key;
+    new_key = after.public_key;
+    store::Batch batch;
+    if (refuse) co_return fail(ErrorKind::unavailable, "listener", "no");
+    batch.push_back(store::PutMeta{.key = "rekeyed", .value = {1}});
+    co_return batch;
+  }
+  void pin_reset_done(store::User after) override { done = after.public_key; }
+  bool refuse = false;
+  Bytes old_key, new_key, done;
+};
+
+TEST_F(DirectoryTest, K7_PinResetMakesANewPairAndRekeysTheGrantsInTheSameBatch) {
+  Listener listener;
+  directory->listen(&listener);
+  const auto user = add("scan");
+  EXPECT_TRUE(listener.done.empty()) << "a first PIN resets nothing";
+  EXPECT_EQ(reason(run(directory->reset_pin(user.id, Secret("another pin"), Confirmation(), admin))), "wrong_password");
+  listener.refuse = true;
+  EXPECT_EQ(reason(run(directory->reset_pin(user.id, Secret("another pin"), Confirmation::by_control_socket(), admin))), "listener");
+  EXPECT_EQ(stored(user.id), user) << "nothing was changed";
+  listener.refuse = false;
+  const auto reset = run(directory->reset_pin(user.id, Secret("another pin"), Confirmation::by_control_socket(), admin));
+  ASSERT_TRUE(reset) << reset.error().text;
+  EXPECT_NE(reset->public_key, user.public_key);
+  EXPECT_EQ(listener.old_key, user.public_key);
+  EXPECT_EQ(listener.done, reset->public_key);
+  EXPECT_EQ(*run(store->meta("rekeyed")), Bytes{1});
+  EXPECT_TRUE(has_trail("user.pin_reset scan"));
+  EXPECT_EQ(reason(vault.unwrap_user_key(user.id, *public_key_of(*reset), Secret(kPin), reset->private_key_wrapped)), "wrong_pin");
+}
+
+TEST_F(DirectoryTest, HandoutsAreCountedPerMinuteNotARowEach) {
+  HandoutCounts counts(*store, wall);
+  const auto user = add("scan");
+  store::App app;
+  app.id = "sandbox";
+  app.provider = "sandbox";
+  app.version = 0;
+  store::Grant grant;
+  grant.id = GrantId::make(wall.now(), entropy);
+  grant.user = user.id;
+  grant.type = "sandbox";
+  grant.app = "sandbox";
+  store::Batch batch;
+  batch.push_back(store::PutApp{app});
+  batch.push_back(store::InsertGrant{grant});
+  ASSERT_TRUE(run(store->commit(std::move(batch))));
+  const auto minute = std::chrono::floor<std::chrono::minutes>(wall.now());
+  for (int i = 0; i < 1000; ++i) counts.count(user.id, grant.id);
+  ASSERT_TRUE(run(counts.flush()));
+  counts.count(user.id, grant.id);
+  ASSERT_TRUE(run(counts.flush()));
+  ASSERT_TRUE(run(counts.flush())) << "nothing left to say";
+  const auto rows = run(store->handouts(grant.id, WallTime()));
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ((*rows)[0].count, 1001);
+  EXPECT_EQ((*rows)[0].minute, minute);
+  EXPECT_EQ(stored(user.id).last_used_at, wall.now());
+  EXPECT_EQ(stored(user.id).version, user.version) << "bookkeeping is no change";
+}
+
+}  // namespace
+}  // namespace latchkey::people
