@@ -82,7 +82,7 @@ test('C8: consent refused: said in words, nothing left behind', async (t) => {
   const { oidc, admin } = await scene(t);
   const attempt = await admin.authorize({ username: 'refused', pin, type: 'oidc', visit: oidc.answering('refuse') });
   assert.equal(attempt.state, 'failed');
-  assert.equal(attempt.problem.code, 'consent_refused');
+  assert.equal(attempt.problem.code, 'access_denied');
   assert.ok(attempt.problem.detail.length > 20);
   assert.equal((await admin.must('GET', '/api/v1/users?search=refused')).total, 0);
   const again = await admin.addOAuthUser({ username: 'refused', pin, type: 'oidc', visit: oidc.answering() });
@@ -108,7 +108,7 @@ test('the wrong app secret: said in words, nothing left behind', async (t) => {
   await admin.registerOidc({ issuer: oidc.issuer, clientId: oidc.clientId, clientSecret: 'not-the-secret' });
   const attempt = await admin.authorize({ username: 'unlucky', pin, type: 'oidc', visit: oidc.answering() });
   assert.equal(attempt.state, 'failed');
-  assert.equal(attempt.problem.code, 'app_misconfigured', JSON.stringify(attempt.problem));
+  assert.equal(attempt.problem.code, 'invalid_client', JSON.stringify(attempt.problem));
   assert.equal((await admin.must('GET', '/api/v1/users?search=unlucky')).total, 0);
 });
 

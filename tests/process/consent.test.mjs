@@ -99,7 +99,7 @@ for (const [name, change] of Object.entries({
     await admin.browser.open(changed.href);
     const attempt = await admin.outcome(started.id);
     assert.equal(attempt.state, 'failed');
-    assert.equal(attempt.problem.code, 'issuer_mismatch');
+    assert.equal(attempt.problem.code, 'wrong_provider');
     assert.equal(provider.seen('code').length + thief.seen('code').length, 0);
     await nobodyNamed(admin, 'printer-1');
   });
@@ -120,7 +120,7 @@ test('C8: refused, with the error answer’s iss checked too', async (t) => {
   const { admin } = await serverWithProvider(t, { provider: { consent: 'refuse' } });
   const attempt = await admin.authorize(request);
   assert.equal(attempt.state, 'failed');
-  assert.equal(attempt.problem.code, 'consent_refused');
+  assert.equal(attempt.problem.code, 'access_denied');
   await nobodyNamed(admin, 'printer-1');
 });
 
