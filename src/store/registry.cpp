@@ -69,8 +69,7 @@ const SettingInfo* find_info(std::string_view key) {
 // What a value is once understood; only the member of its type counts.
 struct Value {
   Milliseconds span{0};
-  std::int64_t number = 0;
-  bool flag = false;
+  std::int64_t number = 0;  // booleans: 0 or 1
   std::string text;
   TypeSpans by_type;
 };
@@ -84,7 +83,7 @@ Result<Value> understand_duration(const SettingInfo& info, std::string_view text
   if (*span < *parse_duration(info.minimum) || *span > *parse_duration(info.maximum)) {
     return refused_value(fmt::format("{} is out of range: between {} and {}.", text, info.minimum, info.maximum));
   }
-  return Value{.span = *span, .number = 0, .flag = false, .text = duration_text(*span), .by_type = {}};
+  return Value{.span = *span, .number = 0, .text = duration_text(*span), .by_type = {}};
 }
 
 Result<Value> understand_integer(const SettingInfo& info, std::string_view text) {
@@ -93,15 +92,15 @@ Result<Value> understand_integer(const SettingInfo& info, std::string_view text)
   if (*number < *parse_integer(info.minimum) || *number > *parse_integer(info.maximum)) {
     return refused_value(fmt::format("{} is out of range: between {} and {}.", text, info.minimum, info.maximum));
   }
-  return Value{.span = {}, .number = *number, .flag = false, .text = fmt::format("{}", *number), .by_type = {}};
+  return Value{.span = {}, .number = *number, .text = fmt::format("{}", *number), .by_type = {}};
 }
 
 Result<Value> understand_boolean(std::string_view text) {
   for (const std::string_view word : {"true", "yes", "on", "1"}) {
-    if (text == word) return Value{.span = {}, .number = 1, .flag = true, .text = "true", .by_type = {}};
+    if (text == word) return Value{.span = {}, .number = 1, .text = "true", .by_type = {}};
   }
   for (const std::string_view word : {"false", "no", "off", "0"}) {
-    if (text == word) return Value{.span = {}, .number = 0, .flag = false, .text = "false", .by_type = {}};
+    if (text == word) return Value{.span = {}, .number = 0, .text = "false", .by_type = {}};
   }
   return refused_value(fmt::format("`{}` is neither true nor false.", text));
 }
@@ -111,7 +110,7 @@ Result<Value> understand_text(const SettingInfo& info, std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20) return refused_value("The text holds control characters.");
   }
-  Value value{.span = {}, .number = 0, .flag = false, .text = std::string(text), .by_type = {}};
+  Value value{.span = {}, .number = 0, .text = std::string(text), .by_type = {}};
   if (info.key == "oauth.polling_time_by_type") {
     auto spans = parse_by_type(text);
     if (!spans) return refused_value(spans.error());
@@ -123,7 +122,7 @@ Result<Value> understand_text(const SettingInfo& info, std::string_view text) {
 Result<Value> understand_choice(const SettingInfo& info, std::string_view text) {
   for (auto rest = info.choices; !rest.empty();) {
     const auto comma = std::min(rest.find(','), rest.size());
-    if (rest.substr(0, comma) == text) return Value{.span = {}, .number = 0, .flag = false, .text = std::string(text), .by_type = {}};
+    if (rest.substr(0, comma) == text) return Value{.span = {}, .number = 0, .text = std::string(text), .by_type = {}};
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
   return refused_value(fmt::format("`{}` is none of: {}.", text, info.choices));
@@ -228,10 +227,32 @@ struct Registry::Snapshot {
 };
 
 Registry::Registry(Store& store, const WallClock& clock)
-    : store_(store), clock_(clock), snapshot_(std::make_shared<const Snapshot>()) {}
+    : store_(store), clock_(clock), numbers_(std::make_unique<std::atomic<std::int64_t>[]>(registry_keys().size())) {
+  const std::lock_guard lock(mutex_);
+  publish(std::make_shared<const Snapshot>());
+}
 Registry::~Registry() = default;
 
-std::shared_ptr<const Registry::Snapshot> Registry::snapshot() const { return snapshot_.load(std::memory_order_acquire); }
+std::shared_ptr<const Registry::Snapshot> Registry::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return snapshot_;
+}
+
+void Registry::publish(std::shared_ptr<const Snapshot> fresh) {
+  for (std::size_t i = 0; i < fresh->slots.size(); ++i) {
+    const auto& slot = fresh->slots[i];
+    const bool is_span = slot.entry.info->type == SettingType::duration;
+    numbers_[i].store(is_span ? slot.value.span.count() : slot.value.number, std::memory_order_relaxed);
+  }
+  snapshot_ = std::move(fresh);
+}
+
+std::int64_t Registry::number_of(std::string_view key, SettingType type) const {
+  const auto keys = registry_keys();
+  const auto found = std::ranges::find(keys, key, &SettingInfo::key);
+  LATCHKEY_CHECK(found != keys.end() && found->type == type);
+  return numbers_[static_cast<std::size_t>(found - keys.begin())].load(std::memory_order_relaxed);
+}
 
 Task<Result<void>> Registry::load() {
   auto settings = co_await store_.settings();
@@ -247,15 +268,16 @@ Task<Result<void>> Registry::load() {
     }
     fresh->at(*info) = {.entry = std::move(*entry), .value = std::move(*value)};
   }
-  snapshot_.store(std::move(fresh), std::memory_order_release);
+  const std::lock_guard lock(mutex_);
+  publish(std::move(fresh));
   co_return Result<void>();
 }
 
 std::vector<std::string> Registry::ignored() const { return snapshot()->ignored; }
 
-Milliseconds Registry::duration_of(std::string_view key) const { return snapshot()->of(key, SettingType::duration).value.span; }
-std::int64_t Registry::integer_of(std::string_view key) const { return snapshot()->of(key, SettingType::integer).value.number; }
-bool Registry::boolean_of(std::string_view key) const { return snapshot()->of(key, SettingType::boolean).value.flag; }
+Milliseconds Registry::duration_of(std::string_view key) const { return Milliseconds(number_of(key, SettingType::duration)); }
+std::int64_t Registry::integer_of(std::string_view key) const { return number_of(key, SettingType::integer); }
+bool Registry::boolean_of(std::string_view key) const { return number_of(key, SettingType::boolean) != 0; }
 std::string Registry::text_of(std::string_view key) const { return snapshot()->of(key, SettingType::text).value.text; }
 
 Milliseconds Registry::polling_time(std::string_view type) const {
@@ -273,11 +295,10 @@ void Registry::replace(std::string_view key, std::optional<Entry> entry) {
     LATCHKEY_CHECK(value.has_value());
     slot = {.entry = std::move(*entry), .value = std::move(*value)};
   }
-  for (auto old = snapshot();;) {
-    auto fresh = std::make_shared<Snapshot>(*old);
-    fresh->at(*info) = slot;
-    if (snapshot_.compare_exchange_strong(old, std::move(fresh))) return;
-  }
+  const std::lock_guard lock(mutex_);
+  auto fresh = std::make_shared<Snapshot>(*snapshot_);
+  fresh->at(*info) = std::move(slot);
+  publish(std::move(fresh));
 }
 
 Task<Result<Registry::Entry>> Registry::set(std::string key, std::string text, SettingAuthor author) {

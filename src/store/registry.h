@@ -1,13 +1,15 @@
 // The registry: typed settings kept in the store and changed live (DESIGN section 2). The list of keys is closed.
 //
-// Concurrency: reads may come from any thread and cost a lookup in an immutable snapshot, no lock held meanwhile; a change
-// shows in the next read. Writes (`set`, `reset`, `load`) are tasks; two at once leave the later one's value.
+// Concurrency: reads may come from any thread; numbers, durations and booleans are one atomic load, texts a copy under a
+// short lock. A change shows in the next read. Writes (`set`, `reset`, `load`) are tasks; two at once leave the later
+// one's value.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -102,7 +104,12 @@ class Registry {
 
   Store& store_;
   const WallClock& clock_;
-  std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
+  void publish(std::shared_ptr<const Snapshot> fresh);  // under the mutex
+  [[nodiscard]] std::int64_t number_of(std::string_view key, SettingType type) const;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::unique_ptr<std::atomic<std::int64_t>[]> numbers_;  // by position in registry_keys(); durations in milliseconds
 };
 
 template <class T>
