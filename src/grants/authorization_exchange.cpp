@@ -168,8 +168,8 @@ Task<void> AuthorizationDesk::decide(Flow flow) {
     code = "account_differs";
     question = "Another account has consented than expected: " + harvest.account_name + ". Use this account from now on?";
   } else if (flow.record.kind != FlowKind::replaced_grant && !harvest.account_id.empty()) {
-    const auto other = co_await parts_.store.grant_by_account(flow.record.grant.app, harvest.account_id);
-    if (other && *other && (*other)->type == flow.record.grant.type) {
+    const auto other = co_await parts_.store.grant_by_account(flow.record.grant.app, flow.record.grant.type, harvest.account_id);
+    if (other && *other) {
       const auto owner = co_await parts_.store.user((*other)->user);
       const auto name = owner && *owner ? (*owner)->username : std::string("another user");
       code = "account_held";

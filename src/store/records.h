@@ -92,7 +92,7 @@ struct Grant {
   std::string type;        // unique per user
   std::string app;         // for life (RULES F8)
   std::string params_json = "{}";
-  std::string account_id;  // at the provider; (app, account_id) is unique while not empty
+  std::string account_id;  // at the provider; a second grant of one account needs a person's consent (RULES F8)
   std::string account_name;
   std::string scopes;          // granted, space separated
   std::string missing_scopes;  // asked for but not granted

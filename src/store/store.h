@@ -175,7 +175,9 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::optional<GrantView>>> grant(GrantId id) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_user(UserId user) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) = 0;
-  [[nodiscard]] virtual Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string account_id) = 0;
+  // The oldest grant of that app, type and provider account.
+  [[nodiscard]] virtual Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string type,
+                                                                            std::string account_id) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Wrap>>> wraps(GrantId grant) = 0;
   // due_at <= until, lease free or passed, app neither paused nor in `without_apps`, soonest first.
   [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,

@@ -25,7 +25,7 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id);
 [[nodiscard]] Result<std::vector<Grant>> find_grants_of_user(Connection& db, const UserId& user);
 [[nodiscard]] Result<std::vector<Grant>> find_grants_of_app(Connection& db, const std::string& app, std::size_t limit);
-[[nodiscard]] Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app,
+[[nodiscard]] Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app, const std::string& type,
                                                                  const std::string& account_id);
 [[nodiscard]] Result<std::vector<Wrap>> find_wraps(Connection& db, const GrantId& grant);
 [[nodiscard]] Result<std::vector<DueGrant>> find_due_grants(Connection& db, WallTime until, WallTime now, std::size_t limit,

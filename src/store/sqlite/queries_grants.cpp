@@ -37,11 +37,13 @@ Result<std::vector<Grant>> find_grants_of_app(Connection& db, const std::string&
   return all_rows<Grant>(statement.bind(app, limit), grant_fields<Grant>);
 }
 
-Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app, const std::string& account_id) {
+Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app, const std::string& type,
+                                                   const std::string& account_id) {
   // The second condition on account_id is what lets the partial index answer.
   auto statement =
-      db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> ''");
-  return only_row<Grant>(statement.bind(app, account_id), grant_fields<Grant>);
+      db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND type = ?3 "
+                 "AND account_id <> '' ORDER BY created_at LIMIT 1");
+  return only_row<Grant>(statement.bind(app, account_id, type), grant_fields<Grant>);
 }
 
 Result<std::vector<Wrap>> find_wraps(Connection& db, const GrantId& grant) {

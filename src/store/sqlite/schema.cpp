@@ -84,7 +84,7 @@ CREATE TABLE grants (
   fence INTEGER NOT NULL, created_at INTEGER NOT NULL, mac BLOB NOT NULL, version INTEGER NOT NULL,
   UNIQUE (user_id, type)
 ) STRICT;
-CREATE UNIQUE INDEX grants_account ON grants(app, account_id) WHERE account_id <> '';
+CREATE INDEX grants_account ON grants(app, account_id) WHERE account_id <> '';
 CREATE INDEX grants_app ON grants(app);
 CREATE INDEX grants_state ON grants(state);
 CREATE INDEX grants_due ON grants(due_at) WHERE due_at IS NOT NULL;

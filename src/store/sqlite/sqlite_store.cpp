@@ -84,9 +84,9 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) override {
     return read([app = std::move(app), limit](Connection& db) { return find_grants_of_app(db, app, limit); });
   }
-  Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string account_id) override {
-    return read([app = std::move(app), account_id = std::move(account_id)](Connection& db) {
-      return find_grant_by_account(db, app, account_id);
+  Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string type, std::string account_id) override {
+    return read([app = std::move(app), type = std::move(type), account_id = std::move(account_id)](Connection& db) {
+      return find_grant_by_account(db, app, type, account_id);
     });
   }
   Task<Result<std::vector<Wrap>>> wraps(GrantId grant) override {
