@@ -24,8 +24,9 @@ inline constexpr std::size_t kQueuedBatchesMax = 16'384;
 
 struct WriterOptions {
   std::size_t group_batches_max = 512;
-  // The write-ahead log is moved into the file when it has so many pages.
-  int checkpoint_pages = 1'000;
+  // The write-ahead log is moved into the file when it has so many pages (16 MiB): rarely, so that a page changed often is
+  // moved once.
+  int checkpoint_pages = 4'000;
 };
 
 class Writer {
