@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertAccessible, assertQuiet, openPage, picture, pictures, startBrowser, watch } from '../support/browser.mjs';
-import { answerInPopup, assertListed, assertNotListed, authorizeInPopup, fillAddDialog, signInInBrowser } from '../support/console.mjs';
+import { answerInPopup, assertListed, assertNotListed, authorizeInPopup, fillAddDialog, signInInBrowser, typePin } from '../support/console.mjs';
 import { serverWithProvider } from '../support/scene.mjs';
 
 const pin = 'Schlüssel 77';
@@ -60,6 +60,7 @@ test('C4: foreign messages and a closed window change nothing; Cancel leaves not
   await dialog.getByRole('button', { name: 'Back to the form' }).click();
   assert.equal(await dialog.getByLabel('Username').inputValue(), 'cancelled');
   await assertNotListed(page, server, 'cancelled');
+  await typePin(dialog, pin);
   const again = await authorizeInPopup(page, dialog);
   await answerInPopup(again);
   await dialog.getByText('Authorized as anna@example.com').waitFor();
@@ -115,6 +116,7 @@ test('a taken username is a field error with "Link to this user"; linking keeps 
   await link.click();
   await dialog.getByText(/becomes an OAuth user/).waitFor();
   assert.ok(await dialog.getByLabel('Username').isDisabled());
+  await typePin(dialog, pin);
   await answerInPopup(await authorizeInPopup(page, dialog));
   await dialog.getByText('Authorized as anna@example.com').waitFor();
   const users = await admin.must('GET', '/api/v1/users?search=front-desk');

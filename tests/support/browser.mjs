@@ -51,6 +51,14 @@ export function assertQuiet(page) {
   assert.deepEqual(page.complaints, [], 'the page complained');
 }
 
+/** Puts the page into a colour scheme and a size, and waits until it has been drawn so. */
+async function dress(page, colorScheme, viewport) {
+  await page.emulateMedia({ colorScheme });
+  await page.setViewportSize(viewport);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  await page.evaluate(() => Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {}))).then(() => undefined));
+}
+
 /** Keeps a picture as build/artefacts/screenshots/NAME.png. */
 export async function picture(page, name, options = {}) {
   await mkdir(screenshots, { recursive: true });
@@ -61,14 +69,12 @@ export async function picture(page, name, options = {}) {
 export async function pictures(page, name) {
   const before = page.viewportSize();
   for (const scheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme: scheme });
     for (const width of [1280, 360]) {
-      await page.setViewportSize({ width, height: width === 360 ? 740 : 900 });
+      await dress(page, scheme, { width, height: width === 360 ? 740 : 900 });
       await picture(page, `${name}-${scheme}-${width}`);
     }
   }
-  await page.setViewportSize(before);
-  await page.emulateMedia({ colorScheme: null });
+  await dress(page, 'light', before);
 }
 
 /**
@@ -88,14 +94,12 @@ export async function accessibilityViolations(page, { exclude = [] } = {}) {
 export async function assertAccessible(page, where) {
   const before = page.viewportSize();
   for (const scheme of ['light', 'dark']) {
-    await page.emulateMedia({ colorScheme: scheme });
     for (const width of [1280, 360]) {
-      await page.setViewportSize({ width, height: 800 });
+      await dress(page, scheme, { width, height: 800 });
       assert.deepEqual(await accessibilityViolations(page), [], `axe-core on ${where}, ${scheme}, ${width} px`);
     }
   }
-  await page.setViewportSize(before);
-  await page.emulateMedia({ colorScheme: null });
+  await dress(page, 'light', before);
 }
 
 /** Fails when the page is wider than the window (something would have to be scrolled sideways). */

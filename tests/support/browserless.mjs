@@ -75,6 +75,11 @@ export class Browserless {
         next = { url: new URL(location, current).href };
         continue;
       }
+      const refresh = /<meta http-equiv="refresh" content="\d+; ?url=([^"]+)"/i.exec(body)?.[1];
+      if (refresh) {
+        next = { url: new URL(refresh.replaceAll('&amp;', '&'), current).href };
+        continue;
+      }
       const further = await visit(current, response, body);
       if (!further) return { url: current, status: response.status, headers: response.headers, body, trail };
       next = typeof further === 'string' ? { url: new URL(further, current).href } : { ...further, url: new URL(further.url, current).href };

@@ -36,12 +36,14 @@ export async function fillAddDialog(page, { group = 'Office', type = /OpenID Con
   }
   await chooseType(page, dialog, type);
   if (username) await dialog.getByLabel('Username').fill(username);
-  if (pin) {
-    await dialog.getByLabel('PIN', { exact: true }).fill(pin);
-    await dialog.getByLabel('Repeat PIN', { exact: true }).fill(pin);
-  }
+  if (pin) await typePin(dialog, pin);
   if (allowToken) await dialog.getByRole('checkbox', { name: 'Programs may fetch the token' }).click();
   return dialog;
+}
+
+export async function typePin(dialog, pin) {
+  await dialog.getByLabel('PIN', { exact: true }).fill(pin);
+  await dialog.getByLabel('Repeat PIN', { exact: true }).fill(pin);
 }
 
 export async function chooseType(page, dialog, type) {
