@@ -9,7 +9,7 @@ import { authorisedUser, pin } from '../support/scene.mjs';
 test('every page, light and dark, wide and narrow', async (t) => {
   const { server, admin, provider, user_id } = await authorisedUser(t);
   const group = await admin.group('Reception');
-  const regular = await admin.must('POST', '/api/v1/users', { username: 'regular', name: 'Rita Regular', group_id: group, password: 'Regular-Password-1' });
+  const regular = await admin.must('POST', '/api/v1/users', { username: 'regular', name: 'Rita Regular', group_id: group, password: 'Quite-Another-Secret-1' });
   provider.account = { id: 'acc-2', name: 'bert@example.com' };
   const { grant_id: dead } = await admin.addOAuthUser({ username: 'printer-2', pin, type: 'oidc' });
   provider.revokeEverything();
@@ -48,7 +48,7 @@ test('every page, light and dark, wide and narrow', async (t) => {
     apps: ['/settings/apps', () => page.getByRole('heading', { name: 'Registered' })],
     app: ['/settings/apps/oidc', () => page.getByRole('heading', { name: 'Here' })],
     'app-not-registered': ['/settings/apps/microsoft', () => page.getByRole('heading', { name: 'Here' })],
-    registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time' })],
+    registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time', exact: true })],
     activity: ['/activity', () => page.getByRole('row').nth(1)],
     'my-grants': ['/me', () => page.getByRole('heading', { name: 'My grants' })],
     'not-found': ['/nowhere', () => page.getByText('There is no such page')],
@@ -66,7 +66,7 @@ test('a changed polling time takes effect at once', async (t) => {
   const page = await openPage(await startBrowser(t));
   await signInInBrowser(page, server);
   await page.goto(`${server.url}/settings/registry`);
-  await page.getByRole('button', { name: 'Change oauth.polling_time' }).click();
+  await page.getByRole('button', { name: 'Change oauth.polling_time', exact: true }).click();
   await page.getByLabel('Value').fill('3m');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('button', { name: /^Set oauth.polling_time back/ }).waitFor();
