@@ -26,7 +26,7 @@ TEST_F(UserCardsTest, ALoadThatBeganBeforeAForgetDoesNotComeBack) {
   cards->forget("scan");
   auto early = base::start_on(loop, cards->get("scan"));
   loop.restart();
-  loop.poll_one();  // the load has begun
+  loop.poll();  // the load has begun
   cards->forget("scan");
   base::drive_until(loop, [&] { return early->has_value(); });
   EXPECT_TRUE((**early)->get()) << "the caller gets what was true when it asked";
