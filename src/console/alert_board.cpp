@@ -19,8 +19,8 @@ constexpr Kind kKinds[] = {
     {"journal_full", Severity::critical, "No room to keep token replies", "", false},
     {"store_refuses", Severity::critical, "The store cannot be written", "", false},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
-    {"pin_budget", Severity::warning, "Somebody is guessing a PIN", "/activity", true},
-    {"source_limited", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},
+    {"pin_guessing", Severity::warning, "Somebody is guessing a PIN", "/users/", true},
+    {"pin_spray", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},
     {"pin_in_clear", Severity::warning, "A PIN was sent over a line anybody may read", "/users", true},
 };
 

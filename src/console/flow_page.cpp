@@ -74,7 +74,7 @@ net::HttpResponse flow_page(const FlowPage& page) {
   if (!page.go_on_to.empty()) {
     html += fmt::format("<meta http-equiv=\"refresh\" content=\"0;url={}\">", escape_html(page.go_on_to));
   }
-  html += fmt::format("<title>{} · Latchkey</title><link rel=\"stylesheet\" href=\"/oauth/flow.css\">", escape_html(page.title));
+  html += fmt::format("<title>{} · Latchkey</title><link rel=\"icon\" type=\"image/svg+xml\" href=\"/logo.svg\"><link rel=\"stylesheet\" href=\"/oauth/flow.css\">", escape_html(page.title));
   if (page.close_after_ms) html += "<script src=\"/oauth/done.js\" defer></script>";
   html += fmt::format("</head><body><main><p class=\"mark\">{}Latchkey</p>", kKey);
   html += fmt::format(

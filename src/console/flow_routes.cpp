@@ -184,7 +184,7 @@ net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
                       .link_text = "To the console", .close_after_ms = kCloseAfterFailureMs});
   }
   FlowPage page{.sign = result->succeeded ? FlowSign::ok : FlowSign::bad, .title = result->title, .text = result->text,
-                .note = "You can close this window.",
+                .note = result->text.find("close this window") == std::string::npos ? "You can close this window." : "",
                 .close_after_ms = result->succeeded ? kCloseAfterSuccessMs : kCloseAfterFailureMs};
   if (!result->by_owner) {
     page.link = result->id.none() ? "/users" : "/users?authorization=" + result->id.text();

@@ -95,6 +95,7 @@ TEST_F(FlowTest, C8ARefusalIsSaidInWordsAndStaysLongEnoughToBeRead) {
   const auto page = served->get(come_back(false));
   EXPECT_THAT(page.body, HasSubstr("Consent was refused"));
   EXPECT_THAT(page.body, HasSubstr("data-close-after=\"10000\""));
+  EXPECT_THAT(page.body, HasSubstr("You can close this window."));
 }
 
 TEST_F(FlowTest, AFullPageFlowReturnsToTheUsersList) {

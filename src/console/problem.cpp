@@ -41,6 +41,7 @@ struct Alias {
 constexpr Alias kAliases[] = {
     {"malformed_json", "invalid_request"},
     {"type_held", "grant_exists"},
+    {"app_secret_missing", "app_misconfigured"},
     {"nothing_to_undo", "undo_expired"},
     {"nothing_to_confirm", "not_waiting"},
     {"plain_http", "insecure_transport"},
