@@ -9,6 +9,7 @@
 #include <csignal>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -23,13 +24,16 @@ struct EventLoop::State {
     asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
   };
   std::vector<std::unique_ptr<Worker>> workers;
+  // Made with the loop, before there are threads: what a signal's handler reads is then written before any can come.
   std::optional<asio::signal_set> signals;
+  bool signals_taken = false;
 };
 
 EventLoop::EventLoop(std::size_t threads) : state_(std::make_unique<State>()) {
   LATCHKEY_CHECK(threads >= 1);
   std::signal(SIGPIPE, SIG_IGN);
   for (std::size_t i = 0; i < threads; ++i) state_->workers.push_back(std::make_unique<State::Worker>());
+  state_->signals.emplace(state_->workers[0]->context);
 }
 
 EventLoop::~EventLoop() = default;
@@ -55,7 +59,9 @@ void EventLoop::stop() {
 }
 
 Task<int> EventLoop::next_signal() {
-  if (!state_->signals) state_->signals.emplace(state_->workers[0]->context, SIGTERM, SIGINT, SIGHUP);
+  if (!std::exchange(state_->signals_taken, true)) {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) state_->signals->add(signal);
+  }
   co_return co_await state_->signals->async_wait(asio::use_awaitable_t<Executor>());
 }
 
