@@ -16,7 +16,7 @@ struct UniqueRule {
 constexpr UniqueRule kUniqueRules[] = {
     {"user_groups.name_key", "name"},        {"users.username_key", "username"},
     {"authorizations.username_key", "username"}, {"grants.type", "type"},
-    {"grants.account_id", "account"},        {"intents.", "intent"},
+    {"intents.", "intent"},
 };
 
 std::string_view field_of(std::string_view message) {

@@ -236,6 +236,28 @@ TEST_F(SqliteFile, ManyCommitsShareOneSync) {
   EXPECT_LE(vfs_.syncs() - before, 4);
 }
 
+Task<void> read_until(Store* store, const bool* over) {
+  while (!*over) EXPECT_TRUE(co_await store->audit({}));
+}
+
+Task<void> write_many(Store* store, WallTime at, int times, bool* over) {
+  for (int i = 0; i < times; ++i) {
+    EXPECT_TRUE(co_await store->commit({AppendAudit{{.at = at, .action = "x", .detail = std::string(2'000, 'y')}}}));
+  }
+  *over = true;
+}
+
+TEST_F(SqliteFile, TheLogStaysShortThoughSomebodyAlwaysReads) {
+  auto store = open_sqlite_store({.path = path(), .checkpoint_pages = 20}, clock_, log_);
+  ASSERT_TRUE(store);
+  bool over = false;
+  std::vector<Task<void>> tasks;
+  for (int i = 0; i < 4; ++i) tasks.push_back(read_until(store->get(), &over));
+  tasks.push_back(write_many(store->get(), clock_.now(), 600, &over));
+  wait_for_all(std::move(tasks));
+  EXPECT_LT(octets("-wal").size(), 200u * 4'120) << "some 2,400 pages were written";
+}
+
 TEST_F(SqliteFile, TheAuditTrailCannotBeChangedUnnoticed) {
   fill(5);
   sqlite3* handle = nullptr;

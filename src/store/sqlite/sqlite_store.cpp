@@ -29,7 +29,7 @@ class SqliteStore final : public Store {
         writing_(std::move(writing)),
         pool_("store-reader", reading.size()),
         readers_(std::move(reading)),
-        writer_(*writing_, clock, log, {.group_batches_max = options.group_batches_max}) {}
+        writer_(*writing_, clock, log, {.group_batches_max = options.group_batches_max, .checkpoint_pages = options.checkpoint_pages}) {}
 
   Task<Result<void>> commit(Batch batch, Urgency urgency) override {
     auto start = [writer = &writer_, batch = std::move(batch), urgency](auto resume) mutable {

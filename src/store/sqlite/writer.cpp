@@ -56,7 +56,8 @@ void Writer::serve() {
     auto group = take_group();
     if (group.empty()) return;
     write(std::move(group));
-    if (log_pages_ >= options_.checkpoint_pages && !failed()) checkpoint();
+    if (log_pages_ < checkpointed_pages_) checkpointed_pages_ = 0;  // the log began anew
+    if (log_pages_ - checkpointed_pages_ >= options_.checkpoint_pages && !failed()) checkpoint();
   }
 }
 
@@ -160,8 +161,14 @@ void Writer::undo() {
 }
 
 void Writer::checkpoint() {
-  log_pages_ = 0;  // the next commit says anew how long the log is
-  const int code = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  checkpointed_pages_ = log_pages_;
+  // The log can begin anew only when nobody reads from it. Passing by often finds such a moment; if none has come for
+  // long, it is waited for: those who begin to read now need the log no more.
+  const bool overdue = log_pages_ >= 4 * options_.checkpoint_pages;
+  if (overdue) sqlite3_busy_timeout(db_.handle(), static_cast<int>(options_.checkpoint_patience.count()));
+  const int code = sqlite3_wal_checkpoint_v2(db_.handle(), nullptr,
+                                             overdue ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  if (overdue) sqlite3_busy_timeout(db_.handle(), 0);
   if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED) return;
   const auto error = error_of(code, sqlite3_errmsg(db_.handle()));
   if (is_failed_sync(code) || error.kind == ErrorKind::corrupt) return stop_for_good(error);

@@ -27,6 +27,8 @@ struct WriterOptions {
   // The write-ahead log is moved into the file when it has so many pages (16 MiB): rarely, so that a page changed often is
   // moved once.
   int checkpoint_pages = 4'000;
+  // Four times as many, because somebody was always reading: then the writer waits so long for those who read from it.
+  Milliseconds checkpoint_patience{200};
 };
 
 class Writer {
@@ -70,7 +72,8 @@ class Writer {
   WallClock& clock_;
   Log& log_;
   const WriterOptions options_;
-  int log_pages_ = 0;
+  int log_pages_ = 0;           // as of the last commit
+  int checkpointed_pages_ = 0;  // of them, those the last checkpoint saw
   std::atomic<bool> failed_ = false;
 
   std::mutex mutex_;
