@@ -117,6 +117,8 @@ test('a taken username is a field error with "Link to this user"; linking keeps 
   await dialog.getByText(/becomes an OAuth user/).waitFor();
   assert.ok(await dialog.getByLabel('Username').isDisabled());
   await typePin(dialog, pin);
+  const tick = dialog.getByRole('checkbox', { name: 'Programs may fetch the token' });
+  if (!(await tick.isChecked())) await tick.click();
   await answerInPopup(await authorizeInPopup(page, dialog));
   await dialog.getByText('Authorized as anna@example.com').waitFor();
   const users = await admin.must('GET', '/api/v1/users?search=front-desk');

@@ -55,7 +55,12 @@ export function assertQuiet(page) {
 async function dress(page, colorScheme, viewport) {
   await page.emulateMedia({ colorScheme });
   await page.setViewportSize(viewport);
-  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  // Chromium does not always carry a changed scheme into inherited light-dark() colours: saying it once more does.
+  const drawn = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  await page.evaluate((scheme) => document.documentElement.style.setProperty('color-scheme', scheme), colorScheme);
+  await drawn();
+  await page.evaluate(() => document.documentElement.style.removeProperty('color-scheme'));
+  await drawn();
   await page.evaluate(() => Promise.all(document.getAnimations().map((each) => each.finished.catch(() => {}))).then(() => undefined));
 }
 
