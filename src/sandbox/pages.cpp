@@ -64,7 +64,7 @@ std::string settings_form(const ControlView& view) {
                          fmt::to_string(now.token_lifetime.count()));
   fields += select_field("rotation", "Refresh tokens", "What a refresh does to the refresh token it used.",
                          kRotationChoices, name_of(now.rotation));
-  fields += select_field("refresh_refusal", "Refreshing", "What a withdrawn consent looks like to the server.",
+  fields += select_field("refresh_refusal", "Refreshes are", "What a withdrawn consent looks like to the server.",
                          kRefusalChoices, name_of(now.refresh_refusal));
   fields += select_field("app_secret", "The app's secret", "What an expired client secret looks like: the app is at fault, no grant.",
                          kSecretChoices, name_of(now.app_secret));
@@ -133,7 +133,7 @@ std::string families_card(const ControlView& view) {
   std::string content;
   if (families.empty()) {
     content =
-        "<p class=\"muted\">None yet. In the console, add an OAuth user of the type <strong>Practice service</strong>, "
+        "<p class=\"muted\">None yet. In the console, add an OAuth user of the type <strong>Sandbox (practice)</strong>, "
         "press Authorize and allow it here.</p>";
   } else {
     content =
@@ -182,9 +182,9 @@ std::string people_fields(std::string_view login_hint) {
     first = false;
   }
   const bool typed = !found && !login_hint.empty();
-  return fields + person_choice("other", "Somebody else", "type any name below", typed) +
+  return fields + person_choice("other", "Somebody else", "any name you type", typed) +
          fmt::format(
-             "<div class=\"field\"><label for=\"name\">Name of somebody else</label><input type=\"text\" id=\"name\" "
+             "<div class=\"field other\"><label for=\"name\">Name of somebody else</label><input type=\"text\" id=\"name\" "
              "name=\"name\" maxlength=\"60\" autocomplete=\"off\" value=\"{}\"></div>\n",
              typed ? html_text(login_hint.substr(0, 60)) : std::string());
 }
@@ -217,7 +217,7 @@ std::string control_page(const ControlView& view) {
   if (!view.problem.empty()) {
     content += fmt::format("<p class=\"notice bad\" role=\"alert\">{}</p>\n", html_text(view.problem));
   }
-  content += "<div class=\"columns\">\n" + settings_form(view) + "<div class=\"field\">\n" + counts_card(view) +
+  content += "<div class=\"columns\">\n" + settings_form(view) + "<div class=\"aside\">\n" + counts_card(view) +
              addresses_card(view) + "</div>\n</div>\n" + families_card(view);
   content += fmt::format("<p class=\"small muted\">It is {} here. <a href=\"/\">Look again</a></p>\n", when(view.now));
   return page("Control", "", content);

@@ -50,24 +50,24 @@ inline constexpr std::array<Choice, 5> kLifetimeChoices{{{"15", "15 seconds"},
                                                          {"3600", "1 hour"},
                                                          {"28800", "8 hours"}}};
 inline constexpr std::array<Choice, 4> kRotationChoices{
-    {{"none", "none: the same refresh token for ever"},
-     {"rolling", "rolling: a new one each time, old ones stay good"},
-     {"single_use", "single-use: an old one is refused"},
-     {"single_use_family", "single-use with reuse detection: an old one ends the grant"}}};
-inline constexpr std::array<Choice, 3> kRefusalChoices{{{"none", "answer refreshes"},
-                                                        {"next", "refuse the next refresh (invalid_grant)"},
-                                                        {"always", "refuse every refresh (invalid_grant)"}}};
+    {{"none", "one for ever"},
+     {"rolling", "rolling, old ones stay good"},
+     {"single_use", "single-use, old ones are refused"},
+     {"single_use_family", "single-use, an old one ends the grant"}}};
+inline constexpr std::array<Choice, 3> kRefusalChoices{{{"none", "answered"},
+                                                        {"next", "refuse the next (invalid_grant)"},
+                                                        {"always", "refuse all (invalid_grant)"}}};
 inline constexpr std::array<Choice, 2> kSecretChoices{
-    {{"valid", "valid"}, {"expired", "expired: every client is refused (invalid_client)"}}};
+    {{"valid", "valid"}, {"expired", "expired (invalid_client)"}}};
 inline constexpr std::array<Choice, 2> kAvailabilityChoices{
-    {{"up", "up"}, {"outage", "outage: everything is answered 503"}}};
+    {{"up", "up"}, {"outage", "down (503)"}}};
 inline constexpr std::array<Choice, 5> kSlownessChoices{{{"0", "at once"},
                                                          {"2", "after 2 seconds"},
                                                          {"10", "after 10 seconds"},
                                                          {"45", "after 45 seconds"},
                                                          {"60", "after 60 seconds"}}};
 inline constexpr std::array<Choice, 2> kOpenerChoices{
-    {{"kept", "kept"}, {"severed", "severed: the popup no longer knows who opened it"}}};
+    {{"kept", "kept"}, {"severed", "severed (COOP)"}}};
 
 // The form's fields laid over `before`; fields not sent stay. Whole seconds within the bounds above are taken too, not
 // only the choices. Errors: invalid/`bad_setting` with `field` and the remedy.

@@ -43,12 +43,13 @@ button, input, select { font: inherit; color: inherit; }
 .banner { background: var(--accent-soft); border-bottom: 1px solid var(--line); color: var(--text); padding: 10px 20px; text-align: center; font-size: 0.875rem; }
 .banner strong { color: var(--accent); }
 main { width: min(1080px, 100% - 32px); margin: 0 auto; padding: 32px 0 56px; display: grid; gap: 24px; }
-main.narrow { width: min(460px, 100% - 32px); padding-top: min(9vh, 72px); }
+main.narrow { width: min(460px, 100% - 32px); padding-top: min(5vh, 48px); gap: 18px; }
 .head { display: flex; gap: 14px; align-items: center; }
 .head img { width: 44px; height: 44px; flex: none; }
 .muted { color: var(--muted); }
 .small { font-size: 0.8125rem; line-height: 1.5; }
 .card { background: var(--surface); border: 1px solid var(--line); border-radius: 16px; box-shadow: var(--shadow); padding: 24px; display: grid; gap: 18px; min-width: 0; }
+.aside { display: grid; gap: 24px; min-width: 0; }
 .columns { display: grid; gap: 24px; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); align-items: start; }
 .fields { display: grid; gap: 16px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr)); }
 .field { display: grid; gap: 6px; min-width: 0; align-content: start; }
@@ -67,13 +68,15 @@ select:focus-visible, input[type="text"]:focus-visible { outline-offset: -1px; b
 .actions.start .btn { flex: 0 0 auto; }
 fieldset { border: 0; padding: 0; display: grid; gap: 8px; min-width: 0; }
 legend { padding: 0; margin-bottom: 8px; font-weight: 580; font-size: 0.875rem; }
-.person { display: flex; gap: 12px; align-items: center; padding: 11px 14px; border: 1px solid var(--line); border-radius: 12px; cursor: pointer; }
+.person { display: flex; gap: 12px; align-items: center; padding: 7px 14px; border: 1px solid var(--line); border-radius: 12px; cursor: pointer; }
 .person:hover { background: var(--surface-2); }
 .person:has(input:checked) { border-color: var(--accent); background: var(--accent-soft); }
 .person:has(input:focus-visible) { outline: 2.5px solid var(--accent); outline-offset: 2px; }
 .person input { width: 18px; height: 18px; margin: 0; flex: none; accent-color: var(--accent); outline: none; }
 .person span { display: grid; min-width: 0; overflow-wrap: anywhere; }
 .person .muted { font-size: 0.8125rem; }
+/* The name is asked for where somebody else signs in; browsers without :has() always show the field. */
+@supports selector(:has(*)) { form:not(:has([value="other"]:checked)) .other { display: none; } }
 .scopes { padding-left: 20px; display: grid; gap: 4px; }
 .notice { padding: 12px 16px; border-radius: 12px; }
 .notice.ok, .pill.ok { background: var(--ok-bg); color: var(--ok-fg); }
