@@ -152,7 +152,7 @@ Task<Result<AppView>> AppRegistry::put(AppWish wish, Requester requester) {
                                       .subject = app->id, .source = requester.source, .detail = "client id " + app->client_id}});
   if (const auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
   alerts_.clear("app_misconfigured:" + app->id);
-  keeper_.nudge();
+  co_await keeper_.wake_grants_of(app->id);
   app->version += 1;
   co_return co_await view_of(std::move(*app));
 }

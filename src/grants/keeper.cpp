@@ -16,6 +16,7 @@ constexpr auto kStoreRetryMax = 1s;
 constexpr auto kStopPatience = 10s;          // a store that refuses for ever must not hold the shutdown: the journal has the reply
 constexpr int kReplaysAtOnceMax = 3;
 constexpr std::size_t kUnsettledMax = 10'000;
+constexpr std::size_t kWokenMax = 10'000;  // the others fall due by themselves within a minute
 
 std::string alert_cause(const std::string& app) { return "app_misconfigured:" + app; }
 
@@ -345,7 +346,7 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
   // Whatever else is wrong with a reply that brought a new refresh token: the token is stored first (R12, F5).
   if (!replied.reply.access_token && replied.reply.refresh_token && replied.reply.error.empty()) {
     return apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
-                                     replied.classified.why, now);
+                                     "The provider's answer held a new refresh token but no access token.", now);
   }
   switch (replied.classified.outcome) {
     case oauth::RefreshOutcome::refreshed: {
@@ -487,9 +488,24 @@ Task<void> Keeper::resume_app(std::string app) {
       if (!co_await parts_.store.commit(std::move(batch))) continue;
     }
     parts_.alerts.clear(alert_cause(app));
-    nudge();
+    co_await wake_grants_of(app);
     co_return;
   }
+}
+
+Task<void> Keeper::wake_grants_of(std::string app) {
+  const auto grants = co_await parts_.store.grants_of_app(app, kWokenMax);
+  if (!grants) co_return;
+  for (const auto& waiting : *grants) {
+    if (waiting.state != store::GrantState::paused || flights_.contains(waiting.id)) continue;
+    auto woken = waiting;
+    woken.due_at = parts_.wall.now();
+    store::Batch batch;
+    batch.push_back(store::UpdateGrant{std::move(woken)});
+    // A conflict means that somebody else has moved it: as good.
+    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  }
+  nudge();
 }
 
 // Moves a grant's due time without a POST; a conflict means somebody else has moved it, which is as good.

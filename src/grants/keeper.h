@@ -84,6 +84,8 @@ class Keeper {
 
   // A grant or app was changed from outside: look again at once.
   void nudge();
+  // The app works again: grants that waited for it fall due now.
+  [[nodiscard]] Task<void> wake_grants_of(std::string app);
   [[nodiscard]] TypeRules rules_for(const catalog::ResolvedType& type) const;
 
   // For journal entries of code exchanges (generation 0): who completes them. Set before start().

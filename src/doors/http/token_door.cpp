@@ -74,7 +74,7 @@ std::optional<HttpResponse> TokenDoor::refuse_early(const HttpRequest& request) 
     return HttpResponse::problem(405, "method_not_allowed", "Ask with POST.").with("Allow", "POST").with("Cache-Control", "no-store");
   }
   if (!request.query.empty()) {
-    return HttpResponse::problem(400, "malformed_request", "Nothing goes into the address: send `type` and `min_valid` in the body.")
+    return HttpResponse::problem(400, "invalid_request", "Nothing goes into the address: send `type` and `min_valid` in the body.")
         .with("Cache-Control", "no-store");
   }
   const auto origin = request.headers.find("Origin");

@@ -14,7 +14,7 @@ constexpr std::int64_t kMinValidMax = 86'400;
 constexpr std::size_t kTypeLengthMax = 64;
 
 std::unexpected<Error> malformed(std::string field, std::string text) {
-  return fail(ErrorKind::invalid, "malformed_request", std::move(text), {.field = std::move(field)});
+  return fail(ErrorKind::invalid, "invalid_request", std::move(text), {.field = std::move(field)});
 }
 
 Result<void> set_type(grants::TokenWish& wish, std::string_view value) {
@@ -30,7 +30,7 @@ Result<void> set_min_valid(grants::TokenWish& wish, std::int64_t seconds) {
 }
 
 std::unexpected<Error> unknown(std::string_view name) {
-  return fail(ErrorKind::invalid, "unknown_field", "There is no such field; `type` and `min_valid` are known.",
+  return fail(ErrorKind::invalid, "invalid_request", "There is no such field; `type` and `min_valid` are known.",
               {.field = std::string(name.substr(0, 64))});
 }
 

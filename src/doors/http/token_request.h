@@ -10,7 +10,7 @@
 namespace latchkey::doors {
 
 // Members `type` and `min_valid` (seconds, 0 to 86,400), both optional; an empty body asks for nothing special.
-// Errors: invalid/`malformed_request` or `unknown_field` with `field`; invalid/`unsupported_media_type`.
+// Errors: invalid/`invalid_request` with `field`; invalid/`unsupported_media_type`.
 [[nodiscard]] Result<grants::TokenWish> parse_token_request(std::string_view content_type, std::string_view body);
 
 // {"access_token":...,"token_type":...,"expires_in":...,"scope":...,"type":...,"account":{...},"extras":{...}}
