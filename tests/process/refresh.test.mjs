@@ -354,7 +354,7 @@ test('R21: invalid_client for everybody: the app is paused, nobody marked dead, 
   assert.equal((await server.token('person-3', pin)).status, 200, 'valid tokens are served meanwhile');
 
   await admin.registerOidc({ issuer: provider.issuer, clientId: provider.clientId, clientSecret: 'the-new-secret' });
-  await until('the recovery', async () => (await states()).every((state) => state === 'active'), { timeout: 30_000 });
+  await until('the recovery', async () => (await states()).every((state) => state === 'active'), { timeout: 100_000, every: 500 });
   assert.equal((await admin.call('POST', `/api/v1/grants/${grants[4].grant_id}/refresh`)).status, 200);
 });
 
