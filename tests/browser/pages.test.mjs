@@ -44,13 +44,13 @@ test('every page, light and dark, wide and narrow', async (t) => {
     'user-activity': [`/users/${user_id}/activity`, () => page.getByRole('dialog').getByRole('list').first()],
     'user-regular': [`/users/${regular.id}`, () => page.getByText('No grants yet')],
     'add-regular-user': ['/users/regular', () => page.getByRole('button', { name: 'Create user' })],
-    groups: ['/groups', () => page.getByRole('heading', { name: 'Reception' })],
-    apps: ['/settings/apps', () => page.getByRole('heading', { name: 'Registered' })],
-    app: ['/settings/apps/oidc', () => page.getByRole('heading', { name: 'Here' })],
-    'app-not-registered': ['/settings/apps/microsoft', () => page.getByRole('heading', { name: 'Here' })],
+    groups: ['/groups', () => page.getByRole('heading', { name: 'Reception', exact: true })],
+    apps: ['/settings/apps', () => page.getByRole('heading', { name: 'Registered', exact: true })],
+    app: ['/settings/apps/oidc', () => page.getByRole('heading', { name: 'Here', exact: true })],
+    'app-not-registered': ['/settings/apps/microsoft', () => page.getByRole('heading', { name: 'Here', exact: true })],
     registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time', exact: true })],
     activity: ['/activity', () => page.getByRole('row').nth(1)],
-    'my-grants': ['/me', () => page.getByRole('heading', { name: 'My grants' })],
+    'my-grants': ['/me', () => page.getByRole('heading', { name: 'My grants', exact: true })],
     'not-found': ['/nowhere', () => page.getByText('There is no such page')],
   };
   for (const [name, [path, there]] of Object.entries(views)) {
