@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 
 #include "app/serve.h"
 #include "app/terminal.h"
@@ -12,6 +13,28 @@
 
 namespace latchkey::app {
 namespace {
+
+std::string visible_name(const CLI::App& verb) {
+  std::string name = verb.get_name();
+  for (const CLI::App* parent = verb.get_parent(); parent != nullptr; parent = parent->get_parent()) {
+    name = parent->get_name() + " " + name;
+  }
+  return name;
+}
+
+// CLI11 says only that a verb is missing; who mistyped one wants to see it named.
+std::optional<std::string> unknown_verb(const CLI::App& app, int argc, const char* const* argv) {
+  const CLI::App* level = &app;
+  for (int index = 1; index < argc; ++index) {
+    const std::string word = argv[index];
+    const auto verbs = level->get_subcommands([](const CLI::App*) { return true; });
+    if (verbs.empty() || word.starts_with('-')) return std::nullopt;
+    const auto found = std::ranges::find(verbs, word, [](const CLI::App* verb) { return verb->get_name(); });
+    if (found == verbs.end()) return fmt::format("{}: there is no such verb; `{} --help` shows them", word, visible_name(*level));
+    level = *found;
+  }
+  return std::nullopt;
+}
 
 constexpr std::string_view kFooter = R"(
 Examples:
@@ -60,30 +83,32 @@ void add_version_verb(CommandLine& line) {
   });
 }
 
-std::string visible_name(const CLI::App& verb) {
-  std::string name = verb.get_name();
-  for (const CLI::App* parent = verb.get_parent(); parent != nullptr; parent = parent->get_parent()) {
-    name = parent->get_name() + " " + name;
-  }
-  return name;
-}
-
 std::string synopsis(const CLI::App& verb) {
-  std::string text = visible_name(verb);
-  std::string options;
+  std::string positionals;
+  std::string required;
+  std::string optional;
+  std::string everywhere;
   for (const CLI::Option* option : verb.get_options()) {
-    if (option->get_name() == "--help") continue;
+    const std::string name = option->get_name();
+    if (name == "--help") continue;
     if (option->get_positional()) {
-      text += option->get_required() ? " " + option->get_name() : " [" + option->get_name() + "]";
+      positionals += option->get_required() ? " " + name : " [" + name + "]";
       continue;
     }
-    std::string shown = option->get_name();
+    std::string shown = name;
     if (option->get_items_expected_max() > 0) {
-      shown += " " + (option->get_type_name() == "TEXT" ? "VALUE" : option->get_type_name().substr(0, option->get_type_name().find(':')));
+      const std::string type = option->get_type_name();
+      shown += " " + (type == "TEXT" ? "VALUE" : type.substr(0, type.find(':')));
     }
-    options += option->get_required() ? " " + shown : " [" + shown + "]";
+    if (name == "--json" || (name == "--data" && visible_name(verb) != "latchkey serve")) {
+      everywhere += " [" + shown + "]";
+    } else if (option->get_required()) {
+      required += " " + shown;
+    } else {
+      optional += " [" + shown + "]" + (option->get_items_expected_max() > 1 ? "..." : "");
+    }
   }
-  return text + options;
+  return visible_name(verb) + positionals + required + optional + everywhere;
 }
 
 void describe(std::string& out, const CLI::App& verb) {
@@ -133,6 +158,10 @@ int run(int argc, const char* const* argv) {
   } catch (const CLI::CallForAllHelp& help) {
     return line.app.exit(help);
   } catch (const CLI::ParseError& error) {
+    if (const auto words = unknown_verb(line.app, argc, argv)) {
+      complain(*words);
+      return 2;
+    }
     complain(std::string(error.what()) + "; `latchkey --help` shows the verbs, `latchkey VERB --help` their options");
     return 2;
   }

@@ -94,7 +94,7 @@ void add_token_verb(CLI::App& app, Session& session) {
   arguments->server = process_environment()("LATCHKEY_SERVER").value_or("http://127.0.0.1:8480");
   CLI::App& token = *app.add_subcommand("token", "Print an access token, for username and PIN");
   token.add_option("USERNAME", arguments->username, "Username on the server")->required();
-  token.add_option("--type", arguments->type, "Type of the grant, when the user holds several");
+  token.add_option("--type", arguments->type, "Type of the grant, when the user holds several")->type_name("TYPE");
   token.add_option("--min-valid", arguments->min_valid, "How long the token must still be good for")->type_name("SECONDS");
   token.add_option("--pin-file", arguments->pin_file, "File that holds the PIN; else LATCHKEY_PIN (other processes of the same user can see it), else it is asked for")->type_name("FILE");
   token.add_option("--server", arguments->server, "Address of the server (else LATCHKEY_SERVER, else http://127.0.0.1:8480)")->type_name("URL");

@@ -194,12 +194,12 @@ Result<int> on_grant(const Session& session, const GrantArguments& arguments, st
 
 void add_authorising_options(CLI::App& verb, const std::shared_ptr<GrantArguments>& arguments) {
   verb.add_option("USERNAME", arguments->username, "Username on this server, not the provider's")->required();
-  verb.add_option("--group", arguments->group, "The user's group")->required();
-  verb.add_option("--type", arguments->type, "Type of the grant (`latchkey type list`)")->required();
+  verb.add_option("--group", arguments->group, "The user's group")->type_name("GROUP")->required();
+  verb.add_option("--type", arguments->type, "Type of the grant (`latchkey type list`)")->type_name("TYPE")->required();
   verb.add_option("--pin-file", arguments->pin_file, "File that holds the PIN; else it is asked for")->type_name("FILE");
-  verb.add_option("--app", arguments->app, "Registration to use, where several fit");
+  verb.add_option("--app", arguments->app, "Registration to use, where several fit")->type_name("APP");
   verb.add_option("--param", arguments->parameters, "A parameter of the type, such as tenant=contoso.com; repeatable")->type_name("KEY=VALUE")->allow_extra_args(false);
-  verb.add_option("--allow", arguments->allow, "token: programs may fetch the access token with username and PIN")->check(CLI::IsMember({"token"}))->allow_extra_args(false);
+  verb.add_option("--allow", arguments->allow, "token: programs may fetch the access token with username and PIN")->type_name("token")->check(CLI::IsMember({"token"}).description(""))->allow_extra_args(false);
   verb.add_option("--name", arguments->name, "Name of a new user");
   verb.add_option("--email", arguments->email, "Mail address of a new user");
   verb.add_flag("--link", arguments->link, "Attach the grant to an existing user, whose PIN stays");
@@ -224,13 +224,13 @@ void add_grant_verbs(CLI::App& app, Session& session) {
 
   CLI::App& list = add_verb(grant, session, "list", "List grants");
   list.add_option("USERNAME", arguments->username, "Only this user's");
-  list.add_option("--type", arguments->type, "Only of this type");
+  list.add_option("--type", arguments->type, "Only of this type")->type_name("TYPE");
   on_run(list, session, [&session, arguments] { return list_grants(session, *arguments); });
 
   const auto named = [&](const std::string& name, const std::string& description) -> CLI::App& {
     CLI::App& verb = add_verb(grant, session, name, description);
     verb.add_option("USERNAME", arguments->username, "The user")->required();
-    verb.add_option("--type", arguments->type, "Which grant, when the user holds several");
+    verb.add_option("--type", arguments->type, "Which grant, when the user holds several")->type_name("TYPE");
     return verb;
   };
   on_run(named("refresh", "Refresh now"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/refresh", nullptr); });

@@ -168,7 +168,7 @@ Result<int> move_user(const Session& session, const UserArguments& arguments) {
 void add_user_making_verbs(CLI::App& user, Session& session, const std::shared_ptr<UserArguments>& arguments) {
   CLI::App& add = add_verb(user, session, "add", "Add a user to a group");
   add.add_option("USERNAME", arguments->username, "Unique on the whole server; no ':' in it")->required();
-  add.add_option("--group", arguments->group, "The group")->required();
+  add.add_option("--group", arguments->group, "The group")->type_name("GROUP")->required();
   add.add_option("--name", arguments->name, "The person's name");
   add.add_option("--email", arguments->email, "Mail address");
   add.add_flag("--administrator", arguments->administrator, "May do everything in the console; needs a password");
@@ -176,10 +176,10 @@ void add_user_making_verbs(CLI::App& user, Session& session, const std::shared_p
   on_run(add, session, [&session, arguments] { return add_user(session, *arguments); });
 
   CLI::App& list = add_verb(user, session, "list", "List users");
-  list.add_option("--group", arguments->group, "Only of this group");
+  list.add_option("--group", arguments->group, "Only of this group")->type_name("GROUP");
   list.add_option("--search", arguments->search, "Words in username, name, mail or provider account");
-  list.add_option("--type", arguments->type, "Only who holds a grant of this type");
-  list.add_option("--state", arguments->state, "Only who holds a grant in this state");
+  list.add_option("--type", arguments->type, "Only who holds a grant of this type")->type_name("TYPE");
+  list.add_option("--state", arguments->state, "Only who holds a grant in this state")->type_name("STATE");
   on_run(list, session, [&session, arguments] { return list_users(session, *arguments); });
 }
 
@@ -199,7 +199,7 @@ void add_user_changing_verbs(CLI::App& user, Session& session, const std::shared
   on_run(pin, session, [&session, arguments] { return set_pin(session, *arguments); });
 
   CLI::App& move = named("move", "Move a user to another group");
-  move.add_option("--group", arguments->group, "The group")->required();
+  move.add_option("--group", arguments->group, "The group")->type_name("GROUP")->required();
   on_run(move, session, [&session, arguments] { return move_user(session, *arguments); });
 
   on_run(named("enable", "Switch a user on again"), session, [&session, arguments] {

@@ -109,7 +109,7 @@ void add_app_verbs(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<AppArguments>();
   CLI::App& set = add_verb(apps, session, "set", "Set a registration, and print the redirect address to register");
   set.add_option("APP", arguments->app, "A provider's id, or a name of your own where several exist")->required();
-  set.add_option("--provider", arguments->provider, "The provider")->required();
+  set.add_option("--provider", arguments->provider, "The provider")->type_name("PROVIDER")->required();
   set.add_option("--client-id", arguments->client_id, "Client id, as the provider shows it")->type_name("ID")->required();
   set.add_option("--client-secret-file", arguments->client_secret_file, "File that holds the client secret; the one before is kept as second")->type_name("FILE");
   set.add_option("--param", arguments->parameters, "A parameter of the provider, such as issuer=https://id.example; repeatable")->type_name("KEY=VALUE")->allow_extra_args(false);

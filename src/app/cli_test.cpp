@@ -1,0 +1,138 @@
+#include "app/cli.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "app/terminal.h"
+
+namespace latchkey::app {
+namespace {
+
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// What run() did: status, and what it wrote.
+struct Ran {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+Ran ran(std::vector<const char*> words) {
+  words.insert(words.begin(), "latchkey");
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const int status = run(static_cast<int>(words.size()), words.data());
+  std::fflush(stdout);
+  return {status, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+}
+
+std::size_t lines_of(const std::string& text) { return static_cast<std::size_t>(std::ranges::count(text, '\n')); }
+
+TEST(CommandLine, TheReferenceIsWhatTheProgramSays) {
+  const std::string path = LATCHKEY_SOURCE_DIR "/docs/cli.md";
+  ::unsetenv("LATCHKEY_DATA");
+  ::unsetenv("LATCHKEY_SERVER");
+  const std::string made = reference(CommandLine().app);
+  if (std::getenv("UPDATE_DOCS") != nullptr) std::ofstream(path) << made;
+  std::stringstream kept;
+  kept << std::ifstream(path).rdbuf();
+  EXPECT_EQ(kept.str(), made) << "run app_tests with UPDATE_DOCS=1";
+}
+
+TEST(CommandLine, EveryVerbOfTheContractIsThere) {
+  const std::string text = reference(CommandLine().app);
+  for (const auto* form :
+       {"latchkey serve [--config FILE] [--data DIR] [--sandbox]", "latchkey group add NAME", "latchkey app set APP --provider PROVIDER --client-id ID",
+        "latchkey user add USERNAME --group GROUP", "latchkey grant add USERNAME --group GROUP --type TYPE [--pin-file FILE]",
+        "latchkey grant import USERNAME --group GROUP --type TYPE", "latchkey grant list [USERNAME]", "latchkey grant refresh USERNAME [--type TYPE]",
+        "latchkey token USERNAME [--type TYPE] [--min-valid SECONDS]", "latchkey registry list", "latchkey registry get KEY",
+        "latchkey registry set KEY VALUE", "latchkey type list", "latchkey user set-password USERNAME", "latchkey user set-pin USERNAME"}) {
+    EXPECT_THAT(text, HasSubstr(form));
+  }
+}
+
+TEST(CommandLine, MistakesAreOneLineWithARemedy) {
+  for (const auto& words : std::vector<std::vector<const char*>>{
+           {"no-such-verb"}, {}, {"group"}, {"group", "ad", "X"}, {"group", "add"}, {"serve", "--prot", "1"},
+           {"grant", "add", "x", "--group", "g", "--type", "t", "--allow", "everything"}, {"token"}, {"token", "x", "--min-valid", "soon"}}) {
+    const Ran result = ran(words);
+    EXPECT_EQ(result.status, 2);
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, AllOf(StartsWith("latchkey: "), HasSubstr("--help")));
+    EXPECT_EQ(lines_of(result.err), 1U) << result.err;
+  }
+  EXPECT_THAT(ran({"group", "ad"}).err, HasSubstr("ad: there is no such verb"));
+}
+
+TEST(CommandLine, RefusesBeforeAnythingIsSent) {
+  const std::string folder = testing::TempDir();
+  const std::string pin_file = folder + "/latchkey-cli-test-pin";
+  std::ofstream(pin_file) << "a-good-pin\n";
+  EXPECT_THAT(ran({"group", "list", "--data", "/nowhere"}).err, AllOf(HasSubstr("latchkey serve"), HasSubstr("--data")));
+  EXPECT_THAT(ran({"token", "x", "--server", "http://192.0.2.1", "--pin-file", pin_file.c_str()}).err, HasSubstr("https only"));
+  EXPECT_THAT(ran({"token", "x", "--server", "nonsense", "--pin-file", pin_file.c_str()}).err, HasSubstr("--server"));
+  EXPECT_THAT(ran({"token", "x", "--pin-file", "/nowhere/pin"}).err, HasSubstr("--pin-file: /nowhere/pin cannot be read"));
+  EXPECT_THAT(ran({"serve", "--config", "/nowhere/latchkey.toml"}).err, HasSubstr("/nowhere/latchkey.toml: cannot be read"));
+  const auto unreachable = ran({"token", "x", "--server", "http://127.0.0.1:1", "--pin-file", pin_file.c_str()});
+  EXPECT_EQ(unreachable.status, 1);
+  EXPECT_THAT(unreachable.err, HasSubstr("127.0.0.1:1"));
+  ::unlink(pin_file.c_str());
+}
+
+TEST(CommandLine, HelpAndVersionSucceed) {
+  EXPECT_THAT(ran({"--help"}).out, AllOf(HasSubstr("Examples:"), HasSubstr("grant")));
+  EXPECT_EQ(ran({"grant", "add", "--help"}).status, 0);
+  EXPECT_THAT(ran({"version"}).out, StartsWith("latchkey 0."));
+  EXPECT_THAT(ran({"version", "--json"}).out, AllOf(StartsWith("{"), HasSubstr("\"version\"")));
+}
+
+TEST(Answers, ProblemsBecomeOneSentenceWithTheField) {
+  const auto wrong = read_answer(
+      "HTTP/1.1 422 Unprocessable Content\r\nContent-Type: application/problem+json\r\n\r\n"
+      "{\"type\":\"urn:latchkey:problem:invalid_fields\",\"status\":422,\"detail\":\"Two.\","
+      "\"errors\":[{\"field\":\"pin\",\"message\":\"Too short.\"},{\"field\":\"username\",\"message\":\"Taken.\"}]}");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().reason, "invalid_fields");
+  EXPECT_EQ(wrong.error().text, "pin: Too short.; username: Taken.");
+  EXPECT_EQ(read_answer(404, "{\"type\":\"urn:latchkey:problem:not_found\",\"detail\":\"Gone.\"}").error().text, "Gone.");
+  EXPECT_EQ(read_answer(502, "<html>").error().kind, ErrorKind::unavailable);
+}
+
+TEST(Answers, GarbageIsRefused) {
+  for (const auto* text : {"", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\n", "SSH-2.0\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n{", "HTTP/1.1 abc OK\r\n\r\n"}) {
+    EXPECT_FALSE(read_answer(text)) << text;
+  }
+  const auto empty = read_answer("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_TRUE(empty);
+  EXPECT_TRUE(empty->is_null());
+}
+
+TEST(Terminal, TablesAlignByCharactersAndHideControls) {
+  EXPECT_EQ(table({"NAME", "N"}, {{"Zoë", "1"}, {"a\x1b[31m", "22"}}), "NAME    N\nZoë     1\na?[31m  22\n");
+}
+
+TEST(Terminal, SecretFilesLoseOneNewlineOnly) {
+  const std::string path = testing::TempDir() + "/latchkey-terminal-test";
+  std::ofstream(path) << " a secret \n\n";
+  EXPECT_EQ(read_secret_file("--pin-file", path)->reveal_text(), " a secret \n");
+  std::ofstream(path, std::ios::trunc) << "\n";
+  EXPECT_THAT(read_secret_file("--pin-file", path).error().text, HasSubstr("--pin-file"));
+  ::unlink(path.c_str());
+}
+
+TEST(Parameters, AreKeyAndValue) {
+  const auto parameters = read_parameters({"tenant=contoso.com", "a=b=c", "empty="});
+  ASSERT_TRUE(parameters);
+  EXPECT_EQ(base::string_or(*parameters, "a"), "b=c");
+  EXPECT_EQ(base::string_or(*parameters, "empty", "?"), "");
+  EXPECT_THAT(read_parameters({"tenant"}).error().text, EndsWith("write KEY=VALUE"));
+}
+
+}  // namespace
+}  // namespace latchkey::app
