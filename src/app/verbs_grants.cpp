@@ -122,8 +122,8 @@ Result<int> say_end(const Session& session, const JsonObject& authorization) {
     return 0;
   }
   if (state == "held" || state == "needs_confirmation") {
-    print(fmt::format("The consent has come; approve its account in the console, or with `latchkey grant approve {}`.\n",
-                      base::string_or(authorization, "username")));
+    print(fmt::format("The consent has come and waits for you: see in the console whose account it is, or say `latchkey grant "
+                      "approve {}`.\n", id_of(authorization)));
     return 0;
   }
   const JsonObject* problem = base::find_object(authorization, "problem");
@@ -205,6 +205,23 @@ void add_authorising_options(CLI::App& verb, const std::shared_ptr<GrantArgument
   verb.add_flag("--link", arguments->link, "Attach the grant to an existing user, whose PIN stays");
 }
 
+// A consent that is held, or that brought another account than before, is answered by the attempt's id.
+void add_approve_verb(CLI::App& grant, Session& session) {
+  auto id = std::make_shared<std::string>();
+  auto reject = std::make_shared<bool>(false);
+  CLI::App& verb = add_verb(grant, session, "approve", "Accept the account of a consent that waits for approval");
+  verb.add_option("ID", *id, "Of the attempt, as `grant add --wait` prints it")->required();
+  verb.add_flag("--reject", *reject, "Refuse it instead");
+  on_run(verb, session, [&session, id, reject]() -> Result<int> {
+    const JsonObject body{{"accept", !*reject}};
+    const auto answer = session.client().call("POST", fmt::format("/api/v1/authorizations/{}/confirm", net::percent_encode(*id)), &body);
+    if (!answer) return std::unexpected(answer.error());
+    if (!*reject) return say_end(session, answer->as_object());
+    print(session.json ? pretty(*answer) : "The consent is refused; nothing of it is kept.\n");
+    return 0;
+  });
+}
+
 }  // namespace
 
 void add_grant_verbs(CLI::App& app, Session& session) {
@@ -235,7 +252,7 @@ void add_grant_verbs(CLI::App& app, Session& session) {
   };
   on_run(named("refresh", "Refresh now"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/refresh", nullptr); });
   on_run(named("check", "Ask the provider whose grant it is"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/check", nullptr); });
-  on_run(named("approve", "Approve the account of a held grant"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/approve", nullptr); });
+  add_approve_verb(grant, session);
   on_run(named("enable", "Switch a grant on again"), session, [&session, arguments] {
     const JsonObject body{{"enabled", true}};
     return on_grant(session, *arguments, "PATCH", "", &body);
