@@ -21,7 +21,7 @@ std::string page(std::string_view title, std::string_view main_class, std::strin
 <link rel="stylesheet" href="/style.css">
 </head>
 <body>
-<div class="banner" role="note"><strong>Practice service.</strong> Nothing here is real: no account, no password, no document. It forgets everything when the server stops.</div>
+<aside class="banner" aria-label="Practice service"><strong>Practice service.</strong> Nothing here is real: no account, no password, no document. It forgets everything when the server stops.</aside>
 <main{}>
 {}</main>
 </body>

@@ -51,7 +51,6 @@ test('every page, light and dark, wide and narrow', async (t) => {
     registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time', exact: true })],
     activity: ['/activity', () => page.getByRole('row').nth(1)],
     'my-grants': ['/me', () => page.getByRole('heading', { name: 'My grants', exact: true })],
-    'not-found': ['/nowhere', () => page.getByText('There is no such page')],
   };
   for (const [name, [path, there]] of Object.entries(views)) {
     await page.goto(server.url + path);
@@ -59,6 +58,9 @@ test('every page, light and dark, wide and narrow', async (t) => {
     await look(name);
   }
   assertQuiet(page);
+  await page.goto(`${server.url}/nowhere`);
+  await page.getByRole('heading', { name: 'No such page' }).waitFor();
+  await look('not-found');
 });
 
 test('a changed polling time takes effect at once', async (t) => {
