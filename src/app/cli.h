@@ -13,9 +13,11 @@ namespace latchkey::app {
 // The whole program. Returns the exit status: 0 done, 1 refused or failed, 2 the command line cannot be read.
 int run(int argc, const char* const* argv);
 
-// Every verb and option, as CLI11 knows them. What it borrows lives in `line`.
+// Every verb and option, as CLI11 knows them, and where a parse puts what it found. A resource.
 struct CommandLine {
   CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
   CLI::App app;
   Session session;
   Overrides overrides;

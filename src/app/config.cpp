@@ -130,7 +130,7 @@ constexpr Key kKeys[] = {
     {"smtp.drop_domain", keep<&Config::smtp_drop_domain>},
 };
 
-// Variables that are read elsewhere (the client verbs, the service manager) and are no configuration keys.
+// Variables that are read elsewhere (by the client verbs and by the tests) and are no configuration keys.
 constexpr std::string_view kOtherVariables[] = {"LATCHKEY_SERVER", "LATCHKEY_PIN", "LATCHKEY_BIN", "LATCHKEY_SANITIZED"};
 
 const Key* find_key(std::string_view name) {

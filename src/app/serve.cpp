@@ -12,11 +12,10 @@
 namespace latchkey::app {
 namespace {
 
+// One line: what happened and what to do, and behind it what the system said.
 void complain(const Error& error) {
-  fmt::print(stderr, "latchkey: {}\n", error.text);
-  if (!error.detail.empty() && error.text.find(error.detail) == std::string::npos) {
-    fmt::print(stderr, "  ({})\n", error.detail);
-  }
+  const bool more = !error.detail.empty() && error.text.find(error.detail) == std::string::npos;
+  fmt::print(stderr, "latchkey: {}{}\n", error.text, more ? fmt::format(" ({})", error.detail) : std::string());
 }
 
 // The server's life. The only task started by the process itself: it ends by stopping the loop.

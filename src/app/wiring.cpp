@@ -290,7 +290,12 @@ Result<void> House::Parts::listen() {
     practice_listener.address = "127.0.0.1";
     practice_listener.port = options.sandbox_port;
     practice_server->set_allowed_hosts({fmt::format("localhost:{}", options.sandbox_port)});
-    if (auto started = practice_server->start({practice_listener}); !started) return started;
+    if (auto started = practice_server->start({practice_listener}); !started) {
+      return fail(ErrorKind::misconfigured, "listen_failed",
+                  fmt::format("The practice service cannot listen on 127.0.0.1:{}: choose another port with --sandbox-port.",
+                              options.sandbox_port),
+                  {.detail = started.error().text, .field = "--sandbox-port"});
+    }
   }
   net::HttpListener listener;
   listener.address = config.listen.address;
@@ -369,8 +374,9 @@ Task<void> House::close() {
   if (parts.readiness) parts.readiness->set_started(false);
   co_await parts.server->stop(deadline);
   co_await parts.control->stop(deadline);
-  if (parts.practice_server) co_await parts.practice_server->stop(deadline);
+  // A provider like any other: it answers until the last exchange is in the store.
   if (parts.engine) co_await parts.engine->close();
+  if (parts.practice_server) co_await parts.practice_server->stop(deadline);
   co_await parts.upkeep.cancel_and_wait();
   if (parts.handouts) {
     if (const auto flushed = co_await parts.handouts->flush(); !flushed) parts.log.error("handouts_not_counted", flushed.error());
