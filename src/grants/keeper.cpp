@@ -530,8 +530,10 @@ Task<Result<void>> Keeper::merge_journal() {
 Task<void> Keeper::merge_entry(store::JournalEntry entry) {
   const auto id = entry.intent;
   if (entry.generation == 0) {
-    if (recover_code_) {
-      if (const auto done = co_await recover_code_(std::move(entry)); !done) parts_.log.error("code_not_recovered", done.error());
+    if (!recover_code_) co_return;
+    if (const auto done = co_await recover_code_(std::move(entry)); !done) {
+      parts_.log.error("code_not_recovered", done.error());
+      co_return;  // stays in the journal for the next start
     }
     parts_.journal.confirm(id, parts_.wall.now());
     co_return;
@@ -544,10 +546,14 @@ Task<void> Keeper::merge_entry(store::JournalEntry entry) {
   }
   const auto& grant = (*view)->grant;
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
-  auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-  if (spent_generation == (*view)->generations.end() || !client) {
+  if (spent_generation == (*view)->generations.end()) {
     parts_.journal.confirm(id, parts_.wall.now());
     co_return;
+  }
+  auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+  if (!client) {
+    parts_.log.error("journal_entry_not_merged", client.error());
+    co_return;  // stays in the journal for the next start
   }
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
