@@ -15,29 +15,26 @@ grants::KeeperTuning tuning_of(const store::Registry& registry) {
   return tuning;
 }
 
-grants::Keeper::Parts keeper_parts(EngineGround& ground, grants::Exchange& exchange, grants::ProviderClients& clients,
-                                   const grants::Sealing& sealing, grants::Alerts& alerts, grants::Counters& counters,
-                                   grants::GrantWatcher& watcher, const WallClock& clock) {
-  const auto* registry = &ground.registry;
-  return {.store = ground.store, .journal = ground.journal, .exchange = exchange, .clients = clients, .sealing = sealing,
-          .alerts = alerts, .counters = counters, .watcher = watcher, .wall = clock, .steady = ground.steady,
-          .entropy = ground.entropy, .log = ground.log, .executor = ground.loop.main(), .node = ground.node,
+}  // namespace
+
+grants::Keeper::Parts Engine::keeper_parts() {
+  const auto* registry = &ground_.registry;
+  return {.store = ground_.store, .journal = ground_.journal, .exchange = exchange_, .clients = clients_, .giving_back = giving_back_,
+          .sealing = sealing_, .alerts = alerts_, .counters = counters_, .watcher = cards_, .wall = clock_, .steady = ground_.steady,
+          .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .tuning = [registry] { return tuning_of(*registry); },
           .polling_time = [registry](std::string_view type) { return std::chrono::floor<Seconds>(registry->polling_time(type)); }};
 }
 
-grants::AuthorizationDesk::Parts desk_parts(EngineGround& ground, grants::Exchange& exchange, grants::ProviderClients& clients,
-                                            grants::Keeper& keeper, const grants::Sealing& sealing, grants::Enrolment& enrolment,
-                                            grants::GrantWatcher& watcher, const WallClock& clock) {
-  const auto* registry = &ground.registry;
-  return {.store = ground.store, .journal = ground.journal, .exchange = exchange, .clients = clients, .keeper = keeper,
-          .vault = ground.vault, .sealing = sealing, .enrolment = enrolment, .transport = ground.transport, .watcher = watcher,
-          .wall = clock, .entropy = ground.entropy, .log = ground.log, .executor = ground.loop.main(), .node = ground.node,
+grants::AuthorizationDesk::Parts Engine::desk_parts() {
+  const auto* registry = &ground_.registry;
+  return {.store = ground_.store, .journal = ground_.journal, .exchange = exchange_, .clients = clients_, .keeper = keeper_,
+          .giving_back = giving_back_, .counters = counters_, .vault = ground_.vault, .sealing = sealing_, .enrolment = enrolment_,
+          .transport = ground_.transport, .watcher = cards_, .wall = clock_, .entropy = ground_.entropy, .log = ground_.log,
+          .executor = ground_.loop.main(), .node = ground_.node,
           .pending_lifetime = [registry] { return registry->get<Seconds>("authorize.pending_lifetime"); },
           .tuning = [registry] { return tuning_of(*registry); }};
 }
-
-}  // namespace
 
 Engine::Engine(EngineGround ground)
     : ground_(std::move(ground)),
@@ -46,15 +43,16 @@ Engine::Engine(EngineGround ground)
       sealing_(ground_.vault),
       clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
       exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.log),
+      giving_back_(ground_.store, clients_, ground_.transport, counters_, ground_.log, ground_.loop.main()),
       cards_(kCardUsersMax),
-      keeper_(keeper_parts(ground_, exchange_, clients_, sealing_, alerts_, counters_, cards_, clock_)),
+      keeper_(keeper_parts()),
       ledger_(ground_.handouts),
       desk_(ground_.store, sealing_, keeper_, ground_.loop.main(), ground_.hot, cards_, ledger_, counters_, clock_),
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
-      authorizer_(desk_parts(ground_, exchange_, clients_, keeper_, sealing_, enrolment_, cards_, clock_)),
+      authorizer_(desk_parts()),
       apps_(ground_.store, sealing_, clients_, keeper_, alerts_, clock_),
-      care_(ground_.store, sealing_, clients_, keeper_, ground_.transport, cards_, clock_, ground_.log, ground_.loop.main()),
+      care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_) {
   auto* desk = &authorizer_;
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
@@ -71,7 +69,7 @@ Task<Result<void>> Engine::open() {
 Task<void> Engine::close() {
   co_await authorizer_.stop();
   co_await keeper_.stop();
-  co_await care_.stop();
+  co_await giving_back_.stop();
 }
 
 }  // namespace latchkey::app

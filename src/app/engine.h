@@ -10,6 +10,7 @@
 #include "grants/app_registry.h"
 #include "grants/authorization_desk.h"
 #include "grants/enrolment_of_people.h"
+#include "grants/giving_back.h"
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
 #include "grants/pin_reset.h"
@@ -80,6 +81,10 @@ class Engine {
     people::HandoutCounts& counts_;
   };
 
+  // Of the members declared before whatever they are for.
+  [[nodiscard]] grants::Keeper::Parts keeper_parts();
+  [[nodiscard]] grants::AuthorizationDesk::Parts desk_parts();
+
   EngineGround ground_;
   grants::PrudentClock clock_;
   grants::Alerts alerts_;
@@ -87,6 +92,7 @@ class Engine {
   grants::Sealing sealing_;
   grants::ProviderClients clients_;
   grants::Exchange exchange_;
+  grants::GivingBack giving_back_;
   grants::Cards cards_;
   grants::Keeper keeper_;
   Ledger ledger_;

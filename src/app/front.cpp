@@ -6,7 +6,7 @@ namespace latchkey::app {
 
 void Front::claim(std::string prefix, net::HttpHandler& handler) {
   claims_.push_back({std::move(prefix), &handler});
-  std::ranges::stable_sort(claims_, std::greater(), [](const Claim& claim) { return claim.prefix.size(); });
+  std::ranges::sort(claims_, std::greater(), [](const Claim& claim) { return claim.prefix.size(); });
 }
 
 net::HttpHandler* Front::find(std::string_view path) const {

@@ -53,6 +53,8 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
       counter("latchkey_grants_died_total", "Grants that came to need a person.", counters_.died),
       counter("latchkey_replies_recovered_total", "Token replies completed from the journal after a crash.", counters_.replies_recovered),
       counter("latchkey_replies_unowned_total", "Token replies whose grant was gone when they came.", counters_.replies_unowned),
+      counter("latchkey_revocations_total", "Tokens given back to the provider.", counters_.given_back, "outcome=\"revoked\""),
+      counter("latchkey_revocations_total", "Tokens given back to the provider.", counters_.not_given_back, "outcome=\"failed\""),
       counter("latchkey_handouts_total", "Access tokens handed out.", counters_.handouts),
       counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", counters_.handouts_hot),
       counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", counters_.handouts_waited)};

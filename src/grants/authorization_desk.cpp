@@ -57,8 +57,8 @@ Task<void> AuthorizationDesk::sweep() {
         }
         auto flow = open(std::move(row));
         if (!flow) continue;
-        co_await settle(std::move(*flow), AuthorizationState::expired, "expired",
-                        "Nobody consented in time, so nothing was made. Press Authorize to begin again.", "authorization.expired");
+        co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired",
+                              "Nobody consented in time, so nothing was made. Press Authorize to begin again.", "authorization.expired");
       }
     }
     co_await any_change_.wait_for(kSweepEvery);
@@ -127,6 +127,12 @@ Task<void> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
   changed(id);
 }
 
+Task<void> AuthorizationDesk::end_unwanted(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
+  auto waiting = flow.record.copy_of_harvest();
+  co_await settle(std::move(flow), state, std::move(code), std::move(text), std::move(audit));
+  co_await give_back_harvest(std::move(waiting));
+}
+
 AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) const {
   AuthorizationView view{.id = row.id, .state = row.state, .expires_at = row.expires_at, .created_by = row.created_by};
   const auto parsed = parse_json(row.result_json);
@@ -179,7 +185,7 @@ Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester reque
   auto flow = open(std::move(**row));
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
-  co_await settle(std::move(*flow), AuthorizationState::cancelled, "cancelled", "Cancelled; nothing was made.", "authorization.cancelled");
+  co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "cancelled", "Cancelled; nothing was made.", "authorization.cancelled");
   co_return Result<void>{};
 }
 

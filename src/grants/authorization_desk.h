@@ -27,6 +27,8 @@ class AuthorizationDesk final : public Authorizer {
     Exchange& exchange;
     ProviderClients& clients;
     Keeper& keeper;
+    GivingBack& giving_back;
+    Counters& counters;
     const vault::Vault& vault;
     const Sealing& sealing;
     Enrolment& enrolment;
@@ -83,16 +85,23 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Result<Flow> open(store::Authorization row) const;
   void seal_into(Flow& flow) const;
   [[nodiscard]] Task<Result<void>> save(Flow flow);
+  // settle(), giving back what waited for an answer.
+  [[nodiscard]] Task<void> end_unwanted(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
   [[nodiscard]] Task<void> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
 
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
-  [[nodiscard]] Task<Result<Replied>> spend_code(const Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
-  [[nodiscard]] Task<void> take_reply(Flow flow, ProviderClient client, Replied replied, IntentId intent, catalog::ParameterValues learned);
-  [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent,
-                                              catalog::ParameterValues learned);
-  [[nodiscard]] Task<void> decide(Flow flow);   // with the harvest in: complete, hold, or ask
-  [[nodiscard]] Task<void> complete(Flow flow); // the user and the grant come to be
+  [[nodiscard]] Task<Result<Replied>> spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
+  [[nodiscard]] Task<void> take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent);
+  [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
+  // What became of what the exchange brought: in the store (as a grant, or waiting for an answer), only in the journal as
+  // yet, or nobody's.
+  enum class Kept { yes, not_yet, unwanted };
+  [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
+  [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
+  void give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied);
+  [[nodiscard]] Task<void> give_back_harvest(FlowRecord record);
+  [[nodiscard]] Task<void> give_back_grant(store::GrantView view);
   [[nodiscard]] Task<Result<store::Batch>> completion_batch(Flow& flow);
   [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
   [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);

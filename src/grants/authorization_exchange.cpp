@@ -32,15 +32,19 @@ RefreshMaterial material_of(const ProviderClient& client, const FlowRecord& reco
 
 }  // namespace
 
-Task<Result<Replied>> AuthorizationDesk::spend_code(const Flow& flow, const ProviderClient& client, Secret code, IntentId intent) {
+Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent) {
   const auto exchange = exchange_id(flow.row.id);
   if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
   store::Batch batch;
   batch.push_back(store::InsertIntent{{.id = intent, .grant = exchange, .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
+  // With it what the callback taught, so that a reply found in the journal after a crash can be completed.
+  seal_into(flow);
+  batch.push_back(store::UpdateAuthorization{flow.row});
   if (const auto opened = co_await parts_.store.commit(std::move(batch)); !opened) {
     parts_.journal.release(intent);
     co_return std::unexpected(opened.error());
   }
+  flow.row.version += 1;
   Error last{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "The provider could not be reached."};
   std::size_t slot = 0;
   for (int attempt = 0; attempt < kNotSentTries;) {
@@ -66,7 +70,6 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(const Flow& flow, const Prov
 }
 
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {
-  auto learned = catalog::ParameterValues{};
   const auto type = parts_.clients.catalog().find_type(flow.record.grant.type);
   const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
   if (provider) {
@@ -76,8 +79,9 @@ Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters o
                       "The provider's answer named a host that does not belong to it; nothing was sent there.", "authorization.failed");
       co_return;
     }
-    learned = std::move(*values);
+    flow.record.learned = std::move(*values);
   }
+  const auto& learned = flow.record.learned;
   auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json,
                                                    extras_with_learned({}, learned));
   if (!client) {
@@ -96,25 +100,50 @@ Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters o
     co_await settle(std::move(flow), AuthorizationState::failed, replied.error().reason, replied.error().text, "authorization.failed");
     co_return;
   }
-  co_await take_reply(std::move(flow), std::move(*client), std::move(*replied), intent, std::move(learned));
+  co_await take_reply(std::move(flow), std::move(*client), std::move(*replied), intent);
 }
 
-Task<void> AuthorizationDesk::take_reply(Flow flow, ProviderClient client, Replied replied, IntentId intent,
-                                         catalog::ParameterValues learned) {
-  auto brought = co_await harvest(flow, client, replied, intent, std::move(learned));
+Task<void> AuthorizationDesk::take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent) {
+  const auto client = std::make_shared<const ProviderClient>(std::move(client_in));
+  auto brought = co_await harvest(flow, *client, replied, intent);
   if (!brought) {
-    parts_.log.info("code_exchange_failed", {{"app", client.app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
-    parts_.journal.confirm(intent, parts_.wall.now());
+    parts_.log.info("code_exchange_failed", {{"app", client->app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
     co_await settle(std::move(flow), AuthorizationState::failed, brought.error().reason, brought.error().text, "authorization.failed");
+    give_back(client, {}, replied);
+    parts_.journal.confirm(intent, parts_.wall.now());
     co_return;
   }
+  const auto account = brought->account_id;
   flow.record.harvest = std::move(*brought);
-  co_await decide(std::move(flow));
+  switch (co_await decide(std::move(flow))) {
+    case Kept::yes: break;
+    case Kept::not_yet: co_return;  // the journal keeps the reply; the next start completes it
+    case Kept::unwanted: give_back(client, account, replied); break;
+  }
   parts_.journal.confirm(intent, parts_.wall.now());
 }
 
-Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent,
-                                                 catalog::ParameterValues learned) {
+// What a provider gave and nobody wants after all is given back (F7).
+void AuthorizationDesk::give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied) {
+  if (!replied.reply.refresh_token) return;
+  UnownedTokens tokens{.refresh = {replied.reply.refresh_token->clone(), Secret()}, .access = Secret()};
+  if (replied.reply.access_token) tokens.access = replied.reply.access_token->clone();
+  parts_.giving_back.later(std::move(client), std::move(account_id), std::move(tokens));
+}
+
+// The same for tokens that waited, sealed, for a person's answer.
+Task<void> AuthorizationDesk::give_back_harvest(FlowRecord record) {
+  if (!record.harvest) co_return;
+  const auto& harvest = *record.harvest;
+  auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json, harvest.extras_json);
+  const store::Generation sealed{.grant = record.grant.id, .number = record.grant.generation + 1, .refresh_sealed = harvest.refresh_sealed};
+  auto material = parts_.sealing.open_refresh(record.grant, sealed);
+  if (!client || !material) co_return;
+  parts_.giving_back.later(std::make_shared<const ProviderClient>(std::move(*client)), harvest.account_id,
+                           {.refresh = std::move(*material), .access = Secret()});
+}
+
+Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent) {
   const auto& provider = *client.type.provider;
   if (replied.classified.outcome != oauth::RefreshOutcome::refreshed || !replied.reply.access_token) {
     const auto words = catalog::error_text(provider, replied.reply.error);
@@ -128,6 +157,7 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
   }
   const auto account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
   if (!account) co_return std::unexpected(account.error());
+  auto learned = flow.record.learned;
   if (const auto more = parts_.clients.catalog().learn(provider, replied.reply.extras)) {
     for (const auto& [name, value] : *more) learned[name] = value;
   } else {
@@ -158,7 +188,7 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
 
 // ---- what a person must decide, and what follows by itself -----------------------------------------------------------
 
-Task<void> AuthorizationDesk::decide(Flow flow) {
+Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   const auto& harvest = *flow.record.harvest;
   const auto& expected = flow.record.expected_account;
   std::string question;
@@ -183,8 +213,7 @@ Task<void> AuthorizationDesk::decide(Flow flow) {
     question = harvest.account_name + " has consented in another browser. Approve this account?";
   }
   if (question.empty()) {
-    co_await complete(std::move(flow));
-    co_return;
+    co_return co_await complete(std::move(flow));
   }
   JsonObject result;
   result["problem_code"] = code;
@@ -196,7 +225,11 @@ Task<void> AuthorizationDesk::decide(Flow flow) {
   flow.row.state = state;
   flow.row.expires_at = parts_.wall.now() + kDecisionTime;
   flow.row.result_json = boost::json::serialize(result);
-  if (const auto done = co_await save(std::move(flow)); !done) parts_.log.error("authorization_not_kept", done.error());
+  const auto done = co_await save(std::move(flow));
+  if (done) co_return Kept::yes;
+  if (done.error().kind == ErrorKind::conflict) co_return Kept::unwanted;  // cancelled meanwhile
+  parts_.log.error("authorization_not_kept", done.error());
+  co_return Kept::not_yet;
 }
 
 Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, Answer answer, Requester requester) {
@@ -210,9 +243,10 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
   if (answer == Answer::reject) {
-    co_await settle(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.", "authorization.rejected");
+    co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.",
+                          "authorization.rejected");
   } else {
-    co_await complete(std::move(*flow));
+    [[maybe_unused]] const auto kept = co_await complete(std::move(*flow));  // the view tells
   }
   co_return co_await view(id);
 }
@@ -272,14 +306,13 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
   const auto& harvest = *record.harvest;
   const auto now = parts_.wall.now();
   store::Grant grant = record.grant;
+  std::vector<store::Generation> replaced;
   if (record.kind == FlowKind::replaced_grant) {
     const auto found = co_await parts_.store.grant(grant.id);
     if (!found) co_return std::unexpected(found.error());
     if (!*found) co_return fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted meanwhile.");
     grant = (*found)->grant;
-    for (const auto& generation : (*found)->generations) {
-      batch.push_back(store::DeleteGeneration{grant.id, generation.number});
-    }
+    replaced = (*found)->generations;
   }
   // The tokens were sealed for the number the record foresaw; a refresh may have moved the grant on since (it goes on
   // being kept while its owner is at the consent page), so they are sealed again under the number they get.
@@ -290,7 +323,8 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
                             .issued_at = harvest.issued_at};
   grant.state = store::GrantState::active;
   grant.due_at.reset();
-  if (number != sealed_as) {
+  // The same when its key pair is another since (a PIN reset while the owner was at the consent page).
+  if (number != sealed_as || grant.public_key != record.grant.public_key) {
     auto material = parts_.sealing.open_refresh(record.grant, brought);
     if (!material) co_return std::unexpected(material.error());
     brought.refresh_sealed = parts_.sealing.seal_refresh(grant, number, *material);
@@ -317,7 +351,13 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
   }
   parts_.sealing.vouch(grant);
   if (record.kind == FlowKind::replaced_grant) {
-    batch.push_back(store::UpdateGrant{grant});
+    // A refresh on its way finds its intent gone: what it brings belongs to the consent that this one replaces.
+    grant.lease_owner = {};
+    grant.lease_until = {};
+    grant.fence += 1;
+    batch.push_back(store::UpdateGrant{grant});  // first: another version must read as a race, not as something gone
+    batch.push_back(store::DeleteIntentsOf{grant.id});
+    for (const auto& generation : replaced) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
   } else {
     grant.created_at = now;
     batch.push_back(store::InsertGrant{grant});
@@ -358,19 +398,21 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   emptied.actor = record.actor;
   row.record_sealed = parts_.vault.seal(flow_context(row.id), emptied.to_plain());
   batch.push_back(store::UpdateAuthorization{std::move(row)});
-  batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = "grant.authorized",
+  batch.push_back(store::DeleteIntentsOf{exchange_id(flow.row.id)});
+  batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = record.kind == FlowKind::replaced_grant ? "grant.reauthorized" : "grant.authorized",
                                       .subject = record.user.username + " " + record.grant.type, .user = record.user.id,
                                       .detail = harvest.account_name.empty() ? "" : "as " + harvest.account_name}});
   co_return batch;
 }
 
-Task<void> AuthorizationDesk::complete(Flow flow) {
+Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
   const auto began = parts_.wall.now();
   for (;;) {
     auto batch = co_await completion_batch(flow);
     if (!batch) {
+      if (batch.error().kind == ErrorKind::unavailable) co_return Kept::not_yet;
       co_await settle(std::move(flow), AuthorizationState::failed, batch.error().reason, batch.error().text, "authorization.failed");
-      co_return;
+      co_return Kept::unwanted;
     }
     const auto done = co_await parts_.store.commit(std::move(*batch), store::Urgency::token_reply);
     if (done) break;
@@ -379,17 +421,17 @@ Task<void> AuthorizationDesk::complete(Flow flow) {
     if (error.kind == ErrorKind::conflict && !race) {
       co_await settle(std::move(flow), AuthorizationState::failed, "username_taken",
                       "Somebody made a user or group of that name meanwhile. Press Authorize again.", "authorization.failed");
-      co_return;
+      co_return Kept::unwanted;
     }
     if (error.kind != ErrorKind::unavailable && !race) {
       co_await settle(std::move(flow), AuthorizationState::failed, error.reason, error.text, "authorization.failed");
-      co_return;
+      co_return Kept::unwanted;
     }
     // The journal holds the reply, so giving up after a while loses nothing: the next start completes it.
-    if (parts_.wall.now() > began + kCommitPatience) co_return;
+    if (parts_.wall.now() > began + kCommitPatience) co_return Kept::not_yet;
     if (race) {
       const auto row = co_await parts_.store.authorization(flow.row.id);
-      if (row && *row && (*row)->version != flow.row.version) co_return;  // cancelled or completed by somebody else
+      if (row && *row && (*row)->version != flow.row.version) co_return Kept::unwanted;  // cancelled meanwhile
     }
     co_await any_change_.wait_for(race ? 1ms : 500ms);
   }
@@ -397,21 +439,36 @@ Task<void> AuthorizationDesk::complete(Flow flow) {
   parts_.watcher.grant_changed(flow.record.user.id, flow.record.grant.id);
   parts_.keeper.nudge();
   changed(flow.row.id);
+  co_return Kept::yes;
 }
 
 Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   const auto id = AuthorizationId::from_bytes(entry.grant.bytes());
   auto row = co_await parts_.store.authorization(*id);
   if (!row) co_return std::unexpected(row.error());
-  if (!*row || (*row)->state != AuthorizationState::pending) co_return Result<void>{};
+  if (!*row || (*row)->state != AuthorizationState::pending) {
+    parts_.counters.replies_unowned += 1;  // settled before the crash; whom to give the tokens back to is not known any more
+    co_return Result<void>{};
+  }
   auto flow = open(std::move(**row));
   if (!flow) co_return std::unexpected(flow.error());
-  auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json, "{}");
+  auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json,
+                                                   extras_with_learned({}, flow->record.learned));
   if (!client) co_return std::unexpected(client.error());
   auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
   if (!replied) co_return std::unexpected(replied.error());
-  co_await take_reply(std::move(*flow), std::move(*client), std::move(*replied), entry.intent, {});
+  co_await take_reply(std::move(*flow), std::move(*client), std::move(*replied), entry.intent);
   co_return Result<void>{};
+}
+
+Task<void> AuthorizationDesk::give_back_grant(store::GrantView view) {
+  const auto* current = current_of(view);
+  auto client = co_await parts_.clients.client_for(view.grant.type, view.grant.app, view.grant.params_json, view.grant.extras_json);
+  if (!client || current == nullptr) co_return;
+  if (auto material = parts_.sealing.open_refresh(view.grant, *current)) {
+    parts_.giving_back.later(std::make_shared<const ProviderClient>(std::move(*client)), view.grant.account_id,
+                             {.refresh = std::move(*material), .access = Secret()});
+  }
 }
 
 // ---- undo and import ---------------------------------------------------------------------------------------------------
@@ -429,6 +486,8 @@ Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester request
   if (replaced) co_return fail(ErrorKind::conflict, "nothing_to_undo", "A renewed consent replaces the old one and cannot be taken back; delete the grant instead.");
   const auto user = co_await parts_.store.user(seen.user);
   if (!user) co_return std::unexpected(user.error());
+  const auto last = co_await parts_.store.grant(seen.grant);
+  if (!last) co_return std::unexpected(last.error());
   store::Batch batch;
   if (new_user) {
     batch.push_back(store::DeleteUser{seen.user});
@@ -442,6 +501,7 @@ Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester request
                                       .subject = seen.username + " " + seen.type, .source = requester.source}});
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done) co_return done;
+  if (*last) co_await give_back_grant(**last);
   if (*user) parts_.enrolment.changed(**user);
   parts_.watcher.grant_changed(seen.user, seen.grant);
   changed(id);
@@ -463,17 +523,14 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   store::Batch opening;
   opening.push_back(store::InsertIntent{{.id = intent, .grant = exchange_id(id), .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
   if (const auto opened = co_await parts_.store.commit(std::move(opening)); !opened) co_return std::unexpected(opened.error());
-  oauth::Refresh refresh{.endpoint = client.endpoints.token, .client = client.registration(0), .refresh_token = &refresh_token};
-  refresh.extra = client.type.extra.refresh;
-  if (client.type.has(catalog::Quirk::refresh_repeats_redirect_uri)) refresh.redirect_uri = client.redirect_uri;
   ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .replay = client.type.type->replay,
-                          .post = oauth::refresh(refresh), .errors = client.type.errors, .shape = client.type.reply_shape,
+                          .post = refresh_post(client, {refresh_token.clone(), Secret()}, 0), .errors = client.type.errors, .shape = client.type.reply_shape,
                           .timeouts = parts_.tuning().timeouts};
   auto outcome = co_await parts_.exchange.run(std::move(request));
   if (auto* replied = std::get_if<Replied>(&outcome)) {
     // A provider that does not rotate sends none back: the imported one stays.
     if (!replied->reply.refresh_token && replied->reply.access_token) replied->reply.refresh_token = refresh_token.clone();
-    co_await take_reply(std::move(flow), std::move(client), std::move(*replied), intent, {});
+    co_await take_reply(std::move(flow), std::move(client), std::move(*replied), intent);
   } else {
     const bool sent = std::holds_alternative<NoReply>(outcome);
     co_await settle(std::move(flow), AuthorizationState::failed, sent ? "answer_lost" : "provider_unreachable",

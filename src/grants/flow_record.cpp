@@ -101,11 +101,23 @@ Secret FlowRecord::to_plain() const {
                     {"issuer", issuer}, {"token_endpoint", token_endpoint}, {"verifier", code_verifier.reveal_text()},
                     {"nonce", nonce.reveal_text()}, {"cookie_hash", text64(cookie_hash)}, {"session_hash", text64(session_hash)},
                     {"actor", actor}, {"opened_by_other", opened_by_other}};
+  if (!learned.empty()) {
+    JsonObject values;
+    for (const auto& [name, value] : learned) values[name] = value;
+    object["learned"] = std::move(values);
+  }
   if (harvest) object["harvest"] = json_of(*harvest);
   auto text = boost::json::serialize(object);
   Secret plain{std::string_view(text)};
   base::wipe(text.data(), text.size());
   return plain;
+}
+
+FlowRecord FlowRecord::copy_of_harvest() const {
+  FlowRecord copy;
+  copy.grant = grant;
+  copy.harvest = harvest;
+  return copy;
 }
 
 Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
@@ -119,6 +131,11 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   if (const auto* user = base::find_object(object, "user")) record.user = user_of(*user);
   if (const auto* grant = base::find_object(object, "grant")) record.grant = grant_of(*grant);
   if (const auto* harvest = base::find_object(object, "harvest")) record.harvest = harvest_of(*harvest);
+  if (const auto* learned = base::find_object(object, "learned")) {
+    for (const auto& [name, value] : *learned) {
+      if (value.is_string()) record.learned[std::string(name)] = std::string(value.get_string());
+    }
+  }
   record.new_group = base::string_or(object, "new_group");
   record.new_keys = flag_of(object, "new_keys");
   record.allow_token = flag_of(object, "allow_token");

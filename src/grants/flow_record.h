@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "catalog/catalog.h"
 #include "grants/authorize.h"
 #include "store/records.h"
 #include "vault/vault.h"
@@ -50,7 +51,10 @@ struct FlowRecord {
   std::string actor;
   bool opened_by_other = false;  // started without the session that asked: the consent is held (RULES A4)
   std::optional<Harvest> harvest;
+  catalog::ParameterValues learned;  // from the callback: hosts and ids the provider named there
 
+  // Grant and harvest alone: what is needed to give the tokens back.
+  [[nodiscard]] FlowRecord copy_of_harvest() const;
   [[nodiscard]] Secret to_plain() const;
   [[nodiscard]] static Result<FlowRecord> from_plain(const Secret& plain);
 };

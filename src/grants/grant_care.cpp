@@ -1,10 +1,11 @@
 #include "grants/grant_care.h"
 
 #include "grants/identity.h"
-#include "oauth/revocation.h"
 
 namespace latchkey::grants {
 namespace {
+
+constexpr int kRaces = 20;
 
 std::unexpected<Error> gone() { return fail(ErrorKind::not_found, "no_such_grant", "This grant does not exist any more."); }
 
@@ -59,37 +60,31 @@ Task<Result<CheckResult>> GrantCare::check(GrantId grant, Requester requester) {
 }
 
 Task<Result<store::Grant>> GrantCare::set_enabled(GrantId grant, bool enabled, Requester requester) {
-  const auto view = co_await store_.grant(grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view) co_return gone();
-  auto record = (*view)->grant;
-  if (enabled == (record.state != store::GrantState::disabled)) co_return record;
-  record.state = enabled ? store::GrantState::active : store::GrantState::disabled;
-  record.why = enabled ? "" : "Switched off by " + requester.actor + ".";
-  record.due_at = enabled ? std::optional(wall_.now()) : std::nullopt;
-  store::Batch batch;
-  batch.push_back(store::UpdateGrant{record});
-  batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = enabled ? "grant.enabled" : "grant.disabled",
-                                      .subject = subject_of(record), .user = record.user, .source = requester.source}});
-  if (const auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
-  watcher_.grant_changed(record.user, record.id);
-  keeper_.nudge();
-  record.version += 1;
-  co_return record;
-}
-
-Task<void> GrantCare::revoke(std::shared_ptr<ProviderClient> client, RefreshMaterial material) {
-  if (client->endpoints.revocation.empty() || client->type.provider->revocation_token != catalog::RevocationToken::refresh_token) co_return;
-  auto post = oauth::revocation({.endpoint = client->endpoints.revocation, .client = client->registration(0),
-                                 .shape = client->type.provider->revocation_shape, .token = &material.token,
-                                 .hint = oauth::TokenHint::refresh_token, .extra = client->type.extra.revocation});
-  net::HttpCall call{.method = "POST", .url = post.url};
-  for (const auto& [name, value] : post.headers) call.headers.set(name, value);
-  if (!post.authorization.empty()) call.headers.set("Authorization", post.authorization.reveal_text());
-  call.body = std::move(post.body);
-  const auto outcome = co_await transport_.send(std::move(call));
-  const auto* reply = std::get_if<net::Reply>(&outcome);
-  log_.info("grant_revoked_at_provider", {{"app", client->app}, {"answered", reply != nullptr ? std::to_string(reply->status) : "no"}});
+  for (int attempt = 0;; ++attempt) {
+    const auto view = co_await store_.grant(grant);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return gone();
+    auto record = (*view)->grant;
+    if (const auto checked = sealing_.check(record); !checked) co_return std::unexpected(checked.error());
+    if (enabled == (record.state != store::GrantState::disabled)) co_return record;
+    record.state = enabled ? store::GrantState::active : store::GrantState::disabled;
+    record.why = enabled ? "" : "Switched off by " + requester.actor + ".";
+    record.due_at = enabled ? std::optional(wall_.now()) : std::nullopt;
+    sealing_.vouch(record);
+    store::Batch batch;
+    batch.push_back(store::UpdateGrant{record});
+    batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = enabled ? "grant.enabled" : "grant.disabled",
+                                        .subject = subject_of(record), .user = record.user, .source = requester.source}});
+    if (const auto done = co_await store_.commit(std::move(batch)); !done) {
+      // A refresh was committed in between: decide again on what it left.
+      if (done.error().kind == ErrorKind::conflict && attempt < kRaces) continue;
+      co_return std::unexpected(done.error());
+    }
+    watcher_.grant_changed(record.user, record.id);
+    keeper_.nudge();
+    record.version += 1;
+    co_return record;
+  }
 }
 
 Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
@@ -110,7 +105,8 @@ Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
   if (!done) co_return done;
   watcher_.grant_changed(record.user, grant);
   if (client && material) {
-    revocations_.spawn("revoke", revoke(std::make_shared<ProviderClient>(std::move(*client)), std::move(*material)));
+    giving_back_.later(std::make_shared<const ProviderClient>(std::move(*client)), record.account_id,
+                       {.refresh = std::move(*material), .access = Secret()});
   }
   co_return done;
 }

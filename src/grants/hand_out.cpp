@@ -35,20 +35,6 @@ Card card_of(const store::Grant& grant, const store::Generation& generation) {
           .account_name = grant.account_name, .extras_json = public_extras(grant.extras_json)};
 }
 
-bool may_be_handed_out(store::GrantState state) {
-  switch (state) {
-    case store::GrantState::active:
-    case store::GrantState::unreachable:
-    case store::GrantState::uncertain:
-    case store::GrantState::paused:
-    case store::GrantState::needs_authorization: return true;  // while its token lives
-    case store::GrantState::held:
-    case store::GrantState::disabled:
-    case store::GrantState::revoked: return false;
-  }
-  return false;
-}
-
 }  // namespace
 
 // ---- cards ---------------------------------------------------------------------------------------------------------
@@ -144,7 +130,7 @@ Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) 
   auto chosen = co_await choose(caller.user, wish.type);
   if (!chosen) co_return std::unexpected(chosen.error());
   if (const auto checked = sealing_.check(*chosen); !checked) co_return std::unexpected(checked.error());
-  if (!may_be_handed_out(chosen->state)) {
+  if (store::is_locked(chosen->state)) {
     co_return fail(ErrorKind::needs_person, "authorization_needed",
                    "This grant is not in use at the moment; the console says why and what to do.");
   }
@@ -152,7 +138,7 @@ Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) 
   if (!view) co_return std::unexpected(view.error());
   const auto now = wall_.now();
   const auto* generation = usable_generation(*view, now);
-  if (generation == nullptr || view->grant.user != caller.user || !may_be_handed_out(view->grant.state)) {
+  if (generation == nullptr || view->grant.user != caller.user || store::is_locked(view->grant.state)) {
     co_return fail(ErrorKind::needs_person, "authorization_needed", "The account must be authorised again in the console.");
   }
   auto token = co_await open(caller, view->grant, *generation);

@@ -18,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/broadcast.h"
 #include "base/task_group.h"
@@ -25,6 +26,7 @@
 #include "grants/circuit.h"
 #include "grants/counters.h"
 #include "grants/exchange.h"
+#include "grants/giving_back.h"
 #include "grants/lifecycle.h"
 #include "grants/provider_client.h"
 
@@ -47,11 +49,14 @@ class GrantWatcher {
 
 class Keeper {
  public:
+  // Shown a new access token before it is sealed.
+  using LookAtToken = std::function<Task<void>(const Secret&)>;
   struct Parts {
     store::Store& store;
     store::ReplyJournal& journal;
     Exchange& exchange;
     ProviderClients& clients;
+    GivingBack& giving_back;
     const Sealing& sealing;
     Alerts& alerts;
     Counters& counters;
@@ -79,8 +84,8 @@ class Keeper {
   // `app_misconfigured` (both with retry_after).
   [[nodiscard]] Task<Result<store::GrantView>> fresh(GrantId grant, Seconds min_valid);
 
-  // Refreshes now. `check` receives the new access token and account lookup before it is sealed.
-  [[nodiscard]] Task<Result<store::Grant>> refresh_now(GrantId grant, std::function<Task<void>(const Secret&)> with_token = {});
+  // Refreshes now, or joins the refresh in flight.
+  [[nodiscard]] Task<Result<store::Grant>> refresh_now(GrantId grant, LookAtToken with_token = {});
 
   // A grant or app was changed from outside: look again at once.
   void nudge();
@@ -92,40 +97,59 @@ class Keeper {
   using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
   void set_code_recovery(Recover recover) { recover_code_ = std::move(recover); }
 
-
  private:
-  struct Flight;
+  struct Flight {
+    Flight(GrantId grant_in, Urge urge_in, const Executor& executor) : grant(grant_in), urge(urge_in), landed(executor) {}
+    GrantId grant;
+    Urge urge;
+    LookAtToken with_token;
+    base::Broadcast landed;
+    std::optional<Result<store::Grant>> result;
+  };
   struct AppHealth {
     Circuit circuit;
     RateCap cap{std::nullopt};
-    bool cap_known = false;
-    std::size_t in_flight = 0;
     SteadyTime probe_at{};  // of a paused app
   };
+  // How an exchange ended in the store. `unowned`: the grant was deleted or authorised anew; nobody needs what came.
+  struct Landed {
+    Result<store::Grant> grant;
+    bool unowned = false;
+  };
+  class HoldBack;
 
+  // the loop and its flights: keeper.cpp
   [[nodiscard]] Task<void> run();
   [[nodiscard]] Task<void> tick();
   [[nodiscard]] Task<void> probe_paused_apps();
-  std::shared_ptr<Flight> join_or_start(GrantId grant, Urge urge, std::function<Task<void>(const Secret&)> with_token);
+  [[nodiscard]] Task<void> count_states();
+  std::shared_ptr<Flight> join_or_start(GrantId grant, Urge urge, LookAtToken with_token);
   [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight);
-  [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, std::function<Task<void>(const Secret&)> with_token);
-  [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, ProviderClient client, TypeRules rules,
-                                                 std::function<Task<void>(const Secret&)> with_token);
-  [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
-                              const RefreshMaterial& spent, const ProviderClient& client, const TypeRules& rules) const;
-  // Commits a step made from the newest view, again and again until the store has it (R4, R6).
-  [[nodiscard]] Task<Result<store::Grant>> commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome,
-                                                       const RefreshMaterial& spent, const ProviderClient& client,
-                                                       TypeRules rules);
+  [[nodiscard]] Error error_of(const store::Grant& grant, WallTime now) const;
+  [[nodiscard]] AppHealth& health(const std::string& app, const std::string& provider);
   [[nodiscard]] Task<void> note_health(const ProviderClient& client, const ExchangeOutcome& outcome, UserId user);
   [[nodiscard]] Task<void> pause_app(std::string app, std::string why);
   [[nodiscard]] Task<void> resume_app(std::string app);
+
+  // one refresh: keeper_refresh.cpp
+  [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
+  [[nodiscard]] Task<void> wait_for_cap(std::string app, std::string provider);
+  [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
+                                                 LookAtToken with_token);
+  [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
+                              const RefreshMaterial& spent, const ProviderClient& client, const TypeRules& rules) const;
+  // Commits a step made from the newest view, again and again until the store has it (R4, R6).
+  [[nodiscard]] Task<Landed> commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome, const RefreshMaterial& spent,
+                                         const ProviderClient& client, TypeRules rules);
+  void add_history(Step& step, const store::Grant& before) const;
+  void note_change(const store::Grant& before, const store::Grant& after);
+  void give_back(std::shared_ptr<const ProviderClient> client, const std::string& account_id, const ExchangeOutcome& outcome);
+  [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
+
+  // after a crash: keeper_recovery.cpp
   [[nodiscard]] Task<Result<void>> merge_journal();
   [[nodiscard]] Task<void> merge_entry(store::JournalEntry entry);
   [[nodiscard]] Task<void> settle_forgotten_intents();
-  [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
-  [[nodiscard]] AppHealth& health(const std::string& app);
-  [[nodiscard]] Error error_of(const store::Grant& grant, WallTime now) const;
 
   Parts parts_;
   TaskGroup flights_group_;
@@ -133,7 +157,10 @@ class Keeper {
   base::Broadcast wake_;
   std::unordered_map<GrantId, std::shared_ptr<Flight>, base::IdHash> flights_;
   std::map<std::string, AppHealth> apps_;
+  std::unordered_set<GrantId, base::IdHash> held_back_;
   std::size_t one_shots_ = 0;
+  bool states_changed_ = true;
+  SteadyTime count_states_at_{};
   bool stopping_ = false;
   Recover recover_code_;
 };

@@ -144,14 +144,16 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     clients = std::make_unique<ProviderClients>(*store, sealing, catalogue, transport, steady,
                                                 PublicAddress{.url = "https://latchkey.example"});
     exchange = std::make_unique<Exchange>(transport, journal, sealing, wall, log);
+    giving_back = std::make_unique<GivingBack>(*store, *clients, transport, counters, log, loop.get_executor());
     keeper = std::make_unique<Keeper>(Keeper::Parts{
-        .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .sealing = sealing, .alerts = alerts,
+        .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
         .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
         .polling_time = [](std::string_view) { return Seconds(20min); }});
   }
   Task<bool> stop_keeper() {
     co_await keeper->stop();
+    co_await giving_back->stop();
     co_return true;
   }
   void grant_changed(UserId, GrantId) override { ++changes; }
@@ -227,6 +229,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   std::unique_ptr<base::Broadcast> released;
   std::unique_ptr<ProviderClients> clients;
   std::unique_ptr<Exchange> exchange;
+  std::unique_ptr<GivingBack> giving_back;
   std::unique_ptr<Keeper> keeper;
   NodeId node = NodeId::make(base::from_unix_ms(1), entropy);
   std::optional<vault::KeyPair> pair;

@@ -17,19 +17,7 @@ constexpr int kAttemptsAtOnce = 3;
 constexpr int kAttemptsAtOnceRefused = 2;
 constexpr int kAttemptsFamily = 2;
 
-bool live(GrantState state) {
-  switch (state) {
-    case GrantState::active:
-    case GrantState::unreachable:
-    case GrantState::uncertain:
-    case GrantState::paused: return true;
-    case GrantState::needs_authorization:
-    case GrantState::held:
-    case GrantState::disabled:
-    case GrantState::revoked: return false;
-  }
-  return false;
-}
+bool live(GrantState state) { return !store::is_locked(state) && state != GrantState::needs_authorization; }
 
 // When an ambiguous generation may be sent again (F1).
 WallTime replay_time(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, WallTime now) {
@@ -58,9 +46,14 @@ void add_intent(store::Batch& batch, store::Intent intent, IntentState state, st
   batch.push_back(store::UpdateIntent{std::move(intent)});
 }
 
-// The grant as the last mutation of the batch leaves it.
-// The lease is given back, unless somebody else has claimed the grant meanwhile.
-Step finish(store::Batch batch, store::Grant grant, const store::Intent& intent) {
+// The grant as the last mutation of the batch leaves it. The lease is given back, unless somebody else has claimed the
+// grant meanwhile; what a person has locked during the exchange stays locked, whatever the exchange brought.
+Step finish(store::Batch batch, store::Grant grant, const store::Grant& before, const store::Intent& intent) {
+  if (store::is_locked(before.state)) {
+    grant.state = before.state;
+    grant.why = before.why;
+    grant.due_at = before.due_at;
+  }
   if (grant.fence == intent.fence) {
     grant.lease_owner = {};
     grant.lease_until = {};
@@ -245,7 +238,7 @@ Step apply_reply(const store::GrantView& view, const store::Intent& intent, cons
     sealing.vouch(grant);
   }
   restore_due(grant, rules);
-  return finish(std::move(batch), std::move(grant), intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
 Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
@@ -265,7 +258,7 @@ Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent
   grant.state = GrantState::unreachable;
   grant.why = sentence(why);
   grant.due_at = retry_time(now, grant.failures, std::nullopt, issue_of(grant), rules.pace, grant.id);
-  return finish(std::move(batch), std::move(grant), intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
 Step settle_not_sent(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, std::string why,
@@ -277,7 +270,7 @@ Step settle_not_sent(const store::GrantView& view, const store::Intent& intent, 
   grant.state = GrantState::unreachable;
   grant.why = sentence(why);
   grant.due_at = retry_time(now, grant.failures, retry_after, issue_of(grant), rules.pace, grant.id);
-  return finish(std::move(batch), std::move(grant), intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
 Step settle_transient(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
@@ -291,13 +284,13 @@ Step settle_transient(const store::GrantView& view, const store::Intent& intent,
     grant.why.clear();
     grant.due_at = std::max(now + Seconds(1), std::max(earliest_refresh(issue_of(grant), rules.pace),
                                                        now + classified.retry_after.value_or(Seconds(1))));
-    return finish(std::move(batch), std::move(grant), intent);
+    return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   grant.failures += 1;
   grant.state = GrantState::unreachable;
   grant.why = sentence(classified.why);
   grant.due_at = retry_time(now, grant.failures, classified.retry_after, issue_of(grant), rules.pace, grant.id);
-  return finish(std::move(batch), std::move(grant), intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
 Step settle_ambiguous(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, std::string why,
@@ -309,18 +302,20 @@ Step settle_ambiguous(const store::GrantView& view, const store::Intent& intent,
   grant.state = GrantState::uncertain;
   grant.why = "The provider's answer to the last refresh was lost; whether it counted is not known. " + sentence(why);
   grant.due_at = replay_time(view, intent, rules, now);
-  return finish(std::move(batch), std::move(grant), intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent);
+}
+
+// Somebody has rotated meanwhile: the outcome concerns a token no longer in use (R22).
+Step settle_overtaken(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now) {
+  store::Batch batch;
+  add_intent(batch, intent, IntentState::refused, std::move(why), now);
+  return {.batch = std::move(batch), .grant = view.grant};
 }
 
 Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing, std::string why,
                     WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
-  if (grant.generation != intent.generation) {
-    // Somebody has rotated meanwhile: the refusal concerns a token no longer in use (R22).
-    add_intent(batch, intent, IntentState::refused, why, now);
-    return {.batch = std::move(batch), .grant = std::move(grant)};
-  }
   const auto candidate = std::ranges::find(view.generations, GenerationState::candidate, &store::Generation::state);
   if (candidate != view.generations.end()) {
     if (auto material = sealing.open_refresh(grant, *candidate)) {
@@ -336,19 +331,19 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
       grant.state = GrantState::uncertain;
       grant.why = "The provider refused the newest refresh token; another one it gave is being tried.";
       grant.due_at = now + kCandidateSoon;
-      return finish(std::move(batch), std::move(grant), intent);
+      return finish(std::move(batch), std::move(grant), view.grant, intent);
     }
   }
   add_intent(batch, intent, IntentState::refused, why, now);
   if (!grant.dead_seen) {
     grant.dead_seen = true;
     grant.due_at = now + kSecondLook;
-    return finish(std::move(batch), std::move(grant), intent);
+    return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   grant.state = GrantState::needs_authorization;
   grant.why = sentence(why);
   grant.due_at.reset();
-  return finish(std::move(batch), std::move(grant), intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
 Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now) {
@@ -359,7 +354,7 @@ Step settle_misconfigured(const store::GrantView& view, const store::Intent& int
   grant.why = sentence(why);
   // Still due: the store leaves out grants of a paused app, so that mending the app is all that is needed.
   grant.due_at = now + Seconds(60);
-  return finish(std::move(batch), std::move(grant), intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
 }  // namespace latchkey::grants

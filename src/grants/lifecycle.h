@@ -84,6 +84,8 @@ struct Step {
                                     const oauth::Classified& classified, WallTime now);
 [[nodiscard]] Step settle_ambiguous(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
                                     std::string why, WallTime now);
+// Whatever but a token came for a generation that has been overtaken: the grant is as it was.
+[[nodiscard]] Step settle_overtaken(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now);
 // A definite refusal: the first is looked at again at once; with a candidate generation, that one is tried; else the
 // grant needs a person.
 [[nodiscard]] Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing,

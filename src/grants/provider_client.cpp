@@ -15,6 +15,22 @@ oauth::ClientRegistration ProviderClient::registration(std::size_t slot) const {
   return {.client_id = client_id, .authentication = authentication, .secret = secret};
 }
 
+oauth::FormPost refresh_post(const ProviderClient& client, const RefreshMaterial& material, std::size_t slot) {
+  oauth::Refresh request{.endpoint = client.endpoints.token, .client = client.registration(slot), .refresh_token = &material.token};
+  request.extra = client.type.extra.refresh;
+  if (client.type.has(catalog::Quirk::refresh_repeats_redirect_uri)) request.redirect_uri = client.redirect_uri;
+  if (client.type.has(catalog::Quirk::refresh_repeats_code_verifier) && !material.code_verifier.empty()) {
+    request.code_verifier = &material.code_verifier;
+  }
+  if (client.type.has(catalog::Quirk::refresh_repeats_scope)) {
+    for (const auto& scope : client.type.scopes) {
+      if (!request.scope.empty()) request.scope += client.type.provider->scope_separator;
+      request.scope += scope;
+    }
+  }
+  return oauth::refresh(request);
+}
+
 catalog::ParameterValues values_of_json(std::string_view json) {
   catalog::ParameterValues values;
   const auto parsed = parse_json(json);

@@ -36,6 +36,9 @@ struct ProviderClient {
   [[nodiscard]] oauth::ClientRegistration registration(std::size_t slot) const;
 };
 
+// The refresh this client sends for that token, with the type's own habits. `slot`: which of the app's secrets.
+[[nodiscard]] oauth::FormPost refresh_post(const ProviderClient& client, const RefreshMaterial& material, std::size_t slot);
+
 // The address of this server as browsers know it, and what plain http is good for here.
 struct PublicAddress {
   std::string url;  // without a trailing slash: https://latchkey.example

@@ -55,6 +55,7 @@ Bytes fields_of(const store::Grant& grant) {
   MacFields fields;
   fields.add(grant.user.bytes()).add(grant.type).add(grant.app).add(grant.params_json).add(grant.account_id);
   fields.add(grant.account_name).add(grant.extras_json).add(ByteView(grant.public_key));
+  fields.add(store::is_locked(grant.state) ? "locked" : "open");
   return {fields.bytes().begin(), fields.bytes().end()};
 }
 

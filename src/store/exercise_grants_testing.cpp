@@ -177,6 +177,11 @@ TEST_P(StoreExercise, AnIntentIsUniquePerGrantAndGeneration) {
   put({InsertIntent{open}, DeleteIntentsBelow{drive.id, 5}});
   put({InsertIntent{intent(drive.id, 1)}});
   EXPECT_EQ(refusal({InsertIntent{intent(drive.id, 2)}}).reason, "exists") << "unsettled ones are not history";
+
+  put({DeleteIntentsOf{drive.id}});
+  put({InsertIntent{intent(drive.id, 2)}});
+  EXPECT_EQ(refusal({UpdateIntent{open}}).field, "intent") << "whoever still holds a deleted one is told so";
+  EXPECT_EQ(refusal({UpdateIntent{open}}).reason, "gone");
 }
 
 TEST_P(StoreExercise, WrapsAreReplacedPerHolder) {

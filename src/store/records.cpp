@@ -19,6 +19,20 @@ std::optional<GrantState> parse_grant_state(std::string_view name) {
   return std::nullopt;
 }
 
+bool is_locked(GrantState state) {
+  switch (state) {
+    case GrantState::held:
+    case GrantState::disabled:
+    case GrantState::revoked: return true;
+    case GrantState::active:
+    case GrantState::unreachable:
+    case GrantState::uncertain:
+    case GrantState::paused:
+    case GrantState::needs_authorization: return false;
+  }
+  return true;
+}
+
 std::string_view name_of(AuthorizationState state) { return kAuthorizationStateNames[static_cast<std::size_t>(state)]; }
 
 }  // namespace latchkey::store

@@ -85,6 +85,8 @@ enum class GrantState : std::uint8_t {
 };
 [[nodiscard]] std::string_view name_of(GrantState state);
 [[nodiscard]] std::optional<GrantState> parse_grant_state(std::string_view name);
+// Held, disabled or revoked: a person has locked it, and only a person unlocks it. No token leaves, nothing refreshes.
+[[nodiscard]] bool is_locked(GrantState state);
 
 struct Grant {
   GrantId id;

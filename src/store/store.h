@@ -54,6 +54,8 @@ struct InsertIntent { Intent intent; };                       // conflict/`exist
 struct UpdateIntent { Intent intent; };
 // Settled intents of generations below `generation` are history (the generation itself carries its intent's id).
 struct DeleteIntentsBelow { GrantId grant; GenerationNumber generation; };
+// All of them, whatever their state: a new consent has replaced what they were about. None: nothing happens.
+struct DeleteIntentsOf { GrantId grant; };
 struct InsertAuthorization { Authorization authorization; };  // conflict/`exists` field `username` while another is pending for it
 struct UpdateAuthorization { Authorization authorization; };
 struct DeleteAuthorization { AuthorizationId id; };
@@ -75,8 +77,8 @@ struct CompareMeta { std::string key; Bytes expected; };      // conflict/`meta`
 using Mutation =
     std::variant<InsertGroup, UpdateGroup, DeleteGroup, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
-                 UpdateIntent, DeleteIntentsBelow, InsertAuthorization, UpdateAuthorization, DeleteAuthorization, PutSession, DeleteSession,
-                 DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
+                 UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
+                 PutSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
                  PutKnownSource, TouchUser, TouchGrant, CountHandouts, PutMeta, CompareMeta>;
 
 using Batch = std::vector<Mutation>;

@@ -59,6 +59,7 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const InsertIntent&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const UpdateIntent&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteIntentsBelow&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteIntentsOf&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const TouchGrant&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const CountHandouts&);
 // mutations_server.cpp

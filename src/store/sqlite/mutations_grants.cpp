@@ -169,6 +169,12 @@ Result<void> change(Connection& db, WallTime, const DeleteIntentsBelow& m) {
   return outcome_of(statement, "grant");
 }
 
+Result<void> change(Connection& db, WallTime, const DeleteIntentsOf& m) {
+  auto statement = db.prepare("DELETE FROM intents WHERE grant_id = ?1");
+  statement.bind(m.grant).run();
+  return outcome_of(statement, "grant");
+}
+
 Result<void> change(Connection& db, WallTime, const TouchGrant& m) {
   auto statement = db.prepare("UPDATE grants SET last_used_at = ?2 WHERE id = ?1 AND last_used_at < ?2");
   statement.bind(m.grant, m.last_used_at).run();

@@ -1,0 +1,284 @@
+// One refresh, from the claim to what the store holds afterwards.
+#include <algorithm>
+
+#include "grants/keeper.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLeaseReserve = 15s;  // what must be left of the lease beyond the hard deadline (F3)
+constexpr auto kStoreRetryMax = 1s;
+constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not hold the shutdown: the journal has the reply
+constexpr auto kCapRetry = 100ms;
+constexpr int kReplaysAtOnceMax = 3;
+
+bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
+
+}  // namespace
+
+// While one lives, nobody is handed the token that the refresh on its way kills (F9).
+class Keeper::HoldBack {
+ public:
+  HoldBack(Keeper& keeper, const store::Grant& grant, bool wanted) : keeper_(keeper), grant_(grant.id), wanted_(wanted) {
+    if (!wanted_) return;
+    keeper_.held_back_.insert(grant_);
+    keeper_.parts_.watcher.grant_changed(grant.user, grant.id);
+  }
+  HoldBack(const HoldBack&) = delete;
+  HoldBack& operator=(const HoldBack&) = delete;
+  ~HoldBack() {
+    if (wanted_) keeper_.held_back_.erase(grant_);
+  }
+
+ private:
+  Keeper& keeper_;
+  GrantId grant_;
+  bool wanted_;
+};
+
+Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
+  for (int round = 0;; ++round) {
+    auto view = co_await parts_.store.grant(grant);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
+    if (const auto checked = parts_.sealing.check((*view)->grant); !checked) {
+      parts_.alerts.raise("record_altered", "A stored grant was altered from outside and is not used. See the log.");
+      parts_.log.error("grant_not_used", checked.error());
+      co_return std::unexpected(checked.error());
+    }
+    const store::Grant& record = (*view)->grant;
+    auto client = co_await parts_.clients.client_for(record.type, record.app, record.params_json, record.extras_json);
+    if (!client) {
+      co_await postpone(std::move(**view), parts_.wall.now() + 60s, client.error().text);
+      auto error = client.error();
+      if (error.kind == ErrorKind::misconfigured) error.reason = "app_misconfigured";
+      if (!error.retry_after) error.retry_after = Seconds(60);
+      co_return std::unexpected(std::move(error));
+    }
+    if (client->paused && urge != Urge::insisted) {
+      co_return fail(ErrorKind::misconfigured, "app_misconfigured",
+                     "The provider refuses this server's app registration; an administrator must mend it under OAuth settings.",
+                     {.retry_after = Seconds(60)});
+    }
+    const auto rules = rules_for(client->type);
+    const auto now = parts_.wall.now();
+    const auto decision = decide_post(**view, rules, round == 0 ? urge : Urge::insisted, parts_.node, now);
+    if (decision.kind == PostDecision::Kind::nothing) {
+      if (record.due_at) co_await postpone(std::move(**view), now + std::chrono::hours(24), decision.why);
+      co_return std::unexpected(error_of((*view)->grant, now));
+    }
+    if (decision.kind == PostDecision::Kind::wait) {
+      if (urge == Urge::scheduled && record.due_at && decision.at > *record.due_at) {
+        co_await postpone(std::move(**view), decision.at, decision.why.empty() ? record.why : decision.why);
+      }
+      co_return record;
+    }
+    if (urge != Urge::scheduled || round > 0) co_await wait_for_cap(client->app, client->type.provider->id);
+    auto spent = co_await spend(std::move(**view), std::make_shared<const ProviderClient>(std::move(*client)), rules, with_token);
+    if (!spent) {
+      if (spent.error().kind == ErrorKind::conflict && round < 20) continue;  // somebody was faster: load again, still needed?
+      co_return spent;
+    }
+    // An ambiguous attempt is repeated at once where the type's rule allows it (F1), a first refusal is looked at again.
+    const bool again_at_once = spent->state == store::GrantState::uncertain && spent->due_at && *spent->due_at <= parts_.wall.now();
+    if (again_at_once && round < kReplaysAtOnceMax && !stopping_) continue;
+    co_return spent;
+  }
+}
+
+// The provider's cap on token requests holds for people in a hurry too (R25).
+Task<void> Keeper::wait_for_cap(std::string app, std::string provider) {
+  while (!stopping_ && !health(app, provider).cap.take(parts_.steady.now())) co_await parts_.steady.sleep_for(kCapRetry);
+}
+
+Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
+                                         LookAtToken with_token) {
+  const auto* current = current_of(view);
+  LATCHKEY_CHECK(current != nullptr);
+  auto material = parts_.sealing.open_refresh(view.grant, *current);
+  if (!material) co_return std::unexpected(material.error());
+  const auto tuning = parts_.tuning();
+  const auto begun = parts_.steady.now();  // before the claim: the lease we count on is never longer than the store's
+  const auto claim = claim_for(view, parts_.node, IntentId::make(parts_.wall.now(), parts_.entropy), tuning.lease, parts_.wall.now());
+
+  // Room for the reply first: a full disk must refuse while the token is still unspent (R4).
+  if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) {
+    parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
+    co_return std::unexpected(reserved.error());
+  }
+  if (const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary); !claimed) {
+    parts_.journal.release(claim.intent.id);
+    co_return std::unexpected(claimed.error());
+  }
+  parts_.alerts.clear("journal_full");
+
+  const HoldBack hold_back(*this, view.grant, client->type.has(catalog::Quirk::refresh_kills_access));
+  ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = "lease_too_short",
+                                     .text = "The claim took too long; the refresh is tried again."}};
+  const bool one_shot = is_one_shot(rules.replay);
+  one_shots_ += one_shot ? 1 : 0;
+  for (std::size_t slot = 0; parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; ++slot) {
+    ExchangeRequest request{.intent = claim.intent.id, .grant = view.grant.id, .generation = claim.intent.generation,
+                            .replay = rules.replay, .post = refresh_post(*client, *material, slot),
+                            .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
+    outcome = co_await parts_.exchange.run(std::move(request));
+    // The newest secret is refused: the other one may still be good while secrets are being changed. Nothing was spent.
+    const auto* replied = std::get_if<Replied>(&outcome);
+    const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
+    if (!client_refused || slot + 1 >= client->secrets.size()) break;
+  }
+  one_shots_ -= one_shot ? 1 : 0;
+  if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {
+    co_await with_token(*replied->reply.access_token);
+  }
+  co_await note_health(*client, outcome, view.grant.user);
+  auto landed = co_await commit_step(view.grant.id, claim.intent, outcome, *material, *client, std::move(rules));
+  if (landed.unowned) give_back(std::move(client), view.grant.account_id, outcome);
+  co_return std::move(landed.grant);
+}
+
+// Tokens that arrived for a grant deleted or authorised anew meanwhile (F7).
+void Keeper::give_back(std::shared_ptr<const ProviderClient> client, const std::string& account_id, const ExchangeOutcome& outcome) {
+  parts_.counters.replies_unowned += 1;
+  const auto* replied = std::get_if<Replied>(&outcome);
+  if (replied == nullptr || !replied->reply.refresh_token) return;
+  UnownedTokens tokens{.refresh = {replied->reply.refresh_token->clone(), Secret()}, .access = Secret()};
+  if (replied->reply.access_token) tokens.access = replied->reply.access_token->clone();
+  parts_.giving_back.later(std::move(client), account_id, std::move(tokens));
+}
+
+Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
+                      const RefreshMaterial& spent, const ProviderClient& client, const TypeRules& rules) const {
+  const auto now = parts_.wall.now();
+  const bool overtaken = view.grant.generation != intent.generation;
+  if (const auto* not_sent = std::get_if<NotSent>(&outcome)) {
+    if (overtaken) return settle_overtaken(view, intent, not_sent->error.text, now);
+    return settle_not_sent(view, intent, rules, not_sent->error.text, not_sent->error.retry_after, now);
+  }
+  if (const auto* no_reply = std::get_if<NoReply>(&outcome)) {
+    if (overtaken) return settle_overtaken(view, intent, no_reply->error.text, now);
+    return settle_ambiguous(view, intent, rules, no_reply->error.text, now);
+  }
+  const auto& replied = std::get<Replied>(outcome);
+  // Whatever else is wrong with a reply that brought a new refresh token: the token is stored first (R12, F5).
+  if (!replied.reply.access_token && replied.reply.refresh_token && replied.reply.error.empty()) {
+    return apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
+                                     "The provider's answer held a new refresh token but no access token.", now);
+  }
+  if (overtaken && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
+    return settle_overtaken(view, intent, replied.classified.why, now);
+  }
+  switch (replied.classified.outcome) {
+    case oauth::RefreshOutcome::refreshed: {
+      auto learned = learned_of(view.grant.extras_json);
+      if (const auto more = parts_.clients.catalog().learn(*client.type.provider, replied.reply.extras)) {
+        for (const auto& [name, value] : *more) learned[name] = value;
+      }
+      return apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing,
+                         extras_with_learned(replied.reply.extras, learned), now);
+    }
+    case oauth::RefreshOutcome::dead_grant:
+      return settle_refused(view, intent, parts_.sealing, replied.classified.why, now);
+    case oauth::RefreshOutcome::misconfigured_app:
+      return settle_misconfigured(view, intent, replied.classified.why, now);
+    case oauth::RefreshOutcome::transient:
+    case oauth::RefreshOutcome::too_early:
+      return settle_transient(view, intent, rules, replied.classified, now);
+    case oauth::RefreshOutcome::ambiguous: break;
+  }
+  return settle_ambiguous(view, intent, rules, replied.classified.why, now);
+}
+
+Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome, const RefreshMaterial& spent,
+                                         const ProviderClient& client, TypeRules rules) {
+  auto pause = std::chrono::milliseconds(10);
+  std::optional<SteadyTime> give_up_at;
+  for (;;) {
+    const auto view = co_await parts_.store.grant(grant);
+    if (view && !*view) {
+      // Deleted while its refresh was in flight: nobody owns the reply any more (F7).
+      parts_.journal.confirm(intent.id, parts_.wall.now());
+      co_return Landed{.grant = fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted."), .unowned = true};
+    }
+    Result<void> committed = fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be read.");
+    if (view) {
+      const auto& before = (*view)->grant;
+      const bool applied = std::ranges::any_of((*view)->generations, [&](const store::Generation& generation) {
+        return generation.intent == intent.id && generation.number != intent.generation;
+      });
+      if (applied) {  // the answer to an earlier commit was lost: done is done (F7)
+        parts_.journal.confirm(intent.id, parts_.wall.now());
+        co_return Landed{.grant = before};
+      }
+      auto step = step_for(**view, intent, outcome, spent, client, rules);
+      step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
+      add_history(step, before);
+      committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply);
+      if (committed) {
+        parts_.journal.confirm(intent.id, parts_.wall.now());
+        parts_.alerts.clear("store_refuses");
+        note_change(before, step.grant);
+        co_return Landed{.grant = std::move(step.grant)};
+      }
+      const auto& error = committed.error();
+      if (error.reason == "gone" && error.field == "intent") {
+        // A new consent has replaced the grant's tokens meanwhile; what came belongs to the old one.
+        parts_.journal.confirm(intent.id, parts_.wall.now());
+        co_return Landed{.grant = before, .unowned = true};
+      }
+      if (error.kind == ErrorKind::conflict || error.reason == "gone") continue;  // somebody has changed it: look again
+    }
+    parts_.alerts.raise("store_refuses", "The store cannot be written (is the disk full?). Replies of providers are held until it can.");
+    if (stopping_) {
+      if (!give_up_at) give_up_at = parts_.steady.now() + kStopPatience;
+      if (parts_.steady.now() > *give_up_at) co_return Landed{.grant = std::unexpected(committed.error())};
+    }
+    co_await parts_.steady.sleep_for(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kStoreRetryMax);
+  }
+}
+
+// What a person reads on the grant's page: turns for better or worse, not every refresh.
+void Keeper::add_history(Step& step, const store::Grant& before) const {
+  using store::GrantState;
+  const auto& after = step.grant;
+  const auto add = [&](std::string action, std::string detail) {
+    step.batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "keeper", .action = std::move(action),
+                                             .subject = after.type + " " + after.account_name, .user = after.user, .detail = std::move(detail)}});
+  };
+  if (after.missing_scopes != before.missing_scopes) {
+    add("grant.scopes_changed", after.missing_scopes.empty() ? "All scopes asked for are granted." : "Missing: " + after.missing_scopes);
+  }
+  if (after.state == before.state) return;
+  switch (after.state) {
+    case GrantState::needs_authorization: add("grant.needs_authorization", after.why); break;
+    case GrantState::uncertain: add("grant.uncertain", after.why); break;
+    case GrantState::unreachable: add("grant.unreachable", after.why); break;
+    case GrantState::paused: add("grant.paused", after.why); break;
+    case GrantState::active: add("grant.recovered", "Fresh again."); break;
+    case GrantState::held:
+    case GrantState::disabled:
+    case GrantState::revoked: break;  // people's doing, written where they do it
+  }
+}
+
+void Keeper::note_change(const store::Grant& before, const store::Grant& after) {
+  parts_.watcher.grant_changed(after.user, after.id);
+  if (after.state == before.state) return;
+  states_changed_ = true;
+  if (after.state == store::GrantState::needs_authorization) parts_.counters.died += 1;
+}
+
+// Moves a grant's due time without a POST; a conflict means somebody else has moved it, which is as good.
+Task<void> Keeper::postpone(store::GrantView view, WallTime at, std::string why) {
+  auto grant = std::move(view.grant);
+  grant.due_at = at;
+  grant.why = sentence(why);
+  store::Batch batch;
+  batch.push_back(store::UpdateGrant{std::move(grant)});
+  [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+}
+
+}  // namespace latchkey::grants
