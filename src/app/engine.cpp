@@ -9,7 +9,8 @@ grants::KeeperTuning tuning_of(const store::Registry& registry) {
   grants::KeeperTuning tuning;
   tuning.timeouts.connect = registry.get<Seconds>("oauth.refresh_connect_timeout");
   tuning.timeouts.total = registry.get<Seconds>("oauth.refresh_total_timeout");
-  tuning.lease = registry.get<Seconds>("oauth.refresh_lease");
+  // Whatever is set: a lease shorter than an exchange can take would let nobody begin one (F3).
+  tuning.lease = std::max(registry.get<Seconds>("oauth.refresh_lease"), tuning.timeouts.total + grants::kLeaseReserve + Seconds(5));
   tuning.one_shot_parallel = registry.get<std::size_t>("oauth.one_shot_parallel");
   tuning.parallel = registry.get<std::size_t>("oauth.parallel");
   return tuning;

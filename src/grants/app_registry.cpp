@@ -128,12 +128,14 @@ Task<Result<AppView>> AppRegistry::put(AppWish wish, Requester requester) {
   const auto& before = *found;
   auto app = changed(before, wish);
   if (!app) co_return std::unexpected(app.error());
-  const bool identity_changed = before && (before->provider != app->provider || before->client_id != app->client_id ||
-                                           before->token_origin != app->token_origin);
-  if (identity_changed) {
+  const bool same_client = before && before->provider == app->provider && before->client_id == app->client_id;
+  const bool same_place = before && before->token_origin.substr(0, before->token_origin.find(kPinMark)) == app->token_origin;
+  // The same parameters and another place: the provider has moved (its file says so), and saving the app accepts that.
+  const bool provider_moved = same_client && !same_place && before->params_json == app->params_json;
+  if (before && (!same_client || !same_place)) {
     const auto grants = co_await store_.grants_of_app(app->id, 1);
     if (!grants) co_return std::unexpected(grants.error());
-    if (!grants->empty()) {
+    if (!grants->empty() && !provider_moved) {
       co_return fail(ErrorKind::conflict, "app_in_use",
                      "Grants were obtained with this app and stay with it for life. Register the other client id under a name of its own.",
                      {.field = "client_id"});

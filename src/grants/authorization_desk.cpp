@@ -14,6 +14,7 @@ constexpr auto kTicketLifetime = 60s;
 constexpr auto kSweepEvery = 5s;
 constexpr auto kResultKeptFor = std::chrono::hours(1);
 constexpr auto kCallbackPatience = 55s;
+constexpr auto kExchangeTime = 5min;
 
 std::string cookie_name(const AuthorizationId& id, bool secure) {
   return std::string(secure ? kFlowCookieSecurePrefix : kFlowCookieLoopbackPrefix) + base::to_hex(id.bytes()).substr(16);
@@ -122,6 +123,7 @@ Task<void> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
   seal_into(flow);
   store::Batch batch;
   batch.push_back(store::UpdateAuthorization{std::move(flow.row)});
+  batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
   batch.push_back(store::AppendAudit{std::move(entry)});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("authorization_not_settled", done.error());
   changed(id);
@@ -311,6 +313,7 @@ Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string quer
   }
   // One use: whoever clears the state hash first owns the code.
   flow.row.state_hash.clear();
+  flow.row.expires_at = std::max(flow.row.expires_at, parts_.wall.now() + kExchangeTime);  // not while the code is being spent
   const auto version = flow.row.version;
   seal_into(flow);
   store::Batch batch;

@@ -13,9 +13,6 @@ constexpr int kNotSentTries = 3;
 constexpr auto kCommitPatience = 60s;
 constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
 
-// A first exchange has no grant yet: its intent and journal entry bear the authorization's id (RULES F7).
-GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.bytes()); }
-
 oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record, const Secret& code, std::size_t slot) {
   oauth::CodeExchange request{.endpoint = client.endpoints.token, .client = client.registration(slot), .code = &code,
                               .redirect_uri = record.redirect_uri};
@@ -56,6 +53,9 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
     if (auto* replied = std::get_if<Replied>(&outcome)) {
       const bool refused = replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
       if (!refused || slot + 1 >= client.secrets.size()) co_return std::move(*replied);
+      // The refusal has taken the place reserved; the next reply needs one of its own.
+      parts_.journal.confirm(intent, parts_.wall.now());
+      if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::move(*replied);
       ++slot;
       continue;
     }
@@ -164,7 +164,7 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
     co_return std::unexpected(more.error());
   }
   const auto number = flow.record.grant.generation + 1;
-  const auto now = parts_.wall.now();
+  const auto now = replied.received_at;
   Harvest harvest;
   harvest.intent = intent;
   harvest.issued_at = now;
@@ -519,10 +519,17 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   batch.push_back(store::InsertAuthorization{flow.row});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
   const auto intent = IntentId::make(parts_.wall.now(), parts_.entropy);
-  if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
-  store::Batch opening;
-  opening.push_back(store::InsertIntent{{.id = intent, .grant = exchange_id(id), .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
-  if (const auto opened = co_await parts_.store.commit(std::move(opening)); !opened) co_return std::unexpected(opened.error());
+  auto ready = co_await parts_.journal.reserve(intent);
+  if (ready) {
+    store::Batch opening;
+    opening.push_back(store::InsertIntent{{.id = intent, .grant = exchange_id(id), .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
+    ready = co_await parts_.store.commit(std::move(opening));
+  }
+  if (!ready) {
+    parts_.journal.release(intent);
+    co_await settle(std::move(flow), AuthorizationState::failed, ready.error().reason, ready.error().text, "authorization.failed");
+    co_return std::unexpected(ready.error());
+  }
   ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .replay = client.type.type->replay,
                           .post = refresh_post(client, {refresh_token.clone(), Secret()}, 0), .errors = client.type.errors, .shape = client.type.reply_shape,
                           .timeouts = parts_.tuning().timeouts};

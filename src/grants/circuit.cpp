@@ -6,8 +6,9 @@ namespace latchkey::grants {
 
 bool Circuit::admits(SteadyTime now) {
   if (!open_until_) return true;
-  if (now < *open_until_ || probing_) return false;
-  probing_ = true;
+  if (now < *open_until_) return false;
+  if (probing_since_ && now < *probing_since_ + bounds_.probe_patience) return false;
+  probing_since_ = now;
   return true;
 }
 
@@ -19,23 +20,25 @@ std::chrono::nanoseconds Circuit::wait(SteadyTime now) const {
 void Circuit::succeeded() {
   failures_ = 0;
   probes_failed_ = 0;
-  probing_ = false;
+  probing_since_.reset();
   open_until_.reset();
 }
 
 void Circuit::failed(SteadyTime now) {
   ++failures_;
-  if (probing_) ++probes_failed_;
-  probing_ = false;
+  if (probing_since_) ++probes_failed_;
+  probing_since_.reset();
   if (failures_ < bounds_.failures_to_open) return;
   const auto span = std::min(bounds_.open_for * (1 << std::min(probes_failed_, 10)), bounds_.open_max);
   open_until_ = now + span;
 }
 
 bool RateCap::take(SteadyTime now) {
-  if (!per_minute_) return true;
-  const double burst = std::max(1.0, *per_minute_ / 10.0);
-  const double refill_per_second = (*per_minute_ - burst) / 60.0;
+  if (!limit_) return true;
+  const auto requests = static_cast<double>(limit_->requests);
+  const double burst = std::max(1.0, requests / 10.0);
+  // Burst and refill together stay within the cap; of a cap of one, the burst is all there is in one span.
+  const double refill_per_second = (requests > burst ? requests - burst : requests) / static_cast<double>(limit_->per.count());
   if (tokens_ < 0) tokens_ = burst;
   const auto passed = std::chrono::duration<double>(now - last_).count();
   if (last_ != SteadyTime{} && passed > 0) tokens_ = std::min(burst, tokens_ + passed * refill_per_second);

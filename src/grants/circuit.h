@@ -13,7 +13,8 @@ namespace latchkey::grants {
 struct CircuitBounds {
   int failures_to_open = 5;  // transient failures in a row, over all grants of the app
   Seconds open_for{15};      // doubles at each failed probe, up to open_max
-  Seconds open_max{300};
+  Seconds open_max{60};      // no longer: a provider that is back must be noticed within the emergency window
+  Seconds probe_patience{120};  // a probe that was never heard of again does not block the next one
 };
 
 // Not thread-safe: the keeper's executor only. A value a circuit; kept by the keeper in a map by app.
@@ -33,18 +34,22 @@ class Circuit {
   CircuitBounds bounds_;
   int failures_ = 0;
   int probes_failed_ = 0;
-  bool probing_ = false;
+  std::optional<SteadyTime> probing_since_;
   std::optional<SteadyTime> open_until_;
 };
 
-// At most `per_minute` starts in any minute, evenly spaced after a burst of a tenth. nullopt: no cap.
+// At most `requests` starts in any span of `per`, evenly spaced after a burst of a tenth. nullopt: no cap.
 class RateCap {
  public:
-  explicit RateCap(std::optional<int> per_minute) : per_minute_(per_minute) {}
+  struct Limit {
+    std::int64_t requests = 1;  // at least 1
+    Seconds per{60};            // at least 1 s
+  };
+  explicit RateCap(std::optional<Limit> limit) : limit_(limit) {}
   [[nodiscard]] bool take(SteadyTime now);
 
  private:
-  std::optional<int> per_minute_;
+  std::optional<Limit> limit_;
   double tokens_ = -1;
   SteadyTime last_{};
 };

@@ -25,8 +25,23 @@ TEST(Circuit, OpensAfterFiveFailuresAndLetsOneProbeThrough) {
   EXPECT_TRUE(circuit.admits(kStart + 46s));
 }
 
+TEST(Circuit, AProbeNeverHeardOfAgainDoesNotBlockTheNext) {
+  Circuit circuit;
+  for (int i = 0; i < 5; ++i) circuit.failed(kStart);
+  EXPECT_TRUE(circuit.admits(kStart + 15s));
+  EXPECT_FALSE(circuit.admits(kStart + 60s));
+  EXPECT_TRUE(circuit.admits(kStart + 135s));
+}
+
+TEST(RateCap, ACapOfOneIsOneEverySpanNotOneForEver) {
+  RateCap cap(RateCap::Limit{1, 72s});
+  int taken = 0;
+  for (int second = 0; second < 720; ++second) taken += cap.take(kStart + std::chrono::seconds(second)) ? 1 : 0;
+  EXPECT_EQ(taken, 10);
+}
+
 TEST(RateCap, R25AnyMinuteHoldsTheCap) {
-  RateCap cap(600);
+  RateCap cap(RateCap::Limit{600, 60s});
   int taken_in_first_minute = 0;
   for (int ms = 0; ms < 60'000; ms += 10) taken_in_first_minute += cap.take(kStart + std::chrono::milliseconds(ms)) ? 1 : 0;
   EXPECT_LE(taken_in_first_minute, 600);

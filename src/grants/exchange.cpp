@@ -49,24 +49,28 @@ std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
   return raw;
 }
 
-Replied Exchange::read(const Raw& raw, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const {
+Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const {
   Replied replied;
   replied.cut = raw.cut;
-  replied.reply = oauth::parse_token_reply(raw.status, raw.content_type, raw.body.reveal_text(), shape);
+  replied.received_at = received_at;
+  replied.reply = oauth::parse_token_reply(raw.status, raw.content_type, raw.body.reveal_text(), shape,
+                                           raw.cut ? oauth::Completeness::cut : oauth::Completeness::whole);
   // A reply that broke off or ran over may still hold the one thing that cannot be had again (F5).
   if (!replied.reply.refresh_token && replied.reply.form == oauth::ReplyForm::malformed) {
     replied.reply.refresh_token = oauth::find_refresh_token(raw.body.reveal_text());
   }
-  replied.classified = oauth::classify(replied.reply, errors, raw.retry_after, clock_.now());
-  if (raw.cut && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
+  replied.classified = oauth::classify(replied.reply, errors, raw.retry_after, received_at);
+  // What was cut off may have been a new refresh token.
+  const bool complete = replied.classified.outcome == oauth::RefreshOutcome::refreshed && replied.reply.refresh_token;
+  if (raw.cut && !complete) {
     replied.classified.outcome = oauth::RefreshOutcome::ambiguous;
     replied.classified.why = "The connection broke off in the middle of the provider's answer.";
   }
   return replied;
 }
 
-Task<void> Exchange::keep(IntentId intent, GrantId grant, store::GenerationNumber generation, Secret packed) {
-  store::JournalEntry entry{.intent = intent, .grant = grant, .generation = generation, .recorded_at = clock_.now(),
+Task<void> Exchange::keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at, Secret packed) {
+  store::JournalEntry entry{.intent = intent, .grant = grant, .generation = generation, .recorded_at = received_at,
                             .reply_sealed = sealing_.seal_reply(intent, grant, generation, packed)};
   const auto recorded = co_await journal_.record(std::move(entry));
   // The reply is still in memory and goes on to the store; only a crash in between could lose it now, and that is said.
@@ -83,6 +87,7 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   call.total_timeout = request.timeouts.total;
   call.response_bytes_max = kBodyBytesMax;
   auto outcome = co_await transport_.send(std::move(call));
+  const auto received_at = clock_.now();
 
   Raw raw;
   if (auto* not_sent = std::get_if<net::NothingSent>(&outcome)) co_return NotSent{std::move(not_sent->error)};
@@ -94,10 +99,10 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   } else {
     auto& reply = std::get<net::Reply>(outcome);
     raw = {.status = reply.status, .content_type = head_value(reply.headers, "Content-Type"),
-           .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = false};
+           .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
-  co_await keep(request.intent, request.grant, request.generation, pack(raw));
-  co_return read(raw, request.errors, request.shape);
+  co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
+  co_return read(raw, received_at, request.errors, request.shape);
 }
 
 Result<Replied> Exchange::replay(const store::JournalEntry& entry, const std::vector<oauth::ErrorRule>& errors,
@@ -106,7 +111,7 @@ Result<Replied> Exchange::replay(const store::JournalEntry& entry, const std::ve
   if (!packed) return std::unexpected(packed.error());
   const auto raw = unpack(*packed);
   if (!raw) return fail(ErrorKind::corrupt, "journal_entry_unreadable", "A journaled reply cannot be read.");
-  return read(*raw, errors, shape);
+  return read(*raw, entry.recorded_at, errors, shape);
 }
 
 }  // namespace latchkey::grants

@@ -42,6 +42,7 @@ struct Replied {
   oauth::TokenReply reply;
   oauth::Classified classified;
   bool cut = false;
+  WallTime received_at{};  // what lifetimes count from, however late the reply is committed
 };
 // Nothing was sent; the error says why (unavailable or misconfigured).
 struct NotSent {
@@ -76,8 +77,9 @@ class Exchange {
   };
   [[nodiscard]] static Secret pack(const Raw& raw);
   [[nodiscard]] static std::optional<Raw> unpack(const Secret& packed);
-  [[nodiscard]] Replied read(const Raw& raw, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const;
-  [[nodiscard]] Task<void> keep(IntentId intent, GrantId grant, store::GenerationNumber generation, Secret packed);
+  [[nodiscard]] Replied read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const;
+  [[nodiscard]] Task<void> keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at,
+                                Secret packed);
 
   net::HttpTransport& transport_;
   store::ReplyJournal& journal_;

@@ -90,6 +90,8 @@ Harvest harvest_of(const JsonObject& object) {
 
 }  // namespace
 
+GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.bytes()); }
+
 vault::SealContext flow_context(const AuthorizationId& id) {
   return {.purpose = vault::Purpose::authorization_record, .table = "authorizations", .row = id.bytes(), .field = "record"};
 }

@@ -59,6 +59,9 @@ struct FlowRecord {
   [[nodiscard]] static Result<FlowRecord> from_plain(const Secret& plain);
 };
 
+// A first exchange has no grant yet: its intent and journal entry bear the authorization's id (RULES F7).
+[[nodiscard]] GrantId exchange_id(const AuthorizationId& id);
+
 [[nodiscard]] vault::SealContext flow_context(const AuthorizationId& id);
 
 }  // namespace latchkey::grants

@@ -79,6 +79,7 @@ std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, cons
   const auto card = cards_.find(caller.user, wish.type);
   if (!card) return std::nullopt;
   const auto now = wall_.now();
+  if (is_from_the_future(card->issued_at, now)) return std::nullopt;
   if (card->expires_at) {
     const auto asked = std::min<Milliseconds>(wish.min_valid, lifetime_of({card->issued_at, card->expires_at}) / 2);
     if (*card->expires_at <= now + asked) return std::nullopt;
@@ -107,7 +108,8 @@ Task<Result<store::Grant>> TokenDeskOfVault::choose(UserId user, std::string typ
                  type.empty() ? "This user has no authorised account yet." : "This user has no authorised account of that type.");
 }
 
-Task<Result<Secret>> TokenDeskOfVault::open(const Caller& caller, const store::Grant& grant, const store::Generation& generation) {
+Task<Result<Secret>> TokenDeskOfVault::open(const Caller& caller, const Secret& user_key, const store::Grant& grant,
+                                             const store::Generation& generation) {
   const auto user = co_await store_.user(caller.user);
   if (!user) co_return std::unexpected(user.error());
   const auto wraps = co_await store_.wraps(grant.id);
@@ -116,11 +118,12 @@ Task<Result<Secret>> TokenDeskOfVault::open(const Caller& caller, const store::G
   const auto wrap = std::ranges::find_if(*wraps, [&](const store::Wrap& candidate) {
     return candidate.holder_kind == store::HolderKind::user && std::ranges::equal(candidate.holder, holder);
   });
-  auto user_key = hot_.find(caller.user, caller.auth_epoch, caller.pin);
-  if (!*user || wrap == wraps->end() || !user_key) {
+  // The refresh may have taken a while: whoever was disabled or given another PIN meanwhile gets nothing (P4).
+  const bool still_valid = *user && (*user)->enabled && (*user)->auth_epoch == caller.auth_epoch;
+  if (!still_valid || wrap == wraps->end()) {
     co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
   }
-  auto grant_key = sealing_.unwrap_for_user(grant, (*user)->public_key, *user_key, *wrap);
+  auto grant_key = sealing_.unwrap_for_user(grant, (*user)->public_key, user_key, *wrap);
   if (!grant_key) co_return std::unexpected(grant_key.error());
   co_return sealing_.open_access(grant, generation, *grant_key);
 }
@@ -134,6 +137,9 @@ Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) 
     co_return fail(ErrorKind::needs_person, "authorization_needed",
                    "This grant is not in use at the moment; the console says why and what to do.");
   }
+  // Taken before the refresh is waited for: by then the cache may have made room for others.
+  const auto user_key = hot_.find(caller.user, caller.auth_epoch, caller.pin);
+  if (!user_key) co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
   auto view = co_await base::run_on(engine_, keeper_.fresh(chosen->id, wish.min_valid));
   if (!view) co_return std::unexpected(view.error());
   const auto now = wall_.now();
@@ -141,7 +147,7 @@ Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) 
   if (generation == nullptr || view->grant.user != caller.user || store::is_locked(view->grant.state)) {
     co_return fail(ErrorKind::needs_person, "authorization_needed", "The account must be authorised again in the console.");
   }
-  auto token = co_await open(caller, view->grant, *generation);
+  auto token = co_await open(caller, *user_key, view->grant, *generation);
   if (!token) co_return std::unexpected(token.error());
   hot_.put_token(caller.user, caller.auth_epoch, caller.pin, view->grant.id, generation->number, *token);
   auto card = card_of(view->grant, *generation);

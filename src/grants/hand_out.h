@@ -76,7 +76,8 @@ class TokenDeskOfVault final : public TokenDesk {
 
  private:
   [[nodiscard]] Task<Result<store::Grant>> choose(UserId user, std::string type);
-  [[nodiscard]] Task<Result<Secret>> open(const Caller& caller, const store::Grant& grant, const store::Generation& generation);
+  [[nodiscard]] Task<Result<Secret>> open(const Caller& caller, const Secret& user_key, const store::Grant& grant,
+                                            const store::Generation& generation);
 
   store::Store& store_;
   const Sealing& sealing_;

@@ -10,9 +10,16 @@ using namespace std::chrono_literals;
 constexpr auto kTickMax = 1s;
 constexpr auto kProbePausedAppEvery = 300s;  // a mended secret is noticed without anybody pressing a button
 constexpr auto kCountStatesEvery = 60s;
-constexpr std::size_t kWokenMax = 10'000;  // the others fall due by themselves within a minute
+constexpr std::size_t kWokenMax = 200;  // the others fall due by themselves within a minute
+constexpr std::size_t kProbeChoice = 1'000;
+constexpr std::size_t kComplaintsMax = 3;
+constexpr auto kRestAfterFailure = 30s;
+constexpr auto kMergeAgainEvery = 5s;
+constexpr auto kPatienceForMore = 10s;
 
 std::string alert_cause(const std::string& app) { return "app_misconfigured:" + app; }
+
+bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
 std::string people(std::int64_t count, std::string_view one, std::string_view many) {
   return std::to_string(count) + " " + std::string(count == 1 ? one : many);
@@ -22,13 +29,13 @@ std::string people(std::int64_t count, std::string_view one, std::string_view ma
 
 Keeper::Keeper(Parts parts)
     : parts_(std::move(parts)), flights_group_(parts_.executor, parts_.log), loop_group_(parts_.executor, parts_.log),
-      wake_(parts_.executor) {}
+      wake_(parts_.executor), one_shot_over_(parts_.executor) {}
 
 Keeper::~Keeper() = default;
 
 Task<Result<void>> Keeper::start() {
-  if (const auto merged = co_await merge_journal(); !merged) co_return merged;
-  co_await settle_forgotten_intents();
+  if (const auto read = co_await read_what_was_left(); !read) co_return read;
+  loop_group_.spawn("recover_codes", recover_codes());
   loop_group_.spawn("keeper", run());
   co_return Result<void>{};
 }
@@ -60,8 +67,8 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
   if (!fresh) return at->second;
   const auto known = parts_.clients.catalog().find_provider(provider);
   if (known && known->rate_cap) {
-    const auto per_minute = known->rate_cap->requests * 60 / std::max<std::int64_t>(1, known->rate_cap->per.count());
-    at->second.cap = RateCap(static_cast<int>(std::clamp<std::int64_t>(per_minute, 1, 1'000'000)));
+    at->second.cap = RateCap(RateCap::Limit{.requests = std::max<std::int64_t>(1, known->rate_cap->requests),
+                                            .per = std::max(Seconds(1), known->rate_cap->per)});
   }
   return at->second;
 }
@@ -69,7 +76,9 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
 // ---- the loop ------------------------------------------------------------------------------------------------------
 
 Task<void> Keeper::run() {
+  co_await settle_forgotten_intents();
   while (!stopping_) {
+    co_await repeat_merging();
     co_await tick();
     co_await probe_paused_apps();
     co_await count_states();
@@ -85,8 +94,11 @@ Task<void> Keeper::tick() {
     co_return;
   }
   const auto tuning = parts_.tuning();
+  more_due_ = false;
+  std::erase_if(not_before_, [now = parts_.steady.now()](const auto& entry) { return entry.second <= now; });
   for (;;) {
-    if (stopping_ || flights_.size() >= tuning.parallel) co_return;
+    more_due_ = flights_.size() >= tuning.parallel;
+    if (stopping_ || more_due_) co_return;
     const auto steady_now = parts_.steady.now();
     std::vector<std::string> resting;
     for (const auto& [app, state] : apps_) {
@@ -101,14 +113,21 @@ Task<void> Keeper::tick() {
     std::size_t started = 0;
     for (const auto& grant : *due) {
       if (flights_.size() >= tuning.parallel) break;
-      if (flights_.contains(grant.id)) continue;
+      if (flights_.contains(grant.id) || not_before_.contains(grant.id)) continue;
       const auto type = parts_.clients.catalog().find_type(grant.type);
       if (!type) continue;
-      if (type->replay != catalog::ReplayPolicy::harmless && one_shots_ >= tuning.one_shot_parallel) continue;
+      if (is_one_shot(type->replay) && one_shot_flights_ >= tuning.one_shot_parallel) {
+        more_due_ = true;
+        continue;
+      }
       auto& state = health(grant.app, type->provider);
-      if (!state.circuit.admits(steady_now)) continue;
       if (!state.cap.take(steady_now)) continue;
-      join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
+      if (!state.circuit.admits(steady_now)) continue;
+      const auto flight = join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
+      if (is_one_shot(type->replay) && !flight->result && !flight->one_shot) {
+        flight->one_shot = true;
+        one_shot_flights_ += 1;
+      }
       ++started;
     }
     if (started == 0 || due->size() < wanted) co_return;
@@ -125,8 +144,13 @@ Task<void> Keeper::probe_paused_apps() {
     if (state.probe_at == SteadyTime{}) state.probe_at = now + kProbePausedAppEvery;
     if (now < state.probe_at) continue;
     state.probe_at = now + kProbePausedAppEvery;
-    const auto grants = co_await parts_.store.grants_of_app(app.id, 1);
-    if (grants && !grants->empty()) join_or_start(grants->front().id, Urge::insisted, {});
+    // Another grant each time: the first one may be at fault itself.
+    auto grants = co_await parts_.store.grants_of_app(app.id, kProbeChoice);
+    if (!grants) continue;
+    std::erase_if(*grants, [](const store::Grant& grant) {
+      return store::is_locked(grant.state) || grant.state == store::GrantState::needs_authorization;
+    });
+    if (!grants->empty()) join_or_start((*grants)[state.probes++ % grants->size()].id, Urge::insisted, {});
   }
 }
 
@@ -160,6 +184,14 @@ Task<void> Keeper::count_states() {
   }
 }
 
+// Replies of an earlier process are merged by their grants' flights; what could not be is tried again.
+Task<void> Keeper::repeat_merging() {
+  const auto now = parts_.steady.now();
+  if (unmerged_.empty() || now < merge_again_at_) co_return;
+  merge_again_at_ = now + kMergeAgainEvery;
+  for (const auto& [grant, entries] : unmerged_) join_or_start(grant, Urge::scheduled, {});
+}
+
 // ---- flights -------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<Keeper::Flight> Keeper::join_or_start(GrantId grant, Urge urge, LookAtToken with_token) {
@@ -178,9 +210,12 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   parts_.counters.in_flight += 1;
   flight->result = co_await refresh(flight->grant, flight->urge, flight->with_token);
   parts_.counters.in_flight -= 1;
+  if (flight->one_shot) one_shot_flights_ -= 1;
+  // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).
+  if (!flight->result->has_value()) not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
   flights_.erase(flight->grant);
   flight->landed.notify_all();
-  if (flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();
+  if (more_due_ && flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();
 }
 
 Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
@@ -205,9 +240,12 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
   const auto flight = join_or_start(grant, Urge::demanded, {});
   if (!flight->result) {
     parts_.counters.handouts_waited += 1;
-    // A token that is good for less than was asked is served at once when the provider is slow (R7).
-    if (usable_generation(**view, parts_.wall.now()) != nullptr && asked == Seconds(0)) co_return std::move(**view);
-    co_await flight->landed.wait();
+    // A token that is good for less than was asked is still a token: nobody waits long for a better one (R7).
+    if (usable_generation(**view, parts_.wall.now()) != nullptr) {
+      co_await flight->landed.wait_for(kPatienceForMore);
+    } else {
+      while (!flight->result) co_await flight->landed.wait();
+    }
   }
   view = co_await parts_.store.grant(grant);
   if (!view) co_return std::unexpected(view.error());
@@ -254,43 +292,62 @@ Error Keeper::error_of(const store::Grant& grant, WallTime now) const {
 
 // ---- the apps' health ----------------------------------------------------------------------------------------------
 
-Task<void> Keeper::note_health(const ProviderClient& client, const ExchangeOutcome& outcome, UserId user) {
+void Keeper::note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome) {
   auto& state = health(client.app, client.type.provider->id);
   const auto now = parts_.steady.now();
   auto& counters = parts_.counters;
   if (std::holds_alternative<NotSent>(outcome)) {
     counters.not_sent += 1;
     state.circuit.failed(now);
-    co_return;
+    return;
   }
   if (std::holds_alternative<NoReply>(outcome)) {
     counters.ambiguous += 1;
     state.circuit.failed(now);
-    co_return;
+    return;
   }
   const auto& replied = std::get<Replied>(outcome);
+  bool client_accepted = false;  // whatever it says of the grant, the provider has let the app in
   switch (replied.classified.outcome) {
     case oauth::RefreshOutcome::refreshed:
       counters.refreshed += 1;
       state.circuit.succeeded();
-      if (client.paused) co_await resume_app(client.app);
+      client_accepted = true;
       break;
     case oauth::RefreshOutcome::dead_grant:
       counters.refused += 1;
       state.circuit.succeeded();
-      parts_.log.info("refresh_refused", {{"app", client.app}, {"user", user.text()}, {"why", replied.classified.why}});
+      client_accepted = true;
+      parts_.log.info("refresh_refused", {{"app", client.app}, {"user", grant.user.text()}, {"why", replied.classified.why}});
       break;
-    case oauth::RefreshOutcome::misconfigured_app:
+    case oauth::RefreshOutcome::misconfigured_app: {
       counters.misconfigured += 1;
-      co_await pause_app(client.app, replied.classified.why);
+      state.circuit.succeeded();
+      // A refused client is everybody's trouble; a refused request may be this grant's alone (a scope, a resource).
+      const auto& error = replied.reply.error;
+      if (error != "invalid_client" && error != "unauthorized_client") {
+        state.complaints.insert(grant.id);
+        if (state.complaints.size() < kComplaintsMax) break;
+      }
+      flights_group_.spawn("pause_app", pause_app(client.app, replied.classified.why));
       break;
-    case oauth::RefreshOutcome::too_early: state.circuit.succeeded(); break;
+    }
+    case oauth::RefreshOutcome::too_early:
+      state.circuit.succeeded();
+      client_accepted = true;
+      break;
     case oauth::RefreshOutcome::transient:
       counters.transient += 1;
       state.circuit.failed(now);
       break;
-    case oauth::RefreshOutcome::ambiguous: counters.ambiguous += 1; break;
+    case oauth::RefreshOutcome::ambiguous:
+      counters.ambiguous += 1;
+      state.circuit.failed(now);
+      break;
   }
+  if (!client_accepted) return;
+  state.complaints.clear();
+  if (client.paused) flights_group_.spawn("resume_app", resume_app(client.app));
 }
 
 Task<void> Keeper::pause_app(std::string app, std::string why) {

@@ -15,6 +15,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <set>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -31,6 +32,9 @@
 #include "grants/provider_client.h"
 
 namespace latchkey::grants {
+
+// What must be left of a lease beyond the hard deadline of an exchange when its POST starts (F3).
+inline constexpr Seconds kLeaseReserve{15};
 
 // The registry's knobs, read at every use so that a change takes effect at once.
 struct KeeperTuning {
@@ -73,7 +77,8 @@ class Keeper {
   explicit Keeper(Parts parts);
   ~Keeper();
 
-  // Merges the journal into the store, settles what an earlier process left open, then keeps. Runs until stop().
+  // Reads what an earlier process left in the journal and in the store, then keeps; that is merged and settled in the
+  // background, and before anything else is done with the grants concerned. Runs until stop().
   [[nodiscard]] Task<Result<void>> start();
   // Starts nothing new; returns when every exchange in flight has been committed.
   [[nodiscard]] Task<void> stop();
@@ -102,6 +107,7 @@ class Keeper {
     Flight(GrantId grant_in, Urge urge_in, const Executor& executor) : grant(grant_in), urge(urge_in), landed(executor) {}
     GrantId grant;
     Urge urge;
+    bool one_shot = false;
     LookAtToken with_token;
     base::Broadcast landed;
     std::optional<Result<store::Grant>> result;
@@ -109,7 +115,9 @@ class Keeper {
   struct AppHealth {
     Circuit circuit;
     RateCap cap{std::nullopt};
-    SteadyTime probe_at{};  // of a paused app
+    SteadyTime probe_at{};         // of a paused app
+    std::size_t probes = 0;        // so that each asks for another grant
+    std::set<GrantId> complaints;  // grants whose request, not whose app, the provider finds fault with
   };
   // How an exchange ended in the store. `unowned`: the grant was deleted or authorised anew; nobody needs what came.
   struct Landed {
@@ -127,7 +135,8 @@ class Keeper {
   [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight);
   [[nodiscard]] Error error_of(const store::Grant& grant, WallTime now) const;
   [[nodiscard]] AppHealth& health(const std::string& app, const std::string& provider);
-  [[nodiscard]] Task<void> note_health(const ProviderClient& client, const ExchangeOutcome& outcome, UserId user);
+  void note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome);
+  [[nodiscard]] Task<void> repeat_merging();
   [[nodiscard]] Task<void> pause_app(std::string app, std::string why);
   [[nodiscard]] Task<void> resume_app(std::string app);
 
@@ -137,18 +146,24 @@ class Keeper {
   [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
                                                  LookAtToken with_token);
   [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
-                              const RefreshMaterial& spent, const ProviderClient& client, const TypeRules& rules) const;
+                              const RefreshMaterial& spent, const catalog::ResolvedType& type, const TypeRules& rules) const;
   // Commits a step made from the newest view, again and again until the store has it (R4, R6).
   [[nodiscard]] Task<Landed> commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome, const RefreshMaterial& spent,
-                                         const ProviderClient& client, TypeRules rules);
+                                         const catalog::ResolvedType& type, TypeRules rules);
+  [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
+                                               const RefreshMaterial& material, SteadyTime begun);
   void add_history(Step& step, const store::Grant& before) const;
   void note_change(const store::Grant& before, const store::Grant& after);
   void give_back(std::shared_ptr<const ProviderClient> client, const std::string& account_id, const ExchangeOutcome& outcome);
   [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
 
   // after a crash: keeper_recovery.cpp
-  [[nodiscard]] Task<Result<void>> merge_journal();
-  [[nodiscard]] Task<void> merge_entry(store::JournalEntry entry);
+  [[nodiscard]] Task<Result<void>> read_what_was_left();
+  // Part of the grant's flight. Errors: what keeps an entry from being merged now.
+  [[nodiscard]] Task<Result<void>> merge_unmerged(GrantId grant);
+  [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
+  [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
+  [[nodiscard]] Task<void> recover_codes();
   [[nodiscard]] Task<void> settle_forgotten_intents();
 
   Parts parts_;
@@ -158,7 +173,16 @@ class Keeper {
   std::unordered_map<GrantId, std::shared_ptr<Flight>, base::IdHash> flights_;
   std::map<std::string, AppHealth> apps_;
   std::unordered_set<GrantId, base::IdHash> held_back_;
-  std::size_t one_shots_ = 0;
+  // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
+  std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
+  std::vector<store::JournalEntry> codes_;     // the same of code exchanges
+  std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
+  std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
+  SteadyTime merge_again_at_{};
+  base::Broadcast one_shot_over_;
+  std::size_t one_shots_ = 0;        // POSTs on their way
+  std::size_t one_shot_flights_ = 0; // flights that may come to one
+  bool more_due_ = false;            // the last sweep left grants behind for lack of room
   bool states_changed_ = true;
   SteadyTime count_states_at_{};
   bool stopping_ = false;

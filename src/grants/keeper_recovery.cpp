@@ -6,91 +6,159 @@
 namespace latchkey::grants {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t kUnsettledMax = 10'000;
+constexpr auto kRecoverAgainAfter = 10s;
+
+// The newest reply of each intent: an attempt with the other secret leaves two.
+std::vector<store::JournalEntry> newest_of_each(std::vector<store::JournalEntry> entries) {
+  std::multimap<WallTime, store::JournalEntry> by_time;  // keeps the journal's order of one moment
+  for (auto& entry : entries) by_time.emplace(entry.recorded_at, std::move(entry));
+  std::vector<store::JournalEntry> newest;
+  for (auto& [at, entry] : by_time) {
+    std::erase_if(newest, [&](const store::JournalEntry& older) { return older.intent == entry.intent; });
+    newest.push_back(std::move(entry));
+  }
+  return newest;
+}
+
+// How the store knows the intent of a journaled reply.
+store::Intent intent_of(const store::JournalEntry& entry, const store::GrantView& view, NodeId node) {
+  store::Intent intent{.id = entry.intent, .grant = entry.grant, .generation = entry.generation, .node = node,
+                       .opened_at = entry.recorded_at, .version = kIntentUntracked};
+  if (view.intent && view.intent->id == entry.intent) return *view.intent;
+  if (!view.intent && view.grant.generation == entry.generation) intent.version = kIntentUnknown;
+  return intent;
+}
+
+bool is_settled(store::IntentState state) { return state == store::IntentState::applied || state == store::IntentState::refused; }
 
 }  // namespace
 
-Task<Result<void>> Keeper::merge_journal() {
+Task<Result<void>> Keeper::read_what_was_left() {
   auto entries = co_await parts_.journal.unconfirmed();
   if (!entries) co_return std::unexpected(entries.error());
-  for (auto& entry : *entries) co_await merge_entry(std::move(entry));
+  std::set<IntentId> answered;
+  for (auto& entry : newest_of_each(std::move(*entries))) {
+    answered.insert(entry.intent);
+    (entry.generation == 0 ? codes_ : unmerged_[entry.grant]).push_back(std::move(entry));
+  }
+  auto intents = co_await parts_.store.unsettled_intents(kUnsettledMax);
+  if (!intents) co_return std::unexpected(intents.error());
+  for (auto& intent : *intents) {
+    const bool ours = intent.state == store::IntentState::open && intent.node == parts_.node;
+    if (ours && !answered.contains(intent.id)) forgotten_.push_back(std::move(intent));
+  }
   co_return Result<void>{};
 }
 
-Task<void> Keeper::merge_entry(store::JournalEntry entry) {
-  const auto id = entry.intent;
-  if (entry.generation == 0) {
-    if (!recover_code_) co_return;
-    if (const auto done = co_await recover_code_(std::move(entry)); !done) {
-      parts_.log.error("code_not_recovered", done.error());
-      co_return;  // stays in the journal for the next start
+Task<Result<void>> Keeper::merge_unmerged(GrantId grant) {
+  const auto found = unmerged_.find(grant);
+  while (found != unmerged_.end() && !found->second.empty()) {
+    const auto entry = found->second.front();
+    if (const auto merged = co_await merge_entry(entry); !merged) {
+      parts_.log.error("reply_not_merged", merged.error());
+      co_return merged;
     }
-    parts_.journal.confirm(id, parts_.wall.now());
-    co_return;
+    parts_.journal.confirm(entry.intent, parts_.wall.now());
+    found->second.erase(found->second.begin());
   }
+  unmerged_.erase(grant);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   const auto view = co_await parts_.store.grant(entry.grant);
-  if (!view) co_return;  // stays in the journal for the next start
+  if (!view) co_return std::unexpected(view.error());
   if (!*view) {
-    parts_.journal.confirm(id, parts_.wall.now());
-    co_return;
+    parts_.counters.replies_unowned += 1;  // deleted meanwhile; whose app it was is not known any more
+    co_return Result<void>{};
   }
   const auto& grant = (*view)->grant;
+  auto intent = intent_of(entry, **view, parts_.node);
+  if (is_settled(intent.state)) co_return Result<void>{};
+  const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+  if (!type) co_return std::unexpected(type.error());
+  auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape);
+  if (!replied) co_return std::unexpected(replied.error());
+  const auto rules = rules_for(*type);
+  if (entry.generation > grant.generation) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
-  if (spent_generation == (*view)->generations.end()) {
-    parts_.journal.confirm(id, parts_.wall.now());
-    co_return;
-  }
-  auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-  if (!client) {
-    parts_.log.error("journal_entry_not_merged", client.error());
-    co_return;  // stays in the journal for the next start
-  }
+  if (spent_generation == (*view)->generations.end()) co_return Result<void>{};  // what came after it has worked
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
-  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
-  if (!spent || !replied) {
-    parts_.log.error("journal_entry_not_merged", spent ? replied.error() : spent.error());
-    co_return;
-  }
-  store::Intent intent{.id = id, .grant = entry.grant, .generation = entry.generation, .node = parts_.node, .opened_at = entry.recorded_at};
-  if ((*view)->intent && (*view)->intent->id == id) intent = *(*view)->intent;
-  if (intent.state == store::IntentState::applied || intent.state == store::IntentState::refused) {
-    parts_.journal.confirm(id, parts_.wall.now());
-    co_return;
-  }
+  if (!spent) co_return std::unexpected(spent.error());
   const ExchangeOutcome outcome(std::move(*replied));
-  const auto account = grant.account_id;
-  const auto rules = rules_for(client->type);
-  const auto landed = co_await commit_step(entry.grant, intent, outcome, *spent, *client, rules);
+  const auto landed = co_await commit_step(entry.grant, std::move(intent), outcome, *spent, *type, rules);
+  if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {
-    give_back(std::make_shared<const ProviderClient>(std::move(*client)), account, outcome);
-  } else if (landed.grant) {
+    parts_.counters.replies_unowned += 1;
+  } else {
     parts_.counters.replies_recovered += 1;
     parts_.log.info("reply_recovered", {{"grant", entry.grant.text()}, {"generation", entry.generation}});
   }
+  co_return Result<void>{};
 }
 
-// Intents this node left open and of which the journal knows no reply: whether they were sent is not known.
+// The store is older than the journal (a backup was put back): the journal's token set is the newest there is, and the one
+// in the store has been spent (F10).
+Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules) {
+  if (!replied.reply.refresh_token || !replied.reply.access_token) co_return Result<void>{};
+  const auto* current = current_of(view);
+  RefreshMaterial spent{.token = replied.reply.refresh_token->clone(), .code_verifier = Secret()};
+  if (current != nullptr) {
+    if (auto material = parts_.sealing.open_refresh(view.grant, *current)) spent.code_verifier = std::move(material->code_verifier);
+  }
+  const auto before = view.grant;
+  intent.version = kIntentUntracked;
+  view.grant.generation = intent.generation;
+  auto step = apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at);
+  add_history(step, before);
+  if (auto committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply); !committed) co_return committed;
+  note_change(before, step.grant);
+  parts_.counters.replies_recovered += 1;
+  co_return Result<void>{};
+}
+
+Task<void> Keeper::recover_codes() {
+  while (!codes_.empty() && recover_code_ && !stopping_) {
+    std::vector<store::JournalEntry> left;
+    for (auto& entry : std::exchange(codes_, {})) {
+      if (const auto done = co_await recover_code_(entry); done) {
+        parts_.journal.confirm(entry.intent, parts_.wall.now());
+      } else {
+        parts_.log.error("code_not_recovered", done.error());
+        left.push_back(std::move(entry));
+      }
+    }
+    codes_ = std::move(left);
+    if (!codes_.empty()) co_await wake_.wait_for(kRecoverAgainAfter);
+  }
+}
+
+// Whether the intents an earlier process left were sent is not known.
 Task<void> Keeper::settle_forgotten_intents() {
-  const auto intents = co_await parts_.store.unsettled_intents(kUnsettledMax);
-  if (!intents) co_return;
-  for (const auto& intent : *intents) {
-    if (intent.state != store::IntentState::open || intent.node != parts_.node) continue;
+  for (auto& intent : std::exchange(forgotten_, {})) {
     store::Batch batch;
     const auto view = co_await parts_.store.grant(intent.grant);
     if (view && *view && (*view)->intent && (*view)->intent->id == intent.id) {
       const auto& grant = (*view)->grant;
-      const auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-      const auto rules = client ? rules_for(client->type) : TypeRules{};
-      batch = settle_ambiguous(**view, intent, rules, "The server stopped before the answer came.", parts_.wall.now()).batch;
+      const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+      const auto rules = type ? rules_for(*type) : TypeRules{};
+      auto step = settle_ambiguous(**view, intent, rules, "The server stopped before the answer came.", parts_.wall.now());
+      add_history(step, grant);
+      batch = std::move(step.batch);
       parts_.counters.ambiguous += 1;
+      states_changed_ = true;
     } else {
-      auto settled = intent;
-      settled.state = store::IntentState::refused;
-      settled.outcome = "The server stopped before the answer came.";
-      settled.settled_at = parts_.wall.now();
-      batch.push_back(store::UpdateIntent{std::move(settled)});
+      intent.state = store::IntentState::refused;
+      intent.outcome = "The server stopped before the answer came.";
+      intent.settled_at = parts_.wall.now();
+      batch.push_back(store::UpdateIntent{std::move(intent)});
     }
-    if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("intent_not_settled", done.error());
+    const auto done = co_await parts_.store.commit(std::move(batch));
+    // A conflict: the grant's own flight was faster. Otherwise the intent stays open, which is read like ambiguous.
+    if (!done && done.error().kind != ErrorKind::conflict) parts_.log.error("intent_not_settled", done.error());
   }
 }
 

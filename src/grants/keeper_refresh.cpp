@@ -8,7 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLeaseReserve = 15s;  // what must be left of the lease beyond the hard deadline (F3)
 constexpr auto kStoreRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not hold the shutdown: the journal has the reply
 constexpr auto kCapRetry = 100ms;
@@ -39,6 +38,9 @@ class Keeper::HoldBack {
 };
 
 Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
+  if (unmerged_.contains(grant)) {
+    if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
+  }
   for (int round = 0;; ++round) {
     auto view = co_await parts_.store.grant(grant);
     if (!view) co_return std::unexpected(view.error());
@@ -115,28 +117,44 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   parts_.alerts.clear("journal_full");
 
   const HoldBack hold_back(*this, view.grant, client->type.has(catalog::Quirk::refresh_kills_access));
+  const auto outcome = co_await exchange(client, claim, rules, *material, begun);
+  note_health(*client, view.grant, outcome);
+  auto landed = co_await commit_step(view.grant.id, claim.intent, outcome, *material, client->type, std::move(rules));
+  if (landed.unowned) {
+    give_back(std::move(client), view.grant.account_id, outcome);
+  } else if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {
+    co_await with_token(*replied->reply.access_token);
+  }
+  co_return std::move(landed.grant);
+}
+
+// The POST itself; twice where the newest of the app's secrets is refused, since the other one may still be good while
+// secrets are being changed.
+Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
+                                       const RefreshMaterial& material, SteadyTime begun) {
+  const auto tuning = parts_.tuning();
+  const bool one_shot = is_one_shot(rules.replay);
+  while (one_shot && one_shots_ >= tuning.one_shot_parallel) co_await one_shot_over_.wait();
+  one_shots_ += one_shot ? 1 : 0;
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = "lease_too_short",
                                      .text = "The claim took too long; the refresh is tried again."}};
-  const bool one_shot = is_one_shot(rules.replay);
-  one_shots_ += one_shot ? 1 : 0;
   for (std::size_t slot = 0; parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; ++slot) {
-    ExchangeRequest request{.intent = claim.intent.id, .grant = view.grant.id, .generation = claim.intent.generation,
-                            .replay = rules.replay, .post = refresh_post(*client, *material, slot),
+    if (slot > 0) {
+      // The refusal has taken the place reserved; the next reply needs one of its own.
+      parts_.journal.confirm(claim.intent.id, parts_.wall.now());
+      if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) break;
+    }
+    ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
+                            .replay = rules.replay, .post = refresh_post(*client, material, slot),
                             .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
     outcome = co_await parts_.exchange.run(std::move(request));
-    // The newest secret is refused: the other one may still be good while secrets are being changed. Nothing was spent.
     const auto* replied = std::get_if<Replied>(&outcome);
     const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
     if (!client_refused || slot + 1 >= client->secrets.size()) break;
   }
   one_shots_ -= one_shot ? 1 : 0;
-  if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {
-    co_await with_token(*replied->reply.access_token);
-  }
-  co_await note_health(*client, outcome, view.grant.user);
-  auto landed = co_await commit_step(view.grant.id, claim.intent, outcome, *material, *client, std::move(rules));
-  if (landed.unowned) give_back(std::move(client), view.grant.account_id, outcome);
-  co_return std::move(landed.grant);
+  one_shot_over_.notify_all();
+  co_return outcome;
 }
 
 // Tokens that arrived for a grant deleted or authorised anew meanwhile (F7).
@@ -150,7 +168,7 @@ void Keeper::give_back(std::shared_ptr<const ProviderClient> client, const std::
 }
 
 Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
-                      const RefreshMaterial& spent, const ProviderClient& client, const TypeRules& rules) const {
+                      const RefreshMaterial& spent, const catalog::ResolvedType& type, const TypeRules& rules) const {
   const auto now = parts_.wall.now();
   const bool overtaken = view.grant.generation != intent.generation;
   if (const auto* not_sent = std::get_if<NotSent>(&outcome)) {
@@ -173,17 +191,20 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
   switch (replied.classified.outcome) {
     case oauth::RefreshOutcome::refreshed: {
       auto learned = learned_of(view.grant.extras_json);
-      if (const auto more = parts_.clients.catalog().learn(*client.type.provider, replied.reply.extras)) {
+      if (const auto more = parts_.clients.catalog().learn(*type.provider, replied.reply.extras)) {
         for (const auto& [name, value] : *more) learned[name] = value;
       }
       return apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing,
-                         extras_with_learned(replied.reply.extras, learned), now);
+                         extras_with_learned(replied.reply.extras, learned), replied.received_at);
     }
     case oauth::RefreshOutcome::dead_grant:
       return settle_refused(view, intent, parts_.sealing, replied.classified.why, now);
     case oauth::RefreshOutcome::misconfigured_app:
       return settle_misconfigured(view, intent, replied.classified.why, now);
     case oauth::RefreshOutcome::transient:
+      // Somebody behind the endpoint may have rotated before it broke off; where that matters it counts as lost.
+      if (replied.classified.may_have_spent && is_one_shot(rules.replay)) break;
+      [[fallthrough]];
     case oauth::RefreshOutcome::too_early:
       return settle_transient(view, intent, rules, replied.classified, now);
     case oauth::RefreshOutcome::ambiguous: break;
@@ -192,7 +213,7 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
 }
 
 Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome, const RefreshMaterial& spent,
-                                         const ProviderClient& client, TypeRules rules) {
+                                         const catalog::ResolvedType& type, TypeRules rules) {
   auto pause = std::chrono::milliseconds(10);
   std::optional<SteadyTime> give_up_at;
   for (;;) {
@@ -212,7 +233,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, co
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};
       }
-      auto step = step_for(**view, intent, outcome, spent, client, rules);
+      auto step = step_for(**view, intent, outcome, spent, type, rules);
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
       add_history(step, before);
       committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply);

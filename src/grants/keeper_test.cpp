@@ -84,6 +84,7 @@ TEST_F(KeeperHouse, R2AReplyLeftInTheJournalIsMergedAndNothingIsPostedAgain) {
   journal.left_over.push_back({.intent = claim.intent.id, .grant = grant.id, .generation = 1, .recorded_at = wall.now(),
                                .reply_sealed = sealing.seal_reply(claim.intent.id, grant.id, 1, Secret(std::string_view(packed)))});
   ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 1 && counters.in_flight == 0; });
   seen = view(grant.id);
   EXPECT_EQ(refresh_token(seen), "rt9");
   EXPECT_EQ(access_token(seen), "at9");
@@ -96,7 +97,8 @@ TEST_F(KeeperHouse, R2AnIntentWithoutReplyIsAmbiguousAfterARestart) {
   const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now());
   commit(claim.batch);
   ASSERT_TRUE(run(keeper->start()));
-  EXPECT_EQ(view(grant.id).grant.state, GrantState::uncertain);
+  base::drive_until(loop, [&] { return counters.ambiguous == 1; });
+  base::drive_until(loop, [&] { return view(grant.id).grant.state == GrantState::uncertain; });
   EXPECT_TRUE(transport.bodies.empty()) << "a token that may be spent is not sent again";
 }
 
@@ -383,6 +385,9 @@ TEST_F(KeeperHouse, F7AReplyForADeletedGrantIsNotAnError) {
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().reason, "no_such_grant");
   EXPECT_EQ(counters.replies_unowned, 1);
+  base::drive_until(loop, [&] { return counters.given_back == 1; });
+  ASSERT_EQ(transport.revoked.size(), 1u) << "the provider is told that nobody wants it";
+  EXPECT_NE(transport.revoked[0].find("token=rt2"), std::string::npos);
 }
 
 TEST_F(KeeperHouse, P6AGrantWhoseAppOrAccountWasAlteredIsNotUsed) {
@@ -417,6 +422,9 @@ TEST(PrudentClockTest, R24AClockSetBackDoesNotReviveTokens) {
   EXPECT_EQ(clock.now(), start + 10s);
   wall.set(start + 72h);
   EXPECT_EQ(clock.now(), start + 72h) << "a resume after three days is believed";
+  wall.set(start);
+  steady.advance(60s);
+  EXPECT_EQ(clock.now(), start + 72h + 60s) << "tokens stamped after a jump must not live longer when it is taken back";
 }
 
 }  // namespace

@@ -31,10 +31,16 @@ class ScriptedTransport final : public net::HttpTransport {
   base::Broadcast* released = nullptr;
 
   Task<net::HttpOutcome> send(net::HttpCall call) override {
+    if (call.url.ends_with("/revoke")) {
+      revoked.emplace_back(call.body->reveal_text());
+      co_return json(200, "{}");
+    }
+    most_at_once = std::max(most_at_once, ++at_once);
     std::string body(call.body ? call.body->reveal_text() : std::string_view());
     bodies.push_back(body);
     reuse.push_back(call.reuse);
     while (hold && released != nullptr) co_await released->wait();
+    --at_once;
     if (before_answer) before_answer();
     if (script.empty()) co_return rotate();
     auto answer = std::move(script.front());
@@ -73,6 +79,9 @@ class ScriptedTransport final : public net::HttpTransport {
     return count;
   }
 
+  std::vector<std::string> revoked;
+  int at_once = 0;
+  int most_at_once = 0;
   int issued = 1;
   std::vector<net::Reuse> reuse;
 };
@@ -82,26 +91,35 @@ class MemoryJournal final : public store::ReplyJournal {
  public:
   bool full = false;
   bool broken = false;
+  std::set<IntentId> reserved;
   std::map<IntentId, store::JournalEntry> recorded;
   std::vector<store::JournalEntry> left_over;
 
-  Task<Result<void>> reserve(IntentId) override {
+  Task<Result<void>> reserve(IntentId intent) override {
     if (full) co_return fail(ErrorKind::unavailable, "journal_full", "The disk is full.");
+    reserved.insert(intent);
     co_return Result<void>{};
   }
   Task<Result<void>> record(store::JournalEntry entry) override {
+    if (reserved.erase(entry.intent) == 0) co_return fail(ErrorKind::bug, "not_reserved", "No place was reserved for this reply.");
     recorded[entry.intent] = entry;
     co_return Result<void>{};
   }
-  void confirm(IntentId intent, WallTime) override { recorded.erase(intent); }
-  void release(IntentId) override {}
+  void confirm(IntentId intent, WallTime) override {
+    reserved.erase(intent);
+    recorded.erase(intent);
+    std::erase_if(left_over, [&](const store::JournalEntry& entry) { return entry.intent == intent; });
+  }
+  void release(IntentId intent) override { reserved.erase(intent); }
   Task<Result<std::vector<store::JournalEntry>>> unconfirmed() override { co_return left_over; }
   bool failed() const override { return broken; }
 };
 
 inline constexpr std::string_view kAcme = R"({
   "schema": 1, "id": "acme", "name": "Acme", "seen_on": "2026-11-23",
-  "endpoints": {"issuer": "https://acme.example", "authorization": "https://acme.example/authorize", "token": "https://acme.example/token"},
+  "endpoints": {"issuer": "https://acme.example", "authorization": "https://acme.example/authorize", "token": "https://acme.example/token",
+    "revocation": "https://acme.example/revoke"},
+  "revocation": {"shape": "form", "token": "refresh_token"},
   "client_authentication": ["client_secret_post"], "pkce": true, "code_lifetime_s": 60,
   "redirect": {"https_required": true, "http_localhost": true, "note": "none"},
   "account": {"source": "reply", "id": ["account"], "name": ["account"]},
@@ -112,7 +130,23 @@ inline constexpr std::string_view kAcme = R"({
     {"id": "acme-grace", "name": "Grace", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}]},
      "resource": "https://acme.example", "rotation": "single_use", "replay": "grace", "grace_s": 1800},
     {"id": "acme-family", "name": "Family", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}]},
-     "resource": "https://acme.example", "rotation": "single_use", "replay": "revokes_family"}
+     "resource": "https://acme.example", "rotation": "single_use", "replay": "revokes_family"},
+    {"id": "acme-refused", "name": "Refused", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}]},
+     "resource": "https://acme.example", "rotation": "single_use", "replay": "refused"}
+  ]})";
+
+// Another provider: a cap on its token requests, and tokens that die with their refresh.
+inline constexpr std::string_view kStrict = R"({
+  "schema": 1, "id": "strict", "name": "Strict", "seen_on": "2026-11-23",
+  "endpoints": {"issuer": "https://strict.example", "authorization": "https://strict.example/authorize", "token": "https://strict.example/token"},
+  "client_authentication": ["client_secret_post"], "pkce": true, "code_lifetime_s": 60, "rate_cap": {"requests": 6000, "per_s": 60},
+  "redirect": {"https_required": true, "http_localhost": true, "note": "none"},
+  "account": {"source": "reply", "id": ["account"], "name": ["account"]},
+  "quirks": [{"quirk": "refresh_kills_access"}],
+  "steps": [{"text": "one"}, {"text": "two"}, {"text": "three"}],
+  "types": [
+    {"id": "strict", "name": "Strict", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}]},
+     "resource": "https://strict.example", "rotation": "none", "replay": "harmless"}
   ]})";
 
 class KeeperHouse : public ::testing::Test, protected GrantWatcher {
@@ -127,11 +161,14 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     EXPECT_TRUE(builtin) << (builtin ? "" : builtin.error().text);
     const auto with_acme = (*builtin)->with_file("acme.json", kAcme);
     EXPECT_TRUE(with_acme) << (with_acme ? "" : with_acme.error().text);
-    catalogue = *with_acme;
+    const auto with_strict = (*with_acme)->with_file("strict.json", kStrict);
+    EXPECT_TRUE(with_strict) << (with_strict ? "" : with_strict.error().text);
+    catalogue = *with_strict;
     released = std::make_unique<base::Broadcast>(loop.get_executor());
     transport.released = released.get();
     start();
     put_app("acme");
+    put_app("strict", 1, "strict");
   }
   ~KeeperHouse() override {
     if (keeper) run(stop_keeper());
@@ -166,8 +203,8 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     const auto done = run(store->commit(std::move(batch)));
     ASSERT_TRUE(done) << done.error().reason << " " << done.error().field << " " << done.error().detail;
   }
-  void put_app(const std::string& id, int secrets = 1) {
-    store::App app{.id = id, .provider = "acme", .client_id = "client", .token_origin = "https://acme.example", .created_at = wall.now(), .version = 0};
+  void put_app(const std::string& id, int secrets = 1, const std::string& provider = "acme") {
+    store::App app{.id = id, .provider = provider, .client_id = "client", .token_origin = "https://" + provider + ".example", .created_at = wall.now(), .version = 0};
     for (int slot = 0; slot < secrets; ++slot) {
       app.secrets[slot].sealed = sealing.seal_app_secret(app, static_cast<std::size_t>(slot), Secret("app-secret-" + std::to_string(slot)));
     }
@@ -176,11 +213,17 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   }
   // A user with one grant of that type whose refresh token is rt1 and access token at1, good for an hour from now.
   store::Grant put_grant(const std::string& type, Seconds lifetime = 3600s) {
+    store::Batch batch;
+    const auto grant = add_grant(batch, type, lifetime);
+    commit(std::move(batch));
+    return grant;
+  }
+  store::Grant add_grant(store::Batch& batch, const std::string& type, Seconds lifetime = 3600s) {
     store::Group group{.id = GroupId::make(wall.now(), entropy), .name = "G", .name_key = "g" + std::to_string(++count), .created_at = wall.now()};
     store::User user{.id = UserId::make(wall.now(), entropy), .group = group.id, .username = "u", .username_key = "u" + std::to_string(count),
                      .created_at = wall.now()};
-    pair = vault.make_key_pair();
-    store::Grant grant{.id = GrantId::make(wall.now(), entropy), .user = user.id, .type = type, .app = "acme", .account_id = "a" + std::to_string(count),
+    if (!pair) pair = vault.make_key_pair();
+    store::Grant grant{.id = GrantId::make(wall.now(), entropy), .user = user.id, .type = type, .app = type.substr(0, type.find('-')), .account_id = "a" + std::to_string(count),
                        .generation = 1, .issued_at = wall.now(), .access_expires_at = wall.now() + lifetime, .due_at = wall.now() + lifetime,
                        .created_at = wall.now()};
     grant.public_key.assign(pair->public_key.begin(), pair->public_key.end());
@@ -188,7 +231,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     store::Generation generation{.grant = grant.id, .number = 1, .access_expires_at = grant.access_expires_at, .issued_at = wall.now()};
     generation.refresh_sealed = sealing.seal_refresh(grant, 1, {Secret("rt1"), Secret()});
     generation.access_sealed = sealing.seal_access(grant, 1, Secret("at1"));
-    commit({store::InsertGroup{group}, store::InsertUser{user}, store::InsertGrant{grant}, store::PutGeneration{generation}});
+    batch.insert(batch.end(), {store::InsertGroup{group}, store::InsertUser{user}, store::InsertGrant{grant}, store::PutGeneration{generation}});
     return grant;
   }
   store::GrantView view(const GrantId& id) {
@@ -210,6 +253,32 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     EXPECT_TRUE(opened);
     return std::string(opened->reveal_text());
   }
+  [[nodiscard]] int logged(std::string_view event) const {
+    const auto text = log.text();
+    int times = 0;
+    for (auto at = text.find(event); at != std::string::npos; at = text.find(event, at + 1)) ++times;
+    return times;
+  }
+  void advance(Seconds span) {
+    wall.advance(span);
+    steady.advance(span);
+  }
+  // What happens while a POST is on its way: done at once on the store.
+  void meanwhile(store::Batch batch) {
+    between = std::move(batch);
+    transport.before_answer = [this] {
+      if (between.empty()) return;
+      auto done = boost::asio::co_spawn(loop, store->commit(std::exchange(between, {})), boost::asio::use_future);
+      while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+      ASSERT_TRUE(done.get());
+    };
+  }
+  store::JournalEntry left_in_journal(const IntentId& intent, const GrantId& grant, store::GenerationNumber generation, WallTime at,
+                                      std::string_view body) {
+    const auto packed = "200\napplication/json\n\nwhole\n" + std::string(body);
+    return {.intent = intent, .grant = grant, .generation = generation, .recorded_at = at,
+            .reply_sealed = sealing.seal_reply(intent, grant, generation, Secret(std::string_view(packed)))};
+  }
   Result<store::Grant> refresh(const GrantId& id) { return run(keeper->refresh_now(id)); }
 
   boost::asio::io_context loop;
@@ -218,6 +287,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   base::SeededEntropy entropy{42};
   base::MemoryLog log;
   std::filesystem::path folder;
+  store::Batch between;
   vault::Vault vault{Secret(Bytes(32, 7)), entropy};
   Sealing sealing{vault};
   Alerts alerts{wall, log};

@@ -13,37 +13,57 @@ constexpr Seconds kSecondLook{2};           // between a refusal and the look th
 constexpr Seconds kCandidateSoon{1};
 constexpr Seconds kNothingLeftToLose{600};  // between tries once the access token has gone, F1
 constexpr Seconds kTwiceWithin{60};         // F9
+constexpr Seconds kClockSlack{5};
 constexpr int kAttemptsAtOnce = 3;
 constexpr int kAttemptsAtOnceRefused = 2;
 constexpr int kAttemptsFamily = 2;
 
 bool live(GrantState state) { return !store::is_locked(state) && state != GrantState::needs_authorization; }
 
-// When an ambiguous generation may be sent again (F1).
-WallTime replay_time(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, WallTime now) {
-  const auto issue = issue_of(view.grant);
+// When an ambiguous generation may be sent again (F1). Reckoned from the moment its last attempt was settled, so that
+// whoever asks later gets the same answer and the moment comes; `now` decides only whether a grace is over.
+WallTime replay_time(const store::Grant& grant, const store::Intent& intent, const TypeRules& rules, WallTime now) {
+  const auto issue = issue_of(grant);
   const auto emergency = emergency_from(issue, rules.pace);
   const auto expiry = issue.issued_at + lifetime_of(issue);
-  const auto back_off = retry_time(now, std::max(1, view.grant.failures), std::nullopt, issue, rules.pace, view.grant.id);
+  const auto settled = std::max(intent.settled_at, intent.opened_at);
+  const auto back_off = retry_time(settled, std::max(1, grant.failures), std::nullopt, issue, rules.pace, grant.id);
   switch (rules.replay) {
-    case catalog::ReplayPolicy::harmless:
-      return intent.attempts < kAttemptsAtOnce ? now : back_off;
-    case catalog::ReplayPolicy::grace:
-      if (now <= intent.opened_at + rules.grace) return intent.attempts < kAttemptsAtOnce ? now : std::min(back_off, intent.opened_at + rules.grace);
+    case catalog::ReplayPolicy::harmless: return intent.attempts < kAttemptsAtOnce ? settled : back_off;
+    case catalog::ReplayPolicy::grace: {
+      const auto grace_ends = intent.opened_at + rules.grace;
+      if (now <= grace_ends) return intent.attempts < kAttemptsAtOnce ? settled : std::min(back_off, grace_ends);
       break;  // the grace is over: nothing may be risked any more
+    }
     case catalog::ReplayPolicy::refused:
-      return intent.attempts < kAttemptsAtOnceRefused ? now : std::max(emergency, back_off);
+      return intent.attempts < kAttemptsAtOnceRefused ? settled : std::max(emergency, back_off);
     case catalog::ReplayPolicy::revokes_family: break;
   }
-  if (intent.attempts < kAttemptsFamily) return std::max(now, emergency);
-  return std::max(expiry, now) + kNothingLeftToLose;
+  if (intent.attempts < kAttemptsFamily) return std::max(settled, emergency);
+  return std::max(expiry, settled) + kNothingLeftToLose;
 }
 
 void add_intent(store::Batch& batch, store::Intent intent, IntentState state, std::string outcome, WallTime now) {
+  if (intent.version == kIntentUntracked) return;
   intent.state = state;
   intent.settled_at = now;
   intent.outcome = std::move(outcome);
-  batch.push_back(store::UpdateIntent{std::move(intent)});
+  if (intent.version == kIntentUnknown) {
+    batch.push_back(store::InsertIntent{std::move(intent)});
+  } else {
+    batch.push_back(store::UpdateIntent{std::move(intent)});
+  }
+}
+
+// The provider has answered, or was never asked, and this attempt spent nothing. An earlier one may have: what is
+// ambiguous stays so until a definite answer comes.
+void add_unspent(store::Batch& batch, store::Intent intent, std::string outcome, WallTime now) {
+  if (intent.attempts <= 1) {
+    add_intent(batch, std::move(intent), IntentState::not_sent, std::move(outcome), now);
+    return;
+  }
+  intent.attempts -= 1;
+  add_intent(batch, std::move(intent), IntentState::ambiguous, std::move(outcome), now);
 }
 
 // The grant as the last mutation of the batch leaves it. The lease is given back, unless somebody else has claimed the
@@ -123,11 +143,14 @@ const store::Generation* current_of(const store::GrantView& view) {
   return nullptr;
 }
 
+bool is_from_the_future(WallTime issued_at, WallTime now) { return issued_at > now + kClockSlack; }
+
 const store::Generation* usable_generation(const store::GrantView& view, WallTime when) {
   const store::Generation* best = nullptr;
   for (const auto& generation : view.generations) {
     if (generation.access_sealed.empty() || generation.state == GenerationState::candidate) continue;
     if (generation.access_expires_at && *generation.access_expires_at <= when) continue;
+    if (is_from_the_future(generation.issued_at, when)) continue;
     if (best == nullptr || generation.number > best->number) best = &generation;
   }
   return best;
@@ -142,6 +165,9 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
     return {.kind = Kind::nothing, .why = "The provider gave no refresh token."};
   }
   const auto issue = issue_of(grant);
+  // The clock was set back since: whatever the times say, the token's end is not known (R24).
+  const bool clock_was_set_back = is_from_the_future(issue.issued_at, now);
+  if (clock_was_set_back && !view.intent) return {.kind = Kind::post};
   if (const auto earliest = earliest_refresh(issue, rules.pace); now < earliest) return {.kind = Kind::wait, .at = earliest};
   if (urge == Urge::demanded && grant.failures > 0 && grant.due_at && now < *grant.due_at) {
     return {.kind = Kind::wait, .at = *grant.due_at, .why = grant.why};
@@ -163,7 +189,9 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
       }
       [[fallthrough]];
     case IntentState::ambiguous: {
-      const auto at = replay_time(view, intent, rules, now);
+      // A person insists: where a replay does no harm, at once.
+      if (urge == Urge::insisted && rules.replay == catalog::ReplayPolicy::harmless) return {.kind = Kind::post};
+      const auto at = replay_time(grant, intent, rules, now);
       if (now < at) return {.kind = Kind::wait, .at = at, .why = "An answer was lost; the type's rule says when to ask again."};
       return {.kind = Kind::post};
     }
@@ -216,8 +244,8 @@ Step apply_reply(const store::GrantView& view, const store::Intent& intent, cons
   batch.push_back(store::PutGeneration{generation});
   // Generation n has just worked, so n-1 is no longer needed; where the token did not rotate, n itself is superfluous.
   for (const auto& older : view.generations) {
-    if (older.state == GenerationState::candidate) continue;
-    if (older.number < grant.generation || !rotated) {
+    // A candidate was kept in case n would not work.
+    if (older.state == GenerationState::candidate || older.number < grant.generation || !rotated) {
       batch.push_back(store::DeleteGeneration{grant.id, older.number});
     }
   }
@@ -265,7 +293,7 @@ Step settle_not_sent(const store::GrantView& view, const store::Intent& intent, 
                      std::optional<Seconds> retry_after, WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
-  add_intent(batch, intent, IntentState::not_sent, why, now);
+  add_unspent(batch, intent, why, now);
   grant.failures += 1;
   grant.state = GrantState::unreachable;
   grant.why = sentence(why);
@@ -278,7 +306,7 @@ Step settle_transient(const store::GrantView& view, const store::Intent& intent,
   store::Batch batch;
   auto grant = view.grant;
   // The provider answered and did not take the token: it may be sent again like one that was never sent.
-  add_intent(batch, intent, IntentState::not_sent, classified.why, now);
+  add_unspent(batch, intent, classified.why, now);
   if (classified.outcome == oauth::RefreshOutcome::too_early) {
     grant.state = GrantState::active;
     grant.why.clear();
@@ -297,11 +325,13 @@ Step settle_ambiguous(const store::GrantView& view, const store::Intent& intent,
                       WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
-  add_intent(batch, intent, IntentState::ambiguous, why, now);
+  auto settled = intent;
+  settled.settled_at = now;
+  add_intent(batch, settled, IntentState::ambiguous, why, now);
   grant.failures += 1;
   grant.state = GrantState::uncertain;
   grant.why = "The provider's answer to the last refresh was lost; whether it counted is not known. " + sentence(why);
-  grant.due_at = replay_time(view, intent, rules, now);
+  grant.due_at = std::max(now, replay_time(grant, settled, rules, now));
   return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
@@ -349,7 +379,7 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
 Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
-  add_intent(batch, intent, IntentState::not_sent, why, now);
+  add_unspent(batch, intent, why, now);
   grant.state = GrantState::paused;
   grant.why = sentence(why);
   // Still due: the store leaves out grants of a paused app, so that mending the app is all that is needed.

@@ -31,6 +31,9 @@ struct TypeRules {
 [[nodiscard]] Issue issue_of(const store::Grant& grant);
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
 
+// A token issued after now: the clock has been set back since, and when the token ends is not known any more (R24).
+[[nodiscard]] bool is_from_the_future(WallTime issued_at, WallTime now);
+
 // The newest token set with an access token that is good at `when`; nullptr: none.
 [[nodiscard]] const store::Generation* usable_generation(const store::GrantView& view, WallTime when);
 
@@ -58,6 +61,11 @@ struct Claim {
   store::Grant grant;  // as it will be in the store
 };
 [[nodiscard]] Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now);
+
+// How a Step records the intent it settles, in Intent::version: one that the store does not hold (the journal outlived a
+// restored store) is inserted; one that has become history is left alone.
+inline constexpr store::Version kIntentUnknown = 0;
+inline constexpr store::Version kIntentUntracked = -1;
 
 // ---- after it ------------------------------------------------------------------------------------------------------
 

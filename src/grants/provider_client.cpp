@@ -106,6 +106,57 @@ Task<Result<oauth::Metadata>> ProviderClients::metadata_of(std::string discovery
                  {.retry_after = Seconds(30)});
 }
 
+Result<catalog::ResolvedType> ProviderClients::resolve(const store::App& app, std::string_view type, std::string_view grant_params_json,
+                                                       std::string_view extras_json) const {
+  return catalog_->resolve(type,
+                           {.app = values_of_json(app.params_json), .grant = values_of_json(grant_params_json),
+                            .learned = learned_of(extras_json), .client_id = app.client_id},
+                           address_.plain_http);
+}
+
+Task<Result<catalog::ResolvedType>> ProviderClients::type_for(std::string type, std::string app, std::string grant_params_json,
+                                                              std::string extras_json) {
+  const auto found = co_await store_.app(app);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) co_return fail(ErrorKind::misconfigured, "app_missing", "There is no app registration named " + app + ".", {.field = "app"});
+  co_return resolve(**found, type, grant_params_json, extras_json);
+}
+
+Task<Result<void>> ProviderClients::check_origin(store::App app, std::string token_endpoint, bool from_metadata) {
+  if (token_endpoint.empty()) co_return Result<void>{};
+  const auto provider = catalog_->find_provider(app.provider);
+  if (provider == nullptr) co_return fail(ErrorKind::misconfigured, "app_missing", "The app's provider is not in the catalogue any more.");
+  const auto moved = [&](std::string_view entered_for) {
+    return fail(ErrorKind::misconfigured, "token_endpoint_moved",
+                "The token endpoint is not where it was when the app's secret was entered (" + std::string(entered_for) +
+                    "). Nothing was sent to " + token_endpoint + ". If the provider has really moved, enter the app's secret again under OAuth settings.",
+                {.field = "app"});
+  };
+  const auto declared = catalog_->token_origin(*provider, values_of_json(app.params_json), address_.plain_http);
+  if (!declared) co_return std::unexpected(declared.error());
+  const auto pin = app.token_origin.find(kPinMark);
+  const auto entered_for = app.token_origin.substr(0, pin);
+  if (*declared != entered_for) co_return moved(entered_for);
+  if (!from_metadata) co_return Result<void>{};
+  // A metadata document may name another host than its issuer's; the first one it named is the one it stays with.
+  const auto url = oauth::check_endpoint(token_endpoint, address_.plain_http);
+  if (!url) co_return std::unexpected(url.error());
+  const auto origin = url->origin();
+  if (pin != std::string::npos) {
+    const auto pinned = app.token_origin.substr(pin + kPinMark.size());
+    if (origin != pinned) co_return moved(pinned);
+    co_return Result<void>{};
+  }
+  app.token_origin += std::string(kPinMark) + origin;
+  sealing_.vouch(app);
+  store::Batch batch;
+  batch.push_back(store::PutApp{std::move(app)});
+  auto pinned = co_await store_.commit(std::move(batch));
+  // Somebody else changed the app at this moment: the next look pins it.
+  if (!pinned && pinned.error().kind == ErrorKind::conflict) co_return Result<void>{};
+  co_return pinned;
+}
+
 Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::string app, std::string grant_params_json,
                                                          std::string extras_json) {
   const auto found = co_await store_.app(app);
@@ -116,10 +167,7 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   }
   const store::App& record = **found;
   if (const auto checked = sealing_.check(record); !checked) co_return std::unexpected(checked.error());
-  auto resolved = catalog_->resolve(type,
-                                    {.app = values_of_json(record.params_json), .grant = values_of_json(grant_params_json),
-                                     .learned = learned_of(extras_json), .client_id = record.client_id},
-                                    address_.plain_http);
+  auto resolved = resolve(record, type, grant_params_json, extras_json);
   if (!resolved) co_return std::unexpected(resolved.error());
   auto secrets = secrets_of(record);
   if (!secrets) co_return std::unexpected(secrets.error());
@@ -133,7 +181,8 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   client.endpoints = resolved->endpoints;
   if (resolved->provider->iss_advertised) client.iss_parameter = oauth::IssParameter::advertised;
   auto authentication = catalog::authentication_for(*resolved->provider, !secrets->empty());
-  if (!resolved->discovery.empty() && resolved->provider->discovery_fills_endpoints) {
+  const bool from_metadata = !resolved->discovery.empty() && resolved->provider->discovery_fills_endpoints;
+  if (from_metadata) {
     const auto metadata = co_await metadata_of(resolved->discovery, resolved->endpoints.issuer);
     if (!metadata) co_return std::unexpected(metadata.error());
     client.endpoints = metadata->endpoints;
@@ -144,6 +193,9 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   if (!authentication) {
     co_return fail(ErrorKind::misconfigured, "app_secret_missing",
                    "The provider wants a client secret for this app. Enter it under OAuth settings.", {.field = "secrets.0"});
+  }
+  if (const auto stays = co_await check_origin(record, client.endpoints.token, from_metadata); !stays) {
+    co_return std::unexpected(stays.error());
   }
   client.authentication = *authentication;
   client.secrets = std::move(*secrets);

@@ -19,6 +19,10 @@
 
 namespace latchkey::grants {
 
+// App::token_origin is the origin (or the host patterns) the app was entered for; behind this mark, the origin its metadata
+// document named first.
+inline constexpr std::string_view kPinMark = " -> ";
+
 // Everything one conversation with a provider needs. Moves; the secrets live as long as it does.
 struct ProviderClient {
   catalog::ResolvedType type;
@@ -52,10 +56,14 @@ class ProviderClients {
   ProviderClients(store::Store& store, const Sealing& sealing, std::shared_ptr<const catalog::Catalog> catalog,
                   net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address);
 
-  // Errors: misconfigured/`app_missing` (no such registration), `app_secret_missing`, `endpoint_not_allowed`,
+  // Errors: misconfigured/`app_missing` (no such registration), `app_secret_missing`, `token_endpoint_moved`,
   // `bad_metadata`; unavailable/`provider_unreachable` (metadata never read yet); corrupt/`record_altered`.
   [[nodiscard]] Task<Result<ProviderClient>> client_for(std::string type, std::string app, std::string grant_params_json,
                                                         std::string extras_json);
+
+  // The type alone, filled in as far as it goes without asking the provider: enough to read one of its replies.
+  [[nodiscard]] Task<Result<catalog::ResolvedType>> type_for(std::string type, std::string app, std::string grant_params_json,
+                                                             std::string extras_json);
 
   [[nodiscard]] std::string redirect_uri(std::string_view app) const;
   [[nodiscard]] const catalog::Catalog& catalog() const { return *catalog_; }
@@ -68,6 +76,11 @@ class ProviderClients {
   };
   [[nodiscard]] Task<Result<oauth::Metadata>> metadata_of(std::string discovery, std::string issuer);
   [[nodiscard]] Result<std::vector<Secret>> secrets_of(const store::App& app) const;
+  [[nodiscard]] Result<catalog::ResolvedType> resolve(const store::App& app, std::string_view type, std::string_view grant_params_json,
+                                                      std::string_view extras_json) const;
+  // The app's secret goes where it was entered for, and nowhere else (RULES K6): neither an edited provider file nor a
+  // changed metadata document moves it.
+  [[nodiscard]] Task<Result<void>> check_origin(store::App app, std::string token_endpoint, bool from_metadata);
 
   store::Store& store_;
   const Sealing& sealing_;

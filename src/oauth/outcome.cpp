@@ -162,7 +162,10 @@ Classified classify(const TokenReply& reply, std::span<const ErrorRule> rules, s
   if (is_success(reply.status) && reply.error.empty()) return classify_success(reply);
   Classified out;
   out.outcome = outcome_of_error(reply, rules);
-  if (out.outcome == RefreshOutcome::transient) out.retry_after = parse_retry_after(retry_after, now);
+  if (out.outcome == RefreshOutcome::transient) {
+    out.retry_after = parse_retry_after(retry_after, now);
+    out.may_have_spent = reply.status == 500 || reply.status == 504;
+  }
   out.why = describe(out.outcome, reply);
   return out;
 }

@@ -45,6 +45,8 @@ struct ErrorRule {
 struct Classified {
   RefreshOutcome outcome = RefreshOutcome::transient;
   std::optional<std::chrono::seconds> retry_after;  // as the server asked, at most one day
+  // 500 and 504: the server, or one behind it, broke off; what it had done by then is not known.
+  bool may_have_spent = false;
   std::string why;  // one sentence for operators, without secrets
 };
 

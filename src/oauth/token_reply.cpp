@@ -206,14 +206,20 @@ bool has_binary(std::string_view text) {
 
 }  // namespace
 
-TokenReply parse_token_reply(int status, std::string_view content_type, std::string_view body, ReplyShape shape) {
+TokenReply parse_token_reply(int status, std::string_view content_type, std::string_view body, ReplyShape shape,
+                             Completeness completeness) {
   TokenReply reply;
   reply.status = status;
   if (body.size() > kReplyBytesMax) {
     reply.form = ReplyForm::malformed;
     return reply;
   }
-  const auto text = trimmed(body);
+  auto text = trimmed(body);
+  const bool is_json_or_page = !text.empty() && (text.front() == '{' || text.front() == '[' || text.front() == '<');
+  if (completeness == Completeness::cut && !is_json_or_page) {
+    const auto last = text.rfind('&');
+    text = text.substr(0, last == std::string_view::npos ? 0 : last);
+  }
   if (text.empty()) {
     reply.form = ReplyForm::empty;
   } else if (text.front() == '{' || text.front() == '[') {

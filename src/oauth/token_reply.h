@@ -49,9 +49,12 @@ struct TokenReply {
 
 inline constexpr std::size_t kReplyBytesMax = 1 << 20;
 
-// Never fails: what cannot be read is ReplyForm::malformed. `body` may be cut; over kReplyBytesMax it is malformed.
-[[nodiscard]] TokenReply parse_token_reply(int status, std::string_view content_type, std::string_view body,
-                                           ReplyShape shape = {});
+// Whether the body came to its end. Of a cut form the last value is not trusted: it may lack its own end.
+enum class Completeness { whole, cut };
+
+// Never fails: what cannot be read is ReplyForm::malformed; so is a body over kReplyBytesMax.
+[[nodiscard]] TokenReply parse_token_reply(int status, std::string_view content_type, std::string_view body, ReplyShape shape = {},
+                                           Completeness completeness = Completeness::whole);
 
 // Best effort on a cut or broken reply (RULES F5): the whole value of the first member or parameter named
 // refresh_token; nullopt when it is missing, empty, not a string, or cut itself.

@@ -80,7 +80,10 @@ class FileReplyJournal final : public ReplyJournal {
     co_return co_await base::suspend_until<Result<void>>(std::move(start));
   }
 
-  void confirm(IntentId intent, WallTime now) override { enqueue({.confirmations = {{intent, now}}}); }
+  void confirm(IntentId intent, WallTime now) override {
+    release(intent);  // an exchange without reply has left its place unused
+    enqueue({.confirmations = {{intent, now}}});
+  }
 
   void release(IntentId intent) override {
     const std::lock_guard lock(mutex_);

@@ -41,7 +41,8 @@ class ReplyJournal {
   [[nodiscard]] virtual Task<Result<void>> reserve(IntentId intent) = 0;
   // Durable when it returns. The slot must have been reserved by this process.
   [[nodiscard]] virtual Task<Result<void>> record(JournalEntry entry) = 0;
-  // The store holds what the entry brought: it may be dropped 24 h from now. Not durable by itself.
+  // The store holds what the entry brought, or nothing came: the entry may be dropped 24 h from now, and a place reserved
+  // and not used is free again. Not durable by itself.
   virtual void confirm(IntentId intent, WallTime now) = 0;
   // No POST was made: the slot is free again.
   virtual void release(IntentId intent) = 0;

@@ -103,6 +103,15 @@ TEST_F(ReplyJournalTest, TakesNoReplyWithoutAReservationNorOneTooLong) {
   EXPECT_EQ(wait_for(journal->record(long_one)).error().reason, "reply_too_long");
 }
 
+TEST_F(ReplyJournalTest, ExchangesWithoutReplyLeaveNoPlaceTaken) {
+  auto journal = open();
+  for (int i = 0; i < 5'000; ++i) {
+    const auto intent = IntentId::make(clock_.now(), entropy_);
+    ASSERT_TRUE(wait_for(journal->reserve(intent))) << i;
+    journal->confirm(intent, clock_.now());
+  }
+}
+
 TEST_F(ReplyJournalTest, AReservationUsuallyCostsNoDiskAccess) {
   auto journal = open();
   const auto first = entry(10);
