@@ -85,8 +85,17 @@ bool IpAddress::is_loopback() const {
 }
 
 std::string IpAddress::text() const {
+  if (v4_) {  // asked for with every request: inet_ntop goes by way of printf
+    std::array<char, 16> quad{};
+    char* end = quad.data();
+    for (std::size_t i = 0; i < 4; ++i) {
+      if (i > 0) *end++ = '.';
+      end = std::to_chars(end, quad.data() + quad.size(), octets_[i]).ptr;
+    }
+    return {quad.data(), end};
+  }
   std::array<char, INET6_ADDRSTRLEN> buffer{};
-  inet_ntop(v4_ ? AF_INET : AF_INET6, octets_.data(), buffer.data(), buffer.size());
+  inet_ntop(AF_INET6, octets_.data(), buffer.data(), buffer.size());
   return buffer.data();
 }
 
