@@ -15,7 +15,9 @@ struct CurlSettings {
   std::string ca_file;
   // "http://host:port" (`outbound.proxy`); empty: none. The environment never counts.
   std::string proxy;
-  std::size_t kept_connections_max = 64;
+  // At least as many as refreshes are in flight: a connection that finds no place is closed, and the next refresh pays for
+  // a handshake (about a millisecond) again.
+  std::size_t kept_connections_max = 256;
 };
 
 // A resource. `executor` is one thread of the event loop (main()). Destroyed on that executor, or after its loop has
