@@ -6,7 +6,7 @@
 // limit. 100,000 users: a page of the list is 51 index entries and 50 look-ups, well below 1 ms; a search that finds
 // nothing reads 100,000 entries of some 100 octets, about 30 ms.
 //
-// store_bench [directory] [users]
+// store_bench NEW_DIRECTORY [USERS]
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -230,9 +230,12 @@ int run(const std::string& directory, int users) {
 }  // namespace latchkey::store
 
 int main(int count, char** arguments) {
-  std::string directory = count > 1 ? arguments[1] : "/tmp/latchkey-store-bench";
-  std::filesystem::remove_all(directory);
-  std::filesystem::create_directories(directory);
+  const std::string directory = count > 1 ? arguments[1] : "";
+  // Made here, so that removing it at the end takes nothing of anybody's.
+  if (directory.empty() || !std::filesystem::create_directory(directory)) {
+    fmt::print(stderr, "store_bench NEW_DIRECTORY [USERS]\n");
+    return 2;
+  }
   const int result = latchkey::store::run(directory, count > 2 ? std::atoi(arguments[2]) : 100'000);
   std::filesystem::remove_all(directory);
   return result;

@@ -43,7 +43,7 @@ Engine::Engine(EngineGround ground)
       alerts_(clock_, ground_.log),
       sealing_(ground_.vault),
       clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
-      exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.log),
+      exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.steady, counters_.steps, ground_.log),
       giving_back_(ground_.store, clients_, ground_.transport, counters_, ground_.log, ground_.loop.main()),
       cards_(kCardUsersMax),
       keeper_(keeper_parts()),

@@ -58,6 +58,15 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
       counter("latchkey_handouts_total", "Access tokens handed out.", counters_.handouts),
       counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", counters_.handouts_hot),
       counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", counters_.handouts_waited)};
+  const auto step = [&](std::string_view name, const std::atomic<std::int64_t>& nanoseconds) {
+    metrics.push_back({.name = "latchkey_refresh_step_seconds_total", .help = "Time that refreshes spent in each step, summed.",
+                       .kind = Metric::Kind::counter, .labels = fmt::format("step=\"{}\"", name),
+                       .value = static_cast<double>(nanoseconds.load(std::memory_order_relaxed)) / 1e9});
+  };
+  step("claim", counters_.steps.claim);
+  step("exchange", counters_.steps.exchange);
+  step("journal", counters_.steps.journal);
+  step("merge", counters_.steps.merge);
   const auto gauge = [&](std::string name, std::string help, double value, std::string labels = {}) {
     metrics.push_back({.name = std::move(name), .help = std::move(help), .kind = Metric::Kind::gauge, .labels = std::move(labels), .value = value});
   };

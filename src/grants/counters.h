@@ -2,11 +2,25 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace latchkey::grants {
 
+// Where refreshes spend their time, summed over all of them; nanoseconds.
+struct StepTimes {
+  std::atomic<std::int64_t> claim{0};     // room in the journal, lease and intent: one durable commit
+  std::atomic<std::int64_t> exchange{0};  // the POST, until the reply is whole (first code exchanges as well)
+  std::atomic<std::int64_t> journal{0};   // the raw reply durable
+  std::atomic<std::int64_t> merge{0};     // parsing, sealing, and one durable commit
+
+  static void add(std::atomic<std::int64_t>& step, std::chrono::nanoseconds span) {
+    step.fetch_add(span.count(), std::memory_order_relaxed);
+  }
+};
+
 struct Counters {
+  StepTimes steps;
   std::atomic<std::int64_t> refreshed{0};
   std::atomic<std::int64_t> refused{0};
   std::atomic<std::int64_t> transient{0};

@@ -86,8 +86,11 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   call.connect_timeout = request.timeouts.connect;
   call.total_timeout = request.timeouts.total;
   call.response_bytes_max = kBodyBytesMax;
+  const auto begun = steady_.now();
   auto outcome = co_await transport_.send(std::move(call));
   const auto received_at = clock_.now();
+  const auto answered = steady_.now();
+  StepTimes::add(times_.exchange, answered - begun);
 
   Raw raw;
   if (auto* not_sent = std::get_if<net::NothingSent>(&outcome)) co_return NotSent{std::move(not_sent->error)};
@@ -102,6 +105,7 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
   co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
+  StepTimes::add(times_.journal, steady_.now() - answered);
   co_return read(raw, received_at, request.errors, request.shape);
 }
 

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "catalog/provider.h"
+#include "grants/counters.h"
 #include "grants/sealing.h"
 #include "net/http_client.h"
 #include "oauth/client.h"
@@ -58,8 +59,9 @@ using ExchangeOutcome = std::variant<Replied, NotSent, NoReply>;
 // confirms or releases the slot afterwards.
 class Exchange {
  public:
-  Exchange(net::HttpTransport& transport, store::ReplyJournal& journal, const Sealing& sealing, const WallClock& clock, Log& log)
-      : transport_(transport), journal_(journal), sealing_(sealing), clock_(clock), log_(log) {}
+  Exchange(net::HttpTransport& transport, store::ReplyJournal& journal, const Sealing& sealing, const WallClock& clock,
+           const SteadyClock& steady, StepTimes& times, Log& log)
+      : transport_(transport), journal_(journal), sealing_(sealing), clock_(clock), steady_(steady), times_(times), log_(log) {}
 
   [[nodiscard]] Task<ExchangeOutcome> run(ExchangeRequest request);
 
@@ -85,6 +87,8 @@ class Exchange {
   store::ReplyJournal& journal_;
   const Sealing& sealing_;
   const WallClock& clock_;
+  const SteadyClock& steady_;
+  StepTimes& times_;
   Log& log_;
 };
 

@@ -115,11 +115,14 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     co_return std::unexpected(claimed.error());
   }
   parts_.alerts.clear("journal_full");
+  StepTimes::add(parts_.counters.steps.claim, parts_.steady.now() - begun);
 
   const HoldBack hold_back(*this, view.grant, client->type.has(catalog::Quirk::refresh_kills_access));
   const auto outcome = co_await exchange(client, claim, rules, *material, begun);
   note_health(*client, view.grant, outcome);
+  const auto replied_at = parts_.steady.now();
   auto landed = co_await commit_step(view.grant.id, claim.intent, outcome, *material, client->type, std::move(rules));
+  StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
   if (landed.unowned) {
     give_back(std::move(client), view.grant.account_id, outcome);
   } else if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {

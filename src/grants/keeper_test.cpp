@@ -27,6 +27,14 @@ TEST_F(KeeperHouse, RotatedTokenIsKeptAndThePreviousOneUntilItHasWorked) {
   EXPECT_TRUE(journal.recorded.empty()) << "confirmed once the store had it";
 }
 
+TEST_F(KeeperHouse, TheTimeOfEachStepIsCounted) {
+  const auto grant = put_grant("acme-harmless");
+  transport.before_answer = [this] { steady.advance(2s); };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(counters.steps.exchange, std::chrono::nanoseconds(2s).count()) << "on its way";
+  EXPECT_LT(counters.steps.claim + counters.steps.journal + counters.steps.merge, std::chrono::nanoseconds(2s).count());
+}
+
 TEST_F(KeeperHouse, F4OneShotTypesGetAFreshConnectionAndHarmlessOnesDoNot) {
   ASSERT_TRUE(refresh(put_grant("acme-family").id));
   ASSERT_TRUE(refresh(put_grant("acme-harmless").id));

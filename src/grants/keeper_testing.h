@@ -180,7 +180,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   void start() {
     clients = std::make_unique<ProviderClients>(*store, sealing, catalogue, transport, steady,
                                                 PublicAddress{.url = "https://latchkey.example"});
-    exchange = std::make_unique<Exchange>(transport, journal, sealing, wall, log);
+    exchange = std::make_unique<Exchange>(transport, journal, sealing, wall, steady, counters.steps, log);
     giving_back = std::make_unique<GivingBack>(*store, *clients, transport, counters, log, loop.get_executor());
     keeper = std::make_unique<Keeper>(Keeper::Parts{
         .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
