@@ -18,6 +18,25 @@ SessionUser session_user(const store::User& user, const store::Session& session)
           .expires_at = session.expires_at};
 }
 
+constexpr std::size_t kRandomOctets = 32;
+
+std::string new_token(UserId user, Entropy& entropy) {
+  const Secret random(entropy.bytes(kRandomOctets));
+  auto octets = base::to_bytes(base::as_text(user.bytes()));
+  octets.insert(octets.end(), random.reveal().begin(), random.reveal().end());
+  const Secret whole(std::move(octets));
+  return base::to_base64url(whole.reveal());
+}
+
+// Who the cookie says it belongs to; nullopt: not a cookie of ours. Believed only once its hash has been found.
+std::optional<UserId> user_in(std::string_view token) {
+  constexpr std::size_t kIdOctets = 16;
+  auto octets = base::from_base64url(token);
+  if (!octets || octets->size() != kIdOctets + kRandomOctets) return std::nullopt;
+  const Secret whole(std::move(*octets));
+  return UserId::from_bytes(whole.reveal().first(kIdOctets));
+}
+
 Error in_words_of_passwords(Error error) {
   if (error.reason == "invalid_credentials") error.text = "Username or password is wrong, unknown or switched off.";
   return error;
@@ -28,8 +47,8 @@ Error in_words_of_passwords(Error error) {
 Sessions::Sessions(Parts parts)
     : guard_(parts.guard, "console "), seal_(parts.seal), entropy_(parts.entropy), cost_(parts.cost) {}
 
-Bytes Sessions::hash_of(std::string_view token) const {
-  return guard_.parts().vault.keyed_hash("session", base::as_bytes(token));
+Bytes Sessions::hash_of(std::string_view token, std::int64_t auth_epoch) const {
+  return guard_.parts().vault.keyed_hash("session", vault::MacFields().add(token).add(auth_epoch).bytes());
 }
 
 WallTime Sessions::expiry(WallTime created_at, WallTime now) const {
@@ -59,10 +78,10 @@ Task<Result<Sessions::Opened>> Sessions::sign_in(SignIn attempt) {
 }
 
 Task<Result<Sessions::Opened>> Sessions::open_for(store::User user, std::string source) {
-  const auto token = anonymous_token();
+  const auto token = new_token(user.id, entropy_);
   const auto now = guard_.parts().wall.now();
   store::Session session;
-  session.token_hash = hash_of(token);
+  session.token_hash = hash_of(token, user.auth_epoch);
   session.user = user.id;
   session.auth_epoch = user.auth_epoch;
   session.created_at = now;
@@ -127,19 +146,19 @@ Task<Result<Confirmation>> Sessions::confirm(UserId id, Secret password, std::st
 }
 
 Task<Result<SessionUser>> Sessions::check(std::string token) {
-  if (token.size() != 43) co_return not_signed_in();  // 256 bits in base64url
+  const auto id = user_in(token);
+  if (!id) co_return not_signed_in();
   const auto& parts = guard_.parts();
-  auto session = co_await parts.store.session(hash_of(token));
+  auto user = co_await parts.store.user(*id);
+  if (!user) co_return std::unexpected(user.error());
+  if (!*user || !(*user)->enabled || !seal_.check(**user)) co_return not_signed_in();
+  auto session = co_await parts.store.session(hash_of(token, (*user)->auth_epoch));
   if (!session) co_return std::unexpected(session.error());
   const auto now = parts.wall.now();
   if (!*session || now >= (*session)->expires_at || now < (*session)->created_at - std::chrono::minutes(5)) {
     co_return not_signed_in();
   }
-  auto user = co_await parts.store.user((*session)->user);
-  if (!user) co_return std::unexpected(user.error());
-  if (!*user || !(*user)->enabled || (*user)->auth_epoch != (*session)->auth_epoch || !seal_.check(**user)) {
-    co_return not_signed_in();
-  }
+  if ((*session)->user != *id || (*session)->auth_epoch != (*user)->auth_epoch) co_return not_signed_in();
   const auto later = expiry((*session)->created_at, now);
   // Written only when it moves by a tenth of the idle time, so that a page full of requests is one write.
   const auto idle = parts.registry.get<Milliseconds>("auth.session_idle");
@@ -156,15 +175,20 @@ Task<Result<SessionUser>> Sessions::check(std::string token) {
 }
 
 Task<Result<void>> Sessions::sign_out(std::string token) {
+  const auto id = user_in(token);
+  if (!id) co_return Result<void>();
+  const auto user = co_await guard_.parts().store.user(*id);
+  if (!user) co_return std::unexpected(user.error());
+  if (!*user) co_return Result<void>();
   store::Batch batch;
-  batch.push_back(store::DeleteSession{hash_of(token)});
+  batch.push_back(store::DeleteSession{hash_of(token, (*user)->auth_epoch)});
   auto done = co_await guard_.parts().store.commit(std::move(batch));
   if (!done && done.error().kind == ErrorKind::not_found) co_return Result<void>();
   co_return done;
 }
 
 std::string Sessions::anonymous_token() const {
-  const Secret octets(entropy_.bytes(32));
+  const Secret octets(entropy_.bytes(kRandomOctets));
   return base::to_base64url(octets.reveal());
 }
 

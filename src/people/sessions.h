@@ -1,5 +1,8 @@
-// Console sessions: a random 256-bit token in a cookie, stored as a keyed hash (RULES T8), dead with the user's epoch.
+// Console sessions: a cookie of the user's id and 256 random bits, stored as a keyed hash over cookie and epoch (RULES T8),
+// dead with the user's epoch.
 //
+// Cookie, base64url: user's id (16 octets) | random (32). Whose session it is stands in the cookie and is covered by the
+// hash, so a writer of the store who has a session of their own cannot turn its row into somebody else's.
 // Invariants: only a password signs in, never a PIN (A6); a session of an older auth_epoch, of a disabled or deleted user,
 // past its lifetime or idle too long is refused; wrong passwords are throttled like wrong PINs (docs/design/people.md).
 // Concurrency: thread-safe.
@@ -83,7 +86,7 @@ class Sessions {
  private:
   [[nodiscard]] Task<Result<UserCardPtr>> check_password(std::string name_key, Secret password, std::string source,
                                                          SteadyTime arrived);
-  [[nodiscard]] Bytes hash_of(std::string_view token) const;
+  [[nodiscard]] Bytes hash_of(std::string_view token, std::int64_t auth_epoch) const;
   [[nodiscard]] WallTime expiry(WallTime created_at, WallTime now) const;
 
   Guard guard_;

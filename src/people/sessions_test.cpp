@@ -1,5 +1,7 @@
 #include "people/sessions.h"
 
+#include <algorithm>
+
 #include "people/people_testing.h"
 
 namespace latchkey::people {
@@ -27,6 +29,10 @@ class SessionsTest : public Office {
     return who ? who->username : who.error().reason;
   }
 
+  Bytes hash_of(std::string_view cookie, std::int64_t epoch) const {
+    return vault.keyed_hash("session", vault::MacFields().add(cookie).add(epoch).bytes());
+  }
+
   store::User anna;
   std::string token;
   std::chrono::nanoseconds took{};
@@ -39,7 +45,7 @@ TEST_F(SessionsTest, SignInCheckSignOut) {
   ASSERT_TRUE(run(sessions->sign_out(token)));
   EXPECT_EQ(check(), "not_signed_in");
   EXPECT_TRUE(run(sessions->sign_out(token))) << "twice is no error";
-  token = std::string(43, 'A');
+  token = std::string(64, 'A');
   EXPECT_EQ(check(), "not_signed_in");
   token = "";
   EXPECT_EQ(check(), "not_signed_in");
@@ -48,7 +54,37 @@ TEST_F(SessionsTest, SignInCheckSignOut) {
 TEST_F(SessionsTest, TheTokenIsStoredHashed) {
   ASSERT_EQ(sign_in("anna", kPassword), "signed in");
   EXPECT_FALSE(*run(store->session(base::to_bytes(token))));
-  EXPECT_TRUE(*run(store->session(vault.keyed_hash("session", base::as_bytes(token)))));
+  EXPECT_TRUE(*run(store->session(hash_of(token, anna.auth_epoch))));
+}
+
+TEST_F(SessionsTest, AWriterOfTheStoreCannotTurnTheirSessionIntoAnothers) {
+  const auto thief = add_administrator("thief", "borrowed horse");
+  ASSERT_EQ(sign_in("thief", "borrowed horse"), "signed in");
+  auto row = **run(store->session(hash_of(token, thief.auth_epoch)));
+  row.user = anna.id;
+  row.auth_epoch = anna.auth_epoch;
+  store::Batch batch;
+  batch.push_back(store::DeleteSession{row.token_hash});
+  batch.push_back(store::PutSession{row});
+  ASSERT_TRUE(run(store->commit(std::move(batch))));
+  ASSERT_EQ((*run(store->session(row.token_hash)))->user, anna.id);
+  EXPECT_EQ(check(), "not_signed_in");
+  // Nor by a cookie that names the other: the hash covers the name in it.
+  auto octets = *base::from_base64url(token);
+  std::ranges::copy(anna.id.bytes(), octets.begin());
+  token = base::to_base64url(octets);
+  EXPECT_EQ(check(), "not_signed_in");
+}
+
+TEST_F(SessionsTest, AnOlderEpochIsDeadWhateverItsRowSays) {
+  ASSERT_EQ(sign_in("anna", kPassword), "signed in");
+  auto row = **run(store->session(hash_of(token, anna.auth_epoch)));
+  ASSERT_TRUE(run(directory->set_password(anna.id, Secret("another horse"), admin)));
+  row.auth_epoch = (*run(store->user(anna.id)))->auth_epoch;
+  store::Batch batch;
+  batch.push_back(store::PutSession{row});
+  ASSERT_TRUE(run(store->commit(std::move(batch))));
+  EXPECT_EQ(check(), "not_signed_in");
 }
 
 TEST_F(SessionsTest, IdleAndAbsoluteLifetime) {
