@@ -263,6 +263,7 @@ TEST_F(ConsoleTest, PinsAreResetWithTheAdministratorsPasswordAndChangedWithTheOl
   const auto mistaken = ben.send("POST", target, {{"pin", "x8n5rw2qkd"}, {"mode", "change"}, {"current_pin", "not this one"}});
   EXPECT_EQ(mistaken.status, 403);
   EXPECT_EQ(mistaken.code(), "invalid_pin");
+  EXPECT_EQ(boss.get("/api/v1/users/" + id).json().at("throttle").at("wrong_pins"), 1) << "one wrong PIN is one";
   EXPECT_EQ(ben.send("POST", target, {{"pin", "x8n5rw2qkd"}, {"mode", "change"}, {"current_pin", kPin}}).status, 204);
   EXPECT_EQ(boss.post("/api/v1/users/" + id + "/reset-throttle").status, 204);
   EXPECT_EQ(boss.get("/api/v1/users/" + id).json().at("throttle").at("wrong_pins"), 0);

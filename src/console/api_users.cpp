@@ -115,13 +115,17 @@ Task<Answer> UsersApi::detail(int status, UserId id) {
   auto json = user_json(**user, *group ? (*group)->name : "", *held, *parts_.catalog);
   json["pin_set_at"] = time_json((*user)->pin_set_at);
   const auto limit = parts_.registry.get<std::int64_t>("auth.pin_failures_unknown");
-  std::int64_t wrong = 0;
-  bool locked = false;
+  // A wrong PIN from an unknown address stands in two buckets, "*" and the address's own, so buckets are not added up:
+  // what is shown is the fullest, or "*" once it is full.
+  std::int64_t fullest = 0;
+  std::int64_t strangers = 0;
   for (const auto& count : *failures) {
     if (count.bucket.starts_with(kPasswordBuckets)) continue;
-    wrong += count.distinct;
-    if (count.bucket == "*" && count.distinct >= limit) locked = true;
+    fullest = std::max(fullest, count.distinct);
+    if (count.bucket == "*") strangers = count.distinct;
   }
+  const bool locked = strangers >= limit;
+  const auto wrong = locked ? strangers : fullest;
   json["throttle"] = JsonObject{{"wrong_pins", wrong}, {"limit", limit}, {"locked", locked}};
   json["signed_in_at"] = sessions->items.empty() ? Json(nullptr) : time_json(sessions->items.front().at);
   co_return net::HttpResponse::json(status, json);
