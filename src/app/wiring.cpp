@@ -221,7 +221,7 @@ void House::Parts::build_doors() {
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get()}});
-  token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), console::origin_of(config.public_url));
+  token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);
   for (const auto& mount : console->control_mounts()) control_front.claim(mount.path, *mount.handler);

@@ -1,5 +1,7 @@
 #include "doors/http/token_door.h"
 
+#include <algorithm>
+
 #include "doors/http/basic_credentials.h"
 #include "doors/http/token_request.h"
 
@@ -33,18 +35,18 @@ int status_of(const Error& error) {
   return 500;
 }
 
-HttpResponse problem_of(const Error& error) {
+HttpResponse problem_of(const Error& error, JsonObject more = {}) {
   const int status = status_of(error);
-  JsonObject more;
   if (!error.field.empty()) more["errors"] = JsonArray{JsonObject{{"field", error.field}, {"message", error.text}}};
   const std::string code = status == 500 ? "internal_error" : error.reason;
   const std::string text = status == 500 ? "Something is wrong with what the server has stored; its log says more." : error.text;
+  const bool later = status == 429 || status == 503;
+  const auto wait = error.retry_after.value_or(Seconds(5)).count();
+  if (later) more["retry_after"] = wait;
   auto response = HttpResponse::problem(status, code, text, more);
   response.headers.set("Cache-Control", "no-store");
   if (status == 401) response.headers.set("WWW-Authenticate", kBasicChallenge);
-  if (status == 429 || status == 503) {
-    response.headers.set("Retry-After", std::to_string(error.retry_after.value_or(Seconds(5)).count()));
-  }
+  if (later) response.headers.set("Retry-After", std::to_string(wait));
   return response;
 }
 
@@ -101,6 +103,15 @@ std::optional<HttpResponse> TokenDoor::try_handle_now(const HttpRequest& request
   return std::nullopt;
 }
 
+Task<HttpResponse> TokenDoor::ask_for_type(UserId user, Error error) {
+  const auto held = co_await store_.grants_of_user(user);
+  if (!held) co_return problem_of(held.error());
+  std::vector<std::string> names;
+  for (const auto& grant : *held) names.push_back(grant.type);
+  std::ranges::sort(names);
+  co_return problem_of(error, {{"types", JsonArray(names.begin(), names.end())}});
+}
+
 Task<HttpResponse> TokenDoor::handle(HttpRequest request) {
   auto credentials = parse_basic(request.headers.find("Authorization").value_or(""));
   if (!credentials) co_return problem_of(no_credentials());
@@ -109,7 +120,9 @@ Task<HttpResponse> TokenDoor::handle(HttpRequest request) {
   auto wish = parse_token_request(request.content_type(), request.body);
   if (!wish) co_return problem_of(wish.error());
   grants::Caller caller{.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin)};
+  const auto user = admitted->user;
   const auto handout = co_await desk_.hand_out(std::move(caller), std::move(*wish));
+  if (!handout && handout.error().reason == "type_required") co_return co_await ask_for_type(user, handout.error());
   if (!handout) co_return problem_of(handout.error());
   co_return answer(*handout);
 }

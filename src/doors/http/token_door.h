@@ -6,6 +6,7 @@
 #include "grants/token_desk.h"
 #include "net/http_server.h"
 #include "people/pin_gate.h"
+#include "store/store.h"
 
 namespace latchkey::doors {
 
@@ -14,8 +15,8 @@ namespace latchkey::doors {
 class TokenDoor final : public net::HttpHandler {
  public:
   // `public_origin`: the only Origin that may call (rule G3); empty: none may.
-  TokenDoor(people::PinGate& gate, grants::TokenDesk& desk, std::string public_origin)
-      : gate_(gate), desk_(desk), public_origin_(std::move(public_origin)) {}
+  TokenDoor(people::PinGate& gate, grants::TokenDesk& desk, store::Store& store, std::string public_origin)
+      : gate_(gate), desk_(desk), store_(store), public_origin_(std::move(public_origin)) {}
 
   // A recently used PIN and a token in memory are answered here, without a coroutine.
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
@@ -25,8 +26,12 @@ class TokenDoor final : public net::HttpHandler {
  private:
   [[nodiscard]] std::optional<net::HttpResponse> refuse_early(const net::HttpRequest& request) const;
 
+  // `type_required` with the types to choose from.
+  [[nodiscard]] Task<net::HttpResponse> ask_for_type(UserId user, Error error);
+
   people::PinGate& gate_;
   grants::TokenDesk& desk_;
+  store::Store& store_;
   std::string public_origin_;
 };
 
