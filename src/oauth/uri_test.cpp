@@ -43,6 +43,15 @@ TEST(Uri, SplitsAddresses) {
   EXPECT_EQ(v6->origin(), "http://[::1]:8481");
 }
 
+TEST(Uri, RefusesAPortThatIsNone) {
+  for (const auto* text : {"https://host.example:", "https://host.example:/", "https://host.example:x/", "https://host.example:4x/",
+                           "https://host.example:+443/", "https://host.example:0/", "https://host.example:65536/", "https://[::1]:/"}) {
+    EXPECT_FALSE(parse_url(text)) << text;
+    EXPECT_FALSE(check_endpoint(text, PlainHttp::refused)) << text;
+    EXPECT_FALSE(check_variable("server", VariableKind::url, text, PlainHttp::refused)) << text;
+  }
+}
+
 TEST(Uri, RefusesWhatIsNoAddress) {
   for (const char* text : {"", "example.com", "ftp://a.example", "https://", "https://a b", "https://a.example:0",
                            "https://a.example:70000", "https://a..b", "https://-a.example", "https://a.example\n",
