@@ -124,10 +124,6 @@ constexpr Key kKeys[] = {
     {"outbound.allow", nullptr, take_outbound_allow},
     {"outbound.proxy", take_proxy},
     {"outbound.ca_file", keep_absolute<&Config::outbound_ca_file>},
-    {"smtp.submission", keep_listen<&Config::smtp_submission>},
-    {"smtp.submissions", keep_listen<&Config::smtp_submissions>},
-    {"smtp.plain", keep_listen<&Config::smtp_plain>},
-    {"smtp.drop_domain", keep<&Config::smtp_drop_domain>},
 };
 
 // Variables that are read elsewhere (by the client verbs and by the tests) and are no configuration keys.

@@ -45,10 +45,6 @@ struct Config {
   std::vector<std::string> outbound_allow;
   std::string outbound_proxy;
   std::string outbound_ca_file;
-  std::string smtp_submission;
-  std::string smtp_submissions;
-  std::string smtp_plain;
-  std::string smtp_drop_domain;
 };
 
 // What the command line says, over everything else.

@@ -151,8 +151,8 @@ constexpr std::int64_t kWholeCheckBytesMax = 16 << 20;
 
 std::unexpected<Error> damaged(const std::string& path, std::string detail) {
   return fail(ErrorKind::corrupt, "store_corrupt",
-              fmt::format("{} is damaged or no Latchkey database; it was left untouched. Keep a copy of it, then restore the "
-                          "latest backup (latchkey restore), or name another data directory (--data).",
+              fmt::format("{} is damaged or no Latchkey database; it was left untouched. With the server stopped, move the "
+                          "data directory aside and copy the latest backup of it into its place, or name another (--data).",
                           path),
               {.detail = std::move(detail)});
 }
