@@ -22,12 +22,8 @@ constexpr SettingInfo kKeys[] = {
     {"oauth.one_shot_parallel", integer, "32", "1", "1024", "",
      "Refreshes in flight at once whose refresh token may be spent only once."},
     {"oauth.parallel", integer, "256", "1", "4096", "", "All refreshes in flight at once."},
-    {"oauth.device_code", boolean, "false", "", "", "",
-     "Lets administrators start the device code flow. Codes can be forwarded to others, so leave it off unless needed."},
     {"authorize.pending_lifetime", duration, "10m", "1m", "60m", "minutes",
      "How long a consent may take before the attempt expires."},
-    {"authorize.link_lifetime", duration, "72h", "5m", "30d", "",
-     "How long a link for the account's owner works."},
     {"auth.refusal_delay", duration, "300ms", "50ms", "5s", "",
      "Every refused username and PIN is answered this long after it arrived, whatever the reason, so that the time tells "
      "nothing."},
@@ -53,8 +49,6 @@ constexpr SettingInfo kKeys[] = {
     {"auth.session_lifetime", duration, "12h", "5m", "30d", "", "How long a console session lasts at most."},
     {"auth.session_idle", duration, "60m", "1m", "7d", "minutes", "After how long without a request a session ends."},
     {"auth.password_min_length", integer, "10", "8", "128", "characters", "Shortest console password that may be set."},
-    {"activity.retention", duration, "400d", "30d", "3650d", "",
-     "How long the activity's hand-out counts are kept. The audit trail itself is never shortened."},
     {"activity.flush", duration, "5s", "1s", "60s", "seconds",
      "How often counted hand-outs and last-used times are written down."},
 };

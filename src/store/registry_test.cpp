@@ -54,8 +54,6 @@ TEST(RegistryCheck, SaysWhatIsWrong) {
   EXPECT_FALSE(Registry::check("auth.refusal_delay", "300")) << "no bare number here";
   EXPECT_FALSE(Registry::check("auth.pin_min_length", "0"));
   EXPECT_FALSE(Registry::check("auth.pin_min_length", "6 "  "7"));
-  EXPECT_EQ(*Registry::check("oauth.device_code", "on"), "true");
-  EXPECT_FALSE(Registry::check("oauth.device_code", "maybe"));
   EXPECT_FALSE(Registry::check("oauth.polling_time_by_type", "xero"));
   EXPECT_FALSE(Registry::check("oauth.polling_time_by_type", "xero=10s"));
   EXPECT_TRUE(Registry::check("oauth.polling_time_by_type", "xero=25m, box=40"));
@@ -96,7 +94,6 @@ TEST_F(RegistryTest, DefaultsBeforeAnythingIsLoaded) {
   EXPECT_EQ(registry->get<Seconds>("oauth.refresh_lease"), 90s);
   EXPECT_EQ(registry->get<Milliseconds>("auth.refusal_delay"), 300ms);
   EXPECT_EQ(registry->get<std::size_t>("oauth.one_shot_parallel"), 32u);
-  EXPECT_FALSE(registry->get<bool>("oauth.device_code"));
   EXPECT_EQ(registry->get<std::string>("oauth.polling_time_by_type"), "");
 }
 
