@@ -232,7 +232,7 @@ void House::Parts::build_servers() {
   control = std::make_unique<net::HttpServer>(loop, control_front, wall, log);
   if (!options.sandbox) return;
   practice = std::make_unique<sandbox::PracticeService>(
-      sandbox::PracticeServiceSettings{practice_origin(), config.public_url}, wall, steady, entropy);
+      sandbox::PracticeServiceSettings{practice_origin(), config.public_url, config.data + "/sandbox.json"}, wall, steady, entropy);
   practice_server = std::make_unique<net::HttpServer>(loop, *practice, wall, log);
 }
 

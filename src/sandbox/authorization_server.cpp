@@ -315,7 +315,7 @@ TokenAnswer AuthorizationServer::refresh(const net::FormFields& form, PracticeSe
   const auto opened = open("rt", value_of(form, "refresh_token"));
   const auto found = opened ? families_.find(opened->family) : families_.end();
   if (found == families_.end()) {
-    return refuse(400, "invalid_grant", "the refresh token is unknown (the practice service forgets when it stops)");
+    return refuse(400, "invalid_grant", "the refresh token is unknown (the practice service has forgotten it)");
   }
   Family& family = found->second;
   if (!family.ended.empty()) return refuse(400, "invalid_grant", "the grant has ended: " + family.ended);
@@ -424,6 +424,60 @@ const Family* AuthorizationServer::bearer(std::string_view authorization) const 
   if (!opened || opened->number <= static_cast<std::uint64_t>(base::to_unix_ms(clock_.now()))) return nullptr;
   const auto found = families_.find(opened->family);
   return found == families_.end() || !found->second.ended.empty() ? nullptr : &found->second;
+}
+
+std::string AuthorizationServer::to_text() const {
+  JsonArray families;
+  for (const auto& [id, family] : families_) {
+    families.push_back(JsonObject{{"id", id},
+                                  {"sub", family.person.sub},
+                                  {"name", family.person.name},
+                                  {"email", family.person.email},
+                                  {"client_id", family.client_id},
+                                  {"scope", family.scope},
+                                  {"issued_at", base::to_unix_ms(family.issued_at)},
+                                  {"last_refreshed_at", family.last_refreshed_at ? base::to_unix_ms(*family.last_refreshed_at) : 0},
+                                  {"generation", static_cast<std::int64_t>(family.generation)},
+                                  {"ended", family.ended}});
+  }
+  return boost::json::serialize(JsonObject{{"version", 1},
+                                           {"key", base::to_base64url(mac_key_)},
+                                           {"families_made", static_cast<std::int64_t>(families_made_)},
+                                           {"families", std::move(families)}});
+}
+
+bool AuthorizationServer::take_over(std::string_view text) {
+  const auto parsed = parse_json(text, {.size_bytes_max = 4 << 20, .depth_max = 8});
+  if (!parsed || !parsed->is_object()) return false;
+  const auto& object = parsed->get_object();
+  const auto number = [](const JsonObject& from, std::string_view name) -> std::int64_t {
+    const auto* value = from.if_contains(name);
+    return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+  };
+  auto key = base::from_base64url(base::string_or(object, "key"));
+  const JsonArray* list = base::find_array(object, "families");
+  if (number(object, "version") != 1 || !key || key->size() != mac_key_.size() || list == nullptr) return false;
+  std::map<std::string, Family, std::less<>> families;
+  for (const Json& item : *list) {
+    if (!item.is_object()) return false;
+    const auto& from = item.get_object();
+    Family family;
+    family.id = base::string_or(from, "id");
+    family.person = {base::string_or(from, "sub"), base::string_or(from, "name"), base::string_or(from, "email")};
+    family.client_id = base::string_or(from, "client_id");
+    family.scope = base::string_or(from, "scope");
+    family.issued_at = base::from_unix_ms(number(from, "issued_at"));
+    if (const auto at = number(from, "last_refreshed_at"); at != 0) family.last_refreshed_at = base::from_unix_ms(at);
+    family.generation = static_cast<std::uint64_t>(number(from, "generation"));
+    family.ended = base::string_or(from, "ended");
+    if (family.id.empty()) return false;
+    auto id = family.id;
+    families.emplace(std::move(id), std::move(family));
+  }
+  mac_key_ = std::move(*key);
+  families_ = std::move(families);
+  families_made_ = static_cast<std::uint64_t>(number(object, "families_made"));
+  return true;
 }
 
 std::vector<const Family*> AuthorizationServer::families() const {

@@ -109,6 +109,11 @@ class AuthorizationServer {
   // Whose access token this is; nullptr: not good, or not any more. Valid until the next call.
   [[nodiscard]] const Family* bearer(std::string_view authorization) const;
 
+  // What must outlive the process for tokens to stay good: the key, and the grants. Not: requests and codes under way.
+  [[nodiscard]] std::string to_text() const;
+  // Takes over what to_text() gave; false, and nothing is changed: it is not that.
+  bool take_over(std::string_view text);
+
   // Newest first.
   [[nodiscard]] std::vector<const Family*> families() const;
   [[nodiscard]] const Counts& counts() const { return counts_; }

@@ -245,5 +245,20 @@ TEST(PracticeSettingsForm, TakesWhatTheFormSendsAndNamesWhatItCannot) {
   EXPECT_EQ(read_settings({{"rotation", "sometimes"}}, {}).error().field, "rotation");
 }
 
+TEST_F(AuthorizationServerTest, GrantsOutliveAServerThatIsTakenOver) {
+  const auto first = exchange(code());
+  const auto token = member(first, "refresh_token");
+  AuthorizationServer next(server_.issuer(), {"latchkey-sandbox", Secret("practice+secret"), "http://localhost:8480/oauth/callback/"}, clock_, entropy_);
+  EXPECT_EQ(next.bearer("Bearer " + member(first, "access_token")), nullptr) << "a stranger's";
+  EXPECT_FALSE(next.take_over("{}"));
+  EXPECT_FALSE(next.take_over("not JSON"));
+  ASSERT_TRUE(next.take_over(server_.to_text()));
+  const auto* family = next.bearer("Bearer " + member(first, "access_token"));
+  ASSERT_NE(family, nullptr);
+  EXPECT_EQ(family->person.sub, practice_people()[0].sub);
+  EXPECT_EQ(next.token({{"grant_type", "refresh_token"}, {"refresh_token", token}}, kBasic, settings_).status, 200);
+  EXPECT_EQ(next.to_text().find(token), std::string::npos) << "no token is written down";
+}
+
 }  // namespace
 }  // namespace latchkey::sandbox

@@ -1,6 +1,12 @@
 #include "sandbox/practice_service.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 
 #include "base/json.h"
 #include "net/url.h"
@@ -60,7 +66,30 @@ PracticeService::PracticeService(PracticeServiceSettings settings, const WallClo
       steady_(steady),
       server_(settings.issuer,
               PracticeClient{std::string(kClientId), Secret(kClientSecret), settings.public_url + "/oauth/callback/"}, wall,
-              entropy) {}
+              entropy),
+      state_file_(std::move(settings.state_file)) {
+  if (state_file_.empty()) return;
+  std::ifstream file(state_file_, std::ios::binary);
+  if (!file) return;
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (server_.take_over(text)) kept_ = text;
+}
+
+void PracticeService::keep_grants() {
+  if (state_file_.empty()) return;
+  auto text = server_.to_text();
+  if (text == kept_) return;
+  const std::string fresh = state_file_ + ".new";
+  const int file = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  const bool written = file >= 0 && ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool closed = file >= 0 && ::close(file) == 0;
+  if (written && closed && std::rename(fresh.c_str(), state_file_.c_str()) == 0) {
+    kept_ = std::move(text);
+    keep_problem_.clear();
+  } else {
+    keep_problem_ = fmt::format("The grants could not be written to {}: they end when the server stops.", state_file_);
+  }
+}
 
 PracticeService::Area PracticeService::area_of(std::string_view path) {
   if (path == "/token" || path == "/revoke") return Area::token;
@@ -83,13 +112,15 @@ Task<net::HttpResponse> PracticeService::handle(net::HttpRequest request) {
   const PracticeSettings now = settings();
   if (area_of(request.path) != Area::page && now.slowness > Seconds(0)) co_await steady_.sleep_for(now.slowness);
   const std::lock_guard lock(mutex_);
-  co_return answer(request);
+  auto response = answer(request);
+  keep_grants();
+  co_return response;
 }
 
 net::HttpResponse PracticeService::answer(const net::HttpRequest& request) {
   const std::string& path = request.path;
   const bool get = request.method == "GET" || request.method == "HEAD";
-  if (path == "/" && get) return show_control(200, request.query == "saved" ? "Saved." : "", "");
+  if (path == "/" && get) return show_control(200, request.query == "saved" ? "Saved." : "", keep_problem_);
   if (path == "/control") return request.method == "POST" ? control(request) : wrong_method("POST");
   if (path == "/style.css" && get) {
     net::HttpResponse response = net::HttpResponse::text(200, std::string(stylesheet()));

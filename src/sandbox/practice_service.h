@@ -23,6 +23,7 @@ inline constexpr std::string_view kClientSecret = "practice-secret-that-guards-n
 struct PracticeServiceSettings {
   std::string issuer;      // "http://localhost:8481"
   std::string public_url;  // of the server it serves: redirect URIs are {public_url}/oauth/callback/APP
+  std::string state_file{};  // keeps grants over a restart (mode 0600); empty: they end with the process
 };
 
 class PracticeService final : public net::HttpHandler {
@@ -38,6 +39,8 @@ class PracticeService final : public net::HttpHandler {
   [[nodiscard]] PracticeSettings settings() const;
 
   // Each runs under the lock.
+  // Writes the grants down, if they have changed, before the answer that made the change leaves.
+  void keep_grants();
   [[nodiscard]] net::HttpResponse answer(const net::HttpRequest& request);
   [[nodiscard]] net::HttpResponse control(const net::HttpRequest& request);
   [[nodiscard]] net::HttpResponse show_control(int status, std::string_view notice, std::string_view problem) const;
@@ -57,6 +60,9 @@ class PracticeService final : public net::HttpHandler {
   AuthorizationServer server_;
   PracticeStorage storage_;
   PracticeSettings settings_;
+  std::string state_file_;
+  std::string kept_;         // what the file holds
+  std::string keep_problem_;  // why it does not hold the newest; shown on the practice page
 };
 
 }  // namespace latchkey::sandbox
