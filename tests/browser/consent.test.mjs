@@ -60,7 +60,7 @@ test('C4: foreign messages and a closed window change nothing; Cancel leaves not
   await dialog.getByRole('button', { name: 'Back to the form' }).click();
   assert.equal(await dialog.getByLabel('Username').inputValue(), 'cancelled');
   await assertNotListed(page, server, 'cancelled');
-  await typePin(dialog, pin);
+  // PIN and repetition have been kept too: nothing needs to be typed again.
   const again = await authorizeInPopup(page, dialog);
   await answerInPopup(again);
   await dialog.getByText('Authorized as anna@example.com').waitFor();

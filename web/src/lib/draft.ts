@@ -17,11 +17,12 @@ export interface Draft {
   name: string;
   email: string;
   pin: string;
+  pin_again: string;
   allow_token: boolean;
 }
 
 export function empty_draft(): Draft {
-  return { group: "", group_label: "", type: "", params: {}, app: "", link: null, username: "", name: "", email: "", pin: "", allow_token: false };
+  return { group: "", group_label: "", type: "", params: {}, app: "", link: null, username: "", name: "", email: "", pin: "", pin_again: "", allow_token: false };
 }
 
 /** Linking fills group and username from the user, unlinking empties them; the form locks them meanwhile. */
@@ -34,6 +35,7 @@ export function link_to(draft: Draft, user: Schemas["User"] | null): void {
   draft.email = user?.email ?? "";
   draft.allow_token = user ? user.uses.includes("token") : false;
   draft.pin = "";
+  draft.pin_again = "";
 }
 
 /** Message per field; empty when the form can be sent. The PIN is judged by its own field. */
