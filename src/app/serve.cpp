@@ -4,6 +4,8 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <sys/resource.h>
+
 #include <csignal>
 #include <cstdio>
 
@@ -32,9 +34,19 @@ Task<void> live(House* house, int* status) {
   house->loop().stop();
 }
 
+// Connections are file descriptors, and the usual soft limit of 1,024 is for programs that use select(). Best effort: with
+// fewer, connections beyond them wait.
+void raise_file_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
 }  // namespace
 
 int serve(Config config, ServeOptions options) {
+  raise_file_limit();
   auto house = House::build(std::move(config), options);
   if (!house) {
     complain(house.error());

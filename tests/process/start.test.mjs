@@ -1,12 +1,15 @@
 // Starting and stopping: what must not start says why in a sentence and touches nothing (P5 and "Bad input").
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { copyFile, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { binary, fetchAnswer, Latchkey, run, Session, slowness } from '../support/latchkey.mjs';
+import { freePort, temporaryFolder } from '../support/ports.mjs';
 import { authorisedUser, pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
 
@@ -206,4 +209,18 @@ test('P6: ciphertexts swapped between two users, or a target rewritten, by whoev
     assert.doesNotMatch(answer.text, /at-\d/);
   }
   await until('it to live on', async () => (await fetchAnswer(`${server.url}/healthz`)).status === 200);
+});
+
+test('the soft limit of open files is raised to the hard one', async (t) => {
+  const data = await temporaryFolder(t, 'limits');
+  const child = spawn('bash', ['-c', 'ulimit -Sn 256; exec "$0" "$@"', binary, 'serve', '--data', data], {
+    env: { ...process.env, LATCHKEY_LISTEN: `127.0.0.1:${await freePort()}` }, stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');  // its greeting
+  const [, soft, hard] = /^Max open files\s+(\w+)\s+(\w+)/m.exec(await readFile(`/proc/${child.pid}/limits`, 'utf8'));
+  assert.notEqual(soft, '256');
+  assert.equal(soft, hard);
+  child.kill('SIGTERM');
+  await once(child, 'exit');
 });
