@@ -1,10 +1,12 @@
 // From the printed set-up address to the token, as a newcomer does it.
 
 import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import { assertAccessible, assertFits, assertQuiet, openPage, picture, pictures, startBrowser, watch } from '../support/browser.mjs';
 import { administrator, answerInPopup, assertListed, authorizeInPopup, fillAddDialog, setUpInBrowser } from '../support/console.mjs';
-import { Latchkey, run, Session } from '../support/latchkey.mjs';
+import { binary, Latchkey, run, Session } from '../support/latchkey.mjs';
 import { freePort } from '../support/ports.mjs';
 import { ScriptedProvider } from '../support/scripted_provider.mjs';
 
@@ -84,4 +86,11 @@ test('the sandbox: from set-up to token with nothing but this server', async (t)
   assert.equal(token.status, 200, token.text);
   assert.equal(token.body.type, 'sandbox');
   assertQuiet(page);
+
+  // The same folder again: the practice service still knows the grant.
+  await server.restart();
+  const refreshed = await run(binary, ['grant', 'refresh', 'rehearsal', '--data', server.data]);
+  assert.equal(refreshed.status, 0, refreshed.stderr);
+  assert.equal((await server.token('rehearsal', pin)).status, 200);
+  assert.equal((await stat(path.join(server.data, 'sandbox.json'))).mode & 0o777, 0o600);
 });
