@@ -13,9 +13,7 @@ std::optional<Seconds> seconds_left(const std::optional<WallTime>& expires_at, W
 }
 
 Handout handout_of(const Card& card, Secret token, WallTime now) {
-  return {.access_token = std::move(token), .token_type = "Bearer", .expires_in = seconds_left(card.expires_at, now),
-          .scope = card.scope, .type = card.type, .account_id = card.account_id, .account_name = card.account_name,
-          .extras_json = card.extras_json};
+  return {.access_token = std::move(token), .expires_in = seconds_left(card.expires_at, now), .text = card.text};
 }
 
 // What is learned of hosts is the API client's business too; the marker of its origin is not.
@@ -30,9 +28,10 @@ std::string public_extras(std::string_view extras_json) {
 }
 
 Card card_of(const store::Grant& grant, const store::Generation& generation) {
-  return {.grant = grant.id, .type = grant.type, .generation = generation.number, .issued_at = generation.issued_at,
-          .expires_at = generation.access_expires_at, .scope = grant.scopes, .account_id = grant.account_id,
-          .account_name = grant.account_name, .extras_json = public_extras(grant.extras_json)};
+  HandoutText text{.scope = grant.scopes, .type = grant.type, .account_id = grant.account_id, .account_name = grant.account_name,
+                   .extras_json = public_extras(grant.extras_json)};
+  return {.grant = grant.id, .generation = generation.number, .issued_at = generation.issued_at,
+          .expires_at = generation.access_expires_at, .text = std::make_shared<const HandoutText>(std::move(text))};
 }
 
 }  // namespace
@@ -84,7 +83,8 @@ std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, cons
     const auto asked = std::min<Milliseconds>(wish.min_valid, lifetime_of({card->issued_at, card->expires_at}) / 2);
     if (*card->expires_at <= now + asked) return std::nullopt;
   }
-  auto token = hot_.find_token(caller.user, caller.auth_epoch, caller.pin, card->grant, card->generation);
+  auto token = caller.unlocked ? hot_.find_token(caller.user, caller.auth_epoch, *caller.unlocked, card->grant, card->generation)
+                               : hot_.find_token(caller.user, caller.auth_epoch, caller.pin, card->grant, card->generation);
   if (!token) return std::nullopt;
   ledger_.handed_out(caller.user, card->grant);
   counters_.handouts.fetch_add(1, std::memory_order_relaxed);

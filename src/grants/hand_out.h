@@ -17,14 +17,10 @@ namespace latchkey::grants {
 struct Card {
   std::string asked;  // the type a caller names to find it; empty for callers that name none (the only grant held)
   GrantId grant;
-  std::string type;
   store::GenerationNumber generation = 0;
   WallTime issued_at{};
   std::optional<WallTime> expires_at;
-  std::string scope;
-  std::string account_id;
-  std::string account_name;
-  std::string extras_json;
+  std::shared_ptr<const HandoutText> text;
 };
 
 // Cards of recently served users. Thread-safe, sharded, bounded; forgetting is at once.

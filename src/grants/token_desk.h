@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "base/task.h"
+#include "vault/hot_cache.h"
 
 namespace latchkey::grants {
 
@@ -18,6 +19,7 @@ struct Caller {
   UserId user;
   std::int64_t auth_epoch = 0;
   Secret pin;
+  std::optional<vault::HotKey> unlocked{};  // where the gate let in from memory
 };
 
 struct TokenWish {
@@ -25,15 +27,20 @@ struct TokenWish {
   Seconds min_valid{0};            // capped at half the token's lifetime (RULES F9)
 };
 
-struct Handout {
-  Secret access_token;
-  std::string token_type;          // "Bearer"
-  std::optional<Seconds> expires_in;  // seconds left; nullopt: the provider does not say
+// What is said of a token beside the token; the same for every hand-out of a generation, so it is shared.
+struct HandoutText {
+  std::string token_type = "Bearer";
   std::string scope;
   std::string type;
   std::string account_id;
   std::string account_name;
-  std::string extras_json;         // an object
+  std::string extras_json;  // an object
+};
+
+struct Handout {
+  Secret access_token;
+  std::optional<Seconds> expires_in;  // seconds left; nullopt: the provider does not say
+  std::shared_ptr<const HandoutText> text;  // never null
 };
 
 // Thread-safe; hand_out_hot() runs on the caller's thread, hand_out() hops to the engine where it must.

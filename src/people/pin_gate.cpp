@@ -63,8 +63,10 @@ std::optional<Admitted> PinGate::admit_hot(const Attempt& attempt) {
   if (known == nullptr || guard_.parts().wall.now() - known->last_success_at >= kRecently) return std::nullopt;
   if (!guard_.is_known(*card, attempt.source)) return std::nullopt;
   if (card->distinct_failures(guard_.bucket_of(attempt.source)) >= guard_.limit_of(true)) return std::nullopt;
-  if (hot_.match(card->id, card->auth_epoch, attempt.pin) != vault::HotCache::Match::right) return std::nullopt;
-  return Admitted{.user = card->id, .auth_epoch = card->auth_epoch, .username = card->username, .pin = attempt.pin.clone()};
+  auto unlocked = hot_.unlock(card->id, card->auth_epoch, attempt.pin);
+  if (!unlocked) return std::nullopt;
+  return Admitted{.user = card->id, .auth_epoch = card->auth_epoch, .username = card->username, .pin = attempt.pin.clone(),
+                  .unlocked = std::move(unlocked)};
 }
 
 Task<Result<Admitted>> PinGate::admit(Attempt attempt) {

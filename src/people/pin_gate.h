@@ -33,6 +33,7 @@ struct Admitted {
   std::int64_t auth_epoch = 0;
   std::string username;
   Secret pin;  // prepared: opens the hot cache
+  std::optional<vault::HotKey> unlocked{};  // by admit_hot() alone
 };
 
 class PinGate {

@@ -135,6 +135,15 @@ struct HotCache::Shards {
     return crypto::keyed_blake2b(process_key.reveal(), {head, pin.reveal()});
   }
 
+  // Whether the entry is here; if so, its key's cell.
+  bool copy_key_cell(UserId user, std::int64_t auth_epoch, Copy& copy) {
+    auto& shard = of(user);
+    const std::lock_guard lock(shard.mutex);
+    const auto* entry = shard.find(user, auth_epoch, clock.now());
+    if (entry != nullptr) copy.take(entry->key.octets());
+    return entry != nullptr;
+  }
+
   const Bounds bounds;
   Entropy& entropy;
   const SteadyClock& clock;
@@ -143,22 +152,13 @@ struct HotCache::Shards {
   const std::size_t entries_max_of_one;
 };
 
-namespace {
-
-struct WipedKey {
-  crypto::Digest octets;
-  ~WipedKey() { base::wipe(octets.data(), octets.size()); }
-};
-
-}  // namespace
-
 HotCache::HotCache(Bounds bounds, Entropy& entropy, const SteadyClock& clock)
     : shards_(std::make_unique<Shards>(bounds, entropy, clock)) {}
 HotCache::~HotCache() = default;
 
 void HotCache::put(UserId user, std::int64_t auth_epoch, const Secret& pin, const Secret& private_key) {
   if (shards_->bounds.entries_max == 0) return;
-  const WipedKey key{shards_->wrapping_key(user, auth_epoch, pin)};
+  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
   auto& shard = shards_->of(user);
   const std::lock_guard lock(shard.mutex);
   if (const auto old = shard.entries.find(user); old != shard.entries.end()) {
@@ -170,45 +170,49 @@ void HotCache::put(UserId user, std::int64_t auth_epoch, const Secret& pin, cons
   shard.entries.emplace(
       user, Entry{.auth_epoch = auth_epoch,
                   .expires_at = shards_->clock.now() + shards_->bounds.lifetime,
-                  .key = Cell(key.octets, base::as_bytes(kKeyPlace), private_key.reveal(), shards_->entropy, &shard.memory),
+                  .key = Cell(key.octets_, base::as_bytes(kKeyPlace), private_key.reveal(), shards_->entropy, &shard.memory),
                   .tokens = {},
                   .place = shard.recent.begin()});
 }
 
 std::optional<Secret> HotCache::find(UserId user, std::int64_t auth_epoch, const Secret& pin) {
-  auto& shard = shards_->of(user);
   Copy copy;
-  {
-    const std::lock_guard lock(shard.mutex);
-    const auto* entry = shard.find(user, auth_epoch, shards_->clock.now());
-    if (entry == nullptr) return std::nullopt;
-    copy.take(entry->key.octets());
-  }
-  const WipedKey key{shards_->wrapping_key(user, auth_epoch, pin)};
-  return open_cell(key.octets, base::as_bytes(kKeyPlace), copy.octets());
+  if (!shards_->copy_key_cell(user, auth_epoch, copy)) return std::nullopt;
+  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  return open_cell(key.octets_, base::as_bytes(kKeyPlace), copy.octets());
 }
 
+namespace {
+
+bool opens(const std::array<std::uint8_t, 32>& key, const Copy& cell) {
+  return open_cell(key, base::as_bytes(kKeyPlace), cell.octets()).has_value();
+}
+
+}  // namespace
+
 HotCache::Match HotCache::match(UserId user, std::int64_t auth_epoch, const Secret& pin) {
-  auto& shard = shards_->of(user);
   Copy copy;
-  {
-    const std::lock_guard lock(shard.mutex);
-    const auto* entry = shard.find(user, auth_epoch, shards_->clock.now());
-    if (entry == nullptr) return Match::absent;
-    copy.take(entry->key.octets());
-  }
-  const WipedKey key{shards_->wrapping_key(user, auth_epoch, pin)};
-  return open_cell(key.octets, base::as_bytes(kKeyPlace), copy.octets()) ? Match::right : Match::wrong;
+  if (!shards_->copy_key_cell(user, auth_epoch, copy)) return Match::absent;
+  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  return opens(key.octets_, copy) ? Match::right : Match::wrong;
+}
+
+std::optional<HotKey> HotCache::unlock(UserId user, std::int64_t auth_epoch, const Secret& pin) {
+  Copy copy;
+  if (!shards_->copy_key_cell(user, auth_epoch, copy)) return std::nullopt;
+  HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  if (!opens(key.octets_, copy)) return std::nullopt;
+  return key;
 }
 
 void HotCache::put_token(UserId user, std::int64_t auth_epoch, const Secret& pin, GrantId grant, std::int64_t generation,
                          const Secret& token) {
   if (token.size() > kTokenBytesMax) return;
-  const WipedKey key{shards_->wrapping_key(user, auth_epoch, pin)};
+  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
   auto& shard = shards_->of(user);
   const std::lock_guard lock(shard.mutex);
   auto* entry = shard.find(user, auth_epoch, shards_->clock.now());
-  if (entry == nullptr || !open_cell(key.octets, base::as_bytes(kKeyPlace), entry->key.octets())) return;
+  if (entry == nullptr || !open_cell(key.octets_, base::as_bytes(kKeyPlace), entry->key.octets())) return;
   // One generation a grant: the newest counts, and a late caller must not bring an older one back.
   for (auto which = entry->tokens.begin(); which != entry->tokens.end(); ++which) {
     if (which->grant != grant) continue;
@@ -220,10 +224,15 @@ void HotCache::put_token(UserId user, std::int64_t auth_epoch, const Secret& pin
   entry->tokens.push_front(
       Token{.grant = grant,
             .generation = generation,
-            .cell = Cell(key.octets, token_place(grant, generation), token.reveal(), shards_->entropy, &shard.memory)});
+            .cell = Cell(key.octets_, token_place(grant, generation), token.reveal(), shards_->entropy, &shard.memory)});
 }
 
 std::optional<Secret> HotCache::find_token(UserId user, std::int64_t auth_epoch, const Secret& pin, GrantId grant,
+                                           std::int64_t generation) {
+  return find_token(user, auth_epoch, HotKey(shards_->wrapping_key(user, auth_epoch, pin)), grant, generation);
+}
+
+std::optional<Secret> HotCache::find_token(UserId user, std::int64_t auth_epoch, const HotKey& key, GrantId grant,
                                            std::int64_t generation) {
   auto& shard = shards_->of(user);
   Copy copy;
@@ -238,8 +247,7 @@ std::optional<Secret> HotCache::find_token(UserId user, std::int64_t auth_epoch,
     if (found == nullptr) return std::nullopt;
     copy.take(found->cell.octets());
   }
-  const WipedKey key{shards_->wrapping_key(user, auth_epoch, pin)};
-  return open_cell(key.octets, token_place(grant, generation), copy.octets());
+  return open_cell(key.octets_, token_place(grant, generation), copy.octets());
 }
 
 void HotCache::forget(UserId user) {

@@ -98,7 +98,8 @@ std::optional<HttpResponse> TokenDoor::try_handle_now(const HttpRequest& request
   if (!wish) return std::nullopt;  // told only to who is admitted
   auto admitted = gate_.admit_hot(attempt_of(request, std::move(*credentials)));
   if (!admitted) return std::nullopt;
-  const grants::Caller caller{.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin)};
+  const grants::Caller caller{.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin),
+                              .unlocked = std::move(admitted->unlocked)};
   if (const auto handout = desk_.hand_out_hot(caller, *wish)) return answer(*handout);
   return std::nullopt;
 }

@@ -119,24 +119,25 @@ Result<grants::TokenWish> parse_token_request(std::string_view content_type, std
 
 // Written by hand: this is the one answer that is sent tens of thousands of times a second.
 std::string write_handout(const grants::Handout& handout) {
+  const auto& text = *handout.text;
   std::string out;
-  out.reserve(handout.access_token.size() + handout.scope.size() + handout.extras_json.size() + 256);
+  out.reserve(handout.access_token.size() + text.scope.size() + text.extras_json.size() + 256);
   out += "{\"access_token\":";
   append_json_text(out, handout.access_token.reveal_text());
   out += ",\"token_type\":";
-  append_json_text(out, handout.token_type);
+  append_json_text(out, text.token_type);
   out += ",\"expires_in\":";
   out += handout.expires_in ? std::to_string(handout.expires_in->count()) : "null";
   out += ",\"scope\":";
-  append_json_text(out, handout.scope);
+  append_json_text(out, text.scope);
   out += ",\"type\":";
-  append_json_text(out, handout.type);
+  append_json_text(out, text.type);
   out += ",\"account\":{\"id\":";
-  append_json_text(out, handout.account_id);
+  append_json_text(out, text.account_id);
   out += ",\"name\":";
-  append_json_text(out, handout.account_name);
+  append_json_text(out, text.account_name);
   out += "},\"extras\":";
-  out += handout.extras_json.empty() ? "{}" : handout.extras_json;
+  out += text.extras_json.empty() ? "{}" : text.extras_json;
   out += "}\n";
   return out;
 }

@@ -33,10 +33,9 @@ TEST(TokenRequest, NamesTheFieldThatIsWrong) {
 TEST(TokenRequest, HandoutIsJsonWhateverTheTextsHold) {
   grants::Handout handout;
   handout.access_token = Secret("a\"b\\c\n");
-  handout.token_type = "Bearer";
   handout.expires_in = Seconds(42);
-  handout.account_name = "Änne \x01";
-  handout.extras_json = R"({"instance_url":"https://x.example"})";
+  handout.text = std::make_shared<const grants::HandoutText>(
+      grants::HandoutText{.account_name = "Änne \x01", .extras_json = R"({"instance_url":"https://x.example"})"});
   const auto parsed = parse_json(write_handout(handout));
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->at("access_token").as_string(), "a\"b\\c\n");
