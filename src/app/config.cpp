@@ -99,6 +99,13 @@ Result<void> take_trusted_proxies(Config& config, std::vector<std::string> value
   return {};
 }
 
+Result<void> take_proxy_header(Config& config, std::string_view value) {
+  const auto header = net::parse_proxy_header(value);
+  if (!header) return wrong("must be \"x-forwarded-for\" or \"forwarded\", whichever the proxy writes");
+  config.proxy_header = *header;
+  return {};
+}
+
 Result<void> take_outbound_allow(Config& config, std::vector<std::string> values) {
   if (const auto parsed = net::AddressPolicy::parse(values); !parsed) return std::unexpected(parsed.error());
   config.outbound_allow = std::move(values);
@@ -115,6 +122,7 @@ constexpr Key kKeys[] = {
     {"listen", take_listen},
     {"public_url", take_public_url},
     {"trusted_proxies", nullptr, take_trusted_proxies},
+    {"proxy_header", take_proxy_header},
     {"data", keep<&Config::data>},
     {"store", take_store},
     {"master_key_file", keep_absolute<&Config::master_key_file>},

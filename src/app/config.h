@@ -36,6 +36,7 @@ struct Config {
   ListenAddress listen{"127.0.0.1", 8480};
   std::string public_url;  // without trailing slash; never empty once loaded
   std::vector<std::string> trusted_proxies;
+  net::ProxyHeader proxy_header = net::ProxyHeader::x_forwarded_for;
   std::string tls_certificate;
   std::string tls_key;
   std::string data = "/var/lib/latchkey";

@@ -301,7 +301,7 @@ Result<void> House::Parts::listen() {
   listener.address = config.listen.address;
   listener.port = config.listen.port;
   listener.tls = tls.get();
-  auto proxies = net::TrustedProxies::parse(config.trusted_proxies);
+  auto proxies = net::TrustedProxies::parse(config.trusted_proxies, config.proxy_header);
   if (!proxies) return std::unexpected(proxies.error());
   server->set_trusted_proxies(std::move(*proxies));
   const auto public_url = net::Url::parse(config.public_url);

@@ -61,8 +61,10 @@ struct Hop {
   std::optional<std::string_view> scheme;
 };
 
-std::vector<Hop> hops_of_forwarded(std::string_view text) {
+std::vector<Hop> hops_of_forwarded(const HttpHeaders& headers) {
   std::vector<Hop> hops;
+  const std::string text = headers.joined("Forwarded");
+  if (text.empty()) return hops;
   for (const auto element : split(text, ',')) {
     Hop hop;
     for (const auto pair : split(element, ';')) {
@@ -91,10 +93,25 @@ std::vector<Hop> hops_of_x_forwarded(const HttpHeaders& headers) {
   return hops;
 }
 
+std::vector<Hop> hops_of(const HttpHeaders& headers, ProxyHeader header) {
+  switch (header) {
+    case ProxyHeader::x_forwarded_for: return hops_of_x_forwarded(headers);
+    case ProxyHeader::forwarded: return hops_of_forwarded(headers);
+  }
+  return {};
+}
+
 }  // namespace
 
-Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& entries) {
+std::optional<ProxyHeader> parse_proxy_header(std::string_view text) {
+  if (equal_ignoring_case(text, "x-forwarded-for")) return ProxyHeader::x_forwarded_for;
+  if (equal_ignoring_case(text, "forwarded")) return ProxyHeader::forwarded;
+  return std::nullopt;
+}
+
+Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& entries, ProxyHeader header) {
   TrustedProxies proxies;
+  proxies.header_ = header;
   for (const std::string& entry : entries) {
     const auto network = Cidr::parse(entry);
     if (!network) {
@@ -115,8 +132,7 @@ ClientView TrustedProxies::client_of(const IpAddress& peer, std::string_view sch
                                      const HttpHeaders& headers) const {
   ClientView view{peer, scheme};
   if (!trusts(peer)) return view;
-  const std::string forwarded = headers.joined("Forwarded");
-  const auto hops = forwarded.empty() ? hops_of_x_forwarded(headers) : hops_of_forwarded(forwarded);
+  const auto hops = hops_of(headers, header_);
   if (!hops.empty() && hops.back().scheme) view.scheme = *hops.back().scheme;
   for (auto hop = hops.rbegin(); hop != hops.rend() && hop->address; ++hop) {
     view.address = *hop->address;

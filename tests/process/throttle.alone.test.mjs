@@ -160,6 +160,17 @@ test('T3: X-Forwarded-For counts only from a trusted proxy', async (t) => {
   assert.doesNotMatch(activity, /203\.0\.113\./, 'a forged address was believed');
 });
 
+test('T3: of a trusted proxy only the configured header counts: a Forwarded that it passes on says nothing', async (t) => {
+  const { server, admin, user_id } = await authorisedUser(t, { config });
+  await admin.must('PATCH', `/api/v1/users/${user_id}`, { sources: ['192.0.2.10'] });
+  const ask = (headers) => server.token('printer-1', pin, undefined, { headers });
+  const forged = (address) => ({ forwarded: `for=${address};proto=https` });
+  assert.equal((await ask({ ...device, ...forged('203.0.113.9') })).status, 200, 'a printer behind the proxy');
+  assert.equal((await ask({ ...from('203.0.113.9'), ...forged('192.0.2.10') })).status, 401, 'somebody who claims to be the printer');
+  const clear = await ask({ 'x-forwarded-for': '192.0.2.10', 'x-forwarded-proto': 'http', ...forged('192.0.2.10') });
+  assert.equal(clear.code, 'insecure_transport', 'the scheme is not the client’s to say either');
+});
+
 test('T7: sign-in and PINs over plain http from elsewhere than loopback are refused with the remedy', async (t) => {
   const { server } = await authorisedUser(t, { config });
   const headers = { 'x-forwarded-for': '203.0.113.5', 'x-forwarded-proto': 'http' };
