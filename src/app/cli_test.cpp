@@ -52,7 +52,8 @@ TEST(CommandLine, EveryVerbOfTheContractIsThere) {
         "latchkey user add USERNAME --group GROUP", "latchkey grant add USERNAME --group GROUP --type TYPE [--pin-file FILE]",
         "latchkey grant import USERNAME --group GROUP --type TYPE", "latchkey grant list [USERNAME]", "latchkey grant refresh USERNAME [--type TYPE]",
         "latchkey token USERNAME [--type TYPE] [--min-valid SECONDS]", "latchkey registry list", "latchkey registry get KEY",
-        "latchkey registry set KEY VALUE", "latchkey type list", "latchkey user set-password USERNAME", "latchkey user set-pin USERNAME"}) {
+        "latchkey registry set KEY VALUE", "latchkey type list", "latchkey user set-password USERNAME", "latchkey user set-pin USERNAME",
+        "latchkey user reset-throttle USERNAME"}) {
     EXPECT_THAT(text, HasSubstr(form));
   }
 }

@@ -6,26 +6,43 @@ namespace latchkey::app {
 
 using console::Metric;
 
+namespace {
+
+// How long an event's banner stands after the last time.
+constexpr std::chrono::hours kDay{24};
+constexpr std::chrono::hours kWeek{7 * 24};
+
+}  // namespace
+
 void PeopleWatcher::budget_reached(UserId user, std::string username, std::string bucket) {
   if (alerts_ == nullptr) return;
   const auto where = bucket == "*" ? std::string("unknown addresses") : bucket;
-  alerts_->raise("pin_guessing:" + user.text(),
-                 fmt::format("Somebody at {} tries PINs for {}. The budget is used up and further tries are refused; devices that have been "
-                             "right before go on. Set a new PIN or reset the counter on the user's page.",
-                             where, username));
+  alerts_->tell("pin_guessing:" + user.text(),
+                fmt::format("Somebody at {} guesses PINs or passwords of {}. The budget is used up and further tries from there are refused; "
+                            "other addresses that have been right before go on. Set a new PIN, or start counting again on the user's page.",
+                            where, username),
+                kWeek);
 }
 
 void PeopleWatcher::source_limited(std::string source) {
   if (alerts_ == nullptr) return;
-  alerts_->raise("pin_spray:" + source,
-                 fmt::format("Somebody at {} tries PINs for many users; the address is refused for a while.", source));
+  alerts_->tell("pin_spray:" + source, fmt::format("Somebody at {} tries PINs for many users; the address is refused for a while.", source), kDay);
 }
 
 void PeopleWatcher::pin_seen_in_clear(std::string username, std::string source) {
   if (alerts_ == nullptr) return;
-  alerts_->raise("pin_in_clear:" + username,
-                 fmt::format("The PIN of {} came from {} over a connection anybody may read. It was refused; change it, and use https.",
-                             username, source));
+  alerts_->tell("pin_in_clear:" + username,
+                fmt::format("The PIN of {} came from {} over a connection anybody may read. It was refused; change it, and use https.",
+                            username, source),
+                kWeek);
+}
+
+void PeopleWatcher::counters_forgotten(UserId user) {
+  if (alerts_ != nullptr) alerts_->clear("pin_guessing:" + user.text());
+}
+
+void PeopleWatcher::pin_replaced(std::string username) {
+  if (alerts_ != nullptr) alerts_->clear("pin_in_clear:" + username);
 }
 
 Task<std::vector<console::ReadyCheck>> Readiness::check() {

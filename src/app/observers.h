@@ -7,6 +7,7 @@
 #include "console/probes.h"
 #include "grants/alerts.h"
 #include "grants/counters.h"
+#include "people/directory.h"
 #include "people/guard.h"
 #include "store/reply_journal.h"
 #include "store/store.h"
@@ -14,13 +15,16 @@
 
 namespace latchkey::app {
 
-// Guessing at PINs becomes alerts, one per user or source. Thread-safe; set_alerts() before anything is served.
-class PeopleWatcher final : public people::GateWatcher {
+// Guessing at PINs becomes alerts, one per user or source, which end when their cause is over: the counters are reset, the
+// PIN is replaced, or a day passes without a further event. Thread-safe; set_alerts() before anything is served.
+class PeopleWatcher final : public people::GateWatcher, public people::DirectoryWatcher {
  public:
   void set_alerts(grants::Alerts& alerts) { alerts_ = &alerts; }
   void budget_reached(UserId user, std::string username, std::string bucket) override;
   void source_limited(std::string source) override;
   void pin_seen_in_clear(std::string username, std::string source) override;
+  void counters_forgotten(UserId user) override;
+  void pin_replaced(std::string username) override;
 
  private:
   grants::Alerts* alerts_ = nullptr;

@@ -198,6 +198,12 @@ void add_user_changing_verbs(CLI::App& user, Session& session, const std::shared
   pin.add_option("--current-pin-file", arguments->current_pin_file, "File that holds the current PIN, which keeps everything")->type_name("FILE");
   on_run(pin, session, [&session, arguments] { return set_pin(session, *arguments); });
 
+  on_run(named("reset-throttle", "Forget the wrong PINs and passwords counted against a user, who is shut out by them"), session,
+         [&session, arguments] {
+           return on_user(session, arguments->username, "POST", "/reset-throttle", nullptr,
+                          fmt::format("Counting wrong tries of {} starts again.", arguments->username));
+         });
+
   CLI::App& move = named("move", "Move a user to another group");
   move.add_option("--group", arguments->group, "The group")->type_name("GROUP")->required();
   on_run(move, session, [&session, arguments] { return move_user(session, *arguments); });

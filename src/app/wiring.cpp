@@ -208,6 +208,7 @@ void House::Parts::build_engine() {
                   .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused}});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
+  directory->watch(watcher.get());
   readiness = std::make_unique<Readiness>(*store, *journal);
   metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);
 }

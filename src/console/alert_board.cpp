@@ -19,7 +19,7 @@ constexpr Kind kKinds[] = {
     {"journal_full", Severity::critical, "No room to keep token replies", "", false},
     {"store_refuses", Severity::critical, "The store cannot be written", "", false},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
-    {"pin_guessing", Severity::warning, "Somebody is guessing a PIN", "/users/", true},
+    {"pin_guessing", Severity::warning, "Somebody is guessing a PIN or password", "/users/", true},
     {"pin_spray", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},
     {"pin_in_clear", Severity::warning, "A PIN was sent over a line anybody may read", "/users", true},
 };
@@ -43,8 +43,11 @@ Alert alert_of(const Cause& cause) {
 std::vector<Alert> AlertBoard::current() {
   const auto causes = causes_();
   const std::lock_guard lock(mutex_);
-  // A cause that is over is forgotten, so that it shows again if it returns.
-  std::erase_if(dismissed_, [&](const std::string& id) { return std::ranges::find(causes, id, &Cause::cause) == causes.end(); });
+  // A cause that is over, or that has begun anew, is forgotten, so that it shows again.
+  std::erase_if(dismissed_, [&](const auto& put_away) {
+    const auto cause = std::ranges::find(causes, put_away.first, &Cause::cause);
+    return cause == causes.end() || cause->since != put_away.second;
+  });
   std::vector<Alert> alerts;
   for (const auto& cause : causes) {
     if (!dismissed_.contains(cause.cause)) alerts.push_back(alert_of(cause));
@@ -60,7 +63,7 @@ Result<void> AlertBoard::dismiss(std::string_view id) {
       return fail(ErrorKind::conflict, "not_dismissible", "The cause is still there; the banner goes when it is mended.");
     }
     const std::lock_guard lock(mutex_);
-    dismissed_.insert(cause.cause);
+    dismissed_.insert_or_assign(cause.cause, cause.since);
     return {};
   }
   return fail(ErrorKind::not_found, "not_found", "There is no such alert (any more).");

@@ -3,7 +3,7 @@
 
 #include <functional>
 #include <mutex>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +32,7 @@ struct Cause {
   WallTime since{};
 };
 
-// Thread-safe. What was put away comes back when its cause returns later.
+// Thread-safe. What was put away comes back when its cause returns later, or when it is news again (a later `since`).
 class AlertBoard {
  public:
   explicit AlertBoard(std::function<std::vector<Cause>()> causes) : causes_(std::move(causes)) {}
@@ -45,7 +45,7 @@ class AlertBoard {
  private:
   std::function<std::vector<Cause>()> causes_;
   std::mutex mutex_;
-  std::set<std::string, std::less<>> dismissed_;
+  std::map<std::string, WallTime, std::less<>> dismissed_;  // cause, and since when it stood
 };
 
 }  // namespace latchkey::console

@@ -270,6 +270,41 @@ TEST_F(ConsoleTest, PinsAreResetWithTheAdministratorsPasswordAndChangedWithTheOl
   EXPECT_THAT(log.text() + audit_text(), Not(HasSubstr(std::string(kPin))));
 }
 
+TEST_F(ConsoleTest, T4_WhoeverIsShutOutIsNamedAndTheResetOpensAllOfIt) {
+  auto boss = administrator();
+  const auto id = add_user(boss, "ben", kPassword);
+  const auto user = *UserId::parse(id);
+  const auto count = [&](std::string bucket, int tries) {
+    store::Batch batch;
+    for (int i = 0; i < tries; ++i) {
+      batch.push_back(store::RecordPinFailure{{.user = user, .bucket = bucket, .fingerprint = Bytes(16, static_cast<std::uint8_t>(i)), .at = wall.now()}});
+    }
+    ASSERT_TRUE(run(store->commit(std::move(batch))));
+  };
+  const auto throttle = [&] { return boss.get("/api/v1/users/" + id).json().at("throttle").as_object(); };
+  count("*", 99);
+  count("203.0.113.9", 100);
+  EXPECT_FALSE(throttle().at("locked").as_bool()) << "an address that was never right has no budget of its own";
+  EXPECT_EQ(throttle().at("wrong_pins"), 100);
+
+  ASSERT_TRUE(run(store->commit({store::PutKnownSource{.source = {.user = user, .source = "192.0.2.10", .last_success_at = wall.now()}, .most = 8}})));
+  count("192.0.2.10", 100);
+  count("console *", 100);
+  const auto shut = throttle();
+  EXPECT_TRUE(shut.at("locked").as_bool());
+  EXPECT_EQ(shut.at("wrong_passwords"), 100);
+  const auto& out = shut.at("locked_out").as_array();
+  ASSERT_EQ(out.size(), 2U);
+  EXPECT_EQ(out.at(0).at("secret"), "pin");
+  EXPECT_EQ(out.at(0).at("source"), "192.0.2.10") << "the device itself";
+  EXPECT_EQ(out.at(1).at("secret"), "password");
+  EXPECT_TRUE(out.at(1).at("source").is_null());
+
+  EXPECT_EQ(boss.post("/api/v1/users/" + id + "/reset-throttle").status, 204);
+  EXPECT_FALSE(throttle().at("locked").as_bool());
+  EXPECT_EQ(throttle().at("wrong_passwords"), 0);
+}
+
 TEST_F(ConsoleTest, PasswordsNeedTheCallersOwnAndTheLastAdministratorKeepsOne) {
   auto boss = administrator();
   const auto ben = add("ben");

@@ -92,7 +92,7 @@ Task<Answer> SessionApi::finish_setup(Call call) {
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   auto user = co_await setup_.finish(std::move(request));
   if (!user) co_return refuse(user.error());
-  auto opened = co_await sessions_.open_for(std::move(*user), call.source());
+  auto opened = co_await sessions_.open_for(std::move(*user), call.request.source().text());
   if (!opened) co_return refuse(opened.error());
   co_return co_await opened_answer(std::move(call.request), std::move(*opened));
 }

@@ -99,6 +99,31 @@ Task<Answer> UsersApi::list(Call call) {
   co_return net::HttpResponse::json(200, json);
 }
 
+// What is counted against the user, and whom that shuts out. A wrong PIN from an unknown address stands in two buckets, "*"
+// and the address's own (which matters once the address is known), so buckets are not added up: the fullest is shown.
+Json UsersApi::throttle_json(const std::vector<store::PinFailureCount>& failures, const std::vector<store::KnownSource>& known) const {
+  const auto limit = parts_.registry.get<std::int64_t>("auth.pin_failures_unknown");
+  const auto limit_known = parts_.registry.get<std::int64_t>("auth.pin_failures_known");
+  std::int64_t wrong_pins = 0;
+  std::int64_t wrong_passwords = 0;
+  JsonArray locked;
+  for (const auto& count : failures) {
+    const bool password = count.bucket.starts_with(kPasswordBuckets);
+    const auto source = password ? count.bucket.substr(kPasswordBuckets.size()) : count.bucket;
+    auto& wrong = password ? wrong_passwords : wrong_pins;
+    wrong = std::max(wrong, count.distinct);
+    const bool everywhere = source == "*";
+    if (!everywhere && std::ranges::find(known, source, &store::KnownSource::source) == known.end()) continue;
+    const auto most = everywhere ? limit : limit_known;
+    if (count.distinct < most) continue;
+    locked.push_back(JsonObject{{"secret", password ? "password" : "pin"}, {"source", everywhere ? Json(nullptr) : Json(source)},
+                                {"wrong", count.distinct}, {"limit", most}});
+  }
+  const bool any = !locked.empty();
+  return JsonObject{{"wrong_pins", wrong_pins}, {"wrong_passwords", wrong_passwords}, {"limit", limit}, {"locked", any},
+                    {"locked_out", std::move(locked)}};
+}
+
 Task<Answer> UsersApi::detail(int status, UserId id) {
   const auto user = co_await parts_.store.user(id);
   if (!user) co_return refuse(user.error());
@@ -114,19 +139,9 @@ Task<Answer> UsersApi::detail(int status, UserId id) {
 
   auto json = user_json(**user, *group ? (*group)->name : "", *held, *parts_.catalog);
   json["pin_set_at"] = time_json((*user)->pin_set_at);
-  const auto limit = parts_.registry.get<std::int64_t>("auth.pin_failures_unknown");
-  // A wrong PIN from an unknown address stands in two buckets, "*" and the address's own, so buckets are not added up:
-  // what is shown is the fullest, or "*" once it is full.
-  std::int64_t fullest = 0;
-  std::int64_t strangers = 0;
-  for (const auto& count : *failures) {
-    if (count.bucket.starts_with(kPasswordBuckets)) continue;
-    fullest = std::max(fullest, count.distinct);
-    if (count.bucket == "*") strangers = count.distinct;
-  }
-  const bool locked = strangers >= limit;
-  const auto wrong = locked ? strangers : fullest;
-  json["throttle"] = JsonObject{{"wrong_pins", wrong}, {"limit", limit}, {"locked", locked}};
+  const auto known = co_await parts_.store.known_sources(id);
+  if (!known) co_return refuse(known.error());
+  json["throttle"] = throttle_json(*failures, *known);
   json["signed_in_at"] = sessions->items.empty() ? Json(nullptr) : time_json(sessions->items.front().at);
   co_return net::HttpResponse::json(status, json);
 }

@@ -39,6 +39,7 @@ class UsersApi final : public ApiSection {
     JsonObject json;  // DeletionPreview
     std::string blocked_by;
   };
+  [[nodiscard]] Json throttle_json(const std::vector<store::PinFailureCount>& failures, const std::vector<store::KnownSource>& known) const;
   [[nodiscard]] Task<Answer> detail(int status, UserId id);
   [[nodiscard]] Task<std::expected<Loss, Problem>> loss_of(const Principal& principal, UserId id);
   [[nodiscard]] Task<Result<JsonArray>> group_counts(store::UserQuery query);

@@ -16,6 +16,17 @@ void Alerts::raise(std::string cause, std::string words) {
   log_.warning("alert", {{"cause", cause}, {"words", words}});
 }
 
+void Alerts::tell(std::string cause, std::string words, Milliseconds quiet) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto now = clock_.now();
+    std::erase_if(alerts_, [now](const auto& each) { return each.second.until && *each.second.until <= now; });
+    auto& alert = alerts_[cause];
+    alert = {.cause = cause, .words = words, .since = now, .times = alert.times + (alert.cause.empty() ? 0 : 1), .until = now + quiet};
+  }
+  log_.warning("alert", {{"cause", cause}, {"words", words}});
+}
+
 void Alerts::clear(const std::string& cause) {
   {
     const std::lock_guard lock(mutex_);
@@ -27,7 +38,10 @@ void Alerts::clear(const std::string& cause) {
 std::vector<Alert> Alerts::current() const {
   const std::lock_guard lock(mutex_);
   std::vector<Alert> all;
-  for (const auto& [cause, alert] : alerts_) all.push_back(alert);
+  const auto now = clock_.now();
+  for (const auto& [cause, alert] : alerts_) {
+    if (!alert.until || *alert.until > now) all.push_back(alert);
+  }
   return all;
 }
 

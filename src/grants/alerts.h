@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct Alert {
   std::string words;   // what happened, what to do
   WallTime since;
   std::int64_t times = 1;
+  std::optional<WallTime> until{};  // ends by itself
 };
 
 // Thread-safe.
@@ -23,8 +25,11 @@ class Alerts {
  public:
   Alerts(const WallClock& clock, Log& log) : clock_(clock), log_(log) {}
 
-  // Logs when the cause is new; otherwise counts.
+  // A state that lasts until clear(). Logs when the cause is new; otherwise counts.
   void raise(std::string cause, std::string words);
+  // Something that happened: stands for `quiet` after the last time. Each time is news: logged, and `since` moves, so that
+  // whoever put the banner away sees it again.
+  void tell(std::string cause, std::string words, Milliseconds quiet);
   void clear(const std::string& cause);
   [[nodiscard]] std::vector<Alert> current() const;
 

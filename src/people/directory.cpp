@@ -318,6 +318,10 @@ Task<Result<void>> Directory::delete_user(UserId id, Actor actor) {
   auto done = co_await parts_.store.commit(std::move(batch));
   changed(**user);
   if (!done && done.error().kind == ErrorKind::not_found) co_return no_such_user();
+  if (done && watcher_ != nullptr) {
+    watcher_->counters_forgotten(id);
+    watcher_->pin_replaced((*user)->username);
+  }
   co_return done;
 }
 
@@ -338,7 +342,10 @@ Task<Result<store::User>> Directory::set_password(UserId id, std::optional<Secre
     return std::string();
   };
   Plan plan{.action = password ? "user.password_set" : "user.password_removed", .epoch = Epoch::moves, .also = {}};
-  co_return co_await edit(id, std::move(how), std::move(plan), std::move(actor));
+  plan.also.push_back(store::ForgetPinFailures{id});
+  auto done = co_await edit(id, std::move(how), std::move(plan), std::move(actor));
+  if (done && watcher_ != nullptr) watcher_->counters_forgotten(id);
+  co_return done;
 }
 
 Task<Result<void>> Directory::reset_throttle(UserId id, Actor actor) {
@@ -350,6 +357,7 @@ Task<Result<void>> Directory::reset_throttle(UserId id, Actor actor) {
   batch.push_back(store::AppendAudit{audit_entry(parts_.wall.now(), actor, "user.throttle_reset", (*user)->username, id)});
   auto done = co_await parts_.store.commit(std::move(batch));
   parts_.cards.forget((*user)->username_key);
+  if (done && watcher_ != nullptr) watcher_->counters_forgotten(id);
   co_return done;
 }
 
@@ -408,7 +416,12 @@ Task<Result<store::User>> Directory::change_pin(UserId id, Secret current, Secre
   };
   Plan plan{.action = "user.pin_changed", .epoch = Epoch::moves, .also = {}};
   plan.also.push_back(store::ForgetPinFailures{id});
-  co_return co_await edit(id, std::move(how), std::move(plan), std::move(actor));
+  auto done = co_await edit(id, std::move(how), std::move(plan), std::move(actor));
+  if (done && watcher_ != nullptr) {
+    watcher_->counters_forgotten(id);
+    watcher_->pin_replaced(done->username);
+  }
+  co_return done;
 }
 
 Task<Result<store::User>> Directory::reset_pin(UserId id, Secret fresh, Confirmation confirmation, Actor actor) {
@@ -443,6 +456,10 @@ Task<Result<store::User>> Directory::reset_pin(UserId id, Secret fresh, Confirma
   };
   auto done = co_await edit(id, std::move(how), std::move(plan), std::move(actor));
   if (done && listener_ != nullptr && !first) listener_->pin_reset_done(*done);
+  if (done && watcher_ != nullptr) {
+    watcher_->counters_forgotten(id);
+    watcher_->pin_replaced(done->username);
+  }
   co_return done;
 }
 

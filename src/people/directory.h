@@ -27,6 +27,16 @@ class PinResetListener {
   virtual void pin_reset_done(store::User after) = 0;
 };
 
+// Who hears of what begins or ends an alert. Calls come after the commit, on the thread of the change, and return at once.
+class DirectoryWatcher {
+ public:
+  virtual ~DirectoryWatcher() = default;
+  // The wrong tries counted against the user are forgotten: reset, a new PIN or password, or the user is gone.
+  virtual void counters_forgotten(UserId user) = 0;
+  // The old PIN opens nothing any more: changed, reset, or the user is gone.
+  virtual void pin_replaced(std::string username) = 0;
+};
+
 struct NewUser {
   std::string username;
   GroupId group;
@@ -74,6 +84,8 @@ class Directory {
   Directory& operator=(const Directory&) = delete;
   // Before anything is served; nullptr: nobody listens. The listener outlives the last reset.
   void listen(PinResetListener* listener) { listener_ = listener; }
+  // Likewise.
+  void watch(DirectoryWatcher* watcher) { watcher_ = watcher; }
 
   // ---- groups. Errors: invalid/`group_name_malformed`, conflict/`group_name_taken`, not_found/`no_such_group`. ----
   [[nodiscard]] Task<Result<store::Group>> add_group(std::string name, Actor actor);
@@ -87,7 +99,8 @@ class Directory {
   [[nodiscard]] Task<Result<store::User>> add_user(NewUser user, Actor actor);
   [[nodiscard]] Task<Result<store::User>> change_user(UserId id, UserChange change, Actor actor);
   [[nodiscard]] Task<Result<void>> delete_user(UserId id, Actor actor);
-  // nullopt: takes the password away. Ends the user's sessions.
+  // nullopt: takes the password away. Ends the user's sessions, and forgets the counters of wrong tries: whoever was locked
+  // out by them gets in with the new one.
   [[nodiscard]] Task<Result<store::User>> set_password(UserId id, std::optional<Secret> password, Actor actor);
   // Resets all counters of wrong PINs and passwords (RULES T4).
   [[nodiscard]] Task<Result<void>> reset_throttle(UserId id, Actor actor);
@@ -126,6 +139,7 @@ class Directory {
 
   Parts parts_;
   PinResetListener* listener_ = nullptr;
+  DirectoryWatcher* watcher_ = nullptr;
 };
 
 }  // namespace latchkey::people

@@ -21,6 +21,13 @@ struct MemoryWatcher final : GateWatcher {
   std::vector<std::string> reached, limited, clear;
 };
 
+struct MemoryDirectoryWatcher final : DirectoryWatcher {
+  void counters_forgotten(UserId user) override { forgotten.push_back(user); }
+  void pin_replaced(std::string username) override { replaced.push_back(username); }
+  std::vector<UserId> forgotten;
+  std::vector<std::string> replaced;
+};
+
 class Office : public ::testing::Test {
  protected:
   static constexpr vault::PinCost kCheap{.memory_kib = 64, .passes = 1};

@@ -89,9 +89,14 @@ Task<Result<Sessions::Opened>> Sessions::open_for(store::User user, std::string 
   session.source = source;
   store::Batch batch;
   batch.push_back(store::PutSession{session});
+  // Known from the first moment, so that guesses from elsewhere cannot lock out whoever has just set the server up (T4).
+  batch.push_back(store::PutKnownSource{
+      .source = {.user = user.id, .source = source, .last_success_at = now},
+      .most = guard_.parts().registry.get<std::int64_t>("auth.known_sources_max")});
   batch.push_back(store::AppendAudit{audit_entry(now, {.name = user.username, .source = source, .user = user.id},
                                                  "session.opened", user.username, user.id)});
   if (auto done = co_await guard_.parts().store.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
+  guard_.parts().cards.forget(user.username_key);
   co_return Opened{.token = token, .user = session_user(user, session)};
 }
 

@@ -67,7 +67,7 @@ class Sessions {
   // Errors: refused/`invalid_credentials`, unavailable/`too_many_attempts`, refused/`insecure_transport` (with the way to
   // TLS), those of the store.
   [[nodiscard]] Task<Result<Opened>> sign_in(SignIn attempt);
-  // Without a password, for the end of set-up.
+  // Without a password, for the end of set-up. `source` as in SignIn: it becomes known.
   [[nodiscard]] Task<Result<Opened>> open_for(store::User user, std::string source);
 
   // Errors: refused/`not_signed_in`, those of the store.

@@ -1,5 +1,7 @@
 #include "people/sessions.h"
 
+#include <gmock/gmock.h>
+
 #include <algorithm>
 
 #include "people/people_testing.h"
@@ -153,6 +155,38 @@ TEST_F(SessionsTest, T4_T5_ThrottledInTheSameManner) {
   EXPECT_EQ(sign_in("anna", kPassword), "signed in") << "not from where it was right before";
   EXPECT_EQ(counted(anna.id, "console *"), 5);
   EXPECT_EQ(counted(anna.id, "*"), 0) << "PINs have budgets of their own";
+}
+
+TEST_F(SessionsTest, T4_ANewPasswordOrAResetOpensWhatGuessesHaveLocked) {
+  MemoryDirectoryWatcher watched;
+  directory->watch(&watched);
+  const auto lock_out = [&] {
+    set("auth.spray_limit", "1000");
+    for (int i = 0; i < 100; ++i) {
+      pass(61s);
+      (void)sign_in("anna", "wrong horse " + std::to_string(i), "203.0.113.66");
+    }
+    pass(61s);
+  };
+  lock_out();
+  EXPECT_EQ(sign_in("anna", kPassword, "198.51.100.7"), "invalid_credentials") << "right, but from a new address";
+  ASSERT_TRUE(run(directory->set_password(anna.id, Secret("another horse"), admin)));
+  EXPECT_EQ(sign_in("anna", "another horse", "198.51.100.7"), "signed in") << "what the sign-in page advises";
+  EXPECT_THAT(watched.forgotten, testing::ElementsAre(anna.id));
+  lock_out();
+  EXPECT_EQ(sign_in("anna", "another horse", "198.51.100.8"), "invalid_credentials");
+  ASSERT_TRUE(run(directory->reset_throttle(anna.id, admin)));
+  EXPECT_EQ(sign_in("anna", "another horse", "198.51.100.8"), "signed in");
+}
+
+TEST_F(SessionsTest, T4_WhoSetTheServerUpIsKnownAndNotLockedOutFromElsewhere) {
+  ASSERT_TRUE(run(sessions->open_for(anna, "192.0.2.1")));
+  set("auth.spray_limit", "1000");
+  for (int i = 0; i < 100; ++i) {
+    pass(61s);
+    (void)sign_in("anna", "wrong horse " + std::to_string(i), "203.0.113.66");
+  }
+  EXPECT_EQ(sign_in("anna", kPassword, "192.0.2.1"), "signed in");
 }
 
 TEST_F(SessionsTest, K7_ConfirmationNeedsThePasswordAgain) {

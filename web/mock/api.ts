@@ -224,7 +224,7 @@ async function route(world: World, call: Call): Promise<Answer> {
       user_of(world, id).has_password = body["password"] !== "";
       return { status: 204 };
     }
-    case "POST users/:/reset-throttle": user_of(world, id).throttle = { wrong_pins: 0, limit: 100, locked: false }; return { status: 204 };
+    case "POST users/:/reset-throttle": user_of(world, id).throttle = { wrong_pins: 0, wrong_passwords: 0, limit: 100, locked: false, locked_out: [] }; return { status: 204 };
     case "GET groups": {
       const search = fold(query.get("search") ?? "");
       return { status: 200, body: page(world.groups.filter((g) => fold(g.name).includes(search)).sort((a, b) => a.name.localeCompare(b.name)).map((g) => group_row(world, g)), query) };

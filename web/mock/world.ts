@@ -101,7 +101,7 @@ export class World {
       id: randomUUID(), username: from.username, name: from.name, email: from.email, role: "regular", enabled: true,
       group: { id: group.id, name: group.name }, has_pin: false, has_password: false, uses: ["deliver", "list", "send"], sources: [],
       last_used_at: null, created_at: "2026-05-04T09:00:00.000Z", grants: [], pin_set_at: null,
-      throttle: { wrong_pins: 0, limit: 100, locked: false }, signed_in_at: null,
+      throttle: { wrong_pins: 0, wrong_passwords: 0, limit: 100, locked: false, locked_out: [] }, signed_in_at: null,
     };
     this.users.push(user);
     return user;

@@ -1,0 +1,78 @@
+#include "app/observers.h"
+
+#include <gmock/gmock.h>
+
+#include "base/fakes_testing.h"
+
+namespace latchkey::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class PeopleWatcherTest : public testing::Test {
+ protected:
+  PeopleWatcherTest() { watcher.set_alerts(alerts); }
+  std::vector<std::string> titles() {
+    std::vector<std::string> all;
+    for (const auto& alert : board.current()) all.push_back(alert.title);
+    return all;
+  }
+  void attack(std::string bucket = "*") { watcher.budget_reached(user, "scan", std::move(bucket)); }
+
+  base::SimulatedWallClock wall;
+  base::SystemEntropy entropy;
+  base::MemoryLog log;
+  grants::Alerts alerts{wall, log};
+  console::AlertBoard board{[this] { return causes_of(alerts); }};
+  PeopleWatcher watcher;
+  const UserId user = UserId::make(wall.now(), entropy);
+  static constexpr std::string_view kGuessing = "Somebody is guessing a PIN or password";
+};
+
+TEST_F(PeopleWatcherTest, P1_ResettingTheCountersEndsTheAlertAndANewAttackRaisesItAgain) {
+  attack();
+  EXPECT_THAT(titles(), ElementsAre(kGuessing));
+  watcher.counters_forgotten(user);
+  EXPECT_THAT(titles(), IsEmpty());
+  attack();
+  EXPECT_THAT(titles(), ElementsAre(kGuessing));
+}
+
+TEST_F(PeopleWatcherTest, ADismissedAlertComesBackWithTheNextAttack) {
+  attack();
+  ASSERT_TRUE(board.dismiss(board.current().front().id));
+  EXPECT_THAT(titles(), IsEmpty());
+  wall.advance(std::chrono::minutes(5));
+  EXPECT_THAT(titles(), IsEmpty()) << "nothing new";
+  attack("192.0.2.10");
+  EXPECT_THAT(titles(), ElementsAre(kGuessing)) << "now from the device's own address";
+  ASSERT_TRUE(board.dismiss(board.current().front().id));
+  // Nobody looks at the board between the reset and the next attack.
+  watcher.counters_forgotten(user);
+  wall.advance(std::chrono::hours(24 * 30));
+  attack();
+  EXPECT_THAT(titles(), ElementsAre(kGuessing));
+}
+
+TEST_F(PeopleWatcherTest, WhatHappenedOnceDoesNotStandForEver) {
+  watcher.source_limited("2001:db8::/64");
+  wall.advance(std::chrono::hours(23));
+  EXPECT_EQ(titles().size(), 1U);
+  watcher.source_limited("2001:db8::/64");
+  wall.advance(std::chrono::hours(23));
+  EXPECT_EQ(titles().size(), 1U) << "it happened again meanwhile";
+  wall.advance(std::chrono::hours(2));
+  EXPECT_THAT(titles(), IsEmpty());
+}
+
+TEST_F(PeopleWatcherTest, T7_ANewPinEndsTheAlertOfTheOneThatWasSeen) {
+  watcher.pin_seen_in_clear("scan", "192.0.2.10");
+  watcher.pin_replaced("other");
+  EXPECT_EQ(titles().size(), 1U);
+  watcher.pin_replaced("scan");
+  EXPECT_THAT(titles(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace latchkey::app
