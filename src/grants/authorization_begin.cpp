@@ -112,7 +112,8 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for_linked_user(Authorization
   } else if (wish.pin && !wish.pin->empty()) {
     // The PIN stays; one that is given must be right.
     const auto right = co_await parts_.enrolment.check_pin(record.user, wish.pin->clone(), requester.source);
-    if (!right) co_return invalid("pin", "wrong_pin", "The PIN is not this user's. A user who has a PIN keeps it; leave the field empty.");
+    if (!right && right.error().reason == "wrong_pin") co_return invalid("pin", "wrong_pin", right.error().text);
+    if (!right) co_return std::unexpected(right.error());
   }
   co_return record;
 }

@@ -28,7 +28,8 @@ class Enrolment {
   // A new pair, the private half wrapped under the PIN (Argon2id, on the PIN pool): fills the user's key fields. Errors:
   // unavailable/`too_busy`.
   [[nodiscard]] virtual Task<Result<store::User>> with_new_keys(store::User user, Secret pin) = 0;
-  // Errors: refused/`wrong_pin`. Counted like any other wrong PIN.
+  // Errors: refused/`wrong_pin`, unavailable/`too_many_attempts`, those of the store. Counted like any other wrong PIN; the
+  // user's allowed sources do not matter, since nothing is used from there.
   [[nodiscard]] virtual Task<Result<void>> check_pin(store::User user, Secret pin, std::string source) = 0;
   // MAC over the fields that decide; after every change of them.
   virtual void vouch(store::User& user) const = 0;

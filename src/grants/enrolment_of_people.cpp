@@ -36,8 +36,14 @@ Task<Result<store::User>> EnrolmentOfPeople::with_new_keys(store::User user, Sec
 }
 
 Task<Result<void>> EnrolmentOfPeople::check_pin(store::User user, Secret pin, std::string source) {
-  const auto admitted = co_await gate_.admit({.username = user.username, .pin = std::move(pin), .source = source.empty() ? "127.0.0.1" : source,
-                                              .transport = people::Transport::tls, .uses = 0, .arrived = steady_.now()});
+  const auto admitted = co_await gate_.admit({.username = user.username, .pin = std::move(pin),
+                                              .source = source.empty() ? "127.0.0.1" : people::counted_source(source),
+                                              .transport = people::Transport::tls, .sources = people::Sources::any, .uses = 0,
+                                              .arrived = steady_.now()});
+  if (!admitted && admitted.error().reason == "invalid_credentials") {
+    co_return fail(ErrorKind::refused, "wrong_pin", "The PIN is not this user's. A user who has a PIN keeps it; leave the field empty.",
+                   {.field = "pin"});
+  }
   if (!admitted) co_return std::unexpected(admitted.error());
   co_return Result<void>{};
 }

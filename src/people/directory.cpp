@@ -389,8 +389,9 @@ Task<Result<store::User>> Directory::change_pin(UserId id, Secret current, Secre
   if (!user) co_return user;
   auto prepared = new_pin(fresh, user->username);
   if (!prepared) co_return std::unexpected(prepared.error());
-  auto admitted = co_await parts_.gate.admit({.username = user->username, .pin = std::move(current), .source = actor.source,
-                                              .address = {}, .transport = transport, .uses = 0, .arrived = arrived});
+  auto admitted = co_await parts_.gate.admit({.username = user->username, .pin = std::move(current),
+                                              .source = counted_source(actor.source), .transport = transport,
+                                              .sources = Sources::any, .uses = 0, .arrived = arrived});
   if (!admitted && admitted.error().reason == "invalid_credentials") {
     co_return fail(ErrorKind::refused, "invalid_pin", "The current PIN is wrong.", {.field = "current_pin"});
   }

@@ -105,8 +105,8 @@ class Directory {
   // Resets all counters of wrong PINs and passwords (RULES T4).
   [[nodiscard]] Task<Result<void>> reset_throttle(UserId id, Actor actor);
 
-  // The current PIN re-wraps the same key: nothing sealed is lost. Counts and refuses like the gate; a wrong one is
-  // refused/`invalid_pin`. Errors besides: invalid/`pin_too_weak`.
+  // The current PIN re-wraps the same key: nothing sealed is lost. Counts and refuses like the gate, but from any address:
+  // allowed sources bind the doors, not whoever is signed in. A wrong one is refused/`invalid_pin`. Errors besides: invalid/`pin_too_weak`.
   [[nodiscard]] Task<Result<store::User>> change_pin(UserId id, Secret current, Secret fresh, Transport transport, Actor actor,
                                                      SteadyTime arrived);
   // A new pair; opens nothing sealed before (RULES K7). Also gives a first PIN to a user who has none. Errors besides:

@@ -142,6 +142,20 @@ TEST_F(DirectoryTest, PinChangeKeepsTheKeyAndNeedsTheCurrentPin) {
   EXPECT_TRUE(has_trail("user.pin_changed scan"));
 }
 
+TEST_F(DirectoryTest, T2_ThePinIsChangedFromAnyAddressAndAnIpv6OneCountsAsItsNetwork) {
+  const auto user = add("scan");
+  ASSERT_TRUE(run(directory->change_user(user.id, {.sources = std::vector<std::string>{"10.1.2.3"}}, admin)));
+  const Actor desk{.name = "scan", .source = "2001:db8::7", .user = user.id};
+  const auto change = [&](std::string_view current, std::string_view fresh) {
+    return run(directory->change_pin(user.id, Secret(current), Secret(fresh), Transport::tls, desk, steady.now()));
+  };
+  EXPECT_EQ(reason(change("wrong", "another pin")), "invalid_pin");
+  EXPECT_EQ(counted(user.id, "2001:db8::/64"), 1);
+  EXPECT_EQ(reason(change(kPin, "another pin")), "done") << "only the printer may use the grants, but its owner sits at a desk";
+  EXPECT_EQ(counted(user.id, "*"), 0);
+  EXPECT_EQ(words("scan", "another pin", "2001:db8::/64"), "invalid_credentials") << "the doors stay shut there";
+}
+
 struct Listener final : PinResetListener {
   Task<Result<store::Batch>> pin_reset(store::User before, store::User after) override {
     old_key = before.public_key;

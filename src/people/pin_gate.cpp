@@ -31,11 +31,11 @@ std::string name_key_of(std::string_view typed) {
 }
 
 // What must hold before a PIN is looked at; none of it depends on the PIN.
-bool may_try(const UserCard& card, std::string_view address) {
-  return card.enabled && card.public_key && card.sources.allow(address);
+bool may_try(const UserCard& card, const Attempt& attempt) {
+  if (!card.enabled || !card.public_key) return false;
+  if (attempt.sources == Sources::any) return true;
+  return card.sources.allow(attempt.address.empty() ? attempt.source : attempt.address);
 }
-
-const std::string& address_of(const Attempt& attempt) { return attempt.address.empty() ? attempt.source : attempt.address; }
 
 std::unexpected<Error> use_not_allowed() {
   return fail(ErrorKind::refused, "use_not_allowed",
@@ -58,7 +58,7 @@ std::optional<Admitted> PinGate::admit_hot(const Attempt& attempt) {
   const auto key = ascii_name_key(attempt.username);
   if (!key) return std::nullopt;
   const auto card = guard_.parts().cards.peek(*key);
-  if (!card || !may_try(*card, address_of(attempt)) || (card->uses & attempt.uses) != attempt.uses) return std::nullopt;
+  if (!card || !may_try(*card, attempt) || (card->uses & attempt.uses) != attempt.uses) return std::nullopt;
   const auto* known = card->known(attempt.source);
   if (known == nullptr || guard_.parts().wall.now() - known->last_success_at >= kRecently) return std::nullopt;
   if (!guard_.is_known(*card, attempt.source)) return std::nullopt;
@@ -76,7 +76,7 @@ Task<Result<Admitted>> PinGate::admit(Attempt attempt) {
                                      pin ? pin->reveal() : attempt.pin.reveal());
   if (!begun) co_return std::unexpected(begun.error());
   auto& state = *begun;
-  const bool evaluable = pin && state.card && state.room > 0 && may_try(*state.card, address_of(attempt));
+  const bool evaluable = pin && state.card && state.room > 0 && may_try(*state.card, attempt);
   if (!evaluable && state.limited) co_return std::unexpected(co_await guard_.refuse_limited(state));
   if (!evaluable) co_return std::unexpected(co_await guard_.refuse_unevaluated(state));
   co_return co_await evaluate(std::move(state), std::move(*pin), attempt.uses);

@@ -18,12 +18,17 @@ namespace latchkey::people {
 
 enum class Transport { tls, loopback, clear };
 
+// Whether the user's allowed sources bind: at the doors they do. Who is already signed in to the console (or is the command
+// line on the server) and shows a PIN to change it does not use the grants from there.
+enum class Sources { bind, any };
+
 struct Attempt {
   std::string username;  // as sent
   Secret pin;            // as sent
   std::string source;    // who is counted: "203.0.113.7" or "2001:db8::/64" (RULES T3)
   std::string address{}; // the whole address, for allowed sources narrower than a /64; empty: `source`
   Transport transport = Transport::clear;
+  Sources sources = Sources::bind;
   std::uint32_t uses = 0;  // store::Use bits wanted, all of them; 0: none, the PIN is only checked
   SteadyTime arrived{};    // when the request had come in
 };

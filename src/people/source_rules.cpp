@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <span>
 
 namespace latchkey::people {
 
@@ -43,6 +44,20 @@ bool Network::contains(const Network& other) const {
   if (!std::equal(octets.begin(), octets.begin() + whole, other.octets.begin())) return false;
   const auto rest = prefix_bits % 8;
   return rest == 0 || (octets[whole] >> (8 - rest)) == (other.octets[whole] >> (8 - rest));
+}
+
+std::string counted_source(std::string_view address) {
+  const auto network = Network::parse(address);
+  constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  if (!network || network->prefix_bits != 128) return std::string(address);
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  auto octets = network->octets;
+  if (std::ranges::equal(kMapped, std::span(octets).first(12))) {
+    return ::inet_ntop(AF_INET, octets.data() + 12, text.data(), text.size()) == nullptr ? std::string(address) : std::string(text.data());
+  }
+  std::fill(octets.begin() + 8, octets.end(), std::uint8_t{0});
+  if (::inet_ntop(AF_INET6, octets.data(), text.data(), text.size()) == nullptr) return std::string(address);
+  return std::string(text.data()) + "/64";
 }
 
 Result<SourceRules> SourceRules::parse(const std::vector<std::string>& networks) {

@@ -21,6 +21,10 @@ struct Network {
   [[nodiscard]] bool contains(const Network& other) const;
 };
 
+// Who is counted (RULES T3) when somebody comes from `address`: an IPv4 address, the /64 of an IPv6 one. What is no address
+// (the control socket's empty one, or a /64 already) stays as it is.
+[[nodiscard]] std::string counted_source(std::string_view address);
+
 class SourceRules {
  public:
   static constexpr std::size_t kMost = 64;

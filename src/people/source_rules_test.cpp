@@ -34,6 +34,15 @@ TEST(SourceRules, T2_NetworksOfBothFamilies) {
   EXPECT_FALSE(allowed({"0.0.0.0/0"}, "2001:db8::1"));
 }
 
+TEST(SourceRules, T3_AnIpv6AddressCountsAsItsNetwork) {
+  EXPECT_EQ(counted_source("192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(counted_source("::ffff:192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(counted_source("2001:db8:0:1::7"), "2001:db8:0:1::/64");
+  EXPECT_EQ(counted_source("2001:db8:0:1:ffff::8"), "2001:db8:0:1::/64");
+  EXPECT_EQ(counted_source("2001:db8:0:1::/64"), "2001:db8:0:1::/64");
+  EXPECT_EQ(counted_source(""), "");
+}
+
 TEST(SourceRules, WhatIsNoNetworkIsRefused) {
   for (const auto* text : {"", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0/8", "2001:db8::/129", "host.example",
                            "10.0.0.0/8 ", "fe80::1%eth0"}) {
