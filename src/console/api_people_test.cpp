@@ -256,6 +256,8 @@ TEST_F(ConsoleTest, PinsAreResetWithTheAdministratorsPasswordAndChangedWithTheOl
   EXPECT_EQ(weak.status, 422);
   EXPECT_EQ(weak.code(), "pin_too_weak");
   EXPECT_EQ(boss.send("POST", target, {{"pin", kPin}, {"mode", "reset"}, {"admin_password", kPassword}}).status, 204);
+  EXPECT_EQ(ben.get("/api/v1/users/" + id).status, 200) << "a first PIN ends nothing";
+  EXPECT_EQ(boss.send("POST", target, {{"pin", kPin}, {"mode", "reset"}, {"admin_password", kPassword}}).status, 204);
   EXPECT_EQ(ben.send("POST", target, {{"pin", "x8n5rw2qkd"}, {"mode", "reset"}, {"admin_password", kPassword}}).status, 401) << "the reset ends sessions";
 
   ASSERT_EQ(ben.sign_in("ben", kPassword).status, 201);
@@ -272,8 +274,8 @@ TEST_F(ConsoleTest, PinsAreResetWithTheAdministratorsPasswordAndChangedWithTheOl
 
 TEST_F(ConsoleTest, T4_WhoeverIsShutOutIsNamedAndTheResetOpensAllOfIt) {
   auto boss = administrator();
-  const auto id = add_user(boss, "ben", kPassword);
-  const auto user = *UserId::parse(id);
+  const auto user = add("ben").id;
+  const auto id = user.text();
   const auto count = [&](std::string bucket, int tries) {
     store::Batch batch;
     for (int i = 0; i < tries; ++i) {
@@ -303,6 +305,31 @@ TEST_F(ConsoleTest, T4_WhoeverIsShutOutIsNamedAndTheResetOpensAllOfIt) {
   EXPECT_EQ(boss.post("/api/v1/users/" + id + "/reset-throttle").status, 204);
   EXPECT_FALSE(throttle().at("locked").as_bool());
   EXPECT_EQ(throttle().at("wrong_passwords"), 0);
+}
+
+TEST_F(ConsoleTest, K8_WhoChangesTheirOwnSecretStaysSignedInThereAndNowhereElse) {
+  auto boss = administrator();
+  auto elsewhere = browser();
+  const auto name = std::string(base::string_or(boss.session.at("user").as_object(), "username"));
+  const auto id = std::string(base::string_or(boss.session.at("user").as_object(), "id"));
+  const auto target = "/api/v1/users/" + id;
+  const auto others_end = [&](std::string_view password) {
+    EXPECT_EQ(elsewhere.get("/api/v1/users").status, 401) << "the other browser";
+    EXPECT_EQ(elsewhere.sign_in(name, password).status, 201);
+    EXPECT_EQ(boss.get("/api/v1/users").status, 200);
+  };
+  ASSERT_EQ(elsewhere.sign_in(name, kPassword).status, 201);
+  ASSERT_EQ(boss.send("POST", target + "/pin", {{"pin", kPin}, {"mode", "reset"}, {"admin_password", kPassword}}).status, 204);
+  EXPECT_EQ(elsewhere.get("/api/v1/users").status, 200) << "a first PIN ends nothing";
+  ASSERT_EQ(boss.send("POST", target + "/pin", {{"pin", "x8n5rw2qkd"}, {"mode", "change"}, {"current_pin", kPin}}).status, 204);
+  others_end(kPassword);
+  ASSERT_EQ(boss.send("POST", target + "/pin", {{"pin", kPin}, {"mode", "reset"}, {"admin_password", kPassword}}).status, 204)
+      << "the CSRF token is the same too";
+  others_end(kPassword);
+  ASSERT_EQ(boss.send("POST", target + "/password", {{"password", "another horse"}, {"current_password", kPassword}}).status, 204);
+  others_end("another horse");
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = "/api/v1/session"}).status, 204);
+  EXPECT_EQ(boss.get("/api/v1/users").status, 401) << "signing out ends what went on";
 }
 
 TEST_F(ConsoleTest, PasswordsNeedTheCallersOwnAndTheLastAdministratorKeepsOne) {

@@ -35,11 +35,25 @@ Task<std::expected<people::Confirmation, Problem>> UserSecretsApi::confirm(Call 
   co_return *confirmed;
 }
 
+Task<std::optional<people::Sessions::Kept>> UserSecretsApi::own_session(Principal principal, UserId changed) {
+  if (principal.kind != Principal::Kind::person || principal.user != changed) co_return std::nullopt;
+  auto kept = co_await sessions_.keep(principal.session_token, changed);
+  if (!kept) co_return std::nullopt;
+  co_return std::move(*kept);
+}
+
+// The change is made by now: at worst the person signs in again.
+Task<Answer> UserSecretsApi::done(std::optional<people::Sessions::Kept> kept, store::User changed) {
+  if (kept) [[maybe_unused]] const auto gone_on = co_await sessions_.go_on(std::move(*kept), std::move(changed));
+  co_return net::HttpResponse::no_content();
+}
+
 Task<Answer> UserSecretsApi::change_pin(Call call, UserId id, Secret current, Secret fresh) {
   if (current.empty()) co_return refuse_field("current_pin", "The current PIN is needed to change it.");
+  auto kept = co_await own_session(call.principal, id);
   const auto user = co_await directory_.change_pin(id, std::move(current), std::move(fresh), transport_of(call.request), actor_of(call), call.request.arrived);
   if (!user) co_return refuse_secret(user.error());
-  co_return net::HttpResponse::no_content();
+  co_return co_await done(std::move(kept), *user);
 }
 
 Task<Answer> UserSecretsApi::reset_pin(Call call, UserId id, Secret own_password, Secret fresh) {
@@ -47,11 +61,13 @@ Task<Answer> UserSecretsApi::reset_pin(Call call, UserId id, Secret own_password
     co_return refuse(403, "not_allowed", "Only an administrator can reset a PIN. With the current one you can change it.");
   }
   const auto actor = actor_of(call);
+  const auto principal = call.principal;
   auto confirmed = co_await confirm(std::move(call), std::move(own_password), "admin_password");
   if (!confirmed) co_return std::unexpected(confirmed.error());
+  auto kept = co_await own_session(principal, id);
   const auto user = co_await base::run_on(engine_, directory_.reset_pin(id, std::move(fresh), *confirmed, actor));
   if (!user) co_return refuse_secret(user.error());
-  co_return net::HttpResponse::no_content();
+  co_return co_await done(std::move(kept), *user);
 }
 
 Task<Answer> UserSecretsApi::set_pin(Call call) {
@@ -79,13 +95,17 @@ Task<Answer> UserSecretsApi::set_password(Call call) {
   auto own_password = fields.secret("current_password", 4096, Presence::optional);
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   const auto actor = actor_of(call);
+  const auto principal = call.principal;
   const auto confirmed = co_await confirm(std::move(call), std::move(own_password), "current_password");
   if (!confirmed) co_return std::unexpected(confirmed.error());
+  // Without a password nobody stays signed in.
+  std::optional<people::Sessions::Kept> kept;
+  if (!fresh.empty()) kept = co_await own_session(principal, *id);
   std::optional<Secret> password;
   if (!fresh.empty()) password = std::move(fresh);
   const auto user = co_await directory_.set_password(*id, std::move(password), actor);
   if (!user) co_return refuse_secret(user.error());
-  co_return net::HttpResponse::no_content();
+  co_return co_await done(std::move(kept), *user);
 }
 
 }  // namespace latchkey::console

@@ -1,6 +1,8 @@
 // /users/{id}/pin and /users/{id}/password.
 #pragma once
 
+#include <optional>
+
 #include "console/router.h"
 #include "people/directory.h"
 #include "people/sessions.h"
@@ -19,6 +21,9 @@ class UserSecretsApi final : public ApiSection {
   [[nodiscard]] Task<Answer> set_password(Call call);
   [[nodiscard]] Task<Answer> change_pin(Call call, UserId id, Secret current, Secret fresh);
   [[nodiscard]] Task<Answer> reset_pin(Call call, UserId id, Secret own_password, Secret fresh);
+  // The session the change is made in, if it is the caller's own secret that changes.
+  [[nodiscard]] Task<std::optional<people::Sessions::Kept>> own_session(Principal principal, UserId changed);
+  [[nodiscard]] Task<Answer> done(std::optional<people::Sessions::Kept> kept, store::User changed);
   // The caller's own password once more; the command line has none to show. `field` names it in the answer.
   [[nodiscard]] Task<std::expected<people::Confirmation, Problem>> confirm(Call call, Secret own_password, std::string field);
 

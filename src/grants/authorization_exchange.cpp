@@ -289,7 +289,6 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
     user.public_key = record.user.public_key;
     user.private_key_wrapped = record.user.private_key_wrapped;
     user.pin_set_at = now;
-    user.auth_epoch += 1;
   } else if (record.kind == FlowKind::linked_user && user.public_key != record.user.public_key) {
     co_return fail(ErrorKind::conflict, "pin_set_meanwhile", "The user's PIN was reset meanwhile. Press Authorize again.");
   }

@@ -437,7 +437,9 @@ Task<Result<store::User>> Directory::reset_pin(UserId id, Secret fresh, Confirma
   auto after = co_await with_new_keys(*before, std::move(*prepared));
   if (!after) co_return after;
   const bool first = before->public_key.empty();
-  Plan plan{.action = first ? "user.pin_set" : "user.pin_reset", .epoch = Epoch::moves, .also = {}};
+  Plan plan{.action = first ? "user.pin_set" : "user.pin_reset",
+            // Nothing of a user without a PIN can be remembered anywhere, so a first one ends nothing.
+            .epoch = first ? Epoch::stays : Epoch::moves, .also = {}};
   plan.also.push_back(store::ForgetPinFailures{id});
   if (listener_ != nullptr && !first) {
     auto rekeyed = co_await listener_->pin_reset(*before, *after);

@@ -179,6 +179,25 @@ Task<Result<SessionUser>> Sessions::check(std::string token) {
   co_return session_user(**user, **session);
 }
 
+Task<Result<std::optional<Sessions::Kept>>> Sessions::keep(std::string token, UserId id) {
+  if (user_in(token) != id) co_return std::nullopt;
+  const auto user = co_await guard_.parts().store.user(id);
+  if (!user) co_return std::unexpected(user.error());
+  if (!*user) co_return std::nullopt;
+  auto session = co_await guard_.parts().store.session(hash_of(token, (*user)->auth_epoch));
+  if (!session) co_return std::unexpected(session.error());
+  if (!*session || (*session)->user != id || (*session)->auth_epoch != (*user)->auth_epoch) co_return std::nullopt;
+  co_return Kept{.token = std::move(token), .session = std::move(**session)};
+}
+
+Task<Result<void>> Sessions::go_on(Kept kept, store::User changed) {
+  kept.session.token_hash = hash_of(kept.token, changed.auth_epoch);
+  kept.session.auth_epoch = changed.auth_epoch;
+  store::Batch batch;
+  batch.push_back(store::PutSession{std::move(kept.session)});
+  co_return co_await guard_.parts().store.commit(std::move(batch));
+}
+
 Task<Result<void>> Sessions::sign_out(std::string token) {
   const auto id = user_in(token);
   if (!id) co_return Result<void>();

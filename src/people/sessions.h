@@ -8,6 +8,7 @@
 // Concurrency: thread-safe.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -73,6 +74,16 @@ class Sessions {
   // Errors: refused/`not_signed_in`, those of the store.
   [[nodiscard]] Task<Result<SessionUser>> check(std::string token);
   [[nodiscard]] Task<Result<void>> sign_out(std::string token);
+
+  // Changing one's own PIN or password ends all of one's sessions (K8); the one it was done in goes on: keep() before the
+  // change, go_on() after it with the changed user. The cookie and its CSRF token stay; lifetimes are not prolonged.
+  struct Kept {
+    std::string token;
+    store::Session session;
+  };
+  // nullopt: the token is no live session of that user.
+  [[nodiscard]] Task<Result<std::optional<Kept>>> keep(std::string token, UserId user);
+  [[nodiscard]] Task<Result<void>> go_on(Kept kept, store::User changed);
 
   // The signed-in person's own password once more. Errors: refused/`wrong_password`, unavailable/`too_many_attempts`.
   [[nodiscard]] Task<Result<Confirmation>> confirm(UserId user, Secret password, std::string source, SteadyTime arrived);

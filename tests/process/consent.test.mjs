@@ -158,6 +158,18 @@ test('linking: a taken username is a field error that offers the link; linking k
   assert.equal((await server.token('reception', pin)).status, 200);
 });
 
+test('linking a grant to oneself leaves one signed in: the notice with account, Check and Undo is seen', async (t) => {
+  const { admin, server } = await serverWithProvider(t);
+  const { user } = await admin.must('GET', '/api/v1/session');
+  const result = await admin.addOAuthUser({ link_user_id: user.id, type: 'oidc', pin });
+  assert.equal(result.user_id, user.id);
+  assert.equal((await server.token(user.username, pin)).status, 200);
+  const changed = await admin.call('POST', `/api/v1/users/${user.id}/pin`, { mode: 'change', current_pin: pin, pin: 'another-PIN-27' });
+  assert.equal(changed.status, 204, changed.text);
+  assert.equal((await admin.must('GET', `/api/v1/users/${user.id}`)).username, user.username, 'and changing the PIN afterwards does too');
+  assert.equal((await server.token(user.username, pin)).status, 401);
+});
+
 test('F8: a second consent for the same provider account is not taken silently', async (t) => {
   const { admin } = await serverWithProvider(t);
   await admin.addOAuthUser(request);
