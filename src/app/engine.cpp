@@ -52,7 +52,8 @@ Engine::Engine(EngineGround ground)
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
       authorizer_(desk_parts()),
-      apps_(ground_.store, sealing_, clients_, keeper_, alerts_, clock_),
+      secret_expiry_(ground_.store, ground_.wall, alerts_),
+      apps_(ground_.store, sealing_, clients_, keeper_, alerts_, secret_expiry_, clock_),
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_) {
   auto* desk = &authorizer_;

@@ -68,6 +68,7 @@ class Engine {
   [[nodiscard]] grants::Apps& apps() { return apps_; }
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
+  [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
   [[nodiscard]] people::PinResetListener& pin_reset_listener() { return pin_reset_; }
 
@@ -99,6 +100,7 @@ class Engine {
   grants::TokenDeskOfVault desk_;
   grants::EnrolmentOfPeople enrolment_;
   grants::AuthorizationDesk authorizer_;
+  grants::SecretExpiry secret_expiry_;
   grants::AppRegistry apps_;
   grants::GrantCare care_;
   grants::PinReset pin_reset_;

@@ -45,6 +45,15 @@ void PeopleWatcher::pin_replaced(std::string username) {
   if (alerts_ != nullptr) alerts_->clear("pin_in_clear:" + username);
 }
 
+void PeopleWatcher::pin_reset(UserId user, std::string username, std::string by) {
+  if (alerts_ == nullptr) return;
+  alerts_->tell("pin_reset:" + user.text(),
+                fmt::format("{} set a new PIN for {} without the old one. Whoever knows it can fetch and use what this user holds; if nobody "
+                            "asked for it, disable the user and speak with {}.",
+                            by, username, by),
+                kDay);
+}
+
 Task<std::vector<console::ReadyCheck>> Readiness::check() {
   std::vector<console::ReadyCheck> checks;
   const auto answered = co_await store_.now();

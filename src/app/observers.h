@@ -25,6 +25,7 @@ class PeopleWatcher final : public people::GateWatcher, public people::Directory
   void pin_seen_in_clear(std::string username, std::string source) override;
   void counters_forgotten(UserId user) override;
   void pin_replaced(std::string username) override;
+  void pin_reset(UserId user, std::string username, std::string by) override;
 
  private:
   grants::Alerts* alerts_ = nullptr;

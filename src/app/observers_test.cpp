@@ -66,6 +66,16 @@ TEST_F(PeopleWatcherTest, WhatHappenedOnceDoesNotStandForEver) {
   EXPECT_THAT(titles(), IsEmpty());
 }
 
+TEST_F(PeopleWatcherTest, K7_APinResetStandsForADayAndCannotBePutAway) {
+  watcher.pin_reset(user, "scan", "berta");
+  const auto alerts_now = board.current();
+  ASSERT_EQ(alerts_now.size(), 1U);
+  EXPECT_THAT(alerts_now.front().detail, testing::HasSubstr("berta set a new PIN for scan"));
+  EXPECT_FALSE(board.dismiss(alerts_now.front().id)) << "one administrator must not hide it from the others";
+  wall.advance(std::chrono::hours(25));
+  EXPECT_THAT(titles(), IsEmpty());
+}
+
 TEST_F(PeopleWatcherTest, T7_ANewPinEndsTheAlertOfTheOneThatWasSeen) {
   watcher.pin_seen_in_clear("scan", "192.0.2.10");
   watcher.pin_replaced("other");

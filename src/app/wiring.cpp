@@ -339,6 +339,7 @@ Task<Result<void>> House::open() {
   if (const auto done = co_await parts.engine->open(); !done) co_return done;
   if (const auto done = co_await parts.prepare_first_run(); !done) co_return done;
   parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, parts.registry->get<Seconds>("activity.flush")));
+  parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   if (const auto done = parts.listen(); !done) co_return done;
   parts.readiness->set_started(true);
   parts.log.info("serving", {{"version", version()}, {"listen", parts.config.listen.text()}, {"public_url", parts.config.public_url}});

@@ -15,11 +15,13 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {
     {"app_misconfigured", Severity::critical, "A provider refuses an app registration", "/settings/apps/", false},
+    {"app_secret_expires", Severity::warning, "A client secret runs out", "/settings/apps/", true},
     {"journal_failed", Severity::critical, "The disk refused to keep token replies", "", false},
     {"journal_full", Severity::critical, "No room to keep token replies", "", false},
     {"store_refuses", Severity::critical, "The store cannot be written", "", false},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
     {"pin_guessing", Severity::warning, "Somebody is guessing a PIN or password", "/users/", true},
+    {"pin_reset", Severity::warning, "A PIN was reset", "/users/", false},
     {"pin_spray", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},
     {"pin_in_clear", Severity::warning, "A PIN was sent over a line anybody may read", "/users", true},
 };

@@ -154,6 +154,7 @@ Task<Result<AppView>> AppRegistry::put(AppWish wish, Requester requester) {
                                       .subject = app->id, .source = requester.source, .detail = "client id " + app->client_id}});
   if (const auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
   alerts_.clear("app_misconfigured:" + app->id);
+  expiry_.look_at(*app);
   co_await keeper_.wake_grants_of(app->id);
   app->version += 1;
   co_return co_await view_of(std::move(*app));
@@ -168,6 +169,7 @@ Task<Result<void>> AppRegistry::remove(std::string id, Requester requester) {
     co_return fail(ErrorKind::conflict, "app_in_use", "Grants depend on this app. Delete them first.");
   }
   if (!done && done.error().kind == ErrorKind::not_found) co_return fail(ErrorKind::not_found, "no_such_app", "There is no app of that name.");
+  if (done) expiry_.forget(id);
   co_return done;
 }
 

@@ -3,13 +3,15 @@
 
 #include "grants/apps.h"
 #include "grants/keeper.h"
+#include "grants/secret_expiry.h"
 
 namespace latchkey::grants {
 
 class AppRegistry final : public Apps {
  public:
-  AppRegistry(store::Store& store, const Sealing& sealing, ProviderClients& clients, Keeper& keeper, Alerts& alerts, const WallClock& wall)
-      : store_(store), sealing_(sealing), clients_(clients), keeper_(keeper), alerts_(alerts), wall_(wall) {}
+  AppRegistry(store::Store& store, const Sealing& sealing, ProviderClients& clients, Keeper& keeper, Alerts& alerts, SecretExpiry& expiry,
+              const WallClock& wall)
+      : store_(store), sealing_(sealing), clients_(clients), keeper_(keeper), alerts_(alerts), expiry_(expiry), wall_(wall) {}
 
   [[nodiscard]] Task<Result<std::vector<AppView>>> list() override;
   [[nodiscard]] Task<Result<AppView>> put(AppWish wish, Requester requester) override;
@@ -26,6 +28,7 @@ class AppRegistry final : public Apps {
   ProviderClients& clients_;
   Keeper& keeper_;
   Alerts& alerts_;
+  SecretExpiry& expiry_;
   const WallClock& wall_;
 };
 

@@ -457,11 +457,13 @@ Task<Result<store::User>> Directory::reset_pin(UserId id, Secret fresh, Confirma
     record.pin_set_at = keys->pin_set_at;
     return std::string();
   };
+  const auto by = actor.name;
   auto done = co_await edit(id, std::move(how), std::move(plan), std::move(actor));
   if (done && listener_ != nullptr && !first) listener_->pin_reset_done(*done);
   if (done && watcher_ != nullptr) {
     watcher_->counters_forgotten(id);
     watcher_->pin_replaced(done->username);
+    if (!first) watcher_->pin_reset(id, done->username, by);
   }
   co_return done;
 }

@@ -35,6 +35,8 @@ class DirectoryWatcher {
   virtual void counters_forgotten(UserId user) = 0;
   // The old PIN opens nothing any more: changed, reset, or the user is gone.
   virtual void pin_replaced(std::string username) = 0;
+  // Somebody set a new PIN without the old one: all administrators should know (RULES K7).
+  virtual void pin_reset(UserId user, std::string username, std::string by) = 0;
 };
 
 struct NewUser {

@@ -171,6 +171,8 @@ struct Listener final : PinResetListener {
 };
 
 TEST_F(DirectoryTest, K7_PinResetMakesANewPairAndRekeysTheGrantsInTheSameBatch) {
+  MemoryDirectoryWatcher watched;
+  directory->watch(&watched);
   Listener listener;
   directory->listen(&listener);
   const auto user = add("scan");
@@ -182,6 +184,7 @@ TEST_F(DirectoryTest, K7_PinResetMakesANewPairAndRekeysTheGrantsInTheSameBatch) 
   listener.refuse = false;
   const auto reset = run(directory->reset_pin(user.id, Secret("another pin"), Confirmation::by_control_socket(), admin));
   ASSERT_TRUE(reset) << reset.error().text;
+  EXPECT_EQ(watched.reset, std::vector<std::string>{"scan by " + admin.name}) << "administrators are told, once, and not of a first PIN";
   EXPECT_NE(reset->public_key, user.public_key);
   EXPECT_EQ(listener.old_key, user.public_key);
   EXPECT_EQ(listener.done, reset->public_key);
