@@ -68,6 +68,10 @@ void CurlTransfer::set_options() {
   }
   set(easy, CURLOPT_OPENSOCKETFUNCTION, &CurlTransfer::open_socket);
   set(easy, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  set(easy, CURLOPT_PREREQFUNCTION, &CurlTransfer::before_request);
+  set(easy, CURLOPT_PREREQDATA, static_cast<void*>(this));
+  // The proxy's own answer to CONNECT is no part of the reply.
+  set(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(easy, CURLOPT_HEADERFUNCTION, &CurlTransfer::on_header);
   set(easy, CURLOPT_HEADERDATA, static_cast<void*>(this));
   set(easy, CURLOPT_WRITEFUNCTION, &CurlTransfer::on_body);
@@ -123,6 +127,17 @@ curl_socket_t CurlTransfer::open_socket(void* self, curlsocktype, curl_sockaddr*
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+// The line stands, tunnel and TLS included, and the request is next. Called again when libcurl repeats a request on another
+// connection: the first time counts, so that what a try before has sent is never taken for nothing.
+int CurlTransfer::before_request(void* self, char*, char*, int, int) {
+  auto* transfer = static_cast<CurlTransfer*>(self);
+  if (transfer->sent_before_) return CURL_PREREQFUNC_OK;
+  long sent = 0;
+  curl_easy_getinfo(transfer->easy_.get(), CURLINFO_REQUEST_SIZE, &sent);
+  transfer->sent_before_ = sent;
+  return CURL_PREREQFUNC_OK;
+}
+
 std::size_t CurlTransfer::on_header(char* line, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<CurlTransfer*>(self);
   const std::string_view text(line, size * count);
@@ -149,7 +164,8 @@ std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t coun
 }
 
 // libcurl counts into CURLINFO_REQUEST_SIZE what the socket (or the TLS layer, record by record, at most 16 KiB each)
-// has accepted: 0 means that no complete record and no octet in clear has left.
+// has accepted: no more than before the request means that no complete record and no octet of it in clear has left. The
+// CONNECT to a proxy is counted too, but whatever goes wrong before the tunnel and its TLS stand was no request (rule F1).
 HttpOutcome CurlTransfer::outcome(CURLcode result) {
   long status = 0, request_size = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -158,7 +174,7 @@ HttpOutcome CurlTransfer::outcome(CURLcode result) {
   if (complete && status >= 200) {
     return Reply{static_cast<int>(status), std::move(headers_), std::move(body_), truncated_};
   }
-  if (request_size == 0) return NothingSent{describe_unsent(result)};
+  if (!sent_before_ || request_size <= *sent_before_) return NothingSent{describe_unsent(result)};
   return Ambiguous{describe_ambiguous(result), status >= 200 ? static_cast<int>(status) : 0, std::move(headers_),
                    std::move(body_)};
 }
@@ -178,6 +194,15 @@ Error CurlTransfer::describe_unsent(CURLcode result) const {
     return as_unexpected(ErrorKind::misconfigured, "ca_file_unreadable",
                          "The certificate authorities cannot be read. Check outbound.ca_file, or install the package "
                          "ca-certificates.",
+                         detail)
+        .error();
+  }
+  long proxy_status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  if (proxy_status >= 300) {
+    return as_unexpected(ErrorKind::unavailable, "proxy_refused",
+                         "The proxy does not let through to " + host + " (it answers " + std::to_string(proxy_status) +
+                             "). Check outbound.proxy, and what the proxy allows.",
                          detail)
         .error();
   }

@@ -43,6 +43,7 @@ class CurlTransfer {
   [[nodiscard]] Error describe_ambiguous(CURLcode result) const;
 
   static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static int before_request(void* self, char* peer, char* local, int peer_port, int local_port);
   static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
 
@@ -54,6 +55,8 @@ class CurlTransfer {
   std::unique_ptr<curl_slist, CurlListFree> list_;
   std::array<char, CURL_ERROR_SIZE> reason_{};
   std::optional<Error> address_refused_;
+  // What had been sent when the first request was about to begin (the CONNECT to a proxy); nullopt: none was.
+  std::optional<long> sent_before_;
   HttpHeaders headers_;
   Bytes body_;
   bool truncated_ = false;

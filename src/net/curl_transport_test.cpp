@@ -18,10 +18,10 @@ class CurlTransportTest : public testing::Test {
     loop.stop();
     transport.reset();
   }
-  HttpOutcome send(HttpCall call, std::vector<std::string> allow = {"127.0.0.1"}, std::string ca_file = {}) {
+  HttpOutcome send(HttpCall call, std::vector<std::string> allow = {"127.0.0.1"}, std::string ca_file = {}, std::string proxy = {}) {
     if (!transport) {
-      transport.emplace(loop.loop.main(),
-                        CurlSettings{.policy = AddressPolicy::parse(allow).value(), .ca_file = std::move(ca_file)});
+      transport.emplace(loop.loop.main(), CurlSettings{.policy = AddressPolicy::parse(allow).value(), .ca_file = std::move(ca_file),
+                                                       .proxy = std::move(proxy)});
     }
     return loop.run(transport->send(std::move(call)));
   }
@@ -335,6 +335,91 @@ TEST_F(CurlTlsTest, RefusesAnUnknownAuthority) {
   ASSERT_TRUE(std::holds_alternative<NothingSent>(outcome));
   EXPECT_EQ(std::get<NothingSent>(outcome).error.reason, "tls_untrusted");
   EXPECT_EQ(std::get<NothingSent>(outcome).error.kind, ErrorKind::misconfigured);
+}
+
+// A proxy stands before the provider (outbound.proxy): CONNECT, then octets both ways.
+class CurlProxyTest : public CurlTlsTest {
+ protected:
+  HttpOutcome through(const RawServer& proxy, const std::string& there, std::string ca_file) {
+    return send(post("https://" + there + "/"), {there}, std::move(ca_file), "http://127.0.0.1:" + std::to_string(proxy.port()));
+  }
+  HttpOutcome through(const RawServer& proxy) { return through(proxy, where, folder.file("cert.pem")); }
+  // What the client asked the proxy for, and then everything until either end closes.
+  static std::string tunnel(RawSocket& client, std::uint16_t port) {
+    auto asked = client.receive_until("\r\n\r\n");
+    const auto server = RawSocket::connect(port);
+    client.send("HTTP/1.1 200 Connection established\r\nX-Proxy: yes\r\n\r\n");
+    for (;;) {
+      pollfd ends[] = {{.fd = client.descriptor(), .events = POLLIN, .revents = 0}, {.fd = server.descriptor(), .events = POLLIN, .revents = 0}};
+      if (::poll(ends, 2, static_cast<int>(std::chrono::milliseconds(kPatience).count())) <= 0) return asked;
+      const bool from_client = ends[0].revents != 0;
+      const auto piece = (from_client ? client : server).receive_some();
+      if (piece.empty() || !(from_client ? server : client).send(piece)) return asked;
+    }
+  }
+};
+
+TEST_F(CurlProxyTest, PassesAndOnlyTheProvidersAnswerCounts) {
+  std::string asked;
+  RawServer proxy([this, &asked](RawSocket& socket, int) { asked = tunnel(socket, server.ports().front()); });
+  const auto outcome = through(proxy);
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  EXPECT_THAT(base::as_text(std::get<Reply>(outcome).body), HasSubstr("canary"));
+  EXPECT_FALSE(std::get<Reply>(outcome).headers.contains("X-Proxy"));
+  loop.stop();
+  transport.reset();  // closes the tunnel
+  EXPECT_THAT(asked, testing::StartsWith("CONNECT " + where + " HTTP/1.1\r\n"));
+}
+
+// Rule F1: a failure before the first octet of the request is transient, and the CONNECT is none of it.
+TEST_F(CurlProxyTest, ARefusalSendsNothing) {
+  RawServer proxy([](RawSocket& socket, int) {
+    (void)socket.receive_until("\r\n\r\n");
+    socket.send("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n");
+  });
+  const auto outcome = through(proxy);
+  ASSERT_TRUE(std::holds_alternative<NothingSent>(outcome));
+  EXPECT_EQ(std::get<NothingSent>(outcome).error.reason, "proxy_refused");
+  EXPECT_THAT(std::get<NothingSent>(outcome).error.text, HasSubstr("407"));
+}
+
+TEST_F(CurlProxyTest, ALineClosedAfterConnectSendsNothing) {
+  RawServer proxy([](RawSocket& socket, int connection) {
+    (void)socket.receive_until("\r\n\r\n");
+    // First before the proxy has answered, then in the midst of the TLS handshake.
+    if (connection == 0) return;
+    socket.send("HTTP/1.1 200 Connection established\r\n\r\n");
+    (void)socket.receive_some();
+  });
+  EXPECT_TRUE(std::holds_alternative<NothingSent>(through(proxy)));
+  EXPECT_TRUE(std::holds_alternative<NothingSent>(through(proxy)));
+  EXPECT_EQ(proxy.connections(), 2);
+}
+
+TEST_F(CurlProxyTest, AnUntrustedProviderBehindItSendsNothing) {
+  RawServer proxy([this](RawSocket& socket, int) { (void)tunnel(socket, server.ports().front()); });
+  const auto outcome = through(proxy, where, {});
+  ASSERT_TRUE(std::holds_alternative<NothingSent>(outcome));
+  EXPECT_EQ(std::get<NothingSent>(outcome).error.reason, "tls_untrusted");
+}
+
+TEST_F(CurlProxyTest, ALineClosedBehindTheRequestIsAmbiguous) {
+  SSL_CTX* server_context = SSL_CTX_new(TLS_server_method());
+  SSL_CTX_use_certificate_file(server_context, folder.file("cert.pem").c_str(), SSL_FILETYPE_PEM);
+  SSL_CTX_use_PrivateKey_file(server_context, folder.file("key.pem").c_str(), SSL_FILETYPE_PEM);
+  {
+    RawServer closing([server_context](RawSocket& socket, int) {
+      SSL* ssl = SSL_new(server_context);
+      SSL_set_fd(ssl, socket.descriptor());
+      std::array<char, 4096> piece{};
+      if (SSL_accept(ssl) == 1) (void)SSL_read(ssl, piece.data(), piece.size());
+      SSL_free(ssl);
+    });
+    RawServer proxy([&closing](RawSocket& socket, int) { (void)tunnel(socket, closing.port()); });
+    EXPECT_TRUE(std::holds_alternative<Ambiguous>(through(proxy, "localhost:" + std::to_string(closing.port()), folder.file("cert.pem"))));
+    EXPECT_EQ(closing.connections(), 1);
+  }
+  SSL_CTX_free(server_context);
 }
 
 }  // namespace
