@@ -51,6 +51,13 @@ constexpr sqlite3_io_methods kMethods = {
     .xShmBarrier = x_shm_barrier, .xShmUnmap = x_shm_unmap, .xFetch = nullptr, .xUnfetch = nullptr,
 };
 
+constexpr sqlite3_io_methods without_shared_memory() {
+  auto methods = kMethods;
+  methods.iVersion = 1;
+  return methods;
+}
+constexpr sqlite3_io_methods kPlainMethods = without_shared_memory();
+
 sqlite3_vfs* system_vfs() { return sqlite3_vfs_find("unix"); }
 
 int x_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out_flags) {
@@ -60,7 +67,7 @@ int x_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, in
   const char* dash = name == nullptr ? nullptr : std::strrchr(name, '-');
   if (dash != nullptr && std::strchr(dash, '/') == nullptr) std::strncpy(made.suffix, dash, sizeof made.suffix - 1);
   const int code = system_vfs()->xOpen(system_vfs(), name, made.real, flags, out_flags);
-  made.base.pMethods = code == SQLITE_OK ? &kMethods : nullptr;
+  made.base.pMethods = code != SQLITE_OK ? nullptr : made.owner->shared_memory() ? &kMethods : &kPlainMethods;
   return code;
 }
 

@@ -25,6 +25,9 @@ class FaultyVfs {
 
   [[nodiscard]] const std::string& name() const { return name_; }
   void set_fault(Fault fault);
+  // As on file systems without shared memory: files opened from now on cannot have a write-ahead log.
+  void forbid_shared_memory() { shared_memory_ = false; }
+  [[nodiscard]] bool shared_memory() const { return shared_memory_; }
   [[nodiscard]] int ask(FileCall call, std::string_view suffix);
   [[nodiscard]] int syncs() const;
 
@@ -34,6 +37,7 @@ class FaultyVfs {
   mutable std::mutex mutex_;
   Fault fault_;
   int syncs_ = 0;
+  bool shared_memory_ = true;
 };
 
 }  // namespace latchkey::store::sqlite

@@ -217,8 +217,15 @@ Result<void> inspect(Connection& connection, const std::string& path, const std:
 }
 
 Result<void> migrate(Connection& connection, const std::string& program_version, WallTime now) {
-  const auto mode = connection.prepare("PRAGMA journal_mode = WAL").row();
-  if (!mode) return fail(ErrorKind::unavailable, "store_unavailable", "The database cannot be switched to its write-ahead log.");
+  // Where the log cannot be had (some network file systems), SQLite goes on without it and says so; what the store promises
+  // about durability rests on it.
+  std::string mode;
+  if (auto pragma = connection.prepare("PRAGMA journal_mode = WAL"); pragma.row()) pragma.read(mode);
+  if (mode != "wal") {
+    return fail(ErrorKind::unavailable, "store_unavailable",
+                "The database cannot be switched to its write-ahead log: its file system does not offer what that needs. Put the data "
+                "directory on a local disk.");
+  }
   const auto found = connection.number("PRAGMA user_version");
   if (!found) return std::unexpected(found.error());
   for (auto version = *found; version < schema_version(); ++version) {

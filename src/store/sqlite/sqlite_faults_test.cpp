@@ -56,6 +56,14 @@ class SqliteFile : public ::testing::Test {
   sqlite::FaultyVfs vfs_;
 };
 
+TEST_F(SqliteFile, AFileSystemWithoutAWriteAheadLogStopsTheStart) {
+  vfs_.forbid_shared_memory();
+  const auto store = open();
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().reason, "store_unavailable");
+  EXPECT_NE(store.error().text.find("local disk"), std::string::npos);
+}
+
 TEST_F(SqliteFile, ASecondServerIsToldWhoHoldsTheDirectory) {
   auto first = open();
   ASSERT_TRUE(first);
