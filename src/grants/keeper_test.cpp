@@ -435,5 +435,26 @@ TEST(PrudentClockTest, R24AClockSetBackDoesNotReviveTokens) {
   EXPECT_EQ(clock.now(), start + 72h + 60s) << "tokens stamped after a jump must not live longer when it is taken back";
 }
 
+TEST_F(KeeperTest, StaleMetadataServesWhileItsServerAnswersSomethingElse) {
+  store::App app{.id = "oidc", .provider = "oidc", .client_id = "client", .token_origin = "https://id.example",
+                 .params_json = R"({"issuer":"https://id.example"})", .created_at = wall.now(), .version = 0};
+  app.secrets[0].sealed = sealing.seal_app_secret(app, 0, Secret("app-secret-0"));
+  sealing.vouch(app);
+  commit({store::PutApp{app}});
+  const auto token_endpoint = [&] {
+    const auto client = run(clients->client_for("oidc", "oidc", "{}", "{}"));
+    return client ? client->endpoints.token : client.error().reason;
+  };
+  transport.then(ScriptedTransport::json(200, "<html>We are back soon.</html>"));
+  EXPECT_NE(token_endpoint(), "https://id.example/token") << "never read yet";
+  transport.then(ScriptedTransport::json(200, R"({"issuer":"https://id.example","authorization_endpoint":"https://id.example/authorize",
+    "token_endpoint":"https://id.example/token","response_types_supported":["code"]})"));
+  EXPECT_EQ(token_endpoint(), "https://id.example/token");
+  advance(2h);
+  transport.then(ScriptedTransport::json(200, "<html>We are back soon.</html>"));
+  EXPECT_EQ(token_endpoint(), "https://id.example/token");
+  EXPECT_TRUE(transport.script.empty()) << "it was asked";
+}
+
 }  // namespace
 }  // namespace latchkey::grants

@@ -95,7 +95,8 @@ Task<Result<oauth::Metadata>> ProviderClients::metadata_of(std::string discovery
   if (const auto* reply = std::get_if<net::Reply>(&outcome); reply != nullptr && reply->status == 200) {
     auto metadata = oauth::parse_metadata(base::as_text(reply->body), issuer, address_.plain_http);
     if (metadata) metadata_[discovery] = {*metadata, clock_.now()};
-    co_return metadata;
+    // What is no metadata (a captive portal, a maintenance page) says no more than no answer does.
+    if (metadata || !metadata_.contains(discovery)) co_return metadata;
   }
   if (const auto stale = metadata_.find(discovery); stale != metadata_.end()) co_return stale->second.metadata;
   if (const auto* refused = std::get_if<net::NothingSent>(&outcome); refused && refused->error.kind == ErrorKind::misconfigured) {
