@@ -1,5 +1,7 @@
 #include "console/alert_board.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace latchkey::console {
@@ -26,11 +28,18 @@ constexpr Kind kKinds[] = {
     {"pin_in_clear", Severity::warning, "A PIN was sent over a line anybody may read", "/users", true},
 };
 
+// A cause may hold a username or an address, which fit no path; its 64-bit FNV-1a hash does.
+std::string id_of(std::string_view cause) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : cause) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return fmt::format("{}-{:016x}", cause.substr(0, cause.find(':')), hash);
+}
+
 Alert alert_of(const Cause& cause) {
   const auto colon = cause.cause.find(':');
   const auto name = std::string_view(cause.cause).substr(0, colon);
   const auto* kind = std::ranges::find(kKinds, name, &Kind::cause);
-  Alert alert{.id = cause.cause, .title = "Something needs attention", .detail = cause.words, .since = cause.since, .dismissible = true};
+  Alert alert{.id = id_of(cause.cause), .title = "Something needs attention", .detail = cause.words, .since = cause.since, .dismissible = true};
   if (kind == std::end(kKinds)) return alert;
   alert.severity = kind->severity;
   alert.title = kind->title;
@@ -60,7 +69,7 @@ std::vector<Alert> AlertBoard::current() {
 
 Result<void> AlertBoard::dismiss(std::string_view id) {
   for (const auto& cause : causes_()) {
-    if (cause.cause != id) continue;
+    if (id_of(cause.cause) != id) continue;
     if (!alert_of(cause).dismissible) {
       return fail(ErrorKind::conflict, "not_dismissible", "The cause is still there; the banner goes when it is mended.");
     }

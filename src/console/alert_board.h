@@ -16,7 +16,7 @@ namespace latchkey::console {
 enum class Severity { info, warning, critical };
 
 struct Alert {
-  std::string id;       // stable while the cause lasts
+  std::string id;       // opaque, fit for a path; stable while the cause lasts
   Severity severity = Severity::warning;
   std::string title;
   std::string detail;   // with the remedy
