@@ -312,6 +312,21 @@ describe("lists", () => {
     });
   });
 
+  it("keeps a stored client secret when Replace is pressed and nothing typed", async () => {
+    await visit({ people: 5 }, { scheme: "light", width: 1280 }, async (page, house) => {
+      const app = house.world.apps.find((a) => a.id === "microsoft");
+      assert.ok(app?.secrets[0]?.set);
+      app.secret_needed = false;
+      const { set_at } = app.secrets[0];
+      await sign_in(page);
+      await page.goto("/settings/apps/microsoft");
+      await page.getByRole("button", { name: "Replace" }).first().click();
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("Saved.").waitFor();
+      assert.deepEqual([app.secrets[0]?.set, app.secrets[0]?.set_at], [true, set_at]);
+    });
+  });
+
   it("keeps the chosen appearance over a reload", async () => {
     await visit({ people: 5 }, { scheme: "light", width: 1280 }, async (page) => {
       await sign_in(page);
