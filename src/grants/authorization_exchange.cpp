@@ -194,7 +194,10 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   std::string question;
   std::string code;
   AuthorizationState state = AuthorizationState::needs_confirmation;
-  if (!expected.empty() && expected != harvest.account_id && expected != harvest.account_name) {
+  // The account of a grant that is authorised anew is known by its id; names are chosen by people, and one may be chosen to
+  // equal it. What an administrator typed beforehand may be either.
+  const bool by_id = flow.record.kind == FlowKind::replaced_grant && expected == flow.record.grant.account_id;
+  if (!expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name)) {
     code = "account_differs";
     question = "Another account has consented than expected: " + harvest.account_name + ". Use this account from now on?";
   } else if (flow.record.kind != FlowKind::replaced_grant && !harvest.account_id.empty()) {

@@ -158,6 +158,17 @@ test('linking: a taken username is a field error that offers the link; linking k
   assert.equal((await server.token('reception', pin)).status, 200);
 });
 
+test('C5: re-authorising compares accounts by id: a name that equals the old id is another account', async (t) => {
+  const { admin, provider } = await serverWithProvider(t);
+  const first = await admin.addOAuthUser(request);
+  provider.account = { id: 'acc-mallory', name: first.account.id };
+  const attempt = await admin.authorize({ replace_grant_id: first.grant_id, type: 'oidc' });
+  assert.equal(attempt.state, 'needs_confirmation', JSON.stringify(attempt.problem));
+  provider.account = { id: first.account.id, name: 'Anna Changed' };
+  const again = await admin.authorize({ replace_grant_id: first.grant_id, type: 'oidc' });
+  assert.equal(again.state, 'completed', 'the same account under another name is the same account');
+});
+
 test('linking a grant to oneself leaves one signed in: the notice with account, Check and Undo is seen', async (t) => {
   const { admin, server } = await serverWithProvider(t);
   const { user } = await admin.must('GET', '/api/v1/session');
