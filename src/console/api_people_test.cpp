@@ -307,6 +307,15 @@ TEST_F(ConsoleTest, T4_WhoeverIsShutOutIsNamedAndTheResetOpensAllOfIt) {
   EXPECT_EQ(throttle().at("wrong_passwords"), 0);
 }
 
+TEST_F(ConsoleTest, SigningInEndsTheSessionWhoseCookieItReplaces) {
+  auto boss = administrator();
+  auto copy = boss;
+  ASSERT_EQ(copy.get("/api/v1/users").status, 200);
+  ASSERT_EQ(boss.send("POST", "/api/v1/session", {{"username", "anna"}, {"password", kPassword}}).status, 201);
+  EXPECT_EQ(boss.get("/api/v1/users").status, 200);
+  EXPECT_EQ(copy.get("/api/v1/users").status, 401);
+}
+
 TEST_F(ConsoleTest, K8_WhoChangesTheirOwnSecretStaysSignedInThereAndNowhereElse) {
   auto boss = administrator();
   auto elsewhere = browser();

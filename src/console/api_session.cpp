@@ -114,6 +114,8 @@ Task<Answer> SessionApi::sign_in(Call call) {
   attempt.arrived = call.request.arrived;
   auto opened = co_await sessions_.sign_in(std::move(attempt));
   if (!opened) co_return refuse(opened.error());
+  // The session whose cookie this one replaces would live on unseen; if it cannot be ended now, it ends by itself.
+  if (call.principal.signed_in()) [[maybe_unused]] const auto ended = co_await sessions_.sign_out(call.principal.session_token);
   co_return co_await opened_answer(std::move(call.request), std::move(*opened));
 }
 

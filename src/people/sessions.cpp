@@ -170,8 +170,10 @@ Task<Result<SessionUser>> Sessions::check(std::string token) {
   if (later - (*session)->expires_at > idle / 10 || later < (*session)->expires_at) {
     (*session)->expires_at = later;
     store::Batch batch;
-    batch.push_back(store::PutSession{**session});
+    // Never put anew: a sign-out may have come between.
+    batch.push_back(store::TouchSession{.token_hash = (*session)->token_hash, .expires_at = later});
     if (auto done = co_await parts.store.commit(std::move(batch), store::Urgency::bookkeeping); !done) {
+      if (done.error().reason == "gone") co_return not_signed_in();
       co_return std::unexpected(done.error());
     }
   }

@@ -125,7 +125,10 @@ TEST_P(StoreExercise, SessionsEndOneByOneOrAllOfAUser) {
   const auto one = session(), two = session(), three = session();
   put({PutSession{one}, PutSession{two}, PutSession{three}});
   EXPECT_EQ(ask(store().session(one.token_hash)), one);
+  put({TouchSession{one.token_hash, now() + std::chrono::hours(2)}});
+  EXPECT_EQ(ask(store().session(one.token_hash))->expires_at, now() + std::chrono::hours(2));
   put({DeleteSession{one.token_hash}});
+  EXPECT_EQ(refusal({TouchSession{one.token_hash, now() + std::chrono::hours(3)}}).reason, "gone") << "what was ended does not come back";
   EXPECT_EQ(refusal({DeleteSession{one.token_hash}}).reason, "gone");
   EXPECT_EQ(ask(store().session(one.token_hash)), std::nullopt);
   put({DeleteSessionsOfUser{ann.id}, DeleteSessionsOfUser{ann.id}});

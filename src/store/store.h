@@ -60,6 +60,7 @@ struct InsertAuthorization { Authorization authorization; };  // conflict/`exist
 struct UpdateAuthorization { Authorization authorization; };
 struct DeleteAuthorization { AuthorizationId id; };
 struct PutSession { Session session; };
+struct TouchSession { Bytes token_hash; WallTime expires_at; };  // gone: it has been ended meanwhile, and stays so
 struct DeleteSession { Bytes token_hash; };
 struct DeleteSessionsOfUser { UserId user; };
 struct PutSetting { Setting setting; };
@@ -78,7 +79,7 @@ using Mutation =
     std::variant<InsertGroup, UpdateGroup, DeleteGroup, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
-                 PutSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
+                 PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
                  PutKnownSource, TouchUser, TouchGrant, CountHandouts, PutMeta, CompareMeta>;
 
 using Batch = std::vector<Mutation>;

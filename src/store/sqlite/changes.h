@@ -41,6 +41,7 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const UpdateUser&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteUser&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutSession&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const TouchSession&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteSession&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteSessionsOfUser&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const RecordPinFailure&);

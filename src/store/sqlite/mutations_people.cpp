@@ -132,6 +132,14 @@ Result<void> change(Connection& db, WallTime now, const PutSession& m) {
   return outcome_of(statement, "user");
 }
 
+Result<void> change(Connection& db, WallTime, const TouchSession& m) {
+  auto statement = db.prepare("UPDATE sessions SET expires_at = ?2 WHERE token_hash = ?1");
+  const auto changed = statement.bind(m.token_hash, m.expires_at).run();
+  if (statement.failed()) return statement.failure();
+  if (changed == 0) return gone("session");
+  return {};
+}
+
 Result<void> change(Connection& db, WallTime, const DeleteSession& m) {
   auto statement = db.prepare("DELETE FROM sessions WHERE token_hash = ?1");
   const auto changed = statement.bind(m.token_hash).run();
