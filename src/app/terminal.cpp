@@ -1,6 +1,7 @@
 #include "app/terminal.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <fmt/format.h>
 #include <termios.h>
 #include <unistd.h>
@@ -29,8 +30,32 @@ std::size_t width_of(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+// Ends a prompt instead of the program, so that the terminal gets its echo back first.
+volatile std::sig_atomic_t interrupted_by = 0;  // set by the handler alone; one prompt at a time
+constexpr int kInterrupts[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+class Interrupts {
+ public:
+  Interrupts() {
+    interrupted_by = 0;
+    struct sigaction action{};
+    action.sa_handler = [](int signal) { interrupted_by = signal; };  // no SA_RESTART: read() comes back
+    for (std::size_t i = 0; i < std::size(kInterrupts); ++i) ::sigaction(kInterrupts[i], &action, &before_[i]);
+  }
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+  ~Interrupts() {
+    for (std::size_t i = 0; i < std::size(kInterrupts); ++i) ::sigaction(kInterrupts[i], &before_[i], nullptr);
+    if (interrupted_by != 0) ::raise(interrupted_by);
+  }
+
+ private:
+  struct sigaction before_[std::size(kInterrupts)]{};
+};
+
 // Reads one line of the terminal with its echo off.
 Result<Secret> read_line(int terminal, std::string_view what) {
+  const Interrupts interrupts;  // let go after the terminal is as it was
   termios before{};
   ::tcgetattr(terminal, &before);
   termios silent = before;
@@ -42,9 +67,11 @@ Result<Secret> read_line(int terminal, std::string_view what) {
   line.reserve(1024);
   bool done = ::write(terminal, question.data(), question.size()) == static_cast<ssize_t>(question.size());
   std::uint8_t octet = 0;
-  while (done && line.size() < 1024 && ::read(terminal, &octet, 1) == 1 && octet != '\n') line.push_back(octet);
+  while (done && interrupted_by == 0 && line.size() < 1024 && ::read(terminal, &octet, 1) == 1 && octet != '\n') line.push_back(octet);
   ::tcsetattr(terminal, TCSAFLUSH, &before);
-  return Secret(std::move(line));
+  Secret typed(std::move(line));
+  if (interrupted_by != 0) return fail(ErrorKind::invalid, "interrupted", fmt::format("{}: interrupted", what));
+  return typed;
 }
 
 void write_json(std::string& out, const Json& value, std::size_t depth) {
