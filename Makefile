@@ -29,8 +29,11 @@ test: ## build and run every test; ends with "N passed, N failed"
 	@scripts/web
 	@scripts/test
 
+# Built first, so that what is installed is what the sources say; by whoever called sudo, so that root owns no build folder.
 install: ## put binary, user, data folder, configuration and systemd unit in place
-	@test -x build/release/latchkey || $(MAKE) --no-print-directory build
+	@if [ "$$(id -u)" -eq 0 ] && [ -n "$${SUDO_USER:-}" ] && [ "$$SUDO_USER" != root ]; then \
+	  sudo -H -u "$$SUDO_USER" $(MAKE) --no-print-directory build; \
+	else $(MAKE) --no-print-directory build; fi
 	@scripts/install
 
 uninstall: ## remove them; data and a changed configuration stay unless PURGE=1

@@ -20,6 +20,24 @@ test('make help lists every chore', async () => {
   }
 });
 
+test('make install builds first, also where a binary stands already, and PURGE reaches uninstall through sudo', async (t) => {
+  const { stdout, status, stderr } = await run('make', ['-n', '-C', root, '--no-print-directory', 'install'], { env: { MAKEFLAGS: '', MAKELEVEL: '', SUDO_USER: '' } });
+  assert.equal(status, 0, stderr);
+  const built = stdout.indexOf('scripts/build release latchkey');
+  assert.ok(built >= 0 && built < stdout.indexOf('scripts/install'), stdout);
+  const folder = await temporaryFolder(t, 'purge');
+  await mkdir(path.join(folder, 'var/lib/latchkey'), { recursive: true });
+  await writeFile(path.join(folder, 'var/lib/latchkey/something'), 'data');
+  const kept = await chore('uninstall', folder);
+  const advice = /\((sudo )?(make uninstall[^)]*?) deletes it\)/.exec(kept.stderr);
+  assert.ok(advice, kept.stderr);
+  // Said as arguments of make: what stands before sudo would be stripped by it.
+  const words = advice[2].split(' ').slice(1);
+  const purged = await run('make', ['-C', root, '--no-print-directory', ...words], { env: { MAKEFLAGS: '', MAKELEVEL: '', DESTDIR: folder } });
+  assert.equal(purged.status, 0, purged.stderr);
+  assert.equal(await exists(path.join(folder, 'var/lib/latchkey')), false);
+});
+
 test('install and uninstall below DESTDIR: files, modes, a configuration that is never overwritten, data that stay', { skip: !binary.endsWith('build/release/latchkey') && 'installs the release build only' }, async (t) => {
   const folder = await temporaryFolder(t, 'install');
   const first = await chore('install', folder);
