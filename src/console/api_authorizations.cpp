@@ -13,6 +13,8 @@ namespace latchkey::console {
 
 namespace {
 
+constexpr std::size_t kPendingMost = 200;
+
 // 'it'\''s' for POSIX shells.
 std::string shell_quoted(std::string_view text) {
   std::string out = "'";
@@ -91,6 +93,7 @@ std::vector<Route> AuthorizationsApi::routes() {
   constexpr auto kAdministrator = Who::administrator;
   constexpr auto kPlain = Carries::nothing_secret;
   return {
+      {"GET", "/api/v1/authorizations", kAdministrator, kPlain, 1024, [this](Call call) { return list(std::move(call)); }},
       {"POST", "/api/v1/authorizations", kAdministrator, Carries::secret, 32 * 1024, [this](Call call) { return begin(std::move(call)); }},
       {"POST", "/api/v1/authorizations/import", kAdministrator, Carries::secret, 64 * 1024, [this](Call call) { return import_token(std::move(call)); }},
       {"GET", "/api/v1/authorizations/{id}", kAdministrator, kPlain, 1024, [this](Call call) { return look(std::move(call)); }},
@@ -180,6 +183,26 @@ std::string AuthorizationsApi::redirect_uri_of(const grants::AuthorizationView& 
 }
 
 Task<Answer> AuthorizationsApi::view_answer(grants::AuthorizationView view) {
+  co_return net::HttpResponse::json(200, co_await view_json(std::move(view)));
+}
+
+// Attempts that are not over: whoever closed the dialog, or never had it, finds the question here (A4).
+Task<Answer> AuthorizationsApi::list(Call call) {
+  Query query(call.request);
+  const auto wanted = query.choice("state", {"asking", "pending"});
+  if (auto problem = query.check()) co_return std::unexpected(std::move(*problem));
+  const auto views = co_await base::run_on(engine_, authorizer_.pending(kPendingMost));
+  if (!views) co_return refuse(views.error());
+  JsonArray items;
+  for (const auto& view : *views) {
+    const bool pending = view.state == store::AuthorizationState::pending;
+    if (!wanted.empty() && pending != (wanted == "pending")) continue;
+    items.push_back(co_await view_json(view));
+  }
+  co_return net::HttpResponse::json(200, whole_list_json(std::move(items)));
+}
+
+Task<JsonObject> AuthorizationsApi::view_json(grants::AuthorizationView view) {
   const auto note = memory_.find(view.id);
   JsonObject json;
   json["id"] = view.id.text();
@@ -225,7 +248,7 @@ Task<Answer> AuthorizationsApi::view_answer(grants::AuthorizationView view) {
       break;
     }
   }
-  co_return net::HttpResponse::json(200, json);
+  co_return json;
 }
 
 Task<Answer> AuthorizationsApi::show(AuthorizationId id) {

@@ -24,6 +24,7 @@ class AuthorizationsApi final : public ApiSection {
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
+  [[nodiscard]] Task<Answer> list(Call call);
   [[nodiscard]] Task<Answer> begin(Call call);
   [[nodiscard]] Task<Answer> import_token(Call call);
   [[nodiscard]] Task<Answer> look(Call call);
@@ -31,6 +32,7 @@ class AuthorizationsApi final : public ApiSection {
   [[nodiscard]] Task<Answer> confirm(Call call);
   [[nodiscard]] Task<Answer> undo(Call call);
   [[nodiscard]] Task<Answer> show(AuthorizationId id);
+  [[nodiscard]] Task<JsonObject> view_json(grants::AuthorizationView view);
   [[nodiscard]] Task<Answer> view_answer(grants::AuthorizationView view);
   [[nodiscard]] Task<Problem> problem_of_begin(Error error, bool new_group);
   [[nodiscard]] Task<void> note_account(FlowNote& note, GrantId replaced);

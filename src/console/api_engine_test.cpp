@@ -160,6 +160,29 @@ TEST_F(ConsoleTest, AnotherAccountThanBeforeIsAskedFor) {
   EXPECT_EQ(base::string_or(boss.send("POST", target + "/confirm", {{"accept", false}}).json(), "state"), "cancelled");
 }
 
+TEST_F(ConsoleTest, ConsentsThatAskAPersonAreListedWhoeverBeganThem) {
+  auto boss = administrator();
+  EXPECT_EQ(boss.get("/api/v1/authorizations").json().at("total"), 0);
+  const auto put = [&](std::string username, store::AuthorizationState state) {
+    const auto id = AuthorizationId::make(wall.now(), entropy);
+    authorizer->views[id] = {.id = id, .state = state, .problem_text = "Approve?", .username = std::move(username), .type = "box"};
+    return id;
+  };
+  put("done", store::AuthorizationState::completed);
+  put("open", store::AuthorizationState::pending);
+  const auto held = put("held", store::AuthorizationState::held);
+  put("asks", store::AuthorizationState::needs_confirmation);
+  EXPECT_EQ(boss.get("/api/v1/authorizations").json().at("total"), 3);
+  EXPECT_EQ(boss.get("/api/v1/authorizations?state=pending").json().at("total"), 1);
+  const auto asking = boss.get("/api/v1/authorizations?state=asking").json();
+  EXPECT_EQ(asking.at("total"), 2);
+  const auto item = with_id(asking.at("items").as_array(), held.text());
+  EXPECT_EQ(base::string_or(item, "username"), "held");
+  EXPECT_EQ(base::string_or(item.at("confirmation").as_object(), "detail"), "Approve?");
+  EXPECT_EQ(boss.get("/api/v1/authorizations?state=over").status, 400);
+  EXPECT_EQ(regular().get("/api/v1/authorizations").status, 403);
+}
+
 TEST_F(ConsoleTest, BadWishesAreNamedFieldByField) {
   auto boss = administrator();
   EXPECT_THAT(boss.send("POST", "/api/v1/authorizations", {{"type", "box"}}).fields(), testing::UnorderedElementsAre("group_id", "username"));

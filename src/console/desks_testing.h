@@ -67,6 +67,14 @@ class PlainAuthorizer final : public grants::Authorizer {
     found->second.problem_text = "Cancelled; nothing was made.";
     co_return Result<void>{};
   }
+  Task<Result<std::vector<grants::AuthorizationView>>> pending(std::size_t limit) override {
+    std::vector<grants::AuthorizationView> open;
+    for (const auto& [id, view] : views) {
+      const bool asks = view.state == store::AuthorizationState::held || view.state == store::AuthorizationState::needs_confirmation;
+      if ((asks || view.state == store::AuthorizationState::pending) && open.size() < limit) open.push_back(view);
+    }
+    co_return open;
+  }
   Task<Result<grants::AuthorizationView>> confirm(AuthorizationId id, Answer answer, grants::Requester) override {
     auto& found = views[id];
     if (found.state != store::AuthorizationState::needs_confirmation) co_return fail(ErrorKind::conflict, "nothing_to_confirm", "Asks nothing.");

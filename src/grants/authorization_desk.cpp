@@ -176,6 +176,14 @@ Task<Result<AuthorizationView>> AuthorizationDesk::view_after_change(Authorizati
   co_return view_of(row);
 }
 
+Task<Result<std::vector<AuthorizationView>>> AuthorizationDesk::pending(std::size_t limit) {
+  const auto rows = co_await parts_.store.pending_authorizations(limit);
+  if (!rows) co_return std::unexpected(rows.error());
+  std::vector<AuthorizationView> views;
+  for (const auto& row : *rows) views.push_back(view_of(row));
+  co_return views;
+}
+
 Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester requester) {
   auto row = co_await parts_.store.authorization(id);
   if (!row) co_return std::unexpected(row.error());

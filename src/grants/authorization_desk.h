@@ -57,6 +57,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<AuthorizationView>> view(AuthorizationId id) override;
   [[nodiscard]] Task<Result<AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) override;
   [[nodiscard]] Task<Result<void>> cancel(AuthorizationId id, Requester requester) override;
+  [[nodiscard]] Task<Result<std::vector<AuthorizationView>>> pending(std::size_t limit) override;
   [[nodiscard]] Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) override;
   [[nodiscard]] Task<Result<void>> undo(AuthorizationId id, Requester requester) override;
   [[nodiscard]] Task<Result<AuthorizationView>> import_token(AuthorizationWish wish, Secret refresh_token, Requester requester) override;

@@ -111,6 +111,8 @@ class Authorizer {
   [[nodiscard]] virtual Task<Result<AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) = 0;
   [[nodiscard]] virtual Task<Result<void>> cancel(AuthorizationId id, Requester requester) = 0;
   enum class Answer { accept, reject };
+  // What is not over yet, those that ask a person first. `limit`: at most that many.
+  [[nodiscard]] virtual Task<Result<std::vector<AuthorizationView>>> pending(std::size_t limit) = 0;
   // Another provider account than before (C5), or a held consent (A4).
   [[nodiscard]] virtual Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) = 0;
   // Takes back what a completed authorisation made: the grant (revoked at the provider), and the user if it was new.

@@ -63,6 +63,28 @@ TEST_P(StoreExercise, AnAuthorizationReservesItsUsernameWhilePending) {
   EXPECT_EQ(refusal({DeleteAuthorization{first.id}}).reason, "gone");
 }
 
+TEST_P(StoreExercise, AuthorizationsThatAskAPersonComeBeforeThePendingAndNothingThatIsOver) {
+  EXPECT_TRUE(ask(store().pending_authorizations(10)).empty());
+  std::vector<Authorization> all;
+  for (const auto* name : {"ann", "ben", "cem", "dan"}) {
+    all.push_back(authorization(name));
+    all.back().created_at = now() + Seconds(all.size());
+    put({InsertAuthorization{all.back()}});
+  }
+  const auto become = [&](Authorization& row, AuthorizationState state) {
+    row.state = state;
+    put({UpdateAuthorization{row}});
+    ++row.version;
+  };
+  become(all[1], AuthorizationState::completed);
+  become(all[2], AuthorizationState::needs_confirmation);
+  become(all[3], AuthorizationState::held);
+  EXPECT_EQ(ask(store().pending_authorizations(10)), (std::vector{all[2], all[3], all[0]}));
+  EXPECT_EQ(ask(store().pending_authorizations(1)), std::vector{all[2]});
+  become(all[2], AuthorizationState::cancelled);
+  EXPECT_EQ(ask(store().pending_authorizations(1)), std::vector{all[3]});
+}
+
 TEST_P(StoreExercise, SettingsAndMetaAreReplacedComparedAndDeleted) {
   put({PutSetting{{"b", "1"}}, PutSetting{{"a", "2"}}, PutSetting{{"b", "3"}}, DeleteSetting{"absent"}});
   EXPECT_EQ(ask(store().settings()), (std::vector<Setting>{{"a", "2"}, {"b", "3"}}));

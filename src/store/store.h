@@ -194,6 +194,9 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_state(Bytes state_hash) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Authorization>>> expired_authorizations(WallTime now, std::size_t limit) = 0;
 
+  // Not over yet; those that ask a person (held, needs_confirmation) before the pending ones, each oldest first.
+  [[nodiscard]] virtual Task<Result<std::vector<Authorization>>> pending_authorizations(std::size_t limit) = 0;
+
   [[nodiscard]] virtual Task<Result<std::optional<Session>>> session(Bytes token_hash) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Setting>>> settings() = 0;
   [[nodiscard]] virtual Task<Result<Listing<AuditEntry>>> audit(AuditQuery query) = 0;

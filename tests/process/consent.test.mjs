@@ -86,6 +86,47 @@ test('C3: two tabs: starting again with the same username cancels the former att
   assert.equal((await admin.outcome(second.started.id)).state, 'completed');
 });
 
+/** Presses the button of the owner's confirmation page. */
+const confirming = (server) => (url, _response, body) => {
+  const form = /<form[^>]*method="?post"?[^>]*>[\s\S]*?<\/form>/i.exec(body)?.[0];
+  if (!form || !url.startsWith(server.url)) return undefined;
+  const fields = Object.fromEntries([...form.matchAll(/<(?:input|button)[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map((each) => [each[1], each[2]]));
+  return { url: /action="([^"]*)"/.exec(form)?.[1] || url, form: fields };
+};
+
+test('A4: consent in another browser is held, found by any administrator and by the command line, and takes effect once approved', async (t) => {
+  const { admin, server } = await serverWithProvider(t);
+  const hold = async (username, state = 'held') => {
+    const started = await admin.startAuthorization({ ...request, username });
+    await new Browserless().open(started.start_url, { visit: confirming(server) });
+    assert.equal((await admin.outcome(started.id)).state, state);
+    await nobodyNamed(admin, username);
+    return started.id;
+  };
+  const first = await hold('printer-1');
+  const again = new Session(server.url);
+  await again.signIn();
+  const [waits] = (await again.must('GET', '/api/v1/authorizations?state=asking')).items;
+  assert.equal(waits.id, first);
+  assert.equal(waits.username, 'printer-1');
+  assert.match(waits.confirmation.detail, /another browser/);
+  assert.equal((await again.must('POST', `/api/v1/authorizations/${first}/confirm`, { accept: true })).state, 'completed');
+  assert.equal((await server.token('printer-1', pin)).status, 200);
+  assert.equal((await again.must('GET', '/api/v1/authorizations?state=asking')).total, 0);
+
+  await hold('printer-2', 'needs_confirmation');  // the same account once more (F8)
+  const third = await hold('printer-3', 'needs_confirmation');
+  const listed = await server.cli(['grant', 'pending']);
+  assert.match(listed.stdout, /printer-2 +oidc +needs_confirmation .*already for printer-1/);
+  const approved = await server.cli(['grant', 'approve', 'PRINTER-2', '--type', 'oidc']);
+  assert.equal(approved.status, 0, approved.stderr);
+  assert.equal((await admin.must('GET', '/api/v1/users?search=printer-2')).total, 1);
+  assert.equal((await server.cli(['grant', 'approve', 'printer-2'])).status, 1, 'it waits no more');
+  assert.equal((await server.cli(['grant', 'approve', third, '--reject'])).status, 0);
+  await nobodyNamed(admin, 'printer-3');
+  assert.deepEqual(JSON.parse((await server.cli(['grant', 'pending', '--json'])).stdout), []);
+});
+
 for (const [name, change] of Object.entries({
   'the iss of another server': (url, thief) => url.searchParams.set('iss', thief.issuer),
   'no iss although the server advertises it': (url) => url.searchParams.delete('iss'),

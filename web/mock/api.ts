@@ -274,6 +274,11 @@ async function route(world: World, call: Call): Promise<Answer> {
       Object.assign(a, { configured: false, client_id: "", state: "missing", why: `Register Latchkey at ${a.provider_name} and paste the client id here.`, secrets: [{ set: false, set_at: null, expires_at: null }, { set: false, set_at: null, expires_at: null }] });
       return { status: 204 };
     }
+    case "GET authorizations": {
+      const asks = (a: Attempt) => a.state === "held" || a.state === "needs_confirmation";
+      const open = [...world.attempts.values()].filter((a) => asks(a) || (a.state === "pending" && query.get("state") !== "asking"));
+      return { status: 200, body: { items: open.map(shown), next_cursor: null, total: open.length } };
+    }
     case "POST authorizations": {
       const request = body as Schemas["NewAuthorization"];
       if (request.username && !request.link_user_id) taken(world, request.username);
@@ -307,7 +312,11 @@ async function route(world: World, call: Call): Promise<Answer> {
       if (body["accept"] && held) {
         held.grant.account = attempt.confirmation?.now ?? null;
         complete(world, attempt, held.user, held.grant);
-      } else attempt.state = "cancelled";
+      } else if (body["accept"]) {
+        attempt.state = "pending";
+        finish(world, attempt, "allow");
+      }
+      else attempt.state = "cancelled";
       return { status: 200, body: shown(attempt) };
     }
     case "POST authorizations/:/undo": {

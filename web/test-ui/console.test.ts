@@ -224,6 +224,30 @@ describe("the Add dialog", () => {
     assert.equal(user.grants[0]?.account?.name, account);
   });
 
+  it("shows a consent that waits above every page, where it is approved or rejected", async () => {
+    for (const [username, answer] of [["held-one", "Approve"], ["held-two", "Reject"]] as const) {
+      await fill(username);
+      const [popup] = await Promise.all([page.waitForEvent("popup"), dialog().getByRole("button", { name: "Authorize", exact: true }).click()]);
+      await popup.waitForURL(/\/oauth\/start\//);
+      const attempt = [...house.world.attempts.values()].find((a) => a.username === username);
+      assert.ok(attempt);
+      attempt.confirmation = { before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" };
+      attempt.state = "held";
+      house.world.wake(attempt.id);
+      await dialog().getByText("waits for your approval").waitFor();
+      await page.keyboard.press("Escape");
+      await dialog().waitFor({ state: "detached" });
+      await page.goto("/groups");
+      const banner = page.getByRole("group", { name: `Consent for ${username}` });
+      await banner.getByText("far@example.com has consented in another browser.").waitFor();
+      assert.deepEqual(await violations(page), []);
+      await banner.getByRole("button", { name: answer }).click();
+      await banner.waitFor({ state: "detached" });
+      assert.equal(attempt.state, answer === "Approve" ? "completed" : "cancelled");
+      assert.equal(house.world.users.some((u) => u.username === username), answer === "Approve");
+    }
+  });
+
   it("goes with the whole page when the popup is blocked, and comes back to the notice", async () => {
     await fill("blocked");
     await page.evaluate(() => (window.open = () => null));

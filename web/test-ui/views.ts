@@ -1,4 +1,5 @@
 import type { Page } from "playwright-core";
+import type { Schemas } from "../src/api/client.ts";
 import type { World } from "../mock/world.ts";
 
 export interface View {
@@ -10,6 +11,16 @@ const heading = (page: Page, name: string | RegExp) => page.getByRole("heading",
 /** Every page and dialog of the signed-in console; each opens from a fresh load. */
 export const kViews: View[] = [
   { name: "users", open: async (page) => { await page.goto("/users"); await page.locator("tbody").first().waitFor(); } },
+  {
+    name: "users-consent-waits",
+    open: async (page, world) => {
+      const id = "00000000-0000-4000-8000-00000000cafe";
+      world.attempts.set(id, { id, state: "held", started: true, type: "sandbox", username: "printer-hall", redirect_uri: "", expires_at: world.at(3600), problem: null, result: null, start_url: "", confirmation: { before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" }, request: {} as Schemas["NewAuthorization"] });
+      await page.goto("/users");
+      await page.getByRole("group", { name: "Consent for printer-hall" }).waitFor();
+      world.attempts.delete(id);
+    },
+  },
   { name: "users-chosen", open: async (page) => { await page.goto("/users"); await page.getByRole("checkbox").nth(1).click(); await page.getByRole("checkbox").nth(2).click(); await page.getByText("2 users chosen").waitFor(); } },
   { name: "users-nothing-found", open: async (page) => { await page.goto("/users"); await page.getByLabel("Search users").fill("qqqq"); await heading(page, "Nobody matches"); } },
   { name: "users-menu", open: async (page) => { await page.goto("/users"); await page.getByRole("button", { name: /^Actions for/ }).first().click(); await page.getByRole("menu").waitFor(); } },

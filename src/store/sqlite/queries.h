@@ -41,6 +41,7 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::optional<Authorization>> find_authorization_by_ticket(Connection& db, const Bytes& ticket_hash);
 [[nodiscard]] Result<std::optional<Authorization>> find_authorization_by_state(Connection& db, const Bytes& state_hash);
 [[nodiscard]] Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, WallTime now, std::size_t limit);
+[[nodiscard]] Result<std::vector<Authorization>> find_pending_authorizations(Connection& db, std::size_t limit);
 [[nodiscard]] Result<std::vector<Setting>> find_settings(Connection& db);
 [[nodiscard]] Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query);
 [[nodiscard]] Result<std::optional<std::int64_t>> verify_audit_chain(Connection& db);

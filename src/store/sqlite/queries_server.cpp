@@ -41,6 +41,13 @@ Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, W
   return all_rows<Authorization>(statement.bind(now, limit), authorization_fields<Authorization>);
 }
 
+Result<std::vector<Authorization>> find_pending_authorizations(Connection& db, std::size_t limit) {
+  // 0 pending, 5 held, 6 needs_confirmation.
+  auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
+                              " FROM authorizations WHERE state IN (0, 5, 6) ORDER BY state = 0, created_at, id LIMIT ?1");
+  return all_rows<Authorization>(statement.bind(limit), authorization_fields<Authorization>);
+}
+
 Result<std::vector<Setting>> find_settings(Connection& db) {
   auto statement = db.prepare("SELECT key, value FROM settings ORDER BY key");
   return all_rows<Setting>(statement, [](Setting& s) { return std::tie(s.key, s.value); });

@@ -119,6 +119,9 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Authorization>>> expired_authorizations(WallTime now, std::size_t limit) override {
     return read([now, limit](Connection& db) { return find_expired_authorizations(db, now, limit); });
   }
+  Task<Result<std::vector<Authorization>>> pending_authorizations(std::size_t limit) override {
+    return read([limit](Connection& db) { return find_pending_authorizations(db, limit); });
+  }
   Task<Result<std::optional<Session>>> session(Bytes token_hash) override {
     return read([hash = std::move(token_hash)](Connection& db) { return find_session(db, hash); });
   }
