@@ -103,14 +103,6 @@ std::vector<Route> AuthorizationsApi::routes() {
   };
 }
 
-Task<void> AuthorizationsApi::note_account(FlowNote& note, GrantId replaced) {
-  note.replaces = true;
-  const auto grant = co_await store_.grant(replaced);
-  if (!grant || !*grant) co_return;
-  note.account_id = (*grant)->grant.account_id;
-  note.account_name = (*grant)->grant.account_name;
-}
-
 Task<Problem> AuthorizationsApi::problem_of_begin(Error error, bool new_group) {
   error.field = request_field(error.field, new_group);
   auto problem = problem_of(error);
@@ -139,8 +131,8 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   const auto requester = requester_of(call);
   FlowNote note{.presentation = shown == "page" ? Presentation::page : Presentation::popup,
-                .session_hash = call.principal.session_hash, .username = wish.username};
-  if (!wish.replace.none()) co_await note_account(note, wish.replace);
+                .session_hash = call.principal.session_hash, .username = wish.username,
+                .replaces = !wish.replace.none()};
   // The same person starting over must not trip over the attempt given up before.
   for (const auto& former : memory_.begun_by(note.session_hash, note.username)) {
     [[maybe_unused]] const auto ended = co_await base::run_on(engine_, authorizer_.cancel(former, requester));
@@ -228,8 +220,10 @@ Task<JsonObject> AuthorizationsApi::view_json(grants::AuthorizationView view) {
     case store::AuthorizationState::needs_confirmation: {
       auto now = account_json(view.account_id, view.account_name);
       if (now.is_null()) now = JsonObject{{"id", ""}, {"name", ""}};
-      json["confirmation"] = JsonObject{{"before", JsonObject{{"id", note ? note->account_id : ""}, {"name", note ? note->account_name : ""}}},
+      json["confirmation"] = JsonObject{{"code", view.state == store::AuthorizationState::held ? "held" : view.problem_code},
+                                        {"before", JsonObject{{"id", view.before_id}, {"name", view.before_name}}},
                                         {"now", std::move(now)},
+                                        {"holder", view.holder},
                                         {"detail", view.problem_text}};
       break;
     }

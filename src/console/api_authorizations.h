@@ -35,7 +35,6 @@ class AuthorizationsApi final : public ApiSection {
   [[nodiscard]] Task<JsonObject> view_json(grants::AuthorizationView view);
   [[nodiscard]] Task<Answer> view_answer(grants::AuthorizationView view);
   [[nodiscard]] Task<Problem> problem_of_begin(Error error, bool new_group);
-  [[nodiscard]] Task<void> note_account(FlowNote& note, GrantId replaced);
   [[nodiscard]] std::string redirect_uri_of(const grants::AuthorizationView& view, const std::optional<FlowNote>& note) const;
 
   grants::Authorizer& authorizer_;

@@ -152,10 +152,19 @@ TEST_F(ConsoleTest, AnotherAccountThanBeforeIsAskedFor) {
   auto& view = authorizer->views[*AuthorizationId::parse(base::string_or(begun.json(), "id"))];
   view.state = store::AuthorizationState::needs_confirmation;
   view.account_name = "new@example.com";
+  view.before_id = "o1";
+  view.before_name = "old@example.com";
+  view.problem_code = "account_differs";
   view.problem_text = "Another account.";
   const auto asked = boss.get(target).json().at("confirmation").as_object();
   EXPECT_EQ(base::string_or(asked.at("before").as_object(), "name"), "old@example.com");
   EXPECT_EQ(base::string_or(asked.at("now").as_object(), "name"), "new@example.com");
+  EXPECT_EQ(base::string_or(asked, "code"), "account_differs");
+  view.problem_code = "account_held";
+  view.holder = "hall";
+  const auto held_by = boss.get(target).json().at("confirmation").as_object();
+  EXPECT_EQ(base::string_or(held_by, "code"), "account_held");
+  EXPECT_EQ(base::string_or(held_by, "holder"), "hall");
   EXPECT_THAT(boss.send("POST", target + "/confirm", {{"accept", "yes"}}).fields(), ElementsAre("accept"));
   EXPECT_EQ(base::string_or(boss.send("POST", target + "/confirm", {{"accept", false}}).json(), "state"), "cancelled");
 }

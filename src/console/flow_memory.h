@@ -27,9 +27,7 @@ struct FlowNote {
   bool by_owner = false;     // the confirmation page was used: no console at the end
   Bytes session_hash;        // of the console session that began it
   std::string username;      // as typed; empty when an existing user or grant was named
-  bool replaces = false;     // an existing grant, of this account:
-  std::string account_id;
-  std::string account_name;
+  bool replaces = false;     // an existing grant
 };
 
 // What /oauth/done shows.

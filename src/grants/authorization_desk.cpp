@@ -148,6 +148,9 @@ AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) co
   view.type = base::string_or(result, "type");
   view.account_id = base::string_or(result, "account_id");
   view.account_name = base::string_or(result, "account_name");
+  view.before_id = base::string_or(result, "before_id");
+  view.before_name = base::string_or(result, "before_name");
+  view.holder = base::string_or(result, "holder");
   view.scopes = oauth::scope_words(base::string_or(result, "scopes"));
   view.missing_scopes = oauth::scope_words(base::string_or(result, "missing_scopes"));
   return view;

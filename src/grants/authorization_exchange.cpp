@@ -193,6 +193,7 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   const auto& expected = flow.record.expected_account;
   std::string question;
   std::string code;
+  JsonObject result;
   AuthorizationState state = AuthorizationState::needs_confirmation;
   // The account of a grant that is authorised anew is known by its id; names are chosen by people, and one may be chosen to
   // equal it. What an administrator typed beforehand may be either.
@@ -200,12 +201,17 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   if (!expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name)) {
     code = "account_differs";
     question = "Another account has consented than expected: " + harvest.account_name + ". Use this account from now on?";
+    const auto before = co_await parts_.store.grant(flow.record.grant.id);
+    const bool known = before && *before && flow.record.kind == FlowKind::replaced_grant;
+    result["before_id"] = known ? (*before)->grant.account_id : "";
+    result["before_name"] = known ? (*before)->grant.account_name : expected;
   } else if (flow.record.kind != FlowKind::replaced_grant && !harvest.account_id.empty()) {
     const auto other = co_await parts_.store.grant_by_account(flow.record.grant.app, flow.record.grant.type, harvest.account_id);
     if (other && *other) {
       const auto owner = co_await parts_.store.user((*other)->user);
       const auto name = owner && *owner ? (*owner)->username : std::string("another user");
       code = "account_held";
+      result["holder"] = name;
       question = harvest.account_name + " is authorised already for " + name +
                  ". With some providers a second consent ends the first. Keep this one as well?";
     }
@@ -218,7 +224,6 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   if (question.empty()) {
     co_return co_await complete(std::move(flow));
   }
-  JsonObject result;
   result["problem_code"] = code;
   result["problem_text"] = question;
   result["username"] = flow.record.user.username;

@@ -66,6 +66,11 @@ struct AuthorizationView {
   std::string type;
   std::string account_id;
   std::string account_name;
+  // With a question: the account until now (or the one expected, by name), and whose grant a second consent of the same
+  // account endangers (F8).
+  std::string before_id;
+  std::string before_name;
+  std::string holder;
   std::vector<std::string> scopes;
   std::vector<std::string> missing_scopes;
   WallTime expires_at{};

@@ -78,12 +78,16 @@ export function finish(world: World, attempt: Attempt, how: "allow" | "refuse" |
     const held = world.find_grant(request.replace_grant_id);
     if (held && how === "other") {
       attempt.state = "needs_confirmation";
-      attempt.confirmation = { before: held.grant.account ?? { id: "", name: "" }, now: { id: "other", name: "somebody.else@example.com" }, detail: "Devices that use this grant would deliver to the other account from now on. The present grant stays until you choose." };
+      attempt.confirmation = { code: "account_differs", holder: "", before: held.grant.account ?? { id: "", name: "" }, now: { id: "other", name: "somebody.else@example.com" }, detail: "Devices that use this grant would deliver to the other account from now on. The present grant stays until you choose." };
     } else if (held) {
       held.grant.state = "active";
       held.grant.why = "Keeps itself alive.";
       complete(world, attempt, held.user, held.grant);
     }
+  } else if (how === "other") {
+    const holder = world.users.find((u) => u.grants.length > 0)?.username ?? "printer-1";
+    attempt.state = "needs_confirmation";
+    attempt.confirmation = { code: "account_held", holder, before: { id: "", name: "" }, now: { id: "other", name: "somebody.else@example.com" }, detail: `somebody.else@example.com is authorised already for ${holder}. With some providers a second consent ends the first. Keep this one as well?` };
   } else {
     let user = world.users.find((u) => u.id === request.link_user_id);
     if (!user) {

@@ -231,7 +231,7 @@ describe("the Add dialog", () => {
       await popup.waitForURL(/\/oauth\/start\//);
       const attempt = [...house.world.attempts.values()].find((a) => a.username === username);
       assert.ok(attempt);
-      attempt.confirmation = { before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" };
+      attempt.confirmation = { code: "held", holder: "", before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" };
       attempt.state = "held";
       house.world.wake(attempt.id);
       await dialog().getByText("waits for your approval").waitFor();
@@ -245,6 +245,19 @@ describe("the Add dialog", () => {
       await banner.waitFor({ state: "detached" });
       assert.equal(attempt.state, answer === "Approve" ? "completed" : "cancelled");
       assert.equal(house.world.users.some((u) => u.username === username), answer === "Approve");
+    }
+  });
+
+  it("names whose grant a second consent of the same account endangers", async () => {
+    for (const [username, button] of [["second-one", /^Leave it to \S/], ["second-two", "Use it for second-two as well"]] as const) {
+      await fill(username);
+      await authorize("other");
+      await dialog().getByRole("heading", { name: "somebody.else@example.com is in use already" }).waitFor();
+      assert.deepEqual(await violations(page), []);
+      assert.equal(await dialog().getByText("Another account than before").count(), 0);
+      await dialog().getByRole("button", { name: button }).click();
+      await dialog().getByText(username === "second-one" ? "Nothing was kept." : "Authorized as").waitFor();
+      assert.equal(house.world.users.some((u) => u.username === username), username === "second-two");
     }
   });
 
