@@ -150,24 +150,26 @@ Task<Error> Guard::refuse_for_want_of_room(Try attempt) {
   co_return too_many_attempts(kQueueFullRetry);
 }
 
+// Each takes its turn first and is charged afterwards, in the time that is left until `ready`: what charging costs moves
+// no refusal to another moment.
 Task<Error> Guard::refuse_unevaluated(Try attempt) {
-  if (auto charged = co_await charge_unevaluated(attempt); !charged) co_return charged.error();
   const auto ready = co_await parts_.hasher.pretend(lane_of(attempt));
   if (!ready) co_return co_await refuse_for_want_of_room(attempt);
+  if (auto charged = co_await charge_unevaluated(attempt); !charged) co_return charged.error();
   co_await wait_for_refusal(attempt.arrived, *ready);
   co_return invalid_credentials();
 }
 
-Task<Error> Guard::refuse_wrong(Try attempt) {
+Task<Error> Guard::refuse_wrong(Try attempt, SteadyTime ready) {
   if (auto charged = co_await charge_wrong(attempt); !charged) co_return charged.error();
-  co_await wait_for_refusal(attempt.arrived, attempt.arrived);
+  co_await wait_for_refusal(attempt.arrived, ready);
   co_return invalid_credentials();
 }
 
 Task<Error> Guard::refuse_wrong_quickly(Try attempt) {
-  if (auto charged = co_await charge_wrong(attempt); !charged) co_return charged.error();
   const auto ready = co_await parts_.hasher.pretend(lane_of(attempt));
   if (!ready) co_return co_await refuse_for_want_of_room(attempt);
+  if (auto charged = co_await charge_wrong(attempt); !charged) co_return charged.error();
   co_await wait_for_refusal(attempt.arrived, *ready);
   co_return invalid_credentials();
 }

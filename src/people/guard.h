@@ -80,8 +80,8 @@ class Guard {
   [[nodiscard]] Task<Error> refuse_unevaluated(Try attempt);
   // Refuses a limited try: too_many_attempts.
   [[nodiscard]] Task<Error> refuse_limited(Try attempt);
-  // Refuses after an evaluation that said wrong: charged.
-  [[nodiscard]] Task<Error> refuse_wrong(Try attempt);
+  // Refuses after an evaluation that said wrong: charged. `ready`: the check's.
+  [[nodiscard]] Task<Error> refuse_wrong(Try attempt, SteadyTime ready);
   // A wrong secret found without a hash (hot cache, remembered): charged, as slow as an evaluation.
   [[nodiscard]] Task<Error> refuse_wrong_quickly(Try attempt);
   [[nodiscard]] Task<Error> refuse_for_want_of_room(Try attempt);

@@ -102,10 +102,10 @@ Task<Result<Admitted>> PinGate::evaluate(Guard::Try attempt, Secret pin, std::ui
   const auto shared = std::make_shared<const Secret>(std::move(pin));
   const auto slow = co_await check_slowly(attempt, shared);
   if (!slow) co_return std::unexpected(slow.error());
-  switch (*slow) {
-    case Slow::right: co_return co_await let_in(std::move(attempt), shared->clone(), uses);
-    case Slow::wrong: co_return std::unexpected(co_await guard_.refuse_wrong(attempt));
-    case Slow::no_room: co_return std::unexpected(co_await guard_.refuse_for_want_of_room(attempt));
+  switch (slow->verdict) {
+    case Slow::Verdict::right: co_return co_await let_in(std::move(attempt), shared->clone(), uses);
+    case Slow::Verdict::wrong: co_return std::unexpected(co_await guard_.refuse_wrong(attempt, slow->ready));
+    case Slow::Verdict::no_room: co_return std::unexpected(co_await guard_.refuse_for_want_of_room(attempt));
   }
   co_return std::unexpected(Guard::invalid_credentials());
 }
@@ -116,9 +116,8 @@ Task<Result<PinGate::Slow>> PinGate::check_slowly(Guard::Try attempt, std::share
   if (guard_.throttle().is_wrong(flight)) {
     // Already known: no second Argon2id, but as long a wait.
     const auto ready = co_await guard_.parts().hasher.pretend(guard_.lane_of(attempt));
-    if (!ready) co_return Slow::no_room;
-    co_await guard_.parts().steady.sleep_until(*ready);
-    co_return Slow::wrong;
+    if (!ready) co_return Slow{.verdict = Slow::Verdict::no_room};
+    co_return Slow{.verdict = Slow::Verdict::wrong, .ready = *ready};
   }
   const auto* vault = &guard_.parts().vault;
   auto work = [vault, card, pin]() -> SlowCheck {
@@ -128,13 +127,13 @@ Task<Result<PinGate::Slow>> PinGate::check_slowly(Guard::Try attempt, std::share
     return {.verdict = SlowCheck::Verdict::failed, .key = nullptr, .error = std::move(key.error())};
   };
   const auto checked = co_await guard_.parts().hasher.check(guard_.lane_of(attempt), flight, std::move(work));
-  if (!checked) co_return Slow::no_room;
+  if (!checked) co_return Slow{.verdict = Slow::Verdict::no_room};
   switch (checked->verdict) {
     case SlowCheck::Verdict::right:
       hot_.put(card->id, card->auth_epoch, *pin, *checked->key);
       co_await raise_cost(card, checked->key, pin);
-      co_return Slow::right;
-    case SlowCheck::Verdict::wrong: guard_.throttle().remember_wrong(flight); co_return Slow::wrong;
+      co_return Slow{.verdict = Slow::Verdict::right};
+    case SlowCheck::Verdict::wrong: guard_.throttle().remember_wrong(flight); co_return Slow{.verdict = Slow::Verdict::wrong, .ready = checked->ready};
     case SlowCheck::Verdict::failed: break;
   }
   guard_.parts().log.error("pin_check_failed", *checked->error);

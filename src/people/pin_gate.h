@@ -63,7 +63,10 @@ class PinGate {
   [[nodiscard]] Task<Result<Admitted>> admit(Attempt attempt);
 
  private:
-  enum class Slow { right, wrong, no_room };
+  struct Slow {
+    enum class Verdict { right, wrong, no_room } verdict;
+    SteadyTime ready{};  // wrong: no refusal leaves before
+  };
   [[nodiscard]] Task<Result<Admitted>> refuse_clear(Attempt attempt);
   [[nodiscard]] Task<Result<Admitted>> evaluate(Guard::Try attempt, Secret pin, std::uint32_t uses);
   [[nodiscard]] Task<Result<Slow>> check_slowly(Guard::Try attempt, std::shared_ptr<const Secret> pin);

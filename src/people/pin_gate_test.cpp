@@ -219,6 +219,23 @@ TEST_F(PinGateTest, T5_P3_EveryRefusalHasTheSameWordsAtTheSameTime) {
   EXPECT_EQ(answer("scan", "wr\nong", "198.51.100.12"), expected) << "no PIN at all";
 }
 
+TEST_F(PinGateTest, T5_P3_SlowHashesMoveTheRefusalsOfSomebodyAndOfNobodyToTheSameMoment) {
+  add("scan");
+  set("auth.spray_limit", "100000");
+  int source = 0;
+  const auto both = [&](std::chrono::milliseconds hash, std::chrono::milliseconds expected) {
+    for (int i = 0; i < 8; ++i) EXPECT_TRUE(run(hasher->run([&] { steady.advance(hash); })));
+    const auto from = [&] { return "198.51.100." + std::to_string(++source); };
+    const auto of_nobody = answer("nobody", "wrong " + std::to_string(source), from());
+    const auto of_somebody = answer("scan", "wrong " + std::to_string(source), from());
+    EXPECT_EQ(of_somebody, of_nobody) << hash.count() << " ms";
+    EXPECT_EQ(of_nobody.took, expected) << hash.count() << " ms";
+  };
+  both(150ms, 300ms);
+  both(290ms, 600ms);  // a hash may cross 300 ms at any time, so nobody is refused there any more
+  both(500ms, 900ms);
+}
+
 TEST_F(PinGateTest, T5_TriesInARowLookAlikeForNamesThatExistAndThatDoNot) {
   add("scan");
   for (int i = 0; i < 6; ++i) {

@@ -23,7 +23,7 @@ struct PinHasher::State {
   enum class Cost { hash, ghost };
   struct Job {
     Cost cost;
-    std::function<void()> work;
+    std::function<void(SteadyTime ready)> work;
   };
 
   State(Options options_in, const SteadyClock& steady_in) : options(options_in), steady(steady_in) {
@@ -64,6 +64,7 @@ struct PinHasher::State {
     for (;;) {
       Job job;
       bool from_unknown = false;
+      std::chrono::nanoseconds allowance;
       {
         std::unique_lock lock(mutex);
         wake.wait(lock, [this] {
@@ -76,14 +77,18 @@ struct PinHasher::State {
         queue.pop_front();
         if (from_unknown) ++unknown_running;
         if (job.cost == Cost::hash) ++begun;
+        allowance = slowest + slowest / 2;
       }
       const auto start = steady.now();
-      job.work();
+      job.work(start + allowance);
       job.work = nullptr;
       {
         const std::lock_guard lock(mutex);
         if (from_unknown) --unknown_running;
-        if (job.cost == Cost::hash) average += (steady.now() - start - average) / 8;
+        if (job.cost == Cost::hash) {
+          const std::chrono::nanoseconds took = steady.now() - start;
+          slowest = took > slowest ? took : slowest - (slowest - took) / 8;
+        }
       }
       wake.notify_one();
     }
@@ -96,7 +101,7 @@ struct PinHasher::State {
   std::deque<Job> known, unknown;
   std::size_t unknown_running = 0;
   std::unordered_map<std::string, std::vector<Resume>> flights;
-  std::chrono::nanoseconds average = kFirstEstimate;
+  std::chrono::nanoseconds slowest = kFirstEstimate;  // of the latest: up at once, down by and by
   std::uint64_t begun = 0;
   bool closing = false;
   std::vector<std::thread> threads;
@@ -125,7 +130,13 @@ Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, s
       }
       for (const auto& waiter : waiters) waiter(outcome);
     };
-    if (!state->enqueue(lane, {.cost = State::Cost::hash, .work = [work, land] { land(work()); }})) land(std::nullopt);
+    if (!state->enqueue(lane, {.cost = State::Cost::hash, .work = [work, land](SteadyTime ready) {
+          auto outcome = work();
+          outcome.ready = ready;
+          land(std::move(outcome));
+        }})) {
+      land(std::nullopt);
+    }
   };
   co_return co_await base::suspend_until<std::optional<SlowCheck>>(std::move(start));
 }
@@ -133,14 +144,7 @@ Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, s
 Task<std::optional<SteadyTime>> PinHasher::pretend(Lane lane) {
   State* state = state_.get();
   auto start = [state, lane](auto resume) {
-    const auto ghost = [state, resume] {
-      std::chrono::nanoseconds average;
-      {
-        const std::lock_guard lock(state->mutex);
-        average = state->average;
-      }
-      resume(std::optional(state->steady.now() + average));
-    };
+    const auto ghost = [resume](SteadyTime ready) { resume(std::optional(ready)); };
     if (!state->enqueue(lane, {.cost = State::Cost::ghost, .work = ghost})) resume(std::optional<SteadyTime>());
   };
   co_return co_await base::suspend_until<std::optional<SteadyTime>>(std::move(start));
@@ -149,7 +153,7 @@ Task<std::optional<SteadyTime>> PinHasher::pretend(Lane lane) {
 Task<bool> PinHasher::run(std::function<void()> work) {
   State* state = state_.get();
   auto start = [state, work = std::move(work)](auto resume) {
-    const auto job = [work, resume] {
+    const auto job = [work, resume](SteadyTime) {
       work();
       resume(true);
     };

@@ -26,6 +26,7 @@ struct SlowCheck {
   enum class Verdict { right, wrong, failed } verdict = Verdict::failed;
   std::shared_ptr<const Secret> key;  // right: the private key (PINs)
   std::optional<Error> error;         // failed
+  SteadyTime ready{};                 // set by the hasher: no refusal leaves before, as with pretend()
 };
 
 class PinHasher {
@@ -43,8 +44,10 @@ class PinHasher {
   // nullopt: no place.
   [[nodiscard]] Task<std::optional<SlowCheck>> check(Lane lane, std::string flight, std::function<SlowCheck()> work);
 
-  // Takes a place in the queue as a check would, without running one: returns when the check would have ended (a time
-  // that may lie ahead). nullopt: no place. What makes a refusal without Argon2id as slow as one with it (RULES T5).
+  // Takes a place in the queue as a check would, without running one: returns the time before which no refusal leaves (it
+  // may lie ahead). nullopt: no place. What makes a refusal without Argon2id as slow as one with it (RULES T5): for both
+  // that time is the start of their turn and half as much again as the slowest of the latest hashes, so it does not depend
+  // on how long one hash happens to take.
   [[nodiscard]] Task<std::optional<SteadyTime>> pretend(Lane lane);
 
   // Other slow work of people (a new PIN, a password), in the lane of known sources. False: no place, nothing was done.

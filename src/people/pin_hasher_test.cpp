@@ -117,5 +117,29 @@ TEST_F(PinHasherTest, T5_GhostsFindNoPlaceWhereRealChecksFindNone) {
   base::drive_until(loop, [&] { return std::ranges::all_of(flood, [](const auto& one) { return one->has_value(); }); });
 }
 
+TEST_F(PinHasherTest, T5_ARealCheckIsOwedTheSameTimeAsAGhostHoweverLongItTook) {
+  PinHasher hasher({.threads = 1, .queue_max = 8}, steady);
+  const auto owed = [&](std::chrono::nanoseconds took) {
+    const auto from = steady.now();
+    const auto real = begin(hasher, Lane::unknown_source, "real", [&] {
+      steady.advance(took);
+      return right();
+    });
+    base::drive_until(loop, [&] { return real->has_value(); });
+    return (**real)->ready - from;
+  };
+  const auto ghost = [&] {
+    const auto from = steady.now();
+    auto outcome = base::start_on(loop, hasher.pretend(Lane::unknown_source));
+    base::drive_until(loop, [&] { return outcome->has_value(); });
+    return ***outcome - from;
+  };
+  const auto before = ghost();
+  EXPECT_EQ(owed(std::chrono::milliseconds(310)), before) << "its own length does not tell";
+  EXPECT_EQ(ghost(), std::chrono::milliseconds(465)) << "the next ones are owed more, real or not";
+  EXPECT_EQ(owed(std::chrono::nanoseconds(0)), std::chrono::milliseconds(465));
+  EXPECT_LT(ghost(), std::chrono::milliseconds(465)) << "and less again by and by";
+}
+
 }  // namespace
 }  // namespace latchkey::people

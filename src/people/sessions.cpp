@@ -132,7 +132,7 @@ Task<Result<UserCardPtr>> Sessions::check_password(std::string name_key, Secret 
       co_return card;
     case SlowCheck::Verdict::wrong:
       guard_.throttle().remember_wrong(flight);
-      co_return std::unexpected(co_await guard_.refuse_wrong(attempt));
+      co_return std::unexpected(co_await guard_.refuse_wrong(attempt, checked->ready));
     case SlowCheck::Verdict::failed: break;
   }
   guard_.parts().log.error("password_check_failed", *checked->error);
