@@ -10,12 +10,16 @@ namespace latchkey::console {
 
 namespace {
 
+constexpr auto kHandoutsShown = std::chrono::days(7);
+constexpr std::size_t kHandoutMinutesMost = 500;
+
 // Every action the rooms below write, for the filter of the page.
 constexpr std::string_view kActions[] = {
     "app.added", "app.changed", "app.deleted", "app.paused", "app.resumed", "authorization.cancelled",
     "authorization.expired", "authorization.failed", "authorization.refused", "authorization.rejected",
     "authorization.started", "authorization.undone", "grant.authorized", "grant.checked", "grant.deleted",
-    "grant.disabled", "grant.enabled", "grant.needs_authorization", "group.created", "group.deleted", "group.renamed",
+    "grant.disabled", "grant.enabled", "grant.needs_authorization", "grant.paused", "grant.reauthorized", "grant.recovered",
+    "grant.scopes_changed", "grant.uncertain", "grant.unreachable", "group.created", "group.deleted", "group.renamed",
     "master_key.backup_confirmed", "session.opened", "setting.changed", "setting.reset", "user.changed",
     "user.created", "user.deleted", "user.locked", "user.password_removed", "user.password_set", "user.pin_changed",
     "user.pin_reset", "user.pin_seen_in_clear", "user.pin_set", "user.throttle_reset",
@@ -65,6 +69,25 @@ std::vector<Route> ActivityApi::routes() {
   };
 }
 
+// What has been handed out of a user's grants: counted per grant and minute, newest first.
+Task<Result<JsonArray>> ActivityApi::handouts_of(UserId user) {
+  const auto grants = co_await store_.grants_of_user(user);
+  if (!grants) co_return std::unexpected(grants.error());
+  std::vector<std::pair<store::HandoutCount, std::string>> minutes;
+  for (const auto& grant : *grants) {
+    auto counts = co_await store_.handouts(grant.id, wall_.now() - kHandoutsShown);
+    if (!counts) co_return std::unexpected(counts.error());
+    for (auto& count : *counts) minutes.emplace_back(std::move(count), grant.type);
+  }
+  std::ranges::sort(minutes, std::greater(), [](const auto& each) { return each.first.minute; });
+  if (minutes.size() > kHandoutMinutesMost) minutes.resize(kHandoutMinutesMost);
+  JsonArray out;
+  for (const auto& [count, type] : minutes) {
+    out.push_back(JsonObject{{"at", base::to_rfc3339(count.minute)}, {"grant_id", count.grant.text()}, {"type", type}, {"count", count.count}});
+  }
+  co_return out;
+}
+
 Task<Answer> ActivityApi::list(Call call) {
   Query query(call.request);
   store::AuditQuery wanted;
@@ -74,8 +97,16 @@ Task<Answer> ActivityApi::list(Call call) {
   wanted.since = query.time_if("since").value_or(WallTime{});
   wanted.page = {.cursor = query.text("cursor", {.min = 0, .max = 512}), .limit = static_cast<std::size_t>(query.integer("limit", 1, 200, 50))};
   if (auto problem = query.check()) co_return std::unexpected(std::move(*problem));
+  const bool whole = wanted.page.cursor.empty() && wanted.search.empty() && wanted.action.empty();
+  const auto user = whole ? wanted.user : std::nullopt;
   const auto trail = co_await store_.audit(std::move(wanted));
   if (!trail) co_return refuse(trail.error());
+  JsonArray handouts;
+  if (user) {
+    auto counted = co_await handouts_of(*user);
+    if (!counted) co_return refuse(counted.error());
+    handouts = std::move(*counted);
+  }
   JsonArray items;
   std::vector<std::string> actions(std::begin(kActions), std::end(kActions));
   for (const auto& entry : trail->items) {
@@ -85,6 +116,7 @@ Task<Answer> ActivityApi::list(Call call) {
   std::ranges::sort(actions);
   auto json = list_json(std::move(items), trail->next_cursor, trail->total);
   json["actions"] = texts_json(actions);
+  json["handouts"] = std::move(handouts);
   co_return net::HttpResponse::json(200, json);
 }
 

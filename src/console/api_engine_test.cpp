@@ -273,6 +273,45 @@ TEST_F(ConsoleTest, TheTimelineJoinsTheTrailWithCountedHandOuts) {
   EXPECT_EQ(base::string_or(items[1].as_object(), "event"), "authorized");
 }
 
+TEST_F(ConsoleTest, TheTimelineTellsOfEveryTurnTheKeeperWritesDown) {
+  auto boss = administrator();
+  const auto grant = grant_to(add("scan").id);
+  store::Batch batch;
+  const std::vector<std::pair<std::string, std::string>> turns{
+      {"grant.uncertain", "refresh_ambiguous"}, {"grant.unreachable", "refresh_failed"}, {"grant.needs_authorization", "refresh_failed"},
+      {"grant.paused", "paused"}, {"grant.recovered", "resumed"}, {"grant.reauthorized", "reauthorized"}, {"grant.scopes_changed", "scopes_changed"}};
+  auto at = wall.now();
+  for (const auto& [action, event] : turns) {
+    batch.push_back(store::AppendAudit{{.at = at, .actor = "keeper", .action = action, .subject = "box anna", .user = grant.user}});
+    at = at - Seconds(1);
+  }
+  ASSERT_TRUE(run(store->commit(std::move(batch))));
+  const auto items = boss.get("/api/v1/grants/" + grant.id.text() + "/timeline").json().at("items").as_array();
+  ASSERT_EQ(items.size(), turns.size()) << boost::json::serialize(items);
+  for (std::size_t i = 0; i < turns.size(); ++i) EXPECT_EQ(base::string_or(items[i].as_object(), "event"), turns[i].second);
+  const auto actions = boost::json::serialize(boss.get("/api/v1/activity?action=app.paused").json().at("actions"));
+  for (const auto& [action, event] : turns) EXPECT_THAT(actions, testing::HasSubstr('"' + action + '"'));
+}
+
+TEST_F(ConsoleTest, AUsersActivityCountsWhatWasHandedOutOfTheirGrantsAndOfNobodyElses) {
+  auto boss = administrator();
+  const auto scan = grant_to(add("scan").id);
+  const auto hall = grant_to(add("hall").id);
+  const auto now = wall.now();
+  store::Batch batch;
+  batch.push_back(store::CountHandouts{scan.id, now - Seconds(120), 4});
+  batch.push_back(store::CountHandouts{scan.id, now - Seconds(60), 2});
+  batch.push_back(store::CountHandouts{hall.id, now - Seconds(60), 9});
+  ASSERT_TRUE(run(store->commit(std::move(batch))));
+  const auto of_scan = boss.get("/api/v1/activity?user=" + scan.user.text()).json().at("handouts").as_array();
+  ASSERT_EQ(of_scan.size(), 2U);
+  EXPECT_EQ(of_scan[0].at("count"), 2) << "newest first";
+  EXPECT_EQ(of_scan[1].at("count"), 4);
+  EXPECT_EQ(base::string_or(of_scan[0].as_object(), "type"), "box");
+  EXPECT_TRUE(boss.get("/api/v1/activity?action=user.&user=" + scan.user.text()).json().at("handouts").as_array().empty()) << "a filter asks for something else";
+  EXPECT_TRUE(boss.get("/api/v1/activity").json().at("handouts").as_array().empty());
+}
+
 TEST_F(ConsoleTest, SettingsChangeLiveAndGoBack) {
   auto boss = administrator();
   const auto list = boss.get("/api/v1/registry").json();

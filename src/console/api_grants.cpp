@@ -23,6 +23,8 @@ std::string_view event_of(std::string_view action) {
       {"grant.authorized", "authorized"},   {"grant.reauthorized", "reauthorized"},
       {"grant.checked", "checked"},         {"grant.enabled", "enabled"},
       {"grant.disabled", "disabled"},       {"grant.needs_authorization", "refresh_failed"},
+      {"grant.unreachable", "refresh_failed"}, {"grant.uncertain", "refresh_ambiguous"},
+      {"grant.paused", "paused"},           {"grant.recovered", "resumed"},
       {"grant.revoked", "revoked"},         {"grant.held", "held"},
       {"grant.approved", "approved"},       {"grant.scopes_changed", "scopes_changed"},
       {"grant.warned", "warned"},           {"grant.refreshed", "refreshed"},

@@ -37,7 +37,7 @@ Console::Console(ConsoleGround ground)
       authorizations_(ground.authorizer, ground.apps, ground.store, ground.catalog, memory_, ground.facts.public_url, ground.engine),
       grants_(ground.desk, ground.store, ground.catalog, ground.wall, ground.steady, ground.engine),
       registry_(ground.registry),
-      activity_(ground.store),
+      activity_(ground.store, ground.wall),
       health_(ground.store, ground.catalog, alerts_, ground.wall),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),

@@ -349,7 +349,7 @@ async function route(world: World, call: Call): Promise<Answer> {
       const user = query.get("user");
       const since = query.get("since");
       const fits = world.activity.filter((a) => (!search || fold(`${a.detail} ${a.actor.name} ${a.subject?.name} ${a.source}`).includes(search)) && (!action || (action.endsWith(".") ? a.action.startsWith(action) : a.action === action)) && (!user || a.subject?.id === user) && (!since || a.at >= since));
-      return { status: 200, body: { ...page([...fits].reverse(), query), actions: [...new Set(world.activity.map((a) => a.action))].sort() } };
+      return { status: 200, body: { ...page([...fits].reverse(), query), actions: [...new Set(world.activity.map((a) => a.action))].sort(), handouts: user && !query.get("cursor") ? (world.users.find((u) => u.id === user)?.grants ?? []).flatMap((g, n) => Array.from({ length: 30 }, (_, m) => ({ at: world.at(-(m * 240 + n * 60)), grant_id: g.id, type: g.type, count: 1 + (m % 3) }))) : [] } };
     }
     case "GET activity/:": return { status: 200, body: { ok: true, checked: world.activity.length, first_bad_seq: null, head: "9f2c41d07ab86e5d3f10c7b2a9e4d8156b3f7a20cd94e1188a5f60c2e7b3d914" } };
     case "GET health-summary": {

@@ -296,6 +296,25 @@ describe("the Add dialog", () => {
   });
 });
 
+describe("activity", () => {
+  it("says in words what happened, also where the server adds none, and counts what was handed out", async () => {
+    await visit({ people: 30 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
+      const user = house.world.users.find((u) => u.grants.length === 1);
+      assert.ok(user);
+      house.world.activity.push({ seq: 900, at: house.world.at(-90), actor: { kind: "user", id: null, name: "mara" }, action: "user.pin_set", subject: { kind: "user", id: user.id, name: user.username }, source: "192.0.2.7", detail: "" });
+      await sign_in(page);
+      await page.goto(`/users/${user.id}/activity`);
+      await page.getByText("PIN set", { exact: true }).waitFor();
+      await page.getByText(/^Access token handed out \d+ times$/).first().waitFor();
+      const texts = await page.locator("ol.lines li p:first-child").allInnerTexts();
+      assert.ok(texts.length > 1 && texts.every((text) => text.trim() !== ""), JSON.stringify(texts));
+      await page.goto("/activity");
+      await page.locator("tbody tr").filter({ hasText: "user.pin_set" }).getByText("PIN set", { exact: true }).waitFor();
+      assert.deepEqual(complaints, []);
+    });
+  });
+});
+
 describe("lists", () => {
   it("shows 20,000 users, pages, filters and acts on several at once", async () => {
     await visit({ people: 20_000 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
