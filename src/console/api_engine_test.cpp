@@ -241,6 +241,10 @@ TEST_F(ConsoleTest, GrantsAreSeenByTheirOwnersAndAdministratorsAlone) {
   EXPECT_FALSE(base::string_or(off.json(), "why").empty());
   EXPECT_EQ(boss.post("/api/v1/grants/" + other.id.text() + "/approve").code(), "not_waiting");
   EXPECT_TRUE(ben.post("/api/v1/grants/" + own.id.text() + "/check").json().at("ok").as_bool());
+  const auto hasty = ben.post("/api/v1/grants/" + own.id.text() + "/check");
+  EXPECT_EQ(hasty.status, 429);
+  EXPECT_EQ(hasty.header("retry-after"), "60");
+  EXPECT_EQ(ben.post("/api/v1/grants/" + other.id.text() + "/check").status, 404) << "not one's own";
   EXPECT_EQ(boss.post("/api/v1/grants/" + own.id.text() + "/refresh").status, 200);
   desk->refusal = Error{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "No answer.", .retry_after = Seconds(30)};
   const auto late = boss.post("/api/v1/grants/" + own.id.text() + "/refresh");
@@ -253,7 +257,8 @@ TEST_F(ConsoleTest, GrantsAreSeenByTheirOwnersAndAdministratorsAlone) {
   EXPECT_EQ(boss.get("/api/v1/grants/" + own.id.text() + "/timeline").status, 200);
   const auto gone = ben.ask({.method = "DELETE", .target = "/api/v1/grants/" + own.id.text()});
   EXPECT_EQ(gone.status, 200) << gone.body;
-  EXPECT_TRUE(gone.json().at("revoked_at_provider").is_bool());
+  EXPECT_TRUE(gone.json().at("revoked_at_provider").as_bool());
+  EXPECT_THAT(base::string_or(gone.json(), "detail"), testing::HasSubstr("is asked to revoke it, unless another grant"));
   EXPECT_EQ(boss.get("/api/v1/grants/" + own.id.text()).status, 404);
 }
 

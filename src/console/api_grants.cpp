@@ -13,6 +13,8 @@ namespace latchkey::console {
 
 namespace {
 
+constexpr Seconds kChecksApart{60};
+
 // How the audit trail's words read on a grant's page; empty: not shown there.
 std::string_view event_of(std::string_view action) {
   struct Event {
@@ -93,12 +95,23 @@ Task<Answer> GrantsApi::remove(Call call) {
   if (!done) co_return refuse(done.error());
   const auto type = catalog_->find_type(grant->type);
   const auto provider = type ? catalog_->find_provider(type->provider) : nullptr;
-  const bool asked = provider && !provider->endpoints.revocation.empty();
-  const std::string name = provider ? provider->name : "the provider";
+  const auto revocation = revocation_of(provider.get());
+  const std::string name = provider ? provider->name : "The provider";
+  std::string detail = "The grant is gone here. ";
+  switch (revocation) {
+    case Revocation::asked:
+      detail += name + " is asked to revoke it, unless another grant here rests on the same account.";
+      break;
+    case Revocation::perhaps:
+      detail += name + " is asked to revoke it if it offers a way, unless another grant here rests on the same account.";
+      break;
+    case Revocation::by_hand:
+      detail += name + " offers no way to revoke it from outside: remove the app in the account's own settings there.";
+      break;
+  }
   JsonObject json;
-  json["revoked_at_provider"] = asked;
-  json["detail"] = asked ? "The grant is gone, and " + name + " has been asked to revoke it."
-                         : "The grant is gone here. " + name + " offers no way to revoke it from outside: remove the app in the account's own settings there.";
+  json["revoked_at_provider"] = revocation != Revocation::by_hand;
+  json["detail"] = std::move(detail);
   co_return net::HttpResponse::json(200, json);
 }
 
@@ -110,10 +123,22 @@ Task<Answer> GrantsApi::refresh(Call call) {
   co_return net::HttpResponse::json(200, grant_json(*refreshed, *catalog_));
 }
 
+bool GrantsApi::may_check_now(GrantId grant, SteadyTime now) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(checked_, [&](const auto& each) { return now - each.second >= kChecksApart; });
+  return checked_.try_emplace(grant, now).second;
+}
+
 Task<Answer> GrantsApi::check(Call call) {
   auto grant = co_await find(call);
   if (!grant) co_return std::unexpected(grant.error());
   const auto began = steady_.now();
+  // It fetches a new token, which is an administrator's to order; everybody else may once a minute (F9).
+  if (!call.principal.administrator() && !may_check_now(grant->id, began)) {
+    auto problem = refuse(429, "too_many_attempts", "This grant was checked a moment ago. Wait a minute, then check again.").error();
+    problem.retry_after = kChecksApart;
+    co_return std::unexpected(std::move(problem));
+  }
   const auto checked = co_await base::run_on(engine_, desk_.check(grant->id, requester_of(call)));
   const auto took = std::chrono::duration_cast<Milliseconds>(steady_.now() - began).count();
   JsonObject json;

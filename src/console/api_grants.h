@@ -1,7 +1,9 @@
 // /grants: one grant at a time: look, switch, end, refresh, check, and what happened to it.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <mutex>
 
 #include "base/clock.h"
 #include "catalog/catalog.h"
@@ -26,6 +28,7 @@ class GrantsApi final : public ApiSection {
   [[nodiscard]] Task<Answer> remove(Call call);
   [[nodiscard]] Task<Answer> refresh(Call call);
   [[nodiscard]] Task<Answer> check(Call call);
+  [[nodiscard]] bool may_check_now(GrantId grant, SteadyTime now);
   [[nodiscard]] Task<Answer> approve(Call call);
   [[nodiscard]] Task<Answer> timeline(Call call);
 
@@ -35,6 +38,8 @@ class GrantsApi final : public ApiSection {
   const WallClock& wall_;
   const SteadyClock& steady_;
   Executor engine_;
+  std::mutex mutex_;
+  std::map<GrantId, SteadyTime> checked_;  // by others than administrators, in the last minute
 };
 
 }  // namespace latchkey::console

@@ -217,10 +217,12 @@ Task<std::expected<UsersApi::Loss, Problem>> UsersApi::loss_of(const Principal& 
   for (const auto& grant : *held) {
     const auto type = parts_.catalog->find_type(grant.type);
     const auto provider = type ? parts_.catalog->find_provider(type->provider) : nullptr;
-    const bool can = provider && !provider->endpoints.revocation.empty();
-    if (can) ++revocable;
+    const auto revocation = revocation_of(provider.get());
+    if (revocation != Revocation::by_hand) ++revocable;
     losses.emplace_back((type ? type->name : grant.type) + (grant.account_name.empty() ? "" : " as " + grant.account_name) +
-                        (can ? "; the provider is told to revoke it." : "; the provider cannot be told, remove the app there by hand."));
+                        (revocation == Revocation::asked     ? "; the provider is asked to revoke it, unless another grant rests on the same account."
+                         : revocation == Revocation::perhaps ? "; the provider is asked to revoke it if it offers a way."
+                                                             : "; the provider cannot be told, remove the app there by hand."));
   }
   if (!(*user)->public_key.empty()) losses.emplace_back("The PIN: programs and devices that use it stop working.");
   if (!(*user)->password_sealed.empty()) losses.emplace_back("The sign-in to this console.");
@@ -244,7 +246,8 @@ Task<Answer> UsersApi::preview(Call call) {
 }
 
 Task<std::optional<Problem>> UsersApi::delete_one(const Call& call, UserId id) {
-  // At the provider first: once the records are gone nobody knows what to revoke.
+  // Grant by grant first, so that each is given back at its provider in the background (F7); deleting the user alone would
+  // take the tokens along.
   const auto revoked = co_await base::run_on(parts_.engine, parts_.desk.remove_all_of(id, requester_of(call)));
   if (!revoked) co_return problem_of(revoked.error());
   const auto done = co_await parts_.directory.delete_user(id, actor_of(call));

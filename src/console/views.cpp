@@ -156,6 +156,12 @@ JsonObject param_json(const catalog::Parameter& parameter) {
   return json;
 }
 
+Revocation revocation_of(const catalog::Provider* provider) {
+  if (provider == nullptr) return Revocation::by_hand;
+  if (!provider->endpoints.revocation.empty()) return Revocation::asked;
+  return provider->discovery_fills_endpoints ? Revocation::perhaps : Revocation::by_hand;
+}
+
 JsonObject list_json(JsonArray items, std::string_view next_cursor, std::int64_t total) {
   JsonObject json;
   json["items"] = std::move(items);
