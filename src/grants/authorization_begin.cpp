@@ -149,6 +149,7 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for(AuthorizationWish& wish, 
   record->allow_token = wish.allow_token;
   record->actor = requester.actor;
   record->session_hash = requester.session_hash;
+  record->source = requester.source;
   if (!wish.expected_account.empty()) record->expected_account = wish.expected_account;
   if (record->kind == FlowKind::replaced_grant) co_return record;
 

@@ -58,6 +58,8 @@ Task<void> AuthorizationDesk::sweep() {
         }
         auto flow = open(std::move(row));
         if (!flow) continue;
+        flow->record.actor = "server";  // nobody did this
+        flow->record.source.clear();
         co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired",
                               "Nobody consented in time, so nothing was made. Press Authorize to begin again.", "authorization.expired");
       }
@@ -116,7 +118,8 @@ Task<void> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
   flow.row.result_json = boost::json::serialize(result);
   const auto id = flow.row.id;
   store::AuditEntry entry{.at = now, .actor = flow.record.actor, .action = std::move(audit),
-                          .subject = flow.record.user.username + " " + flow.record.grant.type, .detail = std::move(text)};
+                          .subject = flow.record.user.username + " " + flow.record.grant.type,
+                          .source = flow.record.source, .detail = std::move(text)};
   if (flow.record.kind != FlowKind::new_user) entry.user = flow.record.user.id;
   flow.record.code_verifier.clear();
   flow.record.harvest.reset();
@@ -198,6 +201,7 @@ Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester reque
   auto flow = open(std::move(**row));
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
+  flow->record.source = requester.source;
   co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "cancelled", "Cancelled; nothing was made.", "authorization.cancelled");
   co_return Result<void>{};
 }

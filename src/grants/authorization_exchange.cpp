@@ -250,6 +250,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
   auto flow = open(std::move(**row));
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
+  flow->record.source = requester.source;
   if (answer == Answer::reject) {
     co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.",
                           "authorization.rejected");
@@ -407,7 +408,7 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   batch.push_back(store::UpdateAuthorization{std::move(row)});
   batch.push_back(store::DeleteIntentsOf{exchange_id(flow.row.id)});
   batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = record.kind == FlowKind::replaced_grant ? "grant.reauthorized" : "grant.authorized",
-                                      .subject = record.user.username + " " + record.grant.type, .user = record.user.id,
+                                      .subject = record.user.username + " " + record.grant.type, .user = record.user.id, .source = record.source,
                                       .detail = harvest.account_name.empty() ? "" : "as " + harvest.account_name}});
   co_return batch;
 }
@@ -426,8 +427,16 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
     const auto& error = done.error();
     const bool race = error.kind == ErrorKind::conflict && error.reason == "version";
     if (error.kind == ErrorKind::conflict && !race) {
-      co_await settle(std::move(flow), AuthorizationState::failed, "username_taken",
-                      "Somebody made a user or group of that name meanwhile. Press Authorize again.", "authorization.failed");
+      const bool held = error.field == "type";
+      co_await settle(std::move(flow), AuthorizationState::failed, held ? "type_held" : "username_taken",
+                      held ? "The user was given a grant of this type meanwhile. Look at it, and delete it first if this one shall take its place."
+                           : "Somebody made a user or group of that name meanwhile. Press Authorize again.",
+                      "authorization.failed");
+      co_return Kept::unwanted;
+    }
+    if (error.kind == ErrorKind::not_found && flow.record.kind == FlowKind::new_user) {
+      co_await settle(std::move(flow), AuthorizationState::failed, "no_such_group",
+                      "The group was deleted meanwhile. Press Authorize again and choose another one.", "authorization.failed");
       co_return Kept::unwanted;
     }
     if (error.kind != ErrorKind::unavailable && !race) {

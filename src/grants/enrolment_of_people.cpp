@@ -5,7 +5,7 @@
 namespace latchkey::grants {
 
 Result<CleanName> EnrolmentOfPeople::username(std::string_view typed) const {
-  auto clean = people::clean_username(typed);
+  auto clean = people::new_username(typed);
   if (!clean) return std::unexpected(clean.error());
   return CleanName{.text = std::move(clean->text), .key = std::move(clean->key)};
 }

@@ -102,7 +102,7 @@ Secret FlowRecord::to_plain() const {
                     {"wrap", text64(wrap_sealed)}, {"expected_account", expected_account}, {"redirect_uri", redirect_uri},
                     {"issuer", issuer}, {"token_endpoint", token_endpoint}, {"verifier", code_verifier.reveal_text()},
                     {"nonce", nonce.reveal_text()}, {"cookie_hash", text64(cookie_hash)}, {"session_hash", text64(session_hash)},
-                    {"actor", actor}, {"opened_by_other", opened_by_other}};
+                    {"actor", actor}, {"source", source}, {"opened_by_other", opened_by_other}};
   if (!learned.empty()) {
     JsonObject values;
     for (const auto& [name, value] : learned) values[name] = value;
@@ -151,6 +151,7 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.cookie_hash = octets64(object, "cookie_hash");
   record.session_hash = octets64(object, "session_hash");
   record.actor = base::string_or(object, "actor");
+  record.source = base::string_or(object, "source");
   record.opened_by_other = flag_of(object, "opened_by_other");
   return record;
 }

@@ -49,6 +49,7 @@ struct FlowRecord {
   Bytes cookie_hash;          // of the flow cookie, once started
   Bytes session_hash;         // of the console session that asked
   std::string actor;
+  std::string source;         // from where the actor asked, for the audit trail
   bool opened_by_other = false;  // started without the session that asked: the consent is held (RULES A4)
   std::optional<Harvest> harvest;
   catalog::ParameterValues learned;  // from the callback: hosts and ids the provider named there

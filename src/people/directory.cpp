@@ -77,6 +77,8 @@ std::string words_of(const UserChange& change) {
 Result<std::string> apply(const UserChange& change, store::User& user) {
   if (change.username) {
     auto name = clean_username(*change.username);
+    // Who has such a name already keeps it.
+    if (name && name->key != user.username_key) name = new_username(*change.username);
     if (!name) return std::unexpected(name.error());
     user.username = std::move(name->text);
     user.username_key = std::move(name->key);

@@ -79,6 +79,8 @@ bool is_invisible(std::int32_t point) {
          category == UTF8PROC_CATEGORY_CO;
 }
 
+constexpr std::string_view kNamesOfTheServer[] = {"cli", "gate", "keeper", "server", "setup"};
+
 enum class Colon { allowed, refused };
 
 Result<CleanName> clean_name(std::string_view typed, Colon colon, std::string_view what, std::string_view field) {
@@ -210,6 +212,13 @@ std::string fold(std::string_view text) {
 }
 
 Result<CleanName> clean_username(std::string_view typed) { return clean_name(typed, Colon::refused, "username", "username"); }
+
+Result<CleanName> new_username(std::string_view typed) {
+  auto name = clean_username(typed);
+  if (!name || std::ranges::find(kNamesOfTheServer, name->key) == std::end(kNamesOfTheServer)) return name;
+  return fail(ErrorKind::invalid, "username_malformed",
+              fmt::format("\"{}\" is a name the server itself bears in the audit trail. Choose another one.", name->text), {.field = "username"});
+}
 Result<CleanName> clean_group_name(std::string_view typed) { return clean_name(typed, Colon::allowed, "group's name", "group"); }
 
 bool is_prepared_pin(ByteView octets) {

@@ -28,6 +28,17 @@ TEST(Usernames, FoldedAndComposed) {
   EXPECT_EQ(clean_username("J\u00fcrgen M\u00fcller")->text, "J\u00fcrgen M\u00fcller");
 }
 
+TEST(Usernames, TheServersOwnNamesInTheTrailAreGivenToNobody) {
+  for (const std::string_view typed : {"cli", "Keeper", " SERVER ", "setup", "gate"}) {
+    const auto name = new_username(typed);
+    ASSERT_FALSE(name) << typed;
+    EXPECT_EQ(name.error().reason, "username_malformed");
+    EXPECT_EQ(name.error().field, "username");
+    EXPECT_TRUE(clean_username(typed)) << "who has it already still signs in";
+  }
+  EXPECT_EQ(new_username("Client")->key, "client");
+}
+
 TEST(Usernames, WhatIsRefused) {
   for (const std::string_view typed :
        {std::string_view(""), std::string_view("   "), std::string_view("a:b"), std::string_view("a\nb"),

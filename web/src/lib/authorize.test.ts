@@ -130,7 +130,7 @@ describe("AuthorizeFlow", () => {
   });
 
   it("asks before another account takes over", async () => {
-    const confirmation = { before: { id: "1", name: "anna" }, now: { id: "2", name: "bob" }, detail: "" };
+    const confirmation = { code: "account_differs" as const, holder: "", before: { id: "1", name: "anna" }, now: { id: "2", name: "bob" }, detail: "" };
     const flow = new AuthorizeFlow(outside([attempt("needs_confirmation", { confirmation })]));
     await flow.begin(body);
     expect(flow.phase).toBe("over");

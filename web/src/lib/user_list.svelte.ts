@@ -11,6 +11,8 @@ export interface Filters {
 }
 export const kNoFilters: Filters = { search: "", group: "", type: "", state: "" };
 export const kPerPage = 50;
+// The server counts no more groups than this in one answer.
+const kGroupsMost = 1_000;
 // Up to here every group starts open, since all rows came with the first page.
 const kWholeList = 200;
 
@@ -127,6 +129,10 @@ export class UserList {
   }
   replace(user: User) {
     for (const section of this.sections) section.replace(user);
+  }
+  /** There are more groups than the page can show. */
+  get cut_off(): boolean {
+    return this.sections.length >= kGroupsMost;
   }
   get visible(): User[] {
     return this.sections.flatMap((s) => (s.open ? s.rows : []));

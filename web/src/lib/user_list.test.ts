@@ -51,6 +51,15 @@ describe("UserList", () => {
     expect(asked.length).toBe(6);
   });
 
+  it("knows when there are more groups than the server counts in one answer", async () => {
+    const few = new UserList(server([5, 5]).fetch);
+    await few.load();
+    expect(few.cut_off).toBe(false);
+    const many = new UserList(server(Array.from({ length: 1_000 }, () => 1)).fetch);
+    await many.load();
+    expect(many.cut_off).toBe(true);
+  });
+
   it("keeps open what was open, and sends the filters along", async () => {
     const { asked, fetch } = server([5, 5]);
     const list = new UserList(fetch);

@@ -1,10 +1,9 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import source from "../../../src/console/api_activity.cpp?raw";
 import { action_words, event_words, join_handouts, with_detail } from "./words.ts";
 
 describe("words for what happened", () => {
   it("has words of its own for every action the server writes", () => {
-    const source = readFileSync(new URL("../../../src/console/api_activity.cpp", import.meta.url), "utf8");
     const list = /kActions\[\] = \{([^}]*)\}/.exec(source)?.[1] ?? "";
     const actions = [...list.matchAll(/"([a-z_.]+)"/g)].map((found) => found[1] ?? "");
     expect(actions.length).toBeGreaterThan(35);
