@@ -289,7 +289,7 @@ async function route(world: World, call: Call): Promise<Answer> {
       const aid = randomUUID();
       const type_id = request.type ?? world.find_grant(request.replace_grant_id ?? "")?.grant.type ?? "sandbox";
       const type = world.types.find((t) => t.id === type_id) as Schemas["Type"];
-      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, request, start_url: `${world.public_url}/oauth/start/${aid}` };
+      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? world.find_grant(request.replace_grant_id ?? "")?.user.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, request, start_url: `${world.public_url}/oauth/start/${aid}` };
       world.attempts.set(aid, attempt);
       return { status: 201, body: { id: aid, start_url: attempt.start_url, redirect_uri: attempt.redirect_uri, expires_at: attempt.expires_at, presentation: request.presentation } };
     }
