@@ -2,6 +2,7 @@
 
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "base/id.h"
 #include "net/http_headers.h"
 #include "net/url.h"
 
