@@ -435,7 +435,7 @@ TEST(PrudentClockTest, R24AClockSetBackDoesNotReviveTokens) {
   EXPECT_EQ(clock.now(), start + 72h + 60s) << "tokens stamped after a jump must not live longer when it is taken back";
 }
 
-TEST_F(KeeperTest, StaleMetadataServesWhileItsServerAnswersSomethingElse) {
+TEST_F(KeeperHouse, StaleMetadataServesWhileItsServerAnswersSomethingElse) {
   store::App app{.id = "oidc", .provider = "oidc", .client_id = "client", .token_origin = "https://id.example",
                  .params_json = R"({"issuer":"https://id.example"})", .created_at = wall.now(), .version = 0};
   app.secrets[0].sealed = sealing.seal_app_secret(app, 0, Secret("app-secret-0"));
