@@ -22,6 +22,8 @@ constexpr Kind kKinds[] = {
     {"journal_full", Severity::critical, "No room to keep token replies", "", false},
     {"store_refuses", Severity::critical, "The store cannot be written", "", false},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
+    {"needs_authorization", Severity::critical, "Accounts must be authorised again", "/users?state=needs_authorization", false},
+    {"uncertain", Severity::warning, "The answer to a refresh was lost", "/users?state=uncertain", false},
     {"pin_guessing", Severity::warning, "Somebody is guessing a PIN or password", "/users/", true},
     {"pin_reset", Severity::warning, "A PIN was reset", "/users/", false},
     {"pin_spray", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},

@@ -195,16 +195,19 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   std::string code;
   JsonObject result;
   AuthorizationState state = AuthorizationState::needs_confirmation;
+  std::optional<store::Grant> replaced;
+  if (flow.record.kind == FlowKind::replaced_grant) {
+    const auto stored = co_await parts_.store.grant(flow.record.grant.id);
+    if (stored && *stored) replaced = (*stored)->grant;
+  }
   // The account of a grant that is authorised anew is known by its id; names are chosen by people, and one may be chosen to
   // equal it. What an administrator typed beforehand may be either.
-  const bool by_id = flow.record.kind == FlowKind::replaced_grant && expected == flow.record.grant.account_id;
+  const bool by_id = replaced && expected == replaced->account_id;
   if (!expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name)) {
     code = "account_differs";
     question = "Another account has consented than expected: " + harvest.account_name + ". Use this account from now on?";
-    const auto before = co_await parts_.store.grant(flow.record.grant.id);
-    const bool known = before && *before && flow.record.kind == FlowKind::replaced_grant;
-    result["before_id"] = known ? (*before)->grant.account_id : "";
-    result["before_name"] = known ? (*before)->grant.account_name : expected;
+    result["before_id"] = replaced ? replaced->account_id : "";
+    result["before_name"] = replaced ? replaced->account_name : expected;
   } else if (flow.record.kind != FlowKind::replaced_grant && !harvest.account_id.empty()) {
     const auto other = co_await parts_.store.grant_by_account(flow.record.grant.app, flow.record.grant.type, harvest.account_id);
     if (other && *other) {

@@ -83,8 +83,7 @@ std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, cons
     const auto asked = std::min<Milliseconds>(wish.min_valid, lifetime_of({card->issued_at, card->expires_at}) / 2);
     if (*card->expires_at <= now + asked) return std::nullopt;
   }
-  auto token = caller.unlocked ? hot_.find_token(caller.user, caller.auth_epoch, *caller.unlocked, card->grant, card->generation)
-                               : hot_.find_token(caller.user, caller.auth_epoch, caller.pin, card->grant, card->generation);
+  auto token = hot_.find_token(caller.user, caller.auth_epoch, caller.pin, card->grant, card->generation);
   if (!token) return std::nullopt;
   ledger_.handed_out(caller.user, card->grant);
   counters_.handouts.fetch_add(1, std::memory_order_relaxed);

@@ -10,16 +10,15 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "base/task.h"
-#include "vault/hot_cache.h"
 
 namespace latchkey::grants {
 
-// A person or program that the PIN gate has just admitted; `pin` is prepared (people/names.h).
+// A person or program that the PIN gate has just admitted, or (for hand_out_hot() alone) recognised; `pin` is prepared
+// (people/names.h).
 struct Caller {
   UserId user;
   std::int64_t auth_epoch = 0;
   Secret pin;
-  std::optional<vault::HotKey> unlocked{};  // where the gate let in from memory
 };
 
 struct TokenWish {
@@ -48,7 +47,8 @@ class TokenDesk {
  public:
   virtual ~TokenDesk() = default;
 
-  // From memory alone: no I/O, microseconds. nullopt: ask hand_out().
+  // From memory alone: no I/O, microseconds. The caller's PIN need not have been proven: the token lies under it and opens
+  // for no other. nullopt: ask hand_out(), after the PIN gate has admitted the caller.
   [[nodiscard]] virtual std::optional<Handout> hand_out_hot(const Caller& caller, const TokenWish& wish) = 0;
 
   // Errors (DESIGN section 7): invalid/`type_required` (text lists the held types), not_found/`no_such_grant`,

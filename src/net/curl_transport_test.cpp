@@ -361,13 +361,15 @@ class CurlProxyTest : public CurlTlsTest {
 
 TEST_F(CurlProxyTest, PassesAndOnlyTheProvidersAnswerCounts) {
   std::string asked;
-  RawServer proxy([this, &asked](RawSocket& socket, int) { asked = tunnel(socket, server.ports().front()); });
-  const auto outcome = through(proxy);
-  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
-  EXPECT_THAT(base::as_text(std::get<Reply>(outcome).body), HasSubstr("canary"));
-  EXPECT_FALSE(std::get<Reply>(outcome).headers.contains("X-Proxy"));
-  loop.stop();
-  transport.reset();  // closes the tunnel
+  {
+    RawServer proxy([this, &asked](RawSocket& socket, int) { asked = tunnel(socket, server.ports().front()); });
+    const auto outcome = through(proxy);
+    ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+    EXPECT_THAT(base::as_text(std::get<Reply>(outcome).body), HasSubstr("canary"));
+    EXPECT_FALSE(std::get<Reply>(outcome).headers.contains("X-Proxy"));
+    loop.stop();
+    transport.reset();  // closes the tunnel; the proxy's thread is waited for here
+  }
   EXPECT_THAT(asked, testing::StartsWith("CONNECT " + where + " HTTP/1.1\r\n"));
 }
 

@@ -32,9 +32,10 @@ Error Guard::too_many_attempts(Seconds retry_after) {
 
 bool Guard::is_known(const UserCard& card, std::string_view source) const {
   const auto* known = card.known(source);
-  return known != nullptr &&
-         parts_.wall.now() - known->last_success_at < parts_.registry.get<Milliseconds>("auth.known_source_lifetime");
+  return known != nullptr && parts_.wall.now() - known->last_success_at < known_source_lifetime();
 }
+
+Milliseconds Guard::known_source_lifetime() const { return parts_.registry.get<Milliseconds>("auth.known_source_lifetime"); }
 
 std::int64_t Guard::limit_of(bool known) const {
   return parts_.registry.get<std::int64_t>(known ? "auth.pin_failures_known" : "auth.pin_failures_unknown");

@@ -90,6 +90,7 @@ class Guard {
   [[nodiscard]] const Parts& parts() const { return parts_; }
   [[nodiscard]] std::string bucket_of(std::string_view source) const { return kind_ + std::string(source); }
   [[nodiscard]] bool is_known(const UserCard& card, std::string_view source) const;
+  [[nodiscard]] Milliseconds known_source_lifetime() const;
   [[nodiscard]] std::int64_t limit_of(bool known) const;
 
   [[nodiscard]] static Error invalid_credentials();

@@ -53,20 +53,18 @@ PinGate::PinGate(Parts parts)
     : guard_(parts.guard, ""), hot_(parts.hot), seal_(parts.seal), cost_(parts.cost), clear_seen_(std::make_unique<ClearSeen>()) {}
 PinGate::~PinGate() = default;
 
-std::optional<Admitted> PinGate::admit_hot(const Attempt& attempt) {
+std::optional<Recognised> PinGate::recognise(const Attempt& attempt) const {
   if (attempt.transport == Transport::clear || !is_prepared_pin(attempt.pin.reveal())) return std::nullopt;
   const auto key = ascii_name_key(attempt.username);
   if (!key) return std::nullopt;
   const auto card = guard_.parts().cards.peek(*key);
   if (!card || !may_try(*card, attempt) || (card->uses & attempt.uses) != attempt.uses) return std::nullopt;
   const auto* known = card->known(attempt.source);
-  if (known == nullptr || guard_.parts().wall.now() - known->last_success_at >= kRecently) return std::nullopt;
-  if (!guard_.is_known(*card, attempt.source)) return std::nullopt;
-  if (card->distinct_failures(guard_.bucket_of(attempt.source)) >= guard_.limit_of(true)) return std::nullopt;
-  auto unlocked = hot_.unlock(card->id, card->auth_epoch, attempt.pin);
-  if (!unlocked) return std::nullopt;
-  return Admitted{.user = card->id, .auth_epoch = card->auth_epoch, .username = card->username, .pin = attempt.pin.clone(),
-                  .unlocked = std::move(unlocked)};
+  if (known == nullptr) return std::nullopt;
+  const auto since = guard_.parts().wall.now() - known->last_success_at;
+  if (since >= kRecently || since >= guard_.known_source_lifetime()) return std::nullopt;
+  if (!card->failures.empty() && card->distinct_failures(guard_.bucket_of(attempt.source)) >= guard_.limit_of(true)) return std::nullopt;
+  return Recognised{.user = card->id, .auth_epoch = card->auth_epoch};
 }
 
 Task<Result<Admitted>> PinGate::admit(Attempt attempt) {

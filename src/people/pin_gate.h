@@ -38,7 +38,12 @@ struct Admitted {
   std::int64_t auth_epoch = 0;
   std::string username;
   Secret pin;  // prepared: opens the hot cache
-  std::optional<vault::HotKey> unlocked{};  // by admit_hot() alone
+};
+
+// Whose name it is, and that only the PIN is left to be proven: by opening something that lies under it.
+struct Recognised {
+  UserId user;
+  std::int64_t auth_epoch = 0;
 };
 
 class PinGate {
@@ -54,8 +59,9 @@ class PinGate {
   PinGate(const PinGate&) = delete;
   PinGate& operator=(const PinGate&) = delete;
 
-  // From memory alone: no I/O, microseconds. Answers only "yes"; nullopt: ask admit().
-  [[nodiscard]] std::optional<Admitted> admit_hot(const Attempt& attempt);
+  // From memory alone: no I/O, microseconds. Says that everything but the PIN speaks for the attempt, and nothing of the
+  // PIN: whoever asks must open a secret with it, and where none opens, or at nullopt, ask admit(), which counts and charges.
+  [[nodiscard]] std::optional<Recognised> recognise(const Attempt& attempt) const;
 
   // Afterwards the private key is in the hot cache under `Admitted::pin`. Errors: refused/`invalid_credentials`,
   // unavailable/`too_many_attempts` (retry_after), refused/`use_not_allowed` (the PIN was right), refused/

@@ -23,26 +23,25 @@ TEST_F(PinGateTest, TheRightPinOpensTheKey) {
   EXPECT_TRUE(key->equals(*again));
 }
 
-TEST_F(PinGateTest, HotAnswersFromMemoryAndOnlyYes) {
+TEST_F(PinGateTest, RecognisesFromMemoryWhereOnlyThePinIsOpen) {
   add("scan");
-  EXPECT_FALSE(gate->admit_hot(attempt("scan", kPin))) << "cold";
+  EXPECT_FALSE(gate->recognise(attempt("scan", kPin))) << "cold";
   ASSERT_EQ(words("scan", kPin), "admitted");
-  ASSERT_FALSE(gate->admit_hot(attempt("scan", kPin))) << "the card is read anew after the source became known";
+  ASSERT_FALSE(gate->recognise(attempt("scan", kPin))) << "the card is read anew after the source became known";
   ASSERT_EQ(words("scan", kPin), "admitted");
   const auto hashes = hasher->hashes_begun();
-  EXPECT_TRUE(gate->admit_hot(attempt("scan", kPin)));
-  EXPECT_TRUE(gate->admit_hot(attempt("SCAN", kPin)));
-  EXPECT_FALSE(gate->admit_hot(attempt("scan", "k7mq2xw9pe")));
-  EXPECT_FALSE(gate->admit_hot(attempt("scan", kPin, kElsewhere))) << "a source never right before";
-  EXPECT_FALSE(gate->admit_hot(attempt("nobody", kPin)));
+  EXPECT_TRUE(gate->recognise(attempt("scan", kPin)));
+  EXPECT_TRUE(gate->recognise(attempt("SCAN", kPin)));
+  EXPECT_FALSE(gate->recognise(attempt("scan", kPin, kElsewhere))) << "a source never right before";
+  EXPECT_FALSE(gate->recognise(attempt("nobody", kPin)));
   auto wants_token = attempt("scan", kPin);
   wants_token.uses = store::kUseToken;
-  EXPECT_FALSE(gate->admit_hot(wants_token));
+  EXPECT_FALSE(gate->recognise(wants_token));
   auto in_clear = attempt("scan", kPin);
   in_clear.transport = Transport::clear;
-  EXPECT_FALSE(gate->admit_hot(in_clear));
+  EXPECT_FALSE(gate->recognise(in_clear));
   pass(25h);
-  EXPECT_FALSE(gate->admit_hot(attempt("scan", kPin))) << "the source must be confirmed anew";
+  EXPECT_FALSE(gate->recognise(attempt("scan", kPin))) << "the source must be confirmed anew";
   EXPECT_EQ(hasher->hashes_begun(), hashes);
 }
 
@@ -130,7 +129,7 @@ TEST_F(PinGateTest, T4_AKnownSourceHasItsOwnBudget) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(patient_wrong("scan", i, kDevice), "invalid_credentials");
   pass(61s);
   EXPECT_EQ(words("scan", kPin), "invalid_credentials");
-  EXPECT_FALSE(gate->admit_hot(attempt("scan", kPin)));
+  EXPECT_FALSE(gate->recognise(attempt("scan", kPin)));
   EXPECT_EQ(words("scan", kPin, "192.0.2.11"), "admitted");
   EXPECT_EQ(words("scan", kPin, kElsewhere), "admitted") << "strangers still have theirs";
   EXPECT_EQ(watcher.reached, std::vector<std::string>{"scan 192.0.2.10"});
@@ -338,7 +337,7 @@ TEST_F(PinGateTest, P1_AFloodFromElsewhereLeavesTheDeviceAlone) {
   for (int i = 0; i < 300; ++i) {
     if (i % 2 == 0) pass(61s);  // a patient attacker gets further than a hasty one
     refused += words("scan", "guess " + std::to_string(i), kElsewhere) != "admitted" ? 1 : 0;
-    ASSERT_TRUE(gate->admit_hot(attempt("scan", kPin))) << i;
+    ASSERT_TRUE(gate->recognise(attempt("scan", kPin))) << i;
   }
   EXPECT_EQ(refused, 300);
   EXPECT_EQ(counted(user.id, "*"), 100);
@@ -364,14 +363,14 @@ TEST_F(PinGateTest, P4_DisableDeleteAndPinChangeTakeEffectAtOnce) {
   const auto user = add("scan");
   ASSERT_EQ(words("scan", kPin), "admitted");
   ASSERT_EQ(words("scan", kPin), "admitted");
-  ASSERT_TRUE(gate->admit_hot(attempt("scan", kPin)));
+  ASSERT_TRUE(gate->recognise(attempt("scan", kPin)));
   ASSERT_TRUE(run(directory->change_user(user.id, {.enabled = false}, admin)));
-  EXPECT_FALSE(gate->admit_hot(attempt("scan", kPin)));
+  EXPECT_FALSE(gate->recognise(attempt("scan", kPin)));
   EXPECT_EQ(words("scan", kPin), "invalid_credentials");
   ASSERT_TRUE(run(directory->change_user(user.id, {.enabled = true}, admin)));
   EXPECT_EQ(words("scan", kPin), "admitted");
   ASSERT_TRUE(run(directory->reset_pin(user.id, Secret("another pin"), Confirmation::by_control_socket(), admin)));
-  EXPECT_FALSE(gate->admit_hot(attempt("scan", kPin)));
+  EXPECT_FALSE(gate->recognise(attempt("scan", kPin)));
   EXPECT_EQ(words("scan", kPin), "invalid_credentials");
   EXPECT_EQ(words("scan", "another pin"), "admitted");
   ASSERT_TRUE(run(directory->delete_user(user.id, admin)));

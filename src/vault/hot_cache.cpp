@@ -40,6 +40,15 @@ class Cell {
   std::pmr::vector<std::uint8_t> octets_;
 };
 
+// What a PIN derives for its user and epoch, for as long as a call runs; wiped when it goes.
+struct WrappingKey {
+  explicit WrappingKey(const crypto::Digest& digest) : octets(digest) {}
+  WrappingKey(const WrappingKey&) = delete;
+  WrappingKey& operator=(const WrappingKey&) = delete;
+  ~WrappingKey() { base::wipe(octets.data(), octets.size()); }
+  crypto::Digest octets;
+};
+
 std::optional<Secret> open_cell(ByteView key, ByteView associated, ByteView octets) {
   auto plain = Secret::of_size(octets.size() - crypto::kAeadNonceBytes - crypto::kAeadTagBytes);
   if (!crypto::aead_open(key, octets.first(crypto::kAeadNonceBytes), associated, octets.subspan(crypto::kAeadNonceBytes),
@@ -158,7 +167,7 @@ HotCache::~HotCache() = default;
 
 void HotCache::put(UserId user, std::int64_t auth_epoch, const Secret& pin, const Secret& private_key) {
   if (shards_->bounds.entries_max == 0) return;
-  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  const WrappingKey key(shards_->wrapping_key(user, auth_epoch, pin));
   auto& shard = shards_->of(user);
   const std::lock_guard lock(shard.mutex);
   if (const auto old = shard.entries.find(user); old != shard.entries.end()) {
@@ -170,7 +179,7 @@ void HotCache::put(UserId user, std::int64_t auth_epoch, const Secret& pin, cons
   shard.entries.emplace(
       user, Entry{.auth_epoch = auth_epoch,
                   .expires_at = shards_->clock.now() + shards_->bounds.lifetime,
-                  .key = Cell(key.octets_, base::as_bytes(kKeyPlace), private_key.reveal(), shards_->entropy, &shard.memory),
+                  .key = Cell(key.octets, base::as_bytes(kKeyPlace), private_key.reveal(), shards_->entropy, &shard.memory),
                   .tokens = {},
                   .place = shard.recent.begin()});
 }
@@ -178,8 +187,8 @@ void HotCache::put(UserId user, std::int64_t auth_epoch, const Secret& pin, cons
 std::optional<Secret> HotCache::find(UserId user, std::int64_t auth_epoch, const Secret& pin) {
   Copy copy;
   if (!shards_->copy_key_cell(user, auth_epoch, copy)) return std::nullopt;
-  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
-  return open_cell(key.octets_, base::as_bytes(kKeyPlace), copy.octets());
+  const WrappingKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  return open_cell(key.octets, base::as_bytes(kKeyPlace), copy.octets());
 }
 
 namespace {
@@ -193,26 +202,18 @@ bool opens(const std::array<std::uint8_t, 32>& key, const Copy& cell) {
 HotCache::Match HotCache::match(UserId user, std::int64_t auth_epoch, const Secret& pin) {
   Copy copy;
   if (!shards_->copy_key_cell(user, auth_epoch, copy)) return Match::absent;
-  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
-  return opens(key.octets_, copy) ? Match::right : Match::wrong;
-}
-
-std::optional<HotKey> HotCache::unlock(UserId user, std::int64_t auth_epoch, const Secret& pin) {
-  Copy copy;
-  if (!shards_->copy_key_cell(user, auth_epoch, copy)) return std::nullopt;
-  HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
-  if (!opens(key.octets_, copy)) return std::nullopt;
-  return key;
+  const WrappingKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  return opens(key.octets, copy) ? Match::right : Match::wrong;
 }
 
 void HotCache::put_token(UserId user, std::int64_t auth_epoch, const Secret& pin, GrantId grant, std::int64_t generation,
                          const Secret& token) {
   if (token.size() > kTokenBytesMax) return;
-  const HotKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  const WrappingKey key(shards_->wrapping_key(user, auth_epoch, pin));
   auto& shard = shards_->of(user);
   const std::lock_guard lock(shard.mutex);
   auto* entry = shard.find(user, auth_epoch, shards_->clock.now());
-  if (entry == nullptr || !open_cell(key.octets_, base::as_bytes(kKeyPlace), entry->key.octets())) return;
+  if (entry == nullptr || !open_cell(key.octets, base::as_bytes(kKeyPlace), entry->key.octets())) return;
   // One generation a grant: the newest counts, and a late caller must not bring an older one back.
   for (auto which = entry->tokens.begin(); which != entry->tokens.end(); ++which) {
     if (which->grant != grant) continue;
@@ -224,15 +225,10 @@ void HotCache::put_token(UserId user, std::int64_t auth_epoch, const Secret& pin
   entry->tokens.push_front(
       Token{.grant = grant,
             .generation = generation,
-            .cell = Cell(key.octets_, token_place(grant, generation), token.reveal(), shards_->entropy, &shard.memory)});
+            .cell = Cell(key.octets, token_place(grant, generation), token.reveal(), shards_->entropy, &shard.memory)});
 }
 
 std::optional<Secret> HotCache::find_token(UserId user, std::int64_t auth_epoch, const Secret& pin, GrantId grant,
-                                           std::int64_t generation) {
-  return find_token(user, auth_epoch, HotKey(shards_->wrapping_key(user, auth_epoch, pin)), grant, generation);
-}
-
-std::optional<Secret> HotCache::find_token(UserId user, std::int64_t auth_epoch, const HotKey& key, GrantId grant,
                                            std::int64_t generation) {
   auto& shard = shards_->of(user);
   Copy copy;
@@ -247,7 +243,8 @@ std::optional<Secret> HotCache::find_token(UserId user, std::int64_t auth_epoch,
     if (found == nullptr) return std::nullopt;
     copy.take(found->cell.octets());
   }
-  return open_cell(key.octets_, token_place(grant, generation), copy.octets());
+  const WrappingKey key(shards_->wrapping_key(user, auth_epoch, pin));
+  return open_cell(key.octets, token_place(grant, generation), copy.octets());
 }
 
 void HotCache::forget(UserId user) {

@@ -21,21 +21,6 @@
 
 namespace latchkey::vault {
 
-// What a right PIN derives for its user and epoch; opens that user's entry without deriving it again. Wiped when it goes.
-class HotKey {
- public:
-  explicit HotKey(const std::array<std::uint8_t, 32>& octets) : octets_(octets) {}
-  HotKey(HotKey&& other) noexcept : octets_(other.octets_) { base::wipe(other.octets_.data(), other.octets_.size()); }
-  HotKey& operator=(HotKey&&) = delete;
-  HotKey(const HotKey&) = delete;
-  HotKey& operator=(const HotKey&) = delete;
-  ~HotKey() { base::wipe(octets_.data(), octets_.size()); }
-
- private:
-  friend class HotCache;
-  std::array<std::uint8_t, 32> octets_;
-};
-
 class HotCache {
  public:
   struct Bounds {
@@ -56,15 +41,12 @@ class HotCache {
   // that a wrong PIN of a hot user costs no Argon2id.
   enum class Match { absent, wrong, right };
   [[nodiscard]] Match match(UserId user, std::int64_t auth_epoch, const Secret& pin);
-  // `right` with the key that proved it; nullopt: wrong or absent.
-  [[nodiscard]] std::optional<HotKey> unlock(UserId user, std::int64_t auth_epoch, const Secret& pin);
 
   // An opened access token of one grant generation, kept beside the key under the same wrapping (a no-op without entry).
   void put_token(UserId user, std::int64_t auth_epoch, const Secret& pin, GrantId grant, std::int64_t generation,
                  const Secret& token);
+  // Nothing where user, epoch, PIN, grant or generation is another: that it opens proves the PIN.
   [[nodiscard]] std::optional<Secret> find_token(UserId user, std::int64_t auth_epoch, const Secret& pin, GrantId grant,
-                                                 std::int64_t generation);
-  [[nodiscard]] std::optional<Secret> find_token(UserId user, std::int64_t auth_epoch, const HotKey& key, GrantId grant,
                                                  std::int64_t generation);
 
   void forget(UserId user);

@@ -81,12 +81,6 @@ TEST_F(HotCacheTest, TokensLieUnderTheSamePin) {
   cache.put_token(kUser, 1, pin, kGrant, 5, Secret("token-5"));
   EXPECT_EQ(cache.find_token(kUser, 1, pin, kGrant, 5)->reveal_text(), "token-5");
   EXPECT_FALSE(cache.find_token(kUser, 1, wrong, kGrant, 5));
-  const auto unlocked = cache.unlock(kUser, 1, pin);
-  ASSERT_TRUE(unlocked);
-  EXPECT_EQ(cache.find_token(kUser, 1, *unlocked, kGrant, 5)->reveal_text(), "token-5");
-  EXPECT_FALSE(cache.find_token(kUser, 2, *unlocked, kGrant, 5));
-  EXPECT_FALSE(cache.unlock(kUser, 1, wrong));
-  EXPECT_FALSE(cache.unlock(kUser, 2, pin));
   EXPECT_FALSE(cache.find_token(kUser, 1, pin, kGrant, 6));
   EXPECT_FALSE(cache.find_token(kUser, 1, pin, id_of<base::GrantTag>(2), 5));
   EXPECT_FALSE(cache.find_token(kUser, 2, pin, kGrant, 5));

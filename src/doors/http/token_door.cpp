@@ -96,10 +96,10 @@ std::optional<HttpResponse> TokenDoor::try_handle_now(const HttpRequest& request
   if (!credentials) return problem_of(no_credentials());
   const auto wish = parse_token_request(request.content_type(), request.body);
   if (!wish) return std::nullopt;  // told only to who is admitted
-  auto admitted = gate_.admit_hot(attempt_of(request, std::move(*credentials)));
-  if (!admitted) return std::nullopt;
-  const grants::Caller caller{.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin),
-                              .unlocked = std::move(admitted->unlocked)};
+  auto attempt = attempt_of(request, std::move(*credentials));
+  const auto recognised = gate_.recognise(attempt);
+  if (!recognised) return std::nullopt;
+  const grants::Caller caller{.user = recognised->user, .auth_epoch = recognised->auth_epoch, .pin = std::move(attempt.pin)};
   if (const auto handout = desk_.hand_out_hot(caller, *wish)) return answer(*handout);
   return std::nullopt;
 }
