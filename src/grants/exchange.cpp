@@ -20,6 +20,13 @@ std::string head_value(const net::HttpHeaders& headers, std::string_view name) {
   return text;
 }
 
+// For the log: never anything that was sent or answered, but the status.
+std::string word_of(const net::HttpOutcome& outcome) {
+  if (const auto* not_sent = std::get_if<net::NothingSent>(&outcome)) return "not_sent:" + not_sent->error.reason;
+  if (const auto* ambiguous = std::get_if<net::Ambiguous>(&outcome)) return "ambiguous:" + ambiguous->error.reason;
+  return "status:" + std::to_string(std::get<net::Reply>(outcome).status);
+}
+
 }  // namespace
 
 // Status, content type and Retry-After on a line each, then whether it was cut, then the body as it came.
@@ -93,6 +100,8 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   StepTimes::add(times_.exchange, answered - begun);
 
   Raw raw;
+  log_.debug("token_request", {{"grant", request.grant.text()}, {"generation", request.generation}, {"outcome", word_of(outcome)},
+                               {"ms", std::chrono::duration_cast<Milliseconds>(answered - begun).count()}});
   if (auto* not_sent = std::get_if<net::NothingSent>(&outcome)) co_return NotSent{std::move(not_sent->error)};
   if (auto* ambiguous = std::get_if<net::Ambiguous>(&outcome)) {
     if (ambiguous->body.empty()) co_return NoReply{std::move(ambiguous->error)};

@@ -290,6 +290,8 @@ void Keeper::add_history(Step& step, const store::Grant& before) const {
 
 void Keeper::note_change(const store::Grant& before, const store::Grant& after) {
   parts_.watcher.grant_changed(after.user, after.id);
+  parts_.log.debug("grant_settled", {{"grant", after.id.text()}, {"type", after.type}, {"generation", after.generation},
+                                     {"state", store::name_of(after.state)}, {"due_at", after.due_at ? base::to_rfc3339(*after.due_at) : "never"}});
   if (after.state == before.state) return;
   states_changed_ = true;
   if (after.state == store::GrantState::needs_authorization) parts_.counters.died += 1;

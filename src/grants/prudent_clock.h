@@ -17,11 +17,11 @@ namespace latchkey::grants {
 
 class PrudentClock final : public WallClock {
  public:
-  PrudentClock(const WallClock& wall, const SteadyClock& steady) : wall_(wall), steady_(steady), ahead_(ahead()) {}
+  PrudentClock(const WallClock& wall, const SteadyClock& steady) : wall_(wall), steady_(steady), ahead_(ahead_of(passed())) {}
 
   [[nodiscard]] WallTime now() const override {
-    const auto passed = std::chrono::duration_cast<Milliseconds>(steady_.now().time_since_epoch());
-    const auto seen = ahead();
+    const auto passed = this->passed();
+    const auto seen = ahead_of(passed);
     auto highest = ahead_.load(std::memory_order_relaxed);
     while (highest < seen && !ahead_.compare_exchange_weak(highest, seen, std::memory_order_relaxed)) {
     }
@@ -30,9 +30,9 @@ class PrudentClock final : public WallClock {
 
  private:
   // By how much the wall clock is ahead of the steady one, in milliseconds: it may only grow.
-  [[nodiscard]] std::int64_t ahead() const {
-    const auto passed = std::chrono::duration_cast<Milliseconds>(steady_.now().time_since_epoch());
-    return (wall_.now().time_since_epoch() - passed).count();
+  [[nodiscard]] std::int64_t ahead_of(Milliseconds passed) const { return (wall_.now().time_since_epoch() - passed).count(); }
+  [[nodiscard]] Milliseconds passed() const {
+    return std::chrono::duration_cast<Milliseconds>(steady_.now().time_since_epoch());
   }
 
   const WallClock& wall_;

@@ -22,6 +22,8 @@ constexpr std::size_t kGatherBytesMax = 64 * 1024;
 constexpr int kTurnsMax = 32;
 constexpr Milliseconds kLingerTime{2'000};
 constexpr Milliseconds kRequestTimeMax{300'000};
+// Idle for this long, a connection gives its buffers back.
+constexpr Milliseconds kRestAfter{1'000};
 
 bool has_no_body(int status) { return status == 204 || status == 304 || status / 100 == 1; }
 
@@ -46,6 +48,7 @@ std::string local_address_of(int descriptor) {
 HttpConnection::HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocket socket)
     : worker_(std::move(worker)),
       stream_(socket.tls ? make_tls_stream(socket.descriptor, socket.tls) : make_plain_stream(socket.descriptor)),
+      now_(std::chrono::steady_clock::now()),
       peer_(socket.peer),
       local_port_(socket.local_port),
       peer_uid_(socket.peer_uid),
@@ -57,7 +60,7 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocke
 HttpConnection::~HttpConnection() = default;
 
 void HttpConnection::set_deadline(Milliseconds span) {
-  deadline_ = std::min(std::chrono::steady_clock::now() + span, request_deadline_);
+  deadline_ = std::min(now_ + span, request_deadline_);
 }
 
 void HttpConnection::on_ready(std::uint32_t events) {
@@ -70,6 +73,8 @@ void HttpConnection::pump() {
   if (pumping_ || phase_ == Phase::closed) return;
   const auto self = shared_from_this();  // the worker's hold may end in here
   pumping_ = true;
+  resting_ = false;
+  now_ = std::chrono::steady_clock::now();
   for (int turn = 0;; ++turn) {
     const Step next = step();
     if (next == Step::wait) break;
@@ -188,7 +193,7 @@ std::size_t HttpConnection::consume(std::string_view input) {
       if (rest.empty()) break;
       exchange_ = worker_->take_exchange();
       exchange_->parser.start(exchange_->request);
-      request_deadline_ = std::chrono::steady_clock::now() + kRequestTimeMax;
+      request_deadline_ = now_ + kRequestTimeMax;
       set_deadline(worker_->shared().limits.header_timeout);
     }
     HttpRequestParser& parser = exchange_->parser;
@@ -233,7 +238,7 @@ bool HttpConnection::on_header_done(bool body_has_begun) {
 
 void HttpConnection::on_request_complete() {
   HttpRequest& request = exchange_->request;
-  request.arrived = std::chrono::steady_clock::now();
+  request.arrived = now_;
   request.peer = peer_;
   request.local_port = local_port_;
   request.peer_uid = peer_uid_;
@@ -272,6 +277,7 @@ void HttpConnection::start_handler() {
 
 void HttpConnection::handler_done(const std::exception_ptr& problem, HttpResponse response) {
   handling_ = false;
+  now_ = std::chrono::steady_clock::now();  // the handler may have taken long
   if (problem) {
     std::string what = "unknown";
     try {
@@ -352,8 +358,17 @@ bool HttpConnection::host_is_allowed(const HttpRequest& request) {
   return !name.empty() && name == local_address_of(stream_->descriptor());
 }
 
+void HttpConnection::rest_when_idle(SteadyTime now) {
+  const bool idle = phase_ == Phase::open && !in_request() && !handling_ && !output_waits() && in_.empty();
+  if (!idle || resting_ || now - now_ < kRestAfter) return;
+  stream_->rest();
+  resting_ = true;
+}
+
 void HttpConnection::check_deadline(SteadyTime now) {
-  if (now < deadline_ || phase_ == Phase::closed) return;
+  if (phase_ == Phase::closed) return;
+  if (now < deadline_) return rest_when_idle(now);
+  now_ = now;
   const bool reading = phase_ == Phase::open && in_request() && !output_waits() && !close_after_;
   if (!reading) return close();
   refuse(408, "request_timeout", "The request did not arrive in time.");

@@ -54,6 +54,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   [[nodiscard]] bool output_waits() const { return out_at_ < out_.size() || body_at_ < body_.size(); }
   [[nodiscard]] bool in_request() const { return exchange_ != nullptr; }
   void set_deadline(Milliseconds span);
+  void rest_when_idle(SteadyTime now);
 
   std::shared_ptr<HttpWorker> worker_;
   std::unique_ptr<HttpStream> stream_;
@@ -63,6 +64,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string body_; // to be sent behind out_, from body_at_ on
   std::size_t out_at_ = 0;
   std::size_t body_at_ = 0;
+  SteadyTime now_;  // as of the last pump: the clock is read once a turn, not once a step
   SteadyTime deadline_ = SteadyTime::max();
   SteadyTime request_deadline_ = SteadyTime::max();
   boost::asio::cancellation_signal cancel_;
@@ -82,6 +84,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool is_head_ = false;
   bool is_http_1_0_ = false;
   bool pumping_ = false;
+  bool resting_ = false;        // idle, and its buffers have been given back
 };
 
 }  // namespace latchkey::net

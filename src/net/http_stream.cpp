@@ -61,6 +61,7 @@ class PlainStream final : public HttpStream {
     return {is_would_block(errno) ? IoStatus::would_block : IoStatus::failed};
   }
   void finish() override { ::shutdown(descriptor_, SHUT_WR); }
+  void rest() override {}
 
  private:
   int descriptor_;
@@ -173,6 +174,9 @@ class TlsStream final : public HttpStream {
     ::shutdown(socket_.descriptor, SHUT_WR);
     ERR_clear_error();
   }
+
+  // Some 33 kB of buffers; they stay where a record is half read.
+  void rest() override { SSL_free_buffers(ssl_.get()); }
 
  private:
   IoResult write_one(std::string_view text) {

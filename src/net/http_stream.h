@@ -38,6 +38,8 @@ class HttpStream {
   [[nodiscard]] virtual IoResult write(std::string_view first, std::string_view second) = 0;
   // Says that nothing more will be sent.
   virtual void finish() = 0;
+  // Gives back what only octets on their way need: the connection has been idle for a while.
+  virtual void rest() = 0;
 };
 
 // Take over `descriptor`.

@@ -51,9 +51,9 @@ HttpResponse problem_of(const Error& error, JsonObject more = {}) {
 }
 
 HttpResponse answer(const grants::Handout& handout) {
+  static const net::HttpHeaders kHeaders{{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
   HttpResponse response;
-  response.headers.set("Content-Type", "application/json");
-  response.headers.set("Cache-Control", "no-store");
+  response.headers = kHeaders;
   response.body = write_handout(handout);
   return response;
 }
