@@ -93,7 +93,7 @@ void HttpConnection::pump() {
 HttpConnection::Step HttpConnection::step() {
   if (phase_ == Phase::handshake) return handshake();
   if (phase_ == Phase::lingering) return linger();
-  if (output_waits()) return flush();
+  if (output_waits()) return worker_->send_later(*this) ? Step::wait : flush();
   if (close_after_) {
     if (!linger_after_ || input_ended_) return Step::close;
     stream_->finish();

@@ -20,6 +20,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   ~HttpConnection();
 
   void on_ready(std::uint32_t events);
+  // Goes on until the connection must wait.
+  void pump();
   void check_deadline(SteadyTime now);
   void begin_stop();
   void cut();
@@ -33,7 +35,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   enum class Phase { handshake, open, lingering, closed };
   enum class Step { again, wait, close };
 
-  void pump();
   [[nodiscard]] Step step();
   [[nodiscard]] Step handshake();
   [[nodiscard]] Step flush();

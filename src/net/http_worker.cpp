@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::size_t kReadBufferBytes = 64 * 1024;
 constexpr std::size_t kSpareExchangesMax = 64;
-constexpr std::size_t kSpareBufferBytesMax = 128 * 1024;
+constexpr std::size_t kSpareBufferBytesMax = 16 * 1024;
+constexpr std::size_t kSpareBuffersMax = 64;
 // An exchange that grew beyond this is let go, so that one large upload does not stay in memory.
 constexpr std::size_t kSpareBodyBytesMax = 64 * 1024;
 
@@ -98,7 +99,15 @@ void HttpWorker::adopt(AcceptedSocket socket) {
 
 // A connection is named at most once in a batch and closes nobody but itself, so the pointers stay good.
 void HttpWorker::on_events(std::span<const epoll_event> events) {
+  in_batch_ = true;
   for (const epoll_event& event : events) static_cast<HttpConnection*>(event.data.ptr)->on_ready(event.events);
+  in_batch_ = false;
+  for (HttpConnection* connection : std::exchange(to_send_, {})) connection->pump();
+}
+
+bool HttpWorker::send_later(HttpConnection& connection) {
+  if (in_batch_) to_send_.push_back(&connection);
+  return in_batch_;
 }
 
 void HttpWorker::forget(HttpConnection& connection) {
@@ -145,10 +154,15 @@ void HttpWorker::give_back(std::unique_ptr<HttpExchange> exchange) {
   spare_exchanges_.push_back(std::move(exchange));
 }
 
+std::string HttpWorker::take_buffer() {
+  if (spare_buffers_.empty()) return {};
+  auto buffer = std::move(spare_buffers_.back());
+  spare_buffers_.pop_back();
+  return buffer;
+}
+
 void HttpWorker::give_back(std::string buffer) {
-  if (buffer.capacity() <= kSpareBufferBytesMax && buffer.capacity() > spare_buffer_.capacity()) {
-    spare_buffer_ = std::move(buffer);
-  }
+  if (spare_buffers_.size() < kSpareBuffersMax && buffer.capacity() <= kSpareBufferBytesMax) spare_buffers_.push_back(std::move(buffer));
 }
 
 std::string_view HttpWorker::date_line() {

@@ -79,8 +79,11 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
   [[nodiscard]] std::unique_ptr<HttpExchange> take_exchange();
   void give_back(std::unique_ptr<HttpExchange> exchange);
   // An output buffer with capacity, and its return.
-  [[nodiscard]] std::string take_buffer() { return std::move(spare_buffer_); }
+  [[nodiscard]] std::string take_buffer();
   void give_back(std::string buffer);
+  // Answers to the requests of one batch leave together, behind the last of them: code and data stay in the processor's
+  // caches, and the peers are woken once. False: there is no batch, send at once.
+  [[nodiscard]] bool send_later(HttpConnection& connection);
   // "Date: ...\r\n"
   [[nodiscard]] std::string_view date_line();
   [[nodiscard]] const std::vector<std::string>& allowed_hosts();
@@ -101,7 +104,9 @@ class HttpWorker : public std::enable_shared_from_this<HttpWorker> {
   bool timer_armed_ = false;
   std::vector<std::shared_ptr<HttpConnection>> connections_;
   std::vector<std::unique_ptr<HttpExchange>> spare_exchanges_;
-  std::string spare_buffer_;
+  std::vector<std::string> spare_buffers_;
+  std::vector<HttpConnection*> to_send_;
+  bool in_batch_ = false;
   std::vector<char> read_buffer_;
   std::string date_line_;
   std::chrono::sys_seconds date_second_{};
