@@ -59,7 +59,9 @@ void must(const Result<void>& done) {
 }
 
 Result<void> wait_for(Task<Result<void>> task) {
-  boost::asio::io_context loop(1);
+  // Of the thread, not of the call: whoever woke it may still be busy with its insides when the task has ended.
+  thread_local boost::asio::io_context loop(1);
+  loop.restart();
   std::optional<Result<void>> result;
   boost::asio::co_spawn(loop, std::move(task), [&result](const std::exception_ptr& problem, Result<void> value) {
     if (problem) std::rethrow_exception(problem);

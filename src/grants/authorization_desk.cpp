@@ -56,6 +56,7 @@ Task<void> AuthorizationDesk::sweep() {
           [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
           continue;
         }
+        if (parts_.keeper.awaits_code(exchange_id(row.id))) continue;  // its answer lies in the journal and comes first
         auto flow = open(std::move(row));
         if (!flow) continue;
         flow->record.actor = "server";  // nobody did this
@@ -104,7 +105,7 @@ Task<Result<void>> AuthorizationDesk::save(Flow flow) {
 }
 
 // Ends a flow with words and leaves nothing behind but them (C8).
-Task<void> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
+Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
   const auto now = parts_.wall.now();
   flow.row.state = state;
   flow.row.ticket_hash.clear();
@@ -128,14 +129,18 @@ Task<void> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
   batch.push_back(store::UpdateAuthorization{std::move(flow.row)});
   batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
   batch.push_back(store::AppendAudit{std::move(entry)});
-  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("authorization_not_settled", done.error());
+  const auto done = co_await parts_.store.commit(std::move(batch));
+  if (!done) parts_.log.error("authorization_not_settled", done.error());
   changed(id);
+  co_return done.has_value();
 }
 
-Task<void> AuthorizationDesk::end_unwanted(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
+Task<bool> AuthorizationDesk::end_unwanted(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
   auto waiting = flow.record.copy_of_harvest();
-  co_await settle(std::move(flow), state, std::move(code), std::move(text), std::move(audit));
+  // Somebody may have said yes in the same moment: then it is wanted.
+  if (!co_await settle(std::move(flow), state, std::move(code), std::move(text), std::move(audit))) co_return false;
   co_await give_back_harvest(std::move(waiting));
+  co_return true;
 }
 
 AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) const {
@@ -202,7 +207,9 @@ Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester reque
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
   flow->record.source = requester.source;
-  co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "cancelled", "Cancelled; nothing was made.", "authorization.cancelled");
+  if (!co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "cancelled", "Cancelled; nothing was made.", "authorization.cancelled")) {
+    co_return fail(ErrorKind::conflict, "already_over", "This authorisation has moved on meanwhile; look at it again.");
+  }
   co_return Result<void>{};
 }
 

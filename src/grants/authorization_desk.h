@@ -87,12 +87,14 @@ class AuthorizationDesk final : public Authorizer {
   void seal_into(Flow& flow) const;
   [[nodiscard]] Task<Result<void>> save(Flow flow);
   // settle(), giving back what waited for an answer.
-  [[nodiscard]] Task<void> end_unwanted(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
-  [[nodiscard]] Task<void> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
+  Task<bool> end_unwanted(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
+  // False: the store refused, or somebody else was faster.
+  Task<bool> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
 
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
   [[nodiscard]] Task<Result<Replied>> spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
+  [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request, Secret refresh_token);
   [[nodiscard]] Task<void> take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent);
   [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
   // What became of what the exchange brought: in the store (as a grant, or waiting for an answer), only in the journal as

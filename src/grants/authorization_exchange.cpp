@@ -11,6 +11,7 @@ using store::AuthorizationState;
 
 constexpr int kNotSentTries = 3;
 constexpr auto kCommitPatience = 60s;
+constexpr Seconds kImportPatience{120};
 constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
 
 oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record, const Secret& code, std::size_t slot) {
@@ -258,7 +259,8 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
     co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.",
                           "authorization.rejected");
   } else {
-    [[maybe_unused]] const auto kept = co_await complete(std::move(*flow));  // the view tells
+    auto waiting = flow->record.copy_of_harvest();
+    if (co_await complete(std::move(*flow)) == Kept::unwanted) co_await give_back_harvest(std::move(waiting));
   }
   co_return co_await view(id);
 }
@@ -507,8 +509,11 @@ Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester request
   if (!user) co_return std::unexpected(user.error());
   const auto last = co_await parts_.store.grant(seen.grant);
   if (!last) co_return std::unexpected(last.error());
+  const auto held = co_await parts_.store.grants_of_user(seen.user);
+  if (!held) co_return std::unexpected(held.error());
+  const bool alone = std::ranges::all_of(*held, [&](const store::Grant& grant) { return grant.id == seen.grant; });
   store::Batch batch;
-  if (new_user) {
+  if (new_user && alone) {  // what the user was given since stays
     batch.push_back(store::DeleteUser{seen.user});
   } else {
     batch.push_back(store::DeleteGrant{seen.grant});
@@ -552,6 +557,16 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .replay = client.type.type->replay,
                           .post = refresh_post(client, {refresh_token.clone(), Secret()}, 0), .errors = client.type.errors, .shape = client.type.reply_shape,
                           .timeouts = parts_.tuning().timeouts};
+  // In a task of its own: the reply is kept though the caller hangs up or the server stops (F4).
+  if (!exchanges_.spawn("import", spend_imported(std::move(flow), std::move(client), std::move(request), std::move(refresh_token)))) {
+    parts_.journal.release(intent);
+    co_return fail(ErrorKind::unavailable, "shutting_down", "The server is shutting down; nothing was sent. Try again.");
+  }
+  co_return co_await view_after_change(id, kImportPatience);
+}
+
+Task<void> AuthorizationDesk::spend_imported(Flow flow, ProviderClient client, ExchangeRequest request, Secret refresh_token) {
+  const auto intent = request.intent;
   auto outcome = co_await parts_.exchange.run(std::move(request));
   if (auto* replied = std::get_if<Replied>(&outcome)) {
     // A provider that does not rotate sends none back: the imported one stays.
@@ -565,7 +580,6 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
                     "authorization.failed");
     parts_.journal.release(intent);
   }
-  co_return co_await view(id);
 }
 
 }  // namespace latchkey::grants

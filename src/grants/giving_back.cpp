@@ -21,6 +21,7 @@ void GivingBack::later(std::shared_ptr<const ProviderClient> client, std::string
 }
 
 Task<bool> GivingBack::rested_on(std::shared_ptr<const ProviderClient> client, std::string account_id) {
+  if (account_id.empty()) co_return true;  // whose it is, is not known: somebody's grant may rest on it
   for (const auto& type : clients_.catalog().types()) {
     if (type->provider != client->type.provider->id) continue;
     const auto other = co_await store_.grant_by_account(client->app, type->id, account_id);

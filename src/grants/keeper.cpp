@@ -94,13 +94,14 @@ Task<void> Keeper::tick() {
     co_return;
   }
   const auto tuning = parts_.tuning();
+  std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
   more_due_ = false;
   std::erase_if(not_before_, [now = parts_.steady.now()](const auto& entry) { return entry.second <= now; });
   for (;;) {
     more_due_ = flights_.size() >= tuning.parallel;
     if (stopping_ || more_due_) co_return;
     const auto steady_now = parts_.steady.now();
-    std::vector<std::string> resting;
+    std::vector<std::string> resting(capped.begin(), capped.end());
     for (const auto& [app, state] : apps_) {
       if (state.circuit.open() && state.circuit.wait(steady_now) > 1s) resting.push_back(app);
     }
@@ -111,17 +112,25 @@ Task<void> Keeper::tick() {
       co_return;
     }
     std::size_t started = 0;
+    const auto capped_before = capped.size();
     for (const auto& grant : *due) {
       if (flights_.size() >= tuning.parallel) break;
       if (flights_.contains(grant.id) || not_before_.contains(grant.id)) continue;
       const auto type = parts_.clients.catalog().find_type(grant.type);
-      if (!type) continue;
+      if (!type) {
+        co_await postpone_unknown(grant.id);
+        continue;
+      }
       if (is_one_shot(type->replay) && one_shot_flights_ >= tuning.one_shot_parallel) {
         more_due_ = true;
         continue;
       }
       auto& state = health(grant.app, type->provider);
-      if (!state.cap.take(steady_now)) continue;
+      if (capped.contains(grant.app)) continue;
+      if (!state.cap.take(steady_now)) {
+        capped.insert(grant.app);
+        continue;
+      }
       if (!state.circuit.admits(steady_now)) continue;
       const auto flight = join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
       if (is_one_shot(type->replay) && !flight->result && !flight->one_shot) {
@@ -130,8 +139,15 @@ Task<void> Keeper::tick() {
       }
       ++started;
     }
-    if (started == 0 || due->size() < wanted) co_return;
+    const bool others_may_follow = started > 0 || capped.size() > capped_before;
+    if (!others_may_follow || due->size() < wanted) co_return;
   }
+}
+
+// A type whose provider file is gone: looked at again in an hour, since there is no end to how many may wait.
+Task<void> Keeper::postpone_unknown(GrantId grant) {
+  auto view = co_await parts_.store.grant(grant);
+  if (view && *view) co_await postpone(std::move(**view), parts_.wall.now() + 1h, "its type is unknown to this server: a provider file is missing");
 }
 
 Task<void> Keeper::probe_paused_apps() {
@@ -208,7 +224,13 @@ std::shared_ptr<Keeper::Flight> Keeper::join_or_start(GrantId grant, Urge urge, 
 
 Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   parts_.counters.in_flight += 1;
-  flight->result = co_await refresh(flight->grant, flight->urge, flight->with_token);
+  Result<store::Grant> result = fail(ErrorKind::bug, "internal_error", "The refresh ended without an answer; the log says more.");
+  try {
+    result = co_await refresh(flight->grant, flight->urge, flight->with_token);
+  } catch (const std::exception& problem) {  // whoever waits must hear of it
+    parts_.log.error("refresh_failed", {{"grant", flight->grant.text()}, {"error", problem.what()}});
+  }
+  flight->result = std::move(result);
   parts_.counters.in_flight -= 1;
   if (flight->one_shot) one_shot_flights_ -= 1;
   // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).

@@ -101,6 +101,8 @@ class Keeper {
   // For journal entries of code exchanges (generation 0): who completes them. Set before start().
   using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
   void set_code_recovery(Recover recover) { recover_code_ = std::move(recover); }
+  // Whether the answer to this code exchange lies in the journal, not merged yet.
+  [[nodiscard]] bool awaits_code(GrantId exchange) const { return codes_awaited_.contains(exchange); }
 
  private:
   struct Flight {
@@ -164,6 +166,7 @@ class Keeper {
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
   [[nodiscard]] Task<void> recover_codes();
+  [[nodiscard]] Task<void> postpone_unknown(GrantId grant);
   [[nodiscard]] Task<void> settle_forgotten_intents();
 
   Parts parts_;
@@ -176,6 +179,7 @@ class Keeper {
   // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
   std::vector<store::JournalEntry> codes_;     // the same of code exchanges
+  std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
   SteadyTime merge_again_at_{};

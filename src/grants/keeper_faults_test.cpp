@@ -161,12 +161,38 @@ TEST_F(KeeperHouse, P4_WhatWasDisabledDuringARefreshStaysDisabled) {
   off.due_at.reset();
   sealing.vouch(off);
   meanwhile({store::UpdateGrant{off}});
+  transport.then(T::json(200, R"({"access_token":"at2","token_type":"Bearer","expires_in":3600,"refresh_token":"rt2","ext_expires_in":3600})"));
   ASSERT_TRUE(refresh(grant.id));
   const auto seen = view(grant.id);
   EXPECT_EQ(seen.grant.state, GrantState::disabled);
+  EXPECT_NE(seen.grant.extras_json, grant.extras_json) << "what is vouched for anew";
   EXPECT_FALSE(seen.grant.due_at);
   EXPECT_EQ(refresh_token(seen), "rt2") << "what the provider gave is kept all the same";
   EXPECT_TRUE(sealing.check(seen.grant));
+}
+
+TEST_F(KeeperHouse, F7_WhoseAccountIsUnknownKeepsItsTokens) {
+  const auto give_back = [&](std::string account) {
+    auto client = run(clients->client_for("acme-family", "acme", "{}", "{}"));
+    ASSERT_TRUE(client) << client.error().text;
+    giving_back->later(std::make_shared<const ProviderClient>(std::move(*client)), account, {.refresh = {Secret("rt-" + account), Secret()}, .access = Secret()});
+  };
+  give_back("");
+  give_back("somebody");
+  base::drive_until(loop, [&] { return counters.given_back == 1; });
+  ASSERT_EQ(transport.revoked.size(), 1u) << "a live grant of nobody known may rest on the other consent";
+  EXPECT_NE(transport.revoked[0].find("rt-somebody"), std::string::npos);
+}
+
+TEST_F(KeeperHouse, GrantsOfAnUnknownTypeStandInNobodysWay) {
+  store::Batch batch;
+  const auto grant = add_grant(batch, "vanished", 600s);
+  commit(std::move(batch));
+  ASSERT_TRUE(run(keeper->start()));
+  advance(600s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return *view(grant.id).grant.due_at > wall.now() + 30min; });
+  EXPECT_NE(view(grant.id).grant.why.find("unknown"), std::string::npos);
 }
 
 TEST_F(KeeperHouse, P6_AWriterOfTheStoreCannotUnlockAGrant) {

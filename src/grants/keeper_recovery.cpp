@@ -42,6 +42,7 @@ Task<Result<void>> Keeper::read_what_was_left() {
   std::set<IntentId> answered;
   for (auto& entry : newest_of_each(std::move(*entries))) {
     answered.insert(entry.intent);
+    if (entry.generation == 0) codes_awaited_.insert(entry.grant);
     (entry.generation == 0 ? codes_ : unmerged_[entry.grant]).push_back(std::move(entry));
   }
   auto intents = co_await parts_.store.unsettled_intents(kUnsettledMax);
@@ -125,6 +126,7 @@ Task<void> Keeper::recover_codes() {
     std::vector<store::JournalEntry> left;
     for (auto& entry : std::exchange(codes_, {})) {
       if (const auto done = co_await recover_code_(entry); done) {
+        codes_awaited_.erase(entry.grant);
         parts_.journal.confirm(entry.intent, parts_.wall.now());
       } else {
         parts_.log.error("code_not_recovered", done.error());

@@ -68,14 +68,16 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     const auto now = parts_.wall.now();
     const auto decision = decide_post(**view, rules, round == 0 ? urge : Urge::insisted, parts_.node, now);
     if (decision.kind == PostDecision::Kind::nothing) {
+      auto error = error_of(record, now);
       if (record.due_at) co_await postpone(std::move(**view), now + std::chrono::hours(24), decision.why);
-      co_return std::unexpected(error_of((*view)->grant, now));
+      co_return std::unexpected(std::move(error));
     }
     if (decision.kind == PostDecision::Kind::wait) {
+      auto as_it_is = record;
       if (urge == Urge::scheduled && record.due_at && decision.at > *record.due_at) {
-        co_await postpone(std::move(**view), decision.at, decision.why.empty() ? record.why : decision.why);
+        co_await postpone(std::move(**view), decision.at, decision.why.empty() ? as_it_is.why : decision.why);
       }
-      co_return record;
+      co_return as_it_is;
     }
     if (urge != Urge::scheduled || round > 0) co_await wait_for_cap(client->app, client->type.provider->id);
     auto spent = co_await spend(std::move(**view), std::make_shared<const ProviderClient>(std::move(*client)), rules, with_token);
@@ -117,12 +119,13 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   parts_.alerts.clear("journal_full");
   StepTimes::add(parts_.counters.steps.claim, parts_.steady.now() - begun);
 
-  const HoldBack hold_back(*this, view.grant, client->type.has(catalog::Quirk::refresh_kills_access));
+  std::optional<HoldBack> hold_back(std::in_place, *this, view.grant, client->type.has(catalog::Quirk::refresh_kills_access));
   const auto outcome = co_await exchange(client, claim, rules, *material, begun);
   note_health(*client, view.grant, outcome);
   const auto replied_at = parts_.steady.now();
   auto landed = co_await commit_step(view.grant.id, claim.intent, outcome, *material, client->type, std::move(rules));
   StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
+  hold_back.reset();  // the new token is there
   if (landed.unowned) {
     give_back(std::move(client), view.grant.account_id, outcome);
   } else if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {

@@ -67,8 +67,10 @@ void add_unspent(store::Batch& batch, store::Intent intent, std::string outcome,
 }
 
 // The grant as the last mutation of the batch leaves it. The lease is given back, unless somebody else has claimed the
-// grant meanwhile; what a person has locked during the exchange stays locked, whatever the exchange brought.
-Step finish(store::Batch batch, store::Grant grant, const store::Grant& before, const store::Intent& intent) {
+// grant meanwhile; what a person has locked during the exchange stays locked, whatever the exchange brought. `sealing` where
+// something the MAC covers has changed: it is vouched for last, since whether the grant is locked is covered too.
+Step finish(store::Batch batch, store::Grant grant, const store::Grant& before, const store::Intent& intent,
+            const Sealing* sealing = nullptr) {
   if (store::is_locked(before.state)) {
     grant.state = before.state;
     grant.why = before.why;
@@ -78,6 +80,7 @@ Step finish(store::Batch batch, store::Grant grant, const store::Grant& before, 
     grant.lease_owner = {};
     grant.lease_until = {};
   }
+  if (sealing != nullptr) sealing->vouch(grant);
   batch.push_back(store::UpdateGrant{grant});
   grant.version += 1;
   return {.batch = std::move(batch), .grant = std::move(grant)};
@@ -209,7 +212,9 @@ Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Mi
   claim.grant.lease_until = now + lease;
   if (view.intent) {
     claim.intent = *view.intent;
-    claim.intent.attempts += claim.intent.state == IntentState::not_sent ? 0 : 1;
+    const bool untried = claim.intent.state == IntentState::not_sent;
+    claim.intent.attempts += untried ? 0 : 1;
+    if (untried) claim.intent.opened_at = now;  // nothing is spent before now: a grace begins here
     claim.intent.state = IntentState::open;
     claim.intent.node = node;
     claim.intent.fence = claim.grant.fence;
@@ -261,12 +266,10 @@ Step apply_reply(const store::GrantView& view, const store::Intent& intent, cons
   grant.dead_seen = false;
   note_scopes(grant, reply, rules);
   if (!grant.missing_scopes.empty()) grant.why = "The provider granted less than was asked for: " + grant.missing_scopes + " is missing.";
-  if (grant.extras_json != extras_json) {
-    grant.extras_json = std::move(extras_json);
-    sealing.vouch(grant);
-  }
+  const bool learned = grant.extras_json != extras_json;
+  grant.extras_json = std::move(extras_json);
   restore_due(grant, rules);
-  return finish(std::move(batch), std::move(grant), view.grant, intent);
+  return finish(std::move(batch), std::move(grant), view.grant, intent, learned ? &sealing : nullptr);
 }
 
 Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,

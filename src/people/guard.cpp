@@ -154,8 +154,8 @@ Task<Error> Guard::refuse_for_want_of_room(Try attempt) {
 // Each takes its turn first and is charged afterwards, in the time that is left until `ready`: what charging costs moves
 // no refusal to another moment.
 Task<Error> Guard::refuse_unevaluated(Try attempt) {
-  const auto ready = co_await parts_.hasher.pretend(lane_of(attempt));
-  if (!ready) co_return co_await refuse_for_want_of_room(attempt);
+  const auto ready = co_await parts_.hasher.pretend(lane_of(attempt), attempt.fingerprint);
+  if (!ready) co_return co_await refuse_for_want_of_room(attempt);  // as little charged as where a hash found no place
   if (auto charged = co_await charge_unevaluated(attempt); !charged) co_return charged.error();
   co_await wait_for_refusal(attempt.arrived, *ready);
   co_return invalid_credentials();
@@ -168,9 +168,10 @@ Task<Error> Guard::refuse_wrong(Try attempt, SteadyTime ready) {
 }
 
 Task<Error> Guard::refuse_wrong_quickly(Try attempt) {
-  const auto ready = co_await parts_.hasher.pretend(lane_of(attempt));
-  if (!ready) co_return co_await refuse_for_want_of_room(attempt);
+  const auto ready = co_await parts_.hasher.pretend(lane_of(attempt), attempt.fingerprint);
+  // It has been evaluated, place or no place, and must not be had for nothing.
   if (auto charged = co_await charge_wrong(attempt); !charged) co_return charged.error();
+  if (!ready) co_return co_await refuse_for_want_of_room(attempt);
   co_await wait_for_refusal(attempt.arrived, *ready);
   co_return invalid_credentials();
 }

@@ -113,7 +113,7 @@ Task<Result<PinGate::Slow>> PinGate::check_slowly(Guard::Try attempt, std::share
   const std::string flight = attempt.fingerprint + std::to_string(card->auth_epoch);
   if (guard_.throttle().is_wrong(flight)) {
     // Already known: no second Argon2id, but as long a wait.
-    const auto ready = co_await guard_.parts().hasher.pretend(guard_.lane_of(attempt));
+    const auto ready = co_await guard_.parts().hasher.pretend(guard_.lane_of(attempt), attempt.fingerprint);
     if (!ready) co_return Slow{.verdict = Slow::Verdict::no_room};
     co_return Slow{.verdict = Slow::Verdict::wrong, .ready = *ready};
   }

@@ -20,6 +20,7 @@ constexpr std::chrono::nanoseconds kFirstEstimate = std::chrono::milliseconds(12
 
 struct PinHasher::State {
   using Resume = std::function<void(std::optional<SlowCheck>)>;
+  using ResumeGhost = std::function<void(std::optional<SteadyTime>)>;
   enum class Cost { hash, ghost };
   struct Job {
     Cost cost;
@@ -101,6 +102,7 @@ struct PinHasher::State {
   std::deque<Job> known, unknown;
   std::size_t unknown_running = 0;
   std::unordered_map<std::string, std::vector<Resume>> flights;
+  std::unordered_map<std::string, std::vector<ResumeGhost>> ghosts;
   std::chrono::nanoseconds slowest = kFirstEstimate;  // of the latest: up at once, down by and by
   std::uint64_t begun = 0;
   bool closing = false;
@@ -141,11 +143,27 @@ Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, s
   co_return co_await base::suspend_until<std::optional<SlowCheck>>(std::move(start));
 }
 
-Task<std::optional<SteadyTime>> PinHasher::pretend(Lane lane) {
+Task<std::optional<SteadyTime>> PinHasher::pretend(Lane lane, std::string flight) {
   State* state = state_.get();
-  auto start = [state, lane](auto resume) {
-    const auto ghost = [resume](SteadyTime ready) { resume(std::optional(ready)); };
-    if (!state->enqueue(lane, {.cost = State::Cost::ghost, .work = ghost})) resume(std::optional<SteadyTime>());
+  flight.push_back(lane == Lane::known_source ? 'k' : 'u');
+  auto start = [state, lane, flight = std::move(flight)](auto resume) {
+    {
+      const std::lock_guard lock(state->mutex);
+      const auto [found, fresh] = state->ghosts.try_emplace(flight);
+      found->second.emplace_back(resume);
+      if (!fresh) return;
+    }
+    const auto land = [state, flight](std::optional<SteadyTime> ready) {
+      std::vector<State::ResumeGhost> waiters;
+      {
+        const std::lock_guard lock(state->mutex);
+        const auto found = state->ghosts.find(flight);
+        waiters = std::move(found->second);
+        state->ghosts.erase(found);
+      }
+      for (const auto& waiter : waiters) waiter(ready);
+    };
+    if (!state->enqueue(lane, {.cost = State::Cost::ghost, .work = [land](SteadyTime ready) { land(ready); }})) land(std::nullopt);
   };
   co_return co_await base::suspend_until<std::optional<SteadyTime>>(std::move(start));
 }

@@ -47,8 +47,8 @@ class PinHasher {
   // Takes a place in the queue as a check would, without running one: returns the time before which no refusal leaves (it
   // may lie ahead). nullopt: no place. What makes a refusal without Argon2id as slow as one with it (RULES T5): for both
   // that time is the start of their turn and half as much again as the slowest of the latest hashes, so it does not depend
-  // on how long one hash happens to take.
-  [[nodiscard]] Task<std::optional<SteadyTime>> pretend(Lane lane);
+  // on how long one hash happens to take. Calls with the same `flight` and lane share one place, as checks do.
+  [[nodiscard]] Task<std::optional<SteadyTime>> pretend(Lane lane, std::string flight);
 
   // Other slow work of people (a new PIN, a password), in the lane of known sources. False: no place, nothing was done.
   [[nodiscard]] Task<bool> run(std::function<void()> work);

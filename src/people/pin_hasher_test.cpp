@@ -92,7 +92,7 @@ TEST_F(PinHasherTest, T5_AGhostWaitsItsTurnAndRunsNothing) {
   gate.lock();
   const auto running = begin(hasher, Lane::unknown_source, "real", held());
   base::drive_until(loop, [&] { return hasher.hashes_begun() == 1; });
-  auto ghost = base::start_on(loop, hasher.pretend(Lane::unknown_source));
+  auto ghost = base::start_on(loop, hasher.pretend(Lane::unknown_source, "ghost"));
   base::drive_until(loop, [&] { return hasher.waiting() == 1; });
   EXPECT_FALSE(ghost->has_value()) << "behind the real one";
   gate.unlock();
@@ -110,11 +110,24 @@ TEST_F(PinHasherTest, T5_GhostsFindNoPlaceWhereRealChecksFindNone) {
   base::drive_until(loop, [&] { return hasher.hashes_begun() == 1; });
   flood.push_back(begin(hasher, Lane::unknown_source, "last", held()));
   base::drive_until(loop, [&] { return hasher.waiting() == 6; });
-  auto ghost = base::start_on(loop, hasher.pretend(Lane::unknown_source));
+  auto ghost = base::start_on(loop, hasher.pretend(Lane::unknown_source, "ghost"));
   base::drive_until(loop, [&] { return ghost->has_value(); });
   EXPECT_FALSE(**ghost);
   gate.unlock();
   base::drive_until(loop, [&] { return std::ranges::all_of(flood, [](const auto& one) { return one->has_value(); }); });
+}
+
+TEST_F(PinHasherTest, T5_EqualGhostsShareAPlaceAsEqualChecksDo) {
+  PinHasher hasher({.threads = 2, .queue_max = 8}, steady);
+  gate.lock();
+  const auto running = begin(hasher, Lane::unknown_source, "real", held());
+  base::drive_until(loop, [&] { return hasher.hashes_begun() == 1; });
+  std::vector<std::shared_ptr<std::optional<std::optional<SteadyTime>>>> ghosts;
+  for (int i = 0; i < 60; ++i) ghosts.push_back(base::start_on(loop, hasher.pretend(Lane::unknown_source, "the same")));
+  base::drive_until(loop, [&] { return hasher.waiting() == 1; });
+  gate.unlock();
+  base::drive_until(loop, [&] { return running->has_value() && std::ranges::all_of(ghosts, [](const auto& one) { return one->has_value(); }); });
+  for (const auto& ghost : ghosts) EXPECT_TRUE(**ghost) << "60 equal tries need one place of six";
 }
 
 TEST_F(PinHasherTest, T5_ARealCheckIsOwedTheSameTimeAsAGhostHoweverLongItTook) {
@@ -130,7 +143,7 @@ TEST_F(PinHasherTest, T5_ARealCheckIsOwedTheSameTimeAsAGhostHoweverLongItTook) {
   };
   const auto ghost = [&] {
     const auto from = steady.now();
-    auto outcome = base::start_on(loop, hasher.pretend(Lane::unknown_source));
+    auto outcome = base::start_on(loop, hasher.pretend(Lane::unknown_source, "ghost"));
     base::drive_until(loop, [&] { return outcome->has_value(); });
     return ***outcome - from;
   };

@@ -164,8 +164,10 @@ class FileReplyJournal final : public ReplyJournal {
         if (work_.empty()) return;
         std::swap(work, work_);
       }
-      record_all(std::move(work.recordings));
+      // Confirmations first: what they confirm was on disk before they were asked for, while a recording of the same intent
+      // that came in with them is a later reply, which nobody has confirmed.
       for (const auto& [intent, now] : work.confirmations) confirm_one(intent, now);
+      record_all(std::move(work.recordings));
       for (auto& listing : work.listings) listing(segments_->unconfirmed());
       prepare_for(std::move(work.preparations), work.prepare_ahead);
     }

@@ -40,7 +40,9 @@ class TemporaryDirectory {
 // Runs one task to its end.
 template <class T>
 T wait_for(Task<T> task) {
-  boost::asio::io_context loop(1);
+  // Of the thread, not of the call: whoever woke it may still be busy with its insides when the task has ended.
+  thread_local boost::asio::io_context loop(1);
+  loop.restart();
   std::optional<T> result;
   boost::asio::co_spawn(loop, std::move(task), [&result](const std::exception_ptr& problem, T value) {
     if (problem) std::rethrow_exception(problem);
@@ -52,7 +54,8 @@ T wait_for(Task<T> task) {
 
 // Runs all of them at once on one thread, to the end of the last.
 inline void wait_for_all(std::vector<Task<void>> tasks) {
-  boost::asio::io_context loop(1);
+  thread_local boost::asio::io_context loop(1);
+  loop.restart();
   for (auto& task : tasks) {
     boost::asio::co_spawn(loop, std::move(task), [](const std::exception_ptr& problem) {
       if (problem) std::rethrow_exception(problem);
