@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "crypto/hash.h"
+#include "crypto/octets.h"
 
 namespace latchkey::crypto {
 namespace {
@@ -22,7 +23,7 @@ LongDigest commit_to(ByteView key, ByteView nonce) {
 void aead_seal(ByteView key, ByteView nonce, ByteView associated, ByteView plain, std::span<std::uint8_t> out) {
   LATCHKEY_CHECK(key.size() == kAeadKeyBytes && nonce.size() == kAeadNonceBytes);
   LATCHKEY_CHECK(out.size() == plain.size() + kAeadTagBytes);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(out.data(), nullptr, plain.data(), plain.size(), associated.data(),
+  crypto_aead_xchacha20poly1305_ietf_encrypt(out.data(), nullptr, address_of(plain), plain.size(), address_of(associated),
                                              associated.size(), nullptr, nonce.data(), key.data());
 }
 
@@ -31,7 +32,7 @@ bool aead_open(ByteView key, ByteView nonce, ByteView associated, ByteView seale
   if (sealed.size() < kAeadTagBytes) return false;
   LATCHKEY_CHECK(out.size() == sealed.size() - kAeadTagBytes);
   if (crypto_aead_xchacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(), sealed.size(),
-                                                 associated.data(), associated.size(), nonce.data(), key.data()) == 0) {
+                                                 address_of(associated), associated.size(), nonce.data(), key.data()) == 0) {
     return true;
   }
   base::wipe(out.data(), out.size());

@@ -2,6 +2,8 @@
 
 #include <sodium.h>
 
+#include "crypto/octets.h"
+
 namespace latchkey::crypto {
 
 Result<Secret> argon2id(ByteView password, ByteView salt, Argon2Cost cost) {
@@ -11,7 +13,7 @@ Result<Secret> argon2id(ByteView password, ByteView salt, Argon2Cost cost) {
     return fail(ErrorKind::invalid, "argon2_cost", "The cost of the password hash is out of range.");
   }
   auto out = Secret::of_size(32);
-  if (crypto_pwhash_argon2id(out.writable().data(), out.size(), reinterpret_cast<const char*>(password.data()),
+  if (crypto_pwhash_argon2id(out.writable().data(), out.size(), reinterpret_cast<const char*>(address_of(password)),
                              password.size(), salt.data(), cost.passes, std::size_t{cost.memory_kib} * 1024,
                              crypto_pwhash_argon2id_ALG_ARGON2ID13) != 0) {
     return fail(ErrorKind::unavailable, "out_of_memory", "The server is short of memory. Try again in a moment.",

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/result.h"
+#include "crypto/octets.h"
 
 namespace latchkey::crypto {
 namespace {
@@ -21,7 +22,7 @@ Out blake2b(ByteView key, std::initializer_list<ByteView> parts) {
   Out out;
   crypto_generichash_state state;
   crypto_generichash_init(&state, key.data(), key.size(), out.size());
-  for (const auto part : parts) crypto_generichash_update(&state, part.data(), part.size());
+  for (const auto part : parts) crypto_generichash_update(&state, address_of(part), part.size());
   crypto_generichash_final(&state, out.data(), out.size());
   base::wipe(&state, sizeof state);
   return out;
@@ -31,14 +32,14 @@ Out blake2b(ByteView key, std::initializer_list<ByteView> parts) {
 
 Digest sha256(ByteView data) {
   Digest digest;
-  crypto_hash_sha256(digest.data(), data.data(), data.size());
+  crypto_hash_sha256(digest.data(), address_of(data), data.size());
   return digest;
 }
 
 Sha256::Sha256() { crypto_hash_sha256_init(as_state(state_)); }
 
 Sha256& Sha256::update(ByteView data) {
-  crypto_hash_sha256_update(as_state(state_), data.data(), data.size());
+  crypto_hash_sha256_update(as_state(state_), address_of(data), data.size());
   return *this;
 }
 
@@ -52,8 +53,8 @@ Digest Sha256::finish() {
 Digest hmac_sha256(ByteView key, ByteView data) {
   Digest digest;
   crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, key.data(), key.size());
-  crypto_auth_hmacsha256_update(&state, data.data(), data.size());
+  crypto_auth_hmacsha256_init(&state, address_of(key), key.size());
+  crypto_auth_hmacsha256_update(&state, address_of(data), data.size());
   crypto_auth_hmacsha256_final(&state, digest.data());
   base::wipe(&state, sizeof state);
   return digest;

@@ -253,6 +253,48 @@ TEST_F(ReplyJournalTest, ManyRepliesShareOneSync) {
   EXPECT_LE(files_.calls("fdatasync") - before, 3);
 }
 
+TEST_F(ReplyJournalTest, AConfirmationTouchesNoLaterReplyOfItsIntent) {
+  auto journal = open();
+  const auto refused = entry(100);  // by the provider, for the first of two client secrets
+  keep(*journal, refused);
+  auto answered = entry(200);
+  answered.intent = refused.intent;
+  const auto busy = entry(300);
+  ASSERT_TRUE(wait_for(journal->reserve(busy.intent)));
+  std::mutex held;
+  held.lock();
+  std::atomic<bool> syncing = false;
+  files_.set_fault([&](std::string_view call) {
+    if (call != "fdatasync") return 0;
+    syncing = true;
+    const std::lock_guard wait(held);
+    return 0;
+  });
+  boost::asio::io_context loop(1);
+  const auto keep_one = [](ReplyJournal* to, JournalEntry one) -> Task<void> {
+    const auto done = co_await to->record(std::move(one));
+    EXPECT_TRUE(done);
+  };
+  boost::asio::co_spawn(loop, keep_one(journal.get(), busy), boost::asio::detached);
+  while (!syncing) loop.poll();
+  // While the disk is busy: the first reply is done with, and the answer to the second POST comes.
+  journal->confirm(refused.intent, clock_.now());
+  boost::asio::co_spawn(loop, [](ReplyJournal* to, IntentId intent) -> Task<void> {
+    const auto reserved = co_await to->reserve(intent);
+    EXPECT_TRUE(reserved);
+  }(journal.get(), answered.intent), boost::asio::detached);
+  boost::asio::co_spawn(loop, keep_one(journal.get(), answered), boost::asio::detached);
+  loop.poll();
+  held.unlock();
+  loop.run();
+  files_.set_fault({});
+  journal->confirm(busy.intent, clock_.now());
+  journal = nullptr;
+  const auto found = unconfirmed(*open());
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found.front(), answered) << "which nobody has confirmed";
+}
+
 // The child tells each recorded intent through a pipe, then is killed in the middle of its work.
 [[noreturn]] void record_until_killed(const std::string& path, int told) {
   base::MemoryLog log;
