@@ -133,6 +133,7 @@ TEST(Parameters, AreKeyAndValue) {
   EXPECT_EQ(base::string_or(*parameters, "a"), "b=c");
   EXPECT_EQ(base::string_or(*parameters, "empty", "?"), "");
   EXPECT_THAT(read_parameters({"tenant"}).error().text, EndsWith("write KEY=VALUE"));
+  EXPECT_THAT(read_parameters({"tenant=a", "tenant=b"}).error().text, EndsWith("given twice"));
 }
 
 }  // namespace

@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/json.h"
+
 namespace latchkey::app {
 namespace {
 
@@ -126,6 +128,12 @@ Result<Secret> read_secret_file(std::string_view option, const std::string& path
   if (!good) {
     return fail(ErrorKind::invalid, "unreadable_file", fmt::format("{}: {} is empty, too long or unreadable", option, path),
                 {.field = std::string(option)});
+  }
+  if (!parse_json(boost::json::serialize(boost::json::value(secret.reveal_text())))) {
+    return fail(ErrorKind::invalid, "not_utf8", fmt::format("{}: {} is not text in UTF-8", option, path), {.field = std::string(option)});
+  }
+  if (!parse_json(boost::json::serialize(boost::json::value(secret.reveal_text())))) {
+    return fail(ErrorKind::invalid, "not_utf8", fmt::format("{}: {} is not text in UTF-8", option, path), {.field = std::string(option)});
   }
   return secret;
 }

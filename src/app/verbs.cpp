@@ -51,7 +51,9 @@ Result<JsonObject> read_parameters(const std::vector<std::string>& pairs) {
     if (equals == std::string::npos || equals == 0) {
       return fail(ErrorKind::invalid, "bad_parameter", fmt::format("--param {}: write KEY=VALUE", pair), {.field = "--param"});
     }
-    parameters[pair.substr(0, equals)] = pair.substr(equals + 1);
+    const auto name = pair.substr(0, equals);
+    if (parameters.contains(name)) return fail(ErrorKind::invalid, "bad_parameter", fmt::format("--param {}: it is given twice", name), {.field = "--param"});
+    parameters[name] = pair.substr(equals + 1);
   }
   return parameters;
 }

@@ -163,6 +163,11 @@ Result<void> House::Parts::build_network() {
   if (options.sandbox) allow.push_back(fmt::format("localhost:{}", options.sandbox_port));
   auto policy = net::AddressPolicy::parse(allow);
   if (!policy) return std::unexpected(policy.error());
+  if (!config.outbound_ca_file.empty() && !net::holds_certificate(config.outbound_ca_file)) {
+    return fail(ErrorKind::misconfigured, "ca_file_unreadable",
+                "outbound.ca_file: " + config.outbound_ca_file + " cannot be read or holds no PEM certificate. Check the path and that the "
+                "service's user may read it.", {.field = "outbound.ca_file"});
+  }
   transport = std::make_unique<net::CurlTransport>(
       loop.main(), net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
   if (config.tls_certificate.empty()) return {};

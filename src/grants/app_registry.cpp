@@ -75,6 +75,13 @@ Result<store::App> AppRegistry::changed(const std::optional<store::App>& before,
   if (!id_is_sound(wish.id)) return invalid("id", "An app's name has 1 to 63 lower-case letters, digits and hyphens.");
   const auto provider = clients_.catalog().find_provider(wish.provider);
   if (!provider) return invalid("provider", "There is no provider named " + wish.provider + ".");
+  if (wish.id != wish.provider && clients_.catalog().find_provider(wish.id)) {
+    return invalid("id", wish.id + " is the name of another provider, whose own app it would hide. Choose a name of your own.");
+  }
+  if (before && before->provider != wish.provider) {
+    return invalid("provider", "This app is registered at " + before->provider + ", and its grants are from there. Choose another name for an app at " +
+                                   wish.provider + ", or delete this one first.");
+  }
   if (wish.client_id.empty() || wish.client_id.size() > kClientIdLengthMax || !printable(wish.client_id)) {
     return invalid("client_id", "Paste the client id as the provider shows it, without spaces.");
   }

@@ -33,6 +33,7 @@ struct HttpRequestParserImpl final : http::basic_parser<true> {
   HttpRequestParser& owner;
   int content_lengths = 0;
   int transfer_encodings = 0;
+  int authorizations = 0;
   bool in_trailer = false;
   error_code stopped = http::make_error_code(http::error::bad_field);
 
@@ -62,6 +63,10 @@ struct HttpRequestParserImpl final : http::basic_parser<true> {
     HttpHeaders& headers = owner.request_->headers;
     if (headers.size() >= owner.limits_.header_count_max) {
       return refuse(ec, 431, "header_too_large", "The request has too many header fields.");
+    }
+    // Which of two credentials is meant is not for us to choose (RFC 9110 section 11.6.2 knows one).
+    if (field == http::field::authorization && ++authorizations > 1) {
+      return refuse(ec, 400, "malformed_request", "Authorization is given twice.");
     }
     if (!headers.add(plain(name), plain(value))) {
       return refuse(ec, 400, "malformed_request", "A header field holds characters it must not.");

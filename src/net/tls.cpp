@@ -1,6 +1,7 @@
 #include "net/tls.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 
 #include <array>
 #include <cerrno>
@@ -94,6 +95,13 @@ Result<std::shared_ptr<TlsServerContext::Native>> load_native(const std::string&
 }
 
 }  // namespace
+
+bool holds_certificate(const std::string& file) {
+  const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new_file(file.c_str(), "r"), &BIO_free_all);
+  const std::unique_ptr<X509, decltype(&X509_free)> first(bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr, &X509_free);
+  ERR_clear_error();
+  return first != nullptr;
+}
 
 struct TlsServerContext::State {
   std::string certificate_file;

@@ -8,6 +8,9 @@
 
 namespace latchkey::net {
 
+// Whether the file can be read and holds at least one PEM certificate.
+[[nodiscard]] bool holds_certificate(const std::string& file);
+
 // TLS 1.2 and 1.3 for a server, with session tickets and without a session cache or renegotiation. A resource shared
 // by all listeners; reload() may be called while connections are served (they keep the certificate they began with).
 class TlsServerContext {

@@ -21,7 +21,7 @@ std::string page(std::string_view title, std::string_view main_class, std::strin
 <link rel="stylesheet" href="/style.css">
 </head>
 <body>
-<aside class="banner" aria-label="Practice service"><strong>Practice service.</strong> Nothing here is real: no account, no password, no document. It forgets everything when the server stops.</aside>
+<aside class="banner" aria-label="Practice service"><strong>Practice service.</strong> Nothing here is real: no account, no password, no document. Files, mails and settings are forgotten when the server stops; who has consented is kept.</aside>
 <main{}>
 {}</main>
 </body>

@@ -109,12 +109,14 @@ test('mistakes: one line on stderr, a status that is not 0, nothing changed', as
     ['grant', 'add', 'x', '--group', 'Office', '--type', 'box', '--pin-file', '/does/not/exist'],
     ['grant', 'add', 'x', '--group', 'Office', '--type', 'oidc', '--pin-file', pinFile],
     ['grant', 'refresh', 'nobody'], ['app', 'set', 'Bad_Name', '--provider', 'oidc', '--client-id', 'x'], ['no-such-verb'],
+    ['app', 'set', 'google', '--provider', 'box', '--client-id', 'x'],
+    ['app', 'set', 'oidc', '--provider', 'oidc', '--client-id', 'x', '--param', 'issuer=https://a.example', '--param', 'issuer=https://b.example'],
   ];
   for (const args of mistakes) {
     const result = await server.cli(args);
     assert.notEqual(result.status, 0, args.join(' '));
     assert.equal(result.signal, null, args.join(' '));
-    assert.ok(result.stderr.trim().length > 0, args.join(' '));
+    assert.match(result.stderr, /^[^\n]+\n$/, args.join(' '));
   }
   assert.deepEqual(JSON.parse(await must('grant', 'list', '--json')), []);
   const nowhere = await run(binary, ['group', 'add', 'X', '--data', `${server.folder}/empty`]);

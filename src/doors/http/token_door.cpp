@@ -79,6 +79,10 @@ std::optional<HttpResponse> TokenDoor::refuse_early(const HttpRequest& request) 
     return HttpResponse::problem(400, "invalid_request", "Nothing goes into the address: send `type` and `min_valid` in the body.")
         .with("Cache-Control", "no-store");
   }
+  if (const auto coding = request.headers.find("Content-Encoding"); coding && *coding != "identity") {
+    return HttpResponse::problem(415, "unsupported_media_type", "Send the body as it is: no Content-Encoding is understood here.")
+        .with("Cache-Control", "no-store");
+  }
   const auto origin = request.headers.find("Origin");
   const auto site = request.headers.find("Sec-Fetch-Site");
   const bool foreign_origin = origin && (public_origin_.empty() || *origin != public_origin_);

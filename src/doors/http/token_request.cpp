@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <utility>
 
 #include "base/json.h"
 #include "net/url.h"
@@ -34,6 +35,10 @@ std::unexpected<Error> unknown(std::string_view name) {
               {.field = std::string(name.substr(0, 64))});
 }
 
+std::unexpected<Error> given_twice(std::string_view name) {
+  return malformed(std::string(name), "`" + std::string(name) + "` is given twice.");
+}
+
 Result<grants::TokenWish> from_json(std::string_view body) {
   grants::TokenWish wish;
   const auto parsed = parse_json(body, {.size_bytes_max = 4096, .depth_max = 4});
@@ -59,11 +64,14 @@ Result<grants::TokenWish> from_form(std::string_view body) {
   grants::TokenWish wish;
   const auto fields = net::decode_form(body);
   if (!fields) return malformed("", "The body is not a form (application/x-www-form-urlencoded).");
+  bool type_seen = false, min_valid_seen = false;
   for (const auto& [name, value] : *fields) {
     Result<void> done;
     if (name == "type") {
+      if (std::exchange(type_seen, true)) return given_twice(name);
       done = set_type(wish, value);
     } else if (name == "min_valid") {
+      if (std::exchange(min_valid_seen, true)) return given_twice(name);
       std::int64_t seconds = -1;
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
       if (error != std::errc() || end != value.data() + value.size()) seconds = -1;
