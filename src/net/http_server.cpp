@@ -213,8 +213,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
         if (peer_uid) peer = IpAddress::v4(INADDR_LOOPBACK);
       }
       if (!peer || !shared->admit(*peer)) {
-        ::close(descriptor);
         report_refusal();
+        ::close(descriptor);
         continue;
       }
       hand_over({descriptor, *peer, listener.port, listener.loopback,
