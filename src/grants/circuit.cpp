@@ -37,8 +37,10 @@ bool RateCap::take(SteadyTime now) {
   if (!limit_) return true;
   const auto requests = static_cast<double>(limit_->requests);
   const double burst = std::max(1.0, requests / 10.0);
-  // Burst and refill together stay within the cap; of a cap of one, the burst is all there is in one span.
-  const double refill_per_second = (requests > burst ? requests - burst : requests) / static_cast<double>(limit_->per.count());
+  // Burst and refill together stay within the cap, of any span and a twelfth: between the taking and the request lies a
+  // commit. Of a cap of one, the burst is all there is in one span.
+  const double span = static_cast<double>(limit_->per.count()) * 13 / 12;
+  const double refill_per_second = (requests > burst ? requests - burst : requests) / span;
   if (tokens_ < 0) tokens_ = burst;
   const auto passed = std::chrono::duration<double>(now - last_).count();
   if (last_ != SteadyTime{} && passed > 0) tokens_ = std::min(burst, tokens_ + passed * refill_per_second);

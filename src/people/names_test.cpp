@@ -69,7 +69,7 @@ TEST(Pins, T1_OpaqueString) {
 }
 
 TEST(Pins, T1_ControlCharactersEmptyAndTooLongAreRefused) {
-  for (const std::string_view typed : {std::string_view(""), std::string_view("12\n456"), std::string_view("12\0456", 6),
+  for (const std::string_view typed : {std::string_view(""), std::string_view("12\n456"), std::string_view("12\0" "456", 6),
                                        std::string_view("123456\x7f"), std::string_view("123\u0085456"),
                                        std::string_view("\xc3\x28"), std::string_view("\xed\xa0\x80")}) {
     EXPECT_EQ(prepared(typed), "pin_malformed") << typed;

@@ -118,9 +118,14 @@ Task<Result<PinGate::Slow>> PinGate::check_slowly(Guard::Try attempt, std::share
     co_return Slow{.verdict = Slow::Verdict::wrong, .ready = *ready};
   }
   const auto* vault = &guard_.parts().vault;
-  auto work = [vault, card, pin]() -> SlowCheck {
+  auto* hot_cache = &hot_;
+  auto work = [vault, hot_cache, card, pin]() -> SlowCheck {
     auto key = vault->unwrap_user_key(card->id, *card->public_key, *pin, card->private_key_wrapped);
-    if (key) return {.verdict = SlowCheck::Verdict::right, .key = std::make_shared<const Secret>(std::move(*key)), .error = {}};
+    if (key) {
+      // Here and not after landing: whoever comes next either joins this check or finds the PIN hot.
+      hot_cache->put(card->id, card->auth_epoch, *pin, *key);
+      return {.verdict = SlowCheck::Verdict::right, .key = std::make_shared<const Secret>(std::move(*key)), .error = {}};
+    }
     if (key.error().reason == "wrong_pin") return {.verdict = SlowCheck::Verdict::wrong, .key = nullptr, .error = {}};
     return {.verdict = SlowCheck::Verdict::failed, .key = nullptr, .error = std::move(key.error())};
   };
@@ -128,7 +133,6 @@ Task<Result<PinGate::Slow>> PinGate::check_slowly(Guard::Try attempt, std::share
   if (!checked) co_return Slow{.verdict = Slow::Verdict::no_room};
   switch (checked->verdict) {
     case SlowCheck::Verdict::right:
-      hot_.put(card->id, card->auth_epoch, *pin, *checked->key);
       co_await raise_cost(card, checked->key, pin);
       co_return Slow{.verdict = Slow::Verdict::right};
     case SlowCheck::Verdict::wrong: guard_.throttle().remember_wrong(flight); co_return Slow{.verdict = Slow::Verdict::wrong, .ready = checked->ready};

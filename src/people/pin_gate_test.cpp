@@ -278,7 +278,7 @@ TEST_F(PinGateTest, EqualChecksInFlightShareOneArgon2id) {
   for (int i = 0; i < 64; ++i) outcomes.push_back(base::start_on(loop, gate->admit(attempt("scan", kPin))));
   base::drive_until(loop, [&] { return std::ranges::all_of(outcomes, [](const auto& one) { return one->has_value(); }); });
   for (const auto& one : outcomes) EXPECT_TRUE((**one).has_value());
-  EXPECT_LT(hasher->hashes_begun() - hashes, 8u);
+  EXPECT_LE(hasher->hashes_begun() - hashes, 2u) << "one, or one for each lane";
 }
 
 TEST_F(PinGateTest, ParallelGuessesDoNotOverdrawTheBudget) {

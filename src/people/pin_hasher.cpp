@@ -24,7 +24,8 @@ struct PinHasher::State {
   enum class Cost { hash, ghost };
   struct Job {
     Cost cost;
-    std::function<void(SteadyTime ready)> work;
+    // Does the work and returns what tells of it: nobody may hear of it before its time is reckoned in.
+    std::function<std::function<void()>(SteadyTime ready)> work;
   };
 
   State(Options options_in, const SteadyClock& steady_in) : options(options_in), steady(steady_in) {
@@ -81,7 +82,7 @@ struct PinHasher::State {
         allowance = slowest + slowest / 2;
       }
       const auto start = steady.now();
-      job.work(start + allowance);
+      const auto tell = job.work(start + allowance);
       job.work = nullptr;
       {
         const std::lock_guard lock(mutex);
@@ -91,6 +92,7 @@ struct PinHasher::State {
           slowest = took > slowest ? took : slowest - (slowest - took) / 8;
         }
       }
+      tell();
       wake.notify_one();
     }
   }
@@ -135,7 +137,7 @@ Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, s
     if (!state->enqueue(lane, {.cost = State::Cost::hash, .work = [work, land](SteadyTime ready) {
           auto outcome = work();
           outcome.ready = ready;
-          land(std::move(outcome));
+          return [land, outcome = std::move(outcome)] { land(outcome); };
         }})) {
       land(std::nullopt);
     }
@@ -163,7 +165,7 @@ Task<std::optional<SteadyTime>> PinHasher::pretend(Lane lane, std::string flight
       }
       for (const auto& waiter : waiters) waiter(ready);
     };
-    if (!state->enqueue(lane, {.cost = State::Cost::ghost, .work = [land](SteadyTime ready) { land(ready); }})) land(std::nullopt);
+    if (!state->enqueue(lane, {.cost = State::Cost::ghost, .work = [land](SteadyTime ready) { return [land, ready] { land(ready); }; }})) land(std::nullopt);
   };
   co_return co_await base::suspend_until<std::optional<SteadyTime>>(std::move(start));
 }
@@ -173,7 +175,7 @@ Task<bool> PinHasher::run(std::function<void()> work) {
   auto start = [state, work = std::move(work)](auto resume) {
     const auto job = [work, resume](SteadyTime) {
       work();
-      resume(true);
+      return [resume] { resume(true); };
     };
     if (!state->enqueue(Lane::known_source, {.cost = State::Cost::hash, .work = job})) resume(false);
   };
