@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <semaphore>
 
 #include "base/entropy.h"
 #include "store/reply_segments.h"
@@ -231,11 +233,12 @@ TEST_F(ReplyJournalTest, ManyRepliesShareOneSync) {
   }
   EXPECT_TRUE(unconfirmed(*journal).empty());
   const int before = files_.calls("fdatasync");
-  std::mutex held;
-  held.lock();
+  std::binary_semaphore held{0};
   // The first sync takes as long as the others need to arrive.
   files_.set_fault([&held](std::string_view call) {
-    if (call == "fdatasync") const std::lock_guard wait(held);
+    if (call != "fdatasync") return 0;
+    held.acquire();
+    held.release();
     return 0;
   });
   std::vector<Task<void>> tasks;
@@ -247,7 +250,7 @@ TEST_F(ReplyJournalTest, ManyRepliesShareOneSync) {
   boost::asio::io_context loop(1);
   for (auto& task : tasks) boost::asio::co_spawn(loop, std::move(task), boost::asio::detached);
   loop.poll();  // every reply waits now: some in the first sync, the rest for the second
-  held.unlock();
+  held.release();
   loop.run();
   files_.set_fault({});
   EXPECT_LE(files_.calls("fdatasync") - before, 3);
@@ -261,13 +264,13 @@ TEST_F(ReplyJournalTest, AConfirmationTouchesNoLaterReplyOfItsIntent) {
   answered.intent = refused.intent;
   const auto busy = entry(300);
   ASSERT_TRUE(wait_for(journal->reserve(busy.intent)));
-  std::mutex held;
-  held.lock();
+  std::binary_semaphore held{0};
   std::atomic<bool> syncing = false;
   files_.set_fault([&](std::string_view call) {
     if (call != "fdatasync") return 0;
     syncing = true;
-    const std::lock_guard wait(held);
+    held.acquire();
+    held.release();
     return 0;
   });
   boost::asio::io_context loop(1);
@@ -285,7 +288,7 @@ TEST_F(ReplyJournalTest, AConfirmationTouchesNoLaterReplyOfItsIntent) {
   }(journal.get(), answered.intent), boost::asio::detached);
   boost::asio::co_spawn(loop, keep_one(journal.get(), answered), boost::asio::detached);
   loop.poll();
-  held.unlock();
+  held.release();
   loop.run();
   files_.set_fault({});
   journal->confirm(busy.intent, clock_.now());

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <fstream>
+#include <semaphore>
 #include <thread>
 
 #include "store/exercise_testing.h"
@@ -224,10 +225,11 @@ TEST_F(SqliteFile, ManyCommitsShareOneSync) {
   ASSERT_TRUE(store);
   ASSERT_TRUE(set(**store, "a", "1"));
   const int before = vfs_.syncs();
-  std::mutex held;
-  held.lock();
+  std::binary_semaphore held{0};
   vfs_.set_fault([&held](sqlite::FileCall call, std::string_view) {
-    if (call == sqlite::FileCall::sync) const std::lock_guard wait(held);
+    if (call != sqlite::FileCall::sync) return SQLITE_OK;
+    held.acquire();
+    held.release();
     return SQLITE_OK;
   });
   boost::asio::io_context loop(1);
@@ -240,7 +242,7 @@ TEST_F(SqliteFile, ManyCommitsShareOneSync) {
     boost::asio::co_spawn(loop, put_one(store->get(), std::to_string(i), &written), boost::asio::detached);
   }
   loop.poll();
-  held.unlock();
+  held.release();
   loop.run();
   vfs_.set_fault({});
   EXPECT_EQ(written, 200);
