@@ -20,8 +20,6 @@ constexpr std::chrono::nanoseconds kFirstEstimate = std::chrono::milliseconds(12
 
 struct PinHasher::State {
   using Resume = std::function<void(std::optional<SlowCheck>)>;
-  using ResumeGhost = std::function<void(std::optional<SteadyTime>)>;
-  enum class Cost { hash, ghost };
   struct Job {
     Cost cost;
     // Does the work and returns what tells of it: nobody may hear of it before its time is reckoned in.
@@ -104,7 +102,6 @@ struct PinHasher::State {
   std::deque<Job> known, unknown;
   std::size_t unknown_running = 0;
   std::unordered_map<std::string, std::vector<Resume>> flights;
-  std::unordered_map<std::string, std::vector<ResumeGhost>> ghosts;
   std::chrono::nanoseconds slowest = kFirstEstimate;  // of the latest: up at once, down by and by
   std::uint64_t begun = 0;
   bool closing = false;
@@ -114,10 +111,11 @@ struct PinHasher::State {
 PinHasher::PinHasher(Options options, const SteadyClock& steady) : state_(std::make_unique<State>(options, steady)) {}
 PinHasher::~PinHasher() = default;
 
-Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, std::function<SlowCheck()> work) {
+Task<std::optional<SlowCheck>> PinHasher::join(Lane lane, Cost cost, std::string flight, std::function<SlowCheck()> work) {
   State* state = state_.get();
   flight.push_back(lane == Lane::known_source ? 'k' : 'u');
-  auto start = [state, lane, flight = std::move(flight), work = std::move(work)](auto resume) {
+  flight.push_back(cost == Cost::hash ? 'h' : 'g');
+  auto start = [state, lane, cost, flight = std::move(flight), work = std::move(work)](auto resume) {
     {
       const std::lock_guard lock(state->mutex);
       const auto [found, fresh] = state->flights.try_emplace(flight);
@@ -134,7 +132,7 @@ Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, s
       }
       for (const auto& waiter : waiters) waiter(outcome);
     };
-    if (!state->enqueue(lane, {.cost = State::Cost::hash, .work = [work, land](SteadyTime ready) {
+    if (!state->enqueue(lane, {.cost = cost, .work = [work, land](SteadyTime ready) {
           auto outcome = work();
           outcome.ready = ready;
           return [land, outcome = std::move(outcome)] { land(outcome); };
@@ -145,29 +143,14 @@ Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, s
   co_return co_await base::suspend_until<std::optional<SlowCheck>>(std::move(start));
 }
 
+Task<std::optional<SlowCheck>> PinHasher::check(Lane lane, std::string flight, std::function<SlowCheck()> work) {
+  return join(lane, Cost::hash, std::move(flight), std::move(work));
+}
+
 Task<std::optional<SteadyTime>> PinHasher::pretend(Lane lane, std::string flight) {
-  State* state = state_.get();
-  flight.push_back(lane == Lane::known_source ? 'k' : 'u');
-  auto start = [state, lane, flight = std::move(flight)](auto resume) {
-    {
-      const std::lock_guard lock(state->mutex);
-      const auto [found, fresh] = state->ghosts.try_emplace(flight);
-      found->second.emplace_back(resume);
-      if (!fresh) return;
-    }
-    const auto land = [state, flight](std::optional<SteadyTime> ready) {
-      std::vector<State::ResumeGhost> waiters;
-      {
-        const std::lock_guard lock(state->mutex);
-        const auto found = state->ghosts.find(flight);
-        waiters = std::move(found->second);
-        state->ghosts.erase(found);
-      }
-      for (const auto& waiter : waiters) waiter(ready);
-    };
-    if (!state->enqueue(lane, {.cost = State::Cost::ghost, .work = [land](SteadyTime ready) { return [land, ready] { land(ready); }; }})) land(std::nullopt);
-  };
-  co_return co_await base::suspend_until<std::optional<SteadyTime>>(std::move(start));
+  const auto outcome = co_await join(lane, Cost::ghost, std::move(flight), [] { return SlowCheck{.verdict = SlowCheck::Verdict::wrong, .key = nullptr, .error = {}}; });
+  if (!outcome) co_return std::nullopt;
+  co_return outcome->ready;
 }
 
 Task<bool> PinHasher::run(std::function<void()> work) {
@@ -177,7 +160,7 @@ Task<bool> PinHasher::run(std::function<void()> work) {
       work();
       return [resume] { resume(true); };
     };
-    if (!state->enqueue(Lane::known_source, {.cost = State::Cost::hash, .work = job})) resume(false);
+    if (!state->enqueue(Lane::known_source, {.cost = Cost::hash, .work = job})) resume(false);
   };
   co_return co_await base::suspend_until<bool>(std::move(start));
 }

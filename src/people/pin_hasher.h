@@ -58,6 +58,10 @@ class PinHasher {
   [[nodiscard]] std::uint64_t hashes_begun() const;
 
  private:
+  enum class Cost { hash, ghost };
+  // One place for all calls with the same flight, lane and cost.
+  [[nodiscard]] Task<std::optional<SlowCheck>> join(Lane lane, Cost cost, std::string flight, std::function<SlowCheck()> work);
+
   struct State;
   std::unique_ptr<State> state_;
 };
