@@ -106,6 +106,8 @@ void write_json(std::string& out, const Json& value, std::size_t depth) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) { return parse_json(boost::json::serialize(boost::json::value(text))).has_value(); }
+
 Result<Secret> read_secret_file(std::string_view option, const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
@@ -129,10 +131,7 @@ Result<Secret> read_secret_file(std::string_view option, const std::string& path
     return fail(ErrorKind::invalid, "unreadable_file", fmt::format("{}: {} is empty, too long or unreadable", option, path),
                 {.field = std::string(option)});
   }
-  if (!parse_json(boost::json::serialize(boost::json::value(secret.reveal_text())))) {
-    return fail(ErrorKind::invalid, "not_utf8", fmt::format("{}: {} is not text in UTF-8", option, path), {.field = std::string(option)});
-  }
-  if (!parse_json(boost::json::serialize(boost::json::value(secret.reveal_text())))) {
+  if (!is_utf8(secret.reveal_text())) {
     return fail(ErrorKind::invalid, "not_utf8", fmt::format("{}: {} is not text in UTF-8", option, path), {.field = std::string(option)});
   }
   return secret;

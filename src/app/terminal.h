@@ -11,6 +11,9 @@
 
 namespace latchkey::app {
 
+// What the server takes: its API speaks JSON, which is UTF-8.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 // A secret out of a file, without one newline at its end. Errors: invalid/`unreadable_file`, naming option and file; at
 // most 64 KiB, not empty.
 [[nodiscard]] Result<Secret> read_secret_file(std::string_view option, const std::string& path);
