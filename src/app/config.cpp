@@ -101,7 +101,7 @@ Result<void> take_trusted_proxies(Config& config, std::vector<std::string> value
 
 Result<void> take_proxy_header(Config& config, std::string_view value) {
   const auto header = net::parse_proxy_header(value);
-  if (!header) return wrong("must be \"x-forwarded-for\" or \"forwarded\", whichever the proxy writes");
+  if (!header) return wrong("must be \"x-forwarded-for\", \"forwarded\" or \"proxy-protocol\", whichever the proxy writes");
   config.proxy_header = *header;
   return {};
 }

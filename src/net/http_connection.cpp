@@ -8,6 +8,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
+#include "net/proxy_preamble.h"
+
 namespace latchkey::net {
 
 namespace asio = boost::asio;
@@ -50,10 +52,13 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocke
       stream_(socket.tls ? make_tls_stream(socket.descriptor, socket.tls) : make_plain_stream(socket.descriptor)),
       now_(std::chrono::steady_clock::now()),
       peer_(socket.peer),
+      client_(socket.peer),
       local_port_(socket.local_port),
       peer_uid_(socket.peer_uid),
       loopback_listener_(socket.loopback_listener),
-      tls_(socket.tls != nullptr) {
+      tls_(socket.tls != nullptr),
+      client_tls_(tls_) {
+  if (worker_->shared().proxies.expects_preamble(peer_)) phase_ = Phase::preamble;
   set_deadline(worker_->shared().limits.header_timeout);
 }
 
@@ -91,6 +96,7 @@ void HttpConnection::pump() {
 }
 
 HttpConnection::Step HttpConnection::step() {
+  if (phase_ == Phase::preamble) return read_preamble();
   if (phase_ == Phase::handshake) return handshake();
   if (phase_ == Phase::lingering) return linger();
   if (output_waits()) return worker_->send_later(*this) ? Step::wait : flush();
@@ -111,6 +117,25 @@ HttpConnection::Step HttpConnection::step() {
   }
   if (input_ended_) return after_end_of_input();
   return receive();
+}
+
+// Looked at in the socket first, so that the octets behind it stay there for whoever reads next (TLS does its own reading).
+HttpConnection::Step HttpConnection::read_preamble() {
+  std::array<char, kProxyPreambleBytesMax> octets;
+  const ssize_t seen = ::recv(descriptor(), octets.data(), octets.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (seen < 0 && (errno == EAGAIN || errno == EINTR)) return Step::wait;
+  if (seen <= 0) return Step::close;
+  const auto parsed = parse_proxy_preamble({octets.data(), static_cast<std::size_t>(seen)});
+  if (std::holds_alternative<PreambleIncomplete>(parsed) && !peer_ending_) return Step::wait;
+  const auto* preamble = std::get_if<ProxyPreamble>(&parsed);
+  if (preamble == nullptr) return Step::close;
+  if (::recv(descriptor(), octets.data(), preamble->size_bytes, MSG_DONTWAIT) != static_cast<ssize_t>(preamble->size_bytes)) return Step::close;
+  if (preamble->client) {
+    client_ = *preamble->client;
+    client_tls_ = tls_ || preamble->tls;
+  }
+  phase_ = Phase::handshake;
+  return Step::again;
 }
 
 HttpConnection::Step HttpConnection::handshake() {
@@ -243,11 +268,11 @@ void HttpConnection::on_request_complete() {
   request.local_port = local_port_;
   request.peer_uid = peer_uid_;
   request.tls = tls_;
-  request.client = peer_;
-  request.scheme = tls_ ? "https" : "http";
+  request.client = client_;
+  request.scheme = client_tls_ ? "https" : "http";
   HttpServerShared& shared = worker_->shared();
   if (!shared.proxies.empty()) {
-    const ClientView view = shared.proxies.client_of(peer_, request.scheme, request.headers);
+    const ClientView view = shared.proxies.client_of(client_, request.scheme, request.headers);
     request.client = view.address;
     request.scheme = view.scheme;
   }
@@ -378,7 +403,7 @@ void HttpConnection::check_deadline(SteadyTime now) {
 void HttpConnection::begin_stop() {
   if (phase_ == Phase::closed) return;
   const bool idle = !in_request() && !handling_ && !output_waits() && in_.empty();
-  if (phase_ == Phase::handshake || idle) close();
+  if (phase_ == Phase::preamble || phase_ == Phase::handshake || idle) close();
 }
 
 void HttpConnection::cut() {

@@ -32,10 +32,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::size_t index = 0;  // among the worker's connections
 
  private:
-  enum class Phase { handshake, open, lingering, closed };
+  enum class Phase { preamble, handshake, open, lingering, closed };
   enum class Step { again, wait, close };
 
   [[nodiscard]] Step step();
+  [[nodiscard]] Step read_preamble();
   [[nodiscard]] Step handshake();
   [[nodiscard]] Step flush();
   [[nodiscard]] Step linger();
@@ -70,10 +71,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   SteadyTime request_deadline_ = SteadyTime::max();
   boost::asio::cancellation_signal cancel_;
   IpAddress peer_;
+  IpAddress client_;            // the peer, unless a trusted proxy's preamble names another
   std::uint16_t local_port_;
   std::optional<std::uint32_t> peer_uid_;
   bool loopback_listener_;
   bool tls_;
+  bool client_tls_;             // the same of the way between client and proxy
   Phase phase_ = Phase::handshake;
   bool readable_ = true;
   bool peer_ending_ = false;    // the kernel has announced the peer's end

@@ -277,6 +277,30 @@ TEST_F(HttpServerTest, StrangersForwardedFieldsCountForNothing) {
               testing::EndsWith("127.0.0.1 http h"));
 }
 
+// Rule T3: the preamble counts from trusted proxies only, and there it must be; headers count no more.
+TEST_F(HttpServerTest, T3_APreambleOfATrustedProxyNamesTheClient) {
+  constexpr std::string_view request = "GET /who HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 198.51.100.9\r\nX-Forwarded-Proto: https\r\n\r\n";
+  proxies = *TrustedProxies::parse({"127.0.0.0/8"}, ProxyHeader::proxy_protocol);
+  start();
+  EXPECT_THAT(exchange("PROXY TCP4 203.0.113.5 127.0.0.1 51234 80\r\n" + std::string(request)), testing::EndsWith("203.0.113.5 http h"));
+  const auto slow = RawSocket::connect(port);
+  for (const char c : std::string_view("PROXY TCP6 2001:db8::5 ::1 51234 80\r\n")) ASSERT_TRUE(slow.send({&c, 1}));
+  for (int round = 0; round < 2; ++round) {
+    slow.send(request);
+    EXPECT_THAT(slow.receive_until("http h"), testing::EndsWith("2001:db8::5 http h")) << "for the whole connection";
+  }
+  EXPECT_EQ(exchange(request), "") << "a trusted proxy that says nothing is no proxy";
+  EXPECT_EQ(exchange("PROXY TCP4 nobody 127.0.0.1 51234 80\r\n" + std::string(request)), "");
+  EXPECT_EQ(exchange("PROXY TCP4 203.0.1"), "") << "broken off";
+}
+
+TEST_F(HttpServerTest, T3_APreambleOfAnybodyElseIsABadRequest) {
+  proxies = *TrustedProxies::parse({"192.0.2.1"}, ProxyHeader::proxy_protocol);
+  start();
+  EXPECT_THAT(exchange("PROXY TCP4 203.0.113.5 127.0.0.1 51234 80\r\nGET /who HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+  EXPECT_THAT(exchange("GET /who HTTP/1.1\r\nHost: h\r\n\r\n"), testing::EndsWith("127.0.0.1 http h"));
+}
+
 TEST_F(HttpServerTest, AHandlersExceptionIsA500AndALogLine) {
   start();
   const std::string all = exchange("GET /throw HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n");

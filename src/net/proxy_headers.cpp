@@ -97,6 +97,7 @@ std::vector<Hop> hops_of(const HttpHeaders& headers, ProxyHeader header) {
   switch (header) {
     case ProxyHeader::x_forwarded_for: return hops_of_x_forwarded(headers);
     case ProxyHeader::forwarded: return hops_of_forwarded(headers);
+    case ProxyHeader::proxy_protocol: break;
   }
   return {};
 }
@@ -106,6 +107,7 @@ std::vector<Hop> hops_of(const HttpHeaders& headers, ProxyHeader header) {
 std::optional<ProxyHeader> parse_proxy_header(std::string_view text) {
   if (equal_ignoring_case(text, "x-forwarded-for")) return ProxyHeader::x_forwarded_for;
   if (equal_ignoring_case(text, "forwarded")) return ProxyHeader::forwarded;
+  if (equal_ignoring_case(text, "proxy-protocol")) return ProxyHeader::proxy_protocol;
   return std::nullopt;
 }
 

@@ -18,12 +18,14 @@ struct ClientView {
   std::string_view scheme;
 };
 
-// Which fields the trusted proxies write. Never both: a proxy sets one and passes the other on as the client sent it.
+// How the trusted proxies say who the client is. Never two ways: a proxy writes one and passes the others on as the client
+// sent them.
 enum class ProxyHeader {
   x_forwarded_for,  // with X-Forwarded-Proto
   forwarded,        // RFC 7239
+  proxy_protocol,   // a preamble before the connection's own octets (net/proxy_preamble.h); no header counts
 };
-// "x-forwarded-for" or "forwarded"; nullopt: neither.
+// "x-forwarded-for", "forwarded" or "proxy-protocol"; nullopt: none of them.
 [[nodiscard]] std::optional<ProxyHeader> parse_proxy_header(std::string_view text);
 
 // A value: the networks of `trusted_proxies`, and what they write.
@@ -36,6 +38,11 @@ class TrustedProxies {
 
   [[nodiscard]] bool trusts(const IpAddress& address) const;
   [[nodiscard]] bool empty() const { return networks_.empty(); }
+
+  // A connection of `peer` begins with a preamble.
+  [[nodiscard]] bool expects_preamble(const IpAddress& peer) const {
+    return header_ == ProxyHeader::proxy_protocol && trusts(peer);
+  }
 
   // What the client is, seen from a connection of `peer` whose own scheme is `scheme`. Only the configured header is read,
   // and only if the peer is trusted: from the right, the first address that is not itself a trusted proxy is the client;
