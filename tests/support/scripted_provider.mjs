@@ -100,10 +100,10 @@ export class ScriptedProvider {
     for (const family of this.#families.values()) family.revoked = true;
   }
 
-  /** True when the access token was issued, has not expired and its grant lives. */
-  honours(accessToken) {
+  /** True when the access token was issued, has not expired (more than `lateMs` ago) and its grant lives. */
+  honours(accessToken, { lateMs = 0 } = {}) {
     const entry = this.#access.get(accessToken);
-    return Boolean(entry && !this.#families.get(entry.family).revoked && entry.expires > this.now());
+    return Boolean(entry && !this.#families.get(entry.family).revoked && entry.expires + lateMs > this.now());
   }
 
   async close() {

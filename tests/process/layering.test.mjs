@@ -1,0 +1,47 @@
+// The build itself refuses what the layer table does not allow: shown by breaking it on purpose, in a copy.
+
+import assert from 'node:assert/strict';
+import { appendFile, cp, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { run } from '../support/latchkey.mjs';
+import { temporaryFolder } from '../support/ports.mjs';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+/** A copy of what configuring reads. */
+async function copyOfTheHouse(t) {
+  const folder = await temporaryFolder(t, 'layers');
+  for (const part of ['CMakeLists.txt', 'cmake', 'src', 'providers', 'api', 'bench/population']) await cp(path.join(root, part), path.join(folder, part), { recursive: true });
+  return folder;
+}
+/** What CMake says, its lines unwrapped. */
+async function configure(folder) {
+  const { status, stderr } = await run('cmake', ['-G', 'Ninja', '-S', folder, '-B', path.join(folder, 'build'), '-DCMAKE_C_COMPILER=clang-19', '-DCMAKE_CXX_COMPILER=clang++-19'], { timeout: 100_000 });
+  return { status, said: stderr.replace(/\s+/g, ' ') };
+}
+
+test('layers: the house as it stands is accepted; a header from a floor above, a header of a room not in the row, and a room without a row are not', async (t) => {
+  const folder = await copyOfTheHouse(t);
+  const sound = await configure(folder);
+  assert.equal(sound.status, 0, sound.said);
+
+  const upwards = path.join(folder, 'src/oauth/upwards.cpp');
+  await writeFile(upwards, '#include "grants/keeper.h"\n');
+  const refused = await configure(folder);
+  assert.notEqual(refused.status, 0);
+  assert.match(refused.said, /upwards\.cpp: #include "grants\/keeper\.h" The room 'oauth' may use only: base crypto \(cmake/);
+
+  await writeFile(upwards, '#include "net/url.h"\n'); // on a lower floor, but the row does not name it
+  const sideways = await configure(folder);
+  assert.notEqual(sideways.status, 0);
+  assert.match(sideways.said, /The room 'oauth' may use only/);
+
+  await writeFile(upwards, '#include "base/result.h"\n');
+  assert.equal((await configure(folder)).status, 0);
+  await appendFile(path.join(folder, 'src/oauth/CMakeLists.txt'), '\nlatchkey_room(annexe)\n');
+  const homeless = await configure(folder);
+  assert.notEqual(homeless.status, 0);
+  assert.match(homeless.said, /The room 'annexe' has no row/);
+});
