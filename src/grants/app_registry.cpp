@@ -160,6 +160,7 @@ Task<Result<AppView>> AppRegistry::put(AppWish wish, Requester requester) {
   batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = before ? "app.changed" : "app.added",
                                       .subject = app->id, .source = requester.source, .detail = "client id " + app->client_id}});
   if (const auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
+  clients_.forget(app->id);
   alerts_.clear("app_misconfigured:" + app->id);
   expiry_.look_at(*app);
   co_await keeper_.wake_grants_of(app->id);

@@ -351,7 +351,7 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
         state.complaints.insert(grant.id);
         if (state.complaints.size() < kComplaintsMax) break;
       }
-      flights_group_.spawn("pause_app", pause_app(client.app, replied.classified.why));
+      flights_group_.spawn("pause_app", pause_app(client.app, client.app_version, replied.classified.why));
       break;
     }
     case oauth::RefreshOutcome::too_early:
@@ -372,19 +372,26 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
   if (client.paused) flights_group_.spawn("resume_app", resume_app(client.app));
 }
 
-Task<void> Keeper::pause_app(std::string app, std::string why) {
-  parts_.alerts.raise(alert_cause(app), "The provider refuses the app registration " + app + ": " + sentence(why) +
-                                            " Its grants wait; nobody has to authorise again. Mend it under OAuth settings.");
+Task<void> Keeper::pause_app(std::string app, store::Version refused, std::string why) {
+  const auto words = "The provider refuses the app registration " + app + ": " + sentence(why) +
+                     " Its grants wait; nobody has to authorise again. Mend it under OAuth settings.";
   for (int attempt = 0; attempt < 5; ++attempt) {
     const auto found = co_await parts_.store.app(app);
-    if (!found || !*found || (*found)->paused) co_return;
+    if (!found || !*found) co_return;
+    // Mended meanwhile: what was refused is not what stands there now.
+    if (!(*found)->paused && (*found)->version != refused) co_return;
+    parts_.alerts.raise(alert_cause(app), words);
+    if ((*found)->paused) co_return;
     auto record = **found;
     record.paused = true;
     record.pause_reason = sentence(why);
     store::Batch batch;
     batch.push_back(store::PutApp{record});
     batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "keeper", .action = "app.paused", .subject = app, .detail = why}});
-    if (co_await parts_.store.commit(std::move(batch))) co_return;
+    if (co_await parts_.store.commit(std::move(batch))) {
+      parts_.clients.forget(app);
+      co_return;
+    }
   }
 }
 
@@ -400,6 +407,7 @@ Task<void> Keeper::resume_app(std::string app) {
       batch.push_back(store::PutApp{record});
       batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "keeper", .action = "app.resumed", .subject = app}});
       if (!co_await parts_.store.commit(std::move(batch))) continue;
+      parts_.clients.forget(app);
     }
     parts_.alerts.clear(alert_cause(app));
     co_await wake_grants_of(app);

@@ -139,7 +139,8 @@ class Keeper {
   [[nodiscard]] AppHealth& health(const std::string& app, const std::string& provider);
   void note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome);
   [[nodiscard]] Task<void> repeat_merging();
-  [[nodiscard]] Task<void> pause_app(std::string app, std::string why);
+  // `refused`: the version of the app's record that the provider refused.
+  [[nodiscard]] Task<void> pause_app(std::string app, store::Version refused, std::string why);
   [[nodiscard]] Task<void> resume_app(std::string app);
 
   // one refresh: keeper_refresh.cpp

@@ -51,14 +51,15 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       co_return std::unexpected(checked.error());
     }
     const store::Grant& record = (*view)->grant;
-    auto client = co_await parts_.clients.client_for(record.type, record.app, record.params_json, record.extras_json);
-    if (!client) {
-      co_await postpone(std::move(**view), parts_.wall.now() + 60s, client.error().text);
-      auto error = client.error();
+    const auto found = co_await parts_.clients.shared_client_for(record.type, record.app, record.params_json, record.extras_json);
+    if (!found) {
+      co_await postpone(std::move(**view), parts_.wall.now() + 60s, found.error().text);
+      auto error = found.error();
       if (error.kind == ErrorKind::misconfigured) error.reason = "app_misconfigured";
       if (!error.retry_after) error.retry_after = Seconds(60);
       co_return std::unexpected(std::move(error));
     }
+    const auto& client = *found;
     if (client->paused && urge != Urge::insisted) {
       co_return fail(ErrorKind::misconfigured, "app_misconfigured",
                      "The provider refuses this server's app registration; an administrator must mend it under OAuth settings.",
@@ -80,7 +81,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       co_return as_it_is;
     }
     if (urge != Urge::scheduled || round > 0) co_await wait_for_cap(client->app, client->type.provider->id);
-    auto spent = co_await spend(std::move(**view), std::make_shared<const ProviderClient>(std::move(*client)), rules, with_token);
+    auto spent = co_await spend(std::move(**view), client, rules, with_token);
     if (!spent) {
       if (spent.error().kind == ErrorKind::conflict && round < 20) continue;  // somebody was faster: load again, still needed?
       co_return spent;

@@ -1,3 +1,5 @@
+#include <gmock/gmock.h>
+
 #include "grants/keeper_testing.h"
 
 namespace latchkey::grants {
@@ -303,6 +305,35 @@ TEST_F(KeeperHouse, R21AnExpiredAppSecretPausesTheAppAndKillsNobody) {
   EXPECT_FALSE((*run(store->app("acme")))->paused);
   EXPECT_TRUE(alerts.current().empty());
   EXPECT_TRUE(run(keeper->fresh(second.id, 0s)));
+}
+
+TEST_F(KeeperHouse, R21_ASecretMendedDuringTheRefusalPausesNobody) {
+  const auto grant = put_grant("acme-harmless");
+  auto app = **run(store->app("acme"));
+  app.secrets[0].sealed = sealing.seal_app_secret(app, 0, Secret("mended"));
+  sealing.vouch(app);
+  meanwhile({store::PutApp{app}});
+  transport.then(T::json(401, R"({"error":"invalid_client"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_EQ(transport.bodies.size(), 1u);
+  run(stop_keeper());  // whatever the refusal has set going is over
+  EXPECT_FALSE((**run(store->app("acme"))).paused);
+  EXPECT_TRUE(alerts.current().empty());
+}
+
+TEST_F(KeeperHouse, AnAppChangedElsewhereIsNoticedWithinASecond) {
+  const auto first = put_grant("acme-harmless");
+  const auto second = put_grant("acme-harmless");
+  ASSERT_TRUE(refresh(first.id));
+  auto app = **run(store->app("acme"));
+  app.secrets[0].sealed = sealing.seal_app_secret(app, 0, Secret("another-secret"));
+  sealing.vouch(app);
+  commit({store::PutApp{app}});  // by another node: nobody here is told
+  advance(1s);
+  ASSERT_TRUE(refresh(second.id));
+  ASSERT_EQ(transport.bodies.size(), 2u);
+  EXPECT_THAT(transport.bodies[0], testing::HasSubstr("app-secret-0"));
+  EXPECT_THAT(transport.bodies[1], testing::HasSubstr("another-secret"));
 }
 
 TEST_F(KeeperHouse, F8TheSecondSecretIsTriedBeforeTheAppIsPaused) {

@@ -210,6 +210,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     }
     sealing.vouch(app);
     commit({store::PutApp{app}});
+    clients->forget(id);
   }
   // A user with one grant of that type whose refresh token is rt1 and access token at1, good for an hour from now.
   store::Grant put_grant(const std::string& type, Seconds lifetime = 3600s) {

@@ -7,6 +7,8 @@ namespace {
 
 constexpr auto kMetadataFreshFor = std::chrono::hours(1);
 constexpr std::size_t kMetadataBytesMax = 256 * 1024;
+constexpr auto kKeptFor = std::chrono::seconds(1);
+constexpr std::size_t kKeptClientsMax = 64;  // of one app: parameters or hosts of their own make them many
 
 }  // namespace
 
@@ -175,6 +177,7 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
 
   ProviderClient client;
   client.app = app;
+  client.app_version = record.version;
   client.client_id = record.client_id;
   client.redirect_uri = redirect_uri(app);
   client.paused = record.paused;
@@ -201,6 +204,28 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   client.authentication = *authentication;
   client.secrets = std::move(*secrets);
   client.type = std::move(*resolved);
+  co_return client;
+}
+
+Task<Result<std::shared_ptr<const ProviderClient>>> ProviderClients::shared_client_for(std::string type, std::string app,
+                                                                                        std::string grant_params_json,
+                                                                                        std::string extras_json) {
+  const auto key = type + '\n' + grant_params_json + '\n' + extras_json;
+  if (const auto known = kept_.find(app); known != kept_.end()) {
+    if (clock_.now() - known->second.since >= kKeptFor) {
+      kept_.erase(known);
+    } else if (const auto client = known->second.clients.find(key); client != known->second.clients.end()) {
+      co_return client->second;
+    }
+  }
+  const auto asked_at = clock_.now();
+  auto made = co_await client_for(std::move(type), app, std::move(grant_params_json), std::move(extras_json));
+  if (!made) co_return std::unexpected(made.error());
+  auto client = std::make_shared<const ProviderClient>(std::move(*made));
+  auto& kept = kept_.try_emplace(std::move(app), Kept{.since = asked_at, .clients = {}}).first->second;
+  const bool same_record = kept.clients.empty() || kept.clients.begin()->second->app_version == client->app_version;
+  if (!same_record || kept.clients.size() >= kKeptClientsMax) kept = {.since = asked_at, .clients = {}};
+  kept.clients[key] = client;
   co_return client;
 }
 

@@ -29,6 +29,7 @@ struct ProviderClient {
   oauth::Endpoints endpoints;
   oauth::IssParameter iss_parameter = oauth::IssParameter::not_advertised;
   std::string app;
+  store::Version app_version = 0;  // of the record it was made from
   std::string client_id;
   oauth::ClientAuthentication authentication = oauth::ClientAuthentication::none;
   std::vector<Secret> secrets;  // newest first; empty for a public client
@@ -61,6 +62,14 @@ class ProviderClients {
   [[nodiscard]] Task<Result<ProviderClient>> client_for(std::string type, std::string app, std::string grant_params_json,
                                                         std::string extras_json);
 
+  // The same, for refreshes: what one grant has been served serves the app's others for up to a second, so that a storm
+  // of them reads, checks and opens the app's record once.
+  [[nodiscard]] Task<Result<std::shared_ptr<const ProviderClient>>> shared_client_for(std::string type, std::string app,
+                                                                                      std::string grant_params_json,
+                                                                                      std::string extras_json);
+  // The app was changed on this node: what is kept of it is out of date.
+  void forget(const std::string& app) { kept_.erase(app); }
+
   // The type alone, filled in as far as it goes without asking the provider: enough to read one of its replies.
   [[nodiscard]] Task<Result<catalog::ResolvedType>> type_for(std::string type, std::string app, std::string grant_params_json,
                                                              std::string extras_json);
@@ -73,6 +82,10 @@ class ProviderClients {
   struct KnownMetadata {
     oauth::Metadata metadata;
     SteadyTime read_at;
+  };
+  struct Kept {
+    SteadyTime since;
+    std::map<std::string, std::shared_ptr<const ProviderClient>> clients;  // by type, parameters and extras
   };
   [[nodiscard]] Task<Result<oauth::Metadata>> metadata_of(std::string discovery, std::string issuer);
   [[nodiscard]] Result<std::vector<Secret>> secrets_of(const store::App& app) const;
@@ -89,6 +102,7 @@ class ProviderClients {
   const SteadyClock& clock_;
   PublicAddress address_;
   std::map<std::string, KnownMetadata> metadata_;
+  std::map<std::string, Kept> kept_;  // by app
 };
 
 // Objects of text members, as the store keeps parameters; anything else in them is left out.
