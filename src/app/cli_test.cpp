@@ -127,6 +127,18 @@ TEST(Terminal, SecretFilesLoseOneNewlineOnly) {
   ::unlink(path.c_str());
 }
 
+TEST(Names, AreSearchedForInWholeCharacters) {
+  EXPECT_EQ(searchable("carla"), "carla");
+  std::string long_name = "x";
+  for (int i = 0; i < 128; ++i) long_name += "\xE2\x82\xAC";  // 3 octets each
+  EXPECT_EQ(searchable(long_name), long_name.substr(0, 199)) << "199 = 1 + 66 * 3";
+  std::string target = "/x";
+  add_query(target, "a", "1 2");
+  add_query(target, "b", "");
+  add_query(target, "c", "3");
+  EXPECT_EQ(target, "/x?a=1%202&c=3");
+}
+
 TEST(Parameters, AreKeyAndValue) {
   const auto parameters = read_parameters({"tenant=contoso.com", "a=b=c", "empty="});
   ASSERT_TRUE(parameters);

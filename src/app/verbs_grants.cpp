@@ -39,8 +39,13 @@ JsonObject listed(const JsonObject& user, const JsonObject& grant) {
 
 Result<int> list_grants(const Session& session, const GrantArguments& arguments) {
   const auto client = session.client();
+  if (!arguments.username.empty()) {
+    // Nobody of that name is not the same as somebody without grants.
+    if (const auto user = find_user(client, arguments.username); !user) return std::unexpected(user.error());
+  }
   std::string target = "/api/v1/users";
-  if (!arguments.type.empty()) target += "?type=" + net::percent_encode(arguments.type);
+  add_query(target, "type", arguments.type);
+  add_query(target, "search", searchable(arguments.username));
   const auto users = client.all(target);
   if (!users) return std::unexpected(users.error());
   JsonArray items;
