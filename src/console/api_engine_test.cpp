@@ -103,6 +103,18 @@ TEST_F(ConsoleTest, AppsAreRegisteredWithSecretsThatNeverComeBack) {
   EXPECT_EQ(boss.ask({.method = "DELETE", .target = "/api/v1/apps/box"}).status, 404);
 }
 
+TEST_F(ConsoleTest, AnAppWithoutTheSecretItsProviderWantsIsNotCalledReady) {
+  auto boss = administrator();
+  const auto put = boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", "abc"}});
+  ASSERT_EQ(put.status, 200) << put.body;
+  EXPECT_EQ(base::string_or(put.json(), "state"), "incomplete");
+  EXPECT_THAT(base::string_or(put.json(), "why"), HasSubstr("The client secret is missing"));
+  const auto box = with_id(boss.get("/api/v1/types").json().at("items").as_array(), "box");
+  EXPECT_EQ(base::string_or(box.at("apps").at(0).as_object(), "state"), "incomplete") << "the dialog says it before anybody consents";
+  // A provider that takes public clients lacks nothing.
+  EXPECT_EQ(base::string_or(boss.send("PUT", "/api/v1/apps/dropbox", {{"provider", "dropbox"}, {"client_id", "abc"}}).json(), "state"), "ok");
+}
+
 TEST_F(ConsoleTest, AnAuthorizationIsBegunFollowedCancelledAndNamesItsEnd) {
   auto boss = administrator();
   const JsonObject wish{{"group_id", group.text()}, {"type", "box"}, {"username", "scan"}, {"pin", kPin}, {"allow_token", true}, {"presentation", "popup"}};
