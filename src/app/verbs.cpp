@@ -65,7 +65,7 @@ Result<JsonObject> find_group(const ControlClient& client, const std::string& na
   if (!groups) return std::unexpected(groups.error());
   if (const JsonObject* group = pick(*groups, "name", name)) return *group;
   return fail(ErrorKind::not_found, "no_such_group",
-              fmt::format("group: there is no group \"{}\"; `latchkey group add` makes one", name), {.field = "group"});
+              fmt::format("group: there is no group \"{}\"; `latchkey group list` shows them, `latchkey group add` makes one", name), {.field = "group"});
 }
 
 Result<JsonObject> find_user(const ControlClient& client, const std::string& username) {
@@ -99,7 +99,7 @@ Result<JsonObject> find_grant(const ControlClient& client, const std::string& us
                 {.field = "--type"});
   }
   return fail(ErrorKind::not_found, "no_such_grant",
-              held.empty() ? fmt::format("{} holds no grant", username)
+              held.empty() ? fmt::format("username: {} holds no grant; `latchkey grant add` authorises one", username)
                            : fmt::format("--type: {} holds no grant of the type {}, but: {}", username, type, held),
               {.field = "--type"});
 }

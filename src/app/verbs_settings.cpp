@@ -151,6 +151,10 @@ void add_app_verbs(CLI::App& app, Session& session) {
   remove.add_option("APP", arguments->app, "The app")->required();
   on_run(remove, session, [&session, arguments]() -> Result<int> {
     const auto answer = session.client().call("DELETE", "/api/v1/apps/" + net::percent_encode(arguments->app));
+    if (!answer && answer.error().kind == ErrorKind::not_found) {
+      return fail(ErrorKind::not_found, "no_such_app", fmt::format("APP: there is no registration {}; `latchkey app list` shows them", arguments->app),
+                  {.field = "APP"});
+    }
     if (!answer) return std::unexpected(answer.error());
     if (!session.json) print(fmt::format("App {} is forgotten.\n", arguments->app));
     return 0;

@@ -298,7 +298,9 @@ Task<Answer> AppsApi::put(Call call) {
   read_secrets(fields, wish, present == apps->end() ? nullptr : &*present);
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   if (!catalog_->find_provider(wish.provider)) {
-    auto refused = refuse(422, "no_such_provider", "There is no provider named " + wish.provider + ".");
+    std::string known;
+    for (const auto& each : catalog_->providers()) known += (known.empty() ? "" : ", ") + each->id;
+    auto refused = refuse(422, "no_such_provider", fmt::format("There is no provider named {}; the providers are {}.", wish.provider, known));
     refused.error().errors.push_back({"provider", refused.error().detail});
     co_return refused;
   }

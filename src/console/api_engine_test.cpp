@@ -91,6 +91,7 @@ TEST_F(ConsoleTest, AppsAreRegisteredWithSecretsThatNeverComeBack) {
   EXPECT_EQ(base::to_rfc3339(*apps.last.secrets[1].expires_at), "2027-01-01T00:00:00.000Z");
 
   EXPECT_EQ(boss.send("PUT", "/api/v1/apps/x", {{"provider", "nobody"}, {"client_id", "abc"}}).code(), "no_such_provider");
+  EXPECT_THAT(boss.send("PUT", "/api/v1/apps/x", {{"provider", "nobody"}, {"client_id", "abc"}}).body, HasSubstr("the providers are "));
   EXPECT_THAT(boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", ""}, {"secrets", JsonArray{JsonObject{{"keep", 5}}}}}).fields(),
               testing::UnorderedElementsAre("client_id", "secrets.0.keep"));
   EXPECT_THAT(boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", "a"}, {"secrets", JsonArray{JsonObject{{"secret", "x"}}}}}).fields(), Contains("secrets.0.secret"));
