@@ -5,36 +5,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <optional>
 
+#include "app/cli_mistakes.h"
 #include "app/serve.h"
 #include "app/terminal.h"
 #include "app/version.h"
 
 namespace latchkey::app {
 namespace {
-
-std::string visible_name(const CLI::App& verb) {
-  std::string name = verb.get_name();
-  for (const CLI::App* parent = verb.get_parent(); parent != nullptr; parent = parent->get_parent()) {
-    name = parent->get_name() + " " + name;
-  }
-  return name;
-}
-
-// CLI11 says only that a verb is missing; who mistyped one wants to see it named.
-std::optional<std::string> unknown_verb(const CLI::App& app, int argc, const char* const* argv) {
-  const CLI::App* level = &app;
-  for (int index = 1; index < argc; ++index) {
-    const std::string word = argv[index];
-    const auto verbs = level->get_subcommands([](const CLI::App*) { return true; });
-    if (verbs.empty() || word.starts_with('-')) return std::nullopt;
-    const auto found = std::ranges::find(verbs, word, [](const CLI::App* verb) { return verb->get_name(); });
-    if (found == verbs.end()) return fmt::format("{}: there is no such verb; `{} --help` shows them", word, visible_name(*level));
-    level = *found;
-  }
-  return std::nullopt;
-}
 
 constexpr std::string_view kFooter = R"(
 Examples:
@@ -142,7 +120,7 @@ std::string reference(const CLI::App& app) {
       "# Command line\n\n"
       "This page is made from the program itself, and a test compares the two.\n\n"
       "Exit status: 0 when done, 1 when refused or failed, 2 when the command line cannot be read; what went wrong is one "
-      "line on standard error. `serve` and `token` apart, every verb speaks to the running server over the control socket "
+      "line on standard error. `serve`, `token` and `version` apart, every verb speaks to the running server over the control socket "
       "of its data directory, which only root and the service's own user may open. Secrets and PINs come from files or the "
       "terminal, never from arguments.\n";
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) describe(out, *verb);
@@ -163,11 +141,7 @@ int run(int argc, const char* const* argv) {
   } catch (const CLI::CallForAllHelp& help) {
     return line.app.exit(help);
   } catch (const CLI::ParseError& error) {
-    if (const auto words = unknown_verb(line.app, argc, argv)) {
-      complain(*words);
-      return 2;
-    }
-    complain(std::string(error.what()) + "; `latchkey --help` shows the verbs, `latchkey VERB --help` their options");
+    complain(words_for_mistake(line.app, argc, argv, error));
     return 2;
   }
   if (!line.session.action) {

@@ -71,12 +71,65 @@ TEST(CommandLine, MistakesAreOneLineWithARemedy) {
   EXPECT_THAT(ran({"group", "ad"}).err, HasSubstr("ad: there is no such verb"));
 }
 
+TEST(CommandLine, MistakesNameTheWordThatIsWrong) {
+  struct Mistake {
+    std::vector<const char*> words;
+    std::string_view begins;  // behind "latchkey: "
+    std::string_view help;    // the verb whose --help is named
+  };
+  const Mistake mistakes[] = {
+      {{}, "no verb was named; there are serve, group,", "latchkey --help"},
+      {{"no-such-verb"}, "no-such-verb: there is no such verb", "latchkey --help"},
+      {{"--data", "/x", "group", "list"}, "--data: options stand behind the verb", "latchkey --help"},
+      {{"group"}, "no verb was named behind group; there are add, list, rename, delete", "latchkey group --help"},
+      {{"group", "--json"}, "--json: options stand behind the verb", "latchkey group --help"},
+      {{"group", "add", "--x"}, "--x: there is no such option", "latchkey group add --help"},
+      {{"group", "add", "-x", "Office"}, "-x: there is no such option", "latchkey group add --help"},
+      {{"group", "add"}, "NAME: must be given", "latchkey group add --help"},
+      {{"group", "add", "Head", "Office"}, "Office: this word is one too many", "latchkey group add --help"},
+      {{"group", "rename", "Office"}, "NEW_NAME: must be given", "latchkey group rename --help"},
+      {{"group", "delete", "A", "--move-to", "B", "--delete-users"}, "--move-to: not together with --delete-users", "latchkey group delete --help"},
+      {{"group", "delete", "A", "--move-to"}, "--move-to: its GROUP is missing", "latchkey group delete --help"},
+      {{"group", "list", "--json=maybe"}, "--json: takes no value", "latchkey group list --help"},
+      {{"user", "add", "x"}, "--group: must be given", "latchkey user add --help"},
+      {{"user", "add", "--group", "g"}, "USERNAME: must be given", "latchkey user add --help"},
+      {{"user", "add", "x", "--group", "a", "--group", "b"}, "--group: it is given twice", "latchkey user add --help"},
+      {{"user", "set-pin"}, "USERNAME: must be given", "latchkey user set-pin --help"},
+      {{"user", "set-pin", "x", "--pin", "123456"}, "--pin: there is no such option", "latchkey user set-pin --help"},
+      {{"app", "set", "box"}, "--provider, --client-id: must be given", "latchkey app set --help"},
+      {{"app", "list", "box"}, "box: this word is one too many", "latchkey app list --help"},
+      {{"type", "lst"}, "lst: there is no such verb", "latchkey type --help"},
+      {{"grant", "add", "x", "--group", "g", "--type", "t", "--allow", "all"}, "--allow: all is no use", "latchkey grant add --help"},
+      {{"grant", "add", "x", "--group", "g", "--type", "t", "--type", "u"}, "--type: it is given twice", "latchkey grant add --help"},
+      {{"grant", "import", "x", "--group", "g", "--type", "t"}, "--refresh-token-file: must be given", "latchkey grant import --help"},
+      {{"grant", "refresh"}, "USERNAME: must be given", "latchkey grant refresh --help"},
+      {{"registry", "set", "oauth.polling_time"}, "VALUE: must be given", "latchkey registry set --help"},
+      {{"registry", "set", "k", "1", "2"}, "2: this word is one too many", "latchkey registry set --help"},
+      {{"token"}, "USERNAME: must be given", "latchkey token --help"},
+      {{"token", "x", "--min-valid", "soon"}, "--min-valid: soon is no whole number", "latchkey token --help"},
+      {{"token", "x", "--min-valid", "-5"}, "--min-valid: -5 is no whole number", "latchkey token --help"},
+      {{"serve", "--port", "1"}, "--port: there is no such option", "latchkey serve --help"},
+      {{"serve", "--sandbox-port", "99999"}, "--sandbox-port: 99999 is no whole number", "latchkey serve --help"},
+      {{"version", "now"}, "now: this word is one too many", "latchkey version --help"},
+  };
+  for (const auto& mistake : mistakes) {
+    const Ran result = ran(mistake.words);
+    EXPECT_EQ(result.status, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_THAT(result.err, StartsWith("latchkey: " + std::string(mistake.begins)));
+    EXPECT_THAT(result.err, HasSubstr("`" + std::string(mistake.help) + "` shows "));
+    EXPECT_EQ(lines_of(result.err), 1U) << result.err;
+  }
+}
+
 TEST(CommandLine, RefusesBeforeAnythingIsSent) {
   const std::string folder = testing::TempDir();
   const std::string pin_file = folder + "/latchkey-cli-test-pin";
   std::ofstream(pin_file) << "a-good-pin\n";
   EXPECT_THAT(ran({"group", "list", "--data", "/nowhere"}).err, AllOf(HasSubstr("latchkey serve"), HasSubstr("--data")));
   EXPECT_THAT(ran({"token", "x", "--server", "http://192.0.2.1", "--pin-file", pin_file.c_str()}).err, HasSubstr("https only"));
+  EXPECT_THAT(ran({"token", "x", "--server", "http://127.0.0.1:1", "--pin-file", pin_file.c_str()}).err, AllOf(StartsWith("latchkey: --server: "), HasSubstr("Is the server running there?")));
+  EXPECT_THAT(ran({"token", "x", "--ca-file", "/nowhere.pem", "--pin-file", pin_file.c_str()}).err, HasSubstr("--ca-file: /nowhere.pem cannot be read"));
   EXPECT_THAT(ran({"token", "x", "--server", "nonsense", "--pin-file", pin_file.c_str()}).err, HasSubstr("--server"));
   EXPECT_THAT(ran({"token", "x", "--pin-file", "/nowhere/pin"}).err, HasSubstr("--pin-file: /nowhere/pin cannot be read"));
   EXPECT_THAT(ran({"serve", "--config", "/nowhere/latchkey.toml"}).err, HasSubstr("/nowhere/latchkey.toml: cannot be read"));
@@ -101,6 +154,13 @@ TEST(Answers, ProblemsBecomeOneSentenceWithTheField) {
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().reason, "invalid_fields");
   EXPECT_EQ(wrong.error().text, "pin: Too short.; username: Taken.");
+  const auto fields = [](std::string_view field) {
+    return read_answer(422, "{\"errors\":[{\"field\":\"" + std::string(field) + "\",\"message\":\"No.\"}]}").error().text;
+  };
+  EXPECT_EQ(fields("move_to"), "--move-to: No.") << "what was typed, not the API's word for it";
+  EXPECT_EQ(fields("params.issuer"), "--param issuer: No.");
+  EXPECT_EQ(fields("secrets.0.value"), "--client-secret-file: No.");
+  EXPECT_EQ(fields("secrets.0.expires_at"), "secrets.0.expires_at: No.");
   EXPECT_EQ(read_answer(404, "{\"type\":\"urn:latchkey:problem:not_found\",\"detail\":\"Gone.\"}").error().text, "Gone.");
   EXPECT_EQ(read_answer(502, "<html>").error().kind, ErrorKind::unavailable);
 }
@@ -123,8 +183,23 @@ TEST(Terminal, SecretFilesLoseOneNewlineOnly) {
   std::ofstream(path) << " a secret \n\n";
   EXPECT_EQ(read_secret_file("--pin-file", path)->reveal_text(), " a secret \n");
   std::ofstream(path, std::ios::trunc) << "\n";
-  EXPECT_THAT(read_secret_file("--pin-file", path).error().text, HasSubstr("--pin-file"));
+  EXPECT_THAT(read_secret_file("--pin-file", path).error().text, AllOf(StartsWith("--pin-file: "), EndsWith("is empty")));
+  std::ofstream(path, std::ios::trunc) << std::string(70'000, 'x');
+  EXPECT_THAT(read_secret_file("--pin-file", path).error().text, HasSubstr("is longer than 64 KiB"));
+  EXPECT_THAT(read_secret_file("--pin-file", testing::TempDir()).error().text, HasSubstr("is no file that can be read"));
   ::unlink(path.c_str());
+}
+
+TEST(Names, AreSearchedForInWholeCharacters) {
+  EXPECT_EQ(searchable("carla"), "carla");
+  std::string long_name = "x";
+  for (int i = 0; i < 128; ++i) long_name += "\xE2\x82\xAC";  // 3 octets each
+  EXPECT_EQ(searchable(long_name), long_name.substr(0, 199)) << "199 = 1 + 66 * 3";
+  std::string target = "/x";
+  add_query(target, "a", "1 2");
+  add_query(target, "b", "");
+  add_query(target, "c", "3");
+  EXPECT_EQ(target, "/x?a=1%202&c=3");
 }
 
 TEST(Parameters, AreKeyAndValue) {

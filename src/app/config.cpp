@@ -46,7 +46,7 @@ Result<void> keep_listen(Config& config, std::string_view value) {
 
 template <std::string Config::* Member>
 Result<void> keep_absolute(Config& config, std::string_view value) {
-  if (!value.starts_with('/')) return wrong("must be an absolute path, such as /etc/latchkey/privkey.pem");
+  if (!value.starts_with('/')) return wrong("must be an absolute path: one that begins with /");
   config.*Member = value;
   return {};
 }
@@ -145,7 +145,7 @@ const Key* find_key(std::string_view name) {
 // The key most like a misspelt one; empty when none is near.
 std::string_view nearest_key(std::string_view name) {
   std::string_view best;
-  std::size_t best_distance = 4;
+  std::size_t best_distance = name.size() / 3 + 1;
   for (const Key& key : kKeys) {
     std::vector<std::size_t> row(key.name.size() + 1);
     for (std::size_t i = 0; i < row.size(); ++i) row[i] = i;
@@ -167,6 +167,11 @@ std::string_view nearest_key(std::string_view name) {
 }
 
 std::string unknown_words(std::string_view name) {
+  std::string below;
+  for (const Key& key : kKeys) {
+    if (key.name.size() > name.size() && key.name.starts_with(name) && key.name[name.size()] == '.') below += (below.empty() ? "" : ", ") + std::string(key.name);
+  }
+  if (!below.empty()) return "is a section, no key; its keys are " + below;
   const auto near = nearest_key(name);
   return near.empty() ? "there is no such key; packaging/latchkey.toml lists them all"
                       : fmt::format("there is no such key; did you mean {}?", near);
@@ -271,7 +276,7 @@ Result<std::string> read_file(const std::string& path) {
   const int error = errno;
   ::close(descriptor);
   if (got < 0) {
-    return fail(ErrorKind::misconfigured, "bad_config", fmt::format("{}: cannot be read ({})", path, std::strerror(error)),
+    return fail(ErrorKind::misconfigured, "bad_config", fmt::format("{}: cannot be read ({}); name a readable file with --config", path, std::strerror(error)),
                 {.field = "--config"});
   }
   if (text.size() > kFileBytesMax) {
@@ -285,7 +290,7 @@ Result<std::string> read_file(const std::string& path) {
 Result<Config> complete(Config config) {
   if (config.tls_certificate.empty() != config.tls_key.empty()) {
     const auto missing = config.tls_certificate.empty() ? "tls.certificate" : "tls.key";
-    return bad({}, missing, "is missing; TLS needs both tls.certificate and tls.key");
+    return bad({}, missing, config.tls_certificate.empty() ? "is missing; set it beside tls.key, or leave both out" : "is missing; set it beside tls.certificate, or leave both out");
   }
   while (config.data.size() > 1 && config.data.ends_with('/')) config.data.pop_back();
   if (config.public_url.empty()) {
@@ -355,7 +360,9 @@ Result<Config> read_config(std::string_view text, std::string_view name, const O
     if (const auto done = take_table(config, name, {}, table); !done) return std::unexpected(done.error());
   } catch (const toml::parse_error& error) {
     return fail(ErrorKind::misconfigured, "bad_config",
-                fmt::format("{}:{}: {}", name, error.source().begin.line, error.description()), {.field = "--config"});
+                fmt::format("{}:{}: is not TOML ({}); texts stand in quotes, each key once", name, error.source().begin.line,
+                            error.description()),
+                {.field = "--config"});
   }
   if (const auto done = take_environment(config, environment, names); !done) return std::unexpected(done.error());
   if (overrides.data) config.data = *overrides.data;

@@ -70,7 +70,8 @@ TEST(Config, NamesPlaceKeyAndRemedyOfEveryMistake) {
   EXPECT_THAT(complaint("public_url = \"https://x/path\""), HasSubstr("without a path"));
   EXPECT_THAT(complaint("[log]\nlevel = \"loud\""), HasSubstr("latchkey.toml:2: log.level: must be error, warning, info or debug"));
   EXPECT_THAT(complaint("[log]\nlevl = \"info\""), HasSubstr("did you mean log.level?"));
-  EXPECT_THAT(complaint("log = \"info\""), HasSubstr("latchkey.toml:1: log"));
+  EXPECT_THAT(complaint("log = \"info\""), HasSubstr("latchkey.toml:1: log: is a section, no key; its keys are log.level"));
+  EXPECT_THAT(complaint("[smtp]\nsubmission = \"x\""), HasSubstr("smtp: there is no such key; packaging/latchkey.toml lists them all"));
   EXPECT_THAT(complaint("outbound.allow = \"x\""), HasSubstr("must be a list"));
   EXPECT_THAT(complaint("outbound.allow = [\"not a host!\"]"), HasSubstr("outbound.allow"));
   EXPECT_THAT(complaint("trusted_proxies = [\"300.1.1.1\"]"), HasSubstr("trusted_proxies"));
@@ -78,11 +79,28 @@ TEST(Config, NamesPlaceKeyAndRemedyOfEveryMistake) {
   EXPECT_THAT(complaint("store = \"oracle://x\""), HasSubstr("store"));
   EXPECT_THAT(complaint("tls.key = \"/k.pem\""), HasSubstr("tls.certificate: is missing"));
   EXPECT_THAT(complaint("master_key_file = \"relative\""), HasSubstr("absolute path"));
-  EXPECT_THAT(complaint("this is not TOML"), HasSubstr("latchkey.toml:1"));
-  EXPECT_THAT(complaint("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\""), HasSubstr("latchkey.toml:2"));
+  EXPECT_THAT(complaint("this is not TOML"), HasSubstr("latchkey.toml:1: is not TOML"));
+  EXPECT_THAT(complaint("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\""), AllOf(HasSubstr("latchkey.toml:2"), HasSubstr("'listen'"), HasSubstr("each key once")));
   EXPECT_THAT(complaint("", {{"LATCHKEY_LOG_LEVEL", "loud"}}), HasSubstr("LATCHKEY_LOG_LEVEL: log.level"));
   EXPECT_THAT(complaint("", {{"LATCHKEY_LISTNE", "x"}}), HasSubstr("LATCHKEY_LISTNE"));
   EXPECT_THAT(complaint("", {{"LATCHKEY_MASTER_KEY", "00"}}), HasSubstr("secrets are given as files only"));
+}
+
+TEST(Config, NoMistakeIsNamedTwice) {
+  for (const std::string_view text :
+       {"listen = 1", "listen = \"x\"", "[listen]\nport = 1", "public_url = \"x\"", "public_url = \"https://a/b\"", "trusted_proxies = [\"x\"]",
+        "trusted_proxies = \"10.0.0.1\"", "trusted_proxies = [1]", "proxy_header = \"x\"", "data = \"\"", "store = \"x\"",
+        "store = \"postgresql://db/x\"", "master_key_file = \"x\"", "tls.certificate = \"/x\"", "tls.key = \"/x\"", "tls.key = \"x\"",
+        "[tls]\nport = 1", "log.level = \"x\"", "log = \"x\"", "outbound.allow = [\"a b\"]", "outbound.allow = [\"::1\", \"fd00::/200\"]",
+        "outbound.proxy = \"https://x\"", "outbound.ca_file = \"x\"", "smtp.submission = \"0.0.0.0:587\"", "listne = 1", "a = ", "listen = \"a\"\nlisten = \"b\""}) {
+    const auto config = read(text);
+    ASSERT_FALSE(config) << text;
+    const std::string& words = config.error().text;
+    const auto first = words.find(config.error().field + ":");
+    EXPECT_TRUE(first == std::string::npos || words.find(config.error().field + ":", first + 1) == std::string::npos) << words;
+    EXPECT_THAT(words, testing::Not(HasSubstr("\n"))) << text;
+    EXPECT_FALSE(words.ends_with('.')) << words;
+  }
 }
 
 TEST(Config, IgnoresVariablesOfTheClientVerbsAndEmptyOnes) {

@@ -86,6 +86,19 @@ ErrorKind kind_of(int status) {
   }
 }
 
+// Members of the API whose option has another name.
+std::string named_as_typed(const std::string& field) {
+  constexpr std::string_view kParameters = "params.";
+  constexpr std::pair<std::string_view, std::string_view> kOptions[] = {
+      {"move_to", "--move-to"}, {"group_id", "--group"}, {"client_id", "--client-id"}, {"id", "APP"}, {"app", "--app"},
+      {"secrets.0.value", "--client-secret-file"}, {"current_pin", "--current-pin-file"}, {"refresh_token", "--refresh-token-file"},
+      {"min_valid", "--min-valid"},
+  };
+  if (field.starts_with(kParameters)) return "--param " + field.substr(kParameters.size());
+  const auto* found = std::ranges::find(kOptions, field, &std::pair<std::string_view, std::string_view>::first);
+  return found == std::end(kOptions) ? field : std::string(found->second);
+}
+
 // "pin: The PIN needs 6 characters or more." for every fault of the request.
 std::string words_of(const JsonObject& problem) {
   std::string text;
@@ -93,7 +106,7 @@ std::string words_of(const JsonObject& problem) {
     for (const Json& each : *errors) {
       if (!each.is_object()) continue;
       if (!text.empty()) text += "; ";
-      text += base::string_or(each.as_object(), "field") + ": " + base::string_or(each.as_object(), "message");
+      text += named_as_typed(base::string_or(each.as_object(), "field")) + ": " + base::string_or(each.as_object(), "message");
     }
   }
   return text.empty() ? base::string_or(problem, "detail", "the server refused without saying why") : text;

@@ -128,8 +128,8 @@ Result<Secret> read_secret_file(std::string_view option, const std::string& path
   const bool good = got >= 0 && !content.empty() && content.size() <= kSecretBytesMax;
   Secret secret(std::move(content));
   if (!good) {
-    return fail(ErrorKind::invalid, "unreadable_file", fmt::format("{}: {} is empty, too long or unreadable", option, path),
-                {.field = std::string(option)});
+    const char* const what = got < 0 ? "is no file that can be read" : secret.empty() ? "is empty" : "is longer than 64 KiB; is it the right file?";
+    return fail(ErrorKind::invalid, "unreadable_file", fmt::format("{}: {} {}", option, path, what), {.field = std::string(option)});
   }
   if (!is_utf8(secret.reveal_text())) {
     return fail(ErrorKind::invalid, "not_utf8", fmt::format("{}: {} is not text in UTF-8", option, path), {.field = std::string(option)});

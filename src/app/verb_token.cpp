@@ -9,6 +9,7 @@
 #include "app/verbs.h"
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
+#include "net/tls.h"
 #include "net/url.h"
 
 namespace latchkey::app {
@@ -63,10 +64,15 @@ Result<Json> fetch(const net::Url& server, const TokenArguments& arguments, cons
   std::optional<net::HttpOutcome> outcome;
   boost::asio::co_spawn(loop.main(), send(&transport, std::move(call), &loop, &outcome), boost::asio::detached);
   loop.run();
-  if (const auto* reply = std::get_if<net::Reply>(&*outcome)) return read_answer(reply->status, base::as_text(reply->body));
+  if (const auto* reply = std::get_if<net::Reply>(&*outcome)) {
+    auto answer = read_answer(reply->status, base::as_text(reply->body));
+    // Without a problem document it is somebody else who answers.
+    if (answer || answer.error().reason != "refused") return answer;
+    return fail(ErrorKind::unavailable, "no_latchkey", fmt::format("--server: {} is no Latchkey server (it answered with status {})", server.origin(), reply->status));
+  }
   const Error& error = std::holds_alternative<net::NothingSent>(*outcome) ? std::get<net::NothingSent>(*outcome).error
                                                                           : std::get<net::Ambiguous>(*outcome).error;
-  return fail(ErrorKind::unavailable, error.reason, fmt::format("{}: {}", server.origin(), error.text));
+  return fail(ErrorKind::unavailable, error.reason, fmt::format("--server: {}: {} Is the server running there?", server.origin(), error.text));
 }
 
 Result<int> print_token(const Session& session, const TokenArguments& arguments) {
@@ -77,12 +83,15 @@ Result<int> print_token(const Session& session, const TokenArguments& arguments)
   if (!server->is_https() && !is_loopback_host(server->host())) {
     return fail(ErrorKind::invalid, "insecure_transport", "--server: a PIN travels over https only, except to this machine itself");
   }
+  if (!arguments.ca_file.empty() && !net::holds_certificate(arguments.ca_file)) {
+    return fail(ErrorKind::invalid, "unreadable_file", fmt::format("--ca-file: {} cannot be read or holds no PEM certificate", arguments.ca_file));
+  }
   const auto pin = pin_of(arguments);
   if (!pin) return std::unexpected(pin.error());
   const auto answer = fetch(*server, arguments, *pin);
   if (!answer) return std::unexpected(answer.error());
   const std::string token = answer->is_object() ? base::string_or(answer->as_object(), "access_token") : std::string();
-  if (token.empty()) return fail(ErrorKind::unavailable, "malformed_answer", fmt::format("{} is no Latchkey server", arguments.server));
+  if (token.empty()) return fail(ErrorKind::unavailable, "malformed_answer", fmt::format("--server: {} is no Latchkey server", arguments.server));
   print(session.json ? pretty(*answer) : token + "\n");
   return 0;
 }

@@ -9,6 +9,8 @@
 namespace latchkey::app {
 namespace {
 
+constexpr std::size_t kSearchBytes = 200;
+
 // The item of a list whose member equals the name: exactly, else but for the case of ASCII letters.
 const JsonObject* pick(const JsonArray& items, std::string_view member, std::string_view name) {
   for (const Json& item : items) {
@@ -59,15 +61,15 @@ Result<JsonObject> read_parameters(const std::vector<std::string>& pairs) {
 }
 
 Result<JsonObject> find_group(const ControlClient& client, const std::string& name) {
-  const auto groups = client.all("/api/v1/groups?search=" + net::percent_encode(name.substr(0, 200)));
+  const auto groups = client.all("/api/v1/groups?search=" + net::percent_encode(searchable(name)));
   if (!groups) return std::unexpected(groups.error());
   if (const JsonObject* group = pick(*groups, "name", name)) return *group;
   return fail(ErrorKind::not_found, "no_such_group",
-              fmt::format("group: there is no group \"{}\"; `latchkey group add` makes one", name), {.field = "group"});
+              fmt::format("group: there is no group \"{}\"; `latchkey group list` shows them, `latchkey group add` makes one", name), {.field = "group"});
 }
 
 Result<JsonObject> find_user(const ControlClient& client, const std::string& username) {
-  const auto users = client.all("/api/v1/users?search=" + net::percent_encode(username.substr(0, 200)));
+  const auto users = client.all("/api/v1/users?search=" + net::percent_encode(searchable(username)));
   if (!users) return std::unexpected(users.error());
   if (const JsonObject* user = pick(*users, "username", username)) return *user;
   return fail(ErrorKind::not_found, "no_such_user",
@@ -97,9 +99,22 @@ Result<JsonObject> find_grant(const ControlClient& client, const std::string& us
                 {.field = "--type"});
   }
   return fail(ErrorKind::not_found, "no_such_grant",
-              held.empty() ? fmt::format("{} holds no grant", username)
+              held.empty() ? fmt::format("username: {} holds no grant; `latchkey grant add` authorises one", username)
                            : fmt::format("--type: {} holds no grant of the type {}, but: {}", username, type, held),
               {.field = "--type"});
+}
+
+std::string searchable(const std::string& name) {
+  std::string text = name.substr(0, kSearchBytes);
+  if (text.size() == name.size()) return text;
+  const auto continues = [&](std::size_t at) { return (static_cast<unsigned char>(name[at]) & 0xC0U) == 0x80U; };
+  while (!text.empty() && continues(text.size())) text.pop_back();
+  return text;
+}
+
+void add_query(std::string& target, std::string_view name, const std::string& value) {
+  if (value.empty()) return;
+  target += fmt::format("{}{}={}", target.find('?') == std::string::npos ? '?' : '&', name, net::percent_encode(value));
 }
 
 std::string cell(const JsonObject& object, std::string_view name) {

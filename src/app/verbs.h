@@ -51,6 +51,11 @@ void add_all_verbs(CLI::App& app, Session& session);
 // A user's grant of a type; without a type the only one. Errors: not_found/`no_such_grant`, invalid/`type_required`.
 [[nodiscard]] Result<JsonObject> find_grant(const ControlClient& client, const std::string& username, const std::string& type);
 
+// As much of a name as the API searches for: at most 200 bytes, cut between characters.
+[[nodiscard]] std::string searchable(const std::string& name);
+// Puts a parameter behind an address, escaped; an empty value is left out.
+void add_query(std::string& target, std::string_view name, const std::string& value);
+
 // Members of answers as text: null and absent are "-".
 [[nodiscard]] std::string cell(const JsonObject& object, std::string_view name);
 [[nodiscard]] std::string id_of(const JsonObject& object);

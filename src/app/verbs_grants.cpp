@@ -39,8 +39,13 @@ JsonObject listed(const JsonObject& user, const JsonObject& grant) {
 
 Result<int> list_grants(const Session& session, const GrantArguments& arguments) {
   const auto client = session.client();
+  if (!arguments.username.empty()) {
+    // Nobody of that name is not the same as somebody without grants.
+    if (const auto user = find_user(client, arguments.username); !user) return std::unexpected(user.error());
+  }
   std::string target = "/api/v1/users";
-  if (!arguments.type.empty()) target += "?type=" + net::percent_encode(arguments.type);
+  add_query(target, "type", arguments.type);
+  add_query(target, "search", searchable(arguments.username));
   const auto users = client.all(target);
   if (!users) return std::unexpected(users.error());
   JsonArray items;
@@ -199,6 +204,8 @@ Result<int> on_grant(const Session& session, const GrantArguments& arguments, st
   return 0;
 }
 
+std::string refuse_other_uses(std::string& use) { return use == "token" ? "" : use + " is no use that can be allowed; token is"; }
+
 void add_authorising_options(CLI::App& verb, const std::shared_ptr<GrantArguments>& arguments) {
   verb.add_option("USERNAME", arguments->username, "Username on this server, not the provider's")->required();
   verb.add_option("--group", arguments->group, "The user's group")->type_name("GROUP")->required();
@@ -206,7 +213,7 @@ void add_authorising_options(CLI::App& verb, const std::shared_ptr<GrantArgument
   verb.add_option("--pin-file", arguments->pin_file, "File that holds the PIN; else it is asked for")->type_name("FILE");
   verb.add_option("--app", arguments->app, "Registration to use, where several fit")->type_name("APP");
   verb.add_option("--param", arguments->parameters, "A parameter of the type, such as tenant=contoso.com; repeatable")->type_name("KEY=VALUE")->allow_extra_args(false);
-  verb.add_option("--allow", arguments->allow, "token: programs may fetch the access token with username and PIN")->type_name("token")->check(CLI::IsMember({"token"}).description(""))->allow_extra_args(false);
+  verb.add_option("--allow", arguments->allow, "token: programs may fetch the access token with username and PIN")->type_name("token")->check(CLI::Validator(refuse_other_uses, ""))->allow_extra_args(false);
   verb.add_option("--name", arguments->name, "Name of a new user");
   verb.add_option("--email", arguments->email, "Mail address of a new user");
   verb.add_flag("--link", arguments->link, "Attach the grant to an existing user, whose PIN stays");

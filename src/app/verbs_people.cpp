@@ -2,7 +2,6 @@
 
 #include "app/terminal.h"
 #include "app/verbs.h"
-#include "net/url.h"
 
 namespace latchkey::app {
 namespace {
@@ -91,18 +90,14 @@ Result<int> add_user(const Session& session, const UserArguments& arguments) {
 Result<int> list_users(const Session& session, const UserArguments& arguments) {
   const auto client = session.client();
   std::string target = "/api/v1/users";
-  const auto add = [&target](std::string_view name, const std::string& value) {
-    if (value.empty()) return;
-    target += fmt::format("{}{}={}", target.find('?') == std::string::npos ? '?' : '&', name, net::percent_encode(value));
-  };
   if (!arguments.group.empty()) {
     const auto group = find_group(client, arguments.group);
     if (!group) return std::unexpected(group.error());
-    add("group", id_of(*group));
+    add_query(target, "group", id_of(*group));
   }
-  add("search", arguments.search);
-  add("type", arguments.type);
-  add("state", arguments.state);
+  add_query(target, "search", arguments.search);
+  add_query(target, "type", arguments.type);
+  add_query(target, "state", arguments.state);
   const auto users = client.all(target);
   if (!users) return std::unexpected(users.error());
   if (session.json) {

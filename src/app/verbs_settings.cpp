@@ -54,17 +54,25 @@ Result<int> set_app(const Session& session, const AppArguments& arguments) {
   if (session.json) {
     print(pretty(*answer));
   } else {
-    print(fmt::format("Register exactly this redirect address at the provider:\n{}\n", cell(answer->as_object(), "redirect_uri")));
+    const auto& app = answer->as_object();
+    print(fmt::format("Register exactly this redirect address at the provider:\n{}\n", cell(app, "redirect_uri")));
+    if (base::string_or(app, "state") == "incomplete") fmt::print(stderr, "{} Give it with --client-secret-file.\n", cell(app, "why"));
   }
   return 0;
 }
 
-Result<int> print_list(const Session& session, std::string_view target, const std::vector<std::string>& heads,
-                       const std::vector<std::string>& members) {
+Result<JsonArray> listed_at(const Session& session, std::string_view target) {
   const auto answer = session.client().get(target);
   if (!answer) return std::unexpected(answer.error());
   const JsonArray* items = answer->is_object() ? base::find_array(answer->as_object(), "items") : nullptr;
   if (items == nullptr) return fail(ErrorKind::unavailable, "malformed_answer", "the server's answer could not be read");
+  return *items;
+}
+
+Result<int> print_list(const Session& session, std::string_view target, const std::vector<std::string>& heads,
+                       const std::vector<std::string>& members) {
+  const auto items = listed_at(session, target);
+  if (!items) return std::unexpected(items.error());
   if (session.json) {
     print(pretty(*items));
     return 0;
@@ -76,6 +84,30 @@ Result<int> print_list(const Session& session, std::string_view target, const st
     rows.push_back(std::move(row));
   }
   print(table(heads, rows));
+  return 0;
+}
+
+// What a registration lacks; "-" for those that lack nothing.
+std::string lack_of(const JsonObject& app) {
+  const std::string state = base::string_or(app, "state");
+  if (state == "missing") return "Not registered here yet: `latchkey app set`.";
+  return state == "ok" ? "-" : cell(app, "why");
+}
+
+Result<int> list_apps(const Session& session) {
+  const auto apps = listed_at(session, "/api/v1/apps");
+  if (!apps) return std::unexpected(apps.error());
+  if (session.json) {
+    print(pretty(*apps));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& item : *apps) {
+    const auto& app = item.as_object();
+    rows.push_back({cell(app, "id"), cell(app, "provider"), cell(app, "state"), cell(app, "client_id"), cell(app, "grants"),
+                    cell(app, "redirect_uri"), lack_of(app)});
+  }
+  print(table({"APP", "PROVIDER", "STATE", "CLIENT ID", "GRANTS", "REDIRECT ADDRESS", "WHY"}, rows));
   return 0;
 }
 
@@ -114,14 +146,15 @@ void add_app_verbs(CLI::App& app, Session& session) {
   set.add_option("--client-secret-file", arguments->client_secret_file, "File that holds the client secret; the one before is kept as second")->type_name("FILE");
   set.add_option("--param", arguments->parameters, "A parameter of the provider, such as issuer=https://id.example; repeatable")->type_name("KEY=VALUE")->allow_extra_args(false);
   on_run(set, session, [&session, arguments] { return set_app(session, *arguments); });
-  on_run(add_verb(apps, session, "list", "List registrations"), session, [&session] {
-    return print_list(session, "/api/v1/apps", {"APP", "PROVIDER", "STATE", "CLIENT ID", "GRANTS", "REDIRECT ADDRESS"},
-                      {"id", "provider", "state", "client_id", "grants", "redirect_uri"});
-  });
+  on_run(add_verb(apps, session, "list", "List registrations"), session, [&session] { return list_apps(session); });
   CLI::App& remove = add_verb(apps, session, "delete", "Forget a registration that no grant uses");
   remove.add_option("APP", arguments->app, "The app")->required();
   on_run(remove, session, [&session, arguments]() -> Result<int> {
     const auto answer = session.client().call("DELETE", "/api/v1/apps/" + net::percent_encode(arguments->app));
+    if (!answer && answer.error().kind == ErrorKind::not_found) {
+      return fail(ErrorKind::not_found, "no_such_app", fmt::format("APP: there is no registration {}; `latchkey app list` shows them", arguments->app),
+                  {.field = "APP"});
+    }
     if (!answer) return std::unexpected(answer.error());
     if (!session.json) print(fmt::format("App {} is forgotten.\n", arguments->app));
     return 0;

@@ -62,6 +62,17 @@ TEST(Clock, Rfc3339RoundTrip) {
   EXPECT_FALSE(from_rfc3339("2026-02-03 00:00:00Z"));
 }
 
+TEST(Json, NamesAMemberThatIsGivenTwiceWhereTheCallerMinds) {
+  const auto strictly = [](std::string_view text) { return parse_json(text, {.doubles = Doubles::refused}); };
+  EXPECT_EQ(strictly(R"({"type":"box","type":"xero"})").error().field, "type");
+  EXPECT_EQ(strictly(R"({"a":1,"\u0061":2})").error().field, "a") << "however it is spelt";
+  EXPECT_EQ(strictly(R"({"x":[{"in":1,"in":1}]})").error().reason, "given_twice");
+  EXPECT_EQ(strictly("{\"" + std::string(3000, 'k') + "\":1,\"" + std::string(3000, 'k') + "\":1}").error().field, std::string(64, 'k'));
+  EXPECT_TRUE(strictly(R"({"a":{"a":1},"b":[{"a":1},{"a":2}],"c":-1.5e3,"d":[true,null,18446744073709551615]})")) << "the same name in other objects";
+  EXPECT_EQ(strictly(R"({"a":1,"a":)").error().reason, "malformed_json");
+  EXPECT_EQ(parse_json(R"({"a":1,"a":2})")->at("a"), 2) << "replies are taken as they come";
+}
+
 TEST(Json, RefusesDeepLongAndBrokenText) {
   EXPECT_TRUE(parse_json(R"({"a":[1,2]})"));
   EXPECT_EQ(parse_json("{").error().reason, "malformed_json");

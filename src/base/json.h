@@ -15,13 +15,19 @@ using Json = boost::json::value;
 using JsonObject = boost::json::object;
 using JsonArray = boost::json::array;
 
+// What becomes of an object's member that is given twice. Replies of providers are taken as they come; of whoever asks us for
+// something, we do not choose which was meant.
+enum class Doubles { last_wins, refused };
+
 struct JsonLimits {
   std::size_t size_bytes_max = 1 << 20;
   std::size_t depth_max = 32;
+  Doubles doubles = Doubles::last_wins;
 };
 
-// RFC 8259 exactly, UTF-8 checked, no duplicate handling beyond "the last one wins".
-// Errors: invalid/`malformed_json` with the reason in `detail` (never the content).
+// RFC 8259 exactly, UTF-8 checked.
+// Errors: invalid/`malformed_json` with the reason in `detail` (never the content); invalid/`given_twice` with `field` = the
+// member's name, at most 64 bytes of it.
 [[nodiscard]] Result<Json> parse_json(std::string_view text, JsonLimits limits = {});
 
 // Members of foreign objects: nullptr where absent or of another type.

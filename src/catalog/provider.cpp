@@ -115,7 +115,7 @@ ErrorText error_text(const Provider& provider, std::string_view code) {
   for (const auto& text : provider.error_texts) {
     if (text.code == code) return text;
   }
-  constexpr std::array<std::array<std::string_view, 3>, 9> kGeneral{{
+  constexpr std::array<std::array<std::string_view, 3>, 10> kGeneral{{
       {"access_denied", "Consent was refused or cancelled on the provider's page.",
        "Press Authorize again and agree, or ask the administrator of the provider's side whether consent is allowed."},
       {"consent_required", "The provider wants consent again.", "Authorize again."},
@@ -127,6 +127,8 @@ ErrorText error_text(const Provider& provider, std::string_view code) {
        "Follow the registration steps of the app under OAuth settings."},
       {"invalid_client", "The provider does not accept the app's client id or secret.",
        "Enter client id and secret again under OAuth settings; a secret may have expired."},
+      {"invalid_grant", "The provider does not accept the code or refresh token (invalid_grant): it is spent, withdrawn or of another app.",
+       "Authorise again; for an import, take a fresh token."},
       {"server_error", "The provider has trouble of its own.", "Try again in a few minutes."},
       {"temporarily_unavailable", "The provider is overloaded.", "Try again in a few minutes."},
   }};

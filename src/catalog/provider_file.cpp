@@ -267,7 +267,11 @@ Type read_type(ObjectReader& reader, const Json& root) {
 
 Result<ProviderFile> read_provider_file(std::string_view name, std::string_view text) {
   FaultSink sink(name);
-  auto json = parse_json(text, {.size_bytes_max = kProviderFileBytesMax, .depth_max = 16});
+  auto json = parse_json(text, {.size_bytes_max = kProviderFileBytesMax, .depth_max = 16, .doubles = base::Doubles::refused});
+  if (!json && json.error().reason == "given_twice") {
+    sink.fault(json.error().field, "is given twice in one object", "Keep the one that is meant.");
+    return std::unexpected(*sink.first());
+  }
   if (!json) {
     sink.fault("", text.size() > kProviderFileBytesMax ? "is larger than 256 KiB" : "is not JSON",
                json.error().detail.empty() ? "Mend the file." : fmt::format("Mend the file: {}.", json.error().detail));

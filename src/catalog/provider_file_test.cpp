@@ -147,6 +147,14 @@ TEST(ProviderFile, LearnedHostsNeedAList) {
   EXPECT_TRUE(with) << with.error().text;
 }
 
+TEST(ProviderFile, AMemberGivenTwiceIsNamed) {
+  std::string text(kGood);
+  text.replace(text.find("\"rotation\""), 0, "\"rotation\":\"none\",");
+  const auto refused = read_provider_file("own.json", text);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().field, "rotation");
+}
+
 TEST(ProviderFile, NotJsonAndTooLarge) {
   EXPECT_FALSE(read_provider_file("x.json", ""));
   EXPECT_FALSE(read_provider_file("x.json", "[]"));

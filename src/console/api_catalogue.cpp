@@ -16,9 +16,22 @@ namespace {
 
 using catalog::Catalog;
 
-std::string_view state_of(const grants::AppView& app) { return app.app.paused ? "paused" : "ok"; }
+// Whether the provider takes nobody without a secret, as far as its file says.
+bool secret_needed(const catalog::Provider& provider) { return !catalog::authentication_for(provider, false).has_value(); }
 
-std::string why_of_app(const grants::AppView& app) {
+bool secret_is_missing(const catalog::Provider* provider, const grants::AppView& app) {
+  return provider != nullptr && secret_needed(*provider) && !app.secret_set[0] && !app.secret_set[1];
+}
+
+std::string_view state_of(const catalog::Provider* provider, const grants::AppView& app) {
+  if (secret_is_missing(provider, app)) return "incomplete";
+  return app.app.paused ? "paused" : "ok";
+}
+
+std::string why_of_app(const catalog::Provider* provider, const grants::AppView& app) {
+  if (secret_is_missing(provider, app)) {
+    return "The client secret is missing. " + provider->name + " gives one with the registration; without it nobody can be authorised.";
+  }
   if (app.app.paused) return app.app.pause_reason.empty() ? "The provider refuses this app's credentials." : app.app.pause_reason;
   return "Registered and in use by " + std::to_string(app.grants) + (app.grants == 1 ? " grant." : " grants.");
 }
@@ -85,7 +98,7 @@ JsonObject provider_part(const Catalog& catalog, const catalog::Provider& provid
   json["provider"] = provider.id;
   json["provider_name"] = provider.name;
   json["param_specs"] = param_specs(provider);
-  json["secret_needed"] = !catalog::authentication_for(provider, false).has_value();
+  json["secret_needed"] = secret_needed(provider);
   json["steps"] = steps_json(provider);
   json["scopes"] = scopes_json(catalog, provider);
   json["types"] = types_of_provider(catalog, provider.id);
@@ -110,8 +123,8 @@ JsonObject app_json(const Catalog& catalog, const grants::AppView& view) {
   json["params"] = params && params->is_object() ? params->get_object() : JsonObject{};
   json["secrets"] = JsonArray{secret_slot(view.secret_set[0], view.app.secrets[0]), secret_slot(view.secret_set[1], view.app.secrets[1])};
   json["redirect_uri"] = view.redirect_uri;
-  json["state"] = state_of(view);
-  json["why"] = why_of_app(view);
+  json["state"] = state_of(provider.get(), view);
+  json["why"] = why_of_app(provider.get(), view);
   json["grants"] = view.grants;
   return json;
 }
@@ -162,7 +175,7 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
   JsonArray fitting;
   for (const auto& app : apps) {
     if (app.app.provider != type.provider) continue;
-    JsonObject entry{{"id", app.app.id}, {"name", app.app.id}, {"state", state_of(app)}, {"why", why_of_app(app)}};
+    JsonObject entry{{"id", app.app.id}, {"name", app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}};
     if (app.app.id == type.provider) fitting.insert(fitting.begin(), std::move(entry));
     else fitting.push_back(std::move(entry));
   }
@@ -285,7 +298,9 @@ Task<Answer> AppsApi::put(Call call) {
   read_secrets(fields, wish, present == apps->end() ? nullptr : &*present);
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   if (!catalog_->find_provider(wish.provider)) {
-    auto refused = refuse(422, "no_such_provider", "There is no provider named " + wish.provider + ".");
+    std::string known;
+    for (const auto& each : catalog_->providers()) known += (known.empty() ? "" : ", ") + each->id;
+    auto refused = refuse(422, "no_such_provider", fmt::format("There is no provider named {}; the providers are {}.", wish.provider, known));
     refused.error().errors.push_back({"provider", refused.error().detail});
     co_return refused;
   }

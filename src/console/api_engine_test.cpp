@@ -91,6 +91,7 @@ TEST_F(ConsoleTest, AppsAreRegisteredWithSecretsThatNeverComeBack) {
   EXPECT_EQ(base::to_rfc3339(*apps.last.secrets[1].expires_at), "2027-01-01T00:00:00.000Z");
 
   EXPECT_EQ(boss.send("PUT", "/api/v1/apps/x", {{"provider", "nobody"}, {"client_id", "abc"}}).code(), "no_such_provider");
+  EXPECT_THAT(boss.send("PUT", "/api/v1/apps/x", {{"provider", "nobody"}, {"client_id", "abc"}}).body, HasSubstr("the providers are "));
   EXPECT_THAT(boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", ""}, {"secrets", JsonArray{JsonObject{{"keep", 5}}}}}).fields(),
               testing::UnorderedElementsAre("client_id", "secrets.0.keep"));
   EXPECT_THAT(boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", "a"}, {"secrets", JsonArray{JsonObject{{"secret", "x"}}}}}).fields(), Contains("secrets.0.secret"));
@@ -101,6 +102,18 @@ TEST_F(ConsoleTest, AppsAreRegisteredWithSecretsThatNeverComeBack) {
   apps.views["box"].grants = 0;
   EXPECT_EQ(boss.ask({.method = "DELETE", .target = "/api/v1/apps/box"}).status, 204);
   EXPECT_EQ(boss.ask({.method = "DELETE", .target = "/api/v1/apps/box"}).status, 404);
+}
+
+TEST_F(ConsoleTest, AnAppWithoutTheSecretItsProviderWantsIsNotCalledReady) {
+  auto boss = administrator();
+  const auto put = boss.send("PUT", "/api/v1/apps/box", {{"provider", "box"}, {"client_id", "abc"}});
+  ASSERT_EQ(put.status, 200) << put.body;
+  EXPECT_EQ(base::string_or(put.json(), "state"), "incomplete");
+  EXPECT_THAT(base::string_or(put.json(), "why"), HasSubstr("The client secret is missing"));
+  const auto box = with_id(boss.get("/api/v1/types").json().at("items").as_array(), "box");
+  EXPECT_EQ(base::string_or(box.at("apps").at(0).as_object(), "state"), "incomplete") << "the dialog says it before anybody consents";
+  // A provider that takes public clients lacks nothing.
+  EXPECT_EQ(base::string_or(boss.send("PUT", "/api/v1/apps/dropbox", {{"provider", "dropbox"}, {"client_id", "abc"}}).json(), "state"), "ok");
 }
 
 TEST_F(ConsoleTest, AnAuthorizationIsBegunFollowedCancelledAndNamesItsEnd) {

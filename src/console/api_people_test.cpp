@@ -4,6 +4,7 @@
 namespace latchkey::console {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -206,6 +207,20 @@ TEST_F(ConsoleTest, TheListIsPagedAndCountsItsGroups) {
   EXPECT_EQ(base::string_or(found.at("items").at(0).at("grants").at(0).as_object(), "type_name"), "Box");
   EXPECT_EQ(boss.get("/api/v1/users?type=box&state=active").json().at("total"), 1);
   EXPECT_THAT(boss.get("/api/v1/users?cursor=garbage").fields(), ElementsAre("cursor"));
+}
+
+TEST_F(ConsoleTest, AnUnknownTypeIsRefusedRatherThanFoundWithNobody) {
+  auto boss = administrator();
+  const auto refused = boss.get("/api/v1/users?type=bxo");
+  EXPECT_EQ(refused.status, 422);
+  EXPECT_EQ(refused.code(), "no_such_type");
+  EXPECT_THAT(refused.fields(), ElementsAre("type"));
+  EXPECT_THAT(refused.body, AllOf(HasSubstr("no type named bxo"), HasSubstr("box, "), HasSubstr("xero")));
+  EXPECT_EQ(boss.get("/api/v1/users?type=box").json().at("total"), 0) << "known, and held by nobody";
+  // Held, though the provider's file is no longer there.
+  grant_to(add("zoe").id, "fax", "zoe@example.com");
+  EXPECT_EQ(boss.get("/api/v1/users?type=fax").json().at("total"), 1);
+  EXPECT_EQ(boss.get("/api/v1/users?type=fax&search=nobody").json().at("total"), 0);
 }
 
 TEST_F(ConsoleTest, DeletingAUserNamesTheLossesAndEndsTheGrants) {

@@ -1,5 +1,7 @@
 #include "console/api_users.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/run_on.h"
@@ -32,6 +34,15 @@ std::expected<store::UserQuery, Problem> read_query(const net::HttpRequest& requ
   wanted.page = {.cursor = query.text("cursor", {.min = 0, .max = 512}), .limit = static_cast<std::size_t>(query.integer("limit", 1, 200, 50))};
   if (auto problem = query.check()) return std::unexpected(std::move(*problem));
   return wanted;
+}
+
+// A misspelt type would look like a list that happens to be empty.
+Problem no_such_type(const std::string& type, const catalog::Catalog& catalog) {
+  std::string known;
+  for (const auto& each : catalog.types()) known += (known.empty() ? "" : ", ") + each->id;
+  auto problem = refuse(422, "no_such_type", fmt::format("There is no type named {}; the types are {}.", type, known)).error();
+  problem.errors.push_back({"type", problem.detail});
+  return problem;
 }
 
 bool filters(const store::UserQuery& query) {
@@ -85,6 +96,12 @@ Task<Result<JsonArray>> UsersApi::group_counts(store::UserQuery query) {
 Task<Answer> UsersApi::list(Call call) {
   auto query = read_query(call.request);
   if (!query) co_return std::unexpected(query.error());
+  if (!query->type.empty() && parts_.catalog->find_type(query->type) == nullptr) {
+    // A type that is still held is known, though an operator's provider file may have gone.
+    const auto holders = co_await parts_.store.users({.type = query->type, .page = {.limit = 1}});
+    if (!holders) co_return refuse(holders.error());
+    if (holders->total == 0) co_return std::unexpected(no_such_type(query->type, *parts_.catalog));
+  }
   const auto users = co_await parts_.store.users(*query);
   if (!users) co_return refuse(users.error());
   JsonArray items;

@@ -242,7 +242,10 @@ std::expected<JsonObject, Problem> read_object(const net::HttpRequest& request) 
   if (request.content_type() != "application/json") {
     return refuse(415, "unsupported_media_type", "Send the body as application/json.");
   }
-  auto json = base::parse_json(request.body, {.size_bytes_max = request.body.size(), .depth_max = 8});
+  auto json = base::parse_json(request.body, {.size_bytes_max = request.body.size(), .depth_max = 8, .doubles = base::Doubles::refused});
+  if (!json && json.error().reason == "given_twice") {
+    return std::unexpected(problem_with(400, "invalid_request", {{json.error().field, "This is given twice."}}));
+  }
   if (!json) return refuse(400, "invalid_request", "The body is not valid JSON.");
   auto* object = json->if_object();
   if (object == nullptr) return refuse(400, "invalid_request", "The body must be a JSON object.");

@@ -90,6 +90,11 @@ TEST(ReadObject, TakesJsonObjectsOnly) {
     request.body = body;
     EXPECT_EQ(read_object(request).error().code, "invalid_request") << body;
   }
+  request.body = R"({"name":"a","enabled":true,"name":"b"})";
+  const auto twice = read_object(request);
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().status, 400);
+  EXPECT_EQ(names(twice.error()), std::vector<std::string>{"name"});
 }
 
 TEST(Query, RefusesUnknownDoubleAndMalformedParameters) {

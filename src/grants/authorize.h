@@ -1,4 +1,4 @@
-// Authorising: from the dialog's button to a grant (DESIGN section 5, RULES A). One code path behind the popup, the full
+// Authorising: from the dialog's button to a grant (RULES A). One code path behind the popup, the full
 // page redirect and the command line; links, device codes and the Cloud Service will enter by the same doors.
 //
 // A user exists when consent has succeeded, not before. What is half done is one sealed Authorization record that

@@ -1,4 +1,4 @@
-// The keeper: no grant is lost that its provider still honours (DESIGN section 6, RULES F).
+// The keeper: no grant is lost that its provider still honours (docs/reliability.md, RULES F).
 //
 // One refresh: claim with lease and fence, with the intent in the same commit and a journal slot reserved before it ->
 // POST -> raw reply durable -> parse -> compare-and-set on the generation -> publish.

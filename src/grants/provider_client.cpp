@@ -196,7 +196,7 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   }
   if (!authentication) {
     co_return fail(ErrorKind::misconfigured, "app_secret_missing",
-                   "The provider wants a client secret for this app. Enter it under OAuth settings.", {.field = "secrets.0"});
+                   "The provider wants a client secret for this app. Enter it under OAuth settings, or with `latchkey app set`.", {.field = "app"});
   }
   if (const auto stays = co_await check_origin(record, client.endpoints.token, from_metadata); !stays) {
     co_return std::unexpected(stays.error());

@@ -1,4 +1,4 @@
-// When a grant is refreshed next: pure arithmetic on times (DESIGN section 6, RULES F1, F9).
+// When a grant is refreshed next: pure arithmetic on times (docs/reliability.md, RULES F1, F9).
 #pragma once
 
 #include <chrono>

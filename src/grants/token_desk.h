@@ -51,7 +51,7 @@ class TokenDesk {
   // for no other. nullopt: ask hand_out(), after the PIN gate has admitted the caller.
   [[nodiscard]] virtual std::optional<Handout> hand_out_hot(const Caller& caller, const TokenWish& wish) = 0;
 
-  // Errors (DESIGN section 7): invalid/`type_required` (text lists the held types), not_found/`no_such_grant`,
+  // Errors (api/openapi.json): invalid/`type_required` (text lists the held types), not_found/`no_such_grant`,
   // needs_person/`authorization_needed`, unavailable/`provider_unreachable` (retry_after),
   // misconfigured/`app_misconfigured` (retry_after), refused/`invalid_credentials` when the PIN no longer opens.
   [[nodiscard]] virtual Task<Result<Handout>> hand_out(Caller caller, TokenWish wish) = 0;

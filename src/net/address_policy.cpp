@@ -124,7 +124,7 @@ Result<AddressPolicy> AddressPolicy::parse(const std::vector<std::string>& allow
   for (const std::string& text : allow) {
     const auto bad = [&text] {
       return fail(ErrorKind::invalid, "bad_outbound_allow",
-                  "outbound.allow: '" + text + "' is no host, host:port, network (10.0.0.0/8) or network:port.",
+                  "'" + text + "' is no host, host:port, network or network:port, such as id.office.example:443 or 10.0.0.0/8",
                   {.field = "outbound.allow"});
     };
     std::string_view host = text;

@@ -118,7 +118,7 @@ Result<TrustedProxies> TrustedProxies::parse(const std::vector<std::string>& ent
     const auto network = Cidr::parse(entry);
     if (!network) {
       return fail(ErrorKind::invalid, "bad_trusted_proxy",
-                  "trusted_proxies: '" + entry + "' is no address or network (such as 10.0.0.0/8).",
+                  "'" + entry + "' is no address or network, such as 192.0.2.7 or 10.0.0.0/8",
                   {.field = "trusted_proxies"});
     }
     proxies.networks_.push_back(*network);

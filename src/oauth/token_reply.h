@@ -61,7 +61,7 @@ enum class Completeness { whole, cut };
 [[nodiscard]] std::optional<Secret> find_refresh_token(std::string_view raw);
 
 // Seconds an access token counts as good. Missing, zero, negative: `fallback`; over 366 days: 366 days; a fallback that
-// is not positive counts as one hour (DESIGN section 6).
+// is not positive counts as one hour (docs/reliability.md).
 [[nodiscard]] std::chrono::seconds sane_lifetime(std::optional<std::int64_t> raw_s,
                                                  std::chrono::seconds fallback = std::chrono::hours(1));
 

@@ -79,7 +79,7 @@ struct App {
   friend bool operator==(const App&, const App&) = default;
 };
 
-// The states of DESIGN section 6, by the same names in API and CLI.
+// The states of api/openapi.json, by the same names in API and CLI.
 enum class GrantState : std::uint8_t {
   active = 0, unreachable = 1, uncertain = 2, paused = 3, needs_authorization = 4, held = 5, disabled = 6, revoked = 7,
 };

@@ -1,4 +1,4 @@
-// The registry: typed settings kept in the store and changed live (DESIGN section 2). The list of keys is closed.
+// The registry: typed settings kept in the store and changed live (docs/design/store.md). The list of keys is closed.
 //
 // Concurrency: reads may come from any thread; numbers, durations and booleans are one atomic load, texts a copy under a
 // short lock. A change shows in the next read. Writes (`set`, `reset`, `load`) are tasks; two at once leave the later

@@ -124,6 +124,37 @@ test('mistakes: one line on stderr, a status that is not 0, nothing changed', as
   assert.match(nowhere.stderr, /serve|running|socket/i);
 });
 
+test('lists: a type or a user nobody knows is refused by name, never found with nothing', async (t) => {
+  const { server, must } = await scene(t);
+  await must('group', 'add', 'Office');
+  await must('user', 'add', 'clerk', '--group', 'Office');
+  for (const args of [['grant', 'list', '--type', 'bxo'], ['user', 'list', '--type', 'bxo'], ['grant', 'list', 'clerk', '--type', 'bxo', '--json']]) {
+    const result = await server.cli(args);
+    assert.equal(result.status, 1, args.join(' '));
+    assert.equal(result.stdout, '');
+    assert.match(result.stderr, /^latchkey: type: There is no type named bxo; the types are [^\n]*\bbox, [^\n]*\bxero\b[^\n]*\n$/);
+  }
+  const nobody = await server.cli(['grant', 'list', 'clerkk']);
+  assert.equal(nobody.status, 1);
+  assert.match(nobody.stderr, /^latchkey: username: there is no user "clerkk"[^\n]*\n$/);
+  assert.deepEqual(JSON.parse(await must('grant', 'list', 'CLERK', '--type', 'box', '--json')), []);
+});
+
+test('app list says what a registration lacks', async (t) => {
+  const { server, must } = await scene(t);
+  const set = await server.cli(['app', 'set', 'box', '--provider', 'box', '--client-id', 'abc']);
+  assert.equal(set.status, 0, set.stderr);
+  assert.match(set.stderr, /^The client secret is missing\.[^\n]*--client-secret-file\.\n$/);
+  const row = (text, app) => text.split('\n').find((line) => line.startsWith(`${app} `));
+  const before = await must('app', 'list');
+  assert.match(row(before, 'box'), /\bincomplete\b.*The client secret is missing\./);
+  assert.match(row(before, 'xero'), /\bmissing\b.*`latchkey app set`/);
+  assert.equal(JSON.parse(await must('app', 'list', '--json')).find((app) => app.id === 'box').state, 'incomplete');
+  const secret = await server.file('secret', 'hush');
+  await must('app', 'set', 'box', '--provider', 'box', '--client-id', 'abc', '--client-secret-file', secret);
+  assert.match(row(await must('app', 'list'), 'box'), /\bok\b.*-$/);
+});
+
 test('G6: the control socket belongs to the service alone', async (t) => {
   const { server } = await scene(t);
   const { readdir } = await import('node:fs/promises');

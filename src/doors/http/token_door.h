@@ -1,4 +1,4 @@
-// The HTTP door: POST /v1/token (DESIGN section 7).
+// The HTTP door: POST /v1/token (api/openapi.json).
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace latchkey::doors {
 
-// Thread-safe: runs on every worker. Errors are RFC 9457 problems whose codes are the contract of DESIGN section 7; this
+// Thread-safe: runs on every worker. Errors are RFC 9457 problems whose codes are the contract of api/openapi.json; this
 // is the one place that translates errors to this door's protocol.
 class TokenDoor final : public net::HttpHandler {
  public:

@@ -41,7 +41,8 @@ std::unexpected<Error> given_twice(std::string_view name) {
 
 Result<grants::TokenWish> from_json(std::string_view body) {
   grants::TokenWish wish;
-  const auto parsed = parse_json(body, {.size_bytes_max = 4096, .depth_max = 4});
+  const auto parsed = parse_json(body, {.size_bytes_max = 4096, .depth_max = 4, .doubles = base::Doubles::refused});
+  if (!parsed && parsed.error().reason == "given_twice") return given_twice(parsed.error().field);
   if (!parsed || !parsed->is_object()) return malformed("", "The body is not a JSON object.");
   for (const auto& [key, value] : parsed->get_object()) {
     Result<void> done;

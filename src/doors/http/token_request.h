@@ -1,4 +1,4 @@
-// What POST /v1/token may say, in a form or in JSON (DESIGN section 7), and how a hand-out is written.
+// What POST /v1/token may say, in a form or in JSON (api/openapi.json), and how a hand-out is written.
 #pragma once
 
 #include <string>

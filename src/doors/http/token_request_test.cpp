@@ -28,6 +28,11 @@ TEST(TokenRequest, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(parse_token_request("", "min_valid=5s").error().field, "min_valid");
   EXPECT_EQ(parse_token_request("", "type=box&type=xero").error().field, "type") << "which is meant is not for us to choose";
   EXPECT_EQ(parse_token_request("", "min_valid=1&min_valid=2").error().field, "min_valid");
+  const auto twice = parse_token_request("application/json", R"({"type":"box","type":"xero"})");
+  EXPECT_EQ(twice.error().reason, "invalid_request");
+  EXPECT_EQ(twice.error().field, "type");
+  EXPECT_EQ(twice.error().text, "`type` is given twice.");
+  EXPECT_EQ(parse_token_request("application/json", R"({"min_valid":1,"min_valid":2})").error().field, "min_valid");
   EXPECT_EQ(parse_token_request("application/json", "[]").error().reason, "invalid_request");
   EXPECT_EQ(parse_token_request("text/xml", "<a/>").error().reason, "unsupported_media_type");
 }
