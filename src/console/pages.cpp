@@ -146,8 +146,8 @@ net::HttpResponse Pages::page(int status) const {
     return flow_page({.status = status == 404 ? 404 : 503, .kind = PageKind::console, .sign = FlowSign::info,
                       .title = "The console has not been built",
                       .text = "This Latchkey binary was built without its pages. Run `make build` in the source folder; it "
-                              "builds them and puts them into the binary. Everything the console does can also be done "
-                              "with the command line: latchkey help."});
+                              "builds them and puts them into the binary. Users, apps and grants can also be managed from the "
+                              "command line: see `latchkey --help`."});
   }
   const auto nonce = base::to_base64(entropy_.bytes(18));
   std::string html(index->second.plain->content);

@@ -11,8 +11,8 @@ constexpr SettingInfo kKeys[] = {
      "How long after a token was issued its grant is refreshed, if its own lifetime does not ask for it sooner. A bare "
      "number is minutes."},
     {"oauth.polling_time_by_type", text, "", "", "", "",
-     "Another polling time for single types, such as `xero=25m, box=40m`, where a provider asks for less often."},
-    {"oauth.refresh_connect_timeout", duration, "10s", "1s", "60s", "seconds",
+     "Another polling time for single types, such as xero=25m, box=40m, where a provider asks for less often."},
+    {"oauth.refresh_connect_timeout", duration, "10s", "1s", "1m", "seconds",
      "How long a refresh waits for a connection to the provider."},
     {"oauth.refresh_total_timeout", duration, "50s", "5s", "5m", "seconds",
      "How long a whole refresh may take before its outcome counts as unknown. Keep it at least 15 s below "
@@ -22,7 +22,7 @@ constexpr SettingInfo kKeys[] = {
     {"oauth.one_shot_parallel", integer, "32", "1", "1024", "",
      "Refreshes in flight at once whose refresh token may be spent only once."},
     {"oauth.parallel", integer, "256", "1", "4096", "", "All refreshes in flight at once."},
-    {"authorize.pending_lifetime", duration, "10m", "1m", "60m", "minutes",
+    {"authorize.pending_lifetime", duration, "10m", "1m", "1h", "minutes",
      "How long a consent may take before the attempt expires."},
     {"auth.refusal_delay", duration, "300ms", "50ms", "5s", "",
      "Every refused username and PIN is answered this long after it arrived, whatever the reason, so that the time tells "
@@ -39,7 +39,7 @@ constexpr SettingInfo kKeys[] = {
      "Distinct wrong tries of one source over all users within auth.spray_window before the source is locked out. Raise "
      "it where many devices share one address."},
     {"auth.spray_window", duration, "1h", "1m", "7d", "minutes", "The time over which auth.spray_limit counts."},
-    {"auth.backoff_max", duration, "60s", "1s", "1h", "seconds",
+    {"auth.backoff_max", duration, "1m", "1s", "1h", "seconds",
      "The longest wait after wrong PINs in a row for one user from one source; it starts at one second after the third "
      "and doubles."},
     {"auth.pin_hash_threads", integer, "2", "1", "16", "",
@@ -48,9 +48,9 @@ constexpr SettingInfo kKeys[] = {
      "Slow PIN checks that may wait; a quarter of the places is kept for sources that have succeeded before. "
      "Takes effect at the next start."},
     {"auth.session_lifetime", duration, "12h", "5m", "30d", "", "How long a console session lasts at most."},
-    {"auth.session_idle", duration, "60m", "1m", "7d", "minutes", "After how long without a request a session ends."},
+    {"auth.session_idle", duration, "1h", "1m", "7d", "minutes", "After how long without a request a session ends."},
     {"auth.password_min_length", integer, "10", "8", "128", "characters", "Shortest console password that may be set."},
-    {"activity.flush", duration, "5s", "1s", "60s", "seconds",
+    {"activity.flush", duration, "5s", "1s", "1m", "seconds",
      "How often counted hand-outs and last-used times are written down. A change takes effect at the next start."},
 };
 

@@ -20,6 +20,10 @@ TEST(RegistryKeys, EveryRowIsSound) {
     EXPECT_TRUE(Registry::check(info.key, info.default_text)) << info.key;
     EXPECT_GT(info.explanation.size(), 20u) << info.key;
     if (info.type != SettingType::duration && info.type != SettingType::integer) continue;
+    if (info.type == SettingType::duration) {
+      // Values are shown in this form: a default written otherwise would look changed.
+      EXPECT_EQ(duration_text(*parse_duration(info.default_text)), info.default_text) << info.key;
+    }
     EXPECT_TRUE(Registry::check(info.key, info.minimum)) << info.key;
     EXPECT_TRUE(Registry::check(info.key, info.maximum)) << info.key;
   }

@@ -37,10 +37,10 @@ test('docs/status.md: a name that no test has would be found', () => {
 /** The rules and scenarios a text cites: after "RULES", before a colon, an underscore or a capital in a test's name, or in brackets. */
 function citedIn(text) {
   const numbers = [];
-  for (const [, list] of text.matchAll(/RULES ((?:[KTFAGSRPCD]\d+(?:,\s+|\s+and\s+|\s+to\s+)?)+)/g)) numbers.push(...list.matchAll(/[A-Z]\d+/g).map(([each]) => each));
-  for (const [, name] of text.matchAll(/TEST(?:_[FP])?\(\w+, ((?:[KTFAGSRPCD]\d+_?)+)(?=[A-Z_])/g)) numbers.push(...name.matchAll(/[A-Z]\d+/g).map(([each]) => each));
-  for (const [, name] of text.matchAll(/\b(?:test|it)\(\s*['"`]((?:[KTFAGSRPCD]\d+(?:, | and )?)+):/g)) numbers.push(...name.matchAll(/[A-Z]\d+/g).map(([each]) => each));
-  for (const [, list] of text.matchAll(/[(;] ?((?:[KTFAGSRPCD]\d{1,2}(?:, | and |; ?)?)+)\)/g)) numbers.push(...list.matchAll(/[A-Z]\d+/g).map(([each]) => each));
+  for (const [, list] of text.matchAll(/RULES ((?:[KTFAGSRPCD]\d+(?:,\s+|\s+and\s+|\s+to\s+)?)+)/g)) numbers.push(...list.match(/[A-Z]\d+/g));
+  for (const [, name] of text.matchAll(/TEST(?:_[FP])?\(\w+, ((?:[KTFAGSRPCD]\d+_?)+)(?=[A-Z_])/g)) numbers.push(...name.match(/[A-Z]\d+/g));
+  for (const [, name] of text.matchAll(/\b(?:test|it)\(\s*['"`]((?:[KTFAGSRPCD]\d+(?:, | and )?)+):/g)) numbers.push(...name.match(/[A-Z]\d+/g));
+  for (const [, list] of text.matchAll(/[(;] ?((?:[KTFAGSRPCD]\d{1,2}(?:, | and |; ?)?)+)\)/g)) numbers.push(...list.match(/[A-Z]\d+/g));
   return numbers;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import source from "../../../src/console/api_activity.cpp?raw";
-import { action_words, event_words, join_handouts, with_detail } from "./words.ts";
+import { action_words, event_words, join_handouts, reason_of, with_detail } from "./words.ts";
 
 describe("words for what happened", () => {
   it("has words of its own for every action the server writes", () => {
@@ -30,5 +30,13 @@ describe("hand-outs", () => {
   it("keeps grants apart", () => {
     const lines = join_handouts([minute("09", 2), minute("08", 1, "g2"), minute("07", 3)], []);
     expect(lines.map((line) => line.count)).toEqual([5, 1]);
+  });
+});
+
+describe("a grant's reason", () => {
+  it("is not the date that stands beside it", () => {
+    expect(reason_of({ state: "active", why: "Good until 2026-11-24T04:54 UTC; keeps itself alive." })).toBe("");
+    expect(reason_of({ state: "active", why: "The provider granted less than was asked for." })).toBe("The provider granted less than was asked for.");
+    expect(reason_of({ state: "needs_authorization", why: "Good until nobody knows." })).toBe("Good until nobody knows.");
   });
 });

@@ -101,3 +101,6 @@ export function join_handouts(minutes: Schemas["ActivityPage"]["handouts"], betw
   }
   return out.map(({ at, type, count, minutes: n }) => ({ at, type, count, minutes: n }));
 }
+
+/** What a grant's state does not say by itself; the date that "Good until ..." repeats is shown beside it. */
+export const reason_of = (grant: Pick<Schemas["Grant"], "state" | "why">) => (grant.state === "active" && grant.why.startsWith("Good until ") ? "" : grant.why);
