@@ -101,6 +101,7 @@ class AuthorizationDesk final : public Authorizer {
   // yet, or nobody's.
   enum class Kept { yes, not_yet, unwanted };
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
+  // what becomes of it: authorization_outcome.cpp
   [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
   void give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied);
   [[nodiscard]] Task<void> give_back_harvest(FlowRecord record);
