@@ -10,6 +10,7 @@
 #include "grants/app_registry.h"
 #include "grants/authorization_desk.h"
 #include "grants/enrolment_of_people.h"
+#include "grants/forecast.h"
 #include "grants/giving_back.h"
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
@@ -69,6 +70,7 @@ class Engine {
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
   [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
+  [[nodiscard]] grants::Forecast& forecast() { return forecast_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
   [[nodiscard]] people::PinResetListener& pin_reset_listener() { return pin_reset_; }
 
@@ -101,6 +103,7 @@ class Engine {
   grants::EnrolmentOfPeople enrolment_;
   grants::AuthorizationDesk authorizer_;
   grants::SecretExpiry secret_expiry_;
+  grants::Forecast forecast_;
   grants::AppRegistry apps_;
   grants::GrantCare care_;
   grants::PinReset pin_reset_;

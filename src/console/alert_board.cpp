@@ -23,6 +23,7 @@ constexpr Kind kKinds[] = {
     {"store_refuses", Severity::critical, "The store cannot be written", "", false},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
     {"needs_authorization", Severity::critical, "Accounts must be authorised again", "/users?state=needs_authorization", false},
+    {"dying_soon", Severity::warning, "Accounts will soon be forgotten by their providers", "/users", true},
     {"uncertain", Severity::warning, "The answer to a refresh was lost", "/users?state=uncertain", false},
     {"pin_guessing", Severity::warning, "Somebody is guessing a PIN or password", "/users/", true},
     {"pin_reset", Severity::warning, "A PIN was reset", "/users/", false},

@@ -142,6 +142,20 @@ struct DueGrant {
 struct StateCount {
   GrantState state;
   std::int64_t count = 0;
+// What a forecast of a grant's end goes by.
+struct GrantAge {
+  GrantId id;
+  std::string type;
+  WallTime consented_at;  // Grant::created_at
+  WallTime refreshed_at;  // the later of Grant::last_refreshed_at and issued_at
+};
+struct AgeQuery {
+  std::vector<std::string> types;
+  WallTime refreshed_before{};
+  WallTime consented_before{};
+  GrantId after{};  // none: from the start; else the last id of the page before
+  std::size_t limit = 500;
+};
 };
 struct HandoutCount {
   GrantId grant;
@@ -189,6 +203,9 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::vector<StateCount>>> grant_states() = 0;
   [[nodiscard]] virtual Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) = 0;
 
+  // Of these types, neither locked nor waiting for a person (needs_authorization), refreshed or consented to before the
+  // moments given; by id. A scan of all grants: for rare questions.
+  [[nodiscard]] virtual Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization(AuthorizationId id) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_ticket(Bytes ticket_hash) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_state(Bytes state_hash) = 0;
