@@ -39,8 +39,9 @@ grants::AuthorizationDesk::Parts Engine::desk_parts() {
 
 Engine::Engine(EngineGround ground)
     : ground_(std::move(ground)),
-      clock_(ground_.wall, ground_.steady),
+      clock_(ground_.wall, ground_.steady, ground_.clock_mark),
       alerts_(clock_, ground_.log),
+      clock_mark_(ground_.store, ground_.wall, clock_, ground_.steady, alerts_, ground_.log, ground_.clock_mark),
       sealing_(ground_.vault),
       clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
       exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.steady, counters_.steps, ground_.log),
