@@ -33,6 +33,9 @@ namespace latchkey::store {
 struct InsertGroup { Group group; };
 struct UpdateGroup { Group group; };
 struct DeleteGroup { GroupId id; };           // conflict/`group_not_empty` while users are in it
+// conflict/`last_administrator` unless, after the mutations before it in the batch, an enabled administrator with a password
+// remains. Batches that hold it are one after the other, so that two that take the last two away cannot both succeed.
+struct KeepAnAdministrator {};
 struct InsertUser { User user; };
 struct UpdateUser { User user; };
 struct DeleteUser { UserId id; };             // with grants, generations, wraps, intents, sessions, throttling records
@@ -76,7 +79,7 @@ struct PutMeta { std::string key; Bytes value; };
 struct CompareMeta { std::string key; Bytes expected; };      // conflict/`meta` unless equal (empty: absent)
 
 using Mutation =
-    std::variant<InsertGroup, UpdateGroup, DeleteGroup, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
+    std::variant<InsertGroup, UpdateGroup, DeleteGroup, KeepAnAdministrator, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
                  PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
@@ -139,9 +142,6 @@ struct DueGrant {
   std::string app;
   std::string type;
 };
-struct StateCount {
-  GrantState state;
-  std::int64_t count = 0;
 // What a forecast of a grant's end goes by.
 struct GrantAge {
   GrantId id;
@@ -156,6 +156,9 @@ struct AgeQuery {
   GrantId after{};  // none: from the start; else the last id of the page before
   std::size_t limit = 500;
 };
+struct StateCount {
+  GrantState state;
+  std::int64_t count = 0;
 };
 struct HandoutCount {
   GrantId grant;
@@ -200,12 +203,12 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,
                                                                        std::vector<std::string> without_apps) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) = 0;  // open or ambiguous
-  [[nodiscard]] virtual Task<Result<std::vector<StateCount>>> grant_states() = 0;
-  [[nodiscard]] virtual Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) = 0;
-
   // Of these types, neither locked nor waiting for a person (needs_authorization), refreshed or consented to before the
   // moments given; by id. A scan of all grants: for rare questions.
   [[nodiscard]] virtual Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<StateCount>>> grant_states() = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) = 0;
+
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization(AuthorizationId id) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_ticket(Bytes ticket_hash) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_state(Bytes state_hash) = 0;
