@@ -127,6 +127,7 @@ class Keeper {
     bool unowned = false;
   };
   class HoldBack;
+  class OneShotPlace;
 
   // the loop and its flights: keeper.cpp
   [[nodiscard]] Task<void> run();

@@ -102,6 +102,17 @@ TEST_F(KeeperHouse, F2_NothingIsPostedWhileAnAnswerInTheJournalIsNotMerged) {
   EXPECT_EQ(journal.left_over.size(), 1u) << "and it is not thrown away";
 }
 
+TEST_F(KeeperHouse, F4_AnExchangeThatThrowsGivesItsPlaceBack) {
+  std::vector<store::Grant> thrown;
+  for (int i = 0; i < 33; ++i) thrown.push_back(put_grant("acme-family"));
+  const auto last = put_grant("acme-family");
+  for (std::size_t i = 0; i < thrown.size(); ++i) {
+    transport.script.push_back([](const std::string&) -> net::HttpOutcome { throw std::runtime_error("a fault of ours"); });
+  }
+  for (const auto& grant : thrown) EXPECT_FALSE(refresh(grant.id));
+  ASSERT_TRUE(refresh(last.id)) << "33 faults have used up the 32 places";
+}
+
 TEST_F(KeeperHouse, R2_ALifetimeCountsFromTheAnswersArrivalNotFromTheRestart) {
   const auto grant = put_grant("acme-family", 60s);
   const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now());
