@@ -22,6 +22,7 @@ constexpr Kind kKinds[] = {
     {"journal_full", Severity::critical, "No room to keep token replies", "", false},
     {"store_refuses", Severity::critical, "The store cannot be written", "", false},
     {"clock_behind", Severity::critical, "The clock is behind the truth", "", false},
+    {"reply_unreadable", Severity::critical, "A kept answer of a provider cannot be used", "/users", false},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
     {"needs_authorization", Severity::critical, "Accounts must be authorised again", "/users?state=needs_authorization", false},
     {"dying_soon", Severity::warning, "Accounts will soon be forgotten by their providers", "/users", true},
