@@ -232,7 +232,14 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   // In a task of its own: the reply is kept though the caller hangs up or the server stops (F4).
   if (!exchanges_.spawn("import", spend_imported(std::move(flow), std::move(client), std::move(request), std::move(refresh_token)))) {
     parts_.journal.release(intent);
-    co_return fail(ErrorKind::unavailable, "shutting_down", "The server is shutting down; nothing was sent. Try again.");
+    Error stopping{.kind = ErrorKind::unavailable, .reason = "shutting_down", .text = "The server is shutting down; nothing was sent. Try again."};
+    // The name is free at once, not when the attempt expires.
+    if (auto row = co_await parts_.store.authorization(id); row && *row) {
+      if (auto left = open(std::move(**row))) {
+        co_await settle(std::move(*left), AuthorizationState::failed, stopping.reason, stopping.text, "authorization.failed");
+      }
+    }
+    co_return std::unexpected(std::move(stopping));
   }
   co_return co_await view_after_change(id, kImportPatience);
 }
