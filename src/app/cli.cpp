@@ -40,6 +40,7 @@ void add_serve_verb(CommandLine& line) {
   verb.add_option("--data", *data, "Data directory; over LATCHKEY_DATA and the file")->type_name("DIR");
   verb.add_flag("--sandbox", line.serve_options.sandbox, "Also run the practice service, on loopback");
   verb.add_option("--sandbox-port", line.serve_options.sandbox_port, "Port of the practice service")->capture_default_str()->type_name("PORT");
+  verb.add_flag("--trust-clock", line.serve_options.trust_clock, "Forget that a later time has been, after the clock was ahead of the truth");
   on_run(verb, line.session, [&line, data]() -> Result<int> {
     if (!data->empty()) line.overrides.data = *data;
     auto config = load_config(line.overrides, process_environment(), process_environment_names());

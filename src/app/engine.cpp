@@ -39,8 +39,9 @@ grants::AuthorizationDesk::Parts Engine::desk_parts() {
 
 Engine::Engine(EngineGround ground)
     : ground_(std::move(ground)),
-      clock_(ground_.wall, ground_.steady),
+      clock_(ground_.wall, ground_.steady, ground_.clock_mark),
       alerts_(clock_, ground_.log),
+      clock_mark_(ground_.store, ground_.wall, clock_, ground_.steady, alerts_, ground_.log, ground_.clock_mark),
       sealing_(ground_.vault),
       clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
       exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.steady, counters_.steps, ground_.log),
@@ -53,10 +54,12 @@ Engine::Engine(EngineGround ground)
                  ground_.steady),
       authorizer_(desk_parts()),
       secret_expiry_(ground_.store, ground_.wall, alerts_),
+      forecast_(ground_.store, ground_.catalog, clock_, alerts_, counters_),
       apps_(ground_.store, sealing_, clients_, keeper_, alerts_, secret_expiry_, clock_),
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_) {
   auto* desk = &authorizer_;
+  giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
 }
 

@@ -9,7 +9,9 @@
 #include "catalog/catalog.h"
 #include "grants/app_registry.h"
 #include "grants/authorization_desk.h"
+#include "grants/clock_mark.h"
 #include "grants/enrolment_of_people.h"
+#include "grants/forecast.h"
 #include "grants/giving_back.h"
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
@@ -48,6 +50,7 @@ struct EngineGround {
   people::HandoutCounts& handouts;
   NodeId node;
   grants::PublicAddress address;
+  WallTime clock_mark{};  // a moment known to have been
 };
 
 // A resource.
@@ -69,6 +72,8 @@ class Engine {
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
   [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
+  [[nodiscard]] grants::Forecast& forecast() { return forecast_; }
+  [[nodiscard]] grants::ClockMark& clock_mark() { return clock_mark_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
   [[nodiscard]] people::PinResetListener& pin_reset_listener() { return pin_reset_; }
 
@@ -89,6 +94,7 @@ class Engine {
   EngineGround ground_;
   grants::PrudentClock clock_;
   grants::Alerts alerts_;
+  grants::ClockMark clock_mark_;
   grants::Counters counters_;
   grants::Sealing sealing_;
   grants::ProviderClients clients_;
@@ -101,6 +107,7 @@ class Engine {
   grants::EnrolmentOfPeople enrolment_;
   grants::AuthorizationDesk authorizer_;
   grants::SecretExpiry secret_expiry_;
+  grants::Forecast forecast_;
   grants::AppRegistry apps_;
   grants::GrantCare care_;
   grants::PinReset pin_reset_;

@@ -97,6 +97,10 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
     metrics.push_back({.name = std::move(name), .help = std::move(help), .kind = Metric::Kind::gauge, .labels = std::move(labels), .value = value});
   };
   gauge("latchkey_refreshes_in_flight", "Refreshes in flight.", static_cast<double>(counters_.in_flight.load()));
+  const std::string dying = "latchkey_grants_dying_soon";
+  const std::string dying_help = "Grants that end within 14 days unless somebody acts, by which limit.";
+  gauge(dying, dying_help, static_cast<double>(counters_.dying_idle.load()), "limit=\"idle\"");
+  gauge(dying, dying_help, static_cast<double>(counters_.dying_of_age.load()), "limit=\"absolute\"");
   gauge("latchkey_alerts", "Alerts that stand.", static_cast<double>(alerts_.current().size()));
   gauge("latchkey_hot_cache_entries", "Users whose PIN was right recently.", static_cast<double>(hot_.size()));
   if (const auto states = co_await store_.grant_states()) {

@@ -81,6 +81,7 @@ struct House::Parts {
   std::shared_ptr<const catalog::Catalog> catalog;
   std::unique_ptr<net::CurlTransport> transport;
   NodeId node;
+  WallTime clock_mark{};
 
   // People.
   std::unique_ptr<people::UserSeal> user_seal;
@@ -121,6 +122,7 @@ struct House::Parts {
   [[nodiscard]] people::Guard::Parts guard_parts();
   [[nodiscard]] Task<Result<void>> check_master_key();
   [[nodiscard]] Task<Result<void>> learn_node();
+  [[nodiscard]] Task<Result<void>> learn_clock_mark();
   [[nodiscard]] Task<Result<void>> prepare_first_run();
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] std::string practice_origin() const { return fmt::format("http://localhost:{}", options.sandbox_port); }
@@ -210,7 +212,8 @@ void House::Parts::build_engine() {
       .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url,
-                  .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused}});
+                  .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused},
+      .clock_mark = clock_mark});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
   directory->watch(watcher.get());
@@ -220,13 +223,15 @@ void House::Parts::build_engine() {
 
 void House::Parts::build_doors() {
   auto* alerts = &engine->alerts();
+  const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(),
       .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
-      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get()}});
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get()},
+      .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);
@@ -267,6 +272,14 @@ Task<Result<void>> House::Parts::learn_node() {
   node = NodeId::make(wall.now(), entropy);
   const auto octets = node.bytes();
   co_return co_await store->commit({store::PutMeta{std::string(kNodeMeta), Bytes(octets.begin(), octets.end())}});
+}
+
+Task<Result<void>> House::Parts::learn_clock_mark() {
+  if (options.trust_clock) co_return co_await grants::ClockMark::forget(*store);
+  const auto mark = co_await grants::ClockMark::read(*store);
+  if (!mark) co_return std::unexpected(mark.error());
+  clock_mark = *mark;
+  co_return Result<void>{};
 }
 
 // The one-time set-up address, and the practice service's own registration.
@@ -336,6 +349,7 @@ Task<Result<void>> House::open() {
   Parts& parts = *parts_;
   if (const auto done = co_await parts.check_master_key(); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
+  if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
   if (const auto done = co_await parts.registry->load(); !done) co_return done;
   for (const auto& words : parts.registry->ignored()) parts.log.warning("setting_ignored", {{"why", words}});
   parts.build_people();
@@ -345,6 +359,8 @@ Task<Result<void>> House::open() {
   if (const auto done = co_await parts.prepare_first_run(); !done) co_return done;
   parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, parts.registry->get<Seconds>("activity.flush")));
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
+  parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
+  parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));
   if (const auto done = parts.listen(); !done) co_return done;
   parts.readiness->set_started(true);
   parts.log.info("serving", {{"version", version()}, {"listen", parts.config.listen.text()}, {"public_url", parts.config.public_url}});

@@ -19,6 +19,7 @@ namespace latchkey::app {
 struct ServeOptions {
   bool sandbox = false;
   std::uint16_t sandbox_port = 8481;
+  bool trust_clock = false;  // what an earlier run believed the time to be is forgotten
 };
 
 // A resource.

@@ -372,6 +372,7 @@ TEST_F(ConsoleTest, AlertsAreShownPutAwayAndComeBack) {
   EXPECT_EQ(summary.at("oauth_users"), 1);
   EXPECT_EQ(summary.at("by_state").at("active"), 1);
   EXPECT_EQ(summary.at("by_state").at("held"), 0);
+  EXPECT_EQ(summary.at("dying_soon"), 3) << "as the forecast says";
   const auto dismiss = [&](std::string_view title) {
     for (const auto& alert : boss.get("/api/v1/alerts").json().at("items").as_array()) {
       if (base::string_or(alert.as_object(), "title") != title) continue;

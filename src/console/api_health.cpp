@@ -1,17 +1,11 @@
 #include "console/api_health.h"
 
-#include <chrono>
-
 #include "console/fields.h"
 #include "console/views.h"
 
 namespace latchkey::console {
 
 namespace {
-
-// So many users at most are looked at for the forecast; types that end by themselves are few.
-constexpr int kForecastPagesMax = 10;
-constexpr auto kForecast = std::chrono::days(14);
 
 std::string_view name_of(Severity severity) {
   switch (severity) {
@@ -31,20 +25,6 @@ JsonArray alerts_json(AlertBoard& board) {
   return items;
 }
 
-bool lives(store::GrantState state) {
-  switch (state) {
-    case store::GrantState::active:
-    case store::GrantState::unreachable:
-    case store::GrantState::uncertain:
-    case store::GrantState::paused:
-    case store::GrantState::held: return true;
-    case store::GrantState::needs_authorization:
-    case store::GrantState::disabled:
-    case store::GrantState::revoked: return false;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::vector<Route> HealthApi::routes() {
@@ -57,34 +37,11 @@ std::vector<Route> HealthApi::routes() {
   };
 }
 
-Task<Result<std::int64_t>> HealthApi::count_dying() {
-  std::int64_t dying = 0;
-  const auto horizon = wall_.now() + kForecast;
-  for (const auto& type : catalog_->types()) {
-    if (!type->absolute_lifetime) continue;
-    store::UserQuery query{.type = type->id, .page = {.limit = 200}};
-    for (int page = 0; page < kForecastPagesMax; ++page) {
-      const auto users = co_await store_.users(query);
-      if (!users) co_return std::unexpected(users.error());
-      for (const auto& row : users->items) {
-        for (const auto& grant : row.grants) {
-          if (grant.type == type->id && lives(grant.state) && grant.created_at + *type->absolute_lifetime < horizon) ++dying;
-        }
-      }
-      if (users->next_cursor.empty()) break;
-      query.page.cursor = users->next_cursor;
-    }
-  }
-  co_return dying;
-}
-
 Task<Answer> HealthApi::summary(Call) {
   const auto groups = co_await store_.groups();
   if (!groups) co_return refuse(groups.error());
   const auto states = co_await store_.grant_states();
   if (!states) co_return refuse(states.error());
-  const auto dying = co_await count_dying();
-  if (!dying) co_return refuse(dying.error());
   const auto apps = co_await store_.apps();
   if (!apps) co_return refuse(apps.error());
 
@@ -113,7 +70,7 @@ Task<Answer> HealthApi::summary(Call) {
   json["groups"] = groups->size();
   json["grants"] = grants;
   json["by_state"] = std::move(by_state);
-  json["dying_soon"] = *dying;
+  json["dying_soon"] = dying_soon_();
   json["apps_paused"] = std::move(paused);
   json["alerts"] = alerts_json(alerts_);
   co_return net::HttpResponse::json(200, json);

@@ -1,10 +1,9 @@
 // /health-summary, /alerts and the master key's reminder.
 #pragma once
 
-#include <memory>
+#include <functional>
 
 #include "base/clock.h"
-#include "catalog/catalog.h"
 #include "console/alert_board.h"
 #include "console/router.h"
 #include "store/store.h"
@@ -13,8 +12,8 @@ namespace latchkey::console {
 
 class HealthApi final : public ApiSection {
  public:
-  HealthApi(store::Store& store, std::shared_ptr<const catalog::Catalog> catalog, AlertBoard& alerts, const WallClock& wall)
-      : store_(store), catalog_(std::move(catalog)), alerts_(alerts), wall_(wall) {}
+  HealthApi(store::Store& store, AlertBoard& alerts, const WallClock& wall, std::function<std::int64_t()> dying_soon)
+      : store_(store), alerts_(alerts), wall_(wall), dying_soon_(std::move(dying_soon)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -22,12 +21,11 @@ class HealthApi final : public ApiSection {
   [[nodiscard]] Task<Answer> list_alerts(Call call);
   [[nodiscard]] Task<Answer> dismiss(Call call);
   [[nodiscard]] Task<Answer> backup_done(Call call);
-  [[nodiscard]] Task<Result<std::int64_t>> count_dying();
 
   store::Store& store_;
-  std::shared_ptr<const catalog::Catalog> catalog_;
   AlertBoard& alerts_;
   const WallClock& wall_;
+  std::function<std::int64_t()> dying_soon_;
 };
 
 // Under which key the store remembers that somebody has put a copy of the master key away.

@@ -38,7 +38,7 @@ Console::Console(ConsoleGround ground)
       grants_(ground.desk, ground.store, ground.catalog, ground.wall, ground.steady, ground.engine),
       registry_(ground.registry),
       activity_(ground.store, ground.wall),
-      health_(ground.store, ground.catalog, alerts_, ground.wall),
+      health_(ground.store, alerts_, ground.wall, std::move(ground.dying_soon)),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
       flow_(ground.authorizer, ground.engine, session_gate_, memory_, origin_of(ground.facts.public_url), ground.log),

@@ -47,6 +47,7 @@ struct ConsoleGround {
   std::function<std::vector<Cause>()> causes;
   ReadySource& ready;
   std::vector<MetricsSource*> metrics;
+  std::function<std::int64_t()> dying_soon;  // grants with an end in sight, as of the last forecast
 };
 
 // Which handler answers what: "/api/v1/" with everything below it, "/healthz" alone.

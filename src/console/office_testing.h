@@ -117,7 +117,8 @@ class ConsoleTest : public testing::Test {
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .desk = *desk, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false, .master_key_path = "/var/lib/latchkey/master.key"},
-        .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures}});
+        .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
+        .dying_soon = [] { return std::int64_t{3}; }});
     mounted = std::make_unique<Mounted>(console->mounts());
     served = std::make_unique<ServedHandler>(*mounted, *net::TrustedProxies::parse({"127.0.0.1"}));
     control_mounted = std::make_unique<Mounted>(console->control_mounts());

@@ -14,7 +14,9 @@ constexpr auto kTicketLifetime = 60s;
 constexpr auto kSweepEvery = 5s;
 constexpr auto kResultKeptFor = std::chrono::hours(1);
 constexpr auto kCallbackPatience = 55s;
+constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
 constexpr auto kExchangeTime = 5min;
+constexpr std::size_t kWaitingMax = 1'000;
 
 std::string cookie_name(const AuthorizationId& id, bool secure) {
   return std::string(secure ? kFlowCookieSecurePrefix : kFlowCookieLoopbackPrefix) + base::to_hex(id.bytes()).substr(16);
@@ -61,8 +63,7 @@ Task<void> AuthorizationDesk::sweep() {
         if (!flow) continue;
         flow->record.actor = "server";  // nobody did this
         flow->record.source.clear();
-        co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired",
-                              "Nobody consented in time, so nothing was made. Press Authorize to begin again.", "authorization.expired");
+        co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
       }
     }
     co_await any_change_.wait_for(kSweepEvery);
@@ -195,6 +196,18 @@ Task<Result<std::vector<AuthorizationView>>> AuthorizationDesk::pending(std::siz
   co_return views;
 }
 
+Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account_id) {
+  const auto rows = co_await parts_.store.pending_authorizations(kWaitingMax);
+  if (!rows) co_return true;
+  for (const auto& row : *rows) {
+    if (row.state == AuthorizationState::pending) co_return false;  // those that ask a person come first
+    if (view_of(row).account_id != account_id) continue;
+    const auto flow = open(row);
+    if (!flow || flow->record.grant.app == app) co_return true;
+  }
+  co_return rows->size() == kWaitingMax;
+}
+
 Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester requester) {
   auto row = co_await parts_.store.authorization(id);
   if (!row) co_return std::unexpected(row.error());
@@ -259,7 +272,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   const auto now = parts_.wall.now();
   const bool from_console = !record.session_hash.empty();
   const bool same_session = from_console && base::equal_in_constant_time(record.session_hash, session_hash);
-  if (from_console && now > flow->row.created_at + kTicketLifetime) {
+  if ((from_console && now > flow->row.created_at + kTicketLifetime) || now > flow->row.expires_at) {
     co_return fail(ErrorKind::not_found, "ticket_unknown", "This address has expired. Go back to the console and press Authorize again.");
   }
   if (!same_session && confirmed == Confirmed::no) {
@@ -316,6 +329,10 @@ Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string quer
   if (!cookie_matches(flow, flow_cookies)) {
     co_return page("Finish in the browser you started with",
                    "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
+  }
+  if (parts_.wall.now() > flow.row.expires_at) {  // the sweep has not come by yet (A3)
+    co_await end_unwanted(std::move(flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
+    co_return page("This authorisation has expired", std::string(kNotInTime), id);
   }
   auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json, "{}");
   const auto iss = client ? client->iss_parameter : oauth::IssParameter::not_advertised;

@@ -51,6 +51,10 @@ class AuthorizationDesk final : public Authorizer {
   // A journaled reply of a code exchange whose commit a crash prevented.
   [[nodiscard]] Task<Result<void>> recover(store::JournalEntry entry);
 
+  // Whether a consent that waits for a person's answer came from this account at this app; true as well when that cannot be
+  // told.
+  [[nodiscard]] Task<bool> holds_consent(std::string app, std::string account_id);
+
   [[nodiscard]] Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) override;
   [[nodiscard]] Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) override;
   [[nodiscard]] Task<CallbackPage> callback(std::string app, std::string query, Parameters flow_cookies) override;
@@ -97,6 +101,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request, Secret refresh_token);
   [[nodiscard]] Task<void> take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent);
   [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
+  // what becomes of it: authorization_outcome.cpp
   // What became of what the exchange brought: in the store (as a grant, or waiting for an answer), only in the journal as
   // yet, or nobody's.
   enum class Kept { yes, not_yet, unwanted };

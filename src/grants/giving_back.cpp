@@ -27,7 +27,8 @@ Task<bool> GivingBack::rested_on(std::shared_ptr<const ProviderClient> client, s
     const auto other = co_await store_.grant_by_account(client->app, type->id, account_id);
     if (!other || *other) co_return true;  // what cannot be read is not risked
   }
-  co_return false;
+  if (!waiting_) co_return false;
+  co_return co_await waiting_(client->app, account_id);
 }
 
 Task<Secret> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<UnownedTokens> tokens) {

@@ -2,6 +2,7 @@
 // came too late (RULES F7, RFC 7009).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,10 +27,13 @@ class GivingBack {
       : store_(store), clients_(clients), transport_(transport), counters_(counters), log_(log), under_way_(std::move(executor), log) {}
 
   // Call it when the store no longer holds the grant the tokens belonged to. Nothing is sent where the provider offers no
-  // revocation, and nothing while another grant here rests on the same consent (same app, same account, any type): several
+  // revocation, and nothing while another grant here, or a consent that waits for approval, rests on the same consent (same app, same account, any type): several
   // providers revoke the account's whole consent to the app, not one token. An empty `account_id` could be anybody's, so
   // it counts as resting.
   void later(std::shared_ptr<const ProviderClient> client, std::string account_id, UnownedTokens tokens);
+  // Whether a consent that waits for a person's answer rests on this account's consent to the app. Before the first later().
+  using Waiting = std::function<Task<bool>(std::string app, std::string account_id)>;
+  void set_waiting(Waiting waiting) { waiting_ = std::move(waiting); }
   // Waits for what is under way.
   [[nodiscard]] Task<void> stop() { return under_way_.drain(); }
 
@@ -45,6 +49,7 @@ class GivingBack {
   Counters& counters_;
   Log& log_;
   TaskGroup under_way_;
+  Waiting waiting_;
 };
 
 }  // namespace latchkey::grants

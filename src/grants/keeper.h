@@ -127,6 +127,7 @@ class Keeper {
     bool unowned = false;
   };
   class HoldBack;
+  class OneShotPlace;
 
   // the loop and its flights: keeper.cpp
   [[nodiscard]] Task<void> run();
@@ -164,6 +165,7 @@ class Keeper {
   [[nodiscard]] Task<Result<void>> read_what_was_left();
   // Part of the grant's flight. Errors: what keeps an entry from being merged now.
   [[nodiscard]] Task<Result<void>> merge_unmerged(GrantId grant);
+  void note_unreadable(GrantId grant, const Error* error);
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
   [[nodiscard]] Task<void> recover_codes();
@@ -179,6 +181,7 @@ class Keeper {
   std::unordered_set<GrantId, base::IdHash> held_back_;
   // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
+  std::set<GrantId> unreadable_;               // of those, the ones that time alone does not mend
   std::vector<store::JournalEntry> codes_;     // the same of code exchanges
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply

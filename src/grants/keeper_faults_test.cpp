@@ -102,6 +102,52 @@ TEST_F(KeeperHouse, F2_NothingIsPostedWhileAnAnswerInTheJournalIsNotMerged) {
   EXPECT_EQ(journal.left_over.size(), 1u) << "and it is not thrown away";
 }
 
+TEST_F(KeeperHouse, F2_AnAnswerThatCannotBeReadIsAnAlertUntilANewConsentTakesItsPlace) {
+  const auto grant = put_grant("acme-family");
+  const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now());
+  commit(claim.batch);
+  auto damaged = left_in_journal(claim.intent.id, grant.id, 1, wall.now(), R"({"access_token":"at9","refresh_token":"rt9","expires_in":3600})");
+  damaged.reply_sealed.back() ^= 1;
+  journal.left_over.push_back(damaged);
+  const auto words = [&] {
+    for (const auto& alert : alerts.current()) {
+      if (alert.cause == "reply_unreadable") return alert.words;
+    }
+    return std::string();
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  EXPECT_FALSE(run(keeper->refresh_now(grant.id)));
+  EXPECT_NE(words().find("1 account is not refreshed"), std::string::npos);
+  EXPECT_NE(words().find(grant.id.text()), std::string::npos);
+  EXPECT_NE(words().find("authorise the account again"), std::string::npos);
+
+  auto renewed = view(grant.id).grant;
+  renewed.generation = 2;
+  sealing.vouch(renewed);
+  store::Generation next{.grant = grant.id, .number = 2, .access_expires_at = wall.now() + 1h, .issued_at = wall.now()};
+  next.refresh_sealed = sealing.seal_refresh(renewed, 2, {Secret("rt-new"), Secret()});
+  commit({store::UpdateGrant{renewed}, store::DeleteIntentsOf{grant.id}, store::DeleteGeneration{grant.id, 1}, store::PutGeneration{next}});
+  advance(31s);
+  base::drive_until(loop, [&] {
+    keeper->nudge();
+    return words().empty() && counters.in_flight == 0;
+  });
+  EXPECT_TRUE(journal.left_over.empty());
+  ASSERT_TRUE(run(keeper->refresh_now(grant.id)));
+  EXPECT_EQ(transport.posts_with("rt-new"), 1);
+}
+
+TEST_F(KeeperHouse, F4_AnExchangeThatThrowsGivesItsPlaceBack) {
+  std::vector<store::Grant> thrown;
+  for (int i = 0; i < 33; ++i) thrown.push_back(put_grant("acme-family"));
+  const auto last = put_grant("acme-family");
+  for (std::size_t i = 0; i < thrown.size(); ++i) {
+    transport.script.push_back([](const std::string&) -> net::HttpOutcome { throw std::runtime_error("a fault of ours"); });
+  }
+  for (const auto& grant : thrown) EXPECT_FALSE(refresh(grant.id));
+  ASSERT_TRUE(refresh(last.id)) << "33 faults have used up the 32 places";
+}
+
 TEST_F(KeeperHouse, R2_ALifetimeCountsFromTheAnswersArrivalNotFromTheRestart) {
   const auto grant = put_grant("acme-family", 60s);
   const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now());

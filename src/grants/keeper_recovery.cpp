@@ -32,6 +32,9 @@ store::Intent intent_of(const store::JournalEntry& entry, const store::GrantView
   return intent;
 }
 
+// Not the store's or the network's passing trouble.
+bool is_lasting(const Error& error) { return error.kind != ErrorKind::unavailable && error.kind != ErrorKind::ambiguous; }
+
 bool is_settled(store::IntentState state) { return state == store::IntentState::applied || state == store::IntentState::refused; }
 
 }  // namespace
@@ -60,13 +63,35 @@ Task<Result<void>> Keeper::merge_unmerged(GrantId grant) {
     const auto entry = found->second.front();
     if (const auto merged = co_await merge_entry(entry); !merged) {
       parts_.log.error("reply_not_merged", merged.error());
+      if (is_lasting(merged.error())) note_unreadable(grant, &merged.error());
       co_return merged;
     }
     parts_.journal.confirm(entry.intent, parts_.wall.now());
     found->second.erase(found->second.begin());
   }
   unmerged_.erase(grant);
+  note_unreadable(grant, nullptr);
   co_return Result<void>{};
+}
+
+// Nothing is posted for a grant whose newest answer lies unread (F2), so a person must hear of it. nullptr: it is over.
+void Keeper::note_unreadable(GrantId grant, const Error* error) {
+  if (error != nullptr) {
+    unreadable_.insert(grant);
+  } else if (unreadable_.erase(grant) == 0) {
+    return;
+  }
+  if (unreadable_.empty()) {
+    parts_.alerts.clear("reply_unreadable");
+    return;
+  }
+  const auto why = error == nullptr ? std::string(".") : ": " + sentence(error->text);
+  parts_.alerts.raise("reply_unreadable",
+                      std::to_string(unreadable_.size()) + (unreadable_.size() == 1 ? " account is" : " accounts are") +
+                          " not refreshed: before the last stop the provider answered, and the answer kept in the journal cannot be used" + why +
+                          " The first is grant " + unreadable_.begin()->text() +
+                          ". Nothing is thrown away. Put back what is missing (a provider file, the journal folder from a backup) and restart, or "
+                          "authorise the account again, which takes the answer's place.");
 }
 
 Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
@@ -79,14 +104,16 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   const auto& grant = (*view)->grant;
   auto intent = intent_of(entry, **view, parts_.node);
   if (is_settled(intent.state)) co_return Result<void>{};
+  const bool ahead = entry.generation > grant.generation;
+  const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
+  // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
+  if (!ahead && spent_generation == (*view)->generations.end()) co_return Result<void>{};
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   if (!type) co_return std::unexpected(type.error());
   auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape);
   if (!replied) co_return std::unexpected(replied.error());
   const auto rules = rules_for(*type);
-  if (entry.generation > grant.generation) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
-  const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
-  if (spent_generation == (*view)->generations.end()) co_return Result<void>{};  // what came after it has worked
+  if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
   const ExchangeOutcome outcome(std::move(*replied));
@@ -130,7 +157,16 @@ Task<void> Keeper::recover_codes() {
         parts_.journal.confirm(entry.intent, parts_.wall.now());
       } else {
         parts_.log.error("code_not_recovered", done.error());
-        left.push_back(std::move(entry));
+        if (!is_lasting(done.error())) {
+          left.push_back(std::move(entry));
+          continue;
+        }
+        // The attempt expires by itself; the entry stays in the journal.
+        codes_awaited_.erase(entry.grant);
+        parts_.alerts.tell("reply_unreadable:consent",
+                           "A consent was under way when the server stopped, and the provider's answer to it cannot be used: " +
+                               sentence(done.error().text) + " Nothing was made of it; authorise that account again.",
+                           std::chrono::hours(24));
       }
     }
     codes_ = std::move(left);

@@ -37,6 +37,21 @@ class Keeper::HoldBack {
   bool wanted_;
 };
 
+// A place among the one-shot POSTs on their way (F4), given back however the exchange ends.
+class Keeper::OneShotPlace {
+ public:
+  explicit OneShotPlace(Keeper& keeper) : keeper_(keeper) { keeper_.one_shots_ += 1; }
+  OneShotPlace(const OneShotPlace&) = delete;
+  OneShotPlace& operator=(const OneShotPlace&) = delete;
+  ~OneShotPlace() {
+    keeper_.one_shots_ -= 1;
+    keeper_.one_shot_over_.notify_all();
+  }
+
+ private:
+  Keeper& keeper_;
+};
+
 Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
@@ -142,7 +157,8 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   const auto tuning = parts_.tuning();
   const bool one_shot = is_one_shot(rules.replay);
   while (one_shot && one_shots_ >= tuning.one_shot_parallel) co_await one_shot_over_.wait();
-  one_shots_ += one_shot ? 1 : 0;
+  std::optional<OneShotPlace> place;
+  if (one_shot) place.emplace(*this);
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = "lease_too_short",
                                      .text = "The claim took too long; the refresh is tried again."}};
   for (std::size_t slot = 0; parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; ++slot) {
@@ -159,8 +175,6 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
     const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
     if (!client_refused || slot + 1 >= client->secrets.size()) break;
   }
-  one_shots_ -= one_shot ? 1 : 0;
-  one_shot_over_.notify_all();
   co_return outcome;
 }
 

@@ -3,12 +3,13 @@
 //
 // A wall clock set back an hour, or to 1970, would make a dead token look alive; so would one that had jumped forward and
 // comes back, since tokens were stamped in between. A jump forward (a correction, or a resume after three days) is
-// believed: it can only cause a refresh. What happened before this process started is not known; tokens stamped later
-// than now are not trusted (lifecycle.h, is_from_the_future).
+// believed: it can only cause a refresh. Of what happened before this process started it knows the mark that an earlier one
+// left (clock_mark.h); tokens stamped later than now are not trusted besides (lifecycle.h, is_from_the_future).
 //
 // Thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/clock.h"
@@ -17,7 +18,9 @@ namespace latchkey::grants {
 
 class PrudentClock final : public WallClock {
  public:
-  PrudentClock(const WallClock& wall, const SteadyClock& steady) : wall_(wall), steady_(steady), ahead_(ahead_of(passed())) {}
+  // `not_before`: a moment known to have been.
+  PrudentClock(const WallClock& wall, const SteadyClock& steady, WallTime not_before = {})
+      : wall_(wall), steady_(steady), ahead_(std::max(wall.now(), not_before).time_since_epoch().count() - passed().count()) {}
 
   [[nodiscard]] WallTime now() const override {
     const auto passed = this->passed();

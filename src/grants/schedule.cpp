@@ -16,6 +16,14 @@ Milliseconds part_of(Milliseconds span, double share) {
   return Milliseconds(static_cast<std::int64_t>(static_cast<double>(span.count()) * share));
 }
 
+std::optional<WallTime> end_of(WallTime begin, const std::optional<Seconds>& lifetime) {
+  return lifetime ? std::optional<WallTime>(begin + *lifetime) : std::nullopt;
+}
+
+bool is_near(const std::optional<WallTime>& end, const std::optional<Seconds>& lifetime, WallTime now) {
+  return end && *end - now < std::min(kWarnedBefore, *lifetime / 2);
+}
+
 }  // namespace
 
 Seconds lifetime_of(const Issue& issue) {
@@ -62,6 +70,23 @@ WallTime due_time(const Issue& issue, const Pace& pace, const GrantId& grant) {
   }
   const auto jitter = part_of(wanted - issue.issued_at, kJitterShare * jitter_of(grant, base::to_unix_ms(issue.issued_at)));
   return std::max(earliest, wanted - jitter);
+}
+
+std::optional<WallTime> dies_at(const Lifespan& life, WallTime consented_at, WallTime refreshed_at) {
+  const auto idle = end_of(refreshed_at, life.idle);
+  const auto absolute = end_of(consented_at, life.absolute);
+  if (!idle || !absolute) return idle ? idle : absolute;
+  return std::min(*idle, *absolute);
+}
+
+End end_near(const Lifespan& life, WallTime consented_at, WallTime refreshed_at, WallTime now) {
+  const auto idle = end_of(refreshed_at, life.idle);
+  const auto absolute = end_of(consented_at, life.absolute);
+  const bool idle_near = is_near(idle, life.idle, now);
+  const bool absolute_near = is_near(absolute, life.absolute, now);
+  if (idle_near && absolute_near) return *idle < *absolute ? End::idle : End::absolute;
+  if (idle_near) return End::idle;
+  return absolute_near ? End::absolute : End::none;
 }
 
 WallTime retry_time(WallTime now, int failures, std::optional<Seconds> retry_after, const Issue& issue, const Pace& pace,

@@ -49,6 +49,24 @@ inline constexpr Seconds kMarginMax{300};
 [[nodiscard]] WallTime retry_time(WallTime now, int failures, std::optional<Seconds> retry_after, const Issue& issue,
                                   const Pace& pace, const GrantId& grant);
 
+// How long a provider honours a type's refresh tokens; from the catalogue. nullopt: no such limit.
+struct Lifespan {
+  std::optional<Seconds> idle;      // unused for so long
+  std::optional<Seconds> absolute;  // so long after the consent, however often it is used
+};
+
+inline constexpr Seconds kWarnedBefore = std::chrono::days(14);
+
+// When the provider forgets the grant unless it is refreshed (idle) or authorised anew (absolute), whichever comes first;
+// nullopt: not by the calendar. `consented_at`: Grant::created_at; `refreshed_at`: the last exchange that brought tokens.
+[[nodiscard]] std::optional<WallTime> dies_at(const Lifespan& life, WallTime consented_at, WallTime refreshed_at);
+
+// Which end a person must be warned of by now (R26), the nearer one of two; none: no end is near. That is from 14 days before
+// it, or from the middle of the lifetime where that is later: a grant that is refreshed as it should be never gets so near its
+// idle limit (due_time).
+enum class End { none, idle, absolute };
+[[nodiscard]] End end_near(const Lifespan& life, WallTime consented_at, WallTime refreshed_at, WallTime now);
+
 // A number in [0, 1) that is the same on every node and run for this grant and salt: jitter without randomness.
 [[nodiscard]] double jitter_of(const GrantId& grant, std::int64_t salt);
 

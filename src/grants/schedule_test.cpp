@@ -74,6 +74,32 @@ TEST(Schedule, R26IdleTokensAreUsedBeforeTheirIdleLimit) {
   EXPECT_LE(due_time(lasting(std::chrono::days(90)), idle, grant_of(1)), kNow + std::chrono::days(10));
 }
 
+TEST(Schedule, R26_DiesAtTheNearerOfItsTwoLimits) {
+  using std::chrono::days;
+  EXPECT_EQ(dies_at({}, kNow, kNow), std::nullopt);
+  EXPECT_EQ(dies_at({.idle = days(60), .absolute = {}}, kNow, kNow + days(5)), kNow + days(65));
+  EXPECT_EQ(dies_at({.idle = {}, .absolute = days(90)}, kNow, kNow + days(5)), kNow + days(90));
+  EXPECT_EQ(dies_at({.idle = days(60), .absolute = days(90)}, kNow, kNow + days(5)), kNow + days(65));
+  EXPECT_EQ(dies_at({.idle = days(60), .absolute = days(90)}, kNow, kNow + days(31)), kNow + days(90));
+}
+
+TEST(Schedule, R26_AnEndIsNearFrom14DaysOrTheMiddleOfTheLifetime) {
+  using std::chrono::days;
+  const Lifespan both{.idle = days(20), .absolute = days(90)};
+  EXPECT_EQ(end_near({}, kNow, kNow, kNow + days(10'000)), End::none);
+  EXPECT_EQ(end_near(both, kNow, kNow, kNow + days(10)), End::none) << "the middle of 20 days";
+  EXPECT_EQ(end_near(both, kNow, kNow, kNow + days(10) + 1s), End::idle);
+  EXPECT_EQ(end_near(both, kNow, kNow, kNow + days(21)), End::idle) << "past it as well";
+  EXPECT_EQ(end_near(both, kNow, kNow + days(76), kNow + days(76)), End::none);
+  EXPECT_EQ(end_near(both, kNow, kNow + days(76), kNow + days(76) + 1s), End::absolute);
+  EXPECT_EQ(end_near(both, kNow, kNow + days(65), kNow + days(80)), End::idle) << "the nearer of two";
+  // Whoever refreshes when due never gets near the idle limit.
+  for (const auto idle : {days(1), days(5), days(20), days(60), days(400)}) {
+    const Pace pace{.polling_time = days(1000), .idle_lifetime = idle};
+    EXPECT_EQ(end_near({.idle = idle, .absolute = {}}, kNow, kNow, due_time(lasting(days(900)), pace, grant_of(7))), End::none) << idle.count();
+  }
+}
+
 TEST(Schedule, BackOffGrowsIsBoundedAndYieldsToTheEmergencyWindow) {
   const auto hour = lasting(3600s);
   Milliseconds previous{0};

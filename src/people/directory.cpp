@@ -32,6 +32,12 @@ std::unexpected<Error> translated(Error error, std::string_view name) {
   return std::unexpected(std::move(error));
 }
 
+bool is_last_administrator(const Error& error) { return error.kind == ErrorKind::conflict && error.reason == "last_administrator"; }
+std::unexpected<Error> last_administrator(const store::User& user) {
+  return fail(ErrorKind::conflict, "last_administrator",
+              fmt::format("{} is the last administrator who can sign in. Make another one first.", user.username));
+}
+
 bool is_outdated(const Error& error) { return error.kind == ErrorKind::conflict && error.reason == "version"; }
 
 // One line of text for people: no control characters, bounded.
@@ -134,15 +140,6 @@ Task<Result<void>> Directory::require_group(GroupId id) const {
   co_return Result<void>();
 }
 
-Task<Result<void>> Directory::keep_an_administrator(store::User before, std::optional<store::User> after) const {
-  if (!counts_as_administrator(before) || (after && counts_as_administrator(*after))) co_return Result<void>();
-  const auto count = co_await parts_.store.count_administrators();
-  if (!count) co_return std::unexpected(count.error());
-  if (*count > 1) co_return Result<void>();
-  co_return fail(ErrorKind::conflict, "last_administrator",
-                 fmt::format("{} is the last administrator who can sign in. Make another one first.", before.username));
-}
-
 Task<Result<store::User>> Directory::edit(UserId id, Edit edit, Plan plan, Actor actor) {
   for (int tries = 1;; ++tries) {
     auto user = co_await read(id);
@@ -151,10 +148,10 @@ Task<Result<store::User>> Directory::edit(UserId id, Edit edit, Plan plan, Actor
     const auto detail = edit(*user);
     if (!detail) co_return std::unexpected(detail.error());
     if (plan.epoch == Epoch::moves) ++user->auth_epoch;
-    if (auto kept = co_await keep_an_administrator(before, *user); !kept) co_return std::unexpected(kept.error());
     parts_.seal.vouch(*user);
     store::Batch batch = plan.also;
     batch.push_back(store::UpdateUser{*user});
+    if (counts_as_administrator(before) && !counts_as_administrator(*user)) batch.push_back(store::KeepAnAdministrator{});
     if (user->auth_epoch != before.auth_epoch) batch.push_back(store::DeleteSessionsOfUser{id});
     batch.push_back(store::AppendAudit{
         audit_entry(parts_.wall.now(), actor, plan.action, before.username, id, *detail)});
@@ -162,6 +159,7 @@ Task<Result<store::User>> Directory::edit(UserId id, Edit edit, Plan plan, Actor
     changed(before);
     changed(*user);
     if (!done && is_outdated(done.error()) && tries < kTries) continue;
+    if (!done && is_last_administrator(done.error())) co_return last_administrator(before);
     if (!done) co_return translated(std::move(done.error()), user->username);
     ++user->version;
     co_return user;
@@ -313,13 +311,14 @@ Task<Result<void>> Directory::delete_user(UserId id, Actor actor) {
   const auto user = co_await parts_.store.user(id);
   if (!user) co_return std::unexpected(user.error());
   if (!*user) co_return no_such_user();
-  if (auto kept = co_await keep_an_administrator(**user, std::nullopt); !kept) co_return kept;
   store::Batch batch;
   batch.push_back(store::DeleteUser{id});
+  if (counts_as_administrator(**user)) batch.push_back(store::KeepAnAdministrator{});
   batch.push_back(store::AppendAudit{audit_entry(parts_.wall.now(), actor, "user.deleted", (*user)->username, id)});
   auto done = co_await parts_.store.commit(std::move(batch));
   changed(**user);
   if (!done && done.error().kind == ErrorKind::not_found) co_return no_such_user();
+  if (!done && is_last_administrator(done.error())) co_return last_administrator(**user);
   if (done && watcher_ != nullptr) {
     watcher_->counters_forgotten(id);
     watcher_->pin_replaced((*user)->username);

@@ -134,7 +134,6 @@ class Directory {
   };
   [[nodiscard]] Task<Result<store::User>> edit(UserId id, Edit edit, Plan plan, Actor actor);
   [[nodiscard]] Task<Result<store::User>> read(UserId id) const;
-  [[nodiscard]] Task<Result<void>> keep_an_administrator(store::User before, std::optional<store::User> after) const;
   [[nodiscard]] Task<Result<void>> require_group(GroupId id) const;
   [[nodiscard]] Task<Result<Bytes>> password_verifier(UserId id, Secret prepared) const;
   [[nodiscard]] Task<Result<std::int64_t>> empty_group(GroupId id, OnMembers members, Actor actor);

@@ -1,5 +1,8 @@
 #include "people/directory.h"
 
+#include <algorithm>
+#include <boost/asio/detached.hpp>
+
 #include "people/handout_counts.h"
 #include "people/people_testing.h"
 
@@ -121,6 +124,34 @@ TEST_F(DirectoryTest, TheLastAdministratorStays) {
   EXPECT_EQ(reason(run(directory->delete_group(group, {.what = OnMembers::What::remove}, admin))), "last_administrator");
   add_administrator("berta");
   EXPECT_EQ(reason(run(directory->delete_user(anna.id, admin))), "done");
+}
+
+TEST_F(DirectoryTest, OfTwoAdministratorsWhoGoAtTheSameTimeOneStays) {
+  for (const bool deleted : {false, true}) {
+    const auto anna = add_administrator(deleted ? "carla" : "anna"), berta = add_administrator(deleted ? "doris" : "berta");
+    std::vector<std::string> reasons;
+    const auto gone = [](Directory* directory, UserId user, bool whole, Actor actor, std::vector<std::string>* answers) -> Task<void> {
+      if (whole) {
+        const auto done = co_await directory->delete_user(user, actor);
+        answers->push_back(done ? "done" : done.error().reason);
+      } else {
+        const auto done = co_await directory->change_user(user, {.role = store::Role::regular}, actor);
+        answers->push_back(done ? "done" : done.error().reason);
+      }
+    };
+    for (const auto& user : {anna.id, berta.id}) {
+      boost::asio::co_spawn(loop, gone(directory.get(), user, deleted, admin, &reasons), boost::asio::detached);
+    }
+    base::drive_until(loop, [&] { return reasons.size() == 2; });
+    std::ranges::sort(reasons);
+    EXPECT_EQ(reasons, (std::vector<std::string>{"done", "last_administrator"}));
+    EXPECT_EQ(*run(store->count_administrators()), 1);
+    for (const auto& user : {anna.id, berta.id}) {  // for the next round: nobody
+      if (const auto left = run(store->user(user)); !deleted && *left) {
+        ASSERT_TRUE(run(store->commit({store::DeleteUser{user}})));
+      }
+    }
+  }
 }
 
 TEST_F(DirectoryTest, PinChangeKeepsTheKeyAndNeedsTheCurrentPin) {

@@ -4,7 +4,6 @@
 // dies with the process, so no token outlives it and none need be stored. Not thread-safe: its owner holds a lock.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,6 +19,7 @@
 #include "base/secret.h"
 #include "net/http_headers.h"
 #include "net/url.h"
+#include "sandbox/practice_people.h"
 #include "sandbox/practice_settings.h"
 
 namespace latchkey::sandbox {
@@ -31,16 +31,6 @@ struct PracticeClient {
   // Redirect URIs are this and one more path segment of [a-z0-9-]: the address Latchkey returns to, one per app.
   std::string redirect_prefix;
 };
-
-struct Person {
-  std::string sub;  // made from the name: the same name is the same account
-  std::string name;
-  std::string email;
-};
-// Those the consent page offers. Any other name makes an account of its own.
-[[nodiscard]] const std::array<Person, 3>& practice_people();
-// A name a person may type: 1 to 60 characters with at least one letter or digit. Errors: invalid/`bad_name`.
-[[nodiscard]] Result<Person> person_named(std::string_view name);
 
 // A grant as the control page shows it.
 struct Family {

@@ -40,6 +40,7 @@ TEST_P(StoreExercise, GrantsKeepEveryFieldAndAreUniqueByTypeAndAccount) {
   drive.account_id = "moved";
   drive.dead_seen = true;
   drive.failures = 7;
+  drive.created_at = now() + std::chrono::hours(1);
   put({UpdateGrant{drive}});
   EXPECT_EQ(refusal({UpdateGrant{drive}}).reason, "version");
   ++drive.version;
@@ -48,6 +49,52 @@ TEST_P(StoreExercise, GrantsKeepEveryFieldAndAreUniqueByTypeAndAccount) {
   put({DeleteGrant{drive.id}});
   EXPECT_EQ(refusal({DeleteGrant{drive.id}}).reason, "gone");
   EXPECT_EQ(refusal({UpdateGrant{drive}}).reason, "gone");
+}
+
+TEST_P(StoreExercise, R26_AgedGrantsAreFoundByTypeAndPaged) {
+  const auto office = group("office");
+  put({InsertGroup{office}});
+  const auto add = [&](const std::string& name, const std::string& type, GrantState state, int refreshed_days, int consented_days) {
+    const auto owner = user(office, name);
+    auto made = grant(owner, type);
+    made.state = state;
+    made.issued_at = now() - std::chrono::days(refreshed_days);
+    made.last_refreshed_at = WallTime();
+    made.created_at = now() - std::chrono::days(consented_days);
+    put({InsertUser{owner}, InsertGrant{made}});
+    return made;
+  };
+  std::vector<Grant> aged = {add("a", "drive", GrantState::active, 40, 40), add("b", "drive", GrantState::unreachable, 31, 31),
+                             add("c", "mail", GrantState::uncertain, 1, 90), add("d", "mail", GrantState::paused, 35, 36)};
+  add("e", "drive", GrantState::active, 30, 30);
+  add("f", "files", GrantState::active, 400, 400);
+  for (const auto state : {GrantState::needs_authorization, GrantState::held, GrantState::disabled, GrantState::revoked}) {
+    add("g" + std::string(name_of(state)), "drive", state, 400, 400);
+  }
+  auto refreshed = add("h", "drive", GrantState::active, 400, 60);
+  refreshed.last_refreshed_at = now();
+  put({UpdateGrant{refreshed}});
+
+  std::ranges::sort(aged, {}, &Grant::id);
+  AgeQuery query{.types = {"drive", "mail", "none"}, .refreshed_before = now() - std::chrono::days(30),
+                 .consented_before = now() - std::chrono::days(80), .limit = 3};
+  std::vector<GrantAge> found;
+  for (;;) {
+    const auto page = ask(store().aged_grants(query));
+    ASSERT_LE(page.size(), 3u);
+    found.insert(found.end(), page.begin(), page.end());
+    if (page.size() < 3) break;
+    query.after = page.back().id;
+  }
+  ASSERT_EQ(found.size(), aged.size());
+  for (std::size_t i = 0; i < aged.size(); ++i) {
+    EXPECT_EQ(found[i].id, aged[i].id);
+    EXPECT_EQ(found[i].type, aged[i].type);
+    EXPECT_EQ(found[i].consented_at, aged[i].created_at);
+    EXPECT_EQ(found[i].refreshed_at, aged[i].issued_at);
+  }
+  query = {.types = {}, .refreshed_before = now(), .consented_before = now()};
+  EXPECT_TRUE(ask(store().aged_grants(query)).empty()) << "no type is no grant";
 }
 
 TEST_P(StoreExercise, AClaimTakesTheLeaseOnceAndCountsTheFence) {

@@ -114,6 +114,25 @@ TEST_P(StoreExercise, AdministratorsCountWhenEnabledAndWithAPassword) {
   EXPECT_EQ(ask(store().count_administrators()), 1);
 }
 
+TEST_P(StoreExercise, TheLastAdministratorIsKeptWithinTheBatch) {
+  const auto office = group("office");
+  auto anna = user(office, "anna");
+  auto berta = user(office, "berta");
+  for (auto* one : {&anna, &berta}) one->role = Role::administrator;
+  put({InsertGroup{office}, InsertUser{anna}, InsertUser{berta}});
+  // Both were read while there were two.
+  anna.role = Role::regular;
+  put({UpdateUser{anna}, KeepAnAdministrator{}});
+  berta.enabled = false;
+  auto problem = refusal({UpdateUser{berta}, KeepAnAdministrator{}});
+  EXPECT_EQ(problem.kind, ErrorKind::conflict);
+  EXPECT_EQ(problem.reason, "last_administrator");
+  EXPECT_EQ(refusal({DeleteUser{berta.id}, KeepAnAdministrator{}}).reason, "last_administrator");
+  EXPECT_TRUE(ask(store().user(berta.id))->enabled) << "nothing of a refused batch happens";
+  put({DeleteUser{anna.id}, KeepAnAdministrator{}});
+  put({DeleteUser{berta.id}});
+}
+
 TEST_P(StoreExercise, SessionsEndOneByOneOrAllOfAUser) {
   const auto office = group("office");
   const auto ann = user(office, "ann");

@@ -113,7 +113,7 @@ struct Grant {
   NodeId lease_owner;              // none: free
   WallTime lease_until{};          // by the store's clock
   std::int64_t fence = 0;          // plus one at every claim
-  WallTime created_at;
+  WallTime created_at;             // of the consent it lives by: moves when it is authorised anew
   Bytes mac;
   Version version = 1;
   friend bool operator==(const Grant&, const Grant&) = default;

@@ -33,6 +33,9 @@ namespace latchkey::store {
 struct InsertGroup { Group group; };
 struct UpdateGroup { Group group; };
 struct DeleteGroup { GroupId id; };           // conflict/`group_not_empty` while users are in it
+// conflict/`last_administrator` unless, after the mutations before it in the batch, an enabled administrator with a password
+// remains. Batches that hold it are one after the other, so that two that take the last two away cannot both succeed.
+struct KeepAnAdministrator {};
 struct InsertUser { User user; };
 struct UpdateUser { User user; };
 struct DeleteUser { UserId id; };             // with grants, generations, wraps, intents, sessions, throttling records
@@ -76,7 +79,7 @@ struct PutMeta { std::string key; Bytes value; };
 struct CompareMeta { std::string key; Bytes expected; };      // conflict/`meta` unless equal (empty: absent)
 
 using Mutation =
-    std::variant<InsertGroup, UpdateGroup, DeleteGroup, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
+    std::variant<InsertGroup, UpdateGroup, DeleteGroup, KeepAnAdministrator, InsertUser, UpdateUser, DeleteUser, PutApp, DeleteApp, InsertGrant,
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
                  PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
@@ -139,6 +142,20 @@ struct DueGrant {
   std::string app;
   std::string type;
 };
+// What a forecast of a grant's end goes by.
+struct GrantAge {
+  GrantId id;
+  std::string type;
+  WallTime consented_at;  // Grant::created_at
+  WallTime refreshed_at;  // the later of Grant::last_refreshed_at and issued_at
+};
+struct AgeQuery {
+  std::vector<std::string> types;
+  WallTime refreshed_before{};
+  WallTime consented_before{};
+  GrantId after{};  // none: from the start; else the last id of the page before
+  std::size_t limit = 500;
+};
 struct StateCount {
   GrantState state;
   std::int64_t count = 0;
@@ -186,6 +203,9 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,
                                                                        std::vector<std::string> without_apps) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) = 0;  // open or ambiguous
+  // Of these types, neither locked nor waiting for a person (needs_authorization), refreshed or consented to before the
+  // moments given; by id. A scan of all grants: for rare questions.
+  [[nodiscard]] virtual Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<StateCount>>> grant_states() = 0;
   [[nodiscard]] virtual Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) = 0;
 

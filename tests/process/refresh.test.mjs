@@ -177,6 +177,24 @@ test('R9: 200 callers find an expired token: one POST, all served', async (t) =>
   assert.equal(scene.provider.seen('refresh').length, 1);
 });
 
+test('P4: a group deleted with its users while a hand-out waits for the refresh: no token leaves', async (t) => {
+  const scene = await expiredWithRefreshAtGate(t);
+  const { server, admin, provider } = scene;
+  const waiting = server.token('printer-1', pin);
+  // Requests are read in order: once ten later ones have been answered, this one is waiting inside.
+  for (let probe = 0; probe < 10; probe++) await fetch(`${server.url}/healthz`).then((response) => response.arrayBuffer());
+  const user = await admin.must('GET', `/api/v1/users/${scene.user_id}`);
+  await admin.must('DELETE', `/api/v1/groups/${user.group_id}?delete_users=true`);
+  scene.barrier.open();
+  const answer = await waiting;
+  assert.ok(answer.status === 401 || answer.status === 404, answer.text);
+  assert.doesNotMatch(answer.text, /access_token/);
+  assert.equal((await server.token('printer-1', pin)).status, 401);
+  assert.equal(provider.seen('refresh').length, 1);
+  // The answer that came for nobody is given back; what it held is good for nothing any more.
+  await until('the tokens to be given back', () => provider.seen('revoke').length > 0, { timeout: 20_000 });
+});
+
 for (const [how, change] of Object.entries({
   omitted: ({ refresh_token: _dropped, ...rest }) => rest,
   empty: (reply) => ({ ...reply, refresh_token: '' }),

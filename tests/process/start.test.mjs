@@ -211,6 +211,27 @@ test('P6: ciphertexts swapped between two users, or a target rewritten, by whoev
   await until('it to live on', async () => (await fetchAnswer(`${server.url}/healthz`)).status === 200);
 });
 
+test('R24: a start with the clock behind an earlier run warns; --trust-clock forgets', async (t) => {
+  const server = await Latchkey.ready(t);
+  await server.stop();
+  const database = new DatabaseSync(await databaseOf(server.data));
+  const later = new Date(Date.now() + 3 * 3_600_000).toISOString();
+  database.prepare("INSERT INTO meta(key, value) VALUES ('clock_mark', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value").run(Buffer.from(later));
+  database.close();
+  const warnings = async () => (await server.admin.must('GET', '/api/v1/alerts')).items.filter((alert) => alert.id.startsWith('clock_behind'));
+  await server.launch();
+  const [warning] = await until('the warning', async () => {
+    const found = await warnings();
+    return found.length > 0 ? found : undefined;
+  });
+  assert.match(warning.detail, /Set the clock/);
+  assert.ok(warning.detail.includes(later.slice(0, 13)), warning.detail);
+  await server.stop();
+  server.options.args = ['--trust-clock'];
+  await server.launch();
+  assert.deepEqual(await warnings(), []);
+});
+
 test('the soft limit of open files is raised to the hard one', async (t) => {
   const data = await temporaryFolder(t, 'limits');
   const child = spawn('bash', ['-c', 'ulimit -Sn 256; exec "$0" "$@"', binary, 'serve', '--data', data], {

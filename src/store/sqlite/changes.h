@@ -37,6 +37,7 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const InsertGroup&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const UpdateGroup&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteGroup&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const KeepAnAdministrator&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const InsertUser&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const UpdateUser&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteUser&);

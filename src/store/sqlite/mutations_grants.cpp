@@ -57,7 +57,7 @@ Result<void> change(Connection& db, WallTime, const UpdateGrant& m) {
         "UPDATE grants SET params_json = ?5, account_name = ?7, scopes = ?8, missing_scopes = ?9, extras_json = ?10, "
         "public_key = ?11, why = ?13, generation = ?14, issued_at = ?15, access_expires_at = ?16, last_refreshed_at = ?17, "
         "last_used_at = max(last_used_at, ?18), due_at = ?19, failures = ?20, dead_seen = ?21, lease_owner = ?22, "
-        "lease_until = ?23, fence = ?24, mac = ?26, version = version + 1 WHERE id = ?1 AND version = ?27");
+        "lease_until = ?23, fence = ?24, created_at = ?25, mac = ?26, version = version + 1 WHERE id = ?1 AND version = ?27");
     const auto changed = statement.bind(grant_fields(grant)).run();
     if (auto done = outcome_of(statement, "user"); !done) return done;
     if (changed == 0) return other_version();

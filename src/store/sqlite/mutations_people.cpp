@@ -1,6 +1,7 @@
 #include "store/sqlite/changes.h"
 #include "store/sqlite/folding.h"
 #include "store/sqlite/mutations.h"
+#include "store/sqlite/queries.h"
 #include "store/sqlite/rows.h"
 
 namespace latchkey::store::sqlite {
@@ -116,6 +117,13 @@ Result<void> change(Connection& db, WallTime, const DeleteUser& m) {
     if (statement.failed()) return statement.failure();
   }
   return {};
+}
+
+Result<void> change(Connection& db, WallTime, const KeepAnAdministrator&) {
+  const auto count = count_administrators(db);
+  if (!count) return std::unexpected(count.error());
+  if (*count > 0) return {};
+  return fail(ErrorKind::conflict, "last_administrator", "Nobody would be left who can sign in as an administrator.");
 }
 
 Result<void> change(Connection& db, WallTime now, const PutSession& m) {

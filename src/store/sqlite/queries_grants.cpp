@@ -2,6 +2,16 @@
 #include "store/sqlite/rows.h"
 
 namespace latchkey::store::sqlite {
+namespace {
+
+// A set as one value: names in lines, each between line feeds.
+std::string set_of(const std::vector<std::string>& names) {
+  std::string lines = "\n";
+  for (const auto& name : names) lines.append(name).push_back('\n');
+  return lines;
+}
+
+}  // namespace
 
 Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id) {
   const Snapshot snapshot(db);
@@ -54,9 +64,7 @@ Result<std::vector<Wrap>> find_wraps(Connection& db, const GrantId& grant) {
 
 Result<std::vector<DueGrant>> find_due_grants(Connection& db, WallTime until, WallTime now, std::size_t limit,
                                               const std::vector<std::string>& without_apps) {
-  // A set as one value: names in lines, each between line feeds.
-  std::string lines = "\n";
-  for (const auto& app : without_apps) lines.append(app).push_back('\n');
+  const auto lines = set_of(without_apps);
   auto statement = db.prepare(
       "SELECT g.id, g.due_at, g.app, g.type FROM grants AS g INDEXED BY grants_due LEFT JOIN apps AS a ON a.id = g.app "
       "WHERE g.due_at IS NOT NULL AND g.due_at <= ?1 "
@@ -71,6 +79,16 @@ Result<std::vector<Intent>> find_unsettled_intents(Connection& db, std::size_t l
   auto statement =
       db.prepare("SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE state IN (0, 1) ORDER BY opened_at LIMIT ?1");
   return all_rows<Intent>(statement.bind(limit), intent_fields<Intent>);
+}
+
+Result<std::vector<GrantAge>> find_aged_grants(Connection& db, const AgeQuery& query) {
+  auto statement = db.prepare(
+      "SELECT id, type, created_at, max(last_refreshed_at, issued_at) FROM grants WHERE id > ?1 AND state <= 3 "
+      "AND (max(last_refreshed_at, issued_at) < ?2 OR created_at < ?3) AND instr(?4, char(10) || type || char(10)) > 0 "
+      "ORDER BY id LIMIT ?5");
+  return all_rows<GrantAge>(
+      statement.bind(query.after, query.refreshed_before, query.consented_before, set_of(query.types), query.limit),
+      [](GrantAge& a) { return std::tie(a.id, a.type, a.consented_at, a.refreshed_at); });
 }
 
 Result<std::vector<StateCount>> count_grant_states(Connection& db) {

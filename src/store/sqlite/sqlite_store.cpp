@@ -101,6 +101,9 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) override {
     return read([limit](Connection& db) { return find_unsettled_intents(db, limit); });
   }
+  Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) override {
+    return read([query = std::move(query)](Connection& db) { return find_aged_grants(db, query); });
+  }
   Task<Result<std::vector<StateCount>>> grant_states() override {
     return read([](Connection& db) { return count_grant_states(db); });
   }

@@ -1,0 +1,344 @@
+// Authorising: what becomes of what the exchange brought. A person is asked, the user and the grant come to be, or all of it is
+// taken back.
+#include <algorithm>
+
+#include "grants/authorization_desk.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+using store::AuthorizationState;
+
+constexpr auto kCommitPatience = 60s;
+constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
+
+}  // namespace
+
+// ---- what a person must decide, and what follows by itself -----------------------------------------------------------
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
+  const auto& harvest = *flow.record.harvest;
+  const auto& expected = flow.record.expected_account;
+  std::string question;
+  std::string code;
+  JsonObject result;
+  AuthorizationState state = AuthorizationState::needs_confirmation;
+  std::optional<store::Grant> replaced;
+  if (flow.record.kind == FlowKind::replaced_grant) {
+    const auto stored = co_await parts_.store.grant(flow.record.grant.id);
+    if (stored && *stored) replaced = (*stored)->grant;
+  }
+  // The account of a grant that is authorised anew is known by its id; names are chosen by people, and one may be chosen to
+  // equal it. What an administrator typed beforehand may be either.
+  const bool by_id = replaced && expected == replaced->account_id;
+  if (!expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name)) {
+    code = "account_differs";
+    question = "Another account has consented than expected: " + harvest.account_name + ". Use this account from now on?";
+    result["before_id"] = replaced ? replaced->account_id : "";
+    result["before_name"] = replaced ? replaced->account_name : expected;
+  } else if (flow.record.kind != FlowKind::replaced_grant && !harvest.account_id.empty()) {
+    const auto other = co_await parts_.store.grant_by_account(flow.record.grant.app, flow.record.grant.type, harvest.account_id);
+    if (other && *other) {
+      const auto owner = co_await parts_.store.user((*other)->user);
+      const auto name = owner && *owner ? (*owner)->username : std::string("another user");
+      code = "account_held";
+      result["holder"] = name;
+      question = harvest.account_name + " is authorised already for " + name +
+                 ". With some providers a second consent ends the first. Keep this one as well?";
+    }
+  }
+  if (question.empty() && flow.record.opened_by_other && expected.empty()) {
+    state = AuthorizationState::held;
+    code = "held";
+    question = harvest.account_name + " has consented in another browser. Approve this account?";
+  }
+  if (question.empty()) {
+    co_return co_await complete(std::move(flow));
+  }
+  result["problem_code"] = code;
+  result["problem_text"] = question;
+  result["username"] = flow.record.user.username;
+  result["type"] = flow.record.grant.type;
+  result["account_id"] = harvest.account_id;
+  result["account_name"] = harvest.account_name;
+  flow.row.state = state;
+  flow.row.expires_at = parts_.wall.now() + kDecisionTime;
+  flow.row.result_json = boost::json::serialize(result);
+  const auto done = co_await save(std::move(flow));
+  if (done) co_return Kept::yes;
+  if (done.error().kind == ErrorKind::conflict) co_return Kept::unwanted;  // cancelled meanwhile
+  parts_.log.error("authorization_not_kept", done.error());
+  co_return Kept::not_yet;
+}
+
+Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, Answer answer, Requester requester) {
+  auto row = co_await parts_.store.authorization(id);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row) co_return fail(ErrorKind::not_found, "no_such_authorization", "This authorisation is unknown or long over.");
+  if ((*row)->state != AuthorizationState::needs_confirmation && (*row)->state != AuthorizationState::held) {
+    co_return fail(ErrorKind::conflict, "nothing_to_confirm", "This authorisation asks nothing.");
+  }
+  auto flow = open(std::move(**row));
+  if (!flow) co_return std::unexpected(flow.error());
+  flow->record.actor = requester.actor;
+  flow->record.source = requester.source;
+  if (answer == Answer::reject) {
+    co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.",
+                          "authorization.rejected");
+  } else {
+    auto waiting = flow->record.copy_of_harvest();
+    if (co_await complete(std::move(*flow)) == Kept::unwanted) co_await give_back_harvest(std::move(waiting));
+  }
+  co_return co_await view(id);
+}
+
+// ---- the user and the grant come to be -------------------------------------------------------------------------------
+
+Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) {
+  auto& record = flow.record;
+  const auto now = parts_.wall.now();
+  if (record.kind == FlowKind::new_user) {
+    if (record.user.group.none()) {
+      const auto name = parts_.enrolment.group_name(record.new_group);
+      if (!name) co_return std::unexpected(name.error());
+      const auto existing = co_await parts_.store.group_by_name_key(name->key);
+      if (!existing) co_return std::unexpected(existing.error());
+      if (*existing) {
+        record.user.group = (*existing)->id;
+      } else {
+        store::Group group{.id = GroupId::make(now, parts_.entropy), .name = name->text, .name_key = name->key, .created_at = now};
+        record.user.group = group.id;
+        batch.push_back(store::InsertGroup{std::move(group)});
+      }
+    }
+    record.user.version = 1;
+    record.user.auth_epoch = 1;
+    record.user.created_at = now;
+    record.user.pin_set_at = now;
+    if (record.allow_token) record.user.uses |= store::kUseToken;
+    parts_.enrolment.vouch(record.user);
+    batch.push_back(store::InsertUser{record.user});
+    co_return Result<void>{};
+  }
+  const auto found = co_await parts_.store.user(record.user.id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) co_return fail(ErrorKind::not_found, "no_such_user", "The user was deleted meanwhile.");
+  auto user = **found;
+  const auto uses = user.uses | (record.allow_token ? static_cast<std::uint32_t>(store::kUseToken) : 0u);
+  if (record.new_keys) {
+    if (!user.public_key.empty()) co_return fail(ErrorKind::conflict, "pin_set_meanwhile", "The user was given a PIN meanwhile. Press Authorize again.");
+    user.public_key = record.user.public_key;
+    user.private_key_wrapped = record.user.private_key_wrapped;
+    user.pin_set_at = now;
+  } else if (record.kind == FlowKind::linked_user && user.public_key != record.user.public_key) {
+    co_return fail(ErrorKind::conflict, "pin_set_meanwhile", "The user's PIN was reset meanwhile. Press Authorize again.");
+  }
+  if (!record.new_keys && uses == user.uses) co_return Result<void>{};
+  user.uses = uses;
+  parts_.enrolment.vouch(user);
+  record.user = user;
+  batch.push_back(store::UpdateUser{std::move(user)});
+  co_return Result<void>{};
+}
+
+Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow) {
+  auto& record = flow.record;
+  const auto& harvest = *record.harvest;
+  const auto now = parts_.wall.now();
+  store::Grant grant = record.grant;
+  std::vector<store::Generation> replaced;
+  if (record.kind == FlowKind::replaced_grant) {
+    const auto found = co_await parts_.store.grant(grant.id);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found) co_return fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted meanwhile.");
+    grant = (*found)->grant;
+    replaced = (*found)->generations;
+  }
+  // The tokens were sealed for the number the record foresaw; a refresh may have moved the grant on since (it goes on
+  // being kept while its owner is at the consent page), so they are sealed again under the number they get.
+  const auto sealed_as = record.grant.generation + 1;
+  const auto number = grant.generation + 1;
+  store::Generation brought{.grant = grant.id, .number = sealed_as, .intent = harvest.intent, .refresh_sealed = harvest.refresh_sealed,
+                            .access_sealed = harvest.access_sealed, .access_expires_at = harvest.access_expires_at,
+                            .issued_at = harvest.issued_at};
+  grant.state = store::GrantState::active;
+  grant.due_at.reset();
+  // The same when its key pair is another since (a PIN reset while the owner was at the consent page).
+  if (number != sealed_as || grant.public_key != record.grant.public_key) {
+    auto material = parts_.sealing.open_refresh(record.grant, brought);
+    if (!material) co_return std::unexpected(material.error());
+    brought.refresh_sealed = parts_.sealing.seal_refresh(grant, number, *material);
+    brought.access_sealed.clear();  // only its holder could seal it again: a refresh brings a new one at once
+    grant.due_at = now;
+  }
+  brought.number = number;
+  grant.generation = number;
+  grant.why = harvest.missing_scopes.empty() ? "" : "The provider granted less than was asked for: " + harvest.missing_scopes + " is missing.";
+  grant.account_id = harvest.account_id;
+  grant.account_name = harvest.account_name;
+  grant.scopes = harvest.scopes;
+  grant.missing_scopes = harvest.missing_scopes;
+  grant.extras_json = harvest.extras_json;
+  grant.issued_at = harvest.issued_at;
+  grant.access_expires_at = harvest.access_expires_at;
+  grant.last_refreshed_at = harvest.issued_at;
+  grant.failures = 0;
+  grant.dead_seen = false;
+  const auto resolved = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+  if (!grant.due_at) {
+    const auto rules = resolved ? parts_.keeper.rules_for(resolved->type) : TypeRules{};
+    grant.due_at = due_time(issue_of(grant), rules.pace, grant.id);
+  }
+  parts_.sealing.vouch(grant);
+  if (record.kind == FlowKind::replaced_grant) {
+    // A refresh on its way finds its intent gone: what it brings belongs to the consent that this one replaces.
+    grant.lease_owner = {};
+    grant.lease_until = {};
+    grant.fence += 1;
+    grant.created_at = harvest.issued_at;
+    batch.push_back(store::UpdateGrant{grant});  // first: another version must read as a race, not as something gone
+    batch.push_back(store::DeleteIntentsOf{grant.id});
+    for (const auto& generation : replaced) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+  } else {
+    grant.created_at = now;
+    batch.push_back(store::InsertGrant{grant});
+    const auto holder = grant.user.bytes();
+    batch.push_back(store::PutWrap{{.grant = grant.id, .holder_kind = store::HolderKind::user, .holder = Bytes(holder.begin(), holder.end()),
+                                    .private_key_sealed = record.wrap_sealed, .created_at = now}});
+  }
+  batch.push_back(store::PutGeneration{std::move(brought)});
+  co_return Result<void>{};
+}
+
+Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
+  store::Batch batch;
+  if (const auto done = co_await add_user(batch, flow); !done) co_return std::unexpected(done.error());
+  if (const auto done = co_await add_grant(batch, flow); !done) co_return std::unexpected(done.error());
+  const auto& record = flow.record;
+  const auto& harvest = *record.harvest;
+  const auto now = parts_.wall.now();
+  JsonObject result;
+  result["user"] = record.user.id.text();
+  result["grant"] = record.grant.id.text();
+  result["username"] = record.user.username;
+  result["type"] = record.grant.type;
+  result["account_id"] = harvest.account_id;
+  result["account_name"] = harvest.account_name;
+  result["scopes"] = harvest.scopes;
+  result["missing_scopes"] = harvest.missing_scopes;
+  result["new_user"] = record.kind == FlowKind::new_user;
+  result["replaced"] = record.kind == FlowKind::replaced_grant;
+  auto row = flow.row;
+  row.state = AuthorizationState::completed;
+  row.ticket_hash.clear();
+  row.state_hash.clear();
+  row.expires_at = now + std::chrono::hours(1);
+  row.result_json = boost::json::serialize(result);
+  // What is not needed any more is not kept: neither verifier nor tokens.
+  FlowRecord emptied;
+  emptied.actor = record.actor;
+  row.record_sealed = parts_.vault.seal(flow_context(row.id), emptied.to_plain());
+  batch.push_back(store::UpdateAuthorization{std::move(row)});
+  batch.push_back(store::DeleteIntentsOf{exchange_id(flow.row.id)});
+  batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = record.kind == FlowKind::replaced_grant ? "grant.reauthorized" : "grant.authorized",
+                                      .subject = record.user.username + " " + record.grant.type, .user = record.user.id, .source = record.source,
+                                      .detail = harvest.account_name.empty() ? "" : "as " + harvest.account_name}});
+  co_return batch;
+}
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
+  const auto began = parts_.wall.now();
+  for (;;) {
+    auto batch = co_await completion_batch(flow);
+    if (!batch) {
+      if (batch.error().kind == ErrorKind::unavailable) co_return Kept::not_yet;
+      co_await settle(std::move(flow), AuthorizationState::failed, batch.error().reason, batch.error().text, "authorization.failed");
+      co_return Kept::unwanted;
+    }
+    const auto done = co_await parts_.store.commit(std::move(*batch), store::Urgency::token_reply);
+    if (done) break;
+    const auto& error = done.error();
+    const bool race = error.kind == ErrorKind::conflict && error.reason == "version";
+    if (error.kind == ErrorKind::conflict && !race) {
+      const bool held = error.field == "type";
+      co_await settle(std::move(flow), AuthorizationState::failed, held ? "type_held" : "username_taken",
+                      held ? "The user was given a grant of this type meanwhile. Look at it, and delete it first if this one shall take its place."
+                           : "Somebody made a user or group of that name meanwhile. Press Authorize again.",
+                      "authorization.failed");
+      co_return Kept::unwanted;
+    }
+    if (error.kind == ErrorKind::not_found && flow.record.kind == FlowKind::new_user) {
+      co_await settle(std::move(flow), AuthorizationState::failed, "no_such_group",
+                      "The group was deleted meanwhile. Press Authorize again and choose another one.", "authorization.failed");
+      co_return Kept::unwanted;
+    }
+    if (error.kind != ErrorKind::unavailable && !race) {
+      co_await settle(std::move(flow), AuthorizationState::failed, error.reason, error.text, "authorization.failed");
+      co_return Kept::unwanted;
+    }
+    // The journal holds the reply, so giving up after a while loses nothing: the next start completes it.
+    if (parts_.wall.now() > began + kCommitPatience) co_return Kept::not_yet;
+    if (race) {
+      const auto row = co_await parts_.store.authorization(flow.row.id);
+      if (row && *row && (*row)->version != flow.row.version) co_return Kept::unwanted;  // cancelled meanwhile
+    }
+    co_await any_change_.wait_for(race ? 1ms : 500ms);
+  }
+  parts_.enrolment.changed(flow.record.user);
+  parts_.watcher.grant_changed(flow.record.user.id, flow.record.grant.id);
+  parts_.keeper.nudge();
+  changed(flow.row.id);
+  co_return Kept::yes;
+}
+// ---- undo ------------------------------------------------------------------------------------------------------------
+
+Task<void> AuthorizationDesk::give_back_grant(store::GrantView view) {
+  const auto* current = current_of(view);
+  auto client = co_await parts_.clients.client_for(view.grant.type, view.grant.app, view.grant.params_json, view.grant.extras_json);
+  if (!client || current == nullptr) co_return;
+  if (auto material = parts_.sealing.open_refresh(view.grant, *current)) {
+    parts_.giving_back.later(std::make_shared<const ProviderClient>(std::move(*client)), view.grant.account_id,
+                             {.refresh = std::move(*material), .access = Secret()});
+  }
+}
+
+Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester requester) {
+  const auto row = co_await parts_.store.authorization(id);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row || (*row)->state != AuthorizationState::completed) {
+    co_return fail(ErrorKind::conflict, "nothing_to_undo", "There is nothing left to take back.");
+  }
+  const auto seen = view_of(**row);
+  const auto parsed = parse_json((*row)->result_json);
+  const bool replaced = parsed && parsed->is_object() && parsed->get_object().contains("replaced") && parsed->at("replaced").as_bool();
+  const bool new_user = parsed && parsed->is_object() && parsed->get_object().contains("new_user") && parsed->at("new_user").as_bool();
+  if (replaced) co_return fail(ErrorKind::conflict, "nothing_to_undo", "A renewed consent replaces the old one and cannot be taken back; delete the grant instead.");
+  const auto user = co_await parts_.store.user(seen.user);
+  if (!user) co_return std::unexpected(user.error());
+  const auto last = co_await parts_.store.grant(seen.grant);
+  if (!last) co_return std::unexpected(last.error());
+  const auto held = co_await parts_.store.grants_of_user(seen.user);
+  if (!held) co_return std::unexpected(held.error());
+  const bool alone = std::ranges::all_of(*held, [&](const store::Grant& grant) { return grant.id == seen.grant; });
+  store::Batch batch;
+  if (new_user && alone) {  // what the user was given since stays
+    batch.push_back(store::DeleteUser{seen.user});
+  } else {
+    batch.push_back(store::DeleteGrant{seen.grant});
+  }
+  auto ended = **row;
+  ended.state = AuthorizationState::cancelled;
+  batch.push_back(store::UpdateAuthorization{std::move(ended)});
+  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "authorization.undone",
+                                      .subject = seen.username + " " + seen.type, .source = requester.source}});
+  auto done = co_await parts_.store.commit(std::move(batch));
+  if (!done) co_return done;
+  if (*last) co_await give_back_grant(**last);
+  if (*user) parts_.enrolment.changed(**user);
+  parts_.watcher.grant_changed(seen.user, seen.grant);
+  changed(id);
+  co_return done;
+}
+
+}  // namespace latchkey::grants

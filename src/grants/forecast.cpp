@@ -1,0 +1,102 @@
+#include "grants/forecast.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+
+namespace latchkey::grants {
+namespace {
+
+constexpr std::chrono::minutes kFirstLook{10};
+constexpr std::chrono::hours kLookEvery{1};
+constexpr std::string_view kCause = "dying_soon";
+constexpr std::size_t kTypesNamed = 5;
+
+// Grants with an end in sight for one reason.
+struct Dying {
+  std::int64_t count = 0;
+  WallTime first = WallTime::max();
+  std::map<std::string, std::int64_t> by_type;
+
+  void add(const std::string& type, WallTime end) {
+    ++count;
+    first = std::min(first, end);
+    ++by_type[type];
+  }
+  [[nodiscard]] std::string words() const {
+    std::string types;
+    std::size_t named = 0;
+    for (const auto& [type, number] : by_type) {
+      if (named++ == kTypesNamed) {
+        types += ", and others";
+        break;
+      }
+      types += fmt::format("{}{} {}", types.empty() ? "" : ", ", number, type);
+    }
+    return fmt::format("{} {} ({}; the first on {})", count, count == 1 ? "account" : "accounts", types, base::to_rfc3339(first).substr(0, 10));
+  }
+};
+
+// The earliest moment at which an end of some type with a limit comes near.
+WallTime near_since(WallTime now, Seconds lifetime) { return now - (lifetime - std::min(kWarnedBefore, lifetime / 2)); }
+
+}  // namespace
+
+Lifespan lifespan_of(const catalog::Type& type) { return {.idle = type.idle_lifetime, .absolute = type.absolute_lifetime}; }
+
+Task<void> Forecast::look() {
+  const auto now = wall_.now();
+  std::map<std::string, Lifespan> lives;
+  store::AgeQuery query;
+  for (const auto& type : catalog_->types()) {
+    const auto life = lifespan_of(*type);
+    if (!life.idle && !life.absolute) continue;
+    lives[type->id] = life;
+    query.types.push_back(type->id);
+    if (life.idle) query.refreshed_before = std::max(query.refreshed_before, near_since(now, *life.idle));
+    if (life.absolute) query.consented_before = std::max(query.consented_before, near_since(now, *life.absolute));
+  }
+  Dying idle;
+  Dying of_age;
+  for (;;) {
+    const auto page = co_await store_.aged_grants(query);
+    if (!page) co_return;
+    for (const auto& grant : *page) {
+      const auto& life = lives[grant.type];
+      const auto end = end_near(life, grant.consented_at, grant.refreshed_at, now);
+      if (end == End::idle) idle.add(grant.type, grant.refreshed_at + *life.idle);
+      if (end == End::absolute) of_age.add(grant.type, grant.consented_at + *life.absolute);
+    }
+    if (page->size() < query.limit) break;
+    query.after = page->back().id;
+  }
+  counters_.dying_idle = idle.count;
+  counters_.dying_of_age = of_age.count;
+  std::string words;
+  if (idle.count > 0) {
+    words = fmt::format("{} could not be refreshed for so long that the provider will forget what was given. See Users, states unreachable, "
+                        "paused and uncertain: each says what stands in the way. Mend it or authorise again before that day.",
+                        idle.words());
+  }
+  if (of_age.count > 0) {
+    words += fmt::format("{}{} will come to the end of what was consented to, however often it is refreshed. Open them under Users "
+                         "and authorise again before that day.",
+                         words.empty() ? "" : " ", of_age.words());
+  }
+  if (words.empty()) {
+    alerts_.clear(std::string(kCause));
+  } else {
+    alerts_.raise(std::string(kCause), std::move(words));
+  }
+}
+
+Task<void> Forecast::keep_looking(SteadyClock& steady) {
+  co_await steady.sleep_for(kFirstLook);
+  for (;;) {
+    co_await look();
+    co_await steady.sleep_for(kLookEvery);
+  }
+}
+
+}  // namespace latchkey::grants

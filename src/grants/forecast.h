@@ -1,0 +1,41 @@
+// Warns before a provider forgets grants by the calendar: unused for too long, or consented to too long ago (R26).
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "base/task.h"
+#include "catalog/catalog.h"
+#include "grants/alerts.h"
+#include "grants/counters.h"
+#include "grants/schedule.h"
+#include "store/store.h"
+
+namespace latchkey::grants {
+
+// From the catalogue.
+[[nodiscard]] Lifespan lifespan_of(const catalog::Type& type);
+
+// Raises the one alert `dying_soon` while an end is near (end_near) for grants that Latchkey keeps, with how many, of which
+// types, the first day, and the remedy. Grants that a person has locked are that person's.
+//
+// Lives on the engine's executor; a look is one scan of the store's, in pages.
+class Forecast {
+ public:
+  Forecast(store::Store& store, std::shared_ptr<const catalog::Catalog> catalog, const WallClock& wall, Alerts& alerts, Counters& counters)
+      : store_(store), catalog_(std::move(catalog)), wall_(wall), alerts_(alerts), counters_(counters) {}
+
+  // An error of the store leaves everything as it was.
+  [[nodiscard]] Task<void> look();
+  // For ever. The first look waits, so that a server which was off for days has refreshed what can be refreshed.
+  [[nodiscard]] Task<void> keep_looking(SteadyClock& steady);
+
+ private:
+  store::Store& store_;
+  std::shared_ptr<const catalog::Catalog> catalog_;
+  const WallClock& wall_;
+  Alerts& alerts_;
+  Counters& counters_;
+};
+
+}  // namespace latchkey::grants
