@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertAccessible, assertFits, assertQuiet, openPage, pictures, startBrowser } from '../support/browser.mjs';
+import { assertAccessible, assertCellsFit, assertFits, assertQuiet, openPage, pictures, startBrowser } from '../support/browser.mjs';
 import { signInInBrowser } from '../support/console.mjs';
 import { authorisedUser, pin } from '../support/scene.mjs';
 
@@ -21,9 +21,10 @@ test('every page, light and dark, wide and narrow', async (t) => {
   const look = async (name) => {
     await pictures(page, name);
     await assertAccessible(page, name);
-    for (const width of [360, 768, 1280]) {
+    for (const width of [360, 768, 1024, 1110, 1280]) {
       await page.setViewportSize({ width, height: 800 });
       await assertFits(page, `${name} at ${width} px`);
+      await assertCellsFit(page, `${name} at ${width} px`);
     }
     await page.setViewportSize({ width: 1280, height: 900 });
   };

@@ -112,3 +112,9 @@ export async function assertFits(page, where) {
   const { content, room } = await page.evaluate(() => ({ content: document.documentElement.scrollWidth, room: document.documentElement.clientWidth }));
   assert.ok(content <= room, `${where} is ${content} px wide in a window of ${room} px`);
 }
+
+/** Fails when what a table's cell holds reaches into the next one. */
+export async function assertCellsFit(page, where) {
+  const reaching = await page.evaluate(() => [...document.querySelectorAll('td, th')].filter((cell) => cell.scrollWidth > cell.clientWidth + 1 && cell.clientWidth > 0 && !cell.querySelector('.sr')).map((cell) => cell.innerText));
+  assert.deepEqual(reaching, [], `cells too narrow for what they hold, ${where}`);
+}
