@@ -77,7 +77,11 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
 
 Task<void> Keeper::run() {
   co_await settle_forgotten_intents();
+  static_cast<void>(note_quickened());
   while (!stopping_) {
+    parts_.clients.tidy();
+    auto quickened = note_quickened();
+    if (!quickened.empty()) loop_group_.spawn("bring_forward", bring_forward(std::move(quickened)));
     co_await repeat_merging();
     co_await tick();
     co_await probe_paused_apps();

@@ -144,6 +144,13 @@ class Keeper {
   [[nodiscard]] Task<void> pause_app(std::string app, store::Version refused, std::string why);
   [[nodiscard]] Task<void> resume_app(std::string app);
 
+  // another polling time: keeper_pace.cpp
+  // Types whose polling time has become shorter since the last call.
+  [[nodiscard]] std::vector<std::string> note_quickened();
+  // Due times are kept with the grants: those of these types that lie too late by now are made anew.
+  [[nodiscard]] Task<void> bring_forward(std::vector<std::string> types);
+  [[nodiscard]] Task<void> bring_forward_one(GrantId grant);
+
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
   [[nodiscard]] Task<void> wait_for_cap(std::string app, std::string provider);
@@ -191,6 +198,7 @@ class Keeper {
   std::size_t one_shots_ = 0;        // POSTs on their way
   std::size_t one_shot_flights_ = 0; // flights that may come to one
   bool more_due_ = false;            // the last sweep left grants behind for lack of room
+  std::map<std::string, Seconds> polling_times_;  // by type, as last seen
   bool states_changed_ = true;
   SteadyTime count_states_at_{};
   bool stopping_ = false;

@@ -186,7 +186,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
         .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
         .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
-        .polling_time = [](std::string_view) { return Seconds(20min); }});
+        .polling_time = [this](std::string_view type) { return polling(type); }});
   }
   Task<bool> stop_keeper() {
     co_await keeper->stop();
@@ -306,6 +306,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   std::optional<vault::KeyPair> pair;
   int count = 0;
   int changes = 0;
+  std::function<Seconds(std::string_view)> polling = [](std::string_view) { return Seconds(20min); };
 };
 
 }  // namespace latchkey::grants
