@@ -128,8 +128,8 @@ class ConsoleTest : public testing::Test {
     group = run(directory->add_group("Office", actor))->id;
   }
   ~ConsoleTest() override {
-    served.reset();
-    control.reset();
+    served->stop();
+    control->stop();
     engine.stop();
   }
 
@@ -191,7 +191,10 @@ class ConsoleTest : public testing::Test {
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
   base::MemoryLog log;
+  // Loops are older than the store: its threads wake them, and may still be about it when the answer has left.
   net::LoopThread engine{1};
+  std::unique_ptr<ServedHandler> served;
+  std::unique_ptr<ServedHandler> control;
   NoWatcher watcher;
   vault::Vault vault{Secret(Bytes(32, 1)), entropy};
   people::UserSeal seal{vault};
@@ -213,8 +216,6 @@ class ConsoleTest : public testing::Test {
   std::unique_ptr<Console> console;
   std::unique_ptr<Mounted> mounted;
   std::unique_ptr<Mounted> control_mounted;
-  std::unique_ptr<ServedHandler> served;
-  std::unique_ptr<ServedHandler> control;
   people::Actor actor{.name = "test", .source = "", .user = {}};
   GroupId group;
   store::User admin;
