@@ -201,6 +201,10 @@ function collectSuites() {
     const web = JSON.parse(readFileSync(webPackage, 'utf8'));
     if (web.devDependencies?.vitest ?? web.dependencies?.vitest) suites.push({ name: 'web/unit', run: runVitest });
     if (web.scripts?.check) suites.push({ name: 'web/check', run: runWebCheck });
+    const pages = path.join(root, 'web', 'test-ui');
+    for (const name of readdirSync(pages).filter((each) => each.endsWith('.test.ts'))) {
+      suites.push({ name: `web/ui_${name.replace(/\.test\.ts$/, '')}`, run: () => runNodeTest(path.join(pages, name)) });
+    }
   }
   return suites.filter((suite) => !options.only || new RegExp(options.only).test(suite.name));
 }
