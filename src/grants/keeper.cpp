@@ -35,6 +35,7 @@ Keeper::~Keeper() = default;
 
 Task<Result<void>> Keeper::start() {
   if (const auto read = co_await read_what_was_left(); !read) co_return read;
+  static_cast<void>(note_quickened());
   loop_group_.spawn("recover_codes", recover_codes());
   loop_group_.spawn("keeper", run());
   co_return Result<void>{};
@@ -77,7 +78,6 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
 
 Task<void> Keeper::run() {
   co_await settle_forgotten_intents();
-  static_cast<void>(note_quickened());
   while (!stopping_) {
     parts_.clients.tidy();
     auto quickened = note_quickened();

@@ -25,7 +25,8 @@ std::vector<std::string> Keeper::note_quickened() {
 Task<void> Keeper::bring_forward(std::vector<std::string> types) {
   GrantId after;
   while (!stopping_) {
-    const auto page = co_await parts_.store.aged_grants({.types = types, .refreshed_before = parts_.wall.now(), .consented_before = {},
+    const auto all = parts_.wall.now() + Seconds(1);
+    const auto page = co_await parts_.store.aged_grants({.types = types, .refreshed_before = all, .consented_before = {},
                                                          .after = after, .limit = kPage});
     if (!page) {
       parts_.log.error("due_times_not_made_anew", page.error());  // each grant's next refresh does it
