@@ -129,7 +129,7 @@ async function runGoogleTest(program) {
 async function runNodeTest(file) {
   const result = { passed: 0, failed: [], skipped: 0, output: '' };
   const reporter = path.join(root, 'scripts', 'node_test_reporter.mjs');
-  const run = await execute('node', ['--test', `--test-timeout=${caseTimeout * 5000}`, `--test-reporter=${reporter}`, file], {
+  const run = await execute('node', ['--test', `--test-timeout=${caseTimeout * 7500}`, `--test-reporter=${reporter}`, file], {
     quiet: caseTimeout * 5,
     cwd: path.join(root, 'tests'),
     env: { LATCHKEY_BIN: process.env.LATCHKEY_BIN ?? path.join(build, 'latchkey'), LATCHKEY_SANITIZED: sanitized ? '1' : '' },
