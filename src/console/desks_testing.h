@@ -22,6 +22,7 @@ class PlainAuthorizer final : public grants::Authorizer {
     if (auto refused = refusal) co_return std::unexpected(*refused);
     last_pin = wish.pin ? std::string(wish.pin->reveal_text()) : "";
     last_requester = requester;
+    for (const auto& former : wish.instead_of) [[maybe_unused]] const auto ended = co_await cancel(former, requester);
     const auto id = AuthorizationId::make(base::SystemWallClock().now(), entropy_);
     auto& view = views[id];
     view.id = id;
