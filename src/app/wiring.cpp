@@ -218,6 +218,7 @@ void House::Parts::build_engine() {
       .clock_mark = clock_mark});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
+  directory->on_leaving(&engine->leaving_listener());
   directory->watch(watcher.get());
   readiness = std::make_unique<Readiness>(*store, *journal);
   metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);

@@ -107,6 +107,7 @@ class ConsoleTest : public testing::Test {
     directory = std::make_unique<people::Directory>(people::Directory::Parts{
         .store = *store, .registry = *registry, .vault = vault, .seal = seal, .cards = *cards, .hot = *hot, .hasher = *hasher,
         .gate = *gate, .wall = wall, .entropy = entropy, .cost = kCheap});
+    directory->on_leaving(&leaving);
     setup = std::make_unique<people::Setup>(people::Setup::Parts{.store = *store, .directory = *directory, .vault = vault, .wall = wall,
                                                                  .steady = steady, .entropy = entropy});
     authorizer = std::make_unique<PlainAuthorizer>(entropy);
@@ -210,6 +211,7 @@ class ConsoleTest : public testing::Test {
   std::unique_ptr<PlainAuthorizer> authorizer;
   PlainApps apps;
   std::unique_ptr<PlainGrantDesk> desk;
+  PlainLeaving leaving;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

@@ -291,7 +291,7 @@ TEST_F(KeeperHouse, R21AnExpiredAppSecretPausesTheAppAndKillsNobody) {
   const auto result = refresh(first.id);
   ASSERT_TRUE(result);
   EXPECT_EQ(result->state, GrantState::paused);
-  EXPECT_TRUE((*run(store->app("acme")))->paused);
+  base::drive_until(loop, [&] { return (*run(store->app("acme")))->paused; });  // beside the refresh, not within it
   EXPECT_EQ(alerts.current().size(), 1u);
   EXPECT_EQ(view(second.id).grant.state, GrantState::active) << "nobody is marked dead";
   wall.advance(3700s);
