@@ -269,7 +269,7 @@ TEST_F(HttpServerTest, TrustedProxiesNameTheClient) {
   proxies = TrustedProxies::parse({"127.0.0.1"}).value();
   start();
   EXPECT_THAT(exchange("GET /who HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n\r\n"),
-              testing::EndsWith("203.0.113.5 https h"));
+              testing::EndsWith("203.0.113.5 https h confidential"));
 }
 
 TEST_F(HttpServerTest, StrangersForwardedFieldsCountForNothing) {
