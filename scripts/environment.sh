@@ -8,8 +8,8 @@ export PATH="$tools/node_modules/.bin:$PATH"
 export npm_config_cache="$tools/npm-cache"
 export npm_config_update_notifier=false npm_config_fund=false npm_config_audit=false
 
-# The oldest Node that the console's build and the tests accept.
-node_major_min=22
+# The oldest Node that the console's build and the tests accept (from here on it runs TypeScript as it is).
+node_min=22.18
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -18,8 +18,7 @@ die() { say "error: $*"; exit 1; }
 node_is_new_enough() {
   local version
   version="$(node --version 2>/dev/null)" || return 1
-  version="${version#v}"
-  [ "${version%%.*}" -ge "$node_major_min" ] && command -v npm >/dev/null
+  printf '%s\n' "$node_min" "${version#v}" | sort -C -V && command -v npm >/dev/null
 }
 
 # hash_of PATH...: one hash over names and contents of all files below the paths, without what tools put there.

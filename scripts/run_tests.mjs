@@ -129,7 +129,7 @@ async function runGoogleTest(program) {
 async function runNodeTest(file) {
   const result = { passed: 0, failed: [], skipped: 0, output: '' };
   const reporter = path.join(root, 'scripts', 'node_test_reporter.mjs');
-  const run = await execute('node', ['--test', `--test-timeout=${caseTimeout * 5000}`, `--test-reporter=${reporter}`, file], {
+  const run = await execute('node', ['--test', `--test-timeout=${caseTimeout * 7500}`, `--test-reporter=${reporter}`, file], {
     quiet: caseTimeout * 5,
     cwd: path.join(root, 'tests'),
     env: { LATCHKEY_BIN: process.env.LATCHKEY_BIN ?? path.join(build, 'latchkey'), LATCHKEY_SANITIZED: sanitized ? '1' : '' },
@@ -201,6 +201,10 @@ function collectSuites() {
     const web = JSON.parse(readFileSync(webPackage, 'utf8'));
     if (web.devDependencies?.vitest ?? web.dependencies?.vitest) suites.push({ name: 'web/unit', run: runVitest });
     if (web.scripts?.check) suites.push({ name: 'web/check', run: runWebCheck });
+    const pages = path.join(root, 'web', 'test-ui');
+    for (const name of readdirSync(pages).filter((each) => each.endsWith('.test.ts'))) {
+      suites.push({ name: `web/ui_${name.replace(/\.test\.ts$/, '')}`, run: () => runNodeTest(path.join(pages, name)) });
+    }
   }
   return suites.filter((suite) => !options.only || new RegExp(options.only).test(suite.name));
 }

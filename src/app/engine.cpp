@@ -57,7 +57,8 @@ Engine::Engine(EngineGround ground)
       forecast_(ground_.store, ground_.catalog, clock_, alerts_, counters_),
       apps_(ground_.store, sealing_, clients_, keeper_, alerts_, secret_expiry_, clock_),
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
-      pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_) {
+      pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_),
+      leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });

@@ -15,6 +15,7 @@
 #include "grants/giving_back.h"
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
+#include "grants/leaving.h"
 #include "grants/pin_reset.h"
 #include "grants/prudent_clock.h"
 #include "net/event_loop.h"
@@ -76,6 +77,7 @@ class Engine {
   [[nodiscard]] grants::ClockMark& clock_mark() { return clock_mark_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
   [[nodiscard]] people::PinResetListener& pin_reset_listener() { return pin_reset_; }
+  [[nodiscard]] people::LeavingListener& leaving_listener() { return leaving_; }
 
  private:
   class Ledger final : public grants::HandoutLedger {
@@ -111,6 +113,7 @@ class Engine {
   grants::AppRegistry apps_;
   grants::GrantCare care_;
   grants::PinReset pin_reset_;
+  grants::Leaving leaving_;
 };
 
 }  // namespace latchkey::app

@@ -119,12 +119,12 @@ std::string question_of(const JsonObject& authorization) {
   return confirmation == nullptr ? "The consent has come and waits for approval." : base::string_or(*confirmation, "detail");
 }
 
-// How an authorization ended; exit status 1 unless it brought a grant.
+// How an authorization ended; exit status 1 unless it brought a grant that can be used now.
 Result<int> say_end(const Session& session, const JsonObject& authorization) {
   const std::string state = base::string_or(authorization, "state");
   if (session.json) {
     print(pretty(authorization));
-    return state == "completed" || state == "held" ? 0 : 1;
+    return state == "completed" ? 0 : 1;
   }
   if (state == "completed") {
     const JsonObject* result = base::find_object(authorization, "result");
@@ -136,7 +136,7 @@ Result<int> say_end(const Session& session, const JsonObject& authorization) {
   if (state == "held" || state == "needs_confirmation") {
     print(fmt::format("{}\nSay `latchkey grant approve {}`, with --reject to refuse it, or answer in the console.\n",
                       question_of(authorization), id_of(authorization)));
-    return 0;
+    return 1;
   }
   const JsonObject* problem = base::find_object(authorization, "problem");
   return fail(ErrorKind::needs_person, state,

@@ -17,18 +17,16 @@ struct AppArguments {
 
 // Slots that hold a secret stay when no new one is given; a new one moves the newest down.
 Result<JsonArray> secrets_for(const ControlClient& client, const AppArguments& arguments) {
-  bool held = false;
   const auto apps = client.get("/api/v1/apps");
   if (!apps) return std::unexpected(apps.error());
-  std::size_t present = 0;
+  std::vector<std::size_t> present;
   if (const JsonArray* items = apps->is_object() ? base::find_array(apps->as_object(), "items") : nullptr) {
     for (const Json& item : *items) {
       if (base::string_or(item.as_object(), "id") != arguments.app) continue;
       const JsonArray* slots = base::find_array(item.as_object(), "secrets");
       for (std::size_t slot = 0; slots != nullptr && slot < slots->size(); ++slot) {
         const Json* set = (*slots)[slot].as_object().if_contains("set");
-        held = set != nullptr && set->is_bool() && set->as_bool();
-        if (held) present = slot + 1;
+        if (set != nullptr && set->is_bool() && set->as_bool()) present.push_back(slot);
       }
     }
   }
@@ -38,7 +36,9 @@ Result<JsonArray> secrets_for(const ControlClient& client, const AppArguments& a
     if (!secret) return std::unexpected(secret.error());
     secrets.push_back(JsonObject{{"value", secret->reveal_text()}});
   }
-  for (std::size_t slot = 0; slot < present && secrets.size() < 2; ++slot) secrets.push_back(JsonObject{{"keep", slot}});
+  for (const auto slot : present) {
+    if (secrets.size() < 2) secrets.push_back(JsonObject{{"keep", slot}});
+  }
   return secrets;
 }
 

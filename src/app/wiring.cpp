@@ -189,7 +189,9 @@ void House::Parts::build_people() {
   hot = std::make_unique<vault::HotCache>(vault::HotCache::Bounds{}, entropy, steady);
   user_cards = std::make_unique<people::UserCards>(*store, *user_seal, steady, log);
   hasher = std::make_unique<people::PinHasher>(
-      people::PinHasher::Options{registry->get<std::size_t>("auth.pin_hash_threads"), registry->get<std::size_t>("auth.pin_hash_queue")},
+      [settings = registry.get()] {
+        return people::PinHasher::Options{settings->get<std::size_t>("auth.pin_hash_threads"), settings->get<std::size_t>("auth.pin_hash_queue")};
+      },
       steady);
   watcher = std::make_unique<PeopleWatcher>();
   gate = std::make_unique<people::PinGate>(people::PinGate::Parts{.guard = guard_parts(), .hot = *hot, .seal = *user_seal});
@@ -216,6 +218,7 @@ void House::Parts::build_engine() {
       .clock_mark = clock_mark});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
+  directory->on_leaving(&engine->leaving_listener());
   directory->watch(watcher.get());
   readiness = std::make_unique<Readiness>(*store, *journal);
   metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);
@@ -357,7 +360,9 @@ Task<Result<void>> House::open() {
   parts.build_doors();
   if (const auto done = co_await parts.engine->open(); !done) co_return done;
   if (const auto done = co_await parts.prepare_first_run(); !done) co_return done;
-  parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, parts.registry->get<Seconds>("activity.flush")));
+  parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, [settings = parts.registry.get()] {
+    return settings->get<Seconds>("activity.flush");
+  }));
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));

@@ -134,9 +134,7 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
                 .session_hash = call.principal.session_hash, .username = wish.username,
                 .replaces = !wish.replace.none()};
   // The same person starting over must not trip over the attempt given up before.
-  for (const auto& former : memory_.begun_by(note.session_hash, note.username)) {
-    [[maybe_unused]] const auto ended = co_await base::run_on(engine_, authorizer_.cancel(former, requester));
-  }
+  wish.instead_of = memory_.begun_by(note.session_hash, note.username);
   const bool new_group = !wish.new_group.empty();
   auto begun = co_await base::run_on(engine_, authorizer_.begin(std::move(wish), requester));
   if (!begun) co_return std::unexpected(co_await problem_of_begin(begun.error(), new_group));

@@ -134,6 +134,11 @@ TEST_F(ConsoleTest, AnAuthorizationIsBegunFollowedCancelledAndNamesItsEnd) {
   EXPECT_TRUE(view.at("problem").is_null());
   EXPECT_EQ(boss.get(target + "?wait=26").status, 400);
 
+  // A request that is refused leaves the attempt there was; it may have a consent to answer for.
+  authorizer->refusal = Error{.kind = ErrorKind::invalid, .reason = "pin_too_weak", .text = "Weak.", .field = "pin"};
+  EXPECT_GE(boss.send("POST", "/api/v1/authorizations", wish).status, 400);
+  EXPECT_EQ(base::string_or(boss.get(target).json(), "state"), "pending");
+  authorizer->refusal.reset();
   // The same person starts over: the first attempt must not be in the way.
   const auto second = boss.send("POST", "/api/v1/authorizations", wish);
   ASSERT_EQ(second.status, 201);

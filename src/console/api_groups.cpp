@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/run_on.h"
 #include "console/actor.h"
 #include "console/fields.h"
-#include "console/requester.h"
 #include "console/views.h"
 #include "people/names.h"
 
@@ -88,10 +86,9 @@ Task<Answer> GroupsApi::rename(Call call) {
   co_return co_await show(200, *id);
 }
 
-Task<std::optional<Problem>> GroupsApi::revoke_members(const Call& call, GroupId id) {
+Task<std::optional<Problem>> GroupsApi::check_members(const Call& call, GroupId id) {
   const auto administrators = co_await store_.count_administrators();
   if (!administrators) co_return problem_of(administrators.error());
-  std::vector<UserId> holders;
   std::int64_t administrators_here = 0;
   store::UserQuery query{.group = id, .page = {.limit = 200}};
   for (;;) {
@@ -103,17 +100,12 @@ Task<std::optional<Problem>> GroupsApi::revoke_members(const Call& call, GroupId
       }
       const bool signs_in = row.user.role == store::Role::administrator && row.user.enabled && !row.user.password_sealed.empty();
       if (signs_in) ++administrators_here;
-      if (!row.grants.empty()) holders.push_back(row.user.id);
     }
     if (page->next_cursor.empty()) break;
     query.page.cursor = page->next_cursor;
   }
   if (administrators_here > 0 && administrators_here >= *administrators) {
     co_return refuse(409, "last_administrator", "The only administrators who can sign in are in this group.").error();
-  }
-  for (const auto& holder : holders) {
-    const auto done = co_await base::run_on(engine_, desk_.remove_all_of(holder, requester_of(call)));
-    if (!done) co_return problem_of(done.error());
   }
   co_return std::nullopt;
 }
@@ -141,7 +133,7 @@ Task<Answer> GroupsApi::remove(Call call) {
     }
     members = {.what = people::OnMembers::What::move, .to = *move_to};
   } else if (delete_users) {
-    if (auto problem = co_await revoke_members(call, *id)) co_return std::unexpected(std::move(*problem));
+    if (auto problem = co_await check_members(call, *id)) co_return std::unexpected(std::move(*problem));
     members.what = people::OnMembers::What::remove;
   }
   const auto gone = co_await directory_.delete_group(*id, members, actor_of(call));

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "console/router.h"
-#include "grants/grant_desk.h"
 #include "people/directory.h"
 #include "store/store.h"
 
@@ -10,8 +9,7 @@ namespace latchkey::console {
 
 class GroupsApi final : public ApiSection {
  public:
-  GroupsApi(people::Directory& directory, store::Store& store, grants::GrantDesk& desk, Executor engine)
-      : directory_(directory), store_(store), desk_(desk), engine_(std::move(engine)) {}
+  GroupsApi(people::Directory& directory, store::Store& store) : directory_(directory), store_(store) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -20,13 +18,11 @@ class GroupsApi final : public ApiSection {
   [[nodiscard]] Task<Answer> rename(Call call);
   [[nodiscard]] Task<Answer> remove(Call call);
   [[nodiscard]] Task<Answer> show(int status, GroupId id);
-  // Ends the grants of everybody in the group at their providers, after making sure that deleting may go on.
-  [[nodiscard]] Task<std::optional<Problem>> revoke_members(const Call& call, GroupId id);
+  // Whether everybody in the group may be deleted, before anybody is.
+  [[nodiscard]] Task<std::optional<Problem>> check_members(const Call& call, GroupId id);
 
   people::Directory& directory_;
   store::Store& store_;
-  grants::GrantDesk& desk_;
-  Executor engine_;
 };
 
 }  // namespace latchkey::console

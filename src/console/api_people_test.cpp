@@ -132,7 +132,7 @@ TEST_F(ConsoleTest, GroupsAreMadeRenamedListedAndDeletedWithNobodyLost) {
   EXPECT_EQ(base::string_or(boss.get("/api/v1/users/" + admin.id.text()).json().at("group").as_object(), "name"), "Support");
 }
 
-TEST_F(ConsoleTest, DeletingAGroupWithItsUsersEndsTheirGrantsFirst) {
+TEST_F(ConsoleTest, DeletingAGroupWithItsUsersGivesTheirGrantsBack) {
   auto boss = administrator();
   const auto made = GroupId::parse(base::string_or(boss.send("POST", "/api/v1/groups", {{"name", "Leaving"}}).json(), "id"));
   const auto ben = add("ben");
@@ -141,7 +141,7 @@ TEST_F(ConsoleTest, DeletingAGroupWithItsUsersEndsTheirGrantsFirst) {
   const auto gone = boss.ask({.method = "DELETE", .target = "/api/v1/groups/" + made->text() + "?delete_users=true"});
   ASSERT_EQ(gone.status, 200) << gone.body;
   EXPECT_EQ(gone.json().at("deleted"), 1);
-  EXPECT_THAT(desk->removed_all_of, ElementsAre(ben.id));
+  EXPECT_THAT(leaving.gone, ElementsAre(ben.id));
   EXPECT_FALSE(*run(store->user(ben.id)));
 }
 
@@ -232,12 +232,12 @@ TEST_F(ConsoleTest, DeletingAUserNamesTheLossesAndEndsTheGrants) {
   EXPECT_THAT(boost::json::serialize(preview.at("losses")), HasSubstr("Box as anna@example.com"));
   EXPECT_TRUE(preview.at("blocked_by").is_null());
   EXPECT_EQ(boss.ask({.method = "DELETE", .target = "/api/v1/users/" + ben.id.text()}).status, 200);
-  EXPECT_THAT(desk->removed_all_of, ElementsAre(ben.id));
+  EXPECT_THAT(leaving.gone, ElementsAre(ben.id));
   EXPECT_EQ(boss.get("/api/v1/users/" + ben.id.text()).status, 404);
   const auto self = boss.ask({.method = "DELETE", .target = "/api/v1/users/" + admin.id.text()});
   EXPECT_EQ(self.status, 409);
   EXPECT_EQ(self.code(), "last_administrator");
-  EXPECT_EQ(desk->removed_all_of.size(), 1U);
+  EXPECT_EQ(leaving.gone.size(), 1U);
 }
 
 TEST_F(ConsoleTest, BulkActionsSucceedOrFailEachByItself) {

@@ -263,10 +263,6 @@ Task<Answer> UsersApi::preview(Call call) {
 }
 
 Task<std::optional<Problem>> UsersApi::delete_one(const Call& call, UserId id) {
-  // Grant by grant first, so that each is given back at its provider in the background (F7); deleting the user alone would
-  // take the tokens along.
-  const auto revoked = co_await base::run_on(parts_.engine, parts_.desk.remove_all_of(id, requester_of(call)));
-  if (!revoked) co_return problem_of(revoked.error());
   const auto done = co_await parts_.directory.delete_user(id, actor_of(call));
   if (!done) co_return co_await problem_of_user(done.error());
   co_return std::nullopt;

@@ -31,7 +31,7 @@ Console::Console(ConsoleGround ground)
       users_({.directory = ground.directory, .store = ground.store, .registry = ground.registry, .catalog = ground.catalog,
               .desk = ground.desk, .engine = ground.engine}),
       user_secrets_(ground.directory, ground.sessions, ground.engine),
-      groups_(ground.directory, ground.store, ground.desk, ground.engine),
+      groups_(ground.directory, ground.store),
       types_(ground.catalog, ground.apps, ground.engine, [&registry = ground.registry] { return pin_rules_of(registry); }),
       apps_(ground.catalog, ground.apps, ground.engine),
       authorizations_(ground.authorizer, ground.apps, ground.store, ground.catalog, memory_, ground.facts.public_url, ground.engine),

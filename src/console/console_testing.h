@@ -106,7 +106,10 @@ class ServedHandler {
     const auto started = server_.start({net::HttpListener{}});
     if (!started) ADD_FAILURE() << started.error().text;
   }
-  ~ServedHandler() {
+  ~ServedHandler() { stop(); }
+  // Once; asks nothing of the handler any more.
+  void stop() {
+    if (std::exchange(stopped_, true)) return;
     loop_.run(server_.stop(std::chrono::steady_clock::now() + Seconds(5)));
     loop_.stop();
   }
@@ -118,6 +121,7 @@ class ServedHandler {
   [[nodiscard]] base::MemoryLog& log() { return log_; }
 
  private:
+  bool stopped_ = false;
   base::SystemWallClock clock_;
   base::MemoryLog log_;
   net::LoopThread loop_;

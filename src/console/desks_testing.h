@@ -8,6 +8,7 @@
 #include "grants/apps.h"
 #include "grants/authorize.h"
 #include "grants/grant_desk.h"
+#include "people/directory.h"
 #include "store/store.h"
 
 namespace latchkey::console {
@@ -21,6 +22,7 @@ class PlainAuthorizer final : public grants::Authorizer {
     if (auto refused = refusal) co_return std::unexpected(*refused);
     last_pin = wish.pin ? std::string(wish.pin->reveal_text()) : "";
     last_requester = requester;
+    for (const auto& former : wish.instead_of) [[maybe_unused]] const auto ended = co_await cancel(former, requester);
     const auto id = AuthorizationId::make(base::SystemWallClock().now(), entropy_);
     auto& view = views[id];
     view.id = id;
@@ -164,20 +166,20 @@ class PlainGrantDesk final : public grants::GrantDesk {
     batch.push_back(store::DeleteGrant{grant});
     co_return co_await store_.commit(std::move(batch));
   }
-  Task<Result<void>> remove_all_of(UserId user, grants::Requester requester) override {
-    removed_all_of.push_back(user);
-    const auto held = co_await store_.grants_of_user(user);
-    for (const auto& grant : *held) {
-      if (auto done = co_await remove(grant.id, requester); !done) co_return done;
-    }
-    co_return Result<void>{};
-  }
-
   std::optional<Error> refusal;
-  std::vector<UserId> removed_all_of;
 
  private:
   store::Store& store_;
+};
+
+// Whose grants would be given back, once they are gone.
+class PlainLeaving final : public people::LeavingListener {
+ public:
+  Task<Result<Departure>> leaving(store::User user, people::Actor) override {
+    co_return Departure{.first = {}, .gone = [this, id = user.id] { gone.push_back(id); }};
+  }
+
+  std::vector<UserId> gone;
 };
 
 }  // namespace latchkey::console

@@ -107,6 +107,7 @@ class ConsoleTest : public testing::Test {
     directory = std::make_unique<people::Directory>(people::Directory::Parts{
         .store = *store, .registry = *registry, .vault = vault, .seal = seal, .cards = *cards, .hot = *hot, .hasher = *hasher,
         .gate = *gate, .wall = wall, .entropy = entropy, .cost = kCheap});
+    directory->on_leaving(&leaving);
     setup = std::make_unique<people::Setup>(people::Setup::Parts{.store = *store, .directory = *directory, .vault = vault, .wall = wall,
                                                                  .steady = steady, .entropy = entropy});
     authorizer = std::make_unique<PlainAuthorizer>(entropy);
@@ -128,8 +129,8 @@ class ConsoleTest : public testing::Test {
     group = run(directory->add_group("Office", actor))->id;
   }
   ~ConsoleTest() override {
-    served.reset();
-    control.reset();
+    served->stop();
+    control->stop();
     engine.stop();
   }
 
@@ -191,7 +192,10 @@ class ConsoleTest : public testing::Test {
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
   base::MemoryLog log;
+  // Loops are older than the store: its threads wake them, and may still be about it when the answer has left.
   net::LoopThread engine{1};
+  std::unique_ptr<ServedHandler> served;
+  std::unique_ptr<ServedHandler> control;
   NoWatcher watcher;
   vault::Vault vault{Secret(Bytes(32, 1)), entropy};
   people::UserSeal seal{vault};
@@ -207,14 +211,13 @@ class ConsoleTest : public testing::Test {
   std::unique_ptr<PlainAuthorizer> authorizer;
   PlainApps apps;
   std::unique_ptr<PlainGrantDesk> desk;
+  PlainLeaving leaving;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;
   std::unique_ptr<Console> console;
   std::unique_ptr<Mounted> mounted;
   std::unique_ptr<Mounted> control_mounted;
-  std::unique_ptr<ServedHandler> served;
-  std::unique_ptr<ServedHandler> control;
   people::Actor actor{.name = "test", .source = "", .user = {}};
   GroupId group;
   store::User admin;

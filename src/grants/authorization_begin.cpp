@@ -146,7 +146,8 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for(AuthorizationWish& wish, 
     record = co_await record_for_new_user(wish);
   }
   if (!record) co_return record;
-  record->allow_token = wish.allow_token;
+  // A renewed consent changes nothing of what its user may do.
+  record->allow_token = wish.allow_token && record->kind != FlowKind::replaced_grant;
   record->actor = requester.actor;
   record->session_hash = requester.session_hash;
   record->source = requester.source;
@@ -209,8 +210,11 @@ Task<Result<AuthorizationDesk::Prepared>> AuthorizationDesk::prepare(Authorizati
 Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester requester) {
   if (const auto reachable = check_public_address(); !reachable) co_return std::unexpected(reachable.error());
   const bool from_console = !requester.session_hash.empty();
+  const auto former = wish.instead_of;
   auto prepared = co_await prepare(std::move(wish), requester);
   if (!prepared) co_return std::unexpected(prepared.error());
+  // Only now, since a wish that is refused must leave what there was: a consent may be waiting for its answer.
+  for (const auto& id : former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
   auto& flow = prepared->flow;
   const auto ticket = random_text();
   flow.row.ticket_hash = hash("ticket", ticket.reveal_text());

@@ -17,6 +17,7 @@ constexpr auto kCallbackPatience = 55s;
 constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
 constexpr auto kExchangeTime = 5min;
 constexpr std::size_t kWaitingMax = 1'000;
+constexpr int kLooksAtExchanges = 300;
 
 std::string cookie_name(const AuthorizationId& id, bool secure) {
   return std::string(secure ? kFlowCookieSecurePrefix : kFlowCookieLoopbackPrefix) + base::to_hex(id.bytes()).substr(16);
@@ -59,8 +60,11 @@ Task<void> AuthorizationDesk::sweep() {
           continue;
         }
         if (parts_.keeper.awaits_code(exchange_id(row.id))) continue;  // its answer lies in the journal and comes first
-        auto flow = open(std::move(row));
-        if (!flow) continue;
+        auto flow = open(row);
+        if (!flow) {
+          co_await bury(std::move(row), flow.error());
+          continue;
+        }
         flow->record.actor = "server";  // nobody did this
         flow->record.source.clear();
         co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
@@ -68,6 +72,29 @@ Task<void> AuthorizationDesk::sweep() {
     }
     co_await any_change_.wait_for(kSweepEvery);
   }
+}
+
+Task<void> AuthorizationDesk::bury(store::Authorization row, Error why) {
+  parts_.log.error("authorization_unreadable", why);
+  JsonObject result;
+  result["problem_code"] = why.reason;
+  result["problem_text"] = "What was kept of this authorisation cannot be read, so nothing was made of it. Press Authorize to begin again.";
+  const auto seen = view_of(row);
+  result["username"] = seen.username;
+  result["type"] = seen.type;
+  row.state = AuthorizationState::expired;
+  row.ticket_hash.clear();
+  row.state_hash.clear();
+  row.expires_at = parts_.wall.now() + kResultKeptFor;
+  row.result_json = boost::json::serialize(result);
+  const auto id = row.id;
+  store::Batch batch;
+  batch.push_back(store::UpdateAuthorization{std::move(row)});
+  batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
+  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "server", .action = "authorization.failed",
+                                      .subject = seen.username + " " + seen.type, .detail = std::move(why.text)}});
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("authorization_not_settled", done.error());
+  changed(id);
 }
 
 void AuthorizationDesk::changed(const AuthorizationId&) { any_change_.notify_all(); }
@@ -124,6 +151,7 @@ Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
                           .source = flow.record.source, .detail = std::move(text)};
   if (flow.record.kind != FlowKind::new_user) entry.user = flow.record.user.id;
   flow.record.code_verifier.clear();
+  flow.record.imported.clear();
   flow.record.harvest.reset();
   seal_into(flow);
   store::Batch batch;
@@ -197,10 +225,19 @@ Task<Result<std::vector<AuthorizationView>>> AuthorizationDesk::pending(std::siz
 }
 
 Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account_id) {
+  // Whose consent is being spent is known when the answer has come, which takes a minute at most.
+  const auto under_way = [&] { return std::ranges::any_of(spending_, [&](const auto& each) { return each.second == app; }); };
+  for (int look = 0; look < kLooksAtExchanges && under_way(); ++look) co_await any_change_.wait_for(1s);
+  if (under_way()) co_return true;
   const auto rows = co_await parts_.store.pending_authorizations(kWaitingMax);
   if (!rows) co_return true;
   for (const auto& row : *rows) {
-    if (row.state == AuthorizationState::pending) co_return false;  // those that ask a person come first
+    if (row.state == AuthorizationState::pending) {
+      if (!parts_.keeper.awaits_code(exchange_id(row.id))) continue;
+      const auto flow = open(row);
+      if (!flow || flow->record.grant.app == app) co_return true;
+      continue;
+    }
     if (view_of(row).account_id != account_id) continue;
     const auto flow = open(row);
     if (!flow || flow->record.grant.app == app) co_return true;

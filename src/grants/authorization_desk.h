@@ -72,6 +72,7 @@ class AuthorizationDesk final : public Authorizer {
     store::Authorization row;
     FlowRecord record;
   };
+  class Spending;
   struct Prepared {
     Flow flow;
     ProviderClient client;
@@ -90,6 +91,8 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Result<Flow> open(store::Authorization row) const;
   void seal_into(Flow& flow) const;
   [[nodiscard]] Task<Result<void>> save(Flow flow);
+  // Ends an attempt whose record cannot be opened, which would hold its username for ever.
+  [[nodiscard]] Task<void> bury(store::Authorization row, Error why);
   // settle(), giving back what waited for an answer.
   Task<bool> end_unwanted(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
   // False: the store refused, or somebody else was faster.
@@ -98,18 +101,29 @@ class AuthorizationDesk final : public Authorizer {
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
   [[nodiscard]] Task<Result<Replied>> spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
-  [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request, Secret refresh_token);
-  [[nodiscard]] Task<void> take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent);
+  [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request);
   [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
   // what becomes of it: authorization_outcome.cpp
   // What became of what the exchange brought: in the store (as a grant, or waiting for an answer), only in the journal as
   // yet, or nobody's.
   enum class Kept { yes, not_yet, unwanted };
+  [[nodiscard]] Task<Kept> take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent);
+  [[nodiscard]] Task<void> take_live_reply(Flow flow, ProviderClient client, Replied replied);
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
   [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
-  void give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied);
+  void give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied, const Secret& imported);
   [[nodiscard]] Task<void> give_back_harvest(FlowRecord record);
-  [[nodiscard]] Task<void> give_back_grant(store::GrantView view);
+  struct Findings {
+    std::string code;  // empty: nothing to ask
+    std::string question;
+    std::string before_id;
+    std::string before_name;
+    std::string holder;
+  };
+  // Whether a person must be asked about the account that has consented. Errors: those of the store.
+  [[nodiscard]] Task<Result<Findings>> look_at_account(const FlowRecord& record);
+  // Errors besides undo()'s: conflict/`version`, when to try again.
+  [[nodiscard]] Task<Result<void>> try_undo(AuthorizationId id, Requester requester);
   [[nodiscard]] Task<Result<store::Batch>> completion_batch(Flow& flow);
   [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
   [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);
@@ -126,6 +140,7 @@ class AuthorizationDesk final : public Authorizer {
   TaskGroup exchanges_;
   TaskGroup sweeping_;
   base::Broadcast any_change_;
+  std::map<AuthorizationId, std::string> spending_;  // codes and imports on their way, and their apps
 };
 
 }  // namespace latchkey::grants

@@ -66,7 +66,24 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   co_return std::unexpected(last);
 }
 
+// While one lives, nobody can tell which account's consent is being spent.
+class AuthorizationDesk::Spending {
+ public:
+  Spending(AuthorizationDesk& desk, const Flow& flow) : desk_(desk), id_(flow.row.id) { desk_.spending_[id_] = flow.record.grant.app; }
+  Spending(const Spending&) = delete;
+  Spending& operator=(const Spending&) = delete;
+  ~Spending() {
+    desk_.spending_.erase(id_);
+    desk_.changed(id_);
+  }
+
+ private:
+  AuthorizationDesk& desk_;
+  AuthorizationId id_;
+};
+
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {
+  const Spending spending(*this, flow);
   const auto type = parts_.clients.catalog().find_type(flow.record.grant.type);
   const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
   if (provider) {
@@ -97,32 +114,44 @@ Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters o
     co_await settle(std::move(flow), AuthorizationState::failed, replied.error().reason, replied.error().text, "authorization.failed");
     co_return;
   }
-  co_await take_reply(std::move(flow), std::move(*client), std::move(*replied), intent);
+  co_await take_live_reply(std::move(flow), std::move(*client), std::move(*replied));
 }
 
-Task<void> AuthorizationDesk::take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent) {
+// What the store will not take now is the keeper's to try again, so that the attempt is not expired while its answer waits.
+Task<void> AuthorizationDesk::take_live_reply(Flow flow, ProviderClient client, Replied replied) {
+  auto entry = replied.entry;
+  const auto intent = entry.intent;
+  if (co_await take_reply(std::move(flow), std::move(client), std::move(replied), intent) == Kept::not_yet) {
+    parts_.keeper.await_code(std::move(entry));
+  }
+}
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent) {
   const auto client = std::make_shared<const ProviderClient>(std::move(client_in));
+  const auto imported = flow.record.imported.clone();
+  // A provider that does not rotate sends none back: the imported one stays.
+  if (!imported.empty() && !replied.reply.refresh_token && replied.reply.access_token) replied.reply.refresh_token = imported.clone();
   auto brought = co_await harvest(flow, *client, replied, intent);
   if (!brought) {
     parts_.log.info("code_exchange_failed", {{"app", client->app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
     co_await settle(std::move(flow), AuthorizationState::failed, brought.error().reason, brought.error().text, "authorization.failed");
-    give_back(client, {}, replied);
+    give_back(client, {}, replied, imported);
     parts_.journal.confirm(intent, parts_.wall.now());
-    co_return;
+    co_return Kept::unwanted;
   }
   const auto account = brought->account_id;
   flow.record.harvest = std::move(*brought);
-  switch (co_await decide(std::move(flow))) {
-    case Kept::yes: break;
-    case Kept::not_yet: co_return;  // the journal keeps the reply; the next start completes it
-    case Kept::unwanted: give_back(client, account, replied); break;
-  }
+  const auto kept = co_await decide(std::move(flow));
+  if (kept == Kept::not_yet) co_return kept;  // the journal keeps the reply
+  if (kept == Kept::unwanted) give_back(client, account, replied, imported);
   parts_.journal.confirm(intent, parts_.wall.now());
+  co_return kept;
 }
 
-// What a provider gave and nobody wants after all is given back (F7).
-void AuthorizationDesk::give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied) {
-  if (!replied.reply.refresh_token) return;
+// What a provider gave and nobody wants after all is given back (F7), but never the operator's own token.
+void AuthorizationDesk::give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied,
+                                  const Secret& imported) {
+  if (!replied.reply.refresh_token || replied.reply.refresh_token->equals(imported)) return;
   UnownedTokens tokens{.refresh = {replied.reply.refresh_token->clone(), Secret()}, .access = Secret()};
   if (replied.reply.access_token) tokens.access = replied.reply.access_token->clone();
   parts_.giving_back.later(std::move(client), std::move(account_id), std::move(tokens));
@@ -135,7 +164,7 @@ Task<void> AuthorizationDesk::give_back_harvest(FlowRecord record) {
   auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json, harvest.extras_json);
   const store::Generation sealed{.grant = record.grant.id, .number = record.grant.generation + 1, .refresh_sealed = harvest.refresh_sealed};
   auto material = parts_.sealing.open_refresh(record.grant, sealed);
-  if (!client || !material) co_return;
+  if (!client || !material || material->token.equals(record.imported)) co_return;
   parts_.giving_back.later(std::make_shared<const ProviderClient>(std::move(*client)), harvest.account_id,
                            {.refresh = std::move(*material), .access = Secret()});
 }
@@ -188,7 +217,9 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   auto row = co_await parts_.store.authorization(*id);
   if (!row) co_return std::unexpected(row.error());
   if (!*row || (*row)->state != AuthorizationState::pending) {
-    parts_.counters.replies_unowned += 1;  // settled before the crash; whom to give the tokens back to is not known any more
+    const bool kept = *row && ((*row)->state == AuthorizationState::completed || (*row)->state == AuthorizationState::held ||
+                               (*row)->state == AuthorizationState::needs_confirmation);
+    if (!kept) parts_.counters.replies_unowned += 1;  // settled before; whom to give the tokens back to is not known any more
     co_return Result<void>{};
   }
   auto flow = open(std::move(**row));
@@ -198,7 +229,9 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   if (!client) co_return std::unexpected(client.error());
   auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
   if (!replied) co_return std::unexpected(replied.error());
-  co_await take_reply(std::move(*flow), std::move(*client), std::move(*replied), entry.intent);
+  if (co_await take_reply(std::move(*flow), std::move(*client), std::move(*replied), entry.intent) == Kept::not_yet) {
+    co_return fail(ErrorKind::unavailable, "store_unavailable", "The store does not take what a consent brought; it is tried again.");
+  }
   co_return Result<void>{};
 }
 
@@ -210,6 +243,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   auto& flow = prepared->flow;
   auto& client = prepared->client;
   const auto id = flow.row.id;
+  flow.record.imported = refresh_token.clone();
   seal_into(flow);
   store::Batch batch;
   batch.push_back(store::InsertAuthorization{flow.row});
@@ -230,7 +264,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
                           .post = refresh_post(client, {refresh_token.clone(), Secret()}, 0), .errors = client.type.errors, .shape = client.type.reply_shape,
                           .timeouts = parts_.tuning().timeouts};
   // In a task of its own: the reply is kept though the caller hangs up or the server stops (F4).
-  if (!exchanges_.spawn("import", spend_imported(std::move(flow), std::move(client), std::move(request), std::move(refresh_token)))) {
+  if (!exchanges_.spawn("import", spend_imported(std::move(flow), std::move(client), std::move(request)))) {
     parts_.journal.release(intent);
     Error stopping{.kind = ErrorKind::unavailable, .reason = "shutting_down", .text = "The server is shutting down; nothing was sent. Try again."};
     // The name is free at once, not when the attempt expires.
@@ -244,13 +278,12 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   co_return co_await view_after_change(id, kImportPatience);
 }
 
-Task<void> AuthorizationDesk::spend_imported(Flow flow, ProviderClient client, ExchangeRequest request, Secret refresh_token) {
+Task<void> AuthorizationDesk::spend_imported(Flow flow, ProviderClient client, ExchangeRequest request) {
+  const Spending spending(*this, flow);
   const auto intent = request.intent;
   auto outcome = co_await parts_.exchange.run(std::move(request));
   if (auto* replied = std::get_if<Replied>(&outcome)) {
-    // A provider that does not rotate sends none back: the imported one stays.
-    if (!replied->reply.refresh_token && replied->reply.access_token) replied->reply.refresh_token = refresh_token.clone();
-    co_await take_reply(std::move(flow), std::move(client), std::move(*replied), intent);
+    co_await take_live_reply(std::move(flow), std::move(client), std::move(*replied));
   } else {
     const bool sent = std::holds_alternative<NoReply>(outcome);
     co_await settle(std::move(flow), AuthorizationState::failed, sent ? "answer_lost" : "provider_unreachable",

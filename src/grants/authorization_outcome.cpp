@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "grants/authorization_desk.h"
+#include "grants/leaving.h"
 
 namespace latchkey::grants {
 namespace {
@@ -11,53 +12,72 @@ using namespace std::chrono_literals;
 using store::AuthorizationState;
 
 constexpr auto kCommitPatience = 60s;
+constexpr int kRaces = 20;
 constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
 
 }  // namespace
 
 // ---- what a person must decide, and what follows by itself -----------------------------------------------------------
 
-Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
-  const auto& harvest = *flow.record.harvest;
-  const auto& expected = flow.record.expected_account;
-  std::string question;
-  std::string code;
-  JsonObject result;
-  AuthorizationState state = AuthorizationState::needs_confirmation;
+Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(const FlowRecord& record) {
+  const auto& harvest = *record.harvest;
+  const auto& expected = record.expected_account;
+  Findings found;
   std::optional<store::Grant> replaced;
-  if (flow.record.kind == FlowKind::replaced_grant) {
-    const auto stored = co_await parts_.store.grant(flow.record.grant.id);
-    if (stored && *stored) replaced = (*stored)->grant;
+  if (record.kind == FlowKind::replaced_grant) {
+    const auto stored = co_await parts_.store.grant(record.grant.id);
+    if (!stored) co_return std::unexpected(stored.error());
+    if (*stored) replaced = (*stored)->grant;
   }
   // The account of a grant that is authorised anew is known by its id; names are chosen by people, and one may be chosen to
   // equal it. What an administrator typed beforehand may be either.
   const bool by_id = replaced && expected == replaced->account_id;
-  if (!expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name)) {
-    code = "account_differs";
-    question = "Another account has consented than expected: " + harvest.account_name + ". Use this account from now on?";
-    result["before_id"] = replaced ? replaced->account_id : "";
-    result["before_name"] = replaced ? replaced->account_name : expected;
-  } else if (flow.record.kind != FlowKind::replaced_grant && !harvest.account_id.empty()) {
-    const auto other = co_await parts_.store.grant_by_account(flow.record.grant.app, flow.record.grant.type, harvest.account_id);
-    if (other && *other) {
+  const bool differs = !expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name);
+  // Whoever shares an account has been asked when it was first shared (F8).
+  const bool shared_before = replaced && replaced->account_id == harvest.account_id;
+  if (!harvest.account_id.empty() && !shared_before) {
+    const auto other = co_await parts_.store.grant_by_account(record.grant.app, record.grant.type, harvest.account_id);
+    if (!other) co_return std::unexpected(other.error());
+    if (*other) {
       const auto owner = co_await parts_.store.user((*other)->user);
-      const auto name = owner && *owner ? (*owner)->username : std::string("another user");
-      code = "account_held";
-      result["holder"] = name;
-      question = harvest.account_name + " is authorised already for " + name +
-                 ". With some providers a second consent ends the first. Keep this one as well?";
+      found.holder = owner && *owner ? (*owner)->username : std::string("another user");
     }
   }
-  if (question.empty() && flow.record.opened_by_other && expected.empty()) {
+  if (differs) {
+    found.code = "account_differs";
+    found.before_id = replaced ? replaced->account_id : "";
+    found.before_name = replaced ? replaced->account_name : expected;
+    found.question = "Another account has consented than expected: " + harvest.account_name + ". ";
+    if (!found.holder.empty()) found.question += "It is authorised already for " + found.holder + ", and with some providers a second consent ends the first. ";
+    found.question += "Use this account from now on?";
+  } else if (!found.holder.empty()) {
+    found.code = "account_held";
+    found.question = harvest.account_name + " is authorised already for " + found.holder +
+                     ". With some providers a second consent ends the first. Keep this one as well?";
+  }
+  co_return found;
+}
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
+  auto found = co_await look_at_account(flow.record);
+  if (!found) {
+    parts_.log.error("authorization_not_kept", found.error());
+    co_return Kept::not_yet;
+  }
+  const auto& harvest = *flow.record.harvest;
+  auto state = AuthorizationState::needs_confirmation;
+  if (found->code.empty() && flow.record.opened_by_other && flow.record.expected_account.empty()) {
     state = AuthorizationState::held;
-    code = "held";
-    question = harvest.account_name + " has consented in another browser. Approve this account?";
+    found->code = "held";
+    found->question = harvest.account_name + " has consented in another browser. Approve this account?";
   }
-  if (question.empty()) {
-    co_return co_await complete(std::move(flow));
-  }
-  result["problem_code"] = code;
-  result["problem_text"] = question;
+  if (found->code.empty()) co_return co_await complete(std::move(flow));
+  JsonObject result;
+  result["problem_code"] = found->code;
+  result["problem_text"] = found->question;
+  result["before_id"] = found->before_id;
+  result["before_name"] = found->before_name;
+  result["holder"] = found->holder;
   result["username"] = flow.record.user.username;
   result["type"] = flow.record.grant.type;
   result["account_id"] = harvest.account_id;
@@ -124,6 +144,7 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
   const auto found = co_await parts_.store.user(record.user.id);
   if (!found) co_return std::unexpected(found.error());
   if (!*found) co_return fail(ErrorKind::not_found, "no_such_user", "The user was deleted meanwhile.");
+  if (record.kind == FlowKind::replaced_grant) co_return Result<void>{};  // a renewed consent changes nothing of its user
   auto user = **found;
   const auto uses = user.uses | (record.allow_token ? static_cast<std::uint32_t>(store::kUseToken) : 0u);
   if (record.new_keys) {
@@ -134,10 +155,13 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
   } else if (record.kind == FlowKind::linked_user && user.public_key != record.user.public_key) {
     co_return fail(ErrorKind::conflict, "pin_set_meanwhile", "The user's PIN was reset meanwhile. Press Authorize again.");
   }
-  if (!record.new_keys && uses == user.uses) co_return Result<void>{};
-  user.uses = uses;
-  parts_.enrolment.vouch(user);
+  if (record.new_keys || uses != user.uses) {
+    if (const auto checked = parts_.enrolment.check(**found); !checked) co_return std::unexpected(checked.error());
+    user.uses = uses;
+    parts_.enrolment.vouch(user);
+  }
   record.user = user;
+  // Also as it was: whoever deletes the user at this moment must see that a grant has come (leaving.h).
   batch.push_back(store::UpdateUser{std::move(user)});
   co_return Result<void>{};
 }
@@ -291,19 +315,18 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
   changed(flow.row.id);
   co_return Kept::yes;
 }
+
 // ---- undo ------------------------------------------------------------------------------------------------------------
 
-Task<void> AuthorizationDesk::give_back_grant(store::GrantView view) {
-  const auto* current = current_of(view);
-  auto client = co_await parts_.clients.client_for(view.grant.type, view.grant.app, view.grant.params_json, view.grant.extras_json);
-  if (!client || current == nullptr) co_return;
-  if (auto material = parts_.sealing.open_refresh(view.grant, *current)) {
-    parts_.giving_back.later(std::make_shared<const ProviderClient>(std::move(*client)), view.grant.account_id,
-                             {.refresh = std::move(*material), .access = Secret()});
+Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester requester) {
+  for (int attempt = 0;; ++attempt) {
+    auto done = co_await try_undo(id, requester);
+    // Something it decided on has changed since: what is there now may be more than may be taken back.
+    if (done || done.error().kind != ErrorKind::conflict || done.error().reason != "version" || attempt >= kRaces) co_return done;
   }
 }
 
-Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester requester) {
+Task<Result<void>> AuthorizationDesk::try_undo(AuthorizationId id, Requester requester) {
   const auto row = co_await parts_.store.authorization(id);
   if (!row) co_return std::unexpected(row.error());
   if (!*row || (*row)->state != AuthorizationState::completed) {
@@ -316,16 +339,27 @@ Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester request
   if (replaced) co_return fail(ErrorKind::conflict, "nothing_to_undo", "A renewed consent replaces the old one and cannot be taken back; delete the grant instead.");
   const auto user = co_await parts_.store.user(seen.user);
   if (!user) co_return std::unexpected(user.error());
-  const auto last = co_await parts_.store.grant(seen.grant);
-  if (!last) co_return std::unexpected(last.error());
   const auto held = co_await parts_.store.grants_of_user(seen.user);
   if (!held) co_return std::unexpected(held.error());
-  const bool alone = std::ranges::all_of(*held, [&](const store::Grant& grant) { return grant.id == seen.grant; });
+  // What the user was given since stays, and with it the user.
+  const bool more = *user && ((*user)->role == store::Role::administrator || !(*user)->password_sealed.empty() ||
+                              std::ranges::any_of(*held, [&](const store::Grant& grant) { return grant.id != seen.grant; }));
   store::Batch batch;
-  if (new_user && alone) {  // what the user was given since stays
+  std::vector<Belongings::Held> taken;
+  if (new_user && *user && !more) {
+    auto belongings = co_await belongings_of(parts_.store, parts_.sealing, **user);
+    if (!belongings) co_return std::unexpected(belongings.error());
+    batch = std::move(belongings->first);
+    taken = std::move(belongings->grants);
     batch.push_back(store::DeleteUser{seen.user});
   } else {
+    auto view = co_await parts_.store.grant(seen.grant);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::conflict, "nothing_to_undo", "There is nothing left to take back.");
+    batch.push_back(if_unchanged((*view)->grant));
     batch.push_back(store::DeleteGrant{seen.grant});
+    auto refresh = refresh_of(parts_.sealing, **view);
+    taken.push_back({.grant = std::move((*view)->grant), .refresh = std::move(refresh)});
   }
   auto ended = **row;
   ended.state = AuthorizationState::cancelled;
@@ -334,7 +368,9 @@ Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester request
                                       .subject = seen.username + " " + seen.type, .source = requester.source}});
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done) co_return done;
-  if (*last) co_await give_back_grant(**last);
+  for (auto& grant : taken) {
+    if (grant.refresh) parts_.giving_back.later(std::move(grant.grant), std::move(*grant.refresh));
+  }
   if (*user) parts_.enrolment.changed(**user);
   parts_.watcher.grant_changed(seen.user, seen.grant);
   changed(id);

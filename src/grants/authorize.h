@@ -42,8 +42,9 @@ struct AuthorizationWish {
   std::string name;
   std::string email;
   std::optional<Secret> pin;    // required unless the linked user has one; if given then it must be right
-  bool allow_token = false;     // programs may fetch the token
+  bool allow_token = false;     // programs may fetch the token; ignored when replacing
   GrantId replace{};            // re-authorise this grant in place
+  std::vector<AuthorizationId> instead_of;  // the same person's earlier attempts: cancelled once this wish is found good
   std::string expected_account; // pinned beforehand: provider's account id or name
 };
 
@@ -120,7 +121,8 @@ class Authorizer {
   [[nodiscard]] virtual Task<Result<std::vector<AuthorizationView>>> pending(std::size_t limit) = 0;
   // Another provider account than before (C5), or a held consent (A4).
   [[nodiscard]] virtual Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) = 0;
-  // Takes back what a completed authorisation made: the grant (revoked at the provider), and the user if it was new.
+  // Takes back what a completed authorisation made: the grant (revoked at the provider), and the user if it was new and has
+  // been given nothing since (another grant, a password, a role).
   [[nodiscard]] virtual Task<Result<void>> undo(AuthorizationId id, Requester requester) = 0;
 
   // Import of a refresh token (CLI, API): refreshes at once and stores the grant only when that worked.

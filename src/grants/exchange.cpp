@@ -76,12 +76,13 @@ Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<o
   return replied;
 }
 
-Task<void> Exchange::keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at, Secret packed) {
+Task<store::JournalEntry> Exchange::keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at, Secret packed) {
   store::JournalEntry entry{.intent = intent, .grant = grant, .generation = generation, .recorded_at = received_at,
                             .reply_sealed = sealing_.seal_reply(intent, grant, generation, packed)};
-  const auto recorded = co_await journal_.record(std::move(entry));
+  const auto recorded = co_await journal_.record(entry);
   // The reply is still in memory and goes on to the store; only a crash in between could lose it now, and that is said.
   if (!recorded) log_.error("reply_not_journaled", recorded.error());
+  co_return entry;
 }
 
 Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
@@ -113,9 +114,11 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
     raw = {.status = reply.status, .content_type = head_value(reply.headers, "Content-Type"),
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
-  co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
+  auto entry = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
   StepTimes::add(times_.journal, steady_.now() - answered);
-  co_return read(raw, received_at, request.errors, request.shape);
+  auto replied = read(raw, received_at, request.errors, request.shape);
+  replied.entry = std::move(entry);
+  co_return replied;
 }
 
 Result<Replied> Exchange::replay(const store::JournalEntry& entry, const std::vector<oauth::ErrorRule>& errors,
@@ -124,7 +127,9 @@ Result<Replied> Exchange::replay(const store::JournalEntry& entry, const std::ve
   if (!packed) return std::unexpected(packed.error());
   const auto raw = unpack(*packed);
   if (!raw) return fail(ErrorKind::corrupt, "journal_entry_unreadable", "A journaled reply cannot be read.");
-  return read(*raw, entry.recorded_at, errors, shape);
+  auto replied = read(*raw, entry.recorded_at, errors, shape);
+  replied.entry = entry;
+  return replied;
 }
 
 }  // namespace latchkey::grants

@@ -44,6 +44,7 @@ struct Replied {
   oauth::Classified classified;
   bool cut = false;
   WallTime received_at{};  // what lifetimes count from, however late the reply is committed
+  store::JournalEntry entry{};  // as it lies in the journal
 };
 // Nothing was sent; the error says why (unavailable or misconfigured).
 struct NotSent {
@@ -80,8 +81,8 @@ class Exchange {
   [[nodiscard]] static Secret pack(const Raw& raw);
   [[nodiscard]] static std::optional<Raw> unpack(const Secret& packed);
   [[nodiscard]] Replied read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const;
-  [[nodiscard]] Task<void> keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at,
-                                Secret packed);
+  [[nodiscard]] Task<store::JournalEntry> keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at,
+                                               Secret packed);
 
   net::HttpTransport& transport_;
   store::ReplyJournal& journal_;

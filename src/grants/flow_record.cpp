@@ -108,6 +108,7 @@ Secret FlowRecord::to_plain() const {
     for (const auto& [name, value] : learned) values[name] = value;
     object["learned"] = std::move(values);
   }
+  if (!imported.empty()) object["imported"] = imported.reveal_text();
   if (harvest) object["harvest"] = json_of(*harvest);
   auto text = boost::json::serialize(object);
   Secret plain{std::string_view(text)};
@@ -119,6 +120,7 @@ FlowRecord FlowRecord::copy_of_harvest() const {
   FlowRecord copy;
   copy.grant = grant;
   copy.harvest = harvest;
+  copy.imported = imported.clone();
   return copy;
 }
 
@@ -148,6 +150,7 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.token_endpoint = base::string_or(object, "token_endpoint");
   record.code_verifier = Secret(std::string_view(base::string_or(object, "verifier")));
   record.nonce = Secret(std::string_view(base::string_or(object, "nonce")));
+  record.imported = Secret(std::string_view(base::string_or(object, "imported")));
   record.cookie_hash = octets64(object, "cookie_hash");
   record.session_hash = octets64(object, "session_hash");
   record.actor = base::string_or(object, "actor");

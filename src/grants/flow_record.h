@@ -52,9 +52,10 @@ struct FlowRecord {
   std::string source;         // from where the actor asked, for the audit trail
   bool opened_by_other = false;  // started without the session that asked: the consent is held (RULES A4)
   std::optional<Harvest> harvest;
+  Secret imported;  // the refresh token of an import: what the provider sends back where it does not rotate, and the operator's own
   catalog::ParameterValues learned;  // from the callback: hosts and ids the provider named there
 
-  // Grant and harvest alone: what is needed to give the tokens back.
+  // Grant and harvest (and what was imported) alone: what is needed to give the tokens back.
   [[nodiscard]] FlowRecord copy_of_harvest() const;
   [[nodiscard]] Secret to_plain() const;
   [[nodiscard]] static Result<FlowRecord> from_plain(const Secret& plain);

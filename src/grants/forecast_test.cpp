@@ -63,8 +63,9 @@ class ForecastTest : public testing::Test {
   }
   // The words of the one alert that stands; empty: none.
   std::string look() {
+    auto looking = forecast();  // outlives its task
     std::vector<Task<void>> tasks;
-    tasks.push_back(forecast().look());
+    tasks.push_back(looking.look());
     store::wait_for_all(std::move(tasks));
     const auto all = alerts.current();
     EXPECT_LE(all.size(), 1U);

@@ -20,15 +20,31 @@ void GivingBack::later(std::shared_ptr<const ProviderClient> client, std::string
   under_way_.spawn("give_back", give_back(std::move(client), std::move(account_id), std::make_shared<UnownedTokens>(std::move(tokens))));
 }
 
+void GivingBack::later(store::Grant grant, RefreshMaterial refresh) {
+  auto tokens = std::make_shared<UnownedTokens>(UnownedTokens{.refresh = std::move(refresh), .access = Secret()});
+  under_way_.spawn("give_back", give_back_grant(std::move(grant), std::move(tokens)));
+}
+
+Task<void> GivingBack::give_back_grant(store::Grant grant, std::shared_ptr<UnownedTokens> tokens) {
+  auto client = co_await clients_.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+  if (!client) {
+    counters_.not_given_back += 1;
+    log_.error("giving_back_failed", client.error());
+    co_return;
+  }
+  co_await give_back(std::make_shared<const ProviderClient>(std::move(*client)), grant.account_id, std::move(tokens));
+}
+
 Task<bool> GivingBack::rested_on(std::shared_ptr<const ProviderClient> client, std::string account_id) {
   if (account_id.empty()) co_return true;  // whose it is, is not known: somebody's grant may rest on it
+  // Those that wait first: what they wait for becomes a grant.
+  if (waiting_ && co_await waiting_(client->app, account_id)) co_return true;
   for (const auto& type : clients_.catalog().types()) {
     if (type->provider != client->type.provider->id) continue;
     const auto other = co_await store_.grant_by_account(client->app, type->id, account_id);
     if (!other || *other) co_return true;  // what cannot be read is not risked
   }
-  if (!waiting_) co_return false;
-  co_return co_await waiting_(client->app, account_id);
+  co_return false;
 }
 
 Task<Secret> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<UnownedTokens> tokens) {

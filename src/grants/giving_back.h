@@ -22,7 +22,7 @@ struct UnownedTokens {
 // executor.
 class GivingBack {
  public:
-  GivingBack(store::Store& store, const ProviderClients& clients, net::HttpTransport& transport, Counters& counters, Log& log,
+  GivingBack(store::Store& store, ProviderClients& clients, net::HttpTransport& transport, Counters& counters, Log& log,
              Executor executor)
       : store_(store), clients_(clients), transport_(transport), counters_(counters), log_(log), under_way_(std::move(executor), log) {}
 
@@ -31,6 +31,8 @@ class GivingBack {
   // providers revoke the account's whole consent to the app, not one token. An empty `account_id` could be anybody's, so
   // it counts as resting.
   void later(std::shared_ptr<const ProviderClient> client, std::string account_id, UnownedTokens tokens);
+  // The same for the token of a grant that is no more; the client is made afterwards, since that may ask the provider.
+  void later(store::Grant grant, RefreshMaterial refresh);
   // Whether a consent that waits for a person's answer rests on this account's consent to the app. Before the first later().
   using Waiting = std::function<Task<bool>(std::string app, std::string account_id)>;
   void set_waiting(Waiting waiting) { waiting_ = std::move(waiting); }
@@ -39,12 +41,13 @@ class GivingBack {
 
  private:
   [[nodiscard]] Task<void> give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, std::shared_ptr<UnownedTokens> tokens);
+  [[nodiscard]] Task<void> give_back_grant(store::Grant grant, std::shared_ptr<UnownedTokens> tokens);
   [[nodiscard]] Task<bool> rested_on(std::shared_ptr<const ProviderClient> client, std::string account_id);
   // For providers that revoke by access token: a last one.
   [[nodiscard]] Task<Secret> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<UnownedTokens> tokens);
 
   store::Store& store_;
-  const ProviderClients& clients_;
+  ProviderClients& clients_;
   net::HttpTransport& transport_;
   Counters& counters_;
   Log& log_;

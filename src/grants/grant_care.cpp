@@ -1,6 +1,7 @@
 #include "grants/grant_care.h"
 
 #include "grants/identity.h"
+#include "grants/leaving.h"
 
 namespace latchkey::grants {
 namespace {
@@ -88,37 +89,25 @@ Task<Result<store::Grant>> GrantCare::set_enabled(GrantId grant, bool enabled, R
 }
 
 Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
-  const auto view = co_await store_.grant(grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view) co_return gone();
-  const auto& record = (*view)->grant;
-  auto client = co_await clients_.client_for(record.type, record.app, record.params_json, record.extras_json);
-  std::optional<RefreshMaterial> material;
-  if (const auto* current = current_of(**view); current != nullptr && !current->refresh_sealed.empty()) {
-    if (auto opened = sealing_.open_refresh(record, *current)) material = std::move(*opened);
+  for (int attempt = 0;; ++attempt) {
+    auto view = co_await store_.grant(grant);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return gone();
+    const auto& record = (*view)->grant;
+    auto material = refresh_of(sealing_, **view);
+    store::Batch batch;
+    batch.push_back(if_unchanged(record));
+    batch.push_back(store::DeleteGrant{grant});
+    batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "grant.deleted", .subject = subject_of(record),
+                                        .user = record.user, .source = requester.source}});
+    auto done = co_await store_.commit(std::move(batch));
+    // Refreshed in between: what is given back must be the newest token.
+    if (!done && done.error().kind == ErrorKind::conflict && attempt < kRaces) continue;
+    if (!done) co_return done;
+    watcher_.grant_changed(record.user, grant);
+    if (material) giving_back_.later((*view)->grant, std::move(*material));
+    co_return done;
   }
-  store::Batch batch;
-  batch.push_back(store::DeleteGrant{grant});
-  batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "grant.deleted", .subject = subject_of(record),
-                                      .user = record.user, .source = requester.source}});
-  auto done = co_await store_.commit(std::move(batch));
-  if (!done) co_return done;
-  watcher_.grant_changed(record.user, grant);
-  if (client && material) {
-    giving_back_.later(std::make_shared<const ProviderClient>(std::move(*client)), record.account_id,
-                       {.refresh = std::move(*material), .access = Secret()});
-  }
-  co_return done;
-}
-
-Task<Result<void>> GrantCare::remove_all_of(UserId user, Requester requester) {
-  const auto grants = co_await store_.grants_of_user(user);
-  if (!grants) co_return std::unexpected(grants.error());
-  for (const auto& grant : *grants) {
-    auto done = co_await remove(grant.id, requester);
-    if (!done && done.error().kind != ErrorKind::not_found) co_return done;
-  }
-  co_return Result<void>{};
 }
 
 }  // namespace latchkey::grants

@@ -17,7 +17,6 @@ class GrantCare final : public GrantDesk {
   [[nodiscard]] Task<Result<CheckResult>> check(GrantId grant, Requester requester) override;
   [[nodiscard]] Task<Result<store::Grant>> set_enabled(GrantId grant, bool enabled, Requester requester) override;
   [[nodiscard]] Task<Result<void>> remove(GrantId grant, Requester requester) override;
-  [[nodiscard]] Task<Result<void>> remove_all_of(UserId user, Requester requester) override;
 
  private:
   store::Store& store_;

@@ -30,8 +30,6 @@ class GrantDesk {
   [[nodiscard]] virtual Task<Result<store::Grant>> set_enabled(GrantId grant, bool enabled, Requester requester) = 0;
   // Deletes the grant here and revokes it at the provider where it can be (queued, best effort).
   [[nodiscard]] virtual Task<Result<void>> remove(GrantId grant, Requester requester) = 0;
-  // All grants of a user, before the user is deleted.
-  [[nodiscard]] virtual Task<Result<void>> remove_all_of(UserId user, Requester requester) = 0;
 };
 
 }  // namespace latchkey::grants

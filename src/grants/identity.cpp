@@ -1,9 +1,33 @@
 #include "grants/identity.h"
 
+#include <algorithm>
+
 namespace latchkey::grants {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = 256 * 1024;
+
+// Whether `named` is the issuer the provider file or the metadata document knows (nothing known: whoever it is). Some providers
+// leave out the scheme; `{...}` stands for what differs by customer, as in Microsoft's issuer of all tenants.
+bool is_issuer(std::string_view named, std::string_view known) {
+  if (known.empty()) return true;
+  constexpr std::string_view kScheme = "https://";
+  const auto bare = [&](std::string_view url) {
+    if (url.starts_with(kScheme)) url.remove_prefix(kScheme.size());
+    if (url.ends_with('/')) url.remove_suffix(1);
+    return url;
+  };
+  named = bare(named);
+  known = bare(known);
+  const auto open = known.find('{');
+  if (open == std::string_view::npos) return named == known;
+  const auto close = known.find('}', open);
+  if (close == std::string_view::npos) return false;
+  const auto head = known.substr(0, open);
+  const auto tail = known.substr(close + 1);
+  if (named.size() <= head.size() + tail.size() || !named.starts_with(head) || !named.ends_with(tail)) return false;
+  return named.substr(head.size(), named.size() - head.size() - tail.size()).find('/') == std::string_view::npos;
+}
 
 Result<void> check_id_token(const JsonObject& claims, const ProviderClient& client, const Secret& nonce) {
   const auto rejected = [](const char* detail) {
@@ -18,10 +42,13 @@ Result<void> check_id_token(const JsonObject& claims, const ProviderClient& clie
     }
     if (!ours) return rejected("aud");
   }
+  const auto* issuer = base::find_string(claims, "iss");
+  if (issuer != nullptr && !is_issuer(*issuer, client.endpoints.issuer)) return rejected("iss");
   if (!nonce.empty()) {
-    if (const auto* returned = base::find_string(claims, "nonce"); returned != nullptr && *returned != nonce.reveal_text()) {
-      return rejected("nonce");
-    }
+    // It is sent where an identity token is asked for, and must then come back (OpenID Connect Core 3.1.2.1).
+    const bool sent = std::ranges::find(client.type.scopes, "openid") != client.type.scopes.end();
+    const auto* returned = base::find_string(claims, "nonce");
+    if (returned == nullptr ? sent : *returned != nonce.reveal_text()) return rejected("nonce");
   }
   return {};
 }

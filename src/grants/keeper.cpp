@@ -14,6 +14,7 @@ constexpr std::size_t kWokenMax = 200;  // the others fall due by themselves wit
 constexpr std::size_t kProbeChoice = 1'000;
 constexpr std::size_t kComplaintsMax = 3;
 constexpr auto kRestAfterFailure = 30s;
+constexpr auto kUnpreparedStale = 300s;  // they are looked at every minute
 constexpr auto kMergeAgainEvery = 5s;
 constexpr auto kPatienceForMore = 10s;
 
@@ -35,7 +36,8 @@ Keeper::~Keeper() = default;
 
 Task<Result<void>> Keeper::start() {
   if (const auto read = co_await read_what_was_left(); !read) co_return read;
-  loop_group_.spawn("recover_codes", recover_codes());
+  static_cast<void>(note_quickened());
+  start_recovering_codes();
   loop_group_.spawn("keeper", run());
   co_return Result<void>{};
 }
@@ -78,6 +80,9 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
 Task<void> Keeper::run() {
   co_await settle_forgotten_intents();
   while (!stopping_) {
+    parts_.clients.tidy();
+    auto quickened = note_quickened();
+    if (!quickened.empty()) loop_group_.spawn("bring_forward", bring_forward(std::move(quickened)));
     co_await repeat_merging();
     co_await tick();
     co_await probe_paused_apps();
@@ -154,6 +159,11 @@ Task<void> Keeper::probe_paused_apps() {
   const auto apps = co_await parts_.store.apps();
   if (!apps) co_return;
   const auto now = parts_.steady.now();
+  std::set<std::string> paused;
+  for (const auto& app : *apps) {
+    if (app.paused) paused.insert(app.id);
+  }
+  forget_unprepared(paused);
   for (const auto& app : *apps) {
     if (!app.paused) continue;
     auto& state = health(app.id, app.provider);
@@ -318,9 +328,10 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
   auto& state = health(client.app, client.type.provider->id);
   const auto now = parts_.steady.now();
   auto& counters = parts_.counters;
-  if (std::holds_alternative<NotSent>(outcome)) {
+  if (const auto* not_sent = std::get_if<NotSent>(&outcome)) {
     counters.not_sent += 1;
-    state.circuit.failed(now);
+    // A claim that took too long says nothing about the provider.
+    if (not_sent->error.reason != kLeaseTooShort) state.circuit.failed(now);
     return;
   }
   if (std::holds_alternative<NoReply>(outcome)) {
@@ -415,11 +426,34 @@ Task<void> Keeper::resume_app(std::string app) {
   }
 }
 
+void Keeper::note_prepared(const std::string& app, GrantId grant, bool paused) {
+  const auto found = unprepared_.find(app);
+  if (found == unprepared_.end()) return;
+  found->second.erase(grant);
+  if (!found->second.empty()) return;
+  unprepared_.erase(found);
+  if (!paused) parts_.alerts.clear(alert_cause(app));
+}
+
+void Keeper::forget_unprepared(const std::set<std::string>& paused_apps) {
+  const auto now = parts_.steady.now();
+  for (auto each = unprepared_.begin(); each != unprepared_.end();) {
+    std::erase_if(each->second, [&](const auto& grant) { return now - grant.second > kUnpreparedStale; });
+    if (!each->second.empty()) {
+      ++each;
+      continue;
+    }
+    if (!paused_apps.contains(each->first)) parts_.alerts.clear(alert_cause(each->first));
+    each = unprepared_.erase(each);
+  }
+}
+
 Task<void> Keeper::wake_grants_of(std::string app) {
   const auto grants = co_await parts_.store.grants_of_app(app, kWokenMax);
   if (!grants) co_return;
   for (const auto& waiting : *grants) {
     if (waiting.state != store::GrantState::paused || flights_.contains(waiting.id)) continue;
+    not_before_.erase(waiting.id);
     auto woken = waiting;
     woken.due_at = parts_.wall.now();
     store::Batch batch;

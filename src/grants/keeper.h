@@ -35,6 +35,8 @@ namespace latchkey::grants {
 
 // What must be left of a lease beyond the hard deadline of an exchange when its POST starts (F3).
 inline constexpr Seconds kLeaseReserve{15};
+// The reason when too little was left, so that nothing was sent.
+inline constexpr std::string_view kLeaseTooShort = "lease_too_short";
 
 // The registry's knobs, read at every use so that a change takes effect at once.
 struct KeeperTuning {
@@ -101,6 +103,8 @@ class Keeper {
   // For journal entries of code exchanges (generation 0): who completes them. Set before start().
   using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
   void set_code_recovery(Recover recover) { recover_code_ = std::move(recover); }
+  // The answer to a code exchange of this process, which the store would not take: completed as soon as it does.
+  void await_code(store::JournalEntry entry);
   // Whether the answer to this code exchange lies in the journal, not merged yet.
   [[nodiscard]] bool awaits_code(GrantId exchange) const { return codes_awaited_.contains(exchange); }
 
@@ -143,9 +147,22 @@ class Keeper {
   // `refused`: the version of the app's record that the provider refused.
   [[nodiscard]] Task<void> pause_app(std::string app, store::Version refused, std::string why);
   [[nodiscard]] Task<void> resume_app(std::string app);
+  // A client could be made for this grant: if it was the last of its app that could not, the alert ends.
+  void note_prepared(const std::string& app, GrantId grant, bool paused);
+  // Grants that are asked for no more (deleted, locked) hold no alert up.
+  void forget_unprepared(const std::set<std::string>& paused_apps);
+
+  // another polling time: keeper_pace.cpp
+  // Types whose polling time has become shorter since the last call.
+  [[nodiscard]] std::vector<std::string> note_quickened();
+  // Due times are kept with the grants: those of these types that lie too late by now are made anew.
+  [[nodiscard]] Task<void> bring_forward(std::vector<std::string> types);
+  [[nodiscard]] Task<void> bring_forward_one(GrantId grant);
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
+  // The grant's client could not be made.
+  [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
   [[nodiscard]] Task<void> wait_for_cap(std::string app, std::string provider);
   [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
                                                  LookAtToken with_token);
@@ -168,6 +185,7 @@ class Keeper {
   void note_unreadable(GrantId grant, const Error* error);
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
+  void start_recovering_codes();
   [[nodiscard]] Task<void> recover_codes();
   [[nodiscard]] Task<void> postpone_unknown(GrantId grant);
   [[nodiscard]] Task<void> settle_forgotten_intents();
@@ -178,6 +196,8 @@ class Keeper {
   base::Broadcast wake_;
   std::unordered_map<GrantId, std::shared_ptr<Flight>, base::IdHash> flights_;
   std::map<std::string, AppHealth> apps_;
+  // By app: grants for which no client could be made because something is misconfigured, and when that was seen last.
+  std::map<std::string, std::map<GrantId, SteadyTime>> unprepared_;
   std::unordered_set<GrantId, base::IdHash> held_back_;
   // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
@@ -191,9 +211,11 @@ class Keeper {
   std::size_t one_shots_ = 0;        // POSTs on their way
   std::size_t one_shot_flights_ = 0; // flights that may come to one
   bool more_due_ = false;            // the last sweep left grants behind for lack of room
+  std::map<std::string, Seconds> polling_times_;  // by type, as last seen
   bool states_changed_ = true;
   SteadyTime count_states_at_{};
   bool stopping_ = false;
+  bool recovering_codes_ = false;
   Recover recover_code_;
 };
 

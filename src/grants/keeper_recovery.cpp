@@ -148,7 +148,22 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
   co_return Result<void>{};
 }
 
+void Keeper::await_code(store::JournalEntry entry) {
+  codes_awaited_.insert(entry.grant);
+  codes_.push_back(std::move(entry));
+  start_recovering_codes();
+}
+
+void Keeper::start_recovering_codes() {
+  if (recovering_codes_ || codes_.empty()) return;
+  recovering_codes_ = loop_group_.spawn("recover_codes", recover_codes());
+}
+
 Task<void> Keeper::recover_codes() {
+  struct Ended {
+    bool& running;
+    ~Ended() { running = false; }
+  } const ended{recovering_codes_};
   while (!codes_.empty() && recover_code_ && !stopping_) {
     std::vector<store::JournalEntry> left;
     for (auto& entry : std::exchange(codes_, {})) {
@@ -169,7 +184,7 @@ Task<void> Keeper::recover_codes() {
                            std::chrono::hours(24));
       }
     }
-    codes_ = std::move(left);
+    codes_.insert(codes_.end(), std::make_move_iterator(left.begin()), std::make_move_iterator(left.end()));
     if (!codes_.empty()) co_await wake_.wait_for(kRecoverAgainAfter);
   }
 }

@@ -15,6 +15,11 @@ constexpr int kReplaysAtOnceMax = 3;
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
+bool backs_off(const store::Grant& grant, WallTime now) {
+  return grant.state == store::GrantState::unreachable && grant.failures > 0 && grant.due_at && now < *grant.due_at &&
+         !is_from_the_future(grant.issued_at, now);
+}
+
 }  // namespace
 
 // While one lives, nobody is handed the token that the refresh on its way kills (F9).
@@ -66,15 +71,12 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       co_return std::unexpected(checked.error());
     }
     const store::Grant& record = (*view)->grant;
+    // Back-off holds before the provider is asked for anything, its description of itself included.
+    if (urge == Urge::demanded && round == 0 && backs_off(record, parts_.wall.now())) co_return record;
     const auto found = co_await parts_.clients.shared_client_for(record.type, record.app, record.params_json, record.extras_json);
-    if (!found) {
-      co_await postpone(std::move(**view), parts_.wall.now() + 60s, found.error().text);
-      auto error = found.error();
-      if (error.kind == ErrorKind::misconfigured) error.reason = "app_misconfigured";
-      if (!error.retry_after) error.retry_after = Seconds(60);
-      co_return std::unexpected(std::move(error));
-    }
+    if (!found) co_return co_await end_unprepared(std::move(**view), found.error());
     const auto& client = *found;
+    note_prepared(client->app, grant, client->paused);
     if (client->paused && urge != Urge::insisted) {
       co_return fail(ErrorKind::misconfigured, "app_misconfigured",
                      "The provider refuses this server's app registration; an administrator must mend it under OAuth settings.",
@@ -106,6 +108,38 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     if (again_at_once && round < kReplaysAtOnceMax && !stopping_) continue;
     co_return spent;
   }
+}
+
+// What cannot be asked for is told as what it is: out of reach, or somebody's to mend (R21, K6). Nothing was sent, nobody is
+// dead.
+Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error why) {
+  const auto& grant = view.grant;
+  const auto now = parts_.wall.now();
+  if (why.kind == ErrorKind::corrupt) {
+    parts_.alerts.raise("record_altered", "A stored app registration was altered from outside and is not used. See the log.");
+    parts_.log.error("app_not_used", why);
+    co_await postpone(std::move(view), now + 60s, why.text);
+    co_return std::unexpected(std::move(why));
+  }
+  // The store's own trouble says nothing about the provider, and could not be written down either.
+  const bool ours = why.kind == ErrorKind::ambiguous || why.kind == ErrorKind::conflict || why.reason == "store_unavailable";
+  if (ours || !is_kept_fresh(grant.state)) co_return std::unexpected(std::move(why));
+  const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+  auto step = settle_unprepared(view, type ? rules_for(*type) : TypeRules{}, why, now);
+  add_history(step, grant);
+  // A conflict: somebody else has changed the grant, which is looked at again soon.
+  if (const auto done = co_await parts_.store.commit(std::move(step.batch), store::Urgency::bookkeeping); done) note_change(grant, step.grant);
+  if (why.kind == ErrorKind::unavailable) {
+    if (type) health(grant.app, type->provider->id).circuit.failed(parts_.steady.now());
+  } else {
+    unprepared_[grant.app][grant.id] = parts_.steady.now();
+    parts_.alerts.raise("app_misconfigured:" + grant.app, "The app registration " + grant.app + " cannot be used: " + sentence(why.text) +
+                                                              " Its grants wait; nobody has to authorise again.");
+    why.kind = ErrorKind::misconfigured;
+    why.reason = "app_misconfigured";
+  }
+  if (!why.retry_after) why.retry_after = Seconds(60);
+  co_return std::unexpected(std::move(why));
 }
 
 // The provider's cap on token requests holds for people in a hurry too (R25).
@@ -159,7 +193,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   while (one_shot && one_shots_ >= tuning.one_shot_parallel) co_await one_shot_over_.wait();
   std::optional<OneShotPlace> place;
   if (one_shot) place.emplace(*this);
-  ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = "lease_too_short",
+  ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
   for (std::size_t slot = 0; parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; ++slot) {
     if (slot > 0) {

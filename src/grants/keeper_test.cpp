@@ -291,7 +291,7 @@ TEST_F(KeeperHouse, R21AnExpiredAppSecretPausesTheAppAndKillsNobody) {
   const auto result = refresh(first.id);
   ASSERT_TRUE(result);
   EXPECT_EQ(result->state, GrantState::paused);
-  EXPECT_TRUE((*run(store->app("acme")))->paused);
+  base::drive_until(loop, [&] { return (*run(store->app("acme")))->paused; });  // beside the refresh, not within it
   EXPECT_EQ(alerts.current().size(), 1u);
   EXPECT_EQ(view(second.id).grant.state, GrantState::active) << "nobody is marked dead";
   wall.advance(3700s);
@@ -449,6 +449,30 @@ TEST_F(KeeperHouse, TheLoopRefreshesWhatIsDueByItself) {
   base::drive_until(loop, [&] { return counters.refreshed == 1 && counters.in_flight == 0; });
   EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
   EXPECT_GE(changes, 1);
+}
+
+// A due time is kept with its grant; the registry's change must reach those that wait for the longer time.
+TEST_F(KeeperHouse, AShorterPollingTimeBringsWaitingGrantsForward) {
+  const auto waiting = put_grant("acme-harmless", 36'000s);
+  const auto of_another_type = put_grant("acme-family", 36'000s);
+  const auto broken = put_grant("acme-harmless", 36'000s);
+  transport.then(T::json(200, R"({"access_token":"at2","expires_in":36000})"));
+  transport.then(T::json(200, R"({"access_token":"at3","refresh_token":"rt3","expires_in":36000})"));
+  transport.then(T::json(503, "", "7200"));
+  ASSERT_TRUE(refresh(waiting.id));
+  ASSERT_TRUE(refresh(of_another_type.id));
+  ASSERT_TRUE(refresh(broken.id));
+  const auto due_in = [&](const GrantId& id) { return *view(id).grant.due_at - wall.now(); };
+  const auto before = due_in(of_another_type.id);
+  ASSERT_GT(due_in(waiting.id), 15min);
+  ASSERT_TRUE(run(keeper->start()));
+  polling = [](std::string_view type) { return type == "acme-harmless" ? Seconds(3min) : Seconds(20min); };
+  keeper->nudge();
+  base::drive_until(loop, [&] { return due_in(waiting.id) <= 3min; });
+  EXPECT_GT(due_in(waiting.id), 2min);
+  EXPECT_EQ(due_in(of_another_type.id), before);
+  EXPECT_GE(due_in(broken.id), 1h) << "Retry-After holds";
+  EXPECT_EQ(transport.bodies.size(), 3u);
 }
 
 TEST(PrudentClockTest, R24AClockSetBackDoesNotReviveTokens) {

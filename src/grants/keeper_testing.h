@@ -13,6 +13,7 @@
 #include "grants/hand_out.h"
 #include "grants/keeper.h"
 #include "grants/prudent_clock.h"
+#include "grants/refusing_store_testing.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace latchkey::grants {
@@ -29,8 +30,16 @@ class ScriptedTransport final : public net::HttpTransport {
   std::function<void()> before_answer;  // while the request is on its way
   bool hold = false;                    // answers wait until released
   base::Broadcast* released = nullptr;
+  bool described = true;                // the metadata document can be read
+  int descriptions_asked = 0;
 
   Task<net::HttpOutcome> send(net::HttpCall call) override {
+    if (call.url == "https://selfmade.example/.well-known/openid-configuration") {
+      ++descriptions_asked;
+      if (!described) co_return unsent();
+      co_return json(200, R"({"issuer":"https://selfmade.example","authorization_endpoint":"https://selfmade.example/authorize",)"
+                          R"("token_endpoint":"https://selfmade.example/token","token_endpoint_auth_methods_supported":["client_secret_post"]})");
+    }
     if (call.url.ends_with("/revoke")) {
       revoked.emplace_back(call.body->reveal_text());
       co_return json(200, "{}");
@@ -149,6 +158,19 @@ inline constexpr std::string_view kStrict = R"({
      "resource": "https://strict.example", "rotation": "none", "replay": "harmless"}
   ]})";
 
+// One that describes itself: its endpoints are where its metadata document says.
+inline constexpr std::string_view kSelfMade = R"({
+  "schema": 1, "id": "selfmade", "name": "Self-made", "seen_on": "2026-11-23",
+  "endpoints": {"issuer": "https://selfmade.example"}, "discovery": "https://selfmade.example/.well-known/openid-configuration",
+  "endpoints_from_discovery": true, "client_authentication": ["client_secret_post"], "pkce": true, "code_lifetime_s": 60,
+  "redirect": {"https_required": true, "http_localhost": true, "note": "none"},
+  "account": {"source": "id_token", "id": ["sub"], "name": ["name"]},
+  "steps": [{"text": "one"}, {"text": "two"}, {"text": "three"}],
+  "types": [
+    {"id": "selfmade", "name": "Self-made", "kind": "storage", "scopes": {"request": [{"scope": "openid", "why": "x"}]},
+     "resource": "https://selfmade.example", "rotation": "single_use", "replay": "revokes_family"}
+  ]})";
+
 class KeeperHouse : public ::testing::Test, protected GrantWatcher {
  protected:
   KeeperHouse() {
@@ -156,19 +178,24 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     folder = mkdtemp(pattern.data());
     auto opened = store::open_sqlite_store({.path = (folder / "latchkey.db").string()}, wall, log);
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().text);
-    store = std::move(*opened);
+    auto refusing = std::make_unique<RefusingStore>(std::move(*opened));
+    door = refusing.get();
+    store = std::move(refusing);
     const auto builtin = catalog::Catalog::load_builtin();
     EXPECT_TRUE(builtin) << (builtin ? "" : builtin.error().text);
     const auto with_acme = (*builtin)->with_file("acme.json", kAcme);
     EXPECT_TRUE(with_acme) << (with_acme ? "" : with_acme.error().text);
     const auto with_strict = (*with_acme)->with_file("strict.json", kStrict);
     EXPECT_TRUE(with_strict) << (with_strict ? "" : with_strict.error().text);
-    catalogue = *with_strict;
+    const auto with_selfmade = (*with_strict)->with_file("selfmade.json", kSelfMade);
+    EXPECT_TRUE(with_selfmade) << (with_selfmade ? "" : with_selfmade.error().text + with_selfmade.error().detail);
+    catalogue = *with_selfmade;
     released = std::make_unique<base::Broadcast>(loop.get_executor());
     transport.released = released.get();
     start();
     put_app("acme");
     put_app("strict", 1, "strict");
+    put_app("selfmade", 1, "selfmade");
   }
   ~KeeperHouse() override {
     if (keeper) run(stop_keeper());
@@ -186,7 +213,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
         .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
         .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
-        .polling_time = [](std::string_view) { return Seconds(20min); }});
+        .polling_time = [this](std::string_view type) { return polling(type); }});
   }
   Task<bool> stop_keeper() {
     co_await keeper->stop();
@@ -296,6 +323,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   ScriptedTransport transport;
   MemoryJournal journal;
   std::unique_ptr<store::Store> store;
+  RefusingStore* door = nullptr;  // the same
   std::shared_ptr<const catalog::Catalog> catalogue;
   std::unique_ptr<base::Broadcast> released;
   std::unique_ptr<ProviderClients> clients;
@@ -306,6 +334,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   std::optional<vault::KeyPair> pair;
   int count = 0;
   int changes = 0;
+  std::function<Seconds(std::string_view)> polling = [](std::string_view) { return Seconds(20min); };
 };
 
 }  // namespace latchkey::grants

@@ -14,11 +14,10 @@ constexpr Seconds kCandidateSoon{1};
 constexpr Seconds kNothingLeftToLose{600};  // between tries once the access token has gone, F1
 constexpr Seconds kTwiceWithin{60};         // F9
 constexpr Seconds kClockSlack{5};
+constexpr Seconds kMendedSoon{60};          // between looks whether what was misconfigured has been mended
 constexpr int kAttemptsAtOnce = 3;
 constexpr int kAttemptsAtOnceRefused = 2;
 constexpr int kAttemptsFamily = 2;
-
-bool live(GrantState state) { return !store::is_locked(state) && state != GrantState::needs_authorization; }
 
 // When an ambiguous generation may be sent again (F1). Reckoned from the moment its last attempt was settled, so that
 // whoever asks later gets the same answer and the moment comes; `now` decides only whether a grace is over.
@@ -137,6 +136,8 @@ std::string sentence(std::string_view words) {
   return text;
 }
 
+bool is_kept_fresh(GrantState state) { return !store::is_locked(state) && state != GrantState::needs_authorization; }
+
 Issue issue_of(const store::Grant& grant) { return {.issued_at = grant.issued_at, .expires_at = grant.access_expires_at}; }
 
 const store::Generation* current_of(const store::GrantView& view) {
@@ -162,7 +163,7 @@ const store::Generation* usable_generation(const store::GrantView& view, WallTim
 PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now) {
   using Kind = PostDecision::Kind;
   const auto& grant = view.grant;
-  if (!live(grant.state)) return {.kind = Kind::nothing, .why = grant.why};
+  if (!is_kept_fresh(grant.state)) return {.kind = Kind::nothing, .why = grant.why};
   const auto* current = current_of(view);
   if (current == nullptr || current->refresh_sealed.empty()) {
     return {.kind = Kind::nothing, .why = "The provider gave no refresh token."};
@@ -386,8 +387,26 @@ Step settle_misconfigured(const store::GrantView& view, const store::Intent& int
   grant.state = GrantState::paused;
   grant.why = sentence(why);
   // Still due: the store leaves out grants of a paused app, so that mending the app is all that is needed.
-  grant.due_at = now + Seconds(60);
+  grant.due_at = now + kMendedSoon;
   return finish(std::move(batch), std::move(grant), view.grant, intent);
+}
+
+Step settle_unprepared(const store::GrantView& view, const TypeRules& rules, const Error& why, WallTime now) {
+  LATCHKEY_CHECK(is_kept_fresh(view.grant.state));
+  auto grant = view.grant;
+  grant.why = sentence(why.text);
+  if (why.kind == ErrorKind::unavailable) {
+    grant.failures += 1;
+    grant.state = GrantState::unreachable;
+    grant.due_at = retry_time(now, grant.failures, why.retry_after, issue_of(grant), rules.pace, grant.id);
+  } else {
+    grant.state = GrantState::paused;
+    grant.due_at = now + kMendedSoon;
+  }
+  store::Batch batch;
+  batch.push_back(store::UpdateGrant{grant});
+  grant.version += 1;
+  return {.batch = std::move(batch), .grant = std::move(grant)};
 }
 
 }  // namespace latchkey::grants

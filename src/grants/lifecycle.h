@@ -98,7 +98,14 @@ struct Step {
 // grant needs a person.
 [[nodiscard]] Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing,
                                   std::string why, WallTime now);
+// No request could be made: `why` is unavailable (the provider's description of itself cannot be read) or says what must be
+// mended (app, secret, parameters). Nothing was spent; an intent in doubt stays in doubt. The grant must not be locked nor wait
+// for a person.
+[[nodiscard]] Step settle_unprepared(const store::GrantView& view, const TypeRules& rules, const Error& why, WallTime now);
 [[nodiscard]] Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now);
+
+// Whether refreshing is anybody's business: neither locked by a person nor waiting for one.
+[[nodiscard]] bool is_kept_fresh(store::GrantState state);
 
 // Ends the words with a full stop where they have none.
 [[nodiscard]] std::string sentence(std::string_view words);

@@ -207,6 +207,10 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   co_return client;
 }
 
+void ProviderClients::tidy() {
+  std::erase_if(kept_, [now = clock_.now()](const auto& entry) { return now - entry.second.since >= kKeptFor; });
+}
+
 Task<Result<std::shared_ptr<const ProviderClient>>> ProviderClients::shared_client_for(std::string type, std::string app,
                                                                                         std::string grant_params_json,
                                                                                         std::string extras_json) {

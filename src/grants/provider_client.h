@@ -69,6 +69,8 @@ class ProviderClients {
                                                                                       std::string extras_json);
   // The app was changed on this node: what is kept of it is out of date.
   void forget(const std::string& app) { kept_.erase(app); }
+  // Lets go of what has been kept for its second, opened secrets among it.
+  void tidy();
 
   // The type alone, filled in as far as it goes without asking the provider: enough to read one of its replies.
   [[nodiscard]] Task<Result<catalog::ResolvedType>> type_for(std::string type, std::string app, std::string grant_params_json,

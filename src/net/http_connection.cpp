@@ -128,9 +128,14 @@ HttpConnection::Step HttpConnection::read_preamble() {
   const auto parsed = parse_proxy_preamble({octets.data(), static_cast<std::size_t>(seen)});
   if (std::holds_alternative<PreambleIncomplete>(parsed) && !peer_ending_) return Step::wait;
   const auto* preamble = std::get_if<ProxyPreamble>(&parsed);
-  if (preamble == nullptr) return Step::close;
+  if (preamble == nullptr) {
+    worker_->shared().log.warning("proxy_preamble_missing", {{"peer", peer_.text()}, {"remedy", "This address is in trusted_proxies and proxy_header is "
+                                  "proxy-protocol: whoever connects from it must begin with that protocol."}});
+    return Step::close;
+  }
   if (::recv(descriptor(), octets.data(), preamble->size_bytes, MSG_DONTWAIT) != static_cast<ssize_t>(preamble->size_bytes)) return Step::close;
-  if (preamble->client) {
+  client_known_ = preamble->client.has_value();
+  if (client_known_) {
     client_ = *preamble->client;
     client_tls_ = tls_ || preamble->tls;
   }
@@ -269,6 +274,7 @@ void HttpConnection::on_request_complete() {
   request.peer_uid = peer_uid_;
   request.tls = tls_;
   request.client = client_;
+  request.client_known = client_known_;
   request.scheme = client_tls_ ? "https" : "http";
   HttpServerShared& shared = worker_->shared();
   if (!shared.proxies.empty()) {

@@ -77,6 +77,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool loopback_listener_;
   bool tls_;
   bool client_tls_;             // the same of the way between client and proxy
+  bool client_known_ = true;
   Phase phase_ = Phase::handshake;
   bool readable_ = true;
   bool peer_ending_ = false;    // the kernel has announced the peer's end

@@ -27,7 +27,8 @@ class EchoHandler final : public HttpHandler {
     if (request.path == "/big") co_return HttpResponse::text(200, std::string(3'000'000, 'x'));
     if (request.path == "/empty") co_return HttpResponse::no_content();
     if (request.path == "/who") {
-      co_return HttpResponse::text(200, request.client.text() + " " + std::string(request.scheme) + " " + request.host);
+      co_return HttpResponse::text(200, request.client.text() + " " + std::string(request.scheme) + " " + request.host +
+                                            (request.is_confidential() ? " confidential" : ""));
     }
     co_return HttpResponse::text(200, "later " + request.path + " " + request.body);
   }
@@ -268,7 +269,7 @@ TEST_F(HttpServerTest, TrustedProxiesNameTheClient) {
   proxies = TrustedProxies::parse({"127.0.0.1"}).value();
   start();
   EXPECT_THAT(exchange("GET /who HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 203.0.113.5\r\nX-Forwarded-Proto: https\r\n\r\n"),
-              testing::EndsWith("203.0.113.5 https h"));
+              testing::EndsWith("203.0.113.5 https h confidential"));
 }
 
 TEST_F(HttpServerTest, StrangersForwardedFieldsCountForNothing) {
@@ -292,13 +293,17 @@ TEST_F(HttpServerTest, T3_APreambleOfATrustedProxyNamesTheClient) {
   EXPECT_EQ(exchange(request), "") << "a trusted proxy that says nothing is no proxy";
   EXPECT_EQ(exchange("PROXY TCP4 nobody 127.0.0.1 51234 80\r\n" + std::string(request)), "");
   EXPECT_EQ(exchange("PROXY TCP4 203.0.1"), "") << "broken off";
+  EXPECT_THAT(log.text(), HasSubstr("proxy_preamble_missing"));
+  // Who is not named is not taken for the proxy's own machine.
+  EXPECT_THAT(exchange("PROXY UNKNOWN\r\n" + std::string(request)), testing::EndsWith("127.0.0.1 http h"));
+  EXPECT_THAT(exchange("PROXY TCP4 127.0.0.1 127.0.0.1 1 80\r\nGET /who HTTP/1.1\r\nHost: h\r\n\r\n"), testing::EndsWith("127.0.0.1 http h confidential"));
 }
 
 TEST_F(HttpServerTest, T3_APreambleOfAnybodyElseIsABadRequest) {
   proxies = *TrustedProxies::parse({"192.0.2.1"}, ProxyHeader::proxy_protocol);
   start();
   EXPECT_THAT(exchange("PROXY TCP4 203.0.113.5 127.0.0.1 51234 80\r\nGET /who HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 400"));
-  EXPECT_THAT(exchange("GET /who HTTP/1.1\r\nHost: h\r\n\r\n"), testing::EndsWith("127.0.0.1 http h"));
+  EXPECT_THAT(exchange("GET /who HTTP/1.1\r\nHost: h\r\n\r\n"), testing::EndsWith("127.0.0.1 http h confidential"));
 }
 
 TEST_F(HttpServerTest, AHandlersExceptionIsA500AndALogLine) {

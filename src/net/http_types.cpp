@@ -6,7 +6,7 @@ namespace latchkey::net {
 
 bool HttpRequest::is_confidential() const {
   if (scheme == "https") return true;
-  if (!client.is_loopback()) return false;
+  if (!client.is_loopback() || !client_known) return false;
   return !headers.contains("X-Forwarded-For") && !headers.contains("Forwarded");
 }
 

@@ -33,6 +33,8 @@ struct HttpRequest {
   // Who is at the other end of the TCP connection, and who is at the other end of trusted proxies (else the same).
   IpAddress peer;
   IpAddress client;
+  // False: a trusted proxy's preamble names nobody (a health check, or a client it does not know), and `client` is the proxy.
+  bool client_known = true;
   std::uint16_t local_port = 0;
   // On a UNIX socket: the user id of the process at the other end.
   std::optional<std::uint32_t> peer_uid{};

@@ -8,6 +8,7 @@ namespace latchkey::people {
 namespace {
 
 constexpr int kTries = 3;
+constexpr int kDeleteTries = 20;  // each refresh of a grant is a change that outdates it
 constexpr std::size_t kNameBytesMax = 800;  // 200 characters
 constexpr std::size_t kEmailBytesMax = 254;
 constexpr std::uint32_t kAllUses = store::kUseDeliver | store::kUseList | store::kUseSend | store::kUseToken;
@@ -307,23 +308,36 @@ Task<Result<store::User>> Directory::change_user(UserId id, UserChange change, A
 }
 
 Task<Result<void>> Directory::delete_user(UserId id, Actor actor) {
-  // No MAC check: a record that was altered must be deletable.
-  const auto user = co_await parts_.store.user(id);
-  if (!user) co_return std::unexpected(user.error());
-  if (!*user) co_return no_such_user();
-  store::Batch batch;
-  batch.push_back(store::DeleteUser{id});
-  if (counts_as_administrator(**user)) batch.push_back(store::KeepAnAdministrator{});
-  batch.push_back(store::AppendAudit{audit_entry(parts_.wall.now(), actor, "user.deleted", (*user)->username, id)});
-  auto done = co_await parts_.store.commit(std::move(batch));
-  changed(**user);
-  if (!done && done.error().kind == ErrorKind::not_found) co_return no_such_user();
-  if (!done && is_last_administrator(done.error())) co_return last_administrator(**user);
-  if (done && watcher_ != nullptr) {
-    watcher_->counters_forgotten(id);
-    watcher_->pin_replaced((*user)->username);
+  for (int tries = 1;; ++tries) {
+    // No MAC check: a record that was altered must be deletable.
+    const auto user = co_await parts_.store.user(id);
+    if (!user) co_return std::unexpected(user.error());
+    if (!*user) co_return no_such_user();
+    LeavingListener::Departure departure;
+    if (leaving_ != nullptr) {
+      auto prepared = co_await leaving_->leaving(**user, actor);
+      if (!prepared && is_outdated(prepared.error()) && tries < kDeleteTries) continue;
+      if (!prepared) co_return std::unexpected(prepared.error());
+      departure = std::move(*prepared);
+    }
+    auto batch = std::move(departure.first);
+    batch.push_back(store::DeleteUser{id});
+    if (counts_as_administrator(**user)) batch.push_back(store::KeepAnAdministrator{});
+    batch.push_back(store::AppendAudit{audit_entry(parts_.wall.now(), actor, "user.deleted", (*user)->username, id)});
+    auto done = co_await parts_.store.commit(std::move(batch));
+    changed(**user);
+    // A grant was given, refreshed or taken meanwhile: look again at what there is to give back.
+    if (!done && (is_outdated(done.error()) || done.error().kind == ErrorKind::not_found) && tries < kDeleteTries) continue;
+    if (!done && done.error().kind == ErrorKind::not_found) co_return no_such_user();
+    if (!done && is_last_administrator(done.error())) co_return last_administrator(**user);
+    if (!done) co_return done;
+    if (departure.gone) departure.gone();
+    if (watcher_ != nullptr) {
+      watcher_->counters_forgotten(id);
+      watcher_->pin_replaced((*user)->username);
+    }
+    co_return done;
   }
-  co_return done;
 }
 
 Task<Result<store::User>> Directory::set_password(UserId id, std::optional<Secret> password, Actor actor) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,19 @@ class PinResetListener {
   [[nodiscard]] virtual Task<Result<store::Batch>> pin_reset(store::User before, store::User after) = 0;
   // It has been committed: fill the new pairs by a refresh, tell the owner and all administrators.
   virtual void pin_reset_done(store::User after) = 0;
+};
+
+// The rooms above, where a user is deleted: what the user holds is given back to those who gave it, but only once the user is
+// gone (RULES F7). Called on any executor.
+class LeavingListener {
+ public:
+  struct Departure {
+    store::Batch first;          // goes into the deletion's batch before it: conflict/`version` when something has changed since
+    std::function<void()> gone;  // after the commit; returns at once
+  };
+  virtual ~LeavingListener() = default;
+  // `user` as just read. An error stops the deletion.
+  [[nodiscard]] virtual Task<Result<Departure>> leaving(store::User user, Actor actor) = 0;
 };
 
 // Who hears of what begins or ends an alert. Calls come after the commit, on the thread of the change, and return at once.
@@ -87,19 +101,23 @@ class Directory {
   // Before anything is served; nullptr: nobody listens. The listener outlives the last reset.
   void listen(PinResetListener* listener) { listener_ = listener; }
   // Likewise.
+  void on_leaving(LeavingListener* listener) { leaving_ = listener; }
+  // Likewise.
   void watch(DirectoryWatcher* watcher) { watcher_ = watcher; }
 
   // ---- groups. Errors: invalid/`group_name_malformed`, conflict/`group_name_taken`, not_found/`no_such_group`. ----
   [[nodiscard]] Task<Result<store::Group>> add_group(std::string name, Actor actor);
   [[nodiscard]] Task<Result<store::Group>> rename_group(GroupId id, std::string name, Actor actor);
-  // Never deletes people silently: conflict/`group_not_empty` unless told where they go. `remove` deletes them with their
-  // grants (revoke those first). Returns how many users went. conflict/`last_administrator`.
+  // Never deletes people silently: conflict/`group_not_empty` unless told where they go. `remove` deletes them like
+  // delete_user(). Returns how many users went. conflict/`last_administrator`.
   [[nodiscard]] Task<Result<std::int64_t>> delete_group(GroupId id, OnMembers members, Actor actor);
 
   // ---- users. Errors: invalid with field, conflict/`username_taken` (field username), not_found/`no_such_user`,
   // not_found/`no_such_group` (field group), conflict/`last_administrator`. ----
   [[nodiscard]] Task<Result<store::User>> add_user(NewUser user, Actor actor);
   [[nodiscard]] Task<Result<store::User>> change_user(UserId id, UserChange change, Actor actor);
+  // With the user's grants, which are given back to their providers once the user is gone, and not before: whatever is
+  // refused leaves everything as it was.
   [[nodiscard]] Task<Result<void>> delete_user(UserId id, Actor actor);
   // nullopt: takes the password away. Ends the user's sessions, and forgets the counters of wrong tries: whoever was locked
   // out by them gets in with the new one.
@@ -140,6 +158,7 @@ class Directory {
 
   Parts parts_;
   PinResetListener* listener_ = nullptr;
+  LeavingListener* leaving_ = nullptr;
   DirectoryWatcher* watcher_ = nullptr;
 };
 

@@ -126,6 +126,40 @@ TEST_F(DirectoryTest, TheLastAdministratorStays) {
   EXPECT_EQ(reason(run(directory->delete_user(anna.id, admin))), "done");
 }
 
+// Says what is gone; a few answers are outdated when they are used.
+struct MemoryLeaving final : LeavingListener {
+  Task<Result<Departure>> leaving(store::User user, Actor) override {
+    ++asked;
+    Departure departure;
+    departure.gone = [this, id = user.id] { gone.push_back(id); };
+    if (outdated-- > 0) --user.version;
+    departure.first.push_back(store::UpdateUser{std::move(user)});
+    co_return departure;
+  }
+  int asked = 0, outdated = 0;
+  std::vector<UserId> gone;
+};
+
+TEST_F(DirectoryTest, F7_WhatAUserHeldIsGivenBackOnceTheUserIsGoneAndNotBefore) {
+  MemoryLeaving leaving;
+  directory->on_leaving(&leaving);
+  const auto anna = add_administrator("anna");
+  EXPECT_EQ(reason(run(directory->delete_user(anna.id, admin))), "last_administrator");
+  EXPECT_EQ(reason(run(directory->delete_group(group, {.what = OnMembers::What::remove}, admin))), "last_administrator");
+  EXPECT_TRUE(leaving.gone.empty()) << "a refusal leaves everything as it was";
+  add_administrator("berta");
+  leaving.asked = 0;
+  leaving.outdated = 2;
+  EXPECT_EQ(reason(run(directory->delete_user(anna.id, admin))), "done");
+  EXPECT_EQ(leaving.asked, 3) << "looked again at what there is";
+  EXPECT_EQ(leaving.gone, std::vector<UserId>{anna.id});
+  leaving.outdated = 1'000;
+  const auto scan = add("scan", "");
+  EXPECT_EQ(reason(run(directory->delete_user(scan.id, admin))), "version");
+  EXPECT_EQ(leaving.gone.size(), 1U);
+  EXPECT_TRUE(*run(store->user(scan.id)));
+}
+
 TEST_F(DirectoryTest, OfTwoAdministratorsWhoGoAtTheSameTimeOneStays) {
   for (const bool deleted : {false, true}) {
     const auto anna = add_administrator(deleted ? "carla" : "anna"), berta = add_administrator(deleted ? "doris" : "berta");

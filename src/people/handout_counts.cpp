@@ -84,9 +84,12 @@ Task<Result<void>> HandoutCounts::flush() {
   co_return outcome;
 }
 
-Task<void> HandoutCounts::keep_flushing(SteadyClock& steady, Seconds interval) {
+Task<void> HandoutCounts::keep_flushing(SteadyClock& steady, std::function<Seconds()> interval) {
+  auto flushed_at = steady.now();
   for (;;) {
-    co_await steady.sleep_for(interval);
+    co_await steady.sleep_for(Seconds(1));
+    if (steady.now() - flushed_at < interval()) continue;
+    flushed_at = steady.now();
     // A failed flush keeps its counts and tries again next time; the store reports its own trouble.
     [[maybe_unused]] const auto done = co_await flush();
   }

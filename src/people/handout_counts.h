@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/clock.h"
@@ -28,8 +29,8 @@ class HandoutCounts {
   // CountHandouts, TouchGrant and TouchUser for everything counted since, at bookkeeping urgency. What the store does not
   // take is kept for the next time (an ambiguous commit is not repeated: better one too few than two too many).
   [[nodiscard]] Task<Result<void>> flush();
-  // Flushes every `interval` until cancelled. The caller owns the task and flushes once more at shutdown.
-  [[nodiscard]] Task<void> keep_flushing(SteadyClock& steady, Seconds interval);
+  // Flushes every `interval` until cancelled; asked again each second. The caller owns the task and flushes once more at shutdown.
+  [[nodiscard]] Task<void> keep_flushing(SteadyClock& steady, std::function<Seconds()> interval);
 
  private:
   struct State;

@@ -26,12 +26,9 @@ struct PinHasher::State {
     std::function<std::function<void()>(SteadyTime ready)> work;
   };
 
-  State(Options options_in, const SteadyClock& steady_in) : options(options_in), steady(steady_in) {
-    const auto count = std::max<std::size_t>(1, options.threads);
-    for (std::size_t i = 0; i < count; ++i) {
-      threads.emplace_back([this] { serve(); });
-      pthread_setname_np(threads.back().native_handle(), "pin-hasher");
-    }
+  State(std::function<Options()> options_in, const SteadyClock& steady_in) : options(std::move(options_in)), steady(steady_in) {
+    const std::lock_guard lock(mutex);
+    grow();
   }
   ~State() {
     {
@@ -42,19 +39,29 @@ struct PinHasher::State {
     for (auto& thread : threads) thread.join();
   }
 
-  // Under the mutex.
+  // These under the mutex.
   [[nodiscard]] bool has_place(Lane lane) const {
-    if (known.size() + unknown.size() >= options.queue_max) return false;
-    return lane == Lane::known_source || unknown.size() < options.queue_max - options.queue_max / 4;
+    const auto queue_max = options().queue_max;
+    if (known.size() + unknown.size() >= queue_max) return false;
+    return lane == Lane::known_source || unknown.size() < queue_max - queue_max / 4;
   }
-  [[nodiscard]] bool unknown_may_start() const { return threads_total() < 2 || unknown_running + 1 < threads_total(); }
-  [[nodiscard]] std::size_t threads_total() const { return std::max<std::size_t>(1, options.threads); }
+  [[nodiscard]] bool may_start() const { return running < threads_wanted(); }
+  [[nodiscard]] bool unknown_may_start() const { return threads_wanted() < 2 || unknown_running + 1 < threads_wanted(); }
+  [[nodiscard]] std::size_t threads_wanted() const { return std::max<std::size_t>(1, options().threads); }
+  // Threads beyond those wanted sleep.
+  void grow() {
+    while (threads.size() < threads_wanted()) {
+      threads.emplace_back([this] { serve(); });
+      pthread_setname_np(threads.back().native_handle(), "pin-hasher");
+    }
+  }
 
   bool enqueue(Lane lane, Job job) {
     {
       const std::lock_guard lock(mutex);
       if (!has_place(lane)) return false;
       (lane == Lane::known_source ? known : unknown).push_back(std::move(job));
+      grow();
     }
     wake.notify_one();
     return true;
@@ -68,13 +75,15 @@ struct PinHasher::State {
       {
         std::unique_lock lock(mutex);
         wake.wait(lock, [this] {
-          return !known.empty() || (!unknown.empty() && (unknown_may_start() || closing)) || (closing && unknown.empty());
+          if (closing) return true;
+          return may_start() && (!known.empty() || (!unknown.empty() && unknown_may_start()));
         });
         if (known.empty() && unknown.empty()) return;
         from_unknown = known.empty();
         auto& queue = from_unknown ? unknown : known;
         job = std::move(queue.front());
         queue.pop_front();
+        ++running;
         if (from_unknown) ++unknown_running;
         if (job.cost == Cost::hash) ++begun;
         allowance = slowest + slowest / 2;
@@ -84,6 +93,7 @@ struct PinHasher::State {
       job.work = nullptr;
       {
         const std::lock_guard lock(mutex);
+        --running;
         if (from_unknown) --unknown_running;
         if (job.cost == Cost::hash) {
           const std::chrono::nanoseconds took = steady.now() - start;
@@ -95,11 +105,12 @@ struct PinHasher::State {
     }
   }
 
-  const Options options;
+  const std::function<Options()> options;
   const SteadyClock& steady;
   mutable std::mutex mutex;
   std::condition_variable wake;
   std::deque<Job> known, unknown;
+  std::size_t running = 0;
   std::size_t unknown_running = 0;
   std::unordered_map<std::string, std::vector<Resume>> flights;
   std::chrono::nanoseconds slowest = kFirstEstimate;  // of the latest: up at once, down by and by
@@ -108,7 +119,9 @@ struct PinHasher::State {
   std::vector<std::thread> threads;
 };
 
-PinHasher::PinHasher(Options options, const SteadyClock& steady) : state_(std::make_unique<State>(options, steady)) {}
+PinHasher::PinHasher(std::function<Options()> options, const SteadyClock& steady)
+    : state_(std::make_unique<State>(std::move(options), steady)) {}
+PinHasher::PinHasher(Options options, const SteadyClock& steady) : PinHasher([options] { return options; }, steady) {}
 PinHasher::~PinHasher() = default;
 
 Task<std::optional<SlowCheck>> PinHasher::join(Lane lane, Cost cost, std::string flight, std::function<SlowCheck()> work) {

@@ -1,7 +1,7 @@
 // The bounded pool in which Argon2id runs (RULES T6), with room kept for sources that have been right before.
 //
 // Invariants: at most `threads` hashes at once; of two or more threads one is never taken by unknown sources; with one,
-// known sources go first. At most `queue_max` wait, unknown ones in three quarters of the places only.
+// known sources go first. Both limits may change at any time; what runs is not stopped for it. At most `queue_max` wait, unknown ones in three quarters of the places only.
 // Concurrency: thread-safe; tasks resume on their own executor. The destructor finishes what has begun and drops nothing:
 // whoever awaits must have ended before.
 #pragma once
@@ -35,6 +35,8 @@ class PinHasher {
     std::size_t threads = 2;
     std::size_t queue_max = 64;
   };
+  // `options` is asked at every job, under a lock: quick, and from any thread.
+  PinHasher(std::function<Options()> options, const SteadyClock& steady);
   PinHasher(Options options, const SteadyClock& steady);
   ~PinHasher();
   PinHasher(const PinHasher&) = delete;

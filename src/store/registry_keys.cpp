@@ -43,15 +43,14 @@ constexpr SettingInfo kKeys[] = {
      "The longest wait after wrong PINs in a row for one user from one source; it starts at one second after the third "
      "and doubles."},
     {"auth.pin_hash_threads", integer, "2", "1", "16", "",
-     "Slow PIN checks at once; each takes 64 MiB while it runs. Takes effect at the next start."},
+     "Slow PIN checks at once; each takes 64 MiB while it runs."},
     {"auth.pin_hash_queue", integer, "64", "8", "4096", "",
-     "Slow PIN checks that may wait; a quarter of the places is kept for sources that have succeeded before. "
-     "Takes effect at the next start."},
+     "Slow PIN checks that may wait; a quarter of the places is kept for sources that have succeeded before."},
     {"auth.session_lifetime", duration, "12h", "5m", "30d", "", "How long a console session lasts at most."},
     {"auth.session_idle", duration, "1h", "1m", "7d", "minutes", "After how long without a request a session ends."},
     {"auth.password_min_length", integer, "10", "8", "128", "characters", "Shortest console password that may be set."},
     {"activity.flush", duration, "5s", "1s", "1m", "seconds",
-     "How often counted hand-outs and last-used times are written down. A change takes effect at the next start."},
+     "How often counted hand-outs and last-used times are written down."},
 };
 
 }  // namespace

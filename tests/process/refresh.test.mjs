@@ -184,7 +184,7 @@ test('P4: a group deleted with its users while a hand-out waits for the refresh:
   // Requests are read in order: once ten later ones have been answered, this one is waiting inside.
   for (let probe = 0; probe < 10; probe++) await fetch(`${server.url}/healthz`).then((response) => response.arrayBuffer());
   const user = await admin.must('GET', `/api/v1/users/${scene.user_id}`);
-  await admin.must('DELETE', `/api/v1/groups/${user.group_id}?delete_users=true`);
+  await admin.must('DELETE', `/api/v1/groups/${user.group.id}?delete_users=true`);
   scene.barrier.open();
   const answer = await waiting;
   assert.ok(answer.status === 401 || answer.status === 404, answer.text);

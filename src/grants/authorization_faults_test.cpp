@@ -1,0 +1,315 @@
+// The authorisation desk when the store refuses, when somebody else is faster, and when what comes back is not what was sent for.
+#include <gmock/gmock.h>
+
+#include "grants/authorization_testing.h"
+#include "grants/grant_care.h"
+#include "grants/leaving.h"
+
+namespace latchkey::grants {
+namespace {
+
+using store::AuthorizationState;
+
+// ---- the store refuses -----------------------------------------------------------------------------------------------
+
+TEST_F(DeskHouse, R4_AConsentFoundInTheJournalWaitsUntilTheStoreTakesIt) {
+  const auto begun = begin(wish("scan"));
+  open_start(begun);
+  journal.left_over.push_back(left_in_journal(
+      IntentId::make(wall.now(), entropy), exchange_id(begun.id), 0, wall.now(),
+      R"({"access_token":"at-bob","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-bob","scope":"files","account":"bob"})"));
+  door->refuses = holds<store::InsertUser>;
+  ASSERT_TRUE(run(keeper->start()));
+  const auto enough = wall.now() + 70s;
+  base::drive_until(loop, [&] {
+    if (wall.now() < enough) advance(1s);
+    return logged("code_not_recovered") > 0;
+  });
+  EXPECT_EQ(journal.left_over.size(), 1u) << "what is not in the store stays in the journal";
+  EXPECT_FALSE(exists("scan"));
+  door->refuses = {};
+  keeper->nudge();
+  base::drive_until(loop, [&] { return seen(begun.id).state == AuthorizationState::completed; });
+  base::drive_until(loop, [&] { return journal.left_over.empty(); });
+  EXPECT_TRUE(exists("scan"));
+  EXPECT_EQ(refresh_token(view(seen(begun.id).grant)), "rt-bob");
+  EXPECT_EQ(counters.replies_unowned, 0);
+}
+
+TEST_F(DeskHouse, R4_AConsentTheStoreWillNotTakeIsTriedAgainWhileTheServerLives) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  answer_as("bob");
+  door->refuses = holds<store::InsertUser>;
+  desk->start_sweeping();
+  const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  const auto enough = wall.now() + 130s;
+  base::drive_until(loop, [&] {
+    if (wall.now() < enough) advance(1s);
+    return keeper->awaits_code(exchange_id(begun.id)) && page->has_value();
+  });
+  advance(11min);  // past the attempt's own time
+  const auto other = begin(wish("print"));
+  ASSERT_TRUE(run(desk->cancel(other.id, {.actor = "anna"})));  // whatever changes wakes the sweep
+  for (int turn = 0; turn < 50; ++turn) loop.run_for(1ms);
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::pending) << "its answer waits";
+  door->refuses = {};
+  base::drive_until(loop, [&] {
+    keeper->nudge();
+    return seen(begun.id).state == AuthorizationState::completed;
+  });
+  base::drive_until(loop, [&] { return journal.recorded.empty() && !keeper->awaits_code(exchange_id(begun.id)); });
+  EXPECT_TRUE(exists("scan"));
+  EXPECT_EQ(counters.replies_unowned, 0);
+  EXPECT_TRUE(transport.revoked.empty());
+}
+
+TEST_F(DeskHouse, A3_AnAttemptWhoseRecordCannotBeReadDoesNotHoldItsNameForEver) {
+  const auto begun = begin(wish("scan"));
+  auto row = **run(store->authorization(begun.id));
+  row.record_sealed.back() ^= 1;
+  commit({store::UpdateAuthorization{row}});
+  advance(10min + 1s);
+  desk->start_sweeping();
+  base::drive_until(loop, [&] { return seen(begun.id).state == AuthorizationState::expired; });
+  EXPECT_EQ(logged("authorization_unreadable"), 1);
+  EXPECT_EQ(authorise(wish("scan"), "bob").state, AuthorizationState::completed);
+}
+
+// ---- what is deleted is given back, and nothing else -------------------------------------------------------------------
+
+class LeavingHouse : public DeskHouse {
+ protected:
+  Leaving leaving{*store, sealing, *giving_back, *this, wall, loop.get_executor()};
+  people::LeavingListener::Departure departure_of(const UserId& id) {
+    auto made = run(leaving.leaving(**run(store->user(id)), {.name = "anna"}));
+    EXPECT_TRUE(made);
+    return std::move(*made);
+  }
+  Result<void> delete_user(const UserId& id, const people::LeavingListener::Departure& departure) {
+    auto batch = departure.first;
+    batch.push_back(store::DeleteUser{id});
+    return run(store->commit(std::move(batch)));
+  }
+};
+
+TEST_F(LeavingHouse, F7_ADeletionSeesWhatCameSinceAndGivesBackTheNewestTokens) {
+  const auto made = authorise(wish("scan"), "bob");
+  auto departure = departure_of(made.user);
+  auto second = wish("", "acme-grace");
+  second.link_user = made.user;
+  authorise(std::move(second), "carol");
+  auto refused = delete_user(made.user, departure);
+  ASSERT_FALSE(refused) << "a grant was linked meanwhile: it would go unrevoked";
+  EXPECT_EQ(refused.error().reason, "version");
+
+  departure = departure_of(made.user);
+  ASSERT_TRUE(refresh(made.grant));  // rt-bob is spent
+  refused = delete_user(made.user, departure);
+  ASSERT_FALSE(refused) << "the token taken is not the newest";
+  EXPECT_EQ(refused.error().reason, "version");
+  EXPECT_TRUE(transport.revoked.empty()) << "nothing is given back before the user is gone";
+
+  departure = departure_of(made.user);
+  const auto newest = refresh_token(view(made.grant));
+  EXPECT_NE(newest, "rt-bob");
+  ASSERT_TRUE(delete_user(made.user, departure));
+  departure.gone();
+  expected_givings = 2;
+  settle_giving_back();
+  EXPECT_TRUE(was_revoked(newest));
+  EXPECT_TRUE(was_revoked("rt-carol"));
+  EXPECT_FALSE(exists("scan"));
+}
+
+TEST_F(DeskHouse, F7_ADeletedGrantGivesBackTheTokenThatCameAMomentBefore) {
+  const auto made = authorise(wish("scan"), "bob");
+  GrantCare care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log);
+  door->before = [&, once = true](const store::Batch& batch) mutable {
+    store::Batch faster;
+    if (!once || !holds<store::DeleteGrant>(batch)) return faster;
+    once = false;
+    auto done = std::get<store::UpdateGrant>(batch.front()).grant;
+    done.generation += 1;
+    sealing.vouch(done);
+    store::Generation next{.grant = done.id, .number = done.generation, .access_expires_at = wall.now() + 1h, .issued_at = wall.now()};
+    next.refresh_sealed = sealing.seal_refresh(done, next.number, {Secret("rt-newest"), Secret()});
+    faster.push_back(store::UpdateGrant{done});
+    faster.push_back(store::PutGeneration{next});
+    return faster;
+  };
+  ASSERT_TRUE(run(care.remove(made.grant, {.actor = "anna"})));
+  settle_giving_back();
+  EXPECT_TRUE(was_revoked("rt-newest"));
+}
+
+TEST_F(DeskHouse, F7_AConsentBeingSpentCountsAsResting) {
+  const auto made = authorise(wish("scan", "acme-grace"), "bob");
+  const auto begun = begin(wish("print"));
+  const auto talk = open_start(begun);
+  answer_as("bob");
+  transport.hold = true;
+  const auto sent = transport.bodies.size();
+  const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  base::drive_until(loop, [&] { return transport.bodies.size() > sent; });
+  ASSERT_TRUE(run(desk->undo(made.id, {.actor = "anna"})));
+  for (int turn = 0; turn < 20; ++turn) loop.run_for(1ms);
+  EXPECT_TRUE(transport.revoked.empty()) << "whose consent is on its way is not known yet";
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return page->has_value(); });
+  settle_giving_back();
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed);
+  EXPECT_TRUE(transport.revoked.empty()) << "it would have ended the consent just given";
+}
+
+TEST_F(DeskHouse, F7_ARejectedImportLeavesTheOperatorsOwnToken) {
+  auto imported = wish("scan");
+  imported.expected_account = "carol";
+  transport.then(T::json(200, R"({"access_token":"at-1","token_type":"Bearer","expires_in":3600,"scope":"files","account":"bob"})"));
+  const auto asked = run(desk->import_token(std::move(imported), Secret("rt-mine"), {.actor = "cli"}));
+  ASSERT_TRUE(asked);
+  ASSERT_EQ(asked->state, AuthorizationState::needs_confirmation);
+  ASSERT_TRUE(run(desk->confirm(asked->id, Answer::reject, {.actor = "anna"})));
+  run(stop_desk());
+  run(stop_keeper());  // what is given back has been
+  EXPECT_TRUE(transport.revoked.empty()) << "this provider does not rotate: rt-mine is all the operator has";
+}
+
+// ---- undo ------------------------------------------------------------------------------------------------------------
+
+TEST_F(DeskHouse, UndoLeavesAUserWhoSignsInSince) {
+  const auto made = authorise(wish("scan"), "bob");
+  auto user = **run(store->user(made.user));
+  user.role = store::Role::administrator;
+  user.password_sealed = Bytes(8, 1);
+  commit({store::UpdateUser{user}});
+  ASSERT_TRUE(run(desk->undo(made.id, {.actor = "anna"})));
+  EXPECT_TRUE(exists("scan")) << "the last administrator, too";
+  EXPECT_TRUE(grants_of(made.user).empty());
+  settle_giving_back();
+  EXPECT_TRUE(was_revoked("rt-bob"));
+}
+
+TEST_F(DeskHouse, UndoLooksAgainWhenTheUserWasGivenMoreAMomentBefore) {
+  const auto made = authorise(wish("scan"), "bob");
+  door->before = [&, once = true](const store::Batch& batch) mutable {
+    store::Batch faster;
+    if (!once || !holds<store::DeleteUser>(batch)) return faster;
+    once = false;
+    auto user = std::get<store::UpdateUser>(batch.front()).user;
+    user.password_sealed = Bytes(8, 1);
+    faster.push_back(store::UpdateUser{user});
+    return faster;
+  };
+  ASSERT_TRUE(run(desk->undo(made.id, {.actor = "anna"})));
+  EXPECT_TRUE(exists("scan"));
+  EXPECT_TRUE(grants_of(made.user).empty());
+}
+
+// ---- authorising anew ------------------------------------------------------------------------------------------------
+
+TEST_F(DeskHouse, P4_AuthorisingAnewGivesNoUseBackThatWasTakenAwayMeanwhile) {
+  auto first = wish("scan");
+  first.allow_token = true;
+  const auto made = authorise(std::move(first), "bob");
+  AuthorizationWish again;
+  again.replace = made.grant;
+  again.allow_token = true;  // as the dialog saw it
+  const auto begun = begin(std::move(again));
+  const auto talk = open_start(begun);
+  auto user = **run(store->user(made.user));
+  ASSERT_NE(user.uses & store::kUseToken, 0u);
+  user.uses &= ~static_cast<std::uint32_t>(store::kUseToken);
+  commit({store::UpdateUser{user}});
+  answer_as("bob");
+  ASSERT_TRUE(come_back(talk).succeeded);
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed);
+  EXPECT_EQ((**run(store->user(made.user))).uses & store::kUseToken, 0u);
+}
+
+TEST_F(DeskHouse, F8_AuthorisingAnewAsAnAccountSomebodyHoldsNamesTheDifferenceAndTheHolder) {
+  const auto scan = authorise(wish("scan"), "bob");
+  authorise(wish("print"), "carol");
+  AuthorizationWish again;
+  again.replace = scan.grant;
+  const auto begun = begin(std::move(again));
+  const auto talk = open_start(begun);
+  answer_as("carol");
+  come_back(talk);
+  auto asked = seen(begun.id);
+  EXPECT_EQ(asked.state, AuthorizationState::needs_confirmation);
+  EXPECT_EQ(asked.problem_code, "account_differs");
+  EXPECT_EQ(asked.before_id, "bob");
+  EXPECT_EQ(asked.holder, "print");
+  EXPECT_THAT(asked.problem_text, testing::HasSubstr("print"));
+  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::reject, {.actor = "anna"})));
+
+  // With the new account expected there is no difference to speak of, and still a holder.
+  again = {};
+  again.replace = scan.grant;
+  again.expected_account = "carol";
+  const auto expected = begin(std::move(again));
+  const auto second = open_start(expected);
+  answer_as("carol");
+  come_back(second);
+  asked = seen(expected.id);
+  EXPECT_EQ(asked.state, AuthorizationState::needs_confirmation);
+  EXPECT_EQ(asked.problem_code, "account_held");
+  EXPECT_EQ(asked.holder, "print");
+}
+
+TEST_F(DeskHouse, A4_StartingOverCancelsAHeldConsentOnlyForAWishThatIsGood) {
+  const auto waiting = held("scan", "bob");
+  auto bad = wish("scan", "no-such-type");
+  bad.instead_of = {waiting};
+  EXPECT_FALSE(run(desk->begin(std::move(bad), {.actor = "anna"})));
+  EXPECT_EQ(seen(waiting).state, AuthorizationState::held);
+  auto good = wish("scan");
+  good.instead_of = {waiting};
+  EXPECT_TRUE(run(desk->begin(std::move(good), {.actor = "anna"})));
+  EXPECT_EQ(seen(waiting).state, AuthorizationState::cancelled);
+}
+
+// ---- identity tokens -------------------------------------------------------------------------------------------------
+
+struct Claims {
+  const char* issuer;
+  bool nonce;
+  const char* problem;  // empty: accepted
+};
+
+class IdToken : public DeskHouse, public ::testing::WithParamInterface<Claims> {};
+
+TEST_P(IdToken, IsOfThisIssuerAndOfThisFlow) {
+  auto what = wish("scan", "selfmade");
+  what.app = "selfmade";
+  const auto begun = begin(std::move(what));
+  const auto talk = open_start(begun);
+  const auto at = talk.location.find("nonce=");
+  ASSERT_NE(at, std::string::npos);
+  JsonObject claims{{"sub", "bob"}, {"aud", "client"}, {"iss", GetParam().issuer}};
+  if (GetParam().nonce) claims["nonce"] = talk.location.substr(at + 6, talk.location.find('&', at) - at - 6);
+  const auto text = boost::json::serialize(claims);
+  const auto token = "e30." + base::to_base64url(base::as_bytes(text)) + ".c2ln";
+  transport.then(T::json(200, R"({"access_token":"at","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-bob","id_token":")" + token + "\"}"));
+  run(desk->callback("selfmade", talk.query, talk.cookies));
+  const auto end = seen(begun.id);
+  if (*GetParam().problem == 0) {
+    EXPECT_EQ(end.state, AuthorizationState::completed) << end.problem_text;
+    EXPECT_EQ(end.account_id, "bob");
+  } else {
+    EXPECT_EQ(end.state, AuthorizationState::failed);
+    EXPECT_EQ(end.problem_code, "id_token_rejected");
+    EXPECT_NE(log.text().find(GetParam().problem), std::string::npos);
+    EXPECT_FALSE(exists("scan"));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, IdToken,
+                         ::testing::Values(Claims{"https://selfmade.example", true, ""}, Claims{"https://selfmade.example/", true, ""},
+                                           Claims{"selfmade.example", true, ""}, Claims{"https://selfmade.example", false, "nonce"},
+                                           Claims{"https://elsewhere.example", true, "iss"}));
+
+}  // namespace
+}  // namespace latchkey::grants

@@ -1,0 +1,59 @@
+#include "grants/leaving.h"
+
+#include <boost/asio/post.hpp>
+
+namespace latchkey::grants {
+
+store::Mutation if_unchanged(const store::Grant& grant) { return store::UpdateGrant{grant}; }
+
+std::optional<RefreshMaterial> refresh_of(const Sealing& sealing, const store::GrantView& view) {
+  const auto* current = current_of(view);
+  if (current == nullptr || current->refresh_sealed.empty()) return std::nullopt;
+  auto opened = sealing.open_refresh(view.grant, *current);
+  if (!opened) return std::nullopt;
+  return std::move(*opened);
+}
+
+Task<Result<Belongings>> belongings_of(store::Store& store, const Sealing& sealing, store::User user) {
+  Belongings belongings;
+  const auto held = co_await store.grants_of_user(user.id);
+  if (!held) co_return std::unexpected(held.error());
+  // Giving a user a grant moves the user's version on, refreshing a grant the grant's.
+  belongings.first.push_back(store::UpdateUser{std::move(user)});
+  for (const auto& grant : *held) {
+    auto view = co_await store.grant(grant.id);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::conflict, "version", "A grant was deleted meanwhile.");
+    belongings.first.push_back(if_unchanged((*view)->grant));
+    auto refresh = refresh_of(sealing, **view);
+    belongings.grants.push_back({.grant = std::move((*view)->grant), .refresh = std::move(refresh)});
+  }
+  co_return belongings;
+}
+
+Task<Result<people::LeavingListener::Departure>> Leaving::leaving(store::User user, people::Actor actor) {
+  auto prepared = co_await belongings_of(store_, sealing_, std::move(user));
+  if (!prepared) co_return std::unexpected(prepared.error());
+  people::LeavingListener::Departure departing{.first = std::move(prepared->first), .gone = {}};
+  for (const auto& held : prepared->grants) {
+    const auto& grant = held.grant;
+    departing.first.push_back(store::AppendAudit{{.at = wall_.now(), .actor = actor.name, .action = "grant.deleted",
+                                                .subject = grant.type + (grant.account_name.empty() ? "" : " " + grant.account_name),
+                                                .user = grant.user, .source = actor.source}});
+  }
+  const auto tokens = std::make_shared<std::vector<Belongings::Held>>(std::move(prepared->grants));
+  auto* giving_back = &giving_back_;
+  auto* watcher = &watcher_;
+  const auto executor = executor_;
+  departing.gone = [tokens, giving_back, watcher, executor] {
+    boost::asio::post(executor, [tokens, giving_back, watcher] {
+      for (auto& held : *tokens) {
+        watcher->grant_changed(held.grant.user, held.grant.id);
+        if (held.refresh) giving_back->later(std::move(held.grant), std::move(*held.refresh));
+      }
+    });
+  };
+  co_return departing;
+}
+
+}  // namespace latchkey::grants

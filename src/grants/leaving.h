@@ -1,0 +1,44 @@
+// What becomes of grants whose user is deleted: given back to their providers once the user is gone, and not before (RULES F7).
+#pragma once
+
+#include <memory>
+
+#include "grants/keeper.h"
+#include "people/directory.h"
+
+namespace latchkey::grants {
+
+// The tokens of a deletion, taken while they can still be read, and what makes the deletion fail when they are not all or not
+// the newest any more. An altered grant can be deleted, and is not given back.
+struct Belongings {
+  struct Held {
+    store::Grant grant;
+    std::optional<RefreshMaterial> refresh;
+  };
+  store::Batch first;        // before the deletion: conflict/`version`
+  std::vector<Held> grants;  // in the user's hands
+};
+// Errors: those of the store; conflict/`version`: a grant went between two looks.
+[[nodiscard]] Task<Result<Belongings>> belongings_of(store::Store& store, const Sealing& sealing, store::User user);
+// The mutation that fails when the grant is not as it was read.
+[[nodiscard]] store::Mutation if_unchanged(const store::Grant& grant);
+// The newest refresh token, where there is one that can be opened.
+[[nodiscard]] std::optional<RefreshMaterial> refresh_of(const Sealing& sealing, const store::GrantView& view);
+
+class Leaving final : public people::LeavingListener {
+ public:
+  Leaving(store::Store& store, const Sealing& sealing, GivingBack& giving_back, GrantWatcher& watcher, const WallClock& wall, Executor executor)
+      : store_(store), sealing_(sealing), giving_back_(giving_back), watcher_(watcher), wall_(wall), executor_(std::move(executor)) {}
+
+  [[nodiscard]] Task<Result<people::LeavingListener::Departure>> leaving(store::User user, people::Actor actor) override;
+
+ private:
+  store::Store& store_;
+  const Sealing& sealing_;
+  GivingBack& giving_back_;
+  GrantWatcher& watcher_;
+  const WallClock& wall_;
+  Executor executor_;  // where tokens are given back
+};
+
+}  // namespace latchkey::grants

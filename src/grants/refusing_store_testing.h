@@ -1,0 +1,74 @@
+// A store that refuses what a test wants refused, and is a real one otherwise.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "store/store.h"
+
+namespace latchkey::grants {
+
+class RefusingStore final : public store::Store {
+ public:
+  explicit RefusingStore(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
+
+  std::function<bool(const store::Batch&)> refuses;        // as a full disk does
+  std::function<store::Batch(const store::Batch&)> before;  // what somebody else is a moment faster with
+
+  Task<Result<void>> commit(store::Batch batch, store::Urgency urgency) override {
+    if (before) {
+      if (auto faster = before(batch); !faster.empty()) {
+        if (auto done = co_await real_->commit(std::move(faster)); !done) co_return done;
+      }
+    }
+    if (refuses && refuses(batch)) co_return fail(ErrorKind::unavailable, "store_unavailable", "The disk is full.");
+    co_return co_await real_->commit(std::move(batch), urgency);
+  }
+  Task<Result<WallTime>> now() override { return real_->now(); }
+  Task<Result<std::vector<store::GroupRow>>> groups() override { return real_->groups(); }
+  Task<Result<std::optional<store::Group>>> group(GroupId id) override { return real_->group(id); }
+  Task<Result<std::optional<store::Group>>> group_by_name_key(std::string name_key) override { return real_->group_by_name_key(std::move(name_key)); }
+  Task<Result<std::optional<store::User>>> user(UserId id) override { return real_->user(id); }
+  Task<Result<std::optional<store::User>>> user_by_key(std::string username_key) override { return real_->user_by_key(std::move(username_key)); }
+  Task<Result<store::Listing<store::UserRow>>> users(store::UserQuery query) override { return real_->users(std::move(query)); }
+  Task<Result<std::int64_t>> count_administrators() override { return real_->count_administrators(); }
+  Task<Result<std::vector<store::PinFailureCount>>> pin_failures(UserId user) override { return real_->pin_failures(user); }
+  Task<Result<std::int64_t>> spray_count(std::string bucket, WallTime since) override { return real_->spray_count(std::move(bucket), since); }
+  Task<Result<std::vector<store::KnownSource>>> known_sources(UserId user) override { return real_->known_sources(user); }
+  Task<Result<std::vector<store::App>>> apps() override { return real_->apps(); }
+  Task<Result<std::optional<store::App>>> app(std::string id) override { return real_->app(std::move(id)); }
+  Task<Result<std::optional<store::GrantView>>> grant(GrantId id) override { return real_->grant(id); }
+  Task<Result<std::vector<store::Grant>>> grants_of_user(UserId user) override { return real_->grants_of_user(user); }
+  Task<Result<std::vector<store::Grant>>> grants_of_app(std::string app, std::size_t limit) override { return real_->grants_of_app(std::move(app), std::move(limit)); }
+  Task<Result<std::optional<store::Grant>>> grant_by_account(std::string app, std::string type, std::string account_id) override { return real_->grant_by_account(std::move(app), std::move(type), std::move(account_id)); }
+  Task<Result<std::vector<store::Wrap>>> wraps(GrantId grant) override { return real_->wraps(grant); }
+  Task<Result<std::vector<store::DueGrant>>> due_grants(WallTime until, std::size_t limit, std::vector<std::string> without_apps) override { return real_->due_grants(until, std::move(limit), std::move(without_apps)); }
+  Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override { return real_->unsettled_intents(std::move(limit)); }
+  Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }
+  Task<Result<std::vector<store::StateCount>>> grant_states() override { return real_->grant_states(); }
+  Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return real_->handouts(grant, since); }
+  Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override { return real_->authorization(id); }
+  Task<Result<std::optional<store::Authorization>>> authorization_by_ticket(Bytes ticket_hash) override { return real_->authorization_by_ticket(std::move(ticket_hash)); }
+  Task<Result<std::optional<store::Authorization>>> authorization_by_state(Bytes state_hash) override { return real_->authorization_by_state(std::move(state_hash)); }
+  Task<Result<std::vector<store::Authorization>>> expired_authorizations(WallTime now, std::size_t limit) override { return real_->expired_authorizations(now, std::move(limit)); }
+  Task<Result<std::vector<store::Authorization>>> pending_authorizations(std::size_t limit) override { return real_->pending_authorizations(std::move(limit)); }
+  Task<Result<std::optional<store::Session>>> session(Bytes token_hash) override { return real_->session(std::move(token_hash)); }
+  Task<Result<std::vector<store::Setting>>> settings() override { return real_->settings(); }
+  Task<Result<store::Listing<store::AuditEntry>>> audit(store::AuditQuery query) override { return real_->audit(std::move(query)); }
+  Task<Result<std::optional<std::int64_t>>> verify_audit() override { return real_->verify_audit(); }
+  Task<Result<Bytes>> meta(std::string key) override { return real_->meta(std::move(key)); }
+
+ private:
+  std::unique_ptr<store::Store> real_;
+};
+
+template <class Mutation>
+[[nodiscard]] bool holds(const store::Batch& batch) {
+  for (const auto& each : batch) {
+    if (std::holds_alternative<Mutation>(each)) return true;
+  }
+  return false;
+}
+
+}  // namespace latchkey::grants
