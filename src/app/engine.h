@@ -16,6 +16,7 @@
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
 #include "grants/leaving.h"
+#include "grants/nodes.h"
 #include "grants/pin_reset.h"
 #include "grants/prudent_clock.h"
 #include "net/event_loop.h"
@@ -52,6 +53,8 @@ struct EngineGround {
   NodeId node;
   grants::PublicAddress address;
   WallTime clock_mark{};  // a moment known to have been
+  std::string version;  // of the program
+  std::optional<Milliseconds> memory;  // how long what was read of the store may be believed; nullopt: no other node changes it
 };
 
 // A resource.
@@ -71,6 +74,7 @@ class Engine {
   [[nodiscard]] grants::Authorizer& authorizer() { return authorizer_; }
   [[nodiscard]] grants::Apps& apps() { return apps_; }
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
+  [[nodiscard]] grants::Nodes& nodes() { return nodes_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
   [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
   [[nodiscard]] grants::Forecast& forecast() { return forecast_; }
@@ -114,6 +118,7 @@ class Engine {
   grants::GrantCare care_;
   grants::PinReset pin_reset_;
   grants::Leaving leaving_;
+  grants::Nodes nodes_;
 };
 
 }  // namespace latchkey::app

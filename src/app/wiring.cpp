@@ -11,7 +11,9 @@
 
 #include "app/engine.h"
 #include "app/front.h"
+#include "app/node_name.h"
 #include "app/observers.h"
+#include "app/terminal.h"
 #include "app/version.h"
 #include "base/clock.h"
 #include "base/entropy.h"
@@ -30,6 +32,8 @@
 #include "people/sessions.h"
 #include "people/setup.h"
 #include "sandbox/practice_service.h"
+#include "store/data_lock.h"
+#include "store/postgres/postgres_store.h"
 #include "store/registry.h"
 #include "store/reply_journal.h"
 #include "store/sqlite/sqlite_store.h"
@@ -41,8 +45,10 @@ namespace {
 
 constexpr std::size_t kThreadsMax = 8;
 constexpr Seconds kClosingTime{10};
+// What another node changes holds here within a second (RULES K8); the rest is for the reading itself.
+constexpr Milliseconds kMemoryOfSharedStore{800};
+constexpr Milliseconds kReadSettingsEvery{500};
 constexpr std::string_view kMasterKeyMeta = "master_key_id";
-constexpr std::string_view kNodeMeta = "node_id";
 
 std::size_t thread_count() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
 
@@ -75,6 +81,7 @@ struct House::Parts {
   net::EventLoop loop;
 
   std::unique_ptr<vault::Vault> vault;
+  std::unique_ptr<store::DataLock> data_lock;  // where the store has none of its own
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::ReplyJournal> journal;
   std::unique_ptr<store::Registry> registry;
@@ -113,6 +120,11 @@ struct House::Parts {
   std::unique_ptr<net::HttpServer> practice_server;
 
   [[nodiscard]] Result<void> build_keys_and_store();
+  [[nodiscard]] Result<void> load_master_key(bool store_is_fresh);
+  [[nodiscard]] Result<void> open_embedded_store();
+  [[nodiscard]] Result<void> open_shared_store();
+  [[nodiscard]] Task<Result<void>> check_not_moved();
+  [[nodiscard]] Task<void> keep_reading_settings();
   [[nodiscard]] Result<void> build_catalog();
   [[nodiscard]] Result<void> build_network();
   void build_people();
@@ -128,20 +140,47 @@ struct House::Parts {
   [[nodiscard]] std::string practice_origin() const { return fmt::format("http://localhost:{}", options.sandbox_port); }
 };
 
-Result<void> House::Parts::build_keys_and_store() {
-  if (const auto made = make_data_directory(config.data); !made) return made;
-  const std::string database = config.data + "/latchkey.db";
-  // A key may be made only for a store that holds nothing yet: a new key never opens old ciphertext.
-  const auto on_missing = exists(database) ? vault::OnMissingKey::refuse : vault::OnMissingKey::create;
-  auto key = vault::load_master_key(config.master_key_file, on_missing, entropy);
+// A key may be made only for a store that holds nothing yet: a new key never opens old ciphertext.
+Result<void> House::Parts::load_master_key(bool store_is_fresh) {
+  auto key = vault::load_master_key(config.master_key_file, store_is_fresh ? vault::OnMissingKey::create : vault::OnMissingKey::refuse, entropy);
   if (!key) return std::unexpected(key.error());
   vault = std::make_unique<vault::Vault>(std::move(*key), entropy);
+  return {};
+}
+
+Result<void> House::Parts::open_embedded_store() {
+  const std::string database = config.data + "/latchkey.db";
+  if (const auto loaded = load_master_key(!exists(database)); !loaded) return loaded;
   store::SqliteOptions sqlite;
   sqlite.path = database;
   sqlite.program_version = version();
   auto opened = store::open_sqlite_store(sqlite, wall, log);
   if (!opened) return std::unexpected(opened.error());
   store = std::move(*opened);
+  return {};
+}
+
+Result<void> House::Parts::open_shared_store() {
+  auto lock = store::DataLock::take(config.data);
+  if (!lock) return std::unexpected(lock.error());
+  data_lock = std::move(*lock);
+  store::PostgresOptions postgres;
+  postgres.url = config.store;
+  postgres.program_version = version();
+  if (!config.store_password_file.empty()) {
+    auto password = read_secret_file("store_password_file", config.store_password_file);
+    if (!password) return std::unexpected(password.error());
+    postgres.password = std::move(*password);
+  }
+  auto opened = store::open_postgres_store(std::move(postgres), log);
+  if (!opened) return std::unexpected(opened.error());
+  store = std::move(opened->store);
+  return load_master_key(opened->fresh);
+}
+
+Result<void> House::Parts::build_keys_and_store() {
+  if (const auto made = make_data_directory(config.data); !made) return made;
+  if (const auto opened = config.shares_store() ? open_shared_store() : open_embedded_store(); !opened) return opened;
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
   if (!journal_opened) return std::unexpected(journal_opened.error());
   journal = std::move(*journal_opened);
@@ -187,7 +226,9 @@ people::Guard::Parts House::Parts::guard_parts() {
 void House::Parts::build_people() {
   user_seal = std::make_unique<people::UserSeal>(*vault);
   hot = std::make_unique<vault::HotCache>(vault::HotCache::Bounds{}, entropy, steady);
-  user_cards = std::make_unique<people::UserCards>(*store, *user_seal, steady, log);
+  people::UserCards::Options memory;
+  if (config.shares_store()) memory.lifetime = kMemoryOfSharedStore;
+  user_cards = std::make_unique<people::UserCards>(*store, *user_seal, steady, log, memory);
   hasher = std::make_unique<people::PinHasher>(
       [settings = registry.get()] {
         return people::PinHasher::Options{settings->get<std::size_t>("auth.pin_hash_threads"), settings->get<std::size_t>("auth.pin_hash_queue")};
@@ -215,7 +256,9 @@ void House::Parts::build_engine() {
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url,
                   .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused},
-      .clock_mark = clock_mark});
+      .clock_mark = clock_mark,
+      .version = std::string(version()),
+      .memory = config.shares_store() ? std::optional(kMemoryOfSharedStore) : std::nullopt});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
   directory->on_leaving(&engine->leaving_listener());
@@ -229,7 +272,7 @@ void House::Parts::build_doors() {
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
-      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(),
+      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .nodes = engine->nodes(),
       .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
@@ -265,8 +308,34 @@ Task<Result<void>> House::Parts::check_master_key() {
                  {.field = "master_key_file"});
 }
 
+// An embedded store that has been moved into a database must not be worked on again: its grants live on there (RULES F10).
+Task<Result<void>> House::Parts::check_not_moved() {
+  const auto moved = co_await store->meta(std::string(store::kMovedToMeta));
+  if (!moved) co_return std::unexpected(moved.error());
+  if (!moved->empty()) {
+    co_return fail(ErrorKind::misconfigured, "store_moved",
+                   fmt::format("This installation's data was moved to {}; what is left here is out of date, and refreshing from it would lose "
+                               "grants. Set store = \"postgresql://...\" to go on there; nothing was changed.", base::as_text(*moved)),
+                   {.field = "store"});
+  }
+  const auto moving = co_await store->meta(std::string(store::kMovingToMeta));
+  if (!moving) co_return std::unexpected(moving.error());
+  if (moving->empty()) co_return Result<void>{};
+  co_return fail(ErrorKind::misconfigured, "store_moving",
+                 fmt::format("The move of this installation to {} was begun and not finished. Run `latchkey migrate --to` again to finish it, or "
+                             "`latchkey migrate --give-up` to go on here; nothing was changed.", base::as_text(*moving)),
+                 {.field = "store"});
+}
+
+// The embedded store keeps the node's name itself; of a shared one each node has its own, in its data directory.
 Task<Result<void>> House::Parts::learn_node() {
-  const auto known = co_await store->meta(std::string(kNodeMeta));
+  if (config.shares_store()) {
+    const auto named = load_node_name(config.data, wall, entropy);
+    if (!named) co_return std::unexpected(named.error());
+    node = *named;
+    co_return Result<void>{};
+  }
+  const auto known = co_await store->meta(std::string(store::kNodeMeta));
   if (!known) co_return std::unexpected(known.error());
   if (const auto id = NodeId::from_bytes(*known)) {
     node = *id;
@@ -274,7 +343,14 @@ Task<Result<void>> House::Parts::learn_node() {
   }
   node = NodeId::make(wall.now(), entropy);
   const auto octets = node.bytes();
-  co_return co_await store->commit({store::PutMeta{std::string(kNodeMeta), Bytes(octets.begin(), octets.end())}});
+  co_return co_await store->commit({store::PutMeta{std::string(store::kNodeMeta), Bytes(octets.begin(), octets.end())}});
+}
+
+Task<void> House::Parts::keep_reading_settings() {
+  for (;;) {
+    co_await steady.sleep_for(kReadSettingsEvery);
+    if (const auto read = co_await registry->load(); !read) log.debug("settings_not_read", {{"detail", read.error().detail}});
+  }
 }
 
 Task<Result<void>> House::Parts::learn_clock_mark() {
@@ -350,6 +426,7 @@ net::EventLoop& House::loop() { return parts_->loop; }
 
 Task<Result<void>> House::open() {
   Parts& parts = *parts_;
+  if (const auto done = co_await parts.check_not_moved(); !done) co_return done;
   if (const auto done = co_await parts.check_master_key(); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
   if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
@@ -363,6 +440,10 @@ Task<Result<void>> House::open() {
   parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, [settings = parts.registry.get()] {
     return settings->get<Seconds>("activity.flush");
   }));
+  if (parts.config.shares_store()) {
+    parts.upkeep.spawn("settings", parts.keep_reading_settings());
+    parts.upkeep.spawn("signs of life", parts.engine->nodes().keep_showing());
+  }
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));

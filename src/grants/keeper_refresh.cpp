@@ -58,6 +58,10 @@ class Keeper::OneShotPlace {
 };
 
 Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
+  if (!halted_.empty()) {
+    co_return fail(ErrorKind::unavailable, "provider_unreachable", "This server refreshes nothing at the moment: " + halted_ + ".",
+                   {.retry_after = Seconds(60)});
+  }
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
   }
@@ -162,7 +166,11 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
     co_return std::unexpected(reserved.error());
   }
-  if (const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary); !claimed) {
+  auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
+  if (!claimed && claimed.error().kind == ErrorKind::ambiguous) {
+    claimed = co_await find_out(claim, begun + tuning.lease - tuning.timeouts.total - kLeaseReserve);
+  }
+  if (!claimed) {
     parts_.journal.release(claim.intent.id);
     co_return std::unexpected(claimed.error());
   }
@@ -182,6 +190,26 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     co_await with_token(*replied->reply.access_token);
   }
   co_return std::move(landed.grant);
+}
+
+// The intent bears this flight's id, fence and version: whoever finds it so, open, has inserted it (F7).
+Task<Result<void>> Keeper::find_out(Claim claim, SteadyTime until) {
+  auto pause = std::chrono::milliseconds(50);
+  for (;;) {
+    const auto view = co_await parts_.store.grant(claim.grant.id);
+    if (view && !*view) co_return fail(ErrorKind::not_found, "gone", "The grant was deleted.", {.field = "grant"});
+    if (view) {
+      const auto& intent = (*view)->intent;
+      const bool ours = intent && intent->id == claim.intent.id && intent->version == claim.intent.version &&
+                        intent->fence == claim.intent.fence && intent->state == store::IntentState::open &&
+                        (*view)->grant.fence == claim.grant.fence && (*view)->grant.lease_owner == parts_.node;
+      if (ours) co_return Result<void>{};
+      co_return fail(ErrorKind::conflict, "version", "The claim has not happened.");
+    }
+    if (stopping_ || parts_.steady.now() >= until) co_return std::unexpected(view.error());
+    co_await parts_.steady.sleep_for(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kStoreRetryMax);
+  }
 }
 
 // The POST itself; twice where the newest of the app's secrets is refused, since the other one may still be good while
