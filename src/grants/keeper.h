@@ -168,6 +168,7 @@ class Keeper {
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
+  [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);
   [[nodiscard]] Task<void> wait_for_cap(std::string app, std::string provider);
   [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
                                                  LookAtToken with_token);

@@ -11,7 +11,14 @@ using namespace std::chrono_literals;
 constexpr auto kStoreRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not hold the shutdown: the journal has the reply
 constexpr auto kCapRetry = 100ms;
+constexpr auto kOtherHandsPatience = 15s;
+constexpr auto kOtherHandsLook = 100ms;
 constexpr int kReplaysAtOnceMax = 3;
+
+// A lease of another node that has not passed.
+bool is_in_other_hands(const store::Grant& grant, NodeId node, WallTime now) {
+  return !grant.lease_owner.none() && grant.lease_owner != node && now < grant.lease_until;
+}
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
@@ -88,6 +95,10 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     const auto rules = rules_for(client->type);
     const auto now = parts_.wall.now();
+    if (is_in_other_hands(record, parts_.node, now)) {
+      if (urge == Urge::scheduled) co_return record;
+      co_return co_await wait_for_other_hands(record);
+    }
     const auto decision = decide_post(**view, rules, round == 0 ? urge : Urge::insisted, parts_.node, now);
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
@@ -144,6 +155,20 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   }
   if (!why.retry_after) why.retry_after = Seconds(60);
   co_return std::unexpected(std::move(why));
+}
+
+// Another node is at it: what it brings is as good as what a second POST would, and far safer.
+Task<Result<store::Grant>> Keeper::wait_for_other_hands(store::Grant grant) {
+  const auto until = parts_.steady.now() + kOtherHandsPatience;
+  while (!stopping_ && parts_.steady.now() < until) {
+    co_await parts_.steady.sleep_for(kOtherHandsLook);
+    const auto view = co_await parts_.store.grant(grant.id);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
+    grant = (*view)->grant;
+    if (!is_in_other_hands(grant, parts_.node, parts_.wall.now())) break;
+  }
+  co_return grant;
 }
 
 // The provider's cap on token requests holds for people in a hurry too (R25).

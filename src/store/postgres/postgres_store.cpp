@@ -182,7 +182,7 @@ class PostgresStore final : public Store {
           break;
         }
         answer = question(**db);
-        if (answer.has_value() || answer.error().kind != ErrorKind::unavailable) break;
+        if (answer.has_value() || (*db)->alive()) break;
       }
       readers->give_back(std::move(connector));
       return answer;
