@@ -65,7 +65,7 @@ Task<void> AuthorizationDesk::sweep() {
                               "Nobody consented in time, so nothing was made. Press Authorize to begin again.", "authorization.expired");
       }
     }
-    co_await any_change_.wait_for(kSweepEvery);
+    co_await any_change_.wait_for(parts_.steady, kSweepEvery);
   }
 }
 
@@ -178,7 +178,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::view_after_change(Authorizati
   const auto deadline = parts_.wall.now() + wait;
   auto row = **first;
   while (row.state == AuthorizationState::pending && parts_.wall.now() < deadline) {
-    co_await any_change_.wait_for(std::min<Milliseconds>(deadline - parts_.wall.now(), 2s));
+    co_await any_change_.wait_for(parts_.steady, std::min<Milliseconds>(deadline - parts_.wall.now(), 2s));
     const auto next = co_await parts_.store.authorization(id);
     if (!next) co_return std::unexpected(next.error());
     if (!*next) co_return unknown_authorization();

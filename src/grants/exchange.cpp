@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "grants/canary.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -113,7 +115,7 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
     raw = {.status = reply.status, .content_type = head_value(reply.headers, "Content-Type"),
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
-  co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
+  if (!canary(Canary::parsed_before_stored)) co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
   StepTimes::add(times_.journal, steady_.now() - answered);
   co_return read(raw, received_at, request.errors, request.shape);
 }

@@ -134,7 +134,7 @@ Task<void> Keeper::recover_codes() {
       }
     }
     codes_ = std::move(left);
-    if (!codes_.empty()) co_await wake_.wait_for(kRecoverAgainAfter);
+    if (!codes_.empty()) co_await wake_.wait_for(parts_.steady, kRecoverAgainAfter);
   }
 }
 
