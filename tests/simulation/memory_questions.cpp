@@ -160,13 +160,12 @@ Task<Result<std::vector<Grant>>> MemoryStore::grants_of_app(std::string app, std
 }
 
 Task<Result<std::optional<Grant>>> MemoryStore::grant_by_account(std::string app, std::string type, std::string account_id) {
-  std::optional<Grant> oldest;
-  if (account_id.empty()) co_return oldest;
+  std::map<std::pair<WallTime, std::int64_t>, Grant> found;
   for (const auto& [id, row] : grants_.rows()) {
-    if (row.grant.app != app || row.grant.type != type || row.grant.account_id != account_id) continue;
-    if (!oldest || row.grant.created_at < oldest->created_at) oldest = row.grant;
+    const bool fits = row.grant.app == app && row.grant.type == type && row.grant.account_id == account_id && !account_id.empty();
+    if (fits) found.emplace(std::pair(row.grant.created_at, row.order), row.grant);
   }
-  co_return oldest;
+  co_return found.empty() ? std::nullopt : std::optional(found.begin()->second);
 }
 
 Task<Result<std::vector<Wrap>>> MemoryStore::wraps(GrantId grant) {

@@ -1,6 +1,8 @@
 #include "memory_store.h"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "store/sqlite/audit_chain.h"
 
@@ -29,7 +31,11 @@ Result<void> MemoryStore::apply(const Batch& batch) {
   return {};
 }
 
-Task<Result<void>> MemoryStore::commit(Batch batch, Urgency) { co_return apply(batch); }
+Task<Result<void>> MemoryStore::commit(Batch batch, Urgency) {
+  // Others come first who are ready, as they would where a commit takes its time.
+  co_await boost::asio::post(boost::asio::use_awaitable_t<Executor>());
+  co_return apply(batch);
+}
 
 // ---- people --------------------------------------------------------------------------------------------------------
 

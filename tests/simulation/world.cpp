@@ -117,12 +117,12 @@ World::~World() {
 void World::choose_shape() {
   nodes_ = chance_.happens(0.5) ? 1 : static_cast<int>(chance_.between(2, 3));
   own_store_ = nodes_ == 1 && chance_.happens(0.85);
-  grants_ = static_cast<int>(chance_.spread(1, own_store_ ? 30 : 300));
+  grants_ = static_cast<int>(chance_.spread(2, own_store_ ? 100 : 400));
   severity_ = chance_.one_of({0.0, 0.3, 1.0, 1.0, 3.0});
   steps_clocks_ = nodes_ == 1 && chance_.happens(0.3);
   breaks_disks_ = chance_.happens(0.3);
   invariants_.clocks_stepped = steps_clocks_;
-  faults_until_ = Seconds(chance_.spread(300, 5000));
+  faults_until_ = Seconds(chance_.spread(300, 3000));
   between_faults_ = Seconds(chance_.spread(20, 900));
   between_callers_ = Milliseconds(chance_.spread(300, 60'000));
   between_people_ = Seconds(chance_.spread(60, 2000));
