@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "grants/canary.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -114,7 +116,8 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
     raw = {.status = reply.status, .content_type = head_value(reply.headers, "Content-Type"),
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
-  auto entry = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
+  store::JournalEntry entry;
+  if (!canary(Canary::parsed_before_stored)) entry = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
   StepTimes::add(times_.journal, steady_.now() - answered);
   auto replied = read(raw, received_at, request.errors, request.shape);
   replied.entry = std::move(entry);

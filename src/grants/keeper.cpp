@@ -87,7 +87,7 @@ Task<void> Keeper::run() {
     co_await tick();
     co_await probe_paused_apps();
     co_await count_states();
-    co_await wake_.wait_for(kTickMax);
+    co_await wake_.wait_for(parts_.steady, kTickMax);
   }
 }
 
@@ -274,7 +274,7 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
     parts_.counters.handouts_waited += 1;
     // A token that is good for less than was asked is still a token: nobody waits long for a better one (R7).
     if (usable_generation(**view, parts_.wall.now()) != nullptr) {
-      co_await flight->landed.wait_for(kPatienceForMore);
+      co_await flight->landed.wait_for(parts_.steady, kPatienceForMore);
     } else {
       while (!flight->result) co_await flight->landed.wait();
     }

@@ -185,7 +185,7 @@ Task<void> Keeper::recover_codes() {
       }
     }
     codes_.insert(codes_.end(), std::make_move_iterator(left.begin()), std::make_move_iterator(left.end()));
-    if (!codes_.empty()) co_await wake_.wait_for(kRecoverAgainAfter);
+    if (!codes_.empty()) co_await wake_.wait_for(parts_.steady, kRecoverAgainAfter);
   }
 }
 

@@ -1,6 +1,7 @@
 // One refresh, from the claim to what the store holds afterwards.
 #include <algorithm>
 
+#include "grants/canary.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {
@@ -162,7 +163,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
     co_return std::unexpected(reserved.error());
   }
-  if (const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary); !claimed) {
+  const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
+  if (!claimed && !(canary(Canary::lease_not_fenced) && claimed.error().kind == ErrorKind::conflict)) {
     parts_.journal.release(claim.intent.id);
     co_return std::unexpected(claimed.error());
   }

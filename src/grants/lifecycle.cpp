@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "grants/canary.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -225,6 +227,10 @@ Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Mi
     claim.intent = {.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .node = node,
                     .fence = claim.grant.fence, .opened_at = now};
     claim.batch.push_back(store::InsertIntent{claim.intent});
+    if (canary(Canary::intent_skipped)) {
+      claim.batch.pop_back();
+      claim.intent.version = kIntentUntracked;
+    }
   }
   return claim;
 }
@@ -232,7 +238,7 @@ Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Mi
 Step apply_reply(const store::GrantView& view, const store::Intent& intent, const oauth::TokenReply& reply,
                  const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing, std::string extras_json,
                  WallTime now) {
-  if (view.grant.generation != intent.generation) {
+  if (view.grant.generation != intent.generation && !canary(Canary::old_token_wins)) {
     const Secret& kept = reply.refresh_token ? *reply.refresh_token : spent.token;
     return keep_as_candidate(view, intent, kept, spent, sealing, now);
   }
@@ -240,7 +246,8 @@ Step apply_reply(const store::GrantView& view, const store::Intent& intent, cons
   auto grant = view.grant;
   const auto number = grant.generation + 1;
   const bool rotated = reply.refresh_token && !reply.refresh_token->equals(spent.token);
-  const Secret& refresh_token = rotated ? *reply.refresh_token : spent.token;
+  const Secret wiped;
+  const Secret& refresh_token = rotated ? *reply.refresh_token : canary(Canary::missing_token_wipes) ? wiped : spent.token;
   const auto lifetime = oauth::sane_lifetime(reply.lifetime_s, rules.lifetime_fallback);
 
   auto generation = make_generation(grant, number, GenerationState::current, intent, now);
