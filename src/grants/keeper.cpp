@@ -215,7 +215,10 @@ Task<void> Keeper::repeat_merging() {
   const auto now = parts_.steady.now();
   if (unmerged_.empty() || now < merge_again_at_) co_return;
   merge_again_at_ = now + kMergeAgainEvery;
-  for (const auto& [grant, entries] : unmerged_) join_or_start(grant, Urge::scheduled, {});
+  // A flight begins at once, and with a store that answers at once it may have ended, and its entry gone, before the next.
+  std::vector<GrantId> waiting;
+  for (const auto& [grant, entries] : unmerged_) waiting.push_back(grant);
+  for (const auto& grant : waiting) join_or_start(grant, Urge::scheduled, {});
 }
 
 // ---- flights -------------------------------------------------------------------------------------------------------

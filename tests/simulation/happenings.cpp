@@ -302,7 +302,7 @@ Task<void> World::authorise_again(World* world, Server* server, std::size_t inde
       grant.state = store::GrantState::active;
       grant.why.clear();
       grant.generation = number;
-      grant.issued_at = grant.last_refreshed_at = issued_at;
+      grant.issued_at = grant.last_refreshed_at = grant.created_at = issued_at;
       grant.access_expires_at = issued_at + lifetime;
       grant.failures = 0;
       grant.dead_seen = false;

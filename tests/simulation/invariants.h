@@ -84,6 +84,7 @@ class Invariants {
   void process_died(const Process& process);
   // The journal said yes, or no.
   void journaled(const Process& process, GrantId grant, IntentId intent, bool durable);
+  void found_in_journal(IntentId intent) { journaled_.insert(intent); }
   // The store has committed.
   void committed(const Process& process, const store::Batch& batch);
   void read_back(const store::GrantView& view);  // a store that was opened again

@@ -40,8 +40,15 @@ Task<Result<void>> JournalLink::record(store::JournalEntry entry) {
   const auto grant = entry.grant;
   const auto intent = entry.intent;
   auto done = co_await journal_.record(std::move(entry));
-  if (!process_.dead()) invariants_.journaled(process_, grant, intent, done.has_value());
+  if (done || !process_.dead()) invariants_.journaled(process_, grant, intent, done.has_value());
   co_return done;
+}
+
+Task<Result<std::vector<store::JournalEntry>>> JournalLink::unconfirmed() {
+  auto found = co_await journal_.unconfirmed();
+  if (!found) co_return found;
+  for (const auto& entry : *found) invariants_.found_in_journal(entry.intent);
+  co_return found;
 }
 
 }  // namespace latchkey::simulation

@@ -95,7 +95,7 @@ class JournalLink final : public store::ReplyJournal {
   [[nodiscard]] Task<Result<void>> record(store::JournalEntry entry) override;
   void confirm(IntentId intent, WallTime now) override { journal_.confirm(intent, now); }
   void release(IntentId intent) override { journal_.release(intent); }
-  [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> unconfirmed() override { return journal_.unconfirmed(); }
+  [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> unconfirmed() override;
   [[nodiscard]] bool failed() const override { return journal_.failed(); }
 
  private:
