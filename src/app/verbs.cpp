@@ -44,6 +44,7 @@ void add_all_verbs(CLI::App& app, Session& session) {
   add_grant_verbs(app, session);
   add_token_verb(app, session);
   add_registry_verbs(app, session);
+  add_health_verbs(app, session);
 }
 
 Result<JsonObject> read_parameters(const std::vector<std::string>& pairs) {

@@ -18,9 +18,10 @@ constexpr std::string_view kActions[] = {
     "app.added", "app.changed", "app.deleted", "app.paused", "app.resumed", "authorization.cancelled",
     "authorization.expired", "authorization.failed", "authorization.refused", "authorization.rejected",
     "authorization.started", "authorization.undone", "grant.authorized", "grant.checked", "grant.deleted",
-    "grant.disabled", "grant.enabled", "grant.needs_authorization", "grant.paused", "grant.reauthorized", "grant.recovered",
+    "grant.disabled", "grant.enabled", "grant.needs_authorization", "grant.paused", "grant.reauthorized", "grant.recovered", "grant.revoked",
+    "grant.revoked_at_provider", "grant.not_revoked",
     "grant.scopes_changed", "grant.uncertain", "grant.unreachable", "group.created", "group.deleted", "group.renamed",
-    "master_key.backup_confirmed", "session.opened", "setting.changed", "setting.reset", "user.changed",
+    "master_key.backup_confirmed", "notices.secret_set", "session.opened", "setting.changed", "setting.reset", "user.changed",
     "user.created", "user.deleted", "user.locked", "user.password_removed", "user.password_set", "user.pin_changed",
     "user.pin_reset", "user.pin_seen_in_clear", "user.pin_set", "user.throttle_reset",
 };

@@ -13,6 +13,7 @@
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
 #include "console/api_grants.h"
+#include "console/api_foresight.h"
 #include "console/api_groups.h"
 #include "console/api_health.h"
 #include "console/api_registry.h"
@@ -38,6 +39,8 @@ struct ConsoleGround {
   grants::Authorizer& authorizer;
   grants::Apps& apps;
   grants::GrantDesk& desk;
+  grants::HealthDesk& health;
+  grants::NoticeDesk& notices;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -88,6 +91,7 @@ class Console {
   RegistryApi registry_;
   ActivityApi activity_;
   HealthApi health_;
+  ForesightApi foresight_;
 
   Router api_;
   Router control_api_;

@@ -16,6 +16,14 @@ namespace latchkey::grants {
 // From the catalogue.
 [[nodiscard]] Lifespan lifespan_of(const catalog::Type& type);
 
+struct DyingGrant {
+  GrantId grant;
+  std::string type;
+  WallTime ends_at;
+  End end = End::none;  // which of its limits
+};
+inline constexpr std::size_t kDyingNamed = 20;
+
 // Raises the one alert `dying_soon` while an end is near (end_near) for grants that Latchkey keeps, with how many, of which
 // types, the first day, and the remedy. Grants that a person has locked are that person's.
 //
@@ -25,12 +33,21 @@ class Forecast {
   Forecast(store::Store& store, std::shared_ptr<const catalog::Catalog> catalog, const WallClock& wall, Alerts& alerts, Counters& counters)
       : store_(store), catalog_(std::move(catalog)), wall_(wall), alerts_(alerts), counters_(counters) {}
 
+  // The soonest to end, kDyingNamed at most, and how many there are. A scan of all grants. nullopt: the store cannot be read.
+  struct Foreseen {
+    std::int64_t count = 0;
+    std::vector<DyingGrant> soonest;
+  };
+  [[nodiscard]] Task<std::optional<Foreseen>> foresee();
   // An error of the store leaves everything as it was.
   [[nodiscard]] Task<void> look();
   // For ever. The first look waits, so that a server which was off for days has refreshed what can be refreshed.
   [[nodiscard]] Task<void> keep_looking(SteadyClock& steady);
 
  private:
+  // Every grant with an end in sight, in no order; false: the store cannot be read.
+  [[nodiscard]] Task<bool> scan(std::vector<DyingGrant>& found);
+
   store::Store& store_;
   std::shared_ptr<const catalog::Catalog> catalog_;
   const WallClock& wall_;

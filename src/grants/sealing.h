@@ -44,6 +44,14 @@ class Sealing {
   [[nodiscard]] Bytes seal_app_secret(const store::App& app, std::size_t slot, const Secret& secret) const;
   [[nodiscard]] Result<Secret> open_app_secret(const store::App& app, std::size_t slot) const;
 
+  // Tokens on their way back to the provider.
+  [[nodiscard]] Bytes seal_revocation(const store::Revocation& revocation, const Secret& record) const;
+  [[nodiscard]] Result<Secret> open_revocation(const store::Revocation& revocation) const;
+
+  // What a channel of notices signs in with, bound to `place`.
+  [[nodiscard]] Bytes seal_channel_secret(std::string_view place, const Secret& secret) const;
+  [[nodiscard]] Result<Secret> open_channel_secret(std::string_view place, ByteView sealed) const;
+
   // Sets `mac`; the check is made before a record is used. Errors: corrupt/`record_altered`.
   void vouch(store::Grant& grant) const;
   void vouch(store::App& app) const;

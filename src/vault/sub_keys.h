@@ -9,7 +9,7 @@
 
 namespace latchkey::vault {
 
-inline constexpr std::size_t kPurposes = 11;
+inline constexpr std::size_t kPurposes = 13;
 inline constexpr std::size_t kMasterKeyBytes = 32;
 inline constexpr std::size_t kMasterKeyIdBytes = 16;
 

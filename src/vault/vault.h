@@ -35,6 +35,8 @@ enum class Purpose : std::uint8_t {
   unattended_delegation = 9, // private halves the server may open alone (RULES K4)
   pin_only_record = 10,      // reserved (RULES K5)
   flow_cookie = 11,
+  revocation_record = 12,   // tokens on their way back to the provider
+  channel_secret = 13,      // of a mail relay or webhook that carries notices
 };
 
 // Where a ciphertext lives (RULES K3); authenticated with it. `row` is the immutable id of the row.
