@@ -239,5 +239,29 @@ TEST_P(StoreExercise, VersionsMakeReadThenWriteSafe) {
   EXPECT_GT(conflicts, 0);
 }
 
+TEST_P(StoreExercise, WholeTablesAreReadAPageAtATime) {
+  const auto office = group("office");
+  put({InsertGroup{office}});
+  std::vector<User> users;
+  std::vector<Grant> grants;
+  std::vector<Authorization> authorizations;
+  for (const char* name : {"ann", "bob", "cid"}) {
+    users.push_back(user(office, name));
+    grants.push_back(grant(users.back(), "drive"));
+    authorizations.push_back(authorization(name));
+    put({InsertUser{users.back()}, InsertGrant{grants.back()}, InsertAuthorization{authorizations.back()}});
+  }
+  std::ranges::sort(users, {}, &User::id);
+  std::ranges::sort(grants, {}, &Grant::id);
+  std::ranges::sort(authorizations, {}, &Authorization::id);
+  EXPECT_EQ(ask(store().users_after({}, 2)), std::vector(users.begin(), users.begin() + 2));
+  EXPECT_EQ(ask(store().users_after(users[1].id, 2)), std::vector{users[2]});
+  EXPECT_EQ(ask(store().users_after(users[2].id, 2)), std::vector<User>());
+  EXPECT_EQ(ask(store().grants_after({}, 10)), grants);
+  EXPECT_EQ(ask(store().grants_after(grants[0].id, 1)), std::vector{grants[1]});
+  EXPECT_EQ(ask(store().authorizations_after({}, 10)), authorizations);
+  EXPECT_EQ(ask(store().authorizations_after(authorizations[1].id, 10)), std::vector{authorizations[2]});
+}
+
 }  // namespace
 }  // namespace latchkey::store

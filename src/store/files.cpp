@@ -92,7 +92,8 @@ Error disk_error(const char* call, int code) {
 }
 
 Result<std::unique_ptr<File>> SystemFiles::open(const std::string& path, OpenFile how) {
-  const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | (how == OpenFile::create ? O_CREAT | O_EXCL : 0);
+  const int flags = how == OpenFile::read_only ? O_RDONLY | O_CLOEXEC
+                                               : O_RDWR | O_CLOEXEC | O_NOFOLLOW | (how == OpenFile::create ? O_CREAT | O_EXCL : 0);
   const int descriptor = ::open(path.c_str(), flags, 0600);
   if (descriptor < 0) return failed("open", errno);
   return std::make_unique<SystemFile>(descriptor);

@@ -31,7 +31,7 @@ class File {
   [[nodiscard]] virtual Result<std::uint64_t> size() = 0;
 };
 
-enum class OpenFile { existing, create };  // create: absent so far, mode 0600
+enum class OpenFile { existing, create, read_only };  // create: absent so far, mode 0600; read_only follows links
 
 class Files {
  public:

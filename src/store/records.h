@@ -150,7 +150,10 @@ struct Wrap {
 
 // One exchange with a provider (RULES F3): unique per (grant, generation); only its inserter may POST, and each further
 // attempt, where the replay policy allows one, is an update of the same record.
-enum class IntentState : std::uint8_t { open = 0, ambiguous = 1, applied = 2, refused = 3, not_sent = 4 };
+//
+// `restored`: nobody's exchange. A restore from a backup puts it on every grant's generation, since whether that one has
+// been spent after the backup was made is not known (RULES F10).
+enum class IntentState : std::uint8_t { open = 0, ambiguous = 1, applied = 2, refused = 3, not_sent = 4, restored = 5 };
 
 struct Intent {
   IntentId id;

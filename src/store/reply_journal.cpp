@@ -90,15 +90,8 @@ class FileReplyJournal final : public ReplyJournal {
     promised_.erase(intent);
   }
 
-  Task<Result<std::vector<JournalEntry>>> unconfirmed() override {
-    using Entries = Result<std::vector<JournalEntry>>;
-    auto start = [this](auto resume) {
-      std::vector<Done<Entries>> listings;
-      listings.push_back(std::move(resume));
-      enqueue({.listings = std::move(listings)});
-    };
-    co_return co_await base::suspend_until<Entries>(std::move(start));
-  }
+  Task<Result<std::vector<JournalEntry>>> unconfirmed() override { return list(&ReplySegments::unconfirmed); }
+  Task<Result<std::vector<JournalEntry>>> pending() override { return list(&ReplySegments::pending); }
 
   bool failed() const override { return failed_.load(std::memory_order_relaxed); }
 
@@ -111,16 +104,31 @@ class FileReplyJournal final : public ReplyJournal {
     IntentId intent;
     WallTime now;
   };
+  using Entries = Result<std::vector<JournalEntry>>;
+  using Which = Entries (ReplySegments::*)();
+  struct Listing {
+    Which which;
+    Done<Entries> done;
+  };
   struct Work {
     std::vector<Recording> recordings{};
     std::vector<Confirmation> confirmations{};
     std::vector<std::function<void(Result<void>)>> preparations{};
-    std::vector<Done<Result<std::vector<JournalEntry>>>> listings{};
+    std::vector<Listing> listings{};
     bool prepare_ahead = false;
     [[nodiscard]] bool empty() const {
       return recordings.empty() && confirmations.empty() && preparations.empty() && listings.empty() && !prepare_ahead;
     }
   };
+
+  Task<Entries> list(Which which) {
+    auto start = [this, which](auto resume) {
+      std::vector<Listing> listings;
+      listings.push_back({which, std::move(resume)});
+      enqueue({.listings = std::move(listings)});
+    };
+    co_return co_await base::suspend_until<Entries>(std::move(start));
+  }
 
   template <class Item>
   static void move_to(std::vector<Item>& to, std::vector<Item>& from) {
@@ -168,7 +176,7 @@ class FileReplyJournal final : public ReplyJournal {
       // that came in with them is a later reply, which nobody has confirmed.
       for (const auto& [intent, now] : work.confirmations) confirm_one(intent, now);
       record_all(std::move(work.recordings));
-      for (auto& listing : work.listings) listing(segments_->unconfirmed());
+      for (auto& listing : work.listings) listing.done((*segments_.*listing.which)());
       prepare_for(std::move(work.preparations), work.prepare_ahead);
     }
   }

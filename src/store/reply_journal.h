@@ -48,6 +48,9 @@ class ReplyJournal {
   virtual void release(IntentId intent) = 0;
   // Entries recorded and not confirmed, found when the journal was opened (torn ones are dropped: their checksum fails).
   [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> unconfirmed() = 0;
+  // Those and what this process has recorded and not confirmed: everything that must stay readable. A reply recorded again
+  // comes twice; the later one counts.
+  [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> pending() { return unconfirmed(); }
   // For tests and metrics.
   [[nodiscard]] virtual bool failed() const = 0;
 };

@@ -216,15 +216,29 @@ Result<void> ReplySegments::confirm(IntentId intent, WallTime now) {
   return result;
 }
 
+Result<void> ReplySegments::read_into(std::vector<JournalEntry>& entries, const Location& location) {
+  const auto octets = location.segment->file->pread(kRecordBytesMax, location.offset);
+  if (!octets) return std::unexpected(octets.error());
+  if (auto record = decode_record(*octets, location.segment->sequence)) entries.push_back(std::move(record->entry));
+  return {};
+}
+
 Result<std::vector<JournalEntry>> ReplySegments::unconfirmed() {
   std::vector<JournalEntry> entries;
   for (const auto& [intent, location] : open_) {
     if (location.origin != Location::Origin::found) continue;
-    const auto octets = location.segment->file->pread(kRecordBytesMax, location.offset);
-    if (!octets) return std::unexpected(octets.error());
-    if (auto record = decode_record(*octets, location.segment->sequence)) entries.push_back(std::move(record->entry));
+    if (auto read = read_into(entries, location); !read) return std::unexpected(read.error());
   }
   std::ranges::sort(entries, {}, &JournalEntry::recorded_at);
+  return entries;
+}
+
+Result<std::vector<JournalEntry>> ReplySegments::pending() {
+  std::vector<JournalEntry> entries;
+  for (const auto& [intent, location] : open_) {
+    if (auto read = read_into(entries, location); !read) return std::unexpected(read.error());
+  }
+  std::ranges::stable_sort(entries, {}, &JournalEntry::recorded_at);
   return entries;
 }
 

@@ -44,6 +44,8 @@ class ReplySegments {
   [[nodiscard]] Result<void> confirm(IntentId intent, WallTime now);
   // Entries found by open() and not confirmed since.
   [[nodiscard]] Result<std::vector<JournalEntry>> unconfirmed();
+  // These, and those recorded since.
+  [[nodiscard]] Result<std::vector<JournalEntry>> pending();
   // Whether the medium, not the cache, holds the intent's newest entry whole.
   [[nodiscard]] bool on_medium(IntentId intent);
 
@@ -68,6 +70,7 @@ class ReplySegments {
       : directory_(std::move(directory)), files_(files), log_(log) {}
   [[nodiscard]] Result<void> load(const std::string& name);
   [[nodiscard]] Result<void> scan(Segment& segment);
+  [[nodiscard]] Result<void> read_into(std::vector<JournalEntry>& entries, const Location& location);
   void choose_active();
   [[nodiscard]] Segment* reusable() const;
   [[nodiscard]] Result<void> make_segment();

@@ -223,6 +223,12 @@ class Store {
   // Walks the whole chain; the first sequence whose hash does not fit, or nullopt: sound.
   [[nodiscard]] virtual Task<Result<std::optional<std::int64_t>>> verify_audit() = 0;
   [[nodiscard]] virtual Task<Result<Bytes>> meta(std::string key) = 0;  // empty: absent
+
+  // Whole tables a page at a time, ordered by id, from the first id after `after` (none: from the start): for passes over
+  // every record. A record made meanwhile with a smaller id is not seen.
+  [[nodiscard]] virtual Task<Result<std::vector<User>>> users_after(UserId after, std::size_t limit) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_after(GrantId after, std::size_t limit) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) = 0;
 };
 
 }  // namespace latchkey::store

@@ -11,6 +11,7 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::optional<Group>> find_group(Connection& db, const GroupId& id);
 [[nodiscard]] Result<std::optional<Group>> find_group_by_name_key(Connection& db, const std::string& name_key);
 [[nodiscard]] Result<std::optional<User>> find_user(Connection& db, const UserId& id);
+[[nodiscard]] Result<std::vector<User>> find_users_after(Connection& db, const UserId& after, std::size_t limit);
 [[nodiscard]] Result<std::optional<User>> find_user_by_key(Connection& db, const std::string& username_key);
 [[nodiscard]] Result<std::int64_t> count_administrators(Connection& db);
 [[nodiscard]] Result<std::vector<PinFailureCount>> find_pin_failures(Connection& db, const UserId& user);
@@ -30,6 +31,7 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::vector<Wrap>> find_wraps(Connection& db, const GrantId& grant);
 [[nodiscard]] Result<std::vector<DueGrant>> find_due_grants(Connection& db, WallTime until, WallTime now, std::size_t limit,
                                                             const std::vector<std::string>& without_apps);
+[[nodiscard]] Result<std::vector<Grant>> find_grants_after(Connection& db, const GrantId& after, std::size_t limit);
 [[nodiscard]] Result<std::vector<Intent>> find_unsettled_intents(Connection& db, std::size_t limit);
 [[nodiscard]] Result<std::vector<GrantAge>> find_aged_grants(Connection& db, const AgeQuery& query);
 [[nodiscard]] Result<std::vector<StateCount>> count_grant_states(Connection& db);
@@ -43,6 +45,7 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::optional<Authorization>> find_authorization_by_state(Connection& db, const Bytes& state_hash);
 [[nodiscard]] Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, WallTime now, std::size_t limit);
 [[nodiscard]] Result<std::vector<Authorization>> find_pending_authorizations(Connection& db, std::size_t limit);
+[[nodiscard]] Result<std::vector<Authorization>> find_authorizations_after(Connection& db, const AuthorizationId& after, std::size_t limit);
 [[nodiscard]] Result<std::vector<Setting>> find_settings(Connection& db);
 [[nodiscard]] Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query);
 [[nodiscard]] Result<std::optional<std::int64_t>> verify_audit_chain(Connection& db);

@@ -47,6 +47,11 @@ Result<std::vector<Grant>> find_grants_of_app(Connection& db, const std::string&
   return all_rows<Grant>(statement.bind(app, limit), grant_fields<Grant>);
 }
 
+Result<std::vector<Grant>> find_grants_after(Connection& db, const GrantId& after, std::size_t limit) {
+  auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE id > ?1 ORDER BY id LIMIT ?2");
+  return all_rows<Grant>(statement.bind(after, limit), grant_fields<Grant>);
+}
+
 Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app, const std::string& type,
                                                    const std::string& account_id) {
   // The second condition on account_id is what lets the partial index answer.

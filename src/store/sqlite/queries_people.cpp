@@ -26,6 +26,11 @@ Result<std::optional<Group>> find_group_by_name_key(Connection& db, const std::s
   return only_row<Group>(statement.bind(name_key), group_fields<Group>);
 }
 
+Result<std::vector<User>> find_users_after(Connection& db, const UserId& after, std::size_t limit) {
+  auto statement = db.prepare("SELECT " LATCHKEY_USER_COLUMNS " FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
+  return all_rows<User>(statement.bind(after, limit), user_fields<User>);
+}
+
 Result<std::optional<User>> find_user(Connection& db, const UserId& id) {
   auto statement = db.prepare("SELECT " LATCHKEY_USER_COLUMNS " FROM users WHERE id = ?1");
   return only_row<User>(statement.bind(id), user_fields<User>);

@@ -48,6 +48,11 @@ Result<std::vector<Authorization>> find_pending_authorizations(Connection& db, s
   return all_rows<Authorization>(statement.bind(limit), authorization_fields<Authorization>);
 }
 
+Result<std::vector<Authorization>> find_authorizations_after(Connection& db, const AuthorizationId& after, std::size_t limit) {
+  auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS " FROM authorizations WHERE id > ?1 ORDER BY id LIMIT ?2");
+  return all_rows<Authorization>(statement.bind(after, limit), authorization_fields<Authorization>);
+}
+
 Result<std::vector<Setting>> find_settings(Connection& db) {
   auto statement = db.prepare("SELECT key, value FROM settings ORDER BY key");
   return all_rows<Setting>(statement, [](Setting& s) { return std::tie(s.key, s.value); });

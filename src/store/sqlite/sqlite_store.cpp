@@ -140,6 +140,15 @@ class SqliteStore final : public Store {
   Task<Result<Bytes>> meta(std::string key) override {
     return read([key = std::move(key)](Connection& db) { return find_meta(db, key); });
   }
+  Task<Result<std::vector<User>>> users_after(UserId after, std::size_t limit) override {
+    return read([after, limit](Connection& db) { return find_users_after(db, after, limit); });
+  }
+  Task<Result<std::vector<Grant>>> grants_after(GrantId after, std::size_t limit) override {
+    return read([after, limit](Connection& db) { return find_grants_after(db, after, limit); });
+  }
+  Task<Result<std::vector<Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override {
+    return read([after, limit](Connection& db) { return find_authorizations_after(db, after, limit); });
+  }
 
  private:
   // `question` is called on a reader's thread; it holds values only.

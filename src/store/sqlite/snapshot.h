@@ -1,0 +1,25 @@
+// A consistent copy of a database that may be in use by a running server.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace latchkey::store {
+
+struct SnapshotFacts {
+  std::int64_t schema = 0;
+  std::string written_by;     // version of the program
+  Bytes master_key_id;        // empty: never opened by a server
+  Bytes former_master_key_id; // while the master key is being rotated, else empty
+};
+
+// Copies `database` to `into`, which must not exist, as of one moment; writers go on meanwhile (the write-ahead log grows). The copy is
+// checked. `progress` gets pages done and all. Blocking. Errors: not_found/`no_store`; corrupt/`store_corrupt`, `future_schema`;
+// unavailable/`store_unavailable`.
+[[nodiscard]] Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::string& into, const std::string& program_version,
+                                                    const std::function<void(std::int64_t, std::int64_t)>& progress);
+
+}  // namespace latchkey::store
