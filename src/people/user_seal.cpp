@@ -29,6 +29,27 @@ Result<void> UserSeal::check(const store::User& user) const {
               {.detail = "user " + user.id.text()});
 }
 
+Result<std::optional<store::User>> UserSeal::renew(const store::User& user) const {
+  if (const auto vouched = check(user); !vouched) return std::unexpected(vouched.error());
+  const bool current = vault_.mac_is_current("users", user.id.bytes(), fields_of(user).bytes(), user.mac) &&
+                       (user.password_sealed.empty() || vault_.is_current(user.password_sealed)) &&
+                       (user.private_key_wrapped.empty() || vault_.is_current(user.private_key_wrapped));
+  if (current) return std::nullopt;
+  auto renewed = user;
+  if (!user.password_sealed.empty()) {
+    auto verifier = vault_.renew_password(user.id, user.password_sealed);
+    if (!verifier) return std::unexpected(verifier.error());
+    renewed.password_sealed = std::move(*verifier);
+  }
+  if (const auto key = public_key_of(user); key && !user.private_key_wrapped.empty()) {
+    auto wrapped = vault_.renew_user_key(user.id, *key, user.private_key_wrapped);
+    if (!wrapped) return std::unexpected(wrapped.error());
+    renewed.private_key_wrapped = std::move(*wrapped);
+  }
+  vouch(renewed);
+  return renewed;
+}
+
 std::optional<vault::PublicKey> public_key_of(const store::User& user) {
   vault::PublicKey key;
   if (user.public_key.size() != key.size()) return std::nullopt;

@@ -1,6 +1,8 @@
 // What of a user's record is vouched for by MAC (RULES K3), and the check before use (P6).
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
 #include "store/records.h"
 #include "vault/vault.h"
@@ -17,6 +19,9 @@ class UserSeal {
   void vouch(store::User& user) const;
   // Errors: corrupt/`record_altered`.
   [[nodiscard]] Result<void> check(const store::User& user) const;
+  // The same record under the newest master key, vouched for; nullopt: it is already. Errors: corrupt/`record_altered`,
+  // `ciphertext_rejected`: not touched.
+  [[nodiscard]] Result<std::optional<store::User>> renew(const store::User& user) const;
 
  private:
   const vault::Vault& vault_;

@@ -3,13 +3,14 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "crypto/locked_memory.h"
 #include "vault/vault.h"
 
 namespace latchkey::vault {
 
-inline constexpr std::size_t kPurposes = 11;
+inline constexpr std::size_t kPurposes = 12;
 inline constexpr std::size_t kMasterKeyBytes = 32;
 inline constexpr std::size_t kMasterKeyIdBytes = 16;
 
@@ -31,6 +32,12 @@ struct Vault::SubKeys {
   [[nodiscard]] ByteView slot(std::size_t index) const { return keys_.reveal().subspan(index * 32, 32); }
 
   crypto::LockedBytes keys_{(2 * kPurposes + 3) * 32};  // seal/1.., box/1.., pin, mac, hash
+};
+
+struct Vault::Ring {
+  std::shared_ptr<const SubKeys> current;
+  std::shared_ptr<const SubKeys> former;             // nullptr: no rotation goes on
+  std::shared_ptr<const crypto::LockedBytes> lookup; // what keyed hashes are made with
 };
 
 }  // namespace latchkey::vault

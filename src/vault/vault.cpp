@@ -91,23 +91,92 @@ SealContext place_of_password(const UserId& user) {
           .user = user};
 }
 
+// Whether a ciphertext's header says that it was sealed under the master key of this id.
+bool names_key(ByteView sealed, ByteView key_id) {
+  return sealed.size() >= kHeaderBytes && std::ranges::equal(sealed.subspan(3, kKeyIdBytes), key_id.first(kKeyIdBytes));
+}
+
+constexpr SealContext kLookupKeyPlace{.purpose = Purpose::lookup_key, .table = "meta", .row = {}, .field = "lookup_key"};
+
+std::shared_ptr<const crypto::LockedBytes> locked_copy(ByteView key) {
+  auto copy = std::make_shared<crypto::LockedBytes>(key.size());
+  std::ranges::copy(key, copy->writable().begin());
+  return copy;
+}
+
 }  // namespace
 
-Vault::Vault(Secret master_key, Entropy& entropy)
-    : keys_(std::make_unique<const SubKeys>(master_key)), entropy_(entropy) {}
+Vault::Vault(Secret master_key, Entropy& entropy) : entropy_(entropy) {
+  auto keys = std::make_shared<const SubKeys>(master_key);
+  auto lookup = locked_copy(keys->hash());
+  replace(std::make_shared<const Ring>(std::move(keys), nullptr, std::move(lookup)));
+}
 Vault::~Vault() = default;
 
-Bytes Vault::master_key_id() const { return {keys_->id.begin(), keys_->id.end()}; }
+std::shared_ptr<const Vault::Ring> Vault::ring() const {
+  const std::shared_lock lock(mutex_);
+  return ring_;
+}
+
+void Vault::replace(std::shared_ptr<const Ring> ring) {
+  const std::unique_lock lock(mutex_);
+  std::swap(ring_, ring);
+}
+
+Bytes Vault::master_key_id() const {
+  const auto keys = ring()->current;
+  return {keys->id.begin(), keys->id.end()};
+}
+
+Bytes Vault::id_of(const Secret& master_key) {
+  const SubKeys keys(master_key);
+  return {keys.id.begin(), keys.id.end()};
+}
+
+void Vault::begin_rotation(const Secret& next) {
+  const auto before = ring();
+  LATCHKEY_CHECK(before->former == nullptr);
+  replace(std::make_shared<const Ring>(std::make_shared<const SubKeys>(next), before->current, before->lookup));
+}
+
+void Vault::hold_former(const Secret& former) {
+  const auto before = ring();
+  replace(std::make_shared<const Ring>(before->current, std::make_shared<const SubKeys>(former), before->lookup));
+}
+
+void Vault::end_rotation() {
+  const auto before = ring();
+  replace(std::make_shared<const Ring>(before->current, nullptr, before->lookup));
+}
+
+bool Vault::rotating() const { return ring()->former != nullptr; }
+
+Bytes Vault::export_lookup_key(const Secret& for_master_key) const {
+  const Vault reader(for_master_key.clone(), entropy_);
+  return reader.seal(kLookupKeyPlace, Secret(ring()->lookup->reveal()));
+}
+
+Result<void> Vault::import_lookup_key(ByteView sealed) {
+  const auto key = open(kLookupKeyPlace, sealed);
+  if (!key) return std::unexpected(key.error());
+  if (key->size() != kKeyBytes) return rejected("lookup key: wrong length");
+  const auto before = ring();
+  replace(std::make_shared<const Ring>(before->current, before->former, locked_copy(key->reveal())));
+  return {};
+}
 
 Bytes Vault::seal_outer(std::uint8_t kind, const SealContext& context, ByteView extra, ByteView plain) const {
-  const auto header = header_of(static_cast<SealKind>(kind), context.purpose, keys_->id);
-  return seal_envelope(keys_->outer(static_cast<SealKind>(kind), context.purpose), header,
+  const auto keys = ring()->current;
+  const auto header = header_of(static_cast<SealKind>(kind), context.purpose, keys->id);
+  return seal_envelope(keys->outer(static_cast<SealKind>(kind), context.purpose), header,
                        associated_data(header, context, extra), plain, entropy_);
 }
 
 Result<Secret> Vault::open_outer(std::uint8_t kind, const SealContext& context, ByteView extra, ByteView sealed) const {
-  const auto header = header_of(static_cast<SealKind>(kind), context.purpose, keys_->id);
-  return open_envelope(keys_->outer(static_cast<SealKind>(kind), context.purpose), header,
+  const auto held = ring();
+  const auto& keys = held->former && names_key(sealed, held->former->id) ? held->former : held->current;
+  const auto header = header_of(static_cast<SealKind>(kind), context.purpose, keys->id);
+  return open_envelope(keys->outer(static_cast<SealKind>(kind), context.purpose), header,
                        associated_data(header, context, extra), sealed);
 }
 
@@ -218,39 +287,65 @@ Result<bool> Vault::check_password(UserId user, const Secret& password, ByteView
   return base::equal_in_constant_time(hash->reveal(), verifier->reveal().subspan(kParameterBytes));
 }
 
-Bytes Vault::mac(std::string_view table, ByteView row, ByteView fields) const {
+namespace {
+
+Bytes mac_under(ByteView key, std::string_view table, ByteView row, ByteView fields) {
   MacFields place;
   place.add(table).add(row);
-  const auto code = crypto::keyed_blake2b(keys_->mac(), {place.bytes(), fields});
+  const auto code = crypto::keyed_blake2b(key, {place.bytes(), fields});
   return {code.begin(), code.end()};
 }
 
-bool Vault::mac_matches(std::string_view table, ByteView row, ByteView fields, ByteView code) const {
-  return base::equal_in_constant_time(mac(table, row, fields), code);
-}
-
-Bytes Vault::keyed_hash(std::string_view use, ByteView data) const {
-  auto key = crypto::keyed_blake2b(keys_->hash(), base::as_bytes(use));
+Bytes hash_under(ByteView root, std::string_view use, ByteView data) {
+  auto key = crypto::keyed_blake2b(root, base::as_bytes(use));
   const auto hash = crypto::keyed_blake2b(key, data);
   base::wipe(key.data(), key.size());
   return {hash.begin(), hash.end()};
 }
 
-Result<Bytes> Vault::reseal(const Vault& old, const SealContext& context, ByteView sealed) const {
+}  // namespace
+
+Bytes Vault::mac(std::string_view table, ByteView row, ByteView fields) const {
+  return mac_under(ring()->current->mac(), table, row, fields);
+}
+
+bool Vault::mac_matches(std::string_view table, ByteView row, ByteView fields, ByteView code) const {
+  const auto held = ring();
+  if (base::equal_in_constant_time(mac_under(held->current->mac(), table, row, fields), code)) return true;
+  return held->former && base::equal_in_constant_time(mac_under(held->former->mac(), table, row, fields), code);
+}
+
+bool Vault::mac_is_current(std::string_view table, ByteView row, ByteView fields, ByteView code) const {
+  return base::equal_in_constant_time(mac(table, row, fields), code);
+}
+
+Bytes Vault::keyed_hash(std::string_view use, ByteView data) const { return hash_under(ring()->lookup->reveal(), use, data); }
+
+Bytes Vault::fingerprint(std::string_view use, ByteView data) const { return hash_under(ring()->current->hash(), use, data); }
+
+bool Vault::is_current(ByteView sealed) const { return names_key(sealed, ring()->current->id); }
+
+Result<Bytes> Vault::renew(const SealContext& context, ByteView sealed) const {
   if (sealed.size() < 2 || (sealed[1] != static_cast<std::uint8_t>(SealKind::master) &&
                             sealed[1] != static_cast<std::uint8_t>(SealKind::box))) {
     return rejected("not a sealed secret");
   }
-  const auto plain = old.open_outer(sealed[1], context, {}, sealed);
+  if (is_current(sealed)) return Bytes(sealed.begin(), sealed.end());
+  const auto plain = open_outer(sealed[1], context, {}, sealed);
   if (!plain) return std::unexpected(plain.error());
   return seal_outer(sealed[1], context, {}, plain->reveal());
 }
 
-Result<Bytes> Vault::reseal_user_key(const Vault& old, UserId user, const PublicKey& public_key, ByteView wrapped) const {
+Result<Bytes> Vault::renew_user_key(UserId user, const PublicKey& public_key, ByteView wrapped) const {
+  if (is_current(wrapped)) return Bytes(wrapped.begin(), wrapped.end());
   const auto kind = static_cast<std::uint8_t>(SealKind::pin_wrap);
-  const auto inner = old.open_outer(kind, place_of_user_key(user), public_key, wrapped);
+  const auto inner = open_outer(kind, place_of_user_key(user), public_key, wrapped);
   if (!inner) return std::unexpected(inner.error());
   return seal_outer(kind, place_of_user_key(user), public_key, inner->reveal());
+}
+
+Result<Bytes> Vault::renew_password(UserId user, ByteView sealed_verifier) const {
+  return renew(place_of_password(user), sealed_verifier);
 }
 
 MacFields& MacFields::add(std::string_view field) { return add(base::as_bytes(field)); }

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,7 @@ enum class Purpose : std::uint8_t {
   unattended_delegation = 9, // private halves the server may open alone (RULES K4)
   pin_only_record = 10,      // reserved (RULES K5)
   flow_cookie = 11,
+  lookup_key = 12,           // what keyed hashes are made with, carried on from master key to master key
 };
 
 // Where a ciphertext lives (RULES K3); authenticated with it. `row` is the immutable id of the row.
@@ -61,7 +63,10 @@ struct PinCost {
   friend bool operator==(const PinCost&, const PinCost&) = default;
 };
 
-// The master key and what follows from it. A resource; every method but the loading ones may be called from any thread.
+// The master key and what follows from it. A resource; any thread may call anything at any time.
+//
+// During a rotation two master keys are held: what is made is made with the newer one; what is read may be of either (a
+// ciphertext names its key, a MAC is tried with both).
 class Vault {
  public:
   Vault(Secret master_key, Entropy& entropy);
@@ -71,6 +76,21 @@ class Vault {
 
   // 16 octets that name the master key without telling it; the store keeps them to notice a wrong key at start.
   [[nodiscard]] Bytes master_key_id() const;
+  [[nodiscard]] static Bytes id_of(const Secret& master_key);
+
+  // From now on `next` makes, and the key so far still reads. Lookups go on as before: see export_lookup_key.
+  void begin_rotation(const Secret& next);
+  // The same as seen by a start in the middle of one: the key held makes, `former` still reads.
+  void hold_former(const Secret& former);
+  // The former key is forgotten.
+  void end_rotation();
+  [[nodiscard]] bool rotating() const;
+
+  // Keyed hashes are kept where what they are of is not, so they could not be made again under another master key. Their key is
+  // that of the first one, sealed by each later one (as meta `lookup_key`); it opens nothing.
+  [[nodiscard]] Bytes export_lookup_key(const Secret& for_master_key) const;
+  // Errors: corrupt/`ciphertext_rejected`.
+  [[nodiscard]] Result<void> import_lookup_key(ByteView sealed);
 
   [[nodiscard]] Bytes seal(const SealContext& context, const Secret& plain) const;
   // Errors: corrupt/`ciphertext_rejected` (wrong key, moved, altered, unknown version).
@@ -104,19 +124,31 @@ class Vault {
   // session tokens and device secrets (RULES T8). 32 octets.
   [[nodiscard]] Bytes keyed_hash(std::string_view use, ByteView data) const;
 
-  // A new master key takes over what the old one sealed: only the outer layer changes, so no PIN and no private key is
-  // needed (RULES K1). Errors: corrupt/`ciphertext_rejected` when `old` does not open it.
-  [[nodiscard]] Result<Bytes> reseal(const Vault& old, const SealContext& context, ByteView sealed) const;
-  [[nodiscard]] Result<Bytes> reseal_user_key(const Vault& old, UserId user, const PublicKey& public_key,
-                                              ByteView wrapped) const;
+  // Like keyed_hash, but of the newest master key: for what a leaked old key must not help to guess (wrong PINs).
+  [[nodiscard]] Bytes fingerprint(std::string_view use, ByteView data) const;
+
+  // Whether a ciphertext, or a MAC that matches, is of the newest master key.
+  [[nodiscard]] bool is_current(ByteView sealed) const;
+  [[nodiscard]] bool mac_is_current(std::string_view table, ByteView row, ByteView fields, ByteView mac) const;
+
+  // The same secret under the newest master key: only the outer layer changes, so no PIN and no private key is needed (RULES
+  // K1). What is there already comes back as it is. Errors: corrupt/`ciphertext_rejected`.
+  [[nodiscard]] Result<Bytes> renew(const SealContext& context, ByteView sealed) const;
+  [[nodiscard]] Result<Bytes> renew_user_key(UserId user, const PublicKey& public_key, ByteView wrapped) const;
+  [[nodiscard]] Result<Bytes> renew_password(UserId user, ByteView sealed_verifier) const;
 
  private:
   struct SubKeys;
+  // The keys held at one moment; immutable, replaced as a whole.
+  struct Ring;
+  [[nodiscard]] std::shared_ptr<const Ring> ring() const;
+  void replace(std::shared_ptr<const Ring> ring);
   [[nodiscard]] Bytes seal_outer(std::uint8_t kind, const SealContext& context, ByteView extra, ByteView plain) const;
   [[nodiscard]] Result<Secret> open_outer(std::uint8_t kind, const SealContext& context, ByteView extra,
                                           ByteView sealed) const;
 
-  std::unique_ptr<const SubKeys> keys_;
+  mutable std::shared_mutex mutex_;  // held for the copy of the pointer alone
+  std::shared_ptr<const Ring> ring_;
   Entropy& entropy_;
 };
 

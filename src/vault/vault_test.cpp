@@ -200,15 +200,64 @@ TEST_F(VaultTest, K1_ANewMasterKeyResealsEverythingWithoutAnyPin) {
   const auto token = vault.seal_to(pair.public_key, context(), Secret("access-1"));
   const auto refresh = vault.seal(context(), Secret("refresh-1"));
   const auto wrapped = vault.wrap_user_key(user_of(1), pair.public_key, pair.private_key, Secret("473829"), kCheap);
-  const auto new_token = other.reseal(vault, context(), token);
-  const auto new_refresh = other.reseal(vault, context(), refresh);
-  const auto new_wrapped = other.reseal_user_key(vault, user_of(1), pair.public_key, wrapped);
-  ASSERT_TRUE(new_token && new_refresh && new_wrapped);
+  const auto verifier = vault.make_password_verifier(user_of(1), Secret("correct horse"), kCheap);
+  vault.begin_rotation(Secret(Bytes(32, 2)));
+  const auto new_token = vault.renew(context(), token);
+  const auto new_refresh = vault.renew(context(), refresh);
+  const auto new_wrapped = vault.renew_user_key(user_of(1), pair.public_key, wrapped);
+  const auto new_verifier = vault.renew_password(user_of(1), verifier);
+  ASSERT_TRUE(new_token && new_refresh && new_wrapped && new_verifier);
   EXPECT_EQ(other.open_with(pair.public_key, pair.private_key, context(), *new_token)->reveal_text(), "access-1");
   EXPECT_EQ(other.open(context(), *new_refresh)->reveal_text(), "refresh-1");
   EXPECT_TRUE(other.unwrap_user_key(user_of(1), pair.public_key, Secret("473829"), *new_wrapped)->equals(pair.private_key));
-  EXPECT_EQ(reason(vault.open(context(), *new_refresh)), "ciphertext_rejected");
-  EXPECT_EQ(other.reseal(vault, context(), *new_token).error().reason, "ciphertext_rejected") << "resealed twice";
+  EXPECT_TRUE(*other.check_password(user_of(1), Secret("correct horse"), *new_verifier));
+  EXPECT_EQ(*vault.renew(context(), *new_token), *new_token) << "resealed twice";
+  auto elsewhere = context();
+  elsewhere.generation = 8;
+  EXPECT_EQ(vault.renew(elsewhere, token).error().reason, "ciphertext_rejected") << "renewing must not move a secret";
+}
+
+TEST_F(VaultTest, K1_WhileRotatingBothKeysReadAndTheNewOneWrites) {
+  const auto before = vault.seal(context(), Secret("before"));
+  const auto code = vault.mac("users", row, as_bytes("fields"));
+  const auto old_id = vault.master_key_id();
+  EXPECT_FALSE(vault.rotating());
+  vault.begin_rotation(Secret(Bytes(32, 2)));
+  EXPECT_TRUE(vault.rotating());
+  EXPECT_EQ(vault.master_key_id(), other.master_key_id());
+  EXPECT_EQ(vault.open(context(), before)->reveal_text(), "before");
+  EXPECT_TRUE(vault.mac_matches("users", row, as_bytes("fields"), code));
+  EXPECT_FALSE(vault.mac_matches("users", row, as_bytes("other"), code));
+  EXPECT_FALSE(vault.is_current(before));
+  EXPECT_FALSE(vault.mac_is_current("users", row, as_bytes("fields"), code));
+  const auto after = vault.seal(context(), Secret("after"));
+  EXPECT_TRUE(vault.is_current(after));
+  EXPECT_EQ(other.open(context(), after)->reveal_text(), "after");
+  EXPECT_EQ(vault.mac("users", row, as_bytes("fields")), other.mac("users", row, as_bytes("fields")));
+  vault.end_rotation();
+  EXPECT_EQ(reason(vault.open(context(), before)), "ciphertext_rejected") << "the old key is retired";
+  EXPECT_FALSE(vault.mac_matches("users", row, as_bytes("fields"), code));
+  EXPECT_EQ(vault.open(context(), after)->reveal_text(), "after");
+
+  // A start in the middle: the new key from its file, the old one besides.
+  other.hold_former(Secret(Bytes(32, 1)));
+  EXPECT_EQ(other.open(context(), before)->reveal_text(), "before");
+  EXPECT_NE(other.master_key_id(), old_id);
+}
+
+TEST_F(VaultTest, T8_LookupsOutliveTheMasterKeyAndFingerprintsDoNot) {
+  const auto hash = vault.keyed_hash("session", as_bytes("abc"));
+  const auto print = vault.fingerprint("wrong secret", as_bytes("abc"));
+  const auto carried = vault.export_lookup_key(Secret(Bytes(32, 2)));
+  vault.begin_rotation(Secret(Bytes(32, 2)));
+  EXPECT_EQ(vault.keyed_hash("session", as_bytes("abc")), hash);
+  EXPECT_NE(vault.fingerprint("wrong secret", as_bytes("abc")), print);
+  EXPECT_NE(other.keyed_hash("session", as_bytes("abc")), hash);
+  ASSERT_TRUE(other.import_lookup_key(carried));
+  EXPECT_EQ(other.keyed_hash("session", as_bytes("abc")), hash) << "a later start has it from the store";
+  EXPECT_EQ(other.master_key_id(), vault.master_key_id());
+  Vault third(Secret(Bytes(32, 3)), entropy);
+  EXPECT_EQ(third.import_lookup_key(carried).error().reason, "ciphertext_rejected");
 }
 
 TEST_F(VaultTest, PasswordsAreVerifiedNotKept) {

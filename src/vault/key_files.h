@@ -1,0 +1,45 @@
+// The files a master key and its successor lie in.
+//
+// Names, for a key file KEY: `KEY` (the one in use), `KEY.next` (made by a rotation, not in place yet), `KEY.old-XXXXXXXX` (retired;
+// the first octets of its id). Where KEY's folder cannot be written (a systemd credential), the next one stays in `spare`.
+// Invariants: no file is ever deleted or written over; a key gets its name when it is whole and synced. Which file holds which key is
+// decided by the key's id, never by the name alone, so that a crash between two steps is read correctly.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "vault/vault.h"
+
+namespace latchkey::vault {
+
+// A value. The files are read at each call; one process uses them at a time (the data directory's lock).
+class KeyFiles {
+ public:
+  KeyFiles(std::string path, std::string spare) : path_(std::move(path)), spare_(std::move(spare)) {}
+
+  struct Found {
+    Secret key;
+    std::string path;
+  };
+  // The key of that id, wherever it lies; nullopt: nowhere. A file that cannot be read counts as not there.
+  [[nodiscard]] std::optional<Found> find(ByteView id, Entropy& entropy) const;
+
+  // Makes the next key, or finds the one that an earlier attempt made. Errors: as load_master_key.
+  [[nodiscard]] Result<Found> make_next(Entropy& entropy) const;
+
+  // Puts the key `to` in place and the key `from`, which is there, aside; done already: nothing happens. Errors:
+  // misconfigured/`key_not_in_place` with what to do (the next key works from where it lies meanwhile).
+  [[nodiscard]] Result<void> install(ByteView from, ByteView to, Entropy& entropy) const;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string retired_path(ByteView id) const;
+
+ private:
+  [[nodiscard]] std::string next_path() const { return path_ + ".next"; }
+
+  std::string path_;
+  std::string spare_;
+};
+
+}  // namespace latchkey::vault
