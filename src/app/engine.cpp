@@ -37,6 +37,16 @@ grants::AuthorizationDesk::Parts Engine::desk_parts() {
           .tuning = [registry] { return tuning_of(*registry); }};
 }
 
+grants::KeyRotation::Parts Engine::key_parts() {
+  const auto* registry = &ground_.registry;
+  auto* keeper = &keeper_;
+  return {.store = ground_.store, .journal = ground_.journal, .vault = ground_.vault, .files = ground_.key_files, .sealing = sealing_,
+          .user_seal = ground_.user_seal, .user_cards = ground_.user_cards, .alerts = alerts_, .wall = clock_, .steady = ground_.steady,
+          .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(),
+          .rest = [registry] { return registry->get<Seconds>("keys.rotation_rest"); },
+          .resealed = [keeper](const store::JournalEntry& entry) { keeper->take_resealed(entry); }};
+}
+
 Engine::Engine(EngineGround ground)
     : ground_(std::move(ground)),
       clock_(ground_.wall, ground_.steady, ground_.clock_mark),
@@ -58,7 +68,8 @@ Engine::Engine(EngineGround ground)
       apps_(ground_.store, sealing_, clients_, keeper_, alerts_, secret_expiry_, clock_),
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_),
-      leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()) {
+      leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()),
+      keys_(key_parts()) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
@@ -69,10 +80,12 @@ Engine::~Engine() = default;
 Task<Result<void>> Engine::open() {
   if (const auto started = co_await keeper_.start(); !started) co_return started;
   authorizer_.start_sweeping();
+  if (const auto started = co_await keys_.start(); !started) co_return started;
   co_return Result<void>{};
 }
 
 Task<void> Engine::close() {
+  co_await keys_.stop();
   co_await authorizer_.stop();
   co_await keeper_.stop();
   co_await giving_back_.stop();

@@ -15,6 +15,7 @@
 #include "grants/giving_back.h"
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
+#include "grants/key_rotation.h"
 #include "grants/leaving.h"
 #include "grants/pin_reset.h"
 #include "grants/prudent_clock.h"
@@ -37,7 +38,8 @@ struct EngineGround {
   SteadyClock& steady;
   Entropy& entropy;
   Log& log;
-  const vault::Vault& vault;
+  vault::Vault& vault;
+  vault::KeyFiles key_files;
   vault::HotCache& hot;
   store::Store& store;
   store::ReplyJournal& journal;
@@ -75,6 +77,7 @@ class Engine {
   [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
   [[nodiscard]] grants::Forecast& forecast() { return forecast_; }
   [[nodiscard]] grants::ClockMark& clock_mark() { return clock_mark_; }
+  [[nodiscard]] grants::Keys& keys() { return keys_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
   [[nodiscard]] people::PinResetListener& pin_reset_listener() { return pin_reset_; }
   [[nodiscard]] people::LeavingListener& leaving_listener() { return leaving_; }
@@ -92,6 +95,7 @@ class Engine {
   // Of the members declared before whatever they are for.
   [[nodiscard]] grants::Keeper::Parts keeper_parts();
   [[nodiscard]] grants::AuthorizationDesk::Parts desk_parts();
+  [[nodiscard]] grants::KeyRotation::Parts key_parts();
 
   EngineGround ground_;
   grants::PrudentClock clock_;
@@ -114,6 +118,7 @@ class Engine {
   grants::GrantCare care_;
   grants::PinReset pin_reset_;
   grants::Leaving leaving_;
+  grants::KeyRotation keys_;
 };
 
 }  // namespace latchkey::app

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "base/json.h"
+#include "console/api_keys.h"
+
 namespace latchkey::app {
 
 using console::Metric;
@@ -107,6 +110,24 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
     for (const auto& state : *states) {
       gauge("latchkey_grants", "Grants by state.", static_cast<double>(state.count), fmt::format("state=\"{}\"", store::name_of(state.state)));
     }
+  }
+  co_return metrics;
+}
+
+Task<std::vector<Metric>> KeyMetrics::collect() {
+  const auto status = keys_.status();
+  std::vector<Metric> metrics{
+      {.name = "latchkey_master_key_rotating", .help = "1 while the master key is being rotated", .value = status.rotation ? 1.0 : 0.0},
+      {.name = "latchkey_master_key_rotation_done_ratio", .help = "How far the rotation is; 1 when there is none",
+       .value = status.rotation && status.rotation->total > 0
+                    ? static_cast<double>(status.rotation->done) / static_cast<double>(status.rotation->total) : 1.0}};
+  const auto last = co_await store_.meta(std::string(console::kLastBackupMeta));
+  if (!last || last->empty()) co_return metrics;
+  const auto parsed = parse_json(base::as_text(*last));
+  if (!parsed || !parsed->is_object()) co_return metrics;
+  if (const auto at = base::from_rfc3339(base::string_or(parsed->get_object(), "made_at"))) {
+    metrics.push_back({.name = "latchkey_last_backup_timestamp_seconds", .help = "When the last backup was made that the server has heard of",
+                       .value = static_cast<double>(base::to_unix_ms(*at)) / 1000});
   }
   co_return metrics;
 }

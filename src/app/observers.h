@@ -7,6 +7,7 @@
 #include "console/probes.h"
 #include "grants/alerts.h"
 #include "grants/counters.h"
+#include "grants/key_rotation.h"
 #include "people/directory.h"
 #include "people/guard.h"
 #include "store/reply_journal.h"
@@ -56,6 +57,17 @@ class EngineMetrics final : public console::MetricsSource {
   const grants::Alerts& alerts_;
   store::Store& store_;
   const vault::HotCache& hot_;
+};
+
+// How far a rotation of the master key is, and when the last backup was made.
+class KeyMetrics final : public console::MetricsSource {
+ public:
+  KeyMetrics(const grants::Keys& keys, store::Store& store) : keys_(keys), store_(store) {}
+  [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+
+ private:
+  const grants::Keys& keys_;
+  store::Store& store_;
 };
 
 [[nodiscard]] std::vector<console::Cause> causes_of(const grants::Alerts& alerts);

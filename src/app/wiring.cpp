@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "app/backup.h"
 #include "app/engine.h"
 #include "app/front.h"
 #include "app/observers.h"
@@ -41,7 +42,6 @@ namespace {
 
 constexpr std::size_t kThreadsMax = 8;
 constexpr Seconds kClosingTime{10};
-constexpr std::string_view kMasterKeyMeta = "master_key_id";
 constexpr std::string_view kNodeMeta = "node_id";
 
 std::size_t thread_count() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
@@ -99,6 +99,7 @@ struct House::Parts {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Readiness> readiness;
   std::unique_ptr<EngineMetrics> metrics;
+  std::unique_ptr<KeyMetrics> key_metrics;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   TaskGroup upkeep{loop.main(), log};
@@ -120,7 +121,7 @@ struct House::Parts {
   void build_doors();
   void build_servers();
   [[nodiscard]] people::Guard::Parts guard_parts();
-  [[nodiscard]] Task<Result<void>> check_master_key();
+  [[nodiscard]] vault::KeyFiles key_files() const { return {config.master_key_file, config.data + "/master.key.next"}; }
   [[nodiscard]] Task<Result<void>> learn_node();
   [[nodiscard]] Task<Result<void>> learn_clock_mark();
   [[nodiscard]] Task<Result<void>> prepare_first_run();
@@ -130,6 +131,13 @@ struct House::Parts {
 
 Result<void> House::Parts::build_keys_and_store() {
   if (const auto made = make_data_directory(config.data); !made) return made;
+  if (exists(fmt::format("{}/{}", config.data, kRestoringMark))) {
+    return fail(ErrorKind::misconfigured, "restore_interrupted",
+                fmt::format("A restore into {} was interrupted, so what is there is not whole. Run `latchkey restore` with --replace again; what was "
+                            "there before lies in its replaced-* directories.",
+                            config.data),
+                {.field = "data"});
+  }
   const std::string database = config.data + "/latchkey.db";
   // A key may be made only for a store that holds nothing yet: a new key never opens old ciphertext.
   const auto on_missing = exists(database) ? vault::OnMissingKey::refuse : vault::OnMissingKey::create;
@@ -210,7 +218,7 @@ void House::Parts::build_engine() {
   // Loopback providers over plain http are for whom outbound.allow names them: the sandbox, and tests.
   const bool plain_http = options.sandbox || !config.outbound_allow.empty();
   engine = std::make_unique<Engine>(EngineGround{
-      .loop = loop, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .hot = *hot, .store = *store,
+      .loop = loop, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
       .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url,
@@ -222,6 +230,7 @@ void House::Parts::build_engine() {
   directory->watch(watcher.get());
   readiness = std::make_unique<Readiness>(*store, *journal);
   metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);
+  key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
 }
 
 void House::Parts::build_doors() {
@@ -229,11 +238,11 @@ void House::Parts::build_doors() {
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
-      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(),
+      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
-      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get()},
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
@@ -248,21 +257,6 @@ void House::Parts::build_servers() {
   practice = std::make_unique<sandbox::PracticeService>(
       sandbox::PracticeServiceSettings{practice_origin(), config.public_url, config.data + "/sandbox.json"}, wall, steady, entropy);
   practice_server = std::make_unique<net::HttpServer>(loop, *practice, wall, log);
-}
-
-Task<Result<void>> House::Parts::check_master_key() {
-  const auto known = co_await store->meta(std::string(kMasterKeyMeta));
-  if (!known) co_return std::unexpected(known.error());
-  if (known->empty()) {
-    co_return co_await store->commit({store::CompareMeta{std::string(kMasterKeyMeta), {}},
-                                      store::PutMeta{std::string(kMasterKeyMeta), vault->master_key_id()}});
-  }
-  if (*known == vault->master_key_id()) co_return Result<void>{};
-  co_return fail(ErrorKind::misconfigured, "master_key_wrong",
-                 fmt::format("The master key in {} is not the one this data was sealed with. Put the right key file back "
-                             "(from its backup), or name it with master_key_file; nothing was changed.",
-                             config.master_key_file),
-                 {.field = "master_key_file"});
 }
 
 Task<Result<void>> House::Parts::learn_node() {
@@ -350,7 +344,7 @@ net::EventLoop& House::loop() { return parts_->loop; }
 
 Task<Result<void>> House::open() {
   Parts& parts = *parts_;
-  if (const auto done = co_await parts.check_master_key(); !done) co_return done;
+  if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
   if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
   if (const auto done = co_await parts.registry->load(); !done) co_return done;

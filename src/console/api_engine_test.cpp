@@ -412,6 +412,32 @@ TEST_F(ConsoleTest, TheMasterKeysReminderStaysUntilSomebodyHasACopy) {
   EXPECT_EQ(base::string_or(ben.session.at("server").as_object(), "master_key_path"), "");
 }
 
+TEST_F(ConsoleTest, P5_KeysAreShownAndRotatedFromTheCommandLineOnly) {
+  auto boss = administrator();
+  boss.open();
+  const auto before = boss.get("/api/v1/keys").json();
+  EXPECT_EQ(before.at("master_key").at("path").as_string(), "/var/lib/latchkey/master.key");
+  EXPECT_TRUE(before.at("rotation").is_null());
+  EXPECT_TRUE(before.at("last_backup").is_null());
+  EXPECT_EQ(boss.post("/api/v1/keys/rotate").code(), "not_allowed") << "a stolen cookie makes no key stale";
+  EXPECT_EQ(boss.send("POST", "/api/v1/backups", {{"file", "x"}}).code(), "not_allowed");
+  EXPECT_FALSE(keys.state.rotation);
+
+  const auto begun = control->ask({.method = "POST", .target = "/api/v1/keys/rotate"});
+  EXPECT_EQ(begun.status, 202);
+  EXPECT_EQ(keys.last_actor, "cli");
+  EXPECT_EQ(begun.json().at("rotation").at("done").as_int64(), 3);
+  EXPECT_EQ(control->ask({.method = "POST", .target = "/api/v1/keys/rotate"}).code(), "conflict");
+  const HttpSend told{.method = "POST", .target = "/api/v1/backups", .headers = {{"Content-Type", "application/json"}},
+                      .body = R"({"made_at":"2026-11-26T10:00:00Z","size_bytes":12345,"file":"/backup/office.lkb"})"};
+  EXPECT_EQ(control->ask(told).status, 204);
+  const auto after = boss.get("/api/v1/keys").json();
+  EXPECT_EQ(after.at("last_backup").at("file").as_string(), "/backup/office.lkb");
+  EXPECT_TRUE(after.at("master_key").at("backup_done").as_bool()) << "a backup holds the master key";
+  EXPECT_EQ(control->ask({.method = "POST", .target = "/api/v1/backups", .headers = {{"Content-Type", "application/json"}}, .body = "{}"}).code(),
+            "invalid_fields");
+}
+
 TEST_F(ConsoleTest, TheOperatorsAddressesAnswerWithoutASession) {
   EXPECT_EQ(served->get("/healthz").body, R"({"status":"ok"})");
   EXPECT_EQ(served->get("/readyz").status, 200);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "console/alert_board.h"
 #include "console/router.h"
+#include "grants/key_rotation.h"
 #include "store/store.h"
 
 namespace latchkey::console {
@@ -28,7 +29,6 @@ class HealthApi final : public ApiSection {
   std::function<std::int64_t()> dying_soon_;
 };
 
-// Under which key the store remembers that somebody has put a copy of the master key away.
-inline constexpr std::string_view kBackupDoneMeta = "master_key_backup_done";
+using grants::kBackupDoneMeta;
 
 }  // namespace latchkey::console

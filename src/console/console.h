@@ -15,6 +15,7 @@
 #include "console/api_grants.h"
 #include "console/api_groups.h"
 #include "console/api_health.h"
+#include "console/api_keys.h"
 #include "console/api_registry.h"
 #include "console/api_session.h"
 #include "console/api_user_secrets.h"
@@ -38,6 +39,7 @@ struct ConsoleGround {
   grants::Authorizer& authorizer;
   grants::Apps& apps;
   grants::GrantDesk& desk;
+  grants::Keys& keys;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -88,6 +90,7 @@ class Console {
   RegistryApi registry_;
   ActivityApi activity_;
   HealthApi health_;
+  KeysApi keys_;
 
   Router api_;
   Router control_api_;

@@ -8,10 +8,27 @@
 #include "grants/apps.h"
 #include "grants/authorize.h"
 #include "grants/grant_desk.h"
+#include "grants/key_rotation.h"
 #include "people/directory.h"
 #include "store/store.h"
 
 namespace latchkey::console {
+
+// A key that rotates when it is told to, and not twice at once.
+class PlainKeys final : public grants::Keys {
+ public:
+  grants::KeyStatus state{.id = Bytes(16, 1), .path = "/var/lib/latchkey/master.key"};
+
+  grants::KeyStatus status() const override { return state; }
+  Task<Result<void>> rotate(grants::Requester requester) override {
+    if (state.rotation) co_return fail(ErrorKind::conflict, "rotation_in_progress", "It is being rotated already.");
+    last_actor = requester.actor;
+    state.rotation = grants::RotationState{.from = state.id, .to = Bytes(16, 2), .started_at = base::from_unix_ms(0), .done = 3, .total = 7};
+    state.id = Bytes(16, 2);
+    co_return Result<void>{};
+  }
+  std::string last_actor;
+};
 
 // Ticket `t-N` starts attempt N. The session that began it is redirected, others see the confirmation.
 class PlainAuthorizer final : public grants::Authorizer {

@@ -196,8 +196,7 @@ Task<void> Keeper::count_states() {
   }
   if (dead > 0) {
     parts_.alerts.raise("needs_authorization", people(dead, "account needs", "accounts need") +
-                                                   " somebody to authorise again; the provider no longer honours what was given. See Users, "
-                                                   "state: needs authorization.");
+                                                   " somebody to authorise again; each says why. See Users, state: needs authorization.");
   } else {
     parts_.alerts.clear("needs_authorization");
   }

@@ -105,6 +105,8 @@ class Keeper {
   void set_code_recovery(Recover recover) { recover_code_ = std::move(recover); }
   // The answer to a code exchange of this process, which the store would not take: completed as soon as it does.
   void await_code(store::JournalEntry entry);
+  // A reply left in the journal was sealed anew under another master key: what was read of it at the start is stale.
+  void take_resealed(const store::JournalEntry& entry) { resealed_[entry.intent] = entry.reply_sealed; }
   // Whether the answer to this code exchange lies in the journal, not merged yet.
   [[nodiscard]] bool awaits_code(GrantId exchange) const { return codes_awaited_.contains(exchange); }
 
@@ -186,6 +188,7 @@ class Keeper {
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
   void start_recovering_codes();
+  [[nodiscard]] store::JournalEntry as_sealed_now(store::JournalEntry entry) const;
   [[nodiscard]] Task<void> recover_codes();
   [[nodiscard]] Task<void> postpone_unknown(GrantId grant);
   [[nodiscard]] Task<void> settle_forgotten_intents();
@@ -203,6 +206,7 @@ class Keeper {
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
   std::set<GrantId> unreadable_;               // of those, the ones that time alone does not mend
   std::vector<store::JournalEntry> codes_;     // the same of code exchanges
+  std::map<IntentId, Bytes> resealed_;         // of both
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while

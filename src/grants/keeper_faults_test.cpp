@@ -1,4 +1,6 @@
 // The keeper when things go wrong more than once, or in the wrong order.
+#include <gmock/gmock.h>
+
 #include "grants/keeper_testing.h"
 
 namespace latchkey::grants {
@@ -193,6 +195,97 @@ TEST_F(KeeperHouse, F10_AnAnswerWhoseIntentTheStoreLostIsApplied) {
   base::drive_until(loop, [&] { return counters.replies_recovered == 1 && counters.in_flight == 0; });
   EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
   EXPECT_TRUE(transport.revoked.empty());
+}
+
+// ---- after a restore (F10) ------------------------------------------------------------------------------------------
+
+// The store as `latchkey restore` leaves it.
+class RestoredHouse : public KeeperHouse {
+ protected:
+  store::Grant put_restored(const std::string& type) {
+    const auto grant = put_grant(type);
+    commit(mark_restored(view(grant.id), IntentId::make(wall.now(), entropy), wall.now(), wall.now()));
+    return grant;
+  }
+};
+
+TEST_F(RestoredHouse, F10_ASingleUseTokenOfABackupIsNotSentAndAPersonIsAsked) {
+  for (const std::string type : {"acme-family", "acme-grace", "acme-refused"}) {
+    const auto grant = put_restored(type);
+    EXPECT_EQ(refresh(grant.id).error().reason, "authorization_needed") << type;
+    const auto seen = view(grant.id);
+    EXPECT_EQ(seen.grant.state, GrantState::needs_authorization) << type;
+    EXPECT_THAT(seen.grant.why, testing::HasSubstr("restored from a backup of " + base::to_rfc3339(wall.now())));
+    EXPECT_EQ(seen.grant.due_at, std::nullopt);
+    EXPECT_EQ(access_token(seen), "at1") << "served while it is valid";
+    EXPECT_TRUE(run(keeper->fresh(grant.id, 0s))) << type;
+  }
+  EXPECT_TRUE(transport.bodies.empty()) << "nothing was sent";
+  EXPECT_EQ(counters.died, 0) << "nothing was refused";
+}
+
+TEST_F(RestoredHouse, F10_TheClockComesToItByItself) {
+  const auto grant = put_restored("acme-family");
+  ASSERT_TRUE(run(keeper->start()));
+  advance(3600s);
+  base::drive_until(loop, [&] { return view(grant.id).grant.state == GrantState::needs_authorization; });
+  EXPECT_TRUE(transport.bodies.empty());
+}
+
+TEST_F(RestoredHouse, F10_HarmlessTypesGoOnByThemselves) {
+  const auto grant = put_restored("acme-harmless");
+  const auto refreshed = refresh(grant.id);
+  ASSERT_TRUE(refreshed);
+  EXPECT_EQ(refreshed->state, GrantState::active);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_TRUE(refresh(grant.id)) << "and on";
+}
+
+TEST_F(RestoredHouse, R28_TheNewestGenerationComesFromTheJournalThatSurvived) {
+  const auto grant = put_restored("acme-family");
+  for (const auto generation : {2, 3}) {
+    journal.left_over.push_back(left_in_journal(
+        IntentId::make(wall.now(), entropy), grant.id, generation, wall.now() + Seconds(generation),
+        R"({"access_token":"at)" + std::to_string(generation + 1) + R"(","refresh_token":"rt)" + std::to_string(generation + 1) + R"(","expires_in":3600})"));
+  }
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 2 && counters.in_flight == 0; });
+  EXPECT_EQ(view(grant.id).grant.generation, 4);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt4");
+  advance(60s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1") + transport.posts_with("rt3"), 0);
+  EXPECT_EQ(transport.posts_with("rt4"), 1);
+}
+
+TEST_F(RestoredHouse, R28_TheReplyToTheBackupsOwnTokenIsTakenFromTheJournal) {
+  const auto grant = put_restored("acme-family");
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 1, wall.now(),
+                                              R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 1 && counters.in_flight == 0; });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 0);
+}
+
+TEST_F(RestoredHouse, F10_ARefusalInTheJournalDoesNotOpenTheWayForTheOldToken) {
+  const auto grant = put_restored("acme-family");
+  auto entry = left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 1, wall.now(), "");
+  entry.reply_sealed = sealing.seal_reply(entry.intent, grant.id, 1, Secret(std::string_view("503\ntext/plain\n\nwhole\nlater")));
+  journal.left_over.push_back(entry);
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_FALSE(refresh(grant.id));
+  EXPECT_TRUE(transport.bodies.empty());
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::needs_authorization);
+}
+
+TEST_F(RestoredHouse, F10_WhereThereIsNothingToSpendNothingIsMarked) {
+  const auto grant = put_grant("acme-family");
+  auto seen = view(grant.id);
+  seen.generations.front().refresh_sealed.clear();
+  EXPECT_TRUE(mark_restored(seen, IntentId::make(wall.now(), entropy), wall.now(), wall.now()).empty());
 }
 
 // ---- people and the provider at the same time --------------------------------------------------------------------------

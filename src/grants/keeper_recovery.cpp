@@ -60,7 +60,7 @@ Task<Result<void>> Keeper::read_what_was_left() {
 Task<Result<void>> Keeper::merge_unmerged(GrantId grant) {
   const auto found = unmerged_.find(grant);
   while (found != unmerged_.end() && !found->second.empty()) {
-    const auto entry = found->second.front();
+    const auto entry = as_sealed_now(found->second.front());
     if (const auto merged = co_await merge_entry(entry); !merged) {
       parts_.log.error("reply_not_merged", merged.error());
       if (is_lasting(merged.error())) note_unreadable(grant, &merged.error());
@@ -159,6 +159,11 @@ void Keeper::start_recovering_codes() {
   recovering_codes_ = loop_group_.spawn("recover_codes", recover_codes());
 }
 
+store::JournalEntry Keeper::as_sealed_now(store::JournalEntry entry) const {
+  if (const auto anew = resealed_.find(entry.intent); anew != resealed_.end()) entry.reply_sealed = anew->second;
+  return entry;
+}
+
 Task<void> Keeper::recover_codes() {
   struct Ended {
     bool& running;
@@ -167,7 +172,7 @@ Task<void> Keeper::recover_codes() {
   while (!codes_.empty() && recover_code_ && !stopping_) {
     std::vector<store::JournalEntry> left;
     for (auto& entry : std::exchange(codes_, {})) {
-      if (const auto done = co_await recover_code_(entry); done) {
+      if (const auto done = co_await recover_code_(as_sealed_now(entry)); done) {
         codes_awaited_.erase(entry.grant);
         parts_.journal.confirm(entry.intent, parts_.wall.now());
       } else {

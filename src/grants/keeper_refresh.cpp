@@ -90,6 +90,17 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       if (record.due_at) co_await postpone(std::move(**view), now + std::chrono::hours(24), decision.why);
       co_return std::unexpected(std::move(error));
     }
+    if (decision.kind == PostDecision::Kind::ask_person) {
+      auto step = settle_restored(**view, decision.why);
+      add_history(step, record);
+      if (auto committed = co_await parts_.store.commit(std::move(step.batch)); !committed) {
+        if (committed.error().kind == ErrorKind::conflict && round < 20) continue;
+        co_return std::unexpected(committed.error());
+      }
+      parts_.watcher.grant_changed(record.user, record.id);
+      states_changed_ = true;  // asked for, not died: nothing was refused
+      co_return std::unexpected(error_of(step.grant, now));
+    }
     if (decision.kind == PostDecision::Kind::wait) {
       auto as_it_is = record;
       if (urge == Urge::scheduled && record.due_at && decision.at > *record.due_at) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <deque>
 #include <boost/asio/use_future.hpp>
 #include <filesystem>
@@ -121,6 +122,12 @@ class MemoryJournal final : public store::ReplyJournal {
   }
   void release(IntentId intent) override { reserved.erase(intent); }
   Task<Result<std::vector<store::JournalEntry>>> unconfirmed() override { co_return left_over; }
+  Task<Result<std::vector<store::JournalEntry>>> pending() override {
+    auto all = left_over;
+    for (const auto& [intent, entry] : recorded) all.push_back(entry);
+    std::ranges::stable_sort(all, {}, &store::JournalEntry::recorded_at);
+    co_return all;
+  }
   bool failed() const override { return broken; }
 };
 

@@ -187,6 +187,9 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
     case IntentState::not_sent:
     case IntentState::refused: return {.kind = Kind::post};
     case IntentState::applied: return {.kind = Kind::post};
+    case IntentState::restored:
+      if (rules.replay == catalog::ReplayPolicy::harmless) return {.kind = Kind::post};
+      return {.kind = Kind::ask_person, .why = intent.outcome};
     case IntentState::open:
       if (intent.node != node && now < emergency_from(issue, rules.pace)) {
         return {.kind = Kind::wait, .at = emergency_from(issue, rules.pace), .why = "Another node's exchange has not been heard of yet."};
@@ -201,6 +204,36 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
     }
   }
   return {.kind = Kind::nothing};
+}
+
+Step settle_restored(const store::GrantView& view, std::string why) {
+  auto grant = view.grant;
+  grant.state = GrantState::needs_authorization;
+  grant.why = sentence(why);
+  grant.due_at.reset();
+  store::Batch batch;
+  batch.push_back(store::UpdateGrant{grant});
+  grant.version += 1;
+  return {.batch = std::move(batch), .grant = std::move(grant)};
+}
+
+store::Batch mark_restored(const store::GrantView& view, IntentId fresh_id, WallTime backup_at, WallTime now) {
+  store::Batch batch;
+  const auto* current = current_of(view);
+  if (current == nullptr || current->refresh_sealed.empty()) return batch;
+  store::Intent intent{.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .opened_at = now};
+  if (view.intent) intent = *view.intent;
+  intent.state = IntentState::restored;
+  intent.settled_at = now;
+  intent.outcome = "This server was restored from a backup of " + base::to_rfc3339(backup_at) +
+                   ", and the refresh token in it may have been used since: sending it again could end the grant. Authorise "
+                   "the account again";
+  if (view.intent) {
+    batch.push_back(store::UpdateIntent{std::move(intent)});
+  } else {
+    batch.push_back(store::InsertIntent{std::move(intent)});
+  }
+  return batch;
 }
 
 Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now) {

@@ -47,6 +47,7 @@ struct PostDecision {
     post,       // go on
     wait,       // not before `at`
     nothing,    // the grant is in no state to be refreshed
+    ask_person, // the refresh token may have been spent by somebody unknown: after a restore (F10)
   } kind = Kind::nothing;
   WallTime at{};
   std::string why;
@@ -106,6 +107,16 @@ struct Step {
 
 // Whether refreshing is anybody's business: neither locked by a person nor waiting for one.
 [[nodiscard]] bool is_kept_fresh(store::GrantState state);
+
+// ---- after a restore (F10) ------------------------------------------------------------------------------------------
+
+// The grant with a token that may have been spent after the backup it was restored from: nobody sends it, a person is asked.
+// What is left of the access token is served meanwhile.
+[[nodiscard]] Step settle_restored(const store::GrantView& view, std::string why);
+
+// What a restore adds to every grant that can be refreshed: whether its generation has been spent since is not known.
+// Empty where there is nothing to spend.
+[[nodiscard]] store::Batch mark_restored(const store::GrantView& view, IntentId fresh_id, WallTime backup_at, WallTime now);
 
 // Ends the words with a full stop where they have none.
 [[nodiscard]] std::string sentence(std::string_view words);

@@ -144,6 +144,38 @@ Result<Secret> Sealing::open_app_secret(const store::App& app, std::size_t slot)
   return vault_.open(app_context(app, slot), app.secrets[slot].sealed);
 }
 
+Result<Bytes> Sealing::renew_refresh(const store::Grant& grant, store::GenerationNumber number, ByteView sealed) const {
+  if (sealed.empty()) return Bytes();
+  return vault_.renew(token_context(Purpose::refresh_token, "refresh", grant, number), sealed);
+}
+
+Result<Bytes> Sealing::renew_access(const store::Grant& grant, store::GenerationNumber number, ByteView sealed) const {
+  if (sealed.empty()) return Bytes();
+  return vault_.renew(token_context(Purpose::access_token, "access", grant, number), sealed);
+}
+
+Result<Bytes> Sealing::renew_wrap(const store::Grant& grant, ByteView sealed) const {
+  if (sealed.empty()) return Bytes();
+  return vault_.renew(wrap_context(grant), sealed);
+}
+
+Result<Bytes> Sealing::renew_reply(const store::JournalEntry& entry) const {
+  return vault_.renew(reply_context(entry.intent, entry.grant, entry.generation), entry.reply_sealed);
+}
+
+Result<Bytes> Sealing::renew_app_secret(const store::App& app, std::size_t slot) const {
+  if (app.secrets[slot].sealed.empty()) return Bytes();
+  return vault_.renew(app_context(app, slot), app.secrets[slot].sealed);
+}
+
+bool Sealing::is_current(const store::Grant& grant) const {
+  return vault_.mac_is_current("grants", grant.id.bytes(), fields_of(grant), grant.mac);
+}
+
+bool Sealing::is_current(const store::App& app) const {
+  return vault_.mac_is_current("apps", base::as_bytes(app.id), fields_of(app), app.mac);
+}
+
 void Sealing::vouch(store::Grant& grant) const { grant.mac = vault_.mac("grants", grant.id.bytes(), fields_of(grant)); }
 
 void Sealing::vouch(store::App& app) const { app.mac = vault_.mac("apps", base::as_bytes(app.id), fields_of(app)); }

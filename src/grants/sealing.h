@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "store/records.h"
+#include "store/reply_journal.h"
 #include "vault/vault.h"
 
 namespace latchkey::grants {
@@ -43,6 +44,17 @@ class Sealing {
 
   [[nodiscard]] Bytes seal_app_secret(const store::App& app, std::size_t slot, const Secret& secret) const;
   [[nodiscard]] Result<Secret> open_app_secret(const store::App& app, std::size_t slot) const;
+
+  // Under the newest master key, from whichever it stands under; what does already comes back as it is, and so does an empty
+  // one. Errors: corrupt/`ciphertext_rejected`.
+  [[nodiscard]] Result<Bytes> renew_refresh(const store::Grant& grant, store::GenerationNumber number, ByteView sealed) const;
+  [[nodiscard]] Result<Bytes> renew_access(const store::Grant& grant, store::GenerationNumber number, ByteView sealed) const;
+  [[nodiscard]] Result<Bytes> renew_wrap(const store::Grant& grant, ByteView sealed) const;
+  [[nodiscard]] Result<Bytes> renew_reply(const store::JournalEntry& entry) const;
+  [[nodiscard]] Result<Bytes> renew_app_secret(const store::App& app, std::size_t slot) const;
+  [[nodiscard]] bool is_current(const store::Grant& grant) const;  // its MAC
+  [[nodiscard]] bool is_current(const store::App& app) const;
+  [[nodiscard]] bool is_current(ByteView sealed) const { return sealed.empty() || vault_.is_current(sealed); }
 
   // Sets `mac`; the check is made before a record is used. Errors: corrupt/`record_altered`.
   void vouch(store::Grant& grant) const;

@@ -49,6 +49,8 @@ constexpr SettingInfo kKeys[] = {
     {"auth.session_lifetime", duration, "12h", "5m", "30d", "", "How long a console session lasts at most."},
     {"auth.session_idle", duration, "1h", "1m", "7d", "minutes", "After how long without a request a session ends."},
     {"auth.password_min_length", integer, "10", "8", "128", "characters", "Shortest console password that may be set."},
+    {"keys.rotation_rest", duration, "90s", "1s", "1h", "seconds",
+     "While the master key is rotated: how long the old key is still read after a pass over all records, for what was on its way."},
     {"activity.flush", duration, "5s", "1s", "1m", "seconds",
      "How often counted hand-outs and last-used times are written down."},
 };

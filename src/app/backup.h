@@ -1,0 +1,65 @@
+// `latchkey backup` and `latchkey restore`: the data folder into one encrypted file, and back (docs/design/keys-and-backup.md,
+// docs/backup.md). Both work on the folder itself; a server may run during a backup, never during a restore.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "store/backup_file.h"
+
+namespace latchkey::app {
+
+// Kinds of sections.
+inline constexpr std::string_view kSqliteKind = "sqlite";      // a database file; the manifest names its schema
+inline constexpr std::string_view kJournalKind = "journal";    // records of the reply journal, one a piece
+inline constexpr std::string_view kKeyKind = "key";            // a master key file
+inline constexpr std::string_view kProviderKind = "provider";  // a file of DATA/providers
+
+// While this file is in a data directory, a restore into it has been interrupted between its renamings.
+inline constexpr std::string_view kRestoringMark = "restore.interrupted";
+
+struct BackupWish {
+  std::string file;
+  std::string data;
+  std::string key_path;
+  Secret passphrase;
+  store::BackupCost cost;
+  std::function<void(std::string_view step, std::int64_t done, std::int64_t all)> progress;
+};
+
+struct BackupReport {
+  std::uint64_t size_bytes = 0;
+  WallTime made_at;
+  std::size_t replies = 0;
+  std::size_t provider_files = 0;
+};
+
+// Blocking. The file is read back whole before it gets its name. Errors: sentences; no file is left behind then.
+[[nodiscard]] Result<BackupReport> make_backup(const BackupWish& wish);
+
+struct RestoreWish {
+  std::string file;
+  std::string data;
+  std::string key_path;
+  Secret passphrase;
+  bool replace = false;            // what is in the directory is moved aside
+  bool nothing_ran_since = false;  // the operator's word that no refresh has happened since the backup was made
+  std::function<void(std::string_view step, std::int64_t done, std::int64_t all)> progress;
+};
+
+struct RestoreReport {
+  WallTime made_at;                // of the backup
+  std::int64_t grants_marked = 0;  // may have been refreshed since
+  std::size_t replies = 0;         // from the journal that survived
+  std::string replaced;            // where what was there has gone; empty: nothing was there
+  std::string key_path;            // where the master key lies now
+  std::string key_aside;           // the other key that lay there; empty: none
+};
+
+// Blocking. Errors: sentences; the directory is as it was then.
+[[nodiscard]] Result<RestoreReport> restore_backup(const RestoreWish& wish);
+
+}  // namespace latchkey::app

@@ -1,0 +1,277 @@
+// The master key's rotation over real neighbours: a store, a vault, key files, the keeper beside it.
+#include "grants/key_rotation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "grants/keeper_testing.h"
+
+namespace latchkey::grants {
+namespace {
+
+using store::GrantState;
+
+constexpr vault::PinCost kCheap{.memory_kib = 64, .passes = 1};
+
+class RotationHouse : public KeeperHouse {
+ protected:
+  RotationHouse() {
+    // The house's vault stands on a key of its own; here it is that of a file.
+    std::ofstream(key_path()) << base::to_hex(Bytes(32, 7)) << "\n";
+    std::filesystem::permissions(key_path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    begin();
+    EXPECT_TRUE(settle());
+  }
+  ~RotationHouse() override {
+    if (rotation) stop();
+  }
+
+  std::string key_path() const { return (folder / "master.key").string(); }
+  vault::KeyFiles files() const { return {key_path(), (folder / "spare.key").string()}; }
+  Result<void> settle() { return run(settle_master_key(*store, vault, files(), entropy)); }
+  void begin() {
+    cards = std::make_unique<people::UserCards>(*store, user_seal, steady, log);
+    auto* house = keeper.get();
+    rotation = std::make_unique<KeyRotation>(KeyRotation::Parts{
+        .store = *store, .journal = journal, .vault = vault, .files = files(), .sealing = sealing, .user_seal = user_seal, .user_cards = *cards,
+        .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(),
+        .rest = [] { return Seconds(90); }, .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
+  }
+  Task<bool> stop_rotation() {
+    co_await rotation->stop();
+    co_return true;
+  }
+  void stop() {
+    run(stop_rotation());
+    rotation.reset();
+  }
+  // Lets it run to its end; its rests pass at once.
+  void let_finish() {
+    base::drive_until(loop, [&] {
+      if (!rotation->status().rotation) return true;
+      if (const auto wake = steady.next_wake()) steady.advance(*wake - steady.now());
+      return false;
+    });
+  }
+  // A user with PIN, password, and one grant whose tokens are rt1 and at1, all vouched for.
+  store::Grant put_person(const std::string& type) {
+    auto grant = put_grant(type);
+    auto user = **ptr(run(store->user(grant.user)));
+    const auto keys = vault.make_key_pair();
+    user.public_key.assign(keys.public_key.begin(), keys.public_key.end());
+    user.private_key_wrapped = vault.wrap_user_key(user.id, keys.public_key, keys.private_key, Secret("473829"), kCheap);
+    user.password_sealed = vault.make_password_verifier(user.id, Secret("correct horse"), kCheap);
+    user_seal.vouch(user);
+    commit({store::UpdateUser{user}, store::PutWrap{sealing.wrap_for_user(grant, user.public_key, pair->private_key, wall.now())}});
+    return grant;
+  }
+  template <class T>
+  static T* ptr(Result<T>&& result) {
+    static T held;
+    EXPECT_TRUE(result);
+    held = std::move(*result);
+    return &held;
+  }
+  store::User user_of(const store::Grant& grant) {
+    auto found = run(store->user(grant.user));
+    EXPECT_TRUE(found && *found);
+    return **found;
+  }
+  // Everything of the person opens with this vault alone.
+  void expect_whole(const store::Grant& grant, const vault::Vault& with) {
+    const Sealing seals(with);
+    const people::UserSeal user_seals(with);
+    const auto seen = view(grant.id);
+    EXPECT_TRUE(seals.check(seen.grant));
+    const auto* current = current_of(seen);
+    ASSERT_NE(current, nullptr);
+    EXPECT_EQ(seals.open_refresh(seen.grant, *current)->token.reveal_text(), "rt1");
+    const auto user = user_of(grant);
+    EXPECT_TRUE(user_seals.check(user));
+    const auto user_key = with.unwrap_user_key(user.id, *people::public_key_of(user), Secret("473829"), user.private_key_wrapped);
+    ASSERT_TRUE(user_key);
+    EXPECT_TRUE(*with.check_password(user.id, Secret("correct horse"), user.password_sealed));
+    const auto wraps = run(store->wraps(grant.id));
+    ASSERT_TRUE(wraps && wraps->size() == 1);
+    const auto grant_key = seals.unwrap_for_user(seen.grant, user.public_key, *user_key, wraps->front());
+    ASSERT_TRUE(grant_key);
+    EXPECT_EQ(seals.open_access(seen.grant, *current, *grant_key)->reveal_text(), "at1");
+    const auto app = run(store->app("acme"));
+    ASSERT_TRUE(app && *app);
+    EXPECT_TRUE(seals.check(**app));
+    EXPECT_EQ(seals.open_app_secret(**app, 0)->reveal_text(), "app-secret-0");
+  }
+  Secret key_in(const std::string& path) {
+    auto key = vault::load_master_key(path, vault::OnMissingKey::refuse, entropy);
+    EXPECT_TRUE(key) << path;
+    return key ? std::move(*key) : Secret(Bytes(32));
+  }
+
+  people::UserSeal user_seal{vault};
+  std::unique_ptr<people::UserCards> cards;
+  std::unique_ptr<KeyRotation> rotation;
+};
+
+TEST_F(RotationHouse, K1_RotatesEverythingWithoutAnyPinAndKeepsTheOldKeyAside) {
+  std::vector<store::Grant> grants;
+  for (int count = 0; count < 120; ++count) grants.push_back(put_person("acme-family"));  // more than a page
+  const auto old_id = vault.master_key_id();
+  const auto hash = vault.keyed_hash("session", base::as_bytes("cookie"));
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  EXPECT_EQ(run(rotation->rotate({.actor = "cli"})).error().reason, "rotation_in_progress");
+  EXPECT_EQ(rotation->status().rotation->total, 240);
+  let_finish();
+
+  const vault::Vault alone(key_in(key_path()), entropy);
+  EXPECT_EQ(alone.master_key_id(), vault.master_key_id());
+  EXPECT_NE(alone.master_key_id(), old_id);
+  for (const auto& grant : grants) expect_whole(grant, alone);
+  const auto status = rotation->status();
+  ASSERT_TRUE(status.retired);
+  EXPECT_EQ(status.retired->id, old_id);
+  EXPECT_EQ(vault::Vault::id_of(key_in(status.retired->path)), old_id) << "kept aside";
+  EXPECT_FALSE(vault.rotating());
+  EXPECT_EQ(vault.keyed_hash("session", base::as_bytes("cookie")), hash) << "nobody is signed out";
+  EXPECT_THAT(alerts.current(), testing::Contains(testing::Field(&Alert::cause, "master_key_rotated")));
+  EXPECT_EQ(logged("record_not_renewed"), 0);
+  EXPECT_TRUE(refresh(grants.front().id)) << "the keeper goes on";
+}
+
+TEST_F(RotationHouse, P5_StoppedAnywhereTheNextStartGoesOn) {
+  const auto grant = put_person("acme-family");
+  for (int count = 0; count < 60; ++count) put_person("acme-harmless");
+  const auto old_key = Secret(Bytes(32, 7));
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  // One step of the loop at a time, then the process "ends" there and another one begins; every step is met once.
+  int starts = 0;
+  for (std::size_t steps = 1; rotation->status().rotation; ++steps) {
+    for (std::size_t done = 0; done < steps && rotation->status().rotation; ++done) {
+      if (loop.stopped()) loop.restart();
+      loop.run_one_for(5ms);
+      if (const auto wake = steady.next_wake()) steady.advance(*wake - steady.now());
+    }
+    if (!rotation->status().rotation) break;
+    stop();
+    // What another process makes of the files and the store.
+    vault::Vault fresh(key_in(key_path()), entropy);
+    ASSERT_TRUE(run(settle_master_key(*store, fresh, files(), entropy))) << "after " << steps << " steps";
+    EXPECT_EQ(fresh.master_key_id(), vault.master_key_id());
+    EXPECT_TRUE(fresh.rotating());
+    begin();
+    ASSERT_TRUE(run(rotation->start()));
+    ASSERT_LT(++starts, 500);
+  }
+  EXPECT_GT(starts, 3);
+  expect_whole(grant, vault::Vault(key_in(key_path()), entropy));
+}
+
+TEST_F(RotationHouse, P5_HalfRotatedWithoutTheOldKeyRefusesToStart) {
+  put_person("acme-family");
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  base::drive_until(loop, [&] { return std::filesystem::exists(files().retired_path(Bytes(vault::Vault::id_of(Secret(Bytes(32, 7)))))); });
+  stop();
+  const auto aside = files().retired_path(vault::Vault::id_of(Secret(Bytes(32, 7))));
+  std::filesystem::rename(aside, folder / "elsewhere");
+  vault::Vault fresh(key_in(key_path()), entropy);
+  const auto refused = run(settle_master_key(*store, fresh, files(), entropy));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "master_key_half_rotated");
+  EXPECT_THAT(refused.error().text, testing::HasSubstr(aside));
+  std::filesystem::rename(folder / "elsewhere", aside);
+  EXPECT_TRUE(run(settle_master_key(*store, fresh, files(), entropy)));
+  begin();
+}
+
+TEST_F(RotationHouse, P5_ARetiredKeyInPlaceIsNamedAsSuch) {
+  put_person("acme-family");
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  let_finish();
+  std::filesystem::remove(key_path());
+  std::filesystem::copy_file(rotation->status().retired->path, key_path());
+  vault::Vault fresh(key_in(key_path()), entropy);
+  EXPECT_EQ(run(settle_master_key(*store, fresh, files(), entropy)).error().reason, "master_key_retired");
+  vault::Vault other(Secret(Bytes(32, 99)), entropy);
+  EXPECT_EQ(run(settle_master_key(*store, other, files(), entropy)).error().reason, "master_key_wrong");
+}
+
+TEST_F(RotationHouse, P6_AnAlteredRecordIsNotMadeGood) {
+  const auto grant = put_person("acme-family");
+  auto altered = view(grant.id).grant;
+  altered.account_id = "somebody else";
+  commit({store::UpdateGrant{altered}});
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  let_finish();
+  EXPECT_FALSE(sealing.check(view(grant.id).grant));
+  EXPECT_EQ(logged("record_not_renewed"), 1);
+}
+
+TEST_F(RotationHouse, K5_RepliesOnTheJournalStayReadable) {
+  const auto grant = put_person("acme-family");
+  const auto intent = IntentId::make(wall.now(), entropy);
+  auto entry = left_in_journal(intent, grant.id, 1, wall.now(), R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})");
+  journal.left_over.push_back(entry);
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  let_finish();
+  ASSERT_TRUE(journal.recorded.contains(intent)) << "recorded once more";
+  const auto& again = journal.recorded.at(intent);
+  EXPECT_GT(again.recorded_at, entry.recorded_at);
+  EXPECT_TRUE(sealing.open_reply(intent, grant.id, 1, again.reply_sealed)) << "under the new key alone";
+  EXPECT_FALSE(sealing.open_reply(intent, grant.id, 1, entry.reply_sealed));
+  // The keeper read it before the rotation, and merges it after.
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 1 && counters.in_flight == 0; });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_F(RotationHouse, ARecordChangedMeanwhileIsRenewedAfterAll) {
+  const auto grant = put_person("acme-family");
+  ASSERT_TRUE(run(rotation->start()));
+  // Sealed under the old key before, committed after the first pass.
+  auto late = view(grant.id);
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  base::drive_until(loop, [&] { return rotation->status().rotation->passes == 1; });
+  auto generation = late.generations.front();
+  generation.number = 0;
+  generation.refresh_sealed = [&] {
+    base::SeededEntropy other(9);
+    const vault::Vault before(Secret(Bytes(32, 7)), other);
+    return Sealing(before).seal_refresh(late.grant, 0, {Secret("rt0"), Secret()});
+  }();
+  generation.access_sealed.clear();
+  generation.state = store::GenerationState::previous;
+  commit({store::PutGeneration{generation}});
+  let_finish();
+  for (const auto& each : view(grant.id).generations) EXPECT_TRUE(sealing.is_current(each.refresh_sealed)) << each.number;
+}
+
+TEST_F(RotationHouse, WhereTheKeyCannotBeReplacedTheNewOneWorksFromTheSpareAndSomebodyIsTold) {
+  const auto spare = (folder / "spare.key").string();
+  const vault::KeyFiles there("/proc/self/key", spare);  // where nobody can make a file
+  const auto next = there.make_next(entropy);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->path, spare);
+  const auto id = vault::Vault::id_of(next->key);
+  const auto told = there.install(vault.master_key_id(), id, entropy);
+  EXPECT_EQ(told.error().reason, "key_not_in_place");
+  EXPECT_THAT(told.error().text, testing::HasSubstr("it lies in " + spare));
+  ASSERT_TRUE(there.find(id, entropy));
+  EXPECT_EQ(there.find(id, entropy)->path, spare);
+
+  // A start with the old key in place and the store's key in the spare.
+  commit({store::PutMeta{std::string(kMasterKeyMeta), id}});
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(vault.master_key_id(), id);
+  EXPECT_FALSE(vault.rotating());
+}
+
+}  // namespace
+}  // namespace latchkey::grants

@@ -1,0 +1,142 @@
+// What a start finds of the keys, and what it makes of it.
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "grants/key_rotation.h"
+
+namespace latchkey::grants {
+namespace {
+
+std::unexpected<Error> refuse(std::string reason, std::string text) {
+  return fail(ErrorKind::misconfigured, std::move(reason), std::move(text), {.field = "master_key_file"});
+}
+
+std::int64_t number_of(const JsonObject& object, std::string_view key) {
+  const auto* value = object.if_contains(key);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+
+Bytes octets_of(const JsonObject& object, std::string_view key) {
+  return base::from_hex(base::string_or(object, key)).value_or(Bytes());
+}
+
+std::optional<JsonObject> object_of(ByteView octets) {
+  if (octets.empty()) return std::nullopt;
+  auto parsed = parse_json(base::as_text(octets));
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  return std::move(parsed->get_object());
+}
+
+}  // namespace
+
+std::string_view name_of(RotationState::Stage stage) {
+  using enum RotationState::Stage;
+  switch (stage) {
+    case users: return "users";
+    case grants: return "grants";
+    case apps: return "apps";
+    case authorizations: return "authorizations";
+    case journal: return "journal";
+  }
+  return "users";
+}
+
+Bytes RotationState::to_octets() const {
+  return base::to_bytes(boost::json::serialize(
+      JsonObject{{"from", base::to_hex(from)}, {"to", base::to_hex(to)}, {"started_at", base::to_unix_ms(started_at)},
+                 {"stage", static_cast<int>(stage)}, {"cursor", base::to_hex(cursor)}, {"passes", passes}, {"done", done},
+                 {"total", total}, {"unreadable", unreadable}, {"changed", changed}}));
+}
+
+std::optional<RotationState> RotationState::from_octets(ByteView octets) {
+  const auto object = object_of(octets);
+  if (!object) return std::nullopt;
+  RotationState state;
+  state.from = octets_of(*object, "from");
+  state.to = octets_of(*object, "to");
+  state.started_at = base::from_unix_ms(number_of(*object, "started_at"));
+  state.stage = static_cast<Stage>(number_of(*object, "stage"));
+  state.cursor = octets_of(*object, "cursor");
+  state.passes = number_of(*object, "passes");
+  state.done = number_of(*object, "done");
+  state.total = number_of(*object, "total");
+  state.unreadable = number_of(*object, "unreadable");
+  state.changed = number_of(*object, "changed");
+  return state;
+}
+
+Bytes RetiredKey::to_octets() const {
+  return base::to_bytes(boost::json::serialize(
+      JsonObject{{"id", base::to_hex(id)}, {"retired_at", base::to_unix_ms(retired_at)}, {"path", path}}));
+}
+
+std::optional<RetiredKey> RetiredKey::from_octets(ByteView octets) {
+  const auto object = object_of(octets);
+  if (!object) return std::nullopt;
+  return RetiredKey{.id = octets_of(*object, "id"), .retired_at = base::from_unix_ms(number_of(*object, "retired_at")),
+                    .path = base::string_or(*object, "path")};
+}
+
+Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy) {
+  const auto known = co_await store.meta(std::string(kMasterKeyMeta));
+  if (!known) co_return std::unexpected(known.error());
+  if (known->empty()) {
+    co_return co_await store.commit({store::CompareMeta{std::string(kMasterKeyMeta), {}},
+                                     store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
+  }
+  const auto kept = co_await store.meta(std::string(kRotationMeta));
+  if (!kept) co_return std::unexpected(kept.error());
+  const auto rotation = RotationState::from_octets(*kept);
+  const auto retired_octets = co_await store.meta(std::string(kRetiredMeta));
+  if (!retired_octets) co_return std::unexpected(retired_octets.error());
+  const auto lookup = co_await store.meta(std::string(kLookupKeyMeta));
+  if (!lookup) co_return std::unexpected(lookup.error());
+
+  const auto in_place = vault.master_key_id();
+  if (in_place == *known) {
+    if (rotation) {
+      const auto former = files.find(rotation->from, entropy);
+      if (!former) {
+        co_return refuse("master_key_half_rotated",
+                         fmt::format("The rotation of the master key is not over, and the old key is missing: {} is needed until it is. "
+                                     "Put that file back (mode 0600) and start again; nothing was changed.",
+                                     files.retired_path(rotation->from)));
+      }
+      vault.hold_former(former->key);
+    }
+  } else {
+    const auto found = files.find(*known, entropy);
+    if (!found || found->path == files.retired_path(*known)) {
+      const auto retired = RetiredKey::from_octets(*retired_octets);
+      if (found) {
+        co_return refuse("master_key_wrong",
+                         fmt::format("The master key in {} is not the one this data was sealed with; that one lies in {}. Put it in place "
+                                     "of the other; nothing was changed.",
+                                     files.path(), found->path));
+      }
+      if (retired && retired->id == in_place) {
+        co_return refuse("master_key_retired",
+                         fmt::format("The master key in {} was replaced on {}. Put the key that came after it there (from its backup); "
+                                     "nothing was changed.",
+                                     files.path(), base::to_rfc3339(retired->retired_at)));
+      }
+      co_return refuse("master_key_wrong",
+                       fmt::format("The master key in {} is not the one this data was sealed with. Put the right key file back "
+                                   "(from its backup), or name it with master_key_file; nothing was changed.",
+                                   files.path()));
+    }
+    // The store has the next key already, its file has not got its name yet.
+    if (rotation && rotation->from != in_place) {
+      co_return refuse("master_key_half_rotated",
+                       fmt::format("The rotation of the master key is not over, and {} holds neither of its keys. Put the old key back "
+                                   "(from its backup); nothing was changed.",
+                                   files.path()));
+    }
+    vault.begin_rotation(found->key);
+    if (!rotation) vault.end_rotation();
+  }
+  if (lookup->empty()) co_return Result<void>{};
+  co_return vault.import_lookup_key(*lookup);
+}
+
+}  // namespace latchkey::grants
