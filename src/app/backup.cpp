@@ -1,0 +1,170 @@
+#include "app/backup.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "app/version.h"
+#include "base/entropy.h"
+#include "store/journal_reading.h"
+#include "store/sqlite/snapshot.h"
+#include "vault/key_files.h"
+
+namespace latchkey::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Confirmed so shortly before the snapshot that it may lack what they brought.
+constexpr auto kConfirmedSlack = std::chrono::minutes(5);
+
+// Unlinked when it goes: what a failed backup leaves is nothing.
+class Draft {
+ public:
+  explicit Draft(std::string path) : path_(std::move(path)) {}
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  ~Draft() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+  void keep() { path_.clear(); }
+
+ private:
+  std::string path_;
+};
+
+Result<void> add_file(store::BackupWriter& writer, store::Files& files, const std::string& path, const store::BackupSection& section,
+                      const BackupWish& wish) {
+  const auto file = files.open(path, store::OpenFile::read_only);
+  if (!file) {
+    auto error = file.error();
+    error.text = fmt::format("{} cannot be read. Run this as the service's user or as root.", path);
+    return std::unexpected(std::move(error));
+  }
+  const auto size = (*file)->size();
+  if (!size) return std::unexpected(size.error());
+  if (auto done = writer.begin(section); !done) return done;
+  for (std::uint64_t at = 0;;) {
+    const auto octets = (*file)->pread(store::kBackupPieceMax, at);
+    if (!octets) return std::unexpected(octets.error());
+    if (octets->empty()) break;
+    if (auto done = writer.write(*octets); !done) return done;
+    at += octets->size();
+    if (wish.progress) wish.progress("Writing", static_cast<std::int64_t>(at), static_cast<std::int64_t>(*size));
+  }
+  return writer.end();
+}
+
+// Key files as they lie there; the former one, too, while the master key is being rotated.
+Result<void> add_keys(store::BackupWriter& writer, store::Files& files, const store::SnapshotFacts& facts, const BackupWish& wish, Entropy& entropy) {
+  const vault::KeyFiles keys(wish.key_path, wish.data + "/master.key.next");
+  for (const auto& [id, name] : {std::pair(facts.master_key_id, "master.key"), std::pair(facts.former_master_key_id, "master.key.former")}) {
+    if (id.empty()) continue;
+    const auto found = keys.find(id, entropy);
+    if (!found) {
+      return fail(ErrorKind::misconfigured, "master_key_wrong",
+                  fmt::format("The master key of this data is not in {} (or may not be read). Name its file with --master-key-file, or the server's "
+                              "configuration with --config.",
+                              wish.key_path));
+    }
+    if (auto done = add_file(writer, files, found->path, {.name = name, .kind = std::string(kKeyKind)}, wish); !done) return done;
+  }
+  return {};
+}
+
+Result<void> add_journal(store::BackupWriter& writer, store::Files& files, WallTime snapshot_at, const BackupWish& wish, BackupReport& report) {
+  if (auto done = writer.begin({.name = "journal", .kind = std::string(kJournalKind)}); !done) return done;
+  const auto add = [&](const store::DecodedRecord& record) -> Result<void> {
+    if (record.confirmed_at && *record.confirmed_at < snapshot_at - kConfirmedSlack) return {};
+    report.replies += 1;
+    return writer.write(store::encode_record(record.entry, store::kTravellingSequence));
+  };
+  if (auto done = store::each_journal_record(wish.data + "/journal", files, add); !done) return done;
+  return writer.end();
+}
+
+Result<void> add_providers(store::BackupWriter& writer, store::Files& files, const BackupWish& wish, BackupReport& report) {
+  const auto names = files.list(wish.data + "/providers");
+  if (!names) return names.error().kind == ErrorKind::not_found ? Result<void>() : Result<void>(std::unexpected(names.error()));
+  for (const auto& name : *names) {
+    report.provider_files += 1;
+    if (auto done = add_file(writer, files, wish.data + "/providers/" + name, {.name = name, .kind = std::string(kProviderKind)}, wish); !done) return done;
+  }
+  return {};
+}
+
+// Every piece opened again, every digest compared.
+Result<void> read_back(const std::string& path, store::Files& files, const BackupWish& wish) {
+  auto reader = store::BackupReader::open(path, files, wish.passphrase);
+  if (!reader) return std::unexpected(reader.error());
+  for (;;) {
+    const auto section = (*reader)->next();
+    if (!section) return std::unexpected(section.error());
+    if (!*section) return {};
+    for (;;) {
+      const auto piece = (*reader)->read();
+      if (!piece) return std::unexpected(piece.error());
+      if (!*piece) break;
+    }
+    if (wish.progress) wish.progress("Reading back", 1, 1);
+  }
+}
+
+Result<BackupReport> write_backup(const BackupWish& wish, const std::string& draft, Entropy& entropy) {
+  store::SystemFiles files;
+  BackupReport report{.made_at = base::SystemWallClock().now()};
+  const Draft snapshot(fmt::format("{}/.backup-{}.db", wish.data, base::to_hex(entropy.bytes(8))));
+  const auto step = [&](std::int64_t done, std::int64_t all) {
+    if (wish.progress) wish.progress("Taking a snapshot", done, all);
+  };
+  const auto facts = store::snapshot_sqlite(wish.data + "/latchkey.db", snapshot.path(), std::string(version()), step);
+  if (!facts) return std::unexpected(facts.error());
+  const JsonObject manifest{{"made_at", base::to_unix_ms(report.made_at)}, {"program", version()}, {"store", kSqliteKind},
+                            {"schema", facts->schema}, {"written_by", facts->written_by}, {"master_key_id", base::to_hex(facts->master_key_id)}};
+  auto writer = store::BackupWriter::create(draft, files, wish.passphrase, wish.cost, manifest, entropy);
+  if (!writer) return std::unexpected(writer.error());
+  if (auto done = add_keys(**writer, files, *facts, wish, entropy); !done) return std::unexpected(done.error());
+  if (auto done = add_file(**writer, files, snapshot.path(), {.name = "latchkey.db", .kind = std::string(kSqliteKind)}, wish); !done) {
+    return std::unexpected(done.error());
+  }
+  // After the snapshot: a reply whose commit the snapshot missed is in the journal.
+  if (auto done = add_journal(**writer, files, report.made_at, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = add_providers(**writer, files, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = (*writer)->finish(); !done) return std::unexpected(done.error());
+  report.size_bytes = (*writer)->size_bytes();
+  return report;
+}
+
+}  // namespace
+
+Result<BackupReport> make_backup(const BackupWish& wish) {
+  store::SystemFiles files;
+  base::SystemEntropy entropy;
+  if (::access(wish.file.c_str(), F_OK) == 0) {
+    return fail(ErrorKind::invalid, "file_exists", fmt::format("{} exists already, and nothing is written over: name another file.", wish.file));
+  }
+  Draft draft(wish.file + ".part");
+  if (::access(draft.path().c_str(), F_OK) == 0) {
+    const auto path = draft.path();
+    draft.keep();
+    return fail(ErrorKind::invalid, "file_exists", fmt::format("{} is left from a backup that was broken off, or is being written: delete it first.", path));
+  }
+  auto report = write_backup(wish, draft.path(), entropy);
+  if (!report) return report;
+  if (auto sound = read_back(draft.path(), files, wish); !sound) {
+    auto error = sound.error();
+    error.text = fmt::format("What was written to {} does not read back as it should; it was deleted. Look at that disk, or name another.", wish.file);
+    return std::unexpected(std::move(error));
+  }
+  auto folder = fs::path(wish.file).parent_path().string();
+  if (folder.empty()) folder = ".";
+  if (auto named = files.rename(draft.path(), wish.file); !named) return std::unexpected(named.error());
+  draft.keep();
+  if (auto synced = files.sync_directory(folder); !synced) return std::unexpected(synced.error());
+  return report;
+}
+
+}  // namespace latchkey::app

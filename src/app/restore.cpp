@@ -1,0 +1,317 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstring>
+#include <exception>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "app/backup.h"
+#include "app/restored_records.h"
+#include "app/version.h"
+#include "base/entropy.h"
+#include "base/log.h"
+#include "store/journal_reading.h"
+#include "store/sqlite/data_lock.h"
+#include "store/sqlite/sqlite_store.h"
+#include "vault/key_files.h"
+
+namespace latchkey::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::unexpected<Error> cannot(std::string_view what, const std::string& path, int code) {
+  return fail(ErrorKind::unavailable, "disk_failed", fmt::format("{} {}: {}.", what, path, std::strerror(code)));
+}
+
+// Removed with all that is in it when it goes: what a failed restore leaves is nothing.
+class Staging {
+ public:
+  explicit Staging(std::string path) : path_(std::move(path)) {}
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  ~Staging() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+bool exists(const std::string& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+// What belongs to an installation; anything else in the directory is left alone.
+constexpr std::string_view kOurs[] = {"latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "journal", "providers"};
+
+Result<void> check_target(const RestoreWish& wish) {
+  if (!exists(wish.data)) return {};
+  const bool occupied = std::ranges::any_of(kOurs, [&](std::string_view name) { return exists(fmt::format("{}/{}", wish.data, name)); });
+  if (occupied && !wish.replace) {
+    return fail(ErrorKind::invalid, "data_directory_occupied",
+                fmt::format("{} holds an installation already. Name an empty directory with --data, or say --replace: then what is there is "
+                            "moved aside.",
+                            wish.data));
+  }
+  return {};
+}
+
+Result<void> unpack_file(store::BackupReader& reader, store::Files& files, const std::string& path) {
+  auto file = files.open(path, store::OpenFile::create);
+  if (!file) return std::unexpected(file.error());
+  for (std::uint64_t at = 0;;) {
+    const auto piece = reader.read();
+    if (!piece) return std::unexpected(piece.error());
+    if (!*piece) return (*file)->fdatasync();
+    if (auto written = (*file)->pwrite((*piece)->reveal(), at); !written) return written;
+    at += (*piece)->size();
+  }
+}
+
+Result<std::vector<store::JournalEntry>> unpack_journal(store::BackupReader& reader) {
+  std::vector<store::JournalEntry> entries;
+  for (;;) {
+    const auto piece = reader.read();
+    if (!piece) return std::unexpected(piece.error());
+    if (!*piece) return entries;
+    auto record = store::decode_record((*piece)->reveal(), store::kTravellingSequence);
+    if (record) entries.push_back(std::move(record->entry));
+  }
+}
+
+// A name from the backup as the name of one file, or a refusal: nothing is written outside the staging directory.
+Result<std::string> plain_name(const store::BackupSection& section) {
+  if (section.name.empty() || section.name.starts_with('.') || section.name.find('/') != std::string::npos) {
+    return fail(ErrorKind::corrupt, "backup_damaged", "The backup names a file that it may not hold. Use another copy.", {.detail = section.name});
+  }
+  return section.name;
+}
+
+// Everything into the staging directory; the backup is known to be whole when it returns.
+Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, store::Files& files, const std::string& staging, const RestoreWish& wish) {
+  std::vector<store::JournalEntry> replies;
+  std::set<std::string> seen;
+  for (;;) {
+    const auto section = reader.next();
+    if (!section) return std::unexpected(section.error());
+    if (!*section) break;
+    const auto& kind = (*section)->kind;
+    const auto name = plain_name(**section);
+    if (!name) return std::unexpected(name.error());
+    if (wish.progress) wish.progress("Unpacking " + *name, 0, 0);
+    Result<void> done;
+    if (kind == kJournalKind) {
+      auto entries = unpack_journal(reader);
+      if (!entries) return std::unexpected(entries.error());
+      replies = std::move(*entries);
+    } else if (kind == kSqliteKind && *name == "latchkey.db") {
+      done = unpack_file(reader, files, staging + "/latchkey.db");
+    } else if (kind == kKeyKind && (*name == "master.key" || *name == "master.key.former")) {
+      done = unpack_file(reader, files, staging + "/" + *name);
+    } else if (kind == kProviderKind) {
+      done = files.make_directory(staging + "/providers");
+      if (done) done = unpack_file(reader, files, staging + "/providers/" + *name);
+    } else {
+      return fail(ErrorKind::invalid, "future_backup",
+                  fmt::format("The backup holds something this version does not know ({}, {}). Restore it with the version that made it, or a newer one.",
+                              kind, *name));
+    }
+    if (!done) return std::unexpected(done.error());
+    seen.insert(*name);
+  }
+  if (!seen.contains("latchkey.db") || !seen.contains("master.key")) {
+    return fail(ErrorKind::corrupt, "backup_damaged", "The backup lacks the database or the master key. Use another copy.");
+  }
+  return replies;
+}
+
+// Root restores for the service's user: whoever owns the directory owns what comes into it.
+void give_to_owner_of(const std::string& data, const std::string& staging) {
+  struct stat owner{};
+  if (::geteuid() != 0 || ::stat(data.c_str(), &owner) != 0) return;
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator at(staging, ignored), end; at != end; at.increment(ignored)) {
+    if (::lchown(at->path().c_str(), owner.st_uid, owner.st_gid) != 0) return;
+  }
+}
+
+Result<void> rename_into(store::Files& files, const std::string& from, const std::string& to) {
+  if (auto done = files.rename(from, to); !done) {
+    auto error = done.error();
+    error.text = fmt::format("{} could not be moved to {}.", from, to);
+    return std::unexpected(std::move(error));
+  }
+  return {};
+}
+
+// Puts one key file in place; another key that lies there goes aside.
+Result<void> place_key(store::Files& files, const std::string& staged, const std::string& path, RestoreReport& report, Entropy& entropy) {
+  const auto staged_key = vault::load_master_key(staged, vault::OnMissingKey::refuse, entropy);
+  if (!staged_key) return std::unexpected(staged_key.error());
+  if (exists(path)) {
+    const auto there = vault::load_master_key(path, vault::OnMissingKey::refuse, entropy);
+    if (there && there->equals(*staged_key)) return {};
+    report.key_aside = there ? vault::KeyFiles(path, "").retired_path(vault::Vault::id_of(*there))
+                             : fmt::format("{}.old-{}", path, base::to_hex(entropy.bytes(4)));
+    if (exists(report.key_aside)) report.key_aside += "-" + base::to_hex(entropy.bytes(4));
+    if (auto moved = rename_into(files, path, report.key_aside); !moved) return moved;
+  }
+  // The key's folder may be of another file system.
+  std::error_code problem;
+  fs::copy_file(staged, path + ".part", fs::copy_options::overwrite_existing, problem);
+  if (problem) return cannot("The master key cannot be put into", path, problem.value());
+  return rename_into(files, path + ".part", path);
+}
+
+// From here on names change; a mark tells a start that was too early.
+Result<void> swap(store::Files& files, const std::string& staging, const RestoreWish& wish, RestoreReport& report, WallTime now, Entropy& entropy) {
+  const auto mark = fmt::format("{}/{}", wish.data, kRestoringMark);
+  if (!exists(mark)) {
+    if (auto made = files.open(mark, store::OpenFile::create); !made) return std::unexpected(made.error());
+  }
+  if (auto synced = files.sync_directory(wish.data); !synced) return synced;
+  for (const auto name : kOurs) {
+    const auto from = fmt::format("{}/{}", wish.data, name);
+    if (!exists(from)) continue;
+    if (report.replaced.empty()) {
+      report.replaced = fmt::format("{}/replaced-{}", wish.data, base::to_rfc3339(now));
+      std::ranges::replace(report.replaced, ':', '-');
+      if (auto made = files.make_directory(report.replaced); !made) return made;
+    }
+    if (auto moved = rename_into(files, from, fmt::format("{}/{}", report.replaced, name)); !moved) return moved;
+  }
+  if (exists(staging + "/master.key.former")) {
+    const auto former = vault::load_master_key(staging + "/master.key.former", vault::OnMissingKey::refuse, entropy);
+    if (!former) return std::unexpected(former.error());
+    const auto path = vault::KeyFiles(wish.key_path, "").retired_path(vault::Vault::id_of(*former));
+    if (auto placed = place_key(files, staging + "/master.key.former", path, report, entropy); !placed) return placed;
+  }
+  if (auto placed = place_key(files, staging + "/master.key", wish.key_path, report, entropy); !placed) return placed;
+  for (const auto name : kOurs) {
+    const auto from = fmt::format("{}/{}", staging, name);
+    if (!exists(from)) continue;
+    if (auto moved = rename_into(files, from, fmt::format("{}/{}", wish.data, name)); !moved) return moved;
+  }
+  if (auto synced = files.sync_directory(wish.data); !synced) return synced;
+  if (auto gone = files.unlink(mark); !gone) return gone;
+  return files.sync_directory(wish.data);
+}
+
+std::vector<Secret> keys_beside(const RestoreWish& wish, Entropy& entropy) {
+  std::vector<Secret> keys;
+  const auto take = [&](const std::string& path) {
+    if (auto key = vault::load_master_key(path, vault::OnMissingKey::refuse, entropy)) keys.push_back(std::move(*key));
+  };
+  take(wish.data + "/master.key.next");
+  const auto folder = fs::path(wish.key_path).parent_path();
+  const auto name = fs::path(wish.key_path).filename().string();
+  std::error_code ignored;
+  for (fs::directory_iterator at(folder.empty() ? fs::path(".") : folder, ignored), end; at != end; at.increment(ignored)) {
+    if (at->path().filename().string().starts_with(name)) take(at->path().string());
+  }
+  return keys;
+}
+
+// One coroutine on a loop of its own.
+Result<void> run_to_the_end(Task<Result<void>> task) {
+  boost::asio::io_context loop;
+  std::optional<Result<void>> outcome;
+  std::exception_ptr thrown;
+  boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr problem, Result<void> value) {
+    thrown = problem;
+    outcome.emplace(std::move(value));
+  });
+  loop.run();
+  if (thrown) std::rethrow_exception(thrown);
+  return std::move(*outcome);
+}
+
+Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::vector<store::JournalEntry> replies, WallTime now,
+                     RestoreReport& report, Entropy& entropy) {
+  base::SystemWallClock clock;
+  base::StreamLog log(2, base::LogLevel::error, clock);
+  store::SystemFiles files;
+  auto key = vault::load_master_key(staging + "/master.key", vault::OnMissingKey::refuse, entropy);
+  if (!key) return std::unexpected(key.error());
+  vault::Vault vault(std::move(*key), entropy);
+  if (exists(staging + "/master.key.former")) {
+    const auto former = vault::load_master_key(staging + "/master.key.former", vault::OnMissingKey::refuse, entropy);
+    if (!former) return std::unexpected(former.error());
+    vault.hold_former(*former);
+  }
+  auto store = store::open_sqlite_store({.path = staging + "/latchkey.db", .program_version = std::string(version())}, clock, log);
+  if (!store) {
+    auto error = store.error();
+    if (error.reason == "store_corrupt") error.text = "The database in the backup is damaged. Use another backup.";
+    return std::unexpected(std::move(error));
+  }
+  auto journal = store::open_reply_journal(staging + "/journal", log);
+  if (!journal) return std::unexpected(journal.error());
+  RestoredRecords records(**store, **journal, vault, entropy);
+  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish, entropy), entropy);
+  if (!survived) return std::unexpected(survived.error());
+  report.replies = survived->size();
+  for (auto& entry : *survived) replies.push_back(std::move(entry));
+  if (auto done = run_to_the_end(records.keep_replies(std::move(replies))); !done) return done;
+  const RestoreFacts facts{.backup_at = report.made_at, .now = now, .nothing_ran_since = wish.nothing_ran_since};
+  if (auto done = run_to_the_end(records.mark(facts)); !done) return done;
+  report.grants_marked = records.marked();
+  return {};
+}
+
+}  // namespace
+
+Result<RestoreReport> restore_backup(const RestoreWish& wish) {
+  store::SystemFiles files;
+  base::SystemEntropy entropy;
+  const auto now = base::SystemWallClock().now();
+  // The passphrase first: whoever mistypes it shall hear of that, not of the directory.
+  auto reader = store::BackupReader::open(wish.file, files, wish.passphrase);
+  if (!reader) return std::unexpected(reader.error());
+  if (auto free = check_target(wish); !free) return std::unexpected(free.error());
+  const auto& manifest = (*reader)->manifest();
+  RestoreReport report{.key_path = wish.key_path};
+  if (const auto* made_at = manifest.if_contains("made_at"); made_at != nullptr && made_at->is_int64()) {
+    report.made_at = base::from_unix_ms(made_at->get_int64());
+  }
+  const bool made = !exists(wish.data);
+  if (auto directory = files.make_directory(wish.data); !directory) return cannot("The data directory cannot be made:", wish.data, errno);
+  const auto attempt = [&]() -> Result<void> {
+    auto lock = store::sqlite::DataLock::take(wish.data);
+    if (!lock) {
+      auto error = lock.error();
+      error.text += " Stop the server before restoring.";
+      return std::unexpected(std::move(error));
+    }
+    const Staging staging(fmt::format("{}/.restore-{}", wish.data, base::to_hex(entropy.bytes(8))));
+    if (auto directory = files.make_directory(staging.path()); !directory) return directory;
+    auto replies = unpack(**reader, files, staging.path(), wish);
+    if (!replies) return std::unexpected(replies.error());
+    if (auto prepared = prepare(staging.path(), wish, std::move(*replies), now, report, entropy); !prepared) return prepared;
+    give_to_owner_of(wish.data, staging.path());
+    return swap(files, staging.path(), wish, report, now, entropy);
+  };
+  if (auto done = attempt(); !done) {
+    std::error_code ignored;
+    if (made) {
+      fs::remove(wish.data + "/lock", ignored);
+      fs::remove(wish.data, ignored);  // only if it is empty
+    }
+    return std::unexpected(done.error());
+  }
+  return report;
+}
+
+}  // namespace latchkey::app

@@ -1,0 +1,109 @@
+#include "app/restored_records.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "base/json.h"
+#include "grants/key_rotation.h"
+#include "grants/lifecycle.h"
+#include "store/journal_reading.h"
+
+namespace latchkey::app {
+namespace {
+
+constexpr std::size_t kPage = 100;
+
+}  // namespace
+
+Task<Result<void>> RestoredRecords::mark(RestoreFacts facts) {
+  const auto known = co_await store_.meta(std::string(grants::kMasterKeyMeta));
+  if (!known) co_return std::unexpected(known.error());
+  if (!known->empty() && *known != vault_.master_key_id()) {
+    co_return fail(ErrorKind::corrupt, "backup_damaged", "The master key in the backup is not that of the database in it. Use another backup.");
+  }
+  if (!facts.nothing_ran_since) {
+    if (auto marked = co_await mark_grants(facts); !marked) co_return marked;
+  }
+  const JsonObject note{{"backup_at", base::to_unix_ms(facts.backup_at)}, {"restored_at", base::to_unix_ms(facts.now)},
+                        {"nothing_ran_since", facts.nothing_ran_since}};
+  store::Batch batch{
+      store::PutMeta{std::string(kRestoredMeta), base::to_bytes(boost::json::serialize(note))},
+      store::AppendAudit{{.at = facts.now, .actor = "cli", .action = "store.restored", .subject = "store",
+                          .detail = "From a backup of " + base::to_rfc3339(facts.backup_at) +
+                                    (facts.nothing_ran_since ? "; nothing is said to have run since." : ".")}}};
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Task<Result<void>> RestoredRecords::mark_grants(RestoreFacts facts) {
+  for (GrantId after{};;) {
+    const auto grants = co_await store_.grants_after(after, kPage);
+    if (!grants) co_return std::unexpected(grants.error());
+    store::Batch batch;
+    for (const auto& grant : *grants) {
+      const auto view = co_await store_.grant(grant.id);
+      if (!view) co_return std::unexpected(view.error());
+      if (!*view) continue;
+      auto marks = grants::mark_restored(**view, IntentId::make(facts.now, entropy_), facts.backup_at, facts.now);
+      marked_ += marks.empty() ? 0 : 1;
+      for (auto& mark : marks) batch.push_back(std::move(mark));
+    }
+    if (!batch.empty()) {
+      if (auto done = co_await store_.commit(std::move(batch)); !done) co_return done;
+    }
+    if (grants->size() < kPage) co_return Result<void>{};
+    after = grants->back().id;
+  }
+}
+
+Task<Result<void>> RestoredRecords::keep_replies(std::vector<store::JournalEntry> entries) {
+  std::ranges::stable_sort(entries, {}, &store::JournalEntry::recorded_at);
+  std::set<std::pair<IntentId, WallTime>> kept;
+  for (auto& entry : entries) {
+    if (!kept.emplace(entry.intent, entry.recorded_at).second) continue;  // in the backup and in the journal that survived
+    if (auto reserved = co_await journal_.reserve(entry.intent); !reserved) co_return reserved;
+    if (auto recorded = co_await journal_.record(std::move(entry)); !recorded) co_return recorded;
+  }
+  co_return Result<void>{};
+}
+
+Result<std::vector<store::JournalEntry>> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,
+                                                           std::vector<Secret> keys, Entropy& entropy) {
+  std::map<GrantId, store::GenerationNumber> newest;
+  const auto look = [&](const store::DecodedRecord& record) -> Result<void> {
+    auto& number = newest[record.entry.grant];
+    number = std::max(number, record.entry.generation);
+    return {};
+  };
+  if (auto done = store::each_journal_record(directory, files, look); !done) return std::unexpected(done.error());
+
+  // The vault as it is, then with each of the keys found there as the former one.
+  const grants::Sealing sealing(vault);
+  std::vector<std::unique_ptr<vault::Vault>> openers;
+  for (auto& key : keys) openers.push_back(std::make_unique<vault::Vault>(std::move(key), entropy));
+  std::vector<store::JournalEntry> entries;
+  const auto take = [&](const store::DecodedRecord& record) -> Result<void> {
+    auto entry = record.entry;
+    // A confirmed code exchange made a grant that the backup knows, or that is lost with the store.
+    if (entry.generation == 0 && record.confirmed_at) return {};
+    // The newest reply may be a refusal, which brought nothing: the one before it did.
+    if (record.confirmed_at && entry.generation + 1 < newest[entry.grant]) return {};
+    if (sealing.open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed)) {
+      entries.push_back(std::move(entry));
+      return {};
+    }
+    for (const auto& opener : openers) {
+      const auto raw = grants::Sealing(*opener).open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed);
+      if (!raw) continue;
+      entry.reply_sealed = sealing.seal_reply(entry.intent, entry.grant, entry.generation, *raw);
+      entries.push_back(std::move(entry));
+      break;
+    }
+    return {};
+  };
+  if (auto done = store::each_journal_record(directory, files, take); !done) return std::unexpected(done.error());
+  return entries;
+}
+
+}  // namespace latchkey::app

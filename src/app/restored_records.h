@@ -1,0 +1,54 @@
+// What a restore does to the records that came back: replies that survived are kept for the next start to merge, and what may
+// have been spent since the backup is marked (RULES F10).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/entropy.h"
+#include "grants/sealing.h"
+#include "store/files.h"
+#include "store/reply_journal.h"
+#include "store/store.h"
+#include "vault/vault.h"
+
+namespace latchkey::app {
+
+struct RestoreFacts {
+  WallTime backup_at;
+  WallTime now;
+  bool nothing_ran_since = false;
+};
+
+// The store's note that it was restored (Store::meta), JSON: backup_at, restored_at (ms), nothing_ran_since.
+inline constexpr std::string_view kRestoredMeta = "restored";
+
+// Works on a store and a journal that nobody else has open.
+class RestoredRecords {
+ public:
+  RestoredRecords(store::Store& store, store::ReplyJournal& journal, const vault::Vault& vault, Entropy& entropy)
+      : store_(store), journal_(journal), vault_(vault), entropy_(entropy) {}
+
+  // Checks that the vault's key is the store's; marks every grant that may have been refreshed since; notes the restore in the
+  // store and in its audit trail.
+  [[nodiscard]] Task<Result<void>> mark(RestoreFacts facts);
+  // Records them, unconfirmed, so that the next start merges them like after a crash.
+  [[nodiscard]] Task<Result<void>> keep_replies(std::vector<store::JournalEntry> entries);
+  [[nodiscard]] std::int64_t marked() const { return marked_; }
+
+ private:
+  [[nodiscard]] Task<Result<void>> mark_grants(RestoreFacts facts);
+
+  store::Store& store_;
+  store::ReplyJournal& journal_;
+  const vault::Vault& vault_;
+  Entropy& entropy_;
+  std::int64_t marked_ = 0;
+};
+
+// The replies of the journal in `directory` from which the newest generation of each grant can be had, confirmed or not, sealed
+// for `vault`, from whichever of `keys` they are under. What opens under none is left out. No directory: none.
+[[nodiscard]] Result<std::vector<store::JournalEntry>> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,
+                                                                         std::vector<Secret> keys, Entropy& entropy);
+
+}  // namespace latchkey::app

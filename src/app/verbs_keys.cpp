@@ -1,0 +1,248 @@
+// keys, backup, restore.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "app/backup.h"
+#include "app/config.h"
+#include "app/terminal.h"
+#include "app/verbs.h"
+
+namespace latchkey::app {
+namespace {
+
+constexpr std::size_t kPassphraseBytesMin = 12;
+constexpr auto kLookAgainAfter = std::chrono::milliseconds(500);
+
+std::int64_t number_of(const JsonObject& object, std::string_view name) {
+  const Json* value = object.if_contains(name);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
+}
+
+// One line that is written over; nothing where nobody looks.
+class ProgressLine {
+ public:
+  void show(std::string_view step, std::int64_t done, std::int64_t all) {
+    if (::isatty(2) == 0) return;
+    constexpr int kWidth = 30;
+    const int filled = all > 0 ? static_cast<int>(kWidth * std::min(done, all) / all) : 0;
+    fmt::print(stderr, "\r\x1b[K{} [{:<{}}] {}/{}", step, std::string(static_cast<std::size_t>(filled), '#'), kWidth, done, all);
+    std::fflush(stderr);
+    shown_ = true;
+  }
+  ~ProgressLine() {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+ private:
+  bool shown_ = false;
+};
+
+std::string size_text(std::uint64_t bytes) {
+  if (bytes < 1024 * 1024) return fmt::format("{} KiB", (bytes + 1023) / 1024);
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1024 * 1024));
+}
+
+// ---- keys ----------------------------------------------------------------------------------------------------------
+
+std::string words_of(const JsonObject& keys) {
+  std::string words;
+  if (const auto* key = base::find_object(keys, "master_key")) {
+    words += fmt::format("Master key: {} in {}\n", cell(*key, "id"), cell(*key, "path"));
+    if (cell(*key, "backup_done") != "yes") words += "No copy of it has been put away yet.\n";
+  }
+  if (const auto* rotation = base::find_object(keys, "rotation")) {
+    words += fmt::format("Rotation since {}: {} of {} users and grants renewed, {} passes done, now at {}.\n", cell(*rotation, "started_at"),
+                         number_of(*rotation, "done"), number_of(*rotation, "total"), number_of(*rotation, "passes"), cell(*rotation, "stage"));
+  }
+  if (const auto* retired = base::find_object(keys, "retired")) {
+    words += fmt::format("Retired on {}: {}, kept in {}\n", cell(*retired, "retired_at"), cell(*retired, "id"), cell(*retired, "path"));
+  }
+  if (const auto* backup = base::find_object(keys, "last_backup")) {
+    words += fmt::format("Last backup: {} to {}\n", cell(*backup, "made_at"), cell(*backup, "file"));
+  } else {
+    words += "No backup is known of.\n";
+  }
+  return words;
+}
+
+Result<int> print_keys(const Session& session, const Json& keys) {
+  print(session.json ? pretty(keys) : words_of(keys.as_object()));
+  return 0;
+}
+
+Result<int> rotate_keys(const Session& session, bool no_wait) {
+  const auto client = session.client();
+  auto keys = client.call("POST", "/api/v1/keys/rotate");
+  if (!keys) return std::unexpected(keys.error());
+  if (no_wait) return print_keys(session, *keys);
+  ProgressLine line;
+  while (const auto* rotation = base::find_object(keys->as_object(), "rotation")) {
+    line.show(number_of(*rotation, "passes") > 0 ? "Making sure" : "Renewing", number_of(*rotation, "done"), number_of(*rotation, "total"));
+    std::this_thread::sleep_for(kLookAgainAfter);
+    keys = client.get("/api/v1/keys");
+    if (!keys) {
+      return fail(ErrorKind::unavailable, "no_server",
+                  "the server does not answer any more; the rotation goes on when it runs again (`latchkey keys status`)");
+    }
+  }
+  if (session.json) return print_keys(session, *keys);
+  const auto& object = keys->as_object();
+  const auto* key = base::find_object(object, "master_key");
+  const auto* retired = base::find_object(object, "retired");
+  print(fmt::format("The master key is rotated. Put a copy of {} away.\n", key != nullptr ? cell(*key, "path") : "it"));
+  if (retired != nullptr) {
+    print(fmt::format("The old key is kept in {}: plain copies of the database from before need it. Move it to a safe place, or delete it when there are none.\n",
+                      cell(*retired, "path")));
+  }
+  return 0;
+}
+
+// ---- backup and restore --------------------------------------------------------------------------------------------
+
+struct Arguments {
+  std::string file;
+  std::string config;
+  std::string data;
+  std::string key_path;
+  std::string passphrase_file;
+  bool replace = false;
+  bool nothing_ran_since = false;
+  bool no_wait = false;
+};
+
+struct Places {
+  std::string data;
+  std::string key_path;
+};
+
+// Where the installation lies: as `serve` would find it; the key where a running server says it is.
+Result<Places> places_of(const Arguments& arguments) {
+  Overrides overrides{.file = arguments.config};
+  if (!arguments.data.empty()) overrides.data = arguments.data;
+  const auto config = load_config(overrides, process_environment(), process_environment_names());
+  if (!config) return std::unexpected(config.error());
+  if (config->store != "sqlite") {
+    return fail(ErrorKind::invalid, "not_sqlite", "backup and restore know the SQLite store only so far; use the database's own tools, and keep the master key");
+  }
+  Places places{.data = config->data, .key_path = config->master_key_file};
+  if (!arguments.key_path.empty()) {
+    places.key_path = arguments.key_path;
+  } else if (arguments.config.empty()) {
+    if (const auto keys = ControlClient(places.data).get("/api/v1/keys"); keys && keys->is_object()) {
+      if (const auto* key = base::find_object(keys->as_object(), "master_key")) places.key_path = base::string_or(*key, "path", places.key_path);
+    }
+  }
+  return places;
+}
+
+Result<Secret> passphrase_of(const Arguments& arguments, Ask ask) {
+  if (!arguments.passphrase_file.empty()) return read_secret_file("--passphrase-file", arguments.passphrase_file);
+  return prompt_secret("Passphrase of the backup", "--passphrase-file", ask);
+}
+
+Result<int> back_up(const Session& session, const Arguments& arguments) {
+  const auto places = places_of(arguments);
+  if (!places) return std::unexpected(places.error());
+  auto passphrase = passphrase_of(arguments, Ask::twice);
+  if (!passphrase) return std::unexpected(passphrase.error());
+  if (passphrase->size() < kPassphraseBytesMin) {
+    return fail(ErrorKind::invalid, "passphrase_too_short",
+                "the passphrase is all that protects a backup, master key included: use at least 12 characters", {.field = "--passphrase-file"});
+  }
+  ProgressLine line;
+  BackupWish wish{.file = arguments.file, .data = places->data, .key_path = places->key_path, .passphrase = std::move(*passphrase)};
+  wish.progress = [&line](std::string_view step, std::int64_t done, std::int64_t all) { line.show(step, done, all); };
+  const auto report = make_backup(wish);
+  if (!report) return std::unexpected(report.error());
+  const JsonObject told{{"made_at", base::to_rfc3339(report->made_at)}, {"size_bytes", report->size_bytes}, {"file", arguments.file}};
+  const bool heard = ControlClient(places->data).call("POST", "/api/v1/backups", &told).has_value();
+  if (session.json) {
+    auto answer = told;
+    answer["verified"] = true;
+    answer["server_told"] = heard;
+    print(pretty(answer));
+    return 0;
+  }
+  print(fmt::format("{}: {}, read back and found whole. It holds the master key: keep it and its passphrase apart.\n", arguments.file,
+                    size_text(report->size_bytes)));
+  if (!heard) print("The server does not run, so the console does not know of this backup.\n");
+  return 0;
+}
+
+Result<int> restore(const Session& session, const Arguments& arguments) {
+  const auto places = places_of(arguments);
+  if (!places) return std::unexpected(places.error());
+  auto passphrase = passphrase_of(arguments, Ask::once);
+  if (!passphrase) return std::unexpected(passphrase.error());
+  ProgressLine line;
+  RestoreWish wish{.file = arguments.file, .data = places->data, .key_path = places->key_path, .passphrase = std::move(*passphrase),
+                   .replace = arguments.replace, .nothing_ran_since = arguments.nothing_ran_since};
+  wish.progress = [&line](std::string_view step, std::int64_t done, std::int64_t all) { line.show(step, done, all); };
+  const auto report = restore_backup(wish);
+  if (!report) return std::unexpected(report.error());
+  if (session.json) {
+    print(pretty(JsonObject{{"data", places->data}, {"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked},
+                            {"replies_recovered", report->replies}, {"replaced", report->replaced}, {"master_key", report->key_path},
+                            {"master_key_aside", report->key_aside}}));
+    return 0;
+  }
+  print(fmt::format("{} is as it was on {}.\n", places->data, base::to_rfc3339(report->made_at)));
+  if (report->replies > 0) print(fmt::format("{} answers of providers survived in the journal there; the server takes newer tokens from them.\n", report->replies));
+  if (report->grants_marked > 0) {
+    print(fmt::format("{} grants may have been refreshed since. Where a token may be used only once and no newer one has survived, the server does not "
+                      "send it: the console asks somebody to authorise the account again.\n",
+                      report->grants_marked));
+  }
+  if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
+  if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
+  print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));
+  return 0;
+}
+
+void add_place_options(CLI::App& verb, Session& session, const std::shared_ptr<Arguments>& arguments) {
+  verb.add_option("--data", arguments->data, "Data directory of the server (else LATCHKEY_DATA, else /var/lib/latchkey)")->type_name("DIR");
+  verb.add_option("--config", arguments->config, "The server's configuration file, where it names the master key or the data directory")->type_name("FILE");
+  verb.add_option("--master-key-file", arguments->key_path, "Where the master key lies, if not where the configuration says")->type_name("FILE");
+  verb.add_option("--passphrase-file", arguments->passphrase_file, "File that holds the passphrase; else it is asked for")->type_name("FILE");
+  verb.add_flag("--json", session.json, "Print JSON");
+}
+
+}  // namespace
+
+void add_key_verbs(CLI::App& app, Session& session) {
+  CLI::App& keys = *app.add_subcommand("keys", "The master key that everything is sealed under");
+  keys.require_subcommand(1);
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& rotate = add_verb(keys, session, "rotate", "Make a new master key and seal everything under it, while the server works");
+  rotate.add_flag("--no-wait", arguments->no_wait, "Begin, and return; `keys status` shows how far it is");
+  on_run(rotate, session, [&session, arguments] { return rotate_keys(session, arguments->no_wait); });
+  on_run(add_verb(keys, session, "status", "Show the key, a rotation under way, and the last backup"), session, [&session]() -> Result<int> {
+    const auto answer = session.client().get("/api/v1/keys");
+    if (!answer) return std::unexpected(answer.error());
+    return print_keys(session, *answer);
+  });
+}
+
+void add_backup_verbs(CLI::App& app, Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& backup = *app.add_subcommand("backup", "Write everything into one encrypted file; the server may run");
+  backup.add_option("FILE", arguments->file, "The file to make; it must not exist")->required();
+  add_place_options(backup, session, arguments);
+  on_run(backup, session, [&session, arguments] { return back_up(session, *arguments); });
+
+  auto restoring = std::make_shared<Arguments>();
+  CLI::App& verb = *app.add_subcommand("restore", "Bring back what a backup holds; the server must not run");
+  verb.add_option("FILE", restoring->file, "The backup")->required();
+  add_place_options(verb, session, restoring);
+  verb.add_flag("--replace", restoring->replace, "Move what is in the data directory aside first");
+  verb.add_flag("--nothing-ran-since", restoring->nothing_ran_since,
+                "You know that no server has refreshed a token since the backup was made: all grants go on by themselves");
+  on_run(verb, session, [&session, restoring] { return restore(session, *restoring); });
+}
+
+}  // namespace latchkey::app
