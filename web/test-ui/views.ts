@@ -66,6 +66,7 @@ export const kViews: View[] = [
   { name: "apps", open: async (page) => { await page.goto("/settings/apps"); await heading(page, "Registered"); } },
   { name: "app", open: async (page) => { await page.goto("/settings/apps/microsoft"); await heading(page, "Here"); } },
   { name: "app-missing", open: async (page) => { await page.goto("/settings/apps/xero"); await heading(page, "Here"); } },
+  { name: "keys", open: async (page) => { await page.goto("/settings/keys"); await page.getByRole("progressbar").waitFor(); } },
   { name: "registry", open: async (page) => { await page.goto("/settings/registry"); await page.getByRole("button", { name: "Change oauth.polling_time" }).waitFor(); } },
   { name: "registry-change", open: async (page) => { await page.goto("/settings/registry"); await page.getByRole("button", { name: "Change oauth.polling_time" }).click(); await page.getByLabel("Value").waitFor(); } },
   { name: "activity", open: async (page) => { await page.goto("/activity"); await page.locator("tbody tr").first().waitFor(); await page.getByRole("button", { name: "Verify the chain" }).click(); await page.getByText("whole and in order").waitFor(); } },

@@ -1,0 +1,234 @@
+// Backup and restore through the real program; yesterday's backup sends no spent token (R28, F10).
+
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { binary, Latchkey, run } from '../support/latchkey.mjs';
+import { authorisedUser, pin, userUnderRules } from '../support/scene.mjs';
+import { until } from '../support/wait.mjs';
+
+const phrase = 'eleven purple ladders';
+
+async function backupOf(server, name = 'office.lkb') {
+  const passphrase = await server.file('passphrase', `${phrase}\n`);
+  const file = path.join(server.folder, name);
+  const made = await server.cli(['backup', file, '--passphrase-file', passphrase]);
+  assert.equal(made.status, 0, made.stderr);
+  assert.match(made.stdout, /read back and found whole/);
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  return file;
+}
+
+async function restoreTo(server, file, args = []) {
+  const passphrase = await server.file('passphrase', `${phrase}\n`);
+  const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--json', ...args]);
+  assert.equal(restored.status, 0, restored.stderr);
+  return JSON.parse(restored.stdout);
+}
+
+const refreshNow = ({ admin, grant_id }) => admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+const refreshTwice = async (scene) => {
+  for (let time = 0; time < 2; time++) assert.equal((await refreshNow(scene)).status, 200);
+};
+
+/** A user of a single-use type that ends the whole family when a spent token is seen. */
+const singleUse = (t, options = {}) => userUnderRules(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true }, ...options });
+
+async function fingerprint(folder) {
+  const lines = [];
+  for (const entry of (await readdir(folder, { recursive: true, withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const file = path.join(entry.parentPath, entry.name);
+    if (/-shm$|\block$|\.sock$/.test(file) || !entry.isFile() || (/-wal$/.test(file) && (await stat(file)).size === 0)) continue;
+    lines.push(`${path.relative(folder, file)} ${createHash('sha256').update(await readFile(file)).digest('hex')}`);
+  }
+  return lines.join('\n');
+}
+
+test('backup beside a running server; restored elsewhere, with the word that nothing ran since, everything goes on', async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin, provider } = scene;
+  const file = await backupOf(server);
+  const content = await readFile(file);
+  assert.equal(content.subarray(0, 8).toString('latin1'), 'LKBACKUP');
+  assert.ok(!content.includes('printer-1'), 'a name in clear');
+  assert.equal((await admin.must('GET', '/api/v1/keys')).last_backup.file, file);
+  assert.equal((await admin.must('GET', '/api/v1/session')).server.master_key_backup_done, true, 'the key is in it');
+  assert.match(await server.metrics(), /^latchkey_last_backup_timestamp_seconds \d/m);
+  assert.deepEqual((await readdir(server.data)).filter((name) => name.startsWith('.backup')), []);
+  await server.stop();
+  assert.match((await server.cli(['backup', file, '--passphrase-file', await server.file('passphrase', phrase)])).stderr, /exists already/);
+  await rm(server.data, { recursive: true });
+  const report = await restoreTo(server, file, ['--nothing-ran-since']);
+  assert.equal(report.grants_marked, 0);
+  await server.launch();
+  assert.equal((await server.token('printer-1', pin)).status, 200);
+  await admin.signIn();
+  await refreshTwice(scene);
+  assert.deepEqual(provider.spentUses, []);
+  assert.equal((await admin.must('GET', '/api/v1/activity/verify')).ok, true, 'the audit trail is whole');
+});
+
+test('R28: yesterday’s backup without the journal: no spent token is sent, the access token is served, a person is asked', async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin, provider, grant_id } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  await server.stop();
+  const posted = provider.seen('refresh').length;
+  await rm(server.data, { recursive: true });
+  const report = await restoreTo(server, file);
+  assert.equal(report.grants_marked, 1);
+  await server.launch();
+  await admin.signIn();
+  assert.equal((await server.token('printer-1', pin)).status, 200, 'the backup’s access token is served while it lives');
+  await refreshNow(scene);
+  const grant = await until('a person to be asked', async () => {
+    const seen = await admin.grant(grant_id);
+    return seen.state === 'needs_authorization' && seen;
+  });
+  assert.match(grant.why, /restored from a backup of/);
+  await refreshNow(scene);
+  await server.restart();
+  assert.equal((await server.token('printer-1', pin)).status, 200);
+  assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
+  assert.deepEqual(provider.spentUses, []);
+  await admin.signIn();
+  const again = await admin.authorize({ replace_grant_id: grant_id });
+  assert.equal(again.state, 'completed');
+  assert.equal((await refreshNow(scene)).status, 200, 'authorised again, it goes on');
+  assert.deepEqual(provider.spentUses, []);
+});
+
+test('R28: with the journal that survived, the newest generation is recovered and goes on', async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin, provider, grant_id } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  const newest = (await admin.grant(grant_id)).generation;
+  await server.stop();
+  const report = await restoreTo(server, file, ['--replace']);
+  assert.ok(report.replies_recovered >= 1);
+  assert.ok((await readdir(report.replaced)).includes('latchkey.db'), 'what was there is kept');
+  await server.launch();
+  await admin.signIn();
+  await until('the journal to be merged', async () => (await admin.grant(grant_id)).generation === newest);
+  assert.equal((await refreshNow(scene)).status, 200);
+  assert.equal((await admin.grant(grant_id)).state, 'active');
+  assert.ok(provider.honours((await server.token('printer-1', pin)).body.access_token));
+  assert.deepEqual(provider.spentUses, []);
+});
+
+test('R28: the journal is taken over although the master key was rotated after the backup', async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin, provider, grant_id } = scene;
+  await admin.set('keys.rotation_rest', '1s');
+  const file = await backupOf(server);
+  assert.equal((await server.cli(['keys', 'rotate'])).status, 0);
+  await refreshTwice(scene);
+  const newest = (await admin.grant(grant_id)).generation;
+  await server.stop();
+  const report = await restoreTo(server, file, ['--replace']);
+  assert.notEqual(report.master_key_aside, '', 'the newer key is kept');
+  await server.launch();
+  await admin.signIn();
+  await until('the journal to be merged', async () => (await admin.grant(grant_id)).generation === newest);
+  assert.equal((await refreshNow(scene)).status, 200);
+  assert.deepEqual(provider.spentUses, []);
+});
+
+test('F10: where a refresh token may be used again, grants go on by themselves', async (t) => {
+  const scene = await userUnderRules(t, { type: { replay: 'harmless', rotation: 'none' }, provider: { rotation: 'none' } });
+  const { server, admin } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  await server.stop();
+  await rm(server.data, { recursive: true });
+  await restoreTo(server, file);
+  await server.launch();
+  await admin.signIn();
+  assert.equal((await refreshNow(scene)).status, 200);
+  assert.equal((await admin.grant(scene.grant_id)).state, 'active');
+});
+
+test('what cannot be restored is named in a sentence, and nothing is touched', async (t) => {
+  const { server } = await authorisedUser(t);
+  const file = await backupOf(server);
+  const wrong = await server.file('wrong', 'another long phrase');
+  const right = await server.file('passphrase', phrase);
+  const refuse = async (args, words, at = server.data) => {
+    const before = await fingerprint(at).catch(() => 'nothing');
+    const answer = await run(binary, ['restore', ...args, '--data', at]);
+    assert.equal(answer.status, 1, answer.stdout);
+    assert.match(answer.stderr, words);
+    assert.equal(answer.stderr.trim().split('\n').length, 1);
+    assert.equal(await fingerprint(at).catch(() => 'nothing'), before, 'something was touched');
+  };
+  await refuse([file, '--passphrase-file', right, '--replace'], /is in use|Stop the server/i);
+  await server.stop();
+  await refuse([file, '--passphrase-file', right], /holds an installation already.*--replace/);
+  await refuse([file, '--passphrase-file', wrong, '--replace'], /passphrase does not open/);
+
+  const nowhere = path.join(server.folder, 'elsewhere');
+  const altered = path.join(server.folder, 'altered.lkb');
+  const content = await readFile(file);
+  const middle = Buffer.from(content);
+  middle[Math.floor(middle.length / 2)] ^= 1;
+  await writeFile(altered, middle);
+  await refuse([altered, '--passphrase-file', right], /is damaged/, nowhere);
+  await refuse([altered, '--passphrase-file', right, '--replace'], /is damaged/);
+  await copyFile(file, altered);
+  await truncate(altered, content.length - 40);
+  await refuse([altered, '--passphrase-file', right], /is cut off/, nowhere);
+  const future = Buffer.from(content);
+  future[9] = 9;
+  await writeFile(altered, future);
+  await refuse([altered, '--passphrase-file', right], /format 9/, nowhere);
+  await writeFile(altered, 'a letter to somebody');
+  await refuse([altered, '--passphrase-file', right], /no backup of Latchkey/, nowhere);
+  await refuse([path.join(server.folder, 'none'), '--passphrase-file', right], /cannot be opened/, nowhere);
+  await assert.rejects(stat(nowhere), 'a directory was left behind');
+  const short = await run(binary, ['backup', path.join(server.folder, 'new.lkb'), '--data', server.data, '--passphrase-file', await server.file('short', 'short')]);
+  assert.match(short.stderr, /at least 12/);
+
+  await server.launch();
+  assert.equal((await server.token('printer-1', pin)).status, 200);
+});
+
+test('an interrupted restore is noticed at the start, and can be repeated', async (t) => {
+  const { server } = await authorisedUser(t);
+  const file = await backupOf(server);
+  await server.stop();
+  await writeFile(path.join(server.data, 'restore.interrupted'), '');
+  server.stdout = '';
+  server.stderr = '';
+  await server.launch({ expectReady: false });
+  assert.notEqual((await server.ended).status, 0);
+  assert.match(server.logs, /restore.*was interrupted.*--replace/);
+  await restoreTo(server, file, ['--replace', '--nothing-ran-since']);
+  await server.launch();
+  assert.equal((await server.token('printer-1', pin)).status, 200);
+});
+
+test('a master key outside the data directory is found by the configuration, and goes back there', async (t) => {
+  const folder = path.join((await Latchkey.start(t)).folder, 'etc');
+  await mkdir(folder);
+  const key = path.join(folder, 'latchkey.key');
+  const { server } = await authorisedUser(t, { config: { master_key_file: key } });
+  const passphrase = await server.file('passphrase', phrase);
+  const config = path.join(server.folder, 'latchkey.toml');
+  const file = path.join(server.folder, 'office.lkb');
+  await server.stop();
+  const lost = await server.cli(['backup', file, '--passphrase-file', passphrase]);
+  assert.match(lost.stderr, /--master-key-file/);
+  assert.equal((await server.cli(['backup', file, '--passphrase-file', passphrase, '--config', config])).status, 0);
+  const before = await readFile(key, 'utf8');
+  await rm(server.data, { recursive: true });
+  await rm(key);
+  const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--config', config, '--nothing-ran-since']);
+  assert.equal(restored.status, 0, restored.stderr);
+  assert.equal(await readFile(key, 'utf8'), before);
+  await server.launch();
+  assert.equal((await server.token('printer-1', pin)).status, 200);
+});
