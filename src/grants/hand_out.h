@@ -25,13 +25,14 @@ struct Card {
 
 // Cards of recently served users. Thread-safe, sharded, bounded; forgetting is at once.
 //
-// A card is filed only if nothing was forgotten in its shard since the read it was made from began: a grant disabled in
-// between cannot come back through a slow reader.
+// A card is filed only if nothing was forgotten of its user since the read it was made from began: a grant disabled in
+// between cannot come back through a slow reader. (Users share counts of forgettings, so now and then a card is not filed for
+// another's sake; they are many, since in a storm of refreshes thousands are forgotten a second.)
 class Cards final : public GrantWatcher {
  public:
   explicit Cards(std::size_t users_max) : per_shard_max_(users_max / kShards + 1) {}
 
-  [[nodiscard]] std::uint64_t reading(UserId user) const;  // the shard's count of forgettings
+  [[nodiscard]] std::uint64_t reading(UserId user) const;  // the count of forgettings
   void file(UserId user, std::uint64_t reading, Card card);
   // nullopt: ask the store.
   [[nodiscard]] std::optional<Card> find(UserId user, std::string_view asked) const;
@@ -42,11 +43,13 @@ class Cards final : public GrantWatcher {
     std::vector<Card> cards;
   };
   static constexpr std::size_t kShards = 16;
+  static constexpr std::size_t kCountsPerShard = 256;
   struct Shard {
     mutable std::mutex mutex;
     std::unordered_map<UserId, Held, base::IdHash> users;
-    std::uint64_t forgotten = 0;
+    std::array<std::uint32_t, kCountsPerShard> forgotten{};
   };
+  [[nodiscard]] static std::size_t count_of(UserId user) { return base::IdHash{}(user) / 256 % kCountsPerShard; }
   [[nodiscard]] Shard& shard(UserId user) const { return shards_[base::IdHash{}(user) % kShards]; }
 
   std::size_t per_shard_max_;
@@ -71,9 +74,8 @@ class TokenDeskOfVault final : public TokenDesk {
   [[nodiscard]] Task<Result<Handout>> hand_out(Caller caller, TokenWish wish) override;
 
  private:
-  [[nodiscard]] Task<Result<store::Grant>> choose(UserId user, std::string type);
-  [[nodiscard]] Task<Result<Secret>> open(const Caller& caller, const Secret& user_key, const store::Grant& grant,
-                                            const store::Generation& generation);
+  [[nodiscard]] Result<Handout> handed_out(const Caller& caller, const Secret& user_key, const store::Holding& holding,
+                                           const store::Holding::Held& held, const TokenWish& wish, std::uint64_t reading);
 
   store::Store& store_;
   const Sealing& sealing_;

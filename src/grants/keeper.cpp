@@ -249,6 +249,11 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   if (more_due_ && flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();
 }
 
+bool Keeper::is_fresh(const store::GrantView& view, Seconds min_valid) const {
+  const auto asked = std::min<Seconds>(min_valid, lifetime_of(issue_of(view.grant)) / 2);
+  return !held_back_.contains(view.grant.id) && usable_generation(view, parts_.wall.now() + asked) != nullptr;
+}
+
 Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
   auto view = co_await parts_.store.grant(grant);
   if (!view) co_return std::unexpected(view.error());
@@ -263,9 +268,7 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
       if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
     }
   }
-  const auto lifetime = lifetime_of(issue_of((*view)->grant));
-  const auto asked = std::min<Seconds>(min_valid, lifetime / 2);
-  if (usable_generation(**view, parts_.wall.now() + asked) != nullptr) co_return std::move(**view);
+  if (is_fresh(**view, min_valid)) co_return std::move(**view);
 
   // Holding the flight keeps it alive until this caller has read what it came to.
   const auto flight = join_or_start(grant, Urge::demanded, {});

@@ -28,6 +28,7 @@
 #include "grants/counters.h"
 #include "grants/exchange.h"
 #include "grants/giving_back.h"
+#include "grants/held_back.h"
 #include "grants/lifecycle.h"
 #include "grants/provider_client.h"
 
@@ -90,6 +91,8 @@ class Keeper {
   // `no_such_grant`, needs_person/`authorization_needed`, unavailable/`provider_unreachable`, misconfigured/
   // `app_misconfigured` (both with retry_after).
   [[nodiscard]] Task<Result<store::GrantView>> fresh(GrantId grant, Seconds min_valid);
+  // Whether fresh() would answer with the view as it is: no refresh is needed or to be waited for. From any thread.
+  [[nodiscard]] bool is_fresh(const store::GrantView& view, Seconds min_valid) const;
 
   // Refreshes now, or joins the refresh in flight.
   [[nodiscard]] Task<Result<store::Grant>> refresh_now(GrantId grant, LookAtToken with_token = {});
@@ -202,7 +205,7 @@ class Keeper {
   std::map<std::string, AppHealth> apps_;
   // By app: grants for which no client could be made because something is misconfigured, and when that was seen last.
   std::map<std::string, std::map<GrantId, SteadyTime>> unprepared_;
-  std::unordered_set<GrantId, base::IdHash> held_back_;
+  HeldBack held_back_;
   // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
   std::set<GrantId> unreadable_;               // of those, the ones that time alone does not mend

@@ -28,13 +28,13 @@ class Keeper::HoldBack {
  public:
   HoldBack(Keeper& keeper, const store::Grant& grant, bool wanted) : keeper_(keeper), grant_(grant.id), wanted_(wanted) {
     if (!wanted_) return;
-    keeper_.held_back_.insert(grant_);
+    keeper_.held_back_.add(grant_);
     keeper_.parts_.watcher.grant_changed(grant.user, grant.id);
   }
   HoldBack(const HoldBack&) = delete;
   HoldBack& operator=(const HoldBack&) = delete;
   ~HoldBack() {
-    if (wanted_) keeper_.held_back_.erase(grant_);
+    if (wanted_) keeper_.held_back_.remove(grant_);
   }
 
  private:

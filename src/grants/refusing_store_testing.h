@@ -40,6 +40,7 @@ class RefusingStore final : public store::Store {
   Task<Result<std::optional<store::App>>> app(std::string id) override { return real_->app(std::move(id)); }
   Task<Result<std::optional<store::GrantView>>> grant(GrantId id) override { return real_->grant(id); }
   Task<Result<std::vector<store::Grant>>> grants_of_user(UserId user) override { return real_->grants_of_user(user); }
+  Task<Result<std::optional<store::Holding>>> holding(UserId user, std::string type) override { return real_->holding(user, std::move(type)); }
   Task<Result<std::vector<store::Grant>>> grants_of_app(std::string app, std::size_t limit) override { return real_->grants_of_app(std::move(app), std::move(limit)); }
   Task<Result<std::optional<store::Grant>>> grant_by_account(std::string app, std::string type, std::string account_id) override { return real_->grant_by_account(std::move(app), std::move(type), std::move(account_id)); }
   Task<Result<std::vector<store::Wrap>>> wraps(GrantId grant) override { return real_->wraps(grant); }

@@ -247,6 +247,33 @@ TEST_P(StoreExercise, WrapsAreReplacedPerHolder) {
   EXPECT_EQ(refusal({DeleteWrap{drive.id, HolderKind::connector, Bytes(16, 1)}}).reason, "gone");
 }
 
+TEST_P(StoreExercise, AHoldingIsTheUserWithGrantsTokensAndWraps) {
+  const auto office = group("office");
+  const auto ann = user(office, "ann");
+  const auto drive = grant(ann, "drive");
+  const auto mail = grant(ann, "mail");
+  const auto others = grant(user(office, "bob"), "drive");
+  const Wrap own{.grant = drive.id, .holder = Bytes(16, 1), .private_key_sealed = Bytes(80, 1), .created_at = now()};
+  put({InsertGroup{office}, InsertUser{ann}, InsertGrant{drive}, InsertGrant{mail}, PutWrap{own}, PutGeneration{generation(drive, 1)},
+       InsertIntent{intent(drive.id, drive.generation)}});
+  const auto all = ask(store().holding(ann.id, ""));
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->user.username, "ann");
+  ASSERT_EQ(all->grants.size(), 2u);
+  const auto view = ask(store().grant(drive.id));
+  EXPECT_EQ(all->grants[0].view.grant, view->grant);
+  EXPECT_EQ(all->grants[0].view.generations, view->generations);
+  EXPECT_EQ(all->grants[0].view.intent, view->intent);
+  EXPECT_EQ(all->grants[0].wraps, std::vector{own});
+  EXPECT_EQ(all->grants[1].view.grant.id, mail.id);
+  EXPECT_TRUE(all->grants[1].wraps.empty());
+  const auto one = ask(store().holding(ann.id, "mail"));
+  ASSERT_EQ(one->grants.size(), 1u);
+  EXPECT_EQ(one->grants[0].view.grant.id, mail.id);
+  EXPECT_TRUE(ask(store().holding(ann.id, "box"))->grants.empty());
+  EXPECT_FALSE(ask(store().holding(others.user, "")));
+}
+
 TEST_P(StoreExercise, HandoutsAreCountedPerMinuteAndStatesOverAll) {
   const auto office = group("office");
   const auto ann = user(office, "ann");

@@ -136,6 +136,15 @@ struct GrantView {
   std::vector<Generation> generations;  // ascending by number
   std::optional<Intent> intent;         // of grant.generation, if any
 };
+// A user and grants of the user's, as of one moment: what a hand-out has to know.
+struct Holding {
+  struct Held {
+    GrantView view;
+    std::vector<Wrap> wraps;
+  };
+  User user;
+  std::vector<Held> grants;  // by type
+};
 struct DueGrant {
   GrantId id;
   WallTime due_at;
@@ -194,6 +203,8 @@ class Store {
 
   [[nodiscard]] virtual Task<Result<std::optional<GrantView>>> grant(GrantId id) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_user(UserId user) = 0;
+  // With the user's grants of that type; empty: with all. nullopt: no such user.
+  [[nodiscard]] virtual Task<Result<std::optional<Holding>>> holding(UserId user, std::string type) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) = 0;
   // The oldest grant of that app, type and provider account.
   [[nodiscard]] virtual Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string type,

@@ -25,6 +25,7 @@ namespace latchkey::store::sqlite {
 // queries_grants.cpp
 [[nodiscard]] Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id);
 [[nodiscard]] Result<std::vector<Grant>> find_grants_of_user(Connection& db, const UserId& user);
+[[nodiscard]] Result<std::optional<Holding>> find_holding(Connection& db, const UserId& user, const std::string& type);
 [[nodiscard]] Result<std::vector<Grant>> find_grants_of_app(Connection& db, const std::string& app, std::size_t limit);
 [[nodiscard]] Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app, const std::string& type,
                                                                  const std::string& account_id);

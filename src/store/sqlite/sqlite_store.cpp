@@ -81,6 +81,9 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Grant>>> grants_of_user(UserId user) override {
     return read([user](Connection& db) { return find_grants_of_user(db, user); });
   }
+  Task<Result<std::optional<Holding>>> holding(UserId user, std::string type) override {
+    return read([user, type = std::move(type)](Connection& db) { return find_holding(db, user, type); });
+  }
   Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) override {
     return read([app = std::move(app), limit](Connection& db) { return find_grants_of_app(db, app, limit); });
   }
