@@ -170,6 +170,7 @@ class Keeper {
                                                  LookAtToken with_token);
   [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
                               const RefreshMaterial& spent, const catalog::ResolvedType& type, const TypeRules& rules) const;
+  void alert_store_refuses();
   // Commits a step made from the newest view, again and again until the store has it (R4, R6).
   [[nodiscard]] Task<Landed> commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome, const RefreshMaterial& spent,
                                          const catalog::ResolvedType& type, TypeRules rules);
