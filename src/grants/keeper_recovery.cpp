@@ -117,7 +117,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
   const ExchangeOutcome outcome(std::move(*replied));
-  const auto landed = co_await commit_step(entry.grant, std::move(intent), outcome, *spent, *type, rules);
+  const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {
     parts_.counters.replies_unowned += 1;

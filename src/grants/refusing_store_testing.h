@@ -58,6 +58,9 @@ class RefusingStore final : public store::Store {
   Task<Result<store::Listing<store::AuditEntry>>> audit(store::AuditQuery query) override { return real_->audit(std::move(query)); }
   Task<Result<std::optional<std::int64_t>>> verify_audit() override { return real_->verify_audit(); }
   Task<Result<Bytes>> meta(std::string key) override { return real_->meta(std::move(key)); }
+  Task<Result<std::vector<store::User>>> users_after(UserId after, std::size_t limit) override { return real_->users_after(after, limit); }
+  Task<Result<std::vector<store::Grant>>> grants_after(GrantId after, std::size_t limit) override { return real_->grants_after(after, limit); }
+  Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override { return real_->authorizations_after(after, limit); }
 
  private:
   std::unique_ptr<store::Store> real_;
