@@ -168,12 +168,14 @@ Task<net::HttpResponse> FlowRoutes::callback(net::HttpRequest request, std::stri
   auto page = co_await base::run_on(
       engine_, authorizer_.callback(std::move(app), std::move(request.query), flow_cookies_of(request)));
   const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
-  if (note && note->presentation == Presentation::page && !note->by_owner) {
-    co_return clean_redirect("/users?authorization=" + page.id.text());
+  std::string location = "/users?authorization=" + page.id.text();
+  if (!note || note->presentation != Presentation::page || note->by_owner) {
+    location = "/oauth/done?r=" + memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
+                                                .id = page.id, .by_owner = note && note->by_owner});
   }
-  const auto key = memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
-                                 .id = page.id, .by_owner = note && note->by_owner});
-  co_return clean_redirect("/oauth/done?r=" + key);
+  auto response = clean_redirect(location);
+  if (!page.cookie.empty()) response.headers.add("Set-Cookie", page.cookie);
+  co_return response;
 }
 
 net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {

@@ -277,6 +277,11 @@ std::string AuthorizationDesk::set_cookie(const AuthorizationId& id, const Secre
   return cookie;
 }
 
+std::string AuthorizationDesk::forget_cookie(const AuthorizationId& id) const {
+  const bool secure = parts_.clients.address().url.starts_with("https://");
+  return cookie_name(id, secure) + "=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0" + (secure ? "; Secure" : "");
+}
+
 bool AuthorizationDesk::cookie_matches(const Flow& flow, const Parameters& cookies) const {
   const bool secure = parts_.clients.address().url.starts_with("https://");
   const auto name = cookie_name(flow.row.id, secure);
@@ -350,7 +355,15 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   co_return result;
 }
 
+// A flow's cookie is of no use after its callback, and the browsers of whoever authorises a hundred accounts in ten minutes
+// would send all of them along with every request.
 Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string query, Parameters flow_cookies) {
+  auto result = co_await answer_callback(std::move(app), std::move(query), std::move(flow_cookies));
+  if (!result.id.none()) result.cookie = forget_cookie(result.id);
+  co_return result;
+}
+
+Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::string query, Parameters flow_cookies) {
   const auto parsed = oauth::parse_callback(query);
   if (!parsed) co_return page("This answer cannot be used", parsed.error().text + " Go back to the console and press Authorize again.");
   auto row = co_await parts_.store.authorization_by_state(hash("state", parsed->state.reveal_text()));

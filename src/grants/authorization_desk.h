@@ -128,7 +128,9 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
   [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);
 
+  [[nodiscard]] Task<CallbackPage> answer_callback(std::string app, std::string query, Parameters flow_cookies);
   [[nodiscard]] std::string set_cookie(const AuthorizationId& id, const Secret& value) const;
+  [[nodiscard]] std::string forget_cookie(const AuthorizationId& id) const;
   [[nodiscard]] bool cookie_matches(const Flow& flow, const Parameters& cookies) const;
   [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;
   [[nodiscard]] Task<void> sweep();

@@ -127,6 +127,7 @@ TEST_F(DeskHouse, C3_ACallbackThatComesAfterTheAttemptExpiredIsRefusedAndLeavesN
   const auto talk = open_start(begun);
   advance(10min + 1s);
   const auto page = come_back(talk);
+  EXPECT_TRUE(page.cookie.starts_with(talk.cookies[0].first + "=;") && page.cookie.contains("Max-Age=0")) << page.cookie;
   EXPECT_FALSE(page.succeeded);
   EXPECT_EQ(page.title, "This authorisation has expired");
   EXPECT_NE(page.text.find("Nobody consented in time, so nothing was made."), std::string::npos);

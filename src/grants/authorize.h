@@ -92,6 +92,7 @@ struct CallbackPage {
   std::string title;         // plain text for the person in the popup
   std::string text;
   AuthorizationId id{};      // none: nothing of ours was recognised
+  std::string cookie{};      // a complete Set-Cookie value that takes the flow's cookie away again; empty: none
 };
 
 class Authorizer {

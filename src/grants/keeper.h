@@ -173,6 +173,7 @@ class Keeper {
                                                  LookAtToken with_token);
   [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
                               const RefreshMaterial& spent, const catalog::ResolvedType& type, const TypeRules& rules) const;
+  void alert_store_refuses();
   // Commits a step made from the newest view, again and again until the store has it (R4, R6). `known`: the view to try first.
   [[nodiscard]] Task<Landed> commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
                                          const ExchangeOutcome& outcome, const RefreshMaterial& spent,

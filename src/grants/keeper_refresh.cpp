@@ -176,6 +176,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   }
   if (const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary); !claimed) {
     parts_.journal.release(claim.intent.id);
+    const auto kind = claimed.error().kind;
+    if (kind == ErrorKind::unavailable || kind == ErrorKind::ambiguous) alert_store_refuses();
     co_return std::unexpected(claimed.error());
   }
   parts_.alerts.clear("journal_full");
@@ -280,6 +282,10 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
   return settle_ambiguous(view, intent, rules, replied.classified.why, now);
 }
 
+void Keeper::alert_store_refuses() {
+  parts_.alerts.raise("store_refuses", "The store cannot be written (is the disk full?). Nothing is refreshed, and replies of providers are held, until it can.");
+}
+
 Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
                                          const ExchangeOutcome& outcome, const RefreshMaterial& spent,
                                          const catalog::ResolvedType& type, TypeRules rules) {
@@ -323,7 +329,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       }
       if (error.kind == ErrorKind::conflict || error.reason == "gone") continue;  // somebody has changed it: look again
     }
-    parts_.alerts.raise("store_refuses", "The store cannot be written (is the disk full?). Replies of providers are held until it can.");
+    alert_store_refuses();
     if (stopping_) {
       if (!give_up_at) give_up_at = parts_.steady.now() + kStopPatience;
       if (parts_.steady.now() > *give_up_at) co_return Landed{.grant = std::unexpected(committed.error())};

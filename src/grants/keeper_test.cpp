@@ -123,6 +123,18 @@ TEST_F(KeeperHouse, R4AFullDiskRefusesBeforeTheTokenIsSpent) {
   EXPECT_TRUE(alerts.current().empty());
 }
 
+TEST_F(KeeperHouse, R4AStoreThatTakesNoClaimSpendsNothingAndIsSaid) {
+  const auto grant = put_grant("acme-family");
+  door->refuses = [](const store::Batch&) { return true; };
+  EXPECT_FALSE(refresh(grant.id));
+  EXPECT_TRUE(transport.bodies.empty());
+  ASSERT_EQ(alerts.current().size(), 1u);
+  EXPECT_EQ(alerts.current().front().cause, "store_refuses");
+  door->refuses = {};
+  EXPECT_TRUE(refresh(grant.id));
+  EXPECT_TRUE(alerts.current().empty());
+}
+
 TEST_F(KeeperHouse, F5NothingIsRefreshedAfterAFailedJournalSync) {
   auto grant = put_grant("acme-family");
   wall.advance(3600s);

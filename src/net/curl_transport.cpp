@@ -67,12 +67,17 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
       return done(NothingSent{std::move(allowed.error())});
     }
     start_once();
+    const auto total_timeout = call.total_timeout;
     auto transfer =
         std::make_unique<CurlTransfer>(take_easy(), std::move(call), std::move(*url), settings_, std::move(done));
     CURL* easy = transfer->easy();
-    transfers_.emplace(easy, std::move(transfer));
+    auto& line = transfers_.emplace(easy, Line(std::move(transfer), executor_, ++begun_)).first->second;
     const CURLMcode added = curl_multi_add_handle(multi_, easy);
-    if (added != CURLM_OK) finish(easy, CURLE_FAILED_INIT);
+    if (added != CURLM_OK) return finish(easy, CURLE_FAILED_INIT);
+    line.deadline.expires_after(total_timeout);
+    line.deadline.async_wait([weak = weak_from_this(), easy, number = line.number](boost::system::error_code error) {
+      if (const auto self = weak.lock(); self && !error) self->on_deadline(easy, number);
+    });
   }
 
   void cancel_all() {
@@ -90,6 +95,16 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
   }
 
  private:
+  // One call on its way. `number` tells it from an earlier one with the same handle.
+  struct Line {
+    Line(std::unique_ptr<CurlTransfer> transfer_in, const Executor& executor, std::uint64_t number_in)
+        : transfer(std::move(transfer_in)), deadline(executor), number(number_in) {}
+    std::unique_ptr<CurlTransfer> transfer;
+    asio::steady_timer deadline;
+    std::uint64_t number;
+    curl_socket_t socket = CURL_SOCKET_BAD;
+  };
+
   void start_once() {
     if (started_) return;
     started_ = true;
@@ -132,7 +147,7 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
   void finish(CURL* easy, CURLcode result) {
     const auto found = transfers_.find(easy);
     if (found == transfers_.end()) return;
-    const auto transfer = std::move(found->second);
+    const auto transfer = std::move(found->second.transfer);
     transfers_.erase(found);
     HttpOutcome outcome = transfer->outcome(result);
     curl_multi_remove_handle(multi_, easy);
@@ -140,8 +155,25 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
     transfer->resume(std::move(outcome));
   }
 
-  static int on_socket_change(CURL*, curl_socket_t socket, int what, void* self, void* known) {
+  // What has arrived by now counts, whatever the clock says: libcurl looks at its own clock before it looks at the socket, and
+  // a process that was stopped or starved past the deadline would throw away an answer that lay there in time (R6).
+  void on_deadline(CURL* easy, std::uint64_t number) {
+    const auto found = transfers_.find(easy);
+    if (multi_ == nullptr || found == transfers_.end() || found->second.number != number) return;
+    if (found->second.socket != CURL_SOCKET_BAD) {
+      int running = 0;
+      curl_multi_socket_action(multi_, found->second.socket, CURL_CSELECT_IN, &running);
+      collect();
+    }
+    const auto still = transfers_.find(easy);
+    if (still != transfers_.end() && still->second.number == number) finish(easy, CURLE_OPERATION_TIMEDOUT);
+  }
+
+  static int on_socket_change(CURL* easy, curl_socket_t socket, int what, void* self, void* known) {
     auto* engine = static_cast<Engine*>(self);
+    if (const auto line = engine->transfers_.find(easy); line != engine->transfers_.end()) {
+      line->second.socket = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : socket;
+    }
     epoll_data data{};
     data.fd = socket;
     if (what == CURL_POLL_REMOVE) {
@@ -182,7 +214,8 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
   CURLM* multi_;
   std::shared_ptr<EpollSet> set_;
   asio::steady_timer timer_;
-  std::unordered_map<CURL*, std::unique_ptr<CurlTransfer>> transfers_;
+  std::unordered_map<CURL*, Line> transfers_;
+  std::uint64_t begun_ = 0;
   std::vector<CurlEasyPtr> spare_;
   bool started_ = false;
 };

@@ -163,7 +163,7 @@ export class Latchkey {
   /**
    * options: config (keys of latchkey.toml), args (further arguments of serve), env, data (a folder to keep between
    * starts), port, tls ({certFile, keyFile}), providerFiles (name → content, for DATA/providers),
-   * runAs (a user id). Ends with the test `t`.
+   * runAs (a user id), through (a command that ends by running the one after it). Ends with the test `t`.
    */
   static async start(t, options = {}) {
     const server = new Latchkey();
@@ -227,7 +227,8 @@ export class Latchkey {
       for (const each of [this.folder, configFile]) await chown(each, this.options.runAs, this.options.runAs);
       identity = { uid: this.options.runAs, gid: this.options.runAs };
     }
-    this.child = spawn(program, ['serve', '--config', configFile, '--data', this.data, ...args], { env: { ...bareEnvironment, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...identity });
+    const [command, ...words] = [...(this.options.through ?? []), program, 'serve', '--config', configFile, '--data', this.data, ...args];
+    this.child = spawn(command, words, { env: { ...bareEnvironment, ...env }, stdio: ['ignore', 'pipe', 'pipe'], ...identity });
     this.ended = new Promise((resolve) => this.child.on('close', (status, signal) => resolve({ status, signal })));
     this.child.on('error', (error) => { this.stderr += `${error.message}\n`; });
     this.child.stdout.setEncoding('utf8').on('data', (chunk) => { this.stdout += chunk; });

@@ -11,6 +11,10 @@
 //   cutAfter     the line is cut after this many bytes of the answer; 'headers' cuts after the empty line
 //   reset        true: cut with RST instead of FIN
 //   hold         true: no answer at all until the provider closes
+//   stallAfter   only this many bytes of the answer are sent until `resume` (a promise) lets the rest go
+//
+// `watch`, if given, hears of every request: 'received' (before anything is decided), 'committed' (the provider has done its
+// part: a spent token is spent), 'sent' (the system has taken the last byte of the answer).
 
 import { createHash, createSign, generateKeyPairSync, randomBytes } from 'node:crypto';
 import net from 'node:net';
@@ -56,15 +60,16 @@ export class ScriptedProvider {
   #access = new Map();
   #families = new Map();
   #sockets = new Set();
+  #browsers = new WeakSet();
   #server;
   #serial = 0;
 
   constructor({
     rotation = 'none', graceSeconds = 0, revokesFamily = false, accessLifetime = 3600, clientId = 'scripted-client',
     clientSecret = 'scripted-secret', account = { id: 'acc-1', name: 'anna@example.com' }, consent = 'auto', certificate,
-    consentHeaders = {}, issuer, now = () => Date.now(),
+    consentHeaders = {}, issuer, now = () => Date.now(), watch = () => {},
   } = {}) {
-    Object.assign(this, { rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, certificate, consentHeaders, now });
+    Object.assign(this, { watch, rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, certificate, consentHeaders, now });
     this.issuer = issuer;
   }
 
@@ -93,6 +98,11 @@ export class ScriptedProvider {
   issueRefreshToken(account = this.account, scope = 'openid offline_access') {
     const family = this.#newFamily(account, scope);
     return this.#newRefreshToken(family);
+  }
+
+  /** Lines that stand at this moment, but for those of browsers, which keep them in hope of more to ask. */
+  get lines() {
+    return [...this.#sockets].filter((socket) => !this.#browsers.has(socket)).length;
   }
 
   /** Every grant ends, as when the owner withdraws consent on the provider's pages. */
@@ -198,16 +208,19 @@ export class ScriptedProvider {
   async #answer(socket, request) {
     request.endpoint = this.#route(request);
     if (request.endpoint === 'token') request.leg = request.form.grant_type === 'refresh_token' ? 'refresh' : 'code';
+    if (['authorize', 'consent'].includes(request.endpoint)) this.#browsers.add(socket);
     this.requests.push(request);
     if (request.leg === 'refresh') {
       const token = request.form.refresh_token;
       this.postsPerRefreshToken.set(token, (this.postsPerRefreshToken.get(token) ?? 0) + 1);
     }
+    this.watch('received', request);
     let plan = this.#planFor(request);
     if (typeof plan === 'function') plan = (await plan(request)) ?? {};
     request.plan = plan;
     const honest = plan.commit === false ? this.#json(200, {}) : this.#honest(request);
     request.honest = honest;
+    if (plan.commit !== false) this.watch('committed', request);
     if (plan.hold) return;
     if (plan.delay) await new Promise((resolve) => setTimeout(resolve, plan.delay));
     if (plan.gate) await plan.gate;
@@ -216,7 +229,11 @@ export class ScriptedProvider {
     const bytes = plan.raw ? Buffer.from(plan.raw) : this.#bytes(plan, honest);
     request.answeredAt = this.now();
     if (plan.cutAfter === undefined) {
-      socket.write(bytes);
+      const begun = Math.min(plan.stallAfter ?? 0, bytes.length);
+      if (begun > 0) socket.write(bytes.subarray(0, begun), () => plan.stalled?.());
+      if (plan.resume) await plan.resume;
+      if (socket.destroyed) return;
+      socket.write(bytes.subarray(begun), () => this.watch('sent', request));
       if (plan.raw || /^connection: *close/im.test(bytes.toString('latin1'))) socket.end();
       return;
     }

@@ -1,0 +1,74 @@
+// kill -9 of the real server at random and at named points, while it refreshes single-use grants (R2, R3, R4). The longer run
+// is `make kill`.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readJournal } from '../support/kill/journal_file.mjs';
+import { Ledger } from '../support/kill/ledger.mjs';
+import { KillRun, makePoints } from '../support/kill/run.mjs';
+import { sqlite } from '../support/kill/stores.mjs';
+import { slowness } from '../support/latchkey.mjs';
+import { temporaryFolder } from '../support/ports.mjs';
+import { ScriptedProvider } from '../support/scripted_provider.mjs';
+import { rm } from 'node:fs/promises';
+
+const seed = 3;
+const kills = slowness > 1 ? 30 : 100;
+
+for (const store of [sqlite]) {
+  test(`R2, R3: killed again and again (${store.name}): no grant lost that its provider lets keep, no torn record, no spent token sent against the rule`, async (t) => {
+    const run = await KillRun.start(t, { store, seed });
+    for (const point of makePoints(kills, seed)) await run.strike(point);
+    await run.finish();
+    const named = [...run.figures.points.keys()];
+    t.diagnostic(`${run.figures.kills} kills at ${named.length} kinds of points, ${run.sum('refreshes')} refreshes`);
+    // What the run is for must have happened in it.
+    for (const point of ['answer received', 'answer committed', 'answer begun', 'answer sent']) assert.ok(named.includes(point), `${point}: ${named}`);
+    assert.ok(named.some((name) => /journal/.test(name)) && named.some((name) => /^(before|after|halfway) .*db-wal/.test(name)), `${named}`);
+    assert.ok(named.some((name) => name.startsWith('starting: ')), `${named}`);
+    assert.ok(run.sum('keptAnswers') > kills, `${run.sum('keptAnswers')} kept answers`);
+    assert.ok(run.sum('spentAgain') > 0, 'nothing ambiguous was ever sent again');
+  });
+}
+
+/** Killed right after an answer was synced to the journal. */
+const afterTheSync = { at: 'operation', nth: 2, action: 'after', only: { operation: 2, file: 1 } };
+
+test('R2: killed right after the sync of an answer: it is found and used (the counter-proof below loses it)', async (t) => {
+  const run = await KillRun.start(t, { store: sqlite, users: 2 });
+  await run.strike(afterTheSync);
+  assert.ok(run.sum('keptAnswers') > 0);
+  assert.equal(run.sum('spentAgain'), 0);
+});
+
+test('R2: the alarm works: a journal that is gone after the kill loses grants, and the run says so', async (t) => {
+  const sabotage = (run) => rm(run.journal, { recursive: true });
+  const run = await KillRun.start(t, { store: sqlite, users: 2, patience: 3000, sabotage });
+  await assert.rejects(run.strike(afterTheSync), /was lost|sent again although the answer to it had been kept/);
+});
+
+test('F1: the alarm works: a spent token that is sent again before its time is noticed, under each rule', async (t) => {
+  const journal = await temporaryFolder(t, 'no-journal');
+  assert.deepEqual(readJournal(journal).records, []);
+  for (const [rule, allowed] of [['revokes-family', 0], ['refused', 1], ['grace', 9]]) {
+    const provider = await ScriptedProvider.start(t, { rotation: 'single-use', graceSeconds: rule === 'grace' ? 3600 : 0 });
+    const noticed = [];
+    const ledger = new Ledger(provider, rule, (words) => noticed.push(words));
+    ledger.journal = journal;
+    const family = { account: 'a', grant: 'g', life: [], firstRefusal: undefined };
+    ledger.families.set('a', family);
+    const token = provider.issueRefreshToken();
+    ledger.tokens.set(token, { family, issuedAt: Date.now(), lifetime: 3600, posts: [] });
+    const send = () => fetch(`${provider.origin}/token`, {
+      method: 'POST', body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token, client_id: provider.clientId, client_secret: provider.clientSecret }),
+    });
+    await send();
+    for (let again = 0; again < allowed; again++) {
+      provider.next('refresh', { commit: false });
+      await send();
+    }
+    assert.deepEqual(noticed, [], rule);
+    await send();
+    assert.equal(noticed.length, rule === 'grace' ? 0 : 1, `${rule}: ${noticed}`);
+  }
+});

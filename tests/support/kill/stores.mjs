@@ -1,0 +1,35 @@
+// The stores that the kill run knows: how a server is pointed at one, and how it is examined while no server runs.
+
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/**
+ * `options`: for Latchkey.start. `fault(data)`: what is wrong with the store, undefined when nothing is.
+ */
+export const sqlite = {
+  name: 'SQLite',
+  async prepare() {
+    return {
+      options: {},
+      // A copy is examined, so that the next start finds what the kill left, its log not yet replayed.
+      async fault(data) {
+        const folder = await mkdtemp(path.join(tmpdir(), 'latchkey-examined-'));
+        try {
+          for (const name of ['latchkey.db', 'latchkey.db-wal']) {
+            if (existsSync(path.join(data, name))) await copyFile(path.join(data, name), path.join(folder, name));
+          }
+          const database = new DatabaseSync(path.join(folder, 'latchkey.db'));
+          const rows = database.prepare('PRAGMA integrity_check').all();
+          database.close();
+          const words = rows.map((row) => row.integrity_check).join('; ');
+          return words === 'ok' ? undefined : words;
+        } finally {
+          await rm(folder, { recursive: true, force: true });
+        }
+      },
+    };
+  },
+};
