@@ -54,13 +54,15 @@ void Cards::file(UserId user, std::uint64_t reading, Card card) {
   held.cards.push_back(std::move(card));
 }
 
-std::optional<Card> Cards::find(UserId user, std::string_view asked) const {
+std::optional<Card> Cards::find(UserId user, std::string_view asked, SteadyTime now) const {
   auto& home = shard(user);
   const std::lock_guard lock(home.mutex);
   const auto held = home.users.find(user);
   if (held == home.users.end()) return std::nullopt;
   for (const auto& card : held->second.cards) {
-    if (card.asked == asked) return card;
+    if (card.asked != asked) continue;
+    if (lifetime_ && now >= card.read_at + *lifetime_) return std::nullopt;
+    return card;
   }
   return std::nullopt;
 }
@@ -75,7 +77,7 @@ void Cards::grant_changed(UserId user, GrantId) {
 // ---- the desk ------------------------------------------------------------------------------------------------------
 
 std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, const TokenWish& wish) {
-  const auto card = cards_.find(caller.user, wish.type);
+  const auto card = cards_.find(caller.user, wish.type, steady_.now());
   if (!card) return std::nullopt;
   const auto now = wall_.now();
   if (is_from_the_future(card->issued_at, now)) return std::nullopt;
@@ -129,6 +131,7 @@ Task<Result<Secret>> TokenDeskOfVault::open(const Caller& caller, const Secret& 
 
 Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) {
   const auto reading = cards_.reading(caller.user);
+  const auto read_at = steady_.now();
   auto chosen = co_await choose(caller.user, wish.type);
   if (!chosen) co_return std::unexpected(chosen.error());
   if (const auto checked = sealing_.check(*chosen); !checked) co_return std::unexpected(checked.error());
@@ -154,6 +157,7 @@ Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) 
   ledger_.handed_out(caller.user, view->grant.id);
   counters_.handouts.fetch_add(1, std::memory_order_relaxed);
   card.asked = wish.type;
+  card.read_at = read_at;
   cards_.file(caller.user, reading, std::move(card));
   co_return handout;
 }
