@@ -7,8 +7,16 @@
 namespace latchkey::app {
 namespace {
 
+// Few: they come as one page.
+Result<JsonArray> all_nodes(const ControlClient& client) {
+  auto answer = client.get("/api/v1/nodes");
+  if (!answer) return std::unexpected(answer.error());
+  auto* items = answer->is_object() ? answer->get_object().if_contains("items") : nullptr;
+  return items != nullptr && items->is_array() ? std::move(items->get_array()) : JsonArray();
+}
+
 Result<int> list_nodes(const Session& session) {
-  const auto nodes = session.client().all("/api/v1/nodes");
+  const auto nodes = all_nodes(session.client());
   if (!nodes) return std::unexpected(nodes.error());
   if (session.json) {
     print(pretty(*nodes));
@@ -27,7 +35,7 @@ Result<int> list_nodes(const Session& session) {
 
 // By its id, or by its machine's name where only one node has it.
 Result<std::string> find_node(const ControlClient& client, const std::string& wanted) {
-  const auto nodes = client.all("/api/v1/nodes");
+  const auto nodes = all_nodes(client);
   if (!nodes) return std::unexpected(nodes.error());
   std::string found;
   for (const Json& item : *nodes) {

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/asio/post.hpp>
 #include <future>
+#include <thread>
 
 #include "net/http_server.h"
 #include "net/net_testing.h"
@@ -188,6 +190,32 @@ TEST_F(CurlTransportTest, SilenceBeyondTheTotalTimeoutIsAmbiguous) {
   end.set_value();
   ASSERT_TRUE(std::holds_alternative<Ambiguous>(outcome));
   EXPECT_EQ(std::get<Ambiguous>(outcome).error.reason, "reply_timeout");
+}
+
+// R6: the process was stopped beyond the deadline, and the reply lies in the socket when it goes on.
+TEST_F(CurlTransportTest, AReplyThatCameWhileTheProcessWasStoppedIsTaken) {
+  const std::string body(60'000, 'x');
+  constexpr Milliseconds kPatience{2'000};
+  const auto beyond = std::chrono::steady_clock::now() + kPatience * 2;
+  std::promise<void> held;
+  std::promise<void> sent;
+  RawServer server([&](RawSocket& socket, int) {
+    (void)socket.receive_until("canary");
+    // Nothing runs on the loop from here to well beyond the deadline.
+    boost::asio::post(loop.loop.main(), [&] {
+      held.set_value();
+      sent.get_future().wait();
+      std::this_thread::sleep_until(beyond);
+    });
+    held.get_future().wait();
+    socket.send("HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + body);
+    sent.set_value();
+  });
+  auto call = post(server.url());
+  call.total_timeout = kPatience;
+  const auto outcome = send(std::move(call));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  EXPECT_EQ(base::as_text(std::get<Reply>(outcome).body), body);
 }
 
 // A TLS handshake that never ends: the connection stands, but no octet of the request has left.
