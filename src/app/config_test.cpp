@@ -76,7 +76,8 @@ TEST(Config, NamesPlaceKeyAndRemedyOfEveryMistake) {
   EXPECT_THAT(complaint("outbound.allow = [\"not a host!\"]"), HasSubstr("outbound.allow"));
   EXPECT_THAT(complaint("trusted_proxies = [\"300.1.1.1\"]"), HasSubstr("trusted_proxies"));
   EXPECT_THAT(complaint("proxy_header = \"x-real-ip\""), HasSubstr("latchkey.toml:1: proxy_header: must be \"x-forwarded-for\""));
-  EXPECT_THAT(complaint("store = \"oracle://x\""), HasSubstr("store"));
+  EXPECT_THAT(complaint("store = \"oracle://x\""), HasSubstr("store: must be \"sqlite\" or an address such as postgresql://"));
+  EXPECT_THAT(complaint("store = \"postgresql://u:geheim@h/d\""), AllOf(HasSubstr("store_password_file"), Not(HasSubstr("geheim"))));
   EXPECT_THAT(complaint("tls.key = \"/k.pem\""), HasSubstr("tls.certificate: is missing"));
   EXPECT_THAT(complaint("master_key_file = \"relative\""), HasSubstr("absolute path"));
   EXPECT_THAT(complaint("this is not TOML"), HasSubstr("latchkey.toml:1: is not TOML"));

@@ -42,7 +42,7 @@ grants::KeyRotation::Parts Engine::key_parts() {
   auto* keeper = &keeper_;
   return {.store = ground_.store, .journal = ground_.journal, .vault = ground_.vault, .files = ground_.key_files, .sealing = sealing_,
           .user_seal = ground_.user_seal, .user_cards = ground_.user_cards, .alerts = alerts_, .wall = clock_, .steady = ground_.steady,
-          .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(),
+          .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .rest = [registry] { return registry->get<Seconds>("keys.rotation_rest"); },
           .resealed = [keeper](const store::JournalEntry& entry) { keeper->take_resealed(entry); }};
 }
@@ -56,10 +56,10 @@ Engine::Engine(EngineGround ground)
       clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
       exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.steady, counters_.steps, ground_.log),
       giving_back_(ground_.store, clients_, ground_.transport, counters_, ground_.log, ground_.loop.main()),
-      cards_(kCardUsersMax),
+      cards_(kCardUsersMax, ground_.memory),
       keeper_(keeper_parts()),
       ledger_(ground_.handouts),
-      desk_(ground_.store, sealing_, keeper_, ground_.loop.main(), ground_.hot, cards_, ledger_, counters_, clock_),
+      desk_(ground_.store, sealing_, keeper_, ground_.loop.main(), ground_.hot, cards_, ledger_, counters_, clock_, ground_.steady),
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
       authorizer_(desk_parts()),
@@ -69,7 +69,9 @@ Engine::Engine(EngineGround ground)
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_),
       leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()),
-      keys_(key_parts()) {
+      keys_(key_parts()),
+      nodes_({.store = ground_.store, .keeper = keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = ground_.wall, .steady = ground_.steady,
+              .entropy = ground_.entropy, .log = ground_.log, .node = ground_.node, .version = ground_.version}) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
@@ -78,6 +80,7 @@ Engine::Engine(EngineGround ground)
 Engine::~Engine() = default;
 
 Task<Result<void>> Engine::open() {
+  if (const auto begun = co_await nodes_.begin(); !begun) co_return begun;
   if (const auto started = co_await keeper_.start(); !started) co_return started;
   authorizer_.start_sweeping();
   if (const auto started = co_await keys_.start(); !started) co_return started;

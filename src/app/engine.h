@@ -17,6 +17,7 @@
 #include "grants/hand_out.h"
 #include "grants/key_rotation.h"
 #include "grants/leaving.h"
+#include "grants/nodes.h"
 #include "grants/pin_reset.h"
 #include "grants/prudent_clock.h"
 #include "net/event_loop.h"
@@ -54,6 +55,8 @@ struct EngineGround {
   NodeId node;
   grants::PublicAddress address;
   WallTime clock_mark{};  // a moment known to have been
+  std::string version;  // of the program
+  std::optional<Milliseconds> memory;  // how long what was read of the store may be believed; nullopt: no other node changes it
 };
 
 // A resource.
@@ -73,6 +76,7 @@ class Engine {
   [[nodiscard]] grants::Authorizer& authorizer() { return authorizer_; }
   [[nodiscard]] grants::Apps& apps() { return apps_; }
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
+  [[nodiscard]] grants::Nodes& nodes() { return nodes_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
   [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
   [[nodiscard]] grants::Forecast& forecast() { return forecast_; }
@@ -119,6 +123,7 @@ class Engine {
   grants::PinReset pin_reset_;
   grants::Leaving leaving_;
   grants::KeyRotation keys_;
+  grants::Nodes nodes_;
 };
 
 }  // namespace latchkey::app

@@ -132,6 +132,22 @@ Task<std::vector<Metric>> KeyMetrics::collect() {
   co_return metrics;
 }
 
+Task<std::vector<Metric>> NodeMetrics::collect() {
+  const auto nodes = co_await nodes_.list();
+  if (!nodes) co_return std::vector<Metric>();
+  double running = 0, silent = 0, stopped = 0;
+  for (const auto& node : *nodes) (node.alive ? running : node.stopped ? stopped : silent) += 1;
+  std::vector<Metric> metrics;
+  const auto gauge = [&](double value, std::string_view state) {
+    metrics.push_back({.name = "latchkey_nodes", .help = "Servers that share the store; silent: neither seen for half a minute nor stopped.",
+                       .kind = Metric::Kind::gauge, .labels = fmt::format("state=\"{}\"", state), .value = value});
+  };
+  gauge(running, "running");
+  gauge(silent, "silent");
+  gauge(stopped, "stopped");
+  co_return metrics;
+}
+
 std::vector<console::Cause> causes_of(const grants::Alerts& alerts) {
   std::vector<console::Cause> causes;
   for (auto& alert : alerts.current()) {

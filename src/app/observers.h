@@ -8,6 +8,7 @@
 #include "grants/alerts.h"
 #include "grants/counters.h"
 #include "grants/key_rotation.h"
+#include "grants/node_desk.h"
 #include "people/directory.h"
 #include "people/guard.h"
 #include "store/reply_journal.h"
@@ -68,6 +69,16 @@ class KeyMetrics final : public console::MetricsSource {
  private:
   const grants::Keys& keys_;
   store::Store& store_;
+};
+
+// How many nodes share the store, by how they are.
+class NodeMetrics final : public console::MetricsSource {
+ public:
+  explicit NodeMetrics(grants::NodeDesk& nodes) : nodes_(nodes) {}
+  [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+
+ private:
+  grants::NodeDesk& nodes_;
 };
 
 [[nodiscard]] std::vector<console::Cause> causes_of(const grants::Alerts& alerts);

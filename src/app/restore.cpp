@@ -18,8 +18,8 @@
 #include "app/version.h"
 #include "base/entropy.h"
 #include "base/log.h"
+#include "store/data_lock.h"
 #include "store/journal_reading.h"
-#include "store/sqlite/data_lock.h"
 #include "store/sqlite/sqlite_store.h"
 #include "vault/key_files.h"
 
@@ -289,7 +289,7 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
   const bool made = !exists(wish.data);
   if (auto directory = files.make_directory(wish.data); !directory) return cannot("The data directory cannot be made:", wish.data, errno);
   const auto attempt = [&]() -> Result<void> {
-    auto lock = store::sqlite::DataLock::take(wish.data);
+    auto lock = store::DataLock::take(wish.data);
     if (!lock) {
       auto error = lock.error();
       error.text += " Stop the server before restoring.";

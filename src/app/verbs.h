@@ -35,6 +35,8 @@ void add_user_verbs(CLI::App& app, Session& session);
 void add_app_verbs(CLI::App& app, Session& session);
 void add_type_verbs(CLI::App& app, Session& session);
 void add_registry_verbs(CLI::App& app, Session& session);
+void add_node_verbs(CLI::App& app, Session& session);
+void add_migrate_verb(CLI::App& app, Session& session);
 void add_grant_verbs(CLI::App& app, Session& session);
 void add_token_verb(CLI::App& app, Session& session);
 void add_key_verbs(CLI::App& app, Session& session);

@@ -127,7 +127,8 @@ Result<Places> places_of(const Arguments& arguments) {
   const auto config = load_config(overrides, process_environment(), process_environment_names());
   if (!config) return std::unexpected(config.error());
   if (config->store != "sqlite") {
-    return fail(ErrorKind::invalid, "not_sqlite", "backup and restore know the SQLite store only so far; use the database's own tools, and keep the master key");
+    return fail(ErrorKind::invalid, "not_sqlite", "backup and restore know the SQLite store only: this installation works in a PostgreSQL database. Back that up with pg_dump, keep the master key and "
+                "the provider files apart from it (docs/postgres.md, Backup); nothing was written");
   }
   Places places{.data = config->data, .key_path = config->master_key_file};
   if (!arguments.key_path.empty()) {

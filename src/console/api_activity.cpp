@@ -20,7 +20,7 @@ constexpr std::string_view kActions[] = {
     "authorization.started", "authorization.undone", "grant.authorized", "grant.checked", "grant.deleted",
     "grant.disabled", "grant.enabled", "grant.needs_authorization", "grant.paused", "grant.reauthorized", "grant.recovered",
     "grant.scopes_changed", "grant.uncertain", "grant.unreachable", "group.created", "group.deleted", "group.renamed",
-    "master_key.backup_confirmed", "master_key.rotated", "master_key.rotation_begun", "session.opened", "setting.changed",
+    "master_key.backup_confirmed", "master_key.rotated", "master_key.rotation_begun", "node.forgotten", "session.opened", "setting.changed",
     "setting.reset", "store.backed_up", "store.restored", "user.changed",
     "user.created", "user.deleted", "user.locked", "user.password_removed", "user.password_set", "user.pin_changed",
     "user.pin_reset", "user.pin_seen_in_clear", "user.pin_set", "user.throttle_reset",

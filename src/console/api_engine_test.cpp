@@ -438,6 +438,25 @@ TEST_F(ConsoleTest, P5_KeysAreShownAndRotatedFromTheCommandLineOnly) {
             "invalid_fields");
 }
 
+TEST_F(ConsoleTest, F6_NodesAreShownAndOnlyOneThatIsAwayIsForgotten) {
+  auto boss = administrator();
+  boss.open();
+  const auto shown = boss.get("/api/v1/nodes").json();
+  ASSERT_EQ(shown.at("total").as_int64(), 2);
+  const auto& here = shown.at("items").at(0);
+  const auto& away = shown.at("items").at(1);
+  EXPECT_TRUE(here.at("here").as_bool());
+  EXPECT_FALSE(away.at("alive").as_bool());
+  EXPECT_EQ(away.at("open_exchanges").as_int64(), 2);
+  const auto address = [](const Json& node) { return "/api/v1/nodes/" + std::string(node.at("id").as_string()); };
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = address(here)}).code(), "node_alive");
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = address(away)}).status, 204);
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = address(away)}).code(), "not_found");
+  EXPECT_EQ(boss.get("/api/v1/nodes").json().at("total").as_int64(), 1);
+  auto ben = regular();
+  EXPECT_EQ(ben.get("/api/v1/nodes").code(), "not_allowed");
+}
+
 TEST_F(ConsoleTest, TheOperatorsAddressesAnswerWithoutASession) {
   EXPECT_EQ(served->get("/healthz").body, R"({"status":"ok"})");
   EXPECT_EQ(served->get("/readyz").status, 200);

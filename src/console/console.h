@@ -16,6 +16,7 @@
 #include "console/api_groups.h"
 #include "console/api_health.h"
 #include "console/api_keys.h"
+#include "console/api_nodes.h"
 #include "console/api_registry.h"
 #include "console/api_session.h"
 #include "console/api_user_secrets.h"
@@ -40,6 +41,7 @@ struct ConsoleGround {
   grants::Apps& apps;
   grants::GrantDesk& desk;
   grants::Keys& keys;
+  grants::NodeDesk& nodes;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -91,6 +93,7 @@ class Console {
   ActivityApi activity_;
   HealthApi health_;
   KeysApi keys_;
+  NodesApi nodes_;
 
   Router api_;
   Router control_api_;

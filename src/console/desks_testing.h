@@ -9,6 +9,7 @@
 #include "grants/authorize.h"
 #include "grants/grant_desk.h"
 #include "grants/key_rotation.h"
+#include "grants/node_desk.h"
 #include "people/directory.h"
 #include "store/store.h"
 
@@ -197,6 +198,29 @@ class PlainLeaving final : public people::LeavingListener {
   }
 
   std::vector<UserId> gone;
+};
+
+// One node that runs, one that does not.
+class PlainNodeDesk final : public grants::NodeDesk {
+ public:
+  explicit PlainNodeDesk(Entropy& entropy) {
+    const auto now = base::SystemWallClock().now();
+    views.push_back({.node = {.id = NodeId::make(now, entropy), .name = "attic", .version = "1", .started_at = now, .seen_at = now},
+                     .here = true, .alive = true});
+    views.push_back({.node = {.id = NodeId::make(now, entropy), .name = "cellar", .version = "1", .started_at = now, .seen_at = now},
+                     .open_exchanges = 2});
+  }
+  Task<Result<std::vector<grants::NodeView>>> list() override { co_return views; }
+  Task<Result<void>> forget(NodeId node, grants::Requester) override {
+    for (auto view = views.begin(); view != views.end(); ++view) {
+      if (view->node.id != node) continue;
+      if (view->alive) co_return fail(ErrorKind::conflict, "node_alive", "This node is running.");
+      views.erase(view);
+      co_return Result<void>{};
+    }
+    co_return fail(ErrorKind::not_found, "no_such_node", "There is no such node.");
+  }
+  std::vector<grants::NodeView> views;
 };
 
 }  // namespace latchkey::console

@@ -72,13 +72,15 @@ void Cards::file(UserId user, std::uint64_t reading, Card card) {
   held.cards.push_back(std::move(card));
 }
 
-std::optional<Card> Cards::find(UserId user, std::string_view asked) const {
+std::optional<Card> Cards::find(UserId user, std::string_view asked, SteadyTime now) const {
   auto& home = shard(user);
   const std::lock_guard lock(home.mutex);
   const auto held = home.users.find(user);
   if (held == home.users.end()) return std::nullopt;
   for (const auto& card : held->second.cards) {
-    if (card.asked == asked) return card;
+    if (card.asked != asked) continue;
+    if (lifetime_ && now >= card.read_at + *lifetime_) return std::nullopt;
+    return card;
   }
   return std::nullopt;
 }
@@ -93,7 +95,7 @@ void Cards::grant_changed(UserId user, GrantId) {
 // ---- the desk ------------------------------------------------------------------------------------------------------
 
 std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, const TokenWish& wish) {
-  const auto card = cards_.find(caller.user, wish.type);
+  const auto card = cards_.find(caller.user, wish.type, steady_.now());
   if (!card) return std::nullopt;
   const auto now = wall_.now();
   if (is_from_the_future(card->issued_at, now)) return std::nullopt;
@@ -111,7 +113,7 @@ std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, cons
 }
 
 Result<Handout> TokenDeskOfVault::handed_out(const Caller& caller, const Secret& user_key, const store::Holding& holding,
-                                             const store::Holding::Held& held, const TokenWish& wish, std::uint64_t reading) {
+                                             const store::Holding::Held& held, const TokenWish& wish, Reading reading) {
   const auto& grant = held.view.grant;
   if (const auto checked = sealing_.check(grant); !checked) return std::unexpected(checked.error());
   const auto now = wall_.now();
@@ -135,12 +137,13 @@ Result<Handout> TokenDeskOfVault::handed_out(const Caller& caller, const Secret&
   ledger_.handed_out(caller.user, grant.id);
   counters_.handouts.fetch_add(1, std::memory_order_relaxed);
   card.asked = wish.type;
-  cards_.file(caller.user, reading, std::move(card));
+  card.read_at = reading.at;
+  cards_.file(caller.user, reading.forgotten, std::move(card));
   return handout;
 }
 
 Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) {
-  const auto reading = cards_.reading(caller.user);
+  const Reading reading{.forgotten = cards_.reading(caller.user), .at = steady_.now()};
   auto holding = co_await store_.holding(caller.user, wish.type);
   if (!holding) co_return std::unexpected(holding.error());
   auto chosen = choose(*holding, wish.type);

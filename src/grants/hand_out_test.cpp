@@ -22,10 +22,10 @@ TEST(Cards, OneThatWasBeingReadWhenItsUserWasForgottenIsNotFiled) {
   const auto reading = cards.reading(user);
   cards.grant_changed(user, {});
   cards.file(user, reading, card("acme"));
-  EXPECT_FALSE(cards.find(user, "acme"));
+  EXPECT_FALSE(cards.find(user, "acme", {}));
   cards.file(user, cards.reading(user), card("acme"));
-  EXPECT_TRUE(cards.find(user, "acme"));
-  EXPECT_FALSE(cards.find(user, "other"));
+  EXPECT_TRUE(cards.find(user, "acme", {}));
+  EXPECT_FALSE(cards.find(user, "other", {}));
 }
 
 TEST(Cards, AStormAmongOtherUsersDoesNotKeepOneFromBeingFiled) {
@@ -34,7 +34,15 @@ TEST(Cards, AStormAmongOtherUsersDoesNotKeepOneFromBeingFiled) {
   const auto reading = cards.reading(user);
   for (int other = 2; other < 200; ++other) cards.grant_changed(user_with(static_cast<std::uint8_t>(other)), {});
   cards.file(user, reading, card("acme"));
-  EXPECT_TRUE(cards.find(user, "acme"));
+  EXPECT_TRUE(cards.find(user, "acme", {}));
+}
+
+TEST(Cards, K8_OneMayBeAsOldAsItsLifetimeWhereOtherNodesChangeTheStore) {
+  Cards cards(100, Milliseconds(1000));
+  const auto user = user_with(1);
+  cards.file(user, cards.reading(user), card("acme"));
+  EXPECT_TRUE(cards.find(user, "acme", SteadyTime(std::chrono::milliseconds(999))));
+  EXPECT_FALSE(cards.find(user, "acme", SteadyTime(std::chrono::milliseconds(1000))));
 }
 
 class HandOutTest : public KeeperHouse, protected HandoutLedger {
@@ -59,7 +67,7 @@ class HandOutTest : public KeeperHouse, protected HandoutLedger {
   }
   Result<Handout> ask() { return run(desk().hand_out({.user = caller.user, .auth_epoch = caller.auth_epoch, .pin = pin.clone()}, {.min_valid = 60s})); }
   TokenDeskOfVault& desk() {
-    if (!made) made.emplace(*store, sealing, *keeper, engine.get_executor(), hot, cards, static_cast<HandoutLedger&>(*this), counters, wall);
+    if (!made) made.emplace(*store, sealing, *keeper, engine.get_executor(), hot, cards, static_cast<HandoutLedger&>(*this), counters, wall, steady);
     return *made;
   }
   void handed_out(UserId, GrantId) override { ++handouts; }

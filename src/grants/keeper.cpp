@@ -51,6 +51,11 @@ Task<void> Keeper::stop() {
 
 void Keeper::nudge() { wake_.notify_all(); }
 
+void Keeper::halt(std::string why) {
+  if (halted_.empty()) parts_.log.error("refreshing_halted", {{"why", why}});
+  halted_ = std::move(why);
+}
+
 TypeRules Keeper::rules_for(const catalog::ResolvedType& type) const {
   TypeRules rules;
   // A type may ask for less often than the registry says, never for more.
@@ -78,7 +83,7 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
 // ---- the loop ------------------------------------------------------------------------------------------------------
 
 Task<void> Keeper::run() {
-  co_await settle_forgotten_intents();
+  co_await settle_lost(std::exchange(forgotten_, {}), "The server stopped before the answer came.");
   while (!stopping_) {
     parts_.clients.tidy();
     auto quickened = note_quickened();
@@ -92,6 +97,7 @@ Task<void> Keeper::run() {
 }
 
 Task<void> Keeper::tick() {
+  if (!halted_.empty()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
                         "The disk refused to keep token replies; nothing is refreshed until the server is restarted on a "
@@ -111,7 +117,7 @@ Task<void> Keeper::tick() {
       if (state.circuit.open() && state.circuit.wait(steady_now) > 1s) resting.push_back(app);
     }
     const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64;
-    const auto due = co_await parts_.store.due_grants(parts_.wall.now(), wanted, std::move(resting));
+    const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
     if (!due) {
       parts_.log.error("due_grants_unreadable", due.error());
       co_return;

@@ -97,6 +97,11 @@ class Keeper {
   // Refreshes now, or joins the refresh in flight.
   [[nodiscard]] Task<Result<store::Grant>> refresh_now(GrantId grant, LookAtToken with_token = {});
 
+  // Exchanges begun by a process that will not tell how they ended: their answers count as lost.
+  [[nodiscard]] Task<void> settle_lost(std::vector<store::Intent> intents, std::string why);
+  // Refreshes nothing more until the process ends: another one does it under this node's name. Tokens still good are served.
+  void halt(std::string why);
+
   // A grant or app was changed from outside: look again at once.
   void nudge();
   // The app works again: grants that waited for it fall due now.
@@ -168,6 +173,7 @@ class Keeper {
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
+  [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);
   [[nodiscard]] Task<void> wait_for_cap(std::string app, std::string provider);
   [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
                                                  LookAtToken with_token);
@@ -196,7 +202,8 @@ class Keeper {
   [[nodiscard]] store::JournalEntry as_sealed_now(store::JournalEntry entry) const;
   [[nodiscard]] Task<void> recover_codes();
   [[nodiscard]] Task<void> postpone_unknown(GrantId grant);
-  [[nodiscard]] Task<void> settle_forgotten_intents();
+  // Whether a claim whose answer was lost has happened. Errors: conflict/`version` when it has not, those of the store.
+  [[nodiscard]] Task<Result<void>> find_out(Claim claim, SteadyTime until);
 
   Parts parts_;
   TaskGroup flights_group_;
@@ -225,6 +232,7 @@ class Keeper {
   SteadyTime count_states_at_{};
   bool stopping_ = false;
   bool recovering_codes_ = false;
+  std::string halted_;               // why nothing is refreshed any more; empty: all is well
   Recover recover_code_;
 };
 

@@ -12,7 +12,14 @@ using namespace std::chrono_literals;
 constexpr auto kStoreRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not hold the shutdown: the journal has the reply
 constexpr auto kCapRetry = 100ms;
+constexpr auto kOtherHandsPatience = 15s;
+constexpr auto kOtherHandsLook = 100ms;
 constexpr int kReplaysAtOnceMax = 3;
+
+// A lease of another node that has not passed.
+bool is_in_other_hands(const store::Grant& grant, NodeId node, WallTime now) {
+  return !grant.lease_owner.none() && grant.lease_owner != node && now < grant.lease_until;
+}
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
@@ -59,6 +66,10 @@ class Keeper::OneShotPlace {
 };
 
 Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
+  if (!halted_.empty()) {
+    co_return fail(ErrorKind::unavailable, "provider_unreachable", "This server refreshes nothing at the moment: " + halted_ + ".",
+                   {.retry_after = Seconds(60)});
+  }
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
   }
@@ -85,6 +96,10 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     const auto rules = rules_for(client->type);
     const auto now = parts_.wall.now();
+    if (is_in_other_hands(record, parts_.node, now)) {
+      if (urge == Urge::scheduled) co_return record;
+      co_return co_await wait_for_other_hands(record);
+    }
     const auto decision = decide_post(**view, rules, round == 0 ? urge : Urge::insisted, parts_.node, now);
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
@@ -154,6 +169,20 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   co_return std::unexpected(std::move(why));
 }
 
+// Another node is at it: what it brings is as good as what a second POST would, and far safer.
+Task<Result<store::Grant>> Keeper::wait_for_other_hands(store::Grant grant) {
+  const auto until = parts_.steady.now() + kOtherHandsPatience;
+  while (!stopping_ && parts_.steady.now() < until) {
+    co_await parts_.steady.sleep_for(kOtherHandsLook);
+    const auto view = co_await parts_.store.grant(grant.id);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
+    grant = (*view)->grant;
+    if (!is_in_other_hands(grant, parts_.node, parts_.wall.now())) break;
+  }
+  co_return grant;
+}
+
 // The provider's cap on token requests holds for people in a hurry too (R25).
 Task<void> Keeper::wait_for_cap(std::string app, std::string provider) {
   while (!stopping_ && !health(app, provider).cap.take(parts_.steady.now())) co_await parts_.steady.sleep_for(kCapRetry);
@@ -174,7 +203,11 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
     co_return std::unexpected(reserved.error());
   }
-  if (const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary); !claimed) {
+  auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
+  if (!claimed && claimed.error().kind == ErrorKind::ambiguous) {
+    claimed = co_await find_out(claim, begun + tuning.lease - tuning.timeouts.total - kLeaseReserve);
+  }
+  if (!claimed) {
     parts_.journal.release(claim.intent.id);
     const auto kind = claimed.error().kind;
     if (kind == ErrorKind::unavailable || kind == ErrorKind::ambiguous) alert_store_refuses();
@@ -197,6 +230,26 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     co_await with_token(*replied->reply.access_token);
   }
   co_return std::move(landed.grant);
+}
+
+// The intent bears this flight's id, fence and version: whoever finds it so, open, has inserted it (F7).
+Task<Result<void>> Keeper::find_out(Claim claim, SteadyTime until) {
+  auto pause = std::chrono::milliseconds(50);
+  for (;;) {
+    const auto view = co_await parts_.store.grant(claim.grant.id);
+    if (view && !*view) co_return fail(ErrorKind::not_found, "gone", "The grant was deleted.", {.field = "grant"});
+    if (view) {
+      const auto& intent = (*view)->intent;
+      const bool ours = intent && intent->id == claim.intent.id && intent->version == claim.intent.version &&
+                        intent->fence == claim.intent.fence && intent->state == store::IntentState::open &&
+                        (*view)->grant.fence == claim.grant.fence && (*view)->grant.lease_owner == parts_.node;
+      if (ours) co_return Result<void>{};
+      co_return fail(ErrorKind::conflict, "version", "The claim has not happened.");
+    }
+    if (stopping_ || parts_.steady.now() >= until) co_return std::unexpected(view.error());
+    co_await parts_.steady.sleep_for(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kStoreRetryMax);
+  }
 }
 
 // The POST itself; twice where the newest of the app's secrets is refused, since the other one may still be good while

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "grants/node_desk.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -89,6 +91,16 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
     bool& flag;
     ~Over() { flag = false; }
   } const over{beginning_};
+  const auto joined = co_await parts_.store.meta(std::string(kJoinedMeta));
+  if (!joined) co_return std::unexpected(joined.error());
+  const auto others = co_await others_at_work(parts_.store, parts_.node);
+  if (!others) co_return std::unexpected(others.error());
+  if (!others->empty()) {
+    co_return fail(ErrorKind::conflict, "other_nodes",
+                   fmt::format("Other servers work on this database ({}), and would not know the new key. Stop them (`latchkey node list`; one that "
+                               "will not come back: `latchkey node forget`), rotate, put a copy of the new key file in their place, start them. "
+                               "This one goes on serving meanwhile; nothing was changed.", *others));
+  }
   const auto total = co_await count_records();
   if (!total) co_return std::unexpected(total.error());
   const auto next = parts_.files.make_next(parts_.entropy);
@@ -103,6 +115,7 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
   }
   // From here on the store says which key is the newer one; before anything is sealed under it.
   store::Batch batch{store::CompareMeta{std::string(kMasterKeyMeta), state.from},
+                     store::CompareMeta{std::string(kJoinedMeta), *joined},  // and none has come since
                      store::PutMeta{std::string(kMasterKeyMeta), state.to},
                      store::PutMeta{std::string(kRotationMeta), state.to_octets()},
                      store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next->key)},

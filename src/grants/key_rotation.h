@@ -4,6 +4,7 @@
 //  - the store names the new key before anything is sealed under it, and both keys lie in files by then;
 //  - from that commit until the last record has been renewed both keys are read, the new one writes; a crash at any point is
 //    taken up by the next start;
+//  - no other node works on the store: it would go on sealing under the old key, and could not read what is under the new one;
 //  - the old key's file is kept (`KEY.old-<id>`) and told to the person, never deleted.
 // Concurrency: the engine's executor; status() and figures from any thread.
 #pragma once
@@ -64,8 +65,8 @@ class Keys {
  public:
   virtual ~Keys() = default;
   [[nodiscard]] virtual KeyStatus status() const = 0;
-  // Makes the next key and begins; the passes run in the background. Errors: conflict/`rotation_in_progress`; misconfigured/
-  // `key_not_in_place` and those of load_master_key; the store's.
+  // Makes the next key and begins; the passes run in the background. Errors: conflict/`rotation_in_progress`, `other_nodes`;
+  // misconfigured/`key_not_in_place` and those of load_master_key; the store's.
   [[nodiscard]] virtual Task<Result<void>> rotate(Requester requester) = 0;
 };
 
@@ -98,6 +99,7 @@ class KeyRotation final : public Keys {
     Entropy& entropy;
     Log& log;
     Executor executor;
+    NodeId node{};
     // How long what was read before may be opened after a pass.
     std::function<Seconds()> rest;
     // A reply on the journal was sealed anew: whoever holds it in memory takes it from here.

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "grants/keeper_testing.h"
+#include "grants/nodes.h"
 
 namespace latchkey::grants {
 namespace {
@@ -39,6 +40,14 @@ class RotationHouse : public KeeperHouse {
         .store = *store, .journal = journal, .vault = vault, .files = files(), .sealing = sealing, .user_seal = user_seal, .user_cards = *cards,
         .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(),
         .rest = [] { return Seconds(90); }, .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
+  }
+  Nodes::Parts another_node(const vault::Vault& by) {
+    return {.store = *store, .keeper = *keeper, .vault = by, .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+            .node = NodeId::make(wall.now(), entropy), .version = "1"};
+  }
+  static Task<bool> ended(Nodes* node) {
+    co_await node->end();
+    co_return true;
   }
   Task<bool> stop_rotation() {
     co_await rotation->stop();
@@ -168,6 +177,42 @@ TEST_F(RotationHouse, P5_StoppedAnywhereTheNextStartGoesOn) {
   }
   EXPECT_GT(starts, 3);
   expect_whole(grant, vault::Vault(key_in(key_path()), entropy));
+}
+
+TEST_F(RotationHouse, K1_NotWhileAnotherNodeMaySealUnderTheOldKey) {
+  ASSERT_TRUE(run(rotation->start()));
+  Nodes elsewhere(another_node(vault));
+  ASSERT_TRUE(run(elsewhere.begin()));
+  advance(1h);
+  const auto refused = run(rotation->rotate({.actor = "cli"}));
+  ASSERT_FALSE(refused) << "not seen for long, but nobody knows that it is gone";
+  EXPECT_EQ(refused.error().reason, "other_nodes");
+  EXPECT_FALSE(vault.rotating());
+  ASSERT_TRUE(run(ended(&elsewhere)));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+
+  Nodes late(another_node(vault));
+  ASSERT_TRUE(run(late.begin())) << "nobody else is at work: the rotation may be its own";
+  Nodes later(another_node(vault));
+  EXPECT_EQ(run(later.begin()).error().reason, "rotation_elsewhere");
+  vault::Vault old(Secret(Bytes(32, 7)), entropy);
+  Nodes of_old(another_node(old));
+  EXPECT_EQ(run(of_old.begin()).error().reason, "master_key_wrong");
+  let_finish();
+}
+
+TEST_F(RotationHouse, K1_ANodeThatComesWhileARotationBeginsStopsIt) {
+  ASSERT_TRUE(run(rotation->start()));
+  // Between the look at the nodes and the commit.
+  door->before = [this, come = false](const store::Batch&) mutable {
+    if (std::exchange(come, true)) return store::Batch();
+    store::Node node{.id = NodeId::make(wall.now(), entropy), .name = "late", .version = "1", .run = Bytes(16, 1), .started_at = wall.now()};
+    return store::Batch{store::PutMeta{std::string(kJoinedMeta), node.run}, store::PutNode{node}};
+  };
+  const auto refused = run(rotation->rotate({.actor = "cli"}));
+  ASSERT_FALSE(refused);
+  EXPECT_FALSE(vault.rotating());
+  EXPECT_EQ(run(store->meta(std::string(kMasterKeyMeta))), vault.master_key_id());
 }
 
 TEST_F(RotationHouse, P5_HalfRotatedWithoutTheOldKeyRefusesToStart) {

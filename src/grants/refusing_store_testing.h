@@ -44,7 +44,7 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::Grant>>> grants_of_app(std::string app, std::size_t limit) override { return real_->grants_of_app(std::move(app), std::move(limit)); }
   Task<Result<std::optional<store::Grant>>> grant_by_account(std::string app, std::string type, std::string account_id) override { return real_->grant_by_account(std::move(app), std::move(type), std::move(account_id)); }
   Task<Result<std::vector<store::Wrap>>> wraps(GrantId grant) override { return real_->wraps(grant); }
-  Task<Result<std::vector<store::DueGrant>>> due_grants(WallTime until, std::size_t limit, std::vector<std::string> without_apps) override { return real_->due_grants(until, std::move(limit), std::move(without_apps)); }
+  Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) override { return real_->due_grants(node, until, std::move(limit), std::move(without_apps)); }
   Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override { return real_->unsettled_intents(std::move(limit)); }
   Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }
   Task<Result<std::vector<store::StateCount>>> grant_states() override { return real_->grant_states(); }
@@ -58,6 +58,7 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::Setting>>> settings() override { return real_->settings(); }
   Task<Result<store::Listing<store::AuditEntry>>> audit(store::AuditQuery query) override { return real_->audit(std::move(query)); }
   Task<Result<std::optional<std::int64_t>>> verify_audit() override { return real_->verify_audit(); }
+  Task<Result<std::vector<store::Node>>> nodes() override { return real_->nodes(); }
   Task<Result<Bytes>> meta(std::string key) override { return real_->meta(std::move(key)); }
   Task<Result<std::vector<store::User>>> users_after(UserId after, std::size_t limit) override { return real_->users_after(after, limit); }
   Task<Result<std::vector<store::Grant>>> grants_after(GrantId after, std::size_t limit) override { return real_->grants_after(after, limit); }

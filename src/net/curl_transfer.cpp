@@ -141,6 +141,7 @@ int CurlTransfer::before_request(void* self, char*, char*, int, int) {
 std::size_t CurlTransfer::on_header(char* line, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<CurlTransfer*>(self);
   const std::string_view text(line, size * count);
+  transfer->received_ += text.size();
   if (text.starts_with("HTTP/")) {
     transfer->headers_.clear();  // an interim answer (1xx) came before
     return text.size();
@@ -156,6 +157,7 @@ std::size_t CurlTransfer::on_header(char* line, std::size_t size, std::size_t co
 std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<CurlTransfer*>(self);
   const std::size_t received = size * count;
+  transfer->received_ += received;
   const std::size_t room = transfer->call_.response_bytes_max - transfer->body_.size();
   transfer->body_.insert(transfer->body_.end(), data, data + std::min(room, received));
   if (received <= room) return received;

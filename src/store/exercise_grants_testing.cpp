@@ -22,6 +22,7 @@ TEST_P(StoreExercise, GrantsKeepEveryFieldAndAreUniqueByTypeAndAccount) {
   EXPECT_EQ(refusal({InsertGrant{again}}).field, "type");
   auto same_account = grant(bob, "drive");
   same_account.account_id = drive.account_id;
+  same_account.created_at += std::chrono::milliseconds(1);
   put({InsertGrant{same_account}});
   EXPECT_EQ(ask(store().grant_by_account(drive.app, drive.type, drive.account_id)), drive) << "the older of two";
   EXPECT_EQ(ask(store().grant_by_account(drive.app, "mail", drive.account_id)), std::nullopt);
@@ -151,16 +152,17 @@ TEST_P(StoreExercise, DueGrantsComeSoonestFirstWithoutLeasedAndPausedOnes) {
   add("leased", minutes(2), "app-of-drive");
   add("future", minutes(60), "app-of-drive");
   put({ClaimGrant{grants[4].id, 1, id<NodeId>(), std::chrono::seconds(90)}});
+  const auto node = id<NodeId>();
   const auto ids = [&](const std::vector<std::string>& without) {
     std::vector<GrantId> found;
-    for (const auto& due : ask(store().due_grants(minutes(5), 10, without))) found.push_back(due.id);
+    for (const auto& due : ask(store().due_grants(node, minutes(5), 10, without))) found.push_back(due.id);
     return found;
   };
   EXPECT_EQ(ids({}), (std::vector{grants[1].id, grants[0].id}));
   EXPECT_EQ(ids({"unregistered", "other"}), std::vector{grants[0].id});
   EXPECT_EQ(ids({"app"}).size(), 2u) << "names are compared whole";
-  EXPECT_EQ(ask(store().due_grants(minutes(5), 1, {})).size(), 1u);
-  const auto first = ask(store().due_grants(minutes(5), 1, {})).front();
+  EXPECT_EQ(ask(store().due_grants(node, minutes(5), 1, {})).size(), 1u);
+  const auto first = ask(store().due_grants(node, minutes(5), 1, {})).front();
   EXPECT_EQ(first.due_at, minutes(1));
   EXPECT_EQ(first.app, "unregistered");
   EXPECT_EQ(first.type, "drive");

@@ -222,6 +222,22 @@ struct AuditEntry {
   friend bool operator==(const AuditEntry&, const AuditEntry&) = default;
 };
 
+// A server process that works on this store, by the name its data directory keeps.
+struct Node {
+  NodeId id;
+  std::string name;     // of its machine
+  std::string version;  // of its program
+  Bytes run;            // 16 random octets of the process: two with one data directory are noticed by it. Empty: it has stopped
+  WallTime started_at;
+  WallTime seen_at{};   // by the store's clock
+  friend bool operator==(const Node&, const Node&) = default;
+};
+
+// Meta that several rooms know: the name of an embedded store's only node, and where its data was moved to.
+inline constexpr std::string_view kNodeMeta = "node_id";
+inline constexpr std::string_view kMovingToMeta = "moving_to";  // begun, not finished (move/move.h)
+inline constexpr std::string_view kMovedToMeta = "moved_to";
+
 // Wrong PINs (RULES T4). `bucket`: the known source's text, or "*" for all unknown sources together.
 struct PinFailure {
   UserId user;

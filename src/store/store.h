@@ -76,6 +76,11 @@ struct TouchUser { UserId user; WallTime last_used_at; };     // no version: nev
 struct TouchGrant { GrantId grant; WallTime last_used_at; };
 struct CountHandouts { GrantId grant; WallTime minute; std::int64_t count; };  // adds
 struct PutMeta { std::string key; Bytes value; };
+// A process says that it runs (`seen_at` is the store's own, by its clock); whoever had the node's id before is replaced.
+struct PutNode { Node node; };
+// It still runs. not_found/`gone`: it has been forgotten, or another process has taken its id.
+struct TouchNode { NodeId id; Bytes run; };
+struct DeleteNode { NodeId id; };
 struct CompareMeta { std::string key; Bytes expected; };      // conflict/`meta` unless equal (empty: absent)
 
 using Mutation =
@@ -83,7 +88,8 @@ using Mutation =
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
                  PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
-                 PutKnownSource, TouchUser, TouchGrant, CountHandouts, PutMeta, CompareMeta>;
+                 PutKnownSource, TouchUser, TouchGrant, CountHandouts, PutNode, TouchNode, DeleteNode, PutMeta,
+                 CompareMeta>;
 
 using Batch = std::vector<Mutation>;
 
@@ -210,8 +216,9 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string type,
                                                                             std::string account_id) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Wrap>>> wraps(GrantId grant) = 0;
-  // due_at <= until, lease free or passed, app neither paused nor in `without_apps`, soonest first.
-  [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,
+  // due_at <= until, lease free or passed, app neither paused nor in `without_apps`, soonest first. A store that several nodes
+  // share keeps what it gives to `node` from the others for a few seconds; the claim alone decides who refreshes.
+  [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit,
                                                                        std::vector<std::string> without_apps) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) = 0;  // open or ambiguous
   // Of these types, neither locked nor waiting for a person (needs_authorization), refreshed or consented to before the
@@ -233,6 +240,7 @@ class Store {
   [[nodiscard]] virtual Task<Result<Listing<AuditEntry>>> audit(AuditQuery query) = 0;
   // Walks the whole chain; the first sequence whose hash does not fit, or nullopt: sound.
   [[nodiscard]] virtual Task<Result<std::optional<std::int64_t>>> verify_audit() = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Node>>> nodes() = 0;  // the longest known first
   [[nodiscard]] virtual Task<Result<Bytes>> meta(std::string key) = 0;  // empty: absent
 
   // Whole tables a page at a time, ordered by id, from the first id after `after` (none: from the start): for passes over

@@ -360,6 +360,8 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "GET alerts": return { status: 200, body: { items: world.alerts, next_cursor: null, total: world.alerts.length } };
     case "POST alerts/:/dismiss": world.alerts = world.alerts.filter((a) => a.id !== id); return { status: 204 };
     case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, last_backup: { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
+    case "GET nodes": return { status: 200, body: { items: world.nodes, next_cursor: null, total: world.nodes.length } };
+    case "DELETE nodes/:": world.nodes = world.nodes.filter((n) => n.id !== id); return { status: 204 };
     case "POST master-key/:": world.master_key_backup_done = true; return { status: 204 };
   }
   if (area === "grants") {

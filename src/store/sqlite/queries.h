@@ -50,6 +50,7 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::vector<Setting>> find_settings(Connection& db);
 [[nodiscard]] Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query);
 [[nodiscard]] Result<std::optional<std::int64_t>> verify_audit_chain(Connection& db);
+[[nodiscard]] Result<std::vector<Node>> find_nodes(Connection& db);
 [[nodiscard]] Result<Bytes> find_meta(Connection& db, const std::string& key);
 
 // The statement's only row, if any, or its failure; `fields` makes the tuple to read into.

@@ -138,6 +138,13 @@ CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT,
 CREATE TRIGGER audit_keeps_words BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
 )sql";
 
+constexpr const char* kNodes = R"sql(
+CREATE TABLE nodes (
+  id BLOB PRIMARY KEY NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, run BLOB NOT NULL, started_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct Step {
   const char* what;
@@ -145,6 +152,7 @@ struct Step {
 };
 const Step kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit}},
+    {"nodes", {kNodes}},
 };
 
 constexpr std::int64_t kWholeCheckBytesMax = 16 << 20;

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "base/pool.h"
-#include "store/sqlite/data_lock.h"
+#include "store/data_lock.h"
 #include "store/sqlite/queries.h"
 #include "store/sqlite/reader_connections.h"
 #include "store/sqlite/schema.h"
@@ -95,7 +95,7 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Wrap>>> wraps(GrantId grant) override {
     return read([grant](Connection& db) { return find_wraps(db, grant); });
   }
-  Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,
+  Task<Result<std::vector<DueGrant>>> due_grants(NodeId, WallTime until, std::size_t limit,
                                                  std::vector<std::string> without_apps) override {
     return read([until, limit, without = std::move(without_apps), clock = &clock_](Connection& db) {
       return find_due_grants(db, until, clock->now(), limit, without);
@@ -139,6 +139,9 @@ class SqliteStore final : public Store {
   }
   Task<Result<std::optional<std::int64_t>>> verify_audit() override {
     return read([](Connection& db) { return verify_audit_chain(db); });
+  }
+  Task<Result<std::vector<Node>>> nodes() override {
+    return read([](Connection& db) { return find_nodes(db); });
   }
   Task<Result<Bytes>> meta(std::string key) override {
     return read([key = std::move(key)](Connection& db) { return find_meta(db, key); });

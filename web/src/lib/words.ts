@@ -31,6 +31,7 @@ const kActions: Record<string, string> = {
   "master_key.backup_confirmed": "Backup of the master key confirmed",
   "master_key.rotated": "Rotation of the master key finished",
   "master_key.rotation_begun": "Rotation of the master key begun",
+  "node.forgotten": "Server declared lost",
   "session.opened": "Signed in",
   "setting.changed": "Setting changed",
   "setting.reset": "Setting set back to its default",

@@ -6,7 +6,7 @@
 
 #include "store/records.h"
 
-namespace latchkey::store::sqlite {
+namespace latchkey::store {
 
 #define LATCHKEY_GROUP_COLUMNS "id, name, name_key, created_at, version"
 template <class Record>
@@ -83,10 +83,16 @@ auto session_fields(Record& s) {
   return std::tie(s.token_hash, s.user, s.auth_epoch, s.created_at, s.expires_at, s.source);
 }
 
+#define LATCHKEY_NODE_COLUMNS "id, name, version, run, started_at, seen_at"
+template <class Record>
+auto node_fields(Record& n) {
+  return std::tie(n.id, n.name, n.version, n.run, n.started_at, n.seen_at);
+}
+
 #define LATCHKEY_AUDIT_COLUMNS "sequence, at, actor, action, subject, user_id, source, detail, hash"
 template <class Record>
 auto audit_fields(Record& e) {
   return std::tie(e.sequence, e.at, e.actor, e.action, e.subject, e.user, e.source, e.detail, e.hash);
 }
 
-}  // namespace latchkey::store::sqlite
+}  // namespace latchkey::store

@@ -1,8 +1,8 @@
-#include "store/sqlite/audit_chain.h"
+#include "store/audit_chain.h"
 
 #include "crypto/hash.h"
 
-namespace latchkey::store::sqlite {
+namespace latchkey::store {
 namespace {
 
 void put(Bytes& out, std::uint64_t value, int octets) {
@@ -29,4 +29,4 @@ Bytes chain_hash(ByteView before, const AuditEntry& entry) {
   return {digest.begin(), digest.end()};
 }
 
-}  // namespace latchkey::store::sqlite
+}  // namespace latchkey::store

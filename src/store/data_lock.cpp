@@ -1,4 +1,4 @@
-#include "store/sqlite/data_lock.h"
+#include "store/data_lock.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,7 +10,7 @@
 #include <cstring>
 #include <system_error>
 
-namespace latchkey::store::sqlite {
+namespace latchkey::store {
 namespace {
 
 std::unexpected<Error> unusable(const std::string& directory, int code) {
@@ -51,4 +51,4 @@ Result<std::unique_ptr<DataLock>> DataLock::take(const std::string& directory) {
 
 DataLock::~DataLock() { ::close(descriptor_); }
 
-}  // namespace latchkey::store::sqlite
+}  // namespace latchkey::store

@@ -7,7 +7,7 @@
 
 #include "base/result.h"
 
-namespace latchkey::store::sqlite {
+namespace latchkey::store {
 
 class DataLock {
  public:
@@ -23,4 +23,4 @@ class DataLock {
   int descriptor_;
 };
 
-}  // namespace latchkey::store::sqlite
+}  // namespace latchkey::store

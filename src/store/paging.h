@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "store/store.h"
 
-namespace latchkey::store::sqlite {
+namespace latchkey::store {
 
 inline constexpr std::int64_t kCountedAtMost = 10'001;
 
@@ -28,4 +28,4 @@ struct Cursor {
 
 [[nodiscard]] std::unexpected<Error> bad_cursor();
 
-}  // namespace latchkey::store::sqlite
+}  // namespace latchkey::store

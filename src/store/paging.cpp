@@ -1,10 +1,10 @@
-#include "store/sqlite/paging.h"
+#include "store/paging.h"
 
 #include <charconv>
 
 #include "base/bytes.h"
 
-namespace latchkey::store::sqlite {
+namespace latchkey::store {
 
 std::unexpected<Error> bad_cursor() {
   return fail(ErrorKind::invalid, "cursor", "This page address is not valid: start again at the first page.",
@@ -38,4 +38,4 @@ Result<Cursor> Cursor::parse(const std::string& text, std::size_t key_count) {
   return cursor;
 }
 
-}  // namespace latchkey::store::sqlite
+}  // namespace latchkey::store

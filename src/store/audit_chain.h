@@ -13,9 +13,9 @@
 
 #include "store/records.h"
 
-namespace latchkey::store::sqlite {
+namespace latchkey::store {
 
 // The hash of `entry` (whose own `hash` is not read) after an entry with hash `before`; empty: there is none before.
 [[nodiscard]] Bytes chain_hash(ByteView before, const AuditEntry& entry);
 
-}  // namespace latchkey::store::sqlite
+}  // namespace latchkey::store
