@@ -46,7 +46,6 @@ void CurlTransfer::set_options() {
   // A resolver that hangs must not hold the event loop at a timeout.
   set(easy, CURLOPT_QUICK_EXIT, 1L);
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(call_.connect_timeout.count()));
-  // The total time is the engine's to watch, which reads what has arrived before it gives up.
   // HTTP/2 reports error 92 for complete answers of servers that reply before they have read the body (rule F4).
   set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(easy, CURLOPT_HTTP09_ALLOWED, 0L);
@@ -141,6 +140,7 @@ int CurlTransfer::before_request(void* self, char*, char*, int, int) {
 std::size_t CurlTransfer::on_header(char* line, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<CurlTransfer*>(self);
   const std::string_view text(line, size * count);
+  transfer->received_ += text.size();
   if (text.starts_with("HTTP/")) {
     transfer->headers_.clear();  // an interim answer (1xx) came before
     return text.size();
@@ -156,6 +156,7 @@ std::size_t CurlTransfer::on_header(char* line, std::size_t size, std::size_t co
 std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<CurlTransfer*>(self);
   const std::size_t received = size * count;
+  transfer->received_ += received;
   const std::size_t room = transfer->call_.response_bytes_max - transfer->body_.size();
   transfer->body_.insert(transfer->body_.end(), data, data + std::min(room, received));
   if (received <= room) return received;

@@ -30,6 +30,10 @@ class CurlTransfer {
   ~CurlTransfer();
 
   [[nodiscard]] CURL* easy() const { return easy_.get(); }
+  // How long the whole call may take; whoever began it ends it then.
+  [[nodiscard]] Milliseconds patience() const { return call_.total_timeout; }
+  [[nodiscard]] bool request_began() const { return sent_before_.has_value(); }
+  [[nodiscard]] std::uint64_t received_bytes() const { return received_; }  // headers and body
   // What the call came to; `result` is libcurl's. Before the handle leaves its multi.
   [[nodiscard]] HttpOutcome outcome(CURLcode result);
   void resume(HttpOutcome outcome) { done_(std::move(outcome)); }
@@ -60,6 +64,7 @@ class CurlTransfer {
   HttpHeaders headers_;
   Bytes body_;
   bool truncated_ = false;
+  std::uint64_t received_ = 0;
 };
 
 }  // namespace latchkey::net

@@ -18,6 +18,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kSpareHandlesMax = 64;
+constexpr int kLastLooksMax = 100;  // libcurl takes a portion at a time
 
 bool is_method(std::string_view method) {
   return !method.empty() && method.size() <= 32 &&
@@ -67,17 +68,18 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
       return done(NothingSent{std::move(allowed.error())});
     }
     start_once();
-    const auto total_timeout = call.total_timeout;
     auto transfer =
         std::make_unique<CurlTransfer>(take_easy(), std::move(call), std::move(*url), settings_, std::move(done));
     CURL* easy = transfer->easy();
-    auto& line = transfers_.emplace(easy, Line(std::move(transfer), executor_, ++begun_)).first->second;
-    const CURLMcode added = curl_multi_add_handle(multi_, easy);
-    if (added != CURLM_OK) return finish(easy, CURLE_FAILED_INIT);
-    line.deadline.expires_after(total_timeout);
-    line.deadline.async_wait([weak = weak_from_this(), easy, number = line.number](boost::system::error_code error) {
-      if (const auto self = weak.lock(); self && !error) self->on_deadline(easy, number);
+    const auto patience = transfer->patience();
+    auto& underway = transfers_.emplace(easy, Underway{std::move(transfer), asio::steady_timer(executor_), ++begun_}).first->second;
+    underway.deadline.expires_after(patience);
+    underway.deadline.async_wait([weak = weak_from_this(), easy, number = begun_](boost::system::error_code error) {
+      const auto alive = weak.lock();
+      if (!error && alive && alive->multi_ != nullptr) alive->end_overdue(easy, number);
     });
+    const CURLMcode added = curl_multi_add_handle(multi_, easy);
+    if (added != CURLM_OK) finish(easy, CURLE_FAILED_INIT);
   }
 
   void cancel_all() {
@@ -95,14 +97,11 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
   }
 
  private:
-  // One call on its way. `number` tells it from an earlier one with the same handle.
-  struct Line {
-    Line(std::unique_ptr<CurlTransfer> transfer_in, const Executor& executor, std::uint64_t number_in)
-        : transfer(std::move(transfer_in)), deadline(executor), number(number_in) {}
+  struct Underway {
     std::unique_ptr<CurlTransfer> transfer;
     asio::steady_timer deadline;
-    std::uint64_t number;
-    curl_socket_t socket = CURL_SOCKET_BAD;
+    std::uint64_t number = 0;  // handles are used again
+    curl_socket_t socket = CURL_SOCKET_BAD;  // while libcurl has it watched
   };
 
   void start_once() {
@@ -135,6 +134,24 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
     collect();
   }
 
+  // The deadline is kept here and not by libcurl, which gives a call up before it looks at what has come meanwhile: after a pause of
+  // the process (or of its machine) a reply that lies there would be thrown away, and with it a token (R6).
+  void end_overdue(CURL* easy, std::uint64_t number) {
+    for (int looks = 0; looks < kLastLooksMax; ++looks) {
+      const auto found = transfers_.find(easy);
+      if (found == transfers_.end() || found->second.number != number) return;
+      // A request that has not begun must not begin now.
+      if (!found->second.transfer->request_began() || found->second.socket == CURL_SOCKET_BAD) break;
+      const auto before = found->second.transfer->received_bytes();
+      int running = 0;
+      curl_multi_socket_action(multi_, found->second.socket, CURL_CSELECT_IN, &running);
+      collect();
+      const auto still = transfers_.find(easy);
+      if (still != transfers_.end() && still->second.number == number && still->second.transfer->received_bytes() == before) break;
+    }
+    finish(easy, CURLE_OPERATION_TIMEDOUT);
+  }
+
   void collect() {
     int left = 0;
     while (multi_ != nullptr) {
@@ -155,24 +172,10 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
     transfer->resume(std::move(outcome));
   }
 
-  // What has arrived by now counts, whatever the clock says: libcurl looks at its own clock before it looks at the socket, and
-  // a process that was stopped or starved past the deadline would throw away an answer that lay there in time (R6).
-  void on_deadline(CURL* easy, std::uint64_t number) {
-    const auto found = transfers_.find(easy);
-    if (multi_ == nullptr || found == transfers_.end() || found->second.number != number) return;
-    if (found->second.socket != CURL_SOCKET_BAD) {
-      int running = 0;
-      curl_multi_socket_action(multi_, found->second.socket, CURL_CSELECT_IN, &running);
-      collect();
-    }
-    const auto still = transfers_.find(easy);
-    if (still != transfers_.end() && still->second.number == number) finish(easy, CURLE_OPERATION_TIMEDOUT);
-  }
-
   static int on_socket_change(CURL* easy, curl_socket_t socket, int what, void* self, void* known) {
     auto* engine = static_cast<Engine*>(self);
-    if (const auto line = engine->transfers_.find(easy); line != engine->transfers_.end()) {
-      line->second.socket = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : socket;
+    if (const auto found = engine->transfers_.find(easy); found != engine->transfers_.end()) {
+      found->second.socket = what == CURL_POLL_REMOVE ? CURL_SOCKET_BAD : socket;
     }
     epoll_data data{};
     data.fd = socket;
@@ -214,7 +217,7 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
   CURLM* multi_;
   std::shared_ptr<EpollSet> set_;
   asio::steady_timer timer_;
-  std::unordered_map<CURL*, Line> transfers_;
+  std::unordered_map<CURL*, Underway> transfers_;
   std::uint64_t begun_ = 0;
   std::vector<CurlEasyPtr> spare_;
   bool started_ = false;
