@@ -46,7 +46,6 @@ void CurlTransfer::set_options() {
   // A resolver that hangs must not hold the event loop at a timeout.
   set(easy, CURLOPT_QUICK_EXIT, 1L);
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(call_.connect_timeout.count()));
-  // The total time is the engine's to watch, which reads what has arrived before it gives up.
   // HTTP/2 reports error 92 for complete answers of servers that reply before they have read the body (rule F4).
   set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(easy, CURLOPT_HTTP09_ALLOWED, 0L);

@@ -193,7 +193,7 @@ TEST_F(CurlTransportTest, SilenceBeyondTheTotalTimeoutIsAmbiguous) {
 }
 
 // R6: the process was stopped beyond the deadline, and the reply lies in the socket when it goes on.
-TEST_F(CurlTransportTest, R6_AReplyThatCameWhileTheProcessWasStoppedIsTaken) {
+TEST_F(CurlTransportTest, AReplyThatCameWhileTheProcessWasStoppedIsTaken) {
   const std::string body(60'000, 'x');
   constexpr Milliseconds kPatience{2'000};
   const auto beyond = std::chrono::steady_clock::now() + kPatience * 2;

@@ -210,6 +210,16 @@ test('C5: re-authorising compares accounts by id: a name that equals the old id 
   assert.equal(again.state, 'completed', 'the same account under another name is the same account');
 });
 
+test('A1: sixty accounts authorised one after another in one browser: each flow’s cookie goes with its callback', async (t) => {
+  const { admin } = await serverWithProvider(t);
+  const first = await admin.addOAuthUser(request);
+  for (let number = 2; number <= 60; number++) {
+    const attempt = await admin.authorize({ replace_grant_id: first.grant_id, type: 'oidc' });
+    assert.equal(attempt.state, 'completed', `account ${number}: ${attempt.walk.body}`);
+  }
+  assert.deepEqual(admin.browser.jar.names().filter((name) => name.includes('flow')), []);
+});
+
 test('linking a grant to oneself leaves one signed in: the notice with account, Check and Undo is seen', async (t) => {
   const { admin, server } = await serverWithProvider(t);
   const { user } = await admin.must('GET', '/api/v1/session');

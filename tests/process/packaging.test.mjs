@@ -15,7 +15,7 @@ const exists = (file) => stat(file).then(() => true, () => false);
 test('make help lists every chore', async () => {
   const { stdout, status } = await run('make', ['-C', root, '--no-print-directory', 'help'], { env: { MAKEFLAGS: '', MAKELEVEL: '' } });
   assert.equal(status, 0);
-  for (const name of ['run', 'build', 'test', 'install', 'uninstall', 'bench', 'fuzz', 'sanitize', 'format', 'lint']) {
+  for (const name of ['run', 'build', 'test', 'kill', 'install', 'uninstall', 'bench', 'fuzz', 'sanitize', 'format', 'lint']) {
     assert.match(stdout, new RegExp(`^ +make ${name} +\\S`, 'm'));
   }
 });

@@ -2,9 +2,11 @@
 // one folder is a point where the process can be killed, or where the disk can refuse. What to do stands in a page of
 // memory shared with the test (faults.mjs), so that it can be armed at any moment of the program's life.
 //
-// DURABLE_FAULTS_CONTROL: the page's file. DURABLE_FAULTS_UNDER: the folder. Only raw system calls are made in here, so
+// DURABLE_FAULTS_CONTROL: the page's file. DURABLE_FAULTS_UNDER: the folder. DURABLE_FAULTS_PORT, if set: what is sent to a
+// database behind this port of the machine counts as written to the database, too. Only raw system calls are made in here, so
 // that nothing of the C library's own state is touched from places where it must not be.
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,6 +40,7 @@ struct control {
 static struct control *page;
 static char under[2048];
 static size_t under_length;
+static uint16_t database_port;
 
 __attribute__((constructor)) static void open_page(void) {
   const char *file = getenv("DURABLE_FAULTS_CONTROL");
@@ -44,6 +48,8 @@ __attribute__((constructor)) static void open_page(void) {
   if (file == NULL || folder == NULL || strlen(folder) >= sizeof under) return;
   strcpy(under, folder);
   under_length = strlen(under);
+  const char *port = getenv("DURABLE_FAULTS_PORT");
+  database_port = port == NULL ? 0 : htons((uint16_t)atoi(port));
   const int descriptor = (int)syscall(SYS_openat, AT_FDCWD, file, O_RDWR | O_CLOEXEC, 0);
   if (descriptor < 0) return;
   void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
@@ -65,10 +71,8 @@ static void die(void) {
   for (;;) pause();
 }
 
-// The action to take at this operation; zero: none.
-static uint32_t action_at(uint32_t operation, const char *name, const char *path) {
-  const uint32_t kind = kind_of(path);
-  if (kind == 0) return 0;
+// The action to take at this operation on a file of a kind; zero: none.
+static uint32_t action_for(uint32_t operation, uint32_t kind, const char *name, const char *object) {
   __atomic_add_fetch(&page->seen, 1, __ATOMIC_SEQ_CST);
   if (!page->armed || !(page->operations & operation) || !(page->files & kind)) return 0;
   const int32_t left = __atomic_sub_fetch(&page->left, 1, __ATOMIC_SEQ_CST);
@@ -78,9 +82,14 @@ static uint32_t action_at(uint32_t operation, const char *name, const char *path
   } else if (left != 0) {
     return 0;
   }
-  if (__atomic_add_fetch(&page->struck, 1, __ATOMIC_SEQ_CST) == 1) snprintf(page->what, sizeof page->what, "%s %.180s", name, path + under_length + 1);
+  if (__atomic_add_fetch(&page->struck, 1, __ATOMIC_SEQ_CST) == 1) snprintf(page->what, sizeof page->what, "%s %.180s", name, object);
   if (page->action == kill_before) die();
   return page->action;
+}
+
+static uint32_t action_at(uint32_t operation, const char *name, const char *path) {
+  const uint32_t kind = kind_of(path);
+  return kind == 0 ? 0 : action_for(operation, kind, name, path + under_length + 1);
 }
 
 static uint32_t action_on(uint32_t operation, const char *name, int descriptor) {
@@ -121,6 +130,18 @@ ssize_t pwrite(int descriptor, const void *octets, size_t size, off_t offset) {
 }
 
 ssize_t pwrite64(int descriptor, const void *octets, size_t size, off64_t offset) { return pwrite(descriptor, octets, size, offset); }
+
+ssize_t send(int descriptor, const void *octets, size_t size, int flags) {
+  uint32_t action = 0;
+  struct sockaddr_in peer;
+  socklen_t length = sizeof peer;
+  if (page != NULL && database_port != 0 && syscall(SYS_getpeername, descriptor, &peer, &length) == 0 && peer.sin_family == AF_INET &&
+      peer.sin_port == database_port) {
+    action = action_for(op_write, file_database, "write", "to the database");
+  }
+  if (action == kill_halfway) syscall(SYS_sendto, descriptor, octets, size / 2, flags, NULL, 0);
+  AROUND(action, syscall(SYS_sendto, descriptor, octets, size, flags, NULL, 0));
+}
 
 int fdatasync(int descriptor) { AROUND(action_on(op_sync, "sync", descriptor), syscall(SYS_fdatasync, descriptor)); }
 int fsync(int descriptor) { AROUND(action_on(op_sync, "sync", descriptor), syscall(SYS_fsync, descriptor)); }

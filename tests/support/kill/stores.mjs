@@ -6,8 +6,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
+/** Grants whose current generation is not there: a commit that happened by halves. */
+const halves = `SELECT count(*) AS count FROM grants g WHERE g.generation > 0
+  AND NOT EXISTS (SELECT 1 FROM generations n WHERE n.grant_id = g.id AND n.number = g.generation)`;
+
 /**
- * `options`: for Latchkey.start. `fault(data)`: what is wrong with the store, undefined when nothing is.
+ * prepare(t) gives `options` for Latchkey.start, and `fault(data)`: what is wrong with the store, undefined when nothing is.
  */
 export const sqlite = {
   name: 'SQLite',
@@ -23,7 +27,9 @@ export const sqlite = {
           }
           const database = new DatabaseSync(path.join(folder, 'latchkey.db'));
           const rows = database.prepare('PRAGMA integrity_check').all();
+          const { count } = database.prepare(halves).get();
           database.close();
+          if (count > 0) return `${count} grants have lost their generation`;
           const words = rows.map((row) => row.integrity_check).join('; ');
           return words === 'ok' ? undefined : words;
         } finally {
