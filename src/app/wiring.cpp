@@ -22,6 +22,7 @@
 #include "console/console.h"
 #include "crypto/hardening.h"
 #include "doors/http/token_door.h"
+#include "net/curl_mail.h"
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
@@ -75,11 +76,13 @@ struct House::Parts {
   net::EventLoop loop;
 
   std::unique_ptr<vault::Vault> vault;
+  store::StoreFigures figures;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::ReplyJournal> journal;
   std::unique_ptr<store::Registry> registry;
   std::shared_ptr<const catalog::Catalog> catalog;
   std::unique_ptr<net::CurlTransport> transport;
+  std::unique_ptr<net::CurlMail> mail;
   NodeId node;
   WallTime clock_mark{};
 
@@ -147,6 +150,7 @@ Result<void> House::Parts::build_keys_and_store() {
   store::SqliteOptions sqlite;
   sqlite.path = database;
   sqlite.program_version = version();
+  sqlite.figures = &figures;
   auto opened = store::open_sqlite_store(sqlite, wall, log);
   if (!opened) return std::unexpected(opened.error());
   store = std::move(*opened);
@@ -178,6 +182,7 @@ Result<void> House::Parts::build_network() {
                 "outbound.ca_file: " + config.outbound_ca_file + " cannot be read or holds no PEM certificate. Check the path and that the "
                 "service's user may read it.", {.field = "outbound.ca_file"});
   }
+  mail = std::make_unique<net::CurlMail>(net::CurlSettings{*policy, config.outbound_ca_file, {}});
   transport = std::make_unique<net::CurlTransport>(
       loop.main(), net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
   if (config.tls_certificate.empty()) return {};
@@ -219,7 +224,7 @@ void House::Parts::build_engine() {
   const bool plain_http = options.sandbox || !config.outbound_allow.empty();
   engine = std::make_unique<Engine>(EngineGround{
       .loop = loop, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
-      .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .user_seal = *user_seal,
+      .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .mail = *mail, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url,
                   .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused},
@@ -228,9 +233,11 @@ void House::Parts::build_engine() {
   directory->listen(&engine->pin_reset_listener());
   directory->on_leaving(&engine->leaving_listener());
   directory->watch(watcher.get());
+  directory->listen_to_switch(&engine->switch_off_listener());
   readiness = std::make_unique<Readiness>(*store, *journal);
-  metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
+  metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
+                                                                 .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main()});
 }
 
 void House::Parts::build_doors() {
@@ -239,6 +246,7 @@ void House::Parts::build_doors() {
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
+      .health = engine->health(), .notices = engine->notices(),
       .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
@@ -357,6 +365,8 @@ Task<Result<void>> House::open() {
   parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, [settings = parts.registry.get()] {
     return settings->get<Seconds>("activity.flush");
   }));
+  parts.upkeep.spawn("tallies", parts.engine->tallies().keep_flushing(parts.steady));
+  parts.upkeep.spawn("notices", parts.engine->notices().keep_telling());
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));

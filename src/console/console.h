@@ -13,6 +13,7 @@
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
 #include "console/api_grants.h"
+#include "console/api_foresight.h"
 #include "console/api_groups.h"
 #include "console/api_health.h"
 #include "console/api_keys.h"
@@ -40,6 +41,8 @@ struct ConsoleGround {
   grants::Apps& apps;
   grants::GrantDesk& desk;
   grants::Keys& keys;
+  grants::HealthDesk& health;
+  grants::NoticeDesk& notices;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -91,6 +94,7 @@ class Console {
   ActivityApi activity_;
   HealthApi health_;
   KeysApi keys_;
+  ForesightApi foresight_;
 
   Router api_;
   Router control_api_;
