@@ -38,6 +38,7 @@ void add_registry_verbs(CLI::App& app, Session& session);
 void add_node_verbs(CLI::App& app, Session& session);
 void add_migrate_verb(CLI::App& app, Session& session);
 void add_grant_verbs(CLI::App& app, Session& session);
+void add_health_verbs(CLI::App& app, Session& session);
 void add_token_verb(CLI::App& app, Session& session);
 void add_key_verbs(CLI::App& app, Session& session);
 void add_backup_verbs(CLI::App& app, Session& session);

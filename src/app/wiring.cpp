@@ -24,6 +24,7 @@
 #include "console/console.h"
 #include "crypto/hardening.h"
 #include "doors/http/token_door.h"
+#include "net/curl_mail.h"
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
@@ -83,11 +84,13 @@ struct House::Parts {
 
   std::unique_ptr<vault::Vault> vault;
   std::unique_ptr<store::DataLock> data_lock;  // where the store has none of its own
+  store::StoreFigures figures;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::ReplyJournal> journal;
   std::unique_ptr<store::Registry> registry;
   std::shared_ptr<const catalog::Catalog> catalog;
   std::unique_ptr<net::CurlTransport> transport;
+  std::unique_ptr<net::CurlMail> mail;
   NodeId node;
   WallTime clock_mark{};
 
@@ -156,6 +159,7 @@ Result<void> House::Parts::open_embedded_store() {
   store::SqliteOptions sqlite;
   sqlite.path = database;
   sqlite.program_version = version();
+  sqlite.figures = &figures;
   auto opened = store::open_sqlite_store(sqlite, wall, log);
   if (!opened) return std::unexpected(opened.error());
   store = std::move(*opened);
@@ -218,6 +222,7 @@ Result<void> House::Parts::build_network() {
                 "outbound.ca_file: " + config.outbound_ca_file + " cannot be read or holds no PEM certificate. Check the path and that the "
                 "service's user may read it.", {.field = "outbound.ca_file"});
   }
+  mail = std::make_unique<net::CurlMail>(net::CurlSettings{*policy, config.outbound_ca_file, {}});
   transport = std::make_unique<net::CurlTransport>(
       loop.main(), net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
   if (config.tls_certificate.empty()) return {};
@@ -261,7 +266,7 @@ void House::Parts::build_engine() {
   const bool plain_http = options.sandbox || !config.outbound_allow.empty();
   engine = std::make_unique<Engine>(EngineGround{
       .loop = loop, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
-      .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .user_seal = *user_seal,
+      .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .mail = *mail, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url,
                   .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused},
@@ -272,10 +277,12 @@ void House::Parts::build_engine() {
   directory->listen(&engine->pin_reset_listener());
   directory->on_leaving(&engine->leaving_listener());
   directory->watch(watcher.get());
+  directory->listen_to_switch(&engine->switch_off_listener());
   readiness = std::make_unique<Readiness>(*store, *journal);
-  metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
   node_metrics = std::make_unique<NodeMetrics>(engine->nodes());
+  metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
+                                                                 .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main()});
 }
 
 void House::Parts::build_doors() {
@@ -284,7 +291,7 @@ void House::Parts::build_doors() {
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
-      .nodes = engine->nodes(),
+      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(),
       .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
@@ -422,6 +429,8 @@ Task<Result<void>> House::open() {
     parts.upkeep.spawn("settings", parts.keep_reading_settings());
     parts.upkeep.spawn("signs of life", parts.engine->nodes().keep_showing());
   }
+  parts.upkeep.spawn("tallies", parts.engine->tallies().keep_flushing(parts.steady));
+  parts.upkeep.spawn("notices", parts.engine->notices().keep_telling());
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));

@@ -15,33 +15,36 @@ namespace {
 
 constexpr Seconds kChecksApart{60};
 
-// How the audit trail's words read on a grant's page; empty: not shown there.
-std::string_view event_of(std::string_view action) {
-  struct Event {
-    std::string_view action;
-    std::string_view event;
-  };
-  static constexpr Event kEvents[] = {
-      {"grant.authorized", "authorized"},   {"grant.reauthorized", "reauthorized"},
-      {"grant.checked", "checked"},         {"grant.enabled", "enabled"},
-      {"grant.disabled", "disabled"},       {"grant.needs_authorization", "refresh_failed"},
-      {"grant.unreachable", "refresh_failed"}, {"grant.uncertain", "refresh_ambiguous"},
-      {"grant.paused", "paused"},           {"grant.recovered", "resumed"},
-      {"grant.revoked", "revoked"},         {"grant.held", "held"},
-      {"grant.approved", "approved"},       {"grant.scopes_changed", "scopes_changed"},
-      {"grant.warned", "warned"},           {"grant.refreshed", "refreshed"},
-  };
-  const auto* found = std::ranges::find(kEvents, action, &Event::action);
-  return found == std::end(kEvents) ? std::string_view() : found->event;
+constexpr auto kHandoutsShown = std::chrono::days(30);
+
+std::string_view event_name(store::GrantEventKind kind) {
+  using enum store::GrantEventKind;
+  switch (kind) {
+    case authorized: return "authorized";
+    case reauthorized: return "reauthorized";
+    case refreshed: return "refreshed";
+    case failed: return "refresh_failed";
+    case ambiguous: return "refresh_ambiguous";
+    case refused: return "refresh_refused";
+    case paused: return "paused";
+    case needs_authorization: return "needs_authorization";
+    case scopes_changed: return "scopes_changed";
+    case checked: return "checked";
+    case enabled: return "enabled";
+    case disabled: return "disabled";
+    case revoked: return "revoked";
+    case pin_reset: return "pin_reset";
+  }
+  return "refreshed";
 }
 
-bool has_word(std::string_view text, std::string_view word) {
-  for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
-    const bool begins = at == 0 || text[at - 1] == ' ';
-    const bool ends = at + word.size() == text.size() || text[at + word.size()] == ' ';
-    if (begins && ends) return true;
-  }
-  return false;
+// What one row of refreshes stands for: up to the next one, a row follows only after a failure or with another day. A newer
+// row of refreshes counts its own first one; any other names the generation in use when it was written.
+std::int64_t refreshes_of(const store::GrantEvent& event, const store::GrantEvent* newer, store::GenerationNumber now) {
+  const bool next_counts_itself = newer != nullptr && (newer->kind == store::GrantEventKind::refreshed ||
+                                                       newer->kind == store::GrantEventKind::reauthorized);
+  const auto last = newer == nullptr ? now : newer->generation - (next_counts_itself ? 1 : 0);
+  return std::max<std::int64_t>(1, last - event.generation + 1);
 }
 
 }  // namespace
@@ -169,36 +172,41 @@ Task<Answer> GrantsApi::approve(Call call) {
 Task<Answer> GrantsApi::timeline(Call call) {
   auto grant = co_await find(call);
   if (!grant) co_return std::unexpected(grant.error());
-  Query query(call.request);
-  store::Page page{.cursor = query.text("cursor", {.min = 0, .max = 512}), .limit = static_cast<std::size_t>(query.integer("limit", 1, 200, 50))};
-  if (auto problem = query.check()) co_return std::unexpected(std::move(*problem));
-  const bool first = page.cursor.empty();
-  auto trail = co_await store_.audit({.search = grant->type, .action = "grant.", .user = grant->user, .page = std::move(page)});
-  if (!trail) co_return refuse(trail.error());
+  const auto events = co_await store_.grant_events(grant->id);
+  if (!events) co_return refuse(events.error());
+  const auto handouts = co_await store_.handouts(grant->id, wall_.now() - kHandoutsShown);
+  if (!handouts) co_return refuse(handouts.error());
 
-  // Newest first; a multimap by time joins the trail with the counted hand-outs, which have rows of their own.
+  // Newest first, by the last of what a line stands for.
   std::multimap<WallTime, JsonObject, std::greater<>> items;
-  for (const auto& entry : trail->items) {
-    const auto event = event_of(entry.action);
-    if (event.empty() || !has_word(entry.subject, grant->type)) continue;
-    items.emplace(entry.at, JsonObject{{"at", base::to_rfc3339(entry.at)}, {"event", event}, {"detail", entry.detail},
-                                       {"generation", nullptr}, {"count", 1}});
+  const store::GrantEvent* newer = nullptr;
+  for (const auto& event : *events) {
+    const bool refreshes = event.kind == store::GrantEventKind::refreshed;
+    const auto count = refreshes ? refreshes_of(event, newer, grant->generation) : event.count;
+    const auto last = refreshes && newer == nullptr ? std::max(event.last_at, grant->last_refreshed_at) : event.last_at;
+    const bool answered = event.status != 0 || !event.error.empty();
+    items.emplace(last, JsonObject{{"at", base::to_rfc3339(last)}, {"since", base::to_rfc3339(event.at)}, {"event", event_name(event.kind)},
+                                   {"detail", event.detail}, {"generation", event.generation}, {"count", count}, {"actor", event.actor},
+                                   {"reply", answered ? Json(JsonObject{{"status", event.status}, {"error", event.error}}) : Json(nullptr)}});
+    newer = &event;
   }
-  if (first) {
-    const auto handouts = co_await store_.handouts(grant->id, wall_.now() - std::chrono::days(7));
-    if (!handouts) co_return refuse(handouts.error());
-    for (const auto& minute : *handouts) {
-      items.emplace(minute.minute, JsonObject{{"at", base::to_rfc3339(minute.minute)}, {"event", "handed_out"}, {"detail", "Access token handed out."},
-                                              {"generation", nullptr}, {"count", minute.count}});
+  // Hand-outs by the day.
+  std::map<WallTime, std::pair<store::HandoutCount, WallTime>> days;
+  for (const auto& minute : *handouts) {
+    auto [at, fresh] = days.try_emplace(std::chrono::floor<std::chrono::days>(minute.minute), minute, minute.minute);
+    if (!fresh) {
+      at->second.first.count += minute.count;
+      at->second.second = std::max(at->second.second, minute.minute);
     }
-    if (grant->last_refreshed_at != WallTime{}) {
-      items.emplace(grant->last_refreshed_at, JsonObject{{"at", base::to_rfc3339(grant->last_refreshed_at)}, {"event", "refreshed"},
-                                                         {"detail", "The newest of all refreshes."}, {"generation", grant->generation}, {"count", 1}});
-    }
+  }
+  for (const auto& [day, of_day] : days) {
+    items.emplace(of_day.second, JsonObject{{"at", base::to_rfc3339(of_day.second)}, {"since", base::to_rfc3339(of_day.first.minute)},
+                                            {"event", "handed_out"}, {"detail", ""}, {"generation", nullptr}, {"count", of_day.first.count},
+                                            {"actor", ""}, {"reply", nullptr}});
   }
   JsonArray out;
   for (auto& [at, item] : items) out.push_back(std::move(item));
-  co_return net::HttpResponse::json(200, list_json(std::move(out), trail->next_cursor, trail->total));
+  co_return net::HttpResponse::json(200, whole_list_json(std::move(out)));
 }
 
 }  // namespace latchkey::console

@@ -13,6 +13,7 @@
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
 #include "console/api_grants.h"
+#include "console/api_foresight.h"
 #include "console/api_groups.h"
 #include "console/api_health.h"
 #include "console/api_keys.h"
@@ -42,6 +43,8 @@ struct ConsoleGround {
   grants::GrantDesk& desk;
   grants::Keys& keys;
   grants::NodeDesk& nodes;
+  grants::HealthDesk& health;
+  grants::NoticeDesk& notices;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -94,6 +97,7 @@ class Console {
   HealthApi health_;
   KeysApi keys_;
   NodesApi nodes_;
+  ForesightApi foresight_;
 
   Router api_;
   Router control_api_;

@@ -11,6 +11,8 @@
 #include "grants/key_rotation.h"
 #include "grants/node_desk.h"
 #include "people/directory.h"
+#include "grants/health_desk.h"
+#include "grants/notice_desk.h"
 #include "store/store.h"
 
 namespace latchkey::console {
@@ -184,6 +186,22 @@ class PlainGrantDesk final : public grants::GrantDesk {
     batch.push_back(store::DeleteGrant{grant});
     co_return co_await store_.commit(std::move(batch));
   }
+  Task<Result<grants::RevokedPage>> revoke_page(std::string app, GrantId after, std::size_t limit, grants::OnRevoke how, grants::Requester) override {
+    const auto found = co_await store_.grants_after(after, limit);
+    grants::RevokedPage page{.grants = 0, .by_hand = {}, .last = after, .more = found->size() == limit};
+    for (auto grant : *found) {
+      page.last = grant.id;
+      if (grant.state == store::GrantState::revoked || (!app.empty() && grant.app != app)) continue;
+      page.grants += 1;
+      if (how == grants::OnRevoke::only_count) continue;
+      grant.state = store::GrantState::revoked;
+      store::Batch batch;
+      batch.push_back(store::UpdateGrant{std::move(grant)});
+      if (auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
+    }
+    co_return page;
+  }
+
   std::optional<Error> refusal;
 
  private:
@@ -221,6 +239,31 @@ class PlainNodeDesk final : public grants::NodeDesk {
     co_return fail(ErrorKind::not_found, "no_such_node", "There is no such node.");
   }
   std::vector<grants::NodeView> views;
+};
+
+class PlainHealthDesk final : public grants::HealthDesk {
+ public:
+  Task<Result<std::shared_ptr<const grants::HealthPicture>>> look() override { co_return std::make_shared<const grants::HealthPicture>(picture); }
+  grants::HealthPicture picture;
+};
+
+class PlainNoticeDesk final : public grants::NoticeDesk {
+ public:
+  Task<Result<void>> test(grants::Channel channel) override {
+    tested.push_back(channel);
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    co_return Result<void>{};
+  }
+  Task<Result<std::vector<grants::ChannelStatus>>> status() override {
+    co_return std::vector<grants::ChannelStatus>{{.channel = grants::Channel::mail, .on = true, .target = "ops@example.org"}};
+  }
+  Task<Result<void>> set_secret(grants::Channel channel, Secret secret, std::string, std::string) override {
+    secrets[channel] = std::string(secret.reveal_text());
+    co_return Result<void>{};
+  }
+  std::optional<Error> refusal;
+  std::vector<grants::Channel> tested;
+  std::map<grants::Channel, std::string> secrets;
 };
 
 }  // namespace latchkey::console

@@ -173,7 +173,10 @@ Task<void> Keeper::probe_paused_apps() {
   for (const auto& app : *apps) {
     if (!app.paused) continue;
     auto& state = health(app.id, app.provider);
-    if (state.probe_at == SteadyTime{}) state.probe_at = now + kProbePausedAppEvery;
+    if (state.probe_at == SteadyTime{}) {
+      state.probe_at = now + kProbePausedAppEvery;
+      raise_paused(app.id, app.pause_reason);  // paused by an earlier process: the alert stands anew
+    }
     if (now < state.probe_at) continue;
     state.probe_at = now + kProbePausedAppEvery;
     // Another grant each time: the first one may be at fault itself.
@@ -391,15 +394,33 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
   if (client.paused) flights_group_.spawn("resume_app", resume_app(client.app));
 }
 
+std::vector<AppCircuit> Keeper::circuits() const {
+  const auto now = parts_.steady.now();
+  const auto wall = parts_.wall.now();
+  const auto as_wall = [&](const std::optional<SteadyTime>& time) -> std::optional<WallTime> {
+    if (!time) return std::nullopt;
+    return wall + std::chrono::duration_cast<Milliseconds>(*time - now);
+  };
+  std::vector<AppCircuit> all;
+  for (const auto& [app, state] : apps_) {
+    all.push_back({.app = app, .open = state.circuit.open(), .failures = state.circuit.failures(),
+                   .since = as_wall(state.circuit.opened_at()), .next_try_at = as_wall(state.circuit.next_try())});
+  }
+  return all;
+}
+
+void Keeper::raise_paused(const std::string& app, std::string_view why) {
+  parts_.alerts.raise(alert_cause(app), "The provider refuses the app registration " + app + ": " + sentence(why) +
+                                            " Its grants wait; nobody has to authorise again. Mend it under OAuth settings.");
+}
+
 Task<void> Keeper::pause_app(std::string app, store::Version refused, std::string why) {
-  const auto words = "The provider refuses the app registration " + app + ": " + sentence(why) +
-                     " Its grants wait; nobody has to authorise again. Mend it under OAuth settings.";
   for (int attempt = 0; attempt < 5; ++attempt) {
     const auto found = co_await parts_.store.app(app);
     if (!found || !*found) co_return;
     // Mended meanwhile: what was refused is not what stands there now.
     if (!(*found)->paused && (*found)->version != refused) co_return;
-    parts_.alerts.raise(alert_cause(app), words);
+    raise_paused(app, why);
     if ((*found)->paused) co_return;
     auto record = **found;
     record.paused = true;

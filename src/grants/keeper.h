@@ -47,6 +47,15 @@ struct KeeperTuning {
   std::size_t parallel = 256;
 };
 
+// A provider's circuit breaker for one app, as people read it.
+struct AppCircuit {
+  std::string app;
+  bool open = false;
+  int failures = 0;  // in a row
+  std::optional<WallTime> since;        // open since
+  std::optional<WallTime> next_try_at;
+};
+
 // Where a hand-out's memory of a grant must be forgotten: called after every commit that changes one.
 class GrantWatcher {
  public:
@@ -108,6 +117,9 @@ class Keeper {
   [[nodiscard]] Task<void> wake_grants_of(std::string app);
   [[nodiscard]] TypeRules rules_for(const catalog::ResolvedType& type) const;
 
+  // Of every app asked since the start; by app.
+  [[nodiscard]] std::vector<AppCircuit> circuits() const;
+
   // For journal entries of code exchanges (generation 0): who completes them. Set before start().
   using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
   void set_code_recovery(Recover recover) { recover_code_ = std::move(recover); }
@@ -154,6 +166,7 @@ class Keeper {
   [[nodiscard]] AppHealth& health(const std::string& app, const std::string& provider);
   void note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome);
   [[nodiscard]] Task<void> repeat_merging();
+  void raise_paused(const std::string& app, std::string_view why);
   // `refused`: the version of the app's record that the provider refused.
   [[nodiscard]] Task<void> pause_app(std::string app, store::Version refused, std::string why);
   [[nodiscard]] Task<void> resume_app(std::string app);
@@ -186,9 +199,9 @@ class Keeper {
                                          const catalog::ResolvedType& type, TypeRules rules);
   [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
                                                const RefreshMaterial& material, SteadyTime begun);
-  void add_history(Step& step, const store::Grant& before) const;
+  void add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const;
   void note_change(const store::Grant& before, const store::Grant& after);
-  void give_back(std::shared_ptr<const ProviderClient> client, const std::string& account_id, const ExchangeOutcome& outcome);
+  void give_back(store::Grant whose, const ExchangeOutcome& outcome);
   [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
 
   // after a crash: keeper_recovery.cpp

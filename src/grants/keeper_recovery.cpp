@@ -141,7 +141,8 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
   intent.version = kIntentUntracked;
   view.grant.generation = intent.generation;
   auto step = apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at);
-  add_history(step, before);
+  const ExchangeOutcome outcome(std::move(replied));
+  add_history(step, before, &outcome);
   if (auto committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply); !committed) co_return committed;
   note_change(before, step.grant);
   parts_.counters.replies_recovered += 1;
@@ -204,7 +205,7 @@ Task<void> Keeper::settle_lost(std::vector<store::Intent> intents, std::string w
       const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
       const auto rules = type ? rules_for(*type) : TypeRules{};
       auto step = settle_ambiguous(**view, intent, rules, why, parts_.wall.now());
-      add_history(step, grant);
+      add_history(step, grant, nullptr);
       batch = std::move(step.batch);
       parts_.counters.ambiguous += 1;
       states_changed_ = true;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "grants/grant_events.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {
@@ -108,7 +109,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     if (decision.kind == PostDecision::Kind::ask_person) {
       auto step = settle_restored(**view, decision.why);
-      add_history(step, record);
+      add_history(step, record, nullptr);
       if (auto committed = co_await parts_.store.commit(std::move(step.batch)); !committed) {
         if (committed.error().kind == ErrorKind::conflict && round < 20) continue;
         co_return std::unexpected(committed.error());
@@ -153,7 +154,8 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   if (ours || !is_kept_fresh(grant.state)) co_return std::unexpected(std::move(why));
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   auto step = settle_unprepared(view, type ? rules_for(*type) : TypeRules{}, why, now);
-  add_history(step, grant);
+  const ExchangeOutcome unsent(NotSent{why});
+  add_history(step, grant, &unsent);
   // A conflict: somebody else has changed the grant, which is looked at again soon.
   if (const auto done = co_await parts_.store.commit(std::move(step.batch), store::Urgency::bookkeeping); done) note_change(grant, step.grant);
   if (why.kind == ErrorKind::unavailable) {
@@ -225,7 +227,7 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
   hold_back.reset();  // the new token is there
   if (landed.unowned) {
-    give_back(std::move(client), view.grant.account_id, outcome);
+    give_back(view.grant, outcome);
   } else if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {
     co_await with_token(*replied->reply.access_token);
   }
@@ -281,13 +283,13 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
 }
 
 // Tokens that arrived for a grant deleted or authorised anew meanwhile (F7).
-void Keeper::give_back(std::shared_ptr<const ProviderClient> client, const std::string& account_id, const ExchangeOutcome& outcome) {
+void Keeper::give_back(store::Grant whose, const ExchangeOutcome& outcome) {
   parts_.counters.replies_unowned += 1;
   const auto* replied = std::get_if<Replied>(&outcome);
   if (replied == nullptr || !replied->reply.refresh_token) return;
   UnownedTokens tokens{.refresh = {replied->reply.refresh_token->clone(), Secret()}, .access = Secret()};
   if (replied->reply.access_token) tokens.access = replied->reply.access_token->clone();
-  parts_.giving_back.later(std::move(client), account_id, std::move(tokens));
+  parts_.giving_back.later(std::move(whose), std::move(tokens));
 }
 
 Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
@@ -365,7 +367,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       }
       auto step = step_for(**view, intent, outcome, spent, type, rules);
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
-      add_history(step, before);
+      add_history(step, before, &outcome);
       committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply);
       if (committed) {
         parts_.journal.confirm(intent.id, parts_.wall.now());
@@ -393,15 +395,18 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
 }
 
 // What a person reads on the grant's page: turns for better or worse, not every refresh.
-void Keeper::add_history(Step& step, const store::Grant& before) const {
+void Keeper::add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const {
   using store::GrantState;
   const auto& after = step.grant;
+  if (auto event = event_of(before, after, outcome, parts_.wall.now())) step.batch.push_back(std::move(*event));
   const auto add = [&](std::string action, std::string detail) {
     step.batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "keeper", .action = std::move(action),
                                              .subject = after.type + " " + after.account_name, .user = after.user, .detail = std::move(detail)}});
   };
   if (after.missing_scopes != before.missing_scopes) {
-    add("grant.scopes_changed", after.missing_scopes.empty() ? "All scopes asked for are granted." : "Missing: " + after.missing_scopes);
+    auto words = after.missing_scopes.empty() ? "All scopes asked for are granted." : "Missing: " + after.missing_scopes;
+    step.batch.push_back(deed(after, store::GrantEventKind::scopes_changed, parts_.wall.now(), {}, words));
+    add("grant.scopes_changed", std::move(words));
   }
   if (after.state == before.state) return;
   switch (after.state) {

@@ -26,7 +26,7 @@ namespace latchkey::grants {
 
 // Where a rotation stands; kept in the store, so that the next start goes on from there.
 struct RotationState {
-  enum class Stage { users, grants, apps, authorizations, journal };
+  enum class Stage { users, grants, apps, authorizations, journal, revocations, notices };  // kept as numbers: new ones come last
   Bytes from;  // ids of the keys
   Bytes to;
   WallTime started_at{};
@@ -102,6 +102,8 @@ class KeyRotation final : public Keys {
     NodeId node{};
     // How long what was read before may be opened after a pass.
     std::function<Seconds()> rest;
+    // Of notices.
+    std::function<std::vector<ChannelSecretPlace>()> channel_secrets;
     // A reply on the journal was sealed anew: whoever holds it in memory takes it from here.
     std::function<void(const store::JournalEntry&)> resealed;
   };
@@ -126,6 +128,8 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<Result<PageEnd>> page_of_apps();
   [[nodiscard]] Task<Result<PageEnd>> page_of_authorizations();
   [[nodiscard]] Task<Result<PageEnd>> replies();
+  [[nodiscard]] Task<Result<PageEnd>> page_of_revocations();
+  [[nodiscard]] Task<Result<PageEnd>> page_of_channel_secrets();
   [[nodiscard]] Task<Result<void>> commit(std::vector<Renewal> renewals);
   [[nodiscard]] Task<Result<void>> save();
   [[nodiscard]] Task<Result<void>> finish();

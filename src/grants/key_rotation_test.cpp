@@ -39,7 +39,8 @@ class RotationHouse : public KeeperHouse {
     rotation = std::make_unique<KeyRotation>(KeyRotation::Parts{
         .store = *store, .journal = journal, .vault = vault, .files = files(), .sealing = sealing, .user_seal = user_seal, .user_cards = *cards,
         .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(),
-        .rest = [] { return Seconds(90); }, .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
+        .rest = [] { return Seconds(90); }, .channel_secrets = [this] { return channel_secrets; },
+        .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
   }
   Nodes::Parts another_node(const vault::Vault& by) {
     return {.store = *store, .keeper = *keeper, .vault = by, .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
@@ -120,6 +121,7 @@ class RotationHouse : public KeeperHouse {
   }
 
   people::UserSeal user_seal{vault};
+  std::vector<ChannelSecretPlace> channel_secrets;
   std::unique_ptr<people::UserCards> cards;
   std::unique_ptr<KeyRotation> rotation;
 };
@@ -148,6 +150,35 @@ TEST_F(RotationHouse, K1_RotatesEverythingWithoutAnyPinAndKeepsTheOldKeyAside) {
   EXPECT_THAT(alerts.current(), testing::Contains(testing::Field(&Alert::cause, "master_key_rotated")));
   EXPECT_EQ(logged("record_not_renewed"), 0);
   EXPECT_TRUE(refresh(grants.front().id)) << "the keeper goes on";
+}
+
+TEST_F(RotationHouse, K5_TokensOnTheirWayBackAndSecretsOfNoticesAreRenewedToo) {
+  std::vector<store::Revocation> waiting;
+  for (int count = 0; count < 60; ++count) {  // more than a page
+    store::Revocation revocation{.id = RevocationId::make(wall.now(), entropy), .grant = GrantId::make(wall.now(), entropy), .app = "acme",
+                                 .subject = "acme", .record_sealed = {}, .due_at = wall.now() + std::chrono::hours(1), .created_at = wall.now(),
+                                 .why = "Not asked yet."};
+    revocation.record_sealed = sealing.seal_revocation(revocation, Secret("record" + std::to_string(count)));
+    commit({store::PutRevocation{revocation}});
+    waiting.push_back(std::move(revocation));
+  }
+  channel_secrets = {{.key = "secret:mail", .place = "secret:mail@relay"}, {.key = "secret:webhook", .place = "secret:webhook"},
+                     {.key = "secret:none", .place = "secret:none"}};
+  const auto elsewhere = sealing.seal_channel_secret("secret:mail@former", Secret("mail secret"));
+  commit({store::PutMeta{"secret:mail", elsewhere}, store::PutMeta{"secret:webhook", sealing.seal_channel_secret("secret:webhook", Secret("hook secret"))}});
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  let_finish();
+
+  const vault::Vault alone(key_in(key_path()), entropy);
+  const Sealing seals(alone);
+  const auto kept = run(store->revocations_after({}, 100));
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), waiting.size());
+  for (const auto& revocation : *kept) EXPECT_TRUE(seals.open_revocation(revocation)) << revocation.id.text();
+  EXPECT_EQ(seals.open_channel_secret("secret:webhook", *run(store->meta("secret:webhook")))->reveal_text(), "hook secret");
+  EXPECT_EQ(*run(store->meta("secret:mail")), elsewhere) << "set for another relay: of no use, and no damage";
+  EXPECT_EQ(logged("record_not_renewed"), 0);
 }
 
 TEST_F(RotationHouse, P5_StoppedAnywhereTheNextStartGoesOn) {

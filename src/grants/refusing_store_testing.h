@@ -49,6 +49,12 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }
   Task<Result<std::vector<store::StateCount>>> grant_states() override { return real_->grant_states(); }
   Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return real_->handouts(grant, since); }
+  Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override { return real_->grants_by_type(); }
+  Task<Result<std::vector<std::int64_t>>> grant_histogram(store::GrantMoment moment, std::vector<WallTime> edges) override { return real_->grant_histogram(moment, std::move(edges)); }
+  Task<Result<std::vector<store::Grant>>> grants_of_account(std::string app, std::string account_id, std::size_t limit) override { return real_->grants_of_account(std::move(app), std::move(account_id), limit); }
+  Task<Result<std::vector<store::GrantEvent>>> grant_events(GrantId grant) override { return real_->grant_events(grant); }
+  Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override { return real_->revocations(due_until, limit); }
+  Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override { return real_->tallies(std::move(prefix), since); }
   Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override { return real_->authorization(id); }
   Task<Result<std::optional<store::Authorization>>> authorization_by_ticket(Bytes ticket_hash) override { return real_->authorization_by_ticket(std::move(ticket_hash)); }
   Task<Result<std::optional<store::Authorization>>> authorization_by_state(Bytes state_hash) override { return real_->authorization_by_state(std::move(state_hash)); }
@@ -63,6 +69,7 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::User>>> users_after(UserId after, std::size_t limit) override { return real_->users_after(after, limit); }
   Task<Result<std::vector<store::Grant>>> grants_after(GrantId after, std::size_t limit) override { return real_->grants_after(after, limit); }
   Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override { return real_->authorizations_after(after, limit); }
+  Task<Result<std::vector<store::Revocation>>> revocations_after(RevocationId after, std::size_t limit) override { return real_->revocations_after(after, limit); }
 
  private:
   std::unique_ptr<store::Store> real_;

@@ -89,6 +89,18 @@ auto node_fields(Record& n) {
   return std::tie(n.id, n.name, n.version, n.run, n.started_at, n.seen_at);
 }
 
+#define LATCHKEY_EVENT_COLUMNS "grant_id, at, last_at, kind, count, generation, status, error, detail, actor"
+template <class Record>
+auto event_fields(Record& e) {
+  return std::tie(e.grant, e.at, e.last_at, e.kind, e.count, e.generation, e.status, e.error, e.detail, e.actor);
+}
+
+#define LATCHKEY_REVOCATION_COLUMNS "id, grant_id, app, subject, record_sealed, attempts, due_at, created_at, why, version"
+template <class Record>
+auto revocation_fields(Record& r) {
+  return std::tie(r.id, r.grant, r.app, r.subject, r.record_sealed, r.attempts, r.due_at, r.created_at, r.why, r.version);
+}
+
 #define LATCHKEY_AUDIT_COLUMNS "sequence, at, actor, action, subject, user_id, source, detail, hash"
 template <class Record>
 auto audit_fields(Record& e) {

@@ -61,6 +61,11 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteIntentsOf&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const TouchGrant&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const CountHandouts&);
+// mutations_foresight.cpp
+[[nodiscard]] Result<void> change(Connection&, WallTime, const NoteGrantEvent&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const PutRevocation&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteRevocation&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const AddTally&);
 // mutations_server.cpp
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutApp&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteApp&);
