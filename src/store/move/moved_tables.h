@@ -136,6 +136,40 @@ struct HandoutTable {
   static postgres::Values values(const Record& r) { return postgres::Values(r.grant, r.minute, r.count); }
 };
 
+struct GrantEventRow {
+  std::int64_t sequence = 0;
+  GrantEvent event;
+};
+struct GrantEventTable {
+  using Record = GrantEventRow;
+  static constexpr const char* kName = "grant_events";
+  static constexpr const char* kColumns = "sequence, " LATCHKEY_EVENT_COLUMNS;
+  static constexpr const char* kOrder = "grant_id, sequence";
+  static constexpr const char* kTarget = kColumns;
+  static auto fields(Record& r) { return std::tuple_cat(std::tie(r.sequence), event_fields(r.event)); }
+  static postgres::Values values(const Record& r) { return postgres::Values(r.sequence).add(event_fields(r.event)); }
+};
+
+struct RevocationTable {
+  using Record = Revocation;
+  static constexpr const char* kName = "revocations";
+  static constexpr const char* kColumns = LATCHKEY_REVOCATION_COLUMNS;
+  static constexpr const char* kOrder = "id";
+  static constexpr const char* kTarget = LATCHKEY_REVOCATION_COLUMNS;
+  static auto fields(Record& r) { return revocation_fields(r); }
+  static postgres::Values values(const Record& r) { return postgres::Values().add(revocation_fields(r)); }
+};
+
+struct TallyTable {
+  using Record = Tally;
+  static constexpr const char* kName = "tallies";
+  static constexpr const char* kColumns = "name, at, count";
+  static constexpr const char* kOrder = "name, at";
+  static constexpr const char* kTarget = kColumns;
+  static auto fields(Record& r) { return std::tie(r.name, r.at, r.count); }
+  static postgres::Values values(const Record& r) { return postgres::Values(r.name, r.at, r.count); }
+};
+
 struct SettingTable {
   using Record = Setting;
   static constexpr const char* kName = "settings";
@@ -169,6 +203,7 @@ struct AuditTable {
 };
 
 using MovedTables = std::tuple<GroupTable, UserTable, AppTable, GrantTable, GenerationTable, WrapTable, IntentTable, AuthorizationTable,
-                               SessionTable, PinFailureTable, KnownSourceTable, HandoutTable, SettingTable, MetaTable, AuditTable>;
+                               SessionTable, PinFailureTable, KnownSourceTable, HandoutTable, GrantEventTable, RevocationTable, TallyTable, SettingTable,
+                               MetaTable, AuditTable>;
 
 }  // namespace latchkey::store

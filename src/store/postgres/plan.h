@@ -67,6 +67,11 @@ void add(Plan& plan, std::optional<WallTime> now, const DeleteIntentsBelow& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteIntentsOf& m);
 void add(Plan& plan, std::optional<WallTime> now, const TouchGrant& m);
 void add(Plan& plan, std::optional<WallTime> now, const CountHandouts& m);
+// plan_foresight.cpp
+void add(Plan& plan, std::optional<WallTime> now, const NoteGrantEvent& m);
+void add(Plan& plan, std::optional<WallTime> now, const PutRevocation& m);
+void add(Plan& plan, std::optional<WallTime> now, const DeleteRevocation& m);
+void add(Plan& plan, std::optional<WallTime> now, const AddTally& m);
 // plan_server.cpp
 void add(Plan& plan, std::optional<WallTime> now, const PutApp& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteApp& m);

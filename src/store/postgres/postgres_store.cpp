@@ -133,6 +133,29 @@ class PostgresStore final : public Store {
   Task<Result<std::vector<StateCount>>> grant_states() override {
     return read([](Connection& db) { return count_grant_states(db); });
   }
+  Task<Result<std::vector<TypeStateCount>>> grants_by_type() override {
+    return read([](Connection& db) { return count_grants_by_type(db); });
+  }
+  Task<Result<std::vector<std::int64_t>>> grant_histogram(GrantMoment moment, std::vector<WallTime> edges) override {
+    return read([moment, edges = std::move(edges)](Connection& db) { return make_grant_histogram(db, moment, edges); });
+  }
+  Task<Result<std::vector<Grant>>> grants_of_account(std::string app, std::string account_id, std::size_t limit) override {
+    return read([app = std::move(app), account = std::move(account_id), limit](Connection& db) {
+      return find_grants_of_account(db, app, account, limit);
+    });
+  }
+  Task<Result<std::vector<GrantEvent>>> grant_events(GrantId grant) override {
+    return read([grant](Connection& db) { return find_grant_events(db, grant); });
+  }
+  Task<Result<Listing<Revocation>>> revocations(WallTime due_until, std::size_t limit) override {
+    return read([due_until, limit](Connection& db) { return find_revocations(db, due_until, limit); });
+  }
+  Task<Result<std::vector<Tally>>> tallies(std::string prefix, WallTime since) override {
+    return read([prefix = std::move(prefix), since](Connection& db) { return find_tallies(db, prefix, since); });
+  }
+  Task<Result<std::vector<Revocation>>> revocations_after(RevocationId after, std::size_t limit) override {
+    return read([after, limit](Connection& db) { return find_revocations_after(db, after, limit); });
+  }
   Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) override {
     return read([grant, since](Connection& db) { return find_handouts(db, grant, since); });
   }

@@ -39,6 +39,16 @@ namespace latchkey::store::postgres {
 [[nodiscard]] Result<std::vector<StateCount>> count_grant_states(Connection& db);
 [[nodiscard]] Result<std::vector<HandoutCount>> find_handouts(Connection& db, const GrantId& grant, WallTime since);
 
+// queries_foresight.cpp
+[[nodiscard]] Result<std::vector<TypeStateCount>> count_grants_by_type(Connection& db);
+[[nodiscard]] Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMoment moment, const std::vector<WallTime>& edges);
+[[nodiscard]] Result<std::vector<Grant>> find_grants_of_account(Connection& db, const std::string& app, const std::string& account_id,
+                                                                std::size_t limit);
+[[nodiscard]] Result<std::vector<GrantEvent>> find_grant_events(Connection& db, const GrantId& grant);
+[[nodiscard]] Result<Listing<Revocation>> find_revocations(Connection& db, WallTime due_until, std::size_t limit);
+[[nodiscard]] Result<std::vector<Revocation>> find_revocations_after(Connection& db, const RevocationId& after, std::size_t limit);
+[[nodiscard]] Result<std::vector<Tally>> find_tallies(Connection& db, const std::string& prefix, WallTime since);
+
 // queries_server.cpp
 [[nodiscard]] Result<WallTime> find_now(Connection& db);
 [[nodiscard]] Result<std::vector<App>> find_apps(Connection& db);

@@ -134,6 +134,29 @@ CREATE TABLE audit_head (only_one BIGINT CONSTRAINT audit_head_pkey PRIMARY KEY,
 INSERT INTO audit_head(only_one, sequence, hash) VALUES (1, 0, '');
 )sql";
 
+constexpr const char* kForesight = R"sql(
+DROP INDEX grants_state;
+CREATE INDEX grants_state ON grants(state, type);
+
+CREATE TABLE grant_events (
+  grant_id UUID NOT NULL CONSTRAINT grant_events_grant REFERENCES grants(id) ON DELETE CASCADE, sequence BIGINT NOT NULL,
+  at BIGINT NOT NULL, last_at BIGINT NOT NULL, kind BIGINT NOT NULL, count BIGINT NOT NULL, generation BIGINT NOT NULL,
+  status BIGINT NOT NULL, error TEXT NOT NULL, detail TEXT NOT NULL, actor TEXT NOT NULL,
+  CONSTRAINT grant_events_pkey PRIMARY KEY (grant_id, sequence)
+);
+
+CREATE TABLE revocations (
+  id UUID CONSTRAINT revocations_pkey PRIMARY KEY, grant_id UUID NOT NULL, app TEXT NOT NULL, subject TEXT NOT NULL,
+  record_sealed BYTEA NOT NULL, attempts BIGINT NOT NULL, due_at BIGINT NOT NULL, created_at BIGINT NOT NULL, why TEXT NOT NULL,
+  version BIGINT NOT NULL
+);
+CREATE INDEX revocations_due ON revocations(due_at);
+
+CREATE TABLE tallies (
+  name TEXT NOT NULL, at BIGINT NOT NULL, count BIGINT NOT NULL, CONSTRAINT tallies_pkey PRIMARY KEY (name, at)
+);
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct MigrationStep {
   const char* what;
@@ -141,6 +164,7 @@ struct MigrationStep {
 };
 const MigrationStep kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit, kNodes}},
+    {"foresight and revocations", {kForesight}},
 };
 
 constexpr int kAttempts = 5;  // of several nodes that make the first table at once, all but one fail
