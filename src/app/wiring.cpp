@@ -52,7 +52,8 @@ constexpr Seconds kClosingTime{10};
 constexpr Milliseconds kMemoryOfSharedStore{800};
 constexpr Milliseconds kReadSettingsEvery{500};
 
-std::size_t thread_count() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
+// One of them is the engine's.
+std::size_t thread_count() { return 1 + std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
 
 Result<void> make_data_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
