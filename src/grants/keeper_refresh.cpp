@@ -218,8 +218,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   const auto outcome = co_await exchange(client, claim, rules, *material, begun);
   note_health(*client, view.grant, outcome);
   const auto replied_at = parts_.steady.now();
-  store::GrantView claimed{.grant = claim.grant, .generations = view.generations, .intent = claim.intent};
-  auto landed = co_await commit_step(view.grant.id, std::move(claimed), claim.intent, outcome, *material, client->type, std::move(rules));
+  store::GrantView as_claimed{.grant = claim.grant, .generations = view.generations, .intent = claim.intent};
+  auto landed = co_await commit_step(view.grant.id, std::move(as_claimed), claim.intent, outcome, *material, client->type, std::move(rules));
   StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
   hold_back.reset();  // the new token is there
   if (landed.unowned) {
