@@ -57,6 +57,9 @@ describe('migrate', { skip: withoutPostgres }, () => {
     assert.equal(tables.get('users'), 6);
     assert.equal(tables.get('generations'), Number(await postgres.sql('SELECT count(*) FROM generations')));
     assert.match(await refusesToServe(server), /was moved to/, 'the source is retired');
+    const backup = await server.cli(['backup', `${server.folder}/late.lkb`, '--passphrase-file', await server.file('passphrase', 'a long passphrase')]);
+    assert.equal(backup.status, 1);
+    assert.match(backup.stderr, /was moved to.*postgres\.md/, 'what is out of date is no backup');
     const again = await server.cli(['migrate', '--to', await postgres.makeDatabase()]);
     assert.equal(again.status, 1);
     assert.match(again.stderr, /moved to .* already/);

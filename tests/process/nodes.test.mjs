@@ -214,6 +214,43 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     assert.ok(provider.honours((await first.token('printer-1', pin)).body.access_token));
   });
 
+  test('F10: a database put back from a dump: what may be spent is not sent, newer tokens come from the nodes\' journals', { timeout: 180_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const grants = {};
+    for (const name of ['kept', 'lost']) {
+      provider.account = { id: name, name: `${name}@example.com` };
+      grants[name] = (await admin.addOAuthUser({ username: name, pin, type: 'scripted-type' })).grant_id;
+    }
+    const dump = path.join(postgres.folder, 'dump.sql');
+    await postgres.run('pg_dump', ['-h', '127.0.0.1', '-p', String(postgres.port), '-U', 'latchkey', '-d', postgres.database, '-f', dump]);
+    assert.equal((await admin.call('POST', `/api/v1/grants/${grants.kept}/refresh`)).status, 200);
+    assert.equal((await at(second, admin).call('POST', `/api/v1/grants/${grants.lost}/refresh`)).status, 200);
+    const mark = () => first.cli(['restore', '--database', '--config', path.join(first.folder, 'latchkey.toml'), '--json']);
+    assert.equal((await mark()).status, 1, 'not beside a running server');
+    await second.stop();
+    await first.stop();
+    await postgres.sql(`DROP DATABASE ${postgres.database}`, 'postgres');
+    await postgres.sql(`CREATE DATABASE ${postgres.database} TEMPLATE template0`, 'postgres');
+    assert.match((await mark()).stderr, /holds nothing/);
+    await postgres.sql(`DROP DATABASE ${postgres.database}`, 'postgres');
+    await postgres.sql(`CREATE DATABASE ${postgres.database} TEMPLATE template0`, 'postgres');
+    await postgres.run('psql', [...postgres.connection(postgres.database), '-o', '/dev/null', '-f', dump]);
+    await postgres.sql('UPDATE nodes SET seen_at = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) + 60000');
+    assert.match((await mark()).stderr, /did half a minute ago/, 'so young a dump, or a node that runs');
+    await postgres.sql('UPDATE nodes SET seen_at = 0');
+    const marked = await mark();
+    assert.equal(marked.status, 0, marked.stderr);
+    assert.equal(JSON.parse(marked.stdout).grants_marked, 2);
+
+    // The second node's folder, and with it its journal, is lost.
+    await first.launch();
+    await until('the newer token to come from the journal', async () => await postgres.sql(`SELECT generation FROM grants WHERE id = '${grants.kept}'`) === '2', { timeout: 20_000 * slowness });
+    assert.equal((await admin.call('POST', `/api/v1/grants/${grants.kept}/refresh`)).status, 200, 'it goes on');
+    assert.notEqual((await admin.call('POST', `/api/v1/grants/${grants.lost}/refresh`)).status, 200);
+    assert.equal((await admin.grant(grants.lost)).state, 'needs_authorization');
+    assert.deepEqual(provider.spentUses, [], 'and nothing spent was sent');
+  });
+
   test('K1: a new master key: not while another node works; the other one comes back with a copy of it', { timeout: 180_000 }, async (t) => {
     const { nodes: [first, second], admin, provider, postgres, masterKey } = await sharedScene(t);
     const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
