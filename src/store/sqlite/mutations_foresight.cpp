@@ -1,7 +1,7 @@
 // Events of grants, revocations on their way, tallies.
 #include "store/sqlite/changes.h"
 #include "store/sqlite/mutations.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 

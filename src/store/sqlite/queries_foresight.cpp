@@ -1,7 +1,7 @@
 // What the Health page and the revocations' worker ask.
-#include "store/sqlite/paging.h"
+#include "store/paging.h"
 #include "store/sqlite/queries.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 
