@@ -21,7 +21,7 @@ constexpr Seconds kOftenAtLeast = std::chrono::hours(1);  // where something her
 constexpr auto kLookAtLeastEvery = 30s;
 constexpr auto kStoreRetry = 1s;
 constexpr std::size_t kSharersMax = 100;
-constexpr std::string_view kRestsWords = "Another grant here rests on the same consent; it waits until that has gone.";
+constexpr std::string_view kRestsWords = "A grant here rests on the same consent; it waits until that has gone.";
 
 net::HttpCall call_for(oauth::FormPost post) {
   net::HttpCall call{.method = "POST", .url = std::move(post.url)};
@@ -212,7 +212,7 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
     co_await drop(std::move(revocation), "grant.not_revoked", "The stored record was altered and is not used.");
     co_return;
   }
-  const auto verdict = co_await try_to_revoke(record, revocation.grant);
+  const auto verdict = co_await try_to_revoke(record);
   parts_.log.info(verdict.revoked ? "given_back" : "not_given_back", {{"app", record->app}, {"why", verdict.why}});
   if (verdict.revoked) {
     parts_.counters.given_back += 1;
@@ -226,7 +226,7 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
     co_await put_off(std::move(revocation), *verdict.again, verdict.why);
     co_return;
   }
-  if (verdict.offers_none) {  // as whoever gave it up was told beforehand
+  if (verdict.expected) {  // as whoever gave it up was told beforehand
     co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
     co_return;
   }
@@ -237,15 +237,15 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
   co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
 }
 
-Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record, GrantId grant) {
-  if (co_await rested_on(record->app, record->account_id, grant)) co_return Verdict{.again = kOftenAtLeast, .why = std::string(kRestsWords)};
+Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record) {
+  if (co_await rested_on(record->app, record->account_id)) co_return Verdict{.again = kOftenAtLeast, .why = std::string(kRestsWords), .expected = true};
   auto found = co_await parts_.clients.client_for(record->type, record->app, record->params_json, record->extras_json);
   if (!found) {
     if (found.error().reason == "app_missing") co_return Verdict{.again = std::nullopt, .why = "The app registration is gone, so the provider cannot be asked."};
     co_return Verdict{.again = kOftenAtLeast, .why = found.error().text};
   }
   const auto client = std::make_shared<const ProviderClient>(std::move(*found));
-  if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside.", .offers_none = true};
+  if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside.", .expected = true};
   Secret token = record->tokens.refresh.token.clone();
   auto hint = oauth::TokenHint::refresh_token;
   if (client->type.provider->revocation_token != catalog::RevocationToken::refresh_token) {
@@ -272,13 +272,13 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
   co_return Verdict{.again = kOftenAtLeast, .why = why + " It refuses the app registration; mend that under OAuth settings."};
 }
 
-Task<bool> GivingBack::rested_on(std::string app, std::string account_id, GrantId except) {
+Task<bool> GivingBack::rested_on(std::string app, std::string account_id) {
   // Those that wait first: what they wait for becomes a grant.
   if (waiting_ && co_await waiting_(app, account_id)) co_return true;
   const auto sharers = co_await parts_.store.grants_of_account(app, account_id, kSharersMax);
   if (!sharers) co_return true;
   for (const auto& grant : *sharers) {
-    if (grant.id == except || grant.state == store::GrantState::revoked || grant.state == store::GrantState::disabled) continue;
+    if (grant.state == store::GrantState::revoked || grant.state == store::GrantState::disabled) continue;
     const auto user = co_await parts_.store.user(grant.user);
     if (!user || (*user && (*user)->enabled)) co_return true;
   }
@@ -328,7 +328,7 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
     [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
     co_return;
   }
-  if (!client || co_await rested_on(grant.app, grant.account_id, grant.id)) {
+  if (!client || co_await rested_on(grant.app, grant.account_id)) {
     if (parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after) {
       [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
       co_return;

@@ -84,19 +84,19 @@ class GivingBack {
     std::optional<Seconds> again;
     std::string why;
     bool revoked = false;
-    bool offers_none = false;  // the provider has no such address
+    bool expected = false;  // in the order of things: no alert when it ends so
   };
   [[nodiscard]] bool askable(const store::Grant& whose) const;
   [[nodiscard]] Task<void> run();
   [[nodiscard]] Task<void> keep(store::PutRevocation entry);
   [[nodiscard]] Task<void> attempt(store::Revocation revocation);
-  [[nodiscard]] Task<Verdict> try_to_revoke(std::shared_ptr<Record> record, GrantId grant);
+  [[nodiscard]] Task<Verdict> try_to_revoke(std::shared_ptr<Record> record);
   [[nodiscard]] Task<void> take_from_grant(store::Revocation revocation);
   [[nodiscard]] Task<void> put_off(store::Revocation revocation, Seconds most, std::string why);
   [[nodiscard]] Task<void> drop(store::Revocation revocation, std::string action, std::string why);
-  // Another grant that lives, or a consent that waits for approval, rests on the same consent (same app, same account, any
-  // type); what cannot be read counts.
-  [[nodiscard]] Task<bool> rested_on(std::string app, std::string account_id, GrantId except);
+  // A grant that lives (the one they were of, authorised anew, among them), or a consent that waits for approval, rests on the same
+  // consent (same app, same account, any type); what cannot be read counts.
+  [[nodiscard]] Task<bool> rested_on(std::string app, std::string account_id);
   // For providers that revoke by access token: a last one.
   [[nodiscard]] Task<Secret> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record);
 

@@ -16,6 +16,11 @@ class Leaving : public KeeperHouse {
     const auto all = run(store->grants_after({}, 100));
     return std::ranges::count_if(*all, [](const store::Grant& grant) { return grant.state != GrantState::revoked; });
   }
+  // The claim is one commit, its outcome another.
+  store::Revocation after_attempt(int number) {
+    base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].version == 1 + 2 * number; });
+    return waiting()[0];
+  }
   void until_empty() {
     base::drive_until(loop, [&] { return waiting().empty(); });
   }
@@ -36,8 +41,7 @@ TEST_F(Leaving, F7_WhatWasQueuedIsSealedAndOutlivesTheProcess) {
   const auto grant = put_grant("acme-family");
   transport.revoke_status = 503;
   ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
-  base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].attempts == 1 && waiting()[0].due_at > wall.now(); });
-  const auto left = waiting()[0];
+  const auto left = after_attempt(1);
   EXPECT_EQ(base::as_text(left.record_sealed).find("rt1"), std::string_view::npos);
   auto moved = left;
   moved.id = RevocationId::make(wall.now(), entropy);
@@ -55,12 +59,10 @@ TEST_F(Leaving, ItBacksOffAndGivesUpWithAWord) {
   const auto grant = put_grant("acme-family");
   transport.revoke_status = 503;
   ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
-  base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].attempts == 1 && waiting()[0].due_at > wall.now(); });
-  const auto first = waiting()[0].due_at - wall.now();
+  const auto first = after_attempt(1).due_at - wall.now();
   advance(std::chrono::ceil<Seconds>(first));
   giving_back->nudge();
-  base::drive_until(loop, [&] { return waiting()[0].attempts == 2 && waiting()[0].due_at > wall.now(); });
-  EXPECT_GT(waiting()[0].due_at - wall.now(), first);
+  EXPECT_GT(after_attempt(2).due_at - wall.now(), first);
   advance(std::chrono::days(14));
   giving_back->nudge();
   until_empty();
@@ -85,6 +87,27 @@ TEST_F(Leaving, F7_AnotherLivingGrantOfTheSameConsentMakesItWait) {
   giving_back->nudge();
   until_empty();
   EXPECT_EQ(transport.revoked.size(), 2u);
+}
+
+TEST_F(Leaving, F7_AGrantAuthorisedAnewMeanwhileIsNotTakenFromItsOwner) {
+  const auto grant = put_grant("acme-family");
+  transport.revoke_status = 503;
+  ASSERT_TRUE(run(care.revoke_page("", {}, 10, OnRevoke::really, {.actor = "admin"})));
+  after_attempt(1);
+  auto anew = view(grant.id).grant;
+  anew.state = GrantState::active;  // the same account consented again
+  sealing.vouch(anew);
+  commit({store::UpdateGrant{anew}});
+  transport.revoke_status = 200;
+  advance(6h);
+  giving_back->nudge();
+  EXPECT_NE(after_attempt(2).why.find("rests"), std::string::npos);
+  EXPECT_EQ(transport.revoked.size(), 1u) << "a second time would end the new consent, too";
+  advance(std::chrono::days(15));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 1u);
+  EXPECT_TRUE(alerts.current().empty()) << "as it must be";
 }
 
 TEST_F(Leaving, SwitchingOffRevokesALittleLaterAndNotIfItIsTakenBack) {
