@@ -38,13 +38,13 @@ std::string_view event_name(store::GrantEventKind kind) {
   return "refreshed";
 }
 
-// What one row of refreshes stands for: up to the next one, a row follows only after a failure or with another day. A newer
-// row of refreshes counts its own first one; any other names the generation in use when it was written.
-std::int64_t refreshes_of(const store::GrantEvent& event, const store::GrantEvent* newer, store::GenerationNumber now) {
+// How many refreshes came after a row and before the next one: those have no row of their own, and each made a generation. A newer
+// row of refreshes, or of a consent, counts the generation it names; any other names the one in use when it was written.
+std::int64_t refreshes_after(const store::GrantEvent& event, const store::GrantEvent* newer, store::GenerationNumber now) {
   const bool next_counts_itself = newer != nullptr && (newer->kind == store::GrantEventKind::refreshed ||
                                                        newer->kind == store::GrantEventKind::reauthorized);
   const auto last = newer == nullptr ? now : newer->generation - (next_counts_itself ? 1 : 0);
-  return std::max<std::int64_t>(1, last - event.generation + 1);
+  return std::max<std::int64_t>(0, last - event.generation);
 }
 
 }  // namespace
@@ -179,15 +179,23 @@ Task<Answer> GrantsApi::timeline(Call call) {
 
   // Newest first, by the last of what a line stands for.
   std::multimap<WallTime, JsonObject, std::greater<>> items;
+  const auto add = [&](WallTime at, WallTime since, std::string_view event, std::int64_t count, Json generation) -> JsonObject& {
+    return items.emplace(at, JsonObject{{"at", base::to_rfc3339(at)}, {"since", base::to_rfc3339(since)}, {"event", event}, {"detail", ""},
+                                        {"generation", std::move(generation)}, {"count", count}, {"actor", ""}, {"reply", nullptr}})->second;
+  };
   const store::GrantEvent* newer = nullptr;
   for (const auto& event : *events) {
-    const bool refreshes = event.kind == store::GrantEventKind::refreshed;
-    const auto count = refreshes ? refreshes_of(event, newer, grant->generation) : event.count;
-    const auto last = refreshes && newer == nullptr ? std::max(event.last_at, grant->last_refreshed_at) : event.last_at;
-    const bool answered = event.status != 0 || !event.error.empty();
-    items.emplace(last, JsonObject{{"at", base::to_rfc3339(last)}, {"since", base::to_rfc3339(event.at)}, {"event", event_name(event.kind)},
-                                   {"detail", event.detail}, {"generation", event.generation}, {"count", count}, {"actor", event.actor},
-                                   {"reply", answered ? Json(JsonObject{{"status", event.status}, {"error", event.error}}) : Json(nullptr)}});
+    const auto more = refreshes_after(event, newer, grant->generation);
+    const auto last_refresh = newer == nullptr ? std::max(event.last_at, grant->last_refreshed_at) : newer->at;
+    if (event.kind == store::GrantEventKind::refreshed) {
+      add(more > 0 && newer == nullptr ? last_refresh : event.last_at, event.at, event_name(event.kind), 1 + more, event.generation);
+    } else {
+      if (more > 0) add(last_refresh, event.last_at, event_name(store::GrantEventKind::refreshed), more, event.generation + more);
+      auto& item = add(event.last_at, event.at, event_name(event.kind), event.count, event.generation);
+      item["detail"] = event.detail;
+      item["actor"] = event.actor;
+      if (event.status != 0 || !event.error.empty()) item["reply"] = JsonObject{{"status", event.status}, {"error", event.error}};
+    }
     newer = &event;
   }
   // Hand-outs by the day.
@@ -200,9 +208,7 @@ Task<Answer> GrantsApi::timeline(Call call) {
     }
   }
   for (const auto& [day, of_day] : days) {
-    items.emplace(of_day.second, JsonObject{{"at", base::to_rfc3339(of_day.second)}, {"since", base::to_rfc3339(of_day.first.minute)},
-                                            {"event", "handed_out"}, {"detail", ""}, {"generation", nullptr}, {"count", of_day.first.count},
-                                            {"actor", ""}, {"reply", nullptr}});
+    add(of_day.second, of_day.first.minute, "handed_out", of_day.first.count, nullptr);
   }
   JsonArray out;
   for (auto& [at, item] : items) out.push_back(std::move(item));
