@@ -76,7 +76,7 @@ test('timeline: issued, refreshed, handed out, failed, with the provider\'s repl
   assert.deepEqual((await admin.must('GET', `/api/v1/grants/${grant_id}/timeline`)).items.filter((each) => each.event === 'refresh_failed'), of('refresh_failed'));
 });
 
-test('every query of the Grafana dashboard asks for metrics there are; no user name in them', async (t) => {
+test('every query of the Grafana dashboard asks for metrics there are, each of them is documented; no user name in them', async (t) => {
   const { server, admin } = await authorisedUser(t);
   await admin.set('notices.webhook_url', 'https://hooks.example.com/x');
   const text = await server.metrics();
@@ -88,6 +88,8 @@ test('every query of the Grafana dashboard asks for metrics there are; no user n
     for (const label of (sample[2] ?? '').matchAll(/([a-z_]+)="/g)) labels.add(label[1]);
     there.set(sample[1], labels);
   }
+  const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  assert.deepEqual([...there.keys()].filter((name) => !page.includes(`\`${name}`)), [], 'every metric has its line in docs/operations.md');
   const dashboard = JSON.parse(await readFile(new URL('../../packaging/grafana-dashboard.json', import.meta.url)));
   const queries = dashboard.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel: panel.title, expr: target.expr })));
   assert.ok(queries.length >= 10);
