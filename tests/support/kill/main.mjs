@@ -5,7 +5,7 @@
 //   --seed N      of the first round (default 1); a round's seed chooses its points and grants, not the moments at which
 //                 processes run
 //   --jobs N      rounds at a time (default 2)
-//   --store NAME  sqlite (default)
+//   --store NAME  sqlite (default) or postgres
 
 import { parseArgs } from 'node:util';
 import { KillRun, makePoints } from './run.mjs';
@@ -19,6 +19,7 @@ const { values: options } = parseArgs({
 });
 const store = stores[options.store];
 if (!store) throw new Error(`there is no store ${options.store}: ${Object.keys(stores).join(', ')}`);
+if (store.skip) throw new Error(`${store.name} cannot be had here: ${store.skip}`);
 
 const total = { kills: 0, starts: 0, forced: 0, rested: 0, torn: 0, posts: 0, refreshes: 0, spentAgain: 0, keptAnswers: 0, lostAnswers: 0 };
 const points = new Map();
