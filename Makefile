@@ -31,7 +31,7 @@ test: ## build and run every test; ends with "N passed, N failed"
 
 kill: ## kill -9 the real server KILLS times (default 1000) while it refreshes; docs/reliability.md
 	@scripts/setup --tests
-	@scripts/kill --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE))
+	@scripts/kill --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE)) $(if $(JOBS),--jobs $(JOBS))
 
 # Built first, so that what is installed is what the sources say; by whoever called sudo, so that root owns no build folder.
 install: ## put binary, user, data folder, configuration and systemd unit in place

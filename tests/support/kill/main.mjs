@@ -1,10 +1,11 @@
 // The long run behind `make kill`: rounds of kills, each with a server, providers and a seed of its own, and the figures.
 //
 //   --kills N     how many (default 1000)
-//   --round N     kills a round (default 250)
+//   --round N     kills a round (default 100)
 //   --seed N      of the first round (default 1); a round's seed chooses its points and grants, not the moments at which
 //                 processes run
-//   --store NAME  sqlite (default)
+//   --jobs N      rounds at a time (default 2)
+//   --store NAME  sqlite (default) or postgres
 
 import { parseArgs } from 'node:util';
 import { KillRun, makePoints } from './run.mjs';
@@ -12,12 +13,13 @@ import * as stores from './stores.mjs';
 
 const { values: options } = parseArgs({
   options: {
-    kills: { type: 'string', default: '1000' }, round: { type: 'string', default: '250' }, seed: { type: 'string', default: '1' },
-    store: { type: 'string', default: 'sqlite' },
+    kills: { type: 'string', default: '1000' }, round: { type: 'string', default: '100' }, seed: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: '2' }, store: { type: 'string', default: 'sqlite' },
   },
 });
 const store = stores[options.store];
 if (!store) throw new Error(`there is no store ${options.store}: ${Object.keys(stores).join(', ')}`);
+if (store.skip) throw new Error(`${store.name} cannot be had here: ${store.skip}`);
 
 const total = { kills: 0, starts: 0, forced: 0, rested: 0, torn: 0, posts: 0, refreshes: 0, spentAgain: 0, keptAnswers: 0, lostAnswers: 0 };
 const points = new Map();
@@ -41,9 +43,7 @@ class Scope {
   }
 }
 
-for (let left = Number(options.kills), seed = Number(options.seed); left > 0; seed++) {
-  const count = Math.min(left, Number(options.round));
-  left -= count;
+async function round({ seed, count }) {
   const scope = new Scope();
   let run;
   try {
@@ -59,6 +59,16 @@ for (let left = Number(options.kills), seed = Number(options.seed); left > 0; se
   const minutes = (performance.now() - begun) / 60_000;
   console.log(`seed ${seed}: ${total.kills} kills so far, ${total.refreshes} refreshes, ${failed} faults, ${(total.kills / minutes).toFixed(0)} kills a minute`);
 }
+
+const rounds = [];
+for (let left = Number(options.kills), seed = Number(options.seed); left > 0; seed++) {
+  const count = Math.min(left, Number(options.round));
+  left -= count;
+  rounds.push({ seed, count });
+}
+await Promise.all(Array.from({ length: Number(options.jobs) }, async () => {
+  for (let next = rounds.shift(); next; next = rounds.shift()) await round(next);
+}));
 
 console.log(`
 ${store.name}, from seed ${options.seed}, ${((performance.now() - begun) / 60_000).toFixed(1)} minutes

@@ -5,16 +5,21 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
 
 /** Grants whose current generation is not there: a commit that happened by halves. */
 const halves = `SELECT count(*) AS count FROM grants g WHERE g.generation > 0
   AND NOT EXISTS (SELECT 1 FROM generations n WHERE n.grant_id = g.id AND n.number = g.generation)`;
 
+const clusters = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'postgres.mjs');
+const { Postgres, withoutPostgres } = existsSync(clusters) ? await import(clusters) : { withoutPostgres: 'there is no PostgreSQL store yet' };
+
 /**
- * prepare(t) gives `options` for Latchkey.start, and `fault(data)`: what is wrong with the store, undefined when nothing is.
+ * skip: why it cannot be had here, or false. prepare(t) gives `options` for Latchkey.start, and `fault(data)`: what is wrong with the store, undefined when nothing is.
  */
 export const sqlite = {
   name: 'SQLite',
+  skip: false,
   async prepare() {
     return {
       options: {},
@@ -35,6 +40,23 @@ export const sqlite = {
         } finally {
           await rm(folder, { recursive: true, force: true });
         }
+      },
+    };
+  },
+};
+
+/** What the server sends to the database are points, too: a commit may be killed on its way there, or its answer on the way back. */
+export const postgres = {
+  name: 'PostgreSQL',
+  skip: withoutPostgres,
+  async prepare(t) {
+    const cluster = await Postgres.start(t);
+    const store = await cluster.makeDatabase();
+    return {
+      options: { config: { store }, env: { DURABLE_FAULTS_PORT: String(cluster.port) } },
+      async fault() {
+        const count = Number(await cluster.sql(halves));
+        return count > 0 ? `${count} grants have lost their generation` : undefined;
       },
     };
   },
