@@ -16,6 +16,7 @@ test('every page, light and dark, wide and narrow', async (t) => {
   provider.revokeEverything();
   await admin.call('POST', `/api/v1/grants/${dead}/refresh`);
   await server.token('printer-1', pin);
+  provider.account = { id: 'acc-3', name: 'cora@example.com' };
   const { grant_id: living } = await admin.addOAuthUser({ username: 'printer-3', pin, type: 'oidc' });
   provider.next('refresh', { commit: false, status: 503, body: { error: 'temporarily_unavailable', error_description: 'Down for maintenance' } });
   const [held] = (await admin.must('GET', `/api/v1/users/${user_id}`)).grants;
