@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace latchkey::store::postgres {
 namespace {
@@ -246,9 +247,17 @@ std::vector<Answer> Connection::exchange(std::span<const Step> steps) {
   Failure unprepared;
   std::size_t next = 0;
   std::size_t syncs = static_cast<std::size_t>(std::ranges::count_if(steps, [](const Step& step) { return step.query == nullptr; })) + (preparing ? 1 : 0);
+  bool ended = false;
   while (syncs > 0 && wait_for_input(until)) {
     pg_result* result = PQgetResult(handle_);
-    if (result == nullptr) continue;  // the end of one statement's results
+    if (result == nullptr) {  // the end of one statement's results; twice in a row: of all there will ever be
+      if (std::exchange(ended, true) || PQstatus(handle_) != CONNECTION_OK) {
+        broken_ = true;
+        break;
+      }
+      continue;
+    }
+    ended = false;
     const auto status = PQresultStatus(result);
     if (status == PGRES_PIPELINE_SYNC) {
       PQclear(result);
