@@ -22,6 +22,28 @@ bool is_in_other_hands(const store::Grant& grant, NodeId node, WallTime now) {
   return !grant.lease_owner.none() && grant.lease_owner != node && now < grant.lease_until;
 }
 
+// The refresh token that a reply brought, if it did.
+const Secret* token_of(const ExchangeOutcome& outcome) {
+  const auto* replied = std::get_if<Replied>(&outcome);
+  if (replied == nullptr || !replied->reply.refresh_token || !replied->reply.error.empty()) return nullptr;
+  return &*replied->reply.refresh_token;
+}
+
+// What the store holds that the intent has made.
+enum class Made { nothing, this_reply, another_reply };
+
+Made made_by(const store::Intent& intent, const store::GrantView& view, const ExchangeOutcome& outcome, const Sealing& sealing) {
+  const auto* token = token_of(outcome);
+  auto made = Made::nothing;
+  for (const auto& generation : view.generations) {
+    if (generation.intent != intent.id || generation.number == intent.generation) continue;
+    const auto held = token == nullptr ? Result<RefreshMaterial>(RefreshMaterial{}) : sealing.open_refresh(view.grant, generation);
+    if (token == nullptr || !held || held->token.equals(*token)) return Made::this_reply;
+    made = Made::another_reply;
+  }
+  return made;
+}
+
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
 bool backs_off(const store::Grant& grant, WallTime now) {
@@ -358,13 +380,17 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
     Result<void> committed = fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be read.");
     if (view) {
       const auto& before = (*view)->grant;
-      const bool applied = std::ranges::any_of((*view)->generations, [&](const store::Generation& generation) {
-        return generation.intent == intent.id && generation.number != intent.generation;
-      });
-      if (applied) {  // the answer to an earlier commit was lost: done is done (F7)
+      const auto made = made_by(intent, **view, outcome, parts_.sealing);
+      const auto& known_intent = (*view)->intent;
+      const bool still_there = known_intent && known_intent->id == intent.id;
+      // Another node has gone on with this intent when the lease had passed: whatever it brought or brings counts as much as
+      // this reply, which is kept beside it (R6, F2). Without a token there is nothing to keep, and the intent is the other's.
+      const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence != intent.fence);
+      if (made == Made::this_reply || (taken_over && token_of(outcome) == nullptr)) {  // or the answer to an earlier commit was lost (F7)
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};
       }
+      if (taken_over) intent.version = still_there ? known_intent->version : kIntentUntracked;
       auto step = step_for(**view, intent, outcome, spent, type, rules);
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
       add_history(step, before, &outcome);
@@ -377,6 +403,10 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       }
       const auto& error = committed.error();
       if (as_claimed && (error.kind == ErrorKind::conflict || error.reason == "gone")) continue;
+      if (error.reason == "gone" && error.field == "intent" && before.created_at < intent.opened_at && token_of(outcome) != nullptr) {
+        intent.version = kIntentUntracked;  // history already, and the consent is the same: others have gone on by it
+        continue;
+      }
       if (error.reason == "gone" && error.field == "intent") {
         // A new consent has replaced the grant's tokens meanwhile; what came belongs to the old one.
         parts_.journal.confirm(intent.id, parts_.wall.now());
