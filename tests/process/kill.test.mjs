@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { test } from 'node:test';
-import { readJournal } from '../support/kill/journal_file.mjs';
 import { Ledger } from '../support/kill/ledger.mjs';
 import { KillRun, makePoints } from '../support/kill/run.mjs';
 import { postgres, sqlite } from '../support/kill/stores.mjs';
@@ -14,6 +13,22 @@ import { ScriptedProvider } from '../support/scripted_provider.mjs';
 
 const seed = 3;
 const kills = slowness > 1 ? 30 : 100;
+
+/** A ledger of one grant whose journal is empty, what it has noticed, and the grant's first token. */
+async function bareLedger(t, rule, options = {}) {
+  const provider = await ScriptedProvider.start(t, { rotation: 'single-use', ...options });
+  const noticed = [];
+  const ledger = new Ledger(provider, rule, (words) => noticed.push(words));
+  ledger.journal = await temporaryFolder(t, 'no-journal');
+  const family = { account: 'a', grant: 'g', life: [], firstRefusal: undefined };
+  ledger.families.set('a', family);
+  const token = provider.issueRefreshToken();
+  ledger.tokens.set(token, { family, issuedAt: Date.now(), lifetime: 3600, posts: [] });
+  const send = (refresh_token) => fetch(`${provider.origin}/token`, {
+    method: 'POST', body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token, client_id: provider.clientId, client_secret: provider.clientSecret }),
+  });
+  return { provider, ledger, noticed, token, send };
+}
 
 for (const store of [sqlite, postgres]) {
   test(`R2, R3: killed again and again (${store.name}): no grant lost that its provider lets keep, no torn record, no spent token sent against the rule`, { skip: store.skip }, async (t) => {
@@ -48,27 +63,27 @@ test('R2: the alarm works: a journal that is gone after the kill loses grants, a
 });
 
 test('F1: the alarm works: a spent token that is sent again before its time is noticed, under each rule', async (t) => {
-  const journal = await temporaryFolder(t, 'no-journal');
-  assert.deepEqual(readJournal(journal).records, []);
   for (const [rule, allowed] of [['revokes-family', 0], ['refused', 1], ['grace', 9]]) {
-    const provider = await ScriptedProvider.start(t, { rotation: 'single-use', graceSeconds: rule === 'grace' ? 3600 : 0 });
-    const noticed = [];
-    const ledger = new Ledger(provider, rule, (words) => noticed.push(words));
-    ledger.journal = journal;
-    const family = { account: 'a', grant: 'g', life: [], firstRefusal: undefined };
-    ledger.families.set('a', family);
-    const token = provider.issueRefreshToken();
-    ledger.tokens.set(token, { family, issuedAt: Date.now(), lifetime: 3600, posts: [] });
-    const send = () => fetch(`${provider.origin}/token`, {
-      method: 'POST', body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token, client_id: provider.clientId, client_secret: provider.clientSecret }),
-    });
-    await send();
+    const { provider, noticed, token, send } = await bareLedger(t, rule, { graceSeconds: rule === 'grace' ? 3600 : 0 });
+    await send(token);
     for (let again = 0; again < allowed; again++) {
       provider.next('refresh', { commit: false });
-      await send();
+      await send(token);
     }
     assert.deepEqual(noticed, [], rule);
-    await send();
+    await send(token);
     assert.equal(noticed.length, rule === 'grace' ? 0 : 1, `${rule}: ${noticed}`);
+  }
+});
+
+test('F5: the alarm works: an answer that was used and had not been kept before is noticed', async (t) => {
+  for (const killedBetween of [true, false]) {
+    const { ledger, noticed, token, send } = await bareLedger(t, 'revokes-family');
+    const next = (await (await send(token)).json()).refresh_token;
+    if (killedBetween) ledger.settleLife([]);
+    assert.deepEqual(noticed, []);
+    await send(next);
+    ledger.settleLife([]);
+    assert.match(noticed.join(), /used that the journal had not been given/);
   }
 });

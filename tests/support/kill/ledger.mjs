@@ -19,7 +19,8 @@ export class Ledger {
   }
 
   journal = undefined; // its folder, once the server has one
-  tokens = new Map(); // refresh token → { family, issuedAt, lifetime, posts }
+  journalRefused = false; // in this life the disk refused the journal: answers may go to the store without it
+  tokens = new Map(); // refresh token → { family, issuedAt, lifetime, issuedBy (a post), posts }
   families = new Map(); // account id → { grant, posts of this life, refused }
   posts = 0;
   refreshes = 0;
@@ -38,15 +39,19 @@ export class Ledger {
     if (event === 'committed') this.#committed(request);
   }
 
-  #issue(family, body) {
-    this.tokens.set(body.refresh_token, { family, issuedAt: Date.now(), lifetime: body.expires_in, posts: [] });
+  #issue(family, body, issuedBy) {
+    this.tokens.set(body.refresh_token, { family, issuedAt: Date.now(), lifetime: body.expires_in, issuedBy, posts: [] });
   }
 
   #received(request) {
     this.posts++;
     const token = this.tokens.get(request.form.refresh_token);
     if (!token) return this.fault('a refresh token was sent that was never issued');
-    const post = { at: Date.now(), token, spends: false, answer: undefined, kept: undefined };
+    const post = { at: Date.now(), token, spends: false, answer: undefined, kept: undefined, used: false, excused: false };
+    if (token.issuedBy) {
+      token.issuedBy.used = true;
+      this.#insistOnOrder(token.issuedBy);
+    }
     const spentBy = token.posts.findLast((each) => each.spends);
     if (spentBy) {
       this.spentAgain++;
@@ -55,6 +60,11 @@ export class Ledger {
     token.posts.push(post);
     token.family.life.push(post);
     request.post = post;
+  }
+
+  // Whoever uses an answer's token had the answer, and must have kept it first (RULES F5).
+  #insistOnOrder(post) {
+    if (post.used && post.kept === false && !post.excused) this.fault(`${post.token.family.grant}: an answer was used that the journal had not been given`);
   }
 
   #judge(token, spentBy, post) {
@@ -80,7 +90,7 @@ export class Ledger {
     }
     this.refreshes++;
     post.spends = true;
-    this.#issue(post.token.family, JSON.parse(request.honest.body));
+    this.#issue(post.token.family, JSON.parse(request.honest.body), post);
   }
 
   // While the process that got the answer lives, the journal as it is now decides.
@@ -106,13 +116,16 @@ export class Ledger {
       for (const post of family.life) {
         const record = this.#recordOf(post, records);
         post.kept = record !== undefined;
+        post.excused = this.journalRefused;
         if (!post.spends) continue;
+        this.#insistOnOrder(post);
         if (post.kept) this.keptAnswers++;
         else this.lostAnswers++;
         if (record) promises.push({ grant: family.grant, generation: record.generation + 1 });
       }
       family.life = [];
     }
+    this.journalRefused = false;
     return promises;
   }
 

@@ -40,7 +40,10 @@ export function makePoints(count, seed) {
     const impatient = choices.below(5) === 0;
     const action = choices.of(actions);
     switch ([0, 1, 0, 2, 0, 1, 3, 0, 1, 4][number % 10]) {
-      case 0: return { at: 'operation', nth: 1 + choices.below(45), action, impatient };
+      // The store writes far more often than the journal, which therefore has points of its own.
+      case 0: return choices.below(3) === 0
+        ? { at: 'operation', nth: 1 + choices.below(12), action, only: { file: files.journal }, impatient }
+        : { at: 'operation', nth: 1 + choices.below(45), action, impatient };
       case 1: return { at: 'wire', stage: stages[Math.floor(number / 2) % stages.length], nth: 1 + choices.below(5), impatient };
       case 2: return { at: 'start', nth: 1 + choices.below(25), action };
       case 3: return { at: 'moment', ms: choices.below(80), impatient };
@@ -153,7 +156,7 @@ export class KillRun {
     for (const provider of this.providers) provider.always('refresh', undefined);
     await Promise.all(asked);
     await until('the dead process’s lines to close', () => this.providers.every((provider) => provider.lines === 0));
-    await this.#settle(this.#nameOf(point));
+    await this.#settle(this.#nameOf(point), point.code === 'EIO');
   }
 
   #nameOf(point) {
@@ -196,7 +199,7 @@ export class KillRun {
   }
 
   /** The process is dead: what it has left is looked at as it lies there. */
-  async #settle(name) {
+  async #settle(name, refused) {
     const { figures } = this;
     figures.kills++;
     figures.points.set(name, (figures.points.get(name) ?? 0) + 1);
@@ -204,6 +207,7 @@ export class KillRun {
     figures.torn += journal.torn;
     if (journal.torn > 0 && !name.includes('halfway')) this.#tell(`${journal.torn} torn records`);
     for (const ledger of Object.values(this.ledgers)) {
+      ledger.journalRefused = refused;
       for (const { grant, generation } of ledger.settleLife(journal.records)) {
         this.promised.set(grant, Math.max(generation, this.promised.get(grant) ?? 0));
       }
