@@ -325,9 +325,10 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     await postgres.sql(`ALTER DATABASE ${postgres.database} RESET default_transaction_read_only`, 'postgres');
     const server = await Latchkey.start(t, { config: { store } });
     await server.stop();
+    const schema = await postgres.sql("SELECT value FROM store_info WHERE key = 'schema'");
     await postgres.sql("UPDATE store_info SET value = '99' WHERE key = 'schema'");
     assert.match(await refused({ store }), /schema 99/);
-    await postgres.sql("UPDATE store_info SET value = '1' WHERE key = 'schema'");
+    await postgres.sql(`UPDATE store_info SET value = '${schema}' WHERE key = 'schema'`);
     // Another node's key does not open this store, and none is made for it.
     assert.match(await refused({ store }), /master key file .* is missing/);
   });
