@@ -91,7 +91,7 @@ TEST(Config, NoMistakeIsNamedTwice) {
   for (const std::string_view text :
        {"listen = 1", "listen = \"x\"", "[listen]\nport = 1", "public_url = \"x\"", "public_url = \"https://a/b\"", "trusted_proxies = [\"x\"]",
         "trusted_proxies = \"10.0.0.1\"", "trusted_proxies = [1]", "proxy_header = \"x\"", "data = \"\"", "store = \"x\"",
-        "store = \"postgresql://db/x\"", "master_key_file = \"x\"", "tls.certificate = \"/x\"", "tls.key = \"/x\"", "tls.key = \"x\"",
+        "store = \"mysql://db/x\"", "master_key_file = \"x\"", "tls.certificate = \"/x\"", "tls.key = \"/x\"", "tls.key = \"x\"",
         "[tls]\nport = 1", "log.level = \"x\"", "log = \"x\"", "outbound.allow = [\"a b\"]", "outbound.allow = [\"::1\", \"fd00::/200\"]",
         "outbound.proxy = \"https://x\"", "outbound.ca_file = \"x\"", "smtp.submission = \"0.0.0.0:587\"", "listne = 1", "a = ", "listen = \"a\"\nlisten = \"b\""}) {
     const auto config = read(text);

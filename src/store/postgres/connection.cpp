@@ -5,7 +5,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <utility>
 
 namespace latchkey::store::postgres {
 namespace {
@@ -20,6 +19,7 @@ constexpr const char* kReaderSession =
     "SET idle_in_transaction_session_timeout = '15s'; SET synchronous_commit = off;";
 
 constexpr std::string_view kNotPrepared = "26000";
+constexpr int kEndsInARowMax = 3;
 
 const Query& begin_snapshot() {
   static const Query kBegin{"BEGIN ISOLATION LEVEL REPEATABLE READ"};
@@ -246,18 +246,15 @@ std::vector<Answer> Connection::exchange(std::span<const Step> steps) {
   bool preparing = !preparing_.empty();
   Failure unprepared;
   std::size_t next = 0;
+  int ends = 0;
   std::size_t syncs = static_cast<std::size_t>(std::ranges::count_if(steps, [](const Step& step) { return step.query == nullptr; })) + (preparing ? 1 : 0);
-  bool ended = false;
-  while (syncs > 0 && wait_for_input(until)) {
+  while (syncs > 0 && !broken_ && wait_for_input(until)) {
     pg_result* result = PQgetResult(handle_);
-    if (result == nullptr) {  // the end of one statement's results; twice in a row: of all there will ever be
-      if (std::exchange(ended, true) || PQstatus(handle_) != CONNECTION_OK) {
-        broken_ = true;
-        break;
-      }
+    if (result == nullptr) {  // the end of one statement's results; of a broken line it comes for ever
+      if (PQstatus(handle_) != CONNECTION_OK || ++ends > kEndsInARowMax) broken_ = true;
       continue;
     }
-    ended = false;
+    ends = 0;
     const auto status = PQresultStatus(result);
     if (status == PGRES_PIPELINE_SYNC) {
       PQclear(result);
@@ -267,7 +264,10 @@ std::vector<Answer> Connection::exchange(std::span<const Step> steps) {
     }
     if (preparing) {
       if (status == PGRES_COMMAND_OK && prepared < preparing_.size()) prepared_.insert(preparing_[prepared]);
-      if (status == PGRES_FATAL_ERROR) unprepared = failure_of(result);
+      if (status == PGRES_FATAL_ERROR) {
+        unprepared = failure_of(result);
+        if (unprepared.lost() || unprepared.fatal) broken_ = true;
+      }
       ++prepared;
       PQclear(result);
       continue;
