@@ -11,7 +11,8 @@
 //   cutAfter     the line is cut after this many bytes of the answer; 'headers' cuts after the empty line
 //   reset        true: cut with RST instead of FIN
 //   hold         true: no answer at all until the provider closes
-//   stallAfter   only this many bytes of the answer are sent until `resume` (a promise) lets the rest go
+//   stallAfter   only this many bytes of the answer are sent, then `stalled` (a function) is told, and `resume` (a promise) lets
+//                the rest go
 //
 // `watch`, if given, hears of every request: 'received' (before anything is decided), 'committed' (the provider has done its
 // part: a spent token is spent), 'sent' (the system has taken the last byte of the answer).
