@@ -178,6 +178,7 @@ Task<void> GivingBack::run() {
     if (const auto next = co_await parts_.store.revocations(WallTime::max(), 1); next && !next->items.empty()) {
       wait = std::clamp<std::chrono::nanoseconds>(next->items.front().due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
     }
+    if (stopping_) break;  // said while the store was asked
     co_await wake_.wait_for(wait);
   }
 }
