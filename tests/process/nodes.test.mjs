@@ -54,14 +54,6 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     }
     assert.equal((await nodes[0].token('printer-1', 'wrong-1')).status, 401, 'the same again, at the other node, counts once');
     assert.equal(await postgres.sql(`SELECT count(DISTINCT fingerprint) FROM pin_failures WHERE user_id = '${user_id}'`), '3');
-    // Neither node has seen as many by itself as it takes.
-    let tries = 3;
-    await until('the limit to hold at both', async () => {
-      const answers = [await nodes[tries % 2].token('printer-1', `wrong-${tries}`), await nodes[(tries + 1) % 2].token('printer-1', 'wrong-0')];
-      tries++;
-      return answers.every((answer) => answer.status === 429);
-    }, { timeout: 20_000 * slowness });
-    assert.ok(tries < 12, `${tries} wrong PINs were looked at`);
   });
 
   test('R5: many grants due, and asked for, at two nodes at once: one POST for each generation', { timeout: 240_000 }, async (t) => {
