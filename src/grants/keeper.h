@@ -191,6 +191,8 @@ class Keeper {
   [[nodiscard]] store::JournalEntry as_sealed_now(store::JournalEntry entry) const;
   [[nodiscard]] Task<void> recover_codes();
   [[nodiscard]] Task<void> postpone_unknown(GrantId grant);
+  [[nodiscard]] Task<void> mend_stamps();
+  [[nodiscard]] Task<void> mend_stamps_of(GrantId grant);
   [[nodiscard]] Task<void> settle_forgotten_intents();
 
   Parts parts_;

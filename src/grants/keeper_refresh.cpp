@@ -1,6 +1,7 @@
 // One refresh, from the claim to what the store holds afterwards.
 #include <algorithm>
 
+#include "grants/canary.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {
@@ -15,9 +16,10 @@ constexpr int kReplaysAtOnceMax = 3;
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
-bool backs_off(const store::Grant& grant, WallTime now) {
+bool backs_off(const store::GrantView& view, WallTime now) {
+  const auto& grant = view.grant;
   return grant.state == store::GrantState::unreachable && grant.failures > 0 && grant.due_at && now < *grant.due_at &&
-         !is_from_the_future(grant.issued_at, now);
+         !is_from_the_future(view, now);
 }
 
 }  // namespace
@@ -72,7 +74,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     const store::Grant& record = (*view)->grant;
     // Back-off holds before the provider is asked for anything, its description of itself included.
-    if (urge == Urge::demanded && round == 0 && backs_off(record, parts_.wall.now())) co_return record;
+    if (urge == Urge::demanded && round == 0 && backs_off(**view, parts_.wall.now())) co_return record;
     const auto found = co_await parts_.clients.shared_client_for(record.type, record.app, record.params_json, record.extras_json);
     if (!found) co_return co_await end_unprepared(std::move(**view), found.error());
     const auto& client = *found;
@@ -173,7 +175,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
     co_return std::unexpected(reserved.error());
   }
-  if (const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary); !claimed) {
+  const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
+  if (!claimed && !(canary(Canary::lease_not_fenced) && claimed.error().kind == ErrorKind::conflict)) {
     parts_.journal.release(claim.intent.id);
     co_return std::unexpected(claimed.error());
   }
@@ -282,6 +285,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, co
                                          const catalog::ResolvedType& type, TypeRules rules) {
   auto pause = std::chrono::milliseconds(10);
   std::optional<SteadyTime> give_up_at;
+  std::optional<store::Version> conflict_at;  // the grant's version when a commit met a conflict
   for (;;) {
     const auto view = co_await parts_.store.grant(grant);
     if (view && !*view) {
@@ -299,6 +303,15 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, co
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};
       }
+      if (conflict_at == before.version) {
+        // The grant stands as it stood, so the intent has moved on: the answer to our own commit was lost, or another node has taken
+        // the generation up meanwhile. A token that came is kept all the same (F2); what else was said is known, or overtaken.
+        if (!brings_token(outcome)) {
+          parts_.journal.confirm(intent.id, parts_.wall.now());
+          co_return Landed{.grant = before};
+        }
+        intent.version = kIntentUntracked;
+      }
       auto step = step_for(**view, intent, outcome, spent, type, rules);
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
       add_history(step, before);
@@ -315,6 +328,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, co
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before, .unowned = true};
       }
+      if (error.kind == ErrorKind::conflict) conflict_at = before.version;
       if (error.kind == ErrorKind::conflict || error.reason == "gone") continue;  // somebody has changed it: look again
     }
     parts_.alerts.raise("store_refuses", "The store cannot be written (is the disk full?). Replies of providers are held until it can.");
