@@ -2,15 +2,18 @@
 // wrap, seal and MAC is real, so that the server opens and refreshes what it finds. Only the PIN's Argon2id cost is the
 // least there is. No server may run on the folder meanwhile (the store locks it).
 //
-// populate DATA USERS TYPE ISSUER PROVIDER_FILE now|later|hollow
+// populate DATA USERS TYPE ISSUER PROVIDER_FILE now|later|hollow|storm|steady
 //
 // Users user000000... in 20 groups, all with the PIN `bench-PIN-42` and the use `token`. ISSUER is the address of the
 // provider in PROVIDER_FILE, which is copied into the folder. `now`: every grant is due for its refresh; `later`: none is
 // for twelve hours, and one in a thousand waits for a person; `hollow`: as `later`, but keys and ciphertexts are of the
-// right length only and open nothing, which is quicker to make (MACs are real: the server believes the records).
+// right length only and open nothing, which is quicker to make (MACs are real: the server believes the records). `storm`,
+// `steady`: for a million grants that are refreshed but never handed out: as `hollow`, but refresh tokens are real and sealed to
+// one key pair; due at once, or evenly over the next 20 minutes.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -40,8 +43,11 @@ constexpr std::size_t kAccessTokenBytes = 1500;
 constexpr std::size_t kRefreshTokenBytes = 900;
 constexpr std::size_t kWrapBytes = 150;  // about what sealing adds, and a sealed key
 constexpr Seconds kAccessLifetime = std::chrono::hours(24);
+constexpr Seconds kPolling = std::chrono::minutes(20);
 
-enum class Kind { due_now, due_later, hollow };
+enum class Kind { due_now, due_later, hollow, storm, steady };
+constexpr std::array<std::pair<std::string_view, Kind>, 5> kKinds{{{"now", Kind::due_now}, {"later", Kind::due_later},
+                                                                   {"hollow", Kind::hollow}, {"storm", Kind::storm}, {"steady", Kind::steady}}};
 
 struct Wish {
   std::string data;
@@ -113,7 +119,7 @@ class Population {
     const auto user_keys = new_keys();
     user.public_key.assign(user_keys.public_key.begin(), user_keys.public_key.end());
     user.private_key_wrapped =
-        wish_.kind == Kind::hollow
+        !real_keys()
             ? Bytes(kWrapBytes, 1)
             : vault_.wrap_user_key(user.id, user_keys.public_key, user_keys.private_key, Secret(kPin), kLeastCost);
     user.pin_set_at = user.created_at = now;
@@ -123,9 +129,11 @@ class Population {
     auto grant = grant_of(user, grant_keys.public_key, number, now);
     store::Generation generation{.grant = grant.id, .number = 1, .access_expires_at = grant.access_expires_at, .issued_at = now};
     store::Wrap wrap;
-    if (wish_.kind == Kind::hollow) {
+    if (!real_keys()) {
       const auto holder = user.id.bytes();
-      generation.refresh_sealed = Bytes(kRefreshTokenBytes + kWrapBytes, 2);
+      generation.refresh_sealed = wish_.kind == Kind::hollow
+                                      ? Bytes(kRefreshTokenBytes + kWrapBytes, 2)
+                                      : sealing_.seal_refresh(grant, 1, {token_of("rt", number, kRefreshTokenBytes), Secret()});
       generation.access_sealed = Bytes(kAccessTokenBytes + kWrapBytes, 3);
       wrap = {.grant = grant.id, .holder = Bytes(holder.begin(), holder.end()), .private_key_sealed = Bytes(kWrapBytes, 4), .created_at = now};
     } else {
@@ -140,8 +148,11 @@ class Population {
     batch.push_back(store::PutWrap{std::move(wrap)});
   }
 
+  // Whether PINs and tokens open.
+  [[nodiscard]] bool real_keys() const { return wish_.kind == Kind::due_now || wish_.kind == Kind::due_later; }
   [[nodiscard]] vault::KeyPair new_keys() const {
-    return wish_.kind == Kind::hollow ? vault::KeyPair{} : vault_.make_key_pair();
+    if (real_keys()) return vault_.make_key_pair();
+    return {.public_key = shared_keys_.public_key, .private_key = Secret()};
   }
   [[nodiscard]] static Secret token_of(std::string_view kind, int number, std::size_t size_bytes) {
     auto token = fmt::format("{}-{:06}-", kind, number);
@@ -162,8 +173,8 @@ class Population {
     grant.generation = 1;
     grant.issued_at = grant.last_refreshed_at = grant.created_at = now;
     grant.access_expires_at = now + kAccessLifetime;
-    grant.due_at = wish_.kind == Kind::due_now ? now : now + kAccessLifetime / 2 + Seconds(number % 1200);
-    if (wish_.kind != Kind::due_now && number % 1000 == 0) {
+    grant.due_at = due_of(number, now);
+    if ((wish_.kind == Kind::due_later || wish_.kind == Kind::hollow) && number % 1000 == 0) {
       grant.state = store::GrantState::needs_authorization;
       grant.why = "The provider says that the authorization has ended.";
       grant.due_at.reset();
@@ -172,8 +183,20 @@ class Population {
     return grant;
   }
 
+  [[nodiscard]] WallTime due_of(int number, WallTime now) const {
+    switch (wish_.kind) {
+      case Kind::due_now:
+      case Kind::storm: return now;
+      case Kind::steady: return now + Milliseconds(Milliseconds(kPolling).count() * number / wish_.users);
+      case Kind::due_later:
+      case Kind::hollow: break;
+    }
+    return now + kAccessLifetime / 2 + Seconds(number % 1200);
+  }
+
   const Wish& wish_;
   const vault::Vault& vault_;
+  const vault::KeyPair shared_keys_ = vault_.make_key_pair();
   base::SystemEntropy entropy_;
   base::SystemWallClock clock_;
   grants::Sealing sealing_{vault_};
@@ -215,13 +238,12 @@ void fill(const Wish& wish) {
 }  // namespace latchkey::bench
 
 int main(int count, char** arguments) {
-  using latchkey::bench::Kind;
-  const std::string when = count == 7 ? arguments[6] : "";
-  if (when != "now" && when != "later" && when != "hollow") {
-    fmt::print(stderr, "populate DATA USERS TYPE ISSUER PROVIDER_FILE now|later|hollow\n");
+  const std::string_view when = count == 7 ? arguments[6] : "";
+  const auto* kind = std::ranges::find(latchkey::bench::kKinds, when, [](const auto& each) { return each.first; });
+  if (kind == latchkey::bench::kKinds.end()) {
+    fmt::print(stderr, "populate DATA USERS TYPE ISSUER PROVIDER_FILE now|later|hollow|storm|steady\n");
     return 2;
   }
   latchkey::bench::fill({.data = arguments[1], .users = std::atoi(arguments[2]), .type = arguments[3], .issuer = arguments[4],
-                         .provider_file = arguments[5],
-                         .kind = when == "now" ? Kind::due_now : when == "later" ? Kind::due_later : Kind::hollow});
+                         .provider_file = arguments[5], .kind = kind->second});
 }

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "oauth/callback.h"
+
 namespace latchkey::grants {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = 256 * 1024;
 
 // Whether `named` is the issuer the provider file or the metadata document knows (nothing known: whoever it is). Some providers
-// leave out the scheme; `{...}` stands for what differs by customer, as in Microsoft's issuer of all tenants.
+// leave out the scheme.
 bool is_issuer(std::string_view named, std::string_view known) {
   if (known.empty()) return true;
   constexpr std::string_view kScheme = "https://";
@@ -17,16 +19,7 @@ bool is_issuer(std::string_view named, std::string_view known) {
     if (url.ends_with('/')) url.remove_suffix(1);
     return url;
   };
-  named = bare(named);
-  known = bare(known);
-  const auto open = known.find('{');
-  if (open == std::string_view::npos) return named == known;
-  const auto close = known.find('}', open);
-  if (close == std::string_view::npos) return false;
-  const auto head = known.substr(0, open);
-  const auto tail = known.substr(close + 1);
-  if (named.size() <= head.size() + tail.size() || !named.starts_with(head) || !named.ends_with(tail)) return false;
-  return named.substr(head.size(), named.size() - head.size() - tail.size()).find('/') == std::string_view::npos;
+  return oauth::issuer_matches(bare(known), bare(named));
 }
 
 Result<void> check_id_token(const JsonObject& claims, const ProviderClient& client, const Secret& nonce) {

@@ -170,8 +170,9 @@ class Keeper {
                                                  LookAtToken with_token);
   [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
                               const RefreshMaterial& spent, const catalog::ResolvedType& type, const TypeRules& rules) const;
-  // Commits a step made from the newest view, again and again until the store has it (R4, R6).
-  [[nodiscard]] Task<Landed> commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome, const RefreshMaterial& spent,
+  // Commits a step made from the newest view, again and again until the store has it (R4, R6). `known`: the view to try first.
+  [[nodiscard]] Task<Landed> commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
+                                         const ExchangeOutcome& outcome, const RefreshMaterial& spent,
                                          const catalog::ResolvedType& type, TypeRules rules);
   [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
                                                const RefreshMaterial& material, SteadyTime begun);

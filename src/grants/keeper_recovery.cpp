@@ -120,7 +120,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   // An answer of which the store knows, though the journal does not know that it does: the intent has been used again since. A
   // refusal must not count twice.
   if (!brings_token(outcome) && intent.settled_at >= entry.recorded_at) co_return Result<void>{};
-  const auto landed = co_await commit_step(entry.grant, std::move(intent), outcome, *spent, *type, rules);
+  const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {
     parts_.counters.replies_unowned += 1;

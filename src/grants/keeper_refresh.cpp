@@ -1,5 +1,6 @@
 // One refresh, from the claim to what the store holds afterwards.
 #include <algorithm>
+#include <utility>
 
 #include "grants/canary.h"
 #include "grants/keeper.h"
@@ -187,7 +188,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   const auto outcome = co_await exchange(client, claim, rules, *material, begun);
   note_health(*client, view.grant, outcome);
   const auto replied_at = parts_.steady.now();
-  auto landed = co_await commit_step(view.grant.id, claim.intent, outcome, *material, client->type, std::move(rules));
+  store::GrantView claimed{.grant = claim.grant, .generations = view.generations, .intent = claim.intent};
+  auto landed = co_await commit_step(view.grant.id, std::move(claimed), claim.intent, outcome, *material, client->type, std::move(rules));
   StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
   hold_back.reset();  // the new token is there
   if (landed.unowned) {
@@ -281,13 +283,16 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
   return settle_ambiguous(view, intent, rules, replied.classified.why, now);
 }
 
-Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, const ExchangeOutcome& outcome, const RefreshMaterial& spent,
+Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
+                                         const ExchangeOutcome& outcome, const RefreshMaterial& spent,
                                          const catalog::ResolvedType& type, TypeRules rules) {
   auto pause = std::chrono::milliseconds(10);
   std::optional<SteadyTime> give_up_at;
   std::optional<store::Version> conflict_at;  // the grant's version when a commit met a conflict
   for (;;) {
-    const auto view = co_await parts_.store.grant(grant);
+    // Usually nobody has touched the grant since its claim, and the store says so itself by taking the step.
+    const bool as_claimed = known.has_value();
+    Result<std::optional<store::GrantView>> view = as_claimed ? std::exchange(known, std::nullopt) : co_await parts_.store.grant(grant);
     if (view && !*view) {
       // Deleted while its refresh was in flight: nobody owns the reply any more (F7).
       parts_.journal.confirm(intent.id, parts_.wall.now());
@@ -323,6 +328,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, store::Intent intent, co
         co_return Landed{.grant = std::move(step.grant)};
       }
       const auto& error = committed.error();
+      if (as_claimed && (error.kind == ErrorKind::conflict || error.reason == "gone")) continue;
       if (error.reason == "gone" && error.field == "intent") {
         // A new consent has replaced the grant's tokens meanwhile; what came belongs to the old one.
         parts_.journal.confirm(intent.id, parts_.wall.now());

@@ -78,6 +78,7 @@ std::optional<RetiredKey> RetiredKey::from_octets(ByteView octets) {
 }
 
 Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy) {
+  files.remove_drafts();
   const auto known = co_await store.meta(std::string(kMasterKeyMeta));
   if (!known) co_return std::unexpected(known.error());
   if (known->empty()) {

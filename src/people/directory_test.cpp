@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/detached.hpp>
 
+#include "base/task_group.h"
 #include "people/handout_counts.h"
 #include "people/people_testing.h"
 
@@ -286,6 +287,26 @@ TEST_F(DirectoryTest, HandoutsAreCountedPerMinuteNotARowEach) {
   EXPECT_EQ((*rows)[0].minute, minute);
   EXPECT_EQ(stored(user.id).last_used_at, wall.now());
   EXPECT_EQ(stored(user.id).version, user.version) << "bookkeeping is no change";
+
+  Seconds interval(60);
+  base::SimulatedSteadyClock seconds;
+  base::TaskGroup flushing(loop.get_executor(), log);
+  flushing.spawn("handout counts", counts.keep_flushing(seconds, [&] { return interval; }));
+  const auto a_second_passes = [&] {
+    seconds.advance(std::chrono::seconds(1));
+    base::drive_until(loop, [&] { return seconds.next_wake().value_or(SteadyTime()) > seconds.now(); });
+  };
+  base::drive_until(loop, [&] { return seconds.next_wake().has_value(); });
+  counts.count(user.id, grant.id);
+  for (int second = 0; second < 5; ++second) a_second_passes();
+  EXPECT_EQ((*run(store->handouts(grant.id, WallTime())))[0].count, 1001) << "not its time yet";
+  interval = Seconds(5);
+  a_second_passes();
+  EXPECT_EQ((*run(store->handouts(grant.id, WallTime())))[0].count, 1002) << "a shorter interval counts at once";
+  run([](base::TaskGroup* tasks) -> Task<bool> {
+    co_await tasks->cancel_and_wait();
+    co_return true;
+  }(&flushing));
 }
 
 }  // namespace

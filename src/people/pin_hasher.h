@@ -1,7 +1,8 @@
 // The bounded pool in which Argon2id runs (RULES T6), with room kept for sources that have been right before.
 //
 // Invariants: at most `threads` hashes at once; of two or more threads one is never taken by unknown sources; with one,
-// known sources go first. Both limits may change at any time; what runs is not stopped for it. At most `queue_max` wait, unknown ones in three quarters of the places only.
+// known sources go first. Both limits may change at any time; what runs is not stopped for it. At most `queue_max` wait,
+// unknown ones in three quarters of the places only.
 // Concurrency: thread-safe; tasks resume on their own executor. The destructor finishes what has begun and drops nothing:
 // whoever awaits must have ended before.
 #pragma once

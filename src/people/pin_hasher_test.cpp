@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 
 #include "base/fakes_testing.h"
@@ -152,6 +153,32 @@ TEST_F(PinHasherTest, T5_ARealCheckIsOwedTheSameTimeAsAGhostHoweverLongItTook) {
   EXPECT_EQ(ghost(), std::chrono::milliseconds(465)) << "the next ones are owed more, real or not";
   EXPECT_EQ(owed(std::chrono::nanoseconds(0)), std::chrono::milliseconds(465));
   EXPECT_LT(ghost(), std::chrono::milliseconds(465)) << "and less again by and by";
+}
+
+TEST_F(PinHasherTest, LimitsChangeWhileItRuns) {
+  std::atomic<std::size_t> threads = 1;
+  std::atomic<std::size_t> queue_max = 8;
+  PinHasher hasher([&] { return PinHasher::Options{.threads = threads, .queue_max = queue_max}; }, steady);
+  gate.lock();
+  std::vector<Outcome> devices;
+  const auto ask = [&] { devices.push_back(begin(hasher, Lane::known_source, "k" + std::to_string(devices.size()), held())); };
+  ask();
+  ask();
+  base::drive_until(loop, [&] { return hasher.hashes_begun() == 1 && hasher.waiting() == 1; });
+  threads = 3;
+  ask();
+  base::drive_until(loop, [&] { return hasher.hashes_begun() == 3; });
+  threads = 1;
+  queue_max = 1;
+  ask();
+  EXPECT_EQ(hasher.waiting(), 1u);
+  ask();
+  base::drive_until(loop, [&] { return devices.back()->has_value(); });
+  EXPECT_FALSE(**devices.back()) << "the one place of the queue is taken";
+  EXPECT_EQ(hasher.hashes_begun(), 3u) << "what runs goes on, and nothing more begins";
+  gate.unlock();
+  base::drive_until(loop, [&] { return std::ranges::all_of(devices, [](const auto& one) { return one->has_value(); }); });
+  EXPECT_EQ(hasher.hashes_begun(), 4u);
 }
 
 }  // namespace

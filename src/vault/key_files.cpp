@@ -14,6 +14,7 @@ namespace latchkey::vault {
 namespace {
 
 constexpr std::size_t kIdOctetsInName = 4;
+constexpr std::size_t kDraftOctets = 8;
 
 std::optional<Secret> key_of(const std::string& path, ByteView id, Entropy& entropy) {
   auto key = load_master_key(path, OnMissingKey::refuse, entropy);
@@ -30,7 +31,30 @@ bool sync_folder_of(const std::string& path) {
   return synced;
 }
 
+// What load_master_key writes a key to before it gets its name.
+bool is_draft(std::string_view name, std::string_view key_name) {
+  constexpr std::string_view kSuffix = ".new";
+  if (!name.starts_with(key_name) || !name.ends_with(kSuffix)) return false;
+  name.remove_prefix(key_name.size());
+  name.remove_suffix(std::min(name.size(), kSuffix.size()));
+  const auto dot = name.rfind('.');
+  if (dot == std::string_view::npos) return false;
+  const auto octets = base::from_hex(name.substr(dot + 1));
+  return octets && octets->size() == kDraftOctets;
+}
+
 }  // namespace
+
+void KeyFiles::remove_drafts() const {
+  for (const std::filesystem::path key : {path_, spare_}) {
+    const auto folder = key.has_parent_path() ? key.parent_path() : std::filesystem::path(".");
+    std::error_code problem;
+    for (std::filesystem::directory_iterator at(folder, problem), end; !problem && at != end; at.increment(problem)) {
+      std::error_code ignored;  // one that cannot be removed does no harm
+      if (is_draft(at->path().filename().string(), key.filename().string())) std::filesystem::remove(at->path(), ignored);
+    }
+  }
+}
 
 std::string KeyFiles::retired_path(ByteView id) const {
   return fmt::format("{}.old-{}", path_, base::to_hex(id.first(std::min(id.size(), kIdOctetsInName))));

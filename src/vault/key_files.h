@@ -2,7 +2,7 @@
 //
 // Names, for a key file KEY: `KEY` (the one in use), `KEY.next` (made by a rotation, not in place yet), `KEY.old-XXXXXXXX` (retired;
 // the first octets of its id). Where KEY's folder cannot be written (a systemd credential), the next one stays in `spare`.
-// Invariants: no file is ever deleted or written over; a key gets its name when it is whole and synced. Which file holds which key is
+// Invariants: no key is ever deleted or written over; a key gets its name when it is whole and synced. Which file holds which key is
 // decided by the key's id, never by the name alone, so that a crash between two steps is read correctly.
 #pragma once
 
@@ -24,6 +24,10 @@ class KeyFiles {
   };
   // The key of that id, wherever it lies; nullopt: nowhere. A file that cannot be read counts as not there.
   [[nodiscard]] std::optional<Found> find(ByteView id, Entropy& entropy) const;
+
+  // Removes what a killed process has left of a key it was making (`KEY.XXXXXXXXXXXXXXXX.new`): it has never become one. While
+  // nobody else makes keys there.
+  void remove_drafts() const;
 
   // Makes the next key, or finds the one that an earlier attempt made. Errors: as load_master_key.
   [[nodiscard]] Result<Found> make_next(Entropy& entropy) const;

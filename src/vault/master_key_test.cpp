@@ -3,7 +3,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
+#include "vault/key_files.h"
 #include "vault/vault.h"
 
 namespace latchkey::vault {
@@ -42,6 +45,23 @@ TEST_F(MasterKeyTest, MadeOnceThenTheSame) {
   EXPECT_TRUE(made->equals(*load_master_key(path, OnMissingKey::refuse, entropy)));
   EXPECT_TRUE(made->equals(*load_master_key(path, OnMissingKey::create, entropy)));
   EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 1) << "no draft stays";
+}
+
+TEST_F(MasterKeyTest, DraftsOfAKilledProcessGoAndNothingElse) {
+  const auto made = load_master_key(path, OnMissingKey::create, entropy);
+  const KeyFiles files(path, (directory / "spare.key").string());
+  const auto next = files.make_next(entropy);
+  ASSERT_TRUE(made && next);
+  const std::vector<std::string> drafts{"master.key.0011223344556677.new", "master.key.next.8899aabbccddeeff.new", "spare.key.0011223344556677.new"};
+  const std::vector<std::string> others{"master.key.old-00112233", "master.key.new", "master.key.0011.new", "other.key.0011223344556677.new",
+                                        "master.key.0011223344556677.new.txt"};
+  for (const auto& name : drafts) std::ofstream(directory / name) << "x";
+  for (const auto& name : others) std::ofstream(directory / name) << "x";
+  files.remove_drafts();
+  for (const auto& name : drafts) EXPECT_FALSE(fs::exists(directory / name)) << name;
+  for (const auto& name : others) EXPECT_TRUE(fs::exists(directory / name)) << name;
+  EXPECT_TRUE(made->equals(*load_master_key(path, OnMissingKey::refuse, entropy)));
+  EXPECT_TRUE(files.find(Vault::id_of(next->key), entropy));
 }
 
 TEST_F(MasterKeyTest, P5_MissingIsRefusedWhereTheStoreHoldsSecrets) {

@@ -29,7 +29,7 @@ const kActions: Record<string, string> = {
   "group.deleted": "Group deleted",
   "group.renamed": "Group renamed",
   "master_key.backup_confirmed": "Backup of the master key confirmed",
-  "master_key.rotated": "Master key rotated",
+  "master_key.rotated": "Rotation of the master key finished",
   "master_key.rotation_begun": "Rotation of the master key begun",
   "session.opened": "Signed in",
   "setting.changed": "Setting changed",
