@@ -154,7 +154,7 @@ Task<void> GivingBack::keep(store::PutRevocation put) {
       parts_.log.error("not_given_back", done.error());
       co_return;
     }
-    co_await wake_.wait_for(kStoreRetry);
+    co_await wake_.wait_for(parts_.steady, kStoreRetry);
   }
   nudge();
 }
@@ -178,7 +178,7 @@ Task<void> GivingBack::run() {
     if (const auto next = co_await parts_.store.revocations(WallTime::max(), 1); next && !next->items.empty()) {
       wait = std::clamp<std::chrono::nanoseconds>(next->items.front().due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
     }
-    co_await wake_.wait_for(wait);
+    co_await wake_.wait_for(parts_.steady, wait);
   }
 }
 

@@ -117,6 +117,9 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
   const ExchangeOutcome outcome(std::move(*replied));
+  // An answer of which the store knows, though the journal does not know that it does: the intent has been used again since. A
+  // refusal must not count twice.
+  if (!brings_token(outcome) && intent.settled_at >= entry.recorded_at) co_return Result<void>{};
   const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {
@@ -191,7 +194,7 @@ Task<void> Keeper::recover_codes() {
       }
     }
     codes_.insert(codes_.end(), std::make_move_iterator(left.begin()), std::make_move_iterator(left.end()));
-    if (!codes_.empty()) co_await wake_.wait_for(kRecoverAgainAfter);
+    if (!codes_.empty()) co_await wake_.wait_for(parts_.steady, kRecoverAgainAfter);
   }
 }
 
