@@ -176,10 +176,10 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
     co_return std::unexpected(reserved.error());
   }
-  const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
-  if (!claimed && !(canary(Canary::lease_not_fenced) && claimed.error().kind == ErrorKind::conflict)) {
+  const auto taken = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
+  if (!taken && !(canary(Canary::lease_not_fenced) && taken.error().kind == ErrorKind::conflict)) {
     parts_.journal.release(claim.intent.id);
-    co_return std::unexpected(claimed.error());
+    co_return std::unexpected(taken.error());
   }
   parts_.alerts.clear("journal_full");
   StepTimes::add(parts_.counters.steps.claim, parts_.steady.now() - begun);
