@@ -222,14 +222,29 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       subject->state = grant.state;
       subject->why = grant.why;
       subject->access_expires_at = grant.access_expires_at;
+      subject->generation = grant.generation;
       if (asks && !subject->restored && holds_live(*subject)) fail(index, "asked for a person in vain", "the store holds a refresh token that is good");
       if (asks) count_loss(index);
     }
   }
   for (const auto& [index, held_live] : touched) {
     auto& subject = subjects[index];
+    check_order(subject, index);
     if (held_live && !holds_live(subject)) fail(index, "a refresh token was lost", "the store held a live one and does not any more, after a commit of " + process.name());
   }
+}
+
+// What is used next is never older than a good one that was to be used before.
+void Invariants::check_order(Subject& subject, std::size_t index) {
+  const auto held = subject.held.find(subject.generation);
+  if (held == subject.held.end() || held->second == subject.current) return;
+  const auto before = std::exchange(subject.current, held->second);
+  const auto& account = account_of(subject);
+  const auto* replaced = account.find(before);
+  const auto* taken = account.find(subject.current);
+  // A false refusal makes the engine try what it has besides (F2).
+  if (replaced == nullptr || taken == nullptr || account.lied || !account.is_live(before)) return;
+  if (taken < replaced) fail(index, "an older token wins", subject.current + " takes the place of " + before);
 }
 
 void Invariants::read_back(const store::GrantView& view) {
@@ -239,6 +254,8 @@ void Invariants::read_back(const store::GrantView& view) {
   subject.held.clear();
   subject.state = view.grant.state;
   subject.access_expires_at = view.grant.access_expires_at;
+  subject.generation = view.grant.generation;
+  subject.current.clear();
   for (const auto& generation : view.generations) {
     std::string text;
     if (!generation.refresh_sealed.empty()) {

@@ -38,6 +38,8 @@ struct Subject {
   std::size_t provider = 0;
   std::size_t account = 0;
   std::map<store::GenerationNumber, std::string> held;  // refresh tokens; empty text: a generation without one
+  store::GenerationNumber generation = 1;
+  std::string current;  // the refresh token of that generation
   store::GrantState state = store::GrantState::active;
   std::string why;
   std::optional<WallTime> access_expires_at;
@@ -115,6 +117,7 @@ class Invariants {
  private:
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
   void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
+  void check_order(Subject& subject, std::size_t index);
   void count_loss(std::size_t index);
   void check_rate(Subject& subject, std::size_t index);
 
