@@ -14,9 +14,6 @@ using namespace store;
 
 namespace {
 
-// As the PostgreSQL store does.
-constexpr Milliseconds kReservedFor{2'000};
-
 template <class Row>
 std::optional<Row> copy_of(const Row* row) {
   return row == nullptr ? std::nullopt : std::optional<Row>(*row);
@@ -203,7 +200,7 @@ std::vector<Wrap> MemoryStore::wraps_of(const GrantId& grant) const {
   return found;
 }
 
-Task<Result<std::vector<DueGrant>>> MemoryStore::due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) {
+Task<Result<std::vector<DueGrant>>> MemoryStore::due_grants(NodeId, WallTime until, std::size_t limit, std::vector<std::string> without_apps) {
   std::vector<DueGrant> due;
   const auto now = clock_.now();
   for (const auto& [key, id] : due_.rows()) {
@@ -212,10 +209,6 @@ Task<Result<std::vector<DueGrant>>> MemoryStore::due_grants(NodeId node, WallTim
     if (!grant.lease_owner.none() && grant.lease_until > now) continue;
     if (std::ranges::find(without_apps, grant.app) != without_apps.end()) continue;
     if (const auto* app = apps_.find(grant.app); app != nullptr && app->paused) continue;
-    auto& reservation = reserved_[id];
-    if (reservation.node != node && reservation.until > now) continue;
-    // What this node holds already for a while longer is left as it is.
-    if (reservation.node != node || reservation.until <= now + kReservedFor / 2) reservation = {node, now + kReservedFor};
     due.push_back({.id = id, .due_at = key.first, .app = grant.app, .type = grant.type});
   }
   co_return due;

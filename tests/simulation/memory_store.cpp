@@ -212,7 +212,6 @@ void MemoryStore::erase_grant(const GrantId& id) {
     if (key.first == id) handouts_.erase(key);
   }
   erase_events_of(id);
-  reserved_.erase(id);
   grants_.erase(id);
 }
 

@@ -40,6 +40,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Grant>>> grants_of_app(std::string app, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::optional<store::Grant>>> grant_by_account(std::string app, std::string type, std::string account_id) override;
   [[nodiscard]] Task<Result<std::vector<store::Wrap>>> wraps(GrantId grant) override;
+  // Keeps nothing from the other nodes: they shall contend, since the claim alone decides who refreshes (R5).
   [[nodiscard]] Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit,
                                                                       std::vector<std::string> without_apps) override;
   [[nodiscard]] Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override;
@@ -199,12 +200,6 @@ class MemoryStore final : public store::Store {
   Table<RevocationId, store::Revocation> revocations_;
   Table<std::pair<std::string, WallTime>, std::int64_t> tallies_;
   Table<NodeId, store::Node> nodes_;
-  // What a sweep was given, kept from the other nodes for a moment (Store::due_grants).
-  struct Reservation {
-    NodeId node;
-    WallTime until;
-  };
-  std::map<GrantId, Reservation> reserved_;
 };
 
 }  // namespace latchkey::simulation
