@@ -132,7 +132,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
   if (chance_.happens(weather_.sender_stops)) {
     ++taken["sender_stopped"];
     invariants_.story.tell("{} is stopped in mid-exchange", process_.name());
-    process_.stop_until(std::min(timeline_.now() + Nanoseconds(chance_.spread(1'000'000'000, 400'000'000'000)), weather_.all_go_on_at));
+    process_.stop_until(std::min(timeline_.now() + Nanoseconds(chance_.spread(30'000'000'000, 600'000'000'000)), weather_.all_go_on_at));
   }
 }
 
