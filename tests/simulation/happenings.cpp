@@ -114,6 +114,8 @@ void World::one_fault() {
       weather.reply_lost = chance_.unit() * most * 0.5;
       weather.reply_cut = chance_.unit() * most;
       weather.slow = chance_.unit() * most;
+      weather.sender_stops = chance_.unit() * most * (nodes_ > 1 ? 0.5 : 0.02);
+      weather.all_go_on_at = faults_until_;
       weather.late_request = chance_.happens(0.3) ? chance_.unit() * most * 0.2 : 0;
       auto& link = machine.link;
       if (!own_store_) {

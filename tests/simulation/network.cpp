@@ -129,6 +129,11 @@ void Network::begin(net::HttpCall http, Resume resume) {
     }
   }
   timeline_.after(end, &process_, [this, call] { finish(call); });
+  if (chance_.happens(weather_.sender_stops)) {
+    ++taken["sender_stopped"];
+    invariants_.story.tell("{} is stopped in mid-exchange", process_.name());
+    process_.stop_until(std::min(timeline_.now() + Nanoseconds(chance_.spread(30'000'000'000, 600'000'000'000)), weather_.all_go_on_at));
+  }
 }
 
 void Network::finish(const std::shared_ptr<Call>& call) {

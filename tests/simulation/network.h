@@ -17,6 +17,8 @@ struct Weather {
   double reply_cut = 0;        // ... or some octets of it
   double slow = 0;             // takes seconds, up to past the deadline
   double late_request = 0;     // the provider reads it when the sender has given up
+  double sender_stops = 0;     // in mid-exchange, for up to minutes (R6), but not beyond:
+  Nanoseconds all_go_on_at{0};
   Nanoseconds usual{20'000'000};
 };
 

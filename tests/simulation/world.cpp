@@ -132,10 +132,10 @@ void World::choose_shape() {
   between_people_ = Seconds(chance_.spread(20, 1000));
 
   auto& tuning = ground_.tuning;
-  tuning.timeouts.total = Seconds(chance_.happens(0.7) ? 50 : chance_.spread(5, 300));
+  tuning.timeouts.total = Seconds(chance_.happens(0.6) ? 50 : chance_.spread(5, 300));
   tuning.timeouts.connect = Seconds(chance_.between(1, std::min<std::int64_t>(60, tuning.timeouts.total.count())));
   // As the engine does: whatever is set, a lease lets an exchange begin.
-  tuning.lease = std::max(Seconds(chance_.spread(30, 900)), tuning.timeouts.total + grants::kLeaseReserve + Seconds(5));
+  tuning.lease = std::max(Seconds(chance_.happens(0.5) ? 30 : chance_.spread(30, 900)), tuning.timeouts.total + grants::kLeaseReserve + Seconds(5));
   tuning.one_shot_parallel = static_cast<std::size_t>(chance_.spread(1, 1024));
   tuning.parallel = static_cast<std::size_t>(chance_.spread(1, 4096));
   ground_.polling_time = Seconds(chance_.spread(60, 1200));
@@ -388,7 +388,7 @@ const std::vector<std::string>& branches_wanted() {
   static const std::vector<std::string> wanted{
       "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.disk_full", "fault.sync_fails",
       "fault.clock_forward", "fault.clock_back", "fault.clock_1970", "fault.secret_expired", "fault.provider_trouble", "node.died", "node.cannot_open",
-      "network.no_connection", "network.request_lost", "network.reply_lost", "network.reply_cut", "network.cut_behind_the_refresh_token", "network.slow",
+      "network.no_connection", "network.request_lost", "network.reply_lost", "network.reply_cut", "network.cut_behind_the_refresh_token", "network.slow", "network.sender_stopped",
       "network.past_the_deadline", "provider.request_read_late", "store.commit_refused", "store.commit_answer_lost", "provider.family_revoked",
       "provider.replay_within_grace", "provider.replay_after_grace", "provider.replay_refused", "provider.invalid_client", "provider.false_refusal",
       "provider.too_early", "provider.committed_then_5xx", "provider.refresh_token_left_out", "provider.refresh_token_alone", "provider.form_encoded",
