@@ -41,11 +41,13 @@ TEST_F(Unprepared, R21_AProviderThatCannotDescribeItselfIsUnreachableAndNobodyIs
   EXPECT_EQ(in_history("grant.unreachable"), 1);
   EXPECT_TRUE(transport.bodies.empty());
   const auto asked_before = transport.descriptions_asked;
-  const auto refused = run(keeper->fresh(grant.id, 0s));
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().kind, ErrorKind::unavailable);
-  EXPECT_TRUE(refused.error().retry_after);
-  EXPECT_EQ(transport.descriptions_asked, asked_before) << "back-off holds for programs in a hurry";
+  for (int hurry = 0; hurry < 5; ++hurry) {
+    const auto refused = run(keeper->fresh(grant.id, 0s));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::unavailable);
+    EXPECT_TRUE(refused.error().retry_after);
+  }
+  EXPECT_LE(transport.descriptions_asked, asked_before + 1) << "back-off holds for programs in a hurry; the loop's own turn may come";
 
   transport.described = true;
   pass(15min);
