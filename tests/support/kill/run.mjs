@@ -268,6 +268,8 @@ export class KillRun {
     await this.#mend();
     const { admin } = this.server;
     for (const each of this.grants) {
+      // After several tries that were killed the next one waits a little, for half a minute at most.
+      if (each.rule === 'grace') await until('a grant within its grace to be asked for again', async () => (await admin.grant(each.id)).state !== 'uncertain', { timeout: 45_000 * slowness, every: 100 }).catch((error) => this.#fault(error.message));
       const grant = await admin.grant(each.id);
       if (grant.state === 'uncertain' && each.rule !== 'grace') continue; // its turn comes, as the rule says
       const answer = await admin.call('POST', `/api/v1/grants/${each.id}/refresh`);
