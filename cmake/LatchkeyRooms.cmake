@@ -11,7 +11,7 @@ set(LATCHKEY_LAYERS
   "2|wire|base                                                    |"
   "2|vault|base crypto                                            |"
   "3|catalog|base oauth                                           |"
-  "3|store|base crypto                                            |SQLite::SQLite3"
+  "3|store|base crypto                                            |SQLite::SQLite3 PostgreSQL::PostgreSQL"
   "4|people|base crypto vault store                               |PkgConfig::UTF8PROC"
   "5|grants|base crypto net oauth vault catalog store people      |"
   "6|connectors|base net oauth catalog grants                     |"

@@ -13,6 +13,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { findPostgres, Postgres, withoutPostgres } from '../tests/support/postgres.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const { values: options } = parseArgs({
@@ -62,9 +63,23 @@ function execute(command, args, { quiet, onLine = () => {}, env = {}, cwd = root
   });
 }
 
+/** One PostgreSQL for the programs that exercise stores; each of their tests makes a database of its own. */
+const programsOnPostgres = new Set(['store_tests', 'grants_tests']);
+let cluster;
+async function postgresFor(program) {
+  if (!programsOnPostgres.has(path.basename(program))) return {};
+  if (!findPostgres()) {
+    console.log(`notice: ${path.basename(program)} skips its tests of PostgreSQL: ${withoutPostgres}`);
+    return {};
+  }
+  cluster ??= Postgres.start();
+  return { LATCHKEY_TEST_POSTGRES: (await cluster).address };
+}
+
 /** One GoogleTest program. A crash or a hang fails the case it struck, and the remaining cases run in a new process. */
 async function runGoogleTest(program) {
   const result = { passed: 0, failed: [], skipped: 0, output: '' };
+  const env = await postgresFor(program);
   const listed = await execute(program, ['--gtest_list_tests'], { quiet: 60 });
   const remaining = new Set();
   let suite = '';
@@ -82,6 +97,7 @@ async function runGoogleTest(program) {
     const done = new Map();
     const run = await execute(program, [`--gtest_flagfile=${flags}`, `--gtest_output=json:${report}`], {
       quiet: caseTimeout,
+      env,
       onLine: (line, arm) => {
         const event = /\[ +(RUN|OK|FAILED|SKIPPED) +\] ([^\s,]+)/.exec(line);
         if (!event) return;
@@ -244,6 +260,7 @@ await Promise.all(Array.from({ length: slots }, async () => {
   for (let suite = queue.shift(); suite; suite = queue.shift()) await runSuite(suite);
 }));
 for (const suite of suites.filter((each) => each.alone)) await runSuite(suite);
+await (await cluster)?.remove();
 
 if (failures.length) console.log(`\nFailed:\n${failures.map((name) => `  ${name}`).join('\n')}\n`);
 if (total.passed + total.failed === 0) {

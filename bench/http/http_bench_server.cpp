@@ -31,7 +31,7 @@ class TokenLikeHandler final : public net::HttpHandler {
 // http_bench_server PORT TLS_PORT CERTIFICATE KEY BODY
 int main(int argc, char** argv) {
   if (argc != 6) return 2;
-  net::EventLoop loop(2);
+  net::EventLoop loop(3);  // two of them serve
   base::SystemWallClock clock;
   base::StreamLog log(2, base::LogLevel::warning, clock);
   TokenLikeHandler handler(argv[5]);

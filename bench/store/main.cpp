@@ -220,7 +220,7 @@ int run(const std::string& directory, int users) {
   time_query(**store, "search, all match", {.search = "PERSON"});
   time_query(**store, "type and rare state", {.type = "onedrive-business", .state = GrantState::needs_authorization});
   start = Clock::now();
-  const auto due = wait_for((*store)->due_grants(clock.now(), 512, {}));
+  const auto due = wait_for((*store)->due_grants(NodeId(), clock.now(), 512, {}));
   fmt::print("due grants, {} of them               {:>8.2f} ms\n", due ? due->size() : 0, seconds_since(start) * 1e3);
   fmt::print("anonymous memory                 {}\n", anonymous_memory());
   return 0;

@@ -122,6 +122,11 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
   };
   const auto facts = store::snapshot_sqlite(wish.data + "/latchkey.db", snapshot.path(), std::string(version()), step);
   if (!facts) return std::unexpected(facts.error());
+  if (!facts->moved_to.empty()) {
+    return fail(ErrorKind::invalid, "store_moved",
+                fmt::format("This installation was moved to {}; the SQLite file in {} is out of date and not worth a backup. docs/postgres.md says "
+                            "what to back up now.", facts->moved_to, wish.data));
+  }
   const JsonObject manifest{{"made_at", base::to_unix_ms(report.made_at)}, {"program", version()}, {"store", kSqliteKind},
                             {"schema", facts->schema}, {"written_by", facts->written_by}, {"master_key_id", base::to_hex(facts->master_key_id)}};
   auto writer = store::BackupWriter::create(draft, files, wish.passphrase, wish.cost, manifest, entropy);

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "store/backup_file.h"
+#include "store/postgres/postgres_store.h"
 
 namespace latchkey::app {
 
@@ -61,5 +62,9 @@ struct RestoreReport {
 
 // Blocking. Errors: sentences; the directory is as it was then.
 [[nodiscard]] Result<RestoreReport> restore_backup(const RestoreWish& wish);
+
+// The database that nodes share was put back from an older state by its own tools: marks what may have been spent since, and takes newer
+// replies from this node's journal (RULES F10). No node may run. Blocking. Errors: sentences; conflict/`nodes_alive`.
+[[nodiscard]] Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::PostgresOptions database);
 
 }  // namespace latchkey::app

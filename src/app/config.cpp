@@ -13,6 +13,7 @@
 #include <toml++/toml.h>
 
 #include "net/url.h"
+#include "store/postgres/postgres_store.h"
 
 namespace latchkey::app {
 namespace {
@@ -69,10 +70,9 @@ Result<void> take_public_url(Config& config, std::string_view value) {
 }
 
 Result<void> take_store(Config& config, std::string_view value) {
-  if (value.starts_with("postgresql://") || value.starts_with("postgres://")) {
-    return wrong("PostgreSQL is not built into this version; leave the key out, or write \"sqlite\"");
+  if (value != "sqlite") {
+    if (const auto known = store::check_postgres_url(std::string(value)); !known) return wrong(known.error().text);
   }
-  if (value != "sqlite") return wrong("must be \"sqlite\"");
   config.store = value;
   return {};
 }
@@ -125,6 +125,7 @@ constexpr Key kKeys[] = {
     {"proxy_header", take_proxy_header},
     {"data", keep<&Config::data>},
     {"store", take_store},
+    {"store_password_file", keep_absolute<&Config::store_password_file>},
     {"master_key_file", keep_absolute<&Config::master_key_file>},
     {"tls.certificate", keep_absolute<&Config::tls_certificate>},
     {"tls.key", keep_absolute<&Config::tls_key>},
@@ -135,7 +136,8 @@ constexpr Key kKeys[] = {
 };
 
 // Variables that are read elsewhere (by the client verbs and by the tests) and are no configuration keys.
-constexpr std::string_view kOtherVariables[] = {"LATCHKEY_SERVER", "LATCHKEY_PIN", "LATCHKEY_BIN", "LATCHKEY_SANITIZED"};
+constexpr std::string_view kOtherVariables[] = {"LATCHKEY_SERVER", "LATCHKEY_PIN", "LATCHKEY_BIN", "LATCHKEY_SANITIZED",
+                                                "LATCHKEY_TEST_POSTGRES"};
 
 const Key* find_key(std::string_view name) {
   const auto found = std::ranges::find(kKeys, name, &Key::name);

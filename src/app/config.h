@@ -40,12 +40,16 @@ struct Config {
   std::string tls_certificate;
   std::string tls_key;
   std::string data = "/var/lib/latchkey";
-  std::string store = "sqlite";
+  std::string store = "sqlite";   // or a postgresql:// address without a password
+  std::string store_password_file;
   std::string master_key_file;  // never empty once loaded
   base::LogLevel log_level = base::LogLevel::info;
   std::vector<std::string> outbound_allow;
   std::string outbound_proxy;
   std::string outbound_ca_file;
+
+  // Other nodes may work on the same store.
+  [[nodiscard]] bool shares_store() const { return store != "sqlite"; }
 };
 
 // What the command line says, over everything else.

@@ -76,7 +76,8 @@ TEST(Config, NamesPlaceKeyAndRemedyOfEveryMistake) {
   EXPECT_THAT(complaint("outbound.allow = [\"not a host!\"]"), HasSubstr("outbound.allow"));
   EXPECT_THAT(complaint("trusted_proxies = [\"300.1.1.1\"]"), HasSubstr("trusted_proxies"));
   EXPECT_THAT(complaint("proxy_header = \"x-real-ip\""), HasSubstr("latchkey.toml:1: proxy_header: must be \"x-forwarded-for\""));
-  EXPECT_THAT(complaint("store = \"oracle://x\""), HasSubstr("store"));
+  EXPECT_THAT(complaint("store = \"oracle://x\""), HasSubstr("store: must be \"sqlite\" or an address such as postgresql://"));
+  EXPECT_THAT(complaint("store = \"postgresql://u:geheim@h/d\""), AllOf(HasSubstr("store_password_file"), Not(HasSubstr("geheim"))));
   EXPECT_THAT(complaint("tls.key = \"/k.pem\""), HasSubstr("tls.certificate: is missing"));
   EXPECT_THAT(complaint("master_key_file = \"relative\""), HasSubstr("absolute path"));
   EXPECT_THAT(complaint("this is not TOML"), HasSubstr("latchkey.toml:1: is not TOML"));
@@ -90,7 +91,7 @@ TEST(Config, NoMistakeIsNamedTwice) {
   for (const std::string_view text :
        {"listen = 1", "listen = \"x\"", "[listen]\nport = 1", "public_url = \"x\"", "public_url = \"https://a/b\"", "trusted_proxies = [\"x\"]",
         "trusted_proxies = \"10.0.0.1\"", "trusted_proxies = [1]", "proxy_header = \"x\"", "data = \"\"", "store = \"x\"",
-        "store = \"postgresql://db/x\"", "master_key_file = \"x\"", "tls.certificate = \"/x\"", "tls.key = \"/x\"", "tls.key = \"x\"",
+        "store = \"mysql://db/x\"", "master_key_file = \"x\"", "tls.certificate = \"/x\"", "tls.key = \"/x\"", "tls.key = \"x\"",
         "[tls]\nport = 1", "log.level = \"x\"", "log = \"x\"", "outbound.allow = [\"a b\"]", "outbound.allow = [\"::1\", \"fd00::/200\"]",
         "outbound.proxy = \"https://x\"", "outbound.ca_file = \"x\"", "smtp.submission = \"0.0.0.0:587\"", "listne = 1", "a = ", "listen = \"a\"\nlisten = \"b\""}) {
     const auto config = read(text);

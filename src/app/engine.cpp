@@ -40,11 +40,25 @@ grants::AuthorizationDesk::Parts Engine::desk_parts() {
 grants::KeyRotation::Parts Engine::key_parts() {
   const auto* registry = &ground_.registry;
   auto* keeper = &keeper_;
+  const auto* notices = &notices_;
   return {.store = ground_.store, .journal = ground_.journal, .vault = ground_.vault, .files = ground_.key_files, .sealing = sealing_,
           .user_seal = ground_.user_seal, .user_cards = ground_.user_cards, .alerts = alerts_, .wall = clock_, .steady = ground_.steady,
-          .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(),
+          .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .rest = [registry] { return registry->get<Seconds>("keys.rotation_rest"); },
+          .channel_secrets = [notices] { return notices->secret_places(); },
           .resealed = [keeper](const store::JournalEntry& entry) { keeper->take_resealed(entry); }};
+}
+
+grants::GivingBack::Parts Engine::giving_back_parts() {
+  const auto* registry = &ground_.registry;
+  auto* cards = &cards_;
+  return {.store = ground_.store, .clients = clients_, .transport = ground_.transport, .sealing = sealing_, .alerts = alerts_, .counters = counters_,
+          .wall = clock_, .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(),
+          .tuning = [registry] {
+            return grants::RevocationTuning{.disabled_after = registry->get<Seconds>("revoke.disabled_after"),
+                                            .give_up_after = registry->get<Seconds>("revoke.give_up_after")};
+          },
+          .grant_changed = [cards](UserId user, GrantId grant) { cards->grant_changed(user, grant); }};
 }
 
 Engine::Engine(EngineGround ground)
@@ -55,11 +69,11 @@ Engine::Engine(EngineGround ground)
       sealing_(ground_.vault),
       clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
       exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.steady, counters_.steps, ground_.log),
-      giving_back_(ground_.store, clients_, ground_.transport, counters_, ground_.log, ground_.loop.main()),
-      cards_(kCardUsersMax),
+      cards_(kCardUsersMax, ground_.memory),
+      giving_back_(giving_back_parts()),
       keeper_(keeper_parts()),
       ledger_(ground_.handouts),
-      desk_(ground_.store, sealing_, keeper_, ground_.loop.main(), ground_.hot, cards_, ledger_, counters_, clock_),
+      desk_(ground_.store, sealing_, keeper_, ground_.loop.main(), ground_.hot, cards_, ledger_, counters_, clock_, ground_.steady),
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
       authorizer_(desk_parts()),
@@ -69,7 +83,15 @@ Engine::Engine(EngineGround ground)
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_),
       leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()),
-      keys_(key_parts()) {
+      keys_(key_parts()),
+      nodes_({.store = ground_.store, .keeper = keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = ground_.wall, .steady = ground_.steady,
+              .entropy = ground_.entropy, .log = ground_.log, .node = ground_.node, .version = ground_.version}),
+      switch_off_(ground_.store, giving_back_, ground_.loop.main()),
+      tallies_(ground_.store, counters_, clock_),
+      notices_({.store = ground_.store, .registry = ground_.registry, .sealing = sealing_, .transport = ground_.transport, .mail = ground_.mail,
+                .alerts = alerts_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log,
+                .public_url = ground_.address.url}),
+      health_(ground_.store, keeper_, tallies_, notices_, forecast_, clock_, ground_.steady, ground_.loop.main()) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
@@ -78,9 +100,11 @@ Engine::Engine(EngineGround ground)
 Engine::~Engine() = default;
 
 Task<Result<void>> Engine::open() {
+  if (const auto begun = co_await nodes_.begin(); !begun) co_return begun;
   if (const auto started = co_await keeper_.start(); !started) co_return started;
   authorizer_.start_sweeping();
   if (const auto started = co_await keys_.start(); !started) co_return started;
+  giving_back_.start();
   co_return Result<void>{};
 }
 
@@ -89,6 +113,7 @@ Task<void> Engine::close() {
   co_await authorizer_.stop();
   co_await keeper_.stop();
   co_await giving_back_.stop();
+  if (const auto flushed = co_await tallies_.flush(); !flushed) ground_.log.error("tallies_not_kept", flushed.error());
 }
 
 }  // namespace latchkey::app

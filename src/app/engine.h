@@ -15,10 +15,15 @@
 #include "grants/giving_back.h"
 #include "grants/grant_care.h"
 #include "grants/hand_out.h"
+#include "grants/health_watch.h"
 #include "grants/key_rotation.h"
 #include "grants/leaving.h"
+#include "grants/nodes.h"
+#include "grants/notices.h"
+#include "grants/outcome_tallies.h"
 #include "grants/pin_reset.h"
 #include "grants/prudent_clock.h"
+#include "grants/switch_off.h"
 #include "net/event_loop.h"
 #include "people/handout_counts.h"
 #include "people/pin_gate.h"
@@ -46,6 +51,7 @@ struct EngineGround {
   const store::Registry& registry;
   std::shared_ptr<const catalog::Catalog> catalog;
   net::HttpTransport& transport;
+  net::MailClient& mail;
   const people::UserSeal& user_seal;
   people::UserCards& user_cards;
   people::PinHasher& hasher;
@@ -54,6 +60,8 @@ struct EngineGround {
   NodeId node;
   grants::PublicAddress address;
   WallTime clock_mark{};  // a moment known to have been
+  std::string version;  // of the program
+  std::optional<Milliseconds> memory;  // how long what was read of the store may be believed; nullopt: no other node changes it
 };
 
 // A resource.
@@ -73,14 +81,19 @@ class Engine {
   [[nodiscard]] grants::Authorizer& authorizer() { return authorizer_; }
   [[nodiscard]] grants::Apps& apps() { return apps_; }
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
+  [[nodiscard]] grants::Nodes& nodes() { return nodes_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
   [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
   [[nodiscard]] grants::Forecast& forecast() { return forecast_; }
   [[nodiscard]] grants::ClockMark& clock_mark() { return clock_mark_; }
   [[nodiscard]] grants::Keys& keys() { return keys_; }
+  [[nodiscard]] grants::HealthDesk& health() { return health_; }
+  [[nodiscard]] grants::Notices& notices() { return notices_; }
+  [[nodiscard]] grants::OutcomeTallies& tallies() { return tallies_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
   [[nodiscard]] people::PinResetListener& pin_reset_listener() { return pin_reset_; }
   [[nodiscard]] people::LeavingListener& leaving_listener() { return leaving_; }
+  [[nodiscard]] people::SwitchOffListener& switch_off_listener() { return switch_off_; }
 
  private:
   class Ledger final : public grants::HandoutLedger {
@@ -96,6 +109,7 @@ class Engine {
   [[nodiscard]] grants::Keeper::Parts keeper_parts();
   [[nodiscard]] grants::AuthorizationDesk::Parts desk_parts();
   [[nodiscard]] grants::KeyRotation::Parts key_parts();
+  [[nodiscard]] grants::GivingBack::Parts giving_back_parts();
 
   EngineGround ground_;
   grants::PrudentClock clock_;
@@ -105,8 +119,8 @@ class Engine {
   grants::Sealing sealing_;
   grants::ProviderClients clients_;
   grants::Exchange exchange_;
-  grants::GivingBack giving_back_;
   grants::Cards cards_;
+  grants::GivingBack giving_back_;
   grants::Keeper keeper_;
   Ledger ledger_;
   grants::TokenDeskOfVault desk_;
@@ -119,6 +133,11 @@ class Engine {
   grants::PinReset pin_reset_;
   grants::Leaving leaving_;
   grants::KeyRotation keys_;
+  grants::Nodes nodes_;
+  grants::SwitchOff switch_off_;
+  grants::OutcomeTallies tallies_;
+  grants::Notices notices_;
+  grants::HealthWatch health_;
 };
 
 }  // namespace latchkey::app

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
 #include "base/json.h"
+#include "base/run_on.h"
 #include "console/api_keys.h"
 
 namespace latchkey::app {
@@ -65,6 +69,53 @@ Task<std::vector<console::ReadyCheck>> Readiness::check() {
   co_return checks;
 }
 
+namespace {
+
+// A label's value, as the text format wants it.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+std::int64_t before_now(const std::vector<grants::SpanCount>& spans) { return spans.empty() ? 0 : spans.front().count; }
+
+void add_picture(std::vector<Metric>& metrics, const grants::HealthPicture& picture) {
+  const auto add = [&](std::string name, std::string help, double value, std::string labels = {}, Metric::Kind kind = Metric::Kind::gauge) {
+    metrics.push_back({.name = std::move(name), .help = std::move(help), .kind = kind, .labels = std::move(labels), .value = value});
+  };
+  std::map<store::GrantState, std::int64_t> states;
+  for (const auto& row : picture.by_type) states[row.state] += row.count;
+  for (const auto& [state, count] : states) {
+    add("latchkey_grants", "Grants by state.", static_cast<double>(count), fmt::format("state=\"{}\"", store::name_of(state)));
+  }
+  for (const auto& row : picture.by_type) {
+    add("latchkey_grants_by_type", "Grants by type and state.", static_cast<double>(row.count),
+        fmt::format("type=\"{}\",state=\"{}\"", escaped(row.type), store::name_of(row.state)));
+  }
+  add("latchkey_grants_overdue", "Grants whose refresh is due.", static_cast<double>(before_now(picture.until_refresh)));
+  add("latchkey_tokens_ended", "Grants that should be fresh and whose access token has ended.", static_cast<double>(before_now(picture.until_expiry)));
+  for (const auto& app : picture.apps) {
+    const auto circuit = std::ranges::find(picture.circuits, app.id, &grants::AppCircuit::app);
+    add("latchkey_circuit_open", "1 while a provider has failed several times in a row and is asked by one grant at a time.",
+        circuit != picture.circuits.end() && circuit->open ? 1 : 0, fmt::format("app=\"{}\"", escaped(app.id)));
+    add("latchkey_app_paused", "1 while the provider refuses the app registration.", app.paused ? 1 : 0, fmt::format("app=\"{}\"", escaped(app.id)));
+  }
+  add("latchkey_revocations_waiting", "Tokens on their way back to a provider.", static_cast<double>(picture.revocations.total));
+  for (const auto& channel : picture.channels) {
+    const auto labels = [&](std::string_view outcome) { return fmt::format("channel=\"{}\",outcome=\"{}\"", grants::name_of(channel.channel), outcome); };
+    const std::string name = "latchkey_notices_total";
+    const std::string help = "Notices by channel and outcome.";
+    add(name, help, static_cast<double>(channel.told), labels("told"), Metric::Kind::counter);
+    add(name, help, static_cast<double>(channel.failed), labels("failed"), Metric::Kind::counter);
+  }
+}
+
+}  // namespace
+
 Task<std::vector<Metric>> EngineMetrics::collect() {
   const auto counter = [](std::string name, std::string help, const std::atomic<std::int64_t>& value, std::string labels = {}) {
     return Metric{.name = std::move(name), .help = std::move(help), .kind = Metric::Kind::counter, .labels = std::move(labels),
@@ -73,44 +124,49 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
   const std::string refreshes = "latchkey_refreshes_total";
   const std::string refreshes_help = "Refreshes by how they ended.";
   std::vector<Metric> metrics{
-      counter(refreshes, refreshes_help, counters_.refreshed, "outcome=\"refreshed\""),
-      counter(refreshes, refreshes_help, counters_.refused, "outcome=\"refused\""),
-      counter(refreshes, refreshes_help, counters_.transient, "outcome=\"transient\""),
-      counter(refreshes, refreshes_help, counters_.ambiguous, "outcome=\"ambiguous\""),
-      counter(refreshes, refreshes_help, counters_.not_sent, "outcome=\"not_sent\""),
-      counter(refreshes, refreshes_help, counters_.misconfigured, "outcome=\"misconfigured_app\""),
-      counter("latchkey_grants_died_total", "Grants that came to need a person.", counters_.died),
-      counter("latchkey_replies_recovered_total", "Token replies completed from the journal after a crash.", counters_.replies_recovered),
-      counter("latchkey_replies_unowned_total", "Token replies whose grant was gone when they came.", counters_.replies_unowned),
-      counter("latchkey_revocations_total", "Tokens given back to the provider.", counters_.given_back, "outcome=\"revoked\""),
-      counter("latchkey_revocations_total", "Tokens given back to the provider.", counters_.not_given_back, "outcome=\"failed\""),
-      counter("latchkey_handouts_total", "Access tokens handed out.", counters_.handouts),
-      counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", counters_.handouts_hot),
-      counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", counters_.handouts_waited)};
+      counter(refreshes, refreshes_help, parts_.counters.refreshed, "outcome=\"refreshed\""),
+      counter(refreshes, refreshes_help, parts_.counters.refused, "outcome=\"refused\""),
+      counter(refreshes, refreshes_help, parts_.counters.transient, "outcome=\"transient\""),
+      counter(refreshes, refreshes_help, parts_.counters.ambiguous, "outcome=\"ambiguous\""),
+      counter(refreshes, refreshes_help, parts_.counters.not_sent, "outcome=\"not_sent\""),
+      counter(refreshes, refreshes_help, parts_.counters.misconfigured, "outcome=\"misconfigured_app\""),
+      counter("latchkey_grants_died_total", "Grants that came to need a person.", parts_.counters.died),
+      counter("latchkey_replies_recovered_total", "Token replies completed from the journal after a crash.", parts_.counters.replies_recovered),
+      counter("latchkey_replies_unowned_total", "Token replies whose grant was gone when they came.", parts_.counters.replies_unowned),
+      counter("latchkey_revocations_total", "Tokens given back to the provider.", parts_.counters.given_back, "outcome=\"revoked\""),
+      counter("latchkey_revocations_total", "Tokens given back to the provider.", parts_.counters.not_given_back, "outcome=\"failed\""),
+      counter("latchkey_handouts_total", "Access tokens handed out.", parts_.counters.handouts),
+      counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", parts_.counters.handouts_hot),
+      counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", parts_.counters.handouts_waited)};
   const auto step = [&](std::string_view name, const std::atomic<std::int64_t>& nanoseconds) {
     metrics.push_back({.name = "latchkey_refresh_step_seconds_total", .help = "Time that refreshes spent in each step, summed.",
                        .kind = Metric::Kind::counter, .labels = fmt::format("step=\"{}\"", name),
                        .value = static_cast<double>(nanoseconds.load(std::memory_order_relaxed)) / 1e9});
   };
-  step("claim", counters_.steps.claim);
-  step("exchange", counters_.steps.exchange);
-  step("journal", counters_.steps.journal);
-  step("merge", counters_.steps.merge);
+  step("claim", parts_.counters.steps.claim);
+  step("exchange", parts_.counters.steps.exchange);
+  step("journal", parts_.counters.steps.journal);
+  step("merge", parts_.counters.steps.merge);
   const auto gauge = [&](std::string name, std::string help, double value, std::string labels = {}) {
     metrics.push_back({.name = std::move(name), .help = std::move(help), .kind = Metric::Kind::gauge, .labels = std::move(labels), .value = value});
   };
-  gauge("latchkey_refreshes_in_flight", "Refreshes in flight.", static_cast<double>(counters_.in_flight.load()));
+  gauge("latchkey_refreshes_in_flight", "Refreshes in flight.", static_cast<double>(parts_.counters.in_flight.load()));
   const std::string dying = "latchkey_grants_dying_soon";
   const std::string dying_help = "Grants that end within 14 days unless somebody acts, by which limit.";
-  gauge(dying, dying_help, static_cast<double>(counters_.dying_idle.load()), "limit=\"idle\"");
-  gauge(dying, dying_help, static_cast<double>(counters_.dying_of_age.load()), "limit=\"absolute\"");
-  gauge("latchkey_alerts", "Alerts that stand.", static_cast<double>(alerts_.current().size()));
-  gauge("latchkey_hot_cache_entries", "Users whose PIN was right recently.", static_cast<double>(hot_.size()));
-  if (const auto states = co_await store_.grant_states()) {
-    for (const auto& state : *states) {
-      gauge("latchkey_grants", "Grants by state.", static_cast<double>(state.count), fmt::format("state=\"{}\"", store::name_of(state.state)));
-    }
-  }
+  gauge(dying, dying_help, static_cast<double>(parts_.counters.dying_idle.load()), "limit=\"idle\"");
+  gauge(dying, dying_help, static_cast<double>(parts_.counters.dying_of_age.load()), "limit=\"absolute\"");
+  gauge("latchkey_alerts", "Alerts that stand.", static_cast<double>(parts_.alerts.current().size()));
+  gauge("latchkey_hot_cache_entries", "Users whose PIN was right recently.", static_cast<double>(parts_.hot.size()));
+  gauge("latchkey_journal_failed", "1 when the disk has refused to keep token replies: nothing is refreshed any more.", parts_.journal.failed() ? 1 : 0);
+  if (const auto room = parts_.journal.room()) gauge("latchkey_journal_room", "Token replies there is room for on the disk.", static_cast<double>(*room));
+  const auto& figures = parts_.figures;
+  metrics.push_back(counter("latchkey_store_commits_total", "Transactions of the store, each synced once.", figures.commits));
+  metrics.push_back(counter("latchkey_store_batches_total", "Changes that shared them.", figures.batches));
+  metrics.push_back({.name = "latchkey_store_commit_seconds_total", .help = "Time that the store's transactions took, sync included, summed.",
+                     .kind = Metric::Kind::counter, .labels = {}, .value = static_cast<double>(figures.commit_nanoseconds.load()) / 1e9});
+  gauge("latchkey_store_waiting", "Changes that wait for the store.", static_cast<double>(figures.waiting.load()));
+  const auto looked = co_await base::run_on(parts_.engine, parts_.health.look());
+  if (looked) add_picture(metrics, **looked);
   co_return metrics;
 }
 
@@ -129,6 +185,22 @@ Task<std::vector<Metric>> KeyMetrics::collect() {
     metrics.push_back({.name = "latchkey_last_backup_timestamp_seconds", .help = "When the last backup was made that the server has heard of",
                        .value = static_cast<double>(base::to_unix_ms(*at)) / 1000});
   }
+  co_return metrics;
+}
+
+Task<std::vector<Metric>> NodeMetrics::collect() {
+  const auto nodes = co_await nodes_.list();
+  if (!nodes) co_return std::vector<Metric>();
+  double running = 0, silent = 0, stopped = 0;
+  for (const auto& node : *nodes) (node.alive ? running : node.stopped ? stopped : silent) += 1;
+  std::vector<Metric> metrics;
+  const auto gauge = [&](double value, std::string_view state) {
+    metrics.push_back({.name = "latchkey_nodes", .help = "Servers that share the store; silent: neither seen for half a minute nor stopped.",
+                       .kind = Metric::Kind::gauge, .labels = fmt::format("state=\"{}\"", state), .value = value});
+  };
+  gauge(running, "running");
+  gauge(silent, "silent");
+  gauge(stopped, "stopped");
   co_return metrics;
 }
 

@@ -7,9 +7,12 @@
 #include "console/probes.h"
 #include "grants/alerts.h"
 #include "grants/counters.h"
+#include "grants/health_desk.h"
 #include "grants/key_rotation.h"
+#include "grants/node_desk.h"
 #include "people/directory.h"
 #include "people/guard.h"
+#include "store/figures.h"
 #include "store/reply_journal.h"
 #include "store/store.h"
 #include "vault/hot_cache.h"
@@ -48,15 +51,20 @@ class Readiness final : public console::ReadySource {
 
 class EngineMetrics final : public console::MetricsSource {
  public:
-  EngineMetrics(const grants::Counters& counters, const grants::Alerts& alerts, store::Store& store, const vault::HotCache& hot)
-      : counters_(counters), alerts_(alerts), store_(store), hot_(hot) {}
+  struct Parts {
+    const grants::Counters& counters;
+    const grants::Alerts& alerts;
+    grants::HealthDesk& health;
+    const store::ReplyJournal& journal;
+    const store::StoreFigures& figures;
+    const vault::HotCache& hot;
+    Executor engine;
+  };
+  explicit EngineMetrics(Parts parts) : parts_(std::move(parts)) {}
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
 
  private:
-  const grants::Counters& counters_;
-  const grants::Alerts& alerts_;
-  store::Store& store_;
-  const vault::HotCache& hot_;
+  Parts parts_;
 };
 
 // How far a rotation of the master key is, and when the last backup was made.
@@ -68,6 +76,16 @@ class KeyMetrics final : public console::MetricsSource {
  private:
   const grants::Keys& keys_;
   store::Store& store_;
+};
+
+// How many nodes share the store, by how they are.
+class NodeMetrics final : public console::MetricsSource {
+ public:
+  explicit NodeMetrics(grants::NodeDesk& nodes) : nodes_(nodes) {}
+  [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+
+ private:
+  grants::NodeDesk& nodes_;
 };
 
 [[nodiscard]] std::vector<console::Cause> causes_of(const grants::Alerts& alerts);

@@ -18,8 +18,10 @@
 #include "app/version.h"
 #include "base/entropy.h"
 #include "base/log.h"
+#include "grants/key_rotation.h"
+#include "grants/nodes.h"
+#include "store/data_lock.h"
 #include "store/journal_reading.h"
-#include "store/sqlite/data_lock.h"
 #include "store/sqlite/sqlite_store.h"
 #include "vault/key_files.h"
 
@@ -271,7 +273,65 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   return {};
 }
 
+// Other nodes, or this one under another process: what they hold in memory is newer than the database.
+Task<Result<void>> refuse_while_nodes_run(store::Store& store) {
+  const auto nodes = co_await store.nodes();
+  if (!nodes) co_return std::unexpected(nodes.error());
+  const auto now = co_await store.now();
+  if (!now) co_return std::unexpected(now.error());
+  for (const auto& node : *nodes) {
+    if (node.run.empty() || *now >= node.seen_at + grants::Nodes::kAliveFor) continue;
+    co_return fail(ErrorKind::conflict, "nodes_alive",
+                   fmt::format("A server on {} runs, or did half a minute ago. Stop all of them, run this on each, then start them; nothing was changed.", node.name));
+  }
+  co_return Result<void>{};
+}
+
+// When the database was last written to, by its own audit trail.
+Task<Result<void>> find_age(store::Store& store, RestoreReport& report) {
+  store::AuditQuery newest;
+  newest.page.limit = 1;
+  const auto trail = co_await store.audit(std::move(newest));
+  if (!trail) co_return std::unexpected(trail.error());
+  if (!trail->items.empty()) report.made_at = trail->items.front().at;
+  co_return Result<void>{};
+}
+
 }  // namespace
+
+Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::PostgresOptions database) {
+  store::SystemFiles files;
+  base::SystemEntropy entropy;
+  base::SystemWallClock clock;
+  base::StreamLog log(2, base::LogLevel::error, clock);
+  RestoreReport report{.key_path = wish.key_path};
+  const auto lock = store::DataLock::take(wish.data);
+  if (!lock) return std::unexpected(lock.error());
+  auto key = vault::load_master_key(wish.key_path, vault::OnMissingKey::refuse, entropy);
+  if (!key) return std::unexpected(key.error());
+  vault::Vault vault(std::move(*key), entropy);
+  const auto opened = store::open_postgres_store(std::move(database), log);
+  if (!opened) return std::unexpected(opened.error());
+  if (opened->fresh) {
+    return fail(ErrorKind::invalid, "database_empty", "The database holds nothing: put the dump back first (pg_restore --clean --if-exists), then run this.");
+  }
+  auto& store = *opened->store;
+  const vault::KeyFiles keys(wish.key_path, wish.data + "/master.key.next");
+  if (auto known = run_to_the_end(grants::settle_master_key(store, vault, keys, entropy)); !known) return std::unexpected(known.error());
+  if (auto alone = run_to_the_end(refuse_while_nodes_run(store)); !alone) return std::unexpected(alone.error());
+  if (auto found = run_to_the_end(find_age(store, report)); !found) return std::unexpected(found.error());
+  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish, entropy), entropy);
+  if (!survived) return std::unexpected(survived.error());
+  report.replies = survived->size();
+  auto journal = store::open_reply_journal(wish.data + "/journal", log);
+  if (!journal) return std::unexpected(journal.error());
+  RestoredRecords records(store, **journal, vault, entropy);
+  if (auto kept = run_to_the_end(records.keep_replies(std::move(*survived))); !kept) return std::unexpected(kept.error());
+  const RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
+  if (auto marked = run_to_the_end(records.mark(facts)); !marked) return std::unexpected(marked.error());
+  report.grants_marked = records.marked();
+  return report;
+}
 
 Result<RestoreReport> restore_backup(const RestoreWish& wish) {
   store::SystemFiles files;
@@ -289,7 +349,7 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
   const bool made = !exists(wish.data);
   if (auto directory = files.make_directory(wish.data); !directory) return cannot("The data directory cannot be made:", wish.data, errno);
   const auto attempt = [&]() -> Result<void> {
-    auto lock = store::sqlite::DataLock::take(wish.data);
+    auto lock = store::DataLock::take(wish.data);
     if (!lock) {
       auto error = lock.error();
       error.text += " Stop the server before restoring.";

@@ -46,6 +46,9 @@ void add_all_verbs(CLI::App& app, Session& session) {
   add_registry_verbs(app, session);
   add_key_verbs(app, session);
   add_backup_verbs(app, session);
+  add_node_verbs(app, session);
+  add_migrate_verb(app, session);
+  add_health_verbs(app, session);
 }
 
 Result<JsonObject> read_parameters(const std::vector<std::string>& pairs) {

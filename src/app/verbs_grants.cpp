@@ -2,6 +2,7 @@
 
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "app/verbs_grants.h"
 #include "base/id.h"
 #include "net/http_headers.h"
 #include "net/url.h"
@@ -287,6 +288,51 @@ void add_approve_verb(CLI::App& grant, Session& session, const std::shared_ptr<G
   });
 }
 
+// One line for every line of the timeline, newest first.
+Result<int> show_timeline(const Session& session, const GrantArguments& arguments) {
+  const auto client = session.client();
+  const auto grant = find_grant(client, arguments.username, arguments.type);
+  if (!grant) return std::unexpected(grant.error());
+  const auto answer = client.get(fmt::format("/api/v1/grants/{}/timeline", id_of(*grant)));
+  if (!answer) return std::unexpected(answer.error());
+  const JsonArray* items = base::find_array(answer->as_object(), "items");
+  if (session.json || items == nullptr) {
+    print(pretty(items == nullptr ? JsonArray() : *items));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& item : *items) {
+    const auto& line = item.as_object();
+    const auto* reply = base::find_object(line, "reply");
+    const auto answered = reply == nullptr ? std::string("-") : cell(*reply, "status") + (base::string_or(*reply, "error").empty() ? "" : " " + base::string_or(*reply, "error"));
+    rows.push_back({cell(line, "at"), cell(line, "event"), cell(line, "count"), cell(line, "generation"), answered, cell(line, "actor"), cell(line, "detail")});
+  }
+  print(table({"LAST AT", "EVENT", "TIMES", "GENERATION", "REPLY", "BY", "DETAIL"}, rows));
+  return 0;
+}
+
+// One user's grant, which is then forgotten, or all of them, which stay to be authorised again.
+void add_revoke_verb(CLI::App& grant, Session& session, const std::shared_ptr<GrantArguments>& arguments) {
+  auto all = std::make_shared<bool>(false);
+  auto wide = std::make_shared<RevokeAllArguments>();
+  CLI::App& verb = add_verb(grant, session, "revoke", "End a grant, revoking at the provider where it can; with --all, every grant at once");
+  verb.add_option("USERNAME", arguments->username, "The user");
+  verb.add_option("--type", arguments->type, "Which grant, when the user holds several")->type_name("TYPE");
+  verb.add_flag("--all", *all, "Every grant of this server; users, PINs and settings stay (docs/runbook-bad-day.md)");
+  verb.add_option("--app", wide->app, "With --all: only those of this app")->type_name("APP");
+  verb.add_option("--confirm", wide->confirm, "With --all: the words that are asked for otherwise, \"revoke all\"")->type_name("WORDS");
+  verb.add_flag("--dry-run", wide->dry_run, "With --all: say what would be revoked, and do nothing");
+  on_run(verb, session, [&session, arguments, all, wide]() -> Result<int> {
+    if (*all && !arguments->username.empty()) return fail(ErrorKind::invalid, "bad_arguments", "--all: it goes without a USERNAME");
+    if (*all) return revoke_all(session, *wide);
+    if (!wide->app.empty() || wide->dry_run || !wide->confirm.empty()) {
+      return fail(ErrorKind::invalid, "bad_arguments", "--app, --dry-run and --confirm go with --all");
+    }
+    if (arguments->username.empty()) return fail(ErrorKind::invalid, "bad_arguments", "USERNAME: say whose grant, or --all");
+    return on_grant(session, *arguments, "DELETE", "", nullptr);
+  });
+}
+
 }  // namespace
 
 void add_grant_verbs(CLI::App& app, Session& session) {
@@ -324,11 +370,12 @@ void add_grant_verbs(CLI::App& app, Session& session) {
     const JsonObject body{{"enabled", true}};
     return on_grant(session, *arguments, "PATCH", "", &body);
   });
-  on_run(named("disable", "Switch a grant off: no refresh, no token"), session, [&session, arguments] {
+  on_run(named("disable", "Switch a grant off: no refresh, no token; soon revoked at the provider, too (revoke.disabled_after)"), session, [&session, arguments] {
     const JsonObject body{{"enabled", false}};
     return on_grant(session, *arguments, "PATCH", "", &body);
   });
-  on_run(named("revoke", "End a grant, revoking at the provider where it can"), session, [&session, arguments] { return on_grant(session, *arguments, "DELETE", "", nullptr); });
+  add_revoke_verb(grant, session, arguments);
+  on_run(named("timeline", "Show what happened to a grant in the last 30 days"), session, [&session, arguments] { return show_timeline(session, *arguments); });
 }
 
 }  // namespace latchkey::app

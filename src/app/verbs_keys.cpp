@@ -11,6 +11,7 @@
 #include "app/config.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "app/version.h"
 
 namespace latchkey::app {
 namespace {
@@ -112,6 +113,7 @@ struct Arguments {
   std::string passphrase_file;
   bool replace = false;
   bool nothing_ran_since = false;
+  bool database = false;
   bool no_wait = false;
 };
 
@@ -120,14 +122,21 @@ struct Places {
   std::string key_path;
 };
 
-// Where the installation lies: as `serve` would find it; the key where a running server says it is.
-Result<Places> places_of(const Arguments& arguments) {
+Result<Config> config_of(const Arguments& arguments) {
   Overrides overrides{.file = arguments.config};
   if (!arguments.data.empty()) overrides.data = arguments.data;
-  const auto config = load_config(overrides, process_environment(), process_environment_names());
+  return load_config(overrides, process_environment(), process_environment_names());
+}
+
+// Where the installation lies: as `serve` would find it; the key where a running server says it is.
+Result<Places> places_of(const Arguments& arguments) {
+  const auto config = config_of(arguments);
   if (!config) return std::unexpected(config.error());
-  if (config->store != "sqlite") {
-    return fail(ErrorKind::invalid, "not_sqlite", "backup and restore know the SQLite store only so far; use the database's own tools, and keep the master key");
+  if (config->shares_store()) {
+    return fail(ErrorKind::invalid, "not_sqlite",
+                "this installation works in a PostgreSQL database, which its own tools back up and restore (pg_dump, pg_restore); keep the master key "
+                "and the provider files apart from it, and run `latchkey restore --database` after putting an older state back (docs/postgres.md, "
+                "Backup). Nothing was written");
   }
   Places places{.data = config->data, .key_path = config->master_key_file};
   if (!arguments.key_path.empty()) {
@@ -174,7 +183,48 @@ Result<int> back_up(const Session& session, const Arguments& arguments) {
   return 0;
 }
 
+void tell_of_marks(const RestoreReport& report) {
+  if (report.replies > 0) print(fmt::format("{} answers of providers survived in the journal there; the server takes newer tokens from them.\n", report.replies));
+  if (report.grants_marked > 0) {
+    print(fmt::format("{} grants may have been refreshed since. Where a token may be used only once and no newer one has survived, the server does not "
+                      "send it: the console asks somebody to authorise the account again.\n",
+                      report.grants_marked));
+  }
+}
+
+// After pg_restore and its like.
+Result<int> mark_database(const Session& session, const Arguments& arguments) {
+  const auto config = config_of(arguments);
+  if (!config) return std::unexpected(config.error());
+  if (!config->shares_store()) {
+    return fail(ErrorKind::invalid, "not_postgres", "this installation's store is SQLite: name the backup to restore (`latchkey restore FILE`), and the "
+                "server's configuration with --config if it says otherwise");
+  }
+  store::PostgresOptions database;
+  database.url = config->store;
+  database.program_version = version();
+  if (!config->store_password_file.empty()) {
+    auto password = read_secret_file("store_password_file", config->store_password_file);
+    if (!password) return std::unexpected(password.error());
+    database.password = std::move(*password);
+  }
+  RestoreWish wish{.data = config->data, .key_path = arguments.key_path.empty() ? config->master_key_file : arguments.key_path,
+                   .nothing_ran_since = arguments.nothing_ran_since};
+  const auto report = mark_restored_database(wish, std::move(database));
+  if (!report) return std::unexpected(report.error());
+  if (session.json) {
+    print(pretty(JsonObject{{"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked}, {"replies_recovered", report->replies}}));
+    return 0;
+  }
+  print(fmt::format("The database is as it was about {}.\n", base::to_rfc3339(report->made_at)));
+  tell_of_marks(*report);
+  print("Run this on every other node, too, before the first one is started: each takes newer tokens from its own journal.\n");
+  return 0;
+}
+
 Result<int> restore(const Session& session, const Arguments& arguments) {
+  if (arguments.database) return mark_database(session, arguments);
+  if (arguments.file.empty()) return fail(ErrorKind::invalid, "usage", "Say which backup: latchkey restore FILE", {.field = "FILE"});
   const auto places = places_of(arguments);
   if (!places) return std::unexpected(places.error());
   auto passphrase = passphrase_of(arguments, Ask::once);
@@ -192,12 +242,7 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
     return 0;
   }
   print(fmt::format("{} is as it was on {}.\n", places->data, base::to_rfc3339(report->made_at)));
-  if (report->replies > 0) print(fmt::format("{} answers of providers survived in the journal there; the server takes newer tokens from them.\n", report->replies));
-  if (report->grants_marked > 0) {
-    print(fmt::format("{} grants may have been refreshed since. Where a token may be used only once and no newer one has survived, the server does not "
-                      "send it: the console asks somebody to authorise the account again.\n",
-                      report->grants_marked));
-  }
+  tell_of_marks(*report);
   if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
   if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
   print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));
@@ -237,7 +282,9 @@ void add_backup_verbs(CLI::App& app, Session& session) {
 
   auto restoring = std::make_shared<Arguments>();
   CLI::App& verb = *app.add_subcommand("restore", "Bring back what a backup holds; the server must not run");
-  verb.add_option("FILE", restoring->file, "The backup")->required();
+  verb.add_option("FILE", restoring->file, "The backup");
+  verb.add_flag("--database", restoring->database,
+                "No file: the PostgreSQL database was put back by its own tools. Marks what may have been spent since; on each node, none running");
   add_place_options(verb, session, restoring);
   verb.add_flag("--replace", restoring->replace, "Move what is in the data directory aside first");
   verb.add_flag("--nothing-ran-since", restoring->nothing_ran_since,

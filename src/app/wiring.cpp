@@ -12,7 +12,9 @@
 #include "app/backup.h"
 #include "app/engine.h"
 #include "app/front.h"
+#include "app/node_name.h"
 #include "app/observers.h"
+#include "app/terminal.h"
 #include "app/version.h"
 #include "base/clock.h"
 #include "base/entropy.h"
@@ -22,6 +24,7 @@
 #include "console/console.h"
 #include "crypto/hardening.h"
 #include "doors/http/token_door.h"
+#include "net/curl_mail.h"
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
@@ -31,6 +34,9 @@
 #include "people/sessions.h"
 #include "people/setup.h"
 #include "sandbox/practice_service.h"
+#include "store/data_lock.h"
+#include "store/move/move.h"
+#include "store/postgres/postgres_store.h"
 #include "store/registry.h"
 #include "store/reply_journal.h"
 #include "store/sqlite/sqlite_store.h"
@@ -42,9 +48,12 @@ namespace {
 
 constexpr std::size_t kThreadsMax = 8;
 constexpr Seconds kClosingTime{10};
-constexpr std::string_view kNodeMeta = "node_id";
+// What another node changes holds here within a second (RULES K8); the rest is for the reading itself.
+constexpr Milliseconds kMemoryOfSharedStore{800};
+constexpr Milliseconds kReadSettingsEvery{500};
 
-std::size_t thread_count() { return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
+// One of them is the engine's.
+std::size_t thread_count() { return 1 + std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
 
 Result<void> make_data_directory(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
@@ -75,11 +84,14 @@ struct House::Parts {
   net::EventLoop loop;
 
   std::unique_ptr<vault::Vault> vault;
+  std::unique_ptr<store::DataLock> data_lock;  // where the store has none of its own
+  store::StoreFigures figures;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::ReplyJournal> journal;
   std::unique_ptr<store::Registry> registry;
   std::shared_ptr<const catalog::Catalog> catalog;
   std::unique_ptr<net::CurlTransport> transport;
+  std::unique_ptr<net::CurlMail> mail;
   NodeId node;
   WallTime clock_mark{};
 
@@ -100,6 +112,7 @@ struct House::Parts {
   std::unique_ptr<Readiness> readiness;
   std::unique_ptr<EngineMetrics> metrics;
   std::unique_ptr<KeyMetrics> key_metrics;
+  std::unique_ptr<NodeMetrics> node_metrics;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   TaskGroup upkeep{loop.main(), log};
@@ -114,6 +127,10 @@ struct House::Parts {
   std::unique_ptr<net::HttpServer> practice_server;
 
   [[nodiscard]] Result<void> build_keys_and_store();
+  [[nodiscard]] Result<void> load_master_key(bool store_is_fresh);
+  [[nodiscard]] Result<void> open_embedded_store();
+  [[nodiscard]] Result<void> open_shared_store();
+  [[nodiscard]] Task<void> keep_reading_settings();
   [[nodiscard]] Result<void> build_catalog();
   [[nodiscard]] Result<void> build_network();
   void build_people();
@@ -129,6 +146,45 @@ struct House::Parts {
   [[nodiscard]] std::string practice_origin() const { return fmt::format("http://localhost:{}", options.sandbox_port); }
 };
 
+// A key may be made only for a store that holds nothing yet: a new key never opens old ciphertext.
+Result<void> House::Parts::load_master_key(bool store_is_fresh) {
+  auto key = vault::load_master_key(config.master_key_file, store_is_fresh ? vault::OnMissingKey::create : vault::OnMissingKey::refuse, entropy);
+  if (!key) return std::unexpected(key.error());
+  vault = std::make_unique<vault::Vault>(std::move(*key), entropy);
+  return {};
+}
+
+Result<void> House::Parts::open_embedded_store() {
+  const std::string database = config.data + "/latchkey.db";
+  if (const auto loaded = load_master_key(!exists(database)); !loaded) return loaded;
+  store::SqliteOptions sqlite;
+  sqlite.path = database;
+  sqlite.program_version = version();
+  sqlite.figures = &figures;
+  auto opened = store::open_sqlite_store(sqlite, wall, log);
+  if (!opened) return std::unexpected(opened.error());
+  store = std::move(*opened);
+  return {};
+}
+
+Result<void> House::Parts::open_shared_store() {
+  auto lock = store::DataLock::take(config.data);
+  if (!lock) return std::unexpected(lock.error());
+  data_lock = std::move(*lock);
+  store::PostgresOptions postgres;
+  postgres.url = config.store;
+  postgres.program_version = version();
+  if (!config.store_password_file.empty()) {
+    auto password = read_secret_file("store_password_file", config.store_password_file);
+    if (!password) return std::unexpected(password.error());
+    postgres.password = std::move(*password);
+  }
+  auto opened = store::open_postgres_store(std::move(postgres), log);
+  if (!opened) return std::unexpected(opened.error());
+  store = std::move(opened->store);
+  return load_master_key(opened->fresh);
+}
+
 Result<void> House::Parts::build_keys_and_store() {
   if (const auto made = make_data_directory(config.data); !made) return made;
   if (exists(fmt::format("{}/{}", config.data, kRestoringMark))) {
@@ -138,18 +194,7 @@ Result<void> House::Parts::build_keys_and_store() {
                             config.data),
                 {.field = "data"});
   }
-  const std::string database = config.data + "/latchkey.db";
-  // A key may be made only for a store that holds nothing yet: a new key never opens old ciphertext.
-  const auto on_missing = exists(database) ? vault::OnMissingKey::refuse : vault::OnMissingKey::create;
-  auto key = vault::load_master_key(config.master_key_file, on_missing, entropy);
-  if (!key) return std::unexpected(key.error());
-  vault = std::make_unique<vault::Vault>(std::move(*key), entropy);
-  store::SqliteOptions sqlite;
-  sqlite.path = database;
-  sqlite.program_version = version();
-  auto opened = store::open_sqlite_store(sqlite, wall, log);
-  if (!opened) return std::unexpected(opened.error());
-  store = std::move(*opened);
+  if (const auto opened = config.shares_store() ? open_shared_store() : open_embedded_store(); !opened) return opened;
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
   if (!journal_opened) return std::unexpected(journal_opened.error());
   journal = std::move(*journal_opened);
@@ -178,6 +223,7 @@ Result<void> House::Parts::build_network() {
                 "outbound.ca_file: " + config.outbound_ca_file + " cannot be read or holds no PEM certificate. Check the path and that the "
                 "service's user may read it.", {.field = "outbound.ca_file"});
   }
+  mail = std::make_unique<net::CurlMail>(net::CurlSettings{*policy, config.outbound_ca_file, {}});
   transport = std::make_unique<net::CurlTransport>(
       loop.main(), net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
   if (config.tls_certificate.empty()) return {};
@@ -195,7 +241,9 @@ people::Guard::Parts House::Parts::guard_parts() {
 void House::Parts::build_people() {
   user_seal = std::make_unique<people::UserSeal>(*vault);
   hot = std::make_unique<vault::HotCache>(vault::HotCache::Bounds{}, entropy, steady);
-  user_cards = std::make_unique<people::UserCards>(*store, *user_seal, steady, log);
+  people::UserCards::Options memory;
+  if (config.shares_store()) memory.lifetime = kMemoryOfSharedStore;
+  user_cards = std::make_unique<people::UserCards>(*store, *user_seal, steady, log, memory);
   hasher = std::make_unique<people::PinHasher>(
       [settings = registry.get()] {
         return people::PinHasher::Options{settings->get<std::size_t>("auth.pin_hash_threads"), settings->get<std::size_t>("auth.pin_hash_queue")};
@@ -219,18 +267,23 @@ void House::Parts::build_engine() {
   const bool plain_http = options.sandbox || !config.outbound_allow.empty();
   engine = std::make_unique<Engine>(EngineGround{
       .loop = loop, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
-      .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .user_seal = *user_seal,
+      .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .mail = *mail, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url,
                   .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused},
-      .clock_mark = clock_mark});
+      .clock_mark = clock_mark,
+      .version = std::string(version()),
+      .memory = config.shares_store() ? std::optional(kMemoryOfSharedStore) : std::nullopt});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
   directory->on_leaving(&engine->leaving_listener());
   directory->watch(watcher.get());
+  directory->listen_to_switch(&engine->switch_off_listener());
   readiness = std::make_unique<Readiness>(*store, *journal);
-  metrics = std::make_unique<EngineMetrics>(engine->counters(), engine->alerts(), *store, *hot);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
+  node_metrics = std::make_unique<NodeMetrics>(engine->nodes());
+  metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
+                                                                 .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main()});
 }
 
 void House::Parts::build_doors() {
@@ -239,10 +292,11 @@ void House::Parts::build_doors() {
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
+      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(),
       .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
-      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get()},
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
@@ -259,8 +313,15 @@ void House::Parts::build_servers() {
   practice_server = std::make_unique<net::HttpServer>(loop, *practice, wall, log);
 }
 
+// The embedded store keeps the node's name itself; of a shared one each node has its own, in its data directory.
 Task<Result<void>> House::Parts::learn_node() {
-  const auto known = co_await store->meta(std::string(kNodeMeta));
+  if (config.shares_store()) {
+    const auto named = load_node_name(config.data, wall, entropy);
+    if (!named) co_return std::unexpected(named.error());
+    node = *named;
+    co_return Result<void>{};
+  }
+  const auto known = co_await store->meta(std::string(store::kNodeMeta));
   if (!known) co_return std::unexpected(known.error());
   if (const auto id = NodeId::from_bytes(*known)) {
     node = *id;
@@ -268,7 +329,14 @@ Task<Result<void>> House::Parts::learn_node() {
   }
   node = NodeId::make(wall.now(), entropy);
   const auto octets = node.bytes();
-  co_return co_await store->commit({store::PutMeta{std::string(kNodeMeta), Bytes(octets.begin(), octets.end())}});
+  co_return co_await store->commit({store::PutMeta{std::string(store::kNodeMeta), Bytes(octets.begin(), octets.end())}});
+}
+
+Task<void> House::Parts::keep_reading_settings() {
+  for (;;) {
+    co_await steady.sleep_for(kReadSettingsEvery);
+    if (const auto read = co_await registry->load(); !read) log.debug("settings_not_read", {{"detail", read.error().detail}});
+  }
 }
 
 Task<Result<void>> House::Parts::learn_clock_mark() {
@@ -344,6 +412,7 @@ net::EventLoop& House::loop() { return parts_->loop; }
 
 Task<Result<void>> House::open() {
   Parts& parts = *parts_;
+  if (const auto done = co_await store::check_not_moved(*parts.store); !done) co_return done;
   if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
   if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
@@ -357,6 +426,12 @@ Task<Result<void>> House::open() {
   parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, [settings = parts.registry.get()] {
     return settings->get<Seconds>("activity.flush");
   }));
+  if (parts.config.shares_store()) {
+    parts.upkeep.spawn("settings", parts.keep_reading_settings());
+    parts.upkeep.spawn("signs of life", parts.engine->nodes().keep_showing());
+  }
+  parts.upkeep.spawn("tallies", parts.engine->tallies().keep_flushing(parts.steady));
+  parts.upkeep.spawn("notices", parts.engine->notices().keep_telling());
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));
@@ -400,6 +475,7 @@ Task<void> House::close() {
   if (parts.engine) co_await parts.engine->close();
   if (parts.practice_server) co_await parts.practice_server->stop(deadline);
   co_await parts.upkeep.cancel_and_wait();
+  if (parts.engine) co_await parts.engine->nodes().end();
   if (parts.handouts) {
     if (const auto flushed = co_await parts.handouts->flush(); !flushed) parts.log.error("handouts_not_counted", flushed.error());
   }

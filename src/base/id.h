@@ -67,6 +67,7 @@ using IntentId = Id<struct IntentTag>;
 using AuthorizationId = Id<struct AuthorizationTag>;
 using DelegationId = Id<struct DelegationTag>;
 using NodeId = Id<struct NodeTag>;
+using RevocationId = Id<struct RevocationTag>;
 
 }  // namespace latchkey::base
 
@@ -78,5 +79,6 @@ using base::GroupId;
 using base::IdHash;
 using base::IntentId;
 using base::NodeId;
+using base::RevocationId;
 using base::UserId;
 }  // namespace latchkey

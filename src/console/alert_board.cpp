@@ -8,34 +8,6 @@ namespace latchkey::console {
 
 namespace {
 
-struct Kind {
-  std::string_view cause;  // before the colon
-  Severity severity;
-  std::string_view title;
-  std::string_view link;   // what follows the colon is appended when it ends in a slash
-  bool dismissible;
-};
-constexpr Kind kKinds[] = {
-    {"app_misconfigured", Severity::critical, "A provider refuses an app registration", "/settings/apps/", false},
-    {"app_secret_expires", Severity::warning, "A client secret runs out", "/settings/apps/", true},
-    {"journal_failed", Severity::critical, "The disk refused to keep token replies", "", false},
-    {"journal_full", Severity::critical, "No room to keep token replies", "", false},
-    {"store_refuses", Severity::critical, "The store cannot be written", "", false},
-    {"clock_behind", Severity::critical, "The clock is behind the truth", "", false},
-    {"reply_unreadable", Severity::critical, "A kept answer of a provider cannot be used", "/users", false},
-    {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
-    {"master_key_rotation", Severity::warning, "The rotation of the master key waits", "/settings/keys", false},
-    {"master_key_rotated", Severity::warning, "The master key was rotated", "/settings/keys", true},
-    {"master_key_not_in_place", Severity::critical, "The master key lies in the wrong place", "/settings/keys", false},
-    {"needs_authorization", Severity::critical, "Accounts must be authorised again", "/users?state=needs_authorization", false},
-    {"dying_soon", Severity::warning, "Accounts will soon be forgotten by their providers", "/users", true},
-    {"uncertain", Severity::warning, "The answer to a refresh was lost", "/users?state=uncertain", false},
-    {"pin_guessing", Severity::warning, "Somebody is guessing a PIN or password", "/users/", true},
-    {"pin_reset", Severity::warning, "A PIN was reset", "/users/", false},
-    {"pin_spray", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},
-    {"pin_in_clear", Severity::warning, "A PIN was sent over a line anybody may read", "/users", true},
-};
-
 // A cause may hold a username or an address, which fit no path; its 64-bit FNV-1a hash does.
 std::string id_of(std::string_view cause) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -44,17 +16,9 @@ std::string id_of(std::string_view cause) {
 }
 
 Alert alert_of(const Cause& cause) {
-  const auto colon = cause.cause.find(':');
-  const auto name = std::string_view(cause.cause).substr(0, colon);
-  const auto* kind = std::ranges::find(kKinds, name, &Kind::cause);
-  Alert alert{.id = id_of(cause.cause), .title = "Something needs attention", .detail = cause.words, .since = cause.since, .dismissible = true};
-  if (kind == std::end(kKinds)) return alert;
-  alert.severity = kind->severity;
-  alert.title = kind->title;
-  alert.link = kind->link;
-  if (alert.link.ends_with('/') && colon != std::string::npos) alert.link += cause.cause.substr(colon + 1);
-  alert.dismissible = kind->dismissible;
-  return alert;
+  const auto& kind = grants::kind_of_alert(cause.cause);
+  return {.id = id_of(cause.cause), .severity = kind.severity, .title = std::string(kind.title), .detail = cause.words, .since = cause.since,
+          .link = grants::link_of_alert(cause.cause), .dismissible = kind.dismissible};
 }
 
 }  // namespace

@@ -10,10 +10,11 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "grants/alert_kinds.h"
 
 namespace latchkey::console {
 
-enum class Severity { info, warning, critical };
+using grants::Severity;
 
 struct Alert {
   std::string id;       // opaque, fit for a path; stable while the cause lasts

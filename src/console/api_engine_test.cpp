@@ -280,40 +280,46 @@ TEST_F(ConsoleTest, GrantsAreSeenByTheirOwnersAndAdministratorsAlone) {
   EXPECT_EQ(boss.get("/api/v1/grants/" + own.id.text()).status, 404);
 }
 
-TEST_F(ConsoleTest, TheTimelineJoinsTheTrailWithCountedHandOuts) {
+TEST_F(ConsoleTest, TheTimelineIsTheGrantsEventsWithCountedRefreshesAndHandOuts) {
   auto boss = administrator();
-  const auto grant = grant_to(add("scan").id);
-  store::Batch batch;
+  auto grant = grant_to(add("scan").id);
   const auto now = wall.now();
-  batch.push_back(store::AppendAudit{{.at = now - Seconds(60), .actor = "anna", .action = "grant.authorized", .subject = "scan box", .user = grant.user, .detail = "as anna"}});
-  batch.push_back(store::AppendAudit{{.at = now - Seconds(30), .actor = "anna", .action = "grant.checked", .subject = "box-two x", .user = grant.user}});
+  const auto event = [&](Seconds ago, store::GrantEventKind kind, store::GenerationNumber generation) {
+    return store::GrantEvent{.grant = grant.id, .at = now - ago, .last_at = now - ago, .kind = kind, .generation = generation};
+  };
+  auto failed = event(Seconds(300), store::GrantEventKind::failed, 4);
+  failed.count = 3;
+  failed.status = 503;
+  failed.error = "temporarily_unavailable";
+  auto authorized = event(Seconds(600), store::GrantEventKind::authorized, 1);
+  authorized.actor = "anna";
+  grant.generation = 9;
+  grant.last_refreshed_at = now - Seconds(5);
+  store::Batch batch;
+  for (const auto& each : {authorized, failed, event(Seconds(200), store::GrantEventKind::refreshed, 5)}) batch.push_back(store::NoteGrantEvent{each, false});
   batch.push_back(store::CountHandouts{grant.id, now - Seconds(10), 4});
+  batch.push_back(store::UpdateGrant{grant});
   ASSERT_TRUE(run(store->commit(std::move(batch))));
   const auto items = boss.get("/api/v1/grants/" + grant.id.text() + "/timeline").json().at("items").as_array();
-  ASSERT_EQ(items.size(), 2U) << boost::json::serialize(items);
-  EXPECT_EQ(base::string_or(items[0].as_object(), "event"), "handed_out");
-  EXPECT_EQ(items[0].at("count"), 4);
-  EXPECT_EQ(base::string_or(items[1].as_object(), "event"), "authorized");
+  ASSERT_EQ(items.size(), 5U) << boost::json::serialize(items);
+  const auto told = [&](std::size_t i) { return base::string_or(items[i].as_object(), "event") + " " + std::to_string(items[i].at("count").as_int64()); };
+  EXPECT_EQ(told(0), "refreshed 5") << "generations 5 to 9, the last of them just now";
+  EXPECT_EQ(base::string_or(items[0].as_object(), "at"), base::to_rfc3339(now - Seconds(5)));
+  EXPECT_EQ(told(1), "handed_out 4");
+  EXPECT_EQ(told(2), "refresh_failed 3");
+  EXPECT_EQ(items[2].at("reply").at("status"), 503);
+  EXPECT_EQ(told(3), "refreshed 3") << "without a row of their own: generations 2 to 4";
+  EXPECT_EQ(told(4), "authorized 1");
+  EXPECT_EQ(base::string_or(items[4].as_object(), "actor"), "anna");
 }
 
-TEST_F(ConsoleTest, TheTimelineTellsOfEveryTurnTheKeeperWritesDown) {
+TEST_F(ConsoleTest, TheActivityListsEveryTurnTheKeeperWritesDown) {
   auto boss = administrator();
-  const auto grant = grant_to(add("scan").id);
-  store::Batch batch;
-  const std::vector<std::pair<std::string, std::string>> turns{
-      {"grant.uncertain", "refresh_ambiguous"}, {"grant.unreachable", "refresh_failed"}, {"grant.needs_authorization", "refresh_failed"},
-      {"grant.paused", "paused"}, {"grant.recovered", "resumed"}, {"grant.reauthorized", "reauthorized"}, {"grant.scopes_changed", "scopes_changed"}};
-  auto at = wall.now();
-  for (const auto& [action, event] : turns) {
-    batch.push_back(store::AppendAudit{{.at = at, .actor = "keeper", .action = action, .subject = "box anna", .user = grant.user}});
-    at = at - Seconds(1);
-  }
-  ASSERT_TRUE(run(store->commit(std::move(batch))));
-  const auto items = boss.get("/api/v1/grants/" + grant.id.text() + "/timeline").json().at("items").as_array();
-  ASSERT_EQ(items.size(), turns.size()) << boost::json::serialize(items);
-  for (std::size_t i = 0; i < turns.size(); ++i) EXPECT_EQ(base::string_or(items[i].as_object(), "event"), turns[i].second);
   const auto actions = boost::json::serialize(boss.get("/api/v1/activity?action=app.paused").json().at("actions"));
-  for (const auto& [action, event] : turns) EXPECT_THAT(actions, testing::HasSubstr('"' + action + '"'));
+  for (const std::string action : {"grant.uncertain", "grant.unreachable", "grant.needs_authorization", "grant.paused", "grant.recovered",
+                                   "grant.reauthorized", "grant.scopes_changed", "grant.revoked", "grant.revoked_at_provider", "grant.not_revoked"}) {
+    EXPECT_THAT(actions, testing::HasSubstr('"' + action + '"'));
+  }
 }
 
 TEST_F(ConsoleTest, AUsersActivityCountsWhatWasHandedOutOfTheirGrantsAndOfNobodyElses) {
@@ -436,6 +442,25 @@ TEST_F(ConsoleTest, P5_KeysAreShownAndRotatedFromTheCommandLineOnly) {
   EXPECT_TRUE(after.at("master_key").at("backup_done").as_bool()) << "a backup holds the master key";
   EXPECT_EQ(control->ask({.method = "POST", .target = "/api/v1/backups", .headers = {{"Content-Type", "application/json"}}, .body = "{}"}).code(),
             "invalid_fields");
+}
+
+TEST_F(ConsoleTest, F6_NodesAreShownAndOnlyOneThatIsAwayIsForgotten) {
+  auto boss = administrator();
+  boss.open();
+  const auto shown = boss.get("/api/v1/nodes").json();
+  ASSERT_EQ(shown.at("total").as_int64(), 2);
+  const auto& here = shown.at("items").at(0);
+  const auto& away = shown.at("items").at(1);
+  EXPECT_TRUE(here.at("here").as_bool());
+  EXPECT_FALSE(away.at("alive").as_bool());
+  EXPECT_EQ(away.at("open_exchanges").as_int64(), 2);
+  const auto address = [](const Json& node) { return "/api/v1/nodes/" + std::string(node.at("id").as_string()); };
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = address(here)}).code(), "node_alive");
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = address(away)}).status, 204);
+  EXPECT_EQ(boss.ask({.method = "DELETE", .target = address(away)}).code(), "not_found");
+  EXPECT_EQ(boss.get("/api/v1/nodes").json().at("total").as_int64(), 1);
+  auto ben = regular();
+  EXPECT_EQ(ben.get("/api/v1/nodes").code(), "not_allowed");
 }
 
 TEST_F(ConsoleTest, TheOperatorsAddressesAnswerWithoutASession) {

@@ -15,33 +15,36 @@ namespace {
 
 constexpr Seconds kChecksApart{60};
 
-// How the audit trail's words read on a grant's page; empty: not shown there.
-std::string_view event_of(std::string_view action) {
-  struct Event {
-    std::string_view action;
-    std::string_view event;
-  };
-  static constexpr Event kEvents[] = {
-      {"grant.authorized", "authorized"},   {"grant.reauthorized", "reauthorized"},
-      {"grant.checked", "checked"},         {"grant.enabled", "enabled"},
-      {"grant.disabled", "disabled"},       {"grant.needs_authorization", "refresh_failed"},
-      {"grant.unreachable", "refresh_failed"}, {"grant.uncertain", "refresh_ambiguous"},
-      {"grant.paused", "paused"},           {"grant.recovered", "resumed"},
-      {"grant.revoked", "revoked"},         {"grant.held", "held"},
-      {"grant.approved", "approved"},       {"grant.scopes_changed", "scopes_changed"},
-      {"grant.warned", "warned"},           {"grant.refreshed", "refreshed"},
-  };
-  const auto* found = std::ranges::find(kEvents, action, &Event::action);
-  return found == std::end(kEvents) ? std::string_view() : found->event;
+constexpr auto kHandoutsShown = std::chrono::days(30);
+
+std::string_view event_name(store::GrantEventKind kind) {
+  using enum store::GrantEventKind;
+  switch (kind) {
+    case authorized: return "authorized";
+    case reauthorized: return "reauthorized";
+    case refreshed: return "refreshed";
+    case failed: return "refresh_failed";
+    case ambiguous: return "refresh_ambiguous";
+    case refused: return "refresh_refused";
+    case paused: return "paused";
+    case needs_authorization: return "needs_authorization";
+    case scopes_changed: return "scopes_changed";
+    case checked: return "checked";
+    case enabled: return "enabled";
+    case disabled: return "disabled";
+    case revoked: return "revoked";
+    case pin_reset: return "pin_reset";
+  }
+  return "refreshed";
 }
 
-bool has_word(std::string_view text, std::string_view word) {
-  for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
-    const bool begins = at == 0 || text[at - 1] == ' ';
-    const bool ends = at + word.size() == text.size() || text[at + word.size()] == ' ';
-    if (begins && ends) return true;
-  }
-  return false;
+// How many refreshes came after a row and before the next one: those have no row of their own, and each made a generation. A newer
+// row of refreshes, or of a consent, counts the generation it names; any other names the one in use when it was written.
+std::int64_t refreshes_after(const store::GrantEvent& event, const store::GrantEvent* newer, store::GenerationNumber now) {
+  const bool next_counts_itself = newer != nullptr && (newer->kind == store::GrantEventKind::refreshed ||
+                                                       newer->kind == store::GrantEventKind::reauthorized);
+  const auto last = newer == nullptr ? now : newer->generation - (next_counts_itself ? 1 : 0);
+  return std::max<std::int64_t>(0, last - event.generation);
 }
 
 }  // namespace
@@ -169,36 +172,47 @@ Task<Answer> GrantsApi::approve(Call call) {
 Task<Answer> GrantsApi::timeline(Call call) {
   auto grant = co_await find(call);
   if (!grant) co_return std::unexpected(grant.error());
-  Query query(call.request);
-  store::Page page{.cursor = query.text("cursor", {.min = 0, .max = 512}), .limit = static_cast<std::size_t>(query.integer("limit", 1, 200, 50))};
-  if (auto problem = query.check()) co_return std::unexpected(std::move(*problem));
-  const bool first = page.cursor.empty();
-  auto trail = co_await store_.audit({.search = grant->type, .action = "grant.", .user = grant->user, .page = std::move(page)});
-  if (!trail) co_return refuse(trail.error());
+  const auto events = co_await store_.grant_events(grant->id);
+  if (!events) co_return refuse(events.error());
+  const auto handouts = co_await store_.handouts(grant->id, wall_.now() - kHandoutsShown);
+  if (!handouts) co_return refuse(handouts.error());
 
-  // Newest first; a multimap by time joins the trail with the counted hand-outs, which have rows of their own.
+  // Newest first, by the last of what a line stands for.
   std::multimap<WallTime, JsonObject, std::greater<>> items;
-  for (const auto& entry : trail->items) {
-    const auto event = event_of(entry.action);
-    if (event.empty() || !has_word(entry.subject, grant->type)) continue;
-    items.emplace(entry.at, JsonObject{{"at", base::to_rfc3339(entry.at)}, {"event", event}, {"detail", entry.detail},
-                                       {"generation", nullptr}, {"count", 1}});
+  const auto add = [&](WallTime at, WallTime since, std::string_view event, std::int64_t count, Json generation) -> JsonObject& {
+    return items.emplace(at, JsonObject{{"at", base::to_rfc3339(at)}, {"since", base::to_rfc3339(since)}, {"event", event}, {"detail", ""},
+                                        {"generation", std::move(generation)}, {"count", count}, {"actor", ""}, {"reply", nullptr}})->second;
+  };
+  const store::GrantEvent* newer = nullptr;
+  for (const auto& event : *events) {
+    const auto more = refreshes_after(event, newer, grant->generation);
+    const auto last_refresh = newer == nullptr ? std::max(event.last_at, grant->last_refreshed_at) : newer->at;
+    if (event.kind == store::GrantEventKind::refreshed) {
+      add(more > 0 && newer == nullptr ? last_refresh : event.last_at, event.at, event_name(event.kind), 1 + more, event.generation);
+    } else {
+      if (more > 0) add(last_refresh, event.last_at, event_name(store::GrantEventKind::refreshed), more, event.generation + more);
+      auto& item = add(event.last_at, event.at, event_name(event.kind), event.count, event.generation);
+      item["detail"] = event.detail;
+      item["actor"] = event.actor;
+      if (event.status != 0 || !event.error.empty()) item["reply"] = JsonObject{{"status", event.status}, {"error", event.error}};
+    }
+    newer = &event;
   }
-  if (first) {
-    const auto handouts = co_await store_.handouts(grant->id, wall_.now() - std::chrono::days(7));
-    if (!handouts) co_return refuse(handouts.error());
-    for (const auto& minute : *handouts) {
-      items.emplace(minute.minute, JsonObject{{"at", base::to_rfc3339(minute.minute)}, {"event", "handed_out"}, {"detail", "Access token handed out."},
-                                              {"generation", nullptr}, {"count", minute.count}});
+  // Hand-outs by the day.
+  std::map<WallTime, std::pair<store::HandoutCount, WallTime>> days;
+  for (const auto& minute : *handouts) {
+    auto [at, fresh] = days.try_emplace(std::chrono::floor<std::chrono::days>(minute.minute), minute, minute.minute);
+    if (!fresh) {
+      at->second.first.count += minute.count;
+      at->second.second = std::max(at->second.second, minute.minute);
     }
-    if (grant->last_refreshed_at != WallTime{}) {
-      items.emplace(grant->last_refreshed_at, JsonObject{{"at", base::to_rfc3339(grant->last_refreshed_at)}, {"event", "refreshed"},
-                                                         {"detail", "The newest of all refreshes."}, {"generation", grant->generation}, {"count", 1}});
-    }
+  }
+  for (const auto& [day, of_day] : days) {
+    add(of_day.second, of_day.first.minute, "handed_out", of_day.first.count, nullptr);
   }
   JsonArray out;
   for (auto& [at, item] : items) out.push_back(std::move(item));
-  co_return net::HttpResponse::json(200, list_json(std::move(out), trail->next_cursor, trail->total));
+  co_return net::HttpResponse::json(200, whole_list_json(std::move(out)));
 }
 
 }  // namespace latchkey::console

@@ -7,19 +7,10 @@ namespace latchkey::console {
 
 namespace {
 
-std::string_view name_of(Severity severity) {
-  switch (severity) {
-    case Severity::info: return "info";
-    case Severity::warning: return "warning";
-    case Severity::critical: return "critical";
-  }
-  return "warning";
-}
-
 JsonArray alerts_json(AlertBoard& board) {
   JsonArray items;
   for (const auto& alert : board.current()) {
-    items.push_back(JsonObject{{"id", alert.id}, {"severity", name_of(alert.severity)}, {"title", alert.title}, {"detail", alert.detail},
+    items.push_back(JsonObject{{"id", alert.id}, {"severity", grants::name_of(alert.severity)}, {"title", alert.title}, {"detail", alert.detail},
                                {"since", base::to_rfc3339(alert.since)}, {"link", alert.link}, {"dismissible", alert.dismissible}});
   }
   return items;

@@ -40,6 +40,8 @@ Console::Console(ConsoleGround ground)
       activity_(ground.store, ground.wall),
       health_(ground.store, alerts_, ground.wall, std::move(ground.dying_soon)),
       keys_(ground.keys, ground.store, ground.wall, ground.engine),
+      nodes_(ground.nodes, ground.engine),
+      foresight_({.health = ground.health, .notices = ground.notices, .desk = ground.desk, .catalog = ground.catalog, .engine = ground.engine}),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
       flow_(ground.authorizer, ground.engine, session_gate_, memory_, origin_of(ground.facts.public_url), ground.log),
@@ -47,7 +49,8 @@ Console::Console(ConsoleGround ground)
       pages_(embedded_console(), ground.entropy) {}
 
 std::vector<ApiSection*> Console::sections() {
-  return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &grants_, &registry_, &activity_, &health_, &keys_};
+  return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &grants_, &registry_, &activity_, &health_, &keys_,
+          &nodes_, &foresight_};
 }
 
 std::vector<Mount> Console::mounts() {

@@ -13,9 +13,11 @@
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
 #include "console/api_grants.h"
+#include "console/api_foresight.h"
 #include "console/api_groups.h"
 #include "console/api_health.h"
 #include "console/api_keys.h"
+#include "console/api_nodes.h"
 #include "console/api_registry.h"
 #include "console/api_session.h"
 #include "console/api_user_secrets.h"
@@ -40,6 +42,9 @@ struct ConsoleGround {
   grants::Apps& apps;
   grants::GrantDesk& desk;
   grants::Keys& keys;
+  grants::NodeDesk& nodes;
+  grants::HealthDesk& health;
+  grants::NoticeDesk& notices;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -91,6 +96,8 @@ class Console {
   ActivityApi activity_;
   HealthApi health_;
   KeysApi keys_;
+  NodesApi nodes_;
+  ForesightApi foresight_;
 
   Router api_;
   Router control_api_;

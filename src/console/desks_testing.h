@@ -9,7 +9,10 @@
 #include "grants/authorize.h"
 #include "grants/grant_desk.h"
 #include "grants/key_rotation.h"
+#include "grants/node_desk.h"
 #include "people/directory.h"
+#include "grants/health_desk.h"
+#include "grants/notice_desk.h"
 #include "store/store.h"
 
 namespace latchkey::console {
@@ -183,6 +186,22 @@ class PlainGrantDesk final : public grants::GrantDesk {
     batch.push_back(store::DeleteGrant{grant});
     co_return co_await store_.commit(std::move(batch));
   }
+  Task<Result<grants::RevokedPage>> revoke_page(std::string app, GrantId after, std::size_t limit, grants::OnRevoke how, grants::Requester) override {
+    const auto found = co_await store_.grants_after(after, limit);
+    grants::RevokedPage page{.grants = 0, .by_hand = {}, .last = after, .more = found->size() == limit};
+    for (auto grant : *found) {
+      page.last = grant.id;
+      if (grant.state == store::GrantState::revoked || (!app.empty() && grant.app != app)) continue;
+      page.grants += 1;
+      if (how == grants::OnRevoke::only_count) continue;
+      grant.state = store::GrantState::revoked;
+      store::Batch batch;
+      batch.push_back(store::UpdateGrant{std::move(grant)});
+      if (auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
+    }
+    co_return page;
+  }
+
   std::optional<Error> refusal;
 
  private:
@@ -197,6 +216,54 @@ class PlainLeaving final : public people::LeavingListener {
   }
 
   std::vector<UserId> gone;
+};
+
+// One node that runs, one that does not.
+class PlainNodeDesk final : public grants::NodeDesk {
+ public:
+  explicit PlainNodeDesk(Entropy& entropy) {
+    const auto now = base::SystemWallClock().now();
+    views.push_back({.node = {.id = NodeId::make(now, entropy), .name = "attic", .version = "1", .started_at = now, .seen_at = now},
+                     .here = true, .alive = true});
+    views.push_back({.node = {.id = NodeId::make(now, entropy), .name = "cellar", .version = "1", .started_at = now, .seen_at = now},
+                     .open_exchanges = 2});
+  }
+  Task<Result<std::vector<grants::NodeView>>> list() override { co_return views; }
+  Task<Result<void>> forget(NodeId node, grants::Requester) override {
+    for (auto view = views.begin(); view != views.end(); ++view) {
+      if (view->node.id != node) continue;
+      if (view->alive) co_return fail(ErrorKind::conflict, "node_alive", "This node is running.");
+      views.erase(view);
+      co_return Result<void>{};
+    }
+    co_return fail(ErrorKind::not_found, "no_such_node", "There is no such node.");
+  }
+  std::vector<grants::NodeView> views;
+};
+
+class PlainHealthDesk final : public grants::HealthDesk {
+ public:
+  Task<Result<std::shared_ptr<const grants::HealthPicture>>> look() override { co_return std::make_shared<const grants::HealthPicture>(picture); }
+  grants::HealthPicture picture;
+};
+
+class PlainNoticeDesk final : public grants::NoticeDesk {
+ public:
+  Task<Result<void>> test(grants::Channel channel) override {
+    tested.push_back(channel);
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    co_return Result<void>{};
+  }
+  Task<Result<std::vector<grants::ChannelStatus>>> status() override {
+    co_return std::vector<grants::ChannelStatus>{{.channel = grants::Channel::mail, .on = true, .target = "ops@example.org"}};
+  }
+  Task<Result<void>> set_secret(grants::Channel channel, Secret secret, std::string, std::string) override {
+    secrets[channel] = std::string(secret.reveal_text());
+    co_return Result<void>{};
+  }
+  std::optional<Error> refusal;
+  std::vector<grants::Channel> tested;
+  std::map<grants::Channel, std::string> secrets;
 };
 
 }  // namespace latchkey::console

@@ -115,7 +115,8 @@ class ConsoleTest : public testing::Test {
     // The engine of the tests is a loop of its own.
     console = std::make_unique<Console>(ConsoleGround{
         .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
-        .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .desk = *desk, .keys = keys, .engine = engine.loop.main(),
+        .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .desk = *desk, .keys = keys, .nodes = nodes,
+        .health = health, .notices = notices, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false, .master_key_path = "/var/lib/latchkey/master.key"},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -213,6 +214,9 @@ class ConsoleTest : public testing::Test {
   PlainKeys keys;
   std::unique_ptr<PlainGrantDesk> desk;
   PlainLeaving leaving;
+  PlainNodeDesk nodes{entropy};
+  PlainHealthDesk health;
+  PlainNoticeDesk notices;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

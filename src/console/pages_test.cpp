@@ -29,7 +29,7 @@ class PagesTest : public testing::Test {
 
 TEST_F(PagesTest, EveryPagePathGetsTheIndexWithAFreshNonce) {
   std::vector<std::string> policies;
-  for (const auto* path : {"/", "/users", "/users/new", "/setup", "/settings/apps/box", "/me", "/activity", "/groups", "/users?x=1"}) {
+  for (const auto* path : {"/", "/users", "/users/new", "/setup", "/settings/apps/box", "/me", "/activity", "/health", "/groups", "/users?x=1"}) {
     const auto answer = served.get(path);
     EXPECT_EQ(answer.status, 200) << path;
     EXPECT_EQ(answer.header("content-type"), "text/html; charset=utf-8");

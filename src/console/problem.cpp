@@ -16,11 +16,12 @@ const std::vector<ProblemCode>& problem_codes() {
       {"group_not_empty", 409},     {"grant_exists", 409},        {"app_missing", 409},
       {"app_in_use", 409},          {"authorization_needed", 409}, {"last_administrator", 409},
       {"not_waiting", 409},         {"not_dismissible", 409},     {"undo_expired", 409},
+      {"channel_off", 409},
       {"too_early", 409},           {"conflict", 409},            {"misconfigured", 409},
       {"invalid_pin", 403},         {"pin_too_weak", 422},        {"password_too_weak", 422},
       {"unsupported_media_type", 415}, {"too_many_attempts", 429}, {"internal", 500},
       {"provider_unreachable", 503}, {"app_misconfigured", 409},  {"outcome_unknown", 503},
-      {"not_ready", 503},
+      {"not_ready", 503},           {"node_alive", 409},
   };
   return codes;
 }
@@ -55,6 +56,7 @@ constexpr Alias kAliases[] = {
     {"unknown_type", "no_such_type"},
     {"unknown_provider", "no_such_provider"},
     {"gone", "not_found"},
+    {"no_such_node", "not_found"},
     {"version", "conflict"},
     {"name_taken", "group_name_taken"},
     {"unknown_group", "no_such_group"},

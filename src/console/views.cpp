@@ -65,7 +65,7 @@ JsonObject grant_json(const store::Grant& grant, const catalog::Catalog& catalog
   json["account"] = account_json(grant.account_id, grant.account_name);
   json["state"] = store::name_of(grant.state);
   json["why"] = why_of(grant);
-  json["enabled"] = grant.state != store::GrantState::disabled;
+  json["enabled"] = grant.state != store::GrantState::disabled && grant.state != store::GrantState::revoked;
   json["access_expires_at"] = time_json(grant.access_expires_at);
   json["next_refresh_at"] = time_json(grant.due_at);
   json["last_refreshed_at"] = time_json(grant.last_refreshed_at);

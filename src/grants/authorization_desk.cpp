@@ -168,7 +168,7 @@ Task<bool> AuthorizationDesk::end_unwanted(Flow flow, AuthorizationState state, 
   auto waiting = flow.record.copy_of_harvest();
   // Somebody may have said yes in the same moment: then it is wanted.
   if (!co_await settle(std::move(flow), state, std::move(code), std::move(text), std::move(audit))) co_return false;
-  co_await give_back_harvest(std::move(waiting));
+  give_back_harvest(std::move(waiting));
   co_return true;
 }
 

@@ -111,8 +111,8 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<void> take_live_reply(Flow flow, ProviderClient client, Replied replied);
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
   [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
-  void give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied, const Secret& imported);
-  [[nodiscard]] Task<void> give_back_harvest(FlowRecord record);
+  void give_back(store::Grant whose, const Replied& replied, const Secret& imported);
+  void give_back_harvest(FlowRecord record);
   struct Findings {
     std::string code;  // empty: nothing to ask
     std::string question;

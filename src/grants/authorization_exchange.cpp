@@ -1,6 +1,7 @@
 // Authorising, last part: the code (or an imported refresh token) is spent once. What becomes of what it brought:
 // authorization_outcome.cpp.
 #include "grants/authorization_desk.h"
+#include "grants/grant_events.h"
 
 namespace latchkey::grants {
 namespace {
@@ -135,38 +136,41 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderC
   if (!brought) {
     parts_.log.info("code_exchange_failed", {{"app", client->app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
     co_await settle(std::move(flow), AuthorizationState::failed, brought.error().reason, brought.error().text, "authorization.failed");
-    give_back(client, {}, replied, imported);
     parts_.journal.confirm(intent, parts_.wall.now());
     co_return Kept::unwanted;
   }
-  const auto account = brought->account_id;
+  auto whose = flow.record.grant;
+  whose.account_id = brought->account_id;
+  whose.account_name = brought->account_name;
+  whose.extras_json = brought->extras_json;
   flow.record.harvest = std::move(*brought);
   const auto kept = co_await decide(std::move(flow));
   if (kept == Kept::not_yet) co_return kept;  // the journal keeps the reply
-  if (kept == Kept::unwanted) give_back(client, account, replied, imported);
+  if (kept == Kept::unwanted) give_back(std::move(whose), replied, imported);
   parts_.journal.confirm(intent, parts_.wall.now());
   co_return kept;
 }
 
 // What a provider gave and nobody wants after all is given back (F7), but never the operator's own token.
-void AuthorizationDesk::give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, const Replied& replied,
-                                  const Secret& imported) {
+void AuthorizationDesk::give_back(store::Grant whose, const Replied& replied, const Secret& imported) {
   if (!replied.reply.refresh_token || replied.reply.refresh_token->equals(imported)) return;
   UnownedTokens tokens{.refresh = {replied.reply.refresh_token->clone(), Secret()}, .access = Secret()};
   if (replied.reply.access_token) tokens.access = replied.reply.access_token->clone();
-  parts_.giving_back.later(std::move(client), std::move(account_id), std::move(tokens));
+  parts_.giving_back.later(std::move(whose), std::move(tokens));
 }
 
 // The same for tokens that waited, sealed, for a person's answer.
-Task<void> AuthorizationDesk::give_back_harvest(FlowRecord record) {
-  if (!record.harvest) co_return;
+void AuthorizationDesk::give_back_harvest(FlowRecord record) {
+  if (!record.harvest) return;
   const auto& harvest = *record.harvest;
-  auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json, harvest.extras_json);
   const store::Generation sealed{.grant = record.grant.id, .number = record.grant.generation + 1, .refresh_sealed = harvest.refresh_sealed};
   auto material = parts_.sealing.open_refresh(record.grant, sealed);
-  if (!client || !material || material->token.equals(record.imported)) co_return;
-  parts_.giving_back.later(std::make_shared<const ProviderClient>(std::move(*client)), harvest.account_id,
-                           {.refresh = std::move(*material), .access = Secret()});
+  if (!material || material->token.equals(record.imported)) return;
+  auto whose = record.grant;
+  whose.account_id = harvest.account_id;
+  whose.account_name = harvest.account_name;
+  whose.extras_json = harvest.extras_json;
+  parts_.giving_back.later(std::move(whose), {.refresh = std::move(*material), .access = Secret()});
 }
 
 Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent) {

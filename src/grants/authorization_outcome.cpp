@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "grants/authorization_desk.h"
+#include "grants/grant_events.h"
 #include "grants/leaving.h"
 
 namespace latchkey::grants {
@@ -108,7 +109,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
                           "authorization.rejected");
   } else {
     auto waiting = flow->record.copy_of_harvest();
-    if (co_await complete(std::move(*flow)) == Kept::unwanted) co_await give_back_harvest(std::move(waiting));
+    if (co_await complete(std::move(*flow)) == Kept::unwanted) give_back_harvest(std::move(waiting));
   }
   co_return co_await view(id);
 }
@@ -265,7 +266,12 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   row.record_sealed = parts_.vault.seal(flow_context(row.id), emptied.to_plain());
   batch.push_back(store::UpdateAuthorization{std::move(row)});
   batch.push_back(store::DeleteIntentsOf{exchange_id(flow.row.id)});
-  batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = record.kind == FlowKind::replaced_grant ? "grant.reauthorized" : "grant.authorized",
+  const bool again = record.kind == FlowKind::replaced_grant;
+  auto event = deed(record.grant, again ? store::GrantEventKind::reauthorized : store::GrantEventKind::authorized, now, record.actor,
+                    harvest.account_name.empty() ? "" : "as " + harvest.account_name);
+  event.event.generation = record.grant.generation + 1;
+  batch.push_back(std::move(event));
+  batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = again ? "grant.reauthorized" : "grant.authorized",
                                       .subject = record.user.username + " " + record.grant.type, .user = record.user.id, .source = record.source,
                                       .detail = harvest.account_name.empty() ? "" : "as " + harvest.account_name}});
   co_return batch;
@@ -366,11 +372,13 @@ Task<Result<void>> AuthorizationDesk::try_undo(AuthorizationId id, Requester req
   batch.push_back(store::UpdateAuthorization{std::move(ended)});
   batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "authorization.undone",
                                       .subject = seen.username + " " + seen.type, .source = requester.source}});
+  for (const auto& each : taken) {
+    if (!each.refresh) continue;
+    if (auto put = parts_.giving_back.entry(each.grant, {.refresh = each.refresh->clone(), .access = Secret()})) batch.push_back(std::move(*put));
+  }
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done) co_return done;
-  for (auto& grant : taken) {
-    if (grant.refresh) parts_.giving_back.later(std::move(grant.grant), std::move(*grant.refresh));
-  }
+  parts_.giving_back.nudge();
   if (*user) parts_.enrolment.changed(**user);
   parts_.watcher.grant_changed(seen.user, seen.grant);
   changed(id);

@@ -21,6 +21,7 @@ void Circuit::succeeded() {
   failures_ = 0;
   probes_failed_ = 0;
   probing_since_.reset();
+  opened_at_.reset();
   open_until_.reset();
 }
 
@@ -30,6 +31,7 @@ void Circuit::failed(SteadyTime now) {
   probing_since_.reset();
   if (failures_ < bounds_.failures_to_open) return;
   const auto span = std::min(bounds_.open_for * (1 << std::min(probes_failed_, 10)), bounds_.open_max);
+  if (!opened_at_) opened_at_ = now;
   open_until_ = now + span;
 }
 

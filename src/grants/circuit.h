@@ -29,12 +29,16 @@ class Circuit {
   void succeeded();
   void failed(SteadyTime now);
   [[nodiscard]] bool open() const { return open_until_.has_value(); }
+  [[nodiscard]] int failures() const { return failures_; }  // in a row
+  [[nodiscard]] std::optional<SteadyTime> opened_at() const { return opened_at_; }
+  [[nodiscard]] std::optional<SteadyTime> next_try() const { return open_until_; }
 
  private:
   CircuitBounds bounds_;
   int failures_ = 0;
   int probes_failed_ = 0;
   std::optional<SteadyTime> probing_since_;
+  std::optional<SteadyTime> opened_at_;
   std::optional<SteadyTime> open_until_;
 };
 

@@ -34,6 +34,7 @@ struct Counters {
   std::atomic<std::int64_t> not_given_back{0};    // the provider refused or could not be reached
   std::atomic<std::int64_t> dying_idle{0};        // as of the last forecast: grants about to end unused,
   std::atomic<std::int64_t> dying_of_age{0};      // and by the age of their consent
+  std::atomic<std::int64_t> revocations_due{0};   // as of the last pass over the queue
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<std::int64_t> handouts{0};
   std::atomic<std::int64_t> handouts_hot{0};

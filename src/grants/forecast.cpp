@@ -45,7 +45,7 @@ WallTime near_since(WallTime now, Seconds lifetime) { return now - (lifetime - s
 
 Lifespan lifespan_of(const catalog::Type& type) { return {.idle = type.idle_lifetime, .absolute = type.absolute_lifetime}; }
 
-Task<void> Forecast::look() {
+Task<bool> Forecast::scan(std::vector<DyingGrant>& found) {
   const auto now = wall_.now();
   std::map<std::string, Lifespan> lives;
   store::AgeQuery query;
@@ -57,20 +57,41 @@ Task<void> Forecast::look() {
     if (life.idle) query.refreshed_before = std::max(query.refreshed_before, near_since(now, *life.idle));
     if (life.absolute) query.consented_before = std::max(query.consented_before, near_since(now, *life.absolute));
   }
-  Dying idle;
-  Dying of_age;
   for (;;) {
     const auto page = co_await store_.aged_grants(query);
-    if (!page) co_return;
+    if (!page) co_return false;
     for (const auto& grant : *page) {
       const auto& life = lives[grant.type];
       const auto end = end_near(life, grant.consented_at, grant.refreshed_at, now);
-      if (end == End::idle) idle.add(grant.type, grant.refreshed_at + *life.idle);
-      if (end == End::absolute) of_age.add(grant.type, grant.consented_at + *life.absolute);
+      if (end == End::idle) found.push_back({grant.id, grant.type, grant.refreshed_at + *life.idle, end});
+      if (end == End::absolute) found.push_back({grant.id, grant.type, grant.consented_at + *life.absolute, end});
     }
-    if (page->size() < query.limit) break;
+    if (page->size() < query.limit) co_return true;
     query.after = page->back().id;
   }
+}
+
+Task<std::optional<Forecast::Foreseen>> Forecast::foresee() {
+  std::vector<DyingGrant> found;
+  if (!co_await scan(found)) co_return std::nullopt;
+  Foreseen foreseen{.count = static_cast<std::int64_t>(found.size()), .soonest = {}, .by_day = {}};
+  const auto now = wall_.now();
+  for (const auto& grant : found) {
+    const auto days = std::chrono::floor<std::chrono::days>(grant.ends_at - now).count();
+    foreseen.by_day[static_cast<std::size_t>(std::clamp<std::int64_t>(days, 0, kForeseenDays - 1))] += 1;
+  }
+  std::ranges::sort(found, {}, &DyingGrant::ends_at);
+  if (found.size() > kDyingNamed) found.resize(kDyingNamed);
+  foreseen.soonest = std::move(found);
+  co_return foreseen;
+}
+
+Task<void> Forecast::look() {
+  std::vector<DyingGrant> found;
+  if (!co_await scan(found)) co_return;
+  Dying idle;
+  Dying of_age;
+  for (const auto& grant : found) (grant.end == End::idle ? idle : of_age).add(grant.type, grant.ends_at);
   counters_.dying_idle = idle.count;
   counters_.dying_of_age = of_age.count;
   std::string words;

@@ -71,6 +71,11 @@ class ForecastTest : public testing::Test {
     EXPECT_LE(all.size(), 1U);
     return all.empty() ? "" : all.front().cause + " " + all.front().words;
   }
+  static Task<void> foresee(Forecast& forecast, Forecast::Foreseen& out) {
+    auto foreseen = co_await forecast.foresee();
+    EXPECT_TRUE(foreseen);
+    if (foreseen) out = std::move(*foreseen);
+  }
   Forecast forecast() { return {*store, catalogue, wall, alerts, counters}; }
 
   store::TemporaryDirectory folder;
@@ -126,6 +131,22 @@ TEST_F(ForecastTest, R26_ManyGrantsAreOneAlertAndLockedOnesNone) {
   wall.advance(days(80));
   EXPECT_THAT(look(), AllOf(HasSubstr("502 accounts (502 mortal-60"), HasSubstr("1 account (1 mortal-aged")));
   EXPECT_EQ(alerts.current().size(), 1U);
+}
+
+TEST_F(ForecastTest, R26_EveryEndIsInItsDayAndTheSoonestAreNamed) {
+  add("mortal-60");
+  wall.advance(days(3));
+  for (int i = 0; i < 25; ++i) add("mortal-60");
+  wall.advance(days(58));  // the first has been dead for a day, the others end in two
+  auto looking = forecast();
+  Forecast::Foreseen seen;
+  std::vector<Task<void>> tasks;
+  tasks.push_back(foresee(looking, seen));
+  store::wait_for_all(std::move(tasks));
+  EXPECT_EQ(seen.count, 26);
+  EXPECT_EQ(seen.soonest.size(), kDyingNamed);
+  EXPECT_EQ(seen.by_day[0], 1);
+  EXPECT_EQ(seen.by_day[2], 25);
 }
 
 TEST_F(ForecastTest, TheFirstLookLeavesAServerTimeToRefreshWhatItFinds) {

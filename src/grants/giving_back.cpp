@@ -1,84 +1,366 @@
 #include "grants/giving_back.h"
 
+#include <algorithm>
+
+#include "base/json.h"
+#include "grants/grant_events.h"
+#include "grants/lifecycle.h"
 #include "oauth/revocation.h"
 #include "oauth/token_reply.h"
 
 namespace latchkey::grants {
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr std::size_t kAtOnce = 8;
+constexpr Seconds kClaimedFor{300};  // no other node takes an entry that one is working on
+constexpr Seconds kBackOffFirst{30};
+constexpr Seconds kBackOffMax = std::chrono::hours(6);
+constexpr Seconds kOftenAtLeast = std::chrono::hours(1);  // where something here may change: another grant, the app
+constexpr auto kLookAtLeastEvery = 30s;
+constexpr auto kStoreRetry = 1s;
+constexpr std::size_t kSharersMax = 100;
+constexpr std::string_view kRestsWords = "A grant here rests on the same consent; it waits until that has gone.";
+
 net::HttpCall call_for(oauth::FormPost post) {
   net::HttpCall call{.method = "POST", .url = std::move(post.url)};
   for (const auto& [name, value] : post.headers) call.headers.set(name, value);
   if (!post.authorization.empty()) call.headers.set("Authorization", post.authorization.reveal_text());
   call.body = std::move(post.body);
+  call.connect_timeout = Seconds(5);
+  call.total_timeout = Seconds(15);  // a shutdown waits for it
   return call;
 }
 
+Seconds back_off(std::int32_t attempts, Seconds most) {
+  return std::min(most, kBackOffFirst * (1 << std::clamp(attempts - 1, 0, 12)));
+}
+
+std::string subject_of(const store::Grant& grant) { return grant.type + (grant.account_name.empty() ? "" : " " + grant.account_name); }
+
 }  // namespace
 
-void GivingBack::later(std::shared_ptr<const ProviderClient> client, std::string account_id, UnownedTokens tokens) {
-  under_way_.spawn("give_back", give_back(std::move(client), std::move(account_id), std::make_shared<UnownedTokens>(std::move(tokens))));
+// What is sealed: the tokens, and all that decides where they go (RULES K3).
+struct GivingBack::Record {
+  std::string type;
+  std::string app;
+  std::string params_json;
+  std::string extras_json;
+  std::string account_id;
+  UnownedTokens tokens;
+
+  [[nodiscard]] Secret to_plain() const {
+    JsonObject json{{"type", type}, {"app", app}, {"params", params_json}, {"extras", extras_json}, {"account", account_id},
+                    {"refresh", tokens.refresh.token.reveal_text()}, {"verifier", tokens.refresh.code_verifier.reveal_text()},
+                    {"access", tokens.access.reveal_text()}};
+    auto text = boost::json::serialize(json);
+    Secret plain(std::string_view{text});
+    std::ranges::fill(text, '\0');
+    return plain;
+  }
+  static std::shared_ptr<Record> from_plain(const Secret& plain) {
+    const auto json = parse_json(plain.reveal_text());
+    if (!json || !json->is_object()) return nullptr;
+    const auto& object = json->get_object();
+    const auto text = [&](std::string_view key) { return base::string_or(object, key); };
+    auto record = std::make_shared<Record>();
+    record->type = text("type");
+    record->app = text("app");
+    record->params_json = text("params");
+    record->extras_json = text("extras");
+    record->account_id = text("account");
+    record->tokens = {.refresh = {Secret(std::string_view(text("refresh"))), Secret(std::string_view(text("verifier")))},
+                      .access = Secret(std::string_view(text("access")))};
+    return record;
+  }
+};
+
+Revocable revocable(const catalog::Catalog& catalog, std::string_view type_id) {
+  const auto type = catalog.find_type(type_id);
+  const auto provider = type ? catalog.find_provider(type->provider) : nullptr;
+  if (!provider) return Revocable::no;
+  if (!provider->endpoints.revocation.empty()) return Revocable::yes;
+  return provider->discovery_fills_endpoints ? Revocable::perhaps : Revocable::no;
 }
 
-void GivingBack::later(store::Grant grant, RefreshMaterial refresh) {
-  auto tokens = std::make_shared<UnownedTokens>(UnownedTokens{.refresh = std::move(refresh), .access = Secret()});
-  under_way_.spawn("give_back", give_back_grant(std::move(grant), std::move(tokens)));
+bool GivingBack::askable(const store::Grant& whose) const {
+  return !whose.account_id.empty() && revocable(parts_.clients.catalog(), whose.type) != Revocable::no;
 }
 
-Task<void> GivingBack::give_back_grant(store::Grant grant, std::shared_ptr<UnownedTokens> tokens) {
-  auto client = co_await clients_.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-  if (!client) {
-    counters_.not_given_back += 1;
-    log_.error("giving_back_failed", client.error());
+std::optional<store::PutRevocation> GivingBack::entry(const store::Grant& whose, const UnownedTokens& tokens) const {
+  if (!askable(whose) || tokens.refresh.token.empty()) return std::nullopt;
+  const auto now = parts_.wall.now();
+  store::Revocation revocation{.id = RevocationId::make(now, parts_.entropy), .grant = whose.id, .app = whose.app, .subject = subject_of(whose),
+                               .record_sealed = {}, .attempts = 0, .due_at = now, .created_at = now, .why = "Not asked yet."};
+  const Record record{.type = whose.type, .app = whose.app, .params_json = whose.params_json, .extras_json = whose.extras_json,
+                      .account_id = whose.account_id, .tokens = {.refresh = tokens.refresh.clone(), .access = tokens.access.clone()}};
+  revocation.record_sealed = parts_.sealing.seal_revocation(revocation, record.to_plain());
+  return store::PutRevocation{std::move(revocation)};
+}
+
+std::optional<store::PutRevocation> GivingBack::entry_of_switched_off(const store::Grant& grant) const {
+  if (!askable(grant)) return std::nullopt;
+  const auto now = parts_.wall.now();
+  return store::PutRevocation{{.id = RevocationId::make(now, parts_.entropy), .grant = grant.id, .app = grant.app, .subject = subject_of(grant),
+                               .record_sealed = {}, .attempts = 0, .due_at = now + parts_.tuning().disabled_after, .created_at = now,
+                               .why = "Switched off a moment ago; switching it on again takes this back."}};
+}
+
+void GivingBack::add_revoked(store::Batch& batch, const store::GrantView& view, std::string why, const std::string& actor,
+                             std::string source) const {
+  auto grant = view.grant;
+  const auto now = parts_.wall.now();
+  // A record that was altered from outside is revoked here, but stays as untrusted as it was: nothing of it decides where a token goes.
+  const bool sound = parts_.sealing.check(grant).has_value();
+  if (const auto* current = current_of(view); sound && current != nullptr && !current->refresh_sealed.empty()) {
+    if (auto material = parts_.sealing.open_refresh(grant, *current)) {
+      if (auto put = entry(grant, {.refresh = std::move(*material), .access = Secret()})) batch.push_back(std::move(*put));
+    }
+  }
+  grant.state = store::GrantState::revoked;
+  grant.why = why;
+  grant.due_at.reset();
+  // A refresh on its way finds its intent gone: what it brings is given back, too.
+  grant.lease_owner = {};
+  grant.lease_until = {};
+  grant.fence += 1;
+  if (sound) parts_.sealing.vouch(grant);
+  batch.push_back(store::UpdateGrant{grant});
+  batch.push_back(store::DeleteIntentsOf{grant.id});
+  for (const auto& generation : view.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+  batch.push_back(deed(grant, store::GrantEventKind::revoked, now, actor, why));
+  batch.push_back(store::AppendAudit{{.at = now, .actor = actor, .action = "grant.revoked", .subject = subject_of(grant), .user = grant.user,
+                                      .source = std::move(source), .detail = std::move(why)}});
+}
+
+void GivingBack::later(store::Grant whose, UnownedTokens tokens) {
+  auto put = entry(whose, tokens);
+  if (!put) {
+    parts_.log.info("not_given_back", {{"app", whose.app}, {"why", whose.account_id.empty() ? "whose it is is not known" : "the provider offers no way"}});
+    return;
+  }
+  under_way_.spawn("give_back", keep(std::move(*put)));
+}
+
+Task<void> GivingBack::keep(store::PutRevocation put) {
+  for (;;) {
+    store::Batch batch;
+    batch.push_back(put);
+    const auto done = co_await parts_.store.commit(std::move(batch));
+    // Already there: the answer to an earlier try was lost.
+    if (done || done.error().kind == ErrorKind::conflict) break;
+    if (stopping_) {
+      parts_.log.error("not_given_back", done.error());
+      co_return;
+    }
+    co_await wake_.wait_for(kStoreRetry);
+  }
+  nudge();
+}
+
+// ---- the work ------------------------------------------------------------------------------------------------------------
+
+void GivingBack::start() { loop_.spawn("revocations", run()); }
+
+Task<void> GivingBack::stop() {
+  stopping_ = true;
+  wake_.notify_all();
+  co_await loop_.drain();  // not cancelled: an attempt on its way ends as it ends
+  co_await under_way_.drain();
+}
+
+Task<void> GivingBack::run() {
+  while (!stopping_) {
+    if (co_await work_off()) continue;
+    // Soonest first, so that a short wait is no idle turn.
+    auto wait = std::chrono::nanoseconds(kLookAtLeastEvery);
+    if (const auto next = co_await parts_.store.revocations(WallTime::max(), 1); next && !next->items.empty()) {
+      wait = std::clamp<std::chrono::nanoseconds>(next->items.front().due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
+    }
+    if (stopping_) break;  // said while the store was asked
+    co_await wake_.wait_for(wait);
+  }
+}
+
+Task<bool> GivingBack::work_off() {
+  const auto due = co_await parts_.store.revocations(parts_.wall.now(), kAtOnce);
+  if (!due) co_return false;
+  parts_.counters.revocations_due = due->total;
+  TaskGroup attempts(parts_.executor, parts_.log);
+  for (const auto& revocation : due->items) attempts.spawn("revocation", attempt(revocation));
+  co_await attempts.drain();
+  co_return due->total > static_cast<std::int64_t>(due->items.size()) && !stopping_;
+}
+
+Task<void> GivingBack::attempt(store::Revocation revocation) {
+  if (revocation.record_sealed.empty()) {
+    co_await take_from_grant(std::move(revocation));
     co_return;
   }
-  co_await give_back(std::make_shared<const ProviderClient>(std::move(*client)), grant.account_id, std::move(tokens));
+  revocation.attempts += 1;
+  revocation.due_at = parts_.wall.now() + kClaimedFor;
+  {
+    store::Batch claim;
+    claim.push_back(store::PutRevocation{revocation});
+    if (!co_await parts_.store.commit(std::move(claim))) co_return;  // another node was faster, or the store rests
+  }
+  revocation.version += 1;
+  const auto plain = parts_.sealing.open_revocation(revocation);
+  auto record = plain ? Record::from_plain(*plain) : nullptr;
+  if (!record) {
+    parts_.alerts.raise("record_altered", "A stored revocation was altered from outside and is not used. See the log.");
+    co_await drop(std::move(revocation), "grant.not_revoked", "The stored record was altered and is not used.");
+    co_return;
+  }
+  const auto verdict = co_await try_to_revoke(record);
+  parts_.log.info(verdict.revoked ? "given_back" : "not_given_back", {{"app", record->app}, {"why", verdict.why}});
+  if (verdict.revoked) {
+    parts_.counters.given_back += 1;
+    co_await drop(std::move(revocation), "grant.revoked_at_provider", verdict.why);
+    co_return;
+  }
+  if (verdict.again && parts_.wall.now() + back_off(revocation.attempts, *verdict.again) <= revocation.created_at + parts_.tuning().give_up_after) {
+    // An access token had for this attempt may have cost the refresh token it came from; by the next attempt it may have ended.
+    record->tokens.access = Secret();
+    revocation.record_sealed = parts_.sealing.seal_revocation(revocation, record->to_plain());
+    co_await put_off(std::move(revocation), *verdict.again, verdict.why);
+    co_return;
+  }
+  if (verdict.expected) {  // as whoever gave it up was told beforehand
+    co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
+    co_return;
+  }
+  parts_.counters.not_given_back += 1;
+  parts_.alerts.tell("not_revoked:" + record->app,
+                     "Tokens of " + revocation.subject + " could not be revoked at the provider: " + verdict.why +
+                         " Remove the app in that account's own settings at the provider.", std::chrono::days(7));
+  co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
 }
 
-Task<bool> GivingBack::rested_on(std::shared_ptr<const ProviderClient> client, std::string account_id) {
-  if (account_id.empty()) co_return true;  // whose it is, is not known: somebody's grant may rest on it
+Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record) {
+  if (co_await rested_on(record->app, record->account_id)) co_return Verdict{.again = kOftenAtLeast, .why = std::string(kRestsWords), .expected = true};
+  auto found = co_await parts_.clients.client_for(record->type, record->app, record->params_json, record->extras_json);
+  if (!found) {
+    if (found.error().reason == "app_missing") co_return Verdict{.again = std::nullopt, .why = "The app registration is gone, so the provider cannot be asked."};
+    co_return Verdict{.again = kOftenAtLeast, .why = found.error().text};
+  }
+  const auto client = std::make_shared<const ProviderClient>(std::move(*found));
+  if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside.", .expected = true};
+  Secret token = record->tokens.refresh.token.clone();
+  auto hint = oauth::TokenHint::refresh_token;
+  if (client->type.provider->revocation_token != catalog::RevocationToken::refresh_token) {
+    token = co_await last_access_token(client, record);
+    hint = oauth::TokenHint::access_token;
+    if (token.empty()) co_return Verdict{.again = kBackOffMax, .why = "No access token could be had to revoke with."};
+  }
+  std::string why;
+  for (std::size_t slot = 0;; ++slot) {
+    const auto outcome = co_await parts_.transport.send(call_for(oauth::revocation(
+        {.endpoint = client->endpoints.revocation, .client = client->registration(slot), .shape = client->type.provider->revocation_shape,
+         .token = &token, .hint = hint, .extra = client->type.extra.revocation})));
+    const auto* reply = std::get_if<net::Reply>(&outcome);
+    if (reply == nullptr) co_return Verdict{.again = kBackOffMax, .why = "The provider cannot be reached."};
+    why = "The provider answered " + std::to_string(reply->status) + ".";
+    switch (oauth::classify_revocation(reply->status, base::as_text(reply->body))) {
+      case oauth::RevocationOutcome::revoked: co_return Verdict{.again = std::nullopt, .why = std::move(why), .revoked = true};
+      case oauth::RevocationOutcome::unsupported: co_return Verdict{.again = std::nullopt, .why = why + " It does not revoke such tokens."};
+      case oauth::RevocationOutcome::transient: co_return Verdict{.again = kBackOffMax, .why = std::move(why)};
+      case oauth::RevocationOutcome::misconfigured_app: break;  // the other secret may still be good
+    }
+    if (slot + 1 >= client->secrets.size()) break;
+  }
+  co_return Verdict{.again = kOftenAtLeast, .why = why + " It refuses the app registration; mend that under OAuth settings."};
+}
+
+Task<bool> GivingBack::rested_on(std::string app, std::string account_id) {
   // Those that wait first: what they wait for becomes a grant.
-  if (waiting_ && co_await waiting_(client->app, account_id)) co_return true;
-  for (const auto& type : clients_.catalog().types()) {
-    if (type->provider != client->type.provider->id) continue;
-    const auto other = co_await store_.grant_by_account(client->app, type->id, account_id);
-    if (!other || *other) co_return true;  // what cannot be read is not risked
+  if (waiting_ && co_await waiting_(app, account_id)) co_return true;
+  const auto sharers = co_await parts_.store.grants_of_account(app, account_id, kSharersMax);
+  if (!sharers) co_return true;
+  for (const auto& grant : *sharers) {
+    if (grant.state == store::GrantState::revoked || grant.state == store::GrantState::disabled) continue;
+    const auto user = co_await parts_.store.user(grant.user);
+    if (!user || (*user && (*user)->enabled)) co_return true;
   }
   co_return false;
 }
 
-Task<Secret> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<UnownedTokens> tokens) {
-  if (!tokens->access.empty()) co_return tokens->access.clone();
-  const auto outcome = co_await transport_.send(call_for(refresh_post(*client, tokens->refresh, 0)));
+Task<Secret> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record) {
+  if (!record->tokens.access.empty()) co_return record->tokens.access.clone();
+  const auto outcome = co_await parts_.transport.send(call_for(refresh_post(*client, record->tokens.refresh, 0)));
   const auto* reply = std::get_if<net::Reply>(&outcome);
   if (reply == nullptr) co_return Secret();
   const auto type = reply->headers.find("Content-Type");
   auto parsed = oauth::parse_token_reply(reply->status, type ? std::string_view(*type) : std::string_view(), base::as_text(reply->body),
                                          client->type.reply_shape);
+  if (parsed.refresh_token) record->tokens.refresh.token = std::move(*parsed.refresh_token);
   co_return parsed.access_token ? std::move(*parsed.access_token) : Secret();
 }
 
-Task<void> GivingBack::give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, std::shared_ptr<UnownedTokens> tokens) {
-  if (client->endpoints.revocation.empty()) co_return;
-  if (co_await rested_on(client, account_id)) {
-    log_.info("not_given_back", {{"app", client->app}, {"why", "another grant rests on the same consent"}});
+// A switched-off grant (or one of a switched-off user) whose time has come.
+Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
+  const auto view = co_await parts_.store.grant(revocation.grant);
+  if (!view) co_return;
+  store::Batch batch;
+  batch.push_back(store::DeleteRevocation{revocation.id});
+  if (!*view || (*view)->grant.state == store::GrantState::revoked) {
+    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
     co_return;
   }
-  Secret token = tokens->refresh.token.clone();
-  auto hint = oauth::TokenHint::refresh_token;
-  if (client->type.provider->revocation_token != catalog::RevocationToken::refresh_token) {
-    token = co_await last_access_token(client, tokens);
-    hint = oauth::TokenHint::access_token;
+  const auto grant = (*view)->grant;
+  const auto user = co_await parts_.store.user(grant.user);
+  if (!user) co_return;
+  const bool off = grant.state == store::GrantState::disabled || (*user && !(*user)->enabled);
+  if (!off) {  // taken back in time
+    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+    co_return;
   }
-  if (token.empty()) co_return;
-  const auto outcome = co_await transport_.send(call_for(oauth::revocation(
-      {.endpoint = client->endpoints.revocation, .client = client->registration(0), .shape = client->type.provider->revocation_shape,
-       .token = &token, .hint = hint, .extra = client->type.extra.revocation})));
-  const auto* reply = std::get_if<net::Reply>(&outcome);
-  const bool revoked =
-      reply != nullptr && oauth::classify_revocation(reply->status, base::as_text(reply->body)) == oauth::RevocationOutcome::revoked;
-  (revoked ? counters_.given_back : counters_.not_given_back) += 1;
-  log_.info("given_back", {{"app", client->app}, {"answered", reply != nullptr ? std::to_string(reply->status) : "no"}});
+  if (const auto sound = parts_.sealing.check(grant); !sound) {
+    parts_.log.error("grant_not_revoked", sound.error());
+    revocation.attempts += 1;
+    co_await put_off(std::move(revocation), kBackOffMax, "The stored grant was altered from outside and is not used.");
+    co_return;
+  }
+  // A provider that turns out to offer no way leaves the grant as it is: switched off, and fit to be switched on again.
+  const auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+  const bool pointless = client ? client->endpoints.revocation.empty() : client.error().reason == "app_missing";
+  if (pointless) {
+    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+    co_return;
+  }
+  if (!client || co_await rested_on(grant.app, grant.account_id)) {
+    if (parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after) {
+      [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+      co_return;
+    }
+    revocation.attempts += 1;
+    co_await put_off(std::move(revocation), kOftenAtLeast, client ? std::string(kRestsWords) : client.error().text);
+    co_return;
+  }
+  const auto type = parts_.clients.catalog().find_type(grant.type);
+  const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
+  add_revoked(batch, **view, "It was switched off, and revoked at " + (provider ? provider->name : "the provider") + ". Authorise it again to use it.",
+              "server", "");
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return;  // a race: the next pass sees what it left
+  parts_.grant_changed(grant.user, grant.id);
+  nudge();
+}
+
+Task<void> GivingBack::put_off(store::Revocation revocation, Seconds most, std::string why) {
+  revocation.due_at = parts_.wall.now() + back_off(revocation.attempts, most);
+  revocation.why = std::move(why);
+  store::Batch batch;
+  batch.push_back(store::PutRevocation{std::move(revocation)});
+  [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+}
+
+Task<void> GivingBack::drop(store::Revocation revocation, std::string action, std::string why) {
+  store::Batch batch;
+  batch.push_back(store::DeleteRevocation{revocation.id});
+  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "server", .action = std::move(action), .subject = revocation.subject,
+                                      .detail = std::move(why)}});
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("revocation_not_settled", done.error());
 }
 
 }  // namespace latchkey::grants

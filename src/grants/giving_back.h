@@ -1,12 +1,19 @@
-// Giving tokens back to the provider when nobody here owns them any more: a deleted grant, an undone consent, a reply that
-// came too late (RULES F7, RFC 7009).
+// Giving tokens back to the provider when nobody here wants them any more: a deleted, switched-off or revoked grant, an undone
+// consent, a reply that came too late (RULES F7, RFC 7009).
+//
+// The way back is a row of the store (store::Revocation): made in the commit that takes the tokens from their grant, worked off
+// by a task that backs off and, after RevocationTuning::give_up_after, gives up and says so.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/broadcast.h"
+#include "base/entropy.h"
 #include "base/task_group.h"
+#include "grants/alerts.h"
 #include "grants/counters.h"
 #include "grants/provider_client.h"
 
@@ -18,40 +25,86 @@ struct UnownedTokens {
   Secret access;
 };
 
-// Best effort and in the background: a provider that cannot be reached now is not asked again. Lives on the engine's
-// executor.
+// The registry's knobs.
+struct RevocationTuning {
+  Seconds disabled_after{10};                            // between switching off and revoking
+  Seconds give_up_after = std::chrono::days(14);
+};
+
+// Whether the provider of a type can be asked at all.
+enum class Revocable { yes, perhaps, no };
+[[nodiscard]] Revocable revocable(const catalog::Catalog& catalog, std::string_view type);
+
+// Lives on the engine's executor.
 class GivingBack {
  public:
-  GivingBack(store::Store& store, ProviderClients& clients, net::HttpTransport& transport, Counters& counters, Log& log,
-             Executor executor)
-      : store_(store), clients_(clients), transport_(transport), counters_(counters), log_(log), under_way_(std::move(executor), log) {}
+  struct Parts {
+    store::Store& store;
+    ProviderClients& clients;
+    net::HttpTransport& transport;
+    const Sealing& sealing;
+    Alerts& alerts;
+    Counters& counters;
+    const WallClock& wall;
+    Entropy& entropy;
+    Log& log;
+    Executor executor;
+    std::function<RevocationTuning()> tuning;
+    std::function<void(UserId, GrantId)> grant_changed;  // after a commit that changed a grant
+  };
+  explicit GivingBack(Parts parts)
+      : parts_(std::move(parts)), under_way_(parts_.executor, parts_.log), loop_(parts_.executor, parts_.log), wake_(parts_.executor) {}
 
-  // Call it when the store no longer holds the grant the tokens belonged to. Nothing is sent where the provider offers no
-  // revocation, and nothing while another grant here, or a consent that waits for approval, rests on the same consent (same app, same account, any type): several
-  // providers revoke the account's whole consent to the app, not one token. An empty `account_id` could be anybody's, so
-  // it counts as resting.
-  void later(std::shared_ptr<const ProviderClient> client, std::string account_id, UnownedTokens tokens);
-  // The same for the token of a grant that is no more; the client is made afterwards, since that may ask the provider.
-  void later(store::Grant grant, RefreshMaterial refresh);
-  // Whether a consent that waits for a person's answer rests on this account's consent to the app. Before the first later().
+  // For the batch that takes the tokens from their grant. nullopt: the provider cannot be asked, or whose account it is is not
+  // known: then it could be anybody's, and several providers revoke the account's whole consent. Call nudge() after the commit.
+  [[nodiscard]] std::optional<store::PutRevocation> entry(const store::Grant& whose, const UnownedTokens& tokens) const;
+  // A switched-off grant keeps its tokens until then; whoever switches it on again before has lost nothing. nullopt as above.
+  [[nodiscard]] std::optional<store::PutRevocation> entry_of_switched_off(const store::Grant& grant) const;
+  // Makes the grant `revoked`: adds to the batch what takes its tokens from it, whoever has them at the moment.
+  void add_revoked(store::Batch& batch, const store::GrantView& view, std::string why, const std::string& actor, std::string source) const;
+
+  // Tokens nobody here has ever owned. In the background; nothing is lost once the store answers again.
+  void later(store::Grant whose, UnownedTokens tokens);
+
+  // Whether a consent that waits for a person's answer rests on this account's consent to the app. Before start().
   using Waiting = std::function<Task<bool>(std::string app, std::string account_id)>;
   void set_waiting(Waiting waiting) { waiting_ = std::move(waiting); }
-  // Waits for what is under way.
-  [[nodiscard]] Task<void> stop() { return under_way_.drain(); }
+
+  void start();
+  void nudge() { wake_.notify_all(); }
+  // One pass over what is due, to its end. Whether there may be more.
+  [[nodiscard]] Task<bool> work_off();
+  // Ends the work, and waits for what is under way.
+  [[nodiscard]] Task<void> stop();
 
  private:
-  [[nodiscard]] Task<void> give_back(std::shared_ptr<const ProviderClient> client, std::string account_id, std::shared_ptr<UnownedTokens> tokens);
-  [[nodiscard]] Task<void> give_back_grant(store::Grant grant, std::shared_ptr<UnownedTokens> tokens);
-  [[nodiscard]] Task<bool> rested_on(std::shared_ptr<const ProviderClient> client, std::string account_id);
+  struct Record;
+  // What an attempt came to. `again`: within that time at most, the longer the more often it failed; nullopt: the entry goes.
+  struct Verdict {
+    std::optional<Seconds> again;
+    std::string why;
+    bool revoked = false;
+    bool expected = false;  // in the order of things: no alert when it ends so
+  };
+  [[nodiscard]] bool askable(const store::Grant& whose) const;
+  [[nodiscard]] Task<void> run();
+  [[nodiscard]] Task<void> keep(store::PutRevocation entry);
+  [[nodiscard]] Task<void> attempt(store::Revocation revocation);
+  [[nodiscard]] Task<Verdict> try_to_revoke(std::shared_ptr<Record> record);
+  [[nodiscard]] Task<void> take_from_grant(store::Revocation revocation);
+  [[nodiscard]] Task<void> put_off(store::Revocation revocation, Seconds most, std::string why);
+  [[nodiscard]] Task<void> drop(store::Revocation revocation, std::string action, std::string why);
+  // A grant that lives (the one they were of, authorised anew, among them), or a consent that waits for approval, rests on the same
+  // consent (same app, same account, any type); what cannot be read counts.
+  [[nodiscard]] Task<bool> rested_on(std::string app, std::string account_id);
   // For providers that revoke by access token: a last one.
-  [[nodiscard]] Task<Secret> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<UnownedTokens> tokens);
+  [[nodiscard]] Task<Secret> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record);
 
-  store::Store& store_;
-  ProviderClients& clients_;
-  net::HttpTransport& transport_;
-  Counters& counters_;
-  Log& log_;
+  Parts parts_;
   TaskGroup under_way_;
+  TaskGroup loop_;
+  base::Broadcast wake_;
+  bool stopping_ = false;
   Waiting waiting_;
 };
 

@@ -1,5 +1,6 @@
 #include "grants/grant_care.h"
 
+#include "grants/grant_events.h"
 #include "grants/identity.h"
 #include "grants/leaving.h"
 
@@ -7,10 +8,13 @@ namespace latchkey::grants {
 namespace {
 
 constexpr int kRaces = 20;
+constexpr std::size_t kRevokedTogether = 25;
 
 std::unexpected<Error> gone() { return fail(ErrorKind::not_found, "no_such_grant", "This grant does not exist any more."); }
 
 std::string subject_of(const store::Grant& grant) { return grant.type + (grant.account_name.empty() ? "" : " " + grant.account_name); }
+
+std::string revoked_by(const Requester& requester) { return "Revoked by " + requester.actor + ". Authorise it again to use it."; }
 
 // The refresh's new access token, looked at before it is sealed: a real call as the account, without anybody's PIN.
 struct Look {
@@ -54,6 +58,7 @@ Task<Result<CheckResult>> GrantCare::check(GrantId grant, Requester requester) {
     co_return fail(ErrorKind::unavailable, "check_failed", refreshed->why.empty() ? "The provider did not give a new token." : refreshed->why);
   }
   store::Batch batch;
+  batch.push_back(deed(*refreshed, store::GrantEventKind::checked, wall_.now(), requester.actor, result.words));
   batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "grant.checked", .subject = subject_of(record),
                                       .user = record.user, .source = requester.source, .detail = result.words}});
   if (const auto noted = co_await store_.commit(std::move(batch), store::Urgency::bookkeeping); !noted) log_.error("audit_not_written", noted.error());
@@ -67,6 +72,10 @@ Task<Result<store::Grant>> GrantCare::set_enabled(GrantId grant, bool enabled, R
     if (!*view) co_return gone();
     auto record = (*view)->grant;
     if (const auto checked = sealing_.check(record); !checked) co_return std::unexpected(checked.error());
+    if (record.state == store::GrantState::revoked) {
+      if (!enabled) co_return record;
+      co_return fail(ErrorKind::conflict, "authorization_needed", "This grant was revoked; authorise it again to use it.");
+    }
     if (enabled == (record.state != store::GrantState::disabled)) co_return record;
     record.state = enabled ? store::GrantState::active : store::GrantState::disabled;
     record.why = enabled ? "" : "Switched off by " + requester.actor + ".";
@@ -74,6 +83,10 @@ Task<Result<store::Grant>> GrantCare::set_enabled(GrantId grant, bool enabled, R
     sealing_.vouch(record);
     store::Batch batch;
     batch.push_back(store::UpdateGrant{record});
+    if (!enabled) {
+      if (auto put = giving_back_.entry_of_switched_off(record)) batch.push_back(std::move(*put));
+    }
+    batch.push_back(deed(record, enabled ? store::GrantEventKind::enabled : store::GrantEventKind::disabled, wall_.now(), requester.actor, {}));
     batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = enabled ? "grant.enabled" : "grant.disabled",
                                         .subject = subject_of(record), .user = record.user, .source = requester.source}});
     if (const auto done = co_await store_.commit(std::move(batch)); !done) {
@@ -83,6 +96,7 @@ Task<Result<store::Grant>> GrantCare::set_enabled(GrantId grant, bool enabled, R
     }
     watcher_.grant_changed(record.user, record.id);
     keeper_.nudge();
+    giving_back_.nudge();
     record.version += 1;
     co_return record;
   }
@@ -98,6 +112,9 @@ Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
     store::Batch batch;
     batch.push_back(if_unchanged(record));
     batch.push_back(store::DeleteGrant{grant});
+    if (material) {
+      if (auto put = giving_back_.entry(record, {.refresh = std::move(*material), .access = Secret()})) batch.push_back(std::move(*put));
+    }
     batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "grant.deleted", .subject = subject_of(record),
                                         .user = record.user, .source = requester.source}});
     auto done = co_await store_.commit(std::move(batch));
@@ -105,9 +122,72 @@ Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
     if (!done && done.error().kind == ErrorKind::conflict && attempt < kRaces) continue;
     if (!done) co_return done;
     watcher_.grant_changed(record.user, grant);
-    if (material) giving_back_.later((*view)->grant, std::move(*material));
+    giving_back_.nudge();
     co_return done;
   }
+}
+
+Task<Result<void>> GrantCare::revoke(GrantId grant, Requester requester) {
+  for (int attempt = 0;; ++attempt) {
+    const auto view = co_await store_.grant(grant);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view || (*view)->grant.state == store::GrantState::revoked) co_return Result<void>{};
+    store::Batch batch;
+    giving_back_.add_revoked(batch, **view, revoked_by(requester), requester.actor, requester.source);
+    auto done = co_await store_.commit(std::move(batch));
+    if (!done && done.error().kind == ErrorKind::conflict && attempt < kRaces) continue;  // a refresh was committed in between
+    if (!done) co_return done;
+    watcher_.grant_changed((*view)->grant.user, grant);
+    co_return Result<void>{};
+  }
+}
+
+// Many share one commit; where a refresh was committed in between, each goes by itself.
+Task<Result<void>> GrantCare::revoke_together(std::vector<GrantId> grants, Requester requester) {
+  store::Batch batch;
+  std::vector<store::Grant> revoked;
+  for (const auto& id : grants) {
+    const auto view = co_await store_.grant(id);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view || (*view)->grant.state == store::GrantState::revoked) continue;
+    giving_back_.add_revoked(batch, **view, revoked_by(requester), requester.actor, requester.source);
+    revoked.push_back((*view)->grant);
+  }
+  if (revoked.empty()) co_return Result<void>{};
+  auto done = co_await store_.commit(std::move(batch));
+  if (done) {
+    for (const auto& grant : revoked) watcher_.grant_changed(grant.user, grant.id);
+    co_return done;
+  }
+  if (done.error().kind != ErrorKind::conflict) co_return done;
+  for (const auto& grant : revoked) {
+    if (auto alone = co_await revoke(grant.id, requester); !alone) co_return alone;
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<RevokedPage>> GrantCare::revoke_page(std::string app, GrantId after, std::size_t limit, OnRevoke how, Requester requester) {
+  auto grants = co_await store_.grants_after(after, limit);
+  if (!grants) co_return std::unexpected(grants.error());
+  RevokedPage page{.grants = 0, .by_hand = {}, .last = grants->empty() ? after : grants->back().id, .more = grants->size() == limit};
+  std::erase_if(*grants, [&app](const store::Grant& grant) {
+    return grant.state == store::GrantState::revoked || (!app.empty() && grant.app != app);
+  });
+  page.grants = static_cast<std::int64_t>(grants->size());
+  for (const auto& grant : *grants) {
+    if (revocable(clients_.catalog(), grant.type) != Revocable::no) continue;
+    const auto type = clients_.catalog().find_type(grant.type);
+    const auto provider = type ? clients_.catalog().find_provider(type->provider) : nullptr;
+    page.by_hand[provider ? provider->name : grant.app] += 1;
+  }
+  if (how == OnRevoke::only_count) co_return page;
+  for (std::size_t at = 0; at < grants->size(); at += kRevokedTogether) {
+    std::vector<GrantId> some;
+    for (std::size_t i = at; i < std::min(at + kRevokedTogether, grants->size()); ++i) some.push_back((*grants)[i].id);
+    if (auto done = co_await revoke_together(std::move(some), requester); !done) co_return std::unexpected(done.error());
+    giving_back_.nudge();
+  }
+  co_return page;
 }
 
 }  // namespace latchkey::grants

@@ -16,6 +16,24 @@ Handout handout_of(const Card& card, Secret token, WallTime now) {
   return {.access_token = std::move(token), .expires_in = seconds_left(card.expires_at, now), .text = card.text};
 }
 
+std::unexpected<Error> wrong_credentials() {
+  return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+}
+
+// Of the grants held, the one of that type; the only one where none is named.
+Result<const store::Holding::Held*> choose(const std::optional<store::Holding>& holding, const std::string& type) {
+  if (!holding) return wrong_credentials();
+  const auto& grants = holding->grants;
+  if (type.empty() && grants.size() > 1) {
+    std::string held;
+    for (const auto& each : grants) held += (held.empty() ? "" : ", ") + each.view.grant.type;
+    return fail(ErrorKind::invalid, "type_required", "This user holds several types; name one as `type`: " + held + ".", {.field = "type"});
+  }
+  if (!grants.empty()) return &grants.front();
+  return fail(ErrorKind::not_found, "no_such_grant",
+              type.empty() ? "This user has no authorised account yet." : "This user has no authorised account of that type.");
+}
+
 // What is learned of hosts is the API client's business too; the marker of its origin is not.
 std::string public_extras(std::string_view extras_json) {
   const auto parsed = parse_json(extras_json);
@@ -41,26 +59,28 @@ Card card_of(const store::Grant& grant, const store::Generation& generation) {
 std::uint64_t Cards::reading(UserId user) const {
   auto& home = shard(user);
   const std::lock_guard lock(home.mutex);
-  return home.forgotten;
+  return home.forgotten[count_of(user)];
 }
 
 void Cards::file(UserId user, std::uint64_t reading, Card card) {
   auto& home = shard(user);
   const std::lock_guard lock(home.mutex);
-  if (home.forgotten != reading) return;
+  if (home.forgotten[count_of(user)] != reading) return;
   if (home.users.size() >= per_shard_max_ && !home.users.contains(user)) home.users.erase(home.users.begin());
   auto& held = home.users[user];
   std::erase_if(held.cards, [&](const Card& old) { return old.asked == card.asked; });
   held.cards.push_back(std::move(card));
 }
 
-std::optional<Card> Cards::find(UserId user, std::string_view asked) const {
+std::optional<Card> Cards::find(UserId user, std::string_view asked, SteadyTime now) const {
   auto& home = shard(user);
   const std::lock_guard lock(home.mutex);
   const auto held = home.users.find(user);
   if (held == home.users.end()) return std::nullopt;
   for (const auto& card : held->second.cards) {
-    if (card.asked == asked) return card;
+    if (card.asked != asked) continue;
+    if (lifetime_ && now >= card.read_at + *lifetime_) return std::nullopt;
+    return card;
   }
   return std::nullopt;
 }
@@ -68,14 +88,14 @@ std::optional<Card> Cards::find(UserId user, std::string_view asked) const {
 void Cards::grant_changed(UserId user, GrantId) {
   auto& home = shard(user);
   const std::lock_guard lock(home.mutex);
-  home.forgotten += 1;
+  home.forgotten[count_of(user)] += 1;
   home.users.erase(user);
 }
 
 // ---- the desk ------------------------------------------------------------------------------------------------------
 
 std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, const TokenWish& wish) {
-  const auto card = cards_.find(caller.user, wish.type);
+  const auto card = cards_.find(caller.user, wish.type, steady_.now());
   if (!card) return std::nullopt;
   const auto now = wall_.now();
   if (is_from_the_future(card->issued_at, now)) return std::nullopt;
@@ -92,70 +112,60 @@ std::optional<Handout> TokenDeskOfVault::hand_out_hot(const Caller& caller, cons
   return handout;
 }
 
-Task<Result<store::Grant>> TokenDeskOfVault::choose(UserId user, std::string type) {
-  auto grants = co_await store_.grants_of_user(user);
-  if (!grants) co_return std::unexpected(grants.error());
-  if (type.empty() && grants->size() > 1) {
-    std::string held;
-    for (const auto& grant : *grants) held += (held.empty() ? "" : ", ") + grant.type;
-    co_return fail(ErrorKind::invalid, "type_required", "This user holds several types; name one as `type`: " + held + ".", {.field = "type"});
+Result<Handout> TokenDeskOfVault::handed_out(const Caller& caller, const Secret& user_key, const store::Holding& holding,
+                                             const store::Holding::Held& held, const TokenWish& wish, Reading reading) {
+  const auto& grant = held.view.grant;
+  if (const auto checked = sealing_.check(grant); !checked) return std::unexpected(checked.error());
+  const auto now = wall_.now();
+  const auto* generation = usable_generation(held.view, now);
+  if (generation == nullptr || store::is_locked(grant.state)) {
+    return fail(ErrorKind::needs_person, "authorization_needed", "The account must be authorised again in the console.");
   }
-  for (auto& grant : *grants) {
-    if (type.empty() || grant.type == type) co_return std::move(grant);
-  }
-  co_return fail(ErrorKind::not_found, "no_such_grant",
-                 type.empty() ? "This user has no authorised account yet." : "This user has no authorised account of that type.");
-}
-
-Task<Result<Secret>> TokenDeskOfVault::open(const Caller& caller, const Secret& user_key, const store::Grant& grant,
-                                             const store::Generation& generation) {
-  const auto user = co_await store_.user(caller.user);
-  if (!user) co_return std::unexpected(user.error());
-  const auto wraps = co_await store_.wraps(grant.id);
-  if (!wraps) co_return std::unexpected(wraps.error());
   const auto holder = caller.user.bytes();
-  const auto wrap = std::ranges::find_if(*wraps, [&](const store::Wrap& candidate) {
+  const auto wrap = std::ranges::find_if(held.wraps, [&](const store::Wrap& candidate) {
     return candidate.holder_kind == store::HolderKind::user && std::ranges::equal(candidate.holder, holder);
   });
-  // The refresh may have taken a while: whoever was disabled or given another PIN meanwhile gets nothing (P4).
-  const bool still_valid = *user && (*user)->enabled && (*user)->auth_epoch == caller.auth_epoch;
-  if (!still_valid || wrap == wraps->end()) {
-    co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
-  }
-  auto grant_key = sealing_.unwrap_for_user(grant, (*user)->public_key, user_key, *wrap);
-  if (!grant_key) co_return std::unexpected(grant_key.error());
-  co_return sealing_.open_access(grant, generation, *grant_key);
+  // A refresh may have taken a while: whoever was disabled or given another PIN meanwhile gets nothing (P4).
+  if (!holding.user.enabled || holding.user.auth_epoch != caller.auth_epoch || wrap == held.wraps.end()) return wrong_credentials();
+  auto grant_key = sealing_.unwrap_for_user(grant, holding.user.public_key, user_key, *wrap);
+  if (!grant_key) return std::unexpected(grant_key.error());
+  auto token = sealing_.open_access(grant, *generation, *grant_key);
+  if (!token) return std::unexpected(token.error());
+  hot_.put_token(caller.user, caller.auth_epoch, caller.pin, grant.id, generation->number, *token);
+  auto card = card_of(grant, *generation);
+  auto handout = handout_of(card, std::move(*token), now);
+  ledger_.handed_out(caller.user, grant.id);
+  counters_.handouts.fetch_add(1, std::memory_order_relaxed);
+  card.asked = wish.type;
+  card.read_at = reading.at;
+  cards_.file(caller.user, reading.forgotten, std::move(card));
+  return handout;
 }
 
 Task<Result<Handout>> TokenDeskOfVault::hand_out(Caller caller, TokenWish wish) {
-  const auto reading = cards_.reading(caller.user);
-  auto chosen = co_await choose(caller.user, wish.type);
+  const Reading reading{.forgotten = cards_.reading(caller.user), .at = steady_.now()};
+  auto holding = co_await store_.holding(caller.user, wish.type);
+  if (!holding) co_return std::unexpected(holding.error());
+  auto chosen = choose(*holding, wish.type);
   if (!chosen) co_return std::unexpected(chosen.error());
-  if (const auto checked = sealing_.check(*chosen); !checked) co_return std::unexpected(checked.error());
-  if (store::is_locked(chosen->state)) {
+  const auto& grant = (*chosen)->view.grant;
+  if (const auto checked = sealing_.check(grant); !checked) co_return std::unexpected(checked.error());
+  if (store::is_locked(grant.state)) {
     co_return fail(ErrorKind::needs_person, "authorization_needed",
                    "This grant is not in use at the moment; the console says why and what to do.");
   }
-  // Taken before the refresh is waited for: by then the cache may have made room for others.
+  // Taken before a refresh is waited for: by then the cache may have made room for others.
   const auto user_key = hot_.find(caller.user, caller.auth_epoch, caller.pin);
-  if (!user_key) co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
-  auto view = co_await base::run_on(engine_, keeper_.fresh(chosen->id, wish.min_valid));
-  if (!view) co_return std::unexpected(view.error());
-  const auto now = wall_.now();
-  const auto* generation = usable_generation(*view, now);
-  if (generation == nullptr || view->grant.user != caller.user || store::is_locked(view->grant.state)) {
-    co_return fail(ErrorKind::needs_person, "authorization_needed", "The account must be authorised again in the console.");
-  }
-  auto token = co_await open(caller, *user_key, view->grant, *generation);
-  if (!token) co_return std::unexpected(token.error());
-  hot_.put_token(caller.user, caller.auth_epoch, caller.pin, view->grant.id, generation->number, *token);
-  auto card = card_of(view->grant, *generation);
-  auto handout = handout_of(card, std::move(*token), now);
-  ledger_.handed_out(caller.user, view->grant.id);
-  counters_.handouts.fetch_add(1, std::memory_order_relaxed);
-  card.asked = wish.type;
-  cards_.file(caller.user, reading, std::move(card));
-  co_return handout;
+  if (!user_key) co_return wrong_credentials();
+  // Past the engine, which may be busy with others' refreshes, where the token in the store will do.
+  if (keeper_.is_fresh((*chosen)->view, wish.min_valid)) co_return handed_out(caller, *user_key, **holding, **chosen, wish, reading);
+  const auto fresh = co_await base::run_on(engine_, keeper_.fresh(grant.id, wish.min_valid));
+  if (!fresh) co_return std::unexpected(fresh.error());
+  holding = co_await store_.holding(caller.user, wish.type);
+  if (!holding) co_return std::unexpected(holding.error());
+  chosen = choose(*holding, wish.type);
+  if (!chosen) co_return std::unexpected(chosen.error());
+  co_return handed_out(caller, *user_key, **holding, **chosen, wish, reading);
 }
 
 }  // namespace latchkey::grants

@@ -21,20 +21,24 @@ struct Card {
   WallTime issued_at{};
   std::optional<WallTime> expires_at;
   std::shared_ptr<const HandoutText> text;
+  SteadyTime read_at{};  // before the store was asked
 };
 
 // Cards of recently served users. Thread-safe, sharded, bounded; forgetting is at once.
 //
-// A card is filed only if nothing was forgotten in its shard since the read it was made from began: a grant disabled in
-// between cannot come back through a slow reader.
+// A card is filed only if nothing was forgotten of its user since the read it was made from began: a grant disabled in
+// between cannot come back through a slow reader. (Users share counts of forgettings, so now and then a card is not filed for
+// another's sake; they are many, since in a storm of refreshes thousands are forgotten a second.)
 class Cards final : public GrantWatcher {
  public:
-  explicit Cards(std::size_t users_max) : per_shard_max_(users_max / kShards + 1) {}
+  // `lifetime`: how old a card may be; nullopt: until forgotten, right where no other node changes the store (RULES K8).
+  explicit Cards(std::size_t users_max, std::optional<Milliseconds> lifetime = std::nullopt)
+      : per_shard_max_(users_max / kShards + 1), lifetime_(lifetime) {}
 
-  [[nodiscard]] std::uint64_t reading(UserId user) const;  // the shard's count of forgettings
+  [[nodiscard]] std::uint64_t reading(UserId user) const;  // the count of forgettings
   void file(UserId user, std::uint64_t reading, Card card);
   // nullopt: ask the store.
-  [[nodiscard]] std::optional<Card> find(UserId user, std::string_view asked) const;
+  [[nodiscard]] std::optional<Card> find(UserId user, std::string_view asked, SteadyTime now) const;
   void grant_changed(UserId user, GrantId grant) override;
 
  private:
@@ -42,14 +46,17 @@ class Cards final : public GrantWatcher {
     std::vector<Card> cards;
   };
   static constexpr std::size_t kShards = 16;
+  static constexpr std::size_t kCountsPerShard = 256;
   struct Shard {
     mutable std::mutex mutex;
     std::unordered_map<UserId, Held, base::IdHash> users;
-    std::uint64_t forgotten = 0;
+    std::array<std::uint32_t, kCountsPerShard> forgotten{};
   };
+  [[nodiscard]] static std::size_t count_of(UserId user) { return base::IdHash{}(user) / 256 % kCountsPerShard; }
   [[nodiscard]] Shard& shard(UserId user) const { return shards_[base::IdHash{}(user) % kShards]; }
 
   std::size_t per_shard_max_;
+  std::optional<Milliseconds> lifetime_;
   mutable std::array<Shard, kShards> shards_;
 };
 
@@ -63,17 +70,21 @@ class HandoutLedger {
 class TokenDeskOfVault final : public TokenDesk {
  public:
   TokenDeskOfVault(store::Store& store, const Sealing& sealing, Keeper& keeper, Executor engine, vault::HotCache& hot, Cards& cards,
-                   HandoutLedger& ledger, Counters& counters, const WallClock& wall)
+                   HandoutLedger& ledger, Counters& counters, const WallClock& wall, const SteadyClock& steady)
       : store_(store), sealing_(sealing), keeper_(keeper), engine_(std::move(engine)), hot_(hot), cards_(cards),
-        ledger_(ledger), counters_(counters), wall_(wall) {}
+        ledger_(ledger), counters_(counters), wall_(wall), steady_(steady) {}
 
   [[nodiscard]] std::optional<Handout> hand_out_hot(const Caller& caller, const TokenWish& wish) override;
   [[nodiscard]] Task<Result<Handout>> hand_out(Caller caller, TokenWish wish) override;
 
  private:
-  [[nodiscard]] Task<Result<store::Grant>> choose(UserId user, std::string type);
-  [[nodiscard]] Task<Result<Secret>> open(const Caller& caller, const Secret& user_key, const store::Grant& grant,
-                                            const store::Generation& generation);
+  // When the store was asked, and what had been forgotten by then.
+  struct Reading {
+    std::uint64_t forgotten = 0;
+    SteadyTime at{};
+  };
+  [[nodiscard]] Result<Handout> handed_out(const Caller& caller, const Secret& user_key, const store::Holding& holding,
+                                           const store::Holding::Held& held, const TokenWish& wish, Reading reading);
 
   store::Store& store_;
   const Sealing& sealing_;
@@ -84,6 +95,7 @@ class TokenDeskOfVault final : public TokenDesk {
   HandoutLedger& ledger_;
   Counters& counters_;
   const WallClock& wall_;
+  const SteadyClock& steady_;
 };
 
 }  // namespace latchkey::grants

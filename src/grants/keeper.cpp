@@ -51,6 +51,11 @@ Task<void> Keeper::stop() {
 
 void Keeper::nudge() { wake_.notify_all(); }
 
+void Keeper::halt(std::string why) {
+  if (halted_.empty()) parts_.log.error("refreshing_halted", {{"why", why}});
+  halted_ = std::move(why);
+}
+
 TypeRules Keeper::rules_for(const catalog::ResolvedType& type) const {
   TypeRules rules;
   // A type may ask for less often than the registry says, never for more.
@@ -78,7 +83,7 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
 // ---- the loop ------------------------------------------------------------------------------------------------------
 
 Task<void> Keeper::run() {
-  co_await settle_forgotten_intents();
+  co_await settle_lost(std::exchange(forgotten_, {}), "The server stopped before the answer came.");
   while (!stopping_) {
     parts_.clients.tidy();
     auto quickened = note_quickened();
@@ -92,6 +97,7 @@ Task<void> Keeper::run() {
 }
 
 Task<void> Keeper::tick() {
+  if (!halted_.empty()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
                         "The disk refused to keep token replies; nothing is refreshed until the server is restarted on a "
@@ -111,7 +117,7 @@ Task<void> Keeper::tick() {
       if (state.circuit.open() && state.circuit.wait(steady_now) > 1s) resting.push_back(app);
     }
     const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64;
-    const auto due = co_await parts_.store.due_grants(parts_.wall.now(), wanted, std::move(resting));
+    const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
     if (!due) {
       parts_.log.error("due_grants_unreadable", due.error());
       co_return;
@@ -167,7 +173,10 @@ Task<void> Keeper::probe_paused_apps() {
   for (const auto& app : *apps) {
     if (!app.paused) continue;
     auto& state = health(app.id, app.provider);
-    if (state.probe_at == SteadyTime{}) state.probe_at = now + kProbePausedAppEvery;
+    if (state.probe_at == SteadyTime{}) {
+      state.probe_at = now + kProbePausedAppEvery;
+      raise_paused(app.id, app.pause_reason);  // paused by an earlier process: the alert stands anew
+    }
     if (now < state.probe_at) continue;
     state.probe_at = now + kProbePausedAppEvery;
     // Another grant each time: the first one may be at fault itself.
@@ -249,6 +258,11 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   if (more_due_ && flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();
 }
 
+bool Keeper::is_fresh(const store::GrantView& view, Seconds min_valid) const {
+  const auto asked = std::min<Seconds>(min_valid, lifetime_of(issue_of(view.grant)) / 2);
+  return !held_back_.contains(view.grant.id) && usable_generation(view, parts_.wall.now() + asked) != nullptr;
+}
+
 Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
   auto view = co_await parts_.store.grant(grant);
   if (!view) co_return std::unexpected(view.error());
@@ -263,9 +277,7 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
       if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
     }
   }
-  const auto lifetime = lifetime_of(issue_of((*view)->grant));
-  const auto asked = std::min<Seconds>(min_valid, lifetime / 2);
-  if (usable_generation(**view, parts_.wall.now() + asked) != nullptr) co_return std::move(**view);
+  if (is_fresh(**view, min_valid)) co_return std::move(**view);
 
   // Holding the flight keeps it alive until this caller has read what it came to.
   const auto flight = join_or_start(grant, Urge::demanded, {});
@@ -382,15 +394,33 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
   if (client.paused) flights_group_.spawn("resume_app", resume_app(client.app));
 }
 
+std::vector<AppCircuit> Keeper::circuits() const {
+  const auto now = parts_.steady.now();
+  const auto wall = parts_.wall.now();
+  const auto as_wall = [&](const std::optional<SteadyTime>& time) -> std::optional<WallTime> {
+    if (!time) return std::nullopt;
+    return wall + std::chrono::duration_cast<Milliseconds>(*time - now);
+  };
+  std::vector<AppCircuit> all;
+  for (const auto& [app, state] : apps_) {
+    all.push_back({.app = app, .open = state.circuit.open(), .failures = state.circuit.failures(),
+                   .since = as_wall(state.circuit.opened_at()), .next_try_at = as_wall(state.circuit.next_try())});
+  }
+  return all;
+}
+
+void Keeper::raise_paused(const std::string& app, std::string_view why) {
+  parts_.alerts.raise(alert_cause(app), "The provider refuses the app registration " + app + ": " + sentence(why) +
+                                            " Its grants wait; nobody has to authorise again. Mend it under OAuth settings.");
+}
+
 Task<void> Keeper::pause_app(std::string app, store::Version refused, std::string why) {
-  const auto words = "The provider refuses the app registration " + app + ": " + sentence(why) +
-                     " Its grants wait; nobody has to authorise again. Mend it under OAuth settings.";
   for (int attempt = 0; attempt < 5; ++attempt) {
     const auto found = co_await parts_.store.app(app);
     if (!found || !*found) co_return;
     // Mended meanwhile: what was refused is not what stands there now.
     if (!(*found)->paused && (*found)->version != refused) co_return;
-    parts_.alerts.raise(alert_cause(app), words);
+    raise_paused(app, why);
     if ((*found)->paused) co_return;
     auto record = **found;
     record.paused = true;

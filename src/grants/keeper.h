@@ -28,6 +28,7 @@
 #include "grants/counters.h"
 #include "grants/exchange.h"
 #include "grants/giving_back.h"
+#include "grants/held_back.h"
 #include "grants/lifecycle.h"
 #include "grants/provider_client.h"
 
@@ -44,6 +45,15 @@ struct KeeperTuning {
   Seconds lease{90};
   std::size_t one_shot_parallel = 32;
   std::size_t parallel = 256;
+};
+
+// A provider's circuit breaker for one app, as people read it.
+struct AppCircuit {
+  std::string app;
+  bool open = false;
+  int failures = 0;  // in a row
+  std::optional<WallTime> since;        // open since
+  std::optional<WallTime> next_try_at;
 };
 
 // Where a hand-out's memory of a grant must be forgotten: called after every commit that changes one.
@@ -90,15 +100,25 @@ class Keeper {
   // `no_such_grant`, needs_person/`authorization_needed`, unavailable/`provider_unreachable`, misconfigured/
   // `app_misconfigured` (both with retry_after).
   [[nodiscard]] Task<Result<store::GrantView>> fresh(GrantId grant, Seconds min_valid);
+  // Whether fresh() would answer with the view as it is: no refresh is needed or to be waited for. From any thread.
+  [[nodiscard]] bool is_fresh(const store::GrantView& view, Seconds min_valid) const;
 
   // Refreshes now, or joins the refresh in flight.
   [[nodiscard]] Task<Result<store::Grant>> refresh_now(GrantId grant, LookAtToken with_token = {});
+
+  // Exchanges begun by a process that will not tell how they ended: their answers count as lost.
+  [[nodiscard]] Task<void> settle_lost(std::vector<store::Intent> intents, std::string why);
+  // Refreshes nothing more until the process ends: another one does it under this node's name. Tokens still good are served.
+  void halt(std::string why);
 
   // A grant or app was changed from outside: look again at once.
   void nudge();
   // The app works again: grants that waited for it fall due now.
   [[nodiscard]] Task<void> wake_grants_of(std::string app);
   [[nodiscard]] TypeRules rules_for(const catalog::ResolvedType& type) const;
+
+  // Of every app asked since the start; by app.
+  [[nodiscard]] std::vector<AppCircuit> circuits() const;
 
   // For journal entries of code exchanges (generation 0): who completes them. Set before start().
   using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
@@ -146,6 +166,7 @@ class Keeper {
   [[nodiscard]] AppHealth& health(const std::string& app, const std::string& provider);
   void note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome);
   [[nodiscard]] Task<void> repeat_merging();
+  void raise_paused(const std::string& app, std::string_view why);
   // `refused`: the version of the app's record that the provider refused.
   [[nodiscard]] Task<void> pause_app(std::string app, store::Version refused, std::string why);
   [[nodiscard]] Task<void> resume_app(std::string app);
@@ -165,6 +186,7 @@ class Keeper {
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
+  [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);
   [[nodiscard]] Task<void> wait_for_cap(std::string app, std::string provider);
   [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
                                                  LookAtToken with_token);
@@ -177,9 +199,9 @@ class Keeper {
                                          const catalog::ResolvedType& type, TypeRules rules);
   [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
                                                const RefreshMaterial& material, SteadyTime begun);
-  void add_history(Step& step, const store::Grant& before) const;
+  void add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const;
   void note_change(const store::Grant& before, const store::Grant& after);
-  void give_back(std::shared_ptr<const ProviderClient> client, const std::string& account_id, const ExchangeOutcome& outcome);
+  void give_back(store::Grant whose, const ExchangeOutcome& outcome);
   [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
 
   // after a crash: keeper_recovery.cpp
@@ -193,7 +215,8 @@ class Keeper {
   [[nodiscard]] store::JournalEntry as_sealed_now(store::JournalEntry entry) const;
   [[nodiscard]] Task<void> recover_codes();
   [[nodiscard]] Task<void> postpone_unknown(GrantId grant);
-  [[nodiscard]] Task<void> settle_forgotten_intents();
+  // Whether a claim whose answer was lost has happened. Errors: conflict/`version` when it has not, those of the store.
+  [[nodiscard]] Task<Result<void>> find_out(Claim claim, SteadyTime until);
 
   Parts parts_;
   TaskGroup flights_group_;
@@ -203,7 +226,7 @@ class Keeper {
   std::map<std::string, AppHealth> apps_;
   // By app: grants for which no client could be made because something is misconfigured, and when that was seen last.
   std::map<std::string, std::map<GrantId, SteadyTime>> unprepared_;
-  std::unordered_set<GrantId, base::IdHash> held_back_;
+  HeldBack held_back_;
   // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
   std::set<GrantId> unreadable_;               // of those, the ones that time alone does not mend
@@ -222,6 +245,7 @@ class Keeper {
   SteadyTime count_states_at_{};
   bool stopping_ = false;
   bool recovering_codes_ = false;
+  std::string halted_;               // why nothing is refreshed any more; empty: all is well
   Recover recover_code_;
 };
 

@@ -312,9 +312,8 @@ TEST_F(KeeperHouse, P4_WhatWasDisabledDuringARefreshStaysDisabled) {
 
 TEST_F(KeeperHouse, F7_WhoseAccountIsUnknownKeepsItsTokens) {
   const auto give_back = [&](std::string account) {
-    auto client = run(clients->client_for("acme-family", "acme", "{}", "{}"));
-    ASSERT_TRUE(client) << client.error().text;
-    giving_back->later(std::make_shared<const ProviderClient>(std::move(*client)), account, {.refresh = {Secret("rt-" + account), Secret()}, .access = Secret()});
+    const store::Grant whose{.id = GrantId::make(wall.now(), entropy), .type = "acme-family", .app = "acme", .account_id = account};
+    giving_back->later(whose, {.refresh = {Secret("rt-" + account), Secret()}, .access = Secret()});
   };
   give_back("");
   give_back("somebody");
@@ -359,6 +358,100 @@ TEST_F(KeeperHouse, F7_TheAnswerToAConsentThatWasReplacedIsGivenBackAndChangesNo
   EXPECT_EQ(refresh_token(seen), "rt-new");
   base::drive_until(loop, [&] { return counters.given_back == 1; });
   EXPECT_NE(transport.revoked.at(0).find("token=rt2"), std::string::npos);
+}
+
+// ---- another node takes the intent over while the reply of this one is on its way (its process was stopped beyond the lease) -------
+
+class TakenOverHouse : public KeeperHouse {
+ protected:
+  template <class T>
+  T nested(Task<T> task) {
+    auto done = boost::asio::co_spawn(loop, std::move(task), boost::asio::use_future);
+    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    return done.get();
+  }
+  store::GrantView nested_view(const GrantId& id) { return **nested(store->grant(id)); }
+  // The other node's claim, while this node's POST is on its way.
+  void take_over(const GrantId& id) {
+    const auto seen = nested_view(id);
+    auto grant = seen.grant;
+    grant.fence += 1;
+    grant.lease_owner = other;
+    theirs = *seen.intent;
+    theirs.node = other;
+    theirs.fence = grant.fence;
+    theirs.attempts += 1;
+    ASSERT_TRUE(nested(store->commit({store::UpdateGrant{grant}, store::UpdateIntent{theirs}}, store::Urgency::ordinary)));
+    theirs.version += 1;
+  }
+  void bring(const GrantId& id, std::string_view refresh) {
+    const auto reply = oauth::parse_token_reply(200, "application/json",
+                                                R"({"access_token":"at-other","expires_in":3600,"refresh_token":")" + std::string(refresh) + R"("})");
+    const auto step = apply_reply(nested_view(id), theirs, reply, {Secret("rt1"), Secret()}, TypeRules{}, sealing, "{}", wall.now());
+    ASSERT_TRUE(nested(store->commit(step.batch, store::Urgency::token_reply)));
+  }
+  std::int64_t candidates(const GrantId& id) {
+    const auto seen = view(id);
+    return std::ranges::count(seen.generations, store::GenerationState::candidate, &store::Generation::state);
+  }
+
+  NodeId other = NodeId::make(wall.now(), entropy);
+  store::Intent theirs;
+};
+
+TEST_F(TakenOverHouse, R6_AnotherReplyToTheSameIntentIsKeptBesideTheOneApplied) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+    bring(grant.id, "rt-other");
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt-other") << "the newer token is not overwritten";
+  EXPECT_EQ(candidates(grant.id), 1) << "and the late reply is not thrown away";
+  EXPECT_TRUE(transport.revoked.empty());
+  transport.then(ScriptedTransport::json(400, R"({"error":"invalid_grant"})"));
+  advance(120s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2") << "it is next when the other is refused";
+}
+
+TEST_F(TakenOverHouse, R6_TheSameTokenTwiceIsKeptOnce) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+    bring(grant.id, "rt2");
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(candidates(grant.id), 0);
+  EXPECT_EQ(view(grant.id).grant.generation, 2);
+}
+
+TEST_F(TakenOverHouse, R6_AReplyCountsWhileTheOtherNodeStillWaitsForItsOwn) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_EQ(view(grant.id).grant.generation, 2);
+}
+
+TEST_F(TakenOverHouse, R6_ALostReplyDoesNotTouchWhatTheOtherNodeHasUnderWay) {
+  const auto grant = put_grant("acme-family");
+  transport.then(ScriptedTransport::lost());
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+  };
+  [[maybe_unused]] const auto result = refresh(grant.id);
+  const auto seen = view(grant.id);
+  ASSERT_TRUE(seen.intent);
+  EXPECT_EQ(*seen.intent, theirs);
+  EXPECT_EQ(seen.grant.lease_owner, other);
+  EXPECT_EQ(transport.bodies.size(), 1u);
 }
 
 TEST_F(KeeperHouse, F7_NothingIsGivenBackWhileAnotherGrantRestsOnTheSameConsent) {

@@ -141,7 +141,8 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
   intent.version = kIntentUntracked;
   view.grant.generation = intent.generation;
   auto step = apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at);
-  add_history(step, before);
+  const ExchangeOutcome outcome(std::move(replied));
+  add_history(step, before, &outcome);
   if (auto committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply); !committed) co_return committed;
   note_change(before, step.grant);
   parts_.counters.replies_recovered += 1;
@@ -194,23 +195,23 @@ Task<void> Keeper::recover_codes() {
   }
 }
 
-// Whether the intents an earlier process left were sent is not known.
-Task<void> Keeper::settle_forgotten_intents() {
-  for (auto& intent : std::exchange(forgotten_, {})) {
+// Whether they were sent is not known.
+Task<void> Keeper::settle_lost(std::vector<store::Intent> intents, std::string why) {
+  for (auto& intent : intents) {
     store::Batch batch;
     const auto view = co_await parts_.store.grant(intent.grant);
     if (view && *view && (*view)->intent && (*view)->intent->id == intent.id) {
       const auto& grant = (*view)->grant;
       const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
       const auto rules = type ? rules_for(*type) : TypeRules{};
-      auto step = settle_ambiguous(**view, intent, rules, "The server stopped before the answer came.", parts_.wall.now());
-      add_history(step, grant);
+      auto step = settle_ambiguous(**view, intent, rules, why, parts_.wall.now());
+      add_history(step, grant, nullptr);
       batch = std::move(step.batch);
       parts_.counters.ambiguous += 1;
       states_changed_ = true;
     } else {
       intent.state = store::IntentState::refused;
-      intent.outcome = "The server stopped before the answer came.";
+      intent.outcome = why;
       intent.settled_at = parts_.wall.now();
       batch.push_back(store::UpdateIntent{std::move(intent)});
     }

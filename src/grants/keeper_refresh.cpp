@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "grants/grant_events.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {
@@ -12,7 +13,36 @@ using namespace std::chrono_literals;
 constexpr auto kStoreRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not hold the shutdown: the journal has the reply
 constexpr auto kCapRetry = 100ms;
+constexpr auto kOtherHandsPatience = 15s;
+constexpr auto kOtherHandsLook = 100ms;
 constexpr int kReplaysAtOnceMax = 3;
+
+// A lease of another node that has not passed.
+bool is_in_other_hands(const store::Grant& grant, NodeId node, WallTime now) {
+  return !grant.lease_owner.none() && grant.lease_owner != node && now < grant.lease_until;
+}
+
+// The refresh token that a reply brought, if it did.
+const Secret* token_of(const ExchangeOutcome& outcome) {
+  const auto* replied = std::get_if<Replied>(&outcome);
+  if (replied == nullptr || !replied->reply.refresh_token || !replied->reply.error.empty()) return nullptr;
+  return &*replied->reply.refresh_token;
+}
+
+// What the store holds that the intent has made.
+enum class Made { nothing, this_reply, another_reply };
+
+Made made_by(const store::Intent& intent, const store::GrantView& view, const ExchangeOutcome& outcome, const Sealing& sealing) {
+  const auto* token = token_of(outcome);
+  auto made = Made::nothing;
+  for (const auto& generation : view.generations) {
+    if (generation.intent != intent.id || generation.number == intent.generation) continue;
+    const auto held = token == nullptr ? Result<RefreshMaterial>(RefreshMaterial{}) : sealing.open_refresh(view.grant, generation);
+    if (token == nullptr || !held || held->token.equals(*token)) return Made::this_reply;
+    made = Made::another_reply;
+  }
+  return made;
+}
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
@@ -28,13 +58,13 @@ class Keeper::HoldBack {
  public:
   HoldBack(Keeper& keeper, const store::Grant& grant, bool wanted) : keeper_(keeper), grant_(grant.id), wanted_(wanted) {
     if (!wanted_) return;
-    keeper_.held_back_.insert(grant_);
+    keeper_.held_back_.add(grant_);
     keeper_.parts_.watcher.grant_changed(grant.user, grant.id);
   }
   HoldBack(const HoldBack&) = delete;
   HoldBack& operator=(const HoldBack&) = delete;
   ~HoldBack() {
-    if (wanted_) keeper_.held_back_.erase(grant_);
+    if (wanted_) keeper_.held_back_.remove(grant_);
   }
 
  private:
@@ -59,6 +89,10 @@ class Keeper::OneShotPlace {
 };
 
 Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
+  if (!halted_.empty()) {
+    co_return fail(ErrorKind::unavailable, "provider_unreachable", "This server refreshes nothing at the moment: " + halted_ + ".",
+                   {.retry_after = Seconds(60)});
+  }
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
   }
@@ -85,6 +119,10 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     const auto rules = rules_for(client->type);
     const auto now = parts_.wall.now();
+    if (is_in_other_hands(record, parts_.node, now)) {
+      if (urge == Urge::scheduled) co_return record;
+      co_return co_await wait_for_other_hands(record);
+    }
     const auto decision = decide_post(**view, rules, round == 0 ? urge : Urge::insisted, parts_.node, now);
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
@@ -93,7 +131,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     if (decision.kind == PostDecision::Kind::ask_person) {
       auto step = settle_restored(**view, decision.why);
-      add_history(step, record);
+      add_history(step, record, nullptr);
       if (auto committed = co_await parts_.store.commit(std::move(step.batch)); !committed) {
         if (committed.error().kind == ErrorKind::conflict && round < 20) continue;
         co_return std::unexpected(committed.error());
@@ -138,7 +176,8 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   if (ours || !is_kept_fresh(grant.state)) co_return std::unexpected(std::move(why));
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   auto step = settle_unprepared(view, type ? rules_for(*type) : TypeRules{}, why, now);
-  add_history(step, grant);
+  const ExchangeOutcome unsent(NotSent{why});
+  add_history(step, grant, &unsent);
   // A conflict: somebody else has changed the grant, which is looked at again soon.
   if (const auto done = co_await parts_.store.commit(std::move(step.batch), store::Urgency::bookkeeping); done) note_change(grant, step.grant);
   if (why.kind == ErrorKind::unavailable) {
@@ -152,6 +191,20 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   }
   if (!why.retry_after) why.retry_after = Seconds(60);
   co_return std::unexpected(std::move(why));
+}
+
+// Another node is at it: what it brings is as good as what a second POST would, and far safer.
+Task<Result<store::Grant>> Keeper::wait_for_other_hands(store::Grant grant) {
+  const auto until = parts_.steady.now() + kOtherHandsPatience;
+  while (!stopping_ && parts_.steady.now() < until) {
+    co_await parts_.steady.sleep_for(kOtherHandsLook);
+    const auto view = co_await parts_.store.grant(grant.id);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
+    grant = (*view)->grant;
+    if (!is_in_other_hands(grant, parts_.node, parts_.wall.now())) break;
+  }
+  co_return grant;
 }
 
 // The provider's cap on token requests holds for people in a hurry too (R25).
@@ -174,7 +227,11 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
     co_return std::unexpected(reserved.error());
   }
-  if (const auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary); !claimed) {
+  auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
+  if (!claimed && claimed.error().kind == ErrorKind::ambiguous) {
+    claimed = co_await find_out(claim, begun + tuning.lease - tuning.timeouts.total - kLeaseReserve);
+  }
+  if (!claimed) {
     parts_.journal.release(claim.intent.id);
     const auto kind = claimed.error().kind;
     if (kind == ErrorKind::unavailable || kind == ErrorKind::ambiguous) alert_store_refuses();
@@ -187,16 +244,36 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   const auto outcome = co_await exchange(client, claim, rules, *material, begun);
   note_health(*client, view.grant, outcome);
   const auto replied_at = parts_.steady.now();
-  store::GrantView claimed{.grant = claim.grant, .generations = view.generations, .intent = claim.intent};
-  auto landed = co_await commit_step(view.grant.id, std::move(claimed), claim.intent, outcome, *material, client->type, std::move(rules));
+  store::GrantView as_claimed{.grant = claim.grant, .generations = view.generations, .intent = claim.intent};
+  auto landed = co_await commit_step(view.grant.id, std::move(as_claimed), claim.intent, outcome, *material, client->type, std::move(rules));
   StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
   hold_back.reset();  // the new token is there
   if (landed.unowned) {
-    give_back(std::move(client), view.grant.account_id, outcome);
+    give_back(view.grant, outcome);
   } else if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {
     co_await with_token(*replied->reply.access_token);
   }
   co_return std::move(landed.grant);
+}
+
+// The intent bears this flight's id, fence and version: whoever finds it so, open, has inserted it (F7).
+Task<Result<void>> Keeper::find_out(Claim claim, SteadyTime until) {
+  auto pause = std::chrono::milliseconds(50);
+  for (;;) {
+    const auto view = co_await parts_.store.grant(claim.grant.id);
+    if (view && !*view) co_return fail(ErrorKind::not_found, "gone", "The grant was deleted.", {.field = "grant"});
+    if (view) {
+      const auto& intent = (*view)->intent;
+      const bool ours = intent && intent->id == claim.intent.id && intent->version == claim.intent.version &&
+                        intent->fence == claim.intent.fence && intent->state == store::IntentState::open &&
+                        (*view)->grant.fence == claim.grant.fence && (*view)->grant.lease_owner == parts_.node;
+      if (ours) co_return Result<void>{};
+      co_return fail(ErrorKind::conflict, "version", "The claim has not happened.");
+    }
+    if (stopping_ || parts_.steady.now() >= until) co_return std::unexpected(view.error());
+    co_await parts_.steady.sleep_for(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kStoreRetryMax);
+  }
 }
 
 // The POST itself; twice where the newest of the app's secrets is refused, since the other one may still be good while
@@ -228,13 +305,13 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
 }
 
 // Tokens that arrived for a grant deleted or authorised anew meanwhile (F7).
-void Keeper::give_back(std::shared_ptr<const ProviderClient> client, const std::string& account_id, const ExchangeOutcome& outcome) {
+void Keeper::give_back(store::Grant whose, const ExchangeOutcome& outcome) {
   parts_.counters.replies_unowned += 1;
   const auto* replied = std::get_if<Replied>(&outcome);
   if (replied == nullptr || !replied->reply.refresh_token) return;
   UnownedTokens tokens{.refresh = {replied->reply.refresh_token->clone(), Secret()}, .access = Secret()};
   if (replied->reply.access_token) tokens.access = replied->reply.access_token->clone();
-  parts_.giving_back.later(std::move(client), account_id, std::move(tokens));
+  parts_.giving_back.later(std::move(whose), std::move(tokens));
 }
 
 Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
@@ -303,16 +380,20 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
     Result<void> committed = fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be read.");
     if (view) {
       const auto& before = (*view)->grant;
-      const bool applied = std::ranges::any_of((*view)->generations, [&](const store::Generation& generation) {
-        return generation.intent == intent.id && generation.number != intent.generation;
-      });
-      if (applied) {  // the answer to an earlier commit was lost: done is done (F7)
+      const auto made = made_by(intent, **view, outcome, parts_.sealing);
+      const auto& known_intent = (*view)->intent;
+      const bool still_there = known_intent && known_intent->id == intent.id;
+      // Another node has gone on with this intent when the lease had passed: whatever it brought or brings counts as much as
+      // this reply, which is kept beside it (R6, F2). Without a token there is nothing to keep, and the intent is the other's.
+      const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence != intent.fence);
+      if (made == Made::this_reply || (taken_over && token_of(outcome) == nullptr)) {  // or the answer to an earlier commit was lost (F7)
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};
       }
+      if (taken_over) intent.version = still_there ? known_intent->version : kIntentUntracked;
       auto step = step_for(**view, intent, outcome, spent, type, rules);
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
-      add_history(step, before);
+      add_history(step, before, &outcome);
       committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply);
       if (committed) {
         parts_.journal.confirm(intent.id, parts_.wall.now());
@@ -322,6 +403,10 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       }
       const auto& error = committed.error();
       if (as_claimed && (error.kind == ErrorKind::conflict || error.reason == "gone")) continue;
+      if (error.reason == "gone" && error.field == "intent" && before.created_at < intent.opened_at && token_of(outcome) != nullptr) {
+        intent.version = kIntentUntracked;  // history already, and the consent is the same: others have gone on by it
+        continue;
+      }
       if (error.reason == "gone" && error.field == "intent") {
         // A new consent has replaced the grant's tokens meanwhile; what came belongs to the old one.
         parts_.journal.confirm(intent.id, parts_.wall.now());
@@ -340,15 +425,18 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
 }
 
 // What a person reads on the grant's page: turns for better or worse, not every refresh.
-void Keeper::add_history(Step& step, const store::Grant& before) const {
+void Keeper::add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const {
   using store::GrantState;
   const auto& after = step.grant;
+  if (auto event = event_of(before, after, outcome, parts_.wall.now())) step.batch.push_back(std::move(*event));
   const auto add = [&](std::string action, std::string detail) {
     step.batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "keeper", .action = std::move(action),
                                              .subject = after.type + " " + after.account_name, .user = after.user, .detail = std::move(detail)}});
   };
   if (after.missing_scopes != before.missing_scopes) {
-    add("grant.scopes_changed", after.missing_scopes.empty() ? "All scopes asked for are granted." : "Missing: " + after.missing_scopes);
+    auto words = after.missing_scopes.empty() ? "All scopes asked for are granted." : "Missing: " + after.missing_scopes;
+    step.batch.push_back(deed(after, store::GrantEventKind::scopes_changed, parts_.wall.now(), {}, words));
+    add("grant.scopes_changed", std::move(words));
   }
   if (after.state == before.state) return;
   switch (after.state) {

@@ -43,7 +43,7 @@ class ScriptedTransport final : public net::HttpTransport {
     }
     if (call.url.ends_with("/revoke")) {
       revoked.emplace_back(call.body->reveal_text());
-      co_return json(200, "{}");
+      co_return json(revoke_status, "{}");
     }
     most_at_once = std::max(most_at_once, ++at_once);
     std::string body(call.body ? call.body->reveal_text() : std::string_view());
@@ -90,6 +90,7 @@ class ScriptedTransport final : public net::HttpTransport {
   }
 
   std::vector<std::string> revoked;
+  int revoke_status = 200;
   int at_once = 0;
   int most_at_once = 0;
   int issued = 1;
@@ -205,26 +206,35 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     put_app("selfmade", 1, "selfmade");
   }
   ~KeeperHouse() override {
-    if (keeper) run(stop_keeper());
+    run(stop_keeper());
     keeper.reset();
     store.reset();
     std::filesystem::remove_all(folder);
   }
 
   void start() {
+    if (giving_back) run(stop_giving_back());
     clients = std::make_unique<ProviderClients>(*store, sealing, catalogue, transport, steady,
                                                 PublicAddress{.url = "https://latchkey.example"});
     exchange = std::make_unique<Exchange>(transport, journal, sealing, wall, steady, counters.steps, log);
-    giving_back = std::make_unique<GivingBack>(*store, *clients, transport, counters, log, loop.get_executor());
+    giving_back = std::make_unique<GivingBack>(GivingBack::Parts{
+        .store = *store, .clients = *clients, .transport = transport, .sealing = sealing, .alerts = alerts, .counters = counters, .wall = wall,
+        .entropy = entropy, .log = log, .executor = loop.get_executor(), .tuning = [] { return RevocationTuning{}; },
+        .grant_changed = [](UserId, GrantId) {}});
+    giving_back->start();
     keeper = std::make_unique<Keeper>(Keeper::Parts{
         .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
         .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
         .polling_time = [this](std::string_view type) { return polling(type); }});
   }
-  Task<bool> stop_keeper() {
-    co_await keeper->stop();
+  Task<bool> stop_giving_back() {
     co_await giving_back->stop();
+    co_return true;
+  }
+  Task<bool> stop_keeper() {
+    if (keeper) co_await keeper->stop();
+    if (giving_back) co_await giving_back->stop();
     co_return true;
   }
   void grant_changed(UserId, GrantId) override { ++changes; }

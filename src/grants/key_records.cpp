@@ -89,4 +89,21 @@ Renewal renew(const vault::Vault& vault, const Sealing& sealing, const store::Au
   return renewal;
 }
 
+Renewal renew(const Sealing& sealing, const store::Revocation& revocation) {
+  Renewal renewal;
+  if (revocation.record_sealed.empty()) return renewal;  // the tokens are still with their grant
+  auto renewed = revocation;
+  if (take(renewed.record_sealed, sealing.renew_revocation(revocation), renewal)) {
+    renewal.batch.push_back(store::PutRevocation{std::move(renewed)});
+  }
+  return renewal;
+}
+
+Renewal renew(const Sealing& sealing, const ChannelSecretPlace& place, ByteView sealed) {
+  if (sealing.is_current(sealed)) return {};
+  auto renewed = sealing.renew_channel_secret(place.place, sealed);
+  if (!renewed) return {};
+  return {.batch = {store::CompareMeta{place.key, Bytes(sealed.begin(), sealed.end())}, store::PutMeta{place.key, std::move(*renewed)}}};
+}
+
 }  // namespace latchkey::grants

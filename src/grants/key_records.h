@@ -24,4 +24,9 @@ struct Renewal {
 // With what is sealed inside the record, too.
 [[nodiscard]] Renewal renew(const vault::Vault& vault, const Sealing& sealing, const store::Authorization& row);
 
+[[nodiscard]] Renewal renew(const Sealing& sealing, const store::Revocation& revocation);
+// `sealed`: what the entry holds. One that does not open at its place was set for another relay, and is of no use to anybody: left
+// as it is, and not counted.
+[[nodiscard]] Renewal renew(const Sealing& sealing, const ChannelSecretPlace& place, ByteView sealed);
+
 }  // namespace latchkey::grants

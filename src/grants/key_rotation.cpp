@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <map>
 
+#include "grants/node_desk.h"
+
 namespace latchkey::grants {
 namespace {
 
 using namespace std::chrono_literals;
 using Stage = RotationState::Stage;
 
+constexpr Stage kLastStage = Stage::notices;
 constexpr std::size_t kPage = 50;  // some milliseconds of the engine's time
 constexpr auto kAgainAfter = 5s;
 constexpr auto kToldFor = std::chrono::hours(7 * 24);
@@ -89,6 +92,16 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
     bool& flag;
     ~Over() { flag = false; }
   } const over{beginning_};
+  const auto joined = co_await parts_.store.meta(std::string(kJoinedMeta));
+  if (!joined) co_return std::unexpected(joined.error());
+  const auto others = co_await others_at_work(parts_.store, parts_.node);
+  if (!others) co_return std::unexpected(others.error());
+  if (!others->empty()) {
+    co_return fail(ErrorKind::conflict, "other_nodes",
+                   fmt::format("Other servers work on this database ({}), and would not know the new key. Stop them (`latchkey node list`; one that "
+                               "will not come back: `latchkey node forget`), rotate, put a copy of the new key file in their place, start them. "
+                               "This one goes on serving meanwhile; nothing was changed.", *others));
+  }
   const auto total = co_await count_records();
   if (!total) co_return std::unexpected(total.error());
   const auto next = parts_.files.make_next(parts_.entropy);
@@ -103,6 +116,7 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
   }
   // From here on the store says which key is the newer one; before anything is sealed under it.
   store::Batch batch{store::CompareMeta{std::string(kMasterKeyMeta), state.from},
+                     store::CompareMeta{std::string(kJoinedMeta), *joined},  // and none has come since
                      store::PutMeta{std::string(kMasterKeyMeta), state.to},
                      store::PutMeta{std::string(kRotationMeta), state.to_octets()},
                      store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next->key)},
@@ -161,7 +175,7 @@ Task<Result<void>> KeyRotation::pass() {
     if (!end) co_return std::unexpected(end.error());
     if (state_->passes == 0) state_->done = std::min(state_->total, state_->done + end->records);
     state_->cursor = end->cursor;
-    const bool last = end->cursor.empty() && state_->stage == Stage::journal;
+    const bool last = end->cursor.empty() && state_->stage == kLastStage;
     if (end->cursor.empty()) state_->stage = last ? Stage::users : static_cast<Stage>(static_cast<int>(state_->stage) + 1);
     if (last) {
       state_->passes += 1;
@@ -188,6 +202,8 @@ Task<Result<KeyRotation::PageEnd>> KeyRotation::page() {
     case Stage::apps: return page_of_apps();
     case Stage::authorizations: return page_of_authorizations();
     case Stage::journal: return replies();
+    case Stage::revocations: return page_of_revocations();
+    case Stage::notices: return page_of_channel_secrets();
   }
   base::broken_invariant("Stage", __FILE__, __LINE__);
 }
@@ -279,6 +295,29 @@ Task<Result<KeyRotation::PageEnd>> KeyRotation::replies() {
     if (parts_.resealed) parts_.resealed(entry);
     state_->changed += 1;
   }
+  co_return PageEnd{};
+}
+
+Task<Result<KeyRotation::PageEnd>> KeyRotation::page_of_revocations() {
+  const auto rows = co_await parts_.store.revocations_after(id_of<RevocationId>(state_->cursor), kPage);
+  if (!rows) co_return std::unexpected(rows.error());
+  std::vector<Renewal> renewals;
+  for (const auto& row : *rows) {
+    renewals.push_back(renew(parts_.sealing, row));
+    note(renewals.back(), "revocations", row.id.text());
+  }
+  if (auto done = co_await commit(std::move(renewals)); !done) co_return std::unexpected(done.error());
+  co_return PageEnd{next_cursor(*rows), 0};
+}
+
+Task<Result<KeyRotation::PageEnd>> KeyRotation::page_of_channel_secrets() {
+  std::vector<Renewal> renewals;
+  for (const auto& place : parts_.channel_secrets()) {
+    const auto sealed = co_await parts_.store.meta(place.key);
+    if (!sealed) co_return std::unexpected(sealed.error());
+    renewals.push_back(renew(parts_.sealing, place, *sealed));
+  }
+  if (auto done = co_await commit(std::move(renewals)); !done) co_return std::unexpected(done.error());
   co_return PageEnd{};
 }
 

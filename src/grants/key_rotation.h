@@ -4,6 +4,7 @@
 //  - the store names the new key before anything is sealed under it, and both keys lie in files by then;
 //  - from that commit until the last record has been renewed both keys are read, the new one writes; a crash at any point is
 //    taken up by the next start;
+//  - no other node works on the store: it would go on sealing under the old key, and could not read what is under the new one;
 //  - the old key's file is kept (`KEY.old-<id>`) and told to the person, never deleted.
 // Concurrency: the engine's executor; status() and figures from any thread.
 #pragma once
@@ -25,7 +26,7 @@ namespace latchkey::grants {
 
 // Where a rotation stands; kept in the store, so that the next start goes on from there.
 struct RotationState {
-  enum class Stage { users, grants, apps, authorizations, journal };
+  enum class Stage { users, grants, apps, authorizations, journal, revocations, notices };  // kept as numbers: new ones come last
   Bytes from;  // ids of the keys
   Bytes to;
   WallTime started_at{};
@@ -64,8 +65,8 @@ class Keys {
  public:
   virtual ~Keys() = default;
   [[nodiscard]] virtual KeyStatus status() const = 0;
-  // Makes the next key and begins; the passes run in the background. Errors: conflict/`rotation_in_progress`; misconfigured/
-  // `key_not_in_place` and those of load_master_key; the store's.
+  // Makes the next key and begins; the passes run in the background. Errors: conflict/`rotation_in_progress`, `other_nodes`;
+  // misconfigured/`key_not_in_place` and those of load_master_key; the store's.
   [[nodiscard]] virtual Task<Result<void>> rotate(Requester requester) = 0;
 };
 
@@ -98,8 +99,11 @@ class KeyRotation final : public Keys {
     Entropy& entropy;
     Log& log;
     Executor executor;
+    NodeId node{};
     // How long what was read before may be opened after a pass.
     std::function<Seconds()> rest;
+    // Of notices.
+    std::function<std::vector<ChannelSecretPlace>()> channel_secrets;
     // A reply on the journal was sealed anew: whoever holds it in memory takes it from here.
     std::function<void(const store::JournalEntry&)> resealed;
   };
@@ -124,6 +128,8 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<Result<PageEnd>> page_of_apps();
   [[nodiscard]] Task<Result<PageEnd>> page_of_authorizations();
   [[nodiscard]] Task<Result<PageEnd>> replies();
+  [[nodiscard]] Task<Result<PageEnd>> page_of_revocations();
+  [[nodiscard]] Task<Result<PageEnd>> page_of_channel_secrets();
   [[nodiscard]] Task<Result<void>> commit(std::vector<Renewal> renewals);
   [[nodiscard]] Task<Result<void>> save();
   [[nodiscard]] Task<Result<void>> finish();

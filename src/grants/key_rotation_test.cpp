@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "grants/keeper_testing.h"
+#include "grants/nodes.h"
 
 namespace latchkey::grants {
 namespace {
@@ -38,7 +39,16 @@ class RotationHouse : public KeeperHouse {
     rotation = std::make_unique<KeyRotation>(KeyRotation::Parts{
         .store = *store, .journal = journal, .vault = vault, .files = files(), .sealing = sealing, .user_seal = user_seal, .user_cards = *cards,
         .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(),
-        .rest = [] { return Seconds(90); }, .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
+        .rest = [] { return Seconds(90); }, .channel_secrets = [this] { return channel_secrets; },
+        .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
+  }
+  Nodes::Parts another_node(const vault::Vault& by) {
+    return {.store = *store, .keeper = *keeper, .vault = by, .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+            .node = NodeId::make(wall.now(), entropy), .version = "1"};
+  }
+  static Task<bool> ended(Nodes* node) {
+    co_await node->end();
+    co_return true;
   }
   Task<bool> stop_rotation() {
     co_await rotation->stop();
@@ -111,6 +121,7 @@ class RotationHouse : public KeeperHouse {
   }
 
   people::UserSeal user_seal{vault};
+  std::vector<ChannelSecretPlace> channel_secrets;
   std::unique_ptr<people::UserCards> cards;
   std::unique_ptr<KeyRotation> rotation;
 };
@@ -141,6 +152,35 @@ TEST_F(RotationHouse, K1_RotatesEverythingWithoutAnyPinAndKeepsTheOldKeyAside) {
   EXPECT_TRUE(refresh(grants.front().id)) << "the keeper goes on";
 }
 
+TEST_F(RotationHouse, K5_TokensOnTheirWayBackAndSecretsOfNoticesAreRenewedToo) {
+  std::vector<store::Revocation> waiting;
+  for (int count = 0; count < 60; ++count) {  // more than a page
+    store::Revocation revocation{.id = RevocationId::make(wall.now(), entropy), .grant = GrantId::make(wall.now(), entropy), .app = "acme",
+                                 .subject = "acme", .record_sealed = {}, .due_at = wall.now() + std::chrono::hours(1), .created_at = wall.now(),
+                                 .why = "Not asked yet."};
+    revocation.record_sealed = sealing.seal_revocation(revocation, Secret("record" + std::to_string(count)));
+    commit({store::PutRevocation{revocation}});
+    waiting.push_back(std::move(revocation));
+  }
+  channel_secrets = {{.key = "secret:mail", .place = "secret:mail@relay"}, {.key = "secret:webhook", .place = "secret:webhook"},
+                     {.key = "secret:none", .place = "secret:none"}};
+  const auto elsewhere = sealing.seal_channel_secret("secret:mail@former", Secret("mail secret"));
+  commit({store::PutMeta{"secret:mail", elsewhere}, store::PutMeta{"secret:webhook", sealing.seal_channel_secret("secret:webhook", Secret("hook secret"))}});
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  let_finish();
+
+  const vault::Vault alone(key_in(key_path()), entropy);
+  const Sealing seals(alone);
+  const auto kept = run(store->revocations_after({}, 100));
+  ASSERT_TRUE(kept);
+  ASSERT_EQ(kept->size(), waiting.size());
+  for (const auto& revocation : *kept) EXPECT_TRUE(seals.open_revocation(revocation)) << revocation.id.text();
+  EXPECT_EQ(seals.open_channel_secret("secret:webhook", *run(store->meta("secret:webhook")))->reveal_text(), "hook secret");
+  EXPECT_EQ(*run(store->meta("secret:mail")), elsewhere) << "set for another relay: of no use, and no damage";
+  EXPECT_EQ(logged("record_not_renewed"), 0);
+}
+
 TEST_F(RotationHouse, P5_StoppedAnywhereTheNextStartGoesOn) {
   const auto grant = put_person("acme-family");
   for (int count = 0; count < 60; ++count) put_person("acme-harmless");
@@ -168,6 +208,42 @@ TEST_F(RotationHouse, P5_StoppedAnywhereTheNextStartGoesOn) {
   }
   EXPECT_GT(starts, 3);
   expect_whole(grant, vault::Vault(key_in(key_path()), entropy));
+}
+
+TEST_F(RotationHouse, K1_NotWhileAnotherNodeMaySealUnderTheOldKey) {
+  ASSERT_TRUE(run(rotation->start()));
+  Nodes elsewhere(another_node(vault));
+  ASSERT_TRUE(run(elsewhere.begin()));
+  advance(1h);
+  const auto refused = run(rotation->rotate({.actor = "cli"}));
+  ASSERT_FALSE(refused) << "not seen for long, but nobody knows that it is gone";
+  EXPECT_EQ(refused.error().reason, "other_nodes");
+  EXPECT_FALSE(vault.rotating());
+  ASSERT_TRUE(run(ended(&elsewhere)));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+
+  Nodes late(another_node(vault));
+  ASSERT_TRUE(run(late.begin())) << "nobody else is at work: the rotation may be its own";
+  Nodes later(another_node(vault));
+  EXPECT_EQ(run(later.begin()).error().reason, "rotation_elsewhere");
+  vault::Vault old(Secret(Bytes(32, 7)), entropy);
+  Nodes of_old(another_node(old));
+  EXPECT_EQ(run(of_old.begin()).error().reason, "master_key_wrong");
+  let_finish();
+}
+
+TEST_F(RotationHouse, K1_ANodeThatComesWhileARotationBeginsStopsIt) {
+  ASSERT_TRUE(run(rotation->start()));
+  // Between the look at the nodes and the commit.
+  door->before = [this, come = false](const store::Batch&) mutable {
+    if (std::exchange(come, true)) return store::Batch();
+    store::Node node{.id = NodeId::make(wall.now(), entropy), .name = "late", .version = "1", .run = Bytes(16, 1), .started_at = wall.now()};
+    return store::Batch{store::PutMeta{std::string(kJoinedMeta), node.run}, store::PutNode{node}};
+  };
+  const auto refused = run(rotation->rotate({.actor = "cli"}));
+  ASSERT_FALSE(refused);
+  EXPECT_FALSE(vault.rotating());
+  EXPECT_EQ(run(store->meta(std::string(kMasterKeyMeta))), vault.master_key_id());
 }
 
 TEST_F(RotationHouse, P5_HalfRotatedWithoutTheOldKeyRefusesToStart) {

@@ -37,6 +37,8 @@ std::string_view name_of(RotationState::Stage stage) {
     case apps: return "apps";
     case authorizations: return "authorizations";
     case journal: return "journal";
+    case revocations: return "revocations";
+    case notices: return "notices";
   }
   return "users";
 }

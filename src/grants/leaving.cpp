@@ -37,20 +37,21 @@ Task<Result<people::LeavingListener::Departure>> Leaving::leaving(store::User us
   people::LeavingListener::Departure departing{.first = std::move(prepared->first), .gone = {}};
   for (const auto& held : prepared->grants) {
     const auto& grant = held.grant;
+    if (held.refresh) {
+      if (auto put = giving_back_.entry(grant, {.refresh = held.refresh->clone(), .access = Secret()})) departing.first.push_back(std::move(*put));
+    }
     departing.first.push_back(store::AppendAudit{{.at = wall_.now(), .actor = actor.name, .action = "grant.deleted",
                                                 .subject = grant.type + (grant.account_name.empty() ? "" : " " + grant.account_name),
                                                 .user = grant.user, .source = actor.source}});
   }
-  const auto tokens = std::make_shared<std::vector<Belongings::Held>>(std::move(prepared->grants));
+  const auto held = std::make_shared<std::vector<Belongings::Held>>(std::move(prepared->grants));
   auto* giving_back = &giving_back_;
   auto* watcher = &watcher_;
   const auto executor = executor_;
-  departing.gone = [tokens, giving_back, watcher, executor] {
-    boost::asio::post(executor, [tokens, giving_back, watcher] {
-      for (auto& held : *tokens) {
-        watcher->grant_changed(held.grant.user, held.grant.id);
-        if (held.refresh) giving_back->later(std::move(held.grant), std::move(*held.refresh));
-      }
+  departing.gone = [held, giving_back, watcher, executor] {
+    boost::asio::post(executor, [held, giving_back, watcher] {
+      for (const auto& each : *held) watcher->grant_changed(each.grant.user, each.grant.id);
+      giving_back->nudge();
     });
   };
   co_return departing;

@@ -1,4 +1,4 @@
-// What becomes of grants whose user is deleted: given back to their providers once the user is gone, and not before (RULES F7).
+// What becomes of grants whose user is deleted: on their way back to their providers by the commit that deletes the user (RULES F7).
 #pragma once
 
 #include <memory>
@@ -38,7 +38,7 @@ class Leaving final : public people::LeavingListener {
   GivingBack& giving_back_;
   GrantWatcher& watcher_;
   const WallClock& wall_;
-  Executor executor_;  // where tokens are given back
+  Executor executor_;  // the engine's
 };
 
 }  // namespace latchkey::grants

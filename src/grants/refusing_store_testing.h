@@ -40,14 +40,21 @@ class RefusingStore final : public store::Store {
   Task<Result<std::optional<store::App>>> app(std::string id) override { return real_->app(std::move(id)); }
   Task<Result<std::optional<store::GrantView>>> grant(GrantId id) override { return real_->grant(id); }
   Task<Result<std::vector<store::Grant>>> grants_of_user(UserId user) override { return real_->grants_of_user(user); }
+  Task<Result<std::optional<store::Holding>>> holding(UserId user, std::string type) override { return real_->holding(user, std::move(type)); }
   Task<Result<std::vector<store::Grant>>> grants_of_app(std::string app, std::size_t limit) override { return real_->grants_of_app(std::move(app), std::move(limit)); }
   Task<Result<std::optional<store::Grant>>> grant_by_account(std::string app, std::string type, std::string account_id) override { return real_->grant_by_account(std::move(app), std::move(type), std::move(account_id)); }
   Task<Result<std::vector<store::Wrap>>> wraps(GrantId grant) override { return real_->wraps(grant); }
-  Task<Result<std::vector<store::DueGrant>>> due_grants(WallTime until, std::size_t limit, std::vector<std::string> without_apps) override { return real_->due_grants(until, std::move(limit), std::move(without_apps)); }
+  Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) override { return real_->due_grants(node, until, std::move(limit), std::move(without_apps)); }
   Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override { return real_->unsettled_intents(std::move(limit)); }
   Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }
   Task<Result<std::vector<store::StateCount>>> grant_states() override { return real_->grant_states(); }
   Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return real_->handouts(grant, since); }
+  Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override { return real_->grants_by_type(); }
+  Task<Result<std::vector<std::int64_t>>> grant_histogram(store::GrantMoment moment, std::vector<WallTime> edges) override { return real_->grant_histogram(moment, std::move(edges)); }
+  Task<Result<std::vector<store::Grant>>> grants_of_account(std::string app, std::string account_id, std::size_t limit) override { return real_->grants_of_account(std::move(app), std::move(account_id), limit); }
+  Task<Result<std::vector<store::GrantEvent>>> grant_events(GrantId grant) override { return real_->grant_events(grant); }
+  Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override { return real_->revocations(due_until, limit); }
+  Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override { return real_->tallies(std::move(prefix), since); }
   Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override { return real_->authorization(id); }
   Task<Result<std::optional<store::Authorization>>> authorization_by_ticket(Bytes ticket_hash) override { return real_->authorization_by_ticket(std::move(ticket_hash)); }
   Task<Result<std::optional<store::Authorization>>> authorization_by_state(Bytes state_hash) override { return real_->authorization_by_state(std::move(state_hash)); }
@@ -57,10 +64,12 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::Setting>>> settings() override { return real_->settings(); }
   Task<Result<store::Listing<store::AuditEntry>>> audit(store::AuditQuery query) override { return real_->audit(std::move(query)); }
   Task<Result<std::optional<std::int64_t>>> verify_audit() override { return real_->verify_audit(); }
+  Task<Result<std::vector<store::Node>>> nodes() override { return real_->nodes(); }
   Task<Result<Bytes>> meta(std::string key) override { return real_->meta(std::move(key)); }
   Task<Result<std::vector<store::User>>> users_after(UserId after, std::size_t limit) override { return real_->users_after(after, limit); }
   Task<Result<std::vector<store::Grant>>> grants_after(GrantId after, std::size_t limit) override { return real_->grants_after(after, limit); }
   Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override { return real_->authorizations_after(after, limit); }
+  Task<Result<std::vector<store::Revocation>>> revocations_after(RevocationId after, std::size_t limit) override { return real_->revocations_after(after, limit); }
 
  private:
   std::unique_ptr<store::Store> real_;

@@ -29,6 +29,15 @@ SealContext app_context(const store::App& app, std::size_t slot) {
           .field = slot == 0 ? "secret.0" : "secret.1"};
 }
 
+SealContext revocation_context(const store::Revocation& revocation) {
+  return {.purpose = Purpose::revocation_record, .table = "revocations", .row = revocation.id.bytes(), .field = "record",
+          .grant = revocation.grant};
+}
+
+SealContext channel_context(std::string_view place) {
+  return {.purpose = Purpose::channel_secret, .table = "meta", .row = base::as_bytes(place), .field = "value"};
+}
+
 Result<vault::PublicKey> public_key_of(const Bytes& octets) {
   vault::PublicKey key;
   if (octets.size() != key.size()) {
@@ -168,6 +177,12 @@ Result<Bytes> Sealing::renew_app_secret(const store::App& app, std::size_t slot)
   return vault_.renew(app_context(app, slot), app.secrets[slot].sealed);
 }
 
+Result<Bytes> Sealing::renew_revocation(const store::Revocation& revocation) const {
+  return vault_.renew(revocation_context(revocation), revocation.record_sealed);
+}
+
+Result<Bytes> Sealing::renew_channel_secret(std::string_view place, ByteView sealed) const { return vault_.renew(channel_context(place), sealed); }
+
 bool Sealing::is_current(const store::Grant& grant) const {
   return vault_.mac_is_current("grants", grant.id.bytes(), fields_of(grant), grant.mac);
 }
@@ -175,6 +190,18 @@ bool Sealing::is_current(const store::Grant& grant) const {
 bool Sealing::is_current(const store::App& app) const {
   return vault_.mac_is_current("apps", base::as_bytes(app.id), fields_of(app), app.mac);
 }
+
+Bytes Sealing::seal_revocation(const store::Revocation& revocation, const Secret& record) const {
+  return vault_.seal(revocation_context(revocation), record);
+}
+
+Result<Secret> Sealing::open_revocation(const store::Revocation& revocation) const {
+  return vault_.open(revocation_context(revocation), revocation.record_sealed);
+}
+
+Bytes Sealing::seal_channel_secret(std::string_view place, const Secret& secret) const { return vault_.seal(channel_context(place), secret); }
+
+Result<Secret> Sealing::open_channel_secret(std::string_view place, ByteView sealed) const { return vault_.open(channel_context(place), sealed); }
 
 void Sealing::vouch(store::Grant& grant) const { grant.mac = vault_.mac("grants", grant.id.bytes(), fields_of(grant)); }
 

@@ -19,6 +19,12 @@ struct RefreshMaterial {
 };
 
 // Thread-safe; the vault outlives it.
+// A channel's secret: the key of its entry (Store::meta), and what it is bound to.
+struct ChannelSecretPlace {
+  std::string key;
+  std::string place;
+};
+
 class Sealing {
  public:
   explicit Sealing(const vault::Vault& vault) : vault_(vault) {}
@@ -52,9 +58,19 @@ class Sealing {
   [[nodiscard]] Result<Bytes> renew_wrap(const store::Grant& grant, ByteView sealed) const;
   [[nodiscard]] Result<Bytes> renew_reply(const store::JournalEntry& entry) const;
   [[nodiscard]] Result<Bytes> renew_app_secret(const store::App& app, std::size_t slot) const;
+  [[nodiscard]] Result<Bytes> renew_revocation(const store::Revocation& revocation) const;
+  [[nodiscard]] Result<Bytes> renew_channel_secret(std::string_view place, ByteView sealed) const;
   [[nodiscard]] bool is_current(const store::Grant& grant) const;  // its MAC
   [[nodiscard]] bool is_current(const store::App& app) const;
   [[nodiscard]] bool is_current(ByteView sealed) const { return sealed.empty() || vault_.is_current(sealed); }
+
+  // Tokens on their way back to the provider.
+  [[nodiscard]] Bytes seal_revocation(const store::Revocation& revocation, const Secret& record) const;
+  [[nodiscard]] Result<Secret> open_revocation(const store::Revocation& revocation) const;
+
+  // What a channel of notices signs in with, bound to `place`.
+  [[nodiscard]] Bytes seal_channel_secret(std::string_view place, const Secret& secret) const;
+  [[nodiscard]] Result<Secret> open_channel_secret(std::string_view place, ByteView sealed) const;
 
   // Sets `mac`; the check is made before a record is used. Errors: corrupt/`record_altered`.
   void vouch(store::Grant& grant) const;

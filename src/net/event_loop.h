@@ -1,7 +1,7 @@
 // The threads that speak to the network: one event loop a thread.
 //
-// Engine tasks live on main(), which runs one thing at a time; HTTP connections are spread over all workers. Worker 0
-// is main().
+// Engine tasks live on main(), which runs one thing at a time. Worker 0 is main(); HTTP connections are spread over the others,
+// where there are any, so that nobody waits behind a storm of refreshes.
 #pragma once
 
 #include <cstddef>

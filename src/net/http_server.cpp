@@ -289,7 +289,7 @@ Result<void> HttpServer::start(std::vector<HttpListener> listeners) {
     }
     state.listeners.push_back(*opened);
   }
-  for (std::size_t i = 0; i < state.loop.worker_count(); ++i) {
+  for (std::size_t i = state.loop.worker_count() > 1 ? 1 : 0; i < state.loop.worker_count(); ++i) {
     auto worker = std::make_shared<HttpWorker>(state.loop.worker(i), state.shared);
     state.workers.push_back(worker);
     asio::post(worker->executor(), [worker] { worker->start(); });

@@ -304,7 +304,15 @@ Task<Result<store::User>> Directory::change_user(UserId id, UserChange change, A
   const auto shared = std::make_shared<const UserChange>(std::move(change));
   Edit how = [shared](store::User& user) { return apply(*shared, user); };
   Plan plan{.action = "user.changed", .epoch = Epoch::stays, .also = {}};
-  co_return co_await edit(id, std::move(how), std::move(plan), std::move(actor));
+  const bool off = shared->enabled && !*shared->enabled && switch_listener_ != nullptr;
+  if (off) {
+    auto also = co_await switch_listener_->switched_off(id);
+    if (!also) co_return std::unexpected(also.error());
+    plan.also = std::move(*also);
+  }
+  auto changed = co_await edit(id, std::move(how), std::move(plan), std::move(actor));
+  if (off && changed) switch_listener_->switched_off_done();
+  co_return changed;
 }
 
 Task<Result<void>> Directory::delete_user(UserId id, Actor actor) {

@@ -41,6 +41,14 @@ class LeavingListener {
   [[nodiscard]] virtual Task<Result<Departure>> leaving(store::User user, Actor actor) = 0;
 };
 
+// What must be committed together with switching a user off: the way back of what the user's grants hold.
+class SwitchOffListener {
+ public:
+  virtual ~SwitchOffListener() = default;
+  [[nodiscard]] virtual Task<Result<store::Batch>> switched_off(UserId user) = 0;
+  virtual void switched_off_done() = 0;  // it has been committed
+};
+
 // Who hears of what begins or ends an alert. Calls come after the commit, on the thread of the change, and return at once.
 class DirectoryWatcher {
  public:
@@ -104,6 +112,7 @@ class Directory {
   void on_leaving(LeavingListener* listener) { leaving_ = listener; }
   // Likewise.
   void watch(DirectoryWatcher* watcher) { watcher_ = watcher; }
+  void listen_to_switch(SwitchOffListener* listener) { switch_listener_ = listener; }
 
   // ---- groups. Errors: invalid/`group_name_malformed`, conflict/`group_name_taken`, not_found/`no_such_group`. ----
   [[nodiscard]] Task<Result<store::Group>> add_group(std::string name, Actor actor);
@@ -160,6 +169,7 @@ class Directory {
   PinResetListener* listener_ = nullptr;
   LeavingListener* leaving_ = nullptr;
   DirectoryWatcher* watcher_ = nullptr;
+  SwitchOffListener* switch_listener_ = nullptr;
 };
 
 }  // namespace latchkey::people

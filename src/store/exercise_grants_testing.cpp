@@ -22,6 +22,7 @@ TEST_P(StoreExercise, GrantsKeepEveryFieldAndAreUniqueByTypeAndAccount) {
   EXPECT_EQ(refusal({InsertGrant{again}}).field, "type");
   auto same_account = grant(bob, "drive");
   same_account.account_id = drive.account_id;
+  same_account.created_at += std::chrono::milliseconds(1);
   put({InsertGrant{same_account}});
   EXPECT_EQ(ask(store().grant_by_account(drive.app, drive.type, drive.account_id)), drive) << "the older of two";
   EXPECT_EQ(ask(store().grant_by_account(drive.app, "mail", drive.account_id)), std::nullopt);
@@ -151,16 +152,17 @@ TEST_P(StoreExercise, DueGrantsComeSoonestFirstWithoutLeasedAndPausedOnes) {
   add("leased", minutes(2), "app-of-drive");
   add("future", minutes(60), "app-of-drive");
   put({ClaimGrant{grants[4].id, 1, id<NodeId>(), std::chrono::seconds(90)}});
+  const auto node = id<NodeId>();
   const auto ids = [&](const std::vector<std::string>& without) {
     std::vector<GrantId> found;
-    for (const auto& due : ask(store().due_grants(minutes(5), 10, without))) found.push_back(due.id);
+    for (const auto& due : ask(store().due_grants(node, minutes(5), 10, without))) found.push_back(due.id);
     return found;
   };
   EXPECT_EQ(ids({}), (std::vector{grants[1].id, grants[0].id}));
   EXPECT_EQ(ids({"unregistered", "other"}), std::vector{grants[0].id});
   EXPECT_EQ(ids({"app"}).size(), 2u) << "names are compared whole";
-  EXPECT_EQ(ask(store().due_grants(minutes(5), 1, {})).size(), 1u);
-  const auto first = ask(store().due_grants(minutes(5), 1, {})).front();
+  EXPECT_EQ(ask(store().due_grants(node, minutes(5), 1, {})).size(), 1u);
+  const auto first = ask(store().due_grants(node, minutes(5), 1, {})).front();
   EXPECT_EQ(first.due_at, minutes(1));
   EXPECT_EQ(first.app, "unregistered");
   EXPECT_EQ(first.type, "drive");
@@ -245,6 +247,33 @@ TEST_P(StoreExercise, WrapsAreReplacedPerHolder) {
   put({DeleteWrap{drive.id, HolderKind::connector, Bytes(16, 1)}});
   EXPECT_EQ(ask(store().wraps(drive.id)), std::vector{own});
   EXPECT_EQ(refusal({DeleteWrap{drive.id, HolderKind::connector, Bytes(16, 1)}}).reason, "gone");
+}
+
+TEST_P(StoreExercise, AHoldingIsTheUserWithGrantsTokensAndWraps) {
+  const auto office = group("office");
+  const auto ann = user(office, "ann");
+  const auto drive = grant(ann, "drive");
+  const auto mail = grant(ann, "mail");
+  const auto others = grant(user(office, "bob"), "drive");
+  const Wrap own{.grant = drive.id, .holder = Bytes(16, 1), .private_key_sealed = Bytes(80, 1), .created_at = now()};
+  put({InsertGroup{office}, InsertUser{ann}, InsertGrant{drive}, InsertGrant{mail}, PutWrap{own}, PutGeneration{generation(drive, 1)},
+       InsertIntent{intent(drive.id, drive.generation)}});
+  const auto all = ask(store().holding(ann.id, ""));
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->user.username, "ann");
+  ASSERT_EQ(all->grants.size(), 2u);
+  const auto view = ask(store().grant(drive.id));
+  EXPECT_EQ(all->grants[0].view.grant, view->grant);
+  EXPECT_EQ(all->grants[0].view.generations, view->generations);
+  EXPECT_EQ(all->grants[0].view.intent, view->intent);
+  EXPECT_EQ(all->grants[0].wraps, std::vector{own});
+  EXPECT_EQ(all->grants[1].view.grant.id, mail.id);
+  EXPECT_TRUE(all->grants[1].wraps.empty());
+  const auto one = ask(store().holding(ann.id, "mail"));
+  ASSERT_EQ(one->grants.size(), 1u);
+  EXPECT_EQ(one->grants[0].view.grant.id, mail.id);
+  EXPECT_TRUE(ask(store().holding(ann.id, "box"))->grants.empty());
+  EXPECT_FALSE(ask(store().holding(others.user, "")));
 }
 
 TEST_P(StoreExercise, HandoutsAreCountedPerMinuteAndStatesOverAll) {

@@ -99,6 +99,24 @@ TEST_P(StoreExercise, SettingsAndMetaAreReplacedComparedAndDeleted) {
   put({PutMeta{"epoch", {}}, CompareMeta{"epoch", {}}});
 }
 
+TEST_P(StoreExercise, ANodeIsSeenUntilItIsForgottenOrAnotherProcessTakesItsId) {
+  Node node{.id = id<NodeId>(), .name = "attic", .version = "0.1.0", .run = Bytes(16, 1), .started_at = now()};
+  put({PutNode{node}});
+  node.seen_at = now();
+  EXPECT_EQ(ask(store().nodes()), std::vector{node});
+  clock_.advance(std::chrono::seconds(10));
+  put({TouchNode{node.id, node.run}});
+  node.seen_at = now();
+  EXPECT_EQ(ask(store().nodes()), std::vector{node});
+  auto copy = node;
+  copy.run = Bytes(16, 2);
+  put({PutNode{copy}});
+  EXPECT_EQ(refusal({TouchNode{node.id, node.run}}).reason, "gone") << "the elder process learns of it";
+  put({TouchNode{copy.id, copy.run}, DeleteNode{copy.id}});
+  EXPECT_EQ(refusal({TouchNode{copy.id, copy.run}}).field, "node");
+  EXPECT_TRUE(ask(store().nodes()).empty());
+}
+
 TEST_P(StoreExercise, TheAuditTrailIsNumberedChainedAndSearchable) {
   const auto ann = id<UserId>();
   const auto say = [&](const std::string& action, const std::string& detail, UserId whom) {

@@ -23,11 +23,15 @@ class StoreUnderTest {
   // Closes and opens again on the same data.
   virtual void reopen() = 0;
 };
+// nullptr: what the store lives on is not here, the test is skipped.
 using StoreFactory = std::function<std::unique_ptr<StoreUnderTest>(WallClock&)>;
 
 class StoreExercise : public ::testing::TestWithParam<StoreFactory> {
  protected:
-  void SetUp() override { under_test_ = GetParam()(clock_); }
+  void SetUp() override {
+    under_test_ = GetParam()(clock_);
+    if (under_test_ == nullptr) GTEST_SKIP() << "what this store lives on is not here";
+  }
 
   [[nodiscard]] Store& store() { return under_test_->store(); }
   void reopen() { under_test_->reopen(); }

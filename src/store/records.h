@@ -222,6 +222,22 @@ struct AuditEntry {
   friend bool operator==(const AuditEntry&, const AuditEntry&) = default;
 };
 
+// A server process that works on this store, by the name its data directory keeps.
+struct Node {
+  NodeId id;
+  std::string name;     // of its machine
+  std::string version;  // of its program
+  Bytes run;            // 16 random octets of the process: two with one data directory are noticed by it. Empty: it has stopped
+  WallTime started_at;
+  WallTime seen_at{};   // by the store's clock
+  friend bool operator==(const Node&, const Node&) = default;
+};
+
+// Meta that several rooms know: the name of an embedded store's only node, and where its data was moved to.
+inline constexpr std::string_view kNodeMeta = "node_id";
+inline constexpr std::string_view kMovingToMeta = "moving_to";  // begun, not finished (move/move.h)
+inline constexpr std::string_view kMovedToMeta = "moved_to";
+
 // Wrong PINs (RULES T4). `bucket`: the known source's text, or "*" for all unknown sources together.
 struct PinFailure {
   UserId user;
@@ -239,6 +255,50 @@ struct KnownSource {
   std::string source;
   WallTime last_success_at;
   friend bool operator==(const KnownSource&, const KnownSource&) = default;
+};
+
+// A line of a grant's life, for people to read. A refresh that succeeds is a line only when it is the grant's first of a day or
+// the first after something else: what it stands for follows from the generations.
+enum class GrantEventKind : std::uint8_t {
+  authorized = 0, reauthorized = 1, refreshed = 2, failed = 3, ambiguous = 4, refused = 5, paused = 6, needs_authorization = 7,
+  scopes_changed = 8, checked = 9, enabled = 10, disabled = 11, revoked = 12, pin_reset = 13,
+};
+
+struct GrantEvent {
+  GrantId grant;
+  WallTime at;                      // of the first, where several were joined
+  WallTime last_at;                 // of the last
+  GrantEventKind kind = GrantEventKind::refreshed;
+  std::int64_t count = 1;
+  GenerationNumber generation = 0;  // in use afterwards
+  std::int32_t status = 0;          // of the provider's reply; 0: none came, or none was asked for
+  std::string error;                // its error code
+  std::string detail;               // words; no secret
+  std::string actor;                // username, "cli"; empty: the keeper
+  friend bool operator==(const GrantEvent&, const GrantEvent&) = default;
+};
+
+// Tokens on their way back to the provider (RULES F7): an entry lives until the provider has taken them, or gives up.
+struct Revocation {
+  RevocationId id;
+  GrantId grant;        // whose they were, or are while `record_sealed` is empty
+  std::string app;
+  std::string subject;  // what was given up, in words that survive deletion
+  Bytes record_sealed;  // the owner room's: tokens and where they go; empty: still with the grant, taken when due
+  std::int32_t attempts = 0;
+  WallTime due_at;
+  WallTime created_at;
+  std::string why;      // what stands in the way, in words
+  Version version = 0;
+  friend bool operator==(const Revocation&, const Revocation&) = default;
+};
+
+// How often something happened from `at` on, in the span its name implies.
+struct Tally {
+  std::string name;
+  WallTime at;
+  std::int64_t count = 0;
+  friend bool operator==(const Tally&, const Tally&) = default;
 };
 
 }  // namespace latchkey::store

@@ -238,6 +238,11 @@ std::shared_ptr<const Registry::Snapshot> Registry::snapshot() const {
   return snapshot_;
 }
 
+std::uint64_t Registry::changes() const {
+  const std::lock_guard lock(mutex_);
+  return changes_;
+}
+
 void Registry::publish(std::shared_ptr<const Snapshot> fresh) {
   for (std::size_t i = 0; i < fresh->slots.size(); ++i) {
     const auto& slot = fresh->slots[i];
@@ -255,6 +260,7 @@ std::int64_t Registry::number_of(std::string_view key, SettingType type) const {
 }
 
 Task<Result<void>> Registry::load() {
+  const auto before = changes();
   auto settings = co_await store_.settings();
   if (!settings) co_return std::unexpected(settings.error());
   auto fresh = std::make_shared<Snapshot>();
@@ -269,7 +275,7 @@ Task<Result<void>> Registry::load() {
     fresh->at(*info) = {.entry = std::move(*entry), .value = std::move(*value)};
   }
   const std::lock_guard lock(mutex_);
-  publish(std::move(fresh));
+  if (changes_ == before) publish(std::move(fresh));
   co_return Result<void>();
 }
 
@@ -298,6 +304,7 @@ void Registry::replace(std::string_view key, std::optional<Entry> entry) {
   const std::lock_guard lock(mutex_);
   auto fresh = std::make_shared<Snapshot>(*snapshot_);
   fresh->at(*info) = std::move(slot);
+  ++changes_;
   publish(std::move(fresh));
 }
 

@@ -70,7 +70,8 @@ class Registry {
   Registry& operator=(const Registry&) = delete;
 
   // Reads the store; before it every key has its default. A stored value that this version refuses is reported in
-  // `ignored()` and the default holds. Also the way in which a node learns of another's change (call it at intervals).
+  // `ignored()` and the default holds. Also the way in which a node learns of another's change (call it at intervals): what
+  // this process has set meanwhile is not undone by an older reading.
   [[nodiscard]] Task<Result<void>> load();
   [[nodiscard]] std::vector<std::string> ignored() const;
 
@@ -96,6 +97,7 @@ class Registry {
  private:
   struct Snapshot;
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
+  [[nodiscard]] std::uint64_t changes() const;
   [[nodiscard]] Milliseconds duration_of(std::string_view key) const;
   [[nodiscard]] std::int64_t integer_of(std::string_view key) const;
   [[nodiscard]] bool boolean_of(std::string_view key) const;
@@ -108,6 +110,7 @@ class Registry {
   [[nodiscard]] std::int64_t number_of(std::string_view key, SettingType type) const;
 
   mutable std::mutex mutex_;
+  std::uint64_t changes_ = 0;  // made here
   std::shared_ptr<const Snapshot> snapshot_;
   std::unique_ptr<std::atomic<std::int64_t>[]> numbers_;  // by position in registry_keys(); durations in milliseconds
 };

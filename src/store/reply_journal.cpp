@@ -94,6 +94,10 @@ class FileReplyJournal final : public ReplyJournal {
   Task<Result<std::vector<JournalEntry>>> pending() override { return list(&ReplySegments::pending); }
 
   bool failed() const override { return failed_.load(std::memory_order_relaxed); }
+  std::optional<std::size_t> room() const override {
+    const std::lock_guard lock(mutex_);
+    return room_;
+  }
 
  private:
   struct Recording {
@@ -230,7 +234,7 @@ class FileReplyJournal final : public ReplyJournal {
     for (auto& resume : waiting) resume(made);
   }
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   Work work_;
   std::set<IntentId> promised_;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,8 @@ class ReplyJournal {
   [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> pending() { return unconfirmed(); }
   // For tests and metrics.
   [[nodiscard]] virtual bool failed() const = 0;
+  // Replies of the greatest length there is room for now, the places promised among them; nullopt: not known.
+  [[nodiscard]] virtual std::optional<std::size_t> room() const { return std::nullopt; }
 };
 
 class Files;

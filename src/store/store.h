@@ -11,6 +11,7 @@
 // a commit was lost: read again to learn), corrupt/`store_corrupt`. Errors of commit besides: see Mutation.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -75,7 +76,19 @@ struct PutKnownSource { KnownSource source; std::int64_t most; };  // keeps the 
 struct TouchUser { UserId user; WallTime last_used_at; };     // no version: never a conflict
 struct TouchGrant { GrantId grant; WallTime last_used_at; };
 struct CountHandouts { GrantId grant; WallTime minute; std::int64_t count; };  // adds
+// Joins the grant's newest event where `join` is set and that one has the same kind, status, error and actor: its count goes
+// up by the event's, last_at, generation and detail become the event's. Else the event is added. Then the grant keeps the
+// newest kGrantEventsKept of them whose last_at is at most kGrantEventsAge before the event's. No such grant: nothing happens.
+struct NoteGrantEvent { GrantEvent event; bool join = false; };
+struct PutRevocation { Revocation revocation; };              // inserts when version is 0, else updates
+struct DeleteRevocation { RevocationId id; };
+struct AddTally { Tally tally; };                             // adds; tallies of the name older than kTalliesAge go
 struct PutMeta { std::string key; Bytes value; };
+// A process says that it runs (`seen_at` is the store's own, by its clock); whoever had the node's id before is replaced.
+struct PutNode { Node node; };
+// It still runs. not_found/`gone`: it has been forgotten, or another process has taken its id.
+struct TouchNode { NodeId id; Bytes run; };
+struct DeleteNode { NodeId id; };
 struct CompareMeta { std::string key; Bytes expected; };      // conflict/`meta` unless equal (empty: absent)
 
 using Mutation =
@@ -83,7 +96,12 @@ using Mutation =
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
                  PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
-                 PutKnownSource, TouchUser, TouchGrant, CountHandouts, PutMeta, CompareMeta>;
+                 PutKnownSource, TouchUser, TouchGrant, CountHandouts, NoteGrantEvent, PutRevocation, DeleteRevocation, AddTally, PutNode,
+                 TouchNode, DeleteNode, PutMeta, CompareMeta>;
+
+inline constexpr std::int64_t kGrantEventsKept = 50;
+inline constexpr auto kGrantEventsAge = std::chrono::days(30);
+inline constexpr auto kTalliesAge = std::chrono::days(31);
 
 using Batch = std::vector<Mutation>;
 
@@ -136,6 +154,15 @@ struct GrantView {
   std::vector<Generation> generations;  // ascending by number
   std::optional<Intent> intent;         // of grant.generation, if any
 };
+// A user and grants of the user's, as of one moment: what a hand-out has to know.
+struct Holding {
+  struct Held {
+    GrantView view;
+    std::vector<Wrap> wraps;
+  };
+  User user;
+  std::vector<Held> grants;  // by type
+};
 struct DueGrant {
   GrantId id;
   WallTime due_at;
@@ -160,6 +187,13 @@ struct StateCount {
   GrantState state;
   std::int64_t count = 0;
 };
+struct TypeStateCount {
+  std::string type;
+  GrantState state;
+  std::int64_t count = 0;
+  friend bool operator==(const TypeStateCount&, const TypeStateCount&) = default;
+};
+enum class GrantMoment { due, expiry };  // Grant::due_at, Grant::access_expires_at
 struct HandoutCount {
   GrantId grant;
   WallTime minute;
@@ -194,13 +228,16 @@ class Store {
 
   [[nodiscard]] virtual Task<Result<std::optional<GrantView>>> grant(GrantId id) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_user(UserId user) = 0;
+  // With the user's grants of that type; empty: with all. nullopt: no such user.
+  [[nodiscard]] virtual Task<Result<std::optional<Holding>>> holding(UserId user, std::string type) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) = 0;
   // The oldest grant of that app, type and provider account.
   [[nodiscard]] virtual Task<Result<std::optional<Grant>>> grant_by_account(std::string app, std::string type,
                                                                             std::string account_id) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Wrap>>> wraps(GrantId grant) = 0;
-  // due_at <= until, lease free or passed, app neither paused nor in `without_apps`, soonest first.
-  [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,
+  // due_at <= until, lease free or passed, app neither paused nor in `without_apps`, soonest first. A store that several nodes
+  // share keeps what it gives to `node` from the others for a few seconds; the claim alone decides who refreshes.
+  [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit,
                                                                        std::vector<std::string> without_apps) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) = 0;  // open or ambiguous
   // Of these types, neither locked nor waiting for a person (needs_authorization), refreshed or consented to before the
@@ -208,6 +245,20 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<StateCount>>> grant_states() = 0;
   [[nodiscard]] virtual Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) = 0;
+  // By type, then state; none that is empty.
+  [[nodiscard]] virtual Task<Result<std::vector<TypeStateCount>>> grants_by_type() = 0;
+  // `edges` ascend, 1 to 16 of them. How many grants have that moment before the first edge, from each edge to the next, and
+  // from the last one on: one number more than edges. Grants without the moment are left out, and for `expiry` those that
+  // are locked or wait for a person, whose token matters to nobody.
+  [[nodiscard]] virtual Task<Result<std::vector<std::int64_t>>> grant_histogram(GrantMoment moment, std::vector<WallTime> edges) = 0;
+  // Of this account at that app, whatever their type and state; oldest first. An empty account is nobody's.
+  [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_of_account(std::string app, std::string account_id, std::size_t limit) = 0;
+  // Newest first.
+  [[nodiscard]] virtual Task<Result<std::vector<GrantEvent>>> grant_events(GrantId grant) = 0;
+  // Those due until then, soonest first; `total` counts them all (Listing). No pages.
+  [[nodiscard]] virtual Task<Result<Listing<Revocation>>> revocations(WallTime due_until, std::size_t limit) = 0;
+  // Of every name that begins so, from `since` on; by name, then time.
+  [[nodiscard]] virtual Task<Result<std::vector<Tally>>> tallies(std::string prefix, WallTime since) = 0;
 
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization(AuthorizationId id) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_ticket(Bytes ticket_hash) = 0;
@@ -222,6 +273,7 @@ class Store {
   [[nodiscard]] virtual Task<Result<Listing<AuditEntry>>> audit(AuditQuery query) = 0;
   // Walks the whole chain; the first sequence whose hash does not fit, or nullopt: sound.
   [[nodiscard]] virtual Task<Result<std::optional<std::int64_t>>> verify_audit() = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Node>>> nodes() = 0;  // the longest known first
   [[nodiscard]] virtual Task<Result<Bytes>> meta(std::string key) = 0;  // empty: absent
 
   // Whole tables a page at a time, ordered by id, from the first id after `after` (none: from the start): for passes over
@@ -229,6 +281,7 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::vector<User>>> users_after(UserId after, std::size_t limit) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_after(GrantId after, std::size_t limit) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Revocation>>> revocations_after(RevocationId after, std::size_t limit) = 0;
 };
 
 }  // namespace latchkey::store

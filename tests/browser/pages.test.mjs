@@ -16,6 +16,14 @@ test('every page, light and dark, wide and narrow', async (t) => {
   provider.revokeEverything();
   await admin.call('POST', `/api/v1/grants/${dead}/refresh`);
   await server.token('printer-1', pin);
+  provider.account = { id: 'acc-3', name: 'cora@example.com' };
+  const { grant_id: living } = await admin.addOAuthUser({ username: 'printer-3', pin, type: 'oidc' });
+  provider.next('refresh', { commit: false, status: 503, body: { error: 'temporarily_unavailable', error_description: 'Down for maintenance' } });
+  const [held] = (await admin.must('GET', `/api/v1/users/${user_id}`)).grants;
+  await admin.call('POST', `/api/v1/grants/${held.id}/refresh`);
+  for (let n = 0; n < 4; n++) await admin.call('POST', `/api/v1/grants/${living}/refresh`);
+  await admin.set('notices.webhook_url', 'https://hooks.example.com/latchkey');
+  await admin.call('POST', '/api/v1/notices/test', { channel: 'webhook' });
 
   const browser = await startBrowser(t);
   const page = await openPage(browser);
@@ -44,12 +52,19 @@ test('every page, light and dark, wide and narrow', async (t) => {
     users: ['/users', () => page.getByRole('row', { name: /printer-1/ }).first()],
     'user-details': [`/users/${user_id}/details`, () => page.getByRole('dialog').getByLabel('Mail address')],
     'user-activity': [`/users/${user_id}/activity`, () => page.getByRole('dialog').getByRole('list').first()],
+    'user-life': [`/users/${user_id}/activity`, async () => {
+      await page.getByRole('dialog').getByRole('combobox', { name: /^Show/ }).click();
+      await page.getByRole('option', { name: /^Life of/ }).first().click();
+      return page.getByText('HTTP 503 temporarily_unavailable').first();
+    }],
+    health: ['/health', () => page.getByRole('img', { name: /^Grants by state/ })],
     'user-regular': [`/users/${regular.id}`, () => page.getByText('No grants yet')],
     'add-regular-user': ['/users/regular', () => page.getByRole('button', { name: 'Create user' })],
     groups: ['/groups', () => page.getByRole('heading', { name: 'Reception', exact: true })],
     apps: ['/settings/apps', () => page.getByRole('heading', { name: 'Registered', exact: true })],
     app: ['/settings/apps/oidc', () => page.getByRole('heading', { name: 'Here', exact: true })],
     'app-not-registered': ['/settings/apps/microsoft', () => page.getByRole('heading', { name: 'Here', exact: true })],
+    servers: ['/settings/servers', () => page.getByText('This server', { exact: true })],
     keys: ['/settings/keys', () => page.getByRole('heading', { name: 'Master key', exact: true })],
     registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time', exact: true })],
     activity: ['/activity', () => page.getByRole('row').nth(1)],
@@ -57,7 +72,7 @@ test('every page, light and dark, wide and narrow', async (t) => {
   };
   for (const [name, [path, there]] of Object.entries(views)) {
     await page.goto(server.url + path);
-    await there().waitFor();
+    await (await there()).waitFor();
     await look(name);
   }
   assertQuiet(page);

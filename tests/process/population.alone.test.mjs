@@ -40,6 +40,9 @@ test(`R29: ${users} users: ready in under 1 s, at most 64 MB, the list's first p
   const found = await admin.must('GET', `/api/v1/users?search=user${String(users - 1).padStart(6, '0')}`);
   assert.equal(found.items.length, 1);
   assert.equal((await admin.must('GET', '/api/v1/users?state=needs_authorization')).total, users / 1000);
+  const health = await admin.call('GET', '/api/v1/health');
+  assert.equal(health.body.grants, users);
+  assert.ok(health.ms < 1000 * slowness, `the picture of health took ${health.ms} ms`);
   if (sanitized) return;
   const memory = await anonymousMemory(server.pid);
   assert.ok(memory <= 64, `${memory} MB`);

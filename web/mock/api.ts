@@ -357,9 +357,39 @@ async function route(world: World, call: Call): Promise<Answer> {
       const by_state = Object.fromEntries(["active", "unreachable", "uncertain", "paused", "needs_authorization", "held", "disabled", "revoked"].map((s) => [s, grants.filter((g) => g.state === s).length]));
       return { status: 200, body: { users: world.users.length, oauth_users: world.users.filter((u) => u.grants.length > 0).length, groups: world.groups.length, grants: grants.length, by_state, dying_soon: 0, apps_paused: [], alerts: world.alerts } };
     }
+    case "GET health": {
+      const grants = world.users.flatMap((u) => u.grants);
+      const count_states = (of: typeof grants) => Object.fromEntries(["active", "unreachable", "uncertain", "paused", "needs_authorization", "held", "disabled", "revoked"].map((s) => [s, of.filter((g) => g.state === s).length]));
+      const spans = (edges: number[], counts: number[]) => counts.map((count, i) => ({ from_s: i === 0 ? null : (edges[i - 1] ?? null), until_s: edges[i] ?? null, count }));
+      return {
+        status: 200,
+        body: {
+          at: world.at(0), grants: grants.length, by_state: count_states(grants),
+          types: [...new Set(grants.map((g) => g.type))].map((type) => ({ type, name: type, states: count_states(grants.filter((g) => g.type === type)) })),
+          until_expiry: spans([0, 300, 900, 1800, 3600, 7200, 28800, 86400], [2, 9, 31, 44, 58, 6, 12, 3, 5]),
+          until_refresh: spans([0, 60, 300, 600, 1200, 3600, 21600, 86400], [1, 12, 38, 46, 61, 9, 2, 0, 0]),
+          hours: Array.from({ length: 24 }, (_, n) => ({ at: world.at(-(23 - n) * 3600), refreshed: 300 + Math.round(60 * Math.sin(n / 3)), refused: n === 14 ? 9 : 0, transient: n > 8 && n < 12 ? 40 : 0, ambiguous: n === 9 ? 2 : 0, not_sent: 0, misconfigured_app: 0 })),
+          apps: [
+            { id: "google", provider: "google", provider_name: "Google", paused: false, why: "", circuit: "closed", failures: 0, open_since: null, next_try_at: null, secrets: [{ set_at: world.at(-86400), expires_at: null }] },
+            { id: "microsoft", provider: "microsoft", provider_name: "Microsoft", paused: false, why: "", circuit: "open", failures: 7, open_since: world.at(-300), next_try_at: world.at(20), secrets: [{ set_at: world.at(-86400), expires_at: world.at(86400 * 20) }] },
+            { id: "xero", provider: "xero", provider_name: "Xero", paused: true, why: "invalid_client: the secret is not accepted.", circuit: "closed", failures: 0, open_since: null, next_try_at: null, secrets: [{ set_at: null, expires_at: world.at(-3600) }] },
+          ],
+          dying: { count: 4, by_day: [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 3, 0], items: [{ user_id: world.users[0]?.id ?? "", username: "printer-hall", type: "xero", type_name: "Xero", account: "anna@example.com", ends_at: world.at(86400 * 9), limit: "absolute" }] },
+          revocations: { waiting: 1, items: [{ subject: "box anna@example.com", app: "box", attempts: 3, since: world.at(-7200), next_try_at: world.at(900), why: "The provider cannot be reached." }] },
+          notices: [
+            { channel: "mail", on: true, target: "ops@example.com through mail.example.com:587", secret_set: true, last_told_at: world.at(-4000), failing_since: null, problem: "", told: 3, failed: 0 },
+            { channel: "webhook", on: true, target: "https://hooks.example.com", secret_set: false, last_told_at: null, failing_since: world.at(-200), problem: "The webhook answered 500 instead of 200.", told: 0, failed: 4 },
+          ],
+        },
+      };
+    }
+    case "GET notices": return { status: 200, body: { items: [], next_cursor: null, total: 0 } };
+    case "POST notices/:": return { status: 200, body: { ok: true, detail: "It was taken." } };
     case "GET alerts": return { status: 200, body: { items: world.alerts, next_cursor: null, total: world.alerts.length } };
     case "POST alerts/:/dismiss": world.alerts = world.alerts.filter((a) => a.id !== id); return { status: 204 };
     case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, last_backup: { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
+    case "GET nodes": return { status: 200, body: { items: world.nodes, next_cursor: null, total: world.nodes.length } };
+    case "DELETE nodes/:": world.nodes = world.nodes.filter((n) => n.id !== id); return { status: 204 };
     case "POST master-key/:": world.master_key_backup_done = true; return { status: 204 };
   }
   if (area === "grants") {
@@ -376,7 +406,12 @@ async function route(world: World, call: Call): Promise<Answer> {
       case "POST check": return { status: 200, body: grant.state === "needs_authorization" ? { ok: false, account: null, took_ms: 88, detail: "The provider refuses the token: the consent was taken back. Authorize again." } : { ok: true, account: grant.account, took_ms: 143, detail: `${grant.type_name} answered as ${grant.account?.name}.` } };
       case "POST approve": grant.state = "active"; grant.why = "Keeps itself alive."; return { status: 200, body: grant };
       case "GET timeline": {
-        const items = Array.from({ length: 60 }, (_, n): Schemas["TimelineItem"] => (n % 5 === 2 ? { at: world.at(-n * 700), event: "handed_out", detail: "Access token handed out to 198.51.100.7", generation: 118 - n, count: 12 } : { at: world.at(-n * 700), event: "refreshed", detail: "Refreshed; good for 60 minutes", generation: 118 - n, count: 1 }));
+        const line = (n: number, event: Schemas["TimelineItem"]["event"], more: Partial<Schemas["TimelineItem"]> = {}): Schemas["TimelineItem"] => ({ at: world.at(-n * 3600), since: world.at(-n * 3600 - 1800), event, detail: "", generation: 118 - n, count: 1, actor: "", reply: null, ...more });
+        const items = [
+          line(0, "refreshed", { count: 24 }), line(1, "handed_out", { count: 118, generation: null }),
+          line(5, "refresh_failed", { count: 12, detail: "The provider is down for maintenance", reply: { status: 503, error: "temporarily_unavailable" } }),
+          line(9, "refreshed", { count: 51 }), line(30, "checked", { detail: `${grant.type_name} answered.`, actor: "mara" }), line(31, "authorized", { detail: `as ${grant.account?.name}`, actor: "mara" }),
+        ];
         return { status: 200, body: page(items, query) };
       }
     }

@@ -331,7 +331,8 @@ describe("lists", () => {
       await page.getByText(/users found/).waitFor();
       await page.getByRole("checkbox", { name: /^Choose / }).nth(1).click();
       await page.getByRole("checkbox", { name: /^Choose / }).nth(2).click();
-      await page.getByRole("button", { name: "Disable", exact: true }).click();
+      await page.getByRole("button", { name: "Disable…", exact: true }).click();
+      await page.getByRole("alertdialog").getByRole("button", { name: "Disable", exact: true }).click();
       await page.getByText("2 users disabled.").waitFor();
       assert.equal(house.world.users.filter((u) => !u.enabled).length, 2);
       assert.deepEqual(complaints, []);

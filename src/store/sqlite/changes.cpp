@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "store/sqlite/folding.h"
+#include "store/folding.h"
 #include "store/sqlite/mutations.h"
 
 namespace latchkey::store::sqlite {
@@ -27,18 +27,6 @@ std::string_view field_of(std::string_view message) {
 }
 
 }  // namespace
-
-std::unexpected<Error> gone(std::string_view field) {
-  return fail(ErrorKind::not_found, "gone", "This no longer exists.", {.field = std::string(field)});
-}
-
-std::unexpected<Error> exists(std::string_view field) {
-  return fail(ErrorKind::conflict, "exists", fmt::format("This {} is taken already.", field), {.field = std::string(field)});
-}
-
-std::unexpected<Error> other_version() {
-  return fail(ErrorKind::conflict, "version", "Somebody else has changed this in the meantime: look again, then decide.");
-}
 
 Result<void> outcome_of(const Statement& statement, std::string_view parent) {
   if (!statement.failed()) return {};

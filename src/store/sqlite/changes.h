@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "store/refusals.h"
 #include "store/sqlite/connection.h"
 #include "store/store.h"
 
@@ -12,10 +13,6 @@ namespace latchkey::store::sqlite {
 // The outcome of an INSERT or of an UPDATE of unique columns: conflict/`exists` naming the column,
 // not_found/`gone` with `parent` for a broken reference.
 [[nodiscard]] Result<void> outcome_of(const Statement& statement, std::string_view parent);
-
-[[nodiscard]] std::unexpected<Error> gone(std::string_view field);
-[[nodiscard]] std::unexpected<Error> exists(std::string_view field);
-[[nodiscard]] std::unexpected<Error> other_version();
 
 // One row must have been changed by an UPDATE ... WHERE id = ? AND version = ?. If none was: conflict/`version` or
 // not_found/`gone`, as `version_sql` (bound to the same id) finds a row or not.
@@ -64,6 +61,11 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteIntentsOf&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const TouchGrant&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const CountHandouts&);
+// mutations_foresight.cpp
+[[nodiscard]] Result<void> change(Connection&, WallTime, const NoteGrantEvent&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const PutRevocation&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteRevocation&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const AddTally&);
 // mutations_server.cpp
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutApp&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteApp&);
@@ -73,6 +75,9 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutSetting&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteSetting&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const AppendAudit&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const PutNode&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const TouchNode&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteNode&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutMeta&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const CompareMeta&);
 

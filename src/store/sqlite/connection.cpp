@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "store/sqlite/folding.h"
+#include "store/sqlite/folding_function.h"
 
 namespace latchkey::store::sqlite {
 

@@ -1,6 +1,6 @@
 #include "store/sqlite/changes.h"
 #include "store/sqlite/mutations.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 namespace {
@@ -105,7 +105,7 @@ Result<void> change(Connection& db, WallTime now, const ClaimGrant& m) {
   }
   statement.read(version);
   if (version != m.version) return other_version();
-  return fail(ErrorKind::conflict, "leased", "Another node is refreshing this grant at the moment.");
+  return leased();
 }
 
 Result<void> change(Connection& db, WallTime, const PutGeneration& m) {

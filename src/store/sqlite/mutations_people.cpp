@@ -1,8 +1,8 @@
 #include "store/sqlite/changes.h"
-#include "store/sqlite/folding.h"
+#include "store/folding.h"
 #include "store/sqlite/mutations.h"
 #include "store/sqlite/queries.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 namespace {
@@ -52,10 +52,7 @@ Result<void> change(Connection& db, WallTime, const DeleteGroup& m) {
     }
     statement.read(users);
   }
-  if (users > 0) {
-    return fail(ErrorKind::conflict, "group_not_empty", "There are users in this group: say where they go first.",
-                {.field = "group"});
-  }
+  if (users > 0) return group_not_empty();
   auto statement = db.prepare("DELETE FROM user_groups WHERE id = ?1");
   statement.bind(m.id).run();
   return outcome_of(statement, "group");
@@ -123,7 +120,7 @@ Result<void> change(Connection& db, WallTime, const KeepAnAdministrator&) {
   const auto count = count_administrators(db);
   if (!count) return std::unexpected(count.error());
   if (*count > 0) return {};
-  return fail(ErrorKind::conflict, "last_administrator", "Nobody would be left who can sign in as an administrator.");
+  return last_administrator();
 }
 
 Result<void> change(Connection& db, WallTime now, const PutSession& m) {

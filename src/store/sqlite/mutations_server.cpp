@@ -1,7 +1,7 @@
-#include "store/sqlite/audit_chain.h"
+#include "store/audit_chain.h"
 #include "store/sqlite/changes.h"
 #include "store/sqlite/mutations.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 
@@ -29,10 +29,7 @@ Result<void> change(Connection& db, WallTime, const PutApp& m) {
 Result<void> change(Connection& db, WallTime, const DeleteApp& m) {
   {
     auto statement = db.prepare("SELECT 1 FROM grants WHERE app = ?1 LIMIT 1");
-    if (statement.bind(m.id).row()) {
-      return fail(ErrorKind::conflict, "app_in_use", "There are grants that live by this app: remove or re-authorise them first.",
-                  {.field = "app"});
-    }
+    if (statement.bind(m.id).row()) return app_in_use();
     if (statement.failed()) return statement.failure();
   }
   auto statement = db.prepare("DELETE FROM apps WHERE id = ?1");
@@ -104,6 +101,33 @@ Result<void> change(Connection& db, WallTime, const AppendAudit& m) {
   return outcome_of(statement, "user");
 }
 
+Result<void> change(Connection& db, WallTime now, const PutNode& m) {
+  auto node = m.node;
+  node.seen_at = now;
+  auto statement = db.prepare(
+      "INSERT INTO nodes(" LATCHKEY_NODE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(id) DO UPDATE SET "
+      "name = excluded.name, version = excluded.version, run = excluded.run, started_at = excluded.started_at, "
+      "seen_at = excluded.seen_at");
+  statement.bind(node_fields(node)).run();
+  return outcome_of(statement, "node");
+}
+
+Result<void> change(Connection& db, WallTime now, const TouchNode& m) {
+  auto statement = db.prepare("UPDATE nodes SET seen_at = ?3 WHERE id = ?1 AND run = ?2");
+  const auto changed = statement.bind(m.id, m.run, now).run();
+  if (statement.failed()) return statement.failure();
+  if (changed == 0) return gone("node");
+  return {};
+}
+
+Result<void> change(Connection& db, WallTime, const DeleteNode& m) {
+  auto statement = db.prepare("DELETE FROM nodes WHERE id = ?1");
+  const auto changed = statement.bind(m.id).run();
+  if (statement.failed()) return statement.failure();
+  if (changed == 0) return gone("node");
+  return {};
+}
+
 Result<void> change(Connection& db, WallTime, const PutMeta& m) {
   if (m.value.empty()) {  // empty means absent
     auto statement = db.prepare("DELETE FROM meta WHERE key = ?1");
@@ -121,10 +145,7 @@ Result<void> change(Connection& db, WallTime, const CompareMeta& m) {
   auto statement = db.prepare("SELECT value FROM meta WHERE key = ?1");
   if (statement.bind(m.key).row()) statement.read(found);
   if (statement.failed()) return statement.failure();
-  if (found != m.expected) {
-    return fail(ErrorKind::conflict, "meta", "This was changed in the meantime: look again, then decide.",
-                {.detail = m.key});
-  }
+  if (found != m.expected) return meta_changed(m.key);
   return {};
 }
 

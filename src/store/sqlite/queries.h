@@ -25,6 +25,7 @@ namespace latchkey::store::sqlite {
 // queries_grants.cpp
 [[nodiscard]] Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id);
 [[nodiscard]] Result<std::vector<Grant>> find_grants_of_user(Connection& db, const UserId& user);
+[[nodiscard]] Result<std::optional<Holding>> find_holding(Connection& db, const UserId& user, const std::string& type);
 [[nodiscard]] Result<std::vector<Grant>> find_grants_of_app(Connection& db, const std::string& app, std::size_t limit);
 [[nodiscard]] Result<std::optional<Grant>> find_grant_by_account(Connection& db, const std::string& app, const std::string& type,
                                                                  const std::string& account_id);
@@ -36,6 +37,16 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::vector<GrantAge>> find_aged_grants(Connection& db, const AgeQuery& query);
 [[nodiscard]] Result<std::vector<StateCount>> count_grant_states(Connection& db);
 [[nodiscard]] Result<std::vector<HandoutCount>> find_handouts(Connection& db, const GrantId& grant, WallTime since);
+
+// queries_foresight.cpp
+[[nodiscard]] Result<std::vector<TypeStateCount>> count_grants_by_type(Connection& db);
+[[nodiscard]] Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMoment moment, const std::vector<WallTime>& edges);
+[[nodiscard]] Result<std::vector<Grant>> find_grants_of_account(Connection& db, const std::string& app, const std::string& account_id,
+                                                                std::size_t limit);
+[[nodiscard]] Result<std::vector<GrantEvent>> find_grant_events(Connection& db, const GrantId& grant);
+[[nodiscard]] Result<Listing<Revocation>> find_revocations(Connection& db, WallTime due_until, std::size_t limit);
+[[nodiscard]] Result<std::vector<Revocation>> find_revocations_after(Connection& db, const RevocationId& after, std::size_t limit);
+[[nodiscard]] Result<std::vector<Tally>> find_tallies(Connection& db, const std::string& prefix, WallTime since);
 
 // queries_server.cpp
 [[nodiscard]] Result<std::vector<App>> find_apps(Connection& db);
@@ -49,6 +60,7 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::vector<Setting>> find_settings(Connection& db);
 [[nodiscard]] Result<Listing<AuditEntry>> list_audit(Connection& db, const AuditQuery& query);
 [[nodiscard]] Result<std::optional<std::int64_t>> verify_audit_chain(Connection& db);
+[[nodiscard]] Result<std::vector<Node>> find_nodes(Connection& db);
 [[nodiscard]] Result<Bytes> find_meta(Connection& db, const std::string& key);
 
 // The statement's only row, if any, or its failure; `fields` makes the tuple to read into.

@@ -1,5 +1,5 @@
 #include "store/sqlite/queries.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 namespace {
@@ -11,30 +11,55 @@ std::string set_of(const std::vector<std::string>& names) {
   return lines;
 }
 
-}  // namespace
-
-Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id) {
-  const Snapshot snapshot(db);
-  GrantView view;
-  {
-    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE id = ?1");
-    const bool found = statement.bind(id).row();
-    if (found) statement.read(grant_fields(view.grant));
-    if (statement.failed()) return statement.failure();
-    if (!found) return std::optional<GrantView>();
-  }
+// Within the caller's snapshot.
+Result<GrantView> view_of(Connection& db, Grant grant) {
+  GrantView view{.grant = std::move(grant)};
   {
     auto statement =
         db.prepare("SELECT " LATCHKEY_GENERATION_COLUMNS " FROM generations WHERE grant_id = ?1 ORDER BY number");
-    auto generations = all_rows<Generation>(statement.bind(id), generation_fields<Generation>);
+    auto generations = all_rows<Generation>(statement.bind(view.grant.id), generation_fields<Generation>);
     if (!generations) return std::unexpected(generations.error());
     view.generations = *std::move(generations);
   }
   auto statement = db.prepare("SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE grant_id = ?1 AND generation = ?2");
-  auto intent = only_row<Intent>(statement.bind(id, view.grant.generation), intent_fields<Intent>);
+  auto intent = only_row<Intent>(statement.bind(view.grant.id, view.grant.generation), intent_fields<Intent>);
   if (!intent) return std::unexpected(intent.error());
   view.intent = *std::move(intent);
   return view;
+}
+
+}  // namespace
+
+Result<std::optional<GrantView>> find_grant(Connection& db, const GrantId& id) {
+  const Snapshot snapshot(db);
+  std::optional<Grant> grant;
+  {
+    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE id = ?1");
+    auto found = only_row<Grant>(statement.bind(id), grant_fields<Grant>);
+    if (!found) return std::unexpected(found.error());
+    grant = *std::move(found);
+  }
+  if (!grant) return std::optional<GrantView>();
+  return view_of(db, *std::move(grant));
+}
+
+Result<std::optional<Holding>> find_holding(Connection& db, const UserId& user, const std::string& type) {
+  const Snapshot snapshot(db);
+  auto holder = find_user(db, user);
+  if (!holder) return std::unexpected(holder.error());
+  if (!*holder) return std::optional<Holding>();
+  Holding holding{.user = **std::move(holder)};
+  auto grants = find_grants_of_user(db, user);
+  if (!grants) return std::unexpected(grants.error());
+  for (auto& grant : *grants) {
+    if (!type.empty() && grant.type != type) continue;
+    auto view = view_of(db, std::move(grant));
+    if (!view) return std::unexpected(view.error());
+    auto wraps = find_wraps(db, view->grant.id);
+    if (!wraps) return std::unexpected(wraps.error());
+    holding.grants.push_back({.view = *std::move(view), .wraps = *std::move(wraps)});
+  }
+  return holding;
 }
 
 Result<std::vector<Grant>> find_grants_of_user(Connection& db, const UserId& user) {

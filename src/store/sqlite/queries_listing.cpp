@@ -1,7 +1,7 @@
-#include "store/sqlite/folding.h"
-#include "store/sqlite/paging.h"
+#include "store/folding.h"
+#include "store/paging.h"
 #include "store/sqlite/queries.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 namespace {

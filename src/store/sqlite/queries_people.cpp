@@ -1,5 +1,5 @@
 #include "store/sqlite/queries.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 

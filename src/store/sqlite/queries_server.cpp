@@ -1,10 +1,10 @@
 #include <charconv>
 
-#include "store/sqlite/audit_chain.h"
-#include "store/sqlite/folding.h"
-#include "store/sqlite/paging.h"
+#include "store/audit_chain.h"
+#include "store/folding.h"
+#include "store/paging.h"
 #include "store/sqlite/queries.h"
-#include "store/sqlite/rows.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 
@@ -109,6 +109,11 @@ Result<std::optional<std::int64_t>> verify_audit_chain(Connection& db) {
   }
   if (statement.failed()) return statement.failure();
   return std::optional<std::int64_t>();
+}
+
+Result<std::vector<Node>> find_nodes(Connection& db) {
+  auto statement = db.prepare("SELECT " LATCHKEY_NODE_COLUMNS " FROM nodes ORDER BY id");
+  return all_rows<Node>(statement, node_fields<Node>);
 }
 
 Result<Bytes> find_meta(Connection& db, const std::string& key) {

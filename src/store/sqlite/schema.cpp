@@ -138,6 +138,36 @@ CREATE TRIGGER audit_keeps_rows BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT,
 CREATE TRIGGER audit_keeps_words BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END;
 )sql";
 
+constexpr const char* kNodes = R"sql(
+CREATE TABLE nodes (
+  id BLOB PRIMARY KEY NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, run BLOB NOT NULL, started_at INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL
+) STRICT;
+)sql";
+
+// grants_state becomes a list of types by state; neither is touched by a refresh. An event's sequence counts within its grant.
+constexpr const char* kForesight = R"sql(
+DROP INDEX grants_state;
+CREATE INDEX grants_state ON grants(state, type);
+
+CREATE TABLE grant_events (
+  grant_id BLOB NOT NULL REFERENCES grants(id) ON DELETE CASCADE, sequence INTEGER NOT NULL, at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL, kind INTEGER NOT NULL, count INTEGER NOT NULL, generation INTEGER NOT NULL, status INTEGER NOT NULL,
+  error TEXT NOT NULL, detail TEXT NOT NULL, actor TEXT NOT NULL,
+  PRIMARY KEY (grant_id, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE revocations (
+  id BLOB PRIMARY KEY NOT NULL, grant_id BLOB NOT NULL, app TEXT NOT NULL, subject TEXT NOT NULL, record_sealed BLOB NOT NULL,
+  attempts INTEGER NOT NULL, due_at INTEGER NOT NULL, created_at INTEGER NOT NULL, why TEXT NOT NULL, version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX revocations_due ON revocations(due_at);
+
+CREATE TABLE tallies (
+  name TEXT NOT NULL, at INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (name, at)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct Step {
   const char* what;
@@ -145,6 +175,8 @@ struct Step {
 };
 const Step kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit}},
+    {"nodes", {kNodes}},
+    {"foresight and revocations", {kForesight}},
 };
 
 constexpr std::int64_t kWholeCheckBytesMax = 16 << 20;

@@ -72,6 +72,9 @@ Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::st
   if (const auto parsed = parse_json(base::as_text(*rotation)); parsed && parsed->is_object()) {
     facts.former_master_key_id = base::from_hex(base::string_or(parsed->get_object(), "from")).value_or(Bytes());
   }
+  const auto moved = find_meta(**to, std::string(kMovedToMeta));
+  if (!moved) return std::unexpected(moved.error());
+  facts.moved_to = base::as_text(*moved);
   // Out of the log and into the file, which goes into the backup alone.
   if (auto done = (*to)->run_script("PRAGMA journal_mode = DELETE"); !done) return std::unexpected(done.error());
   return facts;

@@ -14,6 +14,7 @@ struct SnapshotFacts {
   std::string written_by;     // version of the program
   Bytes master_key_id;        // empty: never opened by a server
   Bytes former_master_key_id; // while the master key is being rotated, else empty
+  std::string moved_to;       // where it lives on: what was copied is out of date; else empty
 };
 
 // Copies `database` to `into`, which must not exist, as of one moment; writers go on meanwhile (the write-ahead log grows). The copy is

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "store/exercise_testing.h"
-#include "store/sqlite/audit_chain.h"
+#include "store/audit_chain.h"
 #include "store/sqlite/faulty_vfs_testing.h"
 #include "store/sqlite/schema.h"
 #include "store/sqlite/sqlite_store.h"
@@ -306,11 +306,11 @@ TEST(AuditChain, HashesWhatTheHeaderSays) {
   entry.action = "group.created";
   entry.subject = "Office";
   // printf 'latchkey.audit.1', 32 zeros, 1, 1700000000000, 16 zeros, lengths and texts | sha256sum
-  EXPECT_EQ(base::to_hex(sqlite::chain_hash({}, entry)), "f578f9df00baaf6e6cc8ed71ec8c8cd3bafeb2136ee29de4ee1a643efd722d52");
+  EXPECT_EQ(base::to_hex(chain_hash({}, entry)), "f578f9df00baaf6e6cc8ed71ec8c8cd3bafeb2136ee29de4ee1a643efd722d52");
   auto other = entry;
   other.actor = "cl";
   other.action = "igroup.created";
-  EXPECT_NE(sqlite::chain_hash({}, other), sqlite::chain_hash({}, entry)) << "fields do not run into each other";
+  EXPECT_NE(chain_hash({}, other), chain_hash({}, entry)) << "fields do not run into each other";
 }
 
 // The child tells how many batches were answered, then is killed in the middle of its work.

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "base/pool.h"
-#include "store/sqlite/data_lock.h"
+#include "store/data_lock.h"
 #include "store/sqlite/queries.h"
 #include "store/sqlite/reader_connections.h"
 #include "store/sqlite/schema.h"
@@ -29,7 +29,7 @@ class SqliteStore final : public Store {
         writing_(std::move(writing)),
         pool_("store-reader", reading.size()),
         readers_(std::move(reading)),
-        writer_(*writing_, clock, log, {.group_batches_max = options.group_batches_max, .checkpoint_pages = options.checkpoint_pages}) {}
+        writer_(*writing_, clock, log, {.group_batches_max = options.group_batches_max, .checkpoint_pages = options.checkpoint_pages, .figures = options.figures}) {}
 
   Task<Result<void>> commit(Batch batch, Urgency urgency) override {
     auto start = [writer = &writer_, batch = std::move(batch), urgency](auto resume) mutable {
@@ -81,6 +81,9 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Grant>>> grants_of_user(UserId user) override {
     return read([user](Connection& db) { return find_grants_of_user(db, user); });
   }
+  Task<Result<std::optional<Holding>>> holding(UserId user, std::string type) override {
+    return read([user, type = std::move(type)](Connection& db) { return find_holding(db, user, type); });
+  }
   Task<Result<std::vector<Grant>>> grants_of_app(std::string app, std::size_t limit) override {
     return read([app = std::move(app), limit](Connection& db) { return find_grants_of_app(db, app, limit); });
   }
@@ -92,7 +95,7 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Wrap>>> wraps(GrantId grant) override {
     return read([grant](Connection& db) { return find_wraps(db, grant); });
   }
-  Task<Result<std::vector<DueGrant>>> due_grants(WallTime until, std::size_t limit,
+  Task<Result<std::vector<DueGrant>>> due_grants(NodeId, WallTime until, std::size_t limit,
                                                  std::vector<std::string> without_apps) override {
     return read([until, limit, without = std::move(without_apps), clock = &clock_](Connection& db) {
       return find_due_grants(db, until, clock->now(), limit, without);
@@ -109,6 +112,26 @@ class SqliteStore final : public Store {
   }
   Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) override {
     return read([grant, since](Connection& db) { return find_handouts(db, grant, since); });
+  }
+  Task<Result<std::vector<TypeStateCount>>> grants_by_type() override {
+    return read([](Connection& db) { return count_grants_by_type(db); });
+  }
+  Task<Result<std::vector<std::int64_t>>> grant_histogram(GrantMoment moment, std::vector<WallTime> edges) override {
+    return read([moment, edges = std::move(edges)](Connection& db) { return make_grant_histogram(db, moment, edges); });
+  }
+  Task<Result<std::vector<Grant>>> grants_of_account(std::string app, std::string account_id, std::size_t limit) override {
+    return read([app = std::move(app), account = std::move(account_id), limit](Connection& db) {
+      return find_grants_of_account(db, app, account, limit);
+    });
+  }
+  Task<Result<std::vector<GrantEvent>>> grant_events(GrantId grant) override {
+    return read([grant](Connection& db) { return find_grant_events(db, grant); });
+  }
+  Task<Result<Listing<Revocation>>> revocations(WallTime due_until, std::size_t limit) override {
+    return read([due_until, limit](Connection& db) { return find_revocations(db, due_until, limit); });
+  }
+  Task<Result<std::vector<Tally>>> tallies(std::string prefix, WallTime since) override {
+    return read([prefix = std::move(prefix), since](Connection& db) { return find_tallies(db, prefix, since); });
   }
   Task<Result<std::optional<Authorization>>> authorization(AuthorizationId id) override {
     return read([id](Connection& db) { return find_authorization(db, id); });
@@ -137,6 +160,9 @@ class SqliteStore final : public Store {
   Task<Result<std::optional<std::int64_t>>> verify_audit() override {
     return read([](Connection& db) { return verify_audit_chain(db); });
   }
+  Task<Result<std::vector<Node>>> nodes() override {
+    return read([](Connection& db) { return find_nodes(db); });
+  }
   Task<Result<Bytes>> meta(std::string key) override {
     return read([key = std::move(key)](Connection& db) { return find_meta(db, key); });
   }
@@ -148,6 +174,9 @@ class SqliteStore final : public Store {
   }
   Task<Result<std::vector<Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override {
     return read([after, limit](Connection& db) { return find_authorizations_after(db, after, limit); });
+  }
+  Task<Result<std::vector<Revocation>>> revocations_after(RevocationId after, std::size_t limit) override {
+    return read([after, limit](Connection& db) { return find_revocations_after(db, after, limit); });
   }
 
  private:

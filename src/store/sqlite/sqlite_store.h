@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/figures.h"
 #include "store/store.h"
 
 namespace latchkey::store {
@@ -19,6 +20,7 @@ struct SqliteOptions {
   std::string program_version = "0.1.0";  // noted in the file, so that a later refusal can name who wrote it
   std::size_t group_batches_max = 512;    // batches that share one transaction at most
   int checkpoint_pages = 4'000;    // length of the write-ahead log at which it is moved into the file
+  StoreFigures* figures = nullptr;  // where it counts; outlives the store
   std::string vfs;                 // SQLite's name of another file layer (tests, simulation); empty: the system's
 };
 

@@ -72,10 +72,12 @@ std::deque<Writer::Waiting> Writer::take_group() {
     }
   }
   queued_ -= group.size();
+  if (options_.figures != nullptr) options_.figures->waiting = static_cast<std::int64_t>(queued_);
   return group;
 }
 
 void Writer::write(std::deque<Waiting> group) {
+  const auto begun = std::chrono::steady_clock::now();
   std::vector<Written> written;
   written.reserve(group.size());
   Result<void> state = failed() ? Result<void>(std::unexpected(refusal())) : Result<void>();
@@ -96,6 +98,11 @@ void Writer::write(std::deque<Waiting> group) {
     written.push_back({std::move(waiting.done), std::move(result)});
   }
   if (state) state = finish(any_written);
+  if (options_.figures != nullptr) {
+    options_.figures->commits += 1;
+    options_.figures->batches += static_cast<std::int64_t>(group.size());
+    options_.figures->commit_nanoseconds += (std::chrono::steady_clock::now() - begun).count();
+  }
   for (auto& one : written) {
     if (!state && one.result) one.result = state;
     one.done(std::move(one.result));

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "store/sqlite/connection.h"
+#include "store/figures.h"
 #include "store/store.h"
 
 namespace latchkey::store::sqlite {
@@ -29,6 +30,7 @@ struct WriterOptions {
   int checkpoint_pages = 4'000;
   // Four times as many, because somebody was always reading: then the writer waits so long for those who read from it.
   Milliseconds checkpoint_patience{200};
+  StoreFigures* figures = nullptr;
 };
 
 class Writer {

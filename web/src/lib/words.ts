@@ -22,6 +22,9 @@ const kActions: Record<string, string> = {
   "grant.paused": "The grant pauses",
   "grant.reauthorized": "Authorized again",
   "grant.recovered": "The grant works again",
+  "grant.revoked": "Revoked; its tokens are forgotten here",
+  "grant.revoked_at_provider": "Revoked at the provider",
+  "grant.not_revoked": "Could not be revoked at the provider",
   "grant.scopes_changed": "The scopes granted have changed",
   "grant.uncertain": "It is not known whether the last refresh arrived",
   "grant.unreachable": "The provider cannot be reached",
@@ -31,6 +34,8 @@ const kActions: Record<string, string> = {
   "master_key.backup_confirmed": "Backup of the master key confirmed",
   "master_key.rotated": "Rotation of the master key finished",
   "master_key.rotation_begun": "Rotation of the master key begun",
+  "node.forgotten": "Server declared lost",
+  "notices.secret_set": "Secret of a notice channel set",
   "session.opened": "Signed in",
   "setting.changed": "Setting changed",
   "setting.reset": "Setting set back to its default",
@@ -53,19 +58,18 @@ const kEvents: Record<Schemas["TimelineItem"]["event"], string> = {
   authorized: "Authorized",
   reauthorized: "Authorized again",
   refreshed: "Refreshed",
-  refresh_failed: "Not refreshed",
+  refresh_failed: "Not refreshed; tried again by itself",
   refresh_ambiguous: "The answer to a refresh was lost",
+  refresh_refused: "A refresh was refused; looked at again",
+  needs_authorization: "Refused for good; it must be authorized again",
   handed_out: "Access token handed out",
   checked: "Checked at the provider",
-  held: "Held for approval",
-  approved: "Approved",
-  paused: "Paused",
-  resumed: "Works again",
+  paused: "The provider refuses the app registration",
   enabled: "Enabled",
   disabled: "Disabled",
   revoked: "Revoked",
   scopes_changed: "The scopes granted have changed",
-  warned: "Warned",
+  pin_reset: "PIN reset: the tokens were sealed anew",
 };
 
 /** What happened, in words: for every action of the trail, also one this console does not know yet. */
@@ -76,6 +80,28 @@ export function action_words(action: string): string {
   return words ? words.charAt(0).toUpperCase() + words.slice(1) : "Something happened";
 }
 export const event_words = (event: Schemas["TimelineItem"]["event"]): string => kEvents[event] ?? action_words(event);
+export type Tone = "ok" | "warn" | "bad" | "info" | "off";
+/** How a line of a grant's life is marked: colour besides the words, never instead of them. */
+export function event_tone(event: Schemas["TimelineItem"]["event"]): Tone {
+  switch (event) {
+    case "refresh_failed":
+    case "refresh_ambiguous":
+    case "refresh_refused":
+    case "scopes_changed":
+      return "warn";
+    case "needs_authorization":
+    case "paused":
+      return "bad";
+    case "handed_out":
+    case "checked":
+      return "info";
+    case "disabled":
+    case "revoked":
+      return "off";
+    default:
+      return "ok";
+  }
+}
 /** Words and what the server adds to them, never empty and never twice the same. */
 export function with_detail(words: string, detail: string): string {
   const more = detail.trim();

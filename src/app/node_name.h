@@ -1,0 +1,18 @@
+// A node's name among those that share a store: an id kept in DATA/node, made at the first start.
+#pragma once
+
+#include <string>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/id.h"
+#include "base/result.h"
+
+namespace latchkey::app {
+
+// Errors: misconfigured/`node_name` when the file cannot be read or written, or holds something else.
+[[nodiscard]] Result<NodeId> load_node_name(const std::string& data, const WallClock& wall, Entropy& entropy);
+// Writes the name of a node that was known by it before; one that is there stays. Errors as above.
+[[nodiscard]] Result<void> keep_node_name(const std::string& data, const NodeId& node);
+
+}  // namespace latchkey::app

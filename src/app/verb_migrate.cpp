@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "app/node_name.h"
+#include "app/terminal.h"
+#include "app/verbs.h"
+#include "app/version.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/move/move.h"
+
+namespace latchkey::app {
+namespace {
+
+struct MigrateArguments {
+  std::string to;
+  std::string password_file;
+  bool give_up = false;
+};
+
+// One line that moves on, on a terminal; elsewhere one line a table.
+void show_progress(std::string_view table, std::int64_t done, std::int64_t total) {
+  const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  if (!terminal && done < total) return;
+  fmt::print(stderr, "{}{}: {} of {} rows{}", terminal ? "\r\x1b[K" : "", table, done, total, terminal && done < total ? "" : "\n");
+  std::fflush(stderr);
+}
+
+Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
+  const base::SystemWallClock wall;
+  const auto database = session.data + "/latchkey.db";
+  if (arguments.give_up) {
+    if (const auto done = store::give_up_move(database, wall); !done) return std::unexpected(done.error());
+    print("The move is given up; this installation may be started again. Throw the half-filled database away.\n");
+    return 0;
+  }
+  if (arguments.to.empty()) {
+    return fail(ErrorKind::invalid, "usage", "Say where to: latchkey migrate --to postgresql://USER@HOST/DATABASE", {.field = "--to"});
+  }
+  store::MoveOptions options;
+  options.path = database;
+  options.target.url = arguments.to;
+  options.target.program_version = version();
+  options.progress = show_progress;
+  if (!arguments.password_file.empty()) {
+    auto password = read_secret_file("--password-file", arguments.password_file);
+    if (!password) return std::unexpected(password.error());
+    options.target.password = std::move(*password);
+  }
+  if (auto known = store::check_postgres_url(arguments.to); !known) {
+    auto error = known.error();
+    error.text = "--to " + error.text;
+    return std::unexpected(std::move(error));
+  }
+  base::StreamLog log(STDERR_FILENO, base::LogLevel::warning, wall);
+  const auto moved = store::move_to_postgres(options, wall, log);
+  if (!moved) return std::unexpected(moved.error());
+  // Replies in the journal and exchanges left open go on as this node's.
+  if (const auto kept = keep_node_name(session.data, moved->node); !kept) return std::unexpected(kept.error());
+  if (session.json) {
+    JsonArray tables;
+    for (const auto& each : moved->tables) {
+      tables.push_back(JsonObject{{"table", each.name}, {"rows", each.rows}, {"digest", each.digest}});
+    }
+    print(pretty(JsonObject{{"moved_to", moved->target}, {"tables", std::move(tables)}}));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& each : moved->tables) rows.push_back({each.name, std::to_string(each.rows), each.digest});
+  print(table({"TABLE", "ROWS", "DIGEST, THE SAME IN BOTH"}, rows));
+  print(fmt::format("Everything is in the database {}, the audit trail's chain is sound, and the SQLite file is retired.\n"
+                    "Now set store = \"{}\" in latchkey.toml and start Latchkey with the same data directory: master key, journal and\n"
+                    "provider files stay there.\n", moved->target, arguments.to));
+  return 0;
+}
+
+}  // namespace
+
+void add_migrate_verb(CLI::App& app, Session& session) {
+  CLI::App& verb = add_verb(app, session, "migrate", "Move this stopped installation from SQLite into a PostgreSQL database");
+  auto arguments = std::make_shared<MigrateArguments>();
+  verb.add_option("--to", arguments->to, "The database, new and empty: postgresql://USER@HOST/DATABASE")->type_name("URL");
+  verb.add_option("--password-file", arguments->password_file, "A file that holds the database's password alone")->type_name("FILE");
+  verb.add_flag("--give-up", arguments->give_up, "Give an unfinished move up and go on with SQLite");
+  on_run(verb, session, [&session, arguments] { return migrate(session, *arguments); });
+}
+
+}  // namespace latchkey::app

@@ -1,0 +1,56 @@
+#include "grants/alert_kinds.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace latchkey::grants {
+namespace {
+
+constexpr AlertKind kKinds[] = {
+    {"app_misconfigured", Severity::critical, "A provider refuses an app registration", "/settings/apps/", false},
+    {"app_secret_expires", Severity::warning, "A client secret runs out", "/settings/apps/", true},
+    {"journal_failed", Severity::critical, "The disk refused to keep token replies", "", false},
+    {"journal_full", Severity::critical, "No room to keep token replies", "", false},
+    {"store_refuses", Severity::critical, "The store cannot be written", "", false},
+    {"clock_behind", Severity::critical, "The clock is behind the truth", "", false},
+    {"reply_unreadable", Severity::critical, "A kept answer of a provider cannot be used", "/users", false},
+    {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
+    {"master_key_rotation", Severity::warning, "The rotation of the master key waits", "/settings/keys", false},
+    {"master_key_rotated", Severity::warning, "The master key was rotated", "/settings/keys", true},
+    {"master_key_not_in_place", Severity::critical, "The master key lies in the wrong place", "/settings/keys", false},
+    {"needs_authorization", Severity::critical, "Accounts must be authorised again", "/users?state=needs_authorization", false},
+    {"dying_soon", Severity::warning, "Accounts will soon be forgotten by their providers", "/health", true},
+    {"uncertain", Severity::warning, "The answer to a refresh was lost", "/users?state=uncertain", false},
+    {"not_revoked", Severity::warning, "Tokens could not be revoked at a provider", "/health", true},
+    {"notice_failed", Severity::warning, "Notices do not arrive", "/health", false},
+    {"pin_guessing", Severity::warning, "Somebody is guessing a PIN or password", "/users/", true},
+    {"pin_reset", Severity::warning, "A PIN was reset", "/users/", false},
+    {"pin_spray", Severity::warning, "An address is locked out after many wrong PINs", "/activity", true},
+    {"pin_in_clear", Severity::warning, "A PIN was sent over a line anybody may read", "/users", true},
+};
+constexpr AlertKind kUnknown{"", Severity::warning, "Something needs attention", "", true};
+
+}  // namespace
+
+std::string_view name_of(Severity severity) {
+  switch (severity) {
+    case Severity::info: return "info";
+    case Severity::warning: return "warning";
+    case Severity::critical: return "critical";
+  }
+  return "warning";
+}
+
+const AlertKind& kind_of_alert(std::string_view cause) {
+  const auto* found = std::ranges::find(kKinds, cause.substr(0, cause.find(':')), &AlertKind::cause);
+  return found == std::end(kKinds) ? kUnknown : *found;
+}
+
+std::string link_of_alert(std::string_view cause) {
+  std::string link(kind_of_alert(cause).link);
+  const auto colon = cause.find(':');
+  if (link.ends_with('/') && colon != std::string_view::npos) link += cause.substr(colon + 1);
+  return link;
+}
+
+}  // namespace latchkey::grants

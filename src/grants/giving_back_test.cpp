@@ -1,0 +1,189 @@
+// Tokens on their way back to the provider: RULES F7 and K5, docs/design/foresight.md.
+#include "grants/grant_care.h"
+#include "grants/keeper_testing.h"
+
+namespace latchkey::grants {
+namespace {
+
+using store::GrantState;
+using T = ScriptedTransport;
+
+class Leaving : public KeeperHouse {
+ protected:
+  Leaving() : care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log) {}
+  std::vector<store::Revocation> waiting() { return run(store->revocations(WallTime::max(), 100))->items; }
+  std::ptrdiff_t unrevoked() {
+    const auto all = run(store->grants_after({}, 100));
+    return std::ranges::count_if(*all, [](const store::Grant& grant) { return grant.state != GrantState::revoked; });
+  }
+  // The claim is one commit, its outcome another.
+  store::Revocation after_attempt(int number) {
+    base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].version == 1 + 2 * number; });
+    return waiting()[0];
+  }
+  void until_empty() {
+    base::drive_until(loop, [&] { return waiting().empty(); });
+  }
+  GrantCare care;
+};
+
+TEST_F(Leaving, F7_DeletingQueuesTheTokensInTheSameCommit) {
+  const auto grant = put_grant("acme-family");
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  until_empty();
+  ASSERT_EQ(transport.revoked.size(), 1u);
+  EXPECT_NE(transport.revoked[0].find("token=rt1"), std::string::npos);
+  EXPECT_EQ(counters.given_back, 1);
+  EXPECT_EQ(run(store->audit({.action = "grant.revoked_at_provider"}))->total, 1);
+}
+
+TEST_F(Leaving, F7_WhatWasQueuedIsSealedAndOutlivesTheProcess) {
+  const auto grant = put_grant("acme-family");
+  transport.revoke_status = 503;
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  const auto left = after_attempt(1);
+  EXPECT_EQ(base::as_text(left.record_sealed).find("rt1"), std::string_view::npos);
+  auto moved = left;
+  moved.id = RevocationId::make(wall.now(), entropy);
+  EXPECT_FALSE(sealing.open_revocation(moved)) << "it opens in its own row only";
+  run(stop_keeper());
+  start();  // another process over the same store
+  transport.revoke_status = 200;
+  advance(6h);
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 2u);
+}
+
+TEST_F(Leaving, ItBacksOffAndGivesUpWithAWord) {
+  const auto grant = put_grant("acme-family");
+  transport.revoke_status = 503;
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  const auto first = after_attempt(1).due_at - wall.now();
+  advance(std::chrono::ceil<Seconds>(first));
+  giving_back->nudge();
+  EXPECT_GT(after_attempt(2).due_at - wall.now(), first);
+  advance(std::chrono::days(14));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(counters.not_given_back, 1);
+  EXPECT_EQ(run(store->audit({.action = "grant.not_revoked"}))->total, 1);
+  ASSERT_EQ(alerts.current().size(), 1u);
+  EXPECT_EQ(alerts.current()[0].cause, "not_revoked:acme");
+}
+
+TEST_F(Leaving, F7_AnotherLivingGrantOfTheSameConsentMakesItWait) {
+  const auto grant = put_grant("acme-family");
+  auto other = put_grant("acme-grace");
+  other.account_id = grant.account_id;
+  sealing.vouch(other);
+  commit({store::UpdateGrant{other}});
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("rests") != std::string::npos; });
+  EXPECT_TRUE(transport.revoked.empty());
+  ASSERT_TRUE(run(care.remove(other.id, {.actor = "admin"})));
+  base::drive_until(loop, [&] { return transport.revoked.size() == 1; });
+  advance(31s);  // looked at again soon at first
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 2u);
+}
+
+TEST_F(Leaving, F7_AGrantAuthorisedAnewMeanwhileIsNotTakenFromItsOwner) {
+  const auto grant = put_grant("acme-family");
+  transport.revoke_status = 503;
+  ASSERT_TRUE(run(care.revoke_page("", {}, 10, OnRevoke::really, {.actor = "admin"})));
+  after_attempt(1);
+  auto anew = view(grant.id).grant;
+  anew.state = GrantState::active;  // the same account consented again
+  sealing.vouch(anew);
+  commit({store::UpdateGrant{anew}});
+  transport.revoke_status = 200;
+  advance(6h);
+  giving_back->nudge();
+  EXPECT_NE(after_attempt(2).why.find("rests"), std::string::npos);
+  EXPECT_EQ(transport.revoked.size(), 1u) << "a second time would end the new consent, too";
+  advance(std::chrono::days(15));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 1u);
+  EXPECT_TRUE(alerts.current().empty()) << "as it must be";
+}
+
+TEST_F(Leaving, SwitchingOffRevokesALittleLaterAndNotIfItIsTakenBack) {
+  const auto grant = put_grant("acme-family");
+  ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
+  ASSERT_EQ(waiting().size(), 1u);
+  EXPECT_TRUE(waiting()[0].record_sealed.empty()) << "the tokens are still with the grant";
+  ASSERT_TRUE(run(care.set_enabled(grant.id, true, {.actor = "admin"})));
+  advance(11s);
+  giving_back->nudge();
+  until_empty();
+  EXPECT_TRUE(transport.revoked.empty());
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+
+  ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
+  advance(11s);
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 1u);
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.state, GrantState::revoked);
+  EXPECT_TRUE(seen.generations.empty()) << "nothing of it is kept";
+  EXPECT_TRUE(sealing.check(seen.grant));
+  const auto enabled = run(care.set_enabled(grant.id, true, {.actor = "admin"}));
+  ASSERT_FALSE(enabled);
+  EXPECT_EQ(enabled.error().reason, "authorization_needed");
+}
+
+TEST_F(Leaving, ARefreshInFlightDoesNotBringARevokedGrantBack) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&, done = false]() mutable {
+    if (std::exchange(done, true)) return;
+    auto revoking = boost::asio::co_spawn(loop, care.revoke_page("", {}, 10, OnRevoke::really, {.actor = "admin"}), boost::asio::use_future);
+    while (revoking.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    ASSERT_TRUE(revoking.get());
+  };
+  [[maybe_unused]] const auto refreshed = refresh(grant.id);
+  base::drive_until(loop, [&] { return transport.revoked.size() == 2; });
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+  EXPECT_TRUE(view(grant.id).generations.empty());
+  std::string all;
+  for (const auto& body : transport.revoked) all += body + "\n";
+  EXPECT_NE(all.find("token=rt1"), std::string::npos);
+  EXPECT_NE(all.find("token=rt2"), std::string::npos) << "what the refresh brought is given back, too";
+}
+
+TEST_F(Leaving, AGrantAlteredFromOutsideIsRevokedHereAndSentNowhere) {
+  auto grant = put_grant("acme-family");
+  grant.app = "elsewhere";  // by a writer of the store who lacks the master key
+  commit({store::UpdateGrant{grant}});
+  ASSERT_TRUE(run(care.revoke_page("", {}, 10, OnRevoke::really, {.actor = "admin"})));
+  EXPECT_EQ(unrevoked(), 0);
+  EXPECT_TRUE(waiting().empty()) << "its token is sent nowhere";
+  EXPECT_FALSE(sealing.check(view(grant.id).grant)) << "it does not become good by being revoked";
+}
+
+TEST_F(Leaving, TheBadDayCountsFirstAndGoesPageByPage) {
+  for (int i = 0; i < 5; ++i) put_grant(i == 4 ? "strict" : "acme-harmless");
+  auto page = run(care.revoke_page("", {}, 3, OnRevoke::only_count, {.actor = "admin"}));
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->grants, 3);
+  EXPECT_TRUE(page->more);
+  EXPECT_EQ(unrevoked(), 5) << "only counted";
+  page = run(care.revoke_page("strict", {}, 10, OnRevoke::only_count, {.actor = "admin"}));
+  EXPECT_EQ(page->by_hand.at("Strict"), 1) << "this one cannot be asked";
+  GrantId after;
+  for (int pages = 0; pages < 3; ++pages) {
+    page = run(care.revoke_page("", after, 3, OnRevoke::really, {.actor = "admin"}));
+    ASSERT_TRUE(page);
+    after = page->last;
+    if (!page->more) break;
+  }
+  EXPECT_EQ(unrevoked(), 0);
+  base::drive_until(loop, [&] { return transport.revoked.size() == 4; });
+  EXPECT_EQ(run(store->audit({.action = "grant.revoked"}))->total, 5);
+}
+
+}  // namespace
+}  // namespace latchkey::grants

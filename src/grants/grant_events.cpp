@@ -1,0 +1,89 @@
+#include "grants/grant_events.h"
+
+#include <algorithm>
+
+namespace latchkey::grants {
+namespace {
+
+using store::GrantEventKind;
+
+constexpr std::size_t kWordsBytesMax = 200;
+constexpr std::size_t kTokenBytesMin = 20;
+
+bool may_stand_in_a_token(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~+/=|!*").find(c) != std::string_view::npos;
+}
+
+GrantEventKind kind_of(oauth::RefreshOutcome outcome, const store::Grant& after) {
+  switch (outcome) {
+    case oauth::RefreshOutcome::refreshed: return GrantEventKind::refreshed;
+    case oauth::RefreshOutcome::dead_grant:
+      return after.state == store::GrantState::needs_authorization ? GrantEventKind::needs_authorization : GrantEventKind::refused;
+    case oauth::RefreshOutcome::misconfigured_app: return GrantEventKind::paused;
+    case oauth::RefreshOutcome::transient:
+    case oauth::RefreshOutcome::too_early: return GrantEventKind::failed;
+    case oauth::RefreshOutcome::ambiguous: return GrantEventKind::ambiguous;
+  }
+  return GrantEventKind::failed;
+}
+
+}  // namespace
+
+std::string redacted(std::string_view words) {
+  std::string out;
+  for (std::size_t at = 0; at < words.size();) {
+    auto end = at;
+    while (end < words.size() && may_stand_in_a_token(words[end])) ++end;
+    const auto run = words.substr(at, end - at);
+    // Long words of a language have no digits in them; tokens do.
+    const bool token = run.size() >= kTokenBytesMin && std::ranges::any_of(run, [](char c) { return c >= '0' && c <= '9'; });
+    if (token || run.size() >= 2 * kTokenBytesMin) out += "\u2026";
+    else out += run;
+    if (end < words.size()) out += static_cast<unsigned char>(words[end]) < 0x20 ? ' ' : words[end];
+    at = end + 1;
+  }
+  if (out.size() <= kWordsBytesMax) return out;
+  auto cut = kWordsBytesMax;
+  while (cut > 0 && (static_cast<unsigned char>(out[cut]) & 0xc0) == 0x80) --cut;  // not inside a character
+  out.resize(cut);
+  return out + "\u2026";
+}
+
+std::optional<store::NoteGrantEvent> event_of(const store::Grant& before, const store::Grant& after, const ExchangeOutcome* outcome,
+                                              WallTime now) {
+  store::GrantEvent event{.grant = after.id, .at = now, .last_at = now, .generation = after.generation};
+  if (outcome == nullptr) {
+    const bool asked_for = after.state == store::GrantState::needs_authorization;  // after a restore (RULES F10)
+    event.kind = asked_for ? GrantEventKind::needs_authorization : GrantEventKind::ambiguous;
+    event.detail = asked_for ? after.why : "The server stopped before the answer came.";
+    return store::NoteGrantEvent{std::move(event), true};
+  }
+  if (const auto* replied = std::get_if<Replied>(outcome)) {
+    const auto result = replied->classified.outcome;
+    if (result == oauth::RefreshOutcome::too_early) return std::nullopt;
+    if (result == oauth::RefreshOutcome::refreshed) {
+      if (after.generation == before.generation) return std::nullopt;  // kept as a candidate
+      const bool first_of_day = std::chrono::floor<std::chrono::days>(before.last_refreshed_at) < std::chrono::floor<std::chrono::days>(now);
+      const bool recovered = before.failures > 0 || before.dead_seen || before.state != store::GrantState::active;
+      if (!first_of_day && !recovered) return std::nullopt;
+      return store::NoteGrantEvent{std::move(event), false};
+    }
+    event.kind = kind_of(result, after);
+    event.status = replied->reply.status;
+    event.error = redacted(replied->reply.error);
+    event.detail = redacted(replied->reply.error_description.empty() ? replied->classified.why : replied->reply.error_description);
+    return store::NoteGrantEvent{std::move(event), true};
+  }
+  const bool sent = std::holds_alternative<NoReply>(*outcome);
+  event.kind = sent ? GrantEventKind::ambiguous : GrantEventKind::failed;
+  event.detail = redacted(sent ? std::get<NoReply>(*outcome).error.text : std::get<NotSent>(*outcome).error.text);
+  return store::NoteGrantEvent{std::move(event), true};
+}
+
+store::NoteGrantEvent deed(const store::Grant& grant, GrantEventKind kind, WallTime now, std::string actor, std::string detail) {
+  return {.event = {.grant = grant.id, .at = now, .last_at = now, .kind = kind, .count = 1, .generation = grant.generation, .status = 0,
+                    .error = {}, .detail = std::move(detail), .actor = std::move(actor)},
+          .join = false};
+}
+
+}  // namespace latchkey::grants

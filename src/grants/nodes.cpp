@@ -1,0 +1,160 @@
+#include "grants/nodes.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "grants/key_rotation.h"
+
+namespace latchkey::grants {
+namespace {
+
+constexpr std::size_t kIntentsMax = 100'000;
+constexpr int kBeginsMax = 20;  // nodes that begin at the same moment come one after the other
+
+std::string machine_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? std::string(name) : std::string("unknown");
+}
+
+}  // namespace
+
+Nodes::Nodes(Parts parts) : parts_(std::move(parts)) {
+  self_ = {.id = parts_.node, .name = machine_name(), .version = parts_.version, .run = parts_.entropy.bytes(16),
+           .started_at = parts_.wall.now()};
+}
+
+Task<Result<std::string>> others_at_work(store::Store& store, NodeId self) {
+  const auto nodes = co_await store.nodes();
+  if (!nodes) co_return std::unexpected(nodes.error());
+  const auto intents = co_await store.unsettled_intents(kIntentsMax);
+  if (!intents) co_return std::unexpected(intents.error());
+  const auto has_open = [&](NodeId node) {
+    return std::ranges::any_of(*intents, [&](const store::Intent& intent) { return intent.node == node && intent.state == store::IntentState::open; });
+  };
+  std::string names;
+  for (const auto& node : *nodes) {
+    if (node.id == self || (node.run.empty() && !has_open(node.id))) continue;
+    names += names.empty() ? node.name : ", " + node.name;
+  }
+  co_return names;
+}
+
+// What the store says of keys and nodes is read, then written past only if it still says so.
+Task<Result<void>> Nodes::begin() {
+  Result<void> done;
+  for (int attempt = 0; attempt < kBeginsMax; ++attempt) {
+    const auto key = co_await parts_.store.meta(std::string(kMasterKeyMeta));
+    if (!key) co_return std::unexpected(key.error());
+    const auto rotation = co_await parts_.store.meta(std::string(kRotationMeta));
+    if (!rotation) co_return std::unexpected(rotation.error());
+    const auto joined = co_await parts_.store.meta(std::string(kJoinedMeta));
+    if (!joined) co_return std::unexpected(joined.error());
+    if (*key != parts_.vault.master_key_id()) {
+      co_return fail(ErrorKind::misconfigured, "master_key_wrong",
+                     "The master key was changed at another server meanwhile. Put a copy of the new key file here and start again; nothing was changed.",
+                     {.field = "master_key_file"});
+    }
+    if (!rotation->empty()) {
+      const auto others = co_await others_at_work(parts_.store, self_.id);
+      if (!others) co_return std::unexpected(others.error());
+      if (!others->empty()) {
+        co_return fail(ErrorKind::misconfigured, "rotation_elsewhere",
+                       fmt::format("The master key is being rotated by another server ({}). Start this one when that is over (`latchkey keys status` "
+                                   "there), with a copy of the new key file; nothing was changed.", *others),
+                       {.field = "master_key_file"});
+      }
+    }
+    done = co_await parts_.store.commit({store::CompareMeta{std::string(kMasterKeyMeta), *key},
+                                         store::CompareMeta{std::string(kRotationMeta), *rotation},
+                                         store::CompareMeta{std::string(kJoinedMeta), *joined},
+                                         store::PutMeta{std::string(kJoinedMeta), self_.run}, store::PutNode{self_}});
+    if (done || (done.error().reason != "meta" && done.error().kind != ErrorKind::ambiguous)) co_return done;
+  }
+  co_return done;
+}
+
+Task<void> Nodes::end() {
+  auto stopped = self_;
+  stopped.run.clear();
+  // Not where the name is another process's by now.
+  const auto done = co_await parts_.store.commit({store::TouchNode{self_.id, self_.run}, store::PutNode{std::move(stopped)}});
+  if (!done) parts_.log.debug("node_end_not_noted", {{"detail", done.error().detail}});
+}
+
+Task<void> Nodes::keep_showing() {
+  for (;;) {
+    co_await parts_.steady.sleep_for(kShowEvery);
+    const auto shown = co_await parts_.store.commit({store::TouchNode{self_.id, self_.run}}, store::Urgency::bookkeeping);
+    if (!shown && shown.error().reason == "gone") co_await look_who_took_the_name();
+  }
+}
+
+// Forgotten while it was away for long: it is there again, if the master key is still its own. Another process by its name: one of
+// the two must not go on, and the younger one does not know of this one.
+Task<void> Nodes::look_who_took_the_name() {
+  const auto nodes = co_await parts_.store.nodes();
+  if (!nodes) co_return;
+  const bool taken = std::ranges::any_of(*nodes, [this](const store::Node& node) { return node.id == self_.id && !node.run.empty(); });
+  if (taken) {
+    give_up("node_name_taken",
+            "Another server runs with a copy of this node's data directory; this one refreshes nothing any more. Stop one of the "
+            "two, remove the file `node` from the copy, and start both again.",
+            "another server runs with this node's name");
+    co_return;
+  }
+  const auto again = co_await begin();
+  if (again || again.error().kind != ErrorKind::misconfigured) co_return;
+  give_up("node_shut_out", again.error().text, "this server was declared lost, and the master key was changed since");
+}
+
+void Nodes::give_up(std::string cause, std::string words, std::string why) {
+  parts_.alerts.raise(std::move(cause), std::move(words));
+  parts_.keeper.halt(std::move(why));
+}
+
+Task<Result<std::vector<NodeView>>> Nodes::list() {
+  const auto nodes = co_await parts_.store.nodes();
+  if (!nodes) co_return std::unexpected(nodes.error());
+  const auto now = co_await parts_.store.now();
+  if (!now) co_return std::unexpected(now.error());
+  const auto intents = co_await parts_.store.unsettled_intents(kIntentsMax);
+  if (!intents) co_return std::unexpected(intents.error());
+  std::vector<NodeView> views;
+  for (const auto& node : *nodes) {
+    NodeView view{.node = node, .here = node.id == self_.id};
+    view.stopped = !view.here && node.run.empty();
+    view.alive = view.here || (!view.stopped && *now < node.seen_at + kAliveFor);
+    view.open_exchanges = std::ranges::count_if(*intents, [&](const store::Intent& intent) {
+      return intent.node == node.id && intent.state == store::IntentState::open;
+    });
+    views.push_back(std::move(view));
+  }
+  co_return views;
+}
+
+Task<Result<void>> Nodes::forget(NodeId node, Requester requester) {
+  const auto known = co_await list();
+  if (!known) co_return std::unexpected(known.error());
+  const auto found = std::ranges::find(*known, node, [](const NodeView& view) { return view.node.id; });
+  if (found == known->end()) {
+    co_return fail(ErrorKind::not_found, "no_such_node", "There is no such node. `latchkey node list` shows all of them.");
+  }
+  if (found->alive) {
+    co_return fail(ErrorKind::conflict, "node_alive",
+                   "This node is running (or was a moment ago): stop it first and wait half a minute. Only a node that does not come back is "
+                   "forgotten, since the replies in its journal count.");
+  }
+  auto intents = co_await parts_.store.unsettled_intents(kIntentsMax);
+  if (!intents) co_return std::unexpected(intents.error());
+  std::erase_if(*intents, [&](const store::Intent& intent) { return intent.node != node || intent.state != store::IntentState::open; });
+  co_await parts_.keeper.settle_lost(*std::move(intents), "The node that had asked was declared lost.");
+  store::Batch batch;
+  batch.push_back(store::DeleteNode{node});
+  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "node.forgotten", .subject = found->node.name,
+                                      .source = requester.source, .detail = node.text()}});
+  co_return co_await parts_.store.commit(std::move(batch));
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,57 @@
+// This node's signs of life in the shared store, and what it sees of the others.
+//
+// Invariants:
+//  - two processes with one node's name (a copied data directory) refresh at the same time for no longer than it takes the elder to
+//    look: it then refreshes nothing more;
+//  - a node begins only by the master key that the store names, and not while another one rotates it (RULES K1); the rotation
+//    relies on it.
+// Lives on the engine's executor.
+#pragma once
+
+#include "base/entropy.h"
+#include "base/log.h"
+#include "grants/alerts.h"
+#include "grants/keeper.h"
+#include "grants/node_desk.h"
+#include "vault/vault.h"
+
+namespace latchkey::grants {
+
+class Nodes final : public NodeDesk {
+ public:
+  static constexpr Seconds kShowEvery{5};
+  static constexpr Seconds kAliveFor{30};  // since the last sign
+
+  struct Parts {
+    store::Store& store;
+    Keeper& keeper;
+    const vault::Vault& vault;
+    Alerts& alerts;
+    const WallClock& wall;
+    SteadyClock& steady;
+    Entropy& entropy;
+    Log& log;
+    NodeId node;
+    std::string version;  // of the program
+  };
+  explicit Nodes(Parts parts);
+
+  // Says that this process has begun. Errors: misconfigured/`rotation_elsewhere`, `master_key_wrong`; those of the store.
+  [[nodiscard]] Task<Result<void>> begin();
+  // Says that it has ended, after everything else. A store that is away is not waited for.
+  [[nodiscard]] Task<void> end();
+  // Shows that it runs, until cancelled.
+  [[nodiscard]] Task<void> keep_showing();
+
+  [[nodiscard]] Task<Result<std::vector<NodeView>>> list() override;
+  [[nodiscard]] Task<Result<void>> forget(NodeId node, Requester requester) override;
+
+ private:
+  [[nodiscard]] Task<void> look_who_took_the_name();
+  void give_up(std::string cause, std::string words, std::string why);
+
+  Parts parts_;
+  store::Node self_;
+};
+
+}  // namespace latchkey::grants

@@ -1,0 +1,104 @@
+#include "grants/notice_book.h"
+
+#include <algorithm>
+
+namespace latchkey::grants {
+namespace {
+
+// Alerts live in memory: the slowest look that raises one comes ten minutes after the start.
+constexpr std::chrono::minutes kAlertsComeBackIn{15};
+
+WallTime time_of(const JsonObject& object, std::string_view key) {
+  return base::from_rfc3339(base::string_or(object, key)).value_or(WallTime{});
+}
+
+}  // namespace
+
+std::string_view name_of(NoticeKind kind) {
+  switch (kind) {
+    case NoticeKind::begun: return "begun";
+    case NoticeKind::reminder: return "reminder";
+    case NoticeKind::resolved: return "resolved";
+    case NoticeKind::test: return "test";
+  }
+  return "begun";
+}
+
+std::optional<Notice> NoticeBook::next(const std::vector<Alert>& alerts, const NoticeRhythm& rhythm, WallTime started_at, WallTime now) {
+  passing_.clear();
+  std::optional<Notice> due;
+  const auto offer = [&due](Notice notice) {
+    if (!due) due = std::move(notice);
+  };
+  for (const auto& alert : alerts) {
+    passing_[alert.cause] = alert.until.has_value();
+    const auto known = told_.find(alert.cause);
+    if (known == told_.end()) {
+      if (now - alert.since >= rhythm.wait && told_.size() < kCausesMax) {
+        offer({.kind = NoticeKind::begun, .cause = alert.cause, .words = alert.words, .since = alert.since});
+      }
+      continue;
+    }
+    known->second.gone_since = WallTime{};
+    known->second.words = alert.words;
+    if (now - known->second.told_at >= rhythm.remind_every) {
+      offer({.kind = NoticeKind::reminder, .cause = alert.cause, .words = alert.words, .since = known->second.since});
+    }
+  }
+  for (auto at = told_.begin(); at != told_.end();) {
+    auto& [cause, told] = *at;
+    if (passing_.contains(cause)) {
+      ++at;
+      continue;
+    }
+    if (told.gone_since == WallTime{}) told.gone_since = now;
+    const bool of_an_earlier_process = told.told_at < started_at;
+    const bool over = now - told.gone_since >= rhythm.wait && (!of_an_earlier_process || now - started_at >= kAlertsComeBackIn);
+    if (over && told.passes) {
+      at = told_.erase(at);
+      continue;
+    }
+    if (over) offer({.kind = NoticeKind::resolved, .cause = cause, .words = told.words, .since = told.since});
+    ++at;
+  }
+  return due;
+}
+
+void NoticeBook::told(const Notice& notice, WallTime now) {
+  if (notice.kind == NoticeKind::resolved) {
+    told_.erase(notice.cause);
+    return;
+  }
+  auto& entry = told_[notice.cause];
+  entry.words = notice.words;
+  entry.since = notice.since;
+  entry.told_at = now;
+  if (const auto passes = passing_.find(notice.cause); passes != passing_.end()) entry.passes = passes->second;
+}
+
+std::string NoticeBook::to_json() const {
+  JsonObject causes;
+  for (const auto& [cause, told] : told_) {
+    causes[cause] = JsonObject{{"words", told.words}, {"since", base::to_rfc3339(told.since)}, {"told_at", base::to_rfc3339(told.told_at)},
+                               {"passes", told.passes}};
+  }
+  return boost::json::serialize(JsonObject{{"causes", std::move(causes)}});
+}
+
+NoticeBook NoticeBook::from_json(std::string_view text) {
+  NoticeBook book;
+  const auto json = parse_json(text);
+  if (!json || !json->is_object()) return book;
+  const auto* causes = base::find_object(json->get_object(), "causes");
+  if (causes == nullptr) return book;
+  for (const auto& [cause, value] : *causes) {
+    if (!value.is_object() || book.told_.size() >= kCausesMax) continue;
+    const auto& entry = value.get_object();
+    const auto* passes = entry.if_contains("passes");
+    book.told_[std::string(cause)] = {.words = base::string_or(entry, "words"), .since = time_of(entry, "since"), .told_at = time_of(entry, "told_at"),
+                                      .passes = passes != nullptr && passes->is_bool() && passes->get_bool()};
+  }
+  return book;
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,56 @@
+// What one channel has told about each cause, and what it must tell next: one notice when a cause begins, reminders, one when it
+// is over. Pure; kept in the store as JSON, so that a restart tells nothing twice.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "grants/alerts.h"
+
+namespace latchkey::grants {
+
+enum class NoticeKind { begun, reminder, resolved, test };
+[[nodiscard]] std::string_view name_of(NoticeKind kind);
+
+struct Notice {
+  NoticeKind kind = NoticeKind::begun;
+  std::string cause;
+  std::string words;
+  WallTime since;
+};
+
+struct NoticeRhythm {
+  Milliseconds wait{60'000};                     // a cause must stand, or be gone, for so long
+  Milliseconds remind_every = std::chrono::hours(24);
+};
+
+inline constexpr std::size_t kCausesMax = 200;   // in a book; what comes beyond them is told when there is room
+
+class NoticeBook {
+ public:
+  // The next thing to tell; nullopt: nothing now. `alerts` is all that stands. `started_at`: when this process began; what was
+  // told before it is not over until alerts had time to come back.
+  [[nodiscard]] std::optional<Notice> next(const std::vector<Alert>& alerts, const NoticeRhythm& rhythm, WallTime started_at, WallTime now);
+  void told(const Notice& notice, WallTime now);
+
+  [[nodiscard]] std::string to_json() const;
+  // An empty or unreadable text is an empty book.
+  [[nodiscard]] static NoticeBook from_json(std::string_view text);
+  [[nodiscard]] std::size_t size() const { return told_.size(); }
+
+ private:
+  struct Told {
+    std::string words;
+    WallTime since;
+    WallTime told_at;
+    bool passes = false;  // ends by itself: its end is no news
+    WallTime gone_since{};  // zero: it stands
+  };
+  std::map<std::string, Told> told_;
+  std::map<std::string, bool> passing_;  // of the alerts last seen
+};
+
+}  // namespace latchkey::grants

@@ -1,0 +1,349 @@
+#include "grants/notices.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "crypto/hash.h"
+#include "grants/alert_kinds.h"
+#include "net/url.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kLookEvery = 2s;
+constexpr auto kBackOffFirst = 10s;
+constexpr auto kBackOffMax = std::chrono::hours(1);
+constexpr int kTellInARow = 20;  // the rest at the next look: a relay is not flooded
+constexpr int kFailuresToAlert = 2;
+constexpr Channel kChannels[] = {Channel::mail, Channel::webhook};
+
+std::string book_key(Channel channel) { return "notice_book:" + std::string(name_of(channel)); }
+std::string secret_key(Channel channel) { return "notice_secret:" + std::string(name_of(channel)); }
+// What the secret is sealed for: a relay's password goes to the relay it was set for, and nowhere else (as RULES K6 has it for apps).
+std::string secret_place(Channel channel, const std::string& smtp_host) {
+  return channel == Channel::mail ? secret_key(channel) + "@" + smtp_host : secret_key(channel);
+}
+std::string failed_cause(Channel channel) { return "notice_failed:" + std::string(name_of(channel)); }
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  std::string word;
+  for (const char c : text) {
+    if (c != ',' && c != ';' && c != ' ') {
+      word += c;
+      continue;
+    }
+    if (!word.empty()) words.push_back(std::exchange(word, {}));
+  }
+  if (!word.empty()) words.push_back(std::move(word));
+  return words;
+}
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+// RFC 2047; header lines hold no line breaks whatever the words do.
+std::string header_words(std::string words) {
+  std::ranges::replace_if(words, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  return is_ascii(words) ? words : "=?UTF-8?B?" + base::to_base64(base::as_bytes(words)) + "?=";
+}
+
+std::string folded(std::string_view base64) {
+  std::string out;
+  for (std::size_t at = 0; at < base64.size(); at += 76) out += std::string(base64.substr(at, 76)) + "\r\n";
+  return out;
+}
+
+// "Thu, 26 Nov 2026 19:05:00 +0000"
+std::string mail_date(WallTime time) {
+  static constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{std::chrono::floor<Seconds>(time - day)};
+  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} +0000", kDays[std::chrono::weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
+                     kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()), clock.hours().count(),
+                     clock.minutes().count(), clock.seconds().count());
+}
+
+std::string title_of(const Notice& notice) {
+  return notice.kind == NoticeKind::test ? std::string("A test notice") : std::string(kind_of_alert(notice.cause).title);
+}
+
+std::string host_of(const std::string& url) {
+  const auto parsed = net::Url::parse(url);
+  return parsed ? parsed->host() : "latchkey.invalid";
+}
+
+}  // namespace
+
+std::string_view name_of(Channel channel) {
+  switch (channel) {
+    case Channel::mail: return "mail";
+    case Channel::webhook: return "webhook";
+  }
+  return "mail";
+}
+
+std::optional<Channel> parse_channel(std::string_view name) {
+  for (const auto channel : kChannels) {
+    if (name_of(channel) == name) return channel;
+  }
+  return std::nullopt;
+}
+
+NoticeSettings NoticeSettings::of(const store::Registry& registry) {
+  NoticeSettings settings;
+  settings.mail_to = words_of(registry.get<std::string>("notices.mail_to"));
+  settings.mail_from = registry.get<std::string>("notices.mail_from");
+  settings.smtp_host = registry.get<std::string>("notices.smtp_host");
+  settings.smtp_port = registry.get<std::uint16_t>("notices.smtp_port");
+  const auto security = registry.get<std::string>("notices.smtp_security");
+  settings.smtp_security = security == "tls" ? net::MailSecurity::tls : security == "none" ? net::MailSecurity::none : net::MailSecurity::starttls;
+  settings.smtp_user = registry.get<std::string>("notices.smtp_user");
+  settings.webhook_url = registry.get<std::string>("notices.webhook_url");
+  settings.rhythm = {.wait = registry.get<Milliseconds>("notices.wait"), .remind_every = registry.get<Milliseconds>("notices.remind_every")};
+  return settings;
+}
+
+bool NoticeSettings::on(Channel channel) const {
+  return channel == Channel::mail ? !smtp_host.empty() && !mail_to.empty() : !webhook_url.empty();
+}
+
+Notices::Notices(Parts parts) : parts_(std::move(parts)), started_at_(parts_.wall.now()) {
+  for (const auto channel : kChannels) state_of(channel).status.channel = channel;
+}
+
+Task<void> Notices::keep_telling() {
+  for (;;) {
+    co_await tell_all();
+    co_await parts_.steady.sleep_for(kLookEvery);
+  }
+}
+
+Task<void> Notices::tell_all() {
+  const auto settings = NoticeSettings::of(parts_.registry);
+  for (const auto channel : kChannels) {
+    if (settings.on(channel)) {
+      co_await tell(channel, settings);
+    } else {
+      auto& state = state_of(channel);
+      state.failures = 0;
+      state.status.failing_since.reset();
+      state.status.problem.clear();
+      parts_.alerts.clear(failed_cause(channel));
+    }
+  }
+}
+
+Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
+  auto& state = state_of(channel);
+  if (parts_.steady.now() < state.not_before) co_return;
+  if (!state.loaded) {
+    const auto kept = co_await parts_.store.meta(book_key(channel));
+    if (!kept) co_return;
+    state.book = NoticeBook::from_json(base::as_text(*kept));
+    state.loaded = true;
+  }
+  for (int count = 0; count < kTellInARow; ++count) {
+    auto alerts = parts_.alerts.current();
+    std::erase_if(alerts, [&](const Alert& alert) { return alert.cause == failed_cause(channel); });
+    const auto notice = state.book.next(alerts, settings.rhythm, started_at_, parts_.wall.now());
+    if (!notice) co_return;
+    if (const auto done = co_await deliver(channel, settings, *notice); !done) {
+      note_failure(state, channel, done.error());
+      co_return;
+    }
+    note_success(state, channel);
+    state.book.told(*notice, parts_.wall.now());
+    store::Batch batch;
+    batch.push_back(store::PutMeta{book_key(channel), base::to_bytes(state.book.to_json())});
+    // Not kept: after a restart it may be told once more, which is better than not at all.
+    if (const auto kept = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping); !kept) {
+      parts_.log.error("notice_book_not_kept", kept.error());
+    }
+  }
+}
+
+void Notices::note_success(State& state, Channel channel) {
+  state.failures = 0;
+  state.status.failing_since.reset();
+  state.status.problem.clear();
+  state.status.last_told_at = parts_.wall.now();
+  state.status.told += 1;
+  parts_.alerts.clear(failed_cause(channel));
+}
+
+void Notices::note_failure(State& state, Channel channel, const Error& error) {
+  state.failures += 1;
+  state.status.failed += 1;
+  if (!state.status.failing_since) state.status.failing_since = parts_.wall.now();
+  state.status.problem = error.text;
+  const auto wait = std::min<std::chrono::nanoseconds>(kBackOffMax, kBackOffFirst * (1 << std::min(state.failures - 1, 10)));
+  state.not_before = parts_.steady.now() + wait;
+  parts_.log.warning("notice_not_delivered", {{"channel", name_of(channel)}, {"why", error.text}, {"detail", error.detail}});
+  if (state.failures < kFailuresToAlert) return;
+  parts_.alerts.raise(failed_cause(channel), fmt::format("Notices by {} do not arrive: {} They are tried again by themselves; see Health.",
+                                                         channel == Channel::mail ? "mail" : "webhook", error.text));
+}
+
+Task<Result<void>> Notices::deliver(Channel channel, NoticeSettings settings, Notice notice) {
+  if (channel == Channel::mail) co_return co_await mail(std::move(settings), std::move(notice));
+  co_return co_await post(std::move(settings), std::move(notice));
+}
+
+Task<Result<Secret>> Notices::secret_of(Channel channel, std::string smtp_host) {
+  const auto sealed = co_await parts_.store.meta(secret_key(channel));
+  if (!sealed) co_return std::unexpected(sealed.error());
+  if (sealed->empty()) co_return Secret();
+  auto secret = parts_.sealing.open_channel_secret(secret_place(channel, smtp_host), *sealed);
+  if (!secret && channel == Channel::mail) {
+    co_return fail(ErrorKind::misconfigured, "mail_password_elsewhere",
+                   "The password was set for another relay and does not go to " + smtp_host + ": set it again with `latchkey notice set-secret mail`.");
+  }
+  co_return secret;
+}
+
+Task<Result<void>> Notices::mail(NoticeSettings settings, Notice notice) {
+  auto password = co_await secret_of(Channel::mail, settings.smtp_host);
+  if (!password) co_return std::unexpected(password.error());
+  const auto now = parts_.wall.now();
+  const auto from = settings.mail_from.empty() ? settings.mail_to.front() : settings.mail_from;
+  const auto text = mail_text(notice, {.from = from, .to = settings.mail_to, .public_url = parts_.public_url,
+                                       .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = now});
+  co_return co_await parts_.mail.send({.host = settings.smtp_host, .port = settings.smtp_port, .security = settings.smtp_security,
+                                       .user = settings.smtp_user, .password = std::move(*password), .from = from, .to = settings.mail_to,
+                                       .message = text});
+}
+
+Task<Result<void>> Notices::post(NoticeSettings settings, Notice notice) {
+  const auto secret = co_await secret_of(Channel::webhook, {});
+  if (!secret) co_return std::unexpected(secret.error());
+  const auto now = parts_.wall.now();
+  const auto body = webhook_body(notice, parts_.public_url, base::to_hex(parts_.entropy.bytes(16)), now);
+  const auto timestamp = base::to_unix_ms(now) / 1000;
+  net::HttpCall call{.method = "POST", .url = settings.webhook_url};
+  call.headers.set("Content-Type", "application/json");
+  call.headers.set("Latchkey-Timestamp", std::to_string(timestamp));
+  if (!secret->empty()) call.headers.set("Latchkey-Signature", webhook_signature(*secret, timestamp, body));
+  call.body = Secret(std::string_view(body));
+  call.total_timeout = Seconds(10);
+  const auto outcome = co_await parts_.transport.send(std::move(call));
+  if (const auto* reply = std::get_if<net::Reply>(&outcome)) {
+    if (reply->status >= 200 && reply->status < 300) co_return Result<void>{};
+    co_return fail(ErrorKind::unavailable, "webhook_refused", fmt::format("The webhook answered {} instead of 200.", reply->status));
+  }
+  if (const auto* unsent = std::get_if<net::NothingSent>(&outcome)) co_return std::unexpected(unsent->error);
+  co_return std::unexpected(std::get<net::Ambiguous>(outcome).error);
+}
+
+Task<Result<void>> Notices::test(Channel channel) {
+  const auto settings = NoticeSettings::of(parts_.registry);
+  if (!settings.on(channel)) {
+    co_return fail(ErrorKind::conflict, "channel_off",
+                   channel == Channel::mail ? "Mail is off: set notices.smtp_host and notices.mail_to in the registry first."
+                                            : "The webhook is off: set notices.webhook_url in the registry first.");
+  }
+  auto& state = state_of(channel);
+  const Notice notice{.kind = NoticeKind::test, .cause = "test", .words = "If you read this, notices arrive.", .since = parts_.wall.now()};
+  auto done = co_await deliver(channel, settings, notice);
+  if (done) {
+    note_success(state, channel);
+    state.not_before = SteadyTime{};
+  } else {
+    state.status.problem = done.error().text;
+    state.status.failed += 1;
+    if (!state.status.failing_since) state.status.failing_since = parts_.wall.now();
+  }
+  co_return done;
+}
+
+Task<Result<std::vector<ChannelStatus>>> Notices::status() {
+  const auto settings = NoticeSettings::of(parts_.registry);
+  std::vector<ChannelStatus> all;
+  for (const auto channel : kChannels) {
+    auto status = state_of(channel).status;
+    const auto sealed = co_await parts_.store.meta(secret_key(channel));
+    if (!sealed) co_return std::unexpected(sealed.error());
+    status.on = settings.on(channel);
+    status.secret_set = !sealed->empty();
+    if (channel == Channel::mail) {
+      status.target = fmt::format("{}", fmt::join(settings.mail_to, ", "));
+      if (!settings.smtp_host.empty()) status.target += fmt::format(" through {}:{}", settings.smtp_host, settings.smtp_port);
+    } else if (const auto url = net::Url::parse(settings.webhook_url)) {
+      status.target = url->origin();  // what follows may be a secret in itself
+    }
+    all.push_back(std::move(status));
+  }
+  co_return all;
+}
+
+Task<Result<void>> Notices::set_secret(Channel channel, Secret secret, std::string actor, std::string source) {
+  const auto place = secret_place(channel, NoticeSettings::of(parts_.registry).smtp_host);
+  store::Batch batch;
+  batch.push_back(store::PutMeta{secret_key(channel), secret.empty() ? Bytes() : parts_.sealing.seal_channel_secret(place, secret)});
+  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = std::move(actor), .action = "notices.secret_set",
+                                      .subject = channel == Channel::mail ? "mail relay's password" : "webhook's secret", .source = std::move(source),
+                                      .detail = secret.empty() ? "Taken away." : ""}});
+  co_return co_await parts_.store.commit(std::move(batch));
+}
+
+std::vector<ChannelSecretPlace> Notices::secret_places() const {
+  const auto host = NoticeSettings::of(parts_.registry).smtp_host;
+  std::vector<ChannelSecretPlace> places;
+  for (const auto channel : kChannels) places.push_back({.key = secret_key(channel), .place = secret_place(channel, host)});
+  return places;
+}
+
+// ---- how they look -----------------------------------------------------------------------------------------------------------
+
+std::string mail_text(const Notice& notice, const NoticeMail& mail) {
+  const auto title = title_of(notice);
+  const auto severity = notice.kind == NoticeKind::test ? Severity::info : kind_of_alert(notice.cause).severity;
+  std::string subject = "[Latchkey] ";
+  if (notice.kind == NoticeKind::resolved) subject += "Over: ";
+  if (notice.kind == NoticeKind::reminder) subject += "Still: ";
+  subject += title;
+  std::string body = title + ".\n\n" + notice.words + "\n\n";
+  const auto link = notice.kind == NoticeKind::test ? std::string("/health") : link_of_alert(notice.cause);
+  switch (notice.kind) {
+    case NoticeKind::begun: body += fmt::format("Since {}.\n", base::to_rfc3339(notice.since)); break;
+    case NoticeKind::reminder: body += fmt::format("This stands since {}.\n", base::to_rfc3339(notice.since)); break;
+    case NoticeKind::resolved: body += fmt::format("This stood since {} and is over now.\n", base::to_rfc3339(notice.since)); break;
+    case NoticeKind::test: break;
+  }
+  body += fmt::format("\n{}{}\n", mail.public_url, link.empty() ? "/health" : link);
+  body += "\n-- \nLatchkey at " + mail.public_url + ". When and where these mails go is set in the registry, under notices.\n";
+  std::string lines;
+  for (const char c : body) lines += c == '\n' ? std::string("\r\n") : std::string(1, c);
+
+  std::string text = "Date: " + mail_date(mail.now) + "\r\nFrom: Latchkey <" + mail.from + ">\r\n";
+  text += fmt::format("To: {}\r\n", fmt::join(mail.to, ", "));
+  text += "Subject: " + header_words(subject) + "\r\n";
+  text += "Message-ID: <" + mail.message_id + "@" + host_of(mail.public_url) + ">\r\n";
+  text += "Auto-Submitted: auto-generated\r\n";
+  if (severity == Severity::critical && notice.kind != NoticeKind::resolved) text += "Importance: high\r\n";
+  text += "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+  return text + folded(base::to_base64(base::as_bytes(lines)));
+}
+
+std::string webhook_body(const Notice& notice, const std::string& public_url, const std::string& id, WallTime now) {
+  const bool test = notice.kind == NoticeKind::test;
+  const auto link = test ? std::string("/health") : link_of_alert(notice.cause);
+  return boost::json::serialize(JsonObject{
+      {"id", id}, {"event", test ? std::string("test") : "alert." + std::string(name_of(notice.kind))}, {"cause", notice.cause},
+      {"severity", name_of(test ? Severity::info : kind_of_alert(notice.cause).severity)}, {"title", title_of(notice)}, {"detail", notice.words},
+      {"since", base::to_rfc3339(notice.since)}, {"at", base::to_rfc3339(now)}, {"link", public_url + (link.empty() ? "/health" : link)},
+      {"server", public_url}});
+}
+
+std::string webhook_signature(const Secret& secret, std::int64_t timestamp, std::string_view body) {
+  const auto signed_text = fmt::format("{}.{}", timestamp, body);
+  return "v1=" + base::to_hex(crypto::hmac_sha256(secret.reveal(), base::as_bytes(signed_text)));
+}
+
+}  // namespace latchkey::grants

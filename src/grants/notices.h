@@ -1,0 +1,107 @@
+// Notices: what needs a person, told by mail and by webhook, one a cause (docs/design/foresight.md, docs/operations.md).
+//
+// A channel that fails backs off, raises `notice_failed:CHANNEL`, and tells what stands when it works again: its book knows what has
+// been told, so nothing queues up.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/entropy.h"
+#include "base/task_group.h"
+#include "grants/counters.h"
+#include "grants/notice_book.h"
+#include "grants/notice_desk.h"
+#include "grants/sealing.h"
+#include "net/http_client.h"
+#include "net/mail_client.h"
+#include "store/registry.h"
+#include "store/store.h"
+
+namespace latchkey::grants {
+
+// Of what the registry says; secrets are no part of it.
+struct NoticeSettings {
+  std::vector<std::string> mail_to;
+  std::string mail_from;
+  std::string smtp_host;
+  std::uint16_t smtp_port = 587;
+  net::MailSecurity smtp_security = net::MailSecurity::starttls;
+  std::string smtp_user;
+  std::string webhook_url;
+  NoticeRhythm rhythm;
+
+  [[nodiscard]] static NoticeSettings of(const store::Registry& registry);
+  [[nodiscard]] bool on(Channel channel) const;
+};
+
+// Lives on the engine's executor.
+class Notices final : public NoticeDesk {
+ public:
+  struct Parts {
+    store::Store& store;
+    const store::Registry& registry;
+    const Sealing& sealing;
+    net::HttpTransport& transport;
+    net::MailClient& mail;
+    Alerts& alerts;
+    const WallClock& wall;
+    SteadyClock& steady;
+    Entropy& entropy;
+    Log& log;
+    std::string public_url;
+  };
+  explicit Notices(Parts parts);
+
+  // For ever; the caller owns the task.
+  [[nodiscard]] Task<void> keep_telling();
+  // What there is to tell now. Errors go to the status.
+  [[nodiscard]] Task<void> tell_all();
+
+  // Where the channels' secrets lie, for whoever seals them anew.
+  [[nodiscard]] std::vector<ChannelSecretPlace> secret_places() const;
+
+  [[nodiscard]] Task<Result<void>> test(Channel channel) override;
+  [[nodiscard]] Task<Result<std::vector<ChannelStatus>>> status() override;
+  [[nodiscard]] Task<Result<void>> set_secret(Channel channel, Secret secret, std::string actor, std::string source) override;
+
+ private:
+  struct State {
+    NoticeBook book;
+    bool loaded = false;
+    int failures = 0;
+    SteadyTime not_before{};
+    ChannelStatus status;
+  };
+  [[nodiscard]] State& state_of(Channel channel) { return states_[static_cast<std::size_t>(channel)]; }
+  [[nodiscard]] Task<void> tell(Channel channel, NoticeSettings settings);
+  [[nodiscard]] Task<Result<void>> deliver(Channel channel, NoticeSettings settings, Notice notice);
+  [[nodiscard]] Task<Result<void>> post(NoticeSettings settings, Notice notice);
+  [[nodiscard]] Task<Result<void>> mail(NoticeSettings settings, Notice notice);
+  [[nodiscard]] Task<Result<Secret>> secret_of(Channel channel, std::string smtp_host);
+  void note_success(State& state, Channel channel);
+  void note_failure(State& state, Channel channel, const Error& error);
+
+  Parts parts_;
+  WallTime started_at_;
+  std::array<State, 2> states_;
+};
+
+// The mail a notice is sent as: RFC 5322, UTF-8, lines ending in CRLF.
+struct NoticeMail {
+  std::string from;
+  std::vector<std::string> to;
+  std::string public_url;
+  std::string message_id;
+  WallTime now;
+};
+[[nodiscard]] std::string mail_text(const Notice& notice, const NoticeMail& mail);
+// The body a webhook is sent.
+[[nodiscard]] std::string webhook_body(const Notice& notice, const std::string& public_url, const std::string& id, WallTime now);
+// `v1=` and the hex of HMAC-SHA-256 over `TIMESTAMP.BODY`, TIMESTAMP being seconds since 1970.
+[[nodiscard]] std::string webhook_signature(const Secret& secret, std::int64_t timestamp, std::string_view body);
+
+}  // namespace latchkey::grants

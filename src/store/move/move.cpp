@@ -1,0 +1,292 @@
+#include "store/move/move.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "store/audit_chain.h"
+#include "store/data_lock.h"
+#include "store/move/moved_tables.h"
+#include "store/move/row_digest.h"
+#include "store/postgres/connection.h"
+#include "store/postgres/queries.h"
+#include "store/postgres/schema.h"
+#include "store/sqlite/connection.h"
+#include "store/sqlite/queries.h"
+#include "store/sqlite/schema.h"
+
+namespace latchkey::store {
+namespace {
+
+constexpr std::size_t kRowsAtOnce = 500;
+constexpr std::int64_t kSourceCacheBytes = 8 << 20;
+constexpr std::string_view kMovingFrom = "moving_from";
+constexpr std::string_view kMovedFrom = "moved_from";
+
+// The source, locked and open.
+struct Source {
+  std::unique_ptr<DataLock> lock;
+  std::unique_ptr<sqlite::Connection> db;
+};
+
+Result<Source> open_source(const std::string& path, const std::string& program_version, const WallClock& wall) {
+  if (!std::filesystem::exists(path)) {
+    return fail(ErrorKind::misconfigured, "data_directory", fmt::format("There is no database {}: name the data directory to move with --data.", path),
+                {.field = "data"});
+  }
+  Source source;
+  auto lock = DataLock::take(std::filesystem::path(path).parent_path().string());
+  if (!lock) return std::unexpected(lock.error());
+  source.lock = *std::move(lock);
+  auto db = sqlite::Connection::open(path, sqlite::Access::writer, kSourceCacheBytes, "");
+  if (!db) return std::unexpected(db.error());
+  source.db = *std::move(db);
+  if (auto sound = sqlite::inspect(*source.db, path, program_version); !sound) return std::unexpected(sound.error());
+  if (auto done = sqlite::migrate(*source.db, program_version, wall.now()); !done) return std::unexpected(done.error());
+  return source;
+}
+
+// An empty value: no more.
+Result<void> note(sqlite::Connection& db, std::string_view key, const std::string& value) {
+  if (value.empty()) {
+    auto statement = db.prepare("DELETE FROM meta WHERE key = ?1");
+    statement.bind(key).run();
+    if (statement.failed()) return statement.failure();
+    return {};
+  }
+  auto statement = db.prepare("INSERT INTO meta(key, value) VALUES (?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value");
+  statement.bind(key, base::as_bytes(value)).run();
+  if (statement.failed()) return statement.failure();
+  return {};
+}
+
+Result<std::string> noted(sqlite::Connection& db, std::string_view key) {
+  const auto value = sqlite::find_meta(db, std::string(key));
+  if (!value) return std::unexpected(value.error());
+  return std::string(base::as_text(*value));
+}
+
+Result<std::string> info(postgres::Connection& db, std::string_view key) {
+  auto rows = db.ask({"SELECT value FROM store_info WHERE key = $1", postgres::Values(key)});
+  if (!rows) return std::unexpected(rows.error());
+  std::string value;
+  if (rows->row()) rows->read(value);
+  return value;
+}
+
+// All of them or none.
+Result<void> write(postgres::Connection& db, const std::vector<postgres::Query>& queries) {
+  static const postgres::Query kBegin{"BEGIN"};
+  static const postgres::Query kCommit{"COMMIT"};
+  std::vector<postgres::Step> steps{{&kBegin}};
+  for (const auto& query : queries) steps.push_back({&query});
+  steps.push_back({});
+  steps.push_back({&kCommit});
+  steps.push_back({});
+  for (const auto& answer : db.exchange(steps)) {
+    if (answer.kind != postgres::Answer::Kind::done) return std::unexpected(error_of(answer));
+  }
+  return {};
+}
+
+template <class Table>
+std::string condition() {
+  if constexpr (requires { Table::kCondition; }) return fmt::format(" WHERE {}", Table::kCondition);
+  return "";
+}
+
+template <class Table>
+std::string insert_sql() {
+  const std::string_view columns = Table::kTarget;
+  const auto count = 1 + std::ranges::count(columns, ',');
+  std::string places;
+  for (std::ptrdiff_t i = 1; i <= count; ++i) places += fmt::format("{}${}", i == 1 ? "" : ", ", i);
+  return fmt::format("INSERT INTO {}({}) VALUES ({}) ON CONFLICT DO NOTHING", Table::kName, columns, places);
+}
+
+// Rows arrive in the order of the primary key and in whole portions, so as many as the target has are done.
+template <class Table>
+Result<MovedTable> copy_table(sqlite::Connection& source, postgres::Connection& target, const MoveOptions& options) {
+  const auto total = source.number(fmt::format("SELECT count(*) FROM {}{}", Table::kName, condition<Table>()));
+  if (!total) return std::unexpected(total.error());
+  const auto there = postgres::number(target, {fmt::format("SELECT count(*) FROM {}", Table::kName)});
+  if (!there) return std::unexpected(there.error());
+  const auto sql = insert_sql<Table>();
+  TableDigest digest;
+  std::vector<postgres::Query> portion;
+  std::int64_t done = 0;
+  typename Table::Record record;
+  auto statement =
+      source.prepare(fmt::format("SELECT {} FROM {}{} ORDER BY {}", Table::kColumns, Table::kName, condition<Table>(), Table::kOrder));
+  const auto send = [&]() -> Result<void> {
+    if (auto sent = write(target, portion); !sent) return sent;
+    portion.clear();
+    if (options.progress) options.progress(Table::kName, done, *total);
+    return {};
+  };
+  while (statement.row()) {
+    statement.read(Table::fields(record));
+    digest.add(Table::fields(record));
+    if (done++ < *there) continue;
+    portion.push_back({sql, Table::values(record)});
+    if (portion.size() < kRowsAtOnce) continue;
+    if (auto sent = send(); !sent) return std::unexpected(sent.error());
+  }
+  if (statement.failed()) return statement.failure();
+  if (auto sent = send(); !sent) return std::unexpected(sent.error());
+  return MovedTable{.name = Table::kName, .rows = digest.rows(), .digest = digest.text()};
+}
+
+// Reads the copy back, all of it.
+template <class Table>
+Result<TableDigest> digest_of(postgres::Connection& target) {
+  const postgres::Snapshot snapshot(target);
+  const auto declare = fmt::format("DECLARE moved NO SCROLL CURSOR FOR SELECT {} FROM {}", Table::kColumns, Table::kName);
+  if (auto declared = target.ask({declare}); !declared) return std::unexpected(declared.error());
+  TableDigest digest;
+  for (bool more = true; more;) {
+    auto rows = target.ask({"FETCH 2000 FROM moved"});
+    if (!rows) return std::unexpected(rows.error());
+    more = false;
+    typename Table::Record record;
+    while (rows->row()) {
+      more = true;
+      rows->read(Table::fields(record));
+      digest.add(Table::fields(record));
+    }
+  }
+  if (auto closed = target.ask({"CLOSE moved"}); !closed) return std::unexpected(closed.error());
+  return digest;
+}
+
+template <class Table>
+Result<void> move_table(sqlite::Connection& source, postgres::Connection& target, const MoveOptions& options, MoveResult& result) {
+  auto moved = copy_table<Table>(source, target, options);
+  if (!moved) return std::unexpected(moved.error());
+  const auto copy = digest_of<Table>(target);
+  if (!copy) return std::unexpected(copy.error());
+  if (copy->rows() != moved->rows || copy->text() != moved->digest) {
+    return fail(ErrorKind::corrupt, "copy_differs",
+                fmt::format("The copy of {} differs from the source ({} rows, {} copied). The source was not retired. Has anybody else written to "
+                            "the database? Empty it, and move again.", Table::kName, moved->rows, copy->rows()));
+  }
+  result.tables.push_back(*std::move(moved));
+  return {};
+}
+
+Result<void> move_tables(sqlite::Connection& source, postgres::Connection& target, const MoveOptions& options, MoveResult& result) {
+  Result<void> done;
+  const auto next = [&]<class Table>() {
+    if (done) done = move_table<Table>(source, target, options, result);
+  };
+  [&]<class... Tables>(std::type_identity<std::tuple<Tables...>>) { (next.template operator()<Tables>(), ...); }(std::type_identity<MovedTables>{});
+  return done;
+}
+
+// The trail goes on where it was, and its chain is sound in the copy.
+Result<void> finish_audit(postgres::Connection& target) {
+  auto set = target.ask({"UPDATE audit_head SET sequence = coalesce((SELECT max(sequence) FROM audit), 0), "
+                         "hash = coalesce((SELECT hash FROM audit ORDER BY sequence DESC LIMIT 1), '') WHERE only_one = 1"});
+  if (!set) return std::unexpected(set.error());
+  const auto broken = postgres::verify_audit_chain(target);
+  if (!broken) return std::unexpected(broken.error());
+  if (*broken) {
+    return fail(ErrorKind::corrupt, "copy_differs",
+                fmt::format("The audit trail's entry {} does not fit its chain, in the source as in the copy. The source was not retired; "
+                            "`latchkey` keeps it as it is until the entry has been looked into.", **broken));
+  }
+  return {};
+}
+
+Result<void> prepare_target(postgres::Connection& target, const std::string& source_id, const std::string& display) {
+  const auto moving = info(target, kMovingFrom);
+  if (!moving) return std::unexpected(moving.error());
+  if (*moving == source_id) return {};  // goes on
+  const auto rows = postgres::number(target, {"SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM meta) + (SELECT count(*) FROM audit)"});
+  if (!rows) return std::unexpected(rows.error());
+  if (!moving->empty() || *rows > 0) {
+    return fail(ErrorKind::conflict, "target_not_empty",
+                fmt::format("The database {} is not empty: {}. Give the installation a new one; nothing was changed.", display,
+                            moving->empty() ? "an installation works in it" : "another installation's move into it was begun"));
+  }
+  const auto marked = target.ask({"INSERT INTO store_info(key, value) VALUES ('moving_from', $1)", postgres::Values(source_id)});
+  if (!marked) return std::unexpected(marked.error());
+  return {};
+}
+
+}  // namespace
+
+Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock& wall, Log& log) {
+  auto display = check_postgres_url(options.target.url);
+  if (!display) return std::unexpected(display.error());
+  auto source = open_source(options.path, options.target.program_version, wall);
+  if (!source) return std::unexpected(source.error());
+  auto& from = *source->db;
+  const auto moved_to = noted(from, kMovedToMeta);
+  if (!moved_to) return std::unexpected(moved_to.error());
+  const auto node = sqlite::find_meta(from, std::string(kNodeMeta));
+  if (!node) return std::unexpected(node.error());
+  const auto id = NodeId::from_bytes(*node);
+  if (!id) {
+    return fail(ErrorKind::misconfigured, "data_directory", "This installation has never been started: there is nothing to move. Start Latchkey "
+                "with store = \"postgresql://...\" right away.", {.field = "data"});
+  }
+  MoveResult result{.tables = {}, .node = *id, .target = *display};
+  if (!moved_to->empty() && *moved_to != *display) {
+    return fail(ErrorKind::conflict, "source_moved", fmt::format("This installation was moved to {} already.", *moved_to));
+  }
+
+  const postgres::Place place{options.target.url, options.target.password.clone(), *display};
+  auto target = postgres::Connection::open(place, postgres::Access::writer);
+  if (!target) return std::unexpected(target.error());
+  if (auto ready = postgres::bring_up_to_date(**target, place, options.target.program_version); !ready) return std::unexpected(ready.error());
+  const auto finished = info(**target, kMovedFrom);
+  if (!finished) return std::unexpected(finished.error());
+  if (*finished != id->text()) {  // else only the source's last word is missing
+    if (auto prepared = prepare_target(**target, id->text(), *display); !prepared) return std::unexpected(prepared.error());
+    if (auto marked = note(from, kMovingToMeta, *display); !marked) return std::unexpected(marked.error());
+    log.info("store_moving", {{"from", options.path}, {"to", *display}});
+    if (auto moved = move_tables(from, **target, options, result); !moved) return std::unexpected(moved.error());
+    if (auto sound = finish_audit(**target); !sound) return std::unexpected(sound.error());
+    const std::vector<postgres::Query> done{
+        {"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(id->text())},
+        {"DELETE FROM store_info WHERE key = 'moving_from'"}};
+    if (auto closed = write(**target, done); !closed) return std::unexpected(closed.error());
+  }
+  if (auto retired = note(from, kMovedToMeta, *display); !retired) return std::unexpected(retired.error());
+  log.info("store_moved", {{"from", options.path}, {"to", *display}});
+  return result;
+}
+
+Task<Result<void>> check_not_moved(Store& store) {
+  const auto moved = co_await store.meta(std::string(kMovedToMeta));
+  if (!moved) co_return std::unexpected(moved.error());
+  if (!moved->empty()) {
+    co_return fail(ErrorKind::misconfigured, "store_moved",
+                   fmt::format("This installation's data was moved to {}; what is left here is out of date, and refreshing from it would lose "
+                               "grants. Set store = \"postgresql://...\" to go on there; nothing was changed.", base::as_text(*moved)),
+                   {.field = "store"});
+  }
+  const auto moving = co_await store.meta(std::string(kMovingToMeta));
+  if (!moving) co_return std::unexpected(moving.error());
+  if (moving->empty()) co_return Result<void>{};
+  co_return fail(ErrorKind::misconfigured, "store_moving",
+                 fmt::format("The move of this installation to {} was begun and not finished. Run `latchkey migrate --to` again to finish it, or "
+                             "`latchkey migrate --give-up` to go on here; nothing was changed.", base::as_text(*moving)),
+                 {.field = "store"});
+}
+
+Result<void> give_up_move(const std::string& path, const WallClock& wall) {
+  auto source = open_source(path, "0", wall);
+  if (!source) return std::unexpected(source.error());
+  const auto moved_to = noted(*source->db, kMovedToMeta);
+  if (!moved_to) return std::unexpected(moved_to.error());
+  if (!moved_to->empty()) {
+    return fail(ErrorKind::conflict, "source_moved",
+                fmt::format("This installation was moved to {}: its grants live on there, and going back would lose those refreshed since.", *moved_to));
+  }
+  return note(*source->db, kMovingToMeta, "");
+}
+
+}  // namespace latchkey::store

@@ -1,0 +1,33 @@
+#include "store/postgres/connector.h"
+
+#include <algorithm>
+
+namespace latchkey::store::postgres {
+namespace {
+
+constexpr std::chrono::milliseconds kPauseMin{100};
+constexpr std::chrono::milliseconds kPauseMax{5'000};
+
+}  // namespace
+
+Result<Connection*> Connector::get() {
+  if (connection_ != nullptr && connection_->alive()) return connection_.get();
+  if (connection_ != nullptr) log_.warning("store_connection_lost", {{"database", place_.display}});
+  connection_ = nullptr;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < not_before_) return std::unexpected(last_error_);
+  auto opened = Connection::open(place_, access_);
+  if (opened) {
+    if (pause_.count() != 0) log_.info("store_connected_again", {{"database", place_.display}});
+    pause_ = std::chrono::milliseconds(0);
+    connection_ = *std::move(opened);
+    return connection_.get();
+  }
+  pause_ = std::clamp(pause_ * 2, kPauseMin, kPauseMax);
+  not_before_ = std::chrono::steady_clock::now() + pause_;
+  last_error_ = opened.error();
+  log_.warning("store_unreachable", {{"database", place_.display}, {"detail", last_error_.detail}});
+  return std::unexpected(last_error_);
+}
+
+}  // namespace latchkey::store::postgres

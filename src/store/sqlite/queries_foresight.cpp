@@ -1,0 +1,71 @@
+// What the Health page and the revocations' worker ask.
+#include "store/paging.h"
+#include "store/sqlite/queries.h"
+#include "store/rows.h"
+
+namespace latchkey::store::sqlite {
+
+Result<std::vector<TypeStateCount>> count_grants_by_type(Connection& db) {
+  auto statement = db.prepare("SELECT type, state, count(*) FROM grants GROUP BY state, type ORDER BY type, state");
+  return all_rows<TypeStateCount>(statement, [](TypeStateCount& c) { return std::tie(c.type, c.state, c.count); });
+}
+
+Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMoment moment, const std::vector<WallTime>& edges) {
+  // Due times stand in an index of their own, which is all that is read for them.
+  const bool due = moment == GrantMoment::due;
+  const std::string column = due ? "due_at" : "access_expires_at";
+  std::string bucket = "0";
+  for (std::size_t edge = 1; edge <= edges.size(); ++edge) bucket += " + (" + column + " >= ?" + std::to_string(edge) + ")";
+  auto statement = db.prepare("SELECT " + bucket + " AS bucket, count(*) FROM grants WHERE " + column + " IS NOT NULL" +
+                              (due ? "" : " AND state <= 3") + " GROUP BY bucket");
+  for (const auto edge : edges) statement.bind(edge);
+  std::vector<std::int64_t> counts(edges.size() + 1);
+  while (statement.row()) {
+    std::size_t at = 0;
+    std::int64_t count = 0;
+    statement.read(at, count);
+    if (at < counts.size()) counts[at] = count;
+  }
+  if (statement.failed()) return statement.failure();
+  return counts;
+}
+
+Result<std::vector<Grant>> find_grants_of_account(Connection& db, const std::string& app, const std::string& account_id,
+                                                  std::size_t limit) {
+  auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS
+                              " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> '' ORDER BY created_at, id LIMIT ?3");
+  return all_rows<Grant>(statement.bind(app, account_id, limit), grant_fields<Grant>);
+}
+
+Result<std::vector<GrantEvent>> find_grant_events(Connection& db, const GrantId& grant) {
+  auto statement = db.prepare("SELECT " LATCHKEY_EVENT_COLUMNS " FROM grant_events WHERE grant_id = ?1 ORDER BY sequence DESC");
+  return all_rows<GrantEvent>(statement.bind(grant), event_fields<GrantEvent>);
+}
+
+Result<Listing<Revocation>> find_revocations(Connection& db, WallTime due_until, std::size_t limit) {
+  const Snapshot snapshot(db);
+  Listing<Revocation> listing;
+  {
+    auto statement = db.prepare("SELECT " LATCHKEY_REVOCATION_COLUMNS " FROM revocations WHERE due_at <= ?1 ORDER BY due_at, id LIMIT ?2");
+    auto rows = all_rows<Revocation>(statement.bind(due_until, limit), revocation_fields<Revocation>);
+    if (!rows) return std::unexpected(rows.error());
+    listing.items = *std::move(rows);
+  }
+  auto count = db.prepare("SELECT count(*) FROM (SELECT 1 FROM revocations WHERE due_at <= ?1 LIMIT ?2)");
+  if (count.bind(due_until, kCountedAtMost).row()) count.read(listing.total);
+  if (count.failed()) return count.failure();
+  return listing;
+}
+
+Result<std::vector<Revocation>> find_revocations_after(Connection& db, const RevocationId& after, std::size_t limit) {
+  auto statement = db.prepare("SELECT " LATCHKEY_REVOCATION_COLUMNS " FROM revocations WHERE id > ?1 ORDER BY id LIMIT ?2");
+  return all_rows<Revocation>(statement.bind(after, limit), revocation_fields<Revocation>);
+}
+
+Result<std::vector<Tally>> find_tallies(Connection& db, const std::string& prefix, WallTime since) {
+  auto statement =
+      db.prepare("SELECT name, at, count FROM tallies WHERE substr(name, 1, length(?1)) = ?1 AND at >= ?2 ORDER BY name, at");
+  return all_rows<Tally>(statement.bind(prefix, since), [](Tally& t) { return std::tie(t.name, t.at, t.count); });
+}
+
+}  // namespace latchkey::store::sqlite

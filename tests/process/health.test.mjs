@@ -1,0 +1,108 @@
+// The picture of health, a grant's timeline, and the metrics a dashboard asks for.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { authorisedUser, pin } from '../support/scene.mjs';
+import { until } from '../support/wait.mjs';
+
+const refreshNow = ({ admin, grant_id }) => admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+
+test('health: states, times, outcomes, circuits; the same by the command line', async (t) => {
+  const scene = await authorisedUser(t, { provider: { accessLifetime: 3600 } });
+  const { admin, provider, server } = scene;
+  assert.equal((await refreshNow(scene)).status, 200);
+  const health = await until('a picture that has the refresh', async () => {
+    const seen = await admin.must('GET', '/api/v1/health');
+    return seen.hours.at(-1).refreshed + seen.hours.at(-2).refreshed >= 1 ? seen : undefined;
+  });
+  assert.equal(health.grants, 1);
+  assert.equal(health.by_state.active, 1);
+  assert.equal(health.hours.length, 24);
+  const spot = (spans) => spans.filter((each) => each.count > 0);
+  assert.deepEqual(spot(health.until_expiry), [{ from_s: 1800, until_s: 3600, count: 1 }]);
+  assert.deepEqual(spot(health.until_refresh).map((each) => each.from_s), [600], 'due within the polling time of 20 minutes');
+  assert.equal(health.apps.find((each) => each.id === 'oidc').circuit, 'closed');
+
+  await provider.goAway();
+  await admin.set('oauth.polling_time', '1m');
+  for (let n = 0; n < 6; n++) await refreshNow(scene);
+  const open = await until('the circuit to open', async () => {
+    const app = (await admin.must('GET', '/api/v1/health')).apps.find((each) => each.id === 'oidc');
+    return app.circuit === 'open' ? app : undefined;
+  });
+  assert.ok(open.failures >= 5 && open.open_since && open.next_try_at);
+  assert.match(await server.metrics(), /latchkey_circuit_open\{app="oidc"\} 1/);
+  const words = await server.cli(['health']);
+  assert.match(words.stdout, /1 grants: 1 unreachable/);
+  assert.match(words.stdout, /circuit open/);
+  const counts = (await admin.must('GET', '/api/v1/health')).hours.reduce((sum, each) => sum + each.not_sent, 0);
+  assert.ok(counts >= 5, `${counts} failures counted`);
+  await server.restart();
+  await admin.signIn();
+  const kept = (await admin.must('GET', '/api/v1/health')).hours.reduce((sum, each) => sum + each.not_sent, 0);
+  assert.ok(kept >= counts, 'the counts outlive a restart');
+});
+
+test('timeline: issued, refreshed, handed out, failed, with the provider\'s reply and no token', async (t) => {
+  const scene = await authorisedUser(t);
+  const { admin, provider, server, grant_id } = scene;
+  await refreshNow(scene);
+  await refreshNow(scene);
+  const handed = await server.token('printer-1', pin);
+  assert.equal(handed.status, 200);
+  provider.next('refresh', ...Array.from({ length: 3 }, () => ({
+    commit: false, status: 503, body: { error: 'temporarily_unavailable', error_description: `Try later, ${handed.body.access_token} was fine` },
+  })));
+  for (let n = 0; n < 3; n++) await refreshNow(scene);
+  await refreshNow(scene);
+  const items = await until('the hand-out to be counted', async () => {
+    const seen = (await admin.must('GET', `/api/v1/grants/${grant_id}/timeline`)).items;
+    return seen.some((each) => each.event === 'handed_out') ? seen : undefined;
+  }, { timeout: 20_000 });
+  const of = (event) => items.filter((each) => each.event === event);
+  assert.equal(of('authorized').length, 1);
+  assert.equal(of('authorized')[0].actor, 'root-admin');
+  const [failed] = of('refresh_failed');
+  assert.equal(failed.count, 3, 'the like of a failure joins it');
+  assert.deepEqual(failed.reply, { status: 503, error: 'temporarily_unavailable' });
+  assert.match(failed.detail, /^Try later, … was fine$/);
+  assert.ok(!JSON.stringify(items).includes(handed.body.access_token), 'a token in the timeline');
+  assert.equal(of('refreshed').reduce((sum, each) => sum + each.count, 0), 3, 'every refresh is in a line');
+  const listed = await server.cli(['grant', 'timeline', 'printer-1']);
+  assert.match(listed.stdout, /refresh_failed +3 +\d+ +503 temporarily_unavailable/);
+  await server.restart();
+  await admin.signIn();
+  assert.deepEqual((await admin.must('GET', `/api/v1/grants/${grant_id}/timeline`)).items.filter((each) => each.event === 'refresh_failed'), of('refresh_failed'));
+});
+
+test('every query of the Grafana dashboard asks for metrics there are, each of them is documented; no user name in them', async (t) => {
+  const { server, admin } = await authorisedUser(t);
+  await admin.set('notices.webhook_url', 'https://hooks.example.com/x');
+  const text = await server.metrics();
+  const there = new Map();
+  for (const line of text.split('\n')) {
+    const sample = /^([a-z_]+)(?:\{(.*)\})? [-+0-9.eE]+$/.exec(line);
+    if (!sample) continue;
+    const labels = there.get(sample[1]) ?? new Set();
+    for (const label of (sample[2] ?? '').matchAll(/([a-z_]+)="/g)) labels.add(label[1]);
+    there.set(sample[1], labels);
+  }
+  const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  assert.deepEqual([...there.keys()].filter((name) => !page.includes(`\`${name}`)), [], 'every metric has its line in docs/operations.md');
+  const dashboard = JSON.parse(await readFile(new URL('../../packaging/grafana-dashboard.json', import.meta.url)));
+  const queries = dashboard.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel: panel.title, expr: target.expr })));
+  assert.ok(queries.length >= 10);
+  for (const { panel, expr } of queries) {
+    const names = [...expr.matchAll(/latchkey_[a-z_]+/g)].map((each) => each[0]);
+    assert.ok(names.length > 0, `${panel}: ${expr}`);
+    for (const name of names) assert.ok(there.has(name), `${panel} asks for ${name}, which /metrics does not have`);
+    for (const [, name, labels] of expr.matchAll(/(latchkey_[a-z_]+)\{([^}]*)\}/g)) {
+      for (const [, label] of labels.matchAll(/([a-z_]+)\s*(?:=|!=|=~)/g)) assert.ok(there.get(name).has(label), `${panel}: ${name} has no label ${label}`);
+    }
+    for (const [, labels] of expr.matchAll(/by\s*\(([^)]*)\)/g)) {
+      for (const label of labels.split(',').map((each) => each.trim())) assert.ok(names.some((name) => there.get(name).has(label)), `${panel}: nothing has the label ${label}`);
+    }
+  }
+  assert.ok(!text.includes('printer-1') && !text.includes('anna@example.com'));
+});

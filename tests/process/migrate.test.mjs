@@ -1,0 +1,104 @@
+// `latchkey migrate --to`: a stopped SQLite installation goes on in PostgreSQL, interrupted or not, and its source is retired.
+
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { describe, test } from 'node:test';
+import { Latchkey } from '../support/latchkey.mjs';
+import { Postgres, withoutPostgres } from '../support/postgres.mjs';
+import { pin, serverWithProvider } from '../support/scene.mjs';
+
+/** A line to the database that breaks when the client says `words`. */
+function lineThatBreaksAt(t, postgres, words) {
+  const server = net.createServer((client) => {
+    const database = net.connect(postgres.port, '127.0.0.1');
+    const end = () => { client.destroy(); database.destroy(); };
+    client.on('data', (chunk) => (chunk.includes(words) ? end() : database.write(chunk))).on('error', end).on('close', end);
+    database.on('data', (chunk) => client.write(chunk)).on('error', end).on('close', end);
+  });
+  t.after(() => server.close());
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+}
+
+async function refusesToServe(server) {
+  await server.launch({ expectReady: false });
+  assert.equal((await server.ended).status, 1);
+  return server.logs;
+}
+
+describe('migrate', { skip: withoutPostgres }, () => {
+  test('interrupted, resumed, proven, retired; grants, PINs, sessions and the audit trail go on', { timeout: 180_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const { server, admin, provider } = await serverWithProvider(t, { provider: { rotation: 'single-use', revokesFamily: true } });
+    for (let i = 0; i < 5; i++) {
+      provider.account = { id: `acc-${i}`, name: `Grüße-${i}@example.com` };
+      await admin.addOAuthUser({ username: `person-${i}`, pin, type: 'oidc' });
+    }
+    await admin.set('oauth.polling_time', '17m');
+    assert.equal((await server.token('person-0', pin)).status, 200);
+    assert.equal((await server.token('person-0', 'wrong-pin')).status, 401);
+    const running = await server.cli(['migrate', '--to', store]);
+    assert.equal(running.status, 1);
+    assert.match(running.stderr, /process \d+|in use/, 'a running server is left alone');
+    await server.stop();
+
+    const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO generations');
+    const broken = await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)]);
+    assert.equal(broken.status, 1, broken.stderr);
+    assert.match(await refusesToServe(server), /migrate --to.*give-up/, 'the source waits for the end of the move');
+    server.options.config.store = store;
+    assert.match(await refusesToServe(server), /was begun and not finished/, 'and so does the target');
+    delete server.options.config.store;
+
+    const moved = await server.cli(['migrate', '--to', store, '--json']);
+    assert.equal(moved.status, 0, moved.stderr);
+    const tables = new Map(JSON.parse(moved.stdout).tables.map((each) => [each.table, each.rows]));
+    assert.equal(tables.get('grants'), 5);
+    assert.equal(tables.get('users'), 6);
+    assert.equal(tables.get('generations'), Number(await postgres.sql('SELECT count(*) FROM generations')));
+    assert.match(await refusesToServe(server), /was moved to/, 'the source is retired');
+    const backup = await server.cli(['backup', `${server.folder}/late.lkb`, '--passphrase-file', await server.file('passphrase', 'a long passphrase')]);
+    assert.equal(backup.status, 1);
+    assert.match(backup.stderr, /was moved to.*postgres\.md/, 'what is out of date is no backup');
+    const again = await server.cli(['migrate', '--to', await postgres.makeDatabase()]);
+    assert.equal(again.status, 1);
+    assert.match(again.stderr, /moved to .* already/);
+    assert.equal((await server.cli(['migrate', '--give-up'])).status, 1, 'what is finished is not given up');
+
+    server.options.config.store = store;
+    await server.launch();
+    assert.equal((await admin.must('GET', '/api/v1/session')).user.username, 'root-admin', 'sessions go on');
+    const grants = (await admin.must('GET', '/api/v1/users?limit=50')).items.flatMap((user) => user.grants);
+    assert.equal(grants.length, 5);
+    for (const grant of grants) assert.equal((await admin.call('POST', `/api/v1/grants/${grant.id}/refresh`)).status, 200);
+    assert.deepEqual(provider.spentUses, []);
+    for (let i = 0; i < 5; i++) {
+      const answer = await server.token(`person-${i}`, pin);
+      assert.equal(answer.status, 200, answer.text);
+      assert.ok(provider.honours(answer.body.access_token));
+    }
+    assert.equal((await admin.must('GET', '/api/v1/registry')).items.find((each) => each.key === 'oauth.polling_time').value, '17m');
+    assert.equal((await admin.must('GET', `/api/v1/users?search=${encodeURIComponent('GRÜßE-3')}`)).items.length, 1, 'found by the account, in any case');
+    assert.equal((await admin.must('GET', '/api/v1/activity/verify')).ok, true);
+  });
+
+  test('a database in use is refused, an unfinished move can be given up', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const inUse = await postgres.makeDatabase();
+    const other = await Latchkey.start(t, { config: { store: inUse } });
+    await other.stop();
+    const server = await Latchkey.ready(t);
+    await server.stop();
+    const refused = await server.cli(['migrate', '--to', inUse]);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, /not empty/);
+    assert.match((await server.cli(['migrate', '--to', inUse.replace('latchkey@', 'latchkey:geheim@')])).stderr, /must not hold a password/);
+
+    const store = await postgres.makeDatabase();
+    const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO users');
+    assert.equal((await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)])).status, 1);
+    assert.equal((await server.cli(['migrate', '--give-up'])).status, 0);
+    await server.launch();
+    assert.equal((await server.admin.must('GET', '/api/v1/session')).user.username, 'root-admin');
+  });
+});

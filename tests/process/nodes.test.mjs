@@ -1,0 +1,335 @@
+// Several nodes on one PostgreSQL: what they share, who refreshes, and what happens when one or the database stops.
+
+import assert from 'node:assert/strict';
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import { Latchkey, slowness } from '../support/latchkey.mjs';
+import { at, sharedScene } from '../support/nodes.mjs';
+import { freePort } from '../support/ports.mjs';
+import { Postgres, withoutPostgres } from '../support/postgres.mjs';
+import { pin } from '../support/scene.mjs';
+import { gate, until } from '../support/wait.mjs';
+
+const withinASecond = { timeout: 1000 * slowness, every: 20 };
+
+/** What a server says that must not start. */
+async function refusal(t, config) {
+  const server = await Latchkey.start(t, { config }).catch((error) => error);
+  assert.ok(server instanceof Error, 'it must not start');
+  return server.message;
+}
+
+describe('nodes that share a database', { skip: withoutPostgres }, () => {
+  test('users, sessions, settings and switches made at one node hold at the other within a second', async (t) => {
+    const { nodes: [first, second], admin } = await sharedScene(t);
+    const { user_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
+    const there = at(second, admin);
+    assert.equal((await there.must('GET', '/api/v1/session')).user.username, 'root-admin', 'the session is known');
+    for (const node of [first, second]) assert.equal((await node.token('printer-1', pin)).status, 200);
+
+    await admin.set('oauth.polling_time', '17m');
+    await until('the setting to arrive', async () => (await there.must('GET', '/api/v1/registry')).items.find((each) => each.key === 'oauth.polling_time').value === '17m', withinASecond);
+    await there.set('oauth.polling_time', '18m');
+    assert.equal((await there.must('GET', '/api/v1/registry')).items.find((each) => each.key === 'oauth.polling_time').value, '18m', 'in effect at once where it was set');
+
+    // K8: hot at both, switched off at one.
+    for (const node of [first, second]) assert.equal((await node.token('printer-1', pin)).status, 200);
+    await admin.must('PATCH', `/api/v1/users/${user_id}`, { enabled: false });
+    const since = performance.now();
+    await until('the other node to refuse', async () => (await second.token('printer-1', pin)).status === 401, { timeout: 5000 * slowness });
+    assert.ok(performance.now() - since < 1000 * slowness + 700, `it took ${performance.now() - since} ms, a refusal's own 300 ms among them`);
+    await there.must('PATCH', `/api/v1/users/${user_id}`, { enabled: true });
+    await until('the first node to let in again', async () => (await first.token('printer-1', pin)).status === 200, { timeout: 5000 * slowness });
+
+    await admin.must('DELETE', '/api/v1/session');
+    assert.equal((await there.call('GET', '/api/v1/users')).status, 401, 'signed out at one is signed out');
+  });
+
+  test('T4: wrong PINs count together, whichever node they are shown to', async (t) => {
+    const { nodes, admin, postgres } = await sharedScene(t);
+    const { user_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
+    for (let round = 0; round < 3; round++) {
+      assert.equal((await nodes[round % 2].token('printer-1', `wrong-${round}`)).status, 401);
+    }
+    assert.equal((await nodes[0].token('printer-1', 'wrong-1')).status, 401, 'the same again, at the other node, counts once');
+    assert.equal(await postgres.sql(`SELECT count(DISTINCT fingerprint) FROM pin_failures WHERE user_id = '${user_id}'`), '3');
+  });
+
+  test('R5: many grants due, and asked for, at two nodes at once: one POST for each generation', { timeout: 240_000 }, async (t) => {
+    const { nodes, admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const people = 12;
+    const grants = [];
+    for (let i = 0; i < people; i++) {
+      provider.account = { id: `acc-${i}`, name: `person-${i}@example.com` };
+      grants.push((await admin.addOAuthUser({ username: `person-${i}`, pin, type: 'scripted-type' })).grant_id);
+    }
+    const makeDue = 'UPDATE grants SET due_at = 0, last_refreshed_at = 0, issued_at = issued_at - 600000, reserved_until = 0, version = version + 1';
+    const rounds = 5;
+    for (let round = 1; round <= rounds; round++) {
+      await postgres.sql(makeDue);
+      await until(`round ${round}`, () => provider.seen('refresh').length >= round * people, { timeout: 20_000 * slowness });
+    }
+    const settled = () => until('the last replies to be kept', async () => await postgres.sql('SELECT count(*) FROM intents WHERE state = 0') === '0', { timeout: 10_000 * slowness });
+    await settled();
+    assert.equal(provider.seen('refresh').length, rounds * people, 'the sweeps of both ask once for what is due once');
+
+    // People in a hurry at both nodes: nothing but the claim stands between them.
+    const sessions = nodes.map((node) => at(node, admin));
+    for (let round = 1; round <= 10; round++) {
+      await postgres.sql(makeDue);
+      await Promise.all(grants.flatMap((grant) => sessions.map((session) => session.call('POST', `/api/v1/grants/${grant}/refresh`))));
+    }
+    await settled();
+    assert.ok(provider.seen('refresh').length >= (rounds + 10) * people);
+    assert.ok([...provider.postsPerRefreshToken.values()].every((posts) => posts === 1));
+    assert.deepEqual(provider.spentUses, []);
+    for (const node of nodes) assert.match(await node.metrics(), /latchkey_refreshes_total\{outcome="refreshed"\} [1-9]/, 'both worked');
+    for (const grant of grants) assert.equal((await admin.grant(grant)).state, 'active');
+  });
+
+  test('R6: a node stopped in mid-exchange until its lease has passed: the other takes over, the late reply overwrites nothing and is kept', { timeout: 240_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, {
+      provider: { graceSeconds: 3600, accessLifetime: 70 }, type: { replay: 'grace', grace_s: 3600 },
+      settings: { 'oauth.refresh_total_timeout': '5s', 'oauth.refresh_lease': '30s' },
+    });
+    const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
+    t.after(() => first.child.kill('SIGCONT'));
+    const answered = gate();
+    provider.next('refresh', { gate: answered.passed });
+    const asked = admin.call('POST', `/api/v1/grants/${grant_id}/refresh`).catch(() => undefined);
+    await until('the first node to have asked', () => provider.seen('refresh').length === 1);
+    first.child.kill('SIGSTOP');
+    answered.open();
+    await until('the other node to have taken over', async () => Number(await postgres.sql(`SELECT generation FROM grants WHERE id = '${grant_id}'`)) === 2, { timeout: 120_000 * slowness, every: 200 });
+    const newest = await postgres.sql(`SELECT encode(refresh_sealed, 'hex') FROM generations WHERE grant_id = '${grant_id}' AND number = 2`);
+    assert.equal(provider.seen('refresh').length, 2, 'the grant was asked for once more, as its type allows');
+    first.child.kill('SIGCONT');
+    await asked;
+    await until('the late reply to be kept as a candidate', async () => await postgres.sql(`SELECT count(*) FROM generations WHERE grant_id = '${grant_id}' AND state = 2`) === '1', { timeout: 20_000 * slowness });
+    assert.equal(await postgres.sql(`SELECT encode(refresh_sealed, 'hex') FROM generations WHERE grant_id = '${grant_id}' AND number = 2`), newest);
+    const answer = await second.token('printer-1', pin);
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(provider.honours(answer.body.access_token));
+  });
+
+  test('F6: an exchange that a lost node left open waits for its journal, until the node is forgotten', { timeout: 120_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, { provider: { graceSeconds: 3600 }, type: { replay: 'grace', grace_s: 3600 } });
+    const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
+    provider.next('refresh', { hold: true });
+    const asked = admin.call('POST', `/api/v1/grants/${grant_id}/refresh`).catch(() => undefined);
+    await until('the first node to have asked', () => provider.seen('refresh').length === 1);
+    await first.kill();
+    await asked;
+    await postgres.sql('UPDATE grants SET lease_until = 0, version = version + 1');
+    const there = at(second, admin);
+    const waits = await there.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+    assert.equal(provider.seen('refresh').length, 1, `not resolved by another node: ${waits.text}`);
+
+    const listed = JSON.parse((await second.cli(['node', 'list', '--json'])).stdout);
+    assert.equal(listed.length, 2);
+    const lost = listed.find((each) => !each.here);
+    assert.equal(lost.open_exchanges, 1);
+    const early = await second.cli(['node', 'forget', lost.id]);
+    assert.equal(early.status, 1);
+    assert.match(early.stderr, /running/);
+    await postgres.sql(`UPDATE nodes SET seen_at = 0 WHERE id = '${lost.id}'`);
+    const forgotten = await second.cli(['node', 'forget', lost.id]);
+    assert.equal(forgotten.status, 0, forgotten.stderr);
+    assert.equal((await there.call('POST', `/api/v1/grants/${grant_id}/refresh`)).status, 200);
+    assert.equal(provider.seen('refresh').length, 2, 'the type allows the same token again');
+    assert.equal((await there.grant(grant_id)).state, 'active');
+    assert.equal((await second.cli(['node', 'forget', lost.id])).status, 1, 'there is no such node any more');
+
+    // It comes back after all: its name is new to the store, and what it finds harms nothing.
+    await first.launch();
+    assert.equal((await there.grant(grant_id)).state, 'active');
+  });
+
+  test('the database stops and starts under load: no raw reply is lost, both nodes recover', { timeout: 240_000 }, async (t) => {
+    const { nodes, admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const people = 10;
+    const grants = [];
+    for (let i = 0; i < people; i++) {
+      provider.account = { id: `acc-${i}`, name: `person-${i}@example.com` };
+      grants.push((await admin.addOAuthUser({ username: `person-${i}`, pin, type: 'scripted-type' })).grant_id);
+    }
+    provider.always('refresh', { delay: 30 });
+    for (const how of ['fast', 'immediate', 'fast', 'immediate']) {
+      const before = provider.seen('refresh').length;
+      await postgres.sql('UPDATE grants SET due_at = 0, last_refreshed_at = 0, issued_at = issued_at - 600000, reserved_until = 0, version = version + 1');
+      await until('refreshes to be on their way', () => provider.seen('refresh').length > before, { timeout: 20_000 * slowness, every: 2 });
+      await postgres.restart(how);
+      await until('every node to be ready again', async () => {
+        for (const node of nodes) if ((await fetch(`${node.url}/readyz`)).status !== 200) return false;
+        return true;
+      }, { timeout: 30_000 * slowness });
+      await until('everything to be settled', async () => await postgres.sql('SELECT count(*) FROM intents WHERE state = 0 AND settled_at = 0') === '0', { timeout: 60_000 * slowness, every: 100 });
+    }
+    assert.deepEqual(provider.spentUses, [], 'no spent token was sent again');
+    for (let i = 0; i < people; i++) {
+      const grant = await at(nodes[1], admin).grant(grants[i]);
+      assert.ok(['active', 'uncertain'].includes(grant.state), `${grant.state}: ${grant.why}`);
+      const answer = await nodes[i % 2].token(`person-${i}`, pin);
+      assert.equal(answer.status, 200, answer.text);
+      assert.ok(provider.honours(answer.body.access_token));
+    }
+    // What the provider issued last is what the store holds: every grant goes on by it.
+    provider.always('refresh', undefined);
+    for (const grant of grants) {
+      if ((await admin.grant(grant)).state !== 'active') continue;
+      assert.equal((await admin.call('POST', `/api/v1/grants/${grant}/refresh`)).status, 200);
+    }
+    assert.deepEqual(provider.spentUses, []);
+  });
+
+  test('F5: a reply that comes while the database is away outlives kill -9: sealed in the journal, committed later, never asked for again', { timeout: 120_000 }, async (t) => {
+    const { nodes: [first], admin, provider, postgres } = await sharedScene(t, { count: 1, provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
+    const journalled = async () => Number(/step_seconds_total\{step="journal"\} (\S+)/.exec(await first.metrics())[1]);
+    const before = await journalled();
+    const answered = gate();
+    provider.next('refresh', { gate: answered.passed });
+    const asked = admin.call('POST', `/api/v1/grants/${grant_id}/refresh`).catch(() => undefined);
+    await until('the node to have asked', () => provider.seen('refresh').length === 1);
+    await postgres.stop('immediate');
+    answered.open();
+    await until('the reply to be on the disk', async () => await journalled() > before);
+    assert.equal((await fetch(`${first.url}/readyz`)).status, 503, 'the node says that it cannot work');
+    await first.kill();
+    await asked;
+    const journal = path.join(first.data, 'journal');
+    for (const name of await readdir(journal)) {
+      const octets = await readFile(path.join(journal, name));
+      for (const token of provider.postsPerRefreshToken.keys()) assert.ok(!octets.includes(token), 'no token in the clear');
+      assert.ok(!octets.includes('refresh_token'), 'nor anything else of the reply');
+    }
+    await postgres.launch();
+    assert.equal(await postgres.sql(`SELECT generation FROM grants WHERE id = '${grant_id}'`), '1', 'the store has not got it yet');
+    await first.launch();
+    await until('the reply to be committed', async () => await postgres.sql(`SELECT generation FROM grants WHERE id = '${grant_id}'`) === '2', { timeout: 20_000 * slowness });
+    assert.equal((await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`)).status, 200, 'and its refresh token is the one that goes on');
+    assert.deepEqual(provider.spentUses, []);
+    assert.ok([...provider.postsPerRefreshToken.values()].every((posts) => posts === 1));
+    assert.ok(provider.honours((await first.token('printer-1', pin)).body.access_token));
+  });
+
+  test('F10: a database put back from a dump: what may be spent is not sent, newer tokens come from the nodes\' journals', { timeout: 180_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const grants = {};
+    for (const name of ['kept', 'lost']) {
+      provider.account = { id: name, name: `${name}@example.com` };
+      grants[name] = (await admin.addOAuthUser({ username: name, pin, type: 'scripted-type' })).grant_id;
+    }
+    const dump = path.join(postgres.folder, 'dump.sql');
+    await postgres.run('pg_dump', ['-h', '127.0.0.1', '-p', String(postgres.port), '-U', 'latchkey', '-d', postgres.database, '-f', dump]);
+    assert.equal((await admin.call('POST', `/api/v1/grants/${grants.kept}/refresh`)).status, 200);
+    assert.equal((await at(second, admin).call('POST', `/api/v1/grants/${grants.lost}/refresh`)).status, 200);
+    const mark = () => first.cli(['restore', '--database', '--config', path.join(first.folder, 'latchkey.toml'), '--json']);
+    assert.equal((await mark()).status, 1, 'not beside a running server');
+    await second.stop();
+    await first.stop();
+    await postgres.sql(`DROP DATABASE ${postgres.database}`, 'postgres');
+    await postgres.sql(`CREATE DATABASE ${postgres.database} TEMPLATE template0`, 'postgres');
+    assert.match((await mark()).stderr, /holds nothing/);
+    await postgres.sql(`DROP DATABASE ${postgres.database}`, 'postgres');
+    await postgres.sql(`CREATE DATABASE ${postgres.database} TEMPLATE template0`, 'postgres');
+    await postgres.run('psql', [...postgres.connection(postgres.database), '-o', '/dev/null', '-f', dump]);
+    await postgres.sql('UPDATE nodes SET seen_at = CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) + 60000');
+    assert.match((await mark()).stderr, /did half a minute ago/, 'so young a dump, or a node that runs');
+    await postgres.sql('UPDATE nodes SET seen_at = 0');
+    const marked = await mark();
+    assert.equal(marked.status, 0, marked.stderr);
+    assert.equal(JSON.parse(marked.stdout).grants_marked, 2);
+
+    // The second node's folder, and with it its journal, is lost.
+    await first.launch();
+    await until('the newer token to come from the journal', async () => await postgres.sql(`SELECT generation FROM grants WHERE id = '${grants.kept}'`) === '2', { timeout: 20_000 * slowness });
+    assert.equal((await admin.call('POST', `/api/v1/grants/${grants.kept}/refresh`)).status, 200, 'it goes on');
+    assert.notEqual((await admin.call('POST', `/api/v1/grants/${grants.lost}/refresh`)).status, 200);
+    assert.equal((await admin.grant(grants.lost)).state, 'needs_authorization');
+    assert.deepEqual(provider.spentUses, [], 'and nothing spent was sent');
+  });
+
+  test('K1: a new master key: not while another node works; the other one comes back with a copy of it', { timeout: 180_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres, masterKey } = await sharedScene(t);
+    const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
+    const old = path.join(second.folder, 'old.key');
+    await copyFile(masterKey, old);
+    await admin.set('keys.rotation_rest', '1h');
+    const early = await first.cli(['keys', 'rotate']);
+    assert.equal(early.status, 1);
+    assert.match(early.stderr, /Other servers.*node list/s);
+    await second.stop();
+    const listed = await first.cli(['node', 'list']);
+    assert.equal(listed.status, 0, listed.stderr);
+    assert.match(listed.stdout, /this one[^]*stopped|stopped[^]*this one/);
+    assert.match(await first.metrics(), /latchkey_nodes\{state="stopped"\} 1\n/);
+
+    const begun = await first.cli(['keys', 'rotate', '--no-wait']);
+    assert.equal(begun.status, 0, begun.stderr);
+    const refused = async (node) => {
+      await node.launch({ expectReady: false });
+      assert.equal((await node.ended).status, 1);
+      return node.logs;
+    };
+    await until('the first pass to be over', async () => JSON.parse((await first.cli(['keys', 'status', '--json'])).stdout).rotation.passes > 0, { every: 100 });
+    assert.match(await refused(second), /is being rotated by another server/);
+    assert.equal((await first.token('printer-1', pin)).status, 200, 'served meanwhile');
+
+    // Stopped in the middle, it goes on; with shorter rests it comes to an end.
+    await admin.set('keys.rotation_rest', '1s');
+    await first.restart();
+    await until('the rotation to end', async () => JSON.parse((await first.cli(['keys', 'status', '--json'])).stdout).rotation === null, { timeout: 60_000 * slowness, every: 100 });
+    second.options.config.master_key_file = old;
+    assert.match(await refused(second), /was replaced on/);
+    second.options.config.master_key_file = masterKey;
+    await second.launch();
+    for (const node of [first, second]) assert.equal((await node.token('printer-1', pin)).status, 200);
+    assert.equal((await at(second, admin).call('POST', `/api/v1/grants/${grant_id}/refresh`)).status, 200, 'sessions and grants go on');
+    assert.deepEqual(provider.spentUses, []);
+    assert.equal(await postgres.sql("SELECT count(*) FROM meta WHERE key = 'master_key_rotation'"), '0');
+  });
+
+  test('a copied data directory is noticed: the elder node refreshes nothing more and says so', { timeout: 60_000 }, async (t) => {
+    const { nodes: [first, second], admin } = await sharedScene(t);
+    const name = await readFile(path.join(first.data, 'node'), 'utf8');
+    await second.stop();
+    await writeFile(path.join(second.data, 'node'), name);
+    await second.launch();
+    await until('the alert', async () => JSON.stringify(await admin.must('GET', '/api/v1/alerts')).includes('copy of this node'), { timeout: 20_000 * slowness, every: 200 });
+  });
+
+  test('a wrong password, or none, is said to be so', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = (await postgres.makeDatabase()).replace('latchkey@', 'guarded@');
+    await postgres.requirePassword('guarded', 'Grüße 42');
+    await postgres.sql('GRANT ALL ON SCHEMA public TO guarded');
+    const file = path.join(postgres.folder, 'store.password');
+    await writeFile(file, 'Gruesse 42\n');
+    assert.match(await refusal(t, { store, store_password_file: file }), /does not let .* in.*store_password_file/);
+    assert.match(await refusal(t, { store }), /does not let .* in.*store_password_file/, 'none at all');
+    await writeFile(file, 'Grüße 42\n');
+    await Latchkey.start(t, { config: { store, store_password_file: file } });
+  });
+
+  test('a database that is away, read-only or newer stops the start with a sentence', { timeout: 240_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const refused = (config) => refusal(t, config);
+    assert.match(await refused({ store: `postgresql://latchkey@127.0.0.1:${await freePort()}/latchkey` }), /cannot be reached/);
+    assert.match(await refused({ store: `${postgres.address}/nothing_here` }), /cannot be reached.*nothing_here/);
+    assert.match(await refused({ store: store.replace('latchkey@', 'latchkey:geheim@') }), /store_password_file/);
+    await postgres.sql(`ALTER DATABASE ${postgres.database} SET default_transaction_read_only = on`, 'postgres');
+    assert.match(await refused({ store }), /read-only/);
+    await postgres.sql(`ALTER DATABASE ${postgres.database} RESET default_transaction_read_only`, 'postgres');
+    const server = await Latchkey.start(t, { config: { store } });
+    await server.stop();
+    const schema = await postgres.sql("SELECT value FROM store_info WHERE key = 'schema'");
+    await postgres.sql("UPDATE store_info SET value = '99' WHERE key = 'schema'");
+    assert.match(await refused({ store }), /schema 99/);
+    await postgres.sql(`UPDATE store_info SET value = '${schema}' WHERE key = 'schema'`);
+    // Another node's key does not open this store, and none is made for it.
+    assert.match(await refused({ store }), /master key file .* is missing/);
+  });
+});

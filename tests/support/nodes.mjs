@@ -1,0 +1,43 @@
+// Several nodes on one PostgreSQL, as an operator runs them: a data folder each, one master key, one database.
+
+import path from 'node:path';
+import { Latchkey, Session } from './latchkey.mjs';
+import { Postgres } from './postgres.mjs';
+import { freePort } from './ports.mjs';
+import { ScriptedProvider } from './scripted_provider.mjs';
+import { providerFile } from './provider_file.mjs';
+
+/**
+ * { postgres, provider, nodes, admin }: `count` started nodes, the first one set up, apps `oidc` and `scripted` registered for
+ * the provider. options: provider (of the scripted provider), type (of the provider file's `scripted-type`), settings (of the
+ * registry), config, postgres (an existing cluster).
+ */
+export async function sharedScene(t, { count = 2, provider: providerOptions = {}, type = {}, settings = {}, config = {}, postgres } = {}) {
+  const cluster = postgres ?? await Postgres.start(t);
+  const store = await cluster.makeDatabase();
+  const provider = await ScriptedProvider.start(t, { port: await freePort(), rotation: 'single-use', ...providerOptions });
+  const options = {
+    providerFiles: { 'scripted.json': providerFile({ types: { 'scripted-type': type } }) },
+    config: { store, 'log.level': 'debug', 'outbound.allow': [`127.0.0.1:${provider.port}`], ...config },
+  };
+  const first = await Latchkey.ready(t, options);
+  const admin = first.admin;
+  const registration = { issuer: provider.issuer, clientId: provider.clientId, clientSecret: provider.clientSecret };
+  await admin.registerOidc(registration);
+  await admin.registerOidc({ ...registration, app: 'scripted', provider: 'scripted' });
+  for (const [key, value] of Object.entries(settings)) await admin.set(key, value);
+  const nodes = [first];
+  const key = path.join(first.data, 'master.key');
+  while (nodes.length < count) {
+    nodes.push(await Latchkey.start(t, { ...options, config: { ...options.config, master_key_file: key } }));
+  }
+  return { postgres: cluster, store, provider, nodes, admin, masterKey: key };
+}
+
+/** The same person at another node: the session's cookies and token go along. */
+export function at(node, session) {
+  const there = new Session(node.url);
+  there.browser = session.browser;
+  there.csrf = session.csrf;
+  return there;
+}
