@@ -76,6 +76,26 @@ TEST_F(KeeperHouse, R1LostReplyWithinTheGraceIsAskedAgainAtOnce) {
   EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
 }
 
+// However far apart the tries have come to be: a token that is still taken is tried before it is taken no more.
+TEST_F(KeeperHouse, R1TheLastTryOfAGraceComesBeforeItsEnd) {
+  const auto grant = put_grant("acme-grace");
+  for (int lost = 0; lost < 40; ++lost) transport.then(T::lost());
+  const auto begun = wall.now();
+  ASSERT_TRUE(run(keeper->start()));
+  ASSERT_TRUE(refresh(grant.id));
+  WallTime last_within = begun;
+  while (wall.now() < begun + 1900s) {
+    const auto before = transport.bodies.size();
+    advance(1s);
+    keeper->nudge();
+    for (int turn = 0; turn < 3; ++turn) loop.run_for(1ms);
+    base::drive_until(loop, [&] { return counters.in_flight == 0; });
+    if (transport.bodies.size() > before && wall.now() <= begun + 1800s) last_within = wall.now();
+  }
+  EXPECT_GE(last_within, begun + 1790s);
+  EXPECT_LT(transport.bodies.size(), 20u) << "nor in a loop";
+}
+
 TEST_F(KeeperHouse, F5ACutReplyThatHoldsTheWholeRefreshTokenIsNotLost) {
   const auto grant = put_grant("acme-family");
   transport.then(T::lost(R"({"refresh_token":"rt2","access_token":"at)"));

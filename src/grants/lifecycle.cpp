@@ -14,6 +14,7 @@ constexpr Seconds kCandidateSoon{1};
 constexpr Seconds kNothingLeftToLose{600};  // between tries once the access token has gone, F1
 constexpr Seconds kTwiceWithin{60};         // F9
 constexpr Seconds kClockSlack{5};
+constexpr Seconds kGraceReserve{5};         // before a grace ends: the last try must arrive within it
 constexpr Seconds kMendedSoon{60};          // between looks whether what was misconfigured has been mended
 constexpr int kAttemptsAtOnce = 3;
 constexpr int kAttemptsAtOnceRefused = 2;
@@ -31,8 +32,10 @@ WallTime replay_time(const store::Grant& grant, const store::Intent& intent, con
     case catalog::ReplayPolicy::harmless: return intent.attempts < kAttemptsAtOnce ? settled : back_off;
     case catalog::ReplayPolicy::grace: {
       const auto grace_ends = intent.opened_at + rules.grace;
-      if (now <= grace_ends) return intent.attempts < kAttemptsAtOnce ? settled : std::min(back_off, grace_ends);
-      break;  // the grace is over: nothing may be risked any more
+      const auto last_chance = grace_ends - std::min<Milliseconds>(kGraceReserve, Milliseconds(rules.grace) / 4);
+      if (now > grace_ends) break;  // the grace is over: nothing may be risked any more
+      if (intent.attempts < kAttemptsAtOnce) return settled;
+      return settled < last_chance ? std::min(back_off, last_chance) : back_off;
     }
     case catalog::ReplayPolicy::refused:
       return intent.attempts < kAttemptsAtOnceRefused ? settled : std::max(emergency, back_off);

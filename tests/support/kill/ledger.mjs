@@ -11,6 +11,9 @@ export function marginOf(lifetime) {
   return Math.min(Math.max(Math.floor(lifetime / 10), 60), 300, Math.floor(lifetime / 2));
 }
 
+/** Which provider of this process issued a token. */
+const issuers = new Map();
+
 export class Ledger {
   /** rule: `grace`, `refused` or `revokes-family`; fault: called with every violation in words. */
   constructor(provider, rule, fault) {
@@ -40,13 +43,17 @@ export class Ledger {
   }
 
   #issue(family, body, issuedBy) {
+    issuers.set(body.refresh_token, this.provider.origin);
     this.tokens.set(body.refresh_token, { family, issuedAt: Date.now(), lifetime: body.expires_in, issuedBy, posts: [] });
   }
 
   #received(request) {
     this.posts++;
     const token = this.tokens.get(request.form.refresh_token);
-    if (!token) return this.fault('a refresh token was sent that was never issued');
+    if (!token) {
+      const issuer = issuers.get(request.form.refresh_token);
+      return this.fault(`a refresh token was sent that was never issued here: ${issuer ? `it is of ${issuer}` : 'no provider of this run knows it'}`);
+    }
     const post = { at: Date.now(), token, spends: false, answer: undefined, kept: undefined, used: false, excused: false };
     if (token.issuedBy) {
       token.issuedBy.used = true;

@@ -44,8 +44,18 @@ class Scope {
   }
 }
 
+/** Ends what a round has started, also when the run is interrupted: a server left over would go on refreshing. */
+const scopes = new Set();
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, async () => {
+    await Promise.allSettled([...scopes].map((scope) => scope.end()));
+    process.exit(130);
+  });
+}
+
 async function round({ seed, count }) {
   const scope = new Scope();
+  scopes.add(scope);
   let run;
   try {
     run = await KillRun.start(scope, { store, seed });
@@ -54,10 +64,11 @@ async function round({ seed, count }) {
   } catch (error) {
     failed += run?.faults.length ?? 0;
     brokenOff += run?.faults.length ? 0 : 1;
-    console.log(`round with seed ${seed}: ${error.message}\n${run?.faults.length ? '' : error.stack}`);
+    console.log(`round with seed ${seed}: ${error.message}\n${run?.faults.length ? '' : `${error.stack}\n${error.cause?.stack ?? ''}`}`);
   }
   if (run) add(run);
   await scope.end();
+  scopes.delete(scope);
   const minutes = (performance.now() - begun) / 60_000;
   console.log(`seed ${seed}: ${total.kills} kills so far, ${total.refreshes} refreshes, ${failed} faults, ${(total.kills / minutes).toFixed(0)} kills a minute`);
 }

@@ -227,6 +227,11 @@ export class KillRun {
     await this.server.launch(options);
   }
 
+  /** Reads, again where the line was one of the life before. */
+  #read(question) {
+    return until('an answer', question, { timeout: this.patience });
+  }
+
   /** The next life has put in order what it found: kept answers are used, the journal is drained, nothing is lost. */
   async #verify() {
     const { admin } = this.server;
@@ -238,7 +243,7 @@ export class KillRun {
     this.promised.clear();
     await until('the journal to be drained', () => unconfirmed(readJournal(this.journal)).length === 0, { timeout: this.patience, every: 10 })
       .catch((error) => this.#fault(error.message));
-    const summary = await admin.must('GET', '/api/v1/health-summary');
+    const summary = await this.#read(() => admin.must('GET', '/api/v1/health-summary'));
     if (summary.by_state.needs_authorization > 0 || summary.by_state.uncertain > this.grants.length / 4) await this.#mend();
   }
 
@@ -246,7 +251,7 @@ export class KillRun {
   async #mend() {
     const { admin } = this.server;
     for (const each of this.grants) {
-      const grant = await admin.grant(each.id);
+      const grant = await this.#read(() => admin.grant(each.id));
       const asks = grant.state === 'needs_authorization';
       // An emergency try was killed, too: it rests for ten minutes, which is longer than this run wants to wait.
       const rests = grant.state === 'uncertain' && Date.parse(grant.next_refresh_at) > Date.now() + 2 * this.lifetime * 1000;
@@ -268,10 +273,12 @@ export class KillRun {
     await this.#mend();
     const { admin } = this.server;
     for (const each of this.grants) {
-      const grant = await admin.grant(each.id);
+      // After several tries that were killed the next one waits a little, for half a minute at most.
+      if (each.rule === 'grace') await until('a grant within its grace to be asked for again', async () => (await admin.grant(each.id)).state !== 'uncertain', { timeout: 45_000 * slowness, every: 100 }).catch((error) => this.#fault(error.message));
+      const grant = await this.#read(() => admin.grant(each.id));
       if (grant.state === 'uncertain' && each.rule !== 'grace') continue; // its turn comes, as the rule says
       const answer = await admin.call('POST', `/api/v1/grants/${each.id}/refresh`);
-      const after = await admin.grant(each.id);
+      const after = await this.#read(() => admin.grant(each.id));
       if (after.state === 'needs_authorization' && this.ledgers[each.rule].isForced(each.account.id)) {
         this.figures.forced++;
         continue;
@@ -279,7 +286,7 @@ export class KillRun {
       if (after.state !== 'active' && !(after.state === 'uncertain' && each.rule !== 'grace')) this.#fault(`${each.id} (${each.rule}) at the end: ${answer.status}, ${after.state}: ${after.why}`);
     }
     for (const each of this.grants) {
-      if ((await admin.grant(each.id)).state !== 'active') continue;
+      if ((await this.#read(() => admin.grant(each.id))).state !== 'active') continue;
       const token = await this.server.token(each.username, pin, { type: each.type });
       if (token.status !== 200 || !this.ledgers[each.rule].provider.honours(token.body.access_token)) this.#fault(`${each.id} (${each.rule}): ${token.status} ${token.text}`);
     }

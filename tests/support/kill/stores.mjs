@@ -5,17 +5,15 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileURLToPath } from 'node:url';
+import { Postgres, withoutPostgres } from '../postgres.mjs';
 
 /** Grants whose current generation is not there: a commit that happened by halves. */
 const halves = `SELECT count(*) AS count FROM grants g WHERE g.generation > 0
   AND NOT EXISTS (SELECT 1 FROM generations n WHERE n.grant_id = g.id AND n.number = g.generation)`;
 
-const clusters = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'postgres.mjs');
-const { Postgres, withoutPostgres } = existsSync(clusters) ? await import(clusters) : { withoutPostgres: 'there is no PostgreSQL store yet' };
-
 /**
- * skip: why it cannot be had here, or false. prepare(t) gives `options` for Latchkey.start, and `fault(data)`: what is wrong with the store, undefined when nothing is.
+ * skip: why it cannot be had here, or false. prepare(t) gives `options` for Latchkey.start, and `fault(data)`: what is wrong with
+ * the store, undefined when nothing is.
  */
 export const sqlite = {
   name: 'SQLite',
