@@ -5,7 +5,7 @@ DESTDIR ?=
 export PREFIX DESTDIR JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run web build test kill install uninstall bench fuzz sanitize asan tsan format lint clean
+.PHONY: help setup run web build test kill install uninstall bench sim fuzz sanitize asan tsan format lint clean
 
 help: ## list the chores
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ bench: ## measure against nginx in the same run (docs/performance.md)
 	@scripts/setup --bench
 	@scripts/web
 	@scripts/bench
+
+sim: setup ## run simulated worlds on all cores for SIM_SECONDS (default 300), or until SIM_REFRESHES have been made
+	@scripts/setup --tests
+	@scripts/build release sim
+	@build/release/sim $(if $(SIM_REFRESHES),--refreshes $(SIM_REFRESHES),--seconds $(or $(SIM_SECONDS),300)) $(if $(SIM_FROM),--from $(SIM_FROM))
 
 fuzz: setup ## run every fuzz target for FUZZ_SECONDS (default 60) each
 	@scripts/fuzz

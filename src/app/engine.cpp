@@ -31,8 +31,8 @@ grants::AuthorizationDesk::Parts Engine::desk_parts() {
   const auto* registry = &ground_.registry;
   return {.store = ground_.store, .journal = ground_.journal, .exchange = exchange_, .clients = clients_, .keeper = keeper_,
           .giving_back = giving_back_, .counters = counters_, .vault = ground_.vault, .sealing = sealing_, .enrolment = enrolment_,
-          .transport = ground_.transport, .watcher = cards_, .wall = clock_, .entropy = ground_.entropy, .log = ground_.log,
-          .executor = ground_.loop.main(), .node = ground_.node,
+          .transport = ground_.transport, .watcher = cards_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy,
+          .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .pending_lifetime = [registry] { return registry->get<Seconds>("authorize.pending_lifetime"); },
           .tuning = [registry] { return tuning_of(*registry); }};
 }
@@ -53,7 +53,7 @@ grants::GivingBack::Parts Engine::giving_back_parts() {
   const auto* registry = &ground_.registry;
   auto* cards = &cards_;
   return {.store = ground_.store, .clients = clients_, .transport = ground_.transport, .sealing = sealing_, .alerts = alerts_, .counters = counters_,
-          .wall = clock_, .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(),
+          .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(),
           .tuning = [registry] {
             return grants::RevocationTuning{.disabled_after = registry->get<Seconds>("revoke.disabled_after"),
                                             .give_up_after = registry->get<Seconds>("revoke.give_up_after")};

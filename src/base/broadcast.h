@@ -20,11 +20,12 @@ class Broadcast {
   void notify_all();
   // Throws the executor's cancellation when the waiting task is cancelled.
   [[nodiscard]] Task<void> wait();
-  // Returns at notify_all() or after the span of real steady time, whichever is first.
-  [[nodiscard]] Task<void> wait_for(std::chrono::nanoseconds span);
+  // Returns at notify_all() or after that span of the clock's time, whichever is first. The clock outlives the wait.
+  [[nodiscard]] Task<void> wait_for(SteadyClock& clock, std::chrono::nanoseconds span);
 
  private:
   struct State;
+  [[nodiscard]] static Task<void> wait_with(std::shared_ptr<State> state, SteadyClock* clock, std::chrono::nanoseconds span);
   std::shared_ptr<State> state_;
 };
 

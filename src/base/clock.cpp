@@ -11,6 +11,28 @@ namespace latchkey::base {
 
 namespace asio = boost::asio;
 
+namespace {
+
+class TimerAlarm final : public Alarm {
+ public:
+  TimerAlarm(const Executor& executor, std::chrono::nanoseconds span, std::move_only_function<void()> ring)
+      : timer_(executor, span), ring_(std::make_shared<std::move_only_function<void()>>(std::move(ring))) {
+    timer_.async_wait([ring = std::weak_ptr(ring_)](const boost::system::error_code& error) {
+      if (const auto alive = ring.lock(); alive && !error) (*alive)();
+    });
+  }
+
+ private:
+  asio::steady_timer timer_;
+  std::shared_ptr<std::move_only_function<void()>> ring_;
+};
+
+}  // namespace
+
+std::unique_ptr<Alarm> SteadyClock::ring_at(SteadyTime when, Executor executor, std::move_only_function<void()> ring) {
+  return std::make_unique<TimerAlarm>(executor, when - now(), std::move(ring));
+}
+
 Task<void> SteadyClock::sleep_for(std::chrono::nanoseconds span) { return sleep_until(now() + span); }
 
 WallTime SystemWallClock::now() const {

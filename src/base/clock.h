@@ -3,6 +3,8 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,10 +25,19 @@ class WallClock {
   [[nodiscard]] virtual WallTime now() const = 0;
 };
 
+// Rings once, unless it goes first.
+class Alarm {
+ public:
+  virtual ~Alarm() = default;
+};
+
 class SteadyClock {
  public:
   virtual ~SteadyClock() = default;
   [[nodiscard]] virtual SteadyTime now() const = 0;
+  // Calls `ring` on the executor at `when`, as long as the alarm lives; it is let go on that executor. By itself a clock
+  // waits for what lies between now() and `when` in real time; a simulation overrides this together with sleep_until().
+  [[nodiscard]] virtual std::unique_ptr<Alarm> ring_at(SteadyTime when, Executor executor, std::move_only_function<void()> ring);
   // Resumes on the awaiting task's executor. Throws the executor's cancellation when the task is cancelled.
   [[nodiscard]] virtual Task<void> sleep_until(SteadyTime when) = 0;
   [[nodiscard]] Task<void> sleep_for(std::chrono::nanoseconds span);

@@ -6,6 +6,10 @@
 
 namespace latchkey::base {
 
+std::unique_ptr<Worker> hire_threads(std::string name, std::size_t threads) {
+  return std::make_unique<Pool>(std::move(name), threads);
+}
+
 Pool::Pool(std::string name, std::size_t threads) : name_(std::move(name)) {
   for (std::size_t i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { serve(); });

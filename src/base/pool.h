@@ -1,4 +1,5 @@
-// A bounded pool of threads for work that computes or blocks (PIN hashing, SQLite), so that the network never waits.
+// Where work is done that computes or blocks (PIN hashing, SQLite, fsync), so that the network never waits: a pool of
+// threads, or whatever a simulation brings instead.
 #pragma once
 
 #include <boost/asio/async_result.hpp>
@@ -9,6 +10,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -19,20 +21,33 @@
 
 namespace latchkey::base {
 
-// May be used from any thread. The destructor runs what is queued to its end, then joins.
-class Pool {
+// May be used from any thread. The destructor runs what is queued to its end.
+class Worker {
  public:
-  Pool(std::string name, std::size_t threads);
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-  ~Pool();
+  Worker() = default;
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  virtual ~Worker() = default;
 
-  void post(std::move_only_function<void()> work);
+  // In the order given where the worker is one thread.
+  virtual void post(std::move_only_function<void()> work) = 0;
 
   // Runs `work` on the pool; the awaiting task resumes on its own executor with the value. `work` must not throw.
   template <class Work, class Value = std::invoke_result_t<Work>>
   [[nodiscard]] Task<Value> run(Work work);
+};
 
+// Makes the worker a part needs; `threads` at a time.
+using Hire = std::function<std::unique_ptr<Worker>(std::string name, std::size_t threads)>;
+// Threads of its own: what every part gets in production.
+[[nodiscard]] std::unique_ptr<Worker> hire_threads(std::string name, std::size_t threads);
+
+class Pool final : public Worker {
+ public:
+  Pool(std::string name, std::size_t threads);
+  ~Pool() override;
+
+  void post(std::move_only_function<void()> work) override;
   [[nodiscard]] std::size_t waiting() const;
 
  private:
@@ -70,8 +85,8 @@ template <class Value, class Start>
 }
 
 template <class Work, class Value>
-Task<Value> Pool::run(Work work) {
-  Pool* self = this;
+Task<Value> Worker::run(Work work) {
+  Worker* self = this;
   auto start = [self, work = std::move(work)](auto resume) mutable {
     self->post([work = std::move(work), resume = std::move(resume)]() mutable { resume(work()); });
   };
@@ -82,4 +97,5 @@ Task<Value> Pool::run(Work work) {
 
 namespace latchkey {
 using base::Pool;
+using base::Worker;
 }

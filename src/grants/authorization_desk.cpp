@@ -70,7 +70,7 @@ Task<void> AuthorizationDesk::sweep() {
         co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
       }
     }
-    co_await any_change_.wait_for(kSweepEvery);
+    co_await any_change_.wait_for(parts_.steady, kSweepEvery);
   }
 }
 
@@ -207,7 +207,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::view_after_change(Authorizati
   const auto deadline = parts_.wall.now() + wait;
   auto row = **first;
   while (row.state == AuthorizationState::pending && parts_.wall.now() < deadline) {
-    co_await any_change_.wait_for(std::min<Milliseconds>(deadline - parts_.wall.now(), 2s));
+    co_await any_change_.wait_for(parts_.steady, std::min<Milliseconds>(deadline - parts_.wall.now(), 2s));
     const auto next = co_await parts_.store.authorization(id);
     if (!next) co_return std::unexpected(next.error());
     if (!*next) co_return unknown_authorization();
@@ -227,7 +227,7 @@ Task<Result<std::vector<AuthorizationView>>> AuthorizationDesk::pending(std::siz
 Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account_id) {
   // Whose consent is being spent is known when the answer has come, which takes a minute at most.
   const auto under_way = [&] { return std::ranges::any_of(spending_, [&](const auto& each) { return each.second == app; }); };
-  for (int look = 0; look < kLooksAtExchanges && under_way(); ++look) co_await any_change_.wait_for(1s);
+  for (int look = 0; look < kLooksAtExchanges && under_way(); ++look) co_await any_change_.wait_for(parts_.steady, 1s);
   if (under_way()) co_return true;
   const auto rows = co_await parts_.store.pending_authorizations(kWaitingMax);
   if (!rows) co_return true;

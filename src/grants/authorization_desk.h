@@ -35,6 +35,7 @@ class AuthorizationDesk final : public Authorizer {
     net::HttpTransport& transport;
     GrantWatcher& watcher;
     const WallClock& wall;
+    SteadyClock& steady;
     Entropy& entropy;
     Log& log;
     Executor executor;

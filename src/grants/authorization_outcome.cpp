@@ -313,7 +313,7 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
       const auto row = co_await parts_.store.authorization(flow.row.id);
       if (row && *row && (*row)->version != flow.row.version) co_return Kept::unwanted;  // cancelled meanwhile
     }
-    co_await any_change_.wait_for(race ? 1ms : 500ms);
+    co_await any_change_.wait_for(parts_.steady, race ? 1ms : 500ms);
   }
   parts_.enrolment.changed(flow.record.user);
   parts_.watcher.grant_changed(flow.record.user.id, flow.record.grant.id);

@@ -39,7 +39,7 @@ class DeskHouse : public KeeperHouse {
     desk = std::make_unique<AuthorizationDesk>(AuthorizationDesk::Parts{
         .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .keeper = *keeper, .giving_back = *giving_back,
         .counters = counters, .vault = vault, .sealing = sealing, .enrolment = enrolment, .transport = transport, .watcher = *this,
-        .wall = wall, .entropy = entropy, .log = log, .executor = loop.get_executor(), .node = node,
+        .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .node = node,
         .pending_lifetime = [] { return Seconds(10min); }, .tuning = [] { return KeeperTuning{}; }});
     keeper->set_code_recovery([it = desk.get()](store::JournalEntry entry) { return it->recover(std::move(entry)); });
     giving_back->set_waiting(

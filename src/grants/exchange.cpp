@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "grants/canary.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -28,6 +30,11 @@ std::string word_of(const net::HttpOutcome& outcome) {
 }
 
 }  // namespace
+
+bool brings_token(const ExchangeOutcome& outcome) {
+  const auto* replied = std::get_if<Replied>(&outcome);
+  return replied != nullptr && (replied->reply.refresh_token || replied->reply.access_token);
+}
 
 // Status, content type and Retry-After on a line each, then whether it was cut, then the body as it came.
 Secret Exchange::pack(const Raw& raw) {
@@ -114,7 +121,8 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
     raw = {.status = reply.status, .content_type = head_value(reply.headers, "Content-Type"),
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
-  auto entry = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
+  store::JournalEntry entry;
+  if (!canary(Canary::parsed_before_stored)) entry = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
   StepTimes::add(times_.journal, steady_.now() - answered);
   auto replied = read(raw, received_at, request.errors, request.shape);
   replied.entry = std::move(entry);

@@ -55,6 +55,8 @@ struct NoReply {
   Error error;
 };
 using ExchangeOutcome = std::variant<Replied, NotSent, NoReply>;
+// Whether something came that must not get lost.
+[[nodiscard]] bool brings_token(const ExchangeOutcome& outcome);
 
 // Lives on the engine's executor. The caller has reserved the journal slot and made the intent durable before run(), and
 // confirms or releases the slot afterwards.

@@ -154,7 +154,7 @@ Task<void> GivingBack::keep(store::PutRevocation put) {
       parts_.log.error("not_given_back", done.error());
       co_return;
     }
-    co_await wake_.wait_for(kStoreRetry);
+    co_await wake_.wait_for(parts_.steady, kStoreRetry);
   }
   nudge();
 }
@@ -179,7 +179,7 @@ Task<void> GivingBack::run() {
       wait = std::clamp<std::chrono::nanoseconds>(next->items.front().due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
     }
     if (stopping_) break;  // said while the store was asked
-    co_await wake_.wait_for(wait);
+    co_await wake_.wait_for(parts_.steady, wait);
   }
 }
 

@@ -46,6 +46,7 @@ class GivingBack {
     Alerts& alerts;
     Counters& counters;
     const WallClock& wall;
+    SteadyClock& steady;
     Entropy& entropy;
     Log& log;
     Executor executor;

@@ -39,6 +39,7 @@ Task<Result<void>> Keeper::start() {
   static_cast<void>(note_quickened());
   start_recovering_codes();
   loop_group_.spawn("keeper", run());
+  loop_group_.spawn("mend_stamps", mend_stamps());
   co_return Result<void>{};
 }
 
@@ -92,7 +93,7 @@ Task<void> Keeper::run() {
     co_await tick();
     co_await probe_paused_apps();
     co_await count_states();
-    co_await wake_.wait_for(kTickMax);
+    co_await wake_.wait_for(parts_.steady, kTickMax);
   }
 }
 
@@ -223,7 +224,10 @@ Task<void> Keeper::repeat_merging() {
   const auto now = parts_.steady.now();
   if (unmerged_.empty() || now < merge_again_at_) co_return;
   merge_again_at_ = now + kMergeAgainEvery;
-  for (const auto& [grant, entries] : unmerged_) join_or_start(grant, Urge::scheduled, {});
+  // A flight begins at once, and with a store that answers at once it may have ended, and its entry gone, before the next.
+  std::vector<GrantId> waiting;
+  for (const auto& [grant, entries] : unmerged_) waiting.push_back(grant);
+  for (const auto& grant : waiting) join_or_start(grant, Urge::scheduled, {});
 }
 
 // ---- flights -------------------------------------------------------------------------------------------------------
@@ -285,7 +289,7 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
     parts_.counters.handouts_waited += 1;
     // A token that is good for less than was asked is still a token: nobody waits long for a better one (R7).
     if (usable_generation(**view, parts_.wall.now()) != nullptr) {
-      co_await flight->landed.wait_for(kPatienceForMore);
+      co_await flight->landed.wait_for(parts_.steady, kPatienceForMore);
     } else {
       while (!flight->result) co_await flight->landed.wait();
     }

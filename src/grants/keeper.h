@@ -181,6 +181,9 @@ class Keeper {
   // Due times are kept with the grants: those of these types that lie too late by now are made anew.
   [[nodiscard]] Task<void> bring_forward(std::vector<std::string> types);
   [[nodiscard]] Task<void> bring_forward_one(GrantId grant);
+  // Stamps of a clock that ran ahead, which was set right since (R24).
+  [[nodiscard]] Task<void> mend_stamps();
+  [[nodiscard]] Task<void> mend_stamps_of(GrantId grant);
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);

@@ -197,6 +197,25 @@ TEST_F(KeeperHouse, F10_AnAnswerWhoseIntentTheStoreLostIsApplied) {
   EXPECT_TRUE(transport.revoked.empty());
 }
 
+// Found by the simulation: an hour later the clock had caught up with the stamp, and the token, long dead, was handed out.
+TEST_F(KeeperHouse, R24_WhatAClockThatRanAheadHasStampedIsMendedByTheNextStart) {
+  const auto id = put_grant("acme-family").id;
+  auto seen = view(id);
+  auto grant = seen.grant;
+  grant.issued_at = wall.now() + 1h;
+  grant.access_expires_at = grant.due_at = wall.now() + 2h;
+  auto generation = seen.generations.at(0);
+  generation.issued_at = grant.issued_at;
+  generation.access_expires_at = grant.access_expires_at;
+  commit({store::UpdateGrant{grant}, store::PutGeneration{generation}});
+  for (int time = 0; time < 100; ++time) transport.then(T::unsent());
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return view(id).grant.issued_at < wall.now(); });
+  seen = view(id);
+  EXPECT_EQ(usable_generation(seen, wall.now() + 61min), nullptr) << "when it ends is not known";
+  EXPECT_LE(*seen.grant.due_at, wall.now() + 60s);
+}
+
 // ---- after a restore (F10) ------------------------------------------------------------------------------------------
 
 // The store as `latchkey restore` leaves it.
@@ -272,6 +291,19 @@ TEST_F(RestoredHouse, R28_TheReplyToTheBackupsOwnTokenIsTakenFromTheJournal) {
 TEST_F(RestoredHouse, F10_ARefusalInTheJournalDoesNotOpenTheWayForTheOldToken) {
   const auto grant = put_restored("acme-family");
   auto entry = left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 1, wall.now(), "");
+  entry.reply_sealed = sealing.seal_reply(entry.intent, grant.id, 1, Secret(std::string_view("503\ntext/plain\n\nwhole\nlater")));
+  journal.left_over.push_back(entry);
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_FALSE(refresh(grant.id));
+  EXPECT_TRUE(transport.bodies.empty());
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::needs_authorization);
+}
+
+// Found by the simulation: the backup's own answer, stamped by a clock that ran ahead, made the marked token one that was never sent.
+TEST_F(RestoredHouse, F10_TheBackupsOwnRefusalDoesNotOpenTheWayForTheOldToken) {
+  const auto grant = put_restored("acme-family");
+  auto entry = left_in_journal(view(grant.id).intent->id, grant.id, 1, wall.now() + 1s, "");
   entry.reply_sealed = sealing.seal_reply(entry.intent, grant.id, 1, Secret(std::string_view("503\ntext/plain\n\nwhole\nlater")));
   journal.left_over.push_back(entry);
   ASSERT_TRUE(run(keeper->start()));
@@ -452,6 +484,72 @@ TEST_F(TakenOverHouse, R6_ALostReplyDoesNotTouchWhatTheOtherNodeHasUnderWay) {
   EXPECT_EQ(*seen.intent, theirs);
   EXPECT_EQ(seen.grant.lease_owner, other);
   EXPECT_EQ(transport.bodies.size(), 1u);
+}
+
+// ---- the answer to a commit is lost, or the journal does not hear of it ---------------------------------------------------------
+
+// Found by the simulation: the second commit met a conflict for ever, or counted one refusal twice.
+TEST_F(KeeperHouse, F7_ARefusalWhoseCommitWasDoneAndNotAnsweredCountsOnce) {
+  const auto grant = put_grant("acme-family");
+  int lost = 0;
+  door->loses_answer = [&](const store::Batch& batch) { return holds<store::UpdateIntent>(batch) && lost++ == 0; };
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  const auto first = refresh(grant.id);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(lost, 1 + 1) << "the commit, and the look that finds it done";
+  EXPECT_NE(first->state, GrantState::needs_authorization);
+  EXPECT_TRUE(view(grant.id).grant.dead_seen);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+}
+
+TEST_F(KeeperHouse, F7_AnAmbiguousAttemptWhoseCommitWasDoneAndNotAnsweredIsOver) {
+  const auto grant = put_grant("acme-family");
+  int lost = 0;
+  door->loses_answer = [&](const store::Batch& batch) { return holds<store::UpdateIntent>(batch) && lost++ == 0; };
+  transport.then(T::lost());
+  ASSERT_TRUE(refresh(grant.id));
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.state, GrantState::uncertain);
+  EXPECT_EQ(seen.intent->state, store::IntentState::ambiguous);
+}
+
+// Found by the simulation: the first refusal was stored, but the journal did not know; the second attempt was not taken, and after a
+// crash the first refusal was read for the second.
+TEST_F(KeeperHouse, R20_ARefusalFoundInTheJournalAfterItWasStoredDoesNotCountAgain) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  const auto refused_at = wall.now();
+  advance(10s);
+  transport.then(T::unsent());
+  ASSERT_TRUE(refresh(grant.id));
+  const auto before = view(grant.id);
+  ASSERT_TRUE(before.grant.dead_seen);
+  ASSERT_NE(before.intent->state, store::IntentState::refused);
+  journal.left_over.push_back(left_in_journal(before.intent->id, grant.id, 1, refused_at, R"({"error":"invalid_grant"})", 400));
+  run(stop_keeper());
+  start();
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_NE(view(grant.id).grant.state, GrantState::needs_authorization);
+}
+
+// Found by the simulation: the first refusal bore a stamp of a clock that ran ahead, so it looked newer than what was settled after it.
+TEST_F(KeeperHouse, R24_ARefusalFoundInTheJournalThatAClockAheadHasStampedDoesNotCount) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  const auto ahead = wall.now() + 1h;
+  advance(10s);
+  transport.then(T::unsent());
+  ASSERT_TRUE(refresh(grant.id));
+  journal.left_over.push_back(left_in_journal(view(grant.id).intent->id, grant.id, 1, ahead, R"({"error":"invalid_grant"})", 400));
+  run(stop_keeper());
+  start();
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_NE(view(grant.id).grant.state, GrantState::needs_authorization);
 }
 
 TEST_F(KeeperHouse, F7_NothingIsGivenBackWhileAnotherGrantRestsOnTheSameConsent) {

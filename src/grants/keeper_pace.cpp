@@ -1,4 +1,4 @@
-// A polling time that has become shorter takes effect for grants already waiting for the longer one.
+// Due times that are not right any more: a polling time has become shorter; a clock that ran ahead has been set right.
 #include <algorithm>
 
 #include "grants/keeper.h"
@@ -7,6 +7,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::size_t kPage = 500;
+constexpr std::chrono::milliseconds kBetweenPages{100};  // a start has better things to do
 constexpr Seconds kSpread{60};  // what is due at once is spread over this, so that no storm comes of it
 
 }  // namespace
@@ -54,6 +55,53 @@ Task<void> Keeper::bring_forward_one(GrantId id) {
   if (wanted >= *grant.due_at) co_return;
   const auto why = grant.why;
   co_await postpone(std::move(**view), wanted, why);
+}
+
+// What a clock that ran ahead has stamped, and a start with a right one finds (R24): when such a token ends is not known. Left alone it
+// would look good again once the clock has got there.
+Task<void> Keeper::mend_stamps() {
+  GrantId after;
+  while (!stopping_) {
+    const auto page = co_await parts_.store.grants_after(after, kPage);
+    if (!page) {
+      parts_.log.error("stamps_not_checked", page.error());  // whoever asks for a token finds out, too
+      co_return;
+    }
+    const auto now = parts_.wall.now();
+    for (const auto& grant : *page) {
+      const bool waits_long = grant.failures > 0 && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
+      if (is_from_the_future(grant.issued_at, now) || waits_long) co_await mend_stamps_of(grant.id);
+    }
+    if (page->size() < kPage) co_return;
+    after = page->back().id;
+    co_await parts_.steady.sleep_for(kBetweenPages);
+  }
+}
+
+Task<void> Keeper::mend_stamps_of(GrantId id) {
+  const auto view = co_await parts_.store.grant(id);
+  const auto now = parts_.wall.now();
+  if (!view || !*view || !is_from_the_future(**view, now)) co_return;
+  auto grant = (*view)->grant;
+  store::Batch batch;
+  if (is_from_the_future(grant.issued_at, now)) {
+    grant.issued_at = now - lifetime_of(issue_of(grant));
+    grant.access_expires_at = now;
+    grant.last_refreshed_at = std::min(grant.last_refreshed_at, grant.issued_at);
+  }
+  for (auto generation : (*view)->generations) {
+    if (!is_from_the_future(generation.issued_at, now)) continue;
+    generation.issued_at = grant.issued_at;
+    generation.access_expires_at = now;
+    batch.push_back(store::PutGeneration{std::move(generation)});
+  }
+  if (is_kept_fresh(grant.state) && grant.due_at) {
+    grant.due_at = now + std::chrono::duration_cast<Milliseconds>(kSpread * jitter_of(id, base::to_unix_ms(grant.issued_at)));
+  }
+  batch.push_back(store::UpdateGrant{std::move(grant)});
+  const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  // A conflict: a refresh was faster, and its stamps are right.
+  if (!done && done.error().kind != ErrorKind::conflict) parts_.log.error("stamps_not_mended", done.error());
 }
 
 }  // namespace latchkey::grants

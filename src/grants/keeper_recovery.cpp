@@ -35,6 +35,12 @@ store::Intent intent_of(const store::JournalEntry& entry, const store::GrantView
 // Not the store's or the network's passing trouble.
 bool is_lasting(const Error& error) { return error.kind != ErrorKind::unavailable && error.kind != ErrorKind::ambiguous; }
 
+// An answer without a token of which the store may know, though the journal does not know that it does: a refusal must not count
+// twice, and none of them makes a token sendable that a restore has marked. A stamp of a clock that ran ahead says nothing (R24).
+bool is_old_news(const store::Intent& intent, const store::JournalEntry& entry, WallTime now) {
+  return intent.state != store::IntentState::open || intent.settled_at >= entry.recorded_at || is_from_the_future(entry.recorded_at, now);
+}
+
 bool is_settled(store::IntentState state) { return state == store::IntentState::applied || state == store::IntentState::refused; }
 
 }  // namespace
@@ -117,6 +123,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
   const ExchangeOutcome outcome(std::move(*replied));
+  if (!brings_token(outcome) && is_old_news(intent, entry, parts_.wall.now())) co_return Result<void>{};
   const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {
@@ -191,7 +198,7 @@ Task<void> Keeper::recover_codes() {
       }
     }
     codes_.insert(codes_.end(), std::make_move_iterator(left.begin()), std::make_move_iterator(left.end()));
-    if (!codes_.empty()) co_await wake_.wait_for(kRecoverAgainAfter);
+    if (!codes_.empty()) co_await wake_.wait_for(parts_.steady, kRecoverAgainAfter);
   }
 }
 

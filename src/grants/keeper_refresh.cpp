@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "grants/canary.h"
 #include "grants/grant_events.h"
 #include "grants/keeper.h"
 
@@ -46,9 +47,10 @@ Made made_by(const store::Intent& intent, const store::GrantView& view, const Ex
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
-bool backs_off(const store::Grant& grant, WallTime now) {
+bool backs_off(const store::GrantView& view, WallTime now) {
+  const auto& grant = view.grant;
   return grant.state == store::GrantState::unreachable && grant.failures > 0 && grant.due_at && now < *grant.due_at &&
-         !is_from_the_future(grant.issued_at, now);
+         !is_from_the_future(view, now);
 }
 
 }  // namespace
@@ -107,7 +109,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     const store::Grant& record = (*view)->grant;
     // Back-off holds before the provider is asked for anything, its description of itself included.
-    if (urge == Urge::demanded && round == 0 && backs_off(record, parts_.wall.now())) co_return record;
+    if (urge == Urge::demanded && round == 0 && backs_off(**view, parts_.wall.now())) co_return record;
     const auto found = co_await parts_.clients.shared_client_for(record.type, record.app, record.params_json, record.extras_json);
     if (!found) co_return co_await end_unprepared(std::move(**view), found.error());
     const auto& client = *found;
@@ -231,7 +233,7 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   if (!claimed && claimed.error().kind == ErrorKind::ambiguous) {
     claimed = co_await find_out(claim, begun + tuning.lease - tuning.timeouts.total - kLeaseReserve);
   }
-  if (!claimed) {
+  if (!claimed && !(canary(Canary::lease_not_fenced) && claimed.error().kind == ErrorKind::conflict)) {
     parts_.journal.release(claim.intent.id);
     const auto kind = claimed.error().kind;
     if (kind == ErrorKind::unavailable || kind == ErrorKind::ambiguous) alert_store_refuses();
@@ -368,6 +370,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
                                          const catalog::ResolvedType& type, TypeRules rules) {
   auto pause = std::chrono::milliseconds(10);
   std::optional<SteadyTime> give_up_at;
+  std::optional<store::Version> conflict_at;  // the grant's version when a commit met a conflict
   for (;;) {
     // Usually nobody has touched the grant since its claim, and the store says so itself by taking the step.
     const bool as_claimed = known.has_value();
@@ -390,7 +393,17 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};
       }
-      if (taken_over) intent.version = still_there ? known_intent->version : kIntentUntracked;
+      if (taken_over) {
+        intent.version = still_there ? known_intent->version : kIntentUntracked;
+      } else if (conflict_at == before.version) {
+        // The grant stands as it stood, so the intent has moved on: the answer to our own commit was lost. What was said counts
+        // once; a token that came, and is not there, is kept all the same (F2).
+        if (!brings_token(outcome)) {
+          parts_.journal.confirm(intent.id, parts_.wall.now());
+          co_return Landed{.grant = before};
+        }
+        intent.version = kIntentUntracked;
+      }
       auto step = step_for(**view, intent, outcome, spent, type, rules);
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
       add_history(step, before, &outcome);
@@ -412,6 +425,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before, .unowned = true};
       }
+      if (error.kind == ErrorKind::conflict) conflict_at = before.version;
       if (error.kind == ErrorKind::conflict || error.reason == "gone") continue;  // somebody has changed it: look again
     }
     alert_store_refuses();

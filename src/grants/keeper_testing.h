@@ -219,7 +219,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     exchange = std::make_unique<Exchange>(transport, journal, sealing, wall, steady, counters.steps, log);
     giving_back = std::make_unique<GivingBack>(GivingBack::Parts{
         .store = *store, .clients = *clients, .transport = transport, .sealing = sealing, .alerts = alerts, .counters = counters, .wall = wall,
-        .entropy = entropy, .log = log, .executor = loop.get_executor(), .tuning = [] { return RevocationTuning{}; },
+        .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .tuning = [] { return RevocationTuning{}; },
         .grant_changed = [](UserId, GrantId) {}});
     giving_back->start();
     keeper = std::make_unique<Keeper>(Keeper::Parts{
@@ -319,8 +319,8 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     };
   }
   store::JournalEntry left_in_journal(const IntentId& intent, const GrantId& grant, store::GenerationNumber generation, WallTime at,
-                                      std::string_view body) {
-    const auto packed = "200\napplication/json\n\nwhole\n" + std::string(body);
+                                      std::string_view body, int status = 200) {
+    const auto packed = std::to_string(status) + "\napplication/json\n\nwhole\n" + std::string(body);
     return {.intent = intent, .grant = grant, .generation = generation, .recorded_at = at,
             .reply_sealed = sealing.seal_reply(intent, grant, generation, Secret(std::string_view(packed)))};
   }

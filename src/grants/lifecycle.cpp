@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "grants/canary.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -16,6 +18,9 @@ constexpr Seconds kTwiceWithin{60};         // F9
 constexpr Seconds kClockSlack{5};
 constexpr Seconds kGraceReserve{5};         // before a grace ends: the last try must arrive within it
 constexpr Seconds kMendedSoon{60};          // between looks whether what was misconfigured has been mended
+constexpr Seconds kTooEarlyAgain{1};        // R15: the moment is near, and no token is stale for longer
+constexpr int kTooEarlyAtThatPace = 10;     // ... unless it is not near at all: then with back-off
+constexpr std::chrono::hours kBackOffMax{25};  // Retry-After is obeyed for a day
 constexpr int kAttemptsAtOnce = 3;
 constexpr int kAttemptsAtOnceRefused = 2;
 constexpr int kAttemptsFamily = 2;
@@ -26,14 +31,17 @@ WallTime replay_time(const store::Grant& grant, const store::Intent& intent, con
   const auto issue = issue_of(grant);
   const auto emergency = emergency_from(issue, rules.pace);
   const auto expiry = issue.issued_at + lifetime_of(issue);
-  const auto settled = std::max(intent.settled_at, intent.opened_at);
+  // By a clock that has been set back since (R24): once without back-off, then by the clock as it is now.
+  const auto stamped = std::max(intent.settled_at, intent.opened_at);
+  const bool unknown_when = is_from_the_future(stamped, now);
+  const auto settled = unknown_when ? issue.issued_at : stamped;
   const auto back_off = retry_time(settled, std::max(1, grant.failures), std::nullopt, issue, rules.pace, grant.id);
   switch (rules.replay) {
     case catalog::ReplayPolicy::harmless: return intent.attempts < kAttemptsAtOnce ? settled : back_off;
     case catalog::ReplayPolicy::grace: {
       const auto grace_ends = intent.opened_at + rules.grace;
       const auto last_chance = grace_ends - std::min<Milliseconds>(kGraceReserve, Milliseconds(rules.grace) / 4);
-      if (now > grace_ends) break;  // the grace is over: nothing may be risked any more
+      if (now > grace_ends || unknown_when) break;  // the grace is over: nothing may be risked any more
       if (intent.attempts < kAttemptsAtOnce) return settled;
       return settled < last_chance ? std::min(back_off, last_chance) : back_off;
     }
@@ -152,6 +160,13 @@ const store::Generation* current_of(const store::GrantView& view) {
 
 bool is_from_the_future(WallTime issued_at, WallTime now) { return issued_at > now + kClockSlack; }
 
+bool is_from_the_future(const store::GrantView& view, WallTime now) {
+  const auto& grant = view.grant;
+  if (is_from_the_future(grant.issued_at, now)) return true;
+  if (view.intent && is_from_the_future(std::max(view.intent->opened_at, view.intent->settled_at), now)) return true;
+  return grant.failures > 0 && grant.due_at && *grant.due_at > now + kBackOffMax;
+}
+
 const store::Generation* usable_generation(const store::GrantView& view, WallTime when) {
   const store::Generation* best = nullptr;
   for (const auto& generation : view.generations) {
@@ -175,8 +190,9 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
   // The clock was set back since: whatever the times say, the token's end is not known (R24).
   const bool clock_was_set_back = is_from_the_future(issue.issued_at, now);
   if (clock_was_set_back && !view.intent) return {.kind = Kind::post};
-  if (const auto earliest = earliest_refresh(issue, rules.pace); now < earliest) return {.kind = Kind::wait, .at = earliest};
-  if (urge == Urge::demanded && grant.failures > 0 && grant.due_at && now < *grant.due_at) {
+  if (const auto earliest = earliest_refresh(issue, rules.pace); now < earliest && !clock_was_set_back) return {.kind = Kind::wait, .at = earliest};
+  const bool backs_off = grant.failures > 0 && grant.due_at && now < *grant.due_at && !is_from_the_future(view, now);
+  if (urge == Urge::demanded && backs_off) {
     return {.kind = Kind::wait, .at = *grant.due_at, .why = grant.why};
   }
   if (urge == Urge::demanded && grant.last_refreshed_at != WallTime{} && now < grant.last_refreshed_at + kTwiceWithin &&
@@ -261,6 +277,10 @@ Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Mi
     claim.intent = {.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .node = node,
                     .fence = claim.grant.fence, .opened_at = now};
     claim.batch.push_back(store::InsertIntent{claim.intent});
+    if (canary(Canary::intent_skipped)) {
+      claim.batch.pop_back();
+      claim.intent.version = kIntentUntracked;
+    }
   }
   return claim;
 }
@@ -268,7 +288,7 @@ Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Mi
 Step apply_reply(const store::GrantView& view, const store::Intent& intent, const oauth::TokenReply& reply,
                  const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing, std::string extras_json,
                  WallTime now) {
-  if (view.grant.generation != intent.generation) {
+  if (view.grant.generation != intent.generation && !canary(Canary::old_token_wins)) {
     const Secret& kept = reply.refresh_token ? *reply.refresh_token : spent.token;
     return keep_as_candidate(view, intent, kept, spent, sealing, now);
   }
@@ -276,7 +296,8 @@ Step apply_reply(const store::GrantView& view, const store::Intent& intent, cons
   auto grant = view.grant;
   const auto number = grant.generation + 1;
   const bool rotated = reply.refresh_token && !reply.refresh_token->equals(spent.token);
-  const Secret& refresh_token = rotated ? *reply.refresh_token : spent.token;
+  const Secret wiped;
+  const Secret& refresh_token = rotated ? *reply.refresh_token : canary(Canary::missing_token_wipes) ? wiped : spent.token;
   const auto lifetime = oauth::sane_lifetime(reply.lifetime_s, rules.lifetime_fallback);
 
   auto generation = make_generation(grant, number, GenerationState::current, intent, now);
@@ -347,14 +368,18 @@ Step settle_transient(const store::GrantView& view, const store::Intent& intent,
   auto grant = view.grant;
   // The provider answered and did not take the token: it may be sent again like one that was never sent.
   add_unspent(batch, intent, classified.why, now);
+  grant.failures += 1;
   if (classified.outcome == oauth::RefreshOutcome::too_early) {
+    // The provider may count from a token whose reply was lost: it goes on refusing long after the end of the one we know.
+    const bool near = grant.failures <= kTooEarlyAtThatPace;
     grant.state = GrantState::active;
-    grant.why.clear();
-    grant.due_at = std::max(now + Seconds(1), std::max(earliest_refresh(issue_of(grant), rules.pace),
-                                                       now + classified.retry_after.value_or(Seconds(1))));
+    grant.why = near ? "" : sentence(classified.why);
+    const auto again = near ? now + kTooEarlyAgain
+                            : retry_time(now, grant.failures - kTooEarlyAtThatPace, std::nullopt, issue_of(grant), rules.pace, grant.id);
+    const auto earliest = is_from_the_future(grant.issued_at, now) ? now : earliest_refresh(issue_of(grant), rules.pace);
+    grant.due_at = std::max({again, earliest, now + classified.retry_after.value_or(Seconds(0))});
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
-  grant.failures += 1;
   grant.state = GrantState::unreachable;
   grant.why = sentence(classified.why);
   grant.due_at = retry_time(now, grant.failures, classified.retry_after, issue_of(grant), rules.pace, grant.id);

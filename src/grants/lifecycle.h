@@ -33,6 +33,8 @@ struct TypeRules {
 
 // A token issued after now: the clock has been set back since, and when the token ends is not known any more (R24).
 [[nodiscard]] bool is_from_the_future(WallTime issued_at, WallTime now);
+// Whether anything the store knows of the grant is from the future: back-off reckoned by such times is worth nothing.
+[[nodiscard]] bool is_from_the_future(const store::GrantView& view, WallTime now);
 
 // The newest token set with an access token that is good at `when`; nullptr: none.
 [[nodiscard]] const store::Generation* usable_generation(const store::GrantView& view, WallTime when);

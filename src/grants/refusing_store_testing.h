@@ -14,6 +14,7 @@ class RefusingStore final : public store::Store {
   explicit RefusingStore(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
 
   std::function<bool(const store::Batch&)> refuses;        // as a full disk does
+  std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
   std::function<store::Batch(const store::Batch&)> before;  // what somebody else is a moment faster with
 
   Task<Result<void>> commit(store::Batch batch, store::Urgency urgency) override {
@@ -23,7 +24,10 @@ class RefusingStore final : public store::Store {
       }
     }
     if (refuses && refuses(batch)) co_return fail(ErrorKind::unavailable, "store_unavailable", "The disk is full.");
-    co_return co_await real_->commit(std::move(batch), urgency);
+    const bool lost = loses_answer && loses_answer(batch);
+    auto done = co_await real_->commit(std::move(batch), urgency);
+    if (done && lost) co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
+    co_return done;
   }
   Task<Result<WallTime>> now() override { return real_->now(); }
   Task<Result<std::vector<store::GroupRow>>> groups() override { return real_->groups(); }

@@ -328,8 +328,9 @@ Task<void> HttpServer::stop(SteadyTime deadline) {
       });
     });
   }
-  while (state->workers_left > 0 && std::chrono::steady_clock::now() < deadline) {
-    co_await state->ended.wait_for(deadline - std::chrono::steady_clock::now());
+  base::SystemSteadyClock clock;
+  while (state->workers_left > 0 && clock.now() < deadline) {
+    co_await state->ended.wait_for(clock, deadline - clock.now());
   }
   if (state->workers_left == 0) co_return;
   for (const auto& worker : state->workers) {

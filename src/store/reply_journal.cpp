@@ -1,22 +1,15 @@
 #include "store/reply_journal.h"
 
-#include <pthread.h>
-
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <set>
-#include <thread>
 
 #include "base/pool.h"
 #include "store/reply_segments.h"
 
 namespace latchkey::store {
 namespace {
-
-// Beyond what has been promised, so that a reservation usually costs nothing.
-constexpr std::size_t kRoomAhead = 64;
 
 template <class T>
 using Done = std::move_only_function<void(T)>;
@@ -33,24 +26,17 @@ std::unexpected<Error> full(const Error& cause) {
 }
 
 // Invariant: promised replies never outnumber the room for replies of the greatest length (`room_`, published by the
-// journal's thread). Concurrency: `mutex_` guards everything above the line; what is below belongs to the thread.
+// journal's worker). Concurrency: `mutex_` guards everything above the line; what is below belongs to the worker.
 class FileReplyJournal final : public ReplyJournal {
  public:
-  FileReplyJournal(std::unique_ptr<SystemFiles> owned_files, std::unique_ptr<ReplySegments> segments, Log& log)
-      : owned_files_(std::move(owned_files)), segments_(std::move(segments)), log_(log) {
+  FileReplyJournal(std::unique_ptr<SystemFiles> owned_files, std::unique_ptr<ReplySegments> segments, Log& log, JournalSize size,
+                   const base::Hire& hire)
+      : room_ahead_(size.room_ahead), owned_files_(std::move(owned_files)), segments_(std::move(segments)), log_(log),
+        worker_(hire("reply-journal", 1)) {
     room_ = segments_->room();
-    thread_ = std::thread([this] { serve(); });
-    pthread_setname_np(thread_.native_handle(), "reply-journal");
   }
 
-  ~FileReplyJournal() override {
-    {
-      const std::lock_guard lock(mutex_);
-      closing_ = true;
-    }
-    wake_.notify_one();
-    thread_.join();
-  }
+  ~FileReplyJournal() override { worker_.reset(); }
 
   Task<Result<void>> reserve(IntentId intent) override {
     // Twice at most: another may take the room made for this one.
@@ -146,19 +132,22 @@ class FileReplyJournal final : public ReplyJournal {
       move_to(work_.confirmations, work.confirmations);
       move_to(work_.preparations, work.preparations);
       move_to(work_.listings, work.listings);
+      if (std::exchange(serving_, true)) return;
     }
-    wake_.notify_one();
+    worker_->post([this] { serve(); });
   }
 
   bool promise(IntentId intent) {
-    const std::lock_guard lock(mutex_);
-    if (promised_.contains(intent)) return true;
-    if (promised_.size() >= room_) return false;
-    promised_.insert(intent);
-    if (room_ - promised_.size() < kRoomAhead && !work_.prepare_ahead && !no_room_ahead_) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (promised_.contains(intent)) return true;
+      if (promised_.size() >= room_) return false;
+      promised_.insert(intent);
+      if (room_ - promised_.size() >= room_ahead_ || work_.prepare_ahead || no_room_ahead_) return true;
       work_.prepare_ahead = true;
-      wake_.notify_one();
+      if (std::exchange(serving_, true)) return true;
     }
+    worker_->post([this] { serve(); });
     return true;
   }
 
@@ -171,9 +160,9 @@ class FileReplyJournal final : public ReplyJournal {
     for (;;) {
       Work work;
       {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return closing_ || !work_.empty(); });
-        if (work_.empty()) return;
+        const std::lock_guard lock(mutex_);
+        serving_ = !work_.empty();
+        if (!serving_) return;
         std::swap(work, work_);
       }
       // Confirmations first: what they confirm was on disk before they were asked for, while a recording of the same intent
@@ -235,25 +224,25 @@ class FileReplyJournal final : public ReplyJournal {
   }
 
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
   Work work_;
+  bool serving_ = false;  // work is posted, or under way
   std::set<IntentId> promised_;
   std::size_t room_ = 0;
   bool no_room_ahead_ = false;
-  bool closing_ = false;
   std::atomic<bool> failed_ = false;
+  const std::size_t room_ahead_;
   // ------------------------------------------------------------------
   std::unique_ptr<SystemFiles> owned_files_;
   std::unique_ptr<ReplySegments> segments_;
   Log& log_;
-  std::thread thread_;
+  std::unique_ptr<Worker> worker_;
 };
 
 Result<std::unique_ptr<ReplyJournal>> open_on(std::string directory, std::unique_ptr<SystemFiles> owned, Files& files,
-                                              Log& log) {
-  auto segments = ReplySegments::open(std::move(directory), files, log);
+                                              Log& log, JournalSize size, const base::Hire& hire) {
+  auto segments = ReplySegments::open(std::move(directory), files, log, size);
   if (!segments) return std::unexpected(segments.error());
-  return std::make_unique<FileReplyJournal>(std::move(owned), *std::move(segments), log);
+  return std::make_unique<FileReplyJournal>(std::move(owned), *std::move(segments), log, size, hire);
 }
 
 }  // namespace
@@ -261,11 +250,16 @@ Result<std::unique_ptr<ReplyJournal>> open_on(std::string directory, std::unique
 Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Log& log) {
   auto owned = std::make_unique<SystemFiles>();
   auto& files = *owned;
-  return open_on(std::move(directory), std::move(owned), files, log);
+  return open_on(std::move(directory), std::move(owned), files, log, {}, base::hire_threads);
 }
 
 Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log) {
-  return open_on(std::move(directory), nullptr, files, log);
+  return open_on(std::move(directory), nullptr, files, log, {}, base::hire_threads);
+}
+
+Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log, JournalSize size,
+                                                         const base::Hire& hire) {
+  return open_on(std::move(directory), nullptr, files, log, size, hire);
 }
 
 }  // namespace latchkey::store

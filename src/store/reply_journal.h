@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "store/records.h"
@@ -59,12 +60,15 @@ class ReplyJournal {
 };
 
 class Files;
+struct JournalSize;
 
 // The journal in files under `directory` (0700, made if absent). Formats and bounds: store/reply_record.h,
 // store/reply_segments.h. Errors: unavailable/`disk_full`, `disk_failed`. The caller lets every task that awaits the
 // journal end before destroying it.
 [[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Log& log);
-// The same on a file system passed in, which outlives the journal.
+// The same on a file system passed in, which outlives the journal, by a worker of one thread.
 [[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log);
+[[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log, JournalSize size,
+                                                                       const base::Hire& hire);
 
 }  // namespace latchkey::store

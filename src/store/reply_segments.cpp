@@ -16,8 +16,8 @@ std::size_t fitting(std::size_t bytes) { return bytes / kRecordBytesMax; }
 
 }  // namespace
 
-Result<std::unique_ptr<ReplySegments>> ReplySegments::open(std::string directory, Files& files, Log& log) {
-  std::unique_ptr<ReplySegments> journal(new ReplySegments(std::move(directory), files, log));
+Result<std::unique_ptr<ReplySegments>> ReplySegments::open(std::string directory, Files& files, Log& log, JournalSize size) {
+  std::unique_ptr<ReplySegments> journal(new ReplySegments(std::move(directory), files, log, size));
   if (auto made = files.make_directory(journal->directory_); !made) return std::unexpected(made.error());
   auto names = files.list(journal->directory_);
   if (!names) return std::unexpected(names.error());
@@ -60,7 +60,7 @@ Result<void> ReplySegments::load(const std::string& name) {
 
 // Every aligned place is looked at, so that a torn record hides none after it.
 Result<void> ReplySegments::scan(Segment& segment) {
-  const auto octets = segment.file->pread(kSegmentBytes, 0);
+  const auto octets = segment.file->pread(size_.segment_bytes, 0);
   if (!octets) return std::unexpected(octets.error());
   std::size_t torn = 0;
   for (std::size_t offset = kRecordAlignment; offset + kRecordAlignment <= octets->size();) {
@@ -104,7 +104,7 @@ void ReplySegments::choose_active() {
 }
 
 std::size_t ReplySegments::room() const {
-  return fitting(kSegmentBytes - active_->tail) + spare_.size() * fitting(kSegmentBytes - kRecordAlignment);
+  return fitting(size_.segment_bytes - active_->tail) + spare_.size() * fitting(size_.segment_bytes - kRecordAlignment);
 }
 
 ReplySegments::Segment* ReplySegments::reusable() const {
@@ -114,7 +114,7 @@ ReplySegments::Segment* ReplySegments::reusable() const {
     if (best == nullptr || segment->confirmed_at < best->confirmed_at) best = segment.get();
   }
   const bool kept_long_enough = best != nullptr && best->confirmed_at + kConfirmedKept <= latest_;
-  return kept_long_enough || segments_.size() >= kSegmentsMax ? best : nullptr;
+  return kept_long_enough || segments_.size() >= size_.segments_max ? best : nullptr;
 }
 
 Result<void> ReplySegments::prepare() {
@@ -127,7 +127,7 @@ Result<void> ReplySegments::prepare() {
     spare_.push_back(segment);
     return {};
   }
-  if (segments_.size() >= kSegmentsMax) {
+  if (segments_.size() >= size_.segments_max) {
     return fail(ErrorKind::unavailable, "journal_full", "Too many token replies wait to be stored.");
   }
   if (auto made = make_segment(); !made) return made;
@@ -144,7 +144,7 @@ Result<void> ReplySegments::make_segment() {
   auto file = files_.open(path + std::string(kUnfinished), OpenFile::create);
   if (!file) return std::unexpected(file.error());
   segment->file = *std::move(file);
-  auto written = segment->file->fallocate(0, kSegmentBytes);
+  auto written = segment->file->fallocate(0, size_.segment_bytes);
   if (written) written = fill(*segment->file);
   if (written) written = segment->file->pwrite(encode_segment_head(segment->sequence), 0);
   if (written) written = note_sync(segment->file->fdatasync());
@@ -161,8 +161,8 @@ Result<void> ReplySegments::make_segment() {
 }
 
 Result<void> ReplySegments::fill(File& file) {
-  const Bytes zeros(kFillChunkBytes);
-  for (std::size_t offset = 0; offset < kSegmentBytes; offset += zeros.size()) {
+  const Bytes zeros(std::min(kFillChunkBytes, size_.segment_bytes));
+  for (std::size_t offset = 0; offset < size_.segment_bytes; offset += zeros.size()) {
     if (auto written = file.pwrite(zeros, offset); !written) return written;
   }
   return {};
@@ -170,7 +170,7 @@ Result<void> ReplySegments::fill(File& file) {
 
 Result<void> ReplySegments::append(const JournalEntry& entry) {
   const auto record_size = record_bytes(entry.reply_sealed.size());
-  if (kSegmentBytes - active_->tail < record_size) {
+  if (size_.segment_bytes - active_->tail < record_size) {
     if (spare_.empty()) return fail(ErrorKind::unavailable, "journal_full", "There is no room left for token replies.");
     active_ = spare_.front();
     spare_.erase(spare_.begin());

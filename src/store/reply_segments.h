@@ -20,13 +20,18 @@
 
 namespace latchkey::store {
 
-inline constexpr std::size_t kSegmentsMax = 64;
+// How much room there is. The defaults are the format's; a simulation takes less, so as to see the end of it.
+struct JournalSize {
+  std::size_t segment_bytes = kSegmentBytes;  // a multiple of kRecordAlignment; room for a record of the greatest length
+  std::size_t segments_max = 64;
+  std::size_t room_ahead = 64;  // replies beyond those promised, so that a reservation usually costs nothing
+};
 inline constexpr auto kConfirmedKept = std::chrono::hours(24);
 
 class ReplySegments {
  public:
   // Reads what is there; makes the directory and the first segment if there is none. Errors as Files.
-  [[nodiscard]] static Result<std::unique_ptr<ReplySegments>> open(std::string directory, Files& files, Log& log);
+  [[nodiscard]] static Result<std::unique_ptr<ReplySegments>> open(std::string directory, Files& files, Log& log, JournalSize size = {});
   ReplySegments(const ReplySegments&) = delete;
   ReplySegments& operator=(const ReplySegments&) = delete;
 
@@ -66,8 +71,8 @@ class ReplySegments {
     enum class Origin { found, recorded } origin;
   };
 
-  ReplySegments(std::string directory, Files& files, Log& log)
-      : directory_(std::move(directory)), files_(files), log_(log) {}
+  ReplySegments(std::string directory, Files& files, Log& log, JournalSize size)
+      : directory_(std::move(directory)), files_(files), log_(log), size_(size) {}
   [[nodiscard]] Result<void> load(const std::string& name);
   [[nodiscard]] Result<void> scan(Segment& segment);
   [[nodiscard]] Result<void> read_into(std::vector<JournalEntry>& entries, const Location& location);
@@ -80,6 +85,7 @@ class ReplySegments {
   const std::string directory_;
   Files& files_;
   Log& log_;
+  const JournalSize size_;
   std::vector<std::unique_ptr<Segment>> segments_;
   Segment* active_ = nullptr;
   std::vector<Segment*> spare_;  // empty, in the order of use

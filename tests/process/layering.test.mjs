@@ -13,7 +13,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '.
 /** A copy of what configuring reads. */
 async function copyOfTheHouse(t) {
   const folder = await temporaryFolder(t, 'layers');
-  for (const part of ['CMakeLists.txt', 'cmake', 'src', 'providers', 'api', 'bench/population']) await cp(path.join(root, part), path.join(folder, part), { recursive: true });
+  for (const part of ['CMakeLists.txt', 'cmake', 'src', 'providers', 'api', 'bench/population', 'tests/simulation']) await cp(path.join(root, part), path.join(folder, part), { recursive: true });
   return folder;
 }
 /** What CMake says, its lines unwrapped. */

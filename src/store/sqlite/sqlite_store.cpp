@@ -27,9 +27,10 @@ class SqliteStore final : public Store {
       : clock_(clock),
         lock_(std::move(lock)),
         writing_(std::move(writing)),
-        pool_("store-reader", reading.size()),
+        pool_(options.hire("store-reader", reading.size())),
         readers_(std::move(reading)),
-        writer_(*writing_, clock, log, {.group_batches_max = options.group_batches_max, .checkpoint_pages = options.checkpoint_pages, .figures = options.figures}) {}
+        writer_(*writing_, options.hire("store-writer", 1), clock, log,
+                {.group_batches_max = options.group_batches_max, .checkpoint_pages = options.checkpoint_pages, .figures = options.figures}) {}
 
   Task<Result<void>> commit(Batch batch, Urgency urgency) override {
     auto start = [writer = &writer_, batch = std::move(batch), urgency](auto resume) mutable {
@@ -183,7 +184,7 @@ class SqliteStore final : public Store {
   // `question` is called on a reader's thread; it holds values only.
   template <class Question>
   auto read(Question question) -> Task<std::invoke_result_t<Question&, Connection&>> {
-    return pool_.run([readers = &readers_, question = std::move(question)]() mutable {
+    return pool_->run([readers = &readers_, question = std::move(question)]() mutable {
       const ReaderConnections::Borrowed db(*readers);
       return question(*db);
     });
@@ -193,7 +194,7 @@ class SqliteStore final : public Store {
   WallClock& clock_;
   std::unique_ptr<DataLock> lock_;
   std::unique_ptr<Connection> writing_;
-  Pool pool_;
+  std::unique_ptr<Worker> pool_;
   ReaderConnections readers_;
   Writer writer_;
 };
@@ -215,8 +216,12 @@ Result<void> make_private_file(const std::string& path) {
 Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, WallClock& clock, Log& log) {
   auto directory = std::filesystem::path(options.path).parent_path().string();
   if (directory.empty()) directory = ".";
-  auto lock = DataLock::take(directory);
-  if (!lock) return std::unexpected(lock.error());
+  std::unique_ptr<DataLock> lock;
+  if (options.directory == SqliteOptions::Directory::locked) {
+    auto taken = DataLock::take(directory);
+    if (!taken) return std::unexpected(taken.error());
+    lock = *std::move(taken);
+  }
   if (options.vfs.empty()) {
     if (auto made = make_private_file(options.path); !made) return std::unexpected(made.error());
   }
@@ -233,7 +238,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, WallCloc
     if (!reader) return std::unexpected(reader.error());
     reading.push_back(*std::move(reader));
   }
-  return std::make_unique<SqliteStore>(*std::move(lock), *std::move(writing), std::move(reading), options, clock, log);
+  return std::make_unique<SqliteStore>(std::move(lock), *std::move(writing), std::move(reading), options, clock, log);
 }
 
 }  // namespace latchkey::store

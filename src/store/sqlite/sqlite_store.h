@@ -1,7 +1,7 @@
 // The Store in one SQLite file: no set-up, one process.
 //
 // Durability: write-ahead log with synchronous=FULL; commit() answers after the fsync that covers it, shared with
-// whatever else was waiting. Threads: one writer, a few readers; the caller's thread never touches the disk.
+// whatever else was waiting. Workers: one writer, a few readers; the caller's thread never touches the disk.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "store/figures.h"
 #include "store/store.h"
 
@@ -22,6 +23,9 @@ struct SqliteOptions {
   int checkpoint_pages = 4'000;    // length of the write-ahead log at which it is moved into the file
   StoreFigures* figures = nullptr;  // where it counts; outlives the store
   std::string vfs;                 // SQLite's name of another file layer (tests, simulation); empty: the system's
+  // A directory of the system's, locked as long as the store is open; or one that only `vfs` knows.
+  enum class Directory { locked, of_vfs } directory = Directory::locked;
+  base::Hire hire = base::hire_threads;  // for its one writer and its readers
 };
 
 // Opens the store, making or migrating it as needed. `clock` measures leases; clock and log outlive the store.

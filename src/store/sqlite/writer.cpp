@@ -1,7 +1,5 @@
 #include "store/sqlite/writer.h"
 
-#include <pthread.h>
-
 #include "store/sqlite/mutations.h"
 
 namespace latchkey::store::sqlite {
@@ -18,29 +16,24 @@ int note_log_pages(void* pages, sqlite3*, const char*, int count) {
 
 }  // namespace
 
-Writer::Writer(Connection& connection, WallClock& clock, Log& log, WriterOptions options)
-    : db_(connection), clock_(clock), log_(log), options_(options) {
+Writer::Writer(Connection& connection, std::unique_ptr<base::Worker> worker, WallClock& clock, Log& log, WriterOptions options)
+    : db_(connection), clock_(clock), log_(log), options_(options), worker_(std::move(worker)) {
   sqlite3_wal_hook(db_.handle(), &note_log_pages, &log_pages_);
-  thread_ = std::thread([this] { serve(); });
-  pthread_setname_np(thread_.native_handle(), "store-writer");
 }
 
 Writer::~Writer() {
-  {
-    const std::lock_guard lock(mutex_);
-    closing_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
+  worker_.reset();
   sqlite3_wal_hook(db_.handle(), nullptr, nullptr);
 }
 
 void Writer::enqueue(Batch batch, Urgency urgency, Done done) {
+  bool idle = false;
   {
     const std::lock_guard lock(mutex_);
     if (queued_ < kQueuedBatchesMax) {
       queues_[static_cast<std::size_t>(urgency)].push_back({std::move(batch), std::move(done)});
       ++queued_;
+      idle = !std::exchange(serving_, true);
     }
   }
   if (done) {  // not moved from: no room
@@ -48,7 +41,7 @@ void Writer::enqueue(Batch batch, Urgency urgency, Done done) {
               {.detail = "write queue full", .retry_after = std::chrono::seconds(1)}));
     return;
   }
-  wake_.notify_one();
+  if (idle) worker_->post([this] { serve(); });
 }
 
 void Writer::serve() {
@@ -62,8 +55,7 @@ void Writer::serve() {
 }
 
 std::deque<Writer::Waiting> Writer::take_group() {
-  std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return closing_ || queued_ > 0; });
+  const std::lock_guard lock(mutex_);
   std::deque<Waiting> group;
   for (auto& queue : queues_) {
     while (!queue.empty() && group.size() < options_.group_batches_max) {
@@ -73,6 +65,7 @@ std::deque<Writer::Waiting> Writer::take_group() {
   }
   queued_ -= group.size();
   if (options_.figures != nullptr) options_.figures->waiting = static_cast<std::int64_t>(queued_);
+  serving_ = !group.empty();
   return group;
 }
 

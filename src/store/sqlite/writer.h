@@ -1,4 +1,4 @@
-// The one thread that writes. Whatever batches wait when it comes round share one transaction and one fsync; each stands
+// The one worker that writes. Whatever batches wait when it comes round share one transaction and one fsync; each stands
 // in a savepoint of its own, so that a batch in conflict is undone alone.
 //
 // Invariants: a batch is answered after its transaction has been committed or undone, never before. Token replies go
@@ -8,13 +8,12 @@
 
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <thread>
 
 #include "base/log.h"
+#include "base/pool.h"
 #include "store/sqlite/connection.h"
 #include "store/figures.h"
 #include "store/store.h"
@@ -37,14 +36,14 @@ class Writer {
  public:
   using Done = std::move_only_function<void(Result<void>)>;
 
-  // `connection` is the writer's alone from now on.
-  Writer(Connection& connection, WallClock& clock, Log& log, WriterOptions options);
+  // `connection` is the writer's alone from now on; `worker` is one thread.
+  Writer(Connection& connection, std::unique_ptr<base::Worker> worker, WallClock& clock, Log& log, WriterOptions options);
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
   // Writes what is queued, then stops.
   ~Writer();
 
-  // Any thread. `done` is called once, on the writer's thread (or at once, when the queue is full).
+  // Any thread. `done` is called once, by the writer's worker (or at once, when the queue is full).
   void enqueue(Batch batch, Urgency urgency, Done done);
 
   // A sync has failed, or damage was found: nothing is written any more.
@@ -79,11 +78,10 @@ class Writer {
   std::atomic<bool> failed_ = false;
 
   std::mutex mutex_;
-  std::condition_variable wake_;
   std::array<std::deque<Waiting>, 3> queues_;
   std::size_t queued_ = 0;
-  bool closing_ = false;
-  std::thread thread_;
+  bool serving_ = false;  // work is posted, or under way
+  std::unique_ptr<base::Worker> worker_;
 };
 
 }  // namespace latchkey::store::sqlite

@@ -1,0 +1,22 @@
+// Places where the simulation can switch a bug on, to prove that it would be found (tests/simulation). In the server none
+// of them exists: `canary()` is a constant there, and what stands behind it is not compiled in.
+#pragma once
+
+namespace latchkey::grants {
+
+enum class Canary {
+  none,
+  old_token_wins,        // a late reply overwrites what came after it
+  intent_skipped,        // the POST is made without a durable intent
+  lease_not_fenced,      // the POST is made although another holds the lease
+  parsed_before_stored,  // the raw reply is not kept before it is parsed
+  missing_token_wipes,   // a reply without refresh token wipes the one there is
+};
+
+#ifdef LATCHKEY_CANARIES
+[[nodiscard]] bool canary(Canary which);
+#else
+[[nodiscard]] constexpr bool canary(Canary) { return false; }
+#endif
+
+}  // namespace latchkey::grants

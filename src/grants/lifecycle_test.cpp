@@ -1,0 +1,109 @@
+// The state machine by itself: what to write next, from what the store holds and what happened.
+#include "grants/lifecycle.h"
+
+#include <gtest/gtest.h>
+
+#include "base/entropy.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+using store::GrantState;
+
+const WallTime kNow{Milliseconds(1'800'000'000'000)};
+
+struct Case {
+  store::GrantView view;
+  store::Intent intent;
+  TypeRules rules;
+};
+
+// A grant whose access token has `left` yet, and an exchange of its generation.
+Case a_grant(Seconds left, Seconds lifetime = 3600s) {
+  base::SystemEntropy entropy;
+  Case made;
+  auto& grant = made.view.grant;
+  grant = {.id = GrantId::make(kNow, entropy), .generation = 1, .issued_at = kNow + left - lifetime, .access_expires_at = kNow + left, .version = 1};
+  made.intent = {.id = IntentId::make(kNow, entropy), .grant = grant.id, .generation = 1, .state = store::IntentState::open, .opened_at = kNow, .attempts = 1, .version = 1};
+  made.view.intent = made.intent;
+  return made;
+}
+
+// The provider says "too early" again and again: how often it is asked within an hour.
+int asked_within_an_hour(Case at, WallTime& now) {
+  const oauth::Classified too_early{.outcome = oauth::RefreshOutcome::too_early, .why = "access_token_not_expired"};
+  const auto end = now + 1h;
+  int asked = 0;
+  for (; now < end; ++asked) {
+    const auto step = settle_transient(at.view, at.intent, at.rules, too_early, now);
+    EXPECT_EQ(step.grant.state, GrantState::active);
+    at.view.grant = step.grant;
+    EXPECT_TRUE(step.grant.due_at);
+    now = std::max(now + 1ms, *step.grant.due_at);
+  }
+  return asked;
+}
+
+// Found by the simulation: a reply was lost, and the provider counts from the token in it, not from ours.
+TEST(Lifecycle, R15_AProviderThatSaysTooEarlyForLongIsNotAskedEverySecond) {
+  auto at = a_grant(-10s);
+  at.rules.pace.refused_until_before_expiry = 30s;
+  auto now = kNow;
+  EXPECT_LE(asked_within_an_hour(at, now), 200);
+}
+
+// Found by the simulation: stamped by a clock an hour ahead, the token was waited for until the clock got there, long after its end.
+TEST(Lifecycle, R24_ATokenFromTheFutureIsNotWaitedForWhereItIsTooEarly) {
+  auto at = a_grant(65min, 5min);
+  at.view.generations.push_back({.grant = at.view.grant.id, .number = 1, .refresh_sealed = {1}});
+  at.rules.pace.refused_until_before_expiry = 30s;
+  const auto step = settle_transient(at.view, at.intent, at.rules, {.outcome = oauth::RefreshOutcome::too_early, .why = "not yet"}, kNow);
+  ASSERT_TRUE(step.grant.due_at);
+  EXPECT_LE(*step.grant.due_at, kNow + 2s);
+  at.view.grant = step.grant;
+  at.view.intent->state = store::IntentState::not_sent;
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::scheduled, NodeId{}, *step.grant.due_at).kind, PostDecision::Kind::post);
+}
+
+TEST(Lifecycle, R15_TheMomentItselfIsMetWithinASecond) {
+  auto at = a_grant(28s);
+  at.rules.pace.refused_until_before_expiry = 30s;
+  const oauth::Classified too_early{.outcome = oauth::RefreshOutcome::too_early, .why = "access_token_not_expired"};
+  for (int time = 0; time < 10; ++time) {
+    const auto now = kNow + Seconds(time);
+    const auto step = settle_transient(at.view, at.intent, at.rules, too_early, now);
+    ASSERT_TRUE(step.grant.due_at);
+    EXPECT_EQ(*step.grant.due_at, now + 1s);
+    EXPECT_TRUE(step.grant.why.empty());
+    at.view.grant = step.grant;
+  }
+}
+
+// Found by the simulation: the clock ran three days ahead while the provider was out of reach, and whoever asked for a token after
+// it was mended was sent away for three days.
+TEST(Lifecycle, R24_BackOffReckonedByAClockThatRanAheadDoesNotHoldWhoeverAsks) {
+  auto at = a_grant(-60s);
+  at.view.generations.push_back({.grant = at.view.grant.id, .number = 1, .refresh_sealed = {1}});
+  at.rules.replay = catalog::ReplayPolicy::grace;
+  at.rules.grace = 1800s;
+  const auto ahead = kNow + 72h;
+  auto step = settle_not_sent(at.view, at.intent, at.rules, "No connection", std::nullopt, ahead);
+  at.view.grant = step.grant;
+  at.view.intent->state = store::IntentState::not_sent;
+  at.view.intent->settled_at = ahead;
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::demanded, NodeId{}, ahead).kind, PostDecision::Kind::wait);
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::demanded, NodeId{}, kNow).kind, PostDecision::Kind::post);
+
+  step = settle_ambiguous(at.view, at.intent, at.rules, "No answer", ahead);
+  at.view.grant = step.grant;
+  at.view.intent->state = store::IntentState::ambiguous;
+  at.view.intent->opened_at = ahead;
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::demanded, NodeId{}, kNow).kind, PostDecision::Kind::post) << "nothing is left to lose";
+  // By the hour alone it could be a long back-off: who set it stands in the intent.
+  at.view.intent->opened_at = at.view.intent->settled_at = kNow - 1min;
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::demanded, NodeId{}, kNow).kind, PostDecision::Kind::post) << "nothing backs off for three days";
+}
+
+}  // namespace
+}  // namespace latchkey::grants

@@ -1,0 +1,364 @@
+#include "invariants.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace latchkey::simulation {
+
+using Known = RefreshToken::Known;
+using catalog::ReplayPolicy;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kPostsPerMinuteMax = 20;  // of one grant, besides what people asked for
+constexpr Nanoseconds kMarginMax = 300s;        // no replay at one's own risk while the access token has more than this
+constexpr Nanoseconds kSlack = 5s;
+
+}  // namespace
+
+void Invariants::fail(std::size_t subject, std::string_view rule, std::string what) {
+  const auto& one = subjects[subject];
+  if (broken_.empty()) broken_at_ = subject;
+  story.tell_of(subject, "BROKEN: {}: {}", rule, what);
+  broken_.push_back(fmt::format("{}: {} (grant {} of type {}, at {:.3f} s)", rule, what, subject, one.type,
+                                std::chrono::duration<double>(timeline_.now()).count()));
+}
+
+bool Invariants::holds_live(const Subject& subject) {
+  const auto& account = account_of(subject);
+  return std::ranges::any_of(subject.held, [&](const auto& one) { return account.is_live(one.second); });
+}
+
+// ---- 2: exchanges --------------------------------------------------------------------------------------------------
+
+void Invariants::sent(const Process& process, std::size_t index, const std::string& token, Nanoseconds over_at) {
+  auto& subject = subjects[index];
+  note(index);
+  std::erase_if(subject.in_flight, [&](const Subject::Sent& other) { return other.process->dead() || other.over_at <= timeline_.now(); });
+  for (const auto& other : subject.in_flight) {
+    if (other.token == token) fail(index, "two exchanges in flight", "the same refresh token is on its way twice, from " + other.process->name() + " and " + process.name());
+  }
+  story.tell_of(index, "{} sends {}", process.name(), token);
+  if (!subject.intended.contains(&process)) fail(index, "sent without an intent", process.name() + " has told the store nothing");
+  check_replay(process, subject, index, token);
+  check_rate(subject, index);
+  subject.in_flight.push_back({&process, token, over_at});
+}
+
+// A token whose successor is kept is never sent again; one in doubt only where its type allows it.
+void Invariants::check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token) {
+  const auto& account = account_of(subject);
+  const auto* sent = account.find(token);
+  if (sent == nullptr) return fail(index, "unknown token", "a refresh token was sent that the provider never gave");
+  if (sent->state == RefreshToken::State::spent && sent->answered_with >= 0 && !account.family_dead) {
+    const auto& successor = account.tokens[static_cast<std::size_t>(sent->answered_with)];
+    const bool held_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == successor.text; });
+    if (held_here && account.is_live(successor.text)) {
+      fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the store holds the newer one");
+    }
+  }
+  const bool counts = account.habits.replay != ReplayPolicy::harmless && sent->state == RefreshToken::State::spent && !account.family_dead;
+  if (subject.restored && counts) fail(index, "sent after a restore", "a refresh token was sent that had been spent after the backup");
+  const bool one_try = account.habits.replay == ReplayPolicy::revokes_family && sent->in_doubt;
+  if (one_try && !clocks_stepped && subject.access_expires_at && *subject.access_expires_at - true_time(timeline_) > kMarginMax + kSlack) {
+    fail(index, "sent again against the rule", "a token in doubt was sent again while its access token was good for long");
+  }
+}
+
+void Invariants::count_for_cap(const Subject& subject) {
+  if (subject.provider >= caps.size() || caps[subject.provider] == 0) return;
+  auto& sent = sent_to_[subject.provider];
+  sent.push_back(timeline_.now());
+  while (sent.front() + 60s <= timeline_.now()) sent.pop_front();
+  if (sent.size() > caps[subject.provider]) {
+    fail(by_grant[subject.grant], "rate cap exceeded", fmt::format("{} token requests within a minute, {} allowed", sent.size(), caps[subject.provider]));
+  }
+}
+
+void Invariants::check_rate(Subject& subject, std::size_t index) {
+  const auto now = timeline_.now();
+  subject.posts.push_back(now);
+  while (!subject.posts.empty() && subject.posts.front() + 60s < now) subject.posts.pop_front();
+  while (!subject.demands.empty() && subject.demands.front() + 60s < now) subject.demands.pop_front();
+  if (subject.posts.size() > kPostsPerMinuteMax + 3 * subject.demands.size()) {
+    fail(index, "hot loop", fmt::format("{} token requests within a minute", subject.posts.size()));
+    subject.posts.clear();
+  }
+}
+
+void Invariants::over(const Process& process, std::size_t index, const std::string& token) {
+  auto& flights = subjects[index].in_flight;
+  const auto found = std::ranges::find_if(flights, [&](const Subject::Sent& one) { return one.process == &process && one.token == token; });
+  if (found != flights.end()) flights.erase(found);
+}
+
+void Invariants::arrived(const Process& process, std::size_t index, const Answer& answer, bool refresh_token_whole, bool whole) {
+  auto& subject = subjects[index];
+  auto& account = account_of(subject);
+  note(static_cast<std::uint64_t>(answer.status));
+  story.tell_of(index, "{} reads {} {}{}{}", process.name(), answer.status, whole ? "" : "(cut off) ",
+                answer.refresh_token < 0 ? "without a new refresh token" : account.tokens[static_cast<std::size_t>(answer.refresh_token)].text,
+                answer.refresh_token >= 0 && !refresh_token_whole ? ", which is not whole" : "");
+  if (answer.refresh_token >= 0) {
+    auto& token = account.tokens[static_cast<std::size_t>(answer.refresh_token)];
+    if (refresh_token_whole) {
+      if (token.known != Known::kept) token.known = Known::arrived;
+      subject.arrived[&process] = token.text;
+    } else if (token.known == Known::on_its_way) {
+      token.known = Known::never_arrived;
+    }
+  }
+  if (answer.access_token >= 0) account.access[static_cast<std::size_t>(answer.access_token)].arrived_at = timeline_.now();
+  if (whole && answer.definite_refusal) account.refusals_since_success += 1;
+}
+
+void Invariants::lost(std::size_t index, const std::string& token, const Answer* answer) {
+  auto& account = account_of(subjects[index]);
+  story.tell_of(index, "the answer to {} reaches nobody", token);
+  if (auto* spent = account.find(token)) spent->in_doubt = true;
+  if (answer == nullptr || answer->refresh_token < 0) return;
+  auto& brought = account.tokens[static_cast<std::size_t>(answer->refresh_token)];
+  if (brought.known == Known::on_its_way) brought.known = Known::never_arrived;
+}
+
+void Invariants::process_died(const Process& process) {
+  story.tell("{} dies", process.name());
+  for (auto& subject : subjects) {
+    subject.intended.erase(&process);
+    const auto found = subject.arrived.find(&process);
+    if (found != subject.arrived.end()) {
+      auto* token = account_of(subject).find(found->second);
+      if (token != nullptr && token->known == Known::arrived) token->known = Known::died_with_process;
+      subject.arrived.erase(found);
+    }
+    for (const auto& sent : subject.in_flight) {
+      if (sent.process != &process) continue;
+      if (auto* token = account_of(subject).find(sent.token)) token->in_doubt = true;
+    }
+    std::erase_if(subject.in_flight, [&](const Subject::Sent& sent) { return sent.process == &process; });
+  }
+}
+
+// ---- 3: journal before store ---------------------------------------------------------------------------------------
+
+void Invariants::journaled(const Process& process, GrantId grant, IntentId intent, bool durable) {
+  journaled_.insert(intent);  // a journal that refuses has said so: what is in memory may go on
+  const auto which = by_grant.find(grant);
+  if (which == by_grant.end()) return;
+  story.tell_of(which->second, "the journal of {} {} the answer", process.name(), durable ? "holds" : "refuses");
+  if (!durable) return;
+  auto& subject = subjects[which->second];
+  const auto found = subject.arrived.find(&process);
+  if (found == subject.arrived.end()) return;
+  if (auto* token = account_of(subject).find(found->second)) token->known = Known::kept;
+  subject.arrived.erase(found);
+}
+
+// ---- 1, 4, 7: what the store was told ------------------------------------------------------------------------------
+
+void Invariants::note_intent(const Process& process, Subject& subject, const store::Intent& intent) {
+  if (intent.state == store::IntentState::open) subject.intended.insert(&process);
+  else subject.intended.erase(&process);
+}
+
+void Invariants::committed(const Process& process, const store::Batch& batch) {
+  note(batch.size());
+  std::map<std::size_t, bool> touched;  // and whether it held a live token before
+  const auto touch = [&](const GrantId& grant) -> Subject* {
+    const auto found = by_grant.find(grant);
+    if (found == by_grant.end()) return nullptr;
+    auto& subject = subjects[found->second];
+    if (!touched.contains(found->second)) touched[found->second] = holds_live(subject);
+    return &subject;
+  };
+  for (const auto& mutation : batch) {
+    if (const auto* put = std::get_if<store::PutGeneration>(&mutation)) {
+      auto* subject = touch(put->generation.grant);
+      if (subject == nullptr) continue;
+      const auto index = by_grant[put->generation.grant];
+      std::string text;
+      if (!put->generation.refresh_sealed.empty()) {
+        store::Grant grant{.id = subject->grant, .user = subject->user};
+        if (auto opened = sealing_.open_refresh(grant, put->generation)) text = std::string(opened->token.reveal_text());
+        else fail(index, "a sealed token does not open", opened.error().reason);
+      }
+      if (!put->generation.intent.none() && !journaled_.contains(put->generation.intent) && put->generation.access_sealed.size() > 0) {
+        fail(index, "parsed before stored", "the store got a token whose raw reply was not kept first");
+      }
+      story.tell_of(index, "{}: the store takes generation {} with {}{}", process.name(), put->generation.number, text.empty() ? "no refresh token" : text,
+                    put->generation.access_sealed.empty() ? ", no access token" : "");
+      const bool anew = !subject->held.contains(put->generation.number);  // else the same one, stamped or sealed anew
+      subject->held[put->generation.number] = text;
+      if (auto* token = account_of(*subject).find(text)) {
+        token->known = Known::kept;
+        if (anew && !put->generation.access_sealed.empty()) {
+          if (!subject->restored) account_of(*subject).refusals_since_success = 0;  // refusals survive in the journal, too
+          account_of(*subject).lied = false;
+          subject->restored = false;
+          subject->refreshed_at = timeline_.now();
+          ++refreshed;
+        }
+      }
+      subject->arrived.erase(&process);
+    } else if (const auto* inserted = std::get_if<store::InsertIntent>(&mutation)) {
+      if (auto* subject = touch(inserted->intent.grant)) note_intent(process, *subject, inserted->intent);
+    } else if (const auto* updated = std::get_if<store::UpdateIntent>(&mutation)) {
+      if (auto* subject = touch(updated->intent.grant)) note_intent(process, *subject, updated->intent);
+    } else if (const auto* gone = std::get_if<store::DeleteGeneration>(&mutation)) {
+      if (auto* subject = touch(gone->grant)) subject->held.erase(gone->number);
+    } else if (const auto* update = std::get_if<store::UpdateGrant>(&mutation)) {
+      auto* subject = touch(update->grant.id);
+      if (subject == nullptr) continue;
+      const auto index = by_grant[update->grant.id];
+      const auto& grant = update->grant;
+      if (grant.state != store::GrantState::active && grant.why.empty()) fail(index, "unexplained", fmt::format("state {} without words", store::name_of(grant.state)));
+      const bool asks = grant.state == store::GrantState::needs_authorization && subject->state != grant.state;
+      if (grant.state != subject->state) story.tell_of(index, "{}: {} from now on: {}", process.name(), store::name_of(grant.state), grant.why);
+      if (asks && !subject->restored && account_of(*subject).refusals_since_success < 2) {
+        fail(index, "asked for a person too soon", fmt::format("after {} definite refusals", account_of(*subject).refusals_since_success));
+      }
+      subject->state = grant.state;
+      subject->why = grant.why;
+      subject->access_expires_at = grant.access_expires_at;
+      subject->generation = grant.generation;
+      if (asks && !subject->restored && holds_live(*subject)) fail(index, "asked for a person in vain", "the store holds a refresh token that is good");
+      if (asks) count_loss(index);
+    }
+  }
+  for (const auto& [index, held_live] : touched) {
+    auto& subject = subjects[index];
+    check_order(subject, index);
+    if (held_live && !holds_live(subject)) fail(index, "a refresh token was lost", "the store held a live one and does not any more, after a commit of " + process.name());
+  }
+}
+
+// What is used next is never older than a good one that was to be used before.
+void Invariants::check_order(Subject& subject, std::size_t index) {
+  const auto held = subject.held.find(subject.generation);
+  if (held == subject.held.end() || held->second == subject.current) return;
+  const auto before = std::exchange(subject.current, held->second);
+  const auto& account = account_of(subject);
+  const auto* replaced = account.find(before);
+  const auto* taken = account.find(subject.current);
+  // A false refusal makes the engine try what it has besides (F2).
+  if (replaced == nullptr || taken == nullptr || account.lied || !account.is_live(before)) return;
+  if (taken < replaced) fail(index, "an older token wins", subject.current + " takes the place of " + before);
+}
+
+void Invariants::read_back(const store::GrantView& view) {
+  const auto found = by_grant.find(view.grant.id);
+  if (found == by_grant.end()) return;
+  auto& subject = subjects[found->second];
+  subject.held.clear();
+  subject.state = view.grant.state;
+  subject.access_expires_at = view.grant.access_expires_at;
+  subject.generation = view.grant.generation;
+  subject.current.clear();
+  for (const auto& generation : view.generations) {
+    std::string text;
+    if (!generation.refresh_sealed.empty()) {
+      auto opened = sealing_.open_refresh(view.grant, generation);
+      if (!opened) {
+        fail(found->second, "torn record", "a generation does not open after a restart");
+        continue;
+      }
+      text = std::string(opened->token.reveal_text());
+    }
+    subject.held[generation.number] = text;
+  }
+}
+
+// Of what was kept, the backup put back holds less.
+void Invariants::restored() {
+  for (auto& subject : subjects) {
+    subject.restored = true;
+    for (auto& token : account_of(subject).tokens) {
+      const bool was_here = token.known == Known::kept || token.known == Known::arrived;
+      const bool is_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
+      if (was_here && !is_here) token.known = Known::behind_a_restore;
+    }
+  }
+}
+
+// ---- 5: hand-outs --------------------------------------------------------------------------------------------------
+
+void Invariants::handed_out_token(std::size_t index, std::string_view text, Nanoseconds asked_at) {
+  const auto* access = provider_of(subjects[index]).access_of(text);
+  if (access == nullptr) return fail(index, "unknown access token", "a token was handed out that the provider never gave");
+  ++handed_out;
+  story.tell_of(index, "{} is handed out", text);
+  const auto travelled = access->arrived_at > access->issued_at ? access->arrived_at - access->issued_at : Nanoseconds(0);
+  if (access->expires_at <= asked_at) ++stale_by_travel;
+  if (access->expires_at + travelled + 1s <= asked_at) {
+    fail(index, "expired token handed out", fmt::format("{:.1f} s after its end", std::chrono::duration<double>(asked_at - access->expires_at).count()));
+  }
+}
+
+// Why a person is needed: what the provider's rules and the moment of a crash made unavoidable (F11), or a loss of ours.
+void Invariants::count_loss(std::size_t index) {
+  const auto& account = account_of(subjects[index]);
+  if (account.tokens.empty()) return;
+  if (subjects[index].restored) {
+    ++losses.behind_a_restore;
+    return;
+  }
+  const auto& newest = account.tokens.back();
+  switch (newest.known) {
+    case Known::kept: ++losses.revoked; break;  // a replay of ours would have been seen in check_replay
+    case Known::arrived:
+      if (account.any_live()) fail(index, "a refresh token was lost", "it arrived, nothing died, and a person is asked: " + newest.text);
+      break;
+    case Known::died_with_process: ++losses.died_with_process; break;
+    case Known::unreadable: ++losses.unreadable; break;
+    case Known::behind_a_restore: ++losses.behind_a_restore; break;
+    case Known::on_its_way:
+    case Known::never_arrived: ++losses.never_arrived; break;
+  }
+}
+
+// ---- 1, 8, 9: when the world has come to rest ----------------------------------------------------------------------
+
+void Invariants::at_rest() {
+  for (std::size_t index = 0; index < subjects.size(); ++index) {
+    auto& subject = subjects[index];
+    const auto& account = account_of(subject);
+    if (!account.any_live()) continue;
+    if (holds_live(subject)) continue;
+    // The provider honours a token that Latchkey does not hold: it must never have been able to.
+    for (const auto& token : account.tokens) {
+      if (!account.is_live(token.text)) continue;
+      switch (token.known) {
+        case Known::kept: fail(index, "a refresh token was lost", "it had been kept, is good, and is nowhere: " + token.text); break;
+        case Known::arrived: fail(index, "a refresh token was lost", "it arrived, nothing died, and it is nowhere: " + token.text); break;
+        case Known::died_with_process: ++losses.died_with_process; break;
+        case Known::unreadable: ++losses.unreadable; break;
+        case Known::behind_a_restore: ++losses.behind_a_restore; break;
+        case Known::on_its_way:
+        case Known::never_arrived: ++losses.never_arrived; break;
+      }
+    }
+  }
+}
+
+bool Invariants::all_well_since(Nanoseconds when) {
+  return std::ranges::all_of(subjects, [&](const Subject& subject) {
+    if (!subject.in_flight.empty()) return false;
+    return subject.refreshed_at > when || store::is_locked(subject.state) || !account_of(subject).any_live() || !holds_live(subject);
+  });
+}
+
+void Invariants::fresh_at_last(std::size_t index, const store::GrantView& view, WallTime now) {
+  auto& subject = subjects[index];
+  if (store::is_locked(view.grant.state) || !account_of(subject).any_live() || !holds_live(subject)) return;
+  if (subject.restored && view.grant.state == store::GrantState::needs_authorization) return;
+  const bool fresh = view.grant.state == store::GrantState::active && view.grant.access_expires_at && *view.grant.access_expires_at > now;
+  if (fresh) return;
+  fail(index, "not fresh after the faults", fmt::format("state {}, due {}, expires {}, now {}: {}", store::name_of(view.grant.state),
+                                                         view.grant.due_at ? base::to_rfc3339(*view.grant.due_at) : "never",
+                                                         view.grant.access_expires_at ? base::to_rfc3339(*view.grant.access_expires_at) : "-",
+                                                         base::to_rfc3339(now), view.grant.why));
+}
+
+}  // namespace latchkey::simulation

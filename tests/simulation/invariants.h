@@ -1,0 +1,133 @@
+// What must hold in every simulated world, whatever breaks. Each rule is one function below, called where it can be judged.
+//
+//   1  a newer refresh token is never lost, nor overwritten by an older one (what the provider's rules made unavoidable is
+//      counted apart, RULES F11)
+//   2  nothing is sent without an intent in the store, never are two exchanges in flight for one refresh token, and none is
+//      sent again against the type's rule (F1, F3)
+//   3  the raw reply is durable before the store hears of it (F5)
+//   4  a grant asks for a person only after a definite refusal seen again, and never while it holds a token that is good
+//   5  no expired access token is handed out
+//   6  no hot loop, no stampede: requests per grant are bounded, the provider's cap is held
+//   7  every state is explained
+//   8  when the faults are over, every grant that its provider still honours is fresh within a bound
+//   9  what was answered as committed is there after a crash
+//  10  after a restore no refresh token is sent that may have been spent since the backup (F10); a person is asked instead
+//
+// The truth comes from the provider's model (provider.h) and from what the store was told: `held` mirrors its
+// refresh tokens. A rule that is broken is written down with time and grant; the world then stops.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "grants/sealing.h"
+#include "provider.h"
+#include "story.h"
+#include "store/store.h"
+
+namespace latchkey::simulation {
+
+// One grant of the world, and what the store holds of it.
+struct Subject {
+  GrantId grant;
+  UserId user;
+  std::string type;
+  std::size_t provider = 0;
+  std::size_t account = 0;
+  std::map<store::GenerationNumber, std::string> held;  // refresh tokens; empty text: a generation without one
+  store::GenerationNumber generation = 1;
+  std::string current;  // the refresh token of that generation
+  store::GrantState state = store::GrantState::active;
+  std::string why;
+  std::optional<WallTime> access_expires_at;
+  // Sent, and not over: who, with what, until when it is over at the latest.
+  struct Sent {
+    const Process* process;
+    std::string token;
+    Nanoseconds over_at;
+  };
+  std::vector<Sent> in_flight;
+  Nanoseconds refreshed_at{0};         // the last answer with an access token that was stored
+  std::set<const Process*> intended;   // has an intent of its own in the store, open
+  std::deque<Nanoseconds> posts;       // of the last minute
+  std::deque<Nanoseconds> demands;     // hand-outs and people's clicks of the last minute
+  std::map<const Process*, std::string> arrived;  // the newest refresh token that reached a process, not yet kept
+  bool restored = false;               // from a backup, and no token has come since
+};
+
+struct Losses {
+  std::uint64_t never_arrived = 0;      // F11: the provider had committed, the reply never came
+  std::uint64_t died_with_process = 0;  // F11: the machine died between arrival and fsync
+  std::uint64_t unreadable = 0;         // the reply held no token
+  std::uint64_t revoked = 0;            // the provider has ended the consent, whatever was held
+  std::uint64_t behind_a_restore = 0;   // F10: given after the backup that was put back
+};
+
+class Invariants {
+ public:
+  Invariants(Timeline& timeline, std::vector<Provider>& providers, const grants::Sealing& sealing, Story& story_in)
+      : story(story_in), timeline_(timeline), providers_(providers), sealing_(sealing) {}
+
+  Story& story;
+
+  std::vector<Subject> subjects;
+  std::map<GrantId, std::size_t> by_grant;
+  Losses losses;
+  std::uint64_t refreshed = 0;
+  std::uint64_t handed_out = 0;
+  std::uint64_t stale_by_travel = 0;  // handed out within the reply's travel time after its end
+  bool clocks_stepped = false;        // wall clocks jump in this world: some rules about time cannot be judged
+  std::uint64_t trace = 14695981039346656037u;  // hash over what happened
+  void note(std::uint64_t what) { trace = (trace ^ what ^ static_cast<std::uint64_t>(timeline_.now().count())) * 1099511628211u; }
+  [[nodiscard]] bool broken() const { return !broken_.empty(); }
+  [[nodiscard]] std::size_t broken_at() const { return broken_at_; }  // the subject of the first violation
+  [[nodiscard]] const std::vector<std::string>& violations() const { return broken_; }
+
+  // A token request leaves / is over / brought these.
+  void sent(const Process& process, std::size_t subject, const std::string& token, Nanoseconds over_at);
+  void count_for_cap(const Subject& subject);
+  std::vector<std::size_t> caps;  // by provider: token requests within a minute, over all nodes; 0: none
+  void over(const Process& process, std::size_t subject, const std::string& token);
+  void arrived(const Process& process, std::size_t subject, const Answer& answer, bool refresh_token_whole, bool whole);
+  void lost(std::size_t subject, const std::string& token, const Answer* answer);
+  void process_died(const Process& process);
+  // The journal said yes, or no.
+  void journaled(const Process& process, GrantId grant, IntentId intent, bool durable);
+  void found_in_journal(IntentId intent) { journaled_.insert(intent); }
+  // The store has committed.
+  void committed(const Process& process, const store::Batch& batch);
+  void read_back(const store::GrantView& view);  // a store that was opened again
+  void restored();                               // ... and it was a backup, put back
+  void handed_out_token(std::size_t subject, std::string_view access_token, Nanoseconds asked_at);
+  void demanded(std::size_t subject) { subjects[subject].demands.push_back(timeline_.now()); }
+  // Every grant that its provider honours has been refreshed since, and nothing is in flight.
+  [[nodiscard]] bool all_well_since(Nanoseconds when);
+  // The world is quiet: nothing in flight, everything merged.
+  void at_rest();
+  void fresh_at_last(std::size_t subject, const store::GrantView& view, WallTime now);
+  void fail(std::size_t subject, std::string_view rule, std::string what);
+
+  [[nodiscard]] Provider& provider_of(const Subject& subject) { return providers_[subject.provider]; }
+  [[nodiscard]] Account& account_of(const Subject& subject) { return providers_[subject.provider].accounts[subject.account]; }
+  [[nodiscard]] bool holds_live(const Subject& subject);
+
+ private:
+  void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
+  void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
+  void check_order(Subject& subject, std::size_t index);
+  void count_loss(std::size_t index);
+  void check_rate(Subject& subject, std::size_t index);
+
+  Timeline& timeline_;
+  std::vector<Provider>& providers_;
+  const grants::Sealing& sealing_;
+  std::map<std::size_t, std::deque<Nanoseconds>> sent_to_;  // by provider, of the last minute
+  std::set<IntentId> journaled_;
+  std::vector<std::string> broken_;
+  std::size_t broken_at_ = 0;
+};
+
+}  // namespace latchkey::simulation

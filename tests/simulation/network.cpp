@@ -1,0 +1,196 @@
+#include "network.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace latchkey::simulation {
+
+using namespace std::chrono_literals;
+
+struct Network::Call {
+  Resume resume;
+  std::size_t subject = 0;
+  Asked asked;
+  Provider* provider = nullptr;
+  Nanoseconds timeout{0};
+  enum class Fate { whole, no_connection, request_lost, reply_lost, reply_cut, timed_out } fate = Fate::whole;
+  std::optional<Answer> answer;
+  std::size_t bytes_max = 0;
+  bool over = false;
+};
+
+namespace {
+
+std::string parameter_of(std::string_view body, std::string_view name) {
+  for (std::size_t at = 0; at < body.size();) {
+    const auto end = std::min(body.find('&', at), body.size());
+    const auto pair = body.substr(at, end - at);
+    if (pair.size() > name.size() && pair.starts_with(name) && pair[name.size()] == '=') return std::string(pair.substr(name.size() + 1));
+    at = end + 1;
+  }
+  return {};
+}
+
+net::HttpOutcome ambiguous(std::string reason, int status = 0, Bytes body = {}, const std::string& type = {}) {
+  net::Ambiguous outcome{.error = {.kind = ErrorKind::ambiguous, .reason = std::move(reason), .text = "The provider's answer did not arrive."},
+                         .status = status, .headers = {}, .body = std::move(body)};
+  if (!type.empty()) outcome.headers.set("Content-Type", type);
+  return outcome;
+}
+
+net::HttpOutcome nothing_sent(std::string reason) {
+  return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = std::move(reason), .text = "The provider cannot be reached."}};
+}
+
+// Whether these octets hold the token up to its own end.
+bool holds_whole(std::string_view octets, const std::string& token, bool complete) {
+  const auto at = octets.find(token);
+  if (at == std::string_view::npos) return false;
+  const auto after = at + token.size();
+  if (after < octets.size()) return octets[after] == '"' || octets[after] == '&';
+  return complete;
+}
+
+}  // namespace
+
+Task<net::HttpOutcome> Network::send(net::HttpCall call) {
+  if (process_.dead()) co_return nothing_sent("process_dead");
+  auto start = [this, call = std::move(call)](auto resume) mutable { begin(std::move(call), Resume(std::move(resume))); };
+  co_return co_await base::suspend_until<net::HttpOutcome>(std::move(start));
+}
+
+void Network::begin(net::HttpCall http, Resume resume) {
+  auto call = std::make_shared<Call>();
+  call->resume = std::move(resume);
+  call->timeout = http.total_timeout;
+  call->bytes_max = http.response_bytes_max;
+  const auto body = http.body ? http.body->reveal_text() : std::string_view();
+  call->asked.refresh_token = parameter_of(body, "refresh_token");
+  call->asked.client_secret = parameter_of(body, "client_secret");
+  // rt-ACCOUNT-N-random; which provider, its host says.
+  call->provider = &providers_[static_cast<std::size_t>(http.url[9] - '0')];  // https://pN.example
+  const auto& text = call->asked.refresh_token;
+  if (!text.starts_with("rt-")) {
+    invariants_.fail(0, "unknown token", "a request without a refresh token of the provider's was sent");
+    return call->resume(nothing_sent("no_token"));
+  }
+  std::from_chars(text.data() + 3, text.data() + text.size(), call->asked.account);
+  call->subject = call->provider->accounts[call->asked.account].subject;
+
+  using Fate = Call::Fate;
+  if (weather_.partitioned || chance_.happens(weather_.no_connection)) call->fate = Fate::no_connection;
+  else if (chance_.happens(weather_.request_lost)) call->fate = Fate::request_lost;
+  else if (chance_.happens(weather_.reply_lost)) call->fate = Fate::reply_lost;
+  else if (chance_.happens(weather_.reply_cut)) call->fate = Fate::reply_cut;
+  if (call->fate == Fate::no_connection) {
+    ++taken["no_connection"];
+    timeline_.after(std::min<Nanoseconds>(call->timeout, Nanoseconds(chance_.between(1'000'000, std::chrono::nanoseconds(http.connect_timeout).count()))), &process_,
+                    [this, call] { finish(call); });
+    return;
+  }
+  ++posts;
+  invariants_.count_for_cap(invariants_.subjects[call->subject]);
+  invariants_.sent(process_, call->subject, call->asked.refresh_token, timeline_.now() + call->timeout);
+  const auto usual = [&] { return Nanoseconds(chance_.between(weather_.usual.count() / 4, weather_.usual.count())); };
+  auto there = usual();
+  auto back = usual();
+  if (chance_.happens(weather_.slow)) {
+    ++taken["slow"];
+    (chance_.happens(0.5) ? there : back) += Nanoseconds(chance_.between(1'000'000'000, call->timeout.count() * 5 / 4));
+  }
+  bool late = false;
+  if (chance_.happens(weather_.late_request)) {
+    late = true;
+    there = call->timeout + Nanoseconds(chance_.between(0, 10'000'000'000));
+  } else if (there > call->timeout) {
+    there = call->timeout - 1ms;
+  }
+  if (call->fate == Fate::request_lost) {
+    ++taken["request_lost"];
+  } else {
+    // The sender may be gone by then: nothing of it is touched.
+    timeline_.after(there, nullptr, [call, invariants = &invariants_] {
+      if (call->over) ++call->provider->taken["request_read_late"];
+      if (call->over) invariants->account_of(invariants->subjects[call->subject]).late_request = true;
+      call->answer = call->provider->answer(call->asked);
+      invariants->story.tell_of(call->subject, "the provider reads {} and answers {}{}", call->asked.refresh_token, call->answer->status,
+                                call->answer->definite_refusal ? ": refused" : "");
+      if (call->over) invariants->lost(call->subject, call->asked.refresh_token, &*call->answer);
+    });
+  }
+  const bool quick_end = call->fate == Fate::request_lost || call->fate == Fate::reply_lost;
+  auto end = there + back;
+  if (quick_end) end = chance_.happens(0.5) ? call->timeout : there + back;  // a reset, or silence
+  if (late || end >= call->timeout) {
+    end = call->timeout;
+    if (call->fate == Fate::whole || call->fate == Fate::reply_cut) {
+      call->fate = Fate::timed_out;
+      ++taken["past_the_deadline"];
+    }
+  }
+  timeline_.after(end, &process_, [this, call] { finish(call); });
+  if (chance_.happens(weather_.sender_stops)) {
+    ++taken["sender_stopped"];
+    invariants_.story.tell("{} is stopped in mid-exchange", process_.name());
+    process_.stop_until(std::min(timeline_.now() + Nanoseconds(chance_.spread(30'000'000'000, 600'000'000'000)), weather_.all_go_on_at));
+  }
+}
+
+void Network::finish(const std::shared_ptr<Call>& call) {
+  if (std::exchange(call->over, true)) return;
+  auto outcome = outcome_of(*call);
+  if (call->fate != Call::Fate::no_connection) invariants_.over(process_, call->subject, call->asked.refresh_token);
+  call->resume(std::move(outcome));
+}
+
+net::HttpOutcome Network::outcome_of(Call& call) {
+  using Fate = Call::Fate;
+  if (process_.dead()) {
+    invariants_.lost(call.subject, call.asked.refresh_token, call.answer ? &*call.answer : nullptr);
+    return ambiguous("process_dead");
+  }
+  const auto* answer = call.answer ? &*call.answer : nullptr;
+  switch (call.fate) {
+    case Fate::no_connection: return nothing_sent("connect_failed");
+    case Fate::whole: {
+      if (answer == nullptr) break;
+      net::Reply reply;
+      reply.status = answer->status;
+      if (!answer->content_type.empty()) reply.headers.set("Content-Type", answer->content_type);
+      if (!answer->retry_after.empty()) reply.headers.set("Retry-After", answer->retry_after);
+      reply.body = base::to_bytes(answer->body);
+      reply.truncated = reply.body.size() > call.bytes_max;
+      if (reply.truncated) reply.body.resize(call.bytes_max);
+      const auto* brought = answer->refresh_token < 0
+                                ? nullptr
+                                : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
+      const bool token_whole = brought != nullptr && holds_whole(base::as_text(reply.body), *brought, !reply.truncated);
+      invariants_.arrived(process_, call.subject, *answer, token_whole, !reply.truncated);
+      auto& account = invariants_.account_of(invariants_.subjects[call.subject]);
+      if (auto* spent = account.find(call.asked.refresh_token)) spent->in_doubt = answer->doubtful;
+      return reply;
+    }
+    case Fate::reply_cut: {
+      if (answer == nullptr) break;
+      ++taken["reply_cut"];
+      auto octets = base::to_bytes(answer->body);
+      octets.resize(std::min<std::size_t>(chance_.below(octets.size() + 1), call.bytes_max));
+      const auto* brought = answer->refresh_token < 0
+                                ? nullptr
+                                : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
+      const bool token_whole = brought != nullptr && holds_whole(base::as_text(octets), *brought, false);
+      if (token_whole) ++taken["cut_behind_the_refresh_token"];
+      if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) spent->in_doubt = true;
+      invariants_.arrived(process_, call.subject, *answer, token_whole, false);
+      if (octets.empty() && chance_.happens(0.5)) return ambiguous("cut");
+      return ambiguous("cut", answer->status, std::move(octets), answer->content_type);
+    }
+    case Fate::reply_lost: ++taken["reply_lost"]; break;
+    case Fate::request_lost:
+    case Fate::timed_out: break;
+  }
+  invariants_.lost(call.subject, call.asked.refresh_token, answer);
+  return ambiguous("no_reply");
+}
+
+}  // namespace latchkey::simulation

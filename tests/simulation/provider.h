@@ -1,0 +1,131 @@
+// A provider that tells the truth to the test: which refresh token is live, by its own rules, and whether anybody can know.
+//
+// One account stands behind each grant. A family is what one consent began: a chain of refresh tokens. `rotation` and
+// `replay` are those of the grant's type in the catalogue; what a provider does beyond them (answers the same token again
+// within its grace, leaves the refresh token out) is drawn per account.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catalog/provider.h"
+#include "chance.h"
+#include "timeline.h"
+
+namespace latchkey::simulation {
+
+struct Habits {
+  catalog::Rotation rotation = catalog::Rotation::single_use;
+  catalog::ReplayPolicy replay = catalog::ReplayPolicy::revokes_family;
+  Seconds grace{0};
+  Seconds lifetime{3600};
+  std::optional<Seconds> early_refused;  // while the access token has more than this left
+  bool kills_access = false;
+  bool same_within_grace = false;        // a replay gets the same answer, not another token
+  bool replay_replaces = false;          // ... or another token, and the one answered before dies
+  bool family_dies_after_grace = false;
+};
+
+struct RefreshToken {
+  std::string text;
+  int family = 0;
+  int parent = -1;
+  enum class State { live, spent, dead } state = State::live;
+  Nanoseconds spent_at{0};
+  int answered_with = -1;  // the child of its first use
+  // What Latchkey has of it. `kept`: durable in a journal or a store; `behind_a_restore`: it was, and the backup put back
+  // does not hold it.
+  enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore } known = Known::on_its_way;
+  bool in_doubt = false;   // sent, and the last answer was lost
+};
+
+struct AccessToken {
+  Nanoseconds issued_at{0};
+  Nanoseconds expires_at{0};
+  Nanoseconds arrived_at{0};
+  bool killed = false;
+};
+
+struct Account {
+  std::size_t subject = 0;                // whose it is
+  Habits habits;
+  std::vector<RefreshToken> tokens;       // of all families
+  std::vector<AccessToken> access;        // access token N of this account is `at-ACCOUNT-N`
+  int family = 0;
+  bool family_dead = false;
+  bool lied = false;                      // a false refusal since the last answer that was kept
+  int refusals_since_success = 0;         // definite ones that arrived
+  bool late_request = false;              // one was read when its sender had given up: what it did, nobody could know
+  [[nodiscard]] const RefreshToken* find(std::string_view text) const;
+  [[nodiscard]] RefreshToken* find(std::string_view text);
+  [[nodiscard]] bool is_live(std::string_view text) const;
+  [[nodiscard]] bool any_live() const;
+};
+
+// What the world wants the next answers to be like: probabilities.
+struct Moods {
+  double trouble = 0;       // a transient error instead of an answer: 502, 503, 429, pages
+  double half_done = 0;     // committed, and then 500 or 504
+  double lies = 0;          // `invalid_grant` for a token that is good
+  double odd_shapes = 0;    // successes in strange shapes
+  double no_refresh_token = 0;  // left out, empty or null: the old one stays good
+  double no_access_token = 0;
+  double unreadable = 0;    // committed, and the answer is garbage without the token in it
+};
+
+struct Answer {
+  int status = 200;
+  std::string content_type = "application/json";
+  std::string retry_after;
+  std::string body;
+  int refresh_token = -1;   // new, and in the body
+  int access_token = -1;    // in the body
+  bool definite_refusal = false;
+  bool doubtful = false;    // whether the token was spent cannot be known from it
+  bool success = false;
+};
+
+struct Asked {
+  std::size_t account = 0;
+  std::string refresh_token;
+  std::string client_secret;
+};
+
+class Provider {
+ public:
+  Provider(Timeline& timeline, Chance chance) : timeline_(timeline), chance_(chance) {}
+
+  std::vector<Account> accounts;
+  Moods moods;
+  std::vector<std::string> secrets;  // good ones; empty: none is asked for
+
+  // A new consent: a new family with one live refresh token, and an access token. What the old family was is over.
+  struct Consent {
+    std::string refresh_token;
+    std::string access_token;
+  };
+  Consent consent(std::size_t account);
+  [[nodiscard]] Answer answer(const Asked& asked);
+  [[nodiscard]] static std::string access_text(std::size_t account, int number);
+  // The access token a text names; nullptr: none of this provider's.
+  [[nodiscard]] AccessToken* access_of(std::string_view text);
+
+  // Rare branches taken, by name.
+  std::map<std::string, std::uint64_t> taken;
+
+ private:
+  int add_refresh_token(Account& account, std::size_t which, int parent);
+  int add_access_token(Account& account);
+  [[nodiscard]] Answer refusal(std::string_view error, int status = 400);
+  [[nodiscard]] Answer trouble();
+  [[nodiscard]] Answer success(std::size_t which, int spent, int brought);
+  [[nodiscard]] Answer grant(std::size_t which, int spent);
+  void kill_family(Account& account);
+
+  Timeline& timeline_;
+  Chance chance_;
+};
+
+}  // namespace latchkey::simulation

@@ -1,0 +1,54 @@
+#include "store_link.h"
+
+#include "base/pool.h"
+
+namespace latchkey::simulation {
+
+Task<void> StoreLink::moment() {
+  auto start = [this](auto resume) {
+    timeline_.after(Nanoseconds(chance_.between(1'000, weather_.moment.count())), &process_, [resume = std::move(resume)]() mutable { resume(0); });
+  };
+  static_cast<void>(co_await base::suspend_until<int>(std::move(start)));
+}
+
+Task<Result<void>> StoreLink::commit(store::Batch batch, store::Urgency urgency) {
+  if (process_.dead()) co_return unreachable();
+  if (chance_.happens(weather_.slow)) co_await moment();
+  if (cut_off()) co_return unreachable();
+  if (chance_.happens(weather_.refused)) {
+    ++taken["commit_refused"];
+    co_return unreachable();
+  }
+  auto copy = batch;
+  auto done = co_await store_.commit(std::move(copy), urgency);
+  // Of a process that has died meanwhile, what was answered counts: it had been written.
+  if (done) invariants_.committed(process_, batch);
+  if (done && chance_.happens(weather_.answer_lost)) {
+    ++taken["commit_answer_lost"];
+    co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
+  }
+  if (chance_.happens(weather_.slow)) co_await moment();
+  if (cut_off()) {
+    ++taken["commit_answer_lost"];
+    if (done) co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
+    co_return unreachable();
+  }
+  co_return done;
+}
+
+Task<Result<void>> JournalLink::record(store::JournalEntry entry) {
+  const auto grant = entry.grant;
+  const auto intent = entry.intent;
+  auto done = co_await journal_.record(std::move(entry));
+  if (done || !process_.dead()) invariants_.journaled(process_, grant, intent, done.has_value());
+  co_return done;
+}
+
+Task<Result<std::vector<store::JournalEntry>>> JournalLink::unconfirmed() {
+  auto found = co_await journal_.unconfirmed();
+  if (!found) co_return found;
+  for (const auto& entry : *found) invariants_.found_in_journal(entry.intent);
+  co_return found;
+}
+
+}  // namespace latchkey::simulation
