@@ -109,6 +109,7 @@ void describe(std::string& out, const CLI::App& verb) {
 
 CommandLine::CommandLine() : app("Latchkey lets devices and programs that know only a username and a PIN use services that want OAuth.", "latchkey") {
   app.require_subcommand(1);
+  app.set_version_flag("--version", [] { return fmt::format("latchkey {} ({})", version(), build_information()); }, "Print the version and exit");
   app.footer(std::string(kFooter));
   session.data = process_environment()("LATCHKEY_DATA").value_or("/var/lib/latchkey");
   add_serve_verb(*this);
@@ -141,6 +142,8 @@ int run(int argc, const char* const* argv) {
     return line.app.exit(help);
   } catch (const CLI::CallForAllHelp& help) {
     return line.app.exit(help);
+  } catch (const CLI::CallForVersion& words) {
+    return line.app.exit(words);
   } catch (const CLI::ParseError& error) {
     complain(words_for_mistake(line.app, argc, argv, error));
     return 2;

@@ -58,6 +58,14 @@ TEST(CommandLine, EveryVerbOfTheContractIsThere) {
   }
 }
 
+TEST(CommandLine, TheVersionIsPrintedAsPeopleAskForIt) {
+  for (const char* words : {"version", "--version"}) {
+    const Ran result = ran({words});
+    EXPECT_EQ(result.status, 0) << result.err;
+    EXPECT_THAT(result.out, StartsWith("latchkey ")) << words;
+  }
+}
+
 TEST(CommandLine, MistakesAreOneLineWithARemedy) {
   for (const auto& words : std::vector<std::vector<const char*>>{
            {"no-such-verb"}, {}, {"group"}, {"group", "ad", "X"}, {"group", "add"}, {"serve", "--prot", "1"},

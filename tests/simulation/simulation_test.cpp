@@ -38,6 +38,12 @@ TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds1To200) { run_range(1, 201); }
 TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds201To400) { run_range(201, 401); }
 TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds401To600) { run_range(401, 601); }
 TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds601To800) { run_range(601, 801); }
+TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds801To1000) { run_range(801, 1001); }
+TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds1001To1200) { run_range(1001, 1201); }
+TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds1201To1400) { run_range(1201, 1401); }
+TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds1401To1600) { run_range(1401, 1601); }
+TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds1601To1800) { run_range(1601, 1801); }
+TEST(Simulation, R3_R5_R6_R22_NoGrantIsLost_Seeds1801To2000) { run_range(1801, 2001); }
 
 TEST(Simulation, ASeedIsRepeatedToTheByte) {
   switch_canary("none");
