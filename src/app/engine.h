@@ -10,6 +10,7 @@
 #include "grants/app_registry.h"
 #include "grants/authorization_desk.h"
 #include "grants/clock_mark.h"
+#include "grants/common_clock.h"
 #include "grants/enrolment_of_people.h"
 #include "grants/forecast.h"
 #include "grants/giving_back.h"
@@ -39,7 +40,7 @@ namespace latchkey::app {
 // What the engine stands on; all of it outlives the engine.
 struct EngineGround {
   net::EventLoop& loop;
-  const WallClock& wall;
+  grants::CommonClock& wall;
   SteadyClock& steady;
   Entropy& entropy;
   Log& log;

@@ -78,6 +78,7 @@ struct House::Parts {
   Config config;
   ServeOptions options;
   base::SystemWallClock wall;
+  grants::CommonClock clock{wall};  // moved to a shared store's
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
   base::StreamLog log;
@@ -198,7 +199,7 @@ Result<void> House::Parts::build_keys_and_store() {
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
   if (!journal_opened) return std::unexpected(journal_opened.error());
   journal = std::move(*journal_opened);
-  registry = std::make_unique<store::Registry>(*store, wall);
+  registry = std::make_unique<store::Registry>(*store, clock);
   return {};
 }
 
@@ -234,7 +235,7 @@ Result<void> House::Parts::build_network() {
 }
 
 people::Guard::Parts House::Parts::guard_parts() {
-  return {.store = *store, .registry = *registry, .vault = *vault, .cards = *user_cards, .hasher = *hasher, .wall = wall,
+  return {.store = *store, .registry = *registry, .vault = *vault, .cards = *user_cards, .hasher = *hasher, .wall = clock,
           .steady = steady, .log = log, .watcher = *watcher};
 }
 
@@ -255,10 +256,10 @@ void House::Parts::build_people() {
       people::Sessions::Parts{.guard = guard_parts(), .seal = *user_seal, .entropy = entropy});
   directory = std::make_unique<people::Directory>(people::Directory::Parts{
       .store = *store, .registry = *registry, .vault = *vault, .seal = *user_seal, .cards = *user_cards, .hot = *hot,
-      .hasher = *hasher, .gate = *gate, .wall = wall, .entropy = entropy});
+      .hasher = *hasher, .gate = *gate, .wall = clock, .entropy = entropy});
   setup = std::make_unique<people::Setup>(people::Setup::Parts{.store = *store, .directory = *directory, .vault = *vault,
-                                                               .wall = wall, .steady = steady, .entropy = entropy});
-  handouts = std::make_unique<people::HandoutCounts>(*store, wall);
+                                                               .wall = clock, .steady = steady, .entropy = entropy});
+  handouts = std::make_unique<people::HandoutCounts>(*store, clock);
 }
 
 // After the node's name is known: the engine signs its work with it.
@@ -266,7 +267,7 @@ void House::Parts::build_engine() {
   // Loopback providers over plain http are for whom outbound.allow names them: the sandbox, and tests.
   const bool plain_http = options.sandbox || !config.outbound_allow.empty();
   engine = std::make_unique<Engine>(EngineGround{
-      .loop = loop, .wall = wall, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
+      .loop = loop, .wall = clock, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
       .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .mail = *mail, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url,
@@ -293,7 +294,7 @@ void House::Parts::build_doors() {
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(),
-      .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+      .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .master_key_path = config.master_key_file},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get()},
@@ -305,12 +306,12 @@ void House::Parts::build_doors() {
 }
 
 void House::Parts::build_servers() {
-  server = std::make_unique<net::HttpServer>(loop, front, wall, log);
-  control = std::make_unique<net::HttpServer>(loop, control_front, wall, log);
+  server = std::make_unique<net::HttpServer>(loop, front, clock, log);
+  control = std::make_unique<net::HttpServer>(loop, control_front, clock, log);
   if (!options.sandbox) return;
   practice = std::make_unique<sandbox::PracticeService>(
-      sandbox::PracticeServiceSettings{practice_origin(), config.public_url, config.data + "/sandbox.json"}, wall, steady, entropy);
-  practice_server = std::make_unique<net::HttpServer>(loop, *practice, wall, log);
+      sandbox::PracticeServiceSettings{practice_origin(), config.public_url, config.data + "/sandbox.json"}, clock, steady, entropy);
+  practice_server = std::make_unique<net::HttpServer>(loop, *practice, clock, log);
 }
 
 // The embedded store keeps the node's name itself; of a shared one each node has its own, in its data directory.
@@ -339,7 +340,11 @@ Task<void> House::Parts::keep_reading_settings() {
   }
 }
 
+// Before anything is read or stamped by the clock.
 Task<Result<void>> House::Parts::learn_clock_mark() {
+  if (config.shares_store()) {
+    if (const auto ahead = co_await clock.compare(*store); !ahead) co_return std::unexpected(ahead.error());
+  }
   if (options.trust_clock) co_return co_await grants::ClockMark::forget(*store);
   const auto mark = co_await grants::ClockMark::read(*store);
   if (!mark) co_return std::unexpected(mark.error());

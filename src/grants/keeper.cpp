@@ -14,6 +14,8 @@ constexpr std::size_t kWokenMax = 200;  // the others fall due by themselves wit
 constexpr std::size_t kProbeChoice = 1'000;
 constexpr std::size_t kComplaintsMax = 3;
 constexpr auto kRestAfterFailure = 30s;
+constexpr std::size_t kRestingMax = 5'000;  // rows read besides, so that those that rest hide no others
+constexpr auto kSetAsideFor = 10min;
 constexpr auto kUnpreparedStale = 300s;  // they are looked at every minute
 constexpr auto kMergeAgainEvery = 5s;
 constexpr auto kPatienceForMore = 10s;
@@ -117,7 +119,7 @@ Task<void> Keeper::tick() {
     for (const auto& [app, state] : apps_) {
       if (state.circuit.open() && state.circuit.wait(steady_now) > 1s) resting.push_back(app);
     }
-    const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64;
+    const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
     const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
     if (!due) {
       parts_.log.error("due_grants_unreadable", due.error());
@@ -133,27 +135,34 @@ Task<void> Keeper::tick() {
         co_await postpone_unknown(grant.id);
         continue;
       }
-      if (is_one_shot(type->replay) && one_shot_flights_ >= tuning.one_shot_parallel) {
-        more_due_ = true;
-        continue;
-      }
       auto& state = health(grant.app, type->provider);
       if (capped.contains(grant.app)) continue;
-      if (!state.cap.take(steady_now)) {
+      const bool one_shot = is_one_shot(type->replay);
+      if (one_shot && !one_shot_flights_.take(grant.app, tuning.one_shot_parallel, steady_now)) {
+        more_due_ = true;
         capped.insert(grant.app);
         continue;
       }
-      if (!state.circuit.admits(steady_now)) continue;
-      const auto flight = join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
-      if (is_one_shot(type->replay) && !flight->result && !flight->one_shot) {
-        flight->one_shot = true;
-        one_shot_flights_ += 1;
+      const bool has_room = state.cap.take(steady_now);
+      if (!has_room) capped.insert(grant.app);
+      if (!has_room || !state.circuit.admits(steady_now)) {
+        if (one_shot) one_shot_flights_.give_back(grant.app);
+        continue;
       }
+      const auto flight = join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
+      if (one_shot && !flight->result) flight->one_shot_app = grant.app;
+      if (one_shot && flight->result) one_shot_flights_.give_back(grant.app);
       ++started;
     }
     const bool others_may_follow = started > 0 || capped.size() > capped_before;
     if (!others_may_follow || due->size() < wanted) co_return;
   }
+}
+
+Task<void> Keeper::set_aside(GrantId grant, Error why) {
+  auto view = co_await parts_.store.grant(grant);
+  const auto now = parts_.wall.now();
+  if (view && *view && (*view)->grant.due_at && *(*view)->grant.due_at <= now) co_await postpone(std::move(**view), now + kSetAsideFor, why.text);
 }
 
 // A type whose provider file is gone: looked at again in an hour, since there is no end to how many may wait.
@@ -254,9 +263,13 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   }
   flight->result = std::move(result);
   parts_.counters.in_flight -= 1;
-  if (flight->one_shot) one_shot_flights_ -= 1;
+  if (!flight->one_shot_app.empty()) one_shot_flights_.give_back(flight->one_shot_app);
   // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).
-  if (!flight->result->has_value()) not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
+  if (!flight->result->has_value()) {
+    not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
+    const auto& error = flight->result->error();
+    if (error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug) co_await set_aside(flight->grant, error);
+  }
   flights_.erase(flight->grant);
   flight->landed.notify_all();
   if (more_due_ && flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();

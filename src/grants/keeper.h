@@ -30,6 +30,7 @@
 #include "grants/giving_back.h"
 #include "grants/held_back.h"
 #include "grants/lifecycle.h"
+#include "grants/one_shot_places.h"
 #include "grants/provider_client.h"
 
 namespace latchkey::grants {
@@ -135,7 +136,7 @@ class Keeper {
     Flight(GrantId grant_in, Urge urge_in, const Executor& executor) : grant(grant_in), urge(urge_in), landed(executor) {}
     GrantId grant;
     Urge urge;
-    bool one_shot = false;
+    std::string one_shot_app;  // whose place it holds; empty: none
     LookAtToken with_token;
     base::Broadcast landed;
     std::optional<Result<store::Grant>> result;
@@ -181,12 +182,16 @@ class Keeper {
   // Due times are kept with the grants: those of these types that lie too late by now are made anew.
   [[nodiscard]] Task<void> bring_forward(std::vector<std::string> types);
   [[nodiscard]] Task<void> bring_forward_one(GrantId grant);
+  // A grant whose flight fails for a reason that lasts must not stand first among those that are due (its record was altered).
+  [[nodiscard]] Task<void> set_aside(GrantId grant, Error why);
   // Stamps of a clock that ran ahead, which was set right since (R24).
   [[nodiscard]] Task<void> mend_stamps();
   [[nodiscard]] Task<void> mend_stamps_of(GrantId grant);
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
+  // What the journal holds of a grant and the store does not: a store that fell back behind what it had taken (F5, F10).
+  [[nodiscard]] Task<Result<void>> merge_answers(GrantId grant, store::GenerationNumber from);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
   [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);
@@ -240,8 +245,8 @@ class Keeper {
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
   SteadyTime merge_again_at_{};
   base::Broadcast one_shot_over_;
-  std::size_t one_shots_ = 0;        // POSTs on their way
-  std::size_t one_shot_flights_ = 0; // flights that may come to one
+  OneShotPlaces one_shots_;          // POSTs on their way
+  OneShotPlaces one_shot_flights_;   // flights of the sweep that may come to one
   bool more_due_ = false;            // the last sweep left grants behind for lack of room
   std::map<std::string, Seconds> polling_times_;  // by type, as last seen
   bool states_changed_ = true;

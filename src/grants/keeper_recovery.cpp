@@ -80,6 +80,20 @@ Task<Result<void>> Keeper::merge_unmerged(GrantId grant) {
   co_return Result<void>{};
 }
 
+Task<Result<void>> Keeper::merge_answers(GrantId grant, store::GenerationNumber from) {
+  auto entries = co_await parts_.journal.answers(grant);
+  if (!entries) co_return std::unexpected(entries.error());
+  std::erase_if(*entries, [from](const store::JournalEntry& entry) { return entry.generation < from; });
+  for (auto& entry : newest_of_each(std::move(*entries))) {
+    const auto merged = co_await merge_entry(as_sealed_now(std::move(entry)));
+    if (merged) continue;
+    if (!is_lasting(merged.error())) co_return merged;
+    // It had been stored once; that it cannot be read any more (a master key later) is no reason to stop.
+    parts_.log.warning("old_reply_not_merged", {{"grant", grant.text()}, {"detail", merged.error().text}});
+  }
+  co_return Result<void>{};
+}
+
 // Nothing is posted for a grant whose newest answer lies unread (F2), so a person must hear of it. nullptr: it is over.
 void Keeper::note_unreadable(GrantId grant, const Error* error) {
   if (error != nullptr) {
@@ -122,8 +136,15 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
-  const ExchangeOutcome outcome(std::move(*replied));
+  ExchangeOutcome outcome(std::move(*replied));
   if (!brings_token(outcome) && is_old_news(intent, entry, parts_.wall.now())) co_return Result<void>{};
+  if (std::get<Replied>(outcome).classified.outcome == oauth::RefreshOutcome::misconfigured_app) {
+    // The app's other secret may have been tried after it, and what came of that is not known.
+    const auto client = co_await parts_.clients.shared_client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
+    if (client && (*client)->secrets.size() > 1) {
+      outcome = NoReply{{.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The server stopped while the app's other secret was tried."}};
+    }
+  }
   const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {

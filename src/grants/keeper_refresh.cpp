@@ -45,6 +45,12 @@ Made made_by(const store::Intent& intent, const store::GrantView& view, const Ex
   return made;
 }
 
+// The store does not know of an answer that came.
+bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest) {
+  if (newest.generation != view.grant.generation) return newest.generation > view.grant.generation;
+  return !view.intent || view.intent->generation != newest.generation || view.intent->settled_at < newest.recorded_at;
+}
+
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
 bool backs_off(const store::GrantView& view, WallTime now) {
@@ -78,16 +84,17 @@ class Keeper::HoldBack {
 // A place among the one-shot POSTs on their way (F4), given back however the exchange ends.
 class Keeper::OneShotPlace {
  public:
-  explicit OneShotPlace(Keeper& keeper) : keeper_(keeper) { keeper_.one_shots_ += 1; }
+  OneShotPlace(Keeper& keeper, std::string app) : keeper_(keeper), app_(std::move(app)) {}
   OneShotPlace(const OneShotPlace&) = delete;
   OneShotPlace& operator=(const OneShotPlace&) = delete;
   ~OneShotPlace() {
-    keeper_.one_shots_ -= 1;
+    keeper_.one_shots_.give_back(app_);
     keeper_.one_shot_over_.notify_all();
   }
 
  private:
   Keeper& keeper_;
+  const std::string app_;
 };
 
 Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
@@ -98,6 +105,10 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
   }
+  const auto begun_at = parts_.wall.now();
+  auto urge_now = urge;
+  bool conflicted = false;
+  bool journal_read = false;
   for (int round = 0;; ++round) {
     auto view = co_await parts_.store.grant(grant);
     if (!view) co_return std::unexpected(view.error());
@@ -121,11 +132,12 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     const auto rules = rules_for(client->type);
     const auto now = parts_.wall.now();
+    if (conflicted && record.last_refreshed_at >= begun_at) co_return record;  // by somebody else, a moment ago
     if (is_in_other_hands(record, parts_.node, now)) {
       if (urge == Urge::scheduled) co_return record;
       co_return co_await wait_for_other_hands(record);
     }
-    const auto decision = decide_post(**view, rules, round == 0 ? urge : Urge::insisted, parts_.node, now);
+    const auto decision = decide_post(**view, rules, urge_now, parts_.node, now);
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
       if (record.due_at) co_await postpone(std::move(**view), now + std::chrono::hours(24), decision.why);
@@ -149,16 +161,22 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       }
       co_return as_it_is;
     }
+    if (!std::exchange(journal_read, true) && is_behind(**view, parts_.journal.newest_answer(grant))) {
+      if (const auto merged = co_await merge_answers(grant, record.generation); !merged) co_return std::unexpected(merged.error());
+      continue;
+    }
     if (urge != Urge::scheduled || round > 0) co_await wait_for_cap(client->app, client->type.provider->id);
     auto spent = co_await spend(std::move(**view), client, rules, with_token);
     if (!spent) {
-      if (spent.error().kind == ErrorKind::conflict && round < 20) continue;  // somebody was faster: load again, still needed?
-      co_return spent;
+      // Somebody was faster: load again, still needed?
+      if (spent.error().kind != ErrorKind::conflict || round >= 20) co_return spent;
+      conflicted = true;
+      continue;
     }
     // An ambiguous attempt is repeated at once where the type's rule allows it (F1), a first refusal is looked at again.
     const bool again_at_once = spent->state == store::GrantState::uncertain && spent->due_at && *spent->due_at <= parts_.wall.now();
-    if (again_at_once && round < kReplaysAtOnceMax && !stopping_) continue;
-    co_return spent;
+    if (!again_at_once || round >= kReplaysAtOnceMax || stopping_) co_return spent;
+    urge_now = Urge::insisted;
   }
 }
 
@@ -284,9 +302,9 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
                                        const RefreshMaterial& material, SteadyTime begun) {
   const auto tuning = parts_.tuning();
   const bool one_shot = is_one_shot(rules.replay);
-  while (one_shot && one_shots_ >= tuning.one_shot_parallel) co_await one_shot_over_.wait();
+  while (one_shot && !one_shots_.take(client->app, tuning.one_shot_parallel, parts_.steady.now())) co_await one_shot_over_.wait();
   std::optional<OneShotPlace> place;
-  if (one_shot) place.emplace(*this);
+  if (one_shot) place.emplace(*this, client->app);
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
   for (std::size_t slot = 0; parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; ++slot) {

@@ -105,6 +105,7 @@ class MemoryJournal final : public store::ReplyJournal {
   std::set<IntentId> reserved;
   std::map<IntentId, store::JournalEntry> recorded;
   std::vector<store::JournalEntry> left_over;
+  std::vector<store::JournalEntry> kept;  // confirmed or not
 
   Task<Result<void>> reserve(IntentId intent) override {
     if (full) co_return fail(ErrorKind::unavailable, "journal_full", "The disk is full.");
@@ -114,6 +115,7 @@ class MemoryJournal final : public store::ReplyJournal {
   Task<Result<void>> record(store::JournalEntry entry) override {
     if (reserved.erase(entry.intent) == 0) co_return fail(ErrorKind::bug, "not_reserved", "No place was reserved for this reply.");
     recorded[entry.intent] = entry;
+    kept.push_back(entry);
     co_return Result<void>{};
   }
   void confirm(IntentId intent, WallTime) override {
@@ -127,6 +129,18 @@ class MemoryJournal final : public store::ReplyJournal {
     auto all = left_over;
     for (const auto& [intent, entry] : recorded) all.push_back(entry);
     std::ranges::stable_sort(all, {}, &store::JournalEntry::recorded_at);
+    co_return all;
+  }
+  store::NewestAnswer newest_answer(GrantId grant) const override {
+    store::NewestAnswer newest;
+    for (const auto& entry : kept) {
+      if (entry.grant == grant && entry.generation >= newest.generation) newest = {entry.generation, entry.recorded_at};
+    }
+    return newest;
+  }
+  Task<Result<std::vector<store::JournalEntry>>> answers(GrantId grant) override {
+    std::vector<store::JournalEntry> all;
+    std::ranges::copy_if(kept, std::back_inserter(all), [&](const store::JournalEntry& entry) { return entry.grant == grant; });
     co_return all;
   }
   bool failed() const override { return broken; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "grants/node_desk.h"
 
@@ -15,6 +16,7 @@ using Stage = RotationState::Stage;
 
 constexpr Stage kLastStage = Stage::notices;
 constexpr std::size_t kPage = 50;  // some milliseconds of the engine's time
+constexpr int kReadingsMax = 5;
 constexpr auto kAgainAfter = 5s;
 constexpr auto kToldFor = std::chrono::hours(7 * 24);
 
@@ -232,18 +234,25 @@ Task<Result<KeyRotation::PageEnd>> KeyRotation::page_of_grants() {
   if (!grants) co_return std::unexpected(grants.error());
   std::vector<Renewal> renewals;
   for (const auto& grant : *grants) {
-    // Wraps first: one made after it comes with a newer version of the grant, and the compare-and-set fails.
-    const auto wraps = co_await parts_.store.wraps(grant.id);
-    if (!wraps) co_return std::unexpected(wraps.error());
-    const auto view = co_await parts_.store.grant(grant.id);
-    if (!view) co_return std::unexpected(view.error());
-    if (!*view) continue;
-    if ((*view)->grant.version != grant.version) {
-      state_->changed += 1;  // changed while being read: the next pass sees it
-      continue;
+    // Among a million grants some are being refreshed while they are read: those are read again, or no pass would ever find nothing.
+    auto version = grant.version;
+    bool read_whole = false;
+    for (int reading = 0; reading < kReadingsMax && !read_whole; ++reading) {
+      // Wraps first: one made after it comes with a newer version of the grant, and the compare-and-set fails.
+      const auto wraps = co_await parts_.store.wraps(grant.id);
+      if (!wraps) co_return std::unexpected(wraps.error());
+      const auto view = co_await parts_.store.grant(grant.id);
+      if (!view) co_return std::unexpected(view.error());
+      if (!*view) {
+        read_whole = true;  // deleted
+        break;
+      }
+      read_whole = (*view)->grant.version == std::exchange(version, (*view)->grant.version);
+      if (!read_whole) continue;
+      renewals.push_back(renew(parts_.sealing, **view, *wraps));
+      note(renewals.back(), "grants", grant.id.text());
     }
-    renewals.push_back(renew(parts_.sealing, **view, *wraps));
-    note(renewals.back(), "grants", grant.id.text());
+    if (!read_whole) state_->changed += 1;  // the next pass sees it
   }
   if (auto done = co_await commit(std::move(renewals)); !done) co_return std::unexpected(done.error());
   co_return PageEnd{next_cursor(*grants), static_cast<std::int64_t>(grants->size())};

@@ -42,13 +42,21 @@ class RotationHouse : public KeeperHouse {
         .rest = [] { return Seconds(90); }, .channel_secrets = [this] { return channel_secrets; },
         .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
   }
+  CommonClock common{wall};
   Nodes::Parts another_node(const vault::Vault& by) {
-    return {.store = *store, .keeper = *keeper, .vault = by, .alerts = alerts, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+    return {.store = *store, .keeper = *keeper, .vault = by, .alerts = alerts, .wall = common, .steady = steady, .entropy = entropy, .log = log,
             .node = NodeId::make(wall.now(), entropy), .version = "1"};
   }
   static Task<bool> ended(Nodes* node) {
     co_await node->end();
     co_return true;
+  }
+  static Task<void> touch_every_other_time(RotationHouse* house, GrantId id, int* readings) {
+    if (++*readings % 2 == 0) co_return;
+    auto seen = co_await house->store->grant(id);
+    auto grant = (*seen)->grant;
+    grant.failures += 1;
+    static_cast<void>(co_await house->store->commit({store::UpdateGrant{grant}}));
   }
   Task<bool> stop_rotation() {
     co_await rotation->stop();
@@ -339,6 +347,26 @@ TEST_F(RotationHouse, ARecordChangedMeanwhileIsRenewedAfterAll) {
   commit({store::PutGeneration{generation}});
   let_finish();
   for (const auto& each : view(grant.id).generations) EXPECT_TRUE(sealing.is_current(each.refresh_sealed)) << each.number;
+}
+
+// Among a million grants some are refreshed while each page is read: that must not keep the rotation from ever ending.
+TEST_F(RotationHouse, P5_GrantsThatChangeWhileTheyAreReadDoNotHoldItUp) {
+  const auto grant = put_person("acme-harmless");
+  int readings = 0;
+  door->after_wraps = [this, &readings](GrantId id) { return touch_every_other_time(this, id, &readings); };
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  for (int pass = 0; pass < 10 && rotation->status().rotation; ++pass) {
+    const auto passes = rotation->status().rotation->passes;
+    base::drive_until(loop, [&] {
+      if (const auto wake = steady.next_wake()) steady.advance(*wake - steady.now());
+      return !rotation->status().rotation || rotation->status().rotation->passes > passes;
+    });
+  }
+  EXPECT_FALSE(rotation->status().rotation) << "it ends";
+  EXPECT_GE(readings, 4) << "the grant was met changing in every pass";
+  door->after_wraps = nullptr;
+  expect_whole(grant, vault);
 }
 
 TEST_F(RotationHouse, WhereTheKeyCannotBeReplacedTheNewOneWorksFromTheSpareAndSomebodyIsTold) {

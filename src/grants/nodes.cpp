@@ -88,7 +88,21 @@ Task<void> Nodes::keep_showing() {
     co_await parts_.steady.sleep_for(kShowEvery);
     const auto shown = co_await parts_.store.commit({store::TouchNode{self_.id, self_.run}}, store::Urgency::bookkeeping);
     if (!shown && shown.error().reason == "gone") co_await look_who_took_the_name();
+    if (shown) co_await compare_clocks();
   }
+}
+
+Task<void> Nodes::compare_clocks() {
+  const auto ahead = co_await parts_.wall.compare(parts_.store);
+  if (!ahead) co_return;
+  if (std::chrono::abs(*ahead) < kClocksDiffer) {
+    parts_.alerts.clear("clocks_differ");
+    co_return;
+  }
+  parts_.alerts.raise("clocks_differ",
+                      fmt::format("The clock of {} is {} s {} the database's. Latchkey goes by the database's, so no token is handed out too late or asked "
+                                  "for too often; providers and certificates go by the true time. Set both clocks (NTP).",
+                                  self_.name, std::chrono::abs(*ahead).count() / 1000, *ahead > Milliseconds(0) ? "behind" : "ahead of"));
 }
 
 // Forgotten while it was away for long: it is there again, if the master key is still its own. Another process by its name: one of

@@ -11,6 +11,7 @@
 #include "base/entropy.h"
 #include "base/log.h"
 #include "grants/alerts.h"
+#include "grants/common_clock.h"
 #include "grants/keeper.h"
 #include "grants/node_desk.h"
 #include "vault/vault.h"
@@ -21,13 +22,14 @@ class Nodes final : public NodeDesk {
  public:
   static constexpr Seconds kShowEvery{5};
   static constexpr Seconds kAliveFor{30};  // since the last sign
+  static constexpr Milliseconds kClocksDiffer{2000};  // told from here on
 
   struct Parts {
     store::Store& store;
     Keeper& keeper;
     const vault::Vault& vault;
     Alerts& alerts;
-    const WallClock& wall;
+    CommonClock& wall;
     SteadyClock& steady;
     Entropy& entropy;
     Log& log;
@@ -47,6 +49,7 @@ class Nodes final : public NodeDesk {
   [[nodiscard]] Task<Result<void>> forget(NodeId node, Requester requester) override;
 
  private:
+  [[nodiscard]] Task<void> compare_clocks();
   [[nodiscard]] Task<void> look_who_took_the_name();
   void give_up(std::string cause, std::string words, std::string why);
 

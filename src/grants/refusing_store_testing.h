@@ -14,6 +14,8 @@ class RefusingStore final : public store::Store {
   explicit RefusingStore(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
 
   std::function<bool(const store::Batch&)> refuses;        // as a full disk does
+  Milliseconds clock_ahead{0};                              // of the machine's
+  std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
   std::function<store::Batch(const store::Batch&)> before;  // what somebody else is a moment faster with
 
@@ -29,7 +31,11 @@ class RefusingStore final : public store::Store {
     if (done && lost) co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
     co_return done;
   }
-  Task<Result<WallTime>> now() override { return real_->now(); }
+  Task<Result<WallTime>> now() override {
+    auto now = co_await real_->now();
+    if (now) *now += clock_ahead;
+    co_return now;
+  }
   Task<Result<std::vector<store::GroupRow>>> groups() override { return real_->groups(); }
   Task<Result<std::optional<store::Group>>> group(GroupId id) override { return real_->group(id); }
   Task<Result<std::optional<store::Group>>> group_by_name_key(std::string name_key) override { return real_->group_by_name_key(std::move(name_key)); }
@@ -47,7 +53,11 @@ class RefusingStore final : public store::Store {
   Task<Result<std::optional<store::Holding>>> holding(UserId user, std::string type) override { return real_->holding(user, std::move(type)); }
   Task<Result<std::vector<store::Grant>>> grants_of_app(std::string app, std::size_t limit) override { return real_->grants_of_app(std::move(app), std::move(limit)); }
   Task<Result<std::optional<store::Grant>>> grant_by_account(std::string app, std::string type, std::string account_id) override { return real_->grant_by_account(std::move(app), std::move(type), std::move(account_id)); }
-  Task<Result<std::vector<store::Wrap>>> wraps(GrantId grant) override { return real_->wraps(grant); }
+  Task<Result<std::vector<store::Wrap>>> wraps(GrantId grant) override {
+    auto read = co_await real_->wraps(grant);
+    if (after_wraps) co_await after_wraps(grant);
+    co_return read;
+  }
   Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) override { return real_->due_grants(node, until, std::move(limit), std::move(without_apps)); }
   Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override { return real_->unsettled_intents(std::move(limit)); }
   Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }

@@ -76,8 +76,13 @@ class FileReplyJournal final : public ReplyJournal {
     promised_.erase(intent);
   }
 
-  Task<Result<std::vector<JournalEntry>>> unconfirmed() override { return list(&ReplySegments::unconfirmed); }
-  Task<Result<std::vector<JournalEntry>>> pending() override { return list(&ReplySegments::pending); }
+  Task<Result<std::vector<JournalEntry>>> unconfirmed() override { return list(std::mem_fn(&ReplySegments::unconfirmed)); }
+  Task<Result<std::vector<JournalEntry>>> pending() override { return list(std::mem_fn(&ReplySegments::pending)); }
+
+  NewestAnswer newest_answer(GrantId grant) const override { return segments_->newest_answer(grant); }
+  Task<Result<std::vector<JournalEntry>>> answers(GrantId grant) override {
+    return list([grant](ReplySegments& segments) { return segments.answers(grant); });
+  }
 
   bool failed() const override { return failed_.load(std::memory_order_relaxed); }
   std::optional<std::size_t> room() const override {
@@ -95,7 +100,7 @@ class FileReplyJournal final : public ReplyJournal {
     WallTime now;
   };
   using Entries = Result<std::vector<JournalEntry>>;
-  using Which = Entries (ReplySegments::*)();
+  using Which = std::function<Entries(ReplySegments&)>;
   struct Listing {
     Which which;
     Done<Entries> done;
@@ -112,9 +117,9 @@ class FileReplyJournal final : public ReplyJournal {
   };
 
   Task<Entries> list(Which which) {
-    auto start = [this, which](auto resume) {
+    auto start = [this, which = std::move(which)](auto resume) mutable {
       std::vector<Listing> listings;
-      listings.push_back({which, std::move(resume)});
+      listings.push_back({std::move(which), std::move(resume)});
       enqueue({.listings = std::move(listings)});
     };
     co_return co_await base::suspend_until<Entries>(std::move(start));
@@ -169,7 +174,7 @@ class FileReplyJournal final : public ReplyJournal {
       // that came in with them is a later reply, which nobody has confirmed.
       for (const auto& [intent, now] : work.confirmations) confirm_one(intent, now);
       record_all(std::move(work.recordings));
-      for (auto& listing : work.listings) listing.done((*segments_.*listing.which)());
+      for (auto& listing : work.listings) listing.done(listing.which(*segments_));
       prepare_for(std::move(work.preparations), work.prepare_ahead);
     }
   }

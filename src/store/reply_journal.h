@@ -35,6 +35,12 @@ struct JournalEntry {
   friend bool operator==(const JournalEntry&, const JournalEntry&) = default;
 };
 
+// The newest generation of a grant that an entry answers, and when that came; 0: there is none.
+struct NewestAnswer {
+  GenerationNumber generation = 0;
+  WallTime recorded_at{};
+};
+
 class ReplyJournal {
  public:
   virtual ~ReplyJournal() = default;
@@ -53,6 +59,10 @@ class ReplyJournal {
   // Those and what this process has recorded and not confirmed: everything that must stay readable. A reply recorded again
   // comes twice; the later one counts.
   [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> pending() { return unconfirmed(); }
+  // What is still there of a grant, confirmed or not: by it a store is recognised that is older than the journal (F5). Quick.
+  [[nodiscard]] virtual NewestAnswer newest_answer(GrantId grant) const = 0;
+  // All of it, in the order it came.
+  [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> answers(GrantId grant) = 0;
   // For tests and metrics.
   [[nodiscard]] virtual bool failed() const = 0;
   // Replies of the greatest length there is room for now, the places promised among them; nullopt: not known.

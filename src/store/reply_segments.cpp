@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <tuple>
 
 namespace latchkey::store {
 namespace {
@@ -72,6 +73,7 @@ Result<void> ReplySegments::scan(Segment& segment) {
       continue;
     }
     latest_ = std::max(latest_, record->entry.recorded_at);
+    index(segment, offset, record->entry);
     if (record->confirmed_at) {
       segment.confirmed_at = std::max(segment.confirmed_at, *record->confirmed_at);
       latest_ = std::max(latest_, *record->confirmed_at);
@@ -119,6 +121,7 @@ ReplySegments::Segment* ReplySegments::reusable() const {
 
 Result<void> ReplySegments::prepare() {
   if (auto* segment = reusable()) {
+    forget_answers_in(*segment);
     segment->sequence = ++newest_sequence_;
     segment->tail = kRecordAlignment;
     segment->confirmed_at = {};
@@ -181,6 +184,7 @@ Result<void> ReplySegments::append(const JournalEntry& entry) {
   active_->unsynced = true;
   ++active_->unconfirmed;
   latest_ = std::max(latest_, entry.recorded_at);
+  index(*active_, offset, entry);
   open_.emplace(entry.intent, Location{active_, offset, Location::Origin::recorded});
   return {};
 }
@@ -221,6 +225,40 @@ Result<void> ReplySegments::read_into(std::vector<JournalEntry>& entries, const 
   if (!octets) return std::unexpected(octets.error());
   if (auto record = decode_record(*octets, location.segment->sequence)) entries.push_back(std::move(record->entry));
   return {};
+}
+
+// Code exchanges have no grant yet, and no generation.
+void ReplySegments::index(Segment& segment, std::size_t offset, const JournalEntry& entry) {
+  if (entry.generation == 0) return;
+  const std::lock_guard lock(answers_mutex_);
+  answers_.emplace(entry.grant, Answer{&segment, offset, {entry.generation, entry.recorded_at}});
+}
+
+void ReplySegments::forget_answers_in(const Segment& segment) {
+  const std::lock_guard lock(answers_mutex_);
+  std::erase_if(answers_, [&](const auto& entry) { return entry.second.segment == &segment; });
+}
+
+Result<std::vector<JournalEntry>> ReplySegments::answers(GrantId grant) {
+  std::vector<JournalEntry> entries;
+  const auto [first, last] = answers_.equal_range(grant);  // only this thread changes it
+  for (auto found = first; found != last; ++found) {
+    const auto& [segment, offset, what] = found->second;
+    if (auto read = read_into(entries, Location{segment, offset, Location::Origin::found}); !read) return std::unexpected(read.error());
+  }
+  std::ranges::stable_sort(entries, {}, &JournalEntry::recorded_at);
+  return entries;
+}
+
+NewestAnswer ReplySegments::newest_answer(GrantId grant) const {
+  const std::lock_guard lock(answers_mutex_);
+  NewestAnswer newest;
+  const auto [first, last] = answers_.equal_range(grant);
+  for (auto found = first; found != last; ++found) {
+    const auto& what = found->second.what;
+    if (std::tie(what.generation, what.recorded_at) > std::tie(newest.generation, newest.recorded_at)) newest = what;
+  }
+  return newest;
 }
 
 Result<std::vector<JournalEntry>> ReplySegments::unconfirmed() {

@@ -5,17 +5,20 @@
 // entries stay 24 h, or less when all 64 segments are in use: then the segment confirmed longest ago goes first (at 4 KiB
 // a reply, some 50,000 replies).
 //
-// Not thread-safe: the journal's thread owns it.
+// Not thread-safe, but for newest_answer(): the journal's thread owns it.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/log.h"
 #include "store/files.h"
+#include "store/reply_journal.h"
 #include "store/reply_record.h"
 
 namespace latchkey::store {
@@ -51,6 +54,9 @@ class ReplySegments {
   [[nodiscard]] Result<std::vector<JournalEntry>> unconfirmed();
   // These, and those recorded since.
   [[nodiscard]] Result<std::vector<JournalEntry>> pending();
+  // Every entry of the grant that is still there, confirmed or not, in the order they came.
+  [[nodiscard]] Result<std::vector<JournalEntry>> answers(GrantId grant);
+  [[nodiscard]] NewestAnswer newest_answer(GrantId grant) const;  // from any thread
   // Whether the medium, not the cache, holds the intent's newest entry whole.
   [[nodiscard]] bool on_medium(IntentId intent);
 
@@ -76,6 +82,8 @@ class ReplySegments {
   [[nodiscard]] Result<void> load(const std::string& name);
   [[nodiscard]] Result<void> scan(Segment& segment);
   [[nodiscard]] Result<void> read_into(std::vector<JournalEntry>& entries, const Location& location);
+  void index(Segment& segment, std::size_t offset, const JournalEntry& entry);
+  void forget_answers_in(const Segment& segment);
   void choose_active();
   [[nodiscard]] Segment* reusable() const;
   [[nodiscard]] Result<void> make_segment();
@@ -90,6 +98,14 @@ class ReplySegments {
   Segment* active_ = nullptr;
   std::vector<Segment*> spare_;  // empty, in the order of use
   std::multimap<IntentId, Location> open_;  // not confirmed
+  // Whatever is there, by its grant: a store that is older than the journal is recognised by it (F5, F10).
+  struct Answer {
+    Segment* segment;
+    std::size_t offset;
+    NewestAnswer what;
+  };
+  mutable std::mutex answers_mutex_;
+  std::unordered_multimap<GrantId, Answer, base::IdHash> answers_;
   std::uint64_t newest_sequence_ = 0;
   WallTime latest_{};
   bool sync_failed_ = false;

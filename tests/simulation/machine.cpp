@@ -19,7 +19,7 @@ void QuietLog::write(base::LogLevel level, std::string_view event, std::vector<b
 Server::Server(Ground& ground, std::string name, NodeId node, Disk& disk, const WallClock& wall, const Weather& weather,
                const LinkWeather& link_weather, Chance chance)
     : process(ground.timeline, name), steady(ground.timeline, process), log(ground.timeline, name, ground.print_log), ground_(ground), disk_(disk),
-      wall_(wall), prudent_(wall, steady), alerts_(prudent_, log), node_(node), link_weather_(link_weather), chance_(chance), files_(disk, process),
+      wall_(wall), common_(wall), prudent_(common_, steady), alerts_(prudent_, log), node_(node), link_weather_(link_weather), chance_(chance), files_(disk, process),
       network_(ground.timeline, process, weather, ground.providers, ground.invariants, chance_.fork()),
       upkeep_(ground.timeline.loop().get_executor(), log) {}
 
@@ -80,7 +80,7 @@ bool Server::open() {
   care_ = std::make_unique<grants::GrantCare>(*link_, ground_.sealing, *clients_, *keeper_, *giving_back_, network_, *this, prudent_, log);
   if (ground_.shared_store != nullptr) {
     nodes_ = std::make_unique<grants::Nodes>(grants::Nodes::Parts{
-        .store = *link_, .keeper = *keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = prudent_, .steady = steady, .entropy = ground_.entropy,
+        .store = *link_, .keeper = *keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = common_, .steady = steady, .entropy = ground_.entropy,
         .log = log, .node = node_, .version = "simulated"});
   }
   return true;

@@ -11,6 +11,7 @@
 #include "grants/grant_care.h"
 #include "grants/keeper.h"
 #include "grants/nodes.h"
+#include "grants/common_clock.h"
 #include "grants/prudent_clock.h"
 #include "memory_store.h"
 #include "network.h"
@@ -84,6 +85,7 @@ class Server final : public grants::GrantWatcher {
   Ground& ground_;
   Disk& disk_;
   const WallClock& wall_;
+  grants::CommonClock common_;
   grants::PrudentClock prudent_;
   grants::Alerts alerts_;
   NodeId node_;

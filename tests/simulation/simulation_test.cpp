@@ -57,10 +57,10 @@ TEST(Simulation, ASeedIsRepeatedToTheByte) {
 }
 
 // Each deliberate bug is found within this many seeds (docs/reliability.md says with which).
-constexpr std::uint64_t kSeedsForCanary = 300;
+constexpr std::uint64_t kSeedsForCanary = 1000;
 
 class CanaryIsFound : public ::testing::TestWithParam<std::string_view> {};
-TEST_P(CanaryIsFound, WithinThreeHundredSeeds) {
+TEST_P(CanaryIsFound, WithinAThousandSeeds) {
   ASSERT_TRUE(switch_canary(GetParam()));
   std::uint64_t found = 0;
   for (std::uint64_t seed = 1; seed <= kSeedsForCanary && found == 0; ++seed) {

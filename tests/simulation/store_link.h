@@ -111,6 +111,8 @@ class JournalLink final : public store::ReplyJournal {
   void release(IntentId intent) override { journal_.release(intent); }
   [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> unconfirmed() override;
   [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> pending() override { return journal_.pending(); }
+  [[nodiscard]] store::NewestAnswer newest_answer(GrantId grant) const override { return journal_.newest_answer(grant); }
+  [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> answers(GrantId grant) override { return journal_.answers(grant); }
   [[nodiscard]] bool failed() const override { return journal_.failed(); }
   [[nodiscard]] std::optional<std::size_t> room() const override { return journal_.room(); }
 

@@ -1,0 +1,185 @@
+// Others at the same store, a store that fell back, and providers that stand in each other's way.
+#include "grants/common_clock.h"
+#include "grants/keeper_testing.h"
+#include "grants/one_shot_places.h"
+
+namespace latchkey::grants {
+namespace {
+
+using T = ScriptedTransport;
+using store::GrantState;
+
+class ContentionHouse : public KeeperHouse {
+ protected:
+  // As a standby that had not heard of what came since.
+  void fall_back_to(const store::GrantView& before) {
+    const auto now = view(before.grant.id);
+    auto grant = before.grant;
+    grant.version = now.grant.version;
+    store::Batch batch{store::UpdateGrant{grant}, store::DeleteIntentsOf{grant.id}};
+    for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+    for (const auto& generation : before.generations) batch.push_back(store::PutGeneration{generation});
+    commit(std::move(batch));
+  }
+};
+
+TEST_F(ContentionHouse, F5_WhatTheStoreForgotComesFromTheJournalBeforeAnythingIsSent) {
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt3");
+  fall_back_to(before);
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt1");
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1) << "not sent again";
+  EXPECT_EQ(transport.posts_with("rt2"), 1);
+  EXPECT_EQ(transport.posts_with("rt3"), 1);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt4");
+}
+
+TEST_F(ContentionHouse, F5_AnAnswerTheStoreKnowsIsNotReadAgain) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(503, "{}"));
+  static_cast<void>(refresh(grant.id));
+  advance(3600s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 2);
+  EXPECT_EQ(counters.replies_recovered, 0);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_F(ContentionHouse, R5_WhatAnotherNodeHasRefreshedAMomentBeforeIsNotRefreshedAgain) {
+  const auto grant = put_grant("acme-harmless");
+  advance(3600s);
+  bool done = false;
+  door->before = [&](const store::Batch& batch) -> store::Batch {
+    if (done || !std::holds_alternative<store::ClaimGrant>(batch.front())) return {};
+    done = true;
+    // The other node has claimed, sent and stored while this one waited for its place in the journal.
+    auto fresh = grant;
+    fresh.version = 1;
+    fresh.generation = 2;
+    fresh.issued_at = fresh.last_refreshed_at = wall.now();
+    fresh.access_expires_at = wall.now() + 3600s;
+    fresh.due_at = wall.now() + 1200s;
+    sealing.vouch(fresh);
+    store::Generation brought{.grant = grant.id, .number = 2, .access_expires_at = fresh.access_expires_at, .issued_at = wall.now()};
+    brought.refresh_sealed = sealing.seal_refresh(fresh, 2, {Secret("rt1"), Secret()});
+    brought.access_sealed = sealing.seal_access(fresh, 2, Secret("at-of-the-other"));
+    return {store::UpdateGrant{fresh}, store::PutGeneration{brought}};
+  };
+  const auto got = run(keeper->fresh(grant.id, 0s));
+  ASSERT_TRUE(got) << got.error().text;
+  EXPECT_TRUE(done);
+  EXPECT_EQ(access_token(*got), "at-of-the-other");
+  EXPECT_TRUE(transport.bodies.empty()) << "it is fresh";
+}
+
+TEST_F(ContentionHouse, F4_ASlowProviderKeepsNoPlaceFromAnothersGrants) {
+  store::Batch batch;
+  for (int i = 0; i < 700; ++i) add_grant(batch, "acme-family", 500s);  // longer due, more than one look takes
+  const auto harmless = add_grant(batch, "strict", 600s);
+  const auto one_shot = add_grant(batch, "selfmade", 600s);
+  commit(std::move(batch));
+  transport.hold = true;
+  ASSERT_TRUE(run(keeper->start()));
+  advance(500s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return transport.at_once == 32; });  // all of the slow one's, nobody else is due
+  advance(100s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return transport.at_once == 33; });
+  // One answer comes, and the place it gives back is the other provider's.
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return view(harmless.id).grant.generation == 2 && view(one_shot.id).grant.generation == 2; });
+  EXPECT_LT(counters.refreshed, 700) << "the slow one's are not done yet";
+}
+
+TEST_F(ContentionHouse, P6_AnAlteredGrantDoesNotStandFirstAmongThoseThatAreDue) {
+  const auto grant = put_grant("acme-family", 600s);
+  auto altered = view(grant.id).grant;
+  altered.account_id = "somebody-else";
+  commit({store::UpdateGrant{altered}});
+  ASSERT_TRUE(run(keeper->start()));
+  advance(600s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return view(grant.id).grant.due_at > wall.now() && counters.in_flight == 0; });
+  EXPECT_EQ(view(grant.id).grant.due_at, wall.now() + 600s);
+  EXPECT_TRUE(transport.bodies.empty());
+}
+
+TEST_F(ContentionHouse, F8_ARefusedSecretFoundInTheJournalDoesNotSayWhatTheOtherOneBrought) {
+  auto app = **run(store->app("acme"));
+  app.secrets[1].sealed = sealing.seal_app_secret(app, 1, Secret("app-secret-1"));
+  sealing.vouch(app);
+  commit({store::PutApp{app}});
+  clients->forget("acme");
+  const auto grant = put_grant("acme-family");
+  store::Intent intent{.id = IntentId::make(wall.now(), entropy), .grant = grant.id, .generation = 1, .node = node, .opened_at = wall.now()};
+  commit({store::InsertIntent{intent}});
+  journal.left_over.push_back(left_in_journal(intent.id, grant.id, 1, wall.now(), R"({"error":"invalid_client"})", 401));
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::uncertain);
+  EXPECT_TRUE(transport.bodies.empty()) << "it may have been spent";
+}
+
+// ---- places ----------------------------------------------------------------------------------------------------------
+
+TEST(OneShotPlaces, OneAloneTakesThemAllAndNoMore) {
+  OneShotPlaces places;
+  for (int i = 0; i < 32; ++i) EXPECT_TRUE(places.take("a", 32, SteadyTime{})) << i;
+  EXPECT_FALSE(places.take("a", 32, SteadyTime{}));
+  places.give_back("a");
+  EXPECT_TRUE(places.take("a", 32, SteadyTime{}));
+}
+
+TEST(OneShotPlaces, WhoeverWantsSomeIsSureOfAFewAsSoonAsOneIsGivenBack) {
+  OneShotPlaces places;
+  SteadyTime now{};
+  for (int i = 0; i < 32; ++i) ASSERT_TRUE(places.take("slow", 32, now));
+  EXPECT_FALSE(places.take("other", 32, now));
+  places.give_back("slow");
+  EXPECT_FALSE(places.take("slow", 32, now)) << "it is owed to the other";
+  EXPECT_TRUE(places.take("other", 32, now));
+  for (int i = 0; i < 4; ++i) places.give_back("slow");
+  EXPECT_TRUE(places.take("slow", 32, now)) << "three of four are owed";
+  EXPECT_FALSE(places.take("slow", 32, now));
+  now += 61s;  // the other wants none any more
+  places.give_back("other");
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(places.take("slow", 32, now)) << i;
+}
+
+TEST(OneShotPlaces, TwoThatAreGreedyLeaveAThirdItsShare) {
+  OneShotPlaces places;
+  const SteadyTime now{};
+  ASSERT_TRUE(places.take("third", 32, now));
+  places.give_back("third");  // known to want some
+  for (int i = 0; i < 40; ++i) {
+    static_cast<void>(places.take("a", 32, now));
+    static_cast<void>(places.take("b", 32, now));
+  }
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(places.take("third", 32, now)) << i;
+  EXPECT_FALSE(places.take("third", 32, now));
+}
+
+// ---- clocks ------------------------------------------------------------------------------------------------------------
+
+TEST_F(ContentionHouse, R24_ANodeGoesByTheClockOfTheStoreThatItShares) {
+  CommonClock clock(wall);
+  EXPECT_EQ(clock.now(), wall.now());
+  door->clock_ahead = 30s;
+  EXPECT_EQ(run(clock.compare(*store)), Milliseconds(30'000));
+  EXPECT_EQ(clock.now(), wall.now() + 30s);
+  door->clock_ahead = -30s;
+  ASSERT_TRUE(run(clock.compare(*store)));
+  EXPECT_EQ(clock.now(), wall.now() - 30s);
+  door->clock_ahead = Milliseconds(-29'700);
+  ASSERT_TRUE(run(clock.compare(*store)));
+  EXPECT_EQ(clock.now(), wall.now() - 30s) << "that little is let be";
+}
+
+}  // namespace
+}  // namespace latchkey::grants

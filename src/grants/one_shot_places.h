@@ -1,0 +1,49 @@
+// Who may have one of the few places for exchanges that are never repeated (F4). A provider that takes a minute to answer must not
+// keep every other provider's grants from being refreshed: whatever app wants places is sure of some.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+
+namespace latchkey::grants {
+
+class OneShotPlaces {
+ public:
+  // Takes one of `places` for the app, if enough are left for those who have less than they are sure of.
+  [[nodiscard]] bool take(const std::string& app, std::size_t places, SteadyTime now) {
+    std::erase_if(apps_, [&](const auto& entry) { return entry.second.taken == 0 && entry.second.wanted_at + kRemembered < now; });
+    auto& its = apps_[app];
+    its.wanted_at = now;
+    if (taken_ >= places) return false;
+    const auto sure = sure_of(places);
+    std::size_t owed = 0;  // to the others
+    for (const auto& [name, other] : apps_) owed += name == app ? 0 : sure - std::min(sure, other.taken);
+    if (its.taken >= sure && places - taken_ <= owed) return false;
+    ++its.taken;
+    ++taken_;
+    return true;
+  }
+  void give_back(const std::string& app) {
+    --apps_[app].taken;
+    --taken_;
+  }
+
+ private:
+  static constexpr Seconds kRemembered{60};  // an app that wants places says so again sooner than that
+  struct Its {
+    std::size_t taken = 0;
+    SteadyTime wanted_at{};
+  };
+  [[nodiscard]] std::size_t sure_of(std::size_t places) const {
+    return std::max<std::size_t>(1, places / std::max<std::size_t>(8, apps_.size()));
+  }
+
+  std::map<std::string, Its> apps_;
+  std::size_t taken_ = 0;
+};
+
+}  // namespace latchkey::grants
