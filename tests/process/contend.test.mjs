@@ -10,7 +10,7 @@ const generations = slowness > 1 ? 100 : 300;
 
 describe('two nodes that contend', { skip: withoutPostgres }, () => {
   test('R5: whatever both nodes are asked for at once is asked of the provider once, and the newest token is the one in use', { timeout: 300_000 }, async (t) => {
-    const contest = await Contest.start(t, { people: 16 });
+    const contest = await Contest.start(t, { people: 8 });
     await contest.run(generations);
     if (contest.faults.length === 0) await contest.finish();
     const { figures } = contest;
