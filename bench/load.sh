@@ -33,10 +33,12 @@ make_certificate() {
     -addext 'subjectAltName = DNS:localhost, IP:127.0.0.1' -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 }
 
-# start_nginx NAME <SERVERS: two workers, access log off, connections kept for ever. Its pid goes to nginx_pid.
+# start_nginx NAME [DIRECTIVE...] <SERVERS: two workers, access log off, connections kept for ever; DIRECTIVES stand outside `http`.
+# Its pid goes to nginx_pid.
 start_nginx() {
   mkdir -p "$work/$1"
   cat >"$work/$1/nginx.conf" <<CONF
+$(printf '%s\n' "${@:2}")
 worker_processes 2;
 pid $work/$1/nginx.pid;
 error_log $work/$1/error.log;

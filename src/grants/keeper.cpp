@@ -19,10 +19,17 @@ constexpr auto kSetAsideFor = 10min;
 constexpr auto kUnpreparedStale = 300s;  // they are looked at every minute
 constexpr auto kMergeAgainEvery = 5s;
 constexpr auto kPatienceForMore = 10s;
+constexpr int kGivenWayMax = 3;
 
 std::string alert_cause(const std::string& app) { return "app_misconfigured:" + app; }
 
 bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
+
+// A flight of the sweep leaves the grant to the node that has begun to refresh it, and ends at once. Whoever has joined it needs
+// more: to wait for that node.
+bool gave_way(const std::optional<Result<store::Grant>>& result, NodeId node) {
+  return result && result->has_value() && !(*result)->lease_owner.none() && (*result)->lease_owner != node;
+}
 
 std::string people(std::int64_t count, std::string_view one, std::string_view many) {
   return std::to_string(count) + " " + std::string(count == 1 ? one : many);
@@ -296,29 +303,35 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
   }
   if (is_fresh(**view, min_valid)) co_return std::move(**view);
 
-  // Holding the flight keeps it alive until this caller has read what it came to.
-  const auto flight = join_or_start(grant, Urge::demanded, {});
-  if (!flight->result) {
-    parts_.counters.handouts_waited += 1;
-    // A token that is good for less than was asked is still a token: nobody waits long for a better one (R7).
-    if (usable_generation(**view, parts_.wall.now()) != nullptr) {
-      co_await flight->landed.wait_for(parts_.steady, kPatienceForMore);
-    } else {
-      while (!flight->result) co_await flight->landed.wait();
+  for (int round = 0;; ++round) {
+    // Holding the flight keeps it alive until this caller has read what it came to.
+    const auto flight = join_or_start(grant, Urge::demanded, {});
+    if (!flight->result) {
+      parts_.counters.handouts_waited += 1;
+      // A token that is good for less than was asked is still a token: nobody waits long for a better one (R7).
+      if (usable_generation(**view, parts_.wall.now()) != nullptr) {
+        co_await flight->landed.wait_for(parts_.steady, kPatienceForMore);
+      } else {
+        while (!flight->result) co_await flight->landed.wait();
+      }
     }
+    view = co_await parts_.store.grant(grant);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
+    if (usable_generation(**view, parts_.wall.now()) != nullptr) co_return std::move(**view);
+    if (flight->urge == Urge::scheduled && gave_way(flight->result, parts_.node) && round < kGivenWayMax) continue;
+    if (flight->result && !flight->result->has_value()) co_return std::unexpected(flight->result->error());
+    co_return std::unexpected(error_of((*view)->grant, parts_.wall.now()));
   }
-  view = co_await parts_.store.grant(grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
-  if (usable_generation(**view, parts_.wall.now()) != nullptr) co_return std::move(**view);
-  if (flight->result && !flight->result->has_value()) co_return std::unexpected(flight->result->error());
-  co_return std::unexpected(error_of((*view)->grant, parts_.wall.now()));
 }
 
 Task<Result<store::Grant>> Keeper::refresh_now(GrantId grant, LookAtToken with_token) {
-  const auto flight = join_or_start(grant, Urge::insisted, std::move(with_token));
-  while (!flight->result) co_await flight->landed.wait();
-  co_return *flight->result;
+  for (int round = 0;; ++round) {
+    const auto flight = join_or_start(grant, Urge::insisted, with_token);
+    while (!flight->result) co_await flight->landed.wait();
+    if (flight->urge == Urge::scheduled && gave_way(flight->result, parts_.node) && round < kGivenWayMax) continue;
+    co_return *flight->result;
+  }
 }
 
 Error Keeper::error_of(const store::Grant& grant, WallTime now) const {

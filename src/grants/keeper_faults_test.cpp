@@ -486,6 +486,37 @@ TEST_F(TakenOverHouse, R6_ALostReplyDoesNotTouchWhatTheOtherNodeHasUnderWay) {
   EXPECT_EQ(transport.bodies.size(), 1u);
 }
 
+TEST_F(TakenOverHouse, R5_WhoHasJoinedASweepThatGivesWayWaitsForTheOtherNode) {
+  const auto grant = put_grant("acme-family");
+  advance(3700s);  // due, and the token has expired
+  std::future<Result<store::Grant>> insisting;
+  std::future<Result<store::GrantView>> asking;
+  door->before = [&, once = true](const store::Batch&) mutable -> store::Batch {
+    if (!std::exchange(once, false)) return {};
+    // The sweep is about to claim. People come and join it, and then the other node is faster.
+    insisting = boost::asio::co_spawn(loop, keeper->refresh_now(grant.id), boost::asio::use_future);
+    asking = boost::asio::co_spawn(loop, keeper->fresh(grant.id, 0s), boost::asio::use_future);
+    while (counters.handouts_waited == 0) loop.run_one_for(1ms);
+    return {store::ClaimGrant{grant.id, nested_view(grant.id).grant.version, other, 90s}};
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.handouts_waited == 2; });
+  EXPECT_NE(asking.wait_for(0s), std::future_status::ready) << "the other node has the grant in hand";
+  EXPECT_NE(insisting.wait_for(0s), std::future_status::ready);
+
+  theirs = {.id = IntentId::make(wall.now(), entropy), .grant = grant.id, .generation = 1, .node = other, .fence = 1, .version = kIntentUntracked};
+  bring(grant.id, "rt-other");
+  advance(1s);
+  base::drive_until(loop, [&] { return asking.wait_for(0s) == std::future_status::ready && insisting.wait_for(0s) == std::future_status::ready; });
+  const auto handed_out = asking.get();
+  ASSERT_TRUE(handed_out) << handed_out.error().text;
+  EXPECT_EQ(access_token(*handed_out), "at-other");
+  const auto refreshed = insisting.get();
+  ASSERT_TRUE(refreshed);
+  EXPECT_EQ(refreshed->generation, 2);
+  EXPECT_TRUE(transport.bodies.empty()) << "this node has asked for nothing";
+}
+
 // ---- the answer to a commit is lost, or the journal does not hear of it ---------------------------------------------------------
 
 // Found by the simulation: the second commit met a conflict for ever, or counted one refusal twice.

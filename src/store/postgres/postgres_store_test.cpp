@@ -81,7 +81,7 @@ class PostgresNodes : public ::testing::Test {
       grant.type = "drive";
       grant.app = "app";
       grant.created_at = now;
-      grant.due_at = now - std::chrono::seconds(1);
+      grant.due_at = now - std::chrono::seconds(1) - Milliseconds(i);
       batch.push_back(InsertUser{user});
       batch.push_back(InsertGrant{grant});
     }
@@ -114,6 +114,31 @@ TEST_F(PostgresNodes, ASweepGivesEachNodeOtherGrantsAndTheClaimDecides) {
   ASSERT_FALSE(late) << "a reservation is no lease";
   EXPECT_EQ(late.error().kind, ErrorKind::conflict);
   EXPECT_EQ(ask(stores[0]->due_grants(nodes[0], until, 6, {})).size(), 5u) << "a leased one is nobody's work";
+}
+
+TEST_F(PostgresNodes, ASweepHoldsNoMoreThanItAskedFor) {
+  const auto all = due(20);
+  const auto until = ask(stores[0]->now());
+  std::set<GrantId> given;
+  for (int sweep = 0; sweep < 3; ++sweep) {
+    for (const auto& grant : ask(stores[0]->due_grants(nodes[0], until, 6, {}))) given.insert(grant.id);
+  }
+  EXPECT_EQ(given.size(), 6u) << "what is not begun is given again";
+  EXPECT_EQ(ask(stores[1]->due_grants(nodes[1], until, 20, {})).size(), 14u) << "and the other node finds all the rest";
+}
+
+TEST_F(PostgresNodes, ASweepFollowsTheIndexHoweverManyAreDue) {
+  const auto all = due(2000);
+  database->sql("ANALYZE grants");
+  const auto until = ask(stores[0]->now());
+  const auto rows_read = [this] { return database->sql("SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'grants'"); };
+  for (auto& store : stores) store = nullptr;  // a session that ends hands in its statistics
+  const auto before = rows_read();
+  stores[0] = open();
+  EXPECT_EQ(ask(stores[0]->due_grants(nodes[0], until, 10, {})).size(), 10u);
+  EXPECT_EQ(ask(stores[0]->due_grants(nodes[0], until, 10, {"another"})).size(), 10u);
+  stores[0] = nullptr;
+  EXPECT_EQ(rows_read(), before) << "rows read by a scan of the whole table";
 }
 
 struct Race {

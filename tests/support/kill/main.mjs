@@ -8,6 +8,7 @@
 //   --store NAME  sqlite (default) or postgres
 
 import { parseArgs } from 'node:util';
+import { Scope } from '../scope.mjs';
 import { KillRun, makePoints } from './run.mjs';
 import * as stores from './stores.mjs';
 
@@ -33,29 +34,8 @@ function add(run) {
   for (const [name, count] of run.figures.points) points.set(name, (points.get(name) ?? 0) + count);
 }
 
-/** What a node:test would clean up after a round. */
-class Scope {
-  #ends = [];
-  after(end) {
-    this.#ends.push(end);
-  }
-  async end() {
-    for (const end of this.#ends.reverse()) await end();
-  }
-}
-
-/** Ends what a round has started, also when the run is interrupted: a server left over would go on refreshing. */
-const scopes = new Set();
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, async () => {
-    await Promise.allSettled([...scopes].map((scope) => scope.end()));
-    process.exit(130);
-  });
-}
-
 async function round({ seed, count }) {
   const scope = new Scope();
-  scopes.add(scope);
   let run;
   try {
     run = await KillRun.start(scope, { store, seed });
@@ -68,7 +48,6 @@ async function round({ seed, count }) {
   }
   if (run) add(run);
   await scope.end();
-  scopes.delete(scope);
   const minutes = (performance.now() - begun) / 60_000;
   console.log(`seed ${seed}: ${total.kills} kills so far, ${total.refreshes} refreshes, ${failed} faults, ${(total.kills / minutes).toFixed(0)} kills a minute`);
 }
