@@ -38,6 +38,25 @@ TEST_F(ContentionHouse, F5_WhatTheStoreForgotComesFromTheJournalBeforeAnythingIs
   EXPECT_EQ(refresh_token(view(grant.id)), "rt4");
 }
 
+// Found by the simulation: the node with the answer was away until the others had been refused and a person was asked.
+TEST_F(ContentionHouse, F2_ATokenFoundInTheJournalRevivesAGrantThatWasRefusedMeanwhile) {
+  const auto grant = put_grant("acme-family");
+  for (int time = 0; time < 2; ++time) {
+    transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+    static_cast<void>(refresh(grant.id));
+    advance(3s);
+  }
+  const auto dead = view(grant.id);
+  ASSERT_EQ(dead.grant.state, GrantState::needs_authorization);
+  journal.left_over.push_back(left_in_journal(dead.intent->id, grant.id, 1, wall.now() - 60s, R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  run(stop_keeper());
+  start();
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 1 && counters.in_flight == 0; });
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
 TEST_F(ContentionHouse, F5_AnAnswerTheStoreKnowsIsNotReadAgain) {
   const auto grant = put_grant("acme-family");
   transport.then(T::json(503, "{}"));

@@ -41,8 +41,6 @@ bool is_old_news(const store::Intent& intent, const store::JournalEntry& entry, 
   return intent.state != store::IntentState::open || intent.settled_at >= entry.recorded_at || is_from_the_future(entry.recorded_at, now);
 }
 
-bool is_settled(store::IntentState state) { return state == store::IntentState::applied || state == store::IntentState::refused; }
-
 }  // namespace
 
 Task<Result<void>> Keeper::read_what_was_left() {
@@ -123,7 +121,6 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   }
   const auto& grant = (*view)->grant;
   auto intent = intent_of(entry, **view, parts_.node);
-  if (is_settled(intent.state)) co_return Result<void>{};
   const bool ahead = entry.generation > grant.generation;
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.

@@ -51,6 +51,10 @@ Task<Result<void>> Nodes::begin() {
     if (!rotation) co_return std::unexpected(rotation.error());
     const auto joined = co_await parts_.store.meta(std::string(kJoinedMeta));
     if (!joined) co_return std::unexpected(joined.error());
+    const auto before = co_await parts_.store.nodes();
+    if (!before) co_return std::unexpected(before.error());
+    const auto own = std::ranges::find(*before, self_.id, &store::Node::id);
+    replaced_ = own == before->end() ? Bytes() : own->run;
     if (*key != parts_.vault.master_key_id()) {
       co_return fail(ErrorKind::misconfigured, "master_key_wrong",
                      "The master key was changed at another server meanwhile. Put a copy of the new key file here and start again; nothing was changed.",
@@ -110,7 +114,10 @@ Task<void> Nodes::compare_clocks() {
 Task<void> Nodes::look_who_took_the_name() {
   const auto nodes = co_await parts_.store.nodes();
   if (!nodes) co_return;
-  const bool taken = std::ranges::any_of(*nodes, [this](const store::Node& node) { return node.id == self_.id && !node.run.empty(); });
+  // Whoever began before this process did was replaced by it: the store has fallen back to a moment before that.
+  const bool taken = std::ranges::any_of(*nodes, [this](const store::Node& node) {
+    return node.id == self_.id && !node.run.empty() && node.run != replaced_ && node.started_at >= self_.started_at;
+  });
   if (taken) {
     give_up("node_name_taken",
             "Another server runs with a copy of this node's data directory; this one refreshes nothing any more. Stop one of the "

@@ -55,6 +55,7 @@ class Nodes final : public NodeDesk {
 
   Parts parts_;
   store::Node self_;
+  Bytes replaced_;  // the process that bore the name before
 };
 
 }  // namespace latchkey::grants

@@ -1,6 +1,7 @@
 // Everything that is left to chance in a simulated world comes from here, and all of it from the world's seed.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
@@ -44,6 +45,9 @@ class Chance {
  private:
   std::uint64_t state_;
 };
+
+// About `mean`, never the same.
+inline std::chrono::nanoseconds around(Chance& chance, std::chrono::nanoseconds mean) { return std::chrono::nanoseconds(chance.between(1, 2 * mean.count())); }
 
 // What the vault and the ids draw from.
 class ChanceEntropy final : public Entropy {

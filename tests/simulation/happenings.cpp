@@ -7,13 +7,6 @@ namespace latchkey::simulation {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-// About `mean`, never the same.
-Nanoseconds around(Chance& chance, Nanoseconds mean) { return Nanoseconds(chance.between(1, 2 * mean.count())); }
-
-}  // namespace
-
 // ---- faults --------------------------------------------------------------------------------------------------------
 
 void World::happened(const std::string& what, std::string_view where) {

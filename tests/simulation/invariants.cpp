@@ -57,6 +57,8 @@ void Invariants::check_replay(const Process& process, Subject& subject, std::siz
     const bool held_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == successor.text; });
     if (held_here && account.is_live(successor.text)) {
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the store holds the newer one");
+    } else if (one_journal && successor.known == Known::kept && account.is_live(successor.text)) {
+      fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the journal holds the newer one");
     }
   }
   const bool counts = account.habits.replay != ReplayPolicy::harmless && sent->state == RefreshToken::State::spent && !account.family_dead;
@@ -279,6 +281,13 @@ void Invariants::restored() {
       const bool is_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
       if (was_here && !is_here) token.known = Known::behind_a_restore;
     }
+  }
+}
+
+// Attempts of which no answer came stood in the store alone: of those that it has forgotten nobody knows.
+void Invariants::fell_back() {
+  for (auto& subject : subjects) {
+    for (auto& token : account_of(subject).tokens) token.in_doubt = false;
   }
 }
 

@@ -79,6 +79,7 @@ class Invariants {
   std::uint64_t refreshed = 0;
   std::uint64_t handed_out = 0;
   std::uint64_t stale_by_travel = 0;  // handed out within the reply's travel time after its end
+  bool one_journal = false;           // of the only node: what it holds, that node knows
   bool clocks_stepped = false;        // wall clocks jump in this world: some rules about time cannot be judged
   std::uint64_t trace = 14695981039346656037u;  // hash over what happened
   void note(std::uint64_t what) { trace = (trace ^ what ^ static_cast<std::uint64_t>(timeline_.now().count())) * 1099511628211u; }
@@ -101,6 +102,7 @@ class Invariants {
   void committed(const Process& process, const store::Batch& batch);
   void read_back(const store::GrantView& view);  // a store that was opened again
   void restored();                               // ... and it was a backup, put back
+  void fell_back();                              // ... and it has forgotten the last moments
   void handed_out_token(std::size_t subject, std::string_view access_token, Nanoseconds asked_at);
   void demanded(std::size_t subject) { subjects[subject].demands.push_back(timeline_.now()); }
   // Every grant that its provider honours has been refreshed since, and nothing is in flight.

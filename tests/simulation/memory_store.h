@@ -69,6 +69,9 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::Revocation>>> revocations_after(RevocationId after, std::size_t limit) override;
 
+  // A standby takes over which has heard of nothing since.
+  void fall_back_to(const MemoryStore& before);
+
  private:
   // A table whose changes can be taken back.
   template <class Key, class Row>

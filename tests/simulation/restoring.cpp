@@ -1,4 +1,4 @@
-// Yesterday's backup is put back (R28): by the product's own hands, as `latchkey restore` does it on real files.
+// Yesterday's backup is put back (R28), by the product's own hands, as `latchkey restore` does it on real files.
 #include "app/restored_records.h"
 #include "store/sqlite/sqlite_store.h"
 #include "world_inside.h"
@@ -74,6 +74,32 @@ void World::put_back(Machine& machine) {
   }
   invariants_.restored();
   // What the backup knows of app secrets is as old as itself: somebody looks, and puts in what is good now.
+  for (int index = 0; index < kProviders; ++index) tell_operator(index, providers_[static_cast<std::size_t>(index)].secrets.back(), 5s);
+}
+
+// A standby takes over that has not heard of the last moments (F5). A consent of which it knows nothing is no matter of refreshing.
+void World::plan_fall_back() {
+  timeline_.after(around(chance_, Nanoseconds(faults_until_ / 4)), nullptr, [this] {
+    if (calm_ || over_) return;
+    auto standby = std::make_shared<const MemoryStore>(memory_);
+    const auto authorised = taken_["person.authorised_again"];
+    timeline_.after(Nanoseconds(chance_.spread(1'000'000'000, 120'000'000'000)), nullptr, [this, standby, authorised] {
+      if (calm_ || over_ || !authorising_.empty() || taken_["person.authorised_again"] != authorised) return;
+      fall_back(*standby);
+    });
+    plan_fall_back();
+  });
+}
+
+void World::fall_back(const MemoryStore& before) {
+  happened("fault.store_fell_back");
+  memory_.fall_back_to(before);
+  for (const auto& subject : invariants_.subjects) {
+    auto view = finish(memory_.grant(subject.grant), 60s);
+    LATCHKEY_CHECK(view && view->has_value() && (*view)->has_value());
+    invariants_.read_back(***view);
+  }
+  invariants_.fell_back();
   for (int index = 0; index < kProviders; ++index) tell_operator(index, providers_[static_cast<std::size_t>(index)].secrets.back(), 5s);
 }
 

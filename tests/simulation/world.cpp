@@ -125,6 +125,8 @@ void World::choose_shape() {
   steps_clocks_ = nodes_ == 1 && chance_.happens(0.3);
   breaks_disks_ = chance_.happens(0.3);
   restores_ = own_store_ && severity_ > 0 && chance_.happens(0.2);
+  falls_back_ = nodes_ == 1 && !own_store_ && severity_ > 0 && chance_.happens(0.7);
+  invariants_.one_journal = nodes_ == 1;
   invariants_.clocks_stepped = steps_clocks_;
   faults_until_ = Seconds(chance_.spread(60, large ? 3000 : 900));
   between_faults_ = Seconds(chance_.spread(3, 200));
@@ -162,6 +164,7 @@ void World::choose_shape() {
                        severity_, std::chrono::duration_cast<Seconds>(faults_until_).count(), steps_clocks_ ? ", clocks step" : "",
                        breaks_disks_ ? ", disks break" : "");
   if (restores_) shape_ += ", a backup is put back";
+  if (falls_back_) shape_ += ", a standby takes over";
 }
 
 void World::choose_habits(Account& account, const TypeRow& type, ProviderKind kind) {
@@ -354,6 +357,7 @@ Outcome World::run() {
   look_after_machines();
   if (severity_ > 0) plan_fault();
   if (restores_) plan_restore();
+  if (falls_back_) plan_fall_back();
   plan_caller();
   plan_person();
   pass(faults_until_);
@@ -372,7 +376,7 @@ Outcome World::run() {
   outcome.figures = {.refreshed = invariants_.refreshed, .posts = posts_, .handed_out = invariants_.handed_out, .stale_by_travel = invariants_.stale_by_travel,
                      .lost_on_the_way = losses.never_arrived, .lost_in_a_crash = losses.died_with_process, .lost_unreadable = losses.unreadable,
                      .lost_behind_a_restore = losses.behind_a_restore, .ended_by_provider = losses.revoked, .steps = timeline_.steps()};
-  if (invariants_.broken()) outcome.story = story_.of(invariants_.broken_at(), 120);
+  if (invariants_.broken()) outcome.story = story_.of(invariants_.broken_at(), 2000);
   for (const auto& provider : providers_) {
     for (const auto& [name, count] : provider.taken) outcome.taken["provider." + name] += count;
   }

@@ -37,6 +37,8 @@ class World {
   void read_back(Machine& machine);
   // restoring.cpp
   void plan_restore();
+  void plan_fall_back();
+  void fall_back(const MemoryStore& before);
   void back_up(Machine& machine);
   void put_back(Machine& machine);
   [[nodiscard]] Server* any_server();
@@ -98,6 +100,7 @@ class World {
   bool steps_clocks_ = false;
   bool breaks_disks_ = false;
   bool restores_ = false;
+  bool falls_back_ = false;
   Seconds longest_lifetime_{0};
   Nanoseconds between_faults_{0}, between_callers_{0}, between_people_{0};
   bool calm_ = false;
