@@ -223,9 +223,14 @@ Task<void> Keeper::recover_codes() {
 // Whether they were sent is not known.
 Task<void> Keeper::settle_lost(std::vector<store::Intent> intents, std::string why) {
   for (auto& intent : intents) {
+    // The answer may lie in the journal, confirmed before the store fell back to the moment when it was waited for.
+    if (parts_.journal.newest_answer(intent.grant).generation >= intent.generation) {
+      if (const auto merged = co_await merge_answers(intent.grant, intent.generation); !merged) parts_.log.error("reply_not_merged", merged.error());
+    }
     store::Batch batch;
     const auto view = co_await parts_.store.grant(intent.grant);
     if (view && *view && (*view)->intent && (*view)->intent->id == intent.id) {
+      if ((*view)->intent->state != store::IntentState::open) continue;  // it is known by now
       const auto& grant = (*view)->grant;
       const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
       const auto rules = type ? rules_for(*type) : TypeRules{};

@@ -286,6 +286,7 @@ void Invariants::restored() {
 
 // Attempts of which no answer came stood in the store alone: of those that it has forgotten nobody knows.
 void Invariants::fell_back() {
+  has_fallen_back = true;
   for (auto& subject : subjects) {
     for (auto& token : account_of(subject).tokens) token.in_doubt = false;
   }
@@ -339,6 +340,7 @@ void Invariants::at_rest() {
     const auto& account = account_of(subject);
     if (!account.any_live()) continue;
     if (holds_live(subject)) continue;
+    if (has_fallen_back && store::is_locked(subject.state)) continue;  // the journal is asked when it is switched on
     // The provider honours a token that Latchkey does not hold: it must never have been able to.
     for (const auto& token : account.tokens) {
       if (!account.is_live(token.text)) continue;
@@ -358,7 +360,7 @@ void Invariants::at_rest() {
 bool Invariants::all_well_since(Nanoseconds when) {
   return std::ranges::all_of(subjects, [&](const Subject& subject) {
     if (!subject.in_flight.empty()) return false;
-    return subject.refreshed_at > when || store::is_locked(subject.state) || !account_of(subject).any_live() || !holds_live(subject);
+    return subject.refreshed_at > when || store::is_locked(subject.state) || !account_of(subject).any_live() || (!holds_live(subject) && !has_fallen_back);
   });
 }
 
