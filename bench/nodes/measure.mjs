@@ -65,10 +65,9 @@ async function look(nodes, cluster) {
 /** A folder whose grants are all due, moved into PostgreSQL: the database is the template of every measurement's own. */
 async function prepare(cluster) {
   const empty = await Latchkey.start(scope);
-  for (const key of ['oauth.parallel', 'oauth.one_shot_parallel']) {
-    const set = await empty.cli(['registry', 'set', key, wish['in-flight']]);
-    if (set.status !== 0) throw new Error(set.stderr);
-  }
+  const limit = wish.type === 'bench-single' ? 'oauth.one_shot_parallel' : 'oauth.parallel';
+  const set = await empty.cli(['registry', 'set', limit, wish['in-flight']]);
+  if (set.status !== 0) throw new Error(set.stderr);
   await empty.stop();
   const { data } = empty;
   await populate(data, { users: wish.users, kind: 'storm', type: wish.type, issuer: `https://localhost:${wish.provider}` });
