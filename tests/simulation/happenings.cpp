@@ -27,7 +27,9 @@ void World::one_fault() {
   auto* which = &machine;
   const auto for_a_while = Nanoseconds(Milliseconds(chance_.spread(2'000, 600'000)));
   const auto until_over = [&](auto undo) {
-    timeline_.after(for_a_while, nullptr, [undo] { undo(); });
+    timeline_.after(for_a_while, nullptr, [this, undo] {
+      if (!calm_) undo();
+    });
   };
   switch (chance_.below(18)) {
     case 0:

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "grants/lifecycle.h"
+
 namespace latchkey::simulation {
 
 using Known = RefreshToken::Known;
@@ -154,7 +156,10 @@ void Invariants::journaled(const Process& process, GrantId grant, IntentId inten
   auto& subject = subjects[which->second];
   const auto found = subject.arrived.find(&process);
   if (found == subject.arrived.end()) return;
-  if (auto* token = account_of(subject).find(found->second)) token->known = Known::kept;
+  if (auto* token = account_of(subject).find(found->second)) {
+    token->known = Known::kept;
+    token->in_journal = true;
+  }
   subject.arrived.erase(found);
 }
 
@@ -288,7 +293,12 @@ void Invariants::restored() {
 void Invariants::fell_back() {
   has_fallen_back = true;
   for (auto& subject : subjects) {
-    for (auto& token : account_of(subject).tokens) token.in_doubt = false;
+    for (auto& token : account_of(subject).tokens) {
+      token.in_doubt = false;
+      const bool held = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
+      // A journal that has failed, and then the store: two losses at a time.
+      if (token.known == Known::kept && !token.in_journal && !held) token.known = Known::behind_a_restore;
+    }
   }
 }
 
@@ -368,7 +378,7 @@ void Invariants::fresh_at_last(std::size_t index, const store::GrantView& view, 
   auto& subject = subjects[index];
   if (store::is_locked(view.grant.state) || !account_of(subject).any_live() || !holds_live(subject)) return;
   if (subject.restored && view.grant.state == store::GrantState::needs_authorization) return;
-  const bool fresh = view.grant.state == store::GrantState::active && view.grant.access_expires_at && *view.grant.access_expires_at > now;
+  const bool fresh = grants::is_kept_fresh(view.grant.state) && view.grant.access_expires_at && *view.grant.access_expires_at > now;
   if (fresh) return;
   fail(index, "not fresh after the faults", fmt::format("state {}, due {}, expires {}, now {}: {}", store::name_of(view.grant.state),
                                                          view.grant.due_at ? base::to_rfc3339(*view.grant.due_at) : "never",

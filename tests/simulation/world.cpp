@@ -286,7 +286,7 @@ void World::read_back(Machine& machine) {
   auto* server = machine.server.get();
   for (const auto& subject : invariants_.subjects) {
     if (server->process.dead()) return;
-    auto view = finish(server->store().grant(subject.grant), 60s);
+    auto view = finish(server->store().grant(subject.grant), 3600s);
     if (!view || !*view || !**view) {
       if (server->process.dead()) return;
       invariants_.fail(0, "torn record", "a grant cannot be read after a restart");
