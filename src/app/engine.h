@@ -18,6 +18,7 @@
 #include "grants/health_watch.h"
 #include "grants/key_rotation.h"
 #include "grants/leaving.h"
+#include "grants/lookout.h"
 #include "grants/nodes.h"
 #include "grants/notices.h"
 #include "grants/outcome_tallies.h"
@@ -88,6 +89,7 @@ class Engine {
   [[nodiscard]] grants::ClockMark& clock_mark() { return clock_mark_; }
   [[nodiscard]] grants::Keys& keys() { return keys_; }
   [[nodiscard]] grants::HealthDesk& health() { return health_; }
+  [[nodiscard]] grants::Lookout& lookout() { return lookout_; }
   [[nodiscard]] grants::Notices& notices() { return notices_; }
   [[nodiscard]] grants::OutcomeTallies& tallies() { return tallies_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
@@ -138,6 +140,7 @@ class Engine {
   grants::OutcomeTallies tallies_;
   grants::Notices notices_;
   grants::HealthWatch health_;
+  grants::Lookout lookout_;
 };
 
 }  // namespace latchkey::app

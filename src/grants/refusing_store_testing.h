@@ -29,7 +29,12 @@ class RefusingStore final : public store::Store {
     if (done && lost) co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
     co_return done;
   }
-  Task<Result<WallTime>> now() override { return real_->now(); }
+  bool away = false;  // does not say what time it is
+
+  Task<Result<WallTime>> now() override {
+    if (away) co_return fail(ErrorKind::unavailable, "store_unavailable", "The database cannot be reached.");
+    co_return co_await real_->now();
+  }
   Task<Result<std::vector<store::GroupRow>>> groups() override { return real_->groups(); }
   Task<Result<std::optional<store::Group>>> group(GroupId id) override { return real_->group(id); }
   Task<Result<std::optional<store::Group>>> group_by_name_key(std::string name_key) override { return real_->group_by_name_key(std::move(name_key)); }
