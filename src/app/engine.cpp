@@ -94,7 +94,8 @@ Engine::Engine(EngineGround ground)
                 .alerts = alerts_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log,
                 .public_url = ground_.address.url}),
       health_(ground_.store, keeper_, tallies_, notices_, forecast_, clock_, ground_.steady, ground_.loop.main()),
-      lookout_({.store = ground_.store, .health = health_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
+      glance_(ground_.store, keeper_, clock_),
+      lookout_({.store = ground_.store, .health = glance_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
                 .steady = ground_.steady}) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });

@@ -140,6 +140,7 @@ class Engine {
   grants::OutcomeTallies tallies_;
   grants::Notices notices_;
   grants::HealthWatch health_;
+  grants::HealthGlance glance_;
   grants::Lookout lookout_;
 };
 

@@ -24,6 +24,20 @@ std::string moment(WallTime time) { return base::to_rfc3339(std::chrono::floor<S
 
 }  // namespace
 
+Task<Result<std::shared_ptr<const HealthPicture>>> HealthGlance::look() {
+  auto picture = std::make_shared<HealthPicture>();
+  picture->at = wall_.now();
+  picture->circuits = keeper_.circuits();
+  std::vector<WallTime> edges{picture->at};
+  const auto ended = co_await store_.grant_histogram(store::GrantMoment::expiry, std::move(edges));
+  if (!ended) co_return std::unexpected(ended.error());
+  picture->until_expiry = {{.from = std::nullopt, .until = Seconds(0), .count = ended->front()}};
+  auto apps = co_await store_.apps();
+  if (!apps) co_return std::unexpected(apps.error());
+  picture->apps = std::move(*apps);
+  co_return std::shared_ptr<const HealthPicture>(std::move(picture));
+}
+
 Task<void> Lookout::keep_looking() {
   SteadyTime thorough_at{};
   for (;;) {

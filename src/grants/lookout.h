@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -11,6 +12,20 @@
 #include "grants/node_desk.h"
 
 namespace latchkey::grants {
+
+// As much of the picture as Lookout needs: cheap, and not kept, so that whoever looks at the whole is not shown an older one.
+class HealthGlance final : public HealthDesk {
+ public:
+  HealthGlance(store::Store& store, const Keeper& keeper, const WallClock& wall) : store_(store), keeper_(keeper), wall_(wall) {}
+
+  // Only `at`, the first of `until_expiry`, `circuits` and `apps`.
+  [[nodiscard]] Task<Result<std::shared_ptr<const HealthPicture>>> look() override;
+
+ private:
+  store::Store& store_;
+  const Keeper& keeper_;
+  const WallClock& wall_;
+};
 
 // Alerts: `tokens_ended`, `provider_unreachable:APP`, `store_unreachable`, `node_silent:ID`. Lives on the engine's executor.
 class Lookout {

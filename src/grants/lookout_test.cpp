@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "grants/alert_kinds.h"
+#include "grants/keeper_testing.h"
 #include "grants/refusing_store_testing.h"
 #include "store/sqlite/sqlite_store.h"
 #include "store/store_testing.h"
@@ -131,6 +132,19 @@ TEST_F(LookoutTest, ASilentServerIsAnAlertUntilItIsBackStoppedOrForgotten) {
   EXPECT_THAT(look(10s), ElementsAre(cause));
   nodes.views.clear();
   EXPECT_THAT(look(10s), IsEmpty()) << "forgotten";
+}
+
+class Glance : public KeeperHouse {};
+
+TEST_F(Glance, SeesWhichTokensHaveEndedAsOfNow) {
+  put_grant("acme-family");
+  put_grant("acme-family");
+  HealthGlance glance(*store, *keeper, wall);
+  const auto ended = [&] { return (*run(glance.look()))->until_expiry.front().count; };
+  EXPECT_EQ(ended(), 0);
+  wall.advance(24h);
+  EXPECT_EQ(ended(), 2) << "nothing is kept of an earlier look";
+  EXPECT_FALSE((*run(glance.look()))->apps.empty());
 }
 
 TEST(AlertKinds, WhatStopsThisServerIsCritical) {
