@@ -1,5 +1,7 @@
 #include "app/engine.h"
 
+#include <fmt/format.h>
+
 namespace latchkey::app {
 namespace {
 
@@ -91,7 +93,10 @@ Engine::Engine(EngineGround ground)
       notices_({.store = ground_.store, .registry = ground_.registry, .sealing = sealing_, .transport = ground_.transport, .mail = ground_.mail,
                 .alerts = alerts_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log,
                 .public_url = ground_.address.url}),
-      health_(ground_.store, keeper_, tallies_, notices_, forecast_, clock_, ground_.steady, ground_.loop.main()) {
+      health_(ground_.store, keeper_, tallies_, notices_, forecast_, clock_, ground_.steady, ground_.loop.main()),
+      glance_(ground_.store, keeper_, clock_),
+      lookout_({.store = ground_.store, .health = glance_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
+                .steady = ground_.steady}) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
@@ -102,6 +107,13 @@ Engine::~Engine() = default;
 Task<Result<void>> Engine::open() {
   if (const auto begun = co_await nodes_.begin(); !begun) co_return begun;
   if (const auto started = co_await keeper_.start(); !started) co_return started;
+  if (const auto lost = ground_.journal.unreadable_files(); lost > 0) {
+    alerts_.raise("journal_unreadable",
+                  fmt::format("{} in the data directory's journal cannot be read, so answers of providers that came before the last stop may be "
+                              "lost. The log names {} (reply_journal_unreadable). Look after the disk; put the file back from where it is whole and restart, or "
+                              "move it away and restart when it is lost. Accounts that were hit will say that they must be authorised again.",
+                              lost == 1 ? "A file" : fmt::format("{} files", lost), lost == 1 ? "it" : "them"));
+  }
   authorizer_.start_sweeping();
   if (const auto started = co_await keys_.start(); !started) co_return started;
   giving_back_.start();

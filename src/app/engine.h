@@ -19,6 +19,7 @@
 #include "grants/health_watch.h"
 #include "grants/key_rotation.h"
 #include "grants/leaving.h"
+#include "grants/lookout.h"
 #include "grants/nodes.h"
 #include "grants/notices.h"
 #include "grants/outcome_tallies.h"
@@ -89,6 +90,7 @@ class Engine {
   [[nodiscard]] grants::ClockMark& clock_mark() { return clock_mark_; }
   [[nodiscard]] grants::Keys& keys() { return keys_; }
   [[nodiscard]] grants::HealthDesk& health() { return health_; }
+  [[nodiscard]] grants::Lookout& lookout() { return lookout_; }
   [[nodiscard]] grants::Notices& notices() { return notices_; }
   [[nodiscard]] grants::OutcomeTallies& tallies() { return tallies_; }
   [[nodiscard]] grants::Counters& counters() { return counters_; }
@@ -139,6 +141,8 @@ class Engine {
   grants::OutcomeTallies tallies_;
   grants::Notices notices_;
   grants::HealthWatch health_;
+  grants::HealthGlance glance_;
+  grants::Lookout lookout_;
 };
 
 }  // namespace latchkey::app

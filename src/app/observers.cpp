@@ -64,7 +64,7 @@ void PeopleWatcher::pin_reset(UserId user, std::string username, std::string by)
 Task<std::vector<console::ReadyCheck>> Readiness::check() {
   std::vector<console::ReadyCheck> checks;
   const auto answered = co_await store_.now();
-  checks.push_back({.name = "store", .ok = answered.has_value(), .detail = answered ? "" : answered.error().text});
+  checks.push_back({.name = "store", .ok = answered.has_value(), .detail = answered ? "" : "The database does not answer; the log says why."});
   checks.push_back({.name = "journal", .ok = !journal_.failed(), .detail = journal_.failed() ? "The disk refused to keep token replies." : ""});
   co_return checks;
 }
@@ -165,6 +165,8 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
   metrics.push_back({.name = "latchkey_store_commit_seconds_total", .help = "Time that the store's transactions took, sync included, summed.",
                      .kind = Metric::Kind::counter, .labels = {}, .value = static_cast<double>(figures.commit_nanoseconds.load()) / 1e9});
   gauge("latchkey_store_waiting", "Changes that wait for the store.", static_cast<double>(figures.waiting.load()));
+  const auto answered = co_await parts_.store.now();
+  gauge("latchkey_store_up", "1 while the database answers; while it does not, whatever is counted in it is not shown.", answered ? 1 : 0);
   const auto looked = co_await base::run_on(parts_.engine, parts_.health.look());
   if (looked) add_picture(metrics, **looked);
   co_return metrics;

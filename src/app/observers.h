@@ -59,6 +59,7 @@ class EngineMetrics final : public console::MetricsSource {
     const store::StoreFigures& figures;
     const vault::HotCache& hot;
     Executor engine;
+    store::Store& store;
   };
   explicit EngineMetrics(Parts parts) : parts_(std::move(parts)) {}
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;

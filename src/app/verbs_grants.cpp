@@ -205,6 +205,44 @@ Result<int> on_grant(const Session& session, const GrantArguments& arguments, st
   return 0;
 }
 
+// What the grant's newest line says of the try that has just failed: "refresh_refused, 400 invalid_grant: Token was revoked".
+std::string newest_failure(const ControlClient& client, const std::string& grant) {
+  const auto answer = client.get(fmt::format("/api/v1/grants/{}/timeline", grant));
+  if (!answer || !answer->is_object()) return {};
+  const JsonArray* items = base::find_array(answer->as_object(), "items");
+  if (items == nullptr || items->empty()) return {};
+  const auto& line = items->front().as_object();
+  const auto event = base::string_or(line, "event");
+  if (!event.starts_with("refresh_")) return {};
+  const auto* reply = base::find_object(line, "reply");
+  auto words = event;
+  if (reply != nullptr) words += fmt::format(", {} {}", cell(*reply, "status"), base::string_or(*reply, "error"));
+  const auto detail = base::string_or(line, "detail");
+  return detail.empty() ? words : words + ": " + detail;
+}
+
+// Refreshed is what has a new generation; the state alone may still be good, with the token in use.
+Result<int> refresh_grant(const Session& session, const GrantArguments& arguments) {
+  const auto client = session.client();
+  const auto grant = find_grant(client, arguments.username, arguments.type);
+  if (!grant) return std::unexpected(grant.error());
+  const auto answer = client.call("POST", fmt::format("/api/v1/grants/{}/refresh", id_of(*grant)), nullptr);
+  if (!answer) return std::unexpected(answer.error());
+  const auto& after = answer->as_object();
+  const bool refreshed = after.at("generation").as_int64() > grant->at("generation").as_int64();
+  if (session.json) {
+    print(pretty(*answer));
+    return refreshed ? 0 : 1;
+  }
+  if (!refreshed) {
+    const auto failure = newest_failure(client, id_of(*grant));
+    print(fmt::format("{} of {} was not refreshed{}.\n", cell(*grant, "type"), arguments.username, failure.empty() ? std::string() : " (" + failure + ")"));
+  }
+  print(fmt::format("{} of {}: {}, generation {}. {}\n", cell(*grant, "type"), arguments.username, cell(after, "state"), cell(after, "generation"),
+                    cell(after, "why")));
+  return refreshed ? 0 : 1;
+}
+
 std::string refuse_other_uses(std::string& use) { return use == "token" ? "" : use + " is no use that can be allowed; token is"; }
 
 void add_authorising_options(CLI::App& verb, const std::shared_ptr<GrantArguments>& arguments) {
@@ -317,14 +355,17 @@ void add_revoke_verb(CLI::App& grant, Session& session, const std::shared_ptr<Gr
   auto wide = std::make_shared<RevokeAllArguments>();
   CLI::App& verb = add_verb(grant, session, "revoke", "End a grant, revoking at the provider where it can; with --all, every grant at once");
   verb.add_option("USERNAME", arguments->username, "The user");
-  verb.add_option("--type", arguments->type, "Which grant, when the user holds several")->type_name("TYPE");
+  verb.add_option("--type", arguments->type, "Which grant, when the user holds several; with --all: only those of this type")->type_name("TYPE");
   verb.add_flag("--all", *all, "Every grant of this server; users, PINs and settings stay (docs/runbook-bad-day.md)");
   verb.add_option("--app", wide->app, "With --all: only those of this app")->type_name("APP");
   verb.add_option("--confirm", wide->confirm, "With --all: the words that are asked for otherwise, \"revoke all\"")->type_name("WORDS");
   verb.add_flag("--dry-run", wide->dry_run, "With --all: say what would be revoked, and do nothing");
   on_run(verb, session, [&session, arguments, all, wide]() -> Result<int> {
     if (*all && !arguments->username.empty()) return fail(ErrorKind::invalid, "bad_arguments", "--all: it goes without a USERNAME");
-    if (*all) return revoke_all(session, *wide);
+    if (*all) {
+      wide->type = arguments->type;
+      return revoke_all(session, *wide);
+    }
     if (!wide->app.empty() || wide->dry_run || !wide->confirm.empty()) {
       return fail(ErrorKind::invalid, "bad_arguments", "--app, --dry-run and --confirm go with --all");
     }
@@ -361,7 +402,7 @@ void add_grant_verbs(CLI::App& app, Session& session) {
     verb.add_option("--type", arguments->type, "Which grant, when the user holds several")->type_name("TYPE");
     return verb;
   };
-  on_run(named("refresh", "Refresh now"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/refresh", nullptr); });
+  on_run(named("refresh", "Refresh now; exit status 1 when no new token came"), session, [&session, arguments] { return refresh_grant(session, *arguments); });
   on_run(named("check", "Ask the provider whose grant it is"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/check", nullptr); });
   CLI::App& pending = add_verb(grant, session, "pending", "List consents that are not over, and what they ask");
   on_run(pending, session, [&session] { return list_pending(session); });

@@ -9,10 +9,11 @@ namespace latchkey::app {
 
 struct RevokeAllArguments {
   std::string app;      // empty: of all apps
+  std::string type;     // empty: of all types
   std::string confirm;  // the words typed beforehand; empty: they are asked for
   bool dry_run = false;
 };
-// The bad day: every grant, or every one of an app, revoked here and at its provider (docs/runbook-bad-day.md).
+// The bad day: every grant, or every one of an app or a type, revoked here and at its provider (docs/runbook-bad-day.md).
 [[nodiscard]] Result<int> revoke_all(const Session& session, const RevokeAllArguments& arguments);
 
 }  // namespace latchkey::app

@@ -46,6 +46,82 @@ void print_spans(std::string_view title, const JsonArray& spans, std::string_vie
   print(table({"IN", "GRANTS"}, rows));
 }
 
+// "99.9 % of 1000 are fresh": of those that are kept so, and never rounded up to all.
+std::string fresh_words(const JsonObject& states) {
+  std::int64_t kept = 0;
+  for (const std::string_view state : {"active", "unreachable", "uncertain", "paused", "needs_authorization"}) kept += number(states, state);
+  if (kept == 0) return "No grants are to be kept fresh.";
+  const auto tenths = number(states, "active") * 1000 / kept;
+  return fmt::format("{}.{} % of {} are fresh.", tenths / 10, tenths % 10, kept);
+}
+
+void print_last_day(const JsonArray& hours) {
+  std::int64_t refreshed = 0, again = 0, refused = 0;
+  for (const Json& hour : hours) {
+    const auto& object = hour.as_object();
+    refreshed += number(object, "refreshed");
+    again += number(object, "transient") + number(object, "not_sent") + number(object, "ambiguous");
+    refused += number(object, "refused") + number(object, "misconfigured_app");
+  }
+  print(fmt::format("Refreshes in the last 24 hours: {} refreshed, {} failed and tried again, {} refused.\n", refreshed, again, refused));
+}
+
+// When an app is left without a secret by the calendar.
+std::string secrets_end(const JsonObject& app) {
+  const auto& secrets = items_of(app, "secrets");
+  if (secrets.empty()) return "none";
+  std::string last;
+  for (const Json& secret : secrets) {
+    const auto end = base::string_or(secret.as_object(), "expires_at");
+    if (end.empty()) return "no end noted";
+    last = std::max(last, end);
+  }
+  return "ends " + last.substr(0, 10);
+}
+
+void print_apps(const JsonArray& items) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& app : items) {
+    const auto& object = app.as_object();
+    const auto failures = number(object, "failures");
+    const auto* state = cell(object, "paused") == "yes"                     ? "refused"
+                        : base::string_or(object, "circuit") == "open"      ? "circuit open"
+                        : failures > 0                                      ? "failing"
+                                                                            : "accepted";
+    rows.push_back({id_of(object), state, failures > 0 ? fmt::format("{}", failures) : std::string(), cell(object, "open_since"), cell(object, "next_try_at"),
+                    secrets_end(object), cell(object, "why")});
+  }
+  if (rows.empty()) return;
+  print("\nProviders\n");
+  print(table({"APP", "STATE", "FAILURES", "SINCE", "NEXT TRY", "SECRET", "WHY"}, rows));
+}
+
+void print_dying(const JsonObject* dying) {
+  if (dying == nullptr || number(*dying, "count") == 0) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& each : items_of(*dying, "items")) {
+    const auto& object = each.as_object();
+    rows.push_back({cell(object, "username"), cell(object, "type"), cell(object, "ends_at"),
+                    base::string_or(object, "limit") == "idle" ? "not refreshed for too long" : "the consent comes of age"});
+  }
+  print(fmt::format("\n{} end within 14 days unless somebody acts\n", number(*dying, "count")));
+  print(table({"USERNAME", "TYPE", "ENDS", "WHY"}, rows));
+}
+
+void print_channels(const JsonArray& channels) {
+  print("\nNotices\n");
+  for (const Json& channel : channels) {
+    const auto& object = channel.as_object();
+    const auto problem = base::string_or(object, "problem");
+    const auto told = base::string_or(object, "last_told_at");
+    print(fmt::format("{}: {}\n", cell(object, "channel"),
+                      cell(object, "on") != "yes" ? "off"
+                      : !problem.empty()          ? "does not arrive: " + problem
+                      : told.empty()              ? "on, to " + cell(object, "target") + "; nothing told since the start"
+                                                  : "on, to " + cell(object, "target") + "; last told " + told));
+  }
+}
+
 Result<int> show_health(const Session& session) {
   const auto answer = session.client().get("/api/v1/health");
   if (!answer) return std::unexpected(answer.error());
@@ -64,25 +140,17 @@ Result<int> show_health(const Session& session) {
   for (const auto& [state, count] : *states) {
     if (count.as_int64() > 0) summary += fmt::format("{}{} {}", summary.empty() ? "" : ", ", count.as_int64(), std::string_view(state));
   }
-  print(fmt::format("{} grants{}{}\n", number(health, "grants"), summary.empty() ? "" : ": ", summary));
+  print(fmt::format("{} {}{}{}\n", number(health, "grants"), number(health, "grants") == 1 ? "grant" : "grants", summary.empty() ? "" : ": ", summary));
+  print(fresh_words(*states) + "\n");
+  print_last_day(items_of(health, "hours"));
   for (const Json& alert : health["alerts"].as_array()) {
     const auto& object = alert.as_object();
     print(fmt::format("{}: {}. {}\n", cell(object, "severity"), cell(object, "title"), cell(object, "detail")));
   }
   print_spans("Access tokens end", items_of(health, "until_expiry"), "ended");
   print_spans("Next refresh", items_of(health, "until_refresh"), "overdue");
-  std::vector<std::vector<std::string>> apps;
-  for (const Json& app : items_of(health, "apps")) {
-    const auto& object = app.as_object();
-    const bool open = base::string_or(object, "circuit") == "open";
-    if (open || cell(object, "paused") == "yes") {
-      apps.push_back({id_of(object), cell(object, "paused") == "yes" ? "paused" : "circuit open", cell(object, "open_since"), cell(object, "next_try_at"), cell(object, "why")});
-    }
-  }
-  if (!apps.empty()) {
-    print("\nProviders in trouble\n");
-    print(table({"APP", "STATE", "SINCE", "NEXT TRY", "WHY"}, apps));
-  }
+  print_apps(items_of(health, "apps"));
+  print_dying(base::find_object(health, "dying"));
   const auto* revocations = base::find_object(health, "revocations");
   if (revocations != nullptr && number(*revocations, "waiting") > 0) {
     print(fmt::format("\n{} on their way back to their providers\n", number(*revocations, "waiting")));
@@ -93,10 +161,7 @@ Result<int> show_health(const Session& session) {
     }
     print(table({"GRANT", "APP", "TRIES", "NEXT TRY", "WHY"}, rows));
   }
-  for (const Json& channel : items_of(health, "notices")) {
-    const auto& object = channel.as_object();
-    if (!base::string_or(object, "problem").empty()) print(fmt::format("\nNotices by {} do not arrive: {}\n", cell(object, "channel"), cell(object, "problem")));
-  }
+  print_channels(items_of(health, "notices"));
   return sound ? 0 : 1;
 }
 

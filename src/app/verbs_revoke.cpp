@@ -18,11 +18,12 @@ struct Swept {
 };
 
 // Page by page, so that it can be broken off and begun again: what is revoked already is not found any more.
-Result<Swept> sweep(const Session& session, const std::string& app, bool dry_run) {
+Result<Swept> sweep(const Session& session, const RevokeAllArguments& which, bool dry_run) {
   const auto client = session.client();
   Swept swept;
   JsonObject body{{"dry_run", dry_run}};
-  if (!app.empty()) body["app"] = app;
+  if (!which.app.empty()) body["app"] = which.app;
+  if (!which.type.empty()) body["type"] = which.type;
   for (;;) {
     const auto answer = client.call("POST", "/api/v1/grants/revoke", &body);
     if (!answer) return std::unexpected(answer.error());
@@ -52,11 +53,19 @@ void say_by_hand(const Swept& swept) {
   }
 }
 
-Result<void> confirm(const Swept& there, const std::string& app, const std::string& typed) {
-  std::string words = typed;
+// "3 grants of the type google of the app box"
+std::string named(std::int64_t grants, const RevokeAllArguments& which) {
+  auto words = fmt::format("{} {}", grants, grants == 1 ? "grant" : "grants");
+  if (!which.type.empty()) words += " of the type " + which.type;
+  if (!which.app.empty()) words += " of the app " + which.app;
+  return words;
+}
+
+Result<void> confirm(const Swept& there, const RevokeAllArguments& which) {
+  std::string words = which.confirm;
   if (words.empty()) {
-    fmt::print(stderr, "{} grants{} will be revoked, here at once and at their providers; everybody must authorise again.\nType \"{}\" to go on: ",
-               there.grants, app.empty() ? std::string() : " of " + app, kWords);
+    fmt::print(stderr, "{} will be revoked, here at once and at their providers; everybody must authorise again.\nType \"{}\" to go on: ",
+               named(there.grants, which), kWords);
     if (!std::getline(std::cin, words)) words.clear();
   }
   if (words == kWords) return {};
@@ -66,25 +75,26 @@ Result<void> confirm(const Swept& there, const std::string& app, const std::stri
 }  // namespace
 
 Result<int> revoke_all(const Session& session, const RevokeAllArguments& arguments) {
-  const auto there = sweep(session, arguments.app, true);
+  const auto there = sweep(session, arguments, true);
   if (!there) return std::unexpected(there.error());
   if (arguments.dry_run || there->grants == 0) {
     if (session.json) {
       print(pretty(json_of(*there, true)));
       return 0;
     }
-    print(fmt::format("{} grants{} would be revoked.\n", there->grants, arguments.app.empty() ? std::string() : " of " + arguments.app));
+    print(fmt::format("{} would be revoked.\n", named(there->grants, arguments)));
     say_by_hand(*there);
     return 0;
   }
-  if (const auto sure = confirm(*there, arguments.app, arguments.confirm); !sure) return std::unexpected(sure.error());
-  const auto swept = sweep(session, arguments.app, false);
+  if (const auto sure = confirm(*there, arguments); !sure) return std::unexpected(sure.error());
+  const auto swept = sweep(session, arguments, false);
   if (!swept) return std::unexpected(swept.error());
   if (session.json) {
     print(pretty(json_of(*swept, false)));
     return 0;
   }
-  print(fmt::format("{} grants are revoked here. `latchkey health` shows how many providers are still to be told.\n", swept->grants));
+  print(fmt::format("{} revoked here. `latchkey health` shows how many providers are still to be told.\n",
+                    named(swept->grants, arguments) + (swept->grants == 1 ? " is" : " are")));
   say_by_hand(*swept);
   return 0;
 }

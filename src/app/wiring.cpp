@@ -284,7 +284,7 @@ void House::Parts::build_engine() {
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
   node_metrics = std::make_unique<NodeMetrics>(engine->nodes());
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
-                                                                 .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main()});
+                                                                 .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});
 }
 
 void House::Parts::build_doors() {
@@ -437,6 +437,7 @@ Task<Result<void>> House::open() {
   }
   parts.upkeep.spawn("tallies", parts.engine->tallies().keep_flushing(parts.steady));
   parts.upkeep.spawn("notices", parts.engine->notices().keep_telling());
+  parts.upkeep.spawn("lookout", parts.engine->lookout().keep_looking());
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));

@@ -185,11 +185,12 @@ Task<Answer> ForesightApi::revoke(Call call) {
   auto body = read_object(call.request);
   if (!body) co_return std::unexpected(body.error());
   Fields fields(*body);
-  const auto app = fields.text("app", {.min = 0, .max = 64}, Presence::optional);
+  grants::RevokeScope scope{.app = fields.text("app", {.min = 0, .max = 64}, Presence::optional),
+                            .type = fields.text("type", {.min = 0, .max = 64}, Presence::optional)};
   const auto after = fields.id<base::GrantTag>("cursor", Presence::optional);
   const auto how = fields.boolean("dry_run", false) ? grants::OnRevoke::only_count : grants::OnRevoke::really;
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
-  const auto page = co_await base::run_on(parts_.engine, parts_.desk.revoke_page(app, after, kRevokedAtOnce, how, requester_of(call)));
+  const auto page = co_await base::run_on(parts_.engine, parts_.desk.revoke_page(std::move(scope), after, kRevokedAtOnce, how, requester_of(call)));
   if (!page) co_return refuse(page.error());
   JsonObject by_hand;
   for (const auto& [provider, count] : page->by_hand) by_hand[provider] = count;

@@ -186,12 +186,13 @@ class PlainGrantDesk final : public grants::GrantDesk {
     batch.push_back(store::DeleteGrant{grant});
     co_return co_await store_.commit(std::move(batch));
   }
-  Task<Result<grants::RevokedPage>> revoke_page(std::string app, GrantId after, std::size_t limit, grants::OnRevoke how, grants::Requester) override {
+  Task<Result<grants::RevokedPage>> revoke_page(grants::RevokeScope scope, GrantId after, std::size_t limit, grants::OnRevoke how, grants::Requester) override {
     const auto found = co_await store_.grants_after(after, limit);
     grants::RevokedPage page{.grants = 0, .by_hand = {}, .last = after, .more = found->size() == limit};
     for (auto grant : *found) {
       page.last = grant.id;
-      if (grant.state == store::GrantState::revoked || (!app.empty() && grant.app != app)) continue;
+      if (grant.state == store::GrantState::revoked || (!scope.app.empty() && grant.app != scope.app) ||
+          (!scope.type.empty() && grant.type != scope.type)) continue;
       page.grants += 1;
       if (how == grants::OnRevoke::only_count) continue;
       grant.state = store::GrantState::revoked;

@@ -53,6 +53,7 @@ constexpr Alias kAliases[] = {
     {"password_too_short", "password_too_weak"},
     {"password_too_long", "password_too_weak"},
     {"password_trivial", "password_too_weak"},
+    {"no_such_app", "not_found"},
     {"unknown_type", "no_such_type"},
     {"unknown_provider", "no_such_provider"},
     {"gone", "not_found"},
@@ -64,6 +65,8 @@ constexpr Alias kAliases[] = {
     {"setup_code_expired", "setup_code_invalid"},
     {"store_unavailable", "not_ready"},
 };
+
+constexpr std::string_view kStoreAway = "The server's database does not answer at the moment. Try again in a while.";
 
 std::string_view code_of_kind(const Error& error) {
   switch (error.kind) {
@@ -106,7 +109,14 @@ Problem problem_of(const Error& error) {
     problem.detail = "A fault of Latchkey. Nothing was changed; the server's log says what happened.";
     return problem;
   }
-  if (!error.field.empty()) problem.errors.push_back({error.field, error.text});
+  // The store's words name hosts, users and disks: strangers can do nothing with them, but learn.
+  if (error.reason == "store_unavailable") {
+    problem.inside = error.text;
+    problem.detail = kStoreAway;
+    problem.for_log = error.reason + ": " + (error.detail.empty() ? error.text : error.detail);
+  } else if (!error.field.empty()) {
+    problem.errors.push_back({error.field, error.text});
+  }
   if (problem.status == 503 && !problem.retry_after) problem.retry_after = Seconds(2);
   return problem;
 }

@@ -27,6 +27,7 @@ struct Problem {
   std::vector<FieldError> errors;
   std::optional<Seconds> retry_after;
   JsonObject more;     // `existing_user`, `users`, `in_use`
+  std::string inside;  // what `detail` keeps to itself: for administrators and the command line only
   std::string for_log; // never sent
 };
 

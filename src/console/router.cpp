@@ -144,8 +144,11 @@ Task<Answer> Router::answer(net::HttpRequest request, const Route* route, std::v
   if (!principal) co_return refuse(principal.error());
   if (auto problem = check_principal(*principal, *route)) co_return std::unexpected(std::move(*problem));
   if (auto problem = check_csrf(request, *principal, *route)) co_return std::unexpected(std::move(*problem));
+  const bool administrator = principal->administrator();
   Call call{.request = std::move(request), .principal = std::move(*principal), .values = std::move(values)};
-  co_return co_await route->handler(std::move(call));
+  auto answered = co_await route->handler(std::move(call));
+  if (!answered && administrator && !answered.error().inside.empty()) answered.error().detail = answered.error().inside;
+  co_return answered;
 }
 
 Task<net::HttpResponse> Router::handle(net::HttpRequest request) {

@@ -22,6 +22,7 @@ class Section final : public ApiSection {
         {"POST", "/api/v1/things/{id}", Who::administrator, Carries::nothing_secret, 1024, echo},
         {"POST", "/api/v1/door", Who::anyone, Carries::secret, 1024, echo},
         {"GET", "/api/v1/fails", Who::anyone, Carries::nothing_secret, 1024, [this](Call call) { return fails(std::move(call)); }},
+        {"GET", "/api/v1/away", Who::anyone, Carries::nothing_secret, 1024, [this](Call call) { return away(std::move(call)); }},
         {"GET", "/api/v1/throws", Who::anyone, Carries::nothing_secret, 1024, [this](Call call) { return throws(std::move(call)); }},
     };
   }
@@ -32,6 +33,10 @@ class Section final : public ApiSection {
   }
   Task<Answer> fails(Call) {
     co_return refuse(Error{.kind = ErrorKind::corrupt, .reason = "ciphertext_rejected", .text = "Row 7 is rotten.", .detail = "deep words"});
+  }
+  Task<Answer> away(Call) {
+    co_return refuse(Error{.kind = ErrorKind::unavailable, .reason = "store_unavailable", .text = "The database at db.internal cannot be reached.",
+                           .detail = "user latchkey"});
   }
   Task<Answer> throws(Call) {
     throw std::runtime_error("planned");
@@ -125,6 +130,19 @@ TEST_F(RouterTest, FaultsInsideAreLoggedAndNotExplained) {
   EXPECT_THAT(log.text(), HasSubstr("deep words"));
   EXPECT_EQ(served.get("/api/v1/throws").status, 500);
   EXPECT_THAT(log.text(), HasSubstr("planned"));
+}
+
+TEST_F(RouterTest, WhereTheDatabaseIsIsForAdministratorsAlone) {
+  for (const auto* who : {"", "anonymous", "anna"}) {
+    const auto refused = served.ask(as(who, {.target = "/api/v1/away"}));
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_EQ(refused.code(), "not_ready");
+    EXPECT_THAT(refused.body, testing::Not(HasSubstr("db.internal"))) << who;
+    EXPECT_THAT(refused.body, testing::Not(HasSubstr("user latchkey"))) << who;
+    EXPECT_THAT(refused.body, HasSubstr("does not answer"));
+  }
+  EXPECT_THAT(served.ask(as("admin", {.target = "/api/v1/away"})).body, HasSubstr("db.internal"));
+  EXPECT_THAT(log.text(), HasSubstr("user latchkey"));
 }
 
 TEST_F(RouterTest, AnswersAreNeverStoredSniffedOrFramed) {

@@ -2,16 +2,17 @@
 
 namespace latchkey::grants {
 
-void Alerts::raise(std::string cause, std::string words) {
+void Alerts::raise(std::string cause, std::string words, std::int64_t number) {
   {
     const std::lock_guard lock(mutex_);
     const auto known = alerts_.find(cause);
     if (known != alerts_.end()) {
       known->second.times += 1;
       known->second.words = std::move(words);
+      known->second.number = number;
       return;
     }
-    alerts_[cause] = {.cause = cause, .words = words, .since = clock_.now()};
+    alerts_[cause] = {.cause = cause, .words = words, .since = clock_.now(), .number = number};
   }
   log_.warning("alert", {{"cause", cause}, {"words", words}});
 }

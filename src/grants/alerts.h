@@ -18,6 +18,7 @@ struct Alert {
   WallTime since;
   std::int64_t times = 1;
   std::optional<WallTime> until{};  // ends by itself
+  std::int64_t number = 0;          // how many are hit, where the cause counts them; 0: it does not
 };
 
 // Thread-safe.
@@ -25,8 +26,8 @@ class Alerts {
  public:
   Alerts(const WallClock& clock, Log& log) : clock_(clock), log_(log) {}
 
-  // A state that lasts until clear(). Logs when the cause is new; otherwise counts.
-  void raise(std::string cause, std::string words);
+  // A state that lasts until clear(). Logs when the cause is new; otherwise counts. `number`: Alert::number.
+  void raise(std::string cause, std::string words, std::int64_t number = 0);
   // Something that happened: stands for `quiet` after the last time. Each time is news: logged, and `since` moves, so that
   // whoever put the banner away sees it again.
   void tell(std::string cause, std::string words, Milliseconds quiet);

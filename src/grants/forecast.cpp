@@ -108,7 +108,7 @@ Task<void> Forecast::look() {
   if (words.empty()) {
     alerts_.clear(std::string(kCause));
   } else {
-    alerts_.raise(std::string(kCause), std::move(words));
+    alerts_.raise(std::string(kCause), std::move(words), static_cast<std::int64_t>(found.size()));
   }
 }
 

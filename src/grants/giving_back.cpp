@@ -199,6 +199,7 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
     co_return;
   }
   revocation.attempts += 1;
+  if (revocation.attempts == 1) revocation.why = "Being asked for the first time.";
   revocation.due_at = parts_.wall.now() + kClaimedFor;
   {
     store::Batch claim;

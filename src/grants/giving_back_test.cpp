@@ -92,7 +92,7 @@ TEST_F(Leaving, F7_AnotherLivingGrantOfTheSameConsentMakesItWait) {
 TEST_F(Leaving, F7_AGrantAuthorisedAnewMeanwhileIsNotTakenFromItsOwner) {
   const auto grant = put_grant("acme-family");
   transport.revoke_status = 503;
-  ASSERT_TRUE(run(care.revoke_page("", {}, 10, OnRevoke::really, {.actor = "admin"})));
+  ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"})));
   after_attempt(1);
   auto anew = view(grant.id).grant;
   anew.state = GrantState::active;  // the same account consented again
@@ -140,7 +140,7 @@ TEST_F(Leaving, ARefreshInFlightDoesNotBringARevokedGrantBack) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&, done = false]() mutable {
     if (std::exchange(done, true)) return;
-    auto revoking = boost::asio::co_spawn(loop, care.revoke_page("", {}, 10, OnRevoke::really, {.actor = "admin"}), boost::asio::use_future);
+    auto revoking = boost::asio::co_spawn(loop, care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"}), boost::asio::use_future);
     while (revoking.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
     ASSERT_TRUE(revoking.get());
   };
@@ -158,7 +158,7 @@ TEST_F(Leaving, AGrantAlteredFromOutsideIsRevokedHereAndSentNowhere) {
   auto grant = put_grant("acme-family");
   grant.app = "elsewhere";  // by a writer of the store who lacks the master key
   commit({store::UpdateGrant{grant}});
-  ASSERT_TRUE(run(care.revoke_page("", {}, 10, OnRevoke::really, {.actor = "admin"})));
+  ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"})));
   EXPECT_EQ(unrevoked(), 0);
   EXPECT_TRUE(waiting().empty()) << "its token is sent nowhere";
   EXPECT_FALSE(sealing.check(view(grant.id).grant)) << "it does not become good by being revoked";
@@ -166,16 +166,24 @@ TEST_F(Leaving, AGrantAlteredFromOutsideIsRevokedHereAndSentNowhere) {
 
 TEST_F(Leaving, TheBadDayCountsFirstAndGoesPageByPage) {
   for (int i = 0; i < 5; ++i) put_grant(i == 4 ? "strict" : "acme-harmless");
-  auto page = run(care.revoke_page("", {}, 3, OnRevoke::only_count, {.actor = "admin"}));
+  auto page = run(care.revoke_page({}, {}, 3, OnRevoke::only_count, {.actor = "admin"}));
   ASSERT_TRUE(page);
   EXPECT_EQ(page->grants, 3);
   EXPECT_TRUE(page->more);
   EXPECT_EQ(unrevoked(), 5) << "only counted";
-  page = run(care.revoke_page("strict", {}, 10, OnRevoke::only_count, {.actor = "admin"}));
+  page = run(care.revoke_page({.app = "strict", .type = {}}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
   EXPECT_EQ(page->by_hand.at("Strict"), 1) << "this one cannot be asked";
+  page = run(care.revoke_page({.app = {}, .type = "acme-harmless"}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
+  EXPECT_EQ(page->grants, 4) << "of this type only";
+  page = run(care.revoke_page({.app = "typo", .type = {}}, {}, 10, OnRevoke::really, {.actor = "admin"}));
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().reason, "no_such_app");
+  page = run(care.revoke_page({.app = {}, .type = "typo"}, {}, 10, OnRevoke::really, {.actor = "admin"}));
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().reason, "no_such_type");
   GrantId after;
   for (int pages = 0; pages < 3; ++pages) {
-    page = run(care.revoke_page("", after, 3, OnRevoke::really, {.actor = "admin"}));
+    page = run(care.revoke_page({}, after, 3, OnRevoke::really, {.actor = "admin"}));
     ASSERT_TRUE(page);
     after = page->last;
     if (!page->more) break;

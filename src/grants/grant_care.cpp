@@ -166,12 +166,26 @@ Task<Result<void>> GrantCare::revoke_together(std::vector<GrantId> grants, Reque
   co_return Result<void>{};
 }
 
-Task<Result<RevokedPage>> GrantCare::revoke_page(std::string app, GrantId after, std::size_t limit, OnRevoke how, Requester requester) {
+Task<Result<void>> GrantCare::check_scope(RevokeScope scope) {
+  if (!scope.app.empty()) {
+    const auto known = co_await store_.app(scope.app);
+    if (!known) co_return std::unexpected(known.error());
+    if (!*known) co_return fail(ErrorKind::not_found, "no_such_app", "There is no app named " + scope.app + ".", {.field = "app"});
+  }
+  if (!scope.type.empty() && !clients_.catalog().find_type(scope.type)) {
+    co_return fail(ErrorKind::invalid, "no_such_type", "There is no type named " + scope.type + ".", {.field = "type"});
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<RevokedPage>> GrantCare::revoke_page(RevokeScope scope, GrantId after, std::size_t limit, OnRevoke how, Requester requester) {
+  if (const auto named = co_await check_scope(scope); !named) co_return std::unexpected(named.error());
   auto grants = co_await store_.grants_after(after, limit);
   if (!grants) co_return std::unexpected(grants.error());
   RevokedPage page{.grants = 0, .by_hand = {}, .last = grants->empty() ? after : grants->back().id, .more = grants->size() == limit};
-  std::erase_if(*grants, [&app](const store::Grant& grant) {
-    return grant.state == store::GrantState::revoked || (!app.empty() && grant.app != app);
+  std::erase_if(*grants, [&scope](const store::Grant& grant) {
+    return grant.state == store::GrantState::revoked || (!scope.app.empty() && grant.app != scope.app) ||
+           (!scope.type.empty() && grant.type != scope.type);
   });
   page.grants = static_cast<std::int64_t>(grants->size());
   for (const auto& grant : *grants) {

@@ -17,9 +17,10 @@ class GrantCare final : public GrantDesk {
   [[nodiscard]] Task<Result<CheckResult>> check(GrantId grant, Requester requester) override;
   [[nodiscard]] Task<Result<store::Grant>> set_enabled(GrantId grant, bool enabled, Requester requester) override;
   [[nodiscard]] Task<Result<void>> remove(GrantId grant, Requester requester) override;
-  [[nodiscard]] Task<Result<RevokedPage>> revoke_page(std::string app, GrantId after, std::size_t limit, OnRevoke how, Requester requester) override;
+  [[nodiscard]] Task<Result<RevokedPage>> revoke_page(RevokeScope scope, GrantId after, std::size_t limit, OnRevoke how, Requester requester) override;
 
  private:
+  [[nodiscard]] Task<Result<void>> check_scope(RevokeScope scope);
   [[nodiscard]] Task<Result<void>> revoke(GrantId grant, Requester requester);
   [[nodiscard]] Task<Result<void>> revoke_together(std::vector<GrantId> grants, Requester requester);
 

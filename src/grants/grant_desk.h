@@ -19,6 +19,10 @@ struct CheckResult {
 };
 
 enum class OnRevoke { really, only_count };
+struct RevokeScope {
+  std::string app;   // empty: of all apps
+  std::string type;  // empty: of all types
+};
 struct RevokedPage {
   std::int64_t grants = 0;                      // of this page
   std::map<std::string, std::int64_t> by_hand;  // of them, by provider's name: those it cannot be asked about
@@ -42,8 +46,8 @@ class GrantDesk {
   // Deletes the grant here and revokes it at the provider where it can be (queued in the same commit).
   [[nodiscard]] virtual Task<Result<void>> remove(GrantId grant, Requester requester) = 0;
   // The bad day: makes grants `revoked` and asks their providers, page by page; users, PINs and the grants themselves stay.
-  // Of one app, or of all where `app` is empty.
-  [[nodiscard]] virtual Task<Result<RevokedPage>> revoke_page(std::string app, GrantId after, std::size_t limit, OnRevoke how,
+  // Errors: not_found/`no_such_app`, invalid/`no_such_type`: a name nobody knows would read as if there were nothing to revoke.
+  [[nodiscard]] virtual Task<Result<RevokedPage>> revoke_page(RevokeScope scope, GrantId after, std::size_t limit, OnRevoke how,
                                                               Requester requester) = 0;
 };
 

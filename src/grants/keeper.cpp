@@ -222,14 +222,14 @@ Task<void> Keeper::count_states() {
   }
   if (dead > 0) {
     parts_.alerts.raise("needs_authorization", people(dead, "account needs", "accounts need") +
-                                                   " somebody to authorise again; each says why. See Users, state: needs authorization.");
+                                                   " somebody to authorise again; each says why. See Users, state: needs authorization.", dead);
   } else {
     parts_.alerts.clear("needs_authorization");
   }
   if (uncertain > 0) {
     parts_.alerts.raise("uncertain", people(uncertain, "account is", "accounts are") +
                                          " in doubt: a provider's answer was lost. Tokens still good are served; Latchkey asks again when "
-                                         "the provider's rules allow it. If it stays, authorise again.");
+                                         "the provider's rules allow it. If it stays, authorise again.", uncertain);
   } else {
     parts_.alerts.clear("uncertain");
   }

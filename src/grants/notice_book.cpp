@@ -35,14 +35,17 @@ std::optional<Notice> NoticeBook::next(const std::vector<Alert>& alerts, const N
     const auto known = told_.find(alert.cause);
     if (known == told_.end()) {
       if (now - alert.since >= rhythm.wait && told_.size() < kCausesMax) {
-        offer({.kind = NoticeKind::begun, .cause = alert.cause, .words = alert.words, .since = alert.since});
+        offer({.kind = NoticeKind::begun, .cause = alert.cause, .words = alert.words, .since = alert.since, .number = alert.number});
       }
       continue;
     }
     known->second.gone_since = WallTime{};
     known->second.words = alert.words;
-    if (now - known->second.told_at >= rhythm.remind_every) {
-      offer({.kind = NoticeKind::reminder, .cause = alert.cause, .words = alert.words, .since = known->second.since});
+    if (known->second.number == 0) known->second.number = alert.number;  // told by a version that kept none
+    // One dead account must not keep five hundred from being told; what wavers is no news.
+    const bool doubled = alert.number > 0 && alert.number >= 2 * known->second.number && now - known->second.told_at >= rhythm.wait;
+    if (doubled || now - known->second.told_at >= rhythm.remind_every) {
+      offer({.kind = NoticeKind::reminder, .cause = alert.cause, .words = alert.words, .since = known->second.since, .number = alert.number});
     }
   }
   for (auto at = told_.begin(); at != told_.end();) {
@@ -73,6 +76,7 @@ void NoticeBook::told(const Notice& notice, WallTime now) {
   entry.words = notice.words;
   entry.since = notice.since;
   entry.told_at = now;
+  entry.number = notice.number;
   if (const auto passes = passing_.find(notice.cause); passes != passing_.end()) entry.passes = passes->second;
 }
 
@@ -80,7 +84,7 @@ std::string NoticeBook::to_json() const {
   JsonObject causes;
   for (const auto& [cause, told] : told_) {
     causes[cause] = JsonObject{{"words", told.words}, {"since", base::to_rfc3339(told.since)}, {"told_at", base::to_rfc3339(told.told_at)},
-                               {"passes", told.passes}};
+                               {"number", told.number}, {"passes", told.passes}};
   }
   return boost::json::serialize(JsonObject{{"causes", std::move(causes)}});
 }
@@ -95,7 +99,9 @@ NoticeBook NoticeBook::from_json(std::string_view text) {
     if (!value.is_object() || book.told_.size() >= kCausesMax) continue;
     const auto& entry = value.get_object();
     const auto* passes = entry.if_contains("passes");
+    const auto* number = entry.if_contains("number");
     book.told_[std::string(cause)] = {.words = base::string_or(entry, "words"), .since = time_of(entry, "since"), .told_at = time_of(entry, "told_at"),
+                                      .number = number != nullptr && number->is_int64() ? number->get_int64() : 0,
                                       .passes = passes != nullptr && passes->is_bool() && passes->get_bool()};
   }
   return book;

@@ -1,5 +1,5 @@
-// What one channel has told about each cause, and what it must tell next: one notice when a cause begins, reminders, one when it
-// is over. Pure; kept in the store as JSON, so that a restart tells nothing twice.
+// What one channel has told about each cause, and what it must tell next: one notice when a cause begins, reminders, also
+// when it has doubled, one when it is over. Pure; kept in the store as JSON, so that a restart tells nothing twice.
 #pragma once
 
 #include <map>
@@ -20,6 +20,7 @@ struct Notice {
   std::string cause;
   std::string words;
   WallTime since;
+  std::int64_t number = 0;  // Alert::number
 };
 
 struct NoticeRhythm {
@@ -46,6 +47,7 @@ class NoticeBook {
     std::string words;
     WallTime since;
     WallTime told_at;
+    std::int64_t number = 0;  // as told
     bool passes = false;  // ends by itself: its end is no news
     WallTime gone_since{};  // zero: it stands
   };

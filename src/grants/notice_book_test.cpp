@@ -50,6 +50,35 @@ TEST(NoticeBook, WhatStandsIsRememberedEveryDay) {
   EXPECT_EQ(told(book, alerts, kStart + 26h), Words());
 }
 
+TEST(NoticeBook, ACauseThatHasDoubledIsToldAgain) {
+  NoticeBook book;
+  auto alert = standing("needs_authorization", kStart);
+  const auto hit = [&](std::int64_t number, WallTime now) {
+    alert.number = number;
+    return told(book, {alert}, now);
+  };
+  EXPECT_EQ(hit(2, kStart + 1h), Words{"begun needs_authorization"});
+  EXPECT_EQ(hit(3, kStart + 2h), Words());
+  EXPECT_EQ(hit(4, kStart + 2h), Words{"reminder needs_authorization"});
+  EXPECT_EQ(hit(9, kStart + 2h + 59s), Words()) << "at once would be a flood";
+  book = NoticeBook::from_json(book.to_json());
+  EXPECT_EQ(hit(7, kStart + 3h), Words()) << "twice what was told, not what was seen; a restart forgets neither";
+  EXPECT_EQ(hit(500, kStart + 3h), Words{"reminder needs_authorization"});
+  EXPECT_EQ(hit(1, kStart + 4h), Words());
+  EXPECT_EQ(hit(2, kStart + 4h), Words()) << "what wavers is no news";
+  EXPECT_EQ(hit(2, kStart + 27h), Words{"reminder needs_authorization"});
+}
+
+TEST(NoticeBook, ABookOfAnEarlierVersionCountsFromWhatItFinds) {
+  NoticeBook book;
+  auto alert = standing("needs_authorization", kStart);
+  EXPECT_EQ(told(book, {alert}, kStart + 1h), Words{"begun needs_authorization"});
+  alert.number = 30;
+  EXPECT_EQ(told(book, {alert}, kStart + 2h), Words());
+  alert.number = 60;
+  EXPECT_EQ(told(book, {alert}, kStart + 3h), Words{"reminder needs_authorization"});
+}
+
 TEST(NoticeBook, AnEventPassesWithoutWords) {
   NoticeBook book;
   auto event = standing("pin_spray:192.0.2.1", kStart);

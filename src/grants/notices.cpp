@@ -146,6 +146,9 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   if (!state.loaded) {
     const auto kept = co_await parts_.store.meta(book_key(channel));
     if (!kept) co_return;
+    auto secret = co_await parts_.store.meta(secret_key(channel));
+    if (!secret) co_return;
+    state.secret_sealed = *std::move(secret);
     state.book = NoticeBook::from_json(base::as_text(*kept));
     state.loaded = true;
   }
@@ -197,10 +200,12 @@ Task<Result<void>> Notices::deliver(Channel channel, NoticeSettings settings, No
 }
 
 Task<Result<Secret>> Notices::secret_of(Channel channel, std::string smtp_host) {
-  const auto sealed = co_await parts_.store.meta(secret_key(channel));
-  if (!sealed) co_return std::unexpected(sealed.error());
-  if (sealed->empty()) co_return Secret();
-  auto secret = parts_.sealing.open_channel_secret(secret_place(channel, smtp_host), *sealed);
+  auto read = co_await parts_.store.meta(secret_key(channel));
+  auto& known = state_of(channel).secret_sealed;
+  if (!read && !known) co_return std::unexpected(read.error());
+  if (read) known = *std::move(read);
+  if (known->empty()) co_return Secret();
+  auto secret = parts_.sealing.open_channel_secret(secret_place(channel, smtp_host), *known);
   if (!secret && channel == Channel::mail) {
     co_return fail(ErrorKind::misconfigured, "mail_password_elsewhere",
                    "The password was set for another relay and does not go to " + smtp_host + ": set it again with `latchkey notice set-secret mail`.");

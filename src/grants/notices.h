@@ -75,6 +75,7 @@ class Notices final : public NoticeDesk {
     int failures = 0;
     SteadyTime not_before{};
     ChannelStatus status;
+    std::optional<Bytes> secret_sealed;  // as last read: told is also that the store is away
   };
   [[nodiscard]] State& state_of(Channel channel) { return states_[static_cast<std::size_t>(channel)]; }
   [[nodiscard]] Task<void> tell(Channel channel, NoticeSettings settings);

@@ -14,6 +14,7 @@ class RefusingStore final : public store::Store {
   explicit RefusingStore(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
 
   std::function<bool(const store::Batch&)> refuses;        // as a full disk does
+  bool away = false;                                        // does not say what time it is
   Milliseconds clock_ahead{0};                              // of the machine's
   std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
@@ -32,6 +33,7 @@ class RefusingStore final : public store::Store {
     co_return done;
   }
   Task<Result<WallTime>> now() override {
+    if (away) co_return fail(ErrorKind::unavailable, "store_unavailable", "The database cannot be reached.");
     auto now = co_await real_->now();
     if (now) *now += clock_ahead;
     co_return now;

@@ -97,7 +97,7 @@ class CurlMail::Sender {
   Result<void> perform(const MailCall& call) const {
     const bool clean = is_clean(call.from) && std::ranges::all_of(call.to, is_clean) && is_clean(call.host);
     if (!clean || call.host.empty() || call.from.empty() || call.to.empty()) {
-      return fail(ErrorKind::misconfigured, "bad_mail_address", "The relay's name and all mail addresses must be given, without spaces.");
+      return fail(ErrorKind::misconfigured, "bad_mail_address", "notices.smtp_host, notices.mail_to and notices.mail_from must hold a host name and mail addresses, without spaces in them.");
     }
     const CurlEasyPtr easy(curl_easy_init());
     LATCHKEY_CHECK(easy != nullptr);

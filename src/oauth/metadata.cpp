@@ -92,6 +92,11 @@ Result<Metadata> parse_metadata(std::string_view body, std::string_view expected
 
 Result<std::vector<std::string>> well_known_urls(std::string_view issuer, PlainHttp plain_http) {
   auto url = check_endpoint(issuer, plain_http);
+  if (!url && issuer.starts_with("http://")) {
+    return fail(ErrorKind::invalid, "bad_issuer",
+                "The issuer must begin with https://. Plain http is for a provider on this machine (127.0.0.1, localhost) alone, and only when "
+                "outbound.allow in latchkey.toml names it.", {.field = "issuer"});
+  }
   if (!url || !url->query.empty() || issuer.find('?') != std::string_view::npos) {
     return fail(ErrorKind::invalid, "bad_issuer",
                 "The issuer is an address such as https://login.example.com, without ? and #.", {.field = "issuer"});

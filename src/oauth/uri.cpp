@@ -406,6 +406,10 @@ Result<void> check_variable(std::string_view name, VariableKind kind, std::strin
       return {};
     case VariableKind::url: {
       auto url = check_endpoint(value, plain_http);
+      if (value.starts_with("http://") && !url) {
+        return bad_value(name, fmt::format("{} must begin with https://. Plain http is for a provider on this machine (127.0.0.1, localhost) alone, "
+                                           "and only when outbound.allow in latchkey.toml names it.", name));
+      }
       if (!url || !url->query.empty() || value.find('?') != std::string_view::npos) {
         return bad_value(name, fmt::format("{} is an address such as https://cloud.example.com, without ? and #.", name));
       }

@@ -136,6 +136,7 @@ TEST(Templates, ValuesCannotBreakOut) {
     EXPECT_FALSE(fits(VariableKind::url, value)) << value;
   }
   EXPECT_TRUE(check_variable("v", VariableKind::url, "http://127.0.0.1:9000", PlainHttp::loopback_only));
+  EXPECT_NE(check_variable("Issuer", VariableKind::url, "http://127.0.0.1:9000").error().text.find("outbound.allow"), std::string::npos);
   EXPECT_FALSE(fits(VariableKind::text, "a\nb"));
 }
 

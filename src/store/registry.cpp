@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/json.h"
+#include "store/notice_values.h"
 
 namespace latchkey::store {
 namespace {
@@ -110,6 +111,7 @@ Result<Value> understand_text(const SettingInfo& info, std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) < 0x20) return refused_value("The text holds control characters.");
   }
+  if (auto fault = fault_of_notice_value(info.key, text)) return refused_value(*std::move(fault));
   Value value{.span = {}, .number = 0, .text = std::string(text), .by_type = {}};
   if (info.key == "oauth.polling_time_by_type") {
     auto spans = parse_by_type(text);

@@ -45,6 +45,30 @@ TEST(Durations, WrittenAndReadBack) {
   EXPECT_EQ(duration_text(72h), "3d");
 }
 
+TEST(RegistryCheck, WhereNoticesGoIsLookedAtWhenItIsSet) {
+  const auto good = [](std::string_view key, std::string_view value) { EXPECT_TRUE(Registry::check(key, value)) << key << " " << value; };
+  for (const auto* value : {"", "ops@example.com", "a@b.example, c@d.example; e@localhost", "anna.müller@büro.example"}) good("notices.mail_to", value);
+  for (const auto* value : {"", "latchkey@example.com"}) good("notices.mail_from", value);
+  for (const auto* value : {"", "mail.example.com", "localhost", "127.0.0.1", "::1", "[2001:db8::1]"}) good("notices.smtp_host", value);
+  for (const auto* value : {"", "https://hooks.example.com", "https://hooks.example.com:8443/a?b=c", "http://127.0.0.1:8080/x", "http://localhost/x", "http://[::1]:80/"}) {
+    good("notices.webhook_url", value);
+  }
+  const std::pair<std::string_view, std::string_view> bad[] = {
+      {"notices.mail_to", "abc"}, {"notices.mail_to", "bad address <x>"}, {"notices.mail_to", "a@b.example, c"}, {"notices.mail_to", "a@b..example"},
+      {"notices.mail_from", "Latchkey <a@b.c>"}, {"notices.mail_from", "a@b.example, c@d.example"}, {"notices.mail_from", "@b.example"},
+      {"notices.smtp_host", "mail.example.com:25"}, {"notices.smtp_host", "a b"}, {"notices.smtp_host", "smtp://mail.example.com"},
+      {"notices.webhook_url", "ftp://x"}, {"notices.webhook_url", "not a url at all"}, {"notices.webhook_url", "http://example.com/x"},
+      {"notices.webhook_url", "hooks.example.com"}, {"notices.webhook_url", "https://"}, {"notices.webhook_url", "https://u:p@h.example/"},
+      {"notices.webhook_url", "https://["}};
+  for (const auto& [key, value] : bad) {
+    const auto refused = Registry::check(key, value);
+    ASSERT_FALSE(refused) << key << " " << value;
+    EXPECT_EQ(refused.error().reason, "invalid_setting");
+    EXPECT_NE(refused.error().text.find(key), std::string::npos) << refused.error().text;
+  }
+  EXPECT_NE(Registry::check("notices.smtp_host", "mail.example.com:25").error().text.find("notices.smtp_port"), std::string::npos);
+}
+
 TEST(RegistryCheck, SaysWhatIsWrong) {
   EXPECT_EQ(*Registry::check("oauth.polling_time", "15"), "15m") << "a bare number is minutes";
   EXPECT_EQ(*Registry::check("oauth.polling_time", " 1200s "), "20m");

@@ -85,6 +85,7 @@ class FileReplyJournal final : public ReplyJournal {
   }
 
   bool failed() const override { return failed_.load(std::memory_order_relaxed); }
+  std::size_t unreadable_files() const override { return segments_->unreadable(); }
   std::optional<std::size_t> room() const override {
     const std::lock_guard lock(mutex_);
     return room_;

@@ -65,6 +65,8 @@ class ReplyJournal {
   [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> answers(GrantId grant) = 0;
   // For tests and metrics.
   [[nodiscard]] virtual bool failed() const = 0;
+  // Files that the opening could make nothing of (`reply_journal_unreadable` in the log names them); they stay where they are.
+  [[nodiscard]] virtual std::size_t unreadable_files() const { return 0; }
   // Replies of the greatest length there is room for now, the places promised among them; nullopt: not known.
   [[nodiscard]] virtual std::optional<std::size_t> room() const { return std::nullopt; }
 };

@@ -199,6 +199,27 @@ TEST_F(ReplyJournalTest, ATornRecordIsDroppedAndHidesNoneAfterIt) {
   EXPECT_NE(log_.text().find("reply_journal_torn"), std::string::npos);
 }
 
+TEST_F(ReplyJournalTest, AFileOfGarbageIsCountedLeftAndInNobodysWay) {
+  {
+    auto journal = open();
+    keep(*journal, entry(1'000));
+    EXPECT_EQ(journal->unreadable_files(), 0u);
+  }
+  const auto names = real_.list(path());
+  ASSERT_TRUE(names);
+  {
+    auto file = real_.open(path() + "/" + names->front(), OpenFile::existing);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE((*file)->pwrite(Bytes(kRecordAlignment, 0x5a), 0));
+  }
+  auto journal = open();
+  EXPECT_EQ(journal->unreadable_files(), 1u);
+  EXPECT_TRUE(unconfirmed(*journal).empty());
+  keep(*journal, entry(1'000));
+  const auto now = real_.list(path());
+  EXPECT_NE(std::ranges::find(*now, names->front()), now->end()) << "somebody may still make something of it";
+}
+
 TEST_F(ReplyJournalTest, SegmentsAreUsedAgainOneDayAfterTheirLastConfirmation) {
   auto journal = open();
   const auto fill_segment = [&] {

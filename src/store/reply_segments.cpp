@@ -49,6 +49,7 @@ Result<void> ReplySegments::load(const std::string& name) {
   newest_sequence_ = std::max(newest_sequence_, number);
   if (!sequence) {
     // Left where it is, for somebody to look at; its number, and so its name, is not used again.
+    ++unreadable_;
     log_.error("reply_journal_unreadable", {{"file", name}});
     return {};
   }

@@ -46,6 +46,8 @@ class ReplySegments {
   // Not durable before sync(). Fails `disk_failed`, or `journal_full` when room() is 0.
   [[nodiscard]] Result<void> append(const JournalEntry& entry);
   [[nodiscard]] Result<void> sync();
+  // Files that open() could make nothing of, and left where they are.
+  [[nodiscard]] std::size_t unreadable() const { return unreadable_; }
   [[nodiscard]] bool sync_failed() const { return sync_failed_; }
 
   // Marks every entry of the intent; not synced.
@@ -108,6 +110,7 @@ class ReplySegments {
   std::unordered_multimap<GrantId, Answer, base::IdHash> answers_;
   std::uint64_t newest_sequence_ = 0;
   WallTime latest_{};
+  std::size_t unreadable_ = 0;
   bool sync_failed_ = false;
 };
 

@@ -1,7 +1,8 @@
 // The picture of health, a grant's timeline, and the metrics a dashboard asks for.
 
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
 import { authorisedUser, pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
@@ -12,6 +13,10 @@ test('health: states, times, outcomes, circuits; the same by the command line', 
   const scene = await authorisedUser(t, { provider: { accessLifetime: 3600 } });
   const { admin, provider, server } = scene;
   assert.equal((await refreshNow(scene)).status, 200);
+  assert.match(await server.metrics(), /\nlatchkey_store_up 1\n/);
+  const sound = await server.cli(['health']);
+  assert.equal(sound.status, 0, sound.stdout);
+  assert.match(sound.stdout, /100\.0 % of 1 are fresh\.[^]*oidc +accepted/);
   const health = await until('a picture that has the refresh', async () => {
     const seen = await admin.must('GET', '/api/v1/health');
     return seen.hours.at(-1).refreshed + seen.hours.at(-2).refreshed >= 1 ? seen : undefined;
@@ -33,9 +38,14 @@ test('health: states, times, outcomes, circuits; the same by the command line', 
   });
   assert.ok(open.failures >= 5 && open.open_since && open.next_try_at);
   assert.match(await server.metrics(), /latchkey_circuit_open\{app="oidc"\} 1/);
+  await until('the alert', async () => (await admin.must('GET', '/api/v1/alerts')).items.some((each) => each.id.startsWith('provider_unreachable')), { timeout: 30_000 });
   const words = await server.cli(['health']);
-  assert.match(words.stdout, /1 grants: 1 unreachable/);
-  assert.match(words.stdout, /circuit open/);
+  assert.equal(words.status, 1, 'a provider that is away is no sound state');
+  assert.match(words.stdout, /A provider does not answer\..*oidc/);
+  assert.match(words.stdout, /1 grant: 1 unreachable\n0\.0 % of 1 are fresh\./);
+  assert.match(words.stdout, /Refreshes in the last 24 hours: 1 refreshed, \d+ failed and tried again, 0 refused\./);
+  assert.match(words.stdout, /oidc +circuit open +\d/);
+  assert.match(words.stdout, /Notices\nmail: off\nwebhook: off/);
   const counts = (await admin.must('GET', '/api/v1/health')).hours.reduce((sum, each) => sum + each.not_sent, 0);
   assert.ok(counts >= 5, `${counts} failures counted`);
   await server.restart();
@@ -54,8 +64,13 @@ test('timeline: issued, refreshed, handed out, failed, with the provider\'s repl
   provider.next('refresh', ...Array.from({ length: 3 }, () => ({
     commit: false, status: 503, body: { error: 'temporarily_unavailable', error_description: `Try later, ${handed.body.access_token} was fine` },
   })));
-  for (let n = 0; n < 3; n++) await refreshNow(scene);
-  await refreshNow(scene);
+  for (let n = 0; n < 2; n++) await refreshNow(scene);
+  const failed_try = await server.cli(['grant', 'refresh', 'printer-1']);
+  assert.equal(failed_try.status, 1, 'a refresh that brought nothing is no success');
+  assert.match(failed_try.stdout, /was not refreshed \(refresh_failed, 503 temporarily_unavailable/);
+  const done_try = await server.cli(['grant', 'refresh', 'printer-1']);
+  assert.equal(done_try.status, 0, done_try.stdout);
+  assert.match(done_try.stdout, /active, generation/);
   const items = await until('the hand-out to be counted', async () => {
     const seen = (await admin.must('GET', `/api/v1/grants/${grant_id}/timeline`)).items;
     return seen.some((each) => each.event === 'handed_out') ? seen : undefined;
@@ -79,6 +94,9 @@ test('timeline: issued, refreshed, handed out, failed, with the provider\'s repl
 test('every query of the Grafana dashboard asks for metrics there are, each of them is documented; no user name in them', async (t) => {
   const { server, admin } = await authorisedUser(t);
   await admin.set('notices.webhook_url', 'https://hooks.example.com/x');
+  // The age of the last backup is there once there is one.
+  const passphrase = await server.file('passphrase', 'eleven purple ladders\n');
+  assert.equal((await server.cli(['backup', path.join(server.folder, 'office.lkb'), '--passphrase-file', passphrase])).status, 0);
   const text = await server.metrics();
   const there = new Map();
   for (const line of text.split('\n')) {
@@ -93,6 +111,12 @@ test('every query of the Grafana dashboard asks for metrics there are, each of t
   const dashboard = JSON.parse(await readFile(new URL('../../packaging/grafana-dashboard.json', import.meta.url)));
   const queries = dashboard.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel: panel.title, expr: target.expr })));
   assert.ok(queries.length >= 10);
+  assert.deepEqual([...there.keys()].filter((name) => !queries.some(({ expr }) => new RegExp(`${name}\\b`).test(expr))), [], 'the dashboard shows all of it');
+  // Every node counts the whole store: a sum over nodes would be as many times the truth.
+  const counted_by_all = /latchkey_(grants|grants_by_type|grants_overdue|grants_dying_soon|tokens_ended|revocations_waiting|app_paused|nodes|last_backup_timestamp_seconds)\b/g;
+  for (const { panel, expr } of queries) {
+    for (const found of expr.matchAll(counted_by_all)) assert.match(expr.slice(0, found.index), /\bmax(?: by \([a-z, ]+\) )?\($/, `${panel}: ${expr}`);
+  }
   for (const { panel, expr } of queries) {
     const names = [...expr.matchAll(/latchkey_[a-z_]+/g)].map((each) => each[0]);
     assert.ok(names.length > 0, `${panel}: ${expr}`);
@@ -105,4 +129,19 @@ test('every query of the Grafana dashboard asks for metrics there are, each of t
     }
   }
   assert.ok(!text.includes('printer-1') && !text.includes('anna@example.com'));
+});
+
+test('a file of the reply journal that cannot be read is an alert', async (t) => {
+  const { server, admin } = await authorisedUser(t);
+  await server.stop();
+  const journal = path.join(server.data, 'journal');
+  const [name] = (await readdir(journal)).sort();
+  await writeFile(path.join(journal, name), Buffer.alloc(4096, 0x5a));
+  await server.launch();
+  await admin.signIn();
+  const { items } = await admin.must('GET', '/api/v1/alerts');
+  const alert = items.find((each) => each.id.startsWith('journal_unreadable'));
+  assert.equal(alert?.severity, 'critical', JSON.stringify(items));
+  assert.match(server.logs, new RegExp(`reply_journal_unreadable file=${name}`));
+  assert.equal((await server.cli(['health'])).status, 1);
 });

@@ -116,8 +116,14 @@ test('the bad day: every grant revoked at once, users and PINs stay', async (t) 
   assert.equal(unsure.status, 1);
   assert.match(unsure.stderr, /nothing was revoked/);
   assert.equal((await admin.grant(grant_id)).state, 'active');
-  const other = await server.cli(['grant', 'revoke', '--all', '--app', 'another'], { input: 'revoke all\n' });
-  assert.match(other.stdout, /^0 grants of another would be revoked/);
+  const other = await server.cli(['grant', 'revoke', '--all', '--app', 'another', '--confirm', 'revoke all']);
+  assert.equal(other.status, 1, 'a misspelt app is not "nothing to revoke"');
+  assert.match(other.stderr, /no app named another/);
+  const type = await server.cli(['grant', 'revoke', '--all', '--type', 'gmail', '--confirm', 'revoke all']);
+  assert.match(type.stdout, /^0 grants of the type gmail would be revoked/);
+  assert.equal((await admin.grant(grant_id)).state, 'active', 'other types stay as they are');
+  const of_type = await server.cli(['grant', 'revoke', '--all', '--type', 'oidc', '--dry-run']);
+  assert.match(of_type.stdout, /^2 grants of the type oidc would be revoked/);
   const done = await server.cli(['grant', 'revoke', '--all'], { input: 'revoke all\n' });
   assert.equal(done.status, 0, done.stderr);
   assert.match(done.stdout, /2 grants are revoked here/);

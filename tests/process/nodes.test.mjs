@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { HttpSink, signatureOf } from '../support/http_sink.mjs';
 import { Latchkey, slowness } from '../support/latchkey.mjs';
 import { at, sharedScene } from '../support/nodes.mjs';
 import { freePort } from '../support/ports.mjs';
@@ -301,7 +302,49 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     await second.stop();
     await writeFile(path.join(second.data, 'node'), name);
     await second.launch();
-    await until('the alert', async () => JSON.stringify(await admin.must('GET', '/api/v1/alerts')).includes('copy of this node'), { timeout: 20_000 * slowness, every: 200 });
+    const alert = await until('the alert', async () => (await admin.must('GET', '/api/v1/alerts')).items.find((each) => each.detail.includes('copy of this node')), { timeout: 20_000 * slowness, every: 200 });
+    assert.equal(alert.severity, 'critical');
+    assert.equal(alert.title, 'This server refreshes nothing any more');
+  });
+
+  test('a database that is away is an alert and a notice, and strangers learn nothing of it; a node that dies is an alert', { timeout: 180_000 }, async (t) => {
+    const hook = await HttpSink.start(t);
+    const { nodes: [first, second], admin, postgres } = await sharedScene(t, {
+      allow: [`127.0.0.1:${hook.port}`], settings: { 'notices.wait': '1s', 'notices.webhook_url': hook.url },
+    });
+    await admin.must('PUT', '/api/v1/notices/webhook/secret', { value: 'a-signing-secret' });
+    await admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
+    const told = (cause, event) => until(`${event} of ${cause}`, () => hook.requests.find((each) => each.body.cause.startsWith(cause) && each.body.event === event), { timeout: 60_000 * slowness });
+
+    await second.kill();
+    const [{ id }] = JSON.parse((await first.cli(['node', 'list', '--json'])).stdout).filter((each) => !each.here);
+    await postgres.sql(`UPDATE nodes SET seen_at = 0 WHERE id = '${id}'`);
+    await told(`node_silent:${id}`, 'alert.begun');
+    const seen = await first.cli(['health']);
+    assert.equal(seen.status, 1);
+    assert.match(seen.stdout, /A server has fallen silent\..*node forget/);
+
+    await postgres.stop('immediate');
+    const notice = await told('store_unreachable', 'alert.begun');
+    assert.equal(notice.headers['latchkey-signature'], signatureOf('a-signing-secret', notice), 'signed, though the secret lies in the database');
+    const away = await first.cli(['health']);
+    assert.equal(away.status, 1);
+    assert.match(away.stderr, /database/);
+    assert.match(await first.metrics(), /\nlatchkey_store_up 0\n/);
+    const strangers = [
+      await fetch(`${first.url}/v1/token`, { method: 'POST', headers: { Authorization: `Basic ${btoa('nobody:wrong')}` } }),
+      await fetch(`${first.url}/api/v1/session`, { headers: { Cookie: `latchkey=${'x'.repeat(43)}` } }),
+      await fetch(`${first.url}/readyz`),
+    ];
+    for (const answer of strangers) {
+      const text = await answer.text();
+      assert.equal(answer.status, 503, text);
+      assert.match(text, /does not answer/, answer.url);
+      for (const inside of [String(postgres.port), postgres.database, '127.0.0.1', 'password', 'refused']) assert.ok(!text.includes(inside), `${inside} in ${text}`);
+    }
+    await postgres.launch();
+    await told('store_unreachable', 'alert.resolved');
+    assert.match(await first.metrics(), /\nlatchkey_store_up 1\n/);
   });
 
   test('a wrong password, or none, is said to be so', { timeout: 120_000 }, async (t) => {

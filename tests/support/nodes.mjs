@@ -10,15 +10,15 @@ import { providerFile } from './provider_file.mjs';
 /**
  * { postgres, provider, nodes, admin }: `count` started nodes, the first one set up, apps `oidc` and `scripted` registered for
  * the provider. options: provider (of the scripted provider), type (of the provider file's `scripted-type`), settings (of the
- * registry), config, postgres (an existing cluster).
+ * registry), config, allow (more that may be reached), postgres (an existing cluster).
  */
-export async function sharedScene(t, { count = 2, provider: providerOptions = {}, type = {}, settings = {}, config = {}, postgres } = {}) {
+export async function sharedScene(t, { count = 2, provider: providerOptions = {}, type = {}, settings = {}, config = {}, allow = [], postgres } = {}) {
   const cluster = postgres ?? await Postgres.start(t);
   const store = await cluster.makeDatabase();
   const provider = await ScriptedProvider.start(t, { port: await freePort(), rotation: 'single-use', ...providerOptions });
   const options = {
     providerFiles: { 'scripted.json': providerFile({ types: { 'scripted-type': type } }) },
-    config: { store, 'log.level': 'debug', 'outbound.allow': [`127.0.0.1:${provider.port}`], ...config },
+    config: { store, 'log.level': 'debug', 'outbound.allow': [`127.0.0.1:${provider.port}`, ...allow], ...config },
   };
   const first = await Latchkey.ready(t, options);
   const admin = first.admin;

@@ -370,7 +370,7 @@ async function route(world: World, call: Call): Promise<Answer> {
           until_refresh: spans([0, 60, 300, 600, 1200, 3600, 21600, 86400], [1, 12, 38, 46, 61, 9, 2, 0, 0]),
           hours: Array.from({ length: 24 }, (_, n) => ({ at: world.at(-(23 - n) * 3600), refreshed: 300 + Math.round(60 * Math.sin(n / 3)), refused: n === 14 ? 9 : 0, transient: n > 8 && n < 12 ? 40 : 0, ambiguous: n === 9 ? 2 : 0, not_sent: 0, misconfigured_app: 0 })),
           apps: [
-            { id: "google", provider: "google", provider_name: "Google", paused: false, why: "", circuit: "closed", failures: 0, open_since: null, next_try_at: null, secrets: [{ set_at: world.at(-86400), expires_at: null }] },
+            { id: "google", provider: "google", provider_name: "Google", paused: false, why: "", circuit: "closed", failures: 4, open_since: null, next_try_at: null, secrets: [{ set_at: world.at(-86400), expires_at: null }] },
             { id: "microsoft", provider: "microsoft", provider_name: "Microsoft", paused: false, why: "", circuit: "open", failures: 7, open_since: world.at(-300), next_try_at: world.at(20), secrets: [{ set_at: world.at(-86400), expires_at: world.at(86400 * 20) }] },
             { id: "xero", provider: "xero", provider_name: "Xero", paused: true, why: "invalid_client: the secret is not accepted.", circuit: "closed", failures: 0, open_since: null, next_try_at: null, secrets: [{ set_at: null, expires_at: world.at(-3600) }] },
           ],

@@ -393,4 +393,41 @@ describe("lists", () => {
       assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), "dark");
     });
   });
+
+  for (const width of [390, 1280]) {
+    it(`names every column that holds a value, within the picture, ${width} px`, async () => {
+      await visit({ people: 24 }, { scheme: "light", width }, async (page) => {
+        await sign_in(page);
+        await page.goto("/health");
+        await page.getByRole("img", { name: /^Grants by state/ }).waitFor();
+        const charts = await page.locator("figure").evaluateAll((figures) =>
+          figures.map((figure) => {
+            const rows = [...figure.querySelectorAll("tbody tr")].map((row) => ({ label: row.querySelector("th")?.textContent ?? "", total: [...row.querySelectorAll("td")].reduce((sum, cell) => sum + Number(cell.textContent?.replace(/\D/g, "")), 0) }));
+            const picture = figure.querySelector("svg")?.getBoundingClientRect();
+            const labels = [...figure.querySelectorAll("text.label")].map((text) => ({ words: text.textContent?.trim().replace(/\s+/g, " ") ?? "", box: text.getBoundingClientRect() }));
+            return {
+              unnamed: rows.filter((row) => row.total > 0 && !labels.some((each) => each.words === row.label)).map((row) => row.label),
+              cut: labels.filter(({ box }) => !picture || box.left < picture.left - 1 || box.right > picture.right + 1 || box.bottom > picture.bottom + 1).map((each) => each.words),
+              named: labels.length,
+            };
+          }),
+        );
+        assert.equal(charts.length, 4);
+        for (const chart of charts) assert.ok(chart.named > 0 && chart.unnamed.length === 0 && chart.cut.length === 0, JSON.stringify(chart));
+        const secret = page.getByRole("cell", { name: /no end noted/ }).first();
+        assert.ok(await secret.evaluate((cell) => cell.getBoundingClientRect().right <= document.documentElement.clientWidth), "the last column is off the page");
+        assert.equal(await page.getByRole("row", { name: /google/i }).getByText("Accepted").count(), 0, "a provider that fails is not shown as sound");
+      });
+    });
+  }
+
+  it("comes back by itself when the server can work again", async () => {
+    await visit({ people: 5 }, { scheme: "light", width: 1280 }, async (page) => {
+      await page.route("**/api/v1/session", (call) => call.fulfill({ status: 503, contentType: "application/problem+json", body: JSON.stringify({ type: "urn:latchkey:problem:not_ready", title: "Not ready", status: 503, detail: "The server's database does not answer at the moment." }) }));
+      await page.goto("/health");
+      await page.getByText("The server cannot work at the moment.").waitFor();
+      await page.unroute("**/api/v1/session");
+      await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    });
+  });
 });

@@ -37,9 +37,13 @@ int status_of(const Error& error) {
 
 HttpResponse problem_of(const Error& error, JsonObject more = {}) {
   const int status = status_of(error);
-  if (!error.field.empty()) more["errors"] = JsonArray{JsonObject{{"field", error.field}, {"message", error.text}}};
+  // The store's words name hosts, users and disks.
+  const bool store_away = error.reason == "store_unavailable";
+  if (!error.field.empty() && !store_away) more["errors"] = JsonArray{JsonObject{{"field", error.field}, {"message", error.text}}};
   const std::string code = status == 500 ? "internal_error" : error.reason;
-  const std::string text = status == 500 ? "Something is wrong with what the server has stored; its log says more." : error.text;
+  const std::string text = status == 500 ? "Something is wrong with what the server has stored; its log says more."
+                           : store_away  ? "The server's database does not answer at the moment. Try again in a while."
+                                         : error.text;
   const bool later = status == 429 || status == 503;
   const auto wait = error.retry_after.value_or(Seconds(5)).count();
   if (later) more["retry_after"] = wait;

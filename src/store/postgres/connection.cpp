@@ -43,17 +43,29 @@ Failure failure_of(const pg_result* result) {
   return failure;
 }
 
-std::string one_line(std::string text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-  std::ranges::replace(text, '\n', ' ');
-  return text;
+// libpq breaks and indents its lines.
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    const bool blank = c == '\n' || c == '\t' || c == ' ';
+    if (!blank) line += c;
+    else if (!line.empty() && line.back() != ' ') line += ' ';
+  }
+  while (line.ends_with(' ')) line.pop_back();
+  return line;
+}
+
+std::string sentence(std::string_view text) {
+  auto line = one_line(text);
+  if (!line.ends_with('.') && !line.ends_with('?') && !line.ends_with('!')) line += '.';
+  return line;
 }
 
 Error unreachable(const Place& place, std::string detail) {
   return {.kind = ErrorKind::unavailable,
           .reason = "store_unavailable",
-          .text = fmt::format("The database {} cannot be reached: {}. Check that it runs, that `store` names it, and that its user "
-                              "and password are right; nothing was changed.", place.display, one_line(detail)),
+          .text = fmt::format("The database {} cannot be reached: {} Check that it runs, that `store` names it, and that its user "
+                              "and password are right; nothing was changed.", place.display, sentence(detail)),
           .detail = one_line(detail),
           .retry_after = std::chrono::seconds(5)};
 }
@@ -75,8 +87,8 @@ Error connect_error(const Place& place, pg_conn* handle) {
   if (shut_out) {
     return {.kind = ErrorKind::unavailable,
             .reason = "store_unavailable",
-            .text = fmt::format("The database {} does not let Latchkey in: {}. Check the user in `store`, the password in the file that "
-                                "store_password_file names, and the database's pg_hba.conf; nothing was changed.", place.display, one_line(words)),
+            .text = fmt::format("The database {} does not let Latchkey in: {} Check the user in `store`, the password in the file that "
+                                "store_password_file names, and the database's pg_hba.conf; nothing was changed.", place.display, sentence(words)),
             .detail = one_line(words),
             .retry_after = std::chrono::seconds(5)};
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { days_ahead, kept, outcome_columns, secrets_end, share, span_label } from "./health.ts";
+import { days_ahead, kept, label_layout, labelled, last_day_words, outcome_columns, secrets_end, share, span_label, two_lines } from "./health.ts";
 
 test("spans read like speech", () => {
   const label = (from_s: number | null, until_s: number | null) => span_label({ from_s, until_s, count: 1 }, "overdue");
@@ -8,6 +8,28 @@ test("spans read like speech", () => {
   expect(label(300, 900)).toBe("5–15 min");
   expect(label(1800, 3600)).toBe("30 min – 1 h");
   expect(label(86_400, null)).toBe("> 1 d");
+});
+
+test("a day on which nothing worked is not a day without tries", () => {
+  const hour = { at: "2026-11-26T10:00:00Z", refreshed: 0, refused: 1, transient: 20, ambiguous: 0, not_sent: 1, misconfigured_app: 0 };
+  expect(last_day_words([hour])).toBe("0 refreshes in the last 24 hours, 22 tries failed.");
+  expect(last_day_words([{ ...hour, refreshed: 1, refused: 0, transient: 0 }])).toBe("1 refresh in the last 24 hours, 1 try failed.");
+  expect(last_day_words([{ ...hour, refreshed: 7, refused: 0, transient: 0, not_sent: 0 }])).toBe("7 refreshes in the last 24 hours.");
+});
+
+test("labels of columns break, slant or stand where they have no room", () => {
+  expect(two_lines("30 min – 1 h")).toEqual(["30 min", "– 1 h"]);
+  expect(two_lines("overdue")).toEqual(["overdue"]);
+  expect(label_layout(["< 5 min", "5–15 min"], 90)).toBe("flat");
+  expect(label_layout(["< 5 min", "30 min – 1 h"], 46)).toBe("two lines");
+  expect(label_layout(["< 5 min", "30 min – 1 h"], 34)).toBe("slanted");
+  expect(label_layout(["10:00", "11:00"], 12)).toBe("upright");
+});
+
+test("every column that holds a value has a label", () => {
+  expect(labelled([0, 0, 0], 40)).toEqual([true, true, true]);
+  const narrow = labelled([0, 7, 0, 0, 0, 3, 3, 0], 11);
+  expect(narrow.map((shown, n) => (shown ? n : -1)).filter((n) => n >= 0)).toEqual([1, 5, 6]);
 });
 
 test("a share never rounds up to all", () => {

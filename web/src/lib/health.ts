@@ -1,4 +1,5 @@
 import type { Schemas } from "../api/client.ts";
+import { counted } from "./time.ts";
 
 export type Health = Schemas["Health"];
 export type Tone = "ok" | "warn" | "bad" | "info" | "off";
@@ -32,6 +33,38 @@ export interface Column {
 export function outcome_columns(hours: Schemas["OutcomeHour"][], time_zone?: string): Column[] {
   const format = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", ...(time_zone ? { timeZone: time_zone } : {}) });
   return hours.map((h) => ({ label: format.format(new Date(h.at)), values: [h.refreshed, h.transient + h.not_sent + h.ambiguous, h.refused + h.misconfigured_app] }));
+}
+
+/** "22 refreshes in the last 24 hours, 3 tries failed." */
+export function last_day_words(hours: Schemas["OutcomeHour"][]): string {
+  const refreshed = hours.reduce((sum, h) => sum + h.refreshed, 0);
+  const failed = hours.reduce((sum, h) => sum + h.transient + h.not_sent + h.ambiguous + h.refused + h.misconfigured_app, 0);
+  const words = `${counted(refreshed, "refresh", "refreshes")} in the last 24 hours`;
+  return failed === 0 ? `${words}.` : `${words}, ${counted(failed, "try", "tries")} failed.`;
+}
+
+/** A label in two lines, broken where both come out short. */
+export function two_lines(label: string): string[] {
+  const words = label.split(" ");
+  let best = [label];
+  for (let n = 1; n < words.length; n++) {
+    const lines = [words.slice(0, n).join(" "), words.slice(n).join(" ")];
+    if (Math.max(...lines.map((l) => l.length)) < Math.max(...best.map((l) => l.length))) best = lines;
+  }
+  return best;
+}
+
+/** How labels stand under columns `step` pixels apart, so that every column with a value can have its own. */
+export function label_layout(labels: string[], step: number): "flat" | "two lines" | "slanted" | "upright" {
+  const wide = (lines: string[]) => Math.max(0, ...lines.map((line) => line.length)) * 6.4 + 4;
+  if (labels.every((label) => wide([label]) <= step)) return "flat";
+  if (labels.every((label) => wide(two_lines(label)) <= step)) return "two lines";
+  return step >= 18 ? "slanted" : "upright";
+}
+
+/** Which columns have a label: all where there is room, else those with a value, and of the others some that stand in nobody's way. */
+export function labelled(totals: number[], step: number): boolean[] {
+  return totals.map((total, n) => step >= 13 || total > 0 || ((totals.length - 1 - n) % 3 === 0 && !totals[n - 1] && !totals[n + 1]));
 }
 
 /** The 14 days from now on: grants that end, and client secrets that run out. What has ended already is in the first. */
