@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "grants/key_rotation.h"
 #include "grants/lifecycle.h"
+#include "grants/restored_grants.h"
 #include "store/journal_reading.h"
 
 namespace latchkey::app {
@@ -29,7 +30,7 @@ Task<Result<void>> RestoredRecords::mark(RestoreFacts facts) {
   const JsonObject note{{"backup_at", base::to_unix_ms(facts.backup_at)}, {"restored_at", base::to_unix_ms(facts.now)},
                         {"nothing_ran_since", facts.nothing_ran_since}};
   store::Batch batch{
-      store::PutMeta{std::string(kRestoredMeta), base::to_bytes(boost::json::serialize(note))},
+      store::PutMeta{std::string(grants::kRestoredMeta), base::to_bytes(boost::json::serialize(note))},
       store::AppendAudit{{.at = facts.now, .actor = "cli", .action = "store.restored", .subject = "store",
                           .detail = "From a backup of " + base::to_rfc3339(facts.backup_at) +
                                     (facts.nothing_ran_since ? "; nothing is said to have run since." : ".")}}};

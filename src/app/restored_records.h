@@ -20,9 +20,6 @@ struct RestoreFacts {
   bool nothing_ran_since = false;
 };
 
-// The store's note that it was restored (Store::meta), JSON: backup_at, restored_at (ms), nothing_ran_since.
-inline constexpr std::string_view kRestoredMeta = "restored";
-
 // Works on a store and a journal that nobody else has open.
 class RestoredRecords {
  public:

@@ -28,12 +28,21 @@ void show_progress(std::string_view table, std::int64_t done, std::int64_t total
   std::fflush(stderr);
 }
 
+// The store's sentences speak of the configuration.
+Error said_of_to(Error error) {
+  for (const auto& [setting, option] : {std::pair<std::string_view, std::string_view>{"`store`", "`--to`"}, {"store_password_file", "--password-file"}}) {
+    if (const auto at = error.text.find(setting); at != std::string::npos) error.text.replace(at, setting.size(), option);
+  }
+  return error;
+}
+
 Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
   const base::SystemWallClock wall;
   const auto database = session.data + "/latchkey.db";
   if (arguments.give_up) {
-    if (const auto done = store::give_up_move(database, wall); !done) return std::unexpected(done.error());
-    print("The move is given up; this installation may be started again. Throw the half-filled database away.\n");
+    const auto target = store::give_up_move(database, wall);
+    if (!target) return std::unexpected(target.error());
+    print(fmt::format("The move is given up; this installation may be started again. Throw the half-filled database {} away.\n", *target));
     return 0;
   }
   if (arguments.to.empty()) {
@@ -49,14 +58,14 @@ Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
     if (!password) return std::unexpected(password.error());
     options.target.password = std::move(*password);
   }
-  if (auto known = store::check_postgres_url(arguments.to); !known) {
+  if (auto known = store::check_postgres_url(arguments.to, store::UrlGivenIn::migrate); !known) {
     auto error = known.error();
     error.text = "--to " + error.text;
     return std::unexpected(std::move(error));
   }
   base::StreamLog log(STDERR_FILENO, base::LogLevel::warning, wall);
   const auto moved = store::move_to_postgres(options, wall, log);
-  if (!moved) return std::unexpected(moved.error());
+  if (!moved) return std::unexpected(said_of_to(moved.error()));
   // Replies in the journal and exchanges left open go on as this node's.
   if (const auto kept = keep_node_name(session.data, moved->node); !kept) return std::unexpected(kept.error());
   if (session.json) {
@@ -67,12 +76,16 @@ Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
     print(pretty(JsonObject{{"moved_to", moved->target}, {"tables", std::move(tables)}}));
     return 0;
   }
+  const auto on = fmt::format("Now set store = \"{}\" in latchkey.toml and start Latchkey with the same data directory: master key, journal and\n"
+                              "provider files stay there.\n", arguments.to);
+  if (moved->tables.empty()) {
+    print(fmt::format("The move to {} was finished before: nothing was copied or compared now, and the SQLite file is retired.\n{}", moved->target, on));
+    return 0;
+  }
   std::vector<std::vector<std::string>> rows;
   for (const auto& each : moved->tables) rows.push_back({each.name, std::to_string(each.rows), each.digest});
   print(table({"TABLE", "ROWS", "DIGEST, THE SAME IN BOTH"}, rows));
-  print(fmt::format("Everything is in the database {}, the audit trail's chain is sound, and the SQLite file is retired.\n"
-                    "Now set store = \"{}\" in latchkey.toml and start Latchkey with the same data directory: master key, journal and\n"
-                    "provider files stay there.\n", moved->target, arguments.to));
+  print(fmt::format("Everything is in the database {}, the audit trail's chain is sound, and the SQLite file is retired.\n{}", moved->target, on));
   return 0;
 }
 

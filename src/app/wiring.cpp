@@ -295,7 +295,7 @@ void House::Parts::build_doors() {
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(),
       .engine = loop.main(), .wall = wall, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
-                .master_key_path = config.master_key_file},
+                .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
@@ -435,6 +435,7 @@ Task<Result<void>> House::open() {
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));
+  parts.upkeep.spawn("restored grants", parts.engine->restored_grants().ask(parts.steady));
   if (const auto done = parts.listen(); !done) co_return done;
   parts.readiness->set_started(true);
   parts.log.info("serving", {{"version", version()}, {"listen", parts.config.listen.text()}, {"public_url", parts.config.public_url}});

@@ -178,6 +178,18 @@ const store::Generation* usable_generation(const store::GrantView& view, WallTim
   return best;
 }
 
+namespace {
+
+// Why nothing is sent for a generation that a restore has marked, and how long its access token lasts.
+std::string why_restored(const store::GrantView& view, WallTime now) {
+  const auto* usable = usable_generation(view, now);
+  if (usable == nullptr || !usable->access_expires_at) return view.intent->outcome;
+  return view.intent->outcome + ": the access token in use is served until " + base::to_rfc3339(*usable->access_expires_at).substr(0, 16) +
+         " UTC, and none after it";
+}
+
+}  // namespace
+
 PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now) {
   using Kind = PostDecision::Kind;
   const auto& grant = view.grant;
@@ -185,6 +197,10 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
   const auto* current = current_of(view);
   if (current == nullptr || current->refresh_sealed.empty()) {
     return {.kind = Kind::nothing, .why = "The provider gave no refresh token."};
+  }
+  // However long the access token lasts: whoever must act had better hear of it now (F10).
+  if (view.intent && view.intent->state == IntentState::restored && rules.replay != catalog::ReplayPolicy::harmless) {
+    return {.kind = Kind::ask_person, .why = why_restored(view, now)};
   }
   const auto issue = issue_of(grant);
   // The clock was set back since: whatever the times say, the token's end is not known (R24).
@@ -206,9 +222,7 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
     case IntentState::not_sent:
     case IntentState::refused: return {.kind = Kind::post};
     case IntentState::applied: return {.kind = Kind::post};
-    case IntentState::restored:
-      if (rules.replay == catalog::ReplayPolicy::harmless) return {.kind = Kind::post};
-      return {.kind = Kind::ask_person, .why = intent.outcome};
+    case IntentState::restored: return {.kind = Kind::post};  // harmless: the others were asked for above
     case IntentState::open:
       if (intent.node != node && now < emergency_from(issue, rules.pace)) {
         return {.kind = Kind::wait, .at = emergency_from(issue, rules.pace), .why = "Another node's exchange has not been heard of yet."};

@@ -60,6 +60,10 @@ describe('migrate', { skip: withoutPostgres }, () => {
     const backup = await server.cli(['backup', `${server.folder}/late.lkb`, '--passphrase-file', await server.file('passphrase', 'a long passphrase')]);
     assert.equal(backup.status, 1);
     assert.match(backup.stderr, /was moved to.*postgres\.md/, 'what is out of date is no backup');
+    const repeated = await server.cli(['migrate', '--to', store]);
+    assert.equal(repeated.status, 0, repeated.stderr);
+    assert.match(repeated.stdout, /was finished before: nothing was copied or compared now/);
+    assert.doesNotMatch(repeated.stdout, /DIGEST|chain is sound/, 'nothing is said to be proven that was not looked at');
     const again = await server.cli(['migrate', '--to', await postgres.makeDatabase()]);
     assert.equal(again.status, 1);
     assert.match(again.stderr, /moved to .* already/);
@@ -92,12 +96,22 @@ describe('migrate', { skip: withoutPostgres }, () => {
     const refused = await server.cli(['migrate', '--to', inUse]);
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /not empty/);
-    assert.match((await server.cli(['migrate', '--to', inUse.replace('latchkey@', 'latchkey:geheim@')])).stderr, /must not hold a password/);
+    const refuses = async (args, words) => {
+      const answer = await server.cli(['migrate', ...args]);
+      assert.equal(answer.status, 1, answer.stdout);
+      assert.match(answer.stderr, words);
+    };
+    await refuses(['--to', inUse.replace('latchkey@', 'latchkey:geheim@')], /must not hold a password.*--password-file/);
+    await refuses(['--to', 'sqlite'], /--to must be the address of a PostgreSQL database/);
+    await refuses(['--to', 'postgresql://latchkey@127.0.0.1:1/latchkey'], /`--to` names it/);
+    await refuses(['--give-up'], /No move of this installation was begun/);
 
     const store = await postgres.makeDatabase();
     const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO users');
     assert.equal((await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)])).status, 1);
-    assert.equal((await server.cli(['migrate', '--give-up'])).status, 0);
+    const givenUp = await server.cli(['migrate', '--give-up']);
+    assert.equal(givenUp.status, 0, givenUp.stderr);
+    assert.match(givenUp.stdout, /half-filled database \S+ at 127\.0\.0\.1.* away/);
     await server.launch();
     assert.equal((await server.admin.must('GET', '/api/v1/session')).user.username, 'root-admin');
   });

@@ -231,6 +231,12 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     assert.equal((await mark()).status, 1, 'not beside a running server');
     await second.stop();
     await first.stop();
+    const passphrase = await first.file('passphrase', 'eleven purple ladders');
+    for (const args of [['backup', 'new.lkb'], ['restore', 'old.lkb', '--replace']]) {
+      const refused = await first.cli([...args, '--passphrase-file', passphrase]);
+      assert.equal(refused.status, 1, 'a node is no SQLite installation, whatever is not said of it');
+      assert.match(refused.stderr, /PostgreSQL.*--config/);
+    }
     await postgres.sql(`DROP DATABASE ${postgres.database}`, 'postgres');
     await postgres.sql(`CREATE DATABASE ${postgres.database} TEMPLATE template0`, 'postgres');
     assert.match((await mark()).stderr, /holds nothing/);
@@ -263,6 +269,9 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     assert.equal(early.status, 1);
     assert.match(early.stderr, /Other servers.*node list/s);
     await second.stop();
+    const keys = (await first.cli(['keys', 'status'])).stdout;
+    assert.match(keys, /Backups: the database by its own tools/);
+    assert.doesNotMatch(keys, /No backup is known of/);
     const listed = await first.cli(['node', 'list']);
     assert.equal(listed.status, 0, listed.stderr);
     assert.match(listed.stdout, /this one[^]*stopped|stopped[^]*this one/);

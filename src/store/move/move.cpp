@@ -277,7 +277,7 @@ Task<Result<void>> check_not_moved(Store& store) {
                  {.field = "store"});
 }
 
-Result<void> give_up_move(const std::string& path, const WallClock& wall) {
+Result<std::string> give_up_move(const std::string& path, const WallClock& wall) {
   auto source = open_source(path, "0", wall);
   if (!source) return std::unexpected(source.error());
   const auto moved_to = noted(*source->db, kMovedToMeta);
@@ -286,7 +286,11 @@ Result<void> give_up_move(const std::string& path, const WallClock& wall) {
     return fail(ErrorKind::conflict, "source_moved",
                 fmt::format("This installation was moved to {}: its grants live on there, and going back would lose those refreshed since.", *moved_to));
   }
-  return note(*source->db, kMovingToMeta, "");
+  auto moving_to = noted(*source->db, kMovingToMeta);
+  if (!moving_to) return moving_to;
+  if (moving_to->empty()) return fail(ErrorKind::conflict, "no_move", "No move of this installation was begun: there is nothing to give up.");
+  if (auto done = note(*source->db, kMovingToMeta, ""); !done) return std::unexpected(done.error());
+  return moving_to;
 }
 
 }  // namespace latchkey::store

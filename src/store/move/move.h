@@ -23,7 +23,7 @@ struct MovedTable {
 };
 
 struct MoveResult {
-  std::vector<MovedTable> tables;
+  std::vector<MovedTable> tables;  // none: all had been copied and proven by an earlier call
   NodeId node;         // as whom the source worked: its data directory goes on by this name
   std::string target;  // for sentences
 };
@@ -43,8 +43,8 @@ struct MoveOptions {
 // `store_moving`, with the way on; those of the store.
 [[nodiscard]] Task<Result<void>> check_not_moved(Store& store);
 
-// Gives an unfinished move up: the source may be worked on again, and the target must be thrown away. Errors: conflict/
-// `source_moved` when it was finished.
-[[nodiscard]] Result<void> give_up_move(const std::string& path, const WallClock& wall);
+// Gives an unfinished move up: the source may be worked on again, and the target, whose display it returns, must be thrown away.
+// Errors: conflict/`source_moved` when it was finished, conflict/`no_move` when none was begun.
+[[nodiscard]] Result<std::string> give_up_move(const std::string& path, const WallClock& wall);
 
 }  // namespace latchkey::store
