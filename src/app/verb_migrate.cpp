@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "app/node_name.h"
 #include "app/terminal.h"
@@ -28,32 +29,44 @@ void show_progress(std::string_view table, std::int64_t done, std::int64_t total
   std::fflush(stderr);
 }
 
-Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
-  const base::SystemWallClock wall;
-  const auto database = session.data + "/latchkey.db";
-  if (arguments.give_up) {
-    if (const auto done = store::give_up_move(database, wall); !done) return std::unexpected(done.error());
-    print("The move is given up; this installation may be started again. Throw the half-filled database away.\n");
-    return 0;
-  }
-  if (arguments.to.empty()) {
-    return fail(ErrorKind::invalid, "usage", "Say where to: latchkey migrate --to postgresql://USER@HOST/DATABASE", {.field = "--to"});
-  }
-  store::MoveOptions options;
-  options.path = database;
-  options.target.url = arguments.to;
-  options.target.program_version = version();
-  options.progress = show_progress;
+Result<store::PostgresOptions> target_of(const MigrateArguments& arguments) {
+  store::PostgresOptions target;
+  target.url = arguments.to;
+  target.program_version = version();
   if (!arguments.password_file.empty()) {
     auto password = read_secret_file("--password-file", arguments.password_file);
     if (!password) return std::unexpected(password.error());
-    options.target.password = std::move(*password);
+    target.password = std::move(*password);
   }
   if (auto known = store::check_postgres_url(arguments.to); !known) {
     auto error = known.error();
     error.text = "--to " + error.text;
     return std::unexpected(std::move(error));
   }
+  return target;
+}
+
+Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
+  const base::SystemWallClock wall;
+  const auto database = session.data + "/latchkey.db";
+  std::optional<store::PostgresOptions> target;
+  if (!arguments.to.empty()) {
+    auto named = target_of(arguments);
+    if (!named) return std::unexpected(named.error());
+    target = std::move(*named);
+  }
+  if (arguments.give_up) {
+    if (const auto done = store::give_up_move(database, std::move(target), wall); !done) return std::unexpected(done.error());
+    print("The move is given up; this installation may be started again. Drop the database it went to: what is in it must never be served.\n");
+    return 0;
+  }
+  if (!target) {
+    return fail(ErrorKind::invalid, "usage", "Say where to: latchkey migrate --to postgresql://USER@HOST/DATABASE", {.field = "--to"});
+  }
+  store::MoveOptions options;
+  options.path = database;
+  options.target = std::move(*target);
+  options.progress = show_progress;
   base::StreamLog log(STDERR_FILENO, base::LogLevel::warning, wall);
   const auto moved = store::move_to_postgres(options, wall, log);
   if (!moved) return std::unexpected(moved.error());
