@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "app/backup.h"
+#include "app/node_name.h"
 #include "app/restored_records.h"
 #include "app/version.h"
 #include "base/entropy.h"
@@ -211,21 +212,6 @@ Result<void> swap(store::Files& files, const std::string& staging, const Restore
   return files.sync_directory(wish.data);
 }
 
-std::vector<Secret> keys_beside(const RestoreWish& wish, Entropy& entropy) {
-  std::vector<Secret> keys;
-  const auto take = [&](const std::string& path) {
-    if (auto key = vault::load_master_key(path, vault::OnMissingKey::refuse, entropy)) keys.push_back(std::move(*key));
-  };
-  take(wish.data + "/master.key.next");
-  const auto folder = fs::path(wish.key_path).parent_path();
-  const auto name = fs::path(wish.key_path).filename().string();
-  std::error_code ignored;
-  for (fs::directory_iterator at(folder.empty() ? fs::path(".") : folder, ignored), end; at != end; at.increment(ignored)) {
-    if (at->path().filename().string().starts_with(name)) take(at->path().string());
-  }
-  return keys;
-}
-
 // One coroutine on a loop of its own.
 Result<void> run_to_the_end(Task<Result<void>> task) {
   boost::asio::io_context loop;
@@ -262,7 +248,7 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   auto journal = store::open_reply_journal(staging + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(**store, **journal, vault, entropy);
-  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish, entropy), entropy);
+  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
   if (!survived) return std::unexpected(survived.error());
   report.replies = survived->size();
   for (auto& entry : *survived) replies.push_back(std::move(entry));
@@ -285,6 +271,18 @@ Task<Result<void>> refuse_while_nodes_run(store::Store& store) {
                    fmt::format("A server on {} runs, or did half a minute ago. Stop all of them, run this on each, then start them; nothing was changed.", node.name));
   }
   co_return Result<void>{};
+}
+
+// This machine may have come after the state that was put back: its journal is waited for like the others'.
+Task<Result<void>> make_known(store::Store& store, const RestoreWish& wish, const WallClock& clock, Entropy& entropy) {
+  if (!exists(wish.data + "/node")) co_return Result<void>{};
+  const auto name = load_node_name(wish.data, clock, entropy);
+  if (!name) co_return std::unexpected(name.error());
+  const auto nodes = co_await store.nodes();
+  if (!nodes) co_return std::unexpected(nodes.error());
+  if (std::ranges::find(*nodes, *name, &store::Node::id) != nodes->end()) co_return Result<void>{};
+  co_return co_await store.commit({store::PutNode{{.id = *name, .name = grants::machine_name(), .version = std::string(version()), .run = {},
+                                                   .started_at = clock.now()}}});
 }
 
 // When the database was last written to, by its own audit trail.
@@ -320,14 +318,16 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   if (auto known = run_to_the_end(grants::settle_master_key(store, vault, keys, entropy)); !known) return std::unexpected(known.error());
   if (auto alone = run_to_the_end(refuse_while_nodes_run(store)); !alone) return std::unexpected(alone.error());
   if (auto found = run_to_the_end(find_age(store, report)); !found) return std::unexpected(found.error());
-  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish, entropy), entropy);
+  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
   if (!survived) return std::unexpected(survived.error());
   report.replies = survived->size();
   auto journal = store::open_reply_journal(wish.data + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(store, **journal, vault, entropy);
   if (auto kept = run_to_the_end(records.keep_replies(std::move(*survived))); !kept) return std::unexpected(kept.error());
-  const RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
+  if (auto known = run_to_the_end(make_known(store, wish, clock, entropy)); !known) return std::unexpected(known.error());
+  RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
+  if (!wish.nothing_ran_since) facts.id = base::to_hex(entropy.bytes(8));
   if (auto marked = run_to_the_end(records.mark(facts)); !marked) return std::unexpected(marked.error());
   report.grants_marked = records.marked();
   return report;
