@@ -12,6 +12,7 @@
 #include "app/backup.h"
 #include "app/engine.h"
 #include "app/front.h"
+#include "app/leftovers.h"
 #include "app/node_name.h"
 #include "app/observers.h"
 #include "app/restored_records.h"
@@ -198,6 +199,7 @@ Result<void> House::Parts::build_keys_and_store() {
                 {.field = "data"});
   }
   if (const auto opened = config.shares_store() ? open_shared_store() : open_embedded_store(); !opened) return opened;
+  remove_leftovers(config.data);
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
   if (!journal_opened) return std::unexpected(journal_opened.error());
   journal = std::move(*journal_opened);
