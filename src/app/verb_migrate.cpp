@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "app/node_name.h"
 #include "app/terminal.h"
@@ -36,33 +37,45 @@ Error said_of_to(Error error) {
   return error;
 }
 
-Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
-  const base::SystemWallClock wall;
-  const auto database = session.data + "/latchkey.db";
-  if (arguments.give_up) {
-    const auto target = store::give_up_move(database, wall);
-    if (!target) return std::unexpected(target.error());
-    print(fmt::format("The move is given up; this installation may be started again. Throw the half-filled database {} away.\n", *target));
-    return 0;
-  }
-  if (arguments.to.empty()) {
-    return fail(ErrorKind::invalid, "usage", "Say where to: latchkey migrate --to postgresql://USER@HOST/DATABASE", {.field = "--to"});
-  }
-  store::MoveOptions options;
-  options.path = database;
-  options.target.url = arguments.to;
-  options.target.program_version = version();
-  options.progress = show_progress;
+Result<store::PostgresOptions> target_of(const MigrateArguments& arguments) {
+  store::PostgresOptions target;
+  target.url = arguments.to;
+  target.program_version = version();
   if (!arguments.password_file.empty()) {
     auto password = read_secret_file("--password-file", arguments.password_file);
     if (!password) return std::unexpected(password.error());
-    options.target.password = std::move(*password);
+    target.password = std::move(*password);
   }
   if (auto known = store::check_postgres_url(arguments.to, store::UrlGivenIn::migrate); !known) {
     auto error = known.error();
     error.text = "--to " + error.text;
     return std::unexpected(std::move(error));
   }
+  return target;
+}
+
+Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
+  const base::SystemWallClock wall;
+  const auto database = session.data + "/latchkey.db";
+  std::optional<store::PostgresOptions> target;
+  if (!arguments.to.empty()) {
+    auto named = target_of(arguments);
+    if (!named) return std::unexpected(named.error());
+    target = std::move(*named);
+  }
+  if (arguments.give_up) {
+    const auto given_up = store::give_up_move(database, std::move(target), wall);
+    if (!given_up) return std::unexpected(said_of_to(given_up.error()));
+    print(fmt::format("The move to {} is given up; this installation may be started again. Drop that database: what is in it must never be served.\n", *given_up));
+    return 0;
+  }
+  if (!target) {
+    return fail(ErrorKind::invalid, "usage", "Say where to: latchkey migrate --to postgresql://USER@HOST/DATABASE", {.field = "--to"});
+  }
+  store::MoveOptions options;
+  options.path = database;
+  options.target = std::move(*target);
+  options.progress = show_progress;
   base::StreamLog log(STDERR_FILENO, base::LogLevel::warning, wall);
   const auto moved = store::move_to_postgres(options, wall, log);
   if (!moved) return std::unexpected(said_of_to(moved.error()));

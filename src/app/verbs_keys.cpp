@@ -1,5 +1,6 @@
 // keys, backup, restore.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -271,6 +272,10 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
   if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
   print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));
+  struct stat owner{};
+  if (::geteuid() == 0 && ::stat(places->data.c_str(), &owner) == 0 && owner.st_uid == 0) {
+    print(fmt::format("All of it is root's. If the service runs as another user: chown -R USER: {}\n", places->data));
+  }
   return 0;
 }
 

@@ -12,8 +12,10 @@
 #include "app/backup.h"
 #include "app/engine.h"
 #include "app/front.h"
+#include "app/leftovers.h"
 #include "app/node_name.h"
 #include "app/observers.h"
+#include "app/restored_records.h"
 #include "app/terminal.h"
 #include "app/version.h"
 #include "base/clock.h"
@@ -24,6 +26,7 @@
 #include "console/console.h"
 #include "crypto/hardening.h"
 #include "doors/http/token_door.h"
+#include "grants/restore_watch.h"
 #include "net/curl_mail.h"
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
@@ -140,6 +143,7 @@ struct House::Parts {
   [[nodiscard]] people::Guard::Parts guard_parts();
   [[nodiscard]] vault::KeyFiles key_files() const { return {config.master_key_file, config.data + "/master.key.next"}; }
   [[nodiscard]] Task<Result<void>> learn_node();
+  [[nodiscard]] Task<Result<void>> take_up_journal();
   [[nodiscard]] Task<Result<void>> learn_clock_mark();
   [[nodiscard]] Task<Result<void>> prepare_first_run();
   [[nodiscard]] Result<void> listen();
@@ -195,6 +199,7 @@ Result<void> House::Parts::build_keys_and_store() {
                 {.field = "data"});
   }
   if (const auto opened = config.shares_store() ? open_shared_store() : open_embedded_store(); !opened) return opened;
+  remove_leftovers(config.data);
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
   if (!journal_opened) return std::unexpected(journal_opened.error());
   journal = std::move(*journal_opened);
@@ -332,6 +337,25 @@ Task<Result<void>> House::Parts::learn_node() {
   co_return co_await store->commit({store::PutMeta{std::string(store::kNodeMeta), Bytes(octets.begin(), octets.end())}});
 }
 
+// The shared store was restored: the newest replies this node has are merged anew, those too which the store had confirmed.
+Task<Result<void>> House::Parts::take_up_journal() {
+  if (!config.shares_store()) co_return Result<void>{};
+  const auto restored = co_await grants::has_to_merge(*store, node);
+  if (!restored) co_return std::unexpected(restored.error());
+  if (!*restored) co_return Result<void>{};
+  store::SystemFiles files;
+  auto survived = surviving_replies(config.data + "/journal", files, *vault, keys_beside(config.data, config.master_key_file, entropy), entropy);
+  if (!survived) co_return std::unexpected(survived.error());
+  const auto taken = co_await take_up(*journal, std::move(*survived));
+  if (!taken) co_return std::unexpected(taken.error());
+  if (!*taken) co_return Result<void>{};
+  journal.reset();
+  auto again = store::open_reply_journal(config.data + "/journal", log);
+  if (!again) co_return std::unexpected(again.error());
+  journal = std::move(*again);
+  co_return Result<void>{};
+}
+
 Task<void> House::Parts::keep_reading_settings() {
   for (;;) {
     co_await steady.sleep_for(kReadSettingsEvery);
@@ -415,6 +439,7 @@ Task<Result<void>> House::open() {
   if (const auto done = co_await store::check_not_moved(*parts.store); !done) co_return done;
   if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
+  if (const auto done = co_await parts.take_up_journal(); !done) co_return done;
   if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
   if (const auto done = co_await parts.registry->load(); !done) co_return done;
   for (const auto& words : parts.registry->ignored()) parts.log.warning("setting_ignored", {{"why", words}});

@@ -6,7 +6,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::chrono::seconds kFirstLook{10};
-constexpr std::chrono::minutes kAgainAfter{5};
+constexpr std::chrono::seconds kAgainAfter{30};
 constexpr std::size_t kPage = 100;
 
 bool may_have_been_spent(ByteView note) {
@@ -22,23 +22,27 @@ Task<void> RestoredGrants::ask(SteadyClock& steady) {
   co_await steady.sleep_for(kFirstLook);
   for (;;) {
     const auto done = co_await pass();
-    if (done) co_return;
-    log_.error("restored_grants_unread", done.error());
+    if (done && *done) co_return;
+    if (!done) log_.error("restored_grants_unread", done.error());
     co_await steady.sleep_for(kAgainAfter);
   }
 }
 
-Task<Result<void>> RestoredGrants::pass() {
+Task<Result<bool>> RestoredGrants::pass() {
   const auto note = co_await store_.meta(std::string(kRestoredMeta));
   if (!note) co_return std::unexpected(note.error());
-  if (note->empty() || !may_have_been_spent(*note)) co_return Result<void>{};
+  if (note->empty() || !may_have_been_spent(*note)) co_return true;
   const auto asked = co_await store_.meta(std::string(kRestoredAskedMeta));
   if (!asked) co_return std::unexpected(asked.error());
-  if (*asked == *note) co_return Result<void>{};
+  if (*asked == *note) co_return true;
+  const auto open = co_await open_restore(store_);
+  if (!open) co_return std::unexpected(open.error());
+  if (*open) co_return false;
   asked_ = 0;
-  if (const auto all = co_await ask_for_all(); !all) co_return all;
+  if (const auto all = co_await ask_for_all(); !all) co_return std::unexpected(all.error());
   log_.info("restored_grants_asked_for", {{"grants", asked_}});
-  co_return co_await store_.commit({store::PutMeta{std::string(kRestoredAskedMeta), *note}});
+  if (auto done = co_await store_.commit({store::PutMeta{std::string(kRestoredAskedMeta), *note}}); !done) co_return std::unexpected(done.error());
+  co_return true;
 }
 
 Task<Result<void>> RestoredGrants::ask_for_all() {

@@ -7,12 +7,11 @@
 
 #include "catalog/catalog.h"
 #include "grants/keeper.h"
+#include "grants/restore_watch.h"
 
 namespace latchkey::grants {
 
-// The store's note that it was restored (Store::meta), JSON: backup_at, restored_at (ms), nothing_ran_since.
-inline constexpr std::string_view kRestoredMeta = "restored";
-// That note again, once the people concerned have been asked.
+// The note of a restore (kRestoredMeta) again, once the people concerned have been asked.
 inline constexpr std::string_view kRestoredAskedMeta = "restored_asked";
 
 // Of the engine's executor. Once after each restore. What the keeper cannot ask for now (a provider's description cannot be read) is
@@ -22,11 +21,12 @@ class RestoredGrants {
   RestoredGrants(store::Store& store, std::shared_ptr<const catalog::Catalog> catalog, Keeper& keeper, Log& log)
       : store_(store), catalog_(std::move(catalog)), keeper_(keeper), log_(log) {}
 
-  // Waits for the journals of all nodes to be merged first; then until the store could be read to its end.
+  // Waits for the journals of all nodes to be merged first (grants/restore_watch.h); then until the store could be read to its end.
   [[nodiscard]] Task<void> ask(SteadyClock& steady);
 
  private:
-  [[nodiscard]] Task<Result<void>> pass();
+  // False: it is too early.
+  [[nodiscard]] Task<Result<bool>> pass();
   [[nodiscard]] Task<Result<void>> ask_for_all();
   [[nodiscard]] Task<Result<void>> ask_for(store::Grant grant);
 
