@@ -1,7 +1,7 @@
 // Several nodes on one PostgreSQL: what they share, who refreshes, and what happens when one or the database stops.
 
 import assert from 'node:assert/strict';
-import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { Latchkey, slowness } from '../support/latchkey.mjs';
@@ -328,6 +328,21 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
       await until('the alert to end', async () => !(await admin.must('GET', '/api/v1/alerts')).items.some((each) => each.id.startsWith('restore_waits')), { timeout: 20_000 * slowness, every: 100 });
     });
   }
+
+  test('F10: root marks a database that was put back: the service’s user goes on in its directory', { skip: process.getuid() !== 0 && 'needs root', timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const other = 65_534;
+    const server = await Latchkey.ready(t, { runAs: other, config: { store: await postgres.makeDatabase() } });
+    await server.stop();
+    await postgres.sql('UPDATE nodes SET seen_at = 0');
+    await rm(path.join(server.data, 'journal'), { recursive: true });
+    const marked = await markRestored(server);
+    assert.equal(marked.status, 0, marked.stderr);
+    for (const name of await readdir(server.data, { recursive: true })) {
+      assert.equal((await stat(path.join(server.data, name))).uid, other, `${name} is not the service's`);
+    }
+    await server.launch();
+  });
 
   test('K1: a new master key: not while another node works; the other one comes back with a copy of it', { timeout: 180_000 }, async (t) => {
     const { nodes: [first, second], admin, provider, postgres, masterKey } = await sharedScene(t);

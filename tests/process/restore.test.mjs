@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFile, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chown, copyFile, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
@@ -273,6 +273,32 @@ test('R28: a restore killed at any of its renamings is noticed at the start, and
     }
   }
   assert.ok(killed >= 5 && noticed === 1 && mixed >= 1, `${killed} kills, ${noticed} noticed, ${mixed} with the journal aside`);
+});
+
+const otherUser = 65_534;
+
+test('root backs up and restores for the service’s user, beside the server and after it, and the server starts again', { skip: process.getuid() !== 0 && 'needs root' }, async (t) => {
+  const { server } = await authorisedUser(t, { runAs: otherUser });
+  await backupOf(server, 'running.lkb');
+  await server.stop();
+  const file = await backupOf(server, 'stopped.lkb');
+  const served = async (what) => {
+    for (const entry of await readdir(server.data, { recursive: true, withFileTypes: true })) {
+      const { uid } = await stat(path.join(entry.parentPath, entry.name));
+      assert.equal(uid, otherUser, `${what}: ${entry.name} is not the service's`);
+    }
+    await server.launch();
+    assert.equal((await server.token('printer-1', pin)).status, 200, what);
+    await server.stop();
+  };
+  await served('after a backup');
+  await restoreTo(server, file, ['--replace', '--nothing-ran-since']);
+  await served('restored over what was there');
+  await rm(server.data, { recursive: true });
+  await mkdir(server.data, { mode: 0o700 });
+  await chown(server.data, otherUser, otherUser);
+  await restoreTo(server, file, ['--nothing-ran-since']);
+  await served('restored into an empty directory');
 });
 
 test('a master key outside the data directory is found by the configuration, and goes back there', async (t) => {
