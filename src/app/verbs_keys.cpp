@@ -244,7 +244,8 @@ Result<int> mark_database(const Session& session, const Arguments& arguments) {
   }
   print(fmt::format("The database is as it was about {}.\n", base::to_rfc3339(report->made_at)));
   tell_of_marks(*report);
-  print("Run this on every other node, too, before the first one is started: each takes newer tokens from its own journal.\n");
+  print("Run this on every other node, too, before the first one is started: each takes newer tokens from its own journal. Then start all of "
+        "them: a token that may be used only once is not sent before every node has merged its journal, or was forgotten (`latchkey node forget`).\n");
   return 0;
 }
 
