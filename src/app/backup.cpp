@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "app/leftovers.h"
 #include "app/version.h"
 #include "base/entropy.h"
 #include "store/journal_reading.h"
@@ -19,6 +20,8 @@ namespace fs = std::filesystem;
 
 // Confirmed so shortly before the snapshot that it may lack what they brought.
 constexpr auto kConfirmedSlack = std::chrono::minutes(5);
+
+constexpr std::string_view kKeyChanged = "master_key_changed";
 
 // Unlinked when it goes: what a failed backup leaves is nothing.
 class Draft {
@@ -137,6 +140,12 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
   }
   // After the snapshot: a reply whose commit the snapshot missed is in the journal.
   if (auto done = add_journal(**writer, files, report.made_at, wish, report); !done) return std::unexpected(done.error());
+  const auto key_now = store::sqlite_master_key_id(wish.data + "/latchkey.db");
+  if (!key_now) return std::unexpected(key_now.error());
+  if (*key_now != facts->master_key_id) {
+    // The newest of those replies are sealed under a key that is not in the backup.
+    return fail(ErrorKind::unavailable, std::string(kKeyChanged), "The master key was changed while the backup was being made. Make it again.");
+  }
   if (auto done = add_providers(**writer, files, wish, report); !done) return std::unexpected(done.error());
   if (auto done = (*writer)->finish(); !done) return std::unexpected(done.error());
   report.size_bytes = (*writer)->size_bytes();
@@ -151,6 +160,8 @@ Result<BackupReport> make_backup(const BackupWish& wish) {
   if (::access(wish.file.c_str(), F_OK) == 0) {
     return fail(ErrorKind::invalid, "file_exists", fmt::format("{} exists already, and nothing is written over: name another file.", wish.file));
   }
+  remove_backup_leftovers(wish.data);
+  const BackupLock busy(wish.data);
   Draft draft(wish.file + ".part");
   if (::access(draft.path().c_str(), F_OK) == 0) {
     const auto path = draft.path();
@@ -158,6 +169,8 @@ Result<BackupReport> make_backup(const BackupWish& wish) {
     return fail(ErrorKind::invalid, "file_exists", fmt::format("{} is left from a backup that was broken off, or is being written: delete it first.", path));
   }
   auto report = write_backup(wish, draft.path(), entropy);
+  // Only the beginning of a rotation, which lasts longer than a backup, changes the key.
+  if (!report && report.error().reason == kKeyChanged && ::unlink(draft.path().c_str()) == 0) report = write_backup(wish, draft.path(), entropy);
   if (!report) return report;
   if (auto sound = read_back(draft.path(), files, wish); !sound) {
     auto error = sound.error();

@@ -81,6 +81,7 @@ Engine::Engine(EngineGround ground)
       authorizer_(desk_parts()),
       secret_expiry_(ground_.store, ground_.wall, alerts_),
       forecast_(ground_.store, ground_.catalog, clock_, alerts_, counters_),
+      restored_grants_(ground_.store, ground_.catalog, keeper_, ground_.log),
       apps_(ground_.store, sealing_, clients_, keeper_, alerts_, secret_expiry_, clock_),
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_),

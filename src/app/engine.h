@@ -25,6 +25,7 @@
 #include "grants/outcome_tallies.h"
 #include "grants/pin_reset.h"
 #include "grants/prudent_clock.h"
+#include "grants/restored_grants.h"
 #include "grants/switch_off.h"
 #include "net/event_loop.h"
 #include "people/handout_counts.h"
@@ -87,6 +88,7 @@ class Engine {
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
   [[nodiscard]] grants::SecretExpiry& secret_expiry() { return secret_expiry_; }
   [[nodiscard]] grants::Forecast& forecast() { return forecast_; }
+  [[nodiscard]] grants::RestoredGrants& restored_grants() { return restored_grants_; }
   [[nodiscard]] grants::ClockMark& clock_mark() { return clock_mark_; }
   [[nodiscard]] grants::Keys& keys() { return keys_; }
   [[nodiscard]] grants::HealthDesk& health() { return health_; }
@@ -131,6 +133,7 @@ class Engine {
   grants::AuthorizationDesk authorizer_;
   grants::SecretExpiry secret_expiry_;
   grants::Forecast forecast_;
+  grants::RestoredGrants restored_grants_;
   grants::AppRegistry apps_;
   grants::GrantCare care_;
   grants::PinReset pin_reset_;

@@ -10,7 +10,7 @@
 namespace latchkey::app {
 namespace {
 
-std::string path_of(const std::string& data) { return data + "/node"; }
+std::string path_of(const std::string& data) { return fmt::format("{}/{}", data, kNodeFile); }
 
 std::unexpected<Error> refused(const std::string& path, const std::string& why) {
   return fail(ErrorKind::misconfigured, "node_name",

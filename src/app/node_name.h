@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/entropy.h"
@@ -9,6 +10,9 @@
 #include "base/result.h"
 
 namespace latchkey::app {
+
+// In the data directory; an installation on SQLite has none.
+inline constexpr std::string_view kNodeFile = "node";
 
 // Errors: misconfigured/`node_name` when the file cannot be read or written, or holds something else.
 [[nodiscard]] Result<NodeId> load_node_name(const std::string& data, const WallClock& wall, Entropy& entropy);

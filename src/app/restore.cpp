@@ -14,6 +14,9 @@
 #include <vector>
 
 #include "app/backup.h"
+#include "app/leftovers.h"
+#include "app/node_name.h"
+#include "app/restore_swap.h"
 #include "app/restored_records.h"
 #include "app/version.h"
 #include "base/entropy.h"
@@ -49,14 +52,6 @@ class Staging {
  private:
   std::string path_;
 };
-
-bool exists(const std::string& path) {
-  struct stat status{};
-  return ::lstat(path.c_str(), &status) == 0;
-}
-
-// What belongs to an installation; anything else in the directory is left alone.
-constexpr std::string_view kOurs[] = {"latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "journal", "providers"};
 
 Result<void> check_target(const RestoreWish& wish) {
   if (!exists(wish.data)) return {};
@@ -139,92 +134,18 @@ Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, sto
   return replies;
 }
 
-// Root restores for the service's user: whoever owns the directory owns what comes into it.
-void give_to_owner_of(const std::string& data, const std::string& staging) {
-  struct stat owner{};
-  if (::geteuid() != 0 || ::stat(data.c_str(), &owner) != 0) return;
-  std::error_code ignored;
-  for (fs::recursive_directory_iterator at(staging, ignored), end; at != end; at.increment(ignored)) {
-    if (::lchown(at->path().c_str(), owner.st_uid, owner.st_gid) != 0) return;
-  }
-}
+// What root has made in the directory, when it goes: declared before whatever writes there.
+class GivenToOwner {
+ public:
+  GivenToOwner(std::string data, std::string path) : data_(std::move(data)), path_(std::move(path)) {}
+  GivenToOwner(const GivenToOwner&) = delete;
+  GivenToOwner& operator=(const GivenToOwner&) = delete;
+  ~GivenToOwner() { give_to_owner_of(data_, path_); }
 
-Result<void> rename_into(store::Files& files, const std::string& from, const std::string& to) {
-  if (auto done = files.rename(from, to); !done) {
-    auto error = done.error();
-    error.text = fmt::format("{} could not be moved to {}.", from, to);
-    return std::unexpected(std::move(error));
-  }
-  return {};
-}
-
-// Puts one key file in place; another key that lies there goes aside.
-Result<void> place_key(store::Files& files, const std::string& staged, const std::string& path, RestoreReport& report, Entropy& entropy) {
-  const auto staged_key = vault::load_master_key(staged, vault::OnMissingKey::refuse, entropy);
-  if (!staged_key) return std::unexpected(staged_key.error());
-  if (exists(path)) {
-    const auto there = vault::load_master_key(path, vault::OnMissingKey::refuse, entropy);
-    if (there && there->equals(*staged_key)) return {};
-    report.key_aside = there ? vault::KeyFiles(path, "").retired_path(vault::Vault::id_of(*there))
-                             : fmt::format("{}.old-{}", path, base::to_hex(entropy.bytes(4)));
-    if (exists(report.key_aside)) report.key_aside += "-" + base::to_hex(entropy.bytes(4));
-    if (auto moved = rename_into(files, path, report.key_aside); !moved) return moved;
-  }
-  // The key's folder may be of another file system.
-  std::error_code problem;
-  fs::copy_file(staged, path + ".part", fs::copy_options::overwrite_existing, problem);
-  if (problem) return cannot("The master key cannot be put into", path, problem.value());
-  return rename_into(files, path + ".part", path);
-}
-
-// From here on names change; a mark tells a start that was too early.
-Result<void> swap(store::Files& files, const std::string& staging, const RestoreWish& wish, RestoreReport& report, WallTime now, Entropy& entropy) {
-  const auto mark = fmt::format("{}/{}", wish.data, kRestoringMark);
-  if (!exists(mark)) {
-    if (auto made = files.open(mark, store::OpenFile::create); !made) return std::unexpected(made.error());
-  }
-  if (auto synced = files.sync_directory(wish.data); !synced) return synced;
-  for (const auto name : kOurs) {
-    const auto from = fmt::format("{}/{}", wish.data, name);
-    if (!exists(from)) continue;
-    if (report.replaced.empty()) {
-      report.replaced = fmt::format("{}/replaced-{}", wish.data, base::to_rfc3339(now));
-      std::ranges::replace(report.replaced, ':', '-');
-      if (auto made = files.make_directory(report.replaced); !made) return made;
-    }
-    if (auto moved = rename_into(files, from, fmt::format("{}/{}", report.replaced, name)); !moved) return moved;
-  }
-  if (exists(staging + "/master.key.former")) {
-    const auto former = vault::load_master_key(staging + "/master.key.former", vault::OnMissingKey::refuse, entropy);
-    if (!former) return std::unexpected(former.error());
-    const auto path = vault::KeyFiles(wish.key_path, "").retired_path(vault::Vault::id_of(*former));
-    if (auto placed = place_key(files, staging + "/master.key.former", path, report, entropy); !placed) return placed;
-  }
-  if (auto placed = place_key(files, staging + "/master.key", wish.key_path, report, entropy); !placed) return placed;
-  for (const auto name : kOurs) {
-    const auto from = fmt::format("{}/{}", staging, name);
-    if (!exists(from)) continue;
-    if (auto moved = rename_into(files, from, fmt::format("{}/{}", wish.data, name)); !moved) return moved;
-  }
-  if (auto synced = files.sync_directory(wish.data); !synced) return synced;
-  if (auto gone = files.unlink(mark); !gone) return gone;
-  return files.sync_directory(wish.data);
-}
-
-std::vector<Secret> keys_beside(const RestoreWish& wish, Entropy& entropy) {
-  std::vector<Secret> keys;
-  const auto take = [&](const std::string& path) {
-    if (auto key = vault::load_master_key(path, vault::OnMissingKey::refuse, entropy)) keys.push_back(std::move(*key));
-  };
-  take(wish.data + "/master.key.next");
-  const auto folder = fs::path(wish.key_path).parent_path();
-  const auto name = fs::path(wish.key_path).filename().string();
-  std::error_code ignored;
-  for (fs::directory_iterator at(folder.empty() ? fs::path(".") : folder, ignored), end; at != end; at.increment(ignored)) {
-    if (at->path().filename().string().starts_with(name)) take(at->path().string());
-  }
-  return keys;
-}
+ private:
+  std::string data_;
+  std::string path_;
+};
 
 // One coroutine on a loop of its own.
 Result<void> run_to_the_end(Task<Result<void>> task) {
@@ -262,10 +183,15 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   auto journal = store::open_reply_journal(staging + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(**store, **journal, vault, entropy);
-  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish, entropy), entropy);
-  if (!survived) return std::unexpected(survived.error());
-  report.replies = survived->size();
-  for (auto& entry : *survived) replies.push_back(std::move(entry));
+  // The one that lies there, and those which a restore that was interrupted has moved aside.
+  auto folders = moved_aside(wish.data, files);
+  folders.push_back(wish.data);
+  for (const auto& folder : folders) {
+    auto survived = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
+    if (!survived) return std::unexpected(survived.error());
+    report.replies += survived->size();
+    for (auto& entry : *survived) replies.push_back(std::move(entry));
+  }
   if (auto done = run_to_the_end(records.keep_replies(std::move(replies))); !done) return done;
   const RestoreFacts facts{.backup_at = report.made_at, .now = now, .nothing_ran_since = wish.nothing_ran_since};
   if (auto done = run_to_the_end(records.mark(facts)); !done) return done;
@@ -285,6 +211,18 @@ Task<Result<void>> refuse_while_nodes_run(store::Store& store) {
                    fmt::format("A server on {} runs, or did half a minute ago. Stop all of them, run this on each, then start them; nothing was changed.", node.name));
   }
   co_return Result<void>{};
+}
+
+// This machine may have come after the state that was put back: its journal is waited for like the others'.
+Task<Result<void>> make_known(store::Store& store, const RestoreWish& wish, const WallClock& clock, Entropy& entropy) {
+  if (!exists(wish.data + "/node")) co_return Result<void>{};
+  const auto name = load_node_name(wish.data, clock, entropy);
+  if (!name) co_return std::unexpected(name.error());
+  const auto nodes = co_await store.nodes();
+  if (!nodes) co_return std::unexpected(nodes.error());
+  if (std::ranges::find(*nodes, *name, &store::Node::id) != nodes->end()) co_return Result<void>{};
+  co_return co_await store.commit({store::PutNode{{.id = *name, .name = grants::machine_name(), .version = std::string(version()), .run = {},
+                                                   .started_at = clock.now()}}});
 }
 
 // When the database was last written to, by its own audit trail.
@@ -320,14 +258,17 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   if (auto known = run_to_the_end(grants::settle_master_key(store, vault, keys, entropy)); !known) return std::unexpected(known.error());
   if (auto alone = run_to_the_end(refuse_while_nodes_run(store)); !alone) return std::unexpected(alone.error());
   if (auto found = run_to_the_end(find_age(store, report)); !found) return std::unexpected(found.error());
-  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish, entropy), entropy);
+  auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
   if (!survived) return std::unexpected(survived.error());
   report.replies = survived->size();
+  const GivenToOwner owned(wish.data, wish.data + "/journal");
   auto journal = store::open_reply_journal(wish.data + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(store, **journal, vault, entropy);
   if (auto kept = run_to_the_end(records.keep_replies(std::move(*survived))); !kept) return std::unexpected(kept.error());
-  const RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
+  if (auto known = run_to_the_end(make_known(store, wish, clock, entropy)); !known) return std::unexpected(known.error());
+  RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
+  if (!wish.nothing_ran_since) facts.id = base::to_hex(entropy.bytes(8));
   if (auto marked = run_to_the_end(records.mark(facts)); !marked) return std::unexpected(marked.error());
   report.grants_marked = records.marked();
   return report;
@@ -355,13 +296,18 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
       error.text += " Stop the server before restoring.";
       return std::unexpected(std::move(error));
     }
+    remove_leftovers(wish.data);
     const Staging staging(fmt::format("{}/.restore-{}", wish.data, base::to_hex(entropy.bytes(8))));
     if (auto directory = files.make_directory(staging.path()); !directory) return directory;
     auto replies = unpack(**reader, files, staging.path(), wish);
     if (!replies) return std::unexpected(replies.error());
     if (auto prepared = prepare(staging.path(), wish, std::move(*replies), now, report, entropy); !prepared) return prepared;
     give_to_owner_of(wish.data, staging.path());
-    return swap(files, staging.path(), wish, report, now, entropy);
+    auto swapped = swap_in({.data = wish.data, .key_path = wish.key_path, .staging = staging.path()}, files, now, entropy);
+    if (!swapped) return std::unexpected(swapped.error());
+    report.replaced = std::move(swapped->replaced);
+    report.key_aside = std::move(swapped->key_aside);
+    return {};
   };
   if (auto done = attempt(); !done) {
     std::error_code ignored;

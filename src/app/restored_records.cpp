@@ -1,6 +1,7 @@
 #include "app/restored_records.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -8,6 +9,7 @@
 #include "base/json.h"
 #include "grants/key_rotation.h"
 #include "grants/lifecycle.h"
+#include "grants/restore_watch.h"
 #include "store/journal_reading.h"
 
 namespace latchkey::app {
@@ -26,10 +28,11 @@ Task<Result<void>> RestoredRecords::mark(RestoreFacts facts) {
   if (!facts.nothing_ran_since) {
     if (auto marked = co_await mark_grants(facts); !marked) co_return marked;
   }
-  const JsonObject note{{"backup_at", base::to_unix_ms(facts.backup_at)}, {"restored_at", base::to_unix_ms(facts.now)},
+  JsonObject note{{"backup_at", base::to_unix_ms(facts.backup_at)}, {"restored_at", base::to_unix_ms(facts.now)},
                         {"nothing_ran_since", facts.nothing_ran_since}};
+  if (!facts.id.empty()) note["id"] = facts.id;
   store::Batch batch{
-      store::PutMeta{std::string(kRestoredMeta), base::to_bytes(boost::json::serialize(note))},
+      store::PutMeta{std::string(grants::kRestoredMeta), base::to_bytes(boost::json::serialize(note))},
       store::AppendAudit{{.at = facts.now, .actor = "cli", .action = "store.restored", .subject = "store",
                           .detail = "From a backup of " + base::to_rfc3339(facts.backup_at) +
                                     (facts.nothing_ran_since ? "; nothing is said to have run since." : ".")}}};
@@ -57,15 +60,52 @@ Task<Result<void>> RestoredRecords::mark_grants(RestoreFacts facts) {
   }
 }
 
-Task<Result<void>> RestoredRecords::keep_replies(std::vector<store::JournalEntry> entries) {
+namespace {
+
+Task<Result<void>> record_again(store::ReplyJournal& journal, std::vector<store::JournalEntry> entries) {
   std::ranges::stable_sort(entries, {}, &store::JournalEntry::recorded_at);
   std::set<std::pair<IntentId, WallTime>> kept;
   for (auto& entry : entries) {
     if (!kept.emplace(entry.intent, entry.recorded_at).second) continue;  // in the backup and in the journal that survived
-    if (auto reserved = co_await journal_.reserve(entry.intent); !reserved) co_return reserved;
-    if (auto recorded = co_await journal_.record(std::move(entry)); !recorded) co_return recorded;
+    if (auto reserved = co_await journal.reserve(entry.intent); !reserved) co_return reserved;
+    if (auto recorded = co_await journal.record(std::move(entry)); !recorded) co_return recorded;
   }
   co_return Result<void>{};
+}
+
+}  // namespace
+
+Task<Result<void>> RestoredRecords::keep_replies(std::vector<store::JournalEntry> entries) {
+  co_return co_await record_again(journal_, std::move(entries));
+}
+
+Task<Result<bool>> take_up(store::ReplyJournal& journal, std::vector<store::JournalEntry> survived) {
+  const auto held = co_await journal.unconfirmed();
+  if (!held) co_return std::unexpected(held.error());
+  std::set<std::pair<IntentId, WallTime>> known;
+  for (const auto& entry : *held) known.emplace(entry.intent, entry.recorded_at);
+  std::erase_if(survived, [&](const store::JournalEntry& entry) { return known.contains({entry.intent, entry.recorded_at}); });
+  if (survived.empty()) co_return false;
+  if (auto recorded = co_await record_again(journal, std::move(survived)); !recorded) co_return std::unexpected(recorded.error());
+  co_return true;
+}
+
+std::vector<Secret> keys_beside(const std::string& data, const std::string& key_path, Entropy& entropy) {
+  namespace fs = std::filesystem;
+  std::vector<Secret> keys;
+  const auto take = [&](const std::string& path) {
+    if (auto key = vault::load_master_key(path, vault::OnMissingKey::refuse, entropy)) keys.push_back(std::move(*key));
+  };
+  const auto take_beside = [&](const fs::path& key) {
+    std::error_code ignored;
+    for (fs::directory_iterator at(key.has_parent_path() ? key.parent_path() : fs::path("."), ignored), end; at != end; at.increment(ignored)) {
+      if (at->path().filename().string().starts_with(key.filename().string())) take(at->path().string());
+    }
+  };
+  const fs::path spare = fs::path(data) / "master.key";  // a rotation's, where it could not write beside the key
+  take_beside(key_path);
+  if (spare != fs::path(key_path)) take_beside(spare);
+  return keys;
 }
 
 Result<std::vector<store::JournalEntry>> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,

@@ -18,10 +18,8 @@ struct RestoreFacts {
   WallTime backup_at;
   WallTime now;
   bool nothing_ran_since = false;
+  std::string id{};  // other nodes' journals may hold what is newer, and are waited for (grants/restore_watch.h); empty: there are none
 };
-
-// The store's note that it was restored (Store::meta), JSON: backup_at, restored_at (ms), nothing_ran_since.
-inline constexpr std::string_view kRestoredMeta = "restored";
 
 // Works on a store and a journal that nobody else has open.
 class RestoredRecords {
@@ -50,5 +48,12 @@ class RestoredRecords {
 // for `vault`, from whichever of `keys` they are under. What opens under none is left out. No directory: none.
 [[nodiscard]] Result<std::vector<store::JournalEntry>> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,
                                                                          std::vector<Secret> keys, Entropy& entropy);
+
+// The master keys that lie in the places of one: under some of them older entries of a journal may be sealed.
+[[nodiscard]] std::vector<Secret> keys_beside(const std::string& data, const std::string& key_path, Entropy& entropy);
+
+// At a start: what of `survived` the journal does not hold unconfirmed already is recorded again, to be merged. For a node that comes
+// back after the store was restored, on which no verb was run. True: something was; the journal finds it when opened anew.
+[[nodiscard]] Task<Result<bool>> take_up(store::ReplyJournal& journal, std::vector<store::JournalEntry> survived);
 
 }  // namespace latchkey::app

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "app/node_name.h"
 #include "app/terminal.h"
@@ -28,35 +29,56 @@ void show_progress(std::string_view table, std::int64_t done, std::int64_t total
   std::fflush(stderr);
 }
 
-Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
-  const base::SystemWallClock wall;
-  const auto database = session.data + "/latchkey.db";
-  if (arguments.give_up) {
-    if (const auto done = store::give_up_move(database, wall); !done) return std::unexpected(done.error());
-    print("The move is given up; this installation may be started again. Throw the half-filled database away.\n");
-    return 0;
+// The store's sentences speak of the configuration.
+Error said_of_to(Error error) {
+  for (const auto& [setting, option] : {std::pair<std::string_view, std::string_view>{"`store`", "`--to`"}, {"store_password_file", "--password-file"}}) {
+    if (const auto at = error.text.find(setting); at != std::string::npos) error.text.replace(at, setting.size(), option);
   }
-  if (arguments.to.empty()) {
-    return fail(ErrorKind::invalid, "usage", "Say where to: latchkey migrate --to postgresql://USER@HOST/DATABASE", {.field = "--to"});
-  }
-  store::MoveOptions options;
-  options.path = database;
-  options.target.url = arguments.to;
-  options.target.program_version = version();
-  options.progress = show_progress;
+  return error;
+}
+
+Result<store::PostgresOptions> target_of(const MigrateArguments& arguments) {
+  store::PostgresOptions target;
+  target.url = arguments.to;
+  target.program_version = version();
   if (!arguments.password_file.empty()) {
     auto password = read_secret_file("--password-file", arguments.password_file);
     if (!password) return std::unexpected(password.error());
-    options.target.password = std::move(*password);
+    target.password = std::move(*password);
   }
-  if (auto known = store::check_postgres_url(arguments.to); !known) {
+  if (auto known = store::check_postgres_url(arguments.to, store::UrlGivenIn::migrate); !known) {
     auto error = known.error();
     error.text = "--to " + error.text;
     return std::unexpected(std::move(error));
   }
+  return target;
+}
+
+Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
+  const base::SystemWallClock wall;
+  const auto database = session.data + "/latchkey.db";
+  std::optional<store::PostgresOptions> target;
+  if (!arguments.to.empty()) {
+    auto named = target_of(arguments);
+    if (!named) return std::unexpected(named.error());
+    target = std::move(*named);
+  }
+  if (arguments.give_up) {
+    const auto given_up = store::give_up_move(database, std::move(target), wall);
+    if (!given_up) return std::unexpected(said_of_to(given_up.error()));
+    print(fmt::format("The move to {} is given up; this installation may be started again. Drop that database: what is in it must never be served.\n", *given_up));
+    return 0;
+  }
+  if (!target) {
+    return fail(ErrorKind::invalid, "usage", "Say where to: latchkey migrate --to postgresql://USER@HOST/DATABASE", {.field = "--to"});
+  }
+  store::MoveOptions options;
+  options.path = database;
+  options.target = std::move(*target);
+  options.progress = show_progress;
   base::StreamLog log(STDERR_FILENO, base::LogLevel::warning, wall);
   const auto moved = store::move_to_postgres(options, wall, log);
-  if (!moved) return std::unexpected(moved.error());
+  if (!moved) return std::unexpected(said_of_to(moved.error()));
   // Replies in the journal and exchanges left open go on as this node's.
   if (const auto kept = keep_node_name(session.data, moved->node); !kept) return std::unexpected(kept.error());
   if (session.json) {
@@ -67,12 +89,16 @@ Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
     print(pretty(JsonObject{{"moved_to", moved->target}, {"tables", std::move(tables)}}));
     return 0;
   }
+  const auto on = fmt::format("Now set store = \"{}\" in latchkey.toml and start Latchkey with the same data directory: master key, journal and\n"
+                              "provider files stay there.\n", arguments.to);
+  if (moved->tables.empty()) {
+    print(fmt::format("The move to {} was finished before: nothing was copied or compared now, and the SQLite file is retired.\n{}", moved->target, on));
+    return 0;
+  }
   std::vector<std::vector<std::string>> rows;
   for (const auto& each : moved->tables) rows.push_back({each.name, std::to_string(each.rows), each.digest});
   print(table({"TABLE", "ROWS", "DIGEST, THE SAME IN BOTH"}, rows));
-  print(fmt::format("Everything is in the database {}, the audit trail's chain is sound, and the SQLite file is retired.\n"
-                    "Now set store = \"{}\" in latchkey.toml and start Latchkey with the same data directory: master key, journal and\n"
-                    "provider files stay there.\n", moved->target, arguments.to));
+  print(fmt::format("Everything is in the database {}, the audit trail's chain is sound, and the SQLite file is retired.\n{}", moved->target, on));
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // keys, backup, restore.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 
 #include "app/backup.h"
 #include "app/config.h"
+#include "app/node_name.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
 #include "app/version.h"
@@ -50,10 +52,18 @@ std::string size_text(std::uint64_t bytes) {
 
 // ---- keys ----------------------------------------------------------------------------------------------------------
 
+// Empty where it is.
+std::string not_in_place(const JsonObject& key) {
+  const auto place = base::string_or(key, "place");
+  if (place.empty() || place == base::string_or(key, "path")) return "";
+  return fmt::format("It could not be put in place: put a copy of it into {} (with systemd: into the credential), mode 0600, then restart.\n", place);
+}
+
 std::string words_of(const JsonObject& keys) {
   std::string words;
   if (const auto* key = base::find_object(keys, "master_key")) {
     words += fmt::format("Master key: {} in {}\n", cell(*key, "id"), cell(*key, "path"));
+    words += not_in_place(*key);
     if (cell(*key, "backup_done") != "yes") words += "No copy of it has been put away yet.\n";
   }
   if (const auto* rotation = base::find_object(keys, "rotation")) {
@@ -65,6 +75,8 @@ std::string words_of(const JsonObject& keys) {
   }
   if (const auto* backup = base::find_object(keys, "last_backup")) {
     words += fmt::format("Last backup: {} to {}\n", cell(*backup, "made_at"), cell(*backup, "file"));
+  } else if (base::string_or(keys, "store") == "postgresql") {
+    words += "Backups: the database by its own tools, this key and the provider files apart from it (docs/postgres.md).\n";
   } else {
     words += "No backup is known of.\n";
   }
@@ -96,10 +108,13 @@ Result<int> rotate_keys(const Session& session, bool no_wait) {
   const auto* key = base::find_object(object, "master_key");
   const auto* retired = base::find_object(object, "retired");
   print(fmt::format("The master key is rotated. Put a copy of {} away.\n", key != nullptr ? cell(*key, "path") : "it"));
-  if (retired != nullptr) {
+  if (retired != nullptr && key != nullptr && cell(*retired, "path") == cell(*key, "place")) {
+    print(fmt::format("The old key lies in {} alone: put a copy of it away before you write over it.\n", cell(*retired, "path")));
+  } else if (retired != nullptr) {
     print(fmt::format("The old key is kept in {}: plain copies of the database from before need it. Move it to a safe place, or delete it when there are none.\n",
                       cell(*retired, "path")));
   }
+  if (key != nullptr) print(not_in_place(*key));
   return 0;
 }
 
@@ -128,8 +143,12 @@ Result<Config> config_of(const Arguments& arguments) {
   return load_config(overrides, process_environment(), process_environment_names());
 }
 
-// Where the installation lies: as `serve` would find it; the key where a running server says it is.
-Result<Places> places_of(const Arguments& arguments) {
+bool exists(const std::string& data, std::string_view name) { return ::access(fmt::format("{}/{}", data, name).c_str(), F_OK) == 0; }
+
+enum class Verb { backup, restore };
+
+// Where the installation lies: as `serve` would find it; the key where a running server says it belongs.
+Result<Places> places_of(const Arguments& arguments, Verb verb) {
   const auto config = config_of(arguments);
   if (!config) return std::unexpected(config.error());
   if (config->shares_store()) {
@@ -138,12 +157,19 @@ Result<Places> places_of(const Arguments& arguments) {
                 "and the provider files apart from it, and run `latchkey restore --database` after putting an older state back (docs/postgres.md, "
                 "Backup). Nothing was written");
   }
+  // What is left of SQLite after a move says itself that it is no backup's worth; a restore over it would take the node's journal away.
+  const bool node = exists(config->data, kNodeFile);
+  if (node && (verb == Verb::restore || !exists(config->data, "latchkey.db"))) {
+    return fail(ErrorKind::invalid, "not_sqlite",
+                fmt::format("{} belongs to a server that works in a PostgreSQL database: name its configuration with --config. Nothing was written",
+                            config->data), {.field = "--config"});
+  }
   Places places{.data = config->data, .key_path = config->master_key_file};
   if (!arguments.key_path.empty()) {
     places.key_path = arguments.key_path;
   } else if (arguments.config.empty()) {
     if (const auto keys = ControlClient(places.data).get("/api/v1/keys"); keys && keys->is_object()) {
-      if (const auto* key = base::find_object(keys->as_object(), "master_key")) places.key_path = base::string_or(*key, "path", places.key_path);
+      if (const auto* key = base::find_object(keys->as_object(), "master_key")) places.key_path = base::string_or(*key, "place", places.key_path);
     }
   }
   return places;
@@ -155,7 +181,7 @@ Result<Secret> passphrase_of(const Arguments& arguments, Ask ask) {
 }
 
 Result<int> back_up(const Session& session, const Arguments& arguments) {
-  const auto places = places_of(arguments);
+  const auto places = places_of(arguments, Verb::backup);
   if (!places) return std::unexpected(places.error());
   auto passphrase = passphrase_of(arguments, Ask::twice);
   if (!passphrase) return std::unexpected(passphrase.error());
@@ -187,7 +213,7 @@ void tell_of_marks(const RestoreReport& report) {
   if (report.replies > 0) print(fmt::format("{} answers of providers survived in the journal there; the server takes newer tokens from them.\n", report.replies));
   if (report.grants_marked > 0) {
     print(fmt::format("{} grants may have been refreshed since. Where a token may be used only once and no newer one has survived, the server does not "
-                      "send it: the console asks somebody to authorise the account again.\n",
+                      "send it: soon after the start the console says how many accounts somebody must authorise again.\n",
                       report.grants_marked));
   }
 }
@@ -218,14 +244,15 @@ Result<int> mark_database(const Session& session, const Arguments& arguments) {
   }
   print(fmt::format("The database is as it was about {}.\n", base::to_rfc3339(report->made_at)));
   tell_of_marks(*report);
-  print("Run this on every other node, too, before the first one is started: each takes newer tokens from its own journal.\n");
+  print("Run this on every other node, too, before the first one is started: each takes newer tokens from its own journal. Then start all of "
+        "them: a token that may be used only once is not sent before every node has merged its journal, or was forgotten (`latchkey node forget`).\n");
   return 0;
 }
 
 Result<int> restore(const Session& session, const Arguments& arguments) {
   if (arguments.database) return mark_database(session, arguments);
   if (arguments.file.empty()) return fail(ErrorKind::invalid, "usage", "Say which backup: latchkey restore FILE", {.field = "FILE"});
-  const auto places = places_of(arguments);
+  const auto places = places_of(arguments, Verb::restore);
   if (!places) return std::unexpected(places.error());
   auto passphrase = passphrase_of(arguments, Ask::once);
   if (!passphrase) return std::unexpected(passphrase.error());
@@ -246,6 +273,10 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
   if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
   print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));
+  struct stat owner{};
+  if (::geteuid() == 0 && ::stat(places->data.c_str(), &owner) == 0 && owner.st_uid == 0) {
+    print(fmt::format("All of it is root's. If the service runs as another user: chown -R USER: {}\n", places->data));
+  }
   return 0;
 }
 

@@ -12,8 +12,10 @@
 #include "app/backup.h"
 #include "app/engine.h"
 #include "app/front.h"
+#include "app/leftovers.h"
 #include "app/node_name.h"
 #include "app/observers.h"
+#include "app/restored_records.h"
 #include "app/terminal.h"
 #include "app/version.h"
 #include "base/clock.h"
@@ -24,6 +26,7 @@
 #include "console/console.h"
 #include "crypto/hardening.h"
 #include "doors/http/token_door.h"
+#include "grants/restore_watch.h"
 #include "net/curl_mail.h"
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
@@ -141,6 +144,7 @@ struct House::Parts {
   [[nodiscard]] people::Guard::Parts guard_parts();
   [[nodiscard]] vault::KeyFiles key_files() const { return {config.master_key_file, config.data + "/master.key.next"}; }
   [[nodiscard]] Task<Result<void>> learn_node();
+  [[nodiscard]] Task<Result<void>> take_up_journal();
   [[nodiscard]] Task<Result<void>> learn_clock_mark();
   [[nodiscard]] Task<Result<void>> prepare_first_run();
   [[nodiscard]] Result<void> listen();
@@ -196,6 +200,7 @@ Result<void> House::Parts::build_keys_and_store() {
                 {.field = "data"});
   }
   if (const auto opened = config.shares_store() ? open_shared_store() : open_embedded_store(); !opened) return opened;
+  remove_leftovers(config.data);
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
   if (!journal_opened) return std::unexpected(journal_opened.error());
   journal = std::move(*journal_opened);
@@ -296,7 +301,7 @@ void House::Parts::build_doors() {
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
-                .master_key_path = config.master_key_file},
+                .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
@@ -331,6 +336,25 @@ Task<Result<void>> House::Parts::learn_node() {
   node = NodeId::make(wall.now(), entropy);
   const auto octets = node.bytes();
   co_return co_await store->commit({store::PutMeta{std::string(store::kNodeMeta), Bytes(octets.begin(), octets.end())}});
+}
+
+// The shared store was restored: the newest replies this node has are merged anew, those too which the store had confirmed.
+Task<Result<void>> House::Parts::take_up_journal() {
+  if (!config.shares_store()) co_return Result<void>{};
+  const auto restored = co_await grants::has_to_merge(*store, node);
+  if (!restored) co_return std::unexpected(restored.error());
+  if (!*restored) co_return Result<void>{};
+  store::SystemFiles files;
+  auto survived = surviving_replies(config.data + "/journal", files, *vault, keys_beside(config.data, config.master_key_file, entropy), entropy);
+  if (!survived) co_return std::unexpected(survived.error());
+  const auto taken = co_await take_up(*journal, std::move(*survived));
+  if (!taken) co_return std::unexpected(taken.error());
+  if (!*taken) co_return Result<void>{};
+  journal.reset();
+  auto again = store::open_reply_journal(config.data + "/journal", log);
+  if (!again) co_return std::unexpected(again.error());
+  journal = std::move(*again);
+  co_return Result<void>{};
 }
 
 Task<void> House::Parts::keep_reading_settings() {
@@ -420,6 +444,7 @@ Task<Result<void>> House::open() {
   if (const auto done = co_await store::check_not_moved(*parts.store); !done) co_return done;
   if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
+  if (const auto done = co_await parts.take_up_journal(); !done) co_return done;
   if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
   if (const auto done = co_await parts.registry->load(); !done) co_return done;
   for (const auto& words : parts.registry->ignored()) parts.log.warning("setting_ignored", {{"why", words}});
@@ -441,6 +466,7 @@ Task<Result<void>> House::open() {
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));
+  parts.upkeep.spawn("restored grants", parts.engine->restored_grants().ask(parts.steady));
   if (const auto done = parts.listen(); !done) co_return done;
   parts.readiness->set_started(true);
   parts.log.info("serving", {{"version", version()}, {"listen", parts.config.listen.text()}, {"public_url", parts.config.public_url}});

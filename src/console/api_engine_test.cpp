@@ -423,11 +423,18 @@ TEST_F(ConsoleTest, P5_KeysAreShownAndRotatedFromTheCommandLineOnly) {
   boss.open();
   const auto before = boss.get("/api/v1/keys").json();
   EXPECT_EQ(before.at("master_key").at("path").as_string(), "/var/lib/latchkey/master.key");
+  EXPECT_EQ(before.at("store").as_string(), "sqlite") << "whose tools back it up";
   EXPECT_TRUE(before.at("rotation").is_null());
   EXPECT_TRUE(before.at("last_backup").is_null());
   EXPECT_EQ(boss.post("/api/v1/keys/rotate").code(), "not_allowed") << "a stolen cookie makes no key stale";
   EXPECT_EQ(boss.send("POST", "/api/v1/backups", {{"file", "x"}}).code(), "not_allowed");
   EXPECT_FALSE(keys.state.rotation);
+  keys.state.path += ".next";
+  const auto elsewhere = boss.get("/api/v1/keys").json().at("master_key");
+  EXPECT_EQ(elsewhere.at("path").as_string(), "/var/lib/latchkey/master.key.next") << "where it lies";
+  EXPECT_EQ(elsewhere.at("place").as_string(), "/var/lib/latchkey/master.key") << "where it belongs";
+  boss.open();
+  EXPECT_EQ(base::string_or(boss.session.at("server").as_object(), "master_key_path"), "/var/lib/latchkey/master.key.next") << "what to copy";
 
   const auto begun = control->ask({.method = "POST", .target = "/api/v1/keys/rotate"});
   EXPECT_EQ(begun.status, 202);

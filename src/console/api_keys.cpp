@@ -44,8 +44,8 @@ Task<Result<JsonObject>> KeysApi::keys_json() {
   if (!backed_up) co_return std::unexpected(backed_up.error());
   const auto last = co_await store_.meta(std::string(kLastBackupMeta));
   if (!last) co_return std::unexpected(last.error());
-  JsonObject json{{"master_key", JsonObject{{"id", base::to_hex(status.id)}, {"path", status.path}, {"backup_done", !backed_up->empty()}}},
-                  {"rotation", nullptr}, {"retired", nullptr}, {"last_backup", nullptr}};
+  JsonObject json{{"master_key", JsonObject{{"id", base::to_hex(status.id)}, {"path", status.path}, {"place", status.place}, {"backup_done", !backed_up->empty()}}},
+                  {"rotation", nullptr}, {"retired", nullptr}, {"last_backup", nullptr}, {"store", name_of(store_kind_)}};
   if (status.rotation) json["rotation"] = rotation_json(*status.rotation);
   if (status.retired) json["retired"] = retired_json(*status.retired);
   if (const auto parsed = parse_json(base::as_text(*last)); !last->empty() && parsed && parsed->is_object()) json["last_backup"] = *parsed;

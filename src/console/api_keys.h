@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/run_on.h"
+#include "console/api_session.h"
 #include "console/router.h"
 #include "grants/key_rotation.h"
 #include "store/store.h"
@@ -11,8 +12,8 @@ namespace latchkey::console {
 
 class KeysApi final : public ApiSection {
  public:
-  KeysApi(grants::Keys& keys, store::Store& store, const WallClock& wall, Executor engine)
-      : keys_(keys), store_(store), wall_(wall), engine_(std::move(engine)) {}
+  KeysApi(grants::Keys& keys, store::Store& store, StoreKind store_kind, const WallClock& wall, Executor engine)
+      : keys_(keys), store_(store), store_kind_(store_kind), wall_(wall), engine_(std::move(engine)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -23,6 +24,7 @@ class KeysApi final : public ApiSection {
 
   grants::Keys& keys_;
   store::Store& store_;
+  StoreKind store_kind_;
   const WallClock& wall_;
   Executor engine_;
 };

@@ -7,6 +7,14 @@
 
 namespace latchkey::console {
 
+std::string_view name_of(StoreKind kind) {
+  switch (kind) {
+    case StoreKind::sqlite: return "sqlite";
+    case StoreKind::postgresql: return "postgresql";
+  }
+  return "sqlite";
+}
+
 std::vector<Route> SessionApi::routes() {
   return {
       {"GET", "/api/v1/setup", Who::anyone, Carries::nothing_secret, 1024, [this](Call call) { return setup_state(std::move(call)); }},
@@ -29,7 +37,8 @@ Task<Answer> SessionApi::session_answer(int status, net::HttpRequest request, Pr
   server["public_url"] = facts_.public_url;
   server["sandbox"] = facts_.sandbox;
   server["master_key_backup_done"] = !administrator || !backed_up->empty();
-  server["master_key_path"] = administrator ? facts_.master_key_path : "";
+  server["master_key_path"] = administrator ? keys_.status().path : "";
+  server["store"] = administrator ? name_of(facts_.store) : "";
   server["insecure_notice"] = request.is_confidential() ? Json(nullptr) : Json(insecure_transport_text());
   server["cloud_service"] = false;
 

@@ -4,24 +4,29 @@
 #include <string>
 
 #include "console/router.h"
+#include "grants/key_rotation.h"
 #include "people/sessions.h"
 #include "people/setup.h"
 #include "store/store.h"
 
 namespace latchkey::console {
 
+// Whose tools back it up depends on it.
+enum class StoreKind { sqlite, postgresql };
+[[nodiscard]] std::string_view name_of(StoreKind kind);
+
 // What every page wants to know of the server. Texts may be empty.
 struct ServerFacts {
   std::string version;
   std::string public_url;
   bool sandbox = false;
-  std::string master_key_path;
+  StoreKind store = StoreKind::sqlite;
 };
 
 class SessionApi final : public ApiSection {
  public:
-  SessionApi(people::Sessions& sessions, people::Setup& setup, store::Store& store, ServerFacts facts)
-      : sessions_(sessions), setup_(setup), store_(store), facts_(std::move(facts)) {}
+  SessionApi(people::Sessions& sessions, people::Setup& setup, store::Store& store, const grants::Keys& keys, ServerFacts facts)
+      : sessions_(sessions), setup_(setup), store_(store), keys_(keys), facts_(std::move(facts)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -37,6 +42,7 @@ class SessionApi final : public ApiSection {
   people::Sessions& sessions_;
   people::Setup& setup_;
   store::Store& store_;
+  const grants::Keys& keys_;
   ServerFacts facts_;
 };
 

@@ -20,7 +20,7 @@ namespace latchkey::console {
 // A key that rotates when it is told to, and not twice at once.
 class PlainKeys final : public grants::Keys {
  public:
-  grants::KeyStatus state{.id = Bytes(16, 1), .path = "/var/lib/latchkey/master.key"};
+  grants::KeyStatus state{.id = Bytes(16, 1), .path = "/var/lib/latchkey/master.key", .place = "/var/lib/latchkey/master.key"};
 
   grants::KeyStatus status() const override { return state; }
   Task<Result<void>> rotate(grants::Requester requester) override {

@@ -118,7 +118,7 @@ class ConsoleTest : public testing::Test {
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .desk = *desk, .keys = keys, .nodes = nodes,
         .health = health, .notices = notices, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
-        .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false, .master_key_path = "/var/lib/latchkey/master.key"},
+        .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
         .dying_soon = [] { return std::int64_t{3}; }});
     mounted = std::make_unique<Mounted>(console->mounts());

@@ -45,6 +45,7 @@ Keeper::~Keeper() = default;
 
 Task<Result<void>> Keeper::start() {
   if (const auto read = co_await read_what_was_left(); !read) co_return read;
+  started_ = true;
   static_cast<void>(note_quickened());
   start_recovering_codes();
   loop_group_.spawn("keeper", run());
@@ -60,6 +61,12 @@ Task<void> Keeper::stop() {
 }
 
 void Keeper::nudge() { wake_.notify_all(); }
+
+void Keeper::await_nodes(std::string names) {
+  const bool over = names.empty() && !awaited_.empty();
+  awaited_ = std::move(names);
+  if (over) nudge();
+}
 
 void Keeper::halt(std::string why) {
   if (halted_.empty()) parts_.log.error("refreshing_halted", {{"why", why}});

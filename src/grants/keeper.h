@@ -112,6 +112,12 @@ class Keeper {
   // Refreshes nothing more until the process ends: another one does it under this node's name. Tokens still good are served.
   void halt(std::string why);
 
+  // After a restore of a shared store: the machines that have yet to bring back what their journals kept; empty: none, or none any
+  // more. Until then what this node's journal brings is not sent (F10).
+  void await_nodes(std::string names);
+  // Whether everything an earlier process left in the journal is in the store.
+  [[nodiscard]] bool has_merged() const { return started_ && unmerged_.empty(); }
+
   // A grant or app was changed from outside: look again at once.
   void nudge();
   // The app works again: grants that waited for it fall due now.
@@ -153,6 +159,7 @@ class Keeper {
     Result<store::Grant> grant;
     bool unowned = false;
   };
+  enum class Origin { exchange, journal };  // of an outcome
   class HoldBack;
   class OneShotPlace;
 
@@ -204,7 +211,7 @@ class Keeper {
   // Commits a step made from the newest view, again and again until the store has it (R4, R6). `known`: the view to try first.
   [[nodiscard]] Task<Landed> commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
                                          const ExchangeOutcome& outcome, const RefreshMaterial& spent,
-                                         const catalog::ResolvedType& type, TypeRules rules);
+                                         const catalog::ResolvedType& type, TypeRules rules, Origin origin);
   [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
                                                const RefreshMaterial& material, SteadyTime begun);
   void add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const;
@@ -219,6 +226,7 @@ class Keeper {
   void note_unreadable(GrantId grant, const Error* error);
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
+  void hold_for_others(Step& step, const store::Grant& before, const TypeRules& rules) const;
   void start_recovering_codes();
   [[nodiscard]] store::JournalEntry as_sealed_now(store::JournalEntry entry) const;
   [[nodiscard]] Task<void> recover_codes();
@@ -251,7 +259,9 @@ class Keeper {
   std::map<std::string, Seconds> polling_times_;  // by type, as last seen
   bool states_changed_ = true;
   SteadyTime count_states_at_{};
+  bool started_ = false;
   bool stopping_ = false;
+  std::string awaited_;              // nodes whose journals may hold what is newer; empty: none
   bool recovering_codes_ = false;
   std::string halted_;               // why nothing is refreshed any more; empty: all is well
   Recover recover_code_;

@@ -277,6 +277,76 @@ TEST_F(RestoredHouse, R28_TheNewestGenerationComesFromTheJournalThatSurvived) {
   EXPECT_EQ(transport.posts_with("rt4"), 1);
 }
 
+// Two nodes, each with a reply the other lacks: the one that starts first must not send what its own journal brings.
+TEST_F(RestoredHouse, F10_WhatTheJournalBringsIsNotSentBeforeTheOtherNodesHaveMergedTheirs) {
+  keeper->await_nodes("office-2");
+  const auto grant = put_restored("acme-family");       // its newest reply is the answer to the backup's token
+  const auto ahead = put_restored("acme-grace");        // ... to a later one
+  const auto harmless = put_restored("acme-harmless");
+  const auto left = [&](const store::Grant& whose, store::GenerationNumber generation, const std::string& token) {
+    journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), whose.id, generation, wall.now(),
+                                                R"({"access_token":"at2","refresh_token":")" + token + R"(","expires_in":3600})"));
+  };
+  left(grant, 1, "held-one");
+  left(ahead, 4, "held-two");
+  left(harmless, 1, "free");
+  EXPECT_FALSE(keeper->has_merged());
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 3 && counters.in_flight == 0; });
+  EXPECT_TRUE(keeper->has_merged());
+  EXPECT_EQ(refresh_token(view(grant.id)), "held-one");
+  EXPECT_EQ(view(ahead.id).grant.generation, 5);
+  advance(120s);
+  for (const auto& each : {grant, ahead}) {
+    EXPECT_TRUE(refresh(each.id));
+    EXPECT_EQ(view(each.id).grant.state, GrantState::active) << "nobody is asked";
+    EXPECT_EQ(access_token(view(each.id)), "at2") << "served meanwhile";
+  }
+  EXPECT_TRUE(transport.bodies.empty()) << "another node may have spent it";
+  EXPECT_TRUE(refresh(harmless.id));
+  EXPECT_EQ(transport.bodies.size(), 1U) << "where a replay does no harm, nothing waits";
+  advance(3600s);
+  base::drive_until(loop, [&] { return view(grant.id).grant.why.find("office-2") != std::string::npos; });
+  EXPECT_EQ(transport.posts_with("held-one") + transport.posts_with("held-two"), 0) << "not by the clock either";
+
+  keeper->await_nodes("");
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_TRUE(refresh(ahead.id));
+  EXPECT_EQ(transport.posts_with("held-one") + transport.posts_with("held-two"), 2);
+  EXPECT_EQ(view(grant.id).grant.generation, 3);
+}
+
+// The other node's newer reply finds the mark of the first one's, and the one that came last is what goes on.
+TEST_F(RestoredHouse, F10_ANewerReplyOfTheOtherNodeTakesThePlaceOfTheOneThatWaits) {
+  keeper->await_nodes("office-2");
+  const auto grant = put_restored("acme-family");
+  const auto left = [&](store::GenerationNumber generation, std::string_view body) {
+    journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, generation, wall.now(), body));
+  };
+  left(1, R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})");
+  left(2, R"({"access_token":"at3","refresh_token":"rt3","expires_in":3600})");
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 2 && counters.in_flight == 0; });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt3");
+  EXPECT_TRUE(refresh(grant.id));
+  EXPECT_TRUE(transport.bodies.empty());
+  keeper->await_nodes("");
+  advance(120s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt2"), 0);
+  EXPECT_EQ(transport.posts_with("rt3"), 1);
+}
+
+TEST_F(RestoredHouse, F10_AConsentGivenWhileANodeIsAwaitedIsNotReplacedByWhatThatNodeKept) {
+  keeper->await_nodes("office-2");
+  const auto grant = put_grant("acme-family");
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 7, grant.created_at - 60s,
+                                              R"({"access_token":"at8","refresh_token":"rt8","expires_in":3600})"));
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+}
+
 TEST_F(RestoredHouse, R28_TheReplyToTheBackupsOwnTokenIsTakenFromTheJournal) {
   const auto grant = put_restored("acme-family");
   journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 1, wall.now(),

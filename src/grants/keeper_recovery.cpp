@@ -122,6 +122,8 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   const auto& grant = (*view)->grant;
   auto intent = intent_of(entry, **view, parts_.node);
   const bool ahead = entry.generation > grant.generation;
+  // Somebody has consented anew while this node was waited for after a restore: what it kept belongs to the consent before.
+  if (ahead && !awaited_.empty() && entry.recorded_at < grant.created_at) co_return Result<void>{};
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
   if (!ahead && spent_generation == (*view)->generations.end()) co_return Result<void>{};
@@ -142,7 +144,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
       outcome = NoReply{{.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The server stopped while the app's other secret was tried."}};
     }
   }
-  const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules);
+  const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules, Origin::journal);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {
     parts_.counters.replies_unowned += 1;
@@ -166,12 +168,20 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
   intent.version = kIntentUntracked;
   view.grant.generation = intent.generation;
   auto step = apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at);
+  hold_for_others(step, before, rules);
   const ExchangeOutcome outcome(std::move(replied));
   add_history(step, before, &outcome);
   if (auto committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply); !committed) co_return committed;
   note_change(before, step.grant);
   parts_.counters.replies_recovered += 1;
   co_return Result<void>{};
+}
+
+// What the journal has brought may have been spent by a node that has not told yet.
+void Keeper::hold_for_others(Step& step, const store::Grant& before, const TypeRules& rules) const {
+  if (awaited_.empty() || step.grant.generation == before.generation || rules.replay == catalog::ReplayPolicy::harmless) return;
+  const auto now = parts_.wall.now();
+  step.batch.push_back(store::InsertIntent{mark_awaiting(step.grant, IntentId::make(now, parts_.entropy), awaited_, now)});
 }
 
 void Keeper::await_code(store::JournalEntry entry) {

@@ -137,6 +137,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       if (urge == Urge::scheduled) co_return record;
       co_return co_await wait_for_other_hands(record);
     }
+    if (awaited_.empty()) lift_awaiting(**view);
     const auto decision = decide_post(**view, rules, urge_now, parts_.node, now);
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
@@ -265,7 +266,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   note_health(*client, view.grant, outcome);
   const auto replied_at = parts_.steady.now();
   store::GrantView as_claimed{.grant = claim.grant, .generations = view.generations, .intent = claim.intent};
-  auto landed = co_await commit_step(view.grant.id, std::move(as_claimed), claim.intent, outcome, *material, client->type, std::move(rules));
+  auto landed = co_await commit_step(view.grant.id, std::move(as_claimed), claim.intent, outcome, *material, client->type, std::move(rules),
+                                   Origin::exchange);
   StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
   hold_back.reset();  // the new token is there
   if (landed.unowned) {
@@ -385,7 +387,7 @@ void Keeper::alert_store_refuses() {
 
 Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
                                          const ExchangeOutcome& outcome, const RefreshMaterial& spent,
-                                         const catalog::ResolvedType& type, TypeRules rules) {
+                                         const catalog::ResolvedType& type, TypeRules rules, Origin origin) {
   auto pause = std::chrono::milliseconds(10);
   std::optional<SteadyTime> give_up_at;
   std::optional<store::Version> conflict_at;  // the grant's version when a commit met a conflict
@@ -423,6 +425,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
         intent.version = kIntentUntracked;
       }
       auto step = step_for(**view, intent, outcome, spent, type, rules);
+      if (origin == Origin::journal) hold_for_others(step, before, rules);
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
       add_history(step, before, &outcome);
       committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply);

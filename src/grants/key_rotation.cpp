@@ -38,7 +38,7 @@ Bytes next_cursor(const std::vector<Record>& records) {
 
 }  // namespace
 
-KeyRotation::KeyRotation(Parts parts) : parts_(std::move(parts)), group_(parts_.executor, parts_.log) { publish(); }
+KeyRotation::KeyRotation(Parts parts) : parts_(std::move(parts)), group_(parts_.executor, parts_.log), lies_in_(parts_.files.path()) { publish(); }
 
 KeyStatus KeyRotation::status() const {
   const std::lock_guard lock(mutex_);
@@ -46,7 +46,7 @@ KeyStatus KeyRotation::status() const {
 }
 
 void KeyRotation::publish() {
-  KeyStatus now{.id = parts_.vault.master_key_id(), .path = parts_.files.path(), .rotation = state_, .retired = retired_};
+  KeyStatus now{.id = parts_.vault.master_key_id(), .path = lies_in_, .place = parts_.files.path(), .rotation = state_, .retired = retired_};
   const std::lock_guard lock(mutex_);
   published_ = std::move(now);
 }
@@ -94,6 +94,7 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
     bool& flag;
     ~Over() { flag = false; }
   } const over{beginning_};
+  if (retired_) install_files();  // somebody may have put the last one in place meanwhile
   const auto joined = co_await parts_.store.meta(std::string(kJoinedMeta));
   if (!joined) co_return std::unexpected(joined.error());
   const auto others = co_await others_at_work(parts_.store, parts_.node);
@@ -132,6 +133,7 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
     if (!known || *known != state.to) co_return committed;  // the next start finds out
   }
   parts_.vault.begin_rotation(next->key);
+  lies_in_ = next->path;
   state_ = std::move(state);
   publish();
   parts_.log.info("master_key_rotation_begun", {{"from", base::to_hex(state_->from)}, {"to", base::to_hex(state_->to)}});
@@ -147,6 +149,8 @@ void KeyRotation::install_files() {
   } else {
     parts_.alerts.clear("master_key_not_in_place");
   }
+  if (const auto found = parts_.files.find(to, parts_.entropy)) lies_in_ = found->path;
+  publish();
 }
 
 Task<void> KeyRotation::run() {
@@ -352,7 +356,11 @@ Task<Result<void>> KeyRotation::finish() {
   install_files();
   const auto now = parts_.wall.now();
   RetiredKey retired{.id = state_->from, .retired_at = now, .path = parts_.files.retired_path(state_->from)};
-  if (const auto found = parts_.files.find(state_->from, parts_.entropy)) retired.path = found->path;
+  if (const auto aside = parts_.files.aside(state_->from, parts_.entropy)) {
+    retired.path = *aside;
+  } else if (const auto found = parts_.files.find(state_->from, parts_.entropy)) {
+    retired.path = found->path;
+  }
   const auto unreadable =
       state_->unreadable == 0 ? std::string() : fmt::format(" {} stored secrets did not open under it and were left as they are; see the log.", state_->unreadable);
   store::Batch batch{store::PutMeta{std::string(kRotationMeta), {}}, store::PutMeta{std::string(kRetiredMeta), retired.to_octets()},
@@ -369,7 +377,7 @@ Task<Result<void>> KeyRotation::finish() {
   parts_.alerts.tell("master_key_rotated",
                      fmt::format("Everything is sealed under the new master key. Put a copy of {} away. The old key is kept in {}: plain copies of the database from "
                                  "before need it. Move it to a safe place apart from this machine, or delete it when there are none.{}",
-                                 parts_.files.path(), retired.path, unreadable),
+                                 lies_in_, retired.path, unreadable),
                      kToldFor);
   state_.reset();
   retired_ = std::move(retired);

@@ -55,7 +55,8 @@ struct RetiredKey {
 
 struct KeyStatus {
   Bytes id;          // of the key that writes
-  std::string path;  // where it is looked for
+  std::string path;   // where it lies
+  std::string place;  // where it belongs: `path`, unless a rotation could not put it there
   std::optional<RotationState> rotation;
   std::optional<RetiredKey> retired;  // the last one
 };
@@ -144,6 +145,7 @@ class KeyRotation final : public Keys {
   bool beginning_ = false;
   std::optional<RotationState> state_;
   std::optional<RetiredKey> retired_;
+  std::string lies_in_;  // the key that writes
   mutable std::mutex mutex_;
   KeyStatus published_;
 };

@@ -19,7 +19,7 @@ constexpr vault::PinCost kCheap{.memory_kib = 64, .passes = 1};
 
 class RotationHouse : public KeeperHouse {
  protected:
-  RotationHouse() {
+  explicit RotationHouse(std::string key_name = "master.key") : key_name_(std::move(key_name)) {
     // The house's vault stands on a key of its own; here it is that of a file.
     std::ofstream(key_path()) << base::to_hex(Bytes(32, 7)) << "\n";
     std::filesystem::permissions(key_path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
@@ -30,8 +30,9 @@ class RotationHouse : public KeeperHouse {
     if (rotation) stop();
   }
 
-  std::string key_path() const { return (folder / "master.key").string(); }
-  vault::KeyFiles files() const { return {key_path(), (folder / "spare.key").string()}; }
+  std::string key_path() const { return (folder / key_name_).string(); }
+  vault::KeyFiles files() const { return {key_path(), files_spare()}; }
+  std::string files_spare() const { return (folder / "spare.key").string(); }
   Result<void> settle() { return run(settle_master_key(*store, vault, files(), entropy)); }
   void begin() {
     cards = std::make_unique<people::UserCards>(*store, user_seal, steady, log);
@@ -128,6 +129,7 @@ class RotationHouse : public KeeperHouse {
     return key ? std::move(*key) : Secret(Bytes(32));
   }
 
+  std::string key_name_;
   people::UserSeal user_seal{vault};
   std::vector<ChannelSecretPlace> channel_secrets;
   std::unique_ptr<people::UserCards> cards;
@@ -376,9 +378,10 @@ TEST_F(RotationHouse, WhereTheKeyCannotBeReplacedTheNewOneWorksFromTheSpareAndSo
   ASSERT_TRUE(next);
   EXPECT_EQ(next->path, spare);
   const auto id = vault::Vault::id_of(next->key);
+  EXPECT_EQ(there.aside(vault.master_key_id(), entropy), std::nullopt);
   const auto told = there.install(vault.master_key_id(), id, entropy);
   EXPECT_EQ(told.error().reason, "key_not_in_place");
-  EXPECT_THAT(told.error().text, testing::HasSubstr("it lies in " + spare));
+  EXPECT_THAT(told.error().text, testing::HasSubstr("works with it from " + spare));
   ASSERT_TRUE(there.find(id, entropy));
   EXPECT_EQ(there.find(id, entropy)->path, spare);
 
@@ -387,6 +390,70 @@ TEST_F(RotationHouse, WhereTheKeyCannotBeReplacedTheNewOneWorksFromTheSpareAndSo
   ASSERT_TRUE(settle());
   EXPECT_EQ(vault.master_key_id(), id);
   EXPECT_FALSE(vault.rotating());
+}
+
+// A key beside which nothing can be made, even by root: every other name there would be too long.
+class CredentialHouse : public RotationHouse {
+ protected:
+  CredentialHouse() : RotationHouse(std::string(253, 'k')) {}
+  std::optional<Alert> not_in_place() const {
+    for (auto& alert : alerts.current()) {
+      if (alert.cause == "master_key_not_in_place") return alert;
+    }
+    return std::nullopt;
+  }
+};
+
+TEST_F(CredentialHouse, K1_WhereTheKeyCannotBeReplacedEachKeyIsNamedWhereItLiesAndTheOldOneIsKeptFirst) {
+  const auto old_id = vault.master_key_id();
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  let_finish();
+  auto status = rotation->status();
+  EXPECT_EQ(status.path, files_spare()) << "where the new key lies";
+  EXPECT_EQ(status.place, key_path()) << "where it belongs";
+  EXPECT_EQ(vault::Vault::id_of(key_in(status.path)), vault.master_key_id());
+  ASSERT_TRUE(status.retired);
+  EXPECT_NE(status.retired->path, key_path()) << "that file is for the person to write over";
+  EXPECT_EQ(vault::Vault::id_of(key_in(status.retired->path)), old_id) << "kept before anybody is told to write over it";
+  ASSERT_TRUE(not_in_place());
+  EXPECT_THAT(not_in_place()->words, testing::AllOf(testing::HasSubstr("from " + files_spare()), testing::HasSubstr("kept in " + status.retired->path)));
+  for (const auto& alert : alerts.current()) {
+    if (alert.cause == "master_key_rotated") EXPECT_THAT(alert.words, testing::HasSubstr("Put a copy of " + files_spare() + " away"));
+  }
+  EXPECT_EQ(run(rotation->rotate({.actor = "cli"})).error().reason, "key_not_in_place");
+
+  // As the alert says.
+  std::filesystem::copy_file(files_spare(), key_path(), std::filesystem::copy_options::overwrite_existing);
+  stop();
+  ASSERT_TRUE(settle());
+  begin();
+  ASSERT_TRUE(run(rotation->start()));
+  status = rotation->status();
+  EXPECT_EQ(status.path, key_path());
+  EXPECT_FALSE(std::filesystem::exists(files_spare())) << "its copy is not needed any more";
+  EXPECT_EQ(vault::Vault::id_of(key_in(status.retired->path)), old_id);
+  EXPECT_FALSE(not_in_place());
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"}))) << "and again";
+  let_finish();
+  EXPECT_NE(vault::Vault::id_of(key_in(rotation->status().path)), vault::Vault::id_of(key_in(key_path())));
+}
+
+TEST_F(RotationHouse, P5_AServerWithTheFormerKeyIsSentToTheOneThatRotates) {
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  const auto elsewhere = folder / "of-another-server";
+  std::ofstream(elsewhere) << base::to_hex(Bytes(32, 7)) << "\n";
+  std::filesystem::permissions(elsewhere, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  const vault::KeyFiles there(elsewhere.string(), elsewhere.string() + ".next");
+  const auto refused = [&] {
+    vault::Vault other(Secret(Bytes(32, 7)), entropy);
+    return run(settle_master_key(*store, other, there, entropy)).error();
+  };
+  EXPECT_EQ(refused().reason, "master_key_retired");
+  EXPECT_THAT(refused().text, testing::HasSubstr("Copy it from the server that rotates it"));
+  let_finish();
+  EXPECT_THAT(refused().text, testing::HasSubstr("copy it from the server that rotated it"));
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, v
     }
   } else {
     const auto found = files.find(*known, entropy);
-    if (!found || found->path == files.retired_path(*known)) {
+    if (!found || files.aside(*known, entropy) == found->path) {
       const auto retired = RetiredKey::from_octets(*retired_octets);
       if (found) {
         co_return refuse("master_key_wrong",
@@ -119,13 +119,19 @@ Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, v
       }
       if (retired && retired->id == in_place) {
         co_return refuse("master_key_retired",
-                         fmt::format("The master key in {} was replaced on {}. Put the key that came after it there (from its backup); "
-                                     "nothing was changed.",
+                         fmt::format("The master key in {} was replaced on {}. Put the key that came after it there: copy it from the server that "
+                                     "rotated it, or from its backup; nothing was changed.",
                                      files.path(), base::to_rfc3339(retired->retired_at)));
       }
+      if (rotation && rotation->from == in_place) {
+        co_return refuse("master_key_retired",
+                         fmt::format("The master key in {} is being replaced since {}, and the new one is not here. Copy it from the server that "
+                                     "rotates it (`latchkey keys status` says there where it lies), or from its backup; nothing was changed.",
+                                     files.path(), base::to_rfc3339(rotation->started_at)));
+      }
       co_return refuse("master_key_wrong",
-                       fmt::format("The master key in {} is not the one this data was sealed with. Put the right key file back "
-                                   "(from its backup), or name it with master_key_file; nothing was changed.",
+                       fmt::format("The master key in {} is not the one this data was sealed with. Put the right key file there (from its "
+                                   "backup, or from another server of this database), or name it with master_key_file; nothing was changed.",
                                    files.path()));
     }
     // The store has the next key already, its file has not got its name yet.

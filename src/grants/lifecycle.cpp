@@ -17,6 +17,7 @@ constexpr Seconds kNothingLeftToLose{600};  // between tries once the access tok
 constexpr Seconds kTwiceWithin{60};         // F9
 constexpr Seconds kClockSlack{5};
 constexpr Seconds kGraceReserve{5};         // before a grace ends: the last try must arrive within it
+constexpr Seconds kAwaitedAgain{300};       // between looks whether other nodes' journals are merged; whoever asks is told at once
 constexpr Seconds kMendedSoon{60};          // between looks whether what was misconfigured has been mended
 constexpr Seconds kTooEarlyAgain{1};        // R15: the moment is near, and no token is stale for longer
 constexpr int kTooEarlyAtThatPace = 10;     // ... unless it is not near at all: then with back-off
@@ -178,6 +179,18 @@ const store::Generation* usable_generation(const store::GrantView& view, WallTim
   return best;
 }
 
+namespace {
+
+// Why nothing is sent for a generation that a restore has marked, and how long its access token lasts.
+std::string why_restored(const store::GrantView& view, WallTime now) {
+  const auto* usable = usable_generation(view, now);
+  if (usable == nullptr || !usable->access_expires_at) return view.intent->outcome;
+  return view.intent->outcome + ": the access token in use is served until " + base::to_rfc3339(*usable->access_expires_at).substr(0, 16) +
+         " UTC, and none after it";
+}
+
+}  // namespace
+
 PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now) {
   using Kind = PostDecision::Kind;
   const auto& grant = view.grant;
@@ -185,6 +198,10 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
   const auto* current = current_of(view);
   if (current == nullptr || current->refresh_sealed.empty()) {
     return {.kind = Kind::nothing, .why = "The provider gave no refresh token."};
+  }
+  // However long the access token lasts: whoever must act had better hear of it now (F10).
+  if (view.intent && view.intent->state == IntentState::restored && !awaits_journals(*view.intent) && rules.replay != catalog::ReplayPolicy::harmless) {
+    return {.kind = Kind::ask_person, .why = why_restored(view, now)};
   }
   const auto issue = issue_of(grant);
   // The clock was set back since: whatever the times say, the token's end is not known (R24).
@@ -208,7 +225,7 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
     case IntentState::applied: return {.kind = Kind::post};
     case IntentState::restored:
       if (rules.replay == catalog::ReplayPolicy::harmless) return {.kind = Kind::post};
-      return {.kind = Kind::ask_person, .why = intent.outcome};
+      return {.kind = Kind::wait, .at = now + kAwaitedAgain, .why = intent.outcome};  // other nodes' journals: people were asked for above
     case IntentState::open:
       if (intent.node != node && now < emergency_from(issue, rules.pace)) {
         return {.kind = Kind::wait, .at = emergency_from(issue, rules.pace), .why = "Another node's exchange has not been heard of yet."};
@@ -243,6 +260,7 @@ store::Batch mark_restored(const store::GrantView& view, IntentId fresh_id, Wall
   store::Intent intent{.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .opened_at = now};
   if (view.intent) intent = *view.intent;
   intent.state = IntentState::restored;
+  intent.attempts = std::max(1, intent.attempts);  // what waited when the backup was made may have been sent since
   intent.settled_at = now;
   intent.outcome = "This server was restored from a backup of " + base::to_rfc3339(backup_at) +
                    ", and the refresh token in it may have been used since: sending it again could end the grant. Authorise "
@@ -253,6 +271,21 @@ store::Batch mark_restored(const store::GrantView& view, IntentId fresh_id, Wall
     batch.push_back(store::InsertIntent{std::move(intent)});
   }
   return batch;
+}
+
+store::Intent mark_awaiting(const store::Grant& grant, IntentId fresh_id, std::string_view nodes, WallTime now) {
+  return {.id = fresh_id, .grant = grant.id, .generation = grant.generation, .state = IntentState::restored, .attempts = 0, .opened_at = now,
+          .settled_at = now,
+          .outcome = "The database was restored, and a newer token may be in the journal of a server that has not started since (" +
+                     std::string(nodes) + "): nothing is sent before it has"};
+}
+
+bool awaits_journals(const store::Intent& intent) { return intent.state == IntentState::restored && intent.attempts == 0; }
+
+void lift_awaiting(store::GrantView& view) {
+  if (!view.intent || !awaits_journals(*view.intent)) return;
+  view.intent->state = IntentState::not_sent;
+  view.intent->attempts = 1;
 }
 
 Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now) {

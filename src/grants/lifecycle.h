@@ -120,6 +120,14 @@ struct Step {
 // Empty where there is nothing to spend.
 [[nodiscard]] store::Batch mark_restored(const store::GrantView& view, IntentId fresh_id, WallTime backup_at, WallTime now);
 
+// The same restore, where several nodes share the store: a generation that one node's journal has brought back may have been spent by
+// another node, whose own journal then holds the answer. Until those named have merged theirs, nobody sends it (`wait`, not
+// `ask_person`). The mark is an intent in the state `restored` without an attempt: none is known of.
+[[nodiscard]] store::Intent mark_awaiting(const store::Grant& grant, IntentId fresh_id, std::string_view nodes, WallTime now);
+[[nodiscard]] bool awaits_journals(const store::Intent& intent);
+// They have: the generation is as good as never sent. For the view that is decided on; the claim writes it.
+void lift_awaiting(store::GrantView& view);
+
 // Ends the words with a full stop where they have none.
 [[nodiscard]] std::string sentence(std::string_view words);
 

@@ -105,5 +105,37 @@ TEST(Lifecycle, R24_BackOffReckonedByAClockThatRanAheadDoesNotHoldWhoeverAsks) {
   EXPECT_EQ(decide_post(at.view, at.rules, Urge::demanded, NodeId{}, kNow).kind, PostDecision::Kind::post) << "nothing backs off for three days";
 }
 
+// RULES F10: what waits for other nodes' journals asks nobody, and what has waited is as good as never sent.
+TEST(Lifecycle, F10_WhatAwaitsJournalsWaitsThenGoesOnAndABackupOfItAsksAPerson) {
+  base::SystemEntropy entropy;
+  auto at = a_grant(-10s);
+  at.view.generations.push_back({.grant = at.view.grant.id, .number = 1, .refresh_sealed = {1}});
+  at.view.intent = mark_awaiting(at.view.grant, IntentId::make(kNow, entropy), "office-2", kNow);
+  for (const auto urge : {Urge::scheduled, Urge::demanded, Urge::insisted}) {
+    const auto decision = decide_post(at.view, at.rules, urge, NodeId{}, kNow);
+    EXPECT_EQ(decision.kind, PostDecision::Kind::wait);
+    EXPECT_GT(decision.at, kNow);
+    EXPECT_NE(decision.why.find("office-2"), std::string::npos);
+  }
+  auto harmless = at.rules;
+  harmless.replay = catalog::ReplayPolicy::harmless;
+  EXPECT_EQ(decide_post(at.view, harmless, Urge::scheduled, NodeId{}, kNow).kind, PostDecision::Kind::post);
+
+  auto lifted = at.view;
+  lift_awaiting(lifted);
+  EXPECT_EQ(decide_post(lifted, at.rules, Urge::scheduled, NodeId{}, kNow).kind, PostDecision::Kind::post);
+  const auto claim = claim_for(lifted, NodeId{}, IntentId::make(kNow, entropy), 90s, kNow + 1h);
+  EXPECT_EQ(claim.intent.attempts, 1);
+  EXPECT_EQ(claim.intent.opened_at, kNow + 1h) << "a grace begins with the POST";
+
+  // Put back from a backup that was made while it waited: it may have been sent since.
+  const auto marks = mark_restored(at.view, IntentId::make(kNow, entropy), kNow, kNow);
+  ASSERT_EQ(marks.size(), 1U);
+  at.view.intent = std::get<store::UpdateIntent>(marks.front()).intent;
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::scheduled, NodeId{}, kNow).kind, PostDecision::Kind::ask_person);
+  lift_awaiting(at.view);
+  EXPECT_EQ(at.view.intent->state, store::IntentState::restored) << "a backup's own generation is nobody's to lift";
+}
+
 }  // namespace
 }  // namespace latchkey::grants

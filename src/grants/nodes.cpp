@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "grants/key_rotation.h"
+#include "grants/restore_watch.h"
 
 namespace latchkey::grants {
 namespace {
@@ -13,12 +14,12 @@ namespace {
 constexpr std::size_t kIntentsMax = 100'000;
 constexpr int kBeginsMax = 20;  // nodes that begin at the same moment come one after the other
 
+}  // namespace
+
 std::string machine_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? std::string(name) : std::string("unknown");
 }
-
-}  // namespace
 
 Nodes::Nodes(Parts parts) : parts_(std::move(parts)) {
   self_ = {.id = parts_.node, .name = machine_name(), .version = parts_.version, .run = parts_.entropy.bytes(16),
@@ -74,9 +75,45 @@ Task<Result<void>> Nodes::begin() {
                                          store::CompareMeta{std::string(kRotationMeta), *rotation},
                                          store::CompareMeta{std::string(kJoinedMeta), *joined},
                                          store::PutMeta{std::string(kJoinedMeta), self_.run}, store::PutNode{self_}});
-    if (done || (done.error().reason != "meta" && done.error().kind != ErrorKind::ambiguous)) co_return done;
+    if (done) co_return co_await look_at_restore();
+    if (done.error().reason != "meta" && done.error().kind != ErrorKind::ambiguous) co_return done;
   }
   co_return done;
+}
+
+// Whoever is waited for, this node too while it merges, is told to the keeper; who is not here, to people.
+Task<Result<void>> Nodes::look_at_restore() {
+  auto open = co_await open_restore(parts_.store);
+  if (!open) co_return std::unexpected(open.error());
+  if (*open) {
+    auto& awaited = (*open)->awaited;
+    const auto self = std::ranges::find(awaited, self_.id, &store::Node::id);
+    if (self != awaited.end() && parts_.keeper.has_merged()) {
+      if (auto told = co_await parts_.store.commit({store::PutMeta{merged_meta(self_.id), base::to_bytes((*open)->id)}}); !told) co_return told;
+      awaited.erase(self);
+    }
+    if (awaited.empty()) {
+      auto over = co_await parts_.store.commit({store::PutMeta{std::string(kRestoreOverMeta), base::to_bytes((*open)->id)}});
+      if (!over) co_return over;
+      parts_.log.info("restore_over", {{"restore", (*open)->id}});
+    }
+  }
+  std::string all;
+  std::string others;
+  for (const auto& node : *open ? (*open)->awaited : std::vector<store::Node>{}) {
+    all += (all.empty() ? "" : ", ") + node.name;
+    if (node.id != self_.id) others += (others.empty() ? "" : ", ") + node.name + " (" + node.id.text() + ")";
+  }
+  parts_.keeper.await_nodes(std::move(all));
+  if (others.empty()) {
+    parts_.alerts.clear("restore_waits");
+  } else {
+    parts_.alerts.raise("restore_waits",
+                        "The database was restored, and newer tokens may be in the journals of servers that have not started since: " + others +
+                            ". Accounts whose token came from another server's journal are not refreshed before they have; tokens still good are "
+                            "served. Start them; one that is gone for good: `latchkey node forget NODE`.");
+  }
+  co_return Result<void>{};
 }
 
 Task<void> Nodes::end() {
@@ -93,6 +130,7 @@ Task<void> Nodes::keep_showing() {
     const auto shown = co_await parts_.store.commit({store::TouchNode{self_.id, self_.run}}, store::Urgency::bookkeeping);
     if (!shown && shown.error().reason == "gone") co_await look_who_took_the_name();
     if (shown) co_await compare_clocks();
+    if (const auto looked = co_await look_at_restore(); !looked) parts_.log.debug("restore_not_looked_at", {{"detail", looked.error().detail}});
   }
 }
 

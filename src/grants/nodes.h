@@ -3,6 +3,8 @@
 // Invariants:
 //  - two processes with one node's name (a copied data directory) refresh at the same time for no longer than it takes the elder to
 //    look: it then refreshes nothing more;
+//  - after a restore each node says when its own journal is merged; until all have, or were forgotten, none sends a token that
+//    came from a journal (RULES F10, grants/restore_watch.h);
 //  - a node begins only by the master key that the store names, and not while another one rotates it (RULES K1); the rotation
 //    relies on it.
 // Lives on the engine's executor.
@@ -17,6 +19,8 @@
 #include "vault/vault.h"
 
 namespace latchkey::grants {
+
+[[nodiscard]] std::string machine_name();
 
 class Nodes final : public NodeDesk {
  public:
@@ -50,6 +54,7 @@ class Nodes final : public NodeDesk {
 
  private:
   [[nodiscard]] Task<void> compare_clocks();
+  [[nodiscard]] Task<Result<void>> look_at_restore();
   [[nodiscard]] Task<void> look_who_took_the_name();
   void give_up(std::string cause, std::string words, std::string why);
 

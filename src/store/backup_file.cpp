@@ -114,7 +114,7 @@ Result<std::unique_ptr<BackupReader>> BackupReader::open(const std::string& path
   auto file = files.open(path, OpenFile::read_only);
   if (!file) {
     auto error = file.error();
-    error.text = fmt::format("The backup {} cannot be opened.", path);
+    error.text = fmt::format("The backup {} cannot be opened ({}).", path, error.detail);
     return std::unexpected(std::move(error));
   }
   auto head = (*file)->pread(kHeadBytes, 0);

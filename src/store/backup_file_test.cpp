@@ -203,5 +203,19 @@ TEST_F(BackupFile, AJournalIsReadFromOutsideConfirmedEntriesToo) {
   EXPECT_TRUE(each_journal_record(path("no journal"), files, take));
 }
 
+TEST_F(BackupFile, AFullDiskIsNamedByWhatLiesOnIt) {
+  const auto full = files.open("/dev/full", OpenFile::existing);
+  ASSERT_TRUE(full);
+  const auto written = (*full)->pwrite(base::as_bytes("octets"), 0);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().reason, "disk_full");
+  EXPECT_THAT(written.error().text, testing::HasSubstr("/dev/full"));
+  std::filesystem::create_directory(path("folder"));
+  const auto opened = BackupReader::open(path("folder"), files, passphrase());
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().text, testing::AllOf(testing::HasSubstr(path("folder")), testing::HasSubstr("Is a directory")));
+  EXPECT_THAT(BackupReader::open(path("none"), files, passphrase()).error().text, testing::HasSubstr("No such file"));
+}
+
 }  // namespace
 }  // namespace latchkey::store

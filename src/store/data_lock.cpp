@@ -28,6 +28,12 @@ Result<std::unique_ptr<DataLock>> DataLock::take(const std::string& directory) {
   const std::string path = directory + "/lock";
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (descriptor < 0) return unusable(directory, errno);
+  // Made by root (a restore): whoever owns the directory must be able to take it next.
+  if (struct stat owner{}; ::geteuid() == 0 && ::stat(directory.c_str(), &owner) == 0) {
+    if (::fchown(descriptor, owner.st_uid, owner.st_gid) != 0) {
+      // As before, then.
+    }
+  }
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
     char holder[32] = {};

@@ -14,18 +14,18 @@
 namespace latchkey::store {
 namespace {
 
-std::unexpected<Error> failed(const char* call, int code) { return std::unexpected(disk_error(call, code)); }
+std::unexpected<Error> failed(const char* call, int code, const std::string& path) { return std::unexpected(disk_error(call, code, path)); }
 
 class SystemFile final : public File {
  public:
-  explicit SystemFile(int descriptor) : descriptor_(descriptor) {}
+  SystemFile(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
   ~SystemFile() override { ::close(descriptor_); }
 
   Result<void> pwrite(ByteView octets, std::uint64_t offset) override {
     while (!octets.empty()) {
       const auto written = ::pwrite(descriptor_, octets.data(), octets.size(), static_cast<off_t>(offset));
       if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return failed("pwrite", errno);
+      if (written < 0) return failed("pwrite", errno, path_);
       octets = octets.subspan(static_cast<std::size_t>(written));
       offset += static_cast<std::uint64_t>(written);
     }
@@ -38,7 +38,7 @@ class SystemFile final : public File {
     while (filled < size_bytes) {
       const auto got = ::pread(descriptor_, octets.data() + filled, size_bytes - filled, static_cast<off_t>(offset + filled));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return failed("pread", errno);
+      if (got < 0) return failed("pread", errno, path_);
       if (got == 0) break;
       filled += static_cast<std::size_t>(got);
     }
@@ -52,60 +52,62 @@ class SystemFile final : public File {
   }
 
   Result<void> fdatasync() override {
-    if (::fdatasync(descriptor_) != 0) return failed("fdatasync", errno);  // never again, not even on EINTR
+    if (::fdatasync(descriptor_) != 0) return failed("fdatasync", errno, path_);  // never again, not even on EINTR
     return {};
   }
 
   Result<void> fallocate(std::uint64_t offset, std::uint64_t size_bytes) override {
     const int code = ::posix_fallocate(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(size_bytes));
-    if (code != 0) return failed("posix_fallocate", code);
+    if (code != 0) return failed("posix_fallocate", code, path_);
     return {};
   }
 
   Result<std::uint64_t> size() override {
     struct ::stat status{};
-    if (::fstat(descriptor_, &status) != 0) return failed("fstat", errno);
+    if (::fstat(descriptor_, &status) != 0) return failed("fstat", errno, path_);
     return static_cast<std::uint64_t>(status.st_size);
   }
 
  private:
   int descriptor_;
+  std::string path_;
 };
 
 }  // namespace
 
-Error disk_error(const char* call, int code) {
-  auto detail = fmt::format("{}: {}", call, std::generic_category().message(code));
+Error disk_error(const char* call, int code, const std::string& path) {
+  const auto detail = fmt::format("{}{}{}: {}", call, path.empty() ? "" : " ", path, std::generic_category().message(code));
   if (code == ENOENT) {
-    return {.kind = ErrorKind::not_found, .reason = "no_file", .text = "There is no such file.", .detail = std::move(detail)};
+    return {.kind = ErrorKind::not_found, .reason = "no_file", .text = "There is no such file.", .detail = detail};
   }
   if (code == ENOSPC || code == EDQUOT || code == EFBIG) {
     return {.kind = ErrorKind::unavailable,
             .reason = "disk_full",
-            .text = "The disk is full. Make room on the disk of the data directory.",
-            .detail = std::move(detail)};
+            .text = path.empty() ? "The disk is full. Make room on the disk of the data directory."
+                                 : fmt::format("The disk that {} lies on is full. Make room there.", path),
+            .detail = detail};
   }
   return {.kind = ErrorKind::unavailable,
           .reason = "disk_failed",
-          .text = "The disk does not answer as it should. The log says more.",
-          .detail = std::move(detail)};
+          .text = fmt::format("The disk does not do as it should ({}).", detail),
+          .detail = detail};
 }
 
 Result<std::unique_ptr<File>> SystemFiles::open(const std::string& path, OpenFile how) {
   const int flags = how == OpenFile::read_only ? O_RDONLY | O_CLOEXEC
                                                : O_RDWR | O_CLOEXEC | O_NOFOLLOW | (how == OpenFile::create ? O_CREAT | O_EXCL : 0);
   const int descriptor = ::open(path.c_str(), flags, 0600);
-  if (descriptor < 0) return failed("open", errno);
-  return std::make_unique<SystemFile>(descriptor);
+  if (descriptor < 0) return failed("open", errno, path);
+  return std::make_unique<SystemFile>(descriptor, path);
 }
 
 Result<void> SystemFiles::rename(const std::string& from, const std::string& to) {
-  if (std::rename(from.c_str(), to.c_str()) != 0) return failed("rename", errno);
+  if (std::rename(from.c_str(), to.c_str()) != 0) return failed("rename", errno, to);
   return {};
 }
 
 Result<void> SystemFiles::unlink(const std::string& path) {
-  if (::unlink(path.c_str()) != 0) return failed("unlink", errno);
+  if (::unlink(path.c_str()) != 0) return failed("unlink", errno, path);
   return {};
 }
 
@@ -115,22 +117,22 @@ Result<std::vector<std::string>> SystemFiles::list(const std::string& directory)
   for (std::filesystem::directory_iterator entry(directory, problem), end; !problem && entry != end; entry.increment(problem)) {
     if (entry->is_regular_file(problem)) names.push_back(entry->path().filename().string());
   }
-  if (problem) return failed("readdir", problem.value());
+  if (problem) return failed("readdir", problem.value(), directory);
   std::ranges::sort(names);
   return names;
 }
 
 Result<void> SystemFiles::make_directory(const std::string& directory) {
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir", errno);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed("mkdir", errno, directory);
   return {};
 }
 
 Result<void> SystemFiles::sync_directory(const std::string& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return failed("open", errno);
+  if (descriptor < 0) return failed("open", errno, directory);
   const int code = ::fsync(descriptor) == 0 ? 0 : errno;
   ::close(descriptor);
-  if (code != 0) return failed("fsync", code);
+  if (code != 0) return failed("fsync", code, directory);
   return {};
 }
 

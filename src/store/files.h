@@ -57,7 +57,7 @@ class SystemFiles final : public Files {
   [[nodiscard]] Result<void> sync_directory(const std::string& directory) override;
 };
 
-// What an errno means to a caller of File and Files.
-[[nodiscard]] Error disk_error(const char* call, int code);
+// What an errno means to a caller of File and Files; `path`: what it happened to.
+[[nodiscard]] Error disk_error(const char* call, int code, const std::string& path = "");
 
 }  // namespace latchkey::store

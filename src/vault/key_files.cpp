@@ -43,10 +43,23 @@ bool is_draft(std::string_view name, std::string_view key_name) {
   return octets && octets->size() == kDraftOctets;
 }
 
+std::string retired_name(std::string_view path, ByteView id) {
+  return fmt::format("{}.old-{}", path, base::to_hex(id.first(std::min(id.size(), kIdOctetsInName))));
+}
+
+// A file system that cannot be written has nothing to sync.
+bool sync_file(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL || errno == EROFS;
+  ::close(descriptor);
+  return synced;
+}
+
 }  // namespace
 
 void KeyFiles::remove_drafts() const {
-  for (const std::filesystem::path key : {path_, spare_}) {
+  for (const std::filesystem::path key : {path_, spare_base()}) {
     const auto folder = key.has_parent_path() ? key.parent_path() : std::filesystem::path(".");
     std::error_code problem;
     for (std::filesystem::directory_iterator at(folder, problem), end; !problem && at != end; at.increment(problem)) {
@@ -56,12 +69,39 @@ void KeyFiles::remove_drafts() const {
   }
 }
 
-std::string KeyFiles::retired_path(ByteView id) const {
-  return fmt::format("{}.old-{}", path_, base::to_hex(id.first(std::min(id.size(), kIdOctetsInName))));
+std::string KeyFiles::retired_path(ByteView id) const { return retired_name(path_, id); }
+
+std::string KeyFiles::spare_base() const {
+  constexpr std::string_view kNext = ".next";
+  return spare_.ends_with(kNext) ? spare_.substr(0, spare_.size() - kNext.size()) : spare_;
+}
+
+std::string KeyFiles::spare_retired_path(ByteView id) const { return retired_name(spare_base(), id); }
+
+std::optional<std::string> KeyFiles::aside(ByteView id, Entropy& entropy) const {
+  for (auto path : {retired_path(id), spare_retired_path(id)}) {
+    if (key_of(path, id, entropy)) return path;
+  }
+  return std::nullopt;
+}
+
+// The key that is in place, as a copy beside the spare one.
+std::optional<std::string> KeyFiles::keep_aside(ByteView id, Entropy& entropy) const {
+  if (auto kept = aside(id, entropy)) return kept;
+  if (const auto key = key_of(path_, id, entropy)) static_cast<void>(write_master_key(spare_retired_path(id), *key, entropy));
+  return aside(id, entropy);
+}
+
+// Once it is in place, and on the medium there.
+void KeyFiles::drop_next(ByteView id, Entropy& entropy) const {
+  for (const auto& path : {next_path(), spare_}) {
+    if (path == path_ || !key_of(path, id, entropy) || !sync_file(path_)) continue;
+    if (::unlink(path.c_str()) == 0) static_cast<void>(sync_folder_of(path));  // a copy that comes back does no harm
+  }
 }
 
 std::optional<KeyFiles::Found> KeyFiles::find(ByteView id, Entropy& entropy) const {
-  for (const auto& path : {path_, next_path(), spare_, retired_path(id)}) {
+  for (const auto& path : {path_, next_path(), spare_, retired_path(id), spare_retired_path(id)}) {
     if (auto key = key_of(path, id, entropy)) return Found{.key = std::move(*key), .path = path};
   }
   return std::nullopt;
@@ -79,18 +119,27 @@ Result<KeyFiles::Found> KeyFiles::make_next(Entropy& entropy) const {
 }
 
 Result<void> KeyFiles::install(ByteView from, ByteView to, Entropy& entropy) const {
-  if (key_of(path_, to, entropy)) return {};
+  if (key_of(path_, to, entropy)) {
+    drop_next(to, entropy);
+    return {};
+  }
   const auto fail_with = [&](std::string_view what, int code) {
+    const auto lies = find(to, entropy);
+    const auto kept = keep_aside(from, entropy);
     return fail(ErrorKind::misconfigured, "key_not_in_place",
-                fmt::format("The new master key could not be put in place of {} ({}). The server works with it from where it was "
-                            "made. Put it into {} yourself (with systemd: into the credential), mode 0600.",
-                            path_, what, path_),
+                fmt::format("The new master key could not be put in place of {} ({}). The server works with it from {}. {} Put a copy of the new one "
+                            "into {} yourself (with systemd: into the credential), mode 0600; the next start removes the other.",
+                            path_, what, lies ? lies->path : spare_,
+                            kept                         ? fmt::format("The old key is kept in {}.", *kept)
+                            : key_of(path_, from, entropy) ? fmt::format("First put a copy of {} away: no other file holds the old key.", path_)
+                                                         : "The old key is in no file of this server.",
+                            path_),
                 {.detail = code != 0 ? std::strerror(code) : ""});
   };
   if (!key_of(next_path(), to, entropy)) return fail_with("it lies in " + spare_, 0);
-  const auto aside = retired_path(from);
-  if (::link(path_.c_str(), aside.c_str()) != 0 && !(errno == EEXIST && key_of(aside, from, entropy))) {
-    return fail_with(aside + ": " + std::strerror(errno), errno);
+  const auto aside_path = retired_path(from);
+  if (::link(path_.c_str(), aside_path.c_str()) != 0 && !(errno == EEXIST && key_of(aside_path, from, entropy))) {
+    return fail_with(aside_path + ": " + std::strerror(errno), errno);
   }
   // The old key must be safe under its other name before its own one goes to the new key.
   if (!sync_folder_of(path_)) return fail_with("its folder cannot be synced", errno);

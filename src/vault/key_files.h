@@ -1,9 +1,11 @@
 // The files a master key and its successor lie in.
 //
 // Names, for a key file KEY: `KEY` (the one in use), `KEY.next` (made by a rotation, not in place yet), `KEY.old-XXXXXXXX` (retired;
-// the first octets of its id). Where KEY's folder cannot be written (a systemd credential), the next one stays in `spare`.
-// Invariants: no key is ever deleted or written over; a key gets its name when it is whole and synced. Which file holds which key is
-// decided by the key's id, never by the name alone, so that a crash between two steps is read correctly.
+// the first octets of its id). Where KEY's folder cannot be written (a systemd credential), `spare` (SPARE.next) takes the next one,
+// and SPARE.old-XXXXXXXX a copy of the old one, since KEY itself is for a person to write over.
+// Invariants: no key is ever deleted or written over, but a further copy of one that is in place; a key gets its name when it is
+// whole and synced. Which file holds which key is decided by the key's id, never by the name alone, so that a crash between two
+// steps is read correctly.
 #pragma once
 
 #include <optional>
@@ -32,18 +34,29 @@ class KeyFiles {
   // Makes the next key, or finds the one that an earlier attempt made. Errors: as load_master_key.
   [[nodiscard]] Result<Found> make_next(Entropy& entropy) const;
 
-  // Puts the key `to` in place and the key `from`, which is there, aside; done already: nothing happens. Errors:
-  // misconfigured/`key_not_in_place` with what to do (the next key works from where it lies meanwhile).
+  // Puts the key `to` in place and the key `from`, which is there, aside; done already: what is left beside it is removed. Errors:
+  // misconfigured/`key_not_in_place` with what to do (the next key works from where it lies meanwhile; `from` has been copied, where
+  // that could be done).
   [[nodiscard]] Result<void> install(ByteView from, ByteView to, Entropy& entropy) const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::string retired_path(ByteView id) const;
+  // Where the key of that id lies as a retired one; nullopt: in no such file.
+  [[nodiscard]] std::optional<std::string> aside(ByteView id, Entropy& entropy) const;
 
  private:
   [[nodiscard]] std::string next_path() const { return path_ + ".next"; }
+  [[nodiscard]] std::string spare_base() const;
+  [[nodiscard]] std::string spare_retired_path(ByteView id) const;
+  [[nodiscard]] std::optional<std::string> keep_aside(ByteView id, Entropy& entropy) const;
+  void drop_next(ByteView id, Entropy& entropy) const;
 
   std::string path_;
   std::string spare_;
 };
+
+// Under a draft's name first, synced, then linked: the name never shows a torn key, nor one key in another's place (that one stays
+// then). Errors: misconfigured/`master_key_missing`.
+[[nodiscard]] Result<void> write_master_key(const std::string& path, const Secret& key, Entropy& entropy);
 
 }  // namespace latchkey::vault

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "vault/key_files.h"
 #include "vault/sub_keys.h"
 #include "vault/vault.h"
 
@@ -78,11 +79,18 @@ Result<Secret> read(const std::string& path, int descriptor) {
   if (!S_ISREG(about.st_mode)) {
     return misconfigured("master_key_malformed", fmt::format("The master key {} is not a regular file.", path));
   }
-  if ((about.st_mode & 0077) != 0 || (about.st_uid != geteuid() && about.st_uid != 0)) {
+  if ((about.st_mode & 0077) != 0) {
     return misconfigured("master_key_permissions",
-                         fmt::format("The master key file {} may be read by others (mode {:04o}, owner {}). Run: chown {} "
-                                     "{} && chmod 600 {}. If others may have read it, rotate the key.",
-                                     path, about.st_mode & 07777u, about.st_uid, geteuid(), path, path));
+                         fmt::format("The master key file {} may be read by others (mode {:04o}). Run: chmod 600 {}. If others may have read it, "
+                                     "rotate the key.",
+                                     path, about.st_mode & 07777u, path));
+  }
+  // Root backs up and restores for the service's user: that one's key is no stranger's. Giving it to root would bar its owner.
+  if (about.st_uid != geteuid() && about.st_uid != 0 && geteuid() != 0) {
+    return misconfigured("master_key_permissions",
+                         fmt::format("The master key file {} belongs to the user {}, who may read it, and this runs as {}. Run this as that user, or "
+                                     "give the file to this one: chown {} {}",
+                                     path, about.st_uid, geteuid(), geteuid(), path));
   }
   auto content = Secret::of_size(kFileBytesMax + 1);
   std::size_t size = 0;
@@ -106,12 +114,11 @@ bool write_all(int descriptor, std::string_view text) {
   return true;
 }
 
-// The whole file under another name first, synced, then linked: the key's name never shows a torn or second key.
-Result<void> create(const std::string& path, Entropy& entropy) {
+}  // namespace
+
+Result<void> write_master_key(const std::string& path, const Secret& key, Entropy& entropy) {
   const auto directory = std::filesystem::path(path).parent_path().string();
   const auto draft = fmt::format("{}.{}.new", path, base::to_hex(entropy.bytes(8)));
-  auto key = Secret::of_size(kMasterKeyBytes);
-  entropy.fill(key.writable());
   auto digits = base::to_hex(key.reveal());
   auto text = Secret("# Latchkey master key. Everything sealed in the store opens only with it: keep a copy elsewhere.\n" +
                      digits + "\n");
@@ -132,20 +139,21 @@ Result<void> create(const std::string& path, Entropy& entropy) {
   return {};
 }
 
-}  // namespace
-
 Result<Secret> load_master_key(const std::string& path, OnMissingKey on_missing, Entropy& entropy) {
   for (bool made = false;; made = true) {
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (file.get() >= 0) return read(path, file.get());
     if (errno == EACCES) {
       return misconfigured("master_key_permissions",
-                           fmt::format("The master key file {} cannot be opened by the user {}. Give the file to that user.",
+                           fmt::format("The master key file {} cannot be opened by the user {}. Run this as the service's user, and the file must "
+                                       "be that user's.",
                                        path, geteuid()),
                            errno);
     }
     if (errno != ENOENT || made || on_missing == OnMissingKey::refuse) return missing(path);
-    if (auto result = create(path, entropy); !result) return std::unexpected(result.error());
+    auto key = Secret::of_size(kMasterKeyBytes);
+    entropy.fill(key.writable());
+    if (auto result = write_master_key(path, key, entropy); !result) return std::unexpected(result.error());
   }
 }
 

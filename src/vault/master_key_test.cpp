@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -78,6 +79,18 @@ TEST_F(MasterKeyTest, ReadableByOthersIsRefused) {
   EXPECT_EQ(load_reason(), "master_key_permissions");
   fs::permissions(path, fs::perms::owner_read);
   EXPECT_EQ(load_reason(), "loaded") << "stricter than 0600 is fine";
+}
+
+// `latchkey backup` and `restore` run by root beside the service's user.
+TEST_F(MasterKeyTest, RootReadsTheKeyOfTheServicesUserAndNeverAsksForIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  write(std::string(64, 'a') + "\n");
+  ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
+  EXPECT_EQ(load_reason(), "loaded");
+  fs::permissions(path, fs::perms::owner_read | fs::perms::group_read);
+  const auto open_to_others = load_master_key(path, OnMissingKey::refuse, entropy);
+  ASSERT_FALSE(open_to_others);
+  EXPECT_EQ(open_to_others.error().text.find("chown"), std::string::npos) << "its owner could not open it any more";
 }
 
 TEST_F(MasterKeyTest, MalformedIsRefusedAndLeftAlone) {

@@ -5,7 +5,7 @@ import net from 'node:net';
 import { describe, test } from 'node:test';
 import { Latchkey } from '../support/latchkey.mjs';
 import { Postgres, withoutPostgres } from '../support/postgres.mjs';
-import { pin, serverWithProvider } from '../support/scene.mjs';
+import { pin, serverWithProvider, userUnderRules } from '../support/scene.mjs';
 
 /** A line to the database that breaks when the client says `words`. */
 function lineThatBreaksAt(t, postgres, words) {
@@ -17,6 +17,51 @@ function lineThatBreaksAt(t, postgres, words) {
   });
   t.after(() => server.close());
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+}
+
+/** A line to the database that lets what holds `words` through to its COMMIT, and breaks instead of telling so. */
+function lineThatHidesTheCommitOf(t, postgres, words) {
+  const server = net.createServer((client) => {
+    const database = net.connect(postgres.port, '127.0.0.1');
+    let hidden;
+    const end = () => { client.destroy(); database.destroy(); };
+    client.on('data', (chunk) => {
+      if (chunk.includes(words)) hidden = Buffer.alloc(0);
+      database.write(chunk);
+    }).on('error', end).on('close', end);
+    database.on('data', (chunk) => {
+      if (hidden === undefined) return client.write(chunk);
+      hidden = Buffer.concat([hidden, chunk]);
+      if (hidden.includes('COMMIT')) end();
+    }).on('error', end).on('close', end);
+  });
+  t.after(() => server.close());
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+}
+
+/** A single-use grant in SQLite, its move to `store` finished there and not here: the answer to the last commit was lost. */
+async function movedUnheard(t) {
+  const postgres = await Postgres.start(t);
+  const store = await postgres.makeDatabase();
+  const scene = await userUnderRules(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true, accessLifetime: 3600 } });
+  await scene.server.stop();
+  const hiding = await lineThatHidesTheCommitOf(t, postgres, "VALUES ('moved_from'");
+  const broken = await scene.server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${hiding}/`)]);
+  assert.equal(broken.status, 1, broken.stderr);
+  assert.equal(await postgres.sql("SELECT count(*) FROM store_info WHERE key = 'moved_from'"), '1', 'it has happened');
+  assert.match(await refusesToServe(scene.server), /migrate --to.*give-up/);
+  return { ...scene, postgres, store };
+}
+
+const refresh = ({ admin, grant_id }) => admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+
+async function goesOnAt(scene, store) {
+  scene.server.options.config.store = store;
+  await scene.server.launch();
+  await scene.admin.signIn();
+  assert.equal((await refresh(scene)).status, 200);
+  assert.equal((await scene.admin.grant(scene.grant_id)).state, 'active');
+  assert.deepEqual(scene.provider.spentUses, []);
 }
 
 async function refusesToServe(server) {
@@ -60,6 +105,10 @@ describe('migrate', { skip: withoutPostgres }, () => {
     const backup = await server.cli(['backup', `${server.folder}/late.lkb`, '--passphrase-file', await server.file('passphrase', 'a long passphrase')]);
     assert.equal(backup.status, 1);
     assert.match(backup.stderr, /was moved to.*postgres\.md/, 'what is out of date is no backup');
+    const repeated = await server.cli(['migrate', '--to', store]);
+    assert.equal(repeated.status, 0, repeated.stderr);
+    assert.match(repeated.stdout, /was finished before: nothing was copied or compared now/);
+    assert.doesNotMatch(repeated.stdout, /DIGEST|chain is sound/, 'nothing is said to be proven that was not looked at');
     const again = await server.cli(['migrate', '--to', await postgres.makeDatabase()]);
     assert.equal(again.status, 1);
     assert.match(again.stderr, /moved to .* already/);
@@ -82,6 +131,38 @@ describe('migrate', { skip: withoutPostgres }, () => {
     assert.equal((await admin.must('GET', '/api/v1/activity/verify')).ok, true);
   });
 
+  test('interrupted: the answer to the last commit was lost, and the move is ended by its repetition', { timeout: 120_000 }, async (t) => {
+    const scene = await movedUnheard(t);
+    const given = await scene.server.cli(['migrate', '--give-up', '--to', scene.store]);
+    assert.equal(given.status, 1);
+    assert.match(given.stderr, /is whole.*migrate --to/, 'where it can be looked at, what is whole is not given up');
+    const moved = await scene.server.cli(['migrate', '--to', scene.store]);
+    assert.equal(moved.status, 0, moved.stderr);
+    assert.match(await refusesToServe(scene.server), /was moved to/);
+    await goesOnAt(scene, scene.store);
+  });
+
+  test('F10: a move given up is over: the copy it made is not taken for that of a later move', { timeout: 120_000 }, async (t) => {
+    const scene = await movedUnheard(t);
+    const { server, admin, postgres, store } = scene;
+    assert.equal((await server.cli(['migrate', '--give-up'])).status, 0);
+    await server.launch();
+    await admin.signIn();
+    for (let time = 0; time < 2; time++) assert.equal((await refresh(scene)).status, 200);
+    const { generation } = await admin.grant(scene.grant_id);
+    await server.stop();
+    const stale = await server.cli(['migrate', '--to', store]);
+    assert.equal(stale.status, 1, stale.stdout);
+    assert.match(stale.stderr, /earlier move made.*out of date.*nothing was changed/);
+    await server.launch();
+    await server.stop();
+    const fresh = await postgres.makeDatabase();
+    const moved = await server.cli(['migrate', '--to', fresh]);
+    assert.equal(moved.status, 0, moved.stderr);
+    await goesOnAt(scene, fresh);
+    assert.equal((await admin.grant(scene.grant_id)).generation, generation + 1);
+  });
+
   test('a database in use is refused, an unfinished move can be given up', { timeout: 120_000 }, async (t) => {
     const postgres = await Postgres.start(t);
     const inUse = await postgres.makeDatabase();
@@ -92,12 +173,22 @@ describe('migrate', { skip: withoutPostgres }, () => {
     const refused = await server.cli(['migrate', '--to', inUse]);
     assert.equal(refused.status, 1);
     assert.match(refused.stderr, /not empty/);
-    assert.match((await server.cli(['migrate', '--to', inUse.replace('latchkey@', 'latchkey:geheim@')])).stderr, /must not hold a password/);
+    const refuses = async (args, words) => {
+      const answer = await server.cli(['migrate', ...args]);
+      assert.equal(answer.status, 1, answer.stdout);
+      assert.match(answer.stderr, words);
+    };
+    await refuses(['--to', inUse.replace('latchkey@', 'latchkey:geheim@')], /must not hold a password.*--password-file/);
+    await refuses(['--to', 'sqlite'], /--to must be the address of a PostgreSQL database/);
+    await refuses(['--to', 'postgresql://latchkey@127.0.0.1:1/latchkey'], /`--to` names it/);
+    await refuses(['--give-up'], /No move of this installation was begun/);
 
     const store = await postgres.makeDatabase();
     const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO users');
     assert.equal((await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)])).status, 1);
-    assert.equal((await server.cli(['migrate', '--give-up'])).status, 0);
+    const givenUp = await server.cli(['migrate', '--give-up']);
+    assert.equal(givenUp.status, 0, givenUp.stderr);
+    assert.match(givenUp.stdout, /The move to \S+ at 127\.0\.0\.1\S* is given up.*Drop that database/);
     await server.launch();
     assert.equal((await server.admin.must('GET', '/api/v1/session')).user.username, 'root-admin');
   });

@@ -2,11 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chown, copyFile, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
 import { authorisedUser, pin, userUnderRules } from '../support/scene.mjs';
+import { Faults, operations } from '../support/kill/faults.mjs';
 import { until } from '../support/wait.mjs';
 
 const phrase = 'eleven purple ladders';
@@ -196,19 +197,108 @@ test('what cannot be restored is named in a sentence, and nothing is touched', a
   assert.equal((await server.token('printer-1', pin)).status, 200);
 });
 
-test('an interrupted restore is noticed at the start, and can be repeated', async (t) => {
-  const { server } = await authorisedUser(t);
-  const file = await backupOf(server);
-  await server.stop();
-  await writeFile(path.join(server.data, 'restore.interrupted'), '');
-  server.stdout = '';
-  server.stderr = '';
-  await server.launch({ expectReady: false });
-  assert.notEqual((await server.ended).status, 0);
-  assert.match(server.logs, /restore.*was interrupted.*--replace/);
-  await restoreTo(server, file, ['--replace', '--nothing-ran-since']);
+/** It goes on with the newest generation, which only the journal of the installation that was replaced can know. */
+async function goesOnWith(scene, newest) {
+  const { server, admin, provider, grant_id } = scene;
   await server.launch();
-  assert.equal((await server.token('printer-1', pin)).status, 200);
+  await admin.signIn();
+  await until('the journal to be merged', async () => (await admin.grant(grant_id)).generation === newest);
+  assert.equal((await refreshNow(scene)).status, 200);
+  assert.equal((await admin.grant(grant_id)).state, 'active');
+  assert.deepEqual(provider.spentUses, []);
+}
+
+test('R28: a restore that fails at its last steps leaves everything as it was, and its repetition loses nothing', async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin, grant_id } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  const newest = (await admin.grant(grant_id)).generation;
+  await server.stop();
+  await mkdir(path.join(server.data, '.restore-0123456789abcdef'));
+  await writeFile(path.join(server.data, '.restore-0123456789abcdef', 'master.key'), 'left by a restore that was killed');
+  const before = await fingerprint(server.data);
+  const passphrase = await server.file('passphrase', phrase);
+  const failed = await server.cli(['restore', file, '--passphrase-file', passphrase, '--replace', '--master-key-file', path.join(server.folder, 'not-there', 'k.key')]);
+  assert.equal(failed.status, 1);
+  assert.match(failed.stderr, /master key cannot be put into .*not-there.*nothing was changed/);
+  const after = (await fingerprint(server.data)).split('\n');
+  assert.deepEqual(after, before.split('\n').filter((line) => !line.startsWith('.restore-')), 'something was touched, or a key in clear was left');
+  await goesOnWith(scene, newest);
+  await server.stop();
+  const report = await restoreTo(server, file, ['--replace']);
+  assert.ok(report.replies_recovered >= 1);
+  await goesOnWith(scene, newest + 1);
+});
+
+test('R28: a restore killed at any of its renamings is noticed at the start, and its repetition loses nothing', { timeout: 240_000 }, async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin, grant_id } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  const newest = (await admin.grant(grant_id)).generation;
+  await server.stop();
+  const whole = path.join(server.folder, 'whole');
+  await cp(server.data, whole, { recursive: true });
+  const faults = new Faults(server.folder, server.data);
+  const args = ['restore', file, '--passphrase-file', await server.file('passphrase', phrase), '--replace'];
+  let killed = 0;
+  let noticed = 0;
+  let mixed = 0;
+  for (let nth = 1; ; nth++) {
+    await rm(server.data, { recursive: true });
+    await cp(whole, server.data, { recursive: true });
+    faults.arm({ nth, operation: operations.rename, action: 'after' });
+    const broken = await server.cli(args, { env: faults.environment });
+    faults.disarm();
+    if (broken.status === 0) break;
+    killed++;
+    const left = await readdir(server.data);
+    const marked = left.includes('restore.interrupted');
+    if (marked && !left.includes('journal')) mixed++; // what survived lies aside
+    if (marked && noticed === 0) {
+      noticed++;
+      server.stdout = '';
+      server.stderr = '';
+      await server.launch({ expectReady: false });
+      assert.notEqual((await server.ended).status, 0);
+      assert.match(server.logs, /restore.*was interrupted.*--replace/);
+    }
+    const report = await restoreTo(server, file, ['--replace']);
+    assert.ok(report.replies_recovered >= 1, `killed at renaming ${nth}: the replies that survived were lost`);
+    assert.ok(!(await readdir(server.data)).some((name) => /^\.restore-|restore\.interrupted/.test(name)), 'something was left behind');
+    if (marked && !left.includes('journal') && mixed === 1) { // once: from then on the copy is out of date
+      await goesOnWith(scene, newest);
+      await server.stop();
+    }
+  }
+  assert.ok(killed >= 5 && noticed === 1 && mixed >= 1, `${killed} kills, ${noticed} noticed, ${mixed} with the journal aside`);
+});
+
+const otherUser = 65_534;
+
+test('root backs up and restores for the service’s user, beside the server and after it, and the server starts again', { skip: process.getuid() !== 0 && 'needs root' }, async (t) => {
+  const { server } = await authorisedUser(t, { runAs: otherUser });
+  await backupOf(server, 'running.lkb');
+  await server.stop();
+  const file = await backupOf(server, 'stopped.lkb');
+  const served = async (what) => {
+    for (const entry of await readdir(server.data, { recursive: true, withFileTypes: true })) {
+      const { uid } = await stat(path.join(entry.parentPath, entry.name));
+      assert.equal(uid, otherUser, `${what}: ${entry.name} is not the service's`);
+    }
+    await server.launch();
+    assert.equal((await server.token('printer-1', pin)).status, 200, what);
+    await server.stop();
+  };
+  await served('after a backup');
+  await restoreTo(server, file, ['--replace', '--nothing-ran-since']);
+  await served('restored over what was there');
+  await rm(server.data, { recursive: true });
+  await mkdir(server.data, { mode: 0o700 });
+  await chown(server.data, otherUser, otherUser);
+  await restoreTo(server, file, ['--nothing-ran-since']);
+  await served('restored into an empty directory');
 });
 
 test('a master key outside the data directory is found by the configuration, and goes back there', async (t) => {

@@ -36,7 +36,7 @@ function session_of(world: World, who: User | null): Schemas["Session"] {
     signed_in: who !== null, setup_needed: !world.setup_done,
     user: who ? { id: who.id, username: who.username, name: who.name, role: who.role } : null,
     csrf_token: "mock-token", expires_at: who ? world.at(3600) : null,
-    server: { version: who ? "0.1.0" : "", public_url: world.public_url, sandbox: true, master_key_backup_done: who?.role === "administrator" ? world.master_key_backup_done : true, master_key_path: "/var/lib/latchkey/master.key", insecure_notice: null, cloud_service: false },
+    server: { version: who ? "0.1.0" : "", public_url: world.public_url, sandbox: true, master_key_backup_done: who?.role === "administrator" ? world.master_key_backup_done : true, master_key_path: "/var/lib/latchkey/master.key", store: who?.role === "administrator" ? world.store : "", insecure_notice: null, cloud_service: false },
   };
 }
 function group_of(world: World, id: string) {
@@ -387,7 +387,7 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "POST notices/:": return { status: 200, body: { ok: true, detail: "It was taken." } };
     case "GET alerts": return { status: 200, body: { items: world.alerts, next_cursor: null, total: world.alerts.length } };
     case "POST alerts/:/dismiss": world.alerts = world.alerts.filter((a) => a.id !== id); return { status: 204 };
-    case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, last_backup: { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
+    case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", place: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: world.store === "postgresql" ? null : { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, store: world.store, last_backup: world.store === "postgresql" ? null : { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
     case "GET nodes": return { status: 200, body: { items: world.nodes, next_cursor: null, total: world.nodes.length } };
     case "DELETE nodes/:": world.nodes = world.nodes.filter((n) => n.id !== id); return { status: 204 };
     case "POST master-key/:": world.master_key_backup_done = true; return { status: 204 };

@@ -31,6 +31,7 @@ export class World {
   public_url: string;
   setup_done = true;
   master_key_backup_done = false;
+  store: "sqlite" | "postgresql" = "sqlite";
   nodes = [
     { id: "019ab6c4-5d10-7c3a-8f21-4b7d2a90e611", name: "attic", version: "0.1.0", here: true, alive: true, stopped: false, started_at: this.at(-9000), seen_at: this.at(-2), open_exchanges: 1 },
     { id: "019ab6c4-9e02-7b18-9c55-0d1f6e83a7b2", name: "cellar", version: "0.1.0", here: false, alive: false, stopped: false, started_at: this.at(-90_000), seen_at: this.at(-5400), open_exchanges: 2 },

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/entropy.h"
 #include "store/audit_chain.h"
 #include "store/data_lock.h"
 #include "store/move/moved_tables.h"
@@ -23,6 +24,7 @@ constexpr std::size_t kRowsAtOnce = 500;
 constexpr std::int64_t kSourceCacheBytes = 8 << 20;
 constexpr std::string_view kMovingFrom = "moving_from";
 constexpr std::string_view kMovedFrom = "moved_from";
+constexpr std::string_view kMoveId = "move_id";
 
 // The source, locked and open.
 struct Source {
@@ -199,10 +201,19 @@ Result<void> finish_audit(postgres::Connection& target) {
   return {};
 }
 
-Result<void> prepare_target(postgres::Connection& target, const std::string& source_id, const std::string& display) {
+// Whether the target may be filled by the move with that mark, or is being filled by it.
+Result<void> check_target(postgres::Connection& target, const std::string& mark, const NodeId& source, const std::string& display) {
   const auto moving = info(target, kMovingFrom);
   if (!moving) return std::unexpected(moving.error());
-  if (*moving == source_id) return {};  // goes on
+  const auto moved = info(target, kMovedFrom);
+  if (!moved) return std::unexpected(moved.error());
+  if (!mark.empty() && *moving == mark) return {};  // goes on
+  for (const auto& of_source : {*moving, *moved}) {
+    if (!of_source.starts_with(source.text())) continue;
+    return fail(ErrorKind::conflict, "target_not_empty",
+                fmt::format("The database {} holds a copy of this installation that an earlier move made, and which is out of date. Drop it and make it "
+                            "again, or name another; nothing was changed.", display));
+  }
   const auto rows = postgres::number(target, {"SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM meta) + (SELECT count(*) FROM audit)"});
   if (!rows) return std::unexpected(rows.error());
   if (!moving->empty() || *rows > 0) {
@@ -210,9 +221,43 @@ Result<void> prepare_target(postgres::Connection& target, const std::string& sou
                 fmt::format("The database {} is not empty: {}. Give the installation a new one; nothing was changed.", display,
                             moving->empty() ? "an installation works in it" : "another installation's move into it was begun"));
   }
-  const auto marked = target.ask({"INSERT INTO store_info(key, value) VALUES ('moving_from', $1)", postgres::Values(source_id)});
-  if (!marked) return std::unexpected(marked.error());
   return {};
+}
+
+// The source knows of the move before the target does.
+Result<std::string> begin_move(sqlite::Connection& from, postgres::Connection& target, const NodeId& source, const std::string& display) {
+  auto move = noted(from, kMoveId);
+  if (!move) return move;
+  const auto mark_of = [&](const std::string& id) { return id.empty() ? id : source.text() + " " + id; };
+  if (auto free = check_target(target, mark_of(*move), source, display); !free) return std::unexpected(free.error());
+  if (move->empty()) {
+    base::SystemEntropy entropy;
+    *move = base::to_hex(entropy.bytes(16));
+    if (auto named = note(from, kMoveId, *move); !named) return std::unexpected(named.error());
+  }
+  if (auto marked = note(from, kMovingToMeta, display); !marked) return std::unexpected(marked.error());
+  auto mark = mark_of(*move);
+  auto marked = target.ask({"INSERT INTO store_info(key, value) VALUES ('moving_from', $1) ON CONFLICT DO NOTHING", postgres::Values(mark)});
+  if (!marked) return std::unexpected(marked.error());
+  return mark;
+}
+
+// The copy that this very move made is whole: only the source's last word is missing.
+Result<bool> is_finished(sqlite::Connection& from, postgres::Connection& target, const NodeId& source) {
+  const auto move = noted(from, kMoveId);
+  if (!move) return std::unexpected(move.error());
+  if (move->empty()) return false;
+  const auto finished = info(target, kMovedFrom);
+  if (!finished) return std::unexpected(finished.error());
+  return *finished == source.text() + " " + *move;
+}
+
+Result<std::unique_ptr<postgres::Connection>> open_target(const PostgresOptions& options, const std::string& display) {
+  const postgres::Place place{options.url, options.password.clone(), display};
+  auto target = postgres::Connection::open(place, postgres::Access::writer);
+  if (!target) return std::unexpected(target.error());
+  if (auto ready = postgres::bring_up_to_date(**target, place, options.program_version); !ready) return std::unexpected(ready.error());
+  return std::move(*target);
 }
 
 }  // namespace
@@ -237,20 +282,18 @@ Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock&
     return fail(ErrorKind::conflict, "source_moved", fmt::format("This installation was moved to {} already.", *moved_to));
   }
 
-  const postgres::Place place{options.target.url, options.target.password.clone(), *display};
-  auto target = postgres::Connection::open(place, postgres::Access::writer);
+  const auto target = open_target(options.target, *display);
   if (!target) return std::unexpected(target.error());
-  if (auto ready = postgres::bring_up_to_date(**target, place, options.target.program_version); !ready) return std::unexpected(ready.error());
-  const auto finished = info(**target, kMovedFrom);
+  const auto finished = is_finished(from, **target, *id);
   if (!finished) return std::unexpected(finished.error());
-  if (*finished != id->text()) {  // else only the source's last word is missing
-    if (auto prepared = prepare_target(**target, id->text(), *display); !prepared) return std::unexpected(prepared.error());
-    if (auto marked = note(from, kMovingToMeta, *display); !marked) return std::unexpected(marked.error());
+  if (!*finished) {
+    const auto mark = begin_move(from, **target, *id, *display);
+    if (!mark) return std::unexpected(mark.error());
     log.info("store_moving", {{"from", options.path}, {"to", *display}});
     if (auto moved = move_tables(from, **target, options, result); !moved) return std::unexpected(moved.error());
     if (auto sound = finish_audit(**target); !sound) return std::unexpected(sound.error());
     const std::vector<postgres::Query> done{
-        {"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(id->text())},
+        {"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(*mark)},
         {"DELETE FROM store_info WHERE key = 'moving_from'"}};
     if (auto closed = write(**target, done); !closed) return std::unexpected(closed.error());
   }
@@ -277,7 +320,7 @@ Task<Result<void>> check_not_moved(Store& store) {
                  {.field = "store"});
 }
 
-Result<void> give_up_move(const std::string& path, const WallClock& wall) {
+Result<std::string> give_up_move(const std::string& path, std::optional<PostgresOptions> target, const WallClock& wall) {
   auto source = open_source(path, "0", wall);
   if (!source) return std::unexpected(source.error());
   const auto moved_to = noted(*source->db, kMovedToMeta);
@@ -286,7 +329,28 @@ Result<void> give_up_move(const std::string& path, const WallClock& wall) {
     return fail(ErrorKind::conflict, "source_moved",
                 fmt::format("This installation was moved to {}: its grants live on there, and going back would lose those refreshed since.", *moved_to));
   }
-  return note(*source->db, kMovingToMeta, "");
+  auto moving_to = noted(*source->db, kMovingToMeta);
+  if (!moving_to) return moving_to;
+  if (moving_to->empty()) return fail(ErrorKind::conflict, "no_move", "No move of this installation was begun: there is nothing to give up.");
+  if (target) {
+    auto display = check_postgres_url(target->url);
+    if (!display) return std::unexpected(display.error());
+    const auto node = sqlite::find_meta(*source->db, std::string(kNodeMeta));
+    if (!node) return std::unexpected(node.error());
+    const auto there = open_target(*target, *display);
+    if (!there) return std::unexpected(there.error());
+    const auto finished = is_finished(*source->db, **there, NodeId::from_bytes(*node).value_or(NodeId{}));
+    if (!finished) return std::unexpected(finished.error());
+    if (*finished) {
+      return fail(ErrorKind::conflict, "source_moved",
+                  fmt::format("The copy in {} is whole, and only the last word is missing here. Run `latchkey migrate --to` again, which ends the move; or "
+                              "drop that database first.", *display));
+    }
+  }
+  // From here on the copy is no move's any more, whatever its state: work goes on here.
+  if (auto forgotten = note(*source->db, kMoveId, ""); !forgotten) return std::unexpected(forgotten.error());
+  if (auto done = note(*source->db, kMovingToMeta, ""); !done) return std::unexpected(done.error());
+  return moving_to;
 }
 
 }  // namespace latchkey::store

@@ -2,10 +2,13 @@
 // then the source retired, so that at no time two stores with one set of grants can be worked on (RULES F10).
 //
 // Meta `moving_to` in the source, from the first row on: `serve` refuses it. `moving_from` in the target's store_info until the
-// copy is proven: opening it refuses. `moved_to` in the source at the end, for ever.
+// copy is proven: opening it refuses; then `moved_from`. `moved_to` in the source at the end, for ever. Both marks of the target hold
+// the source's node and the move's id, which the source keeps as meta `move_id` until the move is given up: a copy made by another
+// move is out of date, and never taken for this one's.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +26,7 @@ struct MovedTable {
 };
 
 struct MoveResult {
-  std::vector<MovedTable> tables;
+  std::vector<MovedTable> tables;  // none: all had been copied and proven by an earlier call
   NodeId node;         // as whom the source worked: its data directory goes on by this name
   std::string target;  // for sentences
 };
@@ -43,8 +46,9 @@ struct MoveOptions {
 // `store_moving`, with the way on; those of the store.
 [[nodiscard]] Task<Result<void>> check_not_moved(Store& store);
 
-// Gives an unfinished move up: the source may be worked on again, and the target must be thrown away. Errors: conflict/
-// `source_moved` when it was finished.
-[[nodiscard]] Result<void> give_up_move(const std::string& path, const WallClock& wall);
+// Gives an unfinished move up: the source may be worked on again, and the target, whose display it returns, must be thrown away.
+// `target`: looked at first, where it can be named. Errors: conflict/`source_moved` when it was finished, conflict/`no_move` when
+// none was begun.
+[[nodiscard]] Result<std::string> give_up_move(const std::string& path, std::optional<PostgresOptions> target, const WallClock& wall);
 
 }  // namespace latchkey::store

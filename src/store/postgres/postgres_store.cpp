@@ -245,13 +245,15 @@ std::unexpected<Error> bad_url(std::string text) {
 
 }  // namespace
 
-Result<std::string> check_postgres_url(const std::string& url) {
+Result<std::string> check_postgres_url(const std::string& url, UrlGivenIn given_in) {
+  const bool configured = given_in == UrlGivenIn::configuration;
   char* problem = nullptr;
   const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfoParse(url.c_str(), &problem), &PQconninfoFree);
   const std::string words = problem == nullptr ? "" : problem;
   PQfreemem(problem);
   if (!url.starts_with("postgresql://") && !url.starts_with("postgres://")) {
-    return bad_url("must be \"sqlite\" or an address such as postgresql://latchkey@db.example/latchkey");
+    return bad_url(configured ? "must be \"sqlite\" or an address such as postgresql://latchkey@db.example/latchkey"
+                              : "must be the address of a PostgreSQL database, such as postgresql://latchkey@db.example/latchkey");
   }
   if (options == nullptr) return bad_url("must be an address such as postgresql://latchkey@db.example/latchkey (libpq cannot read this one)");
   std::string host, port, database;
@@ -259,8 +261,9 @@ Result<std::string> check_postgres_url(const std::string& url) {
     const std::string_view key = option->keyword;
     const std::string value = option->val == nullptr ? "" : option->val;
     if (key == "password" && !value.empty()) {
-      return bad_url("must not hold a password: write it into a file that only the service may read and name that with store_password_file "
-                     "(or use libpq's own ~/.pgpass)");
+      return bad_url(fmt::format("must not hold a password: write it into a file that only the service may read and name that with {} "
+                                 "(or use libpq's own ~/.pgpass)",
+                                 configured ? "store_password_file" : "--password-file"));
     }
     if (key == "host") host = value;
     if (key == "hostaddr" && host.empty()) host = value;

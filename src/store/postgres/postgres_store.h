@@ -34,7 +34,8 @@ struct OpenedPostgres {
 [[nodiscard]] Result<OpenedPostgres> open_postgres_store(PostgresOptions options, Log& log);
 
 // Whether such an address can be used, without connecting: host, port and database for sentences. Errors: misconfigured/
-// `bad_store_url` with the remedy, also where a password stands in it.
-[[nodiscard]] Result<std::string> check_postgres_url(const std::string& url);
+// `bad_store_url` with the remedy, also where a password stands in it. The sentence speaks of the setting `store`, or of `migrate --to`.
+enum class UrlGivenIn { configuration, migrate };
+[[nodiscard]] Result<std::string> check_postgres_url(const std::string& url, UrlGivenIn given_in = UrlGivenIn::configuration);
 
 }  // namespace latchkey::store

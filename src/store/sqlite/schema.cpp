@@ -183,8 +183,9 @@ constexpr std::int64_t kWholeCheckBytesMax = 16 << 20;
 
 std::unexpected<Error> damaged(const std::string& path, std::string detail) {
   return fail(ErrorKind::corrupt, "store_corrupt",
-              fmt::format("{} is damaged or no Latchkey database; it was left untouched. With the server stopped, move the "
-                          "data directory aside and copy the latest backup of it into its place, or name another (--data).",
+              fmt::format("{} is damaged or no Latchkey database; it was left untouched. With the server stopped, run `latchkey restore BACKUP "
+                          "--replace` on this data directory as it lies (its journal holds tokens that are newer than the backup's), or name "
+                          "another directory (--data).",
                           path),
               {.detail = std::move(detail)});
 }

@@ -17,6 +17,8 @@ using namespace sqlite;  // this file's own lower half
 constexpr std::int64_t kCacheBytes = 2 << 20;
 constexpr int kPagesAStep = 1'000;
 constexpr int kWaitMs = 50;
+constexpr int kBusyMs = 5'000;
+constexpr const char* kMasterKeyMeta = "master_key_id";  // grants/key_rotation.h
 
 Result<void> copy(Connection& from, Connection& to, const std::function<void(std::int64_t, std::int64_t)>& progress) {
   // The snapshot is held for the whole copy: what is committed meanwhile neither comes in nor makes it begin again.
@@ -45,7 +47,7 @@ Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::st
   }
   auto from = Connection::open(database, Access::reader, kCacheBytes, "");
   if (!from) return std::unexpected(from.error());
-  sqlite3_busy_timeout((*from)->handle(), 5'000);
+  sqlite3_busy_timeout((*from)->handle(), kBusyMs);
   if (auto sound = inspect(**from, database, program_version); !sound) return std::unexpected(sound.error());
   // SQLite would make it readable for everybody.
   const int made = ::open(into.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -64,7 +66,7 @@ Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::st
     auto statement = (*to)->prepare("SELECT value FROM store_info WHERE key = 'written_by'");
     if (statement.row()) statement.read(facts.written_by);
   }
-  auto key = find_meta(**to, "master_key_id");
+  auto key = find_meta(**to, kMasterKeyMeta);
   if (!key) return std::unexpected(key.error());
   facts.master_key_id = std::move(*key);
   const auto rotation = find_meta(**to, "master_key_rotation");
@@ -78,6 +80,13 @@ Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::st
   // Out of the log and into the file, which goes into the backup alone.
   if (auto done = (*to)->run_script("PRAGMA journal_mode = DELETE"); !done) return std::unexpected(done.error());
   return facts;
+}
+
+Result<Bytes> sqlite_master_key_id(const std::string& database) {
+  auto from = Connection::open(database, Access::reader, kCacheBytes, "");
+  if (!from) return std::unexpected(from.error());
+  sqlite3_busy_timeout((*from)->handle(), kBusyMs);
+  return find_meta(**from, kMasterKeyMeta);
 }
 
 }  // namespace latchkey::store

@@ -23,4 +23,7 @@ struct SnapshotFacts {
 [[nodiscard]] Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::string& into, const std::string& program_version,
                                                     const std::function<void(std::int64_t, std::int64_t)>& progress);
 
+// The master key by which a database is worked on at this moment; empty: never opened by a server. Blocking. Errors as above.
+[[nodiscard]] Result<Bytes> sqlite_master_key_id(const std::string& database);
+
 }  // namespace latchkey::store

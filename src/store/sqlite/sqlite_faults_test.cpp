@@ -137,8 +137,8 @@ TEST_F(SqliteFile, ADamagedFileIsRefusedUntouched) {
     ASSERT_FALSE(refused) << damage.what;
     EXPECT_EQ(refused.error().kind, ErrorKind::corrupt) << damage.what << " " << refused.error().detail;
     EXPECT_EQ(refused.error().reason, "store_corrupt") << damage.what;
-    EXPECT_NE(refused.error().text.find("copy the latest backup"), std::string::npos);
-    EXPECT_EQ(refused.error().text.find("latchkey restore"), std::string::npos) << "there is no such command";
+    EXPECT_NE(refused.error().text.find("latchkey restore BACKUP --replace"), std::string::npos) << "the journal there is needed";
+    EXPECT_EQ(refused.error().text.find("aside"), std::string::npos) << "moved away, its journal would not be found";
     EXPECT_EQ(octets(), broken) << damage.what;
   }
   std::ofstream(path(), std::ios::binary).write(sound.data(), static_cast<std::streamsize>(sound.size()));

@@ -11,8 +11,8 @@ Error error_of(int extended_code, std::string_view message) {
     case SQLITE_NOTADB:
       return {.kind = ErrorKind::corrupt,
               .reason = "store_corrupt",
-              .text = "The database is damaged. Stop the server, move the data directory aside, copy the latest backup of it into "
-                      "its place, and start again.",
+              .text = "The database is damaged. Stop the server and run `latchkey restore BACKUP --replace` on this data directory as it "
+                      "lies: its journal holds tokens that are newer than the backup's.",
               .detail = std::move(detail)};
     case SQLITE_FULL:
       return {.kind = ErrorKind::unavailable,

@@ -1,0 +1,126 @@
+// Backup and restore of a folder, where what happens in between must be had at an exact moment; the rest is in tests/process.
+#include "app/backup.h"
+
+#include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+
+#include "app/leftovers.h"
+#include "base/fakes_testing.h"
+#include "grants/key_rotation.h"
+#include "grants/sealing.h"
+#include "store/journal_reading.h"
+#include "store/reply_journal.h"
+#include "store/sqlite/sqlite_store.h"
+#include "vault/key_files.h"
+
+namespace latchkey::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BackupTest : public testing::Test {
+ protected:
+  BackupTest() {
+    std::string pattern = (fs::temp_directory_path() / "latchkey-app-backup-XXXXXX").string();
+    folder = mkdtemp(pattern.data());
+    data = (folder / "data").string();
+    fs::create_directory(data);
+    key_path = data + "/master.key";
+    store = *store::open_sqlite_store({.path = data + "/latchkey.db"}, wall, log);
+    journal = *store::open_reply_journal(data + "/journal", log);
+    note_key(*vault::load_master_key(key_path, vault::OnMissingKey::create, entropy));
+  }
+  ~BackupTest() override {
+    journal.reset();
+    store.reset();
+    fs::remove_all(folder);
+  }
+  template <class T>
+  T run(Task<T> task) {
+    return base::run_on_loop(loop, steady, std::move(task));
+  }
+  void note_key(const Secret& key) {
+    id = vault::Vault::id_of(key);
+    ASSERT_TRUE(run(store->commit({store::PutMeta{std::string(grants::kMasterKeyMeta), id}})));
+  }
+  // The store's key is another one, and a reply comes that is sealed under it.
+  void rotate() {
+    const auto former = id;
+    auto next = *vault::KeyFiles(key_path, "").make_next(entropy);
+    note_key(next.key);
+    const auto rotation = R"({"from":")" + base::to_hex(former) + R"(","to":")" + base::to_hex(id) + R"("})";
+    ASSERT_TRUE(run(store->commit({store::PutMeta{"master_key_rotation", base::to_bytes(rotation)}})));
+    const vault::Vault vault(std::move(next.key), entropy);
+    store::JournalEntry entry{.intent = IntentId::make(wall.now(), entropy), .grant = GrantId::make(wall.now(), entropy), .generation = 1, .recorded_at = wall.now(), .reply_sealed = {}};
+    entry.reply_sealed = grants::Sealing(vault).seal_reply(entry.intent, entry.grant, 1, Secret(std::string_view("the newest reply")));
+    ASSERT_TRUE(run(journal->reserve(entry.intent)));
+    ASSERT_TRUE(run(journal->record(entry)));
+  }
+  BackupWish wish() {
+    return {.file = (folder / "office.lkb").string(), .data = data, .key_path = key_path, .passphrase = Secret("a long and secret phrase"),
+            .cost = {.memory_kib = 64, .passes = 1}, .progress = {}};
+  }
+
+  fs::path folder;
+  std::string data;
+  std::string key_path;
+  boost::asio::io_context loop;
+  base::SystemWallClock wall;
+  base::SimulatedSteadyClock steady;
+  base::SystemEntropy entropy;
+  base::MemoryLog log;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<store::ReplyJournal> journal;
+  Bytes id;
+};
+
+TEST_F(BackupTest, P5_ARotationThatBeginsBetweenSnapshotAndJournalLeavesNoReplyWithoutItsKey) {
+  auto asked = wish();
+  bool rotated = false;
+  asked.progress = [&](std::string_view step, std::int64_t, std::int64_t) {
+    if (step != "Writing" || rotated) return;
+    rotated = true;
+    rotate();
+  };
+  const auto made = make_backup(asked);
+  ASSERT_TRUE(made) << made.error().text;
+  ASSERT_TRUE(rotated);
+  EXPECT_EQ(made->replies, 1U);
+
+  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(), .progress = {}};
+  back.key_path = back.data + "/master.key";
+  const auto restored = restore_backup(back);
+  ASSERT_TRUE(restored) << restored.error().text;
+  const vault::Vault vault(*vault::load_master_key(back.key_path, vault::OnMissingKey::refuse, entropy), entropy);
+  EXPECT_EQ(vault.master_key_id(), id);
+  store::SystemFiles files;
+  int opened = 0;
+  ASSERT_TRUE(store::each_journal_record(back.data + "/journal", files, [&](const store::DecodedRecord& record) -> Result<void> {
+    const auto& entry = record.entry;
+    EXPECT_TRUE(grants::Sealing(vault).open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed));
+    ++opened;
+    return {};
+  }));
+  EXPECT_EQ(opened, 1);
+}
+
+TEST_F(BackupTest, WhatAKilledBackupLeftGoesUnlessOneIsBeingMade) {
+  const auto left = [&] { return store::SystemFiles().open(data + "/.backup-0123.db", store::OpenFile::create).has_value(); };
+  ASSERT_TRUE(left());
+  {
+    const BackupLock busy(data);
+    remove_backup_leftovers(data);
+    EXPECT_TRUE(fs::exists(data + "/.backup-0123.db"));
+  }
+  remove_backup_leftovers(data);
+  EXPECT_FALSE(fs::exists(data + "/.backup-0123.db"));
+  ASSERT_TRUE(left());
+  ASSERT_TRUE(make_backup(wish()));
+  EXPECT_FALSE(fs::exists(data + "/.backup-0123.db"));
+}
+
+}  // namespace
+}  // namespace latchkey::app
