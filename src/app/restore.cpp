@@ -258,6 +258,10 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   if (auto known = run_to_the_end(grants::settle_master_key(store, vault, keys, entropy)); !known) return std::unexpected(known.error());
   if (auto alone = run_to_the_end(refuse_while_nodes_run(store)); !alone) return std::unexpected(alone.error());
   if (auto found = run_to_the_end(find_age(store, report)); !found) return std::unexpected(found.error());
+  if (std::error_code ignored; fs::is_symlink(wish.data + "/journal", ignored) && ::geteuid() == 0) {
+    return fail(ErrorKind::invalid, "journal_is_a_link",
+                wish.data + "/journal is a link, which root does not follow. Run this as the service's user; nothing was changed.");
+  }
   auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
   if (!survived) return std::unexpected(survived.error());
   report.replies = survived->size();

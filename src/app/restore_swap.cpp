@@ -1,5 +1,6 @@
 #include "app/restore_swap.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -18,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMarkBytesMax = 64 * 1024;
+constexpr int kDepthMax = 8;  // of what a restore makes
 
 std::string mark_of(const std::string& data) { return fmt::format("{}/{}", data, kRestoringMark); }
 
@@ -183,23 +185,32 @@ void Swap::undo() {
 
 }  // namespace
 
+// Descriptor by descriptor, never through a link: the owner may put one in any file's or folder's place meanwhile.
+static void give_below(int folder, const char* name, const struct stat& owner, int depth) {
+  const int descriptor = ::openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (descriptor < 0) return;
+  struct stat about{};
+  const bool known = ::fstat(descriptor, &about) == 0;
+  const bool ours = known && about.st_uid == 0 && (S_ISDIR(about.st_mode) || (S_ISREG(about.st_mode) && about.st_nlink == 1));
+  if (known && S_ISDIR(about.st_mode) && depth > 0) {
+    if (DIR* list = ::fdopendir(::dup(descriptor)); list != nullptr) {
+      while (const auto* entry = ::readdir(list)) {
+        const std::string_view each = entry->d_name;
+        if (each != "." && each != "..") give_below(descriptor, entry->d_name, owner, depth - 1);
+      }
+      ::closedir(list);
+    }
+  }
+  if (ours && ::fchown(descriptor, owner.st_uid, owner.st_gid) != 0) {
+    // It stays root's, and the server says which file it cannot open.
+  }
+  ::close(descriptor);
+}
+
 void give_to_owner_of(const std::string& data, const std::string& path) {
   struct stat owner{};
   if (::geteuid() != 0 || ::stat(data.c_str(), &owner) != 0 || owner.st_uid == 0) return;
-  const auto give = [&](const fs::path& made) {
-    struct stat about{};
-    // Through the descriptor: its owner may have put a link in the file's place.
-    const int descriptor = ::open(made.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (descriptor < 0) return;
-    const bool ours = ::fstat(descriptor, &about) == 0 && about.st_uid == 0 && (S_ISDIR(about.st_mode) || (S_ISREG(about.st_mode) && about.st_nlink == 1));
-    if (ours && ::fchown(descriptor, owner.st_uid, owner.st_gid) != 0) {
-      // It stays root's, and the server says which file it cannot open.
-    }
-    ::close(descriptor);
-  };
-  give(path);
-  std::error_code ignored;
-  for (fs::recursive_directory_iterator at(path, ignored), end; at != end; at.increment(ignored)) give(at->path());
+  give_below(AT_FDCWD, path.c_str(), owner, kDepthMax);
 }
 
 bool exists(const std::string& path) {

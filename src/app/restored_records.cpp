@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <tuple>
 
 #include "base/json.h"
 #include "grants/key_rotation.h"
@@ -82,9 +83,10 @@ Task<Result<void>> RestoredRecords::keep_replies(std::vector<store::JournalEntry
 Task<Result<bool>> take_up(store::ReplyJournal& journal, std::vector<store::JournalEntry> survived) {
   const auto held = co_await journal.unconfirmed();
   if (!held) co_return std::unexpected(held.error());
-  std::set<std::pair<IntentId, WallTime>> known;
-  for (const auto& entry : *held) known.emplace(entry.intent, entry.recorded_at);
-  std::erase_if(survived, [&](const store::JournalEntry& entry) { return known.contains({entry.intent, entry.recorded_at}); });
+  // Sealed anew it is another one, which takes the place of the one that no key here opens.
+  std::set<std::tuple<IntentId, WallTime, Bytes>> known;
+  for (const auto& entry : *held) known.emplace(entry.intent, entry.recorded_at, entry.reply_sealed);
+  std::erase_if(survived, [&](const store::JournalEntry& entry) { return known.contains({entry.intent, entry.recorded_at, entry.reply_sealed}); });
   if (survived.empty()) co_return false;
   if (auto recorded = co_await record_again(journal, std::move(survived)); !recorded) co_return std::unexpected(recorded.error());
   co_return true;

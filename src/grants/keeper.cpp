@@ -14,7 +14,7 @@ constexpr std::size_t kWokenMax = 200;  // the others fall due by themselves wit
 constexpr std::size_t kProbeChoice = 1'000;
 constexpr std::size_t kComplaintsMax = 3;
 constexpr auto kRestAfterFailure = 30s;
-constexpr std::size_t kRestingMax = 5'000;  // rows read besides, so that those that rest hide no others
+constexpr std::size_t kRestingMax = 100;  // rows read besides, so that those that rest hide no others
 constexpr auto kSetAsideFor = 10min;
 constexpr auto kUnpreparedStale = 300s;  // they are looked at every minute
 constexpr auto kMergeAgainEvery = 5s;
@@ -123,11 +123,12 @@ Task<void> Keeper::tick() {
   }
   const auto tuning = parts_.tuning();
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
-  more_due_ = false;
+  bool crowded = false;  // somebody has more that is due than there are places for it
   std::erase_if(not_before_, [now = parts_.steady.now()](const auto& entry) { return entry.second <= now; });
   for (;;) {
-    more_due_ = flights_.size() >= tuning.parallel;
-    if (stopping_ || more_due_) co_return;
+    const bool full = flights_.size() >= tuning.parallel;
+    more_due_ = full || crowded;
+    if (stopping_ || full) co_return;
     const auto steady_now = parts_.steady.now();
     std::vector<std::string> resting(capped.begin(), capped.end());
     for (const auto& [app, state] : apps_) {
@@ -153,7 +154,7 @@ Task<void> Keeper::tick() {
       if (capped.contains(grant.app)) continue;
       const bool one_shot = is_one_shot(type->replay);
       if (one_shot && !one_shot_flights_.take(grant.app, tuning.one_shot_parallel, steady_now)) {
-        more_due_ = true;
+        more_due_ = crowded = true;
         capped.insert(grant.app);
         continue;
       }

@@ -12,6 +12,7 @@
 // Concurrency: everything runs on the engine's executor.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <list>
 #include <map>
@@ -116,7 +117,10 @@ class Keeper {
   // more. Until then what this node's journal brings is not sent (F10).
   void await_nodes(std::string names);
   // Whether everything an earlier process left in the journal is in the store.
-  [[nodiscard]] bool has_merged() const { return started_ && unmerged_.empty(); }
+  // Whatever of it can be: what is unreadable is told by an alert of its own, and must not hold up other nodes' grants.
+  [[nodiscard]] bool has_merged() const {
+    return started_ && std::ranges::all_of(unmerged_, [this](const auto& waiting) { return unreadable_.contains(waiting.first); });
+  }
 
   // A grant or app was changed from outside: look again at once.
   void nudge();

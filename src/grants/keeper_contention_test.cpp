@@ -48,13 +48,37 @@ TEST_F(ContentionHouse, F2_ATokenFoundInTheJournalRevivesAGrantThatWasRefusedMea
   }
   const auto dead = view(grant.id);
   ASSERT_EQ(dead.grant.state, GrantState::needs_authorization);
-  journal.left_over.push_back(left_in_journal(dead.intent->id, grant.id, 1, wall.now() - 60s, R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  journal.left_over.push_back(left_in_journal(dead.intent->id, grant.id, 1, wall.now() - 3s, R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
   run(stop_keeper());
   start();
   ASSERT_TRUE(run(keeper->start()));
   base::drive_until(loop, [&] { return counters.replies_recovered == 1 && counters.in_flight == 0; });
   EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
   EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_F(ContentionHouse, F10_WhatTheJournalKeptOfAnOlderConsentDoesNotReplaceTheNewOne) {
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  advance(3600s);
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_TRUE(refresh(grant.id));
+  fall_back_to(before);
+  // The owner consents anew: the next number, which the journal knows an answer to.
+  advance(10s);
+  auto anew = view(grant.id).grant;
+  anew.generation = 2;
+  anew.created_at = anew.issued_at = wall.now();
+  anew.access_expires_at = wall.now() + 3600s;
+  sealing.vouch(anew);
+  store::Generation brought{.grant = grant.id, .number = 2, .access_expires_at = anew.access_expires_at, .issued_at = wall.now()};
+  brought.refresh_sealed = sealing.seal_refresh(anew, 2, {Secret("rt-of-the-new-consent"), Secret()});
+  brought.access_sealed = sealing.seal_access(anew, 2, Secret("at-new"));
+  commit({store::UpdateGrant{anew}, store::DeleteIntentsOf{grant.id}, store::DeleteGeneration{grant.id, 1}, store::PutGeneration{brought}});
+  advance(3600s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt-of-the-new-consent"), 1);
+  EXPECT_EQ(transport.posts_with("rt3"), 0) << "that is the old consent's";
 }
 
 TEST_F(ContentionHouse, F5_AnAnswerTheStoreKnowsIsNotReadAgain) {

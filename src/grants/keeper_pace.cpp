@@ -70,7 +70,7 @@ Task<void> Keeper::mend_stamps() {
     const auto now = parts_.wall.now();
     for (const auto& grant : *page) {
       const bool waits_long = grant.failures > 0 && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
-      if (is_from_the_future(grant.issued_at, now) || waits_long) co_await mend_stamps_of(grant.id);
+      if (is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long) co_await mend_stamps_of(grant.id);
     }
     if (page->size() < kPage) co_return;
     after = page->back().id;
@@ -81,14 +81,16 @@ Task<void> Keeper::mend_stamps() {
 Task<void> Keeper::mend_stamps_of(GrantId id) {
   const auto view = co_await parts_.store.grant(id);
   const auto now = parts_.wall.now();
-  if (!view || !*view || !is_from_the_future(**view, now)) co_return;
+  if (!view || !*view) co_return;
   auto grant = (*view)->grant;
+  if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return;
   store::Batch batch;
   if (is_from_the_future(grant.issued_at, now)) {
     grant.issued_at = now - lifetime_of(issue_of(grant));
     grant.access_expires_at = now;
     grant.last_refreshed_at = std::min(grant.last_refreshed_at, grant.issued_at);
   }
+  if (is_from_the_future(grant.created_at, now)) grant.created_at = grant.issued_at;  // whatever came since belongs to this consent
   for (auto generation : (*view)->generations) {
     if (!is_from_the_future(generation.issued_at, now)) continue;
     generation.issued_at = grant.issued_at;

@@ -33,7 +33,9 @@ store::Intent intent_of(const store::JournalEntry& entry, const store::GrantView
 }
 
 // Not the store's or the network's passing trouble.
-bool is_lasting(const Error& error) { return error.kind != ErrorKind::unavailable && error.kind != ErrorKind::ambiguous; }
+bool is_lasting(const Error& error) {
+  return error.kind != ErrorKind::unavailable && error.kind != ErrorKind::ambiguous && error.kind != ErrorKind::conflict;
+}
 
 // An answer without a token of which the store may know, though the journal does not know that it does: a refusal must not count
 // twice, and none of them makes a token sendable that a restore has marked. A stamp of a clock that ran ahead says nothing (R24).
@@ -122,8 +124,9 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   const auto& grant = (*view)->grant;
   auto intent = intent_of(entry, **view, parts_.node);
   const bool ahead = entry.generation > grant.generation;
-  // Somebody has consented anew while this node was waited for after a restore: what it kept belongs to the consent before.
-  if (ahead && !awaited_.empty() && entry.recorded_at < grant.created_at) co_return Result<void>{};
+  // Somebody has consented anew since the store fell back: what the journal kept of these numbers belongs to the consent before.
+  const bool of_an_older_consent = entry.generation >= grant.generation && entry.recorded_at < grant.created_at;
+  if (of_an_older_consent && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
   if (!ahead && spent_generation == (*view)->generations.end()) co_return Result<void>{};

@@ -17,6 +17,7 @@ constexpr auto kCapRetry = 100ms;
 constexpr auto kOtherHandsPatience = 15s;
 constexpr auto kOtherHandsLook = 100ms;
 constexpr int kReplaysAtOnceMax = 3;
+constexpr auto kAwaitedAgain = 30s;  // between looks whether all nodes have said what they kept
 
 // A lease of another node that has not passed.
 bool is_in_other_hands(const store::Grant& grant, NodeId node, WallTime now) {
@@ -138,7 +139,11 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       co_return co_await wait_for_other_hands(record);
     }
     if (awaited_.empty()) lift_awaiting(**view);
-    const auto decision = decide_post(**view, rules, urge_now, parts_.node, now);
+    auto decision = decide_post(**view, rules, urge_now, parts_.node, now);
+    if (decision.kind == PostDecision::Kind::ask_person && !awaited_.empty()) {
+      // Nobody is asked before every node has said what its journal holds.
+      decision = {.kind = PostDecision::Kind::wait, .at = now + kAwaitedAgain, .why = "Waiting for what other servers kept: " + awaited_};
+    }
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
       if (record.due_at) co_await postpone(std::move(**view), now + std::chrono::hours(24), decision.why);

@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace latchkey::grants {
 namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kFailureForgotten = std::chrono::minutes(20);  // twice the longest back-off
 constexpr auto kLookEvery = 2s;
 constexpr std::chrono::nanoseconds kThoroughEvery = 10s;
 constexpr int kRestPerWork = 50;  // with very many grants a thorough look takes its time
@@ -94,24 +96,30 @@ void Lookout::look_at_tokens(const HealthPicture& picture) {
 }
 
 void Lookout::look_at_providers(const HealthPicture& picture) {
-  std::map<std::string, WallTime> failing;
+  std::map<std::string, Failing> failing;
   for (const auto& app : picture.apps) {
     const auto circuit = std::ranges::find(picture.circuits, app.id, &AppCircuit::app);
     // A refused registration is an alert of its own.
     if (circuit == picture.circuits.end() || circuit->failures == 0 || app.paused) continue;
-    const auto known = failing_since_.find(app.id);
-    const auto since = failing[app.id] = known != failing_since_.end() ? known->second : parts_.wall.now();
-    if (!circuit->open && parts_.wall.now() - since < kProviderFailsFor) continue;
+    const auto now = parts_.wall.now();
+    const auto known = failing_.find(app.id);
+    auto& its = failing[app.id] = known != failing_.end() ? known->second : Failing{.since = now, .failures = circuit->failures, .last_at = now};
+    if (std::exchange(its.failures, circuit->failures) != circuit->failures) its.last_at = now;
+    // Nothing has been asked of it here for long: another node has the app's grants, or the grant that failed is gone.
+    const bool long_ago = !circuit->open && now - its.last_at > kFailureForgotten;
+    if (long_ago) parts_.alerts.clear(std::string(kProviderCause) + app.id);
+    if (long_ago || (!circuit->open && now - its.since < kProviderFailsFor)) continue;
+    const auto since = its.since;
     const auto next = circuit->next_try_at ? fmt::format(" Next try at {}.", moment(*circuit->next_try_at)) : std::string();
     parts_.alerts.raise(std::string(kProviderCause) + app.id,
                         fmt::format("The provider of {} ({}) does not answer as it should, {} in a row since {}.{} Tokens still good are served, and "
                                     "nobody has to authorise again. If it lasts: is the provider up, and does this server reach it?",
                                     app.id, app.provider, counted(circuit->failures, "failure", "failures"), moment(since), next));
   }
-  for (const auto& [app, since] : failing_since_) {
+  for (const auto& [app, its] : failing_) {
     if (!failing.contains(app)) parts_.alerts.clear(std::string(kProviderCause) + app);
   }
-  failing_since_ = std::move(failing);
+  failing_ = std::move(failing);
 }
 
 // Silent at two looks: after an outage of the database all of them are, until they have shown themselves again.

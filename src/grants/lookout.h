@@ -59,7 +59,12 @@ class Lookout {
   Parts parts_;
   std::optional<SteadyTime> store_away_since_;
   std::optional<SteadyTime> tokens_ended_since_;
-  std::map<std::string, WallTime> failing_since_;  // by app
+  struct Failing {
+    WallTime since{};
+    std::int64_t failures = 0;
+    WallTime last_at{};  // when it was seen to fail last
+  };
+  std::map<std::string, Failing> failing_;  // by app
   std::set<std::string> silent_;                   // nodes that were at the last look
 };
 

@@ -55,7 +55,7 @@ Task<Result<void>> Nodes::begin() {
     const auto before = co_await parts_.store.nodes();
     if (!before) co_return std::unexpected(before.error());
     const auto own = std::ranges::find(*before, self_.id, &store::Node::id);
-    replaced_ = own == before->end() ? Bytes() : own->run;
+    if (!begun_) replaced_ = own == before->end() ? Bytes() : own->run;
     if (*key != parts_.vault.master_key_id()) {
       co_return fail(ErrorKind::misconfigured, "master_key_wrong",
                      "The master key was changed at another server meanwhile. Put a copy of the new key file here and start again; nothing was changed.",
@@ -75,6 +75,7 @@ Task<Result<void>> Nodes::begin() {
                                          store::CompareMeta{std::string(kRotationMeta), *rotation},
                                          store::CompareMeta{std::string(kJoinedMeta), *joined},
                                          store::PutMeta{std::string(kJoinedMeta), self_.run}, store::PutNode{self_}});
+    begun_ |= done.has_value();
     if (done) co_return co_await look_at_restore();
     if (done.error().reason != "meta" && done.error().kind != ErrorKind::ambiguous) co_return done;
   }
@@ -153,9 +154,10 @@ Task<void> Nodes::look_who_took_the_name() {
   const auto nodes = co_await parts_.store.nodes();
   if (!nodes) co_return;
   // Whoever began before this process did was replaced by it: the store has fallen back to a moment before that.
-  const bool taken = std::ranges::any_of(*nodes, [this](const store::Node& node) {
-    return node.id == self_.id && !node.run.empty() && node.run != replaced_ && node.started_at >= self_.started_at;
-  });
+  const auto shown = std::ranges::find_if(*nodes, [this](const store::Node& node) { return node.id == self_.id && !node.run.empty(); });
+  const bool fell_back = shown != nodes->end() && shown->run == replaced_;
+  const bool taken = shown != nodes->end() && !fell_back && shown->started_at >= self_.started_at;
+  if (fell_back) replaced_.clear();  // once: of two that replace each other, one must give up
   if (taken) {
     give_up("node_name_taken",
             "Another server runs with a copy of this node's data directory; this one refreshes nothing any more. Stop one of the "

@@ -60,7 +60,8 @@ class Nodes final : public NodeDesk {
 
   Parts parts_;
   store::Node self_;
-  Bytes replaced_;  // the process that bore the name before
+  Bytes replaced_;  // the process that bore the name before; empty: none, or its row has been met again
+  bool begun_ = false;
 };
 
 }  // namespace latchkey::grants

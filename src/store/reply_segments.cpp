@@ -268,7 +268,7 @@ Result<std::vector<JournalEntry>> ReplySegments::unconfirmed() {
     if (location.origin != Location::Origin::found) continue;
     if (auto read = read_into(entries, location); !read) return std::unexpected(read.error());
   }
-  std::ranges::sort(entries, {}, &JournalEntry::recorded_at);
+  std::ranges::stable_sort(entries, {}, &JournalEntry::recorded_at);
   return entries;
 }
 
