@@ -17,6 +17,7 @@ constexpr auto kCapRetry = 100ms;
 constexpr auto kOtherHandsPatience = 15s;
 constexpr auto kOtherHandsLook = 100ms;
 constexpr int kReplaysAtOnceMax = 3;
+constexpr int kJournalReadsMax = 3;
 constexpr auto kAwaitedAgain = 30s;  // between looks whether all nodes have said what they kept
 
 // A lease of another node that has not passed.
@@ -109,7 +110,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
   const auto begun_at = parts_.wall.now();
   auto urge_now = urge;
   bool conflicted = false;
-  bool journal_read = false;
+  int journal_reads = 0;
   for (int round = 0;; ++round) {
     auto view = co_await parts_.store.grant(grant);
     if (!view) co_return std::unexpected(view.error());
@@ -167,7 +168,8 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       }
       co_return as_it_is;
     }
-    if (!std::exchange(journal_read, true) && is_behind(**view, parts_.journal.newest_answer(grant))) {
+    if (journal_reads < kJournalReadsMax && is_behind(**view, parts_.journal.newest_answer(grant))) {
+      ++journal_reads;
       if (const auto merged = co_await merge_answers(grant, record.generation); !merged) co_return std::unexpected(merged.error());
       continue;
     }
@@ -319,6 +321,9 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
       // The refusal has taken the place reserved; the next reply needs one of its own.
       parts_.journal.confirm(claim.intent.id, parts_.wall.now());
       if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) break;
+      // The refusal took its time: another node, or a person, may have brought newer tokens meanwhile.
+      const auto view = co_await parts_.store.grant(claim.grant.id);
+      if (!view || !*view || (*view)->grant.generation != claim.intent.generation) break;
     }
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
                             .replay = rules.replay, .post = refresh_post(*client, material, slot),

@@ -40,7 +40,8 @@ void Invariants::sent(const Process& process, std::size_t index, const std::stri
   note(index);
   std::erase_if(subject.in_flight, [&](const Subject::Sent& other) { return other.process->dead() || other.over_at <= timeline_.now(); });
   for (const auto& other : subject.in_flight) {
-    if (other.token == token) fail(index, "two exchanges in flight", "the same refresh token is on its way twice, from " + other.process->name() + " and " + process.name());
+    const bool of_many_generations = account_of(subject).habits.rotation == catalog::Rotation::none;  // the same token for all of them
+    if (other.token == token && !of_many_generations) fail(index, "two exchanges in flight", "the same refresh token is on its way twice, from " + other.process->name() + " and " + process.name());
   }
   story.tell_of(index, "{} sends {}", process.name(), token);
   if (!subject.intended.contains(&process)) fail(index, "sent without an intent", process.name() + " has told the store nothing");
@@ -201,8 +202,10 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       if (auto* token = account_of(*subject).find(text)) {
         token->known = Known::kept;
         if (anew && !put->generation.access_sealed.empty()) {
-          if (!subject->restored) account_of(*subject).refusals_since_success = 0;  // refusals survive in the journal, too
-          account_of(*subject).lied = false;
+          // Refusals survive in the journal, too: what comes from there once more is no success that follows them.
+          const bool once_more = std::exchange(token->counted, account_of(*subject).habits.rotation != catalog::Rotation::none);
+          if (!subject->restored && !once_more) account_of(*subject).refusals_since_success = 0;
+          if (!once_more) account_of(*subject).lied = false;
           subject->restored = false;
           subject->refreshed_at = timeline_.now();
           ++refreshed;
@@ -282,6 +285,7 @@ void Invariants::restored() {
   for (auto& subject : subjects) {
     subject.restored = true;
     for (auto& token : account_of(subject).tokens) {
+      token.in_doubt = false;  // an attempt of which no answer came stood in the store that is gone
       const bool was_here = token.known == Known::kept || token.known == Known::arrived;
       const bool is_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
       if (was_here && !is_here) token.known = Known::behind_a_restore;

@@ -37,6 +37,7 @@ struct RefreshToken {
   int answered_with = -1;  // the child of its first use
   // What Latchkey has of it. `kept`: durable in a journal or a store; `behind_a_restore`: it was, and the backup put back
   // does not hold it.
+  bool counted = false;    // the store has taken it once
   bool in_journal = false;  // the journal has said that it holds it
   enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore } known = Known::on_its_way;
   bool in_doubt = false;   // sent, and the last answer was lost

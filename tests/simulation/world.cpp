@@ -140,8 +140,9 @@ void World::choose_shape() {
   tuning.timeouts.connect = Seconds(chance_.between(1, std::min<std::int64_t>(60, tuning.timeouts.total.count())));
   // As the engine does: whatever is set, a lease lets an exchange begin.
   tuning.lease = std::max(Seconds(chance_.happens(0.5) ? 30 : chance_.spread(30, 900)), tuning.timeouts.total + grants::kLeaseReserve + Seconds(5));
-  tuning.one_shot_parallel = static_cast<std::size_t>(chance_.spread(1, 1024));
-  tuning.parallel = static_cast<std::size_t>(chance_.spread(1, 4096));
+  // Enough for the grants there are: with less they cannot all be fresh, whatever the engine does.
+  tuning.one_shot_parallel = static_cast<std::size_t>(chance_.spread(1 + grants_ / 10, 1024));
+  tuning.parallel = static_cast<std::size_t>(chance_.spread(1 + grants_ / 10, 4096));
   ground_.polling_time = Seconds(chance_.spread(60, 1200));
   ground_.journal = {.segment_bytes = 512 * 1024, .segments_max = static_cast<std::size_t>(chance_.spread(8, 40)), .room_ahead = static_cast<std::size_t>(chance_.between(0, 8))};
   ground_.checkpoint_pages = static_cast<int>(chance_.spread(4, 4000));
@@ -179,6 +180,7 @@ void World::choose_habits(Account& account, const TypeRow& type, ProviderKind ki
   habits.replay_replaces = type.rotates == Rotation::single_use && chance_.happens(0.5);
   habits.family_dies_after_grace = chance_.happens(0.5);
   habits.kills_access = kind == kKills;
+  if (kind == kCapped && grants_ > 30) habits.lifetime = Seconds(3600);  // the cap could not keep more of them fresh
   if (kind == kEarly) habits.early_refused = kEarlySpan;
   longest_lifetime_ = std::max(longest_lifetime_, habits.lifetime);
 }
