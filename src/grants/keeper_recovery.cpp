@@ -141,11 +141,8 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   ExchangeOutcome outcome(std::move(*replied));
   if (!brings_token(outcome) && is_old_news(intent, entry, parts_.wall.now())) co_return Result<void>{};
   if (std::get<Replied>(outcome).classified.outcome == oauth::RefreshOutcome::misconfigured_app) {
-    // The app's other secret may have been tried after it, and what came of that is not known.
-    const auto client = co_await parts_.clients.shared_client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-    if (client && (*client)->secrets.size() > 1) {
-      outcome = NoReply{{.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The server stopped while the app's other secret was tried."}};
-    }
+    // The app's other secret may have been tried after it, and what came of that is not known; nor is how many secrets there were.
+    outcome = NoReply{{.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The server stopped when the provider had refused its app registration."}};
   }
   const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules, Origin::journal);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
