@@ -316,14 +316,15 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   if (one_shot) place.emplace(*this, client->app);
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
-  for (std::size_t slot = 0; parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; ++slot) {
+  const auto lease_lasts = [&] { return parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; };
+  for (std::size_t slot = 0; lease_lasts(); ++slot) {
     if (slot > 0) {
       // The refusal has taken the place reserved; the next reply needs one of its own.
       parts_.journal.confirm(claim.intent.id, parts_.wall.now());
       if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) break;
       // The refusal took its time: another node, or a person, may have brought newer tokens meanwhile.
       const auto view = co_await parts_.store.grant(claim.grant.id);
-      if (!view || !*view || (*view)->grant.generation != claim.intent.generation) break;
+      if (!view || !*view || (*view)->grant.generation != claim.intent.generation || !lease_lasts()) break;
     }
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
                             .replay = rules.replay, .post = refresh_post(*client, material, slot),
