@@ -81,6 +81,21 @@ TEST_F(ContentionHouse, F10_WhatTheJournalKeptOfAnOlderConsentDoesNotReplaceTheN
   EXPECT_EQ(transport.posts_with("rt3"), 0) << "that is the old consent's";
 }
 
+// Found by the simulation: a node that stood still for long came back with a reply that brought nothing, while another one had the grant in hand.
+TEST_F(ContentionHouse, F6_AnAnswerThatBringsNothingDoesNotSettleWhatAnotherNodeHasUnderWay) {
+  const auto grant = put_grant("acme-refused");
+  const auto other = NodeId::make(base::from_unix_ms(2), entropy);
+  store::Intent theirs{.id = IntentId::make(wall.now(), entropy), .grant = grant.id, .generation = 1, .node = other, .fence = 1, .opened_at = wall.now()};
+  commit({store::ClaimGrant{grant.id, view(grant.id).grant.version, other, 90s}, store::InsertIntent{theirs}});
+  journal.left_over.push_back(left_in_journal(theirs.id, grant.id, 1, wall.now() + 1s, "cut"));
+  advance(2s);
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.intent->state, store::IntentState::open);
+  EXPECT_EQ(seen.grant.lease_owner, other);
+}
+
 TEST_F(ContentionHouse, F5_AnAnswerTheStoreKnowsIsNotReadAgain) {
   const auto grant = put_grant("acme-family");
   transport.then(T::json(503, "{}"));
