@@ -14,6 +14,7 @@ constexpr AlertKind kKinds[] = {
     {"journal_unreadable", Severity::critical, "A file of the reply journal cannot be read", "", true},
     {"store_unreachable", Severity::critical, "The database does not answer", "", false},
     {"store_refuses", Severity::critical, "The store cannot be written", "", false},
+    {"clocks_differ", Severity::warning, "Two clocks differ", "/settings/servers", false},
     {"clock_behind", Severity::critical, "The clock is behind the truth", "", false},
     {"reply_unreadable", Severity::critical, "A kept answer of a provider cannot be used", "/users", false},
     {"restore_waits", Severity::critical, "Servers have not started since the restore", "/settings/servers", false},

@@ -23,8 +23,6 @@ constexpr int kGivenWayMax = 3;
 
 std::string alert_cause(const std::string& app) { return "app_misconfigured:" + app; }
 
-bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
-
 // A flight of the sweep leaves the grant to the node that has begun to refresh it, and ends at once. Whoever has joined it needs
 // more: to wait for that node.
 bool gave_way(const std::optional<Result<store::Grant>>& result, NodeId node) {

@@ -116,8 +116,7 @@ class Keeper {
   // After a restore of a shared store: the machines that have yet to bring back what their journals kept; empty: none, or none any
   // more. Until then what this node's journal brings is not sent (F10).
   void await_nodes(std::string names);
-  // Whether everything an earlier process left in the journal is in the store.
-  // Whatever of it can be: what is unreadable is told by an alert of its own, and must not hold up other nodes' grants.
+  // Whether whatever an earlier process left in the journal is in the store, as far as it can be: what is unreadable is told by an alert of its own, and must not hold up other nodes' grants.
   [[nodiscard]] bool has_merged() const {
     return started_ && std::ranges::all_of(unmerged_, [this](const auto& waiting) { return unreadable_.contains(waiting.first); });
   }

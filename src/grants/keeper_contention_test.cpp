@@ -184,6 +184,133 @@ TEST_F(ContentionHouse, F8_ARefusedSecretFoundInTheJournalDoesNotSayWhatTheOther
   EXPECT_TRUE(transport.bodies.empty()) << "it may have been spent";
 }
 
+// ---- another node takes the intent over while the reply of this one is on its way (its process was stopped beyond the lease) -------
+
+class TakenOverHouse : public KeeperHouse {
+ protected:
+  template <class T>
+  T nested(Task<T> task) {
+    auto done = boost::asio::co_spawn(loop, std::move(task), boost::asio::use_future);
+    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    return done.get();
+  }
+  store::GrantView nested_view(const GrantId& id) { return **nested(store->grant(id)); }
+  // The other node's claim, while this node's POST is on its way.
+  void take_over(const GrantId& id) {
+    const auto seen = nested_view(id);
+    auto grant = seen.grant;
+    grant.fence += 1;
+    grant.lease_owner = other;
+    theirs = *seen.intent;
+    theirs.node = other;
+    theirs.fence = grant.fence;
+    theirs.attempts += 1;
+    ASSERT_TRUE(nested(store->commit({store::UpdateGrant{grant}, store::UpdateIntent{theirs}}, store::Urgency::ordinary)));
+    theirs.version += 1;
+  }
+  void bring(const GrantId& id, std::string_view refresh) {
+    const auto reply = oauth::parse_token_reply(200, "application/json",
+                                                R"({"access_token":"at-other","expires_in":3600,"refresh_token":")" + std::string(refresh) + R"("})");
+    const auto step = apply_reply(nested_view(id), theirs, reply, {Secret("rt1"), Secret()}, TypeRules{}, sealing, "{}", wall.now());
+    ASSERT_TRUE(nested(store->commit(step.batch, store::Urgency::token_reply)));
+  }
+  std::int64_t candidates(const GrantId& id) {
+    const auto seen = view(id);
+    return std::ranges::count(seen.generations, store::GenerationState::candidate, &store::Generation::state);
+  }
+
+  NodeId other = NodeId::make(wall.now(), entropy);
+  store::Intent theirs;
+};
+
+TEST_F(TakenOverHouse, R6_AnotherReplyToTheSameIntentIsKeptBesideTheOneApplied) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+    bring(grant.id, "rt-other");
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt-other") << "the newer token is not overwritten";
+  EXPECT_EQ(candidates(grant.id), 1) << "and the late reply is not thrown away";
+  EXPECT_TRUE(transport.revoked.empty());
+  advance(120s);
+  for (const std::string_view next : {"rt-other", "rt2"}) {
+    transport.then(ScriptedTransport::json(400, R"({"error":"invalid_grant"})"));
+    ASSERT_TRUE(refresh(grant.id));
+    EXPECT_EQ(refresh_token(view(grant.id)), next) << "the late one is next when the other is refused twice";
+  }
+}
+
+TEST_F(TakenOverHouse, R6_TheSameTokenTwiceIsKeptOnce) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+    bring(grant.id, "rt2");
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(candidates(grant.id), 0);
+  EXPECT_EQ(view(grant.id).grant.generation, 2);
+}
+
+TEST_F(TakenOverHouse, R6_AReplyCountsWhileTheOtherNodeStillWaitsForItsOwn) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_EQ(view(grant.id).grant.generation, 2);
+}
+
+TEST_F(TakenOverHouse, R6_ALostReplyDoesNotTouchWhatTheOtherNodeHasUnderWay) {
+  const auto grant = put_grant("acme-family");
+  transport.then(ScriptedTransport::lost());
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+  };
+  [[maybe_unused]] const auto result = refresh(grant.id);
+  const auto seen = view(grant.id);
+  ASSERT_TRUE(seen.intent);
+  EXPECT_EQ(*seen.intent, theirs);
+  EXPECT_EQ(seen.grant.lease_owner, other);
+  EXPECT_EQ(transport.bodies.size(), 1u);
+}
+
+TEST_F(TakenOverHouse, R5_WhoHasJoinedASweepThatGivesWayWaitsForTheOtherNode) {
+  const auto grant = put_grant("acme-family");
+  advance(3700s);  // due, and the token has expired
+  std::future<Result<store::Grant>> insisting;
+  std::future<Result<store::GrantView>> asking;
+  door->before = [&, once = true](const store::Batch&) mutable -> store::Batch {
+    if (!std::exchange(once, false)) return {};
+    // The sweep is about to claim. People come and join it, and then the other node is faster.
+    insisting = boost::asio::co_spawn(loop, keeper->refresh_now(grant.id), boost::asio::use_future);
+    asking = boost::asio::co_spawn(loop, keeper->fresh(grant.id, 0s), boost::asio::use_future);
+    while (counters.handouts_waited == 0) loop.run_one_for(1ms);
+    return {store::ClaimGrant{grant.id, nested_view(grant.id).grant.version, other, 90s}};
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.handouts_waited == 2; });
+  EXPECT_NE(asking.wait_for(0s), std::future_status::ready) << "the other node has the grant in hand";
+  EXPECT_NE(insisting.wait_for(0s), std::future_status::ready);
+
+  theirs = {.id = IntentId::make(wall.now(), entropy), .grant = grant.id, .generation = 1, .node = other, .fence = 1, .version = kIntentUntracked};
+  bring(grant.id, "rt-other");
+  advance(1s);
+  base::drive_until(loop, [&] { return asking.wait_for(0s) == std::future_status::ready && insisting.wait_for(0s) == std::future_status::ready; });
+  const auto handed_out = asking.get();
+  ASSERT_TRUE(handed_out) << handed_out.error().text;
+  EXPECT_EQ(access_token(*handed_out), "at-other");
+  const auto refreshed = insisting.get();
+  ASSERT_TRUE(refreshed);
+  EXPECT_EQ(refreshed->generation, 2);
+  EXPECT_TRUE(transport.bodies.empty()) << "this node has asked for nothing";
+}
+
 // ---- places ----------------------------------------------------------------------------------------------------------
 
 TEST(OneShotPlaces, OneAloneTakesThemAllAndNoMore) {

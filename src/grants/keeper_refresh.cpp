@@ -18,7 +18,6 @@ constexpr auto kOtherHandsPatience = 15s;
 constexpr auto kOtherHandsLook = 100ms;
 constexpr int kReplaysAtOnceMax = 3;
 constexpr int kJournalReadsMax = 3;
-constexpr auto kAwaitedAgain = 30s;  // between looks whether all nodes have said what they kept
 
 // A lease of another node that has not passed.
 bool is_in_other_hands(const store::Grant& grant, NodeId node, WallTime now) {
@@ -52,8 +51,6 @@ bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest) 
   if (newest.generation != view.grant.generation) return newest.generation > view.grant.generation;
   return !view.intent || view.intent->generation != newest.generation || view.intent->settled_at < newest.recorded_at;
 }
-
-bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
 bool backs_off(const store::GrantView& view, WallTime now) {
   const auto& grant = view.grant;

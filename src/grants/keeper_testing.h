@@ -338,6 +338,13 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     return {.intent = intent, .grant = grant, .generation = generation, .recorded_at = at,
             .reply_sealed = sealing.seal_reply(intent, grant, generation, Secret(std::string_view(packed)))};
   }
+  // As after a crash: another process begins, and has read what the one before it left in the journal.
+  void begin_anew() {
+    run(stop_keeper());
+    start();
+    ASSERT_TRUE(run(keeper->start()));
+    base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  }
   Result<store::Grant> refresh(const GrantId& id) { return run(keeper->refresh_now(id)); }
 
   boost::asio::io_context loop;

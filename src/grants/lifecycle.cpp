@@ -17,7 +17,6 @@ constexpr Seconds kNothingLeftToLose{600};  // between tries once the access tok
 constexpr Seconds kTwiceWithin{60};         // F9
 constexpr Seconds kClockSlack{5};
 constexpr Seconds kGraceReserve{5};         // before a grace ends: the last try must arrive within it
-constexpr Seconds kAwaitedAgain{300};       // between looks whether other nodes' journals are merged; whoever asks is told at once
 constexpr Seconds kMendedSoon{60};          // between looks whether what was misconfigured has been mended
 constexpr Seconds kTooEarlyAgain{1};        // R15: the moment is near, and no token is stale for longer
 constexpr int kTooEarlyAtThatPace = 10;     // ... unless it is not near at all: then with back-off
@@ -444,6 +443,13 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
                     WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
+  // The newest one first, twice: providers refuse falsely. Only then what else there is (F2).
+  if (!grant.dead_seen) {
+    add_intent(batch, intent, IntentState::refused, why, now);
+    grant.dead_seen = true;
+    grant.due_at = now + kSecondLook;
+    return finish(std::move(batch), std::move(grant), view.grant, intent);
+  }
   const auto candidate = std::ranges::find(view.generations, GenerationState::candidate, &store::Generation::state);
   if (candidate != view.generations.end()) {
     if (auto material = sealing.open_refresh(grant, *candidate)) {
@@ -463,11 +469,6 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
     }
   }
   add_intent(batch, intent, IntentState::refused, why, now);
-  if (!grant.dead_seen) {
-    grant.dead_seen = true;
-    grant.due_at = now + kSecondLook;
-    return finish(std::move(batch), std::move(grant), view.grant, intent);
-  }
   grant.state = GrantState::needs_authorization;
   grant.why = sentence(why);
   grant.due_at.reset();

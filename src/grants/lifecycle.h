@@ -20,6 +20,9 @@
 namespace latchkey::grants {
 
 // What the engine needs of a type's nature, taken from the catalogue and the registry.
+// Between looks whether other nodes have said what their journals kept, after a restore; whoever asks is told at once.
+inline constexpr Seconds kAwaitedAgain{300};
+
 struct TypeRules {
   Pace pace;
   catalog::ReplayPolicy replay = catalog::ReplayPolicy::revokes_family;
@@ -30,6 +33,9 @@ struct TypeRules {
 
 [[nodiscard]] Issue issue_of(const store::Grant& grant);
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
+
+// Whether a refresh token may be sent once only, so that a request is never repeated (F4).
+[[nodiscard]] constexpr bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
 
 // A token issued after now: the clock has been set back since, and when the token ends is not known any more (R24).
 [[nodiscard]] bool is_from_the_future(WallTime issued_at, WallTime now);

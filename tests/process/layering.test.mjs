@@ -1,7 +1,7 @@
 // The build itself refuses what the layer table does not allow: shown by breaking it on purpose, in a copy.
 
 import assert from 'node:assert/strict';
-import { appendFile, cp, writeFile } from 'node:fs/promises';
+import { appendFile, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -44,4 +44,16 @@ test('layers: the house as it stands is accepted; a header from a floor above, a
   const homeless = await configure(folder);
   assert.notEqual(homeless.status, 0);
   assert.match(homeless.said, /The room 'annexe' has no row/);
+});
+
+test('every cause of an alert that is named where it is raised has its title and severity', async () => {
+  const kinds = new Set([...(await readFile(path.join(root, 'src/grants/alert_kinds.cpp'), 'utf8')).matchAll(/^ +\{"(\w+)", Severity/gm)].map((match) => match[1]));
+  assert.ok(kinds.size > 20, [...kinds].join(' '));
+  const raised = new Map();
+  for (const file of await readdir(path.join(root, 'src'), { recursive: true })) {
+    if (!file.endsWith('.cpp') || file.endsWith('_test.cpp')) continue;
+    for (const [, cause] of (await readFile(path.join(root, 'src', file), 'utf8')).matchAll(/\b(?:raise|tell)\(\s*"(\w+)/g)) raised.set(cause, file);
+  }
+  assert.ok(raised.size > 10, 'the calls are found');
+  assert.deepEqual([...raised].filter(([cause]) => !kinds.has(cause)), []);
 });
