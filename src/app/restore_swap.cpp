@@ -183,10 +183,8 @@ void Swap::undo() {
   if (!swapped_.replaced.empty()) fs::remove(swapped_.replaced, ignored);  // only if it is empty
 }
 
-}  // namespace
-
 // Descriptor by descriptor, never through a link: the owner may put one in any file's or folder's place meanwhile.
-static void give_below(int folder, const char* name, const struct stat& owner, int depth) {
+void give_below(int folder, const char* name, const struct stat& owner, int depth) {
   const int descriptor = ::openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (descriptor < 0) return;
   struct stat about{};
@@ -206,6 +204,8 @@ static void give_below(int folder, const char* name, const struct stat& owner, i
   }
   ::close(descriptor);
 }
+
+}  // namespace
 
 void give_to_owner_of(const std::string& data, const std::string& path) {
   struct stat owner{};

@@ -65,7 +65,7 @@ class Lookout {
     WallTime last_at{};  // when it was seen to fail last
   };
   std::map<std::string, Failing> failing_;  // by app
-  std::set<std::string> silent_;                   // nodes that were at the last look
+  std::set<std::string> silent_;  // nodes that were at the last look
 };
 
 }  // namespace latchkey::grants
