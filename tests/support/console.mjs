@@ -27,8 +27,9 @@ export async function signInInBrowser(page, server, { username, password } = adm
 
 /** Fills the dialog "Add OAuth user" as far as Authorize; gives the dialog. */
 export async function fillAddDialog(page, { group = 'Office', type = /OpenID Connect/, username, pin, allowToken = true }) {
-  if (!(await page.getByRole('dialog').isVisible())) await page.getByRole('button', { name: 'Add OAuth user', exact: true }).first().click();
   const dialog = page.getByRole('dialog');
+  const comesByItself = new URL(page.url()).pathname === '/users/new';
+  if (!comesByItself && !(await dialog.isVisible())) await page.getByRole('button', { name: 'Add OAuth user', exact: true }).first().click();
   await dialog.getByRole('button', { name: 'Authorize', exact: true }).waitFor();
   if (group) {
     await dialog.getByLabel('Group', { exact: true }).fill(group);
