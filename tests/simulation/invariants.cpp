@@ -33,6 +33,12 @@ bool Invariants::holds_live(const Subject& subject) {
   return std::ranges::any_of(subject.held, [&](const auto& one) { return account.is_live(one.second); });
 }
 
+int Invariants::refusals_of(const Subject& subject) {
+  const auto held = subject.held.find(subject.generation);
+  const auto* token = held == subject.held.end() ? nullptr : account_of(subject).find(held->second);
+  return token == nullptr ? 0 : token->refusals;
+}
+
 // ---- 2: exchanges --------------------------------------------------------------------------------------------------
 
 void Invariants::sent(const Process& process, std::size_t index, const std::string& token, Nanoseconds over_at) {
@@ -116,7 +122,7 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
     }
   }
   if (answer.access_token >= 0) account.access[static_cast<std::size_t>(answer.access_token)].arrived_at = timeline_.now();
-  if (whole && answer.definite_refusal) account.refusals_since_success += 1;
+  if (auto* refused = account.find(answer.refused); refused != nullptr && whole) refused->refusals += 1;
 }
 
 void Invariants::lost(std::size_t index, const std::string& token, const Answer* answer) {
@@ -204,7 +210,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
         if (anew && !put->generation.access_sealed.empty()) {
           // Refusals survive in the journal, too: what comes from there once more is no success that follows them.
           const bool once_more = std::exchange(token->counted, account_of(*subject).habits.rotation != catalog::Rotation::none);
-          if (!subject->restored && !once_more) account_of(*subject).refusals_since_success = 0;
+          if (!subject->restored && !once_more) token->refusals = 0;
           if (!once_more) account_of(*subject).lied = false;
           subject->restored = false;
           subject->refreshed_at = timeline_.now();
@@ -226,8 +232,8 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       if (grant.state != store::GrantState::active && grant.why.empty()) fail(index, "unexplained", fmt::format("state {} without words", store::name_of(grant.state)));
       const bool asks = grant.state == store::GrantState::needs_authorization && subject->state != grant.state;
       if (grant.state != subject->state) story.tell_of(index, "{}: {} from now on: {}", process.name(), store::name_of(grant.state), grant.why);
-      if (asks && !subject->restored && account_of(*subject).refusals_since_success < 2) {
-        fail(index, "asked for a person too soon", fmt::format("after {} definite refusals", account_of(*subject).refusals_since_success));
+      if (asks && !subject->restored && refusals_of(*subject) < 2) {
+        fail(index, "asked for a person too soon", fmt::format("after {} definite refusals of the same token", refusals_of(*subject)));
       }
       subject->state = grant.state;
       subject->why = grant.why;

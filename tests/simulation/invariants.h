@@ -116,6 +116,7 @@ class Invariants {
   [[nodiscard]] Provider& provider_of(const Subject& subject) { return providers_[subject.provider]; }
   [[nodiscard]] Account& account_of(const Subject& subject) { return providers_[subject.provider].accounts[subject.account]; }
   [[nodiscard]] bool holds_live(const Subject& subject);
+  [[nodiscard]] int refusals_of(const Subject& subject);  // of the token in use
 
  private:
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);

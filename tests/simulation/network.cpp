@@ -114,7 +114,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
       if (call->over) invariants->account_of(invariants->subjects[call->subject]).late_request = true;
       call->answer = call->provider->answer(call->asked);
       invariants->story.tell_of(call->subject, "the provider reads {} and answers {}{}", call->asked.refresh_token, call->answer->status,
-                                call->answer->definite_refusal ? ": refused" : "");
+                                call->answer->refused.empty() ? "" : ": refused");
       if (call->over) invariants->lost(call->subject, call->asked.refresh_token, &*call->answer);
     });
   }

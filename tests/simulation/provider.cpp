@@ -100,7 +100,7 @@ Answer Provider::answer(const Asked& asked) {
   if (chance_.happens(moods.trouble)) return trouble();
   auto dead = [&] {
     auto answer = refusal("invalid_grant");
-    answer.definite_refusal = true;
+    answer.refused = asked.refresh_token;
     return answer;
   };
   auto* token = account.find(asked.refresh_token);

@@ -41,6 +41,7 @@ struct RefreshToken {
   bool in_journal = false;  // the journal has said that it holds it
   enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore } known = Known::on_its_way;
   bool in_doubt = false;   // sent, and the last answer was lost
+  int refusals = 0;        // definite ones that arrived whole, since the last success with it
 };
 
 struct AccessToken {
@@ -58,7 +59,6 @@ struct Account {
   int family = 0;
   bool family_dead = false;
   bool lied = false;                      // a false refusal since the last answer that was kept
-  int refusals_since_success = 0;         // definite ones that arrived
   bool late_request = false;              // one was read when its sender had given up: what it did, nobody could know
   [[nodiscard]] const RefreshToken* find(std::string_view text) const;
   [[nodiscard]] RefreshToken* find(std::string_view text);
@@ -84,7 +84,7 @@ struct Answer {
   std::string body;
   int refresh_token = -1;   // new, and in the body
   int access_token = -1;    // in the body
-  bool definite_refusal = false;
+  std::string refused;      // the refresh token that this refuses for good
   bool doubtful = false;    // whether the token was spent cannot be known from it
   bool success = false;
 };
