@@ -62,7 +62,8 @@ std::optional<store::NoteGrantEvent> event_of(const store::Grant& before, const 
     const auto result = replied->classified.outcome;
     if (result == oauth::RefreshOutcome::too_early) return std::nullopt;
     if (result == oauth::RefreshOutcome::refreshed) {
-      if (after.generation == before.generation) return std::nullopt;  // kept as a candidate
+      const bool tried_next = after.state == store::GrantState::uncertain;
+      if (after.generation == before.generation || tried_next) return std::nullopt;  // kept as a candidate
       const bool first_of_day = std::chrono::floor<std::chrono::days>(before.last_refreshed_at) < std::chrono::floor<std::chrono::days>(now);
       const bool recovered = before.failures > 0 || before.dead_seen || before.state != store::GrantState::active;
       if (!first_of_day && !recovered) return std::nullopt;

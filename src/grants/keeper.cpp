@@ -135,9 +135,11 @@ Task<void> Keeper::tick() {
     const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
     const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
     if (!due) {
-      parts_.log.error("due_grants_unreadable", due.error());
+      // Once, not with every sweep of an outage, about which an alert speaks.
+      if (!std::exchange(due_unreadable_, true)) parts_.log.error("due_grants_unreadable", due.error());
       co_return;
     }
+    due_unreadable_ = false;
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {

@@ -254,6 +254,7 @@ class Keeper {
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
+  bool due_unreadable_ = false;  // and that has been said
   SteadyTime merge_again_at_{};
   base::Broadcast one_shot_over_;
   OneShotPlaces one_shots_;          // POSTs on their way

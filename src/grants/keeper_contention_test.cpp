@@ -242,6 +242,29 @@ TEST_F(TakenOverHouse, R6_AnotherReplyToTheSameIntentIsKeptBesideTheOneApplied) 
   }
 }
 
+TEST_F(TakenOverHouse, R6_AReplyThatArrivesWhenTheOthersAreRefusedIsTriedBeforeAPersonIsAsked) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    take_over(grant.id);
+    bring(grant.id, "rt-other");
+    auto refused = nested_view(grant.id).grant;
+    refused.state = GrantState::needs_authorization;
+    refused.dead_seen = true;
+    refused.due_at.reset();
+    ASSERT_TRUE(nested(store->commit({store::UpdateGrant{refused}}, store::Urgency::ordinary)));
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.state, GrantState::uncertain);
+  EXPECT_TRUE(seen.grant.due_at.has_value()) << "and by itself";
+  EXPECT_FALSE(seen.grant.dead_seen) << "the others' refusals say nothing of it";
+  EXPECT_EQ(refresh_token(seen), "rt2");
+  advance(120s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+}
+
 TEST_F(TakenOverHouse, R6_TheSameTokenTwiceIsKeptOnce) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&] {

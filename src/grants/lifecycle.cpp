@@ -113,9 +113,32 @@ store::GenerationNumber candidate_number(const store::GrantView& view) {
   return lowest - 1;
 }
 
+// Another refresh token than the one refused is used next.
+void try_next(store::Batch& batch, store::Grant& grant, const RefreshMaterial& material, const store::Intent& intent,
+              const Sealing& sealing, std::string why, WallTime now) {
+  const auto number = grant.generation + 1;
+  auto promoted = make_generation(grant, number, GenerationState::current, intent, now);
+  promoted.refresh_sealed = sealing.seal_refresh(grant, number, material);
+  promoted.access_expires_at = grant.access_expires_at;
+  batch.push_back(store::PutGeneration{std::move(promoted)});
+  grant.generation = number;
+  grant.dead_seen = false;
+  grant.state = GrantState::uncertain;
+  grant.why = std::move(why);
+  grant.due_at = now + kCandidateSoon;
+}
+
 Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
                        const RefreshMaterial& spent, const Sealing& sealing, WallTime now) {
   store::Batch batch;
+  if (view.grant.state == GrantState::needs_authorization) {
+    // What came before it was refused, and nothing else would ever be tried: it is this one's turn.
+    auto grant = view.grant;
+    add_intent(batch, intent, IntentState::applied, "Used next: what another reply had brought was refused.", now);
+    try_next(batch, grant, {refresh_token.clone(), spent.code_verifier.clone()}, intent, sealing,
+             "The provider refused the newest refresh token; one that arrived late is being tried.", now);
+    return finish(std::move(batch), std::move(grant), view.grant, intent);
+  }
   auto generation = make_generation(view.grant, candidate_number(view), GenerationState::candidate, intent, now);
   generation.refresh_sealed =
       sealing.seal_refresh(view.grant, generation.number, {refresh_token.clone(), spent.code_verifier.clone()});
@@ -375,6 +398,7 @@ Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent
   batch.push_back(store::PutGeneration{generation});
   add_intent(batch, intent, IntentState::applied, why, now);
   grant.generation = number;
+  grant.dead_seen = false;  // that was another token
   grant.failures += 1;
   grant.state = GrantState::unreachable;
   grant.why = sentence(why);
@@ -453,18 +477,10 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
   const auto candidate = std::ranges::find(view.generations, GenerationState::candidate, &store::Generation::state);
   if (candidate != view.generations.end()) {
     if (auto material = sealing.open_refresh(grant, *candidate)) {
-      const auto number = grant.generation + 1;
-      auto promoted = make_generation(grant, number, GenerationState::current, intent, now);
-      promoted.refresh_sealed = sealing.seal_refresh(grant, number, *material);
-      promoted.access_expires_at = grant.access_expires_at;
-      batch.push_back(store::PutGeneration{promoted});
       batch.push_back(store::DeleteGeneration{grant.id, candidate->number});
       add_intent(batch, intent, IntentState::refused, why, now);
-      grant.generation = number;
-      grant.dead_seen = false;
-      grant.state = GrantState::uncertain;
-      grant.why = "The provider refused the newest refresh token; another one it gave is being tried.";
-      grant.due_at = now + kCandidateSoon;
+      try_next(batch, grant, *material, intent, sealing,
+               "The provider refused the newest refresh token; another one it gave is being tried.", now);
       return finish(std::move(batch), std::move(grant), view.grant, intent);
     }
   }
