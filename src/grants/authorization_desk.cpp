@@ -50,7 +50,9 @@ Task<void> AuthorizationDesk::stop() {
 Task<void> AuthorizationDesk::sweep() {
   for (;;) {
     const auto now = parts_.wall.now();
-    if (auto overdue = co_await parts_.store.expired_authorizations(now, 100)) {
+    if (auto overdue = co_await parts_.store.expired_authorizations(now, 100); overdue && !overdue->empty()) {
+      const auto elsewhere = co_await exchanges_elsewhere();
+      if (!elsewhere) overdue->clear();  // at the next look
       for (auto& row : *overdue) {
         if (row.state != AuthorizationState::pending && row.state != AuthorizationState::needs_confirmation &&
             row.state != AuthorizationState::held) {
@@ -59,7 +61,9 @@ Task<void> AuthorizationDesk::sweep() {
           [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
           continue;
         }
-        if (parts_.keeper.awaits_code(exchange_id(row.id))) continue;  // its answer lies in the journal and comes first
+        // Its answer is on its way, or lies in a journal, and comes first.
+        const auto exchange = exchange_id(row.id);
+        if (spending_.contains(row.id) || parts_.keeper.awaits_code(exchange) || elsewhere->contains(exchange)) continue;
         auto flow = open(row);
         if (!flow) {
           co_await bury(std::move(row), flow.error());
@@ -72,6 +76,16 @@ Task<void> AuthorizationDesk::sweep() {
     }
     co_await any_change_.wait_for(parts_.steady, kSweepEvery);
   }
+}
+
+Task<Result<std::set<GrantId>>> AuthorizationDesk::exchanges_elsewhere() {
+  const auto intents = co_await parts_.store.unsettled_intents(kUnsettledMax);
+  if (!intents) co_return std::unexpected(intents.error());
+  std::set<GrantId> exchanges;
+  for (const auto& intent : *intents) {
+    if (intent.generation == 0 && intent.state == store::IntentState::open && intent.node != parts_.node) exchanges.insert(intent.grant);
+  }
+  co_return exchanges;
 }
 
 Task<void> AuthorizationDesk::bury(store::Authorization row, Error why) {
@@ -230,10 +244,12 @@ Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account
   for (int look = 0; look < kLooksAtExchanges && under_way(); ++look) co_await any_change_.wait_for(parts_.steady, 1s);
   if (under_way()) co_return true;
   const auto rows = co_await parts_.store.pending_authorizations(kWaitingMax);
-  if (!rows) co_return true;
+  const auto elsewhere = co_await exchanges_elsewhere();
+  if (!rows || !elsewhere) co_return true;
   for (const auto& row : *rows) {
     if (row.state == AuthorizationState::pending) {
-      if (!parts_.keeper.awaits_code(exchange_id(row.id))) continue;
+      const auto exchange = exchange_id(row.id);
+      if (!parts_.keeper.awaits_code(exchange) && !elsewhere->contains(exchange)) continue;
       const auto flow = open(row);
       if (!flow || flow->record.grant.app == app) co_return true;
       continue;

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "base/broadcast.h"
 #include "base/task_group.h"
@@ -135,6 +136,8 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] bool cookie_matches(const Flow& flow, const Parameters& cookies) const;
   [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;
   [[nodiscard]] Task<void> sweep();
+  // Exchanges that another node has under way, or whose answer lies in its journal, until it has told or is declared lost (F6).
+  [[nodiscard]] Task<Result<std::set<GrantId>>> exchanges_elsewhere();
   [[nodiscard]] Secret random_text() const;
   [[nodiscard]] Bytes hash(std::string_view use, std::string_view text) const;
   void changed(const AuthorizationId& id);

@@ -163,6 +163,51 @@ TEST_F(DeskHouse, F7_AConsentBeingSpentCountsAsResting) {
   EXPECT_TRUE(transport.revoked.empty()) << "it would have ended the consent just given";
 }
 
+TEST_F(DeskHouse, F6_AConsentThatAnotherNodeSpendsNeitherExpiresNorLosesItsAccount) {
+  const auto made = authorise(wish("scan", "acme-grace"), "bob");
+  const auto begun = begin(wish("print"));
+  store::Intent theirs{.id = IntentId::make(wall.now(), entropy), .grant = exchange_id(begun.id), .generation = 0,
+                       .node = NodeId::make(wall.now(), entropy), .opened_at = wall.now()};
+  commit({store::InsertIntent{theirs}});
+  desk->start_sweeping();
+  advance(11min);
+  ASSERT_TRUE(run(desk->undo(made.id, {.actor = "anna"})));  // whatever changes wakes the sweep
+  for (int turn = 0; turn < 50; ++turn) loop.run_for(1ms);
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::pending) << "its answer may lie in that node's journal";
+  EXPECT_TRUE(transport.revoked.empty()) << "whose consent that is is not known";
+  theirs.state = store::IntentState::refused;  // declared lost
+  commit({store::UpdateIntent{theirs}});
+  const auto other = begin(wish("third"));
+  ASSERT_TRUE(run(desk->cancel(other.id, {.actor = "anna"})));
+  base::drive_until(loop, [&] { return seen(begun.id).state == AuthorizationState::expired; });
+}
+
+TEST_F(DeskHouse, F7_WhatArrivesForTheAccountBeforeIsNoCandidateOfTheNewOne) {
+  const auto made = authorise(wish("scan", "acme-grace"), "bob");
+  AuthorizationWish again;
+  again.replace = made.grant;
+  const auto begun = begin(std::move(again));
+  const auto talk = open_start(begun);
+  answer_as("carol");
+  come_back(talk);
+  ASSERT_EQ(seen(begun.id).state, AuthorizationState::needs_confirmation);
+  advance(600s);
+  // A refresh of bob's is on its way when carol is confirmed.
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    auto confirmed = boost::asio::co_spawn(loop, desk->confirm(begun.id, Answer::accept, {.actor = "anna"}), boost::asio::use_future);
+    while (confirmed.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    ASSERT_TRUE(confirmed.get());
+  };
+  transport.then(T::json(200, R"({"access_token":"at-bobs","refresh_token":"rt-bobs","expires_in":3600,"account":"bob"})"));
+  [[maybe_unused]] const auto refreshed = refresh(made.grant);
+  settle_giving_back();
+  const auto held = view(made.grant);
+  EXPECT_EQ(held.grant.account_id, "carol");
+  EXPECT_EQ(held.generations.size(), 1u) << "nothing of bob's stands beside it";
+  EXPECT_TRUE(was_revoked("rt-bobs"));
+}
+
 TEST_F(DeskHouse, F7_ARejectedImportLeavesTheOperatorsOwnToken) {
   auto imported = wish("scan");
   imported.expected_account = "carol";

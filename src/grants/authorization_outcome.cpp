@@ -221,7 +221,7 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
     grant.lease_owner = {};
     grant.lease_until = {};
     grant.fence += 1;
-    grant.created_at = harvest.issued_at;
+    grant.created_at = now;  // what was claimed before belongs to the consent before
     batch.push_back(store::UpdateGrant{grant});  // first: another version must read as a race, not as something gone
     batch.push_back(store::DeleteIntentsOf{grant.id});
     for (const auto& generation : replaced) batch.push_back(store::DeleteGeneration{grant.id, generation.number});

@@ -113,8 +113,10 @@ void GivingBack::add_revoked(store::Batch& batch, const store::GrantView& view, 
   const auto now = parts_.wall.now();
   // A record that was altered from outside is revoked here, but stays as untrusted as it was: nothing of it decides where a token goes.
   const bool sound = parts_.sealing.check(grant).has_value();
-  if (const auto* current = current_of(view); sound && current != nullptr && !current->refresh_sealed.empty()) {
-    if (auto material = parts_.sealing.open_refresh(grant, *current)) {
+  for (const auto& held : view.generations) {
+    const bool may_live = held.number == grant.generation || held.state == store::GenerationState::candidate;
+    if (!sound || !may_live || held.refresh_sealed.empty()) continue;
+    if (auto material = parts_.sealing.open_refresh(grant, held)) {
       if (auto put = entry(grant, {.refresh = std::move(*material), .access = Secret()})) batch.push_back(std::move(*put));
     }
   }

@@ -136,8 +136,19 @@ TEST_F(Leaving, SwitchingOffRevokesALittleLaterAndNotIfItIsTakenBack) {
   EXPECT_EQ(enabled.error().reason, "authorization_needed");
 }
 
+TEST_F(Leaving, ACandidateKeptBesideTheTokenInUseIsGivenBackToo) {
+  const auto grant = put_grant("acme-family");
+  store::Generation late{.grant = grant.id, .number = -1, .state = store::GenerationState::candidate, .issued_at = wall.now()};
+  late.refresh_sealed = sealing.seal_refresh(grant, -1, {Secret("rt-late"), Secret()});
+  commit({store::PutGeneration{late}});
+  ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"})));
+  base::drive_until(loop, [&] { return transport.revoked.size() == 2; });
+  EXPECT_NE((transport.revoked[0] + transport.revoked[1]).find("token=rt-late"), std::string::npos);
+}
+
 TEST_F(Leaving, ARefreshInFlightDoesNotBringARevokedGrantBack) {
   const auto grant = put_grant("acme-family");
+  advance(1s);  // the consent is older than the refresh
   transport.before_answer = [&, done = false]() mutable {
     if (std::exchange(done, true)) return;
     auto revoking = boost::asio::co_spawn(loop, care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"}), boost::asio::use_future);

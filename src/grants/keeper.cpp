@@ -25,8 +25,10 @@ std::string alert_cause(const std::string& app) { return "app_misconfigured:" + 
 
 // A flight of the sweep leaves the grant to the node that has begun to refresh it, and ends at once. Whoever has joined it needs
 // more: to wait for that node.
-bool gave_way(const std::optional<Result<store::Grant>>& result, NodeId node) {
-  return result && result->has_value() && !(*result)->lease_owner.none() && (*result)->lease_owner != node;
+bool gave_way(Urge urge, const std::optional<Result<store::Grant>>& result, NodeId node) {
+  if (!result || !result->has_value()) return false;
+  if (urge == Urge::merging) return true;  // and has asked nobody
+  return urge == Urge::scheduled && !(*result)->lease_owner.none() && (*result)->lease_owner != node;
 }
 
 std::string people(std::int64_t count, std::string_view one, std::string_view many) {
@@ -103,6 +105,7 @@ Task<void> Keeper::run() {
     parts_.clients.tidy();
     auto quickened = note_quickened();
     if (!quickened.empty()) loop_group_.spawn("bring_forward", bring_forward(std::move(quickened)));
+    std::erase_if(not_before_, [now = parts_.steady.now()](const auto& entry) { return entry.second <= now; });
     co_await repeat_merging();
     co_await tick();
     co_await probe_paused_apps();
@@ -122,7 +125,6 @@ Task<void> Keeper::tick() {
   const auto tuning = parts_.tuning();
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
   bool crowded = false;  // somebody has more that is due than there are places for it
-  std::erase_if(not_before_, [now = parts_.steady.now()](const auto& entry) { return entry.second <= now; });
   for (;;) {
     const bool full = flights_.size() >= tuning.parallel;
     more_due_ = full || crowded;
@@ -247,11 +249,21 @@ Task<void> Keeper::count_states() {
 Task<void> Keeper::repeat_merging() {
   const auto now = parts_.steady.now();
   if (unmerged_.empty() || now < merge_again_at_) co_return;
-  merge_again_at_ = now + kMergeAgainEvery;
   // A flight begins at once, and with a store that answers at once it may have ended, and its entry gone, before the next.
   std::vector<GrantId> waiting;
-  for (const auto& [grant, entries] : unmerged_) waiting.push_back(grant);
-  for (const auto& grant : waiting) join_or_start(grant, Urge::scheduled, {});
+  const auto places = parts_.tuning().parallel;
+  const auto room = places - std::min(places, flights_.size());
+  merges_wait_ = false;
+  for (const auto& [grant, entries] : unmerged_) {
+    if (flights_.contains(grant) || (unreadable_.contains(grant) && not_before_.contains(grant))) continue;
+    if (waiting.size() == room) {
+      merges_wait_ = true;
+      break;
+    }
+    waiting.push_back(grant);
+  }
+  if (!merges_wait_) merge_again_at_ = now + kMergeAgainEvery;
+  for (const auto& grant : waiting) join_or_start(grant, Urge::merging, {});
 }
 
 // ---- flights -------------------------------------------------------------------------------------------------------
@@ -282,12 +294,13 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).
   if (!flight->result->has_value()) {
     not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
+    if (flight->urge == Urge::merging && !unreadable_.contains(flight->grant)) merge_again_at_ = parts_.steady.now() + kMergeAgainEvery;
     const auto& error = flight->result->error();
     if (error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug) co_await set_aside(flight->grant, error);
   }
   flights_.erase(flight->grant);
   flight->landed.notify_all();
-  if (more_due_ && flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();
+  if ((more_due_ || merges_wait_) && flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();
 }
 
 bool Keeper::is_fresh(const store::GrantView& view, Seconds min_valid) const {
@@ -327,7 +340,7 @@ Task<Result<store::GrantView>> Keeper::fresh(GrantId grant, Seconds min_valid) {
     if (!view) co_return std::unexpected(view.error());
     if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
     if (usable_generation(**view, parts_.wall.now()) != nullptr) co_return std::move(**view);
-    if (flight->urge == Urge::scheduled && gave_way(flight->result, parts_.node) && round < kGivenWayMax) continue;
+    if (gave_way(flight->urge, flight->result, parts_.node) && round < kGivenWayMax) continue;
     if (flight->result && !flight->result->has_value()) co_return std::unexpected(flight->result->error());
     co_return std::unexpected(error_of((*view)->grant, parts_.wall.now()));
   }
@@ -337,7 +350,7 @@ Task<Result<store::Grant>> Keeper::refresh_now(GrantId grant, LookAtToken with_t
   for (int round = 0;; ++round) {
     const auto flight = join_or_start(grant, Urge::insisted, with_token);
     while (!flight->result) co_await flight->landed.wait();
-    if (flight->urge == Urge::scheduled && gave_way(flight->result, parts_.node) && round < kGivenWayMax) continue;
+    if (gave_way(flight->urge, flight->result, parts_.node) && round < kGivenWayMax) continue;
     co_return *flight->result;
   }
 }

@@ -65,6 +65,8 @@ class GrantWatcher {
   virtual void grant_changed(UserId user, GrantId grant) = 0;
 };
 
+inline constexpr std::size_t kUnsettledMax = 10'000;  // open and ambiguous intents read at once
+
 class Keeper {
  public:
   // Shown a new access token before it is sealed.
@@ -155,6 +157,8 @@ class Keeper {
     RateCap cap{std::nullopt};
     SteadyTime probe_at{};         // of a paused app
     std::size_t probes = 0;        // so that each asks for another grant
+    store::Version secrets_of{};   // the registration whose
+    std::size_t secret_next = 0;   // secret is tried first, since one before it is refused
     std::set<GrantId> complaints;  // grants whose request, not whose app, the provider finds fault with
   };
   // How an exchange ended in the store. `unowned`: the grant was deleted or authorised anew; nobody needs what came.
@@ -215,6 +219,7 @@ class Keeper {
   [[nodiscard]] Task<Landed> commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
                                          const ExchangeOutcome& outcome, const RefreshMaterial& spent,
                                          const catalog::ResolvedType& type, TypeRules rules, Origin origin);
+  [[nodiscard]] std::size_t first_secret(const ProviderClient& client);  // which of the app's secrets is tried first
   [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
                                                const RefreshMaterial& material, SteadyTime begun);
   void add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const;
@@ -256,6 +261,7 @@ class Keeper {
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
   bool due_unreadable_ = false;  // and that has been said
   SteadyTime merge_again_at_{};
+  bool merges_wait_ = false;  // for lack of room
   base::Broadcast one_shot_over_;
   OneShotPlaces one_shots_;          // POSTs on their way
   OneShotPlaces one_shot_flights_;   // flights of the sweep that may come to one

@@ -79,6 +79,28 @@ TEST_F(KeeperHouse, F5_TheAnswerToTheSecondSecretHasAPlaceInTheJournalToo) {
   EXPECT_EQ(logged("reply_not_journaled"), 0);
 }
 
+TEST_F(KeeperHouse, F8_ARefusalThatTookTooLongToTryTheOtherSecretPausesNobody) {
+  auto app = **run(store->app("acme"));
+  app.secrets[1].sealed = sealing.seal_app_secret(app, 1, Secret("app-secret-1"));
+  commit({store::PutApp{app}});
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(401, R"({"error":"invalid_client"})"));
+  transport.before_answer = [&] {
+    transport.before_answer = nullptr;
+    steady.advance(80s);
+    wall.advance(80s);
+  };
+  const auto slow = refresh(grant.id);
+  ASSERT_TRUE(slow);
+  EXPECT_EQ(slow->state, GrantState::unreachable);
+  EXPECT_FALSE((*run(store->app("acme")))->paused) << "one of its secrets was never tried";
+  advance(600s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+  ASSERT_EQ(transport.bodies.size(), 2u);
+  EXPECT_NE(transport.bodies[1].find("app-secret-1"), std::string::npos) << "the other one comes first now";
+}
+
 TEST_F(KeeperHouse, F5_AnExchangeWithoutAnswerGivesItsPlaceInTheJournalBack) {
   for (int i = 0; i < 3; ++i) {
     const auto grant = put_grant("acme-family");

@@ -8,7 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kUnsettledMax = 10'000;
 constexpr auto kRecoverAgainAfter = 10s;
 
 // The newest reply of each intent: an attempt with the other secret leaves two.
@@ -69,7 +68,8 @@ Task<Result<void>> Keeper::merge_unmerged(GrantId grant) {
   while (found != unmerged_.end() && !found->second.empty()) {
     const auto entry = as_sealed_now(found->second.front());
     if (const auto merged = co_await merge_entry(entry); !merged) {
-      parts_.log.error("reply_not_merged", merged.error());
+      const bool said = unreadable_.contains(grant);
+      if (!said) parts_.log.error("reply_not_merged", merged.error());
       if (is_lasting(merged.error())) note_unreadable(grant, &merged.error());
       co_return merged;
     }
@@ -130,11 +130,16 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   if (of_an_older_consent && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
-  if (!ahead && spent_generation == (*view)->generations.end()) co_return Result<void>{};
+  const bool revoked = grant.state == store::GrantState::revoked;
+  if (!ahead && !revoked && spent_generation == (*view)->generations.end()) co_return Result<void>{};
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   if (!type) co_return std::unexpected(type.error());
   auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape);
   if (!replied) co_return std::unexpected(replied.error());
+  if (revoked) {
+    give_back(grant, ExchangeOutcome(std::move(*replied)));
+    co_return Result<void>{};
+  }
   const auto rules = rules_for(*type);
   if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
@@ -159,7 +164,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
 // The store is older than the journal (a backup was put back): the journal's token set is the newest there is, and the one
 // in the store has been spent (F10).
 Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules) {
-  if (!replied.reply.refresh_token || !replied.reply.access_token) co_return Result<void>{};
+  if (!replied.reply.refresh_token || !replied.reply.error.empty()) co_return Result<void>{};
   const auto* current = current_of(view);
   RefreshMaterial spent{.token = replied.reply.refresh_token->clone(), .code_verifier = Secret()};
   if (current != nullptr) {
@@ -168,7 +173,10 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
   const auto before = view.grant;
   intent.version = kIntentUntracked;
   view.grant.generation = intent.generation;
-  auto step = apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at);
+  auto step = replied.reply.access_token
+                  ? apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at)
+                  : apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
+                                              std::string(kNoAccessToken), replied.received_at);
   hold_for_others(step, before, rules);
   const ExchangeOutcome outcome(std::move(replied));
   add_history(step, before, &outcome);

@@ -104,6 +104,12 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
   }
+  if (urge == Urge::merging) {
+    auto view = co_await parts_.store.grant(grant);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
+    co_return std::move((*view)->grant);  // whether it is due is the sweep's to find
+  }
   const auto begun_at = parts_.wall.now();
   auto urge_now = urge;
   bool conflicted = false;
@@ -249,7 +255,9 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
 
   // Room for the reply first: a full disk must refuse while the token is still unspent (R4).
   if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) {
-    parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
+    if (!parts_.journal.failed()) {
+      parts_.alerts.raise("journal_full", "There is no room on the disk to keep token replies; refreshing waits. Free some space.");
+    }
     co_return std::unexpected(reserved.error());
   }
   auto claimed = co_await parts_.store.commit(claim.batch, store::Urgency::ordinary);
@@ -302,6 +310,12 @@ Task<Result<void>> Keeper::find_out(Claim claim, SteadyTime until) {
   }
 }
 
+std::size_t Keeper::first_secret(const ProviderClient& client) {
+  auto& app = health(client.app, client.type.provider->id);
+  if (std::exchange(app.secrets_of, client.app_version) != client.app_version) app.secret_next = 0;
+  return client.secrets.empty() ? 0 : app.secret_next % client.secrets.size();
+}
+
 // The POST itself; twice where the newest of the app's secrets is refused, since the other one may still be good while
 // secrets are being changed.
 Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
@@ -314,8 +328,10 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
   const auto lease_lasts = [&] { return parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; };
-  for (std::size_t slot = 0; lease_lasts(); ++slot) {
-    if (slot > 0) {
+  const auto secrets = std::max<std::size_t>(client->secrets.size(), 1);
+  auto slot = first_secret(*client);
+  for (std::size_t tried = 0; lease_lasts(); ++tried, slot = (slot + 1) % secrets) {
+    if (tried > 0) {
       // The refusal has taken the place reserved; the next reply needs one of its own.
       parts_.journal.confirm(claim.intent.id, parts_.wall.now());
       if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) break;
@@ -329,7 +345,11 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
     outcome = co_await parts_.exchange.run(std::move(request));
     const auto* replied = std::get_if<Replied>(&outcome);
     const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
-    if (!client_refused || slot + 1 >= client->secrets.size()) break;
+    if (!client_refused || tried + 1 >= secrets) co_return outcome;
+    // Until the others have been tried this says nothing about the app, and if there is no time for them now they come first next time.
+    health(client->app, client->type.provider->id).secret_next = (slot + 1) % secrets;
+    outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
+                       .text = "The provider refused one of the app's secrets, and there was no time left to try the other one; it is tried next."}};
   }
   co_return outcome;
 }
@@ -359,8 +379,7 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
   const auto& replied = std::get<Replied>(outcome);
   // Whatever else is wrong with a reply that brought a new refresh token: the token is stored first (R12, F5).
   if (!replied.reply.access_token && replied.reply.refresh_token && replied.reply.error.empty()) {
-    return apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
-                                     "The provider's answer held a new refresh token but no access token.", now);
+    return apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing, std::string(kNoAccessToken), now);
   }
   if (overtaken && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
     return settle_overtaken(view, intent, replied.classified.why, now);
@@ -411,6 +430,10 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
     Result<void> committed = fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be read.");
     if (view) {
       const auto& before = (*view)->grant;
+      if (before.state == store::GrantState::revoked) {
+        parts_.journal.confirm(intent.id, parts_.wall.now());
+        co_return Landed{.grant = before, .unowned = true};
+      }
       const auto made = made_by(intent, **view, outcome, parts_.sealing);
       const auto& known_intent = (*view)->intent;
       const bool still_there = known_intent && known_intent->id == intent.id;

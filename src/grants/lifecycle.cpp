@@ -144,7 +144,7 @@ Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent
       sealing.seal_refresh(view.grant, generation.number, {refresh_token.clone(), spent.code_verifier.clone()});
   batch.push_back(store::PutGeneration{std::move(generation)});
   add_intent(batch, intent, IntentState::applied, "Kept as a candidate: another reply had been applied before.", now);
-  return {.batch = std::move(batch), .grant = view.grant};
+  return finish(std::move(batch), view.grant, view.grant, intent);  // of the grant as it stands: a new consent has no such candidate
 }
 
 void note_scopes(store::Grant& grant, const oauth::TokenReply& reply, const TypeRules& rules) {

@@ -48,7 +48,7 @@ struct TypeRules {
 // ---- before a POST -------------------------------------------------------------------------------------------------
 
 // By the clock; because a caller needs a token now (back-off holds); because a person insists (back-off does not).
-enum class Urge { scheduled, demanded, insisted };
+enum class Urge { merging, scheduled, demanded, insisted };  // merging: what an earlier process left is taken up, and no more
 
 struct PostDecision {
   enum class Kind {
@@ -103,6 +103,8 @@ struct Step {
                                     std::string why, WallTime now);
 // Whatever but a token came for a generation that has been overtaken: the grant is as it was.
 [[nodiscard]] Step settle_overtaken(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now);
+inline constexpr std::string_view kNoAccessToken = "The provider's answer held a new refresh token but no access token.";
+
 // A definite refusal: the first is looked at again at once; with a candidate generation, that one is tried; else the
 // grant needs a person.
 [[nodiscard]] Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing,

@@ -129,6 +129,58 @@ TEST_F(RestoredHouse, F10_ANewerReplyOfTheOtherNodeTakesThePlaceOfTheOneThatWait
   EXPECT_EQ(transport.posts_with("rt3"), 1);
 }
 
+TEST_F(RestoredHouse, R25_WhatAJournalBringsForManyIsMergedAndSentWithinTheBounds) {
+  const KeeperTuning tuning;
+  const auto many = tuning.parallel * 2 + 50;
+  store::Batch batch;
+  std::vector<GrantId> grants;
+  for (std::size_t i = 0; i < many; ++i) grants.push_back(add_grant(batch, "acme-harmless").id);
+  commit(std::move(batch));
+  advance(1s);
+  for (const auto& grant : grants) {
+    journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant, 1, wall.now(),
+                                                R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  }
+  advance(86'400s);  // yesterday's: all of them are due
+  transport.hold = true;
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && transport.at_once > 0; });
+  EXPECT_EQ(counters.replies_recovered, static_cast<std::int64_t>(many));
+  EXPECT_LE(transport.most_at_once, static_cast<int>(tuning.parallel));
+  transport.hold = false;
+  released->notify_all();
+}
+
+TEST_F(RestoredHouse, R2_ARefreshTokenAloneAheadOfTheStoreIsTakenFromTheJournal) {
+  const auto grant = put_grant("acme-family");
+  advance(1s);
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 3, wall.now(), R"({"refresh_token":"rt4"})"));
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt4");
+  advance(120s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 0);
+  EXPECT_EQ(transport.posts_with("rt4"), 1);
+}
+
+TEST_F(RestoredHouse, F7_AnAnswerInTheJournalToAGrantThatWasRevokedMeanwhileIsGivenBack) {
+  const auto grant = put_grant("acme-family");
+  advance(1s);
+  auto revoked = view(grant.id).grant;
+  revoked.state = GrantState::revoked;
+  revoked.due_at.reset();
+  sealing.vouch(revoked);
+  commit({store::UpdateGrant{revoked}, store::DeleteGeneration{grant.id, 1}});
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 1, wall.now(),
+                                              R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return !transport.revoked.empty(); });
+  EXPECT_NE(transport.revoked[0].find("token=rt2"), std::string::npos);
+  EXPECT_EQ(counters.replies_unowned, 1);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+}
+
 TEST_F(RestoredHouse, F10_AConsentGivenWhileANodeIsAwaitedIsNotReplacedByWhatThatNodeKept) {
   keeper->await_nodes("office-2");
   const auto grant = put_grant("acme-family");
