@@ -6,11 +6,12 @@ namespace latchkey::grants {
 
 enum class Canary {
   none,
-  old_token_wins,        // a late reply overwrites what came after it
-  intent_skipped,        // the POST is made without a durable intent
-  lease_not_fenced,      // the POST is made although another holds the lease
-  parsed_before_stored,  // the raw reply is not kept before it is parsed
-  missing_token_wipes,   // a reply without refresh token wipes the one there is
+  old_token_wins,         // a late reply overwrites what came after it
+  intent_skipped,         // the POST is made without a durable intent
+  lease_not_fenced,       // the POST is made although another holds the lease
+  parsed_before_stored,   // the raw reply is not kept before it is parsed
+  missing_token_wipes,    // a reply without refresh token wipes the one there is
+  others_intent_ignored,  // what another node has under way is not waited for
 };
 
 #ifdef LATCHKEY_CANARIES

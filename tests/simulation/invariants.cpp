@@ -15,7 +15,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kPostsPerMinuteMax = 20;  // of one grant, besides what people asked for
-constexpr Nanoseconds kMarginMax = 300s;        // no replay at one's own risk while the access token has more than this
+constexpr Nanoseconds kMarginMin = 60s;
+constexpr Nanoseconds kMarginMax = 300s;
 constexpr Nanoseconds kSlack = 5s;
 
 }  // namespace
@@ -56,6 +57,13 @@ void Invariants::sent(const Process& process, std::size_t index, const std::stri
   subject.in_flight.push_back({&process, token, over_at});
 }
 
+// No replay at one's own risk while the access token has more than this: a tenth of its lifetime, within bounds.
+bool Invariants::lasts_long(const Subject& subject) {
+  const Nanoseconds lifetime = account_of(subject).habits.lifetime;
+  const auto margin = std::min(std::clamp(lifetime / 10, kMarginMin, kMarginMax), lifetime / 2);
+  return !clocks_stepped && subject.access_expires_at && *subject.access_expires_at - true_time(timeline_) > margin + kSlack;
+}
+
 // A token whose successor is kept is never sent again; one in doubt only where its type allows it.
 void Invariants::check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token) {
   const auto& account = account_of(subject);
@@ -68,12 +76,14 @@ void Invariants::check_replay(const Process& process, Subject& subject, std::siz
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the store holds the newer one");
     } else if (one_journal && successor.known == Known::kept && account.is_live(successor.text)) {
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the journal holds the newer one");
+    } else if (successor.known == Known::kept && account.is_live(successor.text) && lasts_long(subject)) {
+      fail(index, "an older token was sent", process.name() + " sent a spent refresh token although another node holds the newer one, and long before expiry (F6)");
     }
   }
   const bool counts = account.habits.replay != ReplayPolicy::harmless && sent->state == RefreshToken::State::spent && !account.family_dead;
   if (subject.restored && counts) fail(index, "sent after a restore", "a refresh token was sent that had been spent after the backup");
   const bool one_try = account.habits.replay == ReplayPolicy::revokes_family && sent->in_doubt;
-  if (one_try && !clocks_stepped && subject.access_expires_at && *subject.access_expires_at - true_time(timeline_) > kMarginMax + kSlack) {
+  if (one_try && lasts_long(subject)) {
     fail(index, "sent again against the rule", "a token in doubt was sent again while its access token was good for long");
   }
 }
@@ -237,6 +247,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       }
       subject->state = grant.state;
       subject->why = grant.why;
+      subject->version = std::max(subject->version, grant.version + 1);
       subject->access_expires_at = grant.access_expires_at;
       subject->generation = grant.generation;
       if (asks && !subject->restored && holds_live(*subject)) fail(index, "asked for a person in vain", "the store holds a refresh token that is good");
@@ -263,10 +274,14 @@ void Invariants::check_order(Subject& subject, std::size_t index) {
   if (taken < replaced) fail(index, "an older token wins", subject.current + " takes the place of " + before);
 }
 
-void Invariants::read_back(const store::GrantView& view) {
+void Invariants::read_back(const store::GrantView& view, Past past) {
   const auto found = by_grant.find(view.grant.id);
   if (found == by_grant.end()) return;
   auto& subject = subjects[found->second];
+  if (past == Past::kept && view.grant.version < subject.version) {
+    fail(found->second, "forgotten", fmt::format("the store had answered for version {} and holds {}", subject.version, view.grant.version));
+  }
+  subject.version = view.grant.version;
   subject.held.clear();
   subject.state = view.grant.state;
   subject.access_expires_at = view.grant.access_expires_at;
@@ -336,7 +351,7 @@ void Invariants::count_loss(std::size_t index) {
   }
   const auto& newest = account.tokens.back();
   switch (newest.known) {
-    case Known::kept: ++losses.revoked; break;  // a replay of ours would have been seen in check_replay
+    case Known::kept: ++losses.tried_at_the_end; break;  // any other replay is seen in check_replay
     case Known::arrived: {
       // With a node that stands still, which will bring it; that it then does is seen at rest.
       const auto& subject = subjects[index];

@@ -39,6 +39,7 @@ struct Subject {
   std::size_t account = 0;
   std::map<store::GenerationNumber, std::string> held;  // refresh tokens; empty text: a generation without one
   store::GenerationNumber generation = 1;
+  store::Version version = 0;  // as the store last answered
   std::string current;  // the refresh token of that generation
   store::GrantState state = store::GrantState::active;
   std::string why;
@@ -62,7 +63,7 @@ struct Losses {
   std::uint64_t never_arrived = 0;      // F11: the provider had committed, the reply never came
   std::uint64_t died_with_process = 0;  // F11: the machine died between arrival and fsync
   std::uint64_t unreadable = 0;         // the reply held no token
-  std::uint64_t revoked = 0;            // the provider has ended the consent, whatever was held
+  std::uint64_t tried_at_the_end = 0;   // F6: another node held the answer, and the last try before expiry ended the consent
   std::uint64_t behind_a_restore = 0;   // F10: given after the backup that was put back
 };
 
@@ -101,7 +102,8 @@ class Invariants {
   void found_in_journal(IntentId intent) { journaled_.insert(intent); }
   // The store has committed.
   void committed(const Process& process, const store::Batch& batch);
-  void read_back(const store::GrantView& view);  // a store that was opened again
+  enum class Past { kept, put_back };            // put back: what was answered since may be gone
+  void read_back(const store::GrantView& view, Past past = Past::kept);  // a store that was opened again
   void restored();                               // ... and it was a backup, put back
   void fell_back();                              // ... and it has forgotten the last moments
   void handed_out_token(std::size_t subject, std::string_view access_token, Nanoseconds asked_at);
@@ -121,6 +123,7 @@ class Invariants {
  private:
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
   void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
+  [[nodiscard]] bool lasts_long(const Subject& subject);
   void check_order(Subject& subject, std::size_t index);
   void count_loss(std::size_t index);
   void check_rate(Subject& subject, std::size_t index);

@@ -70,7 +70,7 @@ void World::put_back(Machine& machine) {
   for (const auto& subject : invariants_.subjects) {
     auto view = finish((*store)->grant(subject.grant), 60s);
     LATCHKEY_CHECK(view && view->has_value() && (*view)->has_value());
-    invariants_.read_back(***view);
+    invariants_.read_back(***view, Invariants::Past::put_back);
   }
   invariants_.restored();
   // What the backup knows of app secrets is as old as itself: somebody looks, and puts in what is good now.
@@ -97,7 +97,7 @@ void World::fall_back(const MemoryStore& before) {
   for (const auto& subject : invariants_.subjects) {
     auto view = finish(memory_.grant(subject.grant), 60s);
     LATCHKEY_CHECK(view && view->has_value() && (*view)->has_value());
-    invariants_.read_back(***view);
+    invariants_.read_back(***view, Invariants::Past::put_back);
   }
   invariants_.fell_back();
   for (int index = 0; index < kProviders; ++index) tell_operator(index, providers_[static_cast<std::size_t>(index)].secrets.back(), 5s);

@@ -25,7 +25,7 @@ struct Figures {
   std::uint64_t lost_in_a_crash = 0;      // F11: the machine died between arrival and fsync
   std::uint64_t lost_unreadable = 0;      // the reply came, and held no token anybody could read
   std::uint64_t lost_behind_a_restore = 0;  // F10: given after the backup that was put back
-  std::uint64_t ended_by_provider = 0;    // the consent is over, whatever is held
+  std::uint64_t lost_at_the_end = 0;      // Losses::tried_at_the_end
   std::uint64_t steps = 0;
   friend bool operator==(const Figures&, const Figures&) = default;
 };
