@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
+#include "grants/alert_folding.h"
 #include "grants/alert_kinds.h"
 #include "net/url.h"
 
@@ -153,7 +154,7 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
     state.loaded = true;
   }
   for (int count = 0; count < kTellInARow; ++count) {
-    auto alerts = parts_.alerts.current();
+    auto alerts = folded(parts_.alerts.current(), 0, FoldedSince::first);
     std::erase_if(alerts, [&](const Alert& alert) { return alert.cause == failed_cause(channel); });
     const auto notice = state.book.next(alerts, settings.rhythm, started_at_, parts_.wall.now());
     if (!notice) co_return;
