@@ -21,7 +21,10 @@ constexpr int kTellInARow = 20;  // the rest at the next look: a relay is not fl
 constexpr int kFailuresToAlert = 2;
 constexpr Channel kChannels[] = {Channel::mail, Channel::webhook};
 
-std::string book_key(Channel channel) { return "notice_book:" + std::string(name_of(channel)); }
+// Each server tells of its own alerts, and knows nothing of the end of another's.
+std::string book_key(Channel channel, const std::optional<NodeId>& node) {
+  return "notice_book:" + std::string(name_of(channel)) + (node ? ":" + node->text() : std::string());
+}
 std::string secret_key(Channel channel) { return "notice_secret:" + std::string(name_of(channel)); }
 // What the secret is sealed for: a relay's password goes to the relay it was set for, and nowhere else (as RULES K6 has it for apps).
 std::string secret_place(Channel channel, const std::string& smtp_host) {
@@ -145,7 +148,7 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   auto& state = state_of(channel);
   if (parts_.steady.now() < state.not_before) co_return;
   if (!state.loaded) {
-    const auto kept = co_await parts_.store.meta(book_key(channel));
+    const auto kept = co_await parts_.store.meta(book_key(channel, parts_.node));
     if (!kept) co_return;
     auto secret = co_await parts_.store.meta(secret_key(channel));
     if (!secret) co_return;
@@ -165,7 +168,7 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
     note_success(state, channel);
     state.book.told(*notice, parts_.wall.now());
     store::Batch batch;
-    batch.push_back(store::PutMeta{book_key(channel), base::to_bytes(state.book.to_json())});
+    batch.push_back(store::PutMeta{book_key(channel, parts_.node), base::to_bytes(state.book.to_json())});
     // Not kept: after a restart it may be told once more, which is better than not at all.
     if (const auto kept = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping); !kept) {
       parts_.log.error("notice_book_not_kept", kept.error());
@@ -195,7 +198,8 @@ void Notices::note_failure(State& state, Channel channel, const Error& error) {
                                                          channel == Channel::mail ? "mail" : "webhook", error.text));
 }
 
-Task<Result<void>> Notices::deliver(Channel channel, NoticeSettings settings, Notice notice) {
+Task<Result<std::string>> Notices::deliver(Channel channel, NoticeSettings settings, Notice notice) {
+  if (!parts_.machine.empty()) notice.words += " Told by the server " + parts_.machine + ".";
   if (channel == Channel::mail) co_return co_await mail(std::move(settings), std::move(notice));
   co_return co_await post(std::move(settings), std::move(notice));
 }

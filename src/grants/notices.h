@@ -55,6 +55,8 @@ class Notices final : public NoticeDesk {
     std::string public_url;
   };
   explicit Notices(Parts parts);
+    std::optional<NodeId> node{};  // of several servers that share the store
+    std::string machine{};         // its name, for people; empty: there is but one
 
   // For ever; the caller owns the task.
   [[nodiscard]] Task<void> keep_telling();
