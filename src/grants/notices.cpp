@@ -161,11 +161,12 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
     std::erase_if(alerts, [&](const Alert& alert) { return alert.cause == failed_cause(channel); });
     const auto notice = state.book.next(alerts, settings.rhythm, started_at_, parts_.wall.now());
     if (!notice) co_return;
-    if (const auto done = co_await deliver(channel, settings, *notice); !done) {
+    auto done = co_await deliver(channel, settings, *notice);
+    if (!done) {
       note_failure(state, channel, done.error());
       co_return;
     }
-    note_success(state, channel);
+    note_success(state, channel, *std::move(done));
     state.book.told(*notice, parts_.wall.now());
     store::Batch batch;
     batch.push_back(store::PutMeta{book_key(channel, parts_.node), base::to_bytes(state.book.to_json())});
@@ -176,13 +177,19 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   }
 }
 
-void Notices::note_success(State& state, Channel channel) {
+void Notices::note_success(State& state, Channel channel, std::string problem) {
   state.failures = 0;
-  state.status.failing_since.reset();
-  state.status.problem.clear();
   state.status.last_told_at = parts_.wall.now();
   state.status.told += 1;
-  parts_.alerts.clear(failed_cause(channel));
+  state.status.problem = std::move(problem);
+  if (state.status.problem.empty()) {
+    state.status.failing_since.reset();
+    parts_.alerts.clear(failed_cause(channel));
+    return;
+  }
+  if (!state.status.failing_since) state.status.failing_since = parts_.wall.now();
+  parts_.log.warning("notice_not_for_all", {{"channel", name_of(channel)}, {"why", state.status.problem}});
+  parts_.alerts.raise(failed_cause(channel), state.status.problem + " The others hear. Mend notices.mail_to in the registry.");
 }
 
 void Notices::note_failure(State& state, Channel channel, const Error& error) {
@@ -218,19 +225,21 @@ Task<Result<Secret>> Notices::secret_of(Channel channel, std::string smtp_host) 
   co_return secret;
 }
 
-Task<Result<void>> Notices::mail(NoticeSettings settings, Notice notice) {
+Task<Result<std::string>> Notices::mail(NoticeSettings settings, Notice notice) {
   auto password = co_await secret_of(Channel::mail, settings.smtp_host);
   if (!password) co_return std::unexpected(password.error());
   const auto now = parts_.wall.now();
   const auto from = settings.mail_from.empty() ? settings.mail_to.front() : settings.mail_from;
   const auto text = mail_text(notice, {.from = from, .to = settings.mail_to, .public_url = parts_.public_url,
                                        .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = now});
-  co_return co_await parts_.mail.send({.host = settings.smtp_host, .port = settings.smtp_port, .security = settings.smtp_security,
-                                       .user = settings.smtp_user, .password = std::move(*password), .from = from, .to = settings.mail_to,
-                                       .message = text});
+  const auto taken = co_await parts_.mail.send({.host = settings.smtp_host, .port = settings.smtp_port, .security = settings.smtp_security,
+                                                .user = settings.smtp_user, .password = std::move(*password), .from = from, .to = settings.mail_to,
+                                                .message = text});
+  if (!taken) co_return std::unexpected(taken.error());
+  co_return taken->refused.empty() ? std::string() : settings.smtp_host + " takes no mail for " + taken->refused + ".";
 }
 
-Task<Result<void>> Notices::post(NoticeSettings settings, Notice notice) {
+Task<Result<std::string>> Notices::post(NoticeSettings settings, Notice notice) {
   const auto secret = co_await secret_of(Channel::webhook, {});
   if (!secret) co_return std::unexpected(secret.error());
   const auto now = parts_.wall.now();
@@ -244,7 +253,7 @@ Task<Result<void>> Notices::post(NoticeSettings settings, Notice notice) {
   call.total_timeout = Seconds(10);
   const auto outcome = co_await parts_.transport.send(std::move(call));
   if (const auto* reply = std::get_if<net::Reply>(&outcome)) {
-    if (reply->status >= 200 && reply->status < 300) co_return Result<void>{};
+    if (reply->status >= 200 && reply->status < 300) co_return std::string();
     co_return fail(ErrorKind::unavailable, "webhook_refused", fmt::format("The webhook answered {} instead of 200.", reply->status));
   }
   if (const auto* unsent = std::get_if<net::NothingSent>(&outcome)) co_return std::unexpected(unsent->error);
@@ -260,16 +269,17 @@ Task<Result<void>> Notices::test(Channel channel) {
   }
   auto& state = state_of(channel);
   const Notice notice{.kind = NoticeKind::test, .cause = "test", .words = "If you read this, notices arrive.", .since = parts_.wall.now()};
-  auto done = co_await deliver(channel, settings, notice);
-  if (done) {
-    note_success(state, channel);
-    state.not_before = SteadyTime{};
-  } else {
+  const auto done = co_await deliver(channel, settings, notice);
+  if (!done) {
     state.status.problem = done.error().text;
     state.status.failed += 1;
     if (!state.status.failing_since) state.status.failing_since = parts_.wall.now();
+    co_return std::unexpected(done.error());
   }
-  co_return done;
+  note_success(state, channel, *done);
+  state.not_before = SteadyTime{};
+  if (!done->empty()) co_return fail(ErrorKind::misconfigured, "mail_not_for_all", *done + " The others got it.");
+  co_return Result<void>{};
 }
 
 Task<Result<std::vector<ChannelStatus>>> Notices::status() {

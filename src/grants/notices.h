@@ -53,10 +53,10 @@ class Notices final : public NoticeDesk {
     Entropy& entropy;
     Log& log;
     std::string public_url;
-  };
-  explicit Notices(Parts parts);
     std::optional<NodeId> node{};  // of several servers that share the store
     std::string machine{};         // its name, for people; empty: there is but one
+  };
+  explicit Notices(Parts parts);
 
   // For ever; the caller owns the task.
   [[nodiscard]] Task<void> keep_telling();
@@ -81,11 +81,12 @@ class Notices final : public NoticeDesk {
   };
   [[nodiscard]] State& state_of(Channel channel) { return states_[static_cast<std::size_t>(channel)]; }
   [[nodiscard]] Task<void> tell(Channel channel, NoticeSettings settings);
-  [[nodiscard]] Task<Result<void>> deliver(Channel channel, NoticeSettings settings, Notice notice);
-  [[nodiscard]] Task<Result<void>> post(NoticeSettings settings, Notice notice);
-  [[nodiscard]] Task<Result<void>> mail(NoticeSettings settings, Notice notice);
+  // Each says what went wrong though the notice was taken: whom a mail did not reach; empty: nothing.
+  [[nodiscard]] Task<Result<std::string>> deliver(Channel channel, NoticeSettings settings, Notice notice);
+  [[nodiscard]] Task<Result<std::string>> post(NoticeSettings settings, Notice notice);
+  [[nodiscard]] Task<Result<std::string>> mail(NoticeSettings settings, Notice notice);
   [[nodiscard]] Task<Result<Secret>> secret_of(Channel channel, std::string smtp_host);
-  void note_success(State& state, Channel channel);
+  void note_success(State& state, Channel channel, std::string problem);
   void note_failure(State& state, Channel channel, const Error& error);
 
   Parts parts_;

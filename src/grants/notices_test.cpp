@@ -33,7 +33,7 @@ class Receiver final : public net::HttpTransport {
 
 class NoRelay final : public net::MailClient {
  public:
-  Task<Result<void>> send(net::MailCall) override { co_return fail(ErrorKind::unavailable, "connect_failed", "No relay."); }
+  Task<Result<net::MailTaken>> send(net::MailCall) override { co_return fail(ErrorKind::unavailable, "connect_failed", "No relay."); }
 };
 
 class NoticesTest : public testing::Test {
