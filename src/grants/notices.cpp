@@ -114,6 +114,11 @@ NoticeSettings NoticeSettings::of(const store::Registry& registry) {
   return settings;
 }
 
+std::string NoticeSettings::where(Channel channel) const {
+  if (channel == Channel::webhook) return webhook_url;
+  return fmt::format("{}:{} {} {} {} {}", smtp_host, smtp_port, static_cast<int>(smtp_security), smtp_user, mail_from, fmt::join(mail_to, ","));
+}
+
 bool NoticeSettings::on(Channel channel) const {
   return channel == Channel::mail ? !smtp_host.empty() && !mail_to.empty() : !webhook_url.empty();
 }
@@ -135,17 +140,14 @@ Task<void> Notices::tell_all() {
     if (settings.on(channel)) {
       co_await tell(channel, settings);
     } else {
-      auto& state = state_of(channel);
-      state.failures = 0;
-      state.status.failing_since.reset();
-      state.status.problem.clear();
-      parts_.alerts.clear(failed_cause(channel));
+      begin_anew(state_of(channel), channel);
     }
   }
 }
 
 Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   auto& state = state_of(channel);
+  if (co_await was_mended(channel, settings.where(channel))) begin_anew(state, channel);
   if (parts_.steady.now() < state.not_before) co_return;
   if (!state.loaded) {
     const auto kept = co_await parts_.store.meta(book_key(channel, parts_.node));
@@ -175,6 +177,26 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
       parts_.log.error("notice_book_not_kept", kept.error());
     }
   }
+}
+
+// Whether the channel leads elsewhere than at the last look, by this server's doing or another's.
+Task<bool> Notices::was_mended(Channel channel, std::string where) {
+  auto& state = state_of(channel);
+  const bool moved = !state.where.empty() && state.where != where;
+  state.where = std::move(where);
+  if (moved || parts_.steady.now() >= state.not_before) co_return moved;
+  auto secret = co_await parts_.store.meta(secret_key(channel));
+  if (!secret || *secret == state.secret_sealed) co_return false;
+  state.secret_sealed = *std::move(secret);
+  co_return true;
+}
+
+void Notices::begin_anew(State& state, Channel channel) {
+  state.failures = 0;
+  state.not_before = SteadyTime{};
+  state.status.failing_since.reset();
+  state.status.problem.clear();
+  parts_.alerts.clear(failed_cause(channel));
 }
 
 void Notices::note_success(State& state, Channel channel, std::string problem) {

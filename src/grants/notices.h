@@ -36,6 +36,8 @@ struct NoticeSettings {
 
   [[nodiscard]] static NoticeSettings of(const store::Registry& registry);
   [[nodiscard]] bool on(Channel channel) const;
+  // All that a channel's success depends on, but its secret.
+  [[nodiscard]] std::string where(Channel channel) const;
 };
 
 // Lives on the engine's executor.
@@ -76,6 +78,7 @@ class Notices final : public NoticeDesk {
     bool loaded = false;
     int failures = 0;
     SteadyTime not_before{};
+    std::string where;  // as at the last look
     ChannelStatus status;
     std::optional<Bytes> secret_sealed;  // as last read: told is also that the store is away
   };
@@ -86,6 +89,8 @@ class Notices final : public NoticeDesk {
   [[nodiscard]] Task<Result<std::string>> post(NoticeSettings settings, Notice notice);
   [[nodiscard]] Task<Result<std::string>> mail(NoticeSettings settings, Notice notice);
   [[nodiscard]] Task<Result<Secret>> secret_of(Channel channel, std::string smtp_host);
+  [[nodiscard]] Task<bool> was_mended(Channel channel, std::string where);
+  void begin_anew(State& state, Channel channel);
   void note_success(State& state, Channel channel, std::string problem);
   void note_failure(State& state, Channel channel, const Error& error);
 

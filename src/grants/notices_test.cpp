@@ -108,5 +108,39 @@ TEST_F(NoticesTest, AServerDoesNotSayThatAnothersCauseIsOver) {
   EXPECT_THAT(receiver.told, ElementsAre("alert.begun journal_failed", "alert.resolved journal_failed"));
 }
 
+TEST_F(NoticesTest, AMendedChannelDoesNotWaitForItsBackOff) {
+  Server server(*this);
+  server.alerts.raise("journal_failed", "The disk refused.");
+  receiver.status = 500;
+  pass(60s);
+  const auto fail_for_an_hour = [&] {
+    for (int n = 0; n < 720; ++n) {
+      pass(5s);
+      server.look();
+    }
+    const auto calls = receiver.calls;
+    pass(5s);
+    server.look();
+    ASSERT_EQ(receiver.calls, calls) << "it waits";
+  };
+  fail_for_an_hour();
+  EXPECT_EQ(server.alerts.current().size(), 2U);
+  auto before = receiver.calls;
+  set("notices.webhook_url", "https://other.example/hook");
+  server.look();
+  EXPECT_EQ(receiver.calls, before + 1) << "another address";
+  fail_for_an_hour();
+  before = receiver.calls;
+  // By another server.
+  Server other(*this, NodeId::make(wall.now(), entropy), "beta");
+  const auto set_there = store::wait_for(other.notices.set_secret(Channel::webhook, Secret("a-signing-secret"), "berta", "192.0.2.1"));
+  ASSERT_TRUE(set_there) << set_there.error().text;
+  receiver.status = 200;
+  server.look();
+  EXPECT_EQ(receiver.calls, before + 1) << "another secret";
+  EXPECT_THAT(receiver.told, ElementsAre("alert.begun journal_failed"));
+  EXPECT_EQ(server.alerts.current().size(), 1U) << "and is no alert any more";
+}
+
 }  // namespace
 }  // namespace latchkey::grants
