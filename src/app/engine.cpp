@@ -97,7 +97,7 @@ Engine::Engine(EngineGround ground)
                 .machine = ground_.memory ? grants::machine_name() : std::string()}),
       health_(ground_.store, keeper_, tallies_, notices_, forecast_, clock_, ground_.steady, ground_.loop.main()),
       glance_(ground_.store, keeper_, clock_),
-      lookout_({.store = ground_.store, .health = glance_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
+      lookout_({.store = ground_.store, .health = glance_, .sealing = sealing_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
                 .steady = ground_.steady}) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
