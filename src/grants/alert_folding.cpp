@@ -23,13 +23,16 @@ constexpr Foldable kFoldable[] = {
 Alert one_of(std::vector<Alert> all, const Foldable& kind, FoldedSince since) {
   const auto latest = std::ranges::max_element(all, {}, &Alert::since);
   const auto first = std::ranges::min_element(all, {}, &Alert::since);
+  // Where one of them lasts, so do all: its end is news.
+  const auto until = std::ranges::all_of(all, [](const Alert& each) { return each.until.has_value(); })
+                         ? std::ranges::max_element(all, {}, &Alert::until)->until : std::nullopt;
   auto words = latest->words;
   if (all.size() > 1) {
     const auto number = fmt::format("{}{}", all.size(), all.size() >= kEventsOfAKindMax ? " or more" : "");
     words = fmt::format(fmt::runtime(kind.words), number) + " The latest: " + words + " Each stands in the log (`alert`).";
   }
   return {.cause = std::string(kind.kind), .words = std::move(words), .since = since == FoldedSince::first ? first->since : latest->since,
-          .times = static_cast<std::int64_t>(all.size()), .until = std::ranges::max_element(all, {}, &Alert::until)->until,
+          .times = static_cast<std::int64_t>(all.size()), .until = until,
           .number = static_cast<std::int64_t>(all.size())};
 }
 

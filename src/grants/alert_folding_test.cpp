@@ -87,5 +87,17 @@ TEST_F(AlertFoldingTest, AFewStandApartAndManyAreOneWithTheirNumber) {
   EXPECT_THAT(causes(), ElementsAre("journal_failed"));
 }
 
+TEST_F(AlertFoldingTest, WhereOneLastsItsEndIsTold) {
+  alerts.tell("record_altered:revocation:1", "A revocation.", 24h * 7);
+  alerts.raise("record_altered:grant:1", "A grant.");
+  wall.advance(60s);
+  EXPECT_THAT(told(), ElementsAre("begun record_altered"));
+  alerts.clear("record_altered:grant:1");
+  wall.advance(24h * 7);
+  EXPECT_THAT(told(), testing::IsEmpty());
+  wall.advance(60s);
+  EXPECT_THAT(told(), ElementsAre("resolved record_altered"));
+}
+
 }  // namespace
 }  // namespace latchkey::grants
