@@ -93,10 +93,11 @@ Engine::Engine(EngineGround ground)
       tallies_(ground_.store, counters_, clock_),
       notices_({.store = ground_.store, .registry = ground_.registry, .sealing = sealing_, .transport = ground_.transport, .mail = ground_.mail,
                 .alerts = alerts_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log,
-                .public_url = ground_.address.url}),
+                .public_url = ground_.address.url, .node = ground_.memory ? std::optional(ground_.node) : std::nullopt,
+                .machine = ground_.memory ? grants::machine_name() : std::string()}),
       health_(ground_.store, keeper_, tallies_, notices_, forecast_, clock_, ground_.steady, ground_.loop.main()),
       glance_(ground_.store, keeper_, clock_),
-      lookout_({.store = ground_.store, .health = glance_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
+      lookout_({.store = ground_.store, .health = glance_, .sealing = sealing_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
                 .steady = ground_.steady}) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });

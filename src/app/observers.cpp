@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/run_on.h"
 #include "console/api_keys.h"
+#include "grants/alert_folding.h"
 
 namespace latchkey::app {
 
@@ -18,6 +19,8 @@ namespace {
 // How long an event's banner stands after the last time.
 constexpr std::chrono::hours kDay{24};
 constexpr std::chrono::hours kWeek{7 * 24};
+// How many users or addresses have a line of their own in the banner.
+constexpr std::size_t kApartMax = 3;
 
 }  // namespace
 
@@ -208,7 +211,7 @@ Task<std::vector<Metric>> NodeMetrics::collect() {
 
 std::vector<console::Cause> causes_of(const grants::Alerts& alerts) {
   std::vector<console::Cause> causes;
-  for (auto& alert : alerts.current()) {
+  for (auto& alert : grants::folded(alerts.current(), kApartMax, grants::FoldedSince::latest)) {
     causes.push_back({.cause = std::move(alert.cause), .words = std::move(alert.words), .since = alert.since});
   }
   return causes;

@@ -66,6 +66,18 @@ TEST_F(PeopleWatcherTest, WhatHappenedOnceDoesNotStandForEver) {
   EXPECT_THAT(titles(), IsEmpty());
 }
 
+TEST_F(PeopleWatcherTest, ManyAddressesAreOneLineThatComesBackWithTheNext) {
+  for (int n = 0; n < 100; ++n) watcher.source_limited("2001:db8::" + std::to_string(n));
+  ASSERT_EQ(titles().size(), 1U);
+  const auto line = board.current().front();
+  EXPECT_THAT(line.detail, testing::HasSubstr("100 addresses"));
+  ASSERT_TRUE(board.dismiss(line.id));
+  EXPECT_THAT(titles(), IsEmpty());
+  wall.advance(std::chrono::minutes(1));
+  watcher.source_limited("192.0.2.1");
+  EXPECT_EQ(titles().size(), 1U);
+}
+
 TEST_F(PeopleWatcherTest, K7_APinResetStandsForADayAndCannotBePutAway) {
   watcher.pin_reset(user, "scan", "berta");
   const auto alerts_now = board.current();

@@ -129,9 +129,11 @@ Result<int> show_health(const Session& session) {
   if (!alerts) return std::unexpected(alerts.error());
   auto health = answer->as_object();
   health["alerts"] = alerts->as_object().at("items");
+  health["put_away"] = alerts->as_object().at("put_away");
   const auto* states = base::find_object(health, "by_state");
   // What only people can mend makes the exit status 1, for scripts that watch.
-  const bool sound = health["alerts"].as_array().empty();
+  const bool sound = health["alerts"].as_array().empty() &&
+                     std::ranges::none_of(health["put_away"].as_array(), [](const Json& alert) { return cell(alert.as_object(), "severity") == "critical"; });
   if (session.json) {
     print(pretty(health));
     return sound ? 0 : 1;
@@ -143,9 +145,11 @@ Result<int> show_health(const Session& session) {
   print(fmt::format("{} {}{}{}\n", number(health, "grants"), number(health, "grants") == 1 ? "grant" : "grants", summary.empty() ? "" : ": ", summary));
   print(fresh_words(*states) + "\n");
   print_last_day(items_of(health, "hours"));
-  for (const Json& alert : health["alerts"].as_array()) {
-    const auto& object = alert.as_object();
-    print(fmt::format("{}: {}. {}\n", cell(object, "severity"), cell(object, "title"), cell(object, "detail")));
+  for (const auto& [list, note] : {std::pair("alerts", ""), std::pair("put_away", " (put away)")}) {
+    for (const Json& alert : health[list].as_array()) {
+      const auto& object = alert.as_object();
+      print(fmt::format("{}{}: {}. {}\n", cell(object, "severity"), note, cell(object, "title"), cell(object, "detail")));
+    }
   }
   print_spans("Access tokens end", items_of(health, "until_expiry"), "ended");
   print_spans("Next refresh", items_of(health, "until_refresh"), "overdue");

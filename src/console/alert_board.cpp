@@ -23,7 +23,10 @@ Alert alert_of(const Cause& cause) {
 
 }  // namespace
 
-std::vector<Alert> AlertBoard::current() {
+std::vector<Alert> AlertBoard::current() { return alerts(Which::shown); }
+std::vector<Alert> AlertBoard::put_away() { return alerts(Which::put_away); }
+
+std::vector<Alert> AlertBoard::alerts(Which which) {
   const auto causes = causes_();
   const std::lock_guard lock(mutex_);
   // A cause that is over, or that has begun anew, is forgotten, so that it shows again.
@@ -33,7 +36,7 @@ std::vector<Alert> AlertBoard::current() {
   });
   std::vector<Alert> alerts;
   for (const auto& cause : causes) {
-    if (!dismissed_.contains(cause.cause)) alerts.push_back(alert_of(cause));
+    if (dismissed_.contains(cause.cause) == (which == Which::put_away)) alerts.push_back(alert_of(cause));
   }
   std::ranges::stable_sort(alerts, [](const Alert& a, const Alert& b) { return a.severity > b.severity; });
   return alerts;

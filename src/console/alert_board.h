@@ -40,10 +40,15 @@ class AlertBoard {
 
   // Most severe first.
   [[nodiscard]] std::vector<Alert> current();
+  // What still stands though somebody put it away: no banner's matter any more, but a watchdog's.
+  [[nodiscard]] std::vector<Alert> put_away();
   // Errors: not_found, conflict/`not_dismissible`.
   [[nodiscard]] Result<void> dismiss(std::string_view id);
 
  private:
+  enum class Which { shown, put_away };
+  [[nodiscard]] std::vector<Alert> alerts(Which which);
+
   std::function<std::vector<Cause>()> causes_;
   std::mutex mutex_;
   std::map<std::string, WallTime, std::less<>> dismissed_;  // cause, and since when it stood

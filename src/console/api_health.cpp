@@ -7,9 +7,9 @@ namespace latchkey::console {
 
 namespace {
 
-JsonArray alerts_json(AlertBoard& board) {
+JsonArray alerts_json(const std::vector<Alert>& alerts) {
   JsonArray items;
-  for (const auto& alert : board.current()) {
+  for (const auto& alert : alerts) {
     items.push_back(JsonObject{{"id", alert.id}, {"severity", grants::name_of(alert.severity)}, {"title", alert.title}, {"detail", alert.detail},
                                {"since", base::to_rfc3339(alert.since)}, {"link", alert.link}, {"dismissible", alert.dismissible}});
   }
@@ -63,11 +63,15 @@ Task<Answer> HealthApi::summary(Call) {
   json["by_state"] = std::move(by_state);
   json["dying_soon"] = dying_soon_();
   json["apps_paused"] = std::move(paused);
-  json["alerts"] = alerts_json(alerts_);
+  json["alerts"] = alerts_json(alerts_.current());
   co_return net::HttpResponse::json(200, json);
 }
 
-Task<Answer> HealthApi::list_alerts(Call) { co_return net::HttpResponse::json(200, whole_list_json(alerts_json(alerts_))); }
+Task<Answer> HealthApi::list_alerts(Call) {
+  auto json = whole_list_json(alerts_json(alerts_.current()));
+  json["put_away"] = alerts_json(alerts_.put_away());
+  co_return net::HttpResponse::json(200, json);
+}
 
 Task<Answer> HealthApi::dismiss(Call call) {
   const auto done = alerts_.dismiss(call.values[0]);

@@ -58,7 +58,9 @@ const AlertKind& kind_of_alert(std::string_view cause) {
 std::string link_of_alert(std::string_view cause) {
   std::string link(kind_of_alert(cause).link);
   const auto colon = cause.find(':');
-  if (link.ends_with('/') && colon != std::string_view::npos) link += cause.substr(colon + 1);
+  if (!link.ends_with('/')) return link;
+  if (colon != std::string_view::npos) link += cause.substr(colon + 1);
+  else link.pop_back();  // many of them: the list
   return link;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "oauth/redaction.h"
 
 namespace latchkey::grants {
 namespace {
@@ -410,10 +411,11 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
     co_return page("The answer came from the wrong place", "It was not used. Go back to the console.", id);
   }
   if (!parsed->error.empty()) {
-    const auto words = client ? catalog::error_text(*client->type.provider, parsed->error)
-                              : catalog::ErrorText{.code = parsed->error, .sentence = "The provider refused.", .next_step = {}, .url = {}};
+    const auto code = oauth::redacted(parsed->error);
+    const auto words = client ? catalog::error_text(*client->type.provider, code)
+                              : catalog::ErrorText{.code = code, .sentence = "The provider refused.", .next_step = {}, .url = {}};
     auto text = words.sentence + (words.next_step.empty() ? "" : " " + words.next_step);
-    co_await settle(std::move(flow), AuthorizationState::failed, parsed->error, text, "authorization.refused");
+    co_await settle(std::move(flow), AuthorizationState::failed, code, text, "authorization.refused");
     co_return page("Not authorised", text, id);
   }
   // One use: whoever clears the state hash first owns the code.

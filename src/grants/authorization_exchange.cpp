@@ -2,6 +2,7 @@
 // authorization_outcome.cpp.
 #include "grants/authorization_desk.h"
 #include "grants/grant_events.h"
+#include "oauth/redaction.h"
 
 namespace latchkey::grants {
 namespace {
@@ -176,8 +177,9 @@ void AuthorizationDesk::give_back_harvest(FlowRecord record) {
 Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent) {
   const auto& provider = *client.type.provider;
   if (replied.classified.outcome != oauth::RefreshOutcome::refreshed || !replied.reply.access_token) {
-    const auto words = catalog::error_text(provider, replied.reply.error);
-    co_return fail(ErrorKind::refused, replied.reply.error.empty() ? "exchange_failed" : replied.reply.error,
+    const auto code = oauth::redacted(replied.reply.error);
+    const auto words = catalog::error_text(provider, code);
+    co_return fail(ErrorKind::refused, code.empty() ? "exchange_failed" : code,
                    words.sentence + (words.next_step.empty() ? "" : " " + words.next_step), {.detail = replied.classified.why});
   }
   if (!replied.reply.refresh_token) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "grants/altered_records.h"
 #include "grants/grant_events.h"
 #include "grants/lifecycle.h"
 #include "oauth/revocation.h"
@@ -212,7 +213,7 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
   const auto plain = parts_.sealing.open_revocation(revocation);
   auto record = plain ? Record::from_plain(*plain) : nullptr;
   if (!record) {
-    parts_.alerts.raise("record_altered", "A stored revocation was altered from outside and is not used. See the log.");
+    tell_altered(parts_.alerts, revocation);
     co_await drop(std::move(revocation), "grant.not_revoked", "The stored record was altered and is not used.");
     co_return;
   }

@@ -10,9 +10,6 @@
 
 namespace latchkey::grants {
 
-// A provider's words fit to be shown: at most 200 octets, and every run that may be a token ("…" in its place).
-[[nodiscard]] std::string redacted(std::string_view words);
-
 // The line that an exchange adds; nullopt: none, since the day's refreshes stand in one line already. `outcome` nullptr: the
 // answer was lost with an earlier process.
 [[nodiscard]] std::optional<store::NoteGrantEvent> event_of(const store::Grant& before, const store::Grant& after,

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "grants/canary.h"
+#include "grants/altered_records.h"
 #include "grants/grant_events.h"
 #include "grants/keeper.h"
 
@@ -119,7 +120,7 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     if (!view) co_return std::unexpected(view.error());
     if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
     if (const auto checked = parts_.sealing.check((*view)->grant); !checked) {
-      parts_.alerts.raise("record_altered", "A stored grant was altered from outside and is not used. See the log.");
+      tell_altered(parts_.alerts, (*view)->grant);
       parts_.log.error("grant_not_used", checked.error());
       co_return std::unexpected(checked.error());
     }
@@ -197,7 +198,7 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   const auto& grant = view.grant;
   const auto now = parts_.wall.now();
   if (why.kind == ErrorKind::corrupt) {
-    parts_.alerts.raise("record_altered", "A stored app registration was altered from outside and is not used. See the log.");
+    tell_altered_app(parts_.alerts, grant.app);
     parts_.log.error("app_not_used", why);
     co_await postpone(std::move(view), now + 60s, why.text);
     co_return std::unexpected(std::move(why));

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "grants/altered_records.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -59,6 +61,7 @@ Task<void> Lookout::look(bool thorough) {
     look_at_providers(**picture);
   }
   if (parts_.nodes != nullptr) co_await look_at_nodes();
+  co_await look_again_at_altered(parts_.store, parts_.sealing, parts_.alerts);
 }
 
 Task<bool> Lookout::look_at_store() {

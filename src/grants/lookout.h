@@ -10,6 +10,7 @@
 #include "grants/alerts.h"
 #include "grants/health_desk.h"
 #include "grants/node_desk.h"
+#include "grants/sealing.h"
 
 namespace latchkey::grants {
 
@@ -27,7 +28,7 @@ class HealthGlance final : public HealthDesk {
   const WallClock& wall_;
 };
 
-// Alerts: `tokens_ended`, `provider_unreachable:APP`, `store_unreachable`, `node_silent:ID`. Lives on the engine's executor.
+// Alerts: `tokens_ended`, `provider_unreachable:APP`, `store_unreachable`, `node_silent:ID`; ends `record_altered:...`. Lives on the engine's executor.
 class Lookout {
  public:
   // What passes within these is no news.
@@ -38,6 +39,7 @@ class Lookout {
   struct Parts {
     store::Store& store;
     HealthDesk& health;
+    const Sealing& sealing;
     NodeDesk* nodes;  // nullptr: no other server shares the store
     Alerts& alerts;
     const WallClock& wall;

@@ -37,7 +37,7 @@ class LookoutTest : public testing::Test {
     EXPECT_TRUE(opened) << opened.error().text;
     store = std::make_unique<RefusingStore>(std::move(*opened));
     lookout = std::make_unique<Lookout>(
-        Lookout::Parts{.store = *store, .health = health, .nodes = &nodes, .alerts = alerts, .wall = wall, .steady = steady});
+        Lookout::Parts{.store = *store, .health = health, .sealing = sealing, .nodes = &nodes, .alerts = alerts, .wall = wall, .steady = steady});
     health.picture.apps.push_back({.id = "box", .provider = "box", .client_id = "c", .created_at = wall.now(), .version = 0});
   }
   // The causes that stand after a look, `later` than the last one.
@@ -62,6 +62,9 @@ class LookoutTest : public testing::Test {
   base::SimulatedWallClock wall;
   base::SimulatedSteadyClock steady;
   base::MemoryLog log;
+  base::SeededEntropy entropy{42};
+  vault::Vault vault{Secret(Bytes(32, 7)), entropy};
+  Sealing sealing{vault};
   Alerts alerts{wall, log};
   std::unique_ptr<RefusingStore> store;
   PaintedHealth health;
@@ -132,6 +135,58 @@ TEST_F(LookoutTest, ASilentServerIsAnAlertUntilItIsBackStoppedOrForgotten) {
   EXPECT_THAT(look(10s), ElementsAre(cause));
   nodes.views.clear();
   EXPECT_THAT(look(10s), IsEmpty()) << "forgotten";
+}
+
+class Altered : public KeeperHouse {
+ protected:
+  std::vector<std::string> look() {
+    HealthGlance glance(*store, *keeper, wall);
+    Lookout lookout({.store = *store, .health = glance, .sealing = sealing, .nodes = nullptr, .alerts = alerts, .wall = wall, .steady = steady});
+    run(once(lookout));
+    std::vector<std::string> causes;
+    for (const auto& alert : alerts.current()) causes.push_back(alert.cause);
+    return causes;
+  }
+  static Task<bool> once(Lookout& lookout) {
+    co_await lookout.look(true);
+    co_return true;
+  }
+  store::Grant alter(GrantId id) {
+    auto grant = view(id).grant;
+    grant.account_id = "somebody-else";
+    commit({store::UpdateGrant{grant}});
+    EXPECT_EQ(refresh(id).error().reason, "record_altered");
+    return view(id).grant;
+  }
+};
+
+TEST_F(Altered, P6_ARecordIsAnAlertWithARemedyUntilItIsGoneOrGoodAgain) {
+  const auto gone = put_grant("acme-family");
+  const auto mended = put_grant("acme-family");
+  const auto app_of = put_grant("acme-family");
+  alter(gone.id);
+  auto record = alter(mended.id);
+  const auto gone_cause = "record_altered:grant:" + gone.id.text();
+  const auto mended_cause = "record_altered:grant:" + mended.id.text();
+  EXPECT_THAT(look(), testing::UnorderedElementsAre(gone_cause, mended_cause)) << "they are as they were";
+  EXPECT_THAT(alerts.current().front().words, HasSubstr("delete it on its user's page"));
+  EXPECT_EQ(kind_of_alert(gone_cause).severity, Severity::critical);
+  commit({store::DeleteGrant{gone.id}});
+  EXPECT_THAT(look(), ElementsAre(mended_cause));
+  sealing.vouch(record);
+  commit({store::UpdateGrant{record}});
+  EXPECT_THAT(look(), IsEmpty());
+
+  auto app = **run(store->app("acme"));
+  app.client_id = "another";
+  commit({store::PutApp{app}});
+  clients->forget("acme");
+  EXPECT_FALSE(refresh(app_of.id));
+  EXPECT_THAT(look(), ElementsAre("record_altered:app:acme"));
+  app = **run(store->app("acme"));
+  sealing.vouch(app);
+  commit({store::PutApp{app}});
+  EXPECT_THAT(look(), IsEmpty());
 }
 
 class Glance : public KeeperHouse {};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "grants/alert_kinds.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -34,7 +36,7 @@ std::optional<Notice> NoticeBook::next(const std::vector<Alert>& alerts, const N
     passing_[alert.cause] = alert.until.has_value();
     const auto known = told_.find(alert.cause);
     if (known == told_.end()) {
-      if (now - alert.since >= rhythm.wait && told_.size() < kCausesMax) {
+      if (now - alert.since >= rhythm.wait && has_room(alert.cause)) {
         offer({.kind = NoticeKind::begun, .cause = alert.cause, .words = alert.words, .since = alert.since, .number = alert.number});
       }
       continue;
@@ -67,6 +69,13 @@ std::optional<Notice> NoticeBook::next(const std::vector<Alert>& alerts, const N
   return due;
 }
 
+bool NoticeBook::has_room(std::string_view cause) const {
+  if (kind_of_alert(cause).severity == Severity::critical) return true;
+  const auto kind = [](std::string_view of) { return of.substr(0, of.find(':')); };
+  const auto same = std::ranges::count_if(told_, [&](const auto& told) { return kind(told.first) == kind(cause); });
+  return static_cast<std::size_t>(same) < kCausesOfAKindMax;
+}
+
 void NoticeBook::told(const Notice& notice, WallTime now) {
   if (notice.kind == NoticeKind::resolved) {
     told_.erase(notice.cause);
@@ -96,7 +105,7 @@ NoticeBook NoticeBook::from_json(std::string_view text) {
   const auto* causes = base::find_object(json->get_object(), "causes");
   if (causes == nullptr) return book;
   for (const auto& [cause, value] : *causes) {
-    if (!value.is_object() || book.told_.size() >= kCausesMax) continue;
+    if (!value.is_object() || !book.has_room(std::string_view(cause))) continue;
     const auto& entry = value.get_object();
     const auto* passes = entry.if_contains("passes");
     const auto* number = entry.if_contains("number");

@@ -28,7 +28,9 @@ struct NoticeRhythm {
   Milliseconds remind_every = std::chrono::hours(24);
 };
 
-inline constexpr std::size_t kCausesMax = 200;   // in a book; what comes beyond them is told when there is room
+// Of one kind in a book; what comes beyond them is told when there is room. Critical causes always have room: they are as many as
+// there are apps and servers.
+inline constexpr std::size_t kCausesOfAKindMax = 50;
 
 class NoticeBook {
  public:
@@ -43,6 +45,8 @@ class NoticeBook {
   [[nodiscard]] std::size_t size() const { return told_.size(); }
 
  private:
+  [[nodiscard]] bool has_room(std::string_view cause) const;
+
   struct Told {
     std::string words;
     WallTime since;

@@ -102,11 +102,22 @@ TEST(NoticeBook, ARestartTellsNothingTwiceAndWaitsForAlertsToComeBack) {
   EXPECT_EQ(told(book, {}, restarted + 21min, restarted), Words{"resolved needs_authorization"});
 }
 
-TEST(NoticeBook, IsBoundedAndReadsWhatIsNoBookAsEmpty) {
+TEST(NoticeBook, OneKindIsBoundedAndCriticalCausesAlwaysHaveRoom) {
   NoticeBook book;
   std::vector<Alert> many;
-  for (std::size_t i = 0; i < kCausesMax + 5; ++i) many.push_back(standing("pin_guessing:" + std::to_string(i), kStart));
-  EXPECT_EQ(told(book, many, kStart + 1h).size(), kCausesMax);
+  for (std::size_t i = 0; i < kCausesOfAKindMax + 5; ++i) many.push_back(standing("node_silent:" + std::to_string(i), kStart));
+  EXPECT_EQ(told(book, many, kStart + 1h).size(), kCausesOfAKindMax);
+  book = NoticeBook::from_json(book.to_json());
+  EXPECT_EQ(book.size(), kCausesOfAKindMax);
+  many.push_back(standing("notice_failed:mail", kStart));
+  EXPECT_EQ(told(book, many, kStart + 1h), Words{"begun notice_failed:mail"}) << "another kind";
+  std::vector<Alert> grave;
+  for (std::size_t i = 0; i < 3 * kCausesOfAKindMax; ++i) grave.push_back(standing("app_misconfigured:" + std::to_string(i), kStart));
+  EXPECT_EQ(told(book, grave, kStart + 1h).size(), grave.size());
+  EXPECT_EQ(NoticeBook::from_json(book.to_json()).size(), book.size());
+}
+
+TEST(NoticeBook, ReadsWhatIsNoBookAsEmpty) {
   for (const auto* text : {"", "nonsense", "[]", "{\"causes\":3}", "{\"causes\":{\"a\":1}}"}) EXPECT_EQ(NoticeBook::from_json(text).size(), 0u) << text;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "crypto/hash.h"
+#include "grants/alert_folding.h"
 #include "grants/alert_kinds.h"
 #include "net/url.h"
 
@@ -20,7 +21,10 @@ constexpr int kTellInARow = 20;  // the rest at the next look: a relay is not fl
 constexpr int kFailuresToAlert = 2;
 constexpr Channel kChannels[] = {Channel::mail, Channel::webhook};
 
-std::string book_key(Channel channel) { return "notice_book:" + std::string(name_of(channel)); }
+// Each server tells of its own alerts, and knows nothing of the end of another's.
+std::string book_key(Channel channel, const std::optional<NodeId>& node) {
+  return "notice_book:" + std::string(name_of(channel)) + (node ? ":" + node->text() : std::string());
+}
 std::string secret_key(Channel channel) { return "notice_secret:" + std::string(name_of(channel)); }
 // What the secret is sealed for: a relay's password goes to the relay it was set for, and nowhere else (as RULES K6 has it for apps).
 std::string secret_place(Channel channel, const std::string& smtp_host) {
@@ -110,6 +114,11 @@ NoticeSettings NoticeSettings::of(const store::Registry& registry) {
   return settings;
 }
 
+std::string NoticeSettings::where(Channel channel) const {
+  if (channel == Channel::webhook) return webhook_url;
+  return fmt::format("{}:{} {} {} {} {}", smtp_host, smtp_port, static_cast<int>(smtp_security), smtp_user, mail_from, fmt::join(mail_to, ","));
+}
+
 bool NoticeSettings::on(Channel channel) const {
   return channel == Channel::mail ? !smtp_host.empty() && !mail_to.empty() : !webhook_url.empty();
 }
@@ -131,20 +140,17 @@ Task<void> Notices::tell_all() {
     if (settings.on(channel)) {
       co_await tell(channel, settings);
     } else {
-      auto& state = state_of(channel);
-      state.failures = 0;
-      state.status.failing_since.reset();
-      state.status.problem.clear();
-      parts_.alerts.clear(failed_cause(channel));
+      begin_anew(state_of(channel), channel);
     }
   }
 }
 
 Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   auto& state = state_of(channel);
+  if (co_await was_mended(channel, settings.where(channel))) begin_anew(state, channel);
   if (parts_.steady.now() < state.not_before) co_return;
   if (!state.loaded) {
-    const auto kept = co_await parts_.store.meta(book_key(channel));
+    const auto kept = co_await parts_.store.meta(book_key(channel, parts_.node));
     if (!kept) co_return;
     auto secret = co_await parts_.store.meta(secret_key(channel));
     if (!secret) co_return;
@@ -153,18 +159,19 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
     state.loaded = true;
   }
   for (int count = 0; count < kTellInARow; ++count) {
-    auto alerts = parts_.alerts.current();
+    auto alerts = folded(parts_.alerts.current(), 0, FoldedSince::first);
     std::erase_if(alerts, [&](const Alert& alert) { return alert.cause == failed_cause(channel); });
     const auto notice = state.book.next(alerts, settings.rhythm, started_at_, parts_.wall.now());
     if (!notice) co_return;
-    if (const auto done = co_await deliver(channel, settings, *notice); !done) {
+    auto done = co_await deliver(channel, settings, *notice);
+    if (!done) {
       note_failure(state, channel, done.error());
       co_return;
     }
-    note_success(state, channel);
+    note_success(state, channel, *std::move(done));
     state.book.told(*notice, parts_.wall.now());
     store::Batch batch;
-    batch.push_back(store::PutMeta{book_key(channel), base::to_bytes(state.book.to_json())});
+    batch.push_back(store::PutMeta{book_key(channel, parts_.node), base::to_bytes(state.book.to_json())});
     // Not kept: after a restart it may be told once more, which is better than not at all.
     if (const auto kept = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping); !kept) {
       parts_.log.error("notice_book_not_kept", kept.error());
@@ -172,13 +179,39 @@ Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   }
 }
 
-void Notices::note_success(State& state, Channel channel) {
+// Whether the channel leads elsewhere than at the last look, by this server's doing or another's.
+Task<bool> Notices::was_mended(Channel channel, std::string where) {
+  auto& state = state_of(channel);
+  const bool moved = !state.where.empty() && state.where != where;
+  state.where = std::move(where);
+  if (moved || parts_.steady.now() >= state.not_before) co_return moved;
+  auto secret = co_await parts_.store.meta(secret_key(channel));
+  if (!secret || *secret == state.secret_sealed) co_return false;
+  state.secret_sealed = *std::move(secret);
+  co_return true;
+}
+
+void Notices::begin_anew(State& state, Channel channel) {
   state.failures = 0;
+  state.not_before = SteadyTime{};
   state.status.failing_since.reset();
   state.status.problem.clear();
+  parts_.alerts.clear(failed_cause(channel));
+}
+
+void Notices::note_success(State& state, Channel channel, std::string problem) {
+  state.failures = 0;
   state.status.last_told_at = parts_.wall.now();
   state.status.told += 1;
-  parts_.alerts.clear(failed_cause(channel));
+  state.status.problem = std::move(problem);
+  if (state.status.problem.empty()) {
+    state.status.failing_since.reset();
+    parts_.alerts.clear(failed_cause(channel));
+    return;
+  }
+  if (!state.status.failing_since) state.status.failing_since = parts_.wall.now();
+  parts_.log.warning("notice_not_for_all", {{"channel", name_of(channel)}, {"why", state.status.problem}});
+  parts_.alerts.raise(failed_cause(channel), state.status.problem + " The others hear. Mend notices.mail_to in the registry.");
 }
 
 void Notices::note_failure(State& state, Channel channel, const Error& error) {
@@ -194,7 +227,8 @@ void Notices::note_failure(State& state, Channel channel, const Error& error) {
                                                          channel == Channel::mail ? "mail" : "webhook", error.text));
 }
 
-Task<Result<void>> Notices::deliver(Channel channel, NoticeSettings settings, Notice notice) {
+Task<Result<std::string>> Notices::deliver(Channel channel, NoticeSettings settings, Notice notice) {
+  if (!parts_.machine.empty()) notice.words += " Told by the server " + parts_.machine + ".";
   if (channel == Channel::mail) co_return co_await mail(std::move(settings), std::move(notice));
   co_return co_await post(std::move(settings), std::move(notice));
 }
@@ -213,19 +247,21 @@ Task<Result<Secret>> Notices::secret_of(Channel channel, std::string smtp_host) 
   co_return secret;
 }
 
-Task<Result<void>> Notices::mail(NoticeSettings settings, Notice notice) {
+Task<Result<std::string>> Notices::mail(NoticeSettings settings, Notice notice) {
   auto password = co_await secret_of(Channel::mail, settings.smtp_host);
   if (!password) co_return std::unexpected(password.error());
   const auto now = parts_.wall.now();
   const auto from = settings.mail_from.empty() ? settings.mail_to.front() : settings.mail_from;
   const auto text = mail_text(notice, {.from = from, .to = settings.mail_to, .public_url = parts_.public_url,
                                        .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = now});
-  co_return co_await parts_.mail.send({.host = settings.smtp_host, .port = settings.smtp_port, .security = settings.smtp_security,
-                                       .user = settings.smtp_user, .password = std::move(*password), .from = from, .to = settings.mail_to,
-                                       .message = text});
+  const auto taken = co_await parts_.mail.send({.host = settings.smtp_host, .port = settings.smtp_port, .security = settings.smtp_security,
+                                                .user = settings.smtp_user, .password = std::move(*password), .from = from, .to = settings.mail_to,
+                                                .message = text});
+  if (!taken) co_return std::unexpected(taken.error());
+  co_return taken->refused.empty() ? std::string() : settings.smtp_host + " takes no mail for " + taken->refused + ".";
 }
 
-Task<Result<void>> Notices::post(NoticeSettings settings, Notice notice) {
+Task<Result<std::string>> Notices::post(NoticeSettings settings, Notice notice) {
   const auto secret = co_await secret_of(Channel::webhook, {});
   if (!secret) co_return std::unexpected(secret.error());
   const auto now = parts_.wall.now();
@@ -239,7 +275,7 @@ Task<Result<void>> Notices::post(NoticeSettings settings, Notice notice) {
   call.total_timeout = Seconds(10);
   const auto outcome = co_await parts_.transport.send(std::move(call));
   if (const auto* reply = std::get_if<net::Reply>(&outcome)) {
-    if (reply->status >= 200 && reply->status < 300) co_return Result<void>{};
+    if (reply->status >= 200 && reply->status < 300) co_return std::string();
     co_return fail(ErrorKind::unavailable, "webhook_refused", fmt::format("The webhook answered {} instead of 200.", reply->status));
   }
   if (const auto* unsent = std::get_if<net::NothingSent>(&outcome)) co_return std::unexpected(unsent->error);
@@ -255,16 +291,17 @@ Task<Result<void>> Notices::test(Channel channel) {
   }
   auto& state = state_of(channel);
   const Notice notice{.kind = NoticeKind::test, .cause = "test", .words = "If you read this, notices arrive.", .since = parts_.wall.now()};
-  auto done = co_await deliver(channel, settings, notice);
-  if (done) {
-    note_success(state, channel);
-    state.not_before = SteadyTime{};
-  } else {
+  const auto done = co_await deliver(channel, settings, notice);
+  if (!done) {
     state.status.problem = done.error().text;
     state.status.failed += 1;
     if (!state.status.failing_since) state.status.failing_since = parts_.wall.now();
+    co_return std::unexpected(done.error());
   }
-  co_return done;
+  note_success(state, channel, *done);
+  state.not_before = SteadyTime{};
+  if (!done->empty()) co_return fail(ErrorKind::misconfigured, "mail_not_for_all", *done + " The others got it.");
+  co_return Result<void>{};
 }
 
 Task<Result<std::vector<ChannelStatus>>> Notices::status() {

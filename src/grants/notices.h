@@ -36,6 +36,8 @@ struct NoticeSettings {
 
   [[nodiscard]] static NoticeSettings of(const store::Registry& registry);
   [[nodiscard]] bool on(Channel channel) const;
+  // All that a channel's success depends on, but its secret.
+  [[nodiscard]] std::string where(Channel channel) const;
 };
 
 // Lives on the engine's executor.
@@ -53,6 +55,8 @@ class Notices final : public NoticeDesk {
     Entropy& entropy;
     Log& log;
     std::string public_url;
+    std::optional<NodeId> node{};  // of several servers that share the store
+    std::string machine{};         // its name, for people; empty: there is but one
   };
   explicit Notices(Parts parts);
 
@@ -74,16 +78,20 @@ class Notices final : public NoticeDesk {
     bool loaded = false;
     int failures = 0;
     SteadyTime not_before{};
+    std::string where;  // as at the last look
     ChannelStatus status;
     std::optional<Bytes> secret_sealed;  // as last read: told is also that the store is away
   };
   [[nodiscard]] State& state_of(Channel channel) { return states_[static_cast<std::size_t>(channel)]; }
   [[nodiscard]] Task<void> tell(Channel channel, NoticeSettings settings);
-  [[nodiscard]] Task<Result<void>> deliver(Channel channel, NoticeSettings settings, Notice notice);
-  [[nodiscard]] Task<Result<void>> post(NoticeSettings settings, Notice notice);
-  [[nodiscard]] Task<Result<void>> mail(NoticeSettings settings, Notice notice);
+  // Each says what went wrong though the notice was taken: whom a mail did not reach; empty: nothing.
+  [[nodiscard]] Task<Result<std::string>> deliver(Channel channel, NoticeSettings settings, Notice notice);
+  [[nodiscard]] Task<Result<std::string>> post(NoticeSettings settings, Notice notice);
+  [[nodiscard]] Task<Result<std::string>> mail(NoticeSettings settings, Notice notice);
   [[nodiscard]] Task<Result<Secret>> secret_of(Channel channel, std::string smtp_host);
-  void note_success(State& state, Channel channel);
+  [[nodiscard]] Task<bool> was_mended(Channel channel, std::string where);
+  void begin_anew(State& state, Channel channel);
+  void note_success(State& state, Channel channel, std::string problem);
   void note_failure(State& state, Channel channel, const Error& error);
 
   Parts parts_;

@@ -104,7 +104,7 @@ TEST_F(Unprepared, P6_AnAlteredAppIsNotMistakenForAnythingElse) {
   EXPECT_EQ(refresh(grant.id).error().kind, ErrorKind::corrupt);
   EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
   ASSERT_EQ(alerts.current().size(), 1u);
-  EXPECT_EQ(alerts.current().front().cause, "record_altered");
+  EXPECT_EQ(alerts.current().front().cause, "record_altered:app:acme");
 }
 
 TEST_F(Unprepared, P4_WhatAPersonHasLockedStaysAsItIs) {

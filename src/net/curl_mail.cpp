@@ -13,6 +13,13 @@ namespace {
 
 constexpr std::size_t kRelayWordsMax = 200;
 
+// One recipient who is gone must not keep the others from hearing. The name was mended in 8.2.0.
+#if LIBCURL_VERSION_NUM >= 0x080200
+constexpr auto kRecipientsMayFail = CURLOPT_MAIL_RCPT_ALLOWFAILS;
+#else
+constexpr auto kRecipientsMayFail = CURLOPT_MAIL_RCPT_ALLLOWFAILS;
+#endif
+
 template <class Value>
 void set(CURL* easy, CURLoption option, Value value) {
   LATCHKEY_CHECK(curl_easy_setopt(easy, option, value) == CURLE_OK);
@@ -29,6 +36,9 @@ struct Conversation {
   const CurlSettings& settings;
   std::size_t sent = 0;
   std::string relay_words;  // the relay's last line
+  std::string asked_for{};  // the recipient whose answer is awaited
+  std::string refused{};    // MailTaken::refused
+  bool for_good = false;    // one of them was, at least
   std::optional<Error> address_refused{};
 
   static std::size_t read(char* out, std::size_t size, std::size_t count, void* self) {
@@ -46,8 +56,27 @@ struct Conversation {
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
     }
     while (words.ends_with(' ')) words.pop_back();
-    if (!words.empty()) conversation->relay_words = std::move(words);
+    if (words.empty()) return size * count;
+    // RFC 5321 4.2.1: of several lines the last one has no hyphen.
+    const bool ends = words.size() == 3 || (words.size() > 3 && words[3] == ' ');
+    if (!conversation->asked_for.empty() && ends) {
+      if (words.front() != '2') {
+        conversation->refused += (conversation->refused.empty() ? "" : "; ") + conversation->asked_for + ": " + words;
+        conversation->for_good |= words.front() == '5';
+      }
+      conversation->asked_for.clear();
+    }
+    conversation->relay_words = std::move(words);
     return size * count;
+  }
+  // Only for this does libcurl say which recipient it is at.
+  static int on_talk(CURL*, curl_infotype type, char* data, std::size_t size, void* self) {
+    constexpr std::string_view kRecipient = "RCPT TO:<";
+    const std::string_view line(data, size);
+    if (type != CURLINFO_HEADER_OUT || !line.starts_with(kRecipient)) return 0;
+    const auto end = line.find('>');
+    static_cast<Conversation*>(self)->asked_for = line.substr(kRecipient.size(), end == std::string_view::npos ? end : end - kRecipient.size());
+    return 0;
   }
   static curl_socket_t open_socket(void* self, curlsocktype, curl_sockaddr* address) {
     auto* conversation = static_cast<Conversation*>(self);
@@ -84,6 +113,10 @@ Error error_of(const Conversation& conversation, CURLcode result, std::string_vi
   if (result == CURLE_COULDNT_RESOLVE_HOST) return make(ErrorKind::unavailable, "name_not_resolved", "The name " + host + " cannot be resolved.");
   if (result == CURLE_OPERATION_TIMEDOUT) return make(ErrorKind::unavailable, "mail_timeout", host + " does not answer in time.");
   if (result == CURLE_COULDNT_CONNECT) return make(ErrorKind::unavailable, "connect_failed", host + " cannot be reached.");
+  if (!conversation.refused.empty()) {
+    return make(conversation.for_good ? ErrorKind::misconfigured : ErrorKind::unavailable, "mail_refused",
+                host + " takes no mail for " + conversation.refused + ".");
+  }
   const auto kind = response >= 500 ? ErrorKind::misconfigured : ErrorKind::unavailable;
   return make(kind, "mail_refused", "The mail was not taken by " + host + said);
 }
@@ -94,7 +127,7 @@ class CurlMail::Sender {
  public:
   explicit Sender(CurlSettings settings_in) : settings(std::move(settings_in)) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 
-  Result<void> perform(const MailCall& call) const {
+  Result<MailTaken> perform(const MailCall& call) const {
     const bool clean = is_clean(call.from) && std::ranges::all_of(call.to, is_clean) && is_clean(call.host);
     if (!clean || call.host.empty() || call.from.empty() || call.to.empty()) {
       return fail(ErrorKind::misconfigured, "bad_mail_address", "notices.smtp_host, notices.mail_to and notices.mail_from must hold a host name and mail addresses, without spaces in them.");
@@ -129,6 +162,10 @@ class CurlMail::Sender {
     }
     set(easy.get(), CURLOPT_MAIL_FROM, from.c_str());
     set(easy.get(), CURLOPT_MAIL_RCPT, recipients.get());
+    set(easy.get(), kRecipientsMayFail, 1L);
+    set(easy.get(), CURLOPT_VERBOSE, 1L);
+    set(easy.get(), CURLOPT_DEBUGFUNCTION, &Conversation::on_talk);
+    set(easy.get(), CURLOPT_DEBUGDATA, static_cast<void*>(&conversation));
     set(easy.get(), CURLOPT_UPLOAD, 1L);
     set(easy.get(), CURLOPT_READFUNCTION, &Conversation::read);
     set(easy.get(), CURLOPT_READDATA, static_cast<void*>(&conversation));
@@ -138,7 +175,7 @@ class CurlMail::Sender {
     set(easy.get(), CURLOPT_OPENSOCKETDATA, static_cast<void*>(&conversation));
     const auto result = curl_easy_perform(easy.get());
     base::wipe(password.data(), password.size());
-    if (result == CURLE_OK) return {};
+    if (result == CURLE_OK) return MailTaken{.refused = std::move(conversation.refused)};
     long response = 0;
     curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &response);
     return std::unexpected(error_of(conversation, result, reason.data(), response));
@@ -151,7 +188,7 @@ class CurlMail::Sender {
 CurlMail::CurlMail(CurlSettings settings) : sender_(std::make_unique<Sender>(std::move(settings))) {}
 CurlMail::~CurlMail() = default;
 
-Task<Result<void>> CurlMail::send(MailCall call) {
+Task<Result<MailTaken>> CurlMail::send(MailCall call) {
   auto* sender = sender_.get();
   const auto shared = std::make_shared<const MailCall>(std::move(call));
   co_return co_await sender_->pool.run([sender, shared] { return sender->perform(*shared); });

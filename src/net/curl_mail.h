@@ -16,7 +16,7 @@ class CurlMail final : public MailClient {
   CurlMail& operator=(const CurlMail&) = delete;
   ~CurlMail() override;
 
-  [[nodiscard]] Task<Result<void>> send(MailCall call) override;
+  [[nodiscard]] Task<Result<MailTaken>> send(MailCall call) override;
 
  private:
   class Sender;

@@ -31,13 +31,18 @@ struct MailCall {
   Milliseconds total_timeout{15'000};
 };
 
+// What the relay took.
+struct MailTaken {
+  std::string refused;  // recipients it did not take while it took others, each with its words; empty: none
+};
+
 // May be called from any executor; the caller resumes on its own.
 class MailClient {
  public:
   virtual ~MailClient() = default;
-  // The relay has taken it for every recipient. Errors: unavailable (network, or the relay says later), misconfigured (address
-  // policy, certificate, sign-in refused, an address refused), each saying what the relay said.
-  [[nodiscard]] virtual Task<Result<void>> send(MailCall call) = 0;
+  // The relay has taken it for one recipient at least. Errors: unavailable (network, or the relay says later), misconfigured
+  // (address policy, certificate, sign-in refused, every address refused), each saying what the relay said.
+  [[nodiscard]] virtual Task<Result<MailTaken>> send(MailCall call) = 0;
 };
 
 }  // namespace latchkey::net

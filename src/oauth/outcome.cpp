@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include "oauth/redaction.h"
+
 namespace latchkey::oauth {
 namespace {
 
@@ -66,7 +68,7 @@ std::optional<RefreshOutcome> default_outcome(std::string_view error) {
 
 std::string describe(RefreshOutcome outcome, const TokenReply& reply) {
   const std::string what = reply.error.empty() ? fmt::format("HTTP {}", reply.status)
-                                               : fmt::format("HTTP {}, {}", reply.status, reply.error);
+                                               : fmt::format("HTTP {}, {}", reply.status, redacted(reply.error));
   switch (outcome) {
     case RefreshOutcome::refreshed: return "The provider sent a new access token.";
     case RefreshOutcome::dead_grant:

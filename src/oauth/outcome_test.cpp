@@ -28,6 +28,16 @@ TEST(Outcome, DefaultMap) {
   EXPECT_EQ(outcome(400, R"({"error":"never_heard_of"})"), RefreshOutcome::transient);
 }
 
+// P7.
+TEST(Outcome, WhatLooksLikeATokenInAnErrorIsNotRepeated) {
+  for (const auto status : {200, 400, 503}) {
+    const auto reply = parse_token_reply(status, "application/json", R"({"error":"Token at-0123456789abcdef01234567 is bad"})");
+    const auto why = classify(reply, {}).why;
+    EXPECT_EQ(why.find("at-0123"), std::string::npos) << why;
+    EXPECT_NE(why.find("is bad"), std::string::npos) << why;
+  }
+}
+
 // R17.
 TEST(Outcome, SuccessStatusWithAnError) {
   EXPECT_EQ(outcome(200, R"({"error":"invalid_grant"})"), RefreshOutcome::dead_grant);

@@ -79,4 +79,13 @@ std::optional<std::string> fault_of_notice_value(std::string_view key, std::stri
   return std::nullopt;
 }
 
+std::string trail_form(std::string_view key, std::string value) {
+  if (key != "notices.webhook_url") return value;
+  const auto scheme = value.find("://");
+  const auto path = scheme == std::string::npos ? 0 : value.find_first_of("/?#", scheme + 3);
+  if (path >= value.size()) return value;
+  value.resize(path);
+  return value + "/\u2026";
+}
+
 }  // namespace latchkey::store

@@ -11,4 +11,7 @@ namespace latchkey::store {
 // question (`latchkey notice test`).
 [[nodiscard]] std::optional<std::string> fault_of_notice_value(std::string_view key, std::string_view value);
 
+// A value as the audit trail keeps it, which forgets nothing: of the webhook's address, a secret in itself, the origin alone.
+[[nodiscard]] std::string trail_form(std::string_view key, std::string value);
+
 }  // namespace latchkey::store

@@ -318,7 +318,7 @@ Task<Result<Registry::Entry>> Registry::set(std::string key, std::string text, S
   Entry made{.info = find_info(key), .value = *value, .changed_at = now, .changed_by = author.actor};
   Batch batch;
   batch.push_back(PutSetting{{.key = key, .value = stored_form(made)}});
-  batch.push_back(AppendAudit{audit_of(now, author, "registry.changed", key, fmt::format("from {} to {}", before, *value))});
+  batch.push_back(AppendAudit{audit_of(now, author, "registry.changed", key, fmt::format("from {} to {}", trail_form(key, before), trail_form(key, *value)))});
   if (auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
   replace(key, made);
   co_return made;
@@ -330,7 +330,7 @@ Task<Result<Registry::Entry>> Registry::reset(std::string key, SettingAuthor aut
   Batch batch;
   batch.push_back(DeleteSetting{key});
   batch.push_back(AppendAudit{audit_of(clock_.now(), author, "registry.reset", key,
-                                       fmt::format("from {} to the default {}", before->value, before->info->default_text))});
+                                       fmt::format("from {} to the default {}", trail_form(key, before->value), before->info->default_text))});
   if (auto done = co_await store_.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
   replace(key, std::nullopt);
   co_return *entry(key);

@@ -165,6 +165,16 @@ TEST_F(RegistryTest, EveryChangeIsAudited) {
   EXPECT_EQ(trail->items[0].detail, "from 6 to 8");
 }
 
+TEST_F(RegistryTest, OfAWebhooksAddressTheTrailKeepsTheOrigin) {
+  ASSERT_TRUE(run(registry->set("notices.webhook_url", "https://hooks.example.com:8443/T0/secret-1?k=secret-2", anna)));
+  ASSERT_TRUE(run(registry->set("notices.webhook_url", "https://other.example?k=secret-3", anna)));
+  ASSERT_TRUE(run(registry->reset("notices.webhook_url", anna)));
+  std::string all;
+  for (const auto& entry : run(store->audit({}))->items) all += entry.detail + "\n";
+  EXPECT_EQ(all.find("secret"), std::string::npos) << all;
+  EXPECT_NE(all.find("from https://hooks.example.com:8443/\u2026 to https://other.example/\u2026"), std::string::npos) << all;
+}
+
 TEST_F(RegistryTest, PollingTimeByType) {
   ASSERT_TRUE(run(registry->set("oauth.polling_time_by_type", "xero=25m, box=40", anna)));
   EXPECT_EQ(registry->polling_time("xero"), 25min);

@@ -144,4 +144,10 @@ test('a file of the reply journal that cannot be read is an alert', async (t) =>
   assert.equal(alert?.severity, 'critical', JSON.stringify(items));
   assert.match(server.logs, new RegExp(`reply_journal_unreadable file=${name}`));
   assert.equal((await server.cli(['health'])).status, 1);
+  await admin.must('POST', `/api/v1/alerts/${alert.id}/dismiss`, {});
+  const after = await admin.must('GET', '/api/v1/alerts');
+  assert.ok(!after.items.some((each) => each.id === alert.id));
+  const health = await server.cli(['health']);
+  assert.equal(health.status, 1, 'a banner put away mends nothing');
+  assert.match(health.stdout, /^critical \(put away\): A file of the reply journal cannot be read\./m);
 });

@@ -107,6 +107,26 @@ test('a channel that fails is an alert, is told through the other one, and makes
   await until('the alert to go', async () => !(await admin.must('GET', '/api/v1/alerts')).items.some((each) => each.id.startsWith('notice_failed')));
 });
 
+test('one recipient who is gone keeps the others from hearing nothing, and is said', async (t) => {
+  const { admin, mail, hook, server } = await told(t, { users: 0 });
+  mail.unknown = ['ops@example.com'];
+  const partly = await server.cli(['notice', 'test', 'mail']);
+  assert.equal(partly.status, 1, partly.stdout);
+  assert.match(partly.stdout + partly.stderr, /takes no mail for ops@example\.com: 550 5\.1\.1 No ops@example\.com here/);
+  assert.deepEqual(mail.mails[0]?.to, ['boss@example.com']);
+  const [status] = (await admin.must('GET', '/api/v1/health')).notices;
+  assert.match(status.problem, /ops@example\.com/);
+  assert.ok(!/boss@/.test(status.problem), status.problem);
+  await until('it to be told by webhook', () => hook.requests.some((each) => each.body.cause === 'notice_failed:mail'), { timeout: 60_000 });
+  mail.unknown = ['ops@example.com', 'boss@example.com'];
+  const none = await server.cli(['notice', 'test', 'mail']);
+  assert.match(none.stdout + none.stderr, /takes no mail for ops@example\.com: 550 5\.1\.1 .*; boss@example\.com: 550 5\.1\.1 /);
+  assert.equal(mail.mails.length, 1);
+  mail.unknown = [];
+  assert.equal((await server.cli(['notice', 'test', 'mail'])).status, 0);
+  await until('the alert to go', async () => !(await admin.must('GET', '/api/v1/alerts')).items.some((each) => each.id.startsWith('notice_failed')));
+});
+
 test('a webhook that fails is tried again, signed anew, until it is taken', async (t) => {
   const scene = await told(t);
   const { hook, admin, server } = scene;

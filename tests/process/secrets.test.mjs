@@ -30,6 +30,10 @@ test('P7: no issued secret in logs, error pages, /proc, metrics or the data fold
   // Provoke everything that might quote what it was given.
   provider.next('refresh', { commit: false, status: 400, body: { error: 'invalid_request', error_description: `bad token ${second.body.access_token}` } });
   await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+  provider.next('refresh', { commit: false, status: 400, body: { error: `Token ${second.body.access_token} is bad` } });
+  await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+  const { why } = await admin.must('GET', `/api/v1/grants/${grant_id}`);
+  assert.match(why, /Token \u2026 is bad/, 'the words are kept, without the token');
   pages.push((await server.token('printer-1', 'canary-wrong-PIN-7193')).text);
   const code = provider.seen('code')[0].form.code;
   const { state } = provider.seen('authorize')[0].query;

@@ -12,6 +12,8 @@ export class SmtpSink {
   connections = 0;
   /** Set to an answer such as '451 4.3.0 Busy' to refuse every mail. */
   refuse = undefined;
+  /** Recipients it does not know. */
+  unknown = [];
   #sockets = new Set();
 
   /** certificate: { key, cert } offers STARTTLS, or with `implicit` is TLS from the first octet; user, password: demands them. Ends with the test `t`. */
@@ -103,9 +105,12 @@ export class SmtpSink {
           if (this.user && !signedIn) return say('530 5.7.0 Sign in first');
           mail.from = /<([^>]*)>/.exec(line)?.[1];
           return say('250 2.1.0 OK');
-        case 'RCPT':
-          mail.to.push(/<([^>]*)>/.exec(line)?.[1]);
+        case 'RCPT': {
+          const to = /<([^>]*)>/.exec(line)?.[1];
+          if (this.unknown.includes(to)) return say(`550-5.1.1 This is long\r\n550 5.1.1 No ${to} here`);
+          mail.to.push(to);
           return say('250 2.1.5 OK');
+        }
         case 'DATA':
           data = [];
           return say('354 Go on');
