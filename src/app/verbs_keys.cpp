@@ -180,6 +180,8 @@ Result<Secret> passphrase_of(const Arguments& arguments, Ask ask) {
   return prompt_secret("Passphrase of the backup", "--passphrase-file", ask);
 }
 
+JsonArray array_of(const std::vector<std::string>& texts) { return JsonArray(texts.begin(), texts.end()); }
+
 Result<int> back_up(const Session& session, const Arguments& arguments) {
   const auto places = places_of(arguments, Verb::backup);
   if (!places) return std::unexpected(places.error());
@@ -265,11 +267,14 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (session.json) {
     print(pretty(JsonObject{{"data", places->data}, {"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked},
                             {"replies_recovered", report->replies}, {"replaced", report->replaced}, {"master_key", report->key_path},
-                            {"master_key_aside", report->key_aside}}));
+                            {"master_key_aside", report->key_aside}, {"left_out", array_of(report->left_out)}}));
     return 0;
   }
   print(fmt::format("{} is as it was on {}.\n", places->data, base::to_rfc3339(report->made_at)));
   tell_of_marks(*report);
+  if (!report->left_out.empty()) {
+    print(fmt::format("Left out, since no provider file may be called so: {}.\n", fmt::join(report->left_out, ", ")));
+  }
   if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
   if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
   print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));

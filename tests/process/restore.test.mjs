@@ -153,6 +153,21 @@ test('F10: where a refresh token may be used again, grants go on by themselves',
   assert.equal((await admin.grant(scene.grant_id)).state, 'active');
 });
 
+test('what editors and file managers leave among the provider files spoils no backup', async (t) => {
+  const { server } = await userUnderRules(t);
+  for (const name of ['.scripted.json.swp', '.DS_Store', '.gitkeep', '.old.json', 'notes.txt']) {
+    await writeFile(path.join(server.data, 'providers', name), 'not a provider');
+  }
+  const file = await backupOf(server);
+  await server.stop();
+  await rm(server.data, { recursive: true });
+  const report = await restoreTo(server, file, ['--nothing-ran-since']);
+  assert.deepEqual(report.left_out, []);
+  assert.deepEqual(await readdir(path.join(server.data, 'providers')), ['scripted.json']);
+  await server.launch();
+  assert.equal((await server.token('printer-1', pin)).status, 200);
+});
+
 test('what cannot be restored is named in a sentence, and nothing is touched', async (t) => {
   const { server } = await authorisedUser(t);
   const file = await backupOf(server);
