@@ -87,7 +87,9 @@ Result<void> add_journal(store::BackupWriter& writer, store::Files& files, WallT
     report.replies += 1;
     return writer.write(store::encode_record(record.entry, store::kTravellingSequence));
   };
-  if (auto done = store::each_journal_record(wish.data + "/journal", files, add); !done) return done;
+  auto loss = store::each_journal_record(wish.data + "/journal", files, add);
+  if (!loss) return std::unexpected(loss.error());
+  report.journal_unreadable = std::move(loss->unreadable);
   return writer.end();
 }
 

@@ -31,6 +31,7 @@ struct BackupReport {
   WallTime made_at;
   std::size_t replies = 0;
   std::size_t provider_files = 0;
+  std::vector<std::string> journal_unreadable{};  // files of the journal: what they hold is not in it
 };
 
 // Blocking. The file is read back whole before it gets its name. Errors: sentences; no file is left behind then.
@@ -53,6 +54,8 @@ struct RestoreReport {
   std::string replaced;            // where what was there has gone; empty: nothing was there
   std::string key_path;            // where the master key lies now
   std::string key_aside;           // the other key that lay there; empty: none
+  std::vector<std::string> journal_unreadable{};  // files of the journal that survived
+  std::size_t grants_doubted = 0;  // whose newest answer that journal has lost, or may have: what it holds of them is not used
   std::vector<std::string> left_out{};  // provider files of the backup with names that no file may have here
 };
 

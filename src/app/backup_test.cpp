@@ -91,7 +91,8 @@ TEST_F(BackupTest, P5_ARotationThatBeginsBetweenSnapshotAndJournalLeavesNoReplyW
   ASSERT_TRUE(rotated);
   EXPECT_EQ(made->replies, 1U);
 
-  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(), .progress = {}};
+  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(),
+                   .nothing_ran_since = true, .progress = {}};
   back.key_path = back.data + "/master.key";
   const auto restored = restore_backup(back);
   ASSERT_TRUE(restored) << restored.error().text;

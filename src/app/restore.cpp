@@ -157,6 +157,13 @@ Result<void> run_to_the_end(Task<Result<void>> task) {
   return std::move(*outcome);
 }
 
+// Unless nothing is known to be newer, what a damaged journal holds may be spent: its next answer may be what is lost (RULES F10).
+void use_what_is_sound(SurvivingReplies& survived, const RestoreWish& wish, RestoreReport& report) {
+  report.journal_unreadable = survived.unreadable;
+  if (!wish.nothing_ran_since) report.grants_doubted = survived.leave_out_doubtful(report.made_at);
+  report.replies = survived.entries.size();
+}
+
 Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::vector<store::JournalEntry> replies, WallTime now,
                      RestoreReport& report, Entropy& entropy) {
   base::SystemWallClock clock;
@@ -182,12 +189,20 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   // The one that lies there, and those which a restore that was interrupted has moved aside.
   auto folders = moved_aside(wish.data, files);
   folders.push_back(wish.data);
+  SurvivingReplies survived;
   for (const auto& folder : folders) {
-    auto survived = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
-    if (!survived) return std::unexpected(survived.error());
-    report.replies += survived->size();
-    for (auto& entry : *survived) replies.push_back(std::move(entry));
+    auto found = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
+    if (!found) return std::unexpected(found.error());
+    survived.add(std::move(*found));
   }
+  use_what_is_sound(survived, wish, report);
+  if (!wish.nothing_ran_since) {
+    // What the backup has brought itself is no newer than its moment: it may be spent, unless the journal goes on from there.
+    std::set<GrantId> goes_on;
+    for (const auto& entry : survived.entries) goes_on.insert(entry.grant);
+    std::erase_if(replies, [&](const store::JournalEntry& entry) { return !goes_on.contains(entry.grant); });
+  }
+  for (auto& entry : survived.entries) replies.push_back(std::move(entry));
   if (auto done = run_to_the_end(records.keep_replies(std::move(replies))); !done) return done;
   const RestoreFacts facts{.backup_at = report.made_at, .now = now, .nothing_ran_since = wish.nothing_ran_since};
   if (auto done = run_to_the_end(records.mark(facts)); !done) return done;
@@ -260,12 +275,12 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   }
   auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
   if (!survived) return std::unexpected(survived.error());
-  report.replies = survived->size();
+  use_what_is_sound(*survived, wish, report);
   const GivenToOwner owned(wish.data, wish.data + "/journal");
   auto journal = store::open_reply_journal(wish.data + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(store, **journal, vault, entropy);
-  if (auto kept = run_to_the_end(records.keep_replies(std::move(*survived))); !kept) return std::unexpected(kept.error());
+  if (auto kept = run_to_the_end(records.keep_replies(std::move(survived->entries))); !kept) return std::unexpected(kept.error());
   if (auto known = run_to_the_end(make_known(store, wish, clock, entropy)); !known) return std::unexpected(known.error());
   RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
   if (!wish.nothing_ran_since) facts.id = base::to_hex(entropy.bytes(8));

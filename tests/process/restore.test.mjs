@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
 import { authorisedUser, pin, userUnderRules } from '../support/scene.mjs';
 import { Faults, operations } from '../support/kill/faults.mjs';
+import { readJournal } from '../support/kill/journal_file.mjs';
 import { until } from '../support/wait.mjs';
 
 const phrase = 'eleven purple ladders';
@@ -120,6 +121,50 @@ test('R28: with the journal that survived, the newest generation is recovered an
   assert.ok(provider.honours((await server.token('printer-1', pin)).body.access_token));
   assert.deepEqual(provider.spentUses, []);
 });
+
+/** Spoils the newest record of the journal of a server that is stopped. */
+async function spoilNewestRecord(server, spoil) {
+  const folder = path.join(server.data, 'journal');
+  const { records } = readJournal(folder);
+  const at = Number(records.at(-1).place.split(':')[1]);
+  const file = path.join(folder, 'replies-00000001');
+  const octets = await readFile(file);
+  spoil(octets, at);
+  await writeFile(file, octets);
+}
+
+for (const [what, damage] of Object.entries({
+  'its newest answer is torn': async (server) => spoilNewestRecord(server, (octets, at) => { octets[at + 150] ^= 1; }),
+  'the file that holds its newest answer cannot be read': async (server) => {
+    await spoilNewestRecord(server, (octets, at) => octets.fill(0, at));
+    await writeFile(path.join(server.data, 'journal', 'replies-00000002'), Buffer.alloc(4 * 1024 * 1024, 'sick disk'));
+  },
+})) {
+  test(`R28: the journal survived, but ${what}: the token before it is spent, and is not sent`, async (t) => {
+    const scene = await singleUse(t);
+    const { server, admin, provider, grant_id } = scene;
+    const file = await backupOf(server);
+    await refreshTwice(scene);
+    await server.stop();
+    const posted = provider.seen('refresh').length;
+    await damage(server);
+    const passphrase = await server.file('passphrase', phrase);
+    const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--replace']);
+    assert.equal(restored.status, 0, restored.stderr);
+    assert.match(restored.stdout, /ATTENTION: [^]*The newest answers of 1 grants are lost or may be/);
+    if (what.startsWith('the file')) assert.match(restored.stdout, /cannot be read: .*replies-00000002/);
+    await server.launch();
+    await admin.signIn();
+    await refreshNow(scene);
+    const grant = await until('a person to be asked', async () => {
+      const seen = await admin.grant(grant_id);
+      return seen.state === 'needs_authorization' && seen;
+    });
+    assert.match(grant.why, /restored from a backup of/);
+    assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
+    assert.deepEqual(provider.spentUses, []);
+  });
+}
 
 test('R28: the journal is taken over although the master key was rotated after the backup', async (t) => {
   const scene = await singleUse(t);
