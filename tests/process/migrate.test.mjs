@@ -90,6 +90,8 @@ describe('migrate', { skip: withoutPostgres }, () => {
     const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO generations');
     const broken = await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)]);
     assert.equal(broken.status, 1, broken.stderr);
+    assert.match(broken.stderr, /was interrupted \(.*connection.*\).*migrate --to` again.*--give-up/, 'what happened, and both ways on');
+    assert.doesNotMatch(broken.stderr, /nothing was changed|The log says/);
     assert.match(await refusesToServe(server), /migrate --to.*give-up/, 'the source waits for the end of the move');
     server.options.config.store = store;
     assert.match(await refusesToServe(server), /was begun and not finished/, 'and so does the target');

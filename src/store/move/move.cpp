@@ -25,6 +25,7 @@ constexpr std::int64_t kSourceCacheBytes = 8 << 20;
 constexpr std::string_view kMovingFrom = "moving_from";
 constexpr std::string_view kMovedFrom = "moved_from";
 constexpr std::string_view kMoveId = "move_id";
+constexpr std::string_view kCopyDiffers = "copy_differs";
 
 // The source, locked and open.
 struct Source {
@@ -169,7 +170,7 @@ Result<void> move_table(sqlite::Connection& source, postgres::Connection& target
   const auto copy = digest_of<Table>(target);
   if (!copy) return std::unexpected(copy.error());
   if (copy->rows() != moved->rows || copy->text() != moved->digest) {
-    return fail(ErrorKind::corrupt, "copy_differs",
+    return fail(ErrorKind::corrupt, std::string(kCopyDiffers),
                 fmt::format("The copy of {} differs from the source ({} rows, {} copied). The source was not retired. Has anybody else written to "
                             "the database? Empty it, and move again.", Table::kName, moved->rows, copy->rows()));
   }
@@ -236,10 +237,26 @@ Result<std::string> begin_move(sqlite::Connection& from, postgres::Connection& t
     if (auto named = note(from, kMoveId, *move); !named) return std::unexpected(named.error());
   }
   if (auto marked = note(from, kMovingToMeta, display); !marked) return std::unexpected(marked.error());
-  auto mark = mark_of(*move);
+  return mark_of(*move);
+}
+
+Result<void> copy_and_prove(sqlite::Connection& from, postgres::Connection& target, const std::string& mark, const MoveOptions& options, MoveResult& result) {
   auto marked = target.ask({"INSERT INTO store_info(key, value) VALUES ('moving_from', $1) ON CONFLICT DO NOTHING", postgres::Values(mark)});
   if (!marked) return std::unexpected(marked.error());
-  return mark;
+  if (auto moved = move_tables(from, target, options, result); !moved) return moved;
+  if (auto sound = finish_audit(target); !sound) return sound;
+  const std::vector<postgres::Query> done{{"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(mark)},
+                                          {"DELETE FROM store_info WHERE key = 'moving_from'"}};
+  return write(target, done);
+}
+
+// Once the marks are made, it is not true any more that nothing was changed; and what the line said is all that anybody can go by.
+Error interrupted(Error error, const std::string& display) {
+  if (error.reason == kCopyDiffers) return error;
+  error.text = fmt::format("The move to {} was interrupted ({}). This installation does not start until it is ended: run `latchkey migrate --to` again, which "
+                           "goes on where it stopped, or `latchkey migrate --give-up` to go on here.", display, error.detail.empty() ? error.text : error.detail);
+  error.detail.clear();
+  return error;
 }
 
 // The copy that this very move made is whole: only the source's last word is missing.
@@ -290,14 +307,9 @@ Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock&
     const auto mark = begin_move(from, **target, *id, *display);
     if (!mark) return std::unexpected(mark.error());
     log.info("store_moving", {{"from", options.path}, {"to", *display}});
-    if (auto moved = move_tables(from, **target, options, result); !moved) return std::unexpected(moved.error());
-    if (auto sound = finish_audit(**target); !sound) return std::unexpected(sound.error());
-    const std::vector<postgres::Query> done{
-        {"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(*mark)},
-        {"DELETE FROM store_info WHERE key = 'moving_from'"}};
-    if (auto closed = write(**target, done); !closed) return std::unexpected(closed.error());
+    if (auto copied = copy_and_prove(from, **target, *mark, options, result); !copied) return std::unexpected(interrupted(copied.error(), *display));
   }
-  if (auto retired = note(from, kMovedToMeta, *display); !retired) return std::unexpected(retired.error());
+  if (auto retired = note(from, kMovedToMeta, *display); !retired) return std::unexpected(interrupted(retired.error(), *display));
   log.info("store_moved", {{"from", options.path}, {"to", *display}});
   return result;
 }
