@@ -13,6 +13,7 @@
 #include "store/postgres/connection.h"
 #include "store/postgres/queries.h"
 #include "store/postgres/schema.h"
+#include "store/sqlite/changes.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/queries.h"
 #include "store/sqlite/schema.h"
@@ -187,17 +188,38 @@ Result<void> move_tables(sqlite::Connection& source, postgres::Connection& targe
   return done;
 }
 
-// The trail goes on where it was, and its chain is sound in the copy.
-Result<void> finish_audit(postgres::Connection& target) {
+// Before the first mark: what is wrong with the trail is as wrong in a copy of it, and nobody shall find that out with an installation that
+// does not start any more. What is accepted is written at its end. The entry that does not fit; nullopt: it is sound.
+Result<std::optional<std::int64_t>> check_trail(sqlite::Connection& from, BrokenTrail wish, WallTime now) {
+  constexpr std::string_view kAccepted = "store.broken_trail_accepted";
+  auto broken = sqlite::verify_audit_chain(from);
+  if (!broken || !*broken) return broken;
+  if (wish == BrokenTrail::refuse) {
+    return fail(ErrorKind::corrupt, "audit_chain_broken",
+                fmt::format("The audit trail's entry {} does not fit its chain: an entry was altered or removed outside Latchkey. The move was not begun. "
+                            "Compare it with an older backup; then `--accept-broken-trail` moves it as it is and says so at its end (if an earlier call began "
+                            "the move, `latchkey migrate --give-up` goes on here).", **broken));
+  }
+  const auto noted = from.number(fmt::format("SELECT count(*) FROM audit WHERE action = '{}'", kAccepted));
+  if (!noted) return std::unexpected(noted.error());
+  if (*noted > 0) return broken;
+  const AppendAudit note{{.at = now, .actor = "cli", .action = std::string(kAccepted), .subject = "store",
+                          .detail = fmt::format("Moved to PostgreSQL although entry {} does not fit the chain.", **broken)}};
+  if (auto done = sqlite::change(from, now, note); !done) return std::unexpected(done.error());
+  return broken;
+}
+
+// The trail goes on where it was, and its chain is as sound in the copy as in the source.
+Result<void> finish_audit(postgres::Connection& target, std::optional<std::int64_t> accepted) {
   auto set = target.ask({"UPDATE audit_head SET sequence = coalesce((SELECT max(sequence) FROM audit), 0), "
                          "hash = coalesce((SELECT hash FROM audit ORDER BY sequence DESC LIMIT 1), '') WHERE only_one = 1"});
   if (!set) return std::unexpected(set.error());
   const auto broken = postgres::verify_audit_chain(target);
   if (!broken) return std::unexpected(broken.error());
-  if (*broken) {
-    return fail(ErrorKind::corrupt, "copy_differs",
-                fmt::format("The audit trail's entry {} does not fit its chain, in the source as in the copy. The source was not retired; "
-                            "`latchkey` keeps it as it is until the entry has been looked into.", **broken));
+  if (*broken != accepted) {
+    return fail(ErrorKind::corrupt, std::string(kCopyDiffers),
+                fmt::format("The copy's audit trail does not fit its chain as the source's does, at entry {}. The source was not retired: empty the database and "
+                            "move again, or `latchkey migrate --give-up` to go on here.", broken->value_or(accepted.value_or(0))));
   }
   return {};
 }
@@ -244,7 +266,7 @@ Result<void> copy_and_prove(sqlite::Connection& from, postgres::Connection& targ
   auto marked = target.ask({"INSERT INTO store_info(key, value) VALUES ('moving_from', $1) ON CONFLICT DO NOTHING", postgres::Values(mark)});
   if (!marked) return std::unexpected(marked.error());
   if (auto moved = move_tables(from, target, options, result); !moved) return moved;
-  if (auto sound = finish_audit(target); !sound) return sound;
+  if (auto sound = finish_audit(target, result.broken_entry); !sound) return sound;
   const std::vector<postgres::Query> done{{"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(mark)},
                                           {"DELETE FROM store_info WHERE key = 'moving_from'"}};
   return write(target, done);
@@ -304,6 +326,9 @@ Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock&
   const auto finished = is_finished(from, **target, *id);
   if (!finished) return std::unexpected(finished.error());
   if (!*finished) {
+    const auto broken_entry = check_trail(from, options.broken_trail, wall.now());
+    if (!broken_entry) return std::unexpected(broken_entry.error());
+    result.broken_entry = *broken_entry;
     const auto mark = begin_move(from, **target, *id, *display);
     if (!mark) return std::unexpected(mark.error());
     log.info("store_moving", {{"from", options.path}, {"to", *display}});
