@@ -34,7 +34,13 @@ const putBack = async (postgres, dump) => {
   await emptied(postgres);
   await postgres.run('psql', [...postgres.connection(postgres.database), '-o', '/dev/null', '-f', dump]);
 };
-const markRestored = (node) => node.cli(['restore', '--database', '--config', path.join(node.folder, 'latchkey.toml'), '--json']);
+/** The command that the Keys page offers to copy, where this node's configuration lies elsewhere. */
+async function markRestored(node) {
+  const page = await readFile(new URL('../../web/src/pages/Keys.svelte', import.meta.url), 'utf8');
+  const [, command] = page.match(/text="latchkey (restore --database[^"]*)"/);
+  const installed = '/etc/latchkey/latchkey.toml';
+  return node.cli([...command.split(' ').map((word) => (word === installed ? path.join(node.folder, 'latchkey.toml') : word)), '--json']);
+}
 
 describe('nodes that share a database', { skip: withoutPostgres }, () => {
   test('users, sessions, settings and switches made at one node hold at the other within a second', async (t) => {
