@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
 import { authorisedUser, pin, userUnderRules } from '../support/scene.mjs';
 import { Faults, operations } from '../support/kill/faults.mjs';
-import { readJournal } from '../support/kill/journal_file.mjs';
+import { spoilNewestRecord } from '../support/kill/journal_file.mjs';
 import { until } from '../support/wait.mjs';
 
 const phrase = 'eleven purple ladders';
@@ -122,21 +122,10 @@ test('R28: with the journal that survived, the newest generation is recovered an
   assert.deepEqual(provider.spentUses, []);
 });
 
-/** Spoils the newest record of the journal of a server that is stopped. */
-async function spoilNewestRecord(server, spoil) {
-  const folder = path.join(server.data, 'journal');
-  const { records } = readJournal(folder);
-  const at = Number(records.at(-1).place.split(':')[1]);
-  const file = path.join(folder, 'replies-00000001');
-  const octets = await readFile(file);
-  spoil(octets, at);
-  await writeFile(file, octets);
-}
-
 for (const [what, damage] of Object.entries({
-  'its newest answer is torn': async (server) => spoilNewestRecord(server, (octets, at) => { octets[at + 150] ^= 1; }),
+  'its newest answer is torn': async (server) => spoilNewestRecord(path.join(server.data, 'journal'), (octets, at) => { octets[at + 150] ^= 1; }),
   'the file that holds its newest answer cannot be read': async (server) => {
-    await spoilNewestRecord(server, (octets, at) => octets.fill(0, at));
+    await spoilNewestRecord(path.join(server.data, 'journal'), (octets, at) => octets.fill(0, at));
     await writeFile(path.join(server.data, 'journal', 'replies-00000002'), Buffer.alloc(4 * 1024 * 1024, 'sick disk'));
   },
 })) {
