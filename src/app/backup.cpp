@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "app/backup_sections.h"
 #include "app/leftovers.h"
 #include "app/version.h"
 #include "base/entropy.h"
+#include "catalog/provider_files.h"
 #include "store/journal_reading.h"
 #include "store/sqlite/snapshot.h"
 #include "vault/key_files.h"
@@ -85,13 +87,15 @@ Result<void> add_journal(store::BackupWriter& writer, store::Files& files, WallT
     report.replies += 1;
     return writer.write(store::encode_record(record.entry, store::kTravellingSequence));
   };
-  if (auto done = store::each_journal_record(wish.data + "/journal", files, add); !done) return done;
+  auto loss = store::each_journal_record(wish.data + "/journal", files, add);
+  if (!loss) return std::unexpected(loss.error());
+  report.journal_unreadable = std::move(loss->unreadable);
   return writer.end();
 }
 
 Result<void> add_providers(store::BackupWriter& writer, store::Files& files, const BackupWish& wish, BackupReport& report) {
-  const auto names = files.list(wish.data + "/providers");
-  if (!names) return names.error().kind == ErrorKind::not_found ? Result<void>() : Result<void>(std::unexpected(names.error()));
+  const auto names = catalog::list_provider_files(wish.data + "/providers");
+  if (!names) return std::unexpected(names.error());
   for (const auto& name : *names) {
     report.provider_files += 1;
     if (auto done = add_file(writer, files, wish.data + "/providers/" + name, {.name = name, .kind = std::string(kProviderKind)}, wish); !done) return done;
@@ -99,14 +103,17 @@ Result<void> add_providers(store::BackupWriter& writer, store::Files& files, con
   return {};
 }
 
-// Every piece opened again, every digest compared.
+// Every piece opened again, every digest compared, every section one that a restore takes.
 Result<void> read_back(const std::string& path, store::Files& files, const BackupWish& wish) {
   auto reader = store::BackupReader::open(path, files, wish.passphrase);
   if (!reader) return std::unexpected(reader.error());
-  for (;;) {
+  for (BackupSections sections;;) {
     const auto section = (*reader)->next();
     if (!section) return std::unexpected(section.error());
-    if (!*section) return {};
+    if (!*section) return sections.check_complete();
+    const auto use = sections.take(**section);
+    if (!use) return std::unexpected(use.error());
+    if (*use == SectionUse::left_out) return fail(ErrorKind::bug, "not_restorable", "A restore would leave a file of it out.", {.detail = (*section)->name});
     for (;;) {
       const auto piece = (*reader)->read();
       if (!piece) return std::unexpected(piece.error());

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -12,12 +13,6 @@
 #include "store/postgres/postgres_store.h"
 
 namespace latchkey::app {
-
-// Kinds of sections.
-inline constexpr std::string_view kSqliteKind = "sqlite";      // a database file; the manifest names its schema
-inline constexpr std::string_view kJournalKind = "journal";    // records of the reply journal, one a piece
-inline constexpr std::string_view kKeyKind = "key";            // a master key file
-inline constexpr std::string_view kProviderKind = "provider";  // a file of DATA/providers
 
 // While this file is in a data directory, a restore into it has been interrupted between its renamings.
 inline constexpr std::string_view kRestoringMark = "restore.interrupted";
@@ -36,6 +31,7 @@ struct BackupReport {
   WallTime made_at;
   std::size_t replies = 0;
   std::size_t provider_files = 0;
+  std::vector<std::string> journal_unreadable{};  // files of the journal: what they hold is not in it
 };
 
 // Blocking. The file is read back whole before it gets its name. Errors: sentences; no file is left behind then.
@@ -58,6 +54,9 @@ struct RestoreReport {
   std::string replaced;            // where what was there has gone; empty: nothing was there
   std::string key_path;            // where the master key lies now
   std::string key_aside;           // the other key that lay there; empty: none
+  std::vector<std::string> journal_unreadable{};  // files of the journal that survived
+  std::size_t grants_doubted = 0;  // whose newest answer that journal has lost, or may have: what it holds of them is not used
+  std::vector<std::string> left_out{};  // provider files of the backup with names that no file may have here
 };
 
 // Blocking. Errors: sentences; the directory is as it was then.

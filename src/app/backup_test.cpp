@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 
+#include "app/backup_sections.h"
 #include "app/leftovers.h"
 #include "base/fakes_testing.h"
 #include "grants/key_rotation.h"
@@ -90,7 +91,8 @@ TEST_F(BackupTest, P5_ARotationThatBeginsBetweenSnapshotAndJournalLeavesNoReplyW
   ASSERT_TRUE(rotated);
   EXPECT_EQ(made->replies, 1U);
 
-  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(), .progress = {}};
+  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(),
+                   .nothing_ran_since = true, .progress = {}};
   back.key_path = back.data + "/master.key";
   const auto restored = restore_backup(back);
   ASSERT_TRUE(restored) << restored.error().text;
@@ -105,6 +107,49 @@ TEST_F(BackupTest, P5_ARotationThatBeginsBetweenSnapshotAndJournalLeavesNoReplyW
     return {};
   }));
   EXPECT_EQ(opened, 1);
+}
+
+// Earlier versions packed whatever lay in DATA/providers.
+TEST_F(BackupTest, AProviderFileWithANameThatMayNotBeIsLeftOutAndTheRestRestored) {
+  const auto asked = wish();
+  ASSERT_TRUE(make_backup(asked));
+  store::SystemFiles files;
+  const auto old = (folder / "old.lkb").string();
+  auto reader = *store::BackupReader::open(asked.file, files, asked.passphrase);
+  auto writer = *store::BackupWriter::create(old, files, asked.passphrase, asked.cost, reader->manifest(), entropy);
+  for (const auto* name : {".own.json.swp", ".DS_Store", "own.json", "../own.json"}) {
+    ASSERT_TRUE(writer->begin({.name = name, .kind = std::string(kProviderKind)}));
+    ASSERT_TRUE(writer->write(base::as_bytes("{}")));
+    ASSERT_TRUE(writer->end());
+  }
+  for (auto section = *reader->next(); section; section = *reader->next()) {
+    ASSERT_TRUE(writer->begin(*section));
+    for (auto piece = *reader->read(); piece; piece = *reader->read()) ASSERT_TRUE(writer->write(piece->reveal()));
+    ASSERT_TRUE(writer->end());
+  }
+  ASSERT_TRUE(writer->finish());
+  RestoreWish back{.file = old, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(), .progress = {}};
+  back.key_path = back.data + "/master.key";
+  const auto restored = restore_backup(back);
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_THAT(restored->left_out, testing::ElementsAre(".own.json.swp", ".DS_Store", "../own.json"));
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(back.data + "/providers")) names.push_back(entry.path().filename());
+  EXPECT_THAT(names, testing::ElementsAre("own.json"));
+  EXPECT_TRUE(fs::exists(back.data + "/latchkey.db"));
+}
+
+TEST(BackupSectionsTest, WhatARestoreRefusesIsNoWholeBackup) {
+  BackupSections sections;
+  EXPECT_EQ(sections.check_complete().error().reason, "backup_damaged");
+  EXPECT_EQ(*sections.take({.name = "master.key", .kind = std::string(kKeyKind)}), SectionUse::key);
+  EXPECT_EQ(*sections.take({.name = ".x", .kind = std::string(kProviderKind)}), SectionUse::left_out);
+  EXPECT_EQ(sections.take({.name = "../latchkey.db", .kind = std::string(kSqliteKind)}).error().reason, "backup_damaged");
+  EXPECT_EQ(sections.take({.name = "master.key", .kind = std::string(kKeyKind)}).error().reason, "backup_damaged");
+  EXPECT_EQ(sections.take({.name = "letters", .kind = "mail"}).error().reason, "future_backup");
+  EXPECT_EQ(sections.check_complete().error().reason, "backup_damaged");
+  EXPECT_EQ(*sections.take({.name = "latchkey.db", .kind = std::string(kSqliteKind)}), SectionUse::database);
+  EXPECT_TRUE(sections.check_complete());
 }
 
 TEST_F(BackupTest, WhatAKilledBackupLeftGoesUnlessOneIsBeingMade) {

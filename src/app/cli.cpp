@@ -154,7 +154,7 @@ int run(int argc, const char* const* argv) {
   }
   const auto status = line.session.action();
   if (!status) {
-    complain(status.error().text);
+    complain(words_for_error(status.error()));
     return 1;
   }
   return *status;

@@ -127,4 +127,9 @@ std::string words_for_mistake(const CLI::App& app, int argc, const char* const* 
   return words_for_value(*verb, error);
 }
 
+std::string words_for_error(const Error& error) {
+  const bool more = !error.detail.empty() && error.text.find(error.detail) == std::string::npos;
+  return more ? fmt::format("{} ({})", error.text, error.detail) : error.text;
+}
+
 }  // namespace latchkey::app

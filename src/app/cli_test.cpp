@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/cli_mistakes.h"
 #include "app/terminal.h"
 
 namespace latchkey::app {
@@ -43,6 +44,13 @@ TEST(CommandLine, TheReferenceIsWhatTheProgramSays) {
   std::stringstream kept;
   kept << std::ifstream(path).rdbuf();
   EXPECT_EQ(kept.str(), made) << "run app_tests with UPDATE_DOCS=1";
+}
+
+TEST(CommandLine, AnErrorIsToldWithWhatTheSystemSaidOnce) {
+  EXPECT_EQ(words_for_error({.text = "The database refused a statement. Please report this.", .detail = "postgres 42P01: no such table"}),
+            "The database refused a statement. Please report this. (postgres 42P01: no such table)");
+  EXPECT_EQ(words_for_error({.text = "The disk is full (pwrite: ENOSPC).", .detail = "pwrite: ENOSPC"}), "The disk is full (pwrite: ENOSPC).");
+  EXPECT_EQ(words_for_error({.text = "There is no such grant."}), "There is no such grant.");
 }
 
 TEST(CommandLine, EveryVerbOfTheContractIsThere) {

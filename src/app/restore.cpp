@@ -8,12 +8,12 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <set>
 #include <vector>
 
 #include "app/backup.h"
+#include "app/backup_sections.h"
 #include "app/leftovers.h"
 #include "app/node_name.h"
 #include "app/restore_swap.h"
@@ -88,49 +88,45 @@ Result<std::vector<store::JournalEntry>> unpack_journal(store::BackupReader& rea
   }
 }
 
-// A name from the backup as the name of one file, or a refusal: nothing is written outside the staging directory.
-Result<std::string> plain_name(const store::BackupSection& section) {
-  if (section.name.empty() || section.name.starts_with('.') || section.name.find('/') != std::string::npos) {
-    return fail(ErrorKind::corrupt, "backup_damaged", "The backup names a file that it may not hold. Use another copy.", {.detail = section.name});
+// Read to its end, so that what follows can be.
+Result<void> pass_over(store::BackupReader& reader) {
+  for (;;) {
+    const auto piece = reader.read();
+    if (!piece) return std::unexpected(piece.error());
+    if (!*piece) return {};
   }
-  return section.name;
 }
 
 // Everything into the staging directory; the backup is known to be whole when it returns.
-Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, store::Files& files, const std::string& staging, const RestoreWish& wish) {
+Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, store::Files& files, const std::string& staging, const RestoreWish& wish,
+                                                RestoreReport& report) {
   std::vector<store::JournalEntry> replies;
-  std::set<std::string> seen;
+  BackupSections sections;
   for (;;) {
     const auto section = reader.next();
     if (!section) return std::unexpected(section.error());
     if (!*section) break;
-    const auto& kind = (*section)->kind;
-    const auto name = plain_name(**section);
-    if (!name) return std::unexpected(name.error());
-    if (wish.progress) wish.progress("Unpacking " + *name, 0, 0);
+    const auto& name = (*section)->name;
+    const auto use = sections.take(**section);
+    if (!use) return std::unexpected(use.error());
+    if (wish.progress) wish.progress("Unpacking " + name, 0, 0);
     Result<void> done;
-    if (kind == kJournalKind) {
+    if (*use == SectionUse::left_out) {
+      done = pass_over(reader);
+    } else if (*use == SectionUse::journal) {
       auto entries = unpack_journal(reader);
       if (!entries) return std::unexpected(entries.error());
       replies = std::move(*entries);
-    } else if (kind == kSqliteKind && *name == "latchkey.db") {
-      done = unpack_file(reader, files, staging + "/latchkey.db");
-    } else if (kind == kKeyKind && (*name == "master.key" || *name == "master.key.former")) {
-      done = unpack_file(reader, files, staging + "/" + *name);
-    } else if (kind == kProviderKind) {
+    } else if (*use == SectionUse::provider) {
       done = files.make_directory(staging + "/providers");
-      if (done) done = unpack_file(reader, files, staging + "/providers/" + *name);
+      if (done) done = unpack_file(reader, files, staging + "/providers/" + name);
     } else {
-      return fail(ErrorKind::invalid, "future_backup",
-                  fmt::format("The backup holds something this version does not know ({}, {}). Restore it with the version that made it, or a newer one.",
-                              kind, *name));
+      done = unpack_file(reader, files, staging + "/" + name);
     }
     if (!done) return std::unexpected(done.error());
-    seen.insert(*name);
   }
-  if (!seen.contains("latchkey.db") || !seen.contains("master.key")) {
-    return fail(ErrorKind::corrupt, "backup_damaged", "The backup lacks the database or the master key. Use another copy.");
-  }
+  if (auto complete = sections.check_complete(); !complete) return std::unexpected(complete.error());
+  report.left_out = sections.left_out();
   return replies;
 }
 
@@ -161,6 +157,13 @@ Result<void> run_to_the_end(Task<Result<void>> task) {
   return std::move(*outcome);
 }
 
+// Unless nothing is known to be newer, what a damaged journal holds may be spent: its next answer may be what is lost (RULES F10).
+void use_what_is_sound(SurvivingReplies& survived, const RestoreWish& wish, RestoreReport& report) {
+  report.journal_unreadable = survived.unreadable;
+  if (!wish.nothing_ran_since) report.grants_doubted = survived.leave_out_doubtful(report.made_at);
+  report.replies = survived.entries.size();
+}
+
 Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::vector<store::JournalEntry> replies, WallTime now,
                      RestoreReport& report, Entropy& entropy) {
   base::SystemWallClock clock;
@@ -186,12 +189,20 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   // The one that lies there, and those which a restore that was interrupted has moved aside.
   auto folders = moved_aside(wish.data, files);
   folders.push_back(wish.data);
+  SurvivingReplies survived;
   for (const auto& folder : folders) {
-    auto survived = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
-    if (!survived) return std::unexpected(survived.error());
-    report.replies += survived->size();
-    for (auto& entry : *survived) replies.push_back(std::move(entry));
+    auto found = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
+    if (!found) return std::unexpected(found.error());
+    survived.add(std::move(*found));
   }
+  use_what_is_sound(survived, wish, report);
+  if (!wish.nothing_ran_since) {
+    // What the backup has brought itself is no newer than its moment: it may be spent, unless the journal goes on from there.
+    std::set<GrantId> goes_on;
+    for (const auto& entry : survived.entries) goes_on.insert(entry.grant);
+    std::erase_if(replies, [&](const store::JournalEntry& entry) { return !goes_on.contains(entry.grant); });
+  }
+  for (auto& entry : survived.entries) replies.push_back(std::move(entry));
   if (auto done = run_to_the_end(records.keep_replies(std::move(replies))); !done) return done;
   const RestoreFacts facts{.backup_at = report.made_at, .now = now, .nothing_ran_since = wish.nothing_ran_since};
   if (auto done = run_to_the_end(records.mark(facts)); !done) return done;
@@ -264,12 +275,12 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   }
   auto survived = surviving_replies(wish.data + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
   if (!survived) return std::unexpected(survived.error());
-  report.replies = survived->size();
+  use_what_is_sound(*survived, wish, report);
   const GivenToOwner owned(wish.data, wish.data + "/journal");
   auto journal = store::open_reply_journal(wish.data + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(store, **journal, vault, entropy);
-  if (auto kept = run_to_the_end(records.keep_replies(std::move(*survived))); !kept) return std::unexpected(kept.error());
+  if (auto kept = run_to_the_end(records.keep_replies(std::move(survived->entries))); !kept) return std::unexpected(kept.error());
   if (auto known = run_to_the_end(make_known(store, wish, clock, entropy)); !known) return std::unexpected(known.error());
   RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
   if (!wish.nothing_ran_since) facts.id = base::to_hex(entropy.bytes(8));
@@ -303,7 +314,7 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
     remove_leftovers(wish.data);
     const Staging staging(fmt::format("{}/.restore-{}", wish.data, base::to_hex(entropy.bytes(8))));
     if (auto directory = files.make_directory(staging.path()); !directory) return directory;
-    auto replies = unpack(**reader, files, staging.path(), wish);
+    auto replies = unpack(**reader, files, staging.path(), wish, report);
     if (!replies) return std::unexpected(replies.error());
     if (auto prepared = prepare(staging.path(), wish, std::move(*replies), now, report, entropy); !prepared) return prepared;
     give_to_owner_of(wish.data, staging.path());

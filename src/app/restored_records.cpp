@@ -110,12 +110,60 @@ std::vector<Secret> keys_beside(const std::string& data, const std::string& key_
   return keys;
 }
 
-Result<std::vector<store::JournalEntry>> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,
-                                                           std::vector<Secret> keys, Entropy& entropy) {
-  std::map<GrantId, store::GenerationNumber> newest;
-  const auto look = [&](const store::DecodedRecord& record) -> Result<void> {
-    auto& number = newest[record.entry.grant];
-    number = std::max(number, record.entry.generation);
+void SurvivingReplies::add(SurvivingReplies other) {
+  entries.insert(entries.end(), std::make_move_iterator(other.entries.begin()), std::make_move_iterator(other.entries.end()));
+  unreadable.insert(unreadable.end(), other.unreadable.begin(), other.unreadable.end());
+  for (const auto& [grant, at] : other.doubtful) doubt(grant, at);
+}
+
+void SurvivingReplies::doubt(GrantId grant, WallTime at) {
+  auto& newest = doubtful[grant];
+  newest = std::max(newest, at);
+}
+
+std::size_t SurvivingReplies::leave_out_doubtful(WallTime since) {
+  for (const auto& entry : entries) {
+    if (!unreadable.empty()) doubt(entry.grant, entry.recorded_at);
+  }
+  std::erase_if(entries, [this](const store::JournalEntry& entry) { return doubtful.contains(entry.grant); });
+  return static_cast<std::size_t>(std::ranges::count_if(doubtful, [since](const auto& each) { return each.second >= since; }));
+}
+
+namespace {
+
+// The newest of a grant's answers: attempts with the other secret leave several of one generation.
+struct Answer {
+  store::GenerationNumber generation = 0;
+  store::JournalPlace place{};
+  WallTime at{};
+  [[nodiscard]] bool older_than(const Answer& other) const { return std::tie(generation, place) < std::tie(other.generation, other.place); }
+};
+using Newest = std::map<GrantId, Answer>;
+
+void look_at(Newest& newest, const store::FoundRecord& record) {
+  auto& known = newest[record.entry.grant];
+  const Answer found{record.entry.generation, record.place, record.entry.recorded_at};
+  if (known.older_than(found)) known = found;
+}
+
+// Where an answer is newer than what can be used of the grant, or may be.
+void note_doubts(SurvivingReplies& survived, const Newest& usable, const Newest& unusable, const store::JournalLoss& loss) {
+  for (const auto& [grant, answer] : unusable) {
+    const auto found = usable.find(grant);
+    if (found == usable.end() || found->second.older_than(answer)) survived.doubt(grant, answer.at);
+  }
+  for (const auto& [grant, answer] : usable) {
+    if (loss.gap && answer.place < *loss.gap) survived.doubt(grant, answer.at);
+  }
+}
+
+}  // namespace
+
+Result<SurvivingReplies> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault, std::vector<Secret> keys,
+                                           Entropy& entropy) {
+  Newest newest;
+  const auto look = [&](const store::FoundRecord& record) -> Result<void> {
+    look_at(newest, record);
     return {};
   };
   if (auto done = store::each_journal_record(directory, files, look); !done) return std::unexpected(done.error());
@@ -124,28 +172,32 @@ Result<std::vector<store::JournalEntry>> surviving_replies(const std::string& di
   const grants::Sealing sealing(vault);
   std::vector<std::unique_ptr<vault::Vault>> openers;
   for (auto& key : keys) openers.push_back(std::make_unique<vault::Vault>(std::move(key), entropy));
-  std::vector<store::JournalEntry> entries;
-  const auto take = [&](const store::DecodedRecord& record) -> Result<void> {
+  SurvivingReplies survived;
+  Newest usable;
+  Newest unusable;
+  const auto take = [&](const store::FoundRecord& record) -> Result<void> {
     auto entry = record.entry;
     // A confirmed code exchange made a grant that the backup knows, or that is lost with the store.
     if (entry.generation == 0 && record.confirmed_at) return {};
     // The newest reply may be a refusal, which brought nothing: the one before it did.
-    if (record.confirmed_at && entry.generation + 1 < newest[entry.grant]) return {};
-    if (sealing.open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed)) {
-      entries.push_back(std::move(entry));
-      return {};
+    if (record.confirmed_at && entry.generation + 1 < newest[entry.grant].generation) return {};
+    auto raw = sealing.open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed);
+    const bool as_it_is = raw.has_value();
+    for (auto opener = openers.begin(); !raw && opener != openers.end(); ++opener) {
+      raw = grants::Sealing(**opener).open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed);
     }
-    for (const auto& opener : openers) {
-      const auto raw = grants::Sealing(*opener).open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed);
-      if (!raw) continue;
-      entry.reply_sealed = sealing.seal_reply(entry.intent, entry.grant, entry.generation, *raw);
-      entries.push_back(std::move(entry));
-      break;
-    }
+    look_at(raw ? usable : unusable, record);
+    if (!raw) return {};
+    if (!as_it_is) entry.reply_sealed = sealing.seal_reply(entry.intent, entry.grant, entry.generation, *raw);
+    survived.entries.push_back(std::move(entry));
     return {};
   };
-  if (auto done = store::each_journal_record(directory, files, take); !done) return std::unexpected(done.error());
-  return entries;
+  auto loss = store::each_journal_record(directory, files, take);
+  if (!loss) return std::unexpected(loss.error());
+  for (const auto& record : loss->torn) look_at(unusable, record);
+  note_doubts(survived, usable, unusable, *loss);
+  survived.unreadable = std::move(loss->unreadable);
+  return survived;
 }
 
 }  // namespace latchkey::app

@@ -2,6 +2,7 @@
 // have been spent since the backup is marked (RULES F10).
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -44,10 +45,25 @@ class RestoredRecords {
   std::int64_t marked_ = 0;
 };
 
+// What a journal brings to a store that is older than it, and what it may have lost.
+struct SurvivingReplies {
+  std::vector<store::JournalEntry> entries;
+  std::vector<std::string> unreadable;  // files of which nobody knows what was in them
+  // Grants of which the newest answer is lost, or opens under no key, so that those before it may be spent; when the newest came that is
+  // known of.
+  std::map<GrantId, WallTime> doubtful;
+
+  void add(SurvivingReplies other);
+  void doubt(GrantId grant, WallTime newest_at);
+  // Leaves out what may be spent, all of it where a file cannot be read: the store's own generation then stands, marked `restored`.
+  // Of how many grants an answer is lost, or left out, that came after `since`.
+  [[nodiscard]] std::size_t leave_out_doubtful(WallTime since);
+};
+
 // The replies of the journal in `directory` from which the newest generation of each grant can be had, confirmed or not, sealed
 // for `vault`, from whichever of `keys` they are under. What opens under none is left out. No directory: none.
-[[nodiscard]] Result<std::vector<store::JournalEntry>> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,
-                                                                         std::vector<Secret> keys, Entropy& entropy);
+[[nodiscard]] Result<SurvivingReplies> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,
+                                                         std::vector<Secret> keys, Entropy& entropy);
 
 // The master keys that lie in the places of one: under some of them older entries of a journal may be sealed.
 [[nodiscard]] std::vector<Secret> keys_beside(const std::string& data, const std::string& key_path, Entropy& entropy);

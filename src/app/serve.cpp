@@ -9,16 +9,13 @@
 #include <csignal>
 #include <cstdio>
 
+#include "app/cli_mistakes.h"
 #include "net/event_loop.h"
 
 namespace latchkey::app {
 namespace {
 
-// One line: what happened and what to do, and behind it what the system said.
-void complain(const Error& error) {
-  const bool more = !error.detail.empty() && error.text.find(error.detail) == std::string::npos;
-  fmt::print(stderr, "latchkey: {}{}\n", error.text, more ? fmt::format(" ({})", error.detail) : std::string());
-}
+void complain(const Error& error) { fmt::print(stderr, "latchkey: {}\n", words_for_error(error)); }
 
 // The server's life. The only task started by the process itself: it ends by stopping the loop.
 Task<void> live(House* house, int* status) {

@@ -19,6 +19,7 @@ struct MigrateArguments {
   std::string to;
   std::string password_file;
   bool give_up = false;
+  bool accept_broken_trail = false;
 };
 
 // One line that moves on, on a terminal; elsewhere one line a table.
@@ -76,6 +77,7 @@ Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
   options.path = database;
   options.target = std::move(*target);
   options.progress = show_progress;
+  if (arguments.accept_broken_trail) options.broken_trail = store::BrokenTrail::accept;
   base::StreamLog log(STDERR_FILENO, base::LogLevel::warning, wall);
   const auto moved = store::move_to_postgres(options, wall, log);
   if (!moved) return std::unexpected(said_of_to(moved.error()));
@@ -98,7 +100,10 @@ Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& each : moved->tables) rows.push_back({each.name, std::to_string(each.rows), each.digest});
   print(table({"TABLE", "ROWS", "DIGEST, THE SAME IN BOTH"}, rows));
-  print(fmt::format("Everything is in the database {}, the audit trail's chain is sound, and the SQLite file is retired.\n{}", moved->target, on));
+  print(fmt::format("Everything is in the database {}, {}, and the SQLite file is retired.\n{}", moved->target,
+                    moved->broken_entry ? fmt::format("the audit trail as it was, with entry {} that does not fit its chain", *moved->broken_entry)
+                                        : std::string("the audit trail's chain is sound"),
+                    on));
   return 0;
 }
 
@@ -109,6 +114,8 @@ void add_migrate_verb(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<MigrateArguments>();
   verb.add_option("--to", arguments->to, "The database, new and empty: postgresql://USER@HOST/DATABASE")->type_name("URL");
   verb.add_option("--password-file", arguments->password_file, "A file that holds the database's password alone")->type_name("FILE");
+  verb.add_flag("--accept-broken-trail", arguments->accept_broken_trail,
+                "Move an audit trail of which an entry was altered or removed, as it is; the trail says so at its end");
   verb.add_flag("--give-up", arguments->give_up, "Give an unfinished move up and go on with SQLite");
   on_run(verb, session, [&session, arguments] { return migrate(session, *arguments); });
 }

@@ -180,6 +180,8 @@ Result<Secret> passphrase_of(const Arguments& arguments, Ask ask) {
   return prompt_secret("Passphrase of the backup", "--passphrase-file", ask);
 }
 
+JsonArray array_of(const std::vector<std::string>& texts) { return JsonArray(texts.begin(), texts.end()); }
+
 Result<int> back_up(const Session& session, const Arguments& arguments) {
   const auto places = places_of(arguments, Verb::backup);
   if (!places) return std::unexpected(places.error());
@@ -200,16 +202,37 @@ Result<int> back_up(const Session& session, const Arguments& arguments) {
     auto answer = told;
     answer["verified"] = true;
     answer["server_told"] = heard;
+    answer["journal_unreadable"] = array_of(report->journal_unreadable);
     print(pretty(answer));
     return 0;
   }
   print(fmt::format("{}: {}, read back and found whole. It holds the master key: keep it and its passphrase apart.\n", arguments.file,
                     size_text(report->size_bytes)));
+  if (!report->journal_unreadable.empty()) {
+    print(fmt::format("ATTENTION: of the journal this cannot be read, and is not in it: {}. Look after the disk.\n", fmt::join(report->journal_unreadable, ", ")));
+  }
   if (!heard) print("The server does not run, so the console does not know of this backup.\n");
   return 0;
 }
 
-void tell_of_marks(const RestoreReport& report) {
+// A journal that is not whole is told before everything else: what it means, and how it can be mended before the start.
+void tell_of_journal(const RestoreReport& report, bool nothing_ran_since) {
+  if (!report.journal_unreadable.empty()) {
+    print(fmt::format("ATTENTION: of the journal that survived this cannot be read: {}. {}\n", fmt::join(report.journal_unreadable, ", "),
+                      nothing_ran_since
+                          ? "The rest of it is used all the same, since you say that nothing ran since."
+                          : "Newer tokens may have been in it, so those that the journal holds besides are not used either: they may be spent. If those "
+                            "files can be had whole from elsewhere, put what was here back with them and restore again, before the server is started."));
+  } else if (report.grants_doubted > 0) {
+    print("ATTENTION: the journal that survived is damaged, or sealed in part under a key that is not here.\n");
+  }
+  if (report.grants_doubted > 0) {
+    print(fmt::format("The newest answers of {} grants are lost or may be; the tokens in older ones may be spent, and are not used.\n", report.grants_doubted));
+  }
+}
+
+void tell_of_marks(const RestoreReport& report, bool nothing_ran_since) {
+  tell_of_journal(report, nothing_ran_since);
   if (report.replies > 0) print(fmt::format("{} answers of providers survived in the journal there; the server takes newer tokens from them.\n", report.replies));
   if (report.grants_marked > 0) {
     print(fmt::format("{} grants may have been refreshed since. Where a token may be used only once and no newer one has survived, the server does not "
@@ -239,11 +262,12 @@ Result<int> mark_database(const Session& session, const Arguments& arguments) {
   const auto report = mark_restored_database(wish, std::move(database));
   if (!report) return std::unexpected(report.error());
   if (session.json) {
-    print(pretty(JsonObject{{"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked}, {"replies_recovered", report->replies}}));
+    print(pretty(JsonObject{{"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked}, {"replies_recovered", report->replies}, {"journal_unreadable", array_of(report->journal_unreadable)},
+                            {"grants_doubted", report->grants_doubted}}));
     return 0;
   }
   print(fmt::format("The database is as it was about {}.\n", base::to_rfc3339(report->made_at)));
-  tell_of_marks(*report);
+  tell_of_marks(*report, arguments.nothing_ran_since);
   print("Run this on every other node, too, before the first one is started: each takes newer tokens from its own journal. Then start all of "
         "them: a token that may be used only once is not sent before every node has merged its journal, or was forgotten (`latchkey node forget`).\n");
   return 0;
@@ -265,11 +289,15 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (session.json) {
     print(pretty(JsonObject{{"data", places->data}, {"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked},
                             {"replies_recovered", report->replies}, {"replaced", report->replaced}, {"master_key", report->key_path},
-                            {"master_key_aside", report->key_aside}}));
+                            {"master_key_aside", report->key_aside}, {"left_out", array_of(report->left_out)},
+                            {"journal_unreadable", array_of(report->journal_unreadable)}, {"grants_doubted", report->grants_doubted}}));
     return 0;
   }
   print(fmt::format("{} is as it was on {}.\n", places->data, base::to_rfc3339(report->made_at)));
-  tell_of_marks(*report);
+  tell_of_marks(*report, arguments.nothing_ran_since);
+  if (!report->left_out.empty()) {
+    print(fmt::format("Left out, since no provider file may be called so: {}.\n", fmt::join(report->left_out, ", ")));
+  }
   if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
   if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
   print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));

@@ -347,7 +347,10 @@ Task<Result<void>> House::Parts::take_up_journal() {
   store::SystemFiles files;
   auto survived = surviving_replies(config.data + "/journal", files, *vault, keys_beside(config.data, config.master_key_file, entropy), entropy);
   if (!survived) co_return std::unexpected(survived.error());
-  const auto taken = co_await take_up(*journal, std::move(*survived));
+  if (const auto doubted = survived->leave_out_doubtful(WallTime{}); doubted > 0) {
+    log.error("journal_not_whole", {{"files", survived->unreadable.size()}, {"grants", doubted}});
+  }
+  const auto taken = co_await take_up(*journal, std::move(survived->entries));
   if (!taken) co_return std::unexpected(taken.error());
   if (!*taken) co_return Result<void>{};
   journal.reset();

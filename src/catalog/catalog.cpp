@@ -9,6 +9,7 @@
 
 #include "catalog/builtin.h"
 #include "catalog/provider_file.h"
+#include "catalog/provider_files.h"
 
 namespace latchkey::catalog {
 namespace {
@@ -195,19 +196,13 @@ Result<std::shared_ptr<const Catalog>> Catalog::with_file(std::string_view name,
 
 Result<std::shared_ptr<const Catalog>> Catalog::load_directory(const std::string& path) const {
   std::shared_ptr<const Catalog> catalog = std::make_shared<Catalog>(*this);
-  std::error_code failed;
-  if (!std::filesystem::exists(path, failed)) return catalog;
-  std::vector<std::filesystem::path> files;
-  for (std::filesystem::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed)) {
-    if (at->path().extension() == ".json") files.push_back(at->path());
-  }
-  if (failed) return bad_file(path, "/", "cannot be listed", "Check its permissions.");
-  if (files.size() > 200) return bad_file(path, "/", "holds more than 200 files", "Remove what is not needed.");
-  std::sort(files.begin(), files.end());
-  for (const auto& file : files) {
-    auto text = read_whole(file);
+  const auto names = list_provider_files(path);
+  if (!names) return bad_file(path, "/", "cannot be listed", "Check its permissions.");
+  if (names->size() > 200) return bad_file(path, "/", "holds more than 200 files", "Remove what is not needed.");
+  for (const auto& name : *names) {
+    auto text = read_whole(std::filesystem::path(path) / name);
     if (!text) return std::unexpected(text.error());
-    auto next = catalog->with_file(file.filename().string(), *text);
+    auto next = catalog->with_file(name, *text);
     if (!next) return next;
     catalog = std::move(*next);
   }

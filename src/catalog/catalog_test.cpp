@@ -247,6 +247,8 @@ std::string own_file(const std::string& provider, const std::string& type) {
 TEST_F(Directory, OperatorsAddTheirOwn) {
   write("own.json", own_file("own", "own-drive"));
   write("notes.txt", "not a provider");
+  write(".own.json", "{ half of what an editor keeps");
+  write(".own.json.swp", "b0VIM");
   const auto with = builtin().load_directory(path_.string());
   ASSERT_TRUE(with) << with.error().text;
   EXPECT_NE((*with)->find_type("own-drive"), nullptr);

@@ -23,7 +23,7 @@ constexpr std::string_view kActions[] = {
     "grant.scopes_changed", "grant.uncertain", "grant.unreachable", "group.created", "group.deleted", "group.renamed",
     "master_key.backup_confirmed", "master_key.rotated", "master_key.rotation_begun", "node.forgotten", "notices.secret_set", "session.opened",
     "setting.changed",
-    "setting.reset", "store.backed_up", "store.restored", "user.changed",
+    "setting.reset", "store.backed_up", "store.broken_trail_accepted", "store.restored", "user.changed",
     "user.created", "user.deleted", "user.locked", "user.password_removed", "user.password_set", "user.pin_changed",
     "user.pin_reset", "user.pin_seen_in_clear", "user.pin_set", "user.throttle_reset",
 };

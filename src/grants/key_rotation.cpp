@@ -163,6 +163,7 @@ Task<void> KeyRotation::run() {
       co_await parts_.steady.sleep_for(kAgainAfter);
       continue;
     }
+    parts_.alerts.clear("master_key_rotation");  // it goes on, for hours perhaps
     const bool nothing_left = state_->changed == 0 && state_->passes > 1;
     state_->changed = 0;
     if (!nothing_left) {

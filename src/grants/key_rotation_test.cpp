@@ -351,6 +351,18 @@ TEST_F(RotationHouse, ARecordChangedMeanwhileIsRenewedAfterAll) {
   for (const auto& each : view(grant.id).generations) EXPECT_TRUE(sealing.is_current(each.refresh_sealed)) << each.number;
 }
 
+// "Cannot go on" is over when it goes on, though the end may be hours away.
+TEST_F(RotationHouse, P5_APassThatWorkedTakesTheAlertOfTheOneBeforeAway) {
+  put_person("acme-family");
+  ASSERT_TRUE(run(rotation->start()));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  alerts.raise("master_key_rotation", "The rotation of the master key cannot go on.");
+  base::drive_until(loop, [&] { return rotation->status().rotation->passes == 1 && steady.next_wake(); });
+  ASSERT_TRUE(rotation->status().rotation) << "it rests";
+  EXPECT_THAT(alerts.current(), testing::Not(testing::Contains(testing::Field(&Alert::cause, "master_key_rotation"))));
+  let_finish();
+}
+
 // Among a million grants some are refreshed while each page is read: that must not keep the rotation from ever ending.
 TEST_F(RotationHouse, P5_GrantsThatChangeWhileTheyAreReadDoNotHoldItUp) {
   const auto grant = put_person("acme-harmless");

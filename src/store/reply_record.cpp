@@ -72,6 +72,14 @@ bool claims_to_be_record(ByteView octets, std::uint64_t sequence) {
          get(octets, 4, 2) == kRecordVersion && get(octets, 16, 8) == sequence;
 }
 
+JournalEntry claimed_entry(ByteView octets) {
+  return {.intent = *IntentId::from_bytes(octets.subspan(24, 16)),
+          .grant = *GrantId::from_bytes(octets.subspan(40, 16)),
+          .generation = static_cast<GenerationNumber>(get(octets, 56, 8)),
+          .recorded_at = base::from_unix_ms(static_cast<std::int64_t>(get(octets, 64, 8))),
+          .reply_sealed = {}};
+}
+
 std::optional<DecodedRecord> decode_record(ByteView octets, std::uint64_t sequence) {
   if (!claims_to_be_record(octets, sequence)) return std::nullopt;
   const auto length = get(octets, 8, 4);
@@ -80,10 +88,7 @@ std::optional<DecodedRecord> decode_record(ByteView octets, std::uint64_t sequen
   const auto digest = crypto::Sha256().update(octets.first(kCheckOffset)).update(reply).finish();
   if (!equal(octets.subspan(kCheckOffset, 32), digest)) return std::nullopt;
   DecodedRecord record;
-  record.entry.intent = *IntentId::from_bytes(octets.subspan(24, 16));
-  record.entry.grant = *GrantId::from_bytes(octets.subspan(40, 16));
-  record.entry.generation = static_cast<GenerationNumber>(get(octets, 56, 8));
-  record.entry.recorded_at = base::from_unix_ms(static_cast<std::int64_t>(get(octets, 64, 8)));
+  record.entry = claimed_entry(octets);
   record.entry.reply_sealed.assign(reply.begin(), reply.end());
   const auto confirmed_at = base::from_unix_ms(static_cast<std::int64_t>(get(octets, kConfirmationOffset, 8)));
   if (equal(octets.subspan(kConfirmationOffset, 40), encode_confirmation(octets, confirmed_at))) {

@@ -56,5 +56,7 @@ struct DecodedRecord {
 [[nodiscard]] std::optional<DecodedRecord> decode_record(ByteView octets, std::uint64_t sequence);
 // Whether a record of this sequence begins here, whole or not.
 [[nodiscard]] bool claims_to_be_record(ByteView octets, std::uint64_t sequence);
+// What the head of such a record says, unchecked and without the reply.
+[[nodiscard]] JournalEntry claimed_entry(ByteView octets);
 
 }  // namespace latchkey::store

@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import net from 'node:net';
+import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
 import { Latchkey } from '../support/latchkey.mjs';
 import { Postgres, withoutPostgres } from '../support/postgres.mjs';
@@ -90,6 +92,8 @@ describe('migrate', { skip: withoutPostgres }, () => {
     const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO generations');
     const broken = await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)]);
     assert.equal(broken.status, 1, broken.stderr);
+    assert.match(broken.stderr, /was interrupted \(.*connection.*\).*migrate --to` again.*--give-up/, 'what happened, and both ways on');
+    assert.doesNotMatch(broken.stderr, /nothing was changed|The log says/);
     assert.match(await refusesToServe(server), /migrate --to.*give-up/, 'the source waits for the end of the move');
     server.options.config.store = store;
     assert.match(await refusesToServe(server), /was begun and not finished/, 'and so does the target');
@@ -161,6 +165,36 @@ describe('migrate', { skip: withoutPostgres }, () => {
     assert.equal(moved.status, 0, moved.stderr);
     await goesOnAt(scene, fresh);
     assert.equal((await admin.grant(scene.grant_id)).generation, generation + 1);
+  });
+
+  test('an audit trail with a bad link is found before anything is begun, and moved when somebody accepts it', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const { server, admin } = await serverWithProvider(t);
+    await server.stop();
+    const database = new DatabaseSync(path.join(server.data, 'latchkey.db'));
+    const guards = database.prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'").all();
+    for (const { name } of guards) database.exec(`DROP TRIGGER ${name}`);
+    database.exec("UPDATE audit SET detail = 'nothing happened' WHERE sequence = 2");
+    for (const { sql } of guards) database.exec(sql);
+    database.close();
+    const refused = await server.cli(['migrate', '--to', store]);
+    assert.equal(refused.status, 1, refused.stdout);
+    assert.match(refused.stderr, /entry 2 does not fit.*was not begun.*--accept-broken-trail/);
+    await server.launch();
+    await server.stop();
+
+    const moved = await server.cli(['migrate', '--to', store, '--accept-broken-trail']);
+    assert.equal(moved.status, 0, moved.stderr);
+    assert.match(moved.stdout, /entry 2 that does not fit/);
+    assert.doesNotMatch(moved.stdout, /chain is sound/);
+    server.options.config.store = store;
+    await server.launch();
+    await admin.signIn();
+    const { ok, first_bad_seq: bad } = await admin.must('GET', '/api/v1/activity/verify');
+    assert.deepEqual({ ok, bad }, { ok: false, bad: 2 });
+    const { items } = await admin.must('GET', '/api/v1/activity?action=store.broken_trail_accepted');
+    assert.match(items[0].detail, /entry 2/);
   });
 
   test('a database in use is refused, an unfinished move can be given up', { timeout: 120_000 }, async (t) => {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { HttpSink, signatureOf } from '../support/http_sink.mjs';
 import { Latchkey, slowness } from '../support/latchkey.mjs';
+import { spoilNewestRecord } from '../support/kill/journal_file.mjs';
 import { at, sharedScene } from '../support/nodes.mjs';
 import { freePort } from '../support/ports.mjs';
 import { Postgres, withoutPostgres } from '../support/postgres.mjs';
@@ -34,7 +35,13 @@ const putBack = async (postgres, dump) => {
   await emptied(postgres);
   await postgres.run('psql', [...postgres.connection(postgres.database), '-o', '/dev/null', '-f', dump]);
 };
-const markRestored = (node) => node.cli(['restore', '--database', '--config', path.join(node.folder, 'latchkey.toml'), '--json']);
+/** The command that the Keys page offers to copy, where this node's configuration lies elsewhere. */
+async function markRestored(node) {
+  const page = await readFile(new URL('../../web/src/pages/Keys.svelte', import.meta.url), 'utf8');
+  const [, command] = page.match(/text="latchkey (restore --database[^"]*)"/);
+  const installed = '/etc/latchkey/latchkey.toml';
+  return node.cli([...command.split(' ').map((word) => (word === installed ? path.join(node.folder, 'latchkey.toml') : word)), '--json']);
+}
 
 describe('nodes that share a database', { skip: withoutPostgres }, () => {
   test('users, sessions, settings and switches made at one node hold at the other within a second', async (t) => {
@@ -283,6 +290,30 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     assert.notEqual((await admin.call('POST', `/api/v1/grants/${grants.lost}/refresh`)).status, 200);
     assert.equal((await admin.grant(grants.lost)).state, 'needs_authorization');
     assert.deepEqual(provider.spentUses, [], 'and nothing spent was sent');
+  });
+
+  test('F10: a database put back, the node\'s journal damaged: the token before the lost one is spent, and is not sent', { timeout: 180_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
+    const dump = await dumpOf(postgres);
+    for (let time = 0; time < 2; time++) assert.equal((await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`)).status, 200);
+    await second.stop();
+    await first.stop();
+    const posted = provider.seen('refresh').length;
+    spoilNewestRecord(path.join(first.data, 'journal'), (octets, place) => { octets[place + 150] ^= 1; });
+    await putBack(postgres, dump);
+    await postgres.sql('UPDATE nodes SET seen_at = 0');
+    const marked = await markRestored(first);
+    assert.equal(marked.status, 0, marked.stderr);
+    assert.equal(JSON.parse(marked.stdout).grants_doubted, 1);
+    await first.launch();
+    assert.equal((await first.cli(['node', 'forget', (await readFile(path.join(second.data, 'node'), 'utf8')).trim()])).status, 0);
+    await until('a person to be asked', async () => {
+      await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+      return (await admin.grant(grant_id)).state === 'needs_authorization';
+    }, { timeout: 20_000 * slowness, every: 200 });
+    assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
+    assert.deepEqual(provider.spentUses, []);
   });
 
   for (const [verbs, everywhere] of [['at both', true], ['at one only', false]]) {

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
 import { authorisedUser, pin, userUnderRules } from '../support/scene.mjs';
 import { Faults, operations } from '../support/kill/faults.mjs';
+import { spoilNewestRecord } from '../support/kill/journal_file.mjs';
 import { until } from '../support/wait.mjs';
 
 const phrase = 'eleven purple ladders';
@@ -121,6 +122,39 @@ test('R28: with the journal that survived, the newest generation is recovered an
   assert.deepEqual(provider.spentUses, []);
 });
 
+for (const [what, damage] of Object.entries({
+  'its newest answer is torn': async (server) => spoilNewestRecord(path.join(server.data, 'journal'), (octets, at) => { octets[at + 150] ^= 1; }),
+  'the file that holds its newest answer cannot be read': async (server) => {
+    await spoilNewestRecord(path.join(server.data, 'journal'), (octets, at) => octets.fill(0, at));
+    await writeFile(path.join(server.data, 'journal', 'replies-00000002'), Buffer.alloc(4 * 1024 * 1024, 'sick disk'));
+  },
+})) {
+  test(`R28: the journal survived, but ${what}: the token before it is spent, and is not sent`, async (t) => {
+    const scene = await singleUse(t);
+    const { server, admin, provider, grant_id } = scene;
+    const file = await backupOf(server);
+    await refreshTwice(scene);
+    await server.stop();
+    const posted = provider.seen('refresh').length;
+    await damage(server);
+    const passphrase = await server.file('passphrase', phrase);
+    const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--replace']);
+    assert.equal(restored.status, 0, restored.stderr);
+    assert.match(restored.stdout, /ATTENTION: [^]*The newest answers of 1 grants are lost or may be/);
+    if (what.startsWith('the file')) assert.match(restored.stdout, /cannot be read: .*replies-00000002/);
+    await server.launch();
+    await admin.signIn();
+    await refreshNow(scene);
+    const grant = await until('a person to be asked', async () => {
+      const seen = await admin.grant(grant_id);
+      return seen.state === 'needs_authorization' && seen;
+    });
+    assert.match(grant.why, /restored from a backup of/);
+    assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
+    assert.deepEqual(provider.spentUses, []);
+  });
+}
+
 test('R28: the journal is taken over although the master key was rotated after the backup', async (t) => {
   const scene = await singleUse(t);
   const { server, admin, provider, grant_id } = scene;
@@ -151,6 +185,21 @@ test('F10: where a refresh token may be used again, grants go on by themselves',
   await admin.signIn();
   assert.equal((await refreshNow(scene)).status, 200);
   assert.equal((await admin.grant(scene.grant_id)).state, 'active');
+});
+
+test('what editors and file managers leave among the provider files spoils no backup', async (t) => {
+  const { server } = await userUnderRules(t);
+  for (const name of ['.scripted.json.swp', '.DS_Store', '.gitkeep', '.old.json', 'notes.txt']) {
+    await writeFile(path.join(server.data, 'providers', name), 'not a provider');
+  }
+  const file = await backupOf(server);
+  await server.stop();
+  await rm(server.data, { recursive: true });
+  const report = await restoreTo(server, file, ['--nothing-ran-since']);
+  assert.deepEqual(report.left_out, []);
+  assert.deepEqual(await readdir(path.join(server.data, 'providers')), ['scripted.json']);
+  await server.launch();
+  assert.equal((await server.token('printer-1', pin)).status, 200);
 });
 
 test('what cannot be restored is named in a sentence, and nothing is touched', async (t) => {

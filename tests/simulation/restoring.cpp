@@ -44,11 +44,11 @@ void World::put_back(Machine& machine) {
   QuietLog log(timeline_, process.name(), options_.print_log);
   SimulatedFiles files(machine.disk, process);
   SimulatedFiles files_in_backup(backup_->disk, process);
-  auto replies = *app::surviving_replies(kReplies, files_in_backup, vault_, {}, entropy_);
+  auto replies = app::surviving_replies(kReplies, files_in_backup, vault_, {}, entropy_)->entries;
   if (chance_.happens(0.5)) {
     happened("restore.journal_gone");
   } else {
-    auto survived = *app::surviving_replies(kReplies, files, vault_, {}, entropy_);
+    auto survived = app::surviving_replies(kReplies, files, vault_, {}, entropy_)->entries;
     taken_["restore.replies_survived"] += survived.size();
     replies.insert(replies.end(), std::make_move_iterator(survived.begin()), std::make_move_iterator(survived.end()));
   }

@@ -13,6 +13,7 @@
 #include "store/postgres/connection.h"
 #include "store/postgres/queries.h"
 #include "store/postgres/schema.h"
+#include "store/sqlite/changes.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/queries.h"
 #include "store/sqlite/schema.h"
@@ -25,6 +26,7 @@ constexpr std::int64_t kSourceCacheBytes = 8 << 20;
 constexpr std::string_view kMovingFrom = "moving_from";
 constexpr std::string_view kMovedFrom = "moved_from";
 constexpr std::string_view kMoveId = "move_id";
+constexpr std::string_view kCopyDiffers = "copy_differs";
 
 // The source, locked and open.
 struct Source {
@@ -169,7 +171,7 @@ Result<void> move_table(sqlite::Connection& source, postgres::Connection& target
   const auto copy = digest_of<Table>(target);
   if (!copy) return std::unexpected(copy.error());
   if (copy->rows() != moved->rows || copy->text() != moved->digest) {
-    return fail(ErrorKind::corrupt, "copy_differs",
+    return fail(ErrorKind::corrupt, std::string(kCopyDiffers),
                 fmt::format("The copy of {} differs from the source ({} rows, {} copied). The source was not retired. Has anybody else written to "
                             "the database? Empty it, and move again.", Table::kName, moved->rows, copy->rows()));
   }
@@ -186,17 +188,38 @@ Result<void> move_tables(sqlite::Connection& source, postgres::Connection& targe
   return done;
 }
 
-// The trail goes on where it was, and its chain is sound in the copy.
-Result<void> finish_audit(postgres::Connection& target) {
+// Before the first mark: what is wrong with the trail is as wrong in a copy of it, and nobody shall find that out with an installation that
+// does not start any more. What is accepted is written at its end. The entry that does not fit; nullopt: it is sound.
+Result<std::optional<std::int64_t>> check_trail(sqlite::Connection& from, BrokenTrail wish, WallTime now) {
+  constexpr std::string_view kAccepted = "store.broken_trail_accepted";
+  auto broken = sqlite::verify_audit_chain(from);
+  if (!broken || !*broken) return broken;
+  if (wish == BrokenTrail::refuse) {
+    return fail(ErrorKind::corrupt, "audit_chain_broken",
+                fmt::format("The audit trail's entry {} does not fit its chain: an entry was altered or removed outside Latchkey. The move was not begun. "
+                            "Compare it with an older backup; then `--accept-broken-trail` moves it as it is and says so at its end (if an earlier call began "
+                            "the move, `latchkey migrate --give-up` goes on here).", **broken));
+  }
+  const auto noted = from.number(fmt::format("SELECT count(*) FROM audit WHERE action = '{}'", kAccepted));
+  if (!noted) return std::unexpected(noted.error());
+  if (*noted > 0) return broken;
+  const AppendAudit note{{.at = now, .actor = "cli", .action = std::string(kAccepted), .subject = "store",
+                          .detail = fmt::format("Moved to PostgreSQL although entry {} does not fit the chain.", **broken)}};
+  if (auto done = sqlite::change(from, now, note); !done) return std::unexpected(done.error());
+  return broken;
+}
+
+// The trail goes on where it was, and its chain is as sound in the copy as in the source.
+Result<void> finish_audit(postgres::Connection& target, std::optional<std::int64_t> accepted) {
   auto set = target.ask({"UPDATE audit_head SET sequence = coalesce((SELECT max(sequence) FROM audit), 0), "
                          "hash = coalesce((SELECT hash FROM audit ORDER BY sequence DESC LIMIT 1), '') WHERE only_one = 1"});
   if (!set) return std::unexpected(set.error());
   const auto broken = postgres::verify_audit_chain(target);
   if (!broken) return std::unexpected(broken.error());
-  if (*broken) {
-    return fail(ErrorKind::corrupt, "copy_differs",
-                fmt::format("The audit trail's entry {} does not fit its chain, in the source as in the copy. The source was not retired; "
-                            "`latchkey` keeps it as it is until the entry has been looked into.", **broken));
+  if (*broken != accepted) {
+    return fail(ErrorKind::corrupt, std::string(kCopyDiffers),
+                fmt::format("The copy's audit trail does not fit its chain as the source's does, at entry {}. The source was not retired: empty the database and "
+                            "move again, or `latchkey migrate --give-up` to go on here.", broken->value_or(accepted.value_or(0))));
   }
   return {};
 }
@@ -236,10 +259,26 @@ Result<std::string> begin_move(sqlite::Connection& from, postgres::Connection& t
     if (auto named = note(from, kMoveId, *move); !named) return std::unexpected(named.error());
   }
   if (auto marked = note(from, kMovingToMeta, display); !marked) return std::unexpected(marked.error());
-  auto mark = mark_of(*move);
+  return mark_of(*move);
+}
+
+Result<void> copy_and_prove(sqlite::Connection& from, postgres::Connection& target, const std::string& mark, const MoveOptions& options, MoveResult& result) {
   auto marked = target.ask({"INSERT INTO store_info(key, value) VALUES ('moving_from', $1) ON CONFLICT DO NOTHING", postgres::Values(mark)});
   if (!marked) return std::unexpected(marked.error());
-  return mark;
+  if (auto moved = move_tables(from, target, options, result); !moved) return moved;
+  if (auto sound = finish_audit(target, result.broken_entry); !sound) return sound;
+  const std::vector<postgres::Query> done{{"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(mark)},
+                                          {"DELETE FROM store_info WHERE key = 'moving_from'"}};
+  return write(target, done);
+}
+
+// Once the marks are made, it is not true any more that nothing was changed; and what the line said is all that anybody can go by.
+Error interrupted(Error error, const std::string& display) {
+  if (error.reason == kCopyDiffers) return error;
+  error.text = fmt::format("The move to {} was interrupted ({}). This installation does not start until it is ended: run `latchkey migrate --to` again, which "
+                           "goes on where it stopped, or `latchkey migrate --give-up` to go on here.", display, error.detail.empty() ? error.text : error.detail);
+  error.detail.clear();
+  return error;
 }
 
 // The copy that this very move made is whole: only the source's last word is missing.
@@ -287,17 +326,15 @@ Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock&
   const auto finished = is_finished(from, **target, *id);
   if (!finished) return std::unexpected(finished.error());
   if (!*finished) {
+    const auto broken_entry = check_trail(from, options.broken_trail, wall.now());
+    if (!broken_entry) return std::unexpected(broken_entry.error());
+    result.broken_entry = *broken_entry;
     const auto mark = begin_move(from, **target, *id, *display);
     if (!mark) return std::unexpected(mark.error());
     log.info("store_moving", {{"from", options.path}, {"to", *display}});
-    if (auto moved = move_tables(from, **target, options, result); !moved) return std::unexpected(moved.error());
-    if (auto sound = finish_audit(**target); !sound) return std::unexpected(sound.error());
-    const std::vector<postgres::Query> done{
-        {"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(*mark)},
-        {"DELETE FROM store_info WHERE key = 'moving_from'"}};
-    if (auto closed = write(**target, done); !closed) return std::unexpected(closed.error());
+    if (auto copied = copy_and_prove(from, **target, *mark, options, result); !copied) return std::unexpected(interrupted(copied.error(), *display));
   }
-  if (auto retired = note(from, kMovedToMeta, *display); !retired) return std::unexpected(retired.error());
+  if (auto retired = note(from, kMovedToMeta, *display); !retired) return std::unexpected(interrupted(retired.error(), *display));
   log.info("store_moved", {{"from", options.path}, {"to", *display}});
   return result;
 }

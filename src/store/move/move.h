@@ -29,17 +29,23 @@ struct MoveResult {
   std::vector<MovedTable> tables;  // none: all had been copied and proven by an earlier call
   NodeId node;         // as whom the source worked: its data directory goes on by this name
   std::string target;  // for sentences
+  std::optional<std::int64_t> broken_entry{};  // of the audit trail, accepted
 };
+
+// An audit trail of which an entry does not fit the chain.
+enum class BrokenTrail { refuse, accept };
 
 struct MoveOptions {
   std::string path;        // of the SQLite file; nobody may have it open
   PostgresOptions target;  // an empty database, or one that an earlier, interrupted move began to fill
+  BrokenTrail broken_trail = BrokenTrail::refuse;
   // Called as rows arrive. `total`: the table's.
   std::function<void(std::string_view table, std::int64_t done, std::int64_t total)> progress{};
 };
 
 // Errors: those of opening either store; conflict/`target_not_empty`; conflict/`source_moved` (to somewhere else);
-// corrupt/`copy_differs` (nothing is retired); unavailable/`store_unavailable`: call again to go on.
+// corrupt/`audit_chain_broken` (nothing was begun by this call); corrupt/`copy_differs` (nothing is retired); unavailable/`store_unavailable`:
+// call again to go on. Once a move is begun, the sentence says so.
 [[nodiscard]] Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock& wall, Log& log);
 
 // At a start: a store that was moved away, or is half moved, must not be worked on. Errors: misconfigured/`store_moved`,

@@ -2,7 +2,7 @@
 // whether a provider's answer was kept must not be judged by whoever should have kept it.
 
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const aligned = 512;
@@ -70,3 +70,11 @@ export function readJournal(folder) {
 }
 
 export const unconfirmed = (journal) => journal.records.filter((record) => !record.confirmed);
+
+/** Spoils the newest record of a journal of one file, whose server is stopped: `spoil` gets the file's octets and the record's place. */
+export function spoilNewestRecord(folder, spoil) {
+  const file = path.join(folder, 'replies-00000001');
+  const octets = readFileSync(file);
+  spoil(octets, Number(recordsOf(octets).records.at(-1).place.split(':')[1]));
+  writeFileSync(file, octets);
+}

@@ -40,6 +40,7 @@ const kActions: Record<string, string> = {
   "setting.changed": "Setting changed",
   "setting.reset": "Setting set back to its default",
   "store.backed_up": "Backup made",
+  "store.broken_trail_accepted": "Moved with a broken audit trail",
   "store.restored": "Restored from a backup",
   "user.changed": "User changed",
   "user.created": "User created",

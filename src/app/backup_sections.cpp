@@ -1,0 +1,37 @@
+#include "app/backup_sections.h"
+
+#include <fmt/format.h>
+
+namespace latchkey::app {
+namespace {
+
+// Nothing is written outside the staging directory, and nothing hidden into it.
+bool is_plain(std::string_view name) { return !name.empty() && !name.starts_with('.') && name.find('/') == std::string_view::npos; }
+
+}  // namespace
+
+Result<SectionUse> BackupSections::take(const store::BackupSection& section) {
+  const auto& [name, kind] = section;
+  const bool again = !seen_.insert(kind + "/" + name).second;
+  if (kind == kProviderKind && (again || !is_plain(name))) {
+    left_out_.push_back(name);
+    return SectionUse::left_out;
+  }
+  if (again || !is_plain(name)) {
+    return fail(ErrorKind::corrupt, "backup_damaged", "The backup names a file that it may not hold. Use another copy.", {.detail = name});
+  }
+  if (kind == kProviderKind) return SectionUse::provider;
+  if (kind == kJournalKind) return SectionUse::journal;
+  if (kind == kSqliteKind && name == "latchkey.db") return SectionUse::database;
+  if (kind == kKeyKind && (name == "master.key" || name == "master.key.former")) return SectionUse::key;
+  return fail(ErrorKind::invalid, "future_backup",
+              fmt::format("The backup holds something this version does not know ({}, {}). Restore it with the version that made it, or a newer one.",
+                          kind, name));
+}
+
+Result<void> BackupSections::check_complete() const {
+  if (seen_.contains(std::string(kSqliteKind) + "/latchkey.db") && seen_.contains(std::string(kKeyKind) + "/master.key")) return {};
+  return fail(ErrorKind::corrupt, "backup_damaged", "The backup lacks the database or the master key. Use another copy.");
+}
+
+}  // namespace latchkey::app

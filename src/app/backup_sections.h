@@ -1,0 +1,38 @@
+// What a restore makes of the sections of a backup, and what it refuses: one answer for the restore, and for the reading back of a
+// backup, which must not call whole what cannot be restored.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "store/backup_file.h"
+
+namespace latchkey::app {
+
+// Kinds of sections.
+inline constexpr std::string_view kSqliteKind = "sqlite";      // a database file; the manifest names its schema
+inline constexpr std::string_view kJournalKind = "journal";    // records of the reply journal, one a piece
+inline constexpr std::string_view kKeyKind = "key";            // a master key file
+inline constexpr std::string_view kProviderKind = "provider";  // a file of DATA/providers
+
+enum class SectionUse { database, key, journal, provider, left_out };
+
+// To be shown the sections in their order.
+class BackupSections {
+ public:
+  // A provider file whose name no file may have here is left out, and the rest restored. Errors: invalid/`future_backup`,
+  // corrupt/`backup_damaged`.
+  [[nodiscard]] Result<SectionUse> take(const store::BackupSection& section);
+  // After the last one. Errors: corrupt/`backup_damaged`.
+  [[nodiscard]] Result<void> check_complete() const;
+  // Names of what was left out.
+  [[nodiscard]] const std::vector<std::string>& left_out() const { return left_out_; }
+
+ private:
+  std::set<std::string> seen_;
+  std::vector<std::string> left_out_;
+};
+
+}  // namespace latchkey::app
