@@ -57,9 +57,21 @@ void World::one_fault() {
       break;
     case 6:
       if (own_store_) break;
-      happened("fault.partition_store", machine.name);
-      machine.link.partitioned = true;
-      until_over([which] { which->link.partitioned = false; });
+      if (chance_.happens(0.5)) {
+        happened("fault.partition_store", machine.name);
+        machine.link.partitioned = true;
+        until_over([which] { which->link.partitioned = false; });
+        break;
+      }
+      // In mid-exchange: what the provider answers can be kept in the journal, and nobody else hears of it (F6).
+      machine.weather.with_next_request = [this, which, for_a_while] {
+        if (calm_) return;
+        happened("fault.partition_store_in_mid_exchange", which->name);
+        which->link.partitioned = true;
+        timeline_.after(for_a_while, nullptr, [this, which] {
+          if (!calm_) which->link.partitioned = false;
+        });
+      };
       break;
     case 7:
       if (!breaks_disks_) break;

@@ -16,7 +16,7 @@ void QuietLog::write(base::LogLevel level, std::string_view event, std::vector<b
   static_cast<void>(level);
 }
 
-Server::Server(Ground& ground, std::string name, NodeId node, Disk& disk, const WallClock& wall, const Weather& weather,
+Server::Server(Ground& ground, std::string name, NodeId node, Disk& disk, const WallClock& wall, Weather& weather,
                const LinkWeather& link_weather, Chance chance)
     : process(ground.timeline, name), steady(ground.timeline, process), log(ground.timeline, name, ground.print_log), ground_(ground), disk_(disk),
       wall_(wall), common_(wall), prudent_(common_, steady), alerts_(prudent_, log), node_(node), link_weather_(link_weather), chance_(chance), files_(disk, process),

@@ -52,7 +52,7 @@ class QuietLog final : public Log {
 
 class Server final : public grants::GrantWatcher {
  public:
-  Server(Ground& ground, std::string name, NodeId node, Disk& disk, const WallClock& wall, const Weather& weather, const LinkWeather& link_weather,
+  Server(Ground& ground, std::string name, NodeId node, Disk& disk, const WallClock& wall, Weather& weather, const LinkWeather& link_weather,
          Chance chance);
   ~Server() override;
 

@@ -91,6 +91,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
   ++posts;
   invariants_.count_for_cap(invariants_.subjects[call->subject]);
   invariants_.sent(process_, call->subject, call->asked.refresh_token, timeline_.now() + call->timeout);
+  if (const auto deed = std::exchange(weather_.with_next_request, {})) deed();
   const auto usual = [&] { return Nanoseconds(chance_.between(weather_.usual.count() / 4, weather_.usual.count())); };
   auto there = usual();
   auto back = usual();

@@ -1,6 +1,8 @@
 // The way from a process to the providers: cut after any octet, late, lost, partitioned.
 #pragma once
 
+#include <functional>
+
 #include "base/pool.h"
 #include "invariants.h"
 #include "net/http_client.h"
@@ -20,11 +22,12 @@ struct Weather {
   double sender_stops = 0;     // in mid-exchange, for up to minutes (R6), but not beyond:
   Nanoseconds all_go_on_at{0};
   Nanoseconds usual{20'000'000};
+  std::function<void()> with_next_request;  // happens once, when one has left
 };
 
 class Network final : public net::HttpTransport {
  public:
-  Network(Timeline& timeline, Process& process, const Weather& weather, std::vector<Provider>& providers, Invariants& invariants, Chance chance)
+  Network(Timeline& timeline, Process& process, Weather& weather, std::vector<Provider>& providers, Invariants& invariants, Chance chance)
       : timeline_(timeline), process_(process), weather_(weather), providers_(providers), invariants_(invariants), chance_(chance) {}
 
   [[nodiscard]] Task<net::HttpOutcome> send(net::HttpCall call) override;
@@ -41,7 +44,7 @@ class Network final : public net::HttpTransport {
 
   Timeline& timeline_;
   Process& process_;
-  const Weather& weather_;
+  Weather& weather_;
   std::vector<Provider>& providers_;
   Invariants& invariants_;
   Chance chance_;

@@ -395,7 +395,7 @@ Outcome run_world(const WorldOptions& options) {
 
 const std::vector<std::string>& branches_wanted() {
   static const std::vector<std::string> wanted{
-      "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.disk_full", "fault.sync_fails",
+      "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.partition_store_in_mid_exchange", "fault.disk_full", "fault.sync_fails",
       "fault.clock_forward", "fault.clock_back", "fault.clock_1970", "fault.secret_expired", "fault.provider_trouble", "node.died", "node.cannot_open",
       "network.no_connection", "network.request_lost", "network.reply_lost", "network.reply_cut", "network.cut_behind_the_refresh_token", "network.slow", "network.sender_stopped",
       "network.past_the_deadline", "provider.request_read_late", "store.commit_refused", "store.commit_answer_lost", "provider.family_revoked",
