@@ -54,7 +54,7 @@ void Invariants::sent(const Process& process, std::size_t index, const std::stri
   if (!subject.intended.contains(&process)) fail(index, "sent without an intent", process.name() + " has told the store nothing");
   check_replay(process, subject, index, token);
   check_rate(subject, index);
-  subject.in_flight.push_back({&process, token, over_at});
+  subject.in_flight.push_back({&process, token, over_at, timeline_.now()});
 }
 
 // No replay at one's own risk while the access token has more than this: a tenth of its lifetime, within bounds.
@@ -135,10 +135,10 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
   if (auto* refused = account.find(answer.refused); refused != nullptr && whole) refused->refusals += 1;
 }
 
-void Invariants::lost(std::size_t index, const std::string& token, const Answer* answer) {
+void Invariants::lost(std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
   auto& account = account_of(subjects[index]);
   story.tell_of(index, "the answer to {} reaches nobody", token);
-  if (auto* spent = account.find(token)) spent->in_doubt = true;
+  if (auto* spent = account.find(token); spent != nullptr && spent->answered_at <= sent_at) spent->in_doubt = true;
   if (answer == nullptr || answer->refresh_token < 0) return;
   auto& brought = account.tokens[static_cast<std::size_t>(answer->refresh_token)];
   if (brought.known == Known::on_its_way) brought.known = Known::never_arrived;
@@ -156,7 +156,7 @@ void Invariants::process_died(const Process& process) {
     }
     for (const auto& sent : subject.in_flight) {
       if (sent.process != &process) continue;
-      if (auto* token = account_of(subject).find(sent.token)) token->in_doubt = true;
+      if (auto* token = account_of(subject).find(sent.token); token != nullptr && token->answered_at <= sent.sent_at) token->in_doubt = true;
     }
     std::erase_if(subject.in_flight, [&](const Subject::Sent& sent) { return sent.process == &process; });
   }

@@ -49,6 +49,7 @@ struct Subject {
     const Process* process;
     std::string token;
     Nanoseconds over_at;
+    Nanoseconds sent_at;
   };
   std::vector<Sent> in_flight;
   Nanoseconds refreshed_at{0};         // the last answer with an access token that was stored
@@ -95,7 +96,7 @@ class Invariants {
   std::vector<std::size_t> caps;  // by provider: token requests within a minute, over all nodes; 0: none
   void over(const Process& process, std::size_t subject, const std::string& token);
   void arrived(const Process& process, std::size_t subject, const Answer& answer, bool refresh_token_whole, bool whole);
-  void lost(std::size_t subject, const std::string& token, const Answer* answer);
+  void lost(std::size_t subject, const std::string& token, Nanoseconds sent_at, const Answer* answer);
   void process_died(const Process& process);
   // The journal said yes, or no.
   void journaled(const Process& process, GrantId grant, IntentId intent, bool durable);

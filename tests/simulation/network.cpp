@@ -13,6 +13,7 @@ struct Network::Call {
   Asked asked;
   Provider* provider = nullptr;
   Nanoseconds timeout{0};
+  Nanoseconds begun{0};
   enum class Fate { whole, no_connection, request_lost, reply_lost, reply_cut, timed_out } fate = Fate::whole;
   std::optional<Answer> answer;
   std::size_t bytes_max = 0;
@@ -76,6 +77,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
   }
   std::from_chars(text.data() + 3, text.data() + text.size(), call->asked.account);
   call->subject = call->provider->accounts[call->asked.account].subject;
+  call->begun = timeline_.now();
 
   using Fate = Call::Fate;
   if (weather_.partitioned || chance_.happens(weather_.no_connection)) call->fate = Fate::no_connection;
@@ -116,7 +118,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
       call->answer = call->provider->answer(call->asked);
       invariants->story.tell_of(call->subject, "the provider reads {} and answers {}{}", call->asked.refresh_token, call->answer->status,
                                 call->answer->refused.empty() ? "" : ": refused");
-      if (call->over) invariants->lost(call->subject, call->asked.refresh_token, &*call->answer);
+      if (call->over) invariants->lost(call->subject, call->asked.refresh_token, call->begun, &*call->answer);
     });
   }
   const bool quick_end = call->fate == Fate::request_lost || call->fate == Fate::reply_lost;
@@ -147,7 +149,7 @@ void Network::finish(const std::shared_ptr<Call>& call) {
 net::HttpOutcome Network::outcome_of(Call& call) {
   using Fate = Call::Fate;
   if (process_.dead()) {
-    invariants_.lost(call.subject, call.asked.refresh_token, call.answer ? &*call.answer : nullptr);
+    invariants_.lost(call.subject, call.asked.refresh_token, call.begun, call.answer ? &*call.answer : nullptr);
     return ambiguous("process_dead");
   }
   const auto* answer = call.answer ? &*call.answer : nullptr;
@@ -168,7 +170,10 @@ net::HttpOutcome Network::outcome_of(Call& call) {
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(reply.body), *brought, !reply.truncated);
       invariants_.arrived(process_, call.subject, *answer, token_whole, !reply.truncated);
       auto& account = invariants_.account_of(invariants_.subjects[call.subject]);
-      if (auto* spent = account.find(call.asked.refresh_token)) spent->in_doubt = answer->doubtful;
+      if (auto* spent = account.find(call.asked.refresh_token)) {
+        spent->in_doubt = answer->doubtful;
+        if (!answer->doubtful) spent->answered_at = timeline_.now();
+      }
       return reply;
     }
     case Fate::reply_cut: {
@@ -190,7 +195,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
     case Fate::request_lost:
     case Fate::timed_out: break;
   }
-  invariants_.lost(call.subject, call.asked.refresh_token, answer);
+  invariants_.lost(call.subject, call.asked.refresh_token, call.begun, answer);
   return ambiguous("no_reply");
 }
 
