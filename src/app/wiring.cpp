@@ -179,6 +179,7 @@ Result<void> House::Parts::open_shared_store() {
   store::PostgresOptions postgres;
   postgres.url = config.store;
   postgres.program_version = version();
+  postgres.figures = &figures;
   if (!config.store_password_file.empty()) {
     auto password = read_secret_file("store_password_file", config.store_password_file);
     if (!password) return std::unexpected(password.error());
