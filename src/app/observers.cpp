@@ -87,7 +87,10 @@ void add_picture(std::vector<Metric>& metrics, const grants::HealthPicture& pict
   const auto add = [&](std::string name, std::string help, double value, std::string labels = {}, Metric::Kind kind = Metric::Kind::gauge) {
     metrics.push_back({.name = std::move(name), .help = std::move(help), .kind = kind, .labels = std::move(labels), .value = value});
   };
-  std::map<store::GrantState, std::int64_t> states;
+  // All of them: a rule or a panel that asks for a state must find a 0, not nothing.
+  using enum store::GrantState;
+  std::map<store::GrantState, std::int64_t> states{{active, 0}, {unreachable, 0}, {uncertain, 0}, {paused, 0}, {needs_authorization, 0},
+                                                   {held, 0},   {disabled, 0},    {revoked, 0}};
   for (const auto& row : picture.by_type) states[row.state] += row.count;
   for (const auto& [state, count] : states) {
     add("latchkey_grants", "Grants by state.", static_cast<double>(count), fmt::format("state=\"{}\"", store::name_of(state)));
