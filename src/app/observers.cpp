@@ -194,7 +194,11 @@ Task<std::vector<Metric>> KeyMetrics::collect() {
 }
 
 Task<std::vector<Metric>> NodeMetrics::collect() {
-  const auto nodes = co_await nodes_.list();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!last_.empty() && steady_.now() - taken_at_ < kOldest) co_return last_;
+  }
+  const auto nodes = co_await grants::nodes_seen(store_, self_);
   if (!nodes) co_return std::vector<Metric>();
   double running = 0, silent = 0, stopped = 0;
   for (const auto& node : *nodes) (node.alive ? running : node.stopped ? stopped : silent) += 1;
@@ -206,6 +210,9 @@ Task<std::vector<Metric>> NodeMetrics::collect() {
   gauge(running, "running");
   gauge(silent, "silent");
   gauge(stopped, "stopped");
+  const std::lock_guard lock(mutex_);
+  last_ = metrics;
+  taken_at_ = steady_.now();
   co_return metrics;
 }
 

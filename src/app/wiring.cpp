@@ -288,7 +288,7 @@ void House::Parts::build_engine() {
   directory->listen_to_switch(&engine->switch_off_listener());
   readiness = std::make_unique<Readiness>(*store, *journal);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
-  node_metrics = std::make_unique<NodeMetrics>(engine->nodes());
+  node_metrics = std::make_unique<NodeMetrics>(*store, node, steady);
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
                                                                  .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});
 }
