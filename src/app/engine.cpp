@@ -101,6 +101,7 @@ Engine::Engine(EngineGround ground)
                 .steady = ground_.steady}) {
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
+  care_.set_rejecting([desk](grants::RevokeScope scope, grants::Requester requester) { return desk->reject_waiting(std::move(scope), std::move(requester)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
 }
 

@@ -90,7 +90,10 @@ void add_picture(std::vector<Metric>& metrics, const grants::HealthPicture& pict
   const auto add = [&](std::string name, std::string help, double value, std::string labels = {}, Metric::Kind kind = Metric::Kind::gauge) {
     metrics.push_back({.name = std::move(name), .help = std::move(help), .kind = kind, .labels = std::move(labels), .value = value});
   };
-  std::map<store::GrantState, std::int64_t> states;
+  // All of them: a rule or a panel that asks for a state must find a 0, not nothing.
+  using enum store::GrantState;
+  std::map<store::GrantState, std::int64_t> states{{active, 0}, {unreachable, 0}, {uncertain, 0}, {paused, 0}, {needs_authorization, 0},
+                                                   {held, 0},   {disabled, 0},    {revoked, 0}};
   for (const auto& row : picture.by_type) states[row.state] += row.count;
   for (const auto& [state, count] : states) {
     add("latchkey_grants", "Grants by state.", static_cast<double>(count), fmt::format("state=\"{}\"", store::name_of(state)));
@@ -194,7 +197,11 @@ Task<std::vector<Metric>> KeyMetrics::collect() {
 }
 
 Task<std::vector<Metric>> NodeMetrics::collect() {
-  const auto nodes = co_await nodes_.list();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!last_.empty() && steady_.now() - taken_at_ < kOldest) co_return last_;
+  }
+  const auto nodes = co_await grants::nodes_seen(store_, self_);
   if (!nodes) co_return std::vector<Metric>();
   double running = 0, silent = 0, stopped = 0;
   for (const auto& node : *nodes) (node.alive ? running : node.stopped ? stopped : silent) += 1;
@@ -206,6 +213,9 @@ Task<std::vector<Metric>> NodeMetrics::collect() {
   gauge(running, "running");
   gauge(silent, "silent");
   gauge(stopped, "stopped");
+  const std::lock_guard lock(mutex_);
+  last_ = metrics;
+  taken_at_ = steady_.now();
   co_return metrics;
 }
 

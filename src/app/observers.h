@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 
 #include "console/alert_board.h"
 #include "console/probes.h"
@@ -79,14 +80,20 @@ class KeyMetrics final : public console::MetricsSource {
   store::Store& store_;
 };
 
-// How many nodes share the store, by how they are.
+// How many nodes share the store, by how they are: as of a moment ago, since anybody who reaches /metrics may ask.
 class NodeMetrics final : public console::MetricsSource {
  public:
-  explicit NodeMetrics(grants::NodeDesk& nodes) : nodes_(nodes) {}
+  static constexpr Seconds kOldest{5};
+  NodeMetrics(store::Store& store, NodeId self, const SteadyClock& steady) : store_(store), self_(self), steady_(steady) {}
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
 
  private:
-  grants::NodeDesk& nodes_;
+  store::Store& store_;
+  const NodeId self_;
+  const SteadyClock& steady_;
+  std::mutex mutex_;
+  std::vector<console::Metric> last_;
+  SteadyTime taken_at_{};
 };
 
 [[nodiscard]] std::vector<console::Cause> causes_of(const grants::Alerts& alerts);

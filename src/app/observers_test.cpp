@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 
 #include "base/fakes_testing.h"
+#include "store/sqlite/sqlite_store.h"
+#include "store/store_testing.h"
 
 namespace latchkey::app {
 namespace {
@@ -94,6 +96,35 @@ TEST_F(PeopleWatcherTest, T7_ANewPinEndsTheAlertOfTheOneThatWasSeen) {
   EXPECT_EQ(titles().size(), 1U);
   watcher.pin_replaced("scan");
   EXPECT_THAT(titles(), IsEmpty());
+}
+
+TEST(NodeMetricsTest, TheNodesAreCountedAnewOnlyAfterAWhile) {
+  base::SimulatedWallClock wall;
+  base::SimulatedSteadyClock steady;
+  base::SystemEntropy entropy;
+  base::MemoryLog log;
+  const store::TemporaryDirectory folder;
+  const auto store = store::open_sqlite_store({.path = folder.path() + "/latchkey.db"}, wall, log);
+  ASSERT_TRUE(store);
+  const auto add = [&](NodeId id, std::string name) {
+    ASSERT_TRUE(store::wait_for((*store)->commit({store::PutNode{
+        {.id = id, .name = std::move(name), .version = "1", .run = entropy.bytes(16), .started_at = wall.now(), .seen_at = wall.now()}}})));
+  };
+  const auto self = NodeId::make(wall.now(), entropy);
+  NodeMetrics metrics(**store, self, steady);
+  const auto running = [&] {
+    for (const auto& metric : store::wait_for(metrics.collect())) {
+      if (metric.labels == "state=\"running\"") return metric.value;
+    }
+    return -1.0;
+  };
+  add(self, "attic");
+  EXPECT_EQ(running(), 1);
+  add(NodeId::make(wall.now(), entropy), "cellar");
+  steady.advance(std::chrono::seconds(4));
+  EXPECT_EQ(running(), 1) << "however often somebody asks";
+  steady.advance(std::chrono::seconds(1));
+  EXPECT_EQ(running(), 2);
 }
 
 }  // namespace

@@ -179,6 +179,7 @@ Result<void> House::Parts::open_shared_store() {
   store::PostgresOptions postgres;
   postgres.url = config.store;
   postgres.program_version = version();
+  postgres.figures = &figures;
   if (!config.store_password_file.empty()) {
     auto password = read_secret_file("store_password_file", config.store_password_file);
     if (!password) return std::unexpected(password.error());
@@ -287,7 +288,7 @@ void House::Parts::build_engine() {
   directory->listen_to_switch(&engine->switch_off_listener());
   readiness = std::make_unique<Readiness>(*store, *journal);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
-  node_metrics = std::make_unique<NodeMetrics>(engine->nodes());
+  node_metrics = std::make_unique<NodeMetrics>(*store, node, steady);
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
                                                                  .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});
 }

@@ -16,6 +16,7 @@
 #include "grants/enrolment.h"
 #include "grants/flow_record.h"
 #include "grants/identity.h"
+#include "grants/grant_desk.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {
@@ -67,6 +68,9 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) override;
   [[nodiscard]] Task<Result<void>> undo(AuthorizationId id, Requester requester) override;
   [[nodiscard]] Task<Result<AuthorizationView>> import_token(AuthorizationWish wish, Secret refresh_token, Requester requester) override;
+
+  // The bad day: what waits for approval or for an answer is rejected, and its tokens given back.
+  [[nodiscard]] Task<Result<void>> reject_waiting(RevokeScope scope, Requester requester);
 
  private:
   // A pending record opened: what the store holds and what is inside.

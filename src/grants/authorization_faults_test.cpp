@@ -122,6 +122,26 @@ TEST_F(LeavingHouse, F7_ADeletionSeesWhatCameSinceAndGivesBackTheNewestTokens) {
   EXPECT_FALSE(exists("scan"));
 }
 
+TEST_F(DeskHouse, F7_TheBadDayRejectsWhatWaitsForAnAnswerToo) {
+  const auto waits = held("scan", "bob");
+  const auto other = held("copier", "carol");
+  GrantCare care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log);
+  care.set_rejecting([it = desk.get()](RevokeScope scope, Requester requester) { return it->reject_waiting(std::move(scope), std::move(requester)); });
+  ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::only_count, {.actor = "anna"})));
+  ASSERT_TRUE(run(care.revoke_page({.app = {}, .type = "acme-grace"}, {}, 10, OnRevoke::really, {.actor = "anna"})));
+  EXPECT_EQ(seen(waits).state, store::AuthorizationState::held) << "of another type";
+  ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "anna"})));
+  expected_givings = 2;
+  settle_giving_back();
+  EXPECT_TRUE(was_revoked("rt-bob"));
+  EXPECT_TRUE(was_revoked("rt-carol"));
+  for (const auto& id : {waits, other}) {
+    EXPECT_EQ(seen(id).state, store::AuthorizationState::cancelled);
+    EXPECT_FALSE(run(desk->confirm(id, Answer::accept, {.actor = "anna"}))) << "no click brings it back";
+  }
+  EXPECT_FALSE(exists("scan"));
+}
+
 TEST_F(DeskHouse, F7_ADeletedGrantGivesBackTheTokenThatCameAMomentBefore) {
   const auto made = authorise(wish("scan"), "bob");
   GrantCare care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log);

@@ -14,6 +14,7 @@ using store::AuthorizationState;
 
 constexpr auto kCommitPatience = 60s;
 constexpr int kRaces = 20;
+constexpr std::size_t kRejectedTogether = 200;
 constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
 
 }  // namespace
@@ -112,6 +113,27 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
     if (co_await complete(std::move(*flow)) == Kept::unwanted) give_back_harvest(std::move(waiting));
   }
   co_return co_await view(id);
+}
+
+Task<Result<void>> AuthorizationDesk::reject_waiting(RevokeScope scope, Requester requester) {
+  for (bool progress = true; progress;) {
+    auto rows = co_await parts_.store.pending_authorizations(kRejectedTogether);
+    if (!rows) co_return std::unexpected(rows.error());
+    progress = false;
+    for (auto& row : *rows) {
+      if (row.state != AuthorizationState::needs_confirmation && row.state != AuthorizationState::held) continue;
+      auto flow = open(std::move(row));
+      if (!flow) continue;  // nobody can approve it either
+      const auto& grant = flow->record.grant;
+      if ((!scope.app.empty() && grant.app != scope.app) || (!scope.type.empty() && grant.type != scope.type)) continue;
+      flow->record.actor = requester.actor;
+      flow->record.source = requester.source;
+      progress |= co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected",
+                                        "All accounts were revoked while this consent waited; nothing was changed.", "authorization.rejected");
+    }
+    progress = progress && rows->size() == kRejectedTogether;
+  }
+  co_return Result<void>{};
 }
 
 // ---- the user and the grant come to be -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #include "grants/giving_back.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/json.h"
 #include "grants/altered_records.h"
@@ -14,14 +15,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kAtOnce = 8;
+constexpr std::size_t kLookedAt = 512;  // more than RevocationPlaces::kInAll, so that what is in hand never hides the rest
+constexpr std::size_t kKeptReady = 32;  // of an app, beside those that have a place
 constexpr Seconds kClaimedFor{300};  // no other node takes an entry that one is working on
-constexpr Seconds kBackOffFirst{30};
 constexpr Seconds kBackOffMax = std::chrono::hours(6);
 constexpr Seconds kOftenAtLeast = std::chrono::hours(1);  // where something here may change: another grant, the app
 constexpr auto kLookAtLeastEvery = 30s;
 constexpr auto kStoreRetry = 1s;
+constexpr auto kPlacesRetry = 1s;
 constexpr std::size_t kSharersMax = 100;
+constexpr std::string_view kUnreachableWords = "The provider cannot be reached.";
 constexpr std::string_view kRestsWords = "A grant here rests on the same consent; it waits until that has gone.";
 
 net::HttpCall call_for(oauth::FormPost post) {
@@ -34,9 +37,11 @@ net::HttpCall call_for(oauth::FormPost post) {
   return call;
 }
 
-Seconds back_off(std::int32_t attempts, Seconds most) {
-  return std::min(most, kBackOffFirst * (1 << std::clamp(attempts - 1, 0, 12)));
-}
+// What has yet to be taken from its grant asks nobody, so it waits for no provider.
+std::string lane_of(const store::Revocation& revocation) { return (revocation.record_sealed.empty() ? "\n" : "") + revocation.app; }
+
+// The provider is overloaded, or something before it answers in its place.
+bool says_come_back(int status) { return status == 429 || (status >= 502 && status <= 504); }
 
 std::string subject_of(const store::Grant& grant) { return grant.type + (grant.account_name.empty() ? "" : " " + grant.account_name); }
 
@@ -50,11 +55,12 @@ struct GivingBack::Record {
   std::string extras_json;
   std::string account_id;
   UnownedTokens tokens;
+  std::int64_t rested_until_ms = 0;  // when another grant was last seen to rest on the consent
 
   [[nodiscard]] Secret to_plain() const {
     JsonObject json{{"type", type}, {"app", app}, {"params", params_json}, {"extras", extras_json}, {"account", account_id},
                     {"refresh", tokens.refresh.token.reveal_text()}, {"verifier", tokens.refresh.code_verifier.reveal_text()},
-                    {"access", tokens.access.reveal_text()}};
+                    {"access", tokens.access.reveal_text()}, {"rested_until_ms", rested_until_ms}};
     auto text = boost::json::serialize(json);
     Secret plain(std::string_view{text});
     std::ranges::fill(text, '\0');
@@ -73,6 +79,7 @@ struct GivingBack::Record {
     record->account_id = text("account");
     record->tokens = {.refresh = {Secret(std::string_view(text("refresh"))), Secret(std::string_view(text("verifier")))},
                       .access = Secret(std::string_view(text("access")))};
+    if (const auto* rested = object.if_contains("rested_until_ms"); rested != nullptr && rested->is_int64()) record->rested_until_ms = rested->get_int64();
     return record;
   }
 };
@@ -175,25 +182,108 @@ Task<void> GivingBack::stop() {
 
 Task<void> GivingBack::run() {
   while (!stopping_) {
-    if (co_await work_off()) continue;
-    // Soonest first, so that a short wait is no idle turn.
-    auto wait = std::chrono::nanoseconds(kLookAtLeastEvery);
-    if (const auto next = co_await parts_.store.revocations(WallTime::max(), 1); next && !next->items.empty()) {
-      wait = std::clamp<std::chrono::nanoseconds>(next->items.front().due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
+    nudged_ = false;
+    const auto seen = co_await look();
+    if (seen == Look::again_at_once) continue;
+    std::chrono::nanoseconds wait = seen == Look::store_rests ? kStoreRetry : kPlacesRetry;
+    if (seen == Look::nothing_due) {
+      wait = kLookAtLeastEvery;
+      // Soonest first, so that a short wait is no idle turn.
+      if (const auto next = co_await parts_.store.revocations(WallTime::max(), 1); next && !next->items.empty()) {
+        wait = std::clamp<std::chrono::nanoseconds>(next->items.front().due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
+      }
     }
     if (stopping_) break;  // said while the store was asked
-    co_await wake_.wait_for(parts_.steady, wait);
+    if (!nudged_) co_await wake_.wait_for(parts_.steady, wait);
   }
 }
 
-Task<bool> GivingBack::work_off() {
-  const auto due = co_await parts_.store.revocations(parts_.wall.now(), kAtOnce);
-  if (!due) co_return false;
-  parts_.counters.revocations_due = due->total;
-  TaskGroup attempts(parts_.executor, parts_.log);
-  for (const auto& revocation : due->items) attempts.spawn("revocation", attempt(revocation));
-  co_await attempts.drain();
-  co_return due->total > static_cast<std::int64_t>(due->items.size()) && !stopping_;
+Task<GivingBack::Look> GivingBack::look() {
+  const auto now = parts_.wall.now();
+  // Not as they end: a page that is being read may still hold them as they were.
+  for (const auto& id : std::exchange(ended_, {})) in_hand_.erase(id);
+  auto page = co_await parts_.store.revocations(now, kLookedAt);
+  if (!page || stopping_) co_return Look::store_rests;
+  parts_.counters.revocations_due = page->total;
+  const bool crowded = page->items.size() == kLookedAt;  // what is behind these must come to its turn, too
+  due_.clear();
+  std::map<std::string, std::size_t> ready;
+  std::vector<store::Revocation> postponed;
+  for (auto& revocation : page->items) {
+    if (in_hand_.contains(revocation.id)) continue;
+    auto lane = lane_of(revocation);
+    if (places_.take(lane, now)) {
+      in_hand_.insert(revocation.id);
+      if (!under_way_.spawn("revocation", work(lane, std::move(revocation)))) co_return Look::store_rests;
+    } else if (places_.held(lane, now) || (crowded && ready[lane] >= kKeptReady)) {
+      postponed.push_back(std::move(revocation));
+    } else {
+      ++ready[lane];
+      due_.push_back(std::move(revocation));
+    }
+  }
+  const bool waiting = !due_.empty();
+  if (!postponed.empty()) co_return co_await postpone(std::move(postponed)) ? Look::again_at_once : Look::store_rests;
+  co_return waiting ? Look::places_full : Look::nothing_due;
+}
+
+Task<bool> GivingBack::postpone(std::vector<store::Revocation> rows) {
+  const auto now = parts_.wall.now();
+  store::Batch batch;
+  std::vector<store::Revocation> given_up;
+  for (auto& row : rows) {
+    const auto lane = lane_of(row);
+    if (places_.held(lane, now)) row.why = places_.why(lane);
+    if (places_.held(lane, now) && now > row.created_at + parts_.tuning().give_up_after) {
+      const auto record = open(row);
+      if (!record || now > deadline_of(row, *record)) {
+        batch.push_back(store::DeleteRevocation{row.id});
+        batch.push_back(settled(row, "grant.not_revoked", row.why));
+        given_up.push_back(std::move(row));
+        continue;
+      }
+    }
+    row.due_at = places_.later(lane, now);
+    batch.push_back(store::PutRevocation{std::move(row)});
+  }
+  const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  if (!done) co_return false;
+  for (const auto& row : given_up) tell_not_given_back(row, row.why);
+  co_return true;
+}
+
+std::shared_ptr<GivingBack::Record> GivingBack::open(const store::Revocation& revocation) const {
+  const auto plain = parts_.sealing.open_revocation(revocation);
+  return plain ? Record::from_plain(*plain) : nullptr;
+}
+
+WallTime GivingBack::deadline_of(const store::Revocation& revocation, const Record& record) const {
+  return std::max(revocation.created_at, base::from_unix_ms(record.rested_until_ms)) + parts_.tuning().give_up_after;
+}
+
+store::AppendAudit GivingBack::settled(const store::Revocation& revocation, std::string action, std::string why) const {
+  return {{.at = parts_.wall.now(), .actor = "server", .action = std::move(action), .subject = revocation.subject, .detail = std::move(why)}};
+}
+
+std::optional<store::Revocation> GivingBack::next_of(const std::string& lane) {
+  const auto found = std::ranges::find_if(due_, [&](const store::Revocation& each) { return lane_of(each) == lane; });
+  if (found == due_.end() || stopping_) return std::nullopt;
+  auto next = std::move(*found);
+  due_.erase(found);
+  return next;
+}
+
+Task<void> GivingBack::work(std::string lane, store::Revocation first) {
+  for (std::optional<store::Revocation> each = std::move(first); each;) {
+    const auto id = each->id;
+    co_await attempt(*std::move(each));
+    ended_.push_back(id);
+    places_.leave(lane);
+    each = next_of(lane);
+    if (each && !places_.take(lane, parts_.wall.now())) each.reset();
+    if (each) in_hand_.insert(each->id);
+  }
+  nudge();
 }
 
 Task<void> GivingBack::attempt(store::Revocation revocation) {
@@ -207,54 +297,71 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
   {
     store::Batch claim;
     claim.push_back(store::PutRevocation{revocation});
-    if (!co_await parts_.store.commit(std::move(claim))) co_return;  // another node was faster, or the store rests
+    if (const auto done = co_await parts_.store.commit(std::move(claim)); !done) {
+      // Another node was faster, or the store rests.
+      if (done.error().kind != ErrorKind::conflict && !stopping_) co_await wake_.wait_for(parts_.steady, kStoreRetry);
+      co_return;
+    }
   }
   revocation.version += 1;
-  const auto plain = parts_.sealing.open_revocation(revocation);
-  auto record = plain ? Record::from_plain(*plain) : nullptr;
+  auto record = open(revocation);
   if (!record) {
     tell_altered(parts_.alerts, revocation);
     co_await drop(std::move(revocation), "grant.not_revoked", "The stored record was altered and is not used.");
     co_return;
   }
-  const auto verdict = co_await try_to_revoke(record);
+  const auto began = parts_.steady.now();
+  auto verdict = co_await try_to_revoke(record);
+  if (verdict.unreachable) {
+    places_.unreachable(revocation.app, parts_.wall.now(), verdict.why);
+  } else if (!verdict.rests) {
+    places_.answered(revocation.app, parts_.steady.now() - began);
+  }
+  co_await settle(std::move(revocation), std::move(record), std::move(verdict));
+}
+
+Task<void> GivingBack::settle(store::Revocation revocation, std::shared_ptr<Record> record, Verdict verdict) {
   parts_.log.info(verdict.revoked ? "given_back" : "not_given_back", {{"app", record->app}, {"why", verdict.why}});
   if (verdict.revoked) {
     parts_.counters.given_back += 1;
     co_await drop(std::move(revocation), "grant.revoked_at_provider", verdict.why);
     co_return;
   }
-  if (verdict.again && parts_.wall.now() + back_off(revocation.attempts, *verdict.again) <= revocation.created_at + parts_.tuning().give_up_after) {
+  const auto now = parts_.wall.now();
+  if (verdict.rests) record->rested_until_ms = base::to_unix_ms(now);
+  if (verdict.again && (verdict.rests || now + revocation_back_off(revocation.attempts, *verdict.again) <= deadline_of(revocation, *record))) {
     // An access token had for this attempt may have cost the refresh token it came from; by the next attempt it may have ended.
     record->tokens.access = Secret();
     revocation.record_sealed = parts_.sealing.seal_revocation(revocation, record->to_plain());
     co_await put_off(std::move(revocation), *verdict.again, verdict.why);
     co_return;
   }
-  if (verdict.expected) {  // as whoever gave it up was told beforehand
-    co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
-    co_return;
-  }
-  parts_.counters.not_given_back += 1;
-  parts_.alerts.tell("not_revoked:" + record->app,
-                     "Tokens of " + revocation.subject + " could not be revoked at the provider: " + verdict.why +
-                         " Remove the app in that account's own settings at the provider.", std::chrono::days(7));
+  if (!verdict.expected) tell_not_given_back(revocation, verdict.why);  // else: as whoever gave it up was told beforehand
   co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
 }
 
+void GivingBack::tell_not_given_back(const store::Revocation& revocation, const std::string& why) {
+  parts_.counters.not_given_back += 1;
+  parts_.alerts.tell("not_revoked:" + revocation.app,
+                     "Tokens of " + revocation.subject + " could not be revoked at the provider: " + why +
+                         " Remove the app in that account's own settings at the provider.", std::chrono::days(7));
+}
+
 Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record) {
-  if (co_await rested_on(record->app, record->account_id)) co_return Verdict{.again = kOftenAtLeast, .why = std::string(kRestsWords), .expected = true};
+  if (co_await rested_on(record->app, record->account_id)) co_return Verdict{.again = kBackOffMax, .why = std::string(kRestsWords), .rests = true};
   auto found = co_await parts_.clients.client_for(record->type, record->app, record->params_json, record->extras_json);
   if (!found) {
     if (found.error().reason == "app_missing") co_return Verdict{.again = std::nullopt, .why = "The app registration is gone, so the provider cannot be asked."};
-    co_return Verdict{.again = kOftenAtLeast, .why = found.error().text};
+    co_return Verdict{.again = kOftenAtLeast, .why = found.error().text, .unreachable = found.error().kind == ErrorKind::unavailable};
   }
   const auto client = std::make_shared<const ProviderClient>(std::move(*found));
   if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside.", .expected = true};
   Secret token = record->tokens.refresh.token.clone();
   auto hint = oauth::TokenHint::refresh_token;
   if (client->type.provider->revocation_token != catalog::RevocationToken::refresh_token) {
-    token = co_await last_access_token(client, record);
+    auto last = co_await last_access_token(client, record);
+    if (!last) co_return Verdict{.again = kBackOffMax, .why = std::string(kUnreachableWords), .unreachable = true};
+    token = *std::move(last);
     hint = oauth::TokenHint::access_token;
     if (token.empty()) co_return Verdict{.again = kBackOffMax, .why = "No access token could be had to revoke with."};
   }
@@ -264,12 +371,13 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
         {.endpoint = client->endpoints.revocation, .client = client->registration(slot), .shape = client->type.provider->revocation_shape,
          .token = &token, .hint = hint, .extra = client->type.extra.revocation})));
     const auto* reply = std::get_if<net::Reply>(&outcome);
-    if (reply == nullptr) co_return Verdict{.again = kBackOffMax, .why = "The provider cannot be reached."};
+    if (reply == nullptr) co_return Verdict{.again = kBackOffMax, .why = std::string(kUnreachableWords), .unreachable = true};
     why = "The provider answered " + std::to_string(reply->status) + ".";
     switch (oauth::classify_revocation(reply->status, base::as_text(reply->body))) {
       case oauth::RevocationOutcome::revoked: co_return Verdict{.again = std::nullopt, .why = std::move(why), .revoked = true};
       case oauth::RevocationOutcome::unsupported: co_return Verdict{.again = std::nullopt, .why = why + " It does not revoke such tokens."};
-      case oauth::RevocationOutcome::transient: co_return Verdict{.again = kBackOffMax, .why = std::move(why)};
+      case oauth::RevocationOutcome::transient:
+        co_return Verdict{.again = kBackOffMax, .why = std::move(why), .unreachable = says_come_back(reply->status)};
       case oauth::RevocationOutcome::misconfigured_app: break;  // the other secret may still be good
     }
     if (slot + 1 >= client->secrets.size()) break;
@@ -283,18 +391,22 @@ Task<bool> GivingBack::rested_on(std::string app, std::string account_id) {
   const auto sharers = co_await parts_.store.grants_of_account(app, account_id, kSharersMax);
   if (!sharers) co_return true;
   for (const auto& grant : *sharers) {
-    if (grant.state == store::GrantState::revoked || grant.state == store::GrantState::disabled) continue;
+    // Not what a person has ended, nor what waits for a new consent: that rests on nothing any more.
+    if (grant.state == store::GrantState::revoked || grant.state == store::GrantState::disabled ||
+        grant.state == store::GrantState::needs_authorization) {
+      continue;
+    }
     const auto user = co_await parts_.store.user(grant.user);
     if (!user || (*user && (*user)->enabled)) co_return true;
   }
   co_return false;
 }
 
-Task<Secret> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record) {
+Task<std::optional<Secret>> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record) {
   if (!record->tokens.access.empty()) co_return record->tokens.access.clone();
   const auto outcome = co_await parts_.transport.send(call_for(refresh_post(*client, record->tokens.refresh, 0)));
   const auto* reply = std::get_if<net::Reply>(&outcome);
-  if (reply == nullptr) co_return Secret();
+  if (reply == nullptr) co_return std::nullopt;
   const auto type = reply->headers.find("Content-Type");
   auto parsed = oauth::parse_token_reply(reply->status, type ? std::string_view(*type) : std::string_view(), base::as_text(reply->body),
                                          client->type.reply_shape);
@@ -333,26 +445,30 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
     [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
     co_return;
   }
+  if (!client && parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after) {
+    tell_not_given_back(revocation, client.error().text);
+    co_await drop(std::move(revocation), "grant.not_revoked", client.error().text);
+    co_return;
+  }
   if (!client || co_await rested_on(grant.app, grant.account_id)) {
-    if (parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after) {
-      [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
-      co_return;
-    }
     revocation.attempts += 1;
-    co_await put_off(std::move(revocation), kOftenAtLeast, client ? std::string(kRestsWords) : client.error().text);
+    co_await put_off(std::move(revocation), client ? kBackOffMax : kOftenAtLeast, client ? std::string(kRestsWords) : client.error().text);
     co_return;
   }
   const auto type = parts_.clients.catalog().find_type(grant.type);
   const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
   add_revoked(batch, **view, "It was switched off, and revoked at " + (provider ? provider->name : "the provider") + ". Authorise it again to use it.",
               "server", "");
-  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return;  // a race: the next pass sees what it left
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) {  // after a race the next look sees what it left
+    if (done.error().kind != ErrorKind::conflict && !stopping_) co_await wake_.wait_for(parts_.steady, kStoreRetry);
+    co_return;
+  }
   parts_.grant_changed(grant.user, grant.id);
   nudge();
 }
 
 Task<void> GivingBack::put_off(store::Revocation revocation, Seconds most, std::string why) {
-  revocation.due_at = parts_.wall.now() + back_off(revocation.attempts, most);
+  revocation.due_at = parts_.wall.now() + revocation_back_off(revocation.attempts, most);
   revocation.why = std::move(why);
   store::Batch batch;
   batch.push_back(store::PutRevocation{std::move(revocation)});
@@ -362,8 +478,7 @@ Task<void> GivingBack::put_off(store::Revocation revocation, Seconds most, std::
 Task<void> GivingBack::drop(store::Revocation revocation, std::string action, std::string why) {
   store::Batch batch;
   batch.push_back(store::DeleteRevocation{revocation.id});
-  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "server", .action = std::move(action), .subject = revocation.subject,
-                                      .detail = std::move(why)}});
+  batch.push_back(settled(revocation, std::move(action), std::move(why)));
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("revocation_not_settled", done.error());
 }
 

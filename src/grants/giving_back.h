@@ -2,13 +2,16 @@
 // consent, a reply that came too late (RULES F7, RFC 7009).
 //
 // The way back is a row of the store (store::Revocation): made in the commit that takes the tokens from their grant, worked off
-// by a task that backs off and, after RevocationTuning::give_up_after, gives up and says so.
+// by a task that backs off and, after RevocationTuning::give_up_after, gives up and says so. Time in which it only waits for
+// another grant of the same consent does not count.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/broadcast.h"
 #include "base/entropy.h"
@@ -16,6 +19,7 @@
 #include "grants/alerts.h"
 #include "grants/counters.h"
 #include "grants/provider_client.h"
+#include "grants/revocation_places.h"
 
 namespace latchkey::grants {
 
@@ -72,9 +76,10 @@ class GivingBack {
   void set_waiting(Waiting waiting) { waiting_ = std::move(waiting); }
 
   void start();
-  void nudge() { wake_.notify_all(); }
-  // One pass over what is due, to its end. Whether there may be more.
-  [[nodiscard]] Task<bool> work_off();
+  void nudge() {
+    nudged_ = true;
+    wake_.notify_all();
+  }
   // Ends the work, and waits for what is under way.
   [[nodiscard]] Task<void> stop();
 
@@ -85,12 +90,27 @@ class GivingBack {
     std::optional<Seconds> again;
     std::string why;
     bool revoked = false;
-    bool expected = false;  // in the order of things: no alert when it ends so
+    bool expected = false;     // in the order of things: no alert when it ends so
+    bool rests = false;        // it only waits for another grant: without end
+    bool unreachable = false;  // said of the whole app
   };
+  // What a look at the queue came to.
+  enum class Look { again_at_once, places_full, nothing_due, store_rests };
   [[nodiscard]] bool askable(const store::Grant& whose) const;
   [[nodiscard]] Task<void> run();
+  [[nodiscard]] Task<Look> look();
+  // Those that find no place now, later: in one commit.
+  [[nodiscard]] Task<bool> postpone(std::vector<store::Revocation> rows);
+  // A place at an app: one after another of those that are due there.
+  [[nodiscard]] Task<void> work(std::string lane, store::Revocation first);
+  [[nodiscard]] std::optional<store::Revocation> next_of(const std::string& lane);
   [[nodiscard]] Task<void> keep(store::PutRevocation entry);
   [[nodiscard]] Task<void> attempt(store::Revocation revocation);
+  [[nodiscard]] Task<void> settle(store::Revocation revocation, std::shared_ptr<Record> record, Verdict verdict);
+  [[nodiscard]] std::shared_ptr<Record> open(const store::Revocation& revocation) const;  // nullptr: it was altered
+  [[nodiscard]] WallTime deadline_of(const store::Revocation& revocation, const Record& record) const;
+  [[nodiscard]] store::AppendAudit settled(const store::Revocation& revocation, std::string action, std::string why) const;
+  void tell_not_given_back(const store::Revocation& revocation, const std::string& why);
   [[nodiscard]] Task<Verdict> try_to_revoke(std::shared_ptr<Record> record);
   [[nodiscard]] Task<void> take_from_grant(store::Revocation revocation);
   [[nodiscard]] Task<void> put_off(store::Revocation revocation, Seconds most, std::string why);
@@ -98,13 +118,18 @@ class GivingBack {
   // A grant that lives (the one they were of, authorised anew, among them), or a consent that waits for approval, rests on the same
   // consent (same app, same account, any type); what cannot be read counts.
   [[nodiscard]] Task<bool> rested_on(std::string app, std::string account_id);
-  // For providers that revoke by access token: a last one.
-  [[nodiscard]] Task<Secret> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record);
+  // For providers that revoke by access token: a last one; nullopt: they cannot be reached.
+  [[nodiscard]] Task<std::optional<Secret>> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record);
 
   Parts parts_;
   TaskGroup under_way_;
   TaskGroup loop_;
   base::Broadcast wake_;
+  RevocationPlaces places_;
+  std::vector<store::Revocation> due_;    // read, and without a place
+  std::set<RevocationId> in_hand_;        // being tried, or
+  std::vector<RevocationId> ended_;       // tried since the last look
+  bool nudged_ = false;
   bool stopping_ = false;
   Waiting waiting_;
 };

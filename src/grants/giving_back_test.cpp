@@ -21,6 +21,10 @@ class Leaving : public KeeperHouse {
     base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].version == 1 + 2 * number; });
     return waiting()[0];
   }
+  static Task<bool> stopped(GivingBack& giving_back) {
+    co_await giving_back.stop();
+    co_return true;
+  }
   void until_empty() {
     base::drive_until(loop, [&] { return waiting().empty(); });
   }
@@ -105,9 +109,143 @@ TEST_F(Leaving, F7_AGrantAuthorisedAnewMeanwhileIsNotTakenFromItsOwner) {
   EXPECT_EQ(transport.revoked.size(), 1u) << "a second time would end the new consent, too";
   advance(std::chrono::days(15));
   giving_back->nudge();
-  until_empty();
+  after_attempt(3);
   EXPECT_EQ(transport.revoked.size(), 1u);
   EXPECT_TRUE(alerts.current().empty()) << "as it must be";
+}
+
+TEST_F(Leaving, F7_WhatOnlyWaitsForAnotherGrantIsNeverForgotten) {
+  const auto grant = put_grant("acme-family");
+  auto other = put_grant("acme-grace");
+  other.account_id = grant.account_id;
+  sealing.vouch(other);
+  commit({store::UpdateGrant{other}});
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  after_attempt(1);
+  advance(std::chrono::days(60));
+  giving_back->nudge();
+  EXPECT_NE(after_attempt(2).why.find("rests"), std::string::npos);
+  EXPECT_EQ(run(store->audit({.action = "grant.not_revoked"}))->total, 0);
+  // The other one goes while the provider is away: now it has its 14 days.
+  transport.revoke_status = 503;
+  ASSERT_TRUE(run(care.remove(other.id, {.actor = "admin"})));
+  advance(std::chrono::days(1));
+  giving_back->nudge();
+  base::drive_until(loop, [&] {
+    const auto all = waiting();
+    return all.size() == 2 && std::ranges::all_of(all, [](const store::Revocation& each) { return each.why.find("503") != std::string::npos; });
+  });
+  transport.revoke_status = 200;
+  advance(std::chrono::days(1));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(counters.given_back, 2);
+  EXPECT_EQ(counters.not_given_back, 0);
+}
+
+TEST_F(Leaving, F7_AGrantThatNeedsANewConsentRestsOnNothing) {
+  const auto grant = put_grant("acme-family");
+  auto dead = put_grant("acme-grace");
+  dead.account_id = grant.account_id;
+  dead.state = GrantState::needs_authorization;
+  sealing.vouch(dead);
+  commit({store::UpdateGrant{dead}});
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 1u);
+}
+
+TEST_F(Leaving, ASwitchedOffGrantWaitsForTheOtherWithoutEnd) {
+  const auto grant = put_grant("acme-family");
+  auto other = put_grant("acme-grace");
+  other.account_id = grant.account_id;
+  sealing.vouch(other);
+  commit({store::UpdateGrant{other}});
+  ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
+  advance(std::chrono::days(20));
+  giving_back->nudge();
+  base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("rests") != std::string::npos; });
+  other.state = GrantState::needs_authorization;
+  other.version += 1;
+  sealing.vouch(other);
+  commit({store::UpdateGrant{other}});
+  advance(6h);
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 1u);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+}
+
+// Requests with such a token never end, and are cut off by the transport in the end.
+class HangingTransport final : public net::HttpTransport {
+ public:
+  HangingTransport(ScriptedTransport& real, base::Broadcast& released) : real_(real), released_(released) {}
+  Task<net::HttpOutcome> send(net::HttpCall call) override {
+    if (call.body && call.body->reveal_text().find("token=hang") != std::string_view::npos) {
+      ++asked;
+      if (hold) co_await released_.wait();
+      co_return ScriptedTransport::unsent();
+    }
+    co_return co_await real_.send(std::move(call));
+  }
+  bool hold = true;
+  std::size_t asked = 0;
+
+ private:
+  ScriptedTransport& real_;
+  base::Broadcast& released_;
+};
+
+TEST_F(Leaving, AProviderThatHangsDelaysNobodyElsesTokens) {
+  put_app("dead", 1, "acme");
+  HangingTransport hanging(transport, *released);
+  GivingBack hands({.store = *store, .clients = *clients, .transport = hanging, .sealing = sealing, .alerts = alerts, .counters = counters,
+                            .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(),
+                            .tuning = [] { return RevocationTuning{}; }, .grant_changed = [](UserId, GrantId) {}});
+  run(stop_giving_back());
+  constexpr int kHanging = 2000;
+  const auto queue = [&](const std::string& app, const std::string& token, int number) {
+    store::Batch batch;
+    for (int i = 0; i < number; ++i) {
+      const store::Grant whose{.id = GrantId::make(wall.now(), entropy), .type = "acme-family", .app = app, .account_id = token + std::to_string(i)};
+      batch.push_back(*hands.entry(whose, {.refresh = {Secret(token + std::to_string(i)), Secret()}, .access = Secret()}));
+    }
+    commit(std::move(batch));
+    wall.advance(1ms);
+  };
+  queue("dead", "hang", kHanging);  // all of them before
+  queue("acme", "fine", 40);
+  hands.start();
+  base::drive_until(loop, [&] { return counters.given_back == 40; });
+  EXPECT_EQ(hanging.asked, RevocationPlaces::kPerApp) << "they still hang";
+
+  // They are cut off: the app is put off as a whole.
+  hanging.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return run(store->revocations(wall.now(), 1))->items.empty(); });
+  EXPECT_EQ(hanging.asked, RevocationPlaces::kPerApp) << "and asked by nobody else meanwhile";
+  advance(35s);
+  hands.nudge();
+  base::drive_until(loop, [&] { return run(store->revocations(wall.now(), 1))->items.empty(); });
+  EXPECT_EQ(hanging.asked, RevocationPlaces::kPerApp + 1) << "one finds out whether it is back";
+  const auto left = run(store->revocations(WallTime::max(), kHanging + 1))->items;
+  EXPECT_EQ(left.size(), static_cast<std::size_t>(kHanging));
+  const auto told = std::ranges::count_if(left, [](const store::Revocation& each) { return each.why == "The provider cannot be reached."; });
+  EXPECT_GT(told, static_cast<std::ptrdiff_t>(RevocationPlaces::kPerApp + 1)) << "those that were put off untried say why, too";
+
+  // Two weeks later they are given up with it, untried.
+  advance(std::chrono::days(15));
+  for (int hours = 0; hours < 20 && counters.not_given_back < kHanging; ++hours) {
+    hands.nudge();
+    base::drive_until(loop, [&] { return run(store->revocations(wall.now(), 1))->items.empty(); });
+    advance(1h);
+  }
+  EXPECT_EQ(counters.not_given_back, kHanging);
+  EXPECT_LT(hanging.asked, RevocationPlaces::kPerApp + 40);
+  EXPECT_EQ(run(store->audit({.action = "grant.not_revoked"}))->total, kHanging);
+  ASSERT_EQ(alerts.current().size(), 1u);
+  EXPECT_EQ(alerts.current()[0].cause, "not_revoked:dead");
+  run(stopped(hands));
 }
 
 TEST_F(Leaving, SwitchingOffRevokesALittleLaterAndNotIfItIsTakenBack) {

@@ -195,6 +195,10 @@ Task<Result<RevokedPage>> GrantCare::revoke_page(RevokeScope scope, GrantId afte
     page.by_hand[provider ? provider->name : grant.app] += 1;
   }
   if (how == OnRevoke::only_count) co_return page;
+  // With every page: what is approved while others are revoked could renew one whose page is over.
+  if (rejecting_) {
+    if (auto rejected = co_await rejecting_(scope, requester); !rejected) co_return std::unexpected(rejected.error());
+  }
   for (std::size_t at = 0; at < grants->size(); at += kRevokedTogether) {
     std::vector<GrantId> some;
     for (std::size_t i = at; i < std::min(at + kRevokedTogether, grants->size()); ++i) some.push_back((*grants)[i].id);

@@ -1,6 +1,8 @@
 // What people do with grants, done: refresh, check, switch, revoke.
 #pragma once
 
+#include <functional>
+
 #include "grants/grant_desk.h"
 #include "grants/keeper.h"
 
@@ -12,6 +14,10 @@ class GrantCare final : public GrantDesk {
             net::HttpTransport& transport, GrantWatcher& watcher, const WallClock& wall, Log& log)
       : store_(store), sealing_(sealing), clients_(clients), keeper_(keeper), giving_back_(giving_back), transport_(transport),
         watcher_(watcher), wall_(wall), log_(log) {}
+
+  // How consents that wait for a person's answer are rejected, those of `scope`. Before anything is revoked.
+  using Rejecting = std::function<Task<Result<void>>(RevokeScope scope, Requester requester)>;
+  void set_rejecting(Rejecting rejecting) { rejecting_ = std::move(rejecting); }
 
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Requester requester) override;
   [[nodiscard]] Task<Result<CheckResult>> check(GrantId grant, Requester requester) override;
@@ -33,6 +39,7 @@ class GrantCare final : public GrantDesk {
   GrantWatcher& watcher_;
   const WallClock& wall_;
   Log& log_;
+  Rejecting rejecting_;
 };
 
 }  // namespace latchkey::grants

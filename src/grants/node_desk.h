@@ -31,6 +31,9 @@ class NodeDesk {
   [[nodiscard]] virtual Task<Result<void>> forget(NodeId node, Requester requester) = 0;
 };
 
+// All nodes as `self` sees them, without their open exchanges. Any executor.
+[[nodiscard]] Task<Result<std::vector<NodeView>>> nodes_seen(store::Store& store, NodeId self);
+
 // The machines' names of the other nodes that may hold what they read of the store, joined by commas: those that have begun and
 // not said that they stopped, seen or not, and those whose journals may keep a reply. Empty: none.
 [[nodiscard]] Task<Result<std::string>> others_at_work(store::Store& store, NodeId self);

@@ -175,22 +175,30 @@ void Nodes::give_up(std::string cause, std::string words, std::string why) {
   parts_.keeper.halt(std::move(why));
 }
 
-Task<Result<std::vector<NodeView>>> Nodes::list() {
-  const auto nodes = co_await parts_.store.nodes();
+Task<Result<std::vector<NodeView>>> nodes_seen(store::Store& store, NodeId self) {
+  const auto nodes = co_await store.nodes();
   if (!nodes) co_return std::unexpected(nodes.error());
-  const auto now = co_await parts_.store.now();
+  const auto now = co_await store.now();
   if (!now) co_return std::unexpected(now.error());
-  const auto intents = co_await parts_.store.unsettled_intents(kIntentsMax);
-  if (!intents) co_return std::unexpected(intents.error());
   std::vector<NodeView> views;
   for (const auto& node : *nodes) {
-    NodeView view{.node = node, .here = node.id == self_.id};
+    NodeView view{.node = node, .here = node.id == self};
     view.stopped = !view.here && node.run.empty();
-    view.alive = view.here || (!view.stopped && *now < node.seen_at + kAliveFor);
-    view.open_exchanges = std::ranges::count_if(*intents, [&](const store::Intent& intent) {
-      return intent.node == node.id && intent.state == store::IntentState::open;
-    });
+    view.alive = view.here || (!view.stopped && *now < node.seen_at + Nodes::kAliveFor);
     views.push_back(std::move(view));
+  }
+  co_return views;
+}
+
+Task<Result<std::vector<NodeView>>> Nodes::list() {
+  auto views = co_await nodes_seen(parts_.store, self_.id);
+  if (!views) co_return std::unexpected(views.error());
+  const auto intents = co_await parts_.store.unsettled_intents(kIntentsMax);
+  if (!intents) co_return std::unexpected(intents.error());
+  for (auto& view : *views) {
+    view.open_exchanges = std::ranges::count_if(*intents, [&](const store::Intent& intent) {
+      return intent.node == view.node.id && intent.state == store::IntentState::open;
+    });
   }
   co_return views;
 }

@@ -150,6 +150,21 @@ TEST_P(StoreExercise, RevocationsOutliveTheirGrantAndComeSoonestFirst) {
   EXPECT_EQ(refusal({PutRevocation{soon}}).reason, "gone");
 }
 
+TEST_P(StoreExercise, RevocationsThatWaitAreCountedToTheLast) {
+  constexpr std::int64_t kMany = 10'050;
+  for (std::int64_t made = 0; made < kMany;) {
+    Batch batch;
+    for (int i = 0; i < 1005; ++i, ++made) {
+      batch.push_back(PutRevocation{{.id = id<RevocationId>(), .grant = {}, .app = "box", .subject = "s", .record_sealed = {}, .attempts = 0,
+                                     .due_at = now() + 1h, .created_at = now(), .why = "w"}});
+    }
+    put(std::move(batch));
+  }
+  const auto all = ask(store().revocations(WallTime::max(), 1));
+  EXPECT_EQ(all.items.size(), 1u);
+  EXPECT_EQ(all.total, kMany);
+}
+
 TEST_P(StoreExercise, RevocationsAreReadAPageAtATime) {
   std::vector<Revocation> all;
   for (int i = 0; i < 3; ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,11 @@
 namespace latchkey::store {
 
 inline constexpr std::int64_t kCountedAtMost = 10'001;
+
+// Revocations that wait, whenever they are due, are counted to the last: the bad day is looked at by that number.
+[[nodiscard]] inline std::int64_t revocations_counted(WallTime due_until) {
+  return due_until == WallTime::max() ? std::numeric_limits<std::int64_t>::max() : kCountedAtMost;
+}
 
 [[nodiscard]] inline std::size_t page_limit(const Page& page) { return std::clamp<std::size_t>(page.limit, 1, 200); }
 

@@ -14,6 +14,9 @@ test('health: states, times, outcomes, circuits; the same by the command line', 
   const { admin, provider, server } = scene;
   assert.equal((await refreshNow(scene)).status, 200);
   assert.match(await server.metrics(), /\nlatchkey_store_up 1\n/);
+  const states = [...(await server.metrics()).matchAll(/^latchkey_grants\{state="(\w+)"\} (\d+)$/gm)].map(([, state, count]) => `${state} ${count}`);
+  const empty = ['disabled', 'held', 'needs_authorization', 'paused', 'revoked', 'uncertain', 'unreachable'].map((state) => `${state} 0`);
+  assert.deepEqual(states.sort(), ['active 1', ...empty], 'a panel finds a 0, not nothing');
   const sound = await server.cli(['health']);
   assert.equal(sound.status, 0, sound.stdout);
   assert.match(sound.stdout, /100\.0 % of 1 are fresh\.[^]*oidc +accepted/);

@@ -470,7 +470,10 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     }
     await postgres.launch();
     await told('store_unreachable', 'alert.resolved');
-    assert.match(await first.metrics(), /\nlatchkey_store_up 1\n/);
+    const metrics = await first.metrics();
+    assert.match(metrics, /\nlatchkey_store_up 1\n/);
+    assert.match(metrics, /\nlatchkey_store_commits_total [1-9]\d*\n/, 'what the dashboard divides by');
+    assert.match(metrics, /\nlatchkey_store_commit_seconds_total 0*[1-9.]/);
   });
 
   test('a wrong password, or none, is said to be so', { timeout: 120_000 }, async (t) => {

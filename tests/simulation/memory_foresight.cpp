@@ -111,7 +111,7 @@ Task<Result<Listing<Revocation>>> MemoryStore::revocations(WallTime due_until, s
     if (revocation.due_at <= due_until) listing.items.push_back(revocation);
   }
   std::ranges::sort(listing.items, {}, [](const Revocation& one) { return std::pair(one.due_at, one.id); });
-  listing.total = std::min<std::int64_t>(std::ssize(listing.items), kCountedAtMost);
+  listing.total = std::min<std::int64_t>(std::ssize(listing.items), revocations_counted(due_until));
   if (listing.items.size() > limit) listing.items.resize(limit);
   co_return listing;
 }

@@ -48,7 +48,7 @@ class PostgresStore final : public Store {
         place_(std::move(place)),
         pool_("store-reader", options.reader_connections),
         readers_(connectors(Access::reader, options.reader_connections, nullptr, log)),
-        writers_(connectors(Access::writer, options.writer_connections, std::move(first), log), options.clock, log) {}
+        writers_(connectors(Access::writer, options.writer_connections, std::move(first), log), options.clock, options.figures, log) {}
 
   Task<Result<void>> commit(Batch batch, Urgency urgency) override {
     auto start = [writers = &writers_, batch = std::move(batch), urgency](auto resume) mutable {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "store/figures.h"
 #include "store/store.h"
 
 namespace latchkey::store {
@@ -20,6 +21,7 @@ struct PostgresOptions {
   std::size_t writer_connections = 6;
   std::size_t reader_connections = 4;
   std::string program_version = "0.1.0";
+  StoreFigures* figures = nullptr;   // where it counts; outlives the store
   const WallClock* clock = nullptr;  // what leases are measured by; nullptr: the database's clock (tests give their own)
 };
 

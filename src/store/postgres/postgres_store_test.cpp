@@ -116,6 +116,23 @@ TEST_F(PostgresNodes, ASweepGivesEachNodeOtherGrantsAndTheClaimDecides) {
   EXPECT_EQ(ask(stores[0]->due_grants(nodes[0], until, 6, {})).size(), 5u) << "a leased one is nobody's work";
 }
 
+TEST_F(PostgresNodes, ItCountsItsTransactionsAndHowLongTheyTook) {
+  StoreFigures figures;
+  auto opened = open_postgres_store({.url = database->url(), .password = {}, .figures = &figures}, log);
+  ASSERT_TRUE(opened);
+  const auto commit = [&](Batch batch) { return wait_for(opened->store->commit(std::move(batch))); };
+  const auto begun = std::chrono::steady_clock::now();
+  ASSERT_TRUE(commit({PutMeta{"one", {}}}));
+  ASSERT_TRUE(commit({AppendAudit{{.at = WallTime(), .actor = "admin", .action = "looked"}}}));
+  ASSERT_FALSE(commit({DeleteRevocation{RevocationId::make(WallTime(), entropy)}})) << "one that changes nothing";
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - begun;
+  EXPECT_EQ(figures.commits, 2);
+  EXPECT_EQ(figures.batches, 2);
+  EXPECT_GT(figures.commit_nanoseconds, 0);
+  EXPECT_LT(figures.commit_nanoseconds, took.count());
+  EXPECT_EQ(figures.waiting, 0);
+}
+
 TEST_F(PostgresNodes, ASweepHoldsNoMoreThanItAskedFor) {
   const auto all = due(20);
   const auto until = ask(stores[0]->now());

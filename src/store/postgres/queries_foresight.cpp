@@ -53,7 +53,7 @@ Result<std::vector<GrantEvent>> find_grant_events(Connection& db, const GrantId&
 Result<Listing<Revocation>> find_revocations(Connection& db, WallTime due_until, std::size_t limit) {
   auto rows = db.ask_together(
       {{"SELECT " LATCHKEY_REVOCATION_COLUMNS " FROM revocations WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2", Values(due_until, limit)},
-       {"SELECT count(*) FROM (SELECT 1 FROM revocations WHERE due_at <= $1 LIMIT $2) AS counted", Values(due_until, kCountedAtMost)}});
+       {"SELECT count(*) FROM (SELECT 1 FROM revocations WHERE due_at <= $1 LIMIT $2) AS counted", Values(due_until, revocations_counted(due_until))}});
   if (!rows) return std::unexpected(rows.error());
   Listing<Revocation> listing;
   listing.items = all_of<Revocation>((*rows)[0], revocation_fields<Revocation>);

@@ -48,8 +48,8 @@ void pause_before(int attempt) {
 
 }  // namespace
 
-Writers::Writers(std::vector<std::unique_ptr<Connector>> connectors, const WallClock* clock, Log& log)
-    : clock_(clock), log_(log), connectors_(std::move(connectors)) {
+Writers::Writers(std::vector<std::unique_ptr<Connector>> connectors, const WallClock* clock, StoreFigures* figures, Log& log)
+    : clock_(clock), figures_(figures), log_(log), connectors_(std::move(connectors)) {
   for (auto& connector : connectors_) {
     threads_.emplace_back([this, own = connector.get()] { serve(*own); });
     pthread_setname_np(threads_.back().native_handle(), "store-writer");
@@ -74,6 +74,7 @@ void Writers::enqueue(Batch batch, Urgency urgency, Done done) {
     if (queued_ < kQueuedBatchesMax) {
       queues_[static_cast<std::size_t>(urgency)].push_back({std::move(plan), std::move(done)});
       ++queued_;
+      if (figures_ != nullptr) figures_->waiting = static_cast<std::int64_t>(queued_);
     }
   }
   if (done) {  // not moved from: no room
@@ -107,6 +108,7 @@ std::vector<Writers::Waiting> Writers::take() {
     }
   }
   queued_ -= group.size();
+  if (figures_ != nullptr) figures_->waiting = static_cast<std::int64_t>(queued_);
   if (queued_ > 0) wake_.notify_one();
   return group;
 }
@@ -126,7 +128,11 @@ void Writers::write(Connector& connector, std::vector<Waiting> group) {
     for (auto* waiting : left) (waiting->plan.audit.empty() ? pipelined : audited).push_back(waiting);
     std::vector<Outcome> outcomes;
     if (!pipelined.empty()) write_pipelined(**db, pipelined, outcomes);
-    for (const auto* waiting : audited) outcomes.push_back(write_with_audit(**db, waiting->plan));
+    for (const auto* waiting : audited) {
+      const auto begun = std::chrono::steady_clock::now();
+      outcomes.push_back(write_with_audit(**db, waiting->plan));
+      count({&outcomes.back(), 1}, begun);
+    }
     left = std::move(pipelined);
     left.insert(left.end(), audited.begin(), audited.end());
 
@@ -163,12 +169,26 @@ void Writers::write_pipelined(Connection& db, std::vector<Waiting*>& batches, st
     steps.push_back({&kCommit});
     steps.push_back({});
   }
+  const auto begun = std::chrono::steady_clock::now();
   const auto answers = db.exchange(steps);
   std::span<const Answer> rest(answers);
   for (const auto* waiting : batches) {
     const auto own = rest.first(waiting->plan.writes.size() + 2);
     rest = rest.subspan(own.size());
     outcomes.push_back(outcome_of(own, waiting->plan));
+  }
+  count(outcomes, begun);
+}
+
+// Each is a transaction and a sync of its own; those that went together took, each of them, as long as all.
+void Writers::count(std::span<const Outcome> outcomes, std::chrono::steady_clock::time_point begun) {
+  if (figures_ == nullptr) return;
+  const auto took = (std::chrono::steady_clock::now() - begun).count();
+  for (const auto& outcome : outcomes) {
+    if (!outcome.settled || !*outcome.settled) continue;
+    figures_->commits += 1;
+    figures_->batches += 1;
+    figures_->commit_nanoseconds += took;
   }
 }
 

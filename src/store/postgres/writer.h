@@ -5,16 +5,19 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "base/log.h"
+#include "store/figures.h"
 #include "store/postgres/connector.h"
 #include "store/postgres/plan.h"
 #include "store/store.h"
@@ -28,8 +31,8 @@ class Writers {
  public:
   using Done = std::move_only_function<void(Result<void>)>;
 
-  // `clock`: whose time is written, nullptr for the database's own.
-  Writers(std::vector<std::unique_ptr<Connector>> connectors, const WallClock* clock, Log& log);
+  // `clock`: whose time is written, nullptr for the database's own. `figures`: where it counts, or nullptr.
+  Writers(std::vector<std::unique_ptr<Connector>> connectors, const WallClock* clock, StoreFigures* figures, Log& log);
   Writers(const Writers&) = delete;
   Writers& operator=(const Writers&) = delete;
   // Writes what is queued, then stops.
@@ -55,9 +58,11 @@ class Writers {
   void write(Connector& connector, std::vector<Waiting> group);
   void write_pipelined(Connection& db, std::vector<Waiting*>& batches, std::vector<Outcome>& outcomes);
   [[nodiscard]] Outcome write_with_audit(Connection& db, const Plan& plan);
+  void count(std::span<const Outcome> outcomes, std::chrono::steady_clock::time_point begun);
   [[nodiscard]] Outcome outcome_of(std::span<const Answer> answers, const Plan& plan) const;
 
   const WallClock* clock_;
+  StoreFigures* figures_;
   Log& log_;
   std::vector<std::unique_ptr<Connector>> connectors_;
   std::mutex mutex_;

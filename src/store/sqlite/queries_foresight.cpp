@@ -52,7 +52,7 @@ Result<Listing<Revocation>> find_revocations(Connection& db, WallTime due_until,
     listing.items = *std::move(rows);
   }
   auto count = db.prepare("SELECT count(*) FROM (SELECT 1 FROM revocations WHERE due_at <= ?1 LIMIT ?2)");
-  if (count.bind(due_until, kCountedAtMost).row()) count.read(listing.total);
+  if (count.bind(due_until, revocations_counted(due_until)).row()) count.read(listing.total);
   if (count.failed()) return count.failure();
   return listing;
 }
