@@ -183,7 +183,7 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
     if (error.reason == "store_corrupt") error.text = "The database in the backup is damaged. Use another backup.";
     return std::unexpected(std::move(error));
   }
-  auto journal = store::open_reply_journal(staging + "/journal", log);
+  auto journal = store::open_restoring_journal(staging + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(**store, **journal, vault, entropy);
   // The one that lies there, and those which a restore that was interrupted has moved aside.
@@ -277,7 +277,7 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   if (!survived) return std::unexpected(survived.error());
   use_what_is_sound(*survived, wish, report);
   const GivenToOwner owned(wish.data, wish.data + "/journal");
-  auto journal = store::open_reply_journal(wish.data + "/journal", log);
+  auto journal = store::open_restoring_journal(wish.data + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
   RestoredRecords records(store, **journal, vault, entropy);
   if (auto kept = run_to_the_end(records.keep_replies(std::move(survived->entries))); !kept) return std::unexpected(kept.error());

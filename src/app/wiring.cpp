@@ -351,10 +351,12 @@ Task<Result<void>> House::Parts::take_up_journal() {
   if (const auto doubted = survived->leave_out_doubtful(WallTime{}); doubted > 0) {
     log.error("journal_not_whole", {{"files", survived->unreadable.size()}, {"grants", doubted}});
   }
-  const auto taken = co_await take_up(*journal, std::move(survived->entries));
-  if (!taken) co_return std::unexpected(taken.error());
-  if (!*taken) co_return Result<void>{};
   journal.reset();
+  auto restoring = store::open_restoring_journal(config.data + "/journal", log);
+  if (!restoring) co_return std::unexpected(restoring.error());
+  const auto taken = co_await take_up(**restoring, std::move(survived->entries));
+  if (!taken) co_return std::unexpected(taken.error());
+  restoring->reset();
   auto again = store::open_reply_journal(config.data + "/journal", log);
   if (!again) co_return std::unexpected(again.error());
   journal = std::move(*again);

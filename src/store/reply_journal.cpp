@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <set>
 
@@ -257,6 +258,13 @@ Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, 
   auto owned = std::make_unique<SystemFiles>();
   auto& files = *owned;
   return open_on(std::move(directory), std::move(owned), files, log, {}, base::hire_threads);
+}
+
+Result<std::unique_ptr<ReplyJournal>> open_restoring_journal(std::string directory, Log& log) {
+  auto owned = std::make_unique<SystemFiles>();
+  auto& files = *owned;
+  constexpr JournalSize size{.segments_max = std::numeric_limits<std::size_t>::max() / 2};
+  return open_on(std::move(directory), std::move(owned), files, log, size, base::hire_threads);
 }
 
 Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log) {

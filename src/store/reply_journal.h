@@ -78,6 +78,9 @@ struct JournalSize;
 // store/reply_segments.h. Errors: unavailable/`disk_full`, `disk_failed`. The caller lets every task that awaits the
 // journal end before destroying it.
 [[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Log& log);
+// Of a restore, which keeps whatever replies it finds, however many they are. With the usual bound afterwards, what waits there is
+// merged first come first served, beside room for what comes meanwhile.
+[[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_restoring_journal(std::string directory, Log& log);
 // The same on a file system passed in, which outlives the journal, by a worker of one thread.
 [[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log);
 [[nodiscard]] Result<std::unique_ptr<ReplyJournal>> open_reply_journal(std::string directory, Files& files, Log& log, JournalSize size,

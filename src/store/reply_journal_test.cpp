@@ -144,6 +144,38 @@ TEST_F(ReplyJournalTest, AFullDiskRefusesTheReservationAndLetsPromisedRepliesIn)
   EXPECT_TRUE(wait_for(journal->reserve(entry(0).intent))) << "works again when space returns";
 }
 
+TEST_F(ReplyJournalTest, R28_HoweverManyRepliesARestoreKeepsThereIsRoomForWhatComes) {
+  const JournalSize usual{.segment_bytes = 512 * 1024, .segments_max = 4};
+  auto wide = usual;
+  wide.segments_max = 1'000;
+  std::vector<IntentId> kept;
+  {
+    auto restoring = ReplySegments::open(path(), files_, log_, wide);
+    ASSERT_TRUE(restoring);
+    for (int i = 0; i < 30; ++i) {
+      while ((*restoring)->room() == 0) ASSERT_TRUE((*restoring)->prepare());
+      const auto one = entry(kReplyBytesMax);
+      ASSERT_TRUE((*restoring)->append(one));
+      kept.push_back(one.intent);
+    }
+    ASSERT_TRUE((*restoring)->sync());
+  }
+  auto serving = ReplySegments::open(path(), files_, log_, usual);
+  ASSERT_TRUE(serving);
+  EXPECT_EQ((*serving)->unconfirmed()->size(), kept.size());
+  ASSERT_TRUE((*serving)->prepare()) << "though many more wait than it holds usually";
+  const auto next = entry(kReplyBytesMax);
+  ASSERT_TRUE((*serving)->append(next));
+  ASSERT_TRUE((*serving)->sync());
+  const auto bounded = [&] {
+    for (int i = 0; i < 10; ++i) {
+      if (const auto more = (*serving)->prepare(); !more) return more.error().reason;
+    }
+    return std::string();
+  };
+  EXPECT_EQ(bounded(), "journal_full") << "it does not grow for ever";
+}
+
 TEST_F(ReplyJournalTest, EveryPromiseHoldsForTheGreatestReply) {
   auto journal = open();
   std::vector<JournalEntry> entries;

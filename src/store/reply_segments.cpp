@@ -31,6 +31,9 @@ Result<std::unique_ptr<ReplySegments>> ReplySegments::open(std::string directory
   if (journal->segments_.empty()) {
     if (auto made = journal->make_segment(); !made) return std::unexpected(made.error());
   }
+  // What a restore has put there takes nothing of the room for what comes.
+  const auto waiting = static_cast<std::size_t>(std::ranges::count_if(journal->segments_, [](const auto& segment) { return segment->unconfirmed > 0; }));
+  journal->segments_max_ = std::max(size.segments_max, waiting + std::max<std::size_t>(size.segments_max / 4, 1));
   journal->choose_active();
   return journal;
 }
@@ -117,7 +120,7 @@ ReplySegments::Segment* ReplySegments::reusable() const {
     if (best == nullptr || segment->confirmed_at < best->confirmed_at) best = segment.get();
   }
   const bool kept_long_enough = best != nullptr && best->confirmed_at + kConfirmedKept <= latest_;
-  return kept_long_enough || segments_.size() >= size_.segments_max ? best : nullptr;
+  return kept_long_enough || segments_.size() >= segments_max_ ? best : nullptr;
 }
 
 Result<void> ReplySegments::prepare() {
@@ -131,7 +134,7 @@ Result<void> ReplySegments::prepare() {
     spare_.push_back(segment);
     return {};
   }
-  if (segments_.size() >= size_.segments_max) {
+  if (segments_.size() >= segments_max_) {
     return fail(ErrorKind::unavailable, "journal_full", "Too many token replies wait to be stored.");
   }
   if (auto made = make_segment(); !made) return made;

@@ -96,6 +96,7 @@ class ReplySegments {
   Files& files_;
   Log& log_;
   const JournalSize size_;
+  std::size_t segments_max_ = 0;
   std::vector<std::unique_ptr<Segment>> segments_;
   Segment* active_ = nullptr;
   std::vector<Segment*> spare_;  // empty, in the order of use
