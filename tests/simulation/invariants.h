@@ -5,7 +5,8 @@
 //   2  nothing is sent without an intent in the store, never are two exchanges in flight for one refresh token, and none is
 //      sent again against the type's rule (F1, F3)
 //   3  the raw reply is durable before the store hears of it (F5)
-//   4  a grant asks for a person only after a definite refusal seen again, and never while it holds a token that is good
+//   4  a grant asks for a person only after a definite refusal seen again (where clocks step: one), and never while it holds a
+//      token that is good
 //   5  no expired access token is handed out
 //   6  no hot loop, no stampede: requests per grant are bounded, the provider's cap is held
 //   7  every state is explained
