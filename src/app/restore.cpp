@@ -9,7 +9,6 @@
 #include <exception>
 #include <filesystem>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "app/backup.h"
@@ -196,13 +195,7 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
     survived.add(std::move(*found));
   }
   use_what_is_sound(survived, wish, report);
-  if (!wish.nothing_ran_since) {
-    // What the backup has brought itself is no newer than its moment: it may be spent, unless the journal goes on from there.
-    std::set<GrantId> goes_on;
-    for (const auto& entry : survived.entries) goes_on.insert(entry.grant);
-    std::erase_if(replies, [&](const store::JournalEntry& entry) { return !goes_on.contains(entry.grant); });
-  }
-  for (auto& entry : survived.entries) replies.push_back(std::move(entry));
+  replies = replies_to_keep(std::move(replies), std::move(survived), wish.nothing_ran_since);
   if (auto done = run_to_the_end(records.keep_replies(std::move(replies))); !done) return done;
   const RestoreFacts facts{.backup_at = report.made_at, .now = now, .nothing_ran_since = wish.nothing_ran_since};
   if (auto done = run_to_the_end(records.mark(facts)); !done) return done;

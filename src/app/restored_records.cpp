@@ -129,6 +129,16 @@ std::size_t SurvivingReplies::leave_out_doubtful(WallTime since) {
   return static_cast<std::size_t>(std::ranges::count_if(doubtful, [since](const auto& each) { return each.second >= since; }));
 }
 
+std::vector<store::JournalEntry> replies_to_keep(std::vector<store::JournalEntry> of_backup, SurvivingReplies survived, bool nothing_ran_since) {
+  if (!nothing_ran_since) {
+    std::set<GrantId> goes_on;
+    for (const auto& entry : survived.entries) goes_on.insert(entry.grant);
+    std::erase_if(of_backup, [&](const store::JournalEntry& entry) { return !goes_on.contains(entry.grant); });
+  }
+  std::ranges::move(survived.entries, std::back_inserter(of_backup));
+  return of_backup;
+}
+
 namespace {
 
 // The newest of a grant's answers: attempts with the other secret leave several of one generation.
@@ -160,13 +170,13 @@ void note_doubts(SurvivingReplies& survived, const Newest& usable, const Newest&
 }  // namespace
 
 Result<SurvivingReplies> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault, std::vector<Secret> keys,
-                                           Entropy& entropy) {
+                                           Entropy& entropy, std::size_t segment_bytes) {
   Newest newest;
   const auto look = [&](const store::FoundRecord& record) -> Result<void> {
     look_at(newest, record);
     return {};
   };
-  if (auto done = store::each_journal_record(directory, files, look); !done) return std::unexpected(done.error());
+  if (auto done = store::each_journal_record(directory, files, look, segment_bytes); !done) return std::unexpected(done.error());
 
   // The vault as it is, then with each of the keys found there as the former one.
   const grants::Sealing sealing(vault);
@@ -192,7 +202,7 @@ Result<SurvivingReplies> surviving_replies(const std::string& directory, store::
     survived.entries.push_back(std::move(entry));
     return {};
   };
-  auto loss = store::each_journal_record(directory, files, take);
+  auto loss = store::each_journal_record(directory, files, take, segment_bytes);
   if (!loss) return std::unexpected(loss.error());
   for (const auto& record : loss->torn) look_at(unusable, record);
   note_doubts(survived, usable, unusable, *loss);

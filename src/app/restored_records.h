@@ -10,6 +10,7 @@
 #include "grants/sealing.h"
 #include "store/files.h"
 #include "store/reply_journal.h"
+#include "store/reply_record.h"
 #include "store/store.h"
 #include "vault/vault.h"
 
@@ -60,10 +61,16 @@ struct SurvivingReplies {
   [[nodiscard]] std::size_t leave_out_doubtful(WallTime since);
 };
 
+// Which replies a restore keeps: those that survived, and of those that the backup has brought itself the ones from where they go on.
+// A reply of the backup's is no newer than its moment, so what it brought may have been spent since, unless nothing ran.
+[[nodiscard]] std::vector<store::JournalEntry> replies_to_keep(std::vector<store::JournalEntry> of_backup, SurvivingReplies survived,
+                                                               bool nothing_ran_since);
+
 // The replies of the journal in `directory` from which the newest generation of each grant can be had, confirmed or not, sealed
 // for `vault`, from whichever of `keys` they are under. What opens under none is left out. No directory: none.
 [[nodiscard]] Result<SurvivingReplies> surviving_replies(const std::string& directory, store::Files& files, const vault::Vault& vault,
-                                                         std::vector<Secret> keys, Entropy& entropy);
+                                                         std::vector<Secret> keys, Entropy& entropy,
+                                                         std::size_t segment_bytes = store::kSegmentBytes);
 
 // The master keys that lie in the places of one: under some of them older entries of a journal may be sealed.
 [[nodiscard]] std::vector<Secret> keys_beside(const std::string& data, const std::string& key_path, Entropy& entropy);

@@ -8,6 +8,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTickMax = 1s;
+constexpr auto kQuickSweep = 25ms;
+constexpr int kSweepRest = 20;  // times as long as a slow one took
+constexpr std::chrono::nanoseconds kSweepRestMax = 10s;
 constexpr auto kProbePausedAppEvery = 300s;  // a mended secret is noticed without anybody pressing a button
 constexpr auto kCountStatesEvery = 60s;
 constexpr std::size_t kWokenMax = 200;  // the others fall due by themselves within a minute
@@ -122,6 +125,7 @@ Task<void> Keeper::tick() {
                         "sound disk. Tokens still valid are served.");
     co_return;
   }
+  if (parts_.steady.now() < sweep_again_at_) co_return;
   const auto tuning = parts_.tuning();
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
   bool crowded = false;  // somebody has more that is due than there are places for it
@@ -135,13 +139,17 @@ Task<void> Keeper::tick() {
       if (state.circuit.open() && state.circuit.wait(steady_now) > 1s) resting.push_back(app);
     }
     const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
+    const auto asked_at = parts_.steady.now();
     const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
+    const auto took = parts_.steady.now() - asked_at;
     if (!due) {
       // Once, not with every sweep of an outage, about which an alert speaks.
       if (!std::exchange(due_unreadable_, true)) parts_.log.error("due_grants_unreadable", due.error());
       co_return;
     }
     due_unreadable_ = false;
+    // Has walked past whatever is due and must wait: a million grants of an app that is paused take a second (R21).
+    if (due->size() < wanted && took > kQuickSweep) sweep_again_at_ = asked_at + std::min<std::chrono::nanoseconds>(took * kSweepRest, kSweepRestMax);
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {

@@ -259,6 +259,7 @@ class Keeper {
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
+  SteadyTime sweep_again_at_{};
   bool due_unreadable_ = false;  // and that has been said
   SteadyTime merge_again_at_{};
   bool merges_wait_ = false;  // for lack of room

@@ -48,6 +48,28 @@ TEST_F(Away, R1_AnAnswerThatWasLostIsAnAlertUntilTheGrantIsSoundAgain) {
   });
 }
 
+// A million grants of a paused app are due and cannot be refreshed: looking past them takes a second.
+TEST_F(Away, R21_ASweepThatTakesLongForNothingIsNotRepeatedAtOnce) {
+  int sweeps = 0;
+  door->sweeping = [&] {
+    ++sweeps;
+    steady.advance(1s);
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return sweeps == 1; });
+  for (int turn = 0; turn < 20; ++turn) {
+    steady.advance(400ms);
+    keeper->nudge();
+    loop.run_for(1ms);
+  }
+  EXPECT_EQ(sweeps, 1) << "8 s later";
+  base::drive_until(loop, [&] {
+    steady.advance(100ms);
+    keeper->nudge();
+    return sweeps == 2;
+  });
+}
+
 // A suspended machine: the wall clock has gone on, the one that waits has not. All of them are overdue at once.
 TEST_F(Away, R24_AfterThreeDaysOfSleepThereIsNoStampede) {
   constexpr int kGrants = 3000;

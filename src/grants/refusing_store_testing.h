@@ -16,6 +16,7 @@ class RefusingStore final : public store::Store {
   std::function<bool(const store::Batch&)> refuses;        // as a full disk does
   bool away = false;                                        // does not say what time it is
   Milliseconds clock_ahead{0};                              // of the machine's
+  std::function<void()> sweeping;                           // while what is due is looked for
   std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
   std::function<store::Batch(const store::Batch&)> before;  // what somebody else is a moment faster with
@@ -60,7 +61,10 @@ class RefusingStore final : public store::Store {
     if (after_wraps) co_await after_wraps(grant);
     co_return read;
   }
-  Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) override { return real_->due_grants(node, until, std::move(limit), std::move(without_apps)); }
+  Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) override {
+    if (sweeping) sweeping();
+    return real_->due_grants(node, until, limit, std::move(without_apps));
+  }
   Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override { return real_->unsettled_intents(std::move(limit)); }
   Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }
   Task<Result<std::vector<store::StateCount>>> grant_states() override { return real_->grant_states(); }

@@ -20,13 +20,13 @@ struct Extent {
 
 class Reading {
  public:
-  explicit Reading(const Each& each) : each_(each) {}
+  Reading(const Each& each, std::size_t segment_bytes) : each_(each), segment_bytes_(segment_bytes) {}
 
   Result<void> read(const std::string& path, Files& files) {
     const auto file = files.open(path, OpenFile::read_only);
-    const auto octets = file ? (*file)->pread(kSegmentBytes, 0) : Result<Bytes>(std::unexpected(file.error()));
+    const auto octets = file ? (*file)->pread(segment_bytes_, 0) : Result<Bytes>(std::unexpected(file.error()));
     const auto sequence = octets ? decode_segment_head(ByteView(*octets).first(std::min(octets->size(), kRecordAlignment))) : std::nullopt;
-    if (!sequence || octets->size() < kSegmentBytes) loss_.unreadable.push_back(path);
+    if (!sequence || octets->size() < segment_bytes_) loss_.unreadable.push_back(path);
     return sequence ? scan(*octets, *sequence) : Result<void>();
   }
 
@@ -72,14 +72,15 @@ class Reading {
   void note_gap(JournalPlace place) { loss_.gap = std::max(loss_.gap.value_or(place), place); }
 
   const Each& each_;
+  const std::size_t segment_bytes_;
   JournalLoss loss_;
   std::vector<Extent> extents_;
 };
 
 }  // namespace
 
-Result<JournalLoss> each_journal_record(const std::string& directory, Files& files, const Each& each) {
-  Reading reading(each);
+Result<JournalLoss> each_journal_record(const std::string& directory, Files& files, const Each& each, std::size_t segment_bytes) {
+  Reading reading(each, segment_bytes);
   const auto names = files.list(directory);
   if (!names && names.error().kind != ErrorKind::not_found) reading.note_unreadable(directory);
   if (!names) return reading.end();

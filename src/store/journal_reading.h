@@ -38,7 +38,8 @@ struct JournalLoss {
 // Every whole record of the journal in `directory`, confirmed or not, segment by segment; what cannot be read is told in the answer.
 // Changes nothing; a record that is being written may be missed. No directory: nothing. Errors: what `each` returns.
 [[nodiscard]] Result<JournalLoss> each_journal_record(const std::string& directory, Files& files,
-                                                      const std::function<Result<void>(const FoundRecord&)>& each);
+                                                      const std::function<Result<void>(const FoundRecord&)>& each,
+                                                      std::size_t segment_bytes = kSegmentBytes);
 
 // A record alone, as it travels outside a journal (in a backup): encode_record of this sequence.
 inline constexpr std::uint64_t kTravellingSequence = 1;

@@ -44,14 +44,17 @@ void World::put_back(Machine& machine) {
   QuietLog log(timeline_, process.name(), options_.print_log);
   SimulatedFiles files(machine.disk, process);
   SimulatedFiles files_in_backup(backup_->disk, process);
-  auto replies = app::surviving_replies(kReplies, files_in_backup, vault_, {}, entropy_)->entries;
+  const auto segment_bytes = ground_.journal.segment_bytes;
+  auto of_backup = app::surviving_replies(kReplies, files_in_backup, vault_, {}, entropy_, segment_bytes)->entries;
+  app::SurvivingReplies survived;
   if (chance_.happens(0.5)) {
     happened("restore.journal_gone");
   } else {
-    auto survived = app::surviving_replies(kReplies, files, vault_, {}, entropy_)->entries;
-    taken_["restore.replies_survived"] += survived.size();
-    replies.insert(replies.end(), std::make_move_iterator(survived.begin()), std::make_move_iterator(survived.end()));
+    survived = *app::surviving_replies(kReplies, files, vault_, {}, entropy_, segment_bytes);
+    taken_["restore.doubted"] += survived.leave_out_doubtful(backup_->made_at);
+    taken_["restore.replies_survived"] += survived.entries.size();
   }
+  auto replies = app::replies_to_keep(std::move(of_backup), std::move(survived), false);
   for (const auto* path : {kDatabase, kDatabaseLog}) machine.disk.take_file_of(backup_->disk, path);
   for (const auto& name : machine.disk.list(kReplies)) machine.disk.unlink(std::string(kReplies) + "/" + name);
   machine.disk.sync_names();
