@@ -421,6 +421,7 @@ TEST_F(KeeperHouse, R21_AnyAnswerThatAcceptsTheClientResumesTheApp) {
   transport.then(T::json(401, R"({"error":"invalid_client"})"));
   ASSERT_TRUE(refresh(alive.id));
   base::drive_until(loop, [&] { return (*run(store->app("acme")))->paused; });
+  advance(2s);  // the store may say so a moment before the keeper has let go of what it kept of the app
   transport.then(T::json(400, R"({"error":"invalid_grant"})"));
   ASSERT_TRUE(refresh(dead.id));
   base::drive_until(loop, [&] { return !(*run(store->app("acme")))->paused; });
