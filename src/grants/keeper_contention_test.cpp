@@ -265,6 +265,21 @@ TEST_F(TakenOverHouse, R6_AReplyThatArrivesWhenTheOthersAreRefusedIsTriedBeforeA
   EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
 }
 
+TEST_F(TakenOverHouse, F3_TheLeaseOfALostExchangeEndsThoughOthersHaveGoneOn) {
+  const auto grant = put_grant("acme-family");
+  const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 900s, wall.now());
+  commit(claim.batch);
+  auto moved = view(grant.id).grant;
+  ASSERT_EQ(moved.lease_owner, node);
+  moved.generation = 2;
+  store::Generation next{.grant = grant.id, .number = 2, .access_expires_at = wall.now() + 1h, .issued_at = wall.now()};
+  next.refresh_sealed = sealing.seal_refresh(grant, 2, {Secret("rt-other"), Secret()});
+  commit({store::UpdateGrant{moved}, store::PutGeneration{next}});
+  begin_anew();  // the process that held it is gone
+  base::drive_until(loop, [&] { return view(grant.id).grant.lease_owner.none(); });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt-other");
+}
+
 TEST_F(TakenOverHouse, R6_TheSameTokenTwiceIsKeptOnce) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&] {

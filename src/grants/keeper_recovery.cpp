@@ -259,6 +259,13 @@ Task<void> Keeper::settle_lost(std::vector<store::Intent> intents, std::string w
       parts_.counters.ambiguous += 1;
       states_changed_ = true;
     } else {
+      if (view && *view && (*view)->grant.lease_owner == intent.node && (*view)->grant.fence == intent.fence) {
+        // Another node has gone on with the grant; the lease of the exchange that is lost must not keep it from being refreshed.
+        auto freed = (*view)->grant;
+        freed.lease_owner = {};
+        freed.lease_until = {};
+        batch.push_back(store::UpdateGrant{std::move(freed)});
+      }
       intent.state = store::IntentState::refused;
       intent.outcome = why;
       intent.settled_at = parts_.wall.now();
