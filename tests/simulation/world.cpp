@@ -127,7 +127,8 @@ void World::choose_shape() {
   steps_clocks_ = nodes_ == 1 && chance_.happens(0.3);
   breaks_disks_ = chance_.happens(0.3);
   restores_ = own_store_ && severity_ > 0 && chance_.happens(0.2);
-  falls_back_ = nodes_ == 1 && !own_store_ && severity_ > 0 && chance_.happens(0.7);
+  // Not both: by a clock that jumps ahead by days the journal lets go of what the standby may lack.
+  falls_back_ = nodes_ == 1 && !own_store_ && severity_ > 0 && chance_.happens(0.7) && !steps_clocks_;
   invariants_.one_journal = nodes_ == 1;
   invariants_.clocks_stepped = steps_clocks_;
   faults_until_ = Seconds(chance_.spread(60, large ? 3000 : 900));
