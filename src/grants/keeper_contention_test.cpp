@@ -265,6 +265,32 @@ TEST_F(TakenOverHouse, R6_AReplyThatArrivesWhenTheOthersAreRefusedIsTriedBeforeA
   EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
 }
 
+// Found by the simulation: the answer was taken for a late one, and its token thrown away when the older answers had been merged.
+TEST_F(TakenOverHouse, F5_AnAnswerThatComesWhenTheStoreHasFallenBackIsTheNewest) {
+  const auto grant = put_grant("acme-family");
+  const auto first = view(grant.id);
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt2");
+  transport.before_answer = [&, done = false]() mutable {
+    if (std::exchange(done, true)) return;
+    const auto now = nested_view(grant.id);
+    auto back = first.grant;
+    back.version = now.grant.version;
+    store::Batch batch{store::UpdateGrant{back}, store::DeleteIntentsOf{grant.id}};
+    for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+    for (const auto& generation : first.generations) batch.push_back(store::PutGeneration{generation});
+    ASSERT_TRUE(nested(store->commit(std::move(batch), store::Urgency::ordinary)));
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt3");
+  EXPECT_EQ(candidates(grant.id), 0);
+  EXPECT_TRUE(transport.revoked.empty());
+  advance(120s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1) << "no older one is sent again";
+  EXPECT_EQ(transport.posts_with("rt2"), 1);
+}
+
 TEST_F(TakenOverHouse, F3_TheLeaseOfALostExchangeEndsThoughOthersHaveGoneOn) {
   const auto grant = put_grant("acme-family");
   const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 900s, wall.now());

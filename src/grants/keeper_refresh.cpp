@@ -419,6 +419,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
   auto pause = std::chrono::milliseconds(10);
   std::optional<SteadyTime> give_up_at;
   std::optional<store::Version> conflict_at;  // the grant's version when a commit met a conflict
+  bool caught_up = false;
   for (;;) {
     // Usually nobody has touched the grant since its claim, and the store says so itself by taking the step.
     const bool as_claimed = known.has_value();
@@ -434,6 +435,11 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       if (before.state == store::GrantState::revoked) {
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before, .unowned = true};
+      }
+      if (before.generation < intent.generation && origin == Origin::exchange && !std::exchange(caught_up, true)) {
+        // The store fell back while the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
+        if (const auto merged = co_await merge_answers(grant, before.generation); !merged) parts_.log.error("reply_not_merged", merged.error());
+        continue;
       }
       const auto made = made_by(intent, **view, outcome, parts_.sealing);
       const auto& known_intent = (*view)->intent;

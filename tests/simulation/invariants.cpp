@@ -138,7 +138,7 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
 void Invariants::lost(std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
   auto& account = account_of(subjects[index]);
   story.tell_of(index, "the answer to {} reaches nobody", token);
-  if (auto* spent = account.find(token); spent != nullptr && spent->answered_at <= sent_at) spent->in_doubt = true;
+  if (auto* spent = account.find(token); spent != nullptr && spent->answered_at <= sent_at && knows_of(sent_at)) spent->in_doubt = true;
   if (answer == nullptr || answer->refresh_token < 0) return;
   auto& brought = account.tokens[static_cast<std::size_t>(answer->refresh_token)];
   if (brought.known == Known::on_its_way) brought.known = Known::never_arrived;
@@ -156,7 +156,7 @@ void Invariants::process_died(const Process& process) {
     }
     for (const auto& sent : subject.in_flight) {
       if (sent.process != &process) continue;
-      if (auto* token = account_of(subject).find(sent.token); token != nullptr && token->answered_at <= sent.sent_at) token->in_doubt = true;
+      if (auto* token = account_of(subject).find(sent.token); token != nullptr && token->answered_at <= sent.sent_at && knows_of(sent.sent_at)) token->in_doubt = true;
     }
     std::erase_if(subject.in_flight, [&](const Subject::Sent& sent) { return sent.process == &process; });
   }
@@ -317,6 +317,7 @@ void Invariants::restored() {
 
 // Attempts of which no answer came stood in the store alone: of those that it has forgotten nobody knows.
 void Invariants::fell_back() {
+  fell_back_at_ = timeline_.now();
   has_fallen_back = true;
   for (auto& subject : subjects) {
     for (auto& token : account_of(subject).tokens) {

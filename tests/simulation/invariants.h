@@ -134,6 +134,9 @@ class Invariants {
   std::vector<Provider>& providers_;
   const grants::Sealing& sealing_;
   std::map<std::size_t, std::deque<Nanoseconds>> sent_to_;  // by provider, of the last minute
+  // Of an attempt that a standby has not heard of only the process knows that made it.
+  [[nodiscard]] bool knows_of(Nanoseconds sent_at) const { return !fell_back_at_ || sent_at > *fell_back_at_; }
+  std::optional<Nanoseconds> fell_back_at_;
   std::set<IntentId> journaled_;
   std::vector<std::string> broken_;
   std::size_t broken_at_ = 0;
