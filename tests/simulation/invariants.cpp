@@ -217,6 +217,9 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       subject->held[put->generation.number] = text;
       if (auto* token = account_of(*subject).find(text)) {
         token->known = Known::kept;
+        // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
+        const auto is_lost = [](const RefreshToken& later) { return later.known == Known::behind_a_restore; };
+        if (anew && std::none_of(token + 1, std::to_address(account_of(*subject).tokens.end()), is_lost)) subject->restored = false;
         if (anew && !put->generation.access_sealed.empty()) {
           // Refusals survive in the journal, too: what comes from there once more is no success that follows them.
           const bool once_more = std::exchange(token->counted, account_of(*subject).habits.rotation != catalog::Rotation::none);
