@@ -510,6 +510,7 @@ Task<void> Keeper::resume_app(std::string app) {
     }
     parts_.alerts.clear(alert_cause(app));
     co_await wake_grants_of(app);
+    sweep_again_at_ = SteadyTime{};
     co_return;
   }
 }

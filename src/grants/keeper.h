@@ -201,6 +201,7 @@ class Keeper {
   // Stamps of a clock that ran ahead, which was set right since (R24).
   [[nodiscard]] Task<void> mend_stamps();
   [[nodiscard]] Task<void> mend_stamps_of(GrantId grant);
+  [[nodiscard]] Task<bool> try_to_mend_stamps_of(GrantId grant);
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);

@@ -238,6 +238,32 @@ TEST_F(KeeperHouse, R24_WhatAClockThatRanAheadHasStampedIsMendedByTheNextStart) 
   EXPECT_LE(*seen.grant.due_at, wall.now() + 60s);
 }
 
+// Found by the simulation: what the crash had left of the same grant was settled a moment earlier.
+TEST_F(KeeperHouse, R24_StampsAreMendedThoughSomethingElseOfTheGrantIsSettledAMomentBefore) {
+  const auto id = put_grant("acme-family").id;
+  auto grant = view(id).grant;
+  grant.issued_at = wall.now() + 1h;
+  grant.access_expires_at = grant.due_at = wall.now() + 2h;
+  commit({store::UpdateGrant{grant}});
+  bool faster = false;
+  door->before = [&](const store::Batch& batch) {
+    store::Batch first;
+    for (const auto& mutation : batch) {
+      const auto* update = std::get_if<store::UpdateGrant>(&mutation);
+      if (update == nullptr || faster) continue;
+      auto other = grant;
+      other.version = update->grant.version;
+      other.why = "settled";
+      first.push_back(store::UpdateGrant{other});
+      faster = true;
+    }
+    return first;
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return view(id).grant.issued_at < wall.now(); });
+  EXPECT_TRUE(faster);
+}
+
 // ---- people and the provider at the same time --------------------------------------------------------------------------
 
 TEST_F(KeeperHouse, P4_WhatWasDisabledDuringARefreshStaysDisabled) {

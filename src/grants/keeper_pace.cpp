@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kPage = 500;
 constexpr std::chrono::milliseconds kBetweenPages{100};  // a start has better things to do
+constexpr int kMendAttempts = 5;
 constexpr Seconds kSpread{60};  // what is due at once is spread over this, so that no storm comes of it
 
 }  // namespace
@@ -79,11 +80,18 @@ Task<void> Keeper::mend_stamps() {
 }
 
 Task<void> Keeper::mend_stamps_of(GrantId id) {
+  // A conflict: a refresh was faster, and its stamps are right; or what an earlier process left was settled, and they are as they were.
+  for (int attempt = 0; attempt < kMendAttempts && co_await try_to_mend_stamps_of(id); ++attempt) {
+  }
+}
+
+// True: somebody was faster.
+Task<bool> Keeper::try_to_mend_stamps_of(GrantId id) {
   const auto view = co_await parts_.store.grant(id);
   const auto now = parts_.wall.now();
-  if (!view || !*view) co_return;
+  if (!view || !*view) co_return false;
   auto grant = (*view)->grant;
-  if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return;
+  if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return false;
   store::Batch batch;
   if (is_from_the_future(grant.issued_at, now)) {
     grant.issued_at = now - lifetime_of(issue_of(grant));
@@ -102,8 +110,9 @@ Task<void> Keeper::mend_stamps_of(GrantId id) {
   }
   batch.push_back(store::UpdateGrant{std::move(grant)});
   const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
-  // A conflict: a refresh was faster, and its stamps are right.
-  if (!done && done.error().kind != ErrorKind::conflict) parts_.log.error("stamps_not_mended", done.error());
+  if (!done && done.error().kind == ErrorKind::conflict) co_return true;
+  if (!done) parts_.log.error("stamps_not_mended", done.error());
+  co_return false;
 }
 
 }  // namespace latchkey::grants
