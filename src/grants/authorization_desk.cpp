@@ -82,6 +82,7 @@ Task<void> AuthorizationDesk::sweep() {
 Task<Result<std::set<GrantId>>> AuthorizationDesk::exchanges_elsewhere() {
   const auto intents = co_await parts_.store.unsettled_intents(kUnsettledMax);
   if (!intents) co_return std::unexpected(intents.error());
+  if (intents->size() == kUnsettledMax) co_return fail(ErrorKind::unavailable, "too_many_intents", "There are more open exchanges than are read at once.");
   std::set<GrantId> exchanges;
   for (const auto& intent : *intents) {
     if (intent.generation == 0 && intent.state == store::IntentState::open && intent.node != parts_.node) exchanges.insert(intent.grant);

@@ -15,8 +15,8 @@
 #include "grants/counters.h"
 #include "grants/enrolment.h"
 #include "grants/flow_record.h"
-#include "grants/identity.h"
 #include "grants/grant_desk.h"
+#include "grants/identity.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {

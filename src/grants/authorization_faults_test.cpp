@@ -214,7 +214,6 @@ TEST_F(DeskHouse, F7_WhatArrivesForTheAccountBeforeIsNoCandidateOfTheNewOne) {
   advance(600s);
   // A refresh of bob's is on its way when carol is confirmed.
   transport.before_answer = [&] {
-    transport.before_answer = nullptr;
     auto confirmed = boost::asio::co_spawn(loop, desk->confirm(begun.id, Answer::accept, {.actor = "anna"}), boost::asio::use_future);
     while (confirmed.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
     ASSERT_TRUE(confirmed.get());

@@ -10,6 +10,15 @@ using T = ScriptedTransport;
 
 class Leaving : public KeeperHouse {
  protected:
+  // Another grant that rests on the same consent.
+  store::Grant put_sharer(const store::Grant& grant) {
+    auto other = put_grant("acme-grace");
+    other.account_id = grant.account_id;
+    sealing.vouch(other);
+    commit({store::UpdateGrant{other}});
+    other.version += 1;
+    return other;
+  }
   Leaving() : care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log) {}
   std::vector<store::Revocation> waiting() { return run(store->revocations(WallTime::max(), 100))->items; }
   std::ptrdiff_t unrevoked() {
@@ -78,10 +87,7 @@ TEST_F(Leaving, ItBacksOffAndGivesUpWithAWord) {
 
 TEST_F(Leaving, F7_AnotherLivingGrantOfTheSameConsentMakesItWait) {
   const auto grant = put_grant("acme-family");
-  auto other = put_grant("acme-grace");
-  other.account_id = grant.account_id;
-  sealing.vouch(other);
-  commit({store::UpdateGrant{other}});
+  const auto other = put_sharer(grant);
   ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
   base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("rests") != std::string::npos; });
   EXPECT_TRUE(transport.revoked.empty());
@@ -116,10 +122,7 @@ TEST_F(Leaving, F7_AGrantAuthorisedAnewMeanwhileIsNotTakenFromItsOwner) {
 
 TEST_F(Leaving, F7_WhatOnlyWaitsForAnotherGrantIsNeverForgotten) {
   const auto grant = put_grant("acme-family");
-  auto other = put_grant("acme-grace");
-  other.account_id = grant.account_id;
-  sealing.vouch(other);
-  commit({store::UpdateGrant{other}});
+  const auto other = put_sharer(grant);
   ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
   after_attempt(1);
   advance(std::chrono::days(60));
@@ -157,16 +160,12 @@ TEST_F(Leaving, F7_AGrantThatNeedsANewConsentRestsOnNothing) {
 
 TEST_F(Leaving, ASwitchedOffGrantWaitsForTheOtherWithoutEnd) {
   const auto grant = put_grant("acme-family");
-  auto other = put_grant("acme-grace");
-  other.account_id = grant.account_id;
-  sealing.vouch(other);
-  commit({store::UpdateGrant{other}});
+  auto other = put_sharer(grant);
   ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
   advance(std::chrono::days(20));
   giving_back->nudge();
   base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("rests") != std::string::npos; });
   other.state = GrantState::needs_authorization;
-  other.version += 1;
   sealing.vouch(other);
   commit({store::UpdateGrant{other}});
   advance(6h);
@@ -287,8 +286,7 @@ TEST_F(Leaving, ACandidateKeptBesideTheTokenInUseIsGivenBackToo) {
 TEST_F(Leaving, ARefreshInFlightDoesNotBringARevokedGrantBack) {
   const auto grant = put_grant("acme-family");
   advance(1s);  // the consent is older than the refresh
-  transport.before_answer = [&, done = false]() mutable {
-    if (std::exchange(done, true)) return;
+  transport.before_answer = [&] {
     auto revoking = boost::asio::co_spawn(loop, care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"}), boost::asio::use_future);
     while (revoking.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
     ASSERT_TRUE(revoking.get());

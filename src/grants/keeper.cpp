@@ -63,7 +63,10 @@ Task<void> Keeper::stop() {
   co_await flights_group_.drain();
 }
 
-void Keeper::nudge() { wake_.notify_all(); }
+void Keeper::nudge() {
+  sweep_again_at_ = SteadyTime{};  // something has fallen due
+  wake_.notify_all();
+}
 
 void Keeper::await_nodes(std::string names) {
   const bool over = names.empty() && !awaited_.empty();
@@ -510,7 +513,6 @@ Task<void> Keeper::resume_app(std::string app) {
     }
     parts_.alerts.clear(alert_cause(app));
     co_await wake_grants_of(app);
-    sweep_again_at_ = SteadyTime{};
     co_return;
   }
 }

@@ -118,7 +118,8 @@ class Keeper {
   // After a restore of a shared store: the machines that have yet to bring back what their journals kept; empty: none, or none any
   // more. Until then what this node's journal brings is not sent (F10).
   void await_nodes(std::string names);
-  // Whether whatever an earlier process left in the journal is in the store, as far as it can be: what is unreadable is told by an alert of its own, and must not hold up other nodes' grants.
+  // Whether what an earlier process left in the journal is in the store, as far as it can be: what is unreadable is told by an
+  // alert of its own, and must not hold up other nodes' grants.
   [[nodiscard]] bool has_merged() const {
     return started_ && std::ranges::all_of(unmerged_, [this](const auto& waiting) { return unreadable_.contains(waiting.first); });
   }
@@ -157,8 +158,8 @@ class Keeper {
     RateCap cap{std::nullopt};
     SteadyTime probe_at{};         // of a paused app
     std::size_t probes = 0;        // so that each asks for another grant
-    store::Version secrets_of{};   // the registration whose
-    std::size_t secret_next = 0;   // secret is tried first, since one before it is refused
+    std::size_t secret_next = 0;   // of the app's secrets is tried first, since those before it were refused
+    store::Version secrets_of{};   // the version of the registration that this is true of
     std::set<GrantId> complaints;  // grants whose request, not whose app, the provider finds fault with
   };
   // How an exchange ended in the store. `unowned`: the grant was deleted or authorised anew; nobody needs what came.
@@ -201,7 +202,7 @@ class Keeper {
   // Stamps of a clock that ran ahead, which was set right since (R24).
   [[nodiscard]] Task<void> mend_stamps();
   [[nodiscard]] Task<void> mend_stamps_of(GrantId grant);
-  [[nodiscard]] Task<bool> try_to_mend_stamps_of(GrantId grant);
+  [[nodiscard]] Task<bool> try_to_mend_stamps_of(GrantId grant);  // true: somebody was faster
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
@@ -260,8 +261,8 @@ class Keeper {
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
-  SteadyTime sweep_again_at_{};
-  bool due_unreadable_ = false;  // and that has been said
+  SteadyTime sweep_again_at_{};  // the last one took long for nothing
+  bool due_unreadable_ = false;  // what is due cannot be read, and that has been said
   SteadyTime merge_again_at_{};
   bool merges_wait_ = false;  // for lack of room
   base::Broadcast one_shot_over_;

@@ -9,18 +9,19 @@ namespace {
 using T = ScriptedTransport;
 using store::GrantState;
 
+// As a standby that had not heard of what came since.
+store::Batch falling_back(const store::GrantView& now, const store::GrantView& before) {
+  auto grant = before.grant;
+  grant.version = now.grant.version;
+  store::Batch batch{store::UpdateGrant{grant}, store::DeleteIntentsOf{grant.id}};
+  for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+  for (const auto& generation : before.generations) batch.push_back(store::PutGeneration{generation});
+  return batch;
+}
+
 class ContentionHouse : public KeeperHouse {
  protected:
-  // As a standby that had not heard of what came since.
-  void fall_back_to(const store::GrantView& before) {
-    const auto now = view(before.grant.id);
-    auto grant = before.grant;
-    grant.version = now.grant.version;
-    store::Batch batch{store::UpdateGrant{grant}, store::DeleteIntentsOf{grant.id}};
-    for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
-    for (const auto& generation : before.generations) batch.push_back(store::PutGeneration{generation});
-    commit(std::move(batch));
-  }
+  void fall_back_to(const store::GrantView& before) { commit(falling_back(view(before.grant.id), before)); }
 };
 
 TEST_F(ContentionHouse, F5_WhatTheStoreForgotComesFromTheJournalBeforeAnythingIsSent) {
@@ -226,7 +227,6 @@ class TakenOverHouse : public KeeperHouse {
 TEST_F(TakenOverHouse, R6_AnotherReplyToTheSameIntentIsKeptBesideTheOneApplied) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&] {
-    transport.before_answer = nullptr;
     take_over(grant.id);
     bring(grant.id, "rt-other");
   };
@@ -245,7 +245,6 @@ TEST_F(TakenOverHouse, R6_AnotherReplyToTheSameIntentIsKeptBesideTheOneApplied) 
 TEST_F(TakenOverHouse, R6_AReplyThatArrivesWhenTheOthersAreRefusedIsTriedBeforeAPersonIsAsked) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&] {
-    transport.before_answer = nullptr;
     take_over(grant.id);
     bring(grant.id, "rt-other");
     auto refused = nested_view(grant.id).grant;
@@ -271,15 +270,8 @@ TEST_F(TakenOverHouse, F5_AnAnswerThatComesWhenTheStoreHasFallenBackIsTheNewest)
   const auto first = view(grant.id);
   ASSERT_TRUE(refresh(grant.id));
   ASSERT_EQ(refresh_token(view(grant.id)), "rt2");
-  transport.before_answer = [&, done = false]() mutable {
-    if (std::exchange(done, true)) return;
-    const auto now = nested_view(grant.id);
-    auto back = first.grant;
-    back.version = now.grant.version;
-    store::Batch batch{store::UpdateGrant{back}, store::DeleteIntentsOf{grant.id}};
-    for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
-    for (const auto& generation : first.generations) batch.push_back(store::PutGeneration{generation});
-    ASSERT_TRUE(nested(store->commit(std::move(batch), store::Urgency::ordinary)));
+  transport.before_answer = [&] {
+    ASSERT_TRUE(nested(store->commit(falling_back(nested_view(grant.id), first), store::Urgency::ordinary)));
   };
   ASSERT_TRUE(refresh(grant.id));
   EXPECT_EQ(refresh_token(view(grant.id)), "rt3");
@@ -309,7 +301,6 @@ TEST_F(TakenOverHouse, F3_TheLeaseOfALostExchangeEndsThoughOthersHaveGoneOn) {
 TEST_F(TakenOverHouse, R6_TheSameTokenTwiceIsKeptOnce) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&] {
-    transport.before_answer = nullptr;
     take_over(grant.id);
     bring(grant.id, "rt2");
   };
@@ -321,7 +312,6 @@ TEST_F(TakenOverHouse, R6_TheSameTokenTwiceIsKeptOnce) {
 TEST_F(TakenOverHouse, R6_AReplyCountsWhileTheOtherNodeStillWaitsForItsOwn) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&] {
-    transport.before_answer = nullptr;
     take_over(grant.id);
   };
   ASSERT_TRUE(refresh(grant.id));
@@ -333,7 +323,6 @@ TEST_F(TakenOverHouse, R6_ALostReplyDoesNotTouchWhatTheOtherNodeHasUnderWay) {
   const auto grant = put_grant("acme-family");
   transport.then(ScriptedTransport::lost());
   transport.before_answer = [&] {
-    transport.before_answer = nullptr;
     take_over(grant.id);
   };
   [[maybe_unused]] const auto result = refresh(grant.id);

@@ -86,7 +86,6 @@ TEST_F(KeeperHouse, F8_ARefusalThatTookTooLongToTryTheOtherSecretPausesNobody) {
   const auto grant = put_grant("acme-family");
   transport.then(T::json(401, R"({"error":"invalid_client"})"));
   transport.before_answer = [&] {
-    transport.before_answer = nullptr;
     steady.advance(80s);
     wall.advance(80s);
   };

@@ -85,7 +85,6 @@ Task<void> Keeper::mend_stamps_of(GrantId id) {
   }
 }
 
-// True: somebody was faster.
 Task<bool> Keeper::try_to_mend_stamps_of(GrantId id) {
   const auto view = co_await parts_.store.grant(id);
   const auto now = parts_.wall.now();

@@ -129,8 +129,8 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   const bool of_an_older_consent = entry.generation >= grant.generation && entry.recorded_at < grant.created_at;
   if (of_an_older_consent && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
-  // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
   const bool revoked = grant.state == store::GrantState::revoked;
+  // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
   if (!ahead && !revoked && spent_generation == (*view)->generations.end()) co_return Result<void>{};
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   if (!type) co_return std::unexpected(type.error());

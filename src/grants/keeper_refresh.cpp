@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "grants/canary.h"
 #include "grants/altered_records.h"
+#include "grants/canary.h"
 #include "grants/grant_events.h"
 #include "grants/keeper.h"
 

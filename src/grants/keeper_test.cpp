@@ -386,7 +386,6 @@ TEST_F(KeeperHouse, R22ARefusalOfATokenNoLongerInUseIsIgnored) {
   const auto grant = put_grant("acme-family");
   // While the POST is on its way, another node commits the next generation.
   transport.before_answer = [&] {
-    transport.before_answer = {};
     auto seen = boost::asio::co_spawn(loop, store->grant(grant.id), boost::asio::use_future);
     while (seen.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
     auto other = **seen.get();
@@ -448,7 +447,6 @@ TEST_F(KeeperHouse, R23ReducedScopesAreNamed) {
 TEST_F(KeeperHouse, F7AReplyForADeletedGrantIsNotAnError) {
   const auto grant = put_grant("acme-family");
   transport.before_answer = [&] {
-    transport.before_answer = {};
     auto done = boost::asio::co_spawn(loop, store->commit({store::DeleteGrant{grant.id}}), boost::asio::use_future);
     while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
     ASSERT_TRUE(done.get());

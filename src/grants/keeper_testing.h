@@ -28,7 +28,7 @@ class ScriptedTransport final : public net::HttpTransport {
   using Answer = std::function<net::HttpOutcome(const std::string& body)>;
   std::deque<Answer> script;
   std::vector<std::string> bodies;
-  std::function<void()> before_answer;  // while the request is on its way
+  std::function<void()> before_answer;  // while the next request is on its way, once
   bool hold = false;                    // answers wait until released
   base::Broadcast* released = nullptr;
   bool described = true;                // the metadata document can be read
@@ -51,7 +51,7 @@ class ScriptedTransport final : public net::HttpTransport {
     reuse.push_back(call.reuse);
     while (hold && released != nullptr) co_await released->wait();
     --at_once;
-    if (before_answer) before_answer();
+    if (const auto deed = std::exchange(before_answer, {})) deed();
     if (script.empty()) co_return rotate();
     auto answer = std::move(script.front());
     script.pop_front();

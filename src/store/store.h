@@ -118,7 +118,7 @@ template <class T>
 struct Listing {
   std::vector<T> items;
   std::string next_cursor;  // empty: the end
-  std::int64_t total = 0;   // of the whole query (exact up to 10,000, else 10,001)
+  std::int64_t total = 0;   // of the whole query (exact up to 10,000, else 10,001; of revocations all that wait)
 };
 
 struct UserQuery {

@@ -121,6 +121,8 @@ class Invariants {
   [[nodiscard]] Account& account_of(const Subject& subject) { return providers_[subject.provider].accounts[subject.account]; }
   [[nodiscard]] bool holds_live(const Subject& subject);
   [[nodiscard]] int refusals_of(const Subject& subject);  // of the token in use
+  // Whether the store knows of an attempt: of one that a standby has not heard of, the process alone that made it.
+  [[nodiscard]] bool knows_of(Nanoseconds sent_at) const { return !fell_back_at_ || sent_at > *fell_back_at_; }
 
  private:
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
@@ -134,8 +136,6 @@ class Invariants {
   std::vector<Provider>& providers_;
   const grants::Sealing& sealing_;
   std::map<std::size_t, std::deque<Nanoseconds>> sent_to_;  // by provider, of the last minute
-  // Of an attempt that a standby has not heard of only the process knows that made it.
-  [[nodiscard]] bool knows_of(Nanoseconds sent_at) const { return !fell_back_at_ || sent_at > *fell_back_at_; }
   std::optional<Nanoseconds> fell_back_at_;
   std::set<IntentId> journaled_;
   std::vector<std::string> broken_;

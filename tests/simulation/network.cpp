@@ -186,7 +186,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
                                 : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(octets), *brought, false);
       if (token_whole) ++taken["cut_behind_the_refresh_token"];
-      if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) spent->in_doubt = true;
+      if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) spent->in_doubt = invariants_.knows_of(call.begun);
       invariants_.arrived(process_, call.subject, *answer, token_whole, false);
       if (octets.empty() && chance_.happens(0.5)) return ambiguous("cut");
       return ambiguous("cut", answer->status, std::move(octets), answer->content_type);
