@@ -304,9 +304,10 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   if (!flight->one_shot_app.empty()) one_shot_flights_.give_back(flight->one_shot_app);
   // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).
   if (!flight->result->has_value()) {
-    not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
-    if (flight->urge == Urge::merging && !unreadable_.contains(flight->grant)) merge_again_at_ = parts_.steady.now() + kMergeAgainEvery;
     const auto& error = flight->result->error();
+    // But for an app that waits to be mended: no sweep finds its grants, and once it is they are due at once.
+    if (error.kind != ErrorKind::misconfigured) not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
+    if (flight->urge == Urge::merging && !unreadable_.contains(flight->grant)) merge_again_at_ = parts_.steady.now() + kMergeAgainEvery;
     if (error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug) co_await set_aside(flight->grant, error);
   }
   flights_.erase(flight->grant);

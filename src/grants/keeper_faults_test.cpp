@@ -452,6 +452,25 @@ TEST_F(KeeperHouse, R21_AnyAnswerThatAcceptsTheClientResumesTheApp) {
   base::drive_until(loop, [&] { return !(*run(store->app("acme")))->paused; });
 }
 
+// Found by the simulation: whoever had asked for a token in vain made the grant rest.
+TEST_F(KeeperHouse, R21_WhatWasAskedForWhileTheAppWasPausedIsRefreshedAtOnceWhenItIsMended) {
+  const auto grant = put_grant("acme-family", 60s);
+  const auto set_paused = [&](bool paused) {
+    auto app = **run(store->app("acme"));
+    app.paused = paused;
+    commit({store::PutApp{app}});
+    clients->forget("acme");
+  };
+  set_paused(true);
+  ASSERT_TRUE(run(keeper->start()));
+  advance(120s);
+  ASSERT_FALSE(run(keeper->fresh(grant.id, 0s)));
+  EXPECT_TRUE(transport.bodies.empty());
+  set_paused(false);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return transport.posts_with("rt1") == 1; });
+}
+
 TEST_F(KeeperHouse, K6_AnEditedProviderFileDoesNotMoveTheSecret) {
   const auto grant = put_grant("acme-family");
   run(stop_keeper());
