@@ -64,7 +64,7 @@ Task<void> Keeper::stop() {
 }
 
 void Keeper::nudge() {
-  sweep_again_at_ = SteadyTime{};  // something has fallen due
+  nudged_ = true;
   wake_.notify_all();
 }
 
@@ -116,11 +116,12 @@ Task<void> Keeper::run() {
     co_await tick();
     co_await probe_paused_apps();
     co_await count_states();
-    co_await wake_.wait_for(parts_.steady, kTickMax);
+    if (!nudged_) co_await wake_.wait_for(parts_.steady, kTickMax);
   }
 }
 
 Task<void> Keeper::tick() {
+  if (std::exchange(nudged_, false)) sweep_again_at_ = SteadyTime{};
   if (!halted_.empty()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
@@ -152,7 +153,7 @@ Task<void> Keeper::tick() {
     }
     due_unreadable_ = false;
     // Has walked past whatever is due and must wait: a million grants of an app that is paused take a second (R21).
-    if (due->size() < wanted && took > kQuickSweep) sweep_again_at_ = asked_at + std::min<std::chrono::nanoseconds>(took * kSweepRest, kSweepRestMax);
+    if (due->size() < wanted && took > kQuickSweep && !nudged_) sweep_again_at_ = asked_at + std::min<std::chrono::nanoseconds>(took * kSweepRest, kSweepRestMax);
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {

@@ -262,6 +262,7 @@ class Keeper {
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
   SteadyTime sweep_again_at_{};  // the last one took long for nothing
+  bool nudged_ = false;  // something has fallen due since the sweep under way began, if one is
   bool due_unreadable_ = false;  // what is due cannot be read, and that has been said
   SteadyTime merge_again_at_{};
   bool merges_wait_ = false;  // for lack of room
