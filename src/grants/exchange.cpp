@@ -33,12 +33,15 @@ std::string word_of(const net::HttpOutcome& outcome) {
 
 bool brings_token(const ExchangeOutcome& outcome) {
   const auto* replied = std::get_if<Replied>(&outcome);
-  return replied != nullptr && (replied->reply.refresh_token || replied->reply.access_token);
+  if (replied == nullptr) return false;
+  // An access token alone out of an answer that broke off is not used: what was cut off may have been a new refresh token.
+  return replied->reply.refresh_token || (replied->reply.access_token && replied->classified.outcome == oauth::RefreshOutcome::refreshed);
 }
 
-// Status, content type and Retry-After on a line each, then whether it was cut, then the body as it came.
+// Status, content type and Retry-After on a line each, then whether it was cut and which attempt it answers (absent: not known),
+// then the body as it came.
 Secret Exchange::pack(const Raw& raw) {
-  const auto head = fmt::format("{}\n{}\n{}\n{}\n", raw.status, raw.content_type, raw.retry_after, raw.cut ? "cut" : "whole");
+  const auto head = fmt::format("{}\n{}\n{}\n{}\n", raw.status, raw.content_type, raw.retry_after, (raw.cut ? "cut" : "whole") + (raw.attempt > 0 ? fmt::format(" {}", raw.attempt) : ""));
   Secret packed = Secret::of_size(head.size() + raw.body.size());
   std::ranges::copy(base::as_bytes(head), packed.writable().begin());
   std::ranges::copy(raw.body.reveal(), packed.writable().begin() + static_cast<std::ptrdiff_t>(head.size()));
@@ -58,7 +61,10 @@ std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
   std::from_chars(lines[0].data(), lines[0].data() + lines[0].size(), raw.status);
   raw.content_type = lines[1];
   raw.retry_after = lines[2];
-  raw.cut = lines[3] == "cut";
+  const auto space = std::min(lines[3].find(' '), lines[3].size());
+  raw.cut = lines[3].substr(0, space) == "cut";
+  const auto attempt = lines[3].substr(std::min(space + 1, lines[3].size()));
+  std::from_chars(attempt.data(), attempt.data() + attempt.size(), raw.attempt);
   raw.body = Secret(text);
   return raw;
 }
@@ -66,6 +72,7 @@ std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
 Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const {
   Replied replied;
   replied.cut = raw.cut;
+  replied.attempt = raw.attempt;
   replied.received_at = received_at;
   replied.reply = oauth::parse_token_reply(raw.status, raw.content_type, raw.body.reveal_text(), shape,
                                            raw.cut ? oauth::Completeness::cut : oauth::Completeness::whole);
@@ -121,6 +128,7 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
     raw = {.status = reply.status, .content_type = head_value(reply.headers, "Content-Type"),
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
+  raw.attempt = request.attempt;
   store::JournalEntry entry;
   if (!canary(Canary::parsed_before_stored)) entry = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
   StepTimes::add(times_.journal, steady_.now() - answered);

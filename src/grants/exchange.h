@@ -31,6 +31,7 @@ struct ExchangeRequest {
   IntentId intent;
   GrantId grant;
   store::GenerationNumber generation = 0;
+  std::int32_t attempt = 0;  // of the intent, from 1; 0: it has but one
   catalog::ReplayPolicy replay = catalog::ReplayPolicy::revokes_family;
   oauth::FormPost post;
   std::vector<oauth::ErrorRule> errors;
@@ -43,6 +44,7 @@ struct Replied {
   oauth::TokenReply reply;
   oauth::Classified classified;
   bool cut = false;
+  std::int32_t attempt = 0;  // whose reply it is; 0: not known
   WallTime received_at{};  // what lifetimes count from, however late the reply is committed
   store::JournalEntry entry{};  // as it lies in the journal
 };
@@ -79,6 +81,7 @@ class Exchange {
     std::string retry_after;
     Secret body;
     bool cut = false;
+    std::int32_t attempt = 0;
   };
   [[nodiscard]] static Secret pack(const Raw& raw);
   [[nodiscard]] static std::optional<Raw> unpack(const Secret& packed);

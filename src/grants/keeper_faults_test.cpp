@@ -395,6 +395,42 @@ TEST_F(KeeperHouse, R24_ARefusalFoundInTheJournalThatAClockAheadHasStampedDoesNo
   EXPECT_NE(view(grant.id).grant.state, GrantState::needs_authorization);
 }
 
+// Found by the simulation: the clock ran ahead when the refusal came, was right when the next attempt began, and ran ahead again when
+// the server started after a crash in that attempt.
+TEST_F(KeeperHouse, R24_ARefusalThatAnotherAttemptHasFollowedDoesNotCountAgainWhateverTheClockSays) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  auto second = *view(grant.id).intent;
+  ASSERT_EQ(second.attempts, 1);
+  second.attempts = 2;
+  second.state = store::IntentState::open;
+  commit({store::UpdateIntent{second}});
+  const auto ahead = wall.now() + 1s;
+  advance(10s);
+  journal.left_over.push_back(left_in_journal(second.id, grant.id, 1, ahead, R"({"error":"invalid_grant"})", 400, 1));
+  begin_anew();
+  EXPECT_NE(view(grant.id).grant.state, GrantState::needs_authorization);
+  const auto sent = transport.bodies.size();
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).intent->state, store::IntentState::open) << "of the second attempt nothing is known";
+  EXPECT_EQ(transport.bodies.size(), sent);
+}
+
+TEST_F(KeeperHouse, R24_ARefusalOfTheAttemptUnderWayCounts) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  auto second = *view(grant.id).intent;
+  second.attempts = 2;
+  second.state = store::IntentState::open;
+  commit({store::UpdateIntent{second}});
+  advance(10s);
+  journal.left_over.push_back(left_in_journal(second.id, grant.id, 1, wall.now(), R"({"error":"invalid_grant"})", 400, 2));
+  begin_anew();
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::needs_authorization);
+}
+
 TEST_F(KeeperHouse, F7_NothingIsGivenBackWhileAnotherGrantRestsOnTheSameConsent) {
   auto one = put_grant("acme-family");
   auto other = put_grant("acme-harmless");

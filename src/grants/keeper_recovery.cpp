@@ -38,9 +38,11 @@ bool is_lasting(const Error& error) {
 
 // An answer without a token of which the store may know, though the journal does not know that it does: a refusal must not count
 // twice, and none of them makes a token sendable that a restore has marked. A stamp of a clock that ran ahead says nothing (R24). An
-// exchange that another node has under way by now is that node's to settle (F6).
-bool is_old_news(const store::Intent& intent, const store::JournalEntry& entry, NodeId node, WallTime now) {
-  return intent.state != store::IntentState::open || intent.node != node || intent.settled_at >= entry.recorded_at || is_from_the_future(entry.recorded_at, now);
+// exchange that another node has under way by now is that node's to settle (F6), and nothing is sent before the answer to the attempt
+// before is settled.
+bool is_old_news(const store::Intent& intent, const store::JournalEntry& entry, const Replied& replied, NodeId node, WallTime now) {
+  const bool another_followed = intent.version == kIntentUntracked || (replied.attempt > 0 && replied.attempt < intent.attempts);
+  return intent.state != store::IntentState::open || intent.node != node || another_followed || intent.settled_at >= entry.recorded_at || is_from_the_future(entry.recorded_at, now);
 }
 
 }  // namespace
@@ -144,8 +146,9 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
+  const bool old_news = is_old_news(intent, entry, *replied, parts_.node, parts_.wall.now());
   ExchangeOutcome outcome(std::move(*replied));
-  if (!brings_token(outcome) && is_old_news(intent, entry, parts_.node, parts_.wall.now())) co_return Result<void>{};
+  if (!brings_token(outcome) && old_news) co_return Result<void>{};
   if (std::get<Replied>(outcome).classified.outcome == oauth::RefreshOutcome::misconfigured_app) {
     // The app's other secret may have been tried after it, and what came of that is not known; nor is how many secrets there were.
     outcome = NoReply{{.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The server stopped when the provider had refused its app registration."}};

@@ -341,7 +341,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
       if (!view || !*view || (*view)->grant.generation != claim.intent.generation || !lease_lasts()) break;
     }
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
-                            .replay = rules.replay, .post = refresh_post(*client, material, slot),
+                            .attempt = claim.intent.attempts, .replay = rules.replay, .post = refresh_post(*client, material, slot),
                             .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
     outcome = co_await parts_.exchange.run(std::move(request));
     const auto* replied = std::get_if<Replied>(&outcome);
