@@ -8,6 +8,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/argon2id.h"
+#include "crypto/ed25519.h"
 #include "crypto/hardening.h"
 #include "crypto/locked_memory.h"
 #include "crypto/x25519.h"
@@ -43,6 +44,24 @@ TEST(Aead, CommittedSaysWhetherTheKeyOrTheTextIsWrong) {
     auto altered = sealed;
     altered[i] ^= 1;
     EXPECT_TRUE(committed_open(key, nonce, as_bytes("place"), altered).failure) << "octet " << i;
+  }
+}
+
+// RFC 8032 7.1, test 2.
+TEST(Ed25519, Rfc8032Vector) {
+  const Secret seed(*from_hex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"));
+  const auto message = *from_hex("72");
+  const auto key = ed25519_public(seed);
+  EXPECT_EQ(to_hex(key), "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c");
+  const auto signature = ed25519_sign(seed, message);
+  EXPECT_EQ(to_hex(signature), "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00");
+  EXPECT_TRUE(ed25519_verify(key, message, signature));
+  EXPECT_FALSE(ed25519_verify(key, *from_hex("73"), signature));
+  EXPECT_FALSE(ed25519_verify(key, message, ByteView(signature).first(63)));
+  for (std::size_t i = 0; i < signature.size(); ++i) {
+    auto altered = signature;
+    altered[i] ^= 1;
+    EXPECT_FALSE(ed25519_verify(key, message, altered)) << "octet " << i;
   }
 }
 
