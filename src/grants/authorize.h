@@ -30,12 +30,7 @@ struct Requester {
   std::string source;       // address text
 };
 
-// By which way the consent comes. Those of link and device come back to another browser than the one that asked: the consent is
-// held until the account has been approved, unless the account was pinned beforehand (RULES A4, A5).
-enum class Way { browser, link, device };
-
 struct AuthorizationWish {
-  Way way = Way::browser;
   // Exactly one of group (existing) and new_group; ignored when linking or replacing.
   GroupId group{};
   std::string new_group;
