@@ -6,14 +6,12 @@
 
 #include "base/json.h"
 #include "cloud/envelope.h"
-#include "crypto/aead.h"
+#include "cloud/sealed_until.h"
 
 namespace latchkey::cloud {
 namespace {
 
 constexpr std::string_view kFlowDomain = "latchkey cloud flow 1\n";
-constexpr std::string_view kHandleDomain = "latchkey cloud handle 1\n";
-constexpr std::size_t kEndOctets = 8;
 constexpr std::size_t kSignatureOctets = sizeof(crypto::Ed25519Signature);
 
 std::unexpected<Error> malformed() {
@@ -50,6 +48,12 @@ std::optional<FlowRequest> parse_request(std::string_view json) {
     if (!text) return std::nullopt;
     request.*member = std::move(*text);
   }
+  const auto* params = base::find_object(object, "params");
+  if (params == nullptr) return std::nullopt;
+  for (const auto& [name, value] : *params) {
+    if (!value.is_string()) return std::nullopt;
+    request.params.emplace_back(name, std::string(value.get_string()));
+  }
   const auto end = text_member(object, "end");
   const auto expires_at = end ? base::from_rfc3339(*end) : std::nullopt;
   if (!expires_at) return std::nullopt;
@@ -57,32 +61,17 @@ std::optional<FlowRequest> parse_request(std::string_view json) {
   return request;
 }
 
-Bytes end_octets(WallTime end) {
-  const auto ms = static_cast<std::uint64_t>(base::to_unix_ms(end));
-  Bytes octets;
-  for (int shift = 56; shift >= 0; shift -= 8) octets.push_back(static_cast<std::uint8_t>(ms >> shift));
-  return octets;
-}
-
-WallTime end_from(ByteView octets) {
-  std::uint64_t ms = 0;
-  for (const auto octet : octets) ms = ms << 8 | octet;
-  return base::from_unix_ms(static_cast<std::int64_t>(ms));
-}
-
-Bytes handle_associated(std::string_view office, ByteView end) {
-  auto octets = base::to_bytes(kHandleDomain);
-  octets.insert(octets.end(), end.begin(), end.end());
-  octets.insert(octets.end(), office.begin(), office.end());  // last, so that its length needs no mark
-  return octets;
-}
+std::string handle_place(std::string_view office) { return "handle " + std::string(office); }
 
 }  // namespace
 
 Result<std::string> seal_flow(const FlowRequest& request, const Secret& office_signing_seed, const crypto::X25519Public& relay, Entropy& entropy) {
+  JsonObject params;
+  for (const auto& [name, value] : request.params) params[name] = value;
   const JsonObject json{{"office", request.office}, {"attempt", request.attempt},       {"type", request.type},
                         {"app", request.app},       {"username", request.username},     {"url", request.authorization_url},
-                        {"return", request.return_origin}, {"end", base::to_rfc3339(request.expires_at)}};
+                        {"return", request.return_origin}, {"params", params},
+                        {"end", base::to_rfc3339(request.expires_at)}};
   const auto payload = boost::json::serialize(json);
   const auto signature = crypto::ed25519_sign(office_signing_seed, signed_octets(base::as_bytes(payload)));
   Bytes plain(signature.begin(), signature.end());
@@ -148,38 +137,19 @@ Result<FlowResult> open_result(const PartyKeys& office_keys, std::string_view of
                     .query = Secret(text.substr(second + 1))};
 }
 
-// end (8) | nonce (24) | ciphertext | tag (16); the end is authenticated and may be read.
 Result<std::string> seal_handle(const Secret& relay_key, std::string_view office, WallTime expires_at, ByteView sealed_result, Entropy& entropy) {
-  auto handle = end_octets(expires_at);
-  const auto associated = handle_associated(office, handle);
-  handle.resize(kEndOctets + crypto::kAeadNonceBytes + sealed_result.size() + crypto::kAeadTagBytes);
-  const std::span<std::uint8_t> all(handle);
-  const auto nonce = all.subspan(kEndOctets, crypto::kAeadNonceBytes);
-  entropy.fill(nonce);
-  crypto::aead_seal(relay_key.reveal(), nonce, associated, sealed_result, all.subspan(kEndOctets + crypto::kAeadNonceBytes));
-  auto text = base::to_base64url(handle);
+  auto text = seal_until(relay_key, handle_place(office), expires_at, sealed_result, entropy);
   if (text.size() > kFlowTextMax) return too_long();
   return text;
 }
 
 Result<Bytes> open_handle(const Secret& relay_key, std::string_view office, WallTime now, std::string_view handle) {
-  constexpr auto kHead = kEndOctets + crypto::kAeadNonceBytes;
-  const auto unknown = [] {
-    return fail(ErrorKind::refused, "handle_unknown", "The Cloud Service does not know this answer. Go back to Latchkey and press Authorize again.");
-  };
-  if (handle.size() > kFlowTextMax) return unknown();
-  const auto octets = base::from_base64url(handle);
-  if (!octets || octets->size() < kHead + crypto::kAeadTagBytes) return unknown();
-  const ByteView all(*octets);
-  const auto end = all.first(kEndOctets);
-  Bytes result(all.size() - kHead - crypto::kAeadTagBytes);
-  if (!crypto::aead_open(relay_key.reveal(), all.subspan(kEndOctets, crypto::kAeadNonceBytes), handle_associated(office, end), all.subspan(kHead), result)) {
-    return unknown();
-  }
-  if (end_from(end) <= now) {
+  auto result = handle.size() > kFlowTextMax ? std::unexpected(NotOpened::unknown) : open_until(relay_key, handle_place(office), now, handle);
+  if (result) return std::move(*result);
+  if (result.error() == NotOpened::expired) {
     return fail(ErrorKind::refused, "handle_expired", "The provider's answer has come too late: it is kept for a minute. Go back to Latchkey and press Authorize again.");
   }
-  return result;
+  return fail(ErrorKind::refused, "handle_unknown", "The Cloud Service does not know this answer. Go back to Latchkey and press Authorize again.");
 }
 
 }  // namespace latchkey::cloud

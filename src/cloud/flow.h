@@ -5,6 +5,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -26,6 +28,7 @@ struct FlowRequest {
   std::string office;             // the enrolment's id
   std::string attempt;            // the office's own name for it; opaque to the relay
   std::string type;
+  std::vector<std::pair<std::string, std::string>> params;  // the type's own (tenant, region), each name once
   std::string app;                // the relay's registration
   std::string username;           // for the confirmation page
   std::string authorization_url;  // complete, made by the office

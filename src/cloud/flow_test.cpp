@@ -17,6 +17,7 @@ class Flows : public testing::Test {
   FlowRequest request{.office = "office-1",
                       .attempt = "0190b5a0-0000-7000-8000-000000000001",
                       .type = "strict",
+                      .params = {{"tenant", "contoso.example"}},
                       .app = "strict",
                       .username = "Ümit O'Neil",
                       .authorization_url = "https://provider.example/authorize?client_id=x&state=s",
@@ -83,14 +84,15 @@ TEST_F(Flows, BadInput_WhatIsSealedMustStillBeAWholeFlow) {
     plain.insert(plain.end(), json.begin(), json.end());
     return OpenedFlow::open(relay, base::to_base64url(seal_to(relay.public_half().sealing, kPurposeFlow, {}, Secret(std::move(plain)), entropy)));
   };
-  const std::string whole = R"({"office":"o","attempt":"a","type":"t","app":"p","username":"u","url":"https://x","return":"https://y","end":"2027-01-15T08:10:00.000Z"})";
+  const std::string whole = R"({"office":"o","attempt":"a","type":"t","app":"p","params":{"tenant":"x"},"username":"u","url":"https://x","return":"https://y","end":"2027-01-15T08:10:00.000Z"})";
   EXPECT_TRUE(open_json(whole));
   const auto with = [&](std::string_view from, std::string_view to) {
     auto text = whole;
     return text.replace(text.find(from), from.size(), to);
   };
   for (const auto& bad : {std::string("{"), std::string("[]"), std::string(), with(R"("office":"o",)", ""), with(R"("o")", "1"), with(R"("u")", R"("")"),
-                          with(R"("u")", R"("a\nb")"), with("2027-01-15T08:10:00.000Z", "soon"), with(R"("type")", R"("app":"q","type")")}) {
+                          with(R"("u")", R"("a\nb")"), with("2027-01-15T08:10:00.000Z", "soon"), with(R"("type")", R"("app":"q","type")"),
+                          with(R"({"tenant":"x"})", R"({"tenant":1})"), with(R"({"tenant":"x"})", R"("x")")}) {
     EXPECT_FALSE(open_json(bad)) << bad;
   }
 }

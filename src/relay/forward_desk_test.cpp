@@ -1,0 +1,282 @@
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/fakes_testing.h"
+#include "relay/forward_desk.h"
+
+namespace latchkey::relay {
+namespace {
+
+struct FixedEnrolments final : Enrolments {
+  std::map<std::string, Enrolment, std::less<>> all;
+  std::optional<Enrolment> find(std::string_view office) const override {
+    const auto found = all.find(office);
+    return found == all.end() ? std::nullopt : std::optional(found->second);
+  }
+};
+
+struct FixedRegistrations final : Registrations {
+  Result<Registration> find(std::string_view app, std::string_view type, const oauth::Parameters& params) const override {
+    if (app != "acme" && app != "evil") return fail(ErrorKind::not_found, "app_unknown", "No such app.");
+    if (type != "acme-files") return fail(ErrorKind::invalid, "type_unknown", "No such type.");
+    const auto* tenant = oauth::find_parameter(params, "tenant");
+    return Registration{.expected = {.endpoint = "https://" + std::string(app) + ".example/" + (tenant ? *tenant : "common") + "/authorize",
+                                     .client_id = "relay-at-" + std::string(app),
+                                     .redirect_uri = "https://relay.example/callback/" + std::string(app),
+                                     .scopes = {"files"}},
+                        .type_name = "Acme files"};
+  }
+};
+
+// One browser: what it was told to keep.
+struct Browser {
+  Cookies cookies;
+  void keep(std::string_view set_cookie) {
+    if (set_cookie.empty()) return;
+    const auto equals = set_cookie.find('=');
+    const std::string name(set_cookie.substr(0, equals));
+    std::erase_if(cookies, [&](const auto& cookie) { return cookie.first == name; });
+    if (set_cookie.find("Max-Age=0") != std::string_view::npos) return;
+    cookies.emplace_back(name, std::string(set_cookie.substr(equals + 1, set_cookie.find(';') - equals - 1)));
+  }
+};
+
+class Forwarding : public testing::Test {
+ protected:
+  struct Office {
+    std::string id;
+    cloud::PartyKeys keys;
+  };
+
+  Office enrol(std::string id) {
+    Office office{.id = id, .keys = cloud::PartyKeys::make(entropy)};
+    enrolments.all[id] = {.office = id, .name = id + " Ltd", .keys = office.keys.public_half(), .types = {"acme-files"},
+                          .return_origins = {"https://" + id + ".example"}};
+    return office;
+  }
+  cloud::FlowRequest request_of(const Office& office, std::string app = "acme") {
+    const auto state = base::to_base64url(entropy.bytes(32));
+    return {.office = office.id,
+            .attempt = "attempt-" + state.substr(0, 8),
+            .type = "acme-files",
+            .params = {{"tenant", "contoso"}},
+            .app = app,
+            .username = "scanner",
+            .authorization_url = "https://" + app + ".example/contoso/authorize?response_type=code&client_id=relay-at-" + app +
+                                 "&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2F" + app + "&scope=files&state=" + state +
+                                 "&code_challenge=" + std::string(43, 'c') + "&code_challenge_method=S256",
+            .return_origin = "https://" + office.id + ".example",
+            .expires_at = wall.now() + Seconds(600)};
+  }
+  std::string sealed(const Office& office, const cloud::FlowRequest& request) {
+    return *cloud::seal_flow(request, office.keys.signing_seed, keys.public_half().sealing, entropy);
+  }
+  // Looks, presses the button, and is on the way to the provider.
+  Result<Departure> depart(Browser& browser, const std::string& flow) {
+    const auto page = desk.look(flow, browser.cookies);
+    if (!page) return std::unexpected(page.error());
+    browser.keep(page->set_cookie);
+    auto departure = desk.go_on(flow, page->form_token, browser.cookies);
+    if (departure) browser.keep(departure->set_cookie);
+    return departure;
+  }
+  static std::string answer(const cloud::FlowRequest& request, std::string code = "code-1") {
+    return "code=" + code + "&state=" + state_of(request.authorization_url);
+  }
+  static std::string handle_of(const Arrival& arrival) { return arrival.location.substr(arrival.location.find("&handle=") + 8); }
+  template <class T>
+  static std::string reason(const Result<T>& result) {
+    return result ? "" : result.error().reason;
+  }
+
+  base::SeededEntropy entropy{5};
+  base::SimulatedWallClock wall;
+  cloud::PartyKeys keys = cloud::PartyKeys::make(entropy);
+  Secret instance_key = Secret(entropy.bytes(32));
+  FixedEnrolments enrolments;
+  FixedRegistrations registrations;
+  ForwardDesk desk{{.keys = keys, .instance_key = instance_key, .enrolments = enrolments, .registrations = registrations, .wall = wall, .entropy = entropy}};
+  Office north = enrol("north");
+  Office south = enrol("south");
+};
+
+TEST_F(Forwarding, S2_S5_ACodeComesToTheOfficeThatAskedAndToNobodyElse) {
+  const auto request = request_of(north);
+  const auto flow = sealed(north, request);
+  Browser browser;
+  const auto page = desk.look(flow, {});
+  ASSERT_TRUE(page) << page.error().reason;
+  EXPECT_EQ(page->office, "north Ltd");
+  EXPECT_EQ(page->username, "scanner");
+  const auto departure = depart(browser, flow);
+  ASSERT_TRUE(departure) << departure.error().reason;
+  EXPECT_EQ(departure->location, request.authorization_url);
+  const auto arrival = desk.come_back("acme", answer(request), browser.cookies);
+  ASSERT_TRUE(arrival) << arrival.error().reason;
+  EXPECT_TRUE(arrival->location.starts_with("https://north.example/oauth/relayed?attempt=")) << arrival->location;
+  EXPECT_EQ(arrival->location.find("code-1"), std::string::npos);
+  const auto sealed_result = desk.result("north", handle_of(*arrival));
+  ASSERT_TRUE(sealed_result) << sealed_result.error().reason;
+  const auto result = cloud::open_result(north.keys, "north", *sealed_result);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->attempt, request.attempt);
+  EXPECT_EQ(result->query.reveal_text(), answer(request));
+}
+
+TEST_F(Forwarding, Attack_AStolenHandleOpensForNoOtherOffice) {
+  const auto request = request_of(north);
+  Browser browser;
+  ASSERT_TRUE(depart(browser, sealed(north, request)));
+  const auto arrival = desk.come_back("acme", answer(request), browser.cookies);
+  const auto handle = handle_of(*arrival);
+  EXPECT_EQ(reason(desk.result("south", handle)), "handle_unknown");
+  // Even a relay that gave it away would give nothing: what is inside is sealed to the office.
+  const auto inside = desk.result("north", handle);
+  EXPECT_EQ(reason(cloud::open_result(south.keys, "south", *inside)), "envelope_rejected");
+  EXPECT_EQ(reason(cloud::open_result(south.keys, "north", *inside)), "envelope_rejected");
+}
+
+TEST_F(Forwarding, Attack_AHandleThatComesLateIsWorthNothing) {
+  const auto request = request_of(north);
+  Browser browser;
+  ASSERT_TRUE(depart(browser, sealed(north, request)));
+  const auto handle = handle_of(*desk.come_back("acme", answer(request), browser.cookies));
+  wall.advance(std::chrono::seconds(60));
+  EXPECT_EQ(reason(desk.result("north", handle)), "handle_expired");
+}
+
+TEST_F(Forwarding, Attack_AVictimSentBackWithAnAttackersCodeIsStopped) {
+  const auto request = request_of(north);
+  Browser attacker;
+  ASSERT_TRUE(depart(attacker, sealed(north, request)));
+  const Browser victim;
+  EXPECT_EQ(reason(desk.come_back("acme", answer(request), victim.cookies)), "flow_not_of_this_browser");
+  // A victim with a flow of its own under way, too: cookies go by the state.
+  Browser busy;
+  const auto own = request_of(south);
+  ASSERT_TRUE(depart(busy, sealed(south, own)));
+  EXPECT_EQ(reason(desk.come_back("acme", answer(request), busy.cookies)), "flow_not_of_this_browser");
+  const auto arrival = desk.come_back("acme", answer(own), busy.cookies);
+  ASSERT_TRUE(arrival);
+  EXPECT_TRUE(arrival->location.starts_with("https://south.example/"));
+}
+
+TEST_F(Forwarding, Attack_TheButtonCannotBePressedFromElsewhere) {
+  const auto flow = sealed(north, request_of(north));
+  Browser attacker;
+  Browser victim;
+  const auto seen = desk.look(flow, attacker.cookies);
+  attacker.keep(seen->set_cookie);
+  const auto own = desk.look(flow, victim.cookies);
+  victim.keep(own->set_cookie);
+  EXPECT_EQ(reason(desk.go_on(flow, seen->form_token, victim.cookies)), "form_not_ours");
+  EXPECT_EQ(reason(desk.go_on(flow, seen->form_token, {})), "form_not_ours");
+  EXPECT_EQ(reason(desk.go_on(flow, "", victim.cookies)), "form_not_ours");
+  const auto other = sealed(north, request_of(north));
+  EXPECT_EQ(reason(desk.go_on(other, own->form_token, victim.cookies)), "form_not_ours") << "a token is of one flow";
+  auto planted = victim.cookies;
+  planted.insert(planted.end(), attacker.cookies.begin(), attacker.cookies.end());
+  EXPECT_EQ(reason(desk.go_on(flow, seen->form_token, planted)), "form_not_ours") << "two cookies of one name";
+  EXPECT_EQ(reason(desk.go_on(flow, own->form_token, victim.cookies)), "");
+}
+
+TEST_F(Forwarding, Attack_AMaliciousAppsAnswerDoesNotPassForAnothers) {
+  const auto request = request_of(north, "acme");
+  Browser browser;
+  ASSERT_TRUE(depart(browser, sealed(north, request)));
+  EXPECT_EQ(reason(desk.come_back("evil", answer(request), browser.cookies)), "wrong_app");
+}
+
+TEST_F(Forwarding, Attack_NoOfficeSendsABrowserWhereItIsNotEnrolled) {
+  auto elsewhere = request_of(north);
+  elsewhere.return_origin = "https://evil.example";
+  EXPECT_EQ(reason(desk.look(sealed(north, elsewhere), {})), "return_not_enrolled");
+  auto others = request_of(north);
+  others.return_origin = "https://south.example";
+  EXPECT_EQ(reason(desk.look(sealed(north, others), {})), "return_not_enrolled");
+  auto redirect = request_of(north);
+  redirect.authorization_url = "https://evil.example/?" + redirect.authorization_url.substr(redirect.authorization_url.find('?') + 1);
+  EXPECT_EQ(reason(desk.look(sealed(north, redirect), {})), "address_refused");
+  auto tenant = request_of(north);
+  tenant.params = {{"tenant", "fabrikam"}};
+  EXPECT_EQ(reason(desk.look(sealed(north, tenant), {})), "address_refused");
+}
+
+TEST_F(Forwarding, Attack_NoOfficeSpeaksForAnother) {
+  const auto request = request_of(north);
+  EXPECT_EQ(reason(desk.look(sealed(south, request), {})), "signature_wrong");
+}
+
+TEST_F(Forwarding, S1_WhatAnEnrolmentDoesNotHoldIsRefusedInWords) {
+  enrolments.all["north"].types = {"other"};
+  EXPECT_EQ(reason(desk.look(sealed(north, request_of(north)), {})), "type_not_enrolled");
+  enrolments.all.erase("north");
+  EXPECT_EQ(reason(desk.look(sealed(north, request_of(north)), {})), "office_unknown");
+}
+
+TEST_F(Forwarding, S1_AnEnrolmentRevokedInMidFlowEndsIt) {
+  const auto request = request_of(north);
+  const auto flow = sealed(north, request);
+  Browser browser;
+  const auto page = desk.look(flow, {});
+  browser.keep(page->set_cookie);
+  const auto kept = enrolments.all["north"];
+  enrolments.all.erase("north");
+  EXPECT_EQ(reason(desk.go_on(flow, page->form_token, browser.cookies)), "office_unknown");
+  enrolments.all["north"] = kept;
+  ASSERT_TRUE(depart(browser, flow));
+  enrolments.all.erase("north");
+  EXPECT_EQ(reason(desk.come_back("acme", answer(request), browser.cookies)), "office_unknown");
+}
+
+TEST_F(Forwarding, C3_AnAnswerAfterTheEndOrASecondTimeIsToldPrecisely) {
+  const auto request = request_of(north);
+  Browser browser;
+  ASSERT_TRUE(depart(browser, sealed(north, request)));
+  Browser late = browser;
+  const auto arrival = desk.come_back("acme", answer(request), browser.cookies);
+  ASSERT_TRUE(arrival);
+  browser.keep(arrival->set_cookie);
+  EXPECT_EQ(reason(desk.come_back("acme", answer(request), browser.cookies)), "flow_not_of_this_browser") << "the flow's cookie is gone";
+  wall.advance(std::chrono::seconds(600));
+  EXPECT_EQ(reason(desk.come_back("acme", answer(request), late.cookies)), "flow_expired");
+  EXPECT_EQ(reason(desk.look(sealed(north, request), {})), "flow_expired");
+}
+
+TEST_F(Forwarding, C8_ARefusalOfConsentComesBackToTheOfficeToo) {
+  const auto request = request_of(north);
+  Browser browser;
+  ASSERT_TRUE(depart(browser, sealed(north, request)));
+  const auto query = "error=access_denied&state=" + state_of(request.authorization_url);
+  const auto arrival = desk.come_back("acme", query, browser.cookies);
+  ASSERT_TRUE(arrival) << arrival.error().reason;
+  EXPECT_EQ(cloud::open_result(north.keys, "north", *desk.result("north", handle_of(*arrival)))->query.reveal_text(), query);
+}
+
+TEST_F(Forwarding, BadInput_AnswersThatAreNoneAreRefused) {
+  const auto request = request_of(north);
+  Browser browser;
+  ASSERT_TRUE(depart(browser, sealed(north, request)));
+  EXPECT_EQ(reason(desk.come_back("acme", "", browser.cookies)), "bad_callback");
+  EXPECT_EQ(reason(desk.come_back("acme", "code=x", browser.cookies)), "flow_not_of_this_browser");
+  EXPECT_EQ(reason(desk.come_back("acme", "code=x&state=" + std::string(43, 'z'), browser.cookies)), "flow_not_of_this_browser");
+  auto forged = browser;
+  for (auto& [name, value] : forged.cookies) {
+    if (name.starts_with(kFlowCookiePrefix)) value[value.size() / 2] = value[value.size() / 2] == 'A' ? 'B' : 'A';
+  }
+  EXPECT_EQ(reason(desk.come_back("acme", answer(request), forged.cookies)), "flow_not_of_this_browser");
+}
+
+TEST_F(Forwarding, S2_AnyInstanceGoesOnWithWhatAnotherBegan) {
+  const auto request = request_of(north);
+  Browser browser;
+  ASSERT_TRUE(depart(browser, sealed(north, request)));
+  const ForwardDesk another{{.keys = keys, .instance_key = instance_key, .enrolments = enrolments, .registrations = registrations, .wall = wall, .entropy = entropy}};
+  const auto arrival = another.come_back("acme", answer(request), browser.cookies);
+  ASSERT_TRUE(arrival) << arrival.error().reason;
+  EXPECT_EQ(reason(desk.result("north", handle_of(*arrival))), "");
+}
+
+}  // namespace
+}  // namespace latchkey::relay
