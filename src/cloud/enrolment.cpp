@@ -18,7 +18,8 @@ Bytes name_of_keys(const PartyPublic& relay) {
 // Every part has one length, so that none can lend the next its octets.
 Secret proven_octets(const EnrolmentCode& code, const PartyPublic& office) {
   Bytes octets = base::to_bytes(kProofDomain);
-  for (const ByteView part : {ByteView(code.office), code.secret.reveal(), ByteView(code.relay), ByteView(office.signing), ByteView(office.sealing)}) {
+  for (const ByteView part : {ByteView(code.office), code.secret.reveal(), ByteView(code.relay), ByteView(office.signing),
+                              ByteView(office.sealing)}) {
     octets.insert(octets.end(), part.begin(), part.end());
   }
   return Secret(std::move(octets));
@@ -28,7 +29,9 @@ Secret proven_octets(const EnrolmentCode& code, const PartyPublic& office) {
 
 EnrolmentCode EnrolmentCode::make(ByteView office, const PartyPublic& relay, Entropy& entropy) {
   LATCHKEY_CHECK(office.size() == kIdOctets);
-  return {.office = Bytes(office.begin(), office.end()), .secret = Secret(entropy.bytes(kEnrolmentSecretOctets)), .relay = name_of_keys(relay)};
+  return {.office = Bytes(office.begin(), office.end()),
+          .secret = Secret(entropy.bytes(kEnrolmentSecretOctets)),
+          .relay = name_of_keys(relay)};
 }
 
 std::string EnrolmentCode::text() const {
@@ -47,12 +50,14 @@ Result<EnrolmentCode> EnrolmentCode::parse(std::string_view text) {
   const auto octets = text.starts_with(kPrefix) ? base::from_base64url(text.substr(kPrefix.size())) : std::nullopt;
   if (!octets || octets->size() != 2 * kIdOctets + kEnrolmentSecretOctets) {
     return fail(ErrorKind::invalid, "enrolment_code_malformed",
-                "This is not a whole enrolment code. It begins with LK1- and has 68 characters; copy all of it.", {.field = "enrolment_code"});
+                "This is not a whole enrolment code. It begins with LK1- and has 68 characters; copy all of it.",
+                {.field = "enrolment_code"});
   }
   const ByteView all(*octets);
   const auto office = all.first(kIdOctets);
   const auto relay = all.last(kIdOctets);
-  return EnrolmentCode{.office = Bytes(office.begin(), office.end()), .secret = Secret(all.subspan(kIdOctets, kEnrolmentSecretOctets)),
+  return EnrolmentCode{.office = Bytes(office.begin(), office.end()),
+                       .secret = Secret(all.subspan(kIdOctets, kEnrolmentSecretOctets)),
                        .relay = Bytes(relay.begin(), relay.end())};
 }
 
@@ -72,7 +77,8 @@ EnrolmentRequest make_enrolment_request(const EnrolmentCode& code, const PartyKe
 
 Result<void> check_enrolment_request(const EnrolmentCode& code, const EnrolmentRequest& request) {
   if (crypto::ed25519_verify(request.keys.signing, proven_octets(code, request.keys).reveal(), request.proof)) return {};
-  return fail(ErrorKind::refused, "enrolment_proof_wrong", "The office's keys do not fit the enrolment code. Issue a new code and enrol again.");
+  return fail(ErrorKind::refused, "enrolment_proof_wrong",
+              "The office's keys do not fit the enrolment code. Issue a new code and enrol again.");
 }
 
 }  // namespace latchkey::cloud

@@ -1,8 +1,8 @@
-// Enrolment: how an office and a relay come to know each other's keys (RULES S1). The operator issues a code; the administrator
-// pastes it; the office answers with its keys. Pure; any thread.
+// Enrolment: how an office and a relay come to know each other's keys (RULES S1). The operator issues a code; the
+// administrator pastes it; the office answers with its keys. Pure; any thread.
 //
-// The code names the relay's keys, so that whoever stands between the two at that moment cannot put others in their place; the
-// office's request is signed by the keys it brings, so that nobody enrols keys that are not theirs.
+// The code names the relay's keys, so that whoever stands between the two at that moment cannot put others in their place;
+// the office's request is signed by the keys it brings, so that nobody enrols keys that are not theirs.
 #pragma once
 
 #include <optional>
@@ -22,9 +22,9 @@ inline constexpr std::size_t kEnrolmentSecretOctets = 16;
 
 // One-time; as text `LK1-` and base64url of  office (16) | secret (16) | first half of SHA-256 over the relay's keys (16).
 struct EnrolmentCode {
-  Bytes office;  // 16 octets: the enrolment's id
-  Secret secret; // what the relay keeps a hash of
-  Bytes relay;   // 16 octets
+  Bytes office;   // 16 octets: the enrolment's id
+  Secret secret;  // what the relay keeps a hash of
+  Bytes relay;    // 16 octets
 
   [[nodiscard]] static EnrolmentCode make(ByteView office, const PartyPublic& relay, Entropy& entropy);
   [[nodiscard]] std::string text() const;
@@ -37,7 +37,8 @@ struct EnrolmentCode {
 // What the relay keeps of a code: it cannot be made into one.
 [[nodiscard]] crypto::Digest digest_of_secret(const Secret& secret);
 
-// The office's keys as they are sent, and the proof that it has them: a signature over the code's office and secret and both halves.
+// The office's keys as they are sent, and the proof that it has them: a signature over the code's office and secret and both
+// halves.
 struct EnrolmentRequest {
   PartyPublic keys;
   Bytes proof;

@@ -22,13 +22,14 @@ TEST_F(Enrolling, S1_ACodeSurvivesBeingCopied) {
     EXPECT_TRUE(read->secret.equals(code.secret));
     EXPECT_TRUE(read->is_of(relay.public_half()));
   }
-  EXPECT_NE(EnrolmentCode::make(code.office, relay.public_half(), entropy).text(), code.text()) << "each code has a secret of its own";
+  EXPECT_NE(EnrolmentCode::make(code.office, relay.public_half(), entropy).text(), code.text())
+      << "each code has a secret of its own";
 }
 
 TEST_F(Enrolling, BadInput_ACodeThatIsNotWholeIsRefusedInWords) {
   const auto text = code.text();
-  for (const auto& bad : {std::string(), text.substr(1), text.substr(0, 67), text + "A", "LK2-" + text.substr(4), text.substr(0, 30) + " " + text.substr(30),
-                          std::string("LK1-") + std::string(64, '!')}) {
+  for (const auto& bad : {std::string(), text.substr(1), text.substr(0, 67), text + "A", "LK2-" + text.substr(4),
+                          text.substr(0, 30) + " " + text.substr(30), std::string("LK1-") + std::string(64, '!')}) {
     const auto read = EnrolmentCode::parse(bad);
     ASSERT_FALSE(read) << bad;
     EXPECT_EQ(read.error().reason, "enrolment_code_malformed");
@@ -63,7 +64,8 @@ TEST_F(Enrolling, Attack_KeysAreEnrolledOnlyByWhoHasThemAndTheCode) {
 
 TEST_F(Enrolling, S1_WhatTheRelayKeepsTellsNothingOfTheCode) {
   EXPECT_EQ(digest_of_secret(code.secret), digest_of_secret(EnrolmentCode::parse(code.text())->secret));
-  EXPECT_NE(digest_of_secret(code.secret), digest_of_secret(EnrolmentCode::make(code.office, relay.public_half(), entropy).secret));
+  EXPECT_NE(digest_of_secret(code.secret),
+            digest_of_secret(EnrolmentCode::make(code.office, relay.public_half(), entropy).secret));
   EXPECT_NE(digest_of_secret(code.secret), crypto::sha256(code.secret.reveal()));
 }
 

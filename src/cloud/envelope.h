@@ -24,8 +24,8 @@ inline constexpr std::string_view kPurposeReply = "reply";    // relay to office
 inline constexpr std::size_t kEnvelopeOverhead = 1 + 32 + 24 + 32 + 16;
 
 // `bound`: the office's id and whatever else names the place; the opener must give the same octets.
-[[nodiscard]] Bytes seal_to(const crypto::X25519Public& recipient, std::string_view purpose, ByteView bound, const Secret& plain,
-                            Entropy& entropy);
+[[nodiscard]] Bytes seal_to(const crypto::X25519Public& recipient, std::string_view purpose, ByteView bound,
+                            const Secret& plain, Entropy& entropy);
 // Errors: refused/`envelope_rejected`, whatever is wrong: another's, altered, moved, truncated, of another version.
 [[nodiscard]] Result<Secret> open_envelope(const PartyKeys& keys, std::string_view purpose, ByteView bound, ByteView sealed);
 

@@ -15,11 +15,13 @@ constexpr std::string_view kFlowDomain = "latchkey cloud flow 1\n";
 constexpr std::size_t kSignatureOctets = sizeof(crypto::Ed25519Signature);
 
 std::unexpected<Error> malformed() {
-  return fail(ErrorKind::invalid, "flow_malformed", "This address is incomplete. Go back to Latchkey and press Authorize again.");
+  return fail(ErrorKind::invalid, "flow_malformed",
+              "This address is incomplete. Go back to Latchkey and press Authorize again.");
 }
 
 std::unexpected<Error> too_long() {
-  return fail(ErrorKind::invalid, "flow_too_long", "The provider's address or answer is too long to pass through a browser by way of the Cloud Service.");
+  return fail(ErrorKind::invalid, "flow_too_long",
+              "The provider's address or answer is too long to pass through a browser by way of the Cloud Service.");
 }
 
 Bytes signed_octets(ByteView payload) {
@@ -41,8 +43,12 @@ std::optional<FlowRequest> parse_request(std::string_view json) {
   if (!parsed || !parsed->is_object()) return std::nullopt;
   const auto& object = parsed->get_object();
   FlowRequest request;
-  for (const auto& [name, member] : {std::pair{"office", &FlowRequest::office}, {"attempt", &FlowRequest::attempt}, {"type", &FlowRequest::type},
-                                     {"app", &FlowRequest::app}, {"username", &FlowRequest::username}, {"url", &FlowRequest::authorization_url},
+  for (const auto& [name, member] : {std::pair{"office", &FlowRequest::office},
+                                     {"attempt", &FlowRequest::attempt},
+                                     {"type", &FlowRequest::type},
+                                     {"app", &FlowRequest::app},
+                                     {"username", &FlowRequest::username},
+                                     {"url", &FlowRequest::authorization_url},
                                      {"return", &FlowRequest::return_origin}}) {
     auto text = text_member(object, name);
     if (!text) return std::nullopt;
@@ -65,12 +71,18 @@ std::string handle_place(std::string_view office) { return "handle " + std::stri
 
 }  // namespace
 
-Result<std::string> seal_flow(const FlowRequest& request, const Secret& office_signing_seed, const crypto::X25519Public& relay, Entropy& entropy) {
+Result<std::string> seal_flow(const FlowRequest& request, const Secret& office_signing_seed,
+                              const crypto::X25519Public& relay, Entropy& entropy) {
   JsonObject params;
   for (const auto& [name, value] : request.params) params[name] = value;
-  const JsonObject json{{"office", request.office}, {"attempt", request.attempt},       {"type", request.type},
-                        {"app", request.app},       {"username", request.username},     {"url", request.authorization_url},
-                        {"return", request.return_origin}, {"params", params},
+  const JsonObject json{{"office", request.office},
+                        {"attempt", request.attempt},
+                        {"type", request.type},
+                        {"app", request.app},
+                        {"username", request.username},
+                        {"url", request.authorization_url},
+                        {"return", request.return_origin},
+                        {"params", params},
                         {"end", base::to_rfc3339(request.expires_at)}};
   const auto payload = boost::json::serialize(json);
   const auto signature = crypto::ed25519_sign(office_signing_seed, signed_octets(base::as_bytes(payload)));
@@ -101,18 +113,22 @@ Result<OpenedFlow> OpenedFlow::open(const PartyKeys& relay, std::string_view tex
 
 Result<FlowRequest> OpenedFlow::believed(const crypto::Ed25519Public& office_key, WallTime now) const {
   if (!crypto::ed25519_verify(office_key, signed_octets(payload_), signature_)) {
-    return fail(ErrorKind::refused, "signature_wrong", "The request is not signed by the key this office was enrolled with.");
+    return fail(ErrorKind::refused, "signature_wrong",
+                "The request is not signed by the key this office was enrolled with.");
   }
   if (request_.expires_at <= now) {
-    return fail(ErrorKind::refused, "flow_expired", "This address has expired. Go back to Latchkey and press Authorize again.");
+    return fail(ErrorKind::refused, "flow_expired",
+                "This address has expired. Go back to Latchkey and press Authorize again.");
   }
   if (request_.expires_at > now + kFlowLifetimeMax) {
-    return fail(ErrorKind::refused, "clock_differs", "The office's clock is ahead of the Cloud Service's. Set the clock that is wrong.");
+    return fail(ErrorKind::refused, "clock_differs",
+                "The office's clock is ahead of the Cloud Service's. Set the clock that is wrong.");
   }
   return request_;
 }
 
-Bytes seal_result(const FlowResult& result, std::string_view office, const crypto::X25519Public& office_key, Entropy& entropy) {
+Bytes seal_result(const FlowResult& result, std::string_view office, const crypto::X25519Public& office_key,
+                  Entropy& entropy) {
   // Names first, a line each; the query goes to the end and is copied only here.
   auto plain = Secret::of_size(result.attempt.size() + result.app.size() + 2 + result.query.size());
   auto at = plain.writable().begin();
@@ -137,19 +153,24 @@ Result<FlowResult> open_result(const PartyKeys& office_keys, std::string_view of
                     .query = Secret(text.substr(second + 1))};
 }
 
-Result<std::string> seal_handle(const Secret& relay_key, std::string_view office, WallTime expires_at, ByteView sealed_result, Entropy& entropy) {
+Result<std::string> seal_handle(const Secret& relay_key, std::string_view office, WallTime expires_at,
+                                ByteView sealed_result, Entropy& entropy) {
   auto text = seal_until(relay_key, handle_place(office), expires_at, sealed_result, entropy);
   if (text.size() > kFlowTextMax) return too_long();
   return text;
 }
 
 Result<Bytes> open_handle(const Secret& relay_key, std::string_view office, WallTime now, std::string_view handle) {
-  auto result = handle.size() > kFlowTextMax ? std::unexpected(NotOpened::unknown) : open_until(relay_key, handle_place(office), now, handle);
+  auto result = handle.size() > kFlowTextMax ? std::unexpected(NotOpened::unknown)
+                                             : open_until(relay_key, handle_place(office), now, handle);
   if (result) return std::move(*result);
   if (result.error() == NotOpened::expired) {
-    return fail(ErrorKind::refused, "handle_expired", "The provider's answer has come too late: it is kept for a minute. Go back to Latchkey and press Authorize again.");
+    return fail(
+        ErrorKind::refused, "handle_expired",
+        "The provider's answer has come too late: it is kept for a minute. Go back to Latchkey and press Authorize again.");
   }
-  return fail(ErrorKind::refused, "handle_unknown", "The Cloud Service does not know this answer. Go back to Latchkey and press Authorize again.");
+  return fail(ErrorKind::refused, "handle_unknown",
+              "The Cloud Service does not know this answer. Go back to Latchkey and press Authorize again.");
 }
 
 }  // namespace latchkey::cloud

@@ -24,10 +24,13 @@ class Flows : public testing::Test {
                       .return_origin = "https://office.example",
                       .expires_at = now + Seconds(600)};
 
-  std::string sealed(const FlowRequest& what) { return *seal_flow(what, office.signing_seed, relay.public_half().sealing, entropy); }
+  std::string sealed(const FlowRequest& what) {
+    return *seal_flow(what, office.signing_seed, relay.public_half().sealing, entropy);
+  }
   std::string reason(const Result<FlowRequest>& believed) { return believed ? "" : believed.error().reason; }
   Bytes sealed_result(std::string_view query) {
-    return seal_result({.attempt = request.attempt, .app = "strict", .query = Secret(query)}, "office-1", office.public_half().sealing, entropy);
+    return seal_result({.attempt = request.attempt, .app = "strict", .query = Secret(query)}, "office-1",
+                       office.public_half().sealing, entropy);
   }
 };
 
@@ -71,27 +74,32 @@ TEST_F(Flows, S2_AFlowEndsAndCannotBeMadeToLast) {
 TEST_F(Flows, BadInput_AFlowThatIsForgedTruncatedOrOversizedIsRefused) {
   const auto text = sealed(request);
   for (std::size_t at = 0; at < text.size(); at += 7) EXPECT_FALSE(OpenedFlow::open(relay, altered(text, at))) << at;
-  for (std::size_t size = 0; size < text.size(); size += 5) EXPECT_FALSE(OpenedFlow::open(relay, text.substr(0, size))) << size;
+  for (std::size_t size = 0; size < text.size(); size += 5)
+    EXPECT_FALSE(OpenedFlow::open(relay, text.substr(0, size))) << size;
   EXPECT_EQ(OpenedFlow::open(relay, std::string(kFlowTextMax + 1, 'A')).error().reason, "flow_malformed");
   auto long_request = request;
   long_request.authorization_url.append(6000, 'x');
-  EXPECT_EQ(seal_flow(long_request, office.signing_seed, relay.public_half().sealing, entropy).error().reason, "flow_too_long");
+  EXPECT_EQ(seal_flow(long_request, office.signing_seed, relay.public_half().sealing, entropy).error().reason,
+            "flow_too_long");
 }
 
 TEST_F(Flows, BadInput_WhatIsSealedMustStillBeAWholeFlow) {
   const auto open_json = [&](std::string_view json) {
     Bytes plain(64, 0);
     plain.insert(plain.end(), json.begin(), json.end());
-    return OpenedFlow::open(relay, base::to_base64url(seal_to(relay.public_half().sealing, kPurposeFlow, {}, Secret(std::move(plain)), entropy)));
+    return OpenedFlow::open(relay, base::to_base64url(seal_to(relay.public_half().sealing, kPurposeFlow, {},
+                                                              Secret(std::move(plain)), entropy)));
   };
-  const std::string whole = R"({"office":"o","attempt":"a","type":"t","app":"p","params":{"tenant":"x"},"username":"u","url":"https://x","return":"https://y","end":"2027-01-15T08:10:00.000Z"})";
+  const std::string whole =
+      R"({"office":"o","attempt":"a","type":"t","app":"p","params":{"tenant":"x"},"username":"u","url":"https://x","return":"https://y","end":"2027-01-15T08:10:00.000Z"})";
   EXPECT_TRUE(open_json(whole));
   const auto with = [&](std::string_view from, std::string_view to) {
     auto text = whole;
     return text.replace(text.find(from), from.size(), to);
   };
-  for (const auto& bad : {std::string("{"), std::string("[]"), std::string(), with(R"("office":"o",)", ""), with(R"("o")", "1"), with(R"("u")", R"("")"),
-                          with(R"("u")", R"("a\nb")"), with("2027-01-15T08:10:00.000Z", "soon"), with(R"("type")", R"("app":"q","type")"),
+  for (const auto& bad : {std::string("{"), std::string("[]"), std::string(), with(R"("office":"o",)", ""),
+                          with(R"("o")", "1"), with(R"("u")", R"("")"), with(R"("u")", R"("a\nb")"),
+                          with("2027-01-15T08:10:00.000Z", "soon"), with(R"("type")", R"("app":"q","type")"),
                           with(R"({"tenant":"x"})", R"({"tenant":1})"), with(R"({"tenant":"x"})", R"("x")")}) {
     EXPECT_FALSE(open_json(bad)) << bad;
   }
@@ -139,7 +147,8 @@ TEST_F(Flows, S5_NeitherTheEndNorAnythingElseOfAHandleCanBeAltered) {
 }
 
 TEST_F(Flows, AnEnvelopeIsBoundToItsPurposeAndPlace) {
-  const auto sealed = seal_to(office.public_half().sealing, kPurposeReply, base::as_bytes("here"), Secret(std::string_view("x")), entropy);
+  const auto sealed =
+      seal_to(office.public_half().sealing, kPurposeReply, base::as_bytes("here"), Secret(std::string_view("x")), entropy);
   EXPECT_EQ(open_envelope(office, kPurposeReply, base::as_bytes("here"), sealed)->reveal_text(), "x");
   EXPECT_FALSE(open_envelope(office, kPurposeResult, base::as_bytes("here"), sealed));
   EXPECT_FALSE(open_envelope(office, kPurposeReply, base::as_bytes("there"), sealed));

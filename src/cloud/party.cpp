@@ -55,8 +55,10 @@ Secret PartyKeys::to_plain() const {
 }
 
 Result<PartyKeys> PartyKeys::from_plain(const Secret& plain) {
-  if (plain.size() != 2 * kHalf) return fail(ErrorKind::corrupt, "party_keys_malformed", "The Cloud Service's keys cannot be read.");
-  return PartyKeys{.signing_seed = Secret(plain.reveal().first(kHalf)), .sealing_private = Secret(plain.reveal().subspan(kHalf))};
+  if (plain.size() != 2 * kHalf)
+    return fail(ErrorKind::corrupt, "party_keys_malformed", "The Cloud Service's keys cannot be read.");
+  return PartyKeys{.signing_seed = Secret(plain.reveal().first(kHalf)),
+                   .sealing_private = Secret(plain.reveal().subspan(kHalf))};
 }
 
 }  // namespace latchkey::cloud

@@ -51,7 +51,8 @@ std::expected<Bytes, NotOpened> open_until(const Secret& key, std::string_view p
   const ByteView all(*octets);
   const auto end = all.first(kEndOctets);
   Bytes plain(all.size() - kHead - crypto::kAeadTagBytes);
-  if (!crypto::aead_open(key.reveal(), all.subspan(kEndOctets, crypto::kAeadNonceBytes), associated(place, end), all.subspan(kHead), plain)) {
+  if (!crypto::aead_open(key.reveal(), all.subspan(kEndOctets, crypto::kAeadNonceBytes), associated(place, end),
+                         all.subspan(kHead), plain)) {
     return std::unexpected(NotOpened::unknown);
   }
   if (end_from(end) <= now) return std::unexpected(NotOpened::expired);

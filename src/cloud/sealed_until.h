@@ -1,4 +1,5 @@
-// Sealed under a key of one's own, bound to a place, with an end: what somebody else carries and hands back. Pure; any thread.
+// Sealed under a key of one's own, bound to a place, with an end: what somebody else carries and hands back. Pure; any
+// thread.
 //
 // Octets:  end (8, milliseconds since 1970, big endian) | nonce (24) | ciphertext | tag (16);  as text: base64url.
 #pragma once
@@ -20,7 +21,9 @@ enum class NotOpened {
 };
 
 // `key`: 32 octets. `place` must be given again to open it.
-[[nodiscard]] std::string seal_until(const Secret& key, std::string_view place, WallTime end, ByteView plain, Entropy& entropy);
-[[nodiscard]] std::expected<Bytes, NotOpened> open_until(const Secret& key, std::string_view place, WallTime now, std::string_view text);
+[[nodiscard]] std::string seal_until(const Secret& key, std::string_view place, WallTime end, ByteView plain,
+                                     Entropy& entropy);
+[[nodiscard]] std::expected<Bytes, NotOpened> open_until(const Secret& key, std::string_view place, WallTime now,
+                                                         std::string_view text);
 
 }  // namespace latchkey::cloud

@@ -51,7 +51,8 @@ std::optional<std::int64_t> parse_seconds(std::string_view text) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   // One form for each number: what was signed is written anew from the value.
-  if (error != std::errc() || end != text.data() + text.size() || value < 0 || std::to_string(value) != text) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || value < 0 || std::to_string(value) != text)
+    return std::nullopt;
   return value;
 }
 
@@ -78,8 +79,8 @@ std::optional<std::map<std::string, std::string, std::less<>>> fields_of(std::st
 }  // namespace
 
 std::string RequestSignature::header() const {
-  return fmt::format("{}office={}, key={}, time={}, nonce={}, signature={}", kScheme, office, key_id, time_s, base::to_base64url(nonce),
-                     base::to_base64url(signature));
+  return fmt::format("{}office={}, key={}, time={}, nonce={}, signature={}", kScheme, office, key_id, time_s,
+                     base::to_base64url(nonce), base::to_base64url(signature));
 }
 
 Result<RequestSignature> RequestSignature::parse(std::string_view header) {
@@ -92,33 +93,44 @@ Result<RequestSignature> RequestSignature::parse(std::string_view header) {
   const auto time = parse_seconds(fields->at("time"));
   auto nonce = base::from_base64url(fields->at("nonce"));
   auto signature = base::from_base64url(fields->at("signature"));
-  if (!time || !nonce || nonce->size() != kNonceOctets || !signature || signature->size() != sizeof(crypto::Ed25519Signature)) return malformed();
+  if (!time || !nonce || nonce->size() != kNonceOctets || !signature ||
+      signature->size() != sizeof(crypto::Ed25519Signature))
+    return malformed();
   if (!is_name(fields->at("office")) || !is_name(fields->at("key"))) return malformed();
-  return RequestSignature{.office = fields->at("office"), .key_id = fields->at("key"), .time_s = *time, .nonce = std::move(*nonce),
+  return RequestSignature{.office = fields->at("office"),
+                          .key_id = fields->at("key"),
+                          .time_s = *time,
+                          .nonce = std::move(*nonce),
                           .signature = std::move(*signature)};
 }
 
-RequestSignature sign_request(const Asked& asked, std::string office, std::string key_id, const Secret& signing_seed, WallTime now,
-                              Entropy& entropy) {
+RequestSignature sign_request(const Asked& asked, std::string office, std::string key_id, const Secret& signing_seed,
+                              WallTime now, Entropy& entropy) {
   LATCHKEY_CHECK(is_name(office) && is_name(key_id));
-  RequestSignature signature{.office = std::move(office), .key_id = std::move(key_id),
-                             .time_s = std::chrono::floor<Seconds>(now).time_since_epoch().count(), .nonce = entropy.bytes(kNonceOctets), .signature = {}};
+  RequestSignature signature{.office = std::move(office),
+                             .key_id = std::move(key_id),
+                             .time_s = std::chrono::floor<Seconds>(now).time_since_epoch().count(),
+                             .nonce = entropy.bytes(kNonceOctets),
+                             .signature = {}};
   const auto made = crypto::ed25519_sign(signing_seed, signed_octets(asked, signature));
   signature.signature.assign(made.begin(), made.end());
   return signature;
 }
 
-Result<void> check_signature(const Asked& asked, const RequestSignature& given, const crypto::Ed25519Public& key, WallTime now) {
+Result<void> check_signature(const Asked& asked, const RequestSignature& given, const crypto::Ed25519Public& key,
+                             WallTime now) {
   if (!crypto::ed25519_verify(key, signed_octets(asked, given), given.signature)) {
-    return fail(ErrorKind::refused, "signature_wrong", "The request is not signed by the key this office was enrolled with.");
+    return fail(ErrorKind::refused, "signature_wrong",
+                "The request is not signed by the key this office was enrolled with.");
   }
-  // Only of a request that is the office's own: strangers learn nothing of the clock. Compared without subtracting, since the
-  // number is the office's.
+  // Only of a request that is the office's own: strangers learn nothing of the clock. Compared without subtracting, since
+  // the number is the office's.
   const auto now_s = std::chrono::floor<Seconds>(now).time_since_epoch().count();
   if (given.time_s < now_s - kRequestSkewMax.count() || given.time_s > now_s + kRequestSkewMax.count()) {
     const bool behind = given.time_s < now_s;
     return fail(ErrorKind::refused, "clock_differs",
-                fmt::format("The clocks of the office and the Cloud Service differ by more than {} seconds: the office's is {}. Set the clock that is wrong.",
+                fmt::format("The clocks of the office and the Cloud Service differ by more than {} seconds: the office's is "
+                            "{}. Set the clock that is wrong.",
                             kRequestSkewMax.count(), behind ? "behind" : "ahead"));
   }
   return {};

@@ -1,5 +1,5 @@
-// Requests of an office to its relay, signed by the enrolment's key over method, path, body digest, time and nonce (RULES S1).
-// Pure; any thread. In HTTP one header:
+// Requests of an office to its relay, signed by the enrolment's key over method, path, body digest, time and nonce (RULES
+// S1). Pure; any thread. In HTTP one header:
 //   Authorization: Latchkey office=ID, key=KEYID, time=UNIX_SECONDS, nonce=BASE64URL, signature=BASE64URL
 #pragma once
 
@@ -31,7 +31,7 @@ struct RequestSignature {
   std::string office;  // the enrolment's id; letters, digits, '-'
   std::string key_id;
   std::int64_t time_s = 0;
-  Bytes nonce;         // kNonceOctets
+  Bytes nonce;  // kNonceOctets
   Bytes signature;
 
   [[nodiscard]] std::string header() const;
@@ -39,11 +39,13 @@ struct RequestSignature {
   [[nodiscard]] static Result<RequestSignature> parse(std::string_view header);
 };
 
-[[nodiscard]] RequestSignature sign_request(const Asked& asked, std::string office, std::string key_id, const Secret& signing_seed,
-                                            WallTime now, Entropy& entropy);
+[[nodiscard]] RequestSignature sign_request(const Asked& asked, std::string office, std::string key_id,
+                                            const Secret& signing_seed, WallTime now, Entropy& entropy);
 
-// Whether the office's key made it, for exactly this request, within kRequestSkewMax of `now`. Whether the nonce was seen before is
-// the caller's question. Errors: refused/`signature_wrong`, refused/`clock_differs` (the text names by how much, the signature was good).
-[[nodiscard]] Result<void> check_signature(const Asked& asked, const RequestSignature& given, const crypto::Ed25519Public& key, WallTime now);
+// Whether the office's key made it, for exactly this request, within kRequestSkewMax of `now`. Whether the nonce was seen
+// before is the caller's question. Errors: refused/`signature_wrong`, refused/`clock_differs` (the text names by how much,
+// the signature was good).
+[[nodiscard]] Result<void> check_signature(const Asked& asked, const RequestSignature& given,
+                                           const crypto::Ed25519Public& key, WallTime now);
 
 }  // namespace latchkey::cloud

@@ -8,7 +8,9 @@ namespace {
 
 class Signing : public testing::Test {
  protected:
-  RequestSignature sign(WallTime at) { return sign_request(asked, "office-1", keys.public_half().key_id(), keys.signing_seed, at, entropy); }
+  RequestSignature sign(WallTime at) {
+    return sign_request(asked, "office-1", keys.public_half().key_id(), keys.signing_seed, at, entropy);
+  }
   std::string reason_of(const Asked& other, const RequestSignature& signature, WallTime at) {
     const auto checked = check_signature(other, signature, keys.public_half().signing, at);
     return checked ? "" : checked.error().reason;
@@ -31,11 +33,14 @@ TEST_F(Signing, S1_ASignedRequestIsGoodThroughItsHeader) {
 TEST_F(Signing, S1_EverythingThatIsAskedIsSigned) {
   const auto signature = sign(now);
   EXPECT_EQ(reason_of({.method = "PUT", .target = asked.target, .body = asked.body}, signature, now), "signature_wrong");
-  EXPECT_EQ(reason_of({.method = asked.method, .target = "/relay/v1/results?a=2", .body = asked.body}, signature, now), "signature_wrong");
-  EXPECT_EQ(reason_of({.method = asked.method, .target = asked.target, .body = R"({"handle":"y"})"}, signature, now), "signature_wrong");
-  for (auto change : {+[](RequestSignature& it) { it.office = "office-2"; }, +[](RequestSignature& it) { it.key_id = "0"; },
-                      +[](RequestSignature& it) { it.time_s += 1; }, +[](RequestSignature& it) { it.nonce[0] ^= 1; },
-                      +[](RequestSignature& it) { it.signature[63] ^= 1; }, +[](RequestSignature& it) { it.signature.pop_back(); }}) {
+  EXPECT_EQ(reason_of({.method = asked.method, .target = "/relay/v1/results?a=2", .body = asked.body}, signature, now),
+            "signature_wrong");
+  EXPECT_EQ(reason_of({.method = asked.method, .target = asked.target, .body = R"({"handle":"y"})"}, signature, now),
+            "signature_wrong");
+  for (auto change :
+       {+[](RequestSignature& it) { it.office = "office-2"; }, +[](RequestSignature& it) { it.key_id = "0"; },
+        +[](RequestSignature& it) { it.time_s += 1; }, +[](RequestSignature& it) { it.nonce[0] ^= 1; },
+        +[](RequestSignature& it) { it.signature[63] ^= 1; }, +[](RequestSignature& it) { it.signature.pop_back(); }}) {
     auto other = signature;
     change(other);
     EXPECT_EQ(reason_of(asked, other, now), "signature_wrong");
@@ -81,10 +86,11 @@ TEST_F(Signing, S1_AHeaderInAnyOtherFormIsRefused) {
     text.replace(text.find(from), from.size(), to);
     return text;
   };
-  for (const auto& bad : {std::string(), std::string("Basic dTpw"), good + ", office=office-2", good + ",", good + ", more=1", with("Latchkey ", "latchkey "),
-                          with("office=", "office"), with("office=office-1", "office="), with("office-1", "office_1"), with("time=", "time=0"),
-                          with("time=", "time=-"), with("time=", "time=99999999999999999999"), with("nonce=", "nonce=AAAA"), with(", key=", ", kez="),
-                          with("office-1", std::string(2000, 'a'))}) {
+  for (const auto& bad : {std::string(), std::string("Basic dTpw"), good + ", office=office-2", good + ",",
+                          good + ", more=1", with("Latchkey ", "latchkey "), with("office=", "office"),
+                          with("office=office-1", "office="), with("office-1", "office_1"), with("time=", "time=0"),
+                          with("time=", "time=-"), with("time=", "time=99999999999999999999"), with("nonce=", "nonce=AAAA"),
+                          with(", key=", ", kez="), with("office-1", std::string(2000, 'a'))}) {
     const auto parsed = RequestSignature::parse(bad);
     EXPECT_FALSE(parsed) << bad;
     if (!parsed) EXPECT_EQ(parsed.error().reason, "signature_malformed");

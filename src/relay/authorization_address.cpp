@@ -13,14 +13,17 @@ constexpr std::size_t kNonceMax = 256;
 constexpr std::size_t kLoginHintMax = 320;
 
 std::unexpected<Error> refused(std::string why) {
-  return fail(ErrorKind::refused, "address_refused",
-              "The address that the office made is not one this Cloud Service lets through. Nothing was sent to the provider.", {.detail = std::move(why)});
+  return fail(
+      ErrorKind::refused, "address_refused",
+      "The address that the office made is not one this Cloud Service lets through. Nothing was sent to the provider.",
+      {.detail = std::move(why)});
 }
 
 bool is_token(std::string_view text, std::size_t least, std::size_t most) {
   return text.size() >= least && text.size() <= most && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-  });
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                  c == '.' || c == '~';
+         });
 }
 
 bool asks_for_no_more(std::string_view scope, const ExpectedAuthorization& expected) {
@@ -43,7 +46,8 @@ const char* fault_of(std::string_view name, std::string_view value, const Expect
   if (name == "code_challenge") return is_token(value, kChallengeLength, kChallengeLength) ? nullptr : "code_challenge";
   if (name == "code_challenge_method") return value == "S256" ? nullptr : "code_challenge_method";
   if (name == "nonce") return is_token(value, 1, kNonceMax) ? nullptr : "nonce";
-  if (name == "prompt") return value == "select_account" || value == "consent" || value == "select_account consent" ? nullptr : "prompt";
+  if (name == "prompt")
+    return value == "select_account" || value == "consent" || value == "select_account consent" ? nullptr : "prompt";
   if (name == "login_hint") return value.size() <= kLoginHintMax ? nullptr : "login_hint";
   const auto extra = std::ranges::find(expected.extra, name, &oauth::Parameters::value_type::first);
   return extra != expected.extra.end() && extra->second == value ? nullptr : "a parameter that the type does not have";
@@ -63,7 +67,8 @@ Result<void> check_authorization_address(std::string_view address, const Expecte
     if (!seen.insert(name).second) return refused("a parameter given twice");
     if (const char* fault = fault_of(name, value, expected)) return refused(fault);
   }
-  for (const auto* needed : {"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"}) {
+  for (const auto* needed :
+       {"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"}) {
     if (!seen.contains(needed)) return refused(std::string("no ") + needed);
   }
   if (!expected.scopes.empty() && !seen.contains("scope")) return refused("no scope");

@@ -1,7 +1,7 @@
 // Whether an authorization address that an office has made is one the relay would have made itself: to the provider's own
-// endpoint, for the relay's own client, back to the relay's own redirect URI, and asking for nothing else than its type does.
-// What is not expected is refused, so that a begun flow is never an open redirect or a way to another client's codes (RULES S2).
-// Pure; any thread.
+// endpoint, for the relay's own client, back to the relay's own redirect URI, and asking for nothing else than its type
+// does. What is not expected is refused, so that a begun flow is never an open redirect or a way to another client's codes
+// (RULES S2). Pure; any thread.
 #pragma once
 
 #include <string>
@@ -15,12 +15,12 @@ namespace latchkey::relay {
 
 // What a registration makes of one type.
 struct ExpectedAuthorization {
-  std::string endpoint;              // complete, without a query of its own
+  std::string endpoint;  // complete, without a query of its own
   std::string client_id;
   std::string redirect_uri;
-  std::vector<std::string> scopes;   // those the type asks for; the address may ask for fewer
+  std::vector<std::string> scopes;  // those the type asks for; the address may ask for fewer
   std::string scope_separator = " ";
-  oauth::Parameters extra;           // name and value of what the type adds
+  oauth::Parameters extra;  // name and value of what the type adds
 };
 
 // Errors: refused/`address_refused`, with what is wrong in `detail`.

@@ -14,9 +14,15 @@ const std::string kState(43, 's');
 const std::string kChallenge(43, 'c');
 
 oauth::Parameters good() {
-  return {{"response_type", "code"}, {"client_id", "relay-client"}, {"redirect_uri", "https://relay.example/callback/acme"},
-          {"scope", "files offline_access"}, {"state", kState}, {"code_challenge", kChallenge}, {"code_challenge_method", "S256"},
-          {"access_type", "offline"}, {"prompt", "select_account"}};
+  return {{"response_type", "code"},
+          {"client_id", "relay-client"},
+          {"redirect_uri", "https://relay.example/callback/acme"},
+          {"scope", "files offline_access"},
+          {"state", kState},
+          {"code_challenge", kChallenge},
+          {"code_challenge_method", "S256"},
+          {"access_type", "offline"},
+          {"prompt", "select_account"}};
 }
 std::string address(const oauth::Parameters& parameters, std::string endpoint = kExpected.endpoint) {
   return endpoint + "?" + oauth::form_body(parameters);
@@ -49,9 +55,10 @@ TEST(AuthorizationAddress, S2_OneThatTheRelayWouldHaveMadePasses) {
 
 TEST(AuthorizationAddress, S2_AnotherEndpointIsRefused) {
   for (const auto* endpoint :
-       {"https://evil.example/tenant-1/authorize", "https://provider.example/tenant-2/authorize", "http://provider.example/tenant-1/authorize",
-        "https://provider.example:8443/tenant-1/authorize", "https://user@provider.example/tenant-1/authorize",
-        "https://provider.example/tenant-1/authorize/", "https://provider.example/tenant-1/authorize/../token", "https://provider.example", "//provider.example",
+       {"https://evil.example/tenant-1/authorize", "https://provider.example/tenant-2/authorize",
+        "http://provider.example/tenant-1/authorize", "https://provider.example:8443/tenant-1/authorize",
+        "https://user@provider.example/tenant-1/authorize", "https://provider.example/tenant-1/authorize/",
+        "https://provider.example/tenant-1/authorize/../token", "https://provider.example", "//provider.example",
         "javascript:alert(1)//", ""}) {
     EXPECT_EQ(fault(address(good(), endpoint)), "address_refused: another endpoint") << endpoint;
   }
@@ -72,7 +79,8 @@ TEST(AuthorizationAddress, S2_MoreThanTheTypeAsksForIsRefused) {
 }
 
 TEST(AuthorizationAddress, S2_WhatMakesACodeWorthlessToOthersMustBeThere) {
-  for (const auto* name : {"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"}) {
+  for (const auto* name :
+       {"response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method"}) {
     EXPECT_EQ(fault(address(without(name))), std::string("address_refused: no ") + name);
   }
   EXPECT_EQ(fault(address(with("response_type", "token"))), "address_refused: response_type");

@@ -11,8 +11,8 @@
 namespace latchkey::relay {
 
 struct Enrolment {
-  std::string office;                       // its id
-  std::string name;                         // verified, or approved by the operator: what people are shown
+  std::string office;  // its id
+  std::string name;    // verified, or approved by the operator: what people are shown
   cloud::PartyPublic keys;
   std::vector<std::string> types;           // that it may authorise
   std::vector<std::string> return_origins;  // https://office.example: where a browser may be sent back to

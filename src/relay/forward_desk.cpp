@@ -19,8 +19,9 @@ constexpr std::size_t kFlowCookieMax = 3 * 1024;
 constexpr std::string_view kReturnPath = "/oauth/relayed";
 
 std::unexpected<Error> office_unknown() {
-  return fail(ErrorKind::refused, "office_unknown",
-              "This Cloud Service does not serve the office that sent you here (any more). Its administrator must enrol it anew.");
+  return fail(
+      ErrorKind::refused, "office_unknown",
+      "This Cloud Service does not serve the office that sent you here (any more). Its administrator must enrol it anew.");
 }
 
 // The only cookie of that name: with two, somebody has planted one.
@@ -60,8 +61,10 @@ std::optional<Carried> parse_carried(ByteView octets) {
   const auto parsed = parse_json(base::as_text(octets));
   if (!parsed || !parsed->is_object()) return std::nullopt;
   const auto& object = parsed->get_object();
-  return Carried{.office = base::string_or(object, "office"), .attempt = base::string_or(object, "attempt"),
-                 .app = base::string_or(object, "app"), .return_origin = base::string_or(object, "return")};
+  return Carried{.office = base::string_or(object, "office"),
+                 .attempt = base::string_or(object, "attempt"),
+                 .app = base::string_or(object, "app"),
+                 .return_origin = base::string_or(object, "return")};
 }
 
 }  // namespace
@@ -74,31 +77,39 @@ Result<ForwardDesk::Checked> ForwardDesk::check(std::string_view flow) const {
   auto request = opened->believed(enrolment->keys.signing, parts_.wall.now());
   if (!request) return std::unexpected(request.error());
   if (std::ranges::find(enrolment->types, request->type) == enrolment->types.end()) {
-    return fail(ErrorKind::refused, "type_not_enrolled", "This office is not enrolled for this type of account at this Cloud Service. Its operator can allow it.");
+    return fail(ErrorKind::refused, "type_not_enrolled",
+                "This office is not enrolled for this type of account at this Cloud Service. Its operator can allow it.");
   }
   if (std::ranges::find(enrolment->return_origins, request->return_origin) == enrolment->return_origins.end()) {
     return fail(ErrorKind::refused, "return_not_enrolled",
-                "The office wants you to be sent to an address it is not enrolled with. Its public_url may have changed since; it must be enrolled anew.");
+                "The office wants you to be sent to an address it is not enrolled with. Its public_url may have changed "
+                "since; it must be enrolled anew.");
   }
   auto registration = parts_.registrations.find(request->app, request->type, request->params);
   if (!registration) return std::unexpected(registration.error());
   if (const auto checked = check_authorization_address(request->authorization_url, registration->expected); !checked) {
     return std::unexpected(checked.error());
   }
-  return Checked{.request = std::move(*request), .enrolment = std::move(*enrolment), .registration = std::move(*registration)};
+  return Checked{
+      .request = std::move(*request), .enrolment = std::move(*enrolment), .registration = std::move(*registration)};
 }
 
 // Bound to the browser and to the flow it has seen.
 std::string ForwardDesk::form_token(std::string_view flow, std::string_view browser) const {
   const auto seen = crypto::sha256(base::as_bytes(flow));
-  return base::to_base64url(crypto::keyed_blake2b(parts_.instance_key.reveal(), {base::as_bytes("latchkey relay form 1"), seen, base::as_bytes(browser)}));
+  return base::to_base64url(crypto::keyed_blake2b(parts_.instance_key.reveal(),
+                                                  {base::as_bytes("latchkey relay form 1"), seen, base::as_bytes(browser)}));
 }
 
 Result<Confirmation> ForwardDesk::look(std::string_view flow, const Cookies& cookies) const {
   const auto checked = check(flow);
   if (!checked) return std::unexpected(checked.error());
-  Confirmation page{.office = checked->enrolment.name, .username = checked->request.username, .type_name = checked->registration.type_name,
-                    .mode = checked->registration.mode, .form_token = {}, .set_cookie = {}};
+  Confirmation page{.office = checked->enrolment.name,
+                    .username = checked->request.username,
+                    .type_name = checked->registration.type_name,
+                    .mode = checked->registration.mode,
+                    .form_token = {},
+                    .set_cookie = {}};
   auto browser = cookie_of(cookies, kBrowserCookie);
   if (!browser || browser->empty()) {
     browser = base::to_base64url(parts_.entropy.bytes(kBrowserOctets));
@@ -110,16 +121,20 @@ Result<Confirmation> ForwardDesk::look(std::string_view flow, const Cookies& coo
 
 Result<Departure> ForwardDesk::go_on(std::string_view flow, std::string_view given_token, const Cookies& cookies) const {
   const auto browser = cookie_of(cookies, kBrowserCookie);
-  if (!browser || browser->empty() || !base::equal_in_constant_time(base::as_bytes(form_token(flow, *browser)), base::as_bytes(given_token))) {
+  if (!browser || browser->empty() ||
+      !base::equal_in_constant_time(base::as_bytes(form_token(flow, *browser)), base::as_bytes(given_token))) {
     return fail(ErrorKind::refused, "form_not_ours",
-                "This button was not pressed on this Cloud Service's own page, or your browser keeps no cookies. Nothing was sent to the provider.");
+                "This button was not pressed on this Cloud Service's own page, or your browser keeps no cookies. Nothing "
+                "was sent to the provider.");
   }
   const auto checked = check(flow);
   if (!checked) return std::unexpected(checked.error());
   const auto& request = checked->request;
   const auto name = flow_cookie_name(state_of(request.authorization_url));
-  auto value = cloud::seal_until(parts_.instance_key, name, request.expires_at, base::as_bytes(carried_json(request)), parts_.entropy);
-  if (value.size() > kFlowCookieMax) return fail(ErrorKind::invalid, "flow_too_long", "The office's names are too long to pass through a browser.");
+  auto value = cloud::seal_until(parts_.instance_key, name, request.expires_at, base::as_bytes(carried_json(request)),
+                                 parts_.entropy);
+  if (value.size() > kFlowCookieMax)
+    return fail(ErrorKind::invalid, "flow_too_long", "The office's names are too long to pass through a browser.");
   const auto left = std::chrono::ceil<Seconds>(request.expires_at - parts_.wall.now());
   return Departure{.location = request.authorization_url, .set_cookie = set_cookie(name, value, left)};
 }
@@ -130,26 +145,33 @@ Result<Arrival> ForwardDesk::come_back(std::string_view app, std::string_view qu
   const auto name = flow_cookie_name(callback->state.reveal_text());
   const auto value = cookie_of(cookies, name);
   const auto now = parts_.wall.now();
-  const auto opened = value ? cloud::open_until(parts_.instance_key, name, now, *value) : std::unexpected(cloud::NotOpened::unknown);
+  const auto opened =
+      value ? cloud::open_until(parts_.instance_key, name, now, *value) : std::unexpected(cloud::NotOpened::unknown);
   if (!opened && opened.error() == cloud::NotOpened::expired) {
-    return fail(ErrorKind::refused, "flow_expired", "The consent took too long. Go back to Latchkey and press Authorize again.");
+    return fail(ErrorKind::refused, "flow_expired",
+                "The consent took too long. Go back to Latchkey and press Authorize again.");
   }
   const auto carried = opened ? parse_carried(*opened) : std::nullopt;
   if (!carried) {
     return fail(ErrorKind::refused, "flow_not_of_this_browser",
-                "This consent was not begun in this browser, or it was finished before. If somebody sent you here, close this window: nothing was linked.");
+                "This consent was not begun in this browser, or it was finished before. If somebody sent you here, close "
+                "this window: nothing was linked.");
   }
   if (carried->app != app) {
-    return fail(ErrorKind::refused, "wrong_app", "The provider's answer came to another address than the one it was asked for, so it is not passed on.");
+    return fail(ErrorKind::refused, "wrong_app",
+                "The provider's answer came to another address than the one it was asked for, so it is not passed on.");
   }
   const auto enrolment = parts_.enrolments.find(carried->office);
-  const bool still_returns = enrolment && std::ranges::find(enrolment->return_origins, carried->return_origin) != enrolment->return_origins.end();
+  const bool still_returns =
+      enrolment && std::ranges::find(enrolment->return_origins, carried->return_origin) != enrolment->return_origins.end();
   if (!still_returns) return office_unknown();
-  const auto result = cloud::seal_result({.attempt = carried->attempt, .app = carried->app, .query = Secret(query)}, carried->office,
-                                         enrolment->keys.sealing, parts_.entropy);
-  const auto handle = cloud::seal_handle(parts_.instance_key, carried->office, now + cloud::kHandleLifetime, result, parts_.entropy);
+  const auto result = cloud::seal_result({.attempt = carried->attempt, .app = carried->app, .query = Secret(query)},
+                                         carried->office, enrolment->keys.sealing, parts_.entropy);
+  const auto handle =
+      cloud::seal_handle(parts_.instance_key, carried->office, now + cloud::kHandleLifetime, result, parts_.entropy);
   if (!handle) return std::unexpected(handle.error());
-  return Arrival{.location = carried->return_origin + std::string(kReturnPath) + "?attempt=" + oauth::percent_encode(carried->attempt) + "&handle=" + *handle,
+  return Arrival{.location = carried->return_origin + std::string(kReturnPath) +
+                             "?attempt=" + oauth::percent_encode(carried->attempt) + "&handle=" + *handle,
                  .set_cookie = set_cookie(name, "", Seconds(0))};
 }
 

@@ -1,5 +1,5 @@
-// Forward mode: a browser on its way from an office to a provider and back (RULES S2, S5). Nothing is kept: what must be remembered
-// the browser carries, sealed, and one use is the office's to enforce, which alone can finish.
+// Forward mode: a browser on its way from an office to a provider and back (RULES S2, S5). Nothing is kept: what must be
+// remembered the browser carries, sealed, and one use is the office's to enforce, which alone can finish.
 //
 // Thread-safe as far as what it is given is; holds no state of its own.
 #pragma once
@@ -30,7 +30,7 @@ inline constexpr std::string_view kFlowCookiePrefix = "__Host-latchkey-relay-flo
 
 // What the page shows before anybody goes anywhere.
 struct Confirmation {
-  std::string office;      // its verified name, or the label the operator has approved
+  std::string office;  // its verified name, or the label the operator has approved
   std::string username;
   std::string type_name;
   Mode mode = Mode::forward;
@@ -38,7 +38,7 @@ struct Confirmation {
   std::string set_cookie;  // empty: the browser has one
 };
 struct Departure {
-  std::string location;    // the provider's
+  std::string location;  // the provider's
   std::string set_cookie;
 };
 struct Arrival {
@@ -63,8 +63,8 @@ class ForwardDesk {
   [[nodiscard]] Result<Confirmation> look(std::string_view flow, const Cookies& cookies) const;
   // The button. Errors: those of look(); refused/`form_not_ours`.
   [[nodiscard]] Result<Departure> go_on(std::string_view flow, std::string_view form_token, const Cookies& cookies) const;
-  // What the provider sends back to `app`'s redirect URI. Errors: invalid/`bad_callback`; refused/`flow_not_of_this_browser`,
-  // `flow_expired`, `wrong_app`, `office_unknown`; invalid/`flow_too_long`.
+  // What the provider sends back to `app`'s redirect URI. Errors: invalid/`bad_callback`;
+  // refused/`flow_not_of_this_browser`, `flow_expired`, `wrong_app`, `office_unknown`; invalid/`flow_too_long`.
   [[nodiscard]] Result<Arrival> come_back(std::string_view app, std::string_view query, const Cookies& cookies) const;
   // To the office whose signature on the request was good. Errors: those of cloud::open_handle.
   [[nodiscard]] Result<Bytes> result(std::string_view office, std::string_view handle) const;

@@ -21,11 +21,12 @@ struct FixedRegistrations final : Registrations {
     if (app != "acme" && app != "evil") return fail(ErrorKind::not_found, "app_unknown", "No such app.");
     if (type != "acme-files") return fail(ErrorKind::invalid, "type_unknown", "No such type.");
     const auto* tenant = oauth::find_parameter(params, "tenant");
-    return Registration{.expected = {.endpoint = "https://" + std::string(app) + ".example/" + (tenant ? *tenant : "common") + "/authorize",
-                                     .client_id = "relay-at-" + std::string(app),
-                                     .redirect_uri = "https://relay.example/callback/" + std::string(app),
-                                     .scopes = {"files"}},
-                        .type_name = "Acme files"};
+    return Registration{
+        .expected = {.endpoint = "https://" + std::string(app) + ".example/" + (tenant ? *tenant : "common") + "/authorize",
+                     .client_id = "relay-at-" + std::string(app),
+                     .redirect_uri = "https://relay.example/callback/" + std::string(app),
+                     .scopes = {"files"}},
+        .type_name = "Acme files"};
   }
 };
 
@@ -51,7 +52,10 @@ class Forwarding : public testing::Test {
 
   Office enrol(std::string id) {
     Office office{.id = id, .keys = cloud::PartyKeys::make(entropy)};
-    enrolments.all[id] = {.office = id, .name = id + " Ltd", .keys = office.keys.public_half(), .types = {"acme-files"},
+    enrolments.all[id] = {.office = id,
+                          .name = id + " Ltd",
+                          .keys = office.keys.public_half(),
+                          .types = {"acme-files"},
                           .return_origins = {"https://" + id + ".example"}};
     return office;
   }
@@ -63,9 +67,10 @@ class Forwarding : public testing::Test {
             .params = {{"tenant", "contoso"}},
             .app = app,
             .username = "scanner",
-            .authorization_url = "https://" + app + ".example/contoso/authorize?response_type=code&client_id=relay-at-" + app +
-                                 "&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2F" + app + "&scope=files&state=" + state +
-                                 "&code_challenge=" + std::string(43, 'c') + "&code_challenge_method=S256",
+            .authorization_url = "https://" + app + ".example/contoso/authorize?response_type=code&client_id=relay-at-" +
+                                 app + "&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2F" + app +
+                                 "&scope=files&state=" + state + "&code_challenge=" + std::string(43, 'c') +
+                                 "&code_challenge_method=S256",
             .return_origin = "https://" + office.id + ".example",
             .expires_at = wall.now() + Seconds(600)};
   }
@@ -84,7 +89,9 @@ class Forwarding : public testing::Test {
   static std::string answer(const cloud::FlowRequest& request, std::string code = "code-1") {
     return "code=" + code + "&state=" + state_of(request.authorization_url);
   }
-  static std::string handle_of(const Arrival& arrival) { return arrival.location.substr(arrival.location.find("&handle=") + 8); }
+  static std::string handle_of(const Arrival& arrival) {
+    return arrival.location.substr(arrival.location.find("&handle=") + 8);
+  }
   template <class T>
   static std::string reason(const Result<T>& result) {
     return result ? "" : result.error().reason;
@@ -96,7 +103,12 @@ class Forwarding : public testing::Test {
   Secret instance_key = Secret(entropy.bytes(32));
   FixedEnrolments enrolments;
   FixedRegistrations registrations;
-  ForwardDesk desk{{.keys = keys, .instance_key = instance_key, .enrolments = enrolments, .registrations = registrations, .wall = wall, .entropy = entropy}};
+  ForwardDesk desk{{.keys = keys,
+                    .instance_key = instance_key,
+                    .enrolments = enrolments,
+                    .registrations = registrations,
+                    .wall = wall,
+                    .entropy = entropy}};
   Office north = enrol("north");
   Office south = enrol("south");
 };
@@ -196,7 +208,8 @@ TEST_F(Forwarding, Attack_NoOfficeSendsABrowserWhereItIsNotEnrolled) {
   others.return_origin = "https://south.example";
   EXPECT_EQ(reason(desk.look(sealed(north, others), {})), "return_not_enrolled");
   auto redirect = request_of(north);
-  redirect.authorization_url = "https://evil.example/?" + redirect.authorization_url.substr(redirect.authorization_url.find('?') + 1);
+  redirect.authorization_url =
+      "https://evil.example/?" + redirect.authorization_url.substr(redirect.authorization_url.find('?') + 1);
   EXPECT_EQ(reason(desk.look(sealed(north, redirect), {})), "address_refused");
   auto tenant = request_of(north);
   tenant.params = {{"tenant", "fabrikam"}};
@@ -238,7 +251,8 @@ TEST_F(Forwarding, C3_AnAnswerAfterTheEndOrASecondTimeIsToldPrecisely) {
   const auto arrival = desk.come_back("acme", answer(request), browser.cookies);
   ASSERT_TRUE(arrival);
   browser.keep(arrival->set_cookie);
-  EXPECT_EQ(reason(desk.come_back("acme", answer(request), browser.cookies)), "flow_not_of_this_browser") << "the flow's cookie is gone";
+  EXPECT_EQ(reason(desk.come_back("acme", answer(request), browser.cookies)), "flow_not_of_this_browser")
+      << "the flow's cookie is gone";
   wall.advance(std::chrono::seconds(600));
   EXPECT_EQ(reason(desk.come_back("acme", answer(request), late.cookies)), "flow_expired");
   EXPECT_EQ(reason(desk.look(sealed(north, request), {})), "flow_expired");
@@ -260,7 +274,8 @@ TEST_F(Forwarding, BadInput_AnswersThatAreNoneAreRefused) {
   ASSERT_TRUE(depart(browser, sealed(north, request)));
   EXPECT_EQ(reason(desk.come_back("acme", "", browser.cookies)), "bad_callback");
   EXPECT_EQ(reason(desk.come_back("acme", "code=x", browser.cookies)), "flow_not_of_this_browser");
-  EXPECT_EQ(reason(desk.come_back("acme", "code=x&state=" + std::string(43, 'z'), browser.cookies)), "flow_not_of_this_browser");
+  EXPECT_EQ(reason(desk.come_back("acme", "code=x&state=" + std::string(43, 'z'), browser.cookies)),
+            "flow_not_of_this_browser");
   auto forged = browser;
   for (auto& [name, value] : forged.cookies) {
     if (name.starts_with(kFlowCookiePrefix)) value[value.size() / 2] = value[value.size() / 2] == 'A' ? 'B' : 'A';
@@ -272,7 +287,12 @@ TEST_F(Forwarding, S2_AnyInstanceGoesOnWithWhatAnotherBegan) {
   const auto request = request_of(north);
   Browser browser;
   ASSERT_TRUE(depart(browser, sealed(north, request)));
-  const ForwardDesk another{{.keys = keys, .instance_key = instance_key, .enrolments = enrolments, .registrations = registrations, .wall = wall, .entropy = entropy}};
+  const ForwardDesk another{{.keys = keys,
+                             .instance_key = instance_key,
+                             .enrolments = enrolments,
+                             .registrations = registrations,
+                             .wall = wall,
+                             .entropy = entropy}};
   const auto arrival = another.come_back("acme", answer(request), browser.cookies);
   ASSERT_TRUE(arrival) << arrival.error().reason;
   EXPECT_EQ(reason(desk.result("north", handle_of(*arrival))), "");

@@ -23,8 +23,10 @@ struct Registration {
 class Registrations {
  public:
   virtual ~Registrations() = default;
-  // What `app` makes of a type with these parameters. Errors: not_found/`app_unknown`; invalid/`type_unknown`; those of the parameters.
-  [[nodiscard]] virtual Result<Registration> find(std::string_view app, std::string_view type, const oauth::Parameters& params) const = 0;
+  // What `app` makes of a type with these parameters. Errors: not_found/`app_unknown`; invalid/`type_unknown`; those of the
+  // parameters.
+  [[nodiscard]] virtual Result<Registration> find(std::string_view app, std::string_view type,
+                                                  const oauth::Parameters& params) const = 0;
 };
 
 }  // namespace latchkey::relay
