@@ -218,51 +218,6 @@ TEST_F(KeeperHouse, F10_AnAnswerWhoseIntentTheStoreLostIsApplied) {
   EXPECT_TRUE(transport.revoked.empty());
 }
 
-// Found by the simulation: an hour later the clock had caught up with the stamp, and the token, long dead, was handed out.
-TEST_F(KeeperHouse, R24_WhatAClockThatRanAheadHasStampedIsMendedByTheNextStart) {
-  const auto id = put_grant("acme-family").id;
-  auto seen = view(id);
-  auto grant = seen.grant;
-  grant.issued_at = wall.now() + 1h;
-  grant.access_expires_at = grant.due_at = wall.now() + 2h;
-  auto generation = seen.generations.at(0);
-  generation.issued_at = grant.issued_at;
-  generation.access_expires_at = grant.access_expires_at;
-  commit({store::UpdateGrant{grant}, store::PutGeneration{generation}});
-  for (int time = 0; time < 100; ++time) transport.then(T::unsent());
-  ASSERT_TRUE(run(keeper->start()));
-  base::drive_until(loop, [&] { return view(id).grant.issued_at < wall.now(); });
-  seen = view(id);
-  EXPECT_EQ(usable_generation(seen, wall.now() + 61min), nullptr) << "when it ends is not known";
-  EXPECT_LE(*seen.grant.due_at, wall.now() + 60s);
-}
-
-// Found by the simulation: what the crash had left of the same grant was settled a moment earlier.
-TEST_F(KeeperHouse, R24_StampsAreMendedThoughSomethingElseOfTheGrantIsSettledAMomentBefore) {
-  const auto id = put_grant("acme-family").id;
-  auto grant = view(id).grant;
-  grant.issued_at = wall.now() + 1h;
-  grant.access_expires_at = grant.due_at = wall.now() + 2h;
-  commit({store::UpdateGrant{grant}});
-  bool faster = false;
-  door->before = [&](const store::Batch& batch) {
-    store::Batch first;
-    for (const auto& mutation : batch) {
-      const auto* update = std::get_if<store::UpdateGrant>(&mutation);
-      if (update == nullptr || faster) continue;
-      auto other = grant;
-      other.version = update->grant.version;
-      other.why = "settled";
-      first.push_back(store::UpdateGrant{other});
-      faster = true;
-    }
-    return first;
-  };
-  ASSERT_TRUE(run(keeper->start()));
-  base::drive_until(loop, [&] { return view(id).grant.issued_at < wall.now(); });
-  EXPECT_TRUE(faster);
-}
-
 // ---- people and the provider at the same time --------------------------------------------------------------------------
 
 TEST_F(KeeperHouse, P4_WhatWasDisabledDuringARefreshStaysDisabled) {
@@ -379,56 +334,6 @@ TEST_F(KeeperHouse, R20_ARefusalFoundInTheJournalAfterItWasStoredDoesNotCountAga
   journal.left_over.push_back(left_in_journal(before.intent->id, grant.id, 1, refused_at, R"({"error":"invalid_grant"})", 400));
   begin_anew();
   EXPECT_NE(view(grant.id).grant.state, GrantState::needs_authorization);
-}
-
-// Found by the simulation: the first refusal bore a stamp of a clock that ran ahead, so it looked newer than what was settled after it.
-TEST_F(KeeperHouse, R24_ARefusalFoundInTheJournalThatAClockAheadHasStampedDoesNotCount) {
-  const auto grant = put_grant("acme-family");
-  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
-  ASSERT_TRUE(refresh(grant.id));
-  const auto ahead = wall.now() + 1h;
-  advance(10s);
-  transport.then(T::unsent());
-  ASSERT_TRUE(refresh(grant.id));
-  journal.left_over.push_back(left_in_journal(view(grant.id).intent->id, grant.id, 1, ahead, R"({"error":"invalid_grant"})", 400));
-  begin_anew();
-  EXPECT_NE(view(grant.id).grant.state, GrantState::needs_authorization);
-}
-
-// Found by the simulation: the clock ran ahead when the refusal came, was right when the next attempt began, and ran ahead again when
-// the server started after a crash in that attempt.
-TEST_F(KeeperHouse, R24_ARefusalThatAnotherAttemptHasFollowedDoesNotCountAgainWhateverTheClockSays) {
-  const auto grant = put_grant("acme-family");
-  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
-  ASSERT_TRUE(refresh(grant.id));
-  auto second = *view(grant.id).intent;
-  ASSERT_EQ(second.attempts, 1);
-  second.attempts = 2;
-  second.state = store::IntentState::open;
-  commit({store::UpdateIntent{second}});
-  const auto ahead = wall.now() + 1s;
-  advance(10s);
-  journal.left_over.push_back(left_in_journal(second.id, grant.id, 1, ahead, R"({"error":"invalid_grant"})", 400, 1));
-  begin_anew();
-  EXPECT_NE(view(grant.id).grant.state, GrantState::needs_authorization);
-  const auto sent = transport.bodies.size();
-  ASSERT_TRUE(refresh(grant.id));
-  EXPECT_EQ(view(grant.id).intent->state, store::IntentState::open) << "of the second attempt nothing is known";
-  EXPECT_EQ(transport.bodies.size(), sent);
-}
-
-TEST_F(KeeperHouse, R24_ARefusalOfTheAttemptUnderWayCounts) {
-  const auto grant = put_grant("acme-family");
-  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
-  ASSERT_TRUE(refresh(grant.id));
-  auto second = *view(grant.id).intent;
-  second.attempts = 2;
-  second.state = store::IntentState::open;
-  commit({store::UpdateIntent{second}});
-  advance(10s);
-  journal.left_over.push_back(left_in_journal(second.id, grant.id, 1, wall.now(), R"({"error":"invalid_grant"})", 400, 2));
-  begin_anew();
-  EXPECT_EQ(view(grant.id).grant.state, GrantState::needs_authorization);
 }
 
 TEST_F(KeeperHouse, F7_NothingIsGivenBackWhileAnotherGrantRestsOnTheSameConsent) {

@@ -28,8 +28,8 @@ Task<void> Keeper::bring_forward(std::vector<std::string> types) {
   GrantId after;
   while (!stopping_) {
     const auto all = parts_.wall.now() + Seconds(1);
-    const auto page = co_await parts_.store.aged_grants({.types = types, .refreshed_before = all, .consented_before = {},
-                                                         .after = after, .limit = kPage});
+    const auto page = co_await parts_.store.aged_grants(
+        {.types = types, .refreshed_before = all, .consented_before = {}, .after = after, .limit = kPage});
     if (!page) {
       parts_.log.error("due_times_not_made_anew", page.error());  // each grant's next refresh does it
       co_return;
@@ -58,8 +58,9 @@ Task<void> Keeper::bring_forward_one(GrantId id) {
   co_await postpone(std::move(**view), wanted, why);
 }
 
-// What a clock that ran ahead has stamped, and a start with a right one finds (R24): when such a token ends is not known. Left alone it
-// would look good again once the clock has got there.
+// What a clock that ran ahead has stamped, and a start with a better one finds (R24): when such a token ends is not known.
+// Left alone it would look good again once the clock has got there. This start's clock may be ahead, too, if by less:
+// nothing is reckoned from it.
 Task<void> Keeper::mend_stamps() {
   GrantId after;
   while (!stopping_) {
@@ -70,8 +71,10 @@ Task<void> Keeper::mend_stamps() {
     }
     const auto now = parts_.wall.now();
     for (const auto& grant : *page) {
-      const bool waits_long = grant.failures > 0 && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
-      if (is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long) co_await mend_stamps_of(grant.id);
+      const bool waits_long =
+          grant.failures > 0 && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
+      if (is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long)
+        co_await mend_stamps_of(grant.id);
     }
     if (page->size() < kPage) co_return;
     after = page->back().id;
@@ -80,7 +83,8 @@ Task<void> Keeper::mend_stamps() {
 }
 
 Task<void> Keeper::mend_stamps_of(GrantId id) {
-  // A conflict: a refresh was faster, and its stamps are right; or what an earlier process left was settled, and they are as they were.
+  // A conflict: a refresh was faster, and its stamps are right; or what an earlier process left was settled, and they are as
+  // they were.
   for (int attempt = 0; attempt < kMendAttempts && co_await try_to_mend_stamps_of(id); ++attempt) {
   }
 }
@@ -92,21 +96,24 @@ Task<bool> Keeper::try_to_mend_stamps_of(GrantId id) {
   auto grant = (*view)->grant;
   if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return false;
   store::Batch batch;
+  const auto lifetime = lifetime_of(issue_of(grant));
+  // No token of this consent was issued before it, so each may have ended by any moment after.
+  const auto ended = is_from_the_future(grant.created_at, now) ? WallTime{} : grant.created_at;
+  const auto issued = std::max(WallTime{}, ended - lifetime);
   if (is_from_the_future(grant.issued_at, now)) {
-    grant.issued_at = now - lifetime_of(issue_of(grant));
-    grant.access_expires_at = now;
-    grant.last_refreshed_at = std::min(grant.last_refreshed_at, grant.issued_at);
+    grant.issued_at = issued;
+    grant.access_expires_at = issued + lifetime;
+    grant.last_refreshed_at = std::min(grant.last_refreshed_at, now);
   }
-  if (is_from_the_future(grant.created_at, now)) grant.created_at = grant.issued_at;  // whatever came since belongs to this consent
+  if (is_from_the_future(grant.created_at, now))
+    grant.created_at = now - lifetime;  // whatever came since belongs to this consent
   for (auto generation : (*view)->generations) {
     if (!is_from_the_future(generation.issued_at, now)) continue;
-    generation.issued_at = grant.issued_at;
-    generation.access_expires_at = now;
+    generation.issued_at = issued;
+    generation.access_expires_at = issued + lifetime;
     batch.push_back(store::PutGeneration{std::move(generation)});
   }
-  if (is_kept_fresh(grant.state) && grant.due_at) {
-    grant.due_at = now + std::chrono::duration_cast<Milliseconds>(kSpread * jitter_of(id, base::to_unix_ms(grant.issued_at)));
-  }
+  if (is_kept_fresh(grant.state) && grant.due_at) grant.due_at = ended;  // overdue; the providers' caps spread what is
   batch.push_back(store::UpdateGrant{std::move(grant)});
   const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
   if (!done && done.error().kind == ErrorKind::conflict) co_return true;

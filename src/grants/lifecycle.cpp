@@ -187,6 +187,8 @@ bool is_from_the_future(const store::GrantView& view, WallTime now) {
   const auto& grant = view.grant;
   if (is_from_the_future(grant.issued_at, now)) return true;
   if (view.intent && is_from_the_future(std::max(view.intent->opened_at, view.intent->settled_at), now)) return true;
+  // A refresh token that came without an access token leaves no other trace of when that was.
+  if (const auto* current = current_of(view); current != nullptr && is_from_the_future(current->issued_at, now)) return true;
   return grant.failures > 0 && grant.due_at && *grant.due_at > now + kBackOffMax;
 }
 
