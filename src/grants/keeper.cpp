@@ -121,7 +121,7 @@ Task<void> Keeper::run() {
 }
 
 Task<void> Keeper::tick() {
-  if (std::exchange(nudged_, false)) sweep_again_at_ = SteadyTime{};
+  if (std::exchange(nudged_, false)) sweep_again_at_ = others_again_at_ = SteadyTime{};
   if (!halted_.empty()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
@@ -132,11 +132,12 @@ Task<void> Keeper::tick() {
   if (parts_.steady.now() < sweep_again_at_) co_return;
   const auto tuning = parts_.tuning();
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
-  bool crowded = false;  // somebody has more that is due than there are places for it
+  crowded_ = false;
+  places_back_ = 0;
   for (;;) {
-    const bool full = flights_.size() >= tuning.parallel;
-    more_due_ = full || crowded;
-    if (stopping_ || full) co_return;
+    more_due_ = flights_.size() >= tuning.parallel;
+    if (stopping_ || more_due_) co_return;
+    if (!capped.empty() && parts_.steady.now() < others_again_at_) co_return;
     const auto steady_now = parts_.steady.now();
     std::vector<std::string> resting(capped.begin(), capped.end());
     for (const auto& [app, state] : apps_) {
@@ -153,7 +154,10 @@ Task<void> Keeper::tick() {
     }
     due_unreadable_ = false;
     // Has walked past whatever is due and must wait: a million grants of an app that is paused take a second (R21).
-    if (due->size() < wanted && took > kQuickSweep && !nudged_) sweep_again_at_ = asked_at + std::min<std::chrono::nanoseconds>(took * kSweepRest, kSweepRestMax);
+    if (due->size() < wanted && took > kQuickSweep && !nudged_) {
+      auto& again_at = capped.empty() ? sweep_again_at_ : others_again_at_;
+      again_at = asked_at + std::min<std::chrono::nanoseconds>(took * kSweepRest, kSweepRestMax);
+    }
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {
@@ -168,7 +172,7 @@ Task<void> Keeper::tick() {
       if (capped.contains(grant.app)) continue;
       const bool one_shot = is_one_shot(type->replay);
       if (one_shot && !one_shot_flights_.take(grant.app, tuning.one_shot_parallel, steady_now)) {
-        more_due_ = crowded = true;
+        crowded_ = true;
         capped.insert(grant.app);
         continue;
       }
@@ -302,7 +306,10 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   }
   flight->result = std::move(result);
   parts_.counters.in_flight -= 1;
-  if (!flight->one_shot_app.empty()) one_shot_flights_.give_back(flight->one_shot_app);
+  if (!flight->one_shot_app.empty()) {
+    one_shot_flights_.give_back(flight->one_shot_app);
+    ++places_back_;
+  }
   // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).
   if (!flight->result->has_value()) {
     const auto& error = flight->result->error();
@@ -313,7 +320,10 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   }
   flights_.erase(flight->grant);
   flight->landed.notify_all();
-  if ((more_due_ || merges_wait_) && flights_.size() <= parts_.tuning().parallel / 2) wake_.notify_all();
+  const auto tuning = parts_.tuning();
+  const bool has_room = flights_.size() <= tuning.parallel / 2;
+  const bool has_places = crowded_ && (places_back_ >= tuning.one_shot_parallel / 4 || one_shot_flights_.taken() == 0);
+  if (((more_due_ || merges_wait_) && has_room) || has_places) wake_.notify_all();
 }
 
 bool Keeper::is_fresh(const store::GrantView& view, Seconds min_valid) const {

@@ -261,7 +261,8 @@ class Keeper {
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
-  SteadyTime sweep_again_at_{};  // the last one took long for nothing
+  SteadyTime sweep_again_at_{};   // the last one took long for nothing
+  SteadyTime others_again_at_{};  // ... where it looked behind the grants of apps that take no more
   bool nudged_ = false;  // something has fallen due since the sweep under way began, if one is
   bool due_unreadable_ = false;  // what is due cannot be read, and that has been said
   SteadyTime merge_again_at_{};
@@ -270,6 +271,8 @@ class Keeper {
   OneShotPlaces one_shots_;          // POSTs on their way
   OneShotPlaces one_shot_flights_;   // flights of the sweep that may come to one
   bool more_due_ = false;            // the last sweep left grants behind for lack of room
+  bool crowded_ = false;             // ... for lack of places for one-shot exchanges
+  std::size_t places_back_ = 0;      // given back since
   std::map<std::string, Seconds> polling_times_;  // by type, as last seen
   bool states_changed_ = true;
   SteadyTime count_states_at_{};

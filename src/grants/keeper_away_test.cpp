@@ -1,4 +1,5 @@
-// A server that slept, or was off, while its grants came due (RULES R24, R26); and who is told of an answer that was lost (R1).
+// A server that slept, or was off, while its grants came due (RULES R24, R26); and who is told of an answer that was lost
+// (R1).
 #include "grants/keeper_testing.h"
 
 namespace latchkey::grants {
@@ -51,7 +52,7 @@ TEST_F(Away, R1_AnAnswerThatWasLostIsAnAlertUntilTheGrantIsSoundAgain) {
 // A million grants of a paused app are due and cannot be refreshed: looking past them takes a second.
 TEST_F(Away, R21_ASweepThatTakesLongForNothingIsNotRepeatedAtOnce) {
   int sweeps = 0;
-  door->sweeping = [&] {
+  door->sweeping = [&](const std::vector<std::string>&) {
     ++sweeps;
     steady.advance(1s);
   };
@@ -68,6 +69,33 @@ TEST_F(Away, R21_ASweepThatTakesLongForNothingIsNotRepeatedAtOnce) {
   });
   keeper->nudge();
   base::drive_until(loop, [&] { return sweeps == 3; });  // something has fallen due: at once
+}
+
+// A backlog of one-shot grants, of which a few may be under way at a time: each that ends makes room for another, though it
+// takes a second to look behind all that wait.
+TEST_F(Away, F4_ABacklogOfOneShotGrantsIsWorkedOffAsFastAsItsPlacesLet) {
+  constexpr int kGrants = 2000;
+  for (int block = 0; block < kGrants / 500; ++block) {
+    store::Batch batch;
+    for (int i = 0; i < 500; ++i) add_grant(batch, "acme-family", 600s);
+    commit(std::move(batch));
+  }
+  int sweeps = 0;
+  int looks_behind = 0;
+  door->sweeping = [&](const std::vector<std::string>& without_apps) {
+    ++sweeps;
+    if (without_apps.empty()) return;
+    ++looks_behind;
+    steady.advance(1s);
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  advance(600s);
+  keeper->nudge();
+  base::drive_until(
+      loop, [&] { return counters.refreshed > kGrants - 600; });  // more than one look asks for; the clocks stand still
+  EXPECT_LE(transport.most_at_once, 32);
+  EXPECT_LT(sweeps, kGrants / 4) << "not one for each that ends";
+  EXPECT_LE(looks_behind, 5);
 }
 
 // A suspended machine: the wall clock has gone on, the one that waits has not. All of them are overdue at once.
@@ -103,7 +131,8 @@ TEST_F(Away, R26_ATokenWhoseTimeCameWhileTheServerWasOffIsUsedBeforeItIsForgotte
   begin_anew();
   put_app("forgetful", 1, "forgetful");
   const auto grant = put_grant("forgetful");
-  transport.then(T::json(200, R"({"access_token":"at2","token_type":"Bearer","expires_in":17280000,"refresh_token":"rt2"})"));  // 200 days
+  transport.then(T::json(
+      200, R"({"access_token":"at2","token_type":"Bearer","expires_in":17280000,"refresh_token":"rt2"})"));  // 200 days
   ASSERT_TRUE(refresh(grant.id));
   const auto used = wall.now();
   const auto due = view(grant.id).grant.due_at;

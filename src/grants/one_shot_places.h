@@ -31,6 +31,7 @@ class OneShotPlaces {
     --apps_[app].taken;
     --taken_;
   }
+  [[nodiscard]] std::size_t taken() const { return taken_; }
 
  private:
   static constexpr Seconds kRemembered{60};  // an app that wants places says so again sooner than that
