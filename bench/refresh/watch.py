@@ -44,7 +44,7 @@ def refreshed(found):
 
 while refreshed(counters()[1]) == 0:
     time.sleep(0.05)
-time.sleep(1)
+time.sleep(float(os.environ.get("SETTLE", "1")))
 start, first = counters()
 busy_first = processor()
 rates, last, at = [], first, start

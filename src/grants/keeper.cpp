@@ -11,20 +11,13 @@ constexpr auto kTickMax = 1s;
 constexpr auto kQuickSweep = 25ms;
 constexpr int kSweepRest = 20;  // times as long as a slow one took
 constexpr std::chrono::nanoseconds kSweepRestMax = 10s;
-constexpr auto kProbePausedAppEvery = 300s;  // a mended secret is noticed without anybody pressing a button
 constexpr auto kCountStatesEvery = 60s;
-constexpr std::size_t kWokenMax = 200;  // the others fall due by themselves within a minute
-constexpr std::size_t kProbeChoice = 1'000;
-constexpr std::size_t kComplaintsMax = 3;
 constexpr auto kRestAfterFailure = 30s;
 constexpr std::size_t kRestingMax = 100;  // rows read besides, so that those that rest hide no others
 constexpr auto kSetAsideFor = 10min;
-constexpr auto kUnpreparedStale = 300s;  // they are looked at every minute
 constexpr auto kMergeAgainEvery = 5s;
 constexpr auto kPatienceForMore = 10s;
 constexpr int kGivenWayMax = 3;
-
-std::string alert_cause(const std::string& app) { return "app_misconfigured:" + app; }
 
 // A flight of the sweep leaves the grant to the node that has begun to refresh it, and ends at once. Whoever has joined it needs
 // more: to wait for that node.
@@ -90,17 +83,6 @@ TypeRules Keeper::rules_for(const catalog::ResolvedType& type) const {
   rules.lifetime_fallback = type.access_lifetime_fallback;
   rules.scopes = type.scopes;
   return rules;
-}
-
-Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& provider) {
-  const auto [at, fresh] = apps_.try_emplace(app);
-  if (!fresh) return at->second;
-  const auto known = parts_.clients.catalog().find_provider(provider);
-  if (known && known->rate_cap) {
-    at->second.cap = RateCap(RateCap::Limit{.requests = std::max<std::int64_t>(1, known->rate_cap->requests),
-                                            .per = std::max(Seconds(1), known->rate_cap->per)});
-  }
-  return at->second;
 }
 
 // ---- the loop ------------------------------------------------------------------------------------------------------
@@ -202,34 +184,6 @@ Task<void> Keeper::set_aside(GrantId grant, Error why) {
 Task<void> Keeper::postpone_unknown(GrantId grant) {
   auto view = co_await parts_.store.grant(grant);
   if (view && *view) co_await postpone(std::move(**view), parts_.wall.now() + 1h, "its type is unknown to this server: a provider file is missing");
-}
-
-Task<void> Keeper::probe_paused_apps() {
-  const auto apps = co_await parts_.store.apps();
-  if (!apps) co_return;
-  const auto now = parts_.steady.now();
-  std::set<std::string> paused;
-  for (const auto& app : *apps) {
-    if (app.paused) paused.insert(app.id);
-  }
-  forget_unprepared(paused);
-  for (const auto& app : *apps) {
-    if (!app.paused) continue;
-    auto& state = health(app.id, app.provider);
-    if (state.probe_at == SteadyTime{}) {
-      state.probe_at = now + kProbePausedAppEvery;
-      raise_paused(app.id, app.pause_reason);  // paused by an earlier process: the alert stands anew
-    }
-    if (now < state.probe_at) continue;
-    state.probe_at = now + kProbePausedAppEvery;
-    // Another grant each time: the first one may be at fault itself.
-    auto grants = co_await parts_.store.grants_of_app(app.id, kProbeChoice);
-    if (!grants) continue;
-    std::erase_if(*grants, [](const store::Grant& grant) {
-      return store::is_locked(grant.state) || grant.state == store::GrantState::needs_authorization;
-    });
-    if (!grants->empty()) join_or_start((*grants)[state.probes++ % grants->size()].id, Urge::insisted, {});
-  }
 }
 
 // Grants that wait for a person are one alert, however many they are (R1, R27).
@@ -405,166 +359,6 @@ Error Keeper::error_of(const store::Grant& grant, WallTime now) const {
   return {.kind = ErrorKind::unavailable, .reason = "provider_unreachable",
           .text = "The provider could not be asked for a new token: " + sentence(grant.why.empty() ? "it did not answer" : grant.why),
           .retry_after = retry()};
-}
-
-// ---- the apps' health ----------------------------------------------------------------------------------------------
-
-void Keeper::note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome) {
-  auto& state = health(client.app, client.type.provider->id);
-  const auto now = parts_.steady.now();
-  auto& counters = parts_.counters;
-  if (const auto* not_sent = std::get_if<NotSent>(&outcome)) {
-    counters.not_sent += 1;
-    // A claim that took too long says nothing about the provider.
-    if (not_sent->error.reason != kLeaseTooShort) state.circuit.failed(now);
-    return;
-  }
-  if (std::holds_alternative<NoReply>(outcome)) {
-    counters.ambiguous += 1;
-    state.circuit.failed(now);
-    return;
-  }
-  const auto& replied = std::get<Replied>(outcome);
-  bool client_accepted = false;  // whatever it says of the grant, the provider has let the app in
-  switch (replied.classified.outcome) {
-    case oauth::RefreshOutcome::refreshed:
-      counters.refreshed += 1;
-      state.circuit.succeeded();
-      client_accepted = true;
-      break;
-    case oauth::RefreshOutcome::dead_grant:
-      counters.refused += 1;
-      state.circuit.succeeded();
-      client_accepted = true;
-      parts_.log.info("refresh_refused", {{"app", client.app}, {"user", grant.user.text()}, {"why", replied.classified.why}});
-      break;
-    case oauth::RefreshOutcome::misconfigured_app: {
-      counters.misconfigured += 1;
-      state.circuit.succeeded();
-      // A refused client is everybody's trouble; a refused request may be this grant's alone (a scope, a resource).
-      const auto& error = replied.reply.error;
-      if (error != "invalid_client" && error != "unauthorized_client") {
-        state.complaints.insert(grant.id);
-        if (state.complaints.size() < kComplaintsMax) break;
-      }
-      flights_group_.spawn("pause_app", pause_app(client.app, client.app_version, replied.classified.why));
-      break;
-    }
-    case oauth::RefreshOutcome::too_early:
-      state.circuit.succeeded();
-      client_accepted = true;
-      break;
-    case oauth::RefreshOutcome::transient:
-      counters.transient += 1;
-      state.circuit.failed(now);
-      break;
-    case oauth::RefreshOutcome::ambiguous:
-      counters.ambiguous += 1;
-      state.circuit.failed(now);
-      break;
-  }
-  if (!client_accepted) return;
-  state.complaints.clear();
-  if (client.paused) flights_group_.spawn("resume_app", resume_app(client.app));
-}
-
-std::vector<AppCircuit> Keeper::circuits() const {
-  const auto now = parts_.steady.now();
-  const auto wall = parts_.wall.now();
-  const auto as_wall = [&](const std::optional<SteadyTime>& time) -> std::optional<WallTime> {
-    if (!time) return std::nullopt;
-    return wall + std::chrono::duration_cast<Milliseconds>(*time - now);
-  };
-  std::vector<AppCircuit> all;
-  for (const auto& [app, state] : apps_) {
-    all.push_back({.app = app, .open = state.circuit.open(), .failures = state.circuit.failures(),
-                   .since = as_wall(state.circuit.opened_at()), .next_try_at = as_wall(state.circuit.next_try())});
-  }
-  return all;
-}
-
-void Keeper::raise_paused(const std::string& app, std::string_view why) {
-  parts_.alerts.raise(alert_cause(app), "The provider refuses the app registration " + app + ": " + sentence(why) +
-                                            " Its grants wait; nobody has to authorise again. Mend it under OAuth settings.");
-}
-
-Task<void> Keeper::pause_app(std::string app, store::Version refused, std::string why) {
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    const auto found = co_await parts_.store.app(app);
-    if (!found || !*found) co_return;
-    // Mended meanwhile: what was refused is not what stands there now.
-    if (!(*found)->paused && (*found)->version != refused) co_return;
-    raise_paused(app, why);
-    if ((*found)->paused) co_return;
-    auto record = **found;
-    record.paused = true;
-    record.pause_reason = sentence(why);
-    store::Batch batch;
-    batch.push_back(store::PutApp{record});
-    batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "keeper", .action = "app.paused", .subject = app, .detail = why}});
-    if (co_await parts_.store.commit(std::move(batch))) {
-      parts_.clients.forget(app);
-      co_return;
-    }
-  }
-}
-
-Task<void> Keeper::resume_app(std::string app) {
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    const auto found = co_await parts_.store.app(app);
-    if (!found || !*found) co_return;
-    auto record = **found;
-    if (record.paused) {
-      record.paused = false;
-      record.pause_reason.clear();
-      store::Batch batch;
-      batch.push_back(store::PutApp{record});
-      batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "keeper", .action = "app.resumed", .subject = app}});
-      if (!co_await parts_.store.commit(std::move(batch))) continue;
-      parts_.clients.forget(app);
-    }
-    parts_.alerts.clear(alert_cause(app));
-    co_await wake_grants_of(app);
-    co_return;
-  }
-}
-
-void Keeper::note_prepared(const std::string& app, GrantId grant, bool paused) {
-  const auto found = unprepared_.find(app);
-  if (found == unprepared_.end()) return;
-  found->second.erase(grant);
-  if (!found->second.empty()) return;
-  unprepared_.erase(found);
-  if (!paused) parts_.alerts.clear(alert_cause(app));
-}
-
-void Keeper::forget_unprepared(const std::set<std::string>& paused_apps) {
-  const auto now = parts_.steady.now();
-  for (auto each = unprepared_.begin(); each != unprepared_.end();) {
-    std::erase_if(each->second, [&](const auto& grant) { return now - grant.second > kUnpreparedStale; });
-    if (!each->second.empty()) {
-      ++each;
-      continue;
-    }
-    if (!paused_apps.contains(each->first)) parts_.alerts.clear(alert_cause(each->first));
-    each = unprepared_.erase(each);
-  }
-}
-
-Task<void> Keeper::wake_grants_of(std::string app) {
-  const auto grants = co_await parts_.store.grants_of_app(app, kWokenMax);
-  if (!grants) co_return;
-  for (const auto& waiting : *grants) {
-    if (waiting.state != store::GrantState::paused || flights_.contains(waiting.id)) continue;
-    not_before_.erase(waiting.id);
-    auto woken = waiting;
-    woken.due_at = parts_.wall.now();
-    store::Batch batch;
-    batch.push_back(store::UpdateGrant{std::move(woken)});
-    // A conflict means that somebody else has moved it: as good.
-    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
-  }
-  nudge();
 }
 
 }  // namespace latchkey::grants
