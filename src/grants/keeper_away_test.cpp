@@ -110,8 +110,7 @@ TEST_F(Away, R24_AfterThreeDaysOfSleepThereIsNoStampede) {
   wall.advance(days(3));
   int seconds = 0;
   for (; seconds < 120 && counters.refreshed < kGrants; ++seconds) {
-    keeper->nudge();
-    for (int turn = 0; turn < 2; ++turn) loop.run_for(1ms);
+    sweep();
     base::drive_until(loop, [&] { return counters.in_flight == 0; });
     // The cap is 6000 a minute: a tenth at once, then 100 a second.
     ASSERT_LE(transport.bodies.size(), 600u + 100u * static_cast<std::size_t>(seconds + 1));

@@ -20,8 +20,7 @@ TEST_P(ManyLost, R1_TenAnswersLostInARowAreNotTheEnd) {
   const auto healthy = [&] { return counters.in_flight == 0 && counters.refreshed > 0; };
   for (int minutes = 0; minutes < 36 * 60 && !healthy(); ++minutes) {
     advance(60s);
-    keeper->nudge();
-    for (int turn = 0; turn < 3; ++turn) loop.run_for(1ms);
+    sweep();
     base::drive_until(loop, [&] { return counters.in_flight == 0; });
   }
   EXPECT_EQ(counters.ambiguous, 10);
@@ -462,8 +461,7 @@ TEST_F(KeeperHouse, R25_TenThousandDueAtOnceKeepTheProvidersCap) {
   std::deque<std::int64_t> sent_at_second;
   std::size_t most_in_a_minute = 0;
   for (int second = 0; second < 600 && counters.refreshed < 10'000; ++second) {
-    keeper->nudge();
-    for (int turn = 0; turn < 2; ++turn) loop.run_for(1ms);
+    sweep();
     base::drive_until(loop, [&] { return counters.in_flight == 0; });
     sent_at_second.push_back(counters.refreshed);
     const auto before = sent_at_second.size() > 60 ? sent_at_second[sent_at_second.size() - 61] : 0;

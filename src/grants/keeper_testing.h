@@ -220,6 +220,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     put_app("selfmade", 1, "selfmade");
   }
   ~KeeperHouse() override {
+    door->sweeping = nullptr;  // what the test put there has gone with it
     run(stop_keeper());
     keeper.reset();
     store.reset();
@@ -337,6 +338,14 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     const auto packed = std::to_string(status) + "\napplication/json\n\nwhole" + (attempt > 0 ? " " + std::to_string(attempt) : "") + "\n" + std::string(body);
     return {.intent = intent, .grant = grant, .generation = generation, .recorded_at = at,
             .reply_sealed = sealing.seal_reply(intent, grant, generation, Secret(std::string_view(packed)))};
+  }
+  // Returns when whatever is due has been begun, as far as there is room.
+  void sweep() {
+    for (int time = 0; time < 2; ++time) {  // the second begins when the first has ended
+      const auto before = door->sweeps;
+      keeper->nudge();
+      base::drive_until(loop, [&] { return door->sweeps > before; });
+    }
   }
   // As after a crash: another process begins, and has read what the one before it left in the journal.
   void begin_anew() {

@@ -16,6 +16,7 @@ class RefusingStore final : public store::Store {
   std::function<bool(const store::Batch&)> refuses;        // as a full disk does
   bool away = false;                                        // does not say what time it is
   Milliseconds clock_ahead{0};                              // of the machine's
+  int sweeps = 0;  // questions for what is due
   std::function<void(const std::vector<std::string>& without_apps)> sweeping;  // while what is due is looked for
   std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
@@ -62,6 +63,7 @@ class RefusingStore final : public store::Store {
     co_return read;
   }
   Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) override {
+    ++sweeps;
     if (sweeping) sweeping(without_apps);
     return real_->due_grants(node, until, limit, std::move(without_apps));
   }
