@@ -29,7 +29,6 @@ class KeysApi final : public ApiSection {
   Executor engine_;
 };
 
-// Under which key the store remembers the last backup: JSON with made_at, size_bytes, file.
-inline constexpr std::string_view kLastBackupMeta = "last_backup";
+using grants::kLastBackupMeta;
 
 }  // namespace latchkey::console

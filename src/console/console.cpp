@@ -42,6 +42,7 @@ Console::Console(ConsoleGround ground)
       keys_(ground.keys, ground.store, ground.facts.store, ground.wall, ground.engine),
       nodes_(ground.nodes, ground.engine),
       foresight_({.health = ground.health, .notices = ground.notices, .desk = ground.desk, .catalog = ground.catalog, .engine = ground.engine}),
+      doctor_(ground.doctor),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
       flow_(ground.authorizer, ground.engine, session_gate_, memory_, origin_of(ground.facts.public_url), ground.log),
@@ -50,7 +51,7 @@ Console::Console(ConsoleGround ground)
 
 std::vector<ApiSection*> Console::sections() {
   return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &grants_, &registry_, &activity_, &health_, &keys_,
-          &nodes_, &foresight_};
+          &nodes_, &foresight_, &doctor_};
 }
 
 std::vector<Mount> Console::mounts() {

@@ -12,6 +12,7 @@
 #include "console/api_activity.h"
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
+#include "console/api_doctor.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
 #include "console/api_groups.h"
@@ -45,6 +46,7 @@ struct ConsoleGround {
   grants::NodeDesk& nodes;
   grants::HealthDesk& health;
   grants::NoticeDesk& notices;
+  doctor::Examiner& doctor;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -98,6 +100,7 @@ class Console {
   KeysApi keys_;
   NodesApi nodes_;
   ForesightApi foresight_;
+  DoctorApi doctor_;
 
   Router api_;
   Router control_api_;
