@@ -117,8 +117,7 @@ Result<void> fill_endpoints(const Filler& filler, ResolvedType& out) {
   };
   const Pair pairs[] = {{from.authorization, out.endpoints.authorization}, {from.token, out.endpoints.token},
                         {from.revocation, out.endpoints.revocation}, {from.device_authorization, out.endpoints.device_authorization},
-                        {from.userinfo, out.endpoints.userinfo}, {out.provider->discovery, out.discovery},
-                        {out.provider->admin_consent.url, out.admin_consent}};
+                        {from.userinfo, out.endpoints.userinfo}, {out.provider->discovery, out.discovery}};
   for (const auto& [pattern, where] : pairs) {
     auto address = filler.address(pattern);
     if (!address) return std::unexpected(address.error());

@@ -37,7 +37,6 @@ struct ResolvedType {
   std::vector<std::string> identity_and_refresh_scopes;
   ExtraParameters extra;                // filled in, empty values dropped
   AccountLookup account;                // filled in as far as the values are known
-  std::string admin_consent;            // of provider->admin_consent; empty: none, or a value is missing
   std::vector<oauth::ErrorRule> errors; // the type's, then the provider's
   oauth::ReplyShape reply_shape;
   std::string resource;  // empty while a learned value is missing

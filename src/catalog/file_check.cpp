@@ -293,9 +293,6 @@ void check_file(FaultSink& sink, const ProviderFile& file) {
   check_address(sink, "/endpoints/device_authorization", ends.device_authorization, provider, sources, Secrecy::gets_secrets);
   check_address(sink, "/endpoints/userinfo", ends.userinfo, provider, sources, Secrecy::open);
   check_address(sink, "/discovery", provider.discovery, provider, sources, Secrecy::gets_secrets);
-  auto with_client = sources;
-  with_client["client_id"] = {Source::From::app, VariableKind::text, true};
-  check_address(sink, "/admin_consent/url", provider.admin_consent.url, provider, with_client, Secrecy::open);
   if (sink.failed()) return;
 
   // Extra parameters may use what every type of this provider has.

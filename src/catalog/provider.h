@@ -136,12 +136,6 @@ struct Step {
   std::string url;  // empty: none
 };
 
-// Where an administrator at the provider approves an app once for everybody of the organization.
-struct AdminConsent {
-  std::string url;   // template; may hold {client_id} beside the parameters; empty: the provider has no such address
-  std::string note;  // who may press it there, in words
-};
-
 struct Scope {
   std::string value;  // may hold parameters
   std::string why;    // what for, in words
@@ -176,7 +170,6 @@ struct Provider {
   std::vector<oauth::ErrorRule> errors;
   std::vector<ErrorText> error_texts;
   std::vector<Step> steps;
-  AdminConsent admin_consent;
   std::vector<QuirkUse> quirks;
   std::optional<RateCap> rate_cap;
   std::vector<std::string> unverified;  // facts nobody has confirmed, in words

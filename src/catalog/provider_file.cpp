@@ -201,9 +201,6 @@ void read_provider_rules(ObjectReader& reader, Provider& out) {
   reader.objects("steps", 3, 6, [&](ObjectReader& step) {
     out.steps.push_back({step.text("text", Need::required, 500), step.text("url", Need::optional, 300)});
   });
-  reader.object("admin_consent", Need::optional, [&](ObjectReader& consent) {
-    out.admin_consent = {consent.text("url", Need::required, 500), consent.text("note", Need::optional, 300)};
-  });
   reader.objects("quirks", 0, 20, [&](ObjectReader& one) {
     const auto name = one.text("quirk", Need::required, 60);
     const auto value = one.number("value", 1, 1'000'000);

@@ -6,6 +6,7 @@
 #include "console/api_session.h"
 #include "console/router.h"
 #include "grants/key_rotation.h"
+#include "store/last_backup.h"
 #include "store/store.h"
 
 namespace latchkey::console {
@@ -29,6 +30,6 @@ class KeysApi final : public ApiSection {
   Executor engine_;
 };
 
-using grants::kLastBackupMeta;
+using store::kLastBackupMeta;
 
 }  // namespace latchkey::console

@@ -9,12 +9,13 @@ namespace {
 Finding judge(const SurveyedApp& app) {
   Finding finding{.check = {}, .subject = app.id, .severity = Severity::note, .seen = {}, .remedy = {}, .handovers = {}};
   finding.seen = app.name + " lets an administrator there approve the app once for everybody; whether that has happened it does not tell.";
-  finding.remedy = "If people are told that an administrator must approve, send this link to one. " + app.provider->admin_consent.note;
-  for (const auto& each : app.types) {
-    const auto& link = each.type.admin_consent;
-    const bool known = std::ranges::any_of(finding.handovers, [&](const Handover& handover) { return handover.text == link; });
-    if (link.empty() || known) continue;
-    finding.handovers.push_back({.kind = Handover::Kind::link, .label = "Consent for the whole organization at " + app.name, .text = link});
+  for (const auto& type : app.types) {
+    for (const auto& link : type.links) {
+      const bool known = std::ranges::any_of(finding.handovers, [&](const Handover& handover) { return handover.text == link.url; });
+      if (known) continue;
+      finding.remedy = link.text;
+      finding.handovers.push_back({.kind = Handover::Kind::link, .label = "Consent for the whole organization at " + app.name, .text = link.url});
+    }
   }
   return finding;
 }
@@ -26,7 +27,6 @@ Task<std::vector<Finding>> examine(Finding finding) { co_return std::vector<Find
 std::vector<Errand> ConsentCheck::errands(const Survey& survey) {
   std::vector<Errand> out;
   for (const auto& app : survey.apps) {
-    if (!app.provider || app.provider->admin_consent.url.empty()) continue;
     auto finding = judge(app);
     if (!finding.handovers.empty()) out.push_back({app.id, examine(std::move(finding))});
   }

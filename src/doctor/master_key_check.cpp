@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/json.h"
+#include "store/last_backup.h"
 
 namespace latchkey::doctor {
 
@@ -82,7 +83,7 @@ Task<std::vector<Finding>> examine(grants::KeyStatus status, bool embedded_store
   out.push_back(co_await worker->run([path = status.path] { return look_at_file(path); }));
   if (status.place != status.path) out.push_back(look_at_place(status));
   const auto copy = co_await store->meta(std::string(grants::kBackupDoneMeta));
-  const auto backup = co_await store->meta(std::string(grants::kLastBackupMeta));
+  const auto backup = co_await store->meta(std::string(store::kLastBackupMeta));
   if (!copy || !backup) {
     out.push_back({.check = {}, .subject = "backup", .severity = Severity::error, .seen = "The store does not answer.",
                    .remedy = "See the server's log.", .handovers = {}});

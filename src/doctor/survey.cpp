@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "catalog/step_link.h"
 #include "grants/provider_client.h"
 #include "oauth/metadata.h"
 #include "oauth/token_reply.h"
@@ -37,6 +38,16 @@ SurveyedApp describe(const store::App& app, const SurveyGround& ground) {
   return out;
 }
 
+// A step that cannot be made ready is left out: it lacks what is entered with the first user.
+SurveyedType with_links(catalog::ResolvedType type, const catalog::Filling& filling, const SurveyGround& ground) {
+  SurveyedType out{.type = std::move(type), .missing_scopes = {}, .links = {}};
+  for (const auto& step : out.type.provider->steps) {
+    if (!catalog::is_for_registered_app(step)) continue;
+    if (auto link = catalog::step_link(*ground.catalog, step, *out.type.type, filling)) out.links.push_back({step.text, std::move(*link)});
+  }
+  return out;
+}
+
 // Of grants, what tells apart where their provider is: type, parameters, and the hosts learned.
 void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector<store::Grant>& grants, const SurveyGround& ground) {
   std::map<std::string, std::size_t> known;
@@ -46,13 +57,12 @@ void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector
     auto found = known.find(key);
     if (found == known.end()) {
       if (out.types.size() == kTypesOfAppMax) continue;
-      auto type = ground.catalog->resolve(grant.type,
-                                          {.app = grants::values_of_json(app.params_json), .grant = grants::values_of_json(grant.params_json),
-                                           .learned = learned, .client_id = app.client_id},
-                                          ground.plain_http);
+      const catalog::Filling filling{.app = grants::values_of_json(app.params_json), .grant = grants::values_of_json(grant.params_json),
+                                     .learned = learned, .client_id = app.client_id};
+      auto type = ground.catalog->resolve(grant.type, filling, ground.plain_http);
       if (!type) continue;  // its type has left the catalogue, or changed: the keeper says so of the grant
       found = known.emplace(key, out.types.size()).first;
-      out.types.push_back({.type = std::move(*type), .missing_scopes = {}});
+      out.types.push_back(with_links(std::move(*type), filling, ground));
     }
     auto& type = out.types[found->second];
     ++type.grants;
@@ -65,10 +75,10 @@ void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector
 void add_type_by_default(SurveyedApp& out, const store::App& app, const SurveyGround& ground) {
   for (const auto& type : ground.catalog->types()) {
     if (type->provider != app.provider) continue;
-    auto resolved = ground.catalog->resolve(type->id, {.app = grants::values_of_json(app.params_json), .grant = {}, .learned = {}, .client_id = app.client_id},
-                                            ground.plain_http);
+    const catalog::Filling filling{.app = grants::values_of_json(app.params_json), .grant = {}, .learned = {}, .client_id = app.client_id};
+    auto resolved = ground.catalog->resolve(type->id, filling, ground.plain_http);
     if (!resolved) continue;
-    out.types.push_back({.type = std::move(*resolved), .missing_scopes = {}});
+    out.types.push_back(with_links(std::move(*resolved), filling, ground));
     return;
   }
 }

@@ -21,6 +21,11 @@ struct SurveyedType {
   std::size_t grants = 0;        // of those looked at
   std::size_t lacking = 0;       // of these, with scopes asked for but not granted
   std::string missing_scopes;    // all of what they lack, space separated
+  struct Link {
+    std::string text;
+    std::string url;
+  };
+  std::vector<Link> links;       // of registration steps that are good for this app alone
 };
 
 struct SurveyedApp {

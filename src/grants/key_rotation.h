@@ -78,8 +78,6 @@ inline constexpr std::string_view kRetiredMeta = "master_key_retired";
 inline constexpr std::string_view kLookupKeyMeta = "lookup_key";
 // That somebody has put a copy of the master key away.
 inline constexpr std::string_view kBackupDoneMeta = "master_key_backup_done";
-// The last backup: JSON with made_at, size_bytes, file.
-inline constexpr std::string_view kLastBackupMeta = "last_backup";
 
 // At start, before anything is opened: whether the key held is the store's, and the second one where a rotation is under way.
 // Errors: misconfigured/`master_key_wrong`, `master_key_retired`, `master_key_half_rotated`, each with the way out; nothing has been

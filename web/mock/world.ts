@@ -41,6 +41,7 @@ export class World {
   users: User[] = [];
   apps: Schemas["App"][];
   settings = make_settings();
+  doctor: Schemas["DoctorReport"] | null = null;
   activity: Schemas["ActivityItem"][] = [];
   attempts = new Map<string, Attempt>();
   waiters = new Map<string, (() => void)[]>();
