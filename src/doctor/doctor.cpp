@@ -18,6 +18,7 @@ struct Doctor::Round {
   };
   std::vector<Slot> slots;
   std::size_t open = 0;
+  bool overdue = false;
   base::Broadcast changed;
   Survey survey;
   std::optional<Result<std::shared_ptr<const Report>>> outcome;
@@ -94,7 +95,8 @@ Task<void> Doctor::run(std::shared_ptr<Round> round) {
     ++round->open;
     if (!group_.spawn("doctor's errand", do_errand(round, index, std::move(tasks[index])))) --round->open;
   }
-  co_await wait_for_errands(round);
+  group_.spawn("doctor's deadline", ring(round, &parts_.steady));
+  while (round->open > 0 && !round->overdue) co_await round->changed.wait();
   auto report = std::make_shared<Report>();
   report->examined_at = parts_.wall.now();
   report->took = std::chrono::duration_cast<Milliseconds>(parts_.steady.now() - began);
@@ -119,11 +121,10 @@ Task<void> Doctor::run(std::shared_ptr<Round> round) {
   round->outcome = std::shared_ptr<const Report>(std::move(report));
 }
 
-Task<void> Doctor::wait_for_errands(std::shared_ptr<Round> round) {
-  const auto deadline = parts_.steady.now() + kPatience;
-  for (auto now = parts_.steady.now(); round->open > 0 && now < deadline; now = parts_.steady.now()) {
-    co_await round->changed.wait_for(parts_.steady, deadline - now);
-  }
+Task<void> Doctor::ring(std::shared_ptr<Round> round, SteadyClock* steady) {
+  co_await steady->sleep_for(kPatience);
+  round->overdue = true;
+  round->changed.notify_all();
 }
 
 // What throws counts as unfinished; the group logs it.

@@ -54,7 +54,7 @@ class Doctor final : public Examiner {
   struct Round;
   [[nodiscard]] Task<Result<std::shared_ptr<const Report>>> join();
   [[nodiscard]] Task<void> run(std::shared_ptr<Round> round);
-  [[nodiscard]] Task<void> wait_for_errands(std::shared_ptr<Round> round);
+  [[nodiscard]] static Task<void> ring(std::shared_ptr<Round> round, SteadyClock* steady);
   [[nodiscard]] static Task<void> do_errand(std::shared_ptr<Round> round, std::size_t index, Task<std::vector<Finding>> task);
   [[nodiscard]] Task<void> stop_here();
 
