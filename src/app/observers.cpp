@@ -141,6 +141,12 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
       counter("latchkey_replies_unowned_total", "Token replies whose grant was gone when they came.", parts_.counters.replies_unowned),
       counter("latchkey_revocations_total", "Tokens given back to the provider.", parts_.counters.given_back, "outcome=\"revoked\""),
       counter("latchkey_revocations_total", "Tokens given back to the provider.", parts_.counters.not_given_back, "outcome=\"failed\""),
+      counter("latchkey_device_codes_begun_total", "Device codes shown (RFC 8628).", parts_.counters.device_codes),
+      counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_granted, "outcome=\"granted\""),
+      counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_denied, "outcome=\"denied\""),
+      counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_expired, "outcome=\"expired\""),
+      counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_failed, "outcome=\"failed\""),
+      counter("latchkey_device_polls_total", "Questions to providers whether a device code has been entered.", parts_.counters.device_polls),
       counter("latchkey_handouts_total", "Access tokens handed out.", parts_.counters.handouts),
       counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", parts_.counters.handouts_hot),
       counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", parts_.counters.handouts_waited)};

@@ -23,6 +23,7 @@ struct GrantArguments {
   std::string email;
   bool link = false;
   bool wait = false;
+  bool device_code = false;
 };
 
 // What `grant list --json` promises, in this order.
@@ -144,10 +145,21 @@ Result<int> say_end(const Session& session, const JsonObject& authorization) {
               problem == nullptr ? fmt::format("the authorization is {}", state) : base::string_or(*problem, "detail", state));
 }
 
+// Where to go and what to do there.
+std::string invitation(const JsonObject& started) {
+  const JsonObject* device = base::find_object(started, "device");
+  if (device == nullptr) {
+    return fmt::format("Open this address in a browser and consent (good until {}, once):\n{}\n", cell(started, "expires_at"), cell(started, "start_url"));
+  }
+  return fmt::format("Open {} on any device, enter this code and consent (good until {}):\n{}\n", cell(*device, "verification_uri"),
+                     cell(started, "expires_at"), cell(*device, "user_code"));
+}
+
 Result<int> add_grant(const Session& session, const GrantArguments& arguments) {
   const auto client = session.client();
-  const auto body = authorization_body(client, arguments);
+  auto body = authorization_body(client, arguments);
   if (!body) return std::unexpected(body.error());
+  if (arguments.device_code) (*body)["way"] = "device_code";
   const auto begun = client.call("POST", "/api/v1/authorizations", &*body);
   if (!begun) return std::unexpected(begun.error());
   const auto& started = begun->as_object();
@@ -156,11 +168,10 @@ Result<int> add_grant(const Session& session, const GrantArguments& arguments) {
     return 0;
   }
   if (!session.json) {
-    print(fmt::format("Open this address in a browser and consent (good until {}, once):\n{}\n", cell(started, "expires_at"),
-                      cell(started, "start_url")));
+    print(invitation(started));
     std::fflush(stdout);
   } else {
-    fmt::print(stderr, "{}\n", cell(started, "start_url"));
+    fmt::print(stderr, "{}", invitation(started));
   }
   if (!arguments.wait) return 0;
   while (true) {
@@ -381,8 +392,9 @@ void add_grant_verbs(CLI::App& app, Session& session) {
   grant.require_subcommand(1);
   auto arguments = std::make_shared<GrantArguments>();
 
-  CLI::App& add = add_verb(grant, session, "add", "Authorise: prints the address to open in a browser");
+  CLI::App& add = add_verb(grant, session, "add", "Authorise: prints the address to open in a browser, or a device code");
   add_authorising_options(add, arguments);
+  add.add_flag("--device-code", arguments->device_code, "Print a code to enter on any device instead (where authorize.device_code_types allows it)");
   add.add_flag("--wait", arguments->wait, "Wait for the consent, and say how it ended");
   on_run(add, session, [&session, arguments] { return add_grant(session, *arguments); });
 

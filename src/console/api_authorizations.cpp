@@ -59,6 +59,12 @@ std::string_view title_of(std::string_view code) {
   return found == std::end(kTitles) ? std::string_view("It did not work") : found->title;
 }
 
+Json device_json(const std::optional<grants::DevicePrompt>& device) {
+  if (!device) return nullptr;
+  return JsonObject{{"user_code", device->user_code}, {"verification_uri", device->verification_uri},
+                    {"verification_uri_complete", device->verification_uri_complete}};
+}
+
 // The members that beginning and importing share. Faults stay with `fields`.
 grants::AuthorizationWish read_wish(Fields& fields) {
   grants::AuthorizationWish wish;
@@ -128,7 +134,10 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   Fields fields(*body);
   auto wish = read_wish(fields);
   const auto shown = fields.choice("presentation", {"popup", "page"}, Presence::optional);
+  const auto way = fields.choice("way", {"browser", "device_code"}, Presence::optional);
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
+  if (way == "device_code") wish.way = grants::AuthorizationWay::device_code;
+  const auto asked_way = wish.way;
   const auto requester = requester_of(call);
   FlowNote note{.presentation = shown == "page" ? Presentation::page : Presentation::popup,
                 .session_hash = call.principal.session_hash, .username = wish.username,
@@ -147,6 +156,8 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   json["redirect_uri"] = begun->redirect_uri;
   json["expires_at"] = base::to_rfc3339(begun->expires_at);
   json["presentation"] = shown == "page" ? "page" : "popup";
+  json["way"] = grants::name_of(asked_way);
+  json["device"] = device_json(begun->device);
   co_return net::HttpResponse::json(201, json);
 }
 
@@ -200,6 +211,8 @@ Task<JsonObject> AuthorizationsApi::view_json(grants::AuthorizationView view) {
   json["started"] = view.state != store::AuthorizationState::pending || (note && note->started);
   json["type"] = view.type;
   json["username"] = view.username;
+  json["way"] = grants::name_of(view.way);
+  json["device"] = device_json(view.device);
   json["redirect_uri"] = redirect_uri_of(view, note);
   json["expires_at"] = base::to_rfc3339(view.expires_at);
   json["problem"] = nullptr;

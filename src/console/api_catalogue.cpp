@@ -157,7 +157,7 @@ JsonArray uses_of_kind(std::string_view kind) {
   return {"deliver", "token"};
 }
 
-JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const std::vector<grants::AppView>& apps) {
+JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const std::vector<grants::AppView>& apps, bool device_code_allowed) {
   const auto provider = catalog.find_provider(type.provider);
   JsonObject json;
   json["id"] = type.id;
@@ -193,6 +193,9 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
   }
   json["scopes"] = std::move(scopes);
   json["uses"] = uses_of_kind(type.kind);
+  // A provider that describes itself says so when it is asked.
+  const bool known = provider && (!provider->endpoints.device_authorization.empty() || provider->discovery_fills_endpoints);
+  json["device_code"] = known && device_code_allowed;
   return json;
 }
 
@@ -247,7 +250,7 @@ Task<Answer> TypesApi::list(Call call) {
   auto apps = co_await base::run_on(engine_, apps_.list());
   if (!apps) co_return refuse(apps.error());
   JsonArray items;
-  for (const auto& type : catalog_->types()) items.push_back(type_json(*catalog_, *type, *apps));
+  for (const auto& type : catalog_->types()) items.push_back(type_json(*catalog_, *type, *apps, device_code_allowed_(type->id)));
   auto json = whole_list_json(std::move(items));
   const auto rules = pin_rules_();
   json["pin"] = JsonObject{{"min_length", rules.min_length}, {"max_bytes", rules.max_bytes}, {"generate_length", rules.generate_length}};

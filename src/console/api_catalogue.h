@@ -20,10 +20,11 @@ struct PinRules {
 
 class TypesApi final : public ApiSection {
  public:
-  // `pin_rules` reads the registry of now; any thread.
+  // `pin_rules` and `device_code_allowed` read the registry of now; any thread.
   TypesApi(std::shared_ptr<const catalog::Catalog> catalog, grants::Apps& apps, Executor engine,
-           std::function<PinRules()> pin_rules)
-      : catalog_(std::move(catalog)), apps_(apps), engine_(std::move(engine)), pin_rules_(std::move(pin_rules)) {}
+           std::function<PinRules()> pin_rules, std::function<bool(std::string_view type)> device_code_allowed)
+      : catalog_(std::move(catalog)), apps_(apps), engine_(std::move(engine)), pin_rules_(std::move(pin_rules)),
+        device_code_allowed_(std::move(device_code_allowed)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -33,6 +34,7 @@ class TypesApi final : public ApiSection {
   grants::Apps& apps_;
   Executor engine_;
   std::function<PinRules()> pin_rules_;
+  std::function<bool(std::string_view)> device_code_allowed_;
 };
 
 class AppsApi final : public ApiSection {

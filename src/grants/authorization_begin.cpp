@@ -192,6 +192,7 @@ Task<Result<AuthorizationDesk::Prepared>> AuthorizationDesk::prepare(Authorizati
   auto client = co_await parts_.clients.client_for(record->grant.type, record->grant.app, record->grant.params_json, "{}");
   if (!client) co_return std::unexpected(client.error());
   record->redirect_uri = client->redirect_uri;
+  record->way = wish.way;
 
   Prepared prepared{.flow = {.row = {}, .record = std::move(*record)}, .client = std::move(*client)};
   auto& row = prepared.flow.row;
@@ -201,40 +202,52 @@ Task<Result<AuthorizationDesk::Prepared>> AuthorizationDesk::prepare(Authorizati
   row.expires_at = row.created_at + parts_.pending_lifetime();
   if (prepared.flow.record.kind == FlowKind::new_user) row.username_key = prepared.flow.record.user.username_key;
   JsonObject result;
+  result["way"] = name_of(prepared.flow.record.way);
   result["username"] = prepared.flow.record.user.username;
   result["type"] = prepared.flow.record.grant.type;
   row.result_json = boost::json::serialize(result);
   co_return prepared;
 }
 
+Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch, Requester requester) {
+  store::AuditEntry entry{.at = parts_.wall.now(), .actor = requester.actor, .action = "authorization.started",
+                          .subject = flow.record.user.username + " " + flow.record.grant.type, .source = requester.source};
+  if (flow.record.way != AuthorizationWay::browser) entry.detail = "way: " + std::string(name_of(flow.record.way));
+  seal_into(flow);
+  batch.push_back(store::InsertAuthorization{std::move(flow.row)});
+  batch.push_back(store::AppendAudit{std::move(entry)});
+  auto done = co_await parts_.store.commit(std::move(batch));
+  if (!done && done.error().kind == ErrorKind::conflict) {
+    co_return fail(ErrorKind::conflict, "username_reserved",
+                   "Another authorisation for this username is open. Finish or cancel it first; it ends by itself in ten minutes.",
+                   {.field = "username"});
+  }
+  co_return done;
+}
+
 Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester requester) {
-  if (const auto reachable = check_public_address(); !reachable) co_return std::unexpected(reachable.error());
+  const auto way = wish.way;
+  if (way == AuthorizationWay::browser) {
+    if (const auto reachable = check_public_address(); !reachable) co_return std::unexpected(reachable.error());
+  }
   const bool from_console = !requester.session_hash.empty();
   const auto former = wish.instead_of;
   auto prepared = co_await prepare(std::move(wish), requester);
   if (!prepared) co_return std::unexpected(prepared.error());
+  auto& flow = prepared->flow;
+  if (way == AuthorizationWay::device_code) {
+    if (const auto allowed = check_device_code(flow.record.grant.type); !allowed) co_return std::unexpected(allowed.error());
+  }
   // Only now, since a wish that is refused must leave what there was: a consent may be waiting for its answer.
   for (const auto& id : former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
-  auto& flow = prepared->flow;
+  if (way == AuthorizationWay::device_code) co_return co_await begin_with_device_code(std::move(*prepared), std::move(requester));
   const auto ticket = random_text();
   flow.row.ticket_hash = hash("ticket", ticket.reveal_text());
-  seal_into(flow);
   Begun begun{.id = flow.row.id,
               .start_url = parts_.clients.address().url + "/oauth/start/" + std::string(ticket.reveal_text()),
               .redirect_uri = flow.record.redirect_uri,
               .expires_at = from_console ? flow.row.created_at + kTicketLifetimeOfConsole : flow.row.expires_at};
-  store::Batch batch;
-  batch.push_back(store::InsertAuthorization{std::move(flow.row)});
-  batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "authorization.started",
-                                      .subject = flow.record.user.username + " " + flow.record.grant.type, .source = requester.source}});
-  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) {
-    if (done.error().kind == ErrorKind::conflict) {
-      co_return fail(ErrorKind::conflict, "username_reserved",
-                     "Another authorisation for this username is open. Finish or cancel it first; it ends by itself in ten minutes.",
-                     {.field = "username"});
-    }
-    co_return std::unexpected(done.error());
-  }
+  if (const auto kept = co_await insert_flow(std::move(flow), {}, std::move(requester)); !kept) co_return std::unexpected(kept.error());
   co_return begun;
 }
 

@@ -17,7 +17,6 @@ constexpr auto kResultKeptFor = std::chrono::hours(1);
 constexpr auto kCallbackPatience = 55s;
 constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
 constexpr auto kExchangeTime = 5min;
-constexpr std::size_t kWaitingMax = 1'000;
 constexpr int kLooksAtExchanges = 300;
 
 std::string cookie_name(const AuthorizationId& id, bool secure) {
@@ -40,9 +39,14 @@ AuthorizationDesk::AuthorizationDesk(Parts parts)
 
 AuthorizationDesk::~AuthorizationDesk() = default;
 
-void AuthorizationDesk::start_sweeping() { sweeping_.spawn("authorizations", sweep()); }
+void AuthorizationDesk::start_sweeping() {
+  sweeping_.spawn("device codes", resume_device_codes());
+  sweeping_.spawn("authorizations", sweep());
+}
 
 Task<void> AuthorizationDesk::stop() {
+  stopping_ = true;
+  any_change_.notify_all();
   co_await sweeping_.cancel_and_wait();
   co_await exchanges_.drain();
   any_change_.notify_all();
@@ -72,6 +76,7 @@ Task<void> AuthorizationDesk::sweep() {
         }
         flow->record.actor = "server";  // nobody did this
         flow->record.source.clear();
+        if (flow->record.device) parts_.counters.device_expired += 1;
         co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
       }
     }
@@ -156,6 +161,7 @@ Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
   flow.row.state_hash.clear();
   flow.row.expires_at = now + kResultKeptFor;
   JsonObject result;
+  result["way"] = name_of(flow.record.way);
   result["problem_code"] = code;
   result["problem_text"] = text;
   result["username"] = flow.record.user.username;
@@ -206,6 +212,11 @@ AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) co
   view.holder = base::string_or(result, "holder");
   view.scopes = oauth::scope_words(base::string_or(result, "scopes"));
   view.missing_scopes = oauth::scope_words(base::string_or(result, "missing_scopes"));
+  if (base::string_or(result, "way") != name_of(AuthorizationWay::device_code)) return view;
+  view.way = AuthorizationWay::device_code;
+  if (row.state != AuthorizationState::pending) return view;
+  // What opens the provider's page lies sealed, like all that belongs to a flow under way.
+  if (auto flow = open(row); flow && flow->record.device) view.device = flow->record.device->prompt;
   return view;
 }
 
@@ -245,7 +256,7 @@ Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account
   const auto under_way = [&] { return std::ranges::any_of(spending_, [&](const auto& each) { return each.second == app; }); };
   for (int look = 0; look < kLooksAtExchanges && under_way(); ++look) co_await any_change_.wait_for(parts_.steady, 1s);
   if (under_way()) co_return true;
-  const auto rows = co_await parts_.store.pending_authorizations(kWaitingMax);
+  const auto rows = co_await parts_.store.pending_authorizations(kWaitingMost);
   const auto elsewhere = co_await exchanges_elsewhere();
   if (!rows || !elsewhere) co_return true;
   for (const auto& row : *rows) {
@@ -260,7 +271,7 @@ Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account
     const auto flow = open(row);
     if (!flow || flow->record.grant.app == app) co_return true;
   }
-  co_return rows->size() == kWaitingMax;
+  co_return rows->size() == kWaitingMost;
 }
 
 Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester requester) {

@@ -13,13 +13,22 @@
 #include "base/task_group.h"
 #include "grants/authorize.h"
 #include "grants/counters.h"
+#include "grants/device_question.h"
 #include "grants/enrolment.h"
 #include "grants/flow_record.h"
 #include "grants/grant_desk.h"
 #include "grants/identity.h"
 #include "grants/keeper.h"
 
+namespace latchkey::oauth {
+struct DeviceCode;
+}
+
 namespace latchkey::grants {
+
+class DevicePace;
+
+inline constexpr std::size_t kWaitingMost = 1'000;  // attempts that are not over, read at once
 
 class AuthorizationDesk final : public Authorizer {
  public:
@@ -44,11 +53,12 @@ class AuthorizationDesk final : public Authorizer {
     NodeId node;
     std::function<Seconds()> pending_lifetime;
     std::function<KeeperTuning()> tuning;
+    std::function<bool(std::string_view type)> device_code_allowed;  // RULES A5
   };
   explicit AuthorizationDesk(Parts parts);
   ~AuthorizationDesk() override;
 
-  // Expires what is overdue, every few seconds, until stop().
+  // Goes on with the device codes of before; expires what is overdue, every few seconds, until stop().
   void start_sweeping();
   [[nodiscard]] Task<void> stop();
   // A journaled reply of a code exchange whose commit a crash prevented.
@@ -78,7 +88,19 @@ class AuthorizationDesk final : public Authorizer {
     store::Authorization row;
     FlowRecord record;
   };
-  class Spending;
+  // While one lives, nobody can tell which account's consent is being spent.
+  class Spending {
+   public:
+    Spending(AuthorizationDesk& desk, const Flow& flow);
+    Spending(const Spending&) = delete;
+    Spending& operator=(const Spending&) = delete;
+    ~Spending();
+
+   private:
+    AuthorizationDesk& desk_;
+    AuthorizationId id_;
+  };
+  class Following;
   struct Prepared {
     Flow flow;
     ProviderClient client;
@@ -93,7 +115,20 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<std::string>> app_for(const catalog::Type& type, std::string wished);
   [[nodiscard]] Result<void> check_public_address() const;
 
+  // with a device code: authorization_device.cpp
+  enum class Followed { on, over };
+  [[nodiscard]] Result<void> check_device_code(const std::string& type) const;
+  [[nodiscard]] Task<Result<Begun>> begin_with_device_code(Prepared prepared, Requester requester);
+  [[nodiscard]] Task<Result<oauth::DeviceCode>> ask_device_code(const ProviderClient& client);
+  [[nodiscard]] Task<void> resume_device_codes();
+  [[nodiscard]] Task<void> follow_device_code(AuthorizationId id);
+  [[nodiscard]] Task<Followed> ask_about_device_code(Flow flow, DevicePace& pace, bool& answer_lost);
+  // False: the server stops.
+  [[nodiscard]] Task<bool> rest(Seconds span);
+
   // store
+  // A new attempt, with what `batch` holds. Errors: conflict/`username_reserved`; those of the store.
+  [[nodiscard]] Task<Result<void>> insert_flow(Flow flow, store::Batch batch, Requester requester);
   [[nodiscard]] Result<Flow> open(store::Authorization row) const;
   void seal_into(Flow& flow) const;
   [[nodiscard]] Task<Result<void>> save(Flow flow);
@@ -150,6 +185,8 @@ class AuthorizationDesk final : public Authorizer {
   TaskGroup exchanges_;
   TaskGroup sweeping_;
   base::Broadcast any_change_;
+  bool stopping_ = false;
+  std::size_t device_codes_waiting_ = 0;  // followed on this node
   std::map<AuthorizationId, std::string> spending_;  // codes and imports on their way, and their apps
 };
 

@@ -2,6 +2,7 @@
 // authorization_outcome.cpp.
 #include "grants/authorization_desk.h"
 #include "grants/grant_events.h"
+#include "oauth/device.h"
 #include "oauth/redaction.h"
 
 namespace latchkey::grants {
@@ -68,21 +69,14 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   co_return std::unexpected(last);
 }
 
-// While one lives, nobody can tell which account's consent is being spent.
-class AuthorizationDesk::Spending {
- public:
-  Spending(AuthorizationDesk& desk, const Flow& flow) : desk_(desk), id_(flow.row.id) { desk_.spending_[id_] = flow.record.grant.app; }
-  Spending(const Spending&) = delete;
-  Spending& operator=(const Spending&) = delete;
-  ~Spending() {
-    desk_.spending_.erase(id_);
-    desk_.changed(id_);
-  }
+AuthorizationDesk::Spending::Spending(AuthorizationDesk& desk, const Flow& flow) : desk_(desk), id_(flow.row.id) {
+  desk_.spending_[id_] = flow.record.grant.app;
+}
 
- private:
-  AuthorizationDesk& desk_;
-  AuthorizationId id_;
-};
+AuthorizationDesk::Spending::~Spending() {
+  desk_.spending_.erase(id_);
+  desk_.changed(id_);
+}
 
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {
   const Spending spending(*this, flow);
@@ -235,6 +229,8 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   if (!client) co_return std::unexpected(client.error());
   auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
   if (!replied) co_return std::unexpected(replied.error());
+  // What does not grant was no answer yet: the code is asked about again.
+  if (flow->record.device && oauth::classify_device_poll(replied->reply) != oauth::DevicePoll::granted) co_return Result<void>{};
   if (co_await take_reply(std::move(*flow), std::move(*client), std::move(*replied), entry.intent) == Kept::not_yet) {
     co_return fail(ErrorKind::unavailable, "store_unavailable", "The store does not take what a consent brought; it is tried again.");
   }

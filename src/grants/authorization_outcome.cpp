@@ -71,10 +71,11 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   if (found->code.empty() && flow.record.opened_by_other && flow.record.expected_account.empty()) {
     state = AuthorizationState::held;
     found->code = "held";
-    found->question = harvest.account_name + " has consented in another browser. Approve this account?";
+    found->question = harvest.account_name + (flow.record.device ? " has consented with the device code" : " has consented in another browser") + ". Approve this account?";
   }
   if (found->code.empty()) co_return co_await complete(std::move(flow));
   JsonObject result;
+  result["way"] = name_of(flow.record.way);
   result["problem_code"] = found->code;
   result["problem_text"] = found->question;
   result["before_id"] = found->before_id;
@@ -266,6 +267,7 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   const auto& harvest = *record.harvest;
   const auto now = parts_.wall.now();
   JsonObject result;
+  result["way"] = name_of(record.way);
   result["user"] = record.user.id.text();
   result["grant"] = record.grant.id.text();
   result["username"] = record.user.username;

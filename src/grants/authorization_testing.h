@@ -40,7 +40,8 @@ class DeskHouse : public KeeperHouse {
         .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .keeper = *keeper, .giving_back = *giving_back,
         .counters = counters, .vault = vault, .sealing = sealing, .enrolment = enrolment, .transport = transport, .watcher = *this,
         .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .node = node,
-        .pending_lifetime = [] { return Seconds(10min); }, .tuning = [] { return KeeperTuning{}; }});
+        .pending_lifetime = [] { return Seconds(10min); }, .tuning = [] { return KeeperTuning{}; },
+        .device_code_allowed = [this](std::string_view type) { return device_code_types.contains(std::string(type)); }});
     keeper->set_code_recovery([it = desk.get()](store::JournalEntry entry) { return it->recover(std::move(entry)); });
     giving_back->set_waiting(
         [it = desk.get()](std::string app, std::string account) { return it->holds_consent(std::move(app), std::move(account)); });
@@ -128,6 +129,7 @@ class DeskHouse : public KeeperHouse {
   bool giving_back_idle() { return counters.given_back + counters.not_given_back + logged("not_given_back") >= expected_givings; }
 
   using T = ScriptedTransport;
+  std::set<std::string> device_code_types;
   PlainEnrolment enrolment{vault};
   std::unique_ptr<AuthorizationDesk> desk;
   store::Group group;

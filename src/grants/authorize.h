@@ -1,5 +1,5 @@
 // Authorising: from the dialog's button to a grant (RULES A). One code path behind the popup, the full
-// page redirect and the command line; links, device codes and the Cloud Service will enter by the same doors.
+// page redirect, the device code and the command line; links and the Cloud Service will enter by the same doors.
 //
 // A user exists when consent has succeeded, not before. What is half done is one sealed Authorization record that
 // expires. All methods run on the engine's executor (EventLoop::main()); call them through base::run_on.
@@ -30,7 +30,22 @@ struct Requester {
   std::string source;       // address text
 };
 
+// How the account's owner is asked for consent.
+enum class AuthorizationWay {
+  browser,      // the start address, opened where the dialog is
+  device_code,  // a code typed in on any device (RFC 8628); off unless `authorize.device_code_types` names the type (RULES A5)
+};
+[[nodiscard]] std::string_view name_of(AuthorizationWay way);
+
+// What a person needs for consenting with a device code (RFC 8628 section 3.2).
+struct DevicePrompt {
+  std::string user_code;
+  std::string verification_uri;
+  std::string verification_uri_complete;  // with the code in it; empty: the provider offers none
+};
+
 struct AuthorizationWish {
+  AuthorizationWay way = AuthorizationWay::browser;
   // Exactly one of group (existing) and new_group; ignored when linking or replacing.
   GroupId group{};
   std::string new_group;
@@ -50,9 +65,10 @@ struct AuthorizationWish {
 
 struct Begun {
   AuthorizationId id;
-  std::string start_url;     // {public_url}/oauth/start/{ticket}, one-time, 60 s (CLI: the pending lifetime)
+  std::string start_url;     // {public_url}/oauth/start/{ticket}, one-time, 60 s (CLI: the pending lifetime); empty: a device code
   std::string redirect_uri;  // to register, byte for byte
   WallTime expires_at;
+  std::optional<DevicePrompt> device{};
 };
 
 // What the dialog polls. `problem` in words with the next step, when failed.
@@ -76,6 +92,8 @@ struct AuthorizationView {
   std::vector<std::string> missing_scopes;
   WallTime expires_at{};
   UserId created_by{};
+  AuthorizationWay way = AuthorizationWay::browser;
+  std::optional<DevicePrompt> device{};  // while it is pending, with that way
 };
 
 // The browser's part.
@@ -102,7 +120,8 @@ class Authorizer {
   // Errors: invalid with `field` (group, type, params.NAME, username, pin, link_user, app); conflict/`username_taken`
   // (the existing user's id in `detail`), `username_reserved` (another dialog is open for it), `type_held`;
   // misconfigured/`app_missing` (no registration for the provider), `plain_http` (RULES A1, names the remedies);
-  // refused/`wrong_pin`.
+  // refused/`wrong_pin`. With a device code besides: conflict/`device_code_off`, `device_codes_waiting` (too many);
+  // misconfigured/`device_code_unsupported`, or the provider's own word; unavailable/`provider_unreachable`.
   [[nodiscard]] virtual Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) = 0;
 
   // `confirmed`: the confirmation page's POST (A1, A5). Errors: not_found/`ticket_unknown`, conflict/`ticket_used`.

@@ -35,6 +35,12 @@ struct Counters {
   std::atomic<std::int64_t> dying_idle{0};        // as of the last forecast: grants about to end unused,
   std::atomic<std::int64_t> dying_of_age{0};      // and by the age of their consent
   std::atomic<std::int64_t> revocations_due{0};   // as of the last pass over the queue
+  std::atomic<std::int64_t> device_codes{0};      // begun (RFC 8628); how they ended:
+  std::atomic<std::int64_t> device_granted{0};
+  std::atomic<std::int64_t> device_denied{0};
+  std::atomic<std::int64_t> device_expired{0};
+  std::atomic<std::int64_t> device_failed{0};
+  std::atomic<std::int64_t> device_polls{0};      // questions sent about them
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<std::int64_t> handouts{0};
   std::atomic<std::int64_t> handouts_hot{0};

@@ -88,6 +88,19 @@ Harvest harvest_of(const JsonObject& object) {
   return harvest;
 }
 
+JsonObject json_of(const DeviceFlow& device) {
+  return {{"user_code", device.prompt.user_code}, {"uri", device.prompt.verification_uri},
+          {"uri_complete", device.prompt.verification_uri_complete}, {"code", device.code.reveal_text()},
+          {"interval_s", device.interval.count()}, {"intent", device.intent.text()}, {"node", device.node.text()}};
+}
+
+DeviceFlow device_of(const JsonObject& object) {
+  return {.prompt = {.user_code = base::string_or(object, "user_code"), .verification_uri = base::string_or(object, "uri"),
+                     .verification_uri_complete = base::string_or(object, "uri_complete")},
+          .code = Secret(std::string_view(base::string_or(object, "code"))), .interval = Seconds(number_of(object, "interval_s")),
+          .intent = id_of<IntentId>(object, "intent"), .node = id_of<NodeId>(object, "node")};
+}
+
 }  // namespace
 
 GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.bytes()); }
@@ -102,7 +115,8 @@ Secret FlowRecord::to_plain() const {
                     {"wrap", text64(wrap_sealed)}, {"expected_account", expected_account}, {"redirect_uri", redirect_uri},
                     {"issuer", issuer}, {"token_endpoint", token_endpoint}, {"verifier", code_verifier.reveal_text()},
                     {"nonce", nonce.reveal_text()}, {"cookie_hash", text64(cookie_hash)}, {"session_hash", text64(session_hash)},
-                    {"actor", actor}, {"source", source}, {"opened_by_other", opened_by_other}};
+                    {"actor", actor}, {"source", source}, {"opened_by_other", opened_by_other}, {"way", static_cast<int>(way)}};
+  if (device) object["device"] = json_of(*device);
   if (!learned.empty()) {
     JsonObject values;
     for (const auto& [name, value] : learned) values[name] = value;
@@ -156,6 +170,8 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.actor = base::string_or(object, "actor");
   record.source = base::string_or(object, "source");
   record.opened_by_other = flag_of(object, "opened_by_other");
+  record.way = static_cast<AuthorizationWay>(number_of(object, "way"));
+  if (const auto* device = base::find_object(object, "device")) record.device = device_of(*device);
   return record;
 }
 

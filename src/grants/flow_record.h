@@ -27,6 +27,15 @@ struct Harvest {
   IntentId intent{};
 };
 
+// A device code on its way (RFC 8628).
+struct DeviceFlow {
+  DevicePrompt prompt;
+  Secret code;          // `device_code`; spent by the answer that grants
+  Seconds interval{5};  // between polls, as slowed down so far
+  IntentId intent{};    // of all its polls: each answer lies in the journal under it (RULES F5, F7)
+  NodeId node{};        // that asks
+};
+
 enum class FlowKind { new_user, linked_user, replaced_grant };
 
 struct FlowRecord {
@@ -50,7 +59,9 @@ struct FlowRecord {
   Bytes session_hash;         // of the console session that asked
   std::string actor;
   std::string source;         // from where the actor asked, for the audit trail
-  bool opened_by_other = false;  // started without the session that asked: the consent is held (RULES A4)
+  bool opened_by_other = false;  // consent does not come back to the session that asked: it is held (RULES A4)
+  AuthorizationWay way = AuthorizationWay::browser;
+  std::optional<DeviceFlow> device;  // with that way
   std::optional<Harvest> harvest;
   Secret imported;  // the refresh token of an import: what the provider sends back where it does not rotate, and the operator's own
   catalog::ParameterValues learned;  // from the callback: hosts and ids the provider named there

@@ -37,6 +37,21 @@ std::unexpected<Error> refused_value(std::string text) {
   return fail(ErrorKind::invalid, "invalid_setting", std::move(text), {.field = "value"});
 }
 
+bool is_type_id(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string_view::npos;
+}
+
+// The next of the words between commas, cut off `text`; empty: none is left.
+std::string_view next_word(std::string_view& text) {
+  std::string_view word;
+  while (word.empty() && !text.empty()) {
+    const auto comma = std::min(text.find(','), text.size());
+    word = trimmed(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return word;
+}
+
 using TypeSpans = std::map<std::string, Milliseconds, std::less<>>;
 
 // `type=span, type=span`; the error is a sentence.
@@ -50,7 +65,7 @@ std::expected<TypeSpans, std::string> parse_by_type(std::string_view text) {
     if (equals == std::string_view::npos) return std::unexpected(fmt::format("`{}` is not TYPE=DURATION.", item));
     const auto type = trimmed(item.substr(0, equals));
     const auto span = parse_duration(trimmed(item.substr(equals + 1)), "minutes");
-    if (type.empty() || type.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") != std::string_view::npos) {
+    if (!is_type_id(type)) {
       return std::unexpected(fmt::format("`{}` is not a type's id.", type));
     }
     if (!span || *span < std::chrono::minutes(1) || *span > std::chrono::days(30)) {
@@ -117,6 +132,12 @@ Result<Value> understand_text(const SettingInfo& info, std::string_view text) {
     auto spans = parse_by_type(text);
     if (!spans) return refused_value(spans.error());
     value.by_type = std::move(*spans);
+  }
+  if (info.key == "authorize.device_code_types") {
+    auto rest = text;
+    for (auto type = next_word(rest); !type.empty(); type = next_word(rest)) {
+      if (!is_type_id(type)) return refused_value(fmt::format("`{}` is not a type's id; they stand between commas.", type));
+    }
   }
   return value;
 }
@@ -293,6 +314,15 @@ Milliseconds Registry::polling_time(std::string_view type) const {
   const auto& by_type = now->of("oauth.polling_time_by_type", SettingType::text).value.by_type;
   const auto found = by_type.find(type);
   return found != by_type.end() ? found->second : now->of("oauth.polling_time", SettingType::duration).value.span;
+}
+
+bool Registry::device_code_allowed(std::string_view type) const {
+  const auto types = get<std::string>("authorize.device_code_types");
+  std::string_view rest = types;
+  for (auto word = next_word(rest); !word.empty(); word = next_word(rest)) {
+    if (word == type) return true;
+  }
+  return false;
 }
 
 void Registry::replace(std::string_view key, std::optional<Entry> entry) {

@@ -82,6 +82,8 @@ class Registry {
 
   // `oauth.polling_time`, unless `oauth.polling_time_by_type` names the type.
   [[nodiscard]] Milliseconds polling_time(std::string_view type) const;
+  // Whether `authorize.device_code_types` names the type (RULES A5).
+  [[nodiscard]] bool device_code_allowed(std::string_view type) const;
 
   // Durable and in effect when it returns; an audit entry goes with it. Errors: not_found/`no_such_setting`;
   // invalid/`invalid_setting` with field `value`; those of the store.

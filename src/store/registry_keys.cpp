@@ -29,6 +29,10 @@ constexpr SettingInfo kKeys[] = {
      "How long a provider that cannot be reached is asked again to revoke what was given up here."},
     {"authorize.pending_lifetime", duration, "10m", "1m", "1h", "minutes",
      "How long a consent may take before the attempt expires."},
+    {"authorize.device_code_types", text, "", "", "", "",
+     "Types that may be authorised with a device code, such as onedrive-business, exact. Off by default: whoever is talked into "
+     "typing a code gives their account to another device. What comes back is held until an administrator has approved the account."},
+    {"authorize.link_lifetime", duration, "3d", "10m", "30d", "", "How long a link that asks an account's owner for consent works."},
     {"auth.refusal_delay", duration, "300ms", "50ms", "5s", "",
      "Every refused username and PIN is answered this long after it arrived, whatever the reason, so that the time tells "
      "nothing."},

@@ -43,6 +43,28 @@ test('code with PKCE: consent, account, token, check, revocation', async (t) => 
   assert.notEqual((await server.token('scanner', pin)).status, 200);
 });
 
+test('RFC 8628: a device code: entered elsewhere, held for approval, a token, a refresh', async (t) => {
+  const { oidc, server, admin } = await scene(t);
+  await admin.set('authorize.device_code_types', 'oidc');
+  const started = await admin.startAuthorization({ username: 'scanner', pin, type: 'oidc', way: 'device_code' });
+  const { Browserless } = await import('../support/browserless.mjs');
+  const walk = await new Browserless().open(started.device.verification_uri, { visit: oidc.entering(started.device.user_code, 'allow', 'bert') });
+  assert.match(walk.body, /successful/, walk.trail.join(' -> '));
+  const held = await admin.outcome(started.id, 30_000);
+  assert.equal(held.state, 'held', JSON.stringify(held.problem));
+  assert.equal(held.confirmation.now.id, 'bert');
+  const done = await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+  assert.equal(done.state, 'completed');
+  const handed = await server.token('scanner', pin);
+  assert.equal(await whoseToken(oidc, handed.body.access_token), 'bert');
+  assert.equal((await admin.call('POST', `/api/v1/grants/${done.result.grant_id}/refresh`)).status, 200);
+
+  const refused = await admin.startAuthorization({ username: 'copier', pin, type: 'oidc', way: 'device_code' });
+  await new Browserless().open(refused.device.verification_uri, { visit: oidc.entering(refused.device.user_code, 'refuse') });
+  const attempt = await admin.outcome(refused.id, 30_000);
+  assert.equal(attempt.problem?.code, 'access_denied', JSON.stringify(attempt));
+});
+
 test('200 refreshes in a row at a short lifetime, with rotation and reuse detection: the grant is not lost', async (t) => {
   const { oidc, server, admin } = await scene(t, { accessLifetime: 3 });
   const { grant_id } = await admin.addOAuthUser({ username: 'scanner', pin, type: 'oidc', visit: oidc.answering() });

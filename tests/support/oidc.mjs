@@ -151,4 +151,18 @@ export class OidcServer {
       return { url, form: { account, answer } };
     };
   }
+
+  /** A `visit` for Browserless.open that enters a user code at the verification address, confirms it, and answers as `answering`. */
+  entering(userCode, answer = 'allow', account = 'anna') {
+    const answering = this.answering(answer, account);
+    const seen = new Set();
+    return (url, response, body) => {
+      const [form, page] = /<form id="op\.device(Input|Confirm)Form"[\s\S]*?<\/form>/.exec(body) ?? [];
+      if (!form) return answering(url, response, body);
+      if (seen.has(page)) return undefined;  // asked for a code once more: that one is over
+      seen.add(page);
+      const xsrf = /name="xsrf" value="([^"]+)"/.exec(form)[1];
+      return { url: /action="([^"]+)"/.exec(form)[1], form: { xsrf, user_code: userCode, ...(page === 'Confirm' ? { confirm: 'yes' } : {}) } };
+    };
+  }
 }

@@ -23,6 +23,8 @@ import tls from 'node:tls';
 
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
+const deviceCodeGrant = 'urn:ietf:params:oauth:grant-type:device_code';
+
 function base64url(bytes) {
   return Buffer.from(bytes).toString('base64url');
 }
@@ -39,7 +41,7 @@ export class ScriptedProvider {
    * rotation: 'none' (the refresh token lives on and is not sent again), 'single-use' (a new one each time).
    * graceSeconds: how long a spent single-use token is still honoured. revokesFamily: a spent one used again ends the grant.
    * consent: 'auto' redirects back at once, 'page' shows buttons, 'refuse' answers access_denied.
-   * issuer: defaults to the provider's own origin.
+   * issuer: defaults to the provider's own origin. deviceInterval, deviceCodeLifetime: seconds, of device codes.
    */
   static async start(t, options = {}) {
     const provider = new ScriptedProvider(options);
@@ -57,6 +59,7 @@ export class ScriptedProvider {
   #plans = new Map();
   #standing = new Map();
   #codes = new Map();
+  #deviceCodes = new Map();
   #refresh = new Map();
   #access = new Map();
   #families = new Map();
@@ -68,9 +71,9 @@ export class ScriptedProvider {
   constructor({
     rotation = 'none', graceSeconds = 0, revokesFamily = false, accessLifetime = 3600, clientId = 'scripted-client',
     clientSecret = 'scripted-secret', account = { id: 'acc-1', name: 'anna@example.com' }, consent = 'auto', certificate,
-    consentHeaders = {}, issuer, now = () => Date.now(), watch = () => {},
+    consentHeaders = {}, issuer, deviceInterval = 1, deviceCodeLifetime = 600, now = () => Date.now(), watch = () => {},
   } = {}) {
-    Object.assign(this, { watch, rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, certificate, consentHeaders, now });
+    Object.assign(this, { watch, deviceInterval, deviceCodeLifetime, rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, certificate, consentHeaders, now });
     this.issuer = issuer;
   }
 
@@ -78,7 +81,7 @@ export class ScriptedProvider {
     return `${this.certificate ? 'https' : 'http'}://127.0.0.1:${this.port}`;
   }
 
-  /** Plans for the next requests to an endpoint ('token', 'refresh', 'code', 'authorize', 'userinfo', 'revoke', 'discovery'), in order. */
+  /** Plans for the next requests to an endpoint ('token', 'refresh', 'code', 'poll', 'device', 'authorize', 'userinfo', 'revoke', 'discovery'), in order. */
   next(endpoint, ...plans) {
     this.#plans.set(endpoint, [...(this.#plans.get(endpoint) ?? []), ...plans]);
     return this;
@@ -189,6 +192,7 @@ export class ScriptedProvider {
       case '/token': return 'token';
       case '/userinfo': return 'userinfo';
       case '/revoke': return 'revoke';
+      case '/device_authorization': return 'device';
       case '/jwks': return 'jwks';
       default: return 'unknown';
     }
@@ -208,7 +212,7 @@ export class ScriptedProvider {
 
   async #answer(socket, request) {
     request.endpoint = this.#route(request);
-    if (request.endpoint === 'token') request.leg = request.form.grant_type === 'refresh_token' ? 'refresh' : 'code';
+    if (request.endpoint === 'token') request.leg = { refresh_token: 'refresh', [deviceCodeGrant]: 'poll' }[request.form.grant_type] ?? 'code';
     if (['authorize', 'consent'].includes(request.endpoint)) this.#browsers.add(socket);
     this.requests.push(request);
     if (request.leg === 'refresh') {
@@ -276,6 +280,7 @@ export class ScriptedProvider {
       case 'authorize': return this.#authorize(request);
       case 'consent': return this.#consented(request.form, request.form.answer);
       case 'token': return this.#token(request);
+      case 'device': return this.#device(request);
       case 'userinfo': return this.#userinfo(request);
       case 'revoke': return this.#revoke(request);
       case 'jwks': return this.#json(200, { keys: [{ ...keys.publicKey.export({ format: 'jwk' }), kid: 'scripted', alg: 'RS256', use: 'sig' }] });
@@ -290,9 +295,10 @@ export class ScriptedProvider {
       token_endpoint: `${this.origin}/token`,
       userinfo_endpoint: `${this.origin}/userinfo`,
       revocation_endpoint: `${this.origin}/revoke`,
+      device_authorization_endpoint: `${this.origin}/device_authorization`,
       jwks_uri: `${this.origin}/jwks`,
       response_types_supported: ['code'],
-      grant_types_supported: ['authorization_code', 'refresh_token'],
+      grant_types_supported: ['authorization_code', 'refresh_token', deviceCodeGrant],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['RS256'],
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
@@ -336,8 +342,38 @@ export class ScriptedProvider {
     return id === this.clientId && (this.clientSecret === null || secret === this.clientSecret);
   }
 
+  /** RFC 8628: a device code, pending until enterCode() is called with its user code. */
+  #device(request) {
+    if (!this.#clientIsRight(request)) return this.#json(401, { error: 'invalid_client' });
+    const code = `device-${randomBytes(16).toString('hex')}`;
+    const userCode = `WDJB-${String(++this.#serial).padStart(4, '0')}`;
+    this.#deviceCodes.set(code, { userCode, scope: request.form.scope ?? '', answer: null, endsAt: this.now() + this.deviceCodeLifetime * 1000 });
+    return this.#json(200, {
+      device_code: code, user_code: userCode, verification_uri: `${this.origin}/device`,
+      verification_uri_complete: `${this.origin}/device?user_code=${userCode}`, expires_in: this.deviceCodeLifetime, interval: this.deviceInterval,
+    });
+  }
+
+  /** What a person does at the verification address: 'allow' or 'refuse', as `account`. */
+  enterCode(userCode, answer = 'allow', account = this.account) {
+    const entry = [...this.#deviceCodes.values()].find((each) => each.userCode === userCode);
+    Object.assign(entry, { answer, account });
+  }
+
+  #poll(request) {
+    const entry = this.#deviceCodes.get(request.form.device_code);
+    if (!entry || entry.used) return this.#json(400, { error: 'invalid_grant' });
+    if (this.now() > entry.endsAt) return this.#json(400, { error: 'expired_token' });
+    if (entry.answer === null) return this.#json(400, { error: 'authorization_pending' });
+    if (entry.answer !== 'allow') return this.#json(400, { error: 'access_denied' });
+    entry.used = true;
+    const family = this.#newFamily(entry.account, entry.scope);
+    return this.#json(200, this.#tokenSet(family, this.#newRefreshToken(family)));
+  }
+
   #token(request) {
     if (!this.#clientIsRight(request)) return this.#json(401, { error: 'invalid_client' });
+    if (request.leg === 'poll') return this.#poll(request);
     if (request.leg === 'refresh') return this.#refreshGrant(request.form.refresh_token);
     const entry = this.#codes.get(request.form.code);
     const challenge = createHash('sha256').update(request.form.code_verifier ?? '').digest('base64url');

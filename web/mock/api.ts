@@ -20,6 +20,7 @@ class Refusal extends Error {
     this.answer = { status, body: { type: `urn:latchkey:problem:${code}`, title, status, detail, ...more } };
   }
 }
+const kDevice: Schemas["DevicePrompt"] = { user_code: "WDJB-MJHT", verification_uri: "https://provider.example/device", verification_uri_complete: "https://provider.example/device?user_code=WDJB-MJHT" };
 const field = (name: string, message: string) => new Refusal(422, "invalid_fields", "Please look again", message, { errors: [{ field: name, message }] });
 const not_found = () => new Refusal(404, "not_found", "Not found", "There is no such thing here, or it is gone. Go back and load the list again.");
 
@@ -305,9 +306,9 @@ async function route(world: World, call: Call): Promise<Answer> {
       const aid = randomUUID();
       const type_id = request.type ?? world.find_grant(request.replace_grant_id ?? "")?.grant.type ?? "sandbox";
       const type = world.types.find((t) => t.id === type_id) as Schemas["Type"];
-      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? world.find_grant(request.replace_grant_id ?? "")?.user.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, request, start_url: `${world.public_url}/oauth/start/${aid}` };
+      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? world.find_grant(request.replace_grant_id ?? "")?.user.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, way: request.way ?? "browser", device: request.way === "device_code" ? kDevice : null, request, start_url: `${world.public_url}/oauth/start/${aid}` };
       world.attempts.set(aid, attempt);
-      return { status: 201, body: { id: aid, start_url: attempt.start_url, redirect_uri: attempt.redirect_uri, expires_at: attempt.expires_at, presentation: request.presentation } };
+      return { status: 201, body: { id: aid, start_url: attempt.start_url, redirect_uri: attempt.redirect_uri, expires_at: attempt.expires_at, presentation: request.presentation, way: attempt.way, device: attempt.device } };
     }
     case "GET authorizations/:": {
       const attempt = attempt_of(world, id);

@@ -81,6 +81,7 @@ export function make_types(apps: Schemas["App"][]): Schemas["Type"][] {
       absolute_expiry_days: null,
       scopes,
       uses: ["deliver", "token"],
+      device_code: true,
     };
   });
 }

@@ -50,33 +50,35 @@ export class AuthorizeFlow {
     this.#outside = outside;
   }
 
-  /** Call synchronously from the click: browsers allow a popup only there. With the Cloud Service the page itself goes. */
+  /** Call synchronously from the click: browsers allow a popup only there. With the Cloud Service the page itself goes; ways other
+   *  than the browser need neither. */
   async begin(body: Omit<NewAuthorization, "presentation">, how: "popup" | "page" = "popup"): Promise<void> {
+    const here = (body.way ?? "browser") === "browser";
     this.stop();
     this.#looking = new AbortController();
     this.error = null;
     this.attempt = null;
     this.started = null;
     this.phase = "starting";
-    const popup = how === "popup" ? this.#outside.open_popup() : null;
-    this.popup_blocked = how === "popup" && (popup === null || popup.closed);
+    const popup = here && how === "popup" ? this.#outside.open_popup() : null;
+    this.popup_blocked = here && how === "popup" && (popup === null || popup.closed);
     this.#popup = this.popup_blocked ? null : popup;
     this.#say_opening();
     try {
-      this.started = await this.#outside.start({ ...body, presentation: this.#popup ? "popup" : "page" });
+      this.started = await this.#outside.start({ ...body, presentation: this.#popup || !here ? "popup" : "page" });
     } catch (error) {
       this.#close_popup();
       this.phase = "idle";
       this.error = as_api_error(error);
       return;
     }
-    if (this.#popup === null || this.started.presentation === "page") {
+    if (here && (this.#popup === null || this.started.presentation === "page")) {
       this.#close_popup();
       this.phase = "leaving";
       this.#outside.leave_to(this.started.start_url);
       return;
     }
-    this.#popup.location.replace(this.started.start_url);
+    this.#popup?.location.replace(this.started.start_url);
     this.phase = "waiting";
     await this.#watch(this.started.id);
   }
@@ -141,6 +143,14 @@ export class AuthorizeFlow {
     } catch (error) {
       this.error = as_api_error(error);
     }
+  }
+
+  /** How the owner is asked, once that is known. */
+  get way(): Attempt["way"] {
+    return this.started?.way ?? this.attempt?.way ?? "browser";
+  }
+  get device(): Attempt["device"] {
+    return this.started?.device ?? this.attempt?.device ?? null;
   }
 
   focus_popup(): void {

@@ -3,8 +3,8 @@ import { ApiError, type Schemas } from "../api/client.ts";
 import { AuthorizeFlow, type Outside } from "./authorize.svelte.ts";
 
 type Attempt = Schemas["Authorization"];
-const started = { id: "a1", start_url: "http://localhost/oauth/start/a1", redirect_uri: "http://localhost/oauth/callback/box", expires_at: "2026-11-23T19:10:00.000Z", presentation: "popup" as const };
-const attempt = (state: Attempt["state"], more: Partial<Attempt> = {}): Attempt => ({ id: "a1", state, started: true, type: "box", username: "hall", redirect_uri: started.redirect_uri, expires_at: started.expires_at, problem: null, confirmation: null, result: null, ...more });
+const started: Schemas["AuthorizationStarted"] = { id: "a1", start_url: "http://localhost/oauth/start/a1", redirect_uri: "http://localhost/oauth/callback/box", expires_at: "2026-11-23T19:10:00.000Z", presentation: "popup" as const, way: "browser" as const, device: null };
+const attempt = (state: Attempt["state"], more: Partial<Attempt> = {}): Attempt => ({ id: "a1", state, started: true, type: "box", username: "hall", redirect_uri: started.redirect_uri, expires_at: started.expires_at, problem: null, confirmation: null, result: null, way: "browser", device: null, ...more });
 const refusal = (status: number, code: string) => new ApiError({ type: `urn:latchkey:problem:${code}`, title: code, status, detail: code });
 
 class FakePopup {
@@ -28,7 +28,7 @@ function outside(looks: (Attempt | ApiError)[], popup: FakePopup | null = new Fa
     leave_to: (url: string) => (fake.left_to = url),
     start: async (body: Schemas["NewAuthorization"]) => {
       sent.push(body);
-      return { ...started, presentation: body.presentation };
+      return { ...started, presentation: body.presentation ?? "popup" };
     },
     look: async () => {
       fake.looks_made++;
@@ -93,6 +93,20 @@ describe("AuthorizeFlow", () => {
     expect(opened).not.toHaveBeenCalled();
     expect(fake.left_to).toBe(started.start_url);
     expect(flow.popup_blocked).toBe(false);
+  });
+
+  it("opens no window with a device code, and waits here", async () => {
+    const device = { user_code: "WDJB-MJHT", verification_uri: "https://p.example/device", verification_uri_complete: "" };
+    const fake = outside([attempt("pending", { way: "device_code", device }), attempt("held", { way: "device_code" })]);
+    fake.start = async () => ({ ...started, start_url: "", presentation: "popup" as const, way: "device_code" as const, device });
+    const opened = vi.spyOn(fake, "open_popup");
+    const flow = new AuthorizeFlow(fake);
+    await flow.begin({ ...body, way: "device_code" });
+    expect(opened).not.toHaveBeenCalled();
+    expect(fake.left_to).toBe("");
+    expect(flow.popup_blocked).toBe(false);
+    expect(flow.attempt?.state).toBe("held");
+    expect(flow.way).toBe("device_code");
   });
 
   it("closes the popup and keeps the form when the server refuses to begin", async () => {

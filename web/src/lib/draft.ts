@@ -19,10 +19,11 @@ export interface Draft {
   pin: string;
   pin_again: string;
   allow_token: boolean;
+  way: Schemas["AuthorizationWay"];
 }
 
 export function empty_draft(): Draft {
-  return { group: "", group_label: "", type: "", params: {}, app: "", link: null, username: "", name: "", email: "", pin: "", pin_again: "", allow_token: false };
+  return { group: "", group_label: "", type: "", params: {}, app: "", link: null, username: "", name: "", email: "", pin: "", pin_again: "", allow_token: false, way: "browser" };
 }
 
 /** Linking fills group and username from the user, unlinking empties them; the form locks them meanwhile. */
