@@ -94,6 +94,12 @@ Result<void> take_proxy(Config& config, std::string_view value) {
   return {};
 }
 
+Result<void> take_tls_source(Config& config, std::string_view value) {
+  if (value != "self-signed" && value != "own-authority") return wrong("must be self-signed or own-authority; a certificate of your own goes into tls.certificate and tls.key");
+  config.tls_source = value;
+  return {};
+}
+
 Result<void> take_trusted_proxies(Config& config, std::vector<std::string> values) {
   if (const auto parsed = net::TrustedProxies::parse(values); !parsed) return std::unexpected(parsed.error());
   config.trusted_proxies = std::move(values);
@@ -130,6 +136,7 @@ constexpr Key kKeys[] = {
     {"master_key_file", keep_absolute<&Config::master_key_file>},
     {"tls.certificate", keep_absolute<&Config::tls_certificate>},
     {"tls.key", keep_absolute<&Config::tls_key>},
+    {"tls.source", take_tls_source},
     {"log.level", take_log_level},
     {"outbound.allow", nullptr, take_outbound_allow},
     {"outbound.proxy", take_proxy},
@@ -296,22 +303,26 @@ Result<Config> complete(Config config) {
     return bad({}, missing, config.tls_certificate.empty() ? "is missing; set it beside tls.key, or leave both out" : "is missing; set it beside tls.certificate, or leave both out");
   }
   while (config.data.size() > 1 && config.data.ends_with('/')) config.data.pop_back();
+  if (!config.tls_certificate.empty() && !config.tls_source.empty()) {
+    return bad({}, "tls.source", "is for a start without a certificate; leave it out beside tls.certificate and tls.key");
+  }
   if (config.public_url.empty()) {
-    const bool tls = !config.tls_certificate.empty();
-    const bool anywhere = config.listen.address == "0.0.0.0" || config.listen.address == "::";
-    const std::string host = anywhere || config.listen.is_loopback() ? "localhost"
-                             : config.listen.address.find(':') != std::string::npos
-                                 ? "[" + config.listen.address + "]"
-                                 : config.listen.address;
-    const bool usual = config.listen.port == (tls ? 443 : 80);
-    config.public_url = fmt::format("{}://{}{}", tls ? "https" : "http", host,
-                                    usual ? std::string() : fmt::format(":{}", config.listen.port));
+    config.public_url = public_url_of_listener(config.listen, !config.tls_certificate.empty() || !config.tls_source.empty());
   }
   if (config.master_key_file.empty()) config.master_key_file = config.data + "/master.key";
   return config;
 }
 
 }  // namespace
+
+std::string public_url_of_listener(const ListenAddress& listen, bool tls) {
+  const bool anywhere = listen.address == "0.0.0.0" || listen.address == "::";
+  const std::string host = anywhere || listen.is_loopback()                  ? "localhost"
+                           : listen.address.find(':') != std::string::npos ? "[" + listen.address + "]"
+                                                                           : listen.address;
+  const bool usual = listen.port == (tls ? 443 : 80);
+  return fmt::format("{}://{}{}", tls ? "https" : "http", host, usual ? std::string() : fmt::format(":{}", listen.port));
+}
 
 bool ListenAddress::is_loopback() const {
   const auto parsed = net::IpAddress::parse(address);

@@ -40,6 +40,7 @@ struct Config {
   net::ProxyHeader proxy_header = net::ProxyHeader::x_forwarded_for;
   std::string tls_certificate;
   std::string tls_key;
+  std::string tls_source;  // of a first start without them: "self-signed" or "own-authority"; empty: in clear
   std::string data = "/var/lib/latchkey";
   std::string store = "sqlite";   // or a postgresql:// address without a password
   std::string store_password_file;
@@ -71,6 +72,9 @@ using EnvironmentNames = std::vector<std::string>;
 // The same from text; `name` stands for the file in errors.
 [[nodiscard]] Result<Config> read_config(std::string_view text, std::string_view name, const Overrides& overrides,
                                          const Environment& environment, const EnvironmentNames& names);
+
+// What public_url is where it is not given: that of the listener, https where it speaks TLS.
+[[nodiscard]] std::string public_url_of_listener(const ListenAddress& listen, bool tls);
 
 // LATCHKEY_TLS_CERTIFICATE for tls.certificate.
 [[nodiscard]] std::string variable_of(std::string_view key);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/tls_folder.h"
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
 #include "net/url.h"
@@ -35,13 +36,23 @@ class DoctorMetrics final : public console::MetricsSource {
   const doctor::Examiner& doctor_;
 };
 
+// One file: where a certificate of its own authority is served, its root.
+std::string ca_file_for_own_address(const Config& config) {
+  const TlsFolder folder(config.data);
+  const bool own = config.tls_certificate.empty() && folder.choice().source == console::CertificateSource::own_authority;
+  return own ? folder.root_file() : config.outbound_ca_file;
+}
+
 }  // namespace
 
-doctor::Premises premises_of(const Config& config) {
+doctor::Premises premises_of(const Config& config, bool listens_with_tls) {
   doctor::Premises premises{.public_url = config.public_url, .public_url_given = config.public_url_given, .doors = {},
                             .behind_proxy = !config.trusted_proxies.empty(), .outbound_proxy = config.outbound_proxy,
-                            .ca_file = config.outbound_ca_file, .data = config.data, .embedded_store = !config.shares_store()};
-  premises.doors.push_back({.name = "HTTP", .listen = config.listen.text(), .loopback = config.listen.is_loopback(), .tls = !config.tls_certificate.empty()});
+                            .ca_files = {}, .data = config.data, .embedded_store = !config.shares_store()};
+  premises.doors.push_back({.name = "HTTP", .listen = config.listen.text(), .loopback = config.listen.is_loopback(), .tls = listens_with_tls});
+  // Its own authority's root is trusted here as devices trust it that have imported it; a file that is not there adds nothing.
+  premises.ca_files.push_back(TlsFolder(config.data).root_file());
+  if (!config.outbound_ca_file.empty()) premises.ca_files.push_back(config.outbound_ca_file);
   return premises;
 }
 
@@ -59,12 +70,12 @@ Result<net::AddressPolicy> policy_for_public_address(const Config& config) {
   return net::AddressPolicy::parse(allow);
 }
 
-Examination::Examination(const Ground& ground) : premises_(premises_of(ground.config)) {
+Examination::Examination(const Ground& ground) : premises_(premises_of(ground.config, ground.listens_with_tls)) {
   // Its parts are checked configuration; what it refuses is then the strictest: nothing but public addresses.
   policy_ = policy_for_public_address(ground.config).value_or(net::AddressPolicy());
   worker_ = base::hire_threads("doctor", kThreads);
   const auto executor = ground.loop.worker(ground.loop.worker_count() - 1);
-  own_ = std::make_unique<net::CurlTransport>(executor, net::CurlSettings{policy_, ground.config.outbound_ca_file, {}});
+  own_ = std::make_unique<net::CurlTransport>(executor, net::CurlSettings{policy_, ca_file_for_own_address(ground.config), {}});
   auto checks = doctor::all_checks({.premises = premises_, .outgoing = ground.outgoing, .own = *own_, .resolver = net::resolve_host,
                                     .looker = [this](const net::TlsLookRequest& request) { return net::look_at_tls(request, policy_); },
                                     .store = ground.store, .journal = ground.journal, .keys = ground.keys, .plain_http = ground.plain_http,

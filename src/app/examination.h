@@ -17,7 +17,7 @@ class EventLoop;
 namespace latchkey::app {
 
 // How the checks see this configuration.
-[[nodiscard]] doctor::Premises premises_of(const Config& config);
+[[nodiscard]] doctor::Premises premises_of(const Config& config, bool listens_with_tls);
 
 // Where the doctor may connect for looking at the public address: what outbound.allow names, and that address' port on this
 // machine and on private networks, since that is where an office's server stands. Never link-local and metadata addresses.
@@ -28,6 +28,7 @@ class Examination {
  public:
   struct Ground {
     const Config& config;
+    bool listens_with_tls = false;
     net::EventLoop& loop;
     net::HttpTransport& outgoing;
     store::Store& store;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "app/backup.h"
+#include "app/certificate_keeper.h"
 #include "app/engine.h"
 #include "app/examination.h"
 #include "app/front.h"
@@ -119,6 +120,7 @@ struct House::Parts {
   std::unique_ptr<KeyMetrics> key_metrics;
   std::unique_ptr<NodeMetrics> node_metrics;
   std::unique_ptr<Examination> examination;
+  std::unique_ptr<CertificateKeeper> certificate;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   TaskGroup upkeep{loop.main(), log};
@@ -235,8 +237,10 @@ Result<void> House::Parts::build_network() {
   mail = std::make_unique<net::CurlMail>(net::CurlSettings{*policy, config.outbound_ca_file, {}});
   transport = std::make_unique<net::CurlTransport>(
       loop.main(), net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
-  if (config.tls_certificate.empty()) return {};
-  auto loaded = net::TlsServerContext::load(config.tls_certificate, config.tls_key);
+  const auto files = settle_tls(config, wall.now());
+  if (!files) return std::unexpected(files.error());
+  if (!*files) return {};
+  auto loaded = net::TlsServerContext::load((*files)->certificate, (*files)->key);
   if (!loaded) return std::unexpected(loaded.error());
   tls = std::move(*loaded);
   return {};
@@ -290,8 +294,11 @@ void House::Parts::build_engine() {
   readiness = std::make_unique<Readiness>(*store, *journal);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
   node_metrics = std::make_unique<NodeMetrics>(*store, node, steady);
+  certificate = std::make_unique<CertificateKeeper>(CertificateKeeper::Parts{
+      .certificate_file = config.tls_certificate, .key_file = config.tls_key, .folder = TlsFolder(config.data), .names = own_names(config),
+      .context = tls.get(), .alerts = engine->alerts(), .wall = clock, .log = log});
   examination = std::make_unique<Examination>(Examination::Ground{
-      .config = config, .loop = loop, .outgoing = *transport, .store = *store, .journal = *journal, .keys = engine->keys(), .catalog = catalog,
+      .config = config, .listens_with_tls = tls != nullptr, .loop = loop, .outgoing = *transport, .store = *store, .journal = *journal, .keys = engine->keys(), .catalog = catalog,
       .plain_http = plain_http, .entropy = entropy, .wall = clock, .steady = steady, .log = log});
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
                                                                  .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});
@@ -303,11 +310,11 @@ void House::Parts::build_doors() {
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
-      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .doctor = examination->doctor(),
+      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .doctor = examination->doctor(), .certificate = *certificate,
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
-      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), &examination->metrics()},
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), &examination->metrics(), certificate.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
@@ -476,6 +483,7 @@ Task<Result<void>> House::open() {
   parts.upkeep.spawn("secret expiry", parts.engine->secret_expiry().keep_looking(parts.steady));
   parts.upkeep.spawn("clock mark", parts.engine->clock_mark().keep_looking());
   parts.upkeep.spawn("forecast", parts.engine->forecast().keep_looking(parts.steady));
+  parts.upkeep.spawn("certificate", parts.certificate->keep_looking(parts.steady));
   parts.upkeep.spawn("restored grants", parts.engine->restored_grants().ask(parts.steady));
   if (const auto done = parts.listen(); !done) co_return done;
   parts.readiness->set_started(true);
@@ -486,6 +494,7 @@ Task<Result<void>> House::open() {
 std::string House::greeting() const {
   const Parts& parts = *parts_;
   std::string text = fmt::format("Latchkey {} serves {}\n", version(), parts.config.public_url);
+  if (parts.certificate) text += certificate_words(parts.certificate->status(), parts.config.public_url);
   if (!parts.setup_address.empty()) {
     text += fmt::format("Set up the first administrator here (once, within 15 minutes): {}\n", parts.setup_address);
   }
@@ -498,13 +507,7 @@ std::string House::greeting() const {
 }
 
 void House::reload() {
-  Parts& parts = *parts_;
-  if (!parts.tls) return;
-  if (const auto done = parts.tls->reload(); !done) {
-    parts.log.error("tls_reload", done.error());
-  } else {
-    parts.log.info("tls_reloaded");
-  }
+  if (parts_->certificate) parts_->upkeep.spawn("certificate", parts_->certificate->look_again());
 }
 
 Task<void> House::close() {

@@ -44,6 +44,8 @@ Console::Console(ConsoleGround ground)
       nodes_(ground.nodes, ground.engine),
       foresight_({.health = ground.health, .notices = ground.notices, .desk = ground.desk, .catalog = ground.catalog, .engine = ground.engine}),
       doctor_(ground.doctor),
+      certificate_(ground.certificate, ground.wall),
+      root_(ground.certificate),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
       flow_(ground.authorizer, ground.engine, session_gate_, memory_, origin_of(ground.facts.public_url), ground.log),
@@ -52,13 +54,13 @@ Console::Console(ConsoleGround ground)
 
 std::vector<ApiSection*> Console::sections() {
   return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &grants_, &registry_, &activity_, &health_, &keys_,
-          &nodes_, &foresight_, &doctor_};
+          &nodes_, &foresight_, &doctor_, &certificate_};
 }
 
 std::vector<Mount> Console::mounts() {
   return {{"/api/", &api_},        {"/oauth/", &flow_},   {"/healthz", &probes_},
           {"/readyz", &probes_},   {"/metrics", &probes_}, {"/api/openapi.json", &probes_},
-          {"/", &pages_}};
+          {"/own-root.crt", &root_}, {"/", &pages_}};
 }
 
 std::vector<Mount> Console::control_mounts() {

@@ -12,6 +12,7 @@
 #include "console/api_activity.h"
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
+#include "console/api_certificate.h"
 #include "console/api_doctor.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
@@ -47,6 +48,7 @@ struct ConsoleGround {
   grants::HealthDesk& health;
   grants::NoticeDesk& notices;
   doctor::Examiner& doctor;
+  CertificateDesk& certificate;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -101,6 +103,8 @@ class Console {
   NodesApi nodes_;
   ForesightApi foresight_;
   DoctorApi doctor_;
+  CertificateApi certificate_;
+  RootDownload root_;
 
   Router api_;
   Router control_api_;

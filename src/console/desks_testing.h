@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "console/certificate_desk.h"
 #include "doctor/doctor.h"
 #include "grants/apps.h"
 #include "grants/authorize.h"
@@ -269,6 +270,26 @@ class PlainExaminer final : public doctor::Examiner {
   std::optional<Error> refusal;
   int examinations = 0;
   std::shared_ptr<const doctor::Report> known;
+};
+
+// Says what it was asked, and nothing of what it serves.
+class PlainCertificateDesk final : public CertificateDesk {
+ public:
+  CertificateStatus status() const override { return now; }
+  Task<Result<CertificateStatus>> use(std::string, Secret) override { return change("use"); }
+  Task<Result<CertificateStatus>> own_authority(std::vector<std::string> names) override { return change("own " + (names.empty() ? std::string() : names.front())); }
+  Task<Result<CertificateStatus>> self_signed(std::vector<std::string> names) override { return change("self " + (names.empty() ? std::string() : names.front())); }
+  std::string root() const override { return root_pem; }
+
+  CertificateStatus now;
+  std::string root_pem;
+  std::vector<std::string> changes;
+
+ private:
+  Task<Result<CertificateStatus>> change(std::string what) {
+    changes.push_back(std::move(what));
+    co_return now;
+  }
 };
 
 class PlainNoticeDesk final : public grants::NoticeDesk {

@@ -123,7 +123,7 @@ std::vector<Errand> CertificateCheck::errands(const Survey&) {
   const auto url = oauth::parse_url(premises_.public_url);
   if (!url || url->scheme != "https") return out;  // the public_url check speaks of that
   const auto where = fmt::format("{}:{}", url->host, url->port);
-  net::TlsLookRequest request{.host = url->host, .port = url->port, .ca_file = premises_.ca_file};
+  net::TlsLookRequest request{.host = url->host, .port = url->port, .ca_files = premises_.ca_files};
   out.push_back({where, examine(std::move(request), where, looker_, &worker_, &wall_)});
   return out;
 }

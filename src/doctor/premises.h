@@ -21,7 +21,7 @@ struct Premises {
   std::vector<Door> doors;
   bool behind_proxy = false;    // trusted_proxies names somebody
   std::string outbound_proxy;   // empty: none
-  std::string ca_file;          // outbound.ca_file; empty: none
+  std::vector<std::string> ca_files;  // PEM authorities that clients are expected to trust beside the usual ones
   std::string data;             // the data folder
   bool embedded_store = true;   // its backups are ours to make
 };

@@ -9,6 +9,8 @@ namespace {
 constexpr AlertKind kKinds[] = {
     {"app_misconfigured", Severity::critical, "A provider refuses an app registration", "/settings/apps/", false},
     {"app_secret_expires", Severity::warning, "A client secret runs out", "/settings/apps/", true},
+    {"certificate_refused", Severity::critical, "The new certificate cannot be used", "/settings/certificate", false},
+    {"certificate_expires", Severity::critical, "The certificate ends soon", "/settings/certificate", false},
     {"journal_failed", Severity::critical, "The disk refused to keep token replies", "", false},
     {"journal_full", Severity::critical, "No room to keep token replies", "", false},
     {"journal_unreadable", Severity::critical, "A file of the reply journal cannot be read", "", true},

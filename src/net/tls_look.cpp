@@ -162,7 +162,7 @@ TlsLook look_at_tls(const TlsLookRequest& request, const AddressPolicy& policy) 
     const SslContextPtr context(SSL_CTX_new(TLS_client_method()));
     LATCHKEY_CHECK(context != nullptr);
     SSL_CTX_set_default_verify_paths(context.get());
-    if (!request.ca_file.empty()) SSL_CTX_load_verify_file(context.get(), request.ca_file.c_str());
+    for (const auto& file : request.ca_files) SSL_CTX_load_verify_file(context.get(), file.c_str());
     const SslPtr ssl(SSL_new(context.get()));
     LATCHKEY_CHECK(ssl != nullptr);
     prepare(ssl.get(), request);

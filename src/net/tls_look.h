@@ -34,7 +34,7 @@ struct TlsLook {
 struct TlsLookRequest {
   std::string host;                // without brackets
   std::uint16_t port = 443;
-  std::string ca_file;             // PEM authorities beside the system's; empty: none
+  std::vector<std::string> ca_files;  // PEM authorities beside the system's; one that cannot be read adds none
   Milliseconds patience{8'000};    // for connecting and for the handshake together; resolving takes as long as the system's resolver
 };
 

@@ -73,8 +73,8 @@ class TlsLookTest : public testing::Test {
     loop.run(server.stop(std::chrono::steady_clock::now() + Seconds(1)));
     loop.stop();
   }
-  TlsLook look(std::string host, std::string ca_file = {}) {
-    return look_at_tls({.host = std::move(host), .port = server.ports().front(), .ca_file = std::move(ca_file)}, loopback_allowed());
+  TlsLook look(std::string host, std::vector<std::string> ca_files = {}) {
+    return look_at_tls({.host = std::move(host), .port = server.ports().front(), .ca_files = std::move(ca_files)}, loopback_allowed());
   }
   TemporaryFolder folder;
   std::unique_ptr<TlsServerContext> context;
@@ -94,14 +94,14 @@ TEST_F(TlsLookTest, BringsWhatIsServedAndWhetherItIsTrusted) {
   ASSERT_EQ(foreign.chain.size(), 1U);
   EXPECT_EQ(foreign.chain.front().subject, "localhost");
   EXPECT_THAT(foreign.addresses, ElementsAre("127.0.0.1"));
-  EXPECT_EQ(look("127.0.0.1", folder.file("cert.pem")).trust, Trust::trusted);
-  EXPECT_EQ(look("127.0.0.2", folder.file("cert.pem")).stage, TlsLook::Stage::connection) << "nobody listens there";
+  EXPECT_EQ(look("127.0.0.1", {folder.file("none.pem"), folder.file("cert.pem")}).trust, Trust::trusted);
+  EXPECT_EQ(look("127.0.0.2", {folder.file("cert.pem")}).stage, TlsLook::Stage::connection) << "nobody listens there";
 }
 
 TEST_F(TlsLookTest, ACertificateForAnotherHostIsNotTrusted) {
   HttpServer elsewhere(loop.loop, handler, clock, log);
   ASSERT_TRUE(elsewhere.start({{.address = "127.0.0.3", .tls = context.get()}}));
-  const auto seen = look_at_tls({.host = "127.0.0.3", .port = elsewhere.ports().front(), .ca_file = folder.file("cert.pem")}, loopback_allowed());
+  const auto seen = look_at_tls({.host = "127.0.0.3", .port = elsewhere.ports().front(), .ca_files = {folder.file("cert.pem")}}, loopback_allowed());
   EXPECT_EQ(seen.trust, Trust::wrong_name) << seen.why;
   loop.run(elsewhere.stop(std::chrono::steady_clock::now() + Seconds(1)));
 }

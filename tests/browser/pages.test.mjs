@@ -69,6 +69,7 @@ test('every page, light and dark, wide and narrow', async (t) => {
       await page.getByRole('button', { name: /^Check (now|again)$/ }).click();
       return page.getByRole('heading', { name: 'Redirect URIs', exact: true });
     }],
+    certificate: ['/settings/certificate', () => page.getByRole('heading', { name: 'Listener', exact: true })],
     keys: ['/settings/keys', () => page.getByRole('heading', { name: 'Master key', exact: true })],
     registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time', exact: true })],
     activity: ['/activity', () => page.getByRole('row').nth(1)],

@@ -30,6 +30,11 @@ function page<T>(all: T[], query: URLSearchParams, size = 50) {
   const items = all.slice(from, from + limit);
   return { items, next_cursor: from + limit < all.length ? String(from + limit) : null, total: all.length };
 }
+function certificate_of(world: World): Schemas["CertificateStatus"] {
+  const made = (subject: string, issuer: string, days: number, names: string[]) => ({ subject, issuer, names, not_before: world.at(-86_400 * 20), not_after: world.at(86_400 * days + 600), days_left: days, fingerprint: "3f10c7b2a9e4d8159f2c41d07ab86e5d".repeat(2), self_signed: subject === issuer });
+  const root = made("Latchkey of latchkey.example", "Latchkey of latchkey.example", 3630, []);
+  return { source: "own_authority", served: true, chain: [made("latchkey.example", root.subject, 70, ["latchkey.example", "192.0.2.10"]), root], certificate_file: "/var/lib/latchkey/tls/certificate.pem", key_file: "/var/lib/latchkey/tls/key.pem", root, root_pem: "", problem: "" };
+}
 /** One finding of each severity, and one of each kind of handover. */
 function report_of(world: World): Schemas["DoctorReport"] {
   const redirect = `${world.public_url}/oauth/callback/`;
@@ -406,6 +411,7 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "POST alerts/:/dismiss": world.alerts = world.alerts.filter((a) => a.id !== id); return { status: 204 };
     case "GET doctor": return { status: 200, body: world.doctor ?? { examined_at: null, took_ms: 0, worst: null, findings: [] } };
     case "POST doctor": return { status: 200, body: (world.doctor = report_of(world)) };
+    case "GET certificate": return { status: 200, body: certificate_of(world) };
     case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", place: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: world.store === "postgresql" ? null : { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, store: world.store, last_backup: world.store === "postgresql" ? null : { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
     case "GET nodes": return { status: 200, body: { items: world.nodes, next_cursor: null, total: world.nodes.length } };
     case "DELETE nodes/:": world.nodes = world.nodes.filter((n) => n.id !== id); return { status: 204 };
