@@ -146,7 +146,8 @@ void CertificateKeeper::renew_if_due() {
   auto choice = choice_;
   const auto made = make(choice);
   const auto kept = made ? parts_.folder.put(choice, *made) : std::unexpected(made.error());
-  if (!kept) parts_.log.error("certificate_not_renewed", kept.error());
+  if (!kept) return parts_.log.error("certificate_not_renewed", kept.error());
+  choice_ = std::move(choice);
 }
 
 Result<net::KeyedCertificate> CertificateKeeper::make(TlsChoice& choice) {

@@ -20,17 +20,18 @@ function changed(text, changes) {
 }
 
 /**
- * Starts nginx before `upstream` (a port on loopback). `bind`: the loopback address it calls the server from. `further`: lines for
- * the location. Gives { httpsPort, httpPort }. Ends with the test.
+ * Starts nginx before `upstream` (a port on loopback). `bind`: the loopback address it calls the server from. `changes`: further
+ * pairs of what stands there and what shall. Gives { httpsPort, httpPort }. Ends with the test.
  */
-export async function startNginx(t, { folder, upstream, certFile, keyFile, bind, name = 'localhost', further = '' }) {
+export async function startNginx(t, { folder, upstream, certFile, keyFile, bind, name = 'localhost', changes = [] }) {
   const [httpsPort, httpPort] = [await freePort(), await freePort()];
   const site = changed(await readFile(shipped, 'utf8'), [
     ['    listen [::]:80;\n', ''], ['    listen [::]:443 ssl;\n', ''],
     ['listen 80;', `listen 127.0.0.1:${httpPort};`], ['listen 443 ssl;', `listen 127.0.0.1:${httpsPort} ssl;`],
     ['server_name latchkey.example;', `server_name ${name};`],
     ['/etc/ssl/latchkey/fullchain.pem', certFile], ['/etc/ssl/latchkey/privkey.pem', keyFile],
-    ['proxy_pass http://127.0.0.1:8480;', `proxy_pass http://127.0.0.1:${upstream};\n        proxy_bind ${bind};\n        ${further}`],
+    ['proxy_pass http://127.0.0.1:8480;', `proxy_pass http://127.0.0.1:${upstream};\n        proxy_bind ${bind};`],
+    ...changes,
   ]);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${folder}/${each};`).join('\n  ');
   await mkdir(folder, { recursive: true });
