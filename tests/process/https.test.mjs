@@ -39,7 +39,7 @@ const answering = (server) => until('the server to answer', async () => {
 const fingerprintOf = (certificate) => certificate.fingerprint256;
 const show = async (server) => JSON.parse((await server.cli(['certificate', 'show', '--json'])).stdout);
 
-test('https: files that change are taken up while connections are served; a broken pair keeps the old one and raises an alert', async (t) => {
+test('files that change are taken up while connections are served; a broken pair keeps the old one and raises an alert', async (t) => {
   const folder = await temporaryFolder(t, 'tls');
   const served = await loopbackCertificate(folder);
   const server = await Latchkey.start(t, { tls: served, expectReady: false });
@@ -71,7 +71,7 @@ test('https: files that change are taken up while connections are served; a brok
   assert.match((await get(server.port, '/metrics')).body.toString(), /^latchkey_certificate_days_left 1\.\d+$/m);
 });
 
-test('https: a start that asks for a self-signed certificate serves one, and says plainly what that means', async (t) => {
+test('a start that asks for a self-signed certificate serves one, and says plainly what that means', async (t) => {
   const port = await freePort();
   const server = await Latchkey.start(t, { port, publicUrl: `https://127.0.0.1:${port}`, config: { 'tls.source': 'self-signed' }, expectReady: false });
   await answering(server);
@@ -89,7 +89,7 @@ test('https: a start that asks for a self-signed certificate serves one, and say
   assert.equal(fingerprintOf((await shown(port)).certificate), fingerprintOf(certificate), 'the next start serves the same');
 });
 
-test('https: the own authority: real clients that imported its root accept it, its key is kept, and it is good for nothing else', async (t) => {
+test('the own authority: real clients that imported its root accept it, its key is kept, and it is good for nothing else', async (t) => {
   const port = await freePort();
   const server = await Latchkey.start(t, { port, publicUrl: `https://127.0.0.1:${port}`, config: { 'tls.source': 'own-authority' }, expectReady: false });
   await answering(server);
@@ -118,7 +118,7 @@ test('https: the own authority: real clients that imported its root accept it, i
   assert.equal((await get(port, '/healthz', root)).status, 200);
 });
 
-test('https: a listener in clear is told to restart, then speaks TLS with what was chosen', async (t) => {
+test('a listener in clear is told to restart, then speaks TLS with what was chosen', async (t) => {
   const server = await Latchkey.ready(t);
   assert.equal((await show(server)).source, 'none');
   const chosen = await server.cli(['certificate', 'own-ca']);
@@ -131,7 +131,7 @@ test('https: a listener in clear is told to restart, then speaks TLS with what w
   assert.ok((await shown(server.port, { ca: root })).trusted);
 });
 
-test('https: a pair handed over is checked, copied and served; mistakes are named and change nothing', async (t) => {
+test('a pair handed over is checked, copied and served; mistakes are named and change nothing', async (t) => {
   const port = await freePort();
   const server = await Latchkey.start(t, { port, publicUrl: `https://127.0.0.1:${port}`, config: { 'tls.source': 'self-signed' }, expectReady: false });
   await answering(server);
@@ -153,7 +153,7 @@ test('https: a pair handed over is checked, copied and served; mistakes are name
   assert.match((await configured.cli(['certificate', 'own-ca'])).stderr, /The configuration names the files/);
 });
 
-test('https: browsers may look, and change nothing', async (t) => {
+test('browsers may look, and change nothing', async (t) => {
   const { admin } = await Latchkey.ready(t);
   assert.equal((await admin.call('GET', '/api/v1/certificate')).status, 200);
   for (const [method, route, body] of [['POST', 'own-authority', { names: [] }], ['POST', 'self-signed', { names: [] }]]) {
