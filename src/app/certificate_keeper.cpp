@@ -22,7 +22,9 @@ bool ends_soon(const net::Certificate& certificate, WallTime now) {
   return certificate.not_after - now < std::min<Milliseconds>(kWarnBeforeMax, life / 4);
 }
 
-bool is_own_make(CertificateSource source) { return source == CertificateSource::own_authority || source == CertificateSource::self_signed; }
+bool is_own_make(CertificateSource source) {
+  return source == CertificateSource::own_authority || source == CertificateSource::self_signed;
+}
 
 }  // namespace
 
@@ -38,7 +40,8 @@ CertificateKeeper::CertificateKeeper(Parts parts) : parts_(std::move(parts)) {
   certificate_mark_ = mark_of(parts_.certificate_file);
   key_mark_ = mark_of(parts_.key_file);
   const auto text = read_small_file(parts_.certificate_file);
-  if (choice_.source != CertificateSource::none) served_ = net::read_certificates(text.reveal_text()).value_or(std::vector<net::Certificate>());
+  if (choice_.source != CertificateSource::none)
+    served_ = net::read_certificates(text.reveal_text()).value_or(std::vector<net::Certificate>());
   publish();
   worker_ = base::hire_threads("certificate", 1);
 }
@@ -73,7 +76,8 @@ CertificateKeeper::Mark CertificateKeeper::mark_of(const std::string& file) {
   struct stat status{};
   if (::stat(file.c_str(), &status) != 0) return {};
   return {.changed_ns = std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec,
-          .inode = static_cast<std::int64_t>(status.st_ino), .size = static_cast<std::int64_t>(status.st_size)};
+          .inode = static_cast<std::int64_t>(status.st_ino),
+          .size = static_cast<std::int64_t>(status.st_size)};
 }
 
 Task<void> CertificateKeeper::keep_looking(SteadyClock& steady) {
@@ -114,29 +118,35 @@ void CertificateKeeper::take_up(const std::string& certificate, const Secret& ke
   auto read = net::read_certificates(certificate).value();
   const auto now = parts_.wall.now();
   const bool old_one_serves = !served_.empty() && served_.front().not_after > now;
-  if (read.front().not_after <= now && old_one_serves) return refuse_new(fmt::format("The new certificate ended on {}.", day_of(read.front().not_after)));
+  if (read.front().not_after <= now && old_one_serves)
+    return refuse_new(fmt::format("The new certificate ended on {}.", day_of(read.front().not_after)));
   if (parts_.context != nullptr) {
     if (const auto loaded = parts_.context->reload(); !loaded) return refuse_new(loaded.error().text);
   }
   served_ = std::move(read);
   problem_.clear();
   parts_.alerts.clear("certificate_refused");
-  parts_.log.info("certificate_in_use", {{"subject", served_.front().subject}, {"issuer", served_.front().issuer}, {"until", day_of(served_.front().not_after)}});
+  parts_.log.info("certificate_in_use", {{"subject", served_.front().subject},
+                                         {"issuer", served_.front().issuer},
+                                         {"until", day_of(served_.front().not_after)}});
 }
 
 void CertificateKeeper::refuse_new(const std::string& why) {
   problem_ = why;
-  parts_.alerts.raise("certificate_refused", fmt::format("{} and {} hold something new that cannot be used; the certificate before goes on. {}",
-                                                         parts_.certificate_file, parts_.key_file, why));
+  parts_.alerts.raise("certificate_refused",
+                      fmt::format("{} and {} hold something new that cannot be used; the certificate before goes on. {}",
+                                  parts_.certificate_file, parts_.key_file, why));
 }
 
 void CertificateKeeper::warn_of_end(const net::Certificate& certificate) {
   const auto now = parts_.wall.now();
   if (!ends_soon(certificate, now)) return parts_.alerts.clear("certificate_expires");
   const auto* what = certificate.not_after <= now ? "ended" : "ends";
-  parts_.alerts.raise("certificate_expires", fmt::format("The certificate of {} {} on {}. {}", certificate.subject, what, day_of(certificate.not_after),
-                                                         is_own_make(choice_.source) ? "The server could not renew it; its log says why."
-                                                                                     : "Put a new one into the same files; it is taken up by itself."));
+  parts_.alerts.raise(
+      "certificate_expires",
+      fmt::format("The certificate of {} {} on {}. {}", certificate.subject, what, day_of(certificate.not_after),
+                  is_own_make(choice_.source) ? "The server could not renew it; its log says why."
+                                              : "Put a new one into the same files; it is taken up by itself."));
 }
 
 void CertificateKeeper::renew_if_due() {
@@ -162,8 +172,10 @@ Result<net::KeyedCertificate> CertificateKeeper::make(TlsChoice& choice) {
 Result<void> CertificateKeeper::check_may_choose() const {
   if (choice_.source != CertificateSource::configured) return {};
   return fail(ErrorKind::conflict, "certificate_configured",
-              fmt::format("The configuration names the files: tls.certificate = {}. Put the new pair there (it is taken up by itself), or take "
-                          "tls.certificate and tls.key out of the configuration and restart.", parts_.certificate_file));
+              fmt::format("The configuration names the files: tls.certificate = {}. Put the new pair there (it is taken up "
+                          "by itself), or take "
+                          "tls.certificate and tls.key out of the configuration and restart.",
+                          parts_.certificate_file));
 }
 
 std::vector<std::string> CertificateKeeper::names_or_own(std::vector<std::string> names) const {
@@ -186,7 +198,8 @@ Task<Result<CertificateStatus>> CertificateKeeper::use(std::string certificate, 
     if (auto fits = net::check_pair(pair->certificate, pair->key); !fits) return std::unexpected(fits.error());
     const auto own = net::read_certificates(pair->certificate).value().front();
     if (own.not_after <= parts_.wall.now()) {
-      return fail(ErrorKind::invalid, "certificate_expired", fmt::format("The certificate ended on {}.", day_of(own.not_after)), {.field = "certificate"});
+      return fail(ErrorKind::invalid, "certificate_expired",
+                  fmt::format("The certificate ended on {}.", day_of(own.not_after)), {.field = "certificate"});
     }
     return choose({.source = CertificateSource::given, .names = {}, .root_names = choice_.root_names}, *pair);
   });
@@ -215,12 +228,16 @@ Task<Result<CertificateStatus>> CertificateKeeper::self_signed(std::vector<std::
 std::string certificate_words(const CertificateStatus& status, std::string_view public_url) {
   if (!status.served || status.chain.empty()) return {};
   if (status.source == CertificateSource::self_signed) {
-    return fmt::format("Its certificate vouches for itself: every browser warns, and most devices refuse it. SHA-256 {}\n"
-                       "For a better one: `latchkey certificate own-ca`, or `latchkey certificate use CERTIFICATE KEY`.\n", status.chain.front().fingerprint);
+    return fmt::format(
+        "Its certificate vouches for itself: every browser warns, and most devices refuse it. SHA-256 {}\n"
+        "For a better one: `latchkey certificate own-ca`, or `latchkey certificate use CERTIFICATE KEY`.\n",
+        status.chain.front().fingerprint);
   }
   if (status.source == CertificateSource::own_authority && status.root) {
-    return fmt::format("Its certificate is of its own authority. Devices and browsers import the root once: {}/own-root.crt\n"
-                       "Compare the root's SHA-256 there: {}\n", public_url, status.root->fingerprint);
+    return fmt::format(
+        "Its certificate is of its own authority. Devices and browsers import the root once: {}/own-root.crt\n"
+        "Compare the root's SHA-256 there: {}\n",
+        public_url, status.root->fingerprint);
   }
   return {};
 }
@@ -230,8 +247,12 @@ Task<std::vector<console::Metric>> CertificateKeeper::collect() {
   const auto now = status();
   if (!now.served || now.chain.empty()) co_return metrics;
   const auto left = std::chrono::duration<double>(now.chain.front().not_after - parts_.wall.now()).count() / 86'400;
-  metrics.push_back({.name = "latchkey_certificate_days_left", .help = "Until the certificate of the listener ends; negative: it has", .value = left});
-  metrics.push_back({.name = "latchkey_certificate_refused", .help = "1 while its files hold something that cannot be used", .value = now.problem.empty() ? 0.0 : 1.0});
+  metrics.push_back({.name = "latchkey_certificate_days_left",
+                     .help = "Until the certificate of the listener ends; negative: it has",
+                     .value = left});
+  metrics.push_back({.name = "latchkey_certificate_refused",
+                     .help = "1 while its files hold something that cannot be used",
+                     .value = now.problem.empty() ? 0.0 : 1.0});
   co_return metrics;
 }
 

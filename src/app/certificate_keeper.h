@@ -1,5 +1,5 @@
-// The certificate that the listener serves: read again when its files change, checked before it is put into use, and renewed by
-// itself where the server makes it.
+// The certificate that the listener serves: read again when its files change, checked before it is put into use, and renewed
+// by itself where the server makes it.
 //
 // Invariants: what is served is whole, belongs to its key, and was in force when it was put into use; what does not is left
 // alone, an alert says why, and the one before goes on. Certificates of the server's own making are renewed when a third of
@@ -27,10 +27,10 @@ class CertificateKeeper final : public console::CertificateDesk, public console:
   static constexpr Seconds kLookEvery{5};
 
   struct Parts {
-    std::string certificate_file;        // of the configuration; empty: the folder's choice counts
+    std::string certificate_file;  // of the configuration; empty: the folder's choice counts
     std::string key_file;
     TlsFolder folder;
-    std::vector<std::string> names;      // for which a certificate is made unless others are given
+    std::vector<std::string> names;            // for which a certificate is made unless others are given
     net::TlsServerContext* context = nullptr;  // of the listener; nullptr: it speaks in clear
     grants::Alerts& alerts;
     const WallClock& wall;

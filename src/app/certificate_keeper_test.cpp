@@ -33,8 +33,14 @@ class CertificateKeeperTest : public testing::Test {
   CertificateKeeper unconfigured() { return build({}, {}); }
   CertificateKeeper build(std::string certificate, std::string key) {
     if (!certificate.empty()) context = net::TlsServerContext::load(certificate, key).value();
-    return CertificateKeeper({.certificate_file = std::move(certificate), .key_file = std::move(key), .folder = TlsFolder(directory.path()),
-                              .names = {"latchkey.example"}, .context = context.get(), .alerts = alerts, .wall = wall, .log = log});
+    return CertificateKeeper({.certificate_file = std::move(certificate),
+                              .key_file = std::move(key),
+                              .folder = TlsFolder(directory.path()),
+                              .names = {"latchkey.example"},
+                              .context = context.get(),
+                              .alerts = alerts,
+                              .wall = wall,
+                              .log = log});
   }
   static Task<bool> looked(CertificateKeeper* keeper) {
     co_await keeper->look_again();

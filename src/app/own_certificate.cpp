@@ -54,7 +54,8 @@ Result<std::optional<TlsFiles>> settle_tls(Config& config, WallTime now) {
   const TlsFolder folder(config.data);
   auto choice = folder.choice();
   const bool asked_for = choice.source == CertificateSource::none && !config.tls_source.empty();
-  if (asked_for) choice.source = config.tls_source == "own-authority" ? CertificateSource::own_authority : CertificateSource::self_signed;
+  if (asked_for)
+    choice.source = config.tls_source == "own-authority" ? CertificateSource::own_authority : CertificateSource::self_signed;
   if (choice.source == CertificateSource::none) return std::nullopt;
   if (!config.public_url_given) config.public_url = public_url_of_listener(config.listen, true);
   if (asked_for) choice.names = own_names(config);

@@ -20,7 +20,8 @@ constexpr std::size_t kFileBytesMax = 256 * 1024;
 
 std::unexpected<Error> refused(const std::string& path, int code) {
   return fail(ErrorKind::misconfigured, "tls_folder",
-              fmt::format("{} cannot be written ({}). Make room, or see that the service's user owns the data folder.", path, std::strerror(code)));
+              fmt::format("{} cannot be written ({}). Make room, or see that the service's user owns the data folder.", path,
+                          std::strerror(code)));
 }
 
 bool write_all(int descriptor, std::string_view text) {
@@ -98,7 +99,9 @@ TlsChoice TlsFolder::choice() const {
 Result<void> TlsFolder::put(const TlsChoice& choice, const net::KeyedCertificate& served) const {
   if (auto done = write("key.pem", served.key.reveal_text()); !done) return done;
   if (auto done = write("certificate.pem", served.certificate); !done) return done;
-  const JsonObject json{{"source", console::name_of(choice.source)}, {"names", array_of(choice.names)}, {"root_names", array_of(choice.root_names)}};
+  const JsonObject json{{"source", console::name_of(choice.source)},
+                        {"names", array_of(choice.names)},
+                        {"root_names", array_of(choice.root_names)}};
   return write("choice", boost::json::serialize(json) + "\n");
 }
 

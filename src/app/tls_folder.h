@@ -1,13 +1,15 @@
 // DATA/tls: the certificate that the server keeps itself, and its own authority.
 //
-//   choice            JSON: {"source": "given" | "own_authority" | "self_signed", "names": [...], "root_names": [...]}; absent: TLS was
+//   choice            JSON: {"source": "given" | "own_authority" | "self_signed", "names": [...], "root_names": [...]};
+//   absent: TLS was
 //                     never chosen
 //   certificate.pem   what is served, the server's own certificate first
 //   key.pem           its key, mode 0600
 //   root.pem          the own authority's root; root-key.pem (0600): its key
 //
-// Every file is written under another name, synced, and then renamed: a reader sees the old one or the new one, whole. Certificate
-// and key are two files: whoever reads in between finds a pair that does not fit, keeps what is served and reads again.
+// Every file is written under another name, synced, and then renamed: a reader sees the old one or the new one, whole.
+// Certificate and key are two files: whoever reads in between finds a pair that does not fit, keeps what is served and reads
+// again.
 #pragma once
 
 #include <string>

@@ -27,13 +27,15 @@ std::string paired(std::string_view fingerprint) {
 std::string names_of(const JsonObject& certificate) {
   std::string out;
   const auto* names = base::find_array(certificate, "names");
-  for (const Json& name : names == nullptr ? JsonArray() : *names) out += (out.empty() ? "" : ", ") + std::string(name.as_string());
+  for (const Json& name : names == nullptr ? JsonArray() : *names)
+    out += (out.empty() ? "" : ", ") + std::string(name.as_string());
   return out;
 }
 
 void print_certificate(const JsonObject& certificate) {
-  print(fmt::format("Names        {}\nIssuer       {}\nGood until   {} ({} days)\nSHA-256      {}\n", names_of(certificate), cell(certificate, "issuer"),
-                    cell(certificate, "not_after"), cell(certificate, "days_left"), paired(base::string_or(certificate, "fingerprint"))));
+  print(fmt::format("Names        {}\nIssuer       {}\nGood until   {} ({} days)\nSHA-256      {}\n", names_of(certificate),
+                    cell(certificate, "issuer"), cell(certificate, "not_after"), cell(certificate, "days_left"),
+                    paired(base::string_or(certificate, "fingerprint"))));
 }
 
 Result<int> show(const Session& session, const Result<Json>& answer) {
@@ -82,7 +84,8 @@ Result<int> root(const Session& session) {
   if (!answer) return std::unexpected(answer.error());
   const auto pem = base::string_or(answer->as_object(), "root_pem");
   if (pem.empty()) {
-    return fail(ErrorKind::not_found, "no_own_authority", "this server is no authority of its own; `latchkey certificate own-ca` makes one");
+    return fail(ErrorKind::not_found, "no_own_authority",
+                "this server is no authority of its own; `latchkey certificate own-ca` makes one");
   }
   print(session.json ? pretty(JsonObject{{"root_pem", pem}}) : pem);
   return 0;
@@ -93,28 +96,39 @@ Result<int> root(const Session& session) {
 void add_certificate_verbs(CLI::App& app, Session& session) {
   CLI::App& certificate = *app.add_subcommand("certificate", "The certificate that the server listens with");
   certificate.require_subcommand(1);
-  on_run(add_verb(certificate, session, "show", "Show what is served, and how long it is good. Exit status 1 where the files hold something that cannot be used"), session,
-         [&session] { return show(session, session.client().get("/api/v1/certificate")); });
+  on_run(
+      add_verb(
+          certificate, session, "show",
+          "Show what is served, and how long it is good. Exit status 1 where the files hold something that cannot be used"),
+      session, [&session] { return show(session, session.client().get("/api/v1/certificate")); });
 
   struct Pair {
     std::string certificate;
     std::string key;
   };
   auto pair = std::make_shared<Pair>();
-  CLI::App& given = add_verb(certificate, session, "use", "Hand over a certificate and its key: they are checked, copied into the data directory, and served at once");
-  given.add_option("CERTIFICATE", pair->certificate, "PEM: the server's own certificate first, then the intermediate ones")->required();
+  CLI::App& given =
+      add_verb(certificate, session, "use",
+               "Hand over a certificate and its key: they are checked, copied into the data directory, and served at once");
+  given.add_option("CERTIFICATE", pair->certificate, "PEM: the server's own certificate first, then the intermediate ones")
+      ->required();
   given.add_option("KEY", pair->key, "PEM, without a passphrase")->required();
   on_run(given, session, [&session, pair] { return use(session, pair->certificate, pair->key); });
 
   auto names = std::make_shared<std::vector<std::string>>();
-  const char* names_words = "A host name or IP address it is for; may be given several times. Default: those of public_url and of the listener";
-  CLI::App& own = add_verb(certificate, session, "own-ca", "Let the server be an authority of its own: devices import its root once, certificates are renewed by themselves");
+  const char* names_words =
+      "A host name or IP address it is for; may be given several times. Default: those of public_url and of the listener";
+  CLI::App& own = add_verb(
+      certificate, session, "own-ca",
+      "Let the server be an authority of its own: devices import its root once, certificates are renewed by themselves");
   own.add_option("--name", *names, names_words)->type_name("NAME");
   on_run(own, session, [&session, names] { return make(session, "own-authority", *names); });
-  CLI::App& self = add_verb(certificate, session, "self-signed", "Serve a certificate that vouches for itself: for trying out, since every browser warns");
+  CLI::App& self = add_verb(certificate, session, "self-signed",
+                            "Serve a certificate that vouches for itself: for trying out, since every browser warns");
   self.add_option("--name", *names, names_words)->type_name("NAME");
   on_run(self, session, [&session, names] { return make(session, "self-signed", *names); });
-  on_run(add_verb(certificate, session, "root", "Print the root of the own authority (PEM)"), session, [&session] { return root(session); });
+  on_run(add_verb(certificate, session, "root", "Print the root of the own authority (PEM)"), session,
+         [&session] { return root(session); });
 }
 
 }  // namespace latchkey::app

@@ -31,11 +31,16 @@ Json certificate_json(const net::Certificate& certificate, WallTime now) {
 
 std::string_view name_of(CertificateSource source) {
   switch (source) {
-    case CertificateSource::none: return "none";
-    case CertificateSource::configured: return "configured";
-    case CertificateSource::given: return "given";
-    case CertificateSource::own_authority: return "own_authority";
-    case CertificateSource::self_signed: return "self_signed";
+    case CertificateSource::none:
+      return "none";
+    case CertificateSource::configured:
+      return "configured";
+    case CertificateSource::given:
+      return "given";
+    case CertificateSource::own_authority:
+      return "own_authority";
+    case CertificateSource::self_signed:
+      return "self_signed";
   }
   return "none";
 }
@@ -44,9 +49,12 @@ std::vector<Route> CertificateApi::routes() {
   constexpr auto kPlain = Carries::nothing_secret;
   return {
       {"GET", "/api/v1/certificate", Who::administrator, kPlain, 1024, [this](Call call) { return show(std::move(call)); }},
-      {"PUT", "/api/v1/certificate", Who::administrator, Carries::secret, 2 * kPemBytesMax, [this](Call call) { return use(std::move(call)); }},
-      {"POST", "/api/v1/certificate/own-authority", Who::administrator, kPlain, 16 * 1024, [this](Call call) { return own_authority(std::move(call)); }},
-      {"POST", "/api/v1/certificate/self-signed", Who::administrator, kPlain, 16 * 1024, [this](Call call) { return self_signed(std::move(call)); }},
+      {"PUT", "/api/v1/certificate", Who::administrator, Carries::secret, 2 * kPemBytesMax,
+       [this](Call call) { return use(std::move(call)); }},
+      {"POST", "/api/v1/certificate/own-authority", Who::administrator, kPlain, 16 * 1024,
+       [this](Call call) { return own_authority(std::move(call)); }},
+      {"POST", "/api/v1/certificate/self-signed", Who::administrator, kPlain, 16 * 1024,
+       [this](Call call) { return self_signed(std::move(call)); }},
   };
 }
 
@@ -55,14 +63,15 @@ Answer CertificateApi::answer(Result<CertificateStatus> status) const {
   const auto now = wall_.now();
   JsonArray chain;
   for (const auto& each : status->chain) chain.push_back(certificate_json(each, now));
-  return net::HttpResponse::json(200, JsonObject{{"source", name_of(status->source)},
-                                                 {"served", status->served},
-                                                 {"chain", std::move(chain)},
-                                                 {"certificate_file", status->certificate_file},
-                                                 {"key_file", status->key_file},
-                                                 {"root", status->root ? certificate_json(*status->root, now) : Json(nullptr)},
-                                                 {"root_pem", desk_.root()},
-                                                 {"problem", status->problem}});
+  return net::HttpResponse::json(200,
+                                 JsonObject{{"source", name_of(status->source)},
+                                            {"served", status->served},
+                                            {"chain", std::move(chain)},
+                                            {"certificate_file", status->certificate_file},
+                                            {"key_file", status->key_file},
+                                            {"root", status->root ? certificate_json(*status->root, now) : Json(nullptr)},
+                                            {"root_pem", desk_.root()},
+                                            {"problem", status->problem}});
 }
 
 Task<Answer> CertificateApi::show(Call call) {
@@ -111,7 +120,8 @@ Task<net::HttpResponse> RootDownload::handle(net::HttpRequest request) {
   }
   const auto der = net::der_of(desk_.root());
   if (der.empty()) {
-    auto missing = net::HttpResponse::problem(404, "not_found", "This server is no authority of its own: there is no root to import.");
+    auto missing =
+        net::HttpResponse::problem(404, "not_found", "This server is no authority of its own: there is no root to import.");
     secure_api(missing);
     co_return missing;
   }

@@ -12,9 +12,9 @@
 namespace latchkey::console {
 
 enum class CertificateSource {
-  none,         // the listener speaks in clear
-  configured,   // tls.certificate and tls.key
-  given,        // handed over to the server, which keeps a copy
+  none,        // the listener speaks in clear
+  configured,  // tls.certificate and tls.key
+  given,       // handed over to the server, which keeps a copy
   own_authority,
   self_signed,
 };
@@ -23,16 +23,17 @@ enum class CertificateSource {
 // A value.
 struct CertificateStatus {
   CertificateSource source = CertificateSource::none;
-  bool served = false;            // the listener speaks TLS with it; false beside a source: from the next start on
+  bool served = false;                  // the listener speaks TLS with it; false beside a source: from the next start on
   std::vector<net::Certificate> chain;  // the server's own first; empty: none
   std::string certificate_file;
   std::string key_file;
   std::optional<net::Certificate> root;  // of the server's own authority
-  std::string problem;            // why what lies in the files is not served; empty: it is
+  std::string problem;                   // why what lies in the files is not served; empty: it is
 };
 
 // Every method may be called from any thread. Errors of those that change something: invalid (names, pair) with `field`;
-// conflict/`certificate_configured` where the configuration names the files; misconfigured/`tls_folder` where they cannot be written.
+// conflict/`certificate_configured` where the configuration names the files; misconfigured/`tls_folder` where they cannot be
+// written.
 class CertificateDesk {
  public:
   virtual ~CertificateDesk() = default;

@@ -19,7 +19,9 @@ namespace {
 template <auto Free>
 struct Freed {
   template <class T>
-  void operator()(T* what) const { Free(what); }
+  void operator()(T* what) const {
+    Free(what);
+  }
 };
 using KeyPtr = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using CertificatePtr = std::unique_ptr<X509, Freed<X509_free>>;
@@ -31,13 +33,16 @@ constexpr auto kBackdated = std::chrono::days(1);
 std::unexpected<Error> openssl_failed(const char* what) {
   const auto* reason = ERR_reason_error_string(ERR_get_error());
   ERR_clear_error();
-  return fail(ErrorKind::bug, "openssl_failed", "The certificate could not be made.", {.detail = std::string(what) + ": " + (reason != nullptr ? reason : "no reason")});
+  return fail(ErrorKind::bug, "openssl_failed", "The certificate could not be made.",
+              {.detail = std::string(what) + ": " + (reason != nullptr ? reason : "no reason")});
 }
 
 bool is_dns_name(std::string_view name) {
   if (name.starts_with("*.")) name.remove_prefix(2);
   if (name.empty() || name.size() > 253 || name.starts_with('.') || name.ends_with('.') || name.contains("..")) return false;
-  return std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'; });
+  return std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+  });
 }
 
 std::string general_name(const std::string& name) { return (IpAddress::parse(name) ? "IP:" : "DNS:") + name; }
@@ -90,7 +95,8 @@ std::string title_of(const std::vector<std::string>& names) {
 }
 
 bool set_title(X509* certificate, const std::string& title) {
-  return X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(title.data()),
+  return X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8,
+                                    reinterpret_cast<const unsigned char*>(title.data()),
                                     static_cast<int>(std::min<std::size_t>(title.size(), 64)), -1, 0) == 1;
 }
 
@@ -98,7 +104,9 @@ bool set_title(X509* certificate, const std::string& title) {
 CertificatePtr begin_certificate(const std::string& title, EVP_PKEY* key, Validity validity) {
   CertificatePtr certificate(X509_new());
   const std::unique_ptr<BIGNUM, Freed<BN_free>> serial(BN_new());
-  const auto seconds = [](WallTime time) { return static_cast<time_t>(std::chrono::floor<Seconds>(time).time_since_epoch().count()); };
+  const auto seconds = [](WallTime time) {
+    return static_cast<time_t>(std::chrono::floor<Seconds>(time).time_since_epoch().count());
+  };
   const bool done = certificate && serial && X509_set_version(certificate.get(), X509_VERSION_3) == 1 &&
                     BN_rand(serial.get(), kSerialBits, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
                     BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate.get())) != nullptr &&
@@ -140,11 +148,13 @@ KeyPtr read_key(const Secret& pem) {
 
 Result<void> check_certificate_names(const std::vector<std::string>& names) {
   if (names.empty() || names.size() > kNamesMax) {
-    return fail(ErrorKind::invalid, "bad_name", "A certificate is for one to " + std::to_string(kNamesMax) + " names.", {.field = "names"});
+    return fail(ErrorKind::invalid, "bad_name", "A certificate is for one to " + std::to_string(kNamesMax) + " names.",
+                {.field = "names"});
   }
   for (const auto& name : names) {
     if (IpAddress::parse(name) || is_dns_name(name)) continue;
-    return fail(ErrorKind::invalid, "bad_name", "'" + name + "' is neither a host name, such as latchkey.example, nor an IP address.", {.field = "names"});
+    return fail(ErrorKind::invalid, "bad_name",
+                "'" + name + "' is neither a host name, such as latchkey.example, nor an IP address.", {.field = "names"});
   }
   return {};
 }
@@ -156,10 +166,12 @@ Result<KeyedCertificate> make_self_signed(const std::vector<std::string>& names,
   const auto certificate = begin_certificate(title_of(names), key.get(), validity);
   if (!certificate) return openssl_failed("certificate");
   X509* made = certificate.get();
-  const bool done = X509_set_issuer_name(made, X509_get_subject_name(made)) == 1 && extend(made, made, NID_subject_alt_name, subject_names(names)) &&
-                    extend(made, made, NID_basic_constraints, "critical,CA:FALSE") && extend(made, made, NID_key_usage, "critical,digitalSignature") &&
-                    extend(made, made, NID_ext_key_usage, "serverAuth") && extend(made, made, NID_subject_key_identifier, "hash") &&
-                    X509_sign(made, key.get(), EVP_sha256()) > 0;
+  const bool done = X509_set_issuer_name(made, X509_get_subject_name(made)) == 1 &&
+                    extend(made, made, NID_subject_alt_name, subject_names(names)) &&
+                    extend(made, made, NID_basic_constraints, "critical,CA:FALSE") &&
+                    extend(made, made, NID_key_usage, "critical,digitalSignature") &&
+                    extend(made, made, NID_ext_key_usage, "serverAuth") &&
+                    extend(made, made, NID_subject_key_identifier, "hash") && X509_sign(made, key.get(), EVP_sha256()) > 0;
   if (!done) return openssl_failed("extensions");
   return KeyedCertificate{pem_of(made), pem_of(key.get())};
 }
@@ -171,14 +183,18 @@ Result<KeyedCertificate> make_authority(const std::string& title, const std::vec
   const auto certificate = begin_certificate(title, key.get(), validity);
   if (!certificate) return openssl_failed("certificate");
   X509* made = certificate.get();
-  const bool done = X509_set_issuer_name(made, X509_get_subject_name(made)) == 1 && extend(made, made, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
-                    extend(made, made, NID_key_usage, "critical,keyCertSign,cRLSign") && extend(made, made, NID_subject_key_identifier, "hash") &&
-                    extend(made, made, NID_name_constraints, name_constraints(names)) && X509_sign(made, key.get(), EVP_sha256()) > 0;
+  const bool done = X509_set_issuer_name(made, X509_get_subject_name(made)) == 1 &&
+                    extend(made, made, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+                    extend(made, made, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+                    extend(made, made, NID_subject_key_identifier, "hash") &&
+                    extend(made, made, NID_name_constraints, name_constraints(names)) &&
+                    X509_sign(made, key.get(), EVP_sha256()) > 0;
   if (!done) return openssl_failed("extensions");
   return KeyedCertificate{pem_of(made), pem_of(key.get())};
 }
 
-Result<KeyedCertificate> issue_certificate(const KeyedCertificate& authority, const std::vector<std::string>& names, Validity validity) {
+Result<KeyedCertificate> issue_certificate(const KeyedCertificate& authority, const std::vector<std::string>& names,
+                                           Validity validity) {
   if (auto fit = check_certificate_names(names); !fit) return std::unexpected(fit.error());
   const auto root = read_certificate(authority.certificate);
   const auto root_key = read_key(authority.key);
@@ -187,10 +203,14 @@ Result<KeyedCertificate> issue_certificate(const KeyedCertificate& authority, co
   const auto certificate = begin_certificate(title_of(names), key.get(), validity);
   if (!certificate) return openssl_failed("certificate");
   X509* made = certificate.get();
-  const bool done = X509_set_issuer_name(made, X509_get_subject_name(root.get())) == 1 && extend(made, root.get(), NID_subject_alt_name, subject_names(names)) &&
-                    extend(made, root.get(), NID_basic_constraints, "critical,CA:FALSE") && extend(made, root.get(), NID_key_usage, "critical,digitalSignature") &&
-                    extend(made, root.get(), NID_ext_key_usage, "serverAuth") && extend(made, root.get(), NID_subject_key_identifier, "hash") &&
-                    extend(made, root.get(), NID_authority_key_identifier, "keyid:always") && X509_sign(made, root_key.get(), EVP_sha256()) > 0;
+  const bool done = X509_set_issuer_name(made, X509_get_subject_name(root.get())) == 1 &&
+                    extend(made, root.get(), NID_subject_alt_name, subject_names(names)) &&
+                    extend(made, root.get(), NID_basic_constraints, "critical,CA:FALSE") &&
+                    extend(made, root.get(), NID_key_usage, "critical,digitalSignature") &&
+                    extend(made, root.get(), NID_ext_key_usage, "serverAuth") &&
+                    extend(made, root.get(), NID_subject_key_identifier, "hash") &&
+                    extend(made, root.get(), NID_authority_key_identifier, "keyid:always") &&
+                    X509_sign(made, root_key.get(), EVP_sha256()) > 0;
   if (!done) return openssl_failed("extensions");
   return KeyedCertificate{pem_of(made) + authority.certificate, pem_of(key.get())};
 }
@@ -212,10 +232,14 @@ Result<void> check_pair(std::string_view certificate, const Secret& key) {
   const auto own = read_certificate(certificate);
   const auto private_key = read_key(key);
   ERR_clear_error();
-  if (!private_key) return fail(ErrorKind::invalid, "key_unreadable", "The key is no PEM private key that can be used (one with a passphrase cannot).", {.field = "key"});
+  if (!private_key)
+    return fail(ErrorKind::invalid, "key_unreadable",
+                "The key is no PEM private key that can be used (one with a passphrase cannot).", {.field = "key"});
   const bool fit = X509_check_private_key(own.get(), private_key.get()) == 1;
   ERR_clear_error();
-  if (!fit) return fail(ErrorKind::invalid, "key_mismatch", "The key does not belong to the first certificate of the file.", {.field = "key"});
+  if (!fit)
+    return fail(ErrorKind::invalid, "key_mismatch", "The key does not belong to the first certificate of the file.",
+                {.field = "key"});
   return {};
 }
 

@@ -30,10 +30,12 @@ inline constexpr std::size_t kNamesMax = 20;
 // P-256 keys, ECDSA with SHA-256, serial numbers of 127 random bits. Errors: those of check_certificate_names; bug/
 // `openssl_failed`.
 [[nodiscard]] Result<KeyedCertificate> make_self_signed(const std::vector<std::string>& names, Validity validity);
-// A root that may sign for these names (and what lies beneath a DNS name) and for nothing else: whoever imports it trusts this
-// server with no other site (name constraints, RFC 5280 4.2.1.10, critical).
-[[nodiscard]] Result<KeyedCertificate> make_authority(const std::string& title, const std::vector<std::string>& names, Validity validity);
-[[nodiscard]] Result<KeyedCertificate> issue_certificate(const KeyedCertificate& authority, const std::vector<std::string>& names, Validity validity);
+// A root that may sign for these names (and what lies beneath a DNS name) and for nothing else: whoever imports it trusts
+// this server with no other site (name constraints, RFC 5280 4.2.1.10, critical).
+[[nodiscard]] Result<KeyedCertificate> make_authority(const std::string& title, const std::vector<std::string>& names,
+                                                      Validity validity);
+[[nodiscard]] Result<KeyedCertificate> issue_certificate(const KeyedCertificate& authority,
+                                                         const std::vector<std::string>& names, Validity validity);
 
 // The certificate in DER (what phones import); empty: it is no PEM certificate.
 [[nodiscard]] std::string der_of(const std::string& pem);

@@ -75,7 +75,9 @@ TEST(OwnAuthority, IssuesWhatClientsWithItsRootAccept) {
 // Whoever steals the root's key can pose as this server alone.
 TEST(OwnAuthority, ItsRootIsGoodForNothingElse) {
   const auto root = make_authority("Latchkey", {"latchkey.example"}, kDecade).value();
-  const auto signs = [&](const std::string& name) { return verdict(root.certificate, issue_certificate(root, {name}, kQuarter).value().certificate, name.c_str()); };
+  const auto signs = [&](const std::string& name) {
+    return verdict(root.certificate, issue_certificate(root, {name}, kQuarter).value().certificate, name.c_str());
+  };
   EXPECT_EQ(signs("latchkey.example"), X509_V_OK);
   EXPECT_EQ(signs("smtp.latchkey.example"), X509_V_OK);
   EXPECT_EQ(signs("bank.example"), X509_V_ERR_PERMITTED_VIOLATION);
@@ -83,9 +85,15 @@ TEST(OwnAuthority, ItsRootIsGoodForNothingElse) {
   EXPECT_EQ(signs("192.0.2.7"), X509_V_ERR_EXCLUDED_VIOLATION);
   EXPECT_EQ(signs("2001:db8::7"), X509_V_ERR_EXCLUDED_VIOLATION);
   const auto numbers = make_authority("Latchkey", {"192.0.2.7"}, kDecade).value();
-  EXPECT_EQ(verdict(numbers.certificate, issue_certificate(numbers, {"192.0.2.7"}, kQuarter).value().certificate, "192.0.2.7"), X509_V_OK);
-  EXPECT_EQ(verdict(numbers.certificate, issue_certificate(numbers, {"192.0.2.8"}, kQuarter).value().certificate, "192.0.2.8"), X509_V_ERR_PERMITTED_VIOLATION);
-  EXPECT_EQ(verdict(numbers.certificate, issue_certificate(numbers, {"bank.example"}, kQuarter).value().certificate, "bank.example"), X509_V_ERR_PERMITTED_VIOLATION);
+  EXPECT_EQ(
+      verdict(numbers.certificate, issue_certificate(numbers, {"192.0.2.7"}, kQuarter).value().certificate, "192.0.2.7"),
+      X509_V_OK);
+  EXPECT_EQ(
+      verdict(numbers.certificate, issue_certificate(numbers, {"192.0.2.8"}, kQuarter).value().certificate, "192.0.2.8"),
+      X509_V_ERR_PERMITTED_VIOLATION);
+  EXPECT_EQ(verdict(numbers.certificate, issue_certificate(numbers, {"bank.example"}, kQuarter).value().certificate,
+                    "bank.example"),
+            X509_V_ERR_PERMITTED_VIOLATION);
 }
 
 TEST(CertificateNames, AreHostNamesAndAddresses) {
@@ -103,7 +111,12 @@ TEST(CheckPair, NamesWhatIsWrong) {
   EXPECT_EQ(check_pair(one.certificate, other.key).error().reason, "key_mismatch");
   EXPECT_EQ(check_pair(one.certificate, Secret("nonsense")).error().reason, "key_unreadable");
   EXPECT_EQ(check_pair("nonsense", one.key).error().reason, "no_certificate");
-  EXPECT_EQ(check_pair(one.certificate, Secret(std::string_view("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n"))).error().reason, "key_unreadable");
+  EXPECT_EQ(
+      check_pair(one.certificate, Secret(std::string_view(
+                                      "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")))
+          .error()
+          .reason,
+      "key_unreadable");
 }
 
 TEST(Der, IsWhatPhonesImport) {
