@@ -36,6 +36,7 @@ grants::AuthorizationDesk::Parts Engine::desk_parts() {
           .transport = ground_.transport, .watcher = cards_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy,
           .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .pending_lifetime = [registry] { return registry->get<Seconds>("authorize.pending_lifetime"); },
+          .link_lifetime = [registry] { return registry->get<Seconds>("authorize.link_lifetime"); },
           .tuning = [registry] { return tuning_of(*registry); },
           .device_code_allowed = [registry](std::string_view type) { return registry->device_code_allowed(type); }};
 }

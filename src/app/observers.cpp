@@ -147,6 +147,10 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
       counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_expired, "outcome=\"expired\""),
       counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_failed, "outcome=\"failed\""),
       counter("latchkey_device_polls_total", "Questions to providers whether a device code has been entered.", parts_.counters.device_polls),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.owner_links, "stage=\"made\""),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.links_mailed, "stage=\"mailed\""),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.links_opened, "stage=\"opened\""),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.links_consented, "stage=\"consented\""),
       counter("latchkey_handouts_total", "Access tokens handed out.", parts_.counters.handouts),
       counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", parts_.counters.handouts_hot),
       counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", parts_.counters.handouts_waited)};

@@ -299,7 +299,7 @@ void House::Parts::build_doors() {
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
-      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(),
+      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},

@@ -36,6 +36,8 @@ Console::Console(ConsoleGround ground)
              [&registry = ground.registry](std::string_view type) { return registry.device_code_allowed(type); }),
       apps_(ground.catalog, ground.apps, ground.engine),
       authorizations_(ground.authorizer, ground.apps, ground.store, ground.catalog, memory_, ground.facts.public_url, ground.engine),
+      owner_mail_({.authorizer = ground.authorizer, .notices = ground.notices, .counters = ground.counters, .store = ground.store,
+                   .catalog = ground.catalog, .public_url = ground.facts.public_url, .wall = ground.wall, .engine = ground.engine}),
       grants_(ground.desk, ground.store, ground.catalog, ground.wall, ground.steady, ground.engine),
       registry_(ground.registry),
       activity_(ground.store, ground.wall),
@@ -50,7 +52,7 @@ Console::Console(ConsoleGround ground)
       pages_(embedded_console(), ground.entropy) {}
 
 std::vector<ApiSection*> Console::sections() {
-  return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &grants_, &registry_, &activity_, &health_, &keys_,
+  return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &owner_mail_, &grants_, &registry_, &activity_, &health_, &keys_,
           &nodes_, &foresight_};
 }
 

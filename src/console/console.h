@@ -18,6 +18,7 @@
 #include "console/api_health.h"
 #include "console/api_keys.h"
 #include "console/api_nodes.h"
+#include "console/api_owner_mail.h"
 #include "console/api_registry.h"
 #include "console/api_session.h"
 #include "console/api_user_secrets.h"
@@ -45,6 +46,7 @@ struct ConsoleGround {
   grants::NodeDesk& nodes;
   grants::HealthDesk& health;
   grants::NoticeDesk& notices;
+  grants::Counters& counters;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -91,6 +93,7 @@ class Console {
   TypesApi types_;
   AppsApi apps_;
   AuthorizationsApi authorizations_;
+  OwnerMailApi owner_mail_;
   GrantsApi grants_;
   RegistryApi registry_;
   ActivityApi activity_;

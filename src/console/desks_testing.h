@@ -54,16 +54,16 @@ class PlainAuthorizer final : public grants::Authorizer {
     co_return grants::Begun{.id = id, .start_url = "https://latchkey.example/oauth/start/" + ticket,
                             .redirect_uri = "https://latchkey.example/oauth/callback/" + wish.app, .expires_at = view.expires_at};
   }
-  Task<Result<grants::StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) override {
+  Task<Result<grants::StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed, grants::Parameters) override {
     const auto found = tickets.find(ticket);
     if (found == tickets.end()) co_return fail(ErrorKind::not_found, "ticket_unknown", "Unknown.");
     if (confirmed == Confirmed::no && found->second.second != session_hash) {
       co_return grants::StartPage{.kind = grants::StartPage::Kind::confirm, .location = {}, .cookie = {}, .server = "https://latchkey.example",
-                                  .username = "anna<b>", .type_name = "Box"};
+                                  .username = "anna<b>", .type_name = "Box", .asked_by = {}, .account = {}};
     }
     tickets.erase(found);
     co_return grants::StartPage{.kind = grants::StartPage::Kind::redirect, .location = "https://provider.example/authorize?state=s&x=\"y\"",
-                                .cookie = "__Host-latchkey-flow-1=v; Path=/; Secure", .server = {}, .username = {}, .type_name = {}};
+                                .cookie = "__Host-latchkey-flow-1=v; Path=/; Secure", .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
   }
   Task<grants::CallbackPage> callback(std::string app, std::string query, grants::Parameters flow_cookies) override {
     last_app = std::move(app);
@@ -262,7 +262,13 @@ class PlainNoticeDesk final : public grants::NoticeDesk {
     secrets[channel] = std::string(secret.reveal_text());
     co_return Result<void>{};
   }
+  Task<Result<void>> mail_person(grants::PersonMail mail) override {
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    mailed.push_back(std::move(mail));
+    co_return Result<void>{};
+  }
   std::optional<Error> refusal;
+  std::vector<grants::PersonMail> mailed;
   std::vector<grants::Channel> tested;
   std::map<grants::Channel, std::string> secrets;
 };

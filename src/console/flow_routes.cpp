@@ -121,10 +121,11 @@ Task<net::HttpResponse> FlowRoutes::handle(net::HttpRequest request) {
 }
 
 Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string ticket) {
+  const auto cookies = flow_cookies_of(request);
   auto principal = co_await gate_.identify(std::move(request));
   if (!principal) co_return error_page(principal.error());
   auto page = co_await base::run_on(
-      engine_, authorizer_.start(ticket, principal->session_hash, grants::Authorizer::Confirmed::no));
+      engine_, authorizer_.start(ticket, principal->session_hash, grants::Authorizer::Confirmed::no, cookies));
   if (!page) co_return error_page(page.error());
   switch (page->kind) {
     case grants::StartPage::Kind::redirect: {
@@ -135,15 +136,17 @@ Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string 
     }
     case grants::StartPage::Kind::confirm: break;
   }
-  co_return flow_page(
-      {.sign = FlowSign::info, .title = "Connect your account to Latchkey?",
+  FlowPage confirmation{.sign = FlowSign::info, .title = "Connect your account to Latchkey?",
        .text = "Somebody asks you to let the Latchkey server `" + page->server +
                "` use your account. Go on only if you know this server and expected this: from then on whoever has the user "
                "name below and its PIN can use the account through it.",
        .facts = {{"Server", page->server}, {"User name there", page->username}, {"Service", page->type_name}},
        .post_to = std::string(kStart) + ticket, .post_text = "Continue to " + page->type_name,
        .note = "You sign in on the provider's own page; Latchkey never sees your password. If you did not expect this, "
-               "close this window: nothing will happen."});
+               "close this window: nothing will happen."};
+  if (!page->asked_by.empty()) confirmation.facts.emplace_back("Asked by", page->asked_by);
+  if (!page->account.empty()) confirmation.facts.emplace_back("Account wanted", page->account);
+  co_return flow_page(confirmation);
 }
 
 Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::string ticket) {
@@ -152,7 +155,7 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
     co_return flow_page({.status = 403, .sign = FlowSign::bad, .title = "Not from here",
                          .text = "This confirmation was sent by another site's page, so nothing was done."});
   }
-  auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes));
+  auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes, flow_cookies_of(request)));
   if (!page) co_return error_page(page.error());
   memory_.started(ticket, true);
   // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is
@@ -169,9 +172,10 @@ Task<net::HttpResponse> FlowRoutes::callback(net::HttpRequest request, std::stri
       engine_, authorizer_.callback(std::move(app), std::move(request.query), flow_cookies_of(request)));
   const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
   std::string location = "/users?authorization=" + page.id.text();
-  if (!note || note->presentation != Presentation::page || note->by_owner) {
+  const bool by_owner = page.by_owner || (note && note->by_owner);
+  if (!note || note->presentation != Presentation::page || by_owner) {
     location = "/oauth/done?r=" + memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
-                                                .id = page.id, .by_owner = note && note->by_owner});
+                                                .id = page.id, .by_owner = by_owner});
   }
   auto response = clean_redirect(location);
   if (!page.cookie.empty()) response.headers.add("Set-Cookie", page.cookie);

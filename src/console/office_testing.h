@@ -116,7 +116,7 @@ class ConsoleTest : public testing::Test {
     console = std::make_unique<Console>(ConsoleGround{
         .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .desk = *desk, .keys = keys, .nodes = nodes,
-        .health = health, .notices = notices, .engine = engine.loop.main(),
+        .health = health, .notices = notices, .counters = counters, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -217,6 +217,7 @@ class ConsoleTest : public testing::Test {
   PlainNodeDesk nodes{entropy};
   PlainHealthDesk health;
   PlainNoticeDesk notices;
+  grants::Counters counters;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

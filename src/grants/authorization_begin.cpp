@@ -20,6 +20,10 @@ catalog::ParameterValues values_of(const Parameters& parameters) {
 
 }  // namespace
 
+std::string AuthorizationDesk::start_address(const Secret& ticket) const {
+  return parts_.clients.address().url + "/oauth/start/" + std::string(ticket.reveal_text());
+}
+
 Result<void> AuthorizationDesk::check_public_address() const {
   const auto url = oauth::parse_url(parts_.clients.address().url);
   if (url && (url->scheme == "https" || url->loopback())) return {};
@@ -219,7 +223,7 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done && done.error().kind == ErrorKind::conflict) {
     co_return fail(ErrorKind::conflict, "username_reserved",
-                   "Another authorisation for this username is open. Finish or cancel it first; it ends by itself in ten minutes.",
+                   "Another authorisation for this username is open. Finish or cancel it first (it is listed above the users), or wait until it ends by itself.",
                    {.field = "username"});
   }
   co_return done;
@@ -227,7 +231,7 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
 
 Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester requester) {
   const auto way = wish.way;
-  if (way == AuthorizationWay::browser) {
+  if (way != AuthorizationWay::device_code) {
     if (const auto reachable = check_public_address(); !reachable) co_return std::unexpected(reachable.error());
   }
   const bool from_console = !requester.session_hash.empty();
@@ -243,11 +247,18 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
   if (way == AuthorizationWay::device_code) co_return co_await begin_with_device_code(std::move(*prepared), std::move(requester));
   const auto ticket = random_text();
   flow.row.ticket_hash = hash("ticket", ticket.reveal_text());
+  const bool link = way == AuthorizationWay::owner_link;
+  if (link) {
+    flow.row.expires_at = flow.row.created_at + parts_.link_lifetime();
+    flow.record.link_ticket = ticket.clone();
+    flow.record.opened_by_other = true;  // whoever opens it is not seen here (RULES A4)
+  }
   Begun begun{.id = flow.row.id,
-              .start_url = parts_.clients.address().url + "/oauth/start/" + std::string(ticket.reveal_text()),
+              .start_url = start_address(ticket),
               .redirect_uri = flow.record.redirect_uri,
-              .expires_at = from_console ? flow.row.created_at + kTicketLifetimeOfConsole : flow.row.expires_at};
+              .expires_at = from_console && !link ? flow.row.created_at + kTicketLifetimeOfConsole : flow.row.expires_at};
   if (const auto kept = co_await insert_flow(std::move(flow), {}, std::move(requester)); !kept) co_return std::unexpected(kept.error());
+  if (link) parts_.counters.owner_links += 1;
   co_return begun;
 }
 

@@ -52,6 +52,7 @@ class AuthorizationDesk final : public Authorizer {
     Executor executor;
     NodeId node;
     std::function<Seconds()> pending_lifetime;
+    std::function<Seconds()> link_lifetime;
     std::function<KeeperTuning()> tuning;
     std::function<bool(std::string_view type)> device_code_allowed;  // RULES A5
   };
@@ -69,7 +70,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<bool> holds_consent(std::string app, std::string account_id);
 
   [[nodiscard]] Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) override;
-  [[nodiscard]] Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) override;
+  [[nodiscard]] Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed, Parameters flow_cookies) override;
   [[nodiscard]] Task<CallbackPage> callback(std::string app, std::string query, Parameters flow_cookies) override;
   [[nodiscard]] Task<Result<AuthorizationView>> view(AuthorizationId id) override;
   [[nodiscard]] Task<Result<AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) override;
@@ -114,6 +115,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<FlowRecord>> record_for_replaced_grant(AuthorizationWish& wish, const Requester& requester);
   [[nodiscard]] Task<Result<std::string>> app_for(const catalog::Type& type, std::string wished);
   [[nodiscard]] Result<void> check_public_address() const;
+  [[nodiscard]] std::string start_address(const Secret& ticket) const;
 
   // with a device code: authorization_device.cpp
   enum class Followed { on, over };
@@ -170,7 +172,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);
 
   [[nodiscard]] Task<CallbackPage> answer_callback(std::string app, std::string query, Parameters flow_cookies);
-  [[nodiscard]] std::string set_cookie(const AuthorizationId& id, const Secret& value) const;
+  [[nodiscard]] std::string set_cookie(const AuthorizationId& id, const Secret& value, Seconds lifetime) const;
   [[nodiscard]] std::string forget_cookie(const AuthorizationId& id) const;
   [[nodiscard]] bool cookie_matches(const Flow& flow, const Parameters& cookies) const;
   [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;
