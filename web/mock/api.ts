@@ -290,7 +290,7 @@ async function route(world: World, call: Call): Promise<Answer> {
       const aid = randomUUID();
       const type_id = request.type ?? world.find_grant(request.replace_grant_id ?? "")?.grant.type ?? "sandbox";
       const type = world.types.find((t) => t.id === type_id) as Schemas["Type"];
-      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? world.find_grant(request.replace_grant_id ?? "")?.user.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, way: request.way ?? "browser", device: request.way === "device_code" ? kDevice : null, request, start_url: `${world.public_url}/oauth/start/${aid}` };
+      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? world.find_grant(request.replace_grant_id ?? "")?.user.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, way: request.way ?? "browser", device: request.way === "device_code" ? kDevice : null, link: request.way === "owner_link" ? `${world.public_url}/oauth/start/${aid}` : "", request, start_url: `${world.public_url}/oauth/start/${aid}` };
       world.attempts.set(aid, attempt);
       return { status: 201, body: { id: aid, start_url: attempt.start_url, redirect_uri: attempt.redirect_uri, expires_at: attempt.expires_at, presentation: request.presentation, way: attempt.way, device: attempt.device } };
     }
@@ -310,6 +310,10 @@ async function route(world: World, call: Call): Promise<Answer> {
       if (attempt.state === "pending") attempt.state = "cancelled";
       world.wake(id);
       return { status: 200, body: shown(attempt) };
+    }
+    case "POST authorizations/:/mail": {
+      if (!String(body["to"]).includes("@")) throw field("to", "This is no mail address.");
+      return { status: 200, body: { to: body["to"] } };
     }
     case "POST authorizations/:/confirm": {
       const attempt = attempt_of(world, id);

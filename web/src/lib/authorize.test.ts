@@ -4,7 +4,7 @@ import { AuthorizeFlow, type Outside } from "./authorize.svelte.ts";
 
 type Attempt = Schemas["Authorization"];
 const started: Schemas["AuthorizationStarted"] = { id: "a1", start_url: "http://localhost/oauth/start/a1", redirect_uri: "http://localhost/oauth/callback/box", expires_at: "2026-11-23T19:10:00.000Z", presentation: "popup" as const, way: "browser" as const, device: null };
-const attempt = (state: Attempt["state"], more: Partial<Attempt> = {}): Attempt => ({ id: "a1", state, started: true, type: "box", username: "hall", redirect_uri: started.redirect_uri, expires_at: started.expires_at, problem: null, confirmation: null, result: null, way: "browser", device: null, ...more });
+const attempt = (state: Attempt["state"], more: Partial<Attempt> = {}): Attempt => ({ id: "a1", state, started: true, type: "box", username: "hall", redirect_uri: started.redirect_uri, expires_at: started.expires_at, problem: null, confirmation: null, result: null, way: "browser", device: null, link: "", ...more });
 const refusal = (status: number, code: string) => new ApiError({ type: `urn:latchkey:problem:${code}`, title: code, status, detail: code });
 
 class FakePopup {
