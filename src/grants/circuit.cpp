@@ -4,17 +4,15 @@
 
 namespace latchkey::grants {
 
-bool Circuit::admits(SteadyTime now) {
+bool Circuit::would_admit(SteadyTime now) const {
   if (!open_until_) return true;
-  if (now < *open_until_) return false;
-  if (probing_since_ && now < *probing_since_ + bounds_.probe_patience) return false;
-  probing_since_ = now;
-  return true;
+  return now >= *open_until_ && (!probing_since_ || now >= *probing_since_ + bounds_.probe_patience);
 }
 
-std::chrono::nanoseconds Circuit::wait(SteadyTime now) const {
-  if (!open_until_) return std::chrono::nanoseconds(0);
-  return std::max<std::chrono::nanoseconds>(*open_until_ - now, Seconds(1));
+bool Circuit::admits(SteadyTime now) {
+  if (!would_admit(now)) return false;
+  if (open_until_) probing_since_ = now;
+  return true;
 }
 
 void Circuit::succeeded() {

@@ -24,8 +24,8 @@ class Circuit {
 
   // Whether a POST may start now. When open, one probe is let through at the end of each waiting time.
   [[nodiscard]] bool admits(SteadyTime now);
-  // How long from now until it may be worth asking again (zero when closed).
-  [[nodiscard]] std::chrono::nanoseconds wait(SteadyTime now) const;
+  // Whether admits() would let one through, without doing so.
+  [[nodiscard]] bool would_admit(SteadyTime now) const;
   void succeeded();
   void failed(SteadyTime now);
   [[nodiscard]] bool open() const { return open_until_.has_value(); }

@@ -98,12 +98,14 @@ Task<void> Keeper::run() {
     co_await tick();
     co_await probe_paused_apps();
     co_await count_states();
-    if (!nudged_) co_await wake_.wait_for(parts_.steady, kTickMax);
+    if (!nudged_ && !has_room_again()) co_await wake_.wait_for(parts_.steady, kTickMax);
   }
 }
 
 Task<void> Keeper::tick() {
   if (std::exchange(nudged_, false)) sweep_again_at_ = others_again_at_ = SteadyTime{};
+  more_due_ = crowded_ = false;
+  places_back_ = 0;
   if (!halted_.empty()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
@@ -114,8 +116,6 @@ Task<void> Keeper::tick() {
   if (parts_.steady.now() < sweep_again_at_) co_return;
   const auto tuning = parts_.tuning();
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
-  crowded_ = false;
-  places_back_ = 0;
   for (;;) {
     more_due_ = flights_.size() >= tuning.parallel;
     if (stopping_ || more_due_) co_return;
@@ -123,7 +123,8 @@ Task<void> Keeper::tick() {
     const auto steady_now = parts_.steady.now();
     std::vector<std::string> resting(capped.begin(), capped.end());
     for (const auto& [app, state] : apps_) {
-      if (state.circuit.open() && state.circuit.wait(steady_now) > 1s) resting.push_back(app);
+      const bool rests = !state.circuit.would_admit(steady_now) && !capped.contains(app);
+      if (rests) resting.push_back(app);
     }
     const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
     const auto asked_at = parts_.steady.now();
@@ -152,18 +153,22 @@ Task<void> Keeper::tick() {
       }
       auto& state = health(grant.app, type->provider);
       if (capped.contains(grant.app)) continue;
+      if (!state.circuit.would_admit(steady_now)) {  // its one probe has just begun
+        capped.insert(grant.app);
+        continue;
+      }
       const bool one_shot = is_one_shot(type->replay);
       if (one_shot && !one_shot_flights_.take(grant.app, tuning.one_shot_parallel, steady_now)) {
         crowded_ = true;
         capped.insert(grant.app);
         continue;
       }
-      const bool has_room = state.cap.take(steady_now);
-      if (!has_room) capped.insert(grant.app);
-      if (!has_room || !state.circuit.admits(steady_now)) {
+      if (!state.cap.take(steady_now)) {
+        capped.insert(grant.app);
         if (one_shot) one_shot_flights_.give_back(grant.app);
         continue;
       }
+      static_cast<void>(state.circuit.admits(steady_now));
       const auto flight = join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
       if (one_shot && !flight->result) flight->one_shot_app = grant.app;
       if (one_shot && flight->result) one_shot_flights_.give_back(grant.app);
@@ -274,10 +279,15 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   }
   flights_.erase(flight->grant);
   flight->landed.notify_all();
+  if (has_room_again()) wake_.notify_all();
+}
+
+bool Keeper::has_room_again() const {
   const auto tuning = parts_.tuning();
-  const bool has_room = flights_.size() <= tuning.parallel / 2;
-  const bool has_places = crowded_ && (places_back_ >= tuning.one_shot_parallel / 4 || one_shot_flights_.taken() == 0);
-  if (((more_due_ || merges_wait_) && has_room) || has_places) wake_.notify_all();
+  const bool merges_wait = merges_wait_ && parts_.steady.now() >= merge_again_at_;
+  if ((more_due_ || merges_wait) && flights_.size() <= tuning.parallel / 2) return true;
+  // As few as one app is sure of: another may hang on all the others.
+  return crowded_ && (places_back_ >= one_shot_flights_.sure_of(tuning.one_shot_parallel) || one_shot_flights_.taken() == 0);
 }
 
 bool Keeper::is_fresh(const store::GrantView& view, Seconds min_valid) const {

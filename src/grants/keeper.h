@@ -174,6 +174,8 @@ class Keeper {
   // the loop and its flights: keeper.cpp
   [[nodiscard]] Task<void> run();
   [[nodiscard]] Task<void> tick();
+  // The last look left grants behind, and what they lacked has come free since.
+  [[nodiscard]] bool has_room_again() const;
   [[nodiscard]] Task<void> probe_paused_apps();
   [[nodiscard]] Task<void> count_states();
   std::shared_ptr<Flight> join_or_start(GrantId grant, Urge urge, LookAtToken with_token);
@@ -201,8 +203,8 @@ class Keeper {
   [[nodiscard]] Task<void> set_aside(GrantId grant, Error why);
   // Stamps of a clock that ran ahead, which was set right since (R24).
   [[nodiscard]] Task<void> mend_stamps();
-  [[nodiscard]] Task<void> mend_stamps_of(GrantId grant);
-  [[nodiscard]] Task<bool> try_to_mend_stamps_of(GrantId grant);  // true: somebody was faster
+  [[nodiscard]] Task<bool> mend_stamps_of(GrantId grant);          // false: the store could not, for now
+  [[nodiscard]] Task<Result<void>> try_to_mend_stamps_of(GrantId grant);
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
@@ -221,6 +223,8 @@ class Keeper {
   [[nodiscard]] Task<Landed> commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
                                          const ExchangeOutcome& outcome, const RefreshMaterial& spent,
                                          const catalog::ResolvedType& type, TypeRules rules, Origin origin);
+  // Whether the store holds that generation, by an answer that is news when this returns. False: no, or nobody knows before `until`.
+  [[nodiscard]] Task<bool> still_at(GrantId grant, store::GenerationNumber generation, SteadyTime until);
   [[nodiscard]] std::size_t first_secret(const ProviderClient& client);  // which of the app's secrets is tried first
   [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
                                                const RefreshMaterial& material, SteadyTime begun);

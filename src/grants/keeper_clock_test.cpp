@@ -87,6 +87,77 @@ TEST_F(KeeperHouse, R24_ARefreshTokenThatCameAloneByAClockAheadIsUsedSoonByTheNe
   EXPECT_GE(transport.bodies.size(), 2u);
 }
 
+// A machine without a battery for its clock starts in 1970, where the first hours look like the future of no token.
+TEST_F(KeeperHouse, R24_AStartIn1970GivesAStampedTokenNoLife) {
+  wall.set(base::from_unix_ms(0) + 10min);
+  const auto id = put_grant("acme-family").id;
+  auto seen = view(id);
+  auto grant = seen.grant;
+  grant.created_at = grant.issued_at = grant.last_refreshed_at = wall.now() + 72h;
+  grant.access_expires_at = grant.due_at = wall.now() + 73h;
+  auto generation = seen.generations.at(0);
+  generation.issued_at = grant.issued_at;
+  generation.access_expires_at = grant.access_expires_at;
+  commit({store::UpdateGrant{grant}, store::PutGeneration{generation}});
+  for (int time = 0; time < 100; ++time) transport.then(T::unsent());
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return view(id).grant.issued_at < wall.now(); });
+  seen = view(id);
+  EXPECT_EQ(usable_generation(seen, wall.now()), nullptr) << "it may have ended at any time";
+  EXPECT_LT(seen.grant.last_refreshed_at, wall.now()) << "nobody is told that it has been refreshed a moment ago";
+}
+
+// The pause bore a stamp of three days ahead: without a failure counted, nothing else said that it waits for no reason.
+TEST_F(KeeperHouse, R24_WhatWaitsForASecondLookByAClockAheadIsLookedAtByTheNextStart) {
+  const auto id = put_grant("acme-harmless").id;
+  auto grant = view(id).grant;
+  grant.dead_seen = true;
+  grant.due_at = wall.now() + 72h;
+  store::Intent intent{.id = IntentId::make(wall.now(), entropy), .grant = id, .generation = 1, .node = node,
+                       .opened_at = wall.now() + 72h, .settled_at = wall.now() + 72h, .state = store::IntentState::refused};
+  commit({store::UpdateGrant{grant}, store::InsertIntent{intent}});
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return !transport.bodies.empty() && counters.in_flight == 0; });
+  EXPECT_FALSE(view(id).grant.dead_seen) << "it has answered with a token";
+}
+
+// A clock that ran ahead has stamped the consent, a right one the answer to its first refresh: no older consent is answered there.
+TEST_F(KeeperHouse, R24_AnAnswerToAKnownAttemptIsOfNoOlderConsentWhateverTheStampsSay) {
+  const auto id = put_grant("acme-family").id;
+  auto grant = view(id).grant;
+  grant.created_at = wall.now() + 90s;  // within what counts as a clock's slack, or mended so
+  const auto intent = IntentId::make(wall.now(), entropy);
+  commit({store::UpdateGrant{grant}, store::InsertIntent{{.id = intent, .grant = id, .generation = 1, .node = node, .opened_at = wall.now()}}});
+  const auto answered = wall.now() + 1s;
+  advance(91s);
+  journal.left_over.push_back(left_in_journal(
+      intent, id, 1, answered, R"({"access_token":"at2","token_type":"Bearer","expires_in":3600,"refresh_token":"rt2"})"));
+  begin_anew();
+  EXPECT_EQ(refresh_token(view(id)), "rt2");
+}
+
+// The store could not take the mend, and the clock caught up with the stamp.
+TEST_F(KeeperHouse, R24_StampsThatTheStoreCouldNotTakeAreMendedLater) {
+  const auto id = put_grant("acme-family").id;
+  auto seen = view(id);
+  auto grant = seen.grant;
+  grant.issued_at = wall.now() + 1h;
+  grant.access_expires_at = grant.due_at = wall.now() + 2h;
+  commit({store::UpdateGrant{grant}});
+  bool full = true;
+  int refused = 0;
+  door->refuses = [&](const store::Batch&) { return full && ++refused > 0; };
+  for (int time = 0; time < 100; ++time) transport.then(T::unsent());
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return logged("stamps_not_mended") > 0; });
+  full = false;
+  base::drive_until(loop, [&] {
+    steady.advance(1s);
+    return view(id).grant.issued_at < wall.now();
+  });
+  EXPECT_GT(refused, 0);
+}
+
 // ---- a refusal that the journal brings -----------------------------------------------------------------------------------
 
 // Found by the simulation: the first refusal bore a stamp of a clock that ran ahead, so it looked newer than what was

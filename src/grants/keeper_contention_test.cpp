@@ -176,6 +176,52 @@ TEST_F(ContentionHouse, F4_ASlowProviderKeepsNoPlaceFromAnothersGrants) {
   EXPECT_LT(counters.refreshed, 700) << "the slow one's are not done yet";
 }
 
+// With another app hanging on all other places, one whose provider answers at once is not held to a look a second.
+TEST_F(ContentionHouse, F4_AQuickProviderBesideOneThatHangsIsAskedAsFastAsItAnswers) {
+  constexpr int kQuick = 100;
+  store::Batch batch;
+  add_grant(batch, "selfmade", 499s);  // the first to want a place, so that some are left for it
+  for (int i = 0; i < 700; ++i) add_grant(batch, "acme-family", 500s);
+  for (int i = 1; i < kQuick; ++i) add_grant(batch, "selfmade", 501s);
+  commit(std::move(batch));
+  transport.holds_for = "acme.example";
+  ASSERT_TRUE(run(keeper->start()));
+  advance(501s);
+  const auto begun = steady.now();
+  keeper->nudge();
+  base::drive_until(loop, [&] {
+    if (counters.in_flight <= 28) steady.advance(1ms);  // nothing moves but by the clock
+    return counters.refreshed == kQuick;
+  });
+  EXPECT_LT(steady.now() - begun, 10s) << "four at a time";
+  transport.holds_for.clear();
+  released->notify_all();
+}
+
+// A provider that was down is asked by one grant, and that one waits for an answer: all its other grants, more than one look takes,
+// must not stand in the way of those of providers that are well.
+TEST_F(ContentionHouse, F4_AProbeThatHangsKeepsNobodyElsesGrantsFromBeingRefreshed) {
+  store::Batch batch;
+  for (int i = 0; i < 700; ++i) add_grant(batch, "acme-harmless", 500s);
+  const auto other = add_grant(batch, "strict", 600s);
+  commit(std::move(batch));
+  ASSERT_TRUE(run(keeper->start()));
+  for (int i = 0; i < 700; ++i) transport.then(ScriptedTransport::unsent());
+  advance(500s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return counters.in_flight == 0 && !keeper->circuits().empty() && keeper->circuits().front().open; });
+  transport.script.clear();
+  const auto asked = transport.bodies.size();
+  transport.holds_for = "acme.example";
+  advance(100s);
+  sweep();
+  base::drive_until(loop, [&] { return transport.bodies.size() > asked; });
+  base::drive_until(loop, [&] { return view(other.id).grant.generation == 2; });
+  EXPECT_EQ(transport.at_once, 1) << "the probe alone";
+  transport.holds_for.clear();
+  released->notify_all();
+}
+
 TEST_F(ContentionHouse, P6_AnAlteredGrantDoesNotStandFirstAmongThoseThatAreDue) {
   const auto grant = put_grant("acme-family", 600s);
   auto altered = view(grant.id).grant;
@@ -337,6 +383,29 @@ TEST_F(TakenOverHouse, R6_AReplyCountsWhileTheOtherNodeStillWaitsForItsOwn) {
   ASSERT_TRUE(refresh(grant.id));
   EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
   EXPECT_EQ(view(grant.id).grant.generation, 2);
+}
+
+// Found by the simulation: a late reply of another node was stored while this one, which had claimed the grant, waited to send.
+TEST_F(TakenOverHouse, R6_WhatWasClaimedAWhileAgoIsNotSentWhenNewerTokensHaveCome) {
+  store::Batch batch;
+  std::vector<store::Grant> crowd;
+  for (int i = 0; i < 32; ++i) crowd.push_back(add_grant(batch, "acme-family"));
+  const auto grant = add_grant(batch, "acme-family");
+  commit(std::move(batch));
+  transport.hold = true;
+  std::vector<std::future<Result<store::Grant>>> crowding;
+  for (const auto& one : crowd) crowding.push_back(boost::asio::co_spawn(loop, keeper->refresh_now(one.id), boost::asio::use_future));
+  base::drive_until(loop, [&] { return transport.at_once == 32; });
+  auto waiting = boost::asio::co_spawn(loop, keeper->refresh_now(grant.id), boost::asio::use_future);
+  base::drive_until(loop, [&] { return view(grant.id).intent.has_value(); });  // claimed, and no place is free
+  advance(10s);
+  take_over(grant.id);
+  bring(grant.id, "rt-other");
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return waiting.wait_for(0s) == std::future_status::ready && counters.in_flight == 0; });
+  EXPECT_EQ(transport.bodies.size(), 32u) << "rt1 of that grant is spent";
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt-other");
 }
 
 TEST_F(TakenOverHouse, R6_ALostReplyDoesNotTouchWhatTheOtherNodeHasUnderWay) {

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kPage = 500;
 constexpr std::chrono::milliseconds kBetweenPages{100};  // a start has better things to do
 constexpr int kMendAttempts = 5;
+constexpr Seconds kMendAgainEvery{10};  // what the store could not take
 constexpr Seconds kSpread{60};  // what is due at once is spread over this, so that no storm comes of it
 
 }  // namespace
@@ -62,63 +63,79 @@ Task<void> Keeper::bring_forward_one(GrantId id) {
 // Left alone it would look good again once the clock has got there. This start's clock may be ahead, too, if by less:
 // nothing is reckoned from it.
 Task<void> Keeper::mend_stamps() {
+  std::vector<GrantId> again;
   GrantId after;
   while (!stopping_) {
     const auto page = co_await parts_.store.grants_after(after, kPage);
     if (!page) {
-      parts_.log.error("stamps_not_checked", page.error());  // whoever asks for a token finds out, too
-      co_return;
+      parts_.log.error("stamps_not_checked", page.error());
+      if (page.error().kind != ErrorKind::unavailable) co_return;  // whoever asks for a token finds out, too
+      co_await parts_.steady.sleep_for(kMendAgainEvery);
+      continue;
     }
     const auto now = parts_.wall.now();
     for (const auto& grant : *page) {
-      const bool waits_long =
-          grant.failures > 0 && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
-      if (is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long)
-        co_await mend_stamps_of(grant.id);
+      // Only what fails, or was refused once, waits longer than its token lasts: maybe for the time of a clock that was ahead.
+      const bool backs_off = grant.failures > 0 || grant.dead_seen || grant.state != store::GrantState::active;
+      const bool waits_long = backs_off && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
+      const bool suspect = is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long;
+      if (suspect && !co_await mend_stamps_of(grant.id)) again.push_back(grant.id);
     }
-    if (page->size() < kPage) co_return;
+    if (page->size() < kPage) break;
     after = page->back().id;
     co_await parts_.steady.sleep_for(kBetweenPages);
   }
-}
-
-Task<void> Keeper::mend_stamps_of(GrantId id) {
-  // A conflict: a refresh was faster, and its stamps are right; or what an earlier process left was settled, and they are as
-  // they were.
-  for (int attempt = 0; attempt < kMendAttempts && co_await try_to_mend_stamps_of(id); ++attempt) {
+  while (!stopping_ && !again.empty()) {
+    co_await parts_.steady.sleep_for(kMendAgainEvery);
+    for (const auto& id : std::exchange(again, {})) {
+      if (!co_await mend_stamps_of(id)) again.push_back(id);
+    }
   }
 }
 
-Task<bool> Keeper::try_to_mend_stamps_of(GrantId id) {
+Task<bool> Keeper::mend_stamps_of(GrantId id) {
+  // A conflict: a refresh was faster, and its stamps are right; or what an earlier process left was settled, and they are as
+  // they were.
+  for (int attempt = 0; attempt < kMendAttempts; ++attempt) {
+    const auto mended = co_await try_to_mend_stamps_of(id);
+    if (mended) co_return true;
+    if (mended.error().kind == ErrorKind::conflict) continue;
+    parts_.log.error("stamps_not_mended", mended.error());
+    co_return mended.error().kind != ErrorKind::unavailable && mended.error().kind != ErrorKind::ambiguous;
+  }
+  co_return false;
+}
+
+Task<Result<void>> Keeper::try_to_mend_stamps_of(GrantId id) {
   const auto view = co_await parts_.store.grant(id);
+  if (!view) co_return std::unexpected(view.error());
+  if (!*view) co_return Result<void>{};
   const auto now = parts_.wall.now();
-  if (!view || !*view) co_return false;
   auto grant = (*view)->grant;
-  if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return false;
+  if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return Result<void>{};
   store::Batch batch;
   const auto lifetime = lifetime_of(issue_of(grant));
   // No token of this consent was issued before it, so each may have ended by any moment after.
   const auto ended = is_from_the_future(grant.created_at, now) ? WallTime{} : grant.created_at;
   const auto issued = std::max(WallTime{}, ended - lifetime);
+  const auto expires = std::min(issued + lifetime, ended);  // by a clock that starts in 1970 not even the first hours are good
   if (is_from_the_future(grant.issued_at, now)) {
     grant.issued_at = issued;
-    grant.access_expires_at = issued + lifetime;
-    grant.last_refreshed_at = std::min(grant.last_refreshed_at, now);
+    grant.access_expires_at = expires;
+    // Long enough ago that whoever asks for a refresh now gets one, and not what somebody else's has brought a moment before.
+    grant.last_refreshed_at = std::min(grant.last_refreshed_at, now - lifetime);
   }
   if (is_from_the_future(grant.created_at, now))
     grant.created_at = now - lifetime;  // whatever came since belongs to this consent
   for (auto generation : (*view)->generations) {
     if (!is_from_the_future(generation.issued_at, now)) continue;
     generation.issued_at = issued;
-    generation.access_expires_at = issued + lifetime;
+    generation.access_expires_at = expires;
     batch.push_back(store::PutGeneration{std::move(generation)});
   }
   if (is_kept_fresh(grant.state) && grant.due_at) grant.due_at = ended;  // overdue; the providers' caps spread what is
   batch.push_back(store::UpdateGrant{std::move(grant)});
-  const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
-  if (!done && done.error().kind == ErrorKind::conflict) co_return true;
-  if (!done) parts_.log.error("stamps_not_mended", done.error());
-  co_return false;
+  co_return co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
 }
 
 }  // namespace latchkey::grants

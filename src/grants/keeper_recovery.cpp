@@ -128,7 +128,9 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   auto intent = intent_of(entry, **view, parts_.node);
   const bool ahead = entry.generation > grant.generation;
   // Somebody has consented anew since the store fell back: what the journal kept of these numbers belongs to the consent before.
-  const bool of_an_older_consent = entry.generation >= grant.generation && entry.recorded_at < grant.created_at;
+  // An attempt that the store knows belongs to the consent that it knows, whatever either was stamped (R24).
+  const bool is_known = (*view)->intent && (*view)->intent->id == entry.intent;
+  const bool of_an_older_consent = !is_known && entry.generation >= grant.generation && entry.recorded_at < grant.created_at;
   if (of_an_older_consent && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   const bool revoked = grant.state == store::GrantState::revoked;

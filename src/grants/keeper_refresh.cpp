@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kStoreRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not hold the shutdown: the journal has the reply
+constexpr auto kNews = 1s;  // for how long what the store has said of a grant holds without another look
 constexpr auto kCapRetry = 100ms;
 constexpr auto kOtherHandsPatience = 15s;
 constexpr auto kOtherHandsLook = 100ms;
@@ -311,6 +312,16 @@ Task<Result<void>> Keeper::find_out(Claim claim, SteadyTime until) {
   }
 }
 
+Task<bool> Keeper::still_at(GrantId grant, store::GenerationNumber generation, SteadyTime until) {
+  for (;;) {
+    const auto asked_at = parts_.steady.now();
+    const auto view = co_await parts_.store.grant(grant);
+    if (!view || !*view || (*view)->grant.generation != generation) co_return false;
+    if (parts_.steady.now() - asked_at <= kNews) co_return true;
+    if (stopping_ || parts_.steady.now() >= until) co_return false;
+  }
+}
+
 std::size_t Keeper::first_secret(const ProviderClient& client) {
   auto& app = health(client.app, client.type.provider->id);
   if (std::exchange(app.secrets_of, client.app_version) != client.app_version) app.secret_next = 0;
@@ -336,9 +347,11 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
       // The refusal has taken the place reserved; the next reply needs one of its own.
       parts_.journal.confirm(claim.intent.id, parts_.wall.now());
       if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) break;
-      // The refusal took its time: another node, or a person, may have brought newer tokens meanwhile.
-      const auto view = co_await parts_.store.grant(claim.grant.id);
-      if (!view || !*view || (*view)->grant.generation != claim.intent.generation || !lease_lasts()) break;
+    }
+    // After a refusal, a wait for a place, or a process that was stopped: another node, or a person, may have brought newer tokens (R6).
+    if (tried > 0 || parts_.steady.now() - begun > kNews) {
+      const auto until = begun + tuning.lease - tuning.timeouts.total - kLeaseReserve;
+      if (!co_await still_at(claim.grant.id, claim.intent.generation, until) || !lease_lasts()) break;
     }
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
                             .attempt = claim.intent.attempts, .replay = rules.replay, .post = refresh_post(*client, material, slot),

@@ -30,6 +30,7 @@ class ScriptedTransport final : public net::HttpTransport {
   std::vector<std::string> bodies;
   std::function<void()> before_answer;  // while the next request is on its way, once
   bool hold = false;                    // answers wait until released
+  std::string holds_for;                // ... those of this host; empty: none
   base::Broadcast* released = nullptr;
   bool described = true;                // the metadata document can be read
   int descriptions_asked = 0;
@@ -49,7 +50,8 @@ class ScriptedTransport final : public net::HttpTransport {
     std::string body(call.body ? call.body->reveal_text() : std::string_view());
     bodies.push_back(body);
     reuse.push_back(call.reuse);
-    while (hold && released != nullptr) co_await released->wait();
+    const auto host = std::string(call.url);
+    while ((hold || (!holds_for.empty() && host.contains(holds_for))) && released != nullptr) co_await released->wait();
     --at_once;
     if (const auto deed = std::exchange(before_answer, {})) deed();
     if (script.empty()) co_return rotate();

@@ -32,6 +32,10 @@ class OneShotPlaces {
     --taken_;
   }
   [[nodiscard]] std::size_t taken() const { return taken_; }
+  // Of how many of `places` each app that wants some is sure.
+  [[nodiscard]] std::size_t sure_of(std::size_t places) const {
+    return std::max<std::size_t>(1, places / std::max<std::size_t>(8, apps_.size()));
+  }
 
  private:
   static constexpr Seconds kRemembered{60};  // an app that wants places says so again sooner than that
@@ -39,9 +43,6 @@ class OneShotPlaces {
     std::size_t taken = 0;
     SteadyTime wanted_at{};
   };
-  [[nodiscard]] std::size_t sure_of(std::size_t places) const {
-    return std::max<std::size_t>(1, places / std::max<std::size_t>(8, apps_.size()));
-  }
 
   std::map<std::string, Its> apps_;
   std::size_t taken_ = 0;

@@ -110,6 +110,7 @@ TEST_F(RestoredHouse, F10_WhatTheJournalBringsIsNotSentBeforeTheOtherNodesHaveMe
   base::drive_until(loop, [&] { return view(grant.id).grant.why.find("office-2") != std::string::npos; });
   EXPECT_EQ(transport.posts_with("held-one") + transport.posts_with("held-two"), 0) << "not by the clock either";
 
+  base::drive_until(loop, [&] { return counters.in_flight == 0; });  // none that has begun while they were awaited is joined
   keeper->await_nodes("");
   ASSERT_TRUE(refresh(grant.id));
   ASSERT_TRUE(refresh(ahead.id));

@@ -176,23 +176,24 @@ void World::change_secret(ProviderKind kind) {
   const bool overlap = chance_.happens(0.5);  // both are good until it has been changed here
   if (overlap) provider.secrets.push_back(fresh);
   else provider.secrets = {fresh};
-  tell_operator(kind, fresh, Nanoseconds(Seconds(chance_.spread(1, 600))));
+  tell_operator(kind, Nanoseconds(Seconds(chance_.spread(1, 600))));
 }
 
-void World::tell_operator(int provider, std::string secret, Nanoseconds after) {
-  timeline_.after(after, nullptr, [this, provider, secret] {
+void World::tell_operator(int provider, Nanoseconds after) {
+  timeline_.after(after, nullptr, [this, provider] {
     if (over_) return;
-    if (auto* server = any_server()) act(*server, mend_secret(this, server, provider, secret));
-    else tell_operator(provider, secret, 5s);
+    if (auto* server = any_server()) act(*server, mend_secret(this, server, provider));
+    else tell_operator(provider, 5s);
   });
 }
 
-Task<void> World::mend_secret(World* world, Server* server, int provider, std::string secret) {
+Task<void> World::mend_secret(World* world, Server* server, int provider) {
   const auto id = fmt::format("p{}", provider);
   while (!server->process.dead()) {
     auto found = co_await server->store().app(id);
     if (found && *found) {
       auto app = **found;
+      const auto secret = world->providers_[static_cast<std::size_t>(provider)].secrets.back();  // whoever comes late brings no older one
       app.secrets[1] = {};
       if (world->chance_.happens(0.5)) {  // the one before stays as the second
         if (auto old = world->sealing_.open_app_secret(app, 0)) app.secrets[1].sealed = world->sealing_.seal_app_secret(app, 1, *old);
@@ -204,8 +205,12 @@ Task<void> World::mend_secret(World* world, Server* server, int provider, std::s
       store::Batch batch;
       batch.push_back(store::PutApp{app});
       if (co_await server->store().commit(std::move(batch), store::Urgency::ordinary)) {
-        world->secret_changing_[static_cast<std::size_t>(provider)] = false;
-        world->providers_[static_cast<std::size_t>(provider)].secrets = {secret};
+        auto& accepted = world->providers_[static_cast<std::size_t>(provider)].secrets;
+        if (accepted.back() == secret) {
+          world->secret_changing_[static_cast<std::size_t>(provider)] = false;
+          accepted = {secret};
+        }
+        world->invariants_.story.tell("an operator has given {} of {}, by {}", secret, id, server->process.name());
         server->clients().forget(id);
         if (was_paused) co_await server->keeper().wake_grants_of(id);
         co_return;
@@ -213,7 +218,7 @@ Task<void> World::mend_secret(World* world, Server* server, int provider, std::s
     }
     co_await server->steady.sleep_for(1s);
   }
-  world->tell_operator(provider, secret, 5s);  // somebody tries again on another node
+  world->tell_operator(provider, 5s);  // somebody tries again on another node
 }
 
 // ---- programs and people -------------------------------------------------------------------------------------------

@@ -15,9 +15,12 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kPostsPerMinuteMax = 20;  // of one grant, besides what people asked for
+// A step of the clock begins the approach to the moment before which a provider refuses anew: ten tries a second apart (R15), twice.
+constexpr std::size_t kPostsPerMinuteOfSteppingClocks = 2 * (10 + 1);
 constexpr Nanoseconds kMarginMin = 60s;
 constexpr Nanoseconds kMarginMax = 300s;
 constexpr Nanoseconds kSlack = 5s;
+constexpr Nanoseconds kMoment = 2s;  // the keeper's kNews, and a second on the way
 constexpr Milliseconds kSweepEvery{1000};
 
 }  // namespace
@@ -65,6 +68,14 @@ bool Invariants::lasts_long(const Subject& subject) {
   return !clocks_stepped && subject.access_expires_at && *subject.access_expires_at - true_time(timeline_) > margin + kSlack;
 }
 
+// Stored after the process had claimed the grant, and a moment ago.
+bool Invariants::is_news_to(const Process& process, const Subject& subject, const std::string& token) const {
+  const auto claimed = subject.intended.find(&process);
+  const auto since = subject.held_since.find(token);
+  if (claimed == subject.intended.end() || since == subject.held_since.end()) return false;
+  return since->second > claimed->second && since->second > timeline_.now() - kMoment;
+}
+
 // A token whose successor is kept is never sent again; one in doubt only where its type allows it.
 void Invariants::check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token) {
   const auto& account = account_of(subject);
@@ -73,7 +84,9 @@ void Invariants::check_replay(const Process& process, Subject& subject, std::siz
   if (sent->state == RefreshToken::State::spent && sent->answered_with >= 0 && !account.family_dead) {
     const auto& successor = account.tokens[static_cast<std::size_t>(sent->answered_with)];
     const bool held_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == successor.text; });
-    if (held_here && account.is_live(successor.text)) {
+    if (held_here && is_news_to(process, subject, successor.text)) {
+      // It has claimed the grant and cannot know: the other's late answer came a moment ago, and with it the time that is left (R6).
+    } else if (held_here && account.is_live(successor.text)) {
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the store holds the newer one");
     } else if (one_journal && successor.known == Known::kept && account.is_live(successor.text)) {
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the journal holds the newer one");
@@ -104,7 +117,8 @@ void Invariants::check_rate(Subject& subject, std::size_t index) {
   subject.posts.push_back(now);
   while (!subject.posts.empty() && subject.posts.front() + 60s < now) subject.posts.pop_front();
   while (!subject.demands.empty() && subject.demands.front() + 60s < now) subject.demands.pop_front();
-  if (subject.posts.size() > kPostsPerMinuteMax + 3 * subject.demands.size()) {
+  const auto at_most = clocks_stepped ? kPostsPerMinuteOfSteppingClocks : kPostsPerMinuteMax;
+  if (subject.posts.size() > at_most + 3 * subject.demands.size()) {
     fail(index, "hot loop", fmt::format("{} token requests within a minute", subject.posts.size()));
     subject.posts.clear();
   }
@@ -184,7 +198,7 @@ void Invariants::journaled(const Process& process, GrantId grant, IntentId inten
 // ---- 1, 4, 7: what the store was told ------------------------------------------------------------------------------
 
 void Invariants::note_intent(const Process& process, Subject& subject, const store::Intent& intent) {
-  if (intent.state == store::IntentState::open) subject.intended.insert(&process);
+  if (intent.state == store::IntentState::open) subject.intended[&process] = timeline_.now();
   else subject.intended.erase(&process);
 }
 
@@ -216,6 +230,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
                     put->generation.access_sealed.empty() ? ", no access token" : "");
       const bool anew = !subject->held.contains(put->generation.number);  // else the same one, stamped or sealed anew
       subject->held[put->generation.number] = text;
+      subject->held_since.try_emplace(text, timeline_.now());
       if (auto* token = account_of(*subject).find(text)) {
         token->known = Known::kept;
         // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
@@ -288,6 +303,7 @@ void Invariants::read_back(const store::GrantView& view, Past past) {
   }
   subject.version = view.grant.version;
   subject.held.clear();
+  subject.held_since.clear();
   subject.state = view.grant.state;
   subject.access_expires_at = view.grant.access_expires_at;
   subject.generation = view.grant.generation;

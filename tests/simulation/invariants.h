@@ -39,6 +39,7 @@ struct Subject {
   std::size_t provider = 0;
   std::size_t account = 0;
   std::map<store::GenerationNumber, std::string> held;  // refresh tokens; empty text: a generation without one
+  std::map<std::string, Nanoseconds> held_since;        // of the same
   store::GenerationNumber generation = 1;
   store::Version version = 0;  // as the store last answered
   std::string current;  // the refresh token of that generation
@@ -54,7 +55,7 @@ struct Subject {
   };
   std::vector<Sent> in_flight;
   Nanoseconds refreshed_at{0};         // the last answer with an access token that was stored
-  std::set<const Process*> intended;   // has an intent of its own in the store, open
+  std::map<const Process*, Nanoseconds> intended;  // has an intent of its own in the store, open since
   std::deque<Nanoseconds> posts;       // of the last minute
   std::deque<Nanoseconds> demands;     // hand-outs and people's clicks of the last minute
   std::map<const Process*, std::string> arrived;  // the newest refresh token that reached a process, not yet kept
@@ -125,6 +126,7 @@ class Invariants {
   [[nodiscard]] bool knows_of(Nanoseconds sent_at) const { return !fell_back_at_ || sent_at > *fell_back_at_; }
 
  private:
+  [[nodiscard]] bool is_news_to(const Process& process, const Subject& subject, const std::string& token) const;
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
   void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
   [[nodiscard]] bool lasts_long(const Subject& subject);

@@ -77,7 +77,7 @@ void World::put_back(Machine& machine) {
   }
   invariants_.restored();
   // What the backup knows of app secrets is as old as itself: somebody looks, and puts in what is good now.
-  for (int index = 0; index < kProviders; ++index) tell_operator(index, providers_[static_cast<std::size_t>(index)].secrets.back(), 5s);
+  for (int index = 0; index < kProviders; ++index) tell_operator(index, 5s);
 }
 
 // A standby takes over that has not heard of the last moments (F5). A consent of which it knows nothing is no matter of refreshing.
@@ -103,7 +103,7 @@ void World::fall_back(const MemoryStore& before) {
     invariants_.read_back(***view, Invariants::Past::put_back);
   }
   invariants_.fell_back();
-  for (int index = 0; index < kProviders; ++index) tell_operator(index, providers_[static_cast<std::size_t>(index)].secrets.back(), 5s);
+  for (int index = 0; index < kProviders; ++index) tell_operator(index, 5s);
 }
 
 }  // namespace latchkey::simulation

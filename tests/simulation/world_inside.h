@@ -61,8 +61,8 @@ class World {
   [[nodiscard]] static Task<void> authorise_again(World* world, Server* server, std::size_t subject);
   void act(Server& server, Task<void> task);
   void change_secret(ProviderKind kind);
-  void tell_operator(int provider, std::string secret, Nanoseconds after);
-  [[nodiscard]] static Task<void> mend_secret(World* world, Server* server, int provider, std::string secret);
+  void tell_operator(int provider, Nanoseconds after);
+  [[nodiscard]] static Task<void> mend_secret(World* world, Server* server, int provider);
   void check_end();
 
   const WorldOptions options_;
