@@ -111,8 +111,11 @@ net::HttpResponse flow_page(const FlowPage& page) {
     html += "</dl>";
   }
   if (!page.post_to.empty()) {
-    html += fmt::format("<form method=\"post\" action=\"{}\"><button>{}</button></form>", escape_html(page.post_to),
-                        escape_html(page.post_text));
+    html += fmt::format("<form method=\"post\" action=\"{}\">", escape_html(page.post_to));
+    for (const auto& [name, value] : page.post_fields) {
+      html += fmt::format("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape_html(name), escape_html(value));
+    }
+    html += fmt::format("<button>{}</button></form>", escape_html(page.post_text));
   }
   if (!page.link.empty()) {
     html +=

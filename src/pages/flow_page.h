@@ -24,6 +24,7 @@ struct FlowPage {
   std::vector<std::pair<std::string, std::string>> facts{};  // a small table: word and value
   std::string post_to{};                                     // a button that posts to this path of our own
   std::string post_text{};
+  std::vector<std::pair<std::string, std::string>> post_fields{};  // hidden fields that go with it
   std::string link{};  // path of our own, or the provider's address
   std::string link_text{};
   std::string go_on_to{};               // the browser goes there by itself at once (meta refresh)

@@ -136,7 +136,9 @@ Result<Departure> ForwardDesk::go_on(std::string_view flow, std::string_view giv
   if (value.size() > kFlowCookieMax)
     return fail(ErrorKind::invalid, "flow_too_long", "The office's names are too long to pass through a browser.");
   const auto left = std::chrono::ceil<Seconds>(request.expires_at - parts_.wall.now());
-  return Departure{.location = request.authorization_url, .set_cookie = set_cookie(name, value, left)};
+  return Departure{.office = checked->enrolment.office,
+                   .location = request.authorization_url,
+                   .set_cookie = set_cookie(name, value, left)};
 }
 
 Result<Arrival> ForwardDesk::come_back(std::string_view app, std::string_view query, const Cookies& cookies) const {
