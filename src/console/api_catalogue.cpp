@@ -126,6 +126,7 @@ JsonObject app_json(const Catalog& catalog, const grants::AppView& view) {
   json["state"] = state_of(provider.get(), view);
   json["why"] = why_of_app(provider.get(), view);
   json["grants"] = view.grants;
+  json["from_cloud_service"] = view.from_cloud;
   return json;
 }
 
@@ -156,7 +157,7 @@ JsonArray uses_of_kind(std::string_view kind) {
   return {"deliver", "token"};
 }
 
-JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const std::vector<grants::AppView>& apps) {
+JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const std::vector<grants::AppView>& apps, bool cloud_used) {
   const auto provider = catalog.find_provider(type.provider);
   JsonObject json;
   json["id"] = type.id;
@@ -175,12 +176,13 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
   JsonArray fitting;
   for (const auto& app : apps) {
     if (app.app.provider != type.provider) continue;
-    JsonObject entry{{"id", app.app.id}, {"name", app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}};
+    if (app.from_cloud && !cloud_used) continue;  // what is authorised by it already goes on
+    JsonObject entry{{"id", app.app.id}, {"name", app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}, {"from_cloud_service", app.from_cloud}};
     if (app.app.id == type.provider) fitting.insert(fitting.begin(), std::move(entry));
     else fitting.push_back(std::move(entry));
   }
   if (fitting.empty() && provider) {
-    fitting.push_back(JsonObject{{"id", provider->id}, {"name", provider->name}, {"state", "missing"}, {"why", why_missing(*provider)}});
+    fitting.push_back(JsonObject{{"id", provider->id}, {"name", provider->name}, {"state", "missing"}, {"why", why_missing(*provider)}, {"from_cloud_service", false}});
   }
   json["apps"] = std::move(fitting);
   json["keeps_forever"] = !type.absolute_lifetime.has_value();
@@ -246,7 +248,7 @@ Task<Answer> TypesApi::list(Call call) {
   auto apps = co_await base::run_on(engine_, apps_.list());
   if (!apps) co_return refuse(apps.error());
   JsonArray items;
-  for (const auto& type : catalog_->types()) items.push_back(type_json(*catalog_, *type, *apps));
+  for (const auto& type : catalog_->types()) items.push_back(type_json(*catalog_, *type, *apps, cloud_used_()));
   auto json = whole_list_json(std::move(items));
   const auto rules = pin_rules_();
   json["pin"] = JsonObject{{"min_length", rules.min_length}, {"max_bytes", rules.max_bytes}, {"generate_length", rules.generate_length}};

@@ -22,8 +22,9 @@ class TypesApi final : public ApiSection {
  public:
   // `pin_rules` reads the registry of now; any thread.
   TypesApi(std::shared_ptr<const catalog::Catalog> catalog, grants::Apps& apps, Executor engine,
-           std::function<PinRules()> pin_rules)
-      : catalog_(std::move(catalog)), apps_(apps), engine_(std::move(engine)), pin_rules_(std::move(pin_rules)) {}
+           std::function<PinRules()> pin_rules, std::function<bool()> cloud_used)
+      : catalog_(std::move(catalog)), apps_(apps), engine_(std::move(engine)), pin_rules_(std::move(pin_rules)),
+        cloud_used_(std::move(cloud_used)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -33,6 +34,7 @@ class TypesApi final : public ApiSection {
   grants::Apps& apps_;
   Executor engine_;
   std::function<PinRules()> pin_rules_;
+  std::function<bool()> cloud_used_;  // `oauth.use_cloud_service`; any thread
 };
 
 class AppsApi final : public ApiSection {

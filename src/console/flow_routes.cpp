@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kStart = "/oauth/start/";
 constexpr std::string_view kCallback = "/oauth/callback/";
+constexpr std::string_view kRelayed = "/oauth/relayed";
 constexpr std::size_t kCookiesMax = 50;
 constexpr int kCloseAfterSuccessMs = 700;
 // Long enough to read why; the dialog says it too.
@@ -102,6 +103,7 @@ Task<net::HttpResponse> FlowRoutes::handle(net::HttpRequest request) {
     if (!plausible(app)) co_return not_found_page();
     co_return co_await callback(std::move(request), std::move(app));
   }
+  if (path == kRelayed) co_return co_await relayed(std::move(request));
   if (path == "/oauth/done") co_return done(request);
   auto asset = pages::flow_asset(path);
   co_return asset ? std::move(*asset) : not_found_page();
@@ -154,15 +156,28 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
 Task<net::HttpResponse> FlowRoutes::callback(net::HttpRequest request, std::string app) {
   auto page = co_await base::run_on(
       engine_, authorizer_.callback(std::move(app), std::move(request.query), flow_cookies_of(request)));
+  co_return ended(std::move(page));
+}
+
+Task<net::HttpResponse> FlowRoutes::relayed(net::HttpRequest request) {
+  auto attempt = request.query_parameter("attempt").value_or("");
+  auto handle = request.query_parameter("handle").value_or("");
+  auto page = co_await base::run_on(
+      engine_, authorizer_.relayed(std::move(attempt), std::move(handle), flow_cookies_of(request)));
+  co_return ended(std::move(page));
+}
+
+net::HttpResponse FlowRoutes::ended(grants::CallbackPage page) {
   const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
+  const bool by_owner = (note && note->by_owner) || page.other_browser;
   std::string location = "/users?authorization=" + page.id.text();
-  if (!note || note->presentation != Presentation::page || note->by_owner) {
+  if (!note || note->presentation != Presentation::page || by_owner) {
     location = "/oauth/done?r=" + memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
-                                                .id = page.id, .by_owner = note && note->by_owner});
+                                                .id = page.id, .by_owner = by_owner});
   }
   auto response = clean_redirect(location);
   if (!page.cookie.empty()) response.headers.add("Set-Cookie", page.cookie);
-  co_return response;
+  return response;
 }
 
 net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {

@@ -50,6 +50,7 @@ struct FlowRecord {
   Bytes session_hash;         // of the console session that asked
   std::string actor;
   std::string source;         // from where the actor asked, for the audit trail
+  std::string cloud_app;      // the Cloud Service's app, once started by way of it; empty: straight to the provider
   bool opened_by_other = false;  // started without the session that asked: the consent is held (RULES A4)
   std::optional<Harvest> harvest;
   Secret imported;  // the refresh token of an import: what the provider sends back where it does not rotate, and the operator's own
