@@ -112,11 +112,17 @@ JsonObject secret_slot(bool set, const store::AppSecret& secret) {
           {"expires_at", set ? time_json(secret.expires_at) : Json(nullptr)}};
 }
 
+std::string name_of_app(const catalog::Provider* provider, const grants::AppView& view) {
+  if (provider == nullptr) return view.app.id;
+  if (view.from_cloud) return provider->name + " (Cloud Service)";
+  return view.app.id == view.app.provider ? provider->name : view.app.id;
+}
+
 JsonObject app_json(const Catalog& catalog, const grants::AppView& view) {
   const auto provider = catalog.find_provider(view.app.provider);
   JsonObject json = provider ? provider_part(catalog, *provider) : provider_part(catalog, catalog::Provider{.id = view.app.provider, .name = view.app.provider});
   json["id"] = view.app.id;
-  json["name"] = provider && view.app.id == view.app.provider ? provider->name : view.app.id;
+  json["name"] = name_of_app(provider.get(), view);
   json["configured"] = true;
   json["client_id"] = view.app.client_id;
   const auto params = base::parse_json(view.app.params_json);
@@ -177,9 +183,11 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
   for (const auto& app : apps) {
     if (app.app.provider != type.provider) continue;
     if (app.from_cloud && !cloud_used) continue;  // what is authorised by it already goes on
-    JsonObject entry{{"id", app.app.id}, {"name", app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}, {"from_cloud_service", app.from_cloud}};
-    if (app.app.id == type.provider) fitting.insert(fitting.begin(), std::move(entry));
-    else fitting.push_back(std::move(entry));
+    JsonObject entry{{"id", app.app.id}, {"name", app.from_cloud ? name_of_app(provider.get(), app) : app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}, {"from_cloud_service", app.from_cloud}};
+    // One's own before the Cloud Service's, the provider's namesake first of all.
+    const auto own_end = std::ranges::find_if(fitting, [](const Json& other) { return other.as_object().at("from_cloud_service").as_bool(); });
+    const auto place = app.app.id == type.provider ? fitting.begin() : app.from_cloud ? fitting.end() : own_end;
+    fitting.insert(place, std::move(entry));
   }
   if (fitting.empty() && provider) {
     fitting.push_back(JsonObject{{"id", provider->id}, {"name", provider->name}, {"state", "missing"}, {"why", why_missing(*provider)}, {"from_cloud_service", false}});
@@ -273,7 +281,7 @@ Task<Answer> AppsApi::list(Call call) {
     bool any = false;
     for (const auto& app : *apps) {
       if (app.app.provider != provider->id) continue;
-      any = true;
+      any = any || !app.from_cloud;
       items.push_back(app_json(*catalog_, app));
     }
     if (!any) items.push_back(missing_app_json(*catalog_, *provider, apps_.redirect_uri(provider->id)));
