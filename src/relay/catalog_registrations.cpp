@@ -32,6 +32,20 @@ bool is_free_path(std::string_view path) {
   return true;
 }
 
+// A scope of a provider file may be a parameter that holds several.
+std::vector<std::string> words_of(const std::vector<std::string>& scopes, std::string_view separator) {
+  std::vector<std::string> words;
+  for (std::string_view rest : scopes) {
+    while (true) {
+      const auto end = rest.find(separator);
+      if (end != 0 && !rest.empty()) words.emplace_back(rest.substr(0, end));
+      if (end == std::string_view::npos) break;
+      rest.remove_prefix(end + separator.size());
+    }
+  }
+  return words;
+}
+
 }  // namespace
 
 Result<void> CatalogRegistrations::add(AppEntry entry) {
@@ -100,7 +114,7 @@ Result<Registration> CatalogRegistrations::find(std::string_view app, std::strin
                                                                                     : entry.authorization_endpoint,
                                    .client_id = entry.client_id,
                                    .redirect_uri = redirect_uri(entry),
-                                   .scopes = std::move(resolved->scopes),
+                                   .scopes = words_of(resolved->scopes, resolved->provider->scope_separator),
                                    .scope_separator = resolved->provider->scope_separator,
                                    .extra = std::move(resolved->extra.authorize)},
                       .type_name = resolved->type->name,

@@ -94,6 +94,6 @@ export function sealTo(recipient, purpose, plain) {
   const point = raw(ephemeral.publicKey);
   const key = Buffer.from(hkdfSync('sha256', shared, Buffer.concat([point, recipient]), `latchkey cloud 1 ${purpose}`, 32));
   const nonce = randomBytes(24);
-  const derived = keyedBlake2b512(key, nonce);
+  const derived = keyedBlake2b512(key, Buffer.concat([Buffer.from('latchkey commit 1'), nonce]));
   return Buffer.concat([Buffer.from([1]), point, nonce, derived.subarray(32), xchacha20poly1305(derived.subarray(0, 32), nonce, plain)]);
 }

@@ -129,7 +129,7 @@ export async function relayWithProvider(t, { oidc: oidcOptions = {}, ...options 
   const oidc = await OidcServer.start(t, { redirectUris: [`https://localhost:${port}/callback/op`], publicClient: true, ...oidcOptions });
   const relay = await Relay.start(t, {
     port, ...options,
-    apps: { op: { provider: 'oidc', client_id: oidc.clientId, params: { issuer: oidc.issuer }, authorization_endpoint: `${oidc.issuer}/auth`, ...options.app } },
+    apps: { op: { provider: 'oidc', client_id: oidc.clientId, params: { issuer: oidc.issuer, scopes: 'openid offline_access email' }, authorization_endpoint: `${oidc.issuer}/auth`, ...options.app } },
   });
   return { oidc, relay };
 }
