@@ -122,8 +122,7 @@ try {
   row('provider\'s redirect to code in the office, 100 in flight', 'p50', 'p99', 'worst');
   row('---', '---', '---', '---');
   row(`${spans.length} flows`, `${at(spans, 0.5)} ms`, `${at(spans, 0.99)} ms`, `${Math.max(...spans)} ms`);
-  const mallory = await ScriptedOffice.enrol(parts.relay, 'Load Ltd');
-  await parts.relay.cli(['list']);
+  const mallory = await ScriptedOffice.enrol(parts.relay, 'Load Ltd', { args: ['--flows-per-minute', '0'] });
   const last = await begin(parts.relay, mallory, Number(wish.begun));
   await new Promise((resolve) => setTimeout(resolve, 1500));
   console.log(`\nPss_Anon of the relay: ${idle.toFixed(1)} MiB at first, ${(await pssAnon(parts.relay.child.pid)).toFixed(1)} MiB with ${wish.begun} authorisations begun`);

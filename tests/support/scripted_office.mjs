@@ -13,9 +13,9 @@ const field = (octets) => {
 
 export class ScriptedOffice {
   /** Redeems a code of the relay's operator. */
-  static async enrol(relay, label = 'Mallory Ltd', origins = ['https://mallory.example']) {
+  static async enrol(relay, label = 'Mallory Ltd', { origins = ['https://mallory.example'], args = [] } = {}) {
     const office = new ScriptedOffice();
-    const { code, office: id } = await relay.issue(label);
+    const { code, office: id } = await relay.issue(label, args);
     const octets = Buffer.from(code.slice('LK1-'.length), 'base64url');
     const secret = octets.subarray(16, 32);
     Object.assign(office, { relay, id, keys: makeParty() });
