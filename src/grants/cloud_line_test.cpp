@@ -2,11 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 #include <deque>
-#include <future>
 
 #include "base/fakes_testing.h"
 #include "cloud/signed_request.h"
@@ -41,21 +37,11 @@ class FakeService final : public net::HttpTransport {
   }
 };
 
-// Sleeps are over at once.
-class QuickClock final : public SteadyClock {
- public:
-  SteadyTime now() const override { return SteadyTime(std::chrono::nanoseconds(1)); }
-  Task<void> sleep_until(SteadyTime) override { co_return; }
-};
-
 class Line : public testing::Test {
  protected:
   template <class T>
   T run(Task<T> task) {
-    auto future = boost::asio::co_spawn(loop, std::move(task), boost::asio::use_future);
-    loop.restart();
-    loop.run();
-    return future.get();
+    return base::run_on_loop(loop, steady, std::move(task));
   }
   CloudEnrolment enrolled() {
     return {.address = "https://relay.example", .enrolled_at = wall.now(), .keys = cloud::PartyKeys::make(entropy), .service = view()};
@@ -75,7 +61,7 @@ class Line : public testing::Test {
   boost::asio::io_context loop;
   base::SeededEntropy entropy{9};
   base::SimulatedWallClock wall;
-  QuickClock steady;
+  base::SimulatedSteadyClock steady;
   base::MemoryLog log;
   FakeService service;
   cloud::PartyKeys relay = cloud::PartyKeys::make(entropy);
