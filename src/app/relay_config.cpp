@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
-#include <toml++/toml.h>
 
 #include "net/url.h"
 
@@ -50,7 +50,8 @@ class Reader {
 
   std::optional<std::string> text(const toml::node& node, std::string_view key) {
     const auto value = node.value_exact<std::string>();
-    if (value && !value->empty() && value->find('\0') == std::string::npos && value->find('\n') == std::string::npos) return value;
+    if (value && !value->empty() && value->find('\0') == std::string::npos && value->find('\n') == std::string::npos)
+      return value;
     wrong(node, key, "must be a text in quotes, of one line and not empty");
     return std::nullopt;
   }
@@ -99,7 +100,9 @@ class Reader {
     } else if (key == "proxy_header") {
       const auto value = text(node, key);
       const auto header = value ? net::parse_proxy_header(*value) : config.proxy_header;
-      if (!header) return wrong(node, key, "must be \"x-forwarded-for\", \"forwarded\" or \"proxy-protocol\", whichever the proxy writes");
+      if (!header)
+        return wrong(node, key,
+                     "must be \"x-forwarded-for\", \"forwarded\" or \"proxy-protocol\", whichever the proxy writes");
       config.proxy_header = *header;
     } else if (key == "tls.certificate") {
       config.tls_certificate = absolute_path(node, key).value_or("");
@@ -127,7 +130,9 @@ class Reader {
     if (!value) return;
     const auto url = net::Url::parse(*value);
     if (!url || !url->is_https() || url->path() != "/" || !url->query().empty()) {
-      return wrong(node, key, "must be an https address without a path, such as https://relay.example: providers and browsers come there");
+      return wrong(
+          node, key,
+          "must be an https address without a path, such as https://relay.example: providers and browsers come there");
     }
     reading_.config.public_url = url->origin();
   }
@@ -146,8 +151,13 @@ class Reader {
   }
 
   void read_app(const std::string& id, const toml::table& table) {
-    RelayConfig::App app{.entry = {.id = id, .provider = id, .client_id = {}, .redirect_path = "/callback/" + id,
-                                   .authorization_endpoint = {}, .params = {}, .types = {}},
+    RelayConfig::App app{.entry = {.id = id,
+                                   .provider = id,
+                                   .client_id = {},
+                                   .redirect_path = "/callback/" + id,
+                                   .authorization_endpoint = {},
+                                   .params = {},
+                                   .types = {}},
                          .place = place(table)};
     for (const auto& [name, node] : table) {
       const std::string key = "apps." + id + "." + std::string(name.str());
@@ -180,15 +190,18 @@ class Reader {
 
   void check_whole() {
     const auto& config = reading_.config;
-    if (config.public_url.empty()) missing("public_url", "is missing; it is where providers and browsers come, such as https://relay.example");
+    if (config.public_url.empty())
+      missing("public_url", "is missing; it is where providers and browsers come, such as https://relay.example");
     if (config.tls_certificate.empty() != config.tls_key.empty()) {
       missing(config.tls_certificate.empty() ? "tls.certificate" : "tls.key", "is missing; certificate and key go together");
     }
     const bool in_clear = config.tls_certificate.empty() && config.tls_key.empty();
     if (in_clear && config.trusted_proxies.empty() && !config.listen.is_loopback()) {
-      missing("tls.certificate", "is missing: serve https here (tls.certificate, tls.key), or name the proxy that does (trusted_proxies)");
+      missing("tls.certificate",
+              "is missing: serve https here (tls.certificate, tls.key), or name the proxy that does (trusted_proxies)");
     }
-    if (config.apps.empty()) missing("apps", "there is none: register at least one app, such as [apps.dropbox] with its client_id");
+    if (config.apps.empty())
+      missing("apps", "there is none: register at least one app, such as [apps.dropbox] with its client_id");
   }
 
   std::string file_;
@@ -215,7 +228,8 @@ RelayConfigReading load_relay_config(const std::string& file) {
   if (stream) text.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
   if (!stream || text.size() > kFileBytesMax) {
     RelayConfigReading reading;
-    reading.mistakes.push_back(fmt::format("{}: cannot be read, or is longer than 1 MiB; name the file with --config", file));
+    reading.mistakes.push_back(
+        fmt::format("{}: cannot be read, or is longer than 1 MiB; name the file with --config", file));
     return reading;
   }
   return read_relay_config(text, file);
@@ -228,7 +242,8 @@ relay::CatalogRegistrations registrations_of(const RelayConfig& config, std::sha
       config.loopback_providers ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused);
   for (const auto& app : config.apps) {
     if (const auto added = registrations.add(app.entry); !added) {
-      mistakes.push_back(fmt::format("{}: apps.{}.{}: {}", app.place, app.entry.id, added.error().field, added.error().text));
+      mistakes.push_back(
+          fmt::format("{}: apps.{}.{}: {}", app.place, app.entry.id, added.error().field, added.error().text));
     }
   }
   return registrations;

@@ -70,20 +70,25 @@ tls.certificate = "/etc/cert.pem"
 client_id = 7
 secret = "s"
 )",
-                                        "relay.toml");
+                                         "relay.toml");
   EXPECT_THAT(reading.mistakes,
-              testing::UnorderedElementsAre(
-                  HasSubstr("relay.toml:1: listen: must be ADDRESS:PORT"), HasSubstr("relay.toml:2: public_url: must be an https address"),
-                  HasSubstr("relay.toml:3: data: must be an absolute path"), HasSubstr("relay.toml:4: loopback_providers: must be true or false"),
-                  HasSubstr("relay.toml:5: colour: there is no such key"), HasSubstr("relay.toml:6: trusted_proxies: must be a list"),
-                  HasSubstr("relay.toml: tls.key: is missing"), HasSubstr("relay.toml:10: apps.dropbox.client_id: must be a text"),
-                  HasSubstr("relay.toml:11: apps.dropbox.secret: there is no such key")));
+              testing::UnorderedElementsAre(HasSubstr("relay.toml:1: listen: must be ADDRESS:PORT"),
+                                            HasSubstr("relay.toml:2: public_url: must be an https address"),
+                                            HasSubstr("relay.toml:3: data: must be an absolute path"),
+                                            HasSubstr("relay.toml:4: loopback_providers: must be true or false"),
+                                            HasSubstr("relay.toml:5: colour: there is no such key"),
+                                            HasSubstr("relay.toml:6: trusted_proxies: must be a list"),
+                                            HasSubstr("relay.toml: tls.key: is missing"),
+                                            HasSubstr("relay.toml:10: apps.dropbox.client_id: must be a text"),
+                                            HasSubstr("relay.toml:11: apps.dropbox.secret: there is no such key")));
 }
 
 TEST(RelayConfiguration, WhatIsMissingIsNamed) {
   EXPECT_THAT(read_relay_config("", "relay.toml").mistakes,
               ElementsAre(HasSubstr("public_url: is missing"), HasSubstr("apps: there is none")));
-  EXPECT_THAT(read_relay_config("listen = \"0.0.0.0:80\"\npublic_url = \"https://r.example\"\n[apps.dropbox]\nclient_id = \"a\"\n", "f").mistakes,
+  EXPECT_THAT(read_relay_config(
+                  "listen = \"0.0.0.0:80\"\npublic_url = \"https://r.example\"\n[apps.dropbox]\nclient_id = \"a\"\n", "f")
+                  .mistakes,
               ElementsAre(HasSubstr("tls.certificate: is missing: serve https here")));
   EXPECT_THAT(read_relay_config("a = = 1", "f").mistakes, ElementsAre(HasSubstr("f:1: is not TOML")));
   EXPECT_THAT(load_relay_config("/nonexistent/relay.toml").mistakes, ElementsAre(HasSubstr("cannot be read")));
@@ -108,12 +113,12 @@ params = { issuer = "https://op.example" }
                                    "relay.toml");
   ASSERT_THAT(reading.mistakes, IsEmpty());
   static_cast<void>(registrations_of(reading.config, builtin(), reading.mistakes));
-  EXPECT_THAT(reading.mistakes,
-              testing::UnorderedElementsAre(HasSubstr("relay.toml:2: apps.nobody.provider: there is no provider named nobody"),
-                                            HasSubstr("relay.toml:4: apps.xero.types: dropbox is no type of xero"),
-                                            HasSubstr("relay.toml:7: apps.dropbox.redirect_path: must be a path of its own"),
-                                            HasSubstr("relay.toml:10: apps.box.provider: Box wants a client secret"),
-                                            HasSubstr("relay.toml:12: apps.oidc.authorization_endpoint: is missing")));
+  EXPECT_THAT(reading.mistakes, testing::UnorderedElementsAre(
+                                    HasSubstr("relay.toml:2: apps.nobody.provider: there is no provider named nobody"),
+                                    HasSubstr("relay.toml:4: apps.xero.types: dropbox is no type of xero"),
+                                    HasSubstr("relay.toml:7: apps.dropbox.redirect_path: must be a path of its own"),
+                                    HasSubstr("relay.toml:10: apps.box.provider: Box wants a client secret"),
+                                    HasSubstr("relay.toml:12: apps.oidc.authorization_endpoint: is missing")));
 }
 
 }  // namespace

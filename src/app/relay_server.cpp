@@ -39,10 +39,11 @@ void complain(const Error& error) { fmt::print(stderr, "latchkey: {}\n", words_f
 
 Result<RelayFiles> open_relay_files(const RelayConfig& config, Entropy& entropy) {
   if (::mkdir(config.data.c_str(), 0700) != 0 && errno != EEXIST) {
-    return fail(ErrorKind::misconfigured, "data_directory",
-                fmt::format("The data directory {} cannot be made ({}). Make its parent, or name another with data = \"...\".",
-                            config.data, std::strerror(errno)),
-                {.field = "data"});
+    return fail(
+        ErrorKind::misconfigured, "data_directory",
+        fmt::format("The data directory {} cannot be made ({}). Make its parent, or name another with data = \"...\".",
+                    config.data, std::strerror(errno)),
+        {.field = "data"});
   }
   auto keys = relay::load_or_make_relay_keys(config.keys_path(), entropy);
   if (!keys) return std::unexpected(keys.error());

@@ -12,7 +12,8 @@ namespace latchkey::app {
 class RelayServer {
  public:
   // Keys and book are made where they are absent. Errors say in one sentence what is wrong and what to do.
-  [[nodiscard]] static Result<std::unique_ptr<RelayServer>> build(RelayConfig config, relay::CatalogRegistrations registrations);
+  [[nodiscard]] static Result<std::unique_ptr<RelayServer>> build(RelayConfig config,
+                                                                  relay::CatalogRegistrations registrations);
   RelayServer(const RelayServer&) = delete;
   RelayServer& operator=(const RelayServer&) = delete;
   ~RelayServer();

@@ -45,8 +45,8 @@ int print_status(const Session& session, const Json& answer) {
     print("This server is enrolled at no Cloud Service. Its operator gives a code; then: latchkey cloud enrol ADDRESS\n");
     return 0;
   }
-  print(fmt::format("{}, as {} (office {})\nBrowsers come back to {}\n", cell(status, "address"), cell(status, "label"), cell(status, "office"),
-                    cell(status, "return_origin")));
+  print(fmt::format("{}, as {} (office {})\nBrowsers come back to {}\n", cell(status, "address"), cell(status, "label"),
+                    cell(status, "office"), cell(status, "return_origin")));
   if (!is_true(status, "used")) print("Switched off: latchkey registry set oauth.use_cloud_service true\n");
   std::vector<std::vector<std::string>> rows;
   const auto* apps = base::find_array(status, "apps");
@@ -84,7 +84,8 @@ Result<int> leave(const Session& session) {
   const auto answer = session.client().call("DELETE", "/api/v1/cloud-service");
   if (!answer) return std::unexpected(answer.error());
   print(session.json ? pretty(*answer)
-                     : "Left. Accounts authorised by way of it go on, and cannot be authorised again that way. Ask its operator to revoke "
+                     : "Left. Accounts authorised by way of it go on, and cannot be authorised again that way. Ask its "
+                       "operator to revoke "
                        "the enrolment.\n");
   return 0;
 }
@@ -95,9 +96,12 @@ void add_cloud_verbs(CLI::App& app, Session& session) {
   CLI::App& cloud = *app.add_subcommand("cloud", "The Cloud Service, by way of which consent comes without a public name");
   cloud.require_subcommand(1);
   auto arguments = std::make_shared<Arguments>();
-  CLI::App& enrolling = add_verb(cloud, session, "enrol", "Enrol this server with a code that the service's operator has issued");
+  CLI::App& enrolling =
+      add_verb(cloud, session, "enrol", "Enrol this server with a code that the service's operator has issued");
   enrolling.add_option("ADDRESS", arguments->address, "The service's address, such as https://relay.example")->required();
-  enrolling.add_option("--code-file", arguments->code_file, "File that holds the code; else it is asked for, or read from standard input")
+  enrolling
+      .add_option("--code-file", arguments->code_file,
+                  "File that holds the code; else it is asked for, or read from standard input")
       ->type_name("FILE");
   on_run(enrolling, session, [&session, arguments] { return enrol(session, *arguments); });
   on_run(add_verb(cloud, session, "show", "Show where this server is enrolled, and what it may use there"), session,

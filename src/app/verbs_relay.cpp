@@ -56,8 +56,9 @@ Result<int> relay_on(const Arguments& arguments) {
 }
 
 Result<void> check_label(const std::string& label) {
-  const bool plain = !label.empty() && label.size() <= kLabelMax && is_utf8(label) &&
-                     std::ranges::none_of(label, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '`'; });
+  const bool plain =
+      !label.empty() && label.size() <= kLabelMax && is_utf8(label) &&
+      std::ranges::none_of(label, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '`'; });
   if (plain) return {};
   return fail(ErrorKind::invalid, "bad_label",
               "A label is what people are shown before they consent: the office's name, of 1 to 100 characters on one line",
@@ -71,7 +72,8 @@ Result<int> enrol(const Session& session, const Arguments& arguments) {
   const auto all = service->registrations.types();
   for (const auto& type : arguments.types) {
     if (std::ranges::find(all, type) != all.end()) continue;
-    return fail(ErrorKind::invalid, "bad_type", fmt::format("{} is no type that this service forwards: {}", type, fmt::join(all, ", ")),
+    return fail(ErrorKind::invalid, "bad_type",
+                fmt::format("{} is no type that this service forwards: {}", type, fmt::join(all, ", ")),
                 {.field = "--type"});
   }
   base::SystemEntropy entropy;
@@ -94,15 +96,18 @@ Result<int> enrol(const Session& session, const Arguments& arguments) {
                                      .return_origins = {}};
   if (const auto issued = files->book->issue(office); !issued) return std::unexpected(issued.error());
   if (session.json) {
-    print(pretty(JsonObject{{"office", id.text()}, {"label", office.label}, {"code", code.text()},
+    print(pretty(JsonObject{{"office", id.text()},
+                            {"label", office.label},
+                            {"code", code.text()},
                             {"code_ends_at", base::to_rfc3339(office.code_ends_at)}}));
     return 0;
   }
   print(fmt::format("{}\n", code.text()));
-  fmt::print(stderr,
-             "This code enrols {} once, until {}. Give it to the office's administrator over a way you trust, with the address {}: "
-             "OAuth settings, Use Cloud Service (or `latchkey cloud enrol`).\n",
-             office.label, base::to_rfc3339(office.code_ends_at), service->config.public_url);
+  fmt::print(
+      stderr,
+      "This code enrols {} once, until {}. Give it to the office's administrator over a way you trust, with the address {}: "
+      "OAuth settings, Use Cloud Service (or `latchkey cloud enrol`).\n",
+      office.label, base::to_rfc3339(office.code_ends_at), service->config.public_url);
   return 0;
 }
 
@@ -124,10 +129,14 @@ Result<int> list(const Session& session, const Arguments& arguments) {
   if (session.json) {
     JsonArray items;
     for (const auto& office : *offices) {
-      JsonObject item{{"office", office.id.text()}, {"label", office.label}, {"state", state_of(office, now)},
-                      {"types", JsonArray(office.types.begin(), office.types.end())}, {"flows_per_minute", office.flows_per_minute},
+      JsonObject item{{"office", office.id.text()},
+                      {"label", office.label},
+                      {"state", state_of(office, now)},
+                      {"types", JsonArray(office.types.begin(), office.types.end())},
+                      {"flows_per_minute", office.flows_per_minute},
                       {"return_origins", JsonArray(office.return_origins.begin(), office.return_origins.end())},
-                      {"issued_at", base::to_rfc3339(office.issued_at)}, {"code_ends_at", base::to_rfc3339(office.code_ends_at)}};
+                      {"issued_at", base::to_rfc3339(office.issued_at)},
+                      {"code_ends_at", base::to_rfc3339(office.code_ends_at)}};
       item["enrolled_at"] = office.enrolled_at ? Json(base::to_rfc3339(*office.enrolled_at)) : Json(nullptr);
       item["revoked_at"] = office.revoked_at ? Json(base::to_rfc3339(*office.revoked_at)) : Json(nullptr);
       items.push_back(std::move(item));
@@ -149,11 +158,13 @@ Result<int> revoke(const Arguments& arguments) {
   const auto service = service_of(arguments);
   if (!service) return std::unexpected(service.error());
   const auto id = store::OfficeId::parse(arguments.office);
-  if (!id) return fail(ErrorKind::invalid, "bad_office", "OFFICE is an id as `latchkey relay list` shows it", {.field = "OFFICE"});
+  if (!id)
+    return fail(ErrorKind::invalid, "bad_office", "OFFICE is an id as `latchkey relay list` shows it", {.field = "OFFICE"});
   base::SystemEntropy entropy;
   auto files = open_relay_files(service->config, entropy);
   if (!files) return std::unexpected(files.error());
-  if (const auto revoked = files->book->revoke(*id, base::SystemWallClock().now()); !revoked) return std::unexpected(revoked.error());
+  if (const auto revoked = files->book->revoke(*id, base::SystemWallClock().now()); !revoked)
+    return std::unexpected(revoked.error());
   print("Revoked. A running service notices within seconds; what the office holds already goes on by itself.\n");
   return 0;
 }
@@ -161,7 +172,9 @@ Result<int> revoke(const Arguments& arguments) {
 CLI::App& add_operator_verb(CLI::App& relay, const std::shared_ptr<Arguments>& arguments, const std::string& name,
                             const std::string& description) {
   CLI::App& verb = *relay.add_subcommand(name, description);
-  verb.add_option("--config", arguments->config, "Configuration file of the service")->type_name("FILE")->capture_default_str();
+  verb.add_option("--config", arguments->config, "Configuration file of the service")
+      ->type_name("FILE")
+      ->capture_default_str();
   return verb;
 }
 
@@ -178,9 +191,12 @@ void add_relay_verbs(CLI::App& app, Session& session) {
     if (relay.get_subcommands().empty()) session.action = [arguments] { return relay_on(*arguments); };
   });
 
-  CLI::App& enrolling = add_operator_verb(relay, arguments, "enrol", "Issue a one-time code with which an office enrols itself");
-  enrolling.add_option("LABEL", arguments->label, "The office's name, as people are shown it before they consent")->required();
-  enrolling.add_option("--type", arguments->types, "A type it may authorise; repeat for more (default: all of the service's)");
+  CLI::App& enrolling =
+      add_operator_verb(relay, arguments, "enrol", "Issue a one-time code with which an office enrols itself");
+  enrolling.add_option("LABEL", arguments->label, "The office's name, as people are shown it before they consent")
+      ->required();
+  enrolling.add_option("--type", arguments->types,
+                       "A type it may authorise; repeat for more (default: all of the service's)");
   enrolling.add_option("--flows-per-minute", arguments->flows_per_minute, "How many consents it may begin")
       ->check(CLI::Range(0, 100'000))
       ->type_name("NUMBER")

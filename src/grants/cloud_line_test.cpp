@@ -44,7 +44,10 @@ class Line : public testing::Test {
     return base::run_on_loop(loop, steady, std::move(task));
   }
   CloudEnrolment enrolled() {
-    return {.address = "https://relay.example", .enrolled_at = wall.now(), .keys = cloud::PartyKeys::make(entropy), .service = view()};
+    return {.address = "https://relay.example",
+            .enrolled_at = wall.now(),
+            .keys = cloud::PartyKeys::make(entropy),
+            .service = view()};
   }
   cloud::ServiceView view() {
     return {.office = "0199-office",
@@ -79,7 +82,8 @@ TEST_F(Line, S1_WhatIsAskedIsSignedByTheOfficesKeyForThisMoment) {
   ASSERT_TRUE(given);
   const cloud::Asked asked{.method = "GET", .target = cloud::kOfficePath, .body = ""};
   EXPECT_TRUE(cloud::check_signature(asked, *given, enrolment.keys.public_half().signing, wall.now()));
-  EXPECT_EQ(reason(cloud::check_signature(asked, *given, enrolment.keys.public_half().signing, wall.now() + Seconds(90))), "clock_differs");
+  EXPECT_EQ(reason(cloud::check_signature(asked, *given, enrolment.keys.public_half().signing, wall.now() + Seconds(90))),
+            "clock_differs");
 }
 
 TEST_F(Line, C7_ItsOutageAndItsRefusalsAreItsOwnAndToldApart) {
@@ -89,8 +93,8 @@ TEST_F(Line, C7_ItsOutageAndItsRefusalsAreItsOwnAndToldApart) {
     ErrorKind kind;
   } cases[] = {
       {FakeService::unsent(), "cloud_service_unreachable", ErrorKind::unavailable},
-      {net::Ambiguous{.error = {.kind = ErrorKind::ambiguous}, .status = 0, .headers = {}, .body = {}}, "cloud_service_unreachable",
-       ErrorKind::unavailable},
+      {net::Ambiguous{.error = {.kind = ErrorKind::ambiguous}, .status = 0, .headers = {}, .body = {}},
+       "cloud_service_unreachable", ErrorKind::unavailable},
       {FakeService::reply(502, "<html>"), "cloud_service_unreachable", ErrorKind::unavailable},
       {FakeService::reply(404, "{}"), "cloud_service_unreachable", ErrorKind::unavailable},
       {FakeService::problem(503, "not_ready"), "cloud_service_unreachable", ErrorKind::unavailable},
@@ -122,8 +126,9 @@ TEST_F(Line, S1_OtherKeysThanThePinnedOnesAreRefused) {
 
 TEST_F(Line, S5_ResultsAreAskedForAgainWhileNobodyAnswersAndOpenForTheirOfficeAlone) {
   const auto enrolment = enrolled();
-  const auto sealed = cloud::seal_result({.attempt = "a-1", .app = "op", .query = Secret(std::string_view("code=c&state=s"))},
-                                         enrolment.service.office, enrolment.keys.public_half().sealing, entropy);
+  const auto sealed =
+      cloud::seal_result({.attempt = "a-1", .app = "op", .query = Secret(std::string_view("code=c&state=s"))},
+                         enrolment.service.office, enrolment.keys.public_half().sealing, entropy);
   const auto answer = boost::json::serialize(JsonObject{{"result", base::to_base64url(sealed)}});
   service.answers.push_back(FakeService::unsent());
   service.answers.push_back(FakeService::reply(502, ""));
