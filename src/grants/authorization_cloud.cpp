@@ -27,8 +27,8 @@ std::string title_of(const Error& error) {
 
 std::string text_of(const Error& error) {
   if (error.reason == "cloud_service_unreachable") {
-    return "The provider has answered, but the Cloud Service that carries its answer cannot be reached from here just now. Reload this "
-           "page within a minute; after that, go back to the console and press Authorize again.";
+    return "The provider has answered, but the Cloud Service that carries its answer cannot be reached from here. Nothing was changed. Go "
+           "back to the console and press Authorize again; if it still does not answer, the console says so.";
   }
   return error.text + "\n\nGo back to the console and press Authorize again.";
 }
@@ -101,16 +101,16 @@ Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string h
   const auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json, "{}");
   if (!client || !client->cloud) co_return over();
   auto enrolment = co_await enrolment_for(*client->cloud);
-  if (!enrolment) co_return page("This cannot go on", enrolment.error().text, *id);
+  if (!enrolment) co_return page("This cannot go on", enrolment.error().text);
   const bool same_browser = cookie_matches(*flow, flow_cookies);
   const auto result = co_await parts_.cloud->collect(std::move(*enrolment), std::move(handle));
   // Whoever brings a handle that is worth nothing ends nobody's attempt.
   if (!result) {
     parts_.log.warning("relayed_not_collected", {{"reason", result.error().reason}});
-    co_return page(title_of(result.error()), text_of(result.error()), *id);
+    co_return page(title_of(result.error()), text_of(result.error()));
   }
   if (result->attempt != id->text() || result->app != flow->record.cloud_app) {
-    co_return page("This answer is another authorisation's", "It was not used. Go back to the console.", *id);
+    co_return page("This answer is another authorisation's", "It was not used. Go back to the console.");
   }
   auto shown = co_await answer_callback(flow->record.grant.app, std::string(result->query.reveal_text()), std::move(flow_cookies), *id);
   if (!shown.id.none()) shown.cookie = forget_cookie(shown.id);

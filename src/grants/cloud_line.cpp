@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 constexpr auto kConnectTime = 4s;
 constexpr auto kTotalTime = 10s;
 constexpr auto kBetweenTries = 500ms;
-constexpr int kCollectTries = 4;
+constexpr auto kCollectFor = 40s;  // a handle lives for a minute, and the browser waits
 constexpr std::size_t kAnswerMax = 256 * 1024;
 constexpr std::string_view kProblemPrefix = "urn:latchkey:problem:";
 
@@ -130,12 +130,12 @@ Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
 
 Task<Result<cloud::FlowResult>> CloudLine::collect(CloudEnrolment enrolment, std::string handle) {
   const auto body = boost::json::serialize(JsonObject{{"handle", handle}});
-  Result<std::string> answer;
-  for (int tries = 0; tries < kCollectTries; ++tries) {
-    if (tries > 0) co_await steady_.sleep_for(kBetweenTries);
-    // Asking twice is harmless: nothing is kept there, and one use is ours to enforce.
+  const auto until = steady_.now() + kCollectFor;
+  auto answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body));
+  // Asking again is harmless: nothing is kept there, and one use is ours to enforce.
+  while (!answer && answer.error().kind == ErrorKind::unavailable && steady_.now() < until) {
+    co_await steady_.sleep_for(kBetweenTries);
     answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body));
-    if (answer || answer.error().kind != ErrorKind::unavailable) break;
   }
   if (!answer) co_return std::unexpected(answer.error());
   const auto parsed = parse_json(*answer);

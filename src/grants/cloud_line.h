@@ -37,7 +37,7 @@ class CloudLine {
   [[nodiscard]] Task<Result<CloudEnrolment>> enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin);
   // What the service has for this office now; its keys must be the pinned ones.
   [[nodiscard]] Task<Result<cloud::ServiceView>> ask(CloudEnrolment enrolment);
-  // What a browser's handle stands for. Tried again for a moment where the line fails: a code lives for 30 s only.
+  // What a browser's handle stands for. Tried again while nobody answers, for less than the handle lives.
   [[nodiscard]] Task<Result<cloud::FlowResult>> collect(CloudEnrolment enrolment, std::string handle);
   // The address a browser is sent to instead of the provider's.
   [[nodiscard]] Result<std::string> begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const;

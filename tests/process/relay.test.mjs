@@ -51,8 +51,7 @@ test('S1 S2 S5: an office without a public name is enrolled and authorises by wa
 
   // C7: the relay is gone; what is authorised goes on.
   await scene.relay.stop();
-  const refreshed = await office.admin.must('POST', `/api/v1/grants/${attempt.result.grant_id}/refresh`);
-  assert.equal(refreshed.ok ?? true, true, JSON.stringify(refreshed));
+  await office.admin.must('POST', `/api/v1/grants/${attempt.result.grant_id}/refresh`);
   await until('the refresh', () => scene.oidc.events.some((each) => each.name === 'grant.success' && each.grantType === 'refresh_token'));
   assert.equal((await office.token('printer-1', pin)).status, 200);
   const refused = await office.admin.call('POST', '/api/v1/authorizations', { ...request, username: 'printer-2', group_id: await office.admin.group('Office') });
@@ -189,7 +188,7 @@ test('Attack: what an office has not signed, or signed otherwise, leads nowhere 
   const page = await looked.open(url);
   const token = /name="token" value="([^"]+)"/.exec(page.body)[1];
   for (const browser of [new Browserless(), await (async () => { const other = new Browserless(); await other.open(url); return other; })()]) {
-    const pressed = await browser.open(`${scene.relay.url}/`, { visit: () => undefined }).then(() => browser.request(`${scene.relay.url}/continue`, { method: 'POST', body: new URLSearchParams({ flow, token }) }));
+    const pressed = await browser.request(`${scene.relay.url}/continue`, { method: 'POST', body: new URLSearchParams({ flow, token }) });
     assert.equal(pressed.status, 403);
     assert.match(await pressed.text(), /form_not_ours/);
   }
@@ -225,16 +224,17 @@ test('the relay is killed at each step: a step that has been taken is not lost, 
     ['before the collection', (url) => url.startsWith(`${office.url}/oauth/relayed`)],
   ];
   for (const [n, [what, stopAt]] of steps.entries()) {
-    const members = { ...request, username: `printer-${n}`, ...(n > 0 ? {} : {}) };
+    const members = { ...request, username: `printer-${n}` };
     const { started, url } = await walk(office, scene, { members, stopAt });
     await scene.relay.kill();
-    if (what === 'before the collection') {
-      const waiting = await office.admin.browser.open(url);
-      assert.match(waiting.body, /Cloud Service does not answer/, what);
+    // The office asks for what the browser has brought while nobody answers, and the browser waits.
+    const waiting = what === 'before the collection' ? office.admin.browser.open(url) : undefined;
+    if (waiting) {
+      await until('the office to have asked', async () => /outcome="unreachable"\} [1-9]/.test(await office.metrics()));
       assert.equal((await office.admin.must('GET', `/api/v1/authorizations/${started.id}`)).state, 'pending', what);
     }
     await scene.relay.launch();
-    await office.admin.browser.open(url, { visit: consenting(scene) });
+    await (waiting ?? office.admin.browser.open(url, { visit: consenting(scene) }));
     const attempt = await office.admin.outcome(started.id);
     assert.ok(['completed', 'needs_confirmation'].includes(attempt.state), `${what}: ${attempt.state} ${JSON.stringify(attempt.problem)}`);
     if (attempt.state === 'needs_confirmation') await office.admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
