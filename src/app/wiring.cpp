@@ -117,6 +117,7 @@ struct House::Parts {
   std::unique_ptr<EngineMetrics> metrics;
   std::unique_ptr<KeyMetrics> key_metrics;
   std::unique_ptr<NodeMetrics> node_metrics;
+  std::unique_ptr<CloudMetrics> cloud_metrics;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   TaskGroup upkeep{loop.main(), log};
@@ -289,6 +290,7 @@ void House::Parts::build_engine() {
   readiness = std::make_unique<Readiness>(*store, *journal);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
   node_metrics = std::make_unique<NodeMetrics>(*store, node, steady);
+  cloud_metrics = std::make_unique<CloudMetrics>(engine->cloud_counters(), *store);
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
                                                                  .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});
 }
@@ -298,12 +300,12 @@ void House::Parts::build_doors() {
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
-      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
+      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
-      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get()},
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);

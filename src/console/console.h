@@ -12,6 +12,7 @@
 #include "console/api_activity.h"
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
+#include "console/api_cloud.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
 #include "console/api_groups.h"
@@ -41,6 +42,7 @@ struct ConsoleGround {
   std::shared_ptr<const catalog::Catalog> catalog;
   grants::Authorizer& authorizer;
   grants::Apps& apps;
+  grants::CloudDesk& cloud;
   grants::GrantDesk& desk;
   grants::Keys& keys;
   grants::NodeDesk& nodes;
@@ -101,6 +103,7 @@ class Console {
   KeysApi keys_;
   NodesApi nodes_;
   ForesightApi foresight_;
+  CloudApi cloud_;
 
   Router api_;
   Router control_api_;

@@ -4,6 +4,7 @@
 //   GET  /oauth/start/{ticket}     with the session that issued it: on to the provider; else the confirmation page
 //   POST /oauth/start/{ticket}     the confirmation: on to the provider
 //   GET  /oauth/callback/{app}     back from the provider; answered by a redirect to a clean address
+//   GET  /oauth/relayed            back by way of the Cloud Service; likewise
 //   GET  /oauth/done?r=KEY         what happened, in words; closes itself
 //   GET  /oauth/flow.css, /oauth/done.js
 #pragma once
@@ -32,6 +33,9 @@ class FlowRoutes final : public net::HttpHandler {
   [[nodiscard]] Task<net::HttpResponse> start(net::HttpRequest request, std::string ticket);
   [[nodiscard]] Task<net::HttpResponse> confirmed(net::HttpRequest request, std::string ticket);
   [[nodiscard]] Task<net::HttpResponse> callback(net::HttpRequest request, std::string app);
+  [[nodiscard]] Task<net::HttpResponse> relayed(net::HttpRequest request);
+  // To a clean address, whatever came.
+  [[nodiscard]] net::HttpResponse ended(grants::CallbackPage page);
   [[nodiscard]] net::HttpResponse done(const net::HttpRequest& request) const;
 
   grants::Authorizer& authorizer_;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Attempt, Schemas, User, World } from "./world.ts";
+import { kNotEnrolled, type Attempt, type Schemas, type User, type World } from "./world.ts";
 
 export interface Call {
   method: string;
@@ -279,6 +279,13 @@ async function route(world: World, call: Call): Promise<Answer> {
       Object.assign(a, { configured: false, client_id: "", state: "missing", why: `Register Latchkey at ${a.provider_name} and paste the client id here.`, secrets: [{ set: false, set_at: null, expires_at: null }, { set: false, set_at: null, expires_at: null }] });
       return { status: 204 };
     }
+    case "GET cloud-service": case "POST cloud-service/:": return { status: 200, body: world.cloud_service };
+    case "PUT cloud-service": {
+      if (body["enrolment_code"] !== "LK1-practice") throw field("enrolment_code", "This enrolment code is not known here, or has been used.");
+      world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"] }] };
+      return { status: 200, body: world.cloud_service };
+    }
+    case "DELETE cloud-service": world.cloud_service = kNotEnrolled; return { status: 204 };
     case "GET authorizations": {
       const asks = (a: Attempt) => a.state === "held" || a.state === "needs_confirmation";
       const open = [...world.attempts.values()].filter((a) => asks(a) || (a.state === "pending" && query.get("state") !== "asking"));
