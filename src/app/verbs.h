@@ -40,6 +40,7 @@ void add_migrate_verb(CLI::App& app, Session& session);
 void add_grant_verbs(CLI::App& app, Session& session);
 void add_health_verbs(CLI::App& app, Session& session);
 void add_token_verb(CLI::App& app, Session& session);
+void add_doctor_verb(CLI::App& app, Session& session);
 void add_key_verbs(CLI::App& app, Session& session);
 void add_backup_verbs(CLI::App& app, Session& session);
 void add_cloud_verbs(CLI::App& app, Session& session);

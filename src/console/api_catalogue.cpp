@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/run_on.h"
+#include "catalog/step_link.h"
 #include "console/fields.h"
 #include "console/requester.h"
 #include "console/views.h"
@@ -44,7 +45,7 @@ JsonArray steps_json(const catalog::Provider& provider) {
   JsonArray steps;
   for (const auto& step : provider.steps) {
     JsonObject json{{"text", step.text}};
-    if (!step.url.empty()) json["url"] = step.url;
+    if (!step.url.empty() && !catalog::is_for_registered_app(step)) json["url"] = step.url;
     steps.push_back(std::move(json));
   }
   return steps;

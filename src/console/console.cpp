@@ -51,6 +51,7 @@ Console::Console(ConsoleGround ground)
       nodes_(ground.nodes, ground.engine),
       foresight_({.health = ground.health, .notices = ground.notices, .desk = ground.desk, .catalog = ground.catalog, .engine = ground.engine}),
       cloud_(ground.cloud, cloud_switch(ground.registry), ground.engine),
+      doctor_(ground.doctor),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
       flow_(ground.authorizer, ground.engine, session_gate_, memory_, origin_of(ground.facts.public_url), ground.log),
@@ -59,7 +60,7 @@ Console::Console(ConsoleGround ground)
 
 std::vector<ApiSection*> Console::sections() {
   return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &owner_mail_, &grants_, &registry_, &activity_, &health_, &keys_,
-          &nodes_, &foresight_, &cloud_};
+          &nodes_, &foresight_, &cloud_, &doctor_};
 }
 
 std::vector<Mount> Console::mounts() {

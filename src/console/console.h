@@ -13,6 +13,7 @@
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
 #include "console/api_cloud.h"
+#include "console/api_doctor.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
 #include "console/api_groups.h"
@@ -49,6 +50,7 @@ struct ConsoleGround {
   grants::HealthDesk& health;
   grants::NoticeDesk& notices;
   grants::Counters& counters;
+  doctor::Examiner& doctor;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -104,6 +106,7 @@ class Console {
   NodesApi nodes_;
   ForesightApi foresight_;
   CloudApi cloud_;
+  DoctorApi doctor_;
 
   Router api_;
   Router control_api_;

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "doctor/doctor.h"
 #include "grants/apps.h"
 #include "grants/authorize.h"
 #include "grants/cloud_desk.h"
@@ -281,6 +282,28 @@ class PlainHealthDesk final : public grants::HealthDesk {
  public:
   Task<Result<std::shared_ptr<const grants::HealthPicture>>> look() override { co_return std::make_shared<const grants::HealthPicture>(picture); }
   grants::HealthPicture picture;
+};
+
+// Finds one thing of each severity.
+class PlainExaminer final : public doctor::Examiner {
+ public:
+  Task<Result<std::shared_ptr<const doctor::Report>>> examine() override {
+    if (refusal) co_return std::unexpected(*refusal);
+    ++examinations;
+    auto report = std::make_shared<doctor::Report>();
+    report->examined_at = base::from_unix_ms(1'800'000'000'000);
+    report->took = Milliseconds(12);
+    report->findings.push_back({.check = "redirect_uris", .subject = "box", .severity = doctor::Severity::error, .seen = "Refused.", .remedy = "Register it.",
+                                .handovers = {{.kind = doctor::Handover::Kind::copy, .label = "Redirect URI", .text = "https://a.example/oauth/callback/box"}}});
+    report->findings.push_back({.check = "disk", .subject = "/var/lib/latchkey", .seen = "9 GiB are free.", .remedy = {}, .handovers = {}});
+    known = report;
+    co_return known;
+  }
+  std::shared_ptr<const doctor::Report> last() const override { return known; }
+
+  std::optional<Error> refusal;
+  int examinations = 0;
+  std::shared_ptr<const doctor::Report> known;
 };
 
 class PlainNoticeDesk final : public grants::NoticeDesk {

@@ -116,7 +116,7 @@ class ConsoleTest : public testing::Test {
     console = std::make_unique<Console>(ConsoleGround{
         .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .cloud = cloud, .desk = *desk, .keys = keys, .nodes = nodes,
-        .health = health, .notices = notices, .counters = counters, .engine = engine.loop.main(),
+        .health = health, .notices = notices, .counters = counters, .doctor = doctor, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -219,6 +219,7 @@ class ConsoleTest : public testing::Test {
   PlainHealthDesk health;
   PlainNoticeDesk notices;
   grants::Counters counters;
+  PlainExaminer doctor;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

@@ -44,6 +44,7 @@ export class World {
   apps: Schemas["App"][];
   settings = make_settings();
   cloud_service: Schemas["CloudService"] = kNotEnrolled;
+  doctor: Schemas["DoctorReport"] | null = null;
   activity: Schemas["ActivityItem"][] = [];
   attempts = new Map<string, Attempt>();
   waiters = new Map<string, (() => void)[]>();
