@@ -18,7 +18,7 @@ struct Arguments {
 Result<Secret> code_of(const Arguments& arguments) {
   if (!arguments.code_file.empty()) return read_secret_file("--code-file", arguments.code_file);
   if (::isatty(STDIN_FILENO) == 1) return prompt_secret("Enrolment code", "--code-file", Ask::once);
-  return read_secret_file("standard input", "/dev/stdin");
+  return read_secret_input();
 }
 
 std::string types_of(const JsonObject& app) {

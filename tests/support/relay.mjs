@@ -2,7 +2,9 @@
 // are enrolled at it.
 
 import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { loopbackCertificate } from './certificates.mjs';
@@ -11,9 +13,18 @@ import { OidcServer } from './oidc.mjs';
 import { freePort, temporaryFolder } from './ports.mjs';
 import { until } from './wait.mjs';
 
-/** This process trusts the certificate as well, for fetch. */
-function trust(certificate) {
-  tls.setDefaultCACertificates([...tls.getCACertificates('default'), certificate.toString()]);
+let made;
+/** One certificate for all relays of this process, which trusts it as well (for fetch): two of one name would hide each other. */
+function sharedCertificate() {
+  made ??= (async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'latchkey-relay-tls-'));
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    const certificate = await loopbackCertificate(folder);
+    if (tls.setDefaultCACertificates) tls.setDefaultCACertificates([...tls.getCACertificates('default'), certificate.cert.toString()]);
+    else process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'; // before Node 22.19
+    return certificate;
+  })();
+  return made;
 }
 
 export class Relay {
@@ -24,8 +35,7 @@ export class Relay {
     relay.data = path.join(relay.folder, 'data');
     relay.configFile = path.join(relay.folder, 'relay.toml');
     relay.port = options.port ?? await freePort();
-    relay.certificate = await loopbackCertificate(relay.folder);
-    trust(relay.certificate.cert);
+    relay.certificate = await sharedCertificate();
     relay.options = options;
     t.after(() => relay.stop());
     await relay.launch();
