@@ -45,6 +45,14 @@ Finding unfinished(std::string check, std::string subject) {
           .handovers = {}};
 }
 
+void move_findings(const std::string& check, std::vector<Finding>& from, Severity severity, std::vector<Finding>& to) {
+  for (auto& finding : from) {
+    if (finding.severity != severity) continue;
+    finding.check = check;
+    to.push_back(std::move(finding));
+  }
+}
+
 }  // namespace
 
 Doctor::Doctor(Parts parts) : parts_(std::move(parts)), group_(parts_.executor, parts_.log) {}
@@ -102,17 +110,14 @@ Task<void> Doctor::run(std::shared_ptr<Round> round) {
   report->took = std::chrono::duration_cast<Milliseconds>(parts_.steady.now() - began);
   for (auto& slot : round->slots) {
     if (!slot.ended) slot.findings = {unfinished(slot.check, slot.subject)};
-    for (auto& finding : slot.findings) {
-      finding.check = slot.check;
-      report->findings.push_back(std::move(finding));
+  }
+  for (const auto& check : parts_.checks) {
+    for (const auto severity : {Severity::error, Severity::warning, Severity::note, Severity::ok}) {
+      for (auto& slot : round->slots) {
+        if (slot.check == check->name()) move_findings(slot.check, slot.findings, severity, report->findings);
+      }
     }
   }
-  const auto rank = [this](const Finding& finding) {
-    return std::ranges::find(parts_.checks, finding.check, [](const auto& check) { return check->name(); }) - parts_.checks.begin();
-  };
-  std::ranges::stable_sort(report->findings, [&](const Finding& a, const Finding& b) {
-    return rank(a) != rank(b) ? rank(a) < rank(b) : a.severity > b.severity;
-  });
   parts_.log.info("examined", {{"findings", report->findings.size()}, {"worst", name_of(report->worst())}, {"ms", report->took.count()}});
   {
     const std::lock_guard lock(mutex_);

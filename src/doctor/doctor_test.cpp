@@ -53,9 +53,23 @@ class DoctorTest : public testing::Test {
         .checks = std::move(checks), .ground = {.store = *store, .catalog = catalog::Catalog::load_builtin().value(), .public_url = "https://latchkey.example"},
         .wall = wall, .steady = steady, .log = log, .executor = loop.get_executor()});
   }
-  Result<std::shared_ptr<const Report>> examine() { return base::run_on_loop(loop, steady, doctor->examine()); }
+  using Outcome = std::shared_ptr<std::optional<Result<std::shared_ptr<const Report>>>>;
+  Result<std::shared_ptr<const Report>> wait_for(const Outcome& outcome) {
+    base::drive_until(loop, [&] { return outcome->has_value(); });
+    return **outcome;
+  }
+  // Time stands still meanwhile.
+  Result<std::shared_ptr<const Report>> examine() { return wait_for(base::start_on(loop, doctor->examine())); }
+  // Until that many errands of the check have begun, and the deadline is set.
+  void drive_until_begun(int times = 1) {
+    base::drive_until(loop, [&] { return told[0]->begun == times && steady.next_wake() && *steady.next_wake() - steady.now() == Doctor::kPatience; });
+  }
+  void stop() {
+    const auto stopping = base::start_on(loop, stopped(doctor.get()));
+    base::drive_until(loop, [&] { return stopping->has_value(); });
+  }
   void TearDown() override {
-    if (doctor) base::run_on_loop(loop, steady, stopped(doctor.get()));
+    if (doctor) stop();
   }
   static Task<bool> stopped(Doctor* doctor) {
     co_await doctor->stop();
@@ -95,12 +109,15 @@ TEST_F(DoctorTest, WhatHangsIsSaidToBeUnfinishedAndHidesNothingElse) {
   add("dns", Severity::ok, ToldCheck::How::hangs);
   add("disk", Severity::error);
   build();
-  const auto began = steady.now();
-  const auto report = examine();
+  const auto asked = base::start_on(loop, doctor->examine());
+  drive_until_begun();
+  EXPECT_FALSE(asked->has_value());
+  steady.advance(Doctor::kPatience);
+  const auto report = wait_for(asked);
   ASSERT_TRUE(report);
   EXPECT_THAT(lines(**report), ElementsAre("dns warning", "disk error", "disk ok"));
   EXPECT_THAT((*report)->findings.front().seen, testing::HasSubstr("no end within 15 seconds"));
-  EXPECT_EQ(steady.now() - began, Doctor::kPatience);
+  EXPECT_EQ((*report)->took, Doctor::kPatience);
 }
 
 TEST_F(DoctorTest, WhatThrowsIsSaidToBeUnfinishedAndLogged) {
@@ -117,27 +134,31 @@ TEST_F(DoctorTest, WhoAsksMeanwhileOrRightAfterIsGivenTheSameExamination) {
   build();
   const auto first = base::start_on(loop, doctor->examine());
   const auto second = base::start_on(loop, doctor->examine());
-  base::drive_until(loop, [&] { return told[0]->begun > 0; });
+  drive_until_begun();
   steady.advance(Doctor::kPatience);
-  base::drive_until(loop, [&] { return first->has_value() && second->has_value(); });
-  EXPECT_EQ(first->value().value(), second->value().value());
-  EXPECT_EQ(told[0]->begun, 1);
-  EXPECT_EQ(examine().value(), first->value().value()) << "right after it";
+  const auto report = wait_for(first).value();
+  EXPECT_EQ(wait_for(second).value(), report);
+  EXPECT_EQ(examine().value(), report) << "right after it";
   EXPECT_EQ(told[0]->begun, 1);
   steady.advance(Doctor::kFreshFor);
-  EXPECT_NE(examine().value(), first->value().value());
-  EXPECT_EQ(told[0]->begun, 2);
+  const auto later = base::start_on(loop, doctor->examine());
+  drive_until_begun(2);
+  steady.advance(Doctor::kPatience);
+  EXPECT_NE(wait_for(later).value(), report);
 }
 
 TEST_F(DoctorTest, StoppingEndsAnExaminationUnderWayAndLetsNoOtherBegin) {
   add("dns", Severity::ok, ToldCheck::How::hangs);
   build();
   const auto waiting = base::start_on(loop, doctor->examine());
-  base::drive_until(loop, [&] { return told[0]->begun > 0; });
-  base::run_on_loop(loop, steady, stopped(doctor.get()));
-  base::drive_until(loop, [&] { return waiting->has_value(); });
-  EXPECT_EQ(waiting->value().error().reason, "stopping");
-  EXPECT_EQ(examine().error().reason, "stopping");
+  drive_until_begun();
+  stop();
+  const auto ended = wait_for(waiting);
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().reason, "stopping");
+  const auto again = examine();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().reason, "stopping");
 }
 
 }  // namespace
