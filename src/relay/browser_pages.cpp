@@ -16,16 +16,23 @@ constexpr std::size_t kCookiesMax = 64;
 
 int status_of(const Error& error) {
   switch (error.kind) {
-    case ErrorKind::invalid: return 400;
+    case ErrorKind::invalid:
+      return 400;
     case ErrorKind::refused:
-    case ErrorKind::needs_person: return 403;
-    case ErrorKind::not_found: return 404;
-    case ErrorKind::conflict: return 409;
-    case ErrorKind::unavailable: return error.reason == "too_many_flows" ? 429 : 503;
-    case ErrorKind::ambiguous: return 502;
+    case ErrorKind::needs_person:
+      return 403;
+    case ErrorKind::not_found:
+      return 404;
+    case ErrorKind::conflict:
+      return 409;
+    case ErrorKind::unavailable:
+      return error.reason == "too_many_flows" ? 429 : 503;
+    case ErrorKind::ambiguous:
+      return 502;
     case ErrorKind::misconfigured:
     case ErrorKind::corrupt:
-    case ErrorKind::bug: return 500;
+    case ErrorKind::bug:
+      return 500;
   }
   return 500;
 }
@@ -43,11 +50,18 @@ std::string title_of(std::string_view reason) {
   return "This cannot go on";
 }
 
-// What whoever sees the page can do; every refusal has a next step.
+// What whoever sees the page can do, where its words do not say so already, and the word for whoever is asked about it.
 std::string next_step_of(const Error& error) {
-  if (error.text.find("Authorize again") != std::string::npos) return "Nothing was linked. You can close this window.";
-  return "Nothing was linked. Go back to Latchkey and press Authorize again; if it happens again, tell its administrator the "
-         "word below.";
+  const auto says = [&](std::string_view words) { return error.text.find(words) != std::string::npos; };
+  std::string step;
+  if (says("Authorize again")) {
+    step = "Nothing was linked. You can close this window. ";
+  } else if (!says("close this window")) {
+    step =
+        "Nothing was linked. Go back to Latchkey and press Authorize again; if it happens again, tell its administrator "
+        "this word. ";
+  }
+  return step + "(" + error.reason + ")";
 }
 
 net::HttpResponse clean_redirect(std::string_view location) {
@@ -60,9 +74,10 @@ net::HttpResponse welcome() {
   return pages::flow_page(
       {.sign = FlowSign::info,
        .title = "A Latchkey Cloud Service",
-       .text = "Offices that run Latchkey without a public name of their own send their people's browsers here on the way to a "
-               "provider's consent page, and back.\n\nThere is nothing to sign in to. If somebody sent you here, close this "
-               "window."});
+       .text =
+           "Offices that run Latchkey without a public name of their own send their people's browsers here on the way to a "
+           "provider's consent page, and back.\n\nThere is nothing to sign in to. If somebody sent you here, close this "
+           "window."});
 }
 
 }  // namespace
@@ -92,7 +107,7 @@ net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpReque
                            .sign = FlowSign::bad,
                            .title = title_of(error.reason),
                            .text = error.text,
-                           .note = next_step_of(error) + " (" + error.reason + ")"});
+                           .note = next_step_of(error)});
 }
 
 net::HttpResponse BrowserPages::answer(const net::HttpRequest& request) const {
@@ -108,10 +123,12 @@ net::HttpResponse BrowserPages::answer(const net::HttpRequest& request) const {
   const bool get = request.method == "GET";
   if (request.path == cloud::kContinuePath) return request.method == "POST" ? go_on(request) : other_method("POST");
   if (request.path == cloud::kBeginPath) return get ? begin(request) : other_method("GET");
-  if (const auto* app = parts_.registrations.at_path(request.path)) return get ? come_back(*app, request) : other_method("GET");
+  if (const auto* app = parts_.registrations.at_path(request.path))
+    return get ? come_back(*app, request) : other_method("GET");
   if (request.path == "/") return get ? welcome() : other_method("GET");
   if (auto asset = pages::flow_asset(request.path)) return get ? std::move(*asset) : other_method("GET");
-  return refusal({.kind = ErrorKind::not_found, .reason = "no_such_page", .text = "There is nothing at this address."}, request);
+  return refusal({.kind = ErrorKind::not_found, .reason = "no_such_page", .text = "There is nothing at this address."},
+                 request);
 }
 
 net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
@@ -122,16 +139,18 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
   auto response = pages::flow_page(
       {.sign = FlowSign::info,
        .title = "Connect your account to " + page->office + "?",
-       .text = "The Latchkey server of `" + page->office +
-               "` asks for the use of your account. Go on only if you know this office and expected this: from then on whoever "
-               "has the user name below and its PIN can use the account through that server.",
+       .text =
+           "The Latchkey server of `" + page->office +
+           "` asks for the use of your account. Go on only if you know this office and expected this: from then on whoever "
+           "has the user name below and its PIN can use the account through that server.",
        .facts = {{"Office", page->office}, {"User name there", page->username}, {"Service", page->type_name}},
        .post_to = std::string(cloud::kContinuePath),
        .post_text = "Continue to " + page->type_name,
        .post_fields = {{"flow", flow}, {"token", page->form_token}},
-       .note = "You sign in on the provider's own page; nobody here sees your password. This service only passes the "
-               "provider's answer on, sealed for the office: it never sees what gives access to your account. If you did not "
-               "expect this, close this window: nothing will happen."});
+       .note =
+           "You sign in on the provider's own page; nobody here sees your password. This service only passes the "
+           "provider's answer on, sealed for the office: it never sees what gives access to your account. If you did not "
+           "expect this, close this window: nothing will happen."});
   if (!page->set_cookie.empty()) response.headers.add("Set-Cookie", page->set_cookie);
   return response;
 }
@@ -149,12 +168,13 @@ net::HttpResponse BrowserPages::go_on(const net::HttpRequest& request) const {
   const auto departure = parts_.desk.go_on(*flow, *token, relay_cookies_of(request));
   if (!departure) return refusal(departure.error(), request);
   if (!parts_.quotas.take(departure->office, parts_.offices.flows_per_minute(departure->office), parts_.steady.now())) {
-    return refusal({.kind = ErrorKind::unavailable,
-                    .reason = "too_many_flows",
-                    .text = "This office has begun more authorisations in this minute than its enrolment allows. Wait a minute, "
-                            "then press Authorize again.",
-                    .detail = departure->office},
-                   request);
+    return refusal(
+        {.kind = ErrorKind::unavailable,
+         .reason = "too_many_flows",
+         .text = "This office has begun more authorisations in this minute than its enrolment allows. Wait a minute, "
+                 "then press Authorize again.",
+         .detail = departure->office},
+        request);
   }
   parts_.counters.continued += 1;
   // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is

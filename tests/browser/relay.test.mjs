@@ -32,6 +32,18 @@ async function consent(page, answer = 'Allow') {
   await page.getByRole('button', { name: /^Continue to/ }).click();
   await page.getByRole('button', { name: answer, exact: true }).click();
 }
+/** Stops the page before an address it is redirected to, which is then in `stopped`. */
+async function stopping(page, urlPattern) {
+  const devtools = await page.context().newCDPSession(page);
+  const stopped = new Promise((resolve) => {
+    devtools.on('Fetch.requestPaused', async ({ requestId, request }) => {
+      await devtools.send('Fetch.failRequest', { requestId, errorReason: 'Aborted' });
+      resolve(request.url);
+    });
+  });
+  await devtools.send('Fetch.enable', { patterns: [{ urlPattern }] });
+  return { stopped, end: () => devtools.detach() };
+}
 const attemptOf = async (office) => (await office.admin.must('GET', '/api/v1/authorizations')).items[0];
 
 test('the whole way: enrolled in the OAuth settings, checked, the whole page goes by way of the relay and comes back with the success notice', async (t) => {
@@ -103,13 +115,11 @@ test('C1 Attack: a begin link mailed to a victim: the page names the office, and
 
 test('C3 Attack: fixation: a victim sent to the relay\'s callback, or to the office, with an attacker\'s answer ends nothing and joins nothing', async (t) => {
   const { page, relay, office, browser } = await scene(t);
-  let callback;
-  await page.route(`${relay.url}/callback/**`, (route) => { callback ??= route.request().url(); return route.abort(); });
+  const atRelay = await stopping(page, `${relay.url}/callback/*`);
   await toRelay(page, relay, 'scanner-1');
   await page.getByRole('button', { name: /^Continue to/ }).click();
-  const stopped = page.waitForEvent('requestfailed', (each) => each.url().startsWith(`${relay.url}/callback/`));
   await page.getByRole('button', { name: 'Allow', exact: true }).click();
-  await stopped;
+  const callback = await atRelay.stopped;
   const victim = await openPage(browser, insecure);
   await victim.goto(callback);
   await victim.getByRole('heading', { name: 'Not begun in this browser' }).waitFor();
@@ -117,11 +127,10 @@ test('C3 Attack: fixation: a victim sent to the relay\'s callback, or to the off
   await assertAccessible(victim, 'the relay\'s refusal');
   assert.equal((await attemptOf(office)).state, 'pending');
   // The attacker goes on alone, and hands over the office's own door instead.
-  await page.unroute(`${relay.url}/callback/**`);
-  let relayed;
-  await page.route(`${office.url}/oauth/relayed**`, (route) => { relayed ??= route.request().url(); return route.abort(); });
+  await atRelay.end();
+  const atOffice = await stopping(page, `${office.url}/oauth/relayed*`);
   await page.goto(callback).catch(() => {});
-  assert.ok(relayed, 'the relay sent the attacker on');
+  const relayed = await atOffice.stopped;
   await victim.goto(relayed);
   await victim.getByText('An administrator must approve this account').waitFor();
   assert.equal((await attemptOf(office)).state, 'held');
