@@ -66,6 +66,7 @@ Result<void> take_public_url(Config& config, std::string_view value) {
   }
   if (url->path() != "/") return wrong("must be an address without a path, such as https://latchkey.example");
   config.public_url = url->origin();
+  config.public_url_given = true;
   return {};
 }
 

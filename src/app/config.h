@@ -35,6 +35,7 @@ struct ListenAddress {
 struct Config {
   ListenAddress listen{"127.0.0.1", 8480};
   std::string public_url;  // without trailing slash; never empty once loaded
+  bool public_url_given = false;  // false: made from `listen`
   std::vector<std::string> trusted_proxies;
   net::ProxyHeader proxy_header = net::ProxyHeader::x_forwarded_for;
   std::string tls_certificate;

@@ -38,6 +38,7 @@ void remove_backup_leftovers(const std::string& data) {
 void remove_leftovers(const std::string& data) {
   remove_backup_leftovers(data);
   remove_all_that_begin(data, ".restore-");
+  remove_all_that_begin(data, ".doctor-");
 }
 
 BackupLock::BackupLock(const std::string& data) : descriptor_(::open(lock_path(data).c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) {

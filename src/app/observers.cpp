@@ -229,6 +229,22 @@ Task<std::vector<Metric>> NodeMetrics::collect() {
   co_return metrics;
 }
 
+Task<std::vector<console::Metric>> CloudMetrics::collect() {
+  const auto enrolment = co_await store_.meta(std::string(grants::kCloudEnrolmentMeta));
+  constexpr auto kCounter = console::Metric::Kind::counter;
+  constexpr std::string_view kRequests = "Requests to the Cloud Service by what came of them.";
+  const auto requests = [&](const char* outcome, std::int64_t count) {
+    return console::Metric{.name = "latchkey_cloud_service_requests_total", .help = std::string(kRequests), .kind = kCounter,
+                           .labels = outcome, .value = static_cast<double>(count)};
+  };
+  co_return std::vector<console::Metric>{
+      {.name = "latchkey_cloud_service_enrolled", .help = "1 when this server is enrolled at a Cloud Service.",
+       .value = enrolment && !enrolment->empty() ? 1.0 : 0.0},
+      requests("outcome=\"answered\"", counters_.answered),
+      requests("outcome=\"refused\"", counters_.refused),
+      requests("outcome=\"unreachable\"", counters_.unreachable)};
+}
+
 std::vector<console::Cause> causes_of(const grants::Alerts& alerts) {
   std::vector<console::Cause> causes;
   for (auto& alert : grants::folded(alerts.current(), kApartMax, grants::FoldedSince::latest)) {

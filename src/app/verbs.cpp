@@ -49,6 +49,9 @@ void add_all_verbs(CLI::App& app, Session& session) {
   add_node_verbs(app, session);
   add_migrate_verb(app, session);
   add_health_verbs(app, session);
+  add_cloud_verbs(app, session);
+  add_relay_verbs(app, session);
+  add_doctor_verb(app, session);
 }
 
 Result<JsonObject> read_parameters(const std::vector<std::string>& pairs) {

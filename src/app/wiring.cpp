@@ -11,6 +11,7 @@
 
 #include "app/backup.h"
 #include "app/engine.h"
+#include "app/examination.h"
 #include "app/front.h"
 #include "app/leftovers.h"
 #include "app/node_name.h"
@@ -117,6 +118,8 @@ struct House::Parts {
   std::unique_ptr<EngineMetrics> metrics;
   std::unique_ptr<KeyMetrics> key_metrics;
   std::unique_ptr<NodeMetrics> node_metrics;
+  std::unique_ptr<CloudMetrics> cloud_metrics;
+  std::unique_ptr<Examination> examination;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   TaskGroup upkeep{loop.main(), log};
@@ -271,13 +274,12 @@ void House::Parts::build_people() {
 // After the node's name is known: the engine signs its work with it.
 void House::Parts::build_engine() {
   // Loopback providers over plain http are for whom outbound.allow names them: the sandbox, and tests.
-  const bool plain_http = options.sandbox || !config.outbound_allow.empty();
+  const auto plain_http = options.sandbox || !config.outbound_allow.empty() ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused;
   engine = std::make_unique<Engine>(EngineGround{
       .loop = loop, .wall = clock, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
       .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .mail = *mail, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
-      .address = {.url = config.public_url,
-                  .plain_http = plain_http ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused},
+      .address = {.url = config.public_url, .plain_http = plain_http},
       .clock_mark = clock_mark,
       .version = std::string(version()),
       .memory = config.shares_store() ? std::optional(kMemoryOfSharedStore) : std::nullopt});
@@ -289,6 +291,10 @@ void House::Parts::build_engine() {
   readiness = std::make_unique<Readiness>(*store, *journal);
   key_metrics = std::make_unique<KeyMetrics>(engine->keys(), *store);
   node_metrics = std::make_unique<NodeMetrics>(*store, node, steady);
+  cloud_metrics = std::make_unique<CloudMetrics>(engine->cloud_counters(), *store);
+  examination = std::make_unique<Examination>(Examination::Ground{
+      .config = config, .loop = loop, .outgoing = *transport, .store = *store, .journal = *journal, .keys = engine->keys(), .catalog = catalog,
+      .plain_http = plain_http, .entropy = entropy, .wall = clock, .steady = steady, .log = log});
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
                                                                  .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});
 }
@@ -298,12 +304,13 @@ void House::Parts::build_doors() {
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
-      .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
-      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(),
+      .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
+      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(), .doctor = examination->doctor(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
-      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get()},
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness,
+      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
@@ -509,6 +516,7 @@ Task<void> House::close() {
   if (parts.readiness) parts.readiness->set_started(false);
   co_await parts.server->stop(deadline);
   co_await parts.control->stop(deadline);
+  if (parts.examination) co_await parts.examination->stop();
   // A provider like any other: it answers until the last exchange is in the store.
   if (parts.engine) co_await parts.engine->close();
   if (parts.practice_server) co_await parts.practice_server->stop(deadline);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "catalog/builtin.h"
+#include "catalog/step_link.h"
 #include "oauth/callback.h"
 
 namespace latchkey::catalog {
@@ -112,6 +113,18 @@ TEST(Resolve, ExactRegionsAndEarlyRefresh) {
   EXPECT_EQ(type.access_lifetime_fallback, seconds(600));
   EXPECT_EQ(type.extra.authorize, (oauth::Parameters{{"force_login", "0"}}));
   EXPECT_EQ(builtin().resolve("exact", {.app = {{"region", "evil.example"}}}).error().reason, "bad_parameter");
+}
+
+TEST(StepLink, IsMadeReadyForARegisteredApp) {
+  const auto provider = builtin().find_provider("microsoft");
+  const auto step = std::ranges::find_if(provider->steps, is_for_registered_app);
+  ASSERT_NE(step, provider->steps.end());
+  const auto& type = *builtin().find_type("sharepoint");
+  EXPECT_EQ(step_link(builtin(), *step, type, {.grant = {{"tenant", "contoso.onmicrosoft.com"}}, .client_id = "an id&more"}).value_or("none"),
+            "https://login.microsoftonline.com/contoso.onmicrosoft.com/adminconsent?client_id=an%20id%26more");
+  EXPECT_EQ(step_link(builtin(), *step, type, {.client_id = "1"}).value_or("none"), "https://login.microsoftonline.com/organizations/adminconsent?client_id=1");
+  EXPECT_FALSE(step_link(builtin(), *step, type, {})) << "without a client there is no link";
+  EXPECT_FALSE(step_link(builtin(), *step, type, {.grant = {{"tenant", "../evil"}}, .client_id = "1"}));
 }
 
 // RULES A7: the host that gets the secret comes from the browser, so only listed domains count.

@@ -150,13 +150,16 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   if (!begun) co_return std::unexpected(co_await problem_of_begin(begun.error(), new_group));
   note.ticket = begun->start_url.substr(begun->start_url.rfind('/') + 1);
   note.redirect_uri = begun->redirect_uri;
+  // Nothing of ours is at the end of that way but the users' list.
+  if (begun->by_cloud_service) note.presentation = Presentation::page;
+  const bool page = note.presentation == Presentation::page;
   memory_.begun(begun->id, std::move(note));
   JsonObject json;
   json["id"] = begun->id.text();
   json["start_url"] = begun->start_url;
   json["redirect_uri"] = begun->redirect_uri;
   json["expires_at"] = base::to_rfc3339(begun->expires_at);
-  json["presentation"] = shown == "page" ? "page" : "popup";
+  json["presentation"] = page ? "page" : "popup";
   json["way"] = grants::name_of(asked_way);
   json["device"] = device_json(begun->device);
   co_return net::HttpResponse::json(201, json);

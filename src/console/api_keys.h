@@ -6,6 +6,7 @@
 #include "console/api_session.h"
 #include "console/router.h"
 #include "grants/key_rotation.h"
+#include "store/last_backup.h"
 #include "store/store.h"
 
 namespace latchkey::console {
@@ -29,7 +30,6 @@ class KeysApi final : public ApiSection {
   Executor engine_;
 };
 
-// Under which key the store remembers the last backup: JSON with made_at, size_bytes, file.
-inline constexpr std::string_view kLastBackupMeta = "last_backup";
+using store::kLastBackupMeta;
 
 }  // namespace latchkey::console

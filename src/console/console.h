@@ -12,6 +12,8 @@
 #include "console/api_activity.h"
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
+#include "console/api_cloud.h"
+#include "console/api_doctor.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
 #include "console/api_groups.h"
@@ -43,12 +45,14 @@ struct ConsoleGround {
   std::shared_ptr<const catalog::Catalog> catalog;
   grants::Authorizer& authorizer;
   grants::Apps& apps;
+  grants::CloudDesk& cloud;
   grants::GrantDesk& desk;
   grants::Keys& keys;
   grants::NodeDesk& nodes;
   grants::HealthDesk& health;
   grants::NoticeDesk& notices;
   grants::Counters& counters;
+  doctor::Examiner& doctor;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -106,6 +110,8 @@ class Console {
   KeysApi keys_;
   NodesApi nodes_;
   ForesightApi foresight_;
+  CloudApi cloud_;
+  DoctorApi doctor_;
 
   Router api_;
   Router control_api_;

@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "doctor/doctor.h"
 #include "grants/apps.h"
 #include "grants/authorize.h"
+#include "grants/cloud_desk.h"
 #include "grants/grant_desk.h"
 #include "grants/key_rotation.h"
 #include "grants/node_desk.h"
@@ -71,6 +73,12 @@ class PlainAuthorizer final : public grants::Authorizer {
     last_cookies = std::move(flow_cookies);
     co_return next_page;
   }
+  Task<grants::CallbackPage> relayed(std::string attempt, std::string handle, grants::Parameters flow_cookies) override {
+    last_app = std::move(attempt);
+    last_query = std::move(handle);
+    last_cookies = std::move(flow_cookies);
+    co_return next_page;
+  }
   Task<Result<grants::AuthorizationView>> view(AuthorizationId id) override {
     const auto found = views.find(id);
     if (found == views.end()) co_return fail(ErrorKind::not_found, "no_such_authorization", "Unknown.");
@@ -129,6 +137,34 @@ class PlainAuthorizer final : public grants::Authorizer {
 
  private:
   Entropy& entropy_;
+};
+
+// A Cloud Service that takes one code.
+class PlainCloud final : public grants::CloudDesk {
+ public:
+  grants::CloudStatus state;
+  std::optional<Error> refusal;
+
+  Task<Result<grants::CloudStatus>> status() override { co_return state; }
+  Task<Result<grants::CloudStatus>> enrol(std::string address, Secret code, grants::Requester) override {
+    if (state.enrolled) co_return fail(ErrorKind::conflict, "cloud_enrolled", "Enrolled already.");
+    if (code.reveal_text() != "LK1-good") {
+      co_return fail(ErrorKind::refused, "cloud_code_unknown", "Not known here.", {.field = "enrolment_code"});
+    }
+    state = {.enrolled = true, .address = std::move(address), .office = "office-1", .label = "North Ltd", .service_key = "0123456789abcdef",
+             .enrolled_at = base::from_unix_ms(0), .return_origin = "https://latchkey.example",
+             .apps = {{.id = "cloud-dropbox-0a1b2c", .provider = "dropbox", .types = {"dropbox"}}}};
+    co_return state;
+  }
+  Task<Result<grants::CloudStatus>> check(grants::Requester) override {
+    if (refusal) co_return std::unexpected(*refusal);
+    co_return state;
+  }
+  Task<Result<void>> leave(grants::Requester) override {
+    if (!state.enrolled) co_return fail(ErrorKind::conflict, "cloud_not_enrolled", "Not enrolled.");
+    state = {};
+    co_return Result<void>{};
+  }
 };
 
 class PlainApps final : public grants::Apps {
@@ -246,6 +282,28 @@ class PlainHealthDesk final : public grants::HealthDesk {
  public:
   Task<Result<std::shared_ptr<const grants::HealthPicture>>> look() override { co_return std::make_shared<const grants::HealthPicture>(picture); }
   grants::HealthPicture picture;
+};
+
+// Finds one thing of each severity.
+class PlainExaminer final : public doctor::Examiner {
+ public:
+  Task<Result<std::shared_ptr<const doctor::Report>>> examine() override {
+    if (refusal) co_return std::unexpected(*refusal);
+    ++examinations;
+    auto report = std::make_shared<doctor::Report>();
+    report->examined_at = base::from_unix_ms(1'800'000'000'000);
+    report->took = Milliseconds(12);
+    report->findings.push_back({.check = "redirect_uris", .subject = "box", .severity = doctor::Severity::error, .seen = "Refused.", .remedy = "Register it.",
+                                .handovers = {{.kind = doctor::Handover::Kind::copy, .label = "Redirect URI", .text = "https://a.example/oauth/callback/box"}}});
+    report->findings.push_back({.check = "disk", .subject = "/var/lib/latchkey", .seen = "9 GiB are free.", .remedy = {}, .handovers = {}});
+    known = report;
+    co_return known;
+  }
+  std::shared_ptr<const doctor::Report> last() const override { return known; }
+
+  std::optional<Error> refusal;
+  int examinations = 0;
+  std::shared_ptr<const doctor::Report> known;
 };
 
 class PlainNoticeDesk final : public grants::NoticeDesk {

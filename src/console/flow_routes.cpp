@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "base/run_on.h"
-#include "console/embedded.h"
-#include "console/flow_page.h"
 #include "console/pages.h"
 #include "console/router.h"
 #include "net/url.h"
+#include "pages/flow_assets.h"
+#include "pages/flow_page.h"
 
 namespace latchkey::console {
 
@@ -18,18 +18,19 @@ constexpr std::string_view kStart = "/oauth/start/";
 constexpr std::string_view kCallback = "/oauth/callback/";
 constexpr std::string_view kOwnPage = "/my";
 constexpr std::string_view kOwnPageText = "My authorisations";
+constexpr std::string_view kRelayed = "/oauth/relayed";
 constexpr std::size_t kCookiesMax = 50;
 constexpr int kCloseAfterSuccessMs = 700;
 // Long enough to read why; the dialog says it too.
 constexpr int kCloseAfterFailureMs = 10'000;
 
 net::HttpResponse not_found_page() {
-  return flow_page({.status = 404, .sign = FlowSign::bad, .title = "No such page",
+  return pages::flow_page({.status = 404, .sign = pages::FlowSign::bad, .title = "No such page",
                     .text = "There is nothing at this address.", .link = "/", .link_text = "To the console"});
 }
 
 net::HttpResponse method_page(std::string_view allowed) {
-  auto response = flow_page({.status = 405, .sign = FlowSign::bad, .title = "Not this way",
+  auto response = pages::flow_page({.status = 405, .sign = pages::FlowSign::bad, .title = "Not this way",
                              .text = "This address is opened by a browser on its way to or from the provider."});
   response.with("Allow", allowed);
   return response;
@@ -42,7 +43,7 @@ net::HttpResponse error_page(const Error& error, Owner owner = Owner::unknown) {
   const auto problem = problem_of(error);
   const bool used = error.reason == "ticket_unknown" || error.reason == "ticket_used";
   const bool own_page = used && owner == Owner::known;
-  return flow_page({.status = problem.status, .sign = FlowSign::bad,
+  return pages::flow_page({.status = problem.status, .sign = pages::FlowSign::bad,
                     .title = used ? "This address has been used or has expired" : "It cannot start",
                     .text = used ? "Each address to authorise works once and for a short time. Go back to Latchkey and press "
                                    "Authorize again, or ask whoever sent it for a new one."
@@ -59,24 +60,10 @@ bool plausible(std::string_view segment) {
   });
 }
 
-net::HttpResponse asset(std::string_view path) {
-  for (const auto& file : embedded_flow()) {
-    if (std::string("/oauth").append(file.path) != path) continue;
-    net::HttpResponse response;
-    response.body = file.content;
-    response.with("Content-Type", media_type_of(file.path));
-    response.with("Cache-Control", "no-cache");
-    response.with("ETag", "\"" + std::string(file.sha256.substr(0, 32)) + "\"");
-    secure_asset(response);
-    return response;
-  }
-  return not_found_page();
-}
-
 // A redirect that tells no address to where it leads.
 net::HttpResponse clean_redirect(std::string_view location) {
   auto response = net::HttpResponse::redirect(303, location);
-  secure_page(response, PageKind::flow, {});
+  pages::secure_page(response, pages::PageKind::flow, {});
   return response;
 }
 
@@ -124,8 +111,10 @@ Task<net::HttpResponse> FlowRoutes::handle(net::HttpRequest request) {
     if (!plausible(app)) co_return not_found_page();
     co_return co_await callback(std::move(request), std::move(app));
   }
+  if (path == kRelayed) co_return co_await relayed(std::move(request));
   if (path == "/oauth/done") co_return done(request);
-  co_return asset(path);
+  auto asset = pages::flow_asset(path);
+  co_return asset ? std::move(*asset) : not_found_page();
 }
 
 Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string ticket) {
@@ -145,7 +134,8 @@ Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string 
     }
     case grants::StartPage::Kind::confirm: break;
   }
-  FlowPage confirmation{.sign = FlowSign::info, .title = "Connect your account to Latchkey?",
+  pages::FlowPage confirmation{
+       .sign = pages::FlowSign::info, .title = "Connect your account to Latchkey?",
        .text = "Somebody asks you to let the Latchkey server `" + page->server +
                "` use your account. Go on only if you know this server and expected this: from then on whoever has the user "
                "name below and its PIN can use the account through it.",
@@ -155,13 +145,13 @@ Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string 
                "close this window: nothing will happen."};
   if (!page->asked_by.empty()) confirmation.facts.emplace_back("Asked by", page->asked_by);
   if (!page->account.empty()) confirmation.facts.emplace_back("Account wanted", page->account);
-  co_return flow_page(confirmation);
+  co_return pages::flow_page(confirmation);
 }
 
 Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::string ticket) {
   // A page elsewhere must not press the button for somebody.
   if (!comes_from_own_pages(request, public_origin_)) {
-    co_return flow_page({.status = 403, .sign = FlowSign::bad, .title = "Not from here",
+    co_return pages::flow_page({.status = 403, .sign = pages::FlowSign::bad, .title = "Not from here",
                          .text = "This confirmation was sent by another site's page, so nothing was done."});
   }
   auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes, flow_cookies_of(request)));
@@ -169,7 +159,7 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
   memory_.started(ticket, true);
   // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is
   // not ours to list.
-  auto response = flow_page({.sign = FlowSign::info, .title = "On to the provider",
+  auto response = pages::flow_page({.sign = pages::FlowSign::info, .title = "On to the provider",
                              .text = "The provider's page opens now. If it does not, use the button.",
                              .link = page->location, .link_text = "Open the provider's page", .go_on_to = page->location});
   if (!page->cookie.empty()) response.headers.add("Set-Cookie", page->cookie);
@@ -179,9 +169,21 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
 Task<net::HttpResponse> FlowRoutes::callback(net::HttpRequest request, std::string app) {
   auto query = request.query;
   auto page = co_await base::run_on(engine_, authorizer_.callback(std::move(app), std::move(query), flow_cookies_of(request)));
+  co_return co_await ended(std::move(request), std::move(page));
+}
+
+Task<net::HttpResponse> FlowRoutes::relayed(net::HttpRequest request) {
+  auto attempt = request.query_parameter("attempt").value_or("");
+  auto handle = request.query_parameter("handle").value_or("");
+  auto page = co_await base::run_on(
+      engine_, authorizer_.relayed(std::move(attempt), std::move(handle), flow_cookies_of(request)));
+  co_return co_await ended(std::move(request), std::move(page));
+}
+
+Task<net::HttpResponse> FlowRoutes::ended(net::HttpRequest request, grants::CallbackPage page) {
   const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
+  const bool by_owner = page.by_owner || page.other_browser || (note && note->by_owner);
   std::string location = "/users?authorization=" + page.id.text();
-  const bool by_owner = page.by_owner || (note && note->by_owner);
   if (!note || note->presentation != Presentation::page || by_owner) {
     location = "/oauth/done?r=" + memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
                                                 .id = page.id, .by_owner = by_owner});
@@ -205,11 +207,11 @@ Task<std::string> FlowRoutes::pass_of(net::HttpRequest request, AuthorizationId 
 net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
   const auto result = memory_.result(request.query_parameter("r").value_or(""));
   if (!result) {
-    return flow_page({.sign = FlowSign::info, .title = "This page has done its work",
+    return pages::flow_page({.sign = pages::FlowSign::info, .title = "This page has done its work",
                       .text = "What happened is shown in Latchkey. You can close this window.", .link = "/users",
                       .link_text = "To the console", .close_after_ms = kCloseAfterFailureMs});
   }
-  FlowPage page{.sign = result->succeeded ? FlowSign::ok : FlowSign::bad, .title = result->title, .text = result->text,
+  pages::FlowPage page{.sign = result->succeeded ? pages::FlowSign::ok : pages::FlowSign::bad, .title = result->title, .text = result->text,
                 .note = result->text.find("close this window") == std::string::npos ? "You can close this window." : "",
                 .close_after_ms = result->succeeded ? kCloseAfterSuccessMs : kCloseAfterFailureMs};
   if (result->by_owner) {
@@ -221,7 +223,7 @@ net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
     page.link = result->id.none() ? "/users" : "/users?authorization=" + result->id.text();
     page.link_text = "Back to the console";
   }
-  return flow_page(page);
+  return pages::flow_page(page);
 }
 
 }  // namespace latchkey::console

@@ -4,6 +4,7 @@
 //   GET  /oauth/start/{ticket}     with the session that issued it: on to the provider; else the confirmation page
 //   POST /oauth/start/{ticket}     the confirmation: on to the provider
 //   GET  /oauth/callback/{app}     back from the provider; answered by a redirect to a clean address
+//   GET  /oauth/relayed            back by way of the Cloud Service; likewise
 //   GET  /oauth/done?r=KEY         what happened, in words; closes itself
 //   GET  /oauth/flow.css, /oauth/done.js
 #pragma once
@@ -33,6 +34,9 @@ class FlowRoutes final : public net::HttpHandler {
   [[nodiscard]] Task<net::HttpResponse> start(net::HttpRequest request, std::string ticket);
   [[nodiscard]] Task<net::HttpResponse> confirmed(net::HttpRequest request, std::string ticket);
   [[nodiscard]] Task<net::HttpResponse> callback(net::HttpRequest request, std::string app);
+  [[nodiscard]] Task<net::HttpResponse> relayed(net::HttpRequest request);
+  // To a clean address, whatever came.
+  [[nodiscard]] Task<net::HttpResponse> ended(net::HttpRequest request, grants::CallbackPage page);
   // Empty: nothing came back by which the owner could be known again.
   [[nodiscard]] Task<std::string> pass_of(net::HttpRequest request, AuthorizationId id);
   [[nodiscard]] net::HttpResponse done(const net::HttpRequest& request) const;

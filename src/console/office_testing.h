@@ -115,8 +115,8 @@ class ConsoleTest : public testing::Test {
     // The engine of the tests is a loop of its own.
     console = std::make_unique<Console>(ConsoleGround{
         .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory, .pin_gate = *gate,
-        .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .desk = *desk, .keys = keys, .nodes = nodes,
-        .health = health, .notices = notices, .counters = counters, .engine = engine.loop.main(),
+        .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .cloud = cloud, .desk = *desk, .keys = keys, .nodes = nodes,
+        .health = health, .notices = notices, .counters = counters, .doctor = doctor, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -215,9 +215,11 @@ class ConsoleTest : public testing::Test {
   std::unique_ptr<PlainGrantDesk> desk;
   PlainLeaving leaving;
   PlainNodeDesk nodes{entropy};
+  PlainCloud cloud;
   PlainHealthDesk health;
   PlainNoticeDesk notices;
   grants::Counters counters;
+  PlainExaminer doctor;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

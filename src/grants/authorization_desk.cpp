@@ -402,6 +402,11 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   request.extra = client->type.extra.authorize;
   auto location = oauth::authorization_url(request);
   if (!location) co_return std::unexpected(location.error());
+  if (client->cloud) {
+    record.cloud_app = client->cloud->app;
+    location = co_await begin_address(*flow, *client, std::move(*location));
+    if (!location) co_return std::unexpected(location.error());
+  }
   const auto cookie_lifetime = link ? std::chrono::ceil<Seconds>(flow->row.expires_at - now) : parts_.pending_lifetime();
   StartPage result{.kind = StartPage::Kind::redirect, .location = std::move(*location), .cookie = set_cookie(flow->row.id, cookie, cookie_lifetime),
                    .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
@@ -415,7 +420,10 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
 // A flow's cookie is of no use after its callback, and the browsers of whoever authorises a hundred accounts in ten minutes
 // would send all of them along with every request.
 Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string query, Parameters flow_cookies) {
-  auto result = co_await answer_callback(std::move(app), std::move(query), std::move(flow_cookies));
+  co_return co_await without_its_cookie(co_await answer_callback(std::move(app), std::move(query), std::move(flow_cookies), {}));
+}
+
+Task<CallbackPage> AuthorizationDesk::without_its_cookie(CallbackPage result) {
   if (result.id.none()) co_return result;
   const auto seen = co_await view(result.id);
   result.by_owner = seen && seen->way == AuthorizationWay::owner_link;
@@ -424,7 +432,8 @@ Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string quer
   co_return result;
 }
 
-Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::string query, Parameters flow_cookies) {
+Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::string query, Parameters flow_cookies,
+                                                      AuthorizationId relayed) {
   const auto parsed = oauth::parse_callback(query);
   if (!parsed) co_return page("This answer cannot be used", parsed.error().text + " Go back to the console and press Authorize again.");
   auto row = co_await parts_.store.authorization_by_state(hash("state", parsed->state.reveal_text()));
@@ -437,7 +446,12 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   if (!opened) co_return page("This authorisation cannot be read", opened.error().text);
   auto flow = std::move(*opened);
   const auto id = flow.row.id;
-  if (!cookie_matches(flow, flow_cookies)) {
+  // What began by one way does not end by the other.
+  if (relayed.none() != flow.record.cloud_app.empty() || (!relayed.none() && relayed != id)) {
+    co_return page("The answer came from the wrong place", "It was not used. Go back to the console.", id);
+  }
+  const bool same_browser = cookie_matches(flow, flow_cookies);
+  if (!same_browser && relayed.none()) {
     co_return page("Finish in the browser you started with",
                    "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
   }
@@ -470,6 +484,7 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   // One use: whoever clears the state hash first owns the code.
   flow.row.state_hash.clear();
   flow.row.ticket_hash.clear();
+  if (!same_browser) flow.record.opened_by_other = true;  // the Cloud Service made sure that one browser went all the way
   flow.row.expires_at = std::max(flow.row.expires_at, parts_.wall.now() + kExchangeTime);  // not while the code is being spent
   const auto version = flow.row.version;
   seal_into(flow);

@@ -68,6 +68,7 @@ struct Begun {
   AuthorizationId id;
   std::string start_url;     // {public_url}/oauth/start/{ticket}, one-time, 60 s (CLI: the pending lifetime; a link: its own); empty: a device code
   std::string redirect_uri;  // to register, byte for byte
+  bool by_cloud_service = false;  // the whole page goes, and comes back to the users' list
   WallTime expires_at;
   std::optional<DevicePrompt> device{};
 };
@@ -115,6 +116,7 @@ struct CallbackPage {
   std::string title;         // plain text for the person in the popup
   std::string text;
   AuthorizationId id{};      // none: nothing of ours was recognised
+  bool other_browser = false;  // not the one that began: no console there
   std::string cookie{};      // a complete Set-Cookie value that takes the flow's cookie away again; empty: none
   bool by_owner = false;     // of a link: nobody with a console sits there
 };
@@ -139,6 +141,10 @@ class Authorizer {
 
   // Never fails as a Result: whatever comes is answered by a page in words. The exchange runs on when the browser leaves.
   [[nodiscard]] virtual Task<CallbackPage> callback(std::string app, std::string query, Parameters flow_cookies) = 0;
+
+  // The same by way of the Cloud Service: `handle` stands for what the provider said (RULES S5). Without the flow's cookie the
+  // consent is held (A4).
+  [[nodiscard]] virtual Task<CallbackPage> relayed(std::string attempt, std::string handle, Parameters flow_cookies) = 0;
 
   [[nodiscard]] virtual Task<Result<AuthorizationView>> view(AuthorizationId id) = 0;
   // Returns at the next change of state, or after `wait`.

@@ -124,6 +124,7 @@ Secret FlowRecord::to_plain() const {
     for (const auto& [name, value] : learned) values[name] = value;
     object["learned"] = std::move(values);
   }
+  if (!cloud_app.empty()) object["cloud_app"] = cloud_app;
   if (!imported.empty()) object["imported"] = imported.reveal_text();
   if (harvest) object["harvest"] = json_of(*harvest);
   auto text = boost::json::serialize(object);
@@ -171,6 +172,7 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.session_hash = octets64(object, "session_hash");
   record.actor = base::string_or(object, "actor");
   record.source = base::string_or(object, "source");
+  record.cloud_app = base::string_or(object, "cloud_app");
   record.opened_by_other = flag_of(object, "opened_by_other");
   record.way = static_cast<AuthorizationWay>(number_of(object, "way"));
   if (const auto* device = base::find_object(object, "device")) record.device = device_of(*device);

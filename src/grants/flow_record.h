@@ -59,6 +59,7 @@ struct FlowRecord {
   Bytes session_hash;         // of the console session that asked
   std::string actor;
   std::string source;         // from where the actor asked, for the audit trail
+  std::string cloud_app;      // the Cloud Service's app, once started by way of it; empty: straight to the provider
   bool opened_by_other = false;  // consent does not come back to the session that asked: it is held (RULES A4)
   AuthorizationWay way = AuthorizationWay::browser;
   std::optional<DeviceFlow> device;  // with that way

@@ -65,6 +65,10 @@ test('every page, light and dark, wide and narrow', async (t) => {
     app: ['/settings/apps/oidc', () => page.getByRole('heading', { name: 'Here', exact: true })],
     'app-not-registered': ['/settings/apps/microsoft', () => page.getByRole('heading', { name: 'Here', exact: true })],
     servers: ['/settings/servers', () => page.getByText('This server', { exact: true })],
+    check: ['/settings/check', async () => {
+      await page.getByRole('button', { name: /^Check (now|again)$/ }).click();
+      return page.getByRole('heading', { name: 'Redirect URIs', exact: true });
+    }],
     keys: ['/settings/keys', () => page.getByRole('heading', { name: 'Master key', exact: true })],
     registry: ['/settings/registry', () => page.getByRole('button', { name: 'Change oauth.polling_time', exact: true })],
     activity: ['/activity', () => page.getByRole('row').nth(1)],

@@ -163,7 +163,8 @@ export class Latchkey {
   /**
    * options: config (keys of latchkey.toml), args (further arguments of serve), env, data (a folder to keep between
    * starts), port, tls ({certFile, keyFile}), providerFiles (name → content, for DATA/providers),
-   * runAs (a user id), through (a command that ends by running the one after it). Ends with the test `t`.
+   * runAs (a user id), through (a command that ends by running the one after it), expectReady (false: do not wait for it).
+   * Ends with the test `t`.
    */
   static async start(t, options = {}) {
     const server = new Latchkey();
@@ -172,7 +173,7 @@ export class Latchkey {
     server.port = options.port ?? await freePort();
     server.options = options;
     t?.after(() => server.stop());
-    await server.launch();
+    await server.launch({ expectReady: options.expectReady ?? true });
     return server;
   }
 

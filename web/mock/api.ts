@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Attempt, Schemas, User, World } from "./world.ts";
+import { kNotEnrolled, type Attempt, type Schemas, type User, type World } from "./world.ts";
 
 export interface Call {
   method: string;
@@ -29,6 +29,22 @@ function page<T>(all: T[], query: URLSearchParams, size = 50) {
   const limit = Number(query.get("limit") ?? size);
   const items = all.slice(from, from + limit);
   return { items, next_cursor: from + limit < all.length ? String(from + limit) : null, total: all.length };
+}
+/** One finding of each severity, and one of each kind of handover. */
+function report_of(world: World): Schemas["DoctorReport"] {
+  const redirect = `${world.public_url}/oauth/callback/`;
+  return {
+    examined_at: world.at(0), took_ms: 1840, worst: "error",
+    findings: [
+      { check: "public_url", subject: world.public_url, severity: "ok", seen: "Set, and https.", remedy: "", handovers: [] },
+      { check: "certificate", subject: "latchkey.example:443", severity: "warning", seen: "TLSv1.3, a certificate of Example CA for latchkey.example: good until 2026-12-09 (12 days).", remedy: "Renew it now. If something was to renew it by itself, look why it has not.", handovers: [] },
+      { check: "redirect_uris", subject: "box", severity: "error", seen: "Box refuses this redirect URI for this client.", remedy: "Register exactly this address with the app there, upper and lower case and the missing slash at its end included.", handovers: [{ kind: "copy", label: "Redirect URI of Box", text: `${redirect}box` }] },
+      { check: "redirect_uris", subject: "microsoft", severity: "note", seen: "Microsoft does not say beforehand whether it knows this redirect URI.", remedy: "Compare it with the registration there: exactly this address, byte for byte.", handovers: [{ kind: "copy", label: "Redirect URI of Microsoft", text: `${redirect}microsoft` }] },
+      { check: "outgoing", subject: "https://api.box.com", severity: "error", seen: "DNS: The name api.box.com cannot be resolved. Check the address, and this machine's DNS. Needed for tokens of Box.", remedy: "Mend this machine's DNS (/etc/resolv.conf), or the address in the app's settings.", handovers: [] },
+      { check: "clock", subject: "https://login.microsoftonline.com", severity: "ok", seen: "This clock and the provider's agree.", remedy: "", handovers: [] },
+      { check: "tenant_consent", subject: "microsoft", severity: "note", seen: "Microsoft lets an administrator there approve the app once for everybody; whether that has happened it does not tell.", remedy: "If your organization allows it only to administrators, send this address to one.", handovers: [{ kind: "link", label: "Consent for the whole organization at Microsoft", text: "https://login.microsoftonline.com/organizations/adminconsent?client_id=11111111-2222-3333-4444-555555555555" }] },
+    ],
+  };
 }
 const fold = (s: string) => s.normalize("NFKD").toLowerCase();
 
@@ -279,6 +295,13 @@ async function route(world: World, call: Call): Promise<Answer> {
       Object.assign(a, { configured: false, client_id: "", state: "missing", why: `Register Latchkey at ${a.provider_name} and paste the client id here.`, secrets: [{ set: false, set_at: null, expires_at: null }, { set: false, set_at: null, expires_at: null }] });
       return { status: 204 };
     }
+    case "GET cloud-service": case "POST cloud-service/:": return { status: 200, body: world.cloud_service };
+    case "PUT cloud-service": {
+      if (body["enrolment_code"] !== "LK1-practice") throw field("enrolment_code", "This enrolment code is not known here, or has been used.");
+      world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"] }] };
+      return { status: 200, body: world.cloud_service };
+    }
+    case "DELETE cloud-service": world.cloud_service = kNotEnrolled; return { status: 204 };
     case "GET authorizations": {
       const asks = (a: Attempt) => a.state === "held" || a.state === "needs_confirmation";
       const open = [...world.attempts.values()].filter((a) => asks(a) || (a.state === "pending" && query.get("state") !== "asking"));
@@ -392,6 +415,8 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "POST notices/:": return { status: 200, body: { ok: true, detail: "It was taken." } };
     case "GET alerts": return { status: 200, body: { items: world.alerts, next_cursor: null, total: world.alerts.length } };
     case "POST alerts/:/dismiss": world.alerts = world.alerts.filter((a) => a.id !== id); return { status: 204 };
+    case "GET doctor": return { status: 200, body: world.doctor ?? { examined_at: null, took_ms: 0, worst: null, findings: [] } };
+    case "POST doctor": return { status: 200, body: (world.doctor = report_of(world)) };
     case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", place: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: world.store === "postgresql" ? null : { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, store: world.store, last_backup: world.store === "postgresql" ? null : { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
     case "GET nodes": return { status: 200, body: { items: world.nodes, next_cursor: null, total: world.nodes.length } };
     case "DELETE nodes/:": world.nodes = world.nodes.filter((n) => n.id !== id); return { status: 204 };

@@ -384,6 +384,45 @@ describe("lists", () => {
     });
   });
 
+  it("offers the check of the set-up before the first consent, and names what stands in the way of the app at hand", async () => {
+    await visit({ people: 0 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
+      await sign_in(page);
+      await page.goto("/users/new");
+      const dialog = page.getByRole("dialog");
+      await dialog.getByText("The first consent here?").waitFor();
+      await dialog.getByRole("combobox", { name: /^Type/ }).click();
+      await page.getByRole("option", { name: "Box", exact: true }).click();
+      await dialog.getByRole("button", { name: "Check set-up" }).click();
+      await dialog.getByText("Box refuses this redirect URI for this client.").waitFor();
+      await dialog.getByRole("combobox", { name: /^Type/ }).click();
+      await page.getByRole("option", { name: "Gmail", exact: true }).click();
+      await dialog.getByText("Nothing was found that stands in the way.").waitFor();
+      assert.ok(house.world.doctor, "examined once");
+      assert.deepEqual(complaints, []);
+    });
+  });
+
+  it("shows findings by check with remedy, copy and link, and examines again", async () => {
+    await visit({ people: 3 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
+      await sign_in(page);
+      await page.goto("/settings/check");
+      await page.getByRole("button", { name: "Check now" }).click();
+      const section = page.getByRole("region", { name: "Redirect URIs" });
+      await section.getByText("Box refuses this redirect URI for this client.").waitFor();
+      await section.getByText("Does not work", { exact: true }).waitFor();
+      await section.getByRole("button", { name: "Copy Redirect URI of Box" }).waitFor();
+      const link = page.getByRole("link", { name: "Open it in a new tab" });
+      assert.match((await link.getAttribute("href")) ?? "", /adminconsent/);
+      assert.match((await link.getAttribute("rel")) ?? "", /noreferrer/);
+      await page.getByText("2 things do not work until you act.").waitFor();
+      house.world.doctor = null;
+      await page.getByRole("button", { name: "Check again" }).click();
+      await page.getByText("2 things do not work until you act.").waitFor();
+      assert.ok(house.world.doctor);
+      assert.deepEqual(complaints, []);
+    });
+  });
+
   it("says of an installation on PostgreSQL what backs it up, and warns of no backup of its own", async () => {
     await visit({ people: 3 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
       house.world.store = "postgresql";

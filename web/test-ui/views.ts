@@ -68,6 +68,8 @@ export const kViews: View[] = [
   { name: "apps", open: async (page) => { await page.goto("/settings/apps"); await heading(page, "Registered"); } },
   { name: "app", open: async (page) => { await page.goto("/settings/apps/microsoft"); await heading(page, "Here"); } },
   { name: "app-missing", open: async (page) => { await page.goto("/settings/apps/xero"); await heading(page, "Here"); } },
+  { name: "check-before", open: async (page, world) => { world.doctor = null; await page.goto("/settings/check"); await heading(page, "Not examined yet"); } },
+  { name: "check", open: async (page) => { await page.goto("/settings/check"); await page.getByRole("button", { name: /^Check/ }).click(); await heading(page, "Redirect URIs"); } },
   { name: "keys", open: async (page) => { await page.goto("/settings/keys"); await page.getByRole("progressbar").waitFor(); } },
   { name: "servers", open: async (page) => { await page.goto("/settings/servers"); await page.getByRole("button", { name: "Forget cellar" }).waitFor(); } },
   { name: "server-forget", open: async (page) => { await page.goto("/settings/servers"); await page.getByRole("button", { name: "Forget cellar" }).click(); await page.getByRole("alertdialog").waitFor(); } },

@@ -1,0 +1,29 @@
+// How this server was set up, as far as checks look at it. Values, made at the start.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace latchkey::doctor {
+
+// A protocol listener.
+struct Door {
+  std::string name;    // "HTTP"
+  std::string listen;  // "0.0.0.0:8480"
+  bool loopback = false;
+  bool tls = false;
+};
+
+struct Premises {
+  std::string public_url;       // without a trailing slash
+  bool public_url_given = false;  // false: made from the listener's address
+  std::vector<Door> doors;
+  bool behind_proxy = false;    // trusted_proxies names somebody
+  std::string outbound_proxy;   // empty: none
+  std::string ca_file;          // outbound.ca_file; empty: none
+  std::string data;             // the data folder
+  bool embedded_store = true;   // its backups are ours to make
+};
+
+}  // namespace latchkey::doctor
