@@ -11,6 +11,7 @@ set(LATCHKEY_LAYERS
   "2|wire|base                                                    |"
   "2|vault|base crypto                                            |"
   "2|cloud|base crypto                                            |"
+  "2|pages|base net                                               |"
   "3|catalog|base oauth                                           |"
   "3|store|base crypto                                            |SQLite::SQLite3 PostgreSQL::PostgreSQL"
   "4|people|base crypto vault store                               |PkgConfig::UTF8PROC"
@@ -19,10 +20,10 @@ set(LATCHKEY_LAYERS
   "6|connectors|base net oauth catalog grants                     |"
   "7|delivery|base crypto net wire vault store people grants connectors|"
   "8|doors|base net wire store people grants delivery             |"
-  "8|console|base crypto net oauth vault catalog store people grants doctor delivery|"
-  "8|relay|base crypto net oauth cloud catalog store              |"
+  "8|console|base crypto net oauth vault pages catalog store people grants doctor delivery|"
+  "8|relay|base crypto net oauth cloud pages catalog store        |"
   "8|sandbox|base crypto net oauth                                |"
-  "9|app|base crypto net oauth wire vault cloud catalog store people grants doctor connectors delivery doors console relay sandbox|CLI11::CLI11 tomlplusplus::tomlplusplus"
+  "9|app|base crypto net oauth wire vault cloud pages catalog store people grants doctor connectors delivery doors console relay sandbox|CLI11::CLI11 tomlplusplus::tomlplusplus"
 )
 
 function(_latchkey_row room out_rooms out_libraries)

@@ -90,19 +90,26 @@ std::string synopsis(const CLI::App& verb) {
   return visible_name(verb) + positionals + required + optional + everywhere;
 }
 
-void describe(std::string& out, const CLI::App& verb) {
-  const auto below = verb.get_subcommands([](const CLI::App*) { return true; });
-  if (!below.empty()) {
-    out += fmt::format("\n## {}\n\n{}.\n", visible_name(verb), verb.get_description());
-    for (const CLI::App* each : below) describe(out, *each);
-    return;
-  }
-  const bool top = verb.get_parent()->get_parent() == nullptr;
-  out += fmt::format("\n{} {}\n\n{}.\n\n```\n{}\n```\n\n", top ? "##" : "###", visible_name(verb), verb.get_description(), synopsis(verb));
+// How it is called, and what its options mean.
+void describe_itself(std::string& out, const CLI::App& verb) {
+  out += fmt::format("\n```\n{}\n```\n\n", synopsis(verb));
   for (const CLI::Option* option : verb.get_options()) {
     if (option->get_name() == "--help") continue;
     out += fmt::format("- `{}`: {}\n", option->get_name(), option->get_description());
   }
+}
+
+void describe(std::string& out, const CLI::App& verb) {
+  const auto below = verb.get_subcommands([](const CLI::App*) { return true; });
+  if (!below.empty()) {
+    out += fmt::format("\n## {}\n\n{}.\n", visible_name(verb), verb.get_description());
+    if (verb.get_require_subcommand_min() == 0) describe_itself(out, verb);
+    for (const CLI::App* each : below) describe(out, *each);
+    return;
+  }
+  const bool top = verb.get_parent()->get_parent() == nullptr;
+  out += fmt::format("\n{} {}\n\n{}.\n", top ? "##" : "###", visible_name(verb), verb.get_description());
+  describe_itself(out, verb);
 }
 
 }  // namespace

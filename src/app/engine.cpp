@@ -36,8 +36,11 @@ grants::AuthorizationDesk::Parts Engine::desk_parts() {
           .transport = ground_.transport, .watcher = cards_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy,
           .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .pending_lifetime = [registry] { return registry->get<Seconds>("authorize.pending_lifetime"); },
+          .link_lifetime = [registry] { return registry->get<Seconds>("authorize.link_lifetime"); },
           .tuning = [registry] { return tuning_of(*registry); },
-          .device_code_allowed = [registry](std::string_view type) { return registry->device_code_allowed(type); }};
+          .device_code_allowed = [registry](std::string_view type) { return registry->device_code_allowed(type); },
+          .cloud = &cloud_line_,
+          .use_cloud_service = [registry] { return registry->get<bool>("oauth.use_cloud_service"); }};
 }
 
 grants::KeyRotation::Parts Engine::key_parts() {
@@ -48,7 +51,11 @@ grants::KeyRotation::Parts Engine::key_parts() {
           .user_seal = ground_.user_seal, .user_cards = ground_.user_cards, .alerts = alerts_, .wall = clock_, .steady = ground_.steady,
           .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .rest = [registry] { return registry->get<Seconds>("keys.rotation_rest"); },
-          .channel_secrets = [notices] { return notices->secret_places(); },
+          .channel_secrets = [notices] {
+            auto places = notices->secret_places();
+            places.push_back(grants::cloud_enrolment_place());
+            return places;
+          },
           .resealed = [keeper](const store::JournalEntry& entry) { keeper->take_resealed(entry); }};
 }
 
@@ -79,7 +86,9 @@ Engine::Engine(EngineGround ground)
       desk_(ground_.store, sealing_, keeper_, ground_.loop.main(), ground_.hot, cards_, ledger_, counters_, clock_, ground_.steady),
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
+      cloud_line_(ground_.transport, clock_, ground_.steady, ground_.entropy, ground_.log),
       authorizer_(desk_parts()),
+      cloud_membership_(ground_.store, sealing_, clients_, cloud_line_, clock_),
       secret_expiry_(ground_.store, ground_.wall, alerts_),
       forecast_(ground_.store, ground_.catalog, clock_, alerts_, counters_),
       restored_grants_(ground_.store, ground_.catalog, keeper_, ground_.log),

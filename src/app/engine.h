@@ -10,6 +10,7 @@
 #include "grants/app_registry.h"
 #include "grants/authorization_desk.h"
 #include "grants/clock_mark.h"
+#include "grants/cloud_membership.h"
 #include "grants/common_clock.h"
 #include "grants/enrolment_of_people.h"
 #include "grants/forecast.h"
@@ -83,6 +84,8 @@ class Engine {
   [[nodiscard]] grants::TokenDesk& token_desk() { return desk_; }
   [[nodiscard]] grants::Authorizer& authorizer() { return authorizer_; }
   [[nodiscard]] grants::Apps& apps() { return apps_; }
+  [[nodiscard]] grants::CloudDesk& cloud() { return cloud_membership_; }
+  [[nodiscard]] const grants::CloudCounters& cloud_counters() const { return cloud_line_.counters(); }
   [[nodiscard]] grants::GrantDesk& grant_desk() { return care_; }
   [[nodiscard]] grants::Nodes& nodes() { return nodes_; }
   [[nodiscard]] grants::Alerts& alerts() { return alerts_; }
@@ -130,7 +133,9 @@ class Engine {
   Ledger ledger_;
   grants::TokenDeskOfVault desk_;
   grants::EnrolmentOfPeople enrolment_;
+  grants::CloudLine cloud_line_;
   grants::AuthorizationDesk authorizer_;
+  grants::CloudMembership cloud_membership_;
   grants::SecretExpiry secret_expiry_;
   grants::Forecast forecast_;
   grants::RestoredGrants restored_grants_;

@@ -147,6 +147,10 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
       counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_expired, "outcome=\"expired\""),
       counter("latchkey_device_codes_total", "Device codes by how they ended.", parts_.counters.device_failed, "outcome=\"failed\""),
       counter("latchkey_device_polls_total", "Questions to providers whether a device code has been entered.", parts_.counters.device_polls),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.owner_links, "stage=\"made\""),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.links_mailed, "stage=\"mailed\""),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.links_opened, "stage=\"opened\""),
+      counter("latchkey_owner_links_total", "Links to owners by how far they came.", parts_.counters.links_consented, "stage=\"consented\""),
       counter("latchkey_handouts_total", "Access tokens handed out.", parts_.counters.handouts),
       counter("latchkey_handouts_hot_total", "Hand-outs answered from memory.", parts_.counters.handouts_hot),
       counter("latchkey_handouts_waited_total", "Hand-outs that waited for a refresh.", parts_.counters.handouts_waited)};
@@ -223,6 +227,22 @@ Task<std::vector<Metric>> NodeMetrics::collect() {
   last_ = metrics;
   taken_at_ = steady_.now();
   co_return metrics;
+}
+
+Task<std::vector<console::Metric>> CloudMetrics::collect() {
+  const auto enrolment = co_await store_.meta(std::string(grants::kCloudEnrolmentMeta));
+  constexpr auto kCounter = console::Metric::Kind::counter;
+  constexpr std::string_view kRequests = "Requests to the Cloud Service by what came of them.";
+  const auto requests = [&](const char* outcome, std::int64_t count) {
+    return console::Metric{.name = "latchkey_cloud_service_requests_total", .help = std::string(kRequests), .kind = kCounter,
+                           .labels = outcome, .value = static_cast<double>(count)};
+  };
+  co_return std::vector<console::Metric>{
+      {.name = "latchkey_cloud_service_enrolled", .help = "1 when this server is enrolled at a Cloud Service.",
+       .value = enrolment && !enrolment->empty() ? 1.0 : 0.0},
+      requests("outcome=\"answered\"", counters_.answered),
+      requests("outcome=\"refused\"", counters_.refused),
+      requests("outcome=\"unreachable\"", counters_.unreachable)};
 }
 
 std::vector<console::Cause> causes_of(const grants::Alerts& alerts) {

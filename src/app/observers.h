@@ -7,6 +7,7 @@
 #include "console/alert_board.h"
 #include "console/probes.h"
 #include "grants/alerts.h"
+#include "grants/cloud_line.h"
 #include "grants/counters.h"
 #include "grants/health_desk.h"
 #include "grants/key_rotation.h"
@@ -94,6 +95,17 @@ class NodeMetrics final : public console::MetricsSource {
   std::mutex mutex_;
   std::vector<console::Metric> last_;
   SteadyTime taken_at_{};
+};
+
+// How the line to the Cloud Service fares, apart from the providers' (C7).
+class CloudMetrics final : public console::MetricsSource {
+ public:
+  CloudMetrics(const grants::CloudCounters& counters, store::Store& store) : counters_(counters), store_(store) {}
+  [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+
+ private:
+  const grants::CloudCounters& counters_;
+  store::Store& store_;
 };
 
 [[nodiscard]] std::vector<console::Cause> causes_of(const grants::Alerts& alerts);

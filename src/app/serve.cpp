@@ -4,12 +4,12 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <sys/resource.h>
 
 #include <csignal>
 #include <cstdio>
 
 #include "app/cli_mistakes.h"
+#include "app/file_limit.h"
 #include "net/event_loop.h"
 
 namespace latchkey::app {
@@ -29,15 +29,6 @@ Task<void> live(House* house, int* status) {
   }
   co_await house->close();
   house->loop().stop();
-}
-
-// Connections are file descriptors, and the usual soft limit of 1,024 is for programs that use select(). Best effort: with
-// fewer, connections beyond them wait.
-void raise_file_limit() {
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max) return;
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
 }
 
 }  // namespace

@@ -108,12 +108,10 @@ void write_json(std::string& out, const Json& value, std::size_t depth) {
 
 bool is_utf8(std::string_view text) { return parse_json(boost::json::serialize(boost::json::value(text))).has_value(); }
 
-Result<Secret> read_secret_file(std::string_view option, const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) {
-    return fail(ErrorKind::invalid, "unreadable_file",
-                fmt::format("{}: {} cannot be read ({})", option, path, std::strerror(errno)), {.field = std::string(option)});
-  }
+namespace {
+
+// To its end.
+Result<Secret> read_secret(int descriptor, std::string_view option, const std::string& path) {
   Bytes content;
   content.reserve(kSecretBytesMax + 1);  // no copies left behind by growing
   std::uint8_t piece[4096];
@@ -122,7 +120,6 @@ Result<Secret> read_secret_file(std::string_view option, const std::string& path
     content.insert(content.end(), piece, piece + got);
   }
   base::wipe(piece, sizeof piece);
-  ::close(descriptor);
   if (!content.empty() && content.back() == '\n') content.pop_back();
   if (!content.empty() && content.back() == '\r') content.pop_back();
   const bool good = got >= 0 && !content.empty() && content.size() <= kSecretBytesMax;
@@ -136,6 +133,21 @@ Result<Secret> read_secret_file(std::string_view option, const std::string& path
   }
   return secret;
 }
+
+}  // namespace
+
+Result<Secret> read_secret_file(std::string_view option, const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    return fail(ErrorKind::invalid, "unreadable_file",
+                fmt::format("{}: {} cannot be read ({})", option, path, std::strerror(errno)), {.field = std::string(option)});
+  }
+  auto secret = read_secret(descriptor, option, path);
+  ::close(descriptor);
+  return secret;
+}
+
+Result<Secret> read_secret_input() { return read_secret(STDIN_FILENO, "standard input", "what is piped in"); }
 
 Result<Secret> prompt_secret(std::string_view what, std::string_view option, Ask ask) {
   const int terminal = ::isatty(STDIN_FILENO) != 0 ? ::open("/dev/tty", O_RDWR | O_CLOEXEC) : -1;

@@ -18,6 +18,9 @@ namespace latchkey::app {
 // most 64 KiB, not empty.
 [[nodiscard]] Result<Secret> read_secret_file(std::string_view option, const std::string& path);
 
+// The same of what is piped in. Errors: invalid/`unreadable_file`.
+[[nodiscard]] Result<Secret> read_secret_input();
+
 enum class Ask { once, twice };
 // Asks on the terminal without echo; `twice` for new ones. Errors: invalid/`no_terminal` naming the option to use instead.
 [[nodiscard]] Result<Secret> prompt_secret(std::string_view what, std::string_view option, Ask ask);

@@ -50,6 +50,8 @@ void add_all_verbs(CLI::App& app, Session& session) {
   add_migrate_verb(app, session);
   add_health_verbs(app, session);
   add_certificate_verbs(app, session);
+  add_cloud_verbs(app, session);
+  add_relay_verbs(app, session);
   add_doctor_verb(app, session);
 }
 

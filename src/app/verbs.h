@@ -44,6 +44,8 @@ void add_certificate_verbs(CLI::App& app, Session& session);
 void add_doctor_verb(CLI::App& app, Session& session);
 void add_key_verbs(CLI::App& app, Session& session);
 void add_backup_verbs(CLI::App& app, Session& session);
+void add_cloud_verbs(CLI::App& app, Session& session);
+void add_relay_verbs(CLI::App& app, Session& session);
 
 // The whole tree, for parsing and for the reference (docs/cli.md). `app` and `session` outlive the parse.
 void add_all_verbs(CLI::App& app, Session& session);

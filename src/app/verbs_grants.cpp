@@ -24,6 +24,9 @@ struct GrantArguments {
   bool link = false;
   bool wait = false;
   bool device_code = false;
+  bool ask_owner = false;
+  std::string mail_to;
+  std::string account;
 };
 
 // What `grant list --json` promises, in this order.
@@ -148,6 +151,9 @@ Result<int> say_end(const Session& session, const JsonObject& authorization) {
 // Where to go and what to do there.
 std::string invitation(const JsonObject& started) {
   const JsonObject* device = base::find_object(started, "device");
+  if (base::string_or(started, "way") == "owner_link") {
+    return fmt::format("Send this address to the account's owner (good until {}, once):\n{}\n", cell(started, "expires_at"), cell(started, "start_url"));
+  }
   if (device == nullptr) {
     return fmt::format("Open this address in a browser and consent (good until {}, once):\n{}\n", cell(started, "expires_at"), cell(started, "start_url"));
   }
@@ -159,19 +165,26 @@ Result<int> add_grant(const Session& session, const GrantArguments& arguments) {
   const auto client = session.client();
   auto body = authorization_body(client, arguments);
   if (!body) return std::unexpected(body.error());
+  if (arguments.device_code && arguments.ask_owner) return fail(ErrorKind::invalid, "bad_arguments", "--device-code and --ask-owner: say one of them");
+  if (!arguments.mail_to.empty() && !arguments.ask_owner) return fail(ErrorKind::invalid, "bad_arguments", "--mail-to goes with --ask-owner");
   if (arguments.device_code) (*body)["way"] = "device_code";
+  if (arguments.ask_owner) (*body)["way"] = "owner_link";
+  if (!arguments.account.empty()) (*body)["expected_account"] = arguments.account;
   const auto begun = client.call("POST", "/api/v1/authorizations", &*body);
   if (!begun) return std::unexpected(begun.error());
   const auto& started = begun->as_object();
-  if (session.json && !arguments.wait) {
-    print(pretty(*begun));
-    return 0;
-  }
+  if (session.json && !arguments.wait) print(pretty(*begun));
   if (!session.json) {
     print(invitation(started));
     std::fflush(stdout);
-  } else {
+  } else if (arguments.wait) {
     fmt::print(stderr, "{}", invitation(started));
+  }
+  if (!arguments.mail_to.empty()) {
+    const JsonObject mail{{"to", arguments.mail_to}};
+    const auto mailed = client.call("POST", fmt::format("/api/v1/authorizations/{}/mail", id_of(started)), &mail);
+    if (!mailed) return std::unexpected(mailed.error());
+    if (!session.json) print(fmt::format("Mailed to {}.\n", arguments.mail_to));
   }
   if (!arguments.wait) return 0;
   while (true) {
@@ -392,9 +405,12 @@ void add_grant_verbs(CLI::App& app, Session& session) {
   grant.require_subcommand(1);
   auto arguments = std::make_shared<GrantArguments>();
 
-  CLI::App& add = add_verb(grant, session, "add", "Authorise: prints the address to open in a browser, or a device code");
+  CLI::App& add = add_verb(grant, session, "add", "Authorise: prints the address to open in a browser, a device code, or a link for the owner");
   add_authorising_options(add, arguments);
   add.add_flag("--device-code", arguments->device_code, "Print a code to enter on any device instead (where authorize.device_code_types allows it)");
+  add.add_flag("--ask-owner", arguments->ask_owner, "Print a link for the account's owner instead, which works for days (authorize.link_lifetime)");
+  add.add_option("--mail-to", arguments->mail_to, "With --ask-owner: mail the link there as well (needs notices.smtp_host)")->type_name("ADDRESS");
+  add.add_option("--account", arguments->account, "The account that must consent, by its name or id at the provider; it then needs no approval")->type_name("ACCOUNT");
   add.add_flag("--wait", arguments->wait, "Wait for the consent, and say how it ended");
   on_run(add, session, [&session, arguments] { return add_grant(session, *arguments); });
 

@@ -119,6 +119,7 @@ struct House::Parts {
   std::unique_ptr<EngineMetrics> metrics;
   std::unique_ptr<KeyMetrics> key_metrics;
   std::unique_ptr<NodeMetrics> node_metrics;
+  std::unique_ptr<CloudMetrics> cloud_metrics;
   std::unique_ptr<Examination> examination;
   std::unique_ptr<CertificateKeeper> certificate;
   std::unique_ptr<console::Console> console;
@@ -297,6 +298,7 @@ void House::Parts::build_engine() {
   certificate = std::make_unique<CertificateKeeper>(CertificateKeeper::Parts{
       .certificate_file = config.tls_certificate, .key_file = config.tls_key, .folder = TlsFolder(config.data), .names = own_names(config),
       .context = tls.get(), .alerts = engine->alerts(), .wall = clock, .log = log});
+  cloud_metrics = std::make_unique<CloudMetrics>(engine->cloud_counters(), *store);
   examination = std::make_unique<Examination>(Examination::Ground{
       .config = config, .listens_with_tls = tls != nullptr, .loop = loop, .outgoing = *transport, .store = *store, .journal = *journal, .keys = engine->keys(), .catalog = catalog,
       .plain_http = plain_http, .entropy = entropy, .wall = clock, .steady = steady, .log = log});
@@ -309,12 +311,13 @@ void House::Parts::build_doors() {
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
-      .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .desk = engine->grant_desk(), .keys = engine->keys(),
-      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .doctor = examination->doctor(), .certificate = *certificate,
+      .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
+      .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(), .doctor = examination->doctor(), .certificate = *certificate,
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
-      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness, .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), &examination->metrics(), certificate.get()},
+      .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness,
+      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);

@@ -16,7 +16,7 @@ constexpr std::size_t kHandoutMinutesMost = 500;
 // Every action the rooms below write, for the filter of the page.
 constexpr std::string_view kActions[] = {
     "app.added", "app.changed", "app.deleted", "app.paused", "app.resumed", "authorization.cancelled",
-    "authorization.expired", "authorization.failed", "authorization.refused", "authorization.rejected",
+    "authorization.expired", "authorization.failed", "authorization.mailed", "authorization.refused", "authorization.rejected",
     "authorization.started", "authorization.undone", "grant.authorized", "grant.checked", "grant.deleted",
     "grant.disabled", "grant.enabled", "grant.needs_authorization", "grant.paused", "grant.reauthorized", "grant.recovered", "grant.revoked",
     "grant.revoked_at_provider", "grant.not_revoked",

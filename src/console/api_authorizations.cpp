@@ -134,9 +134,10 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   Fields fields(*body);
   auto wish = read_wish(fields);
   const auto shown = fields.choice("presentation", {"popup", "page"}, Presence::optional);
-  const auto way = fields.choice("way", {"browser", "device_code"}, Presence::optional);
+  const auto way = fields.choice("way", {"browser", "device_code", "owner_link"}, Presence::optional);
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   if (way == "device_code") wish.way = grants::AuthorizationWay::device_code;
+  if (way == "owner_link") wish.way = grants::AuthorizationWay::owner_link;
   const auto asked_way = wish.way;
   const auto requester = requester_of(call);
   FlowNote note{.presentation = shown == "page" ? Presentation::page : Presentation::popup,
@@ -149,13 +150,16 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   if (!begun) co_return std::unexpected(co_await problem_of_begin(begun.error(), new_group));
   note.ticket = begun->start_url.substr(begun->start_url.rfind('/') + 1);
   note.redirect_uri = begun->redirect_uri;
+  // Nothing of ours is at the end of that way but the users' list.
+  if (begun->by_cloud_service) note.presentation = Presentation::page;
+  const bool page = note.presentation == Presentation::page;
   memory_.begun(begun->id, std::move(note));
   JsonObject json;
   json["id"] = begun->id.text();
   json["start_url"] = begun->start_url;
   json["redirect_uri"] = begun->redirect_uri;
   json["expires_at"] = base::to_rfc3339(begun->expires_at);
-  json["presentation"] = shown == "page" ? "page" : "popup";
+  json["presentation"] = page ? "page" : "popup";
   json["way"] = grants::name_of(asked_way);
   json["device"] = device_json(begun->device);
   co_return net::HttpResponse::json(201, json);
@@ -208,11 +212,12 @@ Task<JsonObject> AuthorizationsApi::view_json(grants::AuthorizationView view) {
   JsonObject json;
   json["id"] = view.id.text();
   json["state"] = store::name_of(view.state);
-  json["started"] = view.state != store::AuthorizationState::pending || (note && note->started);
+  json["started"] = view.state != store::AuthorizationState::pending || view.opened || (note && note->started);
   json["type"] = view.type;
   json["username"] = view.username;
   json["way"] = grants::name_of(view.way);
   json["device"] = device_json(view.device);
+  json["link"] = view.link;
   json["redirect_uri"] = redirect_uri_of(view, note);
   json["expires_at"] = base::to_rfc3339(view.expires_at);
   json["problem"] = nullptr;

@@ -113,11 +113,17 @@ JsonObject secret_slot(bool set, const store::AppSecret& secret) {
           {"expires_at", set ? time_json(secret.expires_at) : Json(nullptr)}};
 }
 
+std::string name_of_app(const catalog::Provider* provider, const grants::AppView& view) {
+  if (provider == nullptr) return view.app.id;
+  if (view.from_cloud) return provider->name + " (Cloud Service)";
+  return view.app.id == view.app.provider ? provider->name : view.app.id;
+}
+
 JsonObject app_json(const Catalog& catalog, const grants::AppView& view) {
   const auto provider = catalog.find_provider(view.app.provider);
   JsonObject json = provider ? provider_part(catalog, *provider) : provider_part(catalog, catalog::Provider{.id = view.app.provider, .name = view.app.provider});
   json["id"] = view.app.id;
-  json["name"] = provider && view.app.id == view.app.provider ? provider->name : view.app.id;
+  json["name"] = name_of_app(provider.get(), view);
   json["configured"] = true;
   json["client_id"] = view.app.client_id;
   const auto params = base::parse_json(view.app.params_json);
@@ -127,6 +133,7 @@ JsonObject app_json(const Catalog& catalog, const grants::AppView& view) {
   json["state"] = state_of(provider.get(), view);
   json["why"] = why_of_app(provider.get(), view);
   json["grants"] = view.grants;
+  json["from_cloud_service"] = view.from_cloud;
   return json;
 }
 
@@ -157,7 +164,8 @@ JsonArray uses_of_kind(std::string_view kind) {
   return {"deliver", "token"};
 }
 
-JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const std::vector<grants::AppView>& apps, bool device_code_allowed) {
+JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const std::vector<grants::AppView>& apps, bool device_code_allowed,
+                     bool cloud_used) {
   const auto provider = catalog.find_provider(type.provider);
   JsonObject json;
   json["id"] = type.id;
@@ -176,12 +184,15 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
   JsonArray fitting;
   for (const auto& app : apps) {
     if (app.app.provider != type.provider) continue;
-    JsonObject entry{{"id", app.app.id}, {"name", app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}};
-    if (app.app.id == type.provider) fitting.insert(fitting.begin(), std::move(entry));
-    else fitting.push_back(std::move(entry));
+    if (app.from_cloud && !cloud_used) continue;  // what is authorised by it already goes on
+    JsonObject entry{{"id", app.app.id}, {"name", app.from_cloud ? name_of_app(provider.get(), app) : app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}, {"from_cloud_service", app.from_cloud}};
+    // One's own before the Cloud Service's, the provider's namesake first of all.
+    const auto own_end = std::ranges::find_if(fitting, [](const Json& other) { return other.as_object().at("from_cloud_service").as_bool(); });
+    const auto place = app.app.id == type.provider ? fitting.begin() : app.from_cloud ? fitting.end() : own_end;
+    fitting.insert(place, std::move(entry));
   }
   if (fitting.empty() && provider) {
-    fitting.push_back(JsonObject{{"id", provider->id}, {"name", provider->name}, {"state", "missing"}, {"why", why_missing(*provider)}});
+    fitting.push_back(JsonObject{{"id", provider->id}, {"name", provider->name}, {"state", "missing"}, {"why", why_missing(*provider)}, {"from_cloud_service", false}});
   }
   json["apps"] = std::move(fitting);
   json["keeps_forever"] = !type.absolute_lifetime.has_value();
@@ -250,7 +261,7 @@ Task<Answer> TypesApi::list(Call call) {
   auto apps = co_await base::run_on(engine_, apps_.list());
   if (!apps) co_return refuse(apps.error());
   JsonArray items;
-  for (const auto& type : catalog_->types()) items.push_back(type_json(*catalog_, *type, *apps, device_code_allowed_(type->id)));
+  for (const auto& type : catalog_->types()) items.push_back(type_json(*catalog_, *type, *apps, device_code_allowed_(type->id), cloud_used_()));
   auto json = whole_list_json(std::move(items));
   const auto rules = pin_rules_();
   json["pin"] = JsonObject{{"min_length", rules.min_length}, {"max_bytes", rules.max_bytes}, {"generate_length", rules.generate_length}};
@@ -275,7 +286,7 @@ Task<Answer> AppsApi::list(Call call) {
     bool any = false;
     for (const auto& app : *apps) {
       if (app.app.provider != provider->id) continue;
-      any = true;
+      any = any || !app.from_cloud;
       items.push_back(app_json(*catalog_, app));
     }
     if (!any) items.push_back(missing_app_json(*catalog_, *provider, apps_.redirect_uri(provider->id)));

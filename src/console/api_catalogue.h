@@ -22,9 +22,10 @@ class TypesApi final : public ApiSection {
  public:
   // `pin_rules` and `device_code_allowed` read the registry of now; any thread.
   TypesApi(std::shared_ptr<const catalog::Catalog> catalog, grants::Apps& apps, Executor engine,
-           std::function<PinRules()> pin_rules, std::function<bool(std::string_view type)> device_code_allowed)
+           std::function<PinRules()> pin_rules, std::function<bool(std::string_view type)> device_code_allowed,
+           std::function<bool()> cloud_used)
       : catalog_(std::move(catalog)), apps_(apps), engine_(std::move(engine)), pin_rules_(std::move(pin_rules)),
-        device_code_allowed_(std::move(device_code_allowed)) {}
+        device_code_allowed_(std::move(device_code_allowed)), cloud_used_(std::move(cloud_used)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -35,6 +36,7 @@ class TypesApi final : public ApiSection {
   Executor engine_;
   std::function<PinRules()> pin_rules_;
   std::function<bool(std::string_view)> device_code_allowed_;
+  std::function<bool()> cloud_used_;  // `oauth.use_cloud_service`; any thread
 };
 
 class AppsApi final : public ApiSection {

@@ -1,6 +1,7 @@
 // Types, apps, authorizations, grants, settings, activity, health and the operator's addresses over real HTTP.
 #include <set>
 
+#include "console/embedded.h"
 #include "console/office_testing.h"
 
 namespace latchkey::console {

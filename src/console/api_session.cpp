@@ -4,6 +4,7 @@
 #include "console/fields.h"
 #include "console/session_gate.h"
 #include "console/views.h"
+#include "grants/cloud_desk.h"
 
 namespace latchkey::console {
 
@@ -30,6 +31,8 @@ Task<Answer> SessionApi::session_answer(int status, net::HttpRequest request, Pr
   if (!needed) co_return refuse(needed.error());
   const auto backed_up = co_await store_.meta(std::string(kBackupDoneMeta));
   if (!backed_up) co_return refuse(backed_up.error());
+  const auto cloud = co_await store_.meta(std::string(grants::kCloudEnrolmentMeta));
+  if (!cloud) co_return refuse(cloud.error());
   const bool administrator = principal.administrator();
 
   JsonObject server;
@@ -40,7 +43,7 @@ Task<Answer> SessionApi::session_answer(int status, net::HttpRequest request, Pr
   server["master_key_path"] = administrator ? keys_.status().path : "";
   server["store"] = administrator ? name_of(facts_.store) : "";
   server["insecure_notice"] = request.is_confidential() ? Json(nullptr) : Json(insecure_transport_text());
-  server["cloud_service"] = false;
+  server["cloud_service"] = principal.signed_in() && !cloud->empty() && cloud_used_();
 
   JsonObject json;
   json["signed_in"] = principal.signed_in();

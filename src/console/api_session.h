@@ -1,6 +1,7 @@
 // /setup and /session: the first administrator, signing in and out, and who I am.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "console/router.h"
@@ -25,8 +26,9 @@ struct ServerFacts {
 
 class SessionApi final : public ApiSection {
  public:
-  SessionApi(people::Sessions& sessions, people::Setup& setup, store::Store& store, const grants::Keys& keys, ServerFacts facts)
-      : sessions_(sessions), setup_(setup), store_(store), keys_(keys), facts_(std::move(facts)) {}
+  SessionApi(people::Sessions& sessions, people::Setup& setup, store::Store& store, const grants::Keys& keys, ServerFacts facts,
+             std::function<bool()> cloud_used)
+      : sessions_(sessions), setup_(setup), store_(store), keys_(keys), facts_(std::move(facts)), cloud_used_(std::move(cloud_used)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -44,6 +46,7 @@ class SessionApi final : public ApiSection {
   store::Store& store_;
   const grants::Keys& keys_;
   ServerFacts facts_;
+  std::function<bool()> cloud_used_;  // `oauth.use_cloud_service`; any thread
 };
 
 }  // namespace latchkey::console

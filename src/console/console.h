@@ -13,6 +13,7 @@
 #include "console/api_authorizations.h"
 #include "console/api_catalogue.h"
 #include "console/api_certificate.h"
+#include "console/api_cloud.h"
 #include "console/api_doctor.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
@@ -20,6 +21,8 @@
 #include "console/api_health.h"
 #include "console/api_keys.h"
 #include "console/api_nodes.h"
+#include "console/api_owner.h"
+#include "console/api_owner_mail.h"
 #include "console/api_registry.h"
 #include "console/api_session.h"
 #include "console/api_user_secrets.h"
@@ -39,14 +42,17 @@ struct ConsoleGround {
   people::Sessions& sessions;
   people::Setup& setup;
   people::Directory& directory;
+  people::PinGate& pin_gate;
   std::shared_ptr<const catalog::Catalog> catalog;
   grants::Authorizer& authorizer;
   grants::Apps& apps;
+  grants::CloudDesk& cloud;
   grants::GrantDesk& desk;
   grants::Keys& keys;
   grants::NodeDesk& nodes;
   grants::HealthDesk& health;
   grants::NoticeDesk& notices;
+  grants::Counters& counters;
   doctor::Examiner& doctor;
   CertificateDesk& certificate;
   Executor engine;
@@ -82,10 +88,12 @@ class Console {
 
  private:
   [[nodiscard]] std::vector<ApiSection*> sections();
+  [[nodiscard]] std::vector<MetricsSource*> with_own(std::vector<MetricsSource*> metrics);
 
   SessionGate session_gate_;
   CommandLineGate command_line_gate_;
   FlowMemory memory_;
+  OwnerPasses passes_;
   AlertBoard alerts_;
 
   SessionApi session_;
@@ -95,6 +103,8 @@ class Console {
   TypesApi types_;
   AppsApi apps_;
   AuthorizationsApi authorizations_;
+  OwnerMailApi owner_mail_;
+  OwnerApi owner_;
   GrantsApi grants_;
   RegistryApi registry_;
   ActivityApi activity_;
@@ -102,6 +112,7 @@ class Console {
   KeysApi keys_;
   NodesApi nodes_;
   ForesightApi foresight_;
+  CloudApi cloud_;
   DoctorApi doctor_;
   CertificateApi certificate_;
   RootDownload root_;

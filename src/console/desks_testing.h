@@ -9,6 +9,7 @@
 #include "doctor/doctor.h"
 #include "grants/apps.h"
 #include "grants/authorize.h"
+#include "grants/cloud_desk.h"
 #include "grants/grant_desk.h"
 #include "grants/key_rotation.h"
 #include "grants/node_desk.h"
@@ -56,20 +57,26 @@ class PlainAuthorizer final : public grants::Authorizer {
     co_return grants::Begun{.id = id, .start_url = "https://latchkey.example/oauth/start/" + ticket,
                             .redirect_uri = "https://latchkey.example/oauth/callback/" + wish.app, .expires_at = view.expires_at};
   }
-  Task<Result<grants::StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) override {
+  Task<Result<grants::StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed, grants::Parameters) override {
     const auto found = tickets.find(ticket);
     if (found == tickets.end()) co_return fail(ErrorKind::not_found, "ticket_unknown", "Unknown.");
     if (confirmed == Confirmed::no && found->second.second != session_hash) {
       co_return grants::StartPage{.kind = grants::StartPage::Kind::confirm, .location = {}, .cookie = {}, .server = "https://latchkey.example",
-                                  .username = "anna<b>", .type_name = "Box"};
+                                  .username = "anna<b>", .type_name = "Box", .asked_by = {}, .account = {}};
     }
     tickets.erase(found);
     co_return grants::StartPage{.kind = grants::StartPage::Kind::redirect, .location = "https://provider.example/authorize?state=s&x=\"y\"",
-                                .cookie = "__Host-latchkey-flow-1=v; Path=/; Secure", .server = {}, .username = {}, .type_name = {}};
+                                .cookie = "__Host-latchkey-flow-1=v; Path=/; Secure", .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
   }
   Task<grants::CallbackPage> callback(std::string app, std::string query, grants::Parameters flow_cookies) override {
     last_app = std::move(app);
     last_query = std::move(query);
+    last_cookies = std::move(flow_cookies);
+    co_return next_page;
+  }
+  Task<grants::CallbackPage> relayed(std::string attempt, std::string handle, grants::Parameters flow_cookies) override {
+    last_app = std::move(attempt);
+    last_query = std::move(handle);
     last_cookies = std::move(flow_cookies);
     co_return next_page;
   }
@@ -131,6 +138,34 @@ class PlainAuthorizer final : public grants::Authorizer {
 
  private:
   Entropy& entropy_;
+};
+
+// A Cloud Service that takes one code.
+class PlainCloud final : public grants::CloudDesk {
+ public:
+  grants::CloudStatus state;
+  std::optional<Error> refusal;
+
+  Task<Result<grants::CloudStatus>> status() override { co_return state; }
+  Task<Result<grants::CloudStatus>> enrol(std::string address, Secret code, grants::Requester) override {
+    if (state.enrolled) co_return fail(ErrorKind::conflict, "cloud_enrolled", "Enrolled already.");
+    if (code.reveal_text() != "LK1-good") {
+      co_return fail(ErrorKind::refused, "cloud_code_unknown", "Not known here.", {.field = "enrolment_code"});
+    }
+    state = {.enrolled = true, .address = std::move(address), .office = "office-1", .label = "North Ltd", .service_key = "0123456789abcdef",
+             .enrolled_at = base::from_unix_ms(0), .return_origin = "https://latchkey.example",
+             .apps = {{.id = "cloud-dropbox-0a1b2c", .provider = "dropbox", .types = {"dropbox"}}}};
+    co_return state;
+  }
+  Task<Result<grants::CloudStatus>> check(grants::Requester) override {
+    if (refusal) co_return std::unexpected(*refusal);
+    co_return state;
+  }
+  Task<Result<void>> leave(grants::Requester) override {
+    if (!state.enrolled) co_return fail(ErrorKind::conflict, "cloud_not_enrolled", "Not enrolled.");
+    state = {};
+    co_return Result<void>{};
+  }
 };
 
 class PlainApps final : public grants::Apps {
@@ -306,7 +341,13 @@ class PlainNoticeDesk final : public grants::NoticeDesk {
     secrets[channel] = std::string(secret.reveal_text());
     co_return Result<void>{};
   }
+  Task<Result<void>> mail_person(grants::PersonMail mail) override {
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    mailed.push_back(std::move(mail));
+    co_return Result<void>{};
+  }
   std::optional<Error> refusal;
+  std::vector<grants::PersonMail> mailed;
   std::vector<grants::Channel> tested;
   std::map<grants::Channel, std::string> secrets;
 };

@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "base/run_on.h"
-#include "console/embedded.h"
-#include "console/flow_page.h"
 #include "console/pages.h"
 #include "console/router.h"
 #include "net/url.h"
+#include "pages/flow_assets.h"
+#include "pages/flow_page.h"
 
 namespace latchkey::console {
 
@@ -16,31 +16,40 @@ namespace {
 
 constexpr std::string_view kStart = "/oauth/start/";
 constexpr std::string_view kCallback = "/oauth/callback/";
+constexpr std::string_view kOwnPage = "/my";
+constexpr std::string_view kOwnPageText = "My authorisations";
+constexpr std::string_view kRelayed = "/oauth/relayed";
 constexpr std::size_t kCookiesMax = 50;
 constexpr int kCloseAfterSuccessMs = 700;
 // Long enough to read why; the dialog says it too.
 constexpr int kCloseAfterFailureMs = 10'000;
 
 net::HttpResponse not_found_page() {
-  return flow_page({.status = 404, .sign = FlowSign::bad, .title = "No such page",
+  return pages::flow_page({.status = 404, .sign = pages::FlowSign::bad, .title = "No such page",
                     .text = "There is nothing at this address.", .link = "/", .link_text = "To the console"});
 }
 
 net::HttpResponse method_page(std::string_view allowed) {
-  auto response = flow_page({.status = 405, .sign = FlowSign::bad, .title = "Not this way",
+  auto response = pages::flow_page({.status = 405, .sign = pages::FlowSign::bad, .title = "Not this way",
                              .text = "This address is opened by a browser on its way to or from the provider."});
   response.with("Allow", allowed);
   return response;
 }
 
-net::HttpResponse error_page(const Error& error) {
+// `known`: the browser's owner has a page of their own here.
+enum class Owner { known, unknown };
+
+net::HttpResponse error_page(const Error& error, Owner owner = Owner::unknown) {
   const auto problem = problem_of(error);
   const bool used = error.reason == "ticket_unknown" || error.reason == "ticket_used";
-  return flow_page({.status = problem.status, .sign = FlowSign::bad,
+  const bool own_page = used && owner == Owner::known;
+  return pages::flow_page({.status = problem.status, .sign = pages::FlowSign::bad,
                     .title = used ? "This address has been used or has expired" : "It cannot start",
                     .text = used ? "Each address to authorise works once and for a short time. Go back to Latchkey and press "
                                    "Authorize again, or ask whoever sent it for a new one."
                                  : problem.detail,
+                    .link = own_page ? std::string(kOwnPage) : std::string(),
+                    .link_text = own_page ? std::string(kOwnPageText) : std::string(),
                     .note = "Nothing has been changed. You can close this window."});
 }
 
@@ -51,24 +60,10 @@ bool plausible(std::string_view segment) {
   });
 }
 
-net::HttpResponse asset(std::string_view path) {
-  for (const auto& file : embedded_flow()) {
-    if (std::string("/oauth").append(file.path) != path) continue;
-    net::HttpResponse response;
-    response.body = file.content;
-    response.with("Content-Type", media_type_of(file.path));
-    response.with("Cache-Control", "no-cache");
-    response.with("ETag", "\"" + std::string(file.sha256.substr(0, 32)) + "\"");
-    secure_asset(response);
-    return response;
-  }
-  return not_found_page();
-}
-
 // A redirect that tells no address to where it leads.
 net::HttpResponse clean_redirect(std::string_view location) {
   auto response = net::HttpResponse::redirect(303, location);
-  secure_page(response, PageKind::flow, {});
+  pages::secure_page(response, pages::PageKind::flow, {});
   return response;
 }
 
@@ -94,8 +89,8 @@ grants::Parameters flow_cookies_of(const net::HttpRequest& request) {
 }
 
 FlowRoutes::FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory,
-                       std::string public_origin, Log& log)
-    : authorizer_(authorizer), engine_(std::move(engine)), gate_(gate), memory_(memory),
+                       OwnerPasses& passes, std::string public_origin, Log& log)
+    : authorizer_(authorizer), engine_(std::move(engine)), gate_(gate), memory_(memory), passes_(passes),
       public_origin_(std::move(public_origin)), log_(log) {}
 
 std::size_t FlowRoutes::body_limit(std::string_view, std::string_view) const { return 4 * 1024; }
@@ -116,16 +111,20 @@ Task<net::HttpResponse> FlowRoutes::handle(net::HttpRequest request) {
     if (!plausible(app)) co_return not_found_page();
     co_return co_await callback(std::move(request), std::move(app));
   }
+  if (path == kRelayed) co_return co_await relayed(std::move(request));
   if (path == "/oauth/done") co_return done(request);
-  co_return asset(path);
+  auto asset = pages::flow_asset(path);
+  co_return asset ? std::move(*asset) : not_found_page();
 }
 
 Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string ticket) {
+  const auto cookies = flow_cookies_of(request);
+  const auto owner = passes_.of(request) ? Owner::known : Owner::unknown;
   auto principal = co_await gate_.identify(std::move(request));
   if (!principal) co_return error_page(principal.error());
   auto page = co_await base::run_on(
-      engine_, authorizer_.start(ticket, principal->session_hash, grants::Authorizer::Confirmed::no));
-  if (!page) co_return error_page(page.error());
+      engine_, authorizer_.start(ticket, principal->session_hash, grants::Authorizer::Confirmed::no, cookies));
+  if (!page) co_return error_page(page.error(), owner);
   switch (page->kind) {
     case grants::StartPage::Kind::redirect: {
       memory_.started(ticket, false);
@@ -135,29 +134,32 @@ Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string 
     }
     case grants::StartPage::Kind::confirm: break;
   }
-  co_return flow_page(
-      {.sign = FlowSign::info, .title = "Connect your account to Latchkey?",
+  pages::FlowPage confirmation{
+       .sign = pages::FlowSign::info, .title = "Connect your account to Latchkey?",
        .text = "Somebody asks you to let the Latchkey server `" + page->server +
                "` use your account. Go on only if you know this server and expected this: from then on whoever has the user "
                "name below and its PIN can use the account through it.",
        .facts = {{"Server", page->server}, {"User name there", page->username}, {"Service", page->type_name}},
        .post_to = std::string(kStart) + ticket, .post_text = "Continue to " + page->type_name,
        .note = "You sign in on the provider's own page; Latchkey never sees your password. If you did not expect this, "
-               "close this window: nothing will happen."});
+               "close this window: nothing will happen."};
+  if (!page->asked_by.empty()) confirmation.facts.emplace_back("Asked by", page->asked_by);
+  if (!page->account.empty()) confirmation.facts.emplace_back("Account wanted", page->account);
+  co_return pages::flow_page(confirmation);
 }
 
 Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::string ticket) {
   // A page elsewhere must not press the button for somebody.
   if (!comes_from_own_pages(request, public_origin_)) {
-    co_return flow_page({.status = 403, .sign = FlowSign::bad, .title = "Not from here",
+    co_return pages::flow_page({.status = 403, .sign = pages::FlowSign::bad, .title = "Not from here",
                          .text = "This confirmation was sent by another site's page, so nothing was done."});
   }
-  auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes));
+  auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes, flow_cookies_of(request)));
   if (!page) co_return error_page(page.error());
   memory_.started(ticket, true);
   // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is
   // not ours to list.
-  auto response = flow_page({.sign = FlowSign::info, .title = "On to the provider",
+  auto response = pages::flow_page({.sign = pages::FlowSign::info, .title = "On to the provider",
                              .text = "The provider's page opens now. If it does not, use the button.",
                              .link = page->location, .link_text = "Open the provider's page", .go_on_to = page->location});
   if (!page->cookie.empty()) response.headers.add("Set-Cookie", page->cookie);
@@ -165,34 +167,63 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
 }
 
 Task<net::HttpResponse> FlowRoutes::callback(net::HttpRequest request, std::string app) {
+  auto query = request.query;
+  auto page = co_await base::run_on(engine_, authorizer_.callback(std::move(app), std::move(query), flow_cookies_of(request)));
+  co_return co_await ended(std::move(request), std::move(page));
+}
+
+Task<net::HttpResponse> FlowRoutes::relayed(net::HttpRequest request) {
+  auto attempt = request.query_parameter("attempt").value_or("");
+  auto handle = request.query_parameter("handle").value_or("");
   auto page = co_await base::run_on(
-      engine_, authorizer_.callback(std::move(app), std::move(request.query), flow_cookies_of(request)));
+      engine_, authorizer_.relayed(std::move(attempt), std::move(handle), flow_cookies_of(request)));
+  co_return co_await ended(std::move(request), std::move(page));
+}
+
+Task<net::HttpResponse> FlowRoutes::ended(net::HttpRequest request, grants::CallbackPage page) {
   const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
+  const bool by_owner = page.by_owner || page.other_browser || (note && note->by_owner);
   std::string location = "/users?authorization=" + page.id.text();
-  if (!note || note->presentation != Presentation::page || note->by_owner) {
+  if (!note || note->presentation != Presentation::page || by_owner) {
     location = "/oauth/done?r=" + memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
-                                                .id = page.id, .by_owner = note && note->by_owner});
+                                                .id = page.id, .by_owner = by_owner});
   }
   auto response = clean_redirect(location);
   if (!page.cookie.empty()) response.headers.add("Set-Cookie", page.cookie);
+  if (page.by_owner) {
+    if (auto pass = co_await pass_of(std::move(request), page.id); !pass.empty()) response.headers.add("Set-Cookie", pass);
+  }
   co_return response;
+}
+
+// Whoever has consented through a link may look after that grant in the same browser; with another account than the grant's
+// the pass opens nothing.
+Task<std::string> FlowRoutes::pass_of(net::HttpRequest request, AuthorizationId id) {
+  const auto view = co_await base::run_on(engine_, authorizer_.view(id));
+  if (!view || view->grant.none() || view->account_id.empty()) co_return std::string();
+  co_return passes_.cookie(request, {.grant = view->grant, .account_id = view->account_id, .ends = passes_.ends_after(kPassOfLink)});
 }
 
 net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
   const auto result = memory_.result(request.query_parameter("r").value_or(""));
   if (!result) {
-    return flow_page({.sign = FlowSign::info, .title = "This page has done its work",
+    return pages::flow_page({.sign = pages::FlowSign::info, .title = "This page has done its work",
                       .text = "What happened is shown in Latchkey. You can close this window.", .link = "/users",
                       .link_text = "To the console", .close_after_ms = kCloseAfterFailureMs});
   }
-  FlowPage page{.sign = result->succeeded ? FlowSign::ok : FlowSign::bad, .title = result->title, .text = result->text,
+  pages::FlowPage page{.sign = result->succeeded ? pages::FlowSign::ok : pages::FlowSign::bad, .title = result->title, .text = result->text,
                 .note = result->text.find("close this window") == std::string::npos ? "You can close this window." : "",
                 .close_after_ms = result->succeeded ? kCloseAfterSuccessMs : kCloseAfterFailureMs};
-  if (!result->by_owner) {
+  if (result->by_owner) {
+    // No popup of ours: it stays, to be read.
+    page.close_after_ms.reset();
+    page.link = kOwnPage;
+    page.link_text = kOwnPageText;
+  } else {
     page.link = result->id.none() ? "/users" : "/users?authorization=" + result->id.text();
     page.link_text = "Back to the console";
   }
-  return flow_page(page);
+  return pages::flow_page(page);
 }
 
 }  // namespace latchkey::console

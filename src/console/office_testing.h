@@ -114,9 +114,9 @@ class ConsoleTest : public testing::Test {
     desk = std::make_unique<PlainGrantDesk>(*store);
     // The engine of the tests is a loop of its own.
     console = std::make_unique<Console>(ConsoleGround{
-        .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
-        .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .desk = *desk, .keys = keys, .nodes = nodes,
-        .health = health, .notices = notices, .doctor = doctor, .certificate = certificate, .engine = engine.loop.main(),
+        .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory, .pin_gate = *gate,
+        .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .cloud = cloud, .desk = *desk, .keys = keys, .nodes = nodes,
+        .health = health, .notices = notices, .counters = counters, .doctor = doctor, .certificate = certificate, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -215,8 +215,10 @@ class ConsoleTest : public testing::Test {
   std::unique_ptr<PlainGrantDesk> desk;
   PlainLeaving leaving;
   PlainNodeDesk nodes{entropy};
+  PlainCloud cloud;
   PlainHealthDesk health;
   PlainNoticeDesk notices;
+  grants::Counters counters;
   PlainExaminer doctor;
   PlainCertificateDesk certificate;
   AlwaysReady ready;

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/bytes.h"
-#include "console/flow_page.h"
-#include "console/security_headers.h"
+#include "pages/flow_page.h"
+#include "pages/security_headers.h"
 
 namespace latchkey::console {
 
@@ -53,32 +53,18 @@ bool accepts_encoding(std::string_view accept_encoding, std::string_view coding)
   return any;
 }
 
-std::string_view media_type_of(std::string_view path) {
-  static constexpr std::pair<std::string_view, std::string_view> kTypes[] = {
-      {".html", "text/html; charset=utf-8"},  {".js", "text/javascript; charset=utf-8"},
-      {".css", "text/css; charset=utf-8"},    {".svg", "image/svg+xml"},
-      {".png", "image/png"},                  {".ico", "image/x-icon"},
-      {".woff2", "font/woff2"},               {".json", "application/json"},
-      {".txt", "text/plain; charset=utf-8"},  {".webmanifest", "application/manifest+json"},
-  };
-  for (const auto& [ending, type] : kTypes) {
-    if (path.ends_with(ending)) return type;
-  }
-  return "application/octet-stream";
-}
-
 bool is_page_path(std::string_view path) {
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (path == "/") return true;
   static constexpr std::string_view kPages[] = {"/setup", "/sign-in", "/users",    "/groups",
-                                                "/me",    "/activity", "/health", "/settings"};
+                                                "/me",    "/my",    "/activity", "/health", "/settings"};
   for (const auto page : kPages) {
     if (path == page || (path.starts_with(page) && path[page.size()] == '/')) return true;
   }
   return false;
 }
 
-Pages::Pages(std::span<const EmbeddedFile> files, Entropy& entropy) : entropy_(entropy) {
+Pages::Pages(std::span<const pages::EmbeddedFile> files, Entropy& entropy) : entropy_(entropy) {
   for (const auto& file : files) {
     if (file.path.ends_with(".br")) files_[file.path.substr(0, file.path.size() - 3)].br = &file;
     else if (file.path.ends_with(".gz")) files_[file.path.substr(0, file.path.size() - 3)].gz = &file;
@@ -96,7 +82,7 @@ net::HttpResponse Pages::answer(const net::HttpRequest& request) const {
   if (request.method != "GET" && request.method != "HEAD") {
     auto response = net::HttpResponse::text(405, "Pages are read with GET.\n");
     response.with("Allow", "GET, HEAD");
-    secure_page(response, PageKind::console, {});
+    pages::secure_page(response, pages::PageKind::console, {});
     return response;
   }
   if (is_page_path(request.path)) return page(200);
@@ -109,7 +95,7 @@ net::HttpResponse Pages::answer(const net::HttpRequest& request) const {
 
 net::HttpResponse Pages::file(const net::HttpRequest& request, std::string_view path, const Variants& variants) const {
   const auto accepted = request.headers.joined("Accept-Encoding");
-  const EmbeddedFile* chosen = variants.plain;
+  const pages::EmbeddedFile* chosen = variants.plain;
   std::string_view coding;
   if (variants.br != nullptr && accepts_encoding(accepted, "br")) {
     chosen = variants.br;
@@ -124,26 +110,26 @@ net::HttpResponse Pages::file(const net::HttpRequest& request, std::string_view 
     response.status = 304;
   } else {
     response.body = chosen->content;
-    response.with("Content-Type", media_type_of(path));
+    response.with("Content-Type", pages::media_type_of(path));
     if (!coding.empty()) response.with("Content-Encoding", coding);
   }
   response.with("ETag", etag);
   response.with("Vary", "Accept-Encoding");
   // Vite puts a hash of the content into the names below /assets/, so such a file never changes.
   response.with("Cache-Control", path.starts_with("/assets/") ? "public, max-age=31536000, immutable" : "no-cache");
-  secure_asset(response);
+  pages::secure_asset(response);
   return response;
 }
 
 net::HttpResponse Pages::page(int status) const {
   const auto index = files_.find("/index.html");
   if (status == 404 && index != files_.end()) {
-    return flow_page({.status = 404, .kind = PageKind::console, .sign = FlowSign::bad, .title = "No such page",
+    return pages::flow_page({.status = 404, .kind = pages::PageKind::console, .sign = pages::FlowSign::bad, .title = "No such page",
                       .text = "There is nothing at this address. Perhaps it was mistyped, or what it showed is gone.",
                       .link = "/", .link_text = "To the console"});
   }
   if (index == files_.end()) {
-    return flow_page({.status = status == 404 ? 404 : 503, .kind = PageKind::console, .sign = FlowSign::info,
+    return pages::flow_page({.status = status == 404 ? 404 : 503, .kind = pages::PageKind::console, .sign = pages::FlowSign::info,
                       .title = "The console has not been built",
                       .text = "This Latchkey binary was built without its pages. Run `make build` in the source folder; it "
                               "builds them and puts them into the binary. Users, apps and grants can also be managed from the "
@@ -155,7 +141,7 @@ net::HttpResponse Pages::page(int status) const {
     html.replace(at, kNonceMark.size(), nonce);
   }
   auto response = net::HttpResponse::html(status, std::move(html));
-  secure_page(response, PageKind::console, nonce);
+  pages::secure_page(response, pages::PageKind::console, nonce);
   return response;
 }
 

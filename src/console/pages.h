@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/entropy.h"
-#include "console/embedded.h"
+#include "pages/embedded_file.h"
 #include "net/http_server.h"
 
 namespace latchkey::console {
@@ -18,7 +18,7 @@ class Pages final : public net::HttpHandler {
  public:
   // `files` outlives the object (see embedded_console()). Without an index.html every page path answers with a page that
   // says how to build the console.
-  Pages(std::span<const EmbeddedFile> files, Entropy& entropy);
+  Pages(std::span<const pages::EmbeddedFile> files, Entropy& entropy);
 
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
@@ -26,9 +26,9 @@ class Pages final : public net::HttpHandler {
 
  private:
   struct Variants {
-    const EmbeddedFile* plain = nullptr;
-    const EmbeddedFile* br = nullptr;
-    const EmbeddedFile* gz = nullptr;
+    const pages::EmbeddedFile* plain = nullptr;
+    const pages::EmbeddedFile* br = nullptr;
+    const pages::EmbeddedFile* gz = nullptr;
   };
   [[nodiscard]] net::HttpResponse answer(const net::HttpRequest& request) const;
   [[nodiscard]] net::HttpResponse file(const net::HttpRequest& request, std::string_view path, const Variants& variants) const;
@@ -40,9 +40,6 @@ class Pages final : public net::HttpHandler {
 
 // A path the console's own router knows; only these are answered by index.html.
 [[nodiscard]] bool is_page_path(std::string_view path);
-
-// "text/javascript; charset=utf-8" and its like by the name's ending.
-[[nodiscard]] std::string_view media_type_of(std::string_view path);
 
 // Whether Accept-Encoding allows that coding (RFC 9110 section 12.5.3); q=0 forbids it.
 [[nodiscard]] bool accepts_encoding(std::string_view accept_encoding, std::string_view coding);

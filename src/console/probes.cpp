@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "console/embedded.h"
 #include "console/problem.h"
-#include "console/security_headers.h"
+#include "pages/security_headers.h"
 
 namespace latchkey::console {
 
@@ -68,7 +68,7 @@ Task<net::HttpResponse> Probes::handle(net::HttpRequest request) {
     response.body = embedded_openapi().content;
     response.with("Content-Type", "application/json");
   }
-  secure_api(response);
+  pages::secure_api(response);
   co_return response;
 }
 

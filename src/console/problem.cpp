@@ -18,11 +18,15 @@ const std::vector<ProblemCode>& problem_codes() {
       {"not_waiting", 409},         {"not_dismissible", 409},     {"undo_expired", 409},
       {"channel_off", 409},
       {"device_code_off", 409},     {"device_code_unsupported", 409}, {"device_codes_waiting", 409},
+      {"too_many_mails", 409},
       {"too_early", 409},           {"conflict", 409},            {"misconfigured", 409},
       {"invalid_pin", 403},         {"pin_too_weak", 422},        {"password_too_weak", 422},
       {"unsupported_media_type", 415}, {"too_many_attempts", 429}, {"internal", 500},
       {"provider_unreachable", 503}, {"app_misconfigured", 409},  {"outcome_unknown", 503},
-      {"not_ready", 503},           {"node_alive", 409},
+      {"not_ready", 503},           {"node_alive", 409},          {"cloud_service_unreachable", 503},
+      {"cloud_enrolled", 409},      {"cloud_not_enrolled", 409},  {"cloud_enrolment_revoked", 409},
+      {"cloud_clock_differs", 409}, {"cloud_keys_differ", 409},   {"cloud_code_unknown", 409},
+      {"cloud_code_expired", 409},
   };
   return codes;
 }

@@ -6,7 +6,7 @@
 #include <fmt/core.h>
 
 #include "base/secret.h"
-#include "console/security_headers.h"
+#include "pages/security_headers.h"
 
 namespace latchkey::console {
 
@@ -180,7 +180,7 @@ Task<net::HttpResponse> Router::handle(net::HttpRequest request) {
       response = response_of(problem);
     }
   }
-  secure_api(response);
+  pages::secure_api(response);
   co_return response;
 }
 

@@ -27,7 +27,10 @@ std::unexpected<Error> invalid(std::string field, std::string text) {
 
 Task<Result<AppView>> AppRegistry::view_of(store::App app) {
   AppView view;
-  view.redirect_uri = redirect_uri(app.id);
+  const auto route = cloud_route_of(app);
+  view.from_cloud = route.has_value();
+  view.redirect_uri = route ? route->redirect_uri : redirect_uri(app.id);
+  app.params_json = json_of_values(values_of_json(app.params_json));
   for (std::size_t slot = 0; slot < view.secret_set.size(); ++slot) {
     view.secret_set[slot] = !app.secrets[slot].sealed.empty();
     app.secrets[slot].sealed.clear();
@@ -73,6 +76,9 @@ Result<void> AppRegistry::keep_secret(const std::optional<store::App>& before, s
 
 Result<store::App> AppRegistry::changed(const std::optional<store::App>& before, AppWish& wish) const {
   if (!id_is_sound(wish.id)) return invalid("id", "An app's name has 1 to 63 lower-case letters, digits and hyphens.");
+  if (before ? cloud_route_of(*before).has_value() : wish.id.starts_with("cloud-")) {
+    return invalid("id", "Registrations named cloud-... are the Cloud Service's. Register your own under the provider's name, or another.");
+  }
   const auto provider = clients_.catalog().find_provider(wish.provider);
   if (!provider) return invalid("provider", "There is no provider named " + wish.provider + ".");
   if (wish.id != wish.provider && clients_.catalog().find_provider(wish.id)) {

@@ -36,6 +36,7 @@ struct AppView {
   std::string redirect_uri;
   std::array<bool, 2> secret_set{};
   std::int64_t grants = 0;
+  bool from_cloud = false;  // the Cloud Service's: changed there alone
 };
 
 // Called on the engine's executor.

@@ -20,13 +20,17 @@ catalog::ParameterValues values_of(const Parameters& parameters) {
 
 }  // namespace
 
+std::string AuthorizationDesk::start_address(const Secret& ticket) const {
+  return parts_.clients.address().url + "/oauth/start/" + std::string(ticket.reveal_text());
+}
+
 Result<void> AuthorizationDesk::check_public_address() const {
   const auto url = oauth::parse_url(parts_.clients.address().url);
   if (url && (url->scheme == "https" || url->loopback())) return {};
   return fail(ErrorKind::misconfigured, "plain_http",
               "Providers send the consent back over https only, and this server is reached at " + parts_.clients.address().url +
-                  ". Set tls.certificate and tls.key (or public_url behind a proxy), or open the console through an SSH tunnel to "
-                  "localhost.");
+                  ". Set tls.certificate and tls.key (or public_url behind a proxy), open the console through an SSH tunnel to "
+                  "localhost, or use a Cloud Service (OAuth settings).");
 }
 
 Task<Result<std::string>> AuthorizationDesk::app_for(const catalog::Type& type, std::string wished) {
@@ -36,12 +40,14 @@ Task<Result<std::string>> AuthorizationDesk::app_for(const catalog::Type& type, 
   for (const auto& app : *apps) {
     if (app.provider != type.provider) continue;
     if (app.id == wished) co_return app.id;
-    fitting.push_back(app.id);
+    if (!cloud_route_of(app)) fitting.push_back(app.id);
   }
   if (!wished.empty()) co_return invalid("app", "app_missing", "There is no app registration named " + wished + " for this type.");
   if (fitting.size() == 1) co_return fitting.front();
   if (std::ranges::find(fitting, type.provider) != fitting.end()) co_return type.provider;
   if (fitting.empty()) {
+    auto clouds = co_await cloud_app_for(type.id);
+    if (!clouds || !clouds->empty()) co_return clouds;
     co_return fail(ErrorKind::misconfigured, "app_missing",
                    "No app is registered for " + type.name + " yet. Register one under OAuth settings; the steps are listed there.",
                    {.field = "app"});
@@ -219,7 +225,7 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done && done.error().kind == ErrorKind::conflict) {
     co_return fail(ErrorKind::conflict, "username_reserved",
-                   "Another authorisation for this username is open. Finish or cancel it first; it ends by itself in ten minutes.",
+                   "Another authorisation for this username is open. Finish or cancel it first (it is listed above the users), or wait until it ends by itself.",
                    {.field = "username"});
   }
   co_return done;
@@ -227,9 +233,6 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
 
 Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester requester) {
   const auto way = wish.way;
-  if (way == AuthorizationWay::browser) {
-    if (const auto reachable = check_public_address(); !reachable) co_return std::unexpected(reachable.error());
-  }
   const bool from_console = !requester.session_hash.empty();
   const auto former = wish.instead_of;
   auto prepared = co_await prepare(std::move(wish), requester);
@@ -237,17 +240,27 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
   auto& flow = prepared->flow;
   if (way == AuthorizationWay::device_code) {
     if (const auto allowed = check_device_code(flow.record.grant.type); !allowed) co_return std::unexpected(allowed.error());
+  } else if (const auto reachable = co_await check_way(prepared->client); !reachable) {
+    co_return std::unexpected(reachable.error());
   }
   // Only now, since a wish that is refused must leave what there was: a consent may be waiting for its answer.
   for (const auto& id : former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
   if (way == AuthorizationWay::device_code) co_return co_await begin_with_device_code(std::move(*prepared), std::move(requester));
   const auto ticket = random_text();
   flow.row.ticket_hash = hash("ticket", ticket.reveal_text());
+  const bool link = way == AuthorizationWay::owner_link;
+  if (link) {
+    flow.row.expires_at = flow.row.created_at + parts_.link_lifetime();
+    flow.record.link_ticket = ticket.clone();
+    flow.record.opened_by_other = true;  // whoever opens it is not seen here (RULES A4)
+  }
   Begun begun{.id = flow.row.id,
-              .start_url = parts_.clients.address().url + "/oauth/start/" + std::string(ticket.reveal_text()),
+              .start_url = start_address(ticket),
               .redirect_uri = flow.record.redirect_uri,
-              .expires_at = from_console ? flow.row.created_at + kTicketLifetimeOfConsole : flow.row.expires_at};
+              .by_cloud_service = prepared->client.cloud.has_value(),
+              .expires_at = from_console && !link ? flow.row.created_at + kTicketLifetimeOfConsole : flow.row.expires_at};
   if (const auto kept = co_await insert_flow(std::move(flow), {}, std::move(requester)); !kept) co_return std::unexpected(kept.error());
+  if (link) parts_.counters.owner_links += 1;
   co_return begun;
 }
 

@@ -27,6 +27,19 @@ std::unexpected<Error> unknown_authorization() {
   return fail(ErrorKind::not_found, "no_such_authorization", "This authorisation is unknown or long over.");
 }
 
+AuthorizationWay way_of(std::string_view name) {
+  for (const auto way : {AuthorizationWay::device_code, AuthorizationWay::owner_link}) {
+    if (name == name_of(way)) return way;
+  }
+  return AuthorizationWay::browser;
+}
+
+// The account that is asked for, as its owner knows it.
+std::string expected_name(const FlowRecord& record) {
+  const bool known = record.expected_account == record.grant.account_id && !record.grant.account_name.empty();
+  return known ? record.grant.account_name : record.expected_account;
+}
+
 CallbackPage page(std::string title, std::string text, AuthorizationId id = {}) {
   return {.succeeded = false, .title = std::move(title), .text = std::move(text), .id = id};
 }
@@ -212,11 +225,14 @@ AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) co
   view.holder = base::string_or(result, "holder");
   view.scopes = oauth::scope_words(base::string_or(result, "scopes"));
   view.missing_scopes = oauth::scope_words(base::string_or(result, "missing_scopes"));
-  if (base::string_or(result, "way") != name_of(AuthorizationWay::device_code)) return view;
-  view.way = AuthorizationWay::device_code;
-  if (row.state != AuthorizationState::pending) return view;
-  // What opens the provider's page lies sealed, like all that belongs to a flow under way.
-  if (auto flow = open(row); flow && flow->record.device) view.device = flow->record.device->prompt;
+  view.way = way_of(base::string_or(result, "way"));
+  if (view.way == AuthorizationWay::browser || row.state != AuthorizationState::pending) return view;
+  // What the owner is given lies sealed, like all that belongs to a flow under way.
+  const auto flow = open(row);
+  if (!flow) return view;
+  if (flow->record.device) view.device = flow->record.device->prompt;
+  view.opened = !flow->record.cookie_hash.empty();
+  if (!flow->record.link_ticket.empty() && !row.ticket_hash.empty()) view.link = start_address(flow->record.link_ticket);
   return view;
 }
 
@@ -294,14 +310,14 @@ Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester reque
 
 // ---- the browser's part --------------------------------------------------------------------------------------------
 
-std::string AuthorizationDesk::set_cookie(const AuthorizationId& id, const Secret& value) const {
+std::string AuthorizationDesk::set_cookie(const AuthorizationId& id, const Secret& value, Seconds lifetime) const {
   const bool secure = parts_.clients.address().url.starts_with("https://");
   std::string cookie = cookie_name(id, secure) + "=" + std::string(value.reveal_text());
   if (!secure) {
     // Where the browser refuses __Host- cookies, a MAC ties the value to this flow (RULES A1).
     cookie += "." + base::to_base64url(hash("flow-cookie-mac", id.text() + ":" + std::string(value.reveal_text())));
   }
-  cookie += "; Path=/; HttpOnly; SameSite=Lax; Max-Age=" + std::to_string(parts_.pending_lifetime().count());
+  cookie += "; Path=/; HttpOnly; SameSite=Lax; Max-Age=" + std::to_string(lifetime.count());
   if (secure) cookie += "; Secure";
   return cookie;
 }
@@ -330,7 +346,7 @@ bool AuthorizationDesk::cookie_matches(const Flow& flow, const Parameters& cooki
   return false;
 }
 
-Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes session_hash, Confirmed confirmed) {
+Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes session_hash, Confirmed confirmed, Parameters flow_cookies) {
   auto row = co_await parts_.store.authorization_by_ticket(hash("ticket", ticket));
   if (!row) co_return std::unexpected(row.error());
   if (!*row || (*row)->state != AuthorizationState::pending) {
@@ -341,19 +357,26 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   if (!flow) co_return std::unexpected(flow.error());
   auto& record = flow->record;
   const auto now = parts_.wall.now();
-  const bool from_console = !record.session_hash.empty();
+  const bool link = record.way == AuthorizationWay::owner_link;
+  // A link is the owner's to confirm, also in a browser that is signed in to the console.
+  const bool from_console = !link && !record.session_hash.empty();
   const bool same_session = from_console && base::equal_in_constant_time(record.session_hash, session_hash);
   if ((from_console && now > flow->row.created_at + kTicketLifetime) || now > flow->row.expires_at) {
     co_return fail(ErrorKind::not_found, "ticket_unknown", "This address has expired. Go back to the console and press Authorize again.");
   }
+  const bool begun_before = !record.cookie_hash.empty();
+  if (begun_before && !cookie_matches(*flow, flow_cookies)) {
+    co_return fail(ErrorKind::conflict, "ticket_used", "This address has been used in another browser already. Ask whoever sent it for a new one.");
+  }
   if (!same_session && confirmed == Confirmed::no) {
     const auto type = parts_.clients.catalog().find_type(record.grant.type);
     co_return StartPage{.kind = StartPage::Kind::confirm, .location = {}, .cookie = {}, .server = parts_.clients.address().url,
-                        .username = record.user.username, .type_name = type ? type->name : record.grant.type};
+                        .username = record.user.username, .type_name = type ? type->name : record.grant.type,
+                        .asked_by = link ? record.actor : std::string(), .account = link ? expected_name(record) : std::string()};
   }
   auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json, "{}");
   if (!client) co_return std::unexpected(client.error());
-  record.opened_by_other = from_console && !same_session;
+  record.opened_by_other = link || (from_console && !same_session);
   const auto state = random_text();
   const auto cookie = random_text();
   auto pkce = oauth::make_pkce(parts_.entropy);
@@ -363,7 +386,9 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   record.issuer = client->endpoints.issuer;
   record.token_endpoint = client->endpoints.token;
   flow->row.state_hash = hash("state", state.reveal_text());
-  flow->row.ticket_hash.clear();
+  // A link stays good in the browser that has gone on with it: people come back later, with the right password.
+  if (!link) flow->row.ticket_hash.clear();
+  record.answer_until = link ? std::min(flow->row.expires_at, now + parts_.pending_lifetime()) : flow->row.expires_at;
 
   oauth::AuthorizationRequest request{.endpoint = client->endpoints.authorization, .client_id = client->client_id,
                                       .redirect_uri = record.redirect_uri, .scopes = client->type.scopes,
@@ -377,22 +402,38 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   request.extra = client->type.extra.authorize;
   auto location = oauth::authorization_url(request);
   if (!location) co_return std::unexpected(location.error());
-  StartPage result{.kind = StartPage::Kind::redirect, .location = std::move(*location), .cookie = set_cookie(flow->row.id, cookie)};
+  if (client->cloud) {
+    record.cloud_app = client->cloud->app;
+    location = co_await begin_address(*flow, *client, std::move(*location));
+    if (!location) co_return std::unexpected(location.error());
+  }
+  const auto cookie_lifetime = link ? std::chrono::ceil<Seconds>(flow->row.expires_at - now) : parts_.pending_lifetime();
+  StartPage result{.kind = StartPage::Kind::redirect, .location = std::move(*location), .cookie = set_cookie(flow->row.id, cookie, cookie_lifetime),
+                   .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
   if (const auto saved = co_await save(std::move(*flow)); !saved) {
     co_return fail(ErrorKind::conflict, "ticket_used", "This address has been used already. Go back to the console and press Authorize again.");
   }
+  if (link && !begun_before) parts_.counters.links_opened += 1;
   co_return result;
 }
 
 // A flow's cookie is of no use after its callback, and the browsers of whoever authorises a hundred accounts in ten minutes
 // would send all of them along with every request.
 Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string query, Parameters flow_cookies) {
-  auto result = co_await answer_callback(std::move(app), std::move(query), std::move(flow_cookies));
-  if (!result.id.none()) result.cookie = forget_cookie(result.id);
+  co_return co_await without_its_cookie(co_await answer_callback(std::move(app), std::move(query), std::move(flow_cookies), {}));
+}
+
+Task<CallbackPage> AuthorizationDesk::without_its_cookie(CallbackPage result) {
+  if (result.id.none()) co_return result;
+  const auto seen = co_await view(result.id);
+  result.by_owner = seen && seen->way == AuthorizationWay::owner_link;
+  // A link that has brought nothing yet may be opened again in this browser.
+  if (!result.by_owner || seen->state != AuthorizationState::pending) result.cookie = forget_cookie(result.id);
   co_return result;
 }
 
-Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::string query, Parameters flow_cookies) {
+Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::string query, Parameters flow_cookies,
+                                                      AuthorizationId relayed) {
   const auto parsed = oauth::parse_callback(query);
   if (!parsed) co_return page("This answer cannot be used", parsed.error().text + " Go back to the console and press Authorize again.");
   auto row = co_await parts_.store.authorization_by_state(hash("state", parsed->state.reveal_text()));
@@ -405,9 +446,19 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   if (!opened) co_return page("This authorisation cannot be read", opened.error().text);
   auto flow = std::move(*opened);
   const auto id = flow.row.id;
-  if (!cookie_matches(flow, flow_cookies)) {
+  // What began by one way does not end by the other.
+  if (relayed.none() != flow.record.cloud_app.empty() || (!relayed.none() && relayed != id)) {
+    co_return page("The answer came from the wrong place", "It was not used. Go back to the console.", id);
+  }
+  const bool same_browser = cookie_matches(flow, flow_cookies);
+  if (!same_browser && relayed.none()) {
     co_return page("Finish in the browser you started with",
                    "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
+  }
+  const bool link = flow.record.way == AuthorizationWay::owner_link;
+  if (link && parts_.wall.now() > flow.record.answer_until) {
+    co_return page("This took too long",
+                   "Nothing was changed. Open the link that you were sent once more, in this browser, and go through it without a pause.", id);
   }
   if (parts_.wall.now() > flow.row.expires_at) {  // the sweep has not come by yet (A3)
     co_await end_unwanted(std::move(flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
@@ -432,6 +483,8 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   }
   // One use: whoever clears the state hash first owns the code.
   flow.row.state_hash.clear();
+  flow.row.ticket_hash.clear();
+  if (!same_browser) flow.record.opened_by_other = true;  // the Cloud Service made sure that one browser went all the way
   flow.row.expires_at = std::max(flow.row.expires_at, parts_.wall.now() + kExchangeTime);  // not while the code is being spent
   const auto version = flow.row.version;
   seal_into(flow);
@@ -441,6 +494,7 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
     co_return page("This authorisation is over", "Its answer has been used already.", id);
   }
   flow.row.version = version + 1;
+  if (link) parts_.counters.links_consented += 1;
   exchanges_.spawn("exchange_code", exchange_code(std::move(flow), parsed->code.clone(), parsed->others));
   const auto result = co_await view_after_change(id, kCallbackPatience);
   if (!result) co_return page("This authorisation is over", result.error().text, id);

@@ -12,6 +12,7 @@
 #include "base/broadcast.h"
 #include "base/task_group.h"
 #include "grants/authorize.h"
+#include "grants/cloud_line.h"
 #include "grants/counters.h"
 #include "grants/device_question.h"
 #include "grants/enrolment.h"
@@ -52,8 +53,11 @@ class AuthorizationDesk final : public Authorizer {
     Executor executor;
     NodeId node;
     std::function<Seconds()> pending_lifetime;
+    std::function<Seconds()> link_lifetime;
     std::function<KeeperTuning()> tuning;
     std::function<bool(std::string_view type)> device_code_allowed;  // RULES A5
+    CloudLine* cloud = nullptr;  // nullptr: no Cloud Service is used
+    std::function<bool()> use_cloud_service = [] { return true; };
   };
   explicit AuthorizationDesk(Parts parts);
   ~AuthorizationDesk() override;
@@ -69,8 +73,9 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<bool> holds_consent(std::string app, std::string account_id);
 
   [[nodiscard]] Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) override;
-  [[nodiscard]] Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) override;
+  [[nodiscard]] Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed, Parameters flow_cookies) override;
   [[nodiscard]] Task<CallbackPage> callback(std::string app, std::string query, Parameters flow_cookies) override;
+  [[nodiscard]] Task<CallbackPage> relayed(std::string attempt, std::string handle, Parameters flow_cookies) override;
   [[nodiscard]] Task<Result<AuthorizationView>> view(AuthorizationId id) override;
   [[nodiscard]] Task<Result<AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) override;
   [[nodiscard]] Task<Result<void>> cancel(AuthorizationId id, Requester requester) override;
@@ -114,6 +119,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<FlowRecord>> record_for_replaced_grant(AuthorizationWish& wish, const Requester& requester);
   [[nodiscard]] Task<Result<std::string>> app_for(const catalog::Type& type, std::string wished);
   [[nodiscard]] Result<void> check_public_address() const;
+  [[nodiscard]] std::string start_address(const Secret& ticket) const;
 
   // with a device code: authorization_device.cpp
   enum class Followed { on, over };
@@ -125,6 +131,14 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Followed> ask_about_device_code(Flow flow, DevicePace& pace, bool& answer_lost);
   // False: the server stops.
   [[nodiscard]] Task<bool> rest(Seconds span);
+
+  // by way of the Cloud Service: authorization_cloud.cpp
+  // The service's registration for a type, where one is used; else empty.
+  [[nodiscard]] Task<Result<std::string>> cloud_app_for(std::string type);
+  [[nodiscard]] Task<Result<CloudEnrolment>> enrolment_for(CloudRoute route);
+  // Whether consent can come back the way it will have to.
+  [[nodiscard]] Task<Result<void>> check_way(const ProviderClient& client);
+  [[nodiscard]] Task<Result<std::string>> begin_address(const Flow& flow, const ProviderClient& client, std::string location);
 
   // store
   // A new attempt, with what `batch` holds. Errors: conflict/`username_reserved`; those of the store.
@@ -169,8 +183,11 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
   [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);
 
-  [[nodiscard]] Task<CallbackPage> answer_callback(std::string app, std::string query, Parameters flow_cookies);
-  [[nodiscard]] std::string set_cookie(const AuthorizationId& id, const Secret& value) const;
+  // `relayed`: the attempt for which the Cloud Service has brought this; none: it came straight from the provider.
+  [[nodiscard]] Task<CallbackPage> answer_callback(std::string app, std::string query, Parameters flow_cookies, AuthorizationId relayed);
+  // What the browser is shown, with the flow's cookie taken away where it is of no more use.
+  [[nodiscard]] Task<CallbackPage> without_its_cookie(CallbackPage result);
+  [[nodiscard]] std::string set_cookie(const AuthorizationId& id, const Secret& value, Seconds lifetime) const;
   [[nodiscard]] std::string forget_cookie(const AuthorizationId& id) const;
   [[nodiscard]] bool cookie_matches(const Flow& flow, const Parameters& cookies) const;
   [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;

@@ -109,13 +109,13 @@ TEST_F(DeskHouse, A3_AStartAddressThatHasExpiredLeadsNowhere) {
   const auto of_console = begin(wish("scan"), {.actor = "anna", .session_hash = Bytes(32, 1)});
   const auto of_cli = begin(wish("print"));
   advance(61s);
-  auto late = run(desk->start(ticket_of(of_console), Bytes(32, 1), Confirmed::no));
+  auto late = run(desk->start(ticket_of(of_console), Bytes(32, 1), Confirmed::no, {}));
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().reason, "ticket_unknown");
   EXPECT_EQ(late.error().text, "This address has expired. Go back to the console and press Authorize again.");
-  EXPECT_TRUE(run(desk->start(ticket_of(of_cli), {}, Confirmed::no))) << "the command line's lives as long as the attempt";
+  EXPECT_TRUE(run(desk->start(ticket_of(of_cli), {}, Confirmed::no, {}))) << "the command line's lives as long as the attempt";
   advance(10min);
-  late = run(desk->start(ticket_of(of_cli), {}, Confirmed::yes));
+  late = run(desk->start(ticket_of(of_cli), {}, Confirmed::yes, {}));
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().text, "This address has expired. Go back to the console and press Authorize again.");
   EXPECT_TRUE(transport.bodies.empty());

@@ -23,6 +23,8 @@ std::string_view name_of(AuthorizationWay way) {
       return "browser";
     case AuthorizationWay::device_code:
       return "device_code";
+    case AuthorizationWay::owner_link:
+      return "owner_link";
   }
   return "browser";
 }

@@ -40,7 +40,8 @@ class DeskHouse : public KeeperHouse {
         .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .keeper = *keeper, .giving_back = *giving_back,
         .counters = counters, .vault = vault, .sealing = sealing, .enrolment = enrolment, .transport = transport, .watcher = *this,
         .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .node = node,
-        .pending_lifetime = [] { return Seconds(10min); }, .tuning = [] { return KeeperTuning{}; },
+        .pending_lifetime = [] { return Seconds(10min); }, .link_lifetime = [] { return Seconds(72h); },
+        .tuning = [] { return KeeperTuning{}; },
         .device_code_allowed = [this](std::string_view type) { return device_code_types.contains(std::string(type)); }});
     keeper->set_code_recovery([it = desk.get()](store::JournalEntry entry) { return it->recover(std::move(entry)); });
     giving_back->set_waiting(
@@ -81,7 +82,7 @@ class DeskHouse : public KeeperHouse {
   };
   std::string ticket_of(const Begun& begun) { return begun.start_url.substr(begun.start_url.rfind('/') + 1); }
   Conversation open_start(const Begun& begun, Bytes session = {}) {
-    const auto page = run(desk->start(ticket_of(begun), std::move(session), Confirmed::yes));
+    const auto page = run(desk->start(ticket_of(begun), std::move(session), Confirmed::yes, {}));
     EXPECT_TRUE(page) << (page ? "" : page.error().text);
     if (!page) return {};
     const auto at = page->location.find("state=") + 6;

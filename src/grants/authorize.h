@@ -1,5 +1,5 @@
 // Authorising: from the dialog's button to a grant (RULES A). One code path behind the popup, the full
-// page redirect, the device code and the command line; links and the Cloud Service will enter by the same doors.
+// page redirect, the device code, the link and the command line; the Cloud Service will enter by the same doors.
 //
 // A user exists when consent has succeeded, not before. What is half done is one sealed Authorization record that
 // expires. All methods run on the engine's executor (EventLoop::main()); call them through base::run_on.
@@ -34,6 +34,7 @@ struct Requester {
 enum class AuthorizationWay {
   browser,      // the start address, opened where the dialog is
   device_code,  // a code typed in on any device (RFC 8628); off unless `authorize.device_code_types` names the type (RULES A5)
+  owner_link,   // the start address, sent to the owner; good for `authorize.link_lifetime`, in the browser that went on with it
 };
 [[nodiscard]] std::string_view name_of(AuthorizationWay way);
 
@@ -65,8 +66,9 @@ struct AuthorizationWish {
 
 struct Begun {
   AuthorizationId id;
-  std::string start_url;     // {public_url}/oauth/start/{ticket}, one-time, 60 s (CLI: the pending lifetime); empty: a device code
+  std::string start_url;     // {public_url}/oauth/start/{ticket}, one-time, 60 s (CLI: the pending lifetime; a link: its own); empty: a device code
   std::string redirect_uri;  // to register, byte for byte
+  bool by_cloud_service = false;  // the whole page goes, and comes back to the users' list
   WallTime expires_at;
   std::optional<DevicePrompt> device{};
 };
@@ -94,6 +96,8 @@ struct AuthorizationView {
   UserId created_by{};
   AuthorizationWay way = AuthorizationWay::browser;
   std::optional<DevicePrompt> device{};  // while it is pending, with that way
+  std::string link{};                    // the same: the address for the owner
+  bool opened = false;                   // the owner has gone on to the provider with it
 };
 
 // The browser's part.
@@ -104,13 +108,17 @@ struct StartPage {
   std::string server;        // confirm: names for the owner's confirmation page (A1)
   std::string username;
   std::string type_name;
+  std::string asked_by;
+  std::string account;       // that is expected; empty: none was named
 };
 struct CallbackPage {
   bool succeeded = false;
   std::string title;         // plain text for the person in the popup
   std::string text;
   AuthorizationId id{};      // none: nothing of ours was recognised
+  bool other_browser = false;  // not the one that began: no console there
   std::string cookie{};      // a complete Set-Cookie value that takes the flow's cookie away again; empty: none
+  bool by_owner = false;     // of a link: nobody with a console sits there
 };
 
 class Authorizer {
@@ -124,13 +132,19 @@ class Authorizer {
   // misconfigured/`device_code_unsupported`, or the provider's own word; unavailable/`provider_unreachable`.
   [[nodiscard]] virtual Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) = 0;
 
-  // `confirmed`: the confirmation page's POST (A1, A5). Errors: not_found/`ticket_unknown`, conflict/`ticket_used`.
+  // `confirmed`: the confirmation page's POST (A1, A5). `flow_cookies`: every cookie of the request whose name starts with the
+  // flow cookie's prefix, as name and value: a link that was gone on with opens again in that browser alone, until consent has
+  // come back. Errors: not_found/`ticket_unknown`, conflict/`ticket_used`.
   enum class Confirmed { no, yes };
-  [[nodiscard]] virtual Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed) = 0;
+  [[nodiscard]] virtual Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed,
+                                                      Parameters flow_cookies) = 0;
 
-  // `flow_cookies`: every cookie of the request whose name starts with the flow cookie's prefix, as name and value.
   // Never fails as a Result: whatever comes is answered by a page in words. The exchange runs on when the browser leaves.
   [[nodiscard]] virtual Task<CallbackPage> callback(std::string app, std::string query, Parameters flow_cookies) = 0;
+
+  // The same by way of the Cloud Service: `handle` stands for what the provider said (RULES S5). Without the flow's cookie the
+  // consent is held (A4).
+  [[nodiscard]] virtual Task<CallbackPage> relayed(std::string attempt, std::string handle, Parameters flow_cookies) = 0;
 
   [[nodiscard]] virtual Task<Result<AuthorizationView>> view(AuthorizationId id) = 0;
   // Returns at the next change of state, or after `wait`.

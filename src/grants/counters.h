@@ -41,6 +41,10 @@ struct Counters {
   std::atomic<std::int64_t> device_expired{0};
   std::atomic<std::int64_t> device_failed{0};
   std::atomic<std::int64_t> device_polls{0};      // questions sent about them
+  std::atomic<std::int64_t> owner_links{0};       // made; how far they came:
+  std::atomic<std::int64_t> links_opened{0};      // the owner went on to the provider
+  std::atomic<std::int64_t> links_consented{0};
+  std::atomic<std::int64_t> links_mailed{0};
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<std::int64_t> handouts{0};
   std::atomic<std::int64_t> handouts_hot{0};

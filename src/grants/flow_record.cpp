@@ -117,11 +117,14 @@ Secret FlowRecord::to_plain() const {
                     {"nonce", nonce.reveal_text()}, {"cookie_hash", text64(cookie_hash)}, {"session_hash", text64(session_hash)},
                     {"actor", actor}, {"source", source}, {"opened_by_other", opened_by_other}, {"way", static_cast<int>(way)}};
   if (device) object["device"] = json_of(*device);
+  if (!link_ticket.empty()) object["link_ticket"] = link_ticket.reveal_text();
+  object["answer_until"] = base::to_unix_ms(answer_until);
   if (!learned.empty()) {
     JsonObject values;
     for (const auto& [name, value] : learned) values[name] = value;
     object["learned"] = std::move(values);
   }
+  if (!cloud_app.empty()) object["cloud_app"] = cloud_app;
   if (!imported.empty()) object["imported"] = imported.reveal_text();
   if (harvest) object["harvest"] = json_of(*harvest);
   auto text = boost::json::serialize(object);
@@ -169,9 +172,12 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.session_hash = octets64(object, "session_hash");
   record.actor = base::string_or(object, "actor");
   record.source = base::string_or(object, "source");
+  record.cloud_app = base::string_or(object, "cloud_app");
   record.opened_by_other = flag_of(object, "opened_by_other");
   record.way = static_cast<AuthorizationWay>(number_of(object, "way"));
   if (const auto* device = base::find_object(object, "device")) record.device = device_of(*device);
+  record.link_ticket = Secret(std::string_view(base::string_or(object, "link_ticket")));
+  record.answer_until = base::from_unix_ms(number_of(object, "answer_until"));
   return record;
 }
 

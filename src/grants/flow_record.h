@@ -59,9 +59,12 @@ struct FlowRecord {
   Bytes session_hash;         // of the console session that asked
   std::string actor;
   std::string source;         // from where the actor asked, for the audit trail
+  std::string cloud_app;      // the Cloud Service's app, once started by way of it; empty: straight to the provider
   bool opened_by_other = false;  // consent does not come back to the session that asked: it is held (RULES A4)
   AuthorizationWay way = AuthorizationWay::browser;
   std::optional<DeviceFlow> device;  // with that way
+  Secret link_ticket;                // with a link: of its address, for showing it again
+  WallTime answer_until{};           // once begun at the provider: until when its answer counts
   std::optional<Harvest> harvest;
   Secret imported;  // the refresh token of an import: what the provider sends back where it does not rotate, and the operator's own
   catalog::ParameterValues learned;  // from the callback: hosts and ids the provider named there

@@ -78,6 +78,15 @@ std::string title_of(const Notice& notice) {
   return notice.kind == NoticeKind::test ? std::string("A test notice") : std::string(kind_of_alert(notice.cause).title);
 }
 
+constexpr std::size_t kPersonMailsAnHour = 100;
+
+// Nothing that could end a header or name a second recipient.
+bool is_one_address(std::string_view text) {
+  const auto at = text.find('@');
+  return text.size() <= 254 && at != std::string_view::npos && at > 0 && at + 1 < text.size() && text.find('@', at + 1) == std::string_view::npos &&
+         std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || std::string_view("<>()[]\",;:\\").contains(c); });
+}
+
 std::string host_of(const std::string& url) {
   const auto parsed = net::Url::parse(url);
   return parsed ? parsed->host() : "latchkey.invalid";
@@ -117,6 +126,11 @@ NoticeSettings NoticeSettings::of(const store::Registry& registry) {
 std::string NoticeSettings::where(Channel channel) const {
   if (channel == Channel::webhook) return webhook_url;
   return fmt::format("{}:{} {} {} {} {}", smtp_host, smtp_port, static_cast<int>(smtp_security), smtp_user, mail_from, fmt::join(mail_to, ","));
+}
+
+std::string NoticeSettings::sender() const {
+  if (!mail_from.empty()) return mail_from;
+  return mail_to.empty() ? std::string() : mail_to.front();
 }
 
 bool NoticeSettings::on(Channel channel) const {
@@ -248,17 +262,41 @@ Task<Result<Secret>> Notices::secret_of(Channel channel, std::string smtp_host) 
 }
 
 Task<Result<std::string>> Notices::mail(NoticeSettings settings, Notice notice) {
+  const auto to = settings.mail_to;
+  const auto from = settings.sender();
+  const auto text = mail_text(notice, {.from = from, .to = to, .public_url = parts_.public_url,
+                                       .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = parts_.wall.now()});
+  co_return co_await hand_to_relay(std::move(settings), to, text);
+}
+
+Task<Result<std::string>> Notices::hand_to_relay(NoticeSettings settings, std::vector<std::string> to, std::string message) {
   auto password = co_await secret_of(Channel::mail, settings.smtp_host);
   if (!password) co_return std::unexpected(password.error());
-  const auto now = parts_.wall.now();
-  const auto from = settings.mail_from.empty() ? settings.mail_to.front() : settings.mail_from;
-  const auto text = mail_text(notice, {.from = from, .to = settings.mail_to, .public_url = parts_.public_url,
-                                       .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = now});
   const auto taken = co_await parts_.mail.send({.host = settings.smtp_host, .port = settings.smtp_port, .security = settings.smtp_security,
-                                                .user = settings.smtp_user, .password = std::move(*password), .from = from, .to = settings.mail_to,
-                                                .message = text});
+                                                .user = settings.smtp_user, .password = std::move(*password), .from = settings.sender(), .to = std::move(to),
+                                                .message = std::move(message)});
   if (!taken) co_return std::unexpected(taken.error());
   co_return taken->refused.empty() ? std::string() : settings.smtp_host + " takes no mail for " + taken->refused + ".";
+}
+
+Task<Result<void>> Notices::mail_person(PersonMail mail) {
+  const auto settings = NoticeSettings::of(parts_.registry);
+  if (!is_one_address(mail.to)) co_return fail(ErrorKind::invalid, "bad_address", "This is no mail address.", {.field = "to"});
+  if (settings.smtp_host.empty() || settings.sender().empty()) {
+    co_return fail(ErrorKind::conflict, "channel_off", "Mail is off: set notices.smtp_host and notices.mail_from in the registry first.");
+  }
+  const auto now = parts_.steady.now();
+  while (!person_mails_.empty() && person_mails_.front() + std::chrono::hours(1) <= now) person_mails_.pop_front();
+  if (person_mails_.size() >= kPersonMailsAnHour) {
+    co_return fail(ErrorKind::conflict, "too_many_mails", "This server has mailed a hundred people within the hour. Copy the address instead, or wait.");
+  }
+  person_mails_.push_back(now);
+  const auto message = mail_message(mail.subject, mail.text, {.from = settings.sender(), .to = {mail.to}, .public_url = parts_.public_url,
+                                                              .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = parts_.wall.now()},
+                                    Importance::normal);
+  const auto sent = co_await hand_to_relay(settings, {mail.to}, message);
+  if (!sent) co_return std::unexpected(sent.error());
+  co_return Result<void>{};
 }
 
 Task<Result<std::string>> Notices::post(NoticeSettings settings, Notice notice) {
@@ -360,15 +398,20 @@ std::string mail_text(const Notice& notice, const NoticeMail& mail) {
   }
   body += fmt::format("\n{}{}\n", mail.public_url, link.empty() ? "/health" : link);
   body += "\n-- \nLatchkey at " + mail.public_url + ". When and where these mails go is set in the registry, under notices.\n";
+  const bool high = severity == Severity::critical && notice.kind != NoticeKind::resolved;
+  return mail_message(subject, body, mail, high ? Importance::high : Importance::normal);
+}
+
+std::string mail_message(std::string_view subject, std::string_view body, const NoticeMail& mail, Importance importance) {
   std::string lines;
   for (const char c : body) lines += c == '\n' ? std::string("\r\n") : std::string(1, c);
 
   std::string text = "Date: " + mail_date(mail.now) + "\r\nFrom: Latchkey <" + mail.from + ">\r\n";
   text += fmt::format("To: {}\r\n", fmt::join(mail.to, ", "));
-  text += "Subject: " + header_words(subject) + "\r\n";
+  text += "Subject: " + header_words(std::string(subject)) + "\r\n";
   text += "Message-ID: <" + mail.message_id + "@" + host_of(mail.public_url) + ">\r\n";
   text += "Auto-Submitted: auto-generated\r\n";
-  if (severity == Severity::critical && notice.kind != NoticeKind::resolved) text += "Importance: high\r\n";
+  if (importance == Importance::high) text += "Importance: high\r\n";
   text += "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n";
   return text + folded(base::to_base64(base::as_bytes(lines)));
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct NoticeSettings {
 
   [[nodiscard]] static NoticeSettings of(const store::Registry& registry);
   [[nodiscard]] bool on(Channel channel) const;
+  [[nodiscard]] std::string sender() const;  // empty: none is named
   // All that a channel's success depends on, but its secret.
   [[nodiscard]] std::string where(Channel channel) const;
 };
@@ -70,6 +72,7 @@ class Notices final : public NoticeDesk {
 
   [[nodiscard]] Task<Result<void>> test(Channel channel) override;
   [[nodiscard]] Task<Result<std::vector<ChannelStatus>>> status() override;
+  [[nodiscard]] Task<Result<void>> mail_person(PersonMail mail) override;
   [[nodiscard]] Task<Result<void>> set_secret(Channel channel, Secret secret, std::string actor, std::string source) override;
 
  private:
@@ -88,6 +91,8 @@ class Notices final : public NoticeDesk {
   [[nodiscard]] Task<Result<std::string>> deliver(Channel channel, NoticeSettings settings, Notice notice);
   [[nodiscard]] Task<Result<std::string>> post(NoticeSettings settings, Notice notice);
   [[nodiscard]] Task<Result<std::string>> mail(NoticeSettings settings, Notice notice);
+  // The relay took it. What it gives: the recipients it refused while it took others, in words; empty: none.
+  [[nodiscard]] Task<Result<std::string>> hand_to_relay(NoticeSettings settings, std::vector<std::string> to, std::string message);
   [[nodiscard]] Task<Result<Secret>> secret_of(Channel channel, std::string smtp_host);
   [[nodiscard]] Task<bool> was_mended(Channel channel, std::string where);
   void begin_anew(State& state, Channel channel);
@@ -96,6 +101,7 @@ class Notices final : public NoticeDesk {
 
   Parts parts_;
   WallTime started_at_;
+  std::deque<SteadyTime> person_mails_;  // of the last hour
   std::array<State, 2> states_;
 };
 
@@ -107,6 +113,9 @@ struct NoticeMail {
   std::string message_id;
   WallTime now;
 };
+// Headers and body of any mail; `text` with lines ending in LF.
+enum class Importance { normal, high };
+[[nodiscard]] std::string mail_message(std::string_view subject, std::string_view text, const NoticeMail& mail, Importance importance);
 [[nodiscard]] std::string mail_text(const Notice& notice, const NoticeMail& mail);
 // The body a webhook is sent.
 [[nodiscard]] std::string webhook_body(const Notice& notice, const std::string& public_url, const std::string& id, WallTime now);

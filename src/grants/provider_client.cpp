@@ -179,7 +179,8 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   client.app = app;
   client.app_version = record.version;
   client.client_id = record.client_id;
-  client.redirect_uri = redirect_uri(app);
+  client.cloud = cloud_route_of(record);
+  client.redirect_uri = client.cloud ? client.cloud->redirect_uri : redirect_uri(app);
   client.paused = record.paused;
   client.pause_reason = record.pause_reason;
   client.endpoints = resolved->endpoints;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "catalog/catalog.h"
+#include "grants/cloud_enrolment.h"
 #include "grants/sealing.h"
 #include "net/http_client.h"
 #include "oauth/metadata.h"
@@ -34,6 +35,7 @@ struct ProviderClient {
   oauth::ClientAuthentication authentication = oauth::ClientAuthentication::none;
   std::vector<Secret> secrets;  // newest first; empty for a public client
   std::string redirect_uri;
+  std::optional<CloudRoute> cloud;  // consents go by way of the Cloud Service
   bool paused = false;  // the provider refuses this app (R21)
   std::string pause_reason;
 

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cloud/sealed_until.h"
+#include "cloud/service.h"
 #include "crypto/hash.h"
 #include "oauth/callback.h"
 
@@ -16,7 +17,6 @@ namespace {
 constexpr std::size_t kBrowserOctets = 32;
 constexpr std::size_t kCookieNameOctets = 16;
 constexpr std::size_t kFlowCookieMax = 3 * 1024;
-constexpr std::string_view kReturnPath = "/oauth/relayed";
 
 std::unexpected<Error> office_unknown() {
   return fail(
@@ -136,7 +136,9 @@ Result<Departure> ForwardDesk::go_on(std::string_view flow, std::string_view giv
   if (value.size() > kFlowCookieMax)
     return fail(ErrorKind::invalid, "flow_too_long", "The office's names are too long to pass through a browser.");
   const auto left = std::chrono::ceil<Seconds>(request.expires_at - parts_.wall.now());
-  return Departure{.location = request.authorization_url, .set_cookie = set_cookie(name, value, left)};
+  return Departure{.office = checked->enrolment.office,
+                   .location = request.authorization_url,
+                   .set_cookie = set_cookie(name, value, left)};
 }
 
 Result<Arrival> ForwardDesk::come_back(std::string_view app, std::string_view query, const Cookies& cookies) const {
@@ -170,7 +172,7 @@ Result<Arrival> ForwardDesk::come_back(std::string_view app, std::string_view qu
   const auto handle =
       cloud::seal_handle(parts_.instance_key, carried->office, now + cloud::kHandleLifetime, result, parts_.entropy);
   if (!handle) return std::unexpected(handle.error());
-  return Arrival{.location = carried->return_origin + std::string(kReturnPath) +
+  return Arrival{.location = carried->return_origin + std::string(cloud::kReturnPath) +
                              "?attempt=" + oauth::percent_encode(carried->attempt) + "&handle=" + *handle,
                  .set_cookie = set_cookie(name, "", Seconds(0))};
 }

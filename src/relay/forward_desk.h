@@ -38,6 +38,7 @@ struct Confirmation {
   std::string set_cookie;  // empty: the browser has one
 };
 struct Departure {
+  std::string office;    // its id
   std::string location;  // the provider's
   std::string set_cookie;
 };

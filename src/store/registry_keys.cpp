@@ -12,6 +12,9 @@ constexpr SettingInfo kKeys[] = {
      "number is minutes."},
     {"oauth.polling_time_by_type", text, "", "", "", "",
      "Another polling time for single types, such as xero=25m, box=40m, where a provider asks for less often."},
+    {"oauth.use_cloud_service", boolean, "true", "", "", "",
+     "Whether consent goes by way of the Cloud Service, once this server is enrolled at one, for providers at which no app of its "
+     "own is registered."},
     {"oauth.refresh_connect_timeout", duration, "10s", "1s", "1m", "seconds",
      "How long a refresh waits for a connection to the provider."},
     {"oauth.refresh_total_timeout", duration, "50s", "5s", "5m", "seconds",

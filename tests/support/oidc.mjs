@@ -38,8 +38,9 @@ export class OidcServer {
 
   #server;
 
-  constructor({ redirectUris, accessLifetime = 3600, refreshLifetime = 14 * 86_400, codeLifetime = 60, headers = {}, accounts } = {}) {
-    Object.assign(this, { redirectUris, accessLifetime, refreshLifetime, codeLifetime, headers });
+  /** publicClient: no secret, PKCE alone. */
+  constructor({ redirectUris, publicClient = false, accessLifetime = 3600, refreshLifetime = 14 * 86_400, codeLifetime = 60, headers = {}, accounts } = {}) {
+    Object.assign(this, { redirectUris, publicClient, accessLifetime, refreshLifetime, codeLifetime, headers });
     this.accounts = accounts ?? {
       anna: { email: 'anna@example.com', name: 'Anna Example' },
       bert: { email: 'bert@example.com', name: 'Bert Example' },
@@ -69,9 +70,9 @@ export class OidcServer {
     this.issuer = `http://127.0.0.1:${port}`;
     this.provider = new Provider(this.issuer, {
       clients: [{
-        client_id: this.clientId, client_secret: this.clientSecret, redirect_uris: this.redirectUris,
+        client_id: this.clientId, ...(this.publicClient ? {} : { client_secret: this.clientSecret }), redirect_uris: this.redirectUris,
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], response_types: ['code'],
-        token_endpoint_auth_method: 'client_secret_basic',
+        token_endpoint_auth_method: this.publicClient ? 'none' : 'client_secret_basic',
       }],
       cookies: { keys: [randomBytes(16).toString('hex')] },
       claims: { openid: ['sub'], email: ['email'], profile: ['name'] },

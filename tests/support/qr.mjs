@@ -1,9 +1,14 @@
 // Reads a QR code as a phone would: from the pixels that are drawn, not from what drew them.
 
 import decodeQR from 'qr/decode.js';
+import { until } from './wait.mjs';
 
-/** The text of the QR code that `locator` shows on `page`, light or dark. */
-export async function readQr(page, locator) {
+/** The text of the QR code that `locator` shows on `page`, once it stands still. */
+export function readQr(page, locator) {
+  return until('a QR code that can be read', () => readOnce(page, locator), { timeout: 15_000 });
+}
+
+async function readOnce(page, locator) {
   const png = await locator.screenshot({ scale: 'css' });
   // The browser is the decoder of its own picture.
   const { width, height, data } = await page.evaluate(async (source) => {

@@ -301,7 +301,7 @@ export class ScriptedProvider {
       grant_types_supported: ['authorization_code', 'refresh_token', deviceCodeGrant],
       subject_types_supported: ['public'],
       id_token_signing_alg_values_supported: ['RS256'],
-      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', ...(this.clientSecret === null ? ['none'] : [])],
       code_challenge_methods_supported: ['S256'],
       scopes_supported: ['openid', 'offline_access', 'email', 'profile'],
       authorization_response_iss_parameter_supported: true,

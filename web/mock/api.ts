@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Attempt, Schemas, User, World } from "./world.ts";
+import { kNotEnrolled, type Attempt, type Schemas, type User, type World } from "./world.ts";
 
 export interface Call {
   method: string;
@@ -300,6 +300,13 @@ async function route(world: World, call: Call): Promise<Answer> {
       Object.assign(a, { configured: false, client_id: "", state: "missing", why: `Register Latchkey at ${a.provider_name} and paste the client id here.`, secrets: [{ set: false, set_at: null, expires_at: null }, { set: false, set_at: null, expires_at: null }] });
       return { status: 204 };
     }
+    case "GET cloud-service": case "POST cloud-service/:": return { status: 200, body: world.cloud_service };
+    case "PUT cloud-service": {
+      if (body["enrolment_code"] !== "LK1-practice") throw field("enrolment_code", "This enrolment code is not known here, or has been used.");
+      world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"] }] };
+      return { status: 200, body: world.cloud_service };
+    }
+    case "DELETE cloud-service": world.cloud_service = kNotEnrolled; return { status: 204 };
     case "GET authorizations": {
       const asks = (a: Attempt) => a.state === "held" || a.state === "needs_confirmation";
       const open = [...world.attempts.values()].filter((a) => asks(a) || (a.state === "pending" && query.get("state") !== "asking"));
@@ -311,7 +318,7 @@ async function route(world: World, call: Call): Promise<Answer> {
       const aid = randomUUID();
       const type_id = request.type ?? world.find_grant(request.replace_grant_id ?? "")?.grant.type ?? "sandbox";
       const type = world.types.find((t) => t.id === type_id) as Schemas["Type"];
-      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? world.find_grant(request.replace_grant_id ?? "")?.user.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, way: request.way ?? "browser", device: request.way === "device_code" ? kDevice : null, request, start_url: `${world.public_url}/oauth/start/${aid}` };
+      const attempt: Attempt = { id: aid, state: "pending", started: false, type: type.id, username: request.username ?? world.users.find((u) => u.id === request.link_user_id)?.username ?? world.find_grant(request.replace_grant_id ?? "")?.user.username ?? "", redirect_uri: `${world.public_url}/oauth/callback/${type.provider}`, expires_at: world.at(600), problem: null, confirmation: null, result: null, way: request.way ?? "browser", device: request.way === "device_code" ? kDevice : null, link: request.way === "owner_link" ? `${world.public_url}/oauth/start/${aid}` : "", request, start_url: `${world.public_url}/oauth/start/${aid}` };
       world.attempts.set(aid, attempt);
       return { status: 201, body: { id: aid, start_url: attempt.start_url, redirect_uri: attempt.redirect_uri, expires_at: attempt.expires_at, presentation: request.presentation, way: attempt.way, device: attempt.device } };
     }
@@ -331,6 +338,10 @@ async function route(world: World, call: Call): Promise<Answer> {
       if (attempt.state === "pending") attempt.state = "cancelled";
       world.wake(id);
       return { status: 200, body: shown(attempt) };
+    }
+    case "POST authorizations/:/mail": {
+      if (!String(body["to"]).includes("@")) throw field("to", "This is no mail address.");
+      return { status: 200, body: { to: body["to"] } };
     }
     case "POST authorizations/:/confirm": {
       const attempt = attempt_of(world, id);

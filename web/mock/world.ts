@@ -6,6 +6,8 @@ export type Schemas = components["schemas"];
 export type User = Schemas["UserDetail"];
 export type Attempt = Schemas["Authorization"] & { request: Schemas["NewAuthorization"]; start_url: string };
 
+export const kNotEnrolled: Schemas["CloudService"] = { enrolled: false, used: true, address: "", label: "", office: "", service_key: "", enrolled_at: null, return_origin: "", apps: [] };
+
 /** The same people at every start, so that pictures can be compared. */
 function dice(seed: number): () => number {
   return () => {
@@ -41,6 +43,7 @@ export class World {
   users: User[] = [];
   apps: Schemas["App"][];
   settings = make_settings();
+  cloud_service: Schemas["CloudService"] = kNotEnrolled;
   doctor: Schemas["DoctorReport"] | null = null;
   activity: Schemas["ActivityItem"][] = [];
   attempts = new Map<string, Attempt>();

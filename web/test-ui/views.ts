@@ -15,7 +15,7 @@ export const kViews: View[] = [
     name: "users-consent-waits",
     open: async (page, world) => {
       const id = "00000000-0000-4000-8000-00000000cafe";
-      world.attempts.set(id, { id, state: "held", started: true, type: "sandbox", username: "printer-hall", redirect_uri: "", expires_at: world.at(3600), problem: null, result: null, way: "browser", device: null, start_url: "", confirmation: { code: "held", holder: "", before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" }, request: {} as Schemas["NewAuthorization"] });
+      world.attempts.set(id, { id, state: "held", started: true, type: "sandbox", username: "printer-hall", redirect_uri: "", expires_at: world.at(3600), problem: null, result: null, way: "browser", device: null, link: "", start_url: "", confirmation: { code: "held", holder: "", before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" }, request: {} as Schemas["NewAuthorization"] });
       await page.goto("/users");
       await page.getByRole("group", { name: "Consent for printer-hall" }).waitFor();
       world.attempts.delete(id);

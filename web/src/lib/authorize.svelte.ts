@@ -83,19 +83,19 @@ export class AuthorizeFlow {
     await this.#watch(this.started.id);
   }
 
-  /** Picks up an attempt that returned by full-page redirect. */
+  /** Picks up an attempt that this page has not begun, or that returned by full-page redirect. */
   async resume(id: string): Promise<void> {
     this.stop();
     this.#looking = new AbortController();
     this.phase = "waiting";
-    await this.#watch(id);
+    await this.#watch(id, 0);
   }
 
-  async #watch(id: string): Promise<void> {
+  async #watch(id: string, first_wait = kWaitSeconds): Promise<void> {
     const { signal } = this.#looking;
-    while (!signal.aborted) {
+    for (let wait = first_wait; !signal.aborted; wait = kWaitSeconds) {
       try {
-        const attempt = await this.#outside.look(id, kWaitSeconds, signal);
+        const attempt = await this.#outside.look(id, wait, signal);
         if (signal.aborted) return;
         this.unreachable = false;
         this.#take(attempt);
@@ -148,6 +148,11 @@ export class AuthorizeFlow {
   /** How the owner is asked, once that is known. */
   get way(): Attempt["way"] {
     return this.started?.way ?? this.attempt?.way ?? "browser";
+  }
+  /** The address for the owner, while it can be used. */
+  get link(): string {
+    if (this.attempt) return this.attempt.link;
+    return this.started?.way === "owner_link" ? this.started.start_url : "";
   }
   get device(): Attempt["device"] {
     return this.started?.device ?? this.attempt?.device ?? null;

@@ -4,7 +4,7 @@ import { AuthorizeFlow, type Outside } from "./authorize.svelte.ts";
 
 type Attempt = Schemas["Authorization"];
 const started: Schemas["AuthorizationStarted"] = { id: "a1", start_url: "http://localhost/oauth/start/a1", redirect_uri: "http://localhost/oauth/callback/box", expires_at: "2026-11-23T19:10:00.000Z", presentation: "popup" as const, way: "browser" as const, device: null };
-const attempt = (state: Attempt["state"], more: Partial<Attempt> = {}): Attempt => ({ id: "a1", state, started: true, type: "box", username: "hall", redirect_uri: started.redirect_uri, expires_at: started.expires_at, problem: null, confirmation: null, result: null, way: "browser", device: null, ...more });
+const attempt = (state: Attempt["state"], more: Partial<Attempt> = {}): Attempt => ({ id: "a1", state, started: true, type: "box", username: "hall", redirect_uri: started.redirect_uri, expires_at: started.expires_at, problem: null, confirmation: null, result: null, way: "browser", device: null, link: "", ...more });
 const refusal = (status: number, code: string) => new ApiError({ type: `urn:latchkey:problem:${code}`, title: code, status, detail: code });
 
 class FakePopup {
@@ -107,6 +107,23 @@ describe("AuthorizeFlow", () => {
     expect(flow.popup_blocked).toBe(false);
     expect(flow.attempt?.state).toBe("held");
     expect(flow.way).toBe("device_code");
+  });
+
+  it("shows a link that another page has made at once, without waiting for a change", async () => {
+    const link = "http://localhost/oauth/start/a1";
+    const fake = outside([attempt("pending", { way: "owner_link", link, started: false })]);
+    const waits: number[] = [];
+    const look = fake.look;
+    fake.look = async (_id?: string, wait?: number) => {
+      waits.push(wait ?? -1);
+      return look();
+    };
+    const flow = new AuthorizeFlow(fake);
+    void flow.resume("a1");
+    await vi.waitFor(() => expect(flow.link).toBe(link));
+    expect(flow.way).toBe("owner_link");
+    await vi.waitFor(() => expect(waits).toEqual([0, 25]));
+    flow.stop();
   });
 
   it("closes the popup and keeps the form when the server refuses to begin", async () => {

@@ -20,10 +20,12 @@ export interface Draft {
   pin_again: string;
   allow_token: boolean;
   way: Schemas["AuthorizationWay"];
+  /** The provider's account that must consent; empty: any, after approval. */
+  account: string;
 }
 
 export function empty_draft(): Draft {
-  return { group: "", group_label: "", type: "", params: {}, app: "", link: null, username: "", name: "", email: "", pin: "", pin_again: "", allow_token: false, way: "browser" };
+  return { group: "", group_label: "", type: "", params: {}, app: "", link: null, username: "", name: "", email: "", pin: "", pin_again: "", allow_token: false, way: "browser", account: "" };
 }
 
 /** Linking fills group and username from the user, unlinking empties them; the form locks them meanwhile. */
@@ -60,6 +62,10 @@ export function request_of(draft: Draft): Omit<NewAuthorization, "presentation">
   const request: Omit<NewAuthorization, "presentation"> = { type: draft.type, params: {}, allow_token: draft.allow_token };
   for (const [name, value] of Object.entries(draft.params)) if (value.trim() !== "" && request.params) request.params[name] = value.trim();
   if (draft.app !== "") request.app = draft.app;
+  if (draft.way !== "browser") {
+    request.way = draft.way;
+    if (draft.account.trim()) request.expected_account = draft.account.trim();
+  }
   if (draft.link) {
     request.link_user_id = draft.link.id;
     if (!draft.link.has_pin) request.pin = draft.pin;

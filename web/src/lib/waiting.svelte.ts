@@ -2,19 +2,28 @@ import { api, type Schemas } from "../api/client.ts";
 import { act } from "./act.ts";
 import { session } from "./session.svelte.ts";
 
-/** Consents that ask a person. Found here by whoever closed the dialog in which they came, or never had it open. */
+/** Consents that are not over though no dialog shows them: found here by whoever closed it, or never had it open. */
 class Waiting {
+  /** Those that ask a person here. */
   items = $state.raw<Schemas["Authorization"][]>([]);
+  /** Those whose owners were given a link or a code and have not consented yet. */
+  asked = $state.raw<Schemas["Authorization"][]>([]);
   /** How many were answered here; lists look again when it moves. */
   answered = $state(0);
 
   async load(): Promise<void> {
     if (!session.administrator) return;
     try {
-      this.items = (await api.get("/api/v1/authorizations", { query: { state: "asking" } })).items;
+      const { items } = await api.get("/api/v1/authorizations");
+      this.items = items.filter((each) => each.state !== "pending");
+      this.asked = items.filter((each) => each.state === "pending" && each.way !== "browser");
     } catch {
       // The page below says what is wrong; the questions come back with the next look.
     }
+  }
+  async cancel(attempt: Schemas["Authorization"]): Promise<void> {
+    await act(() => api.post("/api/v1/authorizations/{id}/cancel", { path: { id: attempt.id } }), `What ${attempt.username}'s owner was sent works no more.`);
+    await this.load();
   }
   async answer(attempt: Schemas["Authorization"], accept: boolean): Promise<void> {
     await act(async () => {

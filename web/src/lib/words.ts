@@ -9,6 +9,7 @@ const kActions: Record<string, string> = {
   "authorization.cancelled": "Authorization cancelled",
   "authorization.expired": "Nobody consented in time",
   "authorization.failed": "Authorization failed",
+  "authorization.mailed": "Link mailed to the owner",
   "authorization.refused": "Consent refused at the provider",
   "authorization.rejected": "Consent rejected here",
   "authorization.started": "Authorization begun",

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "console/security_headers.h"
 #include "net/http_types.h"
+#include "pages/security_headers.h"
 
-namespace latchkey::console {
+namespace latchkey::pages {
 
 enum class FlowSign { ok, bad, info };
 
@@ -20,14 +20,15 @@ struct FlowPage {
   PageKind kind = PageKind::flow;
   FlowSign sign = FlowSign::info;
   std::string title;
-  std::string text;  // `code` between backticks; an empty line starts a paragraph
+  std::string text;                                          // `code` between backticks; an empty line starts a paragraph
   std::vector<std::pair<std::string, std::string>> facts{};  // a small table: word and value
-  std::string post_to{};      // a button that posts to this path of our own
+  std::string post_to{};                                     // a button that posts to this path of our own
   std::string post_text{};
-  std::string link{};         // path of our own, or the provider's address
+  std::vector<std::pair<std::string, std::string>> post_fields{};  // hidden fields that go with it
+  std::string link{};  // path of our own, or the provider's address
   std::string link_text{};
-  std::string go_on_to{};     // the browser goes there by itself at once (meta refresh)
-  std::string note{};         // small print below
+  std::string go_on_to{};               // the browser goes there by itself at once (meta refresh)
+  std::string note{};                   // small print below
   std::optional<int> close_after_ms{};  // the window closes itself then
 };
 
@@ -36,4 +37,4 @@ struct FlowPage {
 // For element content and double-quoted attribute values.
 [[nodiscard]] std::string escape_html(std::string_view text);
 
-}  // namespace latchkey::console
+}  // namespace latchkey::pages

@@ -1,4 +1,4 @@
-// The headers that tell browsers what an answer may do. Every answer of this room passes one of these.
+// The headers that tell browsers what an answer may do. Every answer of a room that serves browsers passes one of these.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 #include "net/http_types.h"
 
-namespace latchkey::console {
+namespace latchkey::pages {
 
 // JSON: never stored, never shown as a page, never read by another origin.
 void secure_api(net::HttpResponse& response);
@@ -26,4 +26,4 @@ void secure_asset(net::HttpResponse& response);
 
 [[nodiscard]] std::string content_security_policy(std::string_view nonce);
 
-}  // namespace latchkey::console
+}  // namespace latchkey::pages

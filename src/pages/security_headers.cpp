@@ -1,6 +1,6 @@
-#include "console/security_headers.h"
+#include "pages/security_headers.h"
 
-namespace latchkey::console {
+namespace latchkey::pages {
 
 namespace {
 
@@ -37,11 +37,14 @@ void secure_page(net::HttpResponse& response, PageKind kind, std::string_view no
   response.with("X-Frame-Options", "DENY");
   response.with("Content-Security-Policy", content_security_policy(nonce));
   switch (kind) {
-    case PageKind::console: response.with("Cross-Origin-Opener-Policy", "same-origin-allow-popups"); break;
-    case PageKind::flow: break;
+    case PageKind::console:
+      response.with("Cross-Origin-Opener-Policy", "same-origin-allow-popups");
+      break;
+    case PageKind::flow:
+      break;
   }
 }
 
 void secure_asset(net::HttpResponse& response) { secure_all(response); }
 
-}  // namespace latchkey::console
+}  // namespace latchkey::pages

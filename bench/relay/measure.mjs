@@ -1,0 +1,132 @@
+// measure.mjs --seconds N --rounds N [--begun N]: see README.md. LATCHKEY_BIN names the binary.
+
+import { readFile } from 'node:fs/promises';
+import { Agent, request as httpsRequest } from 'node:https';
+import { cpus, loadavg } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { Browserless } from '../../tests/support/browserless.mjs';
+import { Latchkey, run } from '../../tests/support/latchkey.mjs';
+import { freePort } from '../../tests/support/ports.mjs';
+import { pressing, Relay } from '../../tests/support/relay.mjs';
+import { Scope } from '../../tests/support/scope.mjs';
+import { ScriptedOffice } from '../../tests/support/scripted_office.mjs';
+import { ScriptedProvider } from '../../tests/support/scripted_provider.mjs';
+import { until } from '../../tests/support/wait.mjs';
+
+const { values: wish } = parseArgs({ options: { seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '5' }, begun: { type: 'string', default: '10000' } } });
+const scope = new Scope();
+const kInFlight = 100;
+const kPin = 'correct-horse-7';
+const at = (values, share) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
+const row = (...cells) => console.log(`| ${cells.join(' | ')} |`);
+
+async function pssAnon(pid) {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+  return Number(/Pss_Anon:\s+(\d+)/.exec(text)[1]) / 1024;
+}
+
+async function start() {
+  const provider = await ScriptedProvider.start(scope, { port: await freePort(), clientSecret: null });
+  const relay = await Relay.start(scope, {
+    config: { 'log.level': 'error' },
+    apps: { op: { provider: 'oidc', client_id: provider.clientId, params: { issuer: provider.issuer }, authorization_endpoint: `${provider.issuer}/authorize` } },
+  });
+  const office = await Latchkey.ready(scope, {
+    config: { 'outbound.ca_file': relay.certificate.certFile, 'outbound.allow': [`127.0.0.1:${provider.port}`, `localhost:${relay.port}`] },
+  });
+  const { code } = await relay.issue('Bench Ltd', ['--flows-per-minute', '0']);
+  await office.admin.must('PUT', '/api/v1/cloud-service', { address: relay.url, enrolment_code: code });
+  return { provider, relay, office };
+}
+
+/** A browser of its own with its flow at the provider's redirect: { browser, url } the provider sends it to. */
+async function atRedirect({ relay, office }, username, session) {
+  const started = await office.admin.startAuthorization({ username, pin: kPin, type: 'oidc' });
+  const response = await fetch(started.start_url, { redirect: 'manual', headers: { cookie: session } });
+  const browser = new Browserless();
+  browser.jar.take(started.start_url, response);
+  const { url } = await browser.open(response.headers.get('location'), { visit: pressing(relay), stopAt: (each) => each.startsWith(`${relay.url}/callback/`) });
+  return { browser, url };
+}
+
+async function latencies(parts) {
+  const all = [];
+  const session = parts.office.admin.browser.jar.for(parts.office.url);
+  for (let round = 0; round < Number(wish.rounds); round++) {
+    const callbacks = [];
+    for (let n = 0; n < kInFlight; n++) callbacks.push(await atRedirect(parts, `bench-${round}-${n}`, session));
+    const before = parts.provider.seen('code').length;
+    const left = new Map();
+    await Promise.all(callbacks.map(async ({ browser, url }) => {
+      left.set(new URL(url).searchParams.get('code'), Date.now());
+      await browser.open(url, { stopAt: (each) => each.includes('/users?authorization=') });
+    }));
+    const arrived = await until('every code', () => {
+      const seen = parts.provider.seen('code').slice(before);
+      return seen.length >= kInFlight ? seen : undefined;
+    }, { timeout: 60_000 });
+    for (const each of arrived) all.push(each.at - left.get(each.form.code));
+  }
+  return all;
+}
+
+function ask(agent, method, url, headers = {}, body = undefined) {
+  return new Promise((resolve, reject) => {
+    const sent = httpsRequest(url, { method, agent, headers }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => { text += chunk; }).on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** `count` authorisations begun and left: through the page and the button. Gives the last one's way back. */
+async function begin(relay, mallory, count) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 16, ca: relay.certificate.cert });
+  let left = count;
+  let last;
+  const worker = async () => {
+    while (left > 0) {
+      left -= 1;
+      const address = mallory.beginUrl();
+      const flow = new URL(address).searchParams.get('flow');
+      const page = await ask(agent, 'GET', address);
+      const cookie = page.headers['set-cookie'][0].split(';')[0];
+      const token = /name="token" value="([^"]+)"/.exec(page.text)[1];
+      const body = new URLSearchParams({ flow, token }).toString();
+      const gone = await ask(agent, 'POST', `${relay.url}/continue`, { cookie, 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length }, body);
+      if (gone.status !== 200) throw new Error(`${gone.status} ${gone.text}`);
+      const provider = /url=([^"]+)"/.exec(gone.text)[1].replaceAll('&amp;', '&');
+      last = { cookie: gone.headers['set-cookie'][0].split(';')[0], state: new URL(provider).searchParams.get('state') };
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, worker));
+  agent.destroy();
+  return last;
+}
+
+async function redirects(relay, { cookie, state }) {
+  const address = `${relay.url}/callback/op?code=${'c'.repeat(64)}&state=${state}`;
+  const { stdout, stderr, status } = await run('wrk', ['-t2', '-c64', `-d${wish.seconds}s`, '-H', `Cookie: ${cookie}`, address], { timeout: 120_000 });
+  if (status !== 0 || /Non-2xx or 3xx/.test(stdout)) throw new Error(stdout + stderr);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)[1]);
+}
+
+try {
+  console.log(`${cpus().length} processors, load ${loadavg()[0].toFixed(2)} before, ${path.basename(process.env.LATCHKEY_BIN ?? 'build/release/latchkey')}`);
+  const parts = await start();
+  const idle = await pssAnon(parts.relay.child.pid);
+  const spans = await latencies(parts);
+  row('provider\'s redirect to code in the office, 100 in flight', 'p50', 'p99', 'worst');
+  row('---', '---', '---', '---');
+  row(`${spans.length} flows`, `${at(spans, 0.5)} ms`, `${at(spans, 0.99)} ms`, `${Math.max(...spans)} ms`);
+  const mallory = await ScriptedOffice.enrol(parts.relay, 'Load Ltd', { args: ['--flows-per-minute', '0'] });
+  const last = await begin(parts.relay, mallory, Number(wish.begun));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  console.log(`\nPss_Anon of the relay: ${idle.toFixed(1)} MiB at first, ${(await pssAnon(parts.relay.child.pid)).toFixed(1)} MiB with ${wish.begun} authorisations begun`);
+  console.log(`redirects a second on kept-alive connections: ${Math.round(await redirects(parts.relay, last))}`);
+} finally {
+  await scope.end();
+}

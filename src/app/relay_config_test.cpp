@@ -1,0 +1,125 @@
+#include "app/relay_config.h"
+
+#include <gmock/gmock.h>
+
+namespace latchkey::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr std::string_view kWhole = R"(listen = "0.0.0.0:443"
+public_url = "https://Relay.example/"
+data = "/srv/relay/"
+tls.certificate = "/etc/cert.pem"
+tls.key = "/etc/key.pem"
+log.level = "warning"
+
+[apps.dropbox]
+client_id = "abc"
+
+[apps.our-op]
+provider = "oidc"
+client_id = "def"
+redirect_path = "/back/op"
+authorization_endpoint = "https://op.example/auth"
+types = ["oidc"]
+params = { issuer = "https://op.example" }
+)";
+
+std::shared_ptr<const catalog::Catalog> builtin() {
+  auto loaded = catalog::Catalog::load_builtin();
+  EXPECT_TRUE(loaded);
+  return *loaded;
+}
+
+TEST(RelayConfiguration, IsReadWholeAndFitsTheCatalogue) {
+  auto reading = read_relay_config(kWhole, "relay.toml");
+  ASSERT_THAT(reading.mistakes, IsEmpty());
+  EXPECT_EQ(reading.config.public_url, "https://relay.example");
+  EXPECT_EQ(reading.config.data, "/srv/relay");
+  EXPECT_EQ(reading.config.book_path(), "/srv/relay/relay.db");
+  EXPECT_EQ(reading.config.listen.port, 443);
+  const auto registrations = registrations_of(reading.config, builtin(), reading.mistakes);
+  ASSERT_THAT(reading.mistakes, IsEmpty());
+  const auto* app = registrations.at_path("/back/op");
+  ASSERT_NE(app, nullptr);
+  EXPECT_EQ(app->id, "our-op");
+  EXPECT_NE(registrations.at_path("/callback/dropbox"), nullptr);
+  EXPECT_EQ(registrations.at_path("/callback/our-op"), nullptr);
+  const auto dropbox = registrations.find("dropbox", "dropbox", {});
+  ASSERT_TRUE(dropbox) << dropbox.error().text;
+  EXPECT_EQ(dropbox->expected.redirect_uri, "https://relay.example/callback/dropbox");
+  EXPECT_EQ(dropbox->expected.endpoint, "https://www.dropbox.com/oauth2/authorize");
+  const auto op = registrations.find("our-op", "oidc", {});
+  ASSERT_TRUE(op) << op.error().text;
+  EXPECT_EQ(op->expected.endpoint, "https://op.example/auth");
+}
+
+TEST(RelayConfiguration, EveryMistakeIsToldAtOnceWithItsLine) {
+  const auto reading = read_relay_config(R"(listen = "everywhere"
+public_url = "http://relay.example"
+data = "relative"
+loopback_providers = "yes"
+colour = "blue"
+trusted_proxies = "10.0.0.1"
+tls.certificate = "/etc/cert.pem"
+
+[apps.dropbox]
+client_id = 7
+secret = "s"
+)",
+                                         "relay.toml");
+  EXPECT_THAT(reading.mistakes,
+              testing::UnorderedElementsAre(HasSubstr("relay.toml:1: listen: must be ADDRESS:PORT"),
+                                            HasSubstr("relay.toml:2: public_url: must be an https address"),
+                                            HasSubstr("relay.toml:3: data: must be an absolute path"),
+                                            HasSubstr("relay.toml:4: loopback_providers: must be true or false"),
+                                            HasSubstr("relay.toml:5: colour: there is no such key"),
+                                            HasSubstr("relay.toml:6: trusted_proxies: must be a list"),
+                                            HasSubstr("relay.toml: tls.key: is missing"),
+                                            HasSubstr("relay.toml:10: apps.dropbox.client_id: must be a text"),
+                                            HasSubstr("relay.toml:11: apps.dropbox.secret: there is no such key")));
+}
+
+TEST(RelayConfiguration, WhatIsMissingIsNamed) {
+  EXPECT_THAT(read_relay_config("", "relay.toml").mistakes,
+              ElementsAre(HasSubstr("public_url: is missing"), HasSubstr("apps: there is none")));
+  EXPECT_THAT(read_relay_config(
+                  "listen = \"0.0.0.0:80\"\npublic_url = \"https://r.example\"\n[apps.dropbox]\nclient_id = \"a\"\n", "f")
+                  .mistakes,
+              ElementsAre(HasSubstr("tls.certificate: is missing: serve https here")));
+  EXPECT_THAT(read_relay_config("a = = 1", "f").mistakes, ElementsAre(HasSubstr("f:1: is not TOML")));
+  EXPECT_THAT(load_relay_config("/nonexistent/relay.toml").mistakes, ElementsAre(HasSubstr("cannot be read")));
+}
+
+TEST(RelayConfiguration, WhatDoesNotFitTheCatalogueIsToldWithItsLine) {
+  auto reading = read_relay_config(R"(public_url = "https://relay.example"
+[apps.nobody]
+client_id = "a"
+[apps.xero]
+client_id = "b"
+types = ["dropbox"]
+[apps.dropbox]
+client_id = "c"
+redirect_path = "/relay/v1/office"
+[apps.box]
+client_id = "d"
+[apps.oidc]
+client_id = "e"
+params = { issuer = "https://op.example" }
+)",
+                                   "relay.toml");
+  ASSERT_THAT(reading.mistakes, IsEmpty());
+  static_cast<void>(registrations_of(reading.config, builtin(), reading.mistakes));
+  EXPECT_THAT(reading.mistakes, testing::UnorderedElementsAre(
+                                    HasSubstr("relay.toml:2: apps.nobody.provider: there is no provider named nobody"),
+                                    HasSubstr("relay.toml:4: apps.xero.types: dropbox is no type of xero"),
+                                    HasSubstr("relay.toml:7: apps.dropbox.redirect_path: must be a path of its own"),
+                                    HasSubstr("relay.toml:10: apps.box.provider: Box wants a client secret"),
+                                    HasSubstr("relay.toml:12: apps.oidc.authorization_endpoint: is missing")));
+}
+
+}  // namespace
+}  // namespace latchkey::app

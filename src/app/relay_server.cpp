@@ -1,0 +1,194 @@
+#include "app/relay_server.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <thread>
+
+#include "app/cli_mistakes.h"
+#include "app/file_limit.h"
+#include "app/version.h"
+#include "base/pool.h"
+#include "base/task_group.h"
+#include "crypto/hardening.h"
+#include "net/event_loop.h"
+#include "net/http_server.h"
+#include "net/tls.h"
+#include "relay/relay_keys.h"
+#include "relay/relay_service.h"
+
+namespace latchkey::app {
+namespace {
+
+constexpr std::size_t kThreadsMax = 8;
+constexpr Seconds kClosingTime{5};
+// How soon a revocation takes hold.
+constexpr Seconds kReadBookEvery{2};
+
+std::size_t thread_count() { return 1 + std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
+
+void complain(const Error& error) { fmt::print(stderr, "latchkey: {}\n", words_for_error(error)); }
+
+}  // namespace
+
+Result<RelayFiles> open_relay_files(const RelayConfig& config, Entropy& entropy) {
+  if (::mkdir(config.data.c_str(), 0700) != 0 && errno != EEXIST) {
+    return fail(
+        ErrorKind::misconfigured, "data_directory",
+        fmt::format("The data directory {} cannot be made ({}). Make its parent, or name another with data = \"...\".",
+                    config.data, std::strerror(errno)),
+        {.field = "data"});
+  }
+  auto keys = relay::load_or_make_relay_keys(config.keys_path(), entropy);
+  if (!keys) return std::unexpected(keys.error());
+  auto book = store::EnrolmentBook::open(config.book_path());
+  if (!book) return std::unexpected(book.error());
+  return RelayFiles{.keys = std::move(*keys), .book = std::move(*book)};
+}
+
+Result<std::shared_ptr<const catalog::Catalog>> relay_catalog(const RelayConfig& config) {
+  auto loaded = catalog::Catalog::load_builtin();
+  if (!loaded) return loaded;
+  return (*loaded)->load_directory(config.providers_path());
+}
+
+// In the order of building.
+struct RelayServer::Parts {
+  Parts(RelayConfig config_in, relay::CatalogRegistrations registrations_in, RelayFiles files_in)
+      : config(std::move(config_in)),
+        registrations(std::move(registrations_in)),
+        files(std::move(files_in)),
+        log(2, config.log_level, wall),
+        loop(thread_count()),
+        offices(*files.book, registrations.types()) {}
+
+  RelayConfig config;
+  relay::CatalogRegistrations registrations;
+  RelayFiles files;
+  base::SystemWallClock wall;
+  base::SystemSteadyClock steady;
+  base::SystemEntropy entropy;
+  base::StreamLog log;
+  net::EventLoop loop;
+  Pool disk{"book", 1};
+  relay::EnrolledOffices offices;
+  relay::FlowQuotas quotas;
+  relay::RelayCounters counters;
+  cloud::PartyPublic public_keys = files.keys.party.public_half();
+  relay::ForwardDesk desk{{.keys = files.keys.party,
+                           .instance_key = files.keys.instance,
+                           .enrolments = offices,
+                           .registrations = registrations,
+                           .wall = wall,
+                           .entropy = entropy}};
+  relay::BrowserPages pages{{.desk = desk,
+                             .registrations = registrations,
+                             .offices = offices,
+                             .quotas = quotas,
+                             .counters = counters,
+                             .steady = steady,
+                             .log = log}};
+  relay::OfficeApi api{{.desk = desk,
+                        .registrations = registrations,
+                        .offices = offices,
+                        .keys = public_keys,
+                        .counters = counters,
+                        .disk = disk,
+                        .wall = wall,
+                        .entropy = entropy,
+                        .log = log}};
+  relay::RelayService service{pages, api, offices, counters};
+  TaskGroup upkeep{loop.main(), log};
+  std::unique_ptr<net::TlsServerContext> tls;
+  net::HttpServer server{loop, service, wall, log};
+
+  [[nodiscard]] Result<void> listen();
+  [[nodiscard]] Task<void> keep_reading_book();
+  [[nodiscard]] Task<void> live(int* status);
+  void reload();
+};
+
+Result<void> RelayServer::Parts::listen() {
+  net::HttpListener listener;
+  listener.address = config.listen.address;
+  listener.port = config.listen.port;
+  listener.tls = tls.get();
+  auto proxies = net::TrustedProxies::parse(config.trusted_proxies, config.proxy_header);
+  if (!proxies) return std::unexpected(proxies.error());
+  server.set_trusted_proxies(std::move(*proxies));
+  const auto public_url = net::Url::parse(config.public_url);
+  if (!public_url) return std::unexpected(public_url.error());
+  server.set_allowed_hosts({public_url->host()});
+  return server.start({listener});
+}
+
+Task<void> RelayServer::Parts::keep_reading_book() {
+  for (;;) {
+    co_await steady.sleep_for(kReadBookEvery);
+    auto* known = &offices;
+    if (const auto read = co_await disk.run([known] { return known->read_again(); }); !read)
+      log.error("enrolments_not_read", read.error());
+  }
+}
+
+void RelayServer::Parts::reload() {
+  if (!tls) return;
+  if (const auto done = tls->reload(); !done) {
+    log.error("tls_reload", done.error());
+  } else {
+    log.info("tls_reloaded");
+  }
+}
+
+// The service's life. The only task started by the process itself: it ends by stopping the loop.
+Task<void> RelayServer::Parts::live(int* status) {
+  if (const auto listening = listen(); !listening) {
+    complain(listening.error());
+    *status = 1;
+  } else {
+    upkeep.spawn("enrolments", keep_reading_book());
+    log.info("relaying", {{"version", version()}, {"listen", config.listen.text()}, {"public_url", config.public_url}});
+    fmt::print("Latchkey {} relays at {} for {} offices\n", version(), config.public_url, offices.count());
+    std::fflush(stdout);
+    while (co_await loop.next_signal() == SIGHUP) reload();
+  }
+  co_await server.stop(steady.now() + kClosingTime);
+  co_await upkeep.cancel_and_wait();
+  log.info("stopped");
+  loop.stop();
+}
+
+RelayServer::RelayServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+RelayServer::~RelayServer() = default;
+
+Result<std::unique_ptr<RelayServer>> RelayServer::build(RelayConfig config, relay::CatalogRegistrations registrations) {
+  // First of all, before a secret is read or a thread exists.
+  if (const auto hardened = crypto::harden_process(); !hardened) return std::unexpected(hardened.error());
+  base::SystemEntropy entropy;
+  auto files = open_relay_files(config, entropy);
+  if (!files) return std::unexpected(files.error());
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(registrations), std::move(*files));
+  if (const auto read = parts->offices.read_again(); !read) return std::unexpected(read.error());
+  if (!parts->config.tls_certificate.empty()) {
+    auto loaded = net::TlsServerContext::load(parts->config.tls_certificate, parts->config.tls_key);
+    if (!loaded) return std::unexpected(loaded.error());
+    parts->tls = std::move(*loaded);
+  }
+  return std::unique_ptr<RelayServer>(new RelayServer(std::move(parts)));
+}
+
+int RelayServer::run() {
+  raise_file_limit();
+  int status = 0;
+  boost::asio::co_spawn(parts_->loop.main(), parts_->live(&status), boost::asio::detached);
+  parts_->loop.run();
+  return status;
+}
+
+}  // namespace latchkey::app

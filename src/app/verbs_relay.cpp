@@ -1,0 +1,220 @@
+// `latchkey relay`: the Cloud Service itself, and how its operator enrols offices and lets them go. The verbs work on the
+// service's own files, whether it runs or not.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "app/relay_server.h"
+#include "app/terminal.h"
+#include "app/verbs.h"
+#include "cloud/enrolment.h"
+
+namespace latchkey::app {
+namespace {
+
+constexpr std::string_view kDefaultFile = "/etc/latchkey/relay.toml";
+constexpr std::size_t kLabelMax = 100;
+constexpr std::int64_t kFlowsPerMinute = 60;
+constexpr int kCodeHours = 72;
+constexpr int kCodeHoursMax = 30 * 24;
+
+struct Arguments {
+  std::string config{kDefaultFile};
+  std::string label;
+  std::vector<std::string> types;
+  std::int64_t flows_per_minute = kFlowsPerMinute;
+  int valid_hours = kCodeHours;
+  std::string office;
+};
+
+struct Service {
+  RelayConfig config;
+  relay::CatalogRegistrations registrations;
+};
+
+// Every mistake at once, a line each.
+Result<Service> service_of(const Arguments& arguments) {
+  auto reading = load_relay_config(arguments.config);
+  auto catalog = relay_catalog(reading.config);
+  if (!catalog) return std::unexpected(catalog.error());
+  auto registrations = registrations_of(reading.config, std::move(*catalog), reading.mistakes);
+  if (!reading.mistakes.empty()) {
+    for (const auto& mistake : reading.mistakes) fmt::print(stderr, "latchkey: {}\n", mistake);
+    return fail(ErrorKind::misconfigured, "bad_config", fmt::format("{} cannot be used as it is", arguments.config));
+  }
+  return Service{.config = std::move(reading.config), .registrations = std::move(registrations)};
+}
+
+Result<int> relay_on(const Arguments& arguments) {
+  auto service = service_of(arguments);
+  if (!service) return std::unexpected(service.error());
+  auto server = RelayServer::build(std::move(service->config), std::move(service->registrations));
+  if (!server) return std::unexpected(server.error());
+  return (*server)->run();
+}
+
+Result<void> check_label(const std::string& label) {
+  const bool plain =
+      !label.empty() && label.size() <= kLabelMax && is_utf8(label) &&
+      std::ranges::none_of(label, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '`'; });
+  if (plain) return {};
+  return fail(ErrorKind::invalid, "bad_label",
+              "A label is what people are shown before they consent: the office's name, of 1 to 100 characters on one line",
+              {.field = "LABEL"});
+}
+
+Result<int> enrol(const Session& session, const Arguments& arguments) {
+  if (const auto good = check_label(arguments.label); !good) return std::unexpected(good.error());
+  const auto service = service_of(arguments);
+  if (!service) return std::unexpected(service.error());
+  const auto all = service->registrations.types();
+  for (const auto& type : arguments.types) {
+    if (std::ranges::find(all, type) != all.end()) continue;
+    return fail(ErrorKind::invalid, "bad_type",
+                fmt::format("{} is no type that this service forwards: {}", type, fmt::join(all, ", ")),
+                {.field = "--type"});
+  }
+  base::SystemEntropy entropy;
+  auto files = open_relay_files(service->config, entropy);
+  if (!files) return std::unexpected(files.error());
+  const auto now = base::SystemWallClock().now();
+  const auto id = store::OfficeId::make(now, entropy);
+  const auto code = cloud::EnrolmentCode::make(id.bytes(), files->keys.party.public_half(), entropy);
+  const auto digest = cloud::digest_of_secret(code.secret);
+  const store::EnrolledOffice office{.id = id,
+                                     .label = arguments.label,
+                                     .types = arguments.types,
+                                     .flows_per_minute = arguments.flows_per_minute,
+                                     .code_digest = {digest.begin(), digest.end()},
+                                     .issued_at = now,
+                                     .code_ends_at = now + std::chrono::hours(arguments.valid_hours),
+                                     .enrolled_at = {},
+                                     .revoked_at = {},
+                                     .keys = {},
+                                     .return_origins = {}};
+  if (const auto issued = files->book->issue(office); !issued) return std::unexpected(issued.error());
+  if (session.json) {
+    print(pretty(JsonObject{{"office", id.text()},
+                            {"label", office.label},
+                            {"code", code.text()},
+                            {"code_ends_at", base::to_rfc3339(office.code_ends_at)}}));
+    return 0;
+  }
+  print(fmt::format("{}\n", code.text()));
+  fmt::print(
+      stderr,
+      "This code enrols {} once, until {}. Give it to the office's administrator over a way you trust, with the address {}: "
+      "OAuth settings, Use Cloud Service (or `latchkey cloud enrol`).\n",
+      office.label, base::to_rfc3339(office.code_ends_at), service->config.public_url);
+  return 0;
+}
+
+std::string_view state_of(const store::EnrolledOffice& office, WallTime now) {
+  if (office.revoked_at) return "revoked";
+  if (office.enrolled_at) return "enrolled";
+  return now < office.code_ends_at ? "issued" : "expired";
+}
+
+Result<int> list(const Session& session, const Arguments& arguments) {
+  const auto service = service_of(arguments);
+  if (!service) return std::unexpected(service.error());
+  base::SystemEntropy entropy;
+  auto files = open_relay_files(service->config, entropy);
+  if (!files) return std::unexpected(files.error());
+  const auto offices = files->book->all();
+  if (!offices) return std::unexpected(offices.error());
+  const auto now = base::SystemWallClock().now();
+  if (session.json) {
+    JsonArray items;
+    for (const auto& office : *offices) {
+      JsonObject item{{"office", office.id.text()},
+                      {"label", office.label},
+                      {"state", state_of(office, now)},
+                      {"types", JsonArray(office.types.begin(), office.types.end())},
+                      {"flows_per_minute", office.flows_per_minute},
+                      {"return_origins", JsonArray(office.return_origins.begin(), office.return_origins.end())},
+                      {"issued_at", base::to_rfc3339(office.issued_at)},
+                      {"code_ends_at", base::to_rfc3339(office.code_ends_at)}};
+      item["enrolled_at"] = office.enrolled_at ? Json(base::to_rfc3339(*office.enrolled_at)) : Json(nullptr);
+      item["revoked_at"] = office.revoked_at ? Json(base::to_rfc3339(*office.revoked_at)) : Json(nullptr);
+      items.push_back(std::move(item));
+    }
+    print(pretty(items));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& office : *offices) {
+    rows.push_back({office.id.text(), office.label, std::string(state_of(office, now)),
+                    office.types.empty() ? "all" : fmt::format("{}", fmt::join(office.types, " ")),
+                    office.return_origins.empty() ? "-" : fmt::format("{}", fmt::join(office.return_origins, " "))});
+  }
+  print(table({"OFFICE", "LABEL", "STATE", "TYPES", "RETURNS TO"}, rows));
+  return 0;
+}
+
+Result<int> revoke(const Arguments& arguments) {
+  const auto service = service_of(arguments);
+  if (!service) return std::unexpected(service.error());
+  const auto id = store::OfficeId::parse(arguments.office);
+  if (!id)
+    return fail(ErrorKind::invalid, "bad_office", "OFFICE is an id as `latchkey relay list` shows it", {.field = "OFFICE"});
+  base::SystemEntropy entropy;
+  auto files = open_relay_files(service->config, entropy);
+  if (!files) return std::unexpected(files.error());
+  if (const auto revoked = files->book->revoke(*id, base::SystemWallClock().now()); !revoked)
+    return std::unexpected(revoked.error());
+  print("Revoked. A running service notices within seconds; what the office holds already goes on by itself.\n");
+  return 0;
+}
+
+CLI::App& add_operator_verb(CLI::App& relay, const std::shared_ptr<Arguments>& arguments, const std::string& name,
+                            const std::string& description) {
+  CLI::App& verb = *relay.add_subcommand(name, description);
+  verb.add_option("--config", arguments->config, "Configuration file of the service")
+      ->type_name("FILE")
+      ->capture_default_str();
+  return verb;
+}
+
+}  // namespace
+
+void add_relay_verbs(CLI::App& app, Session& session) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App& relay = *app.add_subcommand("relay", "Run a Cloud Service: consent for offices without a public name");
+  relay.require_subcommand(0, 1);
+  relay.add_option("--config", arguments->config, "Configuration file (packaging/relay.toml explains every key)")
+      ->type_name("FILE")
+      ->capture_default_str();
+  relay.callback([&relay, &session, arguments] {
+    if (relay.get_subcommands().empty()) session.action = [arguments] { return relay_on(*arguments); };
+  });
+
+  CLI::App& enrolling =
+      add_operator_verb(relay, arguments, "enrol", "Issue a one-time code with which an office enrols itself");
+  enrolling.add_option("LABEL", arguments->label, "The office's name, as people are shown it before they consent")
+      ->required();
+  enrolling.add_option("--type", arguments->types,
+                       "A type it may authorise; repeat for more (default: all of the service's)");
+  enrolling.add_option("--flows-per-minute", arguments->flows_per_minute, "How many consents it may begin")
+      ->check(CLI::Range(0, 100'000))
+      ->type_name("NUMBER")
+      ->capture_default_str();
+  enrolling.add_option("--valid-hours", arguments->valid_hours, "How long the code is good for")
+      ->check(CLI::Range(1, kCodeHoursMax))
+      ->type_name("HOURS")
+      ->capture_default_str();
+  enrolling.add_flag("--json", session.json, "Print JSON");
+  on_run(enrolling, session, [&session, arguments] { return enrol(session, *arguments); });
+
+  CLI::App& listing = add_operator_verb(relay, arguments, "list", "Show the offices, enrolled and not");
+  listing.add_flag("--json", session.json, "Print JSON");
+  on_run(listing, session, [&session, arguments] { return list(session, *arguments); });
+
+  CLI::App& revoking = add_operator_verb(relay, arguments, "revoke", "Serve an office no longer");
+  revoking.add_option("OFFICE", arguments->office, "Its id, as `latchkey relay list` shows it")->required();
+  on_run(revoking, session, [arguments] { return revoke(*arguments); });
+}
+
+}  // namespace latchkey::app

@@ -1,0 +1,73 @@
+// What a Cloud Service's addresses take and give: their paths, and their JSON as values that both parties share. Pure; any
+// thread.
+//
+//   GET  /begin?flow=FLOW           a browser: the confirmation page
+//   POST /continue                  its button: on to the provider
+//   GET  the redirect path of an app  a browser: back from the provider, on to the office's kReturnPath
+//   POST /relay/v1/enrol            an office with its code: EnrolmentOffer, answered by ServiceView
+//   GET  /relay/v1/office           signed: ServiceView
+//   POST /relay/v1/collect          signed: {"handle"}, answered by {"result"} (base64url)
+//
+// What is refused is RFC 9457 problem details, as everywhere in Latchkey.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "cloud/enrolment.h"
+#include "cloud/party.h"
+
+namespace latchkey::cloud {
+
+inline constexpr std::string_view kBeginPath = "/begin";
+inline constexpr std::string_view kContinuePath = "/continue";
+inline constexpr std::string_view kEnrolPath = "/relay/v1/enrol";
+inline constexpr std::string_view kOfficePath = "/relay/v1/office";
+inline constexpr std::string_view kCollectPath = "/relay/v1/collect";
+// At the office, behind the origin that was enrolled: ?attempt=...&handle=...
+inline constexpr std::string_view kReturnPath = "/oauth/relayed";
+
+// An app of the service's, as an office needs to know it to make authorization addresses that pass.
+struct ServiceApp {
+  std::string id;
+  std::string provider;
+  std::string client_id;
+  std::string redirect_uri;
+  std::vector<std::pair<std::string, std::string>> params;  // of the app (an issuer, a tenant)
+  std::vector<std::string> types;                           // that this office may authorise with it
+  friend bool operator==(const ServiceApp&, const ServiceApp&) = default;
+};
+
+// What the service has for one office.
+struct ServiceView {
+  std::string office;  // the enrolment's id
+  std::string label;   // what people are shown
+  PartyPublic keys;    // the service's own
+  std::vector<std::string> return_origins;
+  std::vector<ServiceApp> apps;
+  friend bool operator==(const ServiceView&, const ServiceView&) = default;
+};
+[[nodiscard]] std::string to_json(const ServiceView& view);
+// Errors: invalid/`cloud_answer_malformed`.
+[[nodiscard]] Result<ServiceView> parse_service_view(std::string_view json);
+
+// An office's part of enrolling. The code goes without its third part, which the service knows.
+struct EnrolmentOffer {
+  std::string office;
+  Secret secret;
+  EnrolmentRequest request;
+  std::vector<std::string> return_origins;
+};
+[[nodiscard]] Secret to_json(const EnrolmentOffer& offer);
+// Errors: invalid/`enrolment_malformed`.
+[[nodiscard]] Result<EnrolmentOffer> parse_enrolment_offer(std::string_view json);
+
+// https://office.example, http://192.168.1.5:8480: scheme and host in lower case, no path, no userinfo.
+[[nodiscard]] bool is_origin(std::string_view text);
+
+}  // namespace latchkey::cloud

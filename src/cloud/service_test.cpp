@@ -1,0 +1,67 @@
+#include "cloud/service.h"
+
+#include <gtest/gtest.h>
+
+namespace latchkey::cloud {
+namespace {
+
+base::SeededEntropy& entropy() {
+  static base::SeededEntropy source{7};
+  return source;
+}
+
+ServiceView sample() {
+  return {.office = "0199-office",
+          .label = "North Ltd",
+          .keys = PartyKeys::make(entropy()).public_half(),
+          .return_origins = {"https://north.example", "http://192.168.1.5:8480"},
+          .apps = {{.id = "dropbox",
+                    .provider = "dropbox",
+                    .client_id = "client-1",
+                    .redirect_uri = "https://relay.example/callback/dropbox",
+                    .params = {{"issuer", "https://op.example"}},
+                    .types = {"dropbox"}}}};
+}
+
+TEST(ServiceViews, ComeBackWhole) {
+  const auto view = sample();
+  const auto back = parse_service_view(to_json(view));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(*back, view);
+}
+
+TEST(ServiceViews, WhatIsNotOneIsRefused) {
+  auto unnamed = sample();
+  unnamed.label.clear();
+  auto astray = sample();
+  astray.return_origins = {"https://north.example/path"};
+  auto half = sample();
+  half.apps[0].redirect_uri.clear();
+  for (const auto& view : {unnamed, astray, half}) EXPECT_FALSE(parse_service_view(to_json(view)));
+  for (const auto* text : {"", "[]", "{}", "{\"office\":1}", "<html>"}) EXPECT_FALSE(parse_service_view(text)) << text;
+}
+
+TEST(EnrolmentOffers, ComeBackWholeAndTheirProofStillHolds) {
+  const auto relay = PartyKeys::make(entropy());
+  const auto code = EnrolmentCode::make(entropy().bytes(16), relay.public_half(), entropy());
+  const EnrolmentOffer offer{.office = "0199-office",
+                             .secret = code.secret.clone(),
+                             .request = make_enrolment_request(code, PartyKeys::make(entropy())),
+                             .return_origins = {"https://north.example"}};
+  const auto back = parse_enrolment_offer(to_json(offer).reveal_text());
+  ASSERT_TRUE(back);
+  EXPECT_TRUE(back->secret.equals(offer.secret));
+  EXPECT_TRUE(check_enrolment_request(code, back->request));
+  EXPECT_FALSE(parse_enrolment_offer("{\"office\":\"x\"}"));
+}
+
+TEST(Origins, HaveASchemeAHostAndNothingElse) {
+  for (const auto* good : {"https://office.example", "http://192.168.1.5:8480", "https://[2001:db8::1]:8443"})
+    EXPECT_TRUE(is_origin(good)) << good;
+  for (const auto* bad : {"", "https://", "ftp://x", "https://a@b", "https://a/b", "https://A.example", "https://a?b",
+                          "https://a#b", "javascript:alert(1)", "https://a b"})
+    EXPECT_FALSE(is_origin(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace latchkey::cloud

@@ -1,0 +1,71 @@
+#include <gtest/gtest.h>
+
+#include "console/office_testing.h"
+
+namespace latchkey::console {
+namespace {
+
+TEST_F(ConsoleTest, S1_ACloudServiceIsEnteredAskedAndLeft) {
+  auto admin = administrator();
+  EXPECT_EQ(admin.get("/api/v1/cloud-service").json().at("enrolled"), false);
+  EXPECT_EQ(admin.session.at("server").at("cloud_service"), false);
+  auto refused =
+      admin.send("PUT", "/api/v1/cloud-service", {{"address", "https://relay.example"}, {"enrolment_code", "LK1-bad"}});
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_EQ(refused.json().at("type"), "urn:latchkey:problem:cloud_code_unknown");
+  EXPECT_EQ(refused.json().at("errors").at(0).at("field"), "enrolment_code");
+  EXPECT_EQ(admin.send("PUT", "/api/v1/cloud-service", {{"address", "https://relay.example"}}).status, 422);
+  const auto enrolled =
+      admin.send("PUT", "/api/v1/cloud-service", {{"address", "https://relay.example"}, {"enrolment_code", "LK1-good"}});
+  ASSERT_EQ(enrolled.status, 200) << enrolled.body;
+  EXPECT_EQ(enrolled.json().at("label"), "North Ltd");
+  EXPECT_EQ(enrolled.json().at("used"), true);
+  EXPECT_EQ(enrolled.json().at("apps").at(0).at("types").at(0), "dropbox");
+  EXPECT_EQ(enrolled.body.find("LK1-"), std::string::npos);
+  EXPECT_EQ(
+      admin.send("PUT", "/api/v1/cloud-service", {{"address", "https://relay.example"}, {"enrolment_code", "LK1-good"}})
+          .status,
+      409);
+  ASSERT_TRUE(run(registry->set("oauth.use_cloud_service", "false", {.actor = "test", .source = ""})));
+  EXPECT_EQ(admin.get("/api/v1/cloud-service").json().at("used"), false);
+  cloud.refusal =
+      Error{.kind = ErrorKind::unavailable, .reason = "cloud_service_unreachable", .text = "It does not answer."};
+  const auto away = admin.post("/api/v1/cloud-service/check");
+  EXPECT_EQ(away.status, 503);
+  EXPECT_EQ(away.json().at("type"), "urn:latchkey:problem:cloud_service_unreachable");
+  EXPECT_EQ(admin.send("DELETE", "/api/v1/cloud-service", {}).status, 204);
+  EXPECT_EQ(admin.send("DELETE", "/api/v1/cloud-service", {}).status, 409);
+}
+
+TEST_F(ConsoleTest, S1_TheCloudServiceIsAnAdministratorsMatter) {
+  auto person = regular();
+  EXPECT_EQ(person.get("/api/v1/cloud-service").status, 403);
+  EXPECT_EQ(person.post("/api/v1/cloud-service/check").status, 403);
+  EXPECT_EQ(
+      person.send("PUT", "/api/v1/cloud-service", {{"address", "https://relay.example"}, {"enrolment_code", "LK1-good"}})
+          .status,
+      403);
+  EXPECT_FALSE(cloud.state.enrolled);
+}
+
+TEST_F(ConsoleTest, S5_WhatTheCloudServiceBringsEndsAtACleanAddress) {
+  authorizer->next_page = {.succeeded = true,
+                           .title = "Thank you",
+                           .text = "An administrator must approve.",
+                           .other_browser = true,
+                           .cookie = "__Host-latchkey-flow-1=; Max-Age=0"};
+  auto anybody = browser();
+  const auto answer = anybody.get("/oauth/relayed?attempt=a-1&handle=h-1");
+  EXPECT_EQ(answer.status, 303);
+  EXPECT_TRUE(answer.header("location").starts_with("/oauth/done?r=")) << answer.header("location");
+  EXPECT_EQ(answer.header("referrer-policy"), "no-referrer");
+  EXPECT_EQ(authorizer->last_app, "a-1");
+  EXPECT_EQ(authorizer->last_query, "h-1");
+  const auto page = anybody.get(std::string(answer.header("location")));
+  EXPECT_NE(page.body.find("An administrator must approve."), std::string::npos);
+  EXPECT_EQ(page.body.find("Back to the console"), std::string::npos) << "another browser than the one that began";
+  EXPECT_EQ(anybody.post("/oauth/relayed?attempt=a-1&handle=h-1").status, 405);
+}
+
+}  // namespace
+}  // namespace latchkey::console

@@ -1,0 +1,121 @@
+// Authorising by way of the Cloud Service: which flows go there, and how they come back (RULES S2, S5).
+#include <algorithm>
+
+#include "grants/authorization_desk.h"
+
+namespace latchkey::grants {
+namespace {
+
+// Less than any flow may live, so that clocks a minute apart do no harm.
+constexpr Seconds kFlowLifetime{10 * 60};
+
+CallbackPage page(std::string title, std::string text, AuthorizationId id = {}) {
+  return {.succeeded = false, .title = std::move(title), .text = std::move(text), .id = id};
+}
+
+CallbackPage over() {
+  return page("This authorisation is over",
+              "It has been completed already, was cancelled, or took too long. Nothing was changed. Look at the console, and press "
+              "Authorize again if the account is not there.");
+}
+
+std::string title_of(const Error& error) {
+  if (error.reason == "cloud_service_unreachable") return "The Cloud Service does not answer";
+  if (error.reason == "cloud_handle_expired") return "This took too long";
+  return "This answer cannot be used";
+}
+
+std::string text_of(const Error& error) {
+  if (error.reason == "cloud_service_unreachable") {
+    return "The provider has answered, but the Cloud Service that carries its answer cannot be reached from here. Nothing was changed. Go "
+           "back to the console and press Authorize again; if it still does not answer, the console says so.";
+  }
+  return error.text + "\n\nGo back to the console and press Authorize again.";
+}
+
+}  // namespace
+
+Task<Result<std::string>> AuthorizationDesk::cloud_app_for(std::string type) {
+  if (parts_.cloud == nullptr || !parts_.use_cloud_service()) co_return std::string();
+  const auto enrolment = co_await read_cloud_enrolment(parts_.store, parts_.sealing);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  const auto* app = *enrolment ? (*enrolment)->app_for(type) : nullptr;
+  if (app == nullptr) co_return std::string();
+  auto id = cloud_app_id((*enrolment)->address, *app);
+  const auto record = co_await parts_.store.app(id);
+  if (!record) co_return std::unexpected(record.error());
+  co_return *record ? std::move(id) : std::string();
+}
+
+Task<Result<CloudEnrolment>> AuthorizationDesk::enrolment_for(CloudRoute route) {
+  auto enrolment = co_await read_cloud_enrolment(parts_.store, parts_.sealing);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  if (parts_.cloud == nullptr || !*enrolment || (*enrolment)->address != route.address) {
+    co_return fail(ErrorKind::misconfigured, "cloud_not_enrolled",
+                   "This account is authorised by way of the Cloud Service at " + route.address +
+                       ", where this server is not enrolled any more. Enrol it again under OAuth settings, or register an app of your own.",
+                   {.field = "app"});
+  }
+  const auto& origins = (*enrolment)->service.return_origins;
+  if (std::ranges::find(origins, parts_.clients.address().url) == origins.end()) {
+    co_return fail(ErrorKind::misconfigured, "cloud_return_origin",
+                   "This server's public_url has changed since it was enrolled at the Cloud Service, which sends browsers back to the old "
+                   "one only. Leave the Cloud Service under OAuth settings, and enrol again.");
+  }
+  co_return std::move(**enrolment);
+}
+
+Task<Result<void>> AuthorizationDesk::check_way(const ProviderClient& client) {
+  if (!client.cloud) co_return check_public_address();
+  auto enrolment = co_await enrolment_for(*client.cloud);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  // Before a browser goes where nobody answers, or where it would be refused.
+  const auto service = co_await parts_.cloud->ask(std::move(*enrolment));
+  if (!service) co_return std::unexpected(service.error());
+  co_return Result<void>{};
+}
+
+Task<Result<std::string>> AuthorizationDesk::begin_address(const Flow& flow, const ProviderClient& client, std::string location) {
+  auto enrolment = co_await enrolment_for(*client.cloud);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  const auto values = values_of_json(flow.record.grant.params_json);
+  cloud::FlowRequest request{.office = {},
+                             .attempt = flow.row.id.text(),
+                             .type = flow.record.grant.type,
+                             .params = {values.begin(), values.end()},
+                             .app = client.cloud->app,
+                             .username = flow.record.user.username,
+                             .authorization_url = std::move(location),
+                             .return_origin = parts_.clients.address().url,
+                             .expires_at = std::min(flow.row.expires_at, parts_.wall.now() + kFlowLifetime)};
+  co_return parts_.cloud->begin_address(*enrolment, std::move(request));
+}
+
+Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string handle, Parameters flow_cookies) {
+  const auto id = AuthorizationId::parse(attempt);
+  if (!id) co_return over();
+  auto row = co_await parts_.store.authorization(*id);
+  if (!row || !*row || (*row)->state != store::AuthorizationState::pending || (*row)->state_hash.empty()) co_return over();
+  const auto flow = open(std::move(**row));
+  if (!flow || flow->record.cloud_app.empty()) co_return over();
+  const auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json, "{}");
+  if (!client || !client->cloud) co_return over();
+  auto enrolment = co_await enrolment_for(*client->cloud);
+  if (!enrolment) co_return page("This cannot go on", enrolment.error().text);
+  const bool same_browser = cookie_matches(*flow, flow_cookies);
+  const auto result = co_await parts_.cloud->collect(std::move(*enrolment), std::move(handle));
+  // Whoever brings a handle that is worth nothing ends nobody's attempt.
+  if (!result) {
+    parts_.log.warning("relayed_not_collected", {{"reason", result.error().reason}});
+    co_return page(title_of(result.error()), text_of(result.error()));
+  }
+  if (result->attempt != id->text() || result->app != flow->record.cloud_app) {
+    co_return page("This answer is another authorisation's", "It was not used. Go back to the console.");
+  }
+  auto shown = co_await without_its_cookie(
+      co_await answer_callback(flow->record.grant.app, std::string(result->query.reveal_text()), std::move(flow_cookies), *id));
+  shown.other_browser = !same_browser;
+  co_return shown;
+}
+
+}  // namespace latchkey::grants

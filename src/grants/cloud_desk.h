@@ -1,0 +1,48 @@
+// Using a Cloud Service, as the console and the command line see it (RULES S1).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/task.h"
+#include "grants/authorize.h"
+
+namespace latchkey::grants {
+
+// Which key of Store::meta holds the enrolment; empty: there is none.
+inline constexpr std::string_view kCloudEnrolmentMeta = "cloud_enrolment";
+
+struct CloudStatus {
+  bool enrolled = false;
+  // Below only when enrolled, as the service said when last asked.
+  std::string address;
+  std::string office;
+  std::string label;       // what people are shown before they consent
+  std::string service_key; // names the keys pinned
+  WallTime enrolled_at{};
+  std::string return_origin;
+  struct App {
+    std::string id;  // here
+    std::string provider;
+    std::vector<std::string> types;
+  };
+  std::vector<App> apps;
+};
+
+// Called on the engine's executor.
+class CloudDesk {
+ public:
+  virtual ~CloudDesk() = default;
+  [[nodiscard]] virtual Task<Result<CloudStatus>> status() = 0;
+  // `address`: https; `code`: as the operator gave it. Errors: invalid with `field` address or enrolment_code;
+  // conflict/`cloud_enrolled` (leave first); those of CloudLine.
+  [[nodiscard]] virtual Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) = 0;
+  // Asks the service now, and takes over what it has. Errors: conflict/`cloud_not_enrolled`;
+  // misconfigured/`cloud_return_origin` (public_url has changed since); those of CloudLine.
+  [[nodiscard]] virtual Task<Result<CloudStatus>> check(Requester requester) = 0;
+  // The keys are forgotten, and registrations that no grant uses; grants go on. Errors: conflict/`cloud_not_enrolled`.
+  [[nodiscard]] virtual Task<Result<void>> leave(Requester requester) = 0;
+};
+
+}  // namespace latchkey::grants

@@ -1,0 +1,102 @@
+#include "grants/cloud_enrolment.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "crypto/hash.h"
+
+namespace latchkey::grants {
+namespace {
+
+constexpr std::string_view kRouteMember = "_cloud";
+constexpr std::size_t kIdOctets = 3;
+constexpr std::size_t kAppNameMax = 48;
+
+Secret plain_of(const CloudEnrolment& enrolment) {
+  const auto keys = enrolment.keys.to_plain();
+  auto text = boost::json::serialize(JsonObject{{"v", 1},
+                                                {"address", enrolment.address},
+                                                {"enrolled_at", base::to_unix_ms(enrolment.enrolled_at)},
+                                                {"keys", base::to_base64url(keys.reveal())},
+                                                {"service", cloud::to_json(enrolment.service)}});
+  Secret plain{std::string_view(text)};
+  base::wipe(text.data(), text.size());
+  return plain;
+}
+
+Result<CloudEnrolment> parse(const Secret& plain) {
+  const auto altered = [] {
+    return fail(ErrorKind::corrupt, "record_altered", "The enrolment at the Cloud Service cannot be read; leave it and enrol again.");
+  };
+  const auto parsed = parse_json(plain.reveal_text());
+  if (!parsed || !parsed->is_object()) return altered();
+  const auto& object = parsed->get_object();
+  auto octets = base::from_base64url(base::string_or(object, "keys"));
+  auto service = cloud::parse_service_view(base::string_or(object, "service"));
+  const auto* at = object.if_contains("enrolled_at");
+  if (!octets || !service || at == nullptr || !at->is_int64()) return altered();
+  auto keys = cloud::PartyKeys::from_plain(Secret(std::move(*octets)));
+  if (!keys) return altered();
+  return CloudEnrolment{.address = base::string_or(object, "address"),
+                        .enrolled_at = base::from_unix_ms(at->get_int64()),
+                        .keys = std::move(*keys),
+                        .service = std::move(*service)};
+}
+
+}  // namespace
+
+CloudEnrolment CloudEnrolment::clone() const {
+  return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service};
+}
+
+const cloud::ServiceApp* CloudEnrolment::app_for(std::string_view type) const {
+  const auto found = std::ranges::find_if(
+      service.apps, [&](const cloud::ServiceApp& app) { return std::ranges::find(app.types, type) != app.types.end(); });
+  return found == service.apps.end() ? nullptr : &*found;
+}
+
+Task<Result<std::optional<CloudEnrolment>>> read_cloud_enrolment(store::Store& store, const Sealing& sealing) {
+  const auto sealed = co_await store.meta(std::string(kCloudEnrolmentMeta));
+  if (!sealed) co_return std::unexpected(sealed.error());
+  if (sealed->empty()) co_return std::nullopt;
+  const auto plain = sealing.open_channel_secret(kCloudEnrolmentMeta, *sealed);
+  if (!plain) co_return std::unexpected(plain.error());
+  auto enrolment = parse(*plain);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  co_return std::optional(std::move(*enrolment));
+}
+
+store::Mutation put_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment) {
+  return store::PutMeta{std::string(kCloudEnrolmentMeta), sealing.seal_channel_secret(kCloudEnrolmentMeta, plain_of(enrolment))};
+}
+
+store::Mutation forget_cloud_enrolment() { return store::PutMeta{std::string(kCloudEnrolmentMeta), {}}; }
+
+ChannelSecretPlace cloud_enrolment_place() {
+  return {.key = std::string(kCloudEnrolmentMeta), .place = std::string(kCloudEnrolmentMeta)};
+}
+
+std::optional<CloudRoute> cloud_route_of(const store::App& app) {
+  const auto parsed = parse_json(app.params_json);
+  const auto* route = parsed && parsed->is_object() ? base::find_object(parsed->get_object(), kRouteMember) : nullptr;
+  if (route == nullptr) return std::nullopt;
+  return CloudRoute{.address = base::string_or(*route, "address"),
+                    .app = base::string_or(*route, "app"),
+                    .redirect_uri = base::string_or(*route, "redirect_uri")};
+}
+
+std::string params_with_route(const catalog::ParameterValues& values, const CloudRoute& route) {
+  JsonObject object;
+  for (const auto& [name, value] : values) object[name] = value;
+  object[kRouteMember] = JsonObject{{"address", route.address}, {"app", route.app}, {"redirect_uri", route.redirect_uri}};
+  return boost::json::serialize(object);
+}
+
+std::string cloud_app_id(std::string_view address, const cloud::ServiceApp& app) {
+  crypto::Sha256 digest;
+  const auto octets =
+      digest.update(base::as_bytes(address)).update(base::as_bytes("\n")).update(base::as_bytes(app.client_id)).finish();
+  return "cloud-" + app.id.substr(0, kAppNameMax) + "-" + base::to_hex(ByteView(octets).first(kIdOctets));
+}
+
+}  // namespace latchkey::grants

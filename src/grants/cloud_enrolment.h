@@ -1,0 +1,54 @@
+// This server's enrolment at a Cloud Service as it is kept: one sealed record (Store::meta), since whoever could alter it
+// could send consents through another service (RULES S1, K3).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/catalog.h"
+#include "cloud/party.h"
+#include "cloud/service.h"
+#include "grants/cloud_desk.h"
+#include "grants/sealing.h"
+#include "store/store.h"
+
+namespace latchkey::grants {
+
+struct CloudEnrolment {
+  std::string address;  // https://relay.example
+  WallTime enrolled_at{};
+  cloud::PartyKeys keys;       // this office's own
+  cloud::ServiceView service;  // as the service said when last asked; its keys are the ones the code named, for good
+
+  [[nodiscard]] CloudEnrolment clone() const;
+  // The service's app for a type; nullptr: it forwards no such type for this office.
+  [[nodiscard]] const cloud::ServiceApp* app_for(std::string_view type) const;
+};
+
+// Absent, or made unreadable by a leaving: nullopt. Errors: those of the store; corrupt/`ciphertext_rejected`,
+// `record_altered`.
+[[nodiscard]] Task<Result<std::optional<CloudEnrolment>>> read_cloud_enrolment(store::Store& store, const Sealing& sealing);
+[[nodiscard]] store::Mutation put_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment);
+[[nodiscard]] store::Mutation forget_cloud_enrolment();
+// For the rotation of the master key.
+[[nodiscard]] ChannelSecretPlace cloud_enrolment_place();
+
+// --- App records that are the service's ---
+//
+// They lie among the office's own, since a grant stays for life with the client that obtained it (RULES F8): id
+// `cloud-APP-` and six digits of client and service, so that another client never takes a grant's place.
+
+// What such a record says besides, in a member of params_json that is no parameter.
+struct CloudRoute {
+  std::string address;       // of the service
+  std::string app;           // the service's own name for it
+  std::string redirect_uri;  // the service's
+};
+// nullopt: a registration of one's own.
+[[nodiscard]] std::optional<CloudRoute> cloud_route_of(const store::App& app);
+[[nodiscard]] std::string params_with_route(const catalog::ParameterValues& values, const CloudRoute& route);
+[[nodiscard]] std::string cloud_app_id(std::string_view address, const cloud::ServiceApp& app);
+
+}  // namespace latchkey::grants

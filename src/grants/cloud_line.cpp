@@ -1,0 +1,157 @@
+#include "grants/cloud_line.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "cloud/signed_request.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kConnectTime = 4s;
+constexpr auto kTotalTime = 10s;
+constexpr auto kBetweenTries = 500ms;
+constexpr auto kCollectFor = 40s;  // a handle lives for a minute, and the browser waits
+constexpr std::size_t kAnswerMax = 256 * 1024;
+constexpr std::string_view kProblemPrefix = "urn:latchkey:problem:";
+
+std::unexpected<Error> unreachable(std::string detail) {
+  return fail(ErrorKind::unavailable, "cloud_service_unreachable",
+              "The Cloud Service does not answer, so nobody can be authorised by way of it now. This says nothing of the provider: "
+              "accounts that are authorised already go on by themselves. Try again in a moment.",
+              {.detail = std::move(detail), .retry_after = Seconds(30)});
+}
+
+// The service's own words for what it refuses.
+Error refusal_of(int status, std::string_view body) {
+  const auto parsed = parse_json(body);
+  std::string code;
+  std::string text;
+  if (parsed && parsed->is_object()) {
+    code = base::string_or(parsed->get_object(), "type");
+    text = base::string_or(parsed->get_object(), "detail");
+  }
+  if (!code.starts_with(kProblemPrefix) || text.empty()) {
+    return unreachable(fmt::format("status {} without a reason: is this a Cloud Service?", status)).error();
+  }
+  code.erase(0, kProblemPrefix.size());
+  if (status >= 500) return unreachable(fmt::format("status {}: {}", status, code)).error();
+  if (code == "office_unknown") code = "enrolment_revoked";
+  return {.kind = ErrorKind::refused, .reason = "cloud_" + code, .text = std::move(text), .detail = fmt::format("status {}", status),
+          .field = code.starts_with("code_") ? "enrolment_code" : ""};
+}
+
+}  // namespace
+
+Task<Result<std::string>> CloudLine::send(Asked asked) {
+  net::HttpCall call{.method = std::move(asked.method), .url = std::move(asked.url)};
+  call.headers.set("Accept", "application/json");
+  if (!asked.authorization.empty()) call.headers.set("Authorization", asked.authorization);
+  if (!asked.body.empty()) {
+    call.headers.set("Content-Type", "application/json");
+    call.body = std::move(asked.body);
+  }
+  call.connect_timeout = kConnectTime;
+  call.total_timeout = kTotalTime;
+  call.response_bytes_max = kAnswerMax;
+  const auto outcome = co_await transport_.send(std::move(call));
+  const auto* reply = std::get_if<net::Reply>(&outcome);
+  if (reply == nullptr || reply->truncated) {
+    counters_.unreachable += 1;
+    const auto* nothing = std::get_if<net::NothingSent>(&outcome);
+    const auto* ambiguous = std::get_if<net::Ambiguous>(&outcome);
+    // What an operator has forbidden, or mistyped, does not mend itself.
+    if (nothing != nullptr && nothing->error.kind != ErrorKind::unavailable) co_return std::unexpected(nothing->error);
+    const auto& error = nothing != nullptr ? nothing->error : ambiguous != nullptr ? ambiguous->error : Error{};
+    log_.warning("cloud_service_unreachable", {{"reason", error.reason}, {"detail", error.detail}});
+    co_return unreachable(error.text.empty() ? "the answer is too long" : error.text);
+  }
+  if (reply->status == 200) {
+    counters_.answered += 1;
+    co_return std::string(base::as_text(reply->body));
+  }
+  auto error = refusal_of(reply->status, base::as_text(reply->body));
+  (error.kind == ErrorKind::unavailable ? counters_.unreachable : counters_.refused) += 1;
+  log_.warning("cloud_service_refused", {{"reason", error.reason}, {"detail", error.detail}});
+  co_return std::unexpected(std::move(error));
+}
+
+CloudLine::Asked CloudLine::signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path,
+                                           std::string body) const {
+  const auto signature =
+      cloud::sign_request({.method = method, .target = path, .body = body}, enrolment.service.office,
+                          enrolment.keys.public_half().key_id(), enrolment.keys.signing_seed, wall_.now(), entropy_);
+  return {.method = std::move(method),
+          .url = enrolment.address + std::string(path),
+          .authorization = signature.header(),
+          .body = Secret(std::string_view(body))};
+}
+
+Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin) {
+  auto keys = cloud::PartyKeys::make(entropy_);
+  base::IdOctets office{};
+  LATCHKEY_CHECK(code.office.size() == office.size());
+  std::ranges::copy(code.office, office.begin());
+  const cloud::EnrolmentOffer offer{.office = base::id_text(office),
+                                    .secret = code.secret.clone(),
+                                    .request = cloud::make_enrolment_request(code, keys),
+                                    .return_origins = {std::move(return_origin)}};
+  Asked asked{.method = "POST", .url = address + std::string(cloud::kEnrolPath), .authorization = {}, .body = cloud::to_json(offer)};
+  const auto answer = co_await send(std::move(asked));
+  if (!answer) co_return std::unexpected(answer.error());
+  auto service = cloud::parse_service_view(*answer);
+  if (!service) co_return std::unexpected(service.error());
+  if (!code.is_of(service->keys) || service->office != offer.office) {
+    co_return fail(ErrorKind::refused, "cloud_keys_differ",
+                   "Whoever answers at this address is not the Cloud Service that issued the code: its keys are others. Nothing was "
+                   "kept. Check the address, and ask the operator.",
+                   {.field = "address"});
+  }
+  co_return CloudEnrolment{
+      .address = std::move(address), .enrolled_at = wall_.now(), .keys = std::move(keys), .service = std::move(*service)};
+}
+
+Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
+  const auto answer = co_await send(signed_request(enrolment, "GET", cloud::kOfficePath, {}));
+  if (!answer) co_return std::unexpected(answer.error());
+  auto service = cloud::parse_service_view(*answer);
+  if (!service) co_return std::unexpected(service.error());
+  if (service->keys != enrolment.service.keys || service->office != enrolment.service.office) {
+    co_return fail(ErrorKind::refused, "cloud_keys_differ",
+                   "The Cloud Service answers with other keys than those this server was enrolled with. Nothing is sent there; ask its "
+                   "operator what has happened.");
+  }
+  co_return std::move(*service);
+}
+
+Task<Result<cloud::FlowResult>> CloudLine::collect(CloudEnrolment enrolment, std::string handle) {
+  const auto body = boost::json::serialize(JsonObject{{"handle", handle}});
+  const auto until = steady_.now() + kCollectFor;
+  auto answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body));
+  // Asking again is harmless: nothing is kept there, and one use is ours to enforce.
+  while (!answer && answer.error().kind == ErrorKind::unavailable && steady_.now() < until) {
+    co_await steady_.sleep_for(kBetweenTries);
+    answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body));
+  }
+  if (!answer) co_return std::unexpected(answer.error());
+  const auto parsed = parse_json(*answer);
+  const auto sealed = parsed && parsed->is_object()
+                          ? base::from_base64url(base::string_or(parsed->get_object(), "result"))
+                          : std::nullopt;
+  if (!sealed) co_return unreachable("an answer without a result");
+  co_return cloud::open_result(enrolment.keys, enrolment.service.office, *sealed);
+}
+
+Result<std::string> CloudLine::begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const {
+  request.office = enrolment.service.office;
+  const auto flow =
+      cloud::seal_flow(request, enrolment.keys.signing_seed, enrolment.service.keys.sealing, entropy_);
+  if (!flow) return std::unexpected(flow.error());
+  return enrolment.address + std::string(cloud::kBeginPath) + "?flow=" + *flow;
+}
+
+}  // namespace latchkey::grants

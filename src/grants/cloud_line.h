@@ -1,0 +1,65 @@
+// The line to the Cloud Service: the office's requests to it (RULES S1, S5). What fails here is the service's, never a
+// provider's, and is said so (C7).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/log.h"
+#include "base/task.h"
+#include "cloud/enrolment.h"
+#include "cloud/flow.h"
+#include "grants/cloud_enrolment.h"
+#include "net/http_client.h"
+
+namespace latchkey::grants {
+
+// For /metrics.
+struct CloudCounters {
+  std::atomic<std::int64_t> answered{0};
+  std::atomic<std::int64_t> refused{0};      // by the service, in words
+  std::atomic<std::int64_t> unreachable{0};  // no usable answer
+};
+
+// Lives on the engine's executor.
+//
+// Errors of every request: unavailable/`cloud_service_unreachable`; refused/`cloud_enrolment_revoked`,
+// refused/`cloud_clock_differs`; refused or invalid with the service's own word and text behind `cloud_`.
+class CloudLine {
+ public:
+  CloudLine(net::HttpTransport& transport, const WallClock& wall, SteadyClock& steady, Entropy& entropy, Log& log)
+      : transport_(transport), wall_(wall), steady_(steady), entropy_(entropy), log_(log) {}
+
+  // Redeems the code. Besides: refused/`cloud_keys_differ` when whoever answers has not the keys that the code names.
+  [[nodiscard]] Task<Result<CloudEnrolment>> enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin);
+  // What the service has for this office now; its keys must be the pinned ones.
+  [[nodiscard]] Task<Result<cloud::ServiceView>> ask(CloudEnrolment enrolment);
+  // What a browser's handle stands for. Tried again while nobody answers, for less than the handle lives.
+  [[nodiscard]] Task<Result<cloud::FlowResult>> collect(CloudEnrolment enrolment, std::string handle);
+  // The address a browser is sent to instead of the provider's.
+  [[nodiscard]] Result<std::string> begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const;
+
+  [[nodiscard]] const CloudCounters& counters() const { return counters_; }
+
+ private:
+  struct Asked {
+    std::string method;
+    std::string url;
+    std::string authorization;  // empty: none
+    Secret body;
+  };
+  [[nodiscard]] Task<Result<std::string>> send(Asked asked);
+  [[nodiscard]] Asked signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path, std::string body) const;
+
+  net::HttpTransport& transport_;
+  const WallClock& wall_;
+  SteadyClock& steady_;
+  Entropy& entropy_;
+  Log& log_;
+  CloudCounters counters_;
+};
+
+}  // namespace latchkey::grants

@@ -1,0 +1,155 @@
+#include "grants/cloud_line.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "base/fakes_testing.h"
+#include "cloud/signed_request.h"
+
+namespace latchkey::grants {
+namespace {
+
+// A Cloud Service that answers what it is told.
+class FakeService final : public net::HttpTransport {
+ public:
+  std::deque<net::HttpOutcome> answers;
+  std::vector<net::HttpCall> calls;
+
+  Task<net::HttpOutcome> send(net::HttpCall call) override {
+    calls.push_back(std::move(call));
+    if (answers.empty()) co_return unsent();
+    auto answer = std::move(answers.front());
+    answers.pop_front();
+    co_return answer;
+  }
+  static net::HttpOutcome unsent() {
+    return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "connect_failed", .text = "Nobody there."}};
+  }
+  static net::HttpOutcome reply(int status, std::string_view body) {
+    net::Reply reply;
+    reply.status = status;
+    reply.body = base::to_bytes(body);
+    return reply;
+  }
+  static net::HttpOutcome problem(int status, const std::string& code) {
+    return reply(status, R"({"type":"urn:latchkey:problem:)" + code + R"(","title":"t","status":403,"detail":"In words."})");
+  }
+};
+
+class Line : public testing::Test {
+ protected:
+  template <class T>
+  T run(Task<T> task) {
+    return base::run_on_loop(loop, steady, std::move(task));
+  }
+  CloudEnrolment enrolled() {
+    return {.address = "https://relay.example",
+            .enrolled_at = wall.now(),
+            .keys = cloud::PartyKeys::make(entropy),
+            .service = view()};
+  }
+  cloud::ServiceView view() {
+    return {.office = "0199-office",
+            .label = "North Ltd",
+            .keys = relay.public_half(),
+            .return_origins = {"https://north.example"},
+            .apps = {}};
+  }
+  template <class T>
+  static std::string reason(const Result<T>& result) {
+    return result ? "" : result.error().reason;
+  }
+
+  boost::asio::io_context loop;
+  base::SeededEntropy entropy{9};
+  base::SimulatedWallClock wall;
+  base::SimulatedSteadyClock steady;
+  base::MemoryLog log;
+  FakeService service;
+  cloud::PartyKeys relay = cloud::PartyKeys::make(entropy);
+  CloudLine line{service, wall, steady, entropy, log};
+};
+
+TEST_F(Line, S1_WhatIsAskedIsSignedByTheOfficesKeyForThisMoment) {
+  const auto enrolment = enrolled();
+  service.answers.push_back(FakeService::reply(200, cloud::to_json(view())));
+  ASSERT_TRUE(run(line.ask(enrolment.clone())));
+  ASSERT_EQ(service.calls.size(), 1U);
+  const auto& call = service.calls.front();
+  EXPECT_EQ(call.url, "https://relay.example/relay/v1/office");
+  const auto given = cloud::RequestSignature::parse(call.headers.value_or("Authorization"));
+  ASSERT_TRUE(given);
+  const cloud::Asked asked{.method = "GET", .target = cloud::kOfficePath, .body = ""};
+  EXPECT_TRUE(cloud::check_signature(asked, *given, enrolment.keys.public_half().signing, wall.now()));
+  EXPECT_EQ(reason(cloud::check_signature(asked, *given, enrolment.keys.public_half().signing, wall.now() + Seconds(90))),
+            "clock_differs");
+}
+
+TEST_F(Line, C7_ItsOutageAndItsRefusalsAreItsOwnAndToldApart) {
+  const struct {
+    net::HttpOutcome outcome;
+    const char* reason;
+    ErrorKind kind;
+  } cases[] = {
+      {FakeService::unsent(), "cloud_service_unreachable", ErrorKind::unavailable},
+      {net::Ambiguous{.error = {.kind = ErrorKind::ambiguous}, .status = 0, .headers = {}, .body = {}},
+       "cloud_service_unreachable", ErrorKind::unavailable},
+      {FakeService::reply(502, "<html>"), "cloud_service_unreachable", ErrorKind::unavailable},
+      {FakeService::reply(404, "{}"), "cloud_service_unreachable", ErrorKind::unavailable},
+      {FakeService::problem(503, "not_ready"), "cloud_service_unreachable", ErrorKind::unavailable},
+      {FakeService::problem(403, "clock_differs"), "cloud_clock_differs", ErrorKind::refused},
+      {FakeService::problem(403, "office_unknown"), "cloud_enrolment_revoked", ErrorKind::refused},
+      {FakeService::reply(200, "{}"), "cloud_answer_malformed", ErrorKind::invalid},
+  };
+  for (const auto& each : cases) {
+    service.answers.push_back(each.outcome);
+    const auto asked = run(line.ask(enrolled()));
+    ASSERT_FALSE(asked) << each.reason;
+    EXPECT_EQ(asked.error().reason, each.reason);
+    EXPECT_EQ(asked.error().kind, each.kind) << each.reason;
+  }
+  EXPECT_EQ(line.counters().unreachable, 5);
+  EXPECT_EQ(line.counters().refused, 2);
+  EXPECT_EQ(line.counters().answered, 1);
+}
+
+TEST_F(Line, S1_OtherKeysThanThePinnedOnesAreRefused) {
+  auto other = view();
+  other.keys = cloud::PartyKeys::make(entropy).public_half();
+  service.answers.push_back(FakeService::reply(200, cloud::to_json(other)));
+  EXPECT_EQ(reason(run(line.ask(enrolled()))), "cloud_keys_differ");
+  auto code = cloud::EnrolmentCode::make(Bytes(16, 7), relay.public_half(), entropy);
+  service.answers.push_back(FakeService::reply(200, cloud::to_json(other)));
+  EXPECT_EQ(reason(run(line.enrol("https://relay.example", std::move(code), "https://north.example"))), "cloud_keys_differ");
+}
+
+TEST_F(Line, S5_ResultsAreAskedForAgainWhileNobodyAnswersAndOpenForTheirOfficeAlone) {
+  const auto enrolment = enrolled();
+  const auto sealed =
+      cloud::seal_result({.attempt = "a-1", .app = "op", .query = Secret(std::string_view("code=c&state=s"))},
+                         enrolment.service.office, enrolment.keys.public_half().sealing, entropy);
+  const auto answer = boost::json::serialize(JsonObject{{"result", base::to_base64url(sealed)}});
+  service.answers.push_back(FakeService::unsent());
+  service.answers.push_back(FakeService::reply(502, ""));
+  service.answers.push_back(FakeService::reply(200, answer));
+  const auto result = run(line.collect(enrolment.clone(), "handle"));
+  ASSERT_TRUE(result) << result.error().reason;
+  EXPECT_EQ(result->query.reveal_text(), "code=c&state=s");
+  EXPECT_EQ(service.calls.size(), 3U);
+  service.answers.push_back(FakeService::reply(200, answer));
+  EXPECT_EQ(reason(run(line.collect(enrolled(), "handle"))), "envelope_rejected");
+  service.calls.clear();
+  service.answers.push_back(FakeService::problem(403, "handle_expired"));
+  EXPECT_EQ(reason(run(line.collect(enrolment.clone(), "handle"))), "cloud_handle_expired");
+  EXPECT_EQ(service.calls.size(), 1U) << "what is refused is not asked again";
+}
+
+TEST_F(Line, NothingThatOpensAnythingIsLogged) {
+  service.answers.push_back(FakeService::problem(403, "handle_unknown"));
+  EXPECT_FALSE(run(line.collect(enrolled(), "handle-canary")));
+  EXPECT_EQ(log.text().find("handle-canary"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace latchkey::grants

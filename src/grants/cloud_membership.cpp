@@ -1,0 +1,157 @@
+#include "grants/cloud_membership.h"
+
+#include <algorithm>
+
+#include "net/url.h"
+
+namespace latchkey::grants {
+namespace {
+
+std::unexpected<Error> not_enrolled() {
+  return fail(ErrorKind::conflict, "cloud_not_enrolled", "This server is not enrolled at a Cloud Service.");
+}
+
+// https://relay.example, however it was typed.
+Result<std::string> origin_of(std::string_view typed) {
+  while (typed.ends_with(' ') || typed.ends_with('\n')) typed.remove_suffix(1);
+  while (typed.starts_with(' ')) typed.remove_prefix(1);
+  const auto url = net::Url::parse(typed);
+  if (!url || !url->is_https() || url->path() != "/" || !url->query().empty()) {
+    return fail(ErrorKind::invalid, "bad_address", "The Cloud Service's address looks like https://relay.example; its operator names it.",
+                {.field = "address"});
+  }
+  return url->origin();
+}
+
+}  // namespace
+
+CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
+  CloudStatus status{.enrolled = true,
+                     .address = enrolment.address,
+                     .office = enrolment.service.office,
+                     .label = enrolment.service.label,
+                     .service_key = enrolment.service.keys.key_id(),
+                     .enrolled_at = enrolment.enrolled_at,
+                     .return_origin = enrolment.service.return_origins.empty() ? "" : enrolment.service.return_origins.front(),
+                     .apps = {}};
+  for (const auto& app : enrolment.service.apps) {
+    if (!record_of(enrolment, app)) continue;
+    status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types});
+  }
+  return status;
+}
+
+Task<Result<CloudStatus>> CloudMembership::status() {
+  const auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  co_return *enrolment ? status_of(**enrolment) : CloudStatus{};
+}
+
+Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const {
+  const auto provider = clients_.catalog().find_provider(app.provider);
+  const bool usable = provider && catalog::authentication_for(*provider, false) && app.redirect_uri.starts_with(enrolment.address + "/");
+  if (!usable) return fail(ErrorKind::invalid, "cloud_app_unusable", "This server cannot use the registration.");
+  std::vector<catalog::Parameter> asked;
+  for (const auto& parameter : provider->parameters) {
+    if (parameter.owner == catalog::ParameterOwner::app) asked.push_back(parameter);
+  }
+  const auto values = clients_.catalog().check_parameters(asked, {app.params.begin(), app.params.end()}, clients_.address().plain_http);
+  if (!values) return std::unexpected(values.error());
+  auto origin = clients_.catalog().token_origin(*provider, *values, clients_.address().plain_http);
+  if (!origin) return std::unexpected(origin.error());
+  store::App record;
+  record.id = cloud_app_id(enrolment.address, app);
+  record.provider = app.provider;
+  record.client_id = app.client_id;
+  record.token_origin = std::move(*origin);
+  record.params_json = params_with_route(*values, {.address = enrolment.address, .app = app.id, .redirect_uri = app.redirect_uri});
+  record.version = 0;
+  record.created_at = wall_.now();
+  return record;
+}
+
+Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrolment) {
+  store::Batch batch{put_cloud_enrolment(sealing_, enrolment)};
+  for (const auto& app : enrolment.service.apps) {
+    auto record = record_of(enrolment, app);
+    if (!record) continue;
+    const auto present = co_await store_.app(record->id);
+    if (!present) co_return std::unexpected(present.error());
+    if (*present) {
+      // What grants were obtained with stays as it is (RULES F8), but for where browsers come back to.
+      if ((*present)->params_json == record->params_json || !(*present)->token_origin.starts_with(record->token_origin)) continue;
+      auto changed = **present;
+      changed.params_json = record->params_json;
+      *record = std::move(changed);
+    }
+    sealing_.vouch(*record);
+    batch.push_back(store::PutApp{std::move(*record)});
+  }
+  co_return batch;
+}
+
+Task<Result<CloudStatus>> CloudMembership::keep(CloudEnrolment enrolment, std::string action, Requester requester) {
+  auto batch = co_await batch_of(enrolment);
+  if (!batch) co_return std::unexpected(batch.error());
+  if (!action.empty()) {
+    batch->push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = std::move(action),
+                                         .subject = enrolment.address, .source = requester.source,
+                                         .detail = "As " + enrolment.service.label + "."}});
+  }
+  if (const auto done = co_await store_.commit(std::move(*batch)); !done) co_return std::unexpected(done.error());
+  for (const auto& app : enrolment.service.apps) clients_.forget(cloud_app_id(enrolment.address, app));
+  co_return status_of(enrolment);
+}
+
+Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret code, Requester requester) {
+  const auto present = co_await read_cloud_enrolment(store_, sealing_);
+  if (present && *present) {
+    co_return fail(ErrorKind::conflict, "cloud_enrolled",
+                   "This server is enrolled at " + (*present)->address + " already. Leave that Cloud Service first.");
+  }
+  auto origin = origin_of(address);
+  if (!origin) co_return std::unexpected(origin.error());
+  auto parsed = cloud::EnrolmentCode::parse(code.reveal_text());
+  if (!parsed) co_return std::unexpected(parsed.error());
+  auto enrolment = co_await line_.enrol(std::move(*origin), std::move(*parsed), clients_.address().url);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  co_return co_await keep(std::move(*enrolment), "cloud.enrolled", std::move(requester));
+}
+
+Task<Result<CloudStatus>> CloudMembership::check(Requester requester) {
+  auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  if (!*enrolment) co_return not_enrolled();
+  auto service = co_await line_.ask((*enrolment)->clone());
+  if (!service) co_return std::unexpected(service.error());
+  if (std::ranges::find(service->return_origins, clients_.address().url) == service->return_origins.end()) {
+    co_return fail(ErrorKind::misconfigured, "cloud_return_origin",
+                   "Browsers come back to " + service->return_origins.front() + ", as this server was enrolled, but its public_url is " +
+                       clients_.address().url + " now. Leave the Cloud Service, and enrol again with a new code.");
+  }
+  (*enrolment)->service = std::move(*service);
+  co_return co_await keep(std::move(**enrolment), {}, std::move(requester));
+}
+
+Task<Result<void>> CloudMembership::leave(Requester requester) {
+  // Also one that cannot be read any more: that is a reason to leave.
+  const auto sealed = co_await store_.meta(std::string(kCloudEnrolmentMeta));
+  if (!sealed) co_return std::unexpected(sealed.error());
+  if (sealed->empty()) co_return not_enrolled();
+  const auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
+  const auto address = enrolment && *enrolment ? (*enrolment)->address : std::string();
+  store::Batch batch{forget_cloud_enrolment()};
+  const auto apps = co_await store_.apps();
+  if (!apps) co_return std::unexpected(apps.error());
+  for (const auto& app : *apps) {
+    if (!cloud_route_of(app)) continue;
+    const auto used = co_await store_.grants_of_app(app.id, 1);
+    if (!used) co_return std::unexpected(used.error());
+    if (used->empty()) batch.push_back(store::DeleteApp{app.id});
+  }
+  batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "cloud.left", .subject = address,
+                                      .source = requester.source}});
+  co_return co_await store_.commit(std::move(batch));
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,35 @@
+// The CloudDesk at work: the enrolment in the store, and the service's apps beside the office's own.
+#pragma once
+
+#include "grants/cloud_desk.h"
+#include "grants/cloud_line.h"
+#include "grants/provider_client.h"
+
+namespace latchkey::grants {
+
+// Lives on the engine's executor.
+class CloudMembership final : public CloudDesk {
+ public:
+  CloudMembership(store::Store& store, const Sealing& sealing, ProviderClients& clients, CloudLine& line, const WallClock& wall)
+      : store_(store), sealing_(sealing), clients_(clients), line_(line), wall_(wall) {}
+
+  [[nodiscard]] Task<Result<CloudStatus>> status() override;
+  [[nodiscard]] Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) override;
+  [[nodiscard]] Task<Result<CloudStatus>> check(Requester requester) override;
+  [[nodiscard]] Task<Result<void>> leave(Requester requester) override;
+
+ private:
+  // The enrolment, and a record for each app that this server's catalogue can use.
+  [[nodiscard]] Task<Result<store::Batch>> batch_of(const CloudEnrolment& enrolment);
+  [[nodiscard]] Result<store::App> record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const;
+  [[nodiscard]] CloudStatus status_of(const CloudEnrolment& enrolment) const;
+  [[nodiscard]] Task<Result<CloudStatus>> keep(CloudEnrolment enrolment, std::string action, Requester requester);
+
+  store::Store& store_;
+  const Sealing& sealing_;
+  ProviderClients& clients_;
+  CloudLine& line_;
+  const WallClock& wall_;
+};
+
+}  // namespace latchkey::grants

@@ -1,0 +1,201 @@
+#include "relay/browser_pages.h"
+
+#include <fmt/format.h>
+
+#include "cloud/service.h"
+#include "oauth/uri.h"
+#include "pages/flow_assets.h"
+#include "pages/flow_page.h"
+
+namespace latchkey::relay {
+namespace {
+
+using pages::FlowSign;
+
+constexpr std::size_t kCookiesMax = 64;
+
+int status_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::invalid:
+      return 400;
+    case ErrorKind::refused:
+    case ErrorKind::needs_person:
+      return 403;
+    case ErrorKind::not_found:
+      return 404;
+    case ErrorKind::conflict:
+      return 409;
+    case ErrorKind::unavailable:
+      return error.reason == "too_many_flows" ? 429 : 503;
+    case ErrorKind::ambiguous:
+      return 502;
+    case ErrorKind::misconfigured:
+    case ErrorKind::corrupt:
+    case ErrorKind::bug:
+      return 500;
+  }
+  return 500;
+}
+
+std::string title_of(std::string_view reason) {
+  if (reason == "flow_expired") return "This took too long";
+  if (reason == "flow_not_of_this_browser") return "Not begun in this browser";
+  if (reason == "office_unknown") return "This office is not served here";
+  if (reason == "too_many_flows") return "Too many at once";
+  if (reason == "not_https") return "Only over https";
+  if (reason == "no_such_page") return "No such page";
+  if (reason == "method_not_allowed") return "Not this way";
+  if (reason == "wrong_app") return "The answer came from the wrong place";
+  if (reason == "clock_differs") return "A clock is wrong";
+  return "This cannot go on";
+}
+
+// What whoever sees the page can do, where its words do not say so already, and the word for whoever is asked about it.
+std::string next_step_of(const Error& error) {
+  const auto says = [&](std::string_view words) { return error.text.find(words) != std::string::npos; };
+  std::string step;
+  if (says("Authorize again")) {
+    step = "Nothing was linked. You can close this window. ";
+  } else if (!says("close this window")) {
+    step =
+        "Nothing was linked. Go back to Latchkey and press Authorize again; if it happens again, tell its administrator "
+        "this word. ";
+  }
+  return step + "(" + error.reason + ")";
+}
+
+net::HttpResponse clean_redirect(std::string_view location) {
+  auto response = net::HttpResponse::redirect(303, location);
+  pages::secure_page(response, pages::PageKind::flow, {});
+  return response;
+}
+
+net::HttpResponse welcome() {
+  return pages::flow_page(
+      {.sign = FlowSign::info,
+       .title = "A Latchkey Cloud Service",
+       .text =
+           "Offices that run Latchkey without a public name of their own send their people's browsers here on the way to a "
+           "provider's consent page, and back.\n\nThere is nothing to sign in to. If somebody sent you here, close this "
+           "window."});
+}
+
+}  // namespace
+
+Cookies relay_cookies_of(const net::HttpRequest& request) {
+  Cookies found;
+  for (const auto& header : request.headers) {
+    if (!net::equal_ignoring_case(header.name, "Cookie")) continue;
+    std::string_view rest = header.value;
+    while (!rest.empty() && found.size() < kCookiesMax) {
+      const auto end = rest.find(';');
+      std::string_view pair = rest.substr(0, end);
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+      while (pair.starts_with(' ')) pair.remove_prefix(1);
+      const auto equals = pair.find('=');
+      if (equals == std::string_view::npos || !pair.starts_with(kBrowserCookie)) continue;
+      found.emplace_back(std::string(pair.substr(0, equals)), std::string(pair.substr(equals + 1)));
+    }
+  }
+  return found;
+}
+
+net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request) const {
+  parts_.counters.refused(error.reason);
+  parts_.log.info("refused", {{"reason", error.reason}, {"detail", error.detail}, {"from", request.client.text()}});
+  return pages::flow_page({.status = status_of(error),
+                           .sign = FlowSign::bad,
+                           .title = title_of(error.reason),
+                           .text = error.text,
+                           .note = next_step_of(error)});
+}
+
+net::HttpResponse BrowserPages::answer(const net::HttpRequest& request) const {
+  const auto other_method = [&](std::string_view allowed) {
+    auto response = refusal({.kind = ErrorKind::invalid,
+                             .reason = "method_not_allowed",
+                             .text = "This address is opened by a browser on its way to or from a provider."},
+                            request);
+    response.status = 405;
+    response.with("Allow", allowed);
+    return response;
+  };
+  const bool get = request.method == "GET";
+  if (request.path == cloud::kContinuePath) return request.method == "POST" ? go_on(request) : other_method("POST");
+  if (request.path == cloud::kBeginPath) return get ? begin(request) : other_method("GET");
+  if (const auto* app = parts_.registrations.at_path(request.path))
+    return get ? come_back(*app, request) : other_method("GET");
+  if (request.path == "/") return get ? welcome() : other_method("GET");
+  if (auto asset = pages::flow_asset(request.path)) return get ? std::move(*asset) : other_method("GET");
+  return refusal({.kind = ErrorKind::not_found, .reason = "no_such_page", .text = "There is nothing at this address."},
+                 request);
+}
+
+net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
+  const auto flow = request.query_parameter("flow").value_or("");
+  const auto page = parts_.desk.look(flow, relay_cookies_of(request));
+  if (!page) return refusal(page.error(), request);
+  parts_.counters.shown += 1;
+  auto response = pages::flow_page(
+      {.sign = FlowSign::info,
+       .title = "Connect your account to " + page->office + "?",
+       .text =
+           "The Latchkey server of `" + page->office +
+           "` asks for the use of your account. Go on only if you know this office and expected this: from then on whoever "
+           "has the user name below and its PIN can use the account through that server.",
+       .facts = {{"Office", page->office}, {"User name there", page->username}, {"Service", page->type_name}},
+       .post_to = std::string(cloud::kContinuePath),
+       .post_text = "Continue to " + page->type_name,
+       .post_fields = {{"flow", flow}, {"token", page->form_token}},
+       .note =
+           "You sign in on the provider's own page; nobody here sees your password. This service only passes the "
+           "provider's answer on, sealed for the office: it never sees what gives access to your account. If you did not "
+           "expect this, close this window: nothing will happen."});
+  if (!page->set_cookie.empty()) response.headers.add("Set-Cookie", page->set_cookie);
+  return response;
+}
+
+net::HttpResponse BrowserPages::go_on(const net::HttpRequest& request) const {
+  const auto form = oauth::parse_form(request.body);
+  const auto* flow = form ? oauth::find_parameter(*form, "flow") : nullptr;
+  const auto* token = form ? oauth::find_parameter(*form, "token") : nullptr;
+  if (flow == nullptr || token == nullptr) {
+    return refusal({.kind = ErrorKind::invalid,
+                    .reason = "form_malformed",
+                    .text = "The confirmation came incomplete. Nothing was sent to the provider."},
+                   request);
+  }
+  const auto departure = parts_.desk.go_on(*flow, *token, relay_cookies_of(request));
+  if (!departure) return refusal(departure.error(), request);
+  if (!parts_.quotas.take(departure->office, parts_.offices.flows_per_minute(departure->office), parts_.steady.now())) {
+    return refusal(
+        {.kind = ErrorKind::unavailable,
+         .reason = "too_many_flows",
+         .text = "This office has begun more authorisations in this minute than its enrolment allows. Wait a minute, "
+                 "then press Authorize again.",
+         .detail = departure->office},
+        request);
+  }
+  parts_.counters.continued += 1;
+  // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is
+  // not ours to list.
+  auto response = pages::flow_page({.sign = FlowSign::info,
+                                    .title = "On to the provider",
+                                    .text = "The provider's page opens now. If it does not, use the button.",
+                                    .link = departure->location,
+                                    .link_text = "Open the provider's page",
+                                    .go_on_to = departure->location});
+  response.headers.add("Set-Cookie", departure->set_cookie);
+  return response;
+}
+
+net::HttpResponse BrowserPages::come_back(const AppEntry& app, const net::HttpRequest& request) const {
+  const auto arrival = parts_.desk.come_back(app.id, request.query, relay_cookies_of(request));
+  if (!arrival) return refusal(arrival.error(), request);
+  parts_.counters.returned += 1;
+  auto response = clean_redirect(arrival->location);
+  response.headers.add("Set-Cookie", arrival->set_cookie);
+  return response;
+}
+
+}  // namespace latchkey::relay

@@ -1,0 +1,28 @@
+// How many flows an office may begin: a budget that fills evenly, one minute's worth at most. Each instance counts its own.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+
+namespace latchkey::relay {
+
+// Thread-safe. Bounded by the number of offices enrolled.
+class FlowQuotas {
+ public:
+  // False: no more now. `per_minute` 0: no limit.
+  [[nodiscard]] bool take(std::string_view office, std::int64_t per_minute, SteadyTime now);
+
+ private:
+  struct Budget {
+    double left = 0;
+    SteadyTime as_of{};
+  };
+  std::mutex mutex_;
+  std::map<std::string, Budget, std::less<>> budgets_;
+};
+
+}  // namespace latchkey::relay

@@ -1,0 +1,37 @@
+#include "relay/flow_quotas.h"
+
+#include <gtest/gtest.h>
+
+namespace latchkey::relay {
+namespace {
+
+constexpr SteadyTime kStart{std::chrono::hours(1)};
+
+TEST(FlowQuotas, S1_AMinutesWorthAtOnceThenEvenly) {
+  FlowQuotas quotas;
+  for (int n = 0; n < 6; ++n) EXPECT_TRUE(quotas.take("north", 6, kStart)) << n;
+  EXPECT_FALSE(quotas.take("north", 6, kStart));
+  EXPECT_FALSE(quotas.take("north", 6, kStart + Seconds(9)));
+  EXPECT_TRUE(quotas.take("north", 6, kStart + Seconds(11)));
+  EXPECT_FALSE(quotas.take("north", 6, kStart + Seconds(11)));
+}
+
+TEST(FlowQuotas, S1_AnHourOfRestGivesNoMoreThanAMinutesWorth) {
+  FlowQuotas quotas;
+  EXPECT_TRUE(quotas.take("north", 2, kStart));
+  const auto later = kStart + std::chrono::hours(1);
+  EXPECT_TRUE(quotas.take("north", 2, later));
+  EXPECT_TRUE(quotas.take("north", 2, later));
+  EXPECT_FALSE(quotas.take("north", 2, later));
+}
+
+TEST(FlowQuotas, S1_OneOfficesBudgetIsNotAnothersAndNoneIsNoLimit) {
+  FlowQuotas quotas;
+  EXPECT_TRUE(quotas.take("north", 1, kStart));
+  EXPECT_FALSE(quotas.take("north", 1, kStart));
+  EXPECT_TRUE(quotas.take("south", 1, kStart));
+  for (int n = 0; n < 1000; ++n) EXPECT_TRUE(quotas.take("free", 0, kStart));
+}
+
+}  // namespace
+}  // namespace latchkey::relay

@@ -1,0 +1,47 @@
+// What office servers ask the Cloud Service: to be enrolled, what it has for them, and the results that browsers have brought
+// back (RULES S1, S5). cloud/service.h says what goes over the line.
+#pragma once
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/task.h"
+#include "cloud/signed_request.h"
+#include "net/http_types.h"
+#include "relay/catalog_registrations.h"
+#include "relay/enrolled_offices.h"
+#include "relay/forward_desk.h"
+#include "relay/relay_counters.h"
+
+namespace latchkey::relay {
+
+// Thread-safe.
+class OfficeApi {
+ public:
+  struct Parts {
+    const ForwardDesk& desk;
+    const CatalogRegistrations& registrations;
+    EnrolledOffices& offices;
+    const cloud::PartyPublic& keys;
+    RelayCounters& counters;
+    Worker& disk;  // one thread: the book of enrolments
+    const WallClock& wall;
+    Entropy& entropy;
+    Log& log;
+  };
+  explicit OfficeApi(Parts parts) : parts_(parts) {}
+
+  // Of one of the paths in cloud/service.h below /relay/v1/.
+  [[nodiscard]] Task<net::HttpResponse> answer(net::HttpRequest request) const;
+
+ private:
+  [[nodiscard]] Task<Result<net::HttpResponse>> route(const net::HttpRequest& request) const;
+  [[nodiscard]] Task<Result<net::HttpResponse>> enrol(std::string body) const;
+  // Whose signature the request bears. Errors: refused/`office_unknown`, those of check_signature().
+  [[nodiscard]] Result<Enrolment> signer_of(const net::HttpRequest& request) const;
+  [[nodiscard]] Result<net::HttpResponse> collect(const Enrolment& office, std::string_view body) const;
+  [[nodiscard]] net::HttpResponse view_for(const Enrolment& office) const;
+
+  Parts parts_;
+};
+
+}  // namespace latchkey::relay

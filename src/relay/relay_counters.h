@@ -1,0 +1,30 @@
+// What a Cloud Service counts, for /metrics: how far flows came, and why others did not. No office's name.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace latchkey::relay {
+
+// Thread-safe.
+struct RelayCounters {
+  std::atomic<std::int64_t> shown{0};      // confirmation pages
+  std::atomic<std::int64_t> continued{0};  // on to the provider
+  std::atomic<std::int64_t> returned{0};   // and back to the office
+  std::atomic<std::int64_t> collected{0};  // by the office
+  std::atomic<std::int64_t> enrolled{0};
+
+  // `reason`: a word of the program's own, so that there are few.
+  void refused(std::string_view reason);
+  [[nodiscard]] std::map<std::string, std::int64_t, std::less<>> refusals() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::int64_t, std::less<>> refusals_;
+};
+
+}  // namespace latchkey::relay

@@ -1,0 +1,58 @@
+#include "relay/relay_keys.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace latchkey::relay {
+namespace {
+
+class Keys : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "latchkey-relay-keys-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder = pattern;
+    path = folder + "/relay.keys";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  base::SeededEntropy entropy{3};
+  std::string folder;
+  std::string path;
+};
+
+TEST_F(Keys, AreMadeOnceForTheirOwnerAloneAndStayTheSame) {
+  const auto made = load_or_make_relay_keys(path, entropy);
+  ASSERT_TRUE(made) << made.error().text;
+  struct stat status{};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+  EXPECT_EQ(status.st_size, 96);
+  const auto again = load_or_make_relay_keys(path, entropy);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->party.public_half(), made->party.public_half());
+  EXPECT_TRUE(again->instance.equals(made->instance));
+}
+
+TEST_F(Keys, WhatIsDamagedIsNeverOverwritten) {
+  for (const std::size_t size : {0U, 95U, 97U}) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << std::string(size, 'x');
+    const auto loaded = load_or_make_relay_keys(path, entropy);
+    ASSERT_FALSE(loaded) << size;
+    EXPECT_EQ(loaded.error().reason, "relay_keys_malformed");
+    EXPECT_EQ(std::filesystem::file_size(path), size);
+  }
+}
+
+TEST_F(Keys, WithoutAFolderNothingIsMadeAndTheRemedyIsNamed) {
+  const auto loaded = load_or_make_relay_keys(folder + "/absent/relay.keys", entropy);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().reason, "relay_keys_not_written");
+  EXPECT_NE(loaded.error().text.find("Make the data directory"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace latchkey::relay

@@ -1,0 +1,30 @@
+// The Cloud Service as one HTTP handler: pages for browsers, the offices' API, /healthz and /metrics. Everything but the
+// last two is served over https alone, up to this process or to a trusted proxy before it.
+#pragma once
+
+#include "net/http_server.h"
+#include "relay/browser_pages.h"
+#include "relay/office_api.h"
+
+namespace latchkey::relay {
+
+// A resource; what it is given outlives it. Thread-safe.
+class RelayService final : public net::HttpHandler {
+ public:
+  RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices, const RelayCounters& counters)
+      : pages_(pages), api_(api), offices_(offices), counters_(counters) {}
+
+  [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
+  [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
+  [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
+
+ private:
+  [[nodiscard]] net::HttpResponse metrics() const;
+
+  const BrowserPages& pages_;
+  const OfficeApi& api_;
+  const EnrolledOffices& offices_;
+  const RelayCounters& counters_;
+};
+
+}  // namespace latchkey::relay

@@ -1,0 +1,381 @@
+// Consent by way of a Cloud Service: the real relay, real offices, and the certified provider with a public client.
+
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Browserless } from '../support/browserless.mjs';
+import { binary, fetchAnswer, run } from '../support/latchkey.mjs';
+import { consenting, enrolledOffice, officeAt, pressing, Relay, relayWithProvider } from '../support/relay.mjs';
+import { freePort, temporaryFolder } from '../support/ports.mjs';
+import { ScriptedOffice } from '../support/scripted_office.mjs';
+import { until } from '../support/wait.mjs';
+
+const pin = 'Grüße-42 an alle';
+const request = { username: 'printer-1', pin, type: 'oidc' };
+
+/** Begins at an office and walks until `stopAt` (by default: the office's own door on the way back). */
+async function walk(office, scene, { members = request, browser = office.admin.browser, stopAt, seen } = {}) {
+  const started = await office.admin.startAuthorization(members);
+  const end = await browser.open(started.start_url, {
+    visit: consenting(scene, seen), stopAt: stopAt ?? ((url) => url.startsWith(`${office.url}/oauth/relayed`)),
+  });
+  return { started, url: end.url, body: end.body, status: end.status };
+}
+const nobodyAt = async (office, name) => assert.equal((await office.admin.must('GET', `/api/v1/users?search=${name}`)).total, 0);
+
+test('S1 S2 S5: an office without a public name is enrolled and authorises by way of the relay; the page names it, and the grant refreshes without it', async (t) => {
+  const scene = await relayWithProvider(t, { oidc: { accessLifetime: 600 } });
+  const office = await officeAt(t, scene);
+  const { code, office: id } = await scene.relay.issue('North Ltd');
+  assert.match(code, /^LK1-[A-Za-z0-9_-]{64}$/);
+  const enrolled = await office.cli(['cloud', 'enrol', scene.relay.url, '--json'], { input: `${code}\n` });
+  assert.equal(enrolled.status, 0, enrolled.stderr);
+  const status = JSON.parse(enrolled.stdout);
+  assert.deepEqual([status.enrolled, status.used, status.label, status.office], [true, true, 'North Ltd', id]);
+  assert.equal((await office.cli(['cloud', 'check'])).status, 0);
+
+  const seen = [];
+  const { started, url } = await walk(office, scene, { seen });
+  assert.equal(started.presentation, 'page', 'whatever was asked, the whole page goes');
+  assert.equal(started.redirect_uri, `${scene.relay.url}/callback/op`);
+  assert.equal(seen.length, 1);
+  assert.match(seen[0], /North Ltd/);
+  assert.match(seen[0], /printer-1/);
+  assert.doesNotMatch(url, /code=|state=/, 'the browser carries a handle alone');
+  const back = await office.admin.browser.open(url);
+  assert.equal(new URL(back.url).pathname, '/users');
+  const attempt = await office.admin.outcome(started.id);
+  assert.equal(attempt.state, 'completed', JSON.stringify(attempt.problem));
+  assert.equal(attempt.result.account.name, 'anna@example.com');
+
+  // C7: the relay is gone; what is authorised goes on.
+  await scene.relay.stop();
+  await office.admin.must('POST', `/api/v1/grants/${attempt.result.grant_id}/refresh`);
+  await until('the refresh', () => scene.oidc.events.some((each) => each.name === 'grant.success' && each.grantType === 'refresh_token'));
+  assert.equal((await office.token('printer-1', pin)).status, 200);
+  const refused = await office.admin.call('POST', '/api/v1/authorizations', { ...request, username: 'printer-2', group_id: await office.admin.group('Office') });
+  assert.equal(refused.status, 503);
+  assert.equal(refused.code, 'cloud_service_unreachable');
+  assert.match(refused.body.detail, /says nothing of the provider/);
+  assert.match(await office.metrics(), /latchkey_cloud_service_requests_total\{outcome="unreachable"\} [1-9]/);
+});
+
+test('S1: a code works once, another relay with the same address is found out, and leaving keeps what is authorised', async (t) => {
+  const scene = await relayWithProvider(t);
+  const north = await officeAt(t, scene);
+  const south = await officeAt(t, scene);
+  const { code } = await scene.relay.issue('North Ltd');
+  await north.admin.must('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: code });
+  const again = await south.admin.call('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: code });
+  assert.equal(again.code, 'cloud_code_unknown');
+  assert.equal((await north.admin.call('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: code })).code, 'cloud_enrolled');
+  const garbled = await south.admin.call('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: `${code.slice(0, -1)}` });
+  assert.equal(garbled.code, 'invalid_fields');
+  const foreign = await relayWithProvider(t);
+  const { code: theirs } = await foreign.relay.issue('South Ltd');
+  const elsewhere = await south.admin.call('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: theirs });
+  assert.equal(elsewhere.code, 'not_allowed', 'the proof is bound to the keys the code names');
+  assert.equal((await south.admin.must('GET', '/api/v1/cloud-service')).enrolled, false);
+
+  const { url, started } = await walk(north, scene);
+  await north.admin.browser.open(url);
+  const { result } = await north.admin.outcome(started.id);
+  assert.equal((await north.cli(['cloud', 'leave'])).status, 0);
+  assert.equal((await north.admin.must('GET', '/api/v1/cloud-service')).enrolled, false);
+  assert.equal((await north.token('printer-1', pin)).status, 200);
+  const renewed = await north.admin.call('POST', '/api/v1/authorizations', { replace_grant_id: result.grant_id });
+  assert.equal(renewed.status, 409);
+  assert.match(renewed.body.detail, /not enrolled any more/);
+});
+
+test('an app of one\'s own is used where there is one, in a popup; the relay\'s cannot be edited', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const type = async () => (await office.admin.must('GET', '/api/v1/types')).items.find((each) => each.id === 'oidc');
+  const [relayed] = (await type()).apps;
+  assert.equal(relayed.from_cloud_service, true);
+  assert.match(relayed.id, /^cloud-op-[0-9a-f]{6}$/);
+  const refused = await office.admin.call('PUT', `/api/v1/apps/${relayed.id}`, { provider: 'oidc', client_id: 'x', params: { issuer: scene.oidc.issuer }, secrets: [] });
+  assert.equal(refused.status, 422);
+  await office.admin.registerOidc({ issuer: scene.oidc.issuer, clientId: 'own-client' });
+  const { apps } = await type();
+  assert.deepEqual(apps.map((each) => each.from_cloud_service), [false, true], 'one\'s own stands first');
+  const started = await office.admin.startAuthorization(request);
+  assert.equal(started.presentation, 'popup');
+  assert.equal(started.redirect_uri, `${office.url}/oauth/callback/oidc`);
+  const chosen = await office.admin.startAuthorization({ ...request, app: relayed.id });
+  assert.equal(chosen.presentation, 'page');
+  await office.admin.must('PUT', '/api/v1/registry/oauth.use_cloud_service', { value: 'false' });
+  await office.admin.must('DELETE', '/api/v1/apps/oidc');
+  assert.deepEqual((await type()).apps.map((each) => each.state), ['missing'], 'switched off');
+});
+
+test('two offices on one relay never see each other\'s anything', async (t) => {
+  const scene = await relayWithProvider(t);
+  const north = await enrolledOffice(t, scene, 'North Ltd');
+  const south = await enrolledOffice(t, scene, 'South Ltd');
+  const ours = await walk(north, scene);
+  const theirs = await walk(south, scene, { members: { ...request, username: 'plotter-1' } });
+  const handle = (url) => new URL(url).searchParams.get('handle');
+  // Handles swapped between two flows that are open at this moment, in the browsers that began them.
+  const swapped = new URL(ours.url);
+  swapped.searchParams.set('handle', handle(theirs.url));
+  const refused = await north.admin.browser.open(swapped.href);
+  assert.match(refused.body, /cannot be used|another authorisation/i);
+  const across = new URL(theirs.url);
+  across.searchParams.set('attempt', new URL(ours.url).searchParams.get('attempt'));
+  await south.admin.browser.open(across.href);
+  assert.equal((await north.admin.must('GET', `/api/v1/authorizations/${ours.started.id}`)).state, 'pending', 'a wrong handle ends nobody\'s attempt');
+  // Each with its own: both complete.
+  await north.admin.browser.open(ours.url);
+  await south.admin.browser.open(theirs.url);
+  assert.equal((await north.admin.outcome(ours.started.id)).state, 'completed');
+  assert.equal((await south.admin.outcome(theirs.started.id)).state, 'completed');
+  await nobodyAt(north, 'plotter-1');
+  await nobodyAt(south, 'printer-1');
+  // One office's signature opens nothing of the other's, whatever it asks for.
+  const stolen = await fetchAnswer(`${scene.relay.url}/relay/v1/collect`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ handle: handle(ours.url) }) });
+  assert.equal(stolen.status, 400, 'unsigned');
+});
+
+test('Attack: a handle replayed, truncated, altered, or late is worth nothing, and is said so', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const { url, started } = await walk(office, scene);
+  for (const [what, change] of [['truncated', (handle) => handle.slice(0, -9)], ['altered', (handle) => `${handle.slice(0, 40)}${handle[40] === 'A' ? 'B' : 'A'}${handle.slice(41)}`], ['missing', () => '']]) {
+    const bad = new URL(url);
+    bad.searchParams.set('handle', change(bad.searchParams.get('handle')));
+    const page = await office.admin.browser.open(bad.href);
+    assert.match(page.body, /cannot be used/i, what);
+    assert.doesNotMatch(page.url, /handle=/, 'the address is clean');
+    assert.equal((await office.admin.must('GET', `/api/v1/authorizations/${started.id}`)).state, 'pending', what);
+  }
+  await office.admin.browser.open(url);
+  assert.equal((await office.admin.outcome(started.id)).state, 'completed');
+  const replayed = await office.admin.browser.open(url);
+  assert.match(replayed.body, /is over/i);
+  assert.equal(scene.oidc.events.filter((each) => each.name === 'grant.success' && each.grantType === 'authorization_code').length, 1);
+});
+
+test('A4 S5: a handle that comes to another browser than the one that began is held until the account is approved', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const { url, started } = await walk(office, scene);
+  const elsewhere = await new Browserless().open(url);
+  assert.match(elsewhere.body, /administrator must approve/i);
+  assert.doesNotMatch(elsewhere.body, /href="\/users/, 'no way into the console');
+  assert.equal((await office.admin.outcome(started.id)).state, 'held');
+  await nobodyAt(office, 'printer-1');
+  await office.admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+  assert.equal((await office.token('printer-1', pin)).status, 200);
+});
+
+test('Attack: what an office has not signed, or signed otherwise, leads nowhere at the relay', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const started = await office.admin.startAuthorization(request);
+  const { url } = await office.admin.browser.open(started.start_url, { stopAt: (each) => each.startsWith(`${scene.relay.url}/begin`) });
+  const flow = new URL(url).searchParams.get('flow');
+  for (const bad of ['', 'x', flow.slice(0, -4), `${flow.slice(0, 60)}${flow[60] === 'A' ? 'B' : 'A'}${flow.slice(61)}`, 'A'.repeat(7000)]) {
+    const page = await new Browserless().open(`${scene.relay.url}/begin?flow=${bad}`);
+    assert.ok(page.status >= 400 && page.status < 500, `${bad.slice(0, 20)}: ${page.status}`);
+    assert.match(page.body, /Nothing was linked/);
+    assert.doesNotMatch(page.body, /action="\/continue"/);
+  }
+  // The button without the page, and the page's button in another browser.
+  const looked = new Browserless();
+  const page = await looked.open(url);
+  const token = /name="token" value="([^"]+)"/.exec(page.body)[1];
+  for (const browser of [new Browserless(), await (async () => { const other = new Browserless(); await other.open(url); return other; })()]) {
+    const pressed = await browser.request(`${scene.relay.url}/continue`, { method: 'POST', body: new URLSearchParams({ flow, token }) });
+    assert.equal(pressed.status, 403);
+    assert.match(await pressed.text(), /form_not_ours/);
+  }
+  // A victim sent to the callback with an attacker's answer.
+  const attacker = await walk(office, scene, { members: { ...request, username: 'printer-2' }, stopAt: (each) => each.startsWith(`${scene.relay.url}/callback/`) });
+  const victim = await new Browserless().open(attacker.url);
+  assert.equal(victim.status, 403);
+  assert.match(victim.body, /Not begun in this browser/);
+  assert.match(await (await fetch(`${scene.relay.url}/metrics`)).text(), /latchkey_relay_refused_total\{reason="flow_not_of_this_browser"\} 1/);
+});
+
+test('S1: an enrolment revoked in mid-flow ends it, and the office is told so', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const { url } = await walk(office, scene, { stopAt: (each) => each.startsWith(`${scene.relay.url}/callback/`) });
+  await scene.relay.revoke(office.office);
+  const back = await office.admin.browser.open(url);
+  assert.equal(back.status, 403);
+  assert.match(back.body, /not served here/);
+  const refused = await office.admin.call('POST', '/api/v1/authorizations', { ...request, username: 'printer-2', group_id: await office.admin.group('Office') });
+  assert.equal(refused.code, 'cloud_enrolment_revoked');
+  assert.equal((await office.cli(['cloud', 'check'])).status, 1);
+  assert.equal((await scene.relay.list())[0].state, 'revoked');
+});
+
+test('the relay is killed at each step: a step that has been taken is not lost, and one that was not can be taken again', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const steps = [
+    ['before the page', (url) => url.startsWith(`${scene.relay.url}/begin`)],
+    ['before the provider', (url) => url.startsWith(scene.oidc.issuer)],
+    ['before the callback', (url) => url.startsWith(`${scene.relay.url}/callback/`)],
+    ['before the collection', (url) => url.startsWith(`${office.url}/oauth/relayed`)],
+  ];
+  for (const [n, [what, stopAt]] of steps.entries()) {
+    const members = { ...request, username: `printer-${n}` };
+    const { started, url } = await walk(office, scene, { members, stopAt });
+    await scene.relay.kill();
+    // The office asks for what the browser has brought while nobody answers, and the browser waits.
+    const waiting = what === 'before the collection' ? office.admin.browser.open(url) : undefined;
+    if (waiting) {
+      await until('the office to have asked', async () => /outcome="unreachable"\} [1-9]/.test(await office.metrics()));
+      assert.equal((await office.admin.must('GET', `/api/v1/authorizations/${started.id}`)).state, 'pending', what);
+    }
+    await scene.relay.launch();
+    await (waiting ?? office.admin.browser.open(url, { visit: consenting(scene) }));
+    const attempt = await office.admin.outcome(started.id);
+    assert.ok(['completed', 'needs_confirmation'].includes(attempt.state), `${what}: ${attempt.state} ${JSON.stringify(attempt.problem)}`);
+    if (attempt.state === 'needs_confirmation') await office.admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+    assert.equal((await office.token(`printer-${n}`, pin)).status, 200, what);
+  }
+});
+
+test('forged forwarded headers: whoever is no trusted proxy vouches for nothing; behind one, only https goes on', async (t) => {
+  const scene = await relayWithProvider(t);
+  const { certFile, keyFile } = scene.relay.certificate;
+  assert.ok(certFile && keyFile);
+  const port = await freePort();
+  const folder = await temporaryFolder(t, 'relay-clear');
+  const clear = async (name, config) => {
+    const relay = new Relay();
+    Object.assign(relay, { folder, data: path.join(folder, name), configFile: path.join(folder, `${name}.toml`), port, certificate: scene.relay.certificate });
+    relay.options = { apps: scene.relay.options.apps, inClear: true, config: { 'tls.certificate': undefined, 'tls.key': undefined, ...config } };
+    await relay.launch();
+    return relay;
+  };
+  const ask = (headers) => fetchAnswer(`http://localhost:${port}/begin?flow=x`, { headers });
+  const untrusted = await clear('untrusted', {});
+  try {
+    for (const headers of [{ 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' }, { forwarded: 'for=203.0.113.9;proto=https' }]) {
+      const answer = await ask(headers);
+      assert.match(answer.text, /not_https/, JSON.stringify(headers));
+    }
+    const host = await fetchAnswer(`http://localhost:${port}/begin?flow=x`, { headers: { 'x-forwarded-host': 'evil.example' } });
+    assert.doesNotMatch(host.text, /evil\.example/);
+  } finally {
+    await untrusted.stop();
+  }
+  const trusted = await clear('trusted', { trusted_proxies: ['127.0.0.1'] });
+  try {
+    assert.match((await ask({ 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http' })).text, /not_https/);
+    assert.match((await ask({ 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' })).text, /flow_malformed|envelope_rejected/);
+    // The other header than the configured one is the client's own word.
+    assert.match((await ask({ forwarded: 'for=203.0.113.9;proto=https', 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http' })).text, /not_https/);
+  } finally {
+    await trusted.stop();
+  }
+});
+
+test('S1: a request whose clock is off by more than a minute, or that says one thing and was signed for another, is refused in words', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await ScriptedOffice.enrol(scene.relay, 'South Ltd');
+  const now = Math.floor(Date.now() / 1000);
+  assert.equal((await office.ask('GET', '/relay/v1/office')).status, 200);
+  for (const [off, word] of [[-90, 'behind'], [90, 'ahead']]) {
+    const answer = await office.ask('GET', '/relay/v1/office', { time: now + off });
+    assert.equal(answer.code, 'clock_differs');
+    assert.match(answer.body.detail, new RegExp(`the office's is ${word}`));
+  }
+  assert.equal((await office.ask('GET', '/relay/v1/office', { time: now - 50 })).status, 200);
+  const other = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
+  assert.equal((await office.ask('GET', '/relay/v1/office', { as: other.id })).code, 'office_unknown', 'another key than that office\'s');
+  assert.equal((await office.ask('POST', '/relay/v1/collect', { body: '{"handle":"x"}', sent: '{"handle":"y"}' })).code, 'signature_wrong');
+  assert.equal((await office.ask('POST', '/relay/v1/collect', { body: '{"handle":"x"}' })).code, 'handle_unknown');
+  await scene.relay.revoke(office.id);
+  assert.equal((await office.ask('GET', '/relay/v1/office')).code, 'office_unknown');
+});
+
+test('Attack: a malicious office is enrolled, and still sends nobody where it likes: foreign origin, client, redirect, scope, endpoint, type, end', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await ScriptedOffice.enrol(scene.relay);
+  const honest = await new Browserless().open(office.beginUrl());
+  assert.equal(honest.status, 200, honest.body);
+  assert.match(honest.body, /Mallory Ltd/);
+  const [app] = office.view.apps;
+  for (const [what, changes, reason] of [
+    ['a return origin that is not enrolled', { return: 'https://north.example' }, 'return_not_enrolled'],
+    ['another client', { url: { client_id: 'other' } }, 'address_refused'],
+    ['another redirect', { url: { redirect_uri: 'https://mallory.example/callback' } }, 'address_refused'],
+    ['more scope', { url: { scope: 'openid offline_access admin' } }, 'address_refused'],
+    ['another endpoint', { endpoint: 'https://mallory.example/auth' }, 'address_refused'],
+    ['a look-alike endpoint', { endpoint: `${app.params.issuer}@mallory.example/auth` }, 'address_refused'],
+    ['no PKCE', { url: { code_challenge: null, code_challenge_method: null } }, 'address_refused'],
+    ['plain PKCE', { url: { code_challenge_method: 'plain' } }, 'address_refused'],
+    ['a token in the address', { url: { response_type: 'code token' } }, 'address_refused'],
+    ['a response mode', { url: { response_mode: 'form_post' } }, 'address_refused'],
+    ['a foreign parameter', { url: { request_uri: 'https://mallory.example/r' } }, 'address_refused'],
+    ['no state', { url: { state: null } }, 'address_refused'],
+    ['another type', { type: 'dropbox' }, 'type_not_enrolled'],
+    ['another app', { app: 'dropbox' }, 'app_unknown'],
+    ['an end long ago', { end: '2020-01-01T00:00:00.000Z' }, 'flow_expired'],
+    ['an end a year away', { end: '2099-01-01T00:00:00.000Z' }, 'clock_differs'],
+    ['another office\'s name', { office: '01900000-0000-7000-8000-000000000000' }, 'office_unknown'],
+  ]) {
+    const page = await new Browserless().open(office.beginUrl(changes));
+    assert.ok(page.status >= 400 && page.status < 500, `${what}: ${page.status}`);
+    assert.match(page.body, new RegExp(`\\(${reason}\\)`), what);
+    assert.doesNotMatch(page.body, /action="\/continue"/, what);
+  }
+});
+
+test('quota: an office begins no more consents in a minute than its enrolment allows', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await officeAt(t, scene);
+  const { code } = await scene.relay.issue('North Ltd', ['--flows-per-minute', '2']);
+  await office.admin.must('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: code });
+  const atProvider = (url) => url.startsWith(scene.oidc.issuer);
+  for (const name of ['a-1', 'a-2']) assert.equal((await walk(office, scene, { members: { ...request, username: name }, stopAt: atProvider })).status, 0);
+  const third = await walk(office, scene, { members: { ...request, username: 'a-3' }, stopAt: atProvider });
+  assert.equal(third.status, 429);
+  assert.match(third.body, /Too many at once/);
+});
+
+test('types: what an enrolment does not allow is not offered, and refused when asked for all the same', async (t) => {
+  const scene = await relayWithProvider(t);
+  const bad = await scene.relay.cli(['enrol', 'South Ltd', '--type', 'dropbox']);
+  assert.equal(bad.status, 1);
+  assert.match(bad.stderr, /dropbox is no type that this service forwards: oidc/);
+  const office = await officeAt(t, scene);
+  const { code } = await scene.relay.issue('North Ltd', ['--type', 'oidc']);
+  const status = await office.admin.must('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: code });
+  assert.deepEqual(status.apps.map((each) => each.types), [['oidc']]);
+});
+
+test('configuration: every mistake is told at once, with its line; nothing starts', async (t) => {
+  const folder = await temporaryFolder(t, 'relay-config');
+  const file = path.join(folder, 'relay.toml');
+  await writeFile(file, 'listen = "here"\npublic_url = "http://relay.example"\ncolour = "blue"\n[apps.box]\nclient_id = "x"\n');
+  const { status, stderr } = await run(binary, ['relay', '--config', file]);
+  assert.equal(status, 1);
+  assert.match(stderr, new RegExp(`${file}:1: listen`));
+  assert.match(stderr, new RegExp(`${file}:2: public_url`));
+  assert.match(stderr, new RegExp(`${file}:3: colour`));
+  assert.match(stderr, new RegExp(`${file}:4: apps.box.provider: Box wants a client secret`));
+});
+
+test('P7: nothing that opens anything is logged by the relay or the office', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const { started } = await walk(office, scene, { stopAt: () => false });
+  assert.equal((await office.admin.outcome(started.id)).state, 'completed');
+  const begun = await office.admin.startAuthorization({ ...request, username: 'printer-2' });
+  const { url } = await office.admin.browser.open(begun.start_url, { visit: pressing(scene.relay), stopAt: (each) => each.startsWith(scene.oidc.issuer) });
+  const canaries = [new URL(url).searchParams.get('state'), pin, begun.start_url.split('/').pop()];
+  for (const canary of canaries) assert.ok(canary.length > 5 && !scene.relay.logs.includes(canary) && !office.logs.includes(canary));
+  assert.doesNotMatch(scene.relay.logs, /code=|state=|flow=|handle=|LK1-/);
+  assert.doesNotMatch(office.logs, /handle=|LK1-/);
+  const keys = await readFile(path.join(scene.relay.data, 'relay.keys'));
+  assert.equal(keys.length, 96);
+});
