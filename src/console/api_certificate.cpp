@@ -1,9 +1,9 @@
 #include "console/api_certificate.h"
 
 #include "console/fields.h"
-#include "console/security_headers.h"
 #include "console/views.h"
 #include "net/certificate_maker.h"
+#include "pages/security_headers.h"
 
 namespace latchkey::console {
 
@@ -115,21 +115,21 @@ Task<net::HttpResponse> RootDownload::handle(net::HttpRequest request) {
   if (request.method != "GET" && request.method != "HEAD") {
     auto refused = net::HttpResponse::problem(405, "method_not_allowed", "This address is read with GET.");
     refused.with("Allow", "GET, HEAD");
-    secure_api(refused);
+    pages::secure_api(refused);
     co_return refused;
   }
   const auto der = net::der_of(desk_.root());
   if (der.empty()) {
     auto missing =
         net::HttpResponse::problem(404, "not_found", "This server is no authority of its own: there is no root to import.");
-    secure_api(missing);
+    pages::secure_api(missing);
     co_return missing;
   }
   net::HttpResponse response;
   response.body = der;
   response.with("Content-Type", "application/x-x509-ca-cert");
   response.with("Content-Disposition", "attachment; filename=\"latchkey-root.crt\"");
-  secure_api(response);
+  pages::secure_api(response);
   co_return response;
 }
 

@@ -75,7 +75,7 @@ test('a start that asks for a self-signed certificate serves one, and says plain
   const port = await freePort();
   const server = await Latchkey.start(t, { port, publicUrl: `https://127.0.0.1:${port}`, config: { 'tls.source': 'self-signed' }, expectReady: false });
   await answering(server);
-  assert.match(server.stdout, /vouches for itself: every browser warns/);
+  await until('the words of the start', () => /vouches for itself: every browser warns/.test(server.stdout) || undefined);
   const { certificate, trusted } = await shown(port);
   assert.equal(trusted, false);
   assert.match(certificate.subjectAltName, /IP Address:127\.0\.0\.1/);
@@ -93,7 +93,7 @@ test('the own authority: real clients that imported its root accept it, its key 
   const port = await freePort();
   const server = await Latchkey.start(t, { port, publicUrl: `https://127.0.0.1:${port}`, config: { 'tls.source': 'own-authority' }, expectReady: false });
   await answering(server);
-  assert.match(server.stdout, /import .*\/own-root\.crt/i);
+  await until('the words of the start', () => /import .*\/own-root\.crt/i.test(server.stdout) || undefined);
   const root = (await server.cli(['certificate', 'root'])).stdout;
   const download = await get(port, '/own-root.crt');
   assert.equal(download.headers['content-type'], 'application/x-x509-ca-cert');

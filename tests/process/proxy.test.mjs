@@ -26,7 +26,7 @@ const claimsToBe = (address, proto = 'https') => ({
 function ask(url, { from = printer, method = 'GET', headers = {}, body, ca } = {}) {
   return new Promise((resolve, reject) => {
     const { request } = url.startsWith('https:') ? https : http;
-    const sent = request(url, { method, headers, localAddress: from, ca, agent: false }, (response) => {
+    const sent = request(url, { method, headers, localAddress: from, ca, servername: 'localhost', agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk) => { text += chunk; }).on('end', () => {
         const json = /json/.test(response.headers['content-type'] ?? '') ? JSON.parse(text) : undefined;
@@ -91,10 +91,11 @@ test('nginx: forwarded headers that a client forges are replaced on the way: nei
 test('past the proxy: who is not the configured proxy is believed nothing, and says by forwarding that the line is not its own', async (t) => {
   const { direct } = await behindNginx(t);
   assert.equal((await token(direct)).status, 200, 'on this machine, by its own address');
-  for (const headers of [{ 'x-forwarded-for': printer, 'x-forwarded-proto': 'https' }, { forwarded: `for=${printer};proto=https` }, { 'x-forwarded-proto': 'https' }]) {
+  for (const headers of [{ 'x-forwarded-for': printer, 'x-forwarded-proto': 'https' }, { forwarded: `for=${printer};proto=https` }]) {
     const attempt = await token(direct, { from: stranger, headers });
     assert.equal(attempt.code, 'insecure_transport', `${JSON.stringify(headers)}: ${attempt.text}`);
   }
+  assert.equal((await token(direct, { from: stranger })).status, 401, 'and a stranger stays one');
 });
 
 test('nginx: the alarm: were the address taken from what the client says, the stranger would be the printer', async (t) => {
