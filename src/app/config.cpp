@@ -303,9 +303,6 @@ Result<Config> complete(Config config) {
     return bad({}, missing, config.tls_certificate.empty() ? "is missing; set it beside tls.key, or leave both out" : "is missing; set it beside tls.certificate, or leave both out");
   }
   while (config.data.size() > 1 && config.data.ends_with('/')) config.data.pop_back();
-  if (!config.tls_certificate.empty() && !config.tls_source.empty()) {
-    return bad({}, "tls.source", "is for a start without a certificate; leave it out beside tls.certificate and tls.key");
-  }
   if (config.public_url.empty()) {
     config.public_url = public_url_of_listener(config.listen, !config.tls_certificate.empty() || !config.tls_source.empty());
   }
