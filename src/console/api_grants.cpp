@@ -98,24 +98,7 @@ Task<Answer> GrantsApi::remove(Call call) {
   if (!done) co_return refuse(done.error());
   const auto type = catalog_->find_type(grant->type);
   const auto provider = type ? catalog_->find_provider(type->provider) : nullptr;
-  const auto revocation = revocation_of(provider.get());
-  const std::string name = provider ? provider->name : "The provider";
-  std::string detail = "The grant is gone here. ";
-  switch (revocation) {
-    case Revocation::asked:
-      detail += name + " is asked to revoke it, unless another grant here rests on the same account.";
-      break;
-    case Revocation::perhaps:
-      detail += name + " is asked to revoke it if it offers a way, unless another grant here rests on the same account.";
-      break;
-    case Revocation::by_hand:
-      detail += name + " offers no way to revoke it from outside: remove the app in the account's own settings there.";
-      break;
-  }
-  JsonObject json;
-  json["revoked_at_provider"] = revocation != Revocation::by_hand;
-  json["detail"] = std::move(detail);
-  co_return net::HttpResponse::json(200, json);
+  co_return net::HttpResponse::json(200, removed_json(provider.get()));
 }
 
 Task<Answer> GrantsApi::refresh(Call call) {

@@ -30,6 +30,7 @@ std::string origin_of(std::string_view public_url) {
 Console::Console(ConsoleGround ground)
     : session_gate_(ground.sessions, ground.vault),
       memory_(ground.entropy),
+      passes_(ground.vault, ground.wall),
       alerts_(std::move(ground.causes)),
       session_(ground.sessions, ground.setup, ground.store, ground.keys, ground.facts, cloud_switch(ground.registry)),
       users_({.directory = ground.directory, .store = ground.store, .registry = ground.registry, .catalog = ground.catalog,
@@ -43,6 +44,8 @@ Console::Console(ConsoleGround ground)
       authorizations_(ground.authorizer, ground.apps, ground.store, ground.catalog, memory_, ground.facts.public_url, ground.engine),
       owner_mail_({.authorizer = ground.authorizer, .notices = ground.notices, .counters = ground.counters, .store = ground.store,
                    .catalog = ground.catalog, .public_url = ground.facts.public_url, .wall = ground.wall, .engine = ground.engine}),
+      owner_({.gate = ground.pin_gate, .passes = passes_, .authorizer = ground.authorizer, .desk = ground.desk, .store = ground.store,
+              .catalog = ground.catalog, .memory = memory_, .engine = ground.engine}),
       grants_(ground.desk, ground.store, ground.catalog, ground.wall, ground.steady, ground.engine),
       registry_(ground.registry),
       activity_(ground.store, ground.wall),
@@ -54,12 +57,17 @@ Console::Console(ConsoleGround ground)
       doctor_(ground.doctor),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
-      flow_(ground.authorizer, ground.engine, session_gate_, memory_, origin_of(ground.facts.public_url), ground.log),
-      probes_(ground.ready, std::move(ground.metrics)),
+      flow_(ground.authorizer, ground.engine, session_gate_, memory_, passes_, origin_of(ground.facts.public_url), ground.log),
+      probes_(ground.ready, with_own(std::move(ground.metrics))),
       pages_(embedded_console(), ground.entropy) {}
 
+std::vector<MetricsSource*> Console::with_own(std::vector<MetricsSource*> metrics) {
+  metrics.push_back(&owner_);
+  return metrics;
+}
+
 std::vector<ApiSection*> Console::sections() {
-  return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &owner_mail_, &grants_, &registry_, &activity_, &health_, &keys_,
+  return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &owner_mail_, &owner_, &grants_, &registry_, &activity_, &health_, &keys_,
           &nodes_, &foresight_, &cloud_, &doctor_};
 }
 

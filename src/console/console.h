@@ -20,6 +20,7 @@
 #include "console/api_health.h"
 #include "console/api_keys.h"
 #include "console/api_nodes.h"
+#include "console/api_owner.h"
 #include "console/api_owner_mail.h"
 #include "console/api_registry.h"
 #include "console/api_session.h"
@@ -40,6 +41,7 @@ struct ConsoleGround {
   people::Sessions& sessions;
   people::Setup& setup;
   people::Directory& directory;
+  people::PinGate& pin_gate;
   std::shared_ptr<const catalog::Catalog> catalog;
   grants::Authorizer& authorizer;
   grants::Apps& apps;
@@ -84,10 +86,12 @@ class Console {
 
  private:
   [[nodiscard]] std::vector<ApiSection*> sections();
+  [[nodiscard]] std::vector<MetricsSource*> with_own(std::vector<MetricsSource*> metrics);
 
   SessionGate session_gate_;
   CommandLineGate command_line_gate_;
   FlowMemory memory_;
+  OwnerPasses passes_;
   AlertBoard alerts_;
 
   SessionApi session_;
@@ -98,6 +102,7 @@ class Console {
   AppsApi apps_;
   AuthorizationsApi authorizations_;
   OwnerMailApi owner_mail_;
+  OwnerApi owner_;
   GrantsApi grants_;
   RegistryApi registry_;
   ActivityApi activity_;

@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::string_view kStart = "/oauth/start/";
 constexpr std::string_view kCallback = "/oauth/callback/";
+constexpr std::string_view kOwnPage = "/my";
+constexpr std::string_view kOwnPageText = "My authorisations";
 constexpr std::string_view kRelayed = "/oauth/relayed";
 constexpr std::size_t kCookiesMax = 50;
 constexpr int kCloseAfterSuccessMs = 700;
@@ -34,14 +36,20 @@ net::HttpResponse method_page(std::string_view allowed) {
   return response;
 }
 
-net::HttpResponse error_page(const Error& error) {
+// `known`: the browser's owner has a page of their own here.
+enum class Owner { known, unknown };
+
+net::HttpResponse error_page(const Error& error, Owner owner = Owner::unknown) {
   const auto problem = problem_of(error);
   const bool used = error.reason == "ticket_unknown" || error.reason == "ticket_used";
+  const bool own_page = used && owner == Owner::known;
   return pages::flow_page({.status = problem.status, .sign = pages::FlowSign::bad,
                     .title = used ? "This address has been used or has expired" : "It cannot start",
                     .text = used ? "Each address to authorise works once and for a short time. Go back to Latchkey and press "
                                    "Authorize again, or ask whoever sent it for a new one."
                                  : problem.detail,
+                    .link = own_page ? std::string(kOwnPage) : std::string(),
+                    .link_text = own_page ? std::string(kOwnPageText) : std::string(),
                     .note = "Nothing has been changed. You can close this window."});
 }
 
@@ -81,8 +89,8 @@ grants::Parameters flow_cookies_of(const net::HttpRequest& request) {
 }
 
 FlowRoutes::FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory,
-                       std::string public_origin, Log& log)
-    : authorizer_(authorizer), engine_(std::move(engine)), gate_(gate), memory_(memory),
+                       OwnerPasses& passes, std::string public_origin, Log& log)
+    : authorizer_(authorizer), engine_(std::move(engine)), gate_(gate), memory_(memory), passes_(passes),
       public_origin_(std::move(public_origin)), log_(log) {}
 
 std::size_t FlowRoutes::body_limit(std::string_view, std::string_view) const { return 4 * 1024; }
@@ -111,11 +119,12 @@ Task<net::HttpResponse> FlowRoutes::handle(net::HttpRequest request) {
 
 Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string ticket) {
   const auto cookies = flow_cookies_of(request);
+  const auto owner = passes_.of(request) ? Owner::known : Owner::unknown;
   auto principal = co_await gate_.identify(std::move(request));
   if (!principal) co_return error_page(principal.error());
   auto page = co_await base::run_on(
       engine_, authorizer_.start(ticket, principal->session_hash, grants::Authorizer::Confirmed::no, cookies));
-  if (!page) co_return error_page(page.error());
+  if (!page) co_return error_page(page.error(), owner);
   switch (page->kind) {
     case grants::StartPage::Kind::redirect: {
       memory_.started(ticket, false);
@@ -158,9 +167,9 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
 }
 
 Task<net::HttpResponse> FlowRoutes::callback(net::HttpRequest request, std::string app) {
-  auto page = co_await base::run_on(
-      engine_, authorizer_.callback(std::move(app), std::move(request.query), flow_cookies_of(request)));
-  co_return ended(std::move(page));
+  auto query = request.query;
+  auto page = co_await base::run_on(engine_, authorizer_.callback(std::move(app), std::move(query), flow_cookies_of(request)));
+  co_return co_await ended(std::move(request), std::move(page));
 }
 
 Task<net::HttpResponse> FlowRoutes::relayed(net::HttpRequest request) {
@@ -168,10 +177,10 @@ Task<net::HttpResponse> FlowRoutes::relayed(net::HttpRequest request) {
   auto handle = request.query_parameter("handle").value_or("");
   auto page = co_await base::run_on(
       engine_, authorizer_.relayed(std::move(attempt), std::move(handle), flow_cookies_of(request)));
-  co_return ended(std::move(page));
+  co_return co_await ended(std::move(request), std::move(page));
 }
 
-net::HttpResponse FlowRoutes::ended(grants::CallbackPage page) {
+Task<net::HttpResponse> FlowRoutes::ended(net::HttpRequest request, grants::CallbackPage page) {
   const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
   const bool by_owner = page.by_owner || page.other_browser || (note && note->by_owner);
   std::string location = "/users?authorization=" + page.id.text();
@@ -181,7 +190,18 @@ net::HttpResponse FlowRoutes::ended(grants::CallbackPage page) {
   }
   auto response = clean_redirect(location);
   if (!page.cookie.empty()) response.headers.add("Set-Cookie", page.cookie);
-  return response;
+  if (page.by_owner) {
+    if (auto pass = co_await pass_of(std::move(request), page.id); !pass.empty()) response.headers.add("Set-Cookie", pass);
+  }
+  co_return response;
+}
+
+// Whoever has consented through a link may look after that grant in the same browser; with another account than the grant's
+// the pass opens nothing.
+Task<std::string> FlowRoutes::pass_of(net::HttpRequest request, AuthorizationId id) {
+  const auto view = co_await base::run_on(engine_, authorizer_.view(id));
+  if (!view || view->grant.none() || view->account_id.empty()) co_return std::string();
+  co_return passes_.cookie(request, {.grant = view->grant, .account_id = view->account_id, .ends = passes_.ends_after(kPassOfLink)});
 }
 
 net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
@@ -194,7 +214,12 @@ net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
   pages::FlowPage page{.sign = result->succeeded ? pages::FlowSign::ok : pages::FlowSign::bad, .title = result->title, .text = result->text,
                 .note = result->text.find("close this window") == std::string::npos ? "You can close this window." : "",
                 .close_after_ms = result->succeeded ? kCloseAfterSuccessMs : kCloseAfterFailureMs};
-  if (!result->by_owner) {
+  if (result->by_owner) {
+    // No popup of ours: it stays, to be read.
+    page.close_after_ms.reset();
+    page.link = kOwnPage;
+    page.link_text = kOwnPageText;
+  } else {
     page.link = result->id.none() ? "/users" : "/users?authorization=" + result->id.text();
     page.link_text = "Back to the console";
   }

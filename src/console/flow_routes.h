@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "console/flow_memory.h"
+#include "console/owner_pass.h"
 #include "console/principal.h"
 #include "grants/authorize.h"
 #include "net/http_server.h"
@@ -23,7 +24,7 @@ namespace latchkey::console {
 // A resource; everything given outlives it. Thread-safe: the authorizer is called on `engine`.
 class FlowRoutes final : public net::HttpHandler {
  public:
-  FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory, std::string public_origin,
+  FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory, OwnerPasses& passes, std::string public_origin,
              Log& log);
 
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
@@ -35,13 +36,16 @@ class FlowRoutes final : public net::HttpHandler {
   [[nodiscard]] Task<net::HttpResponse> callback(net::HttpRequest request, std::string app);
   [[nodiscard]] Task<net::HttpResponse> relayed(net::HttpRequest request);
   // To a clean address, whatever came.
-  [[nodiscard]] net::HttpResponse ended(grants::CallbackPage page);
+  [[nodiscard]] Task<net::HttpResponse> ended(net::HttpRequest request, grants::CallbackPage page);
+  // Empty: nothing came back by which the owner could be known again.
+  [[nodiscard]] Task<std::string> pass_of(net::HttpRequest request, AuthorizationId id);
   [[nodiscard]] net::HttpResponse done(const net::HttpRequest& request) const;
 
   grants::Authorizer& authorizer_;
   Executor engine_;
   Gate& gate_;
   FlowMemory& memory_;
+  OwnerPasses& passes_;
   std::string public_origin_;
   Log& log_;
 };

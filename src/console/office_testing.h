@@ -114,7 +114,7 @@ class ConsoleTest : public testing::Test {
     desk = std::make_unique<PlainGrantDesk>(*store);
     // The engine of the tests is a loop of its own.
     console = std::make_unique<Console>(ConsoleGround{
-        .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
+        .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory, .pin_gate = *gate,
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .cloud = cloud, .desk = *desk, .keys = keys, .nodes = nodes,
         .health = health, .notices = notices, .counters = counters, .doctor = doctor, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,

@@ -162,6 +162,24 @@ Revocation revocation_of(const catalog::Provider* provider) {
   return provider->discovery_fills_endpoints ? Revocation::perhaps : Revocation::by_hand;
 }
 
+JsonObject removed_json(const catalog::Provider* provider) {
+  const auto revocation = revocation_of(provider);
+  const std::string name = provider != nullptr ? provider->name : "The provider";
+  std::string detail = "The grant is gone here. ";
+  switch (revocation) {
+    case Revocation::asked:
+      detail += name + " is asked to revoke it, unless another grant here rests on the same account.";
+      break;
+    case Revocation::perhaps:
+      detail += name + " is asked to revoke it if it offers a way, unless another grant here rests on the same account.";
+      break;
+    case Revocation::by_hand:
+      detail += name + " offers no way to revoke it from outside: remove the app in the account's own settings there.";
+      break;
+  }
+  return {{"revoked_at_provider", revocation != Revocation::by_hand}, {"detail", std::move(detail)}};
+}
+
 JsonObject list_json(JsonArray items, std::string_view next_cursor, std::int64_t total) {
   JsonObject json;
   json["items"] = std::move(items);

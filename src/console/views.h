@@ -33,6 +33,8 @@ namespace latchkey::console {
 // background: another grant of the same account and app keeps it from being told, and metadata may name no address for it.
 enum class Revocation { asked, perhaps, by_hand };
 [[nodiscard]] Revocation revocation_of(const catalog::Provider* provider);
+// What is answered to whoever has removed a grant.
+[[nodiscard]] JsonObject removed_json(const catalog::Provider* provider);
 
 // {"items": [...], "next_cursor": ..., "total": n}
 [[nodiscard]] JsonObject list_json(JsonArray items, std::string_view next_cursor, std::int64_t total);

@@ -83,6 +83,7 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   result["holder"] = found->holder;
   result["username"] = flow.record.user.username;
   result["type"] = flow.record.grant.type;
+  result["grant"] = flow.record.grant.id.text();
   result["account_id"] = harvest.account_id;
   result["account_name"] = harvest.account_name;
   flow.row.state = state;

@@ -85,6 +85,8 @@ TEST(RegistryCheck, SaysWhatIsWrong) {
   EXPECT_FALSE(Registry::check("oauth.polling_time_by_type", "xero"));
   EXPECT_FALSE(Registry::check("oauth.polling_time_by_type", "xero=10s"));
   EXPECT_TRUE(Registry::check("oauth.polling_time_by_type", "xero=25m, box=40"));
+  EXPECT_TRUE(Registry::check("authorize.device_code_types", "box, onedrive-business"));
+  EXPECT_FALSE(Registry::check("authorize.device_code_types", "box; One Drive"));
   EXPECT_EQ(Registry::check("oauth.poling_time", "15").error().reason, "no_such_setting");
 }
 
@@ -173,6 +175,15 @@ TEST_F(RegistryTest, OfAWebhooksAddressTheTrailKeepsTheOrigin) {
   for (const auto& entry : run(store->audit({}))->items) all += entry.detail + "\n";
   EXPECT_EQ(all.find("secret"), std::string::npos) << all;
   EXPECT_NE(all.find("from https://hooks.example.com:8443/\u2026 to https://other.example/\u2026"), std::string::npos) << all;
+}
+
+TEST_F(RegistryTest, A5_DeviceCodesAreOffForATypeUntilItIsNamed) {
+  for (const std::string_view type : {"box", "onedrive", ""}) EXPECT_FALSE(registry->device_code_allowed(type)) << type;
+  ASSERT_TRUE(run(registry->set("authorize.device_code_types", " box,, onedrive-business ", anna)));
+  EXPECT_TRUE(registry->device_code_allowed("box"));
+  EXPECT_TRUE(registry->device_code_allowed("onedrive-business"));
+  EXPECT_FALSE(registry->device_code_allowed("onedrive")) << "whole names";
+  EXPECT_FALSE(registry->device_code_allowed(""));
 }
 
 TEST_F(RegistryTest, PollingTimeByType) {

@@ -38,7 +38,7 @@ function fileFor(id, origin, { steps = [] } = {}) {
 }
 const register = (admin, id) => admin.must('PUT', `/api/v1/apps/${id}`, { provider: id, client_id: `client-of-${id}`, params: {}, secrets: [{ value: 'secret', expires_at: '2036-01-01T00:00:00.000Z' }] });
 
-test('doctor: the certified provider knows a registered redirect URI, refuses another, and a client it does not know', async (t) => {
+test('the certified provider knows a registered redirect URI, refuses another, and a client it does not know', async (t) => {
   const [port, providerPort] = [await freePort(), await freePort()];
   const registered = `http://127.0.0.1:${port}/oauth/callback/oidc`;
   const oidc = await OidcServer.start(t, { port: providerPort, redirectUris: [registered] });
@@ -66,7 +66,7 @@ test('doctor: the certified provider knows a registered redirect URI, refuses an
   assert.deepEqual(await admin.must('GET', '/api/v1/doctor'), report, 'the last report is kept');
 });
 
-test('doctor: no token is spent, no authorization begins, nothing is left behind', async (t) => {
+test('no token is spent, no authorization begins, nothing is left behind', async (t) => {
   const { admin, server, provider, grant_id } = await authorisedUser(t);
   const before = await admin.must('GET', `/api/v1/grants/${grant_id}`);
   const tokens = provider.seen('token').length;
@@ -79,7 +79,7 @@ test('doctor: no token is spent, no authorization begins, nothing is left behind
   assert.equal((await server.token('printer-1', pin)).status, 200);
 });
 
-test('doctor: DNS, TCP, TLS and HTTP are told apart, and what hangs hides nothing else', async (t) => {
+test('DNS, TCP, TLS and HTTP are told apart, and what hangs hides nothing else', async (t) => {
   const closed = await freePort();
   const clear = await listener(t, (socket) => socket.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'));
   const mute = await listener(t, (socket) => socket.resume());
@@ -103,7 +103,7 @@ test('doctor: DNS, TCP, TLS and HTTP are told apart, and what hangs hides nothin
   assert.equal(of(report, 'disk')[0].check, 'disk', 'the others have come to their end');
 });
 
-test('doctor: a clock that is not the provider\'s', async (t) => {
+test('a clock that is not the provider\'s', async (t) => {
   const provider = http.createServer((request, response) => {
     response.sendDate = false;
     response.writeHead(401, { date: new Date(Date.now() - 600_000).toUTCString() }).end();
@@ -118,7 +118,7 @@ test('doctor: a clock that is not the provider\'s', async (t) => {
   assert.match(finding.seen, /\b(59\d|600) s ahead of the provider's/);
 });
 
-test('doctor: consent links are made of the provider\'s file', async (t) => {
+test('consent links are made of the provider\'s file', async (t) => {
   const step = { text: 'Send it to an administrator.', url: 'https://login.example/adminconsent?client_id={client_id}' };
   const server = await Latchkey.ready(t, { providerFiles: { 'acme.json': fileFor('acme', 'https://login.example', { steps: [step] }) } });
   await register(server.admin, 'acme');
@@ -128,7 +128,7 @@ test('doctor: consent links are made of the provider\'s file', async (t) => {
   assert.ok(app.steps.every((each) => !each.url?.includes('{')), 'no template is shown as an address');
 });
 
-test('doctor: master key, disk and certificate of this machine; the command line says the same', async (t) => {
+test('master key, disk and certificate of this machine; the command line says the same', async (t) => {
   const folder = await temporaryFolder(t, 'tls');
   const tls = await loopbackCertificate(folder);
   const server = await Latchkey.start(t, { config: { 'log.level': 'info' } });
@@ -166,7 +166,7 @@ test('doctor: master key, disk and certificate of this machine; the command line
   assert.match(certificate.seen, /TLSv1\.3, a certificate of localhost for localhost, 127\.0\.0\.1: good until/);
 });
 
-test('doctor: nobody but an administrator examines', async (t) => {
+test('nobody but an administrator examines', async (t) => {
   const server = await Latchkey.ready(t);
   const stranger = new Session(server.url);
   await stranger.begin();

@@ -100,6 +100,7 @@ test('every query of the Grafana dashboard asks for metrics there are, each of t
   // The age of the last backup is there once there is one.
   const passphrase = await server.file('passphrase', 'eleven purple ladders\n');
   assert.equal((await server.cli(['backup', path.join(server.folder, 'office.lkb'), '--passphrase-file', passphrase])).status, 0);
+  await admin.must('POST', '/api/v1/doctor');  // so are its findings once it has examined
   const text = await server.metrics();
   const there = new Map();
   for (const line of text.split('\n')) {

@@ -109,6 +109,23 @@ describe("AuthorizeFlow", () => {
     expect(flow.way).toBe("device_code");
   });
 
+  it("shows a link that another page has made at once, without waiting for a change", async () => {
+    const link = "http://localhost/oauth/start/a1";
+    const fake = outside([attempt("pending", { way: "owner_link", link, started: false })]);
+    const waits: number[] = [];
+    const look = fake.look;
+    fake.look = async (_id?: string, wait?: number) => {
+      waits.push(wait ?? -1);
+      return look();
+    };
+    const flow = new AuthorizeFlow(fake);
+    void flow.resume("a1");
+    await vi.waitFor(() => expect(flow.link).toBe(link));
+    expect(flow.way).toBe("owner_link");
+    await vi.waitFor(() => expect(waits).toEqual([0, 25]));
+    flow.stop();
+  });
+
   it("closes the popup and keeps the form when the server refuses to begin", async () => {
     const fake = outside([]);
     fake.start = async () => Promise.reject(refusal(409, "username_taken"));
