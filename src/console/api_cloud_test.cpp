@@ -73,7 +73,7 @@ TEST_F(ConsoleTest, S5_AHandleInAnotherBrowserBringsNoPassToTheOwnersPage) {
   view.id = id;
   view.grant = GrantId::make(wall.now(), entropy);
   view.account_id = "account-1";
-  authorizer->next_page = {.succeeded = true, .title = "Thank you", .text = "Done.", .id = id, .by_owner = true, .other_browser = true};
+  authorizer->next_page = {.succeeded = true, .title = "Thank you", .text = "Done.", .id = id, .other_browser = true, .by_owner = true};
   auto thief = browser();
   EXPECT_EQ(thief.get("/oauth/relayed?attempt=a-1&handle=h-1").header("set-cookie"), "");
   authorizer->next_page.other_browser = false;
