@@ -67,5 +67,19 @@ TEST_F(ConsoleTest, S5_WhatTheCloudServiceBringsEndsAtACleanAddress) {
   EXPECT_EQ(anybody.post("/oauth/relayed?attempt=a-1&handle=h-1").status, 405);
 }
 
+TEST_F(ConsoleTest, S5_AHandleInAnotherBrowserBringsNoPassToTheOwnersPage) {
+  const auto id = AuthorizationId::make(wall.now(), entropy);
+  auto& view = authorizer->views[id];
+  view.id = id;
+  view.grant = GrantId::make(wall.now(), entropy);
+  view.account_id = "account-1";
+  authorizer->next_page = {.succeeded = true, .title = "Thank you", .text = "Done.", .id = id, .other_browser = true, .by_owner = true};
+  auto thief = browser();
+  EXPECT_EQ(thief.get("/oauth/relayed?attempt=a-1&handle=h-1").header("set-cookie"), "");
+  authorizer->next_page.other_browser = false;
+  auto owner = browser();
+  EXPECT_NE(owner.get("/oauth/relayed?attempt=a-1&handle=h-1").header("set-cookie"), "");
+}
+
 }  // namespace
 }  // namespace latchkey::console

@@ -190,7 +190,7 @@ Task<net::HttpResponse> FlowRoutes::ended(net::HttpRequest request, grants::Call
   }
   auto response = clean_redirect(location);
   if (!page.cookie.empty()) response.headers.add("Set-Cookie", page.cookie);
-  if (page.by_owner) {
+  if (page.by_owner && !page.other_browser) {
     if (auto pass = co_await pass_of(std::move(request), page.id); !pass.empty()) response.headers.add("Set-Cookie", pass);
   }
   co_return response;

@@ -114,7 +114,9 @@ Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string h
   }
   auto shown = co_await without_its_cookie(
       co_await answer_callback(flow->record.grant.app, std::string(result->query.reveal_text()), std::move(flow_cookies), *id));
+  // Whoever has brought a handle is not therefore the owner who consented.
   shown.other_browser = !same_browser;
+  shown.by_owner = shown.by_owner && same_browser;
   co_return shown;
 }
 

@@ -365,6 +365,25 @@ test('configuration: every mistake is told at once, with its line; nothing start
   assert.match(stderr, new RegExp(`${file}:4: apps.box.provider: Box wants a client secret`));
 });
 
+test('packaging: the packaged relay.toml and unit are what the program reads: every key switched on is one it knows', async (t) => {
+  const folder = await temporaryFolder(t, 'relay-packaged');
+  const packaged = await readFile(new URL('../../packaging/relay.toml', import.meta.url), 'utf8');
+  const keys = [...packaged.matchAll(/^#?(\w+) = /gm)].map((each) => each[1]);
+  assert.ok(keys.length >= 14, keys.join(' '));
+  // Two are for other providers than the example's.
+  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
+  const file = path.join(folder, 'relay.toml');
+  await writeFile(file, switchedOn);
+  const listed = await run(binary, ['relay', 'list', '--json', '--config', file]);
+  assert.equal(listed.status, 0, listed.stderr);
+  assert.deepEqual(JSON.parse(listed.stdout), []);
+  const wrong = await run(binary, ['relay', 'list', '--config', file.replace('relay.toml', 'absent.toml')]);
+  assert.equal(wrong.status, 1);
+  const unit = await readFile(new URL('../../packaging/latchkey-relay.service', import.meta.url), 'utf8');
+  const { stdout } = await run(binary, ['relay', '--help']);
+  assert.ok(stdout.includes('/etc/latchkey/relay.toml') && unit.includes('relay --config /etc/latchkey/relay.toml'));
+});
+
 test('P7: nothing that opens anything is logged by the relay or the office', async (t) => {
   const scene = await relayWithProvider(t);
   const office = await enrolledOffice(t, scene, 'North Ltd');
