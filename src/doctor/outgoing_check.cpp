@@ -32,7 +32,8 @@ std::string uses(const std::vector<std::string>& for_what) {
 }
 
 void judge_reply(Finding& finding, int status, std::string_view through, long long ms) {
-  finding.seen = fmt::format("Reached{} in {} ms: DNS, TCP and TLS in order, HTTP answers {}.", through, ms, status);
+  const auto* stages = finding.subject.starts_with("https:") ? "DNS, TCP and TLS" : "DNS and TCP";
+  finding.seen = fmt::format("Reached{} in {} ms: {} in order, HTTP answers {}.", through, ms, stages, status);
   if (status == 407) {
     finding.severity = Severity::error;
     finding.seen = "HTTP: the proxy asks for a password.";
