@@ -99,8 +99,8 @@ async function begin({ relay, provider }, mallory, count) {
       const body = new URLSearchParams({ flow, token }).toString();
       const gone = await ask(agent, 'POST', `${relay.url}/continue`, { cookie, 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length }, body);
       if (gone.status !== 200) throw new Error(`${gone.status} ${gone.text}`);
-      const provider = /url=([^"]+)"/.exec(gone.text)[1].replaceAll('&amp;', '&');
-      last = { cookie: gone.headers['set-cookie'][0].split(';')[0], state: new URL(provider).searchParams.get('state') };
+      const onwards = /url=([^"]+)"/.exec(gone.text)[1].replaceAll('&amp;', '&');
+      last = { cookie: gone.headers['set-cookie'][0].split(';')[0], state: new URL(onwards).searchParams.get('state') };
     }
   };
   await Promise.all(Array.from({ length: 16 }, worker));
