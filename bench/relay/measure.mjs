@@ -83,23 +83,24 @@ function ask(agent, method, url, headers = {}, body = undefined) {
 }
 
 /** `count` authorisations begun and left: through the page and the button. Gives the last one's way back. */
-async function begin(relay, mallory, count) {
+async function begin({ relay, provider }, mallory, count) {
   const agent = new Agent({ keepAlive: true, maxSockets: 16, ca: relay.certificate.cert });
   let left = count;
   let last;
   const worker = async () => {
     while (left > 0) {
       left -= 1;
-      const address = mallory.beginUrl();
+      const address = mallory.beginUrl({ endpoint: `${provider.issuer}/authorize` });
       const flow = new URL(address).searchParams.get('flow');
       const page = await ask(agent, 'GET', address);
+      if (page.status !== 200) throw new Error(`${page.status} ${page.text}`);
       const cookie = page.headers['set-cookie'][0].split(';')[0];
       const token = /name="token" value="([^"]+)"/.exec(page.text)[1];
       const body = new URLSearchParams({ flow, token }).toString();
       const gone = await ask(agent, 'POST', `${relay.url}/continue`, { cookie, 'content-type': 'application/x-www-form-urlencoded', 'content-length': body.length }, body);
       if (gone.status !== 200) throw new Error(`${gone.status} ${gone.text}`);
-      const provider = /url=([^"]+)"/.exec(gone.text)[1].replaceAll('&amp;', '&');
-      last = { cookie: gone.headers['set-cookie'][0].split(';')[0], state: new URL(provider).searchParams.get('state') };
+      const onwards = /url=([^"]+)"/.exec(gone.text)[1].replaceAll('&amp;', '&');
+      last = { cookie: gone.headers['set-cookie'][0].split(';')[0], state: new URL(onwards).searchParams.get('state') };
     }
   };
   await Promise.all(Array.from({ length: 16 }, worker));
@@ -121,9 +122,9 @@ try {
   const spans = await latencies(parts);
   row('provider\'s redirect to code in the office, 100 in flight', 'p50', 'p99', 'worst');
   row('---', '---', '---', '---');
-  row(`${spans.length} flows`, `${at(spans, 0.5)} ms`, `${at(spans, 0.99)} ms`, `${Math.max(...spans)} ms`);
+  if (spans.length > 0) row(`${spans.length} flows`, `${at(spans, 0.5)} ms`, `${at(spans, 0.99)} ms`, `${Math.max(...spans)} ms`);
   const mallory = await ScriptedOffice.enrol(parts.relay, 'Load Ltd', { args: ['--flows-per-minute', '0'] });
-  const last = await begin(parts.relay, mallory, Number(wish.begun));
+  const last = await begin(parts, mallory, Number(wish.begun));
   await new Promise((resolve) => setTimeout(resolve, 1500));
   console.log(`\nPss_Anon of the relay: ${idle.toFixed(1)} MiB at first, ${(await pssAnon(parts.relay.child.pid)).toFixed(1)} MiB with ${wish.begun} authorisations begun`);
   console.log(`redirects a second on kept-alive connections: ${Math.round(await redirects(parts.relay, last))}`);
