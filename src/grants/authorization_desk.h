@@ -174,6 +174,8 @@ class AuthorizationDesk final : public Authorizer {
     std::string before_id;
     std::string before_name;
     std::string holder;
+    bool known_by_id = false;    // the very account that was expected, as its provider knows it
+    bool known_by_name = false;  // only by a name, which anybody may have given themselves
   };
   // Whether a person must be asked about the account that has consented. Errors: those of the store.
   [[nodiscard]] Task<Result<Findings>> look_at_account(const FlowRecord& record);

@@ -31,13 +31,16 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
     if (!stored) co_return std::unexpected(stored.error());
     if (*stored) replaced = (*stored)->grant;
   }
-  // The account of a grant that is authorised anew is known by its id; names are chosen by people, and one may be chosen to
-  // equal it. What an administrator typed beforehand may be either.
-  const bool by_id = replaced && expected == replaced->account_id;
-  const bool differs = !expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name);
+  // An account is known by its id alone: names are chosen by people, and one may be chosen to equal what is expected. What an
+  // administrator typed beforehand may be either, but stands beside the id of a grant that is authorised anew, not for it.
+  const bool of_grant = replaced && !replaced->account_id.empty();
+  const bool same_as_grant = of_grant && replaced->account_id == harvest.account_id;
+  const bool as_typed = expected == harvest.account_id || (expected == harvest.account_name && !(replaced && expected == replaced->account_id));
+  const bool differs = (of_grant && !same_as_grant) || (!expected.empty() && !as_typed);
+  found.known_by_id = !harvest.account_id.empty() && (same_as_grant || expected == harvest.account_id);
+  found.known_by_name = !found.known_by_id && !expected.empty() && expected == harvest.account_name;
   // Whoever shares an account has been asked when it was first shared (F8).
-  const bool shared_before = replaced && replaced->account_id == harvest.account_id;
-  if (!harvest.account_id.empty() && !shared_before) {
+  if (!harvest.account_id.empty() && !same_as_grant) {
     const auto other = co_await parts_.store.grant_by_account(record.grant.app, record.grant.type, harvest.account_id);
     if (!other) co_return std::unexpected(other.error());
     if (*other) {
@@ -50,6 +53,7 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
     found.before_id = replaced ? replaced->account_id : "";
     found.before_name = replaced ? replaced->account_name : expected;
     found.question = "Another account has consented than expected: " + harvest.account_name + ". ";
+    if (found.known_by_name) found.question += "Only its name is the expected one. ";
     if (!found.holder.empty()) found.question += "It is authorised already for " + found.holder + ", and with some providers a second consent ends the first. ";
     found.question += "Use this account from now on?";
   } else if (!found.holder.empty()) {
@@ -68,10 +72,15 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   }
   const auto& harvest = *flow.record.harvest;
   auto state = AuthorizationState::needs_confirmation;
-  if (found->code.empty() && flow.record.opened_by_other && flow.record.expected_account.empty()) {
+  if (found->code.empty() && flow.record.opened_by_other && !found->known_by_id) {
     state = AuthorizationState::held;
     found->code = "held";
-    found->question = harvest.account_name + (flow.record.device ? " has consented with the device code" : " has consented in another browser") + ". Approve this account?";
+    found->question = harvest.account_name + (flow.record.device ? " has consented with the device code. " : " has consented in another browser. ");
+    if (found->known_by_name) {
+      found->question += "The name is the expected one, but with many providers people choose their names themselves";
+      found->question += harvest.account_id.empty() ? ". " : "; the provider's own id of the account is " + harvest.account_id + ". ";
+    }
+    found->question += "Approve this account?";
   }
   if (found->code.empty()) co_return co_await complete(std::move(flow));
   JsonObject result;
