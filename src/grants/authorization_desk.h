@@ -145,7 +145,11 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<void>> insert_flow(Flow flow, store::Batch batch, Requester requester);
   [[nodiscard]] Result<Flow> open(store::Authorization row) const;
   void seal_into(Flow& flow) const;
-  [[nodiscard]] Task<Result<void>> save(Flow flow);
+  [[nodiscard]] Task<Result<void>> save(Flow& flow);
+  // After a conflict of versions: whether the attempt is still as it was read (`before`), or has only been sealed anew by a
+  // rotation of the master key; `flow` then goes on from there. False: somebody cancelled, approved or asked. Errors: those of the
+  // store and of the seals.
+  [[nodiscard]] Task<Result<bool>> caught_up(Flow& flow, store::Authorization before);
   // Ends an attempt whose record cannot be opened, which would hold its username for ever.
   [[nodiscard]] Task<void> bury(store::Authorization row, Error why);
   // settle(), giving back what waited for an answer.
@@ -177,6 +181,8 @@ class AuthorizationDesk final : public Authorizer {
     bool known_by_id = false;    // the very account that was expected, as its provider knows it
     bool known_by_name = false;  // only by a name, which anybody may have given themselves
   };
+  // For save(): what a person is asked, and until when.
+  void put_question(Flow& flow, const Findings& found, store::AuthorizationState state) const;
   // Whether a person must be asked about the account that has consented. Errors: those of the store.
   [[nodiscard]] Task<Result<Findings>> look_at_account(const FlowRecord& record);
   // Errors besides undo()'s: conflict/`version`, when to try again.

@@ -11,6 +11,7 @@ namespace {
 using store::AuthorizationState;
 
 constexpr int kNotSentTries = 3;
+constexpr int kRaces = 20;
 constexpr Seconds kImportPatience{120};
 
 oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record, const Secret& code, std::size_t slot) {
@@ -32,12 +33,17 @@ RefreshMaterial material_of(const ProviderClient& client, const FlowRecord& reco
 Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent) {
   const auto exchange = exchange_id(flow.row.id);
   if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
-  store::Batch batch;
-  batch.push_back(store::InsertIntent{{.id = intent, .grant = exchange, .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
-  // With it what the callback taught, so that a reply found in the journal after a crash can be completed.
-  seal_into(flow);
-  batch.push_back(store::UpdateAuthorization{flow.row});
-  if (const auto opened = co_await parts_.store.commit(std::move(batch)); !opened) {
+  const auto before = flow.row;
+  for (int race = 0;; ++race) {
+    store::Batch batch;
+    batch.push_back(store::InsertIntent{{.id = intent, .grant = exchange, .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
+    // With it what the callback taught, so that a reply found in the journal after a crash can be completed.
+    seal_into(flow);
+    batch.push_back(store::UpdateAuthorization{flow.row});
+    const auto opened = co_await parts_.store.commit(std::move(batch));
+    if (opened) break;
+    const bool raced = opened.error().kind == ErrorKind::conflict && race < kRaces && (co_await caught_up(flow, before)).value_or(false);
+    if (raced) continue;
     parts_.journal.release(intent);
     co_return std::unexpected(opened.error());
   }

@@ -64,6 +64,25 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
   co_return found;
 }
 
+void AuthorizationDesk::put_question(Flow& flow, const Findings& found, AuthorizationState state) const {
+  const auto& harvest = *flow.record.harvest;
+  JsonObject result;
+  result["way"] = name_of(flow.record.way);
+  result["problem_code"] = found.code;
+  result["problem_text"] = found.question;
+  result["before_id"] = found.before_id;
+  result["before_name"] = found.before_name;
+  result["holder"] = found.holder;
+  result["username"] = flow.record.user.username;
+  result["type"] = flow.record.grant.type;
+  result["grant"] = flow.record.grant.id.text();
+  result["account_id"] = harvest.account_id;
+  result["account_name"] = harvest.account_name;
+  flow.row.state = state;
+  flow.row.expires_at = parts_.wall.now() + kDecisionTime;
+  flow.row.result_json = boost::json::serialize(result);
+}
+
 Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   auto found = co_await look_at_account(flow.record);
   if (!found) {
@@ -83,25 +102,19 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
     found->question += "Approve this account?";
   }
   if (found->code.empty()) co_return co_await complete(std::move(flow));
-  JsonObject result;
-  result["way"] = name_of(flow.record.way);
-  result["problem_code"] = found->code;
-  result["problem_text"] = found->question;
-  result["before_id"] = found->before_id;
-  result["before_name"] = found->before_name;
-  result["holder"] = found->holder;
-  result["username"] = flow.record.user.username;
-  result["type"] = flow.record.grant.type;
-  result["grant"] = flow.record.grant.id.text();
-  result["account_id"] = harvest.account_id;
-  result["account_name"] = harvest.account_name;
-  flow.row.state = state;
-  flow.row.expires_at = parts_.wall.now() + kDecisionTime;
-  flow.row.result_json = boost::json::serialize(result);
-  const auto done = co_await save(std::move(flow));
-  if (done) co_return Kept::yes;
-  if (done.error().kind == ErrorKind::conflict) co_return Kept::unwanted;  // cancelled meanwhile
-  parts_.log.error("authorization_not_kept", done.error());
+  const auto before = flow.row;
+  put_question(flow, *found, state);
+  for (int race = 0; race < kRaces; ++race) {
+    const auto done = co_await save(flow);
+    if (done) co_return Kept::yes;
+    if (done.error().kind != ErrorKind::conflict) {
+      parts_.log.error("authorization_not_kept", done.error());
+      co_return Kept::not_yet;
+    }
+    const auto ours = co_await caught_up(flow, before);
+    if (!ours) break;
+    if (!*ours) co_return Kept::unwanted;  // cancelled meanwhile
+  }
   co_return Kept::not_yet;
 }
 
@@ -153,7 +166,7 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
   auto& record = flow.record;
   const auto now = parts_.wall.now();
   if (record.kind == FlowKind::new_user) {
-    if (record.user.group.none()) {
+    if (!record.new_group.empty()) {
       const auto name = parts_.enrolment.group_name(record.new_group);
       if (!name) co_return std::unexpected(name.error());
       const auto existing = co_await parts_.store.group_by_name_key(name->key);
@@ -313,6 +326,7 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
 
 Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
   const auto began = parts_.wall.now();
+  const auto before = flow.row;
   for (;;) {
     auto batch = co_await completion_batch(flow);
     if (!batch) {
@@ -344,8 +358,8 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
     // The journal holds the reply, so giving up after a while loses nothing: the next start completes it.
     if (parts_.wall.now() > began + kCommitPatience) co_return Kept::not_yet;
     if (race) {
-      const auto row = co_await parts_.store.authorization(flow.row.id);
-      if (row && *row && (*row)->version != flow.row.version) co_return Kept::unwanted;  // cancelled meanwhile
+      const auto ours = co_await caught_up(flow, before);
+      if (ours && !*ours) co_return Kept::unwanted;  // cancelled meanwhile
     }
     co_await any_change_.wait_for(parts_.steady, race ? 1ms : 500ms);
   }

@@ -1,0 +1,116 @@
+// What a consent has brought is neither lost, nor kept unseen, nor thrown away.
+#include <gmock/gmock.h>
+
+#include "grants/authorization_testing.h"
+
+namespace latchkey::grants {
+namespace {
+
+using store::AuthorizationState;
+
+class KeptHouse : public DeskHouse {
+ protected:
+  // While something else is under way on the loop.
+  template <class T>
+  T meanwhile_run(Task<T> task) {
+    auto done = boost::asio::co_spawn(loop, std::move(task), boost::asio::use_future);
+    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    return done.get();
+  }
+  // As a rotation of the master key does: other octets, another version, nothing else.
+  store::Authorization sealed_anew(store::Authorization row) {
+    row.record_sealed = vault.seal(flow_context(row.id), *vault.open(flow_context(row.id), row.record_sealed));
+    return row;
+  }
+  void rotation_comes_by(const AuthorizationId& id) {
+    auto row = meanwhile_run(store->authorization(id));
+    ASSERT_TRUE(row && *row);
+    ASSERT_TRUE(meanwhile_run(store->commit({store::UpdateAuthorization{sealed_anew(**row)}}, store::Urgency::ordinary)));
+  }
+  std::string answer_of(const std::string& account) {
+    return R"({"access_token":"at-)" + account + R"(","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-)" + account +
+           R"(","scope":"files","account":")" + account + R"("})";
+  }
+};
+
+// ---- a rotation of the master key meanwhile --------------------------------------------------------------------------
+
+TEST_F(KeptHouse, K1_ARotationDuringTheExchangeCancelsNothing) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  answer_as("bob");
+  transport.before_answer = [&] { rotation_comes_by(begun.id); };
+  EXPECT_TRUE(come_back(talk).succeeded);
+  ASSERT_EQ(seen(begun.id).state, AuthorizationState::completed);
+  EXPECT_EQ(refresh_token(view(seen(begun.id).grant)), "rt-bob");
+  run(stop_desk());
+  run(stop_keeper());
+  EXPECT_TRUE(transport.revoked.empty());
+}
+
+TEST_F(KeptHouse, K1_ARotationDuringTheExchangeLosesNoConsentThatMustBeHeld) {
+  const auto begun = begin(wish("scan"), {.actor = "anna", .session_hash = Bytes(32, 1)});
+  const auto talk = open_start(begun, Bytes(32, 2));
+  answer_as("bob");
+  transport.before_answer = [&] { rotation_comes_by(begun.id); };
+  come_back(talk);
+  ASSERT_EQ(seen(begun.id).state, AuthorizationState::held);
+  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::accept, {.actor = "anna"})));
+  EXPECT_EQ(refresh_token(view(seen(begun.id).grant)), "rt-bob");
+}
+
+TEST_F(KeptHouse, K1_ARotationDuringTheApprovalGivesNothingBack) {
+  const auto id = held("scan", "bob");
+  const auto row = **run(store->authorization(id));
+  door->before = [&, once = true](const store::Batch& batch) mutable {
+    store::Batch faster;
+    if (!once || !holds<store::InsertUser>(batch)) return faster;
+    once = false;
+    faster.push_back(store::UpdateAuthorization{sealed_anew(row)});
+    return faster;
+  };
+  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, {.actor = "anna"})));
+  EXPECT_EQ(seen(id).state, AuthorizationState::completed);
+  run(stop_desk());
+  run(stop_keeper());
+  EXPECT_TRUE(transport.revoked.empty());
+}
+
+TEST_F(KeptHouse, K1_ARotationDuringAnImportCancelsNothing) {
+  answer_as("bob");
+  transport.before_answer = [&] { rotation_comes_by(meanwhile_run(store->pending_authorizations(10))->front().id); };
+  const auto imported = run(desk->import_token(wish("scan"), Secret("rt-old"), {.actor = "cli"}));
+  ASSERT_TRUE(imported) << imported.error().text;
+  EXPECT_EQ(imported->state, AuthorizationState::completed) << imported->problem_text;
+}
+
+TEST_F(KeptHouse, C8_WhatWasCancelledDuringTheExchangeStaysCancelledThoughARotationCameByAsWell) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  answer_as("bob");
+  transport.before_answer = [&] {
+    rotation_comes_by(begun.id);
+    ASSERT_TRUE(meanwhile_run(desk->cancel(begun.id, {.actor = "anna"})));
+  };
+  come_back(talk);
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::cancelled);
+  EXPECT_FALSE(exists("scan"));
+  settle_giving_back();
+  EXPECT_TRUE(was_revoked("rt-bob"));
+}
+
+TEST_F(KeptHouse, AGroupNamedWithTheUserIsMadeThoughTheFirstCommitWasRefused) {
+  auto what = wish("scan");
+  what.group = {};
+  what.new_group = "Yard";
+  const auto begun = begin(std::move(what));
+  const auto talk = open_start(begun);
+  answer_as("bob");
+  transport.before_answer = [&] { rotation_comes_by(begun.id); };
+  EXPECT_TRUE(come_back(talk).succeeded);
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed) << seen(begun.id).problem_text;
+  EXPECT_TRUE(*run(store->group_by_name_key("Yard")));
+}
+
+}  // namespace
+}  // namespace latchkey::grants
