@@ -411,7 +411,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   }
   auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json, "{}");
   if (!client) co_return std::unexpected(client.error());
-  record.opened_by_other = link || (from_console && !same_session);
+  record.opened_by_other |= link || (from_console && !same_session);
   const auto state = random_text();
   const auto cookie = random_text();
   auto pkce = oauth::make_pkce(parts_.entropy);

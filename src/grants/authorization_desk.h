@@ -119,6 +119,9 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<FlowRecord>> record_for_replaced_grant(AuthorizationWish& wish, const Requester& requester);
   [[nodiscard]] Task<Result<std::string>> app_for(const catalog::Type& type, std::string wished);
   [[nodiscard]] Result<void> check_public_address() const;
+  [[nodiscard]] Result<void> check_link_address() const;
+  // What this user has open for authorising that grant again.
+  [[nodiscard]] Task<std::vector<AuthorizationId>> open_attempts(UserId user, GrantId replaced);
   [[nodiscard]] std::string start_address(const Secret& ticket) const;
 
   // with a device code: authorization_device.cpp

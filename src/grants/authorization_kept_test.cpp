@@ -112,5 +112,69 @@ TEST_F(KeptHouse, AGroupNamedWithTheUserIsMadeThoughTheFirstCommitWasRefused) {
   EXPECT_TRUE(*run(store->group_by_name_key("Yard")));
 }
 
+// ---- who asks ---------------------------------------------------------------------------------------------------------
+
+TEST_F(KeptHouse, A4_WhoeverAsksWithoutAnAdministratorsSessionIsHeldButForTheGrantsOwnAccount) {
+  const auto made = authorise(wish("scan"), "bob");
+  const Requester owner{.actor = "scan", .user = made.user, .source = "192.0.2.7"};
+  AuthorizationWish again;
+  again.replace = made.grant;
+  const auto same = begin(std::move(again), owner);
+  auto talk = open_start(same);
+  answer_as("bob");
+  come_back(talk);
+  EXPECT_EQ(seen(same.id).state, AuthorizationState::completed) << "the account it was, by its id";
+
+  auto grant = view(made.grant).grant;
+  grant.account_id.clear();
+  grant.account_name.clear();
+  sealing.vouch(grant);
+  commit({store::UpdateGrant{grant}});
+  again = {};
+  again.replace = made.grant;
+  const auto unknown = begin(std::move(again), owner);
+  talk = open_start(unknown);
+  answer_as("mallory");
+  come_back(talk);
+  EXPECT_EQ(seen(unknown.id).state, AuthorizationState::held);
+  EXPECT_EQ(view(made.grant).grant.account_id, "");
+}
+
+TEST_F(KeptHouse, AnOwnerHasOneAttemptForAGrantHoweverOftenItIsBegun) {
+  const auto made = authorise(wish("scan"), "bob");
+  const auto other = authorise(wish("print"), "carol");
+  const auto ask = [&](const AuthorizationView& whose, Requester who) {
+    AuthorizationWish again;
+    again.replace = whose.grant;
+    return begin(std::move(again), std::move(who)).id;
+  };
+  const Requester owner{.actor = "scan", .user = made.user};
+  const auto of_office = ask(made, {.actor = "anna", .user = made.user, .session_hash = Bytes(32, 1)});
+  const auto first = ask(made, owner);
+  EXPECT_EQ(seen(of_office).state, AuthorizationState::cancelled) << "the same person's";
+  const auto by_cli = ask(made, {.actor = "cli"});
+  const auto elsewhere = ask(other, {.actor = "print", .user = other.user});
+  const auto second = ask(made, owner);
+  EXPECT_EQ(seen(first).state, AuthorizationState::cancelled);
+  EXPECT_EQ(seen(second).state, AuthorizationState::pending);
+  EXPECT_EQ(seen(by_cli).state, AuthorizationState::pending) << "somebody else's";
+  EXPECT_EQ(seen(elsewhere).state, AuthorizationState::pending);
+}
+
+TEST_F(KeptHouse, A5_NoLinkForAnOwnerIsMadeWhereItWouldTravelUnencrypted) {
+  ProviderClients in_clear(*store, sealing, catalogue, transport, steady, PublicAddress{.url = "http://latchkey.example"});
+  store::App app{.id = "by-cloud", .provider = "acme", .client_id = "client", .token_origin = "https://acme.example", .created_at = wall.now(), .version = 0};
+  app.params_json = params_with_route({}, {.address = "https://relay.example", .app = "op", .redirect_uri = "https://relay.example/cb"});
+  sealing.vouch(app);
+  commit({store::PutApp{app}});
+  AuthorizationDesk there(parts_of_desk(in_clear));
+  auto what = wish("scan");
+  what.app = "by-cloud";
+  what.way = AuthorizationWay::owner_link;
+  const auto refused = run(there.begin(std::move(what), {.actor = "anna", .session_hash = Bytes(32, 1)}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "plain_http") << "though consent itself would come back by https";
+}
+
 }  // namespace
 }  // namespace latchkey::grants
