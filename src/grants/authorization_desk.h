@@ -174,6 +174,10 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
   [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
   void give_back(store::Grant whose, const Replied& replied, const Secret& imported);
+  // The same where it was not even found out whose they are: the provider is asked.
+  [[nodiscard]] Task<void> give_back_unharvested(FlowRecord record, std::shared_ptr<const ProviderClient> client, Replied replied, Secret imported);
+  // With tokens in the journal for an attempt that ended meanwhile. False: what is left of it does not say where they belong.
+  [[nodiscard]] Task<bool> give_back_journaled(store::Authorization row, store::JournalEntry entry);
   void give_back_harvest(FlowRecord record);
   struct Findings {
     std::string code;  // empty: nothing to ask

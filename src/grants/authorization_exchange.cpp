@@ -136,7 +136,11 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderC
   auto brought = co_await harvest(flow, *client, replied, intent);
   if (!brought) {
     parts_.log.info("code_exchange_failed", {{"app", client->app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
+    FlowRecord asked;
+    asked.grant = flow.record.grant;
+    asked.learned = flow.record.learned;
     co_await settle(std::move(flow), AuthorizationState::failed, brought.error().reason, brought.error().text, "authorization.failed");
+    co_await give_back_unharvested(std::move(asked), client, std::move(replied), imported.clone());
     parts_.journal.confirm(intent, parts_.wall.now());
     co_return Kept::unwanted;
   }
@@ -158,6 +162,31 @@ void AuthorizationDesk::give_back(store::Grant whose, const Replied& replied, co
   UnownedTokens tokens{.refresh = {replied.reply.refresh_token->clone(), Secret()}, .access = Secret()};
   if (replied.reply.access_token) tokens.access = replied.reply.access_token->clone();
   parts_.giving_back.later(std::move(whose), std::move(tokens));
+}
+
+Task<void> AuthorizationDesk::give_back_unharvested(FlowRecord record, std::shared_ptr<const ProviderClient> client, Replied replied, Secret imported) {
+  if (!replied.reply.refresh_token || replied.reply.refresh_token->equals(imported)) co_return;
+  auto whose = std::move(record.grant);
+  // Not the account the grant has so far: another one may have consented.
+  const auto account = co_await account_behind(parts_.transport, *client, replied.reply);
+  whose.account_id = account && *account ? (*account)->id : "";
+  whose.account_name = account && *account ? (*account)->name : "";
+  whose.extras_json = extras_with_learned({}, record.learned);
+  give_back(std::move(whose), replied, imported);
+}
+
+Task<bool> AuthorizationDesk::give_back_journaled(store::Authorization row, store::JournalEntry entry) {
+  auto flow = open(std::move(row));
+  // An import pins no endpoint; what it brought may be the operator's own token.
+  if (!flow || flow->record.token_endpoint.empty()) co_return false;
+  auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json,
+                                                   extras_with_learned({}, flow->record.learned));
+  if (!client) co_return false;
+  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
+  if (!replied) co_return false;
+  if (replied->classified.outcome != oauth::RefreshOutcome::refreshed) co_return true;  // it brought nothing
+  co_await give_back_unharvested(std::move(flow->record), std::make_shared<const ProviderClient>(std::move(*client)), std::move(*replied), Secret());
+  co_return true;
 }
 
 // The same for tokens that waited, sealed, for a person's answer.
@@ -225,7 +254,8 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   if (!*row || (*row)->state != AuthorizationState::pending) {
     const bool kept = *row && ((*row)->state == AuthorizationState::completed || (*row)->state == AuthorizationState::held ||
                                (*row)->state == AuthorizationState::needs_confirmation);
-    if (!kept) parts_.counters.replies_unowned += 1;  // settled before; whom to give the tokens back to is not known any more
+    const bool given_back = !kept && *row && co_await give_back_journaled(std::move(**row), std::move(entry));
+    if (!kept && !given_back) parts_.counters.replies_unowned += 1;
     co_return Result<void>{};
   }
   auto flow = open(std::move(**row));

@@ -176,5 +176,34 @@ TEST_F(KeptHouse, A5_NoLinkForAnOwnerIsMadeWhereItWouldTravelUnencrypted) {
   EXPECT_EQ(refused.error().reason, "plain_http") << "though consent itself would come back by https";
 }
 
+// ---- tokens that nobody keeps ----------------------------------------------------------------------------------------
+
+TEST_F(KeptHouse, F7_TokensFoundInTheJournalForAnAttemptThatIsOverAreGivenBack) {
+  const auto begun = begin(wish("scan"));
+  open_start(begun);
+  ASSERT_TRUE(run(desk->cancel(begun.id, {.actor = "anna"})));
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), exchange_id(begun.id), 0, wall.now(), answer_of("bob")));
+  ASSERT_TRUE(run(keeper->start()));
+  settle_giving_back();
+  EXPECT_TRUE(was_revoked("rt-bob"));
+  base::drive_until(loop, [&] { return journal.left_over.empty(); });
+  EXPECT_EQ(counters.replies_unowned, 0);
+  EXPECT_FALSE(exists("scan"));
+}
+
+TEST_F(KeptHouse, F7_TokensOfAnAnswerThatIsNotAcceptedAreGivenBack) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  const std::string_view claims = R"({"aud":"somebody-else","iss":"https://acme.example"})";
+  const auto id_token = "e30." + base::to_base64url(base::as_bytes(claims)) + ".c2ln";
+  transport.then(T::json(200, R"({"access_token":"at-bob","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-bob","account":"bob","id_token":")" +
+                                  id_token + "\"}"));
+  come_back(talk);
+  EXPECT_EQ(seen(begun.id).problem_code, "id_token_rejected");
+  settle_giving_back();
+  EXPECT_TRUE(was_revoked("rt-bob"));
+  EXPECT_TRUE(journal.recorded.empty());
+}
+
 }  // namespace
 }  // namespace latchkey::grants
