@@ -115,8 +115,6 @@ Task<Answer> OwnerApi::sign_in(Call call) {
   attempt.source = call.request.source().text();
   attempt.address = call.request.client.text();
   attempt.transport = transport_of(call.request);
-  // No token is used from here, so the addresses the user's devices are bound to do not matter.
-  attempt.sources = people::Sources::any;
   attempt.arrived = call.request.arrived;
   const auto admitted = co_await parts_.gate.admit(std::move(attempt));
   if (!admitted) co_return refuse(admitted.error());

@@ -25,6 +25,15 @@ class OwnerTest : public ConsoleTest {
   }
 };
 
+TEST_F(OwnerTest, T2_TheUsersOwnSourcesBindHereAsWell) {
+  with_pin("scan", {"192.0.2.0/24"});
+  with_pin("print", {"127.0.0.0/8"});
+  auto stranger = browser();
+  EXPECT_EQ(come_in(stranger, "scan").code(), "invalid_credentials") << "right PIN, wrong place";
+  auto owner = browser();
+  EXPECT_EQ(come_in(owner, "print").status, 201);
+}
+
 TEST_F(OwnerTest, AConsentIsBegunFiveTimesAMinuteAtMost) {
   const auto grant = grant_to(with_pin("scan").id);
   auto owner = browser();
