@@ -205,5 +205,22 @@ TEST_F(KeptHouse, F7_TokensOfAnAnswerThatIsNotAcceptedAreGivenBack) {
   EXPECT_TRUE(journal.recorded.empty());
 }
 
+// ---- what was shown is what is approved ------------------------------------------------------------------------------
+
+TEST_F(KeptHouse, F8_AnAccountThatSomebodyWasGivenMeanwhileIsAskedAboutAgain) {
+  const auto id = held("scan", "bob");
+  authorise(wish("print"), "bob");
+  auto asked = run(desk->confirm(id, Answer::accept, {.actor = "anna"}));
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->state, AuthorizationState::needs_confirmation);
+  EXPECT_EQ(asked->problem_code, "account_held");
+  EXPECT_EQ(asked->holder, "print");
+  EXPECT_FALSE(exists("scan"));
+  asked = run(desk->confirm(id, Answer::accept, {.actor = "anna"}));
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->state, AuthorizationState::completed);
+  EXPECT_TRUE(exists("scan"));
+}
+
 }  // namespace
 }  // namespace latchkey::grants

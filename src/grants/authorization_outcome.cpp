@@ -125,10 +125,22 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
   if ((*row)->state != AuthorizationState::needs_confirmation && (*row)->state != AuthorizationState::held) {
     co_return fail(ErrorKind::conflict, "nothing_to_confirm", "This authorisation asks nothing.");
   }
+  const auto shown = view_of(**row);
   auto flow = open(std::move(**row));
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
   flow->record.source = requester.source;
+  if (answer == Answer::accept) {
+    // Days may lie between the question and its answer: what was agreed to is what was shown (F8).
+    const auto found = co_await look_at_account(flow->record);
+    if (!found) co_return std::unexpected(found.error());
+    const bool another = found->code != shown.problem_code || found->holder != shown.holder || found->before_id != shown.before_id;
+    if (!found->code.empty() && another) {
+      put_question(*flow, *found, AuthorizationState::needs_confirmation);
+      if (const auto asked = co_await save(*flow); !asked) co_return std::unexpected(asked.error());
+      co_return co_await view(id);
+    }
+  }
   if (answer == Answer::reject) {
     co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.",
                           "authorization.rejected");
