@@ -13,6 +13,8 @@ using store::AuthorizationState;
 constexpr int kNotSentTries = 3;
 constexpr int kRaces = 20;
 constexpr Seconds kImportPatience{120};
+constexpr Milliseconds kIdentityPause{500};  // doubled with each further question who has consented
+constexpr Milliseconds kIdentityPauseMost{4'000};
 
 oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record, const Secret& code, std::size_t slot) {
   oauth::CodeExchange request{.endpoint = client.endpoints.token, .client = client.registration(slot), .code = &code,
@@ -216,7 +218,13 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
                    "The provider gave an access token but nothing to renew it with. Check that the app may ask for offline access, then "
                    "authorise again.");
   }
-  const auto account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
+  auto account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
+  const auto& lookup = client.type.account;
+  const bool asked = lookup.source == catalog::AccountSource::request && !(lookup.url.empty() && client.endpoints.userinfo.empty());
+  for (auto pause = kIdentityPause; asked && account && !*account && pause <= kIdentityPauseMost; pause *= 2) {
+    co_await parts_.steady.sleep_for(pause);
+    account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
+  }
   if (!account) co_return std::unexpected(account.error());
   auto learned = flow.record.learned;
   if (const auto more = parts_.clients.catalog().learn(provider, replied.reply.extras)) {
@@ -244,6 +252,9 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
     harvest.account_id = (*account)->id;
     harvest.account_name = (*account)->name;
   }
+  // A refresh, such as an import makes, need not repeat the id_token of the consent (OpenID Connect Core 12.2).
+  const bool told_in_reply = lookup.source != catalog::AccountSource::request && flow.record.imported.empty();
+  harvest.account_unanswered = harvest.account_id.empty() && !lookup.id_paths.empty() && (asked || told_in_reply);
   co_return harvest;
 }
 

@@ -205,6 +205,22 @@ TEST_F(KeptHouse, F7_TokensOfAnAnswerThatIsNotAcceptedAreGivenBack) {
   EXPECT_TRUE(journal.recorded.empty());
 }
 
+// ---- whose it is cannot be told --------------------------------------------------------------------------------------
+
+TEST_F(KeptHouse, AConsentWhoseAccountIsNotToldWaitsForAPerson) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  transport.then(T::json(200, R"({"access_token":"at-1","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-1","scope":"files"})"));
+  come_back(talk);
+  const auto asked = seen(begun.id);
+  EXPECT_EQ(asked.state, AuthorizationState::needs_confirmation);
+  EXPECT_EQ(asked.problem_code, "account_unknown");
+  EXPECT_FALSE(exists("scan"));
+  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::accept, {.actor = "anna"})));
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed);
+  EXPECT_TRUE(exists("scan"));
+}
+
 // ---- what was shown is what is approved ------------------------------------------------------------------------------
 
 TEST_F(KeptHouse, F8_AnAccountThatSomebodyWasGivenMeanwhileIsAskedAboutAgain) {

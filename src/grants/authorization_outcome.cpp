@@ -48,7 +48,12 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
       found.holder = owner && *owner ? (*owner)->username : std::string("another user");
     }
   }
-  if (differs) {
+  if (harvest.account_unanswered) {
+    found.code = "account_unknown";
+    found.before_id = replaced ? replaced->account_id : "";
+    found.before_name = replaced ? replaced->account_name : expected;
+    found.question = "The provider did not say which account has consented, so nobody can tell whether it is the right one. Use it all the same?";
+  } else if (differs) {
     found.code = "account_differs";
     found.before_id = replaced ? replaced->account_id : "";
     found.before_name = replaced ? replaced->account_name : expected;
