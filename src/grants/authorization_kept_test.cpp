@@ -165,6 +165,7 @@ TEST_F(KeptHouse, A5_NoLinkForAnOwnerIsMadeWhereItWouldTravelUnencrypted) {
   ProviderClients in_clear(*store, sealing, catalogue, transport, steady, PublicAddress{.url = "http://latchkey.example"});
   store::App app{.id = "by-cloud", .provider = "acme", .client_id = "client", .token_origin = "https://acme.example", .created_at = wall.now(), .version = 0};
   app.params_json = params_with_route({}, {.address = "https://relay.example", .app = "op", .redirect_uri = "https://relay.example/cb"});
+  app.secrets[0].sealed = sealing.seal_app_secret(app, 0, Secret("app-secret"));
   sealing.vouch(app);
   commit({store::PutApp{app}});
   AuthorizationDesk there(parts_of_desk(in_clear));
