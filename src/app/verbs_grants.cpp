@@ -410,7 +410,7 @@ void add_grant_verbs(CLI::App& app, Session& session) {
   add.add_flag("--device-code", arguments->device_code, "Print a code to enter on any device instead (where authorize.device_code_types allows it)");
   add.add_flag("--ask-owner", arguments->ask_owner, "Print a link for the account's owner instead, which works for days (authorize.link_lifetime)");
   add.add_option("--mail-to", arguments->mail_to, "With --ask-owner: mail the link there as well (needs notices.smtp_host)")->type_name("ADDRESS");
-  add.add_option("--account", arguments->account, "The account that must consent, by its name or id at the provider; it then needs no approval")->type_name("ACCOUNT");
+  add.add_option("--account", arguments->account, "The account that must consent, by its id at the provider (it then needs no approval) or its name there (it is held all the same)")->type_name("ACCOUNT");
   add.add_flag("--wait", arguments->wait, "Wait for the consent, and say how it ended");
   on_run(add, session, [&session, arguments] { return add_grant(session, *arguments); });
 

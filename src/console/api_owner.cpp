@@ -115,8 +115,6 @@ Task<Answer> OwnerApi::sign_in(Call call) {
   attempt.source = call.request.source().text();
   attempt.address = call.request.client.text();
   attempt.transport = transport_of(call.request);
-  // No token is used from here, so the addresses the user's devices are bound to do not matter.
-  attempt.sources = people::Sources::any;
   attempt.arrived = call.request.arrived;
   const auto admitted = co_await parts_.gate.admit(std::move(attempt));
   if (!admitted) co_return refuse(admitted.error());
@@ -139,6 +137,15 @@ Task<Answer> OwnerApi::sign_out(Call call) {
 Task<Answer> OwnerApi::authorize(Call call) {
   auto found = co_await find(call);
   if (!found) co_return std::unexpected(found.error());
+  // There is nothing to compare with: whoever knows the PIN could put an account of their own in its place.
+  if (found->grants.front().account_id.empty()) {
+    co_return refuse(403, "not_allowed",
+                     "Which account this is was never learned, so it cannot be told whether the same one consents. An administrator can authorise it again.");
+  }
+  if (const auto wait = pace_.take(found->user.id, parts_.steady.now()); wait > Seconds(0)) {
+    co_return refuse(Error{.kind = ErrorKind::unavailable, .reason = "too_many_attempts",
+                           .text = "This was begun several times within a minute. Finish one of them, or wait a little.", .retry_after = wait});
+  }
   grants::AuthorizationWish wish;
   wish.replace = found->grants.front().id;
   grants::Requester requester{.actor = found->user.username, .user = found->user.id, .session_hash = {}, .source = call.source()};

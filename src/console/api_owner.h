@@ -9,6 +9,7 @@
 
 #include "catalog/catalog.h"
 #include "console/flow_memory.h"
+#include "console/owner_pace.h"
 #include "console/owner_pass.h"
 #include "console/probes.h"
 #include "console/router.h"
@@ -29,6 +30,7 @@ class OwnerApi final : public ApiSection, public MetricsSource {
     store::Store& store;
     std::shared_ptr<const catalog::Catalog> catalog;
     FlowMemory& memory;
+    const SteadyClock& steady;
     Executor engine;
   };
   explicit OwnerApi(Parts parts) : parts_(std::move(parts)) {}
@@ -54,6 +56,7 @@ class OwnerApi final : public ApiSection, public MetricsSource {
   [[nodiscard]] Answer shown(int status, const std::optional<Holdings>& holdings) const;
 
   Parts parts_;
+  OwnerPace pace_;
   std::atomic<std::int64_t> sign_ins_{0};
   std::atomic<std::int64_t> authorized_{0};
   std::atomic<std::int64_t> revoked_{0};

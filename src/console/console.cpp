@@ -45,7 +45,7 @@ Console::Console(ConsoleGround ground)
       owner_mail_({.authorizer = ground.authorizer, .notices = ground.notices, .counters = ground.counters, .store = ground.store,
                    .catalog = ground.catalog, .public_url = ground.facts.public_url, .wall = ground.wall, .engine = ground.engine}),
       owner_({.gate = ground.pin_gate, .passes = passes_, .authorizer = ground.authorizer, .desk = ground.desk, .store = ground.store,
-              .catalog = ground.catalog, .memory = memory_, .engine = ground.engine}),
+              .catalog = ground.catalog, .memory = memory_, .steady = ground.steady, .engine = ground.engine}),
       grants_(ground.desk, ground.store, ground.catalog, ground.wall, ground.steady, ground.engine),
       registry_(ground.registry),
       activity_(ground.store, ground.wall),

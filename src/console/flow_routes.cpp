@@ -199,6 +199,7 @@ Task<net::HttpResponse> FlowRoutes::ended(net::HttpRequest request, grants::Call
 // Whoever has consented through a link may look after that grant in the same browser; with another account than the grant's
 // the pass opens nothing.
 Task<std::string> FlowRoutes::pass_of(net::HttpRequest request, AuthorizationId id) {
+  if (!request.is_confidential()) co_return std::string();
   const auto view = co_await base::run_on(engine_, authorizer_.view(id));
   if (!view || view->grant.none() || view->account_id.empty()) co_return std::string();
   co_return passes_.cookie(request, {.grant = view->grant, .account_id = view->account_id, .ends = passes_.ends_after(kPassOfLink)});

@@ -44,6 +44,7 @@ std::string OwnerPasses::cookie(const net::HttpRequest& request, const OwnerPass
 std::string OwnerPasses::forgotten(const net::HttpRequest& request) { return std::string(name_for(request)) + "=" + attributes(request, 0); }
 
 std::optional<OwnerPass> OwnerPasses::of(const net::HttpRequest& request) const {
+  if (!request.is_confidential()) return std::nullopt;
   const auto value = request.cookie(name_for(request));
   if (!value || value->size() > kBytesMost) return std::nullopt;
   const std::string_view whole = *value;

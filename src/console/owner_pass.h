@@ -29,10 +29,10 @@ class OwnerPasses {
  public:
   OwnerPasses(const vault::Vault& vault, const WallClock& wall) : vault_(vault), wall_(wall) {}
 
-  // A complete Set-Cookie value.
+  // A complete Set-Cookie value, for a confidential request's answer only.
   [[nodiscard]] std::string cookie(const net::HttpRequest& request, const OwnerPass& pass) const;
   [[nodiscard]] static std::string forgotten(const net::HttpRequest& request);
-  // nullopt: none came, it is not of this server, or it has ended.
+  // nullopt: none came, it is not of this server, it has ended, or it came over a line that others may read.
   [[nodiscard]] std::optional<OwnerPass> of(const net::HttpRequest& request) const;
 
   [[nodiscard]] WallTime ends_after(Seconds span) const { return wall_.now() + span; }

@@ -12,9 +12,10 @@ using namespace std::chrono_literals;
 
 class OwnerPassTest : public testing::Test {
  protected:
-  net::HttpRequest with(std::string cookie, std::string scheme = "http") {
+  net::HttpRequest with(std::string cookie, std::string_view scheme = "http") {
     net::HttpRequest request;
-    request.scheme = std::move(scheme);
+    request.scheme = scheme == "https" ? "https" : "http";
+    request.client = *net::IpAddress::parse("127.0.0.1");
     request.headers.add("Cookie", cookie.substr(0, cookie.find(';')));
     return request;
   }
@@ -47,6 +48,13 @@ TEST_F(OwnerPassTest, IsHostOnlyAndSecureOverHttps) {
   EXPECT_TRUE(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict; Max-Age=1800; Secure")) << cookie;
   EXPECT_TRUE(passes.of(with(cookie, "https")));
   EXPECT_FALSE(passes.of(with(cookie))) << "another name over http";
+}
+
+TEST_F(OwnerPassTest, IsNotTakenFromALineThatOthersMayRead) {
+  auto request = with(passes.cookie(with(""), of_user()));
+  ASSERT_TRUE(passes.of(request)) << "on the machine itself";
+  request.client = *net::IpAddress::parse("192.0.2.7");
+  EXPECT_FALSE(passes.of(request));
 }
 
 TEST_F(OwnerPassTest, EndsByItself) {

@@ -68,6 +68,21 @@ TEST(RedirectUri, IsAskedAboutWithoutAPersonAndHandedOverByteForByte) {
   EXPECT_FALSE(transport.secrets_sent);
 }
 
+TEST(RedirectUri, OfACloudServicesAppIsItsOperatorsMatter) {
+  Survey survey;
+  survey.apps.push_back(app_of(builtin(), "box"));
+  survey.apps[0].cloud_address = "https://relay.example";
+  base::SystemEntropy entropy;
+  ScriptedTransport transport([](const net::HttpCall&) { return reply_with(400, "redirect_uri_mismatch"); });
+  RedirectUriCheck check(transport, entropy, oauth::PlainHttp::refused);
+  const auto findings = findings_of(check, survey);
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].severity, Severity::ok);
+  EXPECT_THAT(findings[0].seen, testing::HasSubstr("https://relay.example"));
+  EXPECT_TRUE(findings[0].handovers.empty()) << "nobody here registers it";
+  EXPECT_TRUE(transport.asked.empty());
+}
+
 TEST(RedirectUri, PlainHttpIsRefusedBeforeAnybodyIsAsked) {
   Survey survey;
   survey.apps.push_back(app_of(builtin(), "box"));

@@ -83,6 +83,11 @@ Task<std::vector<Finding>> examine(const SurveyedApp* app, net::HttpTransport* t
     finding.remedy = "Compare it with the registration there: exactly this address, byte for byte.";
     return std::vector<Finding>{finding};
   };
+  if (!app->cloud_address.empty()) {
+    finding.seen = "Consent comes back to the Cloud Service at " + app->cloud_address + "; its operator registers the redirect URI.";
+    finding.handovers.clear();  // there is nothing to register here
+    co_return std::vector<Finding>{std::move(finding)};
+  }
   if (!app->provider) co_return untold("The provider's file is gone, so its authorization endpoint is not known.");
   if (const auto against = forbidden_scheme(*app)) {
     finding.severity = Severity::error;

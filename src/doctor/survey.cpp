@@ -27,6 +27,10 @@ SurveyedApp describe(const store::App& app, const SurveyGround& ground) {
   out.id = app.id;
   out.client_id = app.client_id;
   out.redirect_uri = ground.public_url + "/oauth/callback/" + app.id;
+  if (const auto route = grants::cloud_route_of(app)) {
+    out.cloud_address = route->address;
+    out.redirect_uri = route->redirect_uri;
+  }
   out.paused = app.paused;
   out.pause_reason = app.pause_reason;
   for (std::size_t slot = 0; slot < out.secrets.size(); ++slot) {

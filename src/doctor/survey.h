@@ -33,6 +33,7 @@ struct SurveyedApp {
   std::string name;              // of the provider, with the id where the app has one of its own
   std::string client_id;
   std::string redirect_uri;
+  std::string cloud_address;     // of the Cloud Service by whose registration it is; empty: the office's own
   bool paused = false;
   std::string pause_reason;
   struct Secret {

@@ -33,6 +33,27 @@ Result<void> AuthorizationDesk::check_public_address() const {
                   "localhost, or use a Cloud Service (OAuth settings).");
 }
 
+// What travels in a link's address opens the consent, whichever way that goes on.
+Result<void> AuthorizationDesk::check_link_address() const {
+  const auto url = oauth::parse_url(parts_.clients.address().url);
+  if (url && (url->scheme == "https" || url->loopback())) return {};
+  return fail(ErrorKind::misconfigured, "plain_http",
+              "A link for the owner would travel unencrypted, since this server is reached at " + parts_.clients.address().url +
+                  ". Set tls.certificate and tls.key (or public_url behind a proxy), or authorise in this browser or with a device code.");
+}
+
+Task<std::vector<AuthorizationId>> AuthorizationDesk::open_attempts(UserId user, GrantId replaced) {
+  std::vector<AuthorizationId> open_ones;
+  const auto rows = co_await parts_.store.pending_authorizations(kWaitingMost);
+  if (!rows) co_return open_ones;
+  for (const auto& row : *rows) {
+    if (row.created_by != user) continue;
+    const auto flow = open(row);
+    if (flow && flow->record.kind == FlowKind::replaced_grant && flow->record.grant.id == replaced) open_ones.push_back(row.id);
+  }
+  co_return open_ones;
+}
+
 Task<Result<std::string>> AuthorizationDesk::app_for(const catalog::Type& type, std::string wished) {
   const auto apps = co_await parts_.store.apps();
   if (!apps) co_return std::unexpected(apps.error());
@@ -234,14 +255,24 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
 Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester requester) {
   const auto way = wish.way;
   const bool from_console = !requester.session_hash.empty();
-  const auto former = wish.instead_of;
+  auto former = wish.instead_of;
   auto prepared = co_await prepare(std::move(wish), requester);
   if (!prepared) co_return std::unexpected(prepared.error());
   auto& flow = prepared->flow;
+  // No administrator's session, and not the server's command line: nobody who may approve has seen who asks (RULES A4).
+  flow.record.opened_by_other = !from_console && !requester.user.none();
+  if (way == AuthorizationWay::owner_link) {
+    if (const auto allowed = check_link_address(); !allowed) co_return std::unexpected(allowed.error());
+  }
   if (way == AuthorizationWay::device_code) {
     if (const auto allowed = check_device_code(flow.record.grant.type); !allowed) co_return std::unexpected(allowed.error());
   } else if (const auto reachable = co_await check_way(prepared->client); !reachable) {
     co_return std::unexpected(reachable.error());
+  }
+  // Whoever is nobody's administrator has one attempt for a grant, not as many as the page was pressed for.
+  if (flow.record.opened_by_other && flow.record.kind == FlowKind::replaced_grant) {
+    const auto open_ones = co_await open_attempts(requester.user, flow.record.grant.id);
+    former.insert(former.end(), open_ones.begin(), open_ones.end());
   }
   // Only now, since a wish that is refused must leave what there was: a consent may be waiting for its answer.
   for (const auto& id : former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);

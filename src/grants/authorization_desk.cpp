@@ -18,6 +18,7 @@ constexpr auto kCallbackPatience = 55s;
 constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
 constexpr auto kExchangeTime = 5min;
 constexpr int kLooksAtExchanges = 300;
+constexpr int kRaces = 20;
 
 std::string cookie_name(const AuthorizationId& id, bool secure) {
   return std::string(secure ? kFlowCookieSecurePrefix : kFlowCookieLoopbackPrefix) + base::to_hex(id.bytes()).substr(16);
@@ -156,19 +157,47 @@ void AuthorizationDesk::seal_into(Flow& flow) const {
   flow.row.record_sealed = parts_.vault.seal(flow_context(flow.row.id), flow.record.to_plain());
 }
 
-Task<Result<void>> AuthorizationDesk::save(Flow flow) {
+Task<Result<void>> AuthorizationDesk::save(Flow& flow) {
   seal_into(flow);
   const auto id = flow.row.id;
   store::Batch batch;
-  batch.push_back(store::UpdateAuthorization{std::move(flow.row)});
+  batch.push_back(store::UpdateAuthorization{flow.row});
   auto done = co_await parts_.store.commit(std::move(batch));
   changed(id);
   co_return done;
 }
 
+Task<Result<bool>> AuthorizationDesk::caught_up(Flow& flow, store::Authorization before) {
+  auto stored = co_await parts_.store.authorization(before.id);
+  if (!stored) co_return std::unexpected(stored.error());
+  if (!*stored) co_return false;
+  if ((*stored)->version == flow.row.version) co_return true;
+  before.version = (*stored)->version;
+  before.record_sealed = (*stored)->record_sealed;
+  if (before != **stored) co_return false;
+  const auto sealed_anew = open(std::move(**stored));
+  if (!sealed_anew) co_return std::unexpected(sealed_anew.error());
+  auto& record = flow.record;
+  flow.row.version = sealed_anew->row.version;
+  record.wrap_sealed = sealed_anew->record.wrap_sealed;
+  record.user.private_key_wrapped = sealed_anew->record.user.private_key_wrapped;
+  if (record.harvest) {
+    // Sealed while the key changed, perhaps, and not stored yet: no rotation has seen it.
+    const auto number = record.grant.generation + 1;
+    auto refresh = parts_.sealing.renew_refresh(record.grant, number, record.harvest->refresh_sealed);
+    if (!refresh) co_return std::unexpected(refresh.error());
+    auto access = parts_.sealing.renew_access(record.grant, number, record.harvest->access_sealed);
+    if (!access) co_return std::unexpected(access.error());
+    record.harvest->refresh_sealed = std::move(*refresh);
+    record.harvest->access_sealed = std::move(*access);
+  }
+  co_return true;
+}
+
 // Ends a flow with words and leaves nothing behind but them (C8).
 Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
   const auto now = parts_.wall.now();
+  const auto before = flow.row;
   flow.row.state = state;
   flow.row.ticket_hash.clear();
   flow.row.state_hash.clear();
@@ -188,12 +217,18 @@ Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
   flow.record.code_verifier.clear();
   flow.record.imported.clear();
   flow.record.harvest.reset();
-  seal_into(flow);
-  store::Batch batch;
-  batch.push_back(store::UpdateAuthorization{std::move(flow.row)});
-  batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
-  batch.push_back(store::AppendAudit{std::move(entry)});
-  const auto done = co_await parts_.store.commit(std::move(batch));
+  Result<void> done;
+  for (int race = 0; race < kRaces; ++race) {
+    seal_into(flow);
+    store::Batch batch;
+    batch.push_back(store::UpdateAuthorization{flow.row});
+    batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
+    batch.push_back(store::AppendAudit{entry});
+    done = co_await parts_.store.commit(std::move(batch));
+    if (done || done.error().kind != ErrorKind::conflict) break;
+    const auto ours = co_await caught_up(flow, before);
+    if (!ours || !*ours) break;
+  }
   if (!done) parts_.log.error("authorization_not_settled", done.error());
   changed(id);
   co_return done.has_value();
@@ -376,7 +411,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   }
   auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json, "{}");
   if (!client) co_return std::unexpected(client.error());
-  record.opened_by_other = link || (from_console && !same_session);
+  record.opened_by_other |= link || (from_console && !same_session);
   const auto state = random_text();
   const auto cookie = random_text();
   auto pkce = oauth::make_pkce(parts_.entropy);
@@ -410,7 +445,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   const auto cookie_lifetime = link ? std::chrono::ceil<Seconds>(flow->row.expires_at - now) : parts_.pending_lifetime();
   StartPage result{.kind = StartPage::Kind::redirect, .location = std::move(*location), .cookie = set_cookie(flow->row.id, cookie, cookie_lifetime),
                    .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
-  if (const auto saved = co_await save(std::move(*flow)); !saved) {
+  if (const auto saved = co_await save(*flow); !saved) {
     co_return fail(ErrorKind::conflict, "ticket_used", "This address has been used already. Go back to the console and press Authorize again.");
   }
   if (link && !begun_before) parts_.counters.links_opened += 1;

@@ -119,6 +119,9 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<FlowRecord>> record_for_replaced_grant(AuthorizationWish& wish, const Requester& requester);
   [[nodiscard]] Task<Result<std::string>> app_for(const catalog::Type& type, std::string wished);
   [[nodiscard]] Result<void> check_public_address() const;
+  [[nodiscard]] Result<void> check_link_address() const;
+  // What this user has open for authorising that grant again.
+  [[nodiscard]] Task<std::vector<AuthorizationId>> open_attempts(UserId user, GrantId replaced);
   [[nodiscard]] std::string start_address(const Secret& ticket) const;
 
   // with a device code: authorization_device.cpp
@@ -145,7 +148,11 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<void>> insert_flow(Flow flow, store::Batch batch, Requester requester);
   [[nodiscard]] Result<Flow> open(store::Authorization row) const;
   void seal_into(Flow& flow) const;
-  [[nodiscard]] Task<Result<void>> save(Flow flow);
+  [[nodiscard]] Task<Result<void>> save(Flow& flow);
+  // After a conflict of versions: whether the attempt is still as it was read (`before`), or has only been sealed anew by a
+  // rotation of the master key; `flow` then goes on from there. False: somebody cancelled, approved or asked. Errors: those of the
+  // store and of the seals.
+  [[nodiscard]] Task<Result<bool>> caught_up(Flow& flow, store::Authorization before);
   // Ends an attempt whose record cannot be opened, which would hold its username for ever.
   [[nodiscard]] Task<void> bury(store::Authorization row, Error why);
   // settle(), giving back what waited for an answer.
@@ -167,6 +174,10 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
   [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
   void give_back(store::Grant whose, const Replied& replied, const Secret& imported);
+  // The same where it was not even found out whose they are: the provider is asked.
+  [[nodiscard]] Task<void> give_back_unharvested(FlowRecord record, std::shared_ptr<const ProviderClient> client, Replied replied, Secret imported);
+  // With tokens in the journal for an attempt that ended meanwhile. False: what is left of it does not say where they belong.
+  [[nodiscard]] Task<bool> give_back_journaled(store::Authorization row, store::JournalEntry entry);
   void give_back_harvest(FlowRecord record);
   struct Findings {
     std::string code;  // empty: nothing to ask
@@ -174,7 +185,11 @@ class AuthorizationDesk final : public Authorizer {
     std::string before_id;
     std::string before_name;
     std::string holder;
+    bool known_by_id = false;    // the very account that was expected, as its provider knows it
+    bool known_by_name = false;  // only by a name, which anybody may have given themselves
   };
+  // For save(): what a person is asked, and until when.
+  void put_question(Flow& flow, const Findings& found, store::AuthorizationState state) const;
   // Whether a person must be asked about the account that has consented. Errors: those of the store.
   [[nodiscard]] Task<Result<Findings>> look_at_account(const FlowRecord& record);
   // Errors besides undo()'s: conflict/`version`, when to try again.

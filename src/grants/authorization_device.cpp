@@ -202,7 +202,7 @@ Task<AuthorizationDesk::Followed> AuthorizationDesk::ask_about_device_code(Flow 
       flow.record.device->interval = pace.interval();
       // Refused: cancelled in this moment, which the next look sees, or the store is away; then the interval grows here
       // alone.
-      if (const auto kept = co_await save(std::move(flow)); !kept)
+      if (const auto kept = co_await save(flow); !kept)
         parts_.log.info("device_interval_not_kept", {{"detail", kept.error().text}});
       co_return Followed::on;
     case DeviceAnswer::Kind::unanswered:

@@ -11,7 +11,10 @@ namespace {
 using store::AuthorizationState;
 
 constexpr int kNotSentTries = 3;
+constexpr int kRaces = 20;
 constexpr Seconds kImportPatience{120};
+constexpr Milliseconds kIdentityPause{500};  // doubled with each further question who has consented
+constexpr Milliseconds kIdentityPauseMost{4'000};
 
 oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record, const Secret& code, std::size_t slot) {
   oauth::CodeExchange request{.endpoint = client.endpoints.token, .client = client.registration(slot), .code = &code,
@@ -32,12 +35,17 @@ RefreshMaterial material_of(const ProviderClient& client, const FlowRecord& reco
 Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent) {
   const auto exchange = exchange_id(flow.row.id);
   if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
-  store::Batch batch;
-  batch.push_back(store::InsertIntent{{.id = intent, .grant = exchange, .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
-  // With it what the callback taught, so that a reply found in the journal after a crash can be completed.
-  seal_into(flow);
-  batch.push_back(store::UpdateAuthorization{flow.row});
-  if (const auto opened = co_await parts_.store.commit(std::move(batch)); !opened) {
+  const auto before = flow.row;
+  for (int race = 0;; ++race) {
+    store::Batch batch;
+    batch.push_back(store::InsertIntent{{.id = intent, .grant = exchange, .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
+    // With it what the callback taught, so that a reply found in the journal after a crash can be completed.
+    seal_into(flow);
+    batch.push_back(store::UpdateAuthorization{flow.row});
+    const auto opened = co_await parts_.store.commit(std::move(batch));
+    if (opened) break;
+    const bool raced = opened.error().kind == ErrorKind::conflict && race < kRaces && (co_await caught_up(flow, before)).value_or(false);
+    if (raced) continue;
     parts_.journal.release(intent);
     co_return std::unexpected(opened.error());
   }
@@ -130,7 +138,11 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderC
   auto brought = co_await harvest(flow, *client, replied, intent);
   if (!brought) {
     parts_.log.info("code_exchange_failed", {{"app", client->app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
+    FlowRecord asked;
+    asked.grant = flow.record.grant;
+    asked.learned = flow.record.learned;
     co_await settle(std::move(flow), AuthorizationState::failed, brought.error().reason, brought.error().text, "authorization.failed");
+    co_await give_back_unharvested(std::move(asked), client, std::move(replied), imported.clone());
     parts_.journal.confirm(intent, parts_.wall.now());
     co_return Kept::unwanted;
   }
@@ -152,6 +164,31 @@ void AuthorizationDesk::give_back(store::Grant whose, const Replied& replied, co
   UnownedTokens tokens{.refresh = {replied.reply.refresh_token->clone(), Secret()}, .access = Secret()};
   if (replied.reply.access_token) tokens.access = replied.reply.access_token->clone();
   parts_.giving_back.later(std::move(whose), std::move(tokens));
+}
+
+Task<void> AuthorizationDesk::give_back_unharvested(FlowRecord record, std::shared_ptr<const ProviderClient> client, Replied replied, Secret imported) {
+  if (!replied.reply.refresh_token || replied.reply.refresh_token->equals(imported)) co_return;
+  auto whose = std::move(record.grant);
+  // Not the account the grant has so far: another one may have consented.
+  const auto account = co_await account_behind(parts_.transport, *client, replied.reply);
+  whose.account_id = account && *account ? (*account)->id : "";
+  whose.account_name = account && *account ? (*account)->name : "";
+  whose.extras_json = extras_with_learned({}, record.learned);
+  give_back(std::move(whose), replied, imported);
+}
+
+Task<bool> AuthorizationDesk::give_back_journaled(store::Authorization row, store::JournalEntry entry) {
+  auto flow = open(std::move(row));
+  // An import pins no endpoint; what it brought may be the operator's own token.
+  if (!flow || flow->record.token_endpoint.empty()) co_return false;
+  auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json,
+                                                   extras_with_learned({}, flow->record.learned));
+  if (!client) co_return false;
+  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
+  if (!replied) co_return false;
+  if (replied->classified.outcome != oauth::RefreshOutcome::refreshed) co_return true;  // it brought nothing
+  co_await give_back_unharvested(std::move(flow->record), std::make_shared<const ProviderClient>(std::move(*client)), std::move(*replied), Secret());
+  co_return true;
 }
 
 // The same for tokens that waited, sealed, for a person's answer.
@@ -181,7 +218,13 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
                    "The provider gave an access token but nothing to renew it with. Check that the app may ask for offline access, then "
                    "authorise again.");
   }
-  const auto account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
+  auto account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
+  const auto& lookup = client.type.account;
+  const bool asked = lookup.source == catalog::AccountSource::request && !(lookup.url.empty() && client.endpoints.userinfo.empty());
+  for (auto pause = kIdentityPause; asked && account && !*account && pause <= kIdentityPauseMost; pause *= 2) {
+    co_await parts_.steady.sleep_for(pause);
+    account = co_await find_account(parts_.transport, client, replied.reply, flow.record.nonce);
+  }
   if (!account) co_return std::unexpected(account.error());
   auto learned = flow.record.learned;
   if (const auto more = parts_.clients.catalog().learn(provider, replied.reply.extras)) {
@@ -209,6 +252,9 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
     harvest.account_id = (*account)->id;
     harvest.account_name = (*account)->name;
   }
+  // A refresh, such as an import makes, need not repeat the id_token of the consent (OpenID Connect Core 12.2).
+  const bool told_in_reply = lookup.source != catalog::AccountSource::request && flow.record.imported.empty();
+  harvest.account_unanswered = harvest.account_id.empty() && !lookup.id_paths.empty() && (asked || told_in_reply);
   co_return harvest;
 }
 
@@ -219,7 +265,8 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   if (!*row || (*row)->state != AuthorizationState::pending) {
     const bool kept = *row && ((*row)->state == AuthorizationState::completed || (*row)->state == AuthorizationState::held ||
                                (*row)->state == AuthorizationState::needs_confirmation);
-    if (!kept) parts_.counters.replies_unowned += 1;  // settled before; whom to give the tokens back to is not known any more
+    const bool given_back = !kept && *row && co_await give_back_journaled(std::move(**row), std::move(entry));
+    if (!kept && !given_back) parts_.counters.replies_unowned += 1;
     co_return Result<void>{};
   }
   auto flow = open(std::move(**row));

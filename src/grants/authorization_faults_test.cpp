@@ -309,7 +309,7 @@ TEST_F(DeskHouse, F8_AuthorisingAnewAsAnAccountSomebodyHoldsNamesTheDifferenceAn
   EXPECT_THAT(asked.problem_text, testing::HasSubstr("print"));
   ASSERT_TRUE(run(desk->confirm(begun.id, Answer::reject, {.actor = "anna"})));
 
-  // With the new account expected there is no difference to speak of, and still a holder.
+  // The same when the new account was expected: the grant is another's.
   again = {};
   again.replace = scan.grant;
   again.expected_account = "carol";
@@ -319,7 +319,7 @@ TEST_F(DeskHouse, F8_AuthorisingAnewAsAnAccountSomebodyHoldsNamesTheDifferenceAn
   come_back(second);
   asked = seen(expected.id);
   EXPECT_EQ(asked.state, AuthorizationState::needs_confirmation);
-  EXPECT_EQ(asked.problem_code, "account_held");
+  EXPECT_EQ(asked.problem_code, "account_differs");
   EXPECT_EQ(asked.holder, "print");
 }
 

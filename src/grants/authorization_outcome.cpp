@@ -31,13 +31,16 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
     if (!stored) co_return std::unexpected(stored.error());
     if (*stored) replaced = (*stored)->grant;
   }
-  // The account of a grant that is authorised anew is known by its id; names are chosen by people, and one may be chosen to
-  // equal it. What an administrator typed beforehand may be either.
-  const bool by_id = replaced && expected == replaced->account_id;
-  const bool differs = !expected.empty() && expected != harvest.account_id && (by_id || expected != harvest.account_name);
+  // An account is known by its id alone: names are chosen by people, and one may be chosen to equal what is expected. What an
+  // administrator typed beforehand may be either, but stands beside the id of a grant that is authorised anew, not for it.
+  const bool of_grant = replaced && !replaced->account_id.empty();
+  const bool same_as_grant = of_grant && replaced->account_id == harvest.account_id;
+  const bool as_typed = expected == harvest.account_id || (expected == harvest.account_name && !(replaced && expected == replaced->account_id));
+  const bool differs = (of_grant && !same_as_grant) || (!expected.empty() && !as_typed);
+  found.known_by_id = !harvest.account_id.empty() && (same_as_grant || expected == harvest.account_id);
+  found.known_by_name = !found.known_by_id && !expected.empty() && expected == harvest.account_name;
   // Whoever shares an account has been asked when it was first shared (F8).
-  const bool shared_before = replaced && replaced->account_id == harvest.account_id;
-  if (!harvest.account_id.empty() && !shared_before) {
+  if (!harvest.account_id.empty() && !same_as_grant) {
     const auto other = co_await parts_.store.grant_by_account(record.grant.app, record.grant.type, harvest.account_id);
     if (!other) co_return std::unexpected(other.error());
     if (*other) {
@@ -45,11 +48,17 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
       found.holder = owner && *owner ? (*owner)->username : std::string("another user");
     }
   }
-  if (differs) {
+  if (harvest.account_unanswered) {
+    found.code = "account_unknown";
+    found.before_id = replaced ? replaced->account_id : "";
+    found.before_name = replaced ? replaced->account_name : expected;
+    found.question = "The provider did not say which account has consented, so nobody can tell whether it is the right one. Use it all the same?";
+  } else if (differs) {
     found.code = "account_differs";
     found.before_id = replaced ? replaced->account_id : "";
     found.before_name = replaced ? replaced->account_name : expected;
     found.question = "Another account has consented than expected: " + harvest.account_name + ". ";
+    if (found.known_by_name) found.question += "Only its name is the expected one. ";
     if (!found.holder.empty()) found.question += "It is authorised already for " + found.holder + ", and with some providers a second consent ends the first. ";
     found.question += "Use this account from now on?";
   } else if (!found.holder.empty()) {
@@ -60,27 +69,15 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
   co_return found;
 }
 
-Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
-  auto found = co_await look_at_account(flow.record);
-  if (!found) {
-    parts_.log.error("authorization_not_kept", found.error());
-    co_return Kept::not_yet;
-  }
+void AuthorizationDesk::put_question(Flow& flow, const Findings& found, AuthorizationState state) const {
   const auto& harvest = *flow.record.harvest;
-  auto state = AuthorizationState::needs_confirmation;
-  if (found->code.empty() && flow.record.opened_by_other && flow.record.expected_account.empty()) {
-    state = AuthorizationState::held;
-    found->code = "held";
-    found->question = harvest.account_name + (flow.record.device ? " has consented with the device code" : " has consented in another browser") + ". Approve this account?";
-  }
-  if (found->code.empty()) co_return co_await complete(std::move(flow));
   JsonObject result;
   result["way"] = name_of(flow.record.way);
-  result["problem_code"] = found->code;
-  result["problem_text"] = found->question;
-  result["before_id"] = found->before_id;
-  result["before_name"] = found->before_name;
-  result["holder"] = found->holder;
+  result["problem_code"] = found.code;
+  result["problem_text"] = found.question;
+  result["before_id"] = found.before_id;
+  result["before_name"] = found.before_name;
+  result["holder"] = found.holder;
   result["username"] = flow.record.user.username;
   result["type"] = flow.record.grant.type;
   result["grant"] = flow.record.grant.id.text();
@@ -89,10 +86,40 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   flow.row.state = state;
   flow.row.expires_at = parts_.wall.now() + kDecisionTime;
   flow.row.result_json = boost::json::serialize(result);
-  const auto done = co_await save(std::move(flow));
-  if (done) co_return Kept::yes;
-  if (done.error().kind == ErrorKind::conflict) co_return Kept::unwanted;  // cancelled meanwhile
-  parts_.log.error("authorization_not_kept", done.error());
+}
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
+  auto found = co_await look_at_account(flow.record);
+  if (!found) {
+    parts_.log.error("authorization_not_kept", found.error());
+    co_return Kept::not_yet;
+  }
+  const auto& harvest = *flow.record.harvest;
+  auto state = AuthorizationState::needs_confirmation;
+  if (found->code.empty() && flow.record.opened_by_other && !found->known_by_id) {
+    state = AuthorizationState::held;
+    found->code = "held";
+    found->question = harvest.account_name + (flow.record.device ? " has consented with the device code. " : " has consented in another browser. ");
+    if (found->known_by_name) {
+      found->question += "The name is the expected one, but with many providers people choose their names themselves";
+      found->question += harvest.account_id.empty() ? ". " : "; the provider's own id of the account is " + harvest.account_id + ". ";
+    }
+    found->question += "Approve this account?";
+  }
+  if (found->code.empty()) co_return co_await complete(std::move(flow));
+  const auto before = flow.row;
+  put_question(flow, *found, state);
+  for (int race = 0; race < kRaces; ++race) {
+    const auto done = co_await save(flow);
+    if (done) co_return Kept::yes;
+    if (done.error().kind != ErrorKind::conflict) {
+      parts_.log.error("authorization_not_kept", done.error());
+      co_return Kept::not_yet;
+    }
+    const auto ours = co_await caught_up(flow, before);
+    if (!ours) break;
+    if (!*ours) co_return Kept::unwanted;  // cancelled meanwhile
+  }
   co_return Kept::not_yet;
 }
 
@@ -103,10 +130,22 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
   if ((*row)->state != AuthorizationState::needs_confirmation && (*row)->state != AuthorizationState::held) {
     co_return fail(ErrorKind::conflict, "nothing_to_confirm", "This authorisation asks nothing.");
   }
+  const auto shown = view_of(**row);
   auto flow = open(std::move(**row));
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
   flow->record.source = requester.source;
+  if (answer == Answer::accept) {
+    // Days may lie between the question and its answer: what was agreed to is what was shown (F8).
+    const auto found = co_await look_at_account(flow->record);
+    if (!found) co_return std::unexpected(found.error());
+    const bool another = found->code != shown.problem_code || found->holder != shown.holder || found->before_id != shown.before_id;
+    if (!found->code.empty() && another) {
+      put_question(*flow, *found, AuthorizationState::needs_confirmation);
+      if (const auto asked = co_await save(*flow); !asked) co_return std::unexpected(asked.error());
+      co_return co_await view(id);
+    }
+  }
   if (answer == Answer::reject) {
     co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.",
                           "authorization.rejected");
@@ -144,7 +183,7 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
   auto& record = flow.record;
   const auto now = parts_.wall.now();
   if (record.kind == FlowKind::new_user) {
-    if (record.user.group.none()) {
+    if (!record.new_group.empty()) {
       const auto name = parts_.enrolment.group_name(record.new_group);
       if (!name) co_return std::unexpected(name.error());
       const auto existing = co_await parts_.store.group_by_name_key(name->key);
@@ -304,6 +343,7 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
 
 Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
   const auto began = parts_.wall.now();
+  const auto before = flow.row;
   for (;;) {
     auto batch = co_await completion_batch(flow);
     if (!batch) {
@@ -335,8 +375,8 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
     // The journal holds the reply, so giving up after a while loses nothing: the next start completes it.
     if (parts_.wall.now() > began + kCommitPatience) co_return Kept::not_yet;
     if (race) {
-      const auto row = co_await parts_.store.authorization(flow.row.id);
-      if (row && *row && (*row)->version != flow.row.version) co_return Kept::unwanted;  // cancelled meanwhile
+      const auto ours = co_await caught_up(flow, before);
+      if (ours && !*ours) co_return Kept::unwanted;  // cancelled meanwhile
     }
     co_await any_change_.wait_for(parts_.steady, race ? 1ms : 500ms);
   }

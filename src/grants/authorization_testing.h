@@ -35,14 +35,18 @@ class DeskHouse : public KeeperHouse {
   using Confirmed = Authorizer::Confirmed;
   using Answer = Authorizer::Answer;
 
-  DeskHouse() {
-    desk = std::make_unique<AuthorizationDesk>(AuthorizationDesk::Parts{
-        .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .keeper = *keeper, .giving_back = *giving_back,
+  AuthorizationDesk::Parts parts_of_desk(ProviderClients& reached_by) {
+    return {
+        .store = *store, .journal = journal, .exchange = *exchange, .clients = reached_by, .keeper = *keeper, .giving_back = *giving_back,
         .counters = counters, .vault = vault, .sealing = sealing, .enrolment = enrolment, .transport = transport, .watcher = *this,
         .wall = wall, .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .node = node,
         .pending_lifetime = [] { return Seconds(10min); }, .link_lifetime = [] { return Seconds(72h); },
         .tuning = [] { return KeeperTuning{}; },
-        .device_code_allowed = [this](std::string_view type) { return device_code_types.contains(std::string(type)); }});
+        .device_code_allowed = [this](std::string_view type) { return device_code_types.contains(std::string(type)); }};
+  }
+
+  DeskHouse() {
+    desk = std::make_unique<AuthorizationDesk>(parts_of_desk(*clients));
     keeper->set_code_recovery([it = desk.get()](store::JournalEntry entry) { return it->recover(std::move(entry)); });
     giving_back->set_waiting(
         [it = desk.get()](std::string app, std::string account) { return it->holds_consent(std::move(app), std::move(account)); });

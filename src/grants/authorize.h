@@ -61,7 +61,7 @@ struct AuthorizationWish {
   bool allow_token = false;     // programs may fetch the token; ignored when replacing
   GrantId replace{};            // re-authorise this grant in place
   std::vector<AuthorizationId> instead_of;  // the same person's earlier attempts: cancelled once this wish is found good
-  std::string expected_account; // pinned beforehand: provider's account id or name
+  std::string expected_account; // pinned beforehand. By the provider's account id: needs no approval (A4); by name: held, and said so
 };
 
 struct Begun {

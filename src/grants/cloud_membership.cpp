@@ -78,8 +78,11 @@ Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrol
     const auto present = co_await store_.app(record->id);
     if (!present) co_return std::unexpected(present.error());
     if (*present) {
+      // What somebody has altered in the store is not made good by vouching for it anew.
+      if (const auto checked = sealing_.check(**present); !checked) co_return std::unexpected(checked.error());
+      const auto entered_for = (*present)->token_origin.substr(0, (*present)->token_origin.find(kPinMark));
       // What grants were obtained with stays as it is (RULES F8), but for where browsers come back to.
-      if ((*present)->params_json == record->params_json || !(*present)->token_origin.starts_with(record->token_origin)) continue;
+      if ((*present)->params_json == record->params_json || entered_for != record->token_origin) continue;
       auto changed = **present;
       changed.params_json = record->params_json;
       *record = std::move(changed);

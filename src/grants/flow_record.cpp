@@ -69,6 +69,7 @@ JsonObject json_of(const Harvest& harvest) {
                     {"issued_at", base::to_unix_ms(harvest.issued_at)}, {"scopes", harvest.scopes},
                     {"missing", harvest.missing_scopes}, {"extras", harvest.extras_json}, {"account_id", harvest.account_id},
                     {"account_name", harvest.account_name}, {"intent", harvest.intent.text()}};
+  if (harvest.account_unanswered) object["account_unanswered"] = true;
   if (harvest.access_expires_at) object["expires_at"] = base::to_unix_ms(*harvest.access_expires_at);
   return object;
 }
@@ -84,6 +85,7 @@ Harvest harvest_of(const JsonObject& object) {
   harvest.extras_json = base::string_or(object, "extras", "{}");
   harvest.account_id = base::string_or(object, "account_id");
   harvest.account_name = base::string_or(object, "account_name");
+  harvest.account_unanswered = flag_of(object, "account_unanswered");
   harvest.intent = id_of<IntentId>(object, "intent");
   return harvest;
 }

@@ -24,6 +24,7 @@ struct Harvest {
   std::string extras_json = "{}";
   std::string account_id;
   std::string account_name;
+  bool account_unanswered = false;  // the provider can say whose consent it is, and did not
   IntentId intent{};
 };
 

@@ -89,10 +89,15 @@ Task<Result<std::optional<catalog::Account>>> ask_account(net::HttpTransport& tr
 
 Task<Result<std::optional<catalog::Account>>> find_account(net::HttpTransport& transport, const ProviderClient& client,
                                                            const oauth::TokenReply& reply, const Secret& nonce) {
-  using Answer = Result<std::optional<catalog::Account>>;
   if (reply.id_claims) {
     if (const auto checked = check_id_token(*reply.id_claims, client, nonce); !checked) co_return std::unexpected(checked.error());
   }
+  co_return co_await account_behind(transport, client, reply);
+}
+
+Task<Result<std::optional<catalog::Account>>> account_behind(net::HttpTransport& transport, const ProviderClient& client,
+                                                             const oauth::TokenReply& reply) {
+  using Answer = Result<std::optional<catalog::Account>>;
   const auto& lookup = client.type.account;
   switch (lookup.source) {
     case catalog::AccountSource::id_token:

@@ -17,6 +17,10 @@ namespace latchkey::grants {
 [[nodiscard]] Task<Result<std::optional<catalog::Account>>> find_account(net::HttpTransport& transport, const ProviderClient& client,
                                                                          const oauth::TokenReply& reply, const Secret& nonce);
 
+// The same without a look at the id_token: whose tokens these are, also of those that are not wanted.
+[[nodiscard]] Task<Result<std::optional<catalog::Account>>> account_behind(net::HttpTransport& transport, const ProviderClient& client,
+                                                                           const oauth::TokenReply& reply);
+
 // The identity call alone. `id_claims` (borrowed until the task ends; nullptr: none) may lend a name to an account whose API
 // shows only ids.
 [[nodiscard]] Task<Result<std::optional<catalog::Account>>> ask_account(net::HttpTransport& transport, const ProviderClient& client,

@@ -105,7 +105,7 @@ test('A4: rejected: nothing is kept, and the tokens are given back', async (t) =
 
 test('A4: an account pinned beforehand needs no approval; another one than pinned or than before is asked about', async (t) => {
   const { admin, provider } = await scene(t);
-  const pinned = await admin.startAuthorization({ ...request, expected_account: 'anna@example.com' });
+  const pinned = await admin.startAuthorization({ ...request, expected_account: provider.account.id });
   provider.enterCode(pinned.device.user_code);
   const first = await admin.outcome(pinned.id);
   assert.equal(first.state, 'completed', JSON.stringify(first));

@@ -73,11 +73,16 @@ test('A4: held as well in the browser of the administrator who made the link', a
   assert.equal((await admin.outcome(started.id)).state, 'held');
 });
 
-test('A4: an account named beforehand needs no approval; another one is asked about', async (t) => {
+test('A4: an account named beforehand by its id needs no approval, by a name it does; another one is asked about', async (t) => {
   const { admin, server, provider } = await serverWithProvider(t);
-  const started = await admin.startAuthorization({ ...request, expected_account: 'anna@example.com' });
-  const shown = await new Browserless().open(started.start_url);
+  const named = await admin.startAuthorization({ ...request, expected_account: 'anna@example.com' });
+  const shown = await new Browserless().open(named.start_url);
   assert.ok(shown.body.includes('anna@example.com'), 'the owner sees which account is wanted');
+  await new Browserless().open(named.start_url, { visit: goingOn(server) });
+  const held = await admin.outcome(named.id);
+  assert.equal(held.state, 'held', JSON.stringify(held));
+  assert.equal((await admin.must('POST', `/api/v1/authorizations/${named.id}/confirm`, { accept: false })).state, 'cancelled');
+  const started = await admin.startAuthorization({ ...request, expected_account: provider.account.id });
   await new Browserless().open(started.start_url, { visit: goingOn(server) });
   const first = await admin.outcome(started.id);
   assert.equal(first.state, 'completed', JSON.stringify(first));
@@ -212,7 +217,7 @@ test('grant add --ask-owner prints the link; --mail-to mails it; --account pins;
   await admin.group('Office');
   const pinFile = await server.file('pin', pin);
   const add = (...more) => server.cli(['grant', 'add', 'dora', '--group', 'Office', '--type', 'oidc', '--pin-file', pinFile, ...more]);
-  const added = await add('--ask-owner', '--mail-to', 'anna@example.com', '--account', 'anna@example.com');
+  const added = await add('--ask-owner', '--mail-to', 'anna@example.com', '--account', 'acc-1');
   assert.equal(added.status, 0, added.stderr);
   const link = new RegExp(`${server.url}/oauth/start/\\S+`).exec(added.stdout)[0];
   await until('the mail', () => sink.mails.length === 1);

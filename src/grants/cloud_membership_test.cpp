@@ -1,0 +1,76 @@
+// What a Cloud Service says anew about its apps, and records that somebody has altered meanwhile.
+#include "grants/cloud_membership.h"
+
+#include "grants/keeper_testing.h"
+
+namespace latchkey::grants {
+namespace {
+
+// Says the same view of itself, however often it is asked.
+class ViewService final : public net::HttpTransport {
+ public:
+  cloud::ServiceView view;
+  Task<net::HttpOutcome> send(net::HttpCall) override {
+    net::Reply reply;
+    reply.status = 200;
+    reply.body = base::to_bytes(cloud::to_json(view));
+    co_return reply;
+  }
+};
+
+class Membership : public KeeperHouse {
+ protected:
+  Membership() {
+    service.view = {.office = "0199-office", .label = "North Ltd", .keys = relay.public_half(), .return_origins = {"https://latchkey.example"}, .apps = {}};
+    service.view.apps.push_back({.id = "op", .provider = "acme", .client_id = "client-of-service",
+                                 .redirect_uri = "https://relay.example/oauth/callback/op", .params = {}, .types = {"acme-family"}});
+    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example", .enrolled_at = wall.now(),
+                                          .keys = cloud::PartyKeys::make(entropy), .service = service.view})});
+    EXPECT_TRUE(run(membership.check({.actor = "anna"})));
+  }
+  store::App app() { return **run(store->app(cloud_app_id("https://relay.example", service.view.apps.front()))); }
+  void service_moves() { service.view.apps.front().redirect_uri = "https://relay.example/elsewhere/op"; }
+  bool has_moved() { return cloud_route_of(app())->redirect_uri == "https://relay.example/elsewhere/op"; }
+
+  ViewService service;
+  cloud::PartyKeys relay = cloud::PartyKeys::make(entropy);
+  CloudLine line{service, wall, steady, entropy, log};
+  CloudMembership membership{*store, sealing, *clients, line, wall};
+};
+
+TEST_F(Membership, F8_OnlyWhereBrowsersComeBackToIsTakenOver) {
+  auto pinned = app();
+  pinned.token_origin += std::string(kPinMark) + "https://token.acme.example";
+  sealing.vouch(pinned);
+  commit({store::PutApp{pinned}});
+  service_moves();
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_TRUE(has_moved());
+  EXPECT_EQ(app().token_origin, pinned.token_origin);
+  EXPECT_TRUE(sealing.check(app()));
+}
+
+TEST_F(Membership, K3_AnAlteredRecordIsNotVouchedForAnew) {
+  auto altered = app();
+  altered.client_id = "client-of-mallory";
+  commit({store::PutApp{altered}});
+  ASSERT_FALSE(sealing.check(app()));
+  service_moves();
+  const auto checked = run(membership.check({.actor = "anna"}));
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().reason, "record_altered");
+  EXPECT_FALSE(sealing.check(app())) << "it would be good again";
+}
+
+TEST_F(Membership, K6_AnotherPlaceThatBeginsLikeTheSameIsAnotherPlace) {
+  auto elsewhere = app();
+  elsewhere.token_origin += ".evil.example";
+  sealing.vouch(elsewhere);
+  commit({store::PutApp{elsewhere}});
+  service_moves();
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(has_moved());
+}
+
+}  // namespace
+}  // namespace latchkey::grants
