@@ -2,7 +2,7 @@
 //
 //   sim --seed N [--log]              one world, and the story of what went wrong in it; --log prints what the server says
 //   sim --seeds A-B [--jobs J]        many, on J processes (default: all cores)
-//   sim --seconds S [--from A]        as many as fit
+//   sim --seconds S [--from A]        as many as fit; an interrupt (Ctrl-C, SIGTERM) ends it sooner, with its figures
 //   sim --refreshes R [--from A]      until so many refreshes have been made
 //   --canary NAME                     with that bug switched on (names: --canaries)
 //   --twice N                         every Nth seed is run twice and must agree (default 50; 0: never)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -41,6 +42,11 @@ struct Shared {
   std::atomic<std::uint64_t> refreshed{0};
   std::atomic<bool> enough{false};
 };
+
+// What an interrupt ends; the worlds under way are finished, and the sums printed.
+Shared* interruptible = nullptr;
+
+void end_soon(int) { interruptible->enough = true; }
 
 struct Sum {
   std::map<std::string, std::uint64_t> figures;
@@ -159,6 +165,7 @@ std::vector<Job> begin_jobs(const Wish& wish, Shared& shared, Clock::time_point 
     std::fflush(stdout);
     const auto pid = ::fork();
     if (pid == 0) {
+      ::signal(SIGINT, SIG_IGN);  // a terminal tells the whole group
       ::close(ends[0]);
       work(wish, index, Teller(ends[1]), shared, end);
     }
@@ -213,6 +220,9 @@ int run_many(const Wish& wish) {
   if (memory == MAP_FAILED) return 2;
   auto& shared = *new (memory) Shared;
   auto jobs = begin_jobs(wish, shared, end);
+  interruptible = &shared;
+  ::signal(SIGINT, end_soon);
+  ::signal(SIGTERM, end_soon);
   const auto seconds = [&] { return std::chrono::duration<double>(Clock::now() - begun).count(); };
   Sum sum;
   for (std::size_t open = jobs.size(); open > 0;) {
