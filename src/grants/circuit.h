@@ -26,6 +26,8 @@ class Circuit {
   [[nodiscard]] bool admits(SteadyTime now);
   // Whether admits() would let one through, without doing so.
   [[nodiscard]] bool would_admit(SteadyTime now) const;
+  // The probe let through ended without having asked the provider: another may go.
+  void asked_nobody() { probing_since_.reset(); }
   void succeeded();
   void failed(SteadyTime now);
   [[nodiscard]] bool open() const { return open_until_.has_value(); }

@@ -10,6 +10,7 @@ using namespace std::chrono_literals;
 constexpr auto kTickMax = 1s;
 constexpr auto kQuickSweep = 25ms;
 constexpr int kSweepRest = 20;  // times as long as a slow one took
+constexpr int kBusyRest = 3;    // ... that has left grants behind
 constexpr std::chrono::nanoseconds kSweepRestMax = 10s;
 constexpr auto kCountStatesEvery = 60s;
 constexpr auto kRestAfterFailure = 30s;
@@ -136,15 +137,13 @@ Task<void> Keeper::tick() {
       co_return;
     }
     due_unreadable_ = false;
-    // Has walked past whatever is due and must wait: a million grants of an app that is paused take a second (R21).
-    if (due->size() < wanted && took > kQuickSweep && !nudged_) {
-      auto& again_at = capped.empty() ? sweep_again_at_ : others_again_at_;
-      again_at = asked_at + std::min<std::chrono::nanoseconds>(took * kSweepRest, kSweepRestMax);
-    }
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {
-      if (flights_.size() >= tuning.parallel) break;
+      if (flights_.size() >= tuning.parallel) {
+        more_due_ = true;
+        break;
+      }
       if (flights_.contains(grant.id) || not_before_.contains(grant.id)) continue;
       const auto type = parts_.clients.catalog().find_type(grant.type);
       if (!type) {
@@ -168,11 +167,20 @@ Task<void> Keeper::tick() {
         if (one_shot) one_shot_flights_.give_back(grant.app);
         continue;
       }
+      const bool probes = state.circuit.open();
       static_cast<void>(state.circuit.admits(steady_now));
       const auto flight = join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
+      if (probes && !flight->result) flight->probes_app = grant.app;
+      if (probes && flight->result) state.circuit.asked_nobody();
       if (one_shot && !flight->result) flight->one_shot_app = grant.app;
       if (one_shot && flight->result) one_shot_flights_.give_back(grant.app);
       ++started;
+    }
+    // Has walked past whatever is due and must wait: a million grants of an app that is paused take a second (R21).
+    if (due->size() < wanted && took > kQuickSweep && !nudged_) {
+      auto& again_at = capped_before == 0 ? sweep_again_at_ : others_again_at_;
+      const int rest = more_due_ || crowded_ ? kBusyRest : kSweepRest;
+      again_at = asked_at + std::min<std::chrono::nanoseconds>(took * rest, kSweepRestMax);
     }
     const bool others_may_follow = started > 0 || capped.size() > capped_before;
     if (!others_may_follow || due->size() < wanted) co_return;
@@ -223,6 +231,7 @@ Task<void> Keeper::count_states() {
 // Replies of an earlier process are merged by their grants' flights; what could not be is tried again.
 Task<void> Keeper::repeat_merging() {
   const auto now = parts_.steady.now();
+  if (unmerged_.empty()) merges_wait_ = false;
   if (unmerged_.empty() || now < merge_again_at_) co_return;
   // A flight begins at once, and with a store that answers at once it may have ended, and its entry gone, before the next.
   std::vector<GrantId> waiting;
@@ -269,6 +278,7 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
     one_shot_flights_.give_back(flight->one_shot_app);
     ++places_back_;
   }
+  if (!flight->probes_app.empty()) apps_[flight->probes_app].circuit.asked_nobody();  // or it has said so by now
   // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).
   if (!flight->result->has_value()) {
     const auto& error = flight->result->error();
@@ -284,7 +294,9 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
 
 bool Keeper::has_room_again() const {
   const auto tuning = parts_.tuning();
-  const bool merges_wait = merges_wait_ && parts_.steady.now() >= merge_again_at_;
+  const auto now = parts_.steady.now();
+  if (now < writes_rest_until_) return false;  // whatever is begun would end at once, as due as before
+  const bool merges_wait = merges_wait_ && !unmerged_.empty() && now >= merge_again_at_;
   if ((more_due_ || merges_wait) && flights_.size() <= tuning.parallel / 2) return true;
   // As few as one app is sure of: another may hang on all the others.
   return crowded_ && (places_back_ >= one_shot_flights_.sure_of(tuning.one_shot_parallel) || one_shot_flights_.taken() == 0);

@@ -149,6 +149,7 @@ class Keeper {
     GrantId grant;
     Urge urge;
     std::string one_shot_app;  // whose place it holds; empty: none
+    std::string probes_app;    // whose circuit it may close; empty: none
     LookAtToken with_token;
     base::Broadcast landed;
     std::optional<Result<store::Grant>> result;
@@ -168,6 +169,17 @@ class Keeper {
     bool unowned = false;
   };
   enum class Origin { exchange, journal };  // of an outcome
+  // A moment by both clocks: the steady one stands still while the machine sleeps, the other one is set.
+  struct Begun {
+    SteadyTime steady;
+    WallTime wall;
+  };
+  // A grant whose stamps looked as if from the future, and when.
+  struct Suspect {
+    GrantId grant;
+    store::Version version;
+    WallTime seen_at;
+  };
   class HoldBack;
   class OneShotPlace;
 
@@ -203,8 +215,8 @@ class Keeper {
   [[nodiscard]] Task<void> set_aside(GrantId grant, Error why);
   // Stamps of a clock that ran ahead, which was set right since (R24).
   [[nodiscard]] Task<void> mend_stamps();
-  [[nodiscard]] Task<bool> mend_stamps_of(GrantId grant);          // false: the store could not, for now
-  [[nodiscard]] Task<Result<void>> try_to_mend_stamps_of(GrantId grant);
+  [[nodiscard]] Task<bool> mend_stamps_of(Suspect suspect);          // false: the store could not, for now
+  [[nodiscard]] Task<Result<void>> try_to_mend_stamps_of(Suspect suspect);
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
@@ -223,15 +235,17 @@ class Keeper {
   [[nodiscard]] Task<Landed> commit_step(GrantId grant, std::optional<store::GrantView> known, store::Intent intent,
                                          const ExchangeOutcome& outcome, const RefreshMaterial& spent,
                                          const catalog::ResolvedType& type, TypeRules rules, Origin origin);
-  // Whether the store holds that generation, by an answer that is news when this returns. False: no, or nobody knows before `until`.
-  [[nodiscard]] Task<bool> still_at(GrantId grant, store::GenerationNumber generation, SteadyTime until);
+  // Whether the store still holds the claim, and nobody has switched the grant off. False: no, or nobody knows before `until`.
+  [[nodiscard]] Task<bool> still_holds(Claim claim, SteadyTime until);
   [[nodiscard]] std::size_t first_secret(const ProviderClient& client);  // which of the app's secrets is tried first
   [[nodiscard]] Task<ExchangeOutcome> exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
-                                               const RefreshMaterial& material, SteadyTime begun);
+                                               const RefreshMaterial& material, Begun begun);
   void add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const;
   void note_change(const store::Grant& before, const store::Grant& after);
   void give_back(store::Grant whose, const ExchangeOutcome& outcome);
   [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
+  [[nodiscard]] std::chrono::nanoseconds since(Begun begun) const;
+  void note_refused_write(const Error& error);
 
   // after a crash: keeper_recovery.cpp
   [[nodiscard]] Task<Result<void>> read_what_was_left();
@@ -278,6 +292,7 @@ class Keeper {
   bool crowded_ = false;             // ... for lack of places for one-shot exchanges
   std::size_t places_back_ = 0;      // given back since
   std::map<std::string, Seconds> polling_times_;  // by type, as last seen
+  SteadyTime writes_rest_until_{};   // the store has just refused one
   bool states_changed_ = true;
   SteadyTime count_states_at_{};
   bool started_ = false;

@@ -150,12 +150,14 @@ TEST_F(KeeperHouse, R24_StampsThatTheStoreCouldNotTakeAreMendedLater) {
   for (int time = 0; time < 100; ++time) transport.then(T::unsent());
   ASSERT_TRUE(run(keeper->start()));
   base::drive_until(loop, [&] { return logged("stamps_not_mended") > 0; });
+  wall.advance(90min);
   full = false;
   base::drive_until(loop, [&] {
     steady.advance(1s);
-    return view(id).grant.issued_at < wall.now();
+    return view(id).grant.issued_at < grant.issued_at;
   });
   EXPECT_GT(refused, 0);
+  EXPECT_EQ(usable_generation(view(id), wall.now()), nullptr) << "when it ends is not known";
 }
 
 // ---- a refusal that the journal brings -----------------------------------------------------------------------------------

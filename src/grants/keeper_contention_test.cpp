@@ -222,6 +222,33 @@ TEST_F(ContentionHouse, F4_AProbeThatHangsKeepsNobodyElsesGrantsFromBeingRefresh
   released->notify_all();
 }
 
+// What waited for room to be merged was merged by a caller's flight: nothing waits for room any more.
+TEST_F(ContentionHouse, F2_AMergeThatSomebodyElseHasDoneLeavesNothingToLookFor) {
+  store::Batch batch;
+  std::vector<store::Grant> crowd;
+  for (int i = 0; i < 256; ++i) crowd.push_back(add_grant(batch, "acme-harmless"));
+  const auto waiting = add_grant(batch, "acme-family");
+  commit(std::move(batch));
+  transport.hold = true;
+  std::vector<std::future<Result<store::Grant>>> flights;
+  for (const auto& one : crowd) flights.push_back(boost::asio::co_spawn(loop, keeper->refresh_now(one.id), boost::asio::use_future));
+  base::drive_until(loop, [&] { return transport.at_once == 256; });  // all the room there is
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), waiting.id, 1, wall.now(),
+                                              R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return door->listings_of_apps > 0; });  // the keeper has looked, and found no room
+  flights.push_back(boost::asio::co_spawn(loop, keeper->refresh_now(waiting.id), boost::asio::use_future));
+  base::drive_until(loop, [&] { return journal.left_over.empty(); });
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return counters.in_flight == 0; });
+  sweep();
+  const auto sweeps = door->sweeps;
+  for (int turn = 0; turn < 200; ++turn) loop.run_one_for(1ms);
+  EXPECT_LE(door->sweeps, sweeps + 2) << "the clock stands still, and nothing has ended";
+  for (auto& flight : flights) EXPECT_TRUE(flight.get());
+}
+
 TEST_F(ContentionHouse, P6_AnAlteredGrantDoesNotStandFirstAmongThoseThatAreDue) {
   const auto grant = put_grant("acme-family", 600s);
   auto altered = view(grant.id).grant;

@@ -7,7 +7,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::size_t kPage = 500;
-constexpr std::chrono::milliseconds kBetweenPages{100};  // a start has better things to do
+constexpr std::chrono::milliseconds kBetweenPages{10};  // a start has better things to do, but no stamp may be caught up with meanwhile
 constexpr int kMendAttempts = 5;
 constexpr Seconds kMendAgainEvery{10};  // what the store could not take
 constexpr Seconds kSpread{60};  // what is due at once is spread over this, so that no storm comes of it
@@ -63,7 +63,7 @@ Task<void> Keeper::bring_forward_one(GrantId id) {
 // Left alone it would look good again once the clock has got there. This start's clock may be ahead, too, if by less:
 // nothing is reckoned from it.
 Task<void> Keeper::mend_stamps() {
-  std::vector<GrantId> again;
+  std::vector<Suspect> again;
   GrantId after;
   while (!stopping_) {
     const auto page = co_await parts_.store.grants_after(after, kPage);
@@ -79,7 +79,8 @@ Task<void> Keeper::mend_stamps() {
       const bool backs_off = grant.failures > 0 || grant.dead_seen || grant.state != store::GrantState::active;
       const bool waits_long = backs_off && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
       const bool suspect = is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long;
-      if (suspect && !co_await mend_stamps_of(grant.id)) again.push_back(grant.id);
+      const Suspect seen{.grant = grant.id, .version = grant.version, .seen_at = now};
+      if (suspect && !co_await mend_stamps_of(seen)) again.push_back(seen);
     }
     if (page->size() < kPage) break;
     after = page->back().id;
@@ -87,17 +88,18 @@ Task<void> Keeper::mend_stamps() {
   }
   while (!stopping_ && !again.empty()) {
     co_await parts_.steady.sleep_for(kMendAgainEvery);
-    for (const auto& id : std::exchange(again, {})) {
-      if (!co_await mend_stamps_of(id)) again.push_back(id);
+    for (const auto& suspect : std::exchange(again, {})) {
+      if (!co_await mend_stamps_of(suspect)) again.push_back(suspect);
+      co_await parts_.steady.sleep_for(kBetweenPages);
     }
   }
 }
 
-Task<bool> Keeper::mend_stamps_of(GrantId id) {
+Task<bool> Keeper::mend_stamps_of(Suspect suspect) {
   // A conflict: a refresh was faster, and its stamps are right; or what an earlier process left was settled, and they are as
   // they were.
   for (int attempt = 0; attempt < kMendAttempts; ++attempt) {
-    const auto mended = co_await try_to_mend_stamps_of(id);
+    const auto mended = co_await try_to_mend_stamps_of(suspect);
     if (mended) co_return true;
     if (mended.error().kind == ErrorKind::conflict) continue;
     parts_.log.error("stamps_not_mended", mended.error());
@@ -106,12 +108,13 @@ Task<bool> Keeper::mend_stamps_of(GrantId id) {
   co_return false;
 }
 
-Task<Result<void>> Keeper::try_to_mend_stamps_of(GrantId id) {
-  const auto view = co_await parts_.store.grant(id);
+Task<Result<void>> Keeper::try_to_mend_stamps_of(Suspect suspect) {
+  const auto view = co_await parts_.store.grant(suspect.grant);
   if (!view) co_return std::unexpected(view.error());
   if (!*view) co_return Result<void>{};
-  const auto now = parts_.wall.now();
   auto grant = (*view)->grant;
+  // A clock that has caught up with a stamp since makes it no truer.
+  const auto now = grant.version == suspect.version ? std::min(suspect.seen_at, parts_.wall.now()) : parts_.wall.now();
   if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return Result<void>{};
   store::Batch batch;
   const auto lifetime = lifetime_of(issue_of(grant));

@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 constexpr auto kStoreRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not hold the shutdown: the journal has the reply
 constexpr auto kNews = 1s;  // for how long what the store has said of a grant holds without another look
+constexpr int kLooksMax = 3;
+constexpr auto kWritesRest = 1s;
 constexpr auto kCapRetry = 100ms;
 constexpr auto kOtherHandsPatience = 15s;
 constexpr auto kOtherHandsLook = 100ms;
@@ -24,6 +26,13 @@ constexpr int kJournalReadsMax = 3;
 // A lease of another node that has not passed.
 bool is_in_other_hands(const store::Grant& grant, NodeId node, WallTime now) {
   return !grant.lease_owner.none() && grant.lease_owner != node && now < grant.lease_until;
+}
+
+// Whether the store knows this claim, and nobody has taken its place.
+bool holds(const store::GrantView& view, const Claim& claim, NodeId node) {
+  const auto& intent = view.intent;
+  return intent && intent->id == claim.intent.id && intent->version == claim.intent.version && intent->fence == claim.intent.fence &&
+         intent->state == store::IntentState::open && view.grant.fence == claim.grant.fence && view.grant.lease_owner == node;
 }
 
 // The refresh token that a reply brought, if it did.
@@ -212,7 +221,9 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   const ExchangeOutcome unsent(NotSent{why});
   add_history(step, grant, &unsent);
   // A conflict: somebody else has changed the grant, which is looked at again soon.
-  if (const auto done = co_await parts_.store.commit(std::move(step.batch), store::Urgency::bookkeeping); done) note_change(grant, step.grant);
+  const auto done = co_await parts_.store.commit(std::move(step.batch), store::Urgency::bookkeeping);
+  if (done) note_change(grant, step.grant);
+  else note_refused_write(done.error());
   if (why.kind == ErrorKind::unavailable) {
     if (type) health(grant.app, type->provider->id).circuit.failed(parts_.steady.now());
   } else {
@@ -252,7 +263,9 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   auto material = parts_.sealing.open_refresh(view.grant, *current);
   if (!material) co_return std::unexpected(material.error());
   const auto tuning = parts_.tuning();
-  const auto begun = parts_.steady.now();  // before the claim: the lease we count on is never longer than the store's
+  // Before the claim: the lease we count on is never longer than the store's.
+  const Begun claim_begun{.steady = parts_.steady.now(), .wall = parts_.wall.now()};
+  const auto begun = claim_begun.steady;
   const auto claim = claim_for(view, parts_.node, IntentId::make(parts_.wall.now(), parts_.entropy), tuning.lease, parts_.wall.now());
 
   // Room for the reply first: a full disk must refuse while the token is still unspent (R4).
@@ -276,7 +289,7 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   StepTimes::add(parts_.counters.steps.claim, parts_.steady.now() - begun);
 
   std::optional<HoldBack> hold_back(std::in_place, *this, view.grant, client->type.has(catalog::Quirk::refresh_kills_access));
-  const auto outcome = co_await exchange(client, claim, rules, *material, begun);
+  const auto outcome = co_await exchange(client, claim, rules, *material, claim_begun);
   note_health(*client, view.grant, outcome);
   const auto replied_at = parts_.steady.now();
   store::GrantView as_claimed{.grant = claim.grant, .generations = view.generations, .intent = claim.intent};
@@ -299,11 +312,7 @@ Task<Result<void>> Keeper::find_out(Claim claim, SteadyTime until) {
     const auto view = co_await parts_.store.grant(claim.grant.id);
     if (view && !*view) co_return fail(ErrorKind::not_found, "gone", "The grant was deleted.", {.field = "grant"});
     if (view) {
-      const auto& intent = (*view)->intent;
-      const bool ours = intent && intent->id == claim.intent.id && intent->version == claim.intent.version &&
-                        intent->fence == claim.intent.fence && intent->state == store::IntentState::open &&
-                        (*view)->grant.fence == claim.grant.fence && (*view)->grant.lease_owner == parts_.node;
-      if (ours) co_return Result<void>{};
+      if (holds(**view, claim, parts_.node)) co_return Result<void>{};
       co_return fail(ErrorKind::conflict, "version", "The claim has not happened.");
     }
     if (stopping_ || parts_.steady.now() >= until) co_return std::unexpected(view.error());
@@ -312,14 +321,22 @@ Task<Result<void>> Keeper::find_out(Claim claim, SteadyTime until) {
   }
 }
 
-Task<bool> Keeper::still_at(GrantId grant, store::GenerationNumber generation, SteadyTime until) {
-  for (;;) {
-    const auto asked_at = parts_.steady.now();
-    const auto view = co_await parts_.store.grant(grant);
-    if (!view || !*view || (*view)->grant.generation != generation) co_return false;
-    if (parts_.steady.now() - asked_at <= kNews) co_return true;
-    if (stopping_ || parts_.steady.now() >= until) co_return false;
+Task<bool> Keeper::still_holds(Claim claim, SteadyTime until) {
+  for (int looks = 0; !stopping_ && parts_.steady.now() < until;) {
+    const Begun asked{.steady = parts_.steady.now(), .wall = parts_.wall.now()};
+    const auto view = co_await parts_.store.grant(claim.grant.id);
+    if (!view && view.error().kind != ErrorKind::unavailable) co_return false;
+    if (!view) {
+      co_await parts_.steady.sleep_for(kOtherHandsLook);
+      continue;
+    }
+    if (!*view || (*view)->grant.generation != claim.intent.generation || !holds(**view, claim, parts_.node)) co_return false;
+    const auto state = (*view)->grant.state;
+    if (state == store::GrantState::disabled || state == store::GrantState::revoked) co_return false;
+    // An answer on which this process slept is looked for again; a store that is slow every time is believed.
+    if (since(asked) <= kNews || ++looks == kLooksMax) co_return true;
   }
+  co_return false;
 }
 
 std::size_t Keeper::first_secret(const ProviderClient& client) {
@@ -331,7 +348,7 @@ std::size_t Keeper::first_secret(const ProviderClient& client) {
 // The POST itself; twice where the newest of the app's secrets is refused, since the other one may still be good while
 // secrets are being changed.
 Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
-                                       const RefreshMaterial& material, SteadyTime begun) {
+                                       const RefreshMaterial& material, Begun begun) {
   const auto tuning = parts_.tuning();
   const bool one_shot = is_one_shot(rules.replay);
   while (one_shot && !one_shots_.take(client->app, tuning.one_shot_parallel, parts_.steady.now())) co_await one_shot_over_.wait();
@@ -339,7 +356,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   if (one_shot) place.emplace(*this, client->app);
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
-  const auto lease_lasts = [&] { return parts_.steady.now() - begun + tuning.timeouts.total + kLeaseReserve <= tuning.lease; };
+  const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease; };
   const auto secrets = std::max<std::size_t>(client->secrets.size(), 1);
   auto slot = first_secret(*client);
   for (std::size_t tried = 0; lease_lasts(); ++tried, slot = (slot + 1) % secrets) {
@@ -349,9 +366,9 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
       if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) break;
     }
     // After a refusal, a wait for a place, or a process that was stopped: another node, or a person, may have brought newer tokens (R6).
-    if (tried > 0 || parts_.steady.now() - begun > kNews) {
-      const auto until = begun + tuning.lease - tuning.timeouts.total - kLeaseReserve;
-      if (!co_await still_at(claim.grant.id, claim.intent.generation, until) || !lease_lasts()) break;
+    if (tried > 0 || since(begun) > kNews) {
+      const auto until = begun.steady + tuning.lease - tuning.timeouts.total - kLeaseReserve;
+      if (!co_await still_holds(claim, until) || !lease_lasts()) break;
     }
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
                             .attempt = claim.intent.attempts, .replay = rules.replay, .post = refresh_post(*client, material, slot),
@@ -553,7 +570,16 @@ Task<void> Keeper::postpone(store::GrantView view, WallTime at, std::string why)
   grant.why = sentence(why);
   store::Batch batch;
   batch.push_back(store::UpdateGrant{std::move(grant)});
-  [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  if (const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping); !done) note_refused_write(done.error());
+}
+
+// What could not be written down stays as due as it was: it must not be begun again at once.
+void Keeper::note_refused_write(const Error& error) {
+  if (error.kind != ErrorKind::conflict) writes_rest_until_ = parts_.steady.now() + kWritesRest;
+}
+
+std::chrono::nanoseconds Keeper::since(Begun begun) const {
+  return std::max<std::chrono::nanoseconds>(parts_.steady.now() - begun.steady, parts_.wall.now() - begun.wall);
 }
 
 }  // namespace latchkey::grants

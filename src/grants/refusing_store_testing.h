@@ -17,6 +17,7 @@ class RefusingStore final : public store::Store {
   bool away = false;                                        // does not say what time it is
   Milliseconds clock_ahead{0};                              // of the machine's
   int sweeps = 0;  // questions for what is due
+  int listings_of_apps = 0;
   std::function<void(const std::vector<std::string>& without_apps)> sweeping;  // while what is due is looked for
   std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
@@ -50,7 +51,10 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::PinFailureCount>>> pin_failures(UserId user) override { return real_->pin_failures(user); }
   Task<Result<std::int64_t>> spray_count(std::string bucket, WallTime since) override { return real_->spray_count(std::move(bucket), since); }
   Task<Result<std::vector<store::KnownSource>>> known_sources(UserId user) override { return real_->known_sources(user); }
-  Task<Result<std::vector<store::App>>> apps() override { return real_->apps(); }
+  Task<Result<std::vector<store::App>>> apps() override {
+    ++listings_of_apps;
+    return real_->apps();
+  }
   Task<Result<std::optional<store::App>>> app(std::string id) override { return real_->app(std::move(id)); }
   Task<Result<std::optional<store::GrantView>>> grant(GrantId id) override { return real_->grant(id); }
   Task<Result<std::vector<store::Grant>>> grants_of_user(UserId user) override { return real_->grants_of_user(user); }

@@ -68,12 +68,14 @@ bool Invariants::lasts_long(const Subject& subject) {
   return !clocks_stepped && subject.access_expires_at && *subject.access_expires_at - true_time(timeline_) > margin + kSlack;
 }
 
-// Stored after the process had claimed the grant, and a moment ago.
+// Stored by another process a moment ago, after this one had claimed the grant near the end of its token: it cannot know.
 bool Invariants::is_news_to(const Process& process, const Subject& subject, const std::string& token) const {
   const auto claimed = subject.intended.find(&process);
-  const auto since = subject.held_since.find(token);
-  if (claimed == subject.intended.end() || since == subject.held_since.end()) return false;
-  return since->second > claimed->second && since->second > timeline_.now() - kMoment;
+  const auto kept = subject.kept.find(token);
+  if (one_journal || claimed == subject.intended.end() || kept == subject.kept.end() || kept->second.by == &process) return false;
+  auto as_claimed = subject;
+  as_claimed.access_expires_at = claimed->second.access_expires_at;
+  return kept->second.at > claimed->second.at && kept->second.at > timeline_.now() - kMoment && !lasts_long(as_claimed);
 }
 
 // A token whose successor is kept is never sent again; one in doubt only where its type allows it.
@@ -198,7 +200,7 @@ void Invariants::journaled(const Process& process, GrantId grant, IntentId inten
 // ---- 1, 4, 7: what the store was told ------------------------------------------------------------------------------
 
 void Invariants::note_intent(const Process& process, Subject& subject, const store::Intent& intent) {
-  if (intent.state == store::IntentState::open) subject.intended[&process] = timeline_.now();
+  if (intent.state == store::IntentState::open) subject.intended[&process] = {.at = timeline_.now(), .access_expires_at = subject.access_expires_at};
   else subject.intended.erase(&process);
 }
 
@@ -230,7 +232,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
                     put->generation.access_sealed.empty() ? ", no access token" : "");
       const bool anew = !subject->held.contains(put->generation.number);  // else the same one, stamped or sealed anew
       subject->held[put->generation.number] = text;
-      subject->held_since.try_emplace(text, timeline_.now());
+      subject->kept.try_emplace(text, Subject::Kept{.at = timeline_.now(), .by = &process});
       if (auto* token = account_of(*subject).find(text)) {
         token->known = Known::kept;
         // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
@@ -303,7 +305,7 @@ void Invariants::read_back(const store::GrantView& view, Past past) {
   }
   subject.version = view.grant.version;
   subject.held.clear();
-  subject.held_since.clear();
+  subject.kept.clear();
   subject.state = view.grant.state;
   subject.access_expires_at = view.grant.access_expires_at;
   subject.generation = view.grant.generation;

@@ -39,7 +39,11 @@ struct Subject {
   std::size_t provider = 0;
   std::size_t account = 0;
   std::map<store::GenerationNumber, std::string> held;  // refresh tokens; empty text: a generation without one
-  std::map<std::string, Nanoseconds> held_since;        // of the same
+  struct Kept {
+    Nanoseconds at;
+    const Process* by;
+  };
+  std::map<std::string, Kept> kept;                     // of the same: when, and who brought it
   store::GenerationNumber generation = 1;
   store::Version version = 0;  // as the store last answered
   std::string current;  // the refresh token of that generation
@@ -55,7 +59,11 @@ struct Subject {
   };
   std::vector<Sent> in_flight;
   Nanoseconds refreshed_at{0};         // the last answer with an access token that was stored
-  std::map<const Process*, Nanoseconds> intended;  // has an intent of its own in the store, open since
+  struct Claimed {
+    Nanoseconds at;
+    std::optional<WallTime> access_expires_at;  // as it was known then
+  };
+  std::map<const Process*, Claimed> intended;  // has an intent of its own in the store, open since
   std::deque<Nanoseconds> posts;       // of the last minute
   std::deque<Nanoseconds> demands;     // hand-outs and people's clicks of the last minute
   std::map<const Process*, std::string> arrived;  // the newest refresh token that reached a process, not yet kept
