@@ -62,7 +62,7 @@ void Invariants::sent(const Process& process, std::size_t index, const std::stri
 }
 
 // No replay at one's own risk while the access token has more than this: a tenth of its lifetime, within bounds.
-bool Invariants::lasts_long(const Subject& subject) {
+bool Invariants::lasts_long(const Subject& subject) const {
   const Nanoseconds lifetime = account_of(subject).habits.lifetime;
   const auto margin = std::min(std::clamp(lifetime / 10, kMarginMin, kMarginMax), lifetime / 2);
   return !clocks_stepped && subject.access_expires_at && *subject.access_expires_at - true_time(timeline_) > margin + kSlack;

@@ -127,7 +127,7 @@ class Invariants {
   void fail(std::size_t subject, std::string_view rule, std::string what);
 
   [[nodiscard]] Provider& provider_of(const Subject& subject) { return providers_[subject.provider]; }
-  [[nodiscard]] Account& account_of(const Subject& subject) { return providers_[subject.provider].accounts[subject.account]; }
+  [[nodiscard]] Account& account_of(const Subject& subject) const { return providers_[subject.provider].accounts[subject.account]; }
   [[nodiscard]] bool holds_live(const Subject& subject);
   [[nodiscard]] int refusals_of(const Subject& subject);  // of the token in use
   // Whether the store knows of an attempt: of one that a standby has not heard of, the process alone that made it.
@@ -137,7 +137,7 @@ class Invariants {
   [[nodiscard]] bool is_news_to(const Process& process, const Subject& subject, const std::string& token) const;
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
   void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
-  [[nodiscard]] bool lasts_long(const Subject& subject);
+  [[nodiscard]] bool lasts_long(const Subject& subject) const;
   void check_order(Subject& subject, std::size_t index);
   void count_loss(std::size_t index);
   void check_rate(Subject& subject, std::size_t index);
