@@ -18,17 +18,44 @@ class ViewService final : public net::HttpTransport {
   }
 };
 
-class Membership : public KeeperHouse {
+// A provider that takes clients without a secret.
+constexpr std::string_view kOpen = R"({
+  "schema": 1, "id": "open", "name": "Open", "seen_on": "2026-11-27",
+  "endpoints": {"issuer": "https://open.example", "authorization": "https://open.example/authorize", "token": "https://open.example/token"},
+  "client_authentication": ["none"], "pkce": true, "code_lifetime_s": 60,
+  "redirect": {"https_required": true, "http_localhost": true, "note": "none"},
+  "account": {"source": "reply", "id": ["account"], "name": ["account"]},
+  "steps": [{"text": "one"}, {"text": "two"}, {"text": "three"}],
+  "types": [
+    {"id": "open", "name": "Open", "kind": "storage", "scopes": {"request": [{"scope": "files", "why": "x"}]},
+     "resource": "https://open.example", "rotation": "single_use", "replay": "revokes_family"}
+  ]})";
+
+class OpenHouse : public KeeperHouse {
+ protected:
+  OpenHouse() {
+    const auto with_open = catalogue->with_file("open.json", kOpen);
+    EXPECT_TRUE(with_open) << (with_open ? "" : with_open.error().text);
+    catalogue = *with_open;
+    run(stop_keeper());
+    start();
+  }
+};
+
+class Membership : public OpenHouse {
  protected:
   Membership() {
     service.view = {.office = "0199-office", .label = "North Ltd", .keys = relay.public_half(), .return_origins = {"https://latchkey.example"}, .apps = {}};
-    service.view.apps.push_back({.id = "op", .provider = "acme", .client_id = "client-of-service",
-                                 .redirect_uri = "https://relay.example/oauth/callback/op", .params = {}, .types = {"acme-family"}});
+    service.view.apps.push_back({.id = "op", .provider = "open", .client_id = "client-of-service",
+                                 .redirect_uri = "https://relay.example/oauth/callback/op", .params = {}, .types = {"open"}});
     commit({put_cloud_enrolment(sealing, {.address = "https://relay.example", .enrolled_at = wall.now(),
                                           .keys = cloud::PartyKeys::make(entropy), .service = service.view})});
     EXPECT_TRUE(run(membership.check({.actor = "anna"})));
   }
-  store::App app() { return **run(store->app(cloud_app_id("https://relay.example", service.view.apps.front()))); }
+  store::App app() {
+    const auto found = run(store->app(cloud_app_id("https://relay.example", service.view.apps.front())));
+    return found && *found ? **found : throw std::runtime_error("the service's app is not in the store");
+  }
   void service_moves() { service.view.apps.front().redirect_uri = "https://relay.example/elsewhere/op"; }
   bool has_moved() { return cloud_route_of(app())->redirect_uri == "https://relay.example/elsewhere/op"; }
 
