@@ -139,7 +139,7 @@ class Reader {
 
   void read_apps(const toml::node& node) {
     const auto* table = node.as_table();
-    if (table == nullptr) return wrong(node, "apps", "is a section for each app: [apps.dropbox]");
+    if (table == nullptr) return wrong(node, "apps", "is a section for each app: [apps.NAME]");
     for (const auto& [key, below] : *table) {
       const std::string id(key.str());
       if (const auto* app = below.as_table()) {
@@ -201,7 +201,7 @@ class Reader {
               "is missing: serve https here (tls.certificate, tls.key), or name the proxy that does (trusted_proxies)");
     }
     if (config.apps.empty())
-      missing("apps", "there is none: register at least one app, such as [apps.dropbox] with its client_id");
+      missing("apps", "there is none: register at least one app, as [apps.NAME] with its client_id");
   }
 
   std::string file_;

@@ -7,6 +7,7 @@
 #include "console/pages.h"
 #include "console/router.h"
 #include "net/url.h"
+#include "pages/cookies.h"
 #include "pages/flow_assets.h"
 #include "pages/flow_page.h"
 
@@ -19,7 +20,6 @@ constexpr std::string_view kCallback = "/oauth/callback/";
 constexpr std::string_view kOwnPage = "/my";
 constexpr std::string_view kOwnPageText = "My authorisations";
 constexpr std::string_view kRelayed = "/oauth/relayed";
-constexpr std::size_t kCookiesMax = 50;
 constexpr int kCloseAfterSuccessMs = 700;
 // Long enough to read why; the dialog says it too.
 constexpr int kCloseAfterFailureMs = 10'000;
@@ -70,22 +70,7 @@ net::HttpResponse clean_redirect(std::string_view location) {
 }  // namespace
 
 grants::Parameters flow_cookies_of(const net::HttpRequest& request) {
-  grants::Parameters found;
-  for (const auto& header : request.headers) {
-    if (!net::equal_ignoring_case(header.name, "Cookie")) continue;
-    std::string_view rest = header.value;
-    while (!rest.empty() && found.size() < kCookiesMax) {
-      const auto end = rest.find(';');
-      std::string_view pair = rest.substr(0, end);
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-      while (pair.starts_with(' ')) pair.remove_prefix(1);
-      if (!pair.starts_with(grants::kFlowCookieSecurePrefix) && !pair.starts_with(grants::kFlowCookieLoopbackPrefix)) continue;
-      const auto equals = pair.find('=');
-      if (equals == std::string_view::npos) continue;
-      found.emplace_back(std::string(pair.substr(0, equals)), std::string(pair.substr(equals + 1)));
-    }
-  }
-  return found;
+  return pages::cookies_of(request, {grants::kFlowCookieSecurePrefix, grants::kFlowCookieLoopbackPrefix});
 }
 
 FlowRoutes::FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory,

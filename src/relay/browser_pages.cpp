@@ -4,6 +4,7 @@
 
 #include "cloud/service.h"
 #include "oauth/uri.h"
+#include "pages/cookies.h"
 #include "pages/flow_assets.h"
 #include "pages/flow_page.h"
 
@@ -12,7 +13,6 @@ namespace {
 
 using pages::FlowSign;
 
-constexpr std::size_t kCookiesMax = 64;
 
 int status_of(const Error& error) {
   switch (error.kind) {
@@ -83,21 +83,7 @@ net::HttpResponse welcome() {
 }  // namespace
 
 Cookies relay_cookies_of(const net::HttpRequest& request) {
-  Cookies found;
-  for (const auto& header : request.headers) {
-    if (!net::equal_ignoring_case(header.name, "Cookie")) continue;
-    std::string_view rest = header.value;
-    while (!rest.empty() && found.size() < kCookiesMax) {
-      const auto end = rest.find(';');
-      std::string_view pair = rest.substr(0, end);
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-      while (pair.starts_with(' ')) pair.remove_prefix(1);
-      const auto equals = pair.find('=');
-      if (equals == std::string_view::npos || !pair.starts_with(kBrowserCookie)) continue;
-      found.emplace_back(std::string(pair.substr(0, equals)), std::string(pair.substr(equals + 1)));
-    }
-  }
-  return found;
+  return pages::cookies_of(request, {kBrowserCookie});
 }
 
 net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request) const {
