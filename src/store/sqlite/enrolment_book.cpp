@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS offices (
 )sql";
 
 constexpr std::string_view kColumns =
-    "id, label, types, flows_per_minute, code_digest, issued_at, code_ends_at, enrolled_at, revoked_at, keys, return_origins";
+    "id, label, types, flows_per_minute, code_digest, issued_at, code_ends_at, enrolled_at, revoked_at, keys, "
+    "return_origins";
 
 template <class Office>
 auto fields_of(Office& office) {
@@ -40,6 +41,11 @@ std::unexpected<Error> code_unknown() {
   return fail(ErrorKind::refused, "code_unknown",
               "This enrolment code is not known here, or has been used. Ask the Cloud Service's operator for a new one.",
               {.field = "enrolment_code"});
+}
+
+bool fits(const std::optional<EnrolledOffice>& office, ByteView code_digest, const std::string& keys) {
+  return office && !office->revoked_at && base::equal_in_constant_time(office->code_digest, code_digest) &&
+         (office->keys.empty() || office->keys == keys);
 }
 
 // Nothing happened: a transaction that another process made wait too long, say.
@@ -64,9 +70,8 @@ Result<void> prepare_tables(Connection& db) {
                 "The file of enrolments was written by a newer version of Latchkey. Run that one.");
   }
   if (*tables > 0) return {};
-  return db.run_script("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" + std::string(kTables) +
-                       "PRAGMA application_id = " + std::to_string(kBookId) +
-                       "; PRAGMA user_version = " + std::to_string(kBookSchema) + "; COMMIT;");
+  return db.run_script("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" + std::string(kTables) + "PRAGMA application_id = " +
+                       std::to_string(kBookId) + "; PRAGMA user_version = " + std::to_string(kBookSchema) + "; COMMIT;");
 }
 
 }  // namespace
@@ -134,12 +139,14 @@ Result<void> EnrolmentBook::issue(const EnrolledOffice& office) {
 Result<EnrolledOffice> EnrolmentBook::redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
                                              const std::vector<std::string>& return_origins, WallTime now) {
   auto& db = *state_->db;
+  // Looked at first without a lock: strangers' guesses wait for no writer, and make none wait.
+  const auto seen = state_->find(id);
+  if (!seen) return std::unexpected(seen.error());
+  if (!fits(*seen, code_digest, keys)) return code_unknown();
   if (auto begun = state_->run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
   auto found = state_->find(id);
   if (!found) return undone(db, std::move(found.error()));
-  const bool fits = *found && !(*found)->revoked_at && base::equal_in_constant_time((*found)->code_digest, code_digest) &&
-                    ((*found)->keys.empty() || (*found)->keys == keys);
-  if (!fits) return undone(db, code_unknown().error());
+  if (!fits(*found, code_digest, keys)) return undone(db, code_unknown().error());
   auto office = std::move(**found);
   if (now >= office.code_ends_at) {
     return undone(db, Error{.kind = ErrorKind::refused,
@@ -166,7 +173,8 @@ Result<void> EnrolmentBook::revoke(const OfficeId& id, WallTime now) {
   auto statement = state_->db->prepare("UPDATE offices SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1");
   const auto changed = statement.bind(id, now).run();
   if (statement.failed()) return statement.failure();
-  if (changed == 0) return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
+  if (changed == 0)
+    return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "base/entropy.h"
@@ -94,6 +95,22 @@ TEST_F(Book, S1_ARevokedOfficeStaysRevokedAndItsCodeIsWorthNothing) {
   ASSERT_TRUE(operators->revoke(office.id, kNow + Seconds(9)));
   EXPECT_EQ(book->all()->front().revoked_at, kNow);
   EXPECT_EQ(reason(book->revoke(OfficeId::make(kNow, entropy), kNow)), "no_such_office");
+}
+
+TEST_F(Book, S1_AStrangersGuessWaitsForNoWriterAndMakesNoneWait) {
+  auto book = open();
+  const auto office = issued();
+  ASSERT_TRUE(book->issue(office));
+  auto writing = sqlite::Connection::open(path, sqlite::Access::writer, 1 << 20, "");
+  ASSERT_TRUE(writing);
+  ASSERT_TRUE((*writing)->run_script("BEGIN IMMEDIATE"));
+  const auto stranger = OfficeId::make(kNow, entropy);
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(reason(book->redeem(stranger, office.code_digest, "keys", {}, kNow)), "code_unknown");
+  EXPECT_EQ(reason(book->redeem(office.id, entropy.bytes(32), "keys", {}, kNow)), "code_unknown");
+  EXPECT_LT(std::chrono::steady_clock::now() - before, Seconds(2)) << "whoever waits for a writer waits five";
+  ASSERT_TRUE((*writing)->run_script("ROLLBACK"));
+  EXPECT_TRUE(book->redeem(office.id, office.code_digest, "keys", {}, kNow));
 }
 
 TEST_F(Book, TheFileIsItsOwnersAndAnotherProgramsFileIsLeftAlone) {
