@@ -76,6 +76,12 @@ struct FlowRecord {
   [[nodiscard]] static Result<FlowRecord> from_plain(const Secret& plain);
 };
 
+// A pending record opened: what the store holds and what is inside.
+struct PendingFlow {
+  store::Authorization row;
+  FlowRecord record;
+};
+
 // A first exchange has no grant yet: its intent and journal entry bear the authorization's id (RULES F7).
 [[nodiscard]] GrantId exchange_id(const AuthorizationId& id);
 
