@@ -82,7 +82,9 @@ struct RelayServer::Parts {
   relay::EnrolmentGate gate;
   relay::RelayCounters counters;
   cloud::PartyPublic public_keys = files.keys.party.public_half();
+  std::vector<cloud::Succession> successions = files.keys.successions();
   relay::ForwardDesk desk{{.keys = files.keys.party,
+                           .former = &files.keys.former,
                            .instance_key = files.keys.instance,
                            .enrolments = offices,
                            .registrations = registrations,
@@ -99,6 +101,7 @@ struct RelayServer::Parts {
                         .registrations = registrations,
                         .offices = offices,
                         .keys = public_keys,
+                        .successions = successions,
                         .gate = gate,
                         .counters = counters,
                         .disk = disk,

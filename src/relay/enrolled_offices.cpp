@@ -10,7 +10,8 @@ std::optional<EnrolledOffices::Known> EnrolledOffices::known_of(const store::Enr
                              .name = office.label,
                              .keys = *keys,
                              .types = office.types.empty() ? all_types_ : office.types,
-                             .return_origins = office.return_origins},
+                             .return_origins = office.return_origins,
+                             .verified_name = office.verified_name},
                .flows_per_minute = office.flows_per_minute};
 }
 

@@ -96,11 +96,8 @@ Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body, net::SourceAd
   if (!id)
     co_return fail(ErrorKind::refused, "code_unknown", "This enrolment code is not known here.",
                    {.field = "enrolment_code"});
-  auto code = cloud::EnrolmentCode::make(id->bytes(), parts_.keys, parts_.entropy);
-  code.secret = offer->secret.clone();
-  if (const auto proven = cloud::check_enrolment_request(code, offer->request); !proven)
-    co_return std::unexpected(proven.error());
-  const auto digest = cloud::digest_of_secret(code.secret);
+  if (const auto proven = check_offer(*id, *offer); !proven) co_return std::unexpected(proven.error());
+  const auto digest = cloud::digest_of_secret(offer->secret);
   auto* offices = &parts_.offices;
   const auto now = parts_.wall.now();
   auto work = [offices, id = *id, digest, keys = offer->request.keys, origins = offer->return_origins, now] {
@@ -113,11 +110,25 @@ Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body, net::SourceAd
   co_return view_for(*office);
 }
 
+Result<void> OfficeApi::check_offer(const store::OfficeId& id, const cloud::EnrolmentOffer& offer) const {
+  const auto check_with = [&](const cloud::PartyPublic& keys) {
+    auto code = cloud::EnrolmentCode::make(id.bytes(), keys, parts_.entropy);
+    code.secret = offer.secret.clone();
+    return cloud::check_enrolment_request(code, offer.request);
+  };
+  auto proven = check_with(parts_.keys);
+  for (const auto& each : parts_.successions) {
+    if (!proven) proven = check_with(each.former);
+  }
+  return proven;
+}
+
 net::HttpResponse OfficeApi::view_for(const Enrolment& office) const {
   return net::HttpResponse::json(200, json_of(cloud::to_json(cloud::ServiceView{
                                           .office = office.office,
                                           .label = office.name,
                                           .keys = parts_.keys,
+                                          .successions = parts_.successions,
                                           .return_origins = office.return_origins,
                                           .apps = parts_.registrations.for_types(office.types),
                                       })));

@@ -23,6 +23,7 @@ class OfficeApi {
     const CatalogRegistrations& registrations;
     EnrolledOffices& offices;
     const cloud::PartyPublic& keys;
+    const std::vector<cloud::Succession>& successions;  // from the keys before
     EnrolmentGate& gate;
     RelayCounters& counters;
     Worker& disk;  // one thread: the book of enrolments
@@ -44,6 +45,8 @@ class OfficeApi {
   // Whose signature the request bears. Errors: refused/`office_unknown`, those of check_signature().
   [[nodiscard]] Result<Enrolment> signer_of(const net::HttpRequest& request) const;
   [[nodiscard]] Result<net::HttpResponse> collect(const Enrolment& office, std::string_view body) const;
+  // Whether the offer fits a code that names these keys, or those before them. Errors: those of check_enrolment_request().
+  [[nodiscard]] Result<void> check_offer(const store::OfficeId& id, const cloud::EnrolmentOffer& offer) const;
   [[nodiscard]] net::HttpResponse view_for(const Enrolment& office) const;
 
   Parts parts_;

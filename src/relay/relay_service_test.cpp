@@ -75,6 +75,7 @@ class Service : public testing::Test {
   RelayCounters counters;
   cloud::PartyKeys keys = cloud::PartyKeys::make(entropy);
   cloud::PartyPublic public_keys = keys.public_half();
+  std::vector<cloud::Succession> successions;
   Secret instance_key = Secret(entropy.bytes(32));
   ForwardDesk desk{{.keys = keys,
                     .instance_key = instance_key,
@@ -93,6 +94,7 @@ class Service : public testing::Test {
                  .registrations = registrations,
                  .offices = offices,
                  .keys = public_keys,
+                 .successions = successions,
                  .gate = gate,
                  .counters = counters,
                  .disk = disk,

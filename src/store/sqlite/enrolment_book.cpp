@@ -27,6 +27,13 @@ CREATE TABLE IF NOT EXISTS offices (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Beside the offices: books from before have none, and need no other schema for it.
+constexpr const char* kNamesTable = R"sql(
+CREATE TABLE IF NOT EXISTS verified_names (
+  office BLOB PRIMARY KEY NOT NULL, name TEXT NOT NULL, verified_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::string_view kColumns =
     "id, label, types, flows_per_minute, code_digest, issued_at, code_ends_at, enrolled_at, revoked_at, keys, "
     "return_origins";
@@ -35,6 +42,14 @@ template <class Office>
 auto fields_of(Office& office) {
   return std::tie(office.id, office.label, office.types, office.flows_per_minute, office.code_digest, office.issued_at,
                   office.code_ends_at, office.enrolled_at, office.revoked_at, office.keys, office.return_origins);
+}
+
+auto whole(EnrolledOffice& office) {
+  return std::tuple_cat(fields_of(office), std::tie(office.verified_name, office.verified_at));
+}
+
+std::string select_offices() {
+  return "SELECT " + std::string(kColumns) + ", coalesce(name, ''), verified_at FROM offices LEFT JOIN verified_names ON office = id";
 }
 
 std::unexpected<Error> code_unknown() {
@@ -80,12 +95,12 @@ struct EnrolmentBook::State {
   std::unique_ptr<Connection> db;
 
   [[nodiscard]] Result<std::optional<EnrolledOffice>> find(const OfficeId& id) {
-    auto statement = db->prepare("SELECT " + std::string(kColumns) + " FROM offices WHERE id = ?1");
+    auto statement = db->prepare(select_offices() + " WHERE id = ?1");
     statement.bind(id);
     std::optional<EnrolledOffice> found;
     if (statement.row()) {
       found.emplace();
-      statement.read(fields_of(*found));
+      statement.read(whole(*found));
     }
     if (statement.failed()) return statement.failure();
     return found;
@@ -109,17 +124,18 @@ Result<std::unique_ptr<EnrolmentBook>> EnrolmentBook::open(const std::string& pa
   sqlite3_busy_timeout((*db)->handle(), kWaitForOthersMs);
   sqlite3_wal_autocheckpoint((*db)->handle(), kPagesToCheckpoint);
   if (auto prepared = prepare_tables(**db); !prepared) return undone(**db, std::move(prepared.error()));
+  if (auto prepared = (*db)->run_script(kNamesTable); !prepared) return std::unexpected(std::move(prepared.error()));
   auto state = std::make_unique<State>();
   state->db = std::move(*db);
   return std::unique_ptr<EnrolmentBook>(new EnrolmentBook(std::move(state)));
 }
 
 Result<std::vector<EnrolledOffice>> EnrolmentBook::all() {
-  auto statement = state_->db->prepare("SELECT " + std::string(kColumns) + " FROM offices ORDER BY issued_at, id");
+  auto statement = state_->db->prepare(select_offices() + " ORDER BY issued_at, id");
   std::vector<EnrolledOffice> offices;
   while (statement.row()) {
     offices.emplace_back();
-    statement.read(fields_of(offices.back()));
+    statement.read(whole(offices.back()));
   }
   if (statement.failed()) return statement.failure();
   return offices;
@@ -167,6 +183,16 @@ Result<EnrolledOffice> EnrolmentBook::redeem(const OfficeId& id, ByteView code_d
   }
   if (auto committed = state_->run("COMMIT"); !committed) return undone(db, std::move(committed.error()));
   return office;
+}
+
+Result<void> EnrolmentBook::put_verified_name(const OfficeId& id, const std::string& name, WallTime now) {
+  auto statement = state_->db->prepare(
+      "INSERT INTO verified_names(office, name, verified_at) SELECT id, ?2, ?3 FROM offices WHERE id = ?1 "
+      "ON CONFLICT (office) DO UPDATE SET name = excluded.name, verified_at = excluded.verified_at");
+  const auto changed = statement.bind(id, name, now).run();
+  if (statement.failed()) return statement.failure();
+  if (changed == 0) return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
+  return {};
 }
 
 Result<void> EnrolmentBook::revoke(const OfficeId& id, WallTime now) {

@@ -97,6 +97,24 @@ TEST_F(Book, S1_ARevokedOfficeStaysRevokedAndItsCodeIsWorthNothing) {
   EXPECT_EQ(reason(book->revoke(OfficeId::make(kNow, entropy), kNow)), "no_such_office");
 }
 
+TEST_F(Book, S1_AVerifiedNameIsKeptBesideTheLabelAndReplaced) {
+  auto book = open();
+  const auto north = issued();
+  ASSERT_TRUE(book->issue(north));
+  ASSERT_TRUE(book->issue(issued("South Ltd")));
+  EXPECT_EQ(book->all()->front().verified_name, "");
+  ASSERT_TRUE(book->put_verified_name(north.id, "north.example", kNow));
+  ASSERT_TRUE(open()->put_verified_name(north.id, "new.north.example", kNow + Seconds(5)));
+  const auto all = *book->all();
+  ASSERT_EQ(all.size(), 2U);
+  for (const auto& office : all) {
+    const bool verified = office.id == north.id;
+    EXPECT_EQ(office.verified_name, verified ? "new.north.example" : "");
+    EXPECT_EQ(office.verified_at, verified ? std::optional(kNow + Seconds(5)) : std::nullopt);
+  }
+  EXPECT_EQ(reason(book->put_verified_name(OfficeId::make(kNow, entropy), "evil.example", kNow)), "no_such_office");
+}
+
 TEST_F(Book, S1_AStrangersGuessWaitsForNoWriterAndMakesNoneWait) {
   auto book = open();
   const auto office = issued();
