@@ -10,6 +10,8 @@
 #include "app/terminal.h"
 #include "app/verbs_relay.h"
 #include "net/curl_transport.h"
+#include "net/tls.h"
+#include "relay/enrolled_offices.h"
 #include "relay/office_name_check.h"
 
 namespace latchkey::app {

@@ -23,8 +23,6 @@
 
 namespace latchkey::grants {
 
-inline constexpr std::size_t kWaitingMost = 1'000;  // attempts that are not over, read at once
-
 class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
  public:
   struct Parts {
