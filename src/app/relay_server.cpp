@@ -66,7 +66,7 @@ struct RelayServer::Parts {
         files(std::move(files_in)),
         log(2, config.log_level, wall),
         loop(thread_count()),
-        offices(*files.book, registrations.types()) {}
+        offices(*files.book, registrations.types(), steady) {}
 
   RelayConfig config;
   relay::CatalogRegistrations registrations;
@@ -79,9 +79,12 @@ struct RelayServer::Parts {
   Pool disk{"book", 1};
   relay::EnrolledOffices offices;
   relay::FlowQuotas quotas;
+  relay::EnrolmentGate gate;
   relay::RelayCounters counters;
   cloud::PartyPublic public_keys = files.keys.party.public_half();
+  std::vector<cloud::Succession> successions = files.keys.successions();
   relay::ForwardDesk desk{{.keys = files.keys.party,
+                           .former = &files.keys.former,
                            .instance_key = files.keys.instance,
                            .enrolments = offices,
                            .registrations = registrations,
@@ -98,12 +101,15 @@ struct RelayServer::Parts {
                         .registrations = registrations,
                         .offices = offices,
                         .keys = public_keys,
+                        .successions = successions,
+                        .gate = gate,
                         .counters = counters,
                         .disk = disk,
                         .wall = wall,
+                        .steady = steady,
                         .entropy = entropy,
                         .log = log}};
-  relay::RelayService service{pages, api, offices, counters};
+  relay::RelayService service{pages, api, offices, counters, log};
   TaskGroup upkeep{loop.main(), log};
   std::unique_ptr<net::TlsServerContext> tls;
   net::HttpServer server{loop, service, wall, log};
@@ -129,11 +135,13 @@ Result<void> RelayServer::Parts::listen() {
 }
 
 Task<void> RelayServer::Parts::keep_reading_book() {
-  for (;;) {
+  for (bool failing = false;;) {
     co_await steady.sleep_for(kReadBookEvery);
     auto* known = &offices;
-    if (const auto read = co_await disk.run([known] { return known->read_again(); }); !read)
-      log.error("enrolments_not_read", read.error());
+    const auto read = co_await disk.run([known] { return known->read_again(); });
+    if (!read && !failing) log.error("enrolments_not_read", read.error());
+    if (read && failing) log.info("enrolments_read_again");
+    failing = !read;
   }
 }
 
