@@ -75,6 +75,10 @@ Task<Result<oauth::DeviceCode>> AuthorizationDesk::ask_device_code(const Provide
 }
 
 Task<Result<Begun>> AuthorizationDesk::begin_with_device_code(Prepared prepared, Requester requester) {
+  if (prepared.client.way) {
+    co_return fail(ErrorKind::misconfigured, "device_code_unsupported",
+                   "The Cloud Service asks for no device codes with this app. Use the browser or a link instead, or register an app of your own.");
+  }
   auto code = co_await ask_device_code(prepared.client);
   if (!code) co_return std::unexpected(code.error());
   auto& flow = prepared.flow;

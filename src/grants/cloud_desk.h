@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/task.h"
+#include "cloud/service.h"
 #include "grants/authorize.h"
 
 namespace latchkey::grants {
@@ -26,6 +27,7 @@ struct CloudStatus {
     std::string id;  // here
     std::string provider;
     std::vector<std::string> types;
+    cloud::Mode mode = cloud::Mode::forward;
   };
   std::vector<App> apps;
 };

@@ -13,7 +13,6 @@ namespace {
 
 using pages::FlowSign;
 
-
 int status_of(const Error& error) {
   switch (error.kind) {
     case ErrorKind::invalid:
@@ -62,6 +61,21 @@ std::string next_step_of(const Error& error) {
         "this word. ";
   }
   return step + "(" + error.reason + ")";
+}
+
+// What this service will see of the account (RULES S3): said before anybody consents.
+std::string what_is_seen(Mode mode) {
+  switch (mode) {
+    case Mode::forward:
+      return "This service only passes the provider's answer on, sealed for the office: it never sees what gives access to your account.";
+    case Mode::assertion:
+      return "This service passes the provider's answer on, sealed for the office, and vouches for itself to the provider: it never sees "
+             "what gives access to your account.";
+    case Mode::exchange:
+      return "This service sees what gives access to your account in passing, now and whenever it is renewed, since the provider wants its "
+             "secret each time: it passes it on, sealed for the office, and keeps nothing that opens your account.";
+  }
+  LATCHKEY_CHECK(false);
 }
 
 net::HttpResponse clean_redirect(std::string_view location) {
@@ -134,9 +148,8 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
        .post_text = "Continue to " + page->type_name,
        .post_fields = {{"flow", flow}, {"token", page->form_token}},
        .note =
-           "You sign in on the provider's own page; nobody here sees your password. This service only passes the "
-           "provider's answer on, sealed for the office: it never sees what gives access to your account. If you did not "
-           "expect this, close this window: nothing will happen."});
+           "You sign in on the provider's own page; nobody here sees your password. " + what_is_seen(page->mode) +
+           " If you did not expect this, close this window: nothing will happen."});
   if (!page->set_cookie.empty()) response.headers.add("Set-Cookie", page->set_cookie);
   return response;
 }

@@ -11,8 +11,10 @@ namespace latchkey::relay {
 // A resource; what it is given outlives it. Thread-safe.
 class RelayService final : public net::HttpHandler {
  public:
-  RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices, const RelayCounters& counters)
-      : pages_(pages), api_(api), offices_(offices), counters_(counters) {}
+  // `exchanges`: nullptr: no registration is in exchange mode.
+  RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices, const RelayCounters& counters,
+               const ExchangeCounters* exchanges)
+      : pages_(pages), api_(api), offices_(offices), counters_(counters), exchanges_(exchanges) {}
 
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
@@ -25,6 +27,7 @@ class RelayService final : public net::HttpHandler {
   const OfficeApi& api_;
   const EnrolledOffices& offices_;
   const RelayCounters& counters_;
+  const ExchangeCounters* exchanges_;
 };
 
 }  // namespace latchkey::relay
