@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/task.h"
-#include "cloud/service.h"
 #include "grants/authorize.h"
 
 namespace latchkey::grants {
@@ -27,7 +26,7 @@ struct CloudStatus {
     std::string id;  // here
     std::string provider;
     std::vector<std::string> types;
-    cloud::Mode mode = cloud::Mode::forward;
+    std::string mode;  // forward, assertion or exchange
   };
   std::vector<App> apps;
 };

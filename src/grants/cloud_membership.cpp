@@ -36,7 +36,7 @@ CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
                      .apps = {}};
   for (const auto& app : enrolment.service.apps) {
     if (!record_of(enrolment, app)) continue;
-    status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types, .mode = app.mode});
+    status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types, .mode = std::string(cloud::name_of(app.mode))});
   }
   return status;
 }
