@@ -1,7 +1,8 @@
 // The exercise suite on the file and on the fake, and what the file alone must do.
 #include <sys/stat.h>
 
-#include "store/exchange_book_testing.h"
+#include "store/exercise_exchanges_testing.h"
+#include "store/memory_exchange_book_testing.h"
 #include "store/store_testing.h"
 
 namespace latchkey::store {

@@ -1,6 +1,4 @@
-#include "store/exchange_book_testing.h"
-
-#include <algorithm>
+#include "store/exercise_exchanges_testing.h"
 
 namespace latchkey::store {
 
@@ -127,82 +125,6 @@ TEST_P(ExchangeBookExercise, CountsSayWhatWaits) {
   ASSERT_TRUE(counts);
   EXPECT_EQ(counts->waiting, 2);
   EXPECT_EQ(counts->asked, 1);
-}
-
-// --- in memory ---
-
-Result<std::optional<KeptExchange>> MemoryExchangeBook::claim(const OfficeId& office, const IntentId& intent, std::int64_t turn,
-                                                              ByteView nonce, WallTime now) {
-  if (refuses) return std::unexpected(*refuses);
-  const std::pair used(office, Bytes(nonce.begin(), nonce.end()));
-  if (nonces_.contains(used)) return request_repeated();
-  const Key key(office, intent);
-  const auto found = exchanges_.find(key);
-  if (found != exchanges_.end() && (found->second.state != ExchangeState::acknowledged || found->second.turn >= turn)) {
-    nonces_.emplace(used, now);
-    return found->second;
-  }
-  const auto kept = std::ranges::count_if(exchanges_, [&](const auto& each) {
-    return each.first.first == office && each.second.state != ExchangeState::acknowledged;
-  });
-  if (kept >= kUnacknowledgedMax) return too_many_unacknowledged();
-  nonces_.emplace(used, now);
-  exchanges_[key] = {.office = office, .intent = intent, .turn = turn, .changed_at = now};
-  return std::nullopt;
-}
-
-Result<void> MemoryExchangeBook::settle(const Key& key, std::int64_t turn, ExchangeState state, const Bytes& reply, WallTime now) {
-  if (refuses) return std::unexpected(*refuses);
-  const auto found = exchanges_.find(key);
-  if (found == exchanges_.end() || found->second.turn != turn || found->second.state != ExchangeState::asked) return no_such_exchange();
-  found->second.state = state;
-  found->second.reply = reply;
-  found->second.changed_at = now;
-  return {};
-}
-
-Result<void> MemoryExchangeBook::keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn, const Bytes& reply,
-                                            WallTime now) {
-  return settle({office, intent}, turn, ExchangeState::answered, reply, now);
-}
-
-Result<void> MemoryExchangeBook::keep_unknown(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) {
-  return settle({office, intent}, turn, ExchangeState::unknown, {}, now);
-}
-
-Result<void> MemoryExchangeBook::forget_unsent(const OfficeId& office, const IntentId& intent, std::int64_t turn) {
-  if (auto settled = settle({office, intent}, turn, ExchangeState::unknown, {}, {}); !settled) return settled;
-  exchanges_.erase({office, intent});
-  return {};
-}
-
-Result<void> MemoryExchangeBook::acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) {
-  if (refuses) return std::unexpected(*refuses);
-  const auto found = exchanges_.find({office, intent});
-  if (found == exchanges_.end() || found->second.turn != turn || found->second.state == ExchangeState::asked) return {};
-  if (found->second.state == ExchangeState::acknowledged) return {};
-  found->second.state = ExchangeState::acknowledged;
-  found->second.reply.clear();
-  found->second.changed_at = now;
-  return {};
-}
-
-Result<void> MemoryExchangeBook::forget_old(WallTime now) {
-  std::erase_if(nonces_, [&](const auto& each) { return each.second < now - kNonceKeptFor; });
-  std::erase_if(exchanges_, [&](const auto& each) {
-    const auto kept_for = each.second.state == ExchangeState::acknowledged ? kAcknowledgedKeptFor : kReplyKeptFor;
-    return each.second.changed_at < now - kept_for;
-  });
-  return {};
-}
-
-Result<ExchangeCounts> MemoryExchangeBook::counts() {
-  ExchangeCounts counts;
-  for (const auto& [key, exchange] : exchanges_) {
-    counts.asked += exchange.state == ExchangeState::asked ? 1 : 0;
-    counts.waiting += exchange.state == ExchangeState::answered || exchange.state == ExchangeState::unknown ? 1 : 0;
-  }
-  return counts;
 }
 
 }  // namespace latchkey::store
