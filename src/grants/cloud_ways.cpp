@@ -162,8 +162,8 @@ Error CloudWays::outage(const std::string& address) const {
   const auto next = circuit_.next_try();
   const auto wait = next ? std::chrono::ceil<Seconds>(*next - parts_.steady.now()) : Seconds(5);
   return {.kind = ErrorKind::unavailable, .reason = "cloud_service_unreachable",
-          .text = "The Cloud Service at " + address + " does not answer, and this account's tokens are renewed by way of it. This says nothing of the "
-                  "provider. The present token is served while it lasts, and nothing is lost: it goes on by itself when the service answers again.",
+          .text = "The Cloud Service at " + address + " does not answer, and this account's tokens come by way of it. This says nothing of the "
+                  "provider. A token that is there is served while it lasts, and renewed when the service answers again.",
           .retry_after = std::max(wait, Seconds(1))};
 }
 

@@ -261,7 +261,7 @@ test('S4: the same turn is posted once, whatever is asked, and a later one only 
   await until('the POST', () => scene.oidc.tokenRequests > posted);
   held.open();
   const answers = await Promise.all(many);
-  assert.deepEqual(answers.map((each) => each.body.turn), [1, 1, 1].map(() => answers[0].body.turn), 'all hear of the one that was posted');
+  assert.equal(new Set(answers.map((each) => each.body.turn)).size, 1, 'all hear of the one that was posted');
   const { turn } = answers[0].body;
   const again = await office.exchange(form, { intent, turn: 7 });
   assert.equal(again.body.turn, turn);
@@ -313,27 +313,27 @@ test('Attack: a signed request replayed, a form of one\'s own making, a type or 
   assert.equal(scene.oidc.tokenRequests, posted + 1);
 });
 
-for (const algorithm of ['ES256', 'RS256']) {
-  test(`S3: assertion mode, ${algorithm}: the relay signs, the office exchanges and refreshes by itself`, async (t) => {
-    const scene = await relayWithClient(t, { assertion: algorithm });
-    const { office, grantId, seen } = await authorised(t, scene);
-    assert.match(seen[0], /vouches for itself to the provider: it never sees/);
-    const refreshed = await refresh(office, grantId);
-    assert.equal(refreshed.status, 200, refreshed.text);
-    assert.equal(refreshes(scene), 1);
-    assert.equal(scene.oidc.count('grant.error'), 0);
-    assert.equal(await scene.relay.metric('latchkey_relay_assertions_total'), 2);
-    const { apps: [app] } = await office.admin.must('GET', '/api/v1/cloud-service');
-    assert.equal(app.mode, 'assertion');
-    await scene.relay.stop();
-    await refresh(office, grantId);
-    const grant = await settled(office, grantId, 'the grant to say so', (each) => each.state === 'unreachable');
-    assert.match(grant.why, /Cloud Service .* does not answer/);
-    await assertServed(office, 'while the relay is down');
-    await scene.relay.launch();
-    await settled(office, grantId, 'the refresh after the outage', (each) => each.state === 'active' && each.generation === 3);
-  });
+async function assertionMode(t, algorithm) {
+  const scene = await relayWithClient(t, { assertion: algorithm });
+  const { office, grantId, seen } = await authorised(t, scene);
+  assert.match(seen[0], /vouches for itself to the provider: it never sees/);
+  const refreshed = await refresh(office, grantId);
+  assert.equal(refreshed.status, 200, refreshed.text);
+  assert.equal(refreshes(scene), 1);
+  assert.equal(scene.oidc.count('grant.error'), 0);
+  assert.equal(await scene.relay.metric('latchkey_relay_assertions_total'), 2);
+  const { apps: [app] } = await office.admin.must('GET', '/api/v1/cloud-service');
+  assert.equal(app.mode, 'assertion');
+  await scene.relay.stop();
+  await refresh(office, grantId);
+  const grant = await settled(office, grantId, 'the grant to say so', (each) => each.state === 'unreachable');
+  assert.match(grant.why, /Cloud Service .* does not answer/);
+  await assertServed(office, 'while the relay is down');
+  await scene.relay.launch();
+  await settled(office, grantId, 'the refresh after the outage', (each) => each.state === 'active' && each.generation === 3);
 }
+test('S3: assertion mode, ES256: the relay signs, the office exchanges and refreshes by itself', (t) => assertionMode(t, 'ES256'));
+test('S3: assertion mode, RS256: the relay signs, the office exchanges and refreshes by itself', (t) => assertionMode(t, 'RS256'));
 
 test('S3 Attack: an assertion is for the type\'s own token endpoint, for a minute, and for the office that asked', async (t) => {
   const scene = await relayWithClient(t, { assertion: 'ES256' });
