@@ -57,7 +57,7 @@ class CloudWays {
   [[nodiscard]] Task<void> acknowledge(std::string address, cloud::Acknowledgement acknowledgement);
 
   Parts parts_;
-  Circuit circuit_;
+  Circuit circuit_{{.failures_to_open = 2}};  // each has asked for a while
   TaskGroup acknowledging_;
 };
 
