@@ -29,8 +29,10 @@ Result<Secret> read_secret(const std::string& path) {
   Secret secret(view);
   base::wipe(text.data(), text.size());
   if (!stream || secret.empty() || secret.size() > kSecretBytesMax) {
-    return fail(ErrorKind::misconfigured, "secret_unreadable",
-                fmt::format("{} cannot be read, or is empty or longer than 16 KiB; the service's user must be able to read it", path));
+    return fail(
+        ErrorKind::misconfigured, "secret_unreadable",
+        fmt::format("{} cannot be read, or is empty or longer than 16 KiB; the service's user must be able to read it",
+                    path));
   }
   return secret;
 }
@@ -253,8 +255,7 @@ class Reader {
       missing("tls.certificate",
               "is missing: serve https here (tls.certificate, tls.key), or name the proxy that does (trusted_proxies)");
     }
-    if (config.apps.empty())
-      missing("apps", "there is none: register at least one app, as [apps.NAME] with its client_id");
+    if (config.apps.empty()) missing("apps", "there is none: register at least one app, as [apps.NAME] with its client_id");
   }
 
   std::string file_;

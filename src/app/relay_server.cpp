@@ -91,8 +91,9 @@ Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config) {
   if (!policy) return std::unexpected(policy.error());
   if (!config.outbound_ca_file.empty() && !net::holds_certificate(config.outbound_ca_file)) {
     return fail(ErrorKind::misconfigured, "ca_file_unreadable",
-                "outbound.ca_file: " + config.outbound_ca_file + " cannot be read or holds no PEM certificate. Check the path and that the "
-                "service's user may read it.",
+                "outbound.ca_file: " + config.outbound_ca_file +
+                    " cannot be read or holds no PEM certificate. Check the path and that the "
+                    "service's user may read it.",
                 {.field = "outbound.ca_file"});
   }
   exchanges->outgoing = {.policy = std::move(*policy), .ca_file = config.outbound_ca_file, .proxy = config.outbound_proxy};
@@ -104,7 +105,8 @@ Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config) {
 // In the order of building.
 struct RelayServer::Parts {
   // `exchanges_in`: nullptr: no registration is in exchange mode.
-  Parts(RelayConfig config_in, relay::CatalogRegistrations registrations_in, RelayFiles files_in, std::unique_ptr<Exchanges> exchanges_in)
+  Parts(RelayConfig config_in, relay::CatalogRegistrations registrations_in, RelayFiles files_in,
+        std::unique_ptr<Exchanges> exchanges_in)
       : config(std::move(config_in)),
         registrations(std::move(registrations_in)),
         files(std::move(files_in)),

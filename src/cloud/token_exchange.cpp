@@ -56,8 +56,9 @@ std::optional<Pairs> pairs_of(const JsonObject& object, std::string_view member)
 
 std::optional<std::string> name_of(const JsonObject& object, std::string_view member) {
   auto name = base::string_or(object, member);
-  const bool plain = !name.empty() && name.size() <= kNameMax &&
-                     std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  const bool plain = !name.empty() && name.size() <= kNameMax && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
   return plain ? std::optional(std::move(name)) : std::nullopt;
 }
 
@@ -68,7 +69,10 @@ std::optional<std::int64_t> turn_of(const JsonObject& object) {
 }
 
 JsonObject target_json(const ServiceTarget& target) {
-  return {{"app", target.app}, {"type", target.type}, {"params", object_of(target.params)}, {"learned", object_of(target.learned)}};
+  return {{"app", target.app},
+          {"type", target.type},
+          {"params", object_of(target.params)},
+          {"learned", object_of(target.learned)}};
 }
 
 std::optional<ServiceTarget> target_of(const JsonObject& object) {
@@ -77,7 +81,8 @@ std::optional<ServiceTarget> target_of(const JsonObject& object) {
   auto params = pairs_of(object, "params");
   auto learned = pairs_of(object, "learned");
   if (!app || !type || !params || !learned) return std::nullopt;
-  return ServiceTarget{.app = std::move(*app), .type = std::move(*type), .params = std::move(*params), .learned = std::move(*learned)};
+  return ServiceTarget{
+      .app = std::move(*app), .type = std::move(*type), .params = std::move(*params), .learned = std::move(*learned)};
 }
 
 // Parts with their lengths before them.
@@ -115,8 +120,12 @@ Result<TokenRequest> parse_token_request(std::string_view json) {
   auto grant = name_of(*object, "grant");
   const auto turn = turn_of(*object);
   const auto* form = base::find_string(*object, "form");
-  if (!target || !intent || !grant || !turn || form == nullptr || form->empty() || form->size() > kFormBytesMax) return malformed_request();
-  return TokenRequest{.intent = std::move(*intent), .turn = *turn, .grant = std::move(*grant), .target = std::move(*target),
+  if (!target || !intent || !grant || !turn || form == nullptr || form->empty() || form->size() > kFormBytesMax)
+    return malformed_request();
+  return TokenRequest{.intent = std::move(*intent),
+                      .turn = *turn,
+                      .grant = std::move(*grant),
+                      .target = std::move(*target),
                       .form = Secret(std::string_view(form->data(), form->size()))};
 }
 
@@ -152,16 +161,16 @@ Result<TokenAnswer> parse_token_answer(std::string_view json) {
 // Status, content type, Retry-After and whether it was cut on a line each, then the body as it is.
 Bytes seal_reply(const ProviderReply& reply, std::string_view office, std::string_view intent, std::int64_t turn,
                  const crypto::X25519Public& office_key, Entropy& entropy) {
-  const auto head = fmt::format("{}\n{}\n{}\n{}\n", reply.status, head_value(reply.content_type), head_value(reply.retry_after),
-                                reply.cut ? "cut" : "whole");
+  const auto head = fmt::format("{}\n{}\n{}\n{}\n", reply.status, head_value(reply.content_type),
+                                head_value(reply.retry_after), reply.cut ? "cut" : "whole");
   auto plain = Secret::of_size(head.size() + reply.body.size());
   const auto at = std::ranges::copy(base::as_bytes(head), plain.writable().begin()).out;
   std::ranges::copy(reply.body.reveal(), at);
   return seal_to(office_key, kPurposeReply, place_of(office, intent, turn), plain, entropy);
 }
 
-Result<ProviderReply> open_reply(const PartyKeys& office_keys, std::string_view office, std::string_view intent, std::int64_t turn,
-                                 ByteView sealed) {
+Result<ProviderReply> open_reply(const PartyKeys& office_keys, std::string_view office, std::string_view intent,
+                                 std::int64_t turn, ByteView sealed) {
   const auto plain = open_envelope(office_keys, kPurposeReply, place_of(office, intent, turn), sealed);
   if (!plain) return std::unexpected(plain.error());
   auto text = plain->reveal_text();
@@ -172,7 +181,10 @@ Result<ProviderReply> open_reply(const PartyKeys& office_keys, std::string_view 
     line = text.substr(0, end);
     text.remove_prefix(end + 1);
   }
-  ProviderReply reply{.content_type = std::string(lines[1]), .retry_after = std::string(lines[2]), .cut = lines[3] == "cut", .body = Secret(text)};
+  ProviderReply reply{.content_type = std::string(lines[1]),
+                      .retry_after = std::string(lines[2]),
+                      .cut = lines[3] == "cut",
+                      .body = Secret(text)};
   std::from_chars(lines[0].data(), lines[0].data() + lines[0].size(), reply.status);
   return reply;
 }
@@ -186,7 +198,8 @@ Result<ServiceTarget> parse_service_target(std::string_view json) {
   return std::move(*target);
 }
 
-std::string assertion_answer(const Secret& assertion, std::string_view office, const crypto::X25519Public& office_key, Entropy& entropy) {
+std::string assertion_answer(const Secret& assertion, std::string_view office, const crypto::X25519Public& office_key,
+                             Entropy& entropy) {
   const auto sealed = seal_to(office_key, kPurposeAssertion, base::as_bytes(office), assertion, entropy);
   return boost::json::serialize(JsonObject{{"assertion", base::to_base64url(sealed)}});
 }

@@ -9,7 +9,9 @@ constexpr std::string_view kOffice = "01900000-0000-7000-8000-00000000000a";
 constexpr std::string_view kIntent = "01900000-0000-7000-8000-00000000000b";
 
 TokenRequest request() {
-  return {.intent = std::string(kIntent), .turn = 7, .grant = "01900000-0000-7000-8000-00000000000c",
+  return {.intent = std::string(kIntent),
+          .turn = 7,
+          .grant = "01900000-0000-7000-8000-00000000000c",
           .target = {.app = "box", .type = "box", .params = {{"tenant", "a \"b\""}}, .learned = {{"api_host", "x.example"}}},
           .form = Secret(std::string_view("grant_type=refresh_token&refresh_token=lkr1.x"))};
 }
@@ -45,7 +47,10 @@ TEST(TokenExchange, S4_AReplyOpensForItsOfficeIntentAndTurnAlone) {
   base::SeededEntropy entropy{5};
   const auto office = PartyKeys::make(entropy);
   const auto other = PartyKeys::make(entropy);
-  const ProviderReply reply{.status = 200, .content_type = "application/json\r\nX: y", .retry_after = "5", .cut = true,
+  const ProviderReply reply{.status = 200,
+                            .content_type = "application/json\r\nX: y",
+                            .retry_after = "5",
+                            .cut = true,
                             .body = Secret(std::string_view("{\"a\":\n1}\n"))};
   const auto sealed = seal_reply(reply, kOffice, kIntent, 7, office.public_half().sealing, entropy);
   const auto opened = open_reply(office, kOffice, kIntent, 7, sealed);

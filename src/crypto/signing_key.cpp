@@ -33,7 +33,8 @@ int no_pass_phrase(char*, int, int, void*) { return -1; }
 // DER to the two halves.
 Bytes raw_of(const Bytes& der) {
   const auto* at = der.data();
-  const std::unique_ptr<ECDSA_SIG, Release<ECDSA_SIG_free>> signature(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
+  const std::unique_ptr<ECDSA_SIG, Release<ECDSA_SIG_free>> signature(
+      d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
   LATCHKEY_CHECK(signature != nullptr);
   Bytes raw(2 * kCoordinate);
   LATCHKEY_CHECK(BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), raw.data(), kCoordinate) == kCoordinate);
@@ -65,7 +66,8 @@ Result<SigningKey> SigningKey::from_pem(const Secret& pem) {
     char curve[32] = {};
     std::size_t length = 0;
     const bool named = EVP_PKEY_get_group_name(key.get(), curve, sizeof curve, &length) == 1;
-    if (!named || std::string_view(curve, length) != "prime256v1") return bad_key("holds an elliptic key on another curve than P-256");
+    if (!named || std::string_view(curve, length) != "prime256v1")
+      return bad_key("holds an elliptic key on another curve than P-256");
   } else if (kind != EVP_PKEY_RSA) {
     return bad_key("holds a key that is neither RSA nor elliptic on P-256");
   }

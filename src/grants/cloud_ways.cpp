@@ -20,9 +20,12 @@ constexpr int kAcknowledgeTries = 3;
 
 bool is_outage(const Error& error) { return error.kind == ErrorKind::unavailable && is_of_the_way(error); }
 
-TokenAnswered nothing_sent(Error error, std::int64_t turn) { return {.outcome = net::NothingSent{std::move(error)}, .turn = turn}; }
+TokenAnswered nothing_sent(Error error, std::int64_t turn) {
+  return {.outcome = net::NothingSent{std::move(error)}, .turn = turn};
+}
 
-// What the service refuses is somebody's to mend, there or here; the grant waits, and nobody is asked to consent anew for it.
+// What the service refuses is somebody's to mend, there or here; the grant waits, and nobody is asked to consent anew for
+// it.
 Error as_cause(Error error) {
   if (error.kind == ErrorKind::unavailable) return error;
   error.kind = ErrorKind::misconfigured;
@@ -41,11 +44,13 @@ net::HttpOutcome outcome_of(cloud::ProviderReply reply) {
   return outcome;
 }
 
-Task<Result<cloud::TokenAnswer>> exchange_by(CloudLine* line, CloudEnrolment enrolment, std::shared_ptr<const Secret> request, Milliseconds total) {
+Task<Result<cloud::TokenAnswer>> exchange_by(CloudLine* line, CloudEnrolment enrolment,
+                                             std::shared_ptr<const Secret> request, Milliseconds total) {
   co_return co_await line->exchange(std::move(enrolment), request->clone(), total);
 }
 
-Task<Result<Secret>> assertion_by(CloudLine* line, CloudEnrolment enrolment, cloud::ServiceTarget target, Milliseconds total) {
+Task<Result<Secret>> assertion_by(CloudLine* line, CloudEnrolment enrolment, cloud::ServiceTarget target,
+                                  Milliseconds total) {
   co_return co_await line->assertion(std::move(enrolment), std::move(target), total);
 }
 
@@ -85,22 +90,32 @@ class CloudWays::ExchangeWay final : public TokenWay {
     auto enrolment = co_await ways_.enrolment_at(target_.address);
     if (!enrolment) co_return nothing_sent(enrolment.error(), errand.turn);
     const auto intent = errand.intent.text();
-    const cloud::TokenRequest request{.intent = intent, .turn = errand.turn, .grant = errand.whose.text(), .target = target_.target,
+    const cloud::TokenRequest request{.intent = intent,
+                                      .turn = errand.turn,
+                                      .grant = errand.whose.text(),
+                                      .target = target_.target,
                                       .form = errand.call.body ? std::move(*errand.call.body) : Secret()};
     auto* line = &ways_.parts_.line;
-    const auto question = [line, json = std::make_shared<const Secret>(cloud::to_json(request))](CloudEnrolment at, Milliseconds total) {
+    const auto question = [line, json = std::make_shared<const Secret>(cloud::to_json(request))](CloudEnrolment at,
+                                                                                                 Milliseconds total) {
       return exchange_by(line, std::move(at), json, total);
     };
     const auto until = ways_.parts_.steady.now() + std::chrono::nanoseconds(errand.call.total_timeout) - kMargin;
     const auto answer = co_await ways_.ask<cloud::TokenAnswer>(target_.address, until, question);
     if (!answer) co_return nothing_sent(answer.error(), errand.turn);
     if (answer->reply.empty()) {
-      co_return TokenAnswered{.outcome = net::Ambiguous{.error = {.kind = ErrorKind::ambiguous, .reason = "answer_lost",
-                                                                  .text = "The Cloud Service had passed the request on, and does not know what came of it."}},
-                              .turn = answer->turn};
+      co_return TokenAnswered{
+          .outcome =
+              net::Ambiguous{
+                  .error = {.kind = ErrorKind::ambiguous,
+                            .reason = "answer_lost",
+                            .text = "The Cloud Service may have passed the request on, and does not know what came of it."}},
+          .turn = answer->turn};
     }
     auto reply = cloud::open_reply(enrolment->keys, enrolment->service.office, intent, answer->turn, answer->reply);
-    if (!reply) co_return nothing_sent({.kind = ErrorKind::unavailable, .reason = "cloud_answer_malformed", .text = reply.error().text}, errand.turn);
+    if (!reply)
+      co_return nothing_sent(
+          {.kind = ErrorKind::unavailable, .reason = "cloud_answer_malformed", .text = reply.error().text}, errand.turn);
     co_return TokenAnswered{.outcome = outcome_of(std::move(*reply)), .turn = answer->turn};
   }
   void kept(IntentId intent, std::int64_t turn) override {
@@ -114,9 +129,12 @@ class CloudWays::ExchangeWay final : public TokenWay {
 
 std::shared_ptr<TokenWay> CloudWays::way(cloud::Mode mode, CloudTarget target) {
   switch (mode) {
-    case cloud::Mode::forward: return nullptr;
-    case cloud::Mode::assertion: return std::make_shared<AssertionWay>(*this, std::move(target));
-    case cloud::Mode::exchange: return std::make_shared<ExchangeWay>(*this, std::move(target));
+    case cloud::Mode::forward:
+      return nullptr;
+    case cloud::Mode::assertion:
+      return std::make_shared<AssertionWay>(*this, std::move(target));
+    case cloud::Mode::exchange:
+      return std::make_shared<ExchangeWay>(*this, std::move(target));
   }
   LATCHKEY_CHECK(false);
 }
@@ -127,13 +145,15 @@ Task<Result<CloudEnrolment>> CloudWays::enrolment_at(std::string address) {
   if (!*enrolment || (*enrolment)->address != address) {
     co_return fail(ErrorKind::misconfigured, "cloud_not_enrolled",
                    "This account was authorised by way of the Cloud Service at " + address +
-                       ", which alone can renew its tokens, and this server is not enrolled there any more. Enrol it again under OAuth settings.");
+                       ", which alone can renew its tokens, and this server is not enrolled there any more. Enrol it again "
+                       "under OAuth settings.");
   }
   co_return std::move(**enrolment);
 }
 
 template <class Value>
-Task<Result<Value>> CloudWays::ask(std::string address, SteadyTime until, std::function<Task<Result<Value>>(CloudEnrolment, Milliseconds)> question) {
+Task<Result<Value>> CloudWays::ask(std::string address, SteadyTime until,
+                                   std::function<Task<Result<Value>>(CloudEnrolment, Milliseconds)> question) {
   const auto give_up = std::min(until, parts_.steady.now() + kAskFor);
   const bool probe = circuit_.open();
   if (!circuit_.admits(parts_.steady.now())) co_return std::unexpected(outage(address));
@@ -161,8 +181,10 @@ Task<Result<Value>> CloudWays::ask(std::string address, SteadyTime until, std::f
 Error CloudWays::outage(const std::string& address) const {
   const auto next = circuit_.next_try();
   const auto wait = next ? std::chrono::ceil<Seconds>(*next - parts_.steady.now()) : Seconds(5);
-  return {.kind = ErrorKind::unavailable, .reason = "cloud_service_unreachable",
-          .text = "The Cloud Service at " + address + " does not answer, and this account's tokens come by way of it. This says nothing of the "
+  return {.kind = ErrorKind::unavailable,
+          .reason = "cloud_service_unreachable",
+          .text = "The Cloud Service at " + address +
+                  " does not answer, and this account's tokens come by way of it. This says nothing of the "
                   "provider. A token that is there is served while it lasts, and renewed when the service answers again.",
           .retry_after = std::max(wait, Seconds(1))};
 }
@@ -175,8 +197,11 @@ void CloudWays::note(const std::string& address, bool answered) {
   }
   circuit_.failed(parts_.steady.now());
   if (!circuit_.open()) return;
-  parts_.alerts.raise("cloud_service_unreachable", "The Cloud Service at " + address + " does not answer. Accounts whose tokens are renewed by way of it keep the "
-                                                   "tokens they have and go on by themselves when it answers again. Its operator can say what is the matter.");
+  parts_.alerts.raise(
+      "cloud_service_unreachable",
+      "The Cloud Service at " + address +
+          " does not answer. Accounts whose tokens are renewed by way of it keep the "
+          "tokens they have and go on by themselves when it answers again. Its operator can say what is the matter.");
 }
 
 Task<void> CloudWays::acknowledge(std::string address, cloud::Acknowledgement acknowledgement) {

@@ -47,8 +47,8 @@ class CloudWays {
   class ExchangeWay;
   // Errors: misconfigured/`cloud_not_enrolled`.
   [[nodiscard]] Task<Result<CloudEnrolment>> enrolment_at(std::string address);
-  // Asks until somebody answers: for a moment, since a service that restarts is no outage. Errors: those of CloudLine, as what they
-  // mean for a refresh; unavailable/`cloud_service_unreachable` at once while the breaker is open.
+  // Asks until somebody answers: for a moment, since a service that restarts is no outage. Errors: those of CloudLine, as
+  // what they mean for a refresh; unavailable/`cloud_service_unreachable` at once while the breaker is open.
   template <class Value>
   [[nodiscard]] Task<Result<Value>> ask(std::string address, SteadyTime until,
                                         std::function<Task<Result<Value>>(CloudEnrolment, Milliseconds)> question);

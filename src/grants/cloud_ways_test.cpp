@@ -30,7 +30,8 @@ class FakeService final : public net::HttpTransport {
     }
     if (call.url.ends_with(cloud::kAssertionPath)) {
       if (next() == Does::is_down) co_return nothing();
-      co_return reply(200, cloud::assertion_answer(Secret(std::string_view("a.b.c")), kOffice, office->public_half().sealing, *entropy));
+      co_return reply(
+          200, cloud::assertion_answer(Secret(std::string_view("a.b.c")), kOffice, office->public_half().sealing, *entropy));
     }
     if (!call.url.ends_with(cloud::kTokenPath)) {
       forms.push_back(text);  // straight at the provider
@@ -40,22 +41,37 @@ class FakeService final : public net::HttpTransport {
     const auto& request = requests.back();
     const auto what = next();
     switch (what) {
-      case Does::is_down: co_return nothing();
-      case Does::refuses: co_return reply(403, R"({"type":"urn:latchkey:problem:office_unknown","detail":"It was revoked."})");
-      case Does::reaches_no_provider: co_return reply(503, R"({"type":"urn:latchkey:problem:provider_unreachable","detail":"Nobody there."})");
-      case Does::knows_not: co_return reply(200, cloud::to_json(cloud::TokenAnswer{.turn = request.turn, .reply = {}}));
+      case Does::is_down:
+        co_return nothing();
+      case Does::refuses:
+        co_return reply(403, R"({"type":"urn:latchkey:problem:office_unknown","detail":"It was revoked."})");
+      case Does::reaches_no_provider:
+        co_return reply(503, R"({"type":"urn:latchkey:problem:provider_unreachable","detail":"Nobody there."})");
+      case Does::knows_not:
+        co_return reply(200, cloud::to_json(cloud::TokenAnswer{.turn = request.turn, .reply = {}}));
       case Does::answers:
-      case Does::dies_after_posting: break;
+      case Does::dies_after_posting:
+        break;
     }
     if (!kept_turn) {
       posted += 1;
       kept_turn = request.turn;
     }
-    if (what == Does::dies_after_posting) co_return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous, .reason = "cut", .text = "It broke off."}, .status = 0, .headers = {}, .body = {}};
-    const cloud::ProviderReply answer{.status = 200, .content_type = "application/json", .retry_after = {}, .cut = false, .body = Secret(std::string_view(body))};
+    if (what == Does::dies_after_posting)
+      co_return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous, .reason = "cut", .text = "It broke off."},
+                               .status = 0,
+                               .headers = {},
+                               .body = {}};
+    const cloud::ProviderReply answer{.status = 200,
+                                      .content_type = "application/json",
+                                      .retry_after = {},
+                                      .cut = false,
+                                      .body = Secret(std::string_view(body))};
     const auto turn = *kept_turn;
-    co_return reply(200, cloud::to_json(cloud::TokenAnswer{
-                             .turn = turn, .reply = cloud::seal_reply(answer, kOffice, request.intent, turn, office->public_half().sealing, *entropy)}));
+    co_return reply(200,
+                    cloud::to_json(cloud::TokenAnswer{.turn = turn,
+                                                      .reply = cloud::seal_reply(answer, kOffice, request.intent, turn,
+                                                                                 office->public_half().sealing, *entropy)}));
   }
 
   static constexpr std::string_view kOffice = "0199-office";
@@ -88,12 +104,19 @@ class Ways : public KeeperHouse {
   Ways() {
     service.office = &office;
     service.entropy = &entropy;
-    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example", .enrolled_at = wall.now(), .keys = office.clone(),
-                                          .service = {.office = std::string(FakeService::kOffice), .label = "North Ltd", .keys = relay.public_half(),
-                                                      .return_origins = {"https://latchkey.example"}, .apps = {}}})});
+    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example",
+                                          .enrolled_at = wall.now(),
+                                          .keys = office.clone(),
+                                          .service = {.office = std::string(FakeService::kOffice),
+                                                      .label = "North Ltd",
+                                                      .keys = relay.public_half(),
+                                                      .return_origins = {"https://latchkey.example"},
+                                                      .apps = {}}})});
     auto* mine = &ways;
-    clients->set_ways([mine](const CloudRoute& route, const std::string& type, const catalog::ParameterValues&, const catalog::ParameterValues&) {
-      return mine->way(route.mode, {.address = route.address, .target = {.app = route.app, .type = type, .params = {}, .learned = {}}});
+    clients->set_ways([mine](const CloudRoute& route, const std::string& type, const catalog::ParameterValues&,
+                             const catalog::ParameterValues&) {
+      return mine->way(route.mode,
+                       {.address = route.address, .target = {.app = route.app, .type = type, .params = {}, .learned = {}}});
     });
   }
   ~Ways() override { run(stopped()); }
@@ -105,12 +128,18 @@ class Ways : public KeeperHouse {
   void by_service(const std::string& id, cloud::Mode mode = cloud::Mode::exchange) {
     auto app = **run(store->app(id));
     app.secrets[0] = {};
-    app.params_json = params_with_route({}, {.address = "https://relay.example", .app = id, .redirect_uri = "https://relay.example/callback/" + id, .mode = mode});
+    app.params_json = params_with_route({}, {.address = "https://relay.example",
+                                             .app = id,
+                                             .redirect_uri = "https://relay.example/callback/" + id,
+                                             .mode = mode});
     sealing.vouch(app);
     commit({store::PutApp{app}});
     clients->forget(id);
   }
-  bool is_raised(std::string_view cause) { const auto current = alerts.current(); return std::ranges::find(current, cause, &Alert::cause) != current.end(); }
+  bool is_raised(std::string_view cause) {
+    const auto current = alerts.current();
+    return std::ranges::find(current, cause, &Alert::cause) != current.end();
+  }
   store::Grant refreshed(const store::Grant& grant) {
     [[maybe_unused]] const auto ended = run(keeper->refresh_now(grant.id));
     return (*run(store->grant(grant.id)))->grant;
@@ -120,8 +149,15 @@ class Ways : public KeeperHouse {
   cloud::PartyKeys office = cloud::PartyKeys::make(entropy);
   cloud::PartyKeys relay = cloud::PartyKeys::make(entropy);
   CloudLine line{service, wall, steady, entropy, log};
-  CloudWays ways{{.store = *store, .sealing = sealing, .line = line, .transport = service, .alerts = alerts, .wall = wall, .steady = steady,
-                  .log = log, .executor = loop.get_executor()}};
+  CloudWays ways{{.store = *store,
+                  .sealing = sealing,
+                  .line = line,
+                  .transport = service,
+                  .alerts = alerts,
+                  .wall = wall,
+                  .steady = steady,
+                  .log = log,
+                  .executor = loop.get_executor()}};
 };
 
 TEST_F(Ways, S4_ARefreshGoesByWayOfTheServiceAndItsAnswerIsAcknowledgedOnceItIsDurableHere) {

@@ -14,7 +14,8 @@ std::string part(const JsonObject& object) { return base::to_base64url(base::as_
 
 }  // namespace
 
-Secret make_client_assertion(const ClientAssertion& assertion, const crypto::SigningKey& key, WallTime now, Entropy& entropy) {
+Secret make_client_assertion(const ClientAssertion& assertion, const crypto::SigningKey& key, WallTime now,
+                             Entropy& entropy) {
   const auto issued_s = base::to_unix_ms(now) / 1000;
   JsonObject head{{"alg", key.algorithm()}, {"typ", "JWT"}};
   if (!assertion.key_id.empty()) head["kid"] = assertion.key_id;

@@ -21,7 +21,8 @@ struct ClientAssertion {
   std::string key_id;     // of the key at the provider; empty: none is named
 };
 // Issued at `now`, with an id of its own (`jti`, 128 random bits), for kAssertionLifetime.
-[[nodiscard]] Secret make_client_assertion(const ClientAssertion& assertion, const crypto::SigningKey& key, WallTime now, Entropy& entropy);
+[[nodiscard]] Secret make_client_assertion(const ClientAssertion& assertion, const crypto::SigningKey& key, WallTime now,
+                                           Entropy& entropy);
 
 // The form with `client_assertion_type` and `client_assertion` behind it.
 [[nodiscard]] Secret with_assertion(const Secret& form, const Secret& assertion);

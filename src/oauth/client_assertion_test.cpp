@@ -66,7 +66,8 @@ Parts parts_of(const Secret& jwt) {
   const auto object = [&](std::size_t from, std::size_t to) {
     return parse_json(base::as_text(*base::from_base64url(text.substr(from, to - from))))->get_object();
   };
-  return {object(0, first), object(first + 1, second), text.substr(0, second), *base::from_base64url(text.substr(second + 1))};
+  return {object(0, first), object(first + 1, second), text.substr(0, second),
+          *base::from_base64url(text.substr(second + 1))};
 }
 
 TEST(ClientAssertion, S3_AnEllipticKeySignsForTheTokenEndpointForOneMinute) {
@@ -95,7 +96,8 @@ TEST(ClientAssertion, S3_AnRsaKeySignsAsRs256) {
   const KeyPair pair(EVP_RSA_gen(2048));
   const auto key = crypto::SigningKey::from_pem(pair.pem());
   ASSERT_TRUE(key) << key.error().text;
-  const auto parts = parts_of(make_client_assertion({.client_id = "relay", .audience = "https://op.example/token", .key_id = {}}, *key, kNow, entropy));
+  const auto parts = parts_of(make_client_assertion(
+      {.client_id = "relay", .audience = "https://op.example/token", .key_id = {}}, *key, kNow, entropy));
   EXPECT_EQ(parts.head.at("alg"), "RS256");
   EXPECT_FALSE(parts.head.contains("kid"));
   EXPECT_TRUE(pair.verifies(parts.signing_input, parts.signature));
@@ -114,7 +116,8 @@ TEST(ClientAssertion, KeysThatNoProviderShouldTakeAreRefused) {
 }
 
 TEST(ClientAssertion, GoesBehindTheForm) {
-  const auto form = with_assertion(Secret(std::string_view("grant_type=refresh_token&client_id=relay")), Secret(std::string_view("a.b.c")));
+  const auto form = with_assertion(Secret(std::string_view("grant_type=refresh_token&client_id=relay")),
+                                   Secret(std::string_view("a.b.c")));
   const auto parameters = parse_form(form.reveal_text());
   ASSERT_TRUE(parameters);
   ASSERT_EQ(parameters->size(), 4U);

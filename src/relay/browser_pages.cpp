@@ -67,12 +67,15 @@ std::string next_step_of(const Error& error) {
 std::string what_is_seen(Mode mode) {
   switch (mode) {
     case Mode::forward:
-      return "This service only passes the provider's answer on, sealed for the office: it never sees what gives access to your account.";
+      return "This service only passes the provider's answer on, sealed for the office: it never sees what gives access to "
+             "your account.";
     case Mode::assertion:
-      return "This service passes the provider's answer on, sealed for the office, and vouches for itself to the provider: it never sees "
+      return "This service passes the provider's answer on, sealed for the office, and vouches for itself to the provider: "
+             "it never sees "
              "what gives access to your account.";
     case Mode::exchange:
-      return "This service sees what gives access to your account in passing, now and whenever it is renewed, since the provider wants its "
+      return "This service sees what gives access to your account in passing, now and whenever it is renewed, since the "
+             "provider wants its "
              "secret each time: it passes it on, sealed for the office, and keeps nothing that opens your account.";
   }
   LATCHKEY_CHECK(false);
@@ -96,9 +99,7 @@ net::HttpResponse welcome() {
 
 }  // namespace
 
-Cookies relay_cookies_of(const net::HttpRequest& request) {
-  return pages::cookies_of(request, {kBrowserCookie});
-}
+Cookies relay_cookies_of(const net::HttpRequest& request) { return pages::cookies_of(request, {kBrowserCookie}); }
 
 net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request) const {
   parts_.counters.refused(error.reason);
@@ -147,9 +148,8 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
        .post_to = std::string(cloud::kContinuePath),
        .post_text = "Continue to " + page->type_name,
        .post_fields = {{"flow", flow}, {"token", page->form_token}},
-       .note =
-           "You sign in on the provider's own page; nobody here sees your password. " + what_is_seen(page->mode) +
-           " If you did not expect this, close this window: nothing will happen."});
+       .note = "You sign in on the provider's own page; nobody here sees your password. " + what_is_seen(page->mode) +
+               " If you did not expect this, close this window: nothing will happen."});
   if (!page->set_cookie.empty()) response.headers.add("Set-Cookie", page->set_cookie);
   return response;
 }

@@ -14,17 +14,16 @@ std::unexpected<Error> wrong(std::string field, std::string text) {
 }
 
 bool is_id(std::string_view id) {
-  return !id.empty() && id.size() <= kIdMax && id.front() != '-' && std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
+  return !id.empty() && id.size() <= kIdMax && id.front() != '-' &&
+         std::ranges::all_of(id, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 // Paths of the service's own are not to be shadowed.
 bool is_free_path(std::string_view path) {
   const bool plain = path.size() > 1 && path.size() <= 200 && path.front() == '/' && std::ranges::all_of(path, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
-           c == '/';
-  });
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                              c == '_' || c == '.' || c == '/';
+                     });
   if (!plain || path.find("//") != std::string_view::npos || path.find("/.") != std::string_view::npos) return false;
   for (const std::string_view own : {"/relay/", "/begin", "/continue", "/healthz", "/metrics", "/oauth/", "/logo.svg"}) {
     if (path.starts_with(own)) return false;
@@ -59,20 +58,25 @@ Result<void> check_mode(AppEntry& entry, const catalog::Provider& provider) {
   switch (entry.mode()) {
     case Mode::forward:
       if (takes(provider, ClientAuthentication::none) && provider.pkce) return {};
-      return wrong("provider", fmt::format("{} wants a client secret, so it cannot be forwarded: name the secret's file (client_secret_file)",
-                                           provider.name));
+      return wrong(
+          "provider",
+          fmt::format("{} wants a client secret, so it cannot be forwarded: name the secret's file (client_secret_file)",
+                      provider.name));
     case Mode::assertion:
       // What metadata would say, the operator knows.
       if (takes(provider, ClientAuthentication::private_key_jwt) || provider.discovery_fills_endpoints) return {};
-      return wrong("assertion_key_file", fmt::format("{} takes no signed assertions, as far as its provider file knows; it needs a "
-                                                     "client secret (client_secret_file)",
-                                                     provider.name));
-    case Mode::exchange: break;
+      return wrong("assertion_key_file",
+                   fmt::format("{} takes no signed assertions, as far as its provider file knows; it needs a "
+                               "client secret (client_secret_file)",
+                               provider.name));
+    case Mode::exchange:
+      break;
   }
   if (entry.authentication && !takes(provider, *entry.authentication) && !provider.discovery_fills_endpoints)
     return wrong("client_authentication", fmt::format("{} does not take a secret in this way", provider.name));
   if (!entry.authentication) entry.authentication = catalog::authentication_for(provider, true);
-  if (!entry.authentication) return wrong("client_secret_file", fmt::format("{} takes no client secret; leave it out", provider.name));
+  if (!entry.authentication)
+    return wrong("client_secret_file", fmt::format("{} takes no client secret; leave it out", provider.name));
   return {};
 }
 
@@ -105,9 +109,10 @@ Result<void> CatalogRegistrations::add(AppEntry entry) {
     return wrong("authorization_endpoint", "must be an https address without userinfo and fragment");
   const bool token_endpoint_wanted = provider->discovery_fills_endpoints && entry.mode() != Mode::forward;
   if (token_endpoint_wanted == entry.token_endpoint.empty()) {
-    return wrong("token_endpoint", entry.token_endpoint.empty()
-                                       ? "is missing; the provider's metadata says it (token_endpoint)"
-                                       : "is for apps with a secret or an assertion key whose provider's metadata says it; leave it out");
+    return wrong("token_endpoint",
+                 entry.token_endpoint.empty()
+                     ? "is missing; the provider's metadata says it (token_endpoint)"
+                     : "is for apps with a secret or an assertion key whose provider's metadata says it; leave it out");
   }
   if (!entry.token_endpoint.empty() && !oauth::check_endpoint(entry.token_endpoint, plain_http_))
     return wrong("token_endpoint", "must be an https address without userinfo and fragment");

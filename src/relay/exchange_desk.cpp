@@ -26,7 +26,8 @@ std::unexpected<Error> malformed() {
 }
 
 std::unexpected<Error> shutting_down() {
-  return fail(ErrorKind::unavailable, "shutting_down", "The Cloud Service is stopping. Ask again in a moment.", {.retry_after = Seconds(2)});
+  return fail(ErrorKind::unavailable, "shutting_down", "The Cloud Service is stopping. Ask again in a moment.",
+              {.retry_after = Seconds(2)});
 }
 
 cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes body, bool cut) {
@@ -39,9 +40,11 @@ cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes
 
 }  // namespace
 
-ExchangeDesk::ExchangeDesk(Parts parts) : parts_(std::move(parts)), blobs_(parts_.instance_key), flights_group_(parts_.executor, parts_.log) {}
+ExchangeDesk::ExchangeDesk(Parts parts)
+    : parts_(std::move(parts)), blobs_(parts_.instance_key), flights_group_(parts_.executor, parts_.log) {}
 
-Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, cloud::TokenRequest request, Bytes nonce) const {
+Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, cloud::TokenRequest request,
+                                                     Bytes nonce) const {
   const auto office_id = store::OfficeId::parse(office.office);
   const auto intent = IntentId::parse(request.intent);
   if (!office_id || !intent || !GrantId::parse(request.grant)) return malformed();
@@ -49,14 +52,21 @@ Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, cl
   if (!side) return std::unexpected(side.error());
   if (side->mode != Mode::exchange) {
     return fail(ErrorKind::refused, "not_exchanged",
-                "This Cloud Service exchanges nothing for that registration (any more): its operator has changed how it works. Press Check in "
+                "This Cloud Service exchanges nothing for that registration (any more): its operator has changed how it "
+                "works. Press Check in "
                 "the office's OAuth settings, and authorise the account again.");
   }
   BlobPlace place{.office = office.office, .provider = side->provider, .client_id = side->client_id, .grant = request.grant};
   auto post = token_post(request.form, *side, blobs_, place);
   if (!post) return std::unexpected(post.error());
-  return Errand{.key = {*office_id, *intent}, .turn = request.turn, .nonce = std::move(nonce), .office = office.office,
-                .office_key = office.keys.sealing, .place = std::move(place), .shape = side->reply_shape, .post = std::move(*post)};
+  return Errand{.key = {*office_id, *intent},
+                .turn = request.turn,
+                .nonce = std::move(nonce),
+                .office = office.office,
+                .office_key = office.keys.sealing,
+                .place = std::move(place),
+                .shape = side->reply_shape,
+                .post = std::move(*post)};
 }
 
 Task<Result<cloud::TokenAnswer>> ExchangeDesk::exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce) {
@@ -68,8 +78,8 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::exchange(Enrolment office, cloud:
   if (found == flights_.end()) {
     const auto of_office = std::ranges::count_if(flights_, [&](const auto& each) { return each.first.first == key.first; });
     if (flights_.size() >= kFlightsMax || of_office >= static_cast<std::ptrdiff_t>(kFlightsOfOfficeMax)) {
-      co_return fail(ErrorKind::unavailable, "too_many_exchanges", "Too many requests are under way at once. Ask again in a moment.",
-                     {.retry_after = Seconds(2)});
+      co_return fail(ErrorKind::unavailable, "too_many_exchanges",
+                     "Too many requests are under way at once. Ask again in a moment.", {.retry_after = Seconds(2)});
     }
     auto flight = std::make_shared<Flight>(errand->turn, parts_.executor);
     found = flights_.emplace(key, flight).first;
@@ -111,13 +121,16 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(store::KeptExchange k
       co_return cloud::TokenAnswer{.turn = kept.turn, .reply = std::move(kept.reply)};
     case store::ExchangeState::asked: {
       // Not under way here, so a process that died had begun it: it may have posted.
-      if (const auto noted = co_await keep({kept.office, kept.intent}, kept.turn, {}); !noted) co_return std::unexpected(noted.error());
+      if (const auto noted = co_await keep({kept.office, kept.intent}, kept.turn, {}); !noted)
+        co_return std::unexpected(noted.error());
       parts_.counters.unknown += 1;
       parts_.log.warning("exchange_unknown", {{"office", kept.office.text()}, {"intent", kept.intent.text()}});
       co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
     }
-    case store::ExchangeState::unknown: co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
-    case store::ExchangeState::acknowledged: break;
+    case store::ExchangeState::unknown:
+      co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
+    case store::ExchangeState::acknowledged:
+      break;
   }
   // The office has had the reply to this turn; what it held is gone.
   if (kept.turn == turn) co_return cloud::TokenAnswer{.turn = turn, .reply = {}};
@@ -138,10 +151,12 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(Errand errand) {
   if (auto* nothing = std::get_if<net::NothingSent>(&outcome)) {
     parts_.counters.unreachable += 1;
     auto* book = &parts_.book;
-    const auto forgotten = co_await parts_.disk.run([book, key = errand.key, turn = errand.turn] { return book->forget_unsent(key.first, key.second, turn); });
+    const auto forgotten = co_await parts_.disk.run(
+        [book, key = errand.key, turn = errand.turn] { return book->forget_unsent(key.first, key.second, turn); });
     // Not forgotten: it will be told as unknown, which is the safe side.
     if (!forgotten) parts_.log.error("exchange_not_forgotten", forgotten.error());
-    co_return fail(ErrorKind::unavailable, "provider_unreachable", nothing->error.text, {.detail = nothing->error.detail, .retry_after = Seconds(10)});
+    co_return fail(ErrorKind::unavailable, "provider_unreachable", nothing->error.text,
+                   {.detail = nothing->error.detail, .retry_after = Seconds(10)});
   }
   std::optional<cloud::ProviderReply> reply;
   if (auto* whole = std::get_if<net::Reply>(&outcome)) {
@@ -152,8 +167,8 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(Errand errand) {
   Bytes sealed;
   if (reply) {
     const auto seal = [&](const Secret& token) { return blobs_.seal(errand.place, token); };
-    sealed = cloud::seal_reply(with_blob(std::move(*reply), errand.shape, seal), errand.office, errand.key.second.text(), errand.turn,
-                               errand.office_key, parts_.entropy);
+    sealed = cloud::seal_reply(with_blob(std::move(*reply), errand.shape, seal), errand.office, errand.key.second.text(),
+                               errand.turn, errand.office_key, parts_.entropy);
   }
   (sealed.empty() ? parts_.counters.unknown : parts_.counters.answered) += 1;
   if (const auto kept = co_await keep(errand.key, errand.turn, sealed); !kept) co_return std::unexpected(kept.error());
@@ -167,7 +182,8 @@ Task<Result<void>> ExchangeDesk::keep(Key key, std::int64_t turn, Bytes reply) {
   for (;;) {
     const auto now = parts_.wall.now();
     auto work = [book, key, turn, &reply, now] {
-      return reply.empty() ? book->keep_unknown(key.first, key.second, turn, now) : book->keep_reply(key.first, key.second, turn, reply, now);
+      return reply.empty() ? book->keep_unknown(key.first, key.second, turn, now)
+                           : book->keep_reply(key.first, key.second, turn, reply, now);
     };
     const auto kept = co_await parts_.disk.run(std::move(work));
     if (kept || kept.error().kind != ErrorKind::unavailable) co_return kept;
@@ -185,7 +201,9 @@ Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledg
   if (!office_id || !intent) co_return malformed();
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
-  auto work = [book, key = Key(*office_id, *intent), turn = acknowledgement.turn, now] { return book->acknowledge(key.first, key.second, turn, now); };
+  auto work = [book, key = Key(*office_id, *intent), turn = acknowledgement.turn, now] {
+    return book->acknowledge(key.first, key.second, turn, now);
+  };
   auto done = co_await parts_.disk.run(std::move(work));
   if (done) parts_.counters.acknowledged += 1;
   co_return done;
@@ -199,8 +217,10 @@ Task<void> ExchangeDesk::tidy() {
     return book->counts();
   };
   const auto counts = co_await parts_.disk.run(std::move(work));
-  if (counts) parts_.counters.waiting = counts->waiting;
-  else parts_.log.error("exchanges_not_tidied", counts.error());
+  if (counts)
+    parts_.counters.waiting = counts->waiting;
+  else
+    parts_.log.error("exchanges_not_tidied", counts.error());
 }
 
 Task<void> ExchangeDesk::stop() {

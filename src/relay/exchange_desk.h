@@ -30,12 +30,12 @@ namespace latchkey::relay {
 
 // For /metrics. Thread-safe.
 struct ExchangeCounters {
-  std::atomic<std::int64_t> answered{0};   // the provider has, whatever it said
+  std::atomic<std::int64_t> answered{0};     // the provider has, whatever it said
   std::atomic<std::int64_t> unreachable{0};  // nothing was sent
-  std::atomic<std::int64_t> unknown{0};    // sent, and nothing came back
-  std::atomic<std::int64_t> repeated{0};   // a kept reply was given again
+  std::atomic<std::int64_t> unknown{0};      // sent, and nothing came back
+  std::atomic<std::int64_t> repeated{0};     // a kept reply was given again
   std::atomic<std::int64_t> acknowledged{0};
-  std::atomic<std::int64_t> waiting{0};    // replies kept for their offices now
+  std::atomic<std::int64_t> waiting{0};  // replies kept for their offices now
 };
 
 class ExchangeDesk {

@@ -23,7 +23,8 @@ class FakeProvider final : public net::HttpTransport {
   Task<net::HttpOutcome> send(net::HttpCall call) override {
     bodies.emplace_back(call.body ? call.body->reveal_text() : "");
     while (holds) co_await released->wait();
-    if (answers.empty()) co_return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "connect_failed", .text = "Nobody there."}};
+    if (answers.empty())
+      co_return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "connect_failed", .text = "Nobody there."}};
     auto answer = std::move(answers.front());
     answers.pop_front();
     co_return answer;
@@ -35,7 +36,9 @@ class FakeProvider final : public net::HttpTransport {
     reply.body = base::to_bytes(R"({"access_token":"at","expires_in":60,"refresh_token":")" + refresh_token + "\"}");
     return reply;
   }
-  static net::HttpOutcome lost() { return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous}, .status = 0, .headers = {}, .body = {}}; }
+  static net::HttpOutcome lost() {
+    return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous}, .status = 0, .headers = {}, .body = {}};
+  }
 };
 
 struct OneRegistration final : Registrations {
@@ -68,15 +71,26 @@ class Desk : public testing::Test {
     cloud::PartyKeys keys;
     std::string grant;
   };
-  Desk() { provider.released = &released; restart(); }
+  Desk() {
+    provider.released = &released;
+    restart();
+  }
   ~Desk() override { run(stopped()); }
 
   // Another process on what the last one has kept.
   void restart() {
     if (desk) run(stopped());
-    desk = std::make_unique<ExchangeDesk>(ExchangeDesk::Parts{.book = book, .disk = disk, .transport = provider, .registrations = registrations,
-                                                              .instance_key = instance, .counters = counters, .wall = wall, .steady = steady,
-                                                              .entropy = entropy, .log = log, .executor = loop.get_executor()});
+    desk = std::make_unique<ExchangeDesk>(ExchangeDesk::Parts{.book = book,
+                                                              .disk = disk,
+                                                              .transport = provider,
+                                                              .registrations = registrations,
+                                                              .instance_key = instance,
+                                                              .counters = counters,
+                                                              .wall = wall,
+                                                              .steady = steady,
+                                                              .entropy = entropy,
+                                                              .log = log,
+                                                              .executor = loop.get_executor()});
   }
   Task<bool> stopped() {
     co_await desk->stop();
@@ -88,23 +102,31 @@ class Desk : public testing::Test {
   }
   Office enrol() {
     const auto id = store::OfficeId::make(wall.now(), entropy).text();
-    Office office{.enrolment = {}, .keys = cloud::PartyKeys::make(entropy), .grant = GrantId::make(wall.now(), entropy).text()};
-    office.enrolment = {.office = id, .name = "North Ltd", .keys = office.keys.public_half(), .types = {"acme"}, .return_origins = {}};
+    Office office{
+        .enrolment = {}, .keys = cloud::PartyKeys::make(entropy), .grant = GrantId::make(wall.now(), entropy).text()};
+    office.enrolment = {
+        .office = id, .name = "North Ltd", .keys = office.keys.public_half(), .types = {"acme"}, .return_origins = {}};
     return office;
   }
   std::string intent() { return IntentId::make(wall.now(), entropy).text(); }
   cloud::TokenRequest request(const Office& office, const std::string& intent, std::int64_t turn, const std::string& form) {
-    return {.intent = intent, .turn = turn, .grant = office.grant, .target = {.app = "acme", .type = "acme", .params = {}, .learned = {}},
+    return {.intent = intent,
+            .turn = turn,
+            .grant = office.grant,
+            .target = {.app = "acme", .type = "acme", .params = {}, .learned = {}},
             .form = Secret(std::string_view(form))};
   }
   static std::string code_form() {
-    return "grant_type=authorization_code&code=c&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Facme&client_id=relay-at-acme";
+    return "grant_type=authorization_code&code=c&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Facme&client_id=relay-"
+           "at-acme";
   }
-  std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>> begin(const Office& office, const std::string& intent, std::int64_t turn,
+  std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>> begin(const Office& office, const std::string& intent,
+                                                                   std::int64_t turn,
                                                                    const std::string& form = code_form()) {
     return base::start_on(loop, desk->exchange(office.enrolment, request(office, intent, turn, form), entropy.bytes(16)));
   }
-  Result<cloud::TokenAnswer> exchange(const Office& office, const std::string& intent, std::int64_t turn, const std::string& form = code_form()) {
+  Result<cloud::TokenAnswer> exchange(const Office& office, const std::string& intent, std::int64_t turn,
+                                      const std::string& form = code_form()) {
     return run(desk->exchange(office.enrolment, request(office, intent, turn, form), entropy.bytes(16)));
   }
   // The refresh token in a reply, as the office holds it.
@@ -139,7 +161,8 @@ TEST_F(Desk, S4_ACodeAndThenItsRefreshTokenGoOnWithTheSecretAndComeBackAsABlob) 
   const auto held = blob(office, first, *answer);
   EXPECT_TRUE(held.starts_with("lkr1."));
   const auto second = intent();
-  const auto refreshed = exchange(office, second, 1, "grant_type=refresh_token&client_id=relay-at-acme&refresh_token=" + held);
+  const auto refreshed =
+      exchange(office, second, 1, "grant_type=refresh_token&client_id=relay-at-acme&refresh_token=" + held);
   ASSERT_TRUE(refreshed) << reason(refreshed);
   EXPECT_NE(blob(office, second, *refreshed), held);
   EXPECT_NE(provider.bodies.back().find("refresh_token=rt-1"), std::string::npos);

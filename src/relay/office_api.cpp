@@ -16,24 +16,31 @@ constexpr std::size_t kBodyMax = 16 * 1024;
 int status_of(const Error& error) {
   if (error.reason == "method_not_allowed") return 405;
   switch (error.kind) {
-    case ErrorKind::invalid: return 400;
-    case ErrorKind::refused: return 403;
-    case ErrorKind::not_found: return 404;
-    case ErrorKind::conflict: return 409;
+    case ErrorKind::invalid:
+      return 400;
+    case ErrorKind::refused:
+      return 403;
+    case ErrorKind::not_found:
+      return 404;
+    case ErrorKind::conflict:
+      return 409;
     case ErrorKind::unavailable:
-    case ErrorKind::ambiguous: return 503;
+    case ErrorKind::ambiguous:
+      return 503;
     case ErrorKind::needs_person:
     case ErrorKind::misconfigured:
     case ErrorKind::corrupt:
-    case ErrorKind::bug: return 500;
+    case ErrorKind::bug:
+      return 500;
   }
   return 500;
 }
 
 std::unexpected<Error> office_unknown() {
-  return fail(ErrorKind::refused, "office_unknown",
-              "The Cloud Service does not know this office (any more): its enrolment was revoked, or was never made. Ask its "
-              "operator for a new enrolment code.");
+  return fail(
+      ErrorKind::refused, "office_unknown",
+      "The Cloud Service does not know this office (any more): its enrolment was revoked, or was never made. Ask its "
+      "operator for a new enrolment code.");
 }
 
 Json json_of(const std::string& text) { return *parse_json(text); }
@@ -67,7 +74,7 @@ Task<net::HttpResponse> OfficeApi::answer(net::HttpRequest request) const {
 Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request) const {
   const bool get = request.method == "GET";
   const bool post = request.method == "POST";
-  constexpr std::string_view kKnown[] = {cloud::kEnrolPath, cloud::kOfficePath, cloud::kCollectPath,
+  constexpr std::string_view kKnown[] = {cloud::kEnrolPath, cloud::kOfficePath,      cloud::kCollectPath,
                                          cloud::kTokenPath, cloud::kAcknowledgePath, cloud::kAssertionPath};
   if (std::ranges::find(kKnown, request.path) == std::end(kKnown))
     co_return fail(ErrorKind::not_found, "not_found", "There is nothing at this address.");
@@ -100,7 +107,8 @@ Task<Result<net::HttpResponse>> OfficeApi::exchange(Signed signer, std::string b
   if (!request) co_return std::unexpected(request.error());
   if (const auto may = may_use(signer.office, request->target.type); !may) co_return std::unexpected(may.error());
   if (parts_.exchanges == nullptr)
-    co_return fail(ErrorKind::refused, "not_exchanged", "This Cloud Service exchanges nothing (any more). Press Check in the office's OAuth settings.");
+    co_return fail(ErrorKind::refused, "not_exchanged",
+                   "This Cloud Service exchanges nothing (any more). Press Check in the office's OAuth settings.");
   const auto answer = co_await base::run_on(
       parts_.engine, parts_.exchanges->exchange(std::move(signer.office), std::move(*request), std::move(signer.nonce)));
   if (!answer) co_return std::unexpected(answer.error());
@@ -111,7 +119,8 @@ Task<Result<net::HttpResponse>> OfficeApi::acknowledge(Enrolment office, std::st
   auto acknowledgement = cloud::parse_acknowledgement(body);
   if (!acknowledgement) co_return std::unexpected(acknowledgement.error());
   if (parts_.exchanges != nullptr) {
-    const auto done = co_await base::run_on(parts_.engine, parts_.exchanges->acknowledge(std::move(office), std::move(*acknowledgement)));
+    const auto done =
+        co_await base::run_on(parts_.engine, parts_.exchanges->acknowledge(std::move(office), std::move(*acknowledgement)));
     if (!done) co_return std::unexpected(done.error());
   }
   co_return net::HttpResponse::json(200, JsonObject());
@@ -124,11 +133,14 @@ Result<net::HttpResponse> OfficeApi::assertion(const Enrolment& office, std::str
   const auto side = parts_.registrations.token_side(*target);
   if (!side) return std::unexpected(side.error());
   if (side->mode != Mode::assertion)
-    return fail(ErrorKind::refused, "not_asserted", "This Cloud Service signs nothing for that registration (any more). Press Check in the office's OAuth settings.");
+    return fail(
+        ErrorKind::refused, "not_asserted",
+        "This Cloud Service signs nothing for that registration (any more). Press Check in the office's OAuth settings.");
   const oauth::ClientAssertion wish{.client_id = side->client_id, .audience = side->endpoint, .key_id = side->key_id};
   const auto signed_one = oauth::make_client_assertion(wish, *side->key, parts_.wall.now(), parts_.entropy);
   parts_.counters.asserted += 1;
-  return net::HttpResponse::json(200, json_of(cloud::assertion_answer(signed_one, office.office, office.keys.sealing, parts_.entropy)));
+  return net::HttpResponse::json(
+      200, json_of(cloud::assertion_answer(signed_one, office.office, office.keys.sealing, parts_.entropy)));
 }
 
 Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body) const {
@@ -137,7 +149,8 @@ Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body) const {
   if (!offer) co_return std::unexpected(offer.error());
   const auto id = store::OfficeId::parse(offer->office);
   if (!id)
-    co_return fail(ErrorKind::refused, "code_unknown", "This enrolment code is not known here.", {.field = "enrolment_code"});
+    co_return fail(ErrorKind::refused, "code_unknown", "This enrolment code is not known here.",
+                   {.field = "enrolment_code"});
   auto code = cloud::EnrolmentCode::make(id->bytes(), parts_.keys, parts_.entropy);
   code.secret = offer->secret.clone();
   if (const auto proven = cloud::check_enrolment_request(code, offer->request); !proven)

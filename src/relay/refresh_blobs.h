@@ -1,9 +1,9 @@
 // Refresh tokens as an office holds them in exchange mode (RULES S4): under a key that only the relay's instances have,
 // bound to the office, the client at the provider and the grant. Pure; any thread.
 //
-// As text:  lkr1. | base64url of  nonce (24) | ciphertext | tag (16).  XChaCha20-Poly1305; the nonce is a keyed digest of place
-// and token, so that the same token at the same place gives the same blob: the office must see whether its provider rotates
-// (R11), and nothing else shows by it.
+// As text:  lkr1. | base64url of  nonce (24) | ciphertext | tag (16).  XChaCha20-Poly1305; the nonce is a keyed digest of
+// place and token, so that the same token at the same place gives the same blob: the office must see whether its provider
+// rotates (R11), and nothing else shows by it.
 #pragma once
 
 #include <string>

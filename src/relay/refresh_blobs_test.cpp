@@ -42,7 +42,8 @@ TEST_F(Blobs, S4_ABlobOfAnotherOfficeProviderClientOrGrantOpensNowhere) {
 
 TEST_F(Blobs, WhatIsNoBlobIsRefused) {
   std::string blob(blobs.seal(place, token()).reveal_text());
-  for (const auto& bad : {std::string(), std::string("1//refresh-token"), std::string("lkr1."), std::string("lkr1.AAAA"), blob + "A", blob.substr(0, blob.size() - 4)})
+  for (const auto& bad : {std::string(), std::string("1//refresh-token"), std::string("lkr1."), std::string("lkr1.AAAA"),
+                          blob + "A", blob.substr(0, blob.size() - 4)})
     EXPECT_FALSE(blobs.open(place, bad)) << bad.size();
   blob[30] = blob[30] == 'A' ? 'B' : 'A';
   EXPECT_FALSE(blobs.open(place, blob));

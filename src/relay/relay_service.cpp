@@ -18,7 +18,8 @@ void add_exchanges(std::string& text, const ExchangeCounters& counters) {
       "# TYPE latchkey_relay_exchanges_total counter\n";
   const std::pair<std::string_view, std::int64_t> outcomes[] = {
       {"answered", counters.answered}, {"unreachable", counters.unreachable}, {"unknown", counters.unknown}};
-  for (const auto& [outcome, count] : outcomes) text += fmt::format("latchkey_relay_exchanges_total{{outcome=\"{}\"}} {}\n", outcome, count);
+  for (const auto& [outcome, count] : outcomes)
+    text += fmt::format("latchkey_relay_exchanges_total{{outcome=\"{}\"}} {}\n", outcome, count);
   text += fmt::format(
       "# HELP latchkey_relay_replies_total Kept replies given once more, and acknowledged by their office.\n"
       "# TYPE latchkey_relay_replies_total counter\n"
@@ -53,7 +54,9 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
   return pages_.answer(request);
 }
 
-Task<net::HttpResponse> RelayService::handle(net::HttpRequest request) { co_return co_await api_.answer(std::move(request)); }
+Task<net::HttpResponse> RelayService::handle(net::HttpRequest request) {
+  co_return co_await api_.answer(std::move(request));
+}
 
 net::HttpResponse RelayService::metrics() const {
   std::string text = fmt::format(

@@ -11,8 +11,8 @@ namespace latchkey::relay {
 
 using SealToken = std::function<Secret(const Secret& refresh_token)>;
 
-// A reply that cannot be read has nothing replaced, but for a refresh token that can be made out in what is left of it; then all
-// else may be missing from it.
+// A reply that cannot be read has nothing replaced, but for a refresh token that can be made out in what is left of it; then
+// all else may be missing from it.
 [[nodiscard]] cloud::ProviderReply with_blob(cloud::ProviderReply reply, oauth::ReplyShape shape, const SealToken& seal);
 
 }  // namespace latchkey::relay

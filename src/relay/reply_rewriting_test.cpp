@@ -17,7 +17,9 @@ oauth::TokenReply seen(const cloud::ProviderReply& rewritten) {
 Secret sealed(const Secret& token) { return Secret(std::string_view("blob-of-" + std::string(token.reveal_text()))); }
 
 TEST(ReplyRewriting, S4_OfAJsonReplyTheRefreshTokenAloneIsChanged) {
-  const auto rewritten = with_blob(reply(R"({"access_token":"at","expires_in":3600,"refresh_token":"r\/t","nested":[{"again":"r/t"}],"scope":"a b"})"), {}, sealed);
+  const auto rewritten = with_blob(
+      reply(R"({"access_token":"at","expires_in":3600,"refresh_token":"r\/t","nested":[{"again":"r/t"}],"scope":"a b"})"),
+      {}, sealed);
   const auto read = seen(rewritten);
   EXPECT_EQ(read.access_token->reveal_text(), "at");
   EXPECT_EQ(read.refresh_token->reveal_text(), "blob-of-r/t");
@@ -29,7 +31,8 @@ TEST(ReplyRewriting, S4_OfAJsonReplyTheRefreshTokenAloneIsChanged) {
 }
 
 TEST(ReplyRewriting, S4_OfAFormReplyToo) {
-  const auto rewritten = with_blob(reply("access_token=at&refresh_token=r%2Ft&expires_in=60", "application/x-www-form-urlencoded"), {}, sealed);
+  const auto rewritten =
+      with_blob(reply("access_token=at&refresh_token=r%2Ft&expires_in=60", "application/x-www-form-urlencoded"), {}, sealed);
   const auto read = seen(rewritten);
   EXPECT_EQ(read.access_token->reveal_text(), "at");
   EXPECT_EQ(read.refresh_token->reveal_text(), "blob-of-r/t");
@@ -37,13 +40,15 @@ TEST(ReplyRewriting, S4_OfAFormReplyToo) {
 }
 
 TEST(ReplyRewriting, S4_OfABrokenReplyNothingButTheBlobGoesOn) {
-  const auto rewritten = with_blob(reply(R"({"refresh_token":"rt-1","access_token":"at)", "application/json", true), {}, sealed);
+  const auto rewritten =
+      with_blob(reply(R"({"refresh_token":"rt-1","access_token":"at)", "application/json", true), {}, sealed);
   EXPECT_TRUE(rewritten.cut);
   EXPECT_EQ(rewritten.body.reveal_text(), R"({"refresh_token":"blob-of-rt-1"})");
 }
 
 TEST(ReplyRewriting, RepliesWithoutARefreshTokenPassAsTheyAre) {
-  for (const std::string_view body : {R"({"error":"invalid_grant"})", "<html>maintenance</html>", "", R"({"access_token":"at"})", "\xff\xfe"}) {
+  for (const std::string_view body :
+       {R"({"error":"invalid_grant"})", "<html>maintenance</html>", "", R"({"access_token":"at"})", "\xff\xfe"}) {
     const auto rewritten = with_blob(reply(body), {}, sealed);
     EXPECT_EQ(rewritten.body.reveal_text(), body);
     EXPECT_EQ(rewritten.content_type, "application/json");

@@ -14,7 +14,8 @@ constexpr std::size_t kVerifierMax = 128;
 
 std::unexpected<Error> refused(std::string why) {
   return fail(ErrorKind::refused, "token_request_refused",
-              "The request that the office made for the provider's token endpoint is not one this Cloud Service passes on. Nothing was sent. "
+              "The request that the office made for the provider's token endpoint is not one this Cloud Service passes on. "
+              "Nothing was sent. "
               "Run the same version of Latchkey on both.",
               {.detail = std::move(why)});
 }
@@ -34,7 +35,8 @@ struct FormValues {
 const char* fault_of(std::string_view name, std::string_view value, bool refresh, const TokenSide& side) {
   if (name == "client_id") return value == side.client_id ? nullptr : "client_id";
   if (name == "redirect_uri") return value == side.redirect_uri ? nullptr : "redirect_uri";
-  if (name == "code_verifier") return value.size() >= kVerifierMin && value.size() <= kVerifierMax ? nullptr : "code_verifier";
+  if (name == "code_verifier")
+    return value.size() >= kVerifierMin && value.size() <= kVerifierMax ? nullptr : "code_verifier";
   if (name == "code") return !refresh && !value.empty() && value.size() <= kCodeMax ? nullptr : "code";
   if (name == "refresh_token") return refresh ? nullptr : "refresh_token";
   if (name == "scope") return refresh && asks_for_no_more(value, side.scopes, side.scope_separator) ? nullptr : "scope";
@@ -45,7 +47,8 @@ const char* fault_of(std::string_view name, std::string_view value, bool refresh
 
 }  // namespace
 
-Result<oauth::FormPost> token_post(const Secret& form, const TokenSide& side, const RefreshBlobs& blobs, const BlobPlace& place) {
+Result<oauth::FormPost> token_post(const Secret& form, const TokenSide& side, const RefreshBlobs& blobs,
+                                   const BlobPlace& place) {
   auto parsed = oauth::parse_form(form.reveal_text());
   if (!parsed) return refused("a form that cannot be read");
   const FormValues values(std::move(*parsed));
@@ -70,11 +73,13 @@ Result<oauth::FormPost> token_post(const Secret& form, const TokenSide& side, co
     if (!token) return std::unexpected(token.error());
     writer.add(name, *token);
   }
-  for (const std::string_view needed : {std::string_view("client_id"), std::string_view(refresh ? "refresh_token" : "code")}) {
+  for (const std::string_view needed :
+       {std::string_view("client_id"), std::string_view(refresh ? "refresh_token" : "code")}) {
     if (!seen.contains(needed)) return refused("no " + std::string(needed));
   }
   if (!refresh && !seen.contains("redirect_uri")) return refused("no redirect_uri");
-  auto authorization = writer.authenticate({.client_id = side.client_id, .authentication = side.authentication, .secret = side.secret.get()});
+  auto authorization =
+      writer.authenticate({.client_id = side.client_id, .authentication = side.authentication, .secret = side.secret.get()});
   return oauth::form_post(side.endpoint, std::move(authorization), writer.take());
 }
 

@@ -17,11 +17,12 @@ class Form : public testing::Test {
     return made ? "let through" : made.error().reason + " " + made.error().detail;
   }
   [[nodiscard]] std::string refresh() {
-    return "grant_type=refresh_token&refresh_token=" + std::string(blobs.seal(place, Secret(std::string_view("rt/1"))).reveal_text()) +
-           "&client_id=relay-at-box";
+    return "grant_type=refresh_token&refresh_token=" +
+           std::string(blobs.seal(place, Secret(std::string_view("rt/1"))).reveal_text()) + "&client_id=relay-at-box";
   }
-  const std::string code = "grant_type=authorization_code&code=c-1&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Fbox&code_verifier=" +
-                           std::string(43, 'v') + "&client_id=relay-at-box&audience=box";
+  const std::string code =
+      "grant_type=authorization_code&code=c-1&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Fbox&code_verifier=" +
+      std::string(43, 'v') + "&client_id=relay-at-box&audience=box";
   base::SeededEntropy entropy{9};
   const Secret instance{entropy.bytes(32)};
   RefreshBlobs blobs{instance};
@@ -69,16 +70,20 @@ TEST_F(Form, S4_WhatTheRelayWouldNotMakeItselfIsRefused) {
   EXPECT_EQ(refusal("client_id=relay-at-box"), "token_request_refused grant_type");
   EXPECT_EQ(refusal(without(code, "code=c-1&")), "token_request_refused no code");
   EXPECT_EQ(refusal(without(code, "&client_id=relay-at-box")), "token_request_refused no client_id");
-  EXPECT_EQ(refusal(without(code, "redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Fbox&")), "token_request_refused no redirect_uri");
+  EXPECT_EQ(refusal(without(code, "redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Fbox&")),
+            "token_request_refused no redirect_uri");
   EXPECT_EQ(refusal(code + "&client_id=relay-at-box"), "token_request_refused a parameter given twice");
   EXPECT_EQ(refusal(code + "&client_secret=x"), "token_request_refused a parameter that the type does not have");
   EXPECT_EQ(refusal(code + "&scope=files"), "token_request_refused scope");
-  EXPECT_EQ(refusal(without(code, "audience=box") + "audience=other"), "token_request_refused a parameter that the type does not have");
+  EXPECT_EQ(refusal(without(code, "audience=box") + "audience=other"),
+            "token_request_refused a parameter that the type does not have");
   EXPECT_EQ(refusal(refresh() + "&scope=files+admin"), "token_request_refused scope");
   EXPECT_EQ(refusal(refresh() + "&redirect_uri=https%3A%2F%2Fevil.example"), "token_request_refused redirect_uri");
   EXPECT_EQ(refusal(refresh() + "&code=c-1"), "token_request_refused code");
-  EXPECT_EQ(refusal(refresh() + "&audience=box"), "token_request_refused a parameter that the type does not have") << "it is the code exchange's";
-  EXPECT_EQ(refusal("grant_type=refresh_token&refresh_token=rt&client_id=relay-at-box").substr(0, 21), "refresh_token_foreign");
+  EXPECT_EQ(refusal(refresh() + "&audience=box"), "token_request_refused a parameter that the type does not have")
+      << "it is the code exchange's";
+  EXPECT_EQ(refusal("grant_type=refresh_token&refresh_token=rt&client_id=relay-at-box").substr(0, 21),
+            "refresh_token_foreign");
 }
 
 }  // namespace

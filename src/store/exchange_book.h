@@ -61,8 +61,8 @@ class ExchangeBook {
   // Takes a turn: nullopt, and it is `asked` from now on, when there is no such exchange or its earlier turn has been
   // acknowledged; otherwise what there is, unchanged. The nonce is used up either way. Errors: refused/`request_repeated`
   // (the office has used the nonce before); unavailable/`too_many_unacknowledged`.
-  [[nodiscard]] virtual Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent, std::int64_t turn,
-                                                                  ByteView nonce, WallTime now) = 0;
+  [[nodiscard]] virtual Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent,
+                                                                  std::int64_t turn, ByteView nonce, WallTime now) = 0;
   // Errors of the three: not_found/`no_such_exchange` when that turn is not `asked`.
   [[nodiscard]] virtual Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                                 const Bytes& reply, WallTime now) = 0;

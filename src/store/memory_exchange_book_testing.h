@@ -15,8 +15,8 @@ class MemoryExchangeBook final : public ExchangeBook {
   // As long as it is set, every write fails with it: a full disk.
   std::optional<Error> refuses;
 
-  Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent, std::int64_t turn, ByteView nonce,
-                                            WallTime now) override {
+  Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent, std::int64_t turn,
+                                            ByteView nonce, WallTime now) override {
     if (refuses) return std::unexpected(*refuses);
     const std::pair used(office, Bytes(nonce.begin(), nonce.end()));
     if (nonces_.contains(used)) return request_repeated();
@@ -76,10 +76,12 @@ class MemoryExchangeBook final : public ExchangeBook {
 
  private:
   using Key = std::pair<OfficeId, IntentId>;
-  [[nodiscard]] Result<void> settle(const Key& key, std::int64_t turn, ExchangeState state, const Bytes& reply, WallTime now) {
+  [[nodiscard]] Result<void> settle(const Key& key, std::int64_t turn, ExchangeState state, const Bytes& reply,
+                                    WallTime now) {
     if (refuses) return std::unexpected(*refuses);
     const auto found = exchanges_.find(key);
-    const bool asked = found != exchanges_.end() && found->second.turn == turn && found->second.state == ExchangeState::asked;
+    const bool asked =
+        found != exchanges_.end() && found->second.turn == turn && found->second.state == ExchangeState::asked;
     if (!asked) return no_such_exchange();
     found->second.state = state;
     found->second.reply = reply;

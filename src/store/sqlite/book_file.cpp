@@ -27,8 +27,9 @@ Result<void> prepare_tables(Connection& db, const BookFile& book) {
                 fmt::format("The {} was written by a newer version of Latchkey. Run that one.", book.name));
   }
   if (*tables > 0) return {};
-  return db.run_script(fmt::format("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;{}PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-                                   book.tables, book.id, book.schema));
+  return db.run_script(fmt::format(
+      "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;{}PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
+      book.tables, book.id, book.schema));
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ class SqliteExchangeBook final : public ExchangeBook {
  public:
   explicit SqliteExchangeBook(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
 
-  Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent, std::int64_t turn, ByteView nonce,
-                                            WallTime now) override {
+  Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent, std::int64_t turn,
+                                            ByteView nonce, WallTime now) override {
     if (auto begun = run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
     if (auto used = insert_nonce(office, nonce, now); !used) return undone(*db_, std::move(used.error()));
     auto found = find(office, intent);
@@ -81,7 +81,8 @@ class SqliteExchangeBook final : public ExchangeBook {
     return {};
   }
   Result<ExchangeCounts> counts() override {
-    auto statement = db_->prepare("SELECT count(*) FILTER (WHERE state <> 0), count(*) FILTER (WHERE state = 0) FROM exchanges WHERE state <> 3");
+    auto statement = db_->prepare(
+        "SELECT count(*) FILTER (WHERE state <> 0), count(*) FILTER (WHERE state = 0) FROM exchanges WHERE state <> 3");
     ExchangeCounts counts;
     if (statement.row()) statement.read(counts.waiting, counts.asked);
     if (statement.failed()) return statement.failure();
@@ -129,8 +130,8 @@ class SqliteExchangeBook final : public ExchangeBook {
     if (statement.failed()) return statement.failure();
     return {};
   }
-  Result<void> settle(const OfficeId& office, const IntentId& intent, std::int64_t turn, ExchangeState state, const Bytes& reply,
-                      WallTime now) {
+  Result<void> settle(const OfficeId& office, const IntentId& intent, std::int64_t turn, ExchangeState state,
+                      const Bytes& reply, WallTime now) {
     auto statement = db_->prepare(
         "UPDATE exchanges SET state = ?4, reply = ?5, changed_at = ?6 "
         "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state = 0");

@@ -33,8 +33,10 @@ class InMemory final : public ExchangeBookUnderTest {
   MemoryExchangeBook book_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, ExchangeBookExercise, testing::Values(ExchangeBookFactory([] { return std::make_unique<OnFile>(); })));
-INSTANTIATE_TEST_SUITE_P(Memory, ExchangeBookExercise, testing::Values(ExchangeBookFactory([] { return std::make_unique<InMemory>(); })));
+INSTANTIATE_TEST_SUITE_P(Sqlite, ExchangeBookExercise,
+                         testing::Values(ExchangeBookFactory([] { return std::make_unique<OnFile>(); })));
+INSTANTIATE_TEST_SUITE_P(Memory, ExchangeBookExercise,
+                         testing::Values(ExchangeBookFactory([] { return std::make_unique<InMemory>(); })));
 
 TEST(ExchangeBookFile, IsItsOwnersAlone) {
   const TemporaryDirectory folder;
