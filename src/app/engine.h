@@ -11,6 +11,7 @@
 #include "grants/authorization_desk.h"
 #include "grants/clock_mark.h"
 #include "grants/cloud_membership.h"
+#include "grants/cloud_ways.h"
 #include "grants/common_clock.h"
 #include "grants/enrolment_of_people.h"
 #include "grants/forecast.h"
@@ -126,6 +127,8 @@ class Engine {
   grants::Counters counters_;
   grants::Sealing sealing_;
   grants::ProviderClients clients_;
+  grants::CloudLine cloud_line_;
+  grants::CloudWays cloud_ways_;
   grants::Exchange exchange_;
   grants::Cards cards_;
   grants::GivingBack giving_back_;
@@ -133,7 +136,6 @@ class Engine {
   Ledger ledger_;
   grants::TokenDeskOfVault desk_;
   grants::EnrolmentOfPeople enrolment_;
-  grants::CloudLine cloud_line_;
   grants::AuthorizationDesk authorizer_;
   grants::CloudMembership cloud_membership_;
   grants::SecretExpiry secret_expiry_;

@@ -48,7 +48,8 @@ JsonObject object_of(const ServiceApp& app) {
           {"client_id", app.client_id},
           {"redirect_uri", app.redirect_uri},
           {"params", std::move(params)},
-          {"types", array_of(app.types)}};
+          {"types", array_of(app.types)},
+          {"mode", name_of(app.mode)}};
 }
 
 std::optional<ServiceApp> app_of(const Json& item) {
@@ -63,6 +64,10 @@ std::optional<ServiceApp> app_of(const Json& item) {
                  .redirect_uri = base::string_or(*object, "redirect_uri"),
                  .params = {},
                  .types = std::move(*types)};
+  // A service of an earlier version knows one mode alone.
+  const auto mode = parse_mode(base::string_or(*object, "mode", name_of(Mode::forward)));
+  if (!mode) return std::nullopt;
+  app.mode = *mode;
   for (const auto& [name, value] : *params) {
     const auto* text = value.if_string();
     if (text == nullptr) return std::nullopt;
@@ -109,6 +114,22 @@ std::unexpected<Error> malformed_offer() {
 }
 
 }  // namespace
+
+std::string_view name_of(Mode mode) {
+  switch (mode) {
+    case Mode::forward: return "forward";
+    case Mode::assertion: return "assertion";
+    case Mode::exchange: return "exchange";
+  }
+  LATCHKEY_CHECK(false);
+}
+
+std::optional<Mode> parse_mode(std::string_view name) {
+  for (const auto mode : {Mode::forward, Mode::assertion, Mode::exchange}) {
+    if (name_of(mode) == name) return mode;
+  }
+  return std::nullopt;
+}
 
 bool is_origin(std::string_view text) {
   if (text.size() > kOriginMax) return false;

@@ -53,7 +53,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   Error last{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "The provider could not be reached."};
   std::size_t slot = 0;
   for (int attempt = 0; attempt < kNotSentTries;) {
-    ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0,
+    ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0, .whose = flow.record.grant.id, .way = client.way,
                             .replay = catalog::ReplayPolicy::revokes_family,  // a code is always one-shot
                             .post = code_post(client, flow.record, code, slot), .errors = client.type.errors,
                             .shape = client.type.reply_shape, .timeouts = parts_.tuning().timeouts};
@@ -282,6 +282,12 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   if (!prepared) co_return std::unexpected(prepared.error());
   auto& flow = prepared->flow;
   auto& client = prepared->client;
+  if (client.cloud && client.cloud->mode == cloud::Mode::exchange) {
+    co_return fail(ErrorKind::conflict, "import_not_by_cloud",
+                   "A refresh token can be imported for an app of one's own only: with this app of the Cloud Service, tokens are what the service itself has "
+                   "exchanged. Register an app of your own, or let the owner consent.",
+                   {.field = "app"});
+  }
   const auto id = flow.row.id;
   flow.record.imported = refresh_token.clone();
   seal_into(flow);
@@ -300,7 +306,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
     co_await settle(std::move(flow), AuthorizationState::failed, ready.error().reason, ready.error().text, "authorization.failed");
     co_return std::unexpected(ready.error());
   }
-  ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .replay = client.type.type->replay,
+  ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .whose = flow.record.grant.id, .way = client.way, .replay = client.type.type->replay,
                           .post = refresh_post(client, {refresh_token.clone(), Secret()}, 0), .errors = client.type.errors, .shape = client.type.reply_shape,
                           .timeouts = parts_.tuning().timeouts};
   // In a task of its own: the reply is kept though the caller hangs up or the server stops (F4).

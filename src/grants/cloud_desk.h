@@ -27,6 +27,7 @@ struct CloudStatus {
     std::string id;  // here
     std::string provider;
     std::vector<std::string> types;
+    std::string mode;  // forward, assertion or exchange
   };
   std::vector<App> apps;
 };

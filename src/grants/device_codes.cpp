@@ -77,6 +77,10 @@ Task<Result<oauth::DeviceCode>> DeviceCodes::ask(const ProviderClient& client) {
 }
 
 Task<Result<store::Batch>> DeviceCodes::begin(PendingFlow& flow, const ProviderClient& client) {
+  if (client.way) {
+    co_return fail(ErrorKind::misconfigured, "device_code_unsupported",
+                   "The Cloud Service asks for no device codes with this app. Use the browser or a link instead, or register an app of your own.");
+  }
   auto code = co_await ask(client);
   if (!code) co_return std::unexpected(code.error());
   const auto now = parts_.wall.now();

@@ -13,7 +13,6 @@ namespace {
 
 using pages::FlowSign;
 
-
 int status_of(const Error& error) {
   switch (error.kind) {
     case ErrorKind::invalid:
@@ -64,6 +63,24 @@ std::string next_step_of(const Error& error) {
   return step + "(" + error.reason + ")";
 }
 
+// What this service will see of the account (RULES S3): said before anybody consents.
+std::string what_is_seen(Mode mode) {
+  switch (mode) {
+    case Mode::forward:
+      return "This service only passes the provider's answer on, sealed for the office: it never sees what gives access to "
+             "your account.";
+    case Mode::assertion:
+      return "This service passes the provider's answer on, sealed for the office, and vouches for itself to the provider: "
+             "it never sees "
+             "what gives access to your account.";
+    case Mode::exchange:
+      return "This service sees what gives access to your account in passing, now and whenever it is renewed, since the "
+             "provider wants its "
+             "secret each time: it passes it on, sealed for the office, and keeps nothing that opens your account.";
+  }
+  LATCHKEY_CHECK(false);
+}
+
 net::HttpResponse clean_redirect(std::string_view location) {
   auto response = net::HttpResponse::redirect(303, location);
   pages::secure_page(response, pages::PageKind::flow, {});
@@ -82,9 +99,7 @@ net::HttpResponse welcome() {
 
 }  // namespace
 
-Cookies relay_cookies_of(const net::HttpRequest& request) {
-  return pages::cookies_of(request, {kBrowserCookie});
-}
+Cookies relay_cookies_of(const net::HttpRequest& request) { return pages::cookies_of(request, {kBrowserCookie}); }
 
 net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request) const {
   parts_.counters.refused(error.reason);
@@ -137,10 +152,8 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
        .post_to = std::string(cloud::kContinuePath),
        .post_text = "Continue to " + page->type_name,
        .post_fields = {{"flow", flow}, {"token", page->form_token}},
-       .note =
-           "You sign in on the provider's own page; nobody here sees your password. This service only passes the "
-           "provider's answer on, sealed for the office: it never sees what gives access to your account. If you did not "
-           "expect this, close this window: nothing will happen."});
+       .note = "You sign in on the provider's own page; nobody here sees your password. " + what_is_seen(page->mode) +
+               " If you did not expect this, close this window: nothing will happen."});
   if (!page->set_cookie.empty()) response.headers.add("Set-Cookie", page->set_cookie);
   return response;
 }

@@ -1,6 +1,11 @@
 #include "relay/office_api.h"
 
+#include <algorithm>
+
 #include "base/json.h"
+#include "base/run_on.h"
+#include "cloud/token_exchange.h"
+#include "oauth/client_assertion.h"
 #include "pages/security_headers.h"
 
 namespace latchkey::relay {
@@ -42,6 +47,18 @@ std::unexpected<Error> office_unknown() {
 
 Json json_of(const std::string& text) { return *parse_json(text); }
 
+Result<void> may_use(const Enrolment& office, std::string_view type) {
+  if (std::ranges::find(office.types, type) != office.types.end()) return {};
+  return fail(ErrorKind::refused, "type_not_enrolled",
+              "This office is not enrolled for this type of account at this Cloud Service. Its operator can allow it.");
+}
+
+// Bodies that hold what opens something.
+struct Wiped {
+  std::string text;
+  ~Wiped() { base::wipe(text.data(), text.size()); }
+};
+
 }  // namespace
 
 Task<net::HttpResponse> OfficeApi::answer(net::HttpRequest request) const {
@@ -63,27 +80,73 @@ net::HttpResponse OfficeApi::refusal(const Error& error, const net::HttpRequest&
 Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request) const {
   const bool get = request.method == "GET";
   const bool post = request.method == "POST";
-  const bool known =
-      request.path == cloud::kEnrolPath || request.path == cloud::kOfficePath || request.path == cloud::kCollectPath;
-  if (!known) co_return fail(ErrorKind::not_found, "not_found", "There is nothing at this address.");
+  constexpr std::string_view kKnown[] = {cloud::kEnrolPath, cloud::kOfficePath,      cloud::kCollectPath,
+                                         cloud::kTokenPath, cloud::kAcknowledgePath, cloud::kAssertionPath};
+  if (std::ranges::find(kKnown, request.path) == std::end(kKnown))
+    co_return fail(ErrorKind::not_found, "not_found", "There is nothing at this address.");
   if (request.path == cloud::kOfficePath ? !get : !post)
     co_return fail(ErrorKind::invalid, "method_not_allowed", "This address is asked in another way.");
   if (request.path == cloud::kEnrolPath) co_return co_await enrol(request.body, request.source());
-  const auto office = signer_of(request);
-  if (!office) co_return std::unexpected(office.error());
-  if (request.path == cloud::kOfficePath) co_return view_for(*office);
-  co_return collect(*office, request.body);
+  auto signer = signer_of(request);
+  if (!signer) co_return std::unexpected(signer.error());
+  if (request.path == cloud::kOfficePath) co_return view_for(signer->office);
+  if (request.path == cloud::kTokenPath) co_return co_await exchange(std::move(*signer), request.body);
+  if (request.path == cloud::kAcknowledgePath) co_return co_await acknowledge(std::move(signer->office), request.body);
+  if (request.path == cloud::kAssertionPath) co_return assertion(signer->office, request.body);
+  co_return collect(signer->office, request.body);
 }
 
-Result<Enrolment> OfficeApi::signer_of(const net::HttpRequest& request) const {
-  const auto given = cloud::RequestSignature::parse(request.headers.value_or("Authorization"));
+Result<OfficeApi::Signed> OfficeApi::signer_of(const net::HttpRequest& request) const {
+  auto given = cloud::RequestSignature::parse(request.headers.value_or("Authorization"));
   if (!given) return std::unexpected(given.error());
   auto office = parts_.offices.find(given->office);
   if (!office || office->keys.key_id() != given->key_id) return office_unknown();
   const cloud::Asked asked{.method = request.method, .target = request.target, .body = request.body};
   if (const auto good = cloud::check_signature(asked, *given, office->keys.signing, parts_.wall.now()); !good)
     return std::unexpected(good.error());
-  return std::move(*office);
+  return Signed{.office = std::move(*office), .nonce = std::move(given->nonce)};
+}
+
+Task<Result<net::HttpResponse>> OfficeApi::exchange(Signed signer, std::string body) const {
+  const Wiped wiped{std::move(body)};
+  auto request = cloud::parse_token_request(wiped.text);
+  if (!request) co_return std::unexpected(request.error());
+  if (const auto may = may_use(signer.office, request->target.type); !may) co_return std::unexpected(may.error());
+  if (parts_.exchanges == nullptr)
+    co_return fail(ErrorKind::refused, "not_exchanged",
+                   "This Cloud Service exchanges nothing (any more). Press Check in the office's OAuth settings.");
+  const auto answer = co_await base::run_on(
+      parts_.engine, parts_.exchanges->exchange(std::move(signer.office), std::move(*request), std::move(signer.nonce)));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return net::HttpResponse::json(200, json_of(cloud::to_json(*answer)));
+}
+
+Task<Result<net::HttpResponse>> OfficeApi::acknowledge(Enrolment office, std::string body) const {
+  auto acknowledgement = cloud::parse_acknowledgement(body);
+  if (!acknowledgement) co_return std::unexpected(acknowledgement.error());
+  if (parts_.exchanges != nullptr) {
+    const auto done =
+        co_await base::run_on(parts_.engine, parts_.exchanges->acknowledge(std::move(office), std::move(*acknowledgement)));
+    if (!done) co_return std::unexpected(done.error());
+  }
+  co_return net::HttpResponse::json(200, JsonObject());
+}
+
+Result<net::HttpResponse> OfficeApi::assertion(const Enrolment& office, std::string_view body) const {
+  const auto target = cloud::parse_service_target(body);
+  if (!target) return std::unexpected(target.error());
+  if (const auto may = may_use(office, target->type); !may) return std::unexpected(may.error());
+  const auto side = parts_.registrations.token_side(*target);
+  if (!side) return std::unexpected(side.error());
+  if (side->mode != Mode::assertion)
+    return fail(
+        ErrorKind::refused, "not_asserted",
+        "This Cloud Service signs nothing for that registration (any more). Press Check in the office's OAuth settings.");
+  const oauth::ClientAssertion wish{.client_id = side->client_id, .audience = side->endpoint, .key_id = side->key_id};
+  const auto signed_one = oauth::make_client_assertion(wish, *side->key, parts_.wall.now(), parts_.entropy);
+  parts_.counters.asserted += 1;
+  return net::HttpResponse::json(
+      200, json_of(cloud::assertion_answer(signed_one, office.office, office.keys.sealing, parts_.entropy)));
 }
 
 Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body, net::SourceAddress from) const {

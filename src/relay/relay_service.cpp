@@ -11,11 +11,30 @@ namespace {
 
 constexpr std::string_view kApiPrefix = "/relay/";
 constexpr std::size_t kBodyMax = 16 * 1024;
+constexpr std::size_t kTokenBodyMax = 80 * 1024;  // a blob in a form in JSON
+
+void add_exchanges(std::string& text, const ExchangeCounters& counters) {
+  text +=
+      "# HELP latchkey_relay_exchanges_total Requests passed on to token endpoints, by what came of them.\n"
+      "# TYPE latchkey_relay_exchanges_total counter\n";
+  const std::pair<std::string_view, std::int64_t> outcomes[] = {
+      {"answered", counters.answered}, {"unreachable", counters.unreachable}, {"unknown", counters.unknown}};
+  for (const auto& [outcome, count] : outcomes)
+    text += fmt::format("latchkey_relay_exchanges_total{{outcome=\"{}\"}} {}\n", outcome, count);
+  text += fmt::format(
+      "# HELP latchkey_relay_replies_total Kept replies given once more, and acknowledged by their office.\n"
+      "# TYPE latchkey_relay_replies_total counter\n"
+      "latchkey_relay_replies_total{{event=\"repeated\"}} {}\nlatchkey_relay_replies_total{{event=\"acknowledged\"}} {}\n"
+      "# HELP latchkey_relay_replies_waiting Replies kept until their office acknowledges them, a week at most.\n"
+      "# TYPE latchkey_relay_replies_waiting gauge\nlatchkey_relay_replies_waiting {}\n",
+      counters.repeated.load(), counters.acknowledged.load(), counters.waiting.load());
+}
 
 }  // namespace
 
-std::size_t RelayService::body_limit(std::string_view method, std::string_view) const {
-  return method == "POST" ? kBodyMax : 0;
+std::size_t RelayService::body_limit(std::string_view method, std::string_view path) const {
+  if (method != "POST") return 0;
+  return path == cloud::kTokenPath ? kTokenBodyMax : kBodyMax;
 }
 
 std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpRequest& request) {
@@ -77,10 +96,13 @@ net::HttpResponse RelayService::metrics() const {
   text += fmt::format(
       "# HELP latchkey_relay_enrolments_total Offices enrolled since the start.\n"
       "# TYPE latchkey_relay_enrolments_total counter\nlatchkey_relay_enrolments_total {}\n"
+      "# HELP latchkey_relay_assertions_total Client assertions signed.\n"
+      "# TYPE latchkey_relay_assertions_total counter\nlatchkey_relay_assertions_total {}\n"
       "# HELP latchkey_relay_refused_total What was refused, by reason.\n# TYPE latchkey_relay_refused_total counter\n",
-      counters_.enrolled.load());
+      counters_.enrolled.load(), counters_.asserted.load());
   for (const auto& [reason, count] : counters_.refusals())
     text += fmt::format("latchkey_relay_refused_total{{reason=\"{}\"}} {}\n", reason, count);
+  if (exchanges_ != nullptr) add_exchanges(text, *exchanges_);
   auto response = net::HttpResponse::text(200, std::move(text));
   response.with("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   pages::secure_api(response);

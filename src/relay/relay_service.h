@@ -15,9 +15,10 @@ namespace latchkey::relay {
 // A resource; what it is given outlives it. Thread-safe.
 class RelayService final : public net::HttpHandler {
  public:
+  // `exchanges`: nullptr: no registration is in exchange mode.
   RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices,
-               const RelayCounters& counters, Log& log)
-      : pages_(pages), api_(api), offices_(offices), counters_(counters), log_(log) {}
+               const RelayCounters& counters, const ExchangeCounters* exchanges, Log& log)
+      : pages_(pages), api_(api), offices_(offices), counters_(counters), exchanges_(exchanges), log_(log) {}
 
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
@@ -33,6 +34,7 @@ class RelayService final : public net::HttpHandler {
   const OfficeApi& api_;
   const EnrolledOffices& offices_;
   const RelayCounters& counters_;
+  const ExchangeCounters* exchanges_;
   Log& log_;
   std::atomic<bool> told_{false};  // that it is closed
 };

@@ -1,31 +1,24 @@
 #include "store/enrolment_book.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <tuple>
 
 #include "base/secret.h"
-#include "store/sqlite/connection.h"
+#include "store/sqlite/book_file.h"
 
 namespace latchkey::store {
 namespace {
 
 using sqlite::Connection;
+using sqlite::undone;
 
-constexpr std::int64_t kBookId = 0x4c4b4342;  // 'LKCB': no office server's store
-constexpr std::int64_t kBookSchema = 1;
-constexpr std::int64_t kCacheBytes = 512 * 1024;
-constexpr int kWaitForOthersMs = 5'000;
-constexpr int kPagesToCheckpoint = 100;
-
-constexpr const char* kTables = R"sql(
+constexpr std::string_view kTables = R"sql(
 CREATE TABLE IF NOT EXISTS offices (
   id BLOB PRIMARY KEY NOT NULL, label TEXT NOT NULL, types TEXT NOT NULL, flows_per_minute INTEGER NOT NULL,
   code_digest BLOB NOT NULL, issued_at INTEGER NOT NULL, code_ends_at INTEGER NOT NULL, enrolled_at INTEGER,
   revoked_at INTEGER, keys TEXT NOT NULL, return_origins TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql";
+constexpr sqlite::BookFile kBook{.id = 0x4c4b4342, .schema = 1, .tables = kTables, .name = "file of enrolments"};  // 'LKCB'
 
 // Beside the offices: books from before have none, and need no other schema for it.
 constexpr const char* kNamesTable = R"sql(
@@ -63,32 +56,6 @@ bool fits(const std::optional<EnrolledOffice>& office, ByteView code_digest, con
          (office->keys.empty() || office->keys == keys);
 }
 
-// Nothing happened: a transaction that another process made wait too long, say.
-std::unexpected<Error> undone(Connection& db, Error error) {
-  if (db.in_transaction()) db.prepare("ROLLBACK").run();
-  return std::unexpected(std::move(error));
-}
-
-Result<void> prepare_tables(Connection& db) {
-  const auto application = db.number("PRAGMA application_id");
-  if (!application) return std::unexpected(application.error());
-  const auto schema = db.number("PRAGMA user_version");
-  if (!schema) return std::unexpected(schema.error());
-  const auto tables = db.number("SELECT count(*) FROM sqlite_schema");
-  if (!tables) return std::unexpected(tables.error());
-  if (*tables > 0 && *application != kBookId) {
-    return fail(ErrorKind::corrupt, "not_a_book",
-                "The file of enrolments is another program's. Name another data directory for the Cloud Service.");
-  }
-  if (*schema > kBookSchema) {
-    return fail(ErrorKind::corrupt, "future_schema",
-                "The file of enrolments was written by a newer version of Latchkey. Run that one.");
-  }
-  if (*tables > 0) return {};
-  return db.run_script("PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;" + std::string(kTables) + "PRAGMA application_id = " +
-                       std::to_string(kBookId) + "; PRAGMA user_version = " + std::to_string(kBookSchema) + "; COMMIT;");
-}
-
 }  // namespace
 
 struct EnrolmentBook::State {
@@ -117,13 +84,8 @@ EnrolmentBook::EnrolmentBook(std::unique_ptr<State> state) : state_(std::move(st
 EnrolmentBook::~EnrolmentBook() = default;
 
 Result<std::unique_ptr<EnrolmentBook>> EnrolmentBook::open(const std::string& path) {
-  // SQLite would make it readable for everybody the umask lets in.
-  if (const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); made >= 0) ::close(made);
-  auto db = Connection::open(path, sqlite::Access::writer, kCacheBytes, "");
+  auto db = sqlite::open_book_file(path, kBook);
   if (!db) return std::unexpected(db.error());
-  sqlite3_busy_timeout((*db)->handle(), kWaitForOthersMs);
-  sqlite3_wal_autocheckpoint((*db)->handle(), kPagesToCheckpoint);
-  if (auto prepared = prepare_tables(**db); !prepared) return undone(**db, std::move(prepared.error()));
   if (auto prepared = (*db)->run_script(kNamesTable); !prepared) return std::unexpected(std::move(prepared.error()));
   auto state = std::make_unique<State>();
   state->db = std::move(*db);
