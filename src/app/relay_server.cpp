@@ -113,7 +113,7 @@ struct RelayServer::Parts {
         exchanges(std::move(exchanges_in)),
         log(2, config.log_level, wall),
         loop(thread_count()),
-        offices(*files.book, registrations.types()) {}
+        offices(*files.book, registrations.types(), steady) {}
 
   RelayConfig config;
   relay::CatalogRegistrations registrations;
@@ -127,9 +127,12 @@ struct RelayServer::Parts {
   Pool disk{"book", 1};
   relay::EnrolledOffices offices;
   relay::FlowQuotas quotas;
+  relay::EnrolmentGate gate;
   relay::RelayCounters counters;
   cloud::PartyPublic public_keys = files.keys.party.public_half();
+  std::vector<cloud::Succession> successions = files.keys.successions();
   relay::ForwardDesk desk{{.keys = files.keys.party,
+                           .former = &files.keys.former,
                            .instance_key = files.keys.instance,
                            .enrolments = offices,
                            .registrations = registrations,
@@ -147,14 +150,17 @@ struct RelayServer::Parts {
                         .registrations = registrations,
                         .offices = offices,
                         .keys = public_keys,
+                        .successions = successions,
+                        .gate = gate,
                         .counters = counters,
                         .exchanges = exchange_desk,
                         .engine = loop.main(),
                         .disk = disk,
                         .wall = wall,
+                        .steady = steady,
                         .entropy = entropy,
                         .log = log}};
-  relay::RelayService service{pages, api, offices, counters, exchanges ? &exchanges->counters : nullptr};
+  relay::RelayService service{pages, api, offices, counters, exchanges ? &exchanges->counters : nullptr, log};
   TaskGroup upkeep{loop.main(), log};
   std::unique_ptr<net::TlsServerContext> tls;
   net::HttpServer server{loop, service, wall, log};
@@ -199,11 +205,13 @@ Result<void> RelayServer::Parts::listen() {
 }
 
 Task<void> RelayServer::Parts::keep_reading_book() {
-  for (;;) {
+  for (bool failing = false;;) {
     co_await steady.sleep_for(kReadBookEvery);
     auto* known = &offices;
-    if (const auto read = co_await disk.run([known] { return known->read_again(); }); !read)
-      log.error("enrolments_not_read", read.error());
+    const auto read = co_await disk.run([known] { return known->read_again(); });
+    if (!read && !failing) log.error("enrolments_not_read", read.error());
+    if (read && failing) log.info("enrolments_read_again");
+    failing = !read;
   }
 }
 

@@ -77,6 +77,33 @@ std::optional<ServiceApp> app_of(const Json& item) {
   return whole ? std::optional(std::move(app)) : std::nullopt;
 }
 
+JsonArray array_of(const std::vector<Succession>& successions) {
+  JsonArray items;
+  for (const auto& each : successions) {
+    items.push_back(
+        JsonObject{{"former", each.former.text()}, {"next", each.next.text()}, {"proof", base::to_base64url(each.proof)}});
+  }
+  return items;
+}
+
+// A service that has never rotated its keys need not say so.
+std::optional<std::vector<Succession>> successions_of(const JsonObject& object) {
+  std::vector<Succession> successions;
+  const auto* items = base::find_array(object, "successions");
+  if (items == nullptr) return successions;
+  if (items->size() > kSuccessionsMax) return std::nullopt;
+  for (const auto& item : *items) {
+    const auto* each = item.if_object();
+    if (each == nullptr) return std::nullopt;
+    const auto former = PartyPublic::parse(base::string_or(*each, "former"));
+    const auto next = PartyPublic::parse(base::string_or(*each, "next"));
+    auto proof = base::from_base64url(base::string_or(*each, "proof"));
+    if (!former || !next || !proof) return std::nullopt;
+    successions.push_back({.former = *former, .next = *next, .proof = std::move(*proof)});
+  }
+  return successions;
+}
+
 std::unexpected<Error> malformed_answer() {
   return fail(ErrorKind::invalid, "cloud_answer_malformed",
               "The Cloud Service's answer cannot be read. Is its address right, and its version not older than this server's?");
@@ -123,6 +150,7 @@ std::string to_json(const ServiceView& view) {
   return boost::json::serialize(JsonObject{{"office", view.office},
                                            {"label", view.label},
                                            {"keys", view.keys.text()},
+                                           {"successions", array_of(view.successions)},
                                            {"return_origins", array_of(view.return_origins)},
                                            {"apps", std::move(apps)}});
 }
@@ -131,12 +159,14 @@ Result<ServiceView> parse_service_view(std::string_view json) {
   const auto object = object_of(json);
   if (!object) return malformed_answer();
   const auto keys = PartyPublic::parse(base::string_or(*object, "keys"));
+  auto successions = successions_of(*object);
   auto origins = texts_of(*object, "return_origins");
   const auto* apps = base::find_array(*object, "apps");
-  if (!keys || !origins || !are_origins(*origins) || apps == nullptr || apps->size() > kAppsMax) return malformed_answer();
+  if (!keys || !successions || !origins || !are_origins(*origins) || apps == nullptr || apps->size() > kAppsMax) return malformed_answer();
   ServiceView view{.office = base::string_or(*object, "office"),
                    .label = base::string_or(*object, "label"),
                    .keys = *keys,
+                   .successions = std::move(*successions),
                    .return_origins = std::move(*origins),
                    .apps = {}};
   if (view.office.empty() || view.label.empty()) return malformed_answer();

@@ -25,6 +25,7 @@
 #include "base/secret.h"
 #include "cloud/enrolment.h"
 #include "cloud/party.h"
+#include "cloud/succession.h"
 
 namespace latchkey::cloud {
 
@@ -65,6 +66,7 @@ struct ServiceView {
   std::string office;  // the enrolment's id
   std::string label;   // what people are shown
   PartyPublic keys;    // the service's own
+  std::vector<Succession> successions{};  // from its former keys to those, oldest first
   std::vector<std::string> return_origins;
   std::vector<ServiceApp> apps;
   friend bool operator==(const ServiceView&, const ServiceView&) = default;

@@ -28,6 +28,12 @@ TEST(ServiceViews, ComeBackWhole) {
   const auto back = parse_service_view(to_json(view));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, view);
+  auto rotated = sample();
+  const auto former = PartyKeys::make(entropy());
+  rotated.successions = {make_succession(former, rotated.keys)};
+  const auto followed = parse_service_view(to_json(rotated));
+  ASSERT_TRUE(followed);
+  EXPECT_EQ(*followed, rotated);
 }
 
 TEST(ServiceViews, SayTheModeOfEachAppAndOneWithoutIsForwarded) {

@@ -26,15 +26,18 @@ void judge_end(Finding& finding, const SurveyedApp& app, WallTime now) {
   if (!end) {
     finding.severity = Severity::note;
     finding.seen = "There is a secret; when it runs out is not noted.";
-    finding.remedy = "If it has an end at " + app.name + ", enter the day under OAuth settings, so that you are warned before it.";
+    finding.remedy =
+        "If it has an end at " + app.name + ", enter the day under OAuth settings, so that you are warned before it.";
     return;
   }
   const auto day = base::to_rfc3339(*end).substr(0, 10);
   const auto left = std::chrono::floor<days>(*end - now).count();
-  finding.seen = left < 0 ? fmt::format("The secret ran out on {}.", day) : fmt::format("The secret is good until {} ({} days).", day, left);
+  finding.seen = left < 0 ? fmt::format("The secret ran out on {}.", day)
+                          : fmt::format("The secret is good until {} ({} days).", day, left);
   if (left >= 30) return;
   finding.severity = left < 7 ? Severity::error : Severity::warning;
-  finding.remedy = "Make a new one at " + app.name + " and enter it beside the old one under OAuth settings: both are tried, so nothing stops meanwhile.";
+  finding.remedy = "Make a new one at " + app.name +
+                   " and enter it beside the old one under OAuth settings: both are tried, so nothing stops meanwhile.";
 }
 
 Finding judge(const SurveyedApp& app, WallTime now) {

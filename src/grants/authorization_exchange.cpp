@@ -77,17 +77,8 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   co_return std::unexpected(last);
 }
 
-AuthorizationDesk::Spending::Spending(AuthorizationDesk& desk, const Flow& flow) : desk_(desk), id_(flow.row.id) {
-  desk_.spending_[id_] = flow.record.grant.app;
-}
-
-AuthorizationDesk::Spending::~Spending() {
-  desk_.spending_.erase(id_);
-  desk_.changed(id_);
-}
-
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {
-  const Spending spending(*this, flow);
+  const ConsentsUnderWay::Spending spending(under_way_, flow);
   const auto type = parts_.clients.catalog().find_type(flow.record.grant.type);
   const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
   if (provider) {
@@ -334,7 +325,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
 }
 
 Task<void> AuthorizationDesk::spend_imported(Flow flow, ProviderClient client, ExchangeRequest request) {
-  const Spending spending(*this, flow);
+  const ConsentsUnderWay::Spending spending(under_way_, flow);
   const auto intent = request.intent;
   auto outcome = co_await parts_.exchange.run(std::move(request));
   if (auto* replied = std::get_if<Replied>(&outcome)) {

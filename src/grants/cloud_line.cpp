@@ -107,7 +107,11 @@ Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::Enrolm
   if (!answer) co_return std::unexpected(answer.error());
   auto service = cloud::parse_service_view(*answer);
   if (!service) co_return std::unexpected(service.error());
-  if (!code.is_of(service->keys) || service->office != offer.office) {
+  // The code may be from before a rotation: then the keys it names vouch for those of now.
+  const auto& steps = service->successions;
+  const auto named = std::ranges::find_if(steps, [&](const cloud::Succession& each) { return code.is_of(each.former); });
+  const bool ours = code.is_of(service->keys) || (named != steps.end() && cloud::leads_to(steps, named->former, service->keys));
+  if (!ours || service->office != offer.office) {
     co_return fail(ErrorKind::refused, "cloud_keys_differ",
                    "Whoever answers at this address is not the Cloud Service that issued the code: its keys are others. Nothing was "
                    "kept. Check the address, and ask the operator.",
@@ -122,7 +126,7 @@ Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
   if (!answer) co_return std::unexpected(answer.error());
   auto service = cloud::parse_service_view(*answer);
   if (!service) co_return std::unexpected(service.error());
-  if (service->keys != enrolment.service.keys || service->office != enrolment.service.office) {
+  if (!cloud::leads_to(service->successions, enrolment.service.keys, service->keys) || service->office != enrolment.service.office) {
     co_return fail(ErrorKind::refused, "cloud_keys_differ",
                    "The Cloud Service answers with other keys than those this server was enrolled with. Nothing is sent there; ask its "
                    "operator what has happened.");

@@ -38,7 +38,7 @@ class CloudLine {
 
   // Redeems the code. Besides: refused/`cloud_keys_differ` when whoever answers has not the keys that the code names.
   [[nodiscard]] Task<Result<CloudEnrolment>> enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin);
-  // What the service has for this office now; its keys must be the pinned ones.
+  // What the service has for this office now; its keys are the pinned ones, or those that these vouch for (to be kept).
   [[nodiscard]] Task<Result<cloud::ServiceView>> ask(CloudEnrolment enrolment);
   // What a browser's handle stands for. Tried again while nobody answers, for less than the handle lives.
   [[nodiscard]] Task<Result<cloud::FlowResult>> collect(CloudEnrolment enrolment, std::string handle);

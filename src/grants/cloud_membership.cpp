@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cloud/office_name.h"
 #include "net/url.h"
 
 namespace latchkey::grants {
@@ -31,6 +32,7 @@ CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
                      .office = enrolment.service.office,
                      .label = enrolment.service.label,
                      .service_key = enrolment.service.keys.key_id(),
+                     .name_proof = cloud::office_name_proof(enrolment.service.office, enrolment.keys.public_half()),
                      .enrolled_at = enrolment.enrolled_at,
                      .return_origin = enrolment.service.return_origins.empty() ? "" : enrolment.service.return_origins.front(),
                      .apps = {}};

@@ -137,6 +137,10 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
   const auto page = parts_.desk.look(flow, relay_cookies_of(request));
   if (!page) return refusal(page.error(), request);
   parts_.counters.shown += 1;
+  std::vector<std::pair<std::string, std::string>> facts{{"Office", page->office}};
+  if (!page->verified_name.empty()) facts.emplace_back("Its address, verified", page->verified_name);
+  facts.emplace_back("User name there", page->username);
+  facts.emplace_back("Service", page->type_name);
   auto response = pages::flow_page(
       {.sign = FlowSign::info,
        .title = "Connect your account to " + page->office + "?",
@@ -144,7 +148,7 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
            "The Latchkey server of `" + page->office +
            "` asks for the use of your account. Go on only if you know this office and expected this: from then on whoever "
            "has the user name below and its PIN can use the account through that server.",
-       .facts = {{"Office", page->office}, {"User name there", page->username}, {"Service", page->type_name}},
+       .facts = std::move(facts),
        .post_to = std::string(cloud::kContinuePath),
        .post_text = "Continue to " + page->type_name,
        .post_fields = {{"flow", flow}, {"token", page->form_token}},

@@ -12,9 +12,11 @@ namespace latchkey::relay {
 namespace {
 
 constexpr std::size_t kBodyMax = 16 * 1024;
+constexpr std::string_view kRetryAfter = "60";  // seconds
 
 int status_of(const Error& error) {
   if (error.reason == "method_not_allowed") return 405;
+  if (error.reason == "too_many_offers") return 429;
   switch (error.kind) {
     case ErrorKind::invalid:
       return 400;
@@ -61,14 +63,18 @@ struct Wiped {
 
 Task<net::HttpResponse> OfficeApi::answer(net::HttpRequest request) const {
   auto routed = co_await route(request);
-  if (!routed) {
-    const auto& error = routed.error();
-    parts_.counters.refused(error.reason);
-    parts_.log.info("office_refused", {{"reason", error.reason}, {"path", request.path}, {"from", request.client.text()}});
-    routed = net::HttpResponse::problem(status_of(error), error.reason, error.text);
-  }
+  if (!routed) co_return refusal(routed.error(), request);
   pages::secure_api(*routed);
   co_return std::move(*routed);
+}
+
+net::HttpResponse OfficeApi::refusal(const Error& error, const net::HttpRequest& request) const {
+  parts_.counters.refused(error.reason);
+  parts_.log.info("office_refused", {{"reason", error.reason}, {"path", request.path}, {"from", request.client.text()}});
+  auto response = net::HttpResponse::problem(status_of(error), error.reason, error.text);
+  if (error.kind == ErrorKind::unavailable) response.with("Retry-After", kRetryAfter);
+  pages::secure_api(response);
+  return response;
 }
 
 Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request) const {
@@ -80,7 +86,7 @@ Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request
     co_return fail(ErrorKind::not_found, "not_found", "There is nothing at this address.");
   if (request.path == cloud::kOfficePath ? !get : !post)
     co_return fail(ErrorKind::invalid, "method_not_allowed", "This address is asked in another way.");
-  if (request.path == cloud::kEnrolPath) co_return co_await enrol(request.body);
+  if (request.path == cloud::kEnrolPath) co_return co_await enrol(request.body, request.source());
   auto signer = signer_of(request);
   if (!signer) co_return std::unexpected(signer.error());
   if (request.path == cloud::kOfficePath) co_return view_for(signer->office);
@@ -143,7 +149,9 @@ Result<net::HttpResponse> OfficeApi::assertion(const Enrolment& office, std::str
       200, json_of(cloud::assertion_answer(signed_one, office.office, office.keys.sealing, parts_.entropy)));
 }
 
-Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body) const {
+Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body, net::SourceAddress from) const {
+  const auto place = parts_.gate.enter(from, parts_.steady.now());
+  if (!place) co_return std::unexpected(place.error());
   const auto offer = cloud::parse_enrolment_offer(body);
   base::wipe(body.data(), body.size());
   if (!offer) co_return std::unexpected(offer.error());
@@ -151,11 +159,8 @@ Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body) const {
   if (!id)
     co_return fail(ErrorKind::refused, "code_unknown", "This enrolment code is not known here.",
                    {.field = "enrolment_code"});
-  auto code = cloud::EnrolmentCode::make(id->bytes(), parts_.keys, parts_.entropy);
-  code.secret = offer->secret.clone();
-  if (const auto proven = cloud::check_enrolment_request(code, offer->request); !proven)
-    co_return std::unexpected(proven.error());
-  const auto digest = cloud::digest_of_secret(code.secret);
+  if (const auto proven = check_offer(*id, *offer); !proven) co_return std::unexpected(proven.error());
+  const auto digest = cloud::digest_of_secret(offer->secret);
   auto* offices = &parts_.offices;
   const auto now = parts_.wall.now();
   auto work = [offices, id = *id, digest, keys = offer->request.keys, origins = offer->return_origins, now] {
@@ -168,11 +173,25 @@ Task<Result<net::HttpResponse>> OfficeApi::enrol(std::string body) const {
   co_return view_for(*office);
 }
 
+Result<void> OfficeApi::check_offer(const store::OfficeId& id, const cloud::EnrolmentOffer& offer) const {
+  const auto check_with = [&](const cloud::PartyPublic& keys) {
+    auto code = cloud::EnrolmentCode::make(id.bytes(), keys, parts_.entropy);
+    code.secret = offer.secret.clone();
+    return cloud::check_enrolment_request(code, offer.request);
+  };
+  auto proven = check_with(parts_.keys);
+  for (const auto& each : parts_.successions) {
+    if (!proven) proven = check_with(each.former);
+  }
+  return proven;
+}
+
 net::HttpResponse OfficeApi::view_for(const Enrolment& office) const {
   return net::HttpResponse::json(200, json_of(cloud::to_json(cloud::ServiceView{
                                           .office = office.office,
                                           .label = office.name,
                                           .keys = parts_.keys,
+                                          .successions = parts_.successions,
                                           .return_origins = office.return_origins,
                                           .apps = parts_.registrations.for_types(office.types),
                                       })));

@@ -15,8 +15,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kPostsPerMinuteMax = 20;  // of one grant, besides what people asked for
-// A step of the clock begins the approach to the moment before which a provider refuses anew: ten tries a second apart (R15), twice.
-constexpr std::size_t kPostsPerMinuteOfSteppingClocks = 2 * (10 + 1);
+// A step of the clock begins the approach to the moment before which a provider refuses anew: ten tries a second apart, two with
+// back-off and the one that succeeds (R15), twice.
+constexpr std::size_t kPostsPerMinuteOfSteppingClocks = 2 * (10 + 2 + 1);
 constexpr Nanoseconds kMarginMin = 60s;
 constexpr Nanoseconds kMarginMax = 300s;
 constexpr Nanoseconds kSlack = 5s;
@@ -240,7 +241,8 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
         if (anew && std::none_of(token + 1, std::to_address(account_of(*subject).tokens.end()), is_lost)) subject->restored = false;
         if (anew && !put->generation.access_sealed.empty()) {
           // Refusals survive in the journal, too: what comes from there once more is no success that follows them.
-          const bool once_more = std::exchange(token->counted, account_of(*subject).habits.rotation != catalog::Rotation::none);
+          const bool known_answer = !put->generation.intent.none() && !counted_.insert(put->generation.intent).second;
+          const bool once_more = std::exchange(token->counted, account_of(*subject).habits.rotation != catalog::Rotation::none) || known_answer;
           if (!subject->restored && !once_more) token->refusals = 0;
           if (!once_more) account_of(*subject).lied = false;
           subject->restored = false;

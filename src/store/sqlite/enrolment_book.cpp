@@ -20,13 +20,29 @@ CREATE TABLE IF NOT EXISTS offices (
 )sql";
 constexpr sqlite::BookFile kBook{.id = 0x4c4b4342, .schema = 1, .tables = kTables, .name = "file of enrolments"};  // 'LKCB'
 
+// Beside the offices: books from before have none, and need no other schema for it.
+constexpr const char* kNamesTable = R"sql(
+CREATE TABLE IF NOT EXISTS verified_names (
+  office BLOB PRIMARY KEY NOT NULL, name TEXT NOT NULL, verified_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 constexpr std::string_view kColumns =
-    "id, label, types, flows_per_minute, code_digest, issued_at, code_ends_at, enrolled_at, revoked_at, keys, return_origins";
+    "id, label, types, flows_per_minute, code_digest, issued_at, code_ends_at, enrolled_at, revoked_at, keys, "
+    "return_origins";
 
 template <class Office>
 auto fields_of(Office& office) {
   return std::tie(office.id, office.label, office.types, office.flows_per_minute, office.code_digest, office.issued_at,
                   office.code_ends_at, office.enrolled_at, office.revoked_at, office.keys, office.return_origins);
+}
+
+auto whole(EnrolledOffice& office) {
+  return std::tuple_cat(fields_of(office), std::tie(office.verified_name, office.verified_at));
+}
+
+std::string select_offices() {
+  return "SELECT " + std::string(kColumns) + ", coalesce(name, ''), verified_at FROM offices LEFT JOIN verified_names ON office = id";
 }
 
 std::unexpected<Error> code_unknown() {
@@ -35,18 +51,23 @@ std::unexpected<Error> code_unknown() {
               {.field = "enrolment_code"});
 }
 
+bool fits(const std::optional<EnrolledOffice>& office, ByteView code_digest, const std::string& keys) {
+  return office && !office->revoked_at && base::equal_in_constant_time(office->code_digest, code_digest) &&
+         (office->keys.empty() || office->keys == keys);
+}
+
 }  // namespace
 
 struct EnrolmentBook::State {
   std::unique_ptr<Connection> db;
 
   [[nodiscard]] Result<std::optional<EnrolledOffice>> find(const OfficeId& id) {
-    auto statement = db->prepare("SELECT " + std::string(kColumns) + " FROM offices WHERE id = ?1");
+    auto statement = db->prepare(select_offices() + " WHERE id = ?1");
     statement.bind(id);
     std::optional<EnrolledOffice> found;
     if (statement.row()) {
       found.emplace();
-      statement.read(fields_of(*found));
+      statement.read(whole(*found));
     }
     if (statement.failed()) return statement.failure();
     return found;
@@ -65,17 +86,18 @@ EnrolmentBook::~EnrolmentBook() = default;
 Result<std::unique_ptr<EnrolmentBook>> EnrolmentBook::open(const std::string& path) {
   auto db = sqlite::open_book_file(path, kBook);
   if (!db) return std::unexpected(db.error());
+  if (auto prepared = (*db)->run_script(kNamesTable); !prepared) return std::unexpected(std::move(prepared.error()));
   auto state = std::make_unique<State>();
   state->db = std::move(*db);
   return std::unique_ptr<EnrolmentBook>(new EnrolmentBook(std::move(state)));
 }
 
 Result<std::vector<EnrolledOffice>> EnrolmentBook::all() {
-  auto statement = state_->db->prepare("SELECT " + std::string(kColumns) + " FROM offices ORDER BY issued_at, id");
+  auto statement = state_->db->prepare(select_offices() + " ORDER BY issued_at, id");
   std::vector<EnrolledOffice> offices;
   while (statement.row()) {
     offices.emplace_back();
-    statement.read(fields_of(offices.back()));
+    statement.read(whole(offices.back()));
   }
   if (statement.failed()) return statement.failure();
   return offices;
@@ -95,12 +117,14 @@ Result<void> EnrolmentBook::issue(const EnrolledOffice& office) {
 Result<EnrolledOffice> EnrolmentBook::redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
                                              const std::vector<std::string>& return_origins, WallTime now) {
   auto& db = *state_->db;
+  // Looked at first without a lock: strangers' guesses wait for no writer, and make none wait.
+  const auto seen = state_->find(id);
+  if (!seen) return std::unexpected(seen.error());
+  if (!fits(*seen, code_digest, keys)) return code_unknown();
   if (auto begun = state_->run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
   auto found = state_->find(id);
   if (!found) return undone(db, std::move(found.error()));
-  const bool fits = *found && !(*found)->revoked_at && base::equal_in_constant_time((*found)->code_digest, code_digest) &&
-                    ((*found)->keys.empty() || (*found)->keys == keys);
-  if (!fits) return undone(db, code_unknown().error());
+  if (!fits(*found, code_digest, keys)) return undone(db, code_unknown().error());
   auto office = std::move(**found);
   if (now >= office.code_ends_at) {
     return undone(db, Error{.kind = ErrorKind::refused,
@@ -123,11 +147,22 @@ Result<EnrolledOffice> EnrolmentBook::redeem(const OfficeId& id, ByteView code_d
   return office;
 }
 
+Result<void> EnrolmentBook::put_verified_name(const OfficeId& id, const std::string& name, WallTime now) {
+  auto statement = state_->db->prepare(
+      "INSERT INTO verified_names(office, name, verified_at) SELECT id, ?2, ?3 FROM offices WHERE id = ?1 "
+      "ON CONFLICT (office) DO UPDATE SET name = excluded.name, verified_at = excluded.verified_at");
+  const auto changed = statement.bind(id, name, now).run();
+  if (statement.failed()) return statement.failure();
+  if (changed == 0) return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
+  return {};
+}
+
 Result<void> EnrolmentBook::revoke(const OfficeId& id, WallTime now) {
   auto statement = state_->db->prepare("UPDATE offices SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1");
   const auto changed = statement.bind(id, now).run();
   if (statement.failed()) return statement.failure();
-  if (changed == 0) return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
+  if (changed == 0)
+    return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
   return {};
 }
 
