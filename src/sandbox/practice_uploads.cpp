@@ -30,6 +30,18 @@ std::optional<PracticeConflict> parse_conflict(std::string_view word) {
   return std::nullopt;
 }
 
+// Segment by segment: the slashes between them stay.
+std::string encode_path(std::string_view path) {
+  std::string encoded;
+  for (;;) {
+    const auto slash = path.find('/');
+    encoded += net::percent_encode(path.substr(0, slash));
+    if (slash == std::string_view::npos) return encoded;
+    encoded += '/';
+    path.remove_prefix(slash + 1);
+  }
+}
+
 struct Range {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
@@ -65,7 +77,7 @@ JsonObject file_json(const StoredFile& file, const std::string& issuer) {
           {"content_type", file.content_type},
           {"version", file.version},
           {"changed_at", base::to_rfc3339(file.changed_at)},
-          {"url", issuer + "/drive/files/" + net::percent_encode(file.path)}};
+          {"url", issuer + "/drive/files/" + encode_path(file.path)}};
 }
 
 void PracticeUploads::clear() {
