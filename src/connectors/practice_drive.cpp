@@ -51,10 +51,10 @@ bool is_below(const std::string& url, const std::string& base_url) {
 
 Task<Result<Receipt>> PracticeDrive::store(StoreOrder order) {
   ApiSession api(transport_, *order.tokens);
-  Result<Standing> standing = std::unexpected(Error{});
+  Result<Standing> standing = std::unexpected(Error{.kind = ErrorKind::not_found});
   if (!order.resume_point.empty() && is_below(order.resume_point, order.base_url))
     standing = co_await ask(api, order.resume_point);
-  if (!standing && (order.resume_point.empty() || standing.error().kind == ErrorKind::not_found))
+  if (!standing && standing.error().kind == ErrorKind::not_found)
     standing = co_await begin(api, order);
   if (!standing) co_return std::unexpected(standing.error());
   auto noted = standing->next;

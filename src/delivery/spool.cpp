@@ -6,10 +6,6 @@ namespace {
 // One writes while another waits for its sync.
 constexpr std::size_t kDiskThreads = 2;
 
-vault::SealContext key_context(const DeliveryId& id) {
-  return {.purpose = vault::Purpose::document_key, .table = "deliveries", .row = id.bytes(), .field = "document_key"};
-}
-
 }  // namespace
 
 IncomingDocument::IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer, Bytes key_sealed)
@@ -56,7 +52,7 @@ Result<void> Spool::prepare() {
 
 Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id) {
   Secret key(parts_.entropy.bytes(kDocumentKeyBytes));
-  auto sealed = parts_.vault.seal(key_context(id), key);
+  auto sealed = parts_.sealing.seal_document_key(id, key);
   auto* files = &parts_.files;
   auto work = [files, directory = parts_.directory, id, key = std::move(key)]() mutable {
     return SpoolWriter::create(*files, directory, id, std::move(key));
@@ -70,7 +66,7 @@ Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id) {
 }
 
 Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes key_sealed, std::uint64_t size_bytes) {
-  auto key = parts_.vault.open(key_context(id), key_sealed);
+  auto key = parts_.sealing.open_document_key(id, key_sealed);
   if (!key) co_return std::unexpected(key.error());
   auto* files = &parts_.files;
   auto work = [files, directory = parts_.directory, id, key = std::move(*key), size_bytes]() mutable {
@@ -103,10 +99,6 @@ Task<Result<std::vector<DeliveryId>>> Spool::documents() {
     return found;
   };
   co_return co_await disk_->run(std::move(work));
-}
-
-Result<Bytes> Spool::renew_key(const vault::Vault& vault, DeliveryId id, ByteView key_sealed) {
-  return vault.renew(key_context(id), key_sealed);
 }
 
 }  // namespace latchkey::delivery

@@ -2,7 +2,7 @@
 //
 // Invariants: what receive() → finish() has answered survives the loss of power; a document abandoned before leaves no file;
 // nothing is held in memory but the octets on their way. Concurrency: thread-safe; whoever awaits resumes on its own
-// executor. The vault, the files and the log outlive the spool, and the spool outlives what it gave out.
+// executor. The sealing, the files and the log outlive the spool, and the spool outlives what it gave out.
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "delivery/spool_file.h"
-#include "vault/vault.h"
+#include "grants/sealing.h"
 
 namespace latchkey::delivery {
 
@@ -61,7 +61,7 @@ class Spool {
  public:
   struct Parts {
     store::Files& files;
-    const vault::Vault& vault;
+    const grants::Sealing& sealing;
     Entropy& entropy;
     Log& log;
     std::string directory;  // DATA/spool
@@ -84,9 +84,6 @@ class Spool {
   [[nodiscard]] Task<Result<void>> remove(DeliveryId id);
   // Whose documents lie there, whole or not.
   [[nodiscard]] Task<Result<std::vector<DeliveryId>>> documents();
-
-  // The same key under the newest master key (Vault::renew).
-  [[nodiscard]] static Result<Bytes> renew_key(const vault::Vault& vault, DeliveryId id, ByteView key_sealed);
 
  private:
   Parts parts_;

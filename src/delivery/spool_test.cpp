@@ -74,7 +74,7 @@ TEST_F(SpoolOnDisk, P5_KeysAreRenewedWithTheMasterKey) {
   const auto which = id();
   const auto spooled = take_in(which, base::to_bytes("text"));
   vault_.begin_rotation(Secret(Bytes(32, 2)));
-  const auto renewed = Spool::renew_key(vault_, which, spooled.key_sealed);
+  const auto renewed = sealing_.renew_document_key({.id = which, .document_key_sealed = spooled.key_sealed});
   ASSERT_TRUE(renewed);
   EXPECT_NE(*renewed, spooled.key_sealed);
   vault_.end_rotation();
