@@ -27,6 +27,7 @@ Task<void> Queue::stop() {
   stopping_ = true;
   wake_.notify_all();
   settled_.notify_all();
+  parts_.cut();
   co_await tasks_.cancel_and_wait();
 }
 

@@ -50,6 +50,7 @@ class Queue {
     Executor executor;
     NodeId node;
     std::function<QueueTuning()> tuning;
+    std::function<void()> cut;  // ends every upload under way; on the executor
   };
   explicit Queue(Parts parts);
   Queue(const Queue&) = delete;
@@ -73,7 +74,7 @@ class Queue {
  private:
   class Tokens;
   class Spooled;
-  class Log;
+  class Marks;
   // A delivery and everything that has to be known to send it.
   struct Job {
     store::Delivery delivery;

@@ -65,14 +65,20 @@ class Queue::Spooled final : public connectors::Document {
   Bytes sha256_;
 };
 
-class Queue::Log final : public connectors::Progress {
+class Queue::Marks final : public connectors::Progress {
  public:
-  Log(Queue& queue, DeliveryId id) : queue_(queue), id_(id) {}
+  Marks(Queue& queue, DeliveryId id) : queue_(queue), id_(id) {}
   Task<Result<void>> note(std::string resume_point, std::uint64_t sent_bytes) override {
-    const auto done = co_await queue_.change(id_, [resume_point, sent_bytes](store::Delivery& delivery) {
-      delivery.resume_point = resume_point;
-      delivery.sent_bytes = static_cast<std::int64_t>(sent_bytes);
-    });
+    const auto done =
+        co_await queue_.change(id_, [resume_point, sent_bytes, now = queue_.parts_.wall.now()](store::Delivery& delivery) {
+          if (delivery.state == store::DeliveryState::parked) {
+            delivery.state = store::DeliveryState::sending;
+            delivery.why.clear();
+            delivery::note(delivery, now, "sending", "What stood in the way is gone.");
+          }
+          delivery.resume_point = resume_point;
+          delivery.sent_bytes = static_cast<std::int64_t>(sent_bytes);
+        });
     if (!done) co_return std::unexpected(done.error());
     if (!*done)
       co_return fail(ErrorKind::not_found, "no_such_delivery", "The delivery was deleted while it was being sent.");
@@ -101,17 +107,19 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
 }
 
 Task<void> Queue::send_one(DeliveryId id) {
-  const auto begun = co_await change(id, [now = parts_.wall.now()](store::Delivery& delivery) {
-    if (!store::is_in_work(delivery.state)) return;
-    if (delivery.state != store::DeliveryState::parked)
-      note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
-    delivery.due_at = now + kSendingHold;
-    // A parked one is only looked at: it counts as parked until its account opens again.
-    if (delivery.state == store::DeliveryState::queued) {
-      delivery.state = store::DeliveryState::sending;
-      delivery.tries += 1;
-    }
-  });
+  const auto begun = co_await change(
+      id, [now = parts_.wall.now(), looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
+        if (!store::is_in_work(delivery.state)) return;
+        if (delivery.state != store::DeliveryState::parked)
+          note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
+        // A parked one is only looked at: it counts as parked until its account opens again.
+        delivery.due_at = now + looked_at;
+        if (delivery.state == store::DeliveryState::queued) {
+          delivery.due_at = now + kSendingHold;
+          delivery.state = store::DeliveryState::sending;
+          delivery.tries += 1;
+        }
+      });
   if (!begun) {
     parts_.log.warning("delivery_not_begun", {{"delivery", id.text()}, {"reason", begun.error().reason}});
     co_return;
@@ -121,7 +129,7 @@ Task<void> Queue::send_one(DeliveryId id) {
   if (!job) co_return co_await end_badly(**begun, job.error(), true);
   Tokens tokens(parts_.delegations, job->delivery);
   Spooled document(*job->document, job->delivery.sha256);
-  Log progress(*this, id);
+  Marks progress(*this, id);
   job->order.document = &document;
   job->order.tokens = &tokens;
   job->order.progress = &progress;
