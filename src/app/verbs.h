@@ -40,6 +40,7 @@ void add_migrate_verb(CLI::App& app, Session& session);
 void add_grant_verbs(CLI::App& app, Session& session);
 void add_health_verbs(CLI::App& app, Session& session);
 void add_token_verb(CLI::App& app, Session& session);
+void add_send_verb(CLI::App& app, Session& session);
 void add_connector_verbs(CLI::App& app, Session& session);
 void add_delivery_verbs(CLI::App& app, Session& session);
 void add_certificate_verbs(CLI::App& app, Session& session);
