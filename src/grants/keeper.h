@@ -199,6 +199,8 @@ class Keeper {
   void raise_paused(const std::string& app, std::string_view why);
   // `refused`: the version of the app's record that the provider refused.
   [[nodiscard]] Task<void> pause_app(std::string app, store::Version refused, std::string why);
+  /// Whether the registration that a provider has just refused is no longer the one that stands in the store.
+  [[nodiscard]] Task<bool> is_mended_since(std::string app, store::Version refused);
   [[nodiscard]] Task<void> resume_app(std::string app);
   // A client could be made for this grant: if it was the last of its app that could not, the alert ends.
   void note_prepared(const std::string& app, GrantId grant, bool paused);

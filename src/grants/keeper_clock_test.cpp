@@ -114,11 +114,28 @@ TEST_F(KeeperHouse, R24_WhatWaitsForASecondLookByAClockAheadIsLookedAtByTheNextS
   grant.dead_seen = true;
   grant.due_at = wall.now() + 72h;
   store::Intent intent{.id = IntentId::make(wall.now(), entropy), .grant = id, .generation = 1, .node = node,
-                       .opened_at = wall.now() + 72h, .settled_at = wall.now() + 72h, .state = store::IntentState::refused};
+                       .opened_at = wall.now() + 72h, .state = store::IntentState::refused, .settled_at = wall.now() + 72h};
   commit({store::UpdateGrant{grant}, store::InsertIntent{intent}});
   ASSERT_TRUE(run(keeper->start()));
   base::drive_until(loop, [&] { return !transport.bodies.empty() && counters.in_flight == 0; });
   EXPECT_FALSE(view(id).grant.dead_seen) << "it has answered with a token";
+}
+
+// An operator mended the app, or switched the grant on again, while the clock ran ahead: "due now" meant an hour later.
+TEST_F(KeeperHouse, R24_WhatWasWokenByAClockAheadIsNotLeftWaitingForIt) {
+  const auto paused = put_grant("acme-harmless", 60s).id;
+  const auto enabled = put_grant("acme-harmless", 60s).id;
+  advance(120s);
+  for (const auto& id : {paused, enabled}) {
+    auto grant = view(id).grant;
+    if (id == paused) grant.state = store::GrantState::paused;
+    grant.due_at = wall.now() + 1h;
+    commit({store::UpdateGrant{grant}});
+  }
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.refreshed == 2 && counters.in_flight == 0; });
+  EXPECT_EQ(view(paused).grant.state, store::GrantState::active);
+  EXPECT_EQ(view(enabled).grant.generation, 2u);
 }
 
 // A clock that ran ahead has stamped the consent, a right one the answer to its first refresh: no older consent is answered there.

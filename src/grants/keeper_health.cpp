@@ -136,6 +136,13 @@ Task<void> Keeper::pause_app(std::string app, store::Version refused, std::strin
   }
 }
 
+Task<bool> Keeper::is_mended_since(std::string app, store::Version refused) {
+  const auto found = co_await parts_.store.app(app);
+  if (!found || !*found || (*found)->paused || (*found)->version == refused) co_return false;
+  parts_.clients.forget(app);
+  co_return true;
+}
+
 Task<void> Keeper::resume_app(std::string app) {
   for (int attempt = 0; attempt < 5; ++attempt) {
     const auto found = co_await parts_.store.app(app);

@@ -78,7 +78,8 @@ Task<void> Keeper::mend_stamps() {
       // Only what fails, or was refused once, waits longer than its token lasts: maybe for the time of a clock that was ahead.
       const bool backs_off = grant.failures > 0 || grant.dead_seen || grant.state != store::GrantState::active;
       const bool waits_long = backs_off && grant.due_at && *grant.due_at > std::max(now, grant.access_expires_at.value_or(now));
-      const bool suspect = is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long;
+      const bool suspect = is_from_the_future(grant.issued_at, now) || is_from_the_future(grant.created_at, now) || waits_long ||
+                           is_due_by_a_clock_ahead(grant, now);
       const Suspect seen{.grant = grant.id, .version = grant.version, .seen_at = now};
       if (suspect && !co_await mend_stamps_of(seen)) again.push_back(seen);
     }
@@ -115,7 +116,9 @@ Task<Result<void>> Keeper::try_to_mend_stamps_of(Suspect suspect) {
   auto grant = (*view)->grant;
   // A clock that has caught up with a stamp since makes it no truer.
   const auto now = grant.version == suspect.version ? std::min(suspect.seen_at, parts_.wall.now()) : parts_.wall.now();
-  if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now)) co_return Result<void>{};
+  if (!is_from_the_future(**view, now) && !is_from_the_future(grant.created_at, now) && !is_due_by_a_clock_ahead(grant, now)) {
+    co_return Result<void>{};
+  }
   store::Batch batch;
   const auto lifetime = lifetime_of(issue_of(grant));
   // No token of this consent was issued before it, so each may have ended by any moment after.

@@ -197,7 +197,8 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     }
     // An ambiguous attempt is repeated at once where the type's rule allows it (F1), a first refusal is looked at again.
     const bool again_at_once = spent->state == store::GrantState::uncertain && spent->due_at && *spent->due_at <= parts_.wall.now();
-    if (!again_at_once || round >= kReplaysAtOnceMax || stopping_) co_return spent;
+    if (round >= kReplaysAtOnceMax || stopping_) co_return spent;
+    if (!again_at_once && !(spent->state == store::GrantState::paused && co_await is_mended_since(client->app, client->app_version))) co_return spent;
     urge_now = Urge::insisted;
   }
 }

@@ -344,8 +344,11 @@ TEST_F(KeeperHouse, R21_ASecretMendedDuringTheRefusalPausesNobody) {
   sealing.vouch(app);
   meanwhile({store::PutApp{app}});
   transport.then(T::json(401, R"({"error":"invalid_client"})"));
-  ASSERT_TRUE(refresh(grant.id));
-  ASSERT_EQ(transport.bodies.size(), 1u);
+  const auto result = refresh(grant.id);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->state, GrantState::active) << "not only a minute later: " << result->why;
+  ASSERT_EQ(transport.bodies.size(), 2u);
+  EXPECT_THAT(transport.bodies[1], testing::HasSubstr("mended"));
   run(stop_keeper());  // whatever the refusal has set going is over
   EXPECT_FALSE((**run(store->app("acme"))).paused);
   EXPECT_TRUE(alerts.current().empty());

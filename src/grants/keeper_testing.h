@@ -223,6 +223,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   }
   ~KeeperHouse() override {
     door->sweeping = nullptr;  // what the test put there has gone with it
+    door->written = nullptr;
     run(stop_keeper());
     keeper.reset();
     store.reset();

@@ -192,6 +192,13 @@ bool is_from_the_future(const store::GrantView& view, WallTime now) {
   return grant.failures > 0 && grant.due_at && *grant.due_at > now + kBackOffMax;
 }
 
+bool is_due_by_a_clock_ahead(const store::Grant& grant, WallTime now) {
+  if (!grant.due_at) return false;
+  if (grant.state == GrantState::paused) return is_from_the_future(*grant.due_at, now + kMendedSoon);
+  const bool in_order = grant.state == GrantState::active && grant.failures == 0 && !grant.dead_seen;
+  return in_order && grant.access_expires_at && is_from_the_future(*grant.due_at, std::max(now, *grant.access_expires_at));
+}
+
 const store::Generation* usable_generation(const store::GrantView& view, WallTime when) {
   const store::Generation* best = nullptr;
   for (const auto& generation : view.generations) {

@@ -41,6 +41,9 @@ struct TypeRules {
 [[nodiscard]] bool is_from_the_future(WallTime issued_at, WallTime now);
 // Whether anything the store knows of the grant is from the future: back-off reckoned by such times is worth nothing.
 [[nodiscard]] bool is_from_the_future(const store::GrantView& view, WallTime now);
+/// Whether it is due later than any clock that is right would have said: what is paused is looked at every minute, and what is
+/// in order before its token ends (R24).
+[[nodiscard]] bool is_due_by_a_clock_ahead(const store::Grant& grant, WallTime now);
 
 // The newest token set with an access token that is good at `when`; nullptr: none.
 [[nodiscard]] const store::Generation* usable_generation(const store::GrantView& view, WallTime when);

@@ -22,6 +22,8 @@ class RefusingStore final : public store::Store {
   std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
   std::function<store::Batch(const store::Batch&)> before;  // what somebody else is a moment faster with
+  std::function<void(const store::Batch&)> written;         // ... or does a moment later
+  std::function<void()> reading_grant;
 
   Task<Result<void>> commit(store::Batch batch, store::Urgency urgency) override {
     if (before) {
@@ -31,7 +33,9 @@ class RefusingStore final : public store::Store {
     }
     if (refuses && refuses(batch)) co_return fail(ErrorKind::unavailable, "store_unavailable", "The disk is full.");
     const bool lost = loses_answer && loses_answer(batch);
+    auto copy = written ? batch : store::Batch();
     auto done = co_await real_->commit(std::move(batch), urgency);
+    if (done && written) written(copy);
     if (done && lost) co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
     co_return done;
   }
@@ -56,7 +60,10 @@ class RefusingStore final : public store::Store {
     return real_->apps();
   }
   Task<Result<std::optional<store::App>>> app(std::string id) override { return real_->app(std::move(id)); }
-  Task<Result<std::optional<store::GrantView>>> grant(GrantId id) override { return real_->grant(id); }
+  Task<Result<std::optional<store::GrantView>>> grant(GrantId id) override {
+    if (reading_grant) reading_grant();
+    return real_->grant(id);
+  }
   Task<Result<std::vector<store::Grant>>> grants_of_user(UserId user) override { return real_->grants_of_user(user); }
   Task<Result<std::optional<store::Holding>>> holding(UserId user, std::string type) override { return real_->holding(user, std::move(type)); }
   Task<Result<std::vector<store::Grant>>> grants_of_app(std::string app, std::size_t limit) override { return real_->grants_of_app(std::move(app), std::move(limit)); }

@@ -15,8 +15,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t kPostsPerMinuteMax = 20;  // of one grant, besides what people asked for
-// A step of the clock begins the approach to the moment before which a provider refuses anew: ten tries a second apart (R15), twice.
-constexpr std::size_t kPostsPerMinuteOfSteppingClocks = 2 * (10 + 1);
+// A step of the clock begins the approach to the moment before which a provider refuses anew: ten tries a second apart, two with
+// back-off and the one that succeeds (R15), twice.
+constexpr std::size_t kPostsPerMinuteOfSteppingClocks = 2 * (10 + 2 + 1);
 constexpr Nanoseconds kMarginMin = 60s;
 constexpr Nanoseconds kMarginMax = 300s;
 constexpr Nanoseconds kSlack = 5s;

@@ -8,7 +8,7 @@
 //   4  a grant asks for a person only after a definite refusal seen again (where clocks step: one), and never while it holds a
 //      token that is good
 //   5  no expired access token is handed out
-//   6  no hot loop, no stampede: requests per grant are bounded, the provider's cap is held
+//   6  no hot loop, no stampede: requests per grant and a node's calls of its store are bounded, the provider's cap is held
 //   7  every state is explained
 //   8  when the faults are over, every grant that its provider still honours is fresh within a bound
 //   9  what was answered as committed is there after a crash

@@ -1,8 +1,17 @@
 #include "store_link.h"
 
+#include <fmt/format.h>
+
 #include "base/pool.h"
 
 namespace latchkey::simulation {
+namespace {
+
+// Worlds in order stay below 700 and 40 a grant.
+constexpr std::size_t kCallsPerMinute = 1'000;
+constexpr std::size_t kCallsPerMinuteAndGrant = 60;
+
+}  // namespace
 
 Task<void> StoreLink::moment() {
   auto start = [this](auto resume) {
@@ -11,8 +20,20 @@ Task<void> StoreLink::moment() {
   static_cast<void>(co_await base::suspend_until<int>(std::move(start)));
 }
 
+void StoreLink::count_call() {
+  const auto now = timeline_.now();
+  if (now - minute_ >= std::chrono::minutes(1)) {
+    minute_ = now;
+    calls_ = 0;
+  }
+  if (++calls_ == kCallsPerMinute + kCallsPerMinuteAndGrant * invariants_.subjects.size()) {
+    invariants_.fail(0, "hot loop", fmt::format("{} asks its store {} times within a minute", process_.name(), calls_));
+  }
+}
+
 Task<Result<void>> StoreLink::commit(store::Batch batch, store::Urgency urgency) {
   if (process_.dead()) co_return unreachable();
+  count_call();
   if (chance_.happens(weather_.slow)) co_await moment();
   if (cut_off()) co_return unreachable();
   if (chance_.happens(weather_.refused)) {

@@ -93,9 +93,11 @@ class StoreLink final : public store::Store {
     return fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be reached.");
   }
   [[nodiscard]] Task<void> moment();
+  void count_call();
   template <class T>
   [[nodiscard]] Task<Result<T>> pass(Task<Result<T>> question) {
     if (process_.dead()) co_return unreachable();
+    count_call();
     if (chance_.happens(weather_.slow)) co_await moment();
     if (cut_off()) co_return unreachable();
     auto answer = co_await std::move(question);
@@ -110,6 +112,8 @@ class StoreLink final : public store::Store {
   const LinkWeather& weather_;
   Invariants& invariants_;
   Chance chance_;
+  Nanoseconds minute_{0};  // when the minute that is counted began
+  std::size_t calls_ = 0;  // in it
 };
 
 // Tells the invariants when a reply is durable.
