@@ -263,11 +263,11 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
   }
   const bool gives_up = state == queued && now - delivery.created_at >= tuning.give_up_after;
   if (gives_up) state = failed;
-  const auto changed = co_await change(delivery.id, [=](store::Delivery& one) {
-    const bool still_parked = state == parked && one.state == parked && one.why == error.text;
+  const auto changed = co_await change(delivery.id, [state, due, now, gives_up, words = error.text](store::Delivery& one) {
+    const bool still_parked = state == parked && one.state == parked && one.why == words;
     one.state = state;
     one.due_at = due;
-    one.why = gives_up ? "Given up: " + error.text : error.text;
+    one.why = gives_up ? "Given up: " + words : words;
     if (state == failed || state == maybe_sent) one.finished_at = now;
     if (still_parked) return;  // looked at, and nothing is new
     note(one, now, state == queued ? "retry" : store::name_of(state), one.why);

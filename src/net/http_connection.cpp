@@ -233,7 +233,6 @@ std::size_t HttpConnection::consume(std::string_view input) {
     const std::size_t count = parser.feed(rest);
     consumed += count;
     if (parser.state() == ParseState::header_done && !on_header_done(consumed < input.size())) break;
-    if (body_pipe_) break;
     if (parser.state() == ParseState::failed) {
       const HttpParseFailure failure = parser.failure();
       refuse(failure.status, failure.code, failure.detail);
@@ -252,7 +251,7 @@ std::size_t HttpConnection::consume(std::string_view input) {
   return consumed;
 }
 
-// False if the request has been answered here.
+// False if the request is no more the caller's: answered here, or given to its handler together with its body.
 bool HttpConnection::on_header_done(bool body_has_begun) {
   HttpRequestParser& parser = exchange_->parser;
   HttpRequest& request = exchange_->request;
@@ -264,9 +263,8 @@ bool HttpConnection::on_header_done(bool body_has_begun) {
   const bool wants_continue = parser.expects_continue();
   if (worker_->shared().handler.streams_body(request.method, request.path)) {
     parser.set_body_limit(std::numeric_limits<std::uint64_t>::max());
-    if (parser.state() == ParseState::failed) return true;  // for the caller to refuse
     start_stream(wants_continue && !body_has_begun);
-    return true;
+    return false;
   }
   parser.set_body_limit(worker_->shared().handler.body_limit(request.method, request.path));
   if (parser.state() == ParseState::body && wants_continue && !body_has_begun) {

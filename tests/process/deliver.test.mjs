@@ -42,7 +42,7 @@ test('202 with an address, for who does not wait; only the submitter learns what
   assert.equal(answer.status, 202, answer.text);
   const found = await delivered(road, answer.body.id);
   assert.deepEqual(found.timeline.map((step) => step.what), ['accepted', 'sending', 'delivered']);
-  assert.equal(found.name, 'In/printer-1/document', 'a document without a name is called one');
+  assert.equal(found.name, 'In/printer-1/document.txt', 'a document without a name is called one; its type tells the extension');
   assert.equal((await road(answer.body.id, { username: 'printer-2', secret: 'another-pin-77' })).status, 404);
   assert.equal((await road(answer.body.id, { secret: 'wrong-pin-1234' })).status, 401);
   assert.ok(group);
@@ -243,7 +243,11 @@ test('the command line: connectors, send with its receipt, deliveries; real curl
 test('the practice service takes documents like any other', async (t) => {
   const server = await Latchkey.ready(t, { args: ['--sandbox', '--sandbox-port', String(await freePort())] });
   const { admin } = server;
-  await admin.addOAuthUser({ username: 'rehearsal', pin, type: 'sandbox', visit: { person: 'anna-practice', decision: 'allow' } });
+  const visit = (url, response, body) => {
+    const ticket = /name="ticket" value="([^"]+)"/.exec(body)?.[1];
+    return ticket ? { url: '/consent', form: { ticket, person: 'anna-practice', decision: 'allow' } } : undefined;
+  };
+  await admin.addOAuthUser({ username: 'rehearsal', pin, type: 'sandbox', visit });
   await admin.must('POST', '/api/v1/connectors', { id: 'practice', name: 'Practice', type: 'sandbox', account: 'caller', groups: [await admin.group('Office')], folder: 'Scans' });
   const document = documentOf(12_000_000);
   const response = await fetch(`${server.url}/v1/deliver/practice`, {
