@@ -6,6 +6,7 @@ import { readdir } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
+import { answerSchema, faults } from '../support/contract.mjs';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
 import { Latchkey, run } from '../support/latchkey.mjs';
 import { freePort } from '../support/ports.mjs';
@@ -46,6 +47,12 @@ test('202 with an address, for who does not wait; only the submitter learns what
   assert.equal((await road(answer.body.id, { username: 'printer-2', secret: 'another-pin-77' })).status, 404);
   assert.equal((await road(answer.body.id, { secret: 'wrong-pin-1234' })).status, 401);
   assert.ok(group);
+  const wrong = [];
+  for (const path of ['/api/v1/connectors', '/api/v1/deliveries', '/api/v1/deliveries/{id}']) {
+    wrong.push(...faults(await admin.must('GET', path.replace('{id}', answer.body.id)), answerSchema('GET', path)).map((fault) => `${path}: ${fault}`));
+  }
+  wrong.push(...faults(found, answerSchema('GET', '/v1/deliveries/{id}')).map((fault) => `/v1/deliveries/{id}: ${fault}`));
+  assert.deepEqual(wrong, [], 'answers are as api/openapi.json says');
 });
 
 test('G1: what a user may not use does not exist; wrong PINs, names that climb and sizes beyond the limit are refused, and nothing is kept', async (t) => {
