@@ -32,11 +32,17 @@ Task<void> Queue::stop() {
 }
 
 void Queue::nudge() {
-  boost::asio::post(parts_.executor, [this] { wake_.notify_all(); });
+  boost::asio::post(parts_.executor, [this] { wake(); });
+}
+
+void Queue::wake() {
+  nudged_ = true;
+  wake_.notify_all();
 }
 
 Task<void> Queue::run() {
   while (!stopping_) {
+    nudged_ = false;
     co_await look();
     const auto now = parts_.steady.now();
     if (now >= forget_again_at_) {
@@ -47,7 +53,7 @@ Task<void> Queue::run() {
       tell_again_at_ = now + kTellEvery;
       co_await tell_people();
     }
-    if (!stopping_) co_await wake_.wait_for(parts_.steady, kLookEvery);
+    if (!stopping_ && !nudged_) co_await wake_.wait_for(parts_.steady, kLookEvery);
   }
 }
 
@@ -77,7 +83,7 @@ Task<void> Queue::send(DeliveryId id, std::string connector) {
   }
   sending_.erase(id);
   if ((busy_[connector] -= 1) == 0) busy_.erase(connector);
-  wake_.notify_all();
+  wake();
   settled_.notify_all();
 }
 

@@ -90,6 +90,7 @@ class Queue {
   [[nodiscard]] Task<void> forget_old();
 
   // queue.cpp
+  void wake();
   [[nodiscard]] Task<void> run();
   [[nodiscard]] Task<void> look();
   [[nodiscard]] Task<void> send(DeliveryId id, std::string connector);
@@ -113,6 +114,7 @@ class Queue {
   std::map<std::string, std::size_t> busy_;    // how many of each
   SteadyTime forget_again_at_{};
   SteadyTime tell_again_at_{};
+  bool nudged_ = false;  // since the last look began: what a look under way may have missed is looked for again at once
   bool stopping_ = false;
 };
 
