@@ -11,6 +11,8 @@ constexpr Seconds kTokenMinValid{120};
 // A delivery being sent is nobody else's for so long; at a start it is due at once.
 constexpr std::chrono::hours kSendingHold{6};
 constexpr int kChangesMax = 20;
+// A store that refuses what has become of a delivery is asked again: nothing else may happen to it before.
+constexpr Seconds kAgainAfter{5};
 
 connectors::OnConflict rule_of(store::ConflictRule rule) {
   switch (rule) {
@@ -122,6 +124,7 @@ Task<void> Queue::send_one(DeliveryId id) {
       });
   if (!begun) {
     parts_.log.warning("delivery_not_begun", {{"delivery", id.text()}, {"reason", begun.error().reason}});
+    co_await parts_.steady.sleep_for(kAgainAfter);
     co_return;
   }
   if (!*begun || !store::is_in_work((*begun)->state)) co_return;
@@ -220,9 +223,9 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
     }
     if (done) break;
     if (done.error().reason == "version" && tries < kChangesMax) continue;
-    // The destination has it and the store will not be told: once it will, the upload's key says so again.
+    // The destination has it and the store will not be told yet. Cut off meanwhile, the upload's key says so again.
     parts_.log.error("delivery_not_recorded", done.error());
-    co_return;
+    co_await parts_.steady.sleep_for(kAgainAfter);
   }
   parts_.counters.delivered += 1;
   parts_.counters.delivered_bytes += delivery.size_bytes;
@@ -263,7 +266,7 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
   }
   const bool gives_up = state == queued && now - delivery.created_at >= tuning.give_up_after;
   if (gives_up) state = failed;
-  const auto changed = co_await change(delivery.id, [state, due, now, gives_up, words = error.text](store::Delivery& one) {
+  const auto record = [state, due, now, gives_up, words = error.text](store::Delivery& one) {
     const bool still_parked = state == parked && one.state == parked && one.why == words;
     one.state = state;
     one.due_at = due;
@@ -271,8 +274,13 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
     if (state == failed || state == maybe_sent) one.finished_at = now;
     if (still_parked) return;  // looked at, and nothing is new
     note(one, now, state == queued ? "retry" : store::name_of(state), one.why);
-  });
-  if (!changed) parts_.log.error("delivery_not_recorded", changed.error());
+  };
+  for (;;) {
+    const auto changed = co_await change(delivery.id, record);
+    if (changed) break;
+    parts_.log.error("delivery_not_recorded", changed.error());
+    co_await parts_.steady.sleep_for(kAgainAfter);
+  }
   if (delivery.state == parked && state == parked) co_return;
   switch (state) {
     case queued:
