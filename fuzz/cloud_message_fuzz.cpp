@@ -8,6 +8,7 @@
 #include "cloud/flow.h"
 #include "cloud/service.h"
 #include "cloud/signed_request.h"
+#include "cloud/token_exchange.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace latchkey;
@@ -33,6 +34,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     LATCHKEY_CHECK(parse_enrolment_offer(to_json(*offer).reveal_text()).has_value());
   }
   if (const auto code = EnrolmentCode::parse(text)) LATCHKEY_CHECK(EnrolmentCode::parse(code->text()).has_value());
+  if (const auto request = parse_token_request(text)) {
+    const auto again = parse_token_request(to_json(*request).reveal_text());
+    LATCHKEY_CHECK(again && again->intent == request->intent && again->turn == request->turn && again->target == request->target &&
+                   again->form.equals(request->form));
+  }
+  if (const auto target = parse_service_target(text)) LATCHKEY_CHECK(parse_service_target(to_json(*target)).value() == *target);
+  if (const auto answer = parse_token_answer(text)) LATCHKEY_CHECK(!open_reply(keys, "office", "intent", answer->turn, answer->reply));
   // Nobody who lacks the keys makes anything of these.
   LATCHKEY_CHECK(!OpenedFlow::open(keys, text));
   LATCHKEY_CHECK(!open_handle(instance, "office", WallTime(Milliseconds(0)), text));

@@ -1,4 +1,4 @@
-// measure.mjs --seconds N --rounds N [--begun N]: see README.md. LATCHKEY_BIN names the binary.
+// measure.mjs --seconds N --rounds N [--begun N] [--flows N]: see README.md. LATCHKEY_BIN names the binary.
 
 import { readFile } from 'node:fs/promises';
 import { Agent, request as httpsRequest } from 'node:https';
@@ -14,9 +14,9 @@ import { ScriptedOffice } from '../../tests/support/scripted_office.mjs';
 import { ScriptedProvider } from '../../tests/support/scripted_provider.mjs';
 import { until } from '../../tests/support/wait.mjs';
 
-const { values: wish } = parseArgs({ options: { seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '5' }, begun: { type: 'string', default: '10000' } } });
+const { values: wish } = parseArgs({ options: { seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '5' }, begun: { type: 'string', default: '10000' }, flows: { type: 'string', default: '100' } } });
 const scope = new Scope();
-const kInFlight = 100;
+const kInFlight = Number(wish.flows);
 const kPin = 'correct-horse-7';
 const at = (values, share) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 const row = (...cells) => console.log(`| ${cells.join(' | ')} |`);
@@ -120,7 +120,7 @@ try {
   const parts = await start();
   const idle = await pssAnon(parts.relay.child.pid);
   const spans = await latencies(parts);
-  row('provider\'s redirect to code in the office, 100 in flight', 'p50', 'p99', 'worst');
+  row(`provider's redirect to code in the office, ${kInFlight} in flight`, 'p50', 'p99', 'worst');
   row('---', '---', '---', '---');
   if (spans.length > 0) row(`${spans.length} flows`, `${at(spans, 0.5)} ms`, `${at(spans, 0.99)} ms`, `${Math.max(...spans)} ms`);
   const mallory = await ScriptedOffice.enrol(parts.relay, 'Load Ltd', { args: ['--flows-per-minute', '0'] });

@@ -8,6 +8,7 @@
 
 #include "app/backup_sections.h"
 #include "app/leftovers.h"
+#include "app/tls_folder.h"
 #include "app/version.h"
 #include "base/entropy.h"
 #include "catalog/provider_files.h"
@@ -103,6 +104,24 @@ Result<void> add_providers(store::BackupWriter& writer, store::Files& files, con
   return {};
 }
 
+// Its files are written one after another: read in between they do not fit, and are read once more, minutes or seconds later.
+Result<void> add_tls(store::BackupWriter& writer, std::vector<TlsFile> read_first, const BackupWish& wish) {
+  auto files = std::move(read_first);
+  if (!are_whole(files)) {
+    auto again = TlsFolder(wish.data).files();
+    if (!again) return std::unexpected(again.error());
+    files = std::move(*again);
+  }
+  for (const auto& file : files) {
+    if (auto done = writer.begin({.name = file.name, .kind = std::string(kTlsKind)}); !done) return done;
+    for (auto left = file.content.reveal(); !left.empty(); left = left.subspan(std::min(left.size(), store::kBackupPieceMax))) {
+      if (auto done = writer.write(left.first(std::min(left.size(), store::kBackupPieceMax))); !done) return done;
+    }
+    if (auto done = writer.end(); !done) return done;
+  }
+  return {};
+}
+
 // Every piece opened again, every digest compared, every section one that a restore takes.
 Result<void> read_back(const std::string& path, store::Files& files, const BackupWish& wish) {
   auto reader = store::BackupReader::open(path, files, wish.passphrase);
@@ -126,6 +145,8 @@ Result<void> read_back(const std::string& path, store::Files& files, const Backu
 Result<BackupReport> write_backup(const BackupWish& wish, const std::string& draft, Entropy& entropy) {
   store::SystemFiles files;
   BackupReport report{.made_at = base::SystemWallClock().now()};
+  auto tls = TlsFolder(wish.data).files();
+  if (!tls) return std::unexpected(tls.error());
   const Draft snapshot(fmt::format("{}/.backup-{}.db", wish.data, base::to_hex(entropy.bytes(8))));
   const auto step = [&](std::int64_t done, std::int64_t all) {
     if (wish.progress) wish.progress("Taking a snapshot", done, all);
@@ -154,6 +175,7 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
     return fail(ErrorKind::unavailable, std::string(kKeyChanged), "The master key was changed while the backup was being made. Make it again.");
   }
   if (auto done = add_providers(**writer, files, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = add_tls(**writer, std::move(*tls), wish); !done) return std::unexpected(done.error());
   if (auto done = (*writer)->finish(); !done) return std::unexpected(done.error());
   report.size_bytes = (*writer)->size_bytes();
   return report;

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "app/tls_folder.h"
+
 namespace latchkey::app {
 namespace {
 
@@ -21,6 +25,7 @@ Result<SectionUse> BackupSections::take(const store::BackupSection& section) {
     return fail(ErrorKind::corrupt, "backup_damaged", "The backup names a file that it may not hold. Use another copy.", {.detail = name});
   }
   if (kind == kProviderKind) return SectionUse::provider;
+  if (kind == kTlsKind && std::ranges::find(kTlsFiles, name) != std::end(kTlsFiles)) return SectionUse::tls;
   if (kind == kJournalKind) return SectionUse::journal;
   if (kind == kSqliteKind && name == "latchkey.db") return SectionUse::database;
   if (kind == kKeyKind && (name == "master.key" || name == "master.key.former")) return SectionUse::key;

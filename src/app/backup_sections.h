@@ -16,8 +16,9 @@ inline constexpr std::string_view kSqliteKind = "sqlite";      // a database fil
 inline constexpr std::string_view kJournalKind = "journal";    // records of the reply journal, one a piece
 inline constexpr std::string_view kKeyKind = "key";            // a master key file
 inline constexpr std::string_view kProviderKind = "provider";  // a file of DATA/providers
+inline constexpr std::string_view kTlsKind = "tls";            // a file of DATA/tls
 
-enum class SectionUse { database, key, journal, provider, left_out };
+enum class SectionUse { database, key, journal, provider, tls, left_out };
 
 // To be shown the sections in their order.
 class BackupSections {

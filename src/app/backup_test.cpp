@@ -6,9 +6,11 @@
 
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include "app/backup_sections.h"
 #include "app/leftovers.h"
+#include "app/tls_folder.h"
 #include "base/fakes_testing.h"
 #include "grants/key_rotation.h"
 #include "grants/sealing.h"
@@ -137,6 +139,48 @@ TEST_F(BackupTest, AProviderFileWithANameThatMayNotBeIsLeftOutAndTheRestRestored
   for (const auto& entry : fs::directory_iterator(back.data + "/providers")) names.push_back(entry.path().filename());
   EXPECT_THAT(names, testing::ElementsAre("own.json"));
   EXPECT_TRUE(fs::exists(back.data + "/latchkey.db"));
+}
+
+// Certificate and key are two files: the backup was made while they were being replaced.
+TEST_F(BackupTest, TheCertificateAndItsKeyFitThoughTheyWereReplacedMeanwhile) {
+  const TlsFolder tls(data);
+  const net::Validity life{.from = wall.now(), .until = wall.now() + std::chrono::days(90)};
+  const auto first = *net::make_self_signed({"localhost"}, life);
+  const auto second = *net::make_self_signed({"localhost"}, life);
+  TlsChoice choice{.source = console::CertificateSource::self_signed, .names = {"localhost"}, .root_names = {}};
+  ASSERT_TRUE(tls.put(choice, first));
+  auto between = std::ofstream(tls.key_file());
+  between << second.key.reveal_text() << std::flush;
+  ASSERT_FALSE(are_whole(*tls.files()));
+  auto asked = wish();
+  asked.progress = [&](std::string_view step, std::int64_t, std::int64_t) {
+    if (step == "Writing") ASSERT_TRUE(tls.put(choice, second));
+  };
+  ASSERT_TRUE(make_backup(asked));
+  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(), .progress = {}};
+  back.key_path = back.data + "/master.key";
+  const auto restored = restore_backup(back);
+  ASSERT_TRUE(restored) << restored.error().text;
+  const auto there = TlsFolder(back.data).files();
+  ASSERT_TRUE(there);
+  EXPECT_EQ(there->size(), 3U);
+  EXPECT_TRUE(are_whole(*there));
+  EXPECT_EQ(read_small_file(TlsFolder(back.data).certificate_file()).reveal_text(), second.certificate);
+  EXPECT_EQ(TlsFolder(back.data).choice().names, choice.names);
+}
+
+TEST_F(BackupTest, ABackupWithoutACertificateLeavesTheOneThatIsThere) {
+  const auto asked = wish();
+  ASSERT_TRUE(make_backup(asked));
+  const TlsFolder tls(data);
+  const auto made = *net::make_self_signed({"localhost"}, {.from = wall.now(), .until = wall.now() + std::chrono::days(90)});
+  ASSERT_TRUE(tls.put({.source = console::CertificateSource::self_signed, .names = {"localhost"}, .root_names = {}}, made));
+  store.reset();
+  journal.reset();
+  RestoreWish back{.file = asked.file, .data = data, .key_path = key_path, .passphrase = wish().passphrase.clone(), .replace = true, .progress = {}};
+  const auto restored = restore_backup(back);
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(read_small_file(tls.certificate_file()).reveal_text(), made.certificate);
 }
 
 TEST(BackupSectionsTest, WhatARestoreRefusesIsNoWholeBackup) {

@@ -78,6 +78,9 @@ Engine::Engine(EngineGround ground)
       clock_mark_(ground_.store, ground_.wall, clock_, ground_.steady, alerts_, ground_.log, ground_.clock_mark),
       sealing_(ground_.vault),
       clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
+      cloud_line_(ground_.transport, clock_, ground_.steady, ground_.entropy, ground_.log),
+      cloud_ways_({.store = ground_.store, .sealing = sealing_, .line = cloud_line_, .transport = ground_.transport, .alerts = alerts_, .wall = clock_,
+                   .steady = ground_.steady, .log = ground_.log, .executor = ground_.loop.main()}),
       exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.steady, counters_.steps, ground_.log),
       cards_(kCardUsersMax, ground_.memory),
       giving_back_(giving_back_parts()),
@@ -88,7 +91,6 @@ Engine::Engine(EngineGround ground)
                     .engine = ground_.loop.main(), .wall = clock_}),
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
-      cloud_line_(ground_.transport, clock_, ground_.steady, ground_.entropy, ground_.log),
       authorizer_(desk_parts()),
       cloud_membership_(ground_.store, sealing_, clients_, cloud_line_, clock_),
       secret_expiry_(ground_.store, ground_.wall, alerts_),
@@ -111,6 +113,12 @@ Engine::Engine(EngineGround ground)
       glance_(ground_.store, keeper_, clock_),
       lookout_({.store = ground_.store, .health = glance_, .sealing = sealing_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
                 .steady = ground_.steady}) {
+  auto* ways = &cloud_ways_;
+  clients_.set_ways([ways](const grants::CloudRoute& route, const std::string& type, const catalog::ParameterValues& params,
+                           const catalog::ParameterValues& learned) {
+    return ways->way(route.mode, {.address = route.address,
+                                  .target = {.app = route.app, .type = type, .params = {params.begin(), params.end()}, .learned = {learned.begin(), learned.end()}}});
+  });
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   care_.set_rejecting([desk](grants::RevokeScope scope, grants::Requester requester) { return desk->reject_waiting(std::move(scope), std::move(requester)); });
@@ -140,6 +148,7 @@ Task<void> Engine::close() {
   co_await authorizer_.stop();
   co_await keeper_.stop();
   co_await giving_back_.stop();
+  co_await cloud_ways_.stop();
   if (const auto flushed = co_await tallies_.flush(); !flushed) ground_.log.error("tallies_not_kept", flushed.error());
 }
 

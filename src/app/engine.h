@@ -11,6 +11,7 @@
 #include "grants/authorization_desk.h"
 #include "grants/clock_mark.h"
 #include "grants/cloud_membership.h"
+#include "grants/cloud_ways.h"
 #include "grants/common_clock.h"
 #include "grants/delegation.h"
 #include "grants/enrolment_of_people.h"
@@ -130,6 +131,8 @@ class Engine {
   grants::Counters counters_;
   grants::Sealing sealing_;
   grants::ProviderClients clients_;
+  grants::CloudLine cloud_line_;
+  grants::CloudWays cloud_ways_;
   grants::Exchange exchange_;
   grants::Cards cards_;
   grants::GivingBack giving_back_;
@@ -138,7 +141,6 @@ class Engine {
   grants::TokenDeskOfVault desk_;
   grants::Delegations delegations_;
   grants::EnrolmentOfPeople enrolment_;
-  grants::CloudLine cloud_line_;
   grants::AuthorizationDesk authorizer_;
   grants::CloudMembership cloud_membership_;
   grants::SecretExpiry secret_expiry_;

@@ -17,6 +17,46 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = 1 << 20;
 
+constexpr std::size_t kSecretBytesMax = 16 * 1024;
+
+// The whole of a small file, without the line end that editors leave. Errors: misconfigured, with words for its line.
+Result<Secret> read_secret(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::string text;
+  if (stream) text.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
+  auto view = std::string_view(text);
+  while (view.ends_with('\n') || view.ends_with('\r')) view.remove_suffix(1);
+  Secret secret(view);
+  base::wipe(text.data(), text.size());
+  if (!stream || secret.empty() || secret.size() > kSecretBytesMax) {
+    return fail(
+        ErrorKind::misconfigured, "secret_unreadable",
+        fmt::format("{} cannot be read, or is empty or longer than 16 KiB; the service's user must be able to read it",
+                    path));
+  }
+  return secret;
+}
+
+// What makes an app's mode, read from its files.
+Result<void> add_credentials(RelayConfig::App& app) {
+  const auto misread = [](std::string_view field, Error error) {
+    error.field = field;
+    return std::unexpected(std::move(error));
+  };
+  if (!app.client_secret_file.empty()) {
+    auto secret = read_secret(app.client_secret_file);
+    if (!secret) return misread("client_secret_file", std::move(secret.error()));
+    app.entry.secret = std::make_shared<const Secret>(std::move(*secret));
+  }
+  if (app.assertion_key_file.empty()) return {};
+  const auto pem = read_secret(app.assertion_key_file);
+  if (!pem) return misread("assertion_key_file", pem.error());
+  auto key = crypto::SigningKey::from_pem(*pem);
+  if (!key) return misread("assertion_key_file", std::move(key.error()));
+  app.entry.key = std::make_shared<const crypto::SigningKey>(std::move(*key));
+  return {};
+}
+
 // Reads one file, noting what is wrong and going on.
 class Reader {
  public:
@@ -27,7 +67,7 @@ class Reader {
       const std::string name(key.str());
       if (name == "apps") {
         read_apps(node);
-      } else if (name == "tls" || name == "log") {
+      } else if (name == "tls" || name == "log" || name == "outbound") {
         read_section(name, node);
       } else {
         read_key(name, node);
@@ -116,6 +156,10 @@ class Reader {
       const auto level = value ? base::parse_log_level(*value) : config.log_level;
       if (!level) return wrong(node, key, "must be error, warning, info or debug");
       config.log_level = *level;
+    } else if (key == "outbound.ca_file") {
+      config.outbound_ca_file = absolute_path(node, key).value_or("");
+    } else if (key == "outbound.proxy") {
+      config.outbound_proxy = text(node, key).value_or("");
     } else if (key == "loopback_providers") {
       const auto value = node.value_exact<bool>();
       if (!value) return wrong(node, key, "must be true or false, without quotes");
@@ -151,14 +195,11 @@ class Reader {
   }
 
   void read_app(const std::string& id, const toml::table& table) {
-    RelayConfig::App app{.entry = {.id = id,
-                                   .provider = id,
-                                   .client_id = {},
-                                   .redirect_path = "/callback/" + id,
-                                   .authorization_endpoint = {},
-                                   .params = {},
-                                   .types = {}},
-                         .place = place(table)};
+    RelayConfig::App app;
+    app.place = place(table);
+    app.entry.id = id;
+    app.entry.provider = id;
+    app.entry.redirect_path = "/callback/" + id;
     for (const auto& [name, node] : table) {
       const std::string key = "apps." + id + "." + std::string(name.str());
       if (name == "provider") {
@@ -169,6 +210,20 @@ class Reader {
         app.entry.redirect_path = text(node, key).value_or(app.entry.redirect_path);
       } else if (name == "authorization_endpoint") {
         app.entry.authorization_endpoint = text(node, key).value_or("");
+      } else if (name == "token_endpoint") {
+        app.entry.token_endpoint = text(node, key).value_or("");
+      } else if (name == "client_secret_file") {
+        app.client_secret_file = absolute_path(node, key).value_or("");
+      } else if (name == "client_authentication") {
+        const auto value = text(node, key);
+        app.entry.authentication = value ? oauth::parse_client_authentication(*value) : std::nullopt;
+        const bool with_secret = app.entry.authentication == oauth::ClientAuthentication::client_secret_basic ||
+                                 app.entry.authentication == oauth::ClientAuthentication::client_secret_post;
+        if (value && !with_secret) wrong(node, key, "must be \"client_secret_basic\" or \"client_secret_post\"");
+      } else if (name == "assertion_key_file") {
+        app.assertion_key_file = absolute_path(node, key).value_or("");
+      } else if (name == "assertion_key_id") {
+        app.entry.key_id = text(node, key).value_or("");
       } else if (name == "types") {
         app.entry.types = texts(node, key).value_or(std::vector<std::string>());
       } else if (name == "params") {
@@ -200,8 +255,7 @@ class Reader {
       missing("tls.certificate",
               "is missing: serve https here (tls.certificate, tls.key), or name the proxy that does (trusted_proxies)");
     }
-    if (config.apps.empty())
-      missing("apps", "there is none: register at least one app, as [apps.NAME] with its client_id");
+    if (config.apps.empty()) missing("apps", "there is none: register at least one app, as [apps.NAME] with its client_id");
   }
 
   std::string file_;
@@ -240,11 +294,11 @@ relay::CatalogRegistrations registrations_of(const RelayConfig& config, std::sha
   relay::CatalogRegistrations registrations(
       std::move(catalog), config.public_url,
       config.loopback_providers ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused);
-  for (const auto& app : config.apps) {
-    if (const auto added = registrations.add(app.entry); !added) {
-      mistakes.push_back(
-          fmt::format("{}: apps.{}.{}: {}", app.place, app.entry.id, added.error().field, added.error().text));
-    }
+  for (auto app : config.apps) {
+    auto added = add_credentials(app);
+    if (added) added = registrations.add(app.entry);
+    if (added) continue;
+    mistakes.push_back(fmt::format("{}: apps.{}.{}: {}", app.place, app.entry.id, added.error().field, added.error().text));
   }
   return registrations;
 }

@@ -21,14 +21,19 @@ struct RelayConfig {
   std::string data = "/var/lib/latchkey-relay";
   base::LogLevel log_level = base::LogLevel::info;
   bool loopback_providers = false;  // providers over plain http on this machine: for trials and tests
+  std::string outbound_ca_file;  // in exchange mode: who vouches for providers; empty: the system's
+  std::string outbound_proxy;    // http://host:port; empty: none
   struct App {
     relay::AppEntry entry;
+    std::string client_secret_file;
+    std::string assertion_key_file;
     std::string place;  // FILE:LINE, for what only the catalogue can find wrong
   };
   std::vector<App> apps;
 
   [[nodiscard]] std::string keys_path() const { return data + "/relay.keys"; }
   [[nodiscard]] std::string book_path() const { return data + "/relay.db"; }
+  [[nodiscard]] std::string exchanges_path() const { return data + "/exchanges.db"; }
   [[nodiscard]] std::string providers_path() const { return data + "/providers"; }
 };
 
@@ -43,7 +48,8 @@ struct RelayConfigReading {
 // The same from text; `name` stands for the file.
 [[nodiscard]] RelayConfigReading read_relay_config(std::string_view text, std::string_view name);
 
-// The apps with what the catalogue knows of them; what does not fit goes to `mistakes`.
+// The apps with what the catalogue knows of them, and with their secrets and keys, read from their files; what does not fit goes
+// to `mistakes`.
 [[nodiscard]] relay::CatalogRegistrations registrations_of(const RelayConfig& config,
                                                            std::shared_ptr<const catalog::Catalog> catalog,
                                                            Mistakes& mistakes);

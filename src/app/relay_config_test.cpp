@@ -1,6 +1,11 @@
 #include "app/relay_config.h"
 
 #include <gmock/gmock.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
 
 namespace latchkey::app {
 namespace {
@@ -119,6 +124,52 @@ params = { issuer = "https://op.example" }
                                     HasSubstr("relay.toml:7: apps.dropbox.redirect_path: must be a path of its own"),
                                     HasSubstr("relay.toml:10: apps.box.provider: Box wants a client secret"),
                                     HasSubstr("relay.toml:12: apps.oidc.authorization_endpoint: is missing")));
+}
+
+class AppsOfAMode : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder = (std::filesystem::temp_directory_path() / "latchkey-relay-apps-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+    std::ofstream(folder + "/secret") << "s3cret\n";
+    std::ofstream(folder + "/empty") << "\n";
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+  Mistakes mistakes_of(const std::string& apps) {
+    auto reading = read_relay_config("public_url = \"https://relay.example\"\n" + apps, "relay.toml");
+    registrations = registrations_of(reading.config, builtin(), reading.mistakes);
+    return reading.mistakes;
+  }
+  std::string folder;
+  std::optional<relay::CatalogRegistrations> registrations;
+};
+
+TEST_F(AppsOfAMode, S3_WhatAnAppHasIsItsMode) {
+  ASSERT_THAT(mistakes_of("[apps.dropbox]\nclient_id = \"a\"\n[apps.box]\nclient_id = \"b\"\nclient_secret_file = \"" + folder + "/secret\"\n"), IsEmpty());
+  EXPECT_EQ(registrations->find("dropbox", "dropbox", {})->mode, relay::Mode::forward);
+  const auto box = registrations->find("box", "box", {});
+  ASSERT_TRUE(box) << box.error().text;
+  EXPECT_EQ(box->mode, relay::Mode::exchange);
+  EXPECT_FALSE(box->expected.pkce) << "as its provider file says";
+  const auto side = registrations->token_side({.app = "box", .type = "box", .params = {}, .learned = {}});
+  ASSERT_TRUE(side) << side.error().text;
+  EXPECT_EQ(side->endpoint, "https://api.box.com/oauth2/token");
+  EXPECT_EQ(side->secret->reveal_text(), "s3cret");
+  EXPECT_EQ(side->authentication, oauth::ClientAuthentication::client_secret_post);
+  for (const auto& app : registrations->for_types({})) EXPECT_EQ(app.mode, app.id == "box" ? relay::Mode::exchange : relay::Mode::forward);
+  EXPECT_TRUE(registrations->any(relay::Mode::exchange));
+  EXPECT_FALSE(registrations->any(relay::Mode::assertion));
+}
+
+TEST_F(AppsOfAMode, S3_WhatDoesNotFitTheProviderIsToldWithItsLine) {
+  const auto app = [&](const std::string& id, const std::string& lines) { return mistakes_of("[apps." + id + "]\nclient_id = \"a\"\n" + lines + "\n"); };
+  const auto secret = "client_secret_file = \"" + folder + "/secret\"";
+  EXPECT_THAT(app("box", ""), ElementsAre(HasSubstr("relay.toml:2: apps.box.provider: Box wants a client secret")));
+  EXPECT_THAT(app("box", "client_secret_file = \"" + folder + "/empty\""), ElementsAre(HasSubstr("apps.box.client_secret_file:")));
+  EXPECT_THAT(app("box", "client_secret_file = \"relative\""), testing::Contains(HasSubstr("must be an absolute path")));
+  EXPECT_THAT(app("box", "assertion_key_file = \"" + folder + "/secret\""), ElementsAre(HasSubstr("apps.box.assertion_key_file: holds no private key")));
+  EXPECT_THAT(app("box", secret + "\nclient_authentication = \"client_secret_basic\""), ElementsAre(HasSubstr("Box does not take a secret in this way")));
+  EXPECT_THAT(app("box", secret + "\ntoken_endpoint = \"https://x.example/t\""), ElementsAre(HasSubstr("apps.box.token_endpoint: is for apps")));
 }
 
 }  // namespace

@@ -17,11 +17,14 @@
 #include "base/pool.h"
 #include "base/task_group.h"
 #include "crypto/hardening.h"
+#include "net/curl_transport.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
 #include "net/tls.h"
+#include "relay/exchange_desk.h"
 #include "relay/relay_keys.h"
 #include "relay/relay_service.h"
+#include "store/data_lock.h"
 
 namespace latchkey::app {
 namespace {
@@ -30,6 +33,7 @@ constexpr std::size_t kThreadsMax = 8;
 constexpr Seconds kClosingTime{5};
 // How soon a revocation takes hold.
 constexpr Seconds kReadBookEvery{2};
+constexpr Seconds kTidyEvery{60};
 
 std::size_t thread_count() { return 1 + std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kThreadsMax); }
 
@@ -58,19 +62,63 @@ Result<std::shared_ptr<const catalog::Catalog>> relay_catalog(const RelayConfig&
   return (*loaded)->load_directory(config.providers_path());
 }
 
+namespace {
+
+// What exchange mode needs besides; in the order of building. One process has a data directory's.
+struct Exchanges {
+  std::unique_ptr<store::DataLock> lock;
+  std::unique_ptr<store::ExchangeBook> book;
+  net::CurlSettings outgoing;
+  Pool disk{"exchanges", 1};
+  relay::ExchangeCounters counters;
+  std::unique_ptr<net::CurlTransport> transport;
+  std::unique_ptr<relay::ExchangeDesk> desk;
+};
+
+// Without transport and desk, which want an executor. Errors: unavailable/`data_in_use`, those of the book;
+// misconfigured/`ca_file_unreadable`.
+Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config) {
+  auto exchanges = std::make_unique<Exchanges>();
+  auto lock = store::DataLock::take(config.data);
+  if (!lock) return std::unexpected(lock.error());
+  exchanges->lock = std::move(*lock);
+  auto book = store::open_sqlite_exchange_book(config.exchanges_path());
+  if (!book) return std::unexpected(book.error());
+  exchanges->book = std::move(*book);
+  std::vector<std::string> allow;
+  if (config.loopback_providers) allow = {"127.0.0.0/8", "localhost"};
+  auto policy = net::AddressPolicy::parse(allow);
+  if (!policy) return std::unexpected(policy.error());
+  if (!config.outbound_ca_file.empty() && !net::holds_certificate(config.outbound_ca_file)) {
+    return fail(ErrorKind::misconfigured, "ca_file_unreadable",
+                "outbound.ca_file: " + config.outbound_ca_file +
+                    " cannot be read or holds no PEM certificate. Check the path and that the "
+                    "service's user may read it.",
+                {.field = "outbound.ca_file"});
+  }
+  exchanges->outgoing = {.policy = std::move(*policy), .ca_file = config.outbound_ca_file, .proxy = config.outbound_proxy};
+  return exchanges;
+}
+
+}  // namespace
+
 // In the order of building.
 struct RelayServer::Parts {
-  Parts(RelayConfig config_in, relay::CatalogRegistrations registrations_in, RelayFiles files_in)
+  // `exchanges_in`: nullptr: no registration is in exchange mode.
+  Parts(RelayConfig config_in, relay::CatalogRegistrations registrations_in, RelayFiles files_in,
+        std::unique_ptr<Exchanges> exchanges_in)
       : config(std::move(config_in)),
         registrations(std::move(registrations_in)),
         files(std::move(files_in)),
+        exchanges(std::move(exchanges_in)),
         log(2, config.log_level, wall),
         loop(thread_count()),
-        offices(*files.book, registrations.types()) {}
+        offices(*files.book, registrations.types(), steady) {}
 
   RelayConfig config;
   relay::CatalogRegistrations registrations;
   RelayFiles files;
+  std::unique_ptr<Exchanges> exchanges;
   base::SystemWallClock wall;
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
@@ -79,9 +127,12 @@ struct RelayServer::Parts {
   Pool disk{"book", 1};
   relay::EnrolledOffices offices;
   relay::FlowQuotas quotas;
+  relay::EnrolmentGate gate;
   relay::RelayCounters counters;
   cloud::PartyPublic public_keys = files.keys.party.public_half();
+  std::vector<cloud::Succession> successions = files.keys.successions();
   relay::ForwardDesk desk{{.keys = files.keys.party,
+                           .former = &files.keys.former,
                            .instance_key = files.keys.instance,
                            .enrolments = offices,
                            .registrations = registrations,
@@ -94,25 +145,50 @@ struct RelayServer::Parts {
                              .counters = counters,
                              .steady = steady,
                              .log = log}};
+  relay::ExchangeDesk* exchange_desk = open_exchange_desk();
   relay::OfficeApi api{{.desk = desk,
                         .registrations = registrations,
                         .offices = offices,
                         .keys = public_keys,
+                        .successions = successions,
+                        .gate = gate,
                         .counters = counters,
+                        .exchanges = exchange_desk,
+                        .engine = loop.main(),
                         .disk = disk,
                         .wall = wall,
+                        .steady = steady,
                         .entropy = entropy,
                         .log = log}};
-  relay::RelayService service{pages, api, offices, counters};
+  relay::RelayService service{pages, api, offices, counters, exchanges ? &exchanges->counters : nullptr, log};
   TaskGroup upkeep{loop.main(), log};
   std::unique_ptr<net::TlsServerContext> tls;
   net::HttpServer server{loop, service, wall, log};
 
+  [[nodiscard]] relay::ExchangeDesk* open_exchange_desk();
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] Task<void> keep_reading_book();
+  [[nodiscard]] Task<void> keep_tidying();
   [[nodiscard]] Task<void> live(int* status);
   void reload();
 };
+
+relay::ExchangeDesk* RelayServer::Parts::open_exchange_desk() {
+  if (!exchanges) return nullptr;
+  exchanges->transport = std::make_unique<net::CurlTransport>(loop.main(), exchanges->outgoing);
+  exchanges->desk = std::make_unique<relay::ExchangeDesk>(relay::ExchangeDesk::Parts{.book = *exchanges->book,
+                                                                                     .disk = exchanges->disk,
+                                                                                     .transport = *exchanges->transport,
+                                                                                     .registrations = registrations,
+                                                                                     .instance_key = files.keys.instance,
+                                                                                     .counters = exchanges->counters,
+                                                                                     .wall = wall,
+                                                                                     .steady = steady,
+                                                                                     .entropy = entropy,
+                                                                                     .log = log,
+                                                                                     .executor = loop.main()});
+  return exchanges->desk.get();
+}
 
 Result<void> RelayServer::Parts::listen() {
   net::HttpListener listener;
@@ -129,11 +205,20 @@ Result<void> RelayServer::Parts::listen() {
 }
 
 Task<void> RelayServer::Parts::keep_reading_book() {
-  for (;;) {
+  for (bool failing = false;;) {
     co_await steady.sleep_for(kReadBookEvery);
     auto* known = &offices;
-    if (const auto read = co_await disk.run([known] { return known->read_again(); }); !read)
-      log.error("enrolments_not_read", read.error());
+    const auto read = co_await disk.run([known] { return known->read_again(); });
+    if (!read && !failing) log.error("enrolments_not_read", read.error());
+    if (read && failing) log.info("enrolments_read_again");
+    failing = !read;
+  }
+}
+
+Task<void> RelayServer::Parts::keep_tidying() {
+  for (;;) {
+    co_await exchange_desk->tidy();
+    co_await steady.sleep_for(kTidyEvery);
   }
 }
 
@@ -153,11 +238,14 @@ Task<void> RelayServer::Parts::live(int* status) {
     *status = 1;
   } else {
     upkeep.spawn("enrolments", keep_reading_book());
+    if (exchange_desk != nullptr) upkeep.spawn("exchanges", keep_tidying());
     log.info("relaying", {{"version", version()}, {"listen", config.listen.text()}, {"public_url", config.public_url}});
     fmt::print("Latchkey {} relays at {} for {} offices\n", version(), config.public_url, offices.count());
     std::fflush(stdout);
     while (co_await loop.next_signal() == SIGHUP) reload();
   }
+  // What has been posted is kept before anything is let go; whoever waits for it hears it while the lines close.
+  if (exchange_desk != nullptr) co_await exchange_desk->stop();
   co_await server.stop(steady.now() + kClosingTime);
   co_await upkeep.cancel_and_wait();
   log.info("stopped");
@@ -173,7 +261,13 @@ Result<std::unique_ptr<RelayServer>> RelayServer::build(RelayConfig config, rela
   base::SystemEntropy entropy;
   auto files = open_relay_files(config, entropy);
   if (!files) return std::unexpected(files.error());
-  auto parts = std::make_unique<Parts>(std::move(config), std::move(registrations), std::move(*files));
+  std::unique_ptr<Exchanges> exchanges;
+  if (registrations.any(relay::Mode::exchange)) {
+    auto opened = open_exchanges(config);
+    if (!opened) return std::unexpected(opened.error());
+    exchanges = std::move(*opened);
+  }
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(registrations), std::move(*files), std::move(exchanges));
   if (const auto read = parts->offices.read_again(); !read) return std::unexpected(read.error());
   if (!parts->config.tls_certificate.empty()) {
     auto loaded = net::TlsServerContext::load(parts->config.tls_certificate, parts->config.tls_key);

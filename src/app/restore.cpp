@@ -119,6 +119,9 @@ Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, sto
     } else if (*use == SectionUse::provider) {
       done = files.make_directory(staging + "/providers");
       if (done) done = unpack_file(reader, files, staging + "/providers/" + name);
+    } else if (*use == SectionUse::tls) {
+      done = files.make_directory(staging + "/tls");
+      if (done) done = unpack_file(reader, files, staging + "/tls/" + name);
     } else {
       done = unpack_file(reader, files, staging + "/" + name);
     }

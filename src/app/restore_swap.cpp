@@ -134,7 +134,7 @@ Result<void> Swap::clear_place() {
   if (swapped_.replaced.empty()) return {};
   for (const auto name : kOurs) {
     const auto from = fmt::format("{}/{}", wish_.data, name);
-    if (!exists(from)) continue;
+    if (!exists(from) || (name == kStaysUnlessReplaced && !exists(fmt::format("{}/{}", wish_.staging, name)))) continue;
     if (auto moved = move(from, fmt::format("{}/{}", swapped_.replaced, name)); !moved) return moved;
   }
   return files_.sync_directory(swapped_.replaced);

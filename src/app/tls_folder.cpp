@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -109,6 +110,32 @@ Result<void> TlsFolder::put(const TlsChoice& choice, const net::KeyedCertificate
 Result<void> TlsFolder::put_root(const net::KeyedCertificate& root) const {
   if (auto done = write("root-key.pem", root.key.reveal_text()); !done) return done;
   return write("root.pem", root.certificate);
+}
+
+Result<std::vector<TlsFile>> TlsFolder::files() const {
+  std::vector<TlsFile> found;
+  for (const auto name : kTlsFiles) {
+    const auto path = fmt::format("{}/{}", path_, name);
+    if (::access(path.c_str(), F_OK) != 0) continue;
+    auto content = read_small_file(path);
+    if (content.size() == 0) {
+      return fail(ErrorKind::misconfigured, "tls_folder",
+                  fmt::format("{} cannot be read. Run this as the service's user or as root.", path));
+    }
+    found.push_back({.name = std::string(name), .content = std::move(content)});
+  }
+  return found;
+}
+
+bool are_whole(const std::vector<TlsFile>& files) {
+  const auto fit = [&](std::string_view certificate, std::string_view key) {
+    const auto public_part = std::ranges::find(files, certificate, &TlsFile::name);
+    const auto private_part = std::ranges::find(files, key, &TlsFile::name);
+    if (public_part == files.end() && private_part == files.end()) return true;
+    return public_part != files.end() && private_part != files.end() &&
+           net::check_pair(std::string(public_part->content.reveal_text()), private_part->content).has_value();
+  };
+  return fit("certificate.pem", "key.pem") && fit("root.pem", "root-key.pem");
 }
 
 net::KeyedCertificate TlsFolder::root() const {

@@ -26,6 +26,12 @@ struct TlsChoice {
   std::vector<std::string> root_names;  // those that the own authority's root is good for; kept whatever is chosen
 };
 
+struct TlsFile {
+  std::string name;  // one of kTlsFiles
+  Secret content;
+};
+inline constexpr std::string_view kTlsFiles[] = {"choice", "certificate.pem", "key.pem", "root.pem", "root-key.pem"};
+
 // A value: a path. Every call reads or writes the files. BLOCKS (small files).
 class TlsFolder {
  public:
@@ -39,6 +45,9 @@ class TlsFolder {
   // Empty members: there is none.
   [[nodiscard]] net::KeyedCertificate root() const;
 
+  // Every file that is there. Errors: misconfigured/`tls_folder`: one cannot be read.
+  [[nodiscard]] Result<std::vector<TlsFile>> files() const;
+
   [[nodiscard]] std::string certificate_file() const { return path_ + "/certificate.pem"; }
   [[nodiscard]] std::string root_file() const { return path_ + "/root.pem"; }
   [[nodiscard]] std::string key_file() const { return path_ + "/key.pem"; }
@@ -48,6 +57,10 @@ class TlsFolder {
 
   std::string path_;
 };
+
+// Whether certificate and key belong together, and those of the root likewise, where they are there: false of what was read
+// while they were being written.
+[[nodiscard]] bool are_whole(const std::vector<TlsFile>& files);
 
 // A file of at most 256 KiB; empty: it cannot be read.
 [[nodiscard]] Secret read_small_file(const std::string& path);

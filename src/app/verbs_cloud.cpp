@@ -52,9 +52,9 @@ int print_status(const Session& session, const Json& answer) {
   const auto* apps = base::find_array(status, "apps");
   for (std::size_t i = 0; apps != nullptr && i < apps->size(); ++i) {
     const auto& app = (*apps)[i].as_object();
-    rows.push_back({cell(app, "id"), cell(app, "provider"), types_of(app)});
+    rows.push_back({cell(app, "id"), cell(app, "provider"), cell(app, "mode"), types_of(app)});
   }
-  print(table({"APP", "PROVIDER", "TYPES"}, rows));
+  print(table({"APP", "PROVIDER", "MODE", "TYPES"}, rows));
   return 0;
 }
 

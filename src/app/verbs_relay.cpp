@@ -9,6 +9,7 @@
 #include "app/relay_server.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "app/verbs_relay.h"
 #include "cloud/enrolment.h"
 
 namespace latchkey::app {
@@ -27,6 +28,7 @@ struct Arguments {
   std::int64_t flows_per_minute = kFlowsPerMinute;
   int valid_hours = kCodeHours;
   std::string office;
+  std::string ca_file;
 };
 
 struct Service {
@@ -138,6 +140,8 @@ Result<int> list(const Session& session, const Arguments& arguments) {
                       {"issued_at", base::to_rfc3339(office.issued_at)},
                       {"code_ends_at", base::to_rfc3339(office.code_ends_at)}};
       item["enrolled_at"] = office.enrolled_at ? Json(base::to_rfc3339(*office.enrolled_at)) : Json(nullptr);
+      item["verified_name"] = office.verified_at ? Json(office.verified_name) : Json(nullptr);
+      item["verified_at"] = office.verified_at ? Json(base::to_rfc3339(*office.verified_at)) : Json(nullptr);
       item["revoked_at"] = office.revoked_at ? Json(base::to_rfc3339(*office.revoked_at)) : Json(nullptr);
       items.push_back(std::move(item));
     }
@@ -148,9 +152,10 @@ Result<int> list(const Session& session, const Arguments& arguments) {
   for (const auto& office : *offices) {
     rows.push_back({office.id.text(), office.label, std::string(state_of(office, now)),
                     office.types.empty() ? "all" : fmt::format("{}", fmt::join(office.types, " ")),
-                    office.return_origins.empty() ? "-" : fmt::format("{}", fmt::join(office.return_origins, " "))});
+                    office.return_origins.empty() ? "-" : fmt::format("{}", fmt::join(office.return_origins, " ")),
+                    office.verified_at ? office.verified_name : "-"});
   }
-  print(table({"OFFICE", "LABEL", "STATE", "TYPES", "RETURNS TO"}, rows));
+  print(table({"OFFICE", "LABEL", "STATE", "TYPES", "RETURNS TO", "VERIFIED NAME"}, rows));
   return 0;
 }
 
@@ -166,6 +171,29 @@ Result<int> revoke(const Arguments& arguments) {
   if (const auto revoked = files->book->revoke(*id, base::SystemWallClock().now()); !revoked)
     return std::unexpected(revoked.error());
   print("Revoked. A running service notices within seconds; what the office holds already goes on by itself.\n");
+  return 0;
+}
+
+Result<int> verify(const Arguments& arguments) {
+  const auto service = service_of(arguments);
+  if (!service) return std::unexpected(service.error());
+  return verify_office(service->config, arguments.office, arguments.ca_file);
+}
+
+Result<int> rotate_keys(const Session& session, const Arguments& arguments) {
+  const auto service = service_of(arguments);
+  if (!service) return std::unexpected(service.error());
+  base::SystemEntropy entropy;
+  const auto keys = relay::rotate_relay_keys(service->config.keys_path(), entropy, base::SystemWallClock().now());
+  if (!keys) return std::unexpected(keys.error());
+  const auto& former = keys->former.back().succession.former;
+  if (session.json) {
+    print(pretty(JsonObject{{"former", former.key_id()}, {"keys", keys->party.public_half().key_id()}}));
+    return 0;
+  }
+  print(fmt::format("New keys {} in the place of {}. Restart the service now; copy {} to its other instances, and anew to where you keep one.\n"
+                    "Offices follow by themselves when they authorise next; codes already issued stay good.\n",
+                    keys->party.public_half().key_id(), former.key_id(), service->config.keys_path()));
   return 0;
 }
 
@@ -211,6 +239,18 @@ void add_relay_verbs(CLI::App& app, Session& session) {
   CLI::App& listing = add_operator_verb(relay, arguments, "list", "Show the offices, enrolled and not");
   listing.add_flag("--json", session.json, "Print JSON");
   on_run(listing, session, [&session, arguments] { return list(session, *arguments); });
+
+  CLI::App& verifying = add_operator_verb(
+      relay, arguments, "verify", "Ask an office's own https address whether the name is its own, and show people that name besides the label");
+  verifying.add_option("OFFICE", arguments->office, "Its id, as `latchkey relay list` shows it")->required();
+  verifying.add_option("--ca-file", arguments->ca_file, "Who vouches for the office's certificate (default: the system's authorities)")
+      ->type_name("FILE");
+  on_run(verifying, session, [arguments] { return verify(*arguments); });
+
+  CLI::App& rotating = add_operator_verb(relay, arguments, "rotate-keys",
+                                         "Give the service new keys, vouched for by those it has; for the next start");
+  rotating.add_flag("--json", session.json, "Print JSON");
+  on_run(rotating, session, [&session, arguments] { return rotate_keys(session, *arguments); });
 
   CLI::App& revoking = add_operator_verb(relay, arguments, "revoke", "Serve an office no longer");
   revoking.add_option("OFFICE", arguments->office, "Its id, as `latchkey relay list` shows it")->required();

@@ -20,6 +20,7 @@ namespace latchkey::cloud {
 inline constexpr std::string_view kPurposeFlow = "flow";      // office to relay, by the browser
 inline constexpr std::string_view kPurposeResult = "result";  // relay to office: what the provider sent back
 inline constexpr std::string_view kPurposeReply = "reply";    // relay to office: what the token endpoint answered
+inline constexpr std::string_view kPurposeAssertion = "assertion";  // relay to office: a client's proof of itself
 
 inline constexpr std::size_t kEnvelopeOverhead = 1 + 32 + 24 + 32 + 16;
 

@@ -48,7 +48,8 @@ JsonObject object_of(const ServiceApp& app) {
           {"client_id", app.client_id},
           {"redirect_uri", app.redirect_uri},
           {"params", std::move(params)},
-          {"types", array_of(app.types)}};
+          {"types", array_of(app.types)},
+          {"mode", name_of(app.mode)}};
 }
 
 std::optional<ServiceApp> app_of(const Json& item) {
@@ -63,6 +64,10 @@ std::optional<ServiceApp> app_of(const Json& item) {
                  .redirect_uri = base::string_or(*object, "redirect_uri"),
                  .params = {},
                  .types = std::move(*types)};
+  // A service of an earlier version knows one mode alone.
+  const auto mode = parse_mode(base::string_or(*object, "mode", name_of(Mode::forward)));
+  if (!mode) return std::nullopt;
+  app.mode = *mode;
   for (const auto& [name, value] : *params) {
     const auto* text = value.if_string();
     if (text == nullptr) return std::nullopt;
@@ -70,6 +75,33 @@ std::optional<ServiceApp> app_of(const Json& item) {
   }
   const bool whole = !app.id.empty() && !app.provider.empty() && !app.client_id.empty() && !app.redirect_uri.empty();
   return whole ? std::optional(std::move(app)) : std::nullopt;
+}
+
+JsonArray array_of(const std::vector<Succession>& successions) {
+  JsonArray items;
+  for (const auto& each : successions) {
+    items.push_back(
+        JsonObject{{"former", each.former.text()}, {"next", each.next.text()}, {"proof", base::to_base64url(each.proof)}});
+  }
+  return items;
+}
+
+// A service that has never rotated its keys need not say so.
+std::optional<std::vector<Succession>> successions_of(const JsonObject& object) {
+  std::vector<Succession> successions;
+  const auto* items = base::find_array(object, "successions");
+  if (items == nullptr) return successions;
+  if (items->size() > kSuccessionsMax) return std::nullopt;
+  for (const auto& item : *items) {
+    const auto* each = item.if_object();
+    if (each == nullptr) return std::nullopt;
+    const auto former = PartyPublic::parse(base::string_or(*each, "former"));
+    const auto next = PartyPublic::parse(base::string_or(*each, "next"));
+    auto proof = base::from_base64url(base::string_or(*each, "proof"));
+    if (!former || !next || !proof) return std::nullopt;
+    successions.push_back({.former = *former, .next = *next, .proof = std::move(*proof)});
+  }
+  return successions;
 }
 
 std::unexpected<Error> malformed_answer() {
@@ -82,6 +114,22 @@ std::unexpected<Error> malformed_offer() {
 }
 
 }  // namespace
+
+std::string_view name_of(Mode mode) {
+  switch (mode) {
+    case Mode::forward: return "forward";
+    case Mode::assertion: return "assertion";
+    case Mode::exchange: return "exchange";
+  }
+  LATCHKEY_CHECK(false);
+}
+
+std::optional<Mode> parse_mode(std::string_view name) {
+  for (const auto mode : {Mode::forward, Mode::assertion, Mode::exchange}) {
+    if (name_of(mode) == name) return mode;
+  }
+  return std::nullopt;
+}
 
 bool is_origin(std::string_view text) {
   if (text.size() > kOriginMax) return false;
@@ -102,6 +150,7 @@ std::string to_json(const ServiceView& view) {
   return boost::json::serialize(JsonObject{{"office", view.office},
                                            {"label", view.label},
                                            {"keys", view.keys.text()},
+                                           {"successions", array_of(view.successions)},
                                            {"return_origins", array_of(view.return_origins)},
                                            {"apps", std::move(apps)}});
 }
@@ -110,12 +159,14 @@ Result<ServiceView> parse_service_view(std::string_view json) {
   const auto object = object_of(json);
   if (!object) return malformed_answer();
   const auto keys = PartyPublic::parse(base::string_or(*object, "keys"));
+  auto successions = successions_of(*object);
   auto origins = texts_of(*object, "return_origins");
   const auto* apps = base::find_array(*object, "apps");
-  if (!keys || !origins || !are_origins(*origins) || apps == nullptr || apps->size() > kAppsMax) return malformed_answer();
+  if (!keys || !successions || !origins || !are_origins(*origins) || apps == nullptr || apps->size() > kAppsMax) return malformed_answer();
   ServiceView view{.office = base::string_or(*object, "office"),
                    .label = base::string_or(*object, "label"),
                    .keys = *keys,
+                   .successions = std::move(*successions),
                    .return_origins = std::move(*origins),
                    .apps = {}};
   if (view.office.empty() || view.label.empty()) return malformed_answer();

@@ -7,10 +7,14 @@
 //   POST /relay/v1/enrol            an office with its code: EnrolmentOffer, answered by ServiceView
 //   GET  /relay/v1/office           signed: ServiceView
 //   POST /relay/v1/collect          signed: {"handle"}, answered by {"result"} (base64url)
+//   POST /relay/v1/token            signed: TokenRequest, answered by TokenAnswer (cloud/token_exchange.h)
+//   POST /relay/v1/token/acknowledge  signed: Acknowledgement, answered by {}
+//   POST /relay/v1/assertion        signed: ServiceTarget, answered by {"assertion"}
 //
 // What is refused is RFC 9457 problem details, as everywhere in Latchkey.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +25,7 @@
 #include "base/secret.h"
 #include "cloud/enrolment.h"
 #include "cloud/party.h"
+#include "cloud/succession.h"
 
 namespace latchkey::cloud {
 
@@ -29,8 +34,20 @@ inline constexpr std::string_view kContinuePath = "/continue";
 inline constexpr std::string_view kEnrolPath = "/relay/v1/enrol";
 inline constexpr std::string_view kOfficePath = "/relay/v1/office";
 inline constexpr std::string_view kCollectPath = "/relay/v1/collect";
+inline constexpr std::string_view kTokenPath = "/relay/v1/token";
+inline constexpr std::string_view kAcknowledgePath = "/relay/v1/token/acknowledge";
+inline constexpr std::string_view kAssertionPath = "/relay/v1/assertion";
 // At the office, behind the origin that was enrolled: ?attempt=...&handle=...
 inline constexpr std::string_view kReturnPath = "/oauth/relayed";
+
+// Who sees what (docs/cloud-service.md): how the office comes to tokens with an app of the service's.
+enum class Mode {
+  forward,    // by itself, as a client without a secret
+  assertion,  // by itself, with assertions that the service signs
+  exchange,   // by way of the service, which has the secret
+};
+[[nodiscard]] std::string_view name_of(Mode mode);
+[[nodiscard]] std::optional<Mode> parse_mode(std::string_view name);
 
 // An app of the service's, as an office needs to know it to make authorization addresses that pass.
 struct ServiceApp {
@@ -40,6 +57,7 @@ struct ServiceApp {
   std::string redirect_uri;
   std::vector<std::pair<std::string, std::string>> params;  // of the app (an issuer, a tenant)
   std::vector<std::string> types;                           // that this office may authorise with it
+  Mode mode = Mode::forward;
   friend bool operator==(const ServiceApp&, const ServiceApp&) = default;
 };
 
@@ -48,6 +66,7 @@ struct ServiceView {
   std::string office;  // the enrolment's id
   std::string label;   // what people are shown
   PartyPublic keys;    // the service's own
+  std::vector<Succession> successions{};  // from its former keys to those, oldest first
   std::vector<std::string> return_origins;
   std::vector<ServiceApp> apps;
   friend bool operator==(const ServiceView&, const ServiceView&) = default;

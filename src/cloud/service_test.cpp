@@ -28,6 +28,25 @@ TEST(ServiceViews, ComeBackWhole) {
   const auto back = parse_service_view(to_json(view));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, view);
+  auto rotated = sample();
+  const auto former = PartyKeys::make(entropy());
+  rotated.successions = {make_succession(former, rotated.keys)};
+  const auto followed = parse_service_view(to_json(rotated));
+  ASSERT_TRUE(followed);
+  EXPECT_EQ(*followed, rotated);
+}
+
+TEST(ServiceViews, SayTheModeOfEachAppAndOneWithoutIsForwarded) {
+  auto view = sample();
+  view.apps.front().mode = Mode::exchange;
+  auto json = to_json(view);
+  EXPECT_EQ(parse_service_view(json)->apps.front().mode, Mode::exchange);
+  const std::string_view member = R"("mode":"exchange")";
+  const auto at = json.find(member);
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_FALSE(parse_service_view(std::string(json).replace(at, member.size(), R"("mode":"x")")));
+  json.replace(at, member.size(), R"("note":"an earlier version")");
+  EXPECT_EQ(parse_service_view(json)->apps.front().mode, Mode::forward);
 }
 
 TEST(ServiceViews, WhatIsNotOneIsRefused) {

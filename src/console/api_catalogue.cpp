@@ -21,7 +21,7 @@ using catalog::Catalog;
 bool secret_needed(const catalog::Provider& provider) { return !catalog::authentication_for(provider, false).has_value(); }
 
 bool secret_is_missing(const catalog::Provider* provider, const grants::AppView& app) {
-  return provider != nullptr && secret_needed(*provider) && !app.secret_set[0] && !app.secret_set[1];
+  return provider != nullptr && !app.from_cloud && secret_needed(*provider) && !app.secret_set[0] && !app.secret_set[1];
 }
 
 std::string_view state_of(const catalog::Provider* provider, const grants::AppView& app) {

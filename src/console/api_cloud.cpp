@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kCodeBytesMax = 200;
 
 JsonObject app_json(const grants::CloudStatus::App& app) {
-  return {{"id", app.id}, {"provider", app.provider}, {"types", texts_json(app.types)}};
+  return {{"id", app.id}, {"provider", app.provider}, {"types", texts_json(app.types)}, {"mode", app.mode}};
 }
 
 }  // namespace

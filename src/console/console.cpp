@@ -59,6 +59,7 @@ Console::Console(ConsoleGround ground)
       root_(ground.certificate),
       connectors_(ground.connectors, ground.store, ground.facts.public_url),
       deliveries_(ground.deliveries, ground.store, ground.engine),
+      office_name_(ground.cloud, ground.engine),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
       flow_(ground.authorizer, ground.engine, session_gate_, memory_, passes_, origin_of(ground.facts.public_url), ground.log),
@@ -78,7 +79,7 @@ std::vector<ApiSection*> Console::sections() {
 std::vector<Mount> Console::mounts() {
   return {{"/api/", &api_},        {"/oauth/", &flow_},   {"/healthz", &probes_},
           {"/readyz", &probes_},   {"/metrics", &probes_}, {"/api/openapi.json", &probes_},
-          {"/own-root.crt", &root_}, {"/", &pages_}};
+          {"/own-root.crt", &root_}, {std::string(OfficeNamePage::kPath), &office_name_}, {"/", &pages_}};
 }
 
 std::vector<Mount> Console::control_mounts() {

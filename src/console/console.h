@@ -30,6 +30,7 @@
 #include "console/api_user_secrets.h"
 #include "console/api_users.h"
 #include "console/flow_routes.h"
+#include "console/office_name_page.h"
 #include "console/pages.h"
 #include "console/probes.h"
 #include "console/session_gate.h"
@@ -122,6 +123,7 @@ class Console {
   RootDownload root_;
   ConnectorsApi connectors_;
   DeliveriesApi deliveries_;
+  OfficeNamePage office_name_;
 
   Router api_;
   Router control_api_;

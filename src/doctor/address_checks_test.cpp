@@ -14,7 +14,10 @@ using std::chrono::days;
 using testing::HasSubstr;
 
 Premises premises(std::string public_url, bool tls = true) {
-  return {.public_url = std::move(public_url), .public_url_given = true, .doors = {{.name = "HTTP", .listen = "0.0.0.0:443", .loopback = false, .tls = tls}}, .data = "/nowhere"};
+  return {.public_url = std::move(public_url),
+          .public_url_given = true,
+          .doors = {{.name = "HTTP", .listen = "0.0.0.0:443", .loopback = false, .tls = tls}},
+          .data = "/nowhere"};
 }
 
 TEST(PublicUrl, IsJudgedByWhoMayReachIt) {
@@ -24,14 +27,14 @@ TEST(PublicUrl, IsJudgedByWhoMayReachIt) {
     Severity severity;
     std::string seen;
   };
-  for (const auto& [url, given, severity, seen] : std::vector<Case>{
-           {"https://latchkey.example", true, Severity::ok, "https"},
-           {"https://latchkey.example", false, Severity::warning, "not set"},
-           {"http://latchkey.example", true, Severity::error, "plain http"},
-           {"http://localhost:8480", true, Severity::note, "localhost"},
-           {"http://localhost:8480", false, Severity::note, "not set"},
-           {"https://192.0.2.7", true, Severity::note, "a number"},
-           {"latchkey.example", true, Severity::error, "cannot be read"}}) {
+  for (const auto& [url, given, severity, seen] :
+       std::vector<Case>{{"https://latchkey.example", true, Severity::ok, "https"},
+                         {"https://latchkey.example", false, Severity::warning, "not set"},
+                         {"http://latchkey.example", true, Severity::error, "plain http"},
+                         {"http://localhost:8480", true, Severity::note, "localhost"},
+                         {"http://localhost:8480", false, Severity::note, "not set"},
+                         {"https://192.0.2.7", true, Severity::note, "a number"},
+                         {"latchkey.example", true, Severity::error, "cannot be read"}}) {
     auto of = premises(url);
     of.public_url_given = given;
     PublicUrlCheck check(of);
@@ -47,12 +50,15 @@ TEST(Dns, SaysWhereTheNameLeads) {
   Pool worker("test", 1);
   const auto of = premises("https://latchkey.example");
   const auto judged = [&](std::vector<std::string> texts) {
-    DnsCheck check(of, [texts](const std::string& host) {
-      EXPECT_EQ(host, "latchkey.example");
-      std::vector<net::IpAddress> out;
-      for (const auto& text : texts) out.push_back(*net::IpAddress::parse(text));
-      return out;
-    }, worker);
+    DnsCheck check(
+        of,
+        [texts](const std::string& host) {
+          EXPECT_EQ(host, "latchkey.example");
+          std::vector<net::IpAddress> out;
+          for (const auto& text : texts) out.push_back(*net::IpAddress::parse(text));
+          return out;
+        },
+        worker);
     return findings_of(check).at(0);
   };
   EXPECT_EQ(judged({"192.168.1.5", "2606:4700::1"}).severity, Severity::ok);
@@ -70,14 +76,21 @@ class CertificateTest : public testing::Test {
     look.stage = net::TlsLook::Stage::done;
     look.trust = net::Trust::trusted;
     look.protocol = "TLSv1.3";
-    look.chain.push_back({.subject = "latchkey.example", .issuer = "Example CA", .names = {"latchkey.example"}, .not_before = wall.now() - days(30), .not_after = wall.now() + days(60)});
+    look.chain.push_back({.subject = "latchkey.example",
+                          .issuer = "Example CA",
+                          .names = {"latchkey.example"},
+                          .not_before = wall.now() - days(30),
+                          .not_after = wall.now() + days(60)});
     look.chain.push_back({.subject = "Example CA", .issuer = "Example Root"});
   }
   Finding judged() {
-    CertificateCheck check(of, [this](const net::TlsLookRequest& request) {
-      asked = request.host + ":" + std::to_string(request.port);
-      return look;
-    }, worker, wall);
+    CertificateCheck check(
+        of,
+        [this](const net::TlsLookRequest& request) {
+          asked = request.host + ":" + std::to_string(request.port);
+          return look;
+        },
+        worker, wall);
     return findings_of(check).at(0);
   }
   base::SimulatedWallClock wall;

@@ -37,37 +37,49 @@ void judge_stage(Finding& finding, const net::TlsLook& look, const std::string& 
     case net::TlsLook::Stage::connection:
       finding.severity = Severity::warning;
       finding.seen = fmt::format("No connection to {} comes about from this machine ({}).", where, look.why);
-      finding.remedy = "Start what shall answer there (this server, or its proxy) and open the port. Some routers do not let a server reach its own public "
-                       "address: then try from another network.";
+      finding.remedy =
+          "Start what shall answer there (this server, or its proxy) and open the port. Some routers do not let a server "
+          "reach its own public "
+          "address: then try from another network.";
       return;
     case net::TlsLook::Stage::handshake:
       finding.severity = Severity::error;
       finding.seen = fmt::format("{} answers, but no TLS connection comes about ({}).", where, look.why);
-      finding.remedy = "Whatever listens there speaks no TLS, or nothing that is still accepted. Set tls.certificate and tls.key, or the proxy's, and let public_url name its port.";
+      finding.remedy =
+          "Whatever listens there speaks no TLS, or nothing that is still accepted. Set tls.certificate and tls.key, or the "
+          "proxy's, and let public_url name its port.";
       return;
-    case net::TlsLook::Stage::done: return;
+    case net::TlsLook::Stage::done:
+      return;
   }
 }
 
 void judge_trust(Finding& finding, const net::TlsLook& look, const std::string& host) {
   const auto& own = look.chain.front();
   switch (look.trust) {
-    case net::Trust::trusted: return;
+    case net::Trust::trusted:
+      return;
     case net::Trust::unknown_authority:
       if (look.chain.size() == 1) {
         finding.severity = Severity::error;
         finding.seen += fmt::format(" It came alone, and this machine does not know {}.", own.issuer);
-        finding.remedy = "Put the intermediate certificates behind the server's own in the file (often called fullchain.pem). If the authority is your own, name its root in outbound.ca_file.";
+        finding.remedy =
+            "Put the intermediate certificates behind the server's own in the file (often called fullchain.pem). If the "
+            "authority is your own, name its root in outbound.ca_file.";
         return;
       }
       finding.severity = Severity::warning;
       finding.seen += fmt::format(" Its authority, {}, is unknown to this machine.", look.chain.back().issuer);
-      finding.remedy = "Import the authority's root on every device and in every browser that is to come here, and name it in outbound.ca_file.";
+      finding.remedy =
+          "Import the authority's root on every device and in every browser that is to come here, and name it in "
+          "outbound.ca_file.";
       return;
     case net::Trust::self_signed:
       finding.severity = Severity::warning;
       finding.seen += " It vouches for itself: every browser warns, and most devices refuse.";
-      finding.remedy = "Use a certificate of a public authority, or let this server be an authority of its own whose root devices import (docs/https.md).";
+      finding.remedy =
+          "Use a certificate of a public authority, or let this server be an authority of its own whose root devices import "
+          "(docs/https.md).";
       return;
     case net::Trust::not_in_force:
       finding.severity = Severity::error;
@@ -94,7 +106,8 @@ std::vector<Finding> judge(const net::TlsLook& look, const std::string& host, co
     return {finding};
   }
   const auto& own = look.chain.front();
-  finding.seen = fmt::format("{}, a certificate of {} for {}: {}.", look.protocol, own.issuer, list_of(own.names), until_words(own, now));
+  finding.seen = fmt::format("{}, a certificate of {} for {}: {}.", look.protocol, own.issuer, list_of(own.names),
+                             until_words(own, now));
   judge_trust(finding, look, host);
   const auto soon = severity_of_expiry(own, now);
   if (look.trust != net::Trust::not_in_force && soon > finding.severity) {
@@ -104,7 +117,8 @@ std::vector<Finding> judge(const net::TlsLook& look, const std::string& host, co
   return {finding};
 }
 
-Task<std::vector<Finding>> examine(net::TlsLookRequest request, std::string where, TlsLooker looker, Worker* worker, const WallClock* wall) {
+Task<std::vector<Finding>> examine(net::TlsLookRequest request, std::string where, TlsLooker looker, Worker* worker,
+                                   const WallClock* wall) {
   const auto look = co_await worker->run([request, looker = std::move(looker)] { return looker(request); });
   co_return judge(look, request.host, where, wall->now());
 }

@@ -11,9 +11,9 @@
 
 namespace latchkey::doctor {
 
-// A part of a check that stands alone, so that one host that hangs hides nothing else. Its task never blocks the thread (what
-// blocks goes to a worker), sends no token, no code and no secret, and spends no refresh token; it ends by itself within the
-// doctor's patience or is left behind as unfinished.
+// A part of a check that stands alone, so that one host that hangs hides nothing else. Its task never blocks the thread
+// (what blocks goes to a worker), sends no token, no code and no secret, and spends no refresh token; it ends by itself
+// within the doctor's patience or is left behind as unfinished.
 struct Errand {
   std::string subject;  // of the finding that says it did not end
   Task<std::vector<Finding>> task;

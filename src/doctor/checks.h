@@ -6,8 +6,8 @@
 
 #include "base/entropy.h"
 #include "base/pool.h"
-#include "doctor/check.h"
 #include "doctor/certificate_check.h"
+#include "doctor/check.h"
 #include "doctor/dns_check.h"
 #include "doctor/premises.h"
 #include "grants/key_rotation.h"
@@ -29,7 +29,7 @@ struct CheckGround {
   Entropy& entropy;
   const WallClock& wall;
   const SteadyClock& steady;
-  Worker& worker;                // for what blocks: DNS, TLS, files
+  Worker& worker;  // for what blocks: DNS, TLS, files
 };
 
 [[nodiscard]] std::vector<std::unique_ptr<Check>> all_checks(const CheckGround& ground);

@@ -22,11 +22,14 @@ void judge(Finding& finding, Milliseconds difference) {
     return;
   }
   finding.severity = seconds < kErrorFrom ? Severity::warning : Severity::error;
-  finding.seen = fmt::format("This clock is {} s {} the provider's.", seconds.count(), difference.count() > 0 ? "ahead of" : "behind");
-  finding.remedy = "Set the clock by NTP (timedatectl set-ntp true). Tokens are refreshed by it, and TLS judges certificates by it.";
+  finding.seen =
+      fmt::format("This clock is {} s {} the provider's.", seconds.count(), difference.count() > 0 ? "ahead of" : "behind");
+  finding.remedy =
+      "Set the clock by NTP (timedatectl set-ntp true). Tokens are refreshed by it, and TLS judges certificates by it.";
 }
 
-Task<std::vector<Finding>> examine(OriginInUse origin, net::HttpTransport* transport, const WallClock* wall, const SteadyClock* steady) {
+Task<std::vector<Finding>> examine(OriginInUse origin, net::HttpTransport* transport, const WallClock* wall,
+                                   const SteadyClock* steady) {
   Finding finding{.check = {}, .subject = origin.origin, .seen = {}, .remedy = {}, .handovers = {}};
   const auto began = steady->now();
   net::HttpCall call{.method = "HEAD", .url = origin.url};
@@ -41,7 +44,8 @@ Task<std::vector<Finding>> examine(OriginInUse origin, net::HttpTransport* trans
     judge(finding, clock_difference(wall->now(), *date, round_trip));
   } else {
     finding.severity = Severity::note;
-    finding.seen = reply == nullptr ? "It did not answer, so the clocks could not be compared." : "Its answer names no time.";
+    finding.seen =
+        reply == nullptr ? "It did not answer, so the clocks could not be compared." : "Its answer names no time.";
   }
   co_return std::vector<Finding>{std::move(finding)};
 }

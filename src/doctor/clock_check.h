@@ -8,7 +8,8 @@ namespace latchkey::doctor {
 
 class ClockCheck final : public Check {
  public:
-  ClockCheck(net::HttpTransport& transport, const WallClock& wall, const SteadyClock& steady) : transport_(transport), wall_(wall), steady_(steady) {}
+  ClockCheck(net::HttpTransport& transport, const WallClock& wall, const SteadyClock& steady)
+      : transport_(transport), wall_(wall), steady_(steady) {}
   [[nodiscard]] std::string_view name() const override { return "clock"; }
   [[nodiscard]] std::vector<Errand> errands(const Survey& survey) override;
 

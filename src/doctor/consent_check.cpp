@@ -8,13 +8,17 @@ namespace {
 
 Finding judge(const SurveyedApp& app) {
   Finding finding{.check = {}, .subject = app.id, .severity = Severity::note, .seen = {}, .remedy = {}, .handovers = {}};
-  finding.seen = app.name + " lets an administrator there approve the app once for everybody; whether that has happened it does not tell.";
+  finding.seen =
+      app.name +
+      " lets an administrator there approve the app once for everybody; whether that has happened it does not tell.";
   for (const auto& type : app.types) {
     for (const auto& link : type.links) {
-      const bool known = std::ranges::any_of(finding.handovers, [&](const Handover& handover) { return handover.text == link.url; });
+      const bool known =
+          std::ranges::any_of(finding.handovers, [&](const Handover& handover) { return handover.text == link.url; });
       if (known) continue;
       finding.remedy = link.text;
-      finding.handovers.push_back({.kind = Handover::Kind::link, .label = "Consent for the whole organization at " + app.name, .text = link.url});
+      finding.handovers.push_back(
+          {.kind = Handover::Kind::link, .label = "Consent for the whole organization at " + app.name, .text = link.url});
     }
   }
   return finding;

@@ -34,10 +34,16 @@ Finding look_at_room(const std::string& folder) {
   }
   const auto free = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
   const bool few_files = status.f_files > 0 && status.f_favail < kFilesWarnBelow;
-  finding.seen = few_files ? fmt::format("{} are free, but room for {} more files only.", size_words(free), status.f_favail) : size_words(free) + " are free.";
-  if (free < kErrorBelow) finding.severity = Severity::error;
-  else if (free < kWarnBelow || few_files) finding.severity = Severity::warning;
-  if (finding.severity != Severity::ok) finding.remedy = "Make room, or move the data folder. With a full disk nothing is refreshed: a token is not spent whose answer could not be kept.";
+  finding.seen = few_files ? fmt::format("{} are free, but room for {} more files only.", size_words(free), status.f_favail)
+                           : size_words(free) + " are free.";
+  if (free < kErrorBelow)
+    finding.severity = Severity::error;
+  else if (free < kWarnBelow || few_files)
+    finding.severity = Severity::warning;
+  if (finding.severity != Severity::ok)
+    finding.remedy =
+        "Make room, or move the data folder. With a full disk nothing is refreshed: a token is not spent whose answer could "
+        "not be kept.";
   return finding;
 }
 
@@ -48,24 +54,31 @@ std::string try_to_write(const std::string& folder) {
   if (descriptor < 0) return std::strerror(errno);
   constexpr std::array<char, 4096> kPage{};
   std::string why;
-  if (::write(descriptor, kPage.data(), kPage.size()) != static_cast<ssize_t>(kPage.size()) || ::fsync(descriptor) != 0) why = std::strerror(errno);
+  if (::write(descriptor, kPage.data(), kPage.size()) != static_cast<ssize_t>(kPage.size()) || ::fsync(descriptor) != 0)
+    why = std::strerror(errno);
   ::close(descriptor);
   ::unlink(path.c_str());
   return why;
 }
 
 Finding look_at_writing(const std::string& folder) {
-  Finding finding{.check = {}, .subject = folder, .seen = "A file can be written and synced.", .remedy = {}, .handovers = {}};
+  Finding finding{
+      .check = {}, .subject = folder, .seen = "A file can be written and synced.", .remedy = {}, .handovers = {}};
   if (const auto why = try_to_write(folder); !why.empty()) {
     finding.severity = Severity::error;
     finding.seen = "No file can be written and synced: " + why + ".";
-    finding.remedy = "Is the file system full, mounted read-only, or somebody else's? Nothing is refreshed until it can be written.";
+    finding.remedy =
+        "Is the file system full, mounted read-only, or somebody else's? Nothing is refreshed until it can be written.";
   }
   return finding;
 }
 
 Finding look_at_journal(const store::ReplyJournal& journal, const std::string& folder) {
-  Finding finding{.check = {}, .subject = folder + "/journal", .seen = "The reply journal takes answers.", .remedy = {}, .handovers = {}};
+  Finding finding{.check = {},
+                  .subject = folder + "/journal",
+                  .seen = "The reply journal takes answers.",
+                  .remedy = {},
+                  .handovers = {}};
   const auto room = journal.room();
   if (journal.failed()) {
     finding.severity = Severity::error;
@@ -74,7 +87,9 @@ Finding look_at_journal(const store::ReplyJournal& journal, const std::string& f
   } else if (journal.unreadable_files() > 0) {
     finding.severity = Severity::warning;
     finding.seen = fmt::format("{} files of the reply journal cannot be read.", journal.unreadable_files());
-    finding.remedy = "The server's log names them. They may hold answers that are nowhere else: keep them, and look at the disk's health.";
+    finding.remedy =
+        "The server's log names them. They may hold answers that are nowhere else: keep them, and look at the disk's "
+        "health.";
   } else if (room && *room == 0) {
     finding.severity = Severity::error;
     finding.seen = "There is no room for another answer in the reply journal.";
@@ -84,7 +99,9 @@ Finding look_at_journal(const store::ReplyJournal& journal, const std::string& f
 }
 
 Task<std::vector<Finding>> examine(std::string folder, const store::ReplyJournal* journal, Worker* worker) {
-  co_return co_await worker->run([folder, journal] { return std::vector<Finding>{look_at_room(folder), look_at_writing(folder), look_at_journal(*journal, folder)}; });
+  co_return co_await worker->run([folder, journal] {
+    return std::vector<Finding>{look_at_room(folder), look_at_writing(folder), look_at_journal(*journal, folder)};
+  });
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace latchkey::doctor {
 
 class DiskCheck final : public Check {
  public:
-  DiskCheck(const Premises& premises, const store::ReplyJournal& journal, Worker& worker) : premises_(premises), journal_(journal), worker_(worker) {}
+  DiskCheck(const Premises& premises, const store::ReplyJournal& journal, Worker& worker)
+      : premises_(premises), journal_(journal), worker_(worker) {}
   [[nodiscard]] std::string_view name() const override { return "disk"; }
   [[nodiscard]] std::vector<Errand> errands(const Survey& survey) override;
 

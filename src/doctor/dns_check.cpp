@@ -12,7 +12,9 @@ Finding judge(std::string host, const std::vector<net::IpAddress>& addresses) {
   if (addresses.empty()) {
     finding.severity = Severity::error;
     finding.seen = "The name of the public address does not resolve on this machine.";
-    finding.remedy = "Enter an A or AAAA record for it (inside the office is enough where only browsers inside consent), or correct public_url.";
+    finding.remedy =
+        "Enter an A or AAAA record for it (inside the office is enough where only browsers inside consent), or correct "
+        "public_url.";
     return finding;
   }
   std::string list;
@@ -22,7 +24,8 @@ Finding judge(std::string host, const std::vector<net::IpAddress>& addresses) {
     const auto kind = net::kind_of(address);
     list += (list.empty() ? "" : ", ") + address.text();
     all_loopback = all_loopback && kind == net::AddressKind::loopback;
-    strange = strange || (kind != net::AddressKind::global && kind != net::AddressKind::private_network && kind != net::AddressKind::loopback);
+    strange = strange || (kind != net::AddressKind::global && kind != net::AddressKind::private_network &&
+                          kind != net::AddressKind::loopback);
   }
   finding.seen = "It resolves to " + list + ".";
   if (strange) {

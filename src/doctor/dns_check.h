@@ -15,7 +15,8 @@ using Resolver = std::function<std::vector<net::IpAddress>(const std::string& ho
 
 class DnsCheck final : public Check {
  public:
-  DnsCheck(const Premises& premises, Resolver resolver, Worker& worker) : premises_(premises), resolver_(std::move(resolver)), worker_(worker) {}
+  DnsCheck(const Premises& premises, Resolver resolver, Worker& worker)
+      : premises_(premises), resolver_(std::move(resolver)), worker_(worker) {}
   [[nodiscard]] std::string_view name() const override { return "dns"; }
   [[nodiscard]] std::vector<Errand> errands(const Survey& survey) override;
 

@@ -39,9 +39,13 @@ class AtEnd {
 };
 
 Finding unfinished(std::string check, std::string subject) {
-  return {.check = std::move(check), .subject = std::move(subject), .severity = Severity::warning,
+  return {.check = std::move(check),
+          .subject = std::move(subject),
+          .severity = Severity::warning,
           .seen = "This came to no end within " + std::to_string(Doctor::kPatience.count()) + " seconds.",
-          .remedy = "Something does not answer: most often DNS or a firewall that drops packets. Look at the other findings first, then try again.",
+          .remedy =
+              "Something does not answer: most often DNS or a firewall that drops packets. Look at the other findings "
+              "first, then try again.",
           .handovers = {}};
 }
 
@@ -118,7 +122,9 @@ Task<void> Doctor::run(std::shared_ptr<Round> round) {
       }
     }
   }
-  parts_.log.info("examined", {{"findings", report->findings.size()}, {"worst", name_of(report->worst())}, {"ms", report->took.count()}});
+  parts_.log.info(
+      "examined",
+      {{"findings", report->findings.size()}, {"worst", name_of(report->worst())}, {"ms", report->took.count()}});
   {
     const std::lock_guard lock(mutex_);
     last_ = report;

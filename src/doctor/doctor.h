@@ -2,8 +2,8 @@
 // the deadline said to be so.
 //
 // Invariants: one examination at a time; who asks meanwhile waits for that one, and who asks right after it is given it. It
-// changes nothing, but for a file of its own that it writes and removes again; it sends no secret and spends no refresh token.
-// Concurrency: its tasks live on the executor given; every method may be called from any thread.
+// changes nothing, but for a file of its own that it writes and removes again; it sends no secret and spends no refresh
+// token. Concurrency: its tasks live on the executor given; every method may be called from any thread.
 #pragma once
 
 #include <map>
@@ -31,8 +31,8 @@ class Examiner {
 // A resource. The checks' own parts, store, clocks and log outlive it; stop() has returned before it goes.
 class Doctor final : public Examiner {
  public:
-  static constexpr Seconds kPatience{15};    // for all errands together: they run side by side
-  static constexpr Seconds kFreshFor{2};     // so long a report is given to whoever asks next
+  static constexpr Seconds kPatience{15};  // for all errands together: they run side by side
+  static constexpr Seconds kFreshFor{2};   // so long a report is given to whoever asks next
 
   struct Parts {
     std::vector<std::unique_ptr<Check>> checks;
@@ -55,7 +55,8 @@ class Doctor final : public Examiner {
   [[nodiscard]] Task<Result<std::shared_ptr<const Report>>> join();
   [[nodiscard]] Task<void> run(std::shared_ptr<Round> round);
   [[nodiscard]] static Task<void> ring(std::shared_ptr<Round> round, SteadyClock* steady);
-  [[nodiscard]] static Task<void> do_errand(std::shared_ptr<Round> round, std::size_t index, Task<std::vector<Finding>> task);
+  [[nodiscard]] static Task<void> do_errand(std::shared_ptr<Round> round, std::size_t index,
+                                            Task<std::vector<Finding>> task);
   [[nodiscard]] Task<void> stop_here();
 
   Parts parts_;

@@ -17,7 +17,8 @@ using testing::ElementsAre;
 class ToldCheck final : public Check {
  public:
   enum class How { at_once, hangs, throws };
-  ToldCheck(std::string name, Severity severity, How how, SteadyClock& steady) : name_(std::move(name)), severity_(severity), how_(how), steady_(steady) {}
+  ToldCheck(std::string name, Severity severity, How how, SteadyClock& steady)
+      : name_(std::move(name)), severity_(severity), how_(how), steady_(steady) {}
   std::string_view name() const override { return name_; }
   std::vector<Errand> errands(const Survey&) override {
     std::vector<Errand> out;
@@ -31,8 +32,9 @@ class ToldCheck final : public Check {
     ++*begun;
     if (how == How::hangs) co_await steady->sleep_for(std::chrono::hours(1));
     if (how == How::throws) throw std::runtime_error("broken");
-    co_return std::vector<Finding>{{.check = {}, .subject = "here", .severity = Severity::ok, .seen = "Well.", .remedy = {}, .handovers = {}},
-                                   {.check = {}, .subject = "here", .severity = severity, .seen = "So.", .remedy = {}, .handovers = {}}};
+    co_return std::vector<Finding>{
+        {.check = {}, .subject = "here", .severity = Severity::ok, .seen = "Well.", .remedy = {}, .handovers = {}},
+        {.check = {}, .subject = "here", .severity = severity, .seen = "So.", .remedy = {}, .handovers = {}}};
   }
   std::string name_;
   Severity severity_;
@@ -49,9 +51,14 @@ class DoctorTest : public testing::Test {
   }
   void build() {
     store = store::open_sqlite_store({.path = directory.path() + "/latchkey.db"}, wall, log).value();
-    doctor = std::make_unique<Doctor>(Doctor::Parts{
-        .checks = std::move(checks), .ground = {.store = *store, .catalog = catalog::Catalog::load_builtin().value(), .public_url = "https://latchkey.example"},
-        .wall = wall, .steady = steady, .log = log, .executor = loop.get_executor()});
+    doctor = std::make_unique<Doctor>(Doctor::Parts{.checks = std::move(checks),
+                                                    .ground = {.store = *store,
+                                                               .catalog = catalog::Catalog::load_builtin().value(),
+                                                               .public_url = "https://latchkey.example"},
+                                                    .wall = wall,
+                                                    .steady = steady,
+                                                    .log = log,
+                                                    .executor = loop.get_executor()});
   }
   using Outcome = std::shared_ptr<std::optional<Result<std::shared_ptr<const Report>>>>;
   Result<std::shared_ptr<const Report>> wait_for(const Outcome& outcome) {
@@ -62,7 +69,9 @@ class DoctorTest : public testing::Test {
   Result<std::shared_ptr<const Report>> examine() { return wait_for(base::start_on(loop, doctor->examine())); }
   // Until that many errands of the check have begun, and the deadline is set.
   void drive_until_begun(int times = 1) {
-    base::drive_until(loop, [&] { return told[0]->begun == times && steady.next_wake() && *steady.next_wake() - steady.now() == Doctor::kPatience; });
+    base::drive_until(loop, [&] {
+      return told[0]->begun == times && steady.next_wake() && *steady.next_wake() - steady.now() == Doctor::kPatience;
+    });
   }
   void stop() {
     const auto stopping = base::start_on(loop, stopped(doctor.get()));

@@ -48,7 +48,8 @@ inline std::vector<Finding> findings_of(Check& check, const Survey& survey = {})
 }
 
 // An app of a built-in provider and one of its types, as take_survey() would bring it.
-inline SurveyedApp app_of(const catalog::Catalog& catalog, std::string_view type, const catalog::Filling& filling = {.client_id = "client-1"}) {
+inline SurveyedApp app_of(const catalog::Catalog& catalog, std::string_view type,
+                          const catalog::Filling& filling = {.client_id = "client-1"}) {
   SurveyedApp app;
   auto resolved = catalog.resolve(type, filling).value();
   app.provider = resolved.provider;

@@ -16,12 +16,20 @@ Finding judge_door(const Door& door, const Premises& premises) {
     finding.seen = "Listens with TLS.";
   } else if (https_outside && !premises.behind_proxy) {
     finding.severity = Severity::error;
-    finding.seen = "Listens in clear, while the public address is https: there is a proxy, then, but nobody's word on scheme and client is believed.";
-    finding.remedy = "Name the proxy's address in trusted_proxies (docs/https.md has ready configurations), or set tls.certificate and tls.key.";
+    finding.seen =
+        "Listens in clear, while the public address is https: there is a proxy, then, but nobody's word on scheme and "
+        "client is believed.";
+    finding.remedy =
+        "Name the proxy's address in trusted_proxies (docs/https.md has ready configurations), or set tls.certificate and "
+        "tls.key.";
   } else if (premises.behind_proxy) {
     finding.severity = door.loopback ? Severity::ok : Severity::note;
-    finding.seen = door.loopback ? "Listens in clear on this machine alone, behind a proxy." : "Listens in clear behind a proxy, and others reach it past the proxy.";
-    if (!door.loopback) finding.remedy = "Keep the way between proxy and server to these two: a firewall, or a listener on 127.0.0.1 where both are one machine.";
+    finding.seen = door.loopback ? "Listens in clear on this machine alone, behind a proxy."
+                                 : "Listens in clear behind a proxy, and others reach it past the proxy.";
+    if (!door.loopback)
+      finding.remedy =
+          "Keep the way between proxy and server to these two: a firewall, or a listener on 127.0.0.1 where both are one "
+          "machine.";
   } else if (door.loopback) {
     finding.severity = Severity::note;
     finding.seen = "Listens in clear, on this machine alone.";
@@ -69,9 +77,12 @@ Task<std::vector<Finding>> examine_way(std::string public_url, net::HttpTranspor
     const auto& error = unsent != nullptr ? unsent->error : std::get<net::Ambiguous>(outcome).error;
     const bool untrusted = error.reason == "tls_untrusted";
     finding.severity = untrusted ? Severity::note : Severity::warning;
-    finding.seen = untrusted ? "Whether the public address leads here was not asked: this machine does not trust the certificate there."
-                             : "The public address does not answer this machine: " + error.text;
-    finding.remedy = untrusted ? "The certificate check says what to do." : "Open it from another machine: some routers do not let a server reach its own public address.";
+    finding.seen =
+        untrusted ? "Whether the public address leads here was not asked: this machine does not trust the certificate there."
+                  : "The public address does not answer this machine: " + error.text;
+    finding.remedy = untrusted
+                         ? "The certificate check says what to do."
+                         : "Open it from another machine: some routers do not let a server reach its own public address.";
   }
   co_return std::vector<Finding>{std::move(finding)};
 }
@@ -81,7 +92,8 @@ Task<std::vector<Finding>> examine_way(std::string public_url, net::HttpTranspor
 std::vector<Errand> DoorCheck::errands(const Survey&) {
   std::vector<Errand> out;
   for (const auto& door : premises_.doors) out.push_back({door.name, examine_door(judge_door(door, premises_))});
-  if (oauth::parse_url(premises_.public_url)) out.push_back({premises_.public_url, examine_way(premises_.public_url, &transport_)});
+  if (oauth::parse_url(premises_.public_url))
+    out.push_back({premises_.public_url, examine_way(premises_.public_url, &transport_)});
   return out;
 }
 

@@ -1,4 +1,5 @@
-// The doors: what they listen on, whether it is fit for PINs there (RULES T7), and whether the public address leads to this server.
+// The doors: what they listen on, whether it is fit for PINs there (RULES T7), and whether the public address leads to this
+// server.
 #pragma once
 
 #include "doctor/check.h"

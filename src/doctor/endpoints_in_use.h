@@ -9,8 +9,8 @@
 namespace latchkey::doctor {
 
 struct OriginInUse {
-  std::string origin;              // "https://login.example"
-  std::string url;                 // of the first endpoint there
+  std::string origin;                 // "https://login.example"
+  std::string url;                    // of the first endpoint there
   std::vector<std::string> for_what;  // "the token endpoint of Box"
 };
 

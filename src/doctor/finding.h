@@ -28,8 +28,8 @@ struct Finding {
   std::string check;    // the name of the check: "redirect_uris"
   std::string subject;  // what was looked at: an app, a host, a file
   Severity severity = Severity::ok;
-  std::string seen;     // one or two sentences
-  std::string remedy;   // what to do; empty where nothing is to be done
+  std::string seen;    // one or two sentences
+  std::string remedy;  // what to do; empty where nothing is to be done
   std::vector<Handover> handovers;
 };
 

@@ -24,7 +24,9 @@ Finding look_at_file(const std::string& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
     finding.severity = Severity::error;
-    finding.seen = fmt::format("The key file is not there any more ({}). What is in memory goes on; the next start will not.", std::strerror(errno));
+    finding.seen =
+        fmt::format("The key file is not there any more ({}). What is in memory goes on; the next start will not.",
+                    std::strerror(errno));
     finding.remedy = "Put it back from its copy before the server is restarted.";
     return finding;
   }
@@ -42,18 +44,27 @@ Finding look_at_file(const std::string& path) {
 }
 
 Finding look_at_place(const grants::KeyStatus& status) {
-  Finding finding{.check = {}, .subject = status.place, .severity = Severity::error, .seen = {}, .remedy = {}, .handovers = {}};
+  Finding finding{
+      .check = {}, .subject = status.place, .severity = Severity::error, .seen = {}, .remedy = {}, .handovers = {}};
   finding.seen = "The key that is in use lies in " + status.path + ", not in its place.";
-  finding.remedy = "Put a copy of that file into " + status.place + " (with systemd: into the credential), mode 0600, then restart.";
+  finding.remedy =
+      "Put a copy of that file into " + status.place + " (with systemd: into the credential), mode 0600, then restart.";
   return finding;
 }
 
 Finding look_at_copy(bool done) {
-  Finding finding{.check = {}, .subject = "copy", .seen = "Somebody has put a copy of the master key away, or a backup holds it.", .remedy = {}, .handovers = {}};
+  Finding finding{.check = {},
+                  .subject = "copy",
+                  .seen = "Somebody has put a copy of the master key away, or a backup holds it.",
+                  .remedy = {},
+                  .handovers = {}};
   if (!done) {
     finding.severity = Severity::error;
-    finding.seen = "No copy of the master key is known of. Without it nothing that is stored opens: a lost disk means that everybody has to consent again.";
-    finding.remedy = "Make a backup, or put a copy of the key file away, apart from the machine, and say so under Keys and backup.";
+    finding.seen =
+        "No copy of the master key is known of. Without it nothing that is stored opens: a lost disk means that everybody "
+        "has to consent again.";
+    finding.remedy =
+        "Make a backup, or put a copy of the key file away, apart from the machine, and say so under Keys and backup.";
     finding.handovers.push_back({.kind = Handover::Kind::copy, .label = "The command", .text = "latchkey backup FILE"});
   }
   return finding;
@@ -62,31 +73,40 @@ Finding look_at_copy(bool done) {
 Finding look_at_backup(ByteView last, WallTime now) {
   Finding finding{.check = {}, .subject = "backup", .seen = {}, .remedy = {}, .handovers = {}};
   const auto json = base::parse_json(base::as_text(last));
-  const auto made_at = !last.empty() && json && json->is_object() ? base::from_rfc3339(base::string_or(json->get_object(), "made_at")) : std::nullopt;
+  const auto made_at = !last.empty() && json && json->is_object()
+                           ? base::from_rfc3339(base::string_or(json->get_object(), "made_at"))
+                           : std::nullopt;
   if (!made_at) {
     finding.severity = Severity::warning;
     finding.seen = "This server knows of no backup.";
   } else {
     const auto age = std::chrono::floor<days>(now - *made_at);
-    finding.seen = fmt::format("The last backup was made on {} ({} days ago).", base::to_rfc3339(*made_at).substr(0, 10), age.count());
+    finding.seen =
+        fmt::format("The last backup was made on {} ({} days ago).", base::to_rfc3339(*made_at).substr(0, 10), age.count());
     if (age >= kBackupWarnAfter) finding.severity = age >= kBackupErrorAfter ? Severity::error : Severity::warning;
   }
   if (finding.severity != Severity::ok) {
-    finding.remedy = "Let cron make one every night; it is one encrypted file, made while the server works (docs/backup.md).";
+    finding.remedy =
+        "Let cron make one every night; it is one encrypted file, made while the server works (docs/backup.md).";
     finding.handovers.push_back({.kind = Handover::Kind::copy, .label = "The command", .text = "latchkey backup FILE"});
   }
   return finding;
 }
 
-Task<std::vector<Finding>> examine(grants::KeyStatus status, bool embedded_store, store::Store* store, WallTime now, Worker* worker) {
+Task<std::vector<Finding>> examine(grants::KeyStatus status, bool embedded_store, store::Store* store, WallTime now,
+                                   Worker* worker) {
   std::vector<Finding> out;
   out.push_back(co_await worker->run([path = status.path] { return look_at_file(path); }));
   if (status.place != status.path) out.push_back(look_at_place(status));
   const auto copy = co_await store->meta(std::string(grants::kBackupDoneMeta));
   const auto backup = co_await store->meta(std::string(store::kLastBackupMeta));
   if (!copy || !backup) {
-    out.push_back({.check = {}, .subject = "backup", .severity = Severity::error, .seen = "The store does not answer.",
-                   .remedy = "See the server's log.", .handovers = {}});
+    out.push_back({.check = {},
+                   .subject = "backup",
+                   .severity = Severity::error,
+                   .seen = "The store does not answer.",
+                   .remedy = "See the server's log.",
+                   .handovers = {}});
     co_return out;
   }
   out.push_back(look_at_copy(!copy->empty()));

@@ -10,7 +10,8 @@ namespace latchkey::doctor {
 
 class MasterKeyCheck final : public Check {
  public:
-  MasterKeyCheck(const Premises& premises, const grants::Keys& keys, store::Store& store, const WallClock& wall, Worker& worker)
+  MasterKeyCheck(const Premises& premises, const grants::Keys& keys, store::Store& store, const WallClock& wall,
+                 Worker& worker)
       : premises_(premises), keys_(keys), store_(store), wall_(wall), worker_(worker) {}
   [[nodiscard]] std::string_view name() const override { return "master_key"; }
   [[nodiscard]] std::vector<Errand> errands(const Survey& survey) override;

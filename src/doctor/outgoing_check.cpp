@@ -18,11 +18,16 @@ std::string_view stage_of(std::string_view reason) {
 }
 
 std::string remedy_of(std::string_view stage, bool through_proxy) {
-  if (stage == "DNS") return through_proxy ? "Correct outbound.proxy: it is the proxy's name that must resolve here." : "Mend this machine's DNS (/etc/resolv.conf), or the address in the app's settings.";
-  if (stage == "TLS") return "If a box on the way replaces certificates, name its authority in outbound.ca_file, or let it leave this host alone.";
+  if (stage == "DNS")
+    return through_proxy ? "Correct outbound.proxy: it is the proxy's name that must resolve here."
+                         : "Mend this machine's DNS (/etc/resolv.conf), or the address in the app's settings.";
+  if (stage == "TLS")
+    return "If a box on the way replaces certificates, name its authority in outbound.ca_file, or let it leave this host "
+           "alone.";
   if (stage == "Proxy") return "Let the proxy through to this host, or correct outbound.proxy.";
   if (stage == "Address policy") return "If this address is meant, name it in outbound.allow.";
-  return through_proxy ? "Start the proxy, or correct outbound.proxy; its firewall must let it out." : "Open the firewall for this machine to that host and port. Is a proxy needed? Set outbound.proxy.";
+  return through_proxy ? "Start the proxy, or correct outbound.proxy; its firewall must let it out."
+                       : "Open the firewall for this machine to that host and port. Is a proxy needed? Set outbound.proxy.";
 }
 
 std::string uses(const std::vector<std::string>& for_what) {
@@ -40,11 +45,13 @@ void judge_reply(Finding& finding, int status, std::string_view through, long lo
     finding.remedy = "Let the proxy know this machine by its address; no proxy password is kept.";
   } else if (status >= 500) {
     finding.severity = Severity::warning;
-    finding.remedy = "The server there (or a gateway before it) is in trouble. Tokens that are good go on; wait, and look again.";
+    finding.remedy =
+        "The server there (or a gateway before it) is in trouble. Tokens that are good go on; wait, and look again.";
   }
 }
 
-Task<std::vector<Finding>> examine(OriginInUse origin, std::string proxy, net::HttpTransport* transport, const SteadyClock* steady) {
+Task<std::vector<Finding>> examine(OriginInUse origin, std::string proxy, net::HttpTransport* transport,
+                                   const SteadyClock* steady) {
   Finding finding{.check = {}, .subject = origin.origin, .seen = {}, .remedy = {}, .handovers = {}};
   const auto through = proxy.empty() ? std::string() : " through " + proxy;
   const auto began = steady->now();
@@ -59,12 +66,14 @@ Task<std::vector<Finding>> examine(OriginInUse origin, std::string proxy, net::H
   } else if (const auto* cut = std::get_if<net::Ambiguous>(&outcome)) {
     finding.severity = Severity::warning;
     finding.seen = "HTTP: " + cut->error.text;
-    finding.remedy = "The line stands, but no answer comes: often a firewall that looks into it. Let it leave this host alone.";
+    finding.remedy =
+        "The line stands, but no answer comes: often a firewall that looks into it. Let it leave this host alone.";
   } else {
     const auto& error = std::get<net::NothingSent>(outcome).error;
     const auto stage = stage_of(error.reason);
     finding.severity = Severity::error;
-    finding.seen = fmt::format("{}: {}{}", stage, error.text, proxy.empty() || stage == "Proxy" ? "" : " (Through " + proxy + ".)");
+    finding.seen =
+        fmt::format("{}: {}{}", stage, error.text, proxy.empty() || stage == "Proxy" ? "" : " (Through " + proxy + ".)");
     finding.remedy = remedy_of(stage, !proxy.empty());
   }
   finding.seen += " Needed for " + uses(origin.for_what) + ".";

@@ -1,4 +1,5 @@
-// Whether every server that this one must call is reached: DNS, TCP, TLS and HTTP told apart, through the proxy where one is set.
+// Whether every server that this one must call is reached: DNS, TCP, TLS and HTTP told apart, through the proxy where one is
+// set.
 #pragma once
 
 #include "doctor/check.h"

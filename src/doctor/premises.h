@@ -16,14 +16,14 @@ struct Door {
 };
 
 struct Premises {
-  std::string public_url;       // without a trailing slash
+  std::string public_url;         // without a trailing slash
   bool public_url_given = false;  // false: made from the listener's address
   std::vector<Door> doors;
-  bool behind_proxy = false;    // trusted_proxies names somebody
-  std::string outbound_proxy;   // empty: none
+  bool behind_proxy = false;          // trusted_proxies names somebody
+  std::string outbound_proxy;         // empty: none
   std::vector<std::string> ca_files;  // PEM authorities that clients are expected to trust beside the usual ones
-  std::string data;             // the data folder
-  bool embedded_store = true;   // its backups are ours to make
+  std::string data;                   // the data folder
+  bool embedded_store = true;         // its backups are ours to make
 };
 
 }  // namespace latchkey::doctor

@@ -28,18 +28,22 @@ constexpr std::string_view kRedirect = "https://latchkey.example/oauth/callback/
 
 TEST(RedirectUri, AnswersAreReadForWhatTheySayOfIt) {
   const auto read = [](int status, std::string_view body, std::string location = {}) {
-    return read_answer(location.empty() ? reply_with(status, body) : reply_with(status, body, {{"Location", location}}), kRedirect);
+    return read_answer(location.empty() ? reply_with(status, body) : reply_with(status, body, {{"Location", location}}),
+                       kRedirect);
   };
   const std::string redirect(kRedirect);
   EXPECT_EQ(read(302, "", redirect + "?error=login_required&state=s"), Registration::known);
   EXPECT_EQ(read(303, "", redirect + "#error=interaction_required"), Registration::known);
   EXPECT_EQ(read(302, "", redirect + "?error=unauthorized_client"), Registration::client_refused);
   EXPECT_EQ(read(302, "", redirect + ".evil.example/?error=login_required"), Registration::untold);
-  EXPECT_EQ(read(302, "", "https://login.box.example/?redirect_uri=" + redirect), Registration::untold) << "its sign-in page repeats the request";
-  EXPECT_EQ(read(400, "<h1>invalid_request</h1>redirect_uri did not match any of the client's registered redirect_uris"), Registration::redirect_uri_refused);
+  EXPECT_EQ(read(302, "", "https://login.box.example/?redirect_uri=" + redirect), Registration::untold)
+      << "its sign-in page repeats the request";
+  EXPECT_EQ(read(400, "<h1>invalid_request</h1>redirect_uri did not match any of the client's registered redirect_uris"),
+            Registration::redirect_uri_refused);
   EXPECT_EQ(read(400, "Error: redirect_uri_mismatch"), Registration::redirect_uri_refused);
   EXPECT_EQ(read(302, "", "https://accounts.example/error?e=redirect_uri_mismatch"), Registration::redirect_uri_refused);
-  EXPECT_EQ(read(400, R"({"error":"invalid_client","error_description":"client is invalid"})"), Registration::client_refused);
+  EXPECT_EQ(read(400, R"({"error":"invalid_client","error_description":"client is invalid"})"),
+            Registration::client_refused);
   EXPECT_EQ(read(200, "<form><input name='redirect_uri'>Sign in</form>"), Registration::untold);
   EXPECT_EQ(read(500, "redirect_uri"), Registration::untold);
   EXPECT_EQ(read(403, "blocked"), Registration::untold);
@@ -131,7 +135,8 @@ TEST(Outgoing, StagesAreToldApart) {
   EXPECT_EQ(found([] { return reply_with(405); }).severity, Severity::ok);
   EXPECT_EQ(found([] { return reply_with(503); }).severity, Severity::warning);
   EXPECT_EQ(found([] { return reply_with(407); }).severity, Severity::error);
-  const auto cut = found([] { return net::HttpOutcome(net::Ambiguous{.error = fail(ErrorKind::ambiguous, "reply_lost", "Broke.").error()}); });
+  const auto cut = found(
+      [] { return net::HttpOutcome(net::Ambiguous{.error = fail(ErrorKind::ambiguous, "reply_lost", "Broke.").error()}); });
   EXPECT_THAT(cut.seen, HasSubstr("HTTP: "));
   premises.outbound_proxy = "http://proxy.office.example:3128";
   EXPECT_THAT(found([] { return reply_with(200); }).seen, HasSubstr("through http://proxy.office.example:3128"));
@@ -140,7 +145,8 @@ TEST(Outgoing, StagesAreToldApart) {
 TEST(Clock, TheReadingsOwnUncertaintyCountsAsNone) {
   const auto noon = base::from_unix_ms(1'800'000'000'000);
   EXPECT_EQ(clock_difference(noon + Milliseconds(900), noon, Milliseconds(0)), Milliseconds(0)) << "within their second";
-  EXPECT_EQ(clock_difference(noon + Milliseconds(1'900), noon, Milliseconds(1'000)), Milliseconds(0)) << "the answer took a second";
+  EXPECT_EQ(clock_difference(noon + Milliseconds(1'900), noon, Milliseconds(1'000)), Milliseconds(0))
+      << "the answer took a second";
   EXPECT_EQ(clock_difference(noon + Seconds(62), noon, Milliseconds(1'000)), Seconds(60));
   EXPECT_EQ(clock_difference(noon - Seconds(60), noon, Milliseconds(1'000)), -Seconds(60));
 }

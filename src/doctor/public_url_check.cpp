@@ -19,13 +19,19 @@ Finding look(const Premises& premises) {
   const bool everywhere = !url->loopback();
   if (everywhere && url->scheme != "https") {
     finding.severity = Severity::error;
-    finding.seen = "Browsers are to reach this server over plain http: signing in and authorising are refused there, and providers do not send a consent back to it.";
-    finding.remedy = "Switch TLS on (docs/https.md), and make public_url begin with https://. Or open the console through an SSH tunnel to localhost.";
+    finding.seen =
+        "Browsers are to reach this server over plain http: signing in and authorising are refused there, and providers do "
+        "not send a consent back to it.";
+    finding.remedy =
+        "Switch TLS on (docs/https.md), and make public_url begin with https://. Or open the console through an SSH tunnel "
+        "to localhost.";
   } else if (!premises.public_url_given) {
     finding.severity = everywhere ? Severity::warning : Severity::note;
     finding.seen = "public_url is not set; it was made from the listener's address.";
-    finding.remedy = everywhere ? "Set public_url to the name people type, or their browsers are sent to an address that nobody registered."
-                                : "That is right for trying things out on this machine. For an office, set public_url to the name people type.";
+    finding.remedy =
+        everywhere
+            ? "Set public_url to the name people type, or their browsers are sent to an address that nobody registered."
+            : "That is right for trying things out on this machine. For an office, set public_url to the name people type.";
   } else if (!everywhere) {
     finding.severity = Severity::note;
     finding.seen = "Only browsers on this machine (or through an SSH tunnel) can authorise: the address is localhost.";

@@ -10,7 +10,8 @@ namespace {
 
 std::string lower(std::string_view text) {
   std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(out, out.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return out;
 }
 
@@ -24,21 +25,31 @@ std::optional<std::string> forbidden_scheme(const SurveyedApp& app) {
   if (!url || !app.provider || url->scheme == "https") return std::nullopt;
   const auto& rules = app.provider->redirect;
   if (!url->loopback() && rules.https_required) return app.provider->name + " takes https redirect addresses only.";
-  if (url->loopback() && rules.http_localhost == false) return app.provider->name + " does not take http://localhost either.";
+  if (url->loopback() && rules.http_localhost == false)
+    return app.provider->name + " does not take http://localhost either.";
   return std::nullopt;
 }
 
 Finding draft(const SurveyedApp& app) {
-  return {.check = {}, .subject = app.id, .seen = {}, .remedy = {},
+  return {.check = {},
+          .subject = app.id,
+          .seen = {},
+          .remedy = {},
           .handovers = {{.kind = Handover::Kind::copy, .label = "Redirect URI of " + app.name, .text = app.redirect_uri}}};
 }
 
-Result<std::string> address_to_ask(const SurveyedApp& app, const catalog::ResolvedType& type, const oauth::Endpoints& endpoints, Entropy& entropy) {
+Result<std::string> address_to_ask(const SurveyedApp& app, const catalog::ResolvedType& type,
+                                   const oauth::Endpoints& endpoints, Entropy& entropy) {
   const auto pkce = oauth::make_pkce(entropy);
-  oauth::AuthorizationRequest request{.endpoint = endpoints.authorization, .client_id = app.client_id, .redirect_uri = app.redirect_uri,
-                                      .scopes = type.scopes, .scope_separator = type.provider->scope_separator,
-                                      // A value of the right form that opens nothing: no verifier is kept, no attempt waits for it.
-                                      .state = oauth::pkce_challenge(pkce.verifier), .prompt = "none"};
+  oauth::AuthorizationRequest request{
+      .endpoint = endpoints.authorization,
+      .client_id = app.client_id,
+      .redirect_uri = app.redirect_uri,
+      .scopes = type.scopes,
+      .scope_separator = type.provider->scope_separator,
+      // A value of the right form that opens nothing: no verifier is kept, no attempt waits for it.
+      .state = oauth::pkce_challenge(pkce.verifier),
+      .prompt = "none"};
   if (type.provider->pkce) {
     request.code_challenge = pkce.challenge;
     if (type.has(catalog::Quirk::challenge_method_lower_case)) request.code_challenge_method = "s256";
@@ -59,12 +70,17 @@ void put_into_words(Finding& finding, Registration registration, const SurveyedA
     case Registration::redirect_uri_refused:
       finding.severity = Severity::error;
       finding.seen = provider + " refuses this redirect URI for this client.";
-      finding.remedy = "Register exactly this address with the app there, upper and lower case and the missing slash at its end included." + note;
+      finding.remedy =
+          "Register exactly this address with the app there, upper and lower case and the missing slash at its end "
+          "included." +
+          note;
       return;
     case Registration::client_refused:
       finding.severity = Severity::error;
       finding.seen = provider + " does not know the client ID " + app.client_id + ".";
-      finding.remedy = "Compare the client ID under OAuth settings with the registration there: it is the application's, not a secret's or a directory's.";
+      finding.remedy =
+          "Compare the client ID under OAuth settings with the registration there: it is the application's, not a secret's "
+          "or a directory's.";
       return;
     case Registration::untold:
       finding.severity = Severity::note;
@@ -75,7 +91,8 @@ void put_into_words(Finding& finding, Registration registration, const SurveyedA
 }
 
 // `app` belongs to the survey.
-Task<std::vector<Finding>> examine(const SurveyedApp* app, net::HttpTransport* transport, Entropy* entropy, oauth::PlainHttp plain_http) {
+Task<std::vector<Finding>> examine(const SurveyedApp* app, net::HttpTransport* transport, Entropy* entropy,
+                                   oauth::PlainHttp plain_http) {
   auto finding = draft(*app);
   const auto untold = [&finding](std::string seen) {
     finding.severity = Severity::note;
@@ -84,7 +101,8 @@ Task<std::vector<Finding>> examine(const SurveyedApp* app, net::HttpTransport* t
     return std::vector<Finding>{finding};
   };
   if (!app->cloud_address.empty()) {
-    finding.seen = "Consent comes back to the Cloud Service at " + app->cloud_address + "; its operator registers the redirect URI.";
+    finding.seen =
+        "Consent comes back to the Cloud Service at " + app->cloud_address + "; its operator registers the redirect URI.";
     finding.handovers.clear();  // there is nothing to register here
     co_return std::vector<Finding>{std::move(finding)};
   }
@@ -95,7 +113,8 @@ Task<std::vector<Finding>> examine(const SurveyedApp* app, net::HttpTransport* t
     finding.remedy = "Set public_url to an https address (docs/https.md), then register the redirect URI that results.";
     co_return std::vector<Finding>{std::move(finding)};
   }
-  if (app->types.empty()) co_return untold("Where to ask depends on what is entered with the first user, so it was not asked.");
+  if (app->types.empty())
+    co_return untold("Where to ask depends on what is entered with the first user, so it was not asked.");
   const auto& type = app->types.front().type;
   const auto endpoints = co_await endpoints_of(type, *transport, plain_http);
   if (!endpoints) co_return untold("It could not be asked: " + endpoints.error().text);
@@ -125,14 +144,18 @@ Registration read_answer(const net::Reply& reply, std::string_view redirect_uri)
   }
   const auto text = lower(base::as_text(reply.body));
   // An address bar may repeat the request, so a mere mention says nothing unless the answer is an error.
-  const bool refused = (reply.status >= 400 && reply.status < 500) || has_any(text, {"redirect_uri_mismatch", "redirect uri mismatch"}) ||
+  const bool refused = (reply.status >= 400 && reply.status < 500) ||
+                       has_any(text, {"redirect_uri_mismatch", "redirect uri mismatch"}) ||
                        lower(location).contains("redirect_uri_mismatch");
   if (!refused) return Registration::untold;
-  if (has_any(text, {"invalid_client", "client is invalid", "unknown client", "unauthorized_client", "client not found", "invalid client"})) {
+  if (has_any(text, {"invalid_client", "client is invalid", "unknown client", "unauthorized_client", "client not found",
+                     "invalid client"})) {
     return Registration::client_refused;
   }
-  const bool names_it = has_any(text, {"redirect_uri", "redirect uri", "redirect url", "redirecturi", "callback url", "reply url", "reply address"});
-  return names_it || lower(location).contains("redirect_uri_mismatch") ? Registration::redirect_uri_refused : Registration::untold;
+  const bool names_it = has_any(
+      text, {"redirect_uri", "redirect uri", "redirect url", "redirecturi", "callback url", "reply url", "reply address"});
+  return names_it || lower(location).contains("redirect_uri_mismatch") ? Registration::redirect_uri_refused
+                                                                       : Registration::untold;
 }
 
 std::vector<Errand> RedirectUriCheck::errands(const Survey& survey) {

@@ -30,13 +30,19 @@ std::string words(const std::vector<std::string>& list) {
 }
 
 Finding judge(const SurveyedApp& app, const Granted& type) {
-  Finding finding{.check = {}, .subject = app.id, .seen = {}, .remedy = {},
-                  .handovers = {{.kind = Handover::Kind::copy, .label = "Scopes of " + type.name, .text = words(type.asked)}}};
+  Finding finding{
+      .check = {},
+      .subject = app.id,
+      .seen = {},
+      .remedy = {},
+      .handovers = {{.kind = Handover::Kind::copy, .label = "Scopes of " + type.name, .text = words(type.asked)}}};
   const auto* of = app.more_grants ? " (of the first looked at)" : "";
   if (type.lacking > 0) {
     finding.severity = Severity::warning;
-    finding.seen = fmt::format("{}: {} of {} grants{} lack scopes that were asked for: {}.", type.name, type.lacking, type.grants, of, words(type.missing));
-    finding.remedy = "Tick them with the app's registration at " + app.name + " (for everybody, where an administrator must), then let these users authorise again.";
+    finding.seen = fmt::format("{}: {} of {} grants{} lack scopes that were asked for: {}.", type.name, type.lacking,
+                               type.grants, of, words(type.missing));
+    finding.remedy = "Tick them with the app's registration at " + app.name +
+                     " (for everybody, where an administrator must), then let these users authorise again.";
   } else if (type.grants > 0) {
     finding.seen = fmt::format("{}: all of {} grants{} have every scope that was asked for.", type.name, type.grants, of);
   } else {

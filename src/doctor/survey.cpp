@@ -47,13 +47,15 @@ SurveyedType with_links(catalog::ResolvedType type, const catalog::Filling& fill
   SurveyedType out{.type = std::move(type), .missing_scopes = {}, .links = {}};
   for (const auto& step : out.type.provider->steps) {
     if (!catalog::is_for_registered_app(step)) continue;
-    if (auto link = catalog::step_link(*ground.catalog, step, *out.type.type, filling)) out.links.push_back({step.text, std::move(*link)});
+    if (auto link = catalog::step_link(*ground.catalog, step, *out.type.type, filling))
+      out.links.push_back({step.text, std::move(*link)});
   }
   return out;
 }
 
 // Of grants, what tells apart where their provider is: type, parameters, and the hosts learned.
-void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector<store::Grant>& grants, const SurveyGround& ground) {
+void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector<store::Grant>& grants,
+                      const SurveyGround& ground) {
   std::map<std::string, std::size_t> known;
   for (const auto& grant : grants) {
     const auto learned = grants::learned_of(grant.extras_json);
@@ -61,8 +63,10 @@ void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector
     auto found = known.find(key);
     if (found == known.end()) {
       if (out.types.size() == kTypesOfAppMax) continue;
-      const catalog::Filling filling{.app = grants::values_of_json(app.params_json), .grant = grants::values_of_json(grant.params_json),
-                                     .learned = learned, .client_id = app.client_id};
+      const catalog::Filling filling{.app = grants::values_of_json(app.params_json),
+                                     .grant = grants::values_of_json(grant.params_json),
+                                     .learned = learned,
+                                     .client_id = app.client_id};
       auto type = ground.catalog->resolve(grant.type, filling, ground.plain_http);
       if (!type) continue;  // its type has left the catalogue, or changed: the keeper says so of the grant
       found = known.emplace(key, out.types.size()).first;
@@ -79,7 +83,8 @@ void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector
 void add_type_by_default(SurveyedApp& out, const store::App& app, const SurveyGround& ground) {
   for (const auto& type : ground.catalog->types()) {
     if (type->provider != app.provider) continue;
-    const catalog::Filling filling{.app = grants::values_of_json(app.params_json), .grant = {}, .learned = {}, .client_id = app.client_id};
+    const catalog::Filling filling{
+        .app = grants::values_of_json(app.params_json), .grant = {}, .learned = {}, .client_id = app.client_id};
     auto resolved = ground.catalog->resolve(type->id, filling, ground.plain_http);
     if (!resolved) continue;
     out.types.push_back(with_links(std::move(*resolved), filling, ground));
@@ -105,7 +110,8 @@ Task<Result<Survey>> take_survey(const SurveyGround& ground) {
   co_return survey;
 }
 
-Task<Result<oauth::Endpoints>> endpoints_of(catalog::ResolvedType type, net::HttpTransport& transport, oauth::PlainHttp plain_http) {
+Task<Result<oauth::Endpoints>> endpoints_of(catalog::ResolvedType type, net::HttpTransport& transport,
+                                            oauth::PlainHttp plain_http) {
   if (type.discovery.empty() || !type.provider->discovery_fills_endpoints) co_return type.endpoints;
   net::HttpCall call{.method = "GET", .url = type.discovery};
   call.headers.set("Accept", "application/json");
@@ -118,7 +124,8 @@ Task<Result<oauth::Endpoints>> endpoints_of(catalog::ResolvedType type, net::Htt
   const auto& reply = std::get<net::Reply>(outcome);
   if (reply.status != 200) {
     co_return fail(ErrorKind::unavailable, "provider_unreachable",
-                   "The provider's description of itself is not to be had: " + type.discovery + " answers " + std::to_string(reply.status) + ".");
+                   "The provider's description of itself is not to be had: " + type.discovery + " answers " +
+                       std::to_string(reply.status) + ".");
   }
   const auto metadata = oauth::parse_metadata(base::as_text(reply.body), type.endpoints.issuer, plain_http);
   if (!metadata) co_return std::unexpected(metadata.error());

@@ -18,22 +18,22 @@ namespace latchkey::doctor {
 // One type of an app, with the parameters of a grant that uses it, or the defaults.
 struct SurveyedType {
   catalog::ResolvedType type;
-  std::size_t grants = 0;        // of those looked at
-  std::size_t lacking = 0;       // of these, with scopes asked for but not granted
-  std::string missing_scopes;    // all of what they lack, space separated
+  std::size_t grants = 0;      // of those looked at
+  std::size_t lacking = 0;     // of these, with scopes asked for but not granted
+  std::string missing_scopes;  // all of what they lack, space separated
   struct Link {
     std::string text;
     std::string url;
   };
-  std::vector<Link> links;       // of registration steps that are good for this app alone
+  std::vector<Link> links;  // of registration steps that are good for this app alone
 };
 
 struct SurveyedApp {
   std::string id;
-  std::string name;              // of the provider, with the id where the app has one of its own
+  std::string name;  // of the provider, with the id where the app has one of its own
   std::string client_id;
   std::string redirect_uri;
-  std::string cloud_address;     // of the Cloud Service by whose registration it is; empty: the office's own
+  std::string cloud_address;  // of the Cloud Service by whose registration it is; empty: the office's own
   bool paused = false;
   std::string pause_reason;
   struct Secret {
@@ -42,8 +42,8 @@ struct SurveyedApp {
   };
   std::array<Secret, 2> secrets;
   std::shared_ptr<const catalog::Provider> provider;  // nullptr: its file is gone
-  std::vector<SurveyedType> types;   // those with grants; where there are none, the first that needs nothing more
-  bool more_grants = false;          // than were looked at
+  std::vector<SurveyedType> types;  // those with grants; where there are none, the first that needs nothing more
+  bool more_grants = false;         // than were looked at
 };
 
 struct Survey {
@@ -53,7 +53,7 @@ struct Survey {
 struct SurveyGround {
   store::Store& store;
   std::shared_ptr<const catalog::Catalog> catalog;
-  std::string public_url;            // without a trailing slash
+  std::string public_url;  // without a trailing slash
   oauth::PlainHttp plain_http = oauth::PlainHttp::refused;
 };
 
@@ -64,6 +64,7 @@ inline constexpr std::size_t kGrantsLookedAtMax = 500;  // of one app
 
 // The endpoints of a type, read from its provider's metadata where the catalogue leaves them to it. Errors: those of the
 // transport and of oauth::parse_metadata.
-[[nodiscard]] Task<Result<oauth::Endpoints>> endpoints_of(catalog::ResolvedType type, net::HttpTransport& transport, oauth::PlainHttp plain_http);
+[[nodiscard]] Task<Result<oauth::Endpoints>> endpoints_of(catalog::ResolvedType type, net::HttpTransport& transport,
+                                                          oauth::PlainHttp plain_http);
 
 }  // namespace latchkey::doctor

@@ -25,6 +25,7 @@ constexpr AlertKind kKinds[] = {
     {"master_key_rotated", Severity::warning, "The master key was rotated", "/settings/keys", true},
     {"master_key_not_in_place", Severity::critical, "The master key lies in the wrong place", "/settings/keys", false},
     {"tokens_ended", Severity::critical, "Accounts are without a token", "/health", false},
+    {"cloud_service_unreachable", Severity::warning, "The Cloud Service does not answer", "/settings/apps", false},
     {"provider_unreachable", Severity::warning, "A provider does not answer", "/health", false},
     {"node_name_taken", Severity::critical, "This server refreshes nothing any more", "/settings/servers", false},
     {"node_shut_out", Severity::critical, "This server refreshes nothing any more", "/settings/servers", false},

@@ -252,6 +252,22 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
   co_return done;
 }
 
+Task<Result<Begun>> AuthorizationDesk::begin_with_device_code(Prepared prepared, Requester requester) {
+  auto& flow = prepared.flow;
+  auto batch = co_await device_codes_.begin(flow, prepared.client);
+  if (!batch) co_return std::unexpected(batch.error());
+  Begun begun{.id = flow.row.id,
+              .start_url = {},
+              .redirect_uri = flow.record.redirect_uri,
+              .expires_at = flow.row.expires_at,
+              .device = flow.record.device->prompt};
+  if (const auto kept = co_await insert_flow(std::move(flow), std::move(*batch), std::move(requester)); !kept)
+    co_return std::unexpected(kept.error());
+  parts_.counters.device_codes += 1;
+  device_codes_.follow(begun.id);
+  co_return begun;
+}
+
 Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester requester) {
   const auto way = wish.way;
   const bool from_console = !requester.session_hash.empty();
@@ -265,7 +281,7 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
     if (const auto allowed = check_link_address(); !allowed) co_return std::unexpected(allowed.error());
   }
   if (way == AuthorizationWay::device_code) {
-    if (const auto allowed = check_device_code(flow.record.grant.type); !allowed) co_return std::unexpected(allowed.error());
+    if (const auto allowed = device_codes_.check(flow.record.grant.type); !allowed) co_return std::unexpected(allowed.error());
   } else if (const auto reachable = co_await check_way(prepared->client); !reachable) {
     co_return std::unexpected(reachable.error());
   }

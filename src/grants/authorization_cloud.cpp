@@ -70,9 +70,13 @@ Task<Result<void>> AuthorizationDesk::check_way(const ProviderClient& client) {
   auto enrolment = co_await enrolment_for(*client.cloud);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   // Before a browser goes where nobody answers, or where it would be refused.
-  const auto service = co_await parts_.cloud->ask(std::move(*enrolment));
+  auto service = co_await parts_.cloud->ask(enrolment->clone());
   if (!service) co_return std::unexpected(service.error());
-  co_return Result<void>{};
+  if (service->keys == enrolment->service.keys) co_return Result<void>{};
+  parts_.log.info("cloud_keys_followed", {{"from", enrolment->service.keys.key_id()}, {"to", service->keys.key_id()}});
+  enrolment->service.keys = service->keys;
+  store::Batch batch{put_cloud_enrolment(parts_.sealing, *enrolment)};
+  co_return co_await parts_.store.commit(std::move(batch));
 }
 
 Task<Result<std::string>> AuthorizationDesk::begin_address(const Flow& flow, const ProviderClient& client, std::string location) {

@@ -49,19 +49,36 @@ CallbackPage page(std::string title, std::string text, AuthorizationId id = {}) 
 
 AuthorizationDesk::AuthorizationDesk(Parts parts)
     : parts_(std::move(parts)), exchanges_(parts_.executor, parts_.log), sweeping_(parts_.executor, parts_.log),
-      any_change_(parts_.executor) {}
+      any_change_(parts_.executor), under_way_(any_change_),
+      device_codes_({.attempts = *this,
+                     .store = parts_.store,
+                     .journal = parts_.journal,
+                     .exchange = parts_.exchange,
+                     .clients = parts_.clients,
+                     .keeper = parts_.keeper,
+                     .counters = parts_.counters,
+                     .transport = parts_.transport,
+                     .under_way = under_way_,
+                     .changes = any_change_,
+                     .wall = parts_.wall,
+                     .steady = parts_.steady,
+                     .entropy = parts_.entropy,
+                     .log = parts_.log,
+                     .executor = parts_.executor,
+                     .node = parts_.node,
+                     .tuning = parts_.tuning,
+                     .allowed = parts_.device_code_allowed}) {}
 
 AuthorizationDesk::~AuthorizationDesk() = default;
 
 void AuthorizationDesk::start_sweeping() {
-  sweeping_.spawn("device codes", resume_device_codes());
+  sweeping_.spawn("device codes", device_codes_.resume());
   sweeping_.spawn("authorizations", sweep());
 }
 
 Task<void> AuthorizationDesk::stop() {
-  stopping_ = true;
-  any_change_.notify_all();
   co_await sweeping_.cancel_and_wait();
+  co_await device_codes_.stop();
   co_await exchanges_.drain();
   any_change_.notify_all();
 }
@@ -82,7 +99,7 @@ Task<void> AuthorizationDesk::sweep() {
         }
         // Its answer is on its way, or lies in a journal, and comes first.
         const auto exchange = exchange_id(row.id);
-        if (spending_.contains(row.id) || parts_.keeper.awaits_code(exchange) || elsewhere->contains(exchange)) continue;
+        if (under_way_.contains(row.id) || parts_.keeper.awaits_code(exchange) || elsewhere->contains(exchange)) continue;
         auto flow = open(row);
         if (!flow) {
           co_await bury(std::move(row), flow.error());
@@ -145,7 +162,7 @@ Bytes AuthorizationDesk::hash(std::string_view use, std::string_view text) const
   return parts_.vault.keyed_hash(use, base::as_bytes(text));
 }
 
-Result<AuthorizationDesk::Flow> AuthorizationDesk::open(store::Authorization row) const {
+Result<PendingFlow> AuthorizationDesk::open(store::Authorization row) const {
   const auto plain = parts_.vault.open(flow_context(row.id), row.record_sealed);
   if (!plain) return std::unexpected(plain.error());
   auto record = FlowRecord::from_plain(*plain);
@@ -304,9 +321,8 @@ Task<Result<std::vector<AuthorizationView>>> AuthorizationDesk::pending(std::siz
 
 Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account_id) {
   // Whose consent is being spent is known when the answer has come, which takes a minute at most.
-  const auto under_way = [&] { return std::ranges::any_of(spending_, [&](const auto& each) { return each.second == app; }); };
-  for (int look = 0; look < kLooksAtExchanges && under_way(); ++look) co_await any_change_.wait_for(parts_.steady, 1s);
-  if (under_way()) co_return true;
+  for (int look = 0; look < kLooksAtExchanges && under_way_.any_at(app); ++look) co_await any_change_.wait_for(parts_.steady, 1s);
+  if (under_way_.any_at(app)) co_return true;
   const auto rows = co_await parts_.store.pending_authorizations(kWaitingMost);
   const auto elsewhere = co_await exchanges_elsewhere();
   if (!rows || !elsewhere) co_return true;

@@ -5,7 +5,6 @@
 // Concurrency: the engine's executor.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <set>
 
@@ -14,24 +13,17 @@
 #include "grants/authorize.h"
 #include "grants/cloud_line.h"
 #include "grants/counters.h"
-#include "grants/device_question.h"
+#include "grants/consents_under_way.h"
+#include "grants/device_codes.h"
 #include "grants/enrolment.h"
 #include "grants/flow_record.h"
 #include "grants/grant_desk.h"
 #include "grants/identity.h"
 #include "grants/keeper.h"
 
-namespace latchkey::oauth {
-struct DeviceCode;
-}
-
 namespace latchkey::grants {
 
-class DevicePace;
-
-inline constexpr std::size_t kWaitingMost = 1'000;  // attempts that are not over, read at once
-
-class AuthorizationDesk final : public Authorizer {
+class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
  public:
   struct Parts {
     store::Store& store;
@@ -88,24 +80,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<Result<void>> reject_waiting(RevokeScope scope, Requester requester);
 
  private:
-  // A pending record opened: what the store holds and what is inside.
-  struct Flow {
-    store::Authorization row;
-    FlowRecord record;
-  };
-  // While one lives, nobody can tell which account's consent is being spent.
-  class Spending {
-   public:
-    Spending(AuthorizationDesk& desk, const Flow& flow);
-    Spending(const Spending&) = delete;
-    Spending& operator=(const Spending&) = delete;
-    ~Spending();
-
-   private:
-    AuthorizationDesk& desk_;
-    AuthorizationId id_;
-  };
-  class Following;
+  using Flow = PendingFlow;
   struct Prepared {
     Flow flow;
     ProviderClient client;
@@ -124,16 +99,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<std::vector<AuthorizationId>> open_attempts(UserId user, GrantId replaced);
   [[nodiscard]] std::string start_address(const Secret& ticket) const;
 
-  // with a device code: authorization_device.cpp
-  enum class Followed { on, over };
-  [[nodiscard]] Result<void> check_device_code(const std::string& type) const;
   [[nodiscard]] Task<Result<Begun>> begin_with_device_code(Prepared prepared, Requester requester);
-  [[nodiscard]] Task<Result<oauth::DeviceCode>> ask_device_code(const ProviderClient& client);
-  [[nodiscard]] Task<void> resume_device_codes();
-  [[nodiscard]] Task<void> follow_device_code(AuthorizationId id);
-  [[nodiscard]] Task<Followed> ask_about_device_code(Flow flow, DevicePace& pace, bool& answer_lost);
-  // False: the server stops.
-  [[nodiscard]] Task<bool> rest(Seconds span);
 
   // by way of the Cloud Service: authorization_cloud.cpp
   // The service's registration for a type, where one is used; else empty.
@@ -146,9 +112,9 @@ class AuthorizationDesk final : public Authorizer {
   // store
   // A new attempt, with what `batch` holds. Errors: conflict/`username_reserved`; those of the store.
   [[nodiscard]] Task<Result<void>> insert_flow(Flow flow, store::Batch batch, Requester requester);
-  [[nodiscard]] Result<Flow> open(store::Authorization row) const;
+  [[nodiscard]] Result<Flow> open(store::Authorization row) const override;
   void seal_into(Flow& flow) const;
-  [[nodiscard]] Task<Result<void>> save(Flow& flow);
+  [[nodiscard]] Task<Result<void>> save(Flow& flow) override;
   // After a conflict of versions: whether the attempt is still as it was read (`before`), or has only been sealed anew by a
   // rotation of the master key; `flow` then goes on from there. False: somebody cancelled, approved or asked. Errors: those of the
   // store and of the seals.
@@ -157,8 +123,7 @@ class AuthorizationDesk final : public Authorizer {
   [[nodiscard]] Task<void> bury(store::Authorization row, Error why);
   // settle(), giving back what waited for an answer.
   Task<bool> end_unwanted(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
-  // False: the store refused, or somebody else was faster.
-  Task<bool> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
+  Task<bool> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit) override;
 
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
@@ -170,7 +135,7 @@ class AuthorizationDesk final : public Authorizer {
   // yet, or nobody's.
   enum class Kept { yes, not_yet, unwanted };
   [[nodiscard]] Task<Kept> take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent);
-  [[nodiscard]] Task<void> take_live_reply(Flow flow, ProviderClient client, Replied replied);
+  [[nodiscard]] Task<void> take_live_reply(Flow flow, ProviderClient client, Replied replied) override;
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
   [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
   void give_back(store::Grant whose, const Replied& replied, const Secret& imported);
@@ -217,9 +182,8 @@ class AuthorizationDesk final : public Authorizer {
   TaskGroup exchanges_;
   TaskGroup sweeping_;
   base::Broadcast any_change_;
-  bool stopping_ = false;
-  std::size_t device_codes_waiting_ = 0;  // followed on this node
-  std::map<AuthorizationId, std::string> spending_;  // codes and imports on their way, and their apps
+  ConsentsUnderWay under_way_;
+  DeviceCodes device_codes_;
 };
 
 }  // namespace latchkey::grants

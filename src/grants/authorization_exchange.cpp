@@ -53,7 +53,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   Error last{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "The provider could not be reached."};
   std::size_t slot = 0;
   for (int attempt = 0; attempt < kNotSentTries;) {
-    ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0,
+    ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0, .whose = flow.record.grant.id, .way = client.way,
                             .replay = catalog::ReplayPolicy::revokes_family,  // a code is always one-shot
                             .post = code_post(client, flow.record, code, slot), .errors = client.type.errors,
                             .shape = client.type.reply_shape, .timeouts = parts_.tuning().timeouts};
@@ -77,17 +77,8 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   co_return std::unexpected(last);
 }
 
-AuthorizationDesk::Spending::Spending(AuthorizationDesk& desk, const Flow& flow) : desk_(desk), id_(flow.row.id) {
-  desk_.spending_[id_] = flow.record.grant.app;
-}
-
-AuthorizationDesk::Spending::~Spending() {
-  desk_.spending_.erase(id_);
-  desk_.changed(id_);
-}
-
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {
-  const Spending spending(*this, flow);
+  const ConsentsUnderWay::Spending spending(under_way_, flow);
   const auto type = parts_.clients.catalog().find_type(flow.record.grant.type);
   const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
   if (provider) {
@@ -291,6 +282,12 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   if (!prepared) co_return std::unexpected(prepared.error());
   auto& flow = prepared->flow;
   auto& client = prepared->client;
+  if (client.cloud && client.cloud->mode == cloud::Mode::exchange) {
+    co_return fail(ErrorKind::conflict, "import_not_by_cloud",
+                   "A refresh token can be imported for an app of one's own only: with this app of the Cloud Service, tokens are what the service itself has "
+                   "exchanged. Register an app of your own, or let the owner consent.",
+                   {.field = "app"});
+  }
   const auto id = flow.row.id;
   flow.record.imported = refresh_token.clone();
   seal_into(flow);
@@ -309,7 +306,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
     co_await settle(std::move(flow), AuthorizationState::failed, ready.error().reason, ready.error().text, "authorization.failed");
     co_return std::unexpected(ready.error());
   }
-  ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .replay = client.type.type->replay,
+  ExchangeRequest request{.intent = intent, .grant = exchange_id(id), .generation = 0, .whose = flow.record.grant.id, .way = client.way, .replay = client.type.type->replay,
                           .post = refresh_post(client, {refresh_token.clone(), Secret()}, 0), .errors = client.type.errors, .shape = client.type.reply_shape,
                           .timeouts = parts_.tuning().timeouts};
   // In a task of its own: the reply is kept though the caller hangs up or the server stops (F4).
@@ -328,7 +325,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
 }
 
 Task<void> AuthorizationDesk::spend_imported(Flow flow, ProviderClient client, ExchangeRequest request) {
-  const Spending spending(*this, flow);
+  const ConsentsUnderWay::Spending spending(under_way_, flow);
   const auto intent = request.intent;
   auto outcome = co_await parts_.exchange.run(std::move(request));
   if (auto* replied = std::get_if<Replied>(&outcome)) {

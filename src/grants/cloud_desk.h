@@ -20,12 +20,14 @@ struct CloudStatus {
   std::string office;
   std::string label;       // what people are shown before they consent
   std::string service_key; // names the keys pinned
+  std::string name_proof;  // what this server shows for a DNS name to be known as its own: cloud/office_name.h
   WallTime enrolled_at{};
   std::string return_origin;
   struct App {
     std::string id;  // here
     std::string provider;
     std::vector<std::string> types;
+    std::string mode;  // forward, assertion or exchange
   };
   std::vector<App> apps;
 };

@@ -80,22 +80,29 @@ std::optional<CloudRoute> cloud_route_of(const store::App& app) {
   const auto parsed = parse_json(app.params_json);
   const auto* route = parsed && parsed->is_object() ? base::find_object(parsed->get_object(), kRouteMember) : nullptr;
   if (route == nullptr) return std::nullopt;
+  // As written by this server; one of an earlier version knows one mode alone.
+  const auto mode = cloud::parse_mode(base::string_or(*route, "mode", cloud::name_of(cloud::Mode::forward)));
+  if (!mode) return std::nullopt;
   return CloudRoute{.address = base::string_or(*route, "address"),
                     .app = base::string_or(*route, "app"),
-                    .redirect_uri = base::string_or(*route, "redirect_uri")};
+                    .redirect_uri = base::string_or(*route, "redirect_uri"),
+                    .mode = *mode};
 }
 
 std::string params_with_route(const catalog::ParameterValues& values, const CloudRoute& route) {
   JsonObject object;
   for (const auto& [name, value] : values) object[name] = value;
-  object[kRouteMember] = JsonObject{{"address", route.address}, {"app", route.app}, {"redirect_uri", route.redirect_uri}};
+  JsonObject member{{"address", route.address}, {"app", route.app}, {"redirect_uri", route.redirect_uri}};
+  if (route.mode != cloud::Mode::forward) member["mode"] = cloud::name_of(route.mode);
+  object[kRouteMember] = std::move(member);
   return boost::json::serialize(object);
 }
 
 std::string cloud_app_id(std::string_view address, const cloud::ServiceApp& app) {
   crypto::Sha256 digest;
-  const auto octets =
-      digest.update(base::as_bytes(address)).update(base::as_bytes("\n")).update(base::as_bytes(app.client_id)).finish();
+  digest.update(base::as_bytes(address)).update(base::as_bytes("\n")).update(base::as_bytes(app.client_id));
+  if (app.mode != cloud::Mode::forward) digest.update(base::as_bytes("\n")).update(base::as_bytes(cloud::name_of(app.mode)));
+  const auto octets = digest.finish();
   return "cloud-" + app.id.substr(0, kAppNameMax) + "-" + base::to_hex(ByteView(octets).first(kIdOctets));
 }
 

@@ -38,13 +38,15 @@ struct CloudEnrolment {
 // --- App records that are the service's ---
 //
 // They lie among the office's own, since a grant stays for life with the client that obtained it (RULES F8): id
-// `cloud-APP-` and six digits of client and service, so that another client never takes a grant's place.
+// `cloud-APP-` and six digits of client, service and mode, so that another client, or another way to tokens, never takes a
+// grant's place.
 
 // What such a record says besides, in a member of params_json that is no parameter.
 struct CloudRoute {
   std::string address;       // of the service
   std::string app;           // the service's own name for it
   std::string redirect_uri;  // the service's
+  cloud::Mode mode = cloud::Mode::forward;
 };
 // nullopt: a registration of one's own.
 [[nodiscard]] std::optional<CloudRoute> cloud_route_of(const store::App& app);

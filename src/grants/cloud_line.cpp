@@ -17,6 +17,7 @@ constexpr auto kTotalTime = 10s;
 constexpr auto kBetweenTries = 500ms;
 constexpr auto kCollectFor = 40s;  // a handle lives for a minute, and the browser waits
 constexpr std::size_t kAnswerMax = 256 * 1024;
+constexpr std::string_view kProviderUnreachable = "provider_unreachable";
 constexpr std::string_view kProblemPrefix = "urn:latchkey:problem:";
 
 std::unexpected<Error> unreachable(std::string detail) {
@@ -39,6 +40,7 @@ Error refusal_of(int status, std::string_view body) {
     return unreachable(fmt::format("status {} without a reason: is this a Cloud Service?", status)).error();
   }
   code.erase(0, kProblemPrefix.size());
+  if (code == kProviderUnreachable) return {.kind = ErrorKind::unavailable, .reason = code, .text = std::move(text), .retry_after = Seconds(10)};
   if (status >= 500) return unreachable(fmt::format("status {}: {}", status, code)).error();
   if (code == "office_unknown") code = "enrolment_revoked";
   return {.kind = ErrorKind::refused, .reason = "cloud_" + code, .text = std::move(text), .detail = fmt::format("status {}", status),
@@ -55,8 +57,8 @@ Task<Result<std::string>> CloudLine::send(Asked asked) {
     call.headers.set("Content-Type", "application/json");
     call.body = std::move(asked.body);
   }
-  call.connect_timeout = kConnectTime;
-  call.total_timeout = kTotalTime;
+  call.total_timeout = asked.total.value_or(kTotalTime);
+  call.connect_timeout = std::min<Milliseconds>(kConnectTime, call.total_timeout);
   call.response_bytes_max = kAnswerMax;
   const auto outcome = co_await transport_.send(std::move(call));
   const auto* reply = std::get_if<net::Reply>(&outcome);
@@ -81,14 +83,14 @@ Task<Result<std::string>> CloudLine::send(Asked asked) {
 }
 
 CloudLine::Asked CloudLine::signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path,
-                                           std::string body) const {
+                                           Secret body) const {
   const auto signature =
-      cloud::sign_request({.method = method, .target = path, .body = body}, enrolment.service.office,
+      cloud::sign_request({.method = method, .target = path, .body = body.reveal_text()}, enrolment.service.office,
                           enrolment.keys.public_half().key_id(), enrolment.keys.signing_seed, wall_.now(), entropy_);
   return {.method = std::move(method),
           .url = enrolment.address + std::string(path),
           .authorization = signature.header(),
-          .body = Secret(std::string_view(body))};
+          .body = std::move(body)};
 }
 
 Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin) {
@@ -105,7 +107,11 @@ Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::Enrolm
   if (!answer) co_return std::unexpected(answer.error());
   auto service = cloud::parse_service_view(*answer);
   if (!service) co_return std::unexpected(service.error());
-  if (!code.is_of(service->keys) || service->office != offer.office) {
+  // The code may be from before a rotation: then the keys it names vouch for those of now.
+  const auto& steps = service->successions;
+  const auto named = std::ranges::find_if(steps, [&](const cloud::Succession& each) { return code.is_of(each.former); });
+  const bool ours = code.is_of(service->keys) || (named != steps.end() && cloud::leads_to(steps, named->former, service->keys));
+  if (!ours || service->office != offer.office) {
     co_return fail(ErrorKind::refused, "cloud_keys_differ",
                    "Whoever answers at this address is not the Cloud Service that issued the code: its keys are others. Nothing was "
                    "kept. Check the address, and ask the operator.",
@@ -120,7 +126,7 @@ Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
   if (!answer) co_return std::unexpected(answer.error());
   auto service = cloud::parse_service_view(*answer);
   if (!service) co_return std::unexpected(service.error());
-  if (service->keys != enrolment.service.keys || service->office != enrolment.service.office) {
+  if (!cloud::leads_to(service->successions, enrolment.service.keys, service->keys) || service->office != enrolment.service.office) {
     co_return fail(ErrorKind::refused, "cloud_keys_differ",
                    "The Cloud Service answers with other keys than those this server was enrolled with. Nothing is sent there; ask its "
                    "operator what has happened.");
@@ -129,13 +135,13 @@ Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
 }
 
 Task<Result<cloud::FlowResult>> CloudLine::collect(CloudEnrolment enrolment, std::string handle) {
-  const auto body = boost::json::serialize(JsonObject{{"handle", handle}});
+  const Secret body{std::string_view(boost::json::serialize(JsonObject{{"handle", handle}}))};
   const auto until = steady_.now() + kCollectFor;
-  auto answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body));
+  auto answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body.clone()));
   // Asking again is harmless: nothing is kept there, and one use is ours to enforce.
   while (!answer && answer.error().kind == ErrorKind::unavailable && steady_.now() < until) {
     co_await steady_.sleep_for(kBetweenTries);
-    answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body));
+    answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body.clone()));
   }
   if (!answer) co_return std::unexpected(answer.error());
   const auto parsed = parse_json(*answer);
@@ -144,6 +150,32 @@ Task<Result<cloud::FlowResult>> CloudLine::collect(CloudEnrolment enrolment, std
                           : std::nullopt;
   if (!sealed) co_return unreachable("an answer without a result");
   co_return cloud::open_result(enrolment.keys, enrolment.service.office, *sealed);
+}
+
+Task<Result<cloud::TokenAnswer>> CloudLine::exchange(CloudEnrolment enrolment, Secret request, Milliseconds total) {
+  auto asked = signed_request(enrolment, "POST", cloud::kTokenPath, std::move(request));
+  asked.total = total;
+  const auto answer = co_await send(std::move(asked));
+  if (!answer) co_return std::unexpected(answer.error());
+  auto parsed = cloud::parse_token_answer(*answer);
+  if (!parsed) co_return unreachable("an answer that is none");
+  co_return parsed;
+}
+
+Task<Result<void>> CloudLine::acknowledge(CloudEnrolment enrolment, cloud::Acknowledgement acknowledgement) {
+  const auto answer = co_await send(signed_request(enrolment, "POST", cloud::kAcknowledgePath, Secret(std::string_view(cloud::to_json(acknowledgement)))));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return Result<void>{};
+}
+
+Task<Result<Secret>> CloudLine::assertion(CloudEnrolment enrolment, cloud::ServiceTarget target, Milliseconds total) {
+  auto asked = signed_request(enrolment, "POST", cloud::kAssertionPath, Secret(std::string_view(cloud::to_json(target))));
+  asked.total = std::min<Milliseconds>(total, kTotalTime);
+  const auto answer = co_await send(std::move(asked));
+  if (!answer) co_return std::unexpected(answer.error());
+  auto assertion = cloud::parse_assertion_answer(*answer, enrolment.keys, enrolment.service.office);
+  if (!assertion) co_return unreachable("an answer that is none");
+  co_return assertion;
 }
 
 Result<std::string> CloudLine::begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -12,6 +13,7 @@
 #include "base/task.h"
 #include "cloud/enrolment.h"
 #include "cloud/flow.h"
+#include "cloud/token_exchange.h"
 #include "grants/cloud_enrolment.h"
 #include "net/http_client.h"
 
@@ -27,7 +29,8 @@ struct CloudCounters {
 // Lives on the engine's executor.
 //
 // Errors of every request: unavailable/`cloud_service_unreachable`; refused/`cloud_enrolment_revoked`,
-// refused/`cloud_clock_differs`; refused or invalid with the service's own word and text behind `cloud_`.
+// refused/`cloud_clock_differs`; refused or invalid with the service's own word and text behind `cloud_`;
+// misconfigured where outgoing connections there are not allowed.
 class CloudLine {
  public:
   CloudLine(net::HttpTransport& transport, const WallClock& wall, SteadyClock& steady, Entropy& entropy, Log& log)
@@ -35,10 +38,16 @@ class CloudLine {
 
   // Redeems the code. Besides: refused/`cloud_keys_differ` when whoever answers has not the keys that the code names.
   [[nodiscard]] Task<Result<CloudEnrolment>> enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin);
-  // What the service has for this office now; its keys must be the pinned ones.
+  // What the service has for this office now; its keys are the pinned ones, or those that these vouch for (to be kept).
   [[nodiscard]] Task<Result<cloud::ServiceView>> ask(CloudEnrolment enrolment);
   // What a browser's handle stands for. Tried again while nobody answers, for less than the handle lives.
   [[nodiscard]] Task<Result<cloud::FlowResult>> collect(CloudEnrolment enrolment, std::string handle);
+  // What a token endpoint answers by way of the service (exchange mode); `request`: a cloud::TokenRequest as JSON. Besides:
+  // unavailable/`provider_unreachable`, the one thing that is said of the provider.
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> exchange(CloudEnrolment enrolment, Secret request, Milliseconds total);
+  [[nodiscard]] Task<Result<void>> acknowledge(CloudEnrolment enrolment, cloud::Acknowledgement acknowledgement);
+  // A client assertion for the provider's own token endpoint (assertion mode).
+  [[nodiscard]] Task<Result<Secret>> assertion(CloudEnrolment enrolment, cloud::ServiceTarget target, Milliseconds total);
   // The address a browser is sent to instead of the provider's.
   [[nodiscard]] Result<std::string> begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const;
 
@@ -50,9 +59,10 @@ class CloudLine {
     std::string url;
     std::string authorization;  // empty: none
     Secret body;
+    std::optional<Milliseconds> total{};  // absent: what is usual
   };
   [[nodiscard]] Task<Result<std::string>> send(Asked asked);
-  [[nodiscard]] Asked signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path, std::string body) const;
+  [[nodiscard]] Asked signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path, Secret body) const;
 
   net::HttpTransport& transport_;
   const WallClock& wall_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cloud/office_name.h"
 #include "net/url.h"
 
 namespace latchkey::grants {
@@ -31,12 +32,13 @@ CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
                      .office = enrolment.service.office,
                      .label = enrolment.service.label,
                      .service_key = enrolment.service.keys.key_id(),
+                     .name_proof = cloud::office_name_proof(enrolment.service.office, enrolment.keys.public_half()),
                      .enrolled_at = enrolment.enrolled_at,
                      .return_origin = enrolment.service.return_origins.empty() ? "" : enrolment.service.return_origins.front(),
                      .apps = {}};
   for (const auto& app : enrolment.service.apps) {
     if (!record_of(enrolment, app)) continue;
-    status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types});
+    status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types, .mode = std::string(cloud::name_of(app.mode))});
   }
   return status;
 }
@@ -49,7 +51,8 @@ Task<Result<CloudStatus>> CloudMembership::status() {
 
 Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const {
   const auto provider = clients_.catalog().find_provider(app.provider);
-  const bool usable = provider && catalog::authentication_for(*provider, false) && app.redirect_uri.starts_with(enrolment.address + "/");
+  const bool takes_client = app.mode != cloud::Mode::forward || (provider && catalog::authentication_for(*provider, false));
+  const bool usable = provider && takes_client && app.redirect_uri.starts_with(enrolment.address + "/");
   if (!usable) return fail(ErrorKind::invalid, "cloud_app_unusable", "This server cannot use the registration.");
   std::vector<catalog::Parameter> asked;
   for (const auto& parameter : provider->parameters) {
@@ -64,7 +67,8 @@ Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, c
   record.provider = app.provider;
   record.client_id = app.client_id;
   record.token_origin = std::move(*origin);
-  record.params_json = params_with_route(*values, {.address = enrolment.address, .app = app.id, .redirect_uri = app.redirect_uri});
+  record.params_json = params_with_route(*values, {.address = enrolment.address, .app = app.id, .redirect_uri = app.redirect_uri,
+                                                     .mode = app.mode});
   record.version = 0;
   record.created_at = wall_.now();
   return record;

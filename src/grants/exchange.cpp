@@ -90,13 +90,13 @@ Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<o
   return replied;
 }
 
-Task<store::JournalEntry> Exchange::keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at, Secret packed) {
+Task<Exchange::Kept> Exchange::keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at, Secret packed) {
   store::JournalEntry entry{.intent = intent, .grant = grant, .generation = generation, .recorded_at = received_at,
                             .reply_sealed = sealing_.seal_reply(intent, grant, generation, packed)};
   const auto recorded = co_await journal_.record(entry);
   // The reply is still in memory and goes on to the store; only a crash in between could lose it now, and that is said.
   if (!recorded) log_.error("reply_not_journaled", recorded.error());
-  co_return entry;
+  co_return Kept{.entry = std::move(entry), .durable = recorded.has_value()};
 }
 
 Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
@@ -109,17 +109,27 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   call.total_timeout = request.timeouts.total;
   call.response_bytes_max = kBodyBytesMax;
   const auto begun = steady_.now();
-  auto outcome = co_await transport_.send(std::move(call));
+  TokenAnswered answered{.outcome = net::NothingSent{}, .turn = request.turn};
+  if (request.way) {
+    const auto whose = request.whose.none() ? request.grant : request.whose;
+    answered = co_await request.way->send({.intent = request.intent, .turn = request.turn, .whose = whose, .call = std::move(call)});
+  } else {
+    answered.outcome = co_await transport_.send(std::move(call));
+  }
+  auto& outcome = answered.outcome;
   const auto received_at = clock_.now();
-  const auto answered = steady_.now();
-  StepTimes::add(times_.exchange, answered - begun);
+  const auto ended = steady_.now();
+  StepTimes::add(times_.exchange, ended - begun);
 
   Raw raw;
   log_.debug("token_request", {{"grant", request.grant.text()}, {"generation", request.generation}, {"outcome", word_of(outcome)},
-                               {"ms", std::chrono::duration_cast<Milliseconds>(answered - begun).count()}});
+                               {"ms", std::chrono::duration_cast<Milliseconds>(ended - begun).count()}});
   if (auto* not_sent = std::get_if<net::NothingSent>(&outcome)) co_return NotSent{std::move(not_sent->error)};
   if (auto* ambiguous = std::get_if<net::Ambiguous>(&outcome)) {
-    if (ambiguous->body.empty()) co_return NoReply{std::move(ambiguous->error)};
+    if (ambiguous->body.empty()) {
+      if (request.way) request.way->kept(request.intent, answered.turn);
+      co_return NoReply{std::move(ambiguous->error)};
+    }
     if (ambiguous->body.size() > kBodyBytesMax) ambiguous->body.resize(kBodyBytesMax);
     raw = {.status = ambiguous->status, .content_type = head_value(ambiguous->headers, "Content-Type"), .retry_after = {},
            .body = Secret(std::move(ambiguous->body)), .cut = true};
@@ -130,8 +140,12 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   }
   raw.attempt = request.attempt;
   store::JournalEntry entry;
-  if (!canary(Canary::parsed_before_stored)) entry = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
-  StepTimes::add(times_.journal, steady_.now() - answered);
+  if (!canary(Canary::parsed_before_stored)) {
+    auto kept = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));
+    if (request.way && kept.durable) request.way->kept(request.intent, answered.turn);
+    entry = std::move(kept.entry);
+  }
+  StepTimes::add(times_.journal, steady_.now() - ended);
   auto replied = read(raw, received_at, request.errors, request.shape);
   replied.entry = std::move(entry);
   co_return replied;

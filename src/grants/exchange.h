@@ -13,6 +13,7 @@
 #include "catalog/provider.h"
 #include "grants/counters.h"
 #include "grants/sealing.h"
+#include "grants/token_way.h"
 #include "net/http_client.h"
 #include "oauth/client.h"
 #include "oauth/outcome.h"
@@ -32,6 +33,9 @@ struct ExchangeRequest {
   GrantId grant;
   store::GenerationNumber generation = 0;
   std::int32_t attempt = 0;  // of the intent, from 1; 0: it has but one
+  std::int64_t turn = 0;     // of the intent: grows with each claim of it
+  GrantId whose{};           // the grant that the tokens are for: none where it is `grant`
+  std::shared_ptr<TokenWay> way{};  // nullptr: straight to the endpoint
   catalog::ReplayPolicy replay = catalog::ReplayPolicy::revokes_family;
   oauth::FormPost post;
   std::vector<oauth::ErrorRule> errors;
@@ -86,7 +90,11 @@ class Exchange {
   [[nodiscard]] static Secret pack(const Raw& raw);
   [[nodiscard]] static std::optional<Raw> unpack(const Secret& packed);
   [[nodiscard]] Replied read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const;
-  [[nodiscard]] Task<store::JournalEntry> keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at,
+  struct Kept {
+    store::JournalEntry entry;
+    bool durable = false;
+  };
+  [[nodiscard]] Task<Kept> keep(IntentId intent, GrantId grant, store::GenerationNumber generation, WallTime received_at,
                                                Secret packed);
 
   net::HttpTransport& transport_;

@@ -105,6 +105,18 @@ DeviceFlow device_of(const JsonObject& object) {
 
 }  // namespace
 
+std::string_view name_of(AuthorizationWay way) {
+  switch (way) {
+    case AuthorizationWay::browser:
+      return "browser";
+    case AuthorizationWay::device_code:
+      return "device_code";
+    case AuthorizationWay::owner_link:
+      return "owner_link";
+  }
+  return "browser";
+}
+
 GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.bytes()); }
 
 vault::SealContext flow_context(const AuthorizationId& id) {

@@ -76,6 +76,14 @@ struct FlowRecord {
   [[nodiscard]] static Result<FlowRecord> from_plain(const Secret& plain);
 };
 
+inline constexpr std::size_t kWaitingMost = 1'000;  // attempts that are not over, read at once
+
+// A pending record opened: what the store holds and what is inside.
+struct PendingFlow {
+  store::Authorization row;
+  FlowRecord record;
+};
+
 // A first exchange has no grant yet: its intent and journal entry bear the authorization's id (RULES F7).
 [[nodiscard]] GrantId exchange_id(const AuthorizationId& id);
 

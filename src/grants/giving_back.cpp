@@ -355,6 +355,7 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
     co_return Verdict{.again = kOftenAtLeast, .why = found.error().text, .unreachable = found.error().kind == ErrorKind::unavailable};
   }
   const auto client = std::make_shared<const ProviderClient>(std::move(*found));
+  if (client->way) co_return Verdict{.again = std::nullopt, .why = "The account was authorised by way of the Cloud Service, which revokes nothing."};
   if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside.", .expected = true};
   Secret token = record->tokens.refresh.token.clone();
   auto hint = oauth::TokenHint::refresh_token;
@@ -440,7 +441,7 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
   }
   // A provider that turns out to offer no way leaves the grant as it is: switched off, and fit to be switched on again.
   const auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-  const bool pointless = client ? client->endpoints.revocation.empty() : client.error().reason == "app_missing";
+  const bool pointless = client ? client->endpoints.revocation.empty() || client->way : client.error().reason == "app_missing";
   if (pointless) {
     [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
     co_return;

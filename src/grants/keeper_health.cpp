@@ -36,8 +36,9 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
   auto& counters = parts_.counters;
   if (const auto* not_sent = std::get_if<NotSent>(&outcome)) {
     counters.not_sent += 1;
-    // A claim that took too long says nothing about the provider.
-    if (not_sent->error.reason != kLeaseTooShort) state.circuit.failed(now);
+    // A claim that took too long says nothing about the provider, and a way that failed no more (C7).
+    if (not_sent->error.reason == kLeaseTooShort || is_of_the_way(not_sent->error)) state.circuit.asked_nobody();
+    else state.circuit.failed(now);
     return;
   }
   if (std::holds_alternative<NoReply>(outcome)) {

@@ -127,9 +127,9 @@ TEST_F(KeeperHouse, R4_AStoreThatRefusesIsNotAskedInALoop) {
   advance(600s);
   keeper->nudge();
   base::drive_until(loop, [&] { return sweeps > 0; });
-  const auto until = std::chrono::steady_clock::now() + 300ms;
+  const auto until = std::chrono::steady_clock::now() + 1s;
   while (std::chrono::steady_clock::now() < until) loop.run_for(1ms);  // the keeper's clock stands still
-  EXPECT_LT(sweeps, 20);
+  EXPECT_LE(sweeps, 3);
 }
 
 }  // namespace

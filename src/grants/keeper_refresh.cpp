@@ -372,7 +372,8 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
       if (!co_await still_holds(claim, until) || !lease_lasts()) break;
     }
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
-                            .attempt = claim.intent.attempts, .replay = rules.replay, .post = refresh_post(*client, material, slot),
+                            .attempt = claim.intent.attempts, .turn = static_cast<std::int64_t>(claim.intent.fence), .way = client->way,
+                            .replay = rules.replay, .post = refresh_post(*client, material, slot),
                             .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
     outcome = co_await parts_.exchange.run(std::move(request));
     const auto* replied = std::get_if<Replied>(&outcome);

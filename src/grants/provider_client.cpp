@@ -185,14 +185,18 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   client.pause_reason = record.pause_reason;
   client.endpoints = resolved->endpoints;
   if (resolved->provider->iss_advertised) client.iss_parameter = oauth::IssParameter::advertised;
-  auto authentication = catalog::authentication_for(*resolved->provider, !secrets->empty());
+  const bool by_way = client.cloud && client.cloud->mode != cloud::Mode::forward;
+  if (by_way && way_of_) client.way = way_of_(*client.cloud, type, values_of_json(grant_params_json), learned_of(extras_json));
+  // By way of somebody who has it, no secret is wanted here.
+  std::optional<oauth::ClientAuthentication> authentication = oauth::ClientAuthentication::none;
+  if (!client.way) authentication = catalog::authentication_for(*resolved->provider, !secrets->empty());
   const bool from_metadata = !resolved->discovery.empty() && resolved->provider->discovery_fills_endpoints;
   if (from_metadata) {
     const auto metadata = co_await metadata_of(resolved->discovery, resolved->endpoints.issuer);
     if (!metadata) co_return std::unexpected(metadata.error());
     client.endpoints = metadata->endpoints;
     client.iss_parameter = metadata->iss_parameter;
-    authentication = metadata->choose_authentication(secrets->empty() ? oauth::Metadata::Client::public_
+    if (!client.way) authentication = metadata->choose_authentication(secrets->empty() ? oauth::Metadata::Client::public_
                                                                       : oauth::Metadata::Client::confidential);
   }
   if (!authentication) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "catalog/catalog.h"
 #include "grants/cloud_enrolment.h"
 #include "grants/sealing.h"
+#include "grants/token_way.h"
 #include "net/http_client.h"
 #include "oauth/metadata.h"
 #include "store/store.h"
@@ -36,6 +38,7 @@ struct ProviderClient {
   std::vector<Secret> secrets;  // newest first; empty for a public client
   std::string redirect_uri;
   std::optional<CloudRoute> cloud;  // consents go by way of the Cloud Service
+  std::shared_ptr<TokenWay> way;    // to the token endpoint; nullptr: straight
   bool paused = false;  // the provider refuses this app (R21)
   std::string pause_reason;
 
@@ -58,6 +61,11 @@ class ProviderClients {
  public:
   ProviderClients(store::Store& store, const Sealing& sealing, std::shared_ptr<const catalog::Catalog> catalog,
                   net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address);
+
+  // For apps of a Cloud Service that are not just forwarded; without, such an app cannot be used.
+  using WayOf = std::function<std::shared_ptr<TokenWay>(const CloudRoute& route, const std::string& type, const catalog::ParameterValues& params,
+                                                        const catalog::ParameterValues& learned)>;
+  void set_ways(WayOf way_of) { way_of_ = std::move(way_of); }
 
   // Errors: misconfigured/`app_missing` (no such registration), `app_secret_missing`, `token_endpoint_moved`,
   // `bad_metadata`; unavailable/`provider_unreachable` (metadata never read yet); corrupt/`record_altered`.
@@ -105,6 +113,7 @@ class ProviderClients {
   net::HttpTransport& transport_;
   const SteadyClock& clock_;
   PublicAddress address_;
+  WayOf way_of_;
   std::map<std::string, KnownMetadata> metadata_;
   std::map<std::string, Kept> kept_;  // by app
 };

@@ -1,5 +1,6 @@
 #include "net/http_types.h"
 
+#include "net/cookie_pairs.h"
 #include "net/url.h"
 
 namespace latchkey::net {
@@ -20,22 +21,15 @@ std::optional<std::string> HttpRequest::query_parameter(std::string_view name) c
 
 std::optional<std::string> HttpRequest::cookie(std::string_view name) const {
   std::optional<std::string> found;
-  for (const auto& header : headers) {
-    if (!equal_ignoring_case(header.name, "Cookie")) continue;
-    std::string_view rest = header.value;
-    while (!rest.empty()) {
-      const auto end = rest.find(';');
-      std::string_view pair = rest.substr(0, end);
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-      while (pair.starts_with(' ')) pair.remove_prefix(1);
-      const auto equals = pair.find('=');
-      if (equals == std::string_view::npos || pair.substr(0, equals) != name) continue;
-      // Two cookies of one name: one of them was planted by a neighbouring host, and nothing says which.
-      if (found) return std::nullopt;
-      found = std::string(pair.substr(equals + 1));
-    }
-  }
-  return found;
+  bool twice = false;
+  each_cookie(headers, [&](std::string_view each, std::string_view value) {
+    if (each != name) return true;
+    twice = found.has_value();
+    found = std::string(value);
+    return !twice;
+  });
+  // Two cookies of one name: one of them was planted by a neighbouring host, and nothing says which.
+  return twice ? std::nullopt : found;
 }
 
 std::string HttpRequest::content_type() const {

@@ -15,7 +15,8 @@
 
 namespace latchkey::oauth {
 
-// RFC 8414 names. private_key_jwt is reserved: builders treat it as `none` until assertions exist.
+// RFC 8414 names. With private_key_jwt a builder sends the client id alone, as with `none`: the assertion, good for a minute,
+// is added when the form is posted (oauth/client_assertion.h).
 enum class ClientAuthentication { none, client_secret_basic, client_secret_post, private_key_jwt };
 [[nodiscard]] std::string_view name_of(ClientAuthentication method);
 [[nodiscard]] std::optional<ClientAuthentication> parse_client_authentication(std::string_view name);

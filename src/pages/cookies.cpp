@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "net/cookie_pairs.h"
+
 namespace latchkey::pages {
 namespace {
 
@@ -12,20 +14,11 @@ constexpr std::size_t kCookiesMax = 64;
 std::vector<std::pair<std::string, std::string>> cookies_of(const net::HttpRequest& request,
                                                             std::initializer_list<std::string_view> prefixes) {
   std::vector<std::pair<std::string, std::string>> found;
-  for (const auto& header : request.headers) {
-    if (!net::equal_ignoring_case(header.name, "Cookie")) continue;
-    std::string_view rest = header.value;
-    while (!rest.empty() && found.size() < kCookiesMax) {
-      const auto end = rest.find(';');
-      std::string_view pair = rest.substr(0, end);
-      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-      while (pair.starts_with(' ')) pair.remove_prefix(1);
-      const auto equals = pair.find('=');
-      const bool wanted = std::ranges::any_of(prefixes, [&](std::string_view prefix) { return pair.starts_with(prefix); });
-      if (equals == std::string_view::npos || !wanted) continue;
-      found.emplace_back(std::string(pair.substr(0, equals)), std::string(pair.substr(equals + 1)));
-    }
-  }
+  net::each_cookie(request.headers, [&](std::string_view name, std::string_view value) {
+    if (std::ranges::any_of(prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); }))
+      found.emplace_back(std::string(name), std::string(value));
+    return found.size() < kCookiesMax;
+  });
   return found;
 }
 

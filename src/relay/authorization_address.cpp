@@ -26,23 +26,14 @@ bool is_token(std::string_view text, std::size_t least, std::size_t most) {
          });
 }
 
-bool asks_for_no_more(std::string_view scope, const ExpectedAuthorization& expected) {
-  const std::set<std::string, std::less<>> allowed(expected.scopes.begin(), expected.scopes.end());
-  for (;;) {
-    const auto end = scope.find(expected.scope_separator);
-    if (!allowed.contains(scope.substr(0, end))) return false;
-    if (end == std::string_view::npos) return true;
-    scope.remove_prefix(end + expected.scope_separator.size());
-  }
-}
-
 // nullptr: in order.
 const char* fault_of(std::string_view name, std::string_view value, const ExpectedAuthorization& expected) {
   if (name == "response_type") return value == "code" ? nullptr : "response_type";
   if (name == "client_id") return value == expected.client_id ? nullptr : "client_id";
   if (name == "redirect_uri") return value == expected.redirect_uri ? nullptr : "redirect_uri";
-  if (name == "scope") return asks_for_no_more(value, expected) ? nullptr : "scope";
+  if (name == "scope") return asks_for_no_more(value, expected.scopes, expected.scope_separator) ? nullptr : "scope";
   if (name == "state") return is_token(value, kStateMin, kStateMax) ? nullptr : "state";
+  if (!expected.pkce && name.starts_with("code_challenge")) return "PKCE, which the provider does not know";
   if (name == "code_challenge") return is_token(value, kChallengeLength, kChallengeLength) ? nullptr : "code_challenge";
   if (name == "code_challenge_method") return value == "S256" ? nullptr : "code_challenge_method";
   if (name == "nonce") return is_token(value, 1, kNonceMax) ? nullptr : "nonce";
@@ -54,6 +45,15 @@ const char* fault_of(std::string_view name, std::string_view value, const Expect
 }
 
 }  // namespace
+
+bool asks_for_no_more(std::string_view scope, const std::vector<std::string>& allowed, std::string_view separator) {
+  for (;;) {
+    const auto end = scope.find(separator);
+    if (std::ranges::find(allowed, scope.substr(0, end)) == allowed.end()) return false;
+    if (end == std::string_view::npos) return true;
+    scope.remove_prefix(end + separator.size());
+  }
+}
 
 Result<void> check_authorization_address(std::string_view address, const ExpectedAuthorization& expected) {
   const auto mark = address.find('?');
@@ -67,9 +67,11 @@ Result<void> check_authorization_address(std::string_view address, const Expecte
     if (!seen.insert(name).second) return refused("a parameter given twice");
     if (const char* fault = fault_of(name, value, expected)) return refused(fault);
   }
-  for (const auto* needed :
-       {"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"}) {
+  for (const auto* needed : {"response_type", "client_id", "redirect_uri", "state"}) {
     if (!seen.contains(needed)) return refused(std::string("no ") + needed);
+  }
+  for (const auto* needed : {"code_challenge", "code_challenge_method"}) {
+    if (expected.pkce && !seen.contains(needed)) return refused(std::string("no ") + needed);
   }
   if (!expected.scopes.empty() && !seen.contains("scope")) return refused("no scope");
   return {};

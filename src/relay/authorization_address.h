@@ -20,8 +20,12 @@ struct ExpectedAuthorization {
   std::string redirect_uri;
   std::vector<std::string> scopes;  // those the type asks for; the address may ask for fewer
   std::string scope_separator = " ";
+  bool pkce = true;  // the provider knows it, and the address must have it
   oauth::Parameters extra;  // name and value of what the type adds
 };
+
+// Whether a scope parameter asks for nothing but `allowed`.
+[[nodiscard]] bool asks_for_no_more(std::string_view scope, const std::vector<std::string>& allowed, std::string_view separator);
 
 // Errors: refused/`address_refused`, with what is wrong in `detail`.
 [[nodiscard]] Result<void> check_authorization_address(std::string_view address, const ExpectedAuthorization& expected);

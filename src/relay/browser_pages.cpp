@@ -13,7 +13,6 @@ namespace {
 
 using pages::FlowSign;
 
-
 int status_of(const Error& error) {
   switch (error.kind) {
     case ErrorKind::invalid:
@@ -64,6 +63,24 @@ std::string next_step_of(const Error& error) {
   return step + "(" + error.reason + ")";
 }
 
+// What this service will see of the account (RULES S3): said before anybody consents.
+std::string what_is_seen(Mode mode) {
+  switch (mode) {
+    case Mode::forward:
+      return "This service only passes the provider's answer on, sealed for the office: it never sees what gives access to "
+             "your account.";
+    case Mode::assertion:
+      return "This service passes the provider's answer on, sealed for the office, and vouches for itself to the provider: "
+             "it never sees "
+             "what gives access to your account.";
+    case Mode::exchange:
+      return "This service sees what gives access to your account in passing, now and whenever it is renewed, since the "
+             "provider wants its "
+             "secret each time: it passes it on, sealed for the office, and keeps nothing that opens your account.";
+  }
+  LATCHKEY_CHECK(false);
+}
+
 net::HttpResponse clean_redirect(std::string_view location) {
   auto response = net::HttpResponse::redirect(303, location);
   pages::secure_page(response, pages::PageKind::flow, {});
@@ -82,9 +99,7 @@ net::HttpResponse welcome() {
 
 }  // namespace
 
-Cookies relay_cookies_of(const net::HttpRequest& request) {
-  return pages::cookies_of(request, {kBrowserCookie});
-}
+Cookies relay_cookies_of(const net::HttpRequest& request) { return pages::cookies_of(request, {kBrowserCookie}); }
 
 net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request) const {
   parts_.counters.refused(error.reason);
@@ -122,6 +137,10 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
   const auto page = parts_.desk.look(flow, relay_cookies_of(request));
   if (!page) return refusal(page.error(), request);
   parts_.counters.shown += 1;
+  std::vector<std::pair<std::string, std::string>> facts{{"Office", page->office}};
+  if (!page->verified_name.empty()) facts.emplace_back("Its address, verified", page->verified_name);
+  facts.emplace_back("User name there", page->username);
+  facts.emplace_back("Service", page->type_name);
   auto response = pages::flow_page(
       {.sign = FlowSign::info,
        .title = "Connect your account to " + page->office + "?",
@@ -129,14 +148,12 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
            "The Latchkey server of `" + page->office +
            "` asks for the use of your account. Go on only if you know this office and expected this: from then on whoever "
            "has the user name below and its PIN can use the account through that server.",
-       .facts = {{"Office", page->office}, {"User name there", page->username}, {"Service", page->type_name}},
+       .facts = std::move(facts),
        .post_to = std::string(cloud::kContinuePath),
        .post_text = "Continue to " + page->type_name,
        .post_fields = {{"flow", flow}, {"token", page->form_token}},
-       .note =
-           "You sign in on the provider's own page; nobody here sees your password. This service only passes the "
-           "provider's answer on, sealed for the office: it never sees what gives access to your account. If you did not "
-           "expect this, close this window: nothing will happen."});
+       .note = "You sign in on the provider's own page; nobody here sees your password. " + what_is_seen(page->mode) +
+               " If you did not expect this, close this window: nothing will happen."});
   if (!page->set_cookie.empty()) response.headers.add("Set-Cookie", page->set_cookie);
   return response;
 }

@@ -14,17 +14,16 @@ std::unexpected<Error> wrong(std::string field, std::string text) {
 }
 
 bool is_id(std::string_view id) {
-  return !id.empty() && id.size() <= kIdMax && id.front() != '-' && std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
+  return !id.empty() && id.size() <= kIdMax && id.front() != '-' &&
+         std::ranges::all_of(id, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 // Paths of the service's own are not to be shadowed.
 bool is_free_path(std::string_view path) {
   const bool plain = path.size() > 1 && path.size() <= 200 && path.front() == '/' && std::ranges::all_of(path, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
-           c == '/';
-  });
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                              c == '_' || c == '.' || c == '/';
+                     });
   if (!plain || path.find("//") != std::string_view::npos || path.find("/.") != std::string_view::npos) return false;
   for (const std::string_view own : {"/relay/", "/begin", "/continue", "/healthz", "/metrics", "/oauth/", "/logo.svg"}) {
     if (path.starts_with(own)) return false;
@@ -46,6 +45,41 @@ std::vector<std::string> words_of(const std::vector<std::string>& scopes, std::s
   return words;
 }
 
+bool takes(const catalog::Provider& provider, oauth::ClientAuthentication method) {
+  return std::ranges::find(provider.authentications, method) != provider.authentications.end();
+}
+
+// What makes the mode must be what the provider takes of its clients.
+Result<void> check_mode(AppEntry& entry, const catalog::Provider& provider) {
+  using oauth::ClientAuthentication;
+  if (entry.secret && entry.key) return wrong("assertion_key_file", "stands beside a client secret; leave one of them out");
+  if (entry.authentication && !entry.secret)
+    return wrong("client_authentication", "says how a client secret is sent, and there is none (client_secret_file)");
+  switch (entry.mode()) {
+    case Mode::forward:
+      if (takes(provider, ClientAuthentication::none) && provider.pkce) return {};
+      return wrong(
+          "provider",
+          fmt::format("{} wants a client secret, so it cannot be forwarded: name the secret's file (client_secret_file)",
+                      provider.name));
+    case Mode::assertion:
+      // What metadata would say, the operator knows.
+      if (takes(provider, ClientAuthentication::private_key_jwt) || provider.discovery_fills_endpoints) return {};
+      return wrong("assertion_key_file",
+                   fmt::format("{} takes no signed assertions, as far as its provider file knows; it needs a "
+                               "client secret (client_secret_file)",
+                               provider.name));
+    case Mode::exchange:
+      break;
+  }
+  if (entry.authentication && !takes(provider, *entry.authentication) && !provider.discovery_fills_endpoints)
+    return wrong("client_authentication", fmt::format("{} does not take a secret in this way", provider.name));
+  if (!entry.authentication) entry.authentication = catalog::authentication_for(provider, true);
+  if (!entry.authentication)
+    return wrong("client_secret_file", fmt::format("{} takes no client secret; leave it out", provider.name));
+  return {};
+}
+
 }  // namespace
 
 Result<void> CatalogRegistrations::add(AppEntry entry) {
@@ -53,13 +87,7 @@ Result<void> CatalogRegistrations::add(AppEntry entry) {
     return wrong("id", "must be lower-case letters, digits and hyphens, each app once");
   const auto provider = catalog_->find_provider(entry.provider);
   if (!provider) return wrong("provider", fmt::format("there is no provider named {}", entry.provider));
-  const bool public_clients = std::ranges::find(provider->authentications, oauth::ClientAuthentication::none) !=
-                              provider->authentications.end();
-  if (!public_clients || !provider->pkce) {
-    return wrong("provider", fmt::format("{} wants a client secret, so it cannot be forwarded; offices register an app of "
-                                         "their own there",
-                                         provider->name));
-  }
+  if (auto fits = check_mode(entry, *provider); !fits) return fits;
   if (entry.client_id.empty()) return wrong("client_id", "is missing");
   if (!is_free_path(entry.redirect_path) || by_path_.contains(entry.redirect_path)) {
     return wrong("redirect_path", "must be a path of its own, such as /callback/" + entry.id +
@@ -79,6 +107,15 @@ Result<void> CatalogRegistrations::add(AppEntry entry) {
   }
   if (!entry.authorization_endpoint.empty() && !oauth::check_endpoint(entry.authorization_endpoint, plain_http_))
     return wrong("authorization_endpoint", "must be an https address without userinfo and fragment");
+  const bool token_endpoint_wanted = provider->discovery_fills_endpoints && entry.mode() != Mode::forward;
+  if (token_endpoint_wanted == entry.token_endpoint.empty()) {
+    return wrong("token_endpoint",
+                 entry.token_endpoint.empty()
+                     ? "is missing; the provider's metadata says it (token_endpoint)"
+                     : "is for apps with a secret or an assertion key whose provider's metadata says it; leave it out");
+  }
+  if (!entry.token_endpoint.empty() && !oauth::check_endpoint(entry.token_endpoint, plain_http_))
+    return wrong("token_endpoint", "must be an https address without userinfo and fragment");
   for (const auto& type : entry.types) {
     const auto known = catalog_->find_type(type);
     if (!known || known->provider != entry.provider)
@@ -94,18 +131,24 @@ Result<void> CatalogRegistrations::add(AppEntry entry) {
   return {};
 }
 
-Result<Registration> CatalogRegistrations::find(std::string_view app, std::string_view type,
-                                                const oauth::Parameters& params) const {
+Result<const AppEntry*> CatalogRegistrations::entry_for(std::string_view app, std::string_view type) const {
   const auto known = by_id_.find(app);
   if (known == by_id_.end()) {
     return fail(ErrorKind::not_found, "app_unknown",
                 "The office asks for a registration that this Cloud Service does not have (any more).");
   }
-  const auto& entry = known->second;
-  if (std::ranges::find(entry.types, type) == entry.types.end()) {
+  if (std::ranges::find(known->second.types, type) == known->second.types.end()) {
     return fail(ErrorKind::invalid, "type_unknown",
-                "The office asks for a type of account that this Cloud Service does not forward.");
+                "The office asks for a type of account that this Cloud Service does not offer.");
   }
+  return &known->second;
+}
+
+Result<Registration> CatalogRegistrations::find(std::string_view app, std::string_view type,
+                                                const oauth::Parameters& params) const {
+  const auto known = entry_for(app, type);
+  if (!known) return std::unexpected(known.error());
+  const auto& entry = **known;
   catalog::Filling filling{.app = entry.params, .grant = {}, .learned = {}, .client_id = entry.client_id};
   for (const auto& [name, value] : params) filling.grant[name] = value;
   auto resolved = catalog_->resolve(type, filling, plain_http_);
@@ -116,9 +159,44 @@ Result<Registration> CatalogRegistrations::find(std::string_view app, std::strin
                                    .redirect_uri = redirect_uri(entry),
                                    .scopes = words_of(resolved->scopes, resolved->provider->scope_separator),
                                    .scope_separator = resolved->provider->scope_separator,
+                                   .pkce = resolved->provider->pkce,
                                    .extra = std::move(resolved->extra.authorize)},
                       .type_name = resolved->type->name,
-                      .mode = Mode::forward};
+                      .mode = entry.mode()};
+}
+
+Result<TokenSide> CatalogRegistrations::token_side(const cloud::ServiceTarget& target) const {
+  const auto known = entry_for(target.app, target.type);
+  if (!known) return std::unexpected(known.error());
+  const auto& entry = **known;
+  catalog::Filling filling{.app = entry.params, .grant = {}, .learned = {}, .client_id = entry.client_id};
+  for (const auto& [name, value] : target.params) filling.grant[name] = value;
+  for (const auto& [name, value] : target.learned) filling.learned[name] = value;
+  auto resolved = catalog_->resolve(target.type, filling, plain_http_);
+  if (!resolved) return std::unexpected(resolved.error());
+  TokenSide side{.mode = entry.mode(),
+                 .provider = entry.provider,
+                 .endpoint = entry.token_endpoint.empty() ? resolved->endpoints.token : entry.token_endpoint,
+                 .client_id = entry.client_id,
+                 .redirect_uri = redirect_uri(entry),
+                 .authentication = entry.authentication.value_or(oauth::ClientAuthentication::none),
+                 .secret = entry.secret,
+                 .key = entry.key,
+                 .key_id = entry.key_id,
+                 .scopes = words_of(resolved->scopes, resolved->provider->scope_separator),
+                 .scope_separator = resolved->provider->scope_separator,
+                 .code_extra = std::move(resolved->extra.token),
+                 .refresh_extra = std::move(resolved->extra.refresh),
+                 .reply_shape = resolved->reply_shape};
+  if (side.endpoint.empty()) {
+    return fail(ErrorKind::invalid, "token_endpoint_unknown",
+                "The provider has not yet told where tokens of this account are to be had.");
+  }
+  return side;
+}
+
+bool CatalogRegistrations::any(Mode mode) const {
+  return std::ranges::any_of(by_id_, [&](const auto& each) { return each.second.mode() == mode; });
 }
 
 const AppEntry* CatalogRegistrations::at_path(std::string_view path) const {
@@ -134,7 +212,8 @@ std::vector<cloud::ServiceApp> CatalogRegistrations::for_types(const std::vector
                           .client_id = entry.client_id,
                           .redirect_uri = redirect_uri(entry),
                           .params = {entry.params.begin(), entry.params.end()},
-                          .types = {}};
+                          .types = {},
+                          .mode = entry.mode()};
     for (const auto& type : entry.types) {
       if (types.empty() || std::ranges::find(types, type) != types.end()) app.types.push_back(type);
     }

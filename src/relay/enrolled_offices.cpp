@@ -10,12 +10,14 @@ std::optional<EnrolledOffices::Known> EnrolledOffices::known_of(const store::Enr
                              .name = office.label,
                              .keys = *keys,
                              .types = office.types.empty() ? all_types_ : office.types,
-                             .return_origins = office.return_origins},
+                             .return_origins = office.return_origins,
+                             .verified_name = office.verified_name},
                .flows_per_minute = office.flows_per_minute};
 }
 
 Result<void> EnrolledOffices::read_again() {
   const std::lock_guard book_lock(book_mutex_);
+  const auto asked_at = steady_.now();
   const auto offices = book_.all();
   if (!offices) return std::unexpected(offices.error());
   auto fresh = std::make_shared<All>();
@@ -24,7 +26,13 @@ Result<void> EnrolledOffices::read_again() {
   }
   const std::lock_guard lock(mutex_);
   all_ = std::move(fresh);
+  read_at_ = asked_at;
   return {};
+}
+
+Seconds EnrolledOffices::age() const {
+  const std::lock_guard lock(mutex_);
+  return read_at_ ? std::chrono::floor<Seconds>(steady_.now() - *read_at_) : kBookAgeMax + Seconds(1);
 }
 
 std::shared_ptr<const EnrolledOffices::All> EnrolledOffices::all() const {

@@ -12,10 +12,11 @@ namespace latchkey::relay {
 
 struct Enrolment {
   std::string office;  // its id
-  std::string name;    // verified, or approved by the operator: what people are shown
+  std::string name;    // as the operator has approved it: what people are shown
   cloud::PartyPublic keys;
   std::vector<std::string> types;           // that it may authorise
   std::vector<std::string> return_origins;  // https://office.example: where a browser may be sent back to
+  std::string verified_name{};  // one of those origins' names, found to be its own; shown as well
 };
 
 // Any thread.

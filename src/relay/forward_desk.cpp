@@ -69,8 +69,19 @@ std::optional<Carried> parse_carried(ByteView octets) {
 
 }  // namespace
 
+Result<cloud::OpenedFlow> ForwardDesk::open(std::string_view flow) const {
+  auto opened = cloud::OpenedFlow::open(parts_.keys, flow);
+  if (opened || opened.error().reason != "envelope_rejected" || parts_.former == nullptr) return opened;
+  for (const auto& former : *parts_.former) {
+    if (parts_.wall.now() >= former.retired_at + kFormerKeysOpen) continue;
+    auto earlier = cloud::OpenedFlow::open({.signing_seed = {}, .sealing_private = former.sealing_private.clone()}, flow);
+    if (earlier) return earlier;
+  }
+  return opened;
+}
+
 Result<ForwardDesk::Checked> ForwardDesk::check(std::string_view flow) const {
-  const auto opened = cloud::OpenedFlow::open(parts_.keys, flow);
+  const auto opened = open(flow);
   if (!opened) return std::unexpected(opened.error());
   auto enrolment = parts_.enrolments.find(opened->office());
   if (!enrolment) return office_unknown();
@@ -105,6 +116,7 @@ Result<Confirmation> ForwardDesk::look(std::string_view flow, const Cookies& coo
   const auto checked = check(flow);
   if (!checked) return std::unexpected(checked.error());
   Confirmation page{.office = checked->enrolment.name,
+                    .verified_name = checked->enrolment.verified_name,
                     .username = checked->request.username,
                     .type_name = checked->registration.type_name,
                     .mode = checked->registration.mode,

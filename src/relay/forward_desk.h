@@ -17,6 +17,7 @@
 #include "cloud/party.h"
 #include "relay/enrolments.h"
 #include "relay/registrations.h"
+#include "relay/relay_keys.h"
 
 namespace latchkey::relay {
 
@@ -30,7 +31,8 @@ inline constexpr std::string_view kFlowCookiePrefix = "__Host-latchkey-relay-flo
 
 // What the page shows before anybody goes anywhere.
 struct Confirmation {
-  std::string office;  // its verified name, or the label the operator has approved
+  std::string office;  // the label the operator has approved
+  std::string verified_name;  // a DNS name that is its own; empty: none is known
   std::string username;
   std::string type_name;
   Mode mode = Mode::forward;
@@ -51,6 +53,7 @@ class ForwardDesk {
  public:
   struct Parts {
     const cloud::PartyKeys& keys;
+    const std::vector<FormerRelayKeys>* former = nullptr;  // what is sealed to them is opened for kFormerKeysOpen
     const Secret& instance_key;  // 32 octets, the same for all instances of one relay
     const Enrolments& enrolments;
     const Registrations& registrations;
@@ -77,6 +80,7 @@ class ForwardDesk {
     Registration registration;
   };
   [[nodiscard]] Result<Checked> check(std::string_view flow) const;
+  [[nodiscard]] Result<cloud::OpenedFlow> open(std::string_view flow) const;
   [[nodiscard]] std::string form_token(std::string_view flow, std::string_view browser) const;
 
   Parts parts_;

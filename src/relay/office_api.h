@@ -1,5 +1,5 @@
-// What office servers ask the Cloud Service: to be enrolled, what it has for them, and the results that browsers have brought
-// back (RULES S1, S5). cloud/service.h says what goes over the line.
+// What office servers ask the Cloud Service: to be enrolled, what it has for them, the results that browsers have brought
+// back, assertions, and what a token endpoint says (RULES S1, S3 to S5). cloud/service.h says what goes over the line.
 #pragma once
 
 #include "base/log.h"
@@ -9,6 +9,8 @@
 #include "net/http_types.h"
 #include "relay/catalog_registrations.h"
 #include "relay/enrolled_offices.h"
+#include "relay/enrolment_gate.h"
+#include "relay/exchange_desk.h"
 #include "relay/forward_desk.h"
 #include "relay/relay_counters.h"
 
@@ -22,9 +24,14 @@ class OfficeApi {
     const CatalogRegistrations& registrations;
     EnrolledOffices& offices;
     const cloud::PartyPublic& keys;
+    const std::vector<cloud::Succession>& successions;  // from the keys before
+    EnrolmentGate& gate;
     RelayCounters& counters;
+    ExchangeDesk* exchanges;    // nullptr: no registration is in exchange mode
+    Executor engine;            // the desk's
     Worker& disk;  // one thread: the book of enrolments
     const WallClock& wall;
+    const SteadyClock& steady;
     Entropy& entropy;
     Log& log;
   };
@@ -32,13 +39,24 @@ class OfficeApi {
 
   // Of one of the paths in cloud/service.h below /relay/v1/.
   [[nodiscard]] Task<net::HttpResponse> answer(net::HttpRequest request) const;
+  // The answer to what is refused, counted and logged once.
+  [[nodiscard]] net::HttpResponse refusal(const Error& error, const net::HttpRequest& request) const;
 
  private:
   [[nodiscard]] Task<Result<net::HttpResponse>> route(const net::HttpRequest& request) const;
-  [[nodiscard]] Task<Result<net::HttpResponse>> enrol(std::string body) const;
+  [[nodiscard]] Task<Result<net::HttpResponse>> enrol(std::string body, net::SourceAddress from) const;
+  struct Signed {
+    Enrolment office;
+    Bytes nonce;
+  };
   // Whose signature the request bears. Errors: refused/`office_unknown`, those of check_signature().
-  [[nodiscard]] Result<Enrolment> signer_of(const net::HttpRequest& request) const;
+  [[nodiscard]] Result<Signed> signer_of(const net::HttpRequest& request) const;
   [[nodiscard]] Result<net::HttpResponse> collect(const Enrolment& office, std::string_view body) const;
+  // Whether the offer fits a code that names these keys, or those before them. Errors: those of check_enrolment_request().
+  [[nodiscard]] Result<void> check_offer(const store::OfficeId& id, const cloud::EnrolmentOffer& offer) const;
+  [[nodiscard]] Task<Result<net::HttpResponse>> exchange(Signed signer, std::string body) const;
+  [[nodiscard]] Task<Result<net::HttpResponse>> acknowledge(Enrolment office, std::string body) const;
+  [[nodiscard]] Result<net::HttpResponse> assertion(const Enrolment& office, std::string_view body) const;
   [[nodiscard]] net::HttpResponse view_for(const Enrolment& office) const;
 
   Parts parts_;

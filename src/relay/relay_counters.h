@@ -17,6 +17,7 @@ struct RelayCounters {
   std::atomic<std::int64_t> returned{0};   // and back to the office
   std::atomic<std::int64_t> collected{0};  // by the office
   std::atomic<std::int64_t> enrolled{0};
+  std::atomic<std::int64_t> asserted{0};   // client assertions signed
 
   // `reason`: a word of the program's own, so that there are few.
   void refused(std::string_view reason);

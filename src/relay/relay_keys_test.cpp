@@ -37,6 +37,43 @@ TEST_F(Keys, AreMadeOnceForTheirOwnerAloneAndStayTheSame) {
   EXPECT_TRUE(again->instance.equals(made->instance));
 }
 
+TEST_F(Keys, S1_RotatedTheyVouchForTheirSuccessorsAndStayForWhatWasSealedToThem) {
+  const auto first = load_or_make_relay_keys(path, entropy);
+  ASSERT_TRUE(first);
+  const auto then = base::from_unix_ms(1'800'000'000'000);
+  ASSERT_TRUE(rotate_relay_keys(path, entropy, then));
+  ASSERT_TRUE(rotate_relay_keys(path, entropy, then + Seconds(60)));
+  const auto now = load_or_make_relay_keys(path, entropy);
+  ASSERT_TRUE(now) << now.error().text;
+  EXPECT_NE(now->party.public_half(), first->party.public_half());
+  EXPECT_TRUE(now->instance.equals(first->instance)) << "what instances seal for themselves is not concerned";
+  ASSERT_EQ(now->former.size(), 2U);
+  EXPECT_EQ(now->former[0].succession.former, first->party.public_half());
+  EXPECT_TRUE(now->former[0].sealing_private.equals(first->party.sealing_private));
+  EXPECT_EQ(now->former[1].retired_at, then + Seconds(60));
+  EXPECT_TRUE(cloud::leads_to(now->successions(), first->party.public_half(), now->party.public_half()));
+  struct stat status{};
+  ASSERT_EQ(::stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600U);
+}
+
+TEST_F(Keys, S1_AFileWhoseKeysDoNotFollowOneAnotherIsRefused) {
+  ASSERT_TRUE(rotate_relay_keys(path, entropy, base::from_unix_ms(1'800'000'000'000)));
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(-1, std::ios::end).put('\x7f');
+  file.flush();
+  const auto loaded = load_or_make_relay_keys(path, entropy);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().reason, "relay_keys_malformed");
+}
+
+TEST_F(Keys, AreRotatedAsOftenAsOfficesFollow) {
+  for (std::size_t n = 0; n < cloud::kSuccessionsMax; ++n)
+    ASSERT_TRUE(rotate_relay_keys(path, entropy, base::from_unix_ms(1)));
+  EXPECT_EQ(rotate_relay_keys(path, entropy, base::from_unix_ms(1)).error().reason, "too_many_rotations");
+  EXPECT_TRUE(load_or_make_relay_keys(path, entropy));
+}
+
 TEST_F(Keys, WhatIsDamagedIsNeverOverwritten) {
   for (const std::size_t size : {0U, 95U, 97U}) {
     std::ofstream(path, std::ios::binary | std::ios::trunc) << std::string(size, 'x');

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "pages/flow_assets.h"
 #include "pages/security_headers.h"
 
 namespace latchkey::relay {
@@ -10,18 +11,35 @@ namespace {
 
 constexpr std::string_view kApiPrefix = "/relay/";
 constexpr std::size_t kBodyMax = 16 * 1024;
+constexpr std::size_t kTokenBodyMax = 80 * 1024;  // a blob in a form in JSON
+
+void add_exchanges(std::string& text, const ExchangeCounters& counters) {
+  text +=
+      "# HELP latchkey_relay_exchanges_total Requests passed on to token endpoints, by what came of them.\n"
+      "# TYPE latchkey_relay_exchanges_total counter\n";
+  const std::pair<std::string_view, std::int64_t> outcomes[] = {
+      {"answered", counters.answered}, {"unreachable", counters.unreachable}, {"unknown", counters.unknown}};
+  for (const auto& [outcome, count] : outcomes)
+    text += fmt::format("latchkey_relay_exchanges_total{{outcome=\"{}\"}} {}\n", outcome, count);
+  text += fmt::format(
+      "# HELP latchkey_relay_replies_total Kept replies given once more, and acknowledged by their office.\n"
+      "# TYPE latchkey_relay_replies_total counter\n"
+      "latchkey_relay_replies_total{{event=\"repeated\"}} {}\nlatchkey_relay_replies_total{{event=\"acknowledged\"}} {}\n"
+      "# HELP latchkey_relay_replies_waiting Replies kept until their office acknowledges them, a week at most.\n"
+      "# TYPE latchkey_relay_replies_waiting gauge\nlatchkey_relay_replies_waiting {}\n",
+      counters.repeated.load(), counters.acknowledged.load(), counters.waiting.load());
+}
 
 }  // namespace
 
-std::size_t RelayService::body_limit(std::string_view method, std::string_view) const { return method == "POST" ? kBodyMax : 0; }
+std::size_t RelayService::body_limit(std::string_view method, std::string_view path) const {
+  if (method != "POST") return 0;
+  return path == cloud::kTokenPath ? kTokenBodyMax : kBodyMax;
+}
 
 std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpRequest& request) {
   const bool read = request.method == "GET" || request.method == "HEAD";
-  if (read && request.path == "/healthz") {
-    auto response = net::HttpResponse::json(200, JsonObject{{"status", "ok"}});
-    pages::secure_api(response);
-    return response;
-  }
+  if (read && request.path == "/healthz") return health();
   if (read && request.path == "/metrics") return metrics();
   if (!request.is_confidential()) {
     return pages_.refusal({.kind = ErrorKind::refused,
@@ -29,18 +47,47 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
                            .text = "This Cloud Service is used over https only, and this connection is not."},
                           request);
   }
-  if (request.path.starts_with(kApiPrefix)) return std::nullopt;
+  const bool of_office = request.path.starts_with(kApiPrefix);
+  if (const auto why = closed(); why && !pages::flow_asset(request.path))
+    return of_office ? api_.refusal(*why, request) : pages_.refusal(*why, request);
+  if (of_office) return std::nullopt;
   return pages_.answer(request);
 }
 
-Task<net::HttpResponse> RelayService::handle(net::HttpRequest request) { co_return co_await api_.answer(std::move(request)); }
+std::optional<Error> RelayService::closed() {
+  if (offices_.age() <= kBookAgeMax) {
+    told_ = false;
+    return std::nullopt;
+  }
+  Error error{
+      .kind = ErrorKind::unavailable,
+      .reason = "enrolments_not_read",
+      .text =
+          "This Cloud Service cannot read at present which offices it serves, so it lets nothing through. Nothing is "
+          "wrong with your account or with the office. Press Authorize again later; its operator's log says more."};
+  if (!told_.exchange(true)) log_.error("closed_until_enrolments_are_read", error);
+  return error;
+}
+
+net::HttpResponse RelayService::health() const {
+  const bool open = offices_.age() <= kBookAgeMax;
+  auto response = net::HttpResponse::json(open ? 200 : 503, JsonObject{{"status", open ? "ok" : "enrolments_not_read"}});
+  pages::secure_api(response);
+  return response;
+}
+
+Task<net::HttpResponse> RelayService::handle(net::HttpRequest request) {
+  co_return co_await api_.answer(std::move(request));
+}
 
 net::HttpResponse RelayService::metrics() const {
   std::string text = fmt::format(
       "# HELP latchkey_relay_offices Offices that are enrolled and not revoked.\n# TYPE latchkey_relay_offices gauge\n"
       "latchkey_relay_offices {}\n"
+      "# HELP latchkey_relay_enrolments_age_seconds Since the book of enrolments was read; above {} nothing is served.\n"
+      "# TYPE latchkey_relay_enrolments_age_seconds gauge\nlatchkey_relay_enrolments_age_seconds {}\n"
       "# HELP latchkey_relay_flows_total Authorisations by how far they came.\n# TYPE latchkey_relay_flows_total counter\n",
-      offices_.count());
+      offices_.count(), kBookAgeMax.count(), offices_.age().count());
   const std::pair<std::string_view, std::int64_t> steps[] = {{"shown", counters_.shown},
                                                              {"continued", counters_.continued},
                                                              {"returned", counters_.returned},
@@ -49,10 +96,13 @@ net::HttpResponse RelayService::metrics() const {
   text += fmt::format(
       "# HELP latchkey_relay_enrolments_total Offices enrolled since the start.\n"
       "# TYPE latchkey_relay_enrolments_total counter\nlatchkey_relay_enrolments_total {}\n"
+      "# HELP latchkey_relay_assertions_total Client assertions signed.\n"
+      "# TYPE latchkey_relay_assertions_total counter\nlatchkey_relay_assertions_total {}\n"
       "# HELP latchkey_relay_refused_total What was refused, by reason.\n# TYPE latchkey_relay_refused_total counter\n",
-      counters_.enrolled.load());
+      counters_.enrolled.load(), counters_.asserted.load());
   for (const auto& [reason, count] : counters_.refusals())
     text += fmt::format("latchkey_relay_refused_total{{reason=\"{}\"}} {}\n", reason, count);
+  if (exchanges_ != nullptr) add_exchanges(text, *exchanges_);
   auto response = net::HttpResponse::text(200, std::move(text));
   response.with("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   pages::secure_api(response);

@@ -1,6 +1,10 @@
 // The Cloud Service as one HTTP handler: pages for browsers, the offices' API, /healthz and /metrics. Everything but the
-// last two is served over https alone, up to this process or to a trusted proxy before it.
+// last two is served over https alone, up to this process or to a trusted proxy before it, and only while the book of
+// enrolments can be read: a revocation holds, or nothing goes on.
 #pragma once
+
+#include <atomic>
+#include <optional>
 
 #include "net/http_server.h"
 #include "relay/browser_pages.h"
@@ -11,20 +15,28 @@ namespace latchkey::relay {
 // A resource; what it is given outlives it. Thread-safe.
 class RelayService final : public net::HttpHandler {
  public:
-  RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices, const RelayCounters& counters)
-      : pages_(pages), api_(api), offices_(offices), counters_(counters) {}
+  // `exchanges`: nullptr: no registration is in exchange mode.
+  RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices,
+               const RelayCounters& counters, const ExchangeCounters* exchanges, Log& log)
+      : pages_(pages), api_(api), offices_(offices), counters_(counters), exchanges_(exchanges), log_(log) {}
 
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
   [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
 
  private:
+  [[nodiscard]] net::HttpResponse health() const;
   [[nodiscard]] net::HttpResponse metrics() const;
+  // What is said instead of an answer; nullopt: the book is known well enough.
+  [[nodiscard]] std::optional<Error> closed();
 
   const BrowserPages& pages_;
   const OfficeApi& api_;
   const EnrolledOffices& offices_;
   const RelayCounters& counters_;
+  const ExchangeCounters* exchanges_;
+  Log& log_;
+  std::atomic<bool> told_{false};  // that it is closed
 };
 
 }  // namespace latchkey::relay

@@ -33,6 +33,8 @@ struct EnrolledOffice {
   std::optional<WallTime> revoked_at;
   std::string keys;                         // cloud::PartyPublic as text; empty until enrolled
   std::vector<std::string> return_origins;  // likewise
+  std::string verified_name;                // a DNS name that was found to be its own; empty: none
+  std::optional<WallTime> verified_at;
 };
 
 // Errors of every method besides its own: unavailable/`store_unavailable`, corrupt/`store_corrupt`.
@@ -52,6 +54,8 @@ class EnrolmentBook {
   // have been lost. Errors: refused/`code_unknown` (never issued, used by others, revoked), refused/`code_expired`.
   [[nodiscard]] Result<EnrolledOffice> redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
                                               const std::vector<std::string>& return_origins, WallTime now);
+  // In the place of the one before. Errors: not_found/`no_such_office`.
+  [[nodiscard]] Result<void> put_verified_name(const OfficeId& id, const std::string& name, WallTime now);
   // Errors: not_found/`no_such_office`. Once more is fine.
   [[nodiscard]] Result<void> revoke(const OfficeId& id, WallTime now);
 

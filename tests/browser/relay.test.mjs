@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertAccessible, assertQuiet, openPage, picture, pictures, startBrowser } from '../support/browser.mjs';
 import { assertListed, assertNotListed, fillAddDialog, signInInBrowser } from '../support/console.mjs';
-import { enrolledOffice, officeAt, relayWithProvider } from '../support/relay.mjs';
+import { enrolledOffice, officeAt, relayWithClient, relayWithProvider } from '../support/relay.mjs';
 import { ScriptedOffice } from '../support/scripted_office.mjs';
 
 const pin = 'Schlüssel 77';
@@ -85,6 +85,28 @@ test('the whole way: enrolled in the OAuth settings, checked, the whole page goe
   await assertListed(page, 'scanner-1');
   assert.equal((await office.token('scanner-1', pin)).status, 200);
   assertQuiet(page);
+});
+
+test('S3: a relay that has the client\'s secret says before consent that it sees tokens; the settings say so too', async (t) => {
+  const parts = await relayWithClient(t);
+  const office = await enrolledOffice(t, parts, 'North Ltd');
+  const browser = await startBrowser(t);
+  const page = await openPage(browser, insecure);
+  await signInInBrowser(page, office);
+  await page.goto(`${office.url}/settings/apps`);
+  await page.getByText('sees them in passing').waitFor();
+  await picture(page, 'cloud-settings-exchange');
+  await page.goto(`${office.url}/users/new`);
+  await toRelay(page, parts.relay, 'scanner-1');
+  await page.getByText('sees what gives access to your account in passing').waitFor();
+  await pictures(page, 'relay-confirmation-exchange');
+  await assertAccessible(page, 'the relay\'s confirmation page in exchange mode');
+  await consent(page);
+  await page.waitForURL(`${office.url}/users**`);
+  await page.getByText('Authorized as anna@example.com').waitFor();
+  await page.getByRole('button', { name: 'Done' }).click();
+  await assertListed(page, 'scanner-1');
+  assert.equal((await office.token('scanner-1', pin)).status, 200);
 });
 
 test('C8: refused at the provider by way of the relay: said in words, and nothing left behind', async (t) => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import https from 'node:https';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -116,6 +116,30 @@ test('the own authority: real clients that imported its root accept it, its key 
   const back = JSON.parse((await server.cli(['certificate', 'own-ca', '--json'])).stdout);
   assert.equal(back.root.fingerprint, answer.root.fingerprint, 'devices keep what they have imported');
   assert.equal((await get(port, '/healthz', root)).status, 200);
+});
+
+test('a backup brings the own authority back: devices that imported it accept the restored server', async (t) => {
+  const port = await freePort();
+  const server = await Latchkey.start(t, { port, publicUrl: `https://127.0.0.1:${port}`, config: { 'tls.source': 'own-authority' }, expectReady: false });
+  await answering(server);
+  const root = (await server.cli(['certificate', 'root'])).stdout;
+  const before = (await shown(port)).certificate;
+  const passphrase = await server.file('passphrase', 'eleven purple ladders\n');
+  const file = path.join(server.folder, 'office.lkb');
+  const made = await server.cli(['backup', file, '--passphrase-file', passphrase]);
+  assert.equal(made.status, 0, made.stderr);
+  await server.stop();
+  await rm(server.data, { recursive: true });
+  const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--nothing-ran-since']);
+  assert.equal(restored.status, 0, restored.stderr);
+  for (const name of ['key.pem', 'root-key.pem']) assert.equal((await stat(path.join(server.data, 'tls', name))).mode & 0o777, 0o600, name);
+  await server.launch({ expectReady: false });
+  await answering(server);
+  assert.equal(fingerprintOf((await shown(port)).certificate), fingerprintOf(before));
+  assert.equal((await get(port, '/healthz', root)).status, 200);
+  const renewed = JSON.parse((await server.cli(['certificate', 'own-ca', '--json'])).stdout);
+  assert.equal(renewed.source, 'own_authority');
+  assert.equal((await get(port, '/healthz', root)).status, 200, 'the authority has its key, too');
 });
 
 test('a listener in clear is told to restart, then speaks TLS with what was chosen', async (t) => {

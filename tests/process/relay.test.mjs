@@ -1,7 +1,7 @@
 // Consent by way of a Cloud Service: the real relay, real offices, and the certified provider with a public client.
 
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Browserless } from '../support/browserless.mjs';
@@ -21,6 +21,13 @@ async function walk(office, scene, { members = request, browser = office.admin.b
     visit: consenting(scene, seen), stopAt: stopAt ?? ((url) => url.startsWith(`${office.url}/oauth/relayed`)),
   });
   return { started, url: end.url, body: end.body, status: end.status };
+}
+/** As far as the relay's confirmation page, whose button `keep` is given and nobody presses yet. */
+async function walkToButton(office, scene, members, keep) {
+  const started = await office.admin.startAuthorization(members);
+  const press = pressing(scene.relay);
+  const { url } = await office.admin.browser.open(started.start_url, { visit: (at, response, body) => { keep(press(at, response, body)); } });
+  return { started, url };
 }
 const nobodyAt = async (office, name) => assert.equal((await office.admin.must('GET', `/api/v1/users?search=${name}`)).total, 0);
 
@@ -219,13 +226,18 @@ test('the relay is killed at each step: a step that has been taken is not lost, 
   const office = await enrolledOffice(t, scene, 'North Ltd');
   const steps = [
     ['before the page', (url) => url.startsWith(`${scene.relay.url}/begin`)],
+    ['before the button', undefined],
     ['before the provider', (url) => url.startsWith(scene.oidc.issuer)],
     ['before the callback', (url) => url.startsWith(`${scene.relay.url}/callback/`)],
     ['before the collection', (url) => url.startsWith(`${office.url}/oauth/relayed`)],
   ];
   for (const [n, [what, stopAt]] of steps.entries()) {
     const members = { ...request, username: `printer-${n}` };
-    const { started, url } = await walk(office, scene, { members, stopAt });
+    // The person looks at the confirmation page while the relay dies.
+    let pressed;
+    const { started, url } = stopAt
+      ? await walk(office, scene, { members, stopAt })
+      : await walkToButton(office, scene, members, (button) => { pressed = button; });
     await scene.relay.kill();
     // The office asks for what the browser has brought while nobody answers, and the browser waits.
     const waiting = what === 'before the collection' ? office.admin.browser.open(url) : undefined;
@@ -234,7 +246,8 @@ test('the relay is killed at each step: a step that has been taken is not lost, 
       assert.equal((await office.admin.must('GET', `/api/v1/authorizations/${started.id}`)).state, 'pending', what);
     }
     await scene.relay.launch();
-    await (waiting ?? office.admin.browser.open(url, { visit: consenting(scene) }));
+    if (waiting) await waiting;
+    else await office.admin.browser.open(pressed ?? url, { visit: consenting(scene) });
     const attempt = await office.admin.outcome(started.id);
     assert.ok(['completed', 'needs_confirmation'].includes(attempt.state), `${what}: ${attempt.state} ${JSON.stringify(attempt.problem)}`);
     if (attempt.state === 'needs_confirmation') await office.admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
@@ -330,6 +343,84 @@ test('Attack: a malicious office is enrolled, and still sends nobody where it li
   }
 });
 
+test('S1: a DNS name is verified at the office itself and shown before consent; another office cannot have it, and an untrusted certificate proves nothing', async (t) => {
+  const scene = await relayWithProvider(t);
+  const { relay } = scene;
+  const { certFile, keyFile } = relay.certificate;
+  const port = await freePort();
+  const office = await enrolledOffice(t, scene, 'North Ltd', { port, tls: { certFile, keyFile }, publicUrl: `https://localhost:${port}` });
+  const proof = await fetchAnswer(`${office.url}/.well-known/latchkey-office`);
+  assert.equal(proof.status, 200);
+  assert.equal(proof.text.split('\n')[0], office.office);
+  const begun = await office.admin.startAuthorization(request);
+  const { url } = await office.admin.browser.open(begun.start_url, { stopAt: (each) => each.startsWith(`${relay.url}/begin`) });
+  assert.doesNotMatch((await new Browserless().open(url)).body, /verified/);
+
+  const untrusted = await relay.cli(['verify', office.office]);
+  assert.equal(untrusted.status, 1);
+  assert.match(untrusted.stderr, /latchkey-office cannot be fetched from here/);
+  const mallory = await ScriptedOffice.enrol(relay, 'Mallory Ltd', { origins: [office.url] });
+  const stolen = await relay.cli(['verify', mallory.id, '--ca-file', certFile]);
+  assert.equal(stolen.status, 1);
+  assert.match(stolen.stderr, /does not show this office's enrolment and keys/);
+  assert.ok((await relay.list()).every((each) => each.verified_name === null));
+
+  const verified = await relay.cli(['verify', office.office, '--ca-file', certFile]);
+  assert.equal(verified.status, 0, verified.stderr);
+  const listed = (await relay.list()).find((each) => each.office === office.office);
+  assert.equal(listed.verified_name, `localhost:${port}`);
+  const page = await until('the running service to know the name', async () => {
+    const { body } = await new Browserless().open(url);
+    return body.includes('Its address, verified') ? body : undefined;
+  });
+  assert.ok(page.includes(`localhost:${port}`) && page.includes('North Ltd'));
+  const unenrolled = await officeAt(t, scene);
+  assert.equal((await fetchAnswer(`${unenrolled.url}/.well-known/latchkey-office`)).status, 404);
+});
+
+test('S1: the address policy holds for a verification: an office\'s name that leads into the relay\'s own network is not fetched', async (t) => {
+  const scene = await relayWithProvider(t);
+  const { relay } = scene;
+  const office = await ScriptedOffice.enrol(relay, 'Mallory Ltd', { origins: [`https://localhost:${scene.oidc.port}`] });
+  const strict = path.join(relay.folder, 'strict.toml');
+  await writeFile(strict, relay.toml.replace('loopback_providers = true\n', '').replace(/params = .*\n/, 'params = { issuer = "https://op.example" }\n').replace(/authorization_endpoint = .*\n/, 'authorization_endpoint = "https://op.example/auth"\n'));
+  const { status, stderr } = await run(binary, ['relay', 'verify', office.id, '--config', strict]);
+  assert.equal(status, 1);
+  assert.match(stderr, /cannot be fetched from here: .*(not allowed|outbound)/i);
+});
+
+test('S1: the relay\'s keys are rotated: what was begun before goes on, offices follow, and a code from before is still good', async (t) => {
+  const scene = await relayWithProvider(t);
+  const { relay } = scene;
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const { service_key: before } = await office.admin.must('GET', '/api/v1/cloud-service');
+  const { code } = await relay.issue('South Ltd');
+  const { started, url } = await walk(office, scene, { stopAt: (each) => each.startsWith(`${relay.url}/begin`) });
+  const rotated = await relay.cli(['rotate-keys', '--json']);
+  assert.equal(rotated.status, 0, rotated.stderr);
+  const { former, keys } = JSON.parse(rotated.stdout);
+  assert.equal(former, before);
+  await relay.stop();
+  await relay.launch();
+
+  await office.admin.browser.open(url, { visit: consenting(scene) });
+  assert.equal((await office.admin.outcome(started.id)).state, 'completed', 'sealed to the former keys');
+  const next = await walk(office, scene, { members: { ...request, username: 'printer-2' } });
+  assert.equal((await office.admin.must('GET', '/api/v1/cloud-service')).service_key, keys, 'the office has followed');
+  await office.admin.browser.open(next.url);
+  const second = await office.admin.outcome(next.started.id);
+  assert.ok(['completed', 'needs_confirmation'].includes(second.state), JSON.stringify(second.problem));
+  const south = await officeAt(t, scene);
+  const enrolled = await south.admin.must('PUT', '/api/v1/cloud-service', { address: relay.url, enrolment_code: code });
+  assert.equal(enrolled.service_key, keys);
+  // Keys that nobody has vouched for are not followed.
+  await relay.stop();
+  await rm(path.join(relay.data, 'relay.keys'));
+  await relay.launch();
+  const refused = await office.admin.call('POST', '/api/v1/authorizations', { ...request, username: 'printer-3', group_id: await office.admin.group('Office') });
+  assert.equal(refused.code, 'cloud_keys_differ');
+});
+
 test('quota: an office begins no more consents in a minute than its enrolment allows', async (t) => {
   const scene = await relayWithProvider(t);
   const office = await officeAt(t, scene);
@@ -370,8 +461,8 @@ test('packaging: the packaged relay.toml and unit are what the program reads: ev
   const packaged = await readFile(new URL('../../packaging/relay.toml', import.meta.url), 'utf8');
   const keys = [...packaged.matchAll(/^#?(\w+) = /gm)].map((each) => each[1]);
   assert.ok(keys.length >= 14, keys.join(' '));
-  // Two are for other providers than the example's.
-  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
+  // These are for other providers than the example's, and for apps with a secret or a key, which relay_exchange has.
+  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint|token_endpoint|client_|assertion_)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
   const file = path.join(folder, 'relay.toml');
   await writeFile(file, switchedOn);
   const listed = await run(binary, ['relay', 'list', '--json', '--config', file]);

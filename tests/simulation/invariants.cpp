@@ -241,7 +241,8 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
         if (anew && std::none_of(token + 1, std::to_address(account_of(*subject).tokens.end()), is_lost)) subject->restored = false;
         if (anew && !put->generation.access_sealed.empty()) {
           // Refusals survive in the journal, too: what comes from there once more is no success that follows them.
-          const bool once_more = std::exchange(token->counted, account_of(*subject).habits.rotation != catalog::Rotation::none);
+          const bool known_answer = !put->generation.intent.none() && !counted_.insert(put->generation.intent).second;
+          const bool once_more = std::exchange(token->counted, account_of(*subject).habits.rotation != catalog::Rotation::none) || known_answer;
           if (!subject->restored && !once_more) token->refusals = 0;
           if (!once_more) account_of(*subject).lied = false;
           subject->restored = false;

@@ -147,6 +147,7 @@ class Invariants {
   const grants::Sealing& sealing_;
   std::map<std::size_t, std::deque<Nanoseconds>> sent_to_;  // by provider, of the last minute
   std::optional<Nanoseconds> fell_back_at_;
+  std::set<IntentId> counted_;  // whose answer has brought the store an access token
   std::set<IntentId> journaled_;
   std::vector<std::string> broken_;
   std::size_t broken_at_ = 0;

@@ -40,8 +40,9 @@ export class CookieJar {
 }
 
 export class Browserless {
-  constructor(jar = new CookieJar()) {
+  constructor(jar = new CookieJar(), { patience = 30_000 } = {}) {
     this.jar = jar;
+    this.patience = patience; // milliseconds for one request
   }
 
   /** One request, no redirect followed; cookies go out and come in. */
@@ -49,19 +50,19 @@ export class Browserless {
     const headers = new Headers(options.headers);
     const cookie = this.jar.for(url);
     if (cookie) headers.set('cookie', cookie);
-    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(30_000), ...options, headers });
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(this.patience), ...options, headers });
     this.jar.take(url, response);
     return response;
   }
 
   /**
-   * Opens an address and follows redirects as a navigation would. `visit(url, response, body)` may return a further
+   * Opens an address (or presses a button: `{url, form}`) and follows redirects as a navigation would. `visit(url, response, body)` may return a further
    * address or `{url, form}` to go on from a page (a button pressed); without one the walk ends there.
    * Returns { url, status, headers, body, trail } of the last page.
    */
   async open(url, { visit = () => undefined, stopAt = () => false, limit = 30 } = {}) {
     const trail = [];
-    let next = { url };
+    let next = typeof url === 'string' ? { url } : url;
     for (let step = 0; step < limit; step++) {
       const current = next.url;
       trail.push(current);

@@ -1,7 +1,7 @@
 // The Cloud Service's cryptography a second time, for an office that misbehaves: XChaCha20-Poly1305 that commits to its key
 // (keyed BLAKE2b), X25519, HKDF. Only what Node's own crypto lacks is written out.
 
-import { createCipheriv, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, sign } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, randomBytes, sign } from 'node:crypto';
 
 // --- HChaCha20 (draft-irtf-cfrg-xchacha-03 section 2.2) ---
 
@@ -27,6 +27,14 @@ function hchacha20(key, nonce) {
 function xchacha20poly1305(key, nonce, plain) {
   const cipher = createCipheriv('chacha20-poly1305', hchacha20(key, nonce.subarray(0, 16)), Buffer.concat([Buffer.alloc(4), nonce.subarray(16)]), { authTagLength: 16 });
   return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+function openXchacha20poly1305(key, nonce, sealed, bound) {
+  const decipher = createDecipheriv('chacha20-poly1305', hchacha20(key, nonce.subarray(0, 16)), Buffer.concat([Buffer.alloc(4), nonce.subarray(16)]), { authTagLength: 16 });
+  const end = sealed.length - 16;
+  decipher.setAAD(bound, { plaintextLength: end });
+  decipher.setAuthTag(sealed.subarray(end));
+  return Buffer.concat([decipher.update(sealed.subarray(0, end)), decipher.final()]);
 }
 
 // --- BLAKE2b with a key, one block of message (RFC 7693) ---
@@ -96,4 +104,15 @@ export function sealTo(recipient, purpose, plain) {
   const nonce = randomBytes(24);
   const derived = keyedBlake2b512(key, Buffer.concat([Buffer.from('latchkey commit 1'), nonce]));
   return Buffer.concat([Buffer.from([1]), point, nonce, derived.subarray(32), xchacha20poly1305(derived.subarray(0, 32), nonce, plain)]);
+}
+
+/** What somebody has sealed to this party for a purpose, bound to those octets; throws when it is not so. */
+export function openEnvelope(party, purpose, bound, sealed) {
+  const [point, nonce, check] = [sealed.subarray(1, 33), sealed.subarray(33, 57), sealed.subarray(57, 89)];
+  const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: point.toString('base64url') }, format: 'jwk' });
+  const shared = diffieHellman({ privateKey: createPrivateKey(party.sealing.privateKey.export({ format: 'pem', type: 'pkcs8' })), publicKey });
+  const key = Buffer.from(hkdfSync('sha256', shared, Buffer.concat([point, raw(party.sealing.publicKey)]), `latchkey cloud 1 ${purpose}`, 32));
+  const derived = keyedBlake2b512(key, Buffer.concat([Buffer.from('latchkey commit 1'), nonce]));
+  if (!derived.subarray(32).equals(check)) throw new Error('sealed to another key, or for another purpose');
+  return openXchacha20poly1305(derived.subarray(0, 32), nonce, sealed.subarray(89), Buffer.from(bound));
 }

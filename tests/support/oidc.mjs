@@ -38,9 +38,14 @@ export class OidcServer {
 
   #server;
 
-  /** publicClient: no secret, PKCE alone. */
-  constructor({ redirectUris, publicClient = false, accessLifetime = 3600, refreshLifetime = 14 * 86_400, codeLifetime = 60, headers = {}, accounts } = {}) {
-    Object.assign(this, { redirectUris, publicClient, accessLifetime, refreshLifetime, codeLifetime, headers });
+  /** Awaited before a request for the token endpoint is looked at: what a test does in the middle of one. */
+  beforeToken = async () => {};
+  /** Requests for the token endpoint that have arrived. */
+  tokenRequests = 0;
+
+  /** publicClient: no secret, PKCE alone. assertionKey: the client's public key (JWK), for private_key_jwt. */
+  constructor({ redirectUris, publicClient = false, assertionKey, accessLifetime = 3600, refreshLifetime = 14 * 86_400, codeLifetime = 60, headers = {}, accounts } = {}) {
+    Object.assign(this, { redirectUris, publicClient, assertionKey, accessLifetime, refreshLifetime, codeLifetime, headers });
     this.accounts = accounts ?? {
       anna: { email: 'anna@example.com', name: 'Anna Example' },
       bert: { email: 'bert@example.com', name: 'Bert Example' },
@@ -65,14 +70,19 @@ export class OidcServer {
     }
   }
 
+  get #credentials() {
+    if (this.assertionKey) return { token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: this.assertionKey.alg, jwks: { keys: [this.assertionKey] } };
+    if (this.publicClient) return { token_endpoint_auth_method: 'none' };
+    return { token_endpoint_auth_method: 'client_secret_basic', client_secret: this.clientSecret };
+  }
+
   async #listen(port) {
     this.port = port;
     this.issuer = `http://127.0.0.1:${port}`;
     this.provider = new Provider(this.issuer, {
       clients: [{
-        client_id: this.clientId, ...(this.publicClient ? {} : { client_secret: this.clientSecret }), redirect_uris: this.redirectUris,
+        client_id: this.clientId, ...this.#credentials, redirect_uris: this.redirectUris,
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'], response_types: ['code'],
-        token_endpoint_auth_method: this.publicClient ? 'none' : 'client_secret_basic',
       }],
       cookies: { keys: [randomBytes(16).toString('hex')] },
       claims: { openid: ['sub'], email: ['email'], profile: ['name'] },
@@ -111,6 +121,9 @@ export class OidcServer {
           response.statusCode = 500;
           response.end(page('Interaction failed', `<p id="error">${escape(error.message)}</p>`));
         });
+      } else if (request.method === 'POST' && request.url === '/token') {
+        this.tokenRequests += 1;
+        this.beforeToken(request).then(() => rest(request, response));
       } else {
         rest(request, response);
       }

@@ -2,12 +2,14 @@
 // are enrolled at it.
 
 import { spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { loopbackCertificate } from './certificates.mjs';
+import { Faults } from './kill/faults.mjs';
 import { binary, Latchkey, run, slowness } from './latchkey.mjs';
 import { OidcServer } from './oidc.mjs';
 import { freePort, temporaryFolder } from './ports.mjs';
@@ -28,11 +30,11 @@ function sharedCertificate() {
 }
 
 export class Relay {
-  /** options: apps (id → keys of relay.toml), config (further keys), port. Ends with the test `t`. */
+  /** options: apps (id → keys of relay.toml), config (further keys), port, env (of the process). Ends with the test `t`. */
   static async start(t, options) {
     const relay = new Relay();
     relay.folder = await temporaryFolder(t, 'relay');
-    relay.data = path.join(relay.folder, 'data');
+    relay.data = options.data ?? path.join(relay.folder, 'data');
     relay.configFile = path.join(relay.folder, 'relay.toml');
     relay.port = options.port ?? await freePort();
     relay.certificate = await sharedCertificate();
@@ -72,7 +74,7 @@ export class Relay {
   async launch() {
     await mkdir(this.folder, { recursive: true });
     await writeFile(this.configFile, this.toml);
-    this.child = spawn(binary, ['relay', '--config', this.configFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(binary, ['relay', '--config', this.configFile], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.options.env } });
     this.ended = new Promise((resolve) => this.child.on('close', (status, signal) => resolve({ status, signal })));
     this.child.stdout.setEncoding('utf8').on('data', (chunk) => { this.stdout += chunk; });
     this.child.stderr.setEncoding('utf8').on('data', (chunk) => { this.stderr += chunk; });
@@ -142,6 +144,30 @@ export async function relayWithProvider(t, { oidc: oidcOptions = {}, ...options 
     apps: { op: { provider: 'oidc', client_id: oidc.clientId, params: { issuer: oidc.issuer, scopes: 'openid offline_access email' }, authorization_endpoint: `${oidc.issuer}/auth`, ...options.app } },
   });
   return { oidc, relay };
+}
+
+/**
+ * The same with a client that has a secret (exchange mode) or, with `assertion`, a key pair (assertion mode): { oidc, relay, folder }.
+ * With `faults`, what the relay writes can be made to kill it: { faults }.
+ */
+export async function relayWithClient(t, { assertion, faults: wanted = false, oidc: oidcOptions = {}, ...options } = {}) {
+  const port = options.port ?? await freePort();
+  const folder = await temporaryFolder(t, 'relay-client');
+  const keys = assertion && generateKeyPairSync(assertion === 'RS256' ? 'rsa' : 'ec', { namedCurve: 'P-256', modulusLength: 2048 });
+  const oidc = await OidcServer.start(t, {
+    redirectUris: [`https://localhost:${port}/callback/op`], ...(keys && { assertionKey: { ...keys.publicKey.export({ format: 'jwk' }), alg: assertion } }), ...oidcOptions,
+  });
+  const file = path.join(folder, keys ? 'assertion.pem' : 'op.secret');
+  await writeFile(file, keys ? keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) : `${oidc.clientSecret}\n`, { mode: 0o600 });
+  const data = path.join(folder, 'data');
+  const faults = wanted ? new Faults(folder, data) : undefined;
+  if (faults) t.after(() => faults.close());
+  const relay = await Relay.start(t, {
+    port, data, ...options, env: faults?.environment,
+    apps: { op: { provider: 'oidc', client_id: oidc.clientId, params: { issuer: oidc.issuer, scopes: 'openid offline_access email' },
+      authorization_endpoint: `${oidc.issuer}/auth`, token_endpoint: `${oidc.issuer}/token`, [keys ? 'assertion_key_file' : 'client_secret_file']: file, ...options.app } },
+  });
+  return { oidc, relay, folder, faults };
 }
 
 /** An office server that knows the relay's certificate and may reach relay and provider; not enrolled yet. */

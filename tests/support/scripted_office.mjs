@@ -1,8 +1,8 @@
 // An office that is enrolled like any other and then does what it likes: what the relay must withstand from one.
 
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { fetchAnswer } from './latchkey.mjs';
-import { makeParty, sealTo, signWith, textOf } from './cloud_crypto.mjs';
+import { makeParty, openEnvelope, sealTo, signWith, textOf } from './cloud_crypto.mjs';
 
 const field = (octets) => {
   const bytes = Buffer.from(octets);
@@ -30,10 +30,9 @@ export class ScriptedOffice {
     return office;
   }
 
-  /** A signed request; `time` (seconds) and `as` (another office's id) as the test likes. */
-  async ask(method, target, { body = '', time = Math.floor(Date.now() / 1000), as = this.id, sent = body } = {}) {
+  /** A signed request; `time` (seconds), `as` (another office's id) and `nonce` as the test likes. */
+  async ask(method, target, { body = '', time = Math.floor(Date.now() / 1000), as = this.id, sent = body, nonce = randomBytes(16) } = {}) {
     const keyId = createHash('sha256').update(this.keys.octets).digest('hex').slice(0, 16);
-    const nonce = randomBytes(16);
     const octets = Buffer.concat([
       'latchkey cloud request 1', as, keyId, method, target, createHash('sha256').update(body).digest(), String(time), nonce,
     ].map(field));
@@ -42,6 +41,36 @@ export class ScriptedOffice {
       headers: { authorization: `Latchkey office=${as}, key=${keyId}, time=${time}, nonce=${textOf(nonce)}, signature=${textOf(signWith(this.keys, octets))}` },
     });
   }
+
+  /**
+   * Exchange mode: a form for the provider's token endpoint, in `turn` of `intent`, for `grant`. The answer, with `reply` opened:
+   * { status, body }; null: the relay does not know.
+   */
+  async exchange(form, { intent = randomUUID(), turn = 1, grant = this.grant, target = {}, ...signing } = {}) {
+    const [app] = this.view.apps;
+    const body = JSON.stringify({ intent, turn, grant, app: app.id, type: app.types[0], params: {}, learned: {}, form: new URLSearchParams(form).toString(), ...target });
+    const answer = await this.ask('POST', '/relay/v1/token', { body, ...signing });
+    if (answer.status === 200) answer.reply = answer.body.reply === null ? null : this.#open(intent, answer.body);
+    return answer;
+  }
+
+  #open(intent, { turn, reply }) {
+    const bound = `${this.id.length}:${this.id}${intent.length}:${intent}${turn}`;
+    const plain = openEnvelope(this.keys, 'reply', bound, Buffer.from(reply, 'base64url')).toString();
+    const [status, , , , ...rest] = plain.split('\n');
+    return { status: Number(status), body: JSON.parse(rest.join('\n')) };
+  }
+
+  /** Assertion mode: what the relay has sealed to this office. */
+  openAssertion(sealed) {
+    return openEnvelope(this.keys, 'assertion', this.id, Buffer.from(sealed, 'base64url')).toString();
+  }
+
+  acknowledge(intent, turn = 1) {
+    return this.ask('POST', '/relay/v1/token/acknowledge', { body: JSON.stringify({ intent, turn }) });
+  }
+
+  grant = randomUUID();
 
   /** A flow as an honest office would make it, with `changes`; `url` changes parameters of the authorization address. */
   flow({ url = {}, endpoint, ...changes } = {}) {

@@ -41,6 +41,7 @@ export class ScriptedProvider {
    * rotation: 'none' (the refresh token lives on and is not sent again), 'single-use' (a new one each time).
    * graceSeconds: how long a spent single-use token is still honoured. revokesFamily: a spent one used again ends the grant.
    * consent: 'auto' redirects back at once, 'page' shows buttons, 'refuse' answers access_denied.
+   * accountFor: gives the account that consents to an authorization request, by its parameters; else it is `account`.
    * issuer: defaults to the provider's own origin. deviceInterval, deviceCodeLifetime: seconds, of device codes.
    */
   static async start(t, options = {}) {
@@ -71,9 +72,9 @@ export class ScriptedProvider {
   constructor({
     rotation = 'none', graceSeconds = 0, revokesFamily = false, accessLifetime = 3600, clientId = 'scripted-client',
     clientSecret = 'scripted-secret', account = { id: 'acc-1', name: 'anna@example.com' }, consent = 'auto', certificate,
-    consentHeaders = {}, issuer, deviceInterval = 1, deviceCodeLifetime = 600, now = () => Date.now(), watch = () => {},
+    accountFor = () => undefined, consentHeaders = {}, issuer, deviceInterval = 1, deviceCodeLifetime = 600, now = () => Date.now(), watch = () => {},
   } = {}) {
-    Object.assign(this, { watch, deviceInterval, deviceCodeLifetime, rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, certificate, consentHeaders, now });
+    Object.assign(this, { watch, accountFor, deviceInterval, deviceCodeLifetime, rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, certificate, consentHeaders, now });
     this.issuer = issuer;
   }
 
@@ -329,7 +330,7 @@ export class ScriptedProvider {
       return this.#redirect(back.href);
     }
     const code = `code-${randomBytes(12).toString('hex')}`;
-    this.#codes.set(code, { parameters, account: this.account, used: false });
+    this.#codes.set(code, { parameters, account: this.accountFor(parameters) ?? this.account, used: false });
     back.searchParams.set('code', code);
     return this.#redirect(back.href);
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "base/entropy.h"
@@ -94,6 +95,40 @@ TEST_F(Book, S1_ARevokedOfficeStaysRevokedAndItsCodeIsWorthNothing) {
   ASSERT_TRUE(operators->revoke(office.id, kNow + Seconds(9)));
   EXPECT_EQ(book->all()->front().revoked_at, kNow);
   EXPECT_EQ(reason(book->revoke(OfficeId::make(kNow, entropy), kNow)), "no_such_office");
+}
+
+TEST_F(Book, S1_AVerifiedNameIsKeptBesideTheLabelAndReplaced) {
+  auto book = open();
+  const auto north = issued();
+  ASSERT_TRUE(book->issue(north));
+  ASSERT_TRUE(book->issue(issued("South Ltd")));
+  EXPECT_EQ(book->all()->front().verified_name, "");
+  ASSERT_TRUE(book->put_verified_name(north.id, "north.example", kNow));
+  ASSERT_TRUE(open()->put_verified_name(north.id, "new.north.example", kNow + Seconds(5)));
+  const auto all = *book->all();
+  ASSERT_EQ(all.size(), 2U);
+  for (const auto& office : all) {
+    const bool verified = office.id == north.id;
+    EXPECT_EQ(office.verified_name, verified ? "new.north.example" : "");
+    EXPECT_EQ(office.verified_at, verified ? std::optional(kNow + Seconds(5)) : std::nullopt);
+  }
+  EXPECT_EQ(reason(book->put_verified_name(OfficeId::make(kNow, entropy), "evil.example", kNow)), "no_such_office");
+}
+
+TEST_F(Book, S1_AStrangersGuessWaitsForNoWriterAndMakesNoneWait) {
+  auto book = open();
+  const auto office = issued();
+  ASSERT_TRUE(book->issue(office));
+  auto writing = sqlite::Connection::open(path, sqlite::Access::writer, 1 << 20, "");
+  ASSERT_TRUE(writing);
+  ASSERT_TRUE((*writing)->run_script("BEGIN IMMEDIATE"));
+  const auto stranger = OfficeId::make(kNow, entropy);
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(reason(book->redeem(stranger, office.code_digest, "keys", {}, kNow)), "code_unknown");
+  EXPECT_EQ(reason(book->redeem(office.id, entropy.bytes(32), "keys", {}, kNow)), "code_unknown");
+  EXPECT_LT(std::chrono::steady_clock::now() - before, Seconds(2)) << "whoever waits for a writer waits five";
+  ASSERT_TRUE((*writing)->run_script("ROLLBACK"));
+  EXPECT_TRUE(book->redeem(office.id, office.code_digest, "keys", {}, kNow));
 }
 
 TEST_F(Book, TheFileIsItsOwnersAndAnotherProgramsFileIsLeftAlone) {

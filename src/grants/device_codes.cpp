@@ -1,5 +1,8 @@
-// Authorising with a device code (RFC 8628): the code is asked for, shown, and its answer awaited, over restarts as well.
-#include "grants/authorization_desk.h"
+#include "grants/device_codes.h"
+
+#include <algorithm>
+#include <optional>
+
 #include "grants/device_pace.h"
 #include "oauth/device.h"
 
@@ -17,32 +20,31 @@ constexpr std::string_view kExpired = "Nobody entered the code in time, so nothi
 
 }  // namespace
 
-std::string_view name_of(AuthorizationWay way) {
-  switch (way) {
-    case AuthorizationWay::browser:
-      return "browser";
-    case AuthorizationWay::device_code:
-      return "device_code";
-    case AuthorizationWay::owner_link:
-      return "owner_link";
-  }
-  return "browser";
+DeviceCodes::DeviceCodes(Parts parts) : parts_(std::move(parts)), following_(parts_.executor, parts_.log) {}
+DeviceCodes::~DeviceCodes() = default;
+
+void DeviceCodes::follow(AuthorizationId id) { following_.spawn("device code", await_answer(id)); }
+
+Task<void> DeviceCodes::stop() {
+  stopping_ = true;
+  parts_.changes.notify_all();
+  co_await following_.drain();
 }
 
 // ---- the code --------------------------------------------------------------------------------------------------------
 
-Result<void> AuthorizationDesk::check_device_code(const std::string& type) const {
-  if (!parts_.device_code_allowed(type)) {
+Result<void> DeviceCodes::check(const std::string& type) const {
+  if (!parts_.allowed(type)) {
     return fail(ErrorKind::conflict, "device_code_off",
                 "Device codes are switched off for this type. An administrator can add " + type +
                     " to the setting authorize.device_code_types, or use the browser or a link instead.");
   }
-  if (device_codes_waiting_ < kDeviceCodesMost) return {};
+  if (waiting_ < kDeviceCodesMost) return {};
   return fail(ErrorKind::conflict, "device_codes_waiting",
               "Too many device codes wait for their owners already. Cancel one, or wait until one has ended.");
 }
 
-Task<Result<oauth::DeviceCode>> AuthorizationDesk::ask_device_code(const ProviderClient& client) {
+Task<Result<oauth::DeviceCode>> DeviceCodes::ask(const ProviderClient& client) {
   Result<oauth::DeviceCode> code =
       fail(ErrorKind::misconfigured, "device_code_unsupported",
            "This provider offers no device codes, as far as its description says. Use the browser or a link instead.");
@@ -74,14 +76,17 @@ Task<Result<oauth::DeviceCode>> AuthorizationDesk::ask_device_code(const Provide
   co_return code;
 }
 
-Task<Result<Begun>> AuthorizationDesk::begin_with_device_code(Prepared prepared, Requester requester) {
-  auto code = co_await ask_device_code(prepared.client);
+Task<Result<store::Batch>> DeviceCodes::begin(PendingFlow& flow, const ProviderClient& client) {
+  if (client.way) {
+    co_return fail(ErrorKind::misconfigured, "device_code_unsupported",
+                   "The Cloud Service asks for no device codes with this app. Use the browser or a link instead, or register an app of your own.");
+  }
+  auto code = co_await ask(client);
   if (!code) co_return std::unexpected(code.error());
-  auto& flow = prepared.flow;
   const auto now = parts_.wall.now();
   flow.record.opened_by_other = true;  // whoever types the code is not seen here (RULES A4)
-  flow.record.issuer = prepared.client.endpoints.issuer;
-  flow.record.token_endpoint = prepared.client.endpoints.token;
+  flow.record.issuer = client.endpoints.issuer;
+  flow.record.token_endpoint = client.endpoints.token;
   flow.record.device = DeviceFlow{.prompt = {.user_code = code->user_code,
                                              .verification_uri = code->verification_uri,
                                              .verification_uri_complete = code->verification_uri_complete},
@@ -90,36 +95,26 @@ Task<Result<Begun>> AuthorizationDesk::begin_with_device_code(Prepared prepared,
                                   .intent = IntentId::make(now, parts_.entropy),
                                   .node = parts_.node};
   flow.row.expires_at = now + code->expires_in;
-  Begun begun{.id = flow.row.id,
-              .start_url = {},
-              .redirect_uri = flow.record.redirect_uri,
-              .expires_at = flow.row.expires_at,
-              .device = flow.record.device->prompt};
   store::Batch batch;
   batch.push_back(store::InsertIntent{{.id = flow.record.device->intent,
                                        .grant = exchange_id(flow.row.id),
                                        .generation = 0,
                                        .node = parts_.node,
                                        .opened_at = now}});
-  if (const auto kept = co_await insert_flow(std::move(flow), std::move(batch), requester); !kept)
-    co_return std::unexpected(kept.error());
-  parts_.counters.device_codes += 1;
-  exchanges_.spawn("device code", follow_device_code(begun.id));
-  co_return begun;
+  co_return batch;
 }
 
 // ---- its answer ------------------------------------------------------------------------------------------------------
 
 // Every one that this node has begun and that is not over: the server was restarted meanwhile.
-Task<void> AuthorizationDesk::resume_device_codes() {
+Task<void> DeviceCodes::resume() {
   for (;;) {
     const auto rows = co_await parts_.store.pending_authorizations(kWaitingMost);
     if (rows) {
       for (const auto& row : *rows) {
         if (row.state != AuthorizationState::pending) continue;
-        const auto flow = open(row);
-        if (flow && flow->record.device && flow->record.device->node == parts_.node)
-          exchanges_.spawn("device code", follow_device_code(row.id));
+        const auto flow = parts_.attempts.open(row);
+        if (flow && flow->record.device && flow->record.device->node == parts_.node) follow(row.id);
       }
       co_return;
     }
@@ -127,14 +122,14 @@ Task<void> AuthorizationDesk::resume_device_codes() {
   }
 }
 
-Task<bool> AuthorizationDesk::rest(Seconds span) {
+Task<bool> DeviceCodes::rest(Seconds span) {
   const auto until = parts_.steady.now() + span;
   for (auto now = parts_.steady.now(); !stopping_ && now < until; now = parts_.steady.now())
-    co_await any_change_.wait_for(parts_.steady, until - now);
+    co_await parts_.changes.wait_for(parts_.steady, until - now);
   co_return !stopping_;
 }
 
-class AuthorizationDesk::Following {
+class DeviceCodes::Following {
  public:
   explicit Following(std::size_t& waiting) : waiting_(waiting) { ++waiting_; }
   Following(const Following&) = delete;
@@ -146,8 +141,8 @@ class AuthorizationDesk::Following {
 };
 
 // Ends with the attempt, or when the server stops; then the next start goes on.
-Task<void> AuthorizationDesk::follow_device_code(AuthorizationId id) {
-  const Following following(device_codes_waiting_);
+Task<void> DeviceCodes::await_answer(AuthorizationId id) {
+  const Following counted(waiting_);
   std::optional<DevicePace> pace;
   bool answer_lost = false;
   do {
@@ -156,19 +151,19 @@ Task<void> AuthorizationDesk::follow_device_code(AuthorizationId id) {
     auto row = co_await parts_.store.authorization(id);
     if (!row) continue;
     if (!*row || (*row)->state != AuthorizationState::pending) co_return;
-    auto flow = open(std::move(**row));
+    auto flow = parts_.attempts.open(std::move(**row));
     if (!flow || !flow->record.device) co_return;  // the sweep buries it
     if (!pace) {
       pace.emplace(flow->record.device->interval);
       continue;  // after a restart, too: when it was asked last is not known
     }
-    if (co_await ask_about_device_code(std::move(*flow), *pace, answer_lost) == Followed::over) co_return;
+    if (co_await ask_about(std::move(*flow), *pace, answer_lost) == Followed::over) co_return;
   } while (co_await rest(pace ? pace->wait() : kRecoveryPause));
 }
 
-Task<AuthorizationDesk::Followed> AuthorizationDesk::ask_about_device_code(Flow flow, DevicePace& pace, bool& answer_lost) {
+Task<DeviceCodes::Followed> DeviceCodes::ask_about(PendingFlow flow, DevicePace& pace, bool& answer_lost) {
   const auto end = [&](AuthorizationState state, std::string code, std::string text, std::string audit) {
-    return settle(std::move(flow), state, std::move(code), std::move(text), std::move(audit));
+    return parts_.attempts.settle(std::move(flow), state, std::move(code), std::move(text), std::move(audit));
   };
   if (parts_.wall.now() > flow.row.expires_at) {
     parts_.counters.device_expired += 1;
@@ -189,7 +184,7 @@ Task<AuthorizationDesk::Followed> AuthorizationDesk::ask_about_device_code(Flow 
         "authorization.failed");
     co_return Followed::over;
   }
-  const Spending spending(*this, flow);
+  const ConsentsUnderWay::Spending spending(parts_.under_way, flow);
   DeviceQuestion question(parts_.journal, parts_.exchange, parts_.wall, parts_.counters);
   auto answer = co_await question.ask(*client, flow.record.device->code, flow.record.device->intent,
                                       exchange_id(flow.row.id), parts_.tuning().timeouts);
@@ -202,7 +197,7 @@ Task<AuthorizationDesk::Followed> AuthorizationDesk::ask_about_device_code(Flow 
       flow.record.device->interval = pace.interval();
       // Refused: cancelled in this moment, which the next look sees, or the store is away; then the interval grows here
       // alone.
-      if (const auto kept = co_await save(flow); !kept)
+      if (const auto kept = co_await parts_.attempts.save(flow); !kept)
         parts_.log.info("device_interval_not_kept", {{"detail", kept.error().text}});
       co_return Followed::on;
     case DeviceAnswer::Kind::unanswered:
@@ -233,7 +228,7 @@ Task<AuthorizationDesk::Followed> AuthorizationDesk::ask_about_device_code(Flow 
       break;
   }
   parts_.counters.device_granted += 1;
-  co_await take_live_reply(std::move(flow), std::move(*client), std::move(*answer.replied));
+  co_await parts_.attempts.take_live_reply(std::move(flow), std::move(*client), std::move(*answer.replied));
   co_return Followed::over;
 }
 

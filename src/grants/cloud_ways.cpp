@@ -1,0 +1,218 @@
+#include "grants/cloud_ways.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "oauth/client_assertion.h"
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kAskFor = 12s;  // a code may live for 30 s, and whoever waits for a refresh waits for this
+constexpr auto kBetweenTries = 500ms;
+constexpr auto kMargin = 1s;  // of a call's total time
+constexpr int kAcknowledgeTries = 3;
+
+bool is_outage(const Error& error) { return error.kind == ErrorKind::unavailable && is_of_the_way(error); }
+
+TokenAnswered nothing_sent(Error error, std::int64_t turn) {
+  return {.outcome = net::NothingSent{std::move(error)}, .turn = turn};
+}
+
+// What the service refuses is somebody's to mend, there or here; the grant waits, and nobody is asked to consent anew for
+// it.
+Error as_cause(Error error) {
+  if (error.kind == ErrorKind::unavailable) return error;
+  error.kind = ErrorKind::misconfigured;
+  error.text = "The Cloud Service refuses to pass this on: " + error.text;
+  return error;
+}
+
+net::HttpOutcome outcome_of(cloud::ProviderReply reply) {
+  net::Reply outcome;
+  outcome.status = reply.status;
+  if (!reply.content_type.empty()) outcome.headers.set("Content-Type", reply.content_type);
+  if (!reply.retry_after.empty()) outcome.headers.set("Retry-After", reply.retry_after);
+  const auto body = reply.body.reveal();
+  outcome.body.assign(body.begin(), body.end());
+  outcome.truncated = reply.cut;
+  return outcome;
+}
+
+Task<Result<cloud::TokenAnswer>> exchange_by(CloudLine* line, CloudEnrolment enrolment,
+                                             std::shared_ptr<const Secret> request, Milliseconds total) {
+  co_return co_await line->exchange(std::move(enrolment), request->clone(), total);
+}
+
+Task<Result<Secret>> assertion_by(CloudLine* line, CloudEnrolment enrolment, cloud::ServiceTarget target,
+                                  Milliseconds total) {
+  co_return co_await line->assertion(std::move(enrolment), std::move(target), total);
+}
+
+}  // namespace
+
+// --- the service signs, this server posts ---
+
+class CloudWays::AssertionWay final : public TokenWay {
+ public:
+  AssertionWay(CloudWays& ways, CloudTarget target) : ways_(ways), target_(std::move(target)) {}
+
+  Task<TokenAnswered> send(TokenErrand errand) override {
+    auto* line = &ways_.parts_.line;
+    const auto question = [line, target = target_.target](CloudEnrolment enrolment, Milliseconds total) {
+      return assertion_by(line, std::move(enrolment), target, total);
+    };
+    const auto until = ways_.parts_.steady.now() + std::min<std::chrono::nanoseconds>(kAskFor, errand.call.total_timeout);
+    const auto assertion = co_await ways_.ask<Secret>(target_.address, until, question);
+    if (!assertion) co_return nothing_sent(assertion.error(), errand.turn);
+    if (errand.call.body) errand.call.body = oauth::with_assertion(*errand.call.body, *assertion);
+    co_return TokenAnswered{.outcome = co_await ways_.parts_.transport.send(std::move(errand.call)), .turn = errand.turn};
+  }
+  void kept(IntentId, std::int64_t) override {}
+
+ private:
+  CloudWays& ways_;
+  const CloudTarget target_;
+};
+
+// --- the service posts, and keeps the answer ---
+
+class CloudWays::ExchangeWay final : public TokenWay {
+ public:
+  ExchangeWay(CloudWays& ways, CloudTarget target) : ways_(ways), target_(std::move(target)) {}
+
+  Task<TokenAnswered> send(TokenErrand errand) override {
+    auto enrolment = co_await ways_.enrolment_at(target_.address);
+    if (!enrolment) co_return nothing_sent(enrolment.error(), errand.turn);
+    const auto intent = errand.intent.text();
+    const cloud::TokenRequest request{.intent = intent,
+                                      .turn = errand.turn,
+                                      .grant = errand.whose.text(),
+                                      .target = target_.target,
+                                      .form = errand.call.body ? std::move(*errand.call.body) : Secret()};
+    auto* line = &ways_.parts_.line;
+    const auto question = [line, json = std::make_shared<const Secret>(cloud::to_json(request))](CloudEnrolment at,
+                                                                                                 Milliseconds total) {
+      return exchange_by(line, std::move(at), json, total);
+    };
+    const auto until = ways_.parts_.steady.now() + std::chrono::nanoseconds(errand.call.total_timeout) - kMargin;
+    const auto answer = co_await ways_.ask<cloud::TokenAnswer>(target_.address, until, question);
+    if (!answer) co_return nothing_sent(answer.error(), errand.turn);
+    if (answer->reply.empty()) {
+      co_return TokenAnswered{
+          .outcome =
+              net::Ambiguous{
+                  .error = {.kind = ErrorKind::ambiguous,
+                            .reason = "answer_lost",
+                            .text = "The Cloud Service may have passed the request on, and does not know what came of it."}},
+          .turn = answer->turn};
+    }
+    auto reply = cloud::open_reply(enrolment->keys, enrolment->service.office, intent, answer->turn, answer->reply);
+    if (!reply)
+      co_return nothing_sent(
+          {.kind = ErrorKind::unavailable, .reason = "cloud_answer_malformed", .text = reply.error().text}, errand.turn);
+    co_return TokenAnswered{.outcome = outcome_of(std::move(*reply)), .turn = answer->turn};
+  }
+  void kept(IntentId intent, std::int64_t turn) override {
+    ways_.acknowledging_.spawn("acknowledge", ways_.acknowledge(target_.address, {.intent = intent.text(), .turn = turn}));
+  }
+
+ private:
+  CloudWays& ways_;
+  const CloudTarget target_;
+};
+
+std::shared_ptr<TokenWay> CloudWays::way(cloud::Mode mode, CloudTarget target) {
+  switch (mode) {
+    case cloud::Mode::forward:
+      return nullptr;
+    case cloud::Mode::assertion:
+      return std::make_shared<AssertionWay>(*this, std::move(target));
+    case cloud::Mode::exchange:
+      return std::make_shared<ExchangeWay>(*this, std::move(target));
+  }
+  LATCHKEY_CHECK(false);
+}
+
+Task<Result<CloudEnrolment>> CloudWays::enrolment_at(std::string address) {
+  auto enrolment = co_await read_cloud_enrolment(parts_.store, parts_.sealing);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  if (!*enrolment || (*enrolment)->address != address) {
+    co_return fail(ErrorKind::misconfigured, "cloud_not_enrolled",
+                   "This account was authorised by way of the Cloud Service at " + address +
+                       ", which alone can renew its tokens, and this server is not enrolled there any more. Enrol it again "
+                       "under OAuth settings.");
+  }
+  co_return std::move(**enrolment);
+}
+
+template <class Value>
+Task<Result<Value>> CloudWays::ask(std::string address, SteadyTime until,
+                                   std::function<Task<Result<Value>>(CloudEnrolment, Milliseconds)> question) {
+  const auto give_up = std::min(until, parts_.steady.now() + kAskFor);
+  const bool probe = circuit_.open();
+  if (!circuit_.admits(parts_.steady.now())) co_return std::unexpected(outage(address));
+  for (;;) {
+    auto enrolment = co_await enrolment_at(address);
+    if (!enrolment) {
+      circuit_.asked_nobody();
+      co_return std::unexpected(enrolment.error());
+    }
+    const auto left = std::chrono::duration_cast<Milliseconds>(until - parts_.steady.now());
+    auto answer = co_await question(std::move(*enrolment), std::max(left, Milliseconds(1)));
+    if (answer || !is_outage(answer.error())) {
+      note(address, true);
+      if (!answer) co_return std::unexpected(as_cause(answer.error()));
+      co_return answer;
+    }
+    if (probe || parts_.steady.now() + kBetweenTries >= give_up) {
+      note(address, false);
+      co_return std::unexpected(outage(address));
+    }
+    co_await parts_.steady.sleep_for(kBetweenTries);
+  }
+}
+
+Error CloudWays::outage(const std::string& address) const {
+  const auto next = circuit_.next_try();
+  const auto wait = next ? std::chrono::ceil<Seconds>(*next - parts_.steady.now()) : Seconds(5);
+  return {.kind = ErrorKind::unavailable,
+          .reason = "cloud_service_unreachable",
+          .text = "The Cloud Service at " + address +
+                  " does not answer, and this account's tokens come by way of it. This says nothing of the "
+                  "provider. A token that is there is served while it lasts, and renewed when the service answers again.",
+          .retry_after = std::max(wait, Seconds(1))};
+}
+
+void CloudWays::note(const std::string& address, bool answered) {
+  if (answered) {
+    circuit_.succeeded();
+    parts_.alerts.clear("cloud_service_unreachable");
+    return;
+  }
+  circuit_.failed(parts_.steady.now());
+  if (!circuit_.open()) return;
+  parts_.alerts.raise(
+      "cloud_service_unreachable",
+      "The Cloud Service at " + address +
+          " does not answer. Accounts whose tokens are renewed by way of it keep the "
+          "tokens they have and go on by themselves when it answers again. Its operator can say what is the matter.");
+}
+
+Task<void> CloudWays::acknowledge(std::string address, cloud::Acknowledgement acknowledgement) {
+  for (int attempt = 0; attempt < kAcknowledgeTries; ++attempt) {
+    auto enrolment = co_await enrolment_at(address);
+    if (!enrolment) co_return;
+    const auto done = co_await parts_.line.acknowledge(std::move(*enrolment), acknowledgement);
+    if (done || !is_outage(done.error())) co_return;
+    co_await parts_.steady.sleep_for(kBetweenTries);
+  }
+  parts_.log.info("not_acknowledged", {{"intent", acknowledgement.intent}});
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,279 @@
+// The ways to a token endpoint by a Cloud Service, and the keeper on one.
+#include "grants/cloud_ways.h"
+
+#include <deque>
+
+#include "base/json.h"
+#include "grants/keeper_testing.h"
+#include "oauth/uri.h"
+
+namespace latchkey::grants {
+namespace {
+
+// A Cloud Service in exchange mode that does what it is told, and nobody else behind it.
+class FakeService final : public net::HttpTransport {
+ public:
+  enum class Does { answers, knows_not, is_down, dies_after_posting, refuses, reaches_no_provider };
+  std::deque<Does> does;  // empty: answers
+  const cloud::PartyKeys* office = nullptr;
+  Entropy* entropy = nullptr;
+  std::string body = R"({"access_token":"at2","expires_in":3600,"refresh_token":"lkr1.two"})";
+  std::vector<cloud::TokenRequest> requests;
+  std::vector<cloud::Acknowledgement> acknowledged;
+  int posted = 0;
+
+  Task<net::HttpOutcome> send(net::HttpCall call) override {
+    const std::string text(call.body ? call.body->reveal_text() : "");
+    if (call.url.ends_with(cloud::kAcknowledgePath)) {
+      acknowledged.push_back(*cloud::parse_acknowledgement(text));
+      co_return reply(200, "{}");
+    }
+    if (call.url.ends_with(cloud::kAssertionPath)) {
+      if (next() == Does::is_down) co_return nothing();
+      co_return reply(
+          200, cloud::assertion_answer(Secret(std::string_view("a.b.c")), kOffice, office->public_half().sealing, *entropy));
+    }
+    if (!call.url.ends_with(cloud::kTokenPath)) {
+      forms.push_back(text);  // straight at the provider
+      co_return reply(200, body);
+    }
+    requests.push_back(*cloud::parse_token_request(text));
+    const auto& request = requests.back();
+    const auto what = next();
+    switch (what) {
+      case Does::is_down:
+        co_return nothing();
+      case Does::refuses:
+        co_return reply(403, R"({"type":"urn:latchkey:problem:office_unknown","detail":"It was revoked."})");
+      case Does::reaches_no_provider:
+        co_return reply(503, R"({"type":"urn:latchkey:problem:provider_unreachable","detail":"Nobody there."})");
+      case Does::knows_not:
+        co_return reply(200, cloud::to_json(cloud::TokenAnswer{.turn = request.turn, .reply = {}}));
+      case Does::answers:
+      case Does::dies_after_posting:
+        break;
+    }
+    if (!kept_turn) {
+      posted += 1;
+      kept_turn = request.turn;
+    }
+    if (what == Does::dies_after_posting)
+      co_return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous, .reason = "cut", .text = "It broke off."},
+                               .status = 0,
+                               .headers = {},
+                               .body = {}};
+    const cloud::ProviderReply answer{.status = 200,
+                                      .content_type = "application/json",
+                                      .retry_after = {},
+                                      .cut = false,
+                                      .body = Secret(std::string_view(body))};
+    const auto turn = *kept_turn;
+    co_return reply(200,
+                    cloud::to_json(cloud::TokenAnswer{.turn = turn,
+                                                      .reply = cloud::seal_reply(answer, kOffice, request.intent, turn,
+                                                                                 office->public_half().sealing, *entropy)}));
+  }
+
+  static constexpr std::string_view kOffice = "0199-office";
+  std::optional<std::int64_t> kept_turn;
+  std::vector<std::string> forms;
+
+ private:
+  Does next() {
+    if (does.empty()) return Does::answers;
+    const auto what = does.front();
+    if (does.size() > 1) does.pop_front();
+    return what;
+  }
+  static net::HttpOutcome nothing() {
+    return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "connect_failed", .text = "Nobody there."}};
+  }
+  static net::HttpOutcome reply(int status, std::string_view text) {
+    net::Reply made;
+    made.status = status;
+    made.headers.set("Content-Type", "application/json");
+    made.body = base::to_bytes(text);
+    return made;
+  }
+};
+
+using Does = FakeService::Does;
+
+class Ways : public KeeperHouse {
+ protected:
+  Ways() {
+    service.office = &office;
+    service.entropy = &entropy;
+    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example",
+                                          .enrolled_at = wall.now(),
+                                          .keys = office.clone(),
+                                          .service = {.office = std::string(FakeService::kOffice),
+                                                      .label = "North Ltd",
+                                                      .keys = relay.public_half(),
+                                                      .return_origins = {"https://latchkey.example"},
+                                                      .apps = {}}})});
+    auto* mine = &ways;
+    clients->set_ways([mine](const CloudRoute& route, const std::string& type, const catalog::ParameterValues&,
+                             const catalog::ParameterValues&) {
+      return mine->way(route.mode,
+                       {.address = route.address, .target = {.app = route.app, .type = type, .params = {}, .learned = {}}});
+    });
+  }
+  ~Ways() override { run(stopped()); }
+  Task<bool> stopped() {
+    co_await ways.stop();
+    co_return true;
+  }
+  // The type's app is the service's from now on.
+  void by_service(const std::string& id, cloud::Mode mode = cloud::Mode::exchange) {
+    auto app = **run(store->app(id));
+    app.secrets[0] = {};
+    app.params_json = params_with_route({}, {.address = "https://relay.example",
+                                             .app = id,
+                                             .redirect_uri = "https://relay.example/callback/" + id,
+                                             .mode = mode});
+    sealing.vouch(app);
+    commit({store::PutApp{app}});
+    clients->forget(id);
+  }
+  bool is_raised(std::string_view cause) {
+    const auto current = alerts.current();
+    return std::ranges::find(current, cause, &Alert::cause) != current.end();
+  }
+  store::Grant refreshed(const store::Grant& grant) {
+    [[maybe_unused]] const auto ended = run(keeper->refresh_now(grant.id));
+    return (*run(store->grant(grant.id)))->grant;
+  }
+
+  FakeService service;
+  cloud::PartyKeys office = cloud::PartyKeys::make(entropy);
+  cloud::PartyKeys relay = cloud::PartyKeys::make(entropy);
+  CloudLine line{service, wall, steady, entropy, log};
+  CloudWays ways{{.store = *store,
+                  .sealing = sealing,
+                  .line = line,
+                  .transport = service,
+                  .alerts = alerts,
+                  .wall = wall,
+                  .steady = steady,
+                  .log = log,
+                  .executor = loop.get_executor()}};
+};
+
+TEST_F(Ways, S4_ARefreshGoesByWayOfTheServiceAndItsAnswerIsAcknowledgedOnceItIsDurableHere) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  const auto after = refreshed(grant);
+  EXPECT_EQ(after.state, store::GrantState::active);
+  EXPECT_EQ(after.generation, grant.generation + 1);
+  ASSERT_EQ(service.requests.size(), 1U);
+  const auto& request = service.requests.front();
+  EXPECT_EQ(request.grant, grant.id.text());
+  EXPECT_EQ(request.target.app, "acme");
+  const auto form = oauth::parse_form(request.form.reveal_text());
+  EXPECT_EQ(*oauth::find_parameter(*form, "refresh_token"), "rt1");
+  EXPECT_EQ(*oauth::find_parameter(*form, "client_id"), "client");
+  EXPECT_EQ(oauth::find_parameter(*form, "client_secret"), nullptr);
+  run(stopped());
+  ASSERT_EQ(service.acknowledged.size(), 1U);
+  EXPECT_EQ(service.acknowledged.front().intent, request.intent);
+  EXPECT_EQ(service.acknowledged.front().turn, request.turn);
+}
+
+TEST_F(Ways, S4_AnAnswerLostBetweenServiceAndOfficeIsAskedForAgainAndPostedOnce) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::dies_after_posting, Does::is_down, Does::answers};
+  const auto after = refreshed(grant);
+  EXPECT_EQ(after.state, store::GrantState::active);
+  EXPECT_EQ(after.generation, grant.generation + 1);
+  EXPECT_EQ(service.posted, 1);
+}
+
+TEST_F(Ways, S4_TheAnswerOfALongOutageIsThereAfterwardsUnderTheSameIntentAndALaterTurn) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::dies_after_posting, Does::is_down};
+  const auto down = refreshed(grant);
+  EXPECT_EQ(down.state, store::GrantState::unreachable) << "nothing is uncertain about it";
+  EXPECT_NE(down.why.find("says nothing of the provider"), std::string::npos) << down.why;
+  const auto intent = service.requests.back().intent;
+  const auto turn = service.requests.back().turn;
+  service.does = {Does::answers};
+  steady.advance(std::chrono::minutes(5));
+  wall.advance(std::chrono::minutes(5));
+  const auto after = refreshed(grant);
+  EXPECT_EQ(after.state, store::GrantState::active) << after.why;
+  EXPECT_EQ(service.requests.back().intent, intent);
+  EXPECT_GT(service.requests.back().turn, turn);
+  EXPECT_EQ(service.posted, 1);
+  run(stopped());
+  EXPECT_EQ(service.acknowledged.back().turn, *service.kept_turn) << "the turn that was answered";
+}
+
+TEST_F(Ways, F1_WhatTheServiceDoesNotKnowIsAmbiguousAndTheTypesRuleHolds) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::knows_not};
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::uncertain);
+  const auto asked = service.requests.size();
+  refreshed(grant);
+  EXPECT_EQ(service.requests.size(), asked) << "not again before nothing is left to lose";
+  run(stopped());
+  EXPECT_EQ(service.acknowledged.size(), 1U) << "or a later turn would never be posted";
+}
+
+TEST_F(Ways, C7_AnOutageOfTheServiceOpensItsBreakerAndNotTheProviders) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_down};
+  refreshed(grant);
+  refreshed(grant);
+  EXPECT_TRUE(is_raised("cloud_service_unreachable"));
+  const auto asked = service.requests.size();
+  refreshed(grant);
+  EXPECT_EQ(service.requests.size(), asked) << "while it is open nobody waits";
+  for (const auto& circuit : keeper->circuits()) EXPECT_EQ(circuit.failures, 0) << circuit.app;
+  service.does = {Does::answers};
+  steady.advance(std::chrono::minutes(2));
+  wall.advance(std::chrono::minutes(2));
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
+  EXPECT_FALSE(is_raised("cloud_service_unreachable"));
+}
+
+TEST_F(Ways, C7_WhatTheServiceSaysOfTheProviderIsTheProviders) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::reaches_no_provider};
+  const auto after = refreshed(grant);
+  EXPECT_EQ(after.state, store::GrantState::unreachable);
+  EXPECT_EQ(after.why, "Nobody there.");
+  ASSERT_EQ(keeper->circuits().size(), 1U);
+  EXPECT_EQ(keeper->circuits().front().failures, 1);
+}
+
+TEST_F(Ways, C7_ARefusalOfTheServicesKillsNoGrant) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::refuses};
+  const auto after = refreshed(grant);
+  EXPECT_EQ(after.state, store::GrantState::unreachable);
+  EXPECT_EQ(after.why, "The Cloud Service refuses to pass this on: It was revoked.");
+  commit({forget_cloud_enrolment()});
+  EXPECT_NE(refreshed(grant).why.find("not enrolled there any more"), std::string::npos);
+}
+
+TEST_F(Ways, S3_InAssertionModeTheProviderIsAskedFromHereWithWhatTheServiceHasSigned) {
+  by_service("acme", cloud::Mode::assertion);
+  service.body = R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})";
+  const auto grant = put_grant("acme-family");
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
+  ASSERT_EQ(service.forms.size(), 1U);
+  const auto form = oauth::parse_form(service.forms.front());
+  EXPECT_EQ(*oauth::find_parameter(*form, "client_assertion"), "a.b.c");
+  EXPECT_EQ(*oauth::find_parameter(*form, "refresh_token"), "rt1");
+  EXPECT_TRUE(service.requests.empty());
+}
+
+}  // namespace
+}  // namespace latchkey::grants

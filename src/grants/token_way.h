@@ -1,0 +1,47 @@
+// How a request reaches a token endpoint where it does not go straight there: somebody else adds what this server does not
+// have (RULES S3, S4). Whoever exchanges or refreshes need not know who.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "base/id.h"
+#include "base/task.h"
+#include "net/http_client.h"
+
+namespace latchkey::grants {
+
+struct TokenErrand {
+  IntentId intent;        // durable here before it is sent
+  std::int64_t turn = 0;  // of the intent: grows whenever it is tried anew
+  GrantId whose;          // the grant that the tokens are for
+  net::HttpCall call;     // as it would go to the provider from a client without a secret
+};
+
+// `turn`: the one that was answered; an earlier one where its answer had been kept on the way.
+struct TokenAnswered {
+  net::HttpOutcome outcome;
+  std::int64_t turn = 0;
+};
+
+// Lives on the engine's executor.
+class TokenWay {
+ public:
+  TokenWay() = default;
+  TokenWay(const TokenWay&) = delete;
+  TokenWay& operator=(const TokenWay&) = delete;
+  virtual ~TokenWay() = default;
+
+  // As HttpTransport::send(), within the call's total time. NothingSent as well when the way itself failed, however far the
+  // request had come: the same intent asked again spends nothing, and brings what was answered meanwhile.
+  [[nodiscard]] virtual Task<TokenAnswered> send(TokenErrand errand) = 0;
+  // What that turn brought is durable here, or it is settled that it brought nothing: it need not be kept on the way.
+  virtual void kept(IntentId intent, std::int64_t turn) = 0;
+};
+
+// Reasons that begin so speak of the way, not of the provider.
+inline constexpr std::string_view kOfTheWay = "cloud_";
+[[nodiscard]] inline bool is_of_the_way(const Error& error) { return error.reason.starts_with(kOfTheWay); }
+
+}  // namespace latchkey::grants

@@ -1,0 +1,231 @@
+#include "relay/exchange_desk.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "relay/reply_rewriting.h"
+#include "relay/token_form.h"
+
+namespace latchkey::relay {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Shorter than an office waits, so that it hears of a provider that does not answer.
+constexpr auto kConnectTime = 10s;
+constexpr auto kTotalTime = 40s;
+constexpr std::size_t kReplyBytesMax = 40 * 1024;  // a blob is longer than its token, and the office has room for 64 KiB
+constexpr std::size_t kFlightsMax = 256;
+constexpr std::size_t kFlightsOfOfficeMax = 64;
+constexpr auto kDiskRetryMax = 1s;
+constexpr auto kStopPatience = 10s;  // a disk that refuses for ever must not hold the shutdown
+
+std::unexpected<Error> malformed() {
+  return fail(ErrorKind::invalid, "token_request_malformed", "The office's request cannot be read.");
+}
+
+std::unexpected<Error> shutting_down() {
+  return fail(ErrorKind::unavailable, "shutting_down", "The Cloud Service is stopping. Ask again in a moment.",
+              {.retry_after = Seconds(2)});
+}
+
+cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes body, bool cut) {
+  return {.status = status,
+          .content_type = std::string(headers.value_or("Content-Type")),
+          .retry_after = std::string(headers.value_or("Retry-After")),
+          .cut = cut,
+          .body = Secret(std::move(body))};
+}
+
+}  // namespace
+
+ExchangeDesk::ExchangeDesk(Parts parts)
+    : parts_(std::move(parts)), blobs_(parts_.instance_key), flights_group_(parts_.executor, parts_.log) {}
+
+Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, cloud::TokenRequest request,
+                                                     Bytes nonce) const {
+  const auto office_id = store::OfficeId::parse(office.office);
+  const auto intent = IntentId::parse(request.intent);
+  if (!office_id || !intent || !GrantId::parse(request.grant)) return malformed();
+  const auto side = parts_.registrations.token_side(request.target);
+  if (!side) return std::unexpected(side.error());
+  if (side->mode != Mode::exchange) {
+    return fail(ErrorKind::refused, "not_exchanged",
+                "This Cloud Service exchanges nothing for that registration (any more): its operator has changed how it "
+                "works. Press Check in "
+                "the office's OAuth settings, and authorise the account again.");
+  }
+  BlobPlace place{.office = office.office, .provider = side->provider, .client_id = side->client_id, .grant = request.grant};
+  auto post = token_post(request.form, *side, blobs_, place);
+  if (!post) return std::unexpected(post.error());
+  return Errand{.key = {*office_id, *intent},
+                .turn = request.turn,
+                .nonce = std::move(nonce),
+                .office = office.office,
+                .office_key = office.keys.sealing,
+                .place = std::move(place),
+                .shape = side->reply_shape,
+                .post = std::move(*post)};
+}
+
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce) {
+  if (stopping_) co_return shutting_down();
+  auto errand = errand_of(office, std::move(request), std::move(nonce));
+  if (!errand) co_return std::unexpected(errand.error());
+  const auto key = errand->key;
+  auto found = flights_.find(key);
+  if (found == flights_.end()) {
+    const auto of_office = std::ranges::count_if(flights_, [&](const auto& each) { return each.first.first == key.first; });
+    if (flights_.size() >= kFlightsMax || of_office >= static_cast<std::ptrdiff_t>(kFlightsOfOfficeMax)) {
+      co_return fail(ErrorKind::unavailable, "too_many_exchanges",
+                     "Too many requests are under way at once. Ask again in a moment.", {.retry_after = Seconds(2)});
+    }
+    auto flight = std::make_shared<Flight>(errand->turn, parts_.executor);
+    found = flights_.emplace(key, flight).first;
+    if (!flights_group_.spawn("exchange", fly(std::move(flight), std::move(*errand)))) {
+      flights_.erase(key);
+      co_return shutting_down();
+    }
+  }
+  // Whoever asks again while it is under way hears the same.
+  const auto flight = found->second;
+  while (!flight->result) co_await flight->landed.wait();
+  if (!*flight->result) co_return std::unexpected(flight->result->error());
+  co_return **flight->result;
+}
+
+Task<void> ExchangeDesk::fly(std::shared_ptr<Flight> flight, Errand errand) {
+  const auto key = errand.key;
+  flight->result = co_await carry(std::move(errand));
+  flights_.erase(key);
+  flight->landed.notify_all();
+}
+
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::carry(Errand errand) {
+  auto* book = &parts_.book;
+  const auto now = parts_.wall.now();
+  auto claim = [book, key = errand.key, turn = errand.turn, nonce = errand.nonce, now] {
+    return book->claim(key.first, key.second, turn, nonce, now);
+  };
+  auto there = co_await parts_.disk.run(std::move(claim));
+  if (!there) co_return std::unexpected(there.error());
+  if (*there) co_return co_await answer_from(std::move(**there), errand.turn);
+  co_return co_await post(std::move(errand));
+}
+
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(store::KeptExchange kept, std::int64_t turn) {
+  switch (kept.state) {
+    case store::ExchangeState::answered:
+      parts_.counters.repeated += 1;
+      co_return cloud::TokenAnswer{.turn = kept.turn, .reply = std::move(kept.reply)};
+    case store::ExchangeState::asked: {
+      // Not under way here, so a process that died had begun it: it may have posted.
+      if (const auto noted = co_await keep({kept.office, kept.intent}, kept.turn, {}); !noted)
+        co_return std::unexpected(noted.error());
+      parts_.counters.unknown += 1;
+      parts_.log.warning("exchange_unknown", {{"office", kept.office.text()}, {"intent", kept.intent.text()}});
+      co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
+    }
+    case store::ExchangeState::unknown:
+      co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
+    case store::ExchangeState::acknowledged:
+      break;
+  }
+  // The office has had the reply to this turn; what it held is gone.
+  if (kept.turn == turn) co_return cloud::TokenAnswer{.turn = turn, .reply = {}};
+  co_return fail(ErrorKind::conflict, "turn_over", "The office has gone on with this exchange in the meantime.");
+}
+
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(Errand errand) {
+  net::HttpCall call{.method = "POST", .url = errand.post.url};
+  for (const auto& [name, value] : errand.post.headers) call.headers.set(name, value);
+  if (!errand.post.authorization.empty()) call.headers.set("Authorization", errand.post.authorization.reveal_text());
+  call.body = std::move(errand.post.body);
+  call.reuse = net::Reuse::fresh_connection;  // a one-shot request never repeats by itself (F4)
+  call.connect_timeout = kConnectTime;
+  call.total_timeout = kTotalTime;
+  call.response_bytes_max = kReplyBytesMax;
+  auto outcome = co_await parts_.transport.send(std::move(call));
+
+  if (auto* nothing = std::get_if<net::NothingSent>(&outcome)) {
+    parts_.counters.unreachable += 1;
+    auto* book = &parts_.book;
+    const auto forgotten = co_await parts_.disk.run(
+        [book, key = errand.key, turn = errand.turn] { return book->forget_unsent(key.first, key.second, turn); });
+    // Not forgotten: it will be told as unknown, which is the safe side.
+    if (!forgotten) parts_.log.error("exchange_not_forgotten", forgotten.error());
+    co_return fail(ErrorKind::unavailable, "provider_unreachable", nothing->error.text,
+                   {.detail = nothing->error.detail, .retry_after = Seconds(10)});
+  }
+  std::optional<cloud::ProviderReply> reply;
+  if (auto* whole = std::get_if<net::Reply>(&outcome)) {
+    reply = reply_of(whole->status, whole->headers, std::move(whole->body), whole->truncated);
+  } else if (auto& ambiguous = std::get<net::Ambiguous>(outcome); !ambiguous.body.empty()) {
+    reply = reply_of(ambiguous.status, ambiguous.headers, std::move(ambiguous.body), true);
+  }
+  Bytes sealed;
+  if (reply) {
+    const auto seal = [&](const Secret& token) { return blobs_.seal(errand.place, token); };
+    sealed = cloud::seal_reply(with_blob(std::move(*reply), errand.shape, seal), errand.office, errand.key.second.text(),
+                               errand.turn, errand.office_key, parts_.entropy);
+  }
+  (sealed.empty() ? parts_.counters.unknown : parts_.counters.answered) += 1;
+  if (const auto kept = co_await keep(errand.key, errand.turn, sealed); !kept) co_return std::unexpected(kept.error());
+  co_return cloud::TokenAnswer{.turn = errand.turn, .reply = std::move(sealed)};
+}
+
+Task<Result<void>> ExchangeDesk::keep(Key key, std::int64_t turn, Bytes reply) {
+  auto* book = &parts_.book;
+  auto pause = std::chrono::milliseconds(20);
+  std::optional<SteadyTime> give_up_at;
+  for (;;) {
+    const auto now = parts_.wall.now();
+    auto work = [book, key, turn, &reply, now] {
+      return reply.empty() ? book->keep_unknown(key.first, key.second, turn, now)
+                           : book->keep_reply(key.first, key.second, turn, reply, now);
+    };
+    const auto kept = co_await parts_.disk.run(std::move(work));
+    if (kept || kept.error().kind != ErrorKind::unavailable) co_return kept;
+    parts_.log.error("exchange_not_kept", kept.error());
+    if (stopping_ && !give_up_at) give_up_at = parts_.steady.now() + kStopPatience;
+    if (give_up_at && parts_.steady.now() > *give_up_at) co_return kept;
+    co_await parts_.steady.sleep_for(pause);
+    pause = std::min<std::chrono::milliseconds>(pause * 2, kDiskRetryMax);
+  }
+}
+
+Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledgement acknowledgement) {
+  const auto office_id = store::OfficeId::parse(office.office);
+  const auto intent = IntentId::parse(acknowledgement.intent);
+  if (!office_id || !intent) co_return malformed();
+  auto* book = &parts_.book;
+  const auto now = parts_.wall.now();
+  auto work = [book, key = Key(*office_id, *intent), turn = acknowledgement.turn, now] {
+    return book->acknowledge(key.first, key.second, turn, now);
+  };
+  auto done = co_await parts_.disk.run(std::move(work));
+  if (done) parts_.counters.acknowledged += 1;
+  co_return done;
+}
+
+Task<void> ExchangeDesk::tidy() {
+  auto* book = &parts_.book;
+  const auto now = parts_.wall.now();
+  auto work = [book, now]() -> Result<store::ExchangeCounts> {
+    if (const auto tidied = book->forget_old(now); !tidied) return std::unexpected(tidied.error());
+    return book->counts();
+  };
+  const auto counts = co_await parts_.disk.run(std::move(work));
+  if (counts)
+    parts_.counters.waiting = counts->waiting;
+  else
+    parts_.log.error("exchanges_not_tidied", counts.error());
+}
+
+Task<void> ExchangeDesk::stop() {
+  stopping_ = true;
+  co_await flights_group_.drain();
+}
+
+}  // namespace latchkey::relay

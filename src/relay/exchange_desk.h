@@ -1,0 +1,108 @@
+// Exchange mode: an office's requests to a token endpoint, with the client's secret, each posted at most once, and the reply
+// kept until the office has it (RULES S4; the table of states: docs/design/cloud-service.md).
+//
+// Invariants: what is posted has been claimed durably before; what is answered is durable before; a POST belongs to no
+// connection. Concurrency: lives on its executor; `disk` is one thread, the book's.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/broadcast.h"
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/task_group.h"
+#include "cloud/token_exchange.h"
+#include "net/http_client.h"
+#include "oauth/client.h"
+#include "relay/enrolments.h"
+#include "relay/refresh_blobs.h"
+#include "relay/registrations.h"
+#include "store/exchange_book.h"
+
+namespace latchkey::relay {
+
+// For /metrics. Thread-safe.
+struct ExchangeCounters {
+  std::atomic<std::int64_t> answered{0};     // the provider has, whatever it said
+  std::atomic<std::int64_t> unreachable{0};  // nothing was sent
+  std::atomic<std::int64_t> unknown{0};      // sent, and nothing came back
+  std::atomic<std::int64_t> repeated{0};     // a kept reply was given again
+  std::atomic<std::int64_t> acknowledged{0};
+  std::atomic<std::int64_t> waiting{0};  // replies kept for their offices now
+};
+
+class ExchangeDesk {
+ public:
+  struct Parts {
+    store::ExchangeBook& book;
+    Worker& disk;
+    net::HttpTransport& transport;
+    const Registrations& registrations;
+    const Secret& instance_key;  // 32 octets, the same for all instances of one relay
+    ExchangeCounters& counters;
+    const WallClock& wall;
+    SteadyClock& steady;
+    Entropy& entropy;
+    Log& log;
+    Executor executor;
+  };
+  explicit ExchangeDesk(Parts parts);
+  ExchangeDesk(const ExchangeDesk&) = delete;
+  ExchangeDesk& operator=(const ExchangeDesk&) = delete;
+
+  // For an office whose signature was good and which may use the type; `nonce`: the signature's. Errors: those of
+  // Registrations, token_post() and ExchangeBook::claim(); refused/`not_exchanged` (the registration is in another mode);
+  // invalid/`token_request_malformed`; conflict/`turn_over` (a later turn is known); unavailable/`provider_unreachable`
+  // (nothing was sent; `text` says why), `too_many_exchanges`, `shutting_down`.
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce);
+  // Once more is fine.
+  [[nodiscard]] Task<Result<void>> acknowledge(Enrolment office, cloud::Acknowledgement acknowledgement);
+
+  // Removes what is over, and counts what waits; once a minute is enough.
+  [[nodiscard]] Task<void> tidy();
+  // Begins nothing more; returns when every POST on its way has been answered and its reply kept.
+  [[nodiscard]] Task<void> stop();
+
+ private:
+  using Key = std::pair<store::OfficeId, IntentId>;
+  struct Flight {
+    Flight(std::int64_t turn_in, const Executor& executor) : turn(turn_in), landed(executor) {}
+    std::int64_t turn;
+    base::Broadcast landed;
+    std::optional<Result<cloud::TokenAnswer>> result;
+  };
+  // What a flight takes along.
+  struct Errand {
+    Key key;
+    std::int64_t turn = 0;
+    Bytes nonce;
+    std::string office;
+    crypto::X25519Public office_key{};
+    BlobPlace place;
+    oauth::ReplyShape shape;
+    oauth::FormPost post;
+  };
+  [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, cloud::TokenRequest request, Bytes nonce) const;
+  [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight, Errand errand);
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> carry(Errand errand);
+  // What was there before this turn could be taken.
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> answer_from(store::KeptExchange kept, std::int64_t turn);
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> post(Errand errand);
+  // Again and again until the disk takes it (R4). Errors: only while stopping.
+  [[nodiscard]] Task<Result<void>> keep(Key key, std::int64_t turn, Bytes reply);
+
+  Parts parts_;
+  RefreshBlobs blobs_;
+  TaskGroup flights_group_;
+  std::map<Key, std::shared_ptr<Flight>> flights_;
+  bool stopping_ = false;
+};
+
+}  // namespace latchkey::relay

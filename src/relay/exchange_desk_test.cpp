@@ -1,0 +1,307 @@
+#include "relay/exchange_desk.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+
+#include "base/fakes_testing.h"
+#include "base/json.h"
+#include "store/memory_exchange_book_testing.h"
+
+namespace latchkey::relay {
+namespace {
+
+// A token endpoint that answers what it is told, when it is told.
+class FakeProvider final : public net::HttpTransport {
+ public:
+  std::deque<net::HttpOutcome> answers;
+  std::vector<std::string> bodies;
+  bool holds = false;
+  base::Broadcast* released = nullptr;
+
+  Task<net::HttpOutcome> send(net::HttpCall call) override {
+    bodies.emplace_back(call.body ? call.body->reveal_text() : "");
+    while (holds) co_await released->wait();
+    if (answers.empty())
+      co_return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "connect_failed", .text = "Nobody there."}};
+    auto answer = std::move(answers.front());
+    answers.pop_front();
+    co_return answer;
+  }
+  static net::HttpOutcome tokens(const std::string& refresh_token) {
+    net::Reply reply;
+    reply.status = 200;
+    reply.headers.set("Content-Type", "application/json");
+    reply.body = base::to_bytes(R"({"access_token":"at","expires_in":60,"refresh_token":")" + refresh_token + "\"}");
+    return reply;
+  }
+  static net::HttpOutcome lost() {
+    return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous}, .status = 0, .headers = {}, .body = {}};
+  }
+};
+
+struct OneRegistration final : Registrations {
+  TokenSide side{.mode = Mode::exchange,
+                 .provider = "acme",
+                 .endpoint = "https://acme.example/token",
+                 .client_id = "relay-at-acme",
+                 .redirect_uri = "https://relay.example/callback/acme",
+                 .authentication = oauth::ClientAuthentication::client_secret_post,
+                 .secret = std::make_shared<const Secret>(std::string_view("s3cret")),
+                 .key = nullptr,
+                 .key_id = {},
+                 .scopes = {"files"},
+                 .code_extra = {},
+                 .refresh_extra = {},
+                 .reply_shape = {}};
+  Result<Registration> find(std::string_view, std::string_view, const oauth::Parameters&) const override {
+    return fail(ErrorKind::not_found, "app_unknown", "Not asked here.");
+  }
+  Result<TokenSide> token_side(const cloud::ServiceTarget& target) const override {
+    if (target.app != "acme") return fail(ErrorKind::not_found, "app_unknown", "No such app.");
+    return side;
+  }
+};
+
+class Desk : public testing::Test {
+ protected:
+  struct Office {
+    Enrolment enrolment;
+    cloud::PartyKeys keys;
+    std::string grant;
+  };
+  Desk() {
+    provider.released = &released;
+    restart();
+  }
+  ~Desk() override { run(stopped()); }
+
+  // Another process on what the last one has kept.
+  void restart() {
+    if (desk) run(stopped());
+    desk = std::make_unique<ExchangeDesk>(ExchangeDesk::Parts{.book = book,
+                                                              .disk = disk,
+                                                              .transport = provider,
+                                                              .registrations = registrations,
+                                                              .instance_key = instance,
+                                                              .counters = counters,
+                                                              .wall = wall,
+                                                              .steady = steady,
+                                                              .entropy = entropy,
+                                                              .log = log,
+                                                              .executor = loop.get_executor()});
+  }
+  Task<bool> stopped() {
+    co_await desk->stop();
+    co_return true;
+  }
+  template <class T>
+  T run(Task<T> task) {
+    return base::run_on_loop(loop, steady, std::move(task));
+  }
+  Office enrol() {
+    const auto id = store::OfficeId::make(wall.now(), entropy).text();
+    Office office{
+        .enrolment = {}, .keys = cloud::PartyKeys::make(entropy), .grant = GrantId::make(wall.now(), entropy).text()};
+    office.enrolment = {
+        .office = id, .name = "North Ltd", .keys = office.keys.public_half(), .types = {"acme"}, .return_origins = {}};
+    return office;
+  }
+  std::string intent() { return IntentId::make(wall.now(), entropy).text(); }
+  cloud::TokenRequest request(const Office& office, const std::string& intent, std::int64_t turn, const std::string& form) {
+    return {.intent = intent,
+            .turn = turn,
+            .grant = office.grant,
+            .target = {.app = "acme", .type = "acme", .params = {}, .learned = {}},
+            .form = Secret(std::string_view(form))};
+  }
+  static std::string code_form() {
+    return "grant_type=authorization_code&code=c&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Facme&client_id=relay-"
+           "at-acme";
+  }
+  std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>> begin(const Office& office, const std::string& intent,
+                                                                   std::int64_t turn,
+                                                                   const std::string& form = code_form()) {
+    return base::start_on(loop, desk->exchange(office.enrolment, request(office, intent, turn, form), entropy.bytes(16)));
+  }
+  Result<cloud::TokenAnswer> exchange(const Office& office, const std::string& intent, std::int64_t turn,
+                                      const std::string& form = code_form()) {
+    return run(desk->exchange(office.enrolment, request(office, intent, turn, form), entropy.bytes(16)));
+  }
+  // The refresh token in a reply, as the office holds it.
+  std::string blob(const Office& office, const std::string& intent, const cloud::TokenAnswer& answer) {
+    const auto reply = cloud::open_reply(office.keys, office.enrolment.office, intent, answer.turn, answer.reply);
+    EXPECT_TRUE(reply) << (reply ? "" : reply.error().reason);
+    return reply ? base::string_or(parse_json(reply->body.reveal_text())->get_object(), "refresh_token") : "";
+  }
+  static std::string reason(const Result<cloud::TokenAnswer>& answer) { return answer ? "" : answer.error().reason; }
+
+  boost::asio::io_context loop;
+  base::SeededEntropy entropy{21};
+  base::SimulatedWallClock wall;
+  base::SimulatedSteadyClock steady;
+  base::MemoryLog log;
+  base::Broadcast released{loop.get_executor()};
+  FakeProvider provider;
+  OneRegistration registrations;
+  store::MemoryExchangeBook book;
+  Pool disk{"book", 1};
+  Secret instance{entropy.bytes(32)};
+  ExchangeCounters counters;
+  std::unique_ptr<ExchangeDesk> desk;
+};
+
+TEST_F(Desk, S4_ACodeAndThenItsRefreshTokenGoOnWithTheSecretAndComeBackAsABlob) {
+  const auto office = enrol();
+  provider.answers = {FakeProvider::tokens("rt-1"), FakeProvider::tokens("rt-2")};
+  const auto first = intent();
+  const auto answer = exchange(office, first, 1);
+  ASSERT_TRUE(answer) << reason(answer);
+  const auto held = blob(office, first, *answer);
+  EXPECT_TRUE(held.starts_with("lkr1."));
+  const auto second = intent();
+  const auto refreshed =
+      exchange(office, second, 1, "grant_type=refresh_token&client_id=relay-at-acme&refresh_token=" + held);
+  ASSERT_TRUE(refreshed) << reason(refreshed);
+  EXPECT_NE(blob(office, second, *refreshed), held);
+  EXPECT_NE(provider.bodies.back().find("refresh_token=rt-1"), std::string::npos);
+  EXPECT_NE(provider.bodies.back().find("client_secret=s3cret"), std::string::npos);
+}
+
+TEST_F(Desk, S4_TheSameTurnAgainGivesTheSameAndALaterOneWaitsForTheAcknowledgement) {
+  const auto office = enrol();
+  const auto name = intent();
+  provider.answers = {FakeProvider::tokens("rt-1"), FakeProvider::tokens("rt-2")};
+  const auto first = exchange(office, name, 1);
+  restart();
+  for (const std::int64_t turn : {1, 2}) {
+    const auto again = exchange(office, name, turn);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->turn, 1);
+    EXPECT_EQ(again->reply, first->reply);
+  }
+  EXPECT_EQ(provider.bodies.size(), 1U);
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
+  const auto gone = exchange(office, name, 1);
+  ASSERT_TRUE(gone);
+  EXPECT_TRUE(gone->reply.empty());
+  EXPECT_EQ(provider.bodies.size(), 1U);
+  EXPECT_EQ(exchange(office, name, 2)->turn, 2);
+  EXPECT_EQ(provider.bodies.size(), 2U);
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 2})));
+  EXPECT_EQ(reason(exchange(office, name, 1)), "turn_over");
+}
+
+TEST_F(Desk, S4_WhoeverAsksWhileItIsUnderWayHearsTheSame) {
+  const auto office = enrol();
+  const auto name = intent();
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  provider.holds = true;
+  const auto one = begin(office, name, 1);
+  base::drive_until(loop, [&] { return !provider.bodies.empty(); });
+  const auto two = begin(office, name, 1);
+  const auto later = begin(office, name, 2);
+  provider.holds = false;
+  released.notify_all();
+  base::drive_until(loop, [&] { return one->has_value() && two->has_value() && later->has_value(); });
+  EXPECT_EQ((**one)->reply, (**two)->reply);
+  EXPECT_EQ((**later)->turn, 1);
+  EXPECT_EQ(provider.bodies.size(), 1U);
+}
+
+TEST_F(Desk, S4_WhatAnEarlierProcessHadBegunIsNotKnownAndNotPostedAgain) {
+  const auto office = enrol();
+  const auto name = intent();
+  const auto id = *store::OfficeId::parse(office.enrolment.office);
+  ASSERT_FALSE(*book.claim(id, *IntentId::parse(name), 1, entropy.bytes(16), wall.now()));
+  for (const std::int64_t turn : {1, 2}) {
+    const auto unknown = exchange(office, name, turn);
+    ASSERT_TRUE(unknown) << reason(unknown);
+    EXPECT_EQ(unknown->turn, 1);
+    EXPECT_TRUE(unknown->reply.empty());
+  }
+  EXPECT_TRUE(provider.bodies.empty());
+  EXPECT_EQ(counters.unknown, 1);
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  EXPECT_FALSE(exchange(office, name, 2)->reply.empty());
+}
+
+TEST_F(Desk, S4_AnAnswerThatIsLostOnTheWayIsNotKnownEither) {
+  const auto office = enrol();
+  const auto name = intent();
+  provider.answers = {FakeProvider::lost()};
+  EXPECT_TRUE(exchange(office, name, 1)->reply.empty());
+  EXPECT_TRUE(exchange(office, name, 1)->reply.empty());
+  EXPECT_EQ(provider.bodies.size(), 1U);
+}
+
+TEST_F(Desk, C7_AProviderThatIsNotReachedIsTheProvidersAndLeavesNothing) {
+  const auto office = enrol();
+  const auto name = intent();
+  const auto refused = exchange(office, name, 1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "provider_unreachable");
+  EXPECT_EQ(refused.error().text, "Nobody there.");
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  EXPECT_FALSE(exchange(office, name, 1)->reply.empty()) << "the same turn, since nothing was sent";
+}
+
+TEST_F(Desk, S4_AFullDiskLosesNoReply) {
+  const auto office = enrol();
+  const auto name = intent();
+  const Error full{.kind = ErrorKind::unavailable, .reason = "store_unavailable", .text = "The disk is full."};
+  book.refuses = full;
+  EXPECT_EQ(reason(exchange(office, name, 1)), "store_unavailable");
+  EXPECT_TRUE(provider.bodies.empty()) << "nothing is posted that is not durable";
+  book.refuses.reset();
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  provider.holds = true;
+  const auto under_way = begin(office, name, 1);
+  base::drive_until(loop, [&] { return !provider.bodies.empty(); });
+  book.refuses = full;
+  provider.holds = false;
+  released.notify_all();
+  base::drive_until(loop, [&] { return steady.next_wake().has_value(); });
+  EXPECT_FALSE(under_way->has_value()) << "it is durable before it is answered";
+  book.refuses.reset();
+  base::drive_until(loop, [&] {
+    if (const auto wake = steady.next_wake()) steady.advance(*wake - steady.now());
+    return under_way->has_value();
+  });
+  EXPECT_FALSE((**under_way)->reply.empty());
+}
+
+TEST_F(Desk, S4_RegistrationsInAnotherModeAndNonsenseAreRefused) {
+  const auto office = enrol();
+  registrations.side.mode = Mode::forward;
+  EXPECT_EQ(reason(exchange(office, intent(), 1)), "not_exchanged");
+  registrations.side.mode = Mode::exchange;
+  EXPECT_EQ(reason(exchange(office, "no-id", 1)), "token_request_malformed");
+  EXPECT_EQ(reason(exchange(office, intent(), 1, "grant_type=password")), "token_request_refused");
+  auto elsewhere = request(office, intent(), 1, code_form());
+  elsewhere.target.app = "other";
+  EXPECT_EQ(reason(run(desk->exchange(office.enrolment, std::move(elsewhere), entropy.bytes(16)))), "app_unknown");
+  EXPECT_TRUE(provider.bodies.empty());
+}
+
+TEST_F(Desk, F4_StoppingWaitsForWhatIsUnderWayAndBeginsNothing) {
+  const auto office = enrol();
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  provider.holds = true;
+  const auto under_way = begin(office, intent(), 1);
+  base::drive_until(loop, [&] { return !provider.bodies.empty(); });
+  const auto stopping = base::start_on(loop, stopped());
+  const auto late = begin(office, intent(), 1);
+  base::drive_until(loop, [&] { return late->has_value(); });
+  EXPECT_EQ(reason(**late), "shutting_down");
+  EXPECT_FALSE(stopping->has_value());
+  provider.holds = false;
+  released.notify_all();
+  base::drive_until(loop, [&] { return stopping->has_value(); });
+  EXPECT_FALSE((**under_way)->reply.empty());
+}
+
+}  // namespace
+}  // namespace latchkey::relay

@@ -1,0 +1,173 @@
+#include "relay/relay_service.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/fakes_testing.h"
+#include "base/pool.h"
+#include "cloud/service.h"
+#include "relay/enrolment_gate.h"
+#include "store/sqlite/connection.h"
+
+namespace latchkey::relay {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct CollectingLog final : Log {
+  void write(base::LogLevel, std::string_view event, std::vector<base::LogField>) override { events.emplace_back(event); }
+  [[nodiscard]] std::ptrdiff_t count(std::string_view event) const { return std::ranges::count(events, event); }
+  std::vector<std::string> events;
+};
+
+std::shared_ptr<const catalog::Catalog> builtin() {
+  auto loaded = catalog::Catalog::load_builtin();
+  EXPECT_TRUE(loaded);
+  return *loaded;
+}
+
+class Service : public testing::Test {
+ protected:
+  static std::string make_folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "latchkey-relay-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+    return pattern;
+  }
+  void SetUp() override { ASSERT_TRUE(offices.read_again()); }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  // What another process does to the file.
+  void script(const char* sql) {
+    auto db = store::sqlite::Connection::open(folder + "/relay.db", store::sqlite::Access::writer, 1 << 20, "");
+    ASSERT_TRUE(db);
+    ASSERT_TRUE((*db)->run_script(sql));
+  }
+  net::HttpRequest request(std::string path, std::string method = "GET") {
+    net::HttpRequest request;
+    request.method = std::move(method);
+    request.target = request.path = std::move(path);
+    request.client = request.peer = *net::IpAddress::parse("203.0.113.9");
+    request.tls = true;
+    request.scheme = "https";
+    return request;
+  }
+  net::HttpResponse answer(const net::HttpRequest& request) {
+    if (auto now = service.try_handle_now(request)) return std::move(*now);
+    return base::run_on_loop(loop, steady, service.handle(request));
+  }
+  std::string metrics() { return answer(request("/metrics")).body; }
+
+  const std::string folder = make_folder();
+  base::SeededEntropy entropy{7};
+  base::SimulatedWallClock wall;
+  base::SimulatedSteadyClock steady;
+  boost::asio::io_context loop;
+  CollectingLog log;
+  std::unique_ptr<store::EnrolmentBook> book = *store::EnrolmentBook::open(folder + "/relay.db");
+  Pool disk{"book", 1};
+  CatalogRegistrations registrations{builtin(), "https://relay.example", oauth::PlainHttp::refused};
+  EnrolledOffices offices{*book, {"dropbox"}, steady};
+  FlowQuotas quotas;
+  EnrolmentGate gate;
+  RelayCounters counters;
+  cloud::PartyKeys keys = cloud::PartyKeys::make(entropy);
+  cloud::PartyPublic public_keys = keys.public_half();
+  std::vector<cloud::Succession> successions;
+  Secret instance_key = Secret(entropy.bytes(32));
+  ForwardDesk desk{{.keys = keys,
+                    .instance_key = instance_key,
+                    .enrolments = offices,
+                    .registrations = registrations,
+                    .wall = wall,
+                    .entropy = entropy}};
+  BrowserPages pages{{.desk = desk,
+                      .registrations = registrations,
+                      .offices = offices,
+                      .quotas = quotas,
+                      .counters = counters,
+                      .steady = steady,
+                      .log = log}};
+  OfficeApi api{{.desk = desk,
+                 .registrations = registrations,
+                 .offices = offices,
+                 .keys = public_keys,
+                 .successions = successions,
+                 .gate = gate,
+                 .counters = counters,
+                 .disk = disk,
+                 .wall = wall,
+                 .steady = steady,
+                 .entropy = entropy,
+                 .log = log}};
+  RelayService service{pages, api, offices, counters, log};
+};
+
+TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
+  const auto flow = request("/begin");
+  EXPECT_EQ(answer(flow).status, 403) << "no flow, but open";
+  script("ALTER TABLE offices RENAME TO elsewhere");
+  EXPECT_FALSE(offices.read_again());
+  steady.advance(kBookAgeMax);
+  EXPECT_EQ(answer(flow).status, 403) << "a minute is borne";
+  EXPECT_EQ(answer(request("/healthz")).status, 200);
+
+  steady.advance(Seconds(1));
+  const auto page = answer(flow);
+  EXPECT_EQ(page.status, 503);
+  EXPECT_THAT(page.body, HasSubstr("cannot read at present which offices it serves"));
+  EXPECT_THAT(page.body, HasSubstr("(enrolments_not_read)"));
+  for (const auto* path : {"/relay/v1/collect", "/relay/v1/enrol"}) {
+    const auto refused = answer(request(path, "POST"));
+    EXPECT_EQ(refused.status, 503) << path;
+    EXPECT_EQ(refused.headers.value_or("Retry-After"), "60");
+    EXPECT_THAT(refused.body, HasSubstr("urn:latchkey:problem:enrolments_not_read"));
+  }
+  EXPECT_EQ(answer(request("/healthz")).status, 503);
+  EXPECT_THAT(metrics(), HasSubstr("latchkey_relay_enrolments_age_seconds 61"));
+  EXPECT_THAT(metrics(), HasSubstr("latchkey_relay_refused_total{reason=\"enrolments_not_read\"} 3"));
+  EXPECT_EQ(log.count("closed_until_enrolments_are_read"), 1);
+
+  script("ALTER TABLE elsewhere RENAME TO offices");
+  ASSERT_TRUE(offices.read_again());
+  EXPECT_EQ(answer(flow).status, 403);
+  EXPECT_EQ(answer(request("/healthz")).status, 200);
+  EXPECT_THAT(metrics(), HasSubstr("latchkey_relay_enrolments_age_seconds 0"));
+}
+
+TEST_F(Service, S1_StrangersOffersAreFewAndCostTheOthersNothing) {
+  const auto offer = [&](std::string_view from) {
+    const auto mallory = cloud::PartyKeys::make(entropy);
+    auto code = cloud::EnrolmentCode::make(store::OfficeId::make(wall.now(), entropy).bytes(), public_keys, entropy);
+    auto asked = request(std::string(cloud::kEnrolPath), "POST");
+    asked.client = asked.peer = *net::IpAddress::parse(from);
+    asked.body = std::string(to_json(cloud::EnrolmentOffer{.office = store::OfficeId::from_bytes(code.office)->text(),
+                                                           .secret = code.secret.clone(),
+                                                           .request = make_enrolment_request(code, mallory),
+                                                           .return_origins = {"https://mallory.example"}})
+                                 .reveal_text());
+    return answer(asked);
+  };
+  for (int n = 0; n < EnrolmentGate::kTriesPerMinute; ++n) {
+    const auto refused = offer("203.0.113.9");
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_THAT(refused.body, HasSubstr("code_unknown"));
+  }
+  const auto stopped = offer("203.0.113.9");
+  EXPECT_EQ(stopped.status, 429);
+  EXPECT_EQ(stopped.headers.value_or("Retry-After"), "60");
+  EXPECT_THAT(stopped.body, HasSubstr("too_many_offers"));
+  EXPECT_EQ(offer("203.0.113.10").status, 403) << "another source";
+  std::vector<EnrolmentGate::Place> places;
+  while (auto place = gate.enter(*net::SourceAddress::parse("198.51.100.1"), steady.now()))
+    places.push_back(std::move(*place));
+  const auto busy = offer("203.0.113.10");
+  EXPECT_EQ(busy.status, 503);
+  EXPECT_THAT(busy.body, HasSubstr("enrolment_busy"));
+  EXPECT_THAT(busy.body, Not(HasSubstr("code_unknown")));
+}
+
+}  // namespace
+}  // namespace latchkey::relay

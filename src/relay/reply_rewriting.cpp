@@ -1,0 +1,74 @@
+#include "relay/reply_rewriting.h"
+
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "oauth/client.h"
+
+namespace latchkey::relay {
+namespace {
+
+// Every text that is the token, however deep: none of them is for the office.
+void replace_in(Json& value, std::string_view token, std::string_view blob) {
+  if (auto* text = value.if_string()) {
+    if (std::string_view(*text) != token) return;
+    base::wipe(text->data(), text->size());
+    *text = blob;
+  } else if (auto* object = value.if_object()) {
+    for (auto& [name, member] : *object) replace_in(member, token, blob);
+  } else if (auto* array = value.if_array()) {
+    for (auto& item : *array) replace_in(item, token, blob);
+  }
+}
+
+Secret secret_of(std::string text) {
+  Secret secret{std::string_view(text)};
+  base::wipe(text.data(), text.size());
+  return secret;
+}
+
+std::optional<Secret> in_json(std::string_view body, std::string_view token, std::string_view blob) {
+  auto parsed = parse_json(body);
+  if (!parsed) return std::nullopt;
+  replace_in(*parsed, token, blob);
+  return secret_of(boost::json::serialize(*parsed));
+}
+
+std::optional<Secret> in_form(std::string_view body, std::string_view token, std::string_view blob) {
+  auto parsed = oauth::parse_form(body);
+  if (!parsed) return std::nullopt;
+  oauth::FormWriter writer;
+  bool found = false;
+  for (auto& [name, value] : *parsed) {
+    const bool is_token = value == token;
+    found = found || is_token;
+    writer.add(name, is_token ? blob : std::string_view(value));
+    base::wipe(value.data(), value.size());
+  }
+  return found ? std::optional(writer.take()) : std::nullopt;
+}
+
+}  // namespace
+
+cloud::ProviderReply with_blob(cloud::ProviderReply reply, oauth::ReplyShape shape, const SealToken& seal) {
+  const auto body = reply.body.reveal_text();
+  const auto completeness = reply.cut ? oauth::Completeness::cut : oauth::Completeness::whole;
+  auto parsed = oauth::parse_token_reply(reply.status, reply.content_type, body, shape, completeness);
+  auto token = std::move(parsed.refresh_token);
+  if (!token) token = oauth::find_refresh_token(body);
+  if (!token) return reply;
+  const auto blob = seal(*token);
+  std::optional<Secret> rewritten;
+  if (parsed.form == oauth::ReplyForm::json) rewritten = in_json(body, token->reveal_text(), blob.reveal_text());
+  if (parsed.form == oauth::ReplyForm::form) rewritten = in_form(body, token->reveal_text(), blob.reveal_text());
+  if (!rewritten) {
+    // Broken off or broken: what cannot be had again is all that is worth passing on.
+    rewritten = secret_of(boost::json::serialize(JsonObject{{"refresh_token", blob.reveal_text()}}));
+    reply.content_type = "application/json";
+  }
+  reply.body = std::move(*rewritten);
+  return reply;
+}
+
+}  // namespace latchkey::relay

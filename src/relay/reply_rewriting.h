@@ -1,0 +1,18 @@
+// A token endpoint's reply on its way to an office: the same, but for the refresh token, which becomes a blob wherever it
+// stands. Pure; any thread.
+#pragma once
+
+#include <functional>
+
+#include "cloud/token_exchange.h"
+#include "oauth/token_reply.h"
+
+namespace latchkey::relay {
+
+using SealToken = std::function<Secret(const Secret& refresh_token)>;
+
+// A reply that cannot be read has nothing replaced, but for a refresh token that can be made out in what is left of it; then
+// all else may be missing from it.
+[[nodiscard]] cloud::ProviderReply with_blob(cloud::ProviderReply reply, oauth::ReplyShape shape, const SealToken& seal);
+
+}  // namespace latchkey::relay

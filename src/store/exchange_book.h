@@ -1,0 +1,88 @@
+// What a Cloud Service in exchange mode must not forget: which requests of which office it has passed on to a token
+// endpoint, and the replies until the office has them (RULES S4).
+//
+// An exchange is named by office and intent; its *turn* grows whenever the office tries the intent anew. Its states:
+//
+//   (none) --claim--> asked --keep_reply--> answered --acknowledge--> acknowledged --claim, later turn--> asked
+//                       |  \--keep_unknown--> unknown --acknowledge--^
+//                       \--forget_unsent--> (none)
+//
+// Invariants: one (office, intent, turn) is claimed once; a later turn is claimed only when the one before is acknowledged;
+// a reply is there from keep_reply() to acknowledge(), a week at most. What a method has returned is durable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "store/enrolment_book.h"
+
+namespace latchkey::store {
+
+// How long a reply waits for its office, and how long it is remembered that the office has had it.
+inline constexpr Seconds kReplyKeptFor = std::chrono::days(7);
+inline constexpr Seconds kAcknowledgedKeptFor = std::chrono::days(1);
+// A signed request is good for a minute either way.
+inline constexpr Seconds kNonceKeptFor{120};
+// Exchanges of one office that it has not acknowledged.
+inline constexpr std::int64_t kUnacknowledgedMax = 2'000;
+
+enum class ExchangeState { asked = 0, answered = 1, unknown = 2, acknowledged = 3 };
+
+struct KeptExchange {
+  OfficeId office;
+  IntentId intent;  // the office's
+  std::int64_t turn = 0;
+  ExchangeState state = ExchangeState::asked;
+  Bytes reply;  // sealed to the office; empty unless answered
+  WallTime changed_at{};
+  friend bool operator==(const KeptExchange&, const KeptExchange&) = default;
+};
+
+struct ExchangeCounts {
+  std::int64_t waiting = 0;  // answered or unknown, for their office's acknowledgement
+  std::int64_t asked = 0;
+};
+
+// Blocking; one object is used by one thread at a time. Errors of every method besides its own:
+// unavailable/`store_unavailable`, corrupt/`store_corrupt`: nothing has happened.
+class ExchangeBook {
+ public:
+  ExchangeBook() = default;
+  ExchangeBook(const ExchangeBook&) = delete;
+  ExchangeBook& operator=(const ExchangeBook&) = delete;
+  virtual ~ExchangeBook() = default;
+
+  // Takes a turn: nullopt, and it is `asked` from now on, when there is no such exchange or its earlier turn has been
+  // acknowledged; otherwise what there is, unchanged. The nonce is used up either way. Errors: refused/`request_repeated`
+  // (the office has used the nonce before); unavailable/`too_many_unacknowledged`.
+  [[nodiscard]] virtual Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent,
+                                                                  std::int64_t turn, ByteView nonce, WallTime now) = 0;
+  // Errors of the three: not_found/`no_such_exchange` when that turn is not `asked`.
+  [[nodiscard]] virtual Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn,
+                                                const Bytes& reply, WallTime now) = 0;
+  [[nodiscard]] virtual Result<void> keep_unknown(const OfficeId& office, const IntentId& intent, std::int64_t turn,
+                                                  WallTime now) = 0;
+  [[nodiscard]] virtual Result<void> forget_unsent(const OfficeId& office, const IntentId& intent, std::int64_t turn) = 0;
+  // The reply goes. Of an exchange that is not there, is still asked or has another turn: nothing happens.
+  [[nodiscard]] virtual Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn,
+                                                 WallTime now) = 0;
+  // What is over: nonces, replies nobody fetched, what has long been acknowledged.
+  [[nodiscard]] virtual Result<void> forget_old(WallTime now) = 0;
+  [[nodiscard]] virtual Result<ExchangeCounts> counts() = 0;
+};
+
+// In a SQLite file of its own; an absent one is made, with mode 0600. Errors: corrupt/`future_schema`, corrupt/`not_a_book`.
+[[nodiscard]] Result<std::unique_ptr<ExchangeBook>> open_sqlite_exchange_book(const std::string& path);
+
+// What every implementation says.
+[[nodiscard]] std::unexpected<Error> request_repeated();
+[[nodiscard]] std::unexpected<Error> no_such_exchange();
+[[nodiscard]] std::unexpected<Error> too_many_unacknowledged();
+
+}  // namespace latchkey::store

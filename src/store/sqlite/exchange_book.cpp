@@ -1,0 +1,155 @@
+#include "store/exchange_book.h"
+
+#include <tuple>
+
+#include "store/sqlite/book_file.h"
+
+namespace latchkey::store {
+namespace {
+
+using sqlite::Connection;
+using sqlite::undone;
+
+constexpr std::string_view kTables = R"sql(
+CREATE TABLE IF NOT EXISTS exchanges (
+  office BLOB NOT NULL, intent BLOB NOT NULL, turn INTEGER NOT NULL, state INTEGER NOT NULL, reply BLOB NOT NULL,
+  changed_at INTEGER NOT NULL, PRIMARY KEY (office, intent)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS exchanges_by_age ON exchanges(state, changed_at);
+CREATE INDEX IF NOT EXISTS exchanges_unacknowledged ON exchanges(office) WHERE state <> 3;
+CREATE TABLE IF NOT EXISTS nonces (
+  office BLOB NOT NULL, nonce BLOB NOT NULL, used_at INTEGER NOT NULL, PRIMARY KEY (office, nonce)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS nonces_by_age ON nonces(used_at);
+)sql";
+constexpr sqlite::BookFile kBook{.id = 0x4c4b4558, .schema = 1, .tables = kTables, .name = "file of exchanges"};  // 'LKEX'
+
+class SqliteExchangeBook final : public ExchangeBook {
+ public:
+  explicit SqliteExchangeBook(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
+
+  Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent, std::int64_t turn,
+                                            ByteView nonce, WallTime now) override {
+    if (auto begun = run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
+    if (auto used = insert_nonce(office, nonce, now); !used) return undone(*db_, std::move(used.error()));
+    auto found = find(office, intent);
+    if (!found) return undone(*db_, std::move(found.error()));
+    const bool free = !*found || ((*found)->state == ExchangeState::acknowledged && (*found)->turn < turn);
+    if (free) {
+      if (auto claimed = insert(office, intent, turn, now); !claimed) return undone(*db_, std::move(claimed.error()));
+      found->reset();
+    }
+    if (auto committed = run("COMMIT"); !committed) return undone(*db_, std::move(committed.error()));
+    return std::move(*found);
+  }
+
+  Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn, const Bytes& reply,
+                          WallTime now) override {
+    return settle(office, intent, turn, ExchangeState::answered, reply, now);
+  }
+  Result<void> keep_unknown(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override {
+    return settle(office, intent, turn, ExchangeState::unknown, {}, now);
+  }
+  Result<void> forget_unsent(const OfficeId& office, const IntentId& intent, std::int64_t turn) override {
+    auto statement = db_->prepare("DELETE FROM exchanges WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state = 0");
+    const auto changed = statement.bind(office, intent, turn).run();
+    if (statement.failed()) return statement.failure();
+    if (changed == 0) return no_such_exchange();
+    return {};
+  }
+  Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override {
+    auto statement = db_->prepare(
+        "UPDATE exchanges SET state = 3, reply = x'', changed_at = ?4 "
+        "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state IN (1, 2)");
+    statement.bind(office, intent, turn, now).run();
+    if (statement.failed()) return statement.failure();
+    return {};
+  }
+  Result<void> forget_old(WallTime now) override {
+    if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
+    for (const auto& [sql, before] :
+         {std::tuple<std::string_view, WallTime>{"DELETE FROM nonces WHERE used_at < ?1", now - kNonceKeptFor},
+          {"DELETE FROM exchanges WHERE state = 3 AND changed_at < ?1", now - kAcknowledgedKeptFor},
+          {"DELETE FROM exchanges WHERE state <> 3 AND changed_at < ?1", now - kReplyKeptFor}}) {
+      auto statement = db_->prepare(sql);
+      statement.bind(before).run();
+      if (!statement.failed()) continue;
+      auto error = statement.failure().error();
+      return undone(*db_, std::move(error));
+    }
+    if (auto committed = run("COMMIT"); !committed) return undone(*db_, std::move(committed.error()));
+    return {};
+  }
+  Result<ExchangeCounts> counts() override {
+    auto statement = db_->prepare(
+        "SELECT count(*) FILTER (WHERE state <> 0), count(*) FILTER (WHERE state = 0) FROM exchanges WHERE state <> 3");
+    ExchangeCounts counts;
+    if (statement.row()) statement.read(counts.waiting, counts.asked);
+    if (statement.failed()) return statement.failure();
+    return counts;
+  }
+
+ private:
+  Result<void> run(std::string_view sql) {
+    auto statement = db_->prepare(sql);
+    statement.run();
+    if (statement.failed()) return statement.failure();
+    return {};
+  }
+  Result<void> insert_nonce(const OfficeId& office, ByteView nonce, WallTime now) {
+    auto statement = db_->prepare("INSERT INTO nonces(office, nonce, used_at) VALUES (?1, ?2, ?3)");
+    statement.bind(office, nonce, now).run();
+    if (statement.code() == SQLITE_CONSTRAINT_PRIMARYKEY) return request_repeated();
+    if (statement.failed()) return statement.failure();
+    return {};
+  }
+  Result<std::optional<KeptExchange>> find(const OfficeId& office, const IntentId& intent) {
+    auto statement = db_->prepare(
+        "SELECT office, intent, turn, state, reply, changed_at FROM exchanges WHERE office = ?1 AND intent = ?2");
+    statement.bind(office, intent);
+    std::optional<KeptExchange> found;
+    if (statement.row()) {
+      found.emplace();
+      statement.read(found->office, found->intent, found->turn, found->state, found->reply, found->changed_at);
+    }
+    if (statement.failed()) return statement.failure();
+    return found;
+  }
+  Result<void> insert(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) {
+    {
+      auto statement = db_->prepare("SELECT count(*) FROM exchanges WHERE office = ?1 AND state <> 3");
+      statement.bind(office);
+      std::int64_t kept = 0;
+      if (statement.row()) statement.read(kept);
+      if (statement.failed()) return statement.failure();
+      if (kept >= kUnacknowledgedMax) return too_many_unacknowledged();
+    }
+    auto statement = db_->prepare(
+        "INSERT OR REPLACE INTO exchanges(office, intent, turn, state, reply, changed_at) VALUES (?1, ?2, ?3, 0, x'', ?4)");
+    statement.bind(office, intent, turn, now).run();
+    if (statement.failed()) return statement.failure();
+    return {};
+  }
+  Result<void> settle(const OfficeId& office, const IntentId& intent, std::int64_t turn, ExchangeState state,
+                      const Bytes& reply, WallTime now) {
+    auto statement = db_->prepare(
+        "UPDATE exchanges SET state = ?4, reply = ?5, changed_at = ?6 "
+        "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state = 0");
+    const auto changed = statement.bind(office, intent, turn, state, reply, now).run();
+    if (statement.failed()) return statement.failure();
+    if (changed == 0) return no_such_exchange();
+    return {};
+  }
+
+  std::unique_ptr<Connection> db_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<ExchangeBook>> open_sqlite_exchange_book(const std::string& path) {
+  auto db = sqlite::open_book_file(path, kBook);
+  if (!db) return std::unexpected(db.error());
+  return std::make_unique<SqliteExchangeBook>(std::move(*db));
+}
+
+}  // namespace latchkey::store
