@@ -129,7 +129,7 @@ std::string reference(const CLI::App& app) {
       "# Command line\n\n"
       "This page is made from the program itself, and a test compares the two.\n\n"
       "Exit status: 0 when done, 1 when refused or failed, 2 when the command line cannot be read; what went wrong is one "
-      "line on standard error. `serve`, `token`, `backup`, `restore`, `migrate` and `version` apart, every verb speaks to the running server over the control socket "
+      "line on standard error. `serve`, `token`, `send`, `backup`, `restore`, `migrate` and `version` apart, every verb speaks to the running server over the control socket "
       "of its data directory, which only root and the service's own user may open. Secrets and PINs come from files or the "
       "terminal, never from arguments.\n";
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) describe(out, *verb);

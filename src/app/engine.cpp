@@ -87,6 +87,8 @@ Engine::Engine(EngineGround ground)
       keeper_(keeper_parts()),
       ledger_(ground_.handouts),
       desk_(ground_.store, sealing_, keeper_, ground_.loop.main(), ground_.hot, cards_, ledger_, counters_, clock_, ground_.steady),
+      delegations_({.store = ground_.store, .sealing = sealing_, .vault = ground_.vault, .hot = ground_.hot, .keeper = keeper_,
+                    .engine = ground_.loop.main(), .wall = clock_}),
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
       authorizer_(desk_parts()),

@@ -13,6 +13,7 @@
 #include "grants/cloud_membership.h"
 #include "grants/cloud_ways.h"
 #include "grants/common_clock.h"
+#include "grants/delegation.h"
 #include "grants/enrolment_of_people.h"
 #include "grants/forecast.h"
 #include "grants/giving_back.h"
@@ -83,6 +84,9 @@ class Engine {
   [[nodiscard]] Task<void> close();
 
   [[nodiscard]] grants::TokenDesk& token_desk() { return desk_; }
+  [[nodiscard]] grants::Delegations& delegations() { return delegations_; }
+  [[nodiscard]] grants::ProviderClients& clients() { return clients_; }
+  [[nodiscard]] const grants::Sealing& sealing() const { return sealing_; }
   [[nodiscard]] grants::Authorizer& authorizer() { return authorizer_; }
   [[nodiscard]] grants::Apps& apps() { return apps_; }
   [[nodiscard]] grants::CloudDesk& cloud() { return cloud_membership_; }
@@ -135,6 +139,7 @@ class Engine {
   grants::Keeper keeper_;
   Ledger ledger_;
   grants::TokenDeskOfVault desk_;
+  grants::Delegations delegations_;
   grants::EnrolmentOfPeople enrolment_;
   grants::AuthorizationDesk authorizer_;
   grants::CloudMembership cloud_membership_;

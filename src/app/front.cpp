@@ -35,4 +35,15 @@ std::size_t Front::body_limit(std::string_view method, std::string_view path) co
   return handler == nullptr ? 0 : handler->body_limit(method, path);
 }
 
+bool Front::streams_body(std::string_view method, std::string_view path) const {
+  const net::HttpHandler* handler = find(path);
+  return handler != nullptr && handler->streams_body(method, path);
+}
+
+Task<net::HttpResponse> Front::handle_stream(net::HttpRequest request, std::shared_ptr<net::HttpBody> body) {
+  net::HttpHandler* handler = find(request.path);
+  LATCHKEY_CHECK(handler != nullptr);
+  co_return co_await handler->handle_stream(std::move(request), std::move(body));
+}
+
 }  // namespace latchkey::app

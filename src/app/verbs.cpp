@@ -43,6 +43,9 @@ void add_all_verbs(CLI::App& app, Session& session) {
   add_type_verbs(app, session);
   add_grant_verbs(app, session);
   add_token_verb(app, session);
+  add_send_verb(app, session);
+  add_connector_verbs(app, session);
+  add_delivery_verbs(app, session);
   add_registry_verbs(app, session);
   add_key_verbs(app, session);
   add_backup_verbs(app, session);

@@ -11,6 +11,7 @@
 
 #include "app/backup.h"
 #include "app/certificate_keeper.h"
+#include "app/delivery_works.h"
 #include "app/engine.h"
 #include "app/examination.h"
 #include "app/front.h"
@@ -27,6 +28,7 @@
 #include "base/task_group.h"
 #include "console/console.h"
 #include "crypto/hardening.h"
+#include "doors/http/deliver_door.h"
 #include "doors/http/token_door.h"
 #include "grants/restore_watch.h"
 #include "net/curl_mail.h"
@@ -96,6 +98,7 @@ struct House::Parts {
   std::unique_ptr<store::ReplyJournal> journal;
   std::unique_ptr<store::Registry> registry;
   std::shared_ptr<const catalog::Catalog> catalog;
+  std::optional<net::CurlSettings> outgoing;
   std::unique_ptr<net::CurlTransport> transport;
   std::unique_ptr<net::CurlMail> mail;
   NodeId node;
@@ -122,8 +125,10 @@ struct House::Parts {
   std::unique_ptr<CloudMetrics> cloud_metrics;
   std::unique_ptr<Examination> examination;
   std::unique_ptr<CertificateKeeper> certificate;
+  std::unique_ptr<DeliveryWorks> deliveries;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
+  std::unique_ptr<doors::DeliverDoor> deliver_door;
   TaskGroup upkeep{loop.main(), log};
   std::string setup_address;
 
@@ -236,8 +241,8 @@ Result<void> House::Parts::build_network() {
                 "service's user may read it.", {.field = "outbound.ca_file"});
   }
   mail = std::make_unique<net::CurlMail>(net::CurlSettings{*policy, config.outbound_ca_file, {}});
-  transport = std::make_unique<net::CurlTransport>(
-      loop.main(), net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
+  outgoing.emplace(net::CurlSettings{std::move(*policy), config.outbound_ca_file, config.outbound_proxy});
+  transport = std::make_unique<net::CurlTransport>(loop.main(), *outgoing);
   const auto files = settle_tls(config, wall.now());
   if (!files) return std::unexpected(files.error());
   if (!*files) return {};
@@ -307,21 +312,29 @@ void House::Parts::build_engine() {
 }
 
 void House::Parts::build_doors() {
+  deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
+                                                              .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
+                                                              .log = log, .node = node, .data = config.data});
   auto* alerts = &engine->alerts();
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(), .doctor = examination->doctor(), .certificate = *certificate,
+      .connectors = deliveries->connector_desk(), .deliveries = deliveries->delivery_desk(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness,
-      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get()},
+      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
+  deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
+      .gate = *gate, .reception = deliveries->reception(), .queue = deliveries->queue(), .counters = deliveries->counters(), .store = *store,
+      .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);
+  for (const char* path : {"/v1/deliver/", "/v1/deliveries", "/v1/deliveries/"}) front.claim(path, *deliver_door);
   for (const auto& mount : console->control_mounts()) control_front.claim(mount.path, *mount.handler);
 }
 
@@ -472,6 +485,7 @@ Task<Result<void>> House::open() {
   parts.build_engine();
   parts.build_doors();
   if (const auto done = co_await parts.engine->open(); !done) co_return done;
+  if (const auto done = co_await parts.deliveries->open(); !done) co_return done;
   if (const auto done = co_await parts.prepare_first_run(); !done) co_return done;
   parts.upkeep.spawn("handout counts", parts.handouts->keep_flushing(parts.steady, [settings = parts.registry.get()] {
     return settings->get<Seconds>("activity.flush");
@@ -520,6 +534,7 @@ Task<void> House::close() {
   co_await parts.server->stop(deadline);
   co_await parts.control->stop(deadline);
   if (parts.examination) co_await parts.examination->stop();
+  if (parts.deliveries) co_await parts.deliveries->close();
   // A provider like any other: it answers until the last exchange is in the store.
   if (parts.engine) co_await parts.engine->close();
   if (parts.practice_server) co_await parts.practice_server->stop(deadline);

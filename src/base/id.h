@@ -68,12 +68,14 @@ using AuthorizationId = Id<struct AuthorizationTag>;
 using DelegationId = Id<struct DelegationTag>;
 using NodeId = Id<struct NodeTag>;
 using RevocationId = Id<struct RevocationTag>;
+using DeliveryId = Id<struct DeliveryTag>;
 
 }  // namespace latchkey::base
 
 namespace latchkey {
 using base::AuthorizationId;
 using base::DelegationId;
+using base::DeliveryId;
 using base::GrantId;
 using base::GroupId;
 using base::IdHash;

@@ -14,6 +14,8 @@
 #include "console/api_catalogue.h"
 #include "console/api_certificate.h"
 #include "console/api_cloud.h"
+#include "console/api_connectors.h"
+#include "console/api_deliveries.h"
 #include "console/api_doctor.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
@@ -56,6 +58,8 @@ struct ConsoleGround {
   grants::Counters& counters;
   doctor::Examiner& doctor;
   CertificateDesk& certificate;
+  delivery::ConnectorDesk& connectors;
+  delivery::DeliveryDesk& deliveries;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -117,6 +121,8 @@ class Console {
   DoctorApi doctor_;
   CertificateApi certificate_;
   RootDownload root_;
+  ConnectorsApi connectors_;
+  DeliveriesApi deliveries_;
   OfficeNamePage office_name_;
 
   Router api_;

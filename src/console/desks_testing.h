@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "console/certificate_desk.h"
+#include "delivery/delivery_desk.h"
 #include "doctor/doctor.h"
 #include "grants/apps.h"
 #include "grants/authorize.h"
@@ -350,6 +351,24 @@ class PlainNoticeDesk final : public grants::NoticeDesk {
   std::vector<grants::PersonMail> mailed;
   std::vector<grants::Channel> tested;
   std::map<grants::Channel, std::string> secrets;
+};
+
+// Takes back what was accepted, and nothing else.
+class PlainDeliveryDesk final : public delivery::DeliveryDesk {
+ public:
+  Task<Result<store::Delivery>> retry(DeliveryId id, people::Actor actor) override {
+    retried_by = actor.name;
+    co_return store::Delivery{.id = id, .state = store::DeliveryState::queued};
+  }
+  Task<Result<void>> remove(DeliveryId, people::Actor) override {
+    co_return fail(ErrorKind::conflict, "being_sent", "The document is being sent at this moment.");
+  }
+  std::string retried_by;
+};
+
+class NoTransport final : public net::HttpTransport {
+ public:
+  Task<net::HttpOutcome> send(net::HttpCall) override { co_return net::NothingSent{}; }
 };
 
 }  // namespace latchkey::console

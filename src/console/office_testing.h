@@ -112,11 +112,14 @@ class ConsoleTest : public testing::Test {
                                                                  .steady = steady, .entropy = entropy});
     authorizer = std::make_unique<PlainAuthorizer>(entropy);
     desk = std::make_unique<PlainGrantDesk>(*store);
+    connector_desk = std::make_unique<delivery::ConnectorDesk>(delivery::ConnectorDesk::Parts{
+        .store = *store, .sealing = sealing, .catalog = *with_practice, .connectors = connectors, .wall = wall});
     // The engine of the tests is a loop of its own.
     console = std::make_unique<Console>(ConsoleGround{
         .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory, .pin_gate = *gate,
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .cloud = cloud, .desk = *desk, .keys = keys, .nodes = nodes,
-        .health = health, .notices = notices, .counters = counters, .doctor = doctor, .certificate = certificate, .engine = engine.loop.main(),
+        .health = health, .notices = notices, .counters = counters, .doctor = doctor, .certificate = certificate,
+        .connectors = *connector_desk, .deliveries = delivery_desk, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -221,6 +224,12 @@ class ConsoleTest : public testing::Test {
   grants::Counters counters;
   PlainExaminer doctor;
   PlainCertificateDesk certificate;
+  grants::Sealing sealing{vault};
+  NoTransport transport;
+  connectors::Connectors connectors{transport};
+  std::shared_ptr<const catalog::Catalog> with_practice = *(*catalog::Catalog::load_builtin())->with_sandbox("http://127.0.0.1:8481");
+  std::unique_ptr<delivery::ConnectorDesk> connector_desk;
+  PlainDeliveryDesk delivery_desk;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

@@ -57,7 +57,7 @@ bool is_page_path(std::string_view path) {
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (path == "/") return true;
   static constexpr std::string_view kPages[] = {"/setup", "/sign-in", "/users",    "/groups",
-                                                "/me",    "/my",    "/activity", "/health", "/settings"};
+                                                "/me",    "/my",    "/activity", "/health", "/settings", "/deliveries"};
   for (const auto page : kPages) {
     if (path == page || (path.starts_with(page) && path[page.size()] == '/')) return true;
   }

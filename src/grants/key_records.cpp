@@ -38,7 +38,7 @@ Renewal renew(const Sealing& sealing, const store::GrantView& view, const std::v
     if (changed) renewal.batch.push_back(store::PutGeneration{std::move(generation)});
   }
   for (auto wrap : wraps) {
-    if (take(wrap.private_key_sealed, sealing.renew_wrap(view.grant, wrap.private_key_sealed), renewal)) {
+    if (take(wrap.private_key_sealed, sealing.renew_wrap(view.grant, wrap), renewal)) {
       renewal.batch.push_back(store::PutWrap{std::move(wrap)});
     }
   }
@@ -96,6 +96,27 @@ Renewal renew(const Sealing& sealing, const store::Revocation& revocation) {
   if (take(renewed.record_sealed, sealing.renew_revocation(revocation), renewal)) {
     renewal.batch.push_back(store::PutRevocation{std::move(renewed)});
   }
+  return renewal;
+}
+
+Renewal renew(const Sealing& sealing, const store::Connector& connector) {
+  if (!sealing.check(connector)) return {.batch = {}, .unreadable = 1};
+  if (sealing.is_current(connector)) return {};
+  auto renewed = connector;
+  sealing.vouch(renewed);
+  return {.batch = {store::PutConnector{std::move(renewed)}}};
+}
+
+Renewal renew(const Sealing& sealing, const store::Delivery& delivery) {
+  Renewal renewal;
+  if (!sealing.check(delivery)) return {.batch = {}, .unreadable = 1};
+  auto renewed = delivery;
+  bool changed = !sealing.is_current(delivery);
+  changed |= take(renewed.private_key_sealed, sealing.renew_delivery_key(delivery), renewal);
+  changed |= take(renewed.document_key_sealed, sealing.renew_document_key(delivery), renewal);
+  if (!changed) return renewal;
+  sealing.vouch(renewed);
+  renewal.batch.push_back(store::PutDelivery{std::move(renewed)});
   return renewal;
 }
 

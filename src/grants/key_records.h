@@ -25,6 +25,8 @@ struct Renewal {
 [[nodiscard]] Renewal renew(const vault::Vault& vault, const Sealing& sealing, const store::Authorization& row);
 
 [[nodiscard]] Renewal renew(const Sealing& sealing, const store::Revocation& revocation);
+[[nodiscard]] Renewal renew(const Sealing& sealing, const store::Connector& connector);
+[[nodiscard]] Renewal renew(const Sealing& sealing, const store::Delivery& delivery);
 // `sealed`: what the entry holds. One that does not open at its place was set for another relay, and is of no use to anybody: left
 // as it is, and not counted.
 [[nodiscard]] Renewal renew(const Sealing& sealing, const ChannelSecretPlace& place, ByteView sealed);

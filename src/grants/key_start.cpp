@@ -39,6 +39,8 @@ std::string_view name_of(RotationState::Stage stage) {
     case journal: return "journal";
     case revocations: return "revocations";
     case notices: return "notices";
+    case connectors: return "connectors";
+    case deliveries: return "deliveries";
   }
   return "users";
 }

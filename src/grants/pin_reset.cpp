@@ -1,5 +1,7 @@
 #include "grants/pin_reset.h"
 
+#include <algorithm>
+
 namespace latchkey::grants {
 
 Task<Result<store::Batch>> PinReset::pin_reset(store::User, store::User after) {
@@ -23,7 +25,28 @@ Task<Result<store::Batch>> PinReset::pin_reset(store::User, store::User after) {
       batch.push_back(store::PutGeneration{std::move(emptied)});
     }
     batch.push_back(store::PutWrap{sealing_.wrap_for_user(grant, after.public_key, pair.private_key, wall_.now())});
+    const auto others = co_await seal_to_deliveries(grant, pair.private_key.clone());
+    if (!others) co_return std::unexpected(others.error());
+    batch.insert(batch.end(), others->begin(), others->end());
     batch.push_back(store::UpdateGrant{std::move(grant)});
+  }
+  co_return batch;
+}
+
+// The new private half, to the documents that wait for the grant: they go on by it (RULES K2).
+Task<Result<store::Batch>> PinReset::seal_to_deliveries(store::Grant grant, Secret private_key) {
+  store::Batch batch;
+  const auto wraps = co_await store_.wraps(grant.id);
+  if (!wraps) co_return std::unexpected(wraps.error());
+  for (const auto& wrap : *wraps) {
+    const auto id = wrap.holder_kind == store::HolderKind::delivery ? DeliveryId::from_bytes(wrap.holder) : std::nullopt;
+    if (!id) continue;
+    const auto delivery = co_await store_.delivery(*id);
+    if (!delivery) co_return std::unexpected(delivery.error());
+    vault::PublicKey key;
+    if (!*delivery || (*delivery)->public_key.size() != key.size() || !sealing_.check(**delivery)) continue;
+    std::ranges::copy((*delivery)->public_key, key.begin());
+    batch.push_back(store::PutWrap{sealing_.wrap_for_delivery(grant, *id, key, private_key, wall_.now())});
   }
   co_return batch;
 }

@@ -19,6 +19,8 @@ class PinReset final : public people::PinResetListener {
   void pin_reset_done(store::User after) override;
 
  private:
+  [[nodiscard]] Task<Result<store::Batch>> seal_to_deliveries(store::Grant grant, Secret private_key);
+
   store::Store& store_;
   const vault::Vault& vault_;
   const Sealing& sealing_;

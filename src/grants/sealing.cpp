@@ -14,9 +14,18 @@ SealContext token_context(Purpose purpose, std::string_view field, const store::
           .grant = grant.id, .generation = number};
 }
 
-SealContext wrap_context(const store::Grant& grant) {
-  return {.purpose = Purpose::grant_private_key, .table = "wraps", .row = grant.user.bytes(), .field = "private_key",
+SealContext wrap_context(const store::Grant& grant, ByteView holder) {
+  return {.purpose = Purpose::grant_private_key, .table = "wraps", .row = holder, .field = "private_key",
           .user = grant.user, .grant = grant.id};
+}
+SealContext wrap_context(const store::Grant& grant) { return wrap_context(grant, grant.user.bytes()); }
+
+SealContext delivery_key_context(const DeliveryId& delivery) {
+  return {.purpose = Purpose::unattended_delegation, .table = "deliveries", .row = delivery.bytes(), .field = "private_key"};
+}
+
+SealContext document_key_context(const DeliveryId& delivery) {
+  return {.purpose = Purpose::document_key, .table = "deliveries", .row = delivery.bytes(), .field = "document_key"};
 }
 
 SealContext reply_context(const IntentId& intent, const GrantId& grant, store::GenerationNumber number) {
@@ -71,6 +80,24 @@ Bytes fields_of(const store::Grant& grant) {
 Bytes fields_of(const store::App& app) {
   MacFields fields;
   fields.add(app.provider).add(app.client_id).add(app.token_origin).add(app.params_json);
+  return {fields.bytes().begin(), fields.bytes().end()};
+}
+
+Bytes fields_of(const store::Connector& connector) {
+  MacFields fields;
+  fields.add(connector.type).add(store::name_of(connector.account)).add(connector.owner.bytes());
+  fields.add(static_cast<std::int64_t>(connector.groups.size()));
+  for (const auto& group : connector.groups) fields.add(group);
+  fields.add(static_cast<std::int64_t>(connector.devices.size()));
+  for (const auto& device : connector.devices) fields.add(device);
+  fields.add(connector.target_json).add(connector.naming).add(store::name_of(connector.conflict)).add(connector.enabled ? "enabled" : "disabled");
+  return {fields.bytes().begin(), fields.bytes().end()};
+}
+
+Bytes fields_of(const store::Delivery& delivery) {
+  MacFields fields;
+  fields.add(delivery.connector).add(delivery.submitter.bytes()).add(delivery.grant.bytes()).add(delivery.name).add(delivery.content_type);
+  fields.add(delivery.size_bytes).add(ByteView(delivery.sha256)).add(ByteView(delivery.public_key));
   return {fields.bytes().begin(), fields.bytes().end()};
 }
 
@@ -137,6 +164,25 @@ Result<Secret> Sealing::unwrap_for_user(const store::Grant& grant, const Bytes& 
   return open_with_key(vault_, user_public_key, user_private_key, wrap_context(grant), wrap.private_key_sealed);
 }
 
+store::Wrap Sealing::wrap_for_delivery(const store::Grant& grant, DeliveryId delivery, const vault::PublicKey& public_key,
+                                       const Secret& grant_private_key, WallTime now) const {
+  const auto holder = delivery.bytes();
+  return {.grant = grant.id, .holder_kind = store::HolderKind::delivery, .holder = Bytes(holder.begin(), holder.end()),
+          .private_key_sealed = vault_.seal_to(public_key, wrap_context(grant, holder), grant_private_key), .created_at = now};
+}
+
+Result<Secret> Sealing::unwrap_for_delivery(const store::Grant& grant, const store::Delivery& delivery, const store::Wrap& wrap) const {
+  auto private_key = vault_.open(delivery_key_context(delivery.id), delivery.private_key_sealed);
+  if (!private_key) return std::unexpected(private_key.error());
+  return open_with_key(vault_, delivery.public_key, *private_key, wrap_context(grant, delivery.id.bytes()), wrap.private_key_sealed);
+}
+
+Bytes Sealing::seal_delivery_key(DeliveryId delivery, const Secret& private_key) const { return vault_.seal(delivery_key_context(delivery), private_key); }
+
+Bytes Sealing::seal_document_key(DeliveryId delivery, const Secret& key) const { return vault_.seal(document_key_context(delivery), key); }
+
+Result<Secret> Sealing::open_document_key(DeliveryId delivery, ByteView sealed) const { return vault_.open(document_key_context(delivery), sealed); }
+
 Bytes Sealing::seal_reply(IntentId intent, GrantId grant, store::GenerationNumber number, const Secret& raw) const {
   return vault_.seal(reply_context(intent, grant, number), raw);
 }
@@ -168,6 +214,21 @@ Result<Bytes> Sealing::renew_wrap(const store::Grant& grant, ByteView sealed) co
   return vault_.renew(wrap_context(grant), sealed);
 }
 
+Result<Bytes> Sealing::renew_wrap(const store::Grant& grant, const store::Wrap& wrap) const {
+  if (wrap.private_key_sealed.empty()) return Bytes();
+  return vault_.renew(wrap_context(grant, wrap.holder), wrap.private_key_sealed);
+}
+
+Result<Bytes> Sealing::renew_delivery_key(const store::Delivery& delivery) const {
+  if (delivery.private_key_sealed.empty()) return Bytes();
+  return vault_.renew(delivery_key_context(delivery.id), delivery.private_key_sealed);
+}
+
+Result<Bytes> Sealing::renew_document_key(const store::Delivery& delivery) const {
+  if (delivery.document_key_sealed.empty()) return Bytes();
+  return vault_.renew(document_key_context(delivery.id), delivery.document_key_sealed);
+}
+
 Result<Bytes> Sealing::renew_reply(const store::JournalEntry& entry) const {
   return vault_.renew(reply_context(entry.intent, entry.grant, entry.generation), entry.reply_sealed);
 }
@@ -191,6 +252,14 @@ bool Sealing::is_current(const store::App& app) const {
   return vault_.mac_is_current("apps", base::as_bytes(app.id), fields_of(app), app.mac);
 }
 
+bool Sealing::is_current(const store::Connector& connector) const {
+  return vault_.mac_is_current("connectors", base::as_bytes(connector.id), fields_of(connector), connector.mac);
+}
+
+bool Sealing::is_current(const store::Delivery& delivery) const {
+  return vault_.mac_is_current("deliveries", delivery.id.bytes(), fields_of(delivery), delivery.mac);
+}
+
 Bytes Sealing::seal_revocation(const store::Revocation& revocation, const Secret& record) const {
   return vault_.seal(revocation_context(revocation), record);
 }
@@ -206,6 +275,22 @@ Result<Secret> Sealing::open_channel_secret(std::string_view place, ByteView sea
 void Sealing::vouch(store::Grant& grant) const { grant.mac = vault_.mac("grants", grant.id.bytes(), fields_of(grant)); }
 
 void Sealing::vouch(store::App& app) const { app.mac = vault_.mac("apps", base::as_bytes(app.id), fields_of(app)); }
+
+void Sealing::vouch(store::Connector& connector) const {
+  connector.mac = vault_.mac("connectors", base::as_bytes(connector.id), fields_of(connector));
+}
+
+void Sealing::vouch(store::Delivery& delivery) const { delivery.mac = vault_.mac("deliveries", delivery.id.bytes(), fields_of(delivery)); }
+
+Result<void> Sealing::check(const store::Connector& connector) const {
+  if (vault_.mac_matches("connectors", base::as_bytes(connector.id), fields_of(connector), connector.mac)) return {};
+  return altered("connector", connector.id);
+}
+
+Result<void> Sealing::check(const store::Delivery& delivery) const {
+  if (vault_.mac_matches("deliveries", delivery.id.bytes(), fields_of(delivery), delivery.mac)) return {};
+  return altered("delivery", delivery.id.text());
+}
 
 Result<void> Sealing::check(const store::Grant& grant) const {
   if (vault_.mac_matches("grants", grant.id.bytes(), fields_of(grant), grant.mac)) return {};

@@ -44,6 +44,16 @@ class Sealing {
   [[nodiscard]] Result<Secret> unwrap_for_user(const store::Grant& grant, const Bytes& user_public_key,
                                                const Secret& user_private_key, const store::Wrap& wrap) const;
 
+  // The same for a delivery's own pair (RULES K4); its private half lies under the master key: opens unattended, and dies with it.
+  [[nodiscard]] store::Wrap wrap_for_delivery(const store::Grant& grant, DeliveryId delivery, const vault::PublicKey& public_key,
+                                              const Secret& grant_private_key, WallTime now) const;
+  [[nodiscard]] Result<Secret> unwrap_for_delivery(const store::Grant& grant, const store::Delivery& delivery, const store::Wrap& wrap) const;
+  [[nodiscard]] Bytes seal_delivery_key(DeliveryId delivery, const Secret& private_key) const;
+
+  // The key of a spooled document's file.
+  [[nodiscard]] Bytes seal_document_key(DeliveryId delivery, const Secret& key) const;
+  [[nodiscard]] Result<Secret> open_document_key(DeliveryId delivery, ByteView sealed) const;
+
   // The reply as it came, for the journal: bound to its intent.
   [[nodiscard]] Bytes seal_reply(IntentId intent, GrantId grant, store::GenerationNumber number, const Secret& raw) const;
   [[nodiscard]] Result<Secret> open_reply(IntentId intent, GrantId grant, store::GenerationNumber number, ByteView sealed) const;
@@ -55,13 +65,18 @@ class Sealing {
   // one. Errors: corrupt/`ciphertext_rejected`.
   [[nodiscard]] Result<Bytes> renew_refresh(const store::Grant& grant, store::GenerationNumber number, ByteView sealed) const;
   [[nodiscard]] Result<Bytes> renew_access(const store::Grant& grant, store::GenerationNumber number, ByteView sealed) const;
-  [[nodiscard]] Result<Bytes> renew_wrap(const store::Grant& grant, ByteView sealed) const;
+  [[nodiscard]] Result<Bytes> renew_wrap(const store::Grant& grant, ByteView sealed) const;  // its user's
+  [[nodiscard]] Result<Bytes> renew_wrap(const store::Grant& grant, const store::Wrap& wrap) const;
+  [[nodiscard]] Result<Bytes> renew_delivery_key(const store::Delivery& delivery) const;
+  [[nodiscard]] Result<Bytes> renew_document_key(const store::Delivery& delivery) const;
   [[nodiscard]] Result<Bytes> renew_reply(const store::JournalEntry& entry) const;
   [[nodiscard]] Result<Bytes> renew_app_secret(const store::App& app, std::size_t slot) const;
   [[nodiscard]] Result<Bytes> renew_revocation(const store::Revocation& revocation) const;
   [[nodiscard]] Result<Bytes> renew_channel_secret(std::string_view place, ByteView sealed) const;
   [[nodiscard]] bool is_current(const store::Grant& grant) const;  // its MAC
   [[nodiscard]] bool is_current(const store::App& app) const;
+  [[nodiscard]] bool is_current(const store::Connector& connector) const;
+  [[nodiscard]] bool is_current(const store::Delivery& delivery) const;
   [[nodiscard]] bool is_current(ByteView sealed) const { return sealed.empty() || vault_.is_current(sealed); }
 
   // Tokens on their way back to the provider.
@@ -75,8 +90,12 @@ class Sealing {
   // Sets `mac`; the check is made before a record is used. Errors: corrupt/`record_altered`.
   void vouch(store::Grant& grant) const;
   void vouch(store::App& app) const;
+  void vouch(store::Connector& connector) const;
+  void vouch(store::Delivery& delivery) const;
   [[nodiscard]] Result<void> check(const store::Grant& grant) const;
   [[nodiscard]] Result<void> check(const store::App& app) const;
+  [[nodiscard]] Result<void> check(const store::Connector& connector) const;
+  [[nodiscard]] Result<void> check(const store::Delivery& delivery) const;
 
  private:
   const vault::Vault& vault_;

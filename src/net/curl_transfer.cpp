@@ -90,10 +90,17 @@ void CurlTransfer::set_request() {
     // "Name;" is how libcurl wants a field without a value; "Name:" would remove it.
     append(std::string(header.name) + (header.value.empty() ? ";" : ": " + std::string(header.value)));
   }
-  append("Expect:");
+  append(call_.source ? "Expect: 100-continue" : "Expect:");
   if (!call_.headers.contains("User-Agent")) append("User-Agent: Latchkey");
-  const bool has_body = call_.body.has_value() || call_.method == "POST";
-  if (has_body) {
+  const bool has_body = call_.body.has_value() || call_.source || call_.method == "POST";
+  if (call_.source) {
+    LATCHKEY_CHECK(call_.reuse == Reuse::fresh_connection);
+    if (!call_.headers.contains("Content-Type")) append("Content-Type:");
+    set(easy, CURLOPT_POST, 1L);
+    set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call_.source->size_bytes));
+    set(easy, CURLOPT_READFUNCTION, &CurlTransfer::on_read);
+    set(easy, CURLOPT_READDATA, static_cast<void*>(this));
+  } else if (has_body) {
     if (!call_.headers.contains("Content-Type")) append("Content-Type:");
     const ByteView body = call_.body ? call_.body->reveal() : ByteView();
     set(easy, CURLOPT_POST, 1L);
@@ -151,6 +158,10 @@ std::size_t CurlTransfer::on_header(char* line, std::size_t size, std::size_t co
     (void)transfer->headers_.add(trimmed(text.substr(0, colon)), trimmed(text.substr(colon + 1)));
   }
   return text.size();
+}
+
+std::size_t CurlTransfer::on_read(char* into, std::size_t size, std::size_t count, void* self) {
+  return static_cast<CurlTransfer*>(self)->call_.source->read({into, size * count});
 }
 
 std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {

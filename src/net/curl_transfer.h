@@ -49,6 +49,7 @@ class CurlTransfer {
   static curl_socket_t open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
   static int before_request(void* self, char* peer, char* local, int peer_port, int local_port);
   static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_read(char* into, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
 
   CurlEasyPtr easy_;

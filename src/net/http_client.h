@@ -1,7 +1,9 @@
 // Outgoing HTTP, with the one distinction that keeps grants alive: whether anything was sent.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 
@@ -21,6 +23,14 @@ enum class Reuse {
   fresh_connection,  // one-shot (rule F4): a new connection for this request alone, sent at most once
 };
 
+// A body that is read while it is sent: for files too large for memory. `read` fills the span from the place where it stopped, and gives
+// fewer octets than asked for at the end alone; it is called on the transport's thread and may block it. The server is asked whether it wants
+// the body (Expect: 100-continue) before any of it is sent.
+struct BodySource {
+  std::uint64_t size_bytes = 0;
+  std::function<std::size_t(std::span<char> into)> read;
+};
+
 // A value that moves. Limits are hard: no call lasts longer than total_timeout.
 struct HttpCall {
   std::string method = "GET";
@@ -29,6 +39,7 @@ struct HttpCall {
   // Without Host and Content-Length. An Authorization value belongs here as well; it is never logged.
   HttpHeaders headers;
   std::optional<Secret> body;
+  std::optional<BodySource> source{};  // instead of `body`; with Reuse::fresh_connection only, since it cannot be read twice
   Reuse reuse = Reuse::may_reuse;
   UrlSource url_source = UrlSource::operator_named;
   Milliseconds connect_timeout{10'000};

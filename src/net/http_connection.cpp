@@ -7,6 +7,8 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <limits>
+#include <utility>
 
 #include "net/proxy_preamble.h"
 
@@ -108,7 +110,7 @@ HttpConnection::Step HttpConnection::step() {
     set_deadline(kLingerTime);
     return Step::again;
   }
-  if (handling_) return Step::wait;
+  if (handling_) return body_pipe_ ? receive_body() : Step::wait;
   if (!in_.empty()) {
     const std::size_t consumed = consume(in_);
     in_.erase(0, consumed);
@@ -216,6 +218,7 @@ HttpConnection::Step HttpConnection::after_end_of_input() {
 
 // Takes requests from the front of `input` until it needs more, an answer is due, or enough output is gathered.
 std::size_t HttpConnection::consume(std::string_view input) {
+  if (body_pipe_) return feed_body(input);
   std::size_t consumed = 0;
   while (!handling_ && !close_after_ && body_.empty() && out_.size() - out_at_ < kGatherBytesMax) {
     const std::string_view rest = input.substr(consumed);
@@ -248,7 +251,7 @@ std::size_t HttpConnection::consume(std::string_view input) {
   return consumed;
 }
 
-// False if the request has been answered here.
+// False if the request is no more the caller's: answered here, or given to its handler together with its body.
 bool HttpConnection::on_header_done(bool body_has_begun) {
   HttpRequestParser& parser = exchange_->parser;
   HttpRequest& request = exchange_->request;
@@ -258,6 +261,11 @@ bool HttpConnection::on_header_done(bool body_has_begun) {
     return false;
   }
   const bool wants_continue = parser.expects_continue();
+  if (worker_->shared().handler.streams_body(request.method, request.path)) {
+    parser.set_body_limit(std::numeric_limits<std::uint64_t>::max());
+    start_stream(wants_continue && !body_has_begun);
+    return false;
+  }
   parser.set_body_limit(worker_->shared().handler.body_limit(request.method, request.path));
   if (parser.state() == ParseState::body && wants_continue && !body_has_begun) {
     if (out_.empty()) out_ = worker_->take_buffer();
@@ -266,8 +274,7 @@ bool HttpConnection::on_header_done(bool body_has_begun) {
   return true;
 }
 
-void HttpConnection::on_request_complete() {
-  HttpRequest& request = exchange_->request;
+void HttpConnection::identify(HttpRequest& request) const {
   request.arrived = now_;
   request.peer = peer_;
   request.local_port = local_port_;
@@ -276,16 +283,20 @@ void HttpConnection::on_request_complete() {
   request.client = client_;
   request.client_known = client_known_;
   request.scheme = client_tls_ ? "https" : "http";
-  HttpServerShared& shared = worker_->shared();
-  if (!shared.proxies.empty()) {
-    const ClientView view = shared.proxies.client_of(client_, request.scheme, request.headers);
-    request.client = view.address;
-    request.scheme = view.scheme;
-  }
+  const TrustedProxies& proxies = worker_->shared().proxies;
+  if (proxies.empty()) return;
+  const ClientView view = proxies.client_of(client_, request.scheme, request.headers);
+  request.client = view.address;
+  request.scheme = view.scheme;
+}
+
+void HttpConnection::on_request_complete() {
+  HttpRequest& request = exchange_->request;
+  identify(request);
   keep_alive_ = exchange_->parser.keep_alive();
   is_http_1_0_ = exchange_->parser.is_http_1_0();
   is_head_ = request.method == "HEAD";
-  if (auto response = shared.handler.try_handle_now(request)) {
+  if (auto response = worker_->shared().handler.try_handle_now(request)) {
     respond(*response);
   } else {
     start_handler();
@@ -306,9 +317,81 @@ void HttpConnection::start_handler() {
                  asio::bind_cancellation_slot(cancel_.slot(), std::move(done)));
 }
 
+// The parser stays with the connection and goes on with the body; the request goes to the handler.
+void HttpConnection::start_stream(bool wants_continue) {
+  HttpRequestParser& parser = exchange_->parser;
+  (void)parser.take_body();  // nothing yet but room for a gathered body
+  HttpRequest request = exchange_->request;
+  identify(request);
+  keep_alive_ = parser.keep_alive();
+  is_http_1_0_ = parser.is_http_1_0();
+  is_head_ = request.method == "HEAD";
+  continue_due_ = wants_continue && parser.state() == ParseState::body;
+  handling_ = true;
+  request_deadline_ = SteadyTime::max();
+  deadline_ = SteadyTime::max();
+  worker_->handler_started();
+  body_pipe_ = std::make_shared<HttpBodyPipe>(parser.content_length(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->on_body_wanted();
+  });
+  if (parser.state() == ParseState::complete) body_pipe_->end();
+  auto done = [self = shared_from_this()](const std::exception_ptr& problem, HttpResponse response) {
+    self->handler_done(problem, std::move(response));
+  };
+  asio::co_spawn(worker_->executor(), worker_->shared().handler.handle_stream(std::move(request), body_pipe_),
+                 asio::bind_cancellation_slot(cancel_.slot(), std::move(done)));
+}
+
+void HttpConnection::on_body_wanted() {
+  if (phase_ != Phase::open || !body_pipe_) return;
+  if (std::exchange(continue_due_, false)) {
+    if (out_.empty()) out_ = worker_->take_buffer();
+    out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
+  if (deadline_ == SteadyTime::max()) {
+    now_ = std::chrono::steady_clock::now();
+    set_deadline(worker_->shared().limits.body_timeout);
+  }
+  pump();
+}
+
+HttpConnection::Step HttpConnection::receive_body() {
+  if (!body_pipe_->wants_more()) {
+    deadline_ = SteadyTime::max();  // it is the handler's turn
+    return Step::wait;
+  }
+  if (!in_.empty()) {
+    const std::size_t consumed = feed_body(in_);
+    in_.erase(0, consumed);
+    if (consumed > 0) return Step::again;
+  }
+  if (input_ended_) {
+    body_pipe_->fail_with({.kind = ErrorKind::unavailable, .reason = "connection_lost", .text = "The sender hung up before the end."});
+    return Step::again;
+  }
+  return receive();
+}
+
+std::size_t HttpConnection::feed_body(std::string_view input) {
+  if (!body_pipe_->wants_more()) return 0;
+  HttpRequestParser& parser = exchange_->parser;
+  const std::size_t consumed = parser.feed(input);
+  if (consumed > 0) set_deadline(worker_->shared().limits.body_timeout);
+  body_pipe_->deliver(parser.take_body());
+  if (parser.state() == ParseState::complete) body_pipe_->end();
+  if (parser.state() == ParseState::failed) {
+    body_pipe_->fail_with({.kind = ErrorKind::invalid, .reason = parser.failure().code, .text = parser.failure().detail});
+  }
+  return consumed;
+}
+
 void HttpConnection::handler_done(const std::exception_ptr& problem, HttpResponse response) {
   handling_ = false;
   now_ = std::chrono::steady_clock::now();  // the handler may have taken long
+  if (std::exchange(body_pipe_, nullptr) && (!exchange_ || exchange_->parser.state() != ParseState::complete)) {
+    keep_alive_ = false;  // where the next request would begin is not known
+    linger_after_ = true;
+  }
   if (problem) {
     std::string what = "unknown";
     try {
@@ -400,6 +483,10 @@ void HttpConnection::check_deadline(SteadyTime now) {
   if (phase_ == Phase::closed) return;
   if (now < deadline_) return rest_when_idle(now);
   now_ = now;
+  if (body_pipe_) {
+    deadline_ = SteadyTime::max();
+    return body_pipe_->fail_with({.kind = ErrorKind::unavailable, .reason = "request_timeout", .text = "The body did not arrive in time."});
+  }
   const bool reading = phase_ == Phase::open && in_request() && !output_waits() && !close_after_;
   if (!reading) return close();
   refuse(408, "request_timeout", "The request did not arrive in time.");
@@ -421,6 +508,9 @@ void HttpConnection::cut() {
 void HttpConnection::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
+  if (body_pipe_) {
+    body_pipe_->fail_with({.kind = ErrorKind::unavailable, .reason = "connection_lost", .text = "The connection broke before the end."});
+  }
   stream_.reset();  // closing the descriptor takes it out of the epoll set
   if (exchange_) worker_->give_back(std::move(exchange_));
   worker_->shared().leave(peer_);

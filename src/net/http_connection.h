@@ -8,6 +8,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <exception>
 
+#include "net/http_body_pipe.h"
 #include "net/http_worker.h"
 
 namespace latchkey::net {
@@ -44,8 +45,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   [[nodiscard]] Step after_end_of_input();
   [[nodiscard]] std::size_t consume(std::string_view input);
   [[nodiscard]] bool on_header_done(bool body_has_begun);
+  void identify(HttpRequest& request) const;
   void on_request_complete();
   void start_handler();
+  void start_stream(bool wants_continue);
+  void on_body_wanted();
+  [[nodiscard]] Step receive_body();
+  [[nodiscard]] std::size_t feed_body(std::string_view input);
   void handler_done(const std::exception_ptr& problem, HttpResponse response);
   void respond(HttpResponse& response);
   void refuse(int status, const char* code, const char* detail);
@@ -61,6 +67,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<HttpWorker> worker_;
   std::unique_ptr<HttpStream> stream_;
   std::unique_ptr<HttpExchange> exchange_;
+  std::shared_ptr<HttpBodyPipe> body_pipe_;  // of a streaming route whose handler is running
   std::string in_;   // received, not yet parsed
   std::string out_;  // to be sent, from out_at_ on
   std::string body_; // to be sent behind out_, from body_at_ on
@@ -83,6 +90,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool peer_ending_ = false;    // the kernel has announced the peer's end
   bool input_ended_ = false;    // and it has been read
   bool handling_ = false;       // a handler's task is running
+  bool continue_due_ = false;   // `100 Continue` goes out with the handler's first pull
   bool close_after_ = false;    // once all output has left
   bool linger_after_ = false;   // unread input may be on its way
   bool keep_alive_ = true;      // of the request being answered

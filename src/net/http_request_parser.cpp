@@ -5,6 +5,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/none.hpp>
 #include <optional>
+#include <utility>
 
 namespace latchkey::net {
 
@@ -78,18 +79,18 @@ struct HttpRequestParserImpl final : http::basic_parser<true> {
     }
   }
   bool store(string_view body, error_code& ec) {
-    std::string& into = owner.request_->body;
-    if (body.size() > owner.body_bytes_max_ - into.size()) {
+    if (body.size() > owner.body_bytes_max_ - owner.body_bytes_) {
       refuse(ec, 413, "body_too_large", "The body is larger than this address takes.");
       return false;
     }
-    into.append(body.data(), body.size());
+    owner.body_bytes_ += body.size();
+    owner.request_->body.append(body.data(), body.size());
     return true;
   }
   void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
   std::size_t on_body_impl(string_view body, error_code& ec) override { return store(body, ec) ? body.size() : 0; }
   void on_chunk_header_impl(std::uint64_t size, string_view, error_code& ec) override {
-    if (size > owner.body_bytes_max_ - owner.request_->body.size()) {
+    if (size > owner.body_bytes_max_ - owner.body_bytes_) {
       return refuse(ec, 413, "body_too_large", "The body is larger than this address takes.");
     }
     if (size == 0) in_trailer = true;
@@ -120,6 +121,7 @@ void HttpRequestParser::start(HttpRequest& request) {
   scanned_ = 0;
   lines_ = 0;
   body_bytes_max_ = 0;
+  body_bytes_ = 0;
   expects_continue_ = false;
   is_http_1_0_ = false;
   request.method.clear();
@@ -138,6 +140,13 @@ void HttpRequestParser::fail_with(int status, const char* code, const char* deta
 }
 
 bool HttpRequestParser::keep_alive() const { return impl_->keep_alive(); }
+
+std::optional<std::uint64_t> HttpRequestParser::content_length() const {
+  if (const auto length = impl_->content_length()) return *length;
+  return std::nullopt;
+}
+
+std::string HttpRequestParser::take_body() { return std::exchange(request_->body, {}); }
 
 std::size_t HttpRequestParser::feed(std::string_view input) {
   switch (state_) {
@@ -256,7 +265,7 @@ void HttpRequestParser::check_host() {
   }
 }
 
-void HttpRequestParser::set_body_limit(std::size_t size_bytes_max) {
+void HttpRequestParser::set_body_limit(std::uint64_t size_bytes_max) {
   if (state_ != ParseState::header_done) return;
   body_bytes_max_ = size_bytes_max;
   if (impl_->is_done()) {

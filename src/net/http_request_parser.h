@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,7 +49,9 @@ class HttpRequestParser {
   // given again, with more behind it.
   [[nodiscard]] std::size_t feed(std::string_view input);
   // In state header_done: fails (413) if the stated length is larger; else the state becomes body or complete.
-  void set_body_limit(std::size_t size_bytes_max);
+  void set_body_limit(std::uint64_t size_bytes_max);
+  // In state body or complete: what has come of the body since the last call, for who does not want it gathered.
+  [[nodiscard]] std::string take_body();
 
   [[nodiscard]] ParseState state() const { return state_; }
   [[nodiscard]] const HttpParseFailure& failure() const { return failure_; }
@@ -56,6 +59,7 @@ class HttpRequestParser {
   [[nodiscard]] bool keep_alive() const;
   [[nodiscard]] bool expects_continue() const { return expects_continue_; }
   [[nodiscard]] bool is_http_1_0() const { return is_http_1_0_; }
+  [[nodiscard]] std::optional<std::uint64_t> content_length() const;
 
  private:
   friend struct HttpRequestParserImpl;
@@ -73,7 +77,8 @@ class HttpRequestParser {
   HttpParseFailure failure_;
   std::size_t scanned_ = 0;  // octets of the header already searched for its end
   std::size_t lines_ = 0;
-  std::size_t body_bytes_max_ = 0;
+  std::uint64_t body_bytes_max_ = 0;
+  std::uint64_t body_bytes_ = 0;  // so far, gathered or taken
   bool expects_continue_ = false;
   bool is_http_1_0_ = false;
 };

@@ -26,6 +26,12 @@ std::optional<HttpResponse> HttpHandler::try_handle_now(const HttpRequest&) { re
 
 std::size_t HttpHandler::body_limit(std::string_view, std::string_view) const { return 64 * 1024; }
 
+bool HttpHandler::streams_body(std::string_view, std::string_view) const { return false; }
+
+Task<HttpResponse> HttpHandler::handle_stream(HttpRequest, std::shared_ptr<HttpBody>) {
+  base::broken_invariant("a handler that streams bodies handles streams", __FILE__, __LINE__);
+}
+
 namespace {
 
 constexpr int kBacklog = 4096;

@@ -1,6 +1,6 @@
 // HTTP/1.1 (RFC 9112) on any number of listeners, spread over all workers of the event loop.
 //
-// Invariants: a handler sees complete, checked requests only; a connection has one request in work at a time, answers
+// Invariants: a handler sees complete, checked requests only (of a streaming route: a complete, checked header); a connection has one request in work at a time, answers
 // leave in the order of the requests; whatever is ambiguous about where a request ends is refused and the connection
 // closed (request smuggling): Content-Length beside Transfer-Encoding or twice, folded fields, bare LF.
 // Concurrency: connections live on their worker; start(), stop() and the destructor belong to main().
@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -25,6 +26,19 @@
 #include "net/tls.h"
 
 namespace latchkey::net {
+
+// A body that arrives while its handler works, pulled piece by piece. What is not pulled is not read from the socket (but for
+// 128 KiB that may wait here), so that TCP holds the sender back. `100 Continue` is sent with the first pull: who is refused before
+// need not send. A resource of the connection's worker: pull() is awaited there, by one task at a time.
+class HttpBody {
+ public:
+  virtual ~HttpBody() = default;
+  // As Content-Length says; nullopt: it shows at the end.
+  [[nodiscard]] virtual std::optional<std::uint64_t> stated_size() const = 0;
+  // The next octets; empty: the body is complete. After an error nothing follows: unavailable/`connection_lost` (nobody is left to answer to),
+  // unavailable/`request_timeout`, invalid/`malformed_request`.
+  [[nodiscard]] virtual Task<Result<Bytes>> pull() = 0;
+};
 
 // Called on every worker at once: a handler is thread-safe, or hops to its own executor (base::run_on).
 class HttpHandler {
@@ -38,6 +52,11 @@ class HttpHandler {
   [[nodiscard]] virtual Task<HttpResponse> handle(HttpRequest request) = 0;
   // How many octets of body are read for this route; more is answered 413 before it is read. Must be quick.
   [[nodiscard]] virtual std::size_t body_limit(std::string_view method, std::string_view path) const;
+  // Whether this route takes its body through handle_stream(), which then is called once the header is complete (request.body stays
+  // empty, `arrived` is the header's time) in place of the two above. Must be quick.
+  [[nodiscard]] virtual bool streams_body(std::string_view method, std::string_view path) const;
+  // Like handle(). An answer before the body has been pulled to its end closes the connection.
+  [[nodiscard]] virtual Task<HttpResponse> handle_stream(HttpRequest request, std::shared_ptr<HttpBody> body);
 };
 
 struct HttpLimits {

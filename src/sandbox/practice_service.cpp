@@ -16,6 +16,7 @@ namespace latchkey::sandbox {
 namespace {
 
 constexpr std::string_view kFilesPath = "/drive/files";
+constexpr std::string_view kUploadsPath = "/drive/uploads";
 constexpr std::string_view kMessagesPath = "/mail/messages";
 
 bool is_form(const net::HttpRequest& request) { return request.content_type() == "application/x-www-form-urlencoded"; }
@@ -38,15 +39,6 @@ std::string origin_of(const std::string& url) {
 
 net::HttpResponse wrong_method(std::string_view allowed) {
   return net::HttpResponse::problem(405, "method_not_allowed", fmt::format("Use {} here.", allowed)).with("Allow", allowed);
-}
-
-JsonObject file_json(const StoredFile& file, const std::string& issuer) {
-  return {{"path", file.path},
-          {"size", file.content.size()},
-          {"sha256", file.sha256},
-          {"content_type", file.content_type},
-          {"changed_at", base::to_rfc3339(file.changed_at)},
-          {"url", issuer + std::string(kFilesPath) + "/" + net::percent_encode(file.path)}};
 }
 
 JsonObject message_json(const StoredMessage& message) {
@@ -99,6 +91,7 @@ PracticeService::Area PracticeService::area_of(std::string_view path) {
 
 std::size_t PracticeService::body_limit(std::string_view method, std::string_view path) const {
   if (method == "PUT" && path.starts_with(kFilesPath)) return kFileBytesMax;
+  if (method == "PUT" && path.starts_with(kUploadsPath)) return kUploadPartBytesMax;
   if (method == "POST" && path == kMessagesPath) return kMessageBytesMax;
   return 64 * 1024;
 }
@@ -191,6 +184,7 @@ net::HttpResponse PracticeService::control(const net::HttpRequest& request) {
     }
   } else if (action == "empty") {
     storage_.clear();
+    uploads_.clear();
   } else {
     return show_control(422, "", "action must be save, reset, end or empty.");
   }
@@ -276,6 +270,7 @@ net::HttpResponse PracticeService::api(const net::HttpRequest& request) {
 
 net::HttpResponse PracticeService::drive(const net::HttpRequest& request, const Family& family) {
   const std::string& sub = family.person.sub;
+  if (request.path.starts_with(kUploadsPath)) return uploads_.answer(request, sub, server_.issuer(), wall_.now());
   if (request.path == kFilesPath) {
     if (request.method != "GET") return wrong_method("GET");
     JsonArray items;
@@ -303,6 +298,9 @@ net::HttpResponse PracticeService::drive(const net::HttpRequest& request, const 
   if (request.method == "DELETE") {
     storage_.remove_file(sub, path);
     return net::HttpResponse::no_content();
+  }
+  if (!before->is_kept()) {
+    return net::HttpResponse::problem(410, "not_kept", "The practice drive keeps size and hash of a file of this size, not what is in it.");
   }
   net::HttpResponse response;
   response.body = before->content;

@@ -13,6 +13,7 @@
 #include "sandbox/authorization_server.h"
 #include "sandbox/practice_settings.h"
 #include "sandbox/practice_storage.h"
+#include "sandbox/practice_uploads.h"
 
 namespace latchkey::sandbox {
 
@@ -59,6 +60,7 @@ class PracticeService final : public net::HttpHandler {
   mutable std::mutex mutex_;
   AuthorizationServer server_;
   PracticeStorage storage_;
+  PracticeUploads uploads_{storage_};
   PracticeSettings settings_;
   std::string state_file_;
   std::string kept_;         // what the file holds

@@ -211,6 +211,65 @@ TEST_F(PracticeServiceTest, DriveAndMailboxTakeWhatABearerBrings) {
   EXPECT_THAT(call("GET", "/mail/messages", {}, {}, bearer(authorise("ben-rehearsal"))).body, Not(HasSubstr("Scan")));
 }
 
+TEST_F(PracticeServiceTest, UploadsComeInPartsAndAreResumed) {
+  const std::string who = bearer(authorise());
+  const auto begin = [&](const std::string& more) {
+    return call("POST", "/drive/uploads", R"({"path":"Scans/a.pdf","size":10,"key":"k1")" + more + "}", "application/json", who);
+  };
+  EXPECT_EQ(begin("").json().at("next").as_int64(), 0);
+  const auto part = [&](const std::string& range, const std::string& octets) {
+    return call("PUT", "/drive/uploads/k1", octets, {}, who + "Content-Range: bytes " + range + "/10\r\n");
+  };
+  EXPECT_EQ(part("0-3", "0123").json().at("next").as_int64(), 4);
+  EXPECT_EQ(part("0-3", "0123").status, 416) << "a part twice";
+  EXPECT_EQ(part("6-9", "6789").status, 416) << "a part left out";
+  EXPECT_EQ(part("4-9", "45").status, 400);
+  EXPECT_EQ(begin("").json().at("next").as_int64(), 4) << "the same key goes on";
+  EXPECT_EQ(call("GET", "/drive/uploads/k1", {}, {}, who).json().at("next").as_int64(), 4);
+  const auto last = part("4-9", "456789");
+  EXPECT_EQ(last.status, 201);
+  EXPECT_EQ(base::string_or(last.json().at("file").as_object(), "sha256"), base::to_hex(crypto::sha256(base::as_bytes("0123456789"))));
+  EXPECT_EQ(call("GET", "/drive/files/Scans/a.pdf", {}, {}, who).body, "0123456789");
+  // The answer was lost: whoever asks again learns of the same file, and no second one comes about.
+  EXPECT_EQ(part("4-9", "456789").json(), last.json());
+  EXPECT_EQ(base::string_or(begin("").json().at("file").as_object(), "path"), "Scans/a.pdf");
+  EXPECT_EQ(call("GET", "/drive/files", {}, {}, who).json().at("items").as_array().size(), 1U);
+  EXPECT_EQ(call("GET", "/drive/uploads/k1", {}, {}, bearer(authorise("ben-rehearsal"))).status, 404) << "another account's";
+}
+
+TEST_F(PracticeServiceTest, D10_ConflictsEndAsTheUploadAsks) {
+  const std::string who = bearer(authorise());
+  int key = 0;
+  const auto upload = [&](const std::string& rule) {
+    return call("POST", "/drive/uploads",
+                R"({"path":"a.pdf","size":0,"key":"c)" + std::to_string(++key) + R"(","conflict":")" + rule + R"("})", "application/json", who);
+  };
+  const auto path = [](const Answer& answer) { return base::string_or(answer.json().at("file").as_object(), "path"); };
+  EXPECT_EQ(path(upload("fail")), "a.pdf");
+  EXPECT_EQ(upload("fail").status, 409);
+  EXPECT_EQ(path(upload("rename")), "a (2).pdf");
+  EXPECT_EQ(path(upload("rename")), "a (3).pdf");
+  EXPECT_EQ(path(upload("replace")), "a.pdf");
+  EXPECT_EQ(upload("new_version").json().at("file").at("version").as_int64(), 2);
+  EXPECT_EQ(upload("nonsense").status, 400);
+  EXPECT_EQ(call("GET", "/drive/files", {}, {}, who).json().at("items").as_array().size(), 3U);
+}
+
+TEST_F(PracticeServiceTest, LargeFilesAreKnownByTheirHash) {
+  const std::string who = bearer(authorise());
+  const std::string part(kUploadPartBytesMax, 'x');
+  const auto size = 3 * part.size();
+  EXPECT_EQ(call("POST", "/drive/uploads", R"({"path":"big","key":"b","size":)" + std::to_string(size) + "}", "application/json", who).status, 201);
+  crypto::Sha256 hash;
+  Answer last;
+  for (std::size_t at = 0; at < size; at += part.size()) {
+    hash.update(base::as_bytes(part));
+    last = call("PUT", "/drive/uploads/b", part, {}, who + "Content-Range: bytes " + std::to_string(at) + "-" + std::to_string(at + part.size() - 1) + "/" + std::to_string(size) + "\r\n");
+  }
+  EXPECT_EQ(base::string_or(last.json().at("file").as_object(), "sha256"), base::to_hex(hash.finish()));
+  EXPECT_EQ(call("GET", "/drive/files/big", {}, {}, who).status, 410);
+}
+
 TEST_F(PracticeServiceTest, MetadataNamesEveryEndpoint) {
   const auto metadata = call("GET", "/.well-known/openid-configuration").json();
   EXPECT_EQ(base::string_or(metadata, "issuer"), "http://localhost:8481");

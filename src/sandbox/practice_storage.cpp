@@ -48,24 +48,55 @@ std::string subject_of(std::string_view message) {
 
 }  // namespace
 
+Result<void> PracticeStorage::check_path(std::string_view path) {
+  if (is_good_path(path)) return {};
+  return fail(ErrorKind::invalid, "bad_path",
+              "A path is 1 to 400 octets of names between slashes, without empty, '.' or '..' names.", {.field = "path"});
+}
+
 Result<const StoredFile*> PracticeStorage::put_file(const std::string& sub, std::string path, std::string content,
                                                     std::string content_type, WallTime now) {
-  if (!is_good_path(path)) {
-    return fail(ErrorKind::invalid, "bad_path",
-                "A path is 1 to 400 octets of names between slashes, without empty, '.' or '..' names.", {.field = "path"});
+  StoredFile file{.path = std::move(path),
+                  .content = std::move(content),
+                  .content_type = std::move(content_type),
+                  .sha256 = {},
+                  .changed_at = now};
+  file.size_bytes = file.content.size();
+  file.sha256 = base::to_hex(crypto::sha256(base::as_bytes(file.content)));
+  return put_uploaded(sub, std::move(file), PracticeConflict::replace);
+}
+
+Result<const StoredFile*> PracticeStorage::put_uploaded(const std::string& sub, StoredFile file, PracticeConflict conflict) {
+  if (const auto good = check_path(file.path); !good) return std::unexpected(good.error());
+  const StoredFile* before = find_file(sub, file.path);
+  if (before != nullptr && conflict == PracticeConflict::refuse) {
+    return fail(ErrorKind::conflict, "exists", "A file of that path exists.", {.field = "path"});
   }
-  const StoredFile* before = find_file(sub, path);
+  if (before != nullptr && conflict == PracticeConflict::rename) {
+    file.path = free_path(sub, file.path);
+    before = nullptr;
+  }
+  if (before != nullptr && conflict == PracticeConflict::new_version) file.version = before->version + 1;
   const std::size_t bytes_before = before == nullptr ? 0 : before->content.size();
-  if ((before == nullptr && file_count_ >= kFilesMax) || file_bytes_ - bytes_before + content.size() > kBytesMax) {
+  if ((before == nullptr && file_count_ >= kFilesMax) || file_bytes_ - bytes_before + file.content.size() > kBytesMax) {
     return fail(ErrorKind::refused, "quota_exceeded",
                 "The practice drive is full (500 files, 64 MiB). Empty it on the practice page.");
   }
-  StoredFile file{path, std::move(content), std::move(content_type), {}, now};
-  file.sha256 = base::to_hex(crypto::sha256(base::as_bytes(file.content)));
   file_bytes_ += file.content.size() - bytes_before;
   if (before == nullptr) ++file_count_;
+  auto path = file.path;
   const auto kept = drives_[sub].insert_or_assign(std::move(path), std::move(file)).first;
   return &kept->second;
+}
+
+std::string PracticeStorage::free_path(const std::string& sub, const std::string& path) const {
+  const auto name = path.rfind('/') + 1;  // 0 where there is no folder
+  const auto dot = path.rfind('.');
+  const auto stem_end = dot == std::string::npos || dot <= name ? path.size() : dot;
+  for (std::size_t number = 2;; ++number) {
+    auto candidate = fmt::format("{} ({}){}", path.substr(0, stem_end), number, path.substr(stem_end));
+    if (find_file(sub, candidate) == nullptr) return candidate;
+  }
 }
 
 const StoredFile* PracticeStorage::find_file(const std::string& sub, std::string_view path) const {

@@ -19,11 +19,18 @@ inline constexpr std::size_t kMessageBytesMax = 4 * 1024 * 1024;  // as Microsof
 
 struct StoredFile {
   std::string path;  // "Scans/invoice.pdf"
-  std::string content;
+  std::string content;  // empty where it is larger than kFileBytesMax: such files are known by size and hash alone
   std::string content_type;
   std::string sha256;  // hex
   WallTime changed_at;
+  std::uint64_t size_bytes = 0;
+  std::int64_t version = 1;
+
+  [[nodiscard]] bool is_kept() const { return content.size() == size_bytes; }
 };
+
+// What to do where a file of that path is there already.
+enum class PracticeConflict { rename, replace, new_version, refuse };
 
 struct StoredMessage {
   std::string id;
@@ -38,6 +45,10 @@ class PracticeStorage {
   // control characters or backslashes), refused/`quota_exceeded` (500 files and 64 MiB over all accounts).
   [[nodiscard]] Result<const StoredFile*> put_file(const std::string& sub, std::string path, std::string content,
                                                    std::string content_type, WallTime now);
+  // The end of an upload: `file` with its size, hash and type. Errors: as of put_file(), conflict/`exists` with PracticeConflict::refuse.
+  [[nodiscard]] Result<const StoredFile*> put_uploaded(const std::string& sub, StoredFile file, PracticeConflict conflict);
+  // Errors: invalid/`bad_path`.
+  [[nodiscard]] static Result<void> check_path(std::string_view path);
   // nullptr: none. Valid until the next change.
   [[nodiscard]] const StoredFile* find_file(const std::string& sub, std::string_view path) const;
   bool remove_file(const std::string& sub, std::string_view path);
@@ -54,6 +65,8 @@ class PracticeStorage {
   void clear();
 
  private:
+  // "Scans/a (2).pdf": the first that is free.
+  [[nodiscard]] std::string free_path(const std::string& sub, const std::string& path) const;
   std::map<std::string, std::map<std::string, StoredFile, std::less<>>, std::less<>> drives_;
   std::map<std::string, std::deque<StoredMessage>, std::less<>> mailboxes_;
   std::size_t file_count_ = 0;

@@ -109,4 +109,50 @@ Authorization StoreExercise::authorization(const std::string& username_key) {
   return made;
 }
 
+Connector StoreExercise::connector(const std::string& id) {
+  Connector made;
+  made.id = id;
+  made.name = "Name of " + id;
+  made.type = "drive";
+  made.account = AccountKind::fixed;
+  made.owner = this->id<UserId>();
+  made.groups = {this->id<GroupId>().text(), this->id<GroupId>().text()};
+  made.devices = {"copier"};
+  made.target_json = R"({"folder":"Scans"})";
+  made.naming = "{date} {name}";
+  made.conflict = ConflictRule::new_version;
+  made.size_bytes_max = 5'000'000'000;
+  made.created_at = now();
+  made.mac = entropy_.bytes(32);
+  return made;
+}
+
+Delivery StoreExercise::delivery(const std::string& connector) {
+  Delivery made;
+  made.id = id<DeliveryId>();
+  made.connector = connector;
+  made.submitter = id<UserId>();
+  made.grant = id<GrantId>();
+  made.node = id<NodeId>();
+  made.name = "scan.pdf";
+  made.content_type = "application/pdf";
+  made.size_bytes = 6'000'000'000;
+  made.sha256 = entropy_.bytes(32);
+  made.document_key_sealed = entropy_.bytes(90);
+  made.public_key = entropy_.bytes(32);
+  made.private_key_sealed = entropy_.bytes(90);
+  made.tries = 2;
+  made.due_at = now();
+  made.resume_point = "https://drive.example.org/upload/7";
+  made.sent_bytes = 4'000'000'000;
+  made.why = "the destination does not answer";
+  made.receipt_json = R"({"id":"x"})";
+  made.timeline_json = R"([{"what":"accepted"}])";
+  made.source = "http 192.0.2.7";
+  made.created_at = now();
+  made.finished_at = now();
+  made.mac = entropy_.bytes(32);
+  return made;
+}
+
 }  // namespace latchkey::store

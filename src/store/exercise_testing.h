@@ -61,6 +61,8 @@ class StoreExercise : public ::testing::TestWithParam<StoreFactory> {
   [[nodiscard]] Generation generation(const Grant& grant, GenerationNumber number);
   [[nodiscard]] Intent intent(const GrantId& grant, GenerationNumber number);
   [[nodiscard]] Authorization authorization(const std::string& username_key);
+  [[nodiscard]] Connector connector(const std::string& id);
+  [[nodiscard]] Delivery delivery(const std::string& connector);
 
   base::SimulatedWallClock clock_;
   base::SeededEntropy entropy_{20261123};

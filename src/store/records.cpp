@@ -35,4 +35,34 @@ bool is_locked(GrantState state) {
 
 std::string_view name_of(AuthorizationState state) { return kAuthorizationStateNames[static_cast<std::size_t>(state)]; }
 
+namespace {
+
+// Names of an enumeration that counts from zero.
+constexpr std::string_view kAccountKinds[] = {"fixed", "caller"};
+constexpr std::string_view kConflictRules[] = {"rename", "replace", "new_version", "fail"};
+constexpr std::string_view kDeliveryStates[] = {"queued", "sending", "parked", "maybe_sent", "failed", "delivered"};
+
+template <class Enum, std::size_t Count>
+std::string_view name_among(const std::string_view (&names)[Count], Enum value) {
+  const auto at = static_cast<std::size_t>(value);
+  return at < Count ? names[at] : "unknown";
+}
+template <class Enum, std::size_t Count>
+std::optional<Enum> find_among(const std::string_view (&names)[Count], std::string_view name) {
+  for (std::size_t at = 0; at < Count; ++at) {
+    if (names[at] == name) return static_cast<Enum>(at);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view name_of(AccountKind kind) { return name_among(kAccountKinds, kind); }
+std::optional<AccountKind> parse_account_kind(std::string_view name) { return find_among<AccountKind>(kAccountKinds, name); }
+std::string_view name_of(ConflictRule rule) { return name_among(kConflictRules, rule); }
+std::optional<ConflictRule> parse_conflict_rule(std::string_view name) { return find_among<ConflictRule>(kConflictRules, name); }
+std::string_view name_of(DeliveryState state) { return name_among(kDeliveryStates, state); }
+std::optional<DeliveryState> parse_delivery_state(std::string_view name) { return find_among<DeliveryState>(kDeliveryStates, name); }
+bool is_in_work(DeliveryState state) { return state <= DeliveryState::parked; }
+
 }  // namespace latchkey::store

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -299,6 +300,69 @@ struct Tally {
   WallTime at;
   std::int64_t count = 0;
   friend bool operator==(const Tally&, const Tally&) = default;
+};
+
+// A configured destination. `id` is what addresses say (`[a-z0-9][a-z0-9-]{0,62}`) and never changes.
+enum class AccountKind : std::uint8_t { fixed = 0, caller = 1 };  // one user's grant, or that of whoever delivers
+enum class ConflictRule : std::uint8_t { rename = 0, replace = 1, new_version = 2, refuse = 3 };
+[[nodiscard]] std::string_view name_of(AccountKind kind);
+[[nodiscard]] std::optional<AccountKind> parse_account_kind(std::string_view name);
+[[nodiscard]] std::string_view name_of(ConflictRule rule);
+[[nodiscard]] std::optional<ConflictRule> parse_conflict_rule(std::string_view name);
+
+struct Connector {
+  std::string id;
+  std::string name;
+  std::string type;                 // of the catalogue; its connector's code and the grant it uses
+  AccountKind account = AccountKind::caller;
+  UserId owner;                     // fixed: whose grant; none otherwise
+  std::vector<std::string> groups;  // texts of the ids of groups whose members may deliver
+  std::vector<std::string> devices; // names of devices that may; reserved
+  std::string target_json = "{}";   // folder and fields, as the type has them
+  std::string naming;               // template of a document's name
+  ConflictRule conflict = ConflictRule::rename;
+  std::int64_t size_bytes_max = 0;  // 0: no limit but the destination's
+  bool enabled = true;
+  WallTime created_at;
+  Bytes mac;
+  Version version = 0;
+  friend bool operator==(const Connector&, const Connector&) = default;
+};
+
+// queued, sending and parked are the engine's; the rest waits for a person or for nobody (docs/design/delivery.md).
+enum class DeliveryState : std::uint8_t { queued = 0, sending = 1, parked = 2, maybe_sent = 3, failed = 4, delivered = 5 };
+[[nodiscard]] std::string_view name_of(DeliveryState state);
+[[nodiscard]] std::optional<DeliveryState> parse_delivery_state(std::string_view name);
+[[nodiscard]] bool is_in_work(DeliveryState state);  // of the engine's
+
+// One document on its way. The sealed fields are empty once it has been delivered: nothing opens any more.
+struct Delivery {
+  DeliveryId id;
+  std::string connector;
+  UserId submitter;
+  GrantId grant;
+  NodeId node;                 // whose spool has the document
+  DeliveryState state = DeliveryState::queued;
+  std::string name;            // at the destination
+  std::string content_type;
+  std::int64_t size_bytes = 0;
+  Bytes sha256;                // of the document, 32 octets
+  Bytes document_key_sealed;   // of its file in the spool
+  Bytes public_key;            // of the delivery's own pair, the grant's holder (RULES K4)
+  Bytes private_key_sealed;    // under a master sub-key: opens unattended
+  std::int32_t tries = 0;
+  WallTime due_at;
+  std::string resume_point;    // the connector's own; empty: from the start
+  std::int64_t sent_bytes = 0;
+  std::string why;             // it is not delivered, in words
+  std::string receipt_json = "{}";
+  std::string timeline_json = "[]";
+  std::string source;          // door and address it came by
+  WallTime created_at;
+  WallTime finished_at{};      // zero: not yet
+  Bytes mac;
+  Version version = 0;
+  friend bool operator==(const Delivery&, const Delivery&) = default;
 };
 
 }  // namespace latchkey::store

@@ -77,6 +77,10 @@ constexpr SettingInfo kKeys[] = {
     {"notices.wait", duration, "1m", "1s", "1h", "seconds",
      "How long a cause must stand before it is told, and be gone before it counts as over: what mends itself is no news."},
     {"notices.remind_every", duration, "1d", "1m", "30d", "", "How often a cause that stands is told again."},
+    {"delivery.document_mb_max", integer, "4096", "1", "1048576", "MB", "The largest document a door takes, where its connector does not say less."},
+    {"delivery.give_up_after", duration, "3d", "1m", "90d", "",
+     "How long a document is tried again whose destination does not answer. Then it counts as failed, stays here, and somebody is told."},
+    {"delivery.keep_records", duration, "30d", "1h", "3650d", "", "How long the record and receipt of a delivered document are kept."},
     {"activity.flush", duration, "5s", "1s", "1m", "seconds",
      "How often counted hand-outs and last-used times are written down."},
 };

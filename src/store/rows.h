@@ -101,6 +101,26 @@ auto revocation_fields(Record& r) {
   return std::tie(r.id, r.grant, r.app, r.subject, r.record_sealed, r.attempts, r.due_at, r.created_at, r.why, r.version);
 }
 
+#define LATCHKEY_CONNECTOR_COLUMNS                                                                                   \
+  "id, name, type, account, owner_id, group_ids, devices, target_json, naming, conflict_rule, size_bytes_max, enabled, "      \
+  "created_at, mac, version"
+template <class Record>
+auto connector_fields(Record& c) {
+  return std::tie(c.id, c.name, c.type, c.account, c.owner, c.groups, c.devices, c.target_json, c.naming, c.conflict, c.size_bytes_max,
+                  c.enabled, c.created_at, c.mac, c.version);
+}
+
+#define LATCHKEY_DELIVERY_COLUMNS                                                                                    \
+  "id, connector, submitter_id, grant_id, node, state, name, content_type, size_bytes, sha256, document_key_sealed, " \
+  "public_key, private_key_sealed, tries, due_at, resume_point, sent_bytes, why, receipt_json, timeline_json, "       \
+  "source, created_at, finished_at, mac, version"
+template <class Record>
+auto delivery_fields(Record& d) {
+  return std::tie(d.id, d.connector, d.submitter, d.grant, d.node, d.state, d.name, d.content_type, d.size_bytes, d.sha256,
+                  d.document_key_sealed, d.public_key, d.private_key_sealed, d.tries, d.due_at, d.resume_point, d.sent_bytes, d.why,
+                  d.receipt_json, d.timeline_json, d.source, d.created_at, d.finished_at, d.mac, d.version);
+}
+
 #define LATCHKEY_AUDIT_COLUMNS "sequence, at, actor, action, subject, user_id, source, detail, hash"
 template <class Record>
 auto audit_fields(Record& e) {

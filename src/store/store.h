@@ -83,6 +83,10 @@ struct NoteGrantEvent { GrantEvent event; bool join = false; };
 struct PutRevocation { Revocation revocation; };              // inserts when version is 0, else updates
 struct DeleteRevocation { RevocationId id; };
 struct AddTally { Tally tally; };                             // adds; tallies of the name older than kTalliesAge go
+struct PutConnector { Connector connector; };                 // inserts when version is 0, else updates; its id never changes
+struct DeleteConnector { std::string id; };
+struct PutDelivery { Delivery delivery; };                    // inserts when version is 0, else updates
+struct DeleteDelivery { DeliveryId id; };
 struct PutMeta { std::string key; Bytes value; };
 // A process says that it runs (`seen_at` is the store's own, by its clock); whoever had the node's id before is replaced.
 struct PutNode { Node node; };
@@ -97,7 +101,7 @@ using Mutation =
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
                  PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
                  PutKnownSource, TouchUser, TouchGrant, CountHandouts, NoteGrantEvent, PutRevocation, DeleteRevocation, AddTally, PutNode,
-                 TouchNode, DeleteNode, PutMeta, CompareMeta>;
+                 TouchNode, DeleteNode, PutConnector, DeleteConnector, PutDelivery, DeleteDelivery, PutMeta, CompareMeta>;
 
 inline constexpr std::int64_t kGrantEventsKept = 50;
 inline constexpr auto kGrantEventsAge = std::chrono::days(30);
@@ -200,6 +204,19 @@ struct HandoutCount {
   std::int64_t count = 0;
 };
 
+struct DeliveryQuery {
+  std::optional<UserId> submitter;
+  std::string connector;  // empty: of all
+  std::optional<DeliveryState> state;
+  Page page;  // newest first
+};
+struct DeliveryStateCount {
+  DeliveryState state;
+  std::int64_t count = 0;
+  std::int64_t size_bytes = 0;  // of the documents
+  friend bool operator==(const DeliveryStateCount&, const DeliveryStateCount&) = default;
+};
+
 // A resource; outlives everything that awaits it.
 class Store {
  public:
@@ -276,12 +293,22 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::vector<Node>>> nodes() = 0;  // the longest known first
   [[nodiscard]] virtual Task<Result<Bytes>> meta(std::string key) = 0;  // empty: absent
 
+  [[nodiscard]] virtual Task<Result<std::vector<Connector>>> connectors() = 0;  // by id
+  [[nodiscard]] virtual Task<Result<std::optional<Connector>>> connector(std::string id) = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) = 0;
+  [[nodiscard]] virtual Task<Result<Listing<Delivery>>> deliveries(DeliveryQuery query) = 0;
+  // Of the node's spool, in work (is_in_work), due until then; soonest first.
+  [[nodiscard]] virtual Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) = 0;
+  // By state; none that is empty.
+  [[nodiscard]] virtual Task<Result<std::vector<DeliveryStateCount>>> delivery_states() = 0;
+
   // Whole tables a page at a time, ordered by id, from the first id after `after` (none: from the start): for passes over
   // every record. A record made meanwhile with a smaller id is not seen.
   [[nodiscard]] virtual Task<Result<std::vector<User>>> users_after(UserId after, std::size_t limit) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> grants_after(GrantId after, std::size_t limit) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Revocation>>> revocations_after(RevocationId after, std::size_t limit) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Delivery>>> deliveries_after(DeliveryId after, std::size_t limit) = 0;
 };
 
 }  // namespace latchkey::store

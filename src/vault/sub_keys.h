@@ -10,7 +10,7 @@
 
 namespace latchkey::vault {
 
-inline constexpr std::size_t kPurposes = 14;
+inline constexpr std::size_t kPurposes = 15;
 inline constexpr std::size_t kMasterKeyBytes = 32;
 inline constexpr std::size_t kMasterKeyIdBytes = 16;
 

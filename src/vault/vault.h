@@ -39,6 +39,7 @@ enum class Purpose : std::uint8_t {
   lookup_key = 12,           // what keyed hashes are made with, carried on from master key to master key
   revocation_record = 13,    // tokens on their way back to the provider
   channel_secret = 14,       // of a mail relay or webhook that carries notices
+  document_key = 15,         // of a spooled document
 };
 
 // Where a ciphertext lives (RULES K3); authenticated with it. `row` is the immutable id of the row.

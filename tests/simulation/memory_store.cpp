@@ -446,7 +446,7 @@ void MemoryStore::fall_back_to(const MemoryStore& before) {
   const auto tables = [](auto& store) {
     return std::tie(store.groups_, store.users_, store.apps_, store.grants_, store.due_, store.generations_, store.wraps_, store.intents_, store.intent_keys_,
                     store.authorizations_, store.sessions_, store.settings_, store.meta_, store.audit_, store.failures_, store.sources_, store.handouts_,
-                    store.events_, store.revocations_, store.tallies_, store.nodes_);
+                    store.events_, store.revocations_, store.tallies_, store.nodes_, store.connectors_, store.deliveries_);
   };
   tables(*this) = tables(before);
 }

@@ -68,6 +68,13 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Grant>>> grants_after(GrantId after, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::Revocation>>> revocations_after(RevocationId after, std::size_t limit) override;
+  [[nodiscard]] Task<Result<std::vector<store::Connector>>> connectors() override;
+  [[nodiscard]] Task<Result<std::optional<store::Connector>>> connector(std::string id) override;
+  [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override;
+  [[nodiscard]] Task<Result<store::Listing<store::Delivery>>> deliveries(store::DeliveryQuery query) override;
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override;
+  [[nodiscard]] Task<Result<std::vector<store::DeliveryStateCount>>> delivery_states() override;
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> deliveries_after(DeliveryId after, std::size_t limit) override;
 
   // A standby takes over which has heard of nothing since.
   void fall_back_to(const MemoryStore& before);
@@ -121,6 +128,7 @@ class MemoryStore final : public store::Store {
     what(groups_), what(users_), what(apps_), what(grants_), what(due_), what(generations_), what(wraps_), what(intents_), what(intent_keys_);
     what(authorizations_), what(sessions_), what(settings_), what(meta_), what(audit_), what(failures_), what(sources_), what(handouts_);
     what(events_), what(revocations_), what(tallies_), what(nodes_);
+    what(connectors_), what(deliveries_);
   }
 
   [[nodiscard]] Result<void> change(const store::InsertGroup& m);
@@ -168,6 +176,10 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<void> change(const store::PutNode& m);
   [[nodiscard]] Result<void> change(const store::TouchNode& m);
   [[nodiscard]] Result<void> change(const store::DeleteNode& m);
+  [[nodiscard]] Result<void> change(const store::PutConnector& m);
+  [[nodiscard]] Result<void> change(const store::DeleteConnector& m);
+  [[nodiscard]] Result<void> change(const store::PutDelivery& m);
+  [[nodiscard]] Result<void> change(const store::DeleteDelivery& m);
   [[nodiscard]] Result<void> change(const store::PutMeta& m);
   [[nodiscard]] Result<void> change(const store::CompareMeta& m);
 
@@ -203,6 +215,8 @@ class MemoryStore final : public store::Store {
   Table<RevocationId, store::Revocation> revocations_;
   Table<std::pair<std::string, WallTime>, std::int64_t> tallies_;
   Table<NodeId, store::Node> nodes_;
+  Table<std::string, store::Connector> connectors_;
+  Table<DeliveryId, store::Delivery> deliveries_;
 };
 
 }  // namespace latchkey::simulation

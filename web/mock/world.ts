@@ -34,6 +34,18 @@ export class World {
   setup_done = true;
   master_key_backup_done = false;
   store: "sqlite" | "postgresql" = "sqlite";
+  connectors: Schemas["Connector"][] = [
+    connector("front-office", "Front office", "caller", null, ["Accounting"], "Scans/{user}"),
+    connector("invoices", "Invoices", "fixed", "ledger", [], "Inbox"),
+  ];
+  deliveries: Schemas["DeliveryDetail"][] = [
+    delivery(1, "sending", "Scans/printer-hall/2026-11-27 14-05-09 contract.pdf", 48_200_000, 20_100_000, ""),
+    delivery(2, "queued", "Scans/printer-hall/floor plan.tif", 12_400_000, 0, "The practice drive asks to wait."),
+    delivery(3, "parked", "Inbox/Rechnung März.pdf", 840_000, 0, "The account must be authorised again; then the document goes by itself."),
+    delivery(4, "failed", "Inbox/invoice.pdf", 51_000, 0, "A document of that name is there already, and the connector's rule is not to touch it."),
+    delivery(5, "maybe_sent", "Inbox/letter.pdf", 17_300, 17_300, "The destination took it but did not answer in time."),
+    delivery(6, "delivered", "Scans/anna/2026-11-27 09-12-44 delivery note.pdf", 1_204_000, 1_204_000, ""),
+  ];
   nodes = [
     { id: "019ab6c4-5d10-7c3a-8f21-4b7d2a90e611", name: "attic", version: "0.1.0", here: true, alive: true, stopped: false, started_at: this.at(-9000), seen_at: this.at(-2), open_exchanges: 1 },
     { id: "019ab6c4-9e02-7b18-9c55-0d1f6e83a7b2", name: "cellar", version: "0.1.0", here: false, alive: false, stopped: false, started_at: this.at(-90_000), seen_at: this.at(-5400), open_exchanges: 2 },
@@ -142,4 +154,17 @@ export class World {
     for (const go of this.waiters.get(id) ?? []) go();
     this.waiters.delete(id);
   }
+}
+
+function connector(id: string, name: string, account: "caller" | "fixed", owner: string | null, groups: string[], folder: string): Schemas["Connector"] {
+  return { id, name, type: "sandbox", account, owner, groups: groups.map((g, i) => ({ id: `00000000-0000-4000-8000-00000000c00${i}`, name: g })), folder, naming: "{date} {time} {name}", conflict: "rename", size_bytes_max: 0, enabled: true, deliver_url: `https://latchkey.example/v1/deliver/${id}`, created_at: new Date(Date.now() - 864e5).toISOString() };
+}
+
+function delivery(number: number, state: Schemas["DeliveryState"], name: string, size: number, sent: number, why: string): Schemas["DeliveryDetail"] {
+  const at = (seconds: number) => new Date(Date.now() - number * 240_000 + seconds * 1000).toISOString();
+  const done = state === "delivered";
+  const receipt = done ? { id: name, link: `https://drive.example/${number}`, path: name, size, hash: `sha256:${"3f9a01c7".repeat(8)}`, proof: "hash" as const, delivered_at: at(4) } : null;
+  const timeline = [{ at: at(0), what: "accepted", words: "Came in whole and is safe on the disk of this server." }, { at: at(1), what: "sending", words: "" }];
+  if (state !== "sending") timeline.push({ at: at(4), what: state === "queued" ? "retry" : state, words: done ? "The destination has it; its hash agrees." : why });
+  return { id: `019ab0f0-0000-7000-8000-00000000000${number}`, connector: name.startsWith("Inbox") ? "invoices" : "front-office", state, name, content_type: "application/pdf", size, sha256: "3f9a01c7".repeat(8), sent, tries: 1, why, source: "http 192.0.2.17", created_at: at(0), finished_at: done || state === "failed" ? at(4) : null, next_try_at: state === "queued" ? at(30) : null, receipt, submitter: "printer-hall", timeline };
 }

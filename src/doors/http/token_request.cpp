@@ -25,7 +25,8 @@ Result<void> set_type(grants::TokenWish& wish, std::string_view value) {
 }
 
 Result<void> set_min_valid(grants::TokenWish& wish, std::int64_t seconds) {
-  if (seconds < 0 || seconds > kMinValidMax) return malformed("min_valid", "`min_valid` is a number of seconds from 0 to 86400.");
+  if (seconds < 0 || seconds > kMinValidMax)
+    return malformed("min_valid", "`min_valid` is a number of seconds from 0 to 86400.");
   wish.min_valid = Seconds(seconds);
   return {};
 }
@@ -92,7 +93,8 @@ bool is_plain(std::string_view text) {
   std::uint8_t special = 0;
   for (const char c : text) {
     const auto octet = static_cast<std::uint8_t>(c);
-    special |= static_cast<std::uint8_t>(octet == '"') | static_cast<std::uint8_t>(octet == '\\') | static_cast<std::uint8_t>(octet < 0x20);
+    special |= static_cast<std::uint8_t>(octet == '"') | static_cast<std::uint8_t>(octet == '\\') |
+               static_cast<std::uint8_t>(octet < 0x20);
   }
   return special == 0;
 }
@@ -112,8 +114,10 @@ void append_escaped(std::string& out, std::string_view text) {
 
 void append_json_text(std::string& out, std::string_view text) {
   out.push_back('"');
-  if (is_plain(text)) out.append(text);
-  else append_escaped(out, text);
+  if (is_plain(text))
+    out.append(text);
+  else
+    append_escaped(out, text);
   out.push_back('"');
 }
 
@@ -123,7 +127,8 @@ Result<grants::TokenWish> parse_token_request(std::string_view content_type, std
   if (body.empty()) return grants::TokenWish{};
   if (content_type == "application/json") return from_json(body);
   if (content_type == "application/x-www-form-urlencoded" || content_type.empty()) return from_form(body);
-  return fail(ErrorKind::invalid, "unsupported_media_type", "Send a form (application/x-www-form-urlencoded) or JSON (application/json).");
+  return fail(ErrorKind::invalid, "unsupported_media_type",
+              "Send a form (application/x-www-form-urlencoded) or JSON (application/json).");
 }
 
 // Written by hand: this is the one answer that is sent tens of thousands of times a second.

@@ -160,6 +160,27 @@ struct RevocationTable {
   static postgres::Values values(const Record& r) { return postgres::Values().add(revocation_fields(r)); }
 };
 
+struct ConnectorTable {
+  using Record = Connector;
+  static constexpr const char* kName = "connectors";
+  static constexpr const char* kColumns = LATCHKEY_CONNECTOR_COLUMNS;
+  static constexpr const char* kOrder = "id";
+  static constexpr const char* kTarget = LATCHKEY_CONNECTOR_COLUMNS;
+  static auto fields(Record& r) { return connector_fields(r); }
+  static postgres::Values values(const Record& r) { return postgres::Values().add(connector_fields(r)); }
+};
+
+// The documents themselves stay in the spool of the data directory, whose next server takes them up.
+struct DeliveryTable {
+  using Record = Delivery;
+  static constexpr const char* kName = "deliveries";
+  static constexpr const char* kColumns = LATCHKEY_DELIVERY_COLUMNS;
+  static constexpr const char* kOrder = "id";
+  static constexpr const char* kTarget = LATCHKEY_DELIVERY_COLUMNS;
+  static auto fields(Record& r) { return delivery_fields(r); }
+  static postgres::Values values(const Record& r) { return postgres::Values().add(delivery_fields(r)); }
+};
+
 struct TallyTable {
   using Record = Tally;
   static constexpr const char* kName = "tallies";
@@ -203,7 +224,7 @@ struct AuditTable {
 };
 
 using MovedTables = std::tuple<GroupTable, UserTable, AppTable, GrantTable, GenerationTable, WrapTable, IntentTable, AuthorizationTable,
-                               SessionTable, PinFailureTable, KnownSourceTable, HandoutTable, GrantEventTable, RevocationTable, TallyTable, SettingTable,
+                               SessionTable, PinFailureTable, KnownSourceTable, HandoutTable, GrantEventTable, RevocationTable, ConnectorTable, DeliveryTable, TallyTable, SettingTable,
                                MetaTable, AuditTable>;
 
 }  // namespace latchkey::store

@@ -72,6 +72,11 @@ void add(Plan& plan, std::optional<WallTime> now, const NoteGrantEvent& m);
 void add(Plan& plan, std::optional<WallTime> now, const PutRevocation& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteRevocation& m);
 void add(Plan& plan, std::optional<WallTime> now, const AddTally& m);
+// plan_delivery.cpp
+void add(Plan& plan, std::optional<WallTime> now, const PutConnector& m);
+void add(Plan& plan, std::optional<WallTime> now, const DeleteConnector& m);
+void add(Plan& plan, std::optional<WallTime> now, const PutDelivery& m);
+void add(Plan& plan, std::optional<WallTime> now, const DeleteDelivery& m);
 // plan_server.cpp
 void add(Plan& plan, std::optional<WallTime> now, const PutApp& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteApp& m);

@@ -7,7 +7,7 @@
 #include <mutex>
 
 #include "base/pool.h"
-#include "store/postgres/connector.h"
+#include "store/postgres/standing_line.h"
 #include "store/postgres/queries.h"
 #include "store/postgres/schema.h"
 #include "store/postgres/writer.h"
@@ -20,25 +20,25 @@ using namespace postgres;  // this file's own lower half
 // The readers' connections: as many as the pool has threads, so that borrowing never waits.
 class Readers {
  public:
-  explicit Readers(std::vector<std::unique_ptr<Connector>> connectors) : idle_(std::move(connectors)) {}
+  explicit Readers(std::vector<std::unique_ptr<StandingLine>> lines) : idle_(std::move(lines)) {}
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
 
-  [[nodiscard]] std::unique_ptr<Connector> borrow() {
+  [[nodiscard]] std::unique_ptr<StandingLine> borrow() {
     const std::lock_guard lock(mutex_);
     LATCHKEY_CHECK(!idle_.empty());
-    auto connector = std::move(idle_.back());  // the warmest one
+    auto line = std::move(idle_.back());  // the warmest one
     idle_.pop_back();
-    return connector;
+    return line;
   }
-  void give_back(std::unique_ptr<Connector> connector) {
+  void give_back(std::unique_ptr<StandingLine> line) {
     const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(connector));
+    idle_.push_back(std::move(line));
   }
 
  private:
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Connector>> idle_;
+  std::vector<std::unique_ptr<StandingLine>> idle_;
 };
 
 class PostgresStore final : public Store {
@@ -47,8 +47,8 @@ class PostgresStore final : public Store {
       : clock_(options.clock),
         place_(std::move(place)),
         pool_("store-reader", options.reader_connections),
-        readers_(connectors(Access::reader, options.reader_connections, nullptr, log)),
-        writers_(connectors(Access::writer, options.writer_connections, std::move(first), log), options.clock, options.figures, log) {}
+        readers_(lines(Access::reader, options.reader_connections, nullptr, log)),
+        writers_(lines(Access::writer, options.writer_connections, std::move(first), log), options.clock, options.figures, log) {}
 
   Task<Result<void>> commit(Batch batch, Urgency urgency) override {
     auto start = [writers = &writers_, batch = std::move(batch), urgency](auto resume) mutable {
@@ -156,6 +156,27 @@ class PostgresStore final : public Store {
   Task<Result<std::vector<Revocation>>> revocations_after(RevocationId after, std::size_t limit) override {
     return read([after, limit](Connection& db) { return find_revocations_after(db, after, limit); });
   }
+  Task<Result<std::vector<Connector>>> connectors() override {
+    return read([](Connection& db) { return find_connectors(db); });
+  }
+  Task<Result<std::optional<Connector>>> connector(std::string id) override {
+    return read([id = std::move(id)](Connection& db) { return find_connector(db, id); });
+  }
+  Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) override {
+    return read([id](Connection& db) { return find_delivery(db, id); });
+  }
+  Task<Result<Listing<Delivery>>> deliveries(DeliveryQuery query) override {
+    return read([query = std::move(query)](Connection& db) { return list_deliveries(db, query); });
+  }
+  Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override {
+    return read([node, until, limit](Connection& db) { return find_due_deliveries(db, node, until, limit); });
+  }
+  Task<Result<std::vector<DeliveryStateCount>>> delivery_states() override {
+    return read([](Connection& db) { return count_delivery_states(db); });
+  }
+  Task<Result<std::vector<Delivery>>> deliveries_after(DeliveryId after, std::size_t limit) override {
+    return read([after, limit](Connection& db) { return find_deliveries_after(db, after, limit); });
+  }
   Task<Result<std::vector<HandoutCount>>> handouts(GrantId grant, WallTime since) override {
     return read([grant, since](Connection& db) { return find_handouts(db, grant, since); });
   }
@@ -208,10 +229,10 @@ class PostgresStore final : public Store {
   auto read(Question question) -> Task<std::invoke_result_t<Question&, Connection&>> {
     using Value = std::invoke_result_t<Question&, Connection&>;
     return pool_.run([readers = &readers_, question = std::move(question)]() mutable -> Value {
-      auto connector = readers->borrow();
+      auto line = readers->borrow();
       Value answer = std::unexpected(Error{});
       for (int attempt = 0; attempt < 2; ++attempt) {
-        const auto db = connector->get();
+        const auto db = line->get();
         if (!db) {
           answer = std::unexpected(db.error());
           break;
@@ -219,15 +240,15 @@ class PostgresStore final : public Store {
         answer = question(**db);
         if (answer.has_value() || (*db)->alive()) break;
       }
-      readers->give_back(std::move(connector));
+      readers->give_back(std::move(line));
       return answer;
     });
   }
 
-  [[nodiscard]] std::vector<std::unique_ptr<Connector>> connectors(Access access, std::size_t count, std::unique_ptr<Connection> first,
+  [[nodiscard]] std::vector<std::unique_ptr<StandingLine>> lines(Access access, std::size_t count, std::unique_ptr<Connection> first,
                                                                   Log& log) const {
-    std::vector<std::unique_ptr<Connector>> made;
-    for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i) made.push_back(std::make_unique<Connector>(*place_, access, log));
+    std::vector<std::unique_ptr<StandingLine>> made;
+    for (std::size_t i = 0; i < std::max<std::size_t>(count, 1); ++i) made.push_back(std::make_unique<StandingLine>(*place_, access, log));
     made.front()->adopt(std::move(first));
     return made;
   }

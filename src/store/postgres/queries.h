@@ -49,6 +49,15 @@ namespace latchkey::store::postgres {
 [[nodiscard]] Result<std::vector<Revocation>> find_revocations_after(Connection& db, const RevocationId& after, std::size_t limit);
 [[nodiscard]] Result<std::vector<Tally>> find_tallies(Connection& db, const std::string& prefix, WallTime since);
 
+// queries_delivery.cpp
+[[nodiscard]] Result<std::vector<Connector>> find_connectors(Connection& db);
+[[nodiscard]] Result<std::optional<Connector>> find_connector(Connection& db, const std::string& id);
+[[nodiscard]] Result<std::optional<Delivery>> find_delivery(Connection& db, const DeliveryId& id);
+[[nodiscard]] Result<Listing<Delivery>> list_deliveries(Connection& db, const DeliveryQuery& query);
+[[nodiscard]] Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit);
+[[nodiscard]] Result<std::vector<DeliveryStateCount>> count_delivery_states(Connection& db);
+[[nodiscard]] Result<std::vector<Delivery>> find_deliveries_after(Connection& db, const DeliveryId& after, std::size_t limit);
+
 // queries_server.cpp
 [[nodiscard]] Result<WallTime> find_now(Connection& db);
 [[nodiscard]] Result<std::vector<App>> find_apps(Connection& db);

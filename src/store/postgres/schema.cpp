@@ -157,6 +157,26 @@ CREATE TABLE tallies (
 );
 )sql";
 
+constexpr const char* kDelivery = R"sql(
+CREATE TABLE connectors (
+  id TEXT CONSTRAINT connectors_pkey PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL, account BIGINT NOT NULL, owner_id UUID NOT NULL,
+  group_ids TEXT NOT NULL, devices TEXT NOT NULL, target_json TEXT NOT NULL, naming TEXT NOT NULL, conflict_rule BIGINT NOT NULL,
+  size_bytes_max BIGINT NOT NULL, enabled BIGINT NOT NULL, created_at BIGINT NOT NULL, mac BYTEA NOT NULL, version BIGINT NOT NULL
+);
+
+CREATE TABLE deliveries (
+  id UUID CONSTRAINT deliveries_pkey PRIMARY KEY, connector TEXT NOT NULL, submitter_id UUID NOT NULL, grant_id UUID NOT NULL,
+  node UUID NOT NULL, state BIGINT NOT NULL, name TEXT NOT NULL, content_type TEXT NOT NULL, size_bytes BIGINT NOT NULL,
+  sha256 BYTEA NOT NULL, document_key_sealed BYTEA NOT NULL, public_key BYTEA NOT NULL, private_key_sealed BYTEA NOT NULL,
+  tries BIGINT NOT NULL, due_at BIGINT NOT NULL, resume_point TEXT NOT NULL, sent_bytes BIGINT NOT NULL, why TEXT NOT NULL,
+  receipt_json TEXT NOT NULL, timeline_json TEXT NOT NULL, source TEXT NOT NULL, created_at BIGINT NOT NULL, finished_at BIGINT NOT NULL,
+  mac BYTEA NOT NULL, version BIGINT NOT NULL
+);
+CREATE INDEX deliveries_due ON deliveries(node, due_at) WHERE state <= 2;
+CREATE INDEX deliveries_state ON deliveries(state, size_bytes);
+CREATE INDEX deliveries_submitter ON deliveries(submitter_id, id);
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct MigrationStep {
   const char* what;
@@ -165,6 +185,7 @@ struct MigrationStep {
 const MigrationStep kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit, kNodes}},
     {"foresight and revocations", {kForesight}},
+    {"connectors and deliveries", {kDelivery}},
 };
 
 constexpr int kAttempts = 5;  // of several nodes that make the first table at once, all but one fail

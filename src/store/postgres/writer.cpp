@@ -48,10 +48,10 @@ void pause_before(int attempt) {
 
 }  // namespace
 
-Writers::Writers(std::vector<std::unique_ptr<Connector>> connectors, const WallClock* clock, StoreFigures* figures, Log& log)
-    : clock_(clock), figures_(figures), log_(log), connectors_(std::move(connectors)) {
-  for (auto& connector : connectors_) {
-    threads_.emplace_back([this, own = connector.get()] { serve(*own); });
+Writers::Writers(std::vector<std::unique_ptr<StandingLine>> lines, const WallClock* clock, StoreFigures* figures, Log& log)
+    : clock_(clock), figures_(figures), log_(log), lines_(std::move(lines)) {
+  for (auto& line : lines_) {
+    threads_.emplace_back([this, own = line.get()] { serve(*own); });
     pthread_setname_np(threads_.back().native_handle(), "store-writer");
   }
 }
@@ -85,11 +85,11 @@ void Writers::enqueue(Batch batch, Urgency urgency, Done done) {
   wake_.notify_one();
 }
 
-void Writers::serve(Connector& connector) {
+void Writers::serve(StandingLine& line) {
   for (;;) {
     auto group = take();
     if (group.empty()) return;
-    write(connector, std::move(group));
+    write(line, std::move(group));
   }
 }
 
@@ -113,12 +113,12 @@ std::vector<Writers::Waiting> Writers::take() {
   return group;
 }
 
-void Writers::write(Connector& connector, std::vector<Waiting> group) {
+void Writers::write(StandingLine& line, std::vector<Waiting> group) {
   std::vector<Waiting*> left;
   for (auto& waiting : group) left.push_back(&waiting);
   bool line_broke = false;
   for (int attempt = 1; !left.empty(); ++attempt) {
-    const auto db = connector.get();
+    const auto db = line.get();
     if (!db) {
       for (auto* waiting : left) waiting->done(std::unexpected(db.error()));
       return;
@@ -153,7 +153,7 @@ void Writers::write(Connector& connector, std::vector<Waiting> group) {
     }
     left = std::move(again);
     if (!left.empty()) {
-      if (line_broke) connector.drop();
+      if (line_broke) line.drop();
       pause_before(attempt);
     }
   }

@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 #include "store/figures.h"
-#include "store/postgres/connector.h"
+#include "store/postgres/standing_line.h"
 #include "store/postgres/plan.h"
 #include "store/store.h"
 
@@ -32,7 +32,7 @@ class Writers {
   using Done = std::move_only_function<void(Result<void>)>;
 
   // `clock`: whose time is written, nullptr for the database's own. `figures`: where it counts, or nullptr.
-  Writers(std::vector<std::unique_ptr<Connector>> connectors, const WallClock* clock, StoreFigures* figures, Log& log);
+  Writers(std::vector<std::unique_ptr<StandingLine>> lines, const WallClock* clock, StoreFigures* figures, Log& log);
   Writers(const Writers&) = delete;
   Writers& operator=(const Writers&) = delete;
   // Writes what is queued, then stops.
@@ -53,9 +53,9 @@ class Writers {
     bool line_broke = false;              // before anything happened
   };
 
-  void serve(Connector& connector);
+  void serve(StandingLine& line);
   [[nodiscard]] std::vector<Waiting> take();
-  void write(Connector& connector, std::vector<Waiting> group);
+  void write(StandingLine& line, std::vector<Waiting> group);
   void write_pipelined(Connection& db, std::vector<Waiting*>& batches, std::vector<Outcome>& outcomes);
   [[nodiscard]] Outcome write_with_audit(Connection& db, const Plan& plan);
   void count(std::span<const Outcome> outcomes, std::chrono::steady_clock::time_point begun);
@@ -64,7 +64,7 @@ class Writers {
   const WallClock* clock_;
   StoreFigures* figures_;
   Log& log_;
-  std::vector<std::unique_ptr<Connector>> connectors_;
+  std::vector<std::unique_ptr<StandingLine>> lines_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::array<std::deque<Waiting>, 3> queues_;

@@ -66,6 +66,11 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutRevocation&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteRevocation&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const AddTally&);
+// mutations_delivery.cpp
+[[nodiscard]] Result<void> change(Connection&, WallTime, const PutConnector&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteConnector&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const PutDelivery&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteDelivery&);
 // mutations_server.cpp
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutApp&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteApp&);

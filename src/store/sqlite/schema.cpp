@@ -168,6 +168,27 @@ CREATE TABLE tallies (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// No references: a delivery outlives its connector, its grant and who submitted it, as a record of what became of the document.
+constexpr const char* kDelivery = R"sql(
+CREATE TABLE connectors (
+  id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, account INTEGER NOT NULL, owner_id BLOB NOT NULL,
+  group_ids TEXT NOT NULL, devices TEXT NOT NULL, target_json TEXT NOT NULL, naming TEXT NOT NULL, conflict_rule INTEGER NOT NULL,
+  size_bytes_max INTEGER NOT NULL, enabled INTEGER NOT NULL, created_at INTEGER NOT NULL, mac BLOB NOT NULL, version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+  id BLOB PRIMARY KEY NOT NULL, connector TEXT NOT NULL, submitter_id BLOB NOT NULL, grant_id BLOB NOT NULL, node BLOB NOT NULL,
+  state INTEGER NOT NULL, name TEXT NOT NULL, content_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, sha256 BLOB NOT NULL,
+  document_key_sealed BLOB NOT NULL, public_key BLOB NOT NULL, private_key_sealed BLOB NOT NULL, tries INTEGER NOT NULL,
+  due_at INTEGER NOT NULL, resume_point TEXT NOT NULL, sent_bytes INTEGER NOT NULL, why TEXT NOT NULL, receipt_json TEXT NOT NULL,
+  timeline_json TEXT NOT NULL, source TEXT NOT NULL, created_at INTEGER NOT NULL, finished_at INTEGER NOT NULL, mac BLOB NOT NULL,
+  version INTEGER NOT NULL
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries(node, due_at) WHERE state <= 2;
+CREATE INDEX deliveries_state ON deliveries(state, size_bytes);
+CREATE INDEX deliveries_submitter ON deliveries(submitter_id, id);
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct Step {
   const char* what;
@@ -177,6 +198,7 @@ const Step kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit}},
     {"nodes", {kNodes}},
     {"foresight and revocations", {kForesight}},
+    {"connectors and deliveries", {kDelivery}},
 };
 
 constexpr std::int64_t kWholeCheckBytesMax = 16 << 20;

@@ -179,6 +179,27 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<Revocation>>> revocations_after(RevocationId after, std::size_t limit) override {
     return read([after, limit](Connection& db) { return find_revocations_after(db, after, limit); });
   }
+  Task<Result<std::vector<Connector>>> connectors() override {
+    return read([](Connection& db) { return find_connectors(db); });
+  }
+  Task<Result<std::optional<Connector>>> connector(std::string id) override {
+    return read([id = std::move(id)](Connection& db) { return find_connector(db, id); });
+  }
+  Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) override {
+    return read([id](Connection& db) { return find_delivery(db, id); });
+  }
+  Task<Result<Listing<Delivery>>> deliveries(DeliveryQuery query) override {
+    return read([query = std::move(query)](Connection& db) { return list_deliveries(db, query); });
+  }
+  Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override {
+    return read([node, until, limit](Connection& db) { return find_due_deliveries(db, node, until, limit); });
+  }
+  Task<Result<std::vector<DeliveryStateCount>>> delivery_states() override {
+    return read([](Connection& db) { return count_delivery_states(db); });
+  }
+  Task<Result<std::vector<Delivery>>> deliveries_after(DeliveryId after, std::size_t limit) override {
+    return read([after, limit](Connection& db) { return find_deliveries_after(db, after, limit); });
+  }
 
  private:
   // `question` is called on a reader's thread; it holds values only.

@@ -9,11 +9,11 @@
 
 namespace latchkey::store::postgres {
 
-class Connector {
+class StandingLine {
  public:
-  Connector(const Place& place, Access access, Log& log) : place_(place), access_(access), log_(log) {}
-  Connector(const Connector&) = delete;
-  Connector& operator=(const Connector&) = delete;
+  StandingLine(const Place& place, Access access, Log& log) : place_(place), access_(access), log_(log) {}
+  StandingLine(const StandingLine&) = delete;
+  StandingLine& operator=(const StandingLine&) = delete;
 
   // A live connection; during a pause the error of the last attempt, at once. Errors: unavailable/`store_unavailable`.
   [[nodiscard]] Result<Connection*> get();

@@ -1,4 +1,4 @@
-#include "store/postgres/connector.h"
+#include "store/postgres/standing_line.h"
 
 #include <algorithm>
 
@@ -10,7 +10,7 @@ constexpr std::chrono::milliseconds kPauseMax{5'000};
 
 }  // namespace
 
-Result<Connection*> Connector::get() {
+Result<Connection*> StandingLine::get() {
   if (connection_ != nullptr && connection_->alive()) return connection_.get();
   if (connection_ != nullptr) log_.warning("store_connection_lost", {{"database", place_.display}});
   connection_ = nullptr;

@@ -1,0 +1,103 @@
+#include "app/delivery_works.h"
+
+#include <fmt/format.h>
+
+namespace latchkey::app {
+
+using console::Metric;
+
+delivery::Queue::Parts DeliveryWorks::queue_parts() {
+  const auto* registry = &ground_.registry;
+  auto* transport = &transport_;
+  return {.store = ground_.store,
+          .spool = spool_,
+          .delegations = ground_.engine.delegations(),
+          .clients = ground_.engine.clients(),
+          .sealing = ground_.engine.sealing(),
+          .connectors = connectors_,
+          .alerts = ground_.engine.alerts(),
+          .counters = counters_,
+          .wall = ground_.wall,
+          .steady = ground_.steady,
+          .entropy = ground_.entropy,
+          .log = ground_.log,
+          .executor = ground_.loop.main(),
+          .node = ground_.node,
+          .tuning =
+              [registry] {
+                delivery::QueueTuning tuning;
+                tuning.give_up_after = registry->get<Seconds>("delivery.give_up_after");
+                tuning.keep_records = registry->get<Seconds>("delivery.keep_records");
+                return tuning;
+              },
+          .cut = [transport] { transport->cancel_all(); }};
+}
+
+DeliveryWorks::DeliveryWorks(DeliveryGround ground)
+    : ground_(std::move(ground)),
+      transport_(ground_.loop.main(), ground_.outgoing),
+      connectors_(transport_),
+      spool_({.files = files_,
+              .sealing = ground_.engine.sealing(),
+              .entropy = ground_.entropy,
+              .log = ground_.log,
+              .directory = ground_.data + "/spool"}),
+      queue_(queue_parts()),
+      reception_({.store = ground_.store,
+                  .spool = spool_,
+                  .delegations = ground_.engine.delegations(),
+                  .sealing = ground_.engine.sealing(),
+                  .user_seal = ground_.user_seal,
+                  .wall = ground_.wall,
+                  .entropy = ground_.entropy,
+                  .node = ground_.node,
+                  .size_bytes_max =
+                      [registry = &ground_.registry] {
+                        return registry->get<std::uint64_t>("delivery.document_mb_max") * 1'000'000;
+                      },
+                  .accepted = [queue = &queue_] { queue->nudge(); }}),
+      connector_desk_({.store = ground_.store,
+                       .sealing = ground_.engine.sealing(),
+                       .catalog = *ground_.catalog,
+                       .connectors = connectors_,
+                       .wall = ground_.wall}),
+      delivery_desk_({.store = ground_.store, .spool = spool_, .queue = queue_, .wall = ground_.wall}) {}
+
+DeliveryWorks::~DeliveryWorks() = default;
+
+Task<Result<void>> DeliveryWorks::open() {
+  if (const auto made = spool_.prepare(); !made) co_return made;
+  co_return co_await queue_.start();
+}
+
+Task<void> DeliveryWorks::close() { co_await queue_.stop(); }
+
+Task<std::vector<Metric>> DeliveryWorks::collect() {
+  std::vector<Metric> metrics;
+  const auto count = [&](const char* name, const char* help, const std::atomic<std::int64_t>& value) {
+    metrics.push_back(
+        {.name = name, .help = help, .kind = Metric::Kind::counter, .value = static_cast<double>(value.load())});
+  };
+  count("latchkey_documents_accepted_total", "Documents taken in and safe on the disk", counters_.accepted);
+  count("latchkey_documents_accepted_bytes_total", "Octets of them", counters_.accepted_bytes);
+  count("latchkey_documents_refused_total", "Documents a door refused", counters_.refused);
+  count("latchkey_documents_delivered_total", "Documents their destination has", counters_.delivered);
+  count("latchkey_documents_delivered_bytes_total", "Octets of them", counters_.delivered_bytes);
+  count("latchkey_delivery_retries_total", "Tries that are to be repeated", counters_.retried);
+  count("latchkey_delivery_parkings_total", "Deliveries that began to wait for a person", counters_.parked);
+  count("latchkey_delivery_failures_total", "Deliveries that were given up", counters_.failed);
+  count("latchkey_delivery_doubts_total", "Deliveries that may have arrived: sent again they may be duplicates",
+        counters_.maybe_sent);
+  const auto states = co_await ground_.store.delivery_states();
+  if (!states) co_return metrics;
+  for (const auto& counted : *states) {
+    metrics.push_back({.name = "latchkey_deliveries",
+                       .help = "Deliveries by state",
+                       .kind = Metric::Kind::gauge,
+                       .labels = fmt::format("state=\"{}\"", store::name_of(counted.state)),
+                       .value = static_cast<double>(counted.count)});
+  }
+  co_return metrics;
+}
+
+}  // namespace latchkey::app

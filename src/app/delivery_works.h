@@ -1,0 +1,73 @@
+// The parts that take documents in and deliver them, assembled. One of the blocks of the wiring.
+//
+// Concurrency: built before the loop runs; open() and close() on main().
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/engine.h"
+#include "connectors/registry.h"
+#include "console/probes.h"
+#include "delivery/connector_desk.h"
+#include "delivery/delivery_desk.h"
+#include "delivery/queue.h"
+#include "delivery/reception.h"
+#include "net/curl_transport.h"
+#include "store/files.h"
+
+namespace latchkey::app {
+
+// What it stands on; all of it outlives the works.
+struct DeliveryGround {
+  net::EventLoop& loop;
+  Engine& engine;
+  store::Store& store;
+  const store::Registry& registry;
+  const people::UserSeal& user_seal;
+  std::shared_ptr<const catalog::Catalog> catalog;
+  net::CurlSettings outgoing;  // documents go over connections of their own: a slow upload holds no refresh up
+  const WallClock& wall;
+  SteadyClock& steady;
+  Entropy& entropy;
+  Log& log;
+  NodeId node;
+  std::string data;  // the spool lies in it
+};
+
+// A resource.
+class DeliveryWorks final : public console::MetricsSource {
+ public:
+  explicit DeliveryWorks(DeliveryGround ground);
+  DeliveryWorks(const DeliveryWorks&) = delete;
+  DeliveryWorks& operator=(const DeliveryWorks&) = delete;
+  ~DeliveryWorks() override;
+
+  [[nodiscard]] Task<Result<void>> open();
+  // What is being sent is cut, and goes on at the next start.
+  [[nodiscard]] Task<void> close();
+
+  [[nodiscard]] delivery::Reception& reception() { return reception_; }
+  [[nodiscard]] delivery::Queue& queue() { return queue_; }
+  [[nodiscard]] delivery::Counters& counters() { return counters_; }
+  [[nodiscard]] delivery::ConnectorDesk& connector_desk() { return connector_desk_; }
+  [[nodiscard]] delivery::DeliveryDesk& delivery_desk() { return delivery_desk_; }
+
+  [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+
+ private:
+  [[nodiscard]] delivery::Queue::Parts queue_parts();
+
+  DeliveryGround ground_;
+  store::SystemFiles files_;
+  net::CurlTransport transport_;
+  connectors::Connectors connectors_;
+  delivery::Counters counters_;
+  delivery::Spool spool_;
+  delivery::Queue queue_;
+  delivery::Reception reception_;
+  delivery::ConnectorDesk connector_desk_;
+  delivery::DeliveryDeskOfQueue delivery_desk_;
+};
+
+}  // namespace latchkey::app

@@ -1,0 +1,17 @@
+#include "connectors/registry.h"
+
+#include "connectors/practice_drive.h"
+
+namespace latchkey::connectors {
+
+Connectors::Connectors(net::HttpTransport& transport) {
+  by_kind_.emplace("practice", std::make_unique<PracticeDrive>(transport));
+}
+Connectors::~Connectors() = default;
+
+Connector* Connectors::find(const catalog::Type& type) const {
+  const auto found = by_kind_.find(type.kind);
+  return found == by_kind_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace latchkey::connectors

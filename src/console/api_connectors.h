@@ -1,0 +1,27 @@
+// /connectors: the configured destinations.
+#pragma once
+
+#include "console/router.h"
+#include "delivery/connector_desk.h"
+
+namespace latchkey::console {
+
+class ConnectorsApi final : public ApiSection {
+ public:
+  ConnectorsApi(delivery::ConnectorDesk& desk, store::Store& store, std::string public_url)
+      : desk_(desk), store_(store), public_url_(std::move(public_url)) {}
+  [[nodiscard]] std::vector<Route> routes() override;
+
+ private:
+  [[nodiscard]] Task<Answer> list(Call call);
+  [[nodiscard]] Task<Answer> add(Call call);
+  [[nodiscard]] Task<Answer> change(Call call);
+  [[nodiscard]] Task<Answer> remove(Call call);
+  [[nodiscard]] Task<Result<JsonObject>> shown(store::Connector connector);
+
+  delivery::ConnectorDesk& desk_;
+  store::Store& store_;
+  std::string public_url_;
+};
+
+}  // namespace latchkey::console

@@ -1,0 +1,28 @@
+// /deliveries: every document on its way, and what became of the others.
+#pragma once
+
+#include "console/router.h"
+#include "delivery/delivery_desk.h"
+
+namespace latchkey::console {
+
+class DeliveriesApi final : public ApiSection {
+ public:
+  DeliveriesApi(delivery::DeliveryDesk& desk, store::Store& store, Executor engine)
+      : desk_(desk), store_(store), engine_(std::move(engine)) {}
+  [[nodiscard]] std::vector<Route> routes() override;
+
+ private:
+  [[nodiscard]] Task<Answer> list(Call call);
+  [[nodiscard]] Task<Answer> show(Call call);
+  [[nodiscard]] Task<Answer> retry(Call call);
+  [[nodiscard]] Task<Answer> remove(Call call);
+  // With the submitter's name, for people.
+  [[nodiscard]] Task<Result<JsonObject>> shown(store::Delivery delivery, bool whole);
+
+  delivery::DeliveryDesk& desk_;
+  store::Store& store_;
+  Executor engine_;
+};
+
+}  // namespace latchkey::console

@@ -1,0 +1,61 @@
+#include "delivery/delivery_desk.h"
+
+#include <algorithm>
+
+#include "delivery/timeline.h"
+
+namespace latchkey::delivery {
+
+Task<Result<store::Delivery>> DeliveryDeskOfQueue::at_rest(DeliveryId id) {
+  auto found = co_await parts_.store.delivery(id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) co_return fail(ErrorKind::not_found, "no_such_delivery", "There is no such delivery.");
+  if (parts_.queue.is_sending(id) || (*found)->state == store::DeliveryState::sending) {
+    co_return fail(ErrorKind::conflict, "being_sent", "The document is being sent at this moment. Look again in a while.");
+  }
+  co_return std::move(**found);
+}
+
+Task<Result<store::Delivery>> DeliveryDeskOfQueue::retry(DeliveryId id, people::Actor actor) {
+  auto delivery = co_await at_rest(id);
+  if (!delivery) co_return delivery;
+  if (delivery->state == store::DeliveryState::delivered)
+    co_return fail(ErrorKind::conflict, "delivered", "The document has been delivered.");
+  const auto now = parts_.wall.now();
+  // The back-off begins anew; how long it is tried altogether counts from its acceptance.
+  delivery->state = store::DeliveryState::queued;
+  delivery->tries = 0;
+  delivery->due_at = now;
+  delivery->finished_at = {};
+  delivery->why.clear();
+  note(*delivery, now, "retried", "By " + actor.name + ".");
+  auto entry =
+      people::audit_entry(now, actor, "delivery.retried", delivery->name, delivery->submitter, "to " + delivery->connector);
+  const auto done = co_await parts_.store.commit({store::PutDelivery{*delivery}, store::AppendAudit{std::move(entry)}});
+  if (!done) co_return std::unexpected(done.error());
+  delivery->version += 1;
+  parts_.queue.nudge();
+  co_return delivery;
+}
+
+Task<Result<void>> DeliveryDeskOfQueue::remove(DeliveryId id, people::Actor actor) {
+  const auto delivery = co_await at_rest(id);
+  if (!delivery) co_return std::unexpected(delivery.error());
+  const auto wraps = co_await parts_.store.wraps(delivery->grant);
+  if (!wraps) co_return std::unexpected(wraps.error());
+  const auto holder = id.bytes();
+  store::Batch batch{store::DeleteDelivery{id}};
+  if (std::ranges::any_of(*wraps, [&](const store::Wrap& wrap) {
+        return wrap.holder_kind == store::HolderKind::delivery && std::ranges::equal(wrap.holder, holder);
+      })) {
+    batch.push_back(store::DeleteWrap{delivery->grant, store::HolderKind::delivery, Bytes(holder.begin(), holder.end())});
+  }
+  batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "delivery.deleted", delivery->name,
+                                                         delivery->submitter, "to " + delivery->connector)});
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return done;
+  // The record held the key: what cannot be removed now opens for nobody, and is swept at the next start.
+  (void)co_await parts_.spool.remove(id);
+  co_return Result<void>{};
+}
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,41 @@
+// What a document is called at its destination: the name it came with, checked, put into the connector's template. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+
+namespace latchkey::delivery {
+
+inline constexpr std::size_t kNameBytesMax = 200;
+
+// A name as a device or program gave it. Refused rather than mended (a device that sends such names is misconfigured):
+// empty, more than 200 octets, control characters, slashes and backslashes, dots alone, malformed UTF-8. Errors:
+// invalid/`bad_name`, field `filename`.
+[[nodiscard]] Result<std::string> check_name(std::string_view name);
+
+// What a template may use.
+struct NameFacts {
+  std::string original;      // as check_name() let it pass; empty: the document came without
+  std::string content_type;  // gives an extension where the name has none
+  std::string user;
+  std::string connector;
+  DeliveryId delivery;
+  WallTime now;
+};
+
+// Templates are text with {date} 2026-11-27, {time} 14-05-09 (UTC), {user}, {name} (without extension; "document" where
+// there is none), {connector} and {id} (8 characters that no other delivery has). The extension is appended by itself.
+// Errors: invalid/`bad_template`, field `naming`, with the word that is wrong; or a template whose names would be refused.
+[[nodiscard]] Result<void> check_template(std::string_view text);
+[[nodiscard]] std::string render_name(std::string_view text, const NameFacts& facts);
+
+// A folder as an administrator types it: names between slashes, templates allowed, empty for the root; without slashes at
+// the ends. Errors: invalid/`bad_folder`, field `folder`.
+[[nodiscard]] Result<std::string> check_folder(std::string_view text);
+[[nodiscard]] std::string render_folder(std::string_view text, const NameFacts& facts);
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,68 @@
+#include "delivery/document_name.h"
+
+#include <gtest/gtest.h>
+
+#include "base/entropy.h"
+
+namespace latchkey::delivery {
+namespace {
+
+NameFacts facts(std::string original = "Rechnung März.pdf") {
+  base::SeededEntropy entropy(4);
+  return {.original = std::move(original),
+          .content_type = "application/pdf",
+          .user = "anna",
+          .connector = "scans",
+          .delivery = DeliveryId::make(WallTime(), entropy),
+          .now = *base::from_rfc3339("2026-11-27T14:05:09.000Z")};
+}
+
+// D7: nothing that a device calls a document gets out of the connector's folder, or into a header.
+TEST(DocumentName, D7_NamesThatClimbOrBreakLinesAreRefused) {
+  for (const char* name : {"", ".", "..", "...", "../a", "a/b", "a\\b", "/etc/passwd", "a\r\nX: y", "a\nb", "a\tb", "a\x7f",
+                           "\xff.pdf", "\xc0\xaf", "\xed\xa0\x80"}) {
+    const auto checked = check_name(name);
+    ASSERT_FALSE(checked) << name;
+    EXPECT_EQ(checked.error().reason, "bad_name");
+    EXPECT_EQ(checked.error().field, "filename");
+  }
+  EXPECT_FALSE(check_name(std::string_view("a\0b", 3)));
+  EXPECT_FALSE(check_name(std::string(201, 'a')));
+  for (const char* name : {"a", "Übersicht – Q4.pdf", ".profile", "two  spaces.txt", "日本.pdf", "a..b"})
+    EXPECT_EQ(check_name(name).value_or(""), name);
+  EXPECT_TRUE(check_name(std::string(200, 'a')));
+}
+
+TEST(DocumentName, TemplatesAreFilled) {
+  EXPECT_EQ(render_name("{name}", facts()), "Rechnung März.pdf");
+  EXPECT_EQ(render_name("{date} {time} {user}", facts()), "2026-11-27 14-05-09 anna.pdf");
+  EXPECT_EQ(render_name("{connector}-{id}", facts()),
+            "scans-" + facts().delivery.text().substr(facts().delivery.text().size() - 8) + ".pdf");
+  EXPECT_EQ(render_name("{name}", facts("")), "document.pdf") << "the type tells the extension";
+  EXPECT_EQ(render_name("{name}", facts("archive.tar.gz")), "archive.tar.gz");
+  EXPECT_EQ(render_name("{name}", facts(".profile")), ".profile.pdf");
+  auto climbing = facts();
+  climbing.user = "../anna\\b";
+  EXPECT_EQ(render_name("{user}", climbing), "..-anna-b.pdf");
+  EXPECT_EQ(render_folder("Scans/{user}/{date}", facts()), "Scans/anna/2026-11-27");
+  const auto longest = render_name("{name}", facts(std::string(100, 'a') + "ä" + std::string(93, 'b') + ".pdf"));
+  EXPECT_LE(longest.size(), kNameBytesMax);
+  EXPECT_TRUE(check_name(longest));
+  EXPECT_TRUE(check_name(render_name("{name}{name}", facts(std::string(97, 'a') + "ä.pdf"))))
+      << "no character is cut in two";
+}
+
+TEST(DocumentName, TemplatesAreChecked) {
+  for (const char* text : {"{name}", "scan", "{date}_{time}", "{user} {name} {connector} {id}"})
+    EXPECT_TRUE(check_template(text)) << text;
+  for (const char* text : {"", "{nam}", "{", "}", "{date", "a/b", "..", "a\nb", "{}"})
+    EXPECT_EQ(check_template(text).error().reason, "bad_template") << text;
+  EXPECT_NE(check_template("x {nam} y").error().text.find("{nam}"), std::string::npos);
+  EXPECT_EQ(check_folder("/Scans/{user}/").value_or("?"), "Scans/{user}");
+  EXPECT_EQ(check_folder("").value_or("?"), "");
+  for (const char* text : {"a//b", "../a", "a/..", "a/./b", "a\\b", "{what}", "a\nb"})
+    EXPECT_EQ(check_folder(text).error().reason, "bad_folder") << text;
+}
+
+}  // namespace
+}  // namespace latchkey::delivery

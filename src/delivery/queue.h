@@ -1,0 +1,121 @@
+// The queue: every document that was accepted goes to its destination, or a person is told (docs/design/delivery.md).
+//
+// Invariants: a delivery is sent by one task at a time; every step that another process must know of is in the store before
+// the next one begins; a document leaves the spool only after the commit that says where it is. Concurrency: everything runs
+// on the executor given, but for nudge().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/broadcast.h"
+#include "base/task_group.h"
+#include "connectors/registry.h"
+#include "delivery/counters.h"
+#include "delivery/spool.h"
+#include "grants/alerts.h"
+#include "grants/delegation.h"
+#include "grants/provider_client.h"
+#include "store/store.h"
+
+namespace latchkey::delivery {
+
+struct QueueTuning {
+  Seconds back_off_first{5};
+  Seconds back_off_max{900};
+  Seconds parked_looked_at{30};  // how often a parked one is looked at
+  Seconds give_up_after{259'200};
+  Seconds keep_records{2'592'000};
+  std::size_t parallel = 16;
+  std::size_t parallel_per_connector = 4;
+};
+
+class Queue {
+ public:
+  struct Parts {
+    store::Store& store;
+    Spool& spool;
+    grants::Delegations& delegations;
+    grants::ProviderClients& clients;
+    const grants::Sealing& sealing;
+    const connectors::Connectors& connectors;
+    grants::Alerts& alerts;
+    Counters& counters;
+    const WallClock& wall;
+    SteadyClock& steady;
+    Entropy& entropy;
+    Log& log;
+    Executor executor;
+    NodeId node;
+    std::function<QueueTuning()> tuning;
+    std::function<void()> cut;  // ends every upload under way; on the executor
+  };
+  explicit Queue(Parts parts);
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+  ~Queue();
+
+  // Settles what an earlier process left (documents nobody was told of go, uploads go on where they stopped), then sends
+  // until stop(). Errors: those of the store and the spool.
+  [[nodiscard]] Task<Result<void>> start();
+  // Starts nothing new and cuts what is being sent: it goes on at the next start.
+  [[nodiscard]] Task<void> stop();
+
+  // Something may have become due. From any thread.
+  void nudge();
+  // The delivery as soon as it is neither queued nor being sent, or as it is after `patience`. Errors:
+  // not_found/`no_such_delivery`, those of the store.
+  [[nodiscard]] Task<Result<store::Delivery>> wait_for(DeliveryId id, Seconds patience);
+  // Whether a task is at work on it.
+  [[nodiscard]] bool is_sending(DeliveryId id) const { return sending_.contains(id); }
+
+ private:
+  class Tokens;
+  class Spooled;
+  class Marks;
+  // A delivery and everything that has to be known to send it.
+  struct Job {
+    store::Delivery delivery;
+    connectors::Connector* connector = nullptr;
+    connectors::StoreOrder order;
+    std::unique_ptr<OutgoingDocument> document;
+  };
+  using Change = std::function<void(store::Delivery&)>;
+
+  // queue_start.cpp
+  [[nodiscard]] Task<Result<void>> settle_spool();
+  [[nodiscard]] Task<Result<void>> settle_interrupted();
+  [[nodiscard]] Task<void> forget_old();
+
+  // queue.cpp
+  void wake();
+  [[nodiscard]] Task<void> run();
+  [[nodiscard]] Task<void> look();
+  [[nodiscard]] Task<void> send(DeliveryId id, std::string connector);
+
+  // queue_send.cpp
+  [[nodiscard]] Task<void> send_one(DeliveryId id);
+  [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
+  [[nodiscard]] Task<Result<std::string>> base_url_of(store::Delivery delivery, std::string type);
+  [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
+  [[nodiscard]] Task<void> end_badly(store::Delivery delivery, Error error, bool idempotent);
+  // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile.
+  [[nodiscard]] Task<Result<std::optional<store::Delivery>>> change(DeliveryId id, Change what);
+  [[nodiscard]] Seconds back_off(std::int32_t tries, std::optional<Seconds> asked_for);
+  [[nodiscard]] Task<void> tell_people();
+
+  Parts parts_;
+  TaskGroup tasks_;
+  base::Broadcast wake_;
+  base::Broadcast settled_;
+  std::map<DeliveryId, std::string> sending_;  // to which connector
+  std::map<std::string, std::size_t> busy_;    // how many of each
+  SteadyTime forget_again_at_{};
+  SteadyTime tell_again_at_{};
+  bool nudged_ = false;  // since the last look began: what a look under way may have missed is looked for again at once
+  bool stopping_ = false;
+};
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,346 @@
+// One delivery: what it needs, the connector's work, and what becomes of it.
+#include <algorithm>
+
+#include "delivery/queue.h"
+#include "delivery/timeline.h"
+
+namespace latchkey::delivery {
+namespace {
+
+constexpr Seconds kTokenMinValid{120};
+// A delivery being sent is nobody else's for so long; at a start it is due at once.
+constexpr std::chrono::hours kSendingHold{6};
+constexpr int kChangesMax = 20;
+// A store that refuses what has become of a delivery is asked again: nothing else may happen to it before.
+constexpr Seconds kAgainAfter{5};
+
+connectors::OnConflict rule_of(store::ConflictRule rule) {
+  switch (rule) {
+    case store::ConflictRule::rename:
+      return connectors::OnConflict::rename;
+    case store::ConflictRule::replace:
+      return connectors::OnConflict::replace;
+    case store::ConflictRule::new_version:
+      return connectors::OnConflict::new_version;
+    case store::ConflictRule::refuse:
+      return connectors::OnConflict::refuse;
+  }
+  return connectors::OnConflict::rename;
+}
+
+}  // namespace
+
+// The delivery's own delegation as a source of tokens.
+class Queue::Tokens final : public connectors::TokenSource {
+ public:
+  Tokens(grants::Delegations& delegations, store::Delivery delivery)
+      : delegations_(delegations), delivery_(std::move(delivery)) {}
+
+  Task<Result<Secret>> token() override { co_return keep(co_await delegations_.token(delivery_, kTokenMinValid)); }
+  Task<Result<Secret>> another_token() override {
+    co_return keep(co_await delegations_.token_after(delivery_, generation_));
+  }
+
+ private:
+  Result<Secret> keep(Result<grants::DeliveryToken> got) {
+    if (!got) return std::unexpected(got.error());
+    generation_ = got->generation;
+    return std::move(got->access_token);
+  }
+
+  grants::Delegations& delegations_;
+  store::Delivery delivery_;
+  store::GenerationNumber generation_ = 0;
+};
+
+class Queue::Spooled final : public connectors::Document {
+ public:
+  Spooled(OutgoingDocument& document, Bytes sha256) : document_(document), sha256_(std::move(sha256)) {}
+  std::uint64_t size_bytes() const override { return document_.size_bytes(); }
+  const Bytes& sha256() const override { return sha256_; }
+  Task<Result<Secret>> read(std::uint64_t offset, std::size_t size_bytes) override {
+    return document_.read(offset, size_bytes);
+  }
+
+ private:
+  OutgoingDocument& document_;
+  Bytes sha256_;
+};
+
+class Queue::Marks final : public connectors::Progress {
+ public:
+  Marks(Queue& queue, DeliveryId id) : queue_(queue), id_(id) {}
+  Task<Result<void>> note(std::string resume_point, std::uint64_t sent_bytes) override {
+    const auto done =
+        co_await queue_.change(id_, [resume_point, sent_bytes, now = queue_.parts_.wall.now()](store::Delivery& delivery) {
+          if (delivery.state == store::DeliveryState::parked) {
+            delivery.state = store::DeliveryState::sending;
+            delivery.why.clear();
+            delivery::note(delivery, now, "sending", "What stood in the way is gone.");
+          }
+          delivery.resume_point = resume_point;
+          delivery.sent_bytes = static_cast<std::int64_t>(sent_bytes);
+        });
+    if (!done) co_return std::unexpected(done.error());
+    if (!*done)
+      co_return fail(ErrorKind::not_found, "no_such_delivery", "The delivery was deleted while it was being sent.");
+    co_return Result<void>{};
+  }
+
+ private:
+  Queue& queue_;
+  DeliveryId id_;
+};
+
+Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change what) {
+  for (int tries = 0;; ++tries) {
+    auto found = co_await parts_.store.delivery(id);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found) co_return std::optional<store::Delivery>();
+    auto delivery = std::move(**found);
+    what(delivery);
+    const auto done = co_await parts_.store.commit({store::PutDelivery{delivery}});
+    if (done) {
+      delivery.version += 1;
+      co_return std::optional(std::move(delivery));
+    }
+    if (done.error().reason != "version" || tries >= kChangesMax) co_return std::unexpected(done.error());
+  }
+}
+
+Task<void> Queue::send_one(DeliveryId id) {
+  const auto begun = co_await change(
+      id, [now = parts_.wall.now(), looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
+        if (!store::is_in_work(delivery.state)) return;
+        if (delivery.state != store::DeliveryState::parked)
+          note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
+        // A parked one is only looked at: it counts as parked until its account opens again.
+        delivery.due_at = now + looked_at;
+        if (delivery.state == store::DeliveryState::queued) {
+          delivery.due_at = now + kSendingHold;
+          delivery.state = store::DeliveryState::sending;
+          delivery.tries += 1;
+        }
+      });
+  if (!begun) {
+    parts_.log.warning("delivery_not_begun", {{"delivery", id.text()}, {"reason", begun.error().reason}});
+    co_await parts_.steady.sleep_for(kAgainAfter);
+    co_return;
+  }
+  if (!*begun || !store::is_in_work((*begun)->state)) co_return;
+  auto job = co_await prepare(**begun);
+  if (!job) co_return co_await end_badly(**begun, job.error(), true);
+  Tokens tokens(parts_.delegations, job->delivery);
+  Spooled document(*job->document, job->delivery.sha256);
+  Marks progress(*this, id);
+  job->order.document = &document;
+  job->order.tokens = &tokens;
+  job->order.progress = &progress;
+  const bool idempotent = job->connector->abilities().idempotent;
+  const auto receipt = co_await job->connector->store(job->order);
+  if (receipt) co_return co_await end_well(job->delivery, *receipt);
+  co_await end_badly(job->delivery, receipt.error(), idempotent);
+}
+
+Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
+  if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
+  const auto connector = co_await parts_.store.connector(delivery.connector);
+  if (!connector) co_return std::unexpected(connector.error());
+  if (!*connector)
+    co_return fail(ErrorKind::refused, "no_such_connector",
+                   "The connector was deleted. Reroute the document, or send it again.");
+  if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  if (!(*connector)->enabled)
+    co_return fail(ErrorKind::needs_person, "connector_disabled", "The connector is switched off.");
+  const auto type = parts_.clients.catalog().find_type((*connector)->type);
+  auto* works = type ? parts_.connectors.find(*type) : nullptr;
+  if (works == nullptr)
+    co_return fail(ErrorKind::misconfigured, "no_connector_for_type",
+                   "This version delivers nothing to accounts of that type.");
+  auto base_url = co_await base_url_of(delivery, (*connector)->type);
+  if (!base_url) co_return std::unexpected(base_url.error());
+  auto document =
+      co_await parts_.spool.open(delivery.id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
+  if (!document) co_return std::unexpected(document.error());
+  Job job{.delivery = delivery, .connector = works, .order = {}, .document = std::move(*document)};
+  job.order.base_url = std::move(*base_url);
+  job.order.path = delivery.name;
+  job.order.content_type = delivery.content_type;
+  job.order.key = delivery.id.text();
+  job.order.on_conflict = rule_of((*connector)->conflict);
+  job.order.resume_point = delivery.resume_point;
+  co_return job;
+}
+
+// Where the type's API is, as the catalogue and the grant's own values have it.
+Task<Result<std::string>> Queue::base_url_of(store::Delivery delivery, std::string type) {
+  const auto view = co_await parts_.store.grant(delivery.grant);
+  if (!view) co_return std::unexpected(view.error());
+  if (!*view)
+    co_return fail(ErrorKind::needs_person, "no_such_grant",
+                   "The account was removed here. Send the document again once it is authorised.");
+  const auto& grant = (*view)->grant;
+  if (const auto sound = parts_.sealing.check(grant); !sound) co_return std::unexpected(sound.error());
+  const auto resolved = co_await parts_.clients.type_for(type, grant.app, grant.params_json, grant.extras_json);
+  if (!resolved) co_return std::unexpected(resolved.error());
+  if (resolved->resource.empty())
+    co_return fail(ErrorKind::misconfigured, "no_target_address", "Where this type's service is, nobody has said.");
+  auto url = resolved->resource;
+  while (url.ends_with('/')) url.pop_back();
+  co_return url;
+}
+
+Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt) {
+  const auto now = parts_.wall.now();
+  for (int tries = 0;; ++tries) {
+    auto found = co_await parts_.store.delivery(delivery.id);
+    if (found && !*found) break;  // deleted while its last octets were on their way
+    Result<void> done = found ? Result<void>{} : std::unexpected(found.error());
+    if (found) {
+      auto& one = **found;
+      one.state = store::DeliveryState::delivered;
+      one.finished_at = now;
+      one.sent_bytes = one.size_bytes;
+      one.why.clear();
+      one.resume_point.clear();
+      one.receipt_json = receipt_json(receipt, now);
+      // Nothing opens any more: neither the document's file nor the grant.
+      one.document_key_sealed.clear();
+      one.private_key_sealed.clear();
+      note(
+          one, now, "delivered",
+          receipt.proof == connectors::Proof::hash ? "The destination has it; its hash agrees." : "The destination has it.");
+      const auto holder = one.id.bytes();
+      store::Batch batch{store::PutDelivery{one}};
+      const auto wraps = co_await parts_.store.wraps(one.grant);
+      const bool has_wrap =
+          wraps && std::ranges::any_of(*wraps, [&](const store::Wrap& wrap) {
+            return wrap.holder_kind == store::HolderKind::delivery && std::ranges::equal(wrap.holder, holder);
+          });
+      if (has_wrap)
+        batch.push_back(store::DeleteWrap{one.grant, store::HolderKind::delivery, Bytes(holder.begin(), holder.end())});
+      done = co_await parts_.store.commit(std::move(batch));
+    }
+    if (done) break;
+    if (done.error().reason == "version" && tries < kChangesMax) continue;
+    // The destination has it and the store will not be told yet. Cut off meanwhile, the upload's key says so again.
+    parts_.log.error("delivery_not_recorded", done.error());
+    co_await parts_.steady.sleep_for(kAgainAfter);
+  }
+  parts_.counters.delivered += 1;
+  parts_.counters.delivered_bytes += delivery.size_bytes;
+  if (const auto gone = co_await parts_.spool.remove(delivery.id); !gone)
+    parts_.log.warning("spool_not_swept", {{"delivery", delivery.id.text()}});
+  parts_.log.info("delivered",
+                  {{"delivery", delivery.id.text()}, {"connector", delivery.connector}, {"bytes", delivery.size_bytes}});
+}
+
+Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempotent) {
+  using enum store::DeliveryState;
+  if (stopping_) co_return;  // cut off: it goes on at the next start
+  const auto tuning = parts_.tuning();
+  const auto now = parts_.wall.now();
+  auto state = failed;
+  auto due = now;
+  switch (error.kind) {
+    case ErrorKind::ambiguous:
+      state = idempotent ? queued : maybe_sent;
+      due = now + back_off(delivery.tries, error.retry_after);
+      break;
+    case ErrorKind::unavailable:
+      state = queued;
+      due = now + back_off(delivery.tries, error.retry_after);
+      break;
+    case ErrorKind::needs_person:
+    case ErrorKind::misconfigured:
+      state = parked;
+      due = now + tuning.parked_looked_at;
+      break;
+    case ErrorKind::invalid:
+    case ErrorKind::refused:
+    case ErrorKind::not_found:
+    case ErrorKind::conflict:
+    case ErrorKind::corrupt:
+    case ErrorKind::bug:
+      break;
+  }
+  const bool gives_up = state == queued && now - delivery.created_at >= tuning.give_up_after;
+  if (gives_up) state = failed;
+  const auto record = [state, due, now, gives_up, words = error.text](store::Delivery& one) {
+    const bool still_parked = state == parked && one.state == parked && one.why == words;
+    one.state = state;
+    one.due_at = due;
+    one.why = gives_up ? "Given up: " + words : words;
+    if (state == failed || state == maybe_sent) one.finished_at = now;
+    if (still_parked) return;  // looked at, and nothing is new
+    note(one, now, state == queued ? "retry" : store::name_of(state), one.why);
+  };
+  for (;;) {
+    const auto changed = co_await change(delivery.id, record);
+    if (changed) break;
+    parts_.log.error("delivery_not_recorded", changed.error());
+    co_await parts_.steady.sleep_for(kAgainAfter);
+  }
+  if (delivery.state == parked && state == parked) co_return;
+  switch (state) {
+    case queued:
+      parts_.counters.retried += 1;
+      break;
+    case parked:
+      parts_.counters.parked += 1;
+      break;
+    case maybe_sent:
+      parts_.counters.maybe_sent += 1;
+      break;
+    case failed:
+      parts_.counters.failed += 1;
+      break;
+    case sending:
+    case delivered:
+      break;
+  }
+  parts_.log.warning("not_delivered", {{"delivery", delivery.id.text()},
+                                       {"connector", delivery.connector},
+                                       {"state", store::name_of(state)},
+                                       {"reason", error.reason},
+                                       {"detail", error.detail}});
+}
+
+Seconds Queue::back_off(std::int32_t tries, std::optional<Seconds> asked_for) {
+  const auto tuning = parts_.tuning();
+  const auto doublings = std::clamp(tries - 1, 0, 20);
+  const auto plain = std::min<std::int64_t>(tuning.back_off_max.count(), tuning.back_off_first.count() << doublings);
+  // A fifth of it either way, so that what failed together does not come back together.
+  const auto fifth = std::max<std::int64_t>(plain / 5, 0);
+  const auto jittered =
+      plain - fifth + static_cast<std::int64_t>(parts_.entropy.below(static_cast<std::uint64_t>(2 * fifth + 1)));
+  return std::max(Seconds(std::max<std::int64_t>(jittered, 1)), asked_for.value_or(Seconds(0)));
+}
+
+// One alert for all that wait for a person: which, the page Deliveries says.
+Task<void> Queue::tell_people() {
+  const auto states = co_await parts_.store.delivery_states();
+  if (!states) co_return;
+  std::int64_t parked = 0, failed = 0, doubtful = 0;
+  for (const auto& counted : *states) {
+    if (counted.state == store::DeliveryState::parked) parked = counted.count;
+    if (counted.state == store::DeliveryState::failed) failed = counted.count;
+    if (counted.state == store::DeliveryState::maybe_sent) doubtful = counted.count;
+  }
+  const auto tell = [this](const char* cause, std::int64_t count, const std::string& words) {
+    if (count > 0) {
+      parts_.alerts.raise(cause, words, count);
+    } else {
+      parts_.alerts.clear(cause);
+    }
+  };
+  tell("deliveries_parked", parked,
+       "Documents wait: an account must be authorised again, or a destination needs a person. They go by themselves once "
+       "that is done.");
+  tell("deliveries_failed", failed,
+       "Documents were refused by their destination, or could not be sent in time. Retry or delete them.");
+  tell("deliveries_doubtful", doubtful,
+       "Documents were sent, and the destination did not say whether it has them. Look there, then retry or delete.");
+}
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,72 @@
+// What an earlier process left, and what has become old.
+#include "delivery/queue.h"
+#include "delivery/timeline.h"
+
+namespace latchkey::delivery {
+namespace {
+
+constexpr std::size_t kPage = 500;
+
+}  // namespace
+
+// Whoever has the document delivers it: records that name another node (a data directory that moved to another database) are
+// taken over.
+Task<Result<void>> Queue::settle_spool() {
+  const auto documents = co_await parts_.spool.documents();
+  if (!documents) co_return std::unexpected(documents.error());
+  for (const auto& id : *documents) {
+    const auto found = co_await parts_.store.delivery(id);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found || (*found)->state == store::DeliveryState::delivered) {
+      // Never acknowledged, or delivered already.
+      if (const auto gone = co_await parts_.spool.remove(id); !gone)
+        parts_.log.warning("spool_not_swept", {{"delivery", id.text()}});
+      continue;
+    }
+    if ((*found)->node == parts_.node) continue;
+    const auto node = parts_.node;
+    const auto taken = co_await change(id, [node](store::Delivery& delivery) { delivery.node = node; });
+    if (!taken) co_return std::unexpected(taken.error());
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Queue::settle_interrupted() {
+  DeliveryId after;
+  for (;;) {
+    const auto page = co_await parts_.store.deliveries_after(after, kPage);
+    if (!page) co_return std::unexpected(page.error());
+    if (page->empty()) co_return Result<void>{};
+    after = page->back().id;
+    for (const auto& delivery : *page) {
+      if (delivery.node != parts_.node || delivery.state != store::DeliveryState::sending) continue;
+      const auto now = parts_.wall.now();
+      const auto done = co_await change(delivery.id, [now](store::Delivery& one) {
+        one.state = store::DeliveryState::queued;
+        one.due_at = now;
+        note(one, now, "retry", "The server was restarted while it was being sent; it goes on where it stopped.");
+      });
+      if (!done) co_return std::unexpected(done.error());
+    }
+  }
+}
+
+Task<void> Queue::forget_old() {
+  const auto before = parts_.wall.now() - parts_.tuning().keep_records;
+  DeliveryId after;
+  for (;;) {
+    const auto page = co_await parts_.store.deliveries_after(after, kPage);
+    if (!page || page->empty()) co_return;
+    after = page->back().id;
+    store::Batch batch;
+    for (const auto& delivery : *page) {
+      if (delivery.state == store::DeliveryState::delivered && delivery.finished_at < before)
+        batch.push_back(store::DeleteDelivery{delivery.id});
+    }
+    if (batch.empty()) continue;
+    const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+    if (!done) parts_.log.warning("old_deliveries_not_forgotten", {{"reason", done.error().reason}});
+  }
+}
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,116 @@
+#include "delivery/reception.h"
+
+#include <algorithm>
+
+#include "base/json.h"
+#include "delivery/document_name.h"
+#include "delivery/routing.h"
+#include "delivery/timeline.h"
+
+namespace latchkey::delivery {
+namespace {
+
+std::unexpected<Error> no_such_connector() {
+  return fail(ErrorKind::not_found, "no_such_connector", "There is no such connector, or it is not for this user.");
+}
+
+std::unexpected<Error> too_large(std::uint64_t size_bytes_max) {
+  return fail(ErrorKind::refused, "document_too_large",
+              "The document is larger than this connector takes (" + std::to_string(size_bytes_max) + " bytes).");
+}
+
+// Folder and name as they are at this moment: the same at every try.
+std::string path_of(const store::Connector& connector, const NameFacts& facts) {
+  const auto target = parse_json(connector.target_json);
+  const auto folder = target && target->is_object() ? base::string_or(target->get_object(), "folder") : std::string();
+  auto name = render_name(connector.naming, facts);
+  return folder.empty() ? name : render_folder(folder, facts) + "/" + name;
+}
+
+}  // namespace
+
+Reception::Incoming::Incoming(const Parts& parts, store::Delivery delivery, store::Wrap wrap,
+                              std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max)
+    : parts_(parts),
+      delivery_(std::move(delivery)),
+      wrap_(std::move(wrap)),
+      document_(std::move(document)),
+      size_bytes_max_(size_bytes_max) {}
+
+Task<Result<void>> Reception::Incoming::append(Bytes octets) {
+  taken_ += octets.size();
+  if (taken_ > size_bytes_max_) co_return too_large(size_bytes_max_);
+  co_return co_await document_->append(std::move(octets));
+}
+
+Task<Result<store::Delivery>> Reception::Incoming::accept() {
+  auto spooled = co_await document_->finish();
+  if (!spooled) co_return std::unexpected(spooled.error());
+  delivery_.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
+  delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
+  delivery_.document_key_sealed = std::move(spooled->key_sealed);
+  delivery_.due_at = parts_.wall.now();
+  note(delivery_, parts_.wall.now(), "accepted", "Came in whole and is safe on the disk of this server.");
+  parts_.sealing.vouch(delivery_);
+  // The grant may have been deleted meanwhile: then the wrap has no place, and nothing is acknowledged.
+  const auto done = co_await parts_.store.commit({store::PutDelivery{delivery_}, store::PutWrap{wrap_}});
+  if (!done) {
+    // Where nobody knows whether the record is there, the document stays: the queue or the next start settles it.
+    if (done.error().kind != ErrorKind::ambiguous) (void)co_await parts_.spool.remove(delivery_.id);
+    co_return std::unexpected(done.error());
+  }
+  parts_.accepted();
+  delivery_.version = 1;
+  co_return delivery_;
+}
+
+Task<Result<Reception::Admission>> Reception::admit(UserId id, std::string connector_id) {
+  const auto connector = co_await parts_.store.connector(connector_id);
+  if (!connector) co_return std::unexpected(connector.error());
+  const auto user = co_await parts_.store.user(id);
+  if (!user) co_return std::unexpected(user.error());
+  if (!*connector || !*user) co_return no_such_connector();
+  if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  if (const auto sound = parts_.user_seal.check(**user); !sound) co_return std::unexpected(sound.error());
+  if (!may_use(**user, **connector)) co_return no_such_connector();
+  co_return Admission{.connector = std::move(**connector), .user = std::move(**user)};
+}
+
+Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission submission) {
+  auto admission = co_await admit(submission.caller.user, submission.connector);
+  if (!admission) co_return std::unexpected(admission.error());
+  const auto& connector = admission->connector;
+  if (!submission.name.empty()) {
+    if (const auto good = check_name(submission.name); !good) co_return std::unexpected(good.error());
+  }
+  auto limit = parts_.size_bytes_max();
+  if (connector.size_bytes_max > 0) limit = std::min(limit, static_cast<std::uint64_t>(connector.size_bytes_max));
+  if (submission.size_bytes && *submission.size_bytes > limit) co_return too_large(limit);
+
+  const auto now = parts_.wall.now();
+  store::Delivery delivery;
+  delivery.id = DeliveryId::make(now, parts_.entropy);
+  auto delegation = co_await parts_.delegations.delegate(std::move(submission.caller), connector.type, delivery.id);
+  if (!delegation) co_return std::unexpected(delegation.error());
+  delivery.connector = connector.id;
+  delivery.submitter = admission->user.id;
+  delivery.grant = delegation->grant;
+  delivery.node = parts_.node;
+  delivery.name = path_of(connector, {.original = submission.name,
+                                      .content_type = submission.content_type,
+                                      .user = admission->user.username,
+                                      .connector = connector.id,
+                                      .delivery = delivery.id,
+                                      .now = now});
+  delivery.content_type = std::move(submission.content_type);
+  delivery.public_key = std::move(delegation->public_key);
+  delivery.private_key_sealed = std::move(delegation->private_key_sealed);
+  delivery.source = std::move(submission.source);
+  delivery.created_at = now;
+  auto document = co_await parts_.spool.receive(delivery.id);
+  if (!document) co_return std::unexpected(document.error());
+  co_return std::make_unique<Incoming>(parts_, std::move(delivery), std::move(delegation->wrap), std::move(*document),
+                                       limit);
+}
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,83 @@
+// Where doors hand documents in. Whatever can be refused is refused by open(), before a single octet is taken; what accept()
+// has answered is durable.
+//
+// Concurrency: thread-safe; an Incoming is used by one task.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "delivery/spool.h"
+#include "grants/delegation.h"
+#include "people/user_seal.h"
+#include "store/registry.h"
+#include "store/store.h"
+
+namespace latchkey::delivery {
+
+// What a door knows of a document before its first octet. The caller has been admitted for the use `deliver`.
+struct Submission {
+  grants::Caller caller;
+  std::string connector;
+  std::string name;  // as the device gave it; empty: it gave none
+  std::string content_type;
+  std::string source;                       // "http 203.0.113.7"
+  std::optional<std::uint64_t> size_bytes;  // nullopt: it shows at the end
+};
+
+class Reception {
+ public:
+  struct Parts {
+    store::Store& store;
+    Spool& spool;
+    grants::Delegations& delegations;
+    const grants::Sealing& sealing;
+    const people::UserSeal& user_seal;
+    const WallClock& wall;
+    Entropy& entropy;
+    NodeId node;
+    std::function<std::uint64_t()> size_bytes_max;  // of this server
+    std::function<void()> accepted;                 // wakes the queue; from any thread
+  };
+  explicit Reception(Parts parts) : parts_(std::move(parts)) {}
+
+  class Incoming {
+   public:
+    Incoming(const Parts& parts, store::Delivery delivery, store::Wrap wrap, std::unique_ptr<IncomingDocument> document,
+             std::uint64_t size_bytes_max);
+    Incoming(const Incoming&) = delete;
+    Incoming& operator=(const Incoming&) = delete;
+
+    // Errors: refused/`document_too_large`, unavailable/`spool_full`, `spool_failed`; the document is lost then.
+    [[nodiscard]] Task<Result<void>> append(Bytes octets);
+    // The document is on the disk and its record in the store: this is the acknowledgement. Errors as of append(), and those
+    // of the store.
+    [[nodiscard]] Task<Result<store::Delivery>> accept();
+
+   private:
+    const Parts& parts_;
+    store::Delivery delivery_;
+    store::Wrap wrap_;
+    std::unique_ptr<IncomingDocument> document_;
+    std::uint64_t taken_ = 0;
+    std::uint64_t size_bytes_max_;
+  };
+
+  // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
+  // `document_too_large`, `invalid_credentials`; unavailable/`spool_full`; corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<std::unique_ptr<Incoming>>> open(Submission submission);
+
+ private:
+  // The connector and the submitter, where one may use the other.
+  struct Admission {
+    store::Connector connector;
+    store::User user;
+  };
+  [[nodiscard]] Task<Result<Admission>> admit(UserId user, std::string connector);
+
+  Parts parts_;
+};
+
+}  // namespace latchkey::delivery

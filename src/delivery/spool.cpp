@@ -1,0 +1,104 @@
+#include "delivery/spool.h"
+
+namespace latchkey::delivery {
+namespace {
+
+// One writes while another waits for its sync.
+constexpr std::size_t kDiskThreads = 2;
+
+}  // namespace
+
+IncomingDocument::IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer, Bytes key_sealed)
+    : disk_(std::move(disk)), writer_(std::move(writer)), key_sealed_(std::move(key_sealed)) {}
+
+IncomingDocument::~IncomingDocument() {
+  // Removing the file is the disk thread's work.
+  disk_->post([writer = std::move(writer_)]() mutable { writer.reset(); });
+}
+
+Task<Result<void>> IncomingDocument::append(Bytes octets) {
+  auto work = [writer = writer_, octets = std::move(octets)]() mutable {
+    auto done = writer->append(octets);
+    base::wipe(octets.data(), octets.size());
+    return done;
+  };
+  co_return co_await disk_->run(std::move(work));
+}
+
+Task<Result<Spooled>> IncomingDocument::finish() {
+  auto work = [writer = writer_, key_sealed = key_sealed_]() -> Result<Spooled> {
+    if (auto done = writer->finish(); !done) return std::unexpected(done.error());
+    return Spooled{.size_bytes = writer->size_bytes(), .sha256 = writer->sha256(), .key_sealed = key_sealed};
+  };
+  co_return co_await disk_->run(std::move(work));
+}
+
+Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t size_bytes) {
+  auto work = [reader = reader_, offset, size_bytes] { return reader->read(offset, size_bytes); };
+  co_return co_await disk_->run(std::move(work));
+}
+
+Spool::Spool(Parts parts) : parts_(std::move(parts)), disk_(parts_.hire("spool", kDiskThreads)) {}
+
+Result<void> Spool::prepare() {
+  if (const auto made = parts_.files.make_directory(parts_.directory); !made) {
+    return fail(ErrorKind::misconfigured, "spool_directory",
+                "The spool's directory " + parts_.directory +
+                    " cannot be made. Check who owns the data directory, and that its disk has room.",
+                {.detail = made.error().detail});
+  }
+  return {};
+}
+
+Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id) {
+  Secret key(parts_.entropy.bytes(kDocumentKeyBytes));
+  auto sealed = parts_.sealing.seal_document_key(id, key);
+  auto* files = &parts_.files;
+  auto work = [files, directory = parts_.directory, id, key = std::move(key)]() mutable {
+    return SpoolWriter::create(*files, directory, id, std::move(key));
+  };
+  auto writer = co_await disk_->run(std::move(work));
+  if (!writer) {
+    parts_.log.error("spool_not_written", writer.error());
+    co_return std::unexpected(writer.error());
+  }
+  co_return std::make_unique<IncomingDocument>(disk_, std::move(*writer), std::move(sealed));
+}
+
+Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes key_sealed, std::uint64_t size_bytes) {
+  auto key = parts_.sealing.open_document_key(id, key_sealed);
+  if (!key) co_return std::unexpected(key.error());
+  auto* files = &parts_.files;
+  auto work = [files, directory = parts_.directory, id, key = std::move(*key), size_bytes]() mutable {
+    return SpoolReader::open(*files, directory, id, std::move(key), size_bytes);
+  };
+  auto reader = co_await disk_->run(std::move(work));
+  if (!reader) co_return std::unexpected(reader.error());
+  co_return std::make_unique<OutgoingDocument>(disk_, std::move(*reader));
+}
+
+Task<Result<void>> Spool::remove(DeliveryId id) {
+  auto* files = &parts_.files;
+  auto work = [files, path = spool_path(parts_.directory, id)]() -> Result<void> {
+    auto gone = files->unlink(path);
+    if (!gone && gone.error().reason == "no_file") return {};
+    return gone;
+  };
+  co_return co_await disk_->run(std::move(work));
+}
+
+Task<Result<std::vector<DeliveryId>>> Spool::documents() {
+  auto* files = &parts_.files;
+  auto work = [files, directory = parts_.directory]() -> Result<std::vector<DeliveryId>> {
+    const auto names = files->list(directory);
+    if (!names) return std::unexpected(names.error());
+    std::vector<DeliveryId> found;
+    for (const auto& name : *names) {
+      if (const auto id = spooled_id(name)) found.push_back(*id);
+    }
+    return found;
+  };
+  co_return co_await disk_->run(std::move(work));
+}
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,93 @@
+// The spool: documents on this node's disk, encrypted, written and read by a disk thread so that the network never waits.
+//
+// Invariants: what receive() → finish() has answered survives the loss of power; a document abandoned before leaves no file;
+// nothing is held in memory but the octets on their way. Concurrency: thread-safe; whoever awaits resumes on its own
+// executor. The sealing, the files and the log outlive the spool, and the spool outlives what it gave out.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "delivery/spool_file.h"
+#include "grants/sealing.h"
+
+namespace latchkey::delivery {
+
+// What is known of a document once it is on the disk. `key_sealed` is the vault's, bound to the delivery (FORMAT.md).
+struct Spooled {
+  std::uint64_t size_bytes = 0;
+  crypto::Digest sha256{};
+  Bytes key_sealed;
+};
+
+// A document being taken in; used by one task. Dropped before finish(): its file is removed.
+class IncomingDocument {
+ public:
+  IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer, Bytes key_sealed);
+  IncomingDocument(const IncomingDocument&) = delete;
+  IncomingDocument& operator=(const IncomingDocument&) = delete;
+  ~IncomingDocument();
+
+  // Errors: unavailable/`spool_full`, `spool_failed`; the document is lost then.
+  [[nodiscard]] Task<Result<void>> append(Bytes octets);
+  // File and directory are on the medium when it answers. Errors as of append().
+  [[nodiscard]] Task<Result<Spooled>> finish();
+
+ private:
+  std::shared_ptr<base::Worker> disk_;
+  std::shared_ptr<SpoolWriter> writer_;
+  Bytes key_sealed_;
+};
+
+// A document on its way out.
+class OutgoingDocument {
+ public:
+  OutgoingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolReader> reader)
+      : disk_(std::move(disk)), reader_(std::move(reader)) {}
+
+  [[nodiscard]] std::uint64_t size_bytes() const { return reader_->size_bytes(); }
+  // From `offset` on, fewer only at the end. Errors: corrupt/`document_damaged`, unavailable/`spool_failed`.
+  [[nodiscard]] Task<Result<Secret>> read(std::uint64_t offset, std::size_t size_bytes);
+
+ private:
+  std::shared_ptr<base::Worker> disk_;
+  std::shared_ptr<SpoolReader> reader_;
+};
+
+class Spool {
+ public:
+  struct Parts {
+    store::Files& files;
+    const grants::Sealing& sealing;
+    Entropy& entropy;
+    Log& log;
+    std::string directory;  // DATA/spool
+    base::Hire hire = base::hire_threads;
+  };
+  explicit Spool(Parts parts);
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
+
+  // Makes the directory. Blocking; at start. Errors: misconfigured/`spool_directory`.
+  [[nodiscard]] Result<void> prepare();
+
+  // Begins a document; `id` is drawn for it and never used again. Errors: unavailable/`spool_full`, `spool_failed`.
+  [[nodiscard]] Task<Result<std::unique_ptr<IncomingDocument>>> receive(DeliveryId id);
+  // Errors: not_found/`document_missing`, corrupt/`document_damaged`, corrupt/`ciphertext_rejected`,
+  // unavailable/`spool_failed`.
+  [[nodiscard]] Task<Result<std::unique_ptr<OutgoingDocument>>> open(DeliveryId id, Bytes key_sealed,
+                                                                     std::uint64_t size_bytes);
+  // A document that is not there is removed already.
+  [[nodiscard]] Task<Result<void>> remove(DeliveryId id);
+  // Whose documents lie there, whole or not.
+  [[nodiscard]] Task<Result<std::vector<DeliveryId>>> documents();
+
+ private:
+  Parts parts_;
+  std::shared_ptr<base::Worker> disk_;
+};
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,20 @@
+// A document's whole road, and its receipt, as the record keeps them: JSON texts, bounded.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "connectors/connector.h"
+#include "store/records.h"
+
+namespace latchkey::delivery {
+
+inline constexpr std::size_t kTimelineEntriesMax = 60;
+
+// Adds {"at", "what", "words"} to the delivery's timeline. `what` is accepted, sending, retry, parked, maybe_sent, failed,
+// delivered, retried, moved. Of a road that is too long its first ten entries and the latest ones stay.
+void note(store::Delivery& delivery, WallTime at, std::string_view what, std::string_view words);
+
+[[nodiscard]] std::string receipt_json(const connectors::Receipt& receipt, WallTime at);
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,49 @@
+// The HTTP door for documents (docs/design/doors.md, api/openapi.json):
+//
+//   POST /v1/deliver/{connector}    the document as the body, streamed
+//   GET  /v1/deliveries             the caller's latest
+//   GET  /v1/deliveries/{id}        what became of one
+#pragma once
+
+#include <string>
+
+#include "delivery/queue.h"
+#include "delivery/reception.h"
+#include "net/http_server.h"
+#include "people/pin_gate.h"
+
+namespace latchkey::doors {
+
+// Thread-safe: runs on every worker.
+class DeliverDoor final : public net::HttpHandler {
+ public:
+  struct Parts {
+    people::PinGate& gate;
+    delivery::Reception& reception;
+    delivery::Queue& queue;
+    delivery::Counters& counters;
+    store::Store& store;
+    Executor engine;            // the queue's
+    std::string public_origin;  // the only Origin that may call (rule G3); empty: none may
+  };
+  explicit DeliverDoor(Parts parts) : parts_(std::move(parts)) {}
+
+  [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
+  [[nodiscard]] std::size_t body_limit(std::string_view, std::string_view) const override { return 4096; }
+  [[nodiscard]] bool streams_body(std::string_view method, std::string_view path) const override;
+  [[nodiscard]] Task<net::HttpResponse> handle_stream(net::HttpRequest request,
+                                                      std::shared_ptr<net::HttpBody> body) override;
+
+ private:
+  [[nodiscard]] Task<Result<people::Admitted>> admit(net::HttpRequest request);
+  [[nodiscard]] Task<Result<store::Delivery>> take_in(net::HttpRequest request, std::shared_ptr<net::HttpBody> body);
+  [[nodiscard]] Task<net::HttpResponse> show_one(UserId user, std::string id);
+  [[nodiscard]] Task<net::HttpResponse> show_latest(UserId user);
+
+  Parts parts_;
+};
+
+// How long the answer may wait for the receipt: `Prefer: wait=30` (RFC 7240), at most a minute; nullopt: not at all.
+[[nodiscard]] std::optional<Seconds> wait_preferred(std::string_view prefer);
+
+}  // namespace latchkey::doors

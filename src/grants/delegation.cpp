@@ -1,0 +1,83 @@
+#include "grants/delegation.h"
+
+#include <algorithm>
+
+#include "base/run_on.h"
+#include "grants/lifecycle.h"
+
+namespace latchkey::grants {
+namespace {
+
+constexpr Seconds kMinValid{60};
+
+std::unexpected<Error> authorization_needed() {
+  return fail(ErrorKind::needs_person, "authorization_needed",
+              "The account must be authorised again; then the document goes by itself.");
+}
+
+}  // namespace
+
+Task<Result<Delegation>> Delegations::delegate(Caller caller, std::string type, DeliveryId delivery) {
+  const auto holding = co_await parts_.store.holding(caller.user, type);
+  if (!holding) co_return std::unexpected(holding.error());
+  if (!*holding || (*holding)->grants.empty()) {
+    co_return fail(ErrorKind::not_found, "no_such_grant",
+                   "This user has no authorised account for this connector. Authorise one first.");
+  }
+  const auto& held = (*holding)->grants.front();
+  const auto& grant = held.view.grant;
+  if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
+  const auto user_key = parts_.hot.find(caller.user, caller.auth_epoch, caller.pin);
+  const auto own = std::ranges::find(held.wraps, store::HolderKind::user, &store::Wrap::holder_kind);
+  if (!user_key || own == held.wraps.end())
+    co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+  const auto grant_key = parts_.sealing.unwrap_for_user(grant, (*holding)->user.public_key, *user_key, *own);
+  if (!grant_key) co_return std::unexpected(grant_key.error());
+  const auto pair = parts_.vault.make_key_pair();
+  co_return Delegation{
+      .grant = grant.id,
+      .public_key = Bytes(pair.public_key.begin(), pair.public_key.end()),
+      .private_key_sealed = parts_.sealing.seal_delivery_key(delivery, pair.private_key),
+      .wrap = parts_.sealing.wrap_for_delivery(grant, delivery, pair.public_key, *grant_key, parts_.wall.now())};
+}
+
+Task<Result<DeliveryToken>> Delegations::token(store::Delivery delivery, Seconds min_valid) {
+  auto view = co_await base::run_on(parts_.engine, parts_.keeper.fresh(delivery.grant, min_valid));
+  if (!view) co_return std::unexpected(view.error());
+  co_return co_await opened(std::move(delivery), std::move(*view));
+}
+
+Task<Result<DeliveryToken>> Delegations::token_after(store::Delivery delivery, store::GenerationNumber refused) {
+  auto view = co_await parts_.store.grant(delivery.grant);
+  if (!view) co_return std::unexpected(view.error());
+  if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "The account is no longer here.");
+  const auto* generation = usable_generation(**view, parts_.wall.now());
+  if (generation != nullptr && generation->number > refused)
+    co_return co_await opened(std::move(delivery), std::move(**view));
+  const auto refreshed = co_await base::run_on(parts_.engine, parts_.keeper.refresh_now(delivery.grant));
+  if (!refreshed) co_return std::unexpected(refreshed.error());
+  co_return co_await token(std::move(delivery), kMinValid);
+}
+
+Task<Result<DeliveryToken>> Delegations::opened(store::Delivery delivery, store::GrantView view) {
+  const auto& grant = view.grant;
+  if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
+  const auto* generation = usable_generation(view, parts_.wall.now());
+  if (generation == nullptr || store::is_locked(grant.state)) co_return authorization_needed();
+  const auto wraps = co_await parts_.store.wraps(grant.id);
+  if (!wraps) co_return std::unexpected(wraps.error());
+  const auto own = std::ranges::find_if(*wraps, [&](const store::Wrap& wrap) {
+    return wrap.holder_kind == store::HolderKind::delivery && std::ranges::equal(wrap.holder, delivery.id.bytes());
+  });
+  if (own == wraps->end() || delivery.private_key_sealed.empty()) {
+    co_return fail(ErrorKind::needs_person, "delegation_ended",
+                   "This document may no longer use the account. Send it again from the device.");
+  }
+  const auto grant_key = parts_.sealing.unwrap_for_delivery(grant, delivery, *own);
+  if (!grant_key) co_return std::unexpected(grant_key.error());
+  auto token = parts_.sealing.open_access(grant, *generation, *grant_key);
+  if (!token) co_return std::unexpected(token.error());
+  co_return DeliveryToken{.access_token = std::move(*token), .generation = generation->number};
+}
+
+}  // namespace latchkey::grants

@@ -1,0 +1,56 @@
+// How a queued delivery comes to a token while nobody is present (RULES K2, K4): the PIN shown at the door opens the grant
+// once, and its private half is sealed to a pair of the delivery's own. It opens that one grant, and dies with the delivery.
+#pragma once
+
+#include "grants/keeper.h"
+#include "grants/token_desk.h"
+#include "vault/hot_cache.h"
+
+namespace latchkey::grants {
+
+struct Delegation {
+  GrantId grant;
+  Bytes public_key;          // for the delivery's record
+  Bytes private_key_sealed;  // the same
+  store::Wrap wrap;          // to be committed with that record
+};
+
+// A token, and which of the grant's it is.
+struct DeliveryToken {
+  Secret access_token;
+  store::GenerationNumber generation = 0;
+};
+
+// Thread-safe: hops to the engine where it must.
+class Delegations {
+ public:
+  struct Parts {
+    store::Store& store;
+    const Sealing& sealing;
+    const vault::Vault& vault;
+    vault::HotCache& hot;
+    Keeper& keeper;
+    Executor engine;
+    const WallClock& wall;
+  };
+  explicit Delegations(Parts parts) : parts_(std::move(parts)) {}
+
+  // `caller` has just been admitted. A grant that needs its owner is delegated all the same: the document waits for them
+  // (D5). Errors: not_found/`no_such_grant`, refused/`invalid_credentials` when the PIN no longer opens,
+  // corrupt/`record_altered`, those of the store.
+  [[nodiscard]] Task<Result<Delegation>> delegate(Caller caller, std::string type, DeliveryId delivery);
+
+  // Errors: needs_person/`authorization_needed`, `delegation_ended`; not_found/`no_such_grant`;
+  // unavailable/`provider_unreachable`, misconfigured/`app_misconfigured` (both with retry_after); corrupt/`record_altered`;
+  // those of the store.
+  [[nodiscard]] Task<Result<DeliveryToken>> token(store::Delivery delivery, Seconds min_valid);
+  // The service has refused the one of that generation: a newer one, made now if there is none. Errors as of token().
+  [[nodiscard]] Task<Result<DeliveryToken>> token_after(store::Delivery delivery, store::GenerationNumber refused);
+
+ private:
+  [[nodiscard]] Task<Result<DeliveryToken>> opened(store::Delivery delivery, store::GrantView view);
+
+  Parts parts_;
+};
+
+}  // namespace latchkey::grants

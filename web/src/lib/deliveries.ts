@@ -1,0 +1,48 @@
+import CircleCheck from "@lucide/svelte/icons/circle-check";
+import CircleHelp from "@lucide/svelte/icons/circle-question-mark";
+import CirclePause from "@lucide/svelte/icons/circle-pause";
+import CircleX from "@lucide/svelte/icons/circle-x";
+import Clock from "@lucide/svelte/icons/clock";
+import Upload from "@lucide/svelte/icons/upload";
+import type { Schemas } from "../api/client.ts";
+import type { StateFace } from "./states.ts";
+
+export type DeliveryState = Schemas["DeliveryState"];
+type Icon = StateFace["icon"];
+
+/** How each state of a delivery looks and what it means. */
+export const kDeliveryStates: Record<DeliveryState, StateFace> = {
+  queued: { word: "Waiting", tone: "info", icon: Clock as Icon, meaning: "Waits for its turn, or for its next try." },
+  sending: { word: "Being sent", tone: "info", icon: Upload as Icon, meaning: "On its way to the destination." },
+  parked: { word: "Needs a person", tone: "warn", icon: CirclePause as Icon, meaning: "Goes by itself once what stands in its way is mended." },
+  maybe_sent: { word: "May have arrived", tone: "warn", icon: CircleHelp as Icon, meaning: "Sent, and the destination did not answer. Look there before trying again." },
+  failed: { word: "Failed", tone: "bad", icon: CircleX as Icon, meaning: "Refused by the destination, or given up. The document is still here." },
+  delivered: { word: "Delivered", tone: "ok", icon: CircleCheck as Icon, meaning: "The destination has it." },
+};
+export const kDeliveryOrder = Object.keys(kDeliveryStates) as DeliveryState[];
+
+/** 1,234,567 octets as people say it: 1.2 MB. */
+export function size_words(octets: number): string {
+  if (octets < 1000) return `${octets} ${octets === 1 ? "byte" : "bytes"}`;
+  const units = ["kB", "MB", "GB", "TB"];
+  let value = octets / 1000;
+  let unit = 0;
+  // 999.95 would be rounded to a thousand.
+  while (value >= 999.95 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** How much of a document its destination has, from 0 to 100. */
+export function percent_sent(sent: number, size: number, state: DeliveryState): number {
+  if (state === "delivered") return 100;
+  return size > 0 ? Math.min(100, Math.floor((sent * 100) / size)) : 0;
+}
+
+/** What a step of the road is called. */
+export function step_words(what: string): string {
+  const words: Record<string, string> = { accepted: "Accepted", sending: "Sending", retry: "Will be tried again", parked: "Waits for a person", maybe_sent: "May have arrived", failed: "Failed", delivered: "Delivered", retried: "Tried again by hand" };
+  return words[what] ?? what;
+}
