@@ -179,7 +179,7 @@ relay::ExchangeDesk* RelayServer::Parts::open_exchange_desk() {
   exchanges->desk = std::make_unique<relay::ExchangeDesk>(relay::ExchangeDesk::Parts{.book = *exchanges->book,
                                                                                      .disk = exchanges->disk,
                                                                                      .transport = *exchanges->transport,
-                                                                                     .registrations = registrations,
+                                                                                     .sides = registrations,
                                                                                      .instance_key = files.keys.instance,
                                                                                      .counters = exchanges->counters,
                                                                                      .wall = wall,

@@ -32,7 +32,7 @@ struct AppEntry {
 };
 
 // Immutable once built; any thread.
-class CatalogRegistrations final : public Registrations {
+class CatalogRegistrations final : public Registrations, public TokenSides {
  public:
   // Errors of one entry, whole or not at all: invalid with `field` = provider, client_id, params.NAME, types,
   // authorization_endpoint, token_endpoint, redirect_path, client_authentication, client_secret_file, assertion_key_file;

@@ -48,7 +48,7 @@ Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, cl
   const auto office_id = store::OfficeId::parse(office.office);
   const auto intent = IntentId::parse(request.intent);
   if (!office_id || !intent || !GrantId::parse(request.grant)) return malformed();
-  const auto side = parts_.registrations.token_side(request.target);
+  const auto side = parts_.sides.token_side(request.target);
   if (!side) return std::unexpected(side.error());
   if (side->mode != Mode::exchange) {
     return fail(ErrorKind::refused, "not_exchanged",

@@ -44,7 +44,7 @@ class ExchangeDesk {
     store::ExchangeBook& book;
     Worker& disk;
     net::HttpTransport& transport;
-    const Registrations& registrations;
+    const TokenSides& sides;
     const Secret& instance_key;  // 32 octets, the same for all instances of one relay
     ExchangeCounters& counters;
     const WallClock& wall;
@@ -58,7 +58,7 @@ class ExchangeDesk {
   ExchangeDesk& operator=(const ExchangeDesk&) = delete;
 
   // For an office whose signature was good and which may use the type; `nonce`: the signature's. Errors: those of
-  // Registrations, token_post() and ExchangeBook::claim(); refused/`not_exchanged` (the registration is in another mode);
+  // TokenSides, token_post() and ExchangeBook::claim(); refused/`not_exchanged` (the registration is in another mode);
   // invalid/`token_request_malformed`; conflict/`turn_over` (a later turn is known); unavailable/`provider_unreachable`
   // (nothing was sent; `text` says why), `too_many_exchanges`, `shutting_down`.
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce);

@@ -41,7 +41,7 @@ class FakeProvider final : public net::HttpTransport {
   }
 };
 
-struct OneRegistration final : Registrations {
+struct OneSide final : TokenSides {
   TokenSide side{.mode = Mode::exchange,
                  .provider = "acme",
                  .endpoint = "https://acme.example/token",
@@ -55,9 +55,6 @@ struct OneRegistration final : Registrations {
                  .code_extra = {},
                  .refresh_extra = {},
                  .reply_shape = {}};
-  Result<Registration> find(std::string_view, std::string_view, const oauth::Parameters&) const override {
-    return fail(ErrorKind::not_found, "app_unknown", "Not asked here.");
-  }
   Result<TokenSide> token_side(const cloud::ServiceTarget& target) const override {
     if (target.app != "acme") return fail(ErrorKind::not_found, "app_unknown", "No such app.");
     return side;
@@ -83,7 +80,7 @@ class Desk : public testing::Test {
     desk = std::make_unique<ExchangeDesk>(ExchangeDesk::Parts{.book = book,
                                                               .disk = disk,
                                                               .transport = provider,
-                                                              .registrations = registrations,
+                                                              .sides = sides,
                                                               .instance_key = instance,
                                                               .counters = counters,
                                                               .wall = wall,
@@ -144,7 +141,7 @@ class Desk : public testing::Test {
   base::MemoryLog log;
   base::Broadcast released{loop.get_executor()};
   FakeProvider provider;
-  OneRegistration registrations;
+  OneSide sides;
   store::MemoryExchangeBook book;
   Pool disk{"book", 1};
   Secret instance{entropy.bytes(32)};
@@ -275,9 +272,9 @@ TEST_F(Desk, S4_AFullDiskLosesNoReply) {
 
 TEST_F(Desk, S4_RegistrationsInAnotherModeAndNonsenseAreRefused) {
   const auto office = enrol();
-  registrations.side.mode = Mode::forward;
+  sides.side.mode = Mode::forward;
   EXPECT_EQ(reason(exchange(office, intent(), 1)), "not_exchanged");
-  registrations.side.mode = Mode::exchange;
+  sides.side.mode = Mode::exchange;
   EXPECT_EQ(reason(exchange(office, "no-id", 1)), "token_request_malformed");
   EXPECT_EQ(reason(exchange(office, intent(), 1, "grant_type=password")), "token_request_refused");
   auto elsewhere = request(office, intent(), 1, code_form());

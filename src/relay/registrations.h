@@ -52,8 +52,14 @@ class Registrations {
   // parameters.
   [[nodiscard]] virtual Result<Registration> find(std::string_view app, std::string_view type,
                                                   const oauth::Parameters& params) const = 0;
-  // Besides: refused/`host_not_allowed` for what was learned; invalid/`token_endpoint_unknown` while something is to be learned
-  // yet.
+};
+
+// Any thread.
+class TokenSides {
+ public:
+  virtual ~TokenSides() = default;
+  // Errors: as Registrations::find(); besides: refused/`host_not_allowed` for what was learned; invalid/`token_endpoint_unknown`
+  // while something is to be learned yet.
   [[nodiscard]] virtual Result<TokenSide> token_side(const cloud::ServiceTarget& target) const = 0;
 };
 

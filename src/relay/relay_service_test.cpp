@@ -97,12 +97,14 @@ class Service : public testing::Test {
                  .successions = successions,
                  .gate = gate,
                  .counters = counters,
+                 .exchanges = nullptr,
+                 .engine = loop.get_executor(),
                  .disk = disk,
                  .wall = wall,
                  .steady = steady,
                  .entropy = entropy,
                  .log = log}};
-  RelayService service{pages, api, offices, counters, log};
+  RelayService service{pages, api, offices, counters, nullptr, log};
 };
 
 TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
