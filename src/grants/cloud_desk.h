@@ -41,7 +41,8 @@ class CloudDesk {
   // conflict/`cloud_enrolled` (leave first); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) = 0;
   // Asks the service now, and takes over what it has. Errors: conflict/`cloud_not_enrolled`;
-  // misconfigured/`cloud_return_origin` (public_url has changed since); those of CloudLine.
+  // misconfigured/`cloud_return_origin` (public_url has changed since); refused/`cloud_app_changed` (a registration that is
+  // here already is offered as another client's, or with another mode); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> check(Requester requester) = 0;
   // The keys are forgotten, and registrations that no grant uses; grants go on. Errors: conflict/`cloud_not_enrolled`.
   [[nodiscard]] virtual Task<Result<void>> leave(Requester requester) = 0;

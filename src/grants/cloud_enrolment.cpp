@@ -9,7 +9,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::string_view kRouteMember = "_cloud";
-constexpr std::size_t kIdOctets = 3;
+constexpr std::size_t kIdOctets = 16;  // whoever chooses what is hashed must not find two that end alike
 constexpr std::size_t kAppNameMax = 48;
 
 Secret plain_of(const CloudEnrolment& enrolment) {
@@ -99,10 +99,9 @@ std::string params_with_route(const catalog::ParameterValues& values, const Clou
 }
 
 std::string cloud_app_id(std::string_view address, const cloud::ServiceApp& app) {
-  crypto::Sha256 digest;
-  digest.update(base::as_bytes(address)).update(base::as_bytes("\n")).update(base::as_bytes(app.client_id));
-  if (app.mode != cloud::Mode::forward) digest.update(base::as_bytes("\n")).update(base::as_bytes(cloud::name_of(app.mode)));
-  const auto octets = digest.finish();
+  // As JSON, so that no text can pass for the end of one member and the beginning of the next.
+  const auto said = boost::json::serialize(JsonArray{address, app.id, app.provider, app.client_id, cloud::name_of(app.mode)});
+  const auto octets = crypto::sha256(base::as_bytes(said));
   return "cloud-" + app.id.substr(0, kAppNameMax) + "-" + base::to_hex(ByteView(octets).first(kIdOctets));
 }
 

@@ -38,8 +38,8 @@ struct CloudEnrolment {
 // --- App records that are the service's ---
 //
 // They lie among the office's own, since a grant stays for life with the client that obtained it (RULES F8): id
-// `cloud-APP-` and six digits of client, service and mode, so that another client, or another way to tokens, never takes a
-// grant's place.
+// `cloud-APP-` and 128 bits of a digest of service, app, provider, client and mode, so that another client, or another way
+// to tokens, never takes a grant's place. The service chooses all of these but the first.
 
 // What such a record says besides, in a member of params_json that is no parameter.
 struct CloudRoute {

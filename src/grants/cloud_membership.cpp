@@ -12,6 +12,20 @@ std::unexpected<Error> not_enrolled() {
   return fail(ErrorKind::conflict, "cloud_not_enrolled", "This server is not enrolled at a Cloud Service.");
 }
 
+// Whether what the service offers now is what grants were obtained with: all but where browsers come back to (RULES F8, S1).
+bool is_same_client(const store::App& present, const store::App& offered) {
+  const auto was = cloud_route_of(present);
+  const auto now = cloud_route_of(offered);
+  return was && now && present.provider == offered.provider && present.client_id == offered.client_id && was->address == now->address &&
+         was->app == now->app && was->mode == now->mode;
+}
+
+std::unexpected<Error> another_client(const store::App& present) {
+  return fail(ErrorKind::refused, "cloud_app_changed",
+              "The Cloud Service offers another client, or another way to tokens, in the place of " + present.id +
+                  ", which accounts were authorised with. Nothing of it was taken over; ask its operator what has happened.");
+}
+
 // https://relay.example, however it was typed.
 Result<std::string> origin_of(std::string_view typed) {
   while (typed.ends_with(' ') || typed.ends_with('\n')) typed.remove_suffix(1);
@@ -84,6 +98,7 @@ Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrol
     if (*present) {
       // What somebody has altered in the store is not made good by vouching for it anew.
       if (const auto checked = sealing_.check(**present); !checked) co_return std::unexpected(checked.error());
+      if (!is_same_client(**present, *record)) co_return another_client(**present);
       const auto entered_for = (*present)->token_origin.substr(0, (*present)->token_origin.find(kPinMark));
       // What grants were obtained with stays as it is (RULES F8), but for where browsers come back to.
       if ((*present)->params_json == record->params_json || entered_for != record->token_origin) continue;

@@ -45,11 +45,21 @@ class OpenHouse : public KeeperHouse {
 class Membership : public OpenHouse {
  protected:
   Membership() {
-    service.view = {.office = "0199-office", .label = "North Ltd", .keys = relay.public_half(), .return_origins = {"https://latchkey.example"}, .apps = {}};
-    service.view.apps.push_back({.id = "op", .provider = "open", .client_id = "client-of-service",
-                                 .redirect_uri = "https://relay.example/oauth/callback/op", .params = {}, .types = {"open"}});
-    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example", .enrolled_at = wall.now(),
-                                          .keys = cloud::PartyKeys::make(entropy), .service = service.view})});
+    service.view = {.office = "0199-office",
+                    .label = "North Ltd",
+                    .keys = relay.public_half(),
+                    .return_origins = {"https://latchkey.example"},
+                    .apps = {}};
+    service.view.apps.push_back({.id = "op",
+                                 .provider = "open",
+                                 .client_id = "client-of-service",
+                                 .redirect_uri = "https://relay.example/oauth/callback/op",
+                                 .params = {},
+                                 .types = {"open"}});
+    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example",
+                                          .enrolled_at = wall.now(),
+                                          .keys = cloud::PartyKeys::make(entropy),
+                                          .service = service.view})});
     EXPECT_TRUE(run(membership.check({.actor = "anna"})));
   }
   store::App app() {
@@ -87,6 +97,35 @@ TEST_F(Membership, K3_AnAlteredRecordIsNotVouchedForAnew) {
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().reason, "record_altered");
   EXPECT_FALSE(sealing.check(app())) << "it would be good again";
+}
+
+// The ids of such records end in a digest of what the service chooses: should two ever agree, the one that is there stays.
+TEST_F(Membership, Attack_AServiceThatChangesTheModeOfAClientItHasGiven) {
+  auto collides = service.view.apps.front();
+  collides.mode = cloud::Mode::exchange;
+  auto present = app();
+  present.id = cloud_app_id("https://relay.example", collides);
+  present.version = 0;
+  sealing.vouch(present);
+  commit({store::PutApp{present}});
+  service.view.apps.front() = collides;
+  const auto checked = run(membership.check({.actor = "anna"}));
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().reason, "cloud_app_changed") << checked.error().text;
+  EXPECT_EQ(cloud_route_of(app())->mode, cloud::Mode::forward) << "refresh tokens of this client would go to the service";
+  EXPECT_TRUE(run(membership.status())->apps.front().mode == "forward") << "what the service said was kept all the same";
+}
+
+TEST_F(Membership, Attack_TextsThatTheServiceChoosesNeverRunTogetherInAnId) {
+  const auto forwarded = service.view.apps.front();
+  auto other = forwarded;
+  other.mode = cloud::Mode::exchange;
+  const auto id = [](const cloud::ServiceApp& app) { return cloud_app_id("https://relay.example", app); };
+  EXPECT_NE(id(forwarded), id(other));
+  auto glued = forwarded;
+  glued.client_id += "\nexchange";
+  EXPECT_NE(id(glued), id(other));
+  EXPECT_GE(id(forwarded).size() - id(forwarded).rfind('-') - 1, 32U) << "whoever chooses the texts can find two that agree";
 }
 
 TEST_F(Membership, K6_AnotherPlaceThatBeginsLikeTheSameIsAnotherPlace) {
