@@ -107,6 +107,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<CloudEnrolment>> enrolment_for(CloudRoute route);
   // Whether consent can come back the way it will have to.
   [[nodiscard]] Task<Result<void>> check_way(const ProviderClient& client);
+  // Errors besides: conflict/`meta` when the enrolment is another than was read.
+  [[nodiscard]] Task<Result<void>> check_cloud(CloudRoute route);
   [[nodiscard]] Task<Result<std::string>> begin_address(const Flow& flow, const ProviderClient& client, std::string location);
 
   // store

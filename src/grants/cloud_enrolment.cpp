@@ -46,7 +46,7 @@ Result<CloudEnrolment> parse(const Secret& plain) {
 }  // namespace
 
 CloudEnrolment CloudEnrolment::clone() const {
-  return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service};
+  return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service, .read_as = read_as};
 }
 
 const cloud::ServiceApp* CloudEnrolment::app_for(std::string_view type) const {
@@ -63,11 +63,13 @@ Task<Result<std::optional<CloudEnrolment>>> read_cloud_enrolment(store::Store& s
   if (!plain) co_return std::unexpected(plain.error());
   auto enrolment = parse(*plain);
   if (!enrolment) co_return std::unexpected(enrolment.error());
+  enrolment->read_as = *sealed;
   co_return std::optional(std::move(*enrolment));
 }
 
-store::Mutation put_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment) {
-  return store::PutMeta{std::string(kCloudEnrolmentMeta), sealing.seal_channel_secret(kCloudEnrolmentMeta, plain_of(enrolment))};
+store::Batch replace_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment) {
+  const std::string key(kCloudEnrolmentMeta);
+  return {store::CompareMeta{key, enrolment.read_as}, store::PutMeta{key, sealing.seal_channel_secret(key, plain_of(enrolment))}};
 }
 
 store::Mutation forget_cloud_enrolment() { return store::PutMeta{std::string(kCloudEnrolmentMeta), {}}; }

@@ -89,7 +89,7 @@ Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, c
 }
 
 Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrolment) {
-  store::Batch batch{put_cloud_enrolment(sealing_, enrolment)};
+  auto batch = replace_cloud_enrolment(sealing_, enrolment);
   for (const auto& app : enrolment.service.apps) {
     auto record = record_of(enrolment, app);
     if (!record) continue;
@@ -127,7 +127,9 @@ Task<Result<CloudStatus>> CloudMembership::keep(CloudEnrolment enrolment, std::s
 
 Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret code, Requester requester) {
   const auto present = co_await read_cloud_enrolment(store_, sealing_);
-  if (present && *present) {
+  // What cannot be read may be an enrolment all the same: it is left first.
+  if (!present) co_return std::unexpected(present.error());
+  if (*present) {
     co_return fail(ErrorKind::conflict, "cloud_enrolled",
                    "This server is enrolled at " + (*present)->address + " already. Leave that Cloud Service first.");
   }
@@ -137,10 +139,25 @@ Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret cod
   if (!parsed) co_return std::unexpected(parsed.error());
   auto enrolment = co_await line_.enrol(std::move(*origin), std::move(*parsed), clients_.address().url);
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  co_return co_await keep(std::move(*enrolment), "cloud.enrolled", std::move(requester));
+  auto kept = co_await keep(std::move(*enrolment), "cloud.enrolled", std::move(requester));
+  if (!kept && kept.error().kind == ErrorKind::conflict) {
+    co_return fail(ErrorKind::conflict, "cloud_enrolled",
+                   "Somebody else has enrolled this server at the same time; the code is used up, and what it gave was not kept. Look "
+                   "at the enrolment that is there, and leave it first if it is not the one you want.");
+  }
+  co_return kept;
 }
 
+// Whoever leaves, or enrols elsewhere, while the service is asked is not undone by its answer.
 Task<Result<CloudStatus>> CloudMembership::check(Requester requester) {
+  auto checked = co_await check_once(requester);
+  for (int race = 0; race < kCloudRaces && !checked && checked.error().kind == ErrorKind::conflict && checked.error().reason != "cloud_not_enrolled"; ++race) {
+    checked = co_await check_once(requester);
+  }
+  co_return checked;
+}
+
+Task<Result<CloudStatus>> CloudMembership::check_once(Requester requester) {
   auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   if (!*enrolment) co_return not_enrolled();

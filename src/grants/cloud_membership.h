@@ -23,7 +23,9 @@ class CloudMembership final : public CloudDesk {
   [[nodiscard]] Task<Result<store::Batch>> batch_of(const CloudEnrolment& enrolment);
   [[nodiscard]] Result<store::App> record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const;
   [[nodiscard]] CloudStatus status_of(const CloudEnrolment& enrolment) const;
+  // Errors besides: conflict when the enrolment, or an app of the service's, is another than was read.
   [[nodiscard]] Task<Result<CloudStatus>> keep(CloudEnrolment enrolment, std::string action, Requester requester);
+  [[nodiscard]] Task<Result<CloudStatus>> check_once(Requester requester);
 
   store::Store& store_;
   const Sealing& sealing_;

@@ -10,7 +10,13 @@ namespace {
 class ViewService final : public net::HttpTransport {
  public:
   cloud::ServiceView view;
+  store::Store* store = nullptr;
+  store::Batch meanwhile;  // what somebody else writes while it is asked, once
+  int asked = 0;
   Task<net::HttpOutcome> send(net::HttpCall) override {
+    asked += 1;
+    auto written = std::exchange(meanwhile, {});
+    if (!written.empty()) EXPECT_TRUE(co_await store->commit(std::move(written)));
     net::Reply reply;
     reply.status = 200;
     reply.body = base::to_bytes(cloud::to_json(view));
@@ -56,12 +62,14 @@ class Membership : public OpenHouse {
                                  .redirect_uri = "https://relay.example/oauth/callback/op",
                                  .params = {},
                                  .types = {"open"}});
-    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example",
-                                          .enrolled_at = wall.now(),
-                                          .keys = cloud::PartyKeys::make(entropy),
-                                          .service = service.view})});
+    service.store = store.get();
+    commit(replace_cloud_enrolment(sealing, enrolment_at("https://relay.example")));
     EXPECT_TRUE(run(membership.check({.actor = "anna"})));
   }
+  CloudEnrolment enrolment_at(std::string address) {
+    return {.address = std::move(address), .enrolled_at = wall.now(), .keys = cloud::PartyKeys::make(entropy), .service = service.view};
+  }
+  std::string address() { return run(membership.status())->address; }
   store::App app() {
     const auto found = run(store->app(cloud_app_id("https://relay.example", service.view.apps.front())));
     return found && *found ? **found : throw std::runtime_error("the service's app is not in the store");
@@ -126,6 +134,37 @@ TEST_F(Membership, Attack_TextsThatTheServiceChoosesNeverRunTogetherInAnId) {
   glued.client_id += "\nexchange";
   EXPECT_NE(id(glued), id(other));
   EXPECT_GE(id(forwarded).size() - id(forwarded).rfind('-') - 1, 32U) << "whoever chooses the texts can find two that agree";
+}
+
+TEST_F(Membership, S1_WhoeverLeavesWhileTheServiceIsAskedHasLeft) {
+  service.meanwhile = {forget_cloud_enrolment()};
+  const auto checked = run(membership.check({.actor = "anna"}));
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().reason, "cloud_not_enrolled");
+  EXPECT_FALSE(run(membership.status())->enrolled);
+}
+
+TEST_F(Membership, S1_WhoeverEnrolsElsewhereWhileTheServiceIsAskedIsEnrolledThere) {
+  auto elsewhere = enrolment_at("https://other.example");
+  elsewhere.read_as = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
+  service.view.apps.clear();
+  service.meanwhile = replace_cloud_enrolment(sealing, elsewhere);
+  service.asked = 0;
+  EXPECT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_EQ(service.asked, 2) << "the other service is asked what it has";
+  EXPECT_EQ(address(), "https://other.example");
+}
+
+TEST_F(Membership, S1_AnEnrolmentThatCannotBeReadIsNoneToEnrolOver) {
+  commit({store::PutMeta{std::string(kCloudEnrolmentMeta), Bytes(80, 7)}});
+  const auto before = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
+  service.asked = 0;
+  const auto code = cloud::EnrolmentCode::make(Bytes(16, 7), relay.public_half(), entropy);
+  const auto enrolled = run(membership.enrol("https://relay.example", code.text(), {.actor = "anna"}));
+  ASSERT_FALSE(enrolled);
+  EXPECT_EQ(enrolled.error().reason, "ciphertext_rejected");
+  EXPECT_EQ(service.asked, 0) << "the code would be used up";
+  EXPECT_EQ(run(store->meta(std::string(kCloudEnrolmentMeta))).value(), before);
 }
 
 TEST_F(Membership, K6_AnotherPlaceThatBeginsLikeTheSameIsAnotherPlace) {

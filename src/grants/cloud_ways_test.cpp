@@ -104,14 +104,14 @@ class Ways : public KeeperHouse {
   Ways() {
     service.office = &office;
     service.entropy = &entropy;
-    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example",
+    commit(replace_cloud_enrolment(sealing, {.address = "https://relay.example",
                                           .enrolled_at = wall.now(),
                                           .keys = office.clone(),
                                           .service = {.office = std::string(FakeService::kOffice),
                                                       .label = "North Ltd",
                                                       .keys = relay.public_half(),
                                                       .return_origins = {"https://latchkey.example"},
-                                                      .apps = {}}})});
+                                                      .apps = {}}}));
     auto* mine = &ways;
     clients->set_ways([mine](const CloudRoute& route, const std::string& type, const catalog::ParameterValues&,
                              const catalog::ParameterValues&) {
