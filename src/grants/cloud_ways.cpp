@@ -73,6 +73,7 @@ class CloudWays::AssertionWay final : public TokenWay {
     if (errand.call.body) errand.call.body = oauth::with_assertion(*errand.call.body, *assertion);
     co_return TokenAnswered{.outcome = co_await ways_.parts_.transport.send(std::move(errand.call)), .turn = errand.turn};
   }
+  [[nodiscard]] bool goes_on_unheard() const override { return false; }
   void kept(IntentId, std::int64_t) override {}
 
  private:
@@ -118,6 +119,7 @@ class CloudWays::ExchangeWay final : public TokenWay {
           {.kind = ErrorKind::unavailable, .reason = "cloud_answer_malformed", .text = reply.error().text}, errand.turn);
     co_return TokenAnswered{.outcome = outcome_of(std::move(*reply)), .turn = answer->turn};
   }
+  [[nodiscard]] bool goes_on_unheard() const override { return true; }
   void kept(IntentId intent, std::int64_t turn) override {
     ways_.acknowledging_.spawn("acknowledge", ways_.acknowledge(target_.address, {.intent = intent.text(), .turn = turn}));
   }

@@ -223,6 +223,22 @@ TEST_F(Ways, F1_WhatTheServiceDoesNotKnowIsAmbiguousAndTheTypesRuleHolds) {
   EXPECT_EQ(service.acknowledged.size(), 1U) << "or a later turn would never be posted";
 }
 
+// What was posted when the line broke may have been answered, and the answer thrown away, long before the service says that
+// it does not know.
+TEST_F(Ways, F1_AGraceIsCountedFromWhenTheServiceWasFirstAskedAndNotFromWhenItWasHeardOf) {
+  by_service("acme");
+  const auto grant = put_grant("acme-grace");
+  service.does = {Does::dies_after_posting, Does::is_down};
+  ASSERT_EQ(refreshed(grant).state, store::GrantState::unreachable);
+  steady.advance(std::chrono::minutes(40));  // the type's grace is 30 minutes
+  wall.advance(std::chrono::minutes(40));
+  service.does = {Does::knows_not};
+  ASSERT_EQ(refreshed(grant).state, store::GrantState::uncertain);
+  const auto asked = service.requests.size();
+  refreshed(grant);
+  EXPECT_EQ(service.requests.size(), asked) << "the grace is over: asking again could end the grant";
+}
+
 TEST_F(Ways, C7_AnOutageOfTheServiceOpensItsBreakerAndNotTheProviders) {
   by_service("acme");
   const auto grant = put_grant("acme-family");

@@ -36,6 +36,8 @@ class TokenWay {
   // As HttpTransport::send(), within the call's total time. NothingSent as well when the way itself failed, however far the
   // request had come: the same intent asked again spends nothing, and brings what was answered meanwhile.
   [[nodiscard]] virtual Task<TokenAnswered> send(TokenErrand errand) = 0;
+  // Whether a request of which NothingSent was told may have been posted all the same, or may be yet.
+  [[nodiscard]] virtual bool goes_on_unheard() const = 0;
   // What that turn brought is durable here, or it is settled that it brought nothing: it need not be kept on the way.
   virtual void kept(IntentId intent, std::int64_t turn) = 0;
 };
