@@ -15,13 +15,22 @@ using namespace std::chrono_literals;
 
 constexpr auto kAskFor = 12s;  // a code may live for 30 s, and whoever waits for a refresh waits for this
 constexpr auto kBetweenTries = 500ms;
-constexpr auto kMargin = 1s;  // of a call's total time
+constexpr auto kMargin = 1s;     // of a call's total time
+constexpr auto kPostLeast = 3s;  // of a call's total time, for the provider; half of a short one
 constexpr int kAcknowledgeTries = 3;
 
 bool is_outage(const Error& error) { return error.kind == ErrorKind::unavailable && is_of_the_way(error); }
 
 TokenAnswered nothing_sent(Error error, std::int64_t turn) {
   return {.outcome = net::NothingSent{std::move(error)}, .turn = turn};
+}
+
+Error too_late() {
+  return {
+      .kind = ErrorKind::unavailable,
+      .reason = "cloud_assertion_late",
+      .text =
+          "The Cloud Service took too long to sign for this server; nothing was sent to the provider. It is tried again."};
 }
 
 // What the service refuses is somebody's to mend, there or here; the grant waits, and nobody is asked to consent anew for
@@ -67,9 +76,20 @@ class CloudWays::AssertionWay final : public TokenWay {
     const auto question = [line, target = target_.target](CloudEnrolment enrolment, Milliseconds total) {
       return assertion_by(line, std::move(enrolment), target, total);
     };
-    const auto until = ways_.parts_.steady.now() + std::min<std::chrono::nanoseconds>(kAskFor, errand.call.total_timeout);
+    const auto steady_begun = ways_.parts_.steady.now();
+    const auto wall_begun = ways_.parts_.wall.now();
+    const auto until = steady_begun + std::min<std::chrono::nanoseconds>(kAskFor, errand.call.total_timeout);
     const auto assertion = co_await ways_.ask<Secret>(target_.address, until, question);
     if (!assertion) co_return nothing_sent(assertion.error(), errand.turn);
+    // Whoever sends has reckoned with the total time: when it is over, another server may hold the grant (R6). By both
+    // clocks, since one of them stands while a machine sleeps.
+    const auto spent =
+        std::max<std::chrono::nanoseconds>(ways_.parts_.steady.now() - steady_begun, ways_.parts_.wall.now() - wall_begun);
+    const auto left = std::chrono::duration_cast<Milliseconds>(errand.call.total_timeout - spent);
+    if (left < std::min<Milliseconds>(kPostLeast, errand.call.total_timeout / 2))
+      co_return nothing_sent(too_late(), errand.turn);
+    errand.call.total_timeout = left;
+    errand.call.connect_timeout = std::min(errand.call.connect_timeout, left);
     if (errand.call.body) errand.call.body = oauth::with_assertion(*errand.call.body, *assertion);
     co_return TokenAnswered{.outcome = co_await ways_.parts_.transport.send(std::move(errand.call)), .turn = errand.turn};
   }

@@ -30,11 +30,14 @@ class FakeService final : public net::HttpTransport {
     }
     if (call.url.ends_with(cloud::kAssertionPath)) {
       if (next() == Does::is_down) co_return nothing();
+      wall->advance(signs_for);
+      steady->advance(signs_for);
       co_return reply(
           200, cloud::assertion_answer(Secret(std::string_view("a.b.c")), kOffice, office->public_half().sealing, *entropy));
     }
     if (!call.url.ends_with(cloud::kTokenPath)) {
       forms.push_back(text);  // straight at the provider
+      time_left = call.total_timeout;
       co_return reply(200, body);
     }
     requests.push_back(*cloud::parse_token_request(text));
@@ -77,6 +80,10 @@ class FakeService final : public net::HttpTransport {
   static constexpr std::string_view kOffice = "0199-office";
   std::optional<std::int64_t> kept_turn;
   std::vector<std::string> forms;
+  base::SimulatedWallClock* wall = nullptr;
+  base::SimulatedSteadyClock* steady = nullptr;
+  Milliseconds signs_for{0};  // how long an assertion takes
+  Milliseconds time_left{0};  // for the last form, by its call
 
  private:
   Does next() {
@@ -104,14 +111,16 @@ class Ways : public KeeperHouse {
   Ways() {
     service.office = &office;
     service.entropy = &entropy;
+    service.wall = &wall;
+    service.steady = &steady;
     commit(replace_cloud_enrolment(sealing, {.address = "https://relay.example",
-                                          .enrolled_at = wall.now(),
-                                          .keys = office.clone(),
-                                          .service = {.office = std::string(FakeService::kOffice),
-                                                      .label = "North Ltd",
-                                                      .keys = relay.public_half(),
-                                                      .return_origins = {"https://latchkey.example"},
-                                                      .apps = {}}}));
+                                             .enrolled_at = wall.now(),
+                                             .keys = office.clone(),
+                                             .service = {.office = std::string(FakeService::kOffice),
+                                                         .label = "North Ltd",
+                                                         .keys = relay.public_half(),
+                                                         .return_origins = {"https://latchkey.example"},
+                                                         .apps = {}}}));
     auto* mine = &ways;
     clients->set_ways([mine](const CloudRoute& route, const std::string& type, const catalog::ParameterValues&,
                              const catalog::ParameterValues&) {
@@ -289,6 +298,33 @@ TEST_F(Ways, S3_InAssertionModeTheProviderIsAskedFromHereWithWhatTheServiceHasSi
   EXPECT_EQ(*oauth::find_parameter(*form, "client_assertion"), "a.b.c");
   EXPECT_EQ(*oauth::find_parameter(*form, "refresh_token"), "rt1");
   EXPECT_TRUE(service.requests.empty());
+}
+
+// The lease is reckoned by the whole of a call's time: what the assertion took is not the provider's any more.
+TEST_F(Ways, R6_WhatAnAssertionTakesIsTakenOffTheTimeOfThePost) {
+  by_service("acme", cloud::Mode::assertion);
+  service.body = R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})";
+  const auto grant = put_grant("acme-family");
+  service.signs_for = std::chrono::seconds(5);
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
+  EXPECT_GT(service.time_left, Milliseconds(0));
+  EXPECT_LE(service.time_left + service.signs_for, KeeperTuning{}.timeouts.total);
+}
+
+TEST_F(Ways, F3_AnAssertionThatComesWhenTheTimeIsOverIsNotUsed) {
+  by_service("acme", cloud::Mode::assertion);
+  const auto grant = put_grant("acme-family");
+  service.signs_for = std::chrono::minutes(2);
+  const auto after = refreshed(grant);
+  EXPECT_TRUE(service.forms.empty()) << "another server may hold the grant by now";
+  EXPECT_EQ(after.state, store::GrantState::unreachable);
+  EXPECT_NE(after.why.find("took too long to sign"), std::string::npos) << after.why;
+  for (const auto& circuit : keeper->circuits()) EXPECT_EQ(circuit.failures, 0) << circuit.app;
+  service.signs_for = {};
+  steady.advance(std::chrono::minutes(5));
+  wall.advance(std::chrono::minutes(5));
+  service.body = R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})";
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
 }
 
 }  // namespace
