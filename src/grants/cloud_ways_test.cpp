@@ -13,7 +13,7 @@ namespace {
 // A Cloud Service in exchange mode that does what it is told, and nobody else behind it.
 class FakeService final : public net::HttpTransport {
  public:
-  enum class Does { answers, knows_not, is_down, dies_after_posting, refuses, reaches_no_provider };
+  enum class Does { answers, knows_not, is_down, dies_after_posting, refuses, reaches_no_provider, is_busy, is_forbidden };
   std::deque<Does> does;  // empty: answers
   const cloud::PartyKeys* office = nullptr;
   Entropy* entropy = nullptr;
@@ -27,6 +27,9 @@ class FakeService final : public net::HttpTransport {
     if (call.url.ends_with(cloud::kAcknowledgePath)) {
       acknowledged.push_back(*cloud::parse_acknowledgement(text));
       co_return reply(200, "{}");
+    }
+    if (call.url.ends_with(cloud::kCollectPath)) {
+      co_return reply(403, R"({"type":"urn:latchkey:problem:handle_unknown","detail":"Not known."})");
     }
     if (call.url.ends_with(cloud::kAssertionPath)) {
       if (next() == Does::is_down) co_return nothing();
@@ -46,6 +49,14 @@ class FakeService final : public net::HttpTransport {
     switch (what) {
       case Does::is_down:
         co_return nothing();
+      case Does::is_busy: {
+        auto busy = reply(429, R"({"type":"urn:latchkey:problem:too_many_exchanges","detail":"It has enough under way."})");
+        std::get<net::Reply>(busy).headers.set("Retry-After", "600");
+        co_return busy;
+      }
+      case Does::is_forbidden:
+        co_return net::NothingSent{
+            {.kind = ErrorKind::misconfigured, .reason = "address_not_allowed", .text = "Not from here."}};
       case Does::refuses:
         co_return reply(403, R"({"type":"urn:latchkey:problem:office_unknown","detail":"It was revoked."})");
       case Does::reaches_no_provider:
@@ -262,6 +273,65 @@ TEST_F(Ways, C7_AnOutageOfTheServiceOpensItsBreakerAndNotTheProviders) {
   service.does = {Does::answers};
   steady.advance(std::chrono::minutes(2));
   wall.advance(std::chrono::minutes(2));
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
+  EXPECT_FALSE(is_raised("cloud_service_unreachable"));
+}
+
+// A provider that hangs fills the service's places for it: it answers all the same, and says when.
+TEST_F(Ways, C7_AServiceThatIsBusyIsNoOutageAndIsAskedWhenItSays) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_busy};
+  for (int turn = 0; turn < 3; ++turn) refreshed(grant);
+  EXPECT_EQ(service.requests.size(), 3U) << "each is answered once";
+  EXPECT_FALSE(is_raised("cloud_service_unreachable"));
+  const auto after = (*run(store->grant(grant.id)))->grant;
+  EXPECT_EQ(after.state, store::GrantState::unreachable);
+  EXPECT_EQ(after.why, "It has enough under way.");
+  ASSERT_TRUE(after.due_at);
+  EXPECT_GE(*after.due_at, wall.now() + Seconds(599)) << "Retry-After holds";
+  for (const auto& circuit : keeper->circuits()) EXPECT_EQ(circuit.failures, 0) << circuit.app;
+}
+
+// What this server itself forbids, or cannot read, is neither the service's nor the provider's.
+TEST_F(Ways, C7_AnAddressThatIsForbiddenHereOpensNobodysBreaker) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_forbidden};
+  for (int turn = 0; turn < 3; ++turn) refreshed(grant);
+  EXPECT_EQ((*run(store->grant(grant.id)))->grant.why, "Not from here.");
+  EXPECT_FALSE(is_raised("cloud_service_unreachable"));
+  ASSERT_EQ(keeper->circuits().size(), 1U);
+  EXPECT_EQ(keeper->circuits().front().failures, 0) << "the provider was never asked";
+}
+
+TEST_F(Ways, C7_WhatIsForbiddenHereIsNoSignThatTheServiceIsBack) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_down};
+  for (int turn = 0; turn < 2; ++turn) refreshed(grant);
+  ASSERT_TRUE(is_raised("cloud_service_unreachable"));
+  service.does = {Does::is_forbidden};
+  steady.advance(std::chrono::minutes(2));
+  wall.advance(std::chrono::minutes(2));
+  refreshed(grant);
+  EXPECT_TRUE(is_raised("cloud_service_unreachable"));
+}
+
+// A consent that comes back by way of the service shows that it is there: the code's exchange does not wait for a probe.
+TEST_F(Ways, C7_AnyAnswerOfTheServicesClosesItsBreaker) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_down};
+  for (int turn = 0; turn < 2; ++turn) refreshed(grant);
+  ASSERT_TRUE(is_raised("cloud_service_unreachable"));
+  steady.advance(Seconds(1));
+  wall.advance(Seconds(1));
+  service.does = {Does::answers};
+  const auto enrolment = run(read_cloud_enrolment(*store, sealing));
+  ASSERT_TRUE(enrolment && *enrolment);
+  // Nothing is there to be fetched, and that is an answer.
+  ASSERT_FALSE(run(line.collect((*enrolment)->clone(), "handle")));
   EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
   EXPECT_FALSE(is_raised("cloud_service_unreachable"));
 }

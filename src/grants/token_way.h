@@ -45,5 +45,10 @@ class TokenWay {
 // Reasons that begin so speak of the way, not of the provider.
 inline constexpr std::string_view kOfTheWay = "cloud_";
 [[nodiscard]] inline bool is_of_the_way(const Error& error) { return error.reason.starts_with(kOfTheWay); }
+// An error met on the way, whatever it calls itself.
+[[nodiscard]] inline Error of_the_way(Error error) {
+  if (!is_of_the_way(error)) error.reason.insert(0, kOfTheWay);
+  return error;
+}
 
 }  // namespace latchkey::grants
