@@ -20,7 +20,6 @@ struct CloudStatus {
   std::string office;
   std::string label;       // what people are shown before they consent
   std::string service_key; // names the keys pinned
-  std::string name_proof;  // what this server shows for a DNS name to be known as its own: cloud/office_name.h
   WallTime enrolled_at{};
   std::string return_origin;
   struct App {
@@ -37,6 +36,9 @@ class CloudDesk {
  public:
   virtual ~CloudDesk() = default;
   [[nodiscard]] virtual Task<Result<CloudStatus>> status() = 0;
+  // What this server shows for a DNS name to be known as its own (cloud/office_name.h); empty: enrolled nowhere. Strangers may
+  // ask for it: what is sealed is opened when it has changed, and not for each of them.
+  [[nodiscard]] virtual Task<Result<std::string>> name_proof() = 0;
   // `address`: https; `code`: as the operator gave it. Errors: invalid with `field` address or enrolment_code;
   // conflict/`cloud_enrolled` (leave first); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) = 0;

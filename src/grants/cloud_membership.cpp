@@ -46,7 +46,6 @@ CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
                      .office = enrolment.service.office,
                      .label = enrolment.service.label,
                      .service_key = enrolment.service.keys.key_id(),
-                     .name_proof = cloud::office_name_proof(enrolment.service.office, enrolment.keys.public_half()),
                      .enrolled_at = enrolment.enrolled_at,
                      .return_origin = enrolment.service.return_origins.empty() ? "" : enrolment.service.return_origins.front(),
                      .apps = {}};
@@ -61,6 +60,18 @@ Task<Result<CloudStatus>> CloudMembership::status() {
   const auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   co_return *enrolment ? status_of(**enrolment) : CloudStatus{};
+}
+
+Task<Result<std::string>> CloudMembership::name_proof() {
+  const auto sealed = co_await store_.meta(std::string(kCloudEnrolmentMeta));
+  if (!sealed) co_return std::unexpected(sealed.error());
+  if (sealed->empty()) co_return std::string();
+  if (*sealed == proof_.of) co_return proof_.text;
+  const auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  if (!*enrolment) co_return std::string();
+  proof_ = {.of = (*enrolment)->read_as, .text = cloud::office_name_proof((*enrolment)->service.office, (*enrolment)->keys.public_half())};
+  co_return proof_.text;
 }
 
 Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const {

@@ -14,6 +14,7 @@ class CloudMembership final : public CloudDesk {
       : store_(store), sealing_(sealing), clients_(clients), line_(line), wall_(wall) {}
 
   [[nodiscard]] Task<Result<CloudStatus>> status() override;
+  [[nodiscard]] Task<Result<std::string>> name_proof() override;
   [[nodiscard]] Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) override;
   [[nodiscard]] Task<Result<CloudStatus>> check(Requester requester) override;
   [[nodiscard]] Task<Result<void>> leave(Requester requester) override;
@@ -32,6 +33,11 @@ class CloudMembership final : public CloudDesk {
   ProviderClients& clients_;
   CloudLine& line_;
   const WallClock& wall_;
+  struct Proof {
+    Bytes of;  // the enrolment as it lay in the store, sealed
+    std::string text;
+  };
+  Proof proof_;  // the last one that was asked for
 };
 
 }  // namespace latchkey::grants

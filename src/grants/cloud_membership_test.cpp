@@ -1,6 +1,7 @@
 // What a Cloud Service says anew about its apps, and records that somebody has altered meanwhile.
 #include "grants/cloud_membership.h"
 
+#include "cloud/office_name.h"
 #include "grants/keeper_testing.h"
 
 namespace latchkey::grants {
@@ -67,7 +68,10 @@ class Membership : public OpenHouse {
     EXPECT_TRUE(run(membership.check({.actor = "anna"})));
   }
   CloudEnrolment enrolment_at(std::string address) {
-    return {.address = std::move(address), .enrolled_at = wall.now(), .keys = cloud::PartyKeys::make(entropy), .service = service.view};
+    return {.address = std::move(address),
+            .enrolled_at = wall.now(),
+            .keys = cloud::PartyKeys::make(entropy),
+            .service = service.view};
   }
   std::string address() { return run(membership.status())->address; }
   store::App app() {
@@ -165,6 +169,21 @@ TEST_F(Membership, S1_AnEnrolmentThatCannotBeReadIsNoneToEnrolOver) {
   EXPECT_EQ(enrolled.error().reason, "ciphertext_rejected");
   EXPECT_EQ(service.asked, 0) << "the code would be used up";
   EXPECT_EQ(run(store->meta(std::string(kCloudEnrolmentMeta))).value(), before);
+}
+
+TEST_F(Membership, S1_TheProofOfANameFollowsTheEnrolment) {
+  const auto first = run(membership.name_proof());
+  const auto enrolment = run(read_cloud_enrolment(*store, sealing));
+  ASSERT_TRUE(first && enrolment && *enrolment);
+  EXPECT_EQ(*first, cloud::office_name_proof("0199-office", (*enrolment)->keys.public_half()));
+  EXPECT_EQ(run(membership.name_proof()).value(), *first);
+  ASSERT_TRUE(run(membership.leave({.actor = "anna"})));
+  EXPECT_EQ(run(membership.name_proof()).value(), "");
+  commit(replace_cloud_enrolment(sealing, enrolment_at("https://relay.example")));
+  const auto anew = run(membership.name_proof());
+  ASSERT_TRUE(anew);
+  EXPECT_FALSE(anew->empty());
+  EXPECT_NE(*anew, *first) << "other keys, another proof";
 }
 
 TEST_F(Membership, K6_AnotherPlaceThatBeginsLikeTheSameIsAnotherPlace) {
