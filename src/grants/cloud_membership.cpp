@@ -112,9 +112,10 @@ Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrol
       if (!is_same_client(**present, *record)) co_return another_client(**present);
       const auto entered_for = (*present)->token_origin.substr(0, (*present)->token_origin.find(kPinMark));
       // What grants were obtained with stays as it is (RULES F8), but for where browsers come back to.
-      if ((*present)->params_json == record->params_json || entered_for != record->token_origin) continue;
+      if (entered_for != record->token_origin) continue;
       auto changed = **present;
-      changed.params_json = record->params_json;
+      changed.params_json = params_with_route(values_of_json(changed.params_json), *cloud_route_of(*record));
+      if (changed.params_json == (*present)->params_json) continue;
       *record = std::move(changed);
     }
     sealing_.vouch(*record);
@@ -150,8 +151,12 @@ Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret cod
   if (!parsed) co_return std::unexpected(parsed.error());
   auto enrolment = co_await line_.enrol(std::move(*origin), std::move(*parsed), clients_.address().url);
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  auto kept = co_await keep(std::move(*enrolment), "cloud.enrolled", std::move(requester));
-  if (!kept && kept.error().kind == ErrorKind::conflict) {
+  auto kept = co_await keep(enrolment->clone(), "cloud.enrolled", requester);
+  // The code is used up: what came is not given up because an app's record has changed at this moment.
+  for (int race = 0; race < kCloudRaces && !kept && kept.error().reason == "version"; ++race) {
+    kept = co_await keep(enrolment->clone(), "cloud.enrolled", requester);
+  }
+  if (!kept && kept.error().reason == "meta") {
     co_return fail(ErrorKind::conflict, "cloud_enrolled",
                    "Somebody else has enrolled this server at the same time; the code is used up, and what it gave was not kept. Look "
                    "at the enrolment that is there, and leave it first if it is not the one you want.");
