@@ -114,6 +114,40 @@ TEST_F(Line, C7_ItsOutageAndItsRefusalsAreItsOwnAndToldApart) {
   EXPECT_EQ(line.counters().answered, 1);
 }
 
+TEST_F(Line, C7_OneThatIsBusyIsThereAndNamesATime) {
+  const struct {
+    std::string why;
+    const char* said;
+    Seconds wait;
+  } cases[] = {{"too_many_unacknowledged", "40", Seconds(40)},
+               {"too_many_exchanges", "", Seconds(5)},
+               {"too_many_assertions", "7", Seconds(7)},
+               {"too_many_unacknowledged", "soon", Seconds(5)},
+               {"too_many_unacknowledged", "-3", Seconds(5)},
+               {"too_many_unacknowledged", "99999999", Seconds(3600)}};
+  for (const auto& each : cases) {
+    auto busy = FakeService::problem(429, each.why);
+    std::get<net::Reply>(busy).headers.set("Retry-After", each.said);
+    service.answers.push_back(std::move(busy));
+    const auto asked = run(line.ask(enrolled()));
+    ASSERT_FALSE(asked);
+    EXPECT_EQ(asked.error().reason, "cloud_" + each.why);
+    EXPECT_EQ(asked.error().kind, ErrorKind::unavailable);
+    EXPECT_EQ(asked.error().retry_after, each.wait) << each.said;
+  }
+  EXPECT_EQ(line.counters().unreachable, 0);
+}
+
+TEST_F(Line, C7_WhatIsForbiddenHereIsOfTheWayAndNoAnswer) {
+  service.answers.push_back(
+      net::NothingSent{{.kind = ErrorKind::misconfigured, .reason = "address_not_allowed", .text = "Not from here."}});
+  const auto asked = run(line.ask(enrolled()));
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().reason, "cloud_address_not_allowed");
+  EXPECT_EQ(asked.error().kind, ErrorKind::misconfigured);
+  EXPECT_FALSE(line.answered_at());
+}
+
 TEST_F(Line, S1_OtherKeysThanThePinnedOnesAreRefused) {
   auto other = view();
   other.keys = cloud::PartyKeys::make(entropy).public_half();
