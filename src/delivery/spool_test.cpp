@@ -29,8 +29,12 @@ class SpoolOnDisk : public ::testing::Test {
   base::SeededEntropy entropy_{9};
   vault::Vault vault_{Secret(Bytes(32, 1)), entropy_};
   base::MemoryLog log_;
-  Spool spool_{
-      {.files = files_, .vault = vault_, .entropy = entropy_, .log = log_, .directory = directory_.path() + "/spool"}};
+  grants::Sealing sealing_{vault_};
+  Spool spool_{{.files = files_,
+                .sealing = sealing_,
+                .entropy = entropy_,
+                .log = log_,
+                .directory = directory_.path() + "/spool"}};
 };
 
 TEST_F(SpoolOnDisk, TakesInAndGivesOut) {

@@ -36,7 +36,7 @@ TEST(ReplyRewriting, S4_OfAFormReplyToo) {
   const auto read = seen(rewritten);
   EXPECT_EQ(read.access_token->reveal_text(), "at");
   EXPECT_EQ(read.refresh_token->reveal_text(), "blob-of-r/t");
-  EXPECT_EQ(rewritten.body.reveal_text().find("r%2Ft&"), std::string_view::npos);
+  EXPECT_EQ(rewritten.body.reveal_text().find("=r%2Ft&"), std::string_view::npos);
 }
 
 TEST(ReplyRewriting, S4_OfABrokenReplyNothingButTheBlobGoesOn) {
