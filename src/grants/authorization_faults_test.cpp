@@ -76,6 +76,87 @@ TEST_F(DeskHouse, A3_AnAttemptWhoseRecordCannotBeReadDoesNotHoldItsNameForEver) 
   EXPECT_EQ(authorise(wish("scan"), "bob").state, AuthorizationState::completed);
 }
 
+// ---- a way that does not answer ------------------------------------------------------------------------------------------
+
+// Posts what it is given, and says so only when it is asked for the last of `unheard` times.
+class UnheardWay final : public TokenWay {
+ public:
+  explicit UnheardWay(int unheard) : unheard_(unheard) {}
+  std::vector<IntentId> asked;
+
+  Task<TokenAnswered> send(TokenErrand errand) override {
+    asked.push_back(errand.intent);
+    if (static_cast<int>(asked.size()) <= unheard_) {
+      co_return TokenAnswered{.outcome = net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "cloud_service_unreachable", .text = "It does not answer."}},
+                              .turn = errand.turn};
+    }
+    co_return TokenAnswered{.outcome = ScriptedTransport::json(200, R"({"access_token":"at-bob","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-bob","scope":"files","account":"bob"})"),
+                            .turn = errand.turn};
+  }
+  [[nodiscard]] bool goes_on_unheard() const override { return true; }
+  void kept(IntentId, std::int64_t) override {}
+
+ private:
+  int unheard_;
+};
+
+class DeskByAWay : public DeskHouse {
+ protected:
+  // The app's requests go that way from now on.
+  std::shared_ptr<UnheardWay> by_way(int unheard) {
+    auto way = std::make_shared<UnheardWay>(unheard);
+    clients->set_ways([way](const CloudRoute&, const std::string&, const catalog::ParameterValues&, const catalog::ParameterValues&) { return way; });
+    auto app = **run(store->app("acme"));
+    app.params_json = params_with_route({}, {.address = "https://relay.example", .app = "acme", .redirect_uri = "https://relay.example/callback/acme",
+                                             .mode = cloud::Mode::exchange});
+    sealing.vouch(app);
+    commit({store::PutApp{app}});
+    clients->forget("acme");
+    return way;
+  }
+};
+
+TEST_F(DeskByAWay, S4_ACodeThatMayHaveBeenPostedIsAskedAboutUnderItsIntentWhileTheConsentIsPending) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  const auto way = by_way(12);
+  come_back(talk);
+  if (seen(begun.id).state == AuthorizationState::pending) {
+    base::drive_until(loop, [&] {
+      advance(1s);
+      return seen(begun.id).state != AuthorizationState::pending;
+    });
+  }
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed) << seen(begun.id).problem_text;
+  EXPECT_TRUE(exists("scan"));
+  ASSERT_EQ(way->asked.size(), 13U);
+  for (const auto& intent : way->asked) EXPECT_EQ(intent, way->asked.front());
+}
+
+TEST_F(DeskByAWay, S4_WhoeverCancelsOrStopsTheServerWaitsForNoWay) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  const auto other = begin(wish("print"));
+  const auto second = open_start(other);
+  const auto way = by_way(1'000'000);
+  come_back(talk);
+  ASSERT_EQ(seen(begun.id).state, AuthorizationState::pending);
+  ASSERT_TRUE(run(desk->cancel(begun.id, {.actor = "anna"})));
+  advance(10s);
+  for (int turn = 0; turn < 50; ++turn) loop.run_for(1ms);
+  const auto asked = way->asked.size();
+  advance(5min);
+  for (int turn = 0; turn < 50; ++turn) loop.run_for(1ms);
+  EXPECT_EQ(way->asked.size(), asked);
+
+  come_back(second);
+  ASSERT_EQ(seen(other.id).state, AuthorizationState::pending);
+  const auto before = steady.now();
+  run(stop_desk());
+  EXPECT_LT(steady.now() - before, 30s) << "the server stops when it is told to";
+  EXPECT_EQ(seen(other.id).state, AuthorizationState::failed);
+}
+
 // ---- what is deleted is given back, and nothing else -------------------------------------------------------------------
 
 class LeavingHouse : public DeskHouse {

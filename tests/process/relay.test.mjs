@@ -102,7 +102,7 @@ test('an app of one\'s own is used where there is one, in a popup; the relay\'s 
   const type = async () => (await office.admin.must('GET', '/api/v1/types')).items.find((each) => each.id === 'oidc');
   const [relayed] = (await type()).apps;
   assert.equal(relayed.from_cloud_service, true);
-  assert.match(relayed.id, /^cloud-op-[0-9a-f]{6}$/);
+  assert.match(relayed.id, /^cloud-op-[0-9a-f]{32}$/);
   const refused = await office.admin.call('PUT', `/api/v1/apps/${relayed.id}`, { provider: 'oidc', client_id: 'x', params: { issuer: scene.oidc.issuer }, secrets: [] });
   assert.equal(refused.status, 422);
   await office.admin.registerOidc({ issuer: scene.oidc.issuer, clientId: 'own-client' });
