@@ -30,7 +30,7 @@ struct Registration {
 struct TokenSide {
   Mode mode = Mode::forward;
   std::string provider;  // its id
-  std::string endpoint;
+  std::string endpoint;  // in forward mode empty where the provider's metadata says it
   std::string client_id;
   std::string redirect_uri;
   oauth::ClientAuthentication authentication = oauth::ClientAuthentication::none;
@@ -59,7 +59,7 @@ class TokenSides {
  public:
   virtual ~TokenSides() = default;
   // Errors: as Registrations::find(); besides: refused/`host_not_allowed` for what was learned; invalid/`token_endpoint_unknown`
-  // while something is to be learned yet.
+  // in the modes that have one, while something is to be learned yet.
   [[nodiscard]] virtual Result<TokenSide> token_side(const cloud::ServiceTarget& target) const = 0;
 };
 
