@@ -59,7 +59,7 @@ class TokenSides {
  public:
   virtual ~TokenSides() = default;
   // Errors: as Registrations::find(); besides: refused/`host_not_allowed` for what was learned; invalid/`token_endpoint_unknown`
-  // in the modes that have one, while something is to be learned yet.
+  // in the modes that need one, while something is to be learned yet.
   [[nodiscard]] virtual Result<TokenSide> token_side(const cloud::ServiceTarget& target) const = 0;
 };
 
