@@ -164,7 +164,7 @@ TEST_F(Membership, S1_AnEnrolmentThatCannotBeReadIsNoneToEnrolOver) {
   const auto before = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
   service.asked = 0;
   const auto code = cloud::EnrolmentCode::make(Bytes(16, 7), relay.public_half(), entropy);
-  const auto enrolled = run(membership.enrol("https://relay.example", code.text(), {.actor = "anna"}));
+  const auto enrolled = run(membership.enrol("https://relay.example", Secret(code.text()), {.actor = "anna"}));
   ASSERT_FALSE(enrolled);
   EXPECT_EQ(enrolled.error().reason, "ciphertext_rejected");
   EXPECT_EQ(service.asked, 0) << "the code would be used up";

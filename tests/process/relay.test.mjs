@@ -376,6 +376,15 @@ test('S1: a DNS name is verified at the office itself and shown before consent; 
   assert.ok(page.includes(`localhost:${port}`) && page.includes('North Ltd'));
   const unenrolled = await officeAt(t, scene);
   assert.equal((await fetchAnswer(`${unenrolled.url}/.well-known/latchkey-office`)).status, 404);
+
+  const name = async () => (await relay.list()).find((each) => each.office === office.office).verified_name;
+  assert.equal((await relay.cli(['verify', office.office])).status, 1);
+  assert.equal(await name(), `localhost:${port}`, 'what cannot be reached at this moment is known no worse than before');
+  assert.equal((await office.cli(['cloud', 'leave'])).status, 0);
+  const refused = await relay.cli(['verify', office.office, '--ca-file', certFile]);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /taken back/);
+  assert.equal(await name(), null, 'the address shows the enrolment no longer');
 });
 
 test('S1: the address policy holds for a verification: an office\'s name that leads into the relay\'s own network is not fetched', async (t) => {
