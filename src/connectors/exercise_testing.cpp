@@ -62,7 +62,7 @@ StoreOrder ConnectorExercise::order(MemoryDocument& document, std::string path, 
 }
 
 // Suites are instantiated where the services are.
-GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST_SUITE(ConnectorExercise);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ConnectorExercise);
 
 TEST_P(ConnectorExercise, StoresDocumentsOfEverySizeWhole) {
   for (const std::size_t size :
