@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace latchkey::app {
 
 using console::Metric;
@@ -90,12 +92,14 @@ Task<std::vector<Metric>> DeliveryWorks::collect() {
         counters_.maybe_sent);
   const auto states = co_await ground_.store.delivery_states();
   if (!states) co_return metrics;
-  for (const auto& counted : *states) {
+  using enum store::DeliveryState;
+  for (const auto state : {queued, sending, parked, maybe_sent, failed, delivered}) {
+    const auto counted = std::ranges::find(*states, state, &store::DeliveryStateCount::state);
     metrics.push_back({.name = "latchkey_deliveries",
                        .help = "Deliveries by state",
                        .kind = Metric::Kind::gauge,
-                       .labels = fmt::format("state=\"{}\"", store::name_of(counted.state)),
-                       .value = static_cast<double>(counted.count)});
+                       .labels = fmt::format("state=\"{}\"", store::name_of(state)),
+                       .value = counted == states->end() ? 0.0 : static_cast<double>(counted->count)});
   }
   co_return metrics;
 }

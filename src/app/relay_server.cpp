@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
@@ -100,11 +101,23 @@ Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config) {
   return exchanges;
 }
 
+// nullptr: nothing is exchanged, and nothing that was exchanged is kept; or it is another instance's to give. Errors: as
+// open_exchanges().
+Result<std::unique_ptr<Exchanges>> open_exchanges_where_needed(const RelayConfig& config,
+                                                               const relay::CatalogRegistrations& registrations) {
+  const bool exchanges = registrations.any(relay::Mode::exchange);
+  // Without such a registration (any more), offices may still have to come for replies.
+  if (!exchanges && ::access(config.exchanges_path().c_str(), F_OK) != 0) return nullptr;
+  auto opened = open_exchanges(config);
+  if (!opened && !exchanges && opened.error().reason == "data_in_use") return nullptr;
+  return opened;
+}
+
 }  // namespace
 
 // In the order of building.
 struct RelayServer::Parts {
-  // `exchanges_in`: nullptr: no registration is in exchange mode.
+  // `exchanges_in`: nullptr: nothing is exchanged here.
   Parts(RelayConfig config_in, relay::CatalogRegistrations registrations_in, RelayFiles files_in,
         std::unique_ptr<Exchanges> exchanges_in)
       : config(std::move(config_in)),
@@ -126,7 +139,8 @@ struct RelayServer::Parts {
   net::EventLoop loop;
   Pool disk{"book", 1};
   relay::EnrolledOffices offices;
-  relay::FlowQuotas quotas;
+  relay::OfficeQuotas quotas;  // of flows
+  relay::OfficeQuotas assertions;
   relay::EnrolmentGate gate;
   relay::RelayCounters counters;
   cloud::PartyPublic public_keys = files.keys.party.public_half();
@@ -152,6 +166,7 @@ struct RelayServer::Parts {
                         .keys = public_keys,
                         .successions = successions,
                         .gate = gate,
+                        .assertions = assertions,
                         .counters = counters,
                         .exchanges = exchange_desk,
                         .engine = loop.main(),
@@ -261,13 +276,9 @@ Result<std::unique_ptr<RelayServer>> RelayServer::build(RelayConfig config, rela
   base::SystemEntropy entropy;
   auto files = open_relay_files(config, entropy);
   if (!files) return std::unexpected(files.error());
-  std::unique_ptr<Exchanges> exchanges;
-  if (registrations.any(relay::Mode::exchange)) {
-    auto opened = open_exchanges(config);
-    if (!opened) return std::unexpected(opened.error());
-    exchanges = std::move(*opened);
-  }
-  auto parts = std::make_unique<Parts>(std::move(config), std::move(registrations), std::move(*files), std::move(exchanges));
+  auto exchanges = open_exchanges_where_needed(config, registrations);
+  if (!exchanges) return std::unexpected(exchanges.error());
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(registrations), std::move(*files), std::move(*exchanges));
   if (const auto read = parts->offices.read_again(); !read) return std::unexpected(read.error());
   if (!parts->config.tls_certificate.empty()) {
     auto loaded = net::TlsServerContext::load(parts->config.tls_certificate, parts->config.tls_key);

@@ -1,4 +1,5 @@
-// `latchkey relay verify`: asks an office's own https address whether the name is its own (RULES S1).
+// `latchkey relay verify`: asks an office's own https address whether the name is its own (RULES S1). A name that it is
+// found not to have (any more) is taken back; one that cannot be reached at this moment is not.
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -43,6 +44,15 @@ Result<std::string> ask(const RelayConfig& config, const std::string& ca_file, r
   return std::move(*name);
 }
 
+// What was refused, and what that does to a name that was verified before. Errors: of the book.
+Result<Error> refused_name(store::EnrolmentBook& book, const store::OfficeId& id, Error why) {
+  if (why.kind == ErrorKind::unavailable) return why;
+  const auto taken_back = book.take_back_verified_name(id);
+  if (!taken_back) return std::unexpected(taken_back.error());
+  if (*taken_back) why.text += " The name that was verified before is taken back: people are shown the label alone.";
+  return why;
+}
+
 }  // namespace
 
 Result<int> verify_office(const RelayConfig& config, const std::string& office_text, const std::string& ca_file) {
@@ -60,7 +70,10 @@ Result<int> verify_office(const RelayConfig& config, const std::string& office_t
     return fail(ErrorKind::not_found, "no_such_office", "No office of that id is enrolled (any more).", {.field = "OFFICE"});
   }
   const auto name = ask(config, ca_file, *office, office->return_origins.front());
-  if (!name) return std::unexpected(name.error());
+  if (!name) {
+    auto why = refused_name(*files->book, *id, name.error());
+    return std::unexpected(why ? std::move(*why) : std::move(why.error()));
+  }
   if (const auto kept = files->book->put_verified_name(*id, *name, base::SystemWallClock().now()); !kept)
     return std::unexpected(kept.error());
   print(fmt::format("{} is {}'s own: it shows the office's keys. People are shown the name besides the label.\n", *name,

@@ -48,6 +48,21 @@ TEST_F(ConsoleTest, S1_TheCloudServiceIsAnAdministratorsMatter) {
   EXPECT_FALSE(cloud.state.enrolled);
 }
 
+TEST_F(ConsoleTest, S1_StrangersReadTheProofOfANameAndSetNothingElseToWork) {
+  auto stranger = browser();
+  const std::string path(OfficeNamePage::kPath);
+  EXPECT_EQ(stranger.post(path).status, 405);
+  EXPECT_EQ(cloud.proofs_asked + cloud.statuses_asked, 0) << "a method that is not allowed asks nobody";
+  EXPECT_EQ(stranger.get(path).status, 404);
+  cloud.state.enrolled = true;
+  cloud.state.office = "office-1";
+  const auto proof = stranger.get(path);
+  EXPECT_EQ(proof.status, 200);
+  EXPECT_EQ(proof.body, "proof of office-1");
+  EXPECT_EQ(cloud.proofs_asked, 2);
+  EXPECT_EQ(cloud.statuses_asked, 0) << "the enrolment is opened for each of them";
+}
+
 TEST_F(ConsoleTest, S5_WhatTheCloudServiceBringsEndsAtACleanAddress) {
   authorizer->next_page = {.succeeded = true,
                            .title = "Thank you",
@@ -73,7 +88,8 @@ TEST_F(ConsoleTest, S5_AHandleInAnotherBrowserBringsNoPassToTheOwnersPage) {
   view.id = id;
   view.grant = GrantId::make(wall.now(), entropy);
   view.account_id = "account-1";
-  authorizer->next_page = {.succeeded = true, .title = "Thank you", .text = "Done.", .id = id, .other_browser = true, .by_owner = true};
+  authorizer->next_page = {
+      .succeeded = true, .title = "Thank you", .text = "Done.", .id = id, .other_browser = true, .by_owner = true};
   auto thief = browser();
   EXPECT_EQ(thief.get("/oauth/relayed?attempt=a-1&handle=h-1").header("set-cookie"), "");
   authorizer->next_page.other_browser = false;

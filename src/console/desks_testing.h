@@ -1,6 +1,7 @@
 // The engine's desks with behaviour simple enough to see through, for tests of the console.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <string>
 #include <utility>
@@ -147,7 +148,17 @@ class PlainCloud final : public grants::CloudDesk {
   grants::CloudStatus state;
   std::optional<Error> refusal;
 
-  Task<Result<grants::CloudStatus>> status() override { co_return state; }
+  std::atomic<int> proofs_asked{0};
+  std::atomic<int> statuses_asked{0};
+
+  Task<Result<grants::CloudStatus>> status() override {
+    statuses_asked += 1;
+    co_return state;
+  }
+  Task<Result<std::string>> name_proof() override {
+    proofs_asked += 1;
+    co_return state.enrolled ? "proof of " + state.office : std::string();
+  }
   Task<Result<grants::CloudStatus>> enrol(std::string address, Secret code, grants::Requester) override {
     if (state.enrolled) co_return fail(ErrorKind::conflict, "cloud_enrolled", "Enrolled already.");
     if (code.reveal_text() != "LK1-good") {
@@ -155,7 +166,7 @@ class PlainCloud final : public grants::CloudDesk {
     }
     state = {.enrolled = true, .address = std::move(address), .office = "office-1", .label = "North Ltd", .service_key = "0123456789abcdef",
              .enrolled_at = base::from_unix_ms(0), .return_origin = "https://latchkey.example",
-             .apps = {{.id = "cloud-dropbox-0a1b2c", .provider = "dropbox", .types = {"dropbox"}}}};
+             .apps = {{.id = "cloud-dropbox-0a1b2c3d4e5f60718293a4b5c6d7e8f9", .provider = "dropbox", .types = {"dropbox"}}}};
     co_return state;
   }
   Task<Result<grants::CloudStatus>> check(grants::Requester) override {

@@ -67,7 +67,14 @@ Task<Result<CloudEnrolment>> AuthorizationDesk::enrolment_for(CloudRoute route) 
 
 Task<Result<void>> AuthorizationDesk::check_way(const ProviderClient& client) {
   if (!client.cloud) co_return check_public_address();
-  auto enrolment = co_await enrolment_for(*client.cloud);
+  auto checked = co_await check_cloud(*client.cloud);
+  // Somebody has left, enrolled anew or followed the keys while the service was asked: by what is there now.
+  for (int race = 0; race < kCloudRaces && !checked && checked.error().kind == ErrorKind::conflict; ++race) checked = co_await check_cloud(*client.cloud);
+  co_return checked;
+}
+
+Task<Result<void>> AuthorizationDesk::check_cloud(CloudRoute route) {
+  auto enrolment = co_await enrolment_for(std::move(route));
   if (!enrolment) co_return std::unexpected(enrolment.error());
   // Before a browser goes where nobody answers, or where it would be refused.
   auto service = co_await parts_.cloud->ask(enrolment->clone());
@@ -75,8 +82,7 @@ Task<Result<void>> AuthorizationDesk::check_way(const ProviderClient& client) {
   if (service->keys == enrolment->service.keys) co_return Result<void>{};
   parts_.log.info("cloud_keys_followed", {{"from", enrolment->service.keys.key_id()}, {"to", service->keys.key_id()}});
   enrolment->service.keys = service->keys;
-  store::Batch batch{put_cloud_enrolment(parts_.sealing, *enrolment)};
-  co_return co_await parts_.store.commit(std::move(batch));
+  co_return co_await parts_.store.commit(replace_cloud_enrolment(parts_.sealing, *enrolment));
 }
 
 Task<Result<std::string>> AuthorizationDesk::begin_address(const Flow& flow, const ProviderClient& client, std::string location) {

@@ -77,6 +77,8 @@ void AuthorizationDesk::start_sweeping() {
 }
 
 Task<void> AuthorizationDesk::stop() {
+  stopping_ = true;
+  any_change_.notify_all();
   co_await sweeping_.cancel_and_wait();
   co_await device_codes_.stop();
   co_await exchanges_.drain();
@@ -559,7 +561,7 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
     case AuthorizationState::needs_confirmation:
       co_return CallbackPage{.succeeded = true, .title = "One question is left", .text = result->problem_text + " Answer it in the console.", .id = id};
     case AuthorizationState::pending:
-      co_return page("Still working", "The provider is slow to answer. The console will show how it ended.", id);
+      co_return page("Still working", "The answer is slow to come. The console will show how it ended.", id);
     case AuthorizationState::failed:
     case AuthorizationState::cancelled:
     case AuthorizationState::expired: break;

@@ -107,6 +107,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<CloudEnrolment>> enrolment_for(CloudRoute route);
   // Whether consent can come back the way it will have to.
   [[nodiscard]] Task<Result<void>> check_way(const ProviderClient& client);
+  // Errors besides: conflict/`meta` when the enrolment is another than was read.
+  [[nodiscard]] Task<Result<void>> check_cloud(CloudRoute route);
   [[nodiscard]] Task<Result<std::string>> begin_address(const Flow& flow, const ProviderClient& client, std::string location);
 
   // store
@@ -128,6 +130,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
   [[nodiscard]] Task<Result<Replied>> spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
+  // Waits until then. Whether the attempt is pending still, and this server goes on.
+  [[nodiscard]] Task<bool> is_still_wanted(AuthorizationId id, SteadyTime then);
   [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request);
   [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
   // what becomes of it: authorization_outcome.cpp
@@ -182,6 +186,7 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   TaskGroup exchanges_;
   TaskGroup sweeping_;
   base::Broadcast any_change_;
+  bool stopping_ = false;
   ConsentsUnderWay under_way_;
   DeviceCodes device_codes_;
 };

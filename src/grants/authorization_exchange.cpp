@@ -11,6 +11,8 @@ namespace {
 using store::AuthorizationState;
 
 constexpr int kNotSentTries = 3;
+constexpr Seconds kUnheardPause{5};   // between questions to a way that may have posted the code
+constexpr Seconds kUnheardMost{3600};  // and how long it is asked, unless the attempt is over earlier
 constexpr int kRaces = 20;
 constexpr Seconds kImportPatience{120};
 constexpr Milliseconds kIdentityPause{500};  // doubled with each further question who has consented
@@ -52,6 +54,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   flow.row.version += 1;
   Error last{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "The provider could not be reached."};
   std::size_t slot = 0;
+  const auto ask_until = parts_.steady.now() + std::min<Milliseconds>(flow.row.expires_at - parts_.wall.now(), kUnheardMost);
   for (int attempt = 0; attempt < kNotSentTries;) {
     ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0, .whose = flow.record.grant.id, .way = client.way,
                             .replay = catalog::ReplayPolicy::revokes_family,  // a code is always one-shot
@@ -72,9 +75,24 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
                      {.detail = no_reply->error.detail});
     }
     last = std::get<NotSent>(outcome).error;
-    ++attempt;
+    const bool unheard = client.way && client.way->goes_on_unheard() && is_of_the_way(last) && last.kind == ErrorKind::unavailable;
+    if (!unheard) {
+      ++attempt;
+      continue;
+    }
+    // The code may have been posted, and what it brought lies there until this very intent asks for it (S4).
+    const auto next = parts_.steady.now() + last.retry_after.value_or(kUnheardPause);
+    if (next >= ask_until || !co_await is_still_wanted(flow.row.id, next)) break;
   }
   co_return std::unexpected(last);
+}
+
+Task<bool> AuthorizationDesk::is_still_wanted(AuthorizationId id, SteadyTime then) {
+  while (!stopping_ && parts_.steady.now() < then) co_await any_change_.wait_for(parts_.steady, then - parts_.steady.now());
+  if (stopping_) co_return false;
+  const auto row = co_await parts_.store.authorization(id);
+  // A store that does not answer says nothing of it.
+  co_return !row || (*row && (*row)->state == AuthorizationState::pending);
 }
 
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {

@@ -76,6 +76,98 @@ TEST_F(DeskHouse, A3_AnAttemptWhoseRecordCannotBeReadDoesNotHoldItsNameForEver) 
   EXPECT_EQ(authorise(wish("scan"), "bob").state, AuthorizationState::completed);
 }
 
+// ---- a way that does not answer ------------------------------------------------------------------------------------------
+
+// Posts what it is given, and says so only when it is asked for the last of `unheard` times.
+class UnheardWay final : public TokenWay {
+ public:
+  explicit UnheardWay(int unheard) : unheard_(unheard) {}
+  std::vector<IntentId> asked;
+
+  Task<TokenAnswered> send(TokenErrand errand) override {
+    asked.push_back(errand.intent);
+    if (static_cast<int>(asked.size()) <= unheard_) {
+      co_return TokenAnswered{.outcome = net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "cloud_service_unreachable", .text = "It does not answer."}},
+                              .turn = errand.turn};
+    }
+    co_return TokenAnswered{.outcome = ScriptedTransport::json(200, R"({"access_token":"at-bob","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-bob","scope":"files","account":"bob"})"),
+                            .turn = errand.turn};
+  }
+  [[nodiscard]] bool goes_on_unheard() const override { return true; }
+  void kept(IntentId, std::int64_t) override {}
+
+ private:
+  int unheard_;
+};
+
+class DeskByAWay : public DeskHouse {
+ protected:
+  // The app's requests go that way from now on.
+  std::shared_ptr<UnheardWay> by_way(int unheard) {
+    auto way = std::make_shared<UnheardWay>(unheard);
+    clients->set_ways([way](const CloudRoute&, const std::string&, const catalog::ParameterValues&, const catalog::ParameterValues&) { return way; });
+    auto app = **run(store->app("acme"));
+    app.params_json = params_with_route({}, {.address = "https://relay.example", .app = "acme", .redirect_uri = "https://relay.example/callback/acme",
+                                             .mode = cloud::Mode::exchange});
+    sealing.vouch(app);
+    commit({store::PutApp{app}});
+    clients->forget("acme");
+    return way;
+  }
+};
+
+TEST_F(DeskByAWay, S4_ACodeThatMayHaveBeenPostedIsAskedAboutUnderItsIntentWhileTheConsentIsPending) {
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  const auto way = by_way(6);
+  come_back(talk);
+  if (seen(begun.id).state == AuthorizationState::pending) {
+    base::drive_until(loop, [&] {
+      advance(1s);
+      return seen(begun.id).state != AuthorizationState::pending;
+    });
+  }
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed) << seen(begun.id).problem_text;
+  EXPECT_TRUE(exists("scan"));
+  ASSERT_EQ(way->asked.size(), 7U);
+  for (const auto& intent : way->asked) EXPECT_EQ(intent, way->asked.front());
+}
+
+TEST_F(DeskByAWay, S4_WhoeverCancelsOrStopsTheServerWaitsForNoWay) {
+  const auto cancelled = begin(wish("scan"));
+  const auto stopped = begin(wish("print"));
+  const auto first = open_start(cancelled);
+  const auto second = open_start(stopped);
+  const auto way = by_way(1'000'000);
+  // Time moves here alone: run() would move it at every step.
+  const auto page = base::start_on(loop, desk->callback("acme", first.query, first.cookies));
+  base::drive_until(loop, [&] { return way->asked.size() == 1; });
+  base::drive_until(loop, [&] {
+    if (way->asked.size() == 1) advance(1s);
+    return way->asked.size() > 1;
+  });
+  const auto cancelling = base::start_on(loop, desk->cancel(cancelled.id, {.actor = "anna"}));
+  base::drive_until(loop, [&] { return cancelling->has_value(); });
+  ASSERT_TRUE(**cancelling);
+  base::drive_until(loop, [&] {
+    advance(1s);
+    return page->has_value() && journal.reserved.empty();
+  });
+  const auto asked = way->asked.size();
+  EXPECT_LE(asked, 3U) << "once more at most, by a look that came before the cancelling";
+
+  const auto waits = base::start_on(loop, desk->callback("acme", second.query, second.cookies));
+  base::drive_until(loop, [&] { return way->asked.size() > asked; });
+  const auto stopping = base::start_on(loop, stop_desk());
+  base::drive_until(loop, [&] { return stopping->has_value(); });
+  EXPECT_EQ(way->asked.size(), asked + 1) << "no time has passed, and none was waited for";
+  EXPECT_EQ(seen(stopped.id).state, AuthorizationState::failed);
+  base::drive_until(loop, [&] {
+    advance(1s);
+    return waits->has_value();
+  });
+}
+
 // ---- what is deleted is given back, and nothing else -------------------------------------------------------------------
 
 class LeavingHouse : public DeskHouse {

@@ -20,7 +20,6 @@ struct CloudStatus {
   std::string office;
   std::string label;       // what people are shown before they consent
   std::string service_key; // names the keys pinned
-  std::string name_proof;  // what this server shows for a DNS name to be known as its own: cloud/office_name.h
   WallTime enrolled_at{};
   std::string return_origin;
   struct App {
@@ -37,11 +36,15 @@ class CloudDesk {
  public:
   virtual ~CloudDesk() = default;
   [[nodiscard]] virtual Task<Result<CloudStatus>> status() = 0;
+  // What this server shows for a DNS name to be known as its own (cloud/office_name.h); empty: enrolled nowhere. Strangers may
+  // ask for it: what is sealed is opened when it has changed, and not for each of them.
+  [[nodiscard]] virtual Task<Result<std::string>> name_proof() = 0;
   // `address`: https; `code`: as the operator gave it. Errors: invalid with `field` address or enrolment_code;
   // conflict/`cloud_enrolled` (leave first); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) = 0;
   // Asks the service now, and takes over what it has. Errors: conflict/`cloud_not_enrolled`;
-  // misconfigured/`cloud_return_origin` (public_url has changed since); those of CloudLine.
+  // misconfigured/`cloud_return_origin` (public_url has changed since); refused/`cloud_app_changed` (a registration that is
+  // here already is offered as another client's, or with another mode); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> check(Requester requester) = 0;
   // The keys are forgotten, and registrations that no grant uses; grants go on. Errors: conflict/`cloud_not_enrolled`.
   [[nodiscard]] virtual Task<Result<void>> leave(Requester requester) = 0;

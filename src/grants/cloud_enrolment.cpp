@@ -9,7 +9,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::string_view kRouteMember = "_cloud";
-constexpr std::size_t kIdOctets = 3;
+constexpr std::size_t kIdOctets = 16;  // whoever chooses what is hashed must not find two that end alike
 constexpr std::size_t kAppNameMax = 48;
 
 Secret plain_of(const CloudEnrolment& enrolment) {
@@ -46,7 +46,7 @@ Result<CloudEnrolment> parse(const Secret& plain) {
 }  // namespace
 
 CloudEnrolment CloudEnrolment::clone() const {
-  return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service};
+  return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service, .read_as = read_as};
 }
 
 const cloud::ServiceApp* CloudEnrolment::app_for(std::string_view type) const {
@@ -63,11 +63,13 @@ Task<Result<std::optional<CloudEnrolment>>> read_cloud_enrolment(store::Store& s
   if (!plain) co_return std::unexpected(plain.error());
   auto enrolment = parse(*plain);
   if (!enrolment) co_return std::unexpected(enrolment.error());
+  enrolment->read_as = *sealed;
   co_return std::optional(std::move(*enrolment));
 }
 
-store::Mutation put_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment) {
-  return store::PutMeta{std::string(kCloudEnrolmentMeta), sealing.seal_channel_secret(kCloudEnrolmentMeta, plain_of(enrolment))};
+store::Batch replace_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment) {
+  const std::string key(kCloudEnrolmentMeta);
+  return {store::CompareMeta{key, enrolment.read_as}, store::PutMeta{key, sealing.seal_channel_secret(key, plain_of(enrolment))}};
 }
 
 store::Mutation forget_cloud_enrolment() { return store::PutMeta{std::string(kCloudEnrolmentMeta), {}}; }
@@ -99,10 +101,9 @@ std::string params_with_route(const catalog::ParameterValues& values, const Clou
 }
 
 std::string cloud_app_id(std::string_view address, const cloud::ServiceApp& app) {
-  crypto::Sha256 digest;
-  digest.update(base::as_bytes(address)).update(base::as_bytes("\n")).update(base::as_bytes(app.client_id));
-  if (app.mode != cloud::Mode::forward) digest.update(base::as_bytes("\n")).update(base::as_bytes(cloud::name_of(app.mode)));
-  const auto octets = digest.finish();
+  // As JSON, so that no text can pass for the end of one member and the beginning of the next.
+  const auto said = boost::json::serialize(JsonArray{address, app.id, app.provider, app.client_id, cloud::name_of(app.mode)});
+  const auto octets = crypto::sha256(base::as_bytes(said));
   return "cloud-" + app.id.substr(0, kAppNameMax) + "-" + base::to_hex(ByteView(octets).first(kIdOctets));
 }
 

@@ -21,6 +21,7 @@ struct CloudEnrolment {
   WallTime enrolled_at{};
   cloud::PartyKeys keys;       // this office's own
   cloud::ServiceView service;  // as the service said when last asked; its keys are the ones the code named, for good
+  Bytes read_as{};             // the record as it lay in the store, sealed; empty: there was none
 
   [[nodiscard]] CloudEnrolment clone() const;
   // The service's app for a type; nullptr: it forwards no such type for this office.
@@ -30,7 +31,11 @@ struct CloudEnrolment {
 // Absent, or made unreadable by a leaving: nullopt. Errors: those of the store; corrupt/`ciphertext_rejected`,
 // `record_altered`.
 [[nodiscard]] Task<Result<std::optional<CloudEnrolment>>> read_cloud_enrolment(store::Store& store, const Sealing& sealing);
-[[nodiscard]] store::Mutation put_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment);
+// Puts it in the place of what it was read as: the batch is refused with conflict/`meta` when somebody has left, enrolled
+// or taken over something else since.
+[[nodiscard]] store::Batch replace_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment);
+// How often whoever was refused so looks again before giving up.
+inline constexpr int kCloudRaces = 5;
 [[nodiscard]] store::Mutation forget_cloud_enrolment();
 // For the rotation of the master key.
 [[nodiscard]] ChannelSecretPlace cloud_enrolment_place();
@@ -38,8 +43,8 @@ struct CloudEnrolment {
 // --- App records that are the service's ---
 //
 // They lie among the office's own, since a grant stays for life with the client that obtained it (RULES F8): id
-// `cloud-APP-` and six digits of client, service and mode, so that another client, or another way to tokens, never takes a
-// grant's place.
+// `cloud-APP-` and 128 bits of a digest of service, app, provider, client and mode, so that another client, or another way
+// to tokens, never takes a grant's place. The service chooses all of these but the first.
 
 // What such a record says besides, in a member of params_json that is no parameter.
 struct CloudRoute {

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/json.h"
 #include "cloud/signed_request.h"
+#include "grants/token_way.h"
 
 namespace latchkey::grants {
 namespace {
@@ -17,18 +19,33 @@ constexpr auto kTotalTime = 10s;
 constexpr auto kBetweenTries = 500ms;
 constexpr auto kCollectFor = 40s;  // a handle lives for a minute, and the browser waits
 constexpr std::size_t kAnswerMax = 256 * 1024;
+constexpr std::string_view kUnreachable = "cloud_service_unreachable";
 constexpr std::string_view kProviderUnreachable = "provider_unreachable";
 constexpr std::string_view kProblemPrefix = "urn:latchkey:problem:";
+// It has what it can carry of this office's, or of the provider's, under way; it is there all the same.
+constexpr std::string_view kBusy[] = {"too_many_exchanges", "too_many_unacknowledged"};
+constexpr Seconds kBusyFor{5};  // where it names no time
+constexpr Seconds kBusyMost{3600};
 
 std::unexpected<Error> unreachable(std::string detail) {
-  return fail(ErrorKind::unavailable, "cloud_service_unreachable",
-              "The Cloud Service does not answer, so nobody can be authorised by way of it now. This says nothing of the provider: "
-              "accounts that are authorised already go on by themselves. Try again in a moment.",
-              {.detail = std::move(detail), .retry_after = Seconds(30)});
+  return fail(
+      ErrorKind::unavailable, std::string(kUnreachable),
+      "The Cloud Service does not answer, so nobody can be authorised by way of it now. This says nothing of the provider: "
+      "accounts that are authorised already go on by themselves. Try again in a moment.",
+      {.detail = std::move(detail), .retry_after = Seconds(30)});
+}
+
+// Retry-After in seconds (RFC 9110 section 10.2.3), as the service writes it.
+Seconds wait_named(const net::HttpHeaders& headers) {
+  const std::string text(headers.value_or("Retry-After"));
+  Seconds::rep seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds < 1) return kBusyFor;
+  return std::min(Seconds(seconds), kBusyMost);
 }
 
 // The service's own words for what it refuses.
-Error refusal_of(int status, std::string_view body) {
+Error refusal_of(int status, std::string_view body, const net::HttpHeaders& headers) {
   const auto parsed = parse_json(body);
   std::string code;
   std::string text;
@@ -40,10 +57,21 @@ Error refusal_of(int status, std::string_view body) {
     return unreachable(fmt::format("status {} without a reason: is this a Cloud Service?", status)).error();
   }
   code.erase(0, kProblemPrefix.size());
-  if (code == kProviderUnreachable) return {.kind = ErrorKind::unavailable, .reason = code, .text = std::move(text), .retry_after = Seconds(10)};
+  if (code == kProviderUnreachable)
+    return {.kind = ErrorKind::unavailable, .reason = code, .text = std::move(text), .retry_after = Seconds(10)};
+  if (std::ranges::find(kBusy, code) != std::end(kBusy)) {
+    return {.kind = ErrorKind::unavailable,
+            .reason = "cloud_" + code,
+            .text = std::move(text),
+            .detail = fmt::format("status {}", status),
+            .retry_after = wait_named(headers)};
+  }
   if (status >= 500) return unreachable(fmt::format("status {}: {}", status, code)).error();
   if (code == "office_unknown") code = "enrolment_revoked";
-  return {.kind = ErrorKind::refused, .reason = "cloud_" + code, .text = std::move(text), .detail = fmt::format("status {}", status),
+  return {.kind = ErrorKind::refused,
+          .reason = "cloud_" + code,
+          .text = std::move(text),
+          .detail = fmt::format("status {}", status),
           .field = code.starts_with("code_") ? "enrolment_code" : ""};
 }
 
@@ -66,18 +94,25 @@ Task<Result<std::string>> CloudLine::send(Asked asked) {
     counters_.unreachable += 1;
     const auto* nothing = std::get_if<net::NothingSent>(&outcome);
     const auto* ambiguous = std::get_if<net::Ambiguous>(&outcome);
-    // What an operator has forbidden, or mistyped, does not mend itself.
-    if (nothing != nullptr && nothing->error.kind != ErrorKind::unavailable) co_return std::unexpected(nothing->error);
+    // What an operator has forbidden, or mistyped, does not mend itself, and says nothing of the service.
+    if (nothing != nullptr && nothing->error.kind != ErrorKind::unavailable) {
+      auto error = of_the_way(nothing->error);
+      error.kind = ErrorKind::misconfigured;
+      co_return std::unexpected(std::move(error));
+    }
     const auto& error = nothing != nullptr ? nothing->error : ambiguous != nullptr ? ambiguous->error : Error{};
     log_.warning("cloud_service_unreachable", {{"reason", error.reason}, {"detail", error.detail}});
     co_return unreachable(error.text.empty() ? "the answer is too long" : error.text);
   }
   if (reply->status == 200) {
     counters_.answered += 1;
+    answered_at_ = steady_.now();
     co_return std::string(base::as_text(reply->body));
   }
-  auto error = refusal_of(reply->status, base::as_text(reply->body));
-  (error.kind == ErrorKind::unavailable ? counters_.unreachable : counters_.refused) += 1;
+  auto error = refusal_of(reply->status, base::as_text(reply->body), reply->headers);
+  const bool answered = error.reason != kUnreachable;
+  (answered ? counters_.refused : counters_.unreachable) += 1;
+  if (answered) answered_at_ = steady_.now();
   log_.warning("cloud_service_refused", {{"reason", error.reason}, {"detail", error.detail}});
   co_return std::unexpected(std::move(error));
 }
@@ -102,7 +137,8 @@ Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::Enrolm
                                     .secret = code.secret.clone(),
                                     .request = cloud::make_enrolment_request(code, keys),
                                     .return_origins = {std::move(return_origin)}};
-  Asked asked{.method = "POST", .url = address + std::string(cloud::kEnrolPath), .authorization = {}, .body = cloud::to_json(offer)};
+  Asked asked{
+      .method = "POST", .url = address + std::string(cloud::kEnrolPath), .authorization = {}, .body = cloud::to_json(offer)};
   const auto answer = co_await send(std::move(asked));
   if (!answer) co_return std::unexpected(answer.error());
   auto service = cloud::parse_service_view(*answer);
@@ -110,12 +146,14 @@ Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::Enrolm
   // The code may be from before a rotation: then the keys it names vouch for those of now.
   const auto& steps = service->successions;
   const auto named = std::ranges::find_if(steps, [&](const cloud::Succession& each) { return code.is_of(each.former); });
-  const bool ours = code.is_of(service->keys) || (named != steps.end() && cloud::leads_to(steps, named->former, service->keys));
+  const bool ours =
+      code.is_of(service->keys) || (named != steps.end() && cloud::leads_to(steps, named->former, service->keys));
   if (!ours || service->office != offer.office) {
-    co_return fail(ErrorKind::refused, "cloud_keys_differ",
-                   "Whoever answers at this address is not the Cloud Service that issued the code: its keys are others. Nothing was "
-                   "kept. Check the address, and ask the operator.",
-                   {.field = "address"});
+    co_return fail(
+        ErrorKind::refused, "cloud_keys_differ",
+        "Whoever answers at this address is not the Cloud Service that issued the code: its keys are others. Nothing was "
+        "kept. Check the address, and ask the operator.",
+        {.field = "address"});
   }
   co_return CloudEnrolment{
       .address = std::move(address), .enrolled_at = wall_.now(), .keys = std::move(keys), .service = std::move(*service)};
@@ -126,10 +164,12 @@ Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
   if (!answer) co_return std::unexpected(answer.error());
   auto service = cloud::parse_service_view(*answer);
   if (!service) co_return std::unexpected(service.error());
-  if (!cloud::leads_to(service->successions, enrolment.service.keys, service->keys) || service->office != enrolment.service.office) {
-    co_return fail(ErrorKind::refused, "cloud_keys_differ",
-                   "The Cloud Service answers with other keys than those this server was enrolled with. Nothing is sent there; ask its "
-                   "operator what has happened.");
+  if (!cloud::leads_to(service->successions, enrolment.service.keys, service->keys) ||
+      service->office != enrolment.service.office) {
+    co_return fail(
+        ErrorKind::refused, "cloud_keys_differ",
+        "The Cloud Service answers with other keys than those this server was enrolled with. Nothing is sent there; ask its "
+        "operator what has happened.");
   }
   co_return std::move(*service);
 }
@@ -145,9 +185,8 @@ Task<Result<cloud::FlowResult>> CloudLine::collect(CloudEnrolment enrolment, std
   }
   if (!answer) co_return std::unexpected(answer.error());
   const auto parsed = parse_json(*answer);
-  const auto sealed = parsed && parsed->is_object()
-                          ? base::from_base64url(base::string_or(parsed->get_object(), "result"))
-                          : std::nullopt;
+  const auto sealed =
+      parsed && parsed->is_object() ? base::from_base64url(base::string_or(parsed->get_object(), "result")) : std::nullopt;
   if (!sealed) co_return unreachable("an answer without a result");
   co_return cloud::open_result(enrolment.keys, enrolment.service.office, *sealed);
 }
@@ -163,7 +202,8 @@ Task<Result<cloud::TokenAnswer>> CloudLine::exchange(CloudEnrolment enrolment, S
 }
 
 Task<Result<void>> CloudLine::acknowledge(CloudEnrolment enrolment, cloud::Acknowledgement acknowledgement) {
-  const auto answer = co_await send(signed_request(enrolment, "POST", cloud::kAcknowledgePath, Secret(std::string_view(cloud::to_json(acknowledgement)))));
+  const auto answer = co_await send(
+      signed_request(enrolment, "POST", cloud::kAcknowledgePath, Secret(std::string_view(cloud::to_json(acknowledgement)))));
   if (!answer) co_return std::unexpected(answer.error());
   co_return Result<void>{};
 }
@@ -180,8 +220,7 @@ Task<Result<Secret>> CloudLine::assertion(CloudEnrolment enrolment, cloud::Servi
 
 Result<std::string> CloudLine::begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const {
   request.office = enrolment.service.office;
-  const auto flow =
-      cloud::seal_flow(request, enrolment.keys.signing_seed, enrolment.service.keys.sealing, entropy_);
+  const auto flow = cloud::seal_flow(request, enrolment.keys.signing_seed, enrolment.service.keys.sealing, entropy_);
   if (!flow) return std::unexpected(flow.error());
   return enrolment.address + std::string(cloud::kBeginPath) + "?flow=" + *flow;
 }

@@ -30,7 +30,9 @@ struct CloudCounters {
 //
 // Errors of every request: unavailable/`cloud_service_unreachable`; refused/`cloud_enrolment_revoked`,
 // refused/`cloud_clock_differs`; refused or invalid with the service's own word and text behind `cloud_`;
-// misconfigured where outgoing connections there are not allowed.
+// unavailable/`cloud_too_many_exchanges`, `cloud_too_many_unacknowledged` with the service's Retry-After (it answers, and has
+// sent nothing on); misconfigured/`cloud_address_not_allowed` where outgoing connections there are not allowed: nothing was
+// asked.
 class CloudLine {
  public:
   CloudLine(net::HttpTransport& transport, const WallClock& wall, SteadyClock& steady, Entropy& entropy, Log& log)
@@ -52,6 +54,8 @@ class CloudLine {
   [[nodiscard]] Result<std::string> begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const;
 
   [[nodiscard]] const CloudCounters& counters() const { return counters_; }
+  // When it last had an answer, whatever it had asked; absent: never.
+  [[nodiscard]] std::optional<SteadyTime> answered_at() const { return answered_at_; }
 
  private:
   struct Asked {
@@ -70,6 +74,7 @@ class CloudLine {
   Entropy& entropy_;
   Log& log_;
   CloudCounters counters_;
+  std::optional<SteadyTime> answered_at_;
 };
 
 }  // namespace latchkey::grants

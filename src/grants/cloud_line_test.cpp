@@ -114,6 +114,34 @@ TEST_F(Line, C7_ItsOutageAndItsRefusalsAreItsOwnAndToldApart) {
   EXPECT_EQ(line.counters().answered, 1);
 }
 
+TEST_F(Line, C7_OneThatIsBusyIsThereAndNamesATime) {
+  const struct {
+    const char* said;
+    Seconds wait;
+  } cases[] = {{"40", Seconds(40)}, {"", Seconds(5)}, {"soon", Seconds(5)}, {"-3", Seconds(5)}, {"99999999", Seconds(3600)}};
+  for (const auto& each : cases) {
+    auto busy = FakeService::problem(429, "too_many_unacknowledged");
+    std::get<net::Reply>(busy).headers.set("Retry-After", each.said);
+    service.answers.push_back(std::move(busy));
+    const auto asked = run(line.ask(enrolled()));
+    ASSERT_FALSE(asked);
+    EXPECT_EQ(asked.error().reason, "cloud_too_many_unacknowledged");
+    EXPECT_EQ(asked.error().kind, ErrorKind::unavailable);
+    EXPECT_EQ(asked.error().retry_after, each.wait) << each.said;
+  }
+  EXPECT_EQ(line.counters().unreachable, 0);
+}
+
+TEST_F(Line, C7_WhatIsForbiddenHereIsOfTheWayAndNoAnswer) {
+  service.answers.push_back(
+      net::NothingSent{{.kind = ErrorKind::misconfigured, .reason = "address_not_allowed", .text = "Not from here."}});
+  const auto asked = run(line.ask(enrolled()));
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().reason, "cloud_address_not_allowed");
+  EXPECT_EQ(asked.error().kind, ErrorKind::misconfigured);
+  EXPECT_FALSE(line.answered_at());
+}
+
 TEST_F(Line, S1_OtherKeysThanThePinnedOnesAreRefused) {
   auto other = view();
   other.keys = cloud::PartyKeys::make(entropy).public_half();

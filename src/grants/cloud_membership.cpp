@@ -12,6 +12,20 @@ std::unexpected<Error> not_enrolled() {
   return fail(ErrorKind::conflict, "cloud_not_enrolled", "This server is not enrolled at a Cloud Service.");
 }
 
+// Whether what the service offers now is what grants were obtained with: all but where browsers come back to (RULES F8, S1).
+bool is_same_client(const store::App& present, const store::App& offered) {
+  const auto was = cloud_route_of(present);
+  const auto now = cloud_route_of(offered);
+  return was && now && present.provider == offered.provider && present.client_id == offered.client_id && was->address == now->address &&
+         was->app == now->app && was->mode == now->mode;
+}
+
+std::unexpected<Error> another_client(const store::App& present) {
+  return fail(ErrorKind::refused, "cloud_app_changed",
+              "The Cloud Service offers another client, or another way to tokens, in the place of " + present.id +
+                  ", which accounts were authorised with. Nothing of it was taken over; ask its operator what has happened.");
+}
+
 // https://relay.example, however it was typed.
 Result<std::string> origin_of(std::string_view typed) {
   while (typed.ends_with(' ') || typed.ends_with('\n')) typed.remove_suffix(1);
@@ -32,7 +46,6 @@ CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
                      .office = enrolment.service.office,
                      .label = enrolment.service.label,
                      .service_key = enrolment.service.keys.key_id(),
-                     .name_proof = cloud::office_name_proof(enrolment.service.office, enrolment.keys.public_half()),
                      .enrolled_at = enrolment.enrolled_at,
                      .return_origin = enrolment.service.return_origins.empty() ? "" : enrolment.service.return_origins.front(),
                      .apps = {}};
@@ -47,6 +60,18 @@ Task<Result<CloudStatus>> CloudMembership::status() {
   const auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   co_return *enrolment ? status_of(**enrolment) : CloudStatus{};
+}
+
+Task<Result<std::string>> CloudMembership::name_proof() {
+  const auto sealed = co_await store_.meta(std::string(kCloudEnrolmentMeta));
+  if (!sealed) co_return std::unexpected(sealed.error());
+  if (sealed->empty()) co_return std::string();
+  if (*sealed == proof_.of) co_return proof_.text;
+  const auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  if (!*enrolment) co_return std::string();
+  proof_ = {.of = (*enrolment)->read_as, .text = cloud::office_name_proof((*enrolment)->service.office, (*enrolment)->keys.public_half())};
+  co_return proof_.text;
 }
 
 Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const {
@@ -75,7 +100,7 @@ Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, c
 }
 
 Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrolment) {
-  store::Batch batch{put_cloud_enrolment(sealing_, enrolment)};
+  auto batch = replace_cloud_enrolment(sealing_, enrolment);
   for (const auto& app : enrolment.service.apps) {
     auto record = record_of(enrolment, app);
     if (!record) continue;
@@ -84,11 +109,13 @@ Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrol
     if (*present) {
       // What somebody has altered in the store is not made good by vouching for it anew.
       if (const auto checked = sealing_.check(**present); !checked) co_return std::unexpected(checked.error());
+      if (!is_same_client(**present, *record)) co_return another_client(**present);
       const auto entered_for = (*present)->token_origin.substr(0, (*present)->token_origin.find(kPinMark));
       // What grants were obtained with stays as it is (RULES F8), but for where browsers come back to.
-      if ((*present)->params_json == record->params_json || entered_for != record->token_origin) continue;
+      if (entered_for != record->token_origin) continue;
       auto changed = **present;
-      changed.params_json = record->params_json;
+      changed.params_json = params_with_route(values_of_json(changed.params_json), *cloud_route_of(*record));
+      if (changed.params_json == (*present)->params_json) continue;
       *record = std::move(changed);
     }
     sealing_.vouch(*record);
@@ -112,7 +139,9 @@ Task<Result<CloudStatus>> CloudMembership::keep(CloudEnrolment enrolment, std::s
 
 Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret code, Requester requester) {
   const auto present = co_await read_cloud_enrolment(store_, sealing_);
-  if (present && *present) {
+  // What cannot be read may be an enrolment all the same: it is left first.
+  if (!present) co_return std::unexpected(present.error());
+  if (*present) {
     co_return fail(ErrorKind::conflict, "cloud_enrolled",
                    "This server is enrolled at " + (*present)->address + " already. Leave that Cloud Service first.");
   }
@@ -122,10 +151,29 @@ Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret cod
   if (!parsed) co_return std::unexpected(parsed.error());
   auto enrolment = co_await line_.enrol(std::move(*origin), std::move(*parsed), clients_.address().url);
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  co_return co_await keep(std::move(*enrolment), "cloud.enrolled", std::move(requester));
+  auto kept = co_await keep(enrolment->clone(), "cloud.enrolled", requester);
+  // The code is used up: what came is not given up because an app's record has changed at this moment.
+  for (int race = 0; race < kCloudRaces && !kept && kept.error().reason == "version"; ++race) {
+    kept = co_await keep(enrolment->clone(), "cloud.enrolled", requester);
+  }
+  if (!kept && kept.error().reason == "meta") {
+    co_return fail(ErrorKind::conflict, "cloud_enrolled",
+                   "Somebody else has enrolled this server at the same time; the code is used up, and what it gave was not kept. Look "
+                   "at the enrolment that is there, and leave it first if it is not the one you want.");
+  }
+  co_return kept;
 }
 
+// Whoever leaves, or enrols elsewhere, while the service is asked is not undone by its answer.
 Task<Result<CloudStatus>> CloudMembership::check(Requester requester) {
+  auto checked = co_await check_once(requester);
+  for (int race = 0; race < kCloudRaces && !checked && checked.error().kind == ErrorKind::conflict && checked.error().reason != "cloud_not_enrolled"; ++race) {
+    checked = co_await check_once(requester);
+  }
+  co_return checked;
+}
+
+Task<Result<CloudStatus>> CloudMembership::check_once(Requester requester) {
   auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   if (!*enrolment) co_return not_enrolled();

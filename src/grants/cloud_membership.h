@@ -14,6 +14,7 @@ class CloudMembership final : public CloudDesk {
       : store_(store), sealing_(sealing), clients_(clients), line_(line), wall_(wall) {}
 
   [[nodiscard]] Task<Result<CloudStatus>> status() override;
+  [[nodiscard]] Task<Result<std::string>> name_proof() override;
   [[nodiscard]] Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) override;
   [[nodiscard]] Task<Result<CloudStatus>> check(Requester requester) override;
   [[nodiscard]] Task<Result<void>> leave(Requester requester) override;
@@ -23,13 +24,20 @@ class CloudMembership final : public CloudDesk {
   [[nodiscard]] Task<Result<store::Batch>> batch_of(const CloudEnrolment& enrolment);
   [[nodiscard]] Result<store::App> record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const;
   [[nodiscard]] CloudStatus status_of(const CloudEnrolment& enrolment) const;
+  // Errors besides: conflict when the enrolment, or an app of the service's, is another than was read.
   [[nodiscard]] Task<Result<CloudStatus>> keep(CloudEnrolment enrolment, std::string action, Requester requester);
+  [[nodiscard]] Task<Result<CloudStatus>> check_once(Requester requester);
 
   store::Store& store_;
   const Sealing& sealing_;
   ProviderClients& clients_;
   CloudLine& line_;
   const WallClock& wall_;
+  struct Proof {
+    Bytes of;  // the enrolment as it lay in the store, sealed
+    std::string text;
+  };
+  Proof proof_;  // the last one that was asked for
 };
 
 }  // namespace latchkey::grants

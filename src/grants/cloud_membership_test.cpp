@@ -1,6 +1,7 @@
 // What a Cloud Service says anew about its apps, and records that somebody has altered meanwhile.
 #include "grants/cloud_membership.h"
 
+#include "cloud/office_name.h"
 #include "grants/keeper_testing.h"
 
 namespace latchkey::grants {
@@ -10,7 +11,13 @@ namespace {
 class ViewService final : public net::HttpTransport {
  public:
   cloud::ServiceView view;
+  store::Store* store = nullptr;
+  store::Batch meanwhile;  // what somebody else writes while it is asked, once
+  int asked = 0;
   Task<net::HttpOutcome> send(net::HttpCall) override {
+    asked += 1;
+    auto written = std::exchange(meanwhile, {});
+    if (!written.empty()) EXPECT_TRUE(co_await store->commit(std::move(written)));
     net::Reply reply;
     reply.status = 200;
     reply.body = base::to_bytes(cloud::to_json(view));
@@ -45,13 +52,28 @@ class OpenHouse : public KeeperHouse {
 class Membership : public OpenHouse {
  protected:
   Membership() {
-    service.view = {.office = "0199-office", .label = "North Ltd", .keys = relay.public_half(), .return_origins = {"https://latchkey.example"}, .apps = {}};
-    service.view.apps.push_back({.id = "op", .provider = "open", .client_id = "client-of-service",
-                                 .redirect_uri = "https://relay.example/oauth/callback/op", .params = {}, .types = {"open"}});
-    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example", .enrolled_at = wall.now(),
-                                          .keys = cloud::PartyKeys::make(entropy), .service = service.view})});
+    service.view = {.office = "0199-office",
+                    .label = "North Ltd",
+                    .keys = relay.public_half(),
+                    .return_origins = {"https://latchkey.example"},
+                    .apps = {}};
+    service.view.apps.push_back({.id = "op",
+                                 .provider = "open",
+                                 .client_id = "client-of-service",
+                                 .redirect_uri = "https://relay.example/oauth/callback/op",
+                                 .params = {},
+                                 .types = {"open"}});
+    service.store = store.get();
+    commit(replace_cloud_enrolment(sealing, enrolment_at("https://relay.example")));
     EXPECT_TRUE(run(membership.check({.actor = "anna"})));
   }
+  CloudEnrolment enrolment_at(std::string address) {
+    return {.address = std::move(address),
+            .enrolled_at = wall.now(),
+            .keys = cloud::PartyKeys::make(entropy),
+            .service = service.view};
+  }
+  std::string address() { return run(membership.status())->address; }
   store::App app() {
     const auto found = run(store->app(cloud_app_id("https://relay.example", service.view.apps.front())));
     return found && *found ? **found : throw std::runtime_error("the service's app is not in the store");
@@ -87,6 +109,81 @@ TEST_F(Membership, K3_AnAlteredRecordIsNotVouchedForAnew) {
   ASSERT_FALSE(checked);
   EXPECT_EQ(checked.error().reason, "record_altered");
   EXPECT_FALSE(sealing.check(app())) << "it would be good again";
+}
+
+// The ids of such records end in a digest of what the service chooses: should two ever agree, the one that is there stays.
+TEST_F(Membership, Attack_AServiceThatChangesTheModeOfAClientItHasGiven) {
+  auto collides = service.view.apps.front();
+  collides.mode = cloud::Mode::exchange;
+  auto present = app();
+  present.id = cloud_app_id("https://relay.example", collides);
+  present.version = 0;
+  sealing.vouch(present);
+  commit({store::PutApp{present}});
+  service.view.apps.front() = collides;
+  const auto checked = run(membership.check({.actor = "anna"}));
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().reason, "cloud_app_changed") << checked.error().text;
+  EXPECT_EQ(cloud_route_of(app())->mode, cloud::Mode::forward) << "refresh tokens of this client would go to the service";
+  EXPECT_TRUE(run(membership.status())->apps.front().mode == "forward") << "what the service said was kept all the same";
+}
+
+TEST_F(Membership, Attack_TextsThatTheServiceChoosesNeverRunTogetherInAnId) {
+  const auto forwarded = service.view.apps.front();
+  auto other = forwarded;
+  other.mode = cloud::Mode::exchange;
+  const auto id = [](const cloud::ServiceApp& app) { return cloud_app_id("https://relay.example", app); };
+  EXPECT_NE(id(forwarded), id(other));
+  auto glued = forwarded;
+  glued.client_id += "\nexchange";
+  EXPECT_NE(id(glued), id(other));
+  EXPECT_GE(id(forwarded).size() - id(forwarded).rfind('-') - 1, 32U) << "whoever chooses the texts can find two that agree";
+}
+
+TEST_F(Membership, S1_WhoeverLeavesWhileTheServiceIsAskedHasLeft) {
+  service.meanwhile = {forget_cloud_enrolment()};
+  const auto checked = run(membership.check({.actor = "anna"}));
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().reason, "cloud_not_enrolled");
+  EXPECT_FALSE(run(membership.status())->enrolled);
+}
+
+TEST_F(Membership, S1_WhoeverEnrolsElsewhereWhileTheServiceIsAskedIsEnrolledThere) {
+  auto elsewhere = enrolment_at("https://other.example");
+  elsewhere.read_as = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
+  service.view.apps.clear();
+  service.meanwhile = replace_cloud_enrolment(sealing, elsewhere);
+  service.asked = 0;
+  EXPECT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_EQ(service.asked, 2) << "the other service is asked what it has";
+  EXPECT_EQ(address(), "https://other.example");
+}
+
+TEST_F(Membership, S1_AnEnrolmentThatCannotBeReadIsNoneToEnrolOver) {
+  commit({store::PutMeta{std::string(kCloudEnrolmentMeta), Bytes(80, 7)}});
+  const auto before = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
+  service.asked = 0;
+  const auto code = cloud::EnrolmentCode::make(Bytes(16, 7), relay.public_half(), entropy);
+  const auto enrolled = run(membership.enrol("https://relay.example", Secret(code.text()), {.actor = "anna"}));
+  ASSERT_FALSE(enrolled);
+  EXPECT_EQ(enrolled.error().reason, "ciphertext_rejected");
+  EXPECT_EQ(service.asked, 0) << "the code would be used up";
+  EXPECT_EQ(run(store->meta(std::string(kCloudEnrolmentMeta))).value(), before);
+}
+
+TEST_F(Membership, S1_TheProofOfANameFollowsTheEnrolment) {
+  const auto first = run(membership.name_proof());
+  const auto enrolment = run(read_cloud_enrolment(*store, sealing));
+  ASSERT_TRUE(first && enrolment && *enrolment);
+  EXPECT_EQ(*first, cloud::office_name_proof("0199-office", (*enrolment)->keys.public_half()));
+  EXPECT_EQ(run(membership.name_proof()).value(), *first);
+  ASSERT_TRUE(run(membership.leave({.actor = "anna"})));
+  EXPECT_EQ(run(membership.name_proof()).value(), "");
+  commit(replace_cloud_enrolment(sealing, enrolment_at("https://relay.example")));
+  const auto anew = run(membership.name_proof());
+  ASSERT_TRUE(anew);
+  EXPECT_FALSE(anew->empty());
+  EXPECT_NE(*anew, *first) << "other keys, another proof";
 }
 
 TEST_F(Membership, K6_AnotherPlaceThatBeginsLikeTheSameIsAnotherPlace) {

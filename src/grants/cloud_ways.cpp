@@ -15,19 +15,32 @@ using namespace std::chrono_literals;
 
 constexpr auto kAskFor = 12s;  // a code may live for 30 s, and whoever waits for a refresh waits for this
 constexpr auto kBetweenTries = 500ms;
-constexpr auto kMargin = 1s;  // of a call's total time
+constexpr auto kMargin = 1s;     // of a call's total time
+constexpr auto kPostLeast = 3s;  // of a call's total time, for the provider; half of a short one
 constexpr int kAcknowledgeTries = 3;
 
-bool is_outage(const Error& error) { return error.kind == ErrorKind::unavailable && is_of_the_way(error); }
+// Nobody there; one that is busy is there.
+bool is_outage(const Error& error) { return error.reason == "cloud_service_unreachable"; }
+
+// Nothing was asked: somebody's to mend here.
+bool is_ours(const Error& error) { return error.kind == ErrorKind::misconfigured; }
 
 TokenAnswered nothing_sent(Error error, std::int64_t turn) {
   return {.outcome = net::NothingSent{std::move(error)}, .turn = turn};
 }
 
+Error too_late() {
+  return {
+      .kind = ErrorKind::unavailable,
+      .reason = "cloud_assertion_late",
+      .text =
+          "The Cloud Service took too long to sign for this server; nothing was sent to the provider. It is tried again."};
+}
+
 // What the service refuses is somebody's to mend, there or here; the grant waits, and nobody is asked to consent anew for
 // it.
 Error as_cause(Error error) {
-  if (error.kind == ErrorKind::unavailable) return error;
+  if (error.kind == ErrorKind::unavailable || is_ours(error)) return error;
   error.kind = ErrorKind::misconfigured;
   error.text = "The Cloud Service refuses to pass this on: " + error.text;
   return error;
@@ -67,12 +80,24 @@ class CloudWays::AssertionWay final : public TokenWay {
     const auto question = [line, target = target_.target](CloudEnrolment enrolment, Milliseconds total) {
       return assertion_by(line, std::move(enrolment), target, total);
     };
-    const auto until = ways_.parts_.steady.now() + std::min<std::chrono::nanoseconds>(kAskFor, errand.call.total_timeout);
+    const auto steady_begun = ways_.parts_.steady.now();
+    const auto wall_begun = ways_.parts_.wall.now();
+    const auto until = steady_begun + std::min<std::chrono::nanoseconds>(kAskFor, errand.call.total_timeout);
     const auto assertion = co_await ways_.ask<Secret>(target_.address, until, question);
     if (!assertion) co_return nothing_sent(assertion.error(), errand.turn);
+    // Whoever sends has reckoned with the total time: when it is over, another server may hold the grant (R6). By both
+    // clocks, since one of them stands while a machine sleeps.
+    const auto spent =
+        std::max<std::chrono::nanoseconds>(ways_.parts_.steady.now() - steady_begun, ways_.parts_.wall.now() - wall_begun);
+    const auto left = std::chrono::duration_cast<Milliseconds>(errand.call.total_timeout - spent);
+    if (left < std::min<Milliseconds>(kPostLeast, errand.call.total_timeout / 2))
+      co_return nothing_sent(too_late(), errand.turn);
+    errand.call.total_timeout = left;
+    errand.call.connect_timeout = std::min(errand.call.connect_timeout, left);
     if (errand.call.body) errand.call.body = oauth::with_assertion(*errand.call.body, *assertion);
     co_return TokenAnswered{.outcome = co_await ways_.parts_.transport.send(std::move(errand.call)), .turn = errand.turn};
   }
+  [[nodiscard]] bool goes_on_unheard() const override { return false; }
   void kept(IntentId, std::int64_t) override {}
 
  private:
@@ -118,6 +143,7 @@ class CloudWays::ExchangeWay final : public TokenWay {
           {.kind = ErrorKind::unavailable, .reason = "cloud_answer_malformed", .text = reply.error().text}, errand.turn);
     co_return TokenAnswered{.outcome = outcome_of(std::move(*reply)), .turn = answer->turn};
   }
+  [[nodiscard]] bool goes_on_unheard() const override { return true; }
   void kept(IntentId intent, std::int64_t turn) override {
     ways_.acknowledging_.spawn("acknowledge", ways_.acknowledge(target_.address, {.intent = intent.text(), .turn = turn}));
   }
@@ -141,7 +167,8 @@ std::shared_ptr<TokenWay> CloudWays::way(cloud::Mode mode, CloudTarget target) {
 
 Task<Result<CloudEnrolment>> CloudWays::enrolment_at(std::string address) {
   auto enrolment = co_await read_cloud_enrolment(parts_.store, parts_.sealing);
-  if (!enrolment) co_return std::unexpected(enrolment.error());
+  // A store that cannot be read is not the provider's fault.
+  if (!enrolment) co_return std::unexpected(of_the_way(enrolment.error()));
   if (!*enrolment || (*enrolment)->address != address) {
     co_return fail(ErrorKind::misconfigured, "cloud_not_enrolled",
                    "This account was authorised by way of the Cloud Service at " + address +
@@ -155,6 +182,8 @@ template <class Value>
 Task<Result<Value>> CloudWays::ask(std::string address, SteadyTime until,
                                    std::function<Task<Result<Value>>(CloudEnrolment, Milliseconds)> question) {
   const auto give_up = std::min(until, parts_.steady.now() + kAskFor);
+  // A browser's result, fetched a moment ago, says that it is back.
+  if (circuit_.open() && parts_.line.answered_at() > failed_at_) note(address, true);
   const bool probe = circuit_.open();
   if (!circuit_.admits(parts_.steady.now())) co_return std::unexpected(outage(address));
   for (;;) {
@@ -165,6 +194,10 @@ Task<Result<Value>> CloudWays::ask(std::string address, SteadyTime until,
     }
     const auto left = std::chrono::duration_cast<Milliseconds>(until - parts_.steady.now());
     auto answer = co_await question(std::move(*enrolment), std::max(left, Milliseconds(1)));
+    if (!answer && is_ours(answer.error())) {
+      circuit_.asked_nobody();
+      co_return std::unexpected(answer.error());
+    }
     if (answer || !is_outage(answer.error())) {
       note(address, true);
       if (!answer) co_return std::unexpected(as_cause(answer.error()));
@@ -195,7 +228,8 @@ void CloudWays::note(const std::string& address, bool answered) {
     parts_.alerts.clear("cloud_service_unreachable");
     return;
   }
-  circuit_.failed(parts_.steady.now());
+  failed_at_ = parts_.steady.now();
+  circuit_.failed(failed_at_);
   if (!circuit_.open()) return;
   parts_.alerts.raise(
       "cloud_service_unreachable",

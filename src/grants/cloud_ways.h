@@ -48,7 +48,8 @@ class CloudWays {
   // Errors: misconfigured/`cloud_not_enrolled`.
   [[nodiscard]] Task<Result<CloudEnrolment>> enrolment_at(std::string address);
   // Asks until somebody answers: for a moment, since a service that restarts is no outage. Errors: those of CloudLine, as
-  // what they mean for a refresh; unavailable/`cloud_service_unreachable` at once while the breaker is open.
+  // what they mean for a refresh; unavailable/`cloud_service_unreachable` at once while the breaker is open, which any answer
+  // of the service's closes. What is this server's own trouble says nothing of the service.
   template <class Value>
   [[nodiscard]] Task<Result<Value>> ask(std::string address, SteadyTime until,
                                         std::function<Task<Result<Value>>(CloudEnrolment, Milliseconds)> question);
@@ -58,6 +59,7 @@ class CloudWays {
 
   Parts parts_;
   Circuit circuit_{{.failures_to_open = 2}};  // each has asked for a while
+  SteadyTime failed_at_{};                    // the last of them
   TaskGroup acknowledging_;
 };
 

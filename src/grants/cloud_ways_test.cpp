@@ -13,7 +13,7 @@ namespace {
 // A Cloud Service in exchange mode that does what it is told, and nobody else behind it.
 class FakeService final : public net::HttpTransport {
  public:
-  enum class Does { answers, knows_not, is_down, dies_after_posting, refuses, reaches_no_provider };
+  enum class Does { answers, knows_not, is_down, dies_after_posting, refuses, reaches_no_provider, is_busy, is_forbidden };
   std::deque<Does> does;  // empty: answers
   const cloud::PartyKeys* office = nullptr;
   Entropy* entropy = nullptr;
@@ -28,13 +28,19 @@ class FakeService final : public net::HttpTransport {
       acknowledged.push_back(*cloud::parse_acknowledgement(text));
       co_return reply(200, "{}");
     }
+    if (call.url.ends_with(cloud::kCollectPath)) {
+      co_return reply(403, R"({"type":"urn:latchkey:problem:handle_unknown","detail":"Not known."})");
+    }
     if (call.url.ends_with(cloud::kAssertionPath)) {
       if (next() == Does::is_down) co_return nothing();
+      wall->advance(signs_for);
+      steady->advance(signs_for);
       co_return reply(
           200, cloud::assertion_answer(Secret(std::string_view("a.b.c")), kOffice, office->public_half().sealing, *entropy));
     }
     if (!call.url.ends_with(cloud::kTokenPath)) {
       forms.push_back(text);  // straight at the provider
+      time_left = call.total_timeout;
       co_return reply(200, body);
     }
     requests.push_back(*cloud::parse_token_request(text));
@@ -43,6 +49,14 @@ class FakeService final : public net::HttpTransport {
     switch (what) {
       case Does::is_down:
         co_return nothing();
+      case Does::is_busy: {
+        auto busy = reply(429, R"({"type":"urn:latchkey:problem:too_many_exchanges","detail":"It has enough under way."})");
+        std::get<net::Reply>(busy).headers.set("Retry-After", "600");
+        co_return busy;
+      }
+      case Does::is_forbidden:
+        co_return net::NothingSent{
+            {.kind = ErrorKind::misconfigured, .reason = "address_not_allowed", .text = "Not from here."}};
       case Does::refuses:
         co_return reply(403, R"({"type":"urn:latchkey:problem:office_unknown","detail":"It was revoked."})");
       case Does::reaches_no_provider:
@@ -77,6 +91,10 @@ class FakeService final : public net::HttpTransport {
   static constexpr std::string_view kOffice = "0199-office";
   std::optional<std::int64_t> kept_turn;
   std::vector<std::string> forms;
+  base::SimulatedWallClock* wall = nullptr;
+  base::SimulatedSteadyClock* steady = nullptr;
+  Milliseconds signs_for{0};  // how long an assertion takes
+  Milliseconds time_left{0};  // for the last form, by its call
 
  private:
   Does next() {
@@ -104,14 +122,16 @@ class Ways : public KeeperHouse {
   Ways() {
     service.office = &office;
     service.entropy = &entropy;
-    commit({put_cloud_enrolment(sealing, {.address = "https://relay.example",
-                                          .enrolled_at = wall.now(),
-                                          .keys = office.clone(),
-                                          .service = {.office = std::string(FakeService::kOffice),
-                                                      .label = "North Ltd",
-                                                      .keys = relay.public_half(),
-                                                      .return_origins = {"https://latchkey.example"},
-                                                      .apps = {}}})});
+    service.wall = &wall;
+    service.steady = &steady;
+    commit(replace_cloud_enrolment(sealing, {.address = "https://relay.example",
+                                             .enrolled_at = wall.now(),
+                                             .keys = office.clone(),
+                                             .service = {.office = std::string(FakeService::kOffice),
+                                                         .label = "North Ltd",
+                                                         .keys = relay.public_half(),
+                                                         .return_origins = {"https://latchkey.example"},
+                                                         .apps = {}}}));
     auto* mine = &ways;
     clients->set_ways([mine](const CloudRoute& route, const std::string& type, const catalog::ParameterValues&,
                              const catalog::ParameterValues&) {
@@ -223,6 +243,22 @@ TEST_F(Ways, F1_WhatTheServiceDoesNotKnowIsAmbiguousAndTheTypesRuleHolds) {
   EXPECT_EQ(service.acknowledged.size(), 1U) << "or a later turn would never be posted";
 }
 
+// What was posted when the line broke may have been answered, and the answer thrown away, long before the service says that
+// it does not know.
+TEST_F(Ways, F1_AGraceIsCountedFromWhenTheServiceWasFirstAskedAndNotFromWhenItWasHeardOf) {
+  by_service("acme");
+  const auto grant = put_grant("acme-grace");
+  service.does = {Does::dies_after_posting, Does::is_down};
+  ASSERT_EQ(refreshed(grant).state, store::GrantState::unreachable);
+  steady.advance(std::chrono::minutes(40));  // the type's grace is 30 minutes
+  wall.advance(std::chrono::minutes(40));
+  service.does = {Does::knows_not};
+  ASSERT_EQ(refreshed(grant).state, store::GrantState::uncertain);
+  const auto asked = service.requests.size();
+  refreshed(grant);
+  EXPECT_EQ(service.requests.size(), asked) << "the grace is over: asking again could end the grant";
+}
+
 TEST_F(Ways, C7_AnOutageOfTheServiceOpensItsBreakerAndNotTheProviders) {
   by_service("acme");
   const auto grant = put_grant("acme-family");
@@ -237,6 +273,65 @@ TEST_F(Ways, C7_AnOutageOfTheServiceOpensItsBreakerAndNotTheProviders) {
   service.does = {Does::answers};
   steady.advance(std::chrono::minutes(2));
   wall.advance(std::chrono::minutes(2));
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
+  EXPECT_FALSE(is_raised("cloud_service_unreachable"));
+}
+
+// A provider that hangs fills the service's places for it: it answers all the same, and says when.
+TEST_F(Ways, C7_AServiceThatIsBusyIsNoOutageAndIsAskedWhenItSays) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_busy};
+  for (int turn = 0; turn < 3; ++turn) refreshed(grant);
+  EXPECT_EQ(service.requests.size(), 3U) << "each is answered once";
+  EXPECT_FALSE(is_raised("cloud_service_unreachable"));
+  const auto after = (*run(store->grant(grant.id)))->grant;
+  EXPECT_EQ(after.state, store::GrantState::unreachable);
+  EXPECT_EQ(after.why, "It has enough under way.");
+  ASSERT_TRUE(after.due_at);
+  EXPECT_GE(*after.due_at, wall.now() + Seconds(599)) << "Retry-After holds";
+  for (const auto& circuit : keeper->circuits()) EXPECT_EQ(circuit.failures, 0) << circuit.app;
+}
+
+// What this server itself forbids, or cannot read, is neither the service's nor the provider's.
+TEST_F(Ways, C7_AnAddressThatIsForbiddenHereOpensNobodysBreaker) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_forbidden};
+  for (int turn = 0; turn < 3; ++turn) refreshed(grant);
+  EXPECT_EQ((*run(store->grant(grant.id)))->grant.why, "Not from here.");
+  EXPECT_FALSE(is_raised("cloud_service_unreachable"));
+  ASSERT_EQ(keeper->circuits().size(), 1U);
+  EXPECT_EQ(keeper->circuits().front().failures, 0) << "the provider was never asked";
+}
+
+TEST_F(Ways, C7_WhatIsForbiddenHereIsNoSignThatTheServiceIsBack) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_down};
+  for (int turn = 0; turn < 2; ++turn) refreshed(grant);
+  ASSERT_TRUE(is_raised("cloud_service_unreachable"));
+  service.does = {Does::is_forbidden};
+  steady.advance(std::chrono::minutes(2));
+  wall.advance(std::chrono::minutes(2));
+  refreshed(grant);
+  EXPECT_TRUE(is_raised("cloud_service_unreachable"));
+}
+
+// A consent that comes back by way of the service shows that it is there: the code's exchange does not wait for a probe.
+TEST_F(Ways, C7_AnyAnswerOfTheServicesClosesItsBreaker) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_down};
+  for (int turn = 0; turn < 2; ++turn) refreshed(grant);
+  ASSERT_TRUE(is_raised("cloud_service_unreachable"));
+  steady.advance(Seconds(1));
+  wall.advance(Seconds(1));
+  service.does = {Does::answers};
+  const auto enrolment = run(read_cloud_enrolment(*store, sealing));
+  ASSERT_TRUE(enrolment && *enrolment);
+  // Nothing is there to be fetched, and that is an answer.
+  ASSERT_FALSE(run(line.collect((*enrolment)->clone(), "handle")));
   EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
   EXPECT_FALSE(is_raised("cloud_service_unreachable"));
 }
@@ -273,6 +368,33 @@ TEST_F(Ways, S3_InAssertionModeTheProviderIsAskedFromHereWithWhatTheServiceHasSi
   EXPECT_EQ(*oauth::find_parameter(*form, "client_assertion"), "a.b.c");
   EXPECT_EQ(*oauth::find_parameter(*form, "refresh_token"), "rt1");
   EXPECT_TRUE(service.requests.empty());
+}
+
+// The lease is reckoned by the whole of a call's time: what the assertion took is not the provider's any more.
+TEST_F(Ways, R6_WhatAnAssertionTakesIsTakenOffTheTimeOfThePost) {
+  by_service("acme", cloud::Mode::assertion);
+  service.body = R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})";
+  const auto grant = put_grant("acme-family");
+  service.signs_for = std::chrono::seconds(5);
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
+  EXPECT_GT(service.time_left, Milliseconds(0));
+  EXPECT_LE(service.time_left + service.signs_for, KeeperTuning{}.timeouts.total);
+}
+
+TEST_F(Ways, F3_AnAssertionThatComesWhenTheTimeIsOverIsNotUsed) {
+  by_service("acme", cloud::Mode::assertion);
+  const auto grant = put_grant("acme-family");
+  service.signs_for = std::chrono::minutes(2);
+  const auto after = refreshed(grant);
+  EXPECT_TRUE(service.forms.empty()) << "another server may hold the grant by now";
+  EXPECT_EQ(after.state, store::GrantState::unreachable);
+  EXPECT_NE(after.why.find("took too long to sign"), std::string::npos) << after.why;
+  for (const auto& circuit : keeper->circuits()) EXPECT_EQ(circuit.failures, 0) << circuit.app;
+  service.signs_for = {};
+  steady.advance(std::chrono::minutes(5));
+  wall.advance(std::chrono::minutes(5));
+  service.body = R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})";
+  EXPECT_EQ(refreshed(grant).state, store::GrantState::active);
 }
 
 }  // namespace

@@ -267,7 +267,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   // Before the claim: the lease we count on is never longer than the store's.
   const Begun claim_begun{.steady = parts_.steady.now(), .wall = parts_.wall.now()};
   const auto begun = claim_begun.steady;
-  const auto claim = claim_for(view, parts_.node, IntentId::make(parts_.wall.now(), parts_.entropy), tuning.lease, parts_.wall.now());
+  const auto unsent = client->way && client->way->goes_on_unheard() ? Unsent::may_have_spent : Unsent::spent_nothing;
+  const auto claim = claim_for(view, parts_.node, IntentId::make(parts_.wall.now(), parts_.entropy), tuning.lease, parts_.wall.now(), unsent);
 
   // Room for the reply first: a full disk must refuse while the token is still unspent (R4).
   if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) {

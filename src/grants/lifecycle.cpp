@@ -319,7 +319,7 @@ void lift_awaiting(store::GrantView& view) {
   view.intent->attempts = 1;
 }
 
-Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now) {
+Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now, Unsent unsent) {
   Claim claim;
   claim.grant = view.grant;
   claim.batch.push_back(store::ClaimGrant{view.grant.id, view.grant.version, node, lease});
@@ -331,7 +331,8 @@ Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Mi
     claim.intent = *view.intent;
     const bool untried = claim.intent.state == IntentState::not_sent;
     claim.intent.attempts += untried ? 0 : 1;
-    if (untried) claim.intent.opened_at = now;  // nothing is spent before now: a grace begins here
+    // A grace begins where the token may first have been spent.
+    if (untried && unsent == Unsent::spent_nothing) claim.intent.opened_at = now;
     claim.intent.state = IntentState::open;
     claim.intent.node = node;
     claim.intent.fence = claim.grant.fence;

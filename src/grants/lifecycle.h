@@ -72,7 +72,11 @@ struct Claim {
   store::Intent intent;
   store::Grant grant;  // as it will be in the store
 };
-[[nodiscard]] Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now);
+// What it means that an intent was not sent: by a way of its own it may have been posted unheard (TokenWay), so that a grace
+// is counted from the first claim on.
+enum class Unsent { spent_nothing, may_have_spent };
+[[nodiscard]] Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now,
+                              Unsent unsent = Unsent::spent_nothing);
 
 // How a Step records the intent it settles, in Intent::version: one that the store does not hold (the journal outlived a
 // restored store) is inserted; one that has become history is left alone.

@@ -36,6 +36,8 @@ class TokenWay {
   // As HttpTransport::send(), within the call's total time. NothingSent as well when the way itself failed, however far the
   // request had come: the same intent asked again spends nothing, and brings what was answered meanwhile.
   [[nodiscard]] virtual Task<TokenAnswered> send(TokenErrand errand) = 0;
+  // Whether a request of which NothingSent was told may have been posted all the same, or may be yet.
+  [[nodiscard]] virtual bool goes_on_unheard() const = 0;
   // What that turn brought is durable here, or it is settled that it brought nothing: it need not be kept on the way.
   virtual void kept(IntentId intent, std::int64_t turn) = 0;
 };
@@ -43,5 +45,10 @@ class TokenWay {
 // Reasons that begin so speak of the way, not of the provider.
 inline constexpr std::string_view kOfTheWay = "cloud_";
 [[nodiscard]] inline bool is_of_the_way(const Error& error) { return error.reason.starts_with(kOfTheWay); }
+// An error met on the way, whatever it calls itself.
+[[nodiscard]] inline Error of_the_way(Error error) {
+  if (!is_of_the_way(error)) error.reason.insert(0, kOfTheWay);
+  return error;
+}
 
 }  // namespace latchkey::grants

@@ -11,7 +11,7 @@
 #include "net/http_types.h"
 #include "relay/catalog_registrations.h"
 #include "relay/enrolled_offices.h"
-#include "relay/flow_quotas.h"
+#include "relay/office_quotas.h"
 #include "relay/forward_desk.h"
 #include "relay/relay_counters.h"
 
@@ -24,7 +24,7 @@ class BrowserPages {
     const ForwardDesk& desk;
     const CatalogRegistrations& registrations;
     const EnrolledOffices& offices;
-    FlowQuotas& quotas;
+    OfficeQuotas& quotas;
     RelayCounters& counters;
     const SteadyClock& steady;
     Log& log;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "cloud/party.h"
 
 namespace latchkey::relay {
@@ -16,8 +17,11 @@ struct Enrolment {
   cloud::PartyPublic keys;
   std::vector<std::string> types;           // that it may authorise
   std::vector<std::string> return_origins;  // https://office.example: where a browser may be sent back to
-  std::string verified_name{};  // one of those origins' names, found to be its own; shown as well
+  std::string verified_name{};              // one of those origins' names, found to be its own; shown as well
 };
+
+// Errors: refused/`type_not_enrolled`.
+[[nodiscard]] Result<void> may_use(const Enrolment& office, std::string_view type);
 
 // Any thread.
 class Enrolments {

@@ -16,8 +16,6 @@ using namespace std::chrono_literals;
 constexpr auto kConnectTime = 10s;
 constexpr auto kTotalTime = 40s;
 constexpr std::size_t kReplyBytesMax = 40 * 1024;  // a blob is longer than its token, and the office has room for 64 KiB
-constexpr std::size_t kFlightsMax = 256;
-constexpr std::size_t kFlightsOfOfficeMax = 64;
 constexpr auto kDiskRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a disk that refuses for ever must not hold the shutdown
 
@@ -28,6 +26,20 @@ std::unexpected<Error> malformed() {
 std::unexpected<Error> shutting_down() {
   return fail(ErrorKind::unavailable, "shutting_down", "The Cloud Service is stopping. Ask again in a moment.",
               {.retry_after = Seconds(2)});
+}
+
+std::unexpected<Error> too_many() {
+  return fail(
+      ErrorKind::unavailable, "too_many_exchanges",
+      "Too many requests of this office, or to this provider, are under way at once: the provider is slow to answer. "
+      "Ask again in a moment.",
+      {.retry_after = Seconds(5)});
+}
+
+std::unexpected<Error> not_kept_yet() {
+  return fail(ErrorKind::unavailable, "store_unavailable",
+              "The Cloud Service's disk does not take what it has to keep. Ask again in a moment.",
+              {.retry_after = Seconds(5)});
 }
 
 cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes body, bool cut) {
@@ -41,13 +53,15 @@ cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes
 }  // namespace
 
 ExchangeDesk::ExchangeDesk(Parts parts)
-    : parts_(std::move(parts)), blobs_(parts_.instance_key), flights_group_(parts_.executor, parts_.log) {}
+    : parts_(std::move(parts)),
+      blobs_(parts_.instance_key),
+      flights_group_(parts_.executor, parts_.log),
+      up_since_(parts_.steady.now()) {}
 
-Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, cloud::TokenRequest request,
-                                                     Bytes nonce) const {
-  const auto office_id = store::OfficeId::parse(office.office);
-  const auto intent = IntentId::parse(request.intent);
-  if (!office_id || !intent || !GrantId::parse(request.grant)) return malformed();
+Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, const Key& key,
+                                                     const cloud::TokenRequest& request) const {
+  if (!GrantId::parse(request.grant)) return malformed();
+  if (const auto may = may_use(office, request.target.type); !may) return std::unexpected(may.error());
   const auto side = parts_.sides.token_side(request.target);
   if (!side) return std::unexpected(side.error());
   if (side->mode != Mode::exchange) {
@@ -59,31 +73,42 @@ Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, cl
   BlobPlace place{.office = office.office, .provider = side->provider, .client_id = side->client_id, .grant = request.grant};
   auto post = token_post(request.form, *side, blobs_, place);
   if (!post) return std::unexpected(post.error());
-  return Errand{.key = {*office_id, *intent},
-                .turn = request.turn,
-                .nonce = std::move(nonce),
-                .office = office.office,
+  if (const auto room = room_for(key.first, request.target.app); !room) return std::unexpected(room.error());
+  return Errand{.office = office.office,
                 .office_key = office.keys.sealing,
                 .place = std::move(place),
                 .shape = side->reply_shape,
                 .post = std::move(*post)};
 }
 
+Result<void> ExchangeDesk::room_for(const store::OfficeId& office, const std::string& app) const {
+  const auto under_way = [this](const auto& counts) {
+    return std::ranges::count_if(
+        flights_, [&](const auto& each) { return !each.second->app.empty() && counts(each.first.first, each.second->app); });
+  };
+  const auto of_office = [&](const auto& whose, const auto&) { return whose == office; };
+  const auto of_app = [&](const auto&, const auto& where) { return where == app; };
+  const auto of_both = [&](const auto& whose, const auto& where) { return whose == office && where == app; };
+  const bool room = under_way([](const auto&, const auto&) { return true; }) < kFlightsMax &&
+                    under_way(of_office) < kFlightsOfOfficeMax && under_way(of_app) < kFlightsOfAppMax &&
+                    under_way(of_both) < kFlightsOfOfficeAtAppMax;
+  if (!room) return too_many();
+  return {};
+}
+
 Task<Result<cloud::TokenAnswer>> ExchangeDesk::exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce) {
   if (stopping_) co_return shutting_down();
-  auto errand = errand_of(office, std::move(request), std::move(nonce));
-  if (!errand) co_return std::unexpected(errand.error());
-  const auto key = errand->key;
+  const auto office_id = store::OfficeId::parse(office.office);
+  const auto intent = IntentId::parse(request.intent);
+  if (!office_id || !intent) co_return malformed();
+  const Key key(*office_id, *intent);
   auto found = flights_.find(key);
   if (found == flights_.end()) {
-    const auto of_office = std::ranges::count_if(flights_, [&](const auto& each) { return each.first.first == key.first; });
-    if (flights_.size() >= kFlightsMax || of_office >= static_cast<std::ptrdiff_t>(kFlightsOfOfficeMax)) {
-      co_return fail(ErrorKind::unavailable, "too_many_exchanges",
-                     "Too many requests are under way at once. Ask again in a moment.", {.retry_after = Seconds(2)});
-    }
-    auto flight = std::make_shared<Flight>(errand->turn, parts_.executor);
+    auto errand = errand_of(office, key, request);
+    auto flight = std::make_shared<Flight>(errand ? request.target.app : std::string(), parts_.executor);
     found = flights_.emplace(key, flight).first;
-    if (!flights_group_.spawn("exchange", fly(std::move(flight), std::move(*errand)))) {
+    Asked asked{.key = key, .turn = request.turn, .nonce = std::move(nonce)};
+    if (!flights_group_.spawn("exchange", fly(std::move(flight), std::move(asked), std::move(errand)))) {
       flights_.erase(key);
       co_return shutting_down();
     }
@@ -91,43 +116,48 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::exchange(Enrolment office, cloud:
   // Whoever asks again while it is under way hears the same.
   const auto flight = found->second;
   while (!flight->result) co_await flight->landed.wait();
+  if (flight->acknowledged) co_return not_kept_yet();
   if (!*flight->result) co_return std::unexpected(flight->result->error());
   co_return **flight->result;
 }
 
-Task<void> ExchangeDesk::fly(std::shared_ptr<Flight> flight, Errand errand) {
-  const auto key = errand.key;
-  flight->result = co_await carry(std::move(errand));
+Task<void> ExchangeDesk::fly(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand) {
+  const auto key = asked.key;
+  auto result = co_await carry(flight, std::move(asked), std::move(errand));
+  if (!flight->result) flight->result = std::move(result);
   flights_.erase(key);
   flight->landed.notify_all();
 }
 
-Task<Result<cloud::TokenAnswer>> ExchangeDesk::carry(Errand errand) {
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::carry(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand) {
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
-  auto claim = [book, key = errand.key, turn = errand.turn, nonce = errand.nonce, now] {
-    return book->claim(key.first, key.second, turn, nonce, now);
+  auto look = [book, key = asked.key, turn = asked.turn, nonce = asked.nonce, posts = errand.has_value(), now] {
+    return posts ? book->claim(key.first, key.second, turn, nonce, now) : book->recall(key.first, key.second, nonce, now);
   };
-  auto there = co_await parts_.disk.run(std::move(claim));
+  auto there = co_await parts_.disk.run(std::move(look));
   if (!there) co_return std::unexpected(there.error());
-  if (*there) co_return co_await answer_from(std::move(**there), errand.turn);
-  co_return co_await post(std::move(errand));
+  const bool over = *there && (*there)->state == store::ExchangeState::acknowledged && (*there)->turn < asked.turn;
+  if (*there && !over) co_return co_await answer_from(std::move(flight), std::move(**there), asked.turn);
+  if (!errand) co_return std::unexpected(errand.error());
+  co_return co_await post(std::move(flight), std::move(asked), std::move(*errand));
 }
 
-Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(store::KeptExchange kept, std::int64_t turn) {
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(std::shared_ptr<Flight> flight, store::KeptExchange kept,
+                                                           std::int64_t turn) {
   switch (kept.state) {
     case store::ExchangeState::answered:
       parts_.counters.repeated += 1;
       co_return cloud::TokenAnswer{.turn = kept.turn, .reply = std::move(kept.reply)};
     case store::ExchangeState::asked: {
       // Not under way here, so a process that died had begun it: it may have posted.
-      if (const auto noted = co_await keep({kept.office, kept.intent}, kept.turn, {}); !noted)
-        co_return std::unexpected(noted.error());
       parts_.counters.unknown += 1;
       parts_.log.warning("exchange_unknown", {{"office", kept.office.text()}, {"intent", kept.intent.text()}});
+      co_await keep(std::move(flight), {kept.office, kept.intent}, kept.turn, {});
       co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
     }
     case store::ExchangeState::unknown:
+    case store::ExchangeState::lapsed:
       co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
     case store::ExchangeState::acknowledged:
       break;
@@ -137,7 +167,7 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(store::KeptExchange k
   co_return fail(ErrorKind::conflict, "turn_over", "The office has gone on with this exchange in the meantime.");
 }
 
-Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(Errand errand) {
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(std::shared_ptr<Flight> flight, Asked asked, Errand errand) {
   net::HttpCall call{.method = "POST", .url = errand.post.url};
   for (const auto& [name, value] : errand.post.headers) call.headers.set(name, value);
   if (!errand.post.authorization.empty()) call.headers.set("Authorization", errand.post.authorization.reveal_text());
@@ -152,7 +182,7 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(Errand errand) {
     parts_.counters.unreachable += 1;
     auto* book = &parts_.book;
     const auto forgotten = co_await parts_.disk.run(
-        [book, key = errand.key, turn = errand.turn] { return book->forget_unsent(key.first, key.second, turn); });
+        [book, key = asked.key, turn = asked.turn] { return book->forget_unsent(key.first, key.second, turn); });
     // Not forgotten: it will be told as unknown, which is the safe side.
     if (!forgotten) parts_.log.error("exchange_not_forgotten", forgotten.error());
     co_return fail(ErrorKind::unavailable, "provider_unreachable", nothing->error.text,
@@ -167,15 +197,15 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(Errand errand) {
   Bytes sealed;
   if (reply) {
     const auto seal = [&](const Secret& token) { return blobs_.seal(errand.place, token); };
-    sealed = cloud::seal_reply(with_blob(std::move(*reply), errand.shape, seal), errand.office, errand.key.second.text(),
-                               errand.turn, errand.office_key, parts_.entropy);
+    sealed = cloud::seal_reply(with_blob(std::move(*reply), errand.shape, seal), errand.office, asked.key.second.text(),
+                               asked.turn, errand.office_key, parts_.entropy);
   }
   (sealed.empty() ? parts_.counters.unknown : parts_.counters.answered) += 1;
-  if (const auto kept = co_await keep(errand.key, errand.turn, sealed); !kept) co_return std::unexpected(kept.error());
-  co_return cloud::TokenAnswer{.turn = errand.turn, .reply = std::move(sealed)};
+  co_await keep(std::move(flight), asked.key, asked.turn, sealed);
+  co_return cloud::TokenAnswer{.turn = asked.turn, .reply = std::move(sealed)};
 }
 
-Task<Result<void>> ExchangeDesk::keep(Key key, std::int64_t turn, Bytes reply) {
+Task<void> ExchangeDesk::keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply) {
   auto* book = &parts_.book;
   auto pause = std::chrono::milliseconds(20);
   std::optional<SteadyTime> give_up_at;
@@ -186,24 +216,47 @@ Task<Result<void>> ExchangeDesk::keep(Key key, std::int64_t turn, Bytes reply) {
                            : book->keep_reply(key.first, key.second, turn, reply, now);
     };
     const auto kept = co_await parts_.disk.run(std::move(work));
-    if (kept || kept.error().kind != ErrorKind::unavailable) co_return kept;
+    if (kept) break;
     parts_.log.error("exchange_not_kept", kept.error());
+    if (!flight->result) {
+      flight->result = cloud::TokenAnswer{.turn = turn, .reply = reply};
+      flight->landed.notify_all();
+    }
+    if (kept.error().kind != ErrorKind::unavailable) co_return;
     if (stopping_ && !give_up_at) give_up_at = parts_.steady.now() + kStopPatience;
-    if (give_up_at && parts_.steady.now() > *give_up_at) co_return kept;
+    if (give_up_at && parts_.steady.now() > *give_up_at) co_return;
     co_await parts_.steady.sleep_for(pause);
     pause = std::min<std::chrono::milliseconds>(pause * 2, kDiskRetryMax);
   }
+  if (flight->acknowledged) co_await note_acknowledged(key, turn);
+}
+
+Task<void> ExchangeDesk::note_acknowledged(Key key, std::int64_t turn) {
+  auto* book = &parts_.book;
+  const auto now = parts_.wall.now();
+  const auto noted =
+      co_await parts_.disk.run([book, key, turn, now] { return book->acknowledge(key.first, key.second, turn, now); });
+  // The office is told of it once more when it goes on, and acknowledges it then.
+  if (!noted) parts_.log.error("acknowledgement_not_kept", noted.error());
 }
 
 Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledgement acknowledgement) {
   const auto office_id = store::OfficeId::parse(office.office);
   const auto intent = IntentId::parse(acknowledgement.intent);
   if (!office_id || !intent) co_return malformed();
+  const Key key(*office_id, *intent);
+  const auto turn = acknowledgement.turn;
+  if (const auto found = flights_.find(key); found != flights_.end()) {
+    auto& flight = *found->second;
+    if (flight.result && *flight.result && (*flight.result)->turn == turn) {
+      flight.acknowledged = true;  // noted when the reply has been
+      parts_.counters.acknowledged += 1;
+      co_return Result<void>();
+    }
+  }
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
-  auto work = [book, key = Key(*office_id, *intent), turn = acknowledgement.turn, now] {
-    return book->acknowledge(key.first, key.second, turn, now);
-  };
+  auto work = [book, key, turn, now] { return book->acknowledge(key.first, key.second, turn, now); };
   auto done = co_await parts_.disk.run(std::move(work));
   if (done) parts_.counters.acknowledged += 1;
   co_return done;
@@ -212,8 +265,11 @@ Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledg
 Task<void> ExchangeDesk::tidy() {
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
-  auto work = [book, now]() -> Result<store::ExchangeCounts> {
-    if (const auto tidied = book->forget_old(now); !tidied) return std::unexpected(tidied.error());
+  const bool lets_go = parts_.steady.now() - up_since_ >= kUpBeforeForgetting;
+  auto work = [book, now, lets_go]() -> Result<store::ExchangeCounts> {
+    auto tidied = book->forget_nonces(now);
+    if (tidied && lets_go) tidied = book->forget_old(now);
+    if (!tidied) return std::unexpected(tidied.error());
     return book->counts();
   };
   const auto counts = co_await parts_.disk.run(std::move(work));

@@ -1,8 +1,10 @@
 // Exchange mode: an office's requests to a token endpoint, with the client's secret, each posted at most once, and the reply
 // kept until the office has it (RULES S4; the table of states: docs/design/cloud-service.md).
 //
-// Invariants: what is posted has been claimed durably before; what is answered is durable before; a POST belongs to no
-// connection. Concurrency: lives on its executor; `disk` is one thread, the book's.
+// Invariants: what is posted has been claimed durably before; what is answered is durable before, unless the disk fails:
+// then the office, which has a journal of its own, hears it at once, and it is kept as soon as the disk takes it. A POST
+// belongs to no connection. What there is already is told whatever the registration has become since; only what is to be
+// posted must fit. Concurrency: lives on its executor; `disk` is one thread, the book's.
 #pragma once
 
 #include <atomic>
@@ -40,6 +42,15 @@ struct ExchangeCounters {
 
 class ExchangeDesk {
  public:
+  // POSTs under way at once. A provider that does not answer holds each for as long as it is waited for: it must leave room
+  // for the others, for every office.
+  static constexpr std::ptrdiff_t kFlightsMax = 256;
+  static constexpr std::ptrdiff_t kFlightsOfOfficeMax = 64;
+  static constexpr std::ptrdiff_t kFlightsOfAppMax = 64;
+  static constexpr std::ptrdiff_t kFlightsOfOfficeAtAppMax = 16;
+  // Nothing is let go before the offices have had that long to come for it: while a relay is off, none can.
+  static constexpr Seconds kUpBeforeForgetting = std::chrono::hours(6);
+
   struct Parts {
     store::ExchangeBook& book;
     Worker& disk;
@@ -57,8 +68,8 @@ class ExchangeDesk {
   ExchangeDesk(const ExchangeDesk&) = delete;
   ExchangeDesk& operator=(const ExchangeDesk&) = delete;
 
-  // For an office whose signature was good and which may use the type; `nonce`: the signature's. Errors: those of
-  // TokenSides, token_post() and ExchangeBook::claim(); refused/`not_exchanged` (the registration is in another mode);
+  // For an office whose signature was good; `nonce`: the signature's. Errors: those of may_use(), TokenSides, token_post()
+  // and ExchangeBook::claim(); refused/`not_exchanged` (the registration is in another mode);
   // invalid/`token_request_malformed`; conflict/`turn_over` (a later turn is known); unavailable/`provider_unreachable`
   // (nothing was sent; `text` says why), `too_many_exchanges`, `shutting_down`.
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce);
@@ -73,35 +84,44 @@ class ExchangeDesk {
  private:
   using Key = std::pair<store::OfficeId, IntentId>;
   struct Flight {
-    Flight(std::int64_t turn_in, const Executor& executor) : turn(turn_in), landed(executor) {}
-    std::int64_t turn;
+    Flight(std::string app_in, const Executor& executor) : app(std::move(app_in)), landed(executor) {}
+    std::string app;  // where it posts; empty: nowhere
     base::Broadcast landed;
     std::optional<Result<cloud::TokenAnswer>> result;
+    bool acknowledged = false;  // though it is not durable yet
   };
-  // What a flight takes along.
-  struct Errand {
+  struct Asked {
     Key key;
     std::int64_t turn = 0;
     Bytes nonce;
+  };
+  // What it takes to post it.
+  struct Errand {
     std::string office;
     crypto::X25519Public office_key{};
     BlobPlace place;
     oauth::ReplyShape shape;
     oauth::FormPost post;
   };
-  [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, cloud::TokenRequest request, Bytes nonce) const;
-  [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight, Errand errand);
-  [[nodiscard]] Task<Result<cloud::TokenAnswer>> carry(Errand errand);
+  [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, const Key& key, const cloud::TokenRequest& request) const;
+  [[nodiscard]] Result<void> room_for(const store::OfficeId& office, const std::string& app) const;
+  // `errand`: or why it cannot be posted, which is told when there is nothing else to tell.
+  [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand);
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> carry(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand);
   // What was there before this turn could be taken.
-  [[nodiscard]] Task<Result<cloud::TokenAnswer>> answer_from(store::KeptExchange kept, std::int64_t turn);
-  [[nodiscard]] Task<Result<cloud::TokenAnswer>> post(Errand errand);
-  // Again and again until the disk takes it (R4). Errors: only while stopping.
-  [[nodiscard]] Task<Result<void>> keep(Key key, std::int64_t turn, Bytes reply);
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> answer_from(std::shared_ptr<Flight> flight, store::KeptExchange kept,
+                                                             std::int64_t turn);
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> post(std::shared_ptr<Flight> flight, Asked asked, Errand errand);
+  // Again and again until the disk takes it (R4), or the desk is stopped; whoever waits hears it after the first failure.
+  // An empty reply: what became of the turn is not known.
+  [[nodiscard]] Task<void> keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply);
+  [[nodiscard]] Task<void> note_acknowledged(Key key, std::int64_t turn);
 
   Parts parts_;
   RefreshBlobs blobs_;
   TaskGroup flights_group_;
   std::map<Key, std::shared_ptr<Flight>> flights_;
+  const SteadyTime up_since_;
   bool stopping_ = false;
 };
 

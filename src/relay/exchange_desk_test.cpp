@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 
@@ -18,11 +19,12 @@ class FakeProvider final : public net::HttpTransport {
   std::deque<net::HttpOutcome> answers;
   std::vector<std::string> bodies;
   bool holds = false;
+  std::string holds_only;  // what its address contains
   base::Broadcast* released = nullptr;
 
   Task<net::HttpOutcome> send(net::HttpCall call) override {
     bodies.emplace_back(call.body ? call.body->reveal_text() : "");
-    while (holds) co_await released->wait();
+    while (holds && call.url.find(holds_only) != std::string::npos) co_await released->wait();
     if (answers.empty())
       co_return net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "connect_failed", .text = "Nobody there."}};
     auto answer = std::move(answers.front());
@@ -55,8 +57,10 @@ struct OneSide final : TokenSides {
                  .code_extra = {},
                  .refresh_extra = {},
                  .reply_shape = {}};
+  std::string app = "acme";
+  bool gone = false;
   Result<TokenSide> token_side(const cloud::ServiceTarget& target) const override {
-    if (target.app != "acme") return fail(ErrorKind::not_found, "app_unknown", "No such app.");
+    if (gone || target.app != app) return fail(ErrorKind::not_found, "app_unknown", "No such app.");
     return side;
   }
 };
@@ -132,6 +136,36 @@ class Desk : public testing::Test {
     EXPECT_TRUE(reply) << (reply ? "" : reply.error().reason);
     return reply ? base::string_or(parse_json(reply->body.reveal_text())->get_object(), "refresh_token") : "";
   }
+  // One that stops working between the claim and the reply.
+  Result<cloud::TokenAnswer> answered_by_a_disk_that_fails(const Office& office, const std::string& name,
+                                                           Error how = kFull) {
+    provider.answers = {FakeProvider::tokens("rt-1")};
+    provider.holds = true;
+    const auto under_way = begin(office, name, 1);
+    base::drive_until(loop, [&] { return !provider.bodies.empty(); });
+    book.refuses = std::move(how);
+    provider.holds = false;
+    released.notify_all();
+    base::drive_until(loop, [&] { return under_way->has_value(); });
+    return **under_way;
+  }
+  std::int64_t waiting() {
+    run(tidied());
+    return counters.waiting;
+  }
+  Task<bool> tidied() {
+    co_await desk->tidy();
+    co_return true;
+  }
+  template <class Condition>
+  void pass_time_until(Condition condition) {
+    base::drive_until(loop, [&] {
+      if (const auto wake = steady.next_wake()) steady.advance(*wake - steady.now());
+      return condition();
+    });
+  }
+  inline static const Error kFull{
+      .kind = ErrorKind::unavailable, .reason = "store_unavailable", .text = "The disk is full."};
   static std::string reason(const Result<cloud::TokenAnswer>& answer) { return answer ? "" : answer.error().reason; }
 
   boost::asio::io_context loop;
@@ -248,26 +282,129 @@ TEST_F(Desk, C7_AProviderThatIsNotReachedIsTheProvidersAndLeavesNothing) {
 TEST_F(Desk, S4_AFullDiskLosesNoReply) {
   const auto office = enrol();
   const auto name = intent();
-  const Error full{.kind = ErrorKind::unavailable, .reason = "store_unavailable", .text = "The disk is full."};
-  book.refuses = full;
+  book.refuses = kFull;
   EXPECT_EQ(reason(exchange(office, name, 1)), "store_unavailable");
   EXPECT_TRUE(provider.bodies.empty()) << "nothing is posted that is not durable";
   book.refuses.reset();
-  provider.answers = {FakeProvider::tokens("rt-1")};
+  const auto answer = answered_by_a_disk_that_fails(office, name);
+  ASSERT_TRUE(answer) << "the office has a journal of its own";
+  EXPECT_FALSE(answer->reply.empty());
+  EXPECT_EQ(exchange(office, name, 1)->reply, answer->reply) << "whoever asks again, while it is not kept yet";
+  EXPECT_EQ(waiting(), 0);
+  book.refuses.reset();
+  pass_time_until([&] { return waiting() == 1; });
+  restart();
+  EXPECT_EQ(exchange(office, name, 1)->reply, answer->reply) << "kept as soon as the disk took it";
+  EXPECT_EQ(provider.bodies.size(), 1U);
+}
+
+TEST_F(Desk, S4_AReplyIsAcknowledgedBeforeTheDiskHasTakenIt) {
+  const auto office = enrol();
+  const auto name = intent();
+  const auto answer = answered_by_a_disk_that_fails(office, name);
+  ASSERT_TRUE(answer);
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
+  EXPECT_EQ(reason(exchange(office, name, 2)), "store_unavailable") << "not posted on top of what is not kept";
+  EXPECT_EQ(provider.bodies.size(), 1U);
+  book.refuses.reset();
+  provider.answers = {FakeProvider::tokens("rt-2")};
+  pass_time_until([&] { return exchange(office, name, 2).has_value(); });
+  EXPECT_EQ(provider.bodies.size(), 2U);
+}
+
+TEST_F(Desk, S4_ADiskThatFailsForGoodStillLeavesTheOfficeItsReply) {
+  const auto office = enrol();
+  const auto answer = answered_by_a_disk_that_fails(
+      office, intent(), {.kind = ErrorKind::corrupt, .reason = "store_corrupt", .text = "The database is damaged."});
+  ASSERT_TRUE(answer) << reason(answer);
+  EXPECT_FALSE(answer->reply.empty());
+}
+
+TEST_F(Desk, S4_AKeptReplyIsGivenWhateverHasBecomeOfTheRegistration) {
+  auto office = enrol();
+  const auto answered = intent();
+  const auto unknown = intent();
+  provider.answers = {FakeProvider::tokens("rt-1"), FakeProvider::lost()};
+  const auto first = exchange(office, answered, 1);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(exchange(office, unknown, 1));
+  const std::pair<std::string, std::function<void()>> changes[] = {
+      {"not_exchanged", [&] { sides.side.mode = Mode::forward; }},
+      {"token_request_refused", [&] { sides.side.redirect_uri = "https://moved.example/"; }},
+      {"app_unknown", [&] { sides.gone = true; }},
+      {"type_not_enrolled", [&] { office.enrolment.types.clear(); }}};
+  for (const auto& [why, change] : changes) {
+    sides = {};
+    change();
+    for (const std::int64_t turn : {1, 2}) {
+      const auto again = exchange(office, answered, turn);
+      ASSERT_TRUE(again) << why << ": " << reason(again);
+      EXPECT_EQ(again->reply, first->reply) << why;
+      const auto not_known = exchange(office, unknown, turn);
+      ASSERT_TRUE(not_known) << why << ": " << reason(not_known);
+      EXPECT_TRUE(not_known->reply.empty());
+    }
+    EXPECT_EQ(reason(exchange(office, intent(), 1)), why) << "what is to be posted must fit";
+  }
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = answered, .turn = 1})));
+  EXPECT_EQ(reason(exchange(office, answered, 2)), "type_not_enrolled");
+  EXPECT_EQ(provider.bodies.size(), 2U);
+}
+
+TEST_F(Desk, C7_AProviderThatHangsLeavesRoomForTheOthersAndForOtherOffices) {
+  const auto north = enrol();
+  const auto south = enrol();
   provider.holds = true;
-  const auto under_way = begin(office, name, 1);
-  base::drive_until(loop, [&] { return !provider.bodies.empty(); });
-  book.refuses = full;
+  std::vector<std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>>> hanging;
+  std::size_t posts = 0;
+  const auto fill = [&](const Office& office, std::ptrdiff_t count) {
+    for (std::ptrdiff_t n = 0; n < count; ++n) hanging.push_back(begin(office, intent(), 1));
+    posts += static_cast<std::size_t>(count);
+    base::drive_until(loop, [&] { return provider.bodies.size() == posts; });
+  };
+  const auto refused = [&](const Office& office) {
+    const auto answer = exchange(office, intent(), 1);
+    EXPECT_EQ(reason(answer), "too_many_exchanges");
+    EXPECT_TRUE(answer || answer.error().retry_after);
+  };
+  fill(north, ExchangeDesk::kFlightsOfOfficeAtAppMax);
+  refused(north);
+  for (auto full = ExchangeDesk::kFlightsOfOfficeAtAppMax; full < ExchangeDesk::kFlightsOfAppMax;
+       full += ExchangeDesk::kFlightsOfOfficeAtAppMax)
+    fill(enrol(), ExchangeDesk::kFlightsOfOfficeAtAppMax);
+  refused(south);
+  provider.holds_only = "acme";
+  sides.app = "other";
+  sides.side.endpoint = "https://other.example/token";
+  for (const auto* office : {&north, &south}) {
+    provider.answers = {FakeProvider::tokens("rt-1")};
+    auto elsewhere = request(*office, intent(), 1, code_form());
+    elsewhere.target.app = "other";
+    const auto answer = run(desk->exchange(office->enrolment, std::move(elsewhere), entropy.bytes(16)));
+    EXPECT_TRUE(answer) << reason(answer);
+  }
   provider.holds = false;
   released.notify_all();
-  base::drive_until(loop, [&] { return steady.next_wake().has_value(); });
-  EXPECT_FALSE(under_way->has_value()) << "it is durable before it is answered";
-  book.refuses.reset();
-  base::drive_until(loop, [&] {
-    if (const auto wake = steady.next_wake()) steady.advance(*wake - steady.now());
-    return under_way->has_value();
-  });
-  EXPECT_FALSE((**under_way)->reply.empty());
+  base::drive_until(loop, [&] { return std::ranges::all_of(hanging, [](const auto& each) { return each->has_value(); }); });
+}
+
+TEST_F(Desk, S4_NothingIsLetGoBeforeTheOfficesHaveHadTimeToComeForIt) {
+  const auto office = enrol();
+  const auto name = intent();
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  const auto first = exchange(office, name, 1);
+  wall.advance(store::kReplyKeptFor * 2);
+  restart();  // it was off all that while
+  EXPECT_EQ(waiting(), 1);
+  EXPECT_EQ(exchange(office, name, 1)->reply, first->reply);
+  steady.advance(ExchangeDesk::kUpBeforeForgetting - Seconds(1));
+  EXPECT_EQ(waiting(), 1);
+  steady.advance(Seconds(1));
+  EXPECT_EQ(waiting(), 0);
+  const auto lapsed = exchange(office, name, 1);
+  ASSERT_TRUE(lapsed) << reason(lapsed);
+  EXPECT_TRUE(lapsed->reply.empty()) << "not known, and not posted again";
+  EXPECT_EQ(provider.bodies.size(), 1U);
 }
 
 TEST_F(Desk, S4_RegistrationsInAnotherModeAndNonsenseAreRefused) {

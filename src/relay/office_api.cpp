@@ -12,11 +12,14 @@ namespace latchkey::relay {
 namespace {
 
 constexpr std::size_t kBodyMax = 16 * 1024;
-constexpr std::string_view kRetryAfter = "60";  // seconds
+constexpr Seconds kRetryAfter{60};
 
 int status_of(const Error& error) {
   if (error.reason == "method_not_allowed") return 405;
-  if (error.reason == "too_many_offers") return 429;
+  // The asker's own doing, not the service's state.
+  constexpr std::string_view kTooMuch[] = {"too_many_offers", "too_many_exchanges", "too_many_unacknowledged",
+                                           "too_many_assertions"};
+  if (std::ranges::find(kTooMuch, error.reason) != std::end(kTooMuch)) return 429;
   switch (error.kind) {
     case ErrorKind::invalid:
       return 400;
@@ -47,12 +50,6 @@ std::unexpected<Error> office_unknown() {
 
 Json json_of(const std::string& text) { return *parse_json(text); }
 
-Result<void> may_use(const Enrolment& office, std::string_view type) {
-  if (std::ranges::find(office.types, type) != office.types.end()) return {};
-  return fail(ErrorKind::refused, "type_not_enrolled",
-              "This office is not enrolled for this type of account at this Cloud Service. Its operator can allow it.");
-}
-
 // Bodies that hold what opens something.
 struct Wiped {
   std::string text;
@@ -72,7 +69,8 @@ net::HttpResponse OfficeApi::refusal(const Error& error, const net::HttpRequest&
   parts_.counters.refused(error.reason);
   parts_.log.info("office_refused", {{"reason", error.reason}, {"path", request.path}, {"from", request.client.text()}});
   auto response = net::HttpResponse::problem(status_of(error), error.reason, error.text);
-  if (error.kind == ErrorKind::unavailable) response.with("Retry-After", kRetryAfter);
+  if (error.kind == ErrorKind::unavailable)
+    response.with("Retry-After", std::to_string(error.retry_after.value_or(kRetryAfter).count()));
   pages::secure_api(response);
   return response;
 }
@@ -111,7 +109,6 @@ Task<Result<net::HttpResponse>> OfficeApi::exchange(Signed signer, std::string b
   const Wiped wiped{std::move(body)};
   auto request = cloud::parse_token_request(wiped.text);
   if (!request) co_return std::unexpected(request.error());
-  if (const auto may = may_use(signer.office, request->target.type); !may) co_return std::unexpected(may.error());
   if (parts_.exchanges == nullptr)
     co_return fail(ErrorKind::refused, "not_exchanged",
                    "This Cloud Service exchanges nothing (any more). Press Check in the office's OAuth settings.");
@@ -142,6 +139,13 @@ Result<net::HttpResponse> OfficeApi::assertion(const Enrolment& office, std::str
     return fail(
         ErrorKind::refused, "not_asserted",
         "This Cloud Service signs nothing for that registration (any more). Press Check in the office's OAuth settings.");
+  if (!parts_.assertions.take(office.office, kAssertionsPerMinute, parts_.steady.now())) {
+    return fail(
+        ErrorKind::unavailable, "too_many_assertions",
+        "This office has had as many assertions signed within a minute as the Cloud Service signs for one. Ask again "
+        "in a moment.",
+        {.retry_after = Seconds(5)});
+  }
   const oauth::ClientAssertion wish{.client_id = side->client_id, .audience = side->endpoint, .key_id = side->key_id};
   const auto signed_one = oauth::make_client_assertion(wish, *side->key, parts_.wall.now(), parts_.entropy);
   parts_.counters.asserted += 1;

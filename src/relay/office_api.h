@@ -12,6 +12,7 @@
 #include "relay/enrolment_gate.h"
 #include "relay/exchange_desk.h"
 #include "relay/forward_desk.h"
+#include "relay/office_quotas.h"
 #include "relay/relay_counters.h"
 
 namespace latchkey::relay {
@@ -19,6 +20,9 @@ namespace latchkey::relay {
 // Thread-safe.
 class OfficeApi {
  public:
+  // Of one office. Each is good for a minute and for whatever the client may do at the provider.
+  static constexpr std::int64_t kAssertionsPerMinute = 600;
+
   struct Parts {
     const ForwardDesk& desk;
     const CatalogRegistrations& registrations;
@@ -26,10 +30,11 @@ class OfficeApi {
     const cloud::PartyPublic& keys;
     const std::vector<cloud::Succession>& successions;  // from the keys before
     EnrolmentGate& gate;
+    OfficeQuotas& assertions;
     RelayCounters& counters;
-    ExchangeDesk* exchanges;    // nullptr: no registration is in exchange mode
-    Executor engine;            // the desk's
-    Worker& disk;  // one thread: the book of enrolments
+    ExchangeDesk* exchanges;  // nullptr: nothing is exchanged here
+    Executor engine;          // the desk's
+    Worker& disk;             // one thread: the book of enrolments
     const WallClock& wall;
     const SteadyClock& steady;
     Entropy& entropy;

@@ -70,7 +70,8 @@ class Service : public testing::Test {
   Pool disk{"book", 1};
   CatalogRegistrations registrations{builtin(), "https://relay.example", oauth::PlainHttp::refused};
   EnrolledOffices offices{*book, {"dropbox"}, steady};
-  FlowQuotas quotas;
+  OfficeQuotas quotas;
+  OfficeQuotas assertions;
   EnrolmentGate gate;
   RelayCounters counters;
   cloud::PartyKeys keys = cloud::PartyKeys::make(entropy);
@@ -96,6 +97,7 @@ class Service : public testing::Test {
                  .keys = public_keys,
                  .successions = successions,
                  .gate = gate,
+                 .assertions = assertions,
                  .counters = counters,
                  .exchanges = nullptr,
                  .engine = loop.get_executor(),

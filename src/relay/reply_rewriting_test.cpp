@@ -9,15 +9,12 @@ cloud::ProviderReply reply(std::string_view body, std::string content_type = "ap
   return {.status = 200, .content_type = std::move(content_type), .retry_after = {}, .cut = cut, .body = Secret(body)};
 }
 
-// What the office makes of it, with the blob in place of the token.
+// What the office makes of it, with the blob in place of the token it was made of.
 oauth::TokenReply seen(const cloud::ProviderReply& rewritten) {
   return oauth::parse_token_reply(rewritten.status, rewritten.content_type, rewritten.body.reveal_text(), {},
                                   rewritten.cut ? oauth::Completeness::cut : oauth::Completeness::whole);
 }
-Secret sealed(const Secret& token) {
-  const auto text = token.reveal_text();
-  return Secret(std::string_view("blob-of-" + std::string(text.rbegin(), text.rend())));
-}
+Secret sealed(const Secret& token) { return Secret(std::string_view("blob-of-" + std::string(token.reveal_text()))); }
 
 TEST(ReplyRewriting, S4_OfAJsonReplyTheRefreshTokenAloneIsChanged) {
   const auto rewritten = with_blob(
@@ -25,7 +22,7 @@ TEST(ReplyRewriting, S4_OfAJsonReplyTheRefreshTokenAloneIsChanged) {
       {}, sealed);
   const auto read = seen(rewritten);
   EXPECT_EQ(read.access_token->reveal_text(), "at");
-  EXPECT_EQ(read.refresh_token->reveal_text(), "blob-of-t/r");
+  EXPECT_EQ(read.refresh_token->reveal_text(), "blob-of-r/t");
   EXPECT_EQ(read.lifetime_s, 3600);
   EXPECT_EQ(read.scope, "a b");
   const auto text = rewritten.body.reveal_text();
@@ -38,15 +35,15 @@ TEST(ReplyRewriting, S4_OfAFormReplyToo) {
       with_blob(reply("access_token=at&refresh_token=r%2Ft&expires_in=60", "application/x-www-form-urlencoded"), {}, sealed);
   const auto read = seen(rewritten);
   EXPECT_EQ(read.access_token->reveal_text(), "at");
-  EXPECT_EQ(read.refresh_token->reveal_text(), "blob-of-t/r");
-  EXPECT_EQ(rewritten.body.reveal_text().find("r%2Ft"), std::string_view::npos);
+  EXPECT_EQ(read.refresh_token->reveal_text(), "blob-of-r/t");
+  EXPECT_EQ(rewritten.body.reveal_text().find("=r%2Ft&"), std::string_view::npos);
 }
 
 TEST(ReplyRewriting, S4_OfABrokenReplyNothingButTheBlobGoesOn) {
   const auto rewritten =
       with_blob(reply(R"({"refresh_token":"rt-1","access_token":"at)", "application/json", true), {}, sealed);
   EXPECT_TRUE(rewritten.cut);
-  EXPECT_EQ(rewritten.body.reveal_text(), R"({"refresh_token":"blob-of-1-tr"})");
+  EXPECT_EQ(rewritten.body.reveal_text(), R"({"refresh_token":"blob-of-rt-1"})");
 }
 
 TEST(ReplyRewriting, RepliesWithoutARefreshTokenPassAsTheyAre) {

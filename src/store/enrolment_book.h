@@ -50,12 +50,15 @@ class EnrolmentBook {
   [[nodiscard]] Result<std::vector<EnrolledOffice>> all();
   // Errors: conflict/`exists`.
   [[nodiscard]] Result<void> issue(const EnrolledOffice& office);
-  // One use: of two at once one succeeds. The same keys once more are fine, as long as the code lives: the first answer may
-  // have been lost. Errors: refused/`code_unknown` (never issued, used by others, revoked), refused/`code_expired`.
+  // One use: of two at once one succeeds. The same keys and origins once more are fine, as long as the code lives: the first
+  // answer may have been lost. So an enrolment's origins, and with them the names it may have, never change. Errors:
+  // refused/`code_unknown` (never issued, used by others or for other origins, revoked), refused/`code_expired`.
   [[nodiscard]] Result<EnrolledOffice> redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
                                               const std::vector<std::string>& return_origins, WallTime now);
   // In the place of the one before. Errors: not_found/`no_such_office`.
   [[nodiscard]] Result<void> put_verified_name(const OfficeId& id, const std::string& name, WallTime now);
+  // False: there was none.
+  [[nodiscard]] Result<bool> take_back_verified_name(const OfficeId& id);
   // Errors: not_found/`no_such_office`. Once more is fine.
   [[nodiscard]] Result<void> revoke(const OfficeId& id, WallTime now);
 

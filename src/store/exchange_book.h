@@ -7,8 +7,12 @@
 //                       |  \--keep_unknown--> unknown --acknowledge--^
 //                       \--forget_unsent--> (none)
 //
+// After a week forget_old() makes asked, answered and unknown *lapsed*: the reply goes, and what is left says for another
+// while that nobody knows; it is acknowledged as unknown is.
+//
 // Invariants: one (office, intent, turn) is claimed once; a later turn is claimed only when the one before is acknowledged;
-// a reply is there from keep_reply() to acknowledge(), a week at most. What a method has returned is durable.
+// a reply is there from keep_reply() to acknowledge(), a week at most; when claim() returns there is room for the reply,
+// which a disk that fills up afterwards does not take. What a method has returned is durable.
 #pragma once
 
 #include <cstdint>
@@ -27,12 +31,14 @@ namespace latchkey::store {
 // How long a reply waits for its office, and how long it is remembered that the office has had it.
 inline constexpr Seconds kReplyKeptFor = std::chrono::days(7);
 inline constexpr Seconds kAcknowledgedKeptFor = std::chrono::days(1);
+// ... and that there was one, when its office did not come for it in time.
+inline constexpr Seconds kLapsedKeptFor = std::chrono::days(30);
 // A signed request is good for a minute either way.
 inline constexpr Seconds kNonceKeptFor{120};
-// Exchanges of one office that it has not acknowledged.
+// Exchanges of one office that it has not acknowledged and that have not lapsed.
 inline constexpr std::int64_t kUnacknowledgedMax = 2'000;
 
-enum class ExchangeState { asked = 0, answered = 1, unknown = 2, acknowledged = 3 };
+enum class ExchangeState { asked = 0, answered = 1, unknown = 2, acknowledged = 3, lapsed = 4 };
 
 struct KeptExchange {
   OfficeId office;
@@ -63,6 +69,10 @@ class ExchangeBook {
   // (the office has used the nonce before); unavailable/`too_many_unacknowledged`.
   [[nodiscard]] virtual Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent,
                                                                   std::int64_t turn, ByteView nonce, WallTime now) = 0;
+  // What there is, for a request that could not be posted (any more). The nonce is used up. Errors:
+  // refused/`request_repeated`.
+  [[nodiscard]] virtual Result<std::optional<KeptExchange>> recall(const OfficeId& office, const IntentId& intent,
+                                                                   ByteView nonce, WallTime now) = 0;
   // Errors of the three: not_found/`no_such_exchange` when that turn is not `asked`.
   [[nodiscard]] virtual Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                                 const Bytes& reply, WallTime now) = 0;
@@ -72,13 +82,18 @@ class ExchangeBook {
   // The reply goes. Of an exchange that is not there, is still asked or has another turn: nothing happens.
   [[nodiscard]] virtual Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                                  WallTime now) = 0;
-  // What is over: nonces, replies nobody fetched, what has long been acknowledged.
+  [[nodiscard]] virtual Result<void> forget_nonces(WallTime now) = 0;
+  // What is over: replies nobody fetched lapse; what has long been acknowledged, or has lapsed, goes.
   [[nodiscard]] virtual Result<void> forget_old(WallTime now) = 0;
   [[nodiscard]] virtual Result<ExchangeCounts> counts() = 0;
 };
 
-// In a SQLite file of its own; an absent one is made, with mode 0600. Errors: corrupt/`future_schema`, corrupt/`not_a_book`.
-[[nodiscard]] Result<std::unique_ptr<ExchangeBook>> open_sqlite_exchange_book(const std::string& path);
+// In a SQLite file of its own; an absent one is made, with mode 0600. From the first claim on a second file beside it,
+// `path` with `.room`, holds kReplyRoom octets of the disk for the replies. `vfs`: SQLite's default where empty. Errors:
+// corrupt/`future_schema`, corrupt/`not_a_book`.
+inline constexpr std::int64_t kReplyRoom = 24 * 1024 * 1024;
+[[nodiscard]] Result<std::unique_ptr<ExchangeBook>> open_sqlite_exchange_book(const std::string& path,
+                                                                              const std::string& vfs = {});
 
 // What every implementation says.
 [[nodiscard]] std::unexpected<Error> request_repeated();

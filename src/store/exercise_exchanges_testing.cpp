@@ -79,9 +79,9 @@ TEST_P(ExchangeBookExercise, S1_ANonceIsGoodOnceForTwoMinutes) {
   EXPECT_EQ(with_nonce(id<OfficeId>(), intent), "") << "another office's";
   EXPECT_FALSE(claim(office, intent, 1)) << "what was repeated has claimed nothing";
   EXPECT_EQ(with_nonce(office, intent), "request_repeated") << "nor may it ask what there is";
-  ASSERT_TRUE(book().forget_old(now + kNonceKeptFor));
+  ASSERT_TRUE(book().forget_nonces(now + kNonceKeptFor));
   EXPECT_EQ(with_nonce(office, id<IntentId>()), "request_repeated");
-  ASSERT_TRUE(book().forget_old(now + kNonceKeptFor + Milliseconds(1)));
+  ASSERT_TRUE(book().forget_nonces(now + kNonceKeptFor + Milliseconds(1)));
   EXPECT_EQ(with_nonce(office, id<IntentId>()), "");
 }
 
@@ -100,8 +100,48 @@ TEST_P(ExchangeBookExercise, S4_ARepliesWeekAndATracesDay) {
   EXPECT_FALSE(claim(office, had, 1));
   ASSERT_TRUE(book().forget_old(now + kReplyKeptFor));
   EXPECT_EQ(claim(office, waiting, 1)->state, ExchangeState::answered);
-  ASSERT_TRUE(book().forget_old(now + kReplyKeptFor + Milliseconds(1)));
-  EXPECT_FALSE(claim(office, waiting, 1));
+}
+
+TEST_P(ExchangeBookExercise, S4_WhatNobodyFetchedLapsesAndIsPostedNoSecondTime) {
+  const auto office = id<OfficeId>();
+  const IntentId intents[] = {id<IntentId>(), id<IntentId>(), id<IntentId>()};
+  for (const auto& intent : intents) ASSERT_FALSE(claim(office, intent, 1));
+  ASSERT_TRUE(book().keep_reply(office, intents[0], 1, entropy.bytes(10), now));
+  ASSERT_TRUE(book().keep_unknown(office, intents[1], 1, now));
+  const auto lapsed_at = now + kReplyKeptFor + Milliseconds(1);
+  ASSERT_TRUE(book().forget_old(lapsed_at));
+  under_test->reopen();
+  for (const auto& intent : intents) {
+    const auto there = claim(office, intent, 2);
+    ASSERT_TRUE(there) << "it may have been posted";
+    EXPECT_EQ(*there, (KeptExchange{office, intent, 1, ExchangeState::lapsed, {}, lapsed_at}));
+  }
+  EXPECT_EQ(book().counts()->waiting, 0);
+  EXPECT_EQ(book().counts()->asked, 0);
+  ASSERT_TRUE(book().acknowledge(office, intents[0], 1, lapsed_at));
+  EXPECT_FALSE(claim(office, intents[0], 2));
+  ASSERT_TRUE(book().forget_old(lapsed_at + kLapsedKeptFor));
+  EXPECT_TRUE(claim(office, intents[1], 1));
+  ASSERT_TRUE(book().forget_old(lapsed_at + kLapsedKeptFor + Milliseconds(1)));
+  EXPECT_FALSE(claim(office, intents[1], 1));
+}
+
+TEST_P(ExchangeBookExercise, S4_WhatThereIsIsRecalledWithoutBeingClaimed) {
+  const auto office = id<OfficeId>();
+  const auto intent = id<IntentId>();
+  const auto nonce = entropy.bytes(16);
+  const auto nothing = book().recall(office, intent, nonce, now);
+  ASSERT_TRUE(nothing);
+  EXPECT_FALSE(*nothing);
+  EXPECT_FALSE(claim(office, intent, 1)) << "recalling has claimed nothing";
+  const auto reply = entropy.bytes(100);
+  ASSERT_TRUE(book().keep_reply(office, intent, 1, reply, now));
+  const auto repeated = book().recall(office, intent, nonce, now);
+  ASSERT_FALSE(repeated);
+  EXPECT_EQ(repeated.error().reason, "request_repeated");
+  const auto there = book().recall(office, intent, entropy.bytes(16), now);
+  ASSERT_TRUE(there);
+  EXPECT_EQ(**there, (KeptExchange{office, intent, 1, ExchangeState::answered, reply, now}));
 }
 
 TEST_P(ExchangeBookExercise, AnOfficeThatFetchesNothingFillsNobodysDisk) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "store/exchange_book.h"
@@ -27,12 +28,20 @@ class MemoryExchangeBook final : public ExchangeBook {
       return found->second;
     }
     const auto kept = std::ranges::count_if(exchanges_, [&](const auto& each) {
-      return each.first.first == office && each.second.state != ExchangeState::acknowledged;
+      return each.first.first == office && each.second.state != ExchangeState::acknowledged &&
+             each.second.state != ExchangeState::lapsed;
     });
     if (kept >= kUnacknowledgedMax) return too_many_unacknowledged();
     nonces_.emplace(used, now);
     exchanges_[key] = {.office = office, .intent = intent, .turn = turn, .changed_at = now};
     return std::nullopt;
+  }
+  Result<std::optional<KeptExchange>> recall(const OfficeId& office, const IntentId& intent, ByteView nonce,
+                                             WallTime now) override {
+    if (refuses) return std::unexpected(*refuses);
+    if (!nonces_.emplace(std::pair(office, Bytes(nonce.begin(), nonce.end())), now).second) return request_repeated();
+    const auto found = exchanges_.find({office, intent});
+    return found == exchanges_.end() ? std::nullopt : std::optional(found->second);
   }
   Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn, const Bytes& reply,
                           WallTime now) override {
@@ -50,19 +59,30 @@ class MemoryExchangeBook final : public ExchangeBook {
     if (refuses) return std::unexpected(*refuses);
     const auto found = exchanges_.find({office, intent});
     const bool waits = found != exchanges_.end() && found->second.turn == turn &&
-                       (found->second.state == ExchangeState::answered || found->second.state == ExchangeState::unknown);
+                       found->second.state != ExchangeState::asked && found->second.state != ExchangeState::acknowledged;
     if (!waits) return {};
     found->second.state = ExchangeState::acknowledged;
     found->second.reply.clear();
     found->second.changed_at = now;
     return {};
   }
-  Result<void> forget_old(WallTime now) override {
+  Result<void> forget_nonces(WallTime now) override {
     std::erase_if(nonces_, [&](const auto& each) { return each.second < now - kNonceKeptFor; });
+    return {};
+  }
+  Result<void> forget_old(WallTime now) override {
     std::erase_if(exchanges_, [&](const auto& each) {
-      const auto kept_for = each.second.state == ExchangeState::acknowledged ? kAcknowledgedKeptFor : kReplyKeptFor;
-      return each.second.changed_at < now - kept_for;
+      const auto& [state, changed_at] = std::tie(each.second.state, each.second.changed_at);
+      return (state == ExchangeState::acknowledged && changed_at < now - kAcknowledgedKeptFor) ||
+             (state == ExchangeState::lapsed && changed_at < now - kLapsedKeptFor);
     });
+    for (auto& [key, each] : exchanges_) {
+      const bool over = each.state == ExchangeState::acknowledged || each.state == ExchangeState::lapsed;
+      if (over || each.changed_at >= now - kReplyKeptFor) continue;
+      each.state = ExchangeState::lapsed;
+      each.reply.clear();
+      each.changed_at = now;
+    }
     return {};
   }
   Result<ExchangeCounts> counts() override {

@@ -37,16 +37,16 @@ for (const [words, size] of [['0 bytes', 0], ['1 byte', 1], ['50 kB', 50_000], [
 }
 
 test('202 with an address, for who does not wait; only the submitter learns what became of it', async (t) => {
-  const { admin, deliver, road, group } = await deliveringServer(t);
+  const { admin, provider, deliver, road } = await deliveringServer(t);
+  provider.account = { id: 'acc-2', name: 'ben@example.com' };
   await admin.addOAuthUser({ username: 'printer-2', pin: 'another-pin-77', type: 'scripted-drive', allow_token: false });
-  const answer = await deliver('hello', { wait: undefined });
+  const answer = await deliver('hello', { wait: 0 });
   assert.equal(answer.status, 202, answer.text);
   const found = await delivered(road, answer.body.id);
   assert.deepEqual(found.timeline.map((step) => step.what), ['accepted', 'sending', 'delivered']);
   assert.equal(found.name, 'In/printer-1/document.txt', 'a document without a name is called one; its type tells the extension');
   assert.equal((await road(answer.body.id, { username: 'printer-2', secret: 'another-pin-77' })).status, 404);
   assert.equal((await road(answer.body.id, { secret: 'wrong-pin-1234' })).status, 401);
-  assert.ok(group);
   const wrong = [];
   for (const path of ['/api/v1/connectors', '/api/v1/deliveries', '/api/v1/deliveries/{id}']) {
     wrong.push(...faults(await admin.must('GET', path.replace('{id}', answer.body.id)), answerSchema('GET', path)).map((fault) => `${path}: ${fault}`));
@@ -138,7 +138,7 @@ test('what the destination cannot do now is tried again; what it refuses fails w
   const { admin, drive, deliver, road } = await deliveringServer(t, { connector: { conflict: 'fail' } });
   let outages = 2;
   drive.plan = ({ method }) => (method === 'POST' && outages-- > 0 ? { status: 503, headers: { 'retry-after': '1' } } : undefined);
-  const first = await deliver('one', { name: 'a.txt', wait: undefined });
+  const first = await deliver('one', { name: 'a.txt', wait: 0 });
   const found = await delivered(road, first.body.id);
   assert.equal(found.tries, 3);
   assert.deepEqual(found.timeline.map((step) => step.what), ['accepted', 'sending', 'retry', 'sending', 'retry', 'sending', 'delivered']);
@@ -186,10 +186,10 @@ test('D2: kill -9 while documents come in and go out: none that was acknowledged
     const sending = Array.from({ length: 6 }, async (_, number) => {
       const document = documentOf(1 + number * 900_000);
       try {
-        const answer = await deliver(document, { name: `${round}-${number}.bin`, wait: undefined });
+        const answer = await deliver(document, { name: `${round}-${number}.bin`, wait: 0 });
         if (answer.status === 202) acknowledged.set(answer.body.id, sha256(document));
       } catch {
-        // The server was killed before it answered: whoever sent it knows that it was not taken.
+        // The server was killed before it answered: nothing was promised.
       }
     });
     await until('some to be acknowledged', () => acknowledged.size > round * 3);
@@ -207,7 +207,7 @@ test('D2: kill -9 while documents come in and go out: none that was acknowledged
 test('P5: a rotation of the master key takes the documents that wait along', async (t) => {
   const { server, admin, drive, deliver, road } = await deliveringServer(t, { connector: {} });
   drive.plan = () => ({ status: 503, headers: { 'retry-after': '2' } });
-  const answer = await deliver('under the old key', { wait: undefined });
+  const answer = await deliver('under the old key', { wait: 0 });
   await until('a first try', async () => (await road(answer.body.id)).body.tries > 0);
   await admin.set('keys.rotation_rest', '1s');
   const rotated = await server.cli(['keys', 'rotate', '--json']);

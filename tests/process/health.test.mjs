@@ -117,7 +117,7 @@ test('every query of the Grafana dashboard asks for metrics there are, each of t
   assert.ok(queries.length >= 10);
   assert.deepEqual([...there.keys()].filter((name) => !queries.some(({ expr }) => new RegExp(`${name}\\b`).test(expr))), [], 'the dashboard shows all of it');
   // Every node counts the whole store: a sum over nodes would be as many times the truth.
-  const counted_by_all = /latchkey_(grants|grants_by_type|grants_overdue|grants_dying_soon|tokens_ended|revocations_waiting|app_paused|nodes|last_backup_timestamp_seconds)\b/g;
+  const counted_by_all = /latchkey_(grants|grants_by_type|deliveries|grants_overdue|grants_dying_soon|tokens_ended|revocations_waiting|app_paused|nodes|last_backup_timestamp_seconds)\b/g;
   for (const { panel, expr } of queries) {
     for (const found of expr.matchAll(counted_by_all)) assert.match(expr.slice(0, found.index), /\bmax(?: by \([a-z, ]+\) )?\($/, `${panel}: ${expr}`);
   }

@@ -102,7 +102,7 @@ test('an app of one\'s own is used where there is one, in a popup; the relay\'s 
   const type = async () => (await office.admin.must('GET', '/api/v1/types')).items.find((each) => each.id === 'oidc');
   const [relayed] = (await type()).apps;
   assert.equal(relayed.from_cloud_service, true);
-  assert.match(relayed.id, /^cloud-op-[0-9a-f]{6}$/);
+  assert.match(relayed.id, /^cloud-op-[0-9a-f]{32}$/);
   const refused = await office.admin.call('PUT', `/api/v1/apps/${relayed.id}`, { provider: 'oidc', client_id: 'x', params: { issuer: scene.oidc.issuer }, secrets: [] });
   assert.equal(refused.status, 422);
   await office.admin.registerOidc({ issuer: scene.oidc.issuer, clientId: 'own-client' });
@@ -376,6 +376,15 @@ test('S1: a DNS name is verified at the office itself and shown before consent; 
   assert.ok(page.includes(`localhost:${port}`) && page.includes('North Ltd'));
   const unenrolled = await officeAt(t, scene);
   assert.equal((await fetchAnswer(`${unenrolled.url}/.well-known/latchkey-office`)).status, 404);
+
+  const name = async () => (await relay.list()).find((each) => each.office === office.office).verified_name;
+  assert.equal((await relay.cli(['verify', office.office])).status, 1);
+  assert.equal(await name(), `localhost:${port}`, 'what cannot be reached at this moment is known no worse than before');
+  assert.equal((await office.cli(['cloud', 'leave'])).status, 0);
+  const refused = await relay.cli(['verify', office.office, '--ca-file', certFile]);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /taken back/);
+  assert.equal(await name(), null, 'the address shows the enrolment no longer');
 });
 
 test('S1: the address policy holds for a verification: an office\'s name that leads into the relay\'s own network is not fetched', async (t) => {

@@ -280,6 +280,43 @@ test('S4: the same turn is posted once, whatever is asked, and a later one only 
   assert.equal((await office.exchange(form, { intent, turn })).code, undefined);
 });
 
+test('S4: a reply that is kept is given though the registration has another mode since', async (t) => {
+  const scene = await relayWithClient(t);
+  const office = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
+  const form = await codeForm(scene);
+  const intent = randomUUID();
+  const { reply } = await office.exchange(form, { intent });
+  assert.equal(reply.status, 200);
+  await scene.relay.stop();
+  scene.relay.options.apps.op.client_secret_file = undefined;
+  await scene.relay.launch();
+  const again = await office.exchange(form, { intent, turn: 2 });
+  assert.equal(again.status, 200, again.text);
+  assert.deepEqual(again.reply, reply);
+  assert.equal((await office.exchange(form)).code, 'not_exchanged', 'what is new is not posted');
+  assert.equal((await office.acknowledge(intent)).status, 200);
+  assert.equal((await office.exchange(form, { intent, turn: 2 })).code, 'not_exchanged');
+});
+
+test('C7: a provider that hangs takes an office\'s places there and no more; what is too much is said as that, with the time to wait', async (t) => {
+  const scene = await relayWithClient(t);
+  const north = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
+  const south = await ScriptedOffice.enrol(scene.relay, 'South Ltd');
+  const form = await codeForm(scene);
+  const held = gate();
+  scene.oidc.beforeToken = () => held.passed;
+  const before = scene.oidc.tokenRequests;
+  const places = 16;
+  const waiting = Array.from({ length: places }, () => north.exchange(form));
+  await until('the places to be taken', () => scene.oidc.tokenRequests === before + places);
+  const refused = await north.exchange(form);
+  assert.deepEqual([refused.status, refused.code, refused.headers.get('retry-after')], [429, 'too_many_exchanges', '5']);
+  const theirs = south.exchange(form);
+  await until('the other office\'s request to go on', () => scene.oidc.tokenRequests === before + places + 1);
+  held.open();
+  for (const each of [...await Promise.all(waiting), await theirs]) assert.equal(each.status, 200, each.text);
+});
+
 test('Attack: a signed request replayed, a form of one\'s own making, a type or app that is not the office\'s, an enrolment revoked: refused, nothing sent', async (t) => {
   const scene = await relayWithClient(t);
   const office = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
@@ -349,6 +386,22 @@ test('S3 Attack: an assertion is for the type\'s own token endpoint, for a minut
   assert.ok(claims.exp - claims.iat <= 60 && claims.jti.length >= 22);
   assert.equal((await office.exchange(await codeForm(scene))).code, 'not_exchanged');
   assert.equal((await office.ask('POST', '/relay/v1/assertion', { body: body.replace('"oidc"', '"box"') })).code, 'type_not_enrolled');
+});
+
+test('S3: an office has as many assertions signed within a minute as one may, and another is not made to wait for it', async (t) => {
+  const scene = await relayWithClient(t, { assertion: 'ES256' });
+  const north = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
+  const south = await ScriptedOffice.enrol(scene.relay, 'South Ltd');
+  const ask = (office) => office.ask('POST', '/relay/v1/assertion', { body: JSON.stringify({ app: 'op', type: 'oidc', params: {}, learned: {} }) });
+  let served = 0;
+  const refused = await until('the quota to be used up', async () => {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => ask(north)));
+    served += answers.filter((each) => each.status === 200).length;
+    return answers.find((each) => each.status !== 200);
+  }, { timeout: 60_000 * slowness });
+  assert.deepEqual([refused.status, refused.code, refused.headers.get('retry-after')], [429, 'too_many_assertions', '5']);
+  assert.ok(served >= 600, `${served} were signed`);
+  assert.equal((await ask(south)).status, 200);
 });
 
 test('configuration: a secret or a key that cannot be used is told with its line; one process has the replies', async (t) => {

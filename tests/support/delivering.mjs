@@ -30,7 +30,7 @@ export async function deliveringServer(t, { type = {}, provider: providerOptions
       headers: {
         authorization: authorization(username, secret),
         ...(name === undefined ? {} : { 'content-disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}` }),
-        ...(wait === undefined ? {} : { prefer: `wait=${wait}` }), ...headers,
+        ...(wait > 0 ? { prefer: `wait=${wait}` } : {}), ...headers,
       },
     });
     const text = await response.text();

@@ -39,10 +39,11 @@ std::unexpected<Error> undone(Connection& db, Error error) {
   return std::unexpected(std::move(error));
 }
 
-Result<std::unique_ptr<Connection>> open_book_file(const std::string& path, const BookFile& book) {
+Result<std::unique_ptr<Connection>> open_book_file(const std::string& path, const BookFile& book,
+                                                   const std::string& vfs) {
   // SQLite would make it readable for everybody the umask lets in.
   if (const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); made >= 0) ::close(made);
-  auto db = Connection::open(path, Access::writer, kCacheBytes, "");
+  auto db = Connection::open(path, Access::writer, kCacheBytes, vfs);
   if (!db) return db;
   sqlite3_busy_timeout((*db)->handle(), kWaitForOthersMs);
   sqlite3_wal_autocheckpoint((*db)->handle(), kPagesToCheckpoint);

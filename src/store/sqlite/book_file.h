@@ -18,8 +18,9 @@ struct BookFile {
   std::string_view name;  // for errors: "file of enrolments"
 };
 
-// With mode 0600. Several processes may have it open. Errors: corrupt/`future_schema`, corrupt/`not_a_book`; as error_of.
-[[nodiscard]] Result<std::unique_ptr<Connection>> open_book_file(const std::string& path, const BookFile& book);
+// With mode 0600. Several processes may have it open. `vfs`: SQLite's default where empty. Errors: corrupt/`future_schema`, corrupt/`not_a_book`; as error_of.
+[[nodiscard]] Result<std::unique_ptr<Connection>> open_book_file(const std::string& path, const BookFile& book,
+                                                                  const std::string& vfs = {});
 
 // Rolls back what has been begun, and passes the error on.
 [[nodiscard]] std::unexpected<Error> undone(Connection& db, Error error);

@@ -42,7 +42,8 @@ auto whole(EnrolledOffice& office) {
 }
 
 std::string select_offices() {
-  return "SELECT " + std::string(kColumns) + ", coalesce(name, ''), verified_at FROM offices LEFT JOIN verified_names ON office = id";
+  return "SELECT " + std::string(kColumns) +
+         ", coalesce(name, ''), verified_at FROM offices LEFT JOIN verified_names ON office = id";
 }
 
 std::unexpected<Error> code_unknown() {
@@ -51,9 +52,10 @@ std::unexpected<Error> code_unknown() {
               {.field = "enrolment_code"});
 }
 
-bool fits(const std::optional<EnrolledOffice>& office, ByteView code_digest, const std::string& keys) {
+bool fits(const std::optional<EnrolledOffice>& office, ByteView code_digest, const std::string& keys,
+          const std::vector<std::string>& return_origins) {
   return office && !office->revoked_at && base::equal_in_constant_time(office->code_digest, code_digest) &&
-         (office->keys.empty() || office->keys == keys);
+         (!office->enrolled_at || (office->keys == keys && office->return_origins == return_origins));
 }
 
 }  // namespace
@@ -120,11 +122,11 @@ Result<EnrolledOffice> EnrolmentBook::redeem(const OfficeId& id, ByteView code_d
   // Looked at first without a lock: strangers' guesses wait for no writer, and make none wait.
   const auto seen = state_->find(id);
   if (!seen) return std::unexpected(seen.error());
-  if (!fits(*seen, code_digest, keys)) return code_unknown();
+  if (!fits(*seen, code_digest, keys, return_origins)) return code_unknown();
   if (auto begun = state_->run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
   auto found = state_->find(id);
   if (!found) return undone(db, std::move(found.error()));
-  if (!fits(*found, code_digest, keys)) return undone(db, code_unknown().error());
+  if (!fits(*found, code_digest, keys, return_origins)) return undone(db, code_unknown().error());
   auto office = std::move(**found);
   if (now >= office.code_ends_at) {
     return undone(db, Error{.kind = ErrorKind::refused,
@@ -153,8 +155,16 @@ Result<void> EnrolmentBook::put_verified_name(const OfficeId& id, const std::str
       "ON CONFLICT (office) DO UPDATE SET name = excluded.name, verified_at = excluded.verified_at");
   const auto changed = statement.bind(id, name, now).run();
   if (statement.failed()) return statement.failure();
-  if (changed == 0) return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
+  if (changed == 0)
+    return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
   return {};
+}
+
+Result<bool> EnrolmentBook::take_back_verified_name(const OfficeId& id) {
+  auto statement = state_->db->prepare("DELETE FROM verified_names WHERE office = ?1");
+  const auto changed = statement.bind(id).run();
+  if (statement.failed()) return statement.failure();
+  return changed > 0;
 }
 
 Result<void> EnrolmentBook::revoke(const OfficeId& id, WallTime now) {

@@ -58,6 +58,9 @@ TEST_F(Book, S1_ACodeIsRedeemedOnceAndWhatIsKeptComesBackWhole) {
   EXPECT_EQ(reason(book->redeem(office.id, office.code_digest, "keys-2", {"https://evil.example"}, kNow)), "code_unknown");
   EXPECT_TRUE(book->redeem(office.id, office.code_digest, "keys-1", {"https://north.example"}, kNow + Seconds(6)))
       << "an answer that was lost is given again";
+  EXPECT_EQ(reason(book->redeem(office.id, office.code_digest, "keys-1", {"https://other.example"}, kNow)), "code_unknown")
+      << "whoever has the code and the keys moves nobody's browsers elsewhere";
+  EXPECT_EQ(reason(book->redeem(office.id, office.code_digest, "keys-1", {}, kNow)), "code_unknown");
   const auto again = open();
   const auto all = again->all();
   ASSERT_TRUE(all);
@@ -113,6 +116,22 @@ TEST_F(Book, S1_AVerifiedNameIsKeptBesideTheLabelAndReplaced) {
     EXPECT_EQ(office.verified_at, verified ? std::optional(kNow + Seconds(5)) : std::nullopt);
   }
   EXPECT_EQ(reason(book->put_verified_name(OfficeId::make(kNow, entropy), "evil.example", kNow)), "no_such_office");
+}
+
+TEST_F(Book, S1_AVerifiedNameIsTakenBack) {
+  auto book = open();
+  const auto north = issued();
+  const auto south = issued("South Ltd");
+  ASSERT_TRUE(book->issue(north));
+  ASSERT_TRUE(book->issue(south));
+  ASSERT_TRUE(book->put_verified_name(north.id, "north.example", kNow));
+  ASSERT_TRUE(book->put_verified_name(south.id, "south.example", kNow));
+  EXPECT_TRUE(*book->take_back_verified_name(north.id));
+  EXPECT_FALSE(*book->take_back_verified_name(north.id));
+  for (const auto& office : *open()->all()) {
+    EXPECT_EQ(office.verified_name, office.id == north.id ? "" : "south.example");
+    EXPECT_EQ(office.verified_at.has_value(), office.id == south.id);
+  }
 }
 
 TEST_F(Book, S1_AStrangersGuessWaitsForNoWriterAndMakesNoneWait) {

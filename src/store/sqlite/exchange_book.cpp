@@ -3,11 +3,13 @@
 #include <tuple>
 
 #include "store/sqlite/book_file.h"
+#include "store/sqlite/reserved_room.h"
 
 namespace latchkey::store {
 namespace {
 
 using sqlite::Connection;
+using sqlite::ReservedRoom;
 using sqlite::undone;
 
 constexpr std::string_view kTables = R"sql(
@@ -26,7 +28,7 @@ constexpr sqlite::BookFile kBook{.id = 0x4c4b4558, .schema = 1, .tables = kTable
 
 class SqliteExchangeBook final : public ExchangeBook {
  public:
-  explicit SqliteExchangeBook(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
+  SqliteExchangeBook(std::unique_ptr<Connection> db, ReservedRoom room) : db_(std::move(db)), room_(std::move(room)) {}
 
   Result<std::optional<KeptExchange>> claim(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                             ByteView nonce, WallTime now) override {
@@ -36,6 +38,7 @@ class SqliteExchangeBook final : public ExchangeBook {
     if (!found) return undone(*db_, std::move(found.error()));
     const bool free = !*found || ((*found)->state == ExchangeState::acknowledged && (*found)->turn < turn);
     if (free) {
+      if (auto held = room_.hold(); !held) return undone(*db_, std::move(held.error()));
       if (auto claimed = insert(office, intent, turn, now); !claimed) return undone(*db_, std::move(claimed.error()));
       found->reset();
     }
@@ -43,6 +46,11 @@ class SqliteExchangeBook final : public ExchangeBook {
     return std::move(*found);
   }
 
+  Result<std::optional<KeptExchange>> recall(const OfficeId& office, const IntentId& intent, ByteView nonce,
+                                             WallTime now) override {
+    if (auto used = insert_nonce(office, nonce, now); !used) return std::unexpected(used.error());
+    return find(office, intent);
+  }
   Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn, const Bytes& reply,
                           WallTime now) override {
     return settle(office, intent, turn, ExchangeState::answered, reply, now);
@@ -60,29 +68,31 @@ class SqliteExchangeBook final : public ExchangeBook {
   Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override {
     auto statement = db_->prepare(
         "UPDATE exchanges SET state = 3, reply = x'', changed_at = ?4 "
-        "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state IN (1, 2)");
+        "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state IN (1, 2, 4)");
     statement.bind(office, intent, turn, now).run();
     if (statement.failed()) return statement.failure();
     return {};
   }
+  Result<void> forget_nonces(WallTime now) override {
+    return change("DELETE FROM nonces WHERE used_at < ?1", now - kNonceKeptFor);
+  }
   Result<void> forget_old(WallTime now) override {
     if (auto begun = run("BEGIN IMMEDIATE"); !begun) return begun;
-    for (const auto& [sql, before] :
-         {std::tuple<std::string_view, WallTime>{"DELETE FROM nonces WHERE used_at < ?1", now - kNonceKeptFor},
-          {"DELETE FROM exchanges WHERE state = 3 AND changed_at < ?1", now - kAcknowledgedKeptFor},
-          {"DELETE FROM exchanges WHERE state <> 3 AND changed_at < ?1", now - kReplyKeptFor}}) {
-      auto statement = db_->prepare(sql);
-      statement.bind(before).run();
-      if (!statement.failed()) continue;
-      auto error = statement.failure().error();
-      return undone(*db_, std::move(error));
+    auto done = change("DELETE FROM exchanges WHERE state = 3 AND changed_at < ?1", now - kAcknowledgedKeptFor);
+    if (done) done = change("DELETE FROM exchanges WHERE state = 4 AND changed_at < ?1", now - kLapsedKeptFor);
+    if (done) {
+      done =
+          change("UPDATE exchanges SET state = 4, reply = x'', changed_at = ?2 WHERE state IN (0, 1, 2) AND changed_at < ?1",
+                 now - kReplyKeptFor, now);
     }
-    if (auto committed = run("COMMIT"); !committed) return undone(*db_, std::move(committed.error()));
+    if (done) done = run("COMMIT");
+    if (!done) return undone(*db_, std::move(done.error()));
     return {};
   }
   Result<ExchangeCounts> counts() override {
     auto statement = db_->prepare(
-        "SELECT count(*) FILTER (WHERE state <> 0), count(*) FILTER (WHERE state = 0) FROM exchanges WHERE state <> 3");
+        "SELECT count(*) FILTER (WHERE state <> 0), count(*) FILTER (WHERE state = 0) FROM exchanges "
+        "WHERE state <> 3 AND state <> 4");
     ExchangeCounts counts;
     if (statement.row()) statement.read(counts.waiting, counts.asked);
     if (statement.failed()) return statement.failure();
@@ -90,9 +100,11 @@ class SqliteExchangeBook final : public ExchangeBook {
   }
 
  private:
-  Result<void> run(std::string_view sql) {
+  Result<void> run(std::string_view sql) { return change(sql); }
+  template <class... Values>
+  Result<void> change(std::string_view sql, const Values&... values) {
     auto statement = db_->prepare(sql);
-    statement.run();
+    statement.bind(values...).run();
     if (statement.failed()) return statement.failure();
     return {};
   }
@@ -117,7 +129,7 @@ class SqliteExchangeBook final : public ExchangeBook {
   }
   Result<void> insert(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) {
     {
-      auto statement = db_->prepare("SELECT count(*) FROM exchanges WHERE office = ?1 AND state <> 3");
+      auto statement = db_->prepare("SELECT count(*) FROM exchanges WHERE office = ?1 AND state <> 3 AND state <> 4");
       statement.bind(office);
       std::int64_t kept = 0;
       if (statement.row()) statement.read(kept);
@@ -132,24 +144,33 @@ class SqliteExchangeBook final : public ExchangeBook {
   }
   Result<void> settle(const OfficeId& office, const IntentId& intent, std::int64_t turn, ExchangeState state,
                       const Bytes& reply, WallTime now) {
+    bool full = false;
+    auto settled = try_to_settle(office, intent, turn, state, reply, now, full);
+    if (full && room_.let_go()) settled = try_to_settle(office, intent, turn, state, reply, now, full);
+    return settled;
+  }
+  Result<void> try_to_settle(const OfficeId& office, const IntentId& intent, std::int64_t turn, ExchangeState state,
+                             const Bytes& reply, WallTime now, bool& full) {
     auto statement = db_->prepare(
         "UPDATE exchanges SET state = ?4, reply = ?5, changed_at = ?6 "
         "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state = 0");
     const auto changed = statement.bind(office, intent, turn, state, reply, now).run();
+    full = (statement.code() & 0xff) == SQLITE_FULL;
     if (statement.failed()) return statement.failure();
     if (changed == 0) return no_such_exchange();
     return {};
   }
 
   std::unique_ptr<Connection> db_;
+  ReservedRoom room_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<ExchangeBook>> open_sqlite_exchange_book(const std::string& path) {
-  auto db = sqlite::open_book_file(path, kBook);
+Result<std::unique_ptr<ExchangeBook>> open_sqlite_exchange_book(const std::string& path, const std::string& vfs) {
+  auto db = sqlite::open_book_file(path, kBook, vfs);
   if (!db) return std::unexpected(db.error());
-  return std::make_unique<SqliteExchangeBook>(std::move(*db));
+  return std::make_unique<SqliteExchangeBook>(std::move(*db), ReservedRoom(path + ".room", kReplyRoom));
 }
 
 }  // namespace latchkey::store

@@ -1,4 +1,4 @@
-#include "relay/flow_quotas.h"
+#include "relay/office_quotas.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@ namespace {
 
 constexpr SteadyTime kStart{std::chrono::hours(1)};
 
-TEST(FlowQuotas, S1_AMinutesWorthAtOnceThenEvenly) {
-  FlowQuotas quotas;
+TEST(OfficeQuotas, S1_AMinutesWorthAtOnceThenEvenly) {
+  OfficeQuotas quotas;
   for (int n = 0; n < 6; ++n) EXPECT_TRUE(quotas.take("north", 6, kStart)) << n;
   EXPECT_FALSE(quotas.take("north", 6, kStart));
   EXPECT_FALSE(quotas.take("north", 6, kStart + Seconds(9)));
@@ -16,8 +16,8 @@ TEST(FlowQuotas, S1_AMinutesWorthAtOnceThenEvenly) {
   EXPECT_FALSE(quotas.take("north", 6, kStart + Seconds(11)));
 }
 
-TEST(FlowQuotas, S1_AnHourOfRestGivesNoMoreThanAMinutesWorth) {
-  FlowQuotas quotas;
+TEST(OfficeQuotas, S1_AnHourOfRestGivesNoMoreThanAMinutesWorth) {
+  OfficeQuotas quotas;
   EXPECT_TRUE(quotas.take("north", 2, kStart));
   const auto later = kStart + std::chrono::hours(1);
   EXPECT_TRUE(quotas.take("north", 2, later));
@@ -25,8 +25,8 @@ TEST(FlowQuotas, S1_AnHourOfRestGivesNoMoreThanAMinutesWorth) {
   EXPECT_FALSE(quotas.take("north", 2, later));
 }
 
-TEST(FlowQuotas, S1_OneOfficesBudgetIsNotAnothersAndNoneIsNoLimit) {
-  FlowQuotas quotas;
+TEST(OfficeQuotas, S1_OneOfficesBudgetIsNotAnothersAndNoneIsNoLimit) {
+  OfficeQuotas quotas;
   EXPECT_TRUE(quotas.take("north", 1, kStart));
   EXPECT_FALSE(quotas.take("north", 1, kStart));
   EXPECT_TRUE(quotas.take("south", 1, kStart));

@@ -1,11 +1,11 @@
-#include "relay/flow_quotas.h"
+#include "relay/office_quotas.h"
 
 #include <algorithm>
 #include <chrono>
 
 namespace latchkey::relay {
 
-bool FlowQuotas::take(std::string_view office, std::int64_t per_minute, SteadyTime now) {
+bool OfficeQuotas::take(std::string_view office, std::int64_t per_minute, SteadyTime now) {
   if (per_minute <= 0) return true;
   const auto most = static_cast<double>(per_minute);
   const std::lock_guard lock(mutex_);

@@ -1,4 +1,5 @@
-// How many flows an office may begin: a budget that fills evenly, one minute's worth at most. Each instance counts its own.
+// How often an office may do something, begin a flow or have an assertion signed: a budget that fills evenly, one minute's
+// worth at most. Each instance counts its own.
 #pragma once
 
 #include <map>
@@ -11,7 +12,7 @@
 namespace latchkey::relay {
 
 // Thread-safe. Bounded by the number of offices enrolled.
-class FlowQuotas {
+class OfficeQuotas {
  public:
   // False: no more now. `per_minute` 0: no limit.
   [[nodiscard]] bool take(std::string_view office, std::int64_t per_minute, SteadyTime now);
