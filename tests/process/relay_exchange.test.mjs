@@ -289,7 +289,7 @@ test('S4: a reply that is kept is given though the registration has another mode
   const { reply } = await office.exchange(form, { intent });
   assert.equal(reply.status, 200);
   await scene.relay.stop();
-  scene.relay.options.apps.op.client_secret_file = undefined;
+  Object.assign(scene.relay.options.apps.op, { client_secret_file: undefined, token_endpoint: undefined });
   await scene.relay.launch();
   const again = await office.exchange(form, { intent, turn: 2 });
   assert.equal(again.status, 200, again.text);
