@@ -40,6 +40,7 @@ test('S3 S4: the page says before consent that the relay sees tokens; consent an
   const { office, grantId, seen } = await authorised(t, scene);
   assert.match(seen[0], /sees what gives access to your account in passing/);
   assert.doesNotMatch(seen[0], /never sees/);
+  assert.ok(seen[0].indexOf('What gives access to your account, in passing') < seen[0].indexOf('<button'), 'above the button');
   const { apps: [app] } = await office.admin.must('GET', '/api/v1/cloud-service');
   assert.deepEqual([app.mode, app.types], ['exchange', ['oidc']]);
   assert.match((await office.cli(['cloud', 'show'])).stdout, /exchange/);
@@ -288,7 +289,7 @@ test('S4: a reply that is kept is given though the registration has another mode
   const { reply } = await office.exchange(form, { intent });
   assert.equal(reply.status, 200);
   await scene.relay.stop();
-  scene.relay.options.apps.op.client_secret_file = undefined;
+  Object.assign(scene.relay.options.apps.op, { client_secret_file: undefined, token_endpoint: undefined });
   await scene.relay.launch();
   const again = await office.exchange(form, { intent, turn: 2 });
   assert.equal(again.status, 200, again.text);
