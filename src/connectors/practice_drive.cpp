@@ -8,7 +8,8 @@
 namespace latchkey::connectors {
 namespace {
 
-constexpr std::size_t kPartBytes = 2 * 1024 * 1024;
+// Held twice while it is being sent.
+constexpr std::size_t kPartBytes = 1024 * 1024;
 // How many octets may have to be sent again after a crash; each note is a commit.
 constexpr std::uint64_t kNoteEveryBytes = 8 * 1024 * 1024;
 // The drive names another part than was sent: once is an answer lost before, again and again is no conversation.

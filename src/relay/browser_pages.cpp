@@ -63,6 +63,12 @@ std::string next_step_of(const Error& error) {
   return step + "(" + error.reason + ")";
 }
 
+// The same in a word, above the button.
+std::string seen_in_short(Mode mode) {
+  return mode == Mode::exchange ? "What gives access to your account, in passing"
+                                : "Nothing that gives access to your account";
+}
+
 // What this service will see of the account (RULES S3): said before anybody consents.
 std::string what_is_seen(Mode mode) {
   switch (mode) {
@@ -141,6 +147,7 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
   if (!page->verified_name.empty()) facts.emplace_back("Its address, verified", page->verified_name);
   facts.emplace_back("User name there", page->username);
   facts.emplace_back("Service", page->type_name);
+  facts.emplace_back("Seen on the way", seen_in_short(page->mode));
   auto response = pages::flow_page(
       {.sign = FlowSign::info,
        .title = "Connect your account to " + page->office + "?",

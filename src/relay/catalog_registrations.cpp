@@ -188,7 +188,7 @@ Result<TokenSide> CatalogRegistrations::token_side(const cloud::ServiceTarget& t
                  .code_extra = std::move(resolved->extra.token),
                  .refresh_extra = std::move(resolved->extra.refresh),
                  .reply_shape = resolved->reply_shape};
-  if (side.endpoint.empty() && side.mode != Mode::forward) {
+  if (side.endpoint.empty() && side.mode != Mode::forward) {  // the metadata of a forwarded one is the office's to read
     return fail(ErrorKind::invalid, "token_endpoint_unknown",
                 "The provider has not yet told where tokens of this account are to be had.");
   }

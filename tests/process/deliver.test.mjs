@@ -17,20 +17,23 @@ const spooled = async (server) => (await readdir(path.join(server.data, 'spool')
 const delivered = (road, id) => until(`delivery ${id}`, async () => {
   const { body } = await road(id);
   return body.state === 'delivered' ? body : undefined;
-}, { timeout: 60_000, every: 50 });
+}, { timeout: 180_000, every: 50 });
+/** What became of it in the end, whether or not the answer waited for it: a busy machine takes its time. */
+const inTheEnd = (road, answer) => (answer.status === 201 ? answer.body : delivered(road, answer.body.id));
 
 for (const [words, size] of [['0 bytes', 0], ['1 byte', 1], ['50 kB', 50_000], ['5 MB', 5_000_000], ['100 MB', 100_000_000]]) {
   test(`a document of ${words} arrives whole, with a receipt whose hash agrees`, async (t) => {
-    const { server, drive, deliver } = await deliveringServer(t);
+    const { server, drive, deliver, road } = await deliveringServer(t);
     const document = documentOf(size);
-    const answer = await deliver(document, { name: 'Rechnung März.pdf' });
-    assert.equal(answer.status, 201, answer.text);
-    assert.equal(answer.body.state, 'delivered');
-    assert.equal(answer.body.size, size);
-    assert.equal(answer.body.sha256, sha256(document));
-    assert.equal(answer.body.receipt.hash, `sha256:${sha256(document)}`);
-    assert.equal(answer.body.receipt.proof, 'hash');
+    const answer = await deliver(document, { name: 'Rechnung März.pdf', wait: 60 });
+    assert.match(String(answer.status), size > 5_000_000 ? /^20[12]$/ : /^201$/, answer.text);
     assert.equal(answer.headers.get('location'), `/v1/deliveries/${answer.body.id}`);
+    const done = await inTheEnd(road, answer);
+    assert.equal(done.state, 'delivered');
+    assert.equal(done.size, size);
+    assert.equal(done.sha256, sha256(document));
+    assert.equal(done.receipt.hash, `sha256:${sha256(document)}`);
+    assert.equal(done.receipt.proof, 'hash');
     assert.deepEqual([...drive.files], [['In/printer-1/Rechnung März.pdf', { path: 'In/printer-1/Rechnung März.pdf', size, sha256: sha256(document) }]]);
     await until('the spool to be empty', async () => (await spooled(server)) === 0);
   });
@@ -119,7 +122,7 @@ test('D1: a token that expires in mid-upload is renewed, and no part is sent twi
   assert.equal(answer.body.receipt.hash, `sha256:${sha256(document)}`);
   assert.ok(provider.requests.length > refreshes, 'another token was asked for');
   const sent = drive.requests.filter(({ method }) => method === 'PUT').reduce((sum, { size }) => sum + size, 0);
-  assert.equal(sent, document.length + 2 * 1024 * 1024, 'the part that was refused, and no other');
+  assert.equal(sent, document.length + 1024 * 1024, 'the part that was refused, and no other');
 });
 
 test('D1: an answer that is lost in mid-upload, or at its end, makes no duplicate', async (t) => {
@@ -128,7 +131,7 @@ test('D1: an answer that is lost in mid-upload, or at its end, makes no duplicat
   let parts = 0;
   drive.plan = ({ method }) => (method === 'PUT' && [2, 6].includes(++parts) ? 'lose' : undefined);
   const answer = await deliver(document);
-  const done = answer.status === 201 ? answer.body : await delivered(road, answer.body.id);
+  const done = await inTheEnd(road, answer);
   assert.equal(done.receipt.hash, `sha256:${sha256(document)}`);
   assert.equal(drive.files.size, 1);
   assert.equal(drive.uploads.size, 1);
@@ -217,6 +220,16 @@ test('P5: a rotation of the master key takes the documents that wait along', asy
   assert.equal((await delivered(road, answer.body.id)).receipt.hash, `sha256:${sha256('under the old key')}`);
 });
 
+test('D10: many documents of one name at the same moment all arrive, each under a name of its own', async (t) => {
+  const { drive, deliver } = await deliveringServer(t);
+  const documents = Array.from({ length: 12 }, (_, number) => documentOf(1000 + number));
+  const answers = await Promise.all(documents.map((document) => deliver(document, { name: 'scan.pdf' })));
+  assert.deepEqual(answers.map(({ status }) => status), documents.map(() => 201));
+  const names = answers.map(({ body }) => body.receipt.path);
+  assert.equal(new Set(names).size, documents.length, names.join(' '));
+  for (const [number, document] of documents.entries()) assert.equal(drive.files.get(names[number]).sha256, sha256(document));
+});
+
 test('the command line: connectors, send with its receipt, deliveries; real curl', async (t) => {
   const { server, drive } = await deliveringServer(t);
   const listed = await server.cli(['connector', 'list', '--json']);
@@ -266,8 +279,8 @@ test('the practice service takes documents like any other', async (t) => {
   assert.equal(body.receipt.path, 'Scans/scan.pdf');
 });
 
-test('D8: a large document passes without the memory growing by it', async (t) => {
-  const { server, deliver } = await deliveringServer(t);
+test('D8: 500 MB pass, and the memory grows by less than 8 MB', async (t) => {
+  const { server, deliver, road } = await deliveringServer(t);
   await deliver(documentOf(1_000_000));
   const anonymous = async () => {
     const { stdout } = await run('grep', ['-h', 'Pss_Anon', `/proc/${server.pid}/smaps_rollup`]);
@@ -277,8 +290,10 @@ test('D8: a large document passes without the memory growing by it', async (t) =
   if (!before) return t.skip('this system does not say how much memory a process holds');
   let most = before;
   const looking = setInterval(async () => { most = Math.max(most, await anonymous()); }, 100);
-  const answer = await deliver(documentOf(200_000_000));
+  const document = documentOf(500_000_000);
+  const done = await inTheEnd(road, await deliver(document, { wait: 0 }));
   clearInterval(looking);
-  assert.equal(answer.status, 201, answer.text);
-  assert.ok(most - before < 30_000, `${most - before} kB more while 200 MB passed`);
+  assert.equal(done.receipt.hash, `sha256:${sha256(document)}`);
+  t.diagnostic(`${most - before} kB more`);
+  assert.ok(most - before < 8 * 1024, `${most - before} kB more while 500 MB passed`);
 });

@@ -40,6 +40,7 @@ test('S3 S4: the page says before consent that the relay sees tokens; consent an
   const { office, grantId, seen } = await authorised(t, scene);
   assert.match(seen[0], /sees what gives access to your account in passing/);
   assert.doesNotMatch(seen[0], /never sees/);
+  assert.ok(seen[0].indexOf('What gives access to your account, in passing') < seen[0].indexOf('<button'), 'above the button');
   const { apps: [app] } = await office.admin.must('GET', '/api/v1/cloud-service');
   assert.deepEqual([app.mode, app.types], ['exchange', ['oidc']]);
   assert.match((await office.cli(['cloud', 'show'])).stdout, /exchange/);
