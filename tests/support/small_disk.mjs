@@ -30,7 +30,7 @@ export class SmallDisk {
   /** The beginning of a command that runs where the disk is. */
   get through() {
     const user = namespace.length > 0 ? ['--user', '--preserve-credentials'] : [];
-    return ['nsenter', `--target=${this.child.pid}`, '--mount', ...user, '--'];
+    return ['nsenter', `--target=${this.child.pid}`, '--mount', '--root', ...user, '--']; // the root, too: this may run in a chroot
   }
 
   /** A path on the disk, as this process can open it. */
