@@ -22,7 +22,7 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::retry(DeliveryId id, people::
   if (delivery->state == store::DeliveryState::delivered)
     co_return fail(ErrorKind::conflict, "delivered", "The document has been delivered.");
   const auto now = parts_.wall.now();
-  // The back-off begins anew; how long it is tried altogether counts from its acceptance.
+  // The back-off begins anew, and so does the time for which it is tried.
   delivery->state = store::DeliveryState::queued;
   delivery->tries = 0;
   delivery->due_at = now;

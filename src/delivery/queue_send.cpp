@@ -28,6 +28,13 @@ connectors::OnConflict rule_of(store::ConflictRule rule) {
   return connectors::OnConflict::rename;
 }
 
+// What the submitter may read: the store's and the disk's own words name hosts, users and folders.
+std::string told(const Error& error) {
+  const bool ours = error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug || error.reason.starts_with("store_") ||
+                    error.reason.starts_with("spool_");
+  return ours ? "The server could not read what it has of this document; its log says more." : error.text;
+}
+
 }  // namespace
 
 // The delivery's own delegation as a source of tokens.
@@ -181,6 +188,10 @@ Task<Result<std::string>> Queue::base_url_of(store::Delivery delivery, std::stri
                    "The account was removed here. Send the document again once it is authorised.");
   const auto& grant = (*view)->grant;
   if (const auto sound = parts_.sealing.check(grant); !sound) co_return std::unexpected(sound.error());
+  // A token goes to the service that it is for, and nowhere else (K3).
+  if (grant.type != type)
+    co_return fail(ErrorKind::needs_person, "connector_changed",
+                   "The connector is of another type than the account. Change it back, or send the document again.");
   const auto resolved = co_await parts_.clients.type_for(type, grant.app, grant.params_json, grant.extras_json);
   if (!resolved) co_return std::unexpected(resolved.error());
   if (resolved->resource.empty())
@@ -264,9 +275,14 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
     case ErrorKind::bug:
       break;
   }
-  const bool gives_up = state == queued && now - delivery.created_at >= tuning.give_up_after;
+  // What waits for a person goes on waiting, whatever stands in the way of a look.
+  if (state == queued && delivery.state == parked) {
+    state = parked;
+    due = now + tuning.parked_looked_at;
+  }
+  const bool gives_up = state == queued && now - tried_since(delivery) >= tuning.give_up_after;
   if (gives_up) state = failed;
-  const auto record = [state, due, now, gives_up, words = error.text](store::Delivery& one) {
+  const auto record = [state, due, now, gives_up, words = told(error)](store::Delivery& one) {
     const bool still_parked = state == parked && one.state == parked && one.why == words;
     one.state = state;
     one.due_at = due;

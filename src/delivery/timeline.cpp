@@ -1,11 +1,16 @@
 #include "delivery/timeline.h"
 
+#include <algorithm>
+
 #include "base/json.h"
 
 namespace latchkey::delivery {
 namespace {
 
 constexpr std::size_t kFirstKept = 10;
+constexpr std::string_view kRetried = "retried";
+
+std::string what_of(const Json& entry) { return entry.is_object() ? base::string_or(entry.get_object(), "what") : ""; }
 
 }  // namespace
 
@@ -13,9 +18,27 @@ void note(store::Delivery& delivery, WallTime at, std::string_view what, std::st
   auto parsed = parse_json(delivery.timeline_json);
   JsonArray entries;
   if (parsed && parsed->is_array()) entries = std::move(parsed->get_array());
-  if (entries.size() >= kTimelineEntriesMax) entries.erase(entries.begin() + kFirstKept);
+  if (entries.size() >= kTimelineEntriesMax) {
+    const auto later = std::next(entries.begin(), kFirstKept);
+    const auto dull = std::ranges::find_if(later, entries.end(), [](const Json& entry) { return what_of(entry) != kRetried; });
+    entries.erase(dull == entries.end() ? later : dull);
+  }
   entries.push_back(JsonObject{{"at", base::to_rfc3339(at)}, {"what", what}, {"words", words}});
   delivery.timeline_json = boost::json::serialize(entries);
+}
+
+WallTime tried_since(const store::Delivery& delivery) {
+  auto since = delivery.created_at;
+  const auto parsed = parse_json(delivery.timeline_json);
+  if (!parsed || !parsed->is_array()) return since;
+  std::string before;
+  for (const auto& entry : parsed->get_array()) {
+    const auto what = what_of(entry);
+    const bool anew = what == kRetried || (before == "parked" && what == "sending");
+    if (const auto at = anew ? base::from_rfc3339(base::string_or(entry.get_object(), "at")) : std::nullopt) since = *at;
+    before = what;
+  }
+  return since;
 }
 
 std::string receipt_json(const connectors::Receipt& receipt, WallTime at) {

@@ -15,6 +15,9 @@ inline constexpr std::size_t kTimelineEntriesMax = 60;
 // delivered, retried, moved. Of a road that is too long its first ten entries and the latest ones stay.
 void note(store::Delivery& delivery, WallTime at, std::string_view what, std::string_view words);
 
+/// Since when it has been tried: its acceptance, or the last time that a person sent it again or what it waited for was there.
+[[nodiscard]] WallTime tried_since(const store::Delivery& delivery);
+
 [[nodiscard]] std::string receipt_json(const connectors::Receipt& receipt, WallTime at);
 
 }  // namespace latchkey::delivery

@@ -406,6 +406,47 @@ TEST_F(DeskHouse, F8_AuthorisingAnewAsAnAccountSomebodyHoldsNamesTheDifferenceAn
   EXPECT_EQ(asked.holder, "print");
 }
 
+// Documents that were accepted for bob's account wait for it to be authorised again.
+TEST_F(DeskHouse, K4_WhatWaitsForOneAccountDoesNotGoToAnother) {
+  const auto scan = authorise(wish("scan"), "bob");
+  const auto id = DeliveryId::make(wall.now(), entropy).bytes();
+  const Bytes holder(id.begin(), id.end());
+  const auto other_id = DeliveryId::make(wall.now(), entropy).bytes();
+  const Bytes delivered_meanwhile(other_id.begin(), other_id.end());
+  for (const auto& each : {holder, delivered_meanwhile}) {
+    commit({store::PutWrap{{.grant = scan.grant, .holder_kind = store::HolderKind::delivery, .holder = each,
+                            .private_key_sealed = Bytes(48, 1), .created_at = wall.now()}}});
+  }
+  const auto waiting = [&] {
+    const auto wraps = run(store->wraps(scan.grant));
+    return std::ranges::count(*wraps, store::HolderKind::delivery, &store::Wrap::holder_kind);
+  };
+  const auto authorise_again = [&](const std::string& account) {
+    AuthorizationWish again;
+    again.replace = scan.grant;
+    const auto begun = begin(std::move(again));
+    const auto talk = open_start(begun);
+    answer_as(account);
+    come_back(talk);
+    return begun.id;
+  };
+  EXPECT_EQ(seen(authorise_again("bob")).state, AuthorizationState::completed);
+  EXPECT_EQ(waiting(), 2);
+
+  bool once = true;
+  door->before = [&](const store::Batch& batch) -> store::Batch {
+    if (!holds<store::DeleteWrap>(batch) || !std::exchange(once, false)) return {};
+    return {store::DeleteWrap{scan.grant, store::HolderKind::delivery, delivered_meanwhile}};
+  };
+  const auto other = authorise_again("carol");
+  ASSERT_EQ(seen(other).state, AuthorizationState::needs_confirmation);
+  EXPECT_EQ(waiting(), 2) << "nothing has changed yet";
+  ASSERT_TRUE(run(desk->confirm(other, Answer::accept, {.actor = "anna"})));
+  EXPECT_EQ(seen(other).state, AuthorizationState::completed) << "though one was delivered in that moment";
+  EXPECT_EQ(waiting(), 0);
+  door->before = nullptr;
+}
+
 TEST_F(DeskHouse, A4_StartingOverCancelsAHeldConsentOnlyForAWishThatIsGood) {
   const auto waiting = held("scan", "bob");
   auto bad = wish("scan", "no-such-type");

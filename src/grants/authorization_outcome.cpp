@@ -236,12 +236,18 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
   const auto now = parts_.wall.now();
   store::Grant grant = record.grant;
   std::vector<store::Generation> replaced;
+  std::vector<store::Wrap> ended;
   if (record.kind == FlowKind::replaced_grant) {
     const auto found = co_await parts_.store.grant(grant.id);
     if (!found) co_return std::unexpected(found.error());
     if (!*found) co_return fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted meanwhile.");
     grant = (*found)->grant;
     replaced = (*found)->generations;
+    if (grant.account_id.empty() || grant.account_id != harvest.account_id) {
+      const auto wraps = co_await parts_.store.wraps(grant.id);
+      if (!wraps) co_return std::unexpected(wraps.error());
+      std::ranges::copy_if(*wraps, std::back_inserter(ended), [](const store::Wrap& wrap) { return wrap.holder_kind == store::HolderKind::delivery; });
+    }
   }
   // The tokens were sealed for the number the record foresaw; a refresh may have moved the grant on since (it goes on
   // being kept while its owner is at the consent page), so they are sealed again under the number they get.
@@ -288,6 +294,8 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
     batch.push_back(store::UpdateGrant{grant});  // first: another version must read as a race, not as something gone
     batch.push_back(store::DeleteIntentsOf{grant.id});
     for (const auto& generation : replaced) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+    // Documents that wait were meant for the account before: they wait for a person now, and go to nobody else's.
+    for (auto& wrap : ended) batch.push_back(store::DeleteWrap{grant.id, wrap.holder_kind, std::move(wrap.holder)});
   } else {
     grant.created_at = now;
     batch.push_back(store::InsertGrant{grant});
@@ -354,7 +362,8 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
     const auto done = co_await parts_.store.commit(std::move(*batch), store::Urgency::token_reply);
     if (done) break;
     const auto& error = done.error();
-    const bool race = error.kind == ErrorKind::conflict && error.reason == "version";
+    const bool delivered_meanwhile = error.kind == ErrorKind::not_found && error.field == "wrap";
+    const bool race = delivered_meanwhile || (error.kind == ErrorKind::conflict && error.reason == "version");
     if (error.kind == ErrorKind::conflict && !race) {
       const bool held = error.field == "type";
       co_await settle(std::move(flow), AuthorizationState::failed, held ? "type_held" : "username_taken",
@@ -363,7 +372,7 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
                       "authorization.failed");
       co_return Kept::unwanted;
     }
-    if (error.kind == ErrorKind::not_found && flow.record.kind == FlowKind::new_user) {
+    if (error.kind == ErrorKind::not_found && !race && flow.record.kind == FlowKind::new_user) {
       co_await settle(std::move(flow), AuthorizationState::failed, "no_such_group",
                       "The group was deleted meanwhile. Press Authorize again and choose another one.", "authorization.failed");
       co_return Kept::unwanted;
