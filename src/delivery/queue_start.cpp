@@ -14,6 +14,14 @@ constexpr std::size_t kPage = 500;
 Task<Result<void>> Queue::settle_spool() {
   const auto documents = co_await parts_.spool.documents();
   if (!documents) co_return std::unexpected(documents.error());
+  const auto any = co_await parts_.store.deliveries_after({}, 1);
+  if (!any) co_return std::unexpected(any.error());
+  if (any->empty() && !documents->empty()) {
+    // An empty store beside a full spool is more likely the wrong store than a spool of nothing but beginnings.
+    parts_.log.warning("spool_kept", {{"documents", documents->size()},
+                                      {"why", "The store knows of no delivery at all. Is it the right one? Nothing is removed."}});
+    co_return Result<void>{};
+  }
   for (const auto& id : *documents) {
     const auto found = co_await parts_.store.delivery(id);
     if (!found) co_return std::unexpected(found.error());

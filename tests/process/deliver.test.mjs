@@ -2,7 +2,7 @@
 // acknowledged is lost.
 
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -180,6 +180,35 @@ test('D5: a document whose grant is dead is parked, a person is told, and it goe
   assert.ok(found.timeline.some((step) => step.what === 'parked'));
 });
 
+test('D2: a server that is started with an empty store beside its spool removes no document', async (t) => {
+  const { server, admin, provider, deliver, road, grant_id } = await deliveringServer(t);
+  provider.revokeEverything();
+  await until('the grant to need authorisation', async () => {
+    await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+    return (await admin.grant(grant_id)).state === 'needs_authorization';
+  }, { timeout: 30_000, every: 200 });
+  const answer = await deliver('a scan', { wait: 5 });
+  assert.equal(answer.body.state, 'parked', answer.text);
+  await server.stop();
+  // The store is elsewhere: as when another one was configured before everything was moved.
+  const elsewhere = path.join(server.folder, 'elsewhere');
+  await mkdir(elsewhere);
+  const files = (await readdir(server.data)).filter((name) => name.startsWith('latchkey.db'));
+  assert.ok(files.length > 0);
+  for (const name of files) await rename(path.join(server.data, name), path.join(elsewhere, name));
+  await server.launch();
+  assert.equal(await spooled(server), 1);
+  await until('it to be said', () => /spool_kept documents=1/.test(server.logs));
+  await server.stop();
+  for (const name of (await readdir(server.data)).filter((each) => each.startsWith('latchkey.db'))) await rename(path.join(server.data, name), path.join(elsewhere, `empty-${name}`));
+  for (const name of files) await rename(path.join(elsewhere, name), path.join(server.data, name));
+  await server.launch();
+  await admin.signIn();
+  const renewed = await admin.authorize({ replace_grant_id: grant_id });
+  assert.equal(renewed.state, 'completed', JSON.stringify(renewed.problem));
+  assert.equal((await delivered(road, answer.body.id)).receipt.hash, `sha256:${sha256('a scan')}`);
+});
+
 test('D2: kill -9 while documents come in and go out: none that was acknowledged is lost, none arrives twice', async (t) => {
   const { server, drive, deliver, road } = await deliveringServer(t);
   const acknowledged = new Map();
@@ -195,7 +224,7 @@ test('D2: kill -9 while documents come in and go out: none that was acknowledged
         // The server was killed before it answered: nothing was promised.
       }
     });
-    await until('some to be acknowledged', () => acknowledged.size > round * 3);
+    await until('some to be acknowledged', () => acknowledged.size > round * 3, { timeout: 60_000 });
     await server.kill();
     await Promise.all(sending);
     await server.launch();
