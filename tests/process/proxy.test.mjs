@@ -26,7 +26,7 @@ const claimsToBe = (address, proto = 'https') => ({
 function ask(url, { from = printer, method = 'GET', headers = {}, body, ca } = {}) {
   return new Promise((resolve, reject) => {
     const { request } = url.startsWith('https:') ? https : http;
-    const sent = request(url, { method, headers, localAddress: from, ca, servername: 'localhost', agent: false }, (response) => {
+    const sent = request(url, { method, headers, localAddress: from, family: 4, ca, servername: 'localhost', agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (chunk) => { text += chunk; }).on('end', () => {
         const json = /json/.test(response.headers['content-type'] ?? '') ? JSON.parse(text) : undefined;
