@@ -63,10 +63,11 @@ std::string_view extension_of(std::string_view content_type) {
   return found == kExtensions.end() ? std::string_view() : found->second;
 }
 
-// What is typed by people elsewhere (a user's name) must not become a folder of its own.
+// What is typed by people elsewhere (a user's name) must not become a folder of its own, nor the one above.
 std::string flat(std::string text) {
+  const bool dots_alone = text.find_first_not_of('.') == std::string::npos;
   for (auto& c : text) {
-    if (c == '/' || c == '\\' || is_control(c)) c = '-';
+    if (dots_alone || c == '/' || c == '\\' || is_control(c)) c = '-';
   }
   return text;
 }
@@ -80,7 +81,7 @@ std::string value_of(std::string_view word, const NameFacts& facts) {
     return time;
   }
   if (word == "user") return flat(facts.user);
-  if (word == "connector") return facts.connector;
+  if (word == "connector") return flat(facts.connector);
   if (word == "id") {
     const auto id = facts.delivery.text();
     return id.substr(id.size() - 8);
@@ -183,5 +184,20 @@ Result<std::string> check_folder(std::string_view text) {
 }
 
 std::string render_folder(std::string_view text, const NameFacts& facts) { return fill(text, facts); }
+
+Result<void> check_path(std::string_view path) {
+  bool good = path.size() <= kPathBytesMax;
+  for (auto rest = path; good;) {
+    const auto slash = rest.find('/');
+    good = is_name(rest.substr(0, slash));
+    if (slash == std::string_view::npos) break;
+    rest.remove_prefix(slash + 1);
+  }
+  if (good) return {};
+  return fail(ErrorKind::invalid, "bad_name",
+              "With this name and this user the connector's folder and naming make no path that a service would take. Give "
+              "the document another name, or mend the connector's templates.",
+              {.field = "filename"});
+}
 
 }  // namespace latchkey::delivery

@@ -11,6 +11,7 @@
 namespace latchkey::delivery {
 
 inline constexpr std::size_t kNameBytesMax = 200;
+inline constexpr std::size_t kPathBytesMax = 1024;
 
 // A name as a device or program gave it. Refused rather than mended (a device that sends such names is misconfigured):
 // empty, more than 200 octets, control characters, slashes and backslashes, dots alone, malformed UTF-8. Errors:
@@ -37,5 +38,9 @@ struct NameFacts {
 // the ends. Errors: invalid/`bad_folder`, field `folder`.
 [[nodiscard]] Result<std::string> check_folder(std::string_view text);
 [[nodiscard]] std::string render_folder(std::string_view text, const NameFacts& facts);
+
+// What folder and name have come to, before anything is sent there: names between slashes, each as check_name() wants it,
+// at most kPathBytesMax octets. Errors: invalid/`bad_name`, field `filename`.
+[[nodiscard]] Result<void> check_path(std::string_view path);
 
 }  // namespace latchkey::delivery

@@ -52,6 +52,30 @@ TEST(DocumentName, TemplatesAreFilled) {
       << "no character is cut in two";
 }
 
+// D7: what a template makes is looked at as a whole, too: its parts may be harmless and their sum is not.
+TEST(DocumentName, D7_WhatFolderAndTemplateMakeIsChecked) {
+  for (const char* user : {".", "..", "..."}) {
+    auto dots = facts();
+    dots.user = user;
+    const auto folder = render_folder("Scans/{user}", dots);
+    EXPECT_EQ(folder, "Scans/" + std::string(dots.user.size(), '-'));
+    EXPECT_TRUE(check_path(folder + "/" + render_name("{user}", dots)));
+  }
+  const auto climbing = render_folder("Scans/{name}", facts("..a")) + "/a.pdf";
+  EXPECT_EQ(climbing, "Scans/./a.pdf") << "the name's own extension has gone";
+  for (const auto& path :
+       {climbing, std::string("a/../b"), std::string("a//b"), std::string("/a"), std::string("a/"), std::string(),
+        std::string("a/") + std::string(201, 'b'), std::string("a\\b"), std::string("a/\xff")}) {
+    const auto checked = check_path(path);
+    ASSERT_FALSE(checked) << path;
+    EXPECT_EQ(checked.error().reason, "bad_name");
+  }
+  std::string deep = "a";
+  while (deep.size() < kPathBytesMax - 1) deep += "/a";
+  EXPECT_TRUE(check_path(deep)) << deep.size();
+  EXPECT_FALSE(check_path(deep + "/a"));
+}
+
 TEST(DocumentName, TemplatesAreChecked) {
   for (const char* text : {"{name}", "scan", "{date}_{time}", "{user} {name} {connector} {id}"})
     EXPECT_TRUE(check_template(text)) << text;

@@ -19,6 +19,9 @@ std::unexpected<Error> too_large(std::uint64_t size_bytes_max) {
               "The document is larger than this connector takes (" + std::to_string(size_bytes_max) + " bytes).");
 }
 
+// A grant that is refreshed, or has other documents accepted, at this moment: each time it is read again.
+constexpr int kRaces = 50;
+
 // Folder and name as they are at this moment: the same at every try.
 std::string path_of(const store::Connector& connector, const NameFacts& facts) {
   const auto target = parse_json(connector.target_json);
@@ -29,11 +32,11 @@ std::string path_of(const store::Connector& connector, const NameFacts& facts) {
 
 }  // namespace
 
-Reception::Incoming::Incoming(const Parts& parts, store::Delivery delivery, store::Wrap wrap,
+Reception::Incoming::Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
                               std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max)
-    : parts_(parts),
+    : reception_(reception),
       delivery_(std::move(delivery)),
-      wrap_(std::move(wrap)),
+      delegation_(std::move(delegation)),
       document_(std::move(document)),
       size_bytes_max_(size_bytes_max) {}
 
@@ -43,23 +46,37 @@ Task<Result<void>> Reception::Incoming::append(Bytes octets) {
   co_return co_await document_->append(std::move(octets));
 }
 
+Task<Result<void>> Reception::Incoming::record() {
+  const auto& parts = reception_.parts_;
+  const auto admission = co_await reception_.admit(delivery_.submitter, delivery_.connector);
+  if (!admission) co_return std::unexpected(admission.error());
+  if (admission->connector.type != delegation_.type) co_return no_such_connector();  // another service than the grant's
+  auto sealed = co_await parts.delegations.seal(delegation_, delivery_.id);
+  if (!sealed) co_return std::unexpected(sealed.error());
+  delivery_.private_key_sealed = std::move(sealed->private_key_sealed);
+  parts.sealing.vouch(delivery_);
+  auto batch = std::move(sealed->batch);
+  batch.emplace_back(store::PutDelivery{delivery_});
+  co_return co_await parts.store.commit(std::move(batch));
+}
+
 Task<Result<store::Delivery>> Reception::Incoming::accept() {
+  const auto& parts = reception_.parts_;
   auto spooled = co_await document_->finish();
   if (!spooled) co_return std::unexpected(spooled.error());
   delivery_.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
   delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
   delivery_.document_key_sealed = std::move(spooled->key_sealed);
-  delivery_.due_at = parts_.wall.now();
-  note(delivery_, parts_.wall.now(), "accepted", "Came in whole and is safe on the disk of this server.");
-  parts_.sealing.vouch(delivery_);
-  // The grant may have been deleted meanwhile: then the wrap has no place, and nothing is acknowledged.
-  const auto done = co_await parts_.store.commit({store::PutDelivery{delivery_}, store::PutWrap{wrap_}});
+  delivery_.due_at = parts.wall.now();
+  note(delivery_, parts.wall.now(), "accepted", "Came in whole and is safe on the disk of this server.");
+  auto done = co_await record();
+  for (int race = 0; !done && done.error().kind == ErrorKind::conflict && race < kRaces; ++race) done = co_await record();
   if (!done) {
     // Where nobody knows whether the record is there, the document stays: the queue or the next start settles it.
-    if (done.error().kind != ErrorKind::ambiguous) (void)co_await parts_.spool.remove(delivery_.id);
+    if (done.error().kind != ErrorKind::ambiguous) (void)co_await parts.spool.remove(delivery_.id);
     co_return std::unexpected(done.error());
   }
-  parts_.accepted();
+  parts.accepted();
   delivery_.version = 1;
   co_return delivery_;
 }
@@ -90,7 +107,7 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   const auto now = parts_.wall.now();
   store::Delivery delivery;
   delivery.id = DeliveryId::make(now, parts_.entropy);
-  auto delegation = co_await parts_.delegations.delegate(std::move(submission.caller), connector.type, delivery.id);
+  auto delegation = co_await parts_.delegations.delegate(std::move(submission.caller), connector.type);
   if (!delegation) co_return std::unexpected(delegation.error());
   delivery.connector = connector.id;
   delivery.submitter = admission->user.id;
@@ -102,15 +119,14 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
                                       .connector = connector.id,
                                       .delivery = delivery.id,
                                       .now = now});
+  if (const auto good = check_path(delivery.name); !good) co_return std::unexpected(good.error());
   delivery.content_type = std::move(submission.content_type);
-  delivery.public_key = std::move(delegation->public_key);
-  delivery.private_key_sealed = std::move(delegation->private_key_sealed);
+  delivery.public_key = delegation->public_key;
   delivery.source = std::move(submission.source);
   delivery.created_at = now;
   auto document = co_await parts_.spool.receive(delivery.id);
   if (!document) co_return std::unexpected(document.error());
-  co_return std::make_unique<Incoming>(parts_, std::move(delivery), std::move(delegation->wrap), std::move(*document),
-                                       limit);
+  co_return std::make_unique<Incoming>(*this, std::move(delivery), std::move(*delegation), std::move(*document), limit);
 }
 
 }  // namespace latchkey::delivery

@@ -45,21 +45,25 @@ class Reception {
 
   class Incoming {
    public:
-    Incoming(const Parts& parts, store::Delivery delivery, store::Wrap wrap, std::unique_ptr<IncomingDocument> document,
-             std::uint64_t size_bytes_max);
+    Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
+             std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max);
     Incoming(const Incoming&) = delete;
     Incoming& operator=(const Incoming&) = delete;
 
     // Errors: refused/`document_too_large`, unavailable/`spool_full`, `spool_failed`; the document is lost then.
     [[nodiscard]] Task<Result<void>> append(Bytes octets);
-    // The document is on the disk and its record in the store: this is the acknowledgement. Errors as of append(), and those
-    // of the store.
+    // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
+    // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
+    // open(); then nothing is kept.
     [[nodiscard]] Task<Result<store::Delivery>> accept();
 
    private:
-    const Parts& parts_;
+    // Seals and commits; conflict/`version` when the grant was changed in between.
+    [[nodiscard]] Task<Result<void>> record();
+
+    Reception& reception_;
     store::Delivery delivery_;
-    store::Wrap wrap_;
+    grants::Delegation delegation_;
     std::unique_ptr<IncomingDocument> document_;
     std::uint64_t taken_ = 0;
     std::uint64_t size_bytes_max_;

@@ -8,8 +8,9 @@ constexpr std::size_t kDiskThreads = 2;
 
 }  // namespace
 
-IncomingDocument::IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer, Bytes key_sealed)
-    : disk_(std::move(disk)), writer_(std::move(writer)), key_sealed_(std::move(key_sealed)) {}
+IncomingDocument::IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer,
+                                   const grants::Sealing& sealing, DeliveryId id, Secret key)
+    : disk_(std::move(disk)), writer_(std::move(writer)), sealing_(sealing), id_(id), key_(std::move(key)) {}
 
 IncomingDocument::~IncomingDocument() {
   // Removing the file is the disk thread's work.
@@ -26,11 +27,13 @@ Task<Result<void>> IncomingDocument::append(Bytes octets) {
 }
 
 Task<Result<Spooled>> IncomingDocument::finish() {
-  auto work = [writer = writer_, key_sealed = key_sealed_]() -> Result<Spooled> {
+  auto work = [writer = writer_]() -> Result<Spooled> {
     if (auto done = writer->finish(); !done) return std::unexpected(done.error());
-    return Spooled{.size_bytes = writer->size_bytes(), .sha256 = writer->sha256(), .key_sealed = key_sealed};
+    return Spooled{.size_bytes = writer->size_bytes(), .sha256 = writer->sha256(), .key_sealed = {}};
   };
-  co_return co_await disk_->run(std::move(work));
+  auto spooled = co_await disk_->run(std::move(work));
+  if (spooled) spooled->key_sealed = sealing_.seal_document_key(id_, key_);
+  co_return spooled;
 }
 
 Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t size_bytes) {
@@ -52,9 +55,8 @@ Result<void> Spool::prepare() {
 
 Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id) {
   Secret key(parts_.entropy.bytes(kDocumentKeyBytes));
-  auto sealed = parts_.sealing.seal_document_key(id, key);
   auto* files = &parts_.files;
-  auto work = [files, directory = parts_.directory, id, key = std::move(key)]() mutable {
+  auto work = [files, directory = parts_.directory, id, key = key.clone()]() mutable {
     return SpoolWriter::create(*files, directory, id, std::move(key));
   };
   auto writer = co_await disk_->run(std::move(work));
@@ -62,7 +64,7 @@ Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id) {
     parts_.log.error("spool_not_written", writer.error());
     co_return std::unexpected(writer.error());
   }
-  co_return std::make_unique<IncomingDocument>(disk_, std::move(*writer), std::move(sealed));
+  co_return std::make_unique<IncomingDocument>(disk_, std::move(*writer), parts_.sealing, id, std::move(key));
 }
 
 Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes key_sealed, std::uint64_t size_bytes) {

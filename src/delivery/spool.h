@@ -26,20 +26,24 @@ struct Spooled {
 // A document being taken in; used by one task. Dropped before finish(): its file is removed.
 class IncomingDocument {
  public:
-  IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer, Bytes key_sealed);
+  IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer, const grants::Sealing& sealing,
+                   DeliveryId id, Secret key);
   IncomingDocument(const IncomingDocument&) = delete;
   IncomingDocument& operator=(const IncomingDocument&) = delete;
   ~IncomingDocument();
 
   // Errors: unavailable/`spool_full`, `spool_failed`; the document is lost then.
   [[nodiscard]] Task<Result<void>> append(Bytes octets);
-  // File and directory are on the medium when it answers. Errors as of append().
+  // File and directory are on the medium when it answers. The key is sealed only then, under the master key of that moment:
+  // a document may take longer to come in than a rotation takes. Errors as of append().
   [[nodiscard]] Task<Result<Spooled>> finish();
 
  private:
   std::shared_ptr<base::Worker> disk_;
   std::shared_ptr<SpoolWriter> writer_;
-  Bytes key_sealed_;
+  const grants::Sealing& sealing_;
+  DeliveryId id_;
+  Secret key_;
 };
 
 // A document on its way out.

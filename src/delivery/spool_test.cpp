@@ -74,6 +74,20 @@ TEST_F(SpoolOnDisk, AKeyOpensItsOwnDocumentAlone) {
   EXPECT_NE(spooled.key_sealed, foreign.key_sealed);
 }
 
+TEST_F(SpoolOnDisk, P5_ADocumentThatComesInDuringARotationIsSealedUnderTheNewKey) {
+  const auto which = id();
+  auto incoming = wait_for(spool_.receive(which));
+  ASSERT_TRUE(incoming);
+  ASSERT_TRUE(wait_for((*incoming)->append(base::to_bytes("text"))));
+  vault_.begin_rotation(Secret(Bytes(32, 2)));
+  vault_.end_rotation();
+  const auto spooled = wait_for((*incoming)->finish());
+  ASSERT_TRUE(spooled);
+  auto outgoing = wait_for(spool_.open(which, spooled->key_sealed, 4));
+  ASSERT_TRUE(outgoing) << outgoing.error().reason;
+  EXPECT_EQ(wait_for((*outgoing)->read(0, 4))->reveal_text(), "text");
+}
+
 TEST_F(SpoolOnDisk, P5_KeysAreRenewedWithTheMasterKey) {
   const auto which = id();
   const auto spooled = take_in(which, base::to_bytes("text"));

@@ -15,30 +15,61 @@ std::unexpected<Error> authorization_needed() {
               "The account must be authorised again; then the document goes by itself.");
 }
 
+std::unexpected<Error> no_such_grant() {
+  return fail(ErrorKind::not_found, "no_such_grant",
+              "This user has no authorised account for this connector. Authorise one first.");
+}
+
+std::unexpected<Error> invalid_credentials() {
+  return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+}
+
 }  // namespace
 
-Task<Result<Delegation>> Delegations::delegate(Caller caller, std::string type, DeliveryId delivery) {
+Task<Result<Delegation>> Delegations::delegate(Caller caller, std::string type) {
   const auto holding = co_await parts_.store.holding(caller.user, type);
   if (!holding) co_return std::unexpected(holding.error());
-  if (!*holding || (*holding)->grants.empty()) {
-    co_return fail(ErrorKind::not_found, "no_such_grant",
-                   "This user has no authorised account for this connector. Authorise one first.");
-  }
+  if (!*holding || (*holding)->grants.empty()) co_return no_such_grant();
   const auto& held = (*holding)->grants.front();
   const auto& grant = held.view.grant;
   if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
   const auto user_key = parts_.hot.find(caller.user, caller.auth_epoch, caller.pin);
   const auto own = std::ranges::find(held.wraps, store::HolderKind::user, &store::Wrap::holder_kind);
-  if (!user_key || own == held.wraps.end())
-    co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
-  const auto grant_key = parts_.sealing.unwrap_for_user(grant, (*holding)->user.public_key, *user_key, *own);
+  if (!user_key || own == held.wraps.end()) co_return invalid_credentials();
+  auto grant_key = parts_.sealing.unwrap_for_user(grant, (*holding)->user.public_key, *user_key, *own);
   if (!grant_key) co_return std::unexpected(grant_key.error());
-  const auto pair = parts_.vault.make_key_pair();
-  co_return Delegation{
-      .grant = grant.id,
-      .public_key = Bytes(pair.public_key.begin(), pair.public_key.end()),
-      .private_key_sealed = parts_.sealing.seal_delivery_key(delivery, pair.private_key),
-      .wrap = parts_.sealing.wrap_for_delivery(grant, delivery, pair.public_key, *grant_key, parts_.wall.now())};
+  auto pair = parts_.vault.make_key_pair();
+  co_return Delegation{.user = caller.user,
+                       .auth_epoch = caller.auth_epoch,
+                       .grant = grant.id,
+                       .type = grant.type,
+                       .grant_public_key = grant.public_key,
+                       .grant_private_key = std::move(*grant_key),
+                       .public_key = Bytes(pair.public_key.begin(), pair.public_key.end()),
+                       .private_key = std::move(pair.private_key)};
+}
+
+Task<Result<SealedDelegation>> Delegations::seal(const Delegation& delegation, DeliveryId delivery) {
+  const auto user = co_await parts_.store.user(delegation.user);
+  if (!user) co_return std::unexpected(user.error());
+  if (!*user || !(*user)->enabled || (*user)->auth_epoch != delegation.auth_epoch) co_return invalid_credentials();
+  const auto view = co_await parts_.store.grant(delegation.grant);
+  if (!view) co_return std::unexpected(view.error());
+  if (!*view) co_return no_such_grant();
+  const auto& grant = (*view)->grant;
+  if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
+  vault::PublicKey key;
+  if (grant.user != delegation.user || grant.public_key != delegation.grant_public_key ||
+      delegation.public_key.size() != key.size()) {
+    co_return no_such_grant();
+  }
+  std::ranges::copy(delegation.public_key, key.begin());
+  SealedDelegation sealed{.private_key_sealed = parts_.sealing.seal_delivery_key(delivery, delegation.private_key),
+                          .batch = {}};
+  sealed.batch.emplace_back(store::UpdateGrant{grant});
+  sealed.batch.emplace_back(store::PutWrap{
+      parts_.sealing.wrap_for_delivery(grant, delivery, key, delegation.grant_private_key, parts_.wall.now())});
+  co_return sealed;
 }
 
 Task<Result<DeliveryToken>> Delegations::token(store::Delivery delivery, Seconds min_valid) {

@@ -8,11 +8,24 @@
 
 namespace latchkey::grants {
 
+// What a PIN has opened for one delivery; in memory only, while the document comes in.
 struct Delegation {
+  UserId user;
+  std::int64_t auth_epoch = 0;  // of the user who showed the PIN
   GrantId grant;
-  Bytes public_key;          // for the delivery's record
-  Bytes private_key_sealed;  // the same
-  store::Wrap wrap;          // to be committed with that record
+  std::string type;  // the grant's
+  Bytes grant_public_key;
+  Secret grant_private_key;
+  Bytes public_key;    // of the delivery's own pair, for its record
+  Secret private_key;  // the same pair's other half
+};
+
+// The same, sealed under the newest master key.
+struct SealedDelegation {
+  Bytes private_key_sealed;  // for the delivery's record
+  // The wrap, to be committed with that record, and the grant's version counted up: who has read the grant's wraps before
+  // (a PIN reset, a rotation of the master key) looks again, and so do we (conflict/`version`).
+  store::Batch batch;
 };
 
 // A token, and which of the grant's it is.
@@ -38,7 +51,11 @@ class Delegations {
   // `caller` has just been admitted. A grant that needs its owner is delegated all the same: the document waits for them
   // (D5). Errors: not_found/`no_such_grant`, refused/`invalid_credentials` when the PIN no longer opens,
   // corrupt/`record_altered`, those of the store.
-  [[nodiscard]] Task<Result<Delegation>> delegate(Caller caller, std::string type, DeliveryId delivery);
+  [[nodiscard]] Task<Result<Delegation>> delegate(Caller caller, std::string type);
+  // At acceptance, right before the commit: what was opened may be long ago. `delegation` outlives the call. Errors:
+  // refused/`invalid_credentials` when the user's PIN or state has changed meanwhile, not_found/`no_such_grant` when the
+  // grant has been deleted or has got another pair, corrupt/`record_altered`, those of the store.
+  [[nodiscard]] Task<Result<SealedDelegation>> seal(const Delegation& delegation, DeliveryId delivery);
 
   // Errors: needs_person/`authorization_needed`, `delegation_ended`; not_found/`no_such_grant`;
   // unavailable/`provider_unreachable`, misconfigured/`app_misconfigured` (both with retry_after); corrupt/`record_altered`;

@@ -35,21 +35,28 @@ class DelegationTest : public KeeperHouse {
     }
     return *made;
   }
-  Result<Delegation> delegate(DeliveryId id, std::string type = "acme-harmless", std::string_view shown = "A good PIN 123") {
+  Result<Delegation> delegate(std::string type = "acme-harmless", std::string_view shown = "A good PIN 123") {
     return run(
-        delegations().delegate({.user = user.id, .auth_epoch = user.auth_epoch, .pin = Secret(shown)}, std::move(type), id));
+        delegations().delegate({.user = user.id, .auth_epoch = user.auth_epoch, .pin = Secret(shown)}, std::move(type)));
   }
   // A document that was accepted.
   store::Delivery accepted() {
     store::Delivery delivery{.id = DeliveryId::make(wall.now(), entropy), .connector = "scans", .submitter = user.id};
-    auto delegation = delegate(delivery.id);
+    auto delegation = delegate();
     EXPECT_TRUE(delegation);
+    auto sealed = run(delegations().seal(*delegation, delivery.id));
+    EXPECT_TRUE(sealed);
     delivery.grant = delegation->grant;
     delivery.public_key = delegation->public_key;
-    delivery.private_key_sealed = delegation->private_key_sealed;
+    delivery.private_key_sealed = sealed->private_key_sealed;
     sealing.vouch(delivery);
-    commit({store::PutDelivery{delivery}, store::PutWrap{delegation->wrap}});
+    sealed->batch.emplace_back(store::PutDelivery{delivery});
+    commit(std::move(sealed->batch));
     return delivery;
+  }
+  std::string seal(const Delegation& delegation) {
+    const auto sealed = run(delegations().seal(delegation, DeliveryId::make(wall.now(), entropy)));
+    return sealed ? "sealed" : sealed.error().reason;
   }
   std::string token_of(const store::Delivery& delivery) {
     const auto token = run(delegations().token(delivery, 60s));
@@ -75,13 +82,12 @@ TEST_F(DelegationTest, K4_ThePinOpensTheGrantOnceForOneDelivery) {
   auto exchanged = delivery;
   exchanged.private_key_sealed = sealing.seal_delivery_key(delivery.id, vault.make_key_pair().private_key);
   EXPECT_EQ(token_of(exchanged), "error ciphertext_rejected");
-  EXPECT_EQ(delegate(foreign.id).error().reason, "invalid_credentials") << "without the PIN there is no delegation";
+  EXPECT_EQ(delegate().error().reason, "invalid_credentials") << "without the PIN there is no delegation";
 }
 
 TEST_F(DelegationTest, AWrongPinAndATypeNotHeldDelegateNothing) {
-  const auto id = DeliveryId::make(wall.now(), entropy);
-  EXPECT_EQ(delegate(id, "acme-harmless", "Another PIN 123").error().reason, "invalid_credentials");
-  EXPECT_EQ(delegate(id, "acme-grace").error().reason, "no_such_grant");
+  EXPECT_EQ(delegate("acme-harmless", "Another PIN 123").error().reason, "invalid_credentials");
+  EXPECT_EQ(delegate("acme-grace").error().reason, "no_such_grant");
 }
 
 TEST_F(DelegationTest, K4_ItDiesWithTheDelivery) {
@@ -136,6 +142,47 @@ TEST_F(DelegationTest, K2_APinResetTakesWaitingDocumentsAlong) {
   EXPECT_NE(token, "at1") << "what was sealed before opens for nobody";
   EXPECT_FALSE(token.starts_with("error")) << token;
   EXPECT_TRUE(token_of(planted).starts_with("error")) << "and a planted key is not sealed to";
+}
+
+// K8: what the PIN opened at the door is good only as long as the PIN is.
+TEST_F(DelegationTest, K8_WhatChangedSinceThePinWasShownIsNotSealed) {
+  const auto delegation = delegate();
+  ASSERT_TRUE(delegation);
+  EXPECT_EQ(seal(*delegation), "sealed");
+  auto later = delegate();
+  later->auth_epoch -= 1;
+  EXPECT_EQ(seal(*later), "invalid_credentials");
+
+  auto rekeyed = view(grant.id).grant;
+  const auto before = rekeyed.public_key;
+  const auto fresh = vault.make_key_pair();
+  rekeyed.public_key.assign(fresh.public_key.begin(), fresh.public_key.end());
+  sealing.vouch(rekeyed);
+  commit({store::UpdateGrant{rekeyed}});
+  EXPECT_EQ(seal(*delegation), "no_such_grant") << "the half held opens nothing any more";
+  auto back = view(grant.id).grant;
+  back.public_key = before;
+  sealing.vouch(back);
+  commit({store::UpdateGrant{back}});
+  EXPECT_EQ(seal(*delegation), "sealed");
+  commit({store::DeleteGrant{grant.id}});
+  EXPECT_EQ(seal(*delegation), "no_such_grant");
+}
+
+// K2: between reading and committing nobody gives the grant another pair unseen.
+TEST_F(DelegationTest, K2_AcceptanceAndPinResetDoNotPassEachOtherBy) {
+  const auto delegation = delegate();
+  ASSERT_TRUE(delegation);
+  auto sealed = run(delegations().seal(*delegation, DeliveryId::make(wall.now(), entropy)));
+  ASSERT_TRUE(sealed);
+  PinReset reset(*store, vault, sealing, *this, wall);
+  auto batch = run(reset.pin_reset(user, user));
+  ASSERT_TRUE(batch);
+  auto first = run(store->commit(sealed->batch));
+  ASSERT_TRUE(first) << first.error().reason;
+  EXPECT_EQ(run(store->commit(*batch)).error().reason, "version") << "the reset looks again, and sees the wrap";
+  commit(*run(reset.pin_reset(user, user)));
+  EXPECT_EQ(run(store->commit(sealed->batch)).error().reason, "version");
 }
 
 TEST_F(DelegationTest, P5_ItGoesAlongWithARotationOfTheMasterKey) {

@@ -6,6 +6,7 @@ import { mkdir, readdir, rename } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
+import { administrator } from '../support/console.mjs';
 import { answerSchema, faults } from '../support/contract.mjs';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
 import { Latchkey, run } from '../support/latchkey.mjs';
@@ -247,6 +248,73 @@ test('P5: a rotation of the master key takes the documents that wait along', asy
   await until('the rotation to end', async () => (await admin.must('GET', '/api/v1/keys')).rotation === null, { timeout: 60_000, every: 200 });
   drive.plan = () => undefined;
   assert.equal((await delivered(road, answer.body.id)).receipt.hash, `sha256:${sha256('under the old key')}`);
+});
+
+/** A document half of which has come in and lies in the spool; `end()` sends the rest and resolves to the answer. */
+async function halfway({ server }, { size = 600_000, username = 'printer-1', to = 'scans' } = {}) {
+  const document = documentOf(size);
+  const socket = net.connect(server.port, '127.0.0.1');
+  let said = '';
+  socket.on('data', (data) => { said += data; });
+  const closed = new Promise((resolve, reject) => { socket.once('close', resolve); socket.once('error', reject); });
+  const basic = Buffer.from(`${username}:${pin}`).toString('base64');
+  socket.write(`POST /v1/deliver/${to} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: Basic ${basic}\r\nConnection: close\r\nContent-Length: ${size}\r\n\r\n`);
+  socket.write(document.subarray(0, size / 2));
+  await until('the document to be in the spool', async () => (await spooled(server)) === 1);
+  return {
+    document,
+    end: async () => {
+      socket.write(document.subarray(size / 2));
+      await closed;
+      const [head, body] = said.split('\r\n\r\n');
+      const parsed = JSON.parse(body);
+      return { status: Number(head.split(' ')[1]), body: parsed, code: parsed.type?.split(':').at(-1), text: said };
+    },
+  };
+}
+
+for (const [deed, expected, act] of [
+  ['the PIN is reset', '401 invalid_credentials', ({ admin, user_id }) => admin.must('POST', `/api/v1/users/${user_id}/pin`, { mode: 'reset', pin: 'another-Pin-55', admin_password: administrator.password })],
+  ['the user is disabled', '404 no_such_connector', ({ admin, user_id }) => admin.must('PATCH', `/api/v1/users/${user_id}`, { enabled: false })],
+  ['the grant is deleted', '404 no_such_grant', ({ admin, grant_id }) => admin.must('DELETE', `/api/v1/grants/${grant_id}`)],
+  ['the connector is removed', '404 no_such_connector', ({ admin }) => admin.must('DELETE', '/api/v1/connectors/scans')],
+]) {
+  test(`K8: when ${deed} while a document comes in, it is not acknowledged, and nothing is kept`, async (t) => {
+    const scene = await deliveringServer(t);
+    const upload = await halfway(scene);
+    await act(scene);
+    const answer = await upload.end();
+    assert.equal(`${answer.status} ${answer.code}`, expected, answer.text);
+    await until('the spool to be empty', async () => (await spooled(scene.server)) === 0);
+    assert.deepEqual((await scene.admin.must('GET', '/api/v1/deliveries')).items, []);
+    assert.equal(scene.drive.uploads.size, 0);
+  });
+}
+
+test('P5: a document that comes in for longer than a rotation of the master key takes arrives', async (t) => {
+  const scene = await deliveringServer(t);
+  const { server, admin, road } = scene;
+  await admin.set('keys.rotation_rest', '1s');
+  const upload = await halfway(scene);
+  const rotated = await server.cli(['keys', 'rotate', '--json']);
+  assert.equal(rotated.status, 0, rotated.stderr);
+  await until('the rotation to end', async () => (await admin.must('GET', '/api/v1/keys')).rotation === null, { timeout: 60_000, every: 200 });
+  const answer = await upload.end();
+  assert.equal(answer.status, 202, answer.text);
+  assert.equal((await delivered(road, answer.body.id)).receipt.hash, `sha256:${sha256(upload.document)}`);
+});
+
+test('D7: a user named like the folder above gets a folder of their own; a path that is none is refused before the body', async (t) => {
+  const { server, admin, provider, drive, deliver, group } = await deliveringServer(t);
+  await admin.must('POST', '/api/v1/connectors', { id: 'named', name: 'Named', type: 'scripted-drive', account: 'caller', groups: [group], folder: 'In/{name}' });
+  const refused = await deliver('x', { to: 'named', name: '..a' });
+  assert.equal(`${refused.status} ${refused.code}`, '400 bad_name', refused.text);
+  assert.equal(await spooled(server), 0);
+  provider.account = { id: 'acc-2', name: 'dots@example.com' };
+  await admin.addOAuthUser({ username: '..', pin: 'another-pin-77', type: 'scripted-drive', allow_token: false });
+  const answer = await deliver('hello', { username: '..', secret: 'another-pin-77', name: 'a.txt' });
+  assert.equal(answer.status, 201, answer.text);
+  assert.deepEqual([...drive.files.keys()], ['In/--/a.txt']);
 });
 
 test('D10: many documents of one name at the same moment all arrive, each under a name of its own', async (t) => {
