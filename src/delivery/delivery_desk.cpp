@@ -41,15 +41,8 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::retry(DeliveryId id, people::
 Task<Result<void>> DeliveryDeskOfQueue::remove(DeliveryId id, people::Actor actor) {
   const auto delivery = co_await at_rest(id);
   if (!delivery) co_return std::unexpected(delivery.error());
-  const auto wraps = co_await parts_.store.wraps(delivery->grant);
-  if (!wraps) co_return std::unexpected(wraps.error());
-  const auto holder = id.bytes();
   store::Batch batch{store::DeleteDelivery{id}};
-  if (std::ranges::any_of(*wraps, [&](const store::Wrap& wrap) {
-        return wrap.holder_kind == store::HolderKind::delivery && std::ranges::equal(wrap.holder, holder);
-      })) {
-    batch.push_back(store::DeleteWrap{delivery->grant, store::HolderKind::delivery, Bytes(holder.begin(), holder.end())});
-  }
+  if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, *delivery); !ended) co_return ended;
   batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "delivery.deleted", delivery->name,
                                                          delivery->submitter, "to " + delivery->connector)});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return done;

@@ -221,16 +221,9 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
       note(
           one, now, "delivered",
           receipt.proof == connectors::Proof::hash ? "The destination has it; its hash agrees." : "The destination has it.");
-      const auto holder = one.id.bytes();
       store::Batch batch{store::PutDelivery{one}};
-      const auto wraps = co_await parts_.store.wraps(one.grant);
-      const bool has_wrap =
-          wraps && std::ranges::any_of(*wraps, [&](const store::Wrap& wrap) {
-            return wrap.holder_kind == store::HolderKind::delivery && std::ranges::equal(wrap.holder, holder);
-          });
-      if (has_wrap)
-        batch.push_back(store::DeleteWrap{one.grant, store::HolderKind::delivery, Bytes(holder.begin(), holder.end())});
-      done = co_await parts_.store.commit(std::move(batch));
+      done = co_await grants::add_end_of_delegation(parts_.store, batch, one);
+      if (done) done = co_await parts_.store.commit(std::move(batch));
     }
     if (done) break;
     if (done.error().reason == "version" && tries < kChangesMax) continue;

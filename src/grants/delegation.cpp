@@ -8,6 +8,12 @@
 namespace latchkey::grants {
 namespace {
 
+std::vector<store::Wrap>::const_iterator wrap_of(const std::vector<store::Wrap>& wraps, const DeliveryId& id) {
+  return std::ranges::find_if(wraps, [&](const store::Wrap& wrap) {
+    return wrap.holder_kind == store::HolderKind::delivery && std::ranges::equal(wrap.holder, id.bytes());
+  });
+}
+
 constexpr Seconds kMinValid{60};
 
 std::unexpected<Error> authorization_needed() {
@@ -97,9 +103,7 @@ Task<Result<DeliveryToken>> Delegations::opened(store::Delivery delivery, store:
   if (generation == nullptr || store::is_locked(grant.state)) co_return authorization_needed();
   const auto wraps = co_await parts_.store.wraps(grant.id);
   if (!wraps) co_return std::unexpected(wraps.error());
-  const auto own = std::ranges::find_if(*wraps, [&](const store::Wrap& wrap) {
-    return wrap.holder_kind == store::HolderKind::delivery && std::ranges::equal(wrap.holder, delivery.id.bytes());
-  });
+  const auto own = wrap_of(*wraps, delivery.id);
   if (own == wraps->end() || delivery.private_key_sealed.empty()) {
     co_return fail(ErrorKind::needs_person, "delegation_ended",
                    "This document may no longer use the account. Send it again from the device.");
@@ -109,6 +113,14 @@ Task<Result<DeliveryToken>> Delegations::opened(store::Delivery delivery, store:
   auto token = parts_.sealing.open_access(grant, *generation, *grant_key);
   if (!token) co_return std::unexpected(token.error());
   co_return DeliveryToken{.access_token = std::move(*token), .generation = generation->number};
+}
+
+Task<Result<void>> add_end_of_delegation(store::Store& store, store::Batch& batch, store::Delivery delivery) {
+  auto wraps = co_await store.wraps(delivery.grant);
+  if (!wraps) co_return std::unexpected(wraps.error());
+  const auto own = wrap_of(*wraps, delivery.id);
+  if (own != wraps->end()) batch.push_back(store::DeleteWrap{delivery.grant, own->holder_kind, own->holder});
+  co_return Result<void>{};
 }
 
 }  // namespace latchkey::grants

@@ -70,4 +70,7 @@ class Delegations {
   Parts parts_;
 };
 
+// Adds to the batch that ends a delivery the end of what it may open. Errors: those of the store.
+[[nodiscard]] Task<Result<void>> add_end_of_delegation(store::Store& store, store::Batch& batch, store::Delivery delivery);
+
 }  // namespace latchkey::grants

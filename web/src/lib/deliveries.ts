@@ -27,8 +27,8 @@ export function size_words(octets: number): string {
   const units = ["kB", "MB", "GB", "TB"];
   let value = octets / 1000;
   let unit = 0;
-  // 999.95 would be rounded to a thousand.
-  while (value >= 999.95 && unit < units.length - 1) {
+  // 999.5 would be rounded to a thousand.
+  while (value >= 999.5 && unit < units.length - 1) {
     value /= 1000;
     unit += 1;
   }
