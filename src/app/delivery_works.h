@@ -13,6 +13,7 @@
 #include "delivery/delivery_desk.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/paced_body.h"
 #include "net/curl_transport.h"
 #include "store/files.h"
 
@@ -50,6 +51,8 @@ class DeliveryWorks final : public console::MetricsSource {
   [[nodiscard]] delivery::Reception& reception() { return reception_; }
   [[nodiscard]] delivery::Queue& queue() { return queue_; }
   [[nodiscard]] delivery::Counters& counters() { return counters_; }
+  // How slowly a door lets a document come in, as the registry has it at the moment.
+  [[nodiscard]] std::function<doors::LeastRate()> least_rate() const;
   [[nodiscard]] delivery::ConnectorDesk& connector_desk() { return connector_desk_; }
   [[nodiscard]] delivery::DeliveryDesk& delivery_desk() { return delivery_desk_; }
 

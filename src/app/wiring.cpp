@@ -331,7 +331,7 @@ void House::Parts::build_doors() {
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
       .gate = *gate, .reception = deliveries->reception(), .queue = deliveries->queue(), .counters = deliveries->counters(), .store = *store,
-      .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
+      .steady = steady, .least_rate = deliveries->least_rate(), .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);
   for (const char* path : {"/v1/deliver/", "/v1/deliveries", "/v1/deliveries/"}) front.claim(path, *deliver_door);

@@ -5,7 +5,7 @@
 namespace latchkey::delivery {
 namespace {
 
-constexpr std::size_t kLookedAtOnce = 500;
+constexpr std::size_t kLookedAtOnce = 200;
 constexpr Seconds kLookEvery{5};
 constexpr Seconds kForgetEvery{3600};
 constexpr Seconds kTellEvery{15};
@@ -58,31 +58,33 @@ Task<void> Queue::run() {
 }
 
 Task<void> Queue::look() {
-  const auto due = co_await parts_.store.due_deliveries(parts_.node, parts_.wall.now(), kLookedAtOnce);
-  if (!due) {
-    parts_.log.warning("deliveries_not_read", {{"reason", due.error().reason}});
-    co_return;
-  }
-  const auto tuning = parts_.tuning();
-  for (const auto& delivery : *due) {
-    if (stopping_ || sending_.size() >= tuning.parallel) co_return;
-    if (sending_.contains(delivery.id) || busy_[delivery.connector] >= tuning.parallel_per_connector) continue;
-    sending_.emplace(delivery.id, delivery.connector);
-    busy_[delivery.connector] += 1;
-    tasks_.spawn("delivery", send(delivery.id, delivery.connector));
+  // Asked without those of whom enough is known: their backlog hides nobody else's documents.
+  for (bool more = true; more;) {
+    const auto pace = parts_.tuning().pace;
+    const auto now = parts_.steady.now();
+    while (auto turn = stopping_ ? std::nullopt : turns_.next(now, pace)) tasks_.spawn("delivery", send(std::move(*turn)));
+    if (stopping_ || turns_.is_full(pace)) co_return;
+    // What is under way may still stand there as due.
+    const auto due = co_await parts_.store.due_deliveries(parts_.node, parts_.wall.now(), kLookedAtOnce + pace.parallel,
+                                                          turns_.settled(now, pace));
+    if (!due) {
+      parts_.log.warning("deliveries_not_read", {{"reason", due.error().reason}});
+      co_return;
+    }
+    more = false;
+    for (const auto& delivery : *due) more |= turns_.add(delivery.id, delivery.connector);
   }
 }
 
-Task<void> Queue::send(DeliveryId id, std::string connector) {
+Task<void> Queue::send(Turn turn) {
+  auto reached = Reached::unknown;
   try {
-    co_await send_one(id);
+    reached = co_await send_one(turn.delivery);
   } catch (...) {
-    sending_.erase(id);
-    busy_[connector] -= 1;
+    turns_.end(turn, reached);
     throw;
   }
-  sending_.erase(id);
-  if ((busy_[connector] -= 1) == 0) busy_.erase(connector);
+  turns_.end(turn, reached);
   wake();
   settled_.notify_all();
 }

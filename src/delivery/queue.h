@@ -6,8 +6,7 @@
 #pragma once
 
 #include <functional>
-#include <map>
-#include <set>
+#include <optional>
 #include <string>
 
 #include "base/broadcast.h"
@@ -15,6 +14,7 @@
 #include "connectors/registry.h"
 #include "delivery/counters.h"
 #include "delivery/spool.h"
+#include "delivery/turns.h"
 #include "grants/alerts.h"
 #include "grants/delegation.h"
 #include "grants/provider_client.h"
@@ -28,8 +28,7 @@ struct QueueTuning {
   Seconds parked_looked_at{30};  // how often a parked one is looked at
   Seconds give_up_after{259'200};
   Seconds keep_records{2'592'000};
-  std::size_t parallel = 16;
-  std::size_t parallel_per_connector = 4;
+  Pace pace;
 };
 
 class Queue {
@@ -69,7 +68,7 @@ class Queue {
   // not_found/`no_such_delivery`, those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> wait_for(DeliveryId id, Seconds patience);
   // Whether a task is at work on it.
-  [[nodiscard]] bool is_sending(DeliveryId id) const { return sending_.contains(id); }
+  [[nodiscard]] bool is_sending(DeliveryId id) const { return turns_.is_under_way(id); }
 
  private:
   class Tokens;
@@ -82,26 +81,30 @@ class Queue {
     connectors::StoreOrder order;
     std::unique_ptr<OutgoingDocument> document;
   };
-  using Change = std::function<void(store::Delivery&)>;
+  using Change = std::function<bool(store::Delivery&)>;  // false: nothing is to be written
 
   // queue_start.cpp
   [[nodiscard]] Task<Result<void>> settle_spool();
   [[nodiscard]] Task<Result<void>> settle_interrupted();
+  [[nodiscard]] Task<Result<void>> settle_one(store::Delivery delivery);
+  // Whether it may be sent again by itself: only where the same document sent twice is one document.
+  [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
   [[nodiscard]] Task<void> forget_old();
 
   // queue.cpp
   void wake();
   [[nodiscard]] Task<void> run();
   [[nodiscard]] Task<void> look();
-  [[nodiscard]] Task<void> send(DeliveryId id, std::string connector);
+  [[nodiscard]] Task<void> send(Turn turn);
 
   // queue_send.cpp
-  [[nodiscard]] Task<void> send_one(DeliveryId id);
+  [[nodiscard]] Task<Reached> send_one(DeliveryId id);
   [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
   [[nodiscard]] Task<Result<std::string>> base_url_of(store::Delivery delivery, std::string type);
   [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
   [[nodiscard]] Task<void> end_badly(store::Delivery delivery, Error error, bool idempotent);
-  // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile.
+  // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile, or
+  // nothing was to be written.
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> change(DeliveryId id, Change what);
   [[nodiscard]] Seconds back_off(std::int32_t tries, std::optional<Seconds> asked_for);
   [[nodiscard]] Task<void> tell_people();
@@ -110,8 +113,7 @@ class Queue {
   TaskGroup tasks_;
   base::Broadcast wake_;
   base::Broadcast settled_;
-  std::map<DeliveryId, std::string> sending_;  // to which connector
-  std::map<std::string, std::size_t> busy_;    // how many of each
+  Turns turns_;
   SteadyTime forget_again_at_{};
   SteadyTime tell_again_at_{};
   bool nudged_ = false;  // since the last look began: what a look under way may have missed is looked for again at once

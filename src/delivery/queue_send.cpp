@@ -28,11 +28,44 @@ connectors::OnConflict rule_of(store::ConflictRule rule) {
   return connectors::OnConflict::rename;
 }
 
+// Of this server's store or disk, not of the destination.
+bool is_ours(const Error& error) {
+  return error.kind == ErrorKind::bug || error.reason.starts_with("store_") || error.reason.starts_with("spool_") ||
+         error.reason == "commit_ambiguous";
+}
+
 // What the submitter may read: the store's and the disk's own words name hosts, users and folders.
 std::string told(const Error& error) {
-  const bool ours = error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug || error.reason.starts_with("store_") ||
-                    error.reason.starts_with("spool_");
-  return ours ? "The server could not read what it has of this document; its log says more." : error.text;
+  const bool hidden = error.kind == ErrorKind::corrupt || is_ours(error);
+  return hidden ? "The server could not read what it has of this document; its log says more." : error.text;
+}
+
+// What had been parked is under way again.
+void go_on(store::Delivery& delivery, WallTime now) {
+  delivery.state = store::DeliveryState::sending;
+  delivery.due_at = now + kSendingHold;
+  delivery.why.clear();
+  note(delivery, now, "sending", "What stood in the way is gone.");
+}
+
+// Whether the destination was there for a try that ended so.
+Reached reached_by(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::unavailable:
+    case ErrorKind::ambiguous:
+      return is_ours(error) ? Reached::unknown : Reached::no;
+    case ErrorKind::needs_person:
+    case ErrorKind::misconfigured:
+    case ErrorKind::corrupt:
+    case ErrorKind::bug:
+      return Reached::unknown;
+    case ErrorKind::invalid:
+    case ErrorKind::refused:
+    case ErrorKind::not_found:
+    case ErrorKind::conflict:
+      return Reached::yes;
+  }
+  return Reached::unknown;
 }
 
 }  // namespace
@@ -80,13 +113,10 @@ class Queue::Marks final : public connectors::Progress {
   Task<Result<void>> note(std::string resume_point, std::uint64_t sent_bytes) override {
     const auto done =
         co_await queue_.change(id_, [resume_point, sent_bytes, now = queue_.parts_.wall.now()](store::Delivery& delivery) {
-          if (delivery.state == store::DeliveryState::parked) {
-            delivery.state = store::DeliveryState::sending;
-            delivery.why.clear();
-            delivery::note(delivery, now, "sending", "What stood in the way is gone.");
-          }
+          if (delivery.state == store::DeliveryState::parked) go_on(delivery, now);
           delivery.resume_point = resume_point;
           delivery.sent_bytes = static_cast<std::int64_t>(sent_bytes);
+          return true;
         });
     if (!done) co_return std::unexpected(done.error());
     if (!*done)
@@ -105,7 +135,7 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
     if (!found) co_return std::unexpected(found.error());
     if (!*found) co_return std::optional<store::Delivery>();
     auto delivery = std::move(**found);
-    what(delivery);
+    if (!what(delivery)) co_return std::optional<store::Delivery>();
     const auto done = co_await parts_.store.commit({store::PutDelivery{delivery}});
     if (done) {
       delivery.version += 1;
@@ -115,28 +145,39 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
   }
 }
 
-Task<void> Queue::send_one(DeliveryId id) {
+Task<Reached> Queue::send_one(DeliveryId id) {
+  bool interrupted = false;
   const auto begun = co_await change(
-      id, [now = parts_.wall.now(), looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
-        if (!store::is_in_work(delivery.state)) return;
-        if (delivery.state != store::DeliveryState::parked)
-          note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
+      id, [&interrupted, now = parts_.wall.now(), looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
+        interrupted = delivery.state == store::DeliveryState::sending;
+        // Between the look and now a person may have deleted it, put it off, or set it aside.
+        if (!store::is_in_work(delivery.state) || interrupted || delivery.due_at > now) return false;
         // A parked one is only looked at: it counts as parked until its account opens again.
         delivery.due_at = now + looked_at;
         if (delivery.state == store::DeliveryState::queued) {
+          note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
           delivery.due_at = now + kSendingHold;
           delivery.state = store::DeliveryState::sending;
           delivery.tries += 1;
         }
+        return true;
       });
   if (!begun) {
     parts_.log.warning("delivery_not_begun", {{"delivery", id.text()}, {"reason", begun.error().reason}});
     co_await parts_.steady.sleep_for(kAgainAfter);
-    co_return;
+    co_return Reached::unknown;
   }
-  if (!*begun || !store::is_in_work((*begun)->state)) co_return;
+  if (interrupted) {
+    const auto found = co_await parts_.store.delivery(id);
+    if (found && *found) (void)co_await settle_one(**found);
+    co_return Reached::unknown;
+  }
+  if (!*begun) co_return Reached::unknown;
   auto job = co_await prepare(**begun);
-  if (!job) co_return co_await end_badly(**begun, job.error(), true);
+  if (!job) {
+    co_await end_badly(**begun, job.error(), true);
+    co_return Reached::unknown;
+  }
   Tokens tokens(parts_.delegations, job->delivery);
   Spooled document(*job->document, job->delivery.sha256);
   Marks progress(*this, id);
@@ -144,9 +185,27 @@ Task<void> Queue::send_one(DeliveryId id) {
   job->order.tokens = &tokens;
   job->order.progress = &progress;
   const bool idempotent = job->connector->abilities().idempotent;
+  if (!idempotent && job->delivery.state == store::DeliveryState::parked) {
+    // What must not be sent twice is marked as being sent before its first octet leaves.
+    if (const auto token = co_await tokens.token(); !token) {
+      co_await end_badly(job->delivery, token.error(), idempotent);
+      co_return reached_by(token.error());
+    }
+    const auto marked = co_await change(id, [now = parts_.wall.now()](store::Delivery& delivery) {
+      if (delivery.state != store::DeliveryState::parked) return false;
+      go_on(delivery, now);
+      return true;
+    });
+    if (!marked || !*marked) co_return Reached::unknown;
+    job->delivery = **marked;
+  }
   const auto receipt = co_await job->connector->store(job->order);
-  if (receipt) co_return co_await end_well(job->delivery, *receipt);
+  if (receipt) {
+    co_await end_well(job->delivery, *receipt);
+    co_return Reached::yes;
+  }
   co_await end_badly(job->delivery, receipt.error(), idempotent);
+  co_return reached_by(receipt.error());
 }
 
 Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
@@ -241,7 +300,8 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
 
 Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempotent) {
   using enum store::DeliveryState;
-  if (stopping_) co_return;  // cut off: it goes on at the next start
+  // Cut off by stop(): it goes on at the next start. What may not be sent twice keeps the outcome it has.
+  if (stopping_ && (idempotent || error.kind == ErrorKind::ambiguous)) co_return;
   const auto tuning = parts_.tuning();
   const auto now = parts_.wall.now();
   auto state = failed;
@@ -281,8 +341,9 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
     one.due_at = due;
     one.why = gives_up ? "Given up: " + words : words;
     if (state == failed || state == maybe_sent) one.finished_at = now;
-    if (still_parked) return;  // looked at, and nothing is new
+    if (still_parked) return true;  // looked at, and nothing is new
     note(one, now, state == queued ? "retry" : store::name_of(state), one.why);
+    return true;
   };
   for (;;) {
     const auto changed = co_await change(delivery.id, record);

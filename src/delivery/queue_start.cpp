@@ -18,8 +18,9 @@ Task<Result<void>> Queue::settle_spool() {
   if (!any) co_return std::unexpected(any.error());
   if (any->empty() && !documents->empty()) {
     // An empty store beside a full spool is more likely the wrong store than a spool of nothing but beginnings.
-    parts_.log.warning("spool_kept", {{"documents", documents->size()},
-                                      {"why", "The store knows of no delivery at all. Is it the right one? Nothing is removed."}});
+    parts_.log.warning("spool_kept",
+                       {{"documents", documents->size()},
+                        {"why", "The store knows of no delivery at all. Is it the right one? Nothing is removed."}});
     co_return Result<void>{};
   }
   for (const auto& id : *documents) {
@@ -33,7 +34,10 @@ Task<Result<void>> Queue::settle_spool() {
     }
     if ((*found)->node == parts_.node) continue;
     const auto node = parts_.node;
-    const auto taken = co_await change(id, [node](store::Delivery& delivery) { delivery.node = node; });
+    const auto taken = co_await change(id, [node](store::Delivery& delivery) {
+      delivery.node = node;
+      return true;
+    });
     if (!taken) co_return std::unexpected(taken.error());
   }
   co_return Result<void>{};
@@ -48,15 +52,43 @@ Task<Result<void>> Queue::settle_interrupted() {
     after = page->back().id;
     for (const auto& delivery : *page) {
       if (delivery.node != parts_.node || delivery.state != store::DeliveryState::sending) continue;
-      const auto now = parts_.wall.now();
-      const auto done = co_await change(delivery.id, [now](store::Delivery& one) {
-        one.state = store::DeliveryState::queued;
-        one.due_at = now;
-        note(one, now, "retry", "The server was restarted while it was being sent; it goes on where it stopped.");
-      });
-      if (!done) co_return std::unexpected(done.error());
+      if (const auto done = co_await settle_one(delivery); !done) co_return done;
     }
   }
+}
+
+// Nobody saw the end of it: the process died, or had to drop it.
+Task<Result<void>> Queue::settle_one(store::Delivery delivery) {
+  const auto may = co_await may_go_on(delivery);
+  if (!may) co_return std::unexpected(may.error());
+  const auto done = co_await change(delivery.id, [now = parts_.wall.now(), goes_on = *may](store::Delivery& one) {
+    if (one.state != store::DeliveryState::sending) return false;
+    one.due_at = now;
+    if (goes_on) {
+      one.state = store::DeliveryState::queued;
+      note(one, now, "retry", "The server was restarted while it was being sent; it goes on where it stopped.");
+      return true;
+    }
+    one.state = store::DeliveryState::maybe_sent;
+    one.finished_at = now;
+    one.why = "The server was stopped while it was being sent, and the destination cannot be asked whether it has it.";
+    note(one, now, "maybe_sent", one.why);
+    return true;
+  });
+  if (!done) co_return std::unexpected(done.error());
+  if (!*may) parts_.counters.maybe_sent += 1;
+  co_return Result<void>{};
+}
+
+// A connector that is no more, or of a type nothing is delivered to, sends nothing: what becomes of the document then, the
+// next try says.
+Task<Result<bool>> Queue::may_go_on(store::Delivery delivery) {
+  const auto connector = co_await parts_.store.connector(delivery.connector);
+  if (!connector) co_return std::unexpected(connector.error());
+  if (!*connector) co_return true;
+  const auto type = parts_.clients.catalog().find_type((*connector)->type);
+  const auto* works = type ? parts_.connectors.find(*type) : nullptr;
+  co_return works == nullptr || works->abilities().idempotent;
 }
 
 Task<void> Queue::forget_old() {
@@ -69,7 +101,7 @@ Task<void> Queue::forget_old() {
     store::Batch batch;
     for (const auto& delivery : *page) {
       if (delivery.state == store::DeliveryState::delivered && delivery.finished_at < before)
-        batch.push_back(store::DeleteDelivery{delivery.id});
+        batch.push_back(store::DeleteDelivery{delivery.id, delivery.version});
     }
     if (batch.empty()) continue;
     const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);

@@ -33,11 +33,13 @@ std::string path_of(const store::Connector& connector, const NameFacts& facts) {
 }  // namespace
 
 Reception::Incoming::Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
-                              std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max)
+                              std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
+                              std::uint64_t size_bytes_max)
     : reception_(reception),
       delivery_(std::move(delivery)),
       delegation_(std::move(delegation)),
       document_(std::move(document)),
+      place_(std::move(place)),
       size_bytes_max_(size_bytes_max) {}
 
 Task<Result<void>> Reception::Incoming::append(Bytes octets) {
@@ -103,6 +105,8 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   auto limit = parts_.size_bytes_max();
   if (connector.size_bytes_max > 0) limit = std::min(limit, static_cast<std::uint64_t>(connector.size_bytes_max));
   if (submission.size_bytes && *submission.size_bytes > limit) co_return too_large(limit);
+  auto place = places_.take(admission->user.id.text(), parts_.uploads());
+  if (!place) co_return std::unexpected(place.error());
 
   const auto now = parts_.wall.now();
   store::Delivery delivery;
@@ -124,9 +128,10 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.public_key = delegation->public_key;
   delivery.source = std::move(submission.source);
   delivery.created_at = now;
-  auto document = co_await parts_.spool.receive(delivery.id);
+  auto document = co_await parts_.spool.receive(delivery.id, submission.size_bytes.value_or(0));
   if (!document) co_return std::unexpected(document.error());
-  co_return std::make_unique<Incoming>(*this, std::move(delivery), std::move(*delegation), std::move(*document), limit);
+  co_return std::make_unique<Incoming>(*this, std::move(delivery), std::move(*delegation), std::move(*document),
+                                       std::move(*place), limit);
 }
 
 }  // namespace latchkey::delivery

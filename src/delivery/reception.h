@@ -10,6 +10,7 @@
 #include <string>
 
 #include "delivery/spool.h"
+#include "delivery/upload_places.h"
 #include "grants/delegation.h"
 #include "people/user_seal.h"
 #include "store/registry.h"
@@ -40,13 +41,15 @@ class Reception {
     NodeId node;
     std::function<std::uint64_t()> size_bytes_max;  // of this server
     std::function<void()> accepted;                 // wakes the queue; from any thread
+    std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
   explicit Reception(Parts parts) : parts_(std::move(parts)) {}
 
   class Incoming {
    public:
     Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
-             std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max);
+             std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
+             std::uint64_t size_bytes_max);
     Incoming(const Incoming&) = delete;
     Incoming& operator=(const Incoming&) = delete;
 
@@ -65,13 +68,17 @@ class Reception {
     store::Delivery delivery_;
     grants::Delegation delegation_;
     std::unique_ptr<IncomingDocument> document_;
+    std::shared_ptr<UploadPlaces::Place> place_;
     std::uint64_t taken_ = 0;
     std::uint64_t size_bytes_max_;
   };
 
   // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
-  // `document_too_large`, `invalid_credentials`; unavailable/`spool_full`; corrupt/`record_altered`; those of the store.
+  // `document_too_large`, `invalid_credentials`; unavailable/`spool_full`, `too_many_uploads`, `too_many_uploads_of_one`;
+  // corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<std::unique_ptr<Incoming>>> open(Submission submission);
+  // How many are coming in.
+  [[nodiscard]] std::size_t uploads() const { return places_.taken(); }
 
  private:
   // The connector and the submitter, where one may use the other.
@@ -82,6 +89,7 @@ class Reception {
   [[nodiscard]] Task<Result<Admission>> admit(UserId user, std::string connector);
 
   Parts parts_;
+  UploadPlaces places_;
 };
 
 }  // namespace latchkey::delivery

@@ -70,13 +70,15 @@ Task<Result<people::Admitted>> DeliverDoor::admit(HttpRequest request) {
 
 Task<HttpResponse> DeliverDoor::handle_stream(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
   if (auto refusal = refuse_codings(request)) co_return std::move(*refusal);
+  if (auto refusal = refuse_no_length(request)) co_return std::move(*refusal);
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
   if (request.content_type() == "multipart/form-data") {
     co_return HttpResponse::problem(415, "unsupported_media_type", "Send the document as the body itself, not as a form.")
         .with("Cache-Control", "no-store");
   }
   const auto wait = wait_preferred(request.headers.value_or("Prefer"));
-  auto delivery = co_await take_in(std::move(request), std::move(body));
+  auto paced = std::make_shared<PacedBody>(std::move(body), parts_.steady, parts_.least_rate());
+  auto delivery = co_await take_in(std::move(request), std::move(paced));
   if (!delivery) {
     parts_.counters.refused += 1;
     co_return problem_of(delivery.error());

@@ -5,10 +5,12 @@
 //   GET  /v1/deliveries/{id}        what became of one
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/paced_body.h"
 #include "net/http_server.h"
 #include "people/pin_gate.h"
 
@@ -23,6 +25,8 @@ class DeliverDoor final : public net::HttpHandler {
     delivery::Queue& queue;
     delivery::Counters& counters;
     store::Store& store;
+    SteadyClock& steady;
+    std::function<LeastRate()> least_rate;  // from any thread
     Executor engine;            // the queue's
     std::string public_origin;  // the only Origin that may call (rule G3); empty: none may
   };
