@@ -66,7 +66,7 @@ DeliveryWorks::DeliveryWorks(DeliveryGround ground)
                       [registry = &ground_.registry] {
                         return registry->get<std::uint64_t>("delivery.document_mb_max") * 1'000'000;
                       },
-                  .accepted = [queue = &queue_] { queue->nudge(); },
+                  .accepted = [queue = &queue_](const store::Delivery& delivery) { queue->offer(delivery); },
                   .uploads =
                       [registry = &ground_.registry] {
                         return delivery::UploadLimits{

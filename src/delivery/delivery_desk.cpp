@@ -49,14 +49,15 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::retry(DeliveryId id, people::
   const auto done = co_await parts_.store.commit({store::PutDelivery{*delivery}, store::AppendAudit{std::move(entry)}});
   if (!done) co_return refusal_of(done.error());
   delivery->version += 1;
-  parts_.queue.nudge();
+  parts_.queue.offer(*delivery);
   co_return delivery;
 }
 
 Task<Result<void>> DeliveryDeskOfQueue::remove(DeliveryId id, people::Actor actor) {
   const auto delivery = co_await at_rest(id);
   if (!delivery) co_return std::unexpected(delivery.error());
-  store::Batch batch{store::DeleteDelivery{id, delivery->version}};
+  // Written as it was read first: the store refuses where the queue has begun to send it since.
+  store::Batch batch{store::PutDelivery{*delivery}, store::DeleteDelivery{id}};
   if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, *delivery); !ended) co_return ended;
   batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "delivery.deleted", delivery->name,
                                                          delivery->submitter, "to " + delivery->connector)});

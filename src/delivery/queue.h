@@ -1,8 +1,9 @@
 // The queue: every document that was accepted goes to its destination, or a person is told (docs/design/delivery.md).
 //
 // Invariants: a delivery is sent by one task at a time; every step that another process must know of is in the store before
-// the next one begins; a document leaves the spool only after the commit that says where it is. Concurrency: everything runs
-// on the executor given, but for nudge().
+// the next one begins; a document leaves the spool only after the commit that says where it is; every delivery of this
+// node's that is in work is known here, by its id and due time, from start() on. Concurrency: everything runs on the
+// executor given, but for offer().
 #pragma once
 
 #include <functional>
@@ -62,8 +63,8 @@ class Queue {
   // Starts nothing new and cuts what is being sent: it goes on at the next start.
   [[nodiscard]] Task<void> stop();
 
-  // Something may have become due. From any thread.
-  void nudge();
+  // It has been accepted, or a person has changed when or where it goes. From any thread.
+  void offer(const store::Delivery& delivery);
   // The delivery as soon as it is neither queued nor being sent, or as it is after `patience`. Errors:
   // not_found/`no_such_delivery`, those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> wait_for(DeliveryId id, Seconds patience);
@@ -81,12 +82,18 @@ class Queue {
     connectors::StoreOrder order;
     std::unique_ptr<OutgoingDocument> document;
   };
+  // What a try has come to for the order of turns; `again_at`: it waits until then.
+  struct Outcome {
+    Reached reached = Reached::unknown;
+    std::optional<WallTime> again_at{};
+  };
   using Change = std::function<bool(store::Delivery&)>;  // false: nothing is to be written
 
   // queue_start.cpp
   [[nodiscard]] Task<Result<void>> settle_spool();
-  [[nodiscard]] Task<Result<void>> settle_interrupted();
-  [[nodiscard]] Task<Result<void>> settle_one(store::Delivery delivery);
+  [[nodiscard]] Task<Result<void>> take_up();
+  // When it goes on; nullopt: not by itself.
+  [[nodiscard]] Task<Result<std::optional<WallTime>>> settle_one(store::Delivery delivery);
   // Whether it may be sent again by itself: only where the same document sent twice is one document.
   [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
   [[nodiscard]] Task<void> forget_old();
@@ -94,15 +101,18 @@ class Queue {
   // queue.cpp
   void wake();
   [[nodiscard]] Task<void> run();
-  [[nodiscard]] Task<void> look();
+  void begin_due();
+  [[nodiscard]] std::chrono::nanoseconds rest() const;
+  [[nodiscard]] Task<void> sweep();
   [[nodiscard]] Task<void> send(Turn turn);
 
   // queue_send.cpp
-  [[nodiscard]] Task<Reached> send_one(DeliveryId id);
+  [[nodiscard]] Task<Outcome> send_one(DeliveryId id);
   [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
   [[nodiscard]] Task<Result<std::string>> base_url_of(store::Delivery delivery, std::string type);
   [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
-  [[nodiscard]] Task<void> end_badly(store::Delivery delivery, Error error, bool idempotent);
+  // When it is tried again; nullopt: never, by itself.
+  [[nodiscard]] Task<std::optional<WallTime>> end_badly(store::Delivery delivery, Error error, bool idempotent);
   // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile, or
   // nothing was to be written.
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> change(DeliveryId id, Change what);
@@ -114,9 +124,10 @@ class Queue {
   base::Broadcast wake_;
   base::Broadcast settled_;
   Turns turns_;
+  SteadyTime sweep_again_at_{};
   SteadyTime forget_again_at_{};
   SteadyTime tell_again_at_{};
-  bool nudged_ = false;  // since the last look began: what a look under way may have missed is looked for again at once
+  bool nudged_ = false;  // since the last turn of run() began: what it may have missed is looked for again at once
   bool stopping_ = false;
 };
 

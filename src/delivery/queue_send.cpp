@@ -145,39 +145,37 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
   }
 }
 
-Task<Reached> Queue::send_one(DeliveryId id) {
+Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
   bool interrupted = false;
-  const auto begun = co_await change(
-      id, [&interrupted, now = parts_.wall.now(), looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
-        interrupted = delivery.state == store::DeliveryState::sending;
-        // Between the look and now a person may have deleted it, put it off, or set it aside.
-        if (!store::is_in_work(delivery.state) || interrupted || delivery.due_at > now) return false;
-        // A parked one is only looked at: it counts as parked until its account opens again.
-        delivery.due_at = now + looked_at;
-        if (delivery.state == store::DeliveryState::queued) {
-          note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
-          delivery.due_at = now + kSendingHold;
-          delivery.state = store::DeliveryState::sending;
-          delivery.tries += 1;
-        }
-        return true;
-      });
+  std::optional<WallTime> put_off_to;
+  const auto begun = co_await change(id, [&interrupted, &put_off_to, now = parts_.wall.now(),
+                                          looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
+    interrupted = delivery.state == store::DeliveryState::sending;
+    // Since it was heard of it may have been put off, or set aside.
+    put_off_to = store::is_in_work(delivery.state) && delivery.due_at > now ? std::optional(delivery.due_at) : std::nullopt;
+    if (!store::is_in_work(delivery.state) || interrupted || put_off_to) return false;
+    // A parked one is only looked at: it counts as parked until its account opens again.
+    delivery.due_at = now + looked_at;
+    if (delivery.state == store::DeliveryState::queued) {
+      note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
+      delivery.due_at = now + kSendingHold;
+      delivery.state = store::DeliveryState::sending;
+      delivery.tries += 1;
+    }
+    return true;
+  });
   if (!begun) {
     parts_.log.warning("delivery_not_begun", {{"delivery", id.text()}, {"reason", begun.error().reason}});
-    co_await parts_.steady.sleep_for(kAgainAfter);
-    co_return Reached::unknown;
+    co_return Outcome{.again_at = parts_.wall.now() + kAgainAfter};
   }
   if (interrupted) {
     const auto found = co_await parts_.store.delivery(id);
-    if (found && *found) (void)co_await settle_one(**found);
-    co_return Reached::unknown;
+    const auto settled = found && *found ? co_await settle_one(**found) : Result<std::optional<WallTime>>(std::nullopt);
+    co_return Outcome{.again_at = settled ? *settled : parts_.wall.now() + kAgainAfter};
   }
-  if (!*begun) co_return Reached::unknown;
+  if (!*begun) co_return Outcome{.again_at = put_off_to};
   auto job = co_await prepare(**begun);
-  if (!job) {
-    co_await end_badly(**begun, job.error(), true);
-    co_return Reached::unknown;
-  }
+  if (!job) co_return Outcome{.again_at = co_await end_badly(**begun, job.error(), true)};
   Tokens tokens(parts_.delegations, job->delivery);
   Spooled document(*job->document, job->delivery.sha256);
   Marks progress(*this, id);
@@ -188,24 +186,24 @@ Task<Reached> Queue::send_one(DeliveryId id) {
   if (!idempotent && job->delivery.state == store::DeliveryState::parked) {
     // What must not be sent twice is marked as being sent before its first octet leaves.
     if (const auto token = co_await tokens.token(); !token) {
-      co_await end_badly(job->delivery, token.error(), idempotent);
-      co_return reached_by(token.error());
+      co_return Outcome{.again_at = co_await end_badly(job->delivery, token.error(), idempotent)};
     }
     const auto marked = co_await change(id, [now = parts_.wall.now()](store::Delivery& delivery) {
       if (delivery.state != store::DeliveryState::parked) return false;
       go_on(delivery, now);
       return true;
     });
-    if (!marked || !*marked) co_return Reached::unknown;
+    if (!marked) co_return Outcome{.again_at = parts_.wall.now() + kAgainAfter};
+    if (!*marked) co_return Outcome{};
     job->delivery = **marked;
   }
   const auto receipt = co_await job->connector->store(job->order);
   if (receipt) {
     co_await end_well(job->delivery, *receipt);
-    co_return Reached::yes;
+    co_return Outcome{.reached = Reached::yes};
   }
-  co_await end_badly(job->delivery, receipt.error(), idempotent);
-  co_return reached_by(receipt.error());
+  const auto again_at = co_await end_badly(job->delivery, receipt.error(), idempotent);
+  co_return Outcome{.reached = reached_by(receipt.error()), .again_at = again_at};
 }
 
 Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
@@ -298,10 +296,10 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
                   {{"delivery", delivery.id.text()}, {"connector", delivery.connector}, {"bytes", delivery.size_bytes}});
 }
 
-Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempotent) {
+Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error error, bool idempotent) {
   using enum store::DeliveryState;
   // Cut off by stop(): it goes on at the next start. What may not be sent twice keeps the outcome it has.
-  if (stopping_ && (idempotent || error.kind == ErrorKind::ambiguous)) co_return;
+  if (stopping_ && (idempotent || error.kind == ErrorKind::ambiguous)) co_return std::nullopt;
   const auto tuning = parts_.tuning();
   const auto now = parts_.wall.now();
   auto state = failed;
@@ -347,11 +345,13 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
   };
   for (;;) {
     const auto changed = co_await change(delivery.id, record);
+    if (changed && !*changed) co_return std::nullopt;  // deleted meanwhile
     if (changed) break;
     parts_.log.error("delivery_not_recorded", changed.error());
     co_await parts_.steady.sleep_for(kAgainAfter);
   }
-  if (delivery.state == parked && state == parked) co_return;
+  const auto again_at = store::is_in_work(state) ? std::optional(due) : std::nullopt;
+  if (delivery.state == parked && state == parked) co_return again_at;
   switch (state) {
     case queued:
       parts_.counters.retried += 1;
@@ -374,6 +374,7 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
                                        {"state", store::name_of(state)},
                                        {"reason", error.reason},
                                        {"detail", error.detail}});
+  co_return again_at;
 }
 
 Seconds Queue::back_off(std::int32_t tries, std::optional<Seconds> asked_for) {

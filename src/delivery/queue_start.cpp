@@ -43,7 +43,8 @@ Task<Result<void>> Queue::settle_spool() {
   co_return Result<void>{};
 }
 
-Task<Result<void>> Queue::settle_interrupted() {
+// Everything in work, so that its turn can come; what an earlier process was sending first of all is settled.
+Task<Result<void>> Queue::take_up() {
   DeliveryId after;
   for (;;) {
     const auto page = co_await parts_.store.deliveries_after(after, kPage);
@@ -51,17 +52,24 @@ Task<Result<void>> Queue::settle_interrupted() {
     if (page->empty()) co_return Result<void>{};
     after = page->back().id;
     for (const auto& delivery : *page) {
-      if (delivery.node != parts_.node || delivery.state != store::DeliveryState::sending) continue;
-      if (const auto done = co_await settle_one(delivery); !done) co_return done;
+      if (delivery.node != parts_.node || !store::is_in_work(delivery.state)) continue;
+      auto due_at = std::optional(delivery.due_at);
+      if (delivery.state == store::DeliveryState::sending) {
+        const auto settled = co_await settle_one(delivery);
+        if (!settled) co_return std::unexpected(settled.error());
+        due_at = *settled;
+      }
+      if (due_at) turns_.wait(delivery.id, delivery.connector, *due_at);
     }
   }
 }
 
 // Nobody saw the end of it: the process died, or had to drop it.
-Task<Result<void>> Queue::settle_one(store::Delivery delivery) {
+Task<Result<std::optional<WallTime>>> Queue::settle_one(store::Delivery delivery) {
   const auto may = co_await may_go_on(delivery);
   if (!may) co_return std::unexpected(may.error());
-  const auto done = co_await change(delivery.id, [now = parts_.wall.now(), goes_on = *may](store::Delivery& one) {
+  const auto now = parts_.wall.now();
+  const auto done = co_await change(delivery.id, [now, goes_on = *may](store::Delivery& one) {
     if (one.state != store::DeliveryState::sending) return false;
     one.due_at = now;
     if (goes_on) {
@@ -76,8 +84,9 @@ Task<Result<void>> Queue::settle_one(store::Delivery delivery) {
     return true;
   });
   if (!done) co_return std::unexpected(done.error());
-  if (!*may) parts_.counters.maybe_sent += 1;
-  co_return Result<void>{};
+  if (*may) co_return std::optional(now);
+  parts_.counters.maybe_sent += 1;
+  co_return std::optional<WallTime>();
 }
 
 // A connector that is no more, or of a type nothing is delivered to, sends nothing: what becomes of the document then, the
@@ -101,7 +110,7 @@ Task<void> Queue::forget_old() {
     store::Batch batch;
     for (const auto& delivery : *page) {
       if (delivery.state == store::DeliveryState::delivered && delivery.finished_at < before)
-        batch.push_back(store::DeleteDelivery{delivery.id, delivery.version});
+        batch.push_back(store::DeleteDelivery{delivery.id});
     }
     if (batch.empty()) continue;
     const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);

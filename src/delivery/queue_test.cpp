@@ -143,7 +143,7 @@ class QueueTest : public grants::KeeperHouse {
     sealing.vouch(one);
     sealed->batch.emplace_back(store::PutDelivery{one});
     commit(std::move(sealed->batch));
-    queue->nudge();
+    queue->offer(one);
     return one;
   }
   store::Delivery look(DeliveryId id) {
@@ -238,7 +238,6 @@ TEST_F(QueueTest, K3_AConnectorWhoseTypeHasChangedGetsNoOtherServicesToken) {
   EXPECT_TRUE(destination->sent.empty()) << "nothing was asked of the other service, with whatever token";
   put_connector("scans", "acme-harmless", 2);
   advance(31s);
-  queue->nudge();
   in(DeliveryState::delivered, one.id);
 }
 

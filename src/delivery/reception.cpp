@@ -78,8 +78,8 @@ Task<Result<store::Delivery>> Reception::Incoming::accept() {
     if (done.error().kind != ErrorKind::ambiguous) (void)co_await parts.spool.remove(delivery_.id);
     co_return std::unexpected(done.error());
   }
-  parts.accepted();
   delivery_.version = 1;
+  parts.accepted(delivery_);
   co_return delivery_;
 }
 

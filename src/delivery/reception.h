@@ -40,7 +40,7 @@ class Reception {
     Entropy& entropy;
     NodeId node;
     std::function<std::uint64_t()> size_bytes_max;  // of this server
-    std::function<void()> accepted;                 // wakes the queue; from any thread
+    std::function<void(const store::Delivery&)> accepted;  // tells the queue; from any thread
     std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
   explicit Reception(Parts parts) : parts_(std::move(parts)) {}

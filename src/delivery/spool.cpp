@@ -53,7 +53,8 @@ Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t si
 Spool::Spool(Parts parts)
     : parts_(std::move(parts)),
       disk_(parts_.hire("spool", kDiskThreads)),
-      room_(std::make_shared<SpoolRoom>(parts_.files, parts_.directory, parts_.reserve)) {}
+      room_(std::make_shared<SpoolRoom>([this] { return parts_.room(parts_.directory); },
+                                        [this] { return parts_.reserve(); })) {}
 
 Result<void> Spool::prepare() {
   if (const auto made = parts_.files.make_directory(parts_.directory); !made) {

@@ -74,6 +74,7 @@ class Spool {
     std::string directory;  // DATA/spool
     base::Hire hire = base::hire_threads;
     std::function<DiskReserve()> reserve = [] { return DiskReserve{}; };  // from any thread
+    std::function<Result<store::DiskRoom>(const std::string& directory)> room = store::disk_room;
   };
   explicit Spool(Parts parts);
   Spool(const Spool&) = delete;

@@ -5,7 +5,7 @@
 namespace latchkey::delivery {
 
 Result<void> SpoolRoom::check(std::uint64_t more_bytes) const {
-  const auto room = files_.room(directory_);
+  const auto room = room_();
   if (!room) {
     return fail(ErrorKind::unavailable, "spool_failed", "The server's disk does not do as it should; its log says more.",
                 {.detail = room.error().detail});

@@ -3,9 +3,8 @@
 #pragma once
 
 #include <functional>
-#include <string>
 
-#include "store/files.h"
+#include "store/disk_room.h"
 
 namespace latchkey::delivery {
 
@@ -15,21 +14,20 @@ struct DiskReserve {
   std::uint64_t percent = 0;  // of the disk
 };
 
-// Thread-safe; the files outlive it. Blocking: for the disk's threads.
+// Thread-safe as its two sources are. Blocking: for the disk's threads.
 class SpoolRoom {
  public:
   // How much is taken in between two looks at the disk.
   static constexpr std::uint64_t kLookEveryBytes = 1024 * 1024;
 
-  SpoolRoom(store::Files& files, std::string directory, std::function<DiskReserve()> reserve)
-      : files_(files), directory_(std::move(directory)), reserve_(std::move(reserve)) {}
+  SpoolRoom(std::function<Result<store::DiskRoom>()> room, std::function<DiskReserve()> reserve)
+      : room_(std::move(room)), reserve_(std::move(reserve)) {}
 
   // Errors: unavailable/`spool_full` when so much more would go beyond the reserve, `spool_failed`.
   [[nodiscard]] Result<void> check(std::uint64_t more_bytes) const;
 
  private:
-  store::Files& files_;
-  std::string directory_;
+  std::function<Result<store::DiskRoom>()> room_;
   std::function<DiskReserve()> reserve_;
 };
 

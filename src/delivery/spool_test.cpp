@@ -99,55 +99,37 @@ TEST_F(SpoolOnDisk, P5_KeysAreRenewedWithTheMasterKey) {
   EXPECT_EQ(wait_for(wait_for(spool_.open(which, *renewed, 4)).value()->read(0, 4))->reveal_text(), "text");
 }
 
-// A disk whose room is what the test says.
-class SmallFiles final : public store::Files {
- public:
-  Result<store::DiskRoom> room(const std::string&) override { return room_left; }
-  Result<std::unique_ptr<store::File>> open(const std::string& path, store::OpenFile how) override {
-    return real_.open(path, how);
-  }
-  Result<void> rename(const std::string& from, const std::string& to) override { return real_.rename(from, to); }
-  Result<void> unlink(const std::string& path) override { return real_.unlink(path); }
-  Result<std::vector<std::string>> list(const std::string& directory) override { return real_.list(directory); }
-  Result<void> make_directory(const std::string& directory) override { return real_.make_directory(directory); }
-  Result<void> sync_directory(const std::string& directory) override { return real_.sync_directory(directory); }
-
-  store::DiskRoom room_left;
-
- private:
-  store::SystemFiles real_;
-};
-
 TEST_F(SpoolOnDisk, D9_RefusesBeforeTheDiskIsFull) {
   constexpr std::uint64_t kMega = 1'000'000;
-  SmallFiles files;
-  Spool spool({.files = files,
+  store::DiskRoom room;
+  Spool spool({.files = files_,
                .sealing = sealing_,
                .entropy = entropy_,
                .log = log_,
                .directory = directory_.path() + "/spool",
                .hire = base::hire_threads,
-               .reserve = [] { return DiskReserve{.bytes = 100 * kMega, .percent = 5}; }});
+               .reserve = [] { return DiskReserve{.bytes = 100 * kMega, .percent = 5}; },
+               .room = [&room](const std::string&) -> Result<store::DiskRoom> { return room; }});
   const auto receive = [&](std::uint64_t size_bytes) {
     const auto incoming = wait_for(spool.receive(id(), size_bytes));
     return incoming ? std::string("taken") : incoming.error().reason;
   };
-  files.room_left = {.free_bytes = 150 * kMega, .size_bytes = 1000 * kMega};
+  room = {.free_bytes = 150 * kMega, .size_bytes = 1000 * kMega};
   EXPECT_EQ(receive(0), "taken");
   EXPECT_EQ(receive(50 * kMega), "taken");
   EXPECT_EQ(receive(51 * kMega), "spool_full") << "what is known to be too much is refused before its first octet";
-  files.room_left.free_bytes = 99 * kMega;
+  room.free_bytes = 99 * kMega;
   EXPECT_EQ(receive(0), "spool_full");
-  files.room_left = {.free_bytes = 150 * kMega, .size_bytes = 4000 * kMega};
+  room = {.free_bytes = 150 * kMega, .size_bytes = 4000 * kMega};
   EXPECT_EQ(receive(0), "spool_full") << "a twentieth of a large disk is more than the hundred";
 
   // One whose size shows at its end is refused on its way, and leaves nothing.
-  files.room_left = {.free_bytes = 110 * kMega, .size_bytes = 1000 * kMega};
+  room = {.free_bytes = 110 * kMega, .size_bytes = 1000 * kMega};
   {
     auto incoming = wait_for(spool.receive(id()));
     ASSERT_TRUE(incoming);
     EXPECT_TRUE(wait_for((*incoming)->append(Bytes(500'000))));
-    files.room_left.free_bytes = 100 * kMega;
+    room.free_bytes = 100 * kMega;
     Result<void> done;
     for (int i = 0; i < 4 && done; ++i) done = wait_for((*incoming)->append(Bytes(500'000)));
     ASSERT_FALSE(done);

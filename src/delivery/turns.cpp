@@ -1,5 +1,7 @@
 #include "delivery/turns.h"
 
+#include <algorithm>
+
 namespace latchkey::delivery {
 namespace {
 
@@ -15,19 +17,27 @@ bool Turns::may_begin(const Lane& lane, SteadyTime now, const Pace& pace) {
   return lane.begun[lane.begun.size() - pace.per_minute_per_connector] + kMinute <= now;
 }
 
-bool Turns::add(DeliveryId delivery, const std::string& connector) {
-  if (under_way_.contains(delivery) || !waiting_.insert(delivery).second) return false;
-  lanes_[connector].waiting.push_back(delivery);
-  return true;
+void Turns::wait(DeliveryId delivery, const std::string& connector, WallTime due_at) {
+  if (under_way_.contains(delivery)) return;
+  if (const auto before = waiting_.find(delivery); before != waiting_.end()) leave(before);
+  waiting_.emplace(delivery, Waiting{.connector = connector, .due_at = due_at});
+  lanes_[connector].waiting.emplace(due_at, delivery);
 }
 
-std::optional<Turn> Turns::next(SteadyTime now, const Pace& pace) {
-  if (is_full(pace)) return std::nullopt;
+void Turns::leave(std::map<DeliveryId, Waiting>::iterator waiting) {
+  const auto connector = waiting->second.connector;
+  lanes_[connector].waiting.erase({waiting->second.due_at, waiting->first});
+  waiting_.erase(waiting);
+  forget_if_idle(connector);
+}
+
+std::optional<Turn> Turns::next(WallTime wall, SteadyTime now, const Pace& pace) {
+  if (under_way_.size() >= pace.parallel) return std::nullopt;
   auto best = lanes_.end();
   const auto consider = [&](auto from, auto to) {
     for (auto at = from; at != to; ++at) {
       const auto& lane = at->second;
-      if (lane.waiting.empty() || !may_begin(lane, now, pace)) continue;
+      if (lane.waiting.empty() || lane.waiting.begin()->first > wall || !may_begin(lane, now, pace)) continue;
       if (best == lanes_.end() || lane.busy < best->second.busy) best = at;
     }
   };
@@ -36,8 +46,8 @@ std::optional<Turn> Turns::next(SteadyTime now, const Pace& pace) {
   consider(lanes_.begin(), behind_last);
   if (best == lanes_.end()) return std::nullopt;
   auto& [connector, lane] = *best;
-  Turn turn{.delivery = lane.waiting.front(), .connector = connector};
-  lane.waiting.pop_front();
+  Turn turn{.delivery = lane.waiting.begin()->second, .connector = connector};
+  lane.waiting.erase(lane.waiting.begin());
   lane.busy += 1;
   if (pace.per_minute_per_connector > 0) {
     lane.begun.push_back(now);
@@ -55,16 +65,21 @@ void Turns::end(const Turn& turn, Reached reached) {
   lane.busy -= 1;
   if (reached == Reached::yes) lane.unreached = 0;
   if (reached == Reached::no) lane.unreached += 1;
-  const bool nothing_to_remember = lane.busy == 0 && lane.waiting.empty() && lane.begun.empty() && lane.unreached == 0;
-  if (nothing_to_remember) lanes_.erase(turn.connector);
+  forget_if_idle(turn.connector);
 }
 
-std::vector<std::string> Turns::settled(SteadyTime now, const Pace& pace) const {
-  std::vector<std::string> names;
+void Turns::forget_if_idle(const std::string& connector) {
+  const auto& lane = lanes_[connector];
+  if (lane.busy == 0 && lane.waiting.empty() && lane.begun.empty() && lane.unreached == 0) lanes_.erase(connector);
+}
+
+std::optional<WallTime> Turns::next_due(WallTime after) const {
+  std::optional<WallTime> soonest;
   for (const auto& [connector, lane] : lanes_) {
-    if (!lane.waiting.empty() || !may_begin(lane, now, pace)) names.push_back(connector);
+    const auto next = lane.waiting.lower_bound({after + Milliseconds(1), DeliveryId()});
+    if (next != lane.waiting.end()) soonest = soonest ? std::min(*soonest, next->first) : next->first;
   }
-  return names;
+  return soonest;
 }
 
 }  // namespace latchkey::delivery

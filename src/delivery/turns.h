@@ -1,8 +1,8 @@
-// Whose turn it is: which of the deliveries that are due is begun next. Pure: no store, no clock.
+// Whose turn it is: which of the deliveries in work is begun next. Pure: no store, no clock.
 //
 // Invariants: never more at once than the pace allows, altogether and to one connector; among connectors whose turn it may
 // be, the one that is sending least comes first, so that a long backlog for one destination holds up no other; a
-// destination that does not answer is tried by one delivery at a time until it does.
+// destination that does not answer is tried by one delivery at a time until it does. Some 150 octets a delivery.
 #pragma once
 
 #include <deque>
@@ -10,7 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -34,28 +34,37 @@ struct Turn {
 // Not thread-safe.
 class Turns {
  public:
-  // A delivery that is due; what is known already is not taken twice (false). Soonest first.
-  bool add(DeliveryId delivery, const std::string& connector);
+  // A delivery waits until then; where it waited before does not count any more. Of one under way nothing is changed.
+  void wait(DeliveryId delivery, const std::string& connector, WallTime due_at);
   // The next to begin, which counts as begun; nullopt: it is nobody's turn.
-  [[nodiscard]] std::optional<Turn> next(SteadyTime now, const Pace& pace);
+  [[nodiscard]] std::optional<Turn> next(WallTime wall, SteadyTime now, const Pace& pace);
   void end(const Turn& turn, Reached reached);
 
-  // Those of which nothing more needs to be known now: something waits here, or nothing may be begun.
-  [[nodiscard]] std::vector<std::string> settled(SteadyTime now, const Pace& pace) const;
-  [[nodiscard]] bool is_full(const Pace& pace) const { return under_way_.size() >= pace.parallel; }
+  [[nodiscard]] bool knows(DeliveryId delivery) const {
+    return waiting_.contains(delivery) || under_way_.contains(delivery);
+  }
   [[nodiscard]] bool is_under_way(DeliveryId delivery) const { return under_way_.contains(delivery); }
+  // When the next of those that wait becomes due after that moment: what is due before it waits for others to end.
+  [[nodiscard]] std::optional<WallTime> next_due(WallTime after) const;
 
  private:
+  using Place = std::pair<WallTime, DeliveryId>;
   struct Lane {
-    std::deque<DeliveryId> waiting;
+    std::set<Place> waiting;       // soonest first
     std::deque<SteadyTime> begun;  // within the last minute
     std::size_t busy = 0;
     std::size_t unreached = 0;  // tries in a row
   };
+  struct Waiting {
+    std::string connector;
+    WallTime due_at;
+  };
   [[nodiscard]] static bool may_begin(const Lane& lane, SteadyTime now, const Pace& pace);
+  void leave(std::map<DeliveryId, Waiting>::iterator waiting);
+  void forget_if_idle(const std::string& connector);
 
   std::map<std::string, Lane> lanes_;
-  std::set<DeliveryId> waiting_;
+  std::map<DeliveryId, Waiting> waiting_;
   std::set<DeliveryId> under_way_;
   std::string last_;  // whose turn it was: of equals, the next one by name
 };

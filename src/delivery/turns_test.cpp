@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "base/entropy.h"
 
 namespace latchkey::delivery {
@@ -11,14 +13,14 @@ using namespace std::chrono_literals;
 
 class TurnsTest : public ::testing::Test {
  protected:
-  // So many deliveries to a connector come due.
+  // So many deliveries to a connector wait, each due a moment after the one before.
   void add(const std::string& connector, int count) {
-    for (int i = 0; i < count; ++i) EXPECT_TRUE(turns.add(DeliveryId::make(WallTime(Milliseconds(1)), entropy), connector));
+    for (int i = 0; i < count; ++i) turns.wait(DeliveryId::make(wall, entropy), connector, wall - Milliseconds(count - i));
   }
   // Begins whatever may begin; the connectors in the order of their turns.
   std::string begin() {
     std::string order;
-    while (auto turn = turns.next(now, pace)) {
+    while (auto turn = turns.next(wall, now, pace)) {
       order += turn->connector;
       under_way.push_back(*turn);
     }
@@ -30,6 +32,7 @@ class TurnsTest : public ::testing::Test {
   }
 
   base::SeededEntropy entropy{1};
+  WallTime wall = base::from_unix_ms(1'000'000'000);
   SteadyTime now{1h};
   Pace pace{.parallel = 6, .parallel_per_connector = 4, .per_minute_per_connector = 0};
   Turns turns;
@@ -37,7 +40,7 @@ class TurnsTest : public ::testing::Test {
 };
 
 TEST_F(TurnsTest, ALongBacklogHoldsUpNoOther) {
-  add("a", 100);
+  add("a", 10'000);
   EXPECT_EQ(begin(), "aaaa") << "one connector never takes all places";
   add("b", 1);
   add("c", 100);
@@ -61,6 +64,24 @@ TEST_F(TurnsTest, EqualsTakeTurns) {
   EXPECT_EQ(order, "ababab");
 }
 
+TEST_F(TurnsTest, SoonestFirstAndNoneBeforeItIsDue) {
+  const auto late = DeliveryId::make(wall, entropy);
+  const auto soon = DeliveryId::make(wall, entropy);
+  EXPECT_EQ(turns.next_due(wall), std::nullopt);
+  turns.wait(late, "a", wall + 10s);
+  turns.wait(soon, "b", wall + 5s);
+  EXPECT_EQ(turns.next_due(wall), wall + 5s);
+  EXPECT_EQ(turns.next_due(wall + 5s), wall + 10s);
+  EXPECT_EQ(begin(), "");
+  wall += 5s;
+  EXPECT_EQ(begin(), "b");
+  turns.wait(soon, "a", wall);
+  EXPECT_EQ(begin(), "") << "it is under way";
+  turns.wait(late, "c", wall);
+  EXPECT_EQ(begin(), "c") << "somebody wants it sooner, and elsewhere";
+  EXPECT_EQ(turns.next_due(wall), std::nullopt);
+}
+
 TEST_F(TurnsTest, ADestinationThatDoesNotAnswerIsTriedByOneAtATime) {
   add("a", 10);
   EXPECT_EQ(begin(), "aaaa");
@@ -82,18 +103,21 @@ TEST_F(TurnsTest, NoMoreAMinuteThanAllowed) {
   while (!under_way.empty()) end(0);
   now += 59s;
   EXPECT_EQ(begin(), "");
-  EXPECT_EQ(turns.settled(now, pace), std::vector<std::string>{"a"});
   now += 1s;
   EXPECT_EQ(begin(), "aaa");
 }
 
-TEST_F(TurnsTest, OfWhomEnoughIsKnownTheStoreIsNotAsked) {
-  add("a", 5);
-  add("b", 1);
-  EXPECT_EQ(begin(), "abaaa");
-  EXPECT_EQ(turns.settled(now, pace), std::vector<std::string>{"a"}) << "b may have more";
-  EXPECT_FALSE(turns.add(under_way[0].delivery, "a")) << "it is being sent";
-  EXPECT_TRUE(turns.is_under_way(under_way[0].delivery));
+TEST_F(TurnsTest, KnowsWhatWaitsAndWhatIsUnderWay) {
+  const auto one = DeliveryId::make(wall, entropy);
+  EXPECT_FALSE(turns.knows(one));
+  turns.wait(one, "a", wall);
+  EXPECT_TRUE(turns.knows(one));
+  EXPECT_FALSE(turns.is_under_way(one));
+  EXPECT_EQ(begin(), "a");
+  EXPECT_TRUE(turns.knows(one));
+  EXPECT_TRUE(turns.is_under_way(one));
+  end(0);
+  EXPECT_FALSE(turns.knows(one));
 }
 
 }  // namespace

@@ -93,7 +93,7 @@ TEST_F(DelegationTest, AWrongPinAndATypeNotHeldDelegateNothing) {
 TEST_F(DelegationTest, K4_ItDiesWithTheDelivery) {
   const auto delivery = accepted();
   const auto holder = delivery.id.bytes();
-  commit({store::DeleteDelivery{delivery.id, 1},
+  commit({store::DeleteDelivery{delivery.id},
           store::DeleteWrap{delivery.grant, store::HolderKind::delivery, Bytes(holder.begin(), holder.end())}});
   EXPECT_EQ(token_of(delivery), "error delegation_ended");
 }

@@ -107,9 +107,8 @@ class RefusingStore final : public store::Store {
   Task<Result<std::optional<store::Connector>>> connector(std::string id) override { return real_->connector(std::move(id)); }
   Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override { return real_->delivery(id); }
   Task<Result<store::Listing<store::Delivery>>> deliveries(store::DeliveryQuery query) override { return real_->deliveries(std::move(query)); }
-  Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit,
-                                                              std::vector<std::string> without_connectors) override {
-    return real_->due_deliveries(node, until, limit, std::move(without_connectors));
+  Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override {
+    return real_->due_deliveries(node, until, limit);
   }
   Task<Result<std::vector<store::DeliveryStateCount>>> delivery_states() override { return real_->delivery_states(); }
   Task<Result<std::vector<store::Delivery>>> deliveries_after(DeliveryId after, std::size_t limit) override { return real_->deliveries_after(after, limit); }

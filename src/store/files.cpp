@@ -3,14 +3,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <limits>
 #include <system_error>
 
 namespace latchkey::store {
@@ -93,18 +91,6 @@ Error disk_error(const char* call, int code, const std::string& path) {
           .reason = "disk_failed",
           .text = fmt::format("The disk does not do as it should ({}).", detail),
           .detail = detail};
-}
-
-Result<DiskRoom> Files::room(const std::string&) {
-  constexpr auto kBoundless = std::numeric_limits<std::uint64_t>::max();
-  return DiskRoom{.free_bytes = kBoundless, .size_bytes = kBoundless};
-}
-
-Result<DiskRoom> SystemFiles::room(const std::string& directory) {
-  struct statvfs status{};
-  if (::statvfs(directory.c_str(), &status) != 0) return failed("statvfs", errno, directory);
-  return DiskRoom{.free_bytes = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize,
-                  .size_bytes = static_cast<std::uint64_t>(status.f_blocks) * status.f_frsize};
 }
 
 Result<std::unique_ptr<File>> SystemFiles::open(const std::string& path, OpenFile how) {

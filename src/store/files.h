@@ -33,17 +33,9 @@ class File {
 
 enum class OpenFile { existing, create, read_only };  // create: absent so far, mode 0600; read_only follows links
 
-// Of the disk a directory lies on, for this process: what the system keeps for root is not free.
-struct DiskRoom {
-  std::uint64_t free_bytes = 0;
-  std::uint64_t size_bytes = 0;
-};
-
 class Files {
  public:
   virtual ~Files() = default;
-  // Without bounds unless an implementation knows better.
-  [[nodiscard]] virtual Result<DiskRoom> room(const std::string& directory);
   [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenFile how) = 0;
   [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
   [[nodiscard]] virtual Result<void> unlink(const std::string& path) = 0;
@@ -57,7 +49,6 @@ class Files {
 
 class SystemFiles final : public Files {
  public:
-  [[nodiscard]] Result<DiskRoom> room(const std::string& directory) override;
   [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenFile how) override;
   [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) override;
   [[nodiscard]] Result<void> unlink(const std::string& path) override;

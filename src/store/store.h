@@ -86,8 +86,7 @@ struct AddTally { Tally tally; };                             // adds; tallies o
 struct PutConnector { Connector connector; };                 // inserts when version is 0, else updates; its id never changes
 struct DeleteConnector { std::string id; };
 struct PutDelivery { Delivery delivery; };                    // inserts when version is 0, else updates
-// As it was read: conflict/`version` when somebody has changed it since, so that nobody deletes what another has begun to send.
-struct DeleteDelivery { DeliveryId id; Version version; };
+struct DeleteDelivery { DeliveryId id; };
 struct PutMeta { std::string key; Bytes value; };
 // A process says that it runs (`seen_at` is the store's own, by its clock); whoever had the node's id before is replaced.
 struct PutNode { Node node; };
@@ -298,9 +297,8 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::optional<Connector>>> connector(std::string id) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) = 0;
   [[nodiscard]] virtual Task<Result<Listing<Delivery>>> deliveries(DeliveryQuery query) = 0;
-  // Of the node's spool, in work (is_in_work), due until then, to none of `without_connectors`; soonest first.
-  [[nodiscard]] virtual Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit,
-                                                                           std::vector<std::string> without_connectors) = 0;
+  // Of the node's spool, in work (is_in_work), due until then; soonest first.
+  [[nodiscard]] virtual Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) = 0;
   // By state; none that is empty.
   [[nodiscard]] virtual Task<Result<std::vector<DeliveryStateCount>>> delivery_states() = 0;
 

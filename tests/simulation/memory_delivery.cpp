@@ -46,10 +46,7 @@ Result<void> MemoryStore::change(const PutDelivery& m) {
 }
 
 Result<void> MemoryStore::change(const DeleteDelivery& m) {
-  const auto* before = deliveries_.find(m.id);
-  if (before == nullptr) return gone("delivery");
-  if (before->version != m.version) return other_version();
-  (void)deliveries_.erase(m.id);
+  if (!deliveries_.erase(m.id)) return gone("delivery");
   return {};
 }
 
@@ -86,12 +83,10 @@ Task<Result<Listing<Delivery>>> MemoryStore::deliveries(DeliveryQuery query) {
   co_return page_of(std::move(page), *place, place->total.value_or(std::min(total, kCountedAtMost)));
 }
 
-Task<Result<std::vector<Delivery>>> MemoryStore::due_deliveries(NodeId node, WallTime until, std::size_t limit,
-                                                                std::vector<std::string> without_connectors) {
+Task<Result<std::vector<Delivery>>> MemoryStore::due_deliveries(NodeId node, WallTime until, std::size_t limit) {
   std::vector<Delivery> due;
   for (const auto& [id, delivery] : deliveries_.rows()) {
-    const bool wanted = std::ranges::find(without_connectors, delivery.connector) == without_connectors.end();
-    if (wanted && delivery.node == node && is_in_work(delivery.state) && delivery.due_at <= until) due.push_back(delivery);
+    if (delivery.node == node && is_in_work(delivery.state) && delivery.due_at <= until) due.push_back(delivery);
   }
   std::ranges::sort(due, {}, [](const Delivery& one) { return std::pair(one.due_at, one.id); });
   if (due.size() > limit) due.resize(limit);

@@ -72,8 +72,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::optional<store::Connector>>> connector(std::string id) override;
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override;
   [[nodiscard]] Task<Result<store::Listing<store::Delivery>>> deliveries(store::DeliveryQuery query) override;
-  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit,
-                                                                            std::vector<std::string> without_connectors) override;
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::DeliveryStateCount>>> delivery_states() override;
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> deliveries_after(DeliveryId after, std::size_t limit) override;
 

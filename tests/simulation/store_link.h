@@ -79,9 +79,8 @@ class StoreLink final : public store::Store {
   [[nodiscard]] Task<Result<std::optional<store::Connector>>> connector(std::string id) override { return pass(store_.connector(std::move(id))); }
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override { return pass(store_.delivery(id)); }
   [[nodiscard]] Task<Result<store::Listing<store::Delivery>>> deliveries(store::DeliveryQuery query) override { return pass(store_.deliveries(std::move(query))); }
-  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit,
-                                                                            std::vector<std::string> without_connectors) override {
-    return pass(store_.due_deliveries(node, until, limit, std::move(without_connectors)));
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override {
+    return pass(store_.due_deliveries(node, until, limit));
   }
   [[nodiscard]] Task<Result<std::vector<store::DeliveryStateCount>>> delivery_states() override { return pass(store_.delivery_states()); }
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> deliveries_after(DeliveryId after, std::size_t limit) override {

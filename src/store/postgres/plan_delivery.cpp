@@ -55,9 +55,8 @@ void add(Plan& plan, std::optional<WallTime>, const PutDelivery& m) {
 }
 
 void add(Plan& plan, std::optional<WallTime>, const DeleteDelivery& m) {
-  constexpr std::string_view kSql = LATCHKEY_EXPECT_VERSION("DELETE FROM deliveries WHERE id = $1 AND version = $2 RETURNING 1",
-                                                            "SELECT 1 FROM deliveries WHERE id = $1", "delivery");
-  plan.writes.push_back({{kSql, Values(m.id, m.version)}});
+  constexpr std::string_view kSql = LATCHKEY_EXPECT_GONE("DELETE FROM deliveries WHERE id = $1 RETURNING 1", "delivery");
+  plan.writes.push_back({{kSql, Values(m.id)}});
 }
 
 }  // namespace latchkey::store::postgres

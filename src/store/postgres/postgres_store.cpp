@@ -168,11 +168,8 @@ class PostgresStore final : public Store {
   Task<Result<Listing<Delivery>>> deliveries(DeliveryQuery query) override {
     return read([query = std::move(query)](Connection& db) { return list_deliveries(db, query); });
   }
-  Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit,
-                                                     std::vector<std::string> without_connectors) override {
-    return read([node, until, limit, without = std::move(without_connectors)](Connection& db) {
-      return find_due_deliveries(db, node, until, limit, without);
-    });
+  Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override {
+    return read([node, until, limit](Connection& db) { return find_due_deliveries(db, node, until, limit); });
   }
   Task<Result<std::vector<DeliveryStateCount>>> delivery_states() override {
     return read([](Connection& db) { return count_delivery_states(db); });

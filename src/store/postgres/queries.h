@@ -54,8 +54,7 @@ namespace latchkey::store::postgres {
 [[nodiscard]] Result<std::optional<Connector>> find_connector(Connection& db, const std::string& id);
 [[nodiscard]] Result<std::optional<Delivery>> find_delivery(Connection& db, const DeliveryId& id);
 [[nodiscard]] Result<Listing<Delivery>> list_deliveries(Connection& db, const DeliveryQuery& query);
-[[nodiscard]] Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit,
-                                                                const std::vector<std::string>& without_connectors);
+[[nodiscard]] Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit);
 [[nodiscard]] Result<std::vector<DeliveryStateCount>> count_delivery_states(Connection& db);
 [[nodiscard]] Result<std::vector<Delivery>> find_deliveries_after(Connection& db, const DeliveryId& after, std::size_t limit);
 

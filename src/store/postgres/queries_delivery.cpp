@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "store/delivery_paging.h"
-#include "store/name_set.h"
 #include "store/postgres/plan.h"
 #include "store/postgres/queries.h"
 #include "store/rows.h"
@@ -47,13 +46,11 @@ Result<Listing<Delivery>> list_deliveries(Connection& db, const DeliveryQuery& q
   return page_of(all_of<Delivery>((*rows)[0], delivery_fields<Delivery>), *place, place->total.value_or(total));
 }
 
-Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit,
-                                                  const std::vector<std::string>& without_connectors) {
+Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit) {
   return all_rows<Delivery>(db,
                             {"SELECT " LATCHKEY_DELIVERY_COLUMNS
-                             " FROM deliveries WHERE node = $1 AND state <= 2 AND due_at <= $2 "
-                             "AND NOT (strpos($4, chr(10) || connector || chr(10)) > 0) ORDER BY due_at, id LIMIT $3",
-                             Values(node, until, limit, set_of(without_connectors))},
+                             " FROM deliveries WHERE node = $1 AND state <= 2 AND due_at <= $2 ORDER BY due_at, id LIMIT $3",
+                             Values(node, until, limit)},
                             delivery_fields<Delivery>);
 }
 

@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "store/name_set.h"
 #include "store/postgres/plan.h"
 #include "store/postgres/queries.h"
 #include "store/rows.h"
@@ -10,6 +9,13 @@ namespace {
 
 // What a sweep is given belongs to its node for so long; it is asked for again every second while it is not begun.
 constexpr Milliseconds kReservedFor{2'000};
+
+// A set as one value: names in lines, each between line feeds.
+std::string set_of(const std::vector<std::string>& names) {
+  std::string lines = "\n";
+  for (const auto& name : names) lines.append(name).push_back('\n');
+  return lines;
+}
 
 }  // namespace
 

@@ -66,13 +66,11 @@ Result<void> change(Connection& db, WallTime, const PutDelivery& m) {
 }
 
 Result<void> change(Connection& db, WallTime, const DeleteDelivery& m) {
-  std::int64_t changed = 0;
-  {
-    auto statement = db.prepare("DELETE FROM deliveries WHERE id = ?1 AND version = ?2");
-    changed = statement.bind(m.id, m.version).run();
-    if (statement.failed()) return statement.failure();
-  }
-  return expect_changed(db, changed, "SELECT version FROM deliveries WHERE id = ?1", m.id, "delivery");
+  auto statement = db.prepare("DELETE FROM deliveries WHERE id = ?1");
+  const auto changed = statement.bind(m.id).run();
+  if (statement.failed()) return statement.failure();
+  if (changed == 0) return gone("delivery");
+  return {};
 }
 
 }  // namespace latchkey::store::sqlite

@@ -1,6 +1,5 @@
 // What the doors, the queue and the page Deliveries ask.
 #include "store/delivery_paging.h"
-#include "store/name_set.h"
 #include "store/rows.h"
 #include "store/sqlite/queries.h"
 
@@ -46,14 +45,11 @@ Result<Listing<Delivery>> list_deliveries(Connection& db, const DeliveryQuery& q
   return page_of(std::move(*rows), *place, total.value_or(0));
 }
 
-Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit,
-                                                  const std::vector<std::string>& without_connectors) {
-  const auto without = set_of(without_connectors);
+Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit) {
   auto statement =
       db.prepare("SELECT " LATCHKEY_DELIVERY_COLUMNS
-                 " FROM deliveries WHERE node = ?1 AND state <= 2 AND due_at <= ?2 "
-                 "AND instr(?4, char(10) || connector || char(10)) = 0 ORDER BY due_at, id LIMIT ?3");
-  return all_rows<Delivery>(statement.bind(node, until, limit, without), delivery_fields<Delivery>);
+                 " FROM deliveries WHERE node = ?1 AND state <= 2 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3");
+  return all_rows<Delivery>(statement.bind(node, until, limit), delivery_fields<Delivery>);
 }
 
 Result<std::vector<DeliveryStateCount>> count_delivery_states(Connection& db) {

@@ -1,9 +1,15 @@
-#include "store/name_set.h"
-#include "store/rows.h"
 #include "store/sqlite/queries.h"
+#include "store/rows.h"
 
 namespace latchkey::store::sqlite {
 namespace {
+
+// A set as one value: names in lines, each between line feeds.
+std::string set_of(const std::vector<std::string>& names) {
+  std::string lines = "\n";
+  for (const auto& name : names) lines.append(name).push_back('\n');
+  return lines;
+}
 
 // Within the caller's snapshot.
 Result<GrantView> view_of(Connection& db, Grant grant) {
