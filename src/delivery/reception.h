@@ -10,6 +10,7 @@
 #include <string>
 
 #include "delivery/spool.h"
+#include "delivery/submitter.h"
 #include "grants/delegation.h"
 #include "people/user_seal.h"
 #include "store/registry.h"
@@ -17,14 +18,15 @@
 
 namespace latchkey::delivery {
 
-// What a door knows of a document before its first octet. The caller has been admitted for the use `deliver`.
+// What a door knows of a document before its first octet. The submitter has been admitted for the use `deliver`.
 struct Submission {
-  grants::Caller caller;
+  Submitter submitter;
   std::string connector;
   std::string name;  // as the device gave it; empty: it gave none
   std::string content_type;
   std::string source;                       // "http 203.0.113.7"
-  std::optional<std::uint64_t> size_bytes;  // nullopt: it shows at the end
+  std::optional<std::uint64_t> size_bytes{};  // nullopt: it shows at the end
+  std::string fields_json = "{}";  // what goes with it: a mail's envelope {"mail_from": "...", "recipients": ["..."]}
 };
 
 class Reception {
