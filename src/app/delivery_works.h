@@ -47,6 +47,7 @@ class DeliveryWorks final : public console::MetricsSource {
   // What is being sent is cut, and goes on at the next start.
   [[nodiscard]] Task<void> close();
 
+  [[nodiscard]] delivery::Spool& spool() { return spool_; }
   [[nodiscard]] delivery::Reception& reception() { return reception_; }
   [[nodiscard]] delivery::Queue& queue() { return queue_; }
   [[nodiscard]] delivery::Counters& counters() { return counters_; }

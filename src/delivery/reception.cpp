@@ -22,12 +22,13 @@ std::unexpected<Error> too_large(std::uint64_t size_bytes_max) {
 // A grant that is refreshed, or has other documents accepted, at this moment: each time it is read again.
 constexpr int kRaces = 50;
 
-// Folder and name as they are at this moment: the same at every try.
-std::string path_of(const store::Connector& connector, const NameFacts& facts) {
+// Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the connector's.
+std::string path_of(const store::Connector& connector, const NameFacts& facts, const std::string& below) {
   const auto target = parse_json(connector.target_json);
   const auto folder = target && target->is_object() ? base::string_or(target->get_object(), "folder") : std::string();
-  auto name = render_name(connector.naming, facts);
-  return folder.empty() ? name : render_folder(folder, facts) + "/" + name;
+  auto path = folder.empty() ? folder : render_folder(folder, facts) + "/";
+  if (!below.empty()) path += below + "/";
+  return path + render_name(connector.naming, facts);
 }
 
 }  // namespace
@@ -60,14 +61,14 @@ Task<Result<void>> Reception::Incoming::record() {
   co_return co_await parts.store.commit(std::move(batch));
 }
 
-Task<Result<store::Delivery>> Reception::Incoming::accept() {
+Task<Result<store::Delivery>> Reception::Incoming::accept(Seconds wait) {
   const auto& parts = reception_.parts_;
   auto spooled = co_await document_->finish();
   if (!spooled) co_return std::unexpected(spooled.error());
   delivery_.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
   delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
   delivery_.document_key_sealed = std::move(spooled->key_sealed);
-  delivery_.due_at = parts.wall.now();
+  delivery_.due_at = parts.wall.now() + wait;
   note(delivery_, parts.wall.now(), "accepted", "Came in whole and is safe on the disk of this server.");
   auto done = co_await record();
   for (int race = 0; !done && done.error().kind == ErrorKind::conflict && race < kRaces; ++race) done = co_await record();
@@ -118,7 +119,8 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
                                       .user = admission->user.username,
                                       .connector = connector.id,
                                       .delivery = delivery.id,
-                                      .now = now});
+                                      .now = now},
+                          submission.folder);
   if (const auto good = check_path(delivery.name); !good) co_return std::unexpected(good.error());
   delivery.content_type = std::move(submission.content_type);
   delivery.public_key = delegation->public_key;
@@ -127,6 +129,25 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   auto document = co_await parts_.spool.receive(delivery.id);
   if (!document) co_return std::unexpected(document.error());
   co_return std::make_unique<Incoming>(*this, std::move(delivery), std::move(*delegation), std::move(*document), limit);
+}
+
+Task<Result<std::string>> Reception::name_at_destination(store::Delivery delivery, std::string submitter_name,
+                                                         std::string folder, std::string name) {
+  if (const auto good = check_name(name); !good) co_return std::unexpected(good.error());
+  const auto connector = co_await parts_.store.connector(delivery.connector);
+  if (!connector) co_return std::unexpected(connector.error());
+  if (!*connector) co_return no_such_connector();
+  if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  auto path = path_of(**connector,
+                      {.original = std::move(name),
+                       .content_type = delivery.content_type,
+                       .user = std::move(submitter_name),
+                       .connector = delivery.connector,
+                       .delivery = delivery.id,
+                       .now = delivery.created_at},
+                      folder);
+  if (const auto good = check_path(path); !good) co_return std::unexpected(good.error());
+  co_return path;
 }
 
 }  // namespace latchkey::delivery

@@ -27,6 +27,7 @@ struct Submission {
   std::string source;                       // "http 203.0.113.7"
   std::optional<std::uint64_t> size_bytes{};  // nullopt: it shows at the end
   std::string fields_json = "{}";  // what goes with it: a mail's envelope {"mail_from": "...", "recipients": ["..."]}
+  std::string folder{};            // "März/Post", below the connector's own; empty: none
 };
 
 class Reception {
@@ -55,9 +56,9 @@ class Reception {
     // Errors: refused/`document_too_large`, unavailable/`spool_full`, `spool_failed`; the document is lost then.
     [[nodiscard]] Task<Result<void>> append(Bytes octets);
     // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
-    // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
-    // open(); then nothing is kept.
-    [[nodiscard]] Task<Result<store::Delivery>> accept();
+    // deliver is asked again, and keys are sealed only now: hours may have passed since open(). The queue sends it no sooner than
+    // after `wait`. Errors as of append() and open(); then nothing is kept.
+    [[nodiscard]] Task<Result<store::Delivery>> accept(Seconds wait = Seconds(0));
 
    private:
     // Seals and commits; conflict/`version` when the grant was changed in between.
@@ -74,6 +75,11 @@ class Reception {
   // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
   // `document_too_large`, `invalid_credentials`; unavailable/`spool_full`; corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<std::unique_ptr<Incoming>>> open(Submission submission);
+
+  // What a delivery would be called at its destination had it come with this name, in this folder. Errors: not_found/
+  // `no_such_connector`; invalid/`bad_name`; corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<std::string>> name_at_destination(store::Delivery delivery, std::string submitter_name,
+                                                              std::string folder, std::string name);
 
  private:
   // The connector and the submitter, where one may use the other.

@@ -33,7 +33,12 @@ void set_path(store::Delivery& delivery, std::string_view path) {
   delivery.fields_json = boost::json::serialize(object);
 }
 
-std::string_view last_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string last_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
 
 std::unexpected<Error> already_sent() {
   return fail(ErrorKind::conflict, "already_sent",
@@ -52,15 +57,15 @@ bool is_owners(const store::Delivery& delivery, const Owner& owner) {
 
 Owner owner_of(const people::Principal& principal) {
   if (const auto* device = std::get_if<people::AdmittedDevice>(&principal))
-    return {.user = {}, .device = device->device, .name = device->name};
+    return {.user = {}, .auth_epoch = 0, .device = device->device, .name = device->name};
   const auto& user = std::get<people::Admitted>(principal);
-  return {.user = user.user, .device = {}, .name = user.username};
+  return {.user = user.user, .auth_epoch = user.auth_epoch, .device = {}, .name = user.username};
 }
 
 std::string path_field(std::string_view path) { return boost::json::serialize(JsonObject{{kPathField, path}}); }
 
 bool is_incomplete(std::string_view path, std::int64_t size_bytes) {
-  return size_bytes == 0 || is_temporary_name(last_name(path));
+  return size_bytes == 0 || is_temporary_name(path.substr(path.rfind('/') + 1));
 }
 
 bool Shelf::waits(const store::Delivery& delivery) const {
@@ -185,7 +190,7 @@ Task<Result<store::Delivery>> Shelf::move_here(Owner owner, DeliveryId id, std::
   auto& delivery = **found;
   if (!waits(delivery)) co_return already_sent();
   if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
-  auto name = co_await parts_.reception.name_at_destination(delivery, owner.name, path);
+  auto name = co_await parts_.reception.name_at_destination(delivery, owner.name, folder_of(path), last_name(path));
   if (!name) co_return std::unexpected(name.error());
   const auto now = parts_.wall.now();
   delivery.name = std::move(*name);

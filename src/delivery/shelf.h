@@ -21,6 +21,7 @@ inline constexpr std::size_t kShownMax = 2000;
 // Whose documents: one of the two.
 struct Owner {
   UserId user;
+  std::int64_t auth_epoch = 0;  // of the PIN that was shown
   DeviceId device;
   std::string name;  // as typed: for names of documents, and for the audit trail
   friend bool operator==(const Owner&, const Owner&) = default;

@@ -103,8 +103,9 @@ Task<Result<DavDoor::Call>> DavDoor::admit(HttpRequest request) {
   auto principal = co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), store::kUseDeliver));
   if (!principal) co_return std::unexpected(principal.error());
   auto owner = delivery::owner_of(*principal);
-  if (const auto good = co_await parts_.reception.check_access(owner, resource->connector); !good)
-    co_return std::unexpected(good.error());
+  const auto may = co_await parts_.reception.check_access(
+      {.user = owner.user, .auth_epoch = owner.auth_epoch, .device = owner.device}, resource->connector);
+  if (!may) co_return std::unexpected(may.error());
   auto items = co_await parts_.shelf.items(owner, resource->connector);
   if (!items) co_return std::unexpected(items.error());
   Call call{.request = std::move(request),

@@ -9,13 +9,14 @@
 namespace latchkey::doors {
 
 net::HttpResponse dav_problem(const Error& error) {
-  constexpr std::array<std::pair<std::string_view, int>, 10> kOwn{{{"method_not_allowed", 405},
+  constexpr std::array<std::pair<std::string_view, int>, 11> kOwn{{{"method_not_allowed", 405},
                                                                    {"no_parent", 409},
                                                                    {"exists", 405},
                                                                    {"precondition_failed", 412},
                                                                    {"no_body_wanted", 415},
                                                                    {"collections_stay", 403},
                                                                    {"other_connector", 403},
+                                                                   {"same_place", 403},
                                                                    {"other_server", 502},
                                                                    {"document_gone", 410},
                                                                    {"too_many_collections", 507}}};

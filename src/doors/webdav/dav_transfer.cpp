@@ -126,7 +126,7 @@ Result<DavDoor::Target> DavDoor::target_of(const Call& call) const {
   if (resource->connector != call.resource.connector)
     return fail(ErrorKind::refused, "other_connector", "A document stays with the connector it was put to.");
   if (resource->path == call.path())
-    return fail(ErrorKind::refused, "other_connector", "Destination is the document's own address.");
+    return fail(ErrorKind::refused, "same_place", "Destination is the document's own address.");
   if (resource->ends_in_slash || call.view.is_collection(resource->path)) return is_collection();
   if (!call.view.is_collection(wire::webdav::parent_of(resource->path))) return no_parent();
   const bool was_there = call.view.document(resource->path) != nullptr;
