@@ -316,7 +316,7 @@ void House::Parts::build_engine() {
 
 void House::Parts::build_doors() {
   deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
-                                                              .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
+                                                              .vault = *vault, .pin_gate = *gate, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
                                                               .log = log, .node = node, .data = config.data});
   dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
                                                     .wall = clock, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
@@ -335,7 +335,7 @@ void House::Parts::build_doors() {
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
-      .gate = *gate, .reception = deliveries->reception(), .queue = deliveries->queue(), .counters = deliveries->counters(), .store = *store,
+      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .queue = deliveries->queue(), .counters = deliveries->counters(), .store = *store,
       .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);

@@ -21,6 +21,16 @@ std::unexpected<Error> too_large(std::uint64_t size_bytes_max) {
 
 // A grant that is refreshed, or has other documents accepted, at this moment: each time it is read again.
 constexpr int kRaces = 50;
+// A wait that people should hear of.
+constexpr Seconds kShortWait{30};
+
+bool is_race(const Error& error) { return error.kind == ErrorKind::conflict && error.reason != "exists"; }
+
+Reception::Author author_of(const Submitter& submitter) {
+  if (const auto* caller = std::get_if<grants::Caller>(&submitter)) return {.user = caller->user, .auth_epoch = caller->auth_epoch, .device = {}};
+  if (const auto* device = std::get_if<people::AdmittedDevice>(&submitter)) return {.user = {}, .auth_epoch = 0, .device = device->device};
+  return {};
+}
 
 // Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the connector's.
 std::string path_of(const store::Connector& connector, const NameFacts& facts, const std::string& below) {
@@ -33,9 +43,10 @@ std::string path_of(const store::Connector& connector, const NameFacts& facts, c
 
 }  // namespace
 
-Reception::Incoming::Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
+Reception::Incoming::Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
                               std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max)
     : reception_(reception),
+      author_(author),
       delivery_(std::move(delivery)),
       delegation_(std::move(delegation)),
       document_(std::move(document)),
@@ -49,7 +60,7 @@ Task<Result<void>> Reception::Incoming::append(Bytes octets) {
 
 Task<Result<void>> Reception::Incoming::record() {
   const auto& parts = reception_.parts_;
-  const auto admission = co_await reception_.admit(delivery_.submitter, delivery_.connector);
+  const auto admission = co_await reception_.admit(author_, delivery_.connector);
   if (!admission) co_return std::unexpected(admission.error());
   if (admission->connector.type != delegation_.type) co_return no_such_connector();  // another service than the grant's
   auto sealed = co_await parts.delegations.seal(delegation_, delivery_.id);
@@ -69,9 +80,11 @@ Task<Result<store::Delivery>> Reception::Incoming::accept(Seconds wait) {
   delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
   delivery_.document_key_sealed = std::move(spooled->key_sealed);
   delivery_.due_at = parts.wall.now() + wait;
-  note(delivery_, parts.wall.now(), "accepted", "Came in whole and is safe on the disk of this server.");
+  note(delivery_, parts.wall.now(), "accepted",
+       wait > kShortWait ? "Safe on the disk of this server; its name or size says that more is to come, so it waits for a while."
+                         : "Came in whole and is safe on the disk of this server.");
   auto done = co_await record();
-  for (int race = 0; !done && done.error().kind == ErrorKind::conflict && race < kRaces; ++race) done = co_await record();
+  for (int race = 0; !done && is_race(done.error()) && race < kRaces; ++race) done = co_await record();
   if (!done) {
     // Where nobody knows whether the record is there, the document stays: the queue or the next start settles it.
     if (done.error().kind != ErrorKind::ambiguous) (void)co_await parts.spool.remove(delivery_.id);
@@ -82,20 +95,49 @@ Task<Result<store::Delivery>> Reception::Incoming::accept(Seconds wait) {
   co_return delivery_;
 }
 
-Task<Result<Reception::Admission>> Reception::admit(UserId id, std::string connector_id) {
+Task<Result<Reception::Admission>> Reception::admit(Author author, std::string connector_id) {
   const auto connector = co_await parts_.store.connector(connector_id);
   if (!connector) co_return std::unexpected(connector.error());
-  const auto user = co_await parts_.store.user(id);
-  if (!user) co_return std::unexpected(user.error());
-  if (!*connector || !*user) co_return no_such_connector();
+  if (!*connector) co_return no_such_connector();
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  Result<std::string> submitter = std::string("folder");
+  if (!author.user.none()) submitter = co_await admit_user(author, **connector);
+  else if (!author.device.none()) submitter = co_await admit_device(author.device, **connector);
+  else if (!folder_may_use(**connector)) co_return no_such_connector();
+  if (!submitter) co_return std::unexpected(submitter.error());
+  co_return Admission{.connector = std::move(**connector), .submitter = std::move(*submitter)};
+}
+
+Task<Result<std::string>> Reception::admit_user(Author author, store::Connector connector) {
+  const auto user = co_await parts_.store.user(author.user);
+  if (!user) co_return std::unexpected(user.error());
+  if (!*user) co_return no_such_connector();
   if (const auto sound = parts_.user_seal.check(**user); !sound) co_return std::unexpected(sound.error());
-  if (!may_use(**user, **connector)) co_return no_such_connector();
-  co_return Admission{.connector = std::move(**connector), .user = std::move(**user)};
+  if (!may_use(**user, connector)) co_return no_such_connector();
+  if ((*user)->auth_epoch != author.auth_epoch) co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+  co_return (*user)->username;
+}
+
+Task<Result<std::string>> Reception::admit_device(DeviceId id, store::Connector connector) {
+  const auto device = co_await parts_.store.device(id);
+  if (!device) co_return std::unexpected(device.error());
+  if (!*device) co_return no_such_connector();
+  if (const auto sound = parts_.device_seal.check(**device); !sound) co_return std::unexpected(sound.error());
+  if (!may_use(**device, connector)) co_return no_such_connector();
+  co_return (*device)->name;
+}
+
+Task<Result<grants::Delegation>> Reception::open_grant(Submitter submitter, store::Connector connector) {
+  auto* caller = std::get_if<grants::Caller>(&submitter);
+  if (caller != nullptr && opens_by_pin(caller->user, connector)) {
+    co_return co_await parts_.delegations.delegate(std::move(*caller), connector.type);
+  }
+  co_return co_await parts_.standing.open(std::move(connector));
 }
 
 Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission submission) {
-  auto admission = co_await admit(submission.caller.user, submission.connector);
+  const auto author = author_of(submission.submitter);
+  auto admission = co_await admit(author, submission.connector);
   if (!admission) co_return std::unexpected(admission.error());
   const auto& connector = admission->connector;
   if (!submission.name.empty()) {
@@ -108,15 +150,16 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   const auto now = parts_.wall.now();
   store::Delivery delivery;
   delivery.id = DeliveryId::make(now, parts_.entropy);
-  auto delegation = co_await parts_.delegations.delegate(std::move(submission.caller), connector.type);
+  auto delegation = co_await open_grant(std::move(submission.submitter), connector);
   if (!delegation) co_return std::unexpected(delegation.error());
   delivery.connector = connector.id;
-  delivery.submitter = admission->user.id;
+  delivery.submitter = author.user;
+  delivery.device = author.device;
   delivery.grant = delegation->grant;
   delivery.node = parts_.node;
   delivery.name = path_of(connector, {.original = submission.name,
                                       .content_type = submission.content_type,
-                                      .user = admission->user.username,
+                                      .user = admission->submitter,
                                       .connector = connector.id,
                                       .delivery = delivery.id,
                                       .now = now},
@@ -125,10 +168,18 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.content_type = std::move(submission.content_type);
   delivery.public_key = delegation->public_key;
   delivery.source = std::move(submission.source);
+  delivery.fields_json = std::move(submission.fields_json);
+  delivery.idempotency_key = std::move(submission.idempotency_key);
   delivery.created_at = now;
   auto document = co_await parts_.spool.receive(delivery.id);
   if (!document) co_return std::unexpected(document.error());
-  co_return std::make_unique<Incoming>(*this, std::move(delivery), std::move(*delegation), std::move(*document), limit);
+  co_return std::make_unique<Incoming>(*this, author, std::move(delivery), std::move(*delegation), std::move(*document), limit);
+}
+
+Task<Result<void>> Reception::check_access(Author author, std::string connector) {
+  const auto admission = co_await admit(author, std::move(connector));
+  if (!admission) co_return std::unexpected(admission.error());
+  co_return Result<void>{};
 }
 
 Task<Result<std::string>> Reception::name_at_destination(store::Delivery delivery, std::string submitter_name,

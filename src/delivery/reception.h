@@ -11,7 +11,8 @@
 
 #include "delivery/spool.h"
 #include "delivery/submitter.h"
-#include "grants/delegation.h"
+#include "grants/standing_delegation.h"
+#include "people/device_seal.h"
 #include "people/user_seal.h"
 #include "store/registry.h"
 #include "store/store.h"
@@ -27,6 +28,7 @@ struct Submission {
   std::string source;                       // "http 203.0.113.7"
   std::optional<std::uint64_t> size_bytes{};  // nullopt: it shows at the end
   std::string fields_json = "{}";  // what goes with it: a mail's envelope {"mail_from": "...", "recipients": ["..."]}
+  std::string idempotency_key{};   // the submitter's own; unique among what it submitted
   std::string folder{};            // "März/Post", below the connector's own; empty: none
 };
 
@@ -36,8 +38,10 @@ class Reception {
     store::Store& store;
     Spool& spool;
     grants::Delegations& delegations;
+    grants::StandingDelegations& standing;
     const grants::Sealing& sealing;
     const people::UserSeal& user_seal;
+    const people::DeviceSeal& device_seal;
     const WallClock& wall;
     Entropy& entropy;
     NodeId node;
@@ -46,9 +50,16 @@ class Reception {
   };
   explicit Reception(Parts parts) : parts_(std::move(parts)) {}
 
+  // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder door.
+  struct Author {
+    UserId user;
+    std::int64_t auth_epoch = 0;
+    DeviceId device;
+  };
+
   class Incoming {
    public:
-    Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
+    Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
              std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max);
     Incoming(const Incoming&) = delete;
     Incoming& operator=(const Incoming&) = delete;
@@ -56,8 +67,9 @@ class Reception {
     // Errors: refused/`document_too_large`, unavailable/`spool_full`, `spool_failed`; the document is lost then.
     [[nodiscard]] Task<Result<void>> append(Bytes octets);
     // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
-    // deliver is asked again, and keys are sealed only now: hours may have passed since open(). The queue sends it no sooner than
-    // after `wait`. Errors as of append() and open(); then nothing is kept.
+    // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
+    // open(), conflict/`exists` with field `idempotency_key` where the submitter has used that key before; then nothing is kept.
+    // The queue sends it no sooner than after `wait`.
     [[nodiscard]] Task<Result<store::Delivery>> accept(Seconds wait = Seconds(0));
 
    private:
@@ -65,6 +77,7 @@ class Reception {
     [[nodiscard]] Task<Result<void>> record();
 
     Reception& reception_;
+    Author author_;
     store::Delivery delivery_;
     grants::Delegation delegation_;
     std::unique_ptr<IncomingDocument> document_;
@@ -73,8 +86,13 @@ class Reception {
   };
 
   // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
-  // `document_too_large`, `invalid_credentials`; unavailable/`spool_full`; corrupt/`record_altered`; those of the store.
+  // `document_too_large`, `invalid_credentials`; needs_person/`delegation_ended`; unavailable/`spool_full`; corrupt/
+  // `record_altered`; those of the store.
   [[nodiscard]] Task<Result<std::unique_ptr<Incoming>>> open(Submission submission);
+
+  // Whether the connector is for them: for doors that show it before anything is handed in. Errors: not_found/`no_such_connector`;
+  // refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<void>> check_access(Author author, std::string connector);
 
   // What a delivery would be called at its destination had it come with this name, in this folder. Errors: not_found/
   // `no_such_connector`; invalid/`bad_name`; corrupt/`record_altered`; those of the store.
@@ -82,12 +100,16 @@ class Reception {
                                                               std::string folder, std::string name);
 
  private:
-  // The connector and the submitter, where one may use the other.
+  // The connector and the submitter's name, where one may use the other.
   struct Admission {
     store::Connector connector;
-    store::User user;
+    std::string submitter;
   };
-  [[nodiscard]] Task<Result<Admission>> admit(UserId user, std::string connector);
+  [[nodiscard]] Task<Result<Admission>> admit(Author author, std::string connector);
+  [[nodiscard]] Task<Result<std::string>> admit_user(Author author, store::Connector connector);
+  [[nodiscard]] Task<Result<std::string>> admit_device(DeviceId id, store::Connector connector);
+  // By the PIN that was shown, or by the connector's standing delegation.
+  [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
 
   Parts parts_;
 };

@@ -1,4 +1,4 @@
-// A device's secret, and what of its record is vouched for by MAC (RULES K3, T8).
+// What is kept of a device's secret, and what of its record is vouched for by MAC (RULES K3, T8).
 #pragma once
 
 #include <optional>
@@ -16,8 +16,9 @@ class DeviceSeal {
  public:
   explicit DeviceSeal(const vault::Vault& vault) : vault_(vault) {}
 
-  // What is kept of a secret. `typed`: as sent; spaces, hyphens and letter case do not matter (device_secret.h).
-  [[nodiscard]] Bytes hash_of(DeviceId device, const Secret& typed) const;
+  // Of a secret as it was made; bound to the device, so that a hash is of no use in another's record.
+  [[nodiscard]] Bytes hash_of(DeviceId device, const Secret& secret) const;
+  // `typed`: as sent (device_secret.h reads it).
   [[nodiscard]] bool matches(const store::Device& device, const Secret& typed) const;
 
   // Sets `mac`; after every change of a covered field.
