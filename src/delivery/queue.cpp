@@ -45,6 +45,13 @@ void Queue::offer(const store::Delivery& delivery) {
   });
 }
 
+void Queue::nudge() {
+  boost::asio::post(parts_.executor, [this] {
+    sweep_again_at_ = {};
+    wake();
+  });
+}
+
 Task<void> Queue::run() {
   while (!stopping_) {
     nudged_ = false;
@@ -82,16 +89,14 @@ std::chrono::nanoseconds Queue::rest() const {
   return due_at ? std::min<std::chrono::nanoseconds>(*due_at - now, kLookEvery) : kLookEvery;
 }
 
-// What the queue should know already: a net below everything that changes records without telling it.
+// A net below everything that changes records without telling the queue.
 Task<void> Queue::sweep() {
   const auto due = co_await parts_.store.due_deliveries(parts_.node, parts_.wall.now(), kSweptAtOnce);
   if (!due) {
     parts_.log.warning("deliveries_not_read", {{"reason", due.error().reason}});
     co_return;
   }
-  for (const auto& delivery : *due) {
-    if (!turns_.knows(delivery.id)) turns_.wait(delivery.id, delivery.connector, delivery.due_at);
-  }
+  for (const auto& delivery : *due) turns_.wait(delivery.id, delivery.connector, delivery.due_at);
   begin_due();
 }
 

@@ -230,6 +230,7 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   job.order.base_url = std::move(*base_url);
   job.order.path = delivery.name;
   job.order.content_type = delivery.content_type;
+  job.order.fields_json = delivery.fields_json;
   job.order.key = delivery.id.text();
   job.order.on_conflict = rule_of((*connector)->conflict);
   job.order.resume_point = delivery.resume_point;

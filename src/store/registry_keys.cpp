@@ -95,6 +95,11 @@ constexpr SettingInfo kKeys[] = {
     {"delivery.disk_reserve_percent", integer, "5", "0", "50", "%",
      "The same as a part of that disk; the larger of the two counts."},
     {"delivery.keep_records", duration, "30d", "1h", "3650d", "", "How long the record and receipt of a delivered document are kept."},
+    {"webdav.settle", duration, "5s", "0s", "5m", "seconds",
+     "How long a document that came by WebDAV waits before it is sent, so that the device can still rename it or take it back."},
+    {"webdav.hold", duration, "15m", "1s", "1d", "minutes",
+     "How long an empty document, or one with a temporary name (~scan.tmp, scan.pdf.part), waits for the PUT or MOVE that completes it. "
+     "Then it is sent as it is: nothing that was accepted is thrown away."},
     {"activity.flush", duration, "5s", "1s", "1m", "seconds",
      "How often counted hand-outs and last-used times are written down."},
 };

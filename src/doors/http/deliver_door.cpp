@@ -29,6 +29,11 @@ Error no_such_delivery() {
           .text = "There is no such delivery, or it was submitted by somebody else."};
 }
 
+bool is_of(const people::Principal& who, const store::Delivery& delivery) {
+  if (const auto* user = std::get_if<people::Admitted>(&who)) return delivery.submitter == user->user;
+  return delivery.device == std::get<people::AdmittedDevice>(who).device;
+}
+
 // A form's type is what command-line tools send when nobody names one: it says nothing of the document.
 std::string document_type_of(const HttpRequest& request) {
   auto type = request.content_type();
@@ -62,7 +67,7 @@ bool DeliverDoor::streams_body(std::string_view method, std::string_view path) c
   return method == "POST" && path.starts_with(kDeliver);
 }
 
-Task<Result<people::Admitted>> DeliverDoor::admit(HttpRequest request) {
+Task<Result<people::Principal>> DeliverDoor::admit(HttpRequest request) {
   auto credentials = parse_basic(request.headers.find("Authorization").value_or(""));
   if (!credentials) co_return std::unexpected(no_credentials());
   co_return co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), store::kUseDeliver));
@@ -103,7 +108,7 @@ Task<Result<store::Delivery>> DeliverDoor::take_in(HttpRequest request, std::sha
   auto name = file_name_of(request.headers.value_or("Content-Disposition"));
   if (!name) co_return std::unexpected(name.error());
   delivery::Submission submission{
-      .caller = {.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin)},
+      .submitter = delivery::submitter_of(std::move(*admitted)),
       .connector = request.path.substr(kDeliver.size()),
       .name = name->value_or(""),
       .content_type = document_type_of(request),
@@ -134,24 +139,28 @@ Task<HttpResponse> DeliverDoor::handle(HttpRequest request) {
   }
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
   const auto path = request.path;
-  const auto admitted = co_await admit(std::move(request));
+  auto admitted = co_await admit(std::move(request));
   if (!admitted) co_return problem_of(admitted.error());
-  if (path == kDeliveries) co_return co_await show_latest(admitted->user);
-  co_return co_await show_one(admitted->user, path.substr(kDeliveries.size() + 1));
+  if (path == kDeliveries) co_return co_await show_latest(std::move(*admitted));
+  co_return co_await show_one(std::move(*admitted), path.substr(kDeliveries.size() + 1));
 }
 
 // A principal sees what it submitted, and of the rest not even that it is there (RULES G1).
-Task<HttpResponse> DeliverDoor::show_one(UserId user, std::string text) {
+Task<HttpResponse> DeliverDoor::show_one(people::Principal who, std::string text) {
   const auto id = DeliveryId::parse(text);
   if (!id) co_return problem_of(no_such_delivery());
   const auto found = co_await parts_.store.delivery(*id);
   if (!found) co_return problem_of(found.error());
-  if (!*found || (*found)->submitter != user) co_return problem_of(no_such_delivery());
+  if (!*found || !is_of(who, **found)) co_return problem_of(no_such_delivery());
   co_return answer(200, delivery::full_view_of(**found));
 }
 
-Task<HttpResponse> DeliverDoor::show_latest(UserId user) {
-  const auto found = co_await parts_.store.deliveries({.submitter = user, .page = {.cursor = {}, .limit = kLatest}});
+Task<HttpResponse> DeliverDoor::show_latest(people::Principal who) {
+  const auto* user = std::get_if<people::Admitted>(&who);
+  const auto* device = std::get_if<people::AdmittedDevice>(&who);
+  const auto found = co_await parts_.store.deliveries({.submitter = user != nullptr ? std::optional(user->user) : std::nullopt,
+                                                       .device = device != nullptr ? std::optional(device->device) : std::nullopt,
+                                                       .page = {.cursor = {}, .limit = kLatest}});
   if (!found) co_return problem_of(found.error());
   JsonArray items;
   for (const auto& one : found->items) items.emplace_back(delivery::view_of(one));

@@ -12,7 +12,7 @@
 #include "delivery/reception.h"
 #include "doors/http/paced_body.h"
 #include "net/http_server.h"
-#include "people/pin_gate.h"
+#include "people/door_gate.h"
 
 namespace latchkey::doors {
 
@@ -20,7 +20,7 @@ namespace latchkey::doors {
 class DeliverDoor final : public net::HttpHandler {
  public:
   struct Parts {
-    people::PinGate& gate;
+    people::DoorGate& gate;
     delivery::Reception& reception;
     delivery::Queue& queue;
     delivery::Counters& counters;
@@ -39,10 +39,10 @@ class DeliverDoor final : public net::HttpHandler {
                                                       std::shared_ptr<net::HttpBody> body) override;
 
  private:
-  [[nodiscard]] Task<Result<people::Admitted>> admit(net::HttpRequest request);
+  [[nodiscard]] Task<Result<people::Principal>> admit(net::HttpRequest request);
   [[nodiscard]] Task<Result<store::Delivery>> take_in(net::HttpRequest request, std::shared_ptr<net::HttpBody> body);
-  [[nodiscard]] Task<net::HttpResponse> show_one(UserId user, std::string id);
-  [[nodiscard]] Task<net::HttpResponse> show_latest(UserId user);
+  [[nodiscard]] Task<net::HttpResponse> show_one(people::Principal who, std::string id);
+  [[nodiscard]] Task<net::HttpResponse> show_latest(people::Principal who);
 
   Parts parts_;
 };
