@@ -92,7 +92,23 @@ DeliveryWorks::DeliveryWorks(DeliveryGround ground)
                        .catalog = *ground_.catalog,
                        .connectors = connectors_,
                        .wall = ground_.wall}),
-      delivery_desk_({.store = ground_.store, .spool = spool_, .queue = queue_, .wall = ground_.wall}) {}
+      delivery_desk_({.store = ground_.store,
+                      .spool = spool_,
+                      .queue = queue_,
+                      .reception = reception_,
+                      .delegations = ground_.engine.delegations(),
+                      .standing = standing_,
+                      .sealing = ground_.engine.sealing(),
+                      .wall = ground_.wall,
+                      .node = ground_.node}),
+      destinations_({.store = ground_.store,
+                     .clients = ground_.engine.clients(),
+                     .sealing = ground_.engine.sealing(),
+                     .connectors = connectors_}),
+      panel_({.reception = reception_,
+              .destinations = destinations_,
+              .delegations = ground_.engine.delegations(),
+              .engine = ground_.loop.main()}) {}
 
 DeliveryWorks::~DeliveryWorks() = default;
 

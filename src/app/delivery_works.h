@@ -11,6 +11,7 @@
 #include "console/probes.h"
 #include "delivery/connector_desk.h"
 #include "delivery/delivery_desk.h"
+#include "delivery/panel.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
 #include "doors/http/paced_body.h"
@@ -63,6 +64,7 @@ class DeliveryWorks final : public console::MetricsSource {
   [[nodiscard]] std::function<doors::LeastRate()> least_rate() const;
   [[nodiscard]] delivery::ConnectorDesk& connector_desk() { return connector_desk_; }
   [[nodiscard]] delivery::DeliveryDesk& delivery_desk() { return delivery_desk_; }
+  [[nodiscard]] delivery::Panel& panel() { return panel_; }
 
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
 
@@ -83,6 +85,8 @@ class DeliveryWorks final : public console::MetricsSource {
   delivery::Reception reception_;
   delivery::ConnectorDesk connector_desk_;
   delivery::DeliveryDeskOfQueue delivery_desk_;
+  delivery::Destinations destinations_;
+  delivery::Panel panel_;
 };
 
 }  // namespace latchkey::app

@@ -30,6 +30,7 @@
 #include "console/console.h"
 #include "crypto/hardening.h"
 #include "doors/http/deliver_door.h"
+#include "doors/http/panel_door.h"
 #include "doors/http/token_door.h"
 #include "doors/webdav/dav_mount.h"
 #include "grants/restore_watch.h"
@@ -132,6 +133,7 @@ struct House::Parts {
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   std::unique_ptr<doors::DeliverDoor> deliver_door;
+  std::unique_ptr<doors::PanelDoor> panel_door;
   TaskGroup upkeep{loop.main(), log};
   std::string setup_address;
 
@@ -335,11 +337,13 @@ void House::Parts::build_doors() {
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
-      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .queue = deliveries->queue(), .counters = deliveries->counters(), .store = *store,
+      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .queue = deliveries->queue(), .desk = deliveries->delivery_desk(), .counters = deliveries->counters(), .store = *store,
       .steady = steady, .least_rate = deliveries->least_rate(), .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
+  panel_door = std::make_unique<doors::PanelDoor>(deliveries->door_gate(), deliveries->panel(), console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);
   for (const char* path : {"/v1/deliver/", "/v1/deliveries", "/v1/deliveries/"}) front.claim(path, *deliver_door);
+  front.claim("/v1/connectors/", *panel_door);
   front.claim(std::string(doors::kDavMount), dav->door());
   for (const auto& mount : console->control_mounts()) control_front.claim(mount.path, *mount.handler);
 }

@@ -14,6 +14,7 @@
 #include "base/task_group.h"
 #include "connectors/registry.h"
 #include "delivery/counters.h"
+#include "delivery/destination.h"
 #include "delivery/spool.h"
 #include "delivery/turns.h"
 #include "grants/alerts.h"
@@ -111,7 +112,6 @@ class Queue {
   // queue_send.cpp
   [[nodiscard]] Task<Outcome> send_one(DeliveryId id);
   [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
-  [[nodiscard]] Task<Result<std::string>> base_url_of(store::Delivery delivery, std::string type);
   [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
   // When it is tried again; nullopt: never, by itself.
   [[nodiscard]] Task<std::optional<WallTime>> end_badly(store::Delivery delivery, Error error, bool idempotent);
@@ -122,6 +122,7 @@ class Queue {
   [[nodiscard]] Task<void> tell_people();
 
   Parts parts_;
+  Destinations destinations_;
   TaskGroup tasks_;
   base::Broadcast wake_;
   base::Broadcast settled_;

@@ -216,18 +216,13 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
   if (!(*connector)->enabled)
     co_return fail(ErrorKind::needs_person, "connector_disabled", "The connector is switched off.");
-  const auto type = parts_.clients.catalog().find_type((*connector)->type);
-  auto* works = type ? parts_.connectors.find(*type) : nullptr;
-  if (works == nullptr)
-    co_return fail(ErrorKind::misconfigured, "no_connector_for_type",
-                   "This version delivers nothing to accounts of that type.");
-  auto base_url = co_await base_url_of(delivery, (*connector)->type);
-  if (!base_url) co_return std::unexpected(base_url.error());
+  auto destination = co_await destinations_.find(**connector, delivery.grant);
+  if (!destination) co_return std::unexpected(destination.error());
   auto document =
       co_await parts_.spool.open(delivery.id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
   if (!document) co_return std::unexpected(document.error());
-  Job job{.delivery = delivery, .connector = works, .order = {}, .document = std::move(*document)};
-  job.order.base_url = std::move(*base_url);
+  Job job{.delivery = delivery, .connector = destination->works, .order = {}, .document = std::move(*document)};
+  job.order.base_url = std::move(destination->base_url);
   job.order.path = delivery.name;
   job.order.content_type = delivery.content_type;
   job.order.fields_json = delivery.fields_json;
@@ -235,28 +230,6 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   job.order.on_conflict = rule_of((*connector)->conflict);
   job.order.resume_point = delivery.resume_point;
   co_return job;
-}
-
-// Where the type's API is, as the catalogue and the grant's own values have it.
-Task<Result<std::string>> Queue::base_url_of(store::Delivery delivery, std::string type) {
-  const auto view = co_await parts_.store.grant(delivery.grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view)
-    co_return fail(ErrorKind::needs_person, "no_such_grant",
-                   "The account was removed here. Send the document again once it is authorised.");
-  const auto& grant = (*view)->grant;
-  if (const auto sound = parts_.sealing.check(grant); !sound) co_return std::unexpected(sound.error());
-  // A token goes to the service that it is for, and nowhere else (K3).
-  if (grant.type != type)
-    co_return fail(ErrorKind::needs_person, "connector_changed",
-                   "The connector is of another type than the account. Change it back, or send the document again.");
-  const auto resolved = co_await parts_.clients.type_for(type, grant.app, grant.params_json, grant.extras_json);
-  if (!resolved) co_return std::unexpected(resolved.error());
-  if (resolved->resource.empty())
-    co_return fail(ErrorKind::misconfigured, "no_target_address", "Where this type's service is, nobody has said.");
-  auto url = resolved->resource;
-  while (url.ends_with('/')) url.pop_back();
-  co_return url;
 }
 
 Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt) {

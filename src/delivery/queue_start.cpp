@@ -95,8 +95,7 @@ Task<Result<bool>> Queue::may_go_on(store::Delivery delivery) {
   const auto connector = co_await parts_.store.connector(delivery.connector);
   if (!connector) co_return std::unexpected(connector.error());
   if (!*connector) co_return true;
-  const auto type = parts_.clients.catalog().find_type((*connector)->type);
-  const auto* works = type ? parts_.connectors.find(*type) : nullptr;
+  const auto* works = destinations_.works_for((*connector)->type);
   co_return works == nullptr || works->abilities().idempotent;
 }
 

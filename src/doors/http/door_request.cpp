@@ -21,6 +21,7 @@ int status_of(const Error& error) {
   if (error.reason == "request_timeout" || error.reason == "upload_too_slow") return 408;
   if (error.reason == "connection_lost") return 400;  // for the record: nobody is left to read it
   if (error.reason == "spool_full") return 507;
+  if (error.reason == "idempotency_key_reused") return 422;
   switch (error.kind) {
     case ErrorKind::invalid:
       return 400;
