@@ -30,6 +30,8 @@ delivery::Queue::Parts DeliveryWorks::queue_parts() {
                 delivery::QueueTuning tuning;
                 tuning.give_up_after = registry->get<Seconds>("delivery.give_up_after");
                 tuning.keep_records = registry->get<Seconds>("delivery.keep_records");
+                tuning.keep_failed = registry->get<Seconds>("delivery.keep_failed");
+                tuning.keep_parked = registry->get<Seconds>("delivery.keep_parked");
                 tuning.pace = {.parallel = registry->get<std::size_t>("delivery.parallel"),
                                .parallel_per_connector = registry->get<std::size_t>("delivery.connector_parallel"),
                                .per_minute_per_connector = registry->get<std::size_t>("delivery.connector_per_minute")};

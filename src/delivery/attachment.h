@@ -8,8 +8,8 @@
 
 namespace latchkey::delivery {
 
-// 200 with the document as an attachment that no browser runs or guesses the type of. `name`: its path at the destination, of which
-// the last part names the file.
+// 200 with the document as an attachment that no browser runs or guesses the type of. `name`: its path at the destination,
+// of which the last part names the file.
 [[nodiscard]] net::HttpResponse attachment(std::string_view name, std::unique_ptr<OutgoingDocument> document);
 
 }  // namespace latchkey::delivery

@@ -56,8 +56,8 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::commit_due(store::Delivery de
   delivery.finished_at = {};
   delivery.why.clear();
   batch.emplace_back(store::PutDelivery{delivery});
-  batch.emplace_back(store::AppendAudit{people::audit_entry(now, actor, std::move(action), delivery.name, delivery.submitter,
-                                                            "to " + delivery.connector)});
+  batch.emplace_back(store::AppendAudit{
+      people::audit_entry(now, actor, std::move(action), delivery.name, delivery.submitter, "to " + delivery.connector)});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return refusal_of(done.error());
   delivery.version += 1;
   parts_.queue.offer(delivery);
@@ -93,9 +93,10 @@ Task<Result<void>> DeliveryDeskOfQueue::open_account(store::Delivery& delivery, 
   const bool same_account = *view && (*view)->grant.type == connector.type && (*view)->grant.user == whose;
   if (same_account) co_return Result<void>{};
   if (connector.account != store::AccountKind::fixed)
-    co_return fail(ErrorKind::conflict, "pin_needed",
-                   "Only the PIN of whoever submitted the document opens their account there. Have them send it again, or choose a "
-                   "connector with an account of its own.");
+    co_return fail(
+        ErrorKind::conflict, "pin_needed",
+        "Only the PIN of whoever submitted the document opens their account there. Have them send it again, or choose a "
+        "connector with an account of its own.");
   const auto opened = co_await parts_.standing.open(connector);
   if (!opened) co_return std::unexpected(opened.error());
   auto sealed = co_await parts_.delegations.seal(*opened, delivery.id);
@@ -116,12 +117,14 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::s
   const auto connector = co_await parts_.store.connector(connector_id);
   if (!connector) co_return std::unexpected(connector.error());
   if (!*connector || !(*connector)->enabled)
-    co_return fail(ErrorKind::invalid, "invalid_fields", "There is no such connector, or it is switched off.", {.field = "connector"});
+    co_return fail(ErrorKind::invalid, "invalid_fields", "There is no such connector, or it is switched off.",
+                   {.field = "connector"});
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
   auto submitter = co_await submitter_for(*delivery, **connector);
   if (!submitter) co_return std::unexpected(submitter.error());
   store::Batch batch;
-  if (const auto opened = co_await open_account(*delivery, **connector, batch); !opened) co_return std::unexpected(opened.error());
+  if (const auto opened = co_await open_account(*delivery, **connector, batch); !opened)
+    co_return std::unexpected(opened.error());
   const auto before = std::exchange(delivery->connector, connector_id);
   const auto file = delivery->name.substr(delivery->name.rfind('/') + 1);
   auto name = co_await parts_.reception.name_at_destination(*delivery, std::move(*submitter), "", file);
@@ -141,10 +144,13 @@ Task<Result<DeliveryDesk::Document>> DeliveryDeskOfQueue::document(DeliveryId id
   auto& delivery = **found;
   if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
   if (delivery.document_key_sealed.empty())
-    co_return fail(ErrorKind::not_found, "document_gone", "The document has been delivered and is no longer on this server.");
+    co_return fail(ErrorKind::not_found, "document_gone",
+                   "The document has been delivered and is no longer on this server.");
   if (delivery.node != parts_.node)
-    co_return fail(ErrorKind::not_found, "document_gone", "Another server of this installation has the document. Ask there.");
-  auto octets = co_await parts_.spool.open(id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
+    co_return fail(ErrorKind::not_found, "document_gone",
+                   "Another server of this installation has the document. Ask there.");
+  auto octets =
+      co_await parts_.spool.open(id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
   if (!octets) co_return std::unexpected(octets.error());
   auto entry = people::audit_entry(parts_.wall.now(), actor, "delivery.downloaded", delivery.name, delivery.submitter,
                                    "to " + delivery.connector);

@@ -12,22 +12,25 @@ namespace latchkey::delivery {
 class DeliveryDesk {
  public:
   virtual ~DeliveryDesk() = default;
-  // Due at once, whatever stood in the way. Errors: not_found/`no_such_delivery`; conflict/`delivered`, `being_sent`; those of the store.
+  // Due at once, whatever stood in the way. Errors: not_found/`no_such_delivery`; conflict/`delivered`, `being_sent`; those
+  // of the store.
   [[nodiscard]] virtual Task<Result<store::Delivery>> retry(DeliveryId id, people::Actor actor) = 0;
-  // To another connector that is for whoever submitted it, by the grant the delivery has already where the connector delivers to
-  // the same account, else by the connector's standing delegation. What is left is an account that only the submitter's PIN
-  // opens. Errors besides those of retry(): invalid with field `connector`; conflict/`not_for_submitter`, `pin_needed`;
-  // needs_person/`delegation_ended`; corrupt/`record_altered`.
+  // To another connector that is for whoever submitted it, by the grant the delivery has already where the connector
+  // delivers to the same account, else by the connector's standing delegation. What is left is an account that only the
+  // submitter's PIN opens. Errors besides those of retry(): invalid with field `connector`; conflict/`not_for_submitter`,
+  // `pin_needed`; needs_person/`delegation_ended`; corrupt/`record_altered`.
   [[nodiscard]] virtual Task<Result<store::Delivery>> reroute(DeliveryId id, std::string connector, people::Actor actor) = 0;
-  // The record, the document and its delegation go. Errors: not_found/`no_such_delivery`; conflict/`being_sent`; those of the store.
+  // The record, the document and its delegation go. Errors: not_found/`no_such_delivery`; conflict/`being_sent`; those of
+  // the store.
   [[nodiscard]] virtual Task<Result<void>> remove(DeliveryId id, people::Actor actor) = 0;
 
   struct Document {
     store::Delivery delivery;
     std::unique_ptr<OutgoingDocument> octets;
   };
-  // The document while it is here; the audit trail says who had it. Errors: not_found/`no_such_delivery`, `document_gone` (it has
-  // been delivered, or another server has it), `document_missing`; corrupt/`document_damaged`, `record_altered`; those of the store.
+  // The document while it is here; the audit trail says who had it. Errors: not_found/`no_such_delivery`, `document_gone`
+  // (it has been delivered, or another server has it), `document_missing`; corrupt/`document_damaged`, `record_altered`;
+  // those of the store.
   [[nodiscard]] virtual Task<Result<Document>> document(DeliveryId id, people::Actor actor) = 0;
 };
 

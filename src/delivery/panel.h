@@ -27,8 +27,8 @@ class Panel {
     std::string kind;    // "folder", "file", ... as the connector has it
     std::string filter;  // in the name, without case; empty: all
   };
-  // `submitter` has been admitted for the use `list`. Any executor. Errors: those of Reception::look(); of Destinations::find();
-  // invalid/`unknown_kind` with field `kind`; those of the destination, by kind.
+  // `submitter` has been admitted for the use `list`. Any executor. Errors: those of Reception::look(); of
+  // Destinations::find(); invalid/`unknown_kind` with field `kind`; those of the destination, by kind.
   [[nodiscard]] Task<Result<std::vector<connectors::ListItem>>> list(Submitter submitter, Question question);
 
  private:

@@ -16,7 +16,8 @@ constexpr Seconds kTellEvery{15};
 
 Queue::Queue(Parts parts)
     : parts_(std::move(parts)),
-      destinations_({.store = parts_.store, .clients = parts_.clients, .sealing = parts_.sealing, .connectors = parts_.connectors}),
+      destinations_(
+          {.store = parts_.store, .clients = parts_.clients, .sealing = parts_.sealing, .connectors = parts_.connectors}),
       tasks_(parts_.executor, parts_.log),
       wake_(parts_.executor),
       settled_(parts_.executor) {}

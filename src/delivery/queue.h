@@ -30,6 +30,8 @@ struct QueueTuning {
   Seconds parked_looked_at{30};  // how often a parked one is looked at
   Seconds give_up_after{259'200};
   Seconds keep_records{2'592'000};
+  Seconds keep_failed{0};  // failed and maybe sent; 0: until a person decides
+  Seconds keep_parked{0};
   Pace pace;
 };
 
@@ -100,6 +102,7 @@ class Queue {
   // Whether it may be sent again by itself: only where the same document sent twice is one document.
   [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
   [[nodiscard]] Task<void> forget_old();
+  [[nodiscard]] Task<void> forget(store::Delivery delivery);
 
   // queue.cpp
   void wake();

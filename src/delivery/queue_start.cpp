@@ -1,6 +1,7 @@
 // What an earlier process left, and what has become old.
 #include "delivery/queue.h"
 #include "delivery/timeline.h"
+#include "people/audit.h"
 
 namespace latchkey::delivery {
 namespace {
@@ -99,22 +100,56 @@ Task<Result<bool>> Queue::may_go_on(store::Delivery delivery) {
   co_return works == nullptr || works->abilities().idempotent;
 }
 
+// Records of what was delivered; documents nobody has decided about, where the settings say for how long they wait for that.
 Task<void> Queue::forget_old() {
-  const auto before = parts_.wall.now() - parts_.tuning().keep_records;
+  const auto tuning = parts_.tuning();
+  const auto now = parts_.wall.now();
+  const auto is_old = [&](const store::Delivery& one) {
+    using enum store::DeliveryState;
+    const auto older = [now](WallTime since, Seconds kept) { return kept > Seconds(0) && since + kept < now; };
+    switch (one.state) {
+      case delivered:
+        return older(one.finished_at, tuning.keep_records);
+      case failed:
+      case maybe_sent:
+        return older(one.finished_at, tuning.keep_failed);
+      case parked:
+        return older(tried_since(one), tuning.keep_parked);
+      case queued:
+      case sending:
+        return false;
+    }
+    return false;
+  };
   DeliveryId after;
   for (;;) {
     const auto page = co_await parts_.store.deliveries_after(after, kPage);
     if (!page || page->empty()) co_return;
     after = page->back().id;
-    store::Batch batch;
     for (const auto& delivery : *page) {
-      if (delivery.state == store::DeliveryState::delivered && delivery.finished_at < before)
-        batch.push_back(store::DeleteDelivery{delivery.id});
+      if (is_old(delivery) && !turns_.is_under_way(delivery.id)) co_await forget(delivery);
     }
-    if (batch.empty()) continue;
-    const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
-    if (!done) parts_.log.warning("old_deliveries_not_forgotten", {{"reason", done.error().reason}});
   }
+}
+
+Task<void> Queue::forget(store::Delivery delivery) {
+  store::Batch batch{store::PutDelivery{delivery}, store::DeleteDelivery{delivery.id}};  // as it was read, or not at all
+  const bool had_document = delivery.state != store::DeliveryState::delivered;
+  auto done = co_await grants::add_end_of_delegation(parts_.store, batch, delivery);
+  if (had_document) {
+    batch.push_back(
+        store::AppendAudit{people::audit_entry(parts_.wall.now(), {.name = "latchkey", .source = {}}, "delivery.expired",
+                                               delivery.name, delivery.submitter, "to " + delivery.connector)});
+  }
+  if (done) done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  if (!done) {
+    parts_.log.warning("old_delivery_not_forgotten", {{"delivery", delivery.id.text()}, {"reason", done.error().reason}});
+    co_return;
+  }
+  if (!had_document) co_return;
+  parts_.log.warning("document_expired", {{"delivery", delivery.id.text()}, {"connector", delivery.connector}});
+  if (const auto gone = co_await parts_.spool.remove(delivery.id); !gone)
+    parts_.log.warning("spool_not_swept", {{"delivery", delivery.id.text()}});
 }
 
 }  // namespace latchkey::delivery

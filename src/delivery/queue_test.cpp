@@ -171,6 +171,36 @@ class QueueTest : public grants::KeeperHouse {
   ScriptedDestination* destination = nullptr;
   std::unique_ptr<grants::Delegations> delegations;
   std::unique_ptr<Queue> queue;
+  people::UserSeal user_seal{vault};
+  people::DeviceSeal device_seal{vault};
+  std::optional<grants::StandingDelegations> standing;
+  std::optional<Reception> reception;
+
+  DeliveryDeskOfQueue make_desk() {
+    standing.emplace(grants::StandingDelegations::Parts{
+        .store = *store, .sealing = sealing, .vault = vault, .wall = wall, .entropy = entropy});
+    reception.emplace(Reception::Parts{.store = *store,
+                                       .spool = spool,
+                                       .delegations = *delegations,
+                                       .standing = *standing,
+                                       .sealing = sealing,
+                                       .user_seal = user_seal,
+                                       .device_seal = device_seal,
+                                       .wall = wall,
+                                       .entropy = entropy,
+                                       .node = node,
+                                       .size_bytes_max = [] { return std::uint64_t{1} << 40; },
+                                       .accepted = [this](const store::Delivery& one) { queue->offer(one); }});
+    return DeliveryDeskOfQueue({.store = *store,
+                                .spool = spool,
+                                .queue = *queue,
+                                .reception = *reception,
+                                .delegations = *delegations,
+                                .standing = *standing,
+                                .sealing = sealing,
+                                .wall = wall,
+                                .node = node});
+  }
 };
 
 TEST_F(QueueTest, DeliversAndForgetsHowToOpen) {
@@ -256,7 +286,7 @@ TEST_F(QueueTest, ALongBacklogToOneConnectorHoldsUpNoOther) {
 
 // A person deletes what the queue has just begun.
 TEST_F(QueueTest, WhatHasBegunIsNotDeletedUnderneath) {
-  DeliveryDeskOfQueue desk({.store = *store, .spool = spool, .queue = *queue, .wall = wall});
+  auto desk = make_desk();
   destination->held = true;
   const auto one = accepted();
   base::drive_until(loop, [&] { return !destination->sent.empty(); });
@@ -276,6 +306,39 @@ TEST_F(QueueTest, WhatHasBegunIsNotDeletedUnderneath) {
   EXPECT_TRUE(faster);
   EXPECT_TRUE(run(desk.remove(one.id, {})));
   EXPECT_EQ(run(desk.remove(one.id, {})).error().reason, "no_such_delivery");
+}
+
+// Retention: what nobody decides about goes after the time the settings give it, with its document and what it may open.
+TEST_F(QueueTest, WhatNobodyDecidesAboutGoesAfterItsTime) {
+  const auto is_gone = [this](DeliveryId id) { return !run(store->delivery(id)).value(); };
+  destination->answer = Error{.kind = ErrorKind::refused, .reason = "no", .text = "No."};
+  const auto failed = in(DeliveryState::failed, accepted().id);
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  const auto parked = in(DeliveryState::parked, accepted().id);
+  destination->answer.reset();
+  const auto delivered = in(DeliveryState::delivered, accepted().id);
+  stop_queue();
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  tuning.keep_records = 30s * 60;
+  advance(2h);
+  start_queue();
+  base::drive_until(loop, [&] { return is_gone(delivered.id); });
+  EXPECT_FALSE(is_gone(failed.id)) << "unless somebody says so, documents wait for a person";
+  EXPECT_FALSE(is_gone(parked.id));
+  stop_queue();
+  tuning.keep_failed = 1h;
+  tuning.keep_parked = 3h;
+  start_queue();
+  base::drive_until(loop, [&] { return is_gone(failed.id); });
+  EXPECT_FALSE(is_gone(parked.id));
+  stop_queue();
+  advance(2h);
+  start_queue();
+  base::drive_until(loop, [&] { return is_gone(parked.id); });
+  base::drive_until(loop, [&] { return run(spool.documents())->empty(); });
+  for (const auto& wrap : run(store->wraps(grant.id)).value()) EXPECT_NE(wrap.holder_kind, store::HolderKind::delivery);
+  const auto trail = run(store->audit({.action = "delivery.expired"}));
+  EXPECT_EQ(trail->items.size(), 2U);
 }
 
 }  // namespace

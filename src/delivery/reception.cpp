@@ -27,12 +27,15 @@ constexpr Seconds kShortWait{30};
 bool is_race(const Error& error) { return error.kind == ErrorKind::conflict && error.reason != "exists"; }
 
 Reception::Author author_of(const Submitter& submitter) {
-  if (const auto* caller = std::get_if<grants::Caller>(&submitter)) return {.user = caller->user, .auth_epoch = caller->auth_epoch, .device = {}};
-  if (const auto* device = std::get_if<people::AdmittedDevice>(&submitter)) return {.user = {}, .auth_epoch = 0, .device = device->device};
+  if (const auto* caller = std::get_if<grants::Caller>(&submitter))
+    return {.user = caller->user, .auth_epoch = caller->auth_epoch, .device = {}};
+  if (const auto* device = std::get_if<people::AdmittedDevice>(&submitter))
+    return {.user = {}, .auth_epoch = 0, .device = device->device};
   return {};
 }
 
-// Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the connector's.
+// Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the
+// connector's.
 std::string path_of(const store::Connector& connector, const NameFacts& facts, const std::string& below) {
   const auto target = parse_json(connector.target_json);
   const auto folder = target && target->is_object() ? base::string_or(target->get_object(), "folder") : std::string();
@@ -69,8 +72,9 @@ Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
   delivery_.document_key_sealed = std::move(spooled->key_sealed);
   delivery_.due_at = now + wait;
   note(delivery_, now, "accepted",
-       wait > kShortWait ? "Safe on the disk of this server; its name or size says that more is to come, so it waits for a while."
-                         : "Came in whole and is safe on the disk of this server.");
+       wait > kShortWait
+           ? "Safe on the disk of this server; its name or size says that more is to come, so it waits for a while."
+           : "Came in whole and is safe on the disk of this server.");
   co_return Result<void>{};
 }
 
@@ -85,7 +89,8 @@ Task<Result<void>> Reception::Incoming::seal_into(store::Batch& batch) {
   parts.sealing.vouch(delivery_);
   for (auto& mutation : sealed->batch) {
     // The grant's version is counted up once for all documents that go by it.
-    if (const auto* update = std::get_if<store::UpdateGrant>(&mutation); update != nullptr && updates(batch, update->grant)) continue;
+    if (const auto* update = std::get_if<store::UpdateGrant>(&mutation); update != nullptr && updates(batch, update->grant))
+      continue;
     batch.push_back(std::move(mutation));
   }
   batch.emplace_back(store::PutDelivery{delivery_});
@@ -134,8 +139,8 @@ Task<Result<void>> Reception::record(std::vector<Incoming*> documents) {
   co_return co_await parts_.store.commit(std::move(batch));
 }
 
-// Nothing of it is kept. But where nobody knows whether the records are there, the documents stay: the queue or the next start
-// settles it.
+// Nothing of it is kept. But where nobody knows whether the records are there, the documents stay: the queue or the next
+// start settles it.
 Task<Result<std::vector<store::Delivery>>> Reception::give_up(std::vector<Incoming*> documents, Error why) {
   for (const auto* one : documents) {
     if (why.kind != ErrorKind::ambiguous) (void)co_await parts_.spool.remove(one->delivery_.id);
@@ -165,9 +170,12 @@ Task<Result<Reception::Admission>> Reception::admit(Author author, std::string c
   if (!*connector) co_return no_such_connector();
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
   Result<std::string> submitter = std::string("folder");
-  if (!author.user.none()) submitter = co_await admit_user(author, **connector);
-  else if (!author.device.none()) submitter = co_await admit_device(author.device, **connector);
-  else if (!folder_may_use(**connector)) co_return no_such_connector();
+  if (!author.user.none())
+    submitter = co_await admit_user(author, **connector);
+  else if (!author.device.none())
+    submitter = co_await admit_device(author.device, **connector);
+  else if (!folder_may_use(**connector))
+    co_return no_such_connector();
   if (!submitter) co_return std::unexpected(submitter.error());
   co_return Admission{.connector = std::move(**connector), .submitter = std::move(*submitter)};
 }
@@ -178,7 +186,8 @@ Task<Result<std::string>> Reception::admit_user(Author author, store::Connector 
   if (!*user) co_return no_such_connector();
   if (const auto sound = parts_.user_seal.check(**user); !sound) co_return std::unexpected(sound.error());
   if (!may_use(**user, connector)) co_return no_such_connector();
-  if ((*user)->auth_epoch != author.auth_epoch) co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+  if ((*user)->auth_epoch != author.auth_epoch)
+    co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
   co_return (*user)->username;
 }
 
@@ -227,12 +236,13 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.device = author.device;
   delivery.grant = delegation->grant;
   delivery.node = parts_.node;
-  delivery.name = path_of(connector, {.original = submission.name,
-                                      .content_type = submission.content_type,
-                                      .user = admission->submitter,
-                                      .connector = connector.id,
-                                      .delivery = delivery.id,
-                                      .now = now},
+  delivery.name = path_of(connector,
+                          {.original = submission.name,
+                           .content_type = submission.content_type,
+                           .user = admission->submitter,
+                           .connector = connector.id,
+                           .delivery = delivery.id,
+                           .now = now},
                           submission.folder);
   if (const auto good = check_path(delivery.name); !good) co_return std::unexpected(good.error());
   delivery.content_type = std::move(submission.content_type);

@@ -27,7 +27,7 @@ struct Submission {
   std::string connector;
   std::string name;  // as the device gave it; empty: it gave none
   std::string content_type;
-  std::string source;                       // "http 203.0.113.7"
+  std::string source;                         // "http 203.0.113.7"
   std::optional<std::uint64_t> size_bytes{};  // nullopt: it shows at the end
   std::string fields_json = "{}";  // what goes with it: a mail's envelope {"mail_from": "...", "recipients": ["..."]}
   std::string idempotency_key{};   // the submitter's own; unique among what it submitted
@@ -48,13 +48,14 @@ class Reception {
     const WallClock& wall;
     Entropy& entropy;
     NodeId node;
-    std::function<std::uint64_t()> size_bytes_max;  // of this server
+    std::function<std::uint64_t()> size_bytes_max;         // of this server
     std::function<void(const store::Delivery&)> accepted;  // tells the queue; from any thread
     std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
   explicit Reception(Parts parts) : parts_(std::move(parts)) {}
 
-  // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder door.
+  // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder
+  // door.
   struct Author {
     UserId user;
     std::int64_t auth_epoch = 0;
@@ -73,9 +74,9 @@ class Reception {
     [[nodiscard]] Task<Result<void>> append(Bytes octets);
     // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
     // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
-    // open(), conflict/`idempotency_key_reused` where the submitter has used that key for another document before; then nothing
-    // is kept. Of the same document under the same key the first delivery is the answer, and this one is not kept either.
-    // The queue sends it no sooner than after `wait`.
+    // open(), conflict/`idempotency_key_reused` where the submitter has used that key for another document before; then
+    // nothing is kept. Of the same document under the same key the first delivery is the answer, and this one is not kept
+    // either. The queue sends it no sooner than after `wait`.
     [[nodiscard]] Task<Result<store::Delivery>> accept(Seconds wait = Seconds(0));
     // For the next document of the same request.
     [[nodiscard]] std::shared_ptr<UploadPlaces::Place> place() const { return place_; }
@@ -114,8 +115,8 @@ class Reception {
   };
   [[nodiscard]] Task<Result<Opened>> look(Submitter submitter, std::string connector);
 
-  // Whether the connector is for them: for doors that show it before anything is handed in. Errors: not_found/`no_such_connector`;
-  // refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
+  // Whether the connector is for them: for doors that show it before anything is handed in. Errors:
+  // not_found/`no_such_connector`; refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<void>> check_access(Author author, std::string connector);
 
   // What a delivery would be called at its destination had it come with this name, in this folder. Errors: not_found/

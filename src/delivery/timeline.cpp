@@ -21,7 +21,8 @@ void note(store::Delivery& delivery, WallTime at, std::string_view what, std::st
   if (parsed && parsed->is_array()) entries = std::move(parsed->get_array());
   if (entries.size() >= kTimelineEntriesMax) {
     const auto later = std::next(entries.begin(), kFirstKept);
-    const auto dull = std::ranges::find_if(later, entries.end(), [](const Json& entry) { return !is_by_hand(what_of(entry)); });
+    const auto dull =
+        std::ranges::find_if(later, entries.end(), [](const Json& entry) { return !is_by_hand(what_of(entry)); });
     entries.erase(dull == entries.end() ? later : dull);
   }
   entries.push_back(JsonObject{{"at", base::to_rfc3339(at)}, {"what", what}, {"words", words}});

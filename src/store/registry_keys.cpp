@@ -100,6 +100,10 @@ constexpr SettingInfo kKeys[] = {
     {"webdav.hold", duration, "15m", "1s", "1d", "minutes",
      "How long an empty document, or one with a temporary name (~scan.tmp, scan.pdf.part), waits for the PUT or MOVE that completes it. "
      "Then it is sent as it is: nothing that was accepted is thrown away."},
+    {"delivery.keep_failed", duration, "0s", "0s", "3650d", "",
+     "How long a document that failed, or may have arrived, waits for a person before it is deleted with its record. 0s: until somebody decides."},
+    {"delivery.keep_parked", duration, "0s", "0s", "3650d", "",
+     "How long a document waits for its account to be authorised again before it is deleted with its record. 0s: until somebody decides."},
     {"activity.flush", duration, "5s", "1s", "1m", "seconds",
      "How often counted hand-outs and last-used times are written down."},
 };

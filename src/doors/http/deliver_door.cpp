@@ -223,9 +223,10 @@ Task<HttpResponse> DeliverDoor::give_document(people::Principal who, std::string
 Task<HttpResponse> DeliverDoor::show_latest(people::Principal who) {
   const auto* user = std::get_if<people::Admitted>(&who);
   const auto* device = std::get_if<people::AdmittedDevice>(&who);
-  const auto found = co_await parts_.store.deliveries({.submitter = user != nullptr ? std::optional(user->user) : std::nullopt,
-                                                       .device = device != nullptr ? std::optional(device->device) : std::nullopt,
-                                                       .page = {.cursor = {}, .limit = kLatest}});
+  const auto found =
+      co_await parts_.store.deliveries({.submitter = user != nullptr ? std::optional(user->user) : std::nullopt,
+                                        .device = device != nullptr ? std::optional(device->device) : std::nullopt,
+                                        .page = {.cursor = {}, .limit = kLatest}});
   if (!found) co_return problem_of(found.error());
   JsonArray items;
   for (const auto& one : found->items) items.emplace_back(delivery::view_of(one));

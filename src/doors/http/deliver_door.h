@@ -30,8 +30,8 @@ class DeliverDoor final : public net::HttpHandler {
     store::Store& store;
     SteadyClock& steady;
     std::function<LeastRate()> least_rate;  // from any thread
-    Executor engine;            // the queue's
-    std::string public_origin;  // the only Origin that may call (rule G3); empty: none may
+    Executor engine;                        // the queue's
+    std::string public_origin;              // the only Origin that may call (rule G3); empty: none may
   };
   explicit DeliverDoor(Parts parts) : parts_(std::move(parts)) {}
 

@@ -67,7 +67,8 @@ Task<Result<void>> FormIntake::begin_part(MultipartReader::PartBegins part) {
   if (!disposition) co_return std::unexpected(disposition.error());
   const auto encoding = part.header("content-transfer-encoding");
   if (!encoding.empty() && encoding != "binary" && encoding != "8bit" && encoding != "7bit")
-    co_return wrong("malformed_multipart", "Send the parts of the form as they are: no Content-Transfer-Encoding is understood here.");
+    co_return wrong("malformed_multipart",
+                    "Send the parts of the form as they are: no Content-Transfer-Encoding is understood here.");
   if (disposition->file_name)
     co_return co_await begin_document(*disposition->file_name, media_type_of(part.header("content-type")));
   if (!documents_.empty())
@@ -119,7 +120,8 @@ Result<void> FormIntake::end_part() {
   if (inside_ == Inside::document && unnamed_ && taken_bytes_ == 0) documents_.pop_back();
   if (inside_ == Inside::field) {
     fields_[field_name_] = field_value_;
-    if (!parse_json(boost::json::serialize(fields_))) return wrong("malformed_multipart", "A field of the form is no UTF-8.");
+    if (!parse_json(boost::json::serialize(fields_)))
+      return wrong("malformed_multipart", "A field of the form is no UTF-8.");
   }
   inside_ = Inside::nothing;
   return {};

@@ -41,7 +41,7 @@ class FormIntake {
   std::size_t field_bytes_ = 0;
   std::string field_name_;
   std::string field_value_;
-  bool unnamed_ = false;       // the document under way came without a name
+  bool unnamed_ = false;         // the document under way came without a name
   std::size_t taken_bytes_ = 0;  // of it
   Documents documents_;
 };

@@ -15,8 +15,9 @@ Result<std::string> idempotency_key_of(std::string_view field) {
   const bool good = !field.empty() && field.size() <= kKeyBytesMax &&
                     std::ranges::all_of(field, [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\'; });
   if (good) return std::string(field);
-  return fail(ErrorKind::invalid, "bad_idempotency_key",
-              "An Idempotency-Key is 1 to 200 visible ASCII characters, such as a UUID, without spaces, quotes and backslashes.");
+  return fail(
+      ErrorKind::invalid, "bad_idempotency_key",
+      "An Idempotency-Key is 1 to 200 visible ASCII characters, such as a UUID, without spaces, quotes and backslashes.");
 }
 
 }  // namespace latchkey::doors

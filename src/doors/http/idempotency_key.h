@@ -1,5 +1,5 @@
-// The Idempotency-Key of a request (draft-ietf-httpapi-idempotency-key-header-07): a structured string (RFC 9941 section 3.3.3), or, as
-// many programs send it, the same without its quotes. Pure.
+// The Idempotency-Key of a request (draft-ietf-httpapi-idempotency-key-header-07): a structured string (RFC 9941
+// section 3.3.3), or, as many programs send it, the same without its quotes. Pure.
 #pragma once
 
 #include <string>

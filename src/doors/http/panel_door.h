@@ -6,8 +6,8 @@
 #include <string>
 
 #include "delivery/panel.h"
-#include "net/http_types.h"
 #include "net/http_server.h"
+#include "net/http_types.h"
 #include "people/door_gate.h"
 
 namespace latchkey::doors {
