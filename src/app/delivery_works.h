@@ -77,6 +77,7 @@ class DeliveryWorks final : public console::MetricsSource {
   people::DeviceDesk device_desk_;
   grants::StandingDelegations standing_;
   delivery::Reception reception_;
+  delivery::AccountTrial trial_;
   delivery::ConnectorDesk connector_desk_;
   delivery::DeliveryDeskOfQueue delivery_desk_;
 };
