@@ -78,6 +78,7 @@ class DeliveryWorks final : public console::MetricsSource {
   grants::StandingDelegations standing_;
   delivery::Reception reception_;
   delivery::AccountTrial trial_;
+  delivery::AccountAccessOfGrants access_;
   delivery::ConnectorDesk connector_desk_;
   delivery::DeliveryDeskOfQueue delivery_desk_;
 };

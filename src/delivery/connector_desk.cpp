@@ -7,7 +7,6 @@
 #include "delivery/document_name.h"
 #include "people/device_desk.h"
 #include "people/names.h"
-#include "people/source_rules.h"
 
 namespace latchkey::delivery {
 namespace {
@@ -89,34 +88,12 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
   co_return connector;
 }
 
-Task<Result<grants::Delegation>> ConnectorDesk::open_by_pin(UserId owner, std::string type, OwnersPin pin, people::Actor actor) {
-  const auto user = co_await parts_.store.user(owner);
-  if (!user) co_return std::unexpected(user.error());
-  if (!*user) co_return wrong("owner", "There is no such user.");
-  auto admitted = co_await parts_.pin_gate.admit({.username = (*user)->username,
-                                                  .pin = std::move(pin.pin),
-                                                  .source = people::counted_source(actor.source),
-                                                  .address = actor.source,
-                                                  .transport = pin.transport,
-                                                  .sources = people::Sources::any,
-                                                  .arrived = pin.arrived});
-  if (!admitted && admitted.error().reason == "invalid_credentials") co_return wrong("owner_pin", "That is not the PIN of the account's owner.");
-  if (!admitted) co_return std::unexpected(admitted.error());
-  auto opened = co_await parts_.delegations.delegate(
-      {.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin)}, std::move(type));
-  if (!opened && opened.error().reason == "no_such_grant") co_return wrong("owner", "This user has no authorised account of that type. Authorise one first.");
-  co_return opened;
-}
-
 Task<Result<void>> ConnectorDesk::settle_delegation(store::Batch& batch, store::Connector& connector, store::Connector before,
                                                     std::optional<OwnersPin> pin, people::Actor actor) {
   const bool fixed = connector.account == store::AccountKind::fixed;
   const bool same = fixed && connector.owner == before.owner && connector.type == before.type;
   if (fixed && pin) {
-    const auto opened = co_await open_by_pin(connector.owner, connector.type, std::move(*pin), std::move(actor));
-    if (!opened) co_return std::unexpected(opened.error());
-    if (const auto tried = co_await parts_.trial.run(*opened); !tried) co_return tried;
-    auto made = co_await parts_.standing.make(*opened);
+    auto made = co_await parts_.access.give(connector.owner, connector.type, std::move(*pin), std::move(actor));
     if (!made) co_return std::unexpected(made.error());
     batch = std::move(made->batch);
     connector.delegation = std::move(made->standing);
@@ -209,9 +186,8 @@ Task<Result<void>> ConnectorDesk::try_account(std::string id, std::optional<Owne
                                      ? "The PIN of the account's owner is needed for a call to the service."
                                      : "This connector delivers to the account of whoever shows a PIN: there is none to try.");
   }
-  auto opened = by_pin ? co_await open_by_pin(one.owner, one.type, std::move(*pin), std::move(actor)) : co_await parts_.standing.open(std::move(one));
-  if (!opened) co_return std::unexpected(opened.error());
-  co_return co_await parts_.trial.run(*opened);
+  if (by_pin) co_return co_await parts_.access.try_by_pin(one.owner, one.type, std::move(*pin), std::move(actor));
+  co_return co_await parts_.access.try_standing(std::move(one));
 }
 
 Task<Result<void>> ConnectorDesk::end_delegation(std::string id, UserId owner, people::Actor actor) {
@@ -235,7 +211,7 @@ Task<Result<void>> ConnectorDesk::end_delegation(std::string id, UserId owner, p
 }
 
 Task<Result<bool>> ConnectorDesk::delegation_lives(store::Connector connector) {
-  co_return co_await parts_.standing.lives(std::move(connector.delegation));
+  co_return co_await parts_.access.lives(std::move(connector.delegation));
 }
 
 Task<Result<std::vector<store::Connector>>> ConnectorDesk::delegated_by(UserId owner) {

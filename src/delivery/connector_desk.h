@@ -10,23 +10,13 @@
 #include <vector>
 
 #include "connectors/registry.h"
-#include "delivery/account_trial.h"
-#include "grants/provider_client.h"
+#include "delivery/account_access.h"
 #include "grants/sealing.h"
-#include "grants/standing_delegation.h"
 #include "people/audit.h"
 #include "people/device_seal.h"
-#include "people/pin_gate.h"
 #include "store/store.h"
 
 namespace latchkey::delivery {
-
-// The PIN of a fixed connector's owner, shown once by whoever configures it; never stored.
-struct OwnersPin {
-  Secret pin;
-  people::Transport transport = people::Transport::clear;
-  SteadyTime arrived{};
-};
 
 // What a form or the command line says of a connector. `id` names it and never changes.
 struct ConnectorWish {
@@ -52,10 +42,7 @@ class ConnectorDesk {
     const catalog::Catalog& catalog;
     const connectors::Connectors& connectors;
     const people::DeviceSeal& device_seal;
-    people::PinGate& pin_gate;
-    grants::Delegations& delegations;
-    grants::StandingDelegations& standing;
-    AccountTrial& trial;
+    AccountAccess& access;
     const WallClock& wall;
   };
   explicit ConnectorDesk(Parts parts) : parts_(std::move(parts)) {}
@@ -86,8 +73,6 @@ class ConnectorDesk {
 
  private:
   [[nodiscard]] Task<Result<store::Connector>> made_from(ConnectorWish wish, store::Connector connector);
-  // The owner's grant, opened by the PIN.
-  [[nodiscard]] Task<Result<grants::Delegation>> open_by_pin(UserId owner, std::string type, OwnersPin pin, people::Actor actor);
   // What becomes of the delegation: adds to the batch, and to the connector.
   [[nodiscard]] Task<Result<void>> settle_delegation(store::Batch& batch, store::Connector& connector, store::Connector before,
                                                      std::optional<OwnersPin> pin, people::Actor actor);
