@@ -99,7 +99,7 @@ TEST_F(SpoolOnDisk, P5_KeysAreRenewedWithTheMasterKey) {
   EXPECT_EQ(wait_for(wait_for(spool_.open(which, *renewed, 4)).value()->read(0, 4))->reveal_text(), "text");
 }
 
-TEST_F(SpoolOnDisk, D9_RefusesBeforeTheDiskIsFull) {
+TEST_F(SpoolOnDisk, RefusesBeforeTheDiskIsFull) {
   constexpr std::uint64_t kMega = 1'000'000;
   store::DiskRoom room;
   Spool spool({.files = files_,

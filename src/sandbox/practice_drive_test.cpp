@@ -122,7 +122,7 @@ class PracticeDestination final : public DestinationUnderTest {
   std::string token_;
 };
 
-// D8: an upload all of whose octets have come, and whose end is refused, ends once what stood in its way is gone.
+// An upload all of whose octets have come, and whose end is refused, ends once what stood in its way is gone.
 TEST(PracticeDriveEnds, AfterTheirRefusal) {
   PracticeDestination destination;
   MemoryDocument document(base::to_bytes(std::string(3'000'000, 'x')));

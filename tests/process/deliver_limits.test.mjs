@@ -24,7 +24,7 @@ function byHand({ server }, { username = 'printer-1', secret = pin, headers = 'C
 }
 const codeOf = (answer) => `${/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1]} ${/urn:latchkey:problem:(\w+)/.exec(answer)?.[1]}`;
 
-test('D8: a document whose end nobody states is refused with 411, not stored as an empty one', async (t) => {
+test('a document whose end nobody states is refused with 411, not stored as an empty one', async (t) => {
   const scene = await deliveringServer(t);
   const nameless = byHand(scene, { headers: 'Content-Type: application/pdf' });
   assert.equal(codeOf(await nameless.answer), '411 length_required');
@@ -33,7 +33,7 @@ test('D8: a document whose end nobody states is refused with 411, not stored as 
   await until('the empty one to arrive', () => scene.drive.files.size === 1);
 });
 
-test('D8: a document that trickles is ended, and nothing of it is kept', async (t) => {
+test('a document that trickles is ended, and nothing of it is kept', async (t) => {
   const scene = await deliveringServer(t);
   await scene.admin.set('delivery.upload_rate_window', '1s');
   await scene.admin.set('delivery.upload_rate_min', '50000');
@@ -46,7 +46,7 @@ test('D8: a document that trickles is ended, and nothing of it is kept', async (
   assert.equal((await scene.deliver('fast enough')).status, 201);
 });
 
-test('D8: who sends too many at once is told to wait, and so is everybody when all places are taken', async (t) => {
+test('who sends too many at once is told to wait, and so is everybody when all places are taken', async (t) => {
   const scene = await deliveringServer(t);
   const { admin, provider, deliver } = scene;
   provider.account = { id: 'acc-2', name: 'ben@example.com' };
@@ -73,7 +73,7 @@ test('D8: who sends too many at once is told to wait, and so is everybody when a
   assert.equal((await deliver('another')).status, 201);
 });
 
-test('D9: a document that would leave too little room on the disk is refused with 507 before it is sent', async (t) => {
+test('a document that would leave too little room on the disk is refused with 507 before it is sent', async (t) => {
   const scene = await deliveringServer(t);
   await scene.admin.set('delivery.disk_reserve_mb', '1048576'); // a million megabytes: no test machine has them free
   const waiting = byHand(scene, { headers: 'Content-Length: 1000000\r\nExpect: 100-continue' });

@@ -8,7 +8,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-// D8, K9: what the store and the disk say names hosts, users and folders; who submits a document learns none of it.
+// K9: what the store and the disk say names hosts, users and folders; who submits a document learns none of it.
 TEST(DoorRequest, HidesWhatStoreAndDiskSay) {
   const std::string words = "connection to db.internal (user latchkey) at /var/lib/secret failed";
   for (const auto& [kind, reason, status] :
