@@ -59,6 +59,7 @@ struct StoreOrder {
   std::string base_url;      // of the service's API, without a slash at the end
   std::string path;          // "Scans/2026-11-27.pdf": folder and name, no empty, "." or ".." segments
   std::string content_type;  // may be empty
+  std::string fields_json = "{}";  // as the door gave them: a mail's envelope; what else a type asks for
   std::string key;           // letters, digits, hyphens; the same at every try of one delivery, and of no other
   OnConflict on_conflict = OnConflict::rename;
   std::string resume_point;  // as noted last; empty: from the start
