@@ -108,7 +108,8 @@ Task<Result<std::vector<ShelfItem>>> Shelf::items(Owner owner, std::string conne
 Task<Result<std::unique_ptr<OutgoingDocument>>> Shelf::open(store::Delivery delivery) {
   if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
   if (delivery.state == store::DeliveryState::delivered)
-    co_return fail(ErrorKind::not_found, "document_gone", "The document has been delivered, and is no longer on this server.");
+    co_return fail(ErrorKind::not_found, "document_gone",
+                   "The document has been delivered, and is no longer on this server.");
   co_return co_await parts_.spool.open(delivery.id, delivery.document_key_sealed,
                                        static_cast<std::uint64_t>(delivery.size_bytes));
 }
@@ -159,10 +160,9 @@ Task<Result<void>> Shelf::displace_here(Owner owner, std::string connector, std:
 Task<Result<void>> Shelf::take_off(Owner owner, store::Delivery delivery) {
   store::Batch batch{store::DeleteDelivery{delivery.id}};
   if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, delivery); !ended) co_return ended;
-  batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(),
-                                                         {.name = owner.name, .source = delivery.source, .user = owner.user},
-                                                         "delivery.cancelled", delivery.name, delivery.submitter,
-                                                         "to " + delivery.connector)});
+  batch.push_back(store::AppendAudit{
+      people::audit_entry(parts_.wall.now(), {.name = owner.name, .source = delivery.source, .user = owner.user},
+                          "delivery.cancelled", delivery.name, delivery.submitter, "to " + delivery.connector)});
   const auto done = co_await parts_.store.commit(std::move(batch));
   if (!done && done.error().kind == ErrorKind::conflict) co_return co_await hide(delivery.id);
   if (!done) co_return done;
