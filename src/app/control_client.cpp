@@ -92,7 +92,8 @@ std::string named_as_typed(const std::string& field) {
   constexpr std::pair<std::string_view, std::string_view> kOptions[] = {
       {"move_to", "--move-to"}, {"group_id", "--group"}, {"client_id", "--client-id"}, {"id", "APP"}, {"app", "--app"},
       {"secrets.0.value", "--client-secret-file"}, {"current_pin", "--current-pin-file"}, {"refresh_token", "--refresh-token-file"},
-      {"min_valid", "--min-valid"},
+      {"min_valid", "--min-valid"}, {"owner_pin", "--pin-file"}, {"connectors", "--connector"}, {"sources", "--source"},
+      {"recipient_domains", "--domain"},
   };
   if (field.starts_with(kParameters)) return "--param " + field.substr(kParameters.size());
   const auto* found = std::ranges::find(kOptions, field, &std::pair<std::string_view, std::string_view>::first);

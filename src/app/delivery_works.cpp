@@ -72,10 +72,23 @@ DeliveryWorks::DeliveryWorks(DeliveryGround ground)
                         return registry->get<std::uint64_t>("delivery.document_mb_max") * 1'000'000;
                       },
                   .accepted = [queue = &queue_] { queue->nudge(); }}),
+      trial_({.store = ground_.store,
+              .delegations = ground_.engine.delegations(),
+              .clients = ground_.engine.clients(),
+              .sealing = ground_.engine.sealing(),
+              .connectors = connectors_,
+              .engine = ground_.loop.main()}),
+      access_({.store = ground_.store,
+               .pin_gate = ground_.pin_gate,
+               .delegations = ground_.engine.delegations(),
+               .standing = standing_,
+               .trial = trial_}),
       connector_desk_({.store = ground_.store,
                        .sealing = ground_.engine.sealing(),
                        .catalog = *ground_.catalog,
                        .connectors = connectors_,
+                       .device_seal = device_seal_,
+                       .access = access_,
                        .wall = ground_.wall}),
       delivery_desk_({.store = ground_.store, .spool = spool_, .queue = queue_, .wall = ground_.wall}) {}
 

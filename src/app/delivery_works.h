@@ -78,6 +78,8 @@ class DeliveryWorks final : public console::MetricsSource {
   people::DeviceDesk device_desk_;
   grants::StandingDelegations standing_;
   delivery::Reception reception_;
+  delivery::AccountTrial trial_;
+  delivery::AccountAccessOfGrants access_;
   delivery::ConnectorDesk connector_desk_;
   delivery::DeliveryDeskOfQueue delivery_desk_;
 };

@@ -326,7 +326,7 @@ void House::Parts::build_doors() {
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(), .doctor = examination->doctor(), .certificate = *certificate,
-      .connectors = deliveries->connector_desk(), .deliveries = deliveries->delivery_desk(),
+      .connectors = deliveries->connector_desk(), .deliveries = deliveries->delivery_desk(), .devices = deliveries->device_desk(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},

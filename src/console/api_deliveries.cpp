@@ -23,9 +23,16 @@ std::vector<Route> DeliveriesApi::routes() {
 
 Task<Result<JsonObject>> DeliveriesApi::shown(store::Delivery delivery, bool whole) {
   auto json = whole ? delivery::full_view_of(delivery) : delivery::view_of(delivery);
+  json["submitter"] = nullptr;
+  if (!delivery.device.none()) {
+    const auto device = co_await store_.device(delivery.device);
+    if (!device) co_return std::unexpected(device.error());
+    if (*device) json["submitter"] = (*device)->name;
+    co_return json;
+  }
   const auto user = co_await store_.user(delivery.submitter);
   if (!user) co_return std::unexpected(user.error());
-  json["submitter"] = *user ? Json((*user)->username) : Json(nullptr);
+  if (*user) json["submitter"] = (*user)->username;
   co_return json;
 }
 

@@ -119,7 +119,8 @@ Task<Result<DeviceWithSecret>> DeviceDesk::add(NewDevice wish, Actor actor) {
                                       .connectors = std::move(wish.connectors),
                                       .sources = std::move(wish.sources),
                                       .recipient_domains = std::move(wish.recipient_domains),
-                                      .uses = wish.uses});
+                                      .uses = wish.uses,
+                                      .enabled = wish.enabled});
   if (!taken) co_return std::unexpected(taken.error());
   auto secret = make_device_secret(wish.secret, parts_.entropy);
   device.secret_hash = parts_.seal.hash_of(device.id, secret);

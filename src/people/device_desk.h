@@ -20,6 +20,7 @@ struct NewDevice {
   std::vector<std::string> sources{};            // addresses and networks; none: from anywhere, over TLS
   std::vector<std::string> recipient_domains{};  // that it may send mail to
   std::uint32_t uses = store::kUseDeliver | store::kUseList;
+  bool enabled = true;
   SecretForm secret = SecretForm::whole;
 };
 
