@@ -38,6 +38,10 @@ class HeaderGatherer {
   std::vector<HeaderField> fields_;
 };
 
+// "Name: value\r\n", folded at white space so that lines have 78 characters where they can, and never more than 998 (RFC
+// 5322 section 2.1.1). `value` holds no CR or LF.
+[[nodiscard]] std::string write_field(std::string_view name, std::string_view value);
+
 // The first field of that name.
 [[nodiscard]] const HeaderField* find_field(const std::vector<HeaderField>& fields, std::string_view name);
 

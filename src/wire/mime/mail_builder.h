@@ -2,6 +2,7 @@
 // the head, then each file's octets, then the end; memory is one line of base64. Pure.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -20,6 +20,7 @@
 
 #include "base/result.h"
 #include "wire/mime/header_fields.h"
+#include "wire/mime/mail_address.h"
 
 namespace latchkey::wire {
 
@@ -52,8 +53,10 @@ class MailRepair {
   [[nodiscard]] const MailFacts& facts() const { return facts_; }
 
  private:
-  [[nodiscard]] Result<void> take_line(std::string_view line, std::string& out);
+  void take_line(std::string_view whole, std::string& out);
   void end_header(std::string& out);
+  void note_recipients(const std::vector<std::vector<Mailbox>>& lists);
+  void write_from(Mailbox device, std::vector<Mailbox> reply_to, std::string& out);
   void pass_body(std::string_view octets, std::string& out);
 
   MailIdentity identity_;
@@ -63,7 +66,7 @@ class MailRepair {
   MailFacts facts_;
   std::string line_;  // of the header, not ended yet
   bool in_body_ = false;
-  bool after_cr_ = false;  // in the body: the last octet was a CR
+  std::size_t returns_ = 0;  // CRs at the end of what came of the body
 };
 
 }  // namespace latchkey::wire
