@@ -52,7 +52,7 @@ std::string quoted_printable(std::string_view text) {
     const bool is_plain = (c > 0x20 && c < 0x7f && c != '=') || ((c == ' ' || c == '\t') && !ends_line);
     put(is_plain ? std::string(1, c) : fmt::format("={:02X}", static_cast<unsigned char>(c)));
   }
-  return out + line + "\r\n";
+  return out + line;
 }
 
 std::string quoted(std::string_view text) {
