@@ -11,8 +11,10 @@
 #include "console/probes.h"
 #include "delivery/connector_desk.h"
 #include "delivery/delivery_desk.h"
+#include "delivery/panel.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/paced_body.h"
 #include "net/curl_transport.h"
 #include "people/device_desk.h"
 #include "people/door_gate.h"
@@ -54,11 +56,15 @@ class DeliveryWorks final : public console::MetricsSource {
   // Of all doors.
   [[nodiscard]] people::DoorGate& door_gate() { return door_gate_; }
   [[nodiscard]] people::DeviceDesk& device_desk() { return device_desk_; }
+  [[nodiscard]] delivery::Spool& spool() { return spool_; }
   [[nodiscard]] delivery::Reception& reception() { return reception_; }
   [[nodiscard]] delivery::Queue& queue() { return queue_; }
   [[nodiscard]] delivery::Counters& counters() { return counters_; }
+  // How slowly a door lets a document come in, as the registry has it at the moment.
+  [[nodiscard]] std::function<doors::LeastRate()> least_rate() const;
   [[nodiscard]] delivery::ConnectorDesk& connector_desk() { return connector_desk_; }
   [[nodiscard]] delivery::DeliveryDesk& delivery_desk() { return delivery_desk_; }
+  [[nodiscard]] delivery::Panel& panel() { return panel_; }
 
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
 
@@ -81,6 +87,8 @@ class DeliveryWorks final : public console::MetricsSource {
   delivery::AccountAccessOfGrants access_;
   delivery::ConnectorDesk connector_desk_;
   delivery::DeliveryDeskOfQueue delivery_desk_;
+  delivery::Destinations destinations_;
+  delivery::Panel panel_;
 };
 
 }  // namespace latchkey::app

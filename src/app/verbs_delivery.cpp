@@ -1,4 +1,10 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 #include <algorithm>
 
@@ -159,10 +165,17 @@ Result<int> remove_connector(const Session& session, const std::string& id) {
   return 0;
 }
 
-Result<int> list_deliveries(const Session& session, const std::string& state, const std::string& connector) {
+struct DeliveryFilter {
+  std::string state;
+  std::string connector;
+  std::string submitter;
+};
+
+Result<int> list_deliveries(const Session& session, const DeliveryFilter& filter) {
   std::string target = "/api/v1/deliveries";
-  add_query(target, "state", state);
-  add_query(target, "connector", connector);
+  add_query(target, "state", filter.state);
+  add_query(target, "connector", filter.connector);
+  add_query(target, "submitter", filter.submitter);
   const auto deliveries = session.client().all(target);
   if (!deliveries) return std::unexpected(deliveries.error());
   if (session.json) {
@@ -205,6 +218,48 @@ Result<int> retry_delivery(const Session& session, const std::string& id) {
   const auto answer = session.client().call("POST", fmt::format("/api/v1/deliveries/{}/retry", net::percent_encode(id)));
   if (!answer) return std::unexpected(answer.error());
   print(session.json ? pretty(*answer) : std::string("It is tried again now.\n"));
+  return 0;
+}
+
+Result<int> reroute_delivery(const Session& session, const std::string& id, const std::string& connector) {
+  const JsonObject body{{"connector", connector}};
+  const auto answer =
+      session.client().call("POST", fmt::format("/api/v1/deliveries/{}/reroute", net::percent_encode(id)), &body);
+  if (!answer) return std::unexpected(answer.error());
+  print(session.json ? pretty(*answer)
+                     : fmt::format("It goes to {} now, as {}.\n", connector, cell(answer->as_object(), "name")));
+  return 0;
+}
+
+Result<int> download_delivery(const Session& session, const std::string& id, std::string output) {
+  if (output.empty()) {
+    const auto answer = session.client().get("/api/v1/deliveries/" + net::percent_encode(id));
+    if (!answer) return std::unexpected(answer.error());
+    output = std::filesystem::path(cell(answer->as_object(), "name")).filename().string();
+  }
+  // Never over a file that is there; others may not read it.
+  const int descriptor = ::open(output.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (descriptor < 0)
+    return fail(ErrorKind::invalid, "unwritable_file", fmt::format("{} cannot be made: {}", output, std::strerror(errno)));
+  const auto take = [descriptor](std::string_view octets) {
+    while (!octets.empty()) {
+      const ssize_t count = ::write(descriptor, octets.data(), octets.size());
+      if (count <= 0) return false;
+      octets.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return true;
+  };
+  const auto size = session.client().download(fmt::format("/api/v1/deliveries/{}/document", net::percent_encode(id)), take);
+  ::close(descriptor);
+  if (!size) {
+    ::unlink(output.c_str());
+    return std::unexpected(size.error());
+  }
+  if (session.json) {
+    print(pretty(JsonObject{{"file", output}, {"size", *size}}));
+  } else {
+    print(fmt::format("{} ({} bytes)\n", output, *size));
+  }
   return 0;
 }
 
@@ -276,13 +331,13 @@ void add_connector_verbs(CLI::App& app, Session& session) {
 void add_delivery_verbs(CLI::App& app, Session& session) {
   CLI::App& delivery = *app.add_subcommand("delivery", "Documents on their way, and what became of the others");
   delivery.require_subcommand(1);
-  auto state = std::make_shared<std::string>();
-  auto connector = std::make_shared<std::string>();
+  auto filter = std::make_shared<DeliveryFilter>();
   CLI::App& list = add_verb(delivery, session, "list", "List deliveries, newest first");
-  list.add_option("--state", *state, "Only those queued, sending, parked, maybe_sent, failed or delivered")
+  list.add_option("--state", filter->state, "Only those queued, sending, parked, maybe_sent, failed or delivered")
       ->type_name("STATE");
-  list.add_option("--connector", *connector, "Only those to this connector")->type_name("CONNECTOR");
-  on_run(list, session, [&session, state, connector] { return list_deliveries(session, *state, *connector); });
+  list.add_option("--connector", filter->connector, "Only those to this connector")->type_name("CONNECTOR");
+  list.add_option("--from", filter->submitter, "Only those of this user or device")->type_name("NAME");
+  on_run(list, session, [&session, filter] { return list_deliveries(session, *filter); });
   const auto of_one = [&](const char* name, const char* description,
                           Result<int> (*action)(const Session&, const std::string&)) {
     auto id = std::make_shared<std::string>();
@@ -292,7 +347,18 @@ void add_delivery_verbs(CLI::App& app, Session& session) {
   };
   of_one("show", "Show a delivery's whole road", show_delivery);
   of_one("retry", "Try a delivery again now", retry_delivery);
-  of_one("remove", "Delete a delivery and its document", remove_delivery);
+  of_one("delete", "Delete a delivery and its document", remove_delivery);
+  auto rerouted = std::make_shared<std::pair<std::string, std::string>>();
+  CLI::App& reroute = add_verb(delivery, session, "reroute", "Send a delivery to another connector");
+  reroute.add_option("DELIVERY", rerouted->first, "Its id")->required();
+  reroute.add_option("CONNECTOR", rerouted->second, "One that is for whoever submitted it")->required();
+  on_run(reroute, session, [&session, rerouted] { return reroute_delivery(session, rerouted->first, rerouted->second); });
+  auto downloaded = std::make_shared<std::pair<std::string, std::string>>();
+  CLI::App& download = add_verb(delivery, session, "download", "Fetch the document of a delivery, while it is here");
+  download.add_option("DELIVERY", downloaded->first, "Its id")->required();
+  download.add_option("--output", downloaded->second, "The file to make (else as the document is called)")->type_name("FILE");
+  on_run(download, session,
+         [&session, downloaded] { return download_delivery(session, downloaded->first, downloaded->second); });
 }
 
 }  // namespace latchkey::app

@@ -27,7 +27,8 @@ bool may_use(const store::User& user, const store::Connector& connector) {
 }
 
 bool may_use(const store::Device& device, const store::Connector& connector) {
-  return device.enabled && stands(connector) && std::ranges::find(device.connectors, connector.id) != device.connectors.end();
+  return device.enabled && stands(connector) &&
+         std::ranges::find(device.connectors, connector.id) != device.connectors.end();
 }
 
 bool folder_may_use(const store::Connector& connector) { return stands(connector); }
