@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "net/no_answer.h"
 #include "net/proxy_preamble.h"
 
 namespace latchkey::net {
@@ -404,6 +405,8 @@ void HttpConnection::handler_done(const std::exception_ptr& problem, HttpRespons
     if (phase_ != Phase::closed) worker_->shared().log.error("http_handler_failed", {{"error", what}});
     response = HttpResponse::problem(500, "internal_error", "Something went wrong here; it has been logged.");
   }
+  const auto self = shared_from_this();  // close() lets go of it
+  if (response.status == kNoAnswer) close();
   if (phase_ != Phase::closed) {
     respond(response);
     pump();
