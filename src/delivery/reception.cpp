@@ -34,6 +34,19 @@ Reception::Author author_of(const Submitter& submitter) {
   return {};
 }
 
+// Whose places a document takes.
+std::string name_of(const Reception::Author& author) {
+  if (!author.user.none()) return author.user.text();
+  return author.device.none() ? std::string("folder") : author.device.text();
+}
+
+bool updates(const store::Batch& batch, const store::Grant& grant) {
+  return std::ranges::any_of(batch, [&](const store::Mutation& each) {
+    const auto* update = std::get_if<store::UpdateGrant>(&each);
+    return update != nullptr && update->grant.id == grant.id;
+  });
+}
+
 // Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the
 // connector's.
 std::string path_of(const store::Connector& connector, const NameFacts& facts, const std::string& below) {

@@ -441,9 +441,9 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "POST deliveries/:/retry": return { status: 200, body: world.deliveries.find((d) => d.id === id) };
     case "POST deliveries/:/reroute": {
       const found = world.deliveries.find((d) => d.id === id);
-      if (!found) return { status: 404 };
-      if (body.connector === "archive") return { status: 409, body: problem("pin_needed", 409, "Only the PIN of whoever submitted the document opens their account there. Have them send it again, or choose a connector with an account of its own.") };
-      found.connector = String(body.connector);
+      if (!found) throw new Refusal(404, "not_found", "Not found", "There is no such delivery.");
+      if (body["connector"] === "invoices") throw new Refusal(409, "not_for_submitter", "Conflict", "That connector is not for whoever submitted the document. Allow their group or device there first.");
+      found.connector = body["connector"] ?? found.connector;
       found.state = "queued";
       found.why = "";
       return { status: 200, body: found };
