@@ -21,8 +21,6 @@ std::unexpected<Error> too_large(std::uint64_t size_bytes_max) {
 
 // A grant that is refreshed, or has other documents accepted, at this moment: each time it is read again.
 constexpr int kRaces = 50;
-// A wait that people should hear of.
-constexpr Seconds kShortWait{30};
 
 bool is_race(const Error& error) { return error.kind == ErrorKind::conflict && error.reason != "exists"; }
 
@@ -81,7 +79,7 @@ Task<Result<store::Delivery>> Reception::Incoming::accept(Seconds wait) {
   delivery_.document_key_sealed = std::move(spooled->key_sealed);
   delivery_.due_at = parts.wall.now() + wait;
   note(delivery_, parts.wall.now(), "accepted",
-       wait > kShortWait ? "Safe on the disk of this server; its name or size says that more is to come, so it waits for a while."
+       wait > Seconds(0) ? "Safe on the disk of this server; it waits a while, in case it is renamed, completed or taken back."
                          : "Came in whole and is safe on the disk of this server.");
   auto done = co_await record();
   for (int race = 0; !done && is_race(done.error()) && race < kRaces; ++race) done = co_await record();

@@ -17,6 +17,7 @@ const kActions: Record<string, string> = {
   "connector.added": "Connector set up",
   "connector.changed": "Settings of a connector changed",
   "connector.deleted": "Connector removed",
+  "delivery.cancelled": "Delivery taken back before it was sent",
   "delivery.deleted": "Delivery deleted, with its document",
   "delivery.retried": "Delivery tried again by hand",
   "grant.authorized": "Authorized",
