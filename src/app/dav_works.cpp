@@ -35,7 +35,8 @@ Task<std::vector<Metric>> DavWorks::collect() {
   };
   count("latchkey_webdav_requests_total", "Requests to the WebDAV door", counters_.requests);
   count("latchkey_webdav_refused_total", "Requests that the WebDAV door refused", counters_.refused);
-  count("latchkey_webdav_held_total", "Documents that came empty or with a temporary name, and wait to be completed", counters_.held);
+  count("latchkey_webdav_held_total", "Documents that came empty or with a temporary name, and wait to be completed",
+        counters_.held);
   count("latchkey_webdav_renamed_total", "Documents that were given another name before they were sent", counters_.renamed);
   co_return metrics;
 }

@@ -1,7 +1,9 @@
-// What whoever handed documents in may still see and change of them (RULES G4): their own of the last hour, each at the path it was put at.
+// What whoever handed documents in may still see and change of them (RULES G4): their own of the last hour, each at the path
+// it was put at.
 //
-// A document that came by a path waits a moment before it is sent (`due_at`), a temporary or empty one for longer; until then nothing of it
-// has left, and it can be renamed and taken back. There is no other mark: waiting is being queued, not yet due, and never tried.
+// A document that came by a path waits a moment before it is sent (`due_at`), a temporary or empty one for longer; until
+// then nothing of it has left, and it can be renamed and taken back. There is no other mark: waiting is being queued, not
+// yet due, and never tried.
 //
 // Concurrency: thread-safe; changes hop to the queue's executor, where it is known what is being sent.
 #pragma once
@@ -59,14 +61,14 @@ class Shelf {
   // The document, while it is here. Errors: not_found/`document_gone` once it has been delivered; as Spool::open().
   [[nodiscard]] Task<Result<std::unique_ptr<OutgoingDocument>>> open(store::Delivery delivery);
 
-  // Takes the path off the shelf: what waits there is not sent at all, what is on its way or has arrived is no longer shown. Errors:
-  // those of the store.
+  // Takes the path off the shelf: what waits there is not sent at all, what is on its way or has arrived is no longer shown.
+  // Errors: those of the store.
   [[nodiscard]] Task<Result<void>> remove(Owner owner, std::string connector, std::string path);
-  // Another document, `by`, has come at that path: what waited there incomplete is not sent at all, what was complete goes its way and is
-  // no longer shown. Errors: those of the store.
+  // Another document, `by`, has come at that path: what waited there incomplete is not sent at all, what was complete goes
+  // its way and is no longer shown. Errors: those of the store.
   [[nodiscard]] Task<Result<void>> displace(Owner owner, std::string connector, std::string path, DeliveryId by);
-  // Another path, as long as nothing has been sent; due after `wait`. Errors: conflict/`already_sent`; not_found/`no_such_delivery`,
-  // `no_such_connector`; invalid/`bad_name`; those of the store.
+  // Another path, as long as nothing has been sent; due after `wait`. Errors: conflict/`already_sent`;
+  // not_found/`no_such_delivery`, `no_such_connector`; invalid/`bad_name`; those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> move(Owner owner, DeliveryId id, std::string path, Seconds wait);
   // What waits, waits from now on for so long: another document is coming in in its place. Errors: those of the store.
   [[nodiscard]] Task<Result<void>> postpone(DeliveryId id, Seconds wait);

@@ -6,6 +6,11 @@
 namespace latchkey::people {
 namespace {
 
+Task<Result<void>> tell(DoorGate& door, DeviceId device, std::string words) {
+  co_await door.note_error(device, std::move(words));
+  co_return Result<void>{};
+}
+
 class DoorGateTest : public OfficeWithDevices {
  protected:
   DoorGate door{{.pins = *gate, .store = *store, .seal = device_seal, .wall = wall, .log = log}};
@@ -143,7 +148,7 @@ TEST_F(DoorGateTest, WhenItWasSeenAndWhatWentWrongStandsOnItsPage) {
   EXPECT_EQ(words(attempt("copier", std::string(52, 'a'), "192.0.2.10")), "invalid_credentials");
   EXPECT_EQ(stored(made.device.id).last_error, "A wrong secret came from 192.0.2.10.");
   pass(61s);
-  run(door.note_error(made.device.id, "There is no connector `scan`."));
+  ASSERT_TRUE(run(tell(door, made.device.id, "There is no connector `scan`.")));
   EXPECT_EQ(stored(made.device.id).last_error, "There is no connector `scan`.");
 }
 

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { administrator } from '../support/console.mjs';
 import { answerSchema, faults } from '../support/contract.mjs';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
-import { Latchkey, run } from '../support/latchkey.mjs';
+import { Latchkey, run, slowness } from '../support/latchkey.mjs';
 import { freePort } from '../support/ports.mjs';
 import { pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
@@ -391,5 +391,6 @@ test('D8: 500 MB pass, and the memory grows by less than 8 MB', async (t) => {
   clearInterval(looking);
   assert.equal(done.receipt.hash, `sha256:${sha256(document)}`);
   t.diagnostic(`${most - before} kB more`);
+  if (slowness > 1) return t.diagnostic('a sanitizer keeps what was freed: its memory says nothing');
   assert.ok(most - before < 8 * 1024, `${most - before} kB more while 500 MB passed`);
 });

@@ -3,10 +3,10 @@
 namespace latchkey::doors {
 
 void DavCollections::forget_old(WallTime now) {
-  std::erase_if(paths_, [now](auto& one) {
-    std::erase_if(one.second, [now](const auto& path) { return path.second <= now; });
-    return one.second.empty();
-  });
+  for (auto one = paths_.begin(); one != paths_.end();) {
+    std::erase_if(one->second, [now](const auto& path) { return path.second <= now; });
+    one = one->second.empty() ? paths_.erase(one) : std::next(one);
+  }
 }
 
 bool DavCollections::make(const std::string& whose, const std::string& path) {

@@ -1,8 +1,8 @@
-// The folders that clients make through WebDAV. A connector has none of its own: a folder is the right to put documents below it, and part of
-// their names at the destination.
+// The folders that clients make through WebDAV. A connector has none of its own: a folder is the right to put documents
+// below it, and part of their names at the destination.
 //
-// Kept in memory, for a day since they were last made or used, so a restart forgets them: whoever needs one makes it again (409 says so), and a
-// folder with documents of the last hour in it is there anyway (DavView). Bounded. Thread-safe.
+// Kept in memory, for a day since they were last made or used, so a restart forgets them: whoever needs one makes it again
+// (409 says so), and a folder with documents of the last hour in it is there anyway (DavView). Bounded. Thread-safe.
 #pragma once
 
 #include <chrono>

@@ -42,8 +42,9 @@ Result<void> check_conditions(const net::HttpRequest& request, const delivery::S
 }
 
 std::unexpected<Error> no_parent() {
-  return fail(ErrorKind::conflict, "no_parent",
-              "The folder of this address does not exist. Make it first, or put the document at the connector's own address.");
+  return fail(
+      ErrorKind::conflict, "no_parent",
+      "The folder of this address does not exist. Make it first, or put the document at the connector's own address.");
 }
 
 }  // namespace latchkey::doors

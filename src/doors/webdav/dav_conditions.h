@@ -1,4 +1,5 @@
-// The conditions a request may carry (RFC 9110 section 13, RFC 4918 section 10.4), and the refusals that several methods share.
+// The conditions a request may carry (RFC 9110 section 13, RFC 4918 section 10.4), and the refusals that several methods
+// share.
 #pragma once
 
 #include "delivery/shelf.h"

@@ -33,7 +33,8 @@ HttpResponse options() {
 }
 
 std::unexpected<Error> nothing_there() {
-  return fail(ErrorKind::not_found, "no_such_resource", "There is nothing at this address that you put there in the last hour.");
+  return fail(ErrorKind::not_found, "no_such_resource",
+              "There is nothing at this address that you put there in the last hour.");
 }
 
 std::unexpected<Error> not_allowed(const char* words) { return fail(ErrorKind::refused, "method_not_allowed", words); }
@@ -41,7 +42,8 @@ std::unexpected<Error> not_allowed(const char* words) { return fail(ErrorKind::r
 bool has_body(const HttpRequest& request) { return !request.body.empty(); }
 
 std::string href(const Resource& resource, std::string_view path, bool is_collection) {
-  return wire::webdav::href_of(kDavMount, {.connector = resource.connector, .path = std::string(path), .ends_in_slash = is_collection});
+  return wire::webdav::href_of(kDavMount,
+                               {.connector = resource.connector, .path = std::string(path), .ends_in_slash = is_collection});
 }
 
 std::string_view shown_name(const Resource& resource, std::string_view path) {
@@ -117,11 +119,12 @@ Task<Result<DavDoor::Call>> DavDoor::admit(HttpRequest request) {
   co_return call;
 }
 
-// Document octets leave as an attachment that no page can make its own (RULES G3). Of a document that has been delivered its size is still
-// known, which is what a device that looks after its upload wants to hear.
+// Document octets leave as an attachment that no page can make its own (RULES G3). Of a document that has been delivered its
+// size is still known, which is what a device that looks after its upload wants to hear.
 Task<DavDoor::Answer> DavDoor::get(Call call) {
   if (call.view.is_collection(call.path()))
-    co_return HttpResponse::text(200, "Documents are put here; what you put in the last hour is listed by PROPFIND.\n").with("Cache-Control", "no-store");
+    co_return HttpResponse::text(200, "Documents are put here; what you put in the last hour is listed by PROPFIND.\n")
+        .with("Cache-Control", "no-store");
   const auto* item = call.view.document(call.path());
   if (item == nullptr || call.resource.ends_in_slash) co_return nothing_there();
   HttpResponse response;
@@ -172,12 +175,12 @@ DavDoor::Answer DavDoor::proppatch(const Call& call) const {
   wire::webdav::PropertiesOfOneStatus refused{.status = 403, .properties = {}};
   for (const auto& name : *names) refused.properties.push_back({.name = name, .value = {}});
   const bool is_collection = call.view.is_collection(call.path());
-  return xml(207, wire::webdav::write_multistatus({{.href = href(call.resource, call.path(), is_collection), .groups = {std::move(refused)}}}));
+  return xml(207, wire::webdav::write_multistatus(
+                      {{.href = href(call.resource, call.path(), is_collection), .groups = {std::move(refused)}}}));
 }
 
 DavDoor::Answer DavDoor::make_collection(const Call& call) {
-  if (has_body(call.request))
-    return fail(ErrorKind::invalid, "no_body_wanted", "A folder is made without a body.");
+  if (has_body(call.request)) return fail(ErrorKind::invalid, "no_body_wanted", "A folder is made without a body.");
   if (call.view.has(call.path())) return fail(ErrorKind::conflict, "exists", "There is something at this address already.");
   if (!call.view.is_collection(wire::webdav::parent_of(call.path()))) return no_parent();
   if (!collections_.make(call.whose(), call.path()))
@@ -186,7 +189,8 @@ DavDoor::Answer DavDoor::make_collection(const Call& call) {
 }
 
 Task<DavDoor::Answer> DavDoor::remove(Call call) {
-  if (call.path().empty()) co_return fail(ErrorKind::refused, "collections_stay", "The connector itself is not removed this way.");
+  if (call.path().empty())
+    co_return fail(ErrorKind::refused, "collections_stay", "The connector itself is not removed this way.");
   if (!call.view.has(call.path())) co_return nothing_there();
   std::vector<std::string> paths;
   for (const auto* item : call.view.documents_below(call.path())) paths.push_back(item->path);

@@ -1,7 +1,7 @@
 // The WebDAV door (RFC 4918, class 1; docs/design/webdav.md): /dav/{connector}/...
 //
-// Whoever may use the connector sees their own documents of the last hour and puts new ones; nothing else is there (RULES G1, G4). What is
-// put goes to the connector's destination, the folders of its path below the connector's own.
+// Whoever may use the connector sees their own documents of the last hour and puts new ones; nothing else is there (RULES
+// G1, G4). What is put goes to the connector's destination, the folders of its path below the connector's own.
 //
 // Concurrency: thread-safe, runs on every worker.
 #pragma once
@@ -22,8 +22,8 @@ namespace latchkey::doors {
 
 // How long a document waits before it is sent.
 struct DavPatience {
-  Seconds settle{5};   // one that looks complete: for a client that renames it, or takes it back, at once
-  Seconds hold{900};   // an empty one, or one with a temporary name: for the PUT or MOVE that completes it
+  Seconds settle{5};  // one that looks complete: for a client that renames it, or takes it back, at once
+  Seconds hold{900};  // an empty one, or one with a temporary name: for the PUT or MOVE that completes it
 };
 
 class DavDoor final : public net::HttpHandler {

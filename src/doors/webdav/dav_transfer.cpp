@@ -140,7 +140,8 @@ Task<DavDoor::Answer> DavDoor::move(Call call) {
   if (item == nullptr && call.view.is_collection(call.path()))
     co_return fail(ErrorKind::refused, "collections_stay", "Folders are not moved: move the documents.");
   if (item == nullptr)
-    co_return fail(ErrorKind::not_found, "no_such_resource", "There is no document at this address that you put there in the last hour.");
+    co_return fail(ErrorKind::not_found, "no_such_resource",
+                   "There is no document at this address that you put there in the last hour.");
   const auto target = target_of(call);
   if (!target) co_return std::unexpected(target.error());
   const auto size = item->delivery.size_bytes;
@@ -160,13 +161,15 @@ Task<DavDoor::Answer> DavDoor::copy(Call call) {
   if (item == nullptr && call.view.is_collection(call.path()))
     co_return fail(ErrorKind::refused, "collections_stay", "Folders are not copied: copy the documents.");
   if (item == nullptr)
-    co_return fail(ErrorKind::not_found, "no_such_resource", "There is no document at this address that you put there in the last hour.");
+    co_return fail(ErrorKind::not_found, "no_such_resource",
+                   "There is no document at this address that you put there in the last hour.");
   const auto target = target_of(call);
   if (!target) co_return std::unexpected(target.error());
   auto document = co_await parts_.shelf.open(item->delivery);
   if (!document) co_return std::unexpected(document.error());
   auto type = item->delivery.content_type;
-  auto copied = co_await take_in(std::move(call), target->path, std::move(type), std::make_shared<SpooledBody>(std::move(*document)));
+  auto copied =
+      co_await take_in(std::move(call), target->path, std::move(type), std::make_shared<SpooledBody>(std::move(*document)));
   if (!copied) co_return std::unexpected(copied.error());
   co_return done(target->was_there, {.path = target->path, .delivery = std::move(*copied)});
 }

@@ -12,7 +12,8 @@ using wire::webdav::PropfindQuestion;
 using wire::webdav::ResourceStatus;
 
 bool is_below(std::string_view path, std::string_view collection) {
-  return collection.empty() || (path.size() > collection.size() && path.starts_with(collection) && path[collection.size()] == '/');
+  return collection.empty() ||
+         (path.size() > collection.size() && path.starts_with(collection) && path[collection.size()] == '/');
 }
 
 Property dav(const char* name, std::string value) {

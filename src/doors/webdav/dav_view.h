@@ -1,4 +1,5 @@
-// A connector as one caller sees it through WebDAV: their documents of the last hour, and the folders around them. A value; pure.
+// A connector as one caller sees it through WebDAV: their documents of the last hour, and the folders around them. A value;
+// pure.
 #pragma once
 
 #include <map>
