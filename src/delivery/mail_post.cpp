@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "base/json.h"
 #include "connectors/mail_envelope.h"
+#include "delivery/mail_aliases.h"
 #include "delivery/routing.h"
 #include "wire/mime/mail_address.h"
 #include "wire/mime/mail_builder.h"
@@ -35,18 +35,6 @@ Result<void> check_recipient(const std::string& address, const std::optional<std
 }
 
 }  // namespace
-
-std::vector<std::string> aliases_of(const store::Connector& connector) {
-  std::vector<std::string> aliases;
-  const auto target = parse_json(connector.target_json);
-  const auto* fields = target ? target->if_object() : nullptr;
-  const auto* listed = fields == nullptr ? nullptr : base::find_array(*fields, "aliases");
-  if (listed == nullptr) return aliases;
-  for (const auto& one : *listed) {
-    if (one.is_string() && wire::is_address(one.get_string())) aliases.emplace_back(one.get_string());
-  }
-  return aliases;
-}
 
 Task<Result<void>> IncomingMail::append(std::string octets) {
   const auto repaired = repair_.feed(octets);

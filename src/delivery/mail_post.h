@@ -105,7 +105,4 @@ class MailPost {
   Parts parts_;
 };
 
-// The addresses besides the account's own that mail through the connector may bear: `aliases` of its target.
-[[nodiscard]] std::vector<std::string> aliases_of(const store::Connector& connector);
-
 }  // namespace latchkey::delivery
