@@ -8,7 +8,7 @@ set(LATCHKEY_LAYERS
   "1|crypto|base                                                  |PkgConfig::SODIUM OpenSSL::Crypto"
   "1|net|base                                                     |latchkey_boost_headers Boost::url OpenSSL::SSL CURL::libcurl"
   "2|oauth|base crypto                                            |Boost::url"
-  "2|wire|base                                                    |"
+  "2|wire|base                                                    |EXPAT::EXPAT"
   "2|vault|base crypto                                            |"
   "2|cloud|base crypto                                            |"
   "2|pages|base net                                               |"

@@ -429,6 +429,15 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "GET deliveries": return { status: 200, body: { items: world.deliveries.filter((d) => !query.get("state") || d.state === query.get("state")), next_cursor: null, total: world.deliveries.length } };
     case "GET deliveries/:": return { status: 200, body: world.deliveries.find((d) => d.id === id) };
     case "POST deliveries/:/retry": return { status: 200, body: world.deliveries.find((d) => d.id === id) };
+    case "POST deliveries/:/reroute": {
+      const found = world.deliveries.find((d) => d.id === id);
+      if (!found) return { status: 404 };
+      if (body.connector === "archive") return { status: 409, body: problem("pin_needed", 409, "Only the PIN of whoever submitted the document opens their account there. Have them send it again, or choose a connector with an account of its own.") };
+      found.connector = String(body.connector);
+      found.state = "queued";
+      found.why = "";
+      return { status: 200, body: found };
+    }
     case "DELETE deliveries/:": world.deliveries = world.deliveries.filter((d) => d.id !== id); return { status: 204 };
     case "GET nodes": return { status: 200, body: { items: world.nodes, next_cursor: null, total: world.nodes.length } };
     case "DELETE nodes/:": world.nodes = world.nodes.filter((n) => n.id !== id); return { status: 204 };

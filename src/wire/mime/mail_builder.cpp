@@ -52,7 +52,7 @@ std::string quoted_printable(std::string_view text) {
     const bool is_plain = (c > 0x20 && c < 0x7f && c != '=') || ((c == ' ' || c == '\t') && !ends_line);
     put(is_plain ? std::string(1, c) : fmt::format("={:02X}", static_cast<unsigned char>(c)));
   }
-  return out + line + "\r\n";
+  return out + line;
 }
 
 std::string quoted(std::string_view text) {
@@ -78,14 +78,15 @@ std::string extended(std::string_view utf8) {
 }  // namespace
 
 std::string MailBuilder::begin() {
-  std::string out = write_field("From", write_mailbox(fields_.from));
+  std::string out;
+  if (!fields_.from.address.empty()) out += write_field("From", write_mailbox(fields_.from));
   if (!fields_.to.empty()) out += write_field("To", joined(fields_.to));
   if (!fields_.cc.empty()) out += write_field("Cc", joined(fields_.cc));
   if (fields_.to.empty() && fields_.cc.empty()) out += write_field("To", "undisclosed-recipients:;");
   if (!fields_.reply_to.empty()) out += write_field("Reply-To", joined(fields_.reply_to));
   out += write_field("Subject", encode_words(fields_.subject));
-  out += write_field("Date", fields_.date);
-  out += write_field("Message-ID", fields_.message_id);
+  if (!fields_.date.empty()) out += write_field("Date", fields_.date);
+  if (!fields_.message_id.empty()) out += write_field("Message-ID", fields_.message_id);
   out += write_field("MIME-Version", "1.0");
   out += write_field("Content-Type", "multipart/mixed; boundary=\"" + fields_.boundary + "\"");
   out += "\r\n--" + fields_.boundary +

@@ -13,7 +13,7 @@
 
 namespace latchkey::wire {
 
-// What the message says. Bcc is part of the envelope alone.
+// What the message says; `from`, `date` and `message_id` may be empty where a MailRepair adds them. Bcc is part of the envelope alone.
 struct MailFields {
   Mailbox from;
   std::vector<Mailbox> to;

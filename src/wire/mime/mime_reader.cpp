@@ -116,8 +116,10 @@ class MimeReader::Works {
   }
 
   Result<bool> read_header_line() {
-    const auto end = rest().find('\n');
+    const auto end = rest().find('\n', searched_);
+    searched_ = 0;
     if (end == std::string_view::npos && !ending_) {
+      searched_ = rest().size();
       if (header_bytes_ + rest().size() > limits_.header_bytes_max) return header_too_long();
       return false;
     }
@@ -254,6 +256,7 @@ class MimeReader::Works {
   MimeLimits limits_;
   std::string buffer_;
   std::size_t at_ = 0;
+  std::size_t searched_ = 0;  // so much of a header line that has not ended was seen before
   std::vector<MimeEvent> events_;
   Bytes octets_;  // decoded, not told yet
   std::vector<std::string> boundaries_;
