@@ -98,7 +98,7 @@ test('T8: a new secret ends the one before; a device removed is nobody; its name
   const copier = await device({ name: 'copier' });
   const taken = await admin.call('POST', '/api/v1/users', { username: 'Copier', group_id: group });
   assert.equal(taken.code, 'username_taken');
-  assert.equal((await admin.call('POST', '/api/v1/devices', { name: 'PRINTER-1' })).code, 'name_taken');
+  assert.equal((await admin.call('POST', '/api/v1/devices', { name: 'PRINTER-1' })).code, 'device_name_taken');
   const renewed = await admin.must('POST', `/api/v1/devices/${copier.id}/secret`, { secret_form: 'compact' });
   assert.equal(renewed.secret.length, 32);
   assert.equal((await curl(server, { name: 'copier', secret: copier.secret, file })).status, 401);
