@@ -97,7 +97,7 @@ Task<Result<void>> DeviceDesk::commit(store::Device& device, Actor actor, std::s
   if (done) device.version += 1;
   if (!done && done.error().reason == "gone") co_return no_such_device();
   if (!done && done.error().reason == "exists" && done.error().field == "name") {
-    co_return fail(ErrorKind::conflict, "username_taken", "A user or another device has this name already.", {.field = "name"});
+    co_return fail(ErrorKind::conflict, "device_name_taken", "A user or another device has this name already.", {.field = "name"});
   }
   co_return done;
 }

@@ -49,7 +49,7 @@ class DeviceDesk {
   };
   explicit DeviceDesk(Parts parts) : parts_(parts) {}
 
-  // Errors: invalid with `field` (`name`, `connectors`, `sources`, `recipient_domains`, `uses`); conflict/`username_taken`, field
+  // Errors: invalid with `field` (`name`, `connectors`, `sources`, `recipient_domains`, `uses`); conflict/`device_name_taken`, field
   // `name`: users' names count, too.
   [[nodiscard]] Task<Result<DeviceWithSecret>> add(NewDevice wish, Actor actor);
   // Errors besides: not_found/`no_such_device`; conflict/`version` when somebody else was faster.

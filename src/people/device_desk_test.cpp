@@ -37,8 +37,8 @@ TEST_F(DeviceDeskTest, T8_OnlyAHashOfTheSecretIsKept) {
 TEST_F(DeviceDeskTest, ItsNameIsNobodysAndItsConnectorsAreFixedOnes) {
   add("scan");
   add_device({.name = "copier"});
-  EXPECT_EQ(adding({.name = "COPIER"}), "username_taken name");
-  EXPECT_EQ(adding({.name = "Scan"}), "username_taken name") << "a user's";
+  EXPECT_EQ(adding({.name = "COPIER"}), "device_name_taken name");
+  EXPECT_EQ(adding({.name = "Scan"}), "device_name_taken name") << "a user's";
   EXPECT_EQ(adding({.name = "a:b"}), "invalid_fields name");
   EXPECT_EQ(adding({.name = "new", .connectors = {"nowhere"}}), "invalid_fields connectors");
   EXPECT_EQ(adding({.name = "new", .connectors = {"own"}}), "invalid_fields connectors") << "a device has no account of its own";

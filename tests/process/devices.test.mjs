@@ -98,7 +98,7 @@ test('T8: a new secret ends the one before; a device removed is nobody; its name
   const copier = await device({ name: 'copier' });
   const taken = await admin.call('POST', '/api/v1/users', { username: 'Copier', group_id: group });
   assert.equal(taken.code, 'username_taken');
-  assert.equal((await admin.call('POST', '/api/v1/devices', { name: 'PRINTER-1' })).code, 'username_taken');
+  assert.equal((await admin.call('POST', '/api/v1/devices', { name: 'PRINTER-1' })).code, 'device_name_taken');
   const renewed = await admin.must('POST', `/api/v1/devices/${copier.id}/secret`, { secret_form: 'compact' });
   assert.equal(renewed.secret.length, 32);
   assert.equal((await curl(server, { name: 'copier', secret: copier.secret, file })).status, 401);
@@ -169,7 +169,7 @@ test('K4: what its owner ends opens nothing more; what was accepted before goes 
   drive.plan = () => undefined;
   assert.equal((await connector()).delegation, null);
   assert.equal((await curl(server, { name: 'copier', secret: copier.secret, file })).code, 'no_such_connector');
-  assert.equal((await admin.call('DELETE', '/api/v1/connectors/scans/delegation')).code, 'not_found');
+  assert.equal((await admin.call('DELETE', '/api/v1/connectors/scans/delegation')).code, 'no_such_delegation');
   await arrived(() => curl(server, { name: 'copier', secret: copier.secret, to: `deliveries/${before.body.id}` }));
   const trail = await admin.must('GET', '/api/v1/activity?limit=50');
   assert.ok(JSON.stringify(trail).includes('connector.delegation_ended'));
