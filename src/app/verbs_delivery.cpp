@@ -15,6 +15,8 @@ struct ConnectorArguments {
   std::string owner;
   std::vector<std::string> groups;
   std::string folder;
+  std::string url;
+  std::string app;
   std::string naming = "{name}";
   std::string conflict = "rename";
   std::int64_t size_bytes_max = 0;
@@ -73,6 +75,8 @@ Result<int> add_connector(const Session& session, const ConnectorArguments& argu
                   {"conflict", arguments.conflict},
                   {"size_bytes_max", arguments.size_bytes_max}};
   if (!arguments.owner.empty()) body["owner"] = arguments.owner;
+  if (!arguments.url.empty()) body["url"] = arguments.url;
+  if (!arguments.app.empty()) body["app"] = arguments.app;
   const auto answer = client.call("POST", "/api/v1/connectors", &body);
   if (!answer) return std::unexpected(answer.error());
   if (session.json) {
@@ -168,6 +172,9 @@ void add_connector_verbs(CLI::App& app, Session& session) {
   add.add_option("--folder", arguments->folder,
                  "Folder at the destination; {date}, {time}, {user}, {connector} and {id} are filled in")
       ->type_name("FOLDER");
+  add.add_option("--url", arguments->url, "For the type oidc: the WebDAV folder that documents, and the account's token, go to")
+      ->type_name("URL");
+  add.add_option("--app", arguments->app, "With --url: the app whose accounts' tokens may go there")->type_name("APP");
   add.add_option("--naming", arguments->naming,
                  "Names of documents: {name} as it came, {date}, {time}, {user}, {connector}, {id}")
       ->type_name("TEMPLATE");

@@ -20,11 +20,13 @@ class Connectors {
   Connectors& operator=(const Connectors&) = delete;
   ~Connectors();
 
-  // By the family the type belongs to. nullptr: none serves it yet.
+  // By the type itself, else by its kind. nullptr: none serves it yet.
   [[nodiscard]] Connector* find(const catalog::Type& type) const;
 
  private:
-  std::map<std::string, std::unique_ptr<Connector>, std::less<>> by_kind_;
+  using Table = std::map<std::string, std::unique_ptr<Connector>, std::less<>>;
+  Table by_type_;
+  Table by_kind_;
 };
 
 }  // namespace latchkey::connectors

@@ -26,6 +26,12 @@ std::unexpected<Error> no_such_connector() {
   return fail(ErrorKind::not_found, "no_such_connector", "There is no such connector.");
 }
 
+// An address that tokens go to is for the trail.
+std::string where_of(const store::Connector& connector) {
+  const auto address = address_of(connector);
+  return address ? connector.type + " at " + address->url + " with tokens of the app " + address->app : connector.type;
+}
+
 }  // namespace
 
 std::string folder_of(const store::Connector& connector) {
@@ -41,6 +47,28 @@ std::vector<std::string> ConnectorDesk::types() const {
   return ids;
 }
 
+std::vector<std::string> ConnectorDesk::types_asking_url() const {
+  auto ids = types();
+  std::erase_if(ids, [&](const std::string& id) { return !asks_for_address(*parts_.catalog.find_type(id)); });
+  return ids;
+}
+
+Task<Result<std::optional<ConnectorAddress>>> ConnectorDesk::checked_address(ConnectorWish wish) {
+  const auto type = parts_.catalog.find_type(wish.type);
+  if (!asks_for_address(*type)) {
+    if (!wish.url.empty() || !wish.app.empty())
+      co_return wrong(wish.url.empty() ? "app" : "url", "Where accounts of this type are is known already.");
+    co_return std::optional<ConnectorAddress>();
+  }
+  auto url = check_address(wish.url);
+  if (!url) co_return std::unexpected(url.error());
+  const auto app = co_await parts_.store.app(wish.app);
+  if (!app) co_return std::unexpected(app.error());
+  if (!*app || (*app)->provider != type->provider)
+    co_return wrong("app", "Name the app whose accounts' tokens may go to that address. There is none of that name for this type.");
+  co_return ConnectorAddress{.url = std::move(*url), .app = wish.app};
+}
+
 Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, store::Connector connector) {
   if (wish.name.empty()) co_return wrong("name", "Give the connector a name.");
   const auto deliverable = types();
@@ -53,6 +81,8 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
   if (auto good = check_template(wish.naming); !good) co_return std::unexpected(good.error());
   auto folder = check_folder(wish.folder);
   if (!folder) co_return std::unexpected(folder.error());
+  const auto address = co_await checked_address(wish);
+  if (!address) co_return std::unexpected(address.error());
   if (wish.size_bytes_max < 0) co_return wrong("size_bytes_max", "A size is a number of bytes; 0 means no limit.");
   if (wish.groups.size() > kGroupsMax) co_return wrong("groups", "At most a hundred groups.");
   for (const auto& text : wish.groups) {
@@ -76,7 +106,7 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
   connector.type = std::move(wish.type);
   connector.account = wish.account;
   connector.groups = std::move(wish.groups);
-  connector.target_json = boost::json::serialize(JsonObject{{"folder", *folder}});
+  connector.target_json = target_json_of(*folder, *address);
   connector.naming = std::move(wish.naming);
   connector.conflict = wish.conflict;
   connector.size_bytes_max = wish.size_bytes_max;
@@ -87,7 +117,7 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
 
 Task<Result<void>> ConnectorDesk::commit(store::Connector connector, people::Actor actor, std::string action) {
   auto entry = people::audit_entry(parts_.wall.now(), actor, std::move(action), connector.id, {},
-                                   "to " + connector.type + ", " + connector.naming);
+                                   "to " + where_of(connector) + ", " + connector.naming);
   co_return co_await parts_.store.commit({store::PutConnector{std::move(connector)}, store::AppendAudit{std::move(entry)}});
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "connectors/registry.h"
+#include "delivery/connector_address.h"
 #include "grants/provider_client.h"
 #include "grants/sealing.h"
 #include "people/audit.h"
@@ -25,6 +26,8 @@ struct ConnectorWish {
   std::string owner;                // fixed: the username of the OAuth user
   std::vector<std::string> groups;  // ids
   std::string folder;               // of the target; templates allowed
+  std::string url;                  // of the target, where the type asks for it
+  std::string app;                  // with `url`: whose accounts' tokens may go there
   std::string naming = "{name}";
   store::ConflictRule conflict = store::ConflictRule::rename;
   std::int64_t size_bytes_max = 0;
@@ -42,7 +45,7 @@ class ConnectorDesk {
   };
   explicit ConnectorDesk(Parts parts) : parts_(std::move(parts)) {}
 
-  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `groups`, `folder`, `naming`, `size_bytes_max`), those of
+  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `groups`, `folder`, `url`, `app`, `naming`, `size_bytes_max`), those of
   // the store.
   [[nodiscard]] Task<Result<store::Connector>> add(ConnectorWish wish, people::Actor actor);
   // Errors besides: not_found/`no_such_connector`; conflict/`version` when somebody else was faster.
@@ -52,8 +55,11 @@ class ConnectorDesk {
 
   // The types something can be delivered to in this version.
   [[nodiscard]] std::vector<std::string> types() const;
+  // Those of them that need `url` and `app`.
+  [[nodiscard]] std::vector<std::string> types_asking_url() const;
 
  private:
+  [[nodiscard]] Task<Result<std::optional<ConnectorAddress>>> checked_address(ConnectorWish wish);
   [[nodiscard]] Task<Result<store::Connector>> made_from(ConnectorWish wish, store::Connector connector);
   [[nodiscard]] Task<Result<void>> commit(store::Connector connector, people::Actor actor, std::string action);
 

@@ -98,7 +98,7 @@ class Queue {
   // queue_send.cpp
   [[nodiscard]] Task<void> send_one(DeliveryId id);
   [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
-  [[nodiscard]] Task<Result<std::string>> base_url_of(store::Delivery delivery, std::string type);
+  [[nodiscard]] Task<Result<std::string>> base_url_of(store::Delivery delivery, store::Connector connector);
   [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
   [[nodiscard]] Task<void> end_badly(store::Delivery delivery, Error error, bool idempotent);
   // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile.

@@ -1,6 +1,7 @@
 // One delivery: what it needs, the connector's work, and what becomes of it.
 #include <algorithm>
 
+#include "delivery/connector_address.h"
 #include "delivery/queue.h"
 #include "delivery/timeline.h"
 
@@ -164,7 +165,7 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   if (works == nullptr)
     co_return fail(ErrorKind::misconfigured, "no_connector_for_type",
                    "This version delivers nothing to accounts of that type.");
-  auto base_url = co_await base_url_of(delivery, (*connector)->type);
+  auto base_url = co_await base_url_of(delivery, **connector);
   if (!base_url) co_return std::unexpected(base_url.error());
   auto document =
       co_await parts_.spool.open(delivery.id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
@@ -179,8 +180,8 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   co_return job;
 }
 
-// Where the type's API is, as the catalogue and the grant's own values have it.
-Task<Result<std::string>> Queue::base_url_of(store::Delivery delivery, std::string type) {
+// Where the type's API is, as the catalogue and the grant's own values have it, or as the connector says.
+Task<Result<std::string>> Queue::base_url_of(store::Delivery delivery, store::Connector connector) {
   const auto view = co_await parts_.store.grant(delivery.grant);
   if (!view) co_return std::unexpected(view.error());
   if (!*view)
@@ -189,13 +190,21 @@ Task<Result<std::string>> Queue::base_url_of(store::Delivery delivery, std::stri
   const auto& grant = (*view)->grant;
   if (const auto sound = parts_.sealing.check(grant); !sound) co_return std::unexpected(sound.error());
   // A token goes to the service that it is for, and nowhere else (K3).
-  if (grant.type != type)
+  if (grant.type != connector.type)
     co_return fail(ErrorKind::needs_person, "connector_changed",
                    "The connector is of another type than the account. Change it back, or send the document again.");
-  const auto resolved = co_await parts_.clients.type_for(type, grant.app, grant.params_json, grant.extras_json);
+  const auto resolved = co_await parts_.clients.type_for(connector.type, grant.app, grant.params_json, grant.extras_json);
   if (!resolved) co_return std::unexpected(resolved.error());
-  if (resolved->resource.empty())
-    co_return fail(ErrorKind::misconfigured, "no_target_address", "Where this type's service is, nobody has said.");
+  if (resolved->resource.empty()) {
+    const auto address = address_of(connector);
+    if (!address || !asks_for_address(*resolved->type))
+      co_return fail(ErrorKind::misconfigured, "no_target_address", "Where this type's service is, nobody has said.");
+    // The administrator named the app whose tokens may go to that address: another server's token would be given away (K6).
+    if (grant.app != address->app)
+      co_return fail(ErrorKind::needs_person, "another_app",
+                     "The connector is for accounts of another app than this one. Authorise the account with that app.");
+    co_return address->url;
+  }
   auto url = resolved->resource;
   while (url.ends_with('/')) url.pop_back();
   co_return url;
