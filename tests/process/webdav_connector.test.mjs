@@ -60,7 +60,7 @@ test('the suite that every connector passes, against Apache', { skip }, async (t
     env: { LATCHKEY_TEST_WEBDAV_URL: apache.url, LATCHKEY_TEST_WEBDAV_FILES: apache.files, LATCHKEY_TEST_WEBDAV_TOKEN: await token() }, timeout: 300_000,
   });
   assert.equal(done.status, 0, done.stdout.slice(-4000) + done.stderr.slice(-2000));
-  assert.match(done.stdout, /\[ {2}PASSED {2}\] (9|1\d) tests?/, done.stdout.slice(-2000));
+  assert.match(done.stdout, /\[ {2}PASSED {2}\] [89] tests/, done.stdout.slice(-2000));
 });
 
 for (const [words, size] of [['0 bytes', 0], ['1 byte', 1], ['50 kB', 50_000], ['5 MB', 5_000_000], ['100 MB', 100_000_000]]) {
@@ -159,7 +159,7 @@ test('K6: an address takes tokens of the app that the administrator named, and o
   const add = (changes) => admin.call('POST', '/api/v1/connectors', { id: 'others', ...wish, ...changes });
   for (const [field, changes] of [['url', { url: '' }], ['url', { url: 'http://files.example.com/dav' }], ['url', { url: 'https://a:b@files.example.com/' }], ['app', { app: '' }], ['app', { app: 'nobody' }]]) {
     const refused = await add(changes);
-    assert.equal(refused.status, 400, refused.text);
+    assert.equal(refused.status, 422, refused.text);
     assert.ok(refused.body.errors.some((each) => each.field === field), `${field}: ${refused.text}`);
   }
   assert.equal((await add({ app: 'elsewhere' })).status, 201);
@@ -198,7 +198,7 @@ test('the suite that every connector passes, against a simulated Nextcloud', asy
     timeout: 300_000,
   });
   assert.equal(done.status, 0, done.stdout.slice(-4000) + done.stderr.slice(-2000));
-  assert.match(done.stdout, /\[ {2}PASSED {2}\] (9|1\d) tests?/, done.stdout.slice(-2000));
+  assert.match(done.stdout, /\[ {2}PASSED {2}\] 9 tests/, done.stdout.slice(-2000));
   assert.doesNotMatch(done.stdout, /SKIPPED/, 'it is idempotent and resumable');
   assert.deepEqual(cloud.broken, [], 'no rule of Nextcloud is broken');
 });

@@ -309,8 +309,12 @@ export class Nextcloud {
     }
     if (request.method === 'PROPFIND' && !name) {
       request.resume();
-      const chunks = await readdir(folder);
-      return { status: 207, body: this.#multistatus(chunks.map((each) => `<d:response><d:href>/remote.php/dav/uploads/${key}/${each}</d:href><d:propstat><d:prop><d:resourcetype/></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>`)) };
+      const listed = [`<d:response><d:href>/remote.php/dav/uploads/${key}/</d:href><d:propstat><d:prop><d:resourcetype><d:collection/></d:resourcetype></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>`];
+      for (const each of request.headers.depth === '1' ? await readdir(folder) : []) {
+        const { size } = statSync(path.join(folder, each));
+        listed.push(`<d:response><d:href>/remote.php/dav/uploads/${key}/${each}</d:href><d:propstat><d:prop><d:resourcetype/><d:getcontentlength>${size}</d:getcontentlength></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response>`);
+      }
+      return { status: 207, body: this.#multistatus(listed) };
     }
     if (request.method === 'DELETE' && !name) {
       this.#uploads.delete(key);

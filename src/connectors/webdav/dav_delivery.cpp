@@ -25,7 +25,6 @@ std::unexpected<Error> something_else() {
               "The WebDAV server has something else than was sent. Look at the file there before trying again.");
 }
 
-// What will never succeed leaves nothing behind.
 bool is_final(ErrorKind kind) {
   return kind == ErrorKind::invalid || kind == ErrorKind::refused || kind == ErrorKind::conflict ||
          kind == ErrorKind::corrupt;
@@ -54,17 +53,19 @@ DavDelivery::DavDelivery(net::HttpTransport& transport, Turns& turns, const Stor
 }
 
 Task<Result<Receipt>> DavDelivery::run() {
-  const auto before = co_await settled();
-  if (!before) co_return std::unexpected(before.error());
-  if (*before) co_return **before;
-  if (const auto sent = co_await upload(); !sent) {
-    if (is_final(sent.error().kind) && !writes_in_place()) co_await server_.remove(server_.url_of(upload_path_));
-    co_return std::unexpected(sent.error());
-  }
-  auto receipt = co_await place();
+  auto receipt = co_await work();
+  // What will never succeed leaves nothing behind.
   if (!receipt && is_final(receipt.error().kind) && !writes_in_place())
     co_await server_.remove(server_.url_of(upload_path_));
   co_return receipt;
+}
+
+Task<Result<Receipt>> DavDelivery::work() {
+  const auto before = co_await settled();
+  if (!before) co_return std::unexpected(before.error());
+  if (*before) co_return **before;
+  if (const auto sent = co_await upload(); !sent) co_return std::unexpected(sent.error());
+  co_return co_await place();
 }
 
 // Whether a try before has arrived already, or the rule forbids to go on.

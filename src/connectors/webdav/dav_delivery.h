@@ -21,6 +21,7 @@ class DavDelivery final : private NextcloudUpload::Noted {
   [[nodiscard]] Task<Result<Receipt>> run();
 
  private:
+  [[nodiscard]] Task<Result<Receipt>> work();
   [[nodiscard]] Task<Result<std::optional<Receipt>>> settled();
   [[nodiscard]] Task<Result<void>> upload();
   [[nodiscard]] Task<Result<bool>> is_uploaded();

@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "net/url.h"
-#include "wire/webdav/seen_resources.h"
 
 namespace latchkey::connectors {
 namespace {
@@ -103,27 +102,34 @@ Task<Result<ApiReply>> DavServer::call(ApiSession::Request request) {
   co_return reply;
 }
 
-Task<Result<std::vector<DavResource>>> DavServer::ask(std::string path, std::string depth) {
-  const auto base = net::Url::parse(base_url_);
-  if (!base) co_return std::unexpected(base.error());
-  ApiSession::Request request{.method = "PROPFIND", .url = url_of(path)};
+Task<Result<std::optional<DavServer::Seen>>> DavServer::propfind(std::string url, std::string depth) {
+  ApiSession::Request request{.method = "PROPFIND", .url = std::move(url)};
   request.headers = {{"Depth", depth}, {"Content-Type", "application/xml; charset=utf-8"}};
   request.body = Secret(kQuestion);
   request.reply_bytes_max = kListingBytesMax;
   const auto reply = co_await call(std::move(request));
   if (!reply) co_return std::unexpected(reply.error());
-  if (reply->status == 404) co_return fail(ErrorKind::not_found, "no_such_folder", kService + " has no such folder.");
-  if (reply->status != 207)
-    co_return std::unexpected(reply->ok() ? remade(*reply, ErrorKind::misconfigured, "no_webdav",
-                                                   "What answers at the connector's address does not speak WebDAV there. "
-                                                   "Check the address.")
-                                          : dav_error_of(*reply));
-  const auto seen = wire::webdav::parse_multistatus(reply->body);
+  if (reply->status == 404) co_return std::optional<Seen>();
+  if (reply->ok() && reply->status != 207)
+    co_return std::unexpected(
+        remade(*reply, ErrorKind::misconfigured, "no_webdav",
+               "What answers at the connector's address does not speak WebDAV there. Check the address."));
+  if (!reply->ok()) co_return std::unexpected(dav_error_of(*reply));
+  auto seen = wire::webdav::parse_multistatus(reply->body);
   if (!seen)
     co_return fail(ErrorKind::unavailable, "target_unavailable", kService + " gives an answer that makes no sense.",
                    {.detail = std::string(base::as_text(reply->body).substr(0, 500))});
+  co_return std::move(*seen);
+}
+
+Task<Result<std::optional<std::vector<DavResource>>>> DavServer::ask(std::string path, std::string depth) {
+  const auto base = net::Url::parse(base_url_);
+  if (!base) co_return std::unexpected(base.error());
+  const auto seen = co_await propfind(url_of(path), std::move(depth));
+  if (!seen) co_return std::unexpected(seen.error());
+  if (!*seen) co_return std::optional<std::vector<DavResource>>();
   std::vector<DavResource> found;
-  for (const auto& one : *seen) {
+  for (const auto& one : **seen) {
     auto where = path_of(one.href, *base);
     if (!where || one.status >= 300) continue;
     found.push_back({.path = std::move(*where),
@@ -137,27 +143,36 @@ Task<Result<std::vector<DavResource>>> DavServer::ask(std::string path, std::str
 }
 
 Task<Result<std::optional<DavResource>>> DavServer::look(std::string path) {
-  auto found = co_await ask(path, "0");
-  if (!found && found.error().reason == "no_such_folder") co_return std::optional<DavResource>();
+  auto found = co_await ask(std::move(path), "0");
   if (!found) co_return std::unexpected(found.error());
-  co_return found->empty() ? std::optional<DavResource>() : std::optional(std::move(found->front()));
+  if (!*found || (*found)->empty()) co_return std::optional<DavResource>();
+  co_return std::move((*found)->front());
 }
 
 Task<Result<bool>> DavServer::is_there(std::string url) {
-  ApiSession::Request request{.method = "PROPFIND", .url = std::move(url)};
-  request.headers = {{"Depth", "0"}, {"Content-Type", "application/xml; charset=utf-8"}};
-  request.body = Secret(kQuestion);
-  const auto reply = co_await call(std::move(request));
-  if (!reply) co_return std::unexpected(reply.error());
-  if (reply->status == 404) co_return false;
-  if (reply->ok()) co_return true;
-  co_return std::unexpected(dav_error_of(*reply));
+  const auto seen = co_await propfind(std::move(url), "0");
+  if (!seen) co_return std::unexpected(seen.error());
+  co_return seen->has_value();
+}
+
+Task<Result<std::optional<std::map<std::string, std::uint64_t>>>> DavServer::sizes_within(std::string url) {
+  const auto seen = co_await propfind(std::move(url), "1");
+  if (!seen) co_return std::unexpected(seen.error());
+  if (!*seen) co_return std::optional<std::map<std::string, std::uint64_t>>();
+  std::map<std::string, std::uint64_t> sizes;
+  for (const auto& one : **seen) {
+    if (one.is_collection() || one.status >= 300) continue;
+    sizes[one.href.substr(one.href.rfind('/') + 1)] = number_in(one.text_of(kDav, "getcontentlength"));
+  }
+  co_return sizes;
 }
 
 Task<Result<std::vector<DavResource>>> DavServer::look_into(std::string folder) {
   auto found = co_await ask(folder, "1");
-  if (found) std::erase_if(*found, [&](const DavResource& one) { return one.path == folder; });
-  co_return found;
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) co_return fail(ErrorKind::not_found, "no_such_folder", kService + " has no such folder.");
+  std::erase_if(**found, [&](const DavResource& one) { return one.path == folder; });
+  co_return std::move(**found);
 }
 
 Task<Result<void>> DavServer::make_folder(std::string url, net::HttpHeaders headers) {

@@ -1,11 +1,13 @@
 // A WebDAV server (RFC 4918) as the connector speaks to it: what each answer means, in words for people.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "connectors/api_call.h"
+#include "wire/webdav/seen_resources.h"
 
 namespace latchkey::connectors {
 
@@ -49,6 +51,8 @@ class DavServer {
   [[nodiscard]] Task<Result<std::optional<DavResource>>> look(std::string path);
   // Whether anything is at an address of the server.
   [[nodiscard]] Task<Result<bool>> is_there(std::string url);
+  // Sizes by name of what lies at an address of the server; nullopt: there is no such folder.
+  [[nodiscard]] Task<Result<std::optional<std::map<std::string, std::uint64_t>>>> sizes_within(std::string url);
   // What lies in a folder, itself left out. Errors: not_found/`no_such_folder`.
   [[nodiscard]] Task<Result<std::vector<DavResource>>> look_into(std::string folder);
   // Every folder above `path` that is missing.
@@ -66,7 +70,10 @@ class DavServer {
 
  private:
   [[nodiscard]] Task<Result<ApiReply>> call(ApiSession::Request request);
-  [[nodiscard]] Task<Result<std::vector<DavResource>>> ask(std::string path, std::string depth);
+  using Seen = std::vector<wire::webdav::SeenResource>;
+  // nullopt: there is nothing.
+  [[nodiscard]] Task<Result<std::optional<Seen>>> propfind(std::string url, std::string depth);
+  [[nodiscard]] Task<Result<std::optional<std::vector<DavResource>>>> ask(std::string path, std::string depth);
 
   ApiSession& api_;
   std::string base_url_;

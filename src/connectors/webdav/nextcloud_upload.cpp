@@ -12,6 +12,8 @@ constexpr std::uint64_t kChunksMax = 10'000;
 // An upload that the server forgets again and again is no upload.
 constexpr int kBeginningsMax = 3;
 
+std::string name_of_chunk(std::uint64_t number) { return fmt::format("{:05}", number); }
+
 }  // namespace
 
 std::optional<NextcloudAccount> NextcloudAccount::of(std::string_view base_url) {
@@ -50,11 +52,17 @@ Task<Result<void>> NextcloudUpload::send(std::uint64_t chunks_sent, Noted& noted
   const auto size = document_.size_bytes();
   const auto chunk = chunk_bytes_of(size);
   const auto chunks = (size + chunk - 1) / chunk;
-  auto next = std::min(chunks_sent, chunks);
-  if (next > 0) {
-    const auto known = co_await is_known();
+  std::uint64_t next = 0;
+  if (chunks_sent > 0) {
+    const auto known = co_await server_.sizes_within(upload_url_);
     if (!known) co_return std::unexpected(known.error());
-    if (!*known) next = 0;
+    // What was noted has arrived; what arrived behind it is seen where the server lists its chunks.
+    if (*known) next = std::min(chunks_sent, chunks);
+    while (*known && next < chunks) {
+      const auto one = (*known)->find(name_of_chunk(next + 1));
+      if (one == (*known)->end() || one->second != std::min(chunk, size - next * chunk)) break;
+      next += 1;
+    }
   }
   int beginnings = 0;
   while (next < chunks) {
@@ -66,7 +74,7 @@ Task<Result<void>> NextcloudUpload::send(std::uint64_t chunks_sent, Noted& noted
     }
     const auto first = next * chunk;
     DocumentParts parts(document_, first, std::min(chunk, size - first));
-    const auto reply = co_await server_.put_part(fmt::format("{}/{:05}", upload_url_, next + 1), parts, headers());
+    const auto reply = co_await server_.put_part(upload_url_ + "/" + name_of_chunk(next + 1), parts, headers());
     if (!reply) co_return std::unexpected(reply.error());
     if (reply->status == 404 || reply->status == 409) {
       next = 0;

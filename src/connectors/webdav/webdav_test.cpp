@@ -143,12 +143,16 @@ TEST(DavErrors, SayWhatToDo) {
     EXPECT_FALSE(error_at(status).text.empty());
 }
 
+Task<std::unique_ptr<Turns::Turn>> taken(Turns& turns, std::string place) {
+  co_return std::make_unique<Turns::Turn>(co_await turns.take(std::move(place)));
+}
+
 TEST(Turns, OnePlaceIsOnesAtATime) {
   net::LoopThread loop;
   Turns turns;
-  auto first = std::make_unique<Turns::Turn>(loop.run(turns.take("a")));
-  const auto other = loop.run(turns.take("b"));
-  auto waiting = boost::asio::co_spawn(loop.loop.main(), turns.take("a"), boost::asio::use_future);
+  auto first = loop.run(taken(turns, "a"));
+  const auto other = loop.run(taken(turns, "b"));
+  auto waiting = boost::asio::co_spawn(loop.loop.main(), taken(turns, "a"), boost::asio::use_future);
   EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
   first.reset();
   ASSERT_EQ(waiting.wait_for(std::chrono::seconds(10)), std::future_status::ready);
