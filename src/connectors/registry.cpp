@@ -1,6 +1,7 @@
 #include "connectors/registry.h"
 
 #include "connectors/practice_drive.h"
+#include "connectors/practice_mailbox.h"
 #include "connectors/webdav/webdav.h"
 
 namespace latchkey::connectors {
@@ -9,6 +10,7 @@ Connectors::Connectors(net::HttpTransport& transport) {
   by_type_.emplace("nextcloud", std::make_unique<WebDav>(transport, WebDav::Servers::nextcloud));
   by_kind_.emplace("generic", std::make_unique<WebDav>(transport, WebDav::Servers::any));
   by_kind_.emplace("practice", std::make_unique<PracticeDrive>(transport));
+  by_kind_.emplace("practice_mail", std::make_unique<PracticeMailbox>(transport));
 }
 Connectors::~Connectors() = default;
 

@@ -15,7 +15,11 @@ namespace latchkey::connectors {
 // Thread-safe; the transport outlives it.
 class Connectors {
  public:
+  using ByKind = std::map<std::string, std::unique_ptr<Connector>, std::less<>>;
+
   explicit Connectors(net::HttpTransport& transport);
+  // These alone, by the kind of the types they serve.
+  explicit Connectors(ByKind by_kind) : by_kind_(std::move(by_kind)) {}
   Connectors(const Connectors&) = delete;
   Connectors& operator=(const Connectors&) = delete;
   ~Connectors();
@@ -24,9 +28,8 @@ class Connectors {
   [[nodiscard]] Connector* find(const catalog::Type& type) const;
 
  private:
-  using Table = std::map<std::string, std::unique_ptr<Connector>, std::less<>>;
-  Table by_type_;
-  Table by_kind_;
+  ByKind by_type_;
+  ByKind by_kind_;
 };
 
 }  // namespace latchkey::connectors

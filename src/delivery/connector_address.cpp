@@ -1,6 +1,5 @@
 #include "delivery/connector_address.h"
 
-#include "base/json.h"
 #include "net/address_policy.h"
 #include "net/url.h"
 
@@ -44,13 +43,9 @@ std::optional<ConnectorAddress> address_of(const store::Connector& connector) {
   return address;
 }
 
-std::string target_json_of(const std::string& folder, const std::optional<ConnectorAddress>& address) {
-  JsonObject target{{"folder", folder}};
-  if (address) {
-    target["url"] = address->url;
-    target["app"] = address->app;
-  }
-  return boost::json::serialize(target);
+void add_address(JsonObject& target, const ConnectorAddress& address) {
+  target["url"] = address.url;
+  target["app"] = address.app;
 }
 
 }  // namespace latchkey::delivery

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "connectors/registry.h"
 #include "store/records.h"
@@ -23,6 +24,7 @@ struct ConnectorAddress {
 [[nodiscard]] Result<std::string> check_address(std::string_view url);
 // Of the connector's target; nullopt: it has none.
 [[nodiscard]] std::optional<ConnectorAddress> address_of(const store::Connector& connector);
-[[nodiscard]] std::string target_json_of(const std::string& folder, const std::optional<ConnectorAddress>& address);
+// Adds to what target_json holds.
+void add_address(JsonObject& target, const ConnectorAddress& address);
 
 }  // namespace latchkey::delivery

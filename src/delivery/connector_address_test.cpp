@@ -22,10 +22,12 @@ TEST(ConnectorAddress, IsHttpsOrOnThisMachine) {
 TEST(ConnectorAddress, LiesInTheTargetWithTheAppWhoseTokensMayGoThere) {
   store::Connector connector;
   EXPECT_FALSE(address_of(connector));
-  connector.target_json = target_json_of("Scans", std::nullopt);
+  connector.target_json = R"({"folder":"Scans"})";
   EXPECT_FALSE(address_of(connector));
   const ConnectorAddress address{.url = "https://files.example.com/dav", .app = "own"};
-  connector.target_json = target_json_of("Scans", address);
+  JsonObject target{{"folder", "Scans"}};
+  add_address(target, address);
+  connector.target_json = boost::json::serialize(target);
   EXPECT_EQ(address_of(connector), address);
   connector.target_json = R"({"folder":"Scans","url":"https://files.example.com/dav"})";
   EXPECT_FALSE(address_of(connector)) << "an address without an app gets no token";

@@ -406,13 +406,13 @@ TEST_F(DeskHouse, F8_AuthorisingAnewAsAnAccountSomebodyHoldsNamesTheDifferenceAn
   EXPECT_EQ(asked.holder, "print");
 }
 
+Bytes octets_of(DeliveryId id) { return {id.bytes().begin(), id.bytes().end()}; }
+
 // Documents that were accepted for bob's account wait for it to be authorised again.
 TEST_F(DeskHouse, K4_WhatWaitsForOneAccountDoesNotGoToAnother) {
   const auto scan = authorise(wish("scan"), "bob");
-  const auto id = DeliveryId::make(wall.now(), entropy).bytes();
-  const Bytes holder(id.begin(), id.end());
-  const auto other_id = DeliveryId::make(wall.now(), entropy).bytes();
-  const Bytes delivered_meanwhile(other_id.begin(), other_id.end());
+  const auto holder = octets_of(DeliveryId::make(wall.now(), entropy));
+  const auto delivered_meanwhile = octets_of(DeliveryId::make(wall.now(), entropy));
   for (const auto& each : {holder, delivered_meanwhile}) {
     commit({store::PutWrap{{.grant = scan.grant, .holder_kind = store::HolderKind::delivery, .holder = each,
                             .private_key_sealed = Bytes(48, 1), .created_at = wall.now()}}});
