@@ -17,7 +17,7 @@ set(LATCHKEY_LAYERS
   "4|people|base crypto vault store                               |PkgConfig::UTF8PROC"
   "5|grants|base crypto net oauth vault cloud catalog store people|"
   "6|doctor|base crypto net oauth catalog store grants              |"
-  "6|connectors|base net oauth catalog grants                     |"
+  "6|connectors|base net oauth wire catalog grants                |"
   "7|delivery|base crypto net wire vault store people grants connectors|"
   "8|doors|base net wire store people grants delivery             |"
   "8|console|base crypto net oauth vault pages catalog store people grants doctor delivery|"

@@ -23,6 +23,8 @@ struct ConnectorArguments {
   std::string owner;
   std::vector<std::string> groups;
   std::string folder;
+  std::string url;
+  std::string app;
   std::vector<std::string> aliases;
   std::string naming = "{name}";
   std::string conflict = "rename";
@@ -102,6 +104,8 @@ Result<int> add_connector(const Session& session, const ConnectorArguments& argu
                   {"conflict", arguments.conflict},
                   {"size_bytes_max", arguments.size_bytes_max}};
   if (!arguments.owner.empty()) body["owner"] = arguments.owner;
+  if (!arguments.url.empty()) body["url"] = arguments.url;
+  if (!arguments.app.empty()) body["app"] = arguments.app;
   put_aliases(body, arguments.aliases);
   if (const auto put = put_pin(body, arguments.pin_file); !put) return std::unexpected(put.error());
   const auto answer = client.call("POST", "/api/v1/connectors", &body);
@@ -136,7 +140,9 @@ Result<int> set_connector(const Session& session, const ConnectorArguments& argu
     groups.emplace_back(id_of(*group));
   }
   body["groups"] = std::move(groups);
-  if (body["owner"].is_null()) body.erase("owner");
+  for (const char* absent : {"owner", "url", "app"}) {
+    if (body[absent].is_null()) body.erase(absent);
+  }
   const auto put_text = [&](const char* member, const std::string& text) {
     if (!text.empty()) body[member] = text;
   };
@@ -144,6 +150,8 @@ Result<int> set_connector(const Session& session, const ConnectorArguments& argu
   put_text("account", arguments.account);
   put_text("owner", arguments.owner);
   put_text("folder", arguments.folder);
+  put_text("url", arguments.url);
+  put_text("app", arguments.app);
   put_text("naming", arguments.naming);
   put_text("conflict", arguments.conflict);
   put_aliases(body, arguments.aliases);
@@ -294,6 +302,9 @@ void add_connector_options(CLI::App& verb, ConnectorArguments& arguments) {
       ->type_name("FILE");
   verb.add_option("--group", arguments.groups, "Group whose members may deliver; may be given several times")
       ->type_name("NAME");
+  verb.add_option("--url", arguments.url, "For the type oidc: the WebDAV folder that documents, and the account's token, go to")
+      ->type_name("URL");
+  verb.add_option("--app", arguments.app, "With --url: the app whose accounts' tokens may go there")->type_name("APP");
   verb.add_option("--folder", arguments.folder,
                   "Folder at the destination; {date}, {time}, {user}, {connector} and {id} are filled in")
       ->type_name("FOLDER");

@@ -24,10 +24,11 @@ class Connectors {
   Connectors& operator=(const Connectors&) = delete;
   ~Connectors();
 
-  // By the family the type belongs to. nullptr: none serves it yet.
+  // By the type itself, else by its kind. nullptr: none serves it yet.
   [[nodiscard]] Connector* find(const catalog::Type& type) const;
 
  private:
+  ByKind by_type_;
   ByKind by_kind_;
 };
 

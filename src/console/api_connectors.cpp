@@ -30,6 +30,8 @@ std::expected<delivery::ConnectorWish, Problem> read_wish(const net::HttpRequest
   wish.groups = fields.texts("groups", 100, {.min = 36, .max = 36});
   if (fields.has("aliases")) wish.aliases = fields.texts("aliases", 50, {.min = 3, .max = 254});
   wish.folder = fields.text_if("folder", {.min = 0, .max = 400}).value_or("");
+  wish.url = fields.text_if("url", {.min = 0, .max = 1000}).value_or("");
+  wish.app = fields.text_if("app", {.min = 0, .max = 64}).value_or("");
   if (auto naming = fields.text_if("naming", {.min = 1, .max = 200})) wish.naming = std::move(*naming);
   const auto conflict = fields.choice("conflict", {"rename", "replace", "new_version", "fail"}, Presence::optional);
   wish.conflict = store::parse_conflict_rule(conflict).value_or(store::ConflictRule::rename);
@@ -92,6 +94,9 @@ Task<Result<JsonObject>> ConnectorsApi::shown(store::Connector connector) {
     json["delegation"] = JsonObject{{"since", time_json(connector.delegation.created_at)}, {"ended", !*lives}};
   }
   json["folder"] = delivery::folder_of(connector);
+  const auto address = delivery::address_of(connector);
+  json["url"] = address ? Json(address->url) : Json(nullptr);
+  json["app"] = address ? Json(address->app) : Json(nullptr);
   JsonArray aliases;
   for (const auto& alias : delivery::aliases_of(connector)) aliases.emplace_back(alias);
   json["aliases"] = std::move(aliases);
@@ -118,6 +123,8 @@ Task<Answer> ConnectorsApi::list(Call call) {
   auto json = whole_list_json(std::move(items));
   const auto types = desk_.types();
   json["types"] = JsonArray(types.begin(), types.end());
+  const auto asking = desk_.types_asking_url();
+  json["types_asking_url"] = JsonArray(asking.begin(), asking.end());
   co_return net::HttpResponse::json(200, json);
 }
 

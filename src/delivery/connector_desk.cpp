@@ -31,6 +31,12 @@ std::unexpected<Error> no_such_connector() {
   return fail(ErrorKind::not_found, "no_such_connector", "There is no such connector.");
 }
 
+// An address that tokens go to is for the trail.
+std::string where_of(const store::Connector& connector) {
+  const auto address = address_of(connector);
+  return address ? connector.type + " at " + address->url + " with tokens of the app " + address->app : connector.type;
+}
+
 }  // namespace
 
 std::string folder_of(const store::Connector& connector) {
@@ -46,6 +52,29 @@ std::vector<std::string> ConnectorDesk::types() const {
   return ids;
 }
 
+std::vector<std::string> ConnectorDesk::types_asking_url() const {
+  auto ids = types();
+  std::erase_if(ids, [&](const std::string& id) { return !asks_for_address(*parts_.catalog.find_type(id)); });
+  return ids;
+}
+
+Task<Result<std::optional<ConnectorAddress>>> ConnectorDesk::checked_address(std::string type_id, std::string given_url,
+                                                                              std::string app_id) {
+  const auto type = parts_.catalog.find_type(type_id);
+  if (!asks_for_address(*type)) {
+    if (!given_url.empty() || !app_id.empty())
+      co_return wrong(given_url.empty() ? "app" : "url", "Where accounts of this type are is known already.");
+    co_return std::optional<ConnectorAddress>();
+  }
+  auto url = check_address(given_url);
+  if (!url) co_return std::unexpected(url.error());
+  const auto app = co_await parts_.store.app(app_id);
+  if (!app) co_return std::unexpected(app.error());
+  if (!*app || (*app)->provider != type->provider)
+    co_return wrong("app", "Name the app whose accounts' tokens may go to that address. There is none of that name for this type.");
+  co_return ConnectorAddress{.url = std::move(*url), .app = std::move(app_id)};
+}
+
 Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, store::Connector connector) {
   if (wish.name.empty()) co_return wrong("name", "Give the connector a name.");
   const auto deliverable = types();
@@ -58,7 +87,10 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
   if (auto good = check_template(wish.naming); !good) co_return std::unexpected(good.error());
   auto folder = check_folder(wish.folder);
   if (!folder) co_return std::unexpected(folder.error());
+  const auto address = co_await checked_address(wish.type, wish.url, wish.app);
+  if (!address) co_return std::unexpected(address.error());
   JsonObject target{{"folder", *folder}};
+  if (*address) add_address(target, **address);
   if (!wish.aliases.empty()) {
     JsonArray aliases;
     for (const auto& alias : wish.aliases) {
@@ -124,7 +156,7 @@ Task<Result<void>> ConnectorDesk::settle_delegation(store::Batch& batch, store::
 
 Task<Result<store::Connector>> ConnectorDesk::commit(store::Batch batch, store::Connector connector, people::Actor actor, std::string action) {
   parts_.sealing.vouch(connector);
-  const auto words = "to " + connector.type + ", " + connector.naming + (connector.delegation.id.none() ? "" : "; opens without PIN");
+  const auto words = "to " + where_of(connector) + ", " + connector.naming + (connector.delegation.id.none() ? "" : "; opens without PIN");
   batch.emplace_back(store::PutConnector{connector});
   batch.emplace_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, std::move(action), connector.id, connector.owner, words)});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return std::unexpected(done.error());

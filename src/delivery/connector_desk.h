@@ -11,6 +11,7 @@
 
 #include "connectors/registry.h"
 #include "delivery/account_access.h"
+#include "delivery/connector_address.h"
 #include "grants/sealing.h"
 #include "people/audit.h"
 #include "people/device_seal.h"
@@ -28,6 +29,8 @@ struct ConnectorWish {
   std::optional<OwnersPin> owners_pin{};  // fixed: makes the standing delegation, after a real call
   std::vector<std::string> groups;  // ids
   std::string folder;               // of the target; templates allowed
+  std::string url;                  // of the target, where the type asks for it
+  std::string app;                  // with `url`: whose accounts' tokens may go there
   std::vector<std::string> aliases; // of a mail connector: addresses besides the account's own that its mail may bear
   std::string naming = "{name}";
   store::ConflictRule conflict = store::ConflictRule::rename;
@@ -48,7 +51,7 @@ class ConnectorDesk {
   };
   explicit ConnectorDesk(Parts parts) : parts_(std::move(parts)) {}
 
-  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `owner_pin`, `groups`, `folder`, `aliases`, `naming`, `size_bytes_max`), what the
+  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `owner_pin`, `groups`, `folder`, `url`, `app`, `aliases`, `naming`, `size_bytes_max`), what the
   // service said to the real call, those of the store.
   [[nodiscard]] Task<Result<store::Connector>> add(ConnectorWish wish, people::Actor actor);
   // A standing delegation stays unless account, owner or type become others, or a PIN makes a new one. Errors besides:
@@ -71,8 +74,11 @@ class ConnectorDesk {
 
   // The types something can be delivered to in this version.
   [[nodiscard]] std::vector<std::string> types() const;
+  // Those of them that need `url` and `app`.
+  [[nodiscard]] std::vector<std::string> types_asking_url() const;
 
  private:
+  [[nodiscard]] Task<Result<std::optional<ConnectorAddress>>> checked_address(std::string type_id, std::string url, std::string app_id);
   [[nodiscard]] Task<Result<store::Connector>> made_from(ConnectorWish wish, store::Connector connector);
   // What becomes of the delegation: adds to the batch, and to the connector.
   [[nodiscard]] Task<Result<void>> settle_delegation(store::Batch& batch, store::Connector& connector, store::Connector before,

@@ -425,7 +425,7 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "POST doctor": return { status: 200, body: (world.doctor = report_of(world)) };
     case "GET certificate": return { status: 200, body: certificate_of(world) };
     case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", place: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: world.store === "postgresql" ? null : { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, store: world.store, last_backup: world.store === "postgresql" ? null : { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
-    case "GET connectors": return { status: 200, body: { items: world.connectors, next_cursor: null, total: world.connectors.length, types: ["sandbox"] } };
+    case "GET connectors": return { status: 200, body: { items: world.connectors, next_cursor: null, total: world.connectors.length, types: ["nextcloud", "oidc", "sandbox"], types_asking_url: ["oidc"] } };
     case "DELETE connectors/:": world.connectors = world.connectors.filter((c) => c.id !== id); return { status: 204 };
     case "POST connectors/:/test": return { status: 204 };
     case "GET devices": return { status: 200, body: { items: world.devices, next_cursor: null, total: world.devices.length, public_url: world.public_url } };
