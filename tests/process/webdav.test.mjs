@@ -127,7 +127,7 @@ test('G4: DELETE before sending cancels; what has been sent is only no longer li
   assert.equal(await spooled(), 0);
   assert.deepEqual(await deliveries(), []);
   const audit = await admin.must('GET', '/api/v1/activity?limit=20');
-  assert.ok(audit.items.some((entry) => entry.action === 'delivery.cancelled' && entry.actor === 'printer-1'), JSON.stringify(audit.items));
+  assert.ok(audit.items.some((entry) => entry.action === 'delivery.cancelled' && entry.actor.name === 'printer-1'), JSON.stringify(audit.items));
   await admin.set('webdav.settle', '0s');
   assert.equal((await dav('PUT', 'scans/gut.pdf', { body: 'this one' })).status, 201);
   await arrived('gut.pdf');
