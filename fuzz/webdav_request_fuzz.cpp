@@ -33,9 +33,8 @@ void read_body(std::string_view text) {
     require(asked->properties.size() <= kPropertiesMax);
     std::vector<Property> properties;
     for (const auto& name : asked->properties) properties.push_back({.name = name, .value = {}});
-    // What was read can be written, and is XML again.
     const auto written = write_multistatus({{.href = "/dav/x", .groups = {{.status = 404, .properties = properties}}}});
-    require(!parse_proppatch(written));
+    require(written.ends_with("</D:multistatus>\n"));
   }
   (void)parse_proppatch(text);
 }

@@ -157,6 +157,19 @@ Task<std::vector<Metric>> DeliveryWorks::collect() {
   count("latchkey_delivery_failures_total", "Deliveries that were given up", counters_.failed);
   count("latchkey_delivery_doubts_total", "Deliveries that may have arrived: sent again they may be duplicates",
         counters_.maybe_sent);
+  const auto gauge = [&](const char* name, const char* help, const char* labels, std::int64_t value) {
+    metrics.push_back(
+        {.name = name, .help = help, .kind = Metric::Kind::gauge, .labels = labels, .value = static_cast<double>(value)});
+  };
+  if (const auto devices = co_await ground_.store.devices()) {
+    const auto on = std::ranges::count(*devices, true, &store::Device::enabled);
+    gauge("latchkey_devices", "Devices with a secret of their own", "state=\"on\"", on);
+    gauge("latchkey_devices", "Devices with a secret of their own", "state=\"off\"", static_cast<std::int64_t>(devices->size()) - on);
+  }
+  if (const auto all = co_await ground_.store.connectors()) {
+    const auto standing = std::ranges::count_if(*all, [](const store::Connector& one) { return !one.delegation.id.none(); });
+    gauge("latchkey_standing_delegations", "Connectors that open an account while nobody shows a PIN", "", standing);
+  }
   metrics.push_back({.name = "latchkey_uploads",
                      .help = "Documents coming in at this moment",
                      .kind = Metric::Kind::gauge,

@@ -58,6 +58,7 @@ class DeliveryWorks final : public console::MetricsSource {
   [[nodiscard]] people::DeviceDesk& device_desk() { return device_desk_; }
   [[nodiscard]] delivery::Spool& spool() { return spool_; }
   [[nodiscard]] delivery::Reception& reception() { return reception_; }
+  [[nodiscard]] const connectors::Connectors& connectors() const { return connectors_; }
   [[nodiscard]] delivery::Queue& queue() { return queue_; }
   [[nodiscard]] delivery::Counters& counters() { return counters_; }
   // How slowly a door lets a document come in, as the registry has it at the moment.

@@ -23,6 +23,7 @@ struct ConnectorArguments {
   std::string owner;
   std::vector<std::string> groups;
   std::string folder;
+  std::vector<std::string> aliases;
   std::string naming = "{name}";
   std::string conflict = "rename";
   std::int64_t size_bytes_max = 0;
@@ -36,6 +37,16 @@ Result<void> put_pin(JsonObject& body, const std::string& pin_file) {
   if (!pin) return std::unexpected(pin.error());
   body["owner_pin"] = pin->reveal_text();
   return {};
+}
+
+// None given: as they are. One empty one: none.
+void put_aliases(JsonObject& body, const std::vector<std::string>& aliases) {
+  if (aliases.empty()) return;
+  JsonArray addresses;
+  for (const auto& alias : aliases) {
+    if (!alias.empty()) addresses.emplace_back(alias);
+  }
+  body["aliases"] = std::move(addresses);
 }
 
 // The whole answer of a list that comes as one page.
@@ -91,6 +102,7 @@ Result<int> add_connector(const Session& session, const ConnectorArguments& argu
                   {"conflict", arguments.conflict},
                   {"size_bytes_max", arguments.size_bytes_max}};
   if (!arguments.owner.empty()) body["owner"] = arguments.owner;
+  put_aliases(body, arguments.aliases);
   if (const auto put = put_pin(body, arguments.pin_file); !put) return std::unexpected(put.error());
   const auto answer = client.call("POST", "/api/v1/connectors", &body);
   if (!answer) return std::unexpected(answer.error());
@@ -134,6 +146,7 @@ Result<int> set_connector(const Session& session, const ConnectorArguments& argu
   put_text("folder", arguments.folder);
   put_text("naming", arguments.naming);
   put_text("conflict", arguments.conflict);
+  put_aliases(body, arguments.aliases);
   if (arguments.size_bytes_max >= 0) body["size_bytes_max"] = arguments.size_bytes_max;
   if (const auto put = put_pin(body, arguments.pin_file); !put) return std::unexpected(put.error());
   const auto answer = client.call("PUT", "/api/v1/connectors/" + net::percent_encode(arguments.id), &body);
@@ -284,6 +297,9 @@ void add_connector_options(CLI::App& verb, ConnectorArguments& arguments) {
   verb.add_option("--folder", arguments.folder,
                   "Folder at the destination; {date}, {time}, {user}, {connector} and {id} are filled in")
       ->type_name("FOLDER");
+  verb.add_option("--alias", arguments.aliases,
+                  "Of a mail connector: address besides the account's own that its mail may bear; may be given several times")
+      ->type_name("ADDRESS");
   verb.add_option("--naming", arguments.naming,
                   "Names of documents: {name} as it came, {date}, {time}, {user}, {connector}, {id}")
       ->type_name("TEMPLATE");

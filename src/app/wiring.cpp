@@ -13,6 +13,7 @@
 #include "app/certificate_keeper.h"
 #include "app/dav_works.h"
 #include "app/delivery_works.h"
+#include "app/mail_works.h"
 #include "app/engine.h"
 #include "app/examination.h"
 #include "app/front.h"
@@ -134,6 +135,7 @@ struct House::Parts {
   std::unique_ptr<SmtpWorks> smtp;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
+  std::unique_ptr<MailWorks> mail_works;
   std::unique_ptr<doors::DeliverDoor> deliver_door;
   std::unique_ptr<doors::PanelDoor> panel_door;
   TaskGroup upkeep{loop.main(), log};
@@ -340,8 +342,10 @@ void House::Parts::build_doors() {
       .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
+  mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
+                                                .wall = clock, .entropy = entropy, .public_url = config.public_url});
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
-      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .queue = deliveries->queue(), .desk = deliveries->delivery_desk(), .counters = deliveries->counters(), .store = *store,
+      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .mail = mail_works->intake(), .queue = deliveries->queue(), .desk = deliveries->delivery_desk(), .counters = deliveries->counters(), .store = *store,
       .steady = steady, .least_rate = deliveries->least_rate(), .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   panel_door = std::make_unique<doors::PanelDoor>(deliveries->door_gate(), deliveries->panel(), console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);

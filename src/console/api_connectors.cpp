@@ -6,6 +6,7 @@
 #include "console/fields.h"
 #include "console/session_gate.h"
 #include "console/views.h"
+#include "delivery/mail_aliases.h"
 
 namespace latchkey::console {
 namespace {
@@ -27,6 +28,7 @@ std::expected<delivery::ConnectorWish, Problem> read_wish(const net::HttpRequest
   wish.owner = fields.text_if("owner", {.min = 0, .max = 128}).value_or("");
   if (fields.has("owner_pin")) wish.owners_pin = owners_pin(request, fields);
   wish.groups = fields.texts("groups", 100, {.min = 36, .max = 36});
+  if (fields.has("aliases")) wish.aliases = fields.texts("aliases", 50, {.min = 3, .max = 254});
   wish.folder = fields.text_if("folder", {.min = 0, .max = 400}).value_or("");
   if (auto naming = fields.text_if("naming", {.min = 1, .max = 200})) wish.naming = std::move(*naming);
   const auto conflict = fields.choice("conflict", {"rename", "replace", "new_version", "fail"}, Presence::optional);
@@ -90,6 +92,9 @@ Task<Result<JsonObject>> ConnectorsApi::shown(store::Connector connector) {
     json["delegation"] = JsonObject{{"since", time_json(connector.delegation.created_at)}, {"ended", !*lives}};
   }
   json["folder"] = delivery::folder_of(connector);
+  JsonArray aliases;
+  for (const auto& alias : delivery::aliases_of(connector)) aliases.emplace_back(alias);
+  json["aliases"] = std::move(aliases);
   json["naming"] = connector.naming;
   json["conflict"] = store::name_of(connector.conflict);
   json["size_bytes_max"] = connector.size_bytes_max;

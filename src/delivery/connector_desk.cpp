@@ -7,6 +7,7 @@
 #include "delivery/document_name.h"
 #include "people/device_desk.h"
 #include "people/names.h"
+#include "wire/mime/mail_address.h"
 
 namespace latchkey::delivery {
 namespace {
@@ -57,6 +58,15 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
   if (auto good = check_template(wish.naming); !good) co_return std::unexpected(good.error());
   auto folder = check_folder(wish.folder);
   if (!folder) co_return std::unexpected(folder.error());
+  JsonObject target{{"folder", *folder}};
+  if (!wish.aliases.empty()) {
+    JsonArray aliases;
+    for (const auto& alias : wish.aliases) {
+      if (!wire::is_address(alias)) co_return wrong("aliases", "An alias is an address: name@domain.");
+      aliases.emplace_back(alias);
+    }
+    target["aliases"] = std::move(aliases);
+  }
   if (wish.size_bytes_max < 0) co_return wrong("size_bytes_max", "A size is a number of bytes; 0 means no limit.");
   if (wish.groups.size() > kGroupsMax) co_return wrong("groups", "At most a hundred groups.");
   for (const auto& text : wish.groups) {
@@ -80,7 +90,7 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
   connector.type = std::move(wish.type);
   connector.account = wish.account;
   connector.groups = std::move(wish.groups);
-  connector.target_json = boost::json::serialize(JsonObject{{"folder", *folder}});
+  connector.target_json = boost::json::serialize(target);
   connector.naming = std::move(wish.naming);
   connector.conflict = wish.conflict;
   connector.size_bytes_max = wish.size_bytes_max;

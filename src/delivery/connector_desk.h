@@ -28,6 +28,7 @@ struct ConnectorWish {
   std::optional<OwnersPin> owners_pin{};  // fixed: makes the standing delegation, after a real call
   std::vector<std::string> groups;  // ids
   std::string folder;               // of the target; templates allowed
+  std::vector<std::string> aliases; // of a mail connector: addresses besides the account's own that its mail may bear
   std::string naming = "{name}";
   store::ConflictRule conflict = store::ConflictRule::rename;
   std::int64_t size_bytes_max = 0;
@@ -47,7 +48,7 @@ class ConnectorDesk {
   };
   explicit ConnectorDesk(Parts parts) : parts_(std::move(parts)) {}
 
-  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `owner_pin`, `groups`, `folder`, `naming`, `size_bytes_max`), what the
+  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `owner_pin`, `groups`, `folder`, `aliases`, `naming`, `size_bytes_max`), what the
   // service said to the real call, those of the store.
   [[nodiscard]] Task<Result<store::Connector>> add(ConnectorWish wish, people::Actor actor);
   // A standing delegation stays unless account, owner or type become others, or a PIN makes a new one. Errors besides:

@@ -21,8 +21,6 @@ std::unexpected<Error> too_large(std::uint64_t size_bytes_max) {
 
 // A grant that is refreshed, or has other documents accepted, at this moment: each time it is read again.
 constexpr int kRaces = 50;
-// A wait that people should hear of.
-constexpr Seconds kShortWait{30};
 
 bool is_race(const Error& error) { return error.kind == ErrorKind::conflict && error.reason != "exists"; }
 
@@ -32,6 +30,19 @@ Reception::Author author_of(const Submitter& submitter) {
   if (const auto* device = std::get_if<people::AdmittedDevice>(&submitter))
     return {.user = {}, .auth_epoch = 0, .device = device->device};
   return {};
+}
+
+// Whose places a document takes.
+std::string name_of(const Reception::Author& author) {
+  if (!author.user.none()) return author.user.text();
+  return author.device.none() ? std::string("folder") : author.device.text();
+}
+
+bool updates(const store::Batch& batch, const store::Grant& grant) {
+  return std::ranges::any_of(batch, [&](const store::Mutation& each) {
+    const auto* update = std::get_if<store::UpdateGrant>(&each);
+    return update != nullptr && update->grant.id == grant.id;
+  });
 }
 
 // Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the
@@ -72,8 +83,8 @@ Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
   delivery_.document_key_sealed = std::move(spooled->key_sealed);
   delivery_.due_at = now + wait;
   note(delivery_, now, "accepted",
-       wait > kShortWait
-           ? "Safe on the disk of this server; its name or size says that more is to come, so it waits for a while."
+       wait > Seconds(0)
+           ? "Safe on the disk of this server; it waits a while, in case it is renamed, completed or taken back."
            : "Came in whole and is safe on the disk of this server.");
   co_return Result<void>{};
 }

@@ -78,6 +78,10 @@ class Reception {
     // nothing is kept. Of the same document under the same key the first delivery is the answer, and this one is not kept
     // either. The queue sends it no sooner than after `wait`.
     [[nodiscard]] Task<Result<store::Delivery>> accept(Seconds wait = Seconds(0));
+    // Whose account it goes to.
+    [[nodiscard]] GrantId grant() const { return delivery_.grant; }
+    // What goes with the document, where it shows only while it comes in; before accept().
+    void set_fields(std::string fields_json) { delivery_.fields_json = std::move(fields_json); }
     // For the next document of the same request.
     [[nodiscard]] std::shared_ptr<UploadPlaces::Place> place() const { return place_; }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
+
 namespace latchkey::delivery {
 
 Result<void> SpoolRoom::check(std::uint64_t more_bytes) const {

@@ -132,6 +132,9 @@ Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_in(HttpRequest request, 
                                   .content_type = {},
                                   .source = "http " + request.client.text()};
   submission.idempotency_key = std::move(*key);
+  const auto is_mail = co_await parts_.mail.is_for(submission.connector);
+  if (!is_mail) co_return std::unexpected(is_mail.error());
+  if (*is_mail) co_return co_await take_mail(std::move(request), std::move(submission), std::move(body));
   if (request.content_type() == "multipart/form-data") {
     auto boundary = wire::multipart_boundary(request.headers.value_or("Content-Type"));
     if (!boundary) co_return std::unexpected(boundary.error());
@@ -143,6 +146,28 @@ Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_in(HttpRequest request, 
   submission.content_type = document_type_of(request);
   submission.size_bytes = body->stated_size();
   co_return co_await take_one(std::move(submission), std::move(body));
+}
+
+Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_mail(HttpRequest request, delivery::Submission submission,
+                                                             std::shared_ptr<net::HttpBody> body) {
+  delivery::MailSubmission mail{.submitter = std::move(submission.submitter),
+                                .connector = std::move(submission.connector),
+                                .recipients = {},
+                                .source = std::move(submission.source)};
+  mail.idempotency_key = std::move(submission.idempotency_key);
+  Result<store::Delivery> accepted;
+  if (request.content_type() == "message/rfc822") {
+    accepted = co_await parts_.mail.take_message(std::move(mail), std::move(body));
+  } else if (request.content_type() == "multipart/form-data") {
+    auto boundary = wire::multipart_boundary(request.headers.value_or("Content-Type"));
+    if (!boundary) co_return std::unexpected(boundary.error());
+    accepted = co_await parts_.mail.take_form(std::move(mail), std::move(*boundary), std::move(body));
+  } else {
+    co_return fail(ErrorKind::invalid, "unsupported_media_type",
+                   "Mail is a message (message/rfc822) or a form (multipart/form-data) with to, subject, text and files.");
+  }
+  if (!accepted) co_return std::unexpected(accepted.error());
+  co_return Deliveries{std::move(*accepted)};
 }
 
 Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_one(delivery::Submission submission,

@@ -1,6 +1,7 @@
 // The HTTP door for documents (docs/design/doors.md, api/openapi.json):
 //
-//   POST /v1/deliver/{connector}    the document as the body, or documents in a form; streamed
+//   POST /v1/deliver/{connector}    the document as the body, or documents in a form; streamed. To a mail connector: a message
+//                                   (message/rfc822), or a form that says one
 //   GET  /v1/deliveries             the caller's latest
 //   GET  /v1/deliveries/{id}        what became of one
 //   GET  /v1/deliveries/{id}/document    the document itself, while it is here
@@ -12,6 +13,7 @@
 #include "delivery/delivery_desk.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/mail_intake.h"
 #include "doors/http/paced_body.h"
 #include "net/http_server.h"
 #include "people/door_gate.h"
@@ -24,6 +26,7 @@ class DeliverDoor final : public net::HttpHandler {
   struct Parts {
     people::DoorGate& gate;
     delivery::Reception& reception;
+    MailIntake& mail;
     delivery::Queue& queue;
     delivery::DeliveryDesk& desk;
     delivery::Counters& counters;
@@ -45,6 +48,8 @@ class DeliverDoor final : public net::HttpHandler {
   [[nodiscard]] Task<Result<people::Principal>> admit(net::HttpRequest request);
   using Deliveries = std::vector<store::Delivery>;
   [[nodiscard]] Task<Result<Deliveries>> take_in(net::HttpRequest request, std::shared_ptr<net::HttpBody> body);
+  [[nodiscard]] Task<Result<Deliveries>> take_mail(net::HttpRequest request, delivery::Submission submission,
+                                                   std::shared_ptr<net::HttpBody> body);
   [[nodiscard]] Task<Result<Deliveries>> take_one(delivery::Submission submission, std::shared_ptr<net::HttpBody> body);
   [[nodiscard]] Task<Result<Deliveries>> take_form(delivery::Submission submission, std::string boundary,
                                                    std::shared_ptr<net::HttpBody> body);

@@ -14,8 +14,11 @@ people::Transport transport_of(const HttpRequest& request) {
 }
 
 int status_of(const Error& error) {
-  if (error.reason == "too_many_attempts" || error.reason == "too_many_uploads_of_one") return 429;
+  if (error.reason == "too_many_attempts" || error.reason == "too_many_uploads_of_one" || error.reason == "mail_cap_reached")
+    return 429;
   if (error.reason == "use_not_allowed" || error.reason == "insecure_transport") return 403;
+  if (error.reason == "recipient_not_allowed" || error.reason == "too_many_recipients") return 403;
+  if (error.reason == "mail_header_too_long") return 400;
   if (error.reason == "unsupported_media_type") return 415;
   if (error.reason == "document_too_large") return 413;
   if (error.reason == "request_timeout" || error.reason == "upload_too_slow") return 408;

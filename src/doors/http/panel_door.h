@@ -1,4 +1,4 @@
-// What a panel shows of a destination (DESIGN section 7, api/openapi.json):
+// What a panel shows of a destination (api/openapi.json):
 //
 //   GET /v1/connectors/{connector}/list?kind=folder&filter=text
 #pragma once

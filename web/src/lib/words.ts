@@ -22,6 +22,7 @@ const kActions: Record<string, string> = {
   "device.changed": "Settings of a device changed",
   "device.secret_renewed": "A device's secret made anew",
   "device.deleted": "Device removed",
+  "delivery.cancelled": "Delivery taken back before it was sent",
   "delivery.deleted": "Delivery deleted, with its document",
   "delivery.retried": "Delivery tried again by hand",
   "grant.authorized": "Authorized",
