@@ -134,14 +134,14 @@ test('Apache that goes away in mid-upload and comes back: tried again, and there
   const document = documentOf(60_000_000);
   const answer = await deliver(document, { name: 'long.pdf', wait: 0 });
   await until('the upload to be under way', async () => (await readdir(apache.files, { recursive: true })).some((name) => /\.davfs\.tmp|\.latchkey-/.test(name)), { every: 5 });
-  await apache.stop('SIGKILL');
+  await apache.stop();
   await apache.launch();
   const done = await inTheEnd(answer);
   assert.deepEqual([...await apache.hashes()], [[done.receipt.path, sha256(document)]]);
   assert.ok(done.timeline.some((step) => step.what === 'retry'), JSON.stringify(done.timeline));
 });
 
-test('what stands in the way says what to do: an address without WebDAV, a place that is not there, a folder nobody may write to', { skip }, async (t) => {
+test('what stands in the way says what to do: an address without WebDAV, a place that is not there; what is mended goes on', { skip }, async (t) => {
   const { server, apache, oidc, deliver, inTheEnd, change } = await apacheScene(t);
   const parked = async (changes) => {
     await change(changes);
