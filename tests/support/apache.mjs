@@ -103,9 +103,10 @@ DavLockDB ${this.folder}/locks
     });
   }
 
-  async stop(signal = 'SIGTERM') {
+  /** Ends it and its children at once; what they were sending or receiving is cut off. */
+  async stop() {
     if (!this.running) return;
-    this.child.kill(signal);
+    this.child.kill('SIGTERM');
     await this.ended;
   }
 
