@@ -21,6 +21,7 @@
 #include "app/node_name.h"
 #include "app/observers.h"
 #include "app/restored_records.h"
+#include "app/smtp_works.h"
 #include "app/terminal.h"
 #include "app/version.h"
 #include "base/clock.h"
@@ -131,6 +132,7 @@ struct House::Parts {
   std::unique_ptr<CertificateKeeper> certificate;
   std::unique_ptr<DeliveryWorks> deliveries;
   std::unique_ptr<DavWorks> dav;
+  std::unique_ptr<SmtpWorks> smtp;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   std::unique_ptr<MailWorks> mail_works;
@@ -322,6 +324,8 @@ void House::Parts::build_doors() {
   deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
                                                               .vault = *vault, .pin_gate = *gate, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
                                                               .log = log, .node = node, .data = config.data});
+  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .registry = *registry, .tls = tls.get(),
+                                                       .steady = steady, .log = log});
   dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
                                                     .wall = clock, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   auto* alerts = &engine->alerts();
@@ -335,7 +339,7 @@ void House::Parts::build_doors() {
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness,
-      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get()},
+      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
@@ -467,7 +471,8 @@ Result<void> House::Parts::listen() {
   const auto public_url = net::Url::parse(config.public_url);
   if (!public_url) return std::unexpected(public_url.error());
   server->set_allowed_hosts({public_url->host()});
-  return server->start({listener});
+  if (auto started = server->start({listener}); !started) return started;
+  return smtp->start();
 }
 
 House::House(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -545,6 +550,7 @@ Task<void> House::close() {
   Parts& parts = *parts_;
   const auto deadline = parts.steady.now() + kClosingTime;
   if (parts.readiness) parts.readiness->set_started(false);
+  if (parts.smtp) co_await parts.smtp->stop(deadline);
   co_await parts.server->stop(deadline);
   co_await parts.control->stop(deadline);
   if (parts.examination) co_await parts.examination->stop();
