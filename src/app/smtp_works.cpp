@@ -62,6 +62,7 @@ SmtpWorks::SmtpWorks(Ground ground)
     : ground_(ground),
       door_({.gate = ground_.deliveries.door_gate(),
              .reception = ground_.deliveries.reception(),
+             .post = ground_.post,
              .counters = ground_.deliveries.counters(),
              .smtp_counters = counters_,
              .steady = ground_.steady,

@@ -16,6 +16,7 @@ class SmtpWorks final : public console::MetricsSource {
     const Config& config;
     net::EventLoop& loop;
     DeliveryWorks& deliveries;
+    delivery::MailPost& post;
     const store::Registry& registry;
     net::TlsServerContext* tls;  // nullptr: there is no certificate
     SteadyClock& steady;

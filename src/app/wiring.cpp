@@ -131,11 +131,11 @@ struct House::Parts {
   std::unique_ptr<Examination> examination;
   std::unique_ptr<CertificateKeeper> certificate;
   std::unique_ptr<DeliveryWorks> deliveries;
+  std::unique_ptr<MailWorks> mail_works;
   std::unique_ptr<DavWorks> dav;
   std::unique_ptr<SmtpWorks> smtp;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
-  std::unique_ptr<MailWorks> mail_works;
   std::unique_ptr<doors::DeliverDoor> deliver_door;
   std::unique_ptr<doors::PanelDoor> panel_door;
   TaskGroup upkeep{loop.main(), log};
@@ -324,7 +324,9 @@ void House::Parts::build_doors() {
   deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
                                                               .vault = *vault, .pin_gate = *gate, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
                                                               .log = log, .node = node, .data = config.data});
-  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .registry = *registry, .tls = tls.get(),
+  mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
+                                                .wall = clock, .entropy = entropy, .public_url = config.public_url});
+  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(),
                                                        .steady = steady, .log = log});
   dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
                                                     .wall = clock, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
@@ -342,8 +344,6 @@ void House::Parts::build_doors() {
       .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
-  mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
-                                                .wall = clock, .entropy = entropy, .public_url = config.public_url});
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
       .gate = deliveries->door_gate(), .reception = deliveries->reception(), .mail = mail_works->intake(), .queue = deliveries->queue(), .desk = deliveries->delivery_desk(), .counters = deliveries->counters(), .store = *store,
       .steady = steady, .least_rate = deliveries->least_rate(), .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "doors/smtp/attachment_sink.h"
+#include "doors/smtp/people_mail_sink.h"
 #include "doors/smtp/smtp_errors.h"
 
 namespace latchkey::doors {
@@ -178,10 +179,12 @@ Task<Result<std::uint64_t>> SmtpConversation::limit_of(std::string connector) {
 
 Task<bool> SmtpConversation::perform(AddRecipient action) {
   const auto at = action.address.rfind('@');
-  if (at == std::string::npos || lowered(action.address.substr(at + 1)) != lowered(parts_.settings.drop_domain)) {
-    session_.answer({550, "5.7.1", "Write to CONNECTOR@" + parts_.settings.drop_domain + ": nothing else is taken here"});
+  const bool is_drop = at != std::string::npos && lowered(action.address.substr(at + 1)) == lowered(parts_.settings.drop_domain);
+  if (is_drop ? !people_.empty() : !connectors_.empty()) {
+    session_.answer({451, "4.5.3", "Write to people and to connectors in mails of their own"});
     co_return true;
   }
+  if (!is_drop) co_return co_await add_person(std::move(action.address));
   auto connector = lowered(action.address.substr(0, at));
   const auto limit = co_await limit_of(connector);
   if (!limit) {
@@ -197,8 +200,34 @@ Task<bool> SmtpConversation::perform(AddRecipient action) {
   co_return true;
 }
 
+// Where the mail cannot go is said now, and not after it has been sent: the mailbox, its limit, whom a device may write to.
+Task<bool> SmtpConversation::add_person(std::string address) {
+  const auto sender = delivery::sender_of(submitter_again(*who_));
+  const auto route = co_await parts_.post.route(sender);
+  if (!route) {
+    session_.answer(reply_of(route.error()));
+    co_return true;
+  }
+  if (const auto may = co_await parts_.post.may_write_to(sender, address); !may) {
+    session_.answer(reply_of(may.error()));
+    co_return true;
+  }
+  if (stated_size_ && *stated_size_ > route->size_bytes_max) {
+    session_.answer({552, "5.3.4", "The mail is larger than its mailbox takes (" + std::to_string(route->size_bytes_max) + " bytes)"});
+    co_return true;
+  }
+  if (std::ranges::find(people_, address) == people_.end()) people_.push_back(std::move(address));
+  session_.answer({250, "2.1.5", "Go on"});
+  co_return true;
+}
+
 Task<bool> SmtpConversation::perform(BeginData) {
-  sink_ = std::make_unique<AttachmentSink>(parts_.reception, *who_, connectors_, source());
+  if (people_.empty()) {
+    sink_ = std::make_unique<AttachmentSink>(parts_.reception, *who_, connectors_, source());
+  } else {
+    sink_ = std::make_unique<PeopleMailSink>(
+        parts_.post, delivery::MailSubmission{.submitter = submitter_again(*who_), .connector = {}, .recipients = people_, .source = source()});
+  }
   failure_.reset();
   came_bytes_ = 0;
   window_bytes_ = 0;
@@ -262,6 +291,7 @@ void SmtpConversation::forget_mail() {
   failure_.reset();
   connectors_.clear();
   stated_size_.reset();
+  people_.clear();
 }
 
 }  // namespace latchkey::doors

@@ -44,6 +44,8 @@ class SmtpConversation {
   [[nodiscard]] wire::smtp::SessionSettings session_settings() const;
   // The limit of the connector, where this principal may use it.
   [[nodiscard]] Task<Result<std::uint64_t>> limit_of(std::string connector);
+  // A recipient outside the drop domain.
+  [[nodiscard]] Task<bool> add_person(std::string address);
   void forget_mail();
 
   const SmtpDoor::Parts& parts_;
@@ -54,7 +56,8 @@ class SmtpConversation {
 
   // The mail under way.
   std::optional<std::uint64_t> stated_size_;
-  std::vector<std::string> connectors_;
+  std::vector<std::string> connectors_;  // of these or
+  std::vector<std::string> people_;      // of those, never of both
   std::unique_ptr<MailSink> sink_;
   std::optional<Error> failure_;  // of its data, said at the end
   std::uint64_t came_bytes_ = 0;

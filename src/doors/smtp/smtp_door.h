@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "delivery/counters.h"
+#include "delivery/mail_post.h"
 #include "delivery/reception.h"
 #include "doors/smtp/smtp_settings.h"
 #include "net/stream_server.h"
@@ -19,6 +20,7 @@ class SmtpDoor final : public net::StreamHandler {
   struct Parts {
     people::DoorGate& gate;
     delivery::Reception& reception;
+    delivery::MailPost& post;
     delivery::Counters& counters;
     SmtpCounters& smtp_counters;
     SteadyClock& steady;
