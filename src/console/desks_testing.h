@@ -371,8 +371,14 @@ class PlainDeliveryDesk final : public delivery::DeliveryDesk {
     retried_by = actor.name;
     co_return store::Delivery{.id = id, .state = store::DeliveryState::queued};
   }
+  Task<Result<store::Delivery>> reroute(DeliveryId, std::string, people::Actor) override {
+    co_return fail(ErrorKind::conflict, "pin_needed", "Only the submitter's PIN opens that account.");
+  }
   Task<Result<void>> remove(DeliveryId, people::Actor) override {
     co_return fail(ErrorKind::conflict, "being_sent", "The document is being sent at this moment.");
+  }
+  Task<Result<Document>> document(DeliveryId, people::Actor) override {
+    co_return fail(ErrorKind::not_found, "document_gone", "The document is no longer here.");
   }
   std::string retried_by;
 };

@@ -70,8 +70,8 @@ class QueueTest : public grants::KeeperHouse {
       batch.push_back(store::PutWrap{sealing.wrap_for_user(each, of_user, pair->private_key, wall.now())});
     }
     commit(std::move(batch));
-    hot.put(grant.user, 0, pin, keys->private_key);
-    hot.put(other_grant.user, 0, pin, keys->private_key);
+    hot.put(grant.user, store::User{}.auth_epoch, pin, keys->private_key);
+    hot.put(other_grant.user, store::User{}.auth_epoch, pin, keys->private_key);
     put_connector("scans");
     start_queue();
   }
@@ -120,7 +120,7 @@ class QueueTest : public grants::KeeperHouse {
   store::Delivery accepted(const std::string& connector = "scans", const std::string& name = "a.pdf",
                            DeliveryState state = DeliveryState::queued) {
     store::Delivery one{.id = DeliveryId::make(wall.now(), entropy), .connector = connector, .submitter = grant.user};
-    auto delegation = run(delegations->delegate({.user = grant.user, .auth_epoch = 0, .pin = pin.clone()}, "acme-harmless"));
+    auto delegation = run(delegations->delegate({.user = grant.user, .auth_epoch = store::User{}.auth_epoch, .pin = pin.clone()}, "acme-harmless"));
     EXPECT_TRUE(delegation) << delegation.error().reason;
     auto incoming = run(spool.receive(one.id));
     EXPECT_TRUE(incoming);
@@ -128,7 +128,7 @@ class QueueTest : public grants::KeeperHouse {
     auto spooled = run((*incoming)->finish());
     EXPECT_TRUE(spooled);
     auto sealed = run(delegations->seal(*delegation, one.id));
-    EXPECT_TRUE(sealed);
+    EXPECT_TRUE(sealed) << sealed.error().reason << sealed.error().text;
     one.grant = delegation->grant;
     one.node = node;
     one.name = name;
