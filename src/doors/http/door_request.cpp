@@ -54,7 +54,7 @@ HttpResponse problem_of(const Error& error, JsonObject more) {
   const int status = status_of(error);
   // The store's and the disk's own words name hosts, users and folders.
   const bool store_away = error.reason == "store_unavailable" || error.reason == "commit_ambiguous";
-  if (!error.field.empty() && !store_away)
+  if (!error.field.empty() && !store_away && status != 500)
     more["errors"] = JsonArray{JsonObject{{"field", error.field}, {"message", error.text}}};
   const std::string code = status == 500 ? "internal_error" : error.reason;
   const std::string text = status == 500 ? "Something is wrong with what the server has stored; its log says more."
