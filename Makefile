@@ -5,7 +5,7 @@ DESTDIR ?=
 export PREFIX DESTDIR JOBS
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run web build test kill contend install uninstall bench sim fuzz sanitize asan tsan format lint clean
+.PHONY: help setup run web build test kill kill-deliveries contend install uninstall bench sim fuzz sanitize asan tsan format lint clean
 
 help: ## list the chores
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ test: ## build and run every test; ends with "N passed, N failed"
 kill: ## kill -9 the real server KILLS times (default 1000) while it refreshes; docs/reliability.md
 	@scripts/setup --tests
 	@scripts/kill --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE)) $(if $(JOBS),--jobs $(JOBS))
+
+kill-deliveries: ## kill -9 the real server at KILLS points, then every second while DOCUMENTS go (default 200, 10000); docs/design/delivery.md
+	@scripts/setup --tests
+	@scripts/kill-deliveries --kills $(or $(KILLS),200) --documents $(or $(DOCUMENTS),10000) $(if $(SEED),--seed $(SEED))
 
 contend: ## let two nodes contend for ROUNDS generations (default 10000); docs/reliability.md
 	@scripts/setup --tests

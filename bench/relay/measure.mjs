@@ -1,5 +1,7 @@
 // measure.mjs --seconds N --rounds N [--begun N] [--flows N]: see README.md. LATCHKEY_BIN names the binary.
 
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Agent, request as httpsRequest } from 'node:https';
 import { cpus, loadavg } from 'node:os';
@@ -12,7 +14,6 @@ import { pressing, Relay } from '../../tests/support/relay.mjs';
 import { Scope } from '../../tests/support/scope.mjs';
 import { ScriptedOffice } from '../../tests/support/scripted_office.mjs';
 import { ScriptedProvider } from '../../tests/support/scripted_provider.mjs';
-import { until } from '../../tests/support/wait.mjs';
 
 const { values: wish } = parseArgs({ options: { seconds: { type: 'string', default: '8' }, rounds: { type: 'string', default: '5' }, begun: { type: 'string', default: '10000' }, flows: { type: 'string', default: '100' } } });
 const scope = new Scope();
@@ -50,25 +51,46 @@ async function atRedirect({ relay, office }, username, session) {
   return { browser, url };
 }
 
+/** Milliseconds of processor time a process has had. */
+async function processorTime(pid) {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10; // in ticks of 10 ms
+}
+
+const sample = (pids) => Promise.all(pids.map(processorTime));
+
+/**
+ * Per flow, in milliseconds: whole (browser's request to the relay's callback until the code at the token endpoint), relay (until the relay's 303) and
+ * rest. Per round: processor time of relay, office, browsers and provider.
+ */
 async function latencies(parts) {
-  const all = [];
+  const flows = [];
+  const times = [];
   const session = parts.office.admin.browser.jar.for(parts.office.url);
+  const browsers = fork(new URL('browsers.mjs', import.meta.url));
+  scope.after(() => browsers.kill());
+  const pids = [parts.relay.child.pid, parts.office.child.pid, browsers.pid, process.pid];
   for (let round = 0; round < Number(wish.rounds); round++) {
-    const callbacks = [];
-    for (let n = 0; n < kInFlight; n++) callbacks.push(await atRedirect(parts, `bench-${round}-${n}`, session));
-    const before = parts.provider.seen('code').length;
-    const left = new Map();
-    await Promise.all(callbacks.map(async ({ browser, url }) => {
-      left.set(new URL(url).searchParams.get('code'), Date.now());
-      await browser.open(url, { stopAt: (each) => each.includes('/users?authorization=') });
-    }));
-    const arrived = await until('every code', () => {
-      const seen = parts.provider.seen('code').slice(before);
-      return seen.length >= kInFlight ? seen : undefined;
-    }, { timeout: 60_000 });
-    for (const each of arrived) all.push(each.at - left.get(each.form.code));
+    const go = [];
+    for (let n = 0; n < kInFlight; n++) {
+      const { browser, url } = await atRedirect(parts, `bench-${round}-${n}`, session);
+      go.push({ url, relayCookie: browser.jar.for(url), officeCookie: browser.jar.for(`${parts.office.url}/oauth/relayed`) });
+    }
+    browsers.send({ warm: { relay: parts.relay.url, office: parts.office.url, ca: parts.relay.certificate.cert.toString(), count: kInFlight } });
+    await once(browsers, 'message');
+    const seenBefore = parts.provider.seen('code').length;
+    const before = await sample(pids);
+    browsers.send({ go });
+    const [{ done }] = await once(browsers, 'message');
+    const arrived = new Map(parts.provider.seen('code').slice(seenBefore).map((each) => [each.form.code, each.at]));
+    if (arrived.size !== kInFlight) throw new Error(`${arrived.size} codes of ${kInFlight}`);
+    times.push((await sample(pids)).map((each, i) => each - before[i]));
+    done.forEach(({ left, redirected }, i) => {
+      const at = arrived.get(new URL(go[i].url).searchParams.get('code'));
+      flows.push({ whole: at - left, relay: redirected - left, rest: at - redirected });
+    });
   }
-  return all;
+  return { flows, times };
 }
 
 function ask(agent, method, url, headers = {}, body = undefined) {
@@ -119,10 +141,15 @@ try {
   console.log(`${cpus().length} processors, load ${loadavg()[0].toFixed(2)} before, ${path.basename(process.env.LATCHKEY_BIN ?? 'build/release/latchkey')}`);
   const parts = await start();
   const idle = await pssAnon(parts.relay.child.pid);
-  const spans = await latencies(parts);
-  row(`provider's redirect to code in the office, ${kInFlight} in flight`, 'p50', 'p99', 'worst');
+  const { flows, times } = await latencies(parts);
+  row(`${flows.length} flows, ${kInFlight} in flight`, 'p50', 'p99', 'worst');
   row('---', '---', '---', '---');
-  if (spans.length > 0) row(`${spans.length} flows`, `${at(spans, 0.5)} ms`, `${at(spans, 0.99)} ms`, `${Math.max(...spans)} ms`);
+  for (const [name, member] of [['provider\'s redirect to code in the office', 'whole'], ['of it, until the relay\'s 303', 'relay'], ['of it, from there', 'rest']]) {
+    const spans = flows.map((each) => each[member]);
+    if (spans.length > 0) row(name, ...[at(spans, 0.5), at(spans, 0.99), Math.max(...spans)].map((each) => `${Math.round(each)} ms`));
+  }
+  const mean = (i) => Math.round(times.reduce((sum, each) => sum + each[i], 0) / times.length);
+  if (times.length > 0) console.log(`\nprocessor time a round: relay ${mean(0)} ms, office ${mean(1)} ms, browsers ${mean(2)} ms, provider ${mean(3)} ms`);
   const mallory = await ScriptedOffice.enrol(parts.relay, 'Load Ltd', { args: ['--flows-per-minute', '0'] });
   const last = await begin(parts, mallory, Number(wish.begun));
   await new Promise((resolve) => setTimeout(resolve, 1500));

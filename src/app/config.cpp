@@ -119,6 +119,33 @@ Result<void> take_outbound_allow(Config& config, std::vector<std::string> values
   return {};
 }
 
+template <std::optional<ListenAddress> SmtpConfig::* Member>
+Result<void> keep_smtp_listen(Config& config, std::string_view value) {
+  auto parsed = parse_listen(value);
+  if (!parsed) return std::unexpected(parsed.error());
+  config.smtp.*Member = std::move(*parsed);
+  return {};
+}
+
+// Addresses, not networks: what may speak in clear is named one by one (RULES T7).
+template <std::vector<std::string> SmtpConfig::* Member>
+Result<void> keep_smtp_sources(Config& config, std::vector<std::string> values) {
+  for (const auto& value : values) {
+    if (!net::IpAddress::parse(value)) return wrong("must be a list of single IP addresses, such as [\"192.0.2.7\"]");
+  }
+  config.smtp.*Member = std::move(values);
+  return {};
+}
+
+Result<void> take_drop_domain(Config& config, std::string_view value) {
+  const bool good = value.size() <= 253 && std::ranges::all_of(value, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
+  });
+  if (!good || value.starts_with('.') || value.ends_with('.')) return wrong("must be a domain, such as drop.internal");
+  config.smtp.drop_domain = value;
+  return {};
+}
+
 struct Key {
   std::string_view name;
   TakeText text = nullptr;
@@ -141,6 +168,13 @@ constexpr Key kKeys[] = {
     {"outbound.allow", nullptr, take_outbound_allow},
     {"outbound.proxy", take_proxy},
     {"outbound.ca_file", keep_absolute<&Config::outbound_ca_file>},
+    {"smtp.submission", keep_smtp_listen<&SmtpConfig::submission>},
+    {"smtp.submissions", keep_smtp_listen<&SmtpConfig::submissions>},
+    {"smtp.plain", keep_smtp_listen<&SmtpConfig::plain>},
+    {"smtp.plain_sources", nullptr, keep_smtp_sources<&SmtpConfig::plain_sources>},
+    {"smtp.legacy", keep_smtp_listen<&SmtpConfig::legacy>},
+    {"smtp.legacy_sources", nullptr, keep_smtp_sources<&SmtpConfig::legacy_sources>},
+    {"smtp.drop_domain", take_drop_domain},
 };
 
 // Variables that are read elsewhere (by the client verbs and by the tests) and are no configuration keys.
@@ -301,6 +335,12 @@ Result<Config> complete(Config config) {
   if (config.tls_certificate.empty() != config.tls_key.empty()) {
     const auto missing = config.tls_certificate.empty() ? "tls.certificate" : "tls.key";
     return bad({}, missing, config.tls_certificate.empty() ? "is missing; set it beside tls.key, or leave both out" : "is missing; set it beside tls.certificate, or leave both out");
+  }
+  if (config.smtp.plain && config.smtp.plain_sources.empty()) {
+    return bad({}, "smtp.plain_sources", "is missing; name the addresses of the devices that may use smtp.plain");
+  }
+  if (config.smtp.legacy && config.smtp.legacy_sources.empty()) {
+    return bad({}, "smtp.legacy_sources", "is missing; name the addresses of the devices that may use smtp.legacy");
   }
   while (config.data.size() > 1 && config.data.ends_with('/')) config.data.pop_back();
   if (config.public_url.empty()) {

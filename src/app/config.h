@@ -31,6 +31,19 @@ struct ListenAddress {
 // An IP address (or localhost) and a port. Errors: invalid/`bad_address` with the reason and an example.
 [[nodiscard]] Result<ListenAddress> parse_listen(std::string_view text);
 
+// The SMTP door: off until an address is set. Values.
+struct SmtpConfig {
+  std::optional<ListenAddress> submission;   // 587, STARTTLS
+  std::optional<ListenAddress> submissions;  // 465, TLS at once
+  std::optional<ListenAddress> plain;        // in clear, devices at `plain_sources` alone
+  std::vector<std::string> plain_sources;
+  std::optional<ListenAddress> legacy;  // STARTTLS from TLS 1.0 on, devices at `legacy_sources` alone
+  std::vector<std::string> legacy_sources;
+  std::string drop_domain = "drop.internal";
+
+  [[nodiscard]] bool is_on() const { return submission || submissions || plain || legacy; }
+};
+
 // A value. Every key of packaging/latchkey.toml.
 struct Config {
   ListenAddress listen{"127.0.0.1", 8480};
@@ -49,6 +62,7 @@ struct Config {
   std::vector<std::string> outbound_allow;
   std::string outbound_proxy;
   std::string outbound_ca_file;
+  SmtpConfig smtp;
 
   // Other nodes may work on the same store.
   [[nodiscard]] bool shares_store() const { return store != "sqlite"; }

@@ -71,7 +71,7 @@ TEST(Config, NamesPlaceKeyAndRemedyOfEveryMistake) {
   EXPECT_THAT(complaint("[log]\nlevel = \"loud\""), HasSubstr("latchkey.toml:2: log.level: must be error, warning, info or debug"));
   EXPECT_THAT(complaint("[log]\nlevl = \"info\""), HasSubstr("did you mean log.level?"));
   EXPECT_THAT(complaint("log = \"info\""), HasSubstr("latchkey.toml:1: log: is a section, no key; its keys are log.level"));
-  EXPECT_THAT(complaint("[smtp]\nsubmission = \"x\""), HasSubstr("smtp: there is no such key; packaging/latchkey.toml lists them all"));
+  EXPECT_THAT(complaint("[imap]\nlisten = \"x\""), HasSubstr("imap: there is no such key; packaging/latchkey.toml lists them all"));
   EXPECT_THAT(complaint("outbound.allow = \"x\""), HasSubstr("must be a list"));
   EXPECT_THAT(complaint("outbound.allow = [\"not a host!\"]"), HasSubstr("outbound.allow"));
   EXPECT_THAT(complaint("trusted_proxies = [\"300.1.1.1\"]"), HasSubstr("trusted_proxies"));
@@ -93,7 +93,7 @@ TEST(Config, NoMistakeIsNamedTwice) {
         "trusted_proxies = \"10.0.0.1\"", "trusted_proxies = [1]", "proxy_header = \"x\"", "data = \"\"", "store = \"x\"",
         "store = \"mysql://db/x\"", "master_key_file = \"x\"", "tls.certificate = \"/x\"", "tls.key = \"/x\"", "tls.key = \"x\"",
         "[tls]\nport = 1", "log.level = \"x\"", "log = \"x\"", "outbound.allow = [\"a b\"]", "outbound.allow = [\"::1\", \"fd00::/200\"]",
-        "outbound.proxy = \"https://x\"", "outbound.ca_file = \"x\"", "smtp.submission = \"0.0.0.0:587\"", "listne = 1", "a = ", "listen = \"a\"\nlisten = \"b\""}) {
+        "outbound.proxy = \"https://x\"", "outbound.ca_file = \"x\"", "smtp.submission = \"x\"", "listne = 1", "a = ", "listen = \"a\"\nlisten = \"b\""}) {
     const auto config = read(text);
     ASSERT_FALSE(config) << text;
     const std::string& words = config.error().text;

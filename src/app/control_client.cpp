@@ -41,6 +41,17 @@ class Connection {
     }
     return true;
   }
+  // Some octets; empty: the end. nullopt: broken.
+  [[nodiscard]] std::optional<std::string> receive_some() const {
+    std::string piece(64 * 1024, '\0');
+    for (;;) {
+      const ssize_t got = ::recv(descriptor_, piece.data(), piece.size(), 0);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return std::nullopt;
+      piece.resize(static_cast<std::size_t>(got));
+      return piece;
+    }
+  }
   // nullopt: broken, or too long.
   [[nodiscard]] std::optional<std::string> receive_all() const {
     std::string text;
@@ -92,7 +103,8 @@ std::string named_as_typed(const std::string& field) {
   constexpr std::pair<std::string_view, std::string_view> kOptions[] = {
       {"move_to", "--move-to"}, {"group_id", "--group"}, {"client_id", "--client-id"}, {"id", "APP"}, {"app", "--app"},
       {"secrets.0.value", "--client-secret-file"}, {"current_pin", "--current-pin-file"}, {"refresh_token", "--refresh-token-file"},
-      {"min_valid", "--min-valid"},
+      {"min_valid", "--min-valid"}, {"owner_pin", "--pin-file"}, {"connectors", "--connector"}, {"sources", "--source"},
+      {"recipient_domains", "--domain"},
   };
   if (field.starts_with(kParameters)) return "--param " + field.substr(kParameters.size());
   const auto* found = std::ranges::find(kOptions, field, &std::pair<std::string_view, std::string_view>::first);
@@ -169,6 +181,47 @@ Result<Json> ControlClient::call(std::string_view method, std::string_view targe
                 fmt::format("the server at {} closed the connection: only root and its own user may use it", path));
   }
   return read_answer(*answer);
+}
+
+Result<std::uint64_t> ControlClient::download(std::string_view target,
+                                              const std::function<bool(std::string_view)>& take) const {
+  constexpr std::size_t kHeadBytesMax = 64 * 1024;
+  const std::string path = data_ + "/control.sock";
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return no_server(path, ENAMETOOLONG);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const Connection connection(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!connection.connect(address)) return no_server(path, errno);
+  if (!connection.send(fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", target)))
+    return no_server(path, errno);
+  std::string head;
+  while (!head.contains("\r\n\r\n")) {
+    const auto some = connection.receive_some();
+    if (!some || some->empty() || head.size() > kHeadBytesMax) return malformed();
+    head += *some;
+  }
+  auto begun = head.substr(head.find("\r\n\r\n") + 4);
+  head.resize(head.size() - begun.size());
+  if (!head.starts_with("HTTP/1.1 200 ")) {
+    if (const auto rest = connection.receive_all()) begun += *rest;
+    const auto answer = read_answer(head + begun);
+    return answer ? malformed() : std::unexpected(answer.error());
+  }
+  const auto stated = head.find("Content-Length: ");
+  if (stated == std::string::npos) return malformed();
+  std::uint64_t size = 0;
+  const auto* digits = head.data() + stated + std::string_view("Content-Length: ").size();
+  if (std::from_chars(digits, head.data() + head.size(), size).ec != std::errc()) return malformed();
+  for (std::uint64_t came = 0;;) {
+    came += begun.size();
+    if (!begun.empty() && !take(begun)) return fail(ErrorKind::unavailable, "not_taken", "the document could not be written");
+    if (came == size) return size;
+    auto some = connection.receive_some();
+    if (!some || some->empty() || came > size)
+      return fail(ErrorKind::unavailable, "cut_off", "the line broke before the document's end");
+    begun = std::move(*some);
+  }
 }
 
 Result<JsonArray> ControlClient::all(std::string target) const {

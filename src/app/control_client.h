@@ -1,6 +1,8 @@
 // The admin API as the command line sees it: blocking HTTP over the control socket of a data directory.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -19,6 +21,10 @@ class ControlClient {
   // in front, as `text`.
   [[nodiscard]] Result<Json> call(std::string_view method, std::string_view target, const JsonObject* body = nullptr) const;
   [[nodiscard]] Result<Json> get(std::string_view target) const { return call("GET", target); }
+  // An answer that is no JSON, given to `take` as it comes; how many octets it was. Errors as above; unavailable/`cut_off` when the
+  // line broke before its end, `not_taken` when `take` refused some.
+  [[nodiscard]] Result<std::uint64_t> download(std::string_view target,
+                                               const std::function<bool(std::string_view)>& take) const;
   // Every item of a cursor-paged list; `target` without cursor and limit.
   [[nodiscard]] Result<JsonArray> all(std::string target) const;
 

@@ -11,9 +11,13 @@
 #include "console/probes.h"
 #include "delivery/connector_desk.h"
 #include "delivery/delivery_desk.h"
+#include "delivery/panel.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/paced_body.h"
 #include "net/curl_transport.h"
+#include "people/device_desk.h"
+#include "people/door_gate.h"
 #include "store/files.h"
 
 namespace latchkey::app {
@@ -25,6 +29,8 @@ struct DeliveryGround {
   store::Store& store;
   const store::Registry& registry;
   const people::UserSeal& user_seal;
+  const vault::Vault& vault;
+  people::PinGate& pin_gate;
   std::shared_ptr<const catalog::Catalog> catalog;
   net::CurlSettings outgoing;  // documents go over connections of their own: a slow upload holds no refresh up
   const WallClock& wall;
@@ -47,11 +53,19 @@ class DeliveryWorks final : public console::MetricsSource {
   // What is being sent is cut, and goes on at the next start.
   [[nodiscard]] Task<void> close();
 
+  // Of all doors.
+  [[nodiscard]] people::DoorGate& door_gate() { return door_gate_; }
+  [[nodiscard]] people::DeviceDesk& device_desk() { return device_desk_; }
+  [[nodiscard]] delivery::Spool& spool() { return spool_; }
   [[nodiscard]] delivery::Reception& reception() { return reception_; }
+  [[nodiscard]] const connectors::Connectors& connectors() const { return connectors_; }
   [[nodiscard]] delivery::Queue& queue() { return queue_; }
   [[nodiscard]] delivery::Counters& counters() { return counters_; }
+  // How slowly a door lets a document come in, as the registry has it at the moment.
+  [[nodiscard]] std::function<doors::LeastRate()> least_rate() const;
   [[nodiscard]] delivery::ConnectorDesk& connector_desk() { return connector_desk_; }
   [[nodiscard]] delivery::DeliveryDesk& delivery_desk() { return delivery_desk_; }
+  [[nodiscard]] delivery::Panel& panel() { return panel_; }
 
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
 
@@ -65,9 +79,17 @@ class DeliveryWorks final : public console::MetricsSource {
   delivery::Counters counters_;
   delivery::Spool spool_;
   delivery::Queue queue_;
+  people::DeviceSeal device_seal_;
+  people::DoorGate door_gate_;
+  people::DeviceDesk device_desk_;
+  grants::StandingDelegations standing_;
   delivery::Reception reception_;
+  delivery::AccountTrial trial_;
+  delivery::AccountAccessOfGrants access_;
   delivery::ConnectorDesk connector_desk_;
   delivery::DeliveryDeskOfQueue delivery_desk_;
+  delivery::Destinations destinations_;
+  delivery::Panel panel_;
 };
 
 }  // namespace latchkey::app

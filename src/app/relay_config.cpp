@@ -48,6 +48,11 @@ Result<void> add_credentials(RelayConfig::App& app) {
     if (!secret) return misread("client_secret_file", std::move(secret.error()));
     app.entry.secret = std::make_shared<const Secret>(std::move(*secret));
   }
+  if (!app.second_client_secret_file.empty()) {
+    auto secret = read_secret(app.second_client_secret_file);
+    if (!secret) return misread("second_client_secret_file", std::move(secret.error()));
+    app.entry.second_secret = std::make_shared<const Secret>(std::move(*secret));
+  }
   if (app.assertion_key_file.empty()) return {};
   const auto pem = read_secret(app.assertion_key_file);
   if (!pem) return misread("assertion_key_file", pem.error());
@@ -214,6 +219,8 @@ class Reader {
         app.entry.token_endpoint = text(node, key).value_or("");
       } else if (name == "client_secret_file") {
         app.client_secret_file = absolute_path(node, key).value_or("");
+      } else if (name == "second_client_secret_file") {
+        app.second_client_secret_file = absolute_path(node, key).value_or("");
       } else if (name == "client_authentication") {
         const auto value = text(node, key);
         app.entry.authentication = value ? oauth::parse_client_authentication(*value) : std::nullopt;

@@ -26,6 +26,7 @@ struct RelayConfig {
   struct App {
     relay::AppEntry entry;
     std::string client_secret_file;
+    std::string second_client_secret_file;
     std::string assertion_key_file;
     std::string place;  // FILE:LINE, for what only the catalogue can find wrong
   };

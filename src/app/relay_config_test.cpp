@@ -168,6 +168,10 @@ TEST_F(AppsOfAMode, S3_WhatDoesNotFitTheProviderIsToldWithItsLine) {
   EXPECT_THAT(app("box", "client_secret_file = \"" + folder + "/empty\""), ElementsAre(HasSubstr("apps.box.client_secret_file:")));
   EXPECT_THAT(app("box", "client_secret_file = \"relative\""), testing::Contains(HasSubstr("must be an absolute path")));
   EXPECT_THAT(app("box", "assertion_key_file = \"" + folder + "/secret\""), ElementsAre(HasSubstr("apps.box.assertion_key_file: holds no private key")));
+  EXPECT_THAT(app("box", secret + "\nsecond_" + secret), IsEmpty());
+  EXPECT_THAT(app("dropbox", "second_" + secret), ElementsAre(HasSubstr("apps.dropbox.second_client_secret_file: stands beside")));
+  EXPECT_THAT(app("box", secret + "\nsecond_client_secret_file = \"" + folder + "/empty\""),
+              ElementsAre(HasSubstr("apps.box.second_client_secret_file:")));
   EXPECT_THAT(app("box", secret + "\nclient_authentication = \"client_secret_basic\""), ElementsAre(HasSubstr("Box does not take a secret in this way")));
   EXPECT_THAT(app("box", secret + "\ntoken_endpoint = \"https://x.example/t\""), ElementsAre(HasSubstr("apps.box.token_endpoint: is for apps")));
 }

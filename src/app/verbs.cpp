@@ -45,6 +45,7 @@ void add_all_verbs(CLI::App& app, Session& session) {
   add_token_verb(app, session);
   add_send_verb(app, session);
   add_connector_verbs(app, session);
+  add_device_verbs(app, session);
   add_delivery_verbs(app, session);
   add_registry_verbs(app, session);
   add_key_verbs(app, session);

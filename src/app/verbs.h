@@ -43,6 +43,7 @@ void add_token_verb(CLI::App& app, Session& session);
 void add_send_verb(CLI::App& app, Session& session);
 void add_connector_verbs(CLI::App& app, Session& session);
 void add_delivery_verbs(CLI::App& app, Session& session);
+void add_device_verbs(CLI::App& app, Session& session);
 void add_certificate_verbs(CLI::App& app, Session& session);
 void add_doctor_verb(CLI::App& app, Session& session);
 void add_key_verbs(CLI::App& app, Session& session);

@@ -11,7 +11,9 @@
 
 #include "app/backup.h"
 #include "app/certificate_keeper.h"
+#include "app/dav_works.h"
 #include "app/delivery_works.h"
+#include "app/mail_works.h"
 #include "app/engine.h"
 #include "app/examination.h"
 #include "app/front.h"
@@ -19,6 +21,7 @@
 #include "app/node_name.h"
 #include "app/observers.h"
 #include "app/restored_records.h"
+#include "app/smtp_works.h"
 #include "app/terminal.h"
 #include "app/version.h"
 #include "base/clock.h"
@@ -29,7 +32,9 @@
 #include "console/console.h"
 #include "crypto/hardening.h"
 #include "doors/http/deliver_door.h"
+#include "doors/http/panel_door.h"
 #include "doors/http/token_door.h"
+#include "doors/webdav/dav_mount.h"
 #include "grants/restore_watch.h"
 #include "net/curl_mail.h"
 #include "net/curl_transport.h"
@@ -126,9 +131,13 @@ struct House::Parts {
   std::unique_ptr<Examination> examination;
   std::unique_ptr<CertificateKeeper> certificate;
   std::unique_ptr<DeliveryWorks> deliveries;
+  std::unique_ptr<MailWorks> mail_works;
+  std::unique_ptr<DavWorks> dav;
+  std::unique_ptr<SmtpWorks> smtp;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   std::unique_ptr<doors::DeliverDoor> deliver_door;
+  std::unique_ptr<doors::PanelDoor> panel_door;
   TaskGroup upkeep{loop.main(), log};
   std::string setup_address;
 
@@ -313,28 +322,37 @@ void House::Parts::build_engine() {
 
 void House::Parts::build_doors() {
   deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
-                                                              .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
+                                                              .vault = *vault, .pin_gate = *gate, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
                                                               .log = log, .node = node, .data = config.data});
+  mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
+                                                .wall = clock, .entropy = entropy, .public_url = config.public_url});
+  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(),
+                                                       .steady = steady, .log = log});
+  dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
+                                                    .wall = clock, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   auto* alerts = &engine->alerts();
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
       .store = *store, .registry = *registry, .vault = *vault, .sessions = *sessions, .setup = *setup, .directory = *directory,
       .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(), .doctor = examination->doctor(), .certificate = *certificate,
-      .connectors = deliveries->connector_desk(), .deliveries = deliveries->delivery_desk(),
+      .connectors = deliveries->connector_desk(), .deliveries = deliveries->delivery_desk(), .devices = deliveries->device_desk(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness,
-      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get()},
+      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
-      .gate = *gate, .reception = deliveries->reception(), .queue = deliveries->queue(), .counters = deliveries->counters(), .store = *store,
-      .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
+      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .mail = mail_works->intake(), .queue = deliveries->queue(), .desk = deliveries->delivery_desk(), .counters = deliveries->counters(), .store = *store,
+      .steady = steady, .least_rate = deliveries->least_rate(), .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
+  panel_door = std::make_unique<doors::PanelDoor>(deliveries->door_gate(), deliveries->panel(), console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);
   for (const char* path : {"/v1/deliver/", "/v1/deliveries", "/v1/deliveries/"}) front.claim(path, *deliver_door);
+  front.claim("/v1/connectors/", *panel_door);
+  front.claim(std::string(doors::kDavMount), dav->door());
   for (const auto& mount : console->control_mounts()) control_front.claim(mount.path, *mount.handler);
 }
 
@@ -453,7 +471,8 @@ Result<void> House::Parts::listen() {
   const auto public_url = net::Url::parse(config.public_url);
   if (!public_url) return std::unexpected(public_url.error());
   server->set_allowed_hosts({public_url->host()});
-  return server->start({listener});
+  if (auto started = server->start({listener}); !started) return started;
+  return smtp->start();
 }
 
 House::House(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -531,6 +550,7 @@ Task<void> House::close() {
   Parts& parts = *parts_;
   const auto deadline = parts.steady.now() + kClosingTime;
   if (parts.readiness) parts.readiness->set_started(false);
+  if (parts.smtp) co_await parts.smtp->stop(deadline);
   co_await parts.server->stop(deadline);
   co_await parts.control->stop(deadline);
   if (parts.examination) co_await parts.examination->stop();

@@ -69,6 +69,7 @@ using DelegationId = Id<struct DelegationTag>;
 using NodeId = Id<struct NodeTag>;
 using RevocationId = Id<struct RevocationTag>;
 using DeliveryId = Id<struct DeliveryTag>;
+using DeviceId = Id<struct DeviceTag>;
 
 }  // namespace latchkey::base
 
@@ -76,6 +77,7 @@ namespace latchkey {
 using base::AuthorizationId;
 using base::DelegationId;
 using base::DeliveryId;
+using base::DeviceId;
 using base::GrantId;
 using base::GroupId;
 using base::IdHash;

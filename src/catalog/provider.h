@@ -181,7 +181,7 @@ struct Type {
   std::string id;
   std::string provider;
   std::string name;
-  std::string kind;  // storage, mail, mail_smtp, crm, erp, legal_dms, property, advice, generic, practice
+  std::string kind;  // storage, mail, mail_smtp, crm, erp, legal_dms, property, advice, generic, practice, practice_mail
   std::vector<Parameter> parameters;  // in addition to the provider's
   std::vector<Scope> request;
   std::vector<Scope> identity;

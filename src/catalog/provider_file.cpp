@@ -241,7 +241,7 @@ Type read_type(ObjectReader& reader, const Json& root) {
   Type out;
   out.id = reader.text("id", Need::required, 63);
   out.name = reader.text("name", Need::required, 80);
-  constexpr std::string_view kKinds[] = {"storage", "mail", "mail_smtp", "crm", "erp", "legal_dms", "property", "advice", "generic", "practice"};
+  constexpr std::string_view kKinds[] = {"storage", "mail", "mail_smtp", "crm", "erp", "legal_dms", "property", "advice", "generic", "practice", "practice_mail"};
   std::vector<std::pair<std::string_view, std::string>> kinds;
   for (const auto kind : kKinds) kinds.emplace_back(kind, std::string(kind));
   out.kind = reader.word<std::string>("kind", Need::required, kinds, "generic");

@@ -7,8 +7,10 @@
 namespace latchkey::connectors {
 namespace {
 
-constexpr std::size_t kReplyBytesMax = 1 << 20;
 constexpr Seconds kRetryAfterMax{86'400};
+// A document on its way: how long nothing at all may move, and the slowest line that is still worth waiting for.
+constexpr Seconds kStallMax{120};
+constexpr std::uint64_t kSlowestBytesAMillisecond = 16;
 
 }  // namespace
 
@@ -89,7 +91,12 @@ Task<Result<ApiReply>> ApiSession::call_once(const Request& request) {
   if (request.body) call.body = request.body->clone();
   call.headers.set("Authorization", "Bearer " + std::string(token_->reveal_text()));
   call.total_timeout = request.patience;
-  call.response_bytes_max = kReplyBytesMax;
+  if (request.parts != nullptr) {
+    call.parts = request.parts;
+    call.stall_timeout = kStallMax;
+    call.total_timeout += Milliseconds(request.parts->size_bytes() / kSlowestBytesAMillisecond);
+  }
+  call.response_bytes_max = request.reply_bytes_max;
   // A connection that proves dead may have taken the call: whether it may be sent again is the connector's business.
   call.reuse = net::Reuse::may_reuse;
   auto outcome = co_await transport_.send(std::move(call));

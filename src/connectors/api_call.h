@@ -31,7 +31,9 @@ class ApiSession {
     std::string url;
     net::HttpHeaders headers{};
     std::optional<Secret> body{};
+    net::BodyParts* parts = nullptr;  // instead of a body; outlives the call, and is read anew with another token
     Milliseconds patience{120'000};
+    std::size_t reply_bytes_max = 1 << 20;  // what is longer is cut
   };
   // A 401 is answered by one more try with another token. Errors: unavailable when nothing was sent; ambiguous/`reply_lost`,
   // `reply_timeout`; those of the TokenSource; needs_person/`token_refused` when the service refuses a new token, too.

@@ -59,6 +59,7 @@ struct StoreOrder {
   std::string base_url;      // of the service's API, without a slash at the end
   std::string path;          // "Scans/2026-11-27.pdf": folder and name, no empty, "." or ".." segments
   std::string content_type;  // may be empty
+  std::string fields_json = "{}";  // as the door gave them: a mail's envelope; what else a type asks for
   std::string key;           // letters, digits, hyphens; the same at every try of one delivery, and of no other
   OnConflict on_conflict = OnConflict::rename;
   std::string resume_point;  // as noted last; empty: from the start
@@ -100,6 +101,7 @@ struct Abilities {
   bool idempotent = false;  // the same key twice makes one document
   bool resumable = false;
   std::uint64_t size_bytes_max = 0;  // 0: no limit known
+  bool carries_mail = false;  // the document is a message (RFC 5322), its envelope in fields_json (mail_envelope.h)
 };
 
 // A resource; thread-safe, shared by all deliveries to its family.

@@ -55,8 +55,7 @@ Task<Result<Receipt>> PracticeDrive::store(StoreOrder order) {
   Result<Standing> standing = std::unexpected(Error{.kind = ErrorKind::not_found});
   if (!order.resume_point.empty() && is_below(order.resume_point, order.base_url))
     standing = co_await ask(api, order.resume_point);
-  if (!standing && standing.error().kind == ErrorKind::not_found)
-    standing = co_await begin(api, order);
+  if (!standing && standing.error().kind == ErrorKind::not_found) standing = co_await begin(api, order);
   if (!standing) co_return std::unexpected(standing.error());
   auto noted = standing->next;
   if (auto done = co_await order.progress->note(standing->upload, standing->next); !done)
@@ -64,7 +63,9 @@ Task<Result<Receipt>> PracticeDrive::store(StoreOrder order) {
   int detours = 0;
   while (!standing->file) {
     const auto before = standing->next;
-    standing = co_await send_part(api, order, std::move(*standing));
+    // All octets are there and no file: its end was refused the last time. Begun again, it is only ended.
+    const bool only_end = standing->next >= order.document->size_bytes();
+    standing = only_end ? co_await begin(api, order) : co_await send_part(api, order, std::move(*standing));
     if (!standing) co_return std::unexpected(standing.error());
     if (!standing->file && standing->next <= before && ++detours > kDetoursMax)
       co_return no_sense("the same part is asked for again and again");

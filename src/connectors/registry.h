@@ -15,16 +15,21 @@ namespace latchkey::connectors {
 // Thread-safe; the transport outlives it.
 class Connectors {
  public:
+  using ByKind = std::map<std::string, std::unique_ptr<Connector>, std::less<>>;
+
   explicit Connectors(net::HttpTransport& transport);
+  // These alone, by the kind of the types they serve.
+  explicit Connectors(ByKind by_kind) : by_kind_(std::move(by_kind)) {}
   Connectors(const Connectors&) = delete;
   Connectors& operator=(const Connectors&) = delete;
   ~Connectors();
 
-  // By the family the type belongs to. nullptr: none serves it yet.
+  // By the type itself, else by its kind. nullptr: none serves it yet.
   [[nodiscard]] Connector* find(const catalog::Type& type) const;
 
  private:
-  std::map<std::string, std::unique_ptr<Connector>, std::less<>> by_kind_;
+  ByKind by_type_;
+  ByKind by_kind_;
 };
 
 }  // namespace latchkey::connectors

@@ -161,6 +161,7 @@ JsonArray uses_of_kind(std::string_view kind) {
   if (kind == "storage" || kind == "legal_dms") return {"deliver", "list", "token"};
   if (kind == "mail" || kind == "mail_smtp") return {"send", "token"};
   if (kind == "practice") return {"deliver", "list", "send", "token"};
+  if (kind == "practice_mail") return {"list", "send", "token"};
   return {"deliver", "token"};
 }
 

@@ -1,11 +1,19 @@
 #include "console/api_connectors.h"
 
+#include <algorithm>
+
 #include "console/actor.h"
 #include "console/fields.h"
+#include "console/session_gate.h"
 #include "console/views.h"
+#include "delivery/mail_aliases.h"
 
 namespace latchkey::console {
 namespace {
+
+delivery::OwnersPin owners_pin(const net::HttpRequest& request, Fields& fields) {
+  return {.pin = fields.secret("owner_pin", 4096), .transport = transport_of(request), .arrived = request.arrived};
+}
 
 std::expected<delivery::ConnectorWish, Problem> read_wish(const net::HttpRequest& request, const std::string* id) {
   auto body = read_object(request);
@@ -18,8 +26,12 @@ std::expected<delivery::ConnectorWish, Problem> read_wish(const net::HttpRequest
   const auto account = fields.choice("account", {"caller", "fixed"});
   wish.account = store::parse_account_kind(account).value_or(store::AccountKind::caller);
   wish.owner = fields.text_if("owner", {.min = 0, .max = 128}).value_or("");
+  if (fields.has("owner_pin")) wish.owners_pin = owners_pin(request, fields);
   wish.groups = fields.texts("groups", 100, {.min = 36, .max = 36});
+  if (fields.has("aliases")) wish.aliases = fields.texts("aliases", 50, {.min = 3, .max = 254});
   wish.folder = fields.text_if("folder", {.min = 0, .max = 400}).value_or("");
+  wish.url = fields.text_if("url", {.min = 0, .max = 1000}).value_or("");
+  wish.app = fields.text_if("app", {.min = 0, .max = 64}).value_or("");
   if (auto naming = fields.text_if("naming", {.min = 1, .max = 200})) wish.naming = std::move(*naming);
   const auto conflict = fields.choice("conflict", {"rename", "replace", "new_version", "fail"}, Presence::optional);
   wish.conflict = store::parse_conflict_rule(conflict).value_or(store::ConflictRule::rename);
@@ -35,12 +47,16 @@ std::vector<Route> ConnectorsApi::routes() {
   constexpr auto kPlain = Carries::nothing_secret;
   return {
       {"GET", "/api/v1/connectors", Who::administrator, kPlain, 1024, [this](Call call) { return list(std::move(call)); }},
-      {"POST", "/api/v1/connectors", Who::administrator, kPlain, 16 * 1024,
+      {"POST", "/api/v1/connectors", Who::administrator, Carries::secret, 16 * 1024,
        [this](Call call) { return add(std::move(call)); }},
-      {"PUT", "/api/v1/connectors/{id}", Who::administrator, kPlain, 16 * 1024,
+      {"PUT", "/api/v1/connectors/{id}", Who::administrator, Carries::secret, 16 * 1024,
        [this](Call call) { return change(std::move(call)); }},
       {"DELETE", "/api/v1/connectors/{id}", Who::administrator, kPlain, 1024,
        [this](Call call) { return remove(std::move(call)); }},
+      {"POST", "/api/v1/connectors/{id}/test", Who::administrator, Carries::secret, 16 * 1024,
+       [this](Call call) { return test(std::move(call)); }},
+      {"DELETE", "/api/v1/connectors/{id}/delegation", Who::administrator, kPlain, 1024,
+       [this](Call call) { return end_delegation(std::move(call)); }},
   };
 }
 
@@ -63,7 +79,27 @@ Task<Result<JsonObject>> ConnectorsApi::shown(store::Connector connector) {
     if (*group) groups.push_back(JsonObject{{"id", text}, {"name", (*group)->name}});
   }
   json["groups"] = std::move(groups);
+  JsonArray devices;
+  const auto known = co_await store_.devices();
+  if (!known) co_return std::unexpected(known.error());
+  for (const auto& device : *known) {
+    if (std::ranges::find(device.connectors, connector.id) == device.connectors.end()) continue;
+    devices.push_back(JsonObject{{"id", device.id.text()}, {"name", device.name}});
+  }
+  json["devices"] = std::move(devices);
+  json["delegation"] = nullptr;
+  if (!connector.delegation.id.none()) {
+    const auto lives = co_await desk_.delegation_lives(connector);
+    if (!lives) co_return std::unexpected(lives.error());
+    json["delegation"] = JsonObject{{"since", time_json(connector.delegation.created_at)}, {"ended", !*lives}};
+  }
   json["folder"] = delivery::folder_of(connector);
+  const auto address = delivery::address_of(connector);
+  json["url"] = address ? Json(address->url) : Json(nullptr);
+  json["app"] = address ? Json(address->app) : Json(nullptr);
+  JsonArray aliases;
+  for (const auto& alias : delivery::aliases_of(connector)) aliases.emplace_back(alias);
+  json["aliases"] = std::move(aliases);
   json["naming"] = connector.naming;
   json["conflict"] = store::name_of(connector.conflict);
   json["size_bytes_max"] = connector.size_bytes_max;
@@ -87,6 +123,8 @@ Task<Answer> ConnectorsApi::list(Call call) {
   auto json = whole_list_json(std::move(items));
   const auto types = desk_.types();
   json["types"] = JsonArray(types.begin(), types.end());
+  const auto asking = desk_.types_asking_url();
+  json["types_asking_url"] = JsonArray(asking.begin(), asking.end());
   co_return net::HttpResponse::json(200, json);
 }
 
@@ -112,6 +150,26 @@ Task<Answer> ConnectorsApi::change(Call call) {
 
 Task<Answer> ConnectorsApi::remove(Call call) {
   const auto done = co_await desk_.remove(call.values[0], actor_of(call));
+  if (!done) co_return refuse(done.error());
+  co_return net::HttpResponse::no_content();
+}
+
+Task<Answer> ConnectorsApi::test(Call call) {
+  std::optional<delivery::OwnersPin> pin;
+  if (!call.request.body.empty()) {
+    auto body = read_object(call.request);
+    if (!body) co_return std::unexpected(body.error());
+    Fields fields(*body);
+    if (fields.has("owner_pin")) pin = owners_pin(call.request, fields);
+    if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
+  }
+  const auto done = co_await desk_.try_account(call.values[0], std::move(pin), actor_of(call));
+  if (!done) co_return refuse(done.error());
+  co_return net::HttpResponse::no_content();
+}
+
+Task<Answer> ConnectorsApi::end_delegation(Call call) {
+  const auto done = co_await desk_.end_delegation(call.values[0], {}, actor_of(call));
   if (!done) co_return refuse(done.error());
   co_return net::HttpResponse::no_content();
 }

@@ -17,6 +17,8 @@ class ConnectorsApi final : public ApiSection {
   [[nodiscard]] Task<Answer> add(Call call);
   [[nodiscard]] Task<Answer> change(Call call);
   [[nodiscard]] Task<Answer> remove(Call call);
+  [[nodiscard]] Task<Answer> test(Call call);
+  [[nodiscard]] Task<Answer> end_delegation(Call call);
   [[nodiscard]] Task<Result<JsonObject>> shown(store::Connector connector);
 
   delivery::ConnectorDesk& desk_;

@@ -15,8 +15,12 @@ class DeliveriesApi final : public ApiSection {
  private:
   [[nodiscard]] Task<Answer> list(Call call);
   [[nodiscard]] Task<Answer> show(Call call);
+  [[nodiscard]] Task<Answer> document(Call call);
   [[nodiscard]] Task<Answer> retry(Call call);
+  [[nodiscard]] Task<Answer> reroute(Call call);
   [[nodiscard]] Task<Answer> remove(Call call);
+  // Of a user or device of that name; false: there is none.
+  [[nodiscard]] Task<Result<bool>> add_submitter(store::DeliveryQuery& query, std::string name);
   // With the submitter's name, for people.
   [[nodiscard]] Task<Result<JsonObject>> shown(store::Delivery delivery, bool whole);
 

@@ -59,6 +59,8 @@ Console::Console(ConsoleGround ground)
       root_(ground.certificate),
       connectors_(ground.connectors, ground.store, ground.facts.public_url),
       deliveries_(ground.deliveries, ground.store, ground.engine),
+      devices_(ground.devices, ground.store, ground.facts.public_url),
+      delegations_(ground.connectors, ground.store),
       office_name_(ground.cloud, ground.engine),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
@@ -73,7 +75,7 @@ std::vector<MetricsSource*> Console::with_own(std::vector<MetricsSource*> metric
 
 std::vector<ApiSection*> Console::sections() {
   return {&session_, &users_, &user_secrets_, &groups_, &types_, &apps_, &authorizations_, &owner_mail_, &owner_, &grants_, &registry_, &activity_, &health_, &keys_,
-          &nodes_, &foresight_, &cloud_, &doctor_, &certificate_, &connectors_, &deliveries_};
+          &nodes_, &foresight_, &cloud_, &doctor_, &certificate_, &connectors_, &deliveries_, &devices_, &delegations_};
 }
 
 std::vector<Mount> Console::mounts() {

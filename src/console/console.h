@@ -15,7 +15,9 @@
 #include "console/api_certificate.h"
 #include "console/api_cloud.h"
 #include "console/api_connectors.h"
+#include "console/api_delegations.h"
 #include "console/api_deliveries.h"
+#include "console/api_devices.h"
 #include "console/api_doctor.h"
 #include "console/api_grants.h"
 #include "console/api_foresight.h"
@@ -60,6 +62,7 @@ struct ConsoleGround {
   CertificateDesk& certificate;
   delivery::ConnectorDesk& connectors;
   delivery::DeliveryDesk& deliveries;
+  people::DeviceDesk& devices;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;
@@ -123,6 +126,8 @@ class Console {
   RootDownload root_;
   ConnectorsApi connectors_;
   DeliveriesApi deliveries_;
+  DevicesApi devices_;
+  DelegationsApi delegations_;
   OfficeNamePage office_name_;
 
   Router api_;

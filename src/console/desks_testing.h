@@ -371,10 +371,46 @@ class PlainDeliveryDesk final : public delivery::DeliveryDesk {
     retried_by = actor.name;
     co_return store::Delivery{.id = id, .state = store::DeliveryState::queued};
   }
+  Task<Result<store::Delivery>> reroute(DeliveryId, std::string, people::Actor) override {
+    co_return fail(ErrorKind::conflict, "pin_needed", "Only the submitter's PIN opens that account.");
+  }
   Task<Result<void>> remove(DeliveryId, people::Actor) override {
     co_return fail(ErrorKind::conflict, "being_sent", "The document is being sent at this moment.");
   }
+  Task<Result<Document>> document(DeliveryId, people::Actor) override {
+    co_return fail(ErrorKind::not_found, "document_gone", "The document is no longer here.");
+  }
   std::string retried_by;
+};
+
+// Gives whatever the PIN `k7mq2xw9pd` asks for.
+class PlainAccountAccess final : public delivery::AccountAccess {
+ public:
+  explicit PlainAccountAccess(Entropy& entropy) : entropy_(entropy) {}
+  Task<Result<grants::MadeStanding>> give(UserId owner, std::string type, delivery::OwnersPin pin, people::Actor actor) override {
+    if (auto tried = co_await try_by_pin(owner, std::move(type), std::move(pin), std::move(actor)); !tried) co_return std::unexpected(tried.error());
+    grants::MadeStanding made;
+    made.standing = {.id = DelegationId::make(WallTime{}, entropy_), .grant = GrantId::make(WallTime{}, entropy_), .public_key = Bytes(32, 1),
+                     .private_key_sealed = Bytes(32, 2), .created_at = WallTime{} + Seconds(1'700'000'000)};
+    living.push_back(made.standing.id);
+    co_return made;
+  }
+  Task<Result<void>> try_by_pin(UserId, std::string, delivery::OwnersPin pin, people::Actor) override {
+    if (pin.pin.reveal_text() == "k7mq2xw9pd") co_return Result<void>{};
+    co_return fail(ErrorKind::invalid, "invalid_fields", "That is not the PIN of the account's owner.", {.field = "owner_pin"});
+  }
+  Task<Result<void>> try_standing(store::Connector) override {
+    if (auto refused = refusal) co_return std::unexpected(*refused);
+    co_return Result<void>{};
+  }
+  Task<Result<bool>> lives(store::StandingDelegation standing) override {
+    co_return std::ranges::find(living, standing.id) != living.end();
+  }
+  std::vector<DelegationId> living;
+  std::optional<Error> refusal;
+
+ private:
+  Entropy& entropy_;
 };
 
 class NoTransport final : public net::HttpTransport {

@@ -113,13 +113,15 @@ class ConsoleTest : public testing::Test {
     authorizer = std::make_unique<PlainAuthorizer>(entropy);
     desk = std::make_unique<PlainGrantDesk>(*store);
     connector_desk = std::make_unique<delivery::ConnectorDesk>(delivery::ConnectorDesk::Parts{
-        .store = *store, .sealing = sealing, .catalog = *with_practice, .connectors = connectors, .wall = wall});
+        .store = *store, .sealing = sealing, .catalog = *with_practice, .connectors = connectors, .device_seal = device_seal,
+        .access = account_access, .wall = wall});
+    device_desk = std::make_unique<people::DeviceDesk>(people::DeviceDesk::Parts{.store = *store, .seal = device_seal, .wall = wall, .entropy = entropy});
     // The engine of the tests is a loop of its own.
     console = std::make_unique<Console>(ConsoleGround{
         .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory, .pin_gate = *gate,
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .cloud = cloud, .desk = *desk, .keys = keys, .nodes = nodes,
         .health = health, .notices = notices, .counters = counters, .doctor = doctor, .certificate = certificate,
-        .connectors = *connector_desk, .deliveries = delivery_desk, .engine = engine.loop.main(),
+        .connectors = *connector_desk, .deliveries = delivery_desk, .devices = *device_desk, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -203,6 +205,8 @@ class ConsoleTest : public testing::Test {
   NoWatcher watcher;
   vault::Vault vault{Secret(Bytes(32, 1)), entropy};
   people::UserSeal seal{vault};
+  people::DeviceSeal device_seal{vault};
+  PlainAccountAccess account_access{entropy};
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::Registry> registry;
   std::unique_ptr<vault::HotCache> hot;
@@ -230,6 +234,7 @@ class ConsoleTest : public testing::Test {
   std::shared_ptr<const catalog::Catalog> with_practice = *(*catalog::Catalog::load_builtin())->with_sandbox("http://127.0.0.1:8481");
   std::unique_ptr<delivery::ConnectorDesk> connector_desk;
   PlainDeliveryDesk delivery_desk;
+  std::unique_ptr<people::DeviceDesk> device_desk;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

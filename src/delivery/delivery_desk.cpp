@@ -1,17 +1,39 @@
 #include "delivery/delivery_desk.h"
 
-#include <algorithm>
+#include <utility>
 
+#include "delivery/routing.h"
 #include "delivery/timeline.h"
 
 namespace latchkey::delivery {
 
+namespace {
+
+std::unexpected<Error> no_such_delivery() {
+  return fail(ErrorKind::not_found, "no_such_delivery", "There is no such delivery.");
+}
+
+std::unexpected<Error> delivered() { return fail(ErrorKind::conflict, "delivered", "The document has been delivered."); }
+
+std::unexpected<Error> being_sent() {
+  return fail(ErrorKind::conflict, "being_sent", "The document is being sent at this moment. Look again in a while.");
+}
+
+// Between reading and writing the queue, or another person, was faster.
+std::unexpected<Error> refusal_of(Error error) {
+  if (error.reason == "version") return being_sent();
+  if (error.reason == "gone") return no_such_delivery();
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace
+
 Task<Result<store::Delivery>> DeliveryDeskOfQueue::at_rest(DeliveryId id) {
   auto found = co_await parts_.store.delivery(id);
   if (!found) co_return std::unexpected(found.error());
-  if (!*found) co_return fail(ErrorKind::not_found, "no_such_delivery", "There is no such delivery.");
+  if (!*found) co_return no_such_delivery();
   if (parts_.queue.is_sending(id) || (*found)->state == store::DeliveryState::sending) {
-    co_return fail(ErrorKind::conflict, "being_sent", "The document is being sent at this moment. Look again in a while.");
+    co_return being_sent();
   }
   co_return std::move(**found);
 }
@@ -19,33 +41,133 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::at_rest(DeliveryId id) {
 Task<Result<store::Delivery>> DeliveryDeskOfQueue::retry(DeliveryId id, people::Actor actor) {
   auto delivery = co_await at_rest(id);
   if (!delivery) co_return delivery;
-  if (delivery->state == store::DeliveryState::delivered)
-    co_return fail(ErrorKind::conflict, "delivered", "The document has been delivered.");
+  if (delivery->state == store::DeliveryState::delivered) co_return delivered();
+  note(*delivery, parts_.wall.now(), "retried", "By " + actor.name + ".");
+  co_return co_await commit_due(std::move(*delivery), {}, std::move(actor), "delivery.retried");
+}
+
+Task<Result<store::Delivery>> DeliveryDeskOfQueue::commit_due(store::Delivery delivery, store::Batch batch,
+                                                              people::Actor actor, std::string action) {
   const auto now = parts_.wall.now();
   // The back-off begins anew, and so does the time for which it is tried.
-  delivery->state = store::DeliveryState::queued;
-  delivery->tries = 0;
-  delivery->due_at = now;
-  delivery->finished_at = {};
-  delivery->why.clear();
-  note(*delivery, now, "retried", "By " + actor.name + ".");
-  auto entry =
-      people::audit_entry(now, actor, "delivery.retried", delivery->name, delivery->submitter, "to " + delivery->connector);
-  const auto done = co_await parts_.store.commit({store::PutDelivery{*delivery}, store::AppendAudit{std::move(entry)}});
-  if (!done) co_return std::unexpected(done.error());
-  delivery->version += 1;
-  parts_.queue.nudge();
+  delivery.state = store::DeliveryState::queued;
+  delivery.tries = 0;
+  delivery.due_at = now;
+  delivery.finished_at = {};
+  delivery.why.clear();
+  batch.emplace_back(store::PutDelivery{delivery});
+  batch.emplace_back(store::AppendAudit{
+      people::audit_entry(now, actor, std::move(action), delivery.name, delivery.submitter, "to " + delivery.connector)});
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return refusal_of(done.error());
+  delivery.version += 1;
+  parts_.queue.offer(delivery);
   co_return delivery;
+}
+
+Task<Result<std::string>> DeliveryDeskOfQueue::submitter_for(store::Delivery delivery, store::Connector connector) {
+  const auto not_for_them = [] {
+    return fail(ErrorKind::conflict, "not_for_submitter",
+                "That connector is not for whoever submitted the document. Allow their group or device there first.");
+  };
+  if (!delivery.submitter.none()) {
+    const auto user = co_await parts_.store.user(delivery.submitter);
+    if (!user) co_return std::unexpected(user.error());
+    if (!*user || !may_use(**user, connector)) co_return not_for_them();
+    co_return (*user)->username;
+  }
+  if (delivery.device.none()) {
+    if (!folder_may_use(connector)) co_return not_for_them();
+    co_return std::string("folder");
+  }
+  const auto device = co_await parts_.store.device(delivery.device);
+  if (!device) co_return std::unexpected(device.error());
+  if (!*device || !may_use(**device, connector)) co_return not_for_them();
+  co_return (*device)->name;
+}
+
+Task<Result<void>> DeliveryDeskOfQueue::open_account(store::Delivery& delivery, store::Connector connector,
+                                                     store::Batch& batch) {
+  const auto view = co_await parts_.store.grant(delivery.grant);
+  if (!view) co_return std::unexpected(view.error());
+  const auto whose = connector.account == store::AccountKind::fixed ? connector.owner : delivery.submitter;
+  const bool same_account = *view && (*view)->grant.type == connector.type && (*view)->grant.user == whose;
+  if (same_account) co_return Result<void>{};
+  if (connector.account != store::AccountKind::fixed)
+    co_return fail(
+        ErrorKind::conflict, "pin_needed",
+        "Only the PIN of whoever submitted the document opens their account there. Have them send it again, or choose a "
+        "connector with an account of its own.");
+  const auto opened = co_await parts_.standing.open(connector);
+  if (!opened) co_return std::unexpected(opened.error());
+  auto sealed = co_await parts_.delegations.seal(*opened, delivery.id);
+  if (!sealed) co_return std::unexpected(sealed.error());
+  if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, delivery); !ended) co_return ended;
+  delivery.grant = opened->grant;
+  delivery.public_key = opened->public_key;
+  delivery.private_key_sealed = std::move(sealed->private_key_sealed);
+  for (auto& mutation : sealed->batch) batch.push_back(std::move(mutation));
+  co_return Result<void>{};
+}
+
+Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::string connector_id, people::Actor actor) {
+  auto delivery = co_await at_rest(id);
+  if (!delivery) co_return delivery;
+  if (delivery->state == store::DeliveryState::delivered) co_return delivered();
+  if (const auto sound = parts_.sealing.check(*delivery); !sound) co_return std::unexpected(sound.error());
+  const auto connector = co_await parts_.store.connector(connector_id);
+  if (!connector) co_return std::unexpected(connector.error());
+  if (!*connector || !(*connector)->enabled)
+    co_return fail(ErrorKind::invalid, "invalid_fields", "There is no such connector, or it is switched off.",
+                   {.field = "connector"});
+  if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  auto submitter = co_await submitter_for(*delivery, **connector);
+  if (!submitter) co_return std::unexpected(submitter.error());
+  store::Batch batch;
+  if (const auto opened = co_await open_account(*delivery, **connector, batch); !opened)
+    co_return std::unexpected(opened.error());
+  const auto before = std::exchange(delivery->connector, connector_id);
+  const auto file = delivery->name.substr(delivery->name.rfind('/') + 1);
+  auto name = co_await parts_.reception.name_at_destination(*delivery, std::move(*submitter), "", file);
+  if (!name) co_return std::unexpected(name.error());
+  delivery->name = std::move(*name);
+  delivery->resume_point.clear();
+  delivery->sent_bytes = 0;
+  parts_.sealing.vouch(*delivery);
+  note(*delivery, parts_.wall.now(), "rerouted", "From " + before + " to " + connector_id + ", by " + actor.name + ".");
+  co_return co_await commit_due(std::move(*delivery), std::move(batch), std::move(actor), "delivery.rerouted");
+}
+
+Task<Result<DeliveryDesk::Document>> DeliveryDeskOfQueue::document(DeliveryId id, people::Actor actor) {
+  auto found = co_await parts_.store.delivery(id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) co_return no_such_delivery();
+  auto& delivery = **found;
+  if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
+  if (delivery.document_key_sealed.empty())
+    co_return fail(ErrorKind::not_found, "document_gone",
+                   "The document has been delivered and is no longer on this server.");
+  if (delivery.node != parts_.node)
+    co_return fail(ErrorKind::not_found, "document_gone",
+                   "Another server of this installation has the document. Ask there.");
+  auto octets =
+      co_await parts_.spool.open(id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
+  if (!octets) co_return std::unexpected(octets.error());
+  auto entry = people::audit_entry(parts_.wall.now(), actor, "delivery.downloaded", delivery.name, delivery.submitter,
+                                   "to " + delivery.connector);
+  if (const auto done = co_await parts_.store.commit({store::AppendAudit{std::move(entry)}}); !done)
+    co_return std::unexpected(done.error());
+  co_return Document{.delivery = std::move(delivery), .octets = std::move(*octets)};
 }
 
 Task<Result<void>> DeliveryDeskOfQueue::remove(DeliveryId id, people::Actor actor) {
   const auto delivery = co_await at_rest(id);
   if (!delivery) co_return std::unexpected(delivery.error());
-  store::Batch batch{store::DeleteDelivery{id}};
+  // Written as it was read first: the store refuses where the queue has begun to send it since.
+  store::Batch batch{store::PutDelivery{*delivery}, store::DeleteDelivery{id}};
   if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, *delivery); !ended) co_return ended;
   batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "delivery.deleted", delivery->name,
                                                          delivery->submitter, "to " + delivery->connector)});
-  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return done;
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return refusal_of(done.error());
   // The record held the key: what cannot be removed now opens for nobody, and is swept at the next start.
   (void)co_await parts_.spool.remove(id);
   co_return Result<void>{};

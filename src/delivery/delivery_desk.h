@@ -1,9 +1,10 @@
-// What a person may do with a delivery: try it again, or delete it with its document.
+// What a person may do with a delivery: try it again, send it elsewhere, have its document, or delete both.
 //
 // Concurrency: on the queue's executor.
 #pragma once
 
 #include "delivery/queue.h"
+#include "delivery/reception.h"
 #include "people/audit.h"
 
 namespace latchkey::delivery {
@@ -11,10 +12,26 @@ namespace latchkey::delivery {
 class DeliveryDesk {
  public:
   virtual ~DeliveryDesk() = default;
-  // Due at once, whatever stood in the way. Errors: not_found/`no_such_delivery`; conflict/`delivered`, `being_sent`; those of the store.
+  // Due at once, whatever stood in the way. Errors: not_found/`no_such_delivery`; conflict/`delivered`, `being_sent`; those
+  // of the store.
   [[nodiscard]] virtual Task<Result<store::Delivery>> retry(DeliveryId id, people::Actor actor) = 0;
-  // The record, the document and its delegation go. Errors: not_found/`no_such_delivery`; conflict/`being_sent`; those of the store.
+  // To another connector that is for whoever submitted it, by the grant the delivery has already where the connector
+  // delivers to the same account, else by the connector's standing delegation. What is left is an account that only the
+  // submitter's PIN opens. Errors besides those of retry(): invalid with field `connector`; conflict/`not_for_submitter`,
+  // `pin_needed`; needs_person/`delegation_ended`; corrupt/`record_altered`.
+  [[nodiscard]] virtual Task<Result<store::Delivery>> reroute(DeliveryId id, std::string connector, people::Actor actor) = 0;
+  // The record, the document and its delegation go. Errors: not_found/`no_such_delivery`; conflict/`being_sent`; those of
+  // the store.
   [[nodiscard]] virtual Task<Result<void>> remove(DeliveryId id, people::Actor actor) = 0;
+
+  struct Document {
+    store::Delivery delivery;
+    std::unique_ptr<OutgoingDocument> octets;
+  };
+  // The document while it is here; the audit trail says who had it. Errors: not_found/`no_such_delivery`, `document_gone`
+  // (it has been delivered, or another server has it), `document_missing`; corrupt/`document_damaged`, `record_altered`;
+  // those of the store.
+  [[nodiscard]] virtual Task<Result<Document>> document(DeliveryId id, people::Actor actor) = 0;
 };
 
 class DeliveryDeskOfQueue final : public DeliveryDesk {
@@ -23,15 +40,29 @@ class DeliveryDeskOfQueue final : public DeliveryDesk {
     store::Store& store;
     Spool& spool;
     Queue& queue;
+    Reception& reception;
+    grants::Delegations& delegations;
+    grants::StandingDelegations& standing;
+    const grants::Sealing& sealing;
     const WallClock& wall;
+    NodeId node;
   };
   explicit DeliveryDeskOfQueue(Parts parts) : parts_(std::move(parts)) {}
 
   [[nodiscard]] Task<Result<store::Delivery>> retry(DeliveryId id, people::Actor actor) override;
+  [[nodiscard]] Task<Result<store::Delivery>> reroute(DeliveryId id, std::string connector, people::Actor actor) override;
   [[nodiscard]] Task<Result<void>> remove(DeliveryId id, people::Actor actor) override;
+  [[nodiscard]] Task<Result<Document>> document(DeliveryId id, people::Actor actor) override;
 
  private:
   [[nodiscard]] Task<Result<store::Delivery>> at_rest(DeliveryId id);
+  // The name of whoever submitted it, if the connector is for them.
+  [[nodiscard]] Task<Result<std::string>> submitter_for(store::Delivery delivery, store::Connector connector);
+  // Lets the delivery use the connector's account; what must be committed with it goes into the batch.
+  [[nodiscard]] Task<Result<void>> open_account(store::Delivery& delivery, store::Connector connector, store::Batch& batch);
+  // Written, offered to the queue, and noted in the audit trail as `action`.
+  [[nodiscard]] Task<Result<store::Delivery>> commit_due(store::Delivery delivery, store::Batch batch, people::Actor actor,
+                                                         std::string action);
 
   Parts parts_;
 };

@@ -1,24 +1,31 @@
 #include "delivery/queue.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 namespace latchkey::delivery {
 namespace {
 
-constexpr std::size_t kLookedAtOnce = 500;
+constexpr std::size_t kSweptAtOnce = 500;
 constexpr Seconds kLookEvery{5};
+constexpr Seconds kSweepEvery{60};
 constexpr Seconds kForgetEvery{3600};
 constexpr Seconds kTellEvery{15};
 
 }  // namespace
 
 Queue::Queue(Parts parts)
-    : parts_(std::move(parts)), tasks_(parts_.executor, parts_.log), wake_(parts_.executor), settled_(parts_.executor) {}
+    : parts_(std::move(parts)),
+      destinations_(
+          {.store = parts_.store, .clients = parts_.clients, .sealing = parts_.sealing, .connectors = parts_.connectors}),
+      tasks_(parts_.executor, parts_.log),
+      wake_(parts_.executor),
+      settled_(parts_.executor) {}
 Queue::~Queue() = default;
 
 Task<Result<void>> Queue::start() {
   if (const auto done = co_await settle_spool(); !done) co_return done;
-  if (const auto done = co_await settle_interrupted(); !done) co_return done;
+  if (const auto done = co_await take_up(); !done) co_return done;
   tasks_.spawn("delivery queue", run());
   co_return Result<void>{};
 }
@@ -31,20 +38,34 @@ Task<void> Queue::stop() {
   co_await tasks_.cancel_and_wait();
 }
 
-void Queue::nudge() {
-  boost::asio::post(parts_.executor, [this] { wake(); });
-}
-
 void Queue::wake() {
   nudged_ = true;
   wake_.notify_all();
 }
 
+void Queue::offer(const store::Delivery& delivery) {
+  boost::asio::post(parts_.executor, [this, id = delivery.id, connector = delivery.connector, due_at = delivery.due_at] {
+    turns_.wait(id, connector, due_at);
+    wake();
+  });
+}
+
+void Queue::nudge() {
+  boost::asio::post(parts_.executor, [this] {
+    sweep_again_at_ = {};
+    wake();
+  });
+}
+
 Task<void> Queue::run() {
   while (!stopping_) {
     nudged_ = false;
-    co_await look();
+    begin_due();
     const auto now = parts_.steady.now();
+    if (now >= sweep_again_at_) {
+      sweep_again_at_ = now + kSweepEvery;
+      co_await sweep();
+    }
     if (now >= forget_again_at_) {
       forget_again_at_ = now + kForgetEvery;
       co_await forget_old();
@@ -53,36 +74,47 @@ Task<void> Queue::run() {
       tell_again_at_ = now + kTellEvery;
       co_await tell_people();
     }
-    if (!stopping_ && !nudged_) co_await wake_.wait_for(parts_.steady, kLookEvery);
+    if (!stopping_ && !nudged_) co_await wake_.wait_for(parts_.steady, rest());
   }
 }
 
-Task<void> Queue::look() {
-  const auto due = co_await parts_.store.due_deliveries(parts_.node, parts_.wall.now(), kLookedAtOnce);
+void Queue::begin_due() {
+  const auto pace = parts_.tuning().pace;
+  while (!stopping_) {
+    auto turn = turns_.next(parts_.wall.now(), parts_.steady.now(), pace);
+    if (!turn) return;
+    tasks_.spawn("delivery", send(std::move(*turn)));
+  }
+}
+
+// Until the next one is due; what may begin then for other reasons (a limit a minute) is looked at every few seconds.
+std::chrono::nanoseconds Queue::rest() const {
+  const auto now = parts_.wall.now();
+  const auto due_at = turns_.next_due(now);
+  return due_at ? std::min<std::chrono::nanoseconds>(*due_at - now, kLookEvery) : kLookEvery;
+}
+
+// A net below everything that changes records without telling the queue.
+Task<void> Queue::sweep() {
+  const auto due = co_await parts_.store.due_deliveries(parts_.node, parts_.wall.now(), kSweptAtOnce);
   if (!due) {
     parts_.log.warning("deliveries_not_read", {{"reason", due.error().reason}});
     co_return;
   }
-  const auto tuning = parts_.tuning();
-  for (const auto& delivery : *due) {
-    if (stopping_ || sending_.size() >= tuning.parallel) co_return;
-    if (sending_.contains(delivery.id) || busy_[delivery.connector] >= tuning.parallel_per_connector) continue;
-    sending_.emplace(delivery.id, delivery.connector);
-    busy_[delivery.connector] += 1;
-    tasks_.spawn("delivery", send(delivery.id, delivery.connector));
-  }
+  for (const auto& delivery : *due) turns_.wait(delivery.id, delivery.connector, delivery.due_at);
+  begin_due();
 }
 
-Task<void> Queue::send(DeliveryId id, std::string connector) {
+Task<void> Queue::send(Turn turn) {
+  Outcome outcome;
   try {
-    co_await send_one(id);
+    outcome = co_await send_one(turn.delivery);
   } catch (...) {
-    sending_.erase(id);
-    busy_[connector] -= 1;
+    turns_.end(turn, Reached::unknown);
     throw;
   }
-  sending_.erase(id);
-  if ((busy_[connector] -= 1) == 0) busy_.erase(connector);
+  turns_.end(turn, outcome.reached);
+  if (outcome.again_at) turns_.wait(turn.delivery, turn.connector, *outcome.again_at);
   wake();
   settled_.notify_all();
 }

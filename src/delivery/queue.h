@@ -1,20 +1,22 @@
 // The queue: every document that was accepted goes to its destination, or a person is told (docs/design/delivery.md).
 //
 // Invariants: a delivery is sent by one task at a time; every step that another process must know of is in the store before
-// the next one begins; a document leaves the spool only after the commit that says where it is. Concurrency: everything runs
-// on the executor given, but for nudge().
+// the next one begins; a document leaves the spool only after the commit that says where it is; every delivery of this
+// node's that is in work is known here, by its id and due time, from start() on. Concurrency: everything runs on the
+// executor given, but for offer().
 #pragma once
 
 #include <functional>
-#include <map>
-#include <set>
+#include <optional>
 #include <string>
 
 #include "base/broadcast.h"
 #include "base/task_group.h"
 #include "connectors/registry.h"
 #include "delivery/counters.h"
+#include "delivery/destination.h"
 #include "delivery/spool.h"
+#include "delivery/turns.h"
 #include "grants/alerts.h"
 #include "grants/delegation.h"
 #include "grants/provider_client.h"
@@ -28,8 +30,9 @@ struct QueueTuning {
   Seconds parked_looked_at{30};  // how often a parked one is looked at
   Seconds give_up_after{259'200};
   Seconds keep_records{2'592'000};
-  std::size_t parallel = 16;
-  std::size_t parallel_per_connector = 4;
+  Seconds keep_failed{0};  // failed and maybe sent; 0: until a person decides
+  Seconds keep_parked{0};
+  Pace pace;
 };
 
 class Queue {
@@ -63,13 +66,15 @@ class Queue {
   // Starts nothing new and cuts what is being sent: it goes on at the next start.
   [[nodiscard]] Task<void> stop();
 
-  // Something may have become due. From any thread.
+  // It has been accepted, or a person has changed when or where it goes. From any thread.
+  void offer(const store::Delivery& delivery);
+  // Something became due that the queue has not been told of. From any thread.
   void nudge();
   // The delivery as soon as it is neither queued nor being sent, or as it is after `patience`. Errors:
   // not_found/`no_such_delivery`, those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> wait_for(DeliveryId id, Seconds patience);
   // Whether a task is at work on it.
-  [[nodiscard]] bool is_sending(DeliveryId id) const { return sending_.contains(id); }
+  [[nodiscard]] bool is_sending(DeliveryId id) const { return turns_.is_under_way(id); }
 
  private:
   class Tokens;
@@ -82,39 +87,53 @@ class Queue {
     connectors::StoreOrder order;
     std::unique_ptr<OutgoingDocument> document;
   };
-  using Change = std::function<void(store::Delivery&)>;
+  // What a try has come to for the order of turns; `again_at`: it waits until then.
+  struct Outcome {
+    Reached reached = Reached::unknown;
+    std::optional<WallTime> again_at{};
+  };
+  using Change = std::function<bool(store::Delivery&)>;  // false: nothing is to be written
 
   // queue_start.cpp
   [[nodiscard]] Task<Result<void>> settle_spool();
-  [[nodiscard]] Task<Result<void>> settle_interrupted();
+  [[nodiscard]] Task<Result<void>> take_up();
+  // When it goes on; nullopt: not by itself.
+  [[nodiscard]] Task<Result<std::optional<WallTime>>> settle_one(store::Delivery delivery);
+  // Whether it may be sent again by itself: only where the same document sent twice is one document.
+  [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
   [[nodiscard]] Task<void> forget_old();
+  [[nodiscard]] Task<void> forget(store::Delivery delivery);
 
   // queue.cpp
   void wake();
   [[nodiscard]] Task<void> run();
-  [[nodiscard]] Task<void> look();
-  [[nodiscard]] Task<void> send(DeliveryId id, std::string connector);
+  void begin_due();
+  [[nodiscard]] std::chrono::nanoseconds rest() const;
+  [[nodiscard]] Task<void> sweep();
+  [[nodiscard]] Task<void> send(Turn turn);
 
   // queue_send.cpp
-  [[nodiscard]] Task<void> send_one(DeliveryId id);
+  [[nodiscard]] Task<Outcome> send_one(DeliveryId id);
   [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
-  [[nodiscard]] Task<Result<std::string>> base_url_of(store::Delivery delivery, std::string type);
   [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
-  [[nodiscard]] Task<void> end_badly(store::Delivery delivery, Error error, bool idempotent);
-  // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile.
+  // When it is tried again; nullopt: never, by itself.
+  [[nodiscard]] Task<std::optional<WallTime>> end_badly(store::Delivery delivery, Error error, bool idempotent);
+  // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile, or
+  // nothing was to be written.
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> change(DeliveryId id, Change what);
   [[nodiscard]] Seconds back_off(std::int32_t tries, std::optional<Seconds> asked_for);
   [[nodiscard]] Task<void> tell_people();
 
   Parts parts_;
+  Destinations destinations_;
   TaskGroup tasks_;
   base::Broadcast wake_;
   base::Broadcast settled_;
-  std::map<DeliveryId, std::string> sending_;  // to which connector
-  std::map<std::string, std::size_t> busy_;    // how many of each
+  Turns turns_;
+  SteadyTime sweep_again_at_{};
   SteadyTime forget_again_at_{};
   SteadyTime tell_again_at_{};
-  bool nudged_ = false;  // since the last look began: what a look under way may have missed is looked for again at once
+  bool nudged_ = false;  // since the last turn of run() began: what it may have missed is looked for again at once
   bool stopping_ = false;
 };
 

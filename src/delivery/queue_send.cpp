@@ -28,11 +28,44 @@ connectors::OnConflict rule_of(store::ConflictRule rule) {
   return connectors::OnConflict::rename;
 }
 
+// Of this server's store or disk, not of the destination.
+bool is_ours(const Error& error) {
+  return error.kind == ErrorKind::bug || error.reason.starts_with("store_") || error.reason.starts_with("spool_") ||
+         error.reason == "commit_ambiguous";
+}
+
 // What the submitter may read: the store's and the disk's own words name hosts, users and folders.
 std::string told(const Error& error) {
-  const bool ours = error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug || error.reason.starts_with("store_") ||
-                    error.reason.starts_with("spool_");
-  return ours ? "The server could not read what it has of this document; its log says more." : error.text;
+  const bool hidden = error.kind == ErrorKind::corrupt || is_ours(error);
+  return hidden ? "The server could not read what it has of this document; its log says more." : error.text;
+}
+
+// What had been parked is under way again.
+void go_on(store::Delivery& delivery, WallTime now) {
+  delivery.state = store::DeliveryState::sending;
+  delivery.due_at = now + kSendingHold;
+  delivery.why.clear();
+  note(delivery, now, "sending", "What stood in the way is gone.");
+}
+
+// Whether the destination was there for a try that ended so.
+Reached reached_by(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::unavailable:
+    case ErrorKind::ambiguous:
+      return is_ours(error) ? Reached::unknown : Reached::no;
+    case ErrorKind::needs_person:
+    case ErrorKind::misconfigured:
+    case ErrorKind::corrupt:
+    case ErrorKind::bug:
+      return Reached::unknown;
+    case ErrorKind::invalid:
+    case ErrorKind::refused:
+    case ErrorKind::not_found:
+    case ErrorKind::conflict:
+      return Reached::yes;
+  }
+  return Reached::unknown;
 }
 
 }  // namespace
@@ -80,13 +113,10 @@ class Queue::Marks final : public connectors::Progress {
   Task<Result<void>> note(std::string resume_point, std::uint64_t sent_bytes) override {
     const auto done =
         co_await queue_.change(id_, [resume_point, sent_bytes, now = queue_.parts_.wall.now()](store::Delivery& delivery) {
-          if (delivery.state == store::DeliveryState::parked) {
-            delivery.state = store::DeliveryState::sending;
-            delivery.why.clear();
-            delivery::note(delivery, now, "sending", "What stood in the way is gone.");
-          }
+          if (delivery.state == store::DeliveryState::parked) go_on(delivery, now);
           delivery.resume_point = resume_point;
           delivery.sent_bytes = static_cast<std::int64_t>(sent_bytes);
+          return true;
         });
     if (!done) co_return std::unexpected(done.error());
     if (!*done)
@@ -105,7 +135,7 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
     if (!found) co_return std::unexpected(found.error());
     if (!*found) co_return std::optional<store::Delivery>();
     auto delivery = std::move(**found);
-    what(delivery);
+    if (!what(delivery)) co_return std::optional<store::Delivery>();
     const auto done = co_await parts_.store.commit({store::PutDelivery{delivery}});
     if (done) {
       delivery.version += 1;
@@ -115,28 +145,37 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
   }
 }
 
-Task<void> Queue::send_one(DeliveryId id) {
-  const auto begun = co_await change(
-      id, [now = parts_.wall.now(), looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
-        if (!store::is_in_work(delivery.state)) return;
-        if (delivery.state != store::DeliveryState::parked)
-          note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
-        // A parked one is only looked at: it counts as parked until its account opens again.
-        delivery.due_at = now + looked_at;
-        if (delivery.state == store::DeliveryState::queued) {
-          delivery.due_at = now + kSendingHold;
-          delivery.state = store::DeliveryState::sending;
-          delivery.tries += 1;
-        }
-      });
+Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
+  bool interrupted = false;
+  std::optional<WallTime> put_off_to;
+  const auto begun = co_await change(id, [&interrupted, &put_off_to, now = parts_.wall.now(),
+                                          looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
+    interrupted = delivery.state == store::DeliveryState::sending;
+    // Since it was heard of it may have been put off, or set aside.
+    put_off_to = store::is_in_work(delivery.state) && delivery.due_at > now ? std::optional(delivery.due_at) : std::nullopt;
+    if (!store::is_in_work(delivery.state) || interrupted || put_off_to) return false;
+    // A parked one is only looked at: it counts as parked until its account opens again.
+    delivery.due_at = now + looked_at;
+    if (delivery.state == store::DeliveryState::queued) {
+      note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
+      delivery.due_at = now + kSendingHold;
+      delivery.state = store::DeliveryState::sending;
+      delivery.tries += 1;
+    }
+    return true;
+  });
   if (!begun) {
     parts_.log.warning("delivery_not_begun", {{"delivery", id.text()}, {"reason", begun.error().reason}});
-    co_await parts_.steady.sleep_for(kAgainAfter);
-    co_return;
+    co_return Outcome{.again_at = parts_.wall.now() + kAgainAfter};
   }
-  if (!*begun || !store::is_in_work((*begun)->state)) co_return;
+  if (interrupted) {
+    const auto found = co_await parts_.store.delivery(id);
+    const auto settled = found && *found ? co_await settle_one(**found) : Result<std::optional<WallTime>>(std::nullopt);
+    co_return Outcome{.again_at = settled ? *settled : parts_.wall.now() + kAgainAfter};
+  }
+  if (!*begun) co_return Outcome{.again_at = put_off_to};
   auto job = co_await prepare(**begun);
-  if (!job) co_return co_await end_badly(**begun, job.error(), true);
+  if (!job) co_return Outcome{.again_at = co_await end_badly(**begun, job.error(), true)};
   Tokens tokens(parts_.delegations, job->delivery);
   Spooled document(*job->document, job->delivery.sha256);
   Marks progress(*this, id);
@@ -144,9 +183,27 @@ Task<void> Queue::send_one(DeliveryId id) {
   job->order.tokens = &tokens;
   job->order.progress = &progress;
   const bool idempotent = job->connector->abilities().idempotent;
+  if (!idempotent && job->delivery.state == store::DeliveryState::parked) {
+    // What must not be sent twice is marked as being sent before its first octet leaves.
+    if (const auto token = co_await tokens.token(); !token) {
+      co_return Outcome{.again_at = co_await end_badly(job->delivery, token.error(), idempotent)};
+    }
+    const auto marked = co_await change(id, [now = parts_.wall.now()](store::Delivery& delivery) {
+      if (delivery.state != store::DeliveryState::parked) return false;
+      go_on(delivery, now);
+      return true;
+    });
+    if (!marked) co_return Outcome{.again_at = parts_.wall.now() + kAgainAfter};
+    if (!*marked) co_return Outcome{};
+    job->delivery = **marked;
+  }
   const auto receipt = co_await job->connector->store(job->order);
-  if (receipt) co_return co_await end_well(job->delivery, *receipt);
-  co_await end_badly(job->delivery, receipt.error(), idempotent);
+  if (receipt) {
+    co_await end_well(job->delivery, *receipt);
+    co_return Outcome{.reached = Reached::yes};
+  }
+  const auto again_at = co_await end_badly(job->delivery, receipt.error(), idempotent);
+  co_return Outcome{.reached = reached_by(receipt.error()), .again_at = again_at};
 }
 
 Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
@@ -159,46 +216,20 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
   if (!(*connector)->enabled)
     co_return fail(ErrorKind::needs_person, "connector_disabled", "The connector is switched off.");
-  const auto type = parts_.clients.catalog().find_type((*connector)->type);
-  auto* works = type ? parts_.connectors.find(*type) : nullptr;
-  if (works == nullptr)
-    co_return fail(ErrorKind::misconfigured, "no_connector_for_type",
-                   "This version delivers nothing to accounts of that type.");
-  auto base_url = co_await base_url_of(delivery, (*connector)->type);
-  if (!base_url) co_return std::unexpected(base_url.error());
+  auto destination = co_await destinations_.find(**connector, delivery.grant);
+  if (!destination) co_return std::unexpected(destination.error());
   auto document =
       co_await parts_.spool.open(delivery.id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
   if (!document) co_return std::unexpected(document.error());
-  Job job{.delivery = delivery, .connector = works, .order = {}, .document = std::move(*document)};
-  job.order.base_url = std::move(*base_url);
+  Job job{.delivery = delivery, .connector = destination->works, .order = {}, .document = std::move(*document)};
+  job.order.base_url = std::move(destination->base_url);
   job.order.path = delivery.name;
   job.order.content_type = delivery.content_type;
+  job.order.fields_json = delivery.fields_json;
   job.order.key = delivery.id.text();
   job.order.on_conflict = rule_of((*connector)->conflict);
   job.order.resume_point = delivery.resume_point;
   co_return job;
-}
-
-// Where the type's API is, as the catalogue and the grant's own values have it.
-Task<Result<std::string>> Queue::base_url_of(store::Delivery delivery, std::string type) {
-  const auto view = co_await parts_.store.grant(delivery.grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view)
-    co_return fail(ErrorKind::needs_person, "no_such_grant",
-                   "The account was removed here. Send the document again once it is authorised.");
-  const auto& grant = (*view)->grant;
-  if (const auto sound = parts_.sealing.check(grant); !sound) co_return std::unexpected(sound.error());
-  // A token goes to the service that it is for, and nowhere else (K3).
-  if (grant.type != type)
-    co_return fail(ErrorKind::needs_person, "connector_changed",
-                   "The connector is of another type than the account. Change it back, or send the document again.");
-  const auto resolved = co_await parts_.clients.type_for(type, grant.app, grant.params_json, grant.extras_json);
-  if (!resolved) co_return std::unexpected(resolved.error());
-  if (resolved->resource.empty())
-    co_return fail(ErrorKind::misconfigured, "no_target_address", "Where this type's service is, nobody has said.");
-  auto url = resolved->resource;
-  while (url.ends_with('/')) url.pop_back();
-  co_return url;
 }
 
 Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt) {
@@ -239,9 +270,10 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
                   {{"delivery", delivery.id.text()}, {"connector", delivery.connector}, {"bytes", delivery.size_bytes}});
 }
 
-Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempotent) {
+Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error error, bool idempotent) {
   using enum store::DeliveryState;
-  if (stopping_) co_return;  // cut off: it goes on at the next start
+  // Cut off by stop(): it goes on at the next start. What may not be sent twice keeps the outcome it has.
+  if (stopping_ && (idempotent || error.kind == ErrorKind::ambiguous)) co_return std::nullopt;
   const auto tuning = parts_.tuning();
   const auto now = parts_.wall.now();
   auto state = failed;
@@ -281,16 +313,19 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
     one.due_at = due;
     one.why = gives_up ? "Given up: " + words : words;
     if (state == failed || state == maybe_sent) one.finished_at = now;
-    if (still_parked) return;  // looked at, and nothing is new
+    if (still_parked) return true;  // looked at, and nothing is new
     note(one, now, state == queued ? "retry" : store::name_of(state), one.why);
+    return true;
   };
   for (;;) {
     const auto changed = co_await change(delivery.id, record);
+    if (changed && !*changed) co_return std::nullopt;  // deleted meanwhile
     if (changed) break;
     parts_.log.error("delivery_not_recorded", changed.error());
     co_await parts_.steady.sleep_for(kAgainAfter);
   }
-  if (delivery.state == parked && state == parked) co_return;
+  const auto again_at = store::is_in_work(state) ? std::optional(due) : std::nullopt;
+  if (delivery.state == parked && state == parked) co_return again_at;
   switch (state) {
     case queued:
       parts_.counters.retried += 1;
@@ -313,6 +348,7 @@ Task<void> Queue::end_badly(store::Delivery delivery, Error error, bool idempote
                                        {"state", store::name_of(state)},
                                        {"reason", error.reason},
                                        {"detail", error.detail}});
+  co_return again_at;
 }
 
 Seconds Queue::back_off(std::int32_t tries, std::optional<Seconds> asked_for) {

@@ -22,22 +22,50 @@ std::unexpected<Error> too_large(std::uint64_t size_bytes_max) {
 // A grant that is refreshed, or has other documents accepted, at this moment: each time it is read again.
 constexpr int kRaces = 50;
 
-// Folder and name as they are at this moment: the same at every try.
-std::string path_of(const store::Connector& connector, const NameFacts& facts) {
+bool is_race(const Error& error) { return error.kind == ErrorKind::conflict && error.reason != "exists"; }
+
+Reception::Author author_of(const Submitter& submitter) {
+  if (const auto* caller = std::get_if<grants::Caller>(&submitter))
+    return {.user = caller->user, .auth_epoch = caller->auth_epoch, .device = {}};
+  if (const auto* device = std::get_if<people::AdmittedDevice>(&submitter))
+    return {.user = {}, .auth_epoch = 0, .device = device->device};
+  return {};
+}
+
+// Whose places a document takes.
+std::string name_of(const Reception::Author& author) {
+  if (!author.user.none()) return author.user.text();
+  return author.device.none() ? std::string("folder") : author.device.text();
+}
+
+bool updates(const store::Batch& batch, const store::Grant& grant) {
+  return std::ranges::any_of(batch, [&](const store::Mutation& each) {
+    const auto* update = std::get_if<store::UpdateGrant>(&each);
+    return update != nullptr && update->grant.id == grant.id;
+  });
+}
+
+// Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the
+// connector's.
+std::string path_of(const store::Connector& connector, const NameFacts& facts, const std::string& below) {
   const auto target = parse_json(connector.target_json);
   const auto folder = target && target->is_object() ? base::string_or(target->get_object(), "folder") : std::string();
-  auto name = render_name(connector.naming, facts);
-  return folder.empty() ? name : render_folder(folder, facts) + "/" + name;
+  auto path = folder.empty() ? folder : render_folder(folder, facts) + "/";
+  if (!below.empty()) path += below + "/";
+  return path + render_name(connector.naming, facts);
 }
 
 }  // namespace
 
-Reception::Incoming::Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
-                              std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max)
+Reception::Incoming::Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
+                              std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
+                              std::uint64_t size_bytes_max)
     : reception_(reception),
+      author_(author),
       delivery_(std::move(delivery)),
       delegation_(std::move(delegation)),
       document_(std::move(document)),
+      place_(std::move(place)),
       size_bytes_max_(size_bytes_max) {}
 
 Task<Result<void>> Reception::Incoming::append(Bytes octets) {
@@ -46,55 +74,154 @@ Task<Result<void>> Reception::Incoming::append(Bytes octets) {
   co_return co_await document_->append(std::move(octets));
 }
 
-Task<Result<void>> Reception::Incoming::record() {
+Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
+  auto spooled = co_await document_->finish();
+  if (!spooled) co_return std::unexpected(spooled.error());
+  const auto now = reception_.parts_.wall.now();
+  delivery_.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
+  delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
+  delivery_.document_key_sealed = std::move(spooled->key_sealed);
+  delivery_.due_at = now + wait;
+  note(delivery_, now, "accepted",
+       wait > Seconds(0)
+           ? "Safe on the disk of this server; it waits a while, in case it is renamed, completed or taken back."
+           : "Came in whole and is safe on the disk of this server.");
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Reception::Incoming::seal_into(store::Batch& batch) {
   const auto& parts = reception_.parts_;
-  const auto admission = co_await reception_.admit(delivery_.submitter, delivery_.connector);
+  const auto admission = co_await reception_.admit(author_, delivery_.connector);
   if (!admission) co_return std::unexpected(admission.error());
   if (admission->connector.type != delegation_.type) co_return no_such_connector();  // another service than the grant's
   auto sealed = co_await parts.delegations.seal(delegation_, delivery_.id);
   if (!sealed) co_return std::unexpected(sealed.error());
   delivery_.private_key_sealed = std::move(sealed->private_key_sealed);
   parts.sealing.vouch(delivery_);
-  auto batch = std::move(sealed->batch);
-  batch.emplace_back(store::PutDelivery{delivery_});
-  co_return co_await parts.store.commit(std::move(batch));
-}
-
-Task<Result<store::Delivery>> Reception::Incoming::accept() {
-  const auto& parts = reception_.parts_;
-  auto spooled = co_await document_->finish();
-  if (!spooled) co_return std::unexpected(spooled.error());
-  delivery_.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
-  delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
-  delivery_.document_key_sealed = std::move(spooled->key_sealed);
-  delivery_.due_at = parts.wall.now();
-  note(delivery_, parts.wall.now(), "accepted", "Came in whole and is safe on the disk of this server.");
-  auto done = co_await record();
-  for (int race = 0; !done && done.error().kind == ErrorKind::conflict && race < kRaces; ++race) done = co_await record();
-  if (!done) {
-    // Where nobody knows whether the record is there, the document stays: the queue or the next start settles it.
-    if (done.error().kind != ErrorKind::ambiguous) (void)co_await parts.spool.remove(delivery_.id);
-    co_return std::unexpected(done.error());
+  for (auto& mutation : sealed->batch) {
+    // The grant's version is counted up once for all documents that go by it.
+    if (const auto* update = std::get_if<store::UpdateGrant>(&mutation); update != nullptr && updates(batch, update->grant))
+      continue;
+    batch.push_back(std::move(mutation));
   }
-  parts.accepted();
-  delivery_.version = 1;
-  co_return delivery_;
+  batch.emplace_back(store::PutDelivery{delivery_});
+  co_return Result<void>{};
 }
 
-Task<Result<Reception::Admission>> Reception::admit(UserId id, std::string connector_id) {
+Task<Result<store::Delivery>> Reception::Incoming::accept(Seconds wait) {
+  auto accepted = co_await reception_.accept_together({this}, wait);
+  if (!accepted) co_return std::unexpected(accepted.error());
+  co_return std::move(accepted->front());
+}
+
+Task<Result<std::vector<store::Delivery>>> Reception::accept(std::vector<std::unique_ptr<Incoming>> documents) {
+  std::vector<Incoming*> all;
+  for (const auto& one : documents) all.push_back(one.get());
+  co_return co_await accept_together(std::move(all), Seconds(0));
+}
+
+Task<Result<std::vector<store::Delivery>>> Reception::accept_together(std::vector<Incoming*> documents, Seconds wait) {
+  for (auto* one : documents) {
+    if (const auto done = co_await one->finish(wait); !done) co_return co_await give_up(std::move(documents), done.error());
+  }
+  auto done = co_await record(documents);
+  for (int race = 0; !done && is_race(done.error()) && race < kRaces; ++race) done = co_await record(documents);
+  if (!done && done.error().field == "idempotency_key") {
+    auto before = co_await earlier(documents);
+    const auto why = before ? done.error() : before.error();
+    auto refused = co_await give_up(std::move(documents), why);
+    co_return before ? std::move(before) : std::move(refused);
+  }
+  if (!done) co_return co_await give_up(std::move(documents), done.error());
+  std::vector<store::Delivery> accepted;
+  for (auto* one : documents) {
+    one->delivery_.version = 1;
+    parts_.accepted(one->delivery_);
+    accepted.push_back(one->delivery_);
+  }
+  co_return accepted;
+}
+
+Task<Result<void>> Reception::record(std::vector<Incoming*> documents) {
+  store::Batch batch;
+  for (auto* one : documents) {
+    if (const auto sealed = co_await one->seal_into(batch); !sealed) co_return sealed;
+  }
+  co_return co_await parts_.store.commit(std::move(batch));
+}
+
+// Nothing of it is kept. But where nobody knows whether the records are there, the documents stay: the queue or the next
+// start settles it.
+Task<Result<std::vector<store::Delivery>>> Reception::give_up(std::vector<Incoming*> documents, Error why) {
+  for (const auto* one : documents) {
+    if (why.kind != ErrorKind::ambiguous) (void)co_await parts_.spool.remove(one->delivery_.id);
+  }
+  co_return std::unexpected(std::move(why));
+}
+
+Task<Result<std::vector<store::Delivery>>> Reception::earlier(std::vector<Incoming*> documents) {
+  std::vector<store::Delivery> found;
+  for (const auto* one : documents) {
+    const auto& now = one->delivery_;
+    auto before = co_await parts_.store.delivery_by_key(now.submitter, now.device, now.idempotency_key);
+    if (!before) co_return std::unexpected(before.error());
+    const bool same = *before && (*before)->connector == now.connector && (*before)->size_bytes == now.size_bytes &&
+                      (*before)->sha256 == now.sha256;
+    if (!same)
+      co_return fail(ErrorKind::conflict, "idempotency_key_reused",
+                     "Another document came under this Idempotency-Key before. Give every document a key of its own.");
+    found.push_back(std::move(**before));
+  }
+  co_return found;
+}
+
+Task<Result<Reception::Admission>> Reception::admit(Author author, std::string connector_id) {
   const auto connector = co_await parts_.store.connector(connector_id);
   if (!connector) co_return std::unexpected(connector.error());
-  const auto user = co_await parts_.store.user(id);
-  if (!user) co_return std::unexpected(user.error());
-  if (!*connector || !*user) co_return no_such_connector();
+  if (!*connector) co_return no_such_connector();
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  Result<std::string> submitter = std::string("folder");
+  if (!author.user.none())
+    submitter = co_await admit_user(author, **connector);
+  else if (!author.device.none())
+    submitter = co_await admit_device(author.device, **connector);
+  else if (!folder_may_use(**connector))
+    co_return no_such_connector();
+  if (!submitter) co_return std::unexpected(submitter.error());
+  co_return Admission{.connector = std::move(**connector), .submitter = std::move(*submitter)};
+}
+
+Task<Result<std::string>> Reception::admit_user(Author author, store::Connector connector) {
+  const auto user = co_await parts_.store.user(author.user);
+  if (!user) co_return std::unexpected(user.error());
+  if (!*user) co_return no_such_connector();
   if (const auto sound = parts_.user_seal.check(**user); !sound) co_return std::unexpected(sound.error());
-  if (!may_use(**user, **connector)) co_return no_such_connector();
-  co_return Admission{.connector = std::move(**connector), .user = std::move(**user)};
+  if (!may_use(**user, connector)) co_return no_such_connector();
+  if ((*user)->auth_epoch != author.auth_epoch)
+    co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
+  co_return (*user)->username;
+}
+
+Task<Result<std::string>> Reception::admit_device(DeviceId id, store::Connector connector) {
+  const auto device = co_await parts_.store.device(id);
+  if (!device) co_return std::unexpected(device.error());
+  if (!*device) co_return no_such_connector();
+  if (const auto sound = parts_.device_seal.check(**device); !sound) co_return std::unexpected(sound.error());
+  if (!may_use(**device, connector)) co_return no_such_connector();
+  co_return (*device)->name;
+}
+
+Task<Result<grants::Delegation>> Reception::open_grant(Submitter submitter, store::Connector connector) {
+  auto* caller = std::get_if<grants::Caller>(&submitter);
+  if (caller != nullptr && opens_by_pin(caller->user, connector)) {
+    co_return co_await parts_.delegations.delegate(std::move(*caller), connector.type);
+  }
+  co_return co_await parts_.standing.open(std::move(connector));
 }
 
 Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission submission) {
-  auto admission = co_await admit(submission.caller.user, submission.connector);
+  const auto author = author_of(submission.submitter);
+  auto admission = co_await admit(author, submission.connector);
   if (!admission) co_return std::unexpected(admission.error());
   const auto& connector = admission->connector;
   if (!submission.name.empty()) {
@@ -103,30 +230,75 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   auto limit = parts_.size_bytes_max();
   if (connector.size_bytes_max > 0) limit = std::min(limit, static_cast<std::uint64_t>(connector.size_bytes_max));
   if (submission.size_bytes && *submission.size_bytes > limit) co_return too_large(limit);
+  auto place = std::move(submission.place);
+  if (!place) {
+    auto taken = places_.take(name_of(author), parts_.uploads());
+    if (!taken) co_return std::unexpected(taken.error());
+    place = std::move(*taken);
+  }
 
   const auto now = parts_.wall.now();
   store::Delivery delivery;
   delivery.id = DeliveryId::make(now, parts_.entropy);
-  auto delegation = co_await parts_.delegations.delegate(std::move(submission.caller), connector.type);
+  auto delegation = co_await open_grant(std::move(submission.submitter), connector);
   if (!delegation) co_return std::unexpected(delegation.error());
   delivery.connector = connector.id;
-  delivery.submitter = admission->user.id;
+  delivery.submitter = author.user;
+  delivery.device = author.device;
   delivery.grant = delegation->grant;
   delivery.node = parts_.node;
-  delivery.name = path_of(connector, {.original = submission.name,
-                                      .content_type = submission.content_type,
-                                      .user = admission->user.username,
-                                      .connector = connector.id,
-                                      .delivery = delivery.id,
-                                      .now = now});
+  delivery.name = path_of(connector,
+                          {.original = submission.name,
+                           .content_type = submission.content_type,
+                           .user = admission->submitter,
+                           .connector = connector.id,
+                           .delivery = delivery.id,
+                           .now = now},
+                          submission.folder);
   if (const auto good = check_path(delivery.name); !good) co_return std::unexpected(good.error());
   delivery.content_type = std::move(submission.content_type);
   delivery.public_key = delegation->public_key;
   delivery.source = std::move(submission.source);
+  delivery.fields_json = std::move(submission.fields_json);
+  delivery.idempotency_key = std::move(submission.idempotency_key);
   delivery.created_at = now;
-  auto document = co_await parts_.spool.receive(delivery.id);
+  auto document = co_await parts_.spool.receive(delivery.id, submission.size_bytes.value_or(0));
   if (!document) co_return std::unexpected(document.error());
-  co_return std::make_unique<Incoming>(*this, std::move(delivery), std::move(*delegation), std::move(*document), limit);
+  co_return std::make_unique<Incoming>(*this, author, std::move(delivery), std::move(*delegation), std::move(*document),
+                                       std::move(place), limit);
+}
+
+Task<Result<Reception::Opened>> Reception::look(Submitter submitter, std::string connector) {
+  auto admission = co_await admit(author_of(submitter), std::move(connector));
+  if (!admission) co_return std::unexpected(admission.error());
+  auto delegation = co_await open_grant(std::move(submitter), admission->connector);
+  if (!delegation) co_return std::unexpected(delegation.error());
+  co_return Opened{.connector = std::move(admission->connector), .delegation = std::move(*delegation)};
+}
+
+Task<Result<void>> Reception::check_access(Author author, std::string connector) {
+  const auto admission = co_await admit(author, std::move(connector));
+  if (!admission) co_return std::unexpected(admission.error());
+  co_return Result<void>{};
+}
+
+Task<Result<std::string>> Reception::name_at_destination(store::Delivery delivery, std::string submitter_name,
+                                                         std::string folder, std::string name) {
+  if (const auto good = check_name(name); !good) co_return std::unexpected(good.error());
+  const auto connector = co_await parts_.store.connector(delivery.connector);
+  if (!connector) co_return std::unexpected(connector.error());
+  if (!*connector) co_return no_such_connector();
+  if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  auto path = path_of(**connector,
+                      {.original = std::move(name),
+                       .content_type = delivery.content_type,
+                       .user = std::move(submitter_name),
+                       .connector = delivery.connector,
+                       .delivery = delivery.id,
+                       .now = delivery.created_at},
+                      folder);
+  if (const auto good = check_path(path); !good) co_return std::unexpected(good.error());
+  co_return path;
 }
 
 }  // namespace latchkey::delivery

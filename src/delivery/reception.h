@@ -8,23 +8,31 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "delivery/spool.h"
-#include "grants/delegation.h"
+#include "delivery/submitter.h"
+#include "delivery/upload_places.h"
+#include "grants/standing_delegation.h"
+#include "people/device_seal.h"
 #include "people/user_seal.h"
 #include "store/registry.h"
 #include "store/store.h"
 
 namespace latchkey::delivery {
 
-// What a door knows of a document before its first octet. The caller has been admitted for the use `deliver`.
+// What a door knows of a document before its first octet. The submitter has been admitted for the use `deliver`.
 struct Submission {
-  grants::Caller caller;
+  Submitter submitter;
   std::string connector;
   std::string name;  // as the device gave it; empty: it gave none
   std::string content_type;
-  std::string source;                       // "http 203.0.113.7"
-  std::optional<std::uint64_t> size_bytes;  // nullopt: it shows at the end
+  std::string source;                         // "http 203.0.113.7"
+  std::optional<std::uint64_t> size_bytes{};  // nullopt: it shows at the end
+  std::string fields_json = "{}";  // what goes with it: a mail's envelope {"mail_from": "...", "recipients": ["..."]}
+  std::string idempotency_key{};   // the submitter's own; unique among what it submitted
+  std::string folder{};            // "März/Post", below the connector's own; empty: none
+  std::shared_ptr<UploadPlaces::Place> place{};  // of another document of the same request; else one is taken
 };
 
 class Reception {
@@ -33,20 +41,32 @@ class Reception {
     store::Store& store;
     Spool& spool;
     grants::Delegations& delegations;
+    grants::StandingDelegations& standing;
     const grants::Sealing& sealing;
     const people::UserSeal& user_seal;
+    const people::DeviceSeal& device_seal;
     const WallClock& wall;
     Entropy& entropy;
     NodeId node;
-    std::function<std::uint64_t()> size_bytes_max;  // of this server
-    std::function<void()> accepted;                 // wakes the queue; from any thread
+    std::function<std::uint64_t()> size_bytes_max;         // of this server
+    std::function<void(const store::Delivery&)> accepted;  // tells the queue; from any thread
+    std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
   explicit Reception(Parts parts) : parts_(std::move(parts)) {}
 
+  // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder
+  // door.
+  struct Author {
+    UserId user;
+    std::int64_t auth_epoch = 0;
+    DeviceId device;
+  };
+
   class Incoming {
    public:
-    Incoming(Reception& reception, store::Delivery delivery, grants::Delegation delegation,
-             std::unique_ptr<IncomingDocument> document, std::uint64_t size_bytes_max);
+    Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
+             std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
+             std::uint64_t size_bytes_max);
     Incoming(const Incoming&) = delete;
     Incoming& operator=(const Incoming&) = delete;
 
@@ -54,34 +74,79 @@ class Reception {
     [[nodiscard]] Task<Result<void>> append(Bytes octets);
     // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
     // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
-    // open(); then nothing is kept.
-    [[nodiscard]] Task<Result<store::Delivery>> accept();
+    // open(), conflict/`idempotency_key_reused` where the submitter has used that key for another document before; then
+    // nothing is kept. Of the same document under the same key the first delivery is the answer, and this one is not kept
+    // either. The queue sends it no sooner than after `wait`.
+    [[nodiscard]] Task<Result<store::Delivery>> accept(Seconds wait = Seconds(0));
+    // Whose account it goes to.
+    [[nodiscard]] GrantId grant() const { return delivery_.grant; }
+    // What goes with the document, where it shows only while it comes in; before accept().
+    void set_fields(std::string fields_json) { delivery_.fields_json = std::move(fields_json); }
+    // For the next document of the same request.
+    [[nodiscard]] std::shared_ptr<UploadPlaces::Place> place() const { return place_; }
 
    private:
-    // Seals and commits; conflict/`version` when the grant was changed in between.
-    [[nodiscard]] Task<Result<void>> record();
+    friend class Reception;
+    // The document is whole and synced; the record says so, and is not committed yet.
+    [[nodiscard]] Task<Result<void>> finish(Seconds wait);
+    // Adds to a batch what makes the record durable. Errors as of accept().
+    [[nodiscard]] Task<Result<void>> seal_into(store::Batch& batch);
 
     Reception& reception_;
+    Author author_;
     store::Delivery delivery_;
     grants::Delegation delegation_;
     std::unique_ptr<IncomingDocument> document_;
+    std::shared_ptr<UploadPlaces::Place> place_;
     std::uint64_t taken_ = 0;
     std::uint64_t size_bytes_max_;
   };
 
   // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
-  // `document_too_large`, `invalid_credentials`; unavailable/`spool_full`; corrupt/`record_altered`; those of the store.
+  // `document_too_large`, `invalid_credentials`; needs_person/`delegation_ended`; unavailable/`spool_full`,
+  // `too_many_uploads`, `too_many_uploads_of_one`; corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<std::unique_ptr<Incoming>>> open(Submission submission);
+  // All of them, or none: one commit. In their order. Errors as of Incoming::accept().
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> accept(std::vector<std::unique_ptr<Incoming>> documents);
+  // How many are coming in.
+  [[nodiscard]] std::size_t uploads() const { return places_.taken(); }
+
+  // A connector, and its grant opened for one look. Errors: not_found/`no_such_connector`, `no_such_grant`; refused/
+  // `invalid_credentials`; needs_person/`delegation_ended`; corrupt/`record_altered`; those of the store.
+  struct Opened {
+    store::Connector connector;
+    grants::Delegation delegation;
+  };
+  [[nodiscard]] Task<Result<Opened>> look(Submitter submitter, std::string connector);
+
+  // Whether the connector is for them: for doors that show it before anything is handed in. Errors:
+  // not_found/`no_such_connector`; refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<void>> check_access(Author author, std::string connector);
+
+  // What a delivery would be called at its destination had it come with this name, in this folder. Errors: not_found/
+  // `no_such_connector`; invalid/`bad_name`; corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<std::string>> name_at_destination(store::Delivery delivery, std::string submitter_name,
+                                                              std::string folder, std::string name);
 
  private:
-  // The connector and the submitter, where one may use the other.
+  // The connector and the submitter's name, where one may use the other.
   struct Admission {
     store::Connector connector;
-    store::User user;
+    std::string submitter;
   };
-  [[nodiscard]] Task<Result<Admission>> admit(UserId user, std::string connector);
+  [[nodiscard]] Task<Result<Admission>> admit(Author author, std::string connector);
+  [[nodiscard]] Task<Result<std::string>> admit_user(Author author, store::Connector connector);
+  [[nodiscard]] Task<Result<std::string>> admit_device(DeviceId id, store::Connector connector);
+  // By the PIN that was shown, or by the connector's standing delegation.
+  [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> accept_together(std::vector<Incoming*> documents, Seconds wait);
+  [[nodiscard]] Task<Result<void>> record(std::vector<Incoming*> documents);
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> give_up(std::vector<Incoming*> documents, Error why);
+  // What the same key has brought before, where it was the same documents. Errors: conflict/`idempotency_key_reused`.
+  [[nodiscard]] Task<Result<std::vector<store::Delivery>>> earlier(std::vector<Incoming*> documents);
 
   Parts parts_;
+  UploadPlaces places_;
 };
 
 }  // namespace latchkey::delivery

@@ -9,8 +9,14 @@ constexpr std::size_t kDiskThreads = 2;
 }  // namespace
 
 IncomingDocument::IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer,
-                                   const grants::Sealing& sealing, DeliveryId id, Secret key)
-    : disk_(std::move(disk)), writer_(std::move(writer)), sealing_(sealing), id_(id), key_(std::move(key)) {}
+                                   std::shared_ptr<const SpoolRoom> room, const grants::Sealing& sealing, DeliveryId id,
+                                   Secret key)
+    : disk_(std::move(disk)),
+      writer_(std::move(writer)),
+      room_(std::move(room)),
+      sealing_(sealing),
+      id_(id),
+      key_(std::move(key)) {}
 
 IncomingDocument::~IncomingDocument() {
   // Removing the file is the disk thread's work.
@@ -18,8 +24,11 @@ IncomingDocument::~IncomingDocument() {
 }
 
 Task<Result<void>> IncomingDocument::append(Bytes octets) {
-  auto work = [writer = writer_, octets = std::move(octets)]() mutable {
-    auto done = writer->append(octets);
+  const bool look = writer_->size_bytes() + octets.size() >= room_checked_;
+  if (look) room_checked_ = writer_->size_bytes() + octets.size() + SpoolRoom::kLookEveryBytes;
+  auto work = [writer = writer_, room = look ? room_ : nullptr, octets = std::move(octets)]() mutable -> Result<void> {
+    auto done = room ? room->check(SpoolRoom::kLookEveryBytes) : Result<void>{};
+    if (done) done = writer->append(octets);
     base::wipe(octets.data(), octets.size());
     return done;
   };
@@ -41,7 +50,11 @@ Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t si
   co_return co_await disk_->run(std::move(work));
 }
 
-Spool::Spool(Parts parts) : parts_(std::move(parts)), disk_(parts_.hire("spool", kDiskThreads)) {}
+Spool::Spool(Parts parts)
+    : parts_(std::move(parts)),
+      disk_(parts_.hire("spool", kDiskThreads)),
+      room_(std::make_shared<SpoolRoom>([this] { return parts_.room(parts_.directory); },
+                                        [this] { return parts_.reserve(); })) {}
 
 Result<void> Spool::prepare() {
   if (const auto made = parts_.files.make_directory(parts_.directory); !made) {
@@ -53,10 +66,12 @@ Result<void> Spool::prepare() {
   return {};
 }
 
-Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id) {
+Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id, std::uint64_t size_bytes) {
   Secret key(parts_.entropy.bytes(kDocumentKeyBytes));
   auto* files = &parts_.files;
-  auto work = [files, directory = parts_.directory, id, key = key.clone()]() mutable {
+  auto work = [files, room = room_, directory = parts_.directory, id, size_bytes,
+               key = key.clone()]() mutable -> Result<std::unique_ptr<SpoolWriter>> {
+    if (const auto enough = room->check(size_bytes); !enough) return std::unexpected(enough.error());
     return SpoolWriter::create(*files, directory, id, std::move(key));
   };
   auto writer = co_await disk_->run(std::move(work));
@@ -64,7 +79,7 @@ Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id) {
     parts_.log.error("spool_not_written", writer.error());
     co_return std::unexpected(writer.error());
   }
-  co_return std::make_unique<IncomingDocument>(disk_, std::move(*writer), parts_.sealing, id, std::move(key));
+  co_return std::make_unique<IncomingDocument>(disk_, std::move(*writer), room_, parts_.sealing, id, std::move(key));
 }
 
 Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes key_sealed, std::uint64_t size_bytes) {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "delivery/spool_file.h"
+#include "delivery/spool_room.h"
 #include "grants/sealing.h"
 
 namespace latchkey::delivery {
@@ -26,8 +27,8 @@ struct Spooled {
 // A document being taken in; used by one task. Dropped before finish(): its file is removed.
 class IncomingDocument {
  public:
-  IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer, const grants::Sealing& sealing,
-                   DeliveryId id, Secret key);
+  IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer,
+                   std::shared_ptr<const SpoolRoom> room, const grants::Sealing& sealing, DeliveryId id, Secret key);
   IncomingDocument(const IncomingDocument&) = delete;
   IncomingDocument& operator=(const IncomingDocument&) = delete;
   ~IncomingDocument();
@@ -41,6 +42,8 @@ class IncomingDocument {
  private:
   std::shared_ptr<base::Worker> disk_;
   std::shared_ptr<SpoolWriter> writer_;
+  std::shared_ptr<const SpoolRoom> room_;
+  std::uint64_t room_checked_ = 0;  // for so many octets
   const grants::Sealing& sealing_;
   DeliveryId id_;
   Secret key_;
@@ -70,6 +73,8 @@ class Spool {
     Log& log;
     std::string directory;  // DATA/spool
     base::Hire hire = base::hire_threads;
+    std::function<DiskReserve()> reserve = [] { return DiskReserve{}; };  // from any thread
+    std::function<Result<store::DiskRoom>(const std::string& directory)> room = store::disk_room;
   };
   explicit Spool(Parts parts);
   Spool(const Spool&) = delete;
@@ -78,8 +83,9 @@ class Spool {
   // Makes the directory. Blocking; at start. Errors: misconfigured/`spool_directory`.
   [[nodiscard]] Result<void> prepare();
 
-  // Begins a document; `id` is drawn for it and never used again. Errors: unavailable/`spool_full`, `spool_failed`.
-  [[nodiscard]] Task<Result<std::unique_ptr<IncomingDocument>>> receive(DeliveryId id);
+  // Begins a document; `id` is drawn for it and never used again. `size_bytes`: as far as it is known. Errors:
+  // unavailable/`spool_full` (also where the reserve would be touched), `spool_failed`.
+  [[nodiscard]] Task<Result<std::unique_ptr<IncomingDocument>>> receive(DeliveryId id, std::uint64_t size_bytes = 0);
   // Errors: not_found/`document_missing`, corrupt/`document_damaged`, corrupt/`ciphertext_rejected`,
   // unavailable/`spool_failed`.
   [[nodiscard]] Task<Result<std::unique_ptr<OutgoingDocument>>> open(DeliveryId id, Bytes key_sealed,
@@ -92,6 +98,7 @@ class Spool {
  private:
   Parts parts_;
   std::shared_ptr<base::Worker> disk_;
+  std::shared_ptr<const SpoolRoom> room_;
 };
 
 }  // namespace latchkey::delivery

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/fakes_testing.h"
 #include "store/store_testing.h"
 
@@ -30,11 +32,8 @@ class SpoolOnDisk : public ::testing::Test {
   vault::Vault vault_{Secret(Bytes(32, 1)), entropy_};
   base::MemoryLog log_;
   grants::Sealing sealing_{vault_};
-  Spool spool_{{.files = files_,
-                .sealing = sealing_,
-                .entropy = entropy_,
-                .log = log_,
-                .directory = directory_.path() + "/spool"}};
+  Spool spool_{
+      {.files = files_, .sealing = sealing_, .entropy = entropy_, .log = log_, .directory = directory_.path() + "/spool"}};
 };
 
 TEST_F(SpoolOnDisk, TakesInAndGivesOut) {
@@ -98,6 +97,47 @@ TEST_F(SpoolOnDisk, P5_KeysAreRenewedWithTheMasterKey) {
   vault_.end_rotation();
   EXPECT_FALSE(wait_for(spool_.open(which, spooled.key_sealed, 4)));
   EXPECT_EQ(wait_for(wait_for(spool_.open(which, *renewed, 4)).value()->read(0, 4))->reveal_text(), "text");
+}
+
+TEST_F(SpoolOnDisk, RefusesBeforeTheDiskIsFull) {
+  constexpr std::uint64_t kMega = 1'000'000;
+  store::DiskRoom room;
+  Spool spool({.files = files_,
+               .sealing = sealing_,
+               .entropy = entropy_,
+               .log = log_,
+               .directory = directory_.path() + "/spool",
+               .hire = base::hire_threads,
+               .reserve = [] { return DiskReserve{.bytes = 100 * kMega, .percent = 5}; },
+               .room = [&room](const std::string&) -> Result<store::DiskRoom> { return room; }});
+  const auto receive = [&](std::uint64_t size_bytes) {
+    const auto incoming = wait_for(spool.receive(id(), size_bytes));
+    return incoming ? std::string("taken") : incoming.error().reason;
+  };
+  room = {.free_bytes = 150 * kMega, .size_bytes = 1000 * kMega};
+  EXPECT_EQ(receive(0), "taken");
+  EXPECT_EQ(receive(50 * kMega), "taken");
+  EXPECT_EQ(receive(51 * kMega), "spool_full") << "what is known to be too much is refused before its first octet";
+  room.free_bytes = 99 * kMega;
+  EXPECT_EQ(receive(0), "spool_full");
+  room = {.free_bytes = 150 * kMega, .size_bytes = 4000 * kMega};
+  EXPECT_EQ(receive(0), "spool_full") << "a twentieth of a large disk is more than the hundred";
+
+  // One whose size shows at its end is refused on its way, and leaves nothing.
+  room = {.free_bytes = 110 * kMega, .size_bytes = 1000 * kMega};
+  {
+    auto incoming = wait_for(spool.receive(id()));
+    ASSERT_TRUE(incoming);
+    EXPECT_TRUE(wait_for((*incoming)->append(Bytes(500'000))));
+    room.free_bytes = 100 * kMega;
+    Result<void> done;
+    for (int i = 0; i < 4 && done; ++i) done = wait_for((*incoming)->append(Bytes(500'000)));
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().reason, "spool_full");
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!wait_for(spool.documents())->empty() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(wait_for(spool.documents())->empty());
 }
 
 }  // namespace

@@ -8,7 +8,8 @@ namespace latchkey::delivery {
 namespace {
 
 constexpr std::size_t kFirstKept = 10;
-constexpr std::string_view kRetried = "retried";
+// What a person did: it is kept, and the time for which it is tried begins anew.
+bool is_by_hand(std::string_view what) { return what == "retried" || what == "rerouted"; }
 
 std::string what_of(const Json& entry) { return entry.is_object() ? base::string_or(entry.get_object(), "what") : ""; }
 
@@ -20,7 +21,8 @@ void note(store::Delivery& delivery, WallTime at, std::string_view what, std::st
   if (parsed && parsed->is_array()) entries = std::move(parsed->get_array());
   if (entries.size() >= kTimelineEntriesMax) {
     const auto later = std::next(entries.begin(), kFirstKept);
-    const auto dull = std::ranges::find_if(later, entries.end(), [](const Json& entry) { return what_of(entry) != kRetried; });
+    const auto dull =
+        std::ranges::find_if(later, entries.end(), [](const Json& entry) { return !is_by_hand(what_of(entry)); });
     entries.erase(dull == entries.end() ? later : dull);
   }
   entries.push_back(JsonObject{{"at", base::to_rfc3339(at)}, {"what", what}, {"words", words}});
@@ -34,7 +36,7 @@ WallTime tried_since(const store::Delivery& delivery) {
   std::string before;
   for (const auto& entry : parsed->get_array()) {
     const auto what = what_of(entry);
-    const bool anew = what == kRetried || (before == "parked" && what == "sending");
+    const bool anew = is_by_hand(what) || (before == "parked" && what == "sending");
     if (const auto at = anew ? base::from_rfc3339(base::string_or(entry.get_object(), "at")) : std::nullopt) since = *at;
     before = what;
   }

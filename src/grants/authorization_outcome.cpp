@@ -246,7 +246,7 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
     if (grant.account_id.empty() || grant.account_id != harvest.account_id) {
       const auto wraps = co_await parts_.store.wraps(grant.id);
       if (!wraps) co_return std::unexpected(wraps.error());
-      std::ranges::copy_if(*wraps, std::back_inserter(ended), [](const store::Wrap& wrap) { return wrap.holder_kind == store::HolderKind::delivery; });
+      std::ranges::copy_if(*wraps, std::back_inserter(ended), [](const store::Wrap& wrap) { return wrap.holder_kind != store::HolderKind::user; });
     }
   }
   // The tokens were sealed for the number the record foresaw; a refresh may have moved the grant on since (it goes on
@@ -294,7 +294,8 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
     batch.push_back(store::UpdateGrant{grant});  // first: another version must read as a race, not as something gone
     batch.push_back(store::DeleteIntentsOf{grant.id});
     for (const auto& generation : replaced) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
-    // Documents that wait were meant for the account before: they wait for a person now, and go to nobody else's.
+    // Documents that wait were meant for the account before: they wait for a person now, and go to nobody else's. Connectors'
+    // standing delegations were given for that account, too.
     for (auto& wrap : ended) batch.push_back(store::DeleteWrap{grant.id, wrap.holder_kind, std::move(wrap.holder)});
   } else {
     grant.created_at = now;

@@ -4,6 +4,7 @@
 
 #include "base/run_on.h"
 #include "grants/lifecycle.h"
+#include "grants/standing_delegation.h"
 
 namespace latchkey::grants {
 namespace {
@@ -55,10 +56,24 @@ Task<Result<Delegation>> Delegations::delegate(Caller caller, std::string type) 
                        .private_key = std::move(pair.private_key)};
 }
 
-Task<Result<SealedDelegation>> Delegations::seal(const Delegation& delegation, DeliveryId delivery) {
+// Whoever, or whatever, opened the grant may still do so.
+Task<Result<void>> Delegations::still_good(const Delegation& delegation) {
   const auto user = co_await parts_.store.user(delegation.user);
   if (!user) co_return std::unexpected(user.error());
-  if (!*user || !(*user)->enabled || (*user)->auth_epoch != delegation.auth_epoch) co_return invalid_credentials();
+  const bool enabled = *user && (*user)->enabled;
+  if (delegation.auth_epoch) {
+    if (!enabled || (*user)->auth_epoch != *delegation.auth_epoch) co_return invalid_credentials();
+    co_return Result<void>{};
+  }
+  const auto wraps = co_await parts_.store.wraps(delegation.grant);
+  if (!wraps) co_return std::unexpected(wraps.error());
+  if (enabled && find_wrap(*wraps, delegation.standing) != wraps->end()) co_return Result<void>{};
+  co_return fail(ErrorKind::needs_person, "delegation_ended",
+                 "This connector may no longer use the account it delivers to. Ask the account's owner.");
+}
+
+Task<Result<SealedDelegation>> Delegations::seal(const Delegation& delegation, DeliveryId delivery) {
+  if (const auto good = co_await still_good(delegation); !good) co_return std::unexpected(good.error());
   const auto view = co_await parts_.store.grant(delegation.grant);
   if (!view) co_return std::unexpected(view.error());
   if (!*view) co_return no_such_grant();
@@ -111,6 +126,19 @@ Task<Result<DeliveryToken>> Delegations::opened(store::Delivery delivery, store:
   const auto grant_key = parts_.sealing.unwrap_for_delivery(grant, delivery, *own);
   if (!grant_key) co_return std::unexpected(grant_key.error());
   auto token = parts_.sealing.open_access(grant, *generation, *grant_key);
+  if (!token) co_return std::unexpected(token.error());
+  co_return DeliveryToken{.access_token = std::move(*token), .generation = generation->number};
+}
+
+Task<Result<DeliveryToken>> Delegations::token(const Delegation& delegation, Seconds min_valid) {
+  const auto view = co_await base::run_on(parts_.engine, parts_.keeper.fresh(delegation.grant, min_valid));
+  if (!view) co_return std::unexpected(view.error());
+  const auto& grant = view->grant;
+  if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
+  if (grant.public_key != delegation.grant_public_key) co_return no_such_grant();
+  const auto* generation = usable_generation(*view, parts_.wall.now());
+  if (generation == nullptr || store::is_locked(grant.state)) co_return authorization_needed();
+  auto token = parts_.sealing.open_access(grant, *generation, delegation.grant_private_key);
   if (!token) co_return std::unexpected(token.error());
   co_return DeliveryToken{.access_token = std::move(*token), .generation = generation->number};
 }

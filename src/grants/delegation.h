@@ -8,10 +8,11 @@
 
 namespace latchkey::grants {
 
-// What a PIN has opened for one delivery; in memory only, while the document comes in.
+// What a PIN, or a connector's standing delegation, has opened for one delivery or one look; in memory only.
 struct Delegation {
-  UserId user;
-  std::int64_t auth_epoch = 0;  // of the user who showed the PIN
+  UserId user;                             // the grant's
+  std::optional<std::int64_t> auth_epoch;  // of the user who showed the PIN; nullopt: nobody did
+  store::StandingDelegation standing{};    // what opened instead
   GrantId grant;
   std::string type;  // the grant's
   Bytes grant_public_key;
@@ -53,8 +54,9 @@ class Delegations {
   // corrupt/`record_altered`, those of the store.
   [[nodiscard]] Task<Result<Delegation>> delegate(Caller caller, std::string type);
   // At acceptance, right before the commit: what was opened may be long ago. `delegation` outlives the call. Errors:
-  // refused/`invalid_credentials` when the user's PIN or state has changed meanwhile, not_found/`no_such_grant` when the
-  // grant has been deleted or has got another pair, corrupt/`record_altered`, those of the store.
+  // refused/`invalid_credentials` when the user's PIN or state has changed meanwhile, needs_person/`delegation_ended` when the
+  // standing one has ended or its owner is switched off, not_found/`no_such_grant` when the grant has been deleted or has got
+  // another pair, corrupt/`record_altered`, those of the store.
   [[nodiscard]] Task<Result<SealedDelegation>> seal(const Delegation& delegation, DeliveryId delivery);
 
   // Errors: needs_person/`authorization_needed`, `delegation_ended`; not_found/`no_such_grant`;
@@ -64,7 +66,12 @@ class Delegations {
   // The service has refused the one of that generation: a newer one, made now if there is none. Errors as of token().
   [[nodiscard]] Task<Result<DeliveryToken>> token_after(store::Delivery delivery, store::GenerationNumber refused);
 
+  // By what is open in memory, which outlives the call: for a look at the service, before or without any delivery. Errors as of
+  // token(); not_found/`no_such_grant` also when the grant has got another pair.
+  [[nodiscard]] Task<Result<DeliveryToken>> token(const Delegation& delegation, Seconds min_valid);
+
  private:
+  [[nodiscard]] Task<Result<void>> still_good(const Delegation& delegation);
   [[nodiscard]] Task<Result<DeliveryToken>> opened(store::Delivery delivery, store::GrantView view);
 
   Parts parts_;

@@ -150,7 +150,7 @@ TEST_F(DelegationTest, K8_WhatChangedSinceThePinWasShownIsNotSealed) {
   ASSERT_TRUE(delegation);
   EXPECT_EQ(seal(*delegation), "sealed");
   auto later = delegate();
-  later->auth_epoch -= 1;
+  later->auth_epoch = *later->auth_epoch - 1;
   EXPECT_EQ(seal(*later), "invalid_credentials");
 
   auto rekeyed = view(grant.id).grant;

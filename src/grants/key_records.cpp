@@ -100,11 +100,26 @@ Renewal renew(const Sealing& sealing, const store::Revocation& revocation) {
 }
 
 Renewal renew(const Sealing& sealing, const store::Connector& connector) {
+  Renewal renewal;
   if (!sealing.check(connector)) return {.batch = {}, .unreadable = 1};
-  if (sealing.is_current(connector)) return {};
   auto renewed = connector;
+  bool changed = !sealing.is_current(connector);
+  changed |= take(renewed.delegation.private_key_sealed, sealing.renew_connector_key(connector.delegation), renewal);
+  if (!changed) return renewal;
   sealing.vouch(renewed);
-  return {.batch = {store::PutConnector{std::move(renewed)}}};
+  renewal.batch.push_back(store::PutConnector{std::move(renewed)});
+  return renewal;
+}
+
+Renewal renew(const people::DeviceSeal& seal, const store::Device& device) {
+  Renewal renewal;
+  auto renewed = seal.renew(device);
+  if (!renewed) {
+    renewal.unreadable = 1;
+  } else if (*renewed) {
+    renewal.batch.push_back(store::PutDevice{std::move(**renewed)});
+  }
+  return renewal;
 }
 
 Renewal renew(const Sealing& sealing, const store::Delivery& delivery) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "grants/sealing.h"
+#include "people/device_seal.h"
 #include "people/user_seal.h"
 #include "store/store.h"
 
@@ -27,6 +28,7 @@ struct Renewal {
 [[nodiscard]] Renewal renew(const Sealing& sealing, const store::Revocation& revocation);
 [[nodiscard]] Renewal renew(const Sealing& sealing, const store::Connector& connector);
 [[nodiscard]] Renewal renew(const Sealing& sealing, const store::Delivery& delivery);
+[[nodiscard]] Renewal renew(const people::DeviceSeal& seal, const store::Device& device);
 // `sealed`: what the entry holds. One that does not open at its place was set for another relay, and is of no use to anybody: left
 // as it is, and not counted.
 [[nodiscard]] Renewal renew(const Sealing& sealing, const ChannelSecretPlace& place, ByteView sealed);

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using Stage = RotationState::Stage;
 
-constexpr Stage kLastStage = Stage::deliveries;
+constexpr Stage kLastStage = Stage::devices;
 constexpr std::size_t kPage = 50;  // some milliseconds of the engine's time
 constexpr int kReadingsMax = 5;
 constexpr auto kAgainAfter = 5s;
@@ -213,6 +213,7 @@ Task<Result<KeyRotation::PageEnd>> KeyRotation::page() {
     case Stage::notices: return page_of_channel_secrets();
     case Stage::connectors: return page_of_connectors();
     case Stage::deliveries: return page_of_deliveries();
+    case Stage::devices: return page_of_devices();
   }
   base::broken_invariant("Stage", __FILE__, __LINE__);
 }
@@ -350,6 +351,19 @@ Task<Result<KeyRotation::PageEnd>> KeyRotation::page_of_deliveries() {
   }
   if (auto done = co_await commit(std::move(renewals)); !done) co_return std::unexpected(done.error());
   co_return PageEnd{next_cursor(*rows), 0};
+}
+
+Task<Result<KeyRotation::PageEnd>> KeyRotation::page_of_devices() {
+  const auto rows = co_await parts_.store.devices();
+  if (!rows) co_return std::unexpected(rows.error());
+  const people::DeviceSeal seal(parts_.vault);
+  std::vector<Renewal> renewals;
+  for (const auto& row : *rows) {
+    renewals.push_back(renew(seal, row));
+    note(renewals.back(), "devices", row.id.text());
+  }
+  if (auto done = co_await commit(std::move(renewals)); !done) co_return std::unexpected(done.error());
+  co_return PageEnd{};
 }
 
 Task<Result<KeyRotation::PageEnd>> KeyRotation::page_of_channel_secrets() {

@@ -26,7 +26,7 @@ namespace latchkey::grants {
 
 // Where a rotation stands; kept in the store, so that the next start goes on from there.
 struct RotationState {
-  enum class Stage { users, grants, apps, authorizations, journal, revocations, notices, connectors, deliveries };  // kept as numbers: new ones come last
+  enum class Stage { users, grants, apps, authorizations, journal, revocations, notices, connectors, deliveries, devices };  // kept as numbers: new ones come last
   Bytes from;  // ids of the keys
   Bytes to;
   WallTime started_at{};
@@ -132,6 +132,7 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<Result<PageEnd>> page_of_revocations();
   [[nodiscard]] Task<Result<PageEnd>> page_of_connectors();
   [[nodiscard]] Task<Result<PageEnd>> page_of_deliveries();
+  [[nodiscard]] Task<Result<PageEnd>> page_of_devices();
   [[nodiscard]] Task<Result<PageEnd>> page_of_channel_secrets();
   [[nodiscard]] Task<Result<void>> commit(std::vector<Renewal> renewals);
   [[nodiscard]] Task<Result<void>> save();

@@ -41,6 +41,7 @@ std::string_view name_of(RotationState::Stage stage) {
     case notices: return "notices";
     case connectors: return "connectors";
     case deliveries: return "deliveries";
+    case devices: return "devices";
   }
   return "users";
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "grants/standing_delegation.h"
+
 namespace latchkey::grants {
 
 Task<Result<store::Batch>> PinReset::pin_reset(store::User, store::User after) {
@@ -25,7 +27,7 @@ Task<Result<store::Batch>> PinReset::pin_reset(store::User, store::User after) {
       batch.push_back(store::PutGeneration{std::move(emptied)});
     }
     batch.push_back(store::PutWrap{sealing_.wrap_for_user(grant, after.public_key, pair.private_key, wall_.now())});
-    const auto others = co_await seal_to_deliveries(grant, pair.private_key.clone());
+    const auto others = co_await seal_to_others(grant, pair.private_key.clone());
     if (!others) co_return std::unexpected(others.error());
     batch.insert(batch.end(), others->begin(), others->end());
     batch.push_back(store::UpdateGrant{std::move(grant)});
@@ -33,8 +35,9 @@ Task<Result<store::Batch>> PinReset::pin_reset(store::User, store::User after) {
   co_return batch;
 }
 
-// The new private half, to the documents that wait for the grant: they go on by it (RULES K2).
-Task<Result<store::Batch>> PinReset::seal_to_deliveries(store::Grant grant, Secret private_key) {
+// The new private half, to the documents that wait for the grant and to the connectors that stand for it: they go on by it (RULES
+// K2).
+Task<Result<store::Batch>> PinReset::seal_to_others(store::Grant grant, Secret private_key) {
   store::Batch batch;
   const auto wraps = co_await store_.wraps(grant.id);
   if (!wraps) co_return std::unexpected(wraps.error());
@@ -47,6 +50,13 @@ Task<Result<store::Batch>> PinReset::seal_to_deliveries(store::Grant grant, Secr
     if (!*delivery || (*delivery)->public_key.size() != key.size() || !sealing_.check(**delivery)) continue;
     std::ranges::copy((*delivery)->public_key, key.begin());
     batch.push_back(store::PutWrap{sealing_.wrap_for_delivery(grant, *id, key, private_key, wall_.now())});
+  }
+  const auto connectors = co_await store_.connectors();
+  if (!connectors) co_return std::unexpected(connectors.error());
+  for (const auto& connector : *connectors) {
+    const auto& standing = connector.delegation;
+    if (standing.grant != grant.id || find_wrap(*wraps, standing) == wraps->end() || !sealing_.check(connector)) continue;
+    batch.push_back(store::PutWrap{sealing_.wrap_for_connector(grant, standing, private_key, wall_.now())});
   }
   co_return batch;
 }

@@ -19,7 +19,7 @@ class PinReset final : public people::PinResetListener {
   void pin_reset_done(store::User after) override;
 
  private:
-  [[nodiscard]] Task<Result<store::Batch>> seal_to_deliveries(store::Grant grant, Secret private_key);
+  [[nodiscard]] Task<Result<store::Batch>> seal_to_others(store::Grant grant, Secret private_key);
 
   store::Store& store_;
   const vault::Vault& vault_;

@@ -106,6 +106,10 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::Connector>>> connectors() override { return real_->connectors(); }
   Task<Result<std::optional<store::Connector>>> connector(std::string id) override { return real_->connector(std::move(id)); }
   Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override { return real_->delivery(id); }
+  Task<Result<std::optional<store::Delivery>>> delivery_by_key(UserId submitter, DeviceId device, std::string key) override { return real_->delivery_by_key(submitter, device, std::move(key)); }
+  Task<Result<std::vector<store::Device>>> devices() override { return real_->devices(); }
+  Task<Result<std::optional<store::Device>>> device(DeviceId id) override { return real_->device(id); }
+  Task<Result<std::optional<store::Device>>> device_by_name_key(std::string name_key) override { return real_->device_by_name_key(std::move(name_key)); }
   Task<Result<store::Listing<store::Delivery>>> deliveries(store::DeliveryQuery query) override { return real_->deliveries(std::move(query)); }
   Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override {
     return real_->due_deliveries(node, until, limit);

@@ -24,6 +24,10 @@ SealContext delivery_key_context(const DeliveryId& delivery) {
   return {.purpose = Purpose::unattended_delegation, .table = "deliveries", .row = delivery.bytes(), .field = "private_key"};
 }
 
+SealContext connector_key_context(const DelegationId& delegation) {
+  return {.purpose = Purpose::unattended_delegation, .table = "connectors", .row = delegation.bytes(), .field = "private_key"};
+}
+
 SealContext document_key_context(const DeliveryId& delivery) {
   return {.purpose = Purpose::document_key, .table = "deliveries", .row = delivery.bytes(), .field = "document_key"};
 }
@@ -88,9 +92,11 @@ Bytes fields_of(const store::Connector& connector) {
   fields.add(connector.type).add(store::name_of(connector.account)).add(connector.owner.bytes());
   fields.add(static_cast<std::int64_t>(connector.groups.size()));
   for (const auto& group : connector.groups) fields.add(group);
-  fields.add(static_cast<std::int64_t>(connector.devices.size()));
-  for (const auto& device : connector.devices) fields.add(device);
+  fields.add(std::int64_t{0});  // of a list that is no more, so that older records stay good
   fields.add(connector.target_json).add(connector.naming).add(store::name_of(connector.conflict)).add(connector.enabled ? "enabled" : "disabled");
+  if (const auto& standing = connector.delegation; !standing.id.none()) {
+    fields.add("delegation").add(standing.id.bytes()).add(standing.grant.bytes()).add(ByteView(standing.public_key));
+  }
   return {fields.bytes().begin(), fields.bytes().end()};
 }
 
@@ -98,6 +104,9 @@ Bytes fields_of(const store::Delivery& delivery) {
   MacFields fields;
   fields.add(delivery.connector).add(delivery.submitter.bytes()).add(delivery.grant.bytes()).add(delivery.name).add(delivery.content_type);
   fields.add(delivery.size_bytes).add(ByteView(delivery.sha256)).add(ByteView(delivery.public_key));
+  // Only where they are, so that older records stay good.
+  if (!delivery.device.none()) fields.add("device").add(delivery.device.bytes());
+  if (delivery.fields_json != "{}") fields.add("fields").add(delivery.fields_json);
   return {fields.bytes().begin(), fields.bytes().end()};
 }
 
@@ -179,6 +188,24 @@ Result<Secret> Sealing::unwrap_for_delivery(const store::Grant& grant, const sto
 
 Bytes Sealing::seal_delivery_key(DeliveryId delivery, const Secret& private_key) const { return vault_.seal(delivery_key_context(delivery), private_key); }
 
+store::Wrap Sealing::wrap_for_connector(const store::Grant& grant, const store::StandingDelegation& delegation,
+                                        const Secret& grant_private_key, WallTime now) const {
+  const auto holder = delegation.id.bytes();
+  return {.grant = grant.id, .holder_kind = store::HolderKind::connector, .holder = Bytes(holder.begin(), holder.end()),
+          .private_key_sealed = seal_to_key(vault_, delegation.public_key, wrap_context(grant, holder), grant_private_key), .created_at = now};
+}
+
+Result<Secret> Sealing::unwrap_for_connector(const store::Grant& grant, const store::StandingDelegation& delegation,
+                                             const store::Wrap& wrap) const {
+  auto private_key = vault_.open(connector_key_context(delegation.id), delegation.private_key_sealed);
+  if (!private_key) return std::unexpected(private_key.error());
+  return open_with_key(vault_, delegation.public_key, *private_key, wrap_context(grant, delegation.id.bytes()), wrap.private_key_sealed);
+}
+
+Bytes Sealing::seal_connector_key(DelegationId delegation, const Secret& private_key) const {
+  return vault_.seal(connector_key_context(delegation), private_key);
+}
+
 Bytes Sealing::seal_document_key(DeliveryId delivery, const Secret& key) const { return vault_.seal(document_key_context(delivery), key); }
 
 Result<Secret> Sealing::open_document_key(DeliveryId delivery, ByteView sealed) const { return vault_.open(document_key_context(delivery), sealed); }
@@ -222,6 +249,11 @@ Result<Bytes> Sealing::renew_wrap(const store::Grant& grant, const store::Wrap& 
 Result<Bytes> Sealing::renew_delivery_key(const store::Delivery& delivery) const {
   if (delivery.private_key_sealed.empty()) return Bytes();
   return vault_.renew(delivery_key_context(delivery.id), delivery.private_key_sealed);
+}
+
+Result<Bytes> Sealing::renew_connector_key(const store::StandingDelegation& delegation) const {
+  if (delegation.private_key_sealed.empty()) return Bytes();
+  return vault_.renew(connector_key_context(delegation.id), delegation.private_key_sealed);
 }
 
 Result<Bytes> Sealing::renew_document_key(const store::Delivery& delivery) const {

@@ -50,6 +50,13 @@ class Sealing {
   [[nodiscard]] Result<Secret> unwrap_for_delivery(const store::Grant& grant, const store::Delivery& delivery, const store::Wrap& wrap) const;
   [[nodiscard]] Bytes seal_delivery_key(DeliveryId delivery, const Secret& private_key) const;
 
+  // The same for a connector's standing delegation: it lasts until somebody ends it.
+  [[nodiscard]] store::Wrap wrap_for_connector(const store::Grant& grant, const store::StandingDelegation& delegation,
+                                               const Secret& grant_private_key, WallTime now) const;
+  [[nodiscard]] Result<Secret> unwrap_for_connector(const store::Grant& grant, const store::StandingDelegation& delegation,
+                                                    const store::Wrap& wrap) const;
+  [[nodiscard]] Bytes seal_connector_key(DelegationId delegation, const Secret& private_key) const;
+
   // The key of a spooled document's file.
   [[nodiscard]] Bytes seal_document_key(DeliveryId delivery, const Secret& key) const;
   [[nodiscard]] Result<Secret> open_document_key(DeliveryId delivery, ByteView sealed) const;
@@ -68,6 +75,7 @@ class Sealing {
   [[nodiscard]] Result<Bytes> renew_wrap(const store::Grant& grant, ByteView sealed) const;  // its user's
   [[nodiscard]] Result<Bytes> renew_wrap(const store::Grant& grant, const store::Wrap& wrap) const;
   [[nodiscard]] Result<Bytes> renew_delivery_key(const store::Delivery& delivery) const;
+  [[nodiscard]] Result<Bytes> renew_connector_key(const store::StandingDelegation& delegation) const;
   [[nodiscard]] Result<Bytes> renew_document_key(const store::Delivery& delivery) const;
   [[nodiscard]] Result<Bytes> renew_reply(const store::JournalEntry& entry) const;
   [[nodiscard]] Result<Bytes> renew_app_secret(const store::App& app, std::size_t slot) const;

@@ -25,8 +25,14 @@ std::unexpected<Error> as_unexpected(ErrorKind kind, std::string reason, std::st
 
 }  // namespace
 
-CurlTransfer::CurlTransfer(CurlEasyPtr easy, HttpCall call, Url url, const CurlSettings& settings, Done done)
-    : easy_(std::move(easy)), call_(std::move(call)), url_(std::move(url)), settings_(settings), done_(std::move(done)) {
+CurlTransfer::CurlTransfer(CurlEasyPtr easy, HttpCall call, Url url, const CurlSettings& settings,
+                           std::shared_ptr<CurlFeed> feed, Done done)
+    : easy_(std::move(easy)),
+      call_(std::move(call)),
+      url_(std::move(url)),
+      settings_(settings),
+      feed_(std::move(feed)),
+      done_(std::move(done)) {
   set_options();
   set_request();
 }
@@ -46,6 +52,10 @@ void CurlTransfer::set_options() {
   // A resolver that hangs must not hold the event loop at a timeout.
   set(easy, CURLOPT_QUICK_EXIT, 1L);
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(call_.connect_timeout.count()));
+  if (call_.stall_timeout.count() > 0) {
+    set(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(call_.stall_timeout.count()));
+  }
   // HTTP/2 reports error 92 for complete answers of servers that reply before they have read the body (rule F4).
   set(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(easy, CURLOPT_HTTP09_ALLOWED, 0L);
@@ -90,10 +100,19 @@ void CurlTransfer::set_request() {
     // "Name;" is how libcurl wants a field without a value; "Name:" would remove it.
     append(std::string(header.name) + (header.value.empty() ? ";" : ": " + std::string(header.value)));
   }
-  append(call_.source ? "Expect: 100-continue" : "Expect:");
+  const bool asks = call_.source || (feed_ && feed_->size_bytes() > 0);
+  append(asks ? "Expect: 100-continue" : "Expect:");
   if (!call_.headers.contains("User-Agent")) append("User-Agent: Latchkey");
-  const bool has_body = call_.body.has_value() || call_.source || call_.method == "POST";
-  if (call_.source) {
+  const bool has_body = call_.body.has_value() || call_.source || feed_ || call_.method == "POST";
+  if (feed_) {
+    if (!call_.headers.contains("Content-Type")) append("Content-Type:");
+    set(easy, CURLOPT_POST, 1L);
+    set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(feed_->size_bytes()));
+    set(easy, CURLOPT_READFUNCTION, &CurlTransfer::on_feed);
+    set(easy, CURLOPT_READDATA, static_cast<void*>(this));
+    set(easy, CURLOPT_SEEKFUNCTION, &CurlTransfer::on_seek);
+    set(easy, CURLOPT_SEEKDATA, static_cast<void*>(this));
+  } else if (call_.source) {
     LATCHKEY_CHECK(call_.reuse == Reuse::fresh_connection);
     if (!call_.headers.contains("Content-Type")) append("Content-Type:");
     set(easy, CURLOPT_POST, 1L);
@@ -164,6 +183,16 @@ std::size_t CurlTransfer::on_read(char* into, std::size_t size, std::size_t coun
   return static_cast<CurlTransfer*>(self)->call_.source->read({into, size * count});
 }
 
+std::size_t CurlTransfer::on_feed(char* into, std::size_t size, std::size_t count, void* self) {
+  return static_cast<CurlTransfer*>(self)->feed_->read({into, size * count});
+}
+
+int CurlTransfer::on_seek(void* self, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+  static_cast<CurlTransfer*>(self)->feed_->seek(static_cast<std::uint64_t>(offset));
+  return CURL_SEEKFUNC_OK;
+}
+
 std::size_t CurlTransfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {
   auto* transfer = static_cast<CurlTransfer*>(self);
   const std::size_t received = size * count;
@@ -186,6 +215,7 @@ HttpOutcome CurlTransfer::outcome(CURLcode result) {
   if (complete && status >= 200) {
     return Reply{static_cast<int>(status), std::move(headers_), std::move(body_), truncated_};
   }
+  if (feed_ && feed_->problem()) return Ambiguous{*feed_->problem(), 0, {}, {}};
   if (!sent_before_ || request_size <= *sent_before_) return NothingSent{describe_unsent(result)};
   return Ambiguous{describe_ambiguous(result), status >= 200 ? static_cast<int>(status) : 0, std::move(headers_),
                    std::move(body_)};

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 
+#include "net/curl_feed.h"
 #include "net/curl_transport.h"
 
 namespace latchkey::net {
@@ -24,7 +25,8 @@ class CurlTransfer {
  public:
   using Done = std::move_only_function<void(HttpOutcome)>;
 
-  CurlTransfer(CurlEasyPtr easy, HttpCall call, Url url, const CurlSettings& settings, Done done);
+  // `feed`: with a call whose body comes by parts, and only then.
+  CurlTransfer(CurlEasyPtr easy, HttpCall call, Url url, const CurlSettings& settings, std::shared_ptr<CurlFeed> feed, Done done);
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
   ~CurlTransfer();
@@ -50,12 +52,15 @@ class CurlTransfer {
   static int before_request(void* self, char* peer, char* local, int peer_port, int local_port);
   static std::size_t on_header(char* line, std::size_t size, std::size_t count, void* self);
   static std::size_t on_read(char* into, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_feed(char* into, std::size_t size, std::size_t count, void* self);
+  static int on_seek(void* self, curl_off_t offset, int origin);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
 
   CurlEasyPtr easy_;
   HttpCall call_;
   Url url_;
   const CurlSettings& settings_;
+  std::shared_ptr<CurlFeed> feed_;
   Done done_;
   std::unique_ptr<curl_slist, CurlListFree> list_;
   std::array<char, CURL_ERROR_SIZE> reason_{};

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/pool.h"
+#include "net/curl_feed.h"
 #include "net/curl_transfer.h"
 #include "net/epoll_set.h"
 
@@ -55,7 +56,7 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
 
   [[nodiscard]] const Executor& executor() const { return executor_; }
 
-  void begin(HttpCall call, CurlTransfer::Done done) {
+  void begin(HttpCall call, std::shared_ptr<CurlFeed> feed, CurlTransfer::Done done) {
     if (multi_ == nullptr) {
       return done(NothingSent{fail(ErrorKind::unavailable, "shutting_down", "Latchkey is shutting down.").error()});
     }
@@ -68,11 +69,10 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
       return done(NothingSent{std::move(allowed.error())});
     }
     start_once();
-    auto transfer =
-        std::make_unique<CurlTransfer>(take_easy(), std::move(call), std::move(*url), settings_, std::move(done));
+    auto transfer = std::make_unique<CurlTransfer>(take_easy(), std::move(call), std::move(*url), settings_, feed, std::move(done));
     CURL* easy = transfer->easy();
     const auto patience = transfer->patience();
-    auto& underway = transfers_.emplace(easy, Underway{std::move(transfer), asio::steady_timer(executor_), ++begun_}).first->second;
+    auto& underway = transfers_.emplace(easy, Underway{std::move(transfer), asio::steady_timer(executor_), ++begun_, std::move(feed)}).first->second;
     underway.deadline.expires_after(patience);
     underway.deadline.async_wait([weak = weak_from_this(), easy, number = begun_](boost::system::error_code error) {
       const auto alive = weak.lock();
@@ -80,6 +80,15 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
     });
     const CURLMcode added = curl_multi_add_handle(multi_, easy);
     if (added != CURLM_OK) finish(easy, CURLE_FAILED_INIT);
+  }
+
+  // A part for the call of this feed, if it is still on its way.
+  void supply(const std::shared_ptr<CurlFeed>& feed, std::uint64_t offset, Result<Secret> part) {
+    const auto found = std::ranges::find_if(transfers_, [&](const auto& each) { return each.second.feed == feed; });
+    if (found == transfers_.end()) return;
+    feed->supply(offset, std::move(part));
+    CURL* easy = found->first;
+    curl_easy_pause(easy, CURLPAUSE_CONT);
   }
 
   void cancel_all() {
@@ -101,6 +110,7 @@ class CurlTransport::Engine : public std::enable_shared_from_this<Engine> {
     std::unique_ptr<CurlTransfer> transfer;
     asio::steady_timer deadline;
     std::uint64_t number = 0;  // handles are used again
+    std::shared_ptr<CurlFeed> feed;
     curl_socket_t socket = CURL_SOCKET_BAD;  // while libcurl has it watched
   };
 
@@ -232,10 +242,28 @@ CurlTransport::~CurlTransport() { engine_->shut_down(); }
 
 void CurlTransport::cancel_all() { engine_->cancel_all(); }
 
+Task<HttpOutcome> CurlTransport::send_by_parts(HttpCall call) {
+  BodyParts& parts = *call.parts;
+  auto feed = std::make_shared<CurlFeed>(engine_->executor(), parts.size_bytes());
+  asio::dispatch(engine_->executor(), [engine = engine_, feed, call = std::move(call)]() mutable {
+    engine->begin(std::move(call), feed, [feed](HttpOutcome outcome) { feed->finish(std::move(outcome)); });
+  });
+  for (;;) {
+    auto event = co_await feed->event();
+    if (auto* outcome = std::get_if<HttpOutcome>(&event)) co_return std::move(*outcome);
+    const auto wanted = std::get<CurlFeed::Wanted>(event);
+    auto part = co_await parts.read(wanted.offset, wanted.size_bytes);
+    asio::dispatch(engine_->executor(), [engine = engine_, feed, offset = wanted.offset, part = std::move(part)]() mutable {
+      engine->supply(feed, offset, std::move(part));
+    });
+  }
+}
+
 Task<HttpOutcome> CurlTransport::send(HttpCall call) {
+  if (call.parts != nullptr) co_return co_await send_by_parts(std::move(call));
   auto start = [engine = engine_, call = std::move(call)](auto resume) mutable {
     auto begin = [engine, call = std::move(call), resume = std::move(resume)]() mutable {
-      engine->begin(std::move(call), std::move(resume));
+      engine->begin(std::move(call), nullptr, std::move(resume));
     };
     asio::dispatch(engine->executor(), std::move(begin));
   };

@@ -35,6 +35,7 @@ class CurlTransport final : public HttpTransport {
 
  private:
   class Engine;
+  [[nodiscard]] Task<HttpOutcome> send_by_parts(HttpCall call);
   std::shared_ptr<Engine> engine_;
 };
 

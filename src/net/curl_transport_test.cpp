@@ -233,6 +233,79 @@ TEST_F(CurlTransportTest, ASilentTlsHandshakeSendsNothing) {
   EXPECT_EQ(std::get<NothingSent>(outcome).error.reason, "connect_timeout");
 }
 
+// Octets that differ from place to place, made when they are asked for.
+class CountedParts final : public BodyParts {
+ public:
+  explicit CountedParts(std::uint64_t size_bytes) : size_bytes_(size_bytes) {}
+  [[nodiscard]] std::uint64_t size_bytes() const override { return size_bytes_; }
+  [[nodiscard]] Task<Result<Secret>> read(std::uint64_t offset, std::size_t size_bytes) override {
+    asked += 1;
+    if (damaged_from && offset + size_bytes > *damaged_from) co_return fail(ErrorKind::corrupt, "document_damaged", "Damaged.");
+    co_return Secret(std::string_view(octets(offset, size_bytes)));
+  }
+  static std::string octets(std::uint64_t offset, std::size_t size_bytes) {
+    std::string made(size_bytes, ' ');
+    for (std::size_t i = 0; i < size_bytes; ++i) made[i] = static_cast<char>('a' + (offset + i) / 1000 % 26);
+    return made;
+  }
+  int asked = 0;
+  std::optional<std::uint64_t> damaged_from;
+
+ private:
+  std::uint64_t size_bytes_;
+};
+
+TEST_F(CurlTransportTest, ABodyIsFetchedByPartsWhileItIsSent) {
+  constexpr std::size_t kSize = 3'000'000;
+  std::string body;
+  RawServer server([&body](RawSocket& socket, int) {
+    (void)socket.receive_until("\r\n\r\n");
+    socket.send("HTTP/1.1 100 Continue\r\n\r\n");
+    while (body.size() < kSize) {
+      const auto more = socket.receive_some();
+      if (more.empty()) return;
+      body += more;
+    }
+    socket.send(kGood);
+  });
+  CountedParts parts(kSize);
+  HttpCall call{.method = "PUT", .url = server.url("/a"), .headers = {}, .body = {}};
+  call.parts = &parts;
+  const auto outcome = send(std::move(call));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  EXPECT_EQ(body, CountedParts::octets(0, kSize));
+  EXPECT_GE(parts.asked, 10) << "never much of it at once";
+}
+
+TEST_F(CurlTransportTest, WhoRefusesABodyGetsNoneOfIt) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("\r\n\r\n");
+    socket.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  });
+  CountedParts parts(3'000'000);
+  HttpCall call{.method = "PUT", .url = server.url("/a"), .headers = {}, .body = {}};
+  call.parts = &parts;
+  const auto outcome = send(std::move(call));
+  ASSERT_TRUE(std::holds_alternative<Reply>(outcome));
+  EXPECT_EQ(std::get<Reply>(outcome).status, 413);
+  EXPECT_EQ(parts.asked, 0);
+}
+
+TEST_F(CurlTransportTest, APartThatCannotBeHadEndsTheCallWithItsError) {
+  RawServer server([](RawSocket& socket, int) {
+    (void)socket.receive_until("\r\n\r\n");
+    socket.send("HTTP/1.1 100 Continue\r\n\r\n");
+    while (!socket.receive_some().empty()) continue;
+  });
+  CountedParts parts(3'000'000);
+  parts.damaged_from = 2'000'000;
+  HttpCall call{.method = "PUT", .url = server.url("/a"), .headers = {}, .body = {}};
+  call.parts = &parts;
+  const auto outcome = send(std::move(call));
+  ASSERT_TRUE(std::holds_alternative<Ambiguous>(outcome));
+  EXPECT_EQ(std::get<Ambiguous>(outcome).error.reason, "document_damaged");
+}
+
 TEST_F(CurlTransportTest, RedirectsAreNotFollowed) {
   RawServer server([](RawSocket& socket, int) {
     (void)socket.receive_until("canary");

@@ -31,6 +31,17 @@ struct BodySource {
   std::function<std::size_t(std::span<char> into)> read;
 };
 
+// A body that is fetched part by part while it is sent, by the task that awaits the call: for documents too large for memory whose reading
+// takes time. The server is asked whether it wants the body (Expect: 100-continue) before any of it is fetched.
+class BodyParts {
+ public:
+  virtual ~BodyParts() = default;
+  [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
+  // `size_bytes` octets from `offset` on. From the start again when libcurl repeats a request on another connection. An error ends the
+  // call: Ambiguous with that error.
+  [[nodiscard]] virtual Task<Result<Secret>> read(std::uint64_t offset, std::size_t size_bytes) = 0;
+};
+
 // A value that moves. Limits are hard: no call lasts longer than total_timeout.
 struct HttpCall {
   std::string method = "GET";
@@ -40,10 +51,13 @@ struct HttpCall {
   HttpHeaders headers;
   std::optional<Secret> body;
   std::optional<BodySource> source{};  // instead of `body`; with Reuse::fresh_connection only, since it cannot be read twice
+  BodyParts* parts = nullptr;          // instead of both; outlives the awaited call
   Reuse reuse = Reuse::may_reuse;
   UrlSource url_source = UrlSource::operator_named;
   Milliseconds connect_timeout{10'000};
   Milliseconds total_timeout{50'000};
+  // The call ends when nothing at all moves for so long; zero: only total_timeout counts. Whole seconds.
+  Seconds stall_timeout{0};
   // Of the reply's body so much is kept; what is longer is cut there and flagged.
   std::size_t response_bytes_max = 64 * 1024;
 };

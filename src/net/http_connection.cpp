@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "net/no_answer.h"
 #include "net/proxy_preamble.h"
 
 namespace latchkey::net {
@@ -102,6 +103,7 @@ HttpConnection::Step HttpConnection::step() {
   if (phase_ == Phase::handshake) return handshake();
   if (phase_ == Phase::lingering) return linger();
   if (output_waits()) return worker_->send_later(*this) ? Step::wait : flush();
+  if (source_) return send_source();
   if (close_after_) {
     if (!linger_after_ || input_ended_) return Step::close;
     stream_->finish();
@@ -172,7 +174,7 @@ HttpConnection::Step HttpConnection::flush() {
   out_ = std::string();
   body_ = std::string();
   body_at_ = 0;
-  if (!in_request() && !handling_) set_deadline(worker_->shared().limits.idle_timeout);
+  if (!in_request() && !handling_ && !source_) set_deadline(worker_->shared().limits.idle_timeout);
   return Step::again;
 }
 
@@ -220,7 +222,7 @@ HttpConnection::Step HttpConnection::after_end_of_input() {
 std::size_t HttpConnection::consume(std::string_view input) {
   if (body_pipe_) return feed_body(input);
   std::size_t consumed = 0;
-  while (!handling_ && !close_after_ && body_.empty() && out_.size() - out_at_ < kGatherBytesMax) {
+  while (!handling_ && !close_after_ && body_.empty() && !source_ && out_.size() - out_at_ < kGatherBytesMax) {
     const std::string_view rest = input.substr(consumed);
     if (!in_request()) {
       if (rest.empty()) break;
@@ -403,6 +405,8 @@ void HttpConnection::handler_done(const std::exception_ptr& problem, HttpRespons
     if (phase_ != Phase::closed) worker_->shared().log.error("http_handler_failed", {{"error", what}});
     response = HttpResponse::problem(500, "internal_error", "Something went wrong here; it has been logged.");
   }
+  const auto self = shared_from_this();  // close() lets go of it
+  if (response.status == kNoAnswer) close();
   if (phase_ != Phase::closed) {
     respond(response);
     pump();
@@ -413,11 +417,14 @@ void HttpConnection::handler_done(const std::exception_ptr& problem, HttpRespons
 void HttpConnection::respond(HttpResponse& response) {
   if (worker_->stopping()) keep_alive_ = false;
   if (!keep_alive_) close_after_ = true;
-  const std::size_t body_size = response.body.size();
+  const std::uint64_t body_size = response.source ? response.source->size_bytes() : response.body.size();
   if (out_.empty()) out_ = worker_->take_buffer();
   append_head(response, body_size);
   if (!is_head_ && !has_no_body(response.status)) {
-    if (body_size <= kInlineBodyBytesMax) {
+    if (response.source) {
+      source_due_ = body_size;
+      if (source_due_ > 0) source_ = std::move(response.source);
+    } else if (body_size <= kInlineBodyBytesMax) {
       out_ += response.body;
     } else {
       body_ = std::move(response.body);
@@ -429,7 +436,42 @@ void HttpConnection::respond(HttpResponse& response) {
   set_deadline(worker_->shared().limits.write_timeout);
 }
 
-void HttpConnection::append_head(const HttpResponse& response, std::size_t body_size) {
+// The peer has taken everything so far: one piece more.
+HttpConnection::Step HttpConnection::send_source() {
+  if (std::exchange(source_asked_, true)) return Step::wait;
+  deadline_ = SteadyTime::max();  // it is the source's turn
+  worker_->handler_started();
+  auto done = [self = shared_from_this()](const std::exception_ptr& problem, Result<std::string> piece) {
+    self->source_gave(problem, std::move(piece));
+  };
+  // Held by this connection until source_gave(), whatever becomes of the socket meanwhile.
+  asio::co_spawn(worker_->executor(), source_->next(), asio::bind_cancellation_slot(cancel_.slot(), std::move(done)));
+  return source_asked_ || phase_ == Phase::closed ? Step::wait : Step::again;  // it may have answered at once
+}
+
+void HttpConnection::source_gave(const std::exception_ptr& problem, Result<std::string> piece) {
+  source_asked_ = false;
+  now_ = std::chrono::steady_clock::now();
+  const bool whole = !problem && piece && !piece->empty() && piece->size() <= source_due_;
+  if (phase_ == Phase::closed) {
+    source_ = nullptr;
+  } else if (whole) {
+    source_due_ -= piece->size();
+    body_ = std::move(*piece);
+    body_at_ = 0;
+    if (source_due_ == 0) source_ = nullptr;
+    set_deadline(worker_->shared().limits.write_timeout);
+    pump();
+  } else {
+    worker_->shared().log.error("http_body_cut_short",
+                                {{"missing_bytes", source_due_}, {"reason", piece ? "no_more_octets" : piece.error().reason}});
+    source_ = nullptr;
+    close();
+  }
+  worker_->handler_ended();
+}
+
+void HttpConnection::append_head(const HttpResponse& response, std::uint64_t body_size) {
   if (response.status == 200) {
     out_ += "HTTP/1.1 200 OK\r\n";
   } else {
@@ -473,7 +515,7 @@ bool HttpConnection::host_is_allowed(const HttpRequest& request) {
 }
 
 void HttpConnection::rest_when_idle(SteadyTime now) {
-  const bool idle = phase_ == Phase::open && !in_request() && !handling_ && !output_waits() && in_.empty();
+  const bool idle = phase_ == Phase::open && is_idle();
   if (!idle || resting_ || now - now_ < kRestAfter) return;
   stream_->rest();
   resting_ = true;
@@ -495,14 +537,13 @@ void HttpConnection::check_deadline(SteadyTime now) {
 
 void HttpConnection::begin_stop() {
   if (phase_ == Phase::closed) return;
-  const bool idle = !in_request() && !handling_ && !output_waits() && in_.empty();
-  if (phase_ == Phase::preamble || phase_ == Phase::handshake || idle) close();
+  if (phase_ == Phase::preamble || phase_ == Phase::handshake || is_idle()) close();
 }
 
 void HttpConnection::cut() {
   const auto self = shared_from_this();
   close();
-  if (handling_) cancel_.emit(asio::cancellation_type::terminal);
+  if (handling_ || source_asked_) cancel_.emit(asio::cancellation_type::terminal);
 }
 
 void HttpConnection::close() {

@@ -56,11 +56,14 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void respond(HttpResponse& response);
   void refuse(int status, const char* code, const char* detail);
   [[nodiscard]] bool host_is_allowed(const HttpRequest& request);
-  void append_head(const HttpResponse& response, std::size_t body_size);
+  void append_head(const HttpResponse& response, std::uint64_t body_size);
+  [[nodiscard]] Step send_source();
+  void source_gave(const std::exception_ptr& problem, Result<std::string> piece);
   void close();
 
   [[nodiscard]] bool output_waits() const { return out_at_ < out_.size() || body_at_ < body_.size(); }
   [[nodiscard]] bool in_request() const { return exchange_ != nullptr; }
+  [[nodiscard]] bool is_idle() const { return !in_request() && !handling_ && !source_ && !output_waits() && in_.empty(); }
   void set_deadline(Milliseconds span);
   void rest_when_idle(SteadyTime now);
 
@@ -68,6 +71,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::unique_ptr<HttpStream> stream_;
   std::unique_ptr<HttpExchange> exchange_;
   std::shared_ptr<HttpBodyPipe> body_pipe_;  // of a streaming route whose handler is running
+  std::shared_ptr<HttpSource> source_;       // of the answer under way, until its last piece is in body_
+  std::uint64_t source_due_ = 0;             // how much is still to come from it
   std::string in_;   // received, not yet parsed
   std::string out_;  // to be sent, from out_at_ on
   std::string body_; // to be sent behind out_, from body_at_ on
@@ -90,6 +95,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool peer_ending_ = false;    // the kernel has announced the peer's end
   bool input_ended_ = false;    // and it has been read
   bool handling_ = false;       // a handler's task is running
+  bool source_asked_ = false;   // for its next piece
   bool continue_due_ = false;   // `100 Continue` goes out with the handler's first pull
   bool close_after_ = false;    // once all output has left
   bool linger_after_ = false;   // unread input may be on its way

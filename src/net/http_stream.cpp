@@ -117,7 +117,7 @@ BIO_METHOD* bio_method() {
 
 class TlsStream final : public HttpStream {
  public:
-  TlsStream(int descriptor, const std::shared_ptr<TlsServerContext::Native>& context)
+  TlsStream(int descriptor, const std::shared_ptr<TlsServerContext::Native>& context, TlsFloor floor)
       : ssl_(SSL_new(context->context.get())) {
     socket_.descriptor = descriptor;
     LATCHKEY_CHECK(ssl_ != nullptr);
@@ -127,6 +127,12 @@ class TlsStream final : public HttpStream {
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio);
     SSL_set_accept_state(ssl_.get());
+    if (floor == TlsFloor::tls_1_0) {
+      // Its signatures are of MD5 and SHA-1, which OpenSSL has at security level 0 alone.
+      SSL_set_min_proto_version(ssl_.get(), TLS1_VERSION);
+      SSL_set_security_level(ssl_.get(), 0);
+      LATCHKEY_CHECK(SSL_set_cipher_list(ssl_.get(), "DEFAULT:@SECLEVEL=0") == 1);
+    }
   }
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
@@ -212,8 +218,9 @@ class TlsStream final : public HttpStream {
 
 std::unique_ptr<HttpStream> make_plain_stream(int descriptor) { return std::make_unique<PlainStream>(descriptor); }
 
-std::unique_ptr<HttpStream> make_tls_stream(int descriptor, const std::shared_ptr<TlsServerContext::Native>& context) {
-  return std::make_unique<TlsStream>(descriptor, context);
+std::unique_ptr<HttpStream> make_tls_stream(int descriptor, const std::shared_ptr<TlsServerContext::Native>& context,
+                                            TlsFloor floor) {
+  return std::make_unique<TlsStream>(descriptor, context, floor);
 }
 
 }  // namespace latchkey::net

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "net/tls.h"
+#include "net/tls_floor.h"
 
 namespace latchkey::net {
 
@@ -45,6 +46,7 @@ class HttpStream {
 // Take over `descriptor`.
 [[nodiscard]] std::unique_ptr<HttpStream> make_plain_stream(int descriptor);
 [[nodiscard]] std::unique_ptr<HttpStream> make_tls_stream(int descriptor,
-                                                          const std::shared_ptr<TlsServerContext::Native>& context);
+                                                          const std::shared_ptr<TlsServerContext::Native>& context,
+                                                          TlsFloor floor = TlsFloor::tls_1_2);
 
 }  // namespace latchkey::net

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/result.h"
+#include "base/task.h"
 #include "net/http_headers.h"
 #include "net/ip_address.h"
 
@@ -58,11 +61,26 @@ struct HttpRequest {
   [[nodiscard]] std::string content_type() const;
 };
 
+// A body that is made while it is sent, piece by piece, so that only one piece is in memory. Used by one task at a time, on the
+// connection's worker; ends with the answer, or before it when the peer goes away.
+class HttpSource {
+ public:
+  virtual ~HttpSource() = default;
+  // Of all pieces together; constant. Stated as Content-Length.
+  [[nodiscard]] virtual std::uint64_t size_bytes() const = 0;
+  // The next piece, not empty, asked for once the one before has left, until all have. After an error, an empty piece or one
+  // octet too many the connection is cut: the peer sees that the body is not whole. Not asked where the answer has no body
+  // (HEAD).
+  [[nodiscard]] virtual Task<Result<std::string>> next() = 0;
+};
+
 // A value. The server adds Date, Content-Length and Connection; handlers must not.
 struct HttpResponse {
   int status = 200;
   HttpHeaders headers;
   std::string body;
+  // In place of `body` where it is given.
+  std::shared_ptr<HttpSource> source{};
 
   [[nodiscard]] static HttpResponse json(int status, const Json& value);
   // text/plain; charset=utf-8

@@ -53,6 +53,8 @@ bool takes(const catalog::Provider& provider, oauth::ClientAuthentication method
 Result<void> check_mode(AppEntry& entry, const catalog::Provider& provider) {
   using oauth::ClientAuthentication;
   if (entry.secret && entry.key) return wrong("assertion_key_file", "stands beside a client secret; leave one of them out");
+  if (entry.second_secret && !entry.secret)
+    return wrong("second_client_secret_file", "stands beside a client secret, and there is none (client_secret_file)");
   if (entry.authentication && !entry.secret)
     return wrong("client_authentication", "says how a client secret is sent, and there is none (client_secret_file)");
   switch (entry.mode()) {
@@ -181,6 +183,7 @@ Result<TokenSide> CatalogRegistrations::token_side(const cloud::ServiceTarget& t
                  .redirect_uri = redirect_uri(entry),
                  .authentication = entry.authentication.value_or(oauth::ClientAuthentication::none),
                  .secret = entry.secret,
+                 .second_secret = entry.second_secret,
                  .key = entry.key,
                  .key_id = entry.key_id,
                  .scopes = words_of(resolved->scopes, resolved->provider->scope_separator),

@@ -25,6 +25,7 @@ struct AppEntry {
   std::string token_endpoint;            // in exchange and assertion mode, where the provider's metadata would say it
   std::optional<oauth::ClientAuthentication> authentication;  // with a secret; absent: the provider's first
   std::shared_ptr<const Secret> secret;             // makes it exchange mode
+  std::shared_ptr<const Secret> second_secret{};    // beside it while secrets are changed; may be nullptr
   std::shared_ptr<const crypto::SigningKey> key;    // makes it assertion mode
   std::string key_id;                               // as the provider names that key; may be empty
 
@@ -35,7 +36,8 @@ struct AppEntry {
 class CatalogRegistrations final : public Registrations, public TokenSides {
  public:
   // Errors of one entry, whole or not at all: invalid with `field` = provider, client_id, params.NAME, types,
-  // authorization_endpoint, token_endpoint, redirect_path, client_authentication, client_secret_file, assertion_key_file;
+  // authorization_endpoint, token_endpoint, redirect_path, client_authentication, client_secret_file,
+  // second_client_secret_file, assertion_key_file;
   // `id` when it is taken.
   [[nodiscard]] Result<void> add(AppEntry entry);
 

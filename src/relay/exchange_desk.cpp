@@ -50,6 +50,26 @@ cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes
           .body = Secret(std::move(body))};
 }
 
+net::HttpCall call_of(oauth::FormPost post) {
+  net::HttpCall call{.method = "POST", .url = std::move(post.url)};
+  for (const auto& [name, value] : post.headers) call.headers.set(name, value);
+  if (!post.authorization.empty()) call.headers.set("Authorization", post.authorization.reveal_text());
+  call.body = std::move(post.body);
+  call.reuse = net::Reuse::fresh_connection;  // a one-shot request never repeats by itself (F4)
+  call.connect_timeout = kConnectTime;
+  call.total_timeout = kTotalTime;
+  call.response_bytes_max = kReplyBytesMax;
+  return call;
+}
+
+// RFC 6749 5.2: the client could not be authenticated, so nothing of the request was looked at.
+bool refuses_the_client(const net::Reply& reply, oauth::ReplyShape shape) {
+  if (reply.truncated) return false;
+  const auto read =
+      oauth::parse_token_reply(reply.status, reply.headers.value_or("Content-Type"), base::as_text(reply.body), shape);
+  return read.error == "invalid_client";
+}
+
 }  // namespace
 
 ExchangeDesk::ExchangeDesk(Parts parts)
@@ -71,14 +91,18 @@ Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, co
                 "the office's OAuth settings, and authorise the account again.");
   }
   BlobPlace place{.office = office.office, .provider = side->provider, .client_id = side->client_id, .grant = request.grant};
-  auto post = token_post(request.form, *side, blobs_, place);
-  if (!post) return std::unexpected(post.error());
+  std::vector<oauth::FormPost> posts;
+  for (auto each = *side; each.secret != nullptr; each.secret = std::exchange(each.second_secret, nullptr)) {
+    auto post = token_post(request.form, each, blobs_, place);
+    if (!post) return std::unexpected(post.error());
+    posts.push_back(std::move(*post));
+  }
   if (const auto room = room_for(key.first, request.target.app); !room) return std::unexpected(room.error());
   return Errand{.office = office.office,
                 .office_key = office.keys.sealing,
                 .place = std::move(place),
                 .shape = side->reply_shape,
-                .post = std::move(*post)};
+                .posts = std::move(posts)};
 }
 
 Result<void> ExchangeDesk::room_for(const store::OfficeId& office, const std::string& app) const {
@@ -167,17 +191,18 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(std::shared_ptr<Fligh
   co_return fail(ErrorKind::conflict, "turn_over", "The office has gone on with this exchange in the meantime.");
 }
 
-Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(std::shared_ptr<Flight> flight, Asked asked, Errand errand) {
-  net::HttpCall call{.method = "POST", .url = errand.post.url};
-  for (const auto& [name, value] : errand.post.headers) call.headers.set(name, value);
-  if (!errand.post.authorization.empty()) call.headers.set("Authorization", errand.post.authorization.reveal_text());
-  call.body = std::move(errand.post.body);
-  call.reuse = net::Reuse::fresh_connection;  // a one-shot request never repeats by itself (F4)
-  call.connect_timeout = kConnectTime;
-  call.total_timeout = kTotalTime;
-  call.response_bytes_max = kReplyBytesMax;
-  auto outcome = co_await parts_.transport.send(std::move(call));
+Task<net::HttpOutcome> ExchangeDesk::send(std::vector<oauth::FormPost> posts, oauth::ReplyShape shape) {
+  for (std::size_t n = 0;; ++n) {
+    const auto endpoint = posts[n].url;
+    auto outcome = co_await parts_.transport.send(call_of(std::move(posts[n])));
+    const auto* reply = std::get_if<net::Reply>(&outcome);
+    if (n + 1 == posts.size() || reply == nullptr || !refuses_the_client(*reply, shape)) co_return outcome;
+    parts_.log.warning("first_secret_refused", {{"endpoint", endpoint}});
+  }
+}
 
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(std::shared_ptr<Flight> flight, Asked asked, Errand errand) {
+  auto outcome = co_await send(std::move(errand.posts), errand.shape);
   if (auto* nothing = std::get_if<net::NothingSent>(&outcome)) {
     parts_.counters.unreachable += 1;
     auto* book = &parts_.book;

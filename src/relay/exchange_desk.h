@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/broadcast.h"
 #include "base/clock.h"
@@ -101,7 +102,7 @@ class ExchangeDesk {
     crypto::X25519Public office_key{};
     BlobPlace place;
     oauth::ReplyShape shape;
-    oauth::FormPost post;
+    std::vector<oauth::FormPost> posts;  // the same with each of the client's secrets; the first is used first
   };
   [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, const Key& key, const cloud::TokenRequest& request) const;
   [[nodiscard]] Result<void> room_for(const store::OfficeId& office, const std::string& app) const;
@@ -112,6 +113,8 @@ class ExchangeDesk {
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> answer_from(std::shared_ptr<Flight> flight, store::KeptExchange kept,
                                                              std::int64_t turn);
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> post(std::shared_ptr<Flight> flight, Asked asked, Errand errand);
+  // The first post, and the next only when the provider has refused the client's secret: then it has spent nothing.
+  [[nodiscard]] Task<net::HttpOutcome> send(std::vector<oauth::FormPost> posts, oauth::ReplyShape shape);
   // Again and again until the disk takes it (R4), or the desk is stopped; whoever waits hears it after the first failure.
   // An empty reply: what became of the turn is not known.
   [[nodiscard]] Task<void> keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply);

@@ -38,6 +38,13 @@ class FakeProvider final : public net::HttpTransport {
     reply.body = base::to_bytes(R"({"access_token":"at","expires_in":60,"refresh_token":")" + refresh_token + "\"}");
     return reply;
   }
+  static net::HttpOutcome refusal(const std::string& error) {
+    net::Reply reply;
+    reply.status = error == "invalid_client" ? 401 : 400;
+    reply.headers.set("Content-Type", "application/json");
+    reply.body = base::to_bytes(R"({"error":")" + error + "\"}");
+    return reply;
+  }
   static net::HttpOutcome lost() {
     return net::Ambiguous{.error = {.kind = ErrorKind::ambiguous}, .status = 0, .headers = {}, .body = {}};
   }
@@ -182,6 +189,32 @@ class Desk : public testing::Test {
   ExchangeCounters counters;
   std::unique_ptr<ExchangeDesk> desk;
 };
+
+TEST_F(Desk, S4_TheSecondSecretIsTriedOnlyWhenTheFirstIsRefused) {
+  sides.side.second_secret = std::make_shared<const Secret>(std::string_view("n3w"));
+  const auto office = enrol();
+  provider.answers = {FakeProvider::refusal("invalid_client"), FakeProvider::tokens("rt-1"),
+                      FakeProvider::refusal("invalid_grant"), FakeProvider::lost(), FakeProvider::refusal("invalid_client")};
+  const auto first = intent();
+  const auto answer = exchange(office, first, 1);
+  ASSERT_TRUE(answer) << reason(answer);
+  EXPECT_TRUE(blob(office, first, *answer).starts_with("lkr1."));
+  ASSERT_EQ(provider.bodies.size(), 2U);
+  EXPECT_NE(provider.bodies[0].find("client_secret=s3cret"), std::string::npos);
+  EXPECT_NE(provider.bodies[1].find("client_secret=n3w"), std::string::npos);
+  // A code that was refused, and an answer that was lost, may have been spent: neither is posted again.
+  ASSERT_TRUE(exchange(office, intent(), 1));
+  EXPECT_EQ(provider.bodies.size(), 3U);
+  const auto unknown = exchange(office, intent(), 1);
+  ASSERT_TRUE(unknown);
+  EXPECT_TRUE(unknown->reply.empty());
+  EXPECT_EQ(provider.bodies.size(), 4U);
+  // Refused, and then nobody there: nothing is under way, and the same turn may be posted again.
+  const auto again = intent();
+  EXPECT_EQ(reason(exchange(office, again, 1)), "provider_unreachable");
+  provider.answers = {FakeProvider::tokens("rt-2")};
+  EXPECT_TRUE(exchange(office, again, 1));
+}
 
 TEST_F(Desk, S4_ACodeAndThenItsRefreshTokenGoOnWithTheSecretAndComeBackAsABlob) {
   const auto office = enrol();

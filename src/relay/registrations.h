@@ -35,6 +35,7 @@ struct TokenSide {
   std::string redirect_uri;
   oauth::ClientAuthentication authentication = oauth::ClientAuthentication::none;
   std::shared_ptr<const Secret> secret;           // exchange mode
+  std::shared_ptr<const Secret> second_secret{};  // tried when the provider refuses the first; mostly nullptr
   std::shared_ptr<const crypto::SigningKey> key;  // assertion mode
   std::string key_id;                             // of the key at the provider; may be empty
   std::vector<std::string> scopes;

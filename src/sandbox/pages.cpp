@@ -74,6 +74,8 @@ std::string settings_form(const ControlView& view) {
                          fmt::to_string(now.slowness.count()));
   fields += select_field("opener", "The popup's opener is", "Some providers cut the tie; authorising must work all the same.",
                          kOpenerChoices, name_of(now.opener));
+  fields += select_field("mail_answer", "The mailbox's answer is", "A message that arrived must not be sent twice when nobody says so.",
+                         kMailAnswerChoices, name_of(now.mail_answer));
   return fmt::format(
       "<form class=\"card\" method=\"post\" action=\"/control\" aria-labelledby=\"settings\">\n"
       "<h2 id=\"settings\">How the provider behaves</h2>\n{}<div class=\"fields\">\n{}</div>\n"

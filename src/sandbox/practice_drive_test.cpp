@@ -44,6 +44,16 @@ class PracticeDestination final : public DestinationUnderTest {
     }
     return found;
   }
+  // A call past the connector; the status.
+  Task<int> call(std::string method, std::string path, std::string content = {}) {
+    net::HttpCall call{.method = std::move(method), .url = url_ + path, .headers = {{"Authorization", "Bearer " + token_}}};
+    if (!content.empty()) call.body = Secret(std::string_view(content));
+    call.response_bytes_max = 1 << 20;
+    const auto outcome = co_await transport_->send(std::move(call));
+    const auto* reply = std::get_if<net::Reply>(&outcome);
+    co_return reply == nullptr ? 0 : reply->status;
+  }
+  int run(Task<int> task) { return loop_.run(std::move(task)); }
   Result<Receipt> run(Task<Result<Receipt>> task) override { return loop_.run(std::move(task)); }
   Result<std::vector<ListItem>> run(Task<Result<std::vector<ListItem>>> task) override { return loop_.run(std::move(task)); }
 
@@ -111,6 +121,49 @@ class PracticeDestination final : public DestinationUnderTest {
   std::optional<PracticeDrive> drive_;
   std::string token_;
 };
+
+// An upload all of whose octets have come, and whose end is refused, ends once what stood in its way is gone.
+TEST(PracticeDriveEnds, AfterTheirRefusal) {
+  PracticeDestination destination;
+  MemoryDocument document(base::to_bytes(std::string(3'000'000, 'x')));
+  CountedTokens tokens(destination);
+  // The path is taken by somebody else while the last part is on its way.
+  class Rival final : public Progress {
+   public:
+    explicit Rival(PracticeDestination& destination) : destination_(destination) {}
+    Task<Result<void>> note(std::string point, std::uint64_t) override {
+      resume_point = std::move(point);
+      EXPECT_EQ(co_await destination_.call("PUT", "/drive/files/In/a.pdf", "another") / 100, 2);
+      co_return Result<void>{};
+    }
+    std::string resume_point;
+
+   private:
+    PracticeDestination& destination_;
+  };
+  Rival rival(destination);
+  StoreOrder order{
+      .base_url = destination.base_url(), .path = "In/a.pdf", .content_type = "application/pdf", .key = "key-end"};
+  order.on_conflict = OnConflict::refuse;
+  order.document = &document;
+  order.tokens = &tokens;
+  order.progress = &rival;
+  const auto refused = destination.run(destination.connector().store(order));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::conflict);
+  const auto read = document.read_bytes;
+
+  RememberedProgress progress;
+  order.resume_point = rival.resume_point;
+  order.progress = &progress;
+  EXPECT_EQ(destination.run(destination.connector().store(order)).error().kind, ErrorKind::conflict) << "it is still taken";
+  ASSERT_EQ(destination.run(destination.call("DELETE", "/drive/files/In/a.pdf")), 204);
+  const auto receipt = destination.run(destination.connector().store(order));
+  ASSERT_TRUE(receipt) << receipt.error().reason << ": " << receipt.error().text;
+  EXPECT_EQ(receipt->proof, Proof::hash);
+  EXPECT_EQ(destination.hashes()["In/a.pdf"], document.hash());
+  EXPECT_EQ(document.read_bytes, read) << "nothing is sent twice";
+}
 
 INSTANTIATE_TEST_SUITE_P(PracticeDrive, ConnectorExercise,
                          ::testing::Values(DestinationFactory([] { return std::make_unique<PracticeDestination>(); })));

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "base/json.h"
+#include "net/no_answer.h"
 #include "net/url.h"
 #include "sandbox/pages.h"
 
@@ -17,7 +18,6 @@ namespace {
 
 constexpr std::string_view kFilesPath = "/drive/files";
 constexpr std::string_view kUploadsPath = "/drive/uploads";
-constexpr std::string_view kMessagesPath = "/mail/messages";
 
 bool is_form(const net::HttpRequest& request) { return request.content_type() == "application/x-www-form-urlencoded"; }
 
@@ -39,13 +39,6 @@ std::string origin_of(const std::string& url) {
 
 net::HttpResponse wrong_method(std::string_view allowed) {
   return net::HttpResponse::problem(405, "method_not_allowed", fmt::format("Use {} here.", allowed)).with("Allow", allowed);
-}
-
-JsonObject message_json(const StoredMessage& message) {
-  return {{"id", message.id},
-          {"subject", message.subject},
-          {"size", message.content.size()},
-          {"received_at", base::to_rfc3339(message.received_at)}};
 }
 
 }  // namespace
@@ -92,7 +85,7 @@ PracticeService::Area PracticeService::area_of(std::string_view path) {
 std::size_t PracticeService::body_limit(std::string_view method, std::string_view path) const {
   if (method == "PUT" && path.starts_with(kFilesPath)) return kFileBytesMax;
   if (method == "PUT" && path.starts_with(kUploadsPath)) return kUploadPartBytesMax;
-  if (method == "POST" && path == kMessagesPath) return kMessageBytesMax;
+  if (method == "POST" && path == PracticeMailbox::kPath) return kMessageBytesMax;
   return 64 * 1024;
 }
 
@@ -265,7 +258,7 @@ net::HttpResponse PracticeService::api(const net::HttpRequest& request) {
     return net::HttpResponse::problem(403, "insufficient_scope", fmt::format("The token lacks the scope {}.", needed))
         .with("WWW-Authenticate", fmt::format("Bearer error=\"insufficient_scope\", scope=\"{}\"", needed));
   }
-  return is_drive ? drive(request, *family) : mailbox(request, *family);
+  return is_drive ? drive(request, *family) : mail(request, *family);
 }
 
 net::HttpResponse PracticeService::drive(const net::HttpRequest& request, const Family& family) {
@@ -311,30 +304,11 @@ net::HttpResponse PracticeService::drive(const net::HttpRequest& request, const 
       .with("Content-Security-Policy", "sandbox; default-src 'none'");
 }
 
-net::HttpResponse PracticeService::mailbox(const net::HttpRequest& request, const Family& family) {
-  const std::string& sub = family.person.sub;
-  if (request.path == kMessagesPath && request.method == "POST") {
-    if (request.body.empty()) return net::HttpResponse::problem(400, "empty_message", "The body is the message (RFC 5322).");
-    return net::HttpResponse::json(202, message_json(storage_.add_message(sub, request.body, wall_.now())));
-  }
-  if (request.method != "GET") return wrong_method("GET, POST");
-  const auto messages = storage_.messages(sub);
-  if (request.path == kMessagesPath) {
-    JsonArray items;
-    for (const StoredMessage* message : messages) items.emplace_back(message_json(*message));
-    return net::HttpResponse::json(200, JsonObject{{"items", items}});
-  }
-  for (const StoredMessage* message : messages) {
-    if (request.path == std::string(kMessagesPath) + "/" + message->id) {
-      net::HttpResponse response;
-      response.body = message->content;
-      return std::move(response)
-          .with("Content-Type", "message/rfc822")
-          .with("Content-Disposition", "attachment")
-          .with("X-Content-Type-Options", "nosniff");
-    }
-  }
-  return net::HttpResponse::problem(404, "not_found", "No such message.");
+net::HttpResponse PracticeService::mail(const net::HttpRequest& request, const Family& family) {
+  auto response = mailbox_.answer(request, family.person.sub, server_.issuer(), wall_.now());
+  if (request.method != "POST" || response.status != 202 || settings_.mail_answer == MailAnswer::kept) return response;
+  settings_.mail_answer = MailAnswer::kept;
+  return net::no_answer();
 }
 
 }  // namespace latchkey::sandbox

@@ -11,6 +11,7 @@
 #include "base/entropy.h"
 #include "net/http_server.h"
 #include "sandbox/authorization_server.h"
+#include "sandbox/practice_mailbox.h"
 #include "sandbox/practice_settings.h"
 #include "sandbox/practice_storage.h"
 #include "sandbox/practice_uploads.h"
@@ -50,7 +51,7 @@ class PracticeService final : public net::HttpHandler {
   [[nodiscard]] net::HttpResponse token_endpoint(const net::HttpRequest& request);
   [[nodiscard]] net::HttpResponse api(const net::HttpRequest& request);
   [[nodiscard]] net::HttpResponse drive(const net::HttpRequest& request, const Family& family);
-  [[nodiscard]] net::HttpResponse mailbox(const net::HttpRequest& request, const Family& family);
+  [[nodiscard]] net::HttpResponse mail(const net::HttpRequest& request, const Family& family);
   [[nodiscard]] net::HttpResponse as_page(net::HttpResponse response, std::string_view form_targets) const;
 
   std::string public_origin_;
@@ -61,6 +62,7 @@ class PracticeService final : public net::HttpHandler {
   AuthorizationServer server_;
   PracticeStorage storage_;
   PracticeUploads uploads_{storage_};
+  PracticeMailbox mailbox_{storage_};
   PracticeSettings settings_;
   std::string state_file_;
   std::string kept_;         // what the file holds

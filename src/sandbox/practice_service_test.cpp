@@ -192,6 +192,16 @@ TEST_F(PracticeServiceTest, ForeignFormsChangeNothing) {
   EXPECT_THAT(call("GET", "/").body, HasSubstr("value=\"single_use_family\" selected"));
 }
 
+TEST_F(PracticeServiceTest, AnAnswerOfTheMailboxIsLostOnce) {
+  const auto who = bearer(authorise()) + "Idempotency-Key: k1\r\nEnvelope-To: a@x.example, b@x.example\r\n";
+  EXPECT_EQ(control({{"action", "save"}, {"mail_answer", "lost_next"}}).status, 303);
+  EXPECT_EQ(call("POST", "/mail/messages", "Subject: Scan\r\n\r\nhello", "message/rfc822", who).status, 0) << "the line closes";
+  EXPECT_EQ(call("POST", "/mail/messages", "Subject: Scan\r\n\r\nhello", "message/rfc822", who).status, 200) << "it had arrived";
+  const auto list = call("GET", "/mail/messages", {}, {}, who).json();
+  ASSERT_EQ(base::find_array(list, "items")->size(), 1U);
+  EXPECT_EQ(base::find_array(base::find_array(list, "items")->front().as_object(), "recipients")->size(), 2U);
+}
+
 TEST_F(PracticeServiceTest, DriveAndMailboxTakeWhatABearerBrings) {
   const std::string who = bearer(authorise());
   const auto put = call("PUT", "/drive/files/Scans/a%20b.pdf", "%PDF", "application/pdf", who);

@@ -79,7 +79,8 @@ Result<PracticeSettings> read_settings(const net::FormFields& fields, PracticeSe
       !take(fields, "refresh_refusal", kRefusalChoices, before.refresh_refusal, error) ||
       !take(fields, "app_secret", kSecretChoices, before.app_secret, error) ||
       !take(fields, "availability", kAvailabilityChoices, before.availability, error) ||
-      !take(fields, "opener", kOpenerChoices, before.opener, error)) {
+      !take(fields, "opener", kOpenerChoices, before.opener, error) ||
+      !take(fields, "mail_answer", kMailAnswerChoices, before.mail_answer, error)) {
     return std::unexpected(error);
   }
   return before;
@@ -90,5 +91,6 @@ std::string_view name_of(RefreshRefusal refusal) { return value_at(kRefusalChoic
 std::string_view name_of(AppSecretState state) { return value_at(kSecretChoices, state); }
 std::string_view name_of(Availability availability) { return value_at(kAvailabilityChoices, availability); }
 std::string_view name_of(OpenerTie tie) { return value_at(kOpenerChoices, tie); }
+std::string_view name_of(MailAnswer answer) { return value_at(kMailAnswerChoices, answer); }
 
 }  // namespace latchkey::sandbox

@@ -21,6 +21,7 @@ enum class Rotation {
 enum class RefreshRefusal { none, next, always };  // answered invalid_grant; `next` falls back to `none` once used
 enum class AppSecretState { valid, expired };      // expired: every client authentication is answered invalid_client
 enum class Availability { up, outage };            // outage: everything but this page is answered 503
+enum class MailAnswer { kept, lost_next };         // lost_next: the next message is taken and its answer lost; then `kept` again
 enum class OpenerTie { kept, severed };            // severed: Cross-Origin-Opener-Policy cuts the popup from its opener
 
 struct PracticeSettings {
@@ -31,6 +32,7 @@ struct PracticeSettings {
   Availability availability = Availability::up;
   Seconds slowness{0};  // waited before every answer of the token endpoint and the APIs
   OpenerTie opener = OpenerTie::kept;
+  MailAnswer mail_answer = MailAnswer::kept;
 
   friend bool operator==(const PracticeSettings&, const PracticeSettings&) = default;
 };
@@ -68,6 +70,7 @@ inline constexpr std::array<Choice, 5> kSlownessChoices{{{"0", "at once"},
                                                          {"60", "after 60 seconds"}}};
 inline constexpr std::array<Choice, 2> kOpenerChoices{
     {{"kept", "kept"}, {"severed", "severed (COOP)"}}};
+inline constexpr std::array<Choice, 2> kMailAnswerChoices{{{"kept", "given"}, {"lost_next", "lost, the next one"}}};
 
 // The form's fields laid over `before`; fields not sent stay. Whole seconds within the bounds above are taken too, not
 // only the choices. Errors: invalid/`bad_setting` with `field` and the remedy.
@@ -79,5 +82,6 @@ inline constexpr std::array<Choice, 2> kOpenerChoices{
 [[nodiscard]] std::string_view name_of(AppSecretState state);
 [[nodiscard]] std::string_view name_of(Availability availability);
 [[nodiscard]] std::string_view name_of(OpenerTie tie);
+[[nodiscard]] std::string_view name_of(MailAnswer answer);
 
 }  // namespace latchkey::sandbox

@@ -125,12 +125,22 @@ std::vector<const StoredFile*> PracticeStorage::files(const std::string& sub) co
   return list;
 }
 
-const StoredMessage& PracticeStorage::add_message(const std::string& sub, std::string content, WallTime now) {
+const StoredMessage* PracticeStorage::find_message(const std::string& sub, std::string_view key) const {
+  for (const auto* message : messages(sub)) {
+    if (!key.empty() && message->envelope.key == key) return message;
+  }
+  return nullptr;
+}
+
+const StoredMessage& PracticeStorage::add_message(const std::string& sub, std::string content, WallTime now,
+                                                  PracticeEnvelope envelope) {
   auto& mailbox = mailboxes_[sub];
   message_bytes_ += content.size();
   ++message_count_;
   std::string subject = subject_of(content);
-  mailbox.push_back({fmt::format("message-{}", ++messages_made_), std::move(subject), std::move(content), now});
+  auto sha256 = base::to_hex(crypto::sha256(base::as_bytes(content)));
+  mailbox.push_back({fmt::format("message-{}", ++messages_made_), std::move(subject), std::move(content), now,
+                     std::move(sha256), std::move(envelope)});
   while (mailbox.size() > kMessagesOfOneMax || (message_bytes_ > kBytesMax && mailbox.size() > 1)) {
     message_bytes_ -= mailbox.front().content.size();
     --message_count_;

@@ -32,11 +32,20 @@ struct StoredFile {
 // What to do where a file of that path is there already.
 enum class PracticeConflict { rename, replace, new_version, refuse };
 
+// How a message was handed over: its envelope, and the sender's key for it.
+struct PracticeEnvelope {
+  std::string mail_from;
+  std::vector<std::string> recipients;
+  std::string key;  // the same key twice is one message; empty: none
+};
+
 struct StoredMessage {
   std::string id;
   std::string subject;  // as in the header, first line, cut at 200 octets
   std::string content;
   WallTime received_at;
+  std::string sha256{};  // hex
+  PracticeEnvelope envelope{};
 };
 
 class PracticeStorage {
@@ -56,7 +65,9 @@ class PracticeStorage {
   [[nodiscard]] std::vector<const StoredFile*> files(const std::string& sub) const;
 
   // Takes a whole RFC 5322 message. The oldest go when an account has 100 or all have 64 MiB.
-  const StoredMessage& add_message(const std::string& sub, std::string content, WallTime now);
+  const StoredMessage& add_message(const std::string& sub, std::string content, WallTime now, PracticeEnvelope envelope = {});
+  // nullptr: none of that key. Valid until the next change.
+  [[nodiscard]] const StoredMessage* find_message(const std::string& sub, std::string_view key) const;
   // Newest first.
   [[nodiscard]] std::vector<const StoredMessage*> messages(const std::string& sub) const;
 

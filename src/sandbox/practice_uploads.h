@@ -1,5 +1,6 @@
 // Uploads in parts to the practice drive, as large files go to real ones: begun under a key, sent part by part, resumed
-// where they stopped. The same key always means the same file: an upload that has ended answers with what became of it.
+// where they stopped. The same key always means the same file: an upload that has ended answers with what became of it, and
+// one whose end was refused (a full drive, a path taken meanwhile) is ended when it is begun again under its key.
 //
 //   POST   /drive/uploads       {"path", "size", "key", "conflict"?, "content_type"?}    201 {"upload", "next"} or
 //   {"upload", "file"} PUT    /drive/uploads/ID    the next part, Content-Range: bytes FIRST-LAST/SIZE      202 {"next"}, at

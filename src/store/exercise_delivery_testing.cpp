@@ -15,7 +15,7 @@ TEST_P(StoreExercise, ConnectorsAreKeptWholeAndById) {
   bills.account = AccountKind::caller;
   bills.owner = {};
   bills.groups.clear();
-  bills.devices.clear();
+  bills.delegation = {};
   bills.enabled = false;
   put({PutConnector{scans}, PutConnector{bills}});
   scans.version = bills.version = 1;

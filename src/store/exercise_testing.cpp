@@ -1,5 +1,7 @@
 #include "store/exercise_testing.h"
 
+#include "store/folding.h"
+
 namespace latchkey::store {
 
 void StoreExercise::put(Batch batch) {
@@ -117,11 +119,12 @@ Connector StoreExercise::connector(const std::string& id) {
   made.account = AccountKind::fixed;
   made.owner = this->id<UserId>();
   made.groups = {this->id<GroupId>().text(), this->id<GroupId>().text()};
-  made.devices = {"copier"};
   made.target_json = R"({"folder":"Scans"})";
   made.naming = "{date} {name}";
   made.conflict = ConflictRule::new_version;
   made.size_bytes_max = 5'000'000'000;
+  made.delegation = {.id = this->id<DelegationId>(), .grant = this->id<GrantId>(), .public_key = entropy_.bytes(32),
+                     .private_key_sealed = entropy_.bytes(115), .created_at = now()};
   made.created_at = now();
   made.mac = entropy_.bytes(32);
   return made;
@@ -149,8 +152,29 @@ Delivery StoreExercise::delivery(const std::string& connector) {
   made.receipt_json = R"({"id":"x"})";
   made.timeline_json = R"([{"what":"accepted"}])";
   made.source = "http 192.0.2.7";
+  made.device = id<DeviceId>();
+  made.fields_json = R"({"mail_from":"a@example.org"})";
   made.created_at = now();
   made.finished_at = now();
+  made.mac = entropy_.bytes(32);
+  return made;
+}
+
+Device StoreExercise::device(const std::string& name) {
+  Device made;
+  made.id = id<DeviceId>();
+  made.name = name;
+  made.name_key = fold(name);
+  made.secret_hash = entropy_.bytes(32);
+  made.connectors = {"scans", "bills"};
+  made.recipient_domains = {"example.org"};
+  made.allowed_sources = {"192.0.2.7/32"};
+  made.secret_set_at = now();
+  made.created_at = now();
+  made.last_seen_at = now();
+  made.last_source = "192.0.2.7";
+  made.last_error_at = now();
+  made.last_error = "The secret was wrong.";
   made.mac = entropy_.bytes(32);
   return made;
 }

@@ -63,6 +63,7 @@ class StoreExercise : public ::testing::TestWithParam<StoreFactory> {
   [[nodiscard]] Authorization authorization(const std::string& username_key);
   [[nodiscard]] Connector connector(const std::string& id);
   [[nodiscard]] Delivery delivery(const std::string& connector);
+  [[nodiscard]] Device device(const std::string& name);
 
   base::SimulatedWallClock clock_;
   base::SeededEntropy entropy_{20261123};

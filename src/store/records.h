@@ -310,6 +310,17 @@ enum class ConflictRule : std::uint8_t { rename = 0, replace = 1, new_version = 
 [[nodiscard]] std::string_view name_of(ConflictRule rule);
 [[nodiscard]] std::optional<ConflictRule> parse_conflict_rule(std::string_view name);
 
+// What lets a fixed connector use its owner's grant while nobody shows a PIN: a pair of the connector's own, which the grant's
+// private half is sealed to (HolderKind::connector). Made anew each time, so its id is never that of one that has ended.
+struct StandingDelegation {
+  DelegationId id;           // the holder; none: there is no delegation
+  GrantId grant;
+  Bytes public_key;
+  Bytes private_key_sealed;  // under a master sub-key: opens unattended
+  WallTime created_at{};
+  friend bool operator==(const StandingDelegation&, const StandingDelegation&) = default;
+};
+
 struct Connector {
   std::string id;
   std::string name;
@@ -317,16 +328,39 @@ struct Connector {
   AccountKind account = AccountKind::caller;
   UserId owner;                     // fixed: whose grant; none otherwise
   std::vector<std::string> groups;  // texts of the ids of groups whose members may deliver
-  std::vector<std::string> devices; // names of devices that may; reserved
   std::string target_json = "{}";   // folder and fields, as the type has them
   std::string naming;               // template of a document's name
   ConflictRule conflict = ConflictRule::rename;
   std::int64_t size_bytes_max = 0;  // 0: no limit but the destination's
   bool enabled = true;
+  StandingDelegation delegation;    // fixed ones only
   WallTime created_at;
   Bytes mac;
   Version version = 0;
   friend bool operator==(const Connector&, const Connector&) = default;
+};
+
+// A machine with a secret of its own. Its name shares the usernames' space. It uses fixed connectors alone, and never gets a
+// token.
+struct Device {
+  DeviceId id;
+  std::string name;      // as typed, NFC
+  std::string name_key;  // NFC and case-folded: unique among devices, and no user's
+  Bytes secret_hash;     // keyed (RULES T8), 32 octets
+  std::vector<std::string> connectors;         // ids of those it may deliver to
+  std::vector<std::string> recipient_domains;  // that it may send mail to; empty: none
+  std::vector<std::string> allowed_sources;    // CIDR texts; empty: from anywhere, over TLS
+  std::uint32_t uses = kUseDeliver | kUseList;
+  bool enabled = true;
+  WallTime secret_set_at{};
+  WallTime created_at;
+  WallTime last_seen_at{};   // zero: never; written at most once a minute
+  std::string last_source;
+  WallTime last_error_at{};  // zero: none
+  std::string last_error;    // in words
+  Bytes mac;
+  Version version = 0;
+  friend bool operator==(const Device&, const Device&) = default;
 };
 
 // queued, sending and parked are the engine's; the rest waits for a person or for nobody (docs/design/delivery.md).
@@ -339,7 +373,8 @@ enum class DeliveryState : std::uint8_t { queued = 0, sending = 1, parked = 2, m
 struct Delivery {
   DeliveryId id;
   std::string connector;
-  UserId submitter;
+  UserId submitter;            // none: a device's, or the folder door's
+  DeviceId device;             // none: a person's, or the folder door's
   GrantId grant;
   NodeId node;                 // whose spool has the document
   DeliveryState state = DeliveryState::queued;
@@ -358,6 +393,8 @@ struct Delivery {
   std::string receipt_json = "{}";
   std::string timeline_json = "[]";
   std::string source;          // door and address it came by
+  std::string fields_json = "{}";  // what goes with the document, as the door gave it
+  std::string idempotency_key; // the submitter's own, unique among what it submitted; empty: none
   WallTime created_at;
   WallTime finished_at{};      // zero: not yet
   Bytes mac;

@@ -102,23 +102,33 @@ auto revocation_fields(Record& r) {
 }
 
 #define LATCHKEY_CONNECTOR_COLUMNS                                                                                   \
-  "id, name, type, account, owner_id, group_ids, devices, target_json, naming, conflict_rule, size_bytes_max, enabled, "      \
-  "created_at, mac, version"
+  "id, name, type, account, owner_id, group_ids, target_json, naming, conflict_rule, size_bytes_max, enabled, "      \
+  "delegation_id, delegation_grant, delegation_public_key, delegation_key_sealed, delegated_at, created_at, mac, version"
 template <class Record>
 auto connector_fields(Record& c) {
-  return std::tie(c.id, c.name, c.type, c.account, c.owner, c.groups, c.devices, c.target_json, c.naming, c.conflict, c.size_bytes_max,
-                  c.enabled, c.created_at, c.mac, c.version);
+  return std::tie(c.id, c.name, c.type, c.account, c.owner, c.groups, c.target_json, c.naming, c.conflict, c.size_bytes_max,
+                  c.enabled, c.delegation.id, c.delegation.grant, c.delegation.public_key, c.delegation.private_key_sealed,
+                  c.delegation.created_at, c.created_at, c.mac, c.version);
 }
 
 #define LATCHKEY_DELIVERY_COLUMNS                                                                                    \
   "id, connector, submitter_id, grant_id, node, state, name, content_type, size_bytes, sha256, document_key_sealed, " \
   "public_key, private_key_sealed, tries, due_at, resume_point, sent_bytes, why, receipt_json, timeline_json, "       \
-  "source, created_at, finished_at, mac, version"
+  "source, device_id, fields_json, idempotency_key, created_at, finished_at, mac, version"
 template <class Record>
 auto delivery_fields(Record& d) {
   return std::tie(d.id, d.connector, d.submitter, d.grant, d.node, d.state, d.name, d.content_type, d.size_bytes, d.sha256,
                   d.document_key_sealed, d.public_key, d.private_key_sealed, d.tries, d.due_at, d.resume_point, d.sent_bytes, d.why,
-                  d.receipt_json, d.timeline_json, d.source, d.created_at, d.finished_at, d.mac, d.version);
+                  d.receipt_json, d.timeline_json, d.source, d.device, d.fields_json, d.idempotency_key, d.created_at, d.finished_at, d.mac, d.version);
+}
+
+#define LATCHKEY_DEVICE_COLUMNS                                                                                      \
+  "id, name, name_key, secret_hash, connectors, recipient_domains, allowed_sources, uses, enabled, secret_set_at, "  \
+  "created_at, last_seen_at, last_source, last_error_at, last_error, mac, version"
+template <class Record>
+auto device_fields(Record& d) {
+  return std::tie(d.id, d.name, d.name_key, d.secret_hash, d.connectors, d.recipient_domains, d.allowed_sources, d.uses, d.enabled,
+                  d.secret_set_at, d.created_at, d.last_seen_at, d.last_source, d.last_error_at, d.last_error, d.mac, d.version);
 }
 
 #define LATCHKEY_AUDIT_COLUMNS "sequence, at, actor, action, subject, user_id, source, detail, hash"

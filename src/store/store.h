@@ -85,8 +85,14 @@ struct DeleteRevocation { RevocationId id; };
 struct AddTally { Tally tally; };                             // adds; tallies of the name older than kTalliesAge go
 struct PutConnector { Connector connector; };                 // inserts when version is 0, else updates; its id never changes
 struct DeleteConnector { std::string id; };
-struct PutDelivery { Delivery delivery; };                    // inserts when version is 0, else updates
+struct PutDelivery { Delivery delivery; };                    // inserts when version is 0, else updates; unique: idempotency_key of its submitter
 struct DeleteDelivery { DeliveryId id; };
+// Inserts when version is 0, else updates. conflict/`exists` field `name` for a device's or a user's name (and of InsertUser and
+// UpdateUser: field `username` for a device's).
+struct PutDevice { Device device; };
+struct DeleteDevice { DeviceId id; };
+// Seen from there, or (with words) what went wrong for it; no version: never a conflict. No such device: nothing happens.
+struct TouchDevice { DeviceId id; WallTime at; std::string source; std::string error; };
 struct PutMeta { std::string key; Bytes value; };
 // A process says that it runs (`seen_at` is the store's own, by its clock); whoever had the node's id before is replaced.
 struct PutNode { Node node; };
@@ -101,7 +107,7 @@ using Mutation =
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
                  PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
                  PutKnownSource, TouchUser, TouchGrant, CountHandouts, NoteGrantEvent, PutRevocation, DeleteRevocation, AddTally, PutNode,
-                 TouchNode, DeleteNode, PutConnector, DeleteConnector, PutDelivery, DeleteDelivery, PutMeta, CompareMeta>;
+                 TouchNode, DeleteNode, PutConnector, DeleteConnector, PutDelivery, DeleteDelivery, PutDevice, DeleteDevice, TouchDevice, PutMeta, CompareMeta>;
 
 inline constexpr std::int64_t kGrantEventsKept = 50;
 inline constexpr auto kGrantEventsAge = std::chrono::days(30);
@@ -206,6 +212,7 @@ struct HandoutCount {
 
 struct DeliveryQuery {
   std::optional<UserId> submitter;
+  std::optional<DeviceId> device;
   std::string connector;  // empty: of all
   std::optional<DeliveryState> state;
   Page page;  // newest first
@@ -295,8 +302,14 @@ class Store {
 
   [[nodiscard]] virtual Task<Result<std::vector<Connector>>> connectors() = 0;  // by id
   [[nodiscard]] virtual Task<Result<std::optional<Connector>>> connector(std::string id) = 0;
+  [[nodiscard]] virtual Task<Result<std::vector<Device>>> devices() = 0;  // by name_key
+  [[nodiscard]] virtual Task<Result<std::optional<Device>>> device(DeviceId id) = 0;
+  [[nodiscard]] virtual Task<Result<std::optional<Device>>> device_by_name_key(std::string name_key) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) = 0;
   [[nodiscard]] virtual Task<Result<Listing<Delivery>>> deliveries(DeliveryQuery query) = 0;
+  // The one with that key of its submitter's (a user, or else a device).
+  [[nodiscard]] virtual Task<Result<std::optional<Delivery>>> delivery_by_key(UserId submitter, DeviceId device,
+                                                                              std::string idempotency_key) = 0;
   // Of the node's spool, in work (is_in_work), due until then; soonest first.
   [[nodiscard]] virtual Task<Result<std::vector<Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) = 0;
   // By state; none that is empty.

@@ -65,7 +65,7 @@ test('every page, light and dark, wide and narrow', async (t) => {
     app: ['/settings/apps/oidc', () => page.getByRole('heading', { name: 'Here', exact: true })],
     'app-not-registered': ['/settings/apps/microsoft', () => page.getByRole('heading', { name: 'Here', exact: true })],
     deliveries: ['/deliveries', () => page.getByRole('heading', { name: 'No document has come yet', exact: true })],
-    connectors: ['/settings/connectors', () => page.getByText(/delivers to the practice service only/)],
+    connectors: ['/settings/connectors', () => page.getByText('No connector yet')],
     servers: ['/settings/servers', () => page.getByText('This server', { exact: true })],
     check: ['/settings/check', async () => {
       await page.getByRole('button', { name: /^Check (now|again)$/ }).click();

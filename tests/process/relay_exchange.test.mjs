@@ -281,6 +281,32 @@ test('S4: the same turn is posted once, whatever is asked, and a later one only 
   assert.equal((await office.exchange(form, { intent, turn })).code, undefined);
 });
 
+test('F8 S4: while the client\'s secret is being changed the second is used when the provider refuses the first, and no account notices', async (t) => {
+  const scene = await relayWithClient(t);
+  const { office, grantId } = await authorised(t, scene);
+  const { op } = scene.relay.options.apps;
+  const old = path.join(scene.folder, 'old.secret');
+  await writeFile(old, 'a-secret-that-has-ended\n', { mode: 0o600 });
+  await scene.relay.stop();
+  Object.assign(op, { client_secret_file: old, second_client_secret_file: op.client_secret_file });
+  await scene.relay.launch();
+  const refreshed = await refresh(office, grantId);
+  assert.equal(refreshed.status, 200, refreshed.text);
+  assert.equal((await office.admin.grant(grantId)).generation, 2);
+  assert.equal(refreshes(scene), 1);
+  assert.match(scene.relay.logs, /first_secret_refused/);
+  assert.ok(!scene.relay.logs.includes('a-secret-that-has-ended') && !scene.relay.logs.includes(scene.oidc.clientSecret));
+
+  // Both refused: the office hears what the provider says of the client, as if it had asked itself.
+  await scene.relay.stop();
+  op.second_client_secret_file = old;
+  await scene.relay.launch();
+  const refused = await refresh(office, grantId);
+  assert.notEqual(refused.status, 200, refused.text);
+  assert.equal(refreshes(scene), 1);
+  await assertServed(office, 'while the operator mends the secret');
+});
+
 test('S4: a reply that is kept is given though the registration has another mode since', async (t) => {
   const scene = await relayWithClient(t);
   const office = await ScriptedOffice.enrol(scene.relay, 'North Ltd');

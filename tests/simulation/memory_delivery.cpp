@@ -39,6 +39,12 @@ Result<void> MemoryStore::change(const PutDelivery& m) {
     if (before == nullptr) return gone("delivery");
     if (before->version != delivery.version) return other_version();
   }
+  for (const auto& [id, other] : deliveries_.rows()) {
+    if (!delivery.idempotency_key.empty() && id != delivery.id && other.idempotency_key == delivery.idempotency_key &&
+        other.submitter == delivery.submitter && other.device == delivery.device) {
+      return exists("idempotency_key");
+    }
+  }
   delivery.version += 1;
   const auto id = delivery.id;
   deliveries_.put(id, std::move(delivery));
@@ -66,6 +72,16 @@ Task<Result<std::optional<Delivery>>> MemoryStore::delivery(DeliveryId id) {
   co_return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
+Task<Result<std::optional<Delivery>>> MemoryStore::delivery_by_key(UserId submitter, DeviceId device, std::string idempotency_key) {
+  for (const auto& [id, delivery] : deliveries_.rows()) {
+    if (!idempotency_key.empty() && delivery.idempotency_key == idempotency_key && delivery.submitter == submitter &&
+        delivery.device == device) {
+      co_return delivery;
+    }
+  }
+  co_return std::nullopt;
+}
+
 Task<Result<Listing<Delivery>>> MemoryStore::deliveries(DeliveryQuery query) {
   const auto place = DeliveryPlace::of(query.page);
   if (!place) co_return std::unexpected(place.error());
@@ -73,6 +89,7 @@ Task<Result<Listing<Delivery>>> MemoryStore::deliveries(DeliveryQuery query) {
   std::int64_t total = 0;
   for (const auto& [id, delivery] : deliveries_.rows()) {
     if (query.submitter && delivery.submitter != *query.submitter) continue;
+    if (query.device && delivery.device != *query.device) continue;
     if (!query.connector.empty() && delivery.connector != query.connector) continue;
     if (query.state && delivery.state != *query.state) continue;
     ++total;

@@ -79,6 +79,7 @@ Result<void> MemoryStore::change(const InsertUser& m) {
   for (const auto& [id, user] : users_.rows()) {
     if (user.username_key == m.user.username_key) return exists("username");
   }
+  if (has_device_named(m.user.username_key)) return exists("username");
   auto user = m.user;
   user.version = 1;
   users_.put(user.id, std::move(user));
@@ -93,6 +94,7 @@ Result<void> MemoryStore::change(const UpdateUser& m) {
   for (const auto& [id, user] : users_.rows()) {
     if (user.username_key == m.user.username_key && id != m.user.id) return exists("username");
   }
+  if (has_device_named(m.user.username_key)) return exists("username");
   auto user = m.user;
   user.last_used_at = std::max(user.last_used_at, before->last_used_at);
   user.created_at = before->created_at;
@@ -446,7 +448,7 @@ void MemoryStore::fall_back_to(const MemoryStore& before) {
   const auto tables = [](auto& store) {
     return std::tie(store.groups_, store.users_, store.apps_, store.grants_, store.due_, store.generations_, store.wraps_, store.intents_, store.intent_keys_,
                     store.authorizations_, store.sessions_, store.settings_, store.meta_, store.audit_, store.failures_, store.sources_, store.handouts_,
-                    store.events_, store.revocations_, store.tallies_, store.nodes_, store.connectors_, store.deliveries_);
+                    store.events_, store.revocations_, store.tallies_, store.nodes_, store.connectors_, store.deliveries_, store.devices_);
   };
   tables(*this) = tables(before);
 }

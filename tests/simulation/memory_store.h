@@ -71,6 +71,11 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Connector>>> connectors() override;
   [[nodiscard]] Task<Result<std::optional<store::Connector>>> connector(std::string id) override;
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override;
+  [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery_by_key(UserId submitter, DeviceId device,
+                                                                             std::string idempotency_key) override;
+  [[nodiscard]] Task<Result<std::vector<store::Device>>> devices() override;
+  [[nodiscard]] Task<Result<std::optional<store::Device>>> device(DeviceId id) override;
+  [[nodiscard]] Task<Result<std::optional<store::Device>>> device_by_name_key(std::string name_key) override;
   [[nodiscard]] Task<Result<store::Listing<store::Delivery>>> deliveries(store::DeliveryQuery query) override;
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::DeliveryStateCount>>> delivery_states() override;
@@ -128,7 +133,7 @@ class MemoryStore final : public store::Store {
     what(groups_), what(users_), what(apps_), what(grants_), what(due_), what(generations_), what(wraps_), what(intents_), what(intent_keys_);
     what(authorizations_), what(sessions_), what(settings_), what(meta_), what(audit_), what(failures_), what(sources_), what(handouts_);
     what(events_), what(revocations_), what(tallies_), what(nodes_);
-    what(connectors_), what(deliveries_);
+    what(connectors_), what(deliveries_), what(devices_);
   }
 
   [[nodiscard]] Result<void> change(const store::InsertGroup& m);
@@ -180,6 +185,10 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<void> change(const store::DeleteConnector& m);
   [[nodiscard]] Result<void> change(const store::PutDelivery& m);
   [[nodiscard]] Result<void> change(const store::DeleteDelivery& m);
+  [[nodiscard]] bool has_device_named(const std::string& name_key) const;
+  [[nodiscard]] Result<void> change(const store::PutDevice& m);
+  [[nodiscard]] Result<void> change(const store::DeleteDevice& m);
+  [[nodiscard]] Result<void> change(const store::TouchDevice& m);
   [[nodiscard]] Result<void> change(const store::PutMeta& m);
   [[nodiscard]] Result<void> change(const store::CompareMeta& m);
 
@@ -217,6 +226,7 @@ class MemoryStore final : public store::Store {
   Table<NodeId, store::Node> nodes_;
   Table<std::string, store::Connector> connectors_;
   Table<DeliveryId, store::Delivery> deliveries_;
+  Table<DeviceId, store::Device> devices_;
 };
 
 }  // namespace latchkey::simulation

@@ -78,6 +78,14 @@ class StoreLink final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Connector>>> connectors() override { return pass(store_.connectors()); }
   [[nodiscard]] Task<Result<std::optional<store::Connector>>> connector(std::string id) override { return pass(store_.connector(std::move(id))); }
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery(DeliveryId id) override { return pass(store_.delivery(id)); }
+  [[nodiscard]] Task<Result<std::optional<store::Delivery>>> delivery_by_key(UserId submitter, DeviceId device, std::string idempotency_key) override {
+    return pass(store_.delivery_by_key(submitter, device, std::move(idempotency_key)));
+  }
+  [[nodiscard]] Task<Result<std::vector<store::Device>>> devices() override { return pass(store_.devices()); }
+  [[nodiscard]] Task<Result<std::optional<store::Device>>> device(DeviceId id) override { return pass(store_.device(id)); }
+  [[nodiscard]] Task<Result<std::optional<store::Device>>> device_by_name_key(std::string name_key) override {
+    return pass(store_.device_by_name_key(std::move(name_key)));
+  }
   [[nodiscard]] Task<Result<store::Listing<store::Delivery>>> deliveries(store::DeliveryQuery query) override { return pass(store_.deliveries(std::move(query))); }
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> due_deliveries(NodeId node, WallTime until, std::size_t limit) override {
     return pass(store_.due_deliveries(node, until, limit));

@@ -24,6 +24,11 @@ export async function deliveringServer(t, { type = {}, provider: providerOptions
   const group = await admin.group('Office');
   await admin.must('POST', '/api/v1/connectors', { id: 'scans', name: 'Scans', type: 'scripted-drive', account: 'caller', groups: [group], folder: 'In/{user}', ...connector });
 
+  return { ...scene, drive, ...doorOf(server), user_id, grant_id, group };
+}
+
+/** The HTTP door of a server: `deliver(body, {...})` posts a document, `road(id)` asks what became of it. */
+export function doorOf(server) {
   const deliver = async (body, { to = 'scans', name, username = 'printer-1', secret = pin, wait = 30, headers = {} } = {}) => {
     const response = await fetch(`${server.url}/v1/deliver/${to}`, {
       method: 'POST', body, duplex: 'half', signal: AbortSignal.timeout(120_000),
@@ -41,7 +46,7 @@ export async function deliveringServer(t, { type = {}, provider: providerOptions
     const response = await fetch(`${server.url}/v1/deliveries/${id}`, { headers: { authorization: authorization(username, secret) } });
     return { status: response.status, body: await response.json() };
   };
-  return { ...scene, drive, deliver, road, user_id, grant_id, group };
+  return { deliver, road };
 }
 
 export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');

@@ -54,6 +54,7 @@ export class ScriptedDrive {
   }
 
   #act(request, body) {
+    if (request.url === '/drive/files' && request.method === 'GET') return { status: 200, body: { items: [...this.files.values()] } };
     if (request.url === '/drive/uploads' && request.method === 'POST') return this.#begin(JSON.parse(body.toString()));
     const upload = this.uploads.get(request.url.slice('/drive/uploads/'.length));
     if (!upload) return { status: 404, body: {} };

@@ -229,6 +229,7 @@ async function route(world: World, call: Call): Promise<Answer> {
       world.log(call.who, "user.changed", { kind: "user", id: u.id, name: u.username }, `Changed ${Object.keys(body).join(", ")}`);
       return { status: 200, body: u };
     }
+    case "GET users/:/delegations": return { status: 200, body: { items: user_of(world, id).username === "ledger" ? [{ connector: "invoices", name: "Invoices", type: "sandbox", account_name: "ledger@example.com", since: "2026-11-20T09:00:00Z" }] : [], next_cursor: null, total: 0 } };
     case "GET users/:/deletion-preview": return { status: 200, body: preview(world, user_of(world, id)) };
     case "DELETE users/:": {
       const u = user_of(world, id);
@@ -424,11 +425,29 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "POST doctor": return { status: 200, body: (world.doctor = report_of(world)) };
     case "GET certificate": return { status: 200, body: certificate_of(world) };
     case "GET keys": return { status: 200, body: { master_key: { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", path: "/var/lib/latchkey/master.key", place: "/var/lib/latchkey/master.key", backup_done: world.master_key_backup_done }, rotation: world.store === "postgresql" ? null : { from: "3f10c7b2a9e4d8159f2c41d07ab86e5d", to: "9f2c41d07ab86e5d3f10c7b2a9e4d815", started_at: world.at(-2), stage: "grants", passes: 0, done: 61, total: 140, unreadable: 0 }, retired: null, store: world.store, last_backup: world.store === "postgresql" ? null : { made_at: world.at(-60 * 9), size_bytes: 41_943_040, file: "/backup/office-2026-11-26.lkb" } } };
-    case "GET connectors": return { status: 200, body: { items: world.connectors, next_cursor: null, total: world.connectors.length, types: ["sandbox"] } };
+    case "GET connectors": return { status: 200, body: { items: world.connectors, next_cursor: null, total: world.connectors.length, types: ["nextcloud", "oidc", "sandbox"], types_asking_url: ["oidc"] } };
     case "DELETE connectors/:": world.connectors = world.connectors.filter((c) => c.id !== id); return { status: 204 };
+    case "POST connectors/:/test": return { status: 204 };
+    case "GET devices": return { status: 200, body: { items: world.devices, next_cursor: null, total: world.devices.length, public_url: world.public_url } };
+    case "POST devices": {
+      const made = { ...world.devices[0], id: crypto.randomUUID(), name: String(body["name"]), connectors: body["connectors"] as string[], sources: body["sources"] as string[], last_seen_at: null } as Schemas["Device"];
+      world.devices.push(made);
+      return { status: 201, body: { ...made, secret: "k7mq2xw9pd4c8hrtn5vz0bge3fjs6y1akq2m7xw9pd4c8hrtn5vz" } };
+    }
+    case "POST devices/:/secret": return { status: 200, body: { ...world.devices.find((d) => d.id === id), secret: "k7mq2xw9pd4c8hrtn5vz0bge3fjs6y1akq2m7xw9pd4c8hrtn5vz" } };
+    case "DELETE devices/:": world.devices = world.devices.filter((d) => d.id !== id); return { status: 204 };
     case "GET deliveries": return { status: 200, body: { items: world.deliveries.filter((d) => !query.get("state") || d.state === query.get("state")), next_cursor: null, total: world.deliveries.length } };
     case "GET deliveries/:": return { status: 200, body: world.deliveries.find((d) => d.id === id) };
     case "POST deliveries/:/retry": return { status: 200, body: world.deliveries.find((d) => d.id === id) };
+    case "POST deliveries/:/reroute": {
+      const found = world.deliveries.find((d) => d.id === id);
+      if (!found) throw new Refusal(404, "not_found", "Not found", "There is no such delivery.");
+      if (body["connector"] === "invoices") throw new Refusal(409, "not_for_submitter", "Conflict", "That connector is not for whoever submitted the document. Allow their group or device there first.");
+      found.connector = body["connector"] ?? found.connector;
+      found.state = "queued";
+      found.why = "";
+      return { status: 200, body: found };
+    }
     case "DELETE deliveries/:": world.deliveries = world.deliveries.filter((d) => d.id !== id); return { status: 204 };
     case "GET nodes": return { status: 200, body: { items: world.nodes, next_cursor: null, total: world.nodes.length } };
     case "DELETE nodes/:": world.nodes = world.nodes.filter((n) => n.id !== id); return { status: 204 };

@@ -38,6 +38,10 @@ export class World {
     connector("front-office", "Front office", "caller", null, ["Accounting"], "Scans/{user}"),
     connector("invoices", "Invoices", "fixed", "ledger", [], "Inbox"),
   ];
+  devices: Schemas["Device"][] = [
+    device(1, "copier-hall", ["invoices"], ["192.0.2.7"], "2026-11-27T14:05:00Z", ""),
+    device(2, "Scanner Büro 2", ["invoices"], [], null, "The right secret came from 203.0.113.5, which is not among the device's addresses."),
+  ];
   deliveries: Schemas["DeliveryDetail"][] = [
     delivery(1, "sending", "Scans/printer-hall/2026-11-27 14-05-09 contract.pdf", 48_200_000, 20_100_000, ""),
     delivery(2, "queued", "Scans/printer-hall/floor plan.tif", 12_400_000, 0, "The practice drive asks to wait."),
@@ -156,8 +160,12 @@ export class World {
   }
 }
 
+function device(number: number, name: string, connectors: string[], sources: string[], last_seen_at: string | null, last_error: string): Schemas["Device"] {
+  return { id: `019ab0f0-0000-7000-8000-0000000000d${number}`, name, connectors, sources, recipient_domains: [], uses: ["deliver", "list"], enabled: true, secret_set_at: "2026-11-20T09:00:00Z", created_at: "2026-11-20T09:00:00Z", last_seen_at, last_source: last_seen_at ? "192.0.2.7" : "", last_error_at: last_error ? "2026-11-27T15:30:00Z" : null, last_error };
+}
+
 function connector(id: string, name: string, account: "caller" | "fixed", owner: string | null, groups: string[], folder: string): Schemas["Connector"] {
-  return { id, name, type: "sandbox", account, owner, groups: groups.map((g, i) => ({ id: `00000000-0000-4000-8000-00000000c00${i}`, name: g })), folder, naming: "{date} {time} {name}", conflict: "rename", size_bytes_max: 0, enabled: true, deliver_url: `https://latchkey.example/v1/deliver/${id}`, created_at: new Date(Date.now() - 864e5).toISOString() };
+  return { id, name, type: "sandbox", account, owner, groups: groups.map((g, i) => ({ id: `00000000-0000-4000-8000-00000000c00${i}`, name: g })), devices: account === "fixed" ? [{ id: "019ab0f0-0000-7000-8000-0000000000d1", name: "copier-hall" }] : [], delegation: account === "fixed" ? { since: "2026-11-20T09:00:00Z", ended: false } : null, folder, url: null, app: null, naming: "{date} {time} {name}", conflict: "rename", size_bytes_max: 0, enabled: true, deliver_url: `https://latchkey.example/v1/deliver/${id}`, created_at: new Date(Date.now() - 864e5).toISOString() };
 }
 
 function delivery(number: number, state: Schemas["DeliveryState"], name: string, size: number, sent: number, why: string): Schemas["DeliveryDetail"] {

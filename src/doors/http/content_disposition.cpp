@@ -1,12 +1,17 @@
 #include "doors/http/content_disposition.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "net/http_headers.h"
 #include "net/url.h"
 
 namespace latchkey::doors {
 namespace {
+
+// The parameters in their order, names as they stand.
+using Parameters = std::vector<std::pair<std::string, std::string>>;
 
 std::unexpected<Error> unreadable() {
   return fail(ErrorKind::invalid, "bad_name", "The name of the document (Content-Disposition) cannot be read.",
@@ -39,11 +44,9 @@ std::optional<std::string> take_value(std::string_view& text) {
   return std::nullopt;
 }
 
-}  // namespace
-
-Result<std::optional<std::string>> file_name_of(std::string_view field) {
-  std::optional<std::string> plain, extended;
-  (void)take_until(field, ";");  // attachment, inline, form-data: all the same here
+// nullopt: it cannot be read.
+std::optional<Parameters> parameters_of(std::string_view field) {
+  Parameters found;
   while (field.starts_with(';')) {
     field.remove_prefix(1);
     skip_spaces(field);
@@ -51,25 +54,74 @@ Result<std::optional<std::string>> file_name_of(std::string_view field) {
     skip_spaces(field);
     if (!field.starts_with('=')) {
       if (field.empty() || field.starts_with(';')) continue;
-      return unreadable();
+      return std::nullopt;
     }
     field.remove_prefix(1);
     skip_spaces(field);
     auto value = take_value(field);
-    if (!value) return unreadable();
+    if (!value) return std::nullopt;
     skip_spaces(field);
-    if (net::equal_ignoring_case(name, "filename")) plain = std::move(*value);
+    found.emplace_back(name, std::move(*value));
+  }
+  if (!field.empty()) return std::nullopt;
+  return found;
+}
+
+// RFC 8187, of UTF-8 alone.
+std::optional<std::string> extended_value(const std::string& value) {
+  constexpr std::string_view kCharset = "UTF-8'";
+  const auto language_end = value.find('\'', kCharset.size());
+  if (value.size() < kCharset.size() || !net::equal_ignoring_case(value.substr(0, kCharset.size()), kCharset) ||
+      language_end == std::string::npos)
+    return std::nullopt;
+  return net::percent_decode(value.substr(language_end + 1));
+}
+
+// `filename*` wins over `filename`; unexpected: one of them cannot be read.
+Result<std::optional<std::string>> name_among(const Parameters& parameters) {
+  std::optional<std::string> plain, extended;
+  for (const auto& [name, value] : parameters) {
+    if (net::equal_ignoring_case(name, "filename")) plain = value;
     if (!net::equal_ignoring_case(name, "filename*")) continue;
-    constexpr std::string_view kCharset = "UTF-8'";
-    const auto language_end = value->find('\'', kCharset.size());
-    if (value->size() < kCharset.size() || !net::equal_ignoring_case(value->substr(0, kCharset.size()), kCharset) ||
-        language_end == std::string::npos)
-      return unreadable();
-    extended = net::percent_decode(value->substr(language_end + 1));
+    extended = extended_value(value);
     if (!extended) return unreadable();
   }
-  if (!field.empty()) return unreadable();
   return extended ? extended : plain;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> file_name_of(std::string_view field) {
+  (void)take_until(field, ";");  // attachment, inline: all the same here
+  const auto parameters = parameters_of(field);
+  if (!parameters) return unreadable();
+  return name_among(*parameters);
+}
+
+Result<FormPart> form_part_of(std::string_view field) {
+  const auto refused = [] {
+    return fail(ErrorKind::invalid, "malformed_multipart",
+                "A part of the form does not say what it is (Content-Disposition).");
+  };
+  const auto kind = take_until(field, "; \t");
+  skip_spaces(field);
+  const auto parameters = parameters_of(field);
+  if (!net::equal_ignoring_case(kind, "form-data") || !parameters) return refused();
+  FormPart part;
+  bool named = false;
+  for (const auto& [name, value] : *parameters) {
+    if (!net::equal_ignoring_case(name, "name")) continue;
+    if (std::exchange(named, true)) return refused();
+    part.name = value;
+  }
+  if (!named) return refused();
+  auto file_name = name_among(*parameters);
+  if (!file_name) return std::unexpected(file_name.error());
+  part.file_name = std::move(*file_name);
+  // Browsers write a quote so (HTML, multipart/form-data encoding algorithm); a percent sign they leave as it is.
+  for (std::size_t at = 0; part.file_name && (at = part.file_name->find("%22", at)) != std::string::npos;)
+    part.file_name->replace(at, 3, "\"");
+  return part;
 }
 
 }  // namespace latchkey::doors

@@ -14,4 +14,12 @@ namespace latchkey::doors {
 // cannot be read.
 [[nodiscard]] Result<std::optional<std::string>> file_name_of(std::string_view field);
 
+// A part of a form: `form-data; name="document"; filename="a.pdf"` (RFC 7578 section 4.2).
+struct FormPart {
+  std::string name;
+  std::optional<std::string> file_name;  // nullopt: it is a field, no file; as sent: whoever uses it checks it
+};
+// Errors: invalid/`malformed_multipart`, `bad_name`.
+[[nodiscard]] Result<FormPart> form_part_of(std::string_view field);
+
 }  // namespace latchkey::doors

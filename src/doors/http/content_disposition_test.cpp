@@ -38,5 +38,20 @@ TEST(ContentDisposition, WhatCannotBeReadIsRefused) {
   }
 }
 
+TEST(FormPart, IsAFieldOrAFile) {
+  const auto told = [](std::string_view field) {
+    const auto part = form_part_of(field);
+    return part ? part->name + "|" + part->file_name.value_or("no file") : part.error().reason;
+  };
+  EXPECT_EQ(told("form-data; name=\"to\""), "to|no file");
+  EXPECT_EQ(told("Form-Data;name=doc ; filename=\"a; b.pdf\""), "doc|a; b.pdf");
+  EXPECT_EQ(told("form-data; name=\"doc\"; filename=\"\""), "doc|");
+  EXPECT_EQ(told("form-data; name=\"doc\"; filename=\"say %22hi%22 100%.pdf\""), "doc|say \"hi\" 100%.pdf");
+  EXPECT_EQ(told("form-data; name=\"d\"; filename=\"x.pdf\"; filename*=UTF-8\'\'%C3%BC.pdf"), "d|ü.pdf");
+  for (const auto* bad :
+       {"", "form-data", "attachment; name=\"a\"", "form-data; name=\"a\"; name=\"b\"", "form-data; name=\"a"})
+    EXPECT_EQ(told(bad), "malformed_multipart") << bad;
+}
+
 }  // namespace
 }  // namespace latchkey::doors

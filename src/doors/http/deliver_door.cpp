@@ -4,9 +4,12 @@
 #include <charconv>
 
 #include "base/run_on.h"
+#include "delivery/attachment.h"
 #include "delivery/views.h"
 #include "doors/http/content_disposition.h"
 #include "doors/http/door_request.h"
+#include "doors/http/form_intake.h"
+#include "doors/http/idempotency_key.h"
 
 namespace latchkey::doors {
 namespace {
@@ -16,6 +19,7 @@ using net::HttpResponse;
 
 constexpr std::string_view kDeliver = "/v1/deliver/";
 constexpr std::string_view kDeliveries = "/v1/deliveries";
+constexpr std::string_view kDocument = "/document";
 constexpr Seconds kWaitMax{60};
 constexpr std::size_t kLatest = 50;
 
@@ -29,6 +33,11 @@ Error no_such_delivery() {
           .text = "There is no such delivery, or it was submitted by somebody else."};
 }
 
+bool is_of(const people::Principal& who, const store::Delivery& delivery) {
+  if (const auto* user = std::get_if<people::Admitted>(&who)) return delivery.submitter == user->user;
+  return delivery.device == std::get<people::AdmittedDevice>(who).device;
+}
+
 // A form's type is what command-line tools send when nobody names one: it says nothing of the document.
 std::string document_type_of(const HttpRequest& request) {
   auto type = request.content_type();
@@ -37,6 +46,19 @@ std::string document_type_of(const HttpRequest& request) {
 
 HttpResponse answer(int status, const JsonObject& view) {
   return HttpResponse::json(status, view).with("Cache-Control", "no-store");
+}
+
+// 201 once all of it has been delivered, else 202. Of several documents: all of them, and no single address.
+HttpResponse answer_about(const std::vector<store::Delivery>& deliveries) {
+  const bool delivered = std::ranges::all_of(
+      deliveries, [](const store::Delivery& one) { return one.state == store::DeliveryState::delivered; });
+  if (deliveries.size() == 1) {
+    return answer(delivered ? 201 : 202, delivery::view_of(deliveries.front()))
+        .with("Location", std::string(kDeliveries) + "/" + deliveries.front().id.text());
+  }
+  JsonArray items;
+  for (const auto& one : deliveries) items.emplace_back(delivery::view_of(one));
+  return answer(delivered ? 201 : 202, {{"items", items}, {"total", items.size()}});
 }
 
 }  // namespace
@@ -62,7 +84,7 @@ bool DeliverDoor::streams_body(std::string_view method, std::string_view path) c
   return method == "POST" && path.starts_with(kDeliver);
 }
 
-Task<Result<people::Admitted>> DeliverDoor::admit(HttpRequest request) {
+Task<Result<people::Principal>> DeliverDoor::admit(HttpRequest request) {
   auto credentials = parse_basic(request.headers.find("Authorization").value_or(""));
   if (!credentials) co_return std::unexpected(no_credentials());
   co_return co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), store::kUseDeliver));
@@ -70,43 +92,86 @@ Task<Result<people::Admitted>> DeliverDoor::admit(HttpRequest request) {
 
 Task<HttpResponse> DeliverDoor::handle_stream(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
   if (auto refusal = refuse_codings(request)) co_return std::move(*refusal);
+  if (auto refusal = refuse_no_length(request)) co_return std::move(*refusal);
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
-  if (request.content_type() == "multipart/form-data") {
-    co_return HttpResponse::problem(415, "unsupported_media_type", "Send the document as the body itself, not as a form.")
-        .with("Cache-Control", "no-store");
-  }
   const auto wait = wait_preferred(request.headers.value_or("Prefer"));
-  auto delivery = co_await take_in(std::move(request), std::move(body));
-  if (!delivery) {
+  auto paced = std::make_shared<PacedBody>(std::move(body), parts_.steady, parts_.least_rate());
+  auto deliveries = co_await take_in(std::move(request), std::move(paced));
+  if (!deliveries) {
     parts_.counters.refused += 1;
-    co_return problem_of(delivery.error());
+    co_return problem_of(deliveries.error());
   }
-  parts_.counters.accepted += 1;
-  parts_.counters.accepted_bytes += delivery->size_bytes;
-  const auto address = std::string(kDeliveries) + "/" + delivery->id.text();
-  if (wait) {
-    if (auto settled = co_await base::run_on(parts_.engine, parts_.queue.wait_for(delivery->id, *wait)))
-      delivery = std::move(settled);
+  for (const auto& one : *deliveries) {
+    parts_.counters.accepted += 1;
+    parts_.counters.accepted_bytes += one.size_bytes;
   }
-  const bool delivered = delivery->state == store::DeliveryState::delivered;
-  auto response = answer(delivered ? 201 : 202, delivery::view_of(*delivery));
-  response.headers.set("Location", address);
+  if (wait) deliveries = co_await settled(std::move(*deliveries), *wait);
+  auto response = answer_about(*deliveries);
   if (wait) response.headers.set("Preference-Applied", "wait=" + std::to_string(wait->count()));
   co_return response;
 }
 
-Task<Result<store::Delivery>> DeliverDoor::take_in(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
+Task<DeliverDoor::Deliveries> DeliverDoor::settled(Deliveries deliveries, Seconds patience) {
+  const auto until = parts_.steady.now() + patience;
+  for (auto& one : deliveries) {
+    const auto left = std::chrono::ceil<Seconds>(until - parts_.steady.now());
+    auto settled = co_await base::run_on(parts_.engine, parts_.queue.wait_for(one.id, std::max(left, Seconds(0))));
+    if (settled) one = std::move(*settled);
+  }
+  co_return deliveries;
+}
+
+Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_in(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
   auto admitted = co_await admit(request);
   if (!admitted) co_return std::unexpected(admitted.error());
+  auto key = idempotency_key_of(request.headers.value_or("Idempotency-Key"));
+  if (!key) co_return std::unexpected(key.error());
+  delivery::Submission submission{.submitter = delivery::submitter_of(std::move(*admitted)),
+                                  .connector = request.path.substr(kDeliver.size()),
+                                  .name = {},
+                                  .content_type = {},
+                                  .source = "http " + request.client.text()};
+  submission.idempotency_key = std::move(*key);
+  const auto is_mail = co_await parts_.mail.is_for(submission.connector);
+  if (!is_mail) co_return std::unexpected(is_mail.error());
+  if (*is_mail) co_return co_await take_mail(std::move(request), std::move(submission), std::move(body));
+  if (request.content_type() == "multipart/form-data") {
+    auto boundary = wire::multipart_boundary(request.headers.value_or("Content-Type"));
+    if (!boundary) co_return std::unexpected(boundary.error());
+    co_return co_await take_form(std::move(submission), std::move(*boundary), std::move(body));
+  }
   auto name = file_name_of(request.headers.value_or("Content-Disposition"));
   if (!name) co_return std::unexpected(name.error());
-  delivery::Submission submission{
-      .caller = {.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin)},
-      .connector = request.path.substr(kDeliver.size()),
-      .name = name->value_or(""),
-      .content_type = document_type_of(request),
-      .source = "http " + request.client.text(),
-      .size_bytes = body->stated_size()};
+  submission.name = name->value_or("");
+  submission.content_type = document_type_of(request);
+  submission.size_bytes = body->stated_size();
+  co_return co_await take_one(std::move(submission), std::move(body));
+}
+
+Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_mail(HttpRequest request, delivery::Submission submission,
+                                                             std::shared_ptr<net::HttpBody> body) {
+  delivery::MailSubmission mail{.submitter = std::move(submission.submitter),
+                                .connector = std::move(submission.connector),
+                                .recipients = {},
+                                .source = std::move(submission.source)};
+  mail.idempotency_key = std::move(submission.idempotency_key);
+  Result<store::Delivery> accepted;
+  if (request.content_type() == "message/rfc822") {
+    accepted = co_await parts_.mail.take_message(std::move(mail), std::move(body));
+  } else if (request.content_type() == "multipart/form-data") {
+    auto boundary = wire::multipart_boundary(request.headers.value_or("Content-Type"));
+    if (!boundary) co_return std::unexpected(boundary.error());
+    accepted = co_await parts_.mail.take_form(std::move(mail), std::move(*boundary), std::move(body));
+  } else {
+    co_return fail(ErrorKind::invalid, "unsupported_media_type",
+                   "Mail is a message (message/rfc822) or a form (multipart/form-data) with to, subject, text and files.");
+  }
+  if (!accepted) co_return std::unexpected(accepted.error());
+  co_return Deliveries{std::move(*accepted)};
+}
+
+Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_one(delivery::Submission submission,
+                                                            std::shared_ptr<net::HttpBody> body) {
   auto incoming = co_await parts_.reception.open(std::move(submission));
   if (!incoming) co_return std::unexpected(incoming.error());
   for (;;) {
@@ -115,7 +180,17 @@ Task<Result<store::Delivery>> DeliverDoor::take_in(HttpRequest request, std::sha
     if (piece->empty()) break;
     if (const auto taken = co_await (*incoming)->append(std::move(*piece)); !taken) co_return std::unexpected(taken.error());
   }
-  co_return co_await (*incoming)->accept();
+  auto accepted = co_await (*incoming)->accept();
+  if (!accepted) co_return std::unexpected(accepted.error());
+  co_return Deliveries{std::move(*accepted)};
+}
+
+Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_form(delivery::Submission submission, std::string boundary,
+                                                             std::shared_ptr<net::HttpBody> body) {
+  FormIntake intake(parts_.reception, std::move(submission), std::move(boundary));
+  auto documents = co_await intake.take(std::move(body));
+  if (!documents) co_return std::unexpected(documents.error());
+  co_return co_await parts_.reception.accept(std::move(*documents));
 }
 
 Task<HttpResponse> DeliverDoor::handle(HttpRequest request) {
@@ -131,25 +206,52 @@ Task<HttpResponse> DeliverDoor::handle(HttpRequest request) {
         .with("Cache-Control", "no-store");
   }
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
-  const auto path = request.path;
-  const auto admitted = co_await admit(std::move(request));
+  auto path = request.path;
+  auto source = request.client.text();
+  auto admitted = co_await admit(std::move(request));
   if (!admitted) co_return problem_of(admitted.error());
-  if (path == kDeliveries) co_return co_await show_latest(admitted->user);
-  co_return co_await show_one(admitted->user, path.substr(kDeliveries.size() + 1));
+  if (path == kDeliveries) co_return co_await show_latest(std::move(*admitted));
+  path.erase(0, kDeliveries.size() + 1);
+  if (!path.ends_with(kDocument)) co_return co_await show_one(std::move(*admitted), std::move(path));
+  path.resize(path.size() - kDocument.size());
+  co_return co_await give_document(std::move(*admitted), std::move(path), std::move(source));
 }
 
 // A principal sees what it submitted, and of the rest not even that it is there (RULES G1).
-Task<HttpResponse> DeliverDoor::show_one(UserId user, std::string text) {
+Task<Result<store::Delivery>> DeliverDoor::own(const people::Principal& who, std::string text) {
   const auto id = DeliveryId::parse(text);
-  if (!id) co_return problem_of(no_such_delivery());
-  const auto found = co_await parts_.store.delivery(*id);
-  if (!found) co_return problem_of(found.error());
-  if (!*found || (*found)->submitter != user) co_return problem_of(no_such_delivery());
-  co_return answer(200, delivery::full_view_of(**found));
+  if (!id) co_return std::unexpected(no_such_delivery());
+  auto found = co_await parts_.store.delivery(*id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found || !is_of(who, **found)) co_return std::unexpected(no_such_delivery());
+  co_return std::move(**found);
 }
 
-Task<HttpResponse> DeliverDoor::show_latest(UserId user) {
-  const auto found = co_await parts_.store.deliveries({.submitter = user, .page = {.cursor = {}, .limit = kLatest}});
+Task<HttpResponse> DeliverDoor::show_one(people::Principal who, std::string id) {
+  const auto found = co_await own(who, std::move(id));
+  if (!found) co_return problem_of(found.error());
+  co_return answer(200, delivery::full_view_of(*found));
+}
+
+Task<HttpResponse> DeliverDoor::give_document(people::Principal who, std::string id, std::string source) {
+  const auto found = co_await own(who, std::move(id));
+  if (!found) co_return problem_of(found.error());
+  const auto* user = std::get_if<people::Admitted>(&who);
+  people::Actor actor{.name = user != nullptr ? user->username : std::get<people::AdmittedDevice>(who).name,
+                      .source = std::move(source),
+                      .user = user != nullptr ? user->user : UserId()};
+  auto document = co_await base::run_on(parts_.engine, parts_.desk.document(found->id, std::move(actor)));
+  if (!document) co_return problem_of(document.error());
+  co_return delivery::attachment(document->delivery.name, std::move(document->octets));
+}
+
+Task<HttpResponse> DeliverDoor::show_latest(people::Principal who) {
+  const auto* user = std::get_if<people::Admitted>(&who);
+  const auto* device = std::get_if<people::AdmittedDevice>(&who);
+  const auto found =
+      co_await parts_.store.deliveries({.submitter = user != nullptr ? std::optional(user->user) : std::nullopt,
+                                        .device = device != nullptr ? std::optional(device->device) : std::nullopt,
+                                        .page = {.cursor = {}, .limit = kLatest}});
   if (!found) co_return problem_of(found.error());
   JsonArray items;
   for (const auto& one : found->items) items.emplace_back(delivery::view_of(one));

@@ -1,16 +1,22 @@
 // The HTTP door for documents (docs/design/doors.md, api/openapi.json):
 //
-//   POST /v1/deliver/{connector}    the document as the body, streamed
+//   POST /v1/deliver/{connector}    the document as the body, or documents in a form; streamed. To a mail connector: a message
+//                                   (message/rfc822), or a form that says one
 //   GET  /v1/deliveries             the caller's latest
 //   GET  /v1/deliveries/{id}        what became of one
+//   GET  /v1/deliveries/{id}/document    the document itself, while it is here
 #pragma once
 
+#include <functional>
 #include <string>
 
+#include "delivery/delivery_desk.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/mail_intake.h"
+#include "doors/http/paced_body.h"
 #include "net/http_server.h"
-#include "people/pin_gate.h"
+#include "people/door_gate.h"
 
 namespace latchkey::doors {
 
@@ -18,13 +24,17 @@ namespace latchkey::doors {
 class DeliverDoor final : public net::HttpHandler {
  public:
   struct Parts {
-    people::PinGate& gate;
+    people::DoorGate& gate;
     delivery::Reception& reception;
+    MailIntake& mail;
     delivery::Queue& queue;
+    delivery::DeliveryDesk& desk;
     delivery::Counters& counters;
     store::Store& store;
-    Executor engine;            // the queue's
-    std::string public_origin;  // the only Origin that may call (rule G3); empty: none may
+    SteadyClock& steady;
+    std::function<LeastRate()> least_rate;  // from any thread
+    Executor engine;                        // the queue's
+    std::string public_origin;              // the only Origin that may call (rule G3); empty: none may
   };
   explicit DeliverDoor(Parts parts) : parts_(std::move(parts)) {}
 
@@ -35,10 +45,21 @@ class DeliverDoor final : public net::HttpHandler {
                                                       std::shared_ptr<net::HttpBody> body) override;
 
  private:
-  [[nodiscard]] Task<Result<people::Admitted>> admit(net::HttpRequest request);
-  [[nodiscard]] Task<Result<store::Delivery>> take_in(net::HttpRequest request, std::shared_ptr<net::HttpBody> body);
-  [[nodiscard]] Task<net::HttpResponse> show_one(UserId user, std::string id);
-  [[nodiscard]] Task<net::HttpResponse> show_latest(UserId user);
+  [[nodiscard]] Task<Result<people::Principal>> admit(net::HttpRequest request);
+  using Deliveries = std::vector<store::Delivery>;
+  [[nodiscard]] Task<Result<Deliveries>> take_in(net::HttpRequest request, std::shared_ptr<net::HttpBody> body);
+  [[nodiscard]] Task<Result<Deliveries>> take_mail(net::HttpRequest request, delivery::Submission submission,
+                                                   std::shared_ptr<net::HttpBody> body);
+  [[nodiscard]] Task<Result<Deliveries>> take_one(delivery::Submission submission, std::shared_ptr<net::HttpBody> body);
+  [[nodiscard]] Task<Result<Deliveries>> take_form(delivery::Submission submission, std::string boundary,
+                                                   std::shared_ptr<net::HttpBody> body);
+  // As they are once all have settled, or after `patience`.
+  [[nodiscard]] Task<Deliveries> settled(Deliveries deliveries, Seconds patience);
+  // Of this principal's own; `who` outlives the call. Errors: not_found/`no_such_delivery`, those of the store.
+  [[nodiscard]] Task<Result<store::Delivery>> own(const people::Principal& who, std::string id);
+  [[nodiscard]] Task<net::HttpResponse> give_document(people::Principal who, std::string id, std::string source);
+  [[nodiscard]] Task<net::HttpResponse> show_one(people::Principal who, std::string id);
+  [[nodiscard]] Task<net::HttpResponse> show_latest(people::Principal who);
 
   Parts parts_;
 };

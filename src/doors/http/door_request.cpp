@@ -14,13 +14,17 @@ people::Transport transport_of(const HttpRequest& request) {
 }
 
 int status_of(const Error& error) {
-  if (error.reason == "too_many_attempts") return 429;
+  if (error.reason == "too_many_attempts" || error.reason == "too_many_uploads_of_one" || error.reason == "mail_cap_reached")
+    return 429;
   if (error.reason == "use_not_allowed" || error.reason == "insecure_transport") return 403;
+  if (error.reason == "recipient_not_allowed" || error.reason == "too_many_recipients") return 403;
+  if (error.reason == "mail_header_too_long") return 400;
   if (error.reason == "unsupported_media_type") return 415;
   if (error.reason == "document_too_large") return 413;
-  if (error.reason == "request_timeout") return 408;
+  if (error.reason == "request_timeout" || error.reason == "upload_too_slow") return 408;
   if (error.reason == "connection_lost") return 400;  // for the record: nobody is left to read it
   if (error.reason == "spool_full") return 507;
+  if (error.reason == "idempotency_key_reused") return 422;
   switch (error.kind) {
     case ErrorKind::invalid:
       return 400;
@@ -42,17 +46,19 @@ int status_of(const Error& error) {
   return 500;
 }
 
+constexpr std::string_view kStoreAway = "The server's database does not answer at the moment. Try again in a while.";
+
 }  // namespace
 
 HttpResponse problem_of(const Error& error, JsonObject more) {
   const int status = status_of(error);
-  // The store's words name hosts, users and disks.
-  const bool store_away = error.reason == "store_unavailable";
-  if (!error.field.empty() && !store_away)
+  // The store's and the disk's own words name hosts, users and folders.
+  const bool store_away = error.reason == "store_unavailable" || error.reason == "commit_ambiguous";
+  if (!error.field.empty() && !store_away && status != 500)
     more["errors"] = JsonArray{JsonObject{{"field", error.field}, {"message", error.text}}};
   const std::string code = status == 500 ? "internal_error" : error.reason;
   const std::string text = status == 500 ? "Something is wrong with what the server has stored; its log says more."
-                           : store_away  ? "The server's database does not answer at the moment. Try again in a while."
+                           : store_away  ? std::string(kStoreAway)
                                          : error.text;
   const bool later = status == 429 || status == 503;
   const auto wait = error.retry_after.value_or(Seconds(5)).count();
@@ -85,6 +91,14 @@ std::optional<HttpResponse> refuse_other_sites(const HttpRequest& request, std::
   const bool foreign_site = site && *site != "same-origin" && *site != "none";
   if (!foreign_origin && !foreign_site) return std::nullopt;
   return HttpResponse::problem(403, "foreign_origin", "Pages of other sites have no business here.")
+      .with("Cache-Control", "no-store");
+}
+
+std::optional<HttpResponse> refuse_no_length(const HttpRequest& request) {
+  if (request.headers.contains("Content-Length") || request.headers.contains("Transfer-Encoding")) return std::nullopt;
+  return HttpResponse::problem(
+             411, "length_required",
+             "Say how long the document is (Content-Length), or send it in chunks: without either it looks empty.")
       .with("Cache-Control", "no-store");
 }
 

@@ -18,6 +18,9 @@ namespace latchkey::doors {
 // A page of another site is behind the request (RULES G3); `public_origin` empty: every page is. The answer to it.
 [[nodiscard]] std::optional<net::HttpResponse> refuse_other_sites(const net::HttpRequest& request,
                                                                   std::string_view public_origin);
+// A document whose end nobody has stated (RFC 9110 section 15.5.12): silence would make an empty one of it. The answer to
+// it.
+[[nodiscard]] std::optional<net::HttpResponse> refuse_no_length(const net::HttpRequest& request);
 // A body that is packed by a Content-Encoding. The answer to it.
 [[nodiscard]] std::optional<net::HttpResponse> refuse_codings(const net::HttpRequest& request);
 

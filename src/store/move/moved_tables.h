@@ -181,6 +181,16 @@ struct DeliveryTable {
   static postgres::Values values(const Record& r) { return postgres::Values().add(delivery_fields(r)); }
 };
 
+struct DeviceTable {
+  using Record = Device;
+  static constexpr const char* kName = "devices";
+  static constexpr const char* kColumns = LATCHKEY_DEVICE_COLUMNS;
+  static constexpr const char* kOrder = "id";
+  static constexpr const char* kTarget = LATCHKEY_DEVICE_COLUMNS;
+  static auto fields(Record& r) { return device_fields(r); }
+  static postgres::Values values(const Record& r) { return postgres::Values().add(device_fields(r)); }
+};
+
 struct TallyTable {
   using Record = Tally;
   static constexpr const char* kName = "tallies";
@@ -224,7 +234,7 @@ struct AuditTable {
 };
 
 using MovedTables = std::tuple<GroupTable, UserTable, AppTable, GrantTable, GenerationTable, WrapTable, IntentTable, AuthorizationTable,
-                               SessionTable, PinFailureTable, KnownSourceTable, HandoutTable, GrantEventTable, RevocationTable, ConnectorTable, DeliveryTable, TallyTable, SettingTable,
+                               SessionTable, PinFailureTable, KnownSourceTable, HandoutTable, GrantEventTable, RevocationTable, ConnectorTable, DeliveryTable, DeviceTable, TallyTable, SettingTable,
                                MetaTable, AuditTable>;
 
 }  // namespace latchkey::store

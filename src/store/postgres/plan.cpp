@@ -15,6 +15,7 @@ Error expected_otherwise(std::string_view words) {
   const auto reason = words.substr(0, colon);
   const auto field = words.substr(std::min(colon + 1, words.size()));
   if (reason == "version") return other_version().error();
+  if (reason == "exists") return exists(field).error();
   if (reason == "leased") return leased().error();
   if (reason == "app_in_use") return app_in_use().error();
   if (reason == "last_administrator") return last_administrator().error();
@@ -29,6 +30,7 @@ struct UniqueRule {
 constexpr UniqueRule kUniqueRules[] = {
     {"user_groups_name", "name"},  {"users_username", "username"},     {"authorizations_username", "username"},
     {"grants_type", "type"},       {"intents_generation", "intent"},   {"intents_pkey", "intent"},
+    {"devices_name", "name"},      {"deliveries_key", "idempotency_key"},
 };
 
 std::string_view field_of(std::string_view constraint) {

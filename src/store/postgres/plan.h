@@ -77,6 +77,11 @@ void add(Plan& plan, std::optional<WallTime> now, const PutConnector& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteConnector& m);
 void add(Plan& plan, std::optional<WallTime> now, const PutDelivery& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteDelivery& m);
+// plan_devices.cpp
+void expect_no_device_named(Plan& plan, const std::string& name_key);  // conflict/`exists`, field `username`
+void add(Plan& plan, std::optional<WallTime> now, const PutDevice& m);
+void add(Plan& plan, std::optional<WallTime> now, const DeleteDevice& m);
+void add(Plan& plan, std::optional<WallTime> now, const TouchDevice& m);
 // plan_server.cpp
 void add(Plan& plan, std::optional<WallTime> now, const PutApp& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteApp& m);

@@ -34,6 +34,7 @@ void add(Plan& plan, std::optional<WallTime>, const KeepAnAdministrator&) {
 void add(Plan& plan, std::optional<WallTime>, const InsertUser& m) {
   auto user = m.user;
   user.version = 1;
+  expect_no_device_named(plan, user.username_key);
   constexpr std::string_view kSql =
       "INSERT INTO users(" LATCHKEY_USER_ROW ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
       "$14, $15, $16, $17, $18, $19, $20)";
@@ -41,6 +42,7 @@ void add(Plan& plan, std::optional<WallTime>, const InsertUser& m) {
 }
 
 void add(Plan& plan, std::optional<WallTime>, const UpdateUser& m) {
+  expect_no_device_named(plan, m.user.username_key);
   constexpr std::string_view kSql = LATCHKEY_EXPECT_VERSION(
       "UPDATE users SET group_id = $2, username = $3, username_key = $4, name = $5, email = $6, role = $7, enabled = $8, uses = $9, "
       "allowed_sources = $10, auth_epoch = $11, password_sealed = $12, public_key = $13, private_key_wrapped = $14, pin_set_at = $15, "

@@ -165,6 +165,20 @@ class PostgresStore final : public Store {
   Task<Result<std::optional<Delivery>>> delivery(DeliveryId id) override {
     return read([id](Connection& db) { return find_delivery(db, id); });
   }
+  Task<Result<std::optional<Delivery>>> delivery_by_key(UserId submitter, DeviceId device, std::string idempotency_key) override {
+    return read([submitter, device, key = std::move(idempotency_key)](Connection& db) {
+      return find_delivery_by_key(db, submitter, device, key);
+    });
+  }
+  Task<Result<std::vector<Device>>> devices() override {
+    return read([](Connection& db) { return find_devices(db); });
+  }
+  Task<Result<std::optional<Device>>> device(DeviceId id) override {
+    return read([id](Connection& db) { return find_device(db, id); });
+  }
+  Task<Result<std::optional<Device>>> device_by_name_key(std::string name_key) override {
+    return read([key = std::move(name_key)](Connection& db) { return find_device_by_name_key(db, key); });
+  }
   Task<Result<Listing<Delivery>>> deliveries(DeliveryQuery query) override {
     return read([query = std::move(query)](Connection& db) { return list_deliveries(db, query); });
   }

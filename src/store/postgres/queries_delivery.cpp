@@ -26,19 +26,31 @@ Result<std::optional<Delivery>> find_delivery(Connection& db, const DeliveryId& 
                             delivery_fields<Delivery>);
 }
 
+Result<std::optional<Delivery>> find_delivery_by_key(Connection& db, const UserId& submitter, const DeviceId& device,
+                                                     const std::string& idempotency_key) {
+  return only_row<Delivery>(
+      db,
+      {"SELECT " LATCHKEY_DELIVERY_COLUMNS
+       " FROM deliveries WHERE idempotency_key = $1 AND idempotency_key <> '' AND submitter_id = $2 AND device_id = $3",
+       Values(idempotency_key, submitter, device)},
+      delivery_fields<Delivery>);
+}
+
 #define LATCHKEY_DELIVERY_FILTER \
-  "($1 = " LATCHKEY_NOBODY " OR submitter_id = $1) AND ($2 = '' OR connector = $2) AND ($3 < 0 OR state = $3)"
+  "($1 = " LATCHKEY_NOBODY " OR submitter_id = $1) AND ($2 = '' OR connector = $2) AND ($3 < 0 OR state = $3) AND " \
+  "($4 = " LATCHKEY_NOBODY " OR device_id = $4)"
 
 Result<Listing<Delivery>> list_deliveries(Connection& db, const DeliveryQuery& query) {
   const auto place = DeliveryPlace::of(query.page);
   if (!place) return std::unexpected(place.error());
   const auto submitter = query.submitter.value_or(UserId());
+  const auto device = query.device.value_or(DeviceId());
   const std::int64_t state = query.state ? static_cast<std::int64_t>(*query.state) : -1;
   const Query page{"SELECT " LATCHKEY_DELIVERY_COLUMNS " FROM deliveries WHERE " LATCHKEY_DELIVERY_FILTER
-                   " AND id < $4 ORDER BY id DESC LIMIT $5",
-                   Values(submitter, query.connector, state, place->before, place->limit + 1)};
-  const Query count{"SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE " LATCHKEY_DELIVERY_FILTER " LIMIT $4) AS counted",
-                    Values(submitter, query.connector, state, kCountedAtMost)};
+                   " AND id < $5 ORDER BY id DESC LIMIT $6",
+                   Values(submitter, query.connector, state, device, place->before, place->limit + 1)};
+  const Query count{"SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE " LATCHKEY_DELIVERY_FILTER " LIMIT $5) AS counted",
+                    Values(submitter, query.connector, state, device, kCountedAtMost)};
   auto rows = db.ask_together({page, count});
   if (!rows) return std::unexpected(rows.error());
   std::int64_t total = 0;

@@ -177,6 +177,29 @@ CREATE INDEX deliveries_state ON deliveries(state, size_bytes);
 CREATE INDEX deliveries_submitter ON deliveries(submitter_id, id);
 )sql";
 
+constexpr const char* kDevices = R"sql(
+ALTER TABLE connectors DROP COLUMN devices;
+ALTER TABLE connectors ADD COLUMN delegation_id UUID NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000';
+ALTER TABLE connectors ADD COLUMN delegation_grant UUID NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000';
+ALTER TABLE connectors ADD COLUMN delegation_public_key BYTEA NOT NULL DEFAULT '';
+ALTER TABLE connectors ADD COLUMN delegation_key_sealed BYTEA NOT NULL DEFAULT '';
+ALTER TABLE connectors ADD COLUMN delegated_at BIGINT NOT NULL DEFAULT 0;
+
+ALTER TABLE deliveries ADD COLUMN device_id UUID NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000';
+ALTER TABLE deliveries ADD COLUMN fields_json TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE deliveries ADD COLUMN idempotency_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX deliveries_device ON deliveries(device_id, id) WHERE device_id <> '00000000-0000-0000-0000-000000000000';
+CREATE UNIQUE INDEX deliveries_key ON deliveries(idempotency_key, submitter_id, device_id) WHERE idempotency_key <> '';
+
+CREATE TABLE devices (
+  id UUID CONSTRAINT devices_pkey PRIMARY KEY, name TEXT NOT NULL, name_key TEXT NOT NULL, secret_hash BYTEA NOT NULL,
+  connectors TEXT NOT NULL, recipient_domains TEXT NOT NULL, allowed_sources TEXT NOT NULL, uses BIGINT NOT NULL,
+  enabled BIGINT NOT NULL, secret_set_at BIGINT NOT NULL, created_at BIGINT NOT NULL, last_seen_at BIGINT NOT NULL,
+  last_source TEXT NOT NULL, last_error_at BIGINT NOT NULL, last_error TEXT NOT NULL, mac BYTEA NOT NULL, version BIGINT NOT NULL,
+  CONSTRAINT devices_name UNIQUE (name_key)
+);
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct MigrationStep {
   const char* what;
@@ -186,6 +209,7 @@ const MigrationStep kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit, kNodes}},
     {"foresight and revocations", {kForesight}},
     {"connectors and deliveries", {kDelivery}},
+    {"devices", {kDevices}},
 };
 
 constexpr int kAttempts = 5;  // of several nodes that make the first table at once, all but one fail

@@ -16,7 +16,8 @@ struct UniqueRule {
 constexpr UniqueRule kUniqueRules[] = {
     {"user_groups.name_key", "name"},        {"users.username_key", "username"},
     {"authorizations.username_key", "username"}, {"grants.type", "type"},
-    {"intents.", "intent"},
+    {"intents.", "intent"},                  {"devices.name_key", "name"},
+    {"deliveries.idempotency_key", "idempotency_key"},
 };
 
 std::string_view field_of(std::string_view message) {

@@ -71,6 +71,11 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteConnector&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutDelivery&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteDelivery&);
+// mutations_devices.cpp
+[[nodiscard]] Result<void> expect_no_device_named(Connection& db, const std::string& name_key);  // conflict/`exists`, field `username`
+[[nodiscard]] Result<void> change(Connection&, WallTime, const PutDevice&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteDevice&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const TouchDevice&);
 // mutations_server.cpp
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutApp&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteApp&);

@@ -61,6 +61,7 @@ Result<void> change(Connection& db, WallTime, const DeleteGroup& m) {
 Result<void> change(Connection& db, WallTime, const InsertUser& m) {
   auto user = m.user;
   user.version = 1;
+  if (auto apart = expect_no_device_named(db, user.username_key); !apart) return apart;
   {
     auto statement = db.prepare("INSERT INTO users(" LATCHKEY_USER_COLUMNS
                                 ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, "
@@ -78,6 +79,9 @@ Result<void> change(Connection& db, WallTime, const InsertUser& m) {
 Result<void> change(Connection& db, WallTime, const UpdateUser& m) {
   const auto before = listing_key(db, m.user.id);
   if (!before) return std::unexpected(before.error());
+  if (before->username_key != m.user.username_key) {
+    if (auto apart = expect_no_device_named(db, m.user.username_key); !apart) return apart;
+  }
   {
     auto statement = db.prepare(
         "UPDATE users SET group_id = ?2, username = ?3, username_key = ?4, name = ?5, email = ?6, role = ?7, enabled = ?8, "

@@ -52,10 +52,17 @@ namespace latchkey::store::sqlite {
 [[nodiscard]] Result<std::vector<Connector>> find_connectors(Connection& db);
 [[nodiscard]] Result<std::optional<Connector>> find_connector(Connection& db, const std::string& id);
 [[nodiscard]] Result<std::optional<Delivery>> find_delivery(Connection& db, const DeliveryId& id);
+[[nodiscard]] Result<std::optional<Delivery>> find_delivery_by_key(Connection& db, const UserId& submitter, const DeviceId& device,
+                                                                    const std::string& idempotency_key);
 [[nodiscard]] Result<Listing<Delivery>> list_deliveries(Connection& db, const DeliveryQuery& query);
 [[nodiscard]] Result<std::vector<Delivery>> find_due_deliveries(Connection& db, const NodeId& node, WallTime until, std::size_t limit);
 [[nodiscard]] Result<std::vector<DeliveryStateCount>> count_delivery_states(Connection& db);
 [[nodiscard]] Result<std::vector<Delivery>> find_deliveries_after(Connection& db, const DeliveryId& after, std::size_t limit);
+
+// queries_devices.cpp
+[[nodiscard]] Result<std::vector<Device>> find_devices(Connection& db);
+[[nodiscard]] Result<std::optional<Device>> find_device(Connection& db, const DeviceId& id);
+[[nodiscard]] Result<std::optional<Device>> find_device_by_name_key(Connection& db, const std::string& name_key);
 
 // queries_server.cpp
 [[nodiscard]] Result<std::vector<App>> find_apps(Connection& db);

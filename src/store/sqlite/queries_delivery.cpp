@@ -20,26 +20,35 @@ Result<std::optional<Delivery>> find_delivery(Connection& db, const DeliveryId& 
   return only_row<Delivery>(statement.bind(id), delivery_fields<Delivery>);
 }
 
-#define LATCHKEY_DELIVERY_FILTER "(?1 = x'' OR submitter_id = ?1) AND (?2 = '' OR connector = ?2) AND (?3 < 0 OR state = ?3)"
+Result<std::optional<Delivery>> find_delivery_by_key(Connection& db, const UserId& submitter, const DeviceId& device,
+                                                     const std::string& idempotency_key) {
+  auto statement = db.prepare("SELECT " LATCHKEY_DELIVERY_COLUMNS
+                              " FROM deliveries WHERE idempotency_key = ?1 AND idempotency_key <> '' AND submitter_id = ?2 AND device_id = ?3");
+  return only_row<Delivery>(statement.bind(idempotency_key, submitter, device), delivery_fields<Delivery>);
+}
+
+#define LATCHKEY_DELIVERY_FILTER \
+  "(?1 = x'' OR submitter_id = ?1) AND (?2 = '' OR connector = ?2) AND (?3 < 0 OR state = ?3) AND (?4 = x'' OR device_id = ?4)"
 
 Result<Listing<Delivery>> list_deliveries(Connection& db, const DeliveryQuery& query) {
   const auto place = DeliveryPlace::of(query.page);
   if (!place) return std::unexpected(place.error());
   const auto submitter = query.submitter ? query.submitter->bytes() : ByteView();
+  const auto device = query.device ? query.device->bytes() : ByteView();
   const std::int64_t state = query.state ? static_cast<std::int64_t>(*query.state) : -1;
   const Snapshot snapshot(db);
   Result<std::vector<Delivery>> rows;
   {
     auto statement = db.prepare("SELECT " LATCHKEY_DELIVERY_COLUMNS " FROM deliveries WHERE " LATCHKEY_DELIVERY_FILTER
-                                " AND id < ?4 ORDER BY id DESC LIMIT ?5");
-    statement.bind(submitter, query.connector, state, place->before, place->limit + 1);
+                                " AND id < ?5 ORDER BY id DESC LIMIT ?6");
+    statement.bind(submitter, query.connector, state, device, place->before, place->limit + 1);
     rows = all_rows<Delivery>(statement, delivery_fields<Delivery>);
     if (!rows) return std::unexpected(rows.error());
   }
   auto total = place->total;
   if (!total) {
-    auto count = db.prepare("SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE " LATCHKEY_DELIVERY_FILTER " LIMIT ?4)");
-    if (count.bind(submitter, query.connector, state, kCountedAtMost).row()) count.read(total.emplace());
+    auto count = db.prepare("SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE " LATCHKEY_DELIVERY_FILTER " LIMIT ?5)");
+    if (count.bind(submitter, query.connector, state, device, kCountedAtMost).row()) count.read(total.emplace());
     if (count.failed()) return count.failure();
   }
   return page_of(std::move(*rows), *place, total.value_or(0));

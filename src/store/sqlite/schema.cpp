@@ -189,6 +189,30 @@ CREATE INDEX deliveries_state ON deliveries(state, size_bytes);
 CREATE INDEX deliveries_submitter ON deliveries(submitter_id, id);
 )sql";
 
+// A standing delegation's columns are empty where there is none. A device's name is unique among devices here, and apart from the
+// usernames by the mutations.
+constexpr const char* kDevices = R"sql(
+ALTER TABLE connectors DROP COLUMN devices;
+ALTER TABLE connectors ADD COLUMN delegation_id BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
+ALTER TABLE connectors ADD COLUMN delegation_grant BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
+ALTER TABLE connectors ADD COLUMN delegation_public_key BLOB NOT NULL DEFAULT x'';
+ALTER TABLE connectors ADD COLUMN delegation_key_sealed BLOB NOT NULL DEFAULT x'';
+ALTER TABLE connectors ADD COLUMN delegated_at INTEGER NOT NULL DEFAULT 0;
+
+ALTER TABLE deliveries ADD COLUMN device_id BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
+ALTER TABLE deliveries ADD COLUMN fields_json TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE deliveries ADD COLUMN idempotency_key TEXT NOT NULL DEFAULT '';
+CREATE INDEX deliveries_device ON deliveries(device_id, id) WHERE device_id <> x'00000000000000000000000000000000';
+CREATE UNIQUE INDEX deliveries_key ON deliveries(idempotency_key, submitter_id, device_id) WHERE idempotency_key <> '';
+
+CREATE TABLE devices (
+  id BLOB PRIMARY KEY NOT NULL, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE, secret_hash BLOB NOT NULL,
+  connectors TEXT NOT NULL, recipient_domains TEXT NOT NULL, allowed_sources TEXT NOT NULL, uses INTEGER NOT NULL,
+  enabled INTEGER NOT NULL, secret_set_at INTEGER NOT NULL, created_at INTEGER NOT NULL, last_seen_at INTEGER NOT NULL,
+  last_source TEXT NOT NULL, last_error_at INTEGER NOT NULL, last_error TEXT NOT NULL, mac BLOB NOT NULL, version INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct Step {
   const char* what;
@@ -199,6 +223,7 @@ const Step kSteps[] = {
     {"nodes", {kNodes}},
     {"foresight and revocations", {kForesight}},
     {"connectors and deliveries", {kDelivery}},
+    {"devices", {kDevices}},
 };
 
 constexpr std::int64_t kWholeCheckBytesMax = 16 << 20;

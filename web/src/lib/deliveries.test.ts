@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { percent_sent, size_words, step_words } from "./deliveries.ts";
+import { deeds, percent_sent, road_stations, size_words, step_words } from "./deliveries.ts";
 
 describe("sizes", () => {
   it("are said as people say them", () => {
@@ -19,4 +19,29 @@ describe("progress", () => {
 it("steps nobody has words for are shown as they are", () => {
   expect(step_words("accepted")).toBe("Accepted");
   expect(step_words("something_new")).toBe("something_new");
+});
+
+describe("the road", () => {
+  const on = (state: "queued" | "sending" | "parked" | "maybe_sent" | "failed" | "delivered") => road_stations({ state, source: "http 192.0.2.7", connector: "scans", submitter: "printer-1" });
+  it("shows where the document is", () => {
+    expect(on("queued").map((s) => s.name)).toEqual(["printer-1", "HTTP", "This server", "scans"]);
+    expect(on("queued").find((s) => s.here)?.what).toBe("disk");
+    expect(on("parked").find((s) => s.here)?.what).toBe("disk");
+    expect(on("sending").find((s) => s.here)?.what).toBe("destination");
+    expect(on("delivered").every((s) => s.reached)).toBe(true);
+    expect(on("failed").at(-1)?.reached).toBe(false);
+  });
+  it("names doors nobody has words for as they are", () => {
+    expect(road_stations({ state: "queued", source: "pigeon", connector: "scans", submitter: null })[1]?.name).toBe("pigeon");
+  });
+});
+
+describe("what may be done", () => {
+  it("depends on where the document is", () => {
+    expect(deeds({ state: "delivered", tries: 1 })).toEqual({ retry: false, reroute: false, download: false, remove: true });
+    expect(deeds({ state: "sending", tries: 1 })).toEqual({ retry: false, reroute: false, download: true, remove: false });
+    expect(deeds({ state: "failed", tries: 3 })).toEqual({ retry: true, reroute: true, download: true, remove: true });
+    expect(deeds({ state: "queued", tries: 0 }).retry).toBe(false);
+    expect(deeds({ state: "queued", tries: 1 }).retry).toBe(true);
+  });
 });

@@ -43,6 +43,29 @@ export function percent_sent(sent: number, size: number, state: DeliveryState): 
 
 /** What a step of the road is called. */
 export function step_words(what: string): string {
-  const words: Record<string, string> = { accepted: "Accepted", sending: "Sending", retry: "Will be tried again", parked: "Waits for a person", maybe_sent: "May have arrived", failed: "Failed", delivered: "Delivered", retried: "Tried again by hand" };
+  const words: Record<string, string> = { accepted: "Accepted", sending: "Sending", retry: "Will be tried again", parked: "Waits for a person", maybe_sent: "May have arrived", failed: "Failed", delivered: "Delivered", retried: "Tried again by hand", rerouted: "Sent elsewhere by hand", renamed: "Renamed" };
   return words[what] ?? what;
+}
+
+type Station = { what: "sender" | "door" | "disk" | "destination"; name: string; words: string; reached: boolean; here: boolean };
+
+/** The stations of a document's way, and which of them it has reached. `source` is door and address: "http 192.0.2.7". */
+export function road_stations(delivery: Pick<Schemas["DeliveryDetail"], "state" | "source" | "connector"> & { submitter?: string | null }): Station[] {
+  const [door = "", address = ""] = delivery.source.split(" ");
+  const doors: Record<string, string> = { http: "HTTP", smtp: "Mail (SMTP)", webdav: "WebDAV", dav: "WebDAV", folder: "Folder" };
+  const delivered = delivery.state === "delivered";
+  const under_way = delivery.state === "sending" || delivery.state === "maybe_sent";
+  return [
+    { what: "sender", name: delivery.submitter ?? "Sender", words: address, reached: true, here: false },
+    { what: "door", name: doors[door] ?? door, words: "door", reached: true, here: false },
+    { what: "disk", name: "This server", words: delivered ? "document gone, record kept" : "encrypted on disk", reached: true, here: !delivered && !under_way },
+    { what: "destination", name: delivery.connector, words: delivered ? "has it" : under_way ? "being sent" : "not yet", reached: delivered || under_way, here: delivered || under_way },
+  ];
+}
+
+/** What a person may do with a delivery now. */
+export function deeds(delivery: Pick<Schemas["Delivery"], "state" | "tries">): { retry: boolean; reroute: boolean; download: boolean; remove: boolean } {
+  const waits = delivery.state === "failed" || delivery.state === "parked" || delivery.state === "maybe_sent";
+  const here = delivery.state !== "delivered";
+  return { retry: waits || (delivery.state === "queued" && delivery.tries > 0), reroute: here && delivery.state !== "sending", download: here, remove: delivery.state !== "sending" };
 }

@@ -40,6 +40,7 @@ export const kKindWords: Record<Schemas["Type"]["kind"], string> = {
   advice: "Financial advice",
   generic: "Anything else",
   practice: "Practice",
+  practice_mail: "Practice",
 };
 const kKindOrder = Object.keys(kKindWords) as Schemas["Type"]["kind"][];
 

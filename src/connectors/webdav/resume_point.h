@@ -1,0 +1,26 @@
+// Where a delivery to a WebDAV server stands, in the words that Progress::note keeps.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace latchkey::connectors {
+
+struct DavResumePoint {
+  enum class Step : std::uint8_t {
+    nothing,   // from the start
+    chunks,    // so many chunks have arrived
+    uploaded,  // the whole document lies under its temporary name
+    placing,   // it may have been given its name, `path`
+  };
+  Step step = Step::nothing;
+  std::uint64_t chunks = 0;
+  std::string path;
+
+  // What makes no sense is `nothing`: an upload begun anew harms nobody.
+  [[nodiscard]] static DavResumePoint parse(const std::string& text);
+  [[nodiscard]] std::string text() const;
+  friend bool operator==(const DavResumePoint&, const DavResumePoint&) = default;
+};
+
+}  // namespace latchkey::connectors

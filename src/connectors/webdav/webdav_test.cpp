@@ -1,0 +1,163 @@
+// The exercise suite against a WebDAV server that stands already, named by the environment;
+// tests/process/webdav_connector.test.mjs starts Apache and a simulated Nextcloud for it:
+//   LATCHKEY_TEST_WEBDAV_URL      address under which every test gets a folder of its own
+//   LATCHKEY_TEST_WEBDAV_FILES    the folder of this machine where the server keeps what is under that address
+//   LATCHKEY_TEST_WEBDAV_TOKEN    a bearer token that is good
+//   LATCHKEY_TEST_WEBDAV_SERVERS  "nextcloud", or anything else
+#include "connectors/webdav/webdav.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "connectors/exercise_testing.h"
+#include "connectors/webdav/dav_delivery.h"
+#include "crypto/hash.h"
+#include "net/curl_transport.h"
+#include "net/net_testing.h"
+
+namespace latchkey::connectors {
+namespace {
+
+std::string given(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+class GivenServer final : public DestinationUnderTest {
+ public:
+  GivenServer() {
+    static std::atomic<int> number = 0;
+    const auto name = "exercise-" + std::to_string(::getpid()) + "-" + std::to_string(++number);
+    url_ = given("LATCHKEY_TEST_WEBDAV_URL") + "/" + name;
+    files_ = std::filesystem::path(given("LATCHKEY_TEST_WEBDAV_FILES")) / name;
+    transport_.emplace(
+        loop_.loop.main(),
+        net::CurlSettings{.policy = net::AddressPolicy::parse({"127.0.0.1"}).value(), .ca_file = {}, .proxy = {}});
+    const auto servers =
+        given("LATCHKEY_TEST_WEBDAV_SERVERS") == "nextcloud" ? WebDav::Servers::nextcloud : WebDav::Servers::any;
+    webdav_.emplace(*transport_, servers);
+    net::HttpCall call{.method = "MKCOL", .url = url_, .headers = {{"Authorization", "Bearer " + token_}}, .body = {}};
+    const auto outcome = loop_.run(transport_->send(std::move(call)));
+    EXPECT_TRUE(std::holds_alternative<net::Reply>(outcome));
+  }
+  ~GivenServer() override { loop_.stop(); }
+
+  Connector& connector() override { return *webdav_; }
+  std::string base_url() override { return url_; }
+  Secret token() override { return Secret(std::string_view(token_)); }
+  std::map<std::string, std::string> hashes() override {
+    std::map<std::string, std::string> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(files_)) {
+      const auto path = std::filesystem::relative(entry.path(), files_).string();
+      // mod_dav keeps what it knows of documents in folders beside them.
+      if (!entry.is_regular_file() || path.contains(".DAV/") || entry.path().filename().string().starts_with(kOnItsWay))
+        continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      const std::string octets((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+      found[path] = base::to_hex(crypto::sha256(base::as_bytes(octets)));
+    }
+    return found;
+  }
+  Result<Receipt> run(Task<Result<Receipt>> task) override { return loop_.run(std::move(task)); }
+  Result<std::vector<ListItem>> run(Task<Result<std::vector<ListItem>>> task) override { return loop_.run(std::move(task)); }
+
+ private:
+  net::LoopThread loop_;
+  std::string token_ = given("LATCHKEY_TEST_WEBDAV_TOKEN");
+  std::string url_;
+  std::filesystem::path files_;
+  std::optional<net::CurlTransport> transport_;
+  std::optional<WebDav> webdav_;
+};
+
+std::vector<DestinationFactory> given_servers() {
+  if (given("LATCHKEY_TEST_WEBDAV_URL").empty()) return {};
+  return {DestinationFactory([] { return std::make_unique<GivenServer>(); })};
+}
+
+INSTANTIATE_TEST_SUITE_P(GivenWebDav, ConnectorExercise, ::testing::ValuesIn(given_servers()));
+
+TEST(WebDavNames, AreNumberedBeforeTheExtension) {
+  EXPECT_EQ(numbered("Scans/a.pdf", 1), "Scans/a.pdf");
+  EXPECT_EQ(numbered("Scans/a.pdf", 2), "Scans/a (2).pdf");
+  EXPECT_EQ(numbered("Scans.2026/letter", 3), "Scans.2026/letter (3)");
+  EXPECT_EQ(numbered(".profile", 2), ".profile (2)");
+  EXPECT_EQ(numbered("a.tar.gz", 2), "a.tar (2).gz");
+}
+
+TEST(WebDavNames, AreEncodedSegmentBySegment) {
+  EXPECT_EQ(encode_dav_path("In/März 100 %.pdf"), "In/M%C3%A4rz%20100%20%25.pdf");
+  EXPECT_EQ(encode_dav_path("a+b&c=d#e?.pdf"), "a%2Bb%26c%3Dd%23e%3F.pdf");
+}
+
+TEST(DavResumePoint, ComesBackAsItWasNoted) {
+  using Step = DavResumePoint::Step;
+  for (const DavResumePoint& point :
+       {DavResumePoint{.step = Step::chunks, .chunks = 7, .path = {}},
+        DavResumePoint{.step = Step::uploaded, .chunks = 0, .path = {}},
+        DavResumePoint{.step = Step::placing, .chunks = 0, .path = "Scans/ä (2).pdf"}, DavResumePoint{}}) {
+    EXPECT_EQ(DavResumePoint::parse(point.text()), point);
+  }
+  for (const std::string text : {"", "nonsense", "[]", "{}", R"({"step":"chunks"})", R"({"step":"chunks","chunks":-1})",
+                                 "https://elsewhere.example/upload"}) {
+    EXPECT_EQ(DavResumePoint::parse(text), DavResumePoint{}) << text;
+  }
+}
+
+TEST(NextcloudAccount, IsTheAddressesOwn) {
+  const auto account = NextcloudAccount::of("https://cloud.example/nc/remote.php/dav/files/anna%20b");
+  ASSERT_TRUE(account);
+  EXPECT_EQ(account->upload_url("k-1"), "https://cloud.example/nc/remote.php/dav/uploads/anna%20b/latchkey-k-1");
+  for (const std::string_view other : {"https://files.example/dav", "https://cloud.example/remote.php/dav/files/",
+                                       "https://cloud.example/remote.php/dav/files/anna/Scans"}) {
+    EXPECT_FALSE(NextcloudAccount::of(other)) << other;
+  }
+}
+
+TEST(NextcloudChunks, KeepToItsLimits) {
+  EXPECT_EQ(chunk_bytes_of(30'000'000), 10U * 1024 * 1024);
+  const std::uint64_t huge = std::uint64_t{2} << 40;
+  EXPECT_LE((huge + chunk_bytes_of(huge) - 1) / chunk_bytes_of(huge), 10'000U);
+  EXPECT_LE(chunk_bytes_of(huge), std::uint64_t{5'000'000'000});
+}
+
+TEST(DavErrors, SayWhatToDo) {
+  const auto error_at = [](int status) { return dav_error_of({.status = status, .headers = {}, .body = {}}); };
+  EXPECT_EQ(error_at(301).reason, "target_moved");
+  EXPECT_EQ(error_at(301).kind, ErrorKind::misconfigured);
+  EXPECT_EQ(error_at(403).reason, "access_refused");
+  EXPECT_EQ(error_at(404).kind, ErrorKind::misconfigured) << "an address that is mended lets the document go on";
+  EXPECT_EQ(error_at(405).reason, "no_webdav");
+  EXPECT_EQ(error_at(409).kind, ErrorKind::unavailable);
+  EXPECT_EQ(error_at(412).reason, "exists");
+  EXPECT_EQ(error_at(413).reason, "too_large_for_target");
+  EXPECT_EQ(error_at(423).reason, "target_locked");
+  EXPECT_EQ(error_at(429).kind, ErrorKind::unavailable);
+  EXPECT_EQ(error_at(503).kind, ErrorKind::unavailable);
+  EXPECT_EQ(error_at(507).reason, "target_full");
+  for (const int status : {301, 403, 404, 405, 409, 412, 413, 423, 429, 500, 507})
+    EXPECT_FALSE(error_at(status).text.empty());
+}
+
+Task<std::unique_ptr<Turns::Turn>> taken(Turns& turns, std::string place) {
+  co_return std::make_unique<Turns::Turn>(co_await turns.take(std::move(place)));
+}
+
+TEST(Turns, OnePlaceIsOnesAtATime) {
+  net::LoopThread loop;
+  Turns turns;
+  auto first = loop.run(taken(turns, "a"));
+  const auto other = loop.run(taken(turns, "b"));
+  auto waiting = boost::asio::co_spawn(loop.loop.main(), taken(turns, "a"), boost::asio::use_future);
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  first.reset();
+  ASSERT_EQ(waiting.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  loop.stop();
+}
+
+}  // namespace
+}  // namespace latchkey::connectors

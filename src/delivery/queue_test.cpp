@@ -1,0 +1,313 @@
+// The queue among real neighbours, with a destination that says what the test tells it.
+#include "delivery/queue.h"
+
+#include "delivery/delivery_desk.h"
+#include "delivery/timeline.h"
+#include "grants/keeper_testing.h"
+#include "store/store_testing.h"
+
+namespace latchkey::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+using store::DeliveryState;
+
+// Takes every document, unless the test answers for it.
+class ScriptedDestination final : public connectors::Connector {
+ public:
+  explicit ScriptedDestination(base::Broadcast& released) : released_(released) {}
+
+  connectors::Abilities abilities() const override { return {.idempotent = idempotent, .resumable = false}; }
+  Task<Result<connectors::Receipt>> store(connectors::StoreOrder order) override {
+    sent.push_back(order.path);
+    urls.push_back(order.base_url);
+    const auto token = co_await order.tokens->token();
+    if (!token) co_return std::unexpected(token.error());
+    while (held) co_await released_.wait();
+    if (answer) co_return std::unexpected(*answer);
+    co_return connectors::Receipt{.id = order.key, .path = order.path, .size_bytes = order.document->size_bytes()};
+  }
+  Task<Result<std::vector<connectors::ListItem>>> list(connectors::ListQuestion) override {
+    co_return std::vector<connectors::ListItem>();
+  }
+
+  bool idempotent = true;
+  bool held = false;
+  std::optional<Error> answer;
+  std::vector<std::string> sent;
+  std::vector<std::string> urls;
+
+ private:
+  base::Broadcast& released_;
+};
+
+class QueueTest : public grants::KeeperHouse {
+ protected:
+  void SetUp() override {
+    auto scripted = std::make_unique<ScriptedDestination>(*released);
+    destination = scripted.get();
+    connectors::Connectors::ByKind by_kind;
+    by_kind.emplace("storage", std::move(scripted));
+    connectors = std::make_unique<connectors::Connectors>(std::move(by_kind));
+    delegations = std::make_unique<grants::Delegations>(grants::Delegations::Parts{.store = *store,
+                                                                                   .sealing = sealing,
+                                                                                   .vault = vault,
+                                                                                   .hot = hot,
+                                                                                   .keeper = *keeper,
+                                                                                   .engine = loop.get_executor(),
+                                                                                   .wall = wall});
+    ASSERT_TRUE(spool.prepare());
+    store::Batch batch;
+    grant = add_grant(batch, "acme-harmless", 3600s);
+    other_grant = add_grant(batch, "acme-grace", 3600s);
+    keys = vault.make_key_pair();
+    for (auto& each : batch) {
+      if (auto* inserted = std::get_if<store::InsertUser>(&each))
+        inserted->user.public_key.assign(keys->public_key.begin(), keys->public_key.end());
+    }
+    for (const auto& each : {grant, other_grant}) {
+      const auto of_user = Bytes(keys->public_key.begin(), keys->public_key.end());
+      batch.push_back(store::PutWrap{sealing.wrap_for_user(each, of_user, pair->private_key, wall.now())});
+    }
+    commit(std::move(batch));
+    hot.put(grant.user, store::User{}.auth_epoch, pin, keys->private_key);
+    hot.put(other_grant.user, store::User{}.auth_epoch, pin, keys->private_key);
+    put_connector("scans");
+    start_queue();
+  }
+  void TearDown() override {
+    stop_queue();
+    delegations.reset();
+  }
+
+  Queue::Parts parts() {
+    return {.store = *store,
+            .spool = spool,
+            .delegations = *delegations,
+            .clients = *clients,
+            .sealing = sealing,
+            .connectors = *connectors,
+            .alerts = alerts,
+            .counters = counted,
+            .wall = wall,
+            .steady = steady,
+            .entropy = entropy,
+            .log = log,
+            .executor = loop.get_executor(),
+            .node = node,
+            .tuning = [this] { return tuning; },
+            .cut = [] {}};
+  }
+  void start_queue() {
+    queue = std::make_unique<Queue>(parts());
+    ASSERT_TRUE(run(queue->start()));
+  }
+  Task<bool> stopped() {
+    co_await queue->stop();
+    co_return true;
+  }
+  void stop_queue() {
+    if (queue) run(stopped());
+    queue.reset();
+  }
+  void put_connector(const std::string& id, const std::string& type = "acme-harmless", store::Version version = 0) {
+    store::Connector made{.id = id, .name = id, .type = type, .naming = "{name}", .created_at = wall.now()};
+    made.version = version;
+    sealing.vouch(made);
+    commit({store::PutConnector{made}});
+  }
+  // A document that was accepted, and lies in the spool.
+  store::Delivery accepted(const std::string& connector = "scans", const std::string& name = "a.pdf",
+                           DeliveryState state = DeliveryState::queued) {
+    store::Delivery one{.id = DeliveryId::make(wall.now(), entropy), .connector = connector, .submitter = grant.user};
+    auto delegation = run(delegations->delegate({.user = grant.user, .auth_epoch = store::User{}.auth_epoch, .pin = pin.clone()}, "acme-harmless"));
+    EXPECT_TRUE(delegation) << delegation.error().reason;
+    auto incoming = run(spool.receive(one.id));
+    EXPECT_TRUE(incoming);
+    EXPECT_TRUE(run((*incoming)->append(base::to_bytes("a document"))));
+    auto spooled = run((*incoming)->finish());
+    EXPECT_TRUE(spooled);
+    auto sealed = run(delegations->seal(*delegation, one.id));
+    EXPECT_TRUE(sealed) << sealed.error().reason << sealed.error().text;
+    one.grant = delegation->grant;
+    one.node = node;
+    one.name = name;
+    one.state = state;
+    one.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
+    one.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
+    one.document_key_sealed = spooled->key_sealed;
+    one.public_key = delegation->public_key;
+    one.private_key_sealed = sealed->private_key_sealed;
+    one.due_at = one.created_at = wall.now();
+    note(one, wall.now(), "accepted", "");
+    sealing.vouch(one);
+    sealed->batch.emplace_back(store::PutDelivery{one});
+    commit(std::move(sealed->batch));
+    queue->offer(one);
+    return one;
+  }
+  store::Delivery look(DeliveryId id) {
+    auto found = run(store->delivery(id));
+    EXPECT_TRUE(found && *found);
+    return std::move(**found);
+  }
+  // The delivery once it is in that state.
+  store::Delivery in(DeliveryState state, DeliveryId id) {
+    base::drive_until(loop, [&] { return look(id).state == state; });
+    return look(id);
+  }
+
+  vault::HotCache hot{{}, entropy, steady};
+  const Secret pin{"A good PIN 123"};
+  std::optional<vault::KeyPair> keys;
+  store::Grant grant, other_grant;
+  store::TemporaryDirectory documents;
+  store::SystemFiles files;
+  Spool spool{
+      {.files = files, .sealing = sealing, .entropy = entropy, .log = log, .directory = documents.path() + "/spool"}};
+  Counters counted;
+  QueueTuning tuning;
+  std::unique_ptr<connectors::Connectors> connectors;
+  ScriptedDestination* destination = nullptr;
+  std::unique_ptr<grants::Delegations> delegations;
+  std::unique_ptr<Queue> queue;
+  people::UserSeal user_seal{vault};
+  people::DeviceSeal device_seal{vault};
+  std::optional<grants::StandingDelegations> standing;
+  std::optional<Reception> reception;
+
+  DeliveryDeskOfQueue make_desk() {
+    standing.emplace(grants::StandingDelegations::Parts{
+        .store = *store, .sealing = sealing, .vault = vault, .wall = wall, .entropy = entropy});
+    reception.emplace(Reception::Parts{.store = *store,
+                                       .spool = spool,
+                                       .delegations = *delegations,
+                                       .standing = *standing,
+                                       .sealing = sealing,
+                                       .user_seal = user_seal,
+                                       .device_seal = device_seal,
+                                       .wall = wall,
+                                       .entropy = entropy,
+                                       .node = node,
+                                       .size_bytes_max = [] { return std::uint64_t{1} << 40; },
+                                       .accepted = [this](const store::Delivery& one) { queue->offer(one); }});
+    return DeliveryDeskOfQueue({.store = *store,
+                                .spool = spool,
+                                .queue = *queue,
+                                .reception = *reception,
+                                .delegations = *delegations,
+                                .standing = *standing,
+                                .sealing = sealing,
+                                .wall = wall,
+                                .node = node});
+  }
+};
+
+TEST_F(QueueTest, DeliversAndForgetsHowToOpen) {
+  const auto done = in(DeliveryState::delivered, accepted().id);
+  EXPECT_TRUE(done.document_key_sealed.empty());
+  EXPECT_TRUE(done.private_key_sealed.empty());
+  EXPECT_EQ(destination->urls, std::vector<std::string>{"https://acme.example"});
+}
+
+// D1, D2: what cannot be asked for is never sent twice by itself.
+TEST_F(QueueTest, D2_WhatWasBeingSentWhenTheProcessDiedMayHaveArrived) {
+  stop_queue();
+  destination->idempotent = false;
+  queue = std::make_unique<Queue>(parts());
+  const auto one = accepted("scans", "a.pdf", DeliveryState::sending);
+  ASSERT_TRUE(run(queue->start()));
+  const auto after = in(DeliveryState::maybe_sent, one.id);
+  EXPECT_FALSE(after.why.empty());
+  EXPECT_FALSE(after.document_key_sealed.empty()) << "the document is still there, should a person want it sent again";
+  EXPECT_TRUE(destination->sent.empty());
+  EXPECT_EQ(counted.maybe_sent, 1);
+}
+
+TEST_F(QueueTest, D2_WhatIsIdempotentGoesOn) {
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  const auto one = accepted("scans", "a.pdf", DeliveryState::sending);
+  ASSERT_TRUE(run(queue->start()));
+  in(DeliveryState::delivered, one.id);
+  EXPECT_EQ(destination->sent.size(), 1U);
+}
+
+TEST_F(QueueTest, D2_AParkedOneIsMarkedBeforeItIsSent) {
+  destination->idempotent = false;
+  destination->held = true;
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  const auto one = accepted("scans", "a.pdf", DeliveryState::parked);
+  ASSERT_TRUE(run(queue->start()));
+  base::drive_until(loop, [&] { return !destination->sent.empty(); });
+  EXPECT_EQ(look(one.id).state, DeliveryState::sending) << "were the process to die now, it would not be sent again";
+  destination->held = false;
+  released->notify_all();
+  in(DeliveryState::delivered, one.id);
+}
+
+TEST_F(QueueTest, D1_AnAnswerThatWasLostIsForAPersonWhereTheDestinationCannotBeAsked) {
+  destination->idempotent = false;
+  destination->answer = Error{.kind = ErrorKind::ambiguous, .reason = "reply_lost", .text = "The line broke."};
+  in(DeliveryState::maybe_sent, accepted().id);
+  destination->idempotent = true;
+  const auto again = in(DeliveryState::queued, accepted().id);
+  base::drive_until(loop, [&] { return look(again.id).tries == 1; });
+}
+
+// K3: a token goes to the service that it is for, and nowhere else.
+TEST_F(QueueTest, K3_AConnectorWhoseTypeHasChangedGetsNoOtherServicesToken) {
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  const auto one = accepted();
+  put_connector("scans", "acme-grace", 1);
+  ASSERT_TRUE(run(queue->start()));
+  const auto parked = in(DeliveryState::parked, one.id);
+  EXPECT_NE(parked.why.find("another type"), std::string::npos) << parked.why;
+  EXPECT_TRUE(destination->sent.empty()) << "nothing was asked of the other service, with whatever token";
+  put_connector("scans", "acme-harmless", 2);
+  advance(31s);
+  in(DeliveryState::delivered, one.id);
+}
+
+TEST_F(QueueTest, ALongBacklogToOneConnectorHoldsUpNoOther) {
+  put_connector("slow");
+  destination->held = true;
+  tuning.pace = {.parallel = 3, .parallel_per_connector = 2, .per_minute_per_connector = 0};
+  for (int i = 0; i < 12; ++i) accepted("slow", "slow.pdf");
+  const auto other = accepted("scans", "other.pdf");
+  base::drive_until(loop, [&] { return destination->sent.size() == 3; });
+  EXPECT_EQ(destination->sent, (std::vector<std::string>{"slow.pdf", "slow.pdf", "other.pdf"}));
+  destination->held = false;
+  released->notify_all();
+  in(DeliveryState::delivered, other.id);
+}
+
+// A person deletes what the queue has just begun.
+TEST_F(QueueTest, WhatHasBegunIsNotDeletedUnderneath) {
+  auto desk = make_desk();
+  destination->held = true;
+  const auto one = accepted();
+  base::drive_until(loop, [&] { return !destination->sent.empty(); });
+  EXPECT_EQ(run(desk.remove(one.id, {})).error().reason, "being_sent");
+  destination->held = false;
+  released->notify_all();
+  in(DeliveryState::delivered, one.id);
+  base::drive_until(loop, [&] { return !queue->is_sending(one.id); });
+  // Changed between the desk's reading and its writing: the store refuses, and the desk says so.
+  bool faster = false;
+  door->before = [&faster, begun = look(one.id)](const store::Batch& batch) {
+    const bool deletes = std::ranges::any_of(
+        batch, [](const store::Mutation& each) { return std::holds_alternative<store::DeleteDelivery>(each); });
+    if (!deletes || std::exchange(faster, true)) return store::Batch{};
+    return store::Batch{store::PutDelivery{begun}};
+  };
+  EXPECT_EQ(run(desk.remove(one.id, {})).error().reason, "being_sent");
+  EXPECT_TRUE(faster);
+  EXPECT_TRUE(run(desk.remove(one.id, {})));
+  EXPECT_EQ(run(desk.remove(one.id, {})).error().reason, "no_such_delivery");
+}
+
+}  // namespace
+}  // namespace latchkey::delivery

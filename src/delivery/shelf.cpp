@@ -1,0 +1,219 @@
+#include "delivery/shelf.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/json.h"
+#include "base/run_on.h"
+#include "delivery/temporary_name.h"
+#include "delivery/timeline.h"
+#include "people/audit.h"
+
+namespace latchkey::delivery {
+namespace {
+
+constexpr std::size_t kPage = 200;
+constexpr int kChangesMax = 20;
+constexpr std::string_view kPathField = "path";
+
+std::string path_of(const store::Delivery& delivery) {
+  const auto fields = parse_json(delivery.fields_json);
+  return fields && fields->is_object() ? base::string_or(fields->get_object(), kPathField) : std::string();
+}
+
+void set_path(store::Delivery& delivery, std::string_view path) {
+  auto fields = parse_json(delivery.fields_json);
+  if (!fields || !fields->is_object()) fields = JsonObject{};
+  auto& object = fields->get_object();
+  if (path.empty()) {
+    object.erase(kPathField);
+  } else {
+    object[kPathField] = path;
+  }
+  delivery.fields_json = boost::json::serialize(object);
+}
+
+std::string last_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+std::unexpected<Error> already_sent() {
+  return fail(ErrorKind::conflict, "already_sent",
+              "The document is on its way under the name it had. Rename it at its destination.");
+}
+
+std::unexpected<Error> no_such_delivery() {
+  return fail(ErrorKind::not_found, "no_such_delivery", "There is no such delivery, or it was submitted by somebody else.");
+}
+
+bool is_owners(const store::Delivery& delivery, const Owner& owner) {
+  return owner.device.none() ? !owner.user.none() && delivery.submitter == owner.user : delivery.device == owner.device;
+}
+
+}  // namespace
+
+Owner owner_of(const people::Principal& principal) {
+  if (const auto* device = std::get_if<people::AdmittedDevice>(&principal))
+    return {.user = {}, .auth_epoch = 0, .device = device->device, .name = device->name};
+  const auto& user = std::get<people::Admitted>(principal);
+  return {.user = user.user, .auth_epoch = user.auth_epoch, .device = {}, .name = user.username};
+}
+
+std::string path_field(std::string_view path) { return boost::json::serialize(JsonObject{{kPathField, path}}); }
+
+bool is_incomplete(std::string_view path, std::int64_t size_bytes) {
+  return size_bytes == 0 || is_temporary_name(path.substr(path.rfind('/') + 1));
+}
+
+bool Shelf::waits(const store::Delivery& delivery) const {
+  return delivery.state == store::DeliveryState::queued && delivery.tries == 0 && !parts_.queue.is_sending(delivery.id);
+}
+
+Task<Result<std::vector<ShelfItem>>> Shelf::of_last_hour(Owner owner, std::string connector) {
+  store::DeliveryQuery query;
+  if (owner.device.none()) {
+    query.submitter = owner.user;
+  } else {
+    query.device = owner.device;
+  }
+  query.connector = std::move(connector);
+  query.page.limit = kPage;
+  const auto since = parts_.wall.now() - kShownFor;
+  std::vector<ShelfItem> items;
+  for (std::size_t looked_at = 0; looked_at < kShownMax; looked_at += kPage) {
+    auto page = co_await parts_.store.deliveries(query);
+    if (!page) co_return std::unexpected(page.error());
+    for (auto& delivery : page->items) {
+      if (delivery.created_at < since) co_return items;
+      auto path = path_of(delivery);
+      if (!path.empty()) items.push_back({.path = std::move(path), .delivery = std::move(delivery)});
+    }
+    if (page->next_cursor.empty()) break;
+    query.page.cursor = page->next_cursor;
+  }
+  co_return items;
+}
+
+Task<Result<std::vector<ShelfItem>>> Shelf::items(Owner owner, std::string connector) {
+  auto items = co_await of_last_hour(std::move(owner), std::move(connector));
+  if (!items) co_return items;
+  std::set<std::string> seen;
+  std::erase_if(*items, [&seen](const ShelfItem& item) { return !seen.insert(item.path).second; });
+  co_return items;
+}
+
+Task<Result<std::unique_ptr<OutgoingDocument>>> Shelf::open(store::Delivery delivery) {
+  if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
+  if (delivery.state == store::DeliveryState::delivered)
+    co_return fail(ErrorKind::not_found, "document_gone",
+                   "The document has been delivered, and is no longer on this server.");
+  co_return co_await parts_.spool.open(delivery.id, delivery.document_key_sealed,
+                                       static_cast<std::uint64_t>(delivery.size_bytes));
+}
+
+Task<Result<void>> Shelf::remove(Owner owner, std::string connector, std::string path) {
+  co_return co_await base::run_on(parts_.executor, remove_here(std::move(owner), std::move(connector), std::move(path)));
+}
+
+Task<Result<void>> Shelf::displace(Owner owner, std::string connector, std::string path, DeliveryId by) {
+  co_return co_await base::run_on(parts_.executor,
+                                  displace_here(std::move(owner), std::move(connector), std::move(path), by));
+}
+
+Task<Result<store::Delivery>> Shelf::move(Owner owner, DeliveryId id, std::string path, Seconds wait) {
+  co_return co_await base::run_on(parts_.executor, move_here(std::move(owner), id, std::move(path), wait));
+}
+
+Task<Result<void>> Shelf::postpone(DeliveryId id, Seconds wait) {
+  co_return co_await base::run_on(parts_.executor, postpone_here(id, wait));
+}
+
+Task<Result<void>> Shelf::remove_here(Owner owner, std::string connector, std::string path) {
+  auto items = co_await of_last_hour(owner, std::move(connector));
+  if (!items) co_return std::unexpected(items.error());
+  for (auto& [at, delivery] : *items) {
+    if (at != path) continue;  // an older one of the path would show again where only the newest went
+    const auto id = delivery.id;
+    const auto done = waits(delivery) ? co_await take_off(owner, std::move(delivery)) : co_await hide(id);
+    if (!done) co_return done;
+  }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Shelf::displace_here(Owner owner, std::string connector, std::string path, DeliveryId by) {
+  auto items = co_await of_last_hour(owner, std::move(connector));
+  if (!items) co_return std::unexpected(items.error());
+  for (auto& [at, delivery] : *items) {
+    if (at != path || delivery.id == by) continue;
+    const auto id = delivery.id;
+    const bool unfinished = waits(delivery) && is_incomplete(path, delivery.size_bytes);
+    const auto done = unfinished ? co_await take_off(owner, std::move(delivery)) : co_await hide(id);
+    if (!done) co_return done;
+  }
+  co_return Result<void>{};
+}
+
+// Nothing of it is sent. What the queue has begun meanwhile is only hidden.
+Task<Result<void>> Shelf::take_off(Owner owner, store::Delivery delivery) {
+  store::Batch batch{store::DeleteDelivery{delivery.id}};
+  if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, delivery); !ended) co_return ended;
+  batch.push_back(store::AppendAudit{
+      people::audit_entry(parts_.wall.now(), {.name = owner.name, .source = delivery.source, .user = owner.user},
+                          "delivery.cancelled", delivery.name, delivery.submitter, "to " + delivery.connector)});
+  const auto done = co_await parts_.store.commit(std::move(batch));
+  if (!done && done.error().kind == ErrorKind::conflict) co_return co_await hide(delivery.id);
+  if (!done) co_return done;
+  // The record held the key: what cannot be removed now opens for nobody, and is swept at the next start.
+  (void)co_await parts_.spool.remove(delivery.id);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Shelf::hide(DeliveryId id) {
+  for (int tries = 0;; ++tries) {
+    auto found = co_await parts_.store.delivery(id);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found) co_return Result<void>{};
+    set_path(**found, {});
+    const auto done = co_await parts_.store.commit({store::PutDelivery{**found}});
+    if (done || done.error().reason == "gone") co_return Result<void>{};
+    if (done.error().reason != "version" || tries >= kChangesMax) co_return done;
+  }
+}
+
+Task<Result<store::Delivery>> Shelf::move_here(Owner owner, DeliveryId id, std::string path, Seconds wait) {
+  auto found = co_await parts_.store.delivery(id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found || !is_owners(**found, owner)) co_return no_such_delivery();
+  auto& delivery = **found;
+  if (!waits(delivery)) co_return already_sent();
+  if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
+  auto name = co_await parts_.reception.name_at_destination(delivery, owner.name, folder_of(path), last_name(path));
+  if (!name) co_return std::unexpected(name.error());
+  const auto now = parts_.wall.now();
+  delivery.name = std::move(*name);
+  set_path(delivery, path);
+  delivery.due_at = now + wait;
+  note(delivery, now, "renamed", "To " + path + ".");
+  parts_.sealing.vouch(delivery);
+  const auto done = co_await parts_.store.commit({store::PutDelivery{delivery}});
+  if (!done && done.error().kind == ErrorKind::conflict) co_return already_sent();
+  if (!done) co_return std::unexpected(done.error());
+  delivery.version += 1;
+  parts_.queue.nudge();
+  co_return std::move(delivery);
+}
+
+Task<Result<void>> Shelf::postpone_here(DeliveryId id, Seconds wait) {
+  auto found = co_await parts_.store.delivery(id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found || !waits(**found)) co_return Result<void>{};
+  (*found)->due_at = parts_.wall.now() + wait;
+  const auto done = co_await parts_.store.commit({store::PutDelivery{**found}});
+  if (!done && done.error().kind == ErrorKind::conflict) co_return Result<void>{};  // the queue was faster
+  co_return done;
+}
+
+}  // namespace latchkey::delivery

@@ -1,0 +1,91 @@
+// What whoever handed documents in may still see and change of them (RULES G4): their own of the last hour, each at the path
+// it was put at.
+//
+// A document that came by a path waits a moment before it is sent (`due_at`), a temporary or empty one for longer; until
+// then nothing of it has left, and it can be renamed and taken back. There is no other mark: waiting is being queued, not
+// yet due, and never tried.
+//
+// Concurrency: thread-safe; changes hop to the queue's executor, where it is known what is being sent.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "delivery/queue.h"
+#include "delivery/reception.h"
+
+namespace latchkey::delivery {
+
+inline constexpr std::chrono::hours kShownFor{1};
+inline constexpr std::size_t kShownMax = 2000;
+
+// Whose documents: one of the two.
+struct Owner {
+  UserId user;
+  std::int64_t auth_epoch = 0;  // of the PIN that was shown
+  DeviceId device;
+  std::string name;  // as typed: for names of documents, and for the audit trail
+  friend bool operator==(const Owner&, const Owner&) = default;
+};
+[[nodiscard]] Owner owner_of(const people::Principal& principal);
+
+// A document as its owner sees it.
+struct ShelfItem {
+  std::string path;  // "März/scan.pdf"
+  store::Delivery delivery;
+};
+
+// {"path": "März/scan.pdf"}: what a delivery keeps of where it was put.
+[[nodiscard]] std::string path_field(std::string_view path);
+
+// Not complete by its name or size: waits for another PUT or a MOVE.
+[[nodiscard]] bool is_incomplete(std::string_view path, std::int64_t size_bytes);
+
+class Shelf {
+ public:
+  struct Parts {
+    store::Store& store;
+    Spool& spool;
+    Queue& queue;
+    Reception& reception;
+    const grants::Sealing& sealing;
+    const WallClock& wall;
+    Executor executor;  // the queue's
+  };
+  explicit Shelf(Parts parts) : parts_(std::move(parts)) {}
+
+  // Newest first, of each path the newest one; at most kShownMax deliveries are looked through. Errors: those of the store.
+  [[nodiscard]] Task<Result<std::vector<ShelfItem>>> items(Owner owner, std::string connector);
+
+  // The document, while it is here. Errors: not_found/`document_gone` once it has been delivered; as Spool::open().
+  [[nodiscard]] Task<Result<std::unique_ptr<OutgoingDocument>>> open(store::Delivery delivery);
+
+  // Takes the path off the shelf: what waits there is not sent at all, what is on its way or has arrived is no longer shown.
+  // Errors: those of the store.
+  [[nodiscard]] Task<Result<void>> remove(Owner owner, std::string connector, std::string path);
+  // Another document, `by`, has come at that path: what waited there incomplete is not sent at all, what was complete goes
+  // its way and is no longer shown. Errors: those of the store.
+  [[nodiscard]] Task<Result<void>> displace(Owner owner, std::string connector, std::string path, DeliveryId by);
+  // Another path, as long as nothing has been sent; due after `wait`. Errors: conflict/`already_sent`;
+  // not_found/`no_such_delivery`, `no_such_connector`; invalid/`bad_name`; those of the store.
+  [[nodiscard]] Task<Result<store::Delivery>> move(Owner owner, DeliveryId id, std::string path, Seconds wait);
+  // What waits, waits from now on for so long: another document is coming in in its place. Errors: those of the store.
+  [[nodiscard]] Task<Result<void>> postpone(DeliveryId id, Seconds wait);
+
+ private:
+  // All that have a path, several of one path too; newest first.
+  [[nodiscard]] Task<Result<std::vector<ShelfItem>>> of_last_hour(Owner owner, std::string connector);
+  [[nodiscard]] Task<Result<void>> remove_here(Owner owner, std::string connector, std::string path);
+  [[nodiscard]] Task<Result<void>> displace_here(Owner owner, std::string connector, std::string path, DeliveryId by);
+  [[nodiscard]] Task<Result<store::Delivery>> move_here(Owner owner, DeliveryId id, std::string path, Seconds wait);
+  [[nodiscard]] Task<Result<void>> postpone_here(DeliveryId id, Seconds wait);
+  [[nodiscard]] Task<Result<void>> take_off(Owner owner, store::Delivery delivery);
+  [[nodiscard]] Task<Result<void>> hide(DeliveryId id);
+  // Nothing of it has been sent, and nobody is about to.
+  [[nodiscard]] bool waits(const store::Delivery& delivery) const;
+
+  Parts parts_;
+};
+
+}  // namespace latchkey::delivery

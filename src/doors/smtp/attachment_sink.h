@@ -1,0 +1,55 @@
+// A mail to connectors: each of its documents becomes one delivery to each of them. A mail without documents is delivered by its
+// text, since some devices send what they have to say in no other way.
+//
+// Invariants: nothing is acknowledged unless every document has come in whole; memory is one piece of the mail, and its text where
+// that may be the document (at most a megabyte).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "delivery/reception.h"
+#include "doors/smtp/mail_sink.h"
+#include "people/principal.h"
+#include "wire/mime/mime_reader.h"
+
+namespace latchkey::doors {
+
+// Principals hold a PIN and do not copy by themselves.
+[[nodiscard]] delivery::Submitter submitter_again(const people::Principal& principal);
+
+class AttachmentSink final : public MailSink {
+ public:
+  // `reception` and `principal` outlive it.
+  AttachmentSink(delivery::Reception& reception, const people::Principal& principal, std::vector<std::string> connectors,
+                 std::string source)
+      : reception_(reception), principal_(principal), connectors_(std::move(connectors)), source_(std::move(source)) {}
+
+  // Errors: those of Reception::open() and Incoming::append(); those of MimeReader; invalid/`mail_damaged`.
+  [[nodiscard]] Task<Result<void>> append(std::string octets) override;
+  // Errors: those of append() and Reception::accept(); invalid/`no_document`; refused/`document_too_large`.
+  [[nodiscard]] Task<Result<std::string>> accept() override;
+
+ private:
+  enum class Part { none, document, text, passed_over };
+  using Documents = std::vector<std::unique_ptr<delivery::Reception::Incoming>>;
+
+  [[nodiscard]] Task<Result<void>> take(std::vector<wire::MimeEvent> events);
+  [[nodiscard]] Task<Result<void>> take_one(wire::MimeEvent event);
+  [[nodiscard]] Task<Result<void>> open(std::string name, std::string content_type);
+  [[nodiscard]] Task<Result<void>> pass_on(Bytes octets);
+
+  delivery::Reception& reception_;
+  const people::Principal& principal_;
+  std::vector<std::string> connectors_;
+  std::string source_;
+  wire::MimeReader reader_;
+  Part part_ = Part::none;
+  Documents whole_;
+  Documents coming_;  // of the part under way, one for each connector
+  Bytes text_;
+  std::string text_type_;
+  bool text_too_long_ = false;
+};
+
+}  // namespace latchkey::doors

@@ -1,0 +1,68 @@
+// One connection at the SMTP door: performs what the protocol's state machine asks for. Private to the door.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "doors/smtp/mail_sink.h"
+#include "doors/smtp/smtp_door.h"
+#include "wire/smtp/session.h"
+
+namespace latchkey::doors {
+
+// A resource, used by the connection's task.
+class SmtpConversation {
+ public:
+  SmtpConversation(const SmtpDoor::Parts& parts, std::shared_ptr<net::StreamConnection> connection);
+  SmtpConversation(const SmtpConversation&) = delete;
+  SmtpConversation& operator=(const SmtpConversation&) = delete;
+
+  [[nodiscard]] Task<void> run();
+
+ private:
+  // One for each action; false: the conversation is over.
+  [[nodiscard]] Task<bool> perform(wire::smtp::StartTls action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::Authenticate action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::BeginMail action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::AddRecipient action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::BeginData action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::DataPiece action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::EndData action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::ForgetMail action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::Close action);
+  [[nodiscard]] Task<bool> perform_all();
+
+  // Whether this address may connect here, and the device that it is.
+  [[nodiscard]] Task<bool> meet();
+  [[nodiscard]] Task<bool> read_more();
+  [[nodiscard]] Task<bool> flush();
+  [[nodiscard]] const SmtpListenerRule& rule() const { return parts_.settings.listeners[connection_->listener()]; }
+  [[nodiscard]] people::Transport transport() const;
+  [[nodiscard]] std::string source() const;
+  [[nodiscard]] wire::smtp::SessionSettings session_settings() const;
+  // The limit of the connector, where this principal may use it.
+  [[nodiscard]] Task<Result<std::uint64_t>> limit_of(std::string connector);
+  // A recipient outside the drop domain.
+  [[nodiscard]] Task<bool> add_person(std::string address);
+  void forget_mail();
+
+  const SmtpDoor::Parts& parts_;
+  std::shared_ptr<net::StreamConnection> connection_;
+  wire::smtp::Session session_;
+  SteadyTime began_;
+  std::optional<people::Principal> who_;
+
+  // The mail under way.
+  std::optional<std::uint64_t> stated_size_;
+  std::vector<std::string> connectors_;  // of these or
+  std::vector<std::string> people_;      // of those, never of both
+  std::unique_ptr<MailSink> sink_;
+  std::optional<Error> failure_;  // of its data, said at the end
+  std::uint64_t came_bytes_ = 0;
+  std::uint64_t window_bytes_ = 0;
+  std::chrono::nanoseconds window_waited_{};
+};
+
+}  // namespace latchkey::doors

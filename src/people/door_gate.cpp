@@ -1,0 +1,107 @@
+#include "people/door_gate.h"
+
+#include "people/names.h"
+#include "people/source_rules.h"
+
+namespace latchkey::people {
+namespace {
+
+constexpr std::chrono::minutes kNotedEvery{1};
+
+std::unexpected<Error> use_not_allowed() {
+  return fail(ErrorKind::refused, "use_not_allowed",
+              "The device is known, but it may not do this. An administrator can allow it on the device's page.");
+}
+
+std::unexpected<Error> no_such_device() {
+  return fail(ErrorKind::not_found, "no_such_device", "No device is bound to this address alone.");
+}
+
+const std::string& address_of(const Attempt& attempt) { return attempt.address.empty() ? attempt.source : attempt.address; }
+
+bool is_bound_to(const store::Device& device, const Network& address) {
+  if (device.allowed_sources.size() != 1) return false;
+  const auto only = Network::parse(device.allowed_sources.front());
+  return only && only->prefix_bits == address.prefix_bits && only->octets == address.octets;
+}
+
+}  // namespace
+
+Task<Result<Principal>> DoorGate::admit(Attempt attempt) {
+  const auto name = clean_username(attempt.username);
+  auto found = name ? co_await parts_.store.device_by_name_key(name->key) : Result<std::optional<store::Device>>(std::nullopt);
+  if (!found) co_return std::unexpected(found.error());
+  if (*found) {
+    auto& device = **found;
+    if (const auto sound = parts_.seal.check(device); !sound) {
+      parts_.log.error("device_record_altered", sound.error());
+    } else if (auto why = why_not(device, attempt); !why.empty()) {
+      co_await note(std::move(device), address_of(attempt), std::move(why));
+    } else {
+      auto admitted = co_await let_in(std::move(device), address_of(attempt), attempt.uses);
+      if (!admitted) co_return std::unexpected(admitted.error());
+      co_return Principal(std::move(*admitted));
+    }
+  }
+  auto admitted = co_await parts_.pins.admit(std::move(attempt));
+  if (!admitted) co_return std::unexpected(admitted.error());
+  co_return Principal(std::move(*admitted));
+}
+
+std::string DoorGate::why_not(const store::Device& device, const Attempt& attempt) const {
+  const auto& address = address_of(attempt);
+  if (!parts_.seal.matches(device, attempt.pin)) return "A wrong secret came from " + address + ".";
+  if (!device.enabled) return "The device is switched off.";
+  const auto sources = SourceRules::parse(device.allowed_sources);
+  if (!sources || !sources->allow(address)) return "The right secret came from " + address + ", which is not among the device's addresses.";
+  if (attempt.transport == Transport::clear && sources->empty()) {
+    return "The secret came over an unencrypted line from " + address + ". Name the device's address to allow that.";
+  }
+  return {};
+}
+
+Task<Result<AdmittedDevice>> DoorGate::recognise(std::string text, std::uint32_t uses) {
+  const auto address = Network::parse(text);
+  if (!address) co_return no_such_device();
+  auto devices = co_await parts_.store.devices();
+  if (!devices) co_return std::unexpected(devices.error());
+  store::Device* only = nullptr;
+  for (auto& device : *devices) {
+    if (!device.enabled || !is_bound_to(device, *address)) continue;
+    if (const auto sound = parts_.seal.check(device); !sound) {
+      parts_.log.error("device_record_altered", sound.error());
+      continue;
+    }
+    if (only != nullptr) co_return no_such_device();
+    only = &device;
+  }
+  if (only == nullptr) co_return no_such_device();
+  co_return co_await let_in(std::move(*only), std::move(text), uses);
+}
+
+Task<Result<AdmittedDevice>> DoorGate::let_in(store::Device device, std::string address, std::uint32_t uses) {
+  if ((device.uses & uses) != uses || (uses & store::kUseToken) != 0) {
+    co_await note(std::move(device), std::move(address), "The device asked for something that is not among its uses.");
+    co_return use_not_allowed();
+  }
+  AdmittedDevice admitted{.device = device.id, .name = device.name};
+  co_await note(std::move(device), std::move(address), {});
+  co_return admitted;
+}
+
+Task<void> DoorGate::note_error(DeviceId id, std::string words) {
+  auto device = co_await parts_.store.device(id);
+  if (device && *device) co_await note(std::move(**device), {}, std::move(words));
+}
+
+Task<void> DoorGate::note(store::Device device, std::string source, std::string error) {
+  const auto now = parts_.wall.now();
+  const auto last = error.empty() ? device.last_seen_at : device.last_error_at;
+  if (last <= now && now - last < kNotedEvery && (!error.empty() || device.last_source == source)) co_return;
+  const auto done = co_await parts_.store.commit(
+      {store::TouchDevice{.id = device.id, .at = now, .source = std::move(source), .error = std::move(error)}},
+      store::Urgency::bookkeeping);
+  if (!done) parts_.log.warning("device_not_noted", {{"reason", done.error().reason}});
+}
+
+}  // namespace latchkey::people

@@ -1,0 +1,26 @@
+// Text in old charsets and in encoded words (RFC 2047), to and from UTF-8. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace latchkey::wire {
+
+[[nodiscard]] bool is_utf8(std::string_view text);
+
+// `text` of that charset as UTF-8. What cannot be converted becomes U+FFFD; an unknown charset is taken for UTF-8 where it
+// is that, for windows-1252 otherwise.
+[[nodiscard]] std::string to_utf8(std::string_view text, std::string_view charset);
+
+// Octets of which nobody said what they are: UTF-8 where they are that, windows-1252 otherwise (every octet has a meaning).
+[[nodiscard]] std::string guess_utf8(std::string_view octets);
+
+// A header field's text with its encoded words (RFC 2047) decoded; words that cannot be read stay as they are. Encoded words
+// in quotes and without white space between them, as devices send them, are read too. UTF-8.
+[[nodiscard]] std::string decode_words(std::string_view text);
+
+// UTF-8 text for an unstructured field or a phrase: as it is where it is printable ASCII without anything that reads as an
+// encoded word, else encoded words (B) of at most 75 characters, separated by a blank. Control characters become blanks.
+[[nodiscard]] std::string encode_words(std::string_view utf8);
+
+}  // namespace latchkey::wire

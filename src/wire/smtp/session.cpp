@@ -1,0 +1,444 @@
+#include "wire/smtp/session.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace latchkey::wire::smtp {
+namespace {
+
+constexpr std::size_t kAuthBytesMax = 12288;  // RFC 4954 section 4
+constexpr std::size_t kPieceBytesMax = 64 * 1024;
+constexpr std::size_t kEndlessLineBytes = 64 * 1024;
+constexpr std::string_view kAskUsername = "334 VXNlcm5hbWU6\r\n";  // "Username:"
+constexpr std::string_view kAskPassword = "334 UGFzc3dvcmQ6\r\n";  // "Password:"
+
+bool same(std::string_view left, std::string_view right) {
+  return std::ranges::equal(left, right, [](char a, char b) { return (a >= 'a' && a <= 'z' ? a - 32 : a) == b; });
+}
+
+// With or without padding, as devices have it.
+std::optional<Secret> decode(std::string_view text) {
+  std::string padded(text);
+  while (padded.size() % 4 != 0) padded += '=';
+  auto bytes = base::from_base64(padded);
+  base::wipe(padded.data(), padded.size());
+  if (!bytes) return std::nullopt;
+  return Secret(std::move(*bytes));
+}
+
+}  // namespace
+
+Session::Session(SessionSettings settings) : settings_(std::move(settings)) {
+  output_ = write({220, "", settings_.host + " ESMTP"});
+}
+
+Session::~Session() { base::wipe(input_.data(), input_.size()); }
+
+void Session::feed(std::string_view octets) {
+  if (mode_ != Mode::closed) input_ += octets;
+}
+
+std::string Session::take_output() { return std::exchange(output_, {}); }
+
+void Session::say(const Reply& reply) { output_ += write(reply); }
+
+void Session::end(const Reply& reply) {
+  if (mode_ == Mode::closed) return;
+  say(reply);
+  mode_ = Mode::closed;
+  asked_ = Asked::nothing;
+  input_.clear();
+}
+
+void Session::complain(int code, std::string status, std::string text) {
+  say({code, std::move(status), std::move(text)});
+  if (++errors_ >= settings_.errors_max) end({421, "4.7.0", "Too many errors"});
+}
+
+// A line without its end. What is no command is complained of here.
+std::optional<std::string> Session::take_line() {
+  for (;;) {
+    const auto limit = mode_ == Mode::commands && !same(std::string_view(input_).substr(0, 4), "AUTH") ? settings_.command_bytes_max : kAuthBytesMax;
+    const auto line_feed = input_.find('\n', searched_);
+    if (line_feed == std::string::npos) {
+      searched_ = input_.size();
+      if (input_.size() > kEndlessLineBytes) end({421, "4.7.0", "The line does not end"});
+      return std::nullopt;
+    }
+    const auto line = std::string_view(input_).substr(0, line_feed);
+    const bool proper = line.ends_with('\r');
+    const auto text = line.substr(0, line.size() - (proper ? 1 : 0));
+    const bool bare = !proper || text.find('\r') != std::string_view::npos || text.find('\0') != std::string_view::npos;
+    const bool long_line = line_feed + 1 > limit;
+    std::string taken(text);
+    base::wipe(input_.data(), line_feed + 1);
+    input_.erase(0, line_feed + 1);
+    searched_ = 0;
+    if (!bare && !long_line) return taken;
+    base::wipe(taken.data(), taken.size());
+    mode_ = mode_ == Mode::closed ? mode_ : Mode::commands;
+    if (long_line) complain(500, "5.5.2", "The line is too long");
+    else complain(500, "5.5.2", "Lines must end in CR LF, and hold neither of them otherwise");
+    if (mode_ == Mode::closed) return std::nullopt;
+  }
+}
+
+std::optional<Action> Session::next() {
+  while (asked_ == Asked::nothing) {
+    std::optional<Action> action;
+    switch (mode_) {
+      case Mode::closed:
+        if (std::exchange(close_told_, true)) return std::nullopt;
+        return Close{};
+      case Mode::data:
+        if (input_.empty()) return std::nullopt;
+        action = read_data();
+        break;
+      case Mode::chunk:
+        if (input_.empty() && chunk_left_ > 0) return std::nullopt;
+        action = read_chunk();
+        break;
+      case Mode::commands:
+      case Mode::plain_response:
+      case Mode::login_username:
+      case Mode::login_password: {
+        auto line = take_line();
+        if (!line) {
+          if (mode_ == Mode::closed) continue;
+          return std::nullopt;
+        }
+        action = mode_ == Mode::commands ? run(parse_command(*line)) : take_response(std::move(*line));
+        break;
+      }
+    }
+    if (action) return action;
+  }
+  return std::nullopt;
+}
+
+std::optional<Action> Session::run(const Command& command) {
+  switch (command.verb) {
+    case Verb::helo:
+    case Verb::ehlo: {
+      // Any name will do, and none too: devices send their NetBIOS names, literals, or nothing.
+      auto action = forget_mail();
+      greet(command.verb == Verb::ehlo);
+      return action;
+    }
+    case Verb::starttls:
+      return begin_tls(command);
+    case Verb::auth:
+      return begin_auth(command.argument);
+    case Verb::mail:
+      return begin_mail(command.argument);
+    case Verb::rcpt:
+      return add_recipient(command.argument);
+    case Verb::data:
+      return begin_data(command);
+    case Verb::bdat:
+      return begin_chunk(command.argument);
+    case Verb::rset: {
+      auto action = forget_mail();
+      say({250, "2.0.0", "Forgotten"});
+      return action;
+    }
+    case Verb::noop:
+      say({250, "2.0.0", "Nothing done"});
+      return std::nullopt;
+    case Verb::vrfy:
+      say({252, "2.1.5", "Send a mail and see"});
+      return std::nullopt;
+    case Verb::help:
+      say({214, "2.0.0", "RFC 5321 and 6409"});
+      return std::nullopt;
+    case Verb::quit: {
+      auto action = forget_mail();
+      end({221, "2.0.0", "Goodbye"});
+      return action;
+    }
+    case Verb::expn:
+    case Verb::unknown:
+      complain(command.verb == Verb::expn ? 502 : 500, "5.5.1", "No such command here");
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+void Session::greet(bool extended) {
+  greeted_ = true;
+  if (!extended) {
+    say({250, "", settings_.host});
+    return;
+  }
+  std::string out = "250-" + settings_.host + "\r\n";
+  out += "250-SIZE " + std::to_string(settings_.size_bytes_max) + "\r\n";
+  out += "250-8BITMIME\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n";
+  if (settings_.starttls && !settings_.tls) out += "250-STARTTLS\r\n";
+  if (settings_.auth) out += "250-AUTH PLAIN LOGIN\r\n";
+  output_ += out + "250 ENHANCEDSTATUSCODES\r\n";
+}
+
+std::optional<Action> Session::begin_tls(const Command& command) {
+  if (!command.argument.empty()) complain(501, "5.5.4", "STARTTLS takes no argument");
+  else if (settings_.tls) complain(503, "5.5.1", "TLS has begun already");
+  else if (!settings_.starttls) complain(454, "4.7.0", "TLS is not set up here");
+  else {
+    say({220, "2.0.0", "Begin TLS"});
+    asked_ = Asked::tls;
+    return StartTls{};
+  }
+  return std::nullopt;
+}
+
+void Session::tls_started() {
+  // Whatever came before the handshake may come from somebody in between: none of it counts.
+  input_.clear();
+  searched_ = 0;
+  settings_.tls = true;
+  settings_.auth = settings_.auth_in_tls;
+  greeted_ = false;
+  authenticated_ = false;
+  clear_mail();
+  mode_ = Mode::commands;
+  asked_ = Asked::nothing;
+}
+
+std::optional<Action> Session::begin_auth(std::string_view argument) {
+  const auto blank = std::min(argument.find(' '), argument.size());
+  const auto mechanism = argument.substr(0, blank);
+  auto initial = argument.substr(std::min(blank + 1, argument.size()));
+  while (initial.starts_with(' ')) initial.remove_prefix(1);
+  if (authenticated_) complain(503, "5.5.1", "You have signed in already");
+  else if (mail_begun_) complain(503, "5.5.1", "Not within a mail");
+  else if (!settings_.auth) complain(538, "5.7.11", settings_.starttls && !settings_.tls ? "Begin TLS first (STARTTLS): a PIN is taken in TLS only" : "No secrets are taken on this connection");
+  else if (same(mechanism, "PLAIN")) {
+    if (initial == "=") return take_plain("");
+    if (!initial.empty()) return take_plain(initial);
+    output_ += "334 \r\n";
+    mode_ = Mode::plain_response;
+  } else if (same(mechanism, "LOGIN")) {
+    login_username_.clear();
+    mode_ = Mode::login_username;
+    if (!initial.empty()) return take_response(std::string(initial));
+    output_ += kAskUsername;
+  } else {
+    complain(504, "5.5.4", "AUTH PLAIN or AUTH LOGIN");
+  }
+  return std::nullopt;
+}
+
+std::optional<Action> Session::take_response(std::string line) {
+  const auto mode = std::exchange(mode_, Mode::commands);
+  if (line == "*") {
+    complain(501, "5.7.0", "Not signed in, as you wish");
+    return std::nullopt;
+  }
+  if (mode == Mode::plain_response) {
+    auto action = take_plain(line);
+    base::wipe(line.data(), line.size());
+    return action;
+  }
+  auto decoded = decode(line);
+  base::wipe(line.data(), line.size());
+  if (!decoded) {
+    complain(501, "5.5.2", "That is no base64");
+    return std::nullopt;
+  }
+  if (mode == Mode::login_username) {
+    login_username_ = decoded->reveal_text();
+    output_ += kAskPassword;
+    mode_ = Mode::login_password;
+    return std::nullopt;
+  }
+  asked_ = Asked::authentication;
+  return Authenticate{std::exchange(login_username_, {}), std::move(*decoded)};
+}
+
+// [authzid] NUL authcid NUL passwd (RFC 4616).
+std::optional<Action> Session::take_plain(std::string_view response) {
+  const auto decoded = decode(response);
+  const auto text = decoded ? decoded->reveal_text() : std::string_view();
+  const auto first = text.find('\0');
+  const auto second = first == std::string_view::npos ? first : text.find('\0', first + 1);
+  if (second == std::string_view::npos) {
+    complain(501, "5.5.2", "That is no base64 of NUL, user name, NUL, PIN");
+    return std::nullopt;
+  }
+  asked_ = Asked::authentication;
+  return Authenticate{std::string(text.substr(first + 1, second - first - 1)), Secret(text.substr(second + 1))};
+}
+
+std::optional<Action> Session::begin_mail(std::string_view argument) {
+  if (!greeted_) {
+    complain(503, "5.5.1", "Say EHLO or HELO first");
+    return std::nullopt;
+  }
+  if (mail_begun_) {
+    complain(503, "5.5.1", "A mail has been begun already");
+    return std::nullopt;
+  }
+  auto mail = parse_mail(argument);
+  if (!mail) {
+    complain(mail.error().code, mail.error().status, mail.error().text);
+    return std::nullopt;
+  }
+  if (mail->size_bytes && *mail->size_bytes > settings_.size_bytes_max) {
+    complain(552, "5.3.4", "The mail is larger than this server takes (" + std::to_string(settings_.size_bytes_max) + " bytes)");
+    return std::nullopt;
+  }
+  asked_ = Asked::mail;
+  return BeginMail{std::move(*mail)};
+}
+
+std::optional<Action> Session::add_recipient(std::string_view argument) {
+  if (!mail_begun_ || chunked_) {
+    complain(503, "5.5.1", "MAIL FROM first");
+    return std::nullopt;
+  }
+  if (recipients_ >= settings_.recipients_max) {
+    say({452, "4.5.3", "Too many recipients: send to the others with another mail"});
+    return std::nullopt;
+  }
+  auto address = parse_rcpt(argument);
+  if (!address) {
+    complain(address.error().code, address.error().status, address.error().text);
+    return std::nullopt;
+  }
+  asked_ = Asked::recipient;
+  return AddRecipient{std::move(*address)};
+}
+
+std::optional<Action> Session::begin_data(const Command& command) {
+  if (!command.argument.empty()) complain(501, "5.5.4", "DATA takes no argument");
+  else if (!mail_begun_ || chunked_) complain(503, "5.5.1", "MAIL FROM and RCPT TO first");
+  else if (recipients_ == 0) complain(554, "5.5.1", "No recipient was accepted");
+  else {
+    asked_ = Asked::data;
+    return BeginData{};
+  }
+  return std::nullopt;
+}
+
+// The octets of a chunk follow whatever is answered: they are read, and dropped where it was refused (RFC 3030 section 2).
+std::optional<Action> Session::begin_chunk(std::string_view argument) {
+  const auto chunk = parse_bdat(argument);
+  if (!chunk) {
+    complain(501, "5.5.4", "Write BDAT OCTETS [LAST]");
+    end({421, "4.5.0", "What follows cannot be told from commands"});
+    return std::nullopt;
+  }
+  chunk_left_ = chunk->size_bytes;
+  chunk_last_ = chunk->last;
+  mode_ = Mode::chunk;
+  if (chunked_ || data_refused_) return std::nullopt;
+  if (!mail_begun_ || recipients_ == 0) {
+    data_refused_ = true;
+    data_refusal_ = {503, "5.5.1", "MAIL FROM and RCPT TO first"};
+    return std::nullopt;
+  }
+  chunked_ = true;
+  asked_ = Asked::chunk;
+  return BeginData{};
+}
+
+std::optional<Action> Session::read_data() {
+  const auto piece = std::string_view(input_).substr(0, kPieceBytesMax);
+  DataPiece data;
+  const auto taken = data_.feed(piece, data.octets);
+  input_.erase(0, taken);
+  if (data_.is_done()) {
+    mode_ = Mode::commands;
+    searched_ = 0;
+    if (data.octets.empty()) {
+      asked_ = Asked::end;
+      return EndData{};
+    }
+    // The end is told with the next call: nothing else is read before.
+    mode_ = Mode::chunk;
+    chunked_ = true;
+    chunk_left_ = 0;
+    chunk_last_ = true;
+  }
+  if (data.octets.empty()) return std::nullopt;
+  return data;
+}
+
+std::optional<Action> Session::read_chunk() {
+  if (chunk_left_ > 0) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>({chunk_left_, input_.size(), kPieceBytesMax}));
+    DataPiece data{input_.substr(0, size)};
+    input_.erase(0, size);
+    chunk_left_ -= size;
+    if (data_refused_) return std::nullopt;
+    return data;
+  }
+  mode_ = Mode::commands;
+  searched_ = 0;
+  if (data_refused_) {
+    data_refused_ = false;
+    complain(data_refusal_.code, data_refusal_.status, data_refusal_.text);
+    return forget_mail();
+  }
+  if (!chunk_last_) {
+    say({250, "2.0.0", "Chunk taken"});
+    return std::nullopt;
+  }
+  asked_ = Asked::end;
+  return EndData{};
+}
+
+void Session::answer(const Reply& reply) {
+  const auto asked = std::exchange(asked_, Asked::nothing);
+  const bool good = reply.is_positive();
+  if (asked == Asked::chunk) {
+    // Said when the chunk has been read.
+    if (good) return;
+    chunked_ = false;
+    data_refused_ = true;
+    data_refusal_ = reply;
+    return;
+  }
+  if (good) say(reply);
+  else complain(reply.code, reply.status, reply.text);
+  switch (asked) {
+    case Asked::authentication:
+      authenticated_ = good;
+      return;
+    case Asked::mail:
+      mail_begun_ = good;
+      return;
+    case Asked::recipient:
+      if (good) ++recipients_;
+      return;
+    case Asked::data:
+      if (good && mode_ != Mode::closed) {
+        mode_ = Mode::data;
+        data_ = DataReader();
+      }
+      return;
+    case Asked::end:
+      clear_mail();
+      return;
+    case Asked::nothing:
+    case Asked::tls:
+    case Asked::chunk:
+      return;
+  }
+}
+
+std::optional<Action> Session::forget_mail() {
+  const bool begun = mail_begun_;
+  clear_mail();
+  if (!begun) return std::nullopt;
+  return ForgetMail{};
+}
+
+void Session::clear_mail() {
+  mail_begun_ = false;
+  chunked_ = false;
+  data_refused_ = false;
+  recipients_ = 0;
+  data_ = DataReader();
+}
+
+}  // namespace latchkey::wire::smtp

@@ -1,0 +1,133 @@
+// The server's side of an SMTP submission (RFC 5321, 6409, 3207, 4954, 3030, 1870, 2034), without a socket: octets in; replies and
+// actions out. Whoever owns it performs the actions and answers them.
+//
+//   session.feed(octets);
+//   while (auto action = session.next()) ...   // perform it; session.answer(...) where it wants an answer
+//   write(session.take_output());              // before more is read, and before every action that takes its time
+//
+// Invariants: input is looked at only once the action before it has been answered, so pipelined commands keep their order; what
+// came in clear is forgotten when TLS begins (RFC 3207 section 4.2, SCENARIOS D7); memory is bounded by one line or one piece.
+// Commands end in CRLF alone: a bare LF or CR makes the command an error, never two commands.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/secret.h"
+#include "wire/smtp/command.h"
+#include "wire/smtp/data_reader.h"
+#include "wire/smtp/reply.h"
+
+namespace latchkey::wire::smtp {
+
+struct SessionSettings {
+  std::string host;                  // the server's own name
+  bool starttls = false;             // TLS can be begun
+  bool tls = false;                  // it has begun
+  bool auth = false;                 // a secret may be shown as the connection is now
+  bool auth_in_tls = true;           // and once it is in TLS
+  std::uint64_t size_bytes_max = 0;  // announced
+  std::size_t command_bytes_max = 1000;  // of a line; RFC 5321 section 4.5.3.1.4 and what extensions add
+  std::size_t recipients_max = 100;
+  unsigned errors_max = 10;
+};
+
+// Begin TLS, once the output has been written; then tls_started().
+struct StartTls {};
+// Answered with 235, or the refusal.
+struct Authenticate {
+  std::string username;
+  Secret secret;
+};
+// Answered with 250, or the refusal.
+struct BeginMail {
+  MailArgument mail;
+};
+struct AddRecipient {
+  std::string address;
+};
+// Answered with 354, or the refusal.
+struct BeginData {};
+// Not answered: what is wrong is said at the end.
+struct DataPiece {
+  std::string octets;
+};
+// The message is complete: answered with 250 once it is durable, or the refusal.
+struct EndData {};
+// The mail that was begun is not meant any more. Not answered.
+struct ForgetMail {};
+// Close the connection, once the output has been written.
+struct Close {};
+using Action = std::variant<StartTls, Authenticate, BeginMail, AddRecipient, BeginData, DataPiece, EndData, ForgetMail, Close>;
+
+// A resource.
+class Session {
+ public:
+  explicit Session(SessionSettings settings);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session();
+
+  void feed(std::string_view octets);
+  // nullopt: more octets are needed.
+  [[nodiscard]] std::optional<Action> next();
+  void answer(const Reply& reply);
+  void tls_started();
+  // Replies to be written, in order.
+  [[nodiscard]] std::string take_output();
+  // The server ends the conversation: 421 and its reason. Close is the next action.
+  void end(const Reply& reply);
+
+  [[nodiscard]] bool in_mail() const { return mail_begun_; }
+  [[nodiscard]] bool in_data() const { return mode_ == Mode::data || mode_ == Mode::chunk; }
+
+ private:
+  enum class Mode { commands, plain_response, login_username, login_password, data, chunk, closed };
+  enum class Asked { nothing, tls, authentication, mail, recipient, data, chunk, end };
+
+  void say(const Reply& reply);
+  // A reply to what was wrong: too many of them end the conversation.
+  void complain(int code, std::string status, std::string text);
+  [[nodiscard]] std::optional<std::string> take_line();
+  [[nodiscard]] std::optional<Action> run(const Command& command);
+  void greet(bool extended);
+  [[nodiscard]] std::optional<Action> begin_tls(const Command& command);
+  [[nodiscard]] std::optional<Action> begin_auth(std::string_view argument);
+  [[nodiscard]] std::optional<Action> take_response(std::string line);
+  [[nodiscard]] std::optional<Action> take_plain(std::string_view response);
+  [[nodiscard]] std::optional<Action> begin_mail(std::string_view argument);
+  [[nodiscard]] std::optional<Action> add_recipient(std::string_view argument);
+  [[nodiscard]] std::optional<Action> begin_data(const Command& command);
+  [[nodiscard]] std::optional<Action> begin_chunk(std::string_view argument);
+  [[nodiscard]] std::optional<Action> read_data();
+  [[nodiscard]] std::optional<Action> read_chunk();
+  // Forgets the mail that was begun; ForgetMail if there was one.
+  [[nodiscard]] std::optional<Action> forget_mail();
+  void clear_mail();
+
+  SessionSettings settings_;
+  std::string input_;
+  std::size_t searched_ = 0;   // of input_, in vain for a line's end
+  std::string output_;
+  Mode mode_ = Mode::commands;
+  Asked asked_ = Asked::nothing;
+  bool greeted_ = false;
+  bool authenticated_ = false;
+  bool close_told_ = false;
+  unsigned errors_ = 0;
+  std::string login_username_;
+
+  bool mail_begun_ = false;
+  bool chunked_ = false;        // its data comes by BDAT
+  bool data_refused_ = false;   // chunks are read and dropped
+  Reply data_refusal_;          // what is said behind them
+  std::size_t recipients_ = 0;
+  DataReader data_;
+  std::uint64_t chunk_left_ = 0;
+  bool chunk_last_ = false;
+};
+
+}  // namespace latchkey::wire::smtp

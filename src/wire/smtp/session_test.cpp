@@ -1,0 +1,222 @@
+// The device zoo (SCENARIOS D6) as recorded dialogues, replayed octet by octet, and the attacks of D7.
+#include "wire/smtp/session.h"
+
+#include <gtest/gtest.h>
+
+namespace latchkey::wire::smtp {
+namespace {
+
+// A server that takes everything: what was said, and what came of it.
+struct Replay {
+  explicit Replay(SessionSettings settings = {.host = "mail.example", .starttls = true, .auth = true, .size_bytes_max = 1000})
+      : session(std::move(settings)) {
+    said = session.take_output();
+  }
+
+  // In pieces of `piece` octets.
+  Replay& send(std::string_view octets, std::size_t piece = 1'000'000) {
+    while (!octets.empty()) {
+      session.feed(octets.substr(0, piece));
+      octets.remove_prefix(std::min(piece, octets.size()));
+      perform();
+    }
+    return *this;
+  }
+
+  void perform() {
+    while (auto action = session.next()) {
+      if (auto* sign_in = std::get_if<Authenticate>(&*action)) {
+        signed_in.push_back(sign_in->username + "/" + std::string(sign_in->secret.reveal_text()));
+        session.answer({235, "2.7.0", "ok"});
+      } else if (auto* mail = std::get_if<BeginMail>(&*action)) {
+        from.push_back(mail->mail.address);
+        session.answer({250, "2.1.0", "ok"});
+      } else if (auto* to = std::get_if<AddRecipient>(&*action)) {
+        recipients.push_back(to->address);
+        session.answer({250, "2.1.5", "ok"});
+      } else if (std::holds_alternative<BeginData>(*action)) {
+        session.answer({354, "", "go"});
+      } else if (auto* data = std::get_if<DataPiece>(&*action)) {
+        coming += data->octets;
+      } else if (std::holds_alternative<EndData>(*action)) {
+        mails.push_back(std::exchange(coming, {}));
+        session.answer({250, "2.0.0", "ok"});
+      } else if (std::holds_alternative<StartTls>(*action)) {
+        (void)session.take_output();
+        session.tls_started();
+      } else if (std::holds_alternative<Close>(*action)) {
+        closed = true;
+      }
+    }
+    said += session.take_output();
+  }
+
+  std::string take_said() { return std::exchange(said, {}); }
+
+  Session session;
+  std::string said;
+  std::vector<std::string> signed_in, from, recipients, mails;
+  std::string coming;
+  bool closed = false;
+};
+
+constexpr std::string_view kBegin = "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
+
+TEST(SmtpSession, GreetsAndOffersWhatItKnows) {
+  Replay replay;
+  EXPECT_EQ(replay.take_said(), "220 mail.example ESMTP\r\n");
+  replay.send("EHLO copier\r\n");
+  EXPECT_EQ(replay.take_said(),
+            "250-mail.example\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n"
+            "250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES\r\n");
+}
+
+TEST(SmtpSession, D6_AuthLoginPromptsByteForByte) {
+  Replay replay;
+  replay.send("HELO COPIER-2\r\n");
+  (void)replay.take_said();
+  replay.send("AUTH LOGIN\r\n");
+  EXPECT_EQ(replay.take_said(), "334 VXNlcm5hbWU6\r\n");
+  replay.send("cHJpbnRlcg==\r\n");
+  EXPECT_EQ(replay.take_said(), "334 UGFzc3dvcmQ6\r\n");
+  replay.send("c2VjcmV0\r\n");
+  EXPECT_EQ(replay.take_said(), "235 2.7.0 ok\r\n");
+  EXPECT_EQ(replay.signed_in, std::vector<std::string>{"printer/secret"});
+}
+
+TEST(SmtpSession, D6_AuthLoginWithInlineUserName) {
+  Replay replay;
+  (void)replay.take_said();
+  replay.send("auth login cHJpbnRlcg==\r\n");
+  EXPECT_EQ(replay.take_said(), "334 UGFzc3dvcmQ6\r\n");
+  replay.send("c2VjcmV0\r\n");
+  EXPECT_EQ(replay.signed_in, std::vector<std::string>{"printer/secret"});
+}
+
+TEST(SmtpSession, D6_AuthPlainWithAndWithoutInitialResponse) {
+  Replay inline_response;
+  inline_response.send("AUTH PLAIN AHByaW50ZXIAc2VjcmV0\r\n");
+  EXPECT_EQ(inline_response.signed_in, std::vector<std::string>{"printer/secret"});
+  Replay asked;
+  (void)asked.take_said();
+  asked.send("AUTH PLAIN\r\n");
+  EXPECT_EQ(asked.take_said(), "334 \r\n");
+  asked.send("AHByaW50ZXIAc2VjcmV0\r\n");
+  EXPECT_EQ(asked.signed_in, std::vector<std::string>{"printer/secret"});
+  Replay cancelled;
+  (void)cancelled.take_said();
+  cancelled.send("AUTH PLAIN\r\n*\r\n");
+  EXPECT_EQ(cancelled.take_said(), "334 \r\n501 5.7.0 Not signed in, as you wish\r\n");
+  EXPECT_TRUE(cancelled.signed_in.empty());
+}
+
+TEST(SmtpSession, D6_NamesOfAllKindsAndNone) {
+  for (const auto* hello : {"HELO COPIER\r\n", "HELO\r\n", "EHLO [192.0.2.7]\r\n", "ehlo \r\n", "EHLO a_b c\r\n"}) {
+    Replay replay;
+    replay.send(hello).send("MAIL FROM: <a@b>\r\n");
+    EXPECT_EQ(replay.from, std::vector<std::string>{"a@b"}) << hello;
+  }
+}
+
+TEST(SmtpSession, D6_PathsWithoutBracketsAndWithRoutes) {
+  Replay replay;
+  replay.send("EHLO x\r\nMAIL FROM:a@b SIZE=10 BODY=8BITMIME\r\nRCPT TO:<@relay:c@d>\r\nRCPT TO: e@f\r\n");
+  EXPECT_EQ(replay.from, std::vector<std::string>{"a@b"});
+  EXPECT_EQ(replay.recipients, (std::vector<std::string>{"c@d", "e@f"}));
+}
+
+TEST(SmtpSession, D6_BareLineFeedsInDataAreMended) {
+  Replay replay;
+  replay.send(kBegin).send("DATA\r\nSubject: x\n\nline one\nline two\r\n.\r\n");
+  EXPECT_EQ(replay.mails, std::vector<std::string>{"Subject: x\r\n\r\nline one\r\nline two\r\n"});
+}
+
+TEST(SmtpSession, DotsAreUnstuffedWhereverThePiecesEnd) {
+  for (const std::size_t piece : {1UL, 2UL, 3UL, 7UL, 1000UL}) {
+    Replay replay;
+    replay.send(kBegin).send("DATA\r\n", piece).send("..a\r\n.b\r\nc.\r\n...\r\n\r\n.\r\nQUIT\r\n", piece);
+    EXPECT_EQ(replay.mails, std::vector<std::string>{".a\r\nb\r\nc.\r\n..\r\n\r\n"}) << piece;
+    EXPECT_TRUE(replay.closed);
+  }
+}
+
+TEST(SmtpSession, D7_SmugglingNothingButCrLfDotCrLfEndsTheData) {
+  for (const auto* end : {"\n.\n", "\n.\r\n", "\r.\r", "\r\n.\n", "\r\n.\r", "\r.\r\n", "\r\n\0.\r\n"}) {
+    Replay replay;
+    replay.send(kBegin).send("DATA\r\nfirst").send(end).send("MAIL FROM:<evil@b>\r\nRCPT TO:<x@y>\r\nDATA\r\nsecond\r\n.\r\n");
+    ASSERT_EQ(replay.mails.size(), 1U) << end;
+    EXPECT_NE(replay.mails.front().find("evil@b"), std::string::npos) << "it is text of the first mail";
+    EXPECT_EQ(replay.from, std::vector<std::string>{"a@b"});
+  }
+}
+
+TEST(SmtpSession, D7_StarttlsInjectionForgetsWhatWasPipelined) {
+  Replay replay;
+  replay.send("EHLO x\r\nSTARTTLS\r\nMAIL FROM:<evil@b>\r\nRCPT TO:<c@d>\r\n");
+  EXPECT_TRUE(replay.from.empty());
+  (void)replay.take_said();
+  replay.send("MAIL FROM:<a@b>\r\n");
+  EXPECT_EQ(replay.take_said(), "503 5.5.1 Say EHLO or HELO first\r\n") << "what was said in clear does not count either";
+  replay.send("EHLO x\r\n");
+  EXPECT_EQ(replay.take_said().find("STARTTLS"), std::string::npos);
+}
+
+TEST(SmtpSession, D7_BareLineEndsInCommandsAreErrors) {
+  Replay replay;
+  (void)replay.take_said();
+  replay.send("EHLO x\nMAIL FROM:<a@b>\r\nEHLO y\rMAIL FROM:<c@d>\r\n");
+  EXPECT_TRUE(replay.from.empty());
+  EXPECT_EQ(replay.take_said().find("250"), std::string::npos);
+}
+
+TEST(SmtpSession, EndlessLinesAndTooManyErrorsEndIt) {
+  Replay endless;
+  endless.send(std::string(100'000, 'x'), 4096);
+  EXPECT_TRUE(endless.closed);
+  Replay wrong;
+  for (int i = 0; i < 9; ++i) wrong.send("WHAT\r\n");
+  EXPECT_FALSE(wrong.closed);
+  wrong.send("WHAT\r\n");
+  EXPECT_TRUE(wrong.closed);
+  EXPECT_TRUE(wrong.take_said().ends_with("421 4.7.0 Too many errors\r\n"));
+}
+
+TEST(SmtpSession, LongCommandLinesAreRefusedWhole) {
+  Replay replay;
+  (void)replay.take_said();
+  replay.send("NOOP " + std::string(2000, 'x') + "\r\nNOOP\r\n");
+  EXPECT_EQ(replay.take_said(), "500 5.5.2 The line is too long\r\n250 2.0.0 Nothing done\r\n");
+}
+
+TEST(SmtpSession, D3_SizeIsRefusedAtMailFrom) {
+  Replay replay;
+  replay.send("EHLO x\r\n");
+  (void)replay.take_said();
+  replay.send("MAIL FROM:<a@b> SIZE=1001\r\n");
+  EXPECT_TRUE(replay.take_said().starts_with("552 5.3.4 "));
+  EXPECT_TRUE(replay.from.empty());
+}
+
+TEST(SmtpSession, ChunksAreTakenAsTheyAre) {
+  Replay replay;
+  replay.send(kBegin).send("BDAT 4\r\na\r\n.BDAT 5 LAST\r\n\r\nxyzQUIT\r\n", 1);
+  EXPECT_EQ(replay.mails, std::vector<std::string>{"a\r\n.\r\nxyz"});
+  EXPECT_TRUE(replay.closed);
+}
+
+TEST(SmtpSession, ChunksThatNobodyAskedForAreReadAndRefused) {
+  Replay replay;
+  replay.send("EHLO x\r\n");
+  (void)replay.take_said();
+  replay.send("BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n");
+  EXPECT_EQ(replay.take_said(), "503 5.5.1 MAIL FROM and RCPT TO first\r\n250 2.0.0 Nothing done\r\n");
+}
+
+TEST(SmtpReply, TextsCannotBeginAnotherReply) {
+  EXPECT_EQ(write({550, "5.1.1", "no\r\n250 yes"}), "550 5.1.1 no??250 yes\r\n");
+  const auto text = write({250, "2.0.0", std::string(300, 'a') + " " + std::string(300, 'b')});
+  EXPECT_EQ(text, "250-2.0.0 " + std::string(300, 'a') + "\r\n250 2.0.0 " + std::string(300, 'b') + "\r\n");
+}
+
+}  // namespace
+}  // namespace latchkey::wire::smtp
