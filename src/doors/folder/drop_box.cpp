@@ -192,13 +192,12 @@ Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Millise
   struct stat moved{};
   const bool same = ::fstatat(taken_.get(), stored.c_str(), &moved, AT_SYMLINK_NOFOLLOW) == 0 && moved.st_dev == status.st_dev &&
                     moved.st_ino == status.st_ino && moved.st_size == status.st_size && moved.st_nlink == 1 && lease.holds();
-  if (!same) {
+  // Before anything is accepted: after a loss of power it must lie where its token is known.
+  const bool lasting = same && ::fsync(taken_.get()) == 0 && ::fsync(directory_.get()) == 0;
+  if (!lasting) {
     (void)move_to_free_name(taken_.get(), stored, directory_.get(), entry.name);
     return being_written();
   }
-  // Before anything is accepted: after a loss of power it must lie where its token is known.
-  (void)::fsync(taken_.get());
-  (void)::fsync(directory_.get());
   return std::make_unique<TakenFile>(token, entry.name, std::move(file), stamp_of(moved));
 }
 

@@ -140,10 +140,7 @@ Result<std::unique_ptr<DropRoot>> DropRoot::open(const DropSettings& settings) {
 Result<std::shared_ptr<DropBox>> DropRoot::box(const std::string& connector) const {
   const auto path = path_ + "/" + connector;
   auto directory = open_beneath(root_.get(), connector, O_RDONLY | O_DIRECTORY);
-  if (!directory && errno == ENOENT) {
-    return bad_box(fmt::format("There is no directory {0}. Make it: install -d -m 2770 -g GROUP {0}, with the group that those who deliver and the "
-                               "service's user are in.", path));
-  }
+  if (!directory && errno == ENOENT) return fail(ErrorKind::not_found, "no_drop_box", fmt::format("There is no directory {}.", path));
   if (!directory && (errno == ELOOP || errno == ENOTDIR || errno == EXDEV)) {
     return bad_box(fmt::format("{} is a link, no directory, or on a file system of its own. It must be a plain directory of {}.", path, path_));
   }

@@ -1,7 +1,7 @@
 // The directory whose sub-directories are drop folders, one for each connector (RULES G5; docs/design/folder.md):
 //
 //   ROOT/                       the administrator's; nobody else may make or move names in it
-//   ROOT/{connector}/           writable for those who deliver
+//   ROOT/{connector}/           writable for those who deliver; making it is what switches the door on for the connector
 //   ROOT/{connector}/.refused/  what was not taken, with the reason beside it
 //   ROOT/.taken/{connector}/    ours alone: what is being taken in
 //
@@ -34,7 +34,8 @@ class DropRoot {
   // `drop_owners`, with the field `folder.root` or `folder.uids` and words that name the directory and the remedy.
   [[nodiscard]] static Result<std::unique_ptr<DropRoot>> open(const DropSettings& settings);
 
-  // A connector's directory as it is now. Errors: misconfigured/`drop_box` with words that name the remedy.
+  // A connector's directory as it is now. Errors: not_found/`no_drop_box` (it has none: nothing is taken for it); misconfigured/
+  // `drop_box` with words that name the remedy.
   [[nodiscard]] Result<std::shared_ptr<DropBox>> box(const std::string& connector) const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
