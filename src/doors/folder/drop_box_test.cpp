@@ -95,7 +95,7 @@ TEST_F(ADropBox, FindsWhatAProcessLeftBehindUnderTheSameToken) {
   EXPECT_EQ(again->take_up(std::string(32, 'b')).error().reason, "gone");
 }
 
-TEST_F(ADropBox, D9AFileThatSomebodyHasOpenForWritingIsNotTaken) {
+TEST_F(ADropBox, D9_AFileThatSomebodyHasOpenForWritingIsNotTaken) {
   put("scan.pdf", "half");
   {
     const std::ofstream writer(in("scan.pdf"), std::ios::app);
@@ -104,7 +104,7 @@ TEST_F(ADropBox, D9AFileThatSomebodyHasOpenForWritingIsNotTaken) {
   EXPECT_EQ(outcome("scan.pdf"), "taken");
 }
 
-TEST_F(ADropBox, D9AFileThatHasJustChangedIsNotTaken) {
+TEST_F(ADropBox, D9_AFileThatHasJustChangedIsNotTaken) {
   put("scan.pdf", "hello");
   const auto the_box = box();
   const auto entry = entry_of(*the_box, "scan.pdf");
@@ -114,7 +114,7 @@ TEST_F(ADropBox, D9AFileThatHasJustChangedIsNotTaken) {
   EXPECT_TRUE(fs::exists(in("scan.pdf")));
 }
 
-TEST_F(ADropBox, D9AFileChangedWhileItIsReadIsNotAccepted) {
+TEST_F(ADropBox, D9_AFileChangedWhileItIsReadIsNotAccepted) {
   put("scan.pdf", "hello");
   const auto the_box = box();
   auto file = the_box->take(entry_of(*the_box, "scan.pdf"), kLong, {}, kToken);
@@ -143,30 +143,30 @@ TEST_F(ADropBox, AnEmptyFileIsWaitedForLonger) {
   EXPECT_TRUE(the_box->take(entry, Milliseconds(10'000), {}, kToken));
 }
 
-TEST_F(ADropBox, G5ASymlinkIsNotFollowed) {
+TEST_F(ADropBox, G5_ASymlinkIsNotFollowed) {
   std::ofstream(directory_.path() + "/data/master.key") << "secret";
   fs::create_symlink(directory_.path() + "/data/master.key", in("scan.pdf"));
   EXPECT_EQ(outcome("scan.pdf"), "not_a_document");
   EXPECT_EQ(content_of(directory_.path() + "/data/master.key"), "secret");
 }
 
-TEST_F(ADropBox, G5AHardLinkIsNotTaken) {
+TEST_F(ADropBox, G5_AHardLinkIsNotTaken) {
   std::ofstream(directory_.path() + "/elsewhere") << "secret";
   fs::create_hard_link(directory_.path() + "/elsewhere", in("scan.pdf"));
   EXPECT_EQ(outcome("scan.pdf"), "not_a_document");
 }
 
-TEST_F(ADropBox, G5APipeIsNotOpened) {
+TEST_F(ADropBox, G5_APipeIsNotOpened) {
   ASSERT_EQ(::mkfifo(in("scan.pdf").c_str(), 0600), 0);
   EXPECT_EQ(outcome("scan.pdf"), "not_a_document");
 }
 
-TEST_F(ADropBox, G5ADeviceIsNotOpened) {
+TEST_F(ADropBox, G5_ADeviceIsNotOpened) {
   if (::mknod(in("scan.pdf").c_str(), S_IFCHR | 0600, makedev(1, 5)) != 0) GTEST_SKIP() << "only root makes devices";
   EXPECT_EQ(outcome("scan.pdf"), "not_a_document");
 }
 
-TEST_F(ADropBox, G5AFileOfAnotherUserIsNotTaken) {
+TEST_F(ADropBox, G5_AFileOfAnotherUserIsNotTaken) {
   put("scan.pdf", "hello");
   if (::chown(in("scan.pdf").c_str(), 4711, static_cast<gid_t>(-1)) != 0) GTEST_SKIP() << "only root gives files away";
   EXPECT_EQ(outcome("scan.pdf"), "not_a_document");
@@ -177,7 +177,7 @@ TEST_F(ADropBox, G5AFileOfAnotherUserIsNotTaken) {
   EXPECT_TRUE((*the_box)->take(entry_of(**the_box, "scan.pdf"), kLong, {}, kToken)) << "who is listed may";
 }
 
-TEST_F(ADropBox, G5ADirectorySwappedForALinkIsNotEntered) {
+TEST_F(ADropBox, G5_ADirectorySwappedForALinkIsNotEntered) {
   const auto the_box = box();
   fs::create_directories(directory_.path() + "/other");
   std::ofstream(directory_.path() + "/other/scan.pdf") << "secret";
@@ -187,7 +187,7 @@ TEST_F(ADropBox, G5ADirectorySwappedForALinkIsNotEntered) {
   EXPECT_TRUE(the_box->entries()->empty()) << "what is open stays what it was";
 }
 
-TEST_F(ADropBox, G5NamesThatClimbLeadNowhere) {
+TEST_F(ADropBox, G5_NamesThatClimbLeadNowhere) {
   std::ofstream(root() + "/above.pdf") << "secret";
   const auto the_box = box();
   struct stat status{};
@@ -198,7 +198,7 @@ TEST_F(ADropBox, G5NamesThatClimbLeadNowhere) {
   EXPECT_EQ(root_->box("../drop/scans").error().reason, "drop_box");
 }
 
-TEST_F(ADropBox, D7ANameThatNoServiceTakesIsRefusedInWords) {
+TEST_F(ADropBox, D7_ANameThatNoServiceTakesIsRefusedInWords) {
   for (const std::string name : {std::string("a\\b.pdf"), std::string("a\nb.pdf"), std::string(220, 'x')}) {
     put(name, "hello");
     EXPECT_EQ(outcome(name), "not_a_document") << name;
