@@ -37,7 +37,8 @@ Result<std::vector<std::string>> names_in(int directory, std::size_t limit) {
   Descriptor own(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(own ? ::fdopendir(::dup(own.get())) : nullptr, &::closedir);
   if (!listing) {
-    return fail(ErrorKind::unavailable, "folder_unreadable", "The drop folder cannot be read.", {.detail = std::strerror(errno)});
+    return fail(ErrorKind::unavailable, "folder_unreadable", "The drop folder cannot be read.",
+                {.detail = std::strerror(errno)});
   }
   std::vector<std::string> names;
   while (names.size() < limit) {

@@ -12,7 +12,8 @@
 
 namespace latchkey::doors {
 
-// openat2(2) beneath `directory`: no way up, no link of any kind, no other file system. `flags` as of open(2). Empty on failure; errno says why.
+// openat2(2) beneath `directory`: no way up, no link of any kind, no other file system. `flags` as of open(2). Empty on
+// failure; errno says why.
 [[nodiscard]] Descriptor open_beneath(int directory, const std::string& name, int flags);
 
 // Moves a name from one directory to another where the new one is free. false: errno says why (EEXIST: it is taken).

@@ -29,7 +29,8 @@ std::string_view missing_end(ByteView head, ByteView tail, std::uint64_t size_by
   if (start.starts_with("\xff\xd8\xff"sv)) return has_near_end(tail, "\xff\xd9"sv) ? "" : "a JPEG without its end";
   if (start.starts_with("\x89PNG\r\n"sv)) return has_near_end(tail, "IEND"sv) ? "" : "a PNG without its end";
   if (start.starts_with("PK\x03\x04"sv)) {
-    return base::as_text(tail).find("PK\x05\x06"sv) != std::string_view::npos ? "" : "a ZIP or office document without its end";
+    return base::as_text(tail).find("PK\x05\x06"sv) != std::string_view::npos ? ""
+                                                                              : "a ZIP or office document without its end";
   }
   const bool little_endian = start.starts_with("II*\0"sv);
   if (little_endian || start.starts_with("MM\0*"sv)) {

@@ -1,7 +1,8 @@
 // Whether a document's end is missing. Pure.
 //
-// FTP, SFTP and SMB mark the end of a file by closing it, and a sender that dies closes it as well: the server cannot tell a whole
-// upload from half a one. The formats that scanners write can: each of them ends in something, or says at its start where.
+// FTP, SFTP and SMB mark the end of a file by closing it, and a sender that dies closes it as well: the server cannot tell a
+// whole upload from half a one. The formats that scanners write can: each of them ends in something, or says at its start
+// where.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,8 @@ using std::string_literals::operator""s;
 
 std::string_view missing_of(const std::string& document) {
   const auto octets = base::as_bytes(document);
-  return missing_end(octets.first(std::min(octets.size(), kHeadBytes)), octets.last(std::min(octets.size(), kTailBytes)), octets.size());
+  return missing_end(octets.first(std::min(octets.size(), kHeadBytes)), octets.last(std::min(octets.size(), kTailBytes)),
+                     octets.size());
 }
 
 TEST(DocumentEnd, IsMissedWhereTheFormatHasOne) {

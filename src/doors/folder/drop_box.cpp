@@ -24,25 +24,35 @@ constexpr const char* kRefused = ".refused";
 constexpr int kFreeNamesTried = 1000;
 
 Stamp stamp_of(const struct stat& status) {
-  const auto nanoseconds = [](const timespec& time) { return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec; };
-  return {.device = status.st_dev, .inode = status.st_ino, .size_bytes = status.st_size,
-          .modified_ns = nanoseconds(status.st_mtim), .changed_ns = nanoseconds(status.st_ctim)};
+  const auto nanoseconds = [](const timespec& time) {
+    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  };
+  return {.device = status.st_dev,
+          .inode = status.st_ino,
+          .size_bytes = status.st_size,
+          .modified_ns = nanoseconds(status.st_mtim),
+          .changed_ns = nanoseconds(status.st_ctim)};
 }
 
 std::unexpected<Error> being_written() {
   return fail(ErrorKind::conflict, "being_written", "The file is still being written.");
 }
 std::unexpected<Error> gone() { return fail(ErrorKind::not_found, "gone", "The file is gone."); }
-std::unexpected<Error> no_document(std::string words) { return fail(ErrorKind::refused, "not_a_document", std::move(words)); }
+std::unexpected<Error> no_document(std::string words) {
+  return fail(ErrorKind::refused, "not_a_document", std::move(words));
+}
 
 // What a file must be, whoever put it there (RULES G5).
 Result<void> check_file(const struct stat& status, const std::vector<uid_t>& owners) {
   if (S_ISLNK(status.st_mode)) return no_document("This is a link, not a file. Only files themselves are taken.");
   if (!S_ISREG(status.st_mode)) return no_document("This is a device, pipe or socket, not a file.");
-  if (status.st_nlink != 1) return no_document("This file has another name elsewhere (a hard link). Put a copy here instead.");
+  if (status.st_nlink != 1)
+    return no_document("This file has another name elsewhere (a hard link). Put a copy here instead.");
   if (std::ranges::find(owners, status.st_uid) == owners.end()) {
-    return no_document(fmt::format("This file belongs to the user with the number {}, whose files are not taken. An administrator lists the users in "
-                                   "folder.uids.", status.st_uid));
+    return no_document(fmt::format(
+        "This file belongs to the user with the number {}, whose files are not taken. An administrator lists the users in "
+        "folder.uids.",
+        status.st_uid));
   }
   return {};
 }
@@ -54,8 +64,10 @@ class NoWriter {
   explicit NoWriter(int file) : file_(file) {
     // A writer that comes breaks the lease; the signal that tells so is one that does nothing by default, unlike SIGIO.
     (void)::fcntl(file_, F_SETSIG, SIGURG);
-    if (::fcntl(file_, F_SETLEASE, F_RDLCK) == 0) answer_ = Answer::nobody;
-    else answer_ = errno == EAGAIN ? Answer::somebody : Answer::cannot_tell;
+    if (::fcntl(file_, F_SETLEASE, F_RDLCK) == 0)
+      answer_ = Answer::nobody;
+    else
+      answer_ = errno == EAGAIN ? Answer::somebody : Answer::cannot_tell;
   }
   NoWriter(const NoWriter&) = delete;
   NoWriter& operator=(const NoWriter&) = delete;
@@ -124,12 +136,14 @@ void write_words(int directory, const std::string& name, const std::string& word
 Result<Bytes> TakenFile::read(std::size_t size_bytes) {
   Bytes octets(size_bytes);
   const auto got = ::pread(file_.get(), octets.data(), size_bytes, static_cast<off_t>(read_));
-  if (got < 0) return fail(ErrorKind::unavailable, "drop_read_failed", "The file cannot be read.", {.detail = std::strerror(errno)});
+  if (got < 0)
+    return fail(ErrorKind::unavailable, "drop_read_failed", "The file cannot be read.", {.detail = std::strerror(errno)});
   octets.resize(static_cast<std::size_t>(got));
   read_ += octets.size();
   if (!octets.empty()) return octets;
   struct stat status{};
-  if (::fstat(file_.get(), &status) != 0 || stamp_of(status) != stamp_ || read_ != this->size_bytes()) return being_written();
+  if (::fstat(file_.get(), &status) != 0 || stamp_of(status) != stamp_ || read_ != this->size_bytes())
+    return being_written();
   return octets;
 }
 
@@ -142,15 +156,17 @@ Result<std::vector<DropEntry>> DropBox::entries() const {
   std::vector<DropEntry> found;
   for (const auto& name : *names) {
     struct stat status{};
-    if (is_left_alone(name) || ::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(status.st_mode)) continue;
+    if (is_left_alone(name) || ::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        S_ISDIR(status.st_mode))
+      continue;
     found.push_back({.name = name, .stamp = stamp_of(status)});
   }
   std::ranges::sort(found, {}, [](const DropEntry& entry) { return entry.stamp.modified_ns; });
   return found;
 }
 
-Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Milliseconds unchanged_for, const DropPatience& patience,
-                                                 const std::string& token) const {
+Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Milliseconds unchanged_for,
+                                                 const DropPatience& patience, const std::string& token) const {
   LATCHKEY_CHECK(is_token(token));
   if (unchanged_for < patience.settled) return being_written();
   struct stat status{};
@@ -163,8 +179,10 @@ Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Millise
   if (!file && errno == ENOENT) return gone();
   if (!file && errno == EACCES) {
     return fail(ErrorKind::misconfigured, "drop_box",
-                fmt::format("The service's user may not read {}/{}. Let whoever puts files there give their group the right to read (see the recipes in "
-                            "docs/folder.md).", path_, name_in_utf8(entry.name)));
+                fmt::format("The service's user may not read {}/{}. Let whoever puts files there give their group the right "
+                            "to read (see the recipes in "
+                            "docs/folder.md).",
+                            path_, name_in_utf8(entry.name)));
   }
   if (!file) return being_written();
   if (::fstat(file.get(), &status) != 0 || stamp_of(status) != entry.stamp) return being_written();
@@ -185,13 +203,16 @@ Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Millise
   if (!move_to_free_name(directory_.get(), entry.name, taken_.get(), stored)) {
     if (errno == ENOENT) return gone();
     return fail(ErrorKind::misconfigured, "drop_box",
-                fmt::format("{}/{} cannot be moved: the service's user needs the right to write in that directory, which must not be sticky (chmod -t).",
-                            path_, name_in_utf8(entry.name)), {.detail = std::strerror(errno)});
+                fmt::format("{}/{} cannot be moved: the service's user needs the right to write in that directory, which "
+                            "must not be sticky (chmod -t).",
+                            path_, name_in_utf8(entry.name)),
+                {.detail = std::strerror(errno)});
   }
   // Between opening and moving, another file may have got the name, or a writer may have come.
   struct stat moved{};
-  const bool same = ::fstatat(taken_.get(), stored.c_str(), &moved, AT_SYMLINK_NOFOLLOW) == 0 && moved.st_dev == status.st_dev &&
-                    moved.st_ino == status.st_ino && moved.st_size == status.st_size && moved.st_nlink == 1 && lease.holds();
+  const bool same = ::fstatat(taken_.get(), stored.c_str(), &moved, AT_SYMLINK_NOFOLLOW) == 0 &&
+                    moved.st_dev == status.st_dev && moved.st_ino == status.st_ino && moved.st_size == status.st_size &&
+                    moved.st_nlink == 1 && lease.holds();
   // Before anything is accepted: after a loss of power it must lie where its token is known.
   const bool lasting = same && ::fsync(taken_.get()) == 0 && ::fsync(directory_.get()) == 0;
   if (!lasting) {
@@ -206,7 +227,8 @@ Result<std::vector<std::string>> DropBox::taken() const {
   if (!names) return std::unexpected(names.error());
   std::vector<std::string> tokens;
   for (const auto& name : *names) {
-    if (name.size() > kTokenChars && name[kTokenChars] == '-' && is_token(name.substr(0, kTokenChars))) tokens.push_back(name.substr(0, kTokenChars));
+    if (name.size() > kTokenChars && name[kTokenChars] == '-' && is_token(name.substr(0, kTokenChars)))
+      tokens.push_back(name.substr(0, kTokenChars));
   }
   return tokens;
 }
@@ -230,9 +252,10 @@ Result<std::unique_ptr<TakenFile>> DropBox::take_up(const std::string& token) co
 }
 
 Result<void> DropBox::remove(const TakenFile& file) const {
-  if ((::unlinkat(taken_.get(), file.stored_name().c_str(), 0) == 0 || errno == ENOENT) && ::fsync(taken_.get()) == 0) return {};
-  return fail(ErrorKind::unavailable, "drop_not_removed", fmt::format("A document that was taken from {} cannot be removed.", path_),
-              {.detail = std::strerror(errno)});
+  if ((::unlinkat(taken_.get(), file.stored_name().c_str(), 0) == 0 || errno == ENOENT) && ::fsync(taken_.get()) == 0)
+    return {};
+  return fail(ErrorKind::unavailable, "drop_not_removed",
+              fmt::format("A document that was taken from {} cannot be removed.", path_), {.detail = std::strerror(errno)});
 }
 
 Result<void> DropBox::refuse(const DropEntry& entry, const std::string& words) const {
@@ -243,7 +266,8 @@ Result<void> DropBox::refuse(const TakenFile& file, const std::string& words) co
   return refuse(taken_.get(), file.stored_name(), file.name(), words);
 }
 
-Result<void> DropBox::refuse(int directory, const std::string& stored_name, const std::string& name, const std::string& words) const {
+Result<void> DropBox::refuse(int directory, const std::string& stored_name, const std::string& name,
+                             const std::string& words) const {
   const auto refused = open_refused(directory_.get());
   int number = 1;
   while (refused && number <= kFreeNamesTried) {
@@ -257,9 +281,11 @@ Result<void> DropBox::refuse(int directory, const std::string& stored_name, cons
     if (errno != EEXIST) break;
     number += 1;
   }
-  return fail(ErrorKind::misconfigured, "drop_box",
-              fmt::format("What is refused cannot be moved to {}/{}: it must be a directory that the service's user may write to.", path_, kRefused),
-              {.detail = std::strerror(errno)});
+  return fail(
+      ErrorKind::misconfigured, "drop_box",
+      fmt::format("What is refused cannot be moved to {}/{}: it must be a directory that the service's user may write to.",
+                  path_, kRefused),
+      {.detail = std::strerror(errno)});
 }
 
 }  // namespace latchkey::doors

@@ -1,8 +1,8 @@
 // One connector's drop folder: what lies in it, taking a file out of it, and giving back what is refused.
 //
-// Invariants: a file is looked at through one descriptor, opened once beneath its directory with no link followed; it is regular,
-// has one name and an allowed owner, and nobody is writing to it; it is out of everybody's reach before its first octet is read.
-// Blocking: for the door's own threads; thread-safe.
+// Invariants: a file is looked at through one descriptor, opened once beneath its directory with no link followed; it is
+// regular, has one name and an allowed owner, and nobody is writing to it; it is out of everybody's reach before its first
+// octet is read. Blocking: for the door's own threads; thread-safe.
 #pragma once
 
 #include <memory>
@@ -20,10 +20,10 @@ namespace latchkey::doors {
 
 // How long a file must have been as it is.
 struct DropPatience {
-  Milliseconds settled{2'000};        // where the kernel says that nobody has it open for writing
-  Milliseconds unsure{60'000};        // where it cannot say: file systems of networks, files of others without CAP_LEASE
-  Milliseconds incomplete{300'000};   // where its end is missing; then it is refused
-  bool check_endings = true;          // whether an end may be missing (document_end.h)
+  Milliseconds settled{2'000};       // where the kernel says that nobody has it open for writing
+  Milliseconds unsure{60'000};       // where it cannot say: file systems of networks, files of others without CAP_LEASE
+  Milliseconds incomplete{300'000};  // where its end is missing; then it is refused
+  bool check_endings = true;         // whether an end may be missing (document_end.h)
 };
 
 // Something in the directory that may be a document.
@@ -44,8 +44,8 @@ class TakenFile {
   [[nodiscard]] std::uint64_t size_bytes() const { return static_cast<std::uint64_t>(stamp_.size_bytes); }
   [[nodiscard]] std::string stored_name() const { return token_ + "-" + name_; }
 
-  // What follows, at most `size_bytes`; empty at the end. Errors: unavailable/`drop_read_failed`; conflict/`being_written` when the
-  // file is no longer as it was taken.
+  // What follows, at most `size_bytes`; empty at the end. Errors: unavailable/`drop_read_failed`; conflict/`being_written`
+  // when the file is no longer as it was taken.
   [[nodiscard]] Result<Bytes> read(std::size_t size_bytes);
 
  private:
@@ -67,14 +67,15 @@ class DropBox {
   // For a watch on the directory itself, whatever its name has come to mean.
   [[nodiscard]] int directory() const { return directory_.get(); }
 
-  // Everything but directories and what is left alone (file_name.h), at most a thousand. Errors: unavailable/`folder_unreadable`.
+  // Everything but directories and what is left alone (file_name.h), at most a thousand. Errors:
+  // unavailable/`folder_unreadable`.
   [[nodiscard]] Result<std::vector<DropEntry>> entries() const;
 
-  // Moves a file out of its folder for good. `token`: [0-9a-f]{32}. Errors: conflict/`being_written` (it changes, is open for writing, or has no end yet:
-  // another time), not_found/`gone`, refused/`not_a_document` (with words: what it is, and is never taken for),
-  // misconfigured/`drop_box` (it cannot be opened or moved: the directory's rights).
-  [[nodiscard]] Result<std::unique_ptr<TakenFile>> take(const DropEntry& entry, Milliseconds unchanged_for, const DropPatience& patience,
-                                                        const std::string& token) const;
+  // Moves a file out of its folder for good. `token`: [0-9a-f]{32}. Errors: conflict/`being_written` (it changes, is open
+  // for writing, or has no end yet: another time), not_found/`gone`, refused/`not_a_document` (with words: what it is, and
+  // is never taken for), misconfigured/`drop_box` (it cannot be opened or moved: the directory's rights).
+  [[nodiscard]] Result<std::unique_ptr<TakenFile>> take(const DropEntry& entry, Milliseconds unchanged_for,
+                                                        const DropPatience& patience, const std::string& token) const;
 
   // Tokens of what was taken and is still here: a process ended, or the server could not accept it. Errors as of entries().
   [[nodiscard]] Result<std::vector<std::string>> taken() const;
@@ -89,7 +90,8 @@ class DropBox {
 
  private:
   [[nodiscard]] Result<std::string> find_taken(const std::string& token) const;
-  [[nodiscard]] Result<void> refuse(int directory, const std::string& stored_name, const std::string& name, const std::string& words) const;
+  [[nodiscard]] Result<void> refuse(int directory, const std::string& stored_name, const std::string& name,
+                                    const std::string& words) const;
 
   std::string path_;
   std::vector<uid_t> owners_;

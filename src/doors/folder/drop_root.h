@@ -21,21 +21,22 @@
 namespace latchkey::doors {
 
 struct DropSettings {
-  std::string root;                // absolute
-  std::vector<std::string> owners; // user names or numbers: whose files are taken
-  std::string data;                // the data directory
+  std::string root;                 // absolute
+  std::vector<std::string> owners;  // user names or numbers: whose files are taken
+  std::string data;                 // the data directory
 };
 
 // A resource; thread-safe.
 class DropRoot {
  public:
-  // Refuses what would let somebody else decide what is delivered: a root inside the data directory or around it, one that is reached through a
-  // link, a root or a parent that others than root and this process may change. Errors: misconfigured/`drop_root`,
-  // `drop_owners`, with the field `folder.root` or `folder.uids` and words that name the directory and the remedy.
+  // Refuses what would let somebody else decide what is delivered: a root inside the data directory or around it, one that
+  // is reached through a link, a root or a parent that others than root and this process may change. Errors:
+  // misconfigured/`drop_root`, `drop_owners`, with the field `folder.root` or `folder.uids` and words that name the
+  // directory and the remedy.
   [[nodiscard]] static Result<std::unique_ptr<DropRoot>> open(const DropSettings& settings);
 
-  // A connector's directory as it is now. Errors: not_found/`no_drop_box` (it has none: nothing is taken for it); misconfigured/
-  // `drop_box` with words that name the remedy.
+  // A connector's directory as it is now. Errors: not_found/`no_drop_box` (it has none: nothing is taken for it);
+  // misconfigured/ `drop_box` with words that name the remedy.
   [[nodiscard]] Result<std::shared_ptr<DropBox>> box(const std::string& connector) const;
 
   [[nodiscard]] const std::string& path() const { return path_; }

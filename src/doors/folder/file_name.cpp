@@ -13,13 +13,15 @@ constexpr std::string_view kUnderWay[] = {".part", ".partial", ".filepart", ".tm
 constexpr std::string_view kOfDesktops[] = {"thumbs.db", "desktop.ini"};
 
 // 0x80 to 0x9f of windows-1252 (WHATWG Encoding, index windows-1252); '_' where it has no character of its own.
-constexpr std::array<std::uint16_t, 32> kWindows1252{
-    0x20ac, '_',    0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, '_',    0x017d, '_',
-    '_',    0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, '_',    0x017e, 0x0178};
+constexpr std::array<std::uint16_t, 32> kWindows1252{0x20ac, '_',    0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                                                     0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, '_',    0x017d, '_',
+                                                     '_',    0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                                                     0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, '_',    0x017e, 0x0178};
 
 std::string lower_of(std::string_view text) {
   std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
   return lower;
 }
 

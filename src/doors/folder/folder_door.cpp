@@ -1,7 +1,7 @@
 #include "doors/folder/folder_door.h"
 
-#include <boost/asio/post.hpp>
 #include <fmt/format.h>
+#include <boost/asio/post.hpp>
 
 #include "delivery/routing.h"
 #include "doors/folder/file_name.h"
@@ -22,16 +22,20 @@ constexpr const char* kWaits = "drop_folder_waits:";
 // Whether the document itself is what stands in the way; else it waits until something else is mended.
 bool speaks_of_document(const Error& error) {
   switch (error.kind) {
-    case ErrorKind::invalid: return true;
-    case ErrorKind::refused: return error.reason == "document_too_large" || error.reason == "not_a_document";
-    case ErrorKind::conflict: return error.reason == "idempotency_key_reused";
+    case ErrorKind::invalid:
+      return true;
+    case ErrorKind::refused:
+      return error.reason == "document_too_large" || error.reason == "not_a_document";
+    case ErrorKind::conflict:
+      return error.reason == "idempotency_key_reused";
     case ErrorKind::not_found:
     case ErrorKind::unavailable:
     case ErrorKind::ambiguous:
     case ErrorKind::misconfigured:
     case ErrorKind::needs_person:
     case ErrorKind::corrupt:
-    case ErrorKind::bug: return false;
+    case ErrorKind::bug:
+      return false;
   }
   return false;
 }
@@ -50,8 +54,10 @@ FolderDoor::~FolderDoor() = default;
 
 void FolderDoor::start() {
   auto watch = Watch::begin([this] { nudge(); });
-  if (watch) watch_ = std::move(*watch);
-  else parts_.log.warning("drop_folders_not_watched", {{"why", watch.error().text}});
+  if (watch)
+    watch_ = std::move(*watch);
+  else
+    parts_.log.warning("drop_folders_not_watched", {{"why", watch.error().text}});
   parts_.log.info("drop_folders", {{"root", parts_.root->path()}});
   tasks_.spawn("folder door", run());
 }
@@ -111,9 +117,11 @@ Task<void> FolderDoor::pass(std::string connector) {
 
 Task<void> FolderDoor::pass_through(std::string connector, Box box) {
   if (watch_) {
-    if (const auto watched = watch_->add(box->directory()); !watched) parts_.log.warning("drop_folder_not_watched", {{"why", watched.error().text}});
+    if (const auto watched = watch_->add(box->directory()); !watched)
+      parts_.log.warning("drop_folder_not_watched", {{"why", watched.error().text}});
   }
-  if (const auto rest = rest_until_.find(connector); rest != rest_until_.end() && parts_.steady.now() < rest->second) co_return;
+  if (const auto rest = rest_until_.find(connector); rest != rest_until_.end() && parts_.steady.now() < rest->second)
+    co_return;
   auto left = co_await files_->run([box] { return box->taken(); });
   if (!left) {
     not_now(connector, left.error());
@@ -160,7 +168,8 @@ Task<FolderDoor::Step> FolderDoor::take(std::string connector, Box box, DropEntr
     co_return Step::next;
   }
   auto token = base::to_hex(parts_.entropy.bytes(kTokenBytes));
-  auto taken = co_await files_->run([box, entry, unchanged, patience, token] { return box->take(entry, unchanged, patience, token); });
+  auto taken = co_await files_->run(
+      [box, entry, unchanged, patience, token] { return box->take(entry, unchanged, patience, token); });
   if (taken) co_return co_await hand_in(std::move(connector), std::move(box), std::move(*taken));
   if (another_time(taken.error())) co_return Step::next;
   if (!speaks_of_document(taken.error())) {
@@ -234,8 +243,10 @@ FolderDoor::Step FolderDoor::tell_refusal(const std::string& connector, const Re
   parts_.folder_counters.refused += 1;
   parts_.counters.refused += 1;
   parts_.log.warning("drop_file_refused", {{"connector", connector}, {"name", name}, {"why", words}});
-  parts_.alerts.tell("drop_folder_refused:" + connector,
-                     fmt::format("The drop folder of {} has refused {}: {} It lies in .refused there.", connector, name, words), kRefusalStands);
+  parts_.alerts.tell(
+      "drop_folder_refused:" + connector,
+      fmt::format("The drop folder of {} has refused {}: {} It lies in .refused there.", connector, name, words),
+      kRefusalStands);
   return Step::next;
 }
 

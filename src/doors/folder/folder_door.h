@@ -1,8 +1,10 @@
-// The folder door (docs/design/folder.md): files that a file server puts into ROOT/{connector}/ are delivered by that connector.
+// The folder door (docs/design/folder.md): files that a file server puts into ROOT/{connector}/ are delivered by that
+// connector.
 //
-// Invariants: a file leaves ROOT/.taken only after its acceptance is durable; the token in its name there is its idempotency key, so that it is
-// accepted once however often the process dies in between; what is refused lies in `.refused` with the reason. One file of a connector
-// at a time. Concurrency: everything on the executor given, but for nudge(); what blocks runs on the door's own threads.
+// Invariants: a file leaves ROOT/.taken only after its acceptance is durable; the token in its name there is its idempotency
+// key, so that it is accepted once however often the process dies in between; what is refused lies in `.refused` with the
+// reason. One file of a connector at a time. Concurrency: everything on the executor given, but for nudge(); what blocks
+// runs on the door's own threads.
 #pragma once
 
 #include <atomic>
@@ -75,7 +77,8 @@ class FolderDoor {
   [[nodiscard]] Task<Step> take(std::string connector, Box box, DropEntry entry);
   [[nodiscard]] Task<Step> hand_in(std::string connector, Box box, std::shared_ptr<TakenFile> file);
   [[nodiscard]] Task<Result<void>> accept(std::string connector, std::shared_ptr<TakenFile> file);
-  [[nodiscard]] Step tell_refusal(const std::string& connector, const Result<void>& moved, const std::string& name, const std::string& words);
+  [[nodiscard]] Step tell_refusal(const std::string& connector, const Result<void>& moved, const std::string& name,
+                                  const std::string& words);
   void not_now(const std::string& connector, const Error& error);
 
   Parts parts_;
@@ -83,7 +86,7 @@ class FolderDoor {
   std::unique_ptr<Watch> watch_;
   TaskGroup tasks_;
   base::Broadcast wake_;
-  std::map<std::string, Settling> settling_;  // by connector
+  std::map<std::string, Settling> settling_;      // by connector
   std::map<std::string, SteadyTime> rest_until_;  // connectors whose documents cannot be accepted for a while
   std::set<std::string> busy_;
   std::set<std::string> done_;  // tokens that are accepted and whose files could not be removed

@@ -22,8 +22,8 @@ struct Stamp {
   friend bool operator==(const Stamp&, const Stamp&) = default;
 };
 
-// What was seen of the files of one directory, look by look. The span counts from the first look that saw the file as it is, by
-// the steady clock: times that a sender sets, and clocks that jump, say nothing here.
+// What was seen of the files of one directory, look by look. The span counts from the first look that saw the file as it is,
+// by the steady clock: times that a sender sets, and clocks that jump, say nothing here.
 class Settling {
  public:
   [[nodiscard]] Milliseconds unchanged_for(const std::string& name, const Stamp& stamp, SteadyTime now);

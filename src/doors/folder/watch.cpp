@@ -14,9 +14,10 @@ namespace latchkey::doors {
 namespace {
 
 std::unexpected<Error> no_watch(const char* limit) {
-  return fail(ErrorKind::unavailable, "no_watch",
-              fmt::format("Drop folders cannot be watched ({}); they are looked at every few seconds instead. Is {} used up?", std::strerror(errno),
-                          limit));
+  return fail(
+      ErrorKind::unavailable, "no_watch",
+      fmt::format("Drop folders cannot be watched ({}); they are looked at every few seconds instead. Is {} used up?",
+                  std::strerror(errno), limit));
 }
 
 }  // namespace
@@ -42,12 +43,14 @@ Watch::~Watch() {
 Result<void> Watch::add(int directory) {
   // The directory that is open, whatever its name leads to by now.
   const auto path = fmt::format("/proc/self/fd/{}", directory);
-  if (::inotify_add_watch(events_.get(), path.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0) return no_watch("fs.inotify.max_user_watches");
+  if (::inotify_add_watch(events_.get(), path.c_str(), IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0)
+    return no_watch("fs.inotify.max_user_watches");
   return {};
 }
 
 void Watch::wait() {
-  std::array<pollfd, 2> waiting{{{.fd = events_.get(), .events = POLLIN, .revents = 0}, {.fd = end_.get(), .events = POLLIN, .revents = 0}}};
+  std::array<pollfd, 2> waiting{
+      {{.fd = events_.get(), .events = POLLIN, .revents = 0}, {.fd = end_.get(), .events = POLLIN, .revents = 0}}};
   alignas(inotify_event) std::array<char, 16 * 1024> events{};
   for (;;) {
     if (::poll(waiting.data(), waiting.size(), -1) < 0) {

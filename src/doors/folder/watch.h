@@ -1,6 +1,6 @@
-// Tells, soon after it happened, that something was closed after writing or moved into a drop folder. Only a hint: inotify forgets
-// events when there are too many, and sees nothing that other machines do on a file system of the network. Whoever watches looks by
-// himself from time to time, too.
+// Tells, soon after it happened, that something was closed after writing or moved into a drop folder. Only a hint: inotify
+// forgets events when there are too many, and sees nothing that other machines do on a file system of the network. Whoever
+// watches looks by himself from time to time, too.
 #pragma once
 
 #include <functional>
