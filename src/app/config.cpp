@@ -146,6 +146,17 @@ Result<void> take_drop_domain(Config& config, std::string_view value) {
   return {};
 }
 
+Result<void> take_folder_root(Config& config, std::string_view value) {
+  if (!value.starts_with('/')) return wrong("must be an absolute path: one that begins with /");
+  config.folder.root = value;
+  return {};
+}
+
+Result<void> take_folder_uids(Config& config, std::vector<std::string> values) {
+  config.folder.uids = std::move(values);
+  return {};
+}
+
 struct Key {
   std::string_view name;
   TakeText text = nullptr;
@@ -175,6 +186,8 @@ constexpr Key kKeys[] = {
     {"smtp.legacy", keep_smtp_listen<&SmtpConfig::legacy>},
     {"smtp.legacy_sources", nullptr, keep_smtp_sources<&SmtpConfig::legacy_sources>},
     {"smtp.drop_domain", take_drop_domain},
+    {"folder.root", take_folder_root},
+    {"folder.uids", nullptr, take_folder_uids},
 };
 
 // Variables that are read elsewhere (by the client verbs and by the tests) and are no configuration keys.
@@ -341,6 +354,9 @@ Result<Config> complete(Config config) {
   }
   if (config.smtp.legacy && config.smtp.legacy_sources.empty()) {
     return bad({}, "smtp.legacy_sources", "is missing; name the addresses of the devices that may use smtp.legacy");
+  }
+  if (!config.folder.root.empty() && config.folder.uids.empty()) {
+    return bad({}, "folder.uids", "is missing; name the users whose files are taken from folder.root, such as [\"scanner\"]");
   }
   while (config.data.size() > 1 && config.data.ends_with('/')) config.data.pop_back();
   if (config.public_url.empty()) {

@@ -44,6 +44,12 @@ struct SmtpConfig {
   [[nodiscard]] bool is_on() const { return submission || submissions || plain || legacy; }
 };
 
+// The folder door: off until a root is set. Values.
+struct FolderConfig {
+  std::string root;
+  std::vector<std::string> uids;  // names or numbers of users
+};
+
 // A value. Every key of packaging/latchkey.toml.
 struct Config {
   ListenAddress listen{"127.0.0.1", 8480};
@@ -63,6 +69,7 @@ struct Config {
   std::string outbound_proxy;
   std::string outbound_ca_file;
   SmtpConfig smtp;
+  FolderConfig folder;
 
   // Other nodes may work on the same store.
   [[nodiscard]] bool shares_store() const { return store != "sqlite"; }

@@ -16,6 +16,7 @@
 #include "app/mail_works.h"
 #include "app/engine.h"
 #include "app/examination.h"
+#include "app/folder_works.h"
 #include "app/front.h"
 #include "app/leftovers.h"
 #include "app/node_name.h"
@@ -134,6 +135,7 @@ struct House::Parts {
   std::unique_ptr<MailWorks> mail_works;
   std::unique_ptr<DavWorks> dav;
   std::unique_ptr<SmtpWorks> smtp;
+  std::unique_ptr<FolderWorks> folder;
   std::unique_ptr<console::Console> console;
   std::unique_ptr<doors::TokenDoor> token_door;
   std::unique_ptr<doors::DeliverDoor> deliver_door;
@@ -326,6 +328,8 @@ void House::Parts::build_doors() {
                                                               .log = log, .node = node, .data = config.data});
   mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
                                                 .wall = clock, .entropy = entropy, .public_url = config.public_url});
+  folder = std::make_unique<FolderWorks>(FolderWorks::Ground{.config = config, .loop = loop, .engine = *engine, .deliveries = *deliveries, .store = *store,
+                                                             .registry = *registry, .steady = steady, .entropy = entropy, .log = log});
   smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(),
                                                        .steady = steady, .log = log});
   dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
@@ -341,7 +345,7 @@ void House::Parts::build_doors() {
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness,
-      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get()},
+      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get(), folder.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
@@ -472,7 +476,8 @@ Result<void> House::Parts::listen() {
   if (!public_url) return std::unexpected(public_url.error());
   server->set_allowed_hosts({public_url->host()});
   if (auto started = server->start({listener}); !started) return started;
-  return smtp->start();
+  if (auto started = smtp->start(); !started) return started;
+  return folder->start();
 }
 
 House::House(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -551,6 +556,7 @@ Task<void> House::close() {
   const auto deadline = parts.steady.now() + kClosingTime;
   if (parts.readiness) parts.readiness->set_started(false);
   if (parts.smtp) co_await parts.smtp->stop(deadline);
+  if (parts.folder) co_await parts.folder->stop();
   co_await parts.server->stop(deadline);
   co_await parts.control->stop(deadline);
   if (parts.examination) co_await parts.examination->stop();

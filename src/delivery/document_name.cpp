@@ -14,29 +14,6 @@ constexpr std::size_t kTemplateBytesMax = 200;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-// RFC 3629: shortest forms only, no surrogates, nothing beyond U+10FFFF.
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const auto first = static_cast<unsigned char>(text[at]);
-    const std::size_t size = first < 0x80   ? 1
-                             : first < 0xc2 ? 0
-                             : first < 0xe0 ? 2
-                             : first < 0xf0 ? 3
-                             : first < 0xf5 ? 4
-                                            : 0;
-    if (size == 0 || at + size > text.size()) return false;
-    for (std::size_t next = 1; next < size; ++next) {
-      if ((static_cast<unsigned char>(text[at + next]) & 0xc0) != 0x80) return false;
-    }
-    const auto second = size > 1 ? static_cast<unsigned char>(text[at + 1]) : 0;
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
-        (first == 0xf4 && second > 0x8f))
-      return false;
-    at += size;
-  }
-  return true;
-}
-
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && name.find_first_not_of('.') != std::string_view::npos &&
          std::ranges::none_of(name, [](char c) { return is_control(c) || c == '/' || c == '\\'; }) && is_utf8(name);
@@ -130,6 +107,28 @@ NameFacts example() {
 }
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto first = static_cast<unsigned char>(text[at]);
+    const std::size_t size = first < 0x80   ? 1
+                             : first < 0xc2 ? 0
+                             : first < 0xe0 ? 2
+                             : first < 0xf0 ? 3
+                             : first < 0xf5 ? 4
+                                            : 0;
+    if (size == 0 || at + size > text.size()) return false;
+    for (std::size_t next = 1; next < size; ++next) {
+      if ((static_cast<unsigned char>(text[at + next]) & 0xc0) != 0x80) return false;
+    }
+    const auto second = size > 1 ? static_cast<unsigned char>(text[at + 1]) : 0;
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+        (first == 0xf4 && second > 0x8f))
+      return false;
+    at += size;
+  }
+  return true;
+}
 
 Result<std::string> check_name(std::string_view name) {
   if (is_name(name)) return std::string(name);

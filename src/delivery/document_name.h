@@ -18,6 +18,9 @@ inline constexpr std::size_t kPathBytesMax = 1024;
 // invalid/`bad_name`, field `filename`.
 [[nodiscard]] Result<std::string> check_name(std::string_view name);
 
+// RFC 3629: shortest forms only, no surrogates, nothing beyond U+10FFFF.
+[[nodiscard]] bool is_utf8(std::string_view text);
+
 // What a template may use.
 struct NameFacts {
   std::string original;      // as check_name() let it pass; empty: the document came without

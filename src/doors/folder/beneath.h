@@ -1,0 +1,24 @@
+// Opening and moving names inside a directory that others may write to, without ever being led out of it (RULES G5).
+// Blocking. Linux 5.6 and later.
+#pragma once
+
+#include <fcntl.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "doors/folder/descriptor.h"
+
+namespace latchkey::doors {
+
+// openat2(2) beneath `directory`: no way up, no link of any kind, no other file system. `flags` as of open(2). Empty on failure; errno says why.
+[[nodiscard]] Descriptor open_beneath(int directory, const std::string& name, int flags);
+
+// Moves a name from one directory to another where the new one is free. false: errno says why (EEXIST: it is taken).
+[[nodiscard]] bool move_to_free_name(int from, const std::string& name, int to, const std::string& new_name);
+
+// The names in a directory, at most `limit` of them, "." and ".." left out. Errors: unavailable/`folder_unreadable`.
+[[nodiscard]] Result<std::vector<std::string>> names_in(int directory, std::size_t limit);
+
+}  // namespace latchkey::doors
