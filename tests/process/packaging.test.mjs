@@ -85,7 +85,7 @@ test('every key of the packaged configuration is known to the binary, also with 
     if (key) keys.push({ name: table ? `${table}.${key[1]}` : key[1], value: key[2] });
   }
   const documented = ['listen', 'public_url', 'trusted_proxies', 'proxy_header', 'tls.certificate', 'tls.key', 'tls.source', 'data', 'store', 'store_password_file', 'master_key_file', 'log.level', 'outbound.allow', 'outbound.proxy', 'outbound.ca_file',
-    'smtp.submission', 'smtp.submissions', 'smtp.plain', 'smtp.plain_sources', 'smtp.legacy', 'smtp.legacy_sources', 'smtp.drop_domain'];
+    'smtp.submission', 'smtp.submissions', 'smtp.plain', 'smtp.plain_sources', 'smtp.legacy', 'smtp.legacy_sources', 'smtp.drop_domain', 'folder.root', 'folder.uids'];
   assert.deepEqual(keys.map((each) => each.name).sort(), documented.sort());
 
   // A key that is known fails, if at all, for its value, never as unknown.

@@ -199,7 +199,7 @@ TEST_F(ADropBox, G5_NamesThatClimbLeadNowhere) {
 }
 
 TEST_F(ADropBox, D7_ANameThatNoServiceTakesIsRefusedInWords) {
-  for (const std::string name : {std::string("a\\b.pdf"), std::string("a\nb.pdf"), std::string(220, 'x')}) {
+  for (const std::string& name : {std::string("a\\b.pdf"), std::string("a\nb.pdf"), std::string(220, 'x')}) {
     put(name, "hello");
     EXPECT_EQ(outcome(name), "not_a_document") << name;
   }
