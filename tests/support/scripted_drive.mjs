@@ -33,7 +33,11 @@ export class ScriptedDrive {
 
   async #serve(request, response) {
     const parts = [];
-    for await (const part of request) parts.push(part);
+    try {
+      for await (const part of request) parts.push(part);
+    } catch {
+      return; // The sender died in mid-request: nothing of it has arrived.
+    }
     const body = Buffer.concat(parts);
     this.#received += body.length;
     const seen = { method: request.method, path: request.url, range: request.headers['content-range'], size: body.length };
