@@ -15,6 +15,8 @@ class DavWorks final : public console::MetricsSource {
     const store::Registry& registry;
     const grants::Sealing& sealing;
     const WallClock& wall;
+    SteadyClock& steady;
+    Log& log;
     Executor engine;            // the queue's
     std::string public_origin;  // the only Origin that may call (RULES G3)
   };

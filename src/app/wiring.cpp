@@ -333,7 +333,7 @@ void House::Parts::build_doors() {
   smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(),
                                                        .steady = steady, .log = log});
   dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
-                                                    .wall = clock, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
+                                                    .wall = clock, .steady = steady, .log = log, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   auto* alerts = &engine->alerts();
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
