@@ -81,6 +81,7 @@ for piece in range(8):
 
 test('D9: what a process left half taken is not read while its sender still writes to it', async (t) => {
   const { server, drop, arrived, emptied } = await scene(t);
+  await emptied();
   await server.stop();
   const left = path.join(drop, '.taken/scans', `${'a'.repeat(32)}-slow.bin`);
   const writing = run('python3', ['-c', `

@@ -230,6 +230,11 @@ Task<Result<void>> FolderDoor::accept(std::string connector, std::shared_ptr<Tak
   const auto known = co_await parts_.store.delivery_by_key(UserId(), DeviceId(), key);
   if (!known) co_return std::unexpected(known.error());
   if (*known) co_return Result<void>{};  // accepted before the process ended
+  const auto is_mail = co_await parts_.mail.carries_mail(connector);
+  if (!is_mail) co_return std::unexpected(is_mail.error());
+  if (*is_mail)
+    co_return fail(ErrorKind::refused, "not_a_document",
+                   "This folder's connector sends mail, and a file names no recipients: hand messages in by SMTP or HTTP.");
   auto incoming = co_await parts_.reception.open({.submitter = delivery::DropFolder{},
                                                   .connector = std::move(connector),
                                                   .name = name_in_utf8(file->name()),

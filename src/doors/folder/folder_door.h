@@ -18,6 +18,7 @@
 #include "base/pool.h"
 #include "base/task_group.h"
 #include "delivery/counters.h"
+#include "delivery/mail_post.h"
 #include "delivery/reception.h"
 #include "doors/folder/drop_root.h"
 #include "doors/folder/watch.h"
@@ -37,6 +38,7 @@ class FolderDoor {
     std::unique_ptr<DropRoot> root;
     store::Store& store;
     delivery::Reception& reception;
+    delivery::MailPost& mail;
     delivery::Counters& counters;
     FolderCounters& folder_counters;
     grants::Alerts& alerts;
