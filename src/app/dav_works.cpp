@@ -15,6 +15,7 @@ DavWorks::DavWorks(Ground ground)
               .executor = ground.engine}),
       door_({.gate = ground.deliveries.door_gate(),
              .reception = ground.deliveries.reception(),
+             .mail = ground.post,
              .shelf = shelf_,
              .counters = ground.deliveries.counters(),
              .dav_counters = counters_,

@@ -11,6 +11,7 @@ class DavWorks final : public console::MetricsSource {
  public:
   struct Ground {
     DeliveryWorks& deliveries;
+    delivery::MailPost& post;
     store::Store& store;
     const store::Registry& registry;
     const grants::Sealing& sealing;

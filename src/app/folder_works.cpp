@@ -15,6 +15,7 @@ Result<void> FolderWorks::start() {
       doors::FolderDoor::Parts{.root = std::move(*root),
                                .store = ground_.store,
                                .reception = ground_.deliveries.reception(),
+                               .mail = ground_.post,
                                .counters = ground_.deliveries.counters(),
                                .folder_counters = counters_,
                                .alerts = ground_.engine.alerts(),

@@ -19,6 +19,7 @@ class FolderWorks final : public console::MetricsSource {
     net::EventLoop& loop;
     Engine& engine;
     DeliveryWorks& deliveries;
+    delivery::MailPost& post;
     store::Store& store;
     const store::Registry& registry;
     SteadyClock& steady;

@@ -328,11 +328,11 @@ void House::Parts::build_doors() {
                                                               .log = log, .node = node, .data = config.data});
   mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
                                                 .wall = clock, .entropy = entropy, .public_url = config.public_url});
-  folder = std::make_unique<FolderWorks>(FolderWorks::Ground{.config = config, .loop = loop, .engine = *engine, .deliveries = *deliveries, .store = *store,
+  folder = std::make_unique<FolderWorks>(FolderWorks::Ground{.config = config, .loop = loop, .engine = *engine, .deliveries = *deliveries, .post = mail_works->post(), .store = *store,
                                                              .registry = *registry, .steady = steady, .entropy = entropy, .log = log});
   smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(),
                                                        .steady = steady, .log = log});
-  dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
+  dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .post = mail_works->post(), .store = *store, .registry = *registry, .sealing = engine->sealing(),
                                                     .wall = clock, .steady = steady, .log = log, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   auto* alerts = &engine->alerts();
   const auto* counters = &engine->counters();

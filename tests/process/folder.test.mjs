@@ -79,6 +79,26 @@ for piece in range(8):
   assert.match(await server.metrics(), /latchkey_drop_folder_refused_total 1/);
 });
 
+test('D9: what a process left half taken is not read while its sender still writes to it', async (t) => {
+  const { server, drop, arrived, emptied } = await scene(t);
+  await emptied();
+  await server.stop();
+  const left = path.join(drop, '.taken/scans', `${'a'.repeat(32)}-slow.bin`);
+  const writing = run('python3', ['-c', `
+import os, time
+out = open(${JSON.stringify(left)}, 'wb', 0)
+os.chown(out.fileno(), ${isRoot ? scanner.uid : process.getuid()}, -1)
+for piece in range(16):
+    out.write(b'x' * 1000)
+    time.sleep(0.5)
+`]);
+  await until('the first part to be there', async () => (await readFile(left)).length > 0);
+  await server.launch();
+  assert.equal((await arrived('slow.bin')).sha256, sha256(Buffer.alloc(16_000, 'x')));
+  assert.equal((await writing).status, 0);
+  await emptied();
+});
+
 test('G5: links and foreign files are refused and never read', { skip: !isRoot && 'only root gives files away' }, async (t) => {
   const { server, put, at, refused, drive } = await scene(t);
   await symlink(path.join(server.data, 'master.key'), at('key.pdf'));

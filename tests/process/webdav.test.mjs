@@ -253,6 +253,19 @@ test('D7: XML with document types, entities, too much depth or size is refused; 
   assert.equal((await ask('<propfind xmlns="DAV:"><propname/></propfind>')).status, 207);
 });
 
+test('a PROPFIND that asks too much of too many is refused with 507, not answered with all the memory there is', async (t) => {
+  const { dav } = await davServer(t, { settle: '5m' });
+  for (let number = 0; number < 90; number += 1) assert.equal((await dav('MKCOL', `scans/folder ${number}`)).status, 201);
+  const many = Array.from({ length: 100 }, (_, number) => `<x:a${number}/>`).join('');
+  const ask = (depth) => dav('PROPFIND', 'scans/', { headers: { depth }, body: `<propfind xmlns="DAV:"><prop xmlns:x="urn:${'x'.repeat(490)}">${many}</prop></propfind>` });
+  assert.equal((await ask('0')).status, 207);
+  const refused = await ask('1');
+  assert.equal(refused.status, 507);
+  assert.match(refused.text, /urn:latchkey:problem:answer_too_long/);
+  const usual = await dav('PROPFIND', 'scans/', { headers: { depth: '1' } });
+  assert.equal(Object.keys(listed(usual.text)).length, 91);
+});
+
 test('PROPFIND answers by name, PROPPATCH refuses by name, and what would need a lock is told so', async (t) => {
   const { dav } = await davServer(t, { settle: '5m' });
   await dav('PUT', 'scans/a.pdf', { body: 'hello', headers: { 'content-type': 'application/pdf' } });

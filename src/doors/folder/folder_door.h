@@ -18,6 +18,7 @@
 #include "base/pool.h"
 #include "base/task_group.h"
 #include "delivery/counters.h"
+#include "delivery/mail_post.h"
 #include "delivery/reception.h"
 #include "doors/folder/drop_root.h"
 #include "doors/folder/watch.h"
@@ -37,6 +38,7 @@ class FolderDoor {
     std::unique_ptr<DropRoot> root;
     store::Store& store;
     delivery::Reception& reception;
+    delivery::MailPost& mail;
     delivery::Counters& counters;
     FolderCounters& folder_counters;
     grants::Alerts& alerts;
@@ -73,9 +75,10 @@ class FolderDoor {
   // One connector's folder, once through.
   [[nodiscard]] Task<void> pass(std::string connector);
   [[nodiscard]] Task<void> pass_through(std::string connector, Box box);
-  [[nodiscard]] Task<Step> go_on_with(std::string connector, Box box, std::string token);
+  [[nodiscard]] Task<Step> go_on_with(std::string connector, Box box, LeftFile left);
   [[nodiscard]] Task<Step> take(std::string connector, Box box, DropEntry entry);
   [[nodiscard]] Task<Step> hand_in(std::string connector, Box box, std::shared_ptr<TakenFile> file);
+  [[nodiscard]] Task<Step> refuse(std::string connector, Box box, std::shared_ptr<TakenFile> file, std::string words);
   [[nodiscard]] Task<Result<void>> accept(std::string connector, std::shared_ptr<TakenFile> file);
   [[nodiscard]] Step tell_refusal(const std::string& connector, const Result<void>& moved, const std::string& name,
                                   const std::string& words);
@@ -86,8 +89,9 @@ class FolderDoor {
   std::unique_ptr<Watch> watch_;
   TaskGroup tasks_;
   base::Broadcast wake_;
-  std::map<std::string, Settling> settling_;      // by connector
-  std::map<std::string, SteadyTime> rest_until_;  // connectors whose documents cannot be accepted for a while
+  std::map<std::string, Settling> settling_;       // by connector: names in its folder
+  std::map<std::string, Settling> settling_left_;  // by connector: tokens of what was taken and is still here
+  std::map<std::string, SteadyTime> rest_until_;   // connectors whose documents cannot be accepted for a while
   std::set<std::string> busy_;
   std::set<std::string> done_;  // tokens that are accepted and whose files could not be removed
   bool unsettled_ = false;      // something will have settled before the next regular look

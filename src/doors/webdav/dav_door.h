@@ -10,6 +10,7 @@
 #include <string>
 
 #include "delivery/counters.h"
+#include "delivery/mail_post.h"
 #include "delivery/reception.h"
 #include "delivery/shelf.h"
 #include "doors/http/paced_body.h"
@@ -32,6 +33,7 @@ class DavDoor final : public net::HttpHandler {
   struct Parts {
     people::DoorGate& gate;
     delivery::Reception& reception;
+    delivery::MailPost& mail;
     delivery::Shelf& shelf;
     delivery::Counters& counters;
     DavCounters& dav_counters;
