@@ -88,7 +88,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
 }
 
 Task<bool> AuthorizationDesk::is_still_wanted(AuthorizationId id, SteadyTime then) {
-  while (!stopping_ && parts_.steady.now() < then) co_await any_change_.wait_for(parts_.steady, then - parts_.steady.now());
+  while (!stopping_ && parts_.steady.now() < then) co_await changes_.any().wait_for(parts_.steady, then - parts_.steady.now());
   if (stopping_) co_return false;
   const auto row = co_await parts_.store.authorization(id);
   // A store that does not answer says nothing of it.
