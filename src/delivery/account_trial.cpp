@@ -45,8 +45,9 @@ Task<Result<void>> AccountTrial::list_one(const grants::Delegation& opened) {
   auto address = co_await service_address(parts_.clients, (*view)->grant, opened.type);
   if (!address) co_return std::unexpected(address.error());
   OpenedTokens tokens(parts_.delegations, opened);
+  // What every family lists: a mailbox its messages, everything else its files.
   const auto listed = co_await works->list(
-      {.base_url = std::move(*address), .kind = "file", .filter = {}, .limit = 1, .tokens = &tokens});
+      {.base_url = std::move(*address), .kind = works->abilities().carries_mail ? "message" : "file", .filter = {}, .limit = 1, .tokens = &tokens});
   if (!listed) co_return std::unexpected(listed.error());
   co_return Result<void>{};
 }
