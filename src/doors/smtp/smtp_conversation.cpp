@@ -92,7 +92,7 @@ Task<void> SmtpConversation::run() {
 
 Task<void> SmtpConversation::converse() {
   (void)co_await meet();
-  while (co_await perform_all() && co_await flush() && co_await read_more()) {
+  while (co_await perform_all() && co_await flush() && (session_.is_full() || co_await read_more())) {
   }
 }
 
@@ -131,17 +131,19 @@ Task<bool> SmtpConversation::read_more() {
   const auto& patience = parts_.settings.patience;
   const bool in_data = session_.in_data();
   auto wait = in_data ? Milliseconds(kRateWindow) : patience.command;
+  if (!who_) {
+    const auto left = std::chrono::duration_cast<Milliseconds>(patience.sign_in - (parts_.steady.now() - began_));
+    if (left <= Milliseconds(0)) co_return co_await cut_slow();
+    wait = std::min(left, wait);
+  }
   const auto asked = parts_.steady.now();
-  const auto left = std::chrono::duration_cast<Milliseconds>(patience.sign_in - (asked - began_));
-  if (!who_) wait = std::clamp(left, Milliseconds(1), wait);
   auto octets = session_.in_mail() ? co_await connection_->read_on(wait) : co_await connection_->read(wait);
   if (octets && octets->empty()) {
     session_.note("The device closed the connection");
     co_return false;
   }
   if (parts_.steady.now() - asked >= kSilenceNoted) session_.note(silence(parts_.steady.now() - asked));
-  // Who chatters without signing in does not stay longer than who is silent.
-  bool slow = (!octets && octets.error().reason == "timed_out") || (!who_ && left <= Milliseconds(0));
+  bool slow = !octets && octets.error().reason == "timed_out";
   if (octets && in_data) {
     window_waited_ += parts_.steady.now() - asked;
     window_bytes_ += octets->size();
@@ -155,15 +157,20 @@ Task<bool> SmtpConversation::read_more() {
     session_.feed(*octets);
     co_return true;
   }
-  if (slow) {
-    parts_.smtp_counters.cut += 1;
-    session_.end({421, "4.4.2", "Nothing came for too long, or too little"});
-  } else if (octets.error().reason == "stopping") {
+  if (slow) co_return co_await cut_slow();
+  if (octets.error().reason == "stopping") {
     session_.end({421, "4.3.2", "The server stops: try again in a minute"});
   } else {
     session_.note("The line was cut");
     co_return false;
   }
+  (void)co_await flush();
+  co_return false;
+}
+
+Task<bool> SmtpConversation::cut_slow() {
+  parts_.smtp_counters.cut += 1;
+  session_.end({421, "4.4.2", "Nothing came for too long, or too little"});
   (void)co_await flush();
   co_return false;
 }
@@ -174,8 +181,10 @@ Task<bool> SmtpConversation::perform(StartTls) {
     co_return false;
   }
   session_.tls_started();
-  if (rule().kind == SmtpListenerKind::submission) who_.reset();
+  // Whoever signed in did so in clear: only the address still counts, where it did.
+  who_.reset();
   forget_mail();
+  (void)co_await meet();
   co_return true;
 }
 
@@ -189,7 +198,10 @@ Task<bool> SmtpConversation::perform(Authenticate action) {
                           .uses = kAnyUse,
                           .arrived = parts_.steady.now()};
   auto admitted = co_await parts_.gate.admit(std::move(attempt));
-  if (admitted) {
+  if (action.in_clear) {
+    parts_.smtp_counters.sign_ins_refused += 1;
+    session_.answer({538, "5.7.11", "Begin TLS first (STARTTLS): what has just been sent could be read on the way. Change it"});
+  } else if (admitted) {
     who_ = std::move(*admitted);
     session_.answer({235, "2.7.0", "Signed in"});
   } else {
