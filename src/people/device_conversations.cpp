@@ -24,7 +24,8 @@ void DeviceConversations::keep(DeviceId device, Conversation conversation) {
   const std::lock_guard lock(mutex_);
   kept_.push_back({device, std::move(conversation), octets});
   octets_ += octets;
-  if (std::ranges::count(kept_, device, &Kept::device) > static_cast<std::ptrdiff_t>(bounds_.of_one)) drop(std::ranges::find(kept_, device, &Kept::device));
+  if (std::ranges::count(kept_, device, &Kept::device) > static_cast<std::ptrdiff_t>(bounds_.of_one))
+    drop(std::ranges::find(kept_, device, &Kept::device));
   while (octets_ > bounds_.octets && !kept_.empty()) drop(kept_.begin());
 }
 

@@ -1,5 +1,5 @@
-// The last conversations of devices at the doors, for whoever looks for what a machine does wrong: in memory, of this server, since
-// its start. What is kept has no secrets in it: the doors see to that.
+// The last conversations of devices at the doors, for whoever looks for what a machine does wrong: in memory, of this
+// server, since its start. What is kept has no secrets in it: the doors see to that.
 //
 // Bounds: five conversations of a device, 4 MB in all; the oldest go first. Thread-safe.
 #pragma once

@@ -25,7 +25,7 @@ test('msmtp with STARTTLS and a PIN from a command; a wrong one is a permanent e
   const document = documentOf(200_000);
   const secret = await server.file('pin.txt', `${pin}\n`);
   const send = (file) => run('msmtp', ['--host=localhost', `--port=${port}`, '--tls=on', '--tls-starttls=on', `--tls-trust-file=${tls.certFile}`, '--auth=on',
-    '--user=printer-1', `--passwordeval=cat ${file}`, '--from=copier@office.example', 'scans@drop.internal'], { input: mailWith('msmtp.pdf', document) });
+    '--user=printer-1', `--passwordeval=cat ${file}`, '--from=copier@office.example', 'scans@drop.internal'], { input: mailWith('msmtp.pdf', document), timeout: 180_000 });
   const sent = await send(secret);
   assert.equal(sent.status, 0, sent.stderr);
   await until('the document to arrive', () => drive.files.has('In/printer-1/msmtp.pdf'));
@@ -60,7 +60,7 @@ with connect as line:
 `);
   const file = await server.file('scan.pdf', document);
   for (const [mode, at] of [['tls', submissions], ['starttls', port]]) {
-    const sent = await run('python3', [script, String(at), mode, secret, file, `Prüfung ${mode}.pdf`]);
+    const sent = await run('python3', [script, String(at), mode, secret, file, `Prüfung ${mode}.pdf`], { timeout: 180_000 });
     assert.equal(sent.status, 0, sent.stderr);
     await until('the document to arrive', () => drive.files.has(`In/script/Prüfung ${mode}.pdf`));
     assert.equal(drive.files.get(`In/script/Prüfung ${mode}.pdf`).sha256, sha256(document));
@@ -71,7 +71,7 @@ test("T7: Postfix's smtp-source, which has neither AUTH nor TLS, is the device o
   const plain = await freePort();
   const { server, admin, drive, device } = await deviceServer(t, { config: { 'smtp.plain': `127.0.0.1:${plain}`, 'smtp.plain_sources': ['127.0.0.1'] } });
   const old = await device({ name: 'old-fax', sources: ['127.0.0.1'] });
-  const send = () => run('smtp-source', ['-s', '4', '-m', '12', '-l', '20000', '-f', 'fax@office.example', '-t', 'scans@drop.internal', `127.0.0.1:${plain}`], { timeout: 120_000 });
+  const send = () => run('smtp-source', ['-s', '4', '-m', '12', '-l', '20000', '-f', 'fax@office.example', '-t', 'scans@drop.internal', `127.0.0.1:${plain}`], { timeout: 180_000 });
   const sent = await send();
   assert.equal(sent.status, 0, sent.stderr);
   await until('all to arrive', () => drive.files.size === 12, { timeout: 60_000 });
@@ -89,7 +89,7 @@ test("T7: Postfix's smtp-source, which has neither AUTH nor TLS, is the device o
 /** openssl as a device that knows nothing newer than TLS 1.0: lower-case commands, said in one go once TLS stands. */
 function tls10(port, said, { from = '127.0.0.1', version = '-tls1' } = {}) {
   return run('openssl', ['s_client', version, '-cipher', 'ALL:@SECLEVEL=0', '-starttls', 'smtp', '-bind', `${from}:0`, '-connect', `127.0.0.1:${port}`, '-crlf', '-ign_eof'],
-    { input: `${said.join('\n')}\n`, timeout: 30_000 });
+    { input: `${said.join('\n')}\n`, timeout: 120_000 });
 }
 
 test('D6, T7: TLS 1.0 is spoken on the listener for it, with the devices named there, and no PIN is taken', async (t) => {

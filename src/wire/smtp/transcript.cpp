@@ -10,7 +10,8 @@ constexpr std::size_t kFirstLines = 40;
 constexpr std::size_t kLastLines = 80;
 constexpr std::size_t kTextBytesMax = 200;
 constexpr std::string_view kHidden = "(hidden)";
-constexpr std::array<std::string_view, 8> kMechanisms = {"PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "NTLM", "GSSAPI", "XOAUTH2", "EXTERNAL"};
+constexpr std::array<std::string_view, 8> kMechanisms = {"PLAIN", "LOGIN",  "CRAM-MD5", "DIGEST-MD5",
+                                                         "NTLM",  "GSSAPI", "XOAUTH2",  "EXTERNAL"};
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -39,21 +40,36 @@ std::string bare(std::string_view verb, const Command& command) {
 
 std::string shown(const Command& command, std::size_t line_bytes) {
   switch (command.verb) {
-    case Verb::helo: return shown("HELO", command);
-    case Verb::ehlo: return shown("EHLO", command);
-    case Verb::mail: return shown("MAIL", command);
-    case Verb::rcpt: return shown("RCPT", command);
-    case Verb::bdat: return shown("BDAT", command);
-    case Verb::auth: return shown_auth(command.argument);
-    case Verb::starttls: return bare("STARTTLS", command);
-    case Verb::data: return bare("DATA", command);
-    case Verb::rset: return bare("RSET", command);
-    case Verb::noop: return bare("NOOP", command);
-    case Verb::vrfy: return bare("VRFY", command);
-    case Verb::expn: return bare("EXPN", command);
-    case Verb::help: return bare("HELP", command);
-    case Verb::quit: return bare("QUIT", command);
-    case Verb::unknown: return "(hidden: no command, " + std::to_string(line_bytes) + " octets)";
+    case Verb::helo:
+      return shown("HELO", command);
+    case Verb::ehlo:
+      return shown("EHLO", command);
+    case Verb::mail:
+      return shown("MAIL", command);
+    case Verb::rcpt:
+      return shown("RCPT", command);
+    case Verb::bdat:
+      return shown("BDAT", command);
+    case Verb::auth:
+      return shown_auth(command.argument);
+    case Verb::starttls:
+      return bare("STARTTLS", command);
+    case Verb::data:
+      return bare("DATA", command);
+    case Verb::rset:
+      return bare("RSET", command);
+    case Verb::noop:
+      return bare("NOOP", command);
+    case Verb::vrfy:
+      return bare("VRFY", command);
+    case Verb::expn:
+      return bare("EXPN", command);
+    case Verb::help:
+      return bare("HELP", command);
+    case Verb::quit:
+      return bare("QUIT", command);
+    case Verb::unknown:
+      return "(hidden: no command, " + std::to_string(line_bytes) + " octets)";
   }
   return std::string(kHidden);
 }
@@ -74,7 +90,9 @@ void Transcript::add(TranscriptLine::Speaker speaker, std::string_view text) {
   ++dropped_;
 }
 
-void Transcript::client(const Command& command, std::size_t line_bytes) { add(TranscriptLine::Speaker::client, shown(command, line_bytes)); }
+void Transcript::client(const Command& command, std::size_t line_bytes) {
+  add(TranscriptLine::Speaker::client, shown(command, line_bytes));
+}
 
 void Transcript::client_response() { add(TranscriptLine::Speaker::client, kHidden); }
 

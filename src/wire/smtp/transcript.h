@@ -1,8 +1,8 @@
-// What was said in a conversation, for a person who looks for what a device does wrong. Never what may be a secret: the responses
-// of AUTH, a word that is no command, an argument where none belongs; and nothing of a message but its size. Pure.
+// What was said in a conversation, for a person who looks for what a device does wrong. Never what may be a secret: the
+// responses of AUTH, a word that is no command, an argument where none belongs; and nothing of a message but its size. Pure.
 //
-// Bounds: 120 lines of 200 characters: the first 40, and the last 80 of those behind them. Lines are printable ASCII; what is not
-// is "?".
+// Bounds: 120 lines of 200 characters: the first 40, and the last 80 of those behind them. Lines are printable ASCII; what
+// is not is "?".
 #pragma once
 
 #include <cstdint>
