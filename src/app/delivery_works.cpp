@@ -58,6 +58,7 @@ DeliveryWorks::DeliveryWorks(DeliveryGround ground)
       queue_(queue_parts()),
       device_seal_(ground_.vault),
       door_gate_({.pins = ground_.pin_gate,
+                  .cards = ground_.user_cards,
                   .store = ground_.store,
                   .seal = device_seal_,
                   .wall = ground_.wall,

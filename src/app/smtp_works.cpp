@@ -58,6 +58,19 @@ doors::SmtpSettings SmtpWorks::settings() const {
   return settings;
 }
 
+std::optional<console::MailDoorFacts> SmtpWorks::facts() const {
+  const auto& smtp = ground_.config.smtp;
+  if (!smtp.is_on()) return std::nullopt;
+  const auto port = [](const std::optional<ListenAddress>& at) { return at ? std::optional(at->port) : std::nullopt; };
+  return console::MailDoorFacts{.host = host_of(ground_.config.public_url),
+                                .drop_domain = smtp.drop_domain,
+                                .submission = port(smtp.submission),
+                                .submissions = port(smtp.submissions),
+                                .plain = port(smtp.plain),
+                                .legacy = port(smtp.legacy),
+                                .starttls = ground_.tls != nullptr};
+}
+
 SmtpWorks::SmtpWorks(Ground ground)
     : ground_(ground),
       door_({.gate = ground_.deliveries.door_gate(),
@@ -65,6 +78,8 @@ SmtpWorks::SmtpWorks(Ground ground)
              .post = ground_.post,
              .counters = ground_.deliveries.counters(),
              .smtp_counters = counters_,
+             .conversations = ground_.deliveries.device_conversations(),
+             .wall = ground_.wall,
              .steady = ground_.steady,
              .log = ground_.log,
              .settings = settings()}),

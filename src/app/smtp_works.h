@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "app/delivery_works.h"
+#include "console/api_devices.h"
 #include "doors/smtp/smtp_door.h"
 
 namespace latchkey::app {
@@ -19,6 +20,7 @@ class SmtpWorks final : public console::MetricsSource {
     delivery::MailPost& post;
     const store::Registry& registry;
     net::TlsServerContext* tls;  // nullptr: there is no certificate
+    const WallClock& wall;
     SteadyClock& steady;
     Log& log;
   };
@@ -27,6 +29,8 @@ class SmtpWorks final : public console::MetricsSource {
   SmtpWorks& operator=(const SmtpWorks&) = delete;
   ~SmtpWorks() override;
 
+  // What devices' cards say of it; nullopt: it is off.
+  [[nodiscard]] std::optional<console::MailDoorFacts> facts() const;
   // Listens where the configuration says. Errors: misconfigured/`listen_failed`, `smtp_needs_tls`.
   [[nodiscard]] Result<void> start();
   // What is being taken in may be finished until then.

@@ -324,13 +324,13 @@ void House::Parts::build_engine() {
 
 void House::Parts::build_doors() {
   deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
-                                                              .vault = *vault, .pin_gate = *gate, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
+                                                              .vault = *vault, .pin_gate = *gate, .user_cards = *user_cards, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
                                                               .log = log, .node = node, .data = config.data});
   mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
                                                 .wall = clock, .entropy = entropy, .public_url = config.public_url});
   folder = std::make_unique<FolderWorks>(FolderWorks::Ground{.config = config, .loop = loop, .engine = *engine, .deliveries = *deliveries, .post = mail_works->post(), .store = *store,
                                                              .registry = *registry, .steady = steady, .entropy = entropy, .log = log});
-  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(),
+  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(), .wall = clock,
                                                        .steady = steady, .log = log});
   dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .post = mail_works->post(), .store = *store, .registry = *registry, .sealing = engine->sealing(),
                                                     .wall = clock, .steady = steady, .log = log, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
@@ -341,6 +341,7 @@ void House::Parts::build_doors() {
       .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(), .doctor = examination->doctor(), .certificate = *certificate,
       .connectors = deliveries->connector_desk(), .deliveries = deliveries->delivery_desk(), .devices = deliveries->device_desk(),
+      .device_conversations = deliveries->device_conversations(), .mail_door = smtp->facts(),
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},

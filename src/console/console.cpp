@@ -59,7 +59,7 @@ Console::Console(ConsoleGround ground)
       root_(ground.certificate),
       connectors_(ground.connectors, ground.store, ground.facts.public_url),
       deliveries_(ground.deliveries, ground.store, ground.engine),
-      devices_(ground.devices, ground.store, ground.facts.public_url),
+      devices_({.desk = ground.devices, .conversations = ground.device_conversations, .store = ground.store, .public_url = ground.facts.public_url, .mail = ground.mail_door}),
       delegations_(ground.connectors, ground.store),
       office_name_(ground.cloud, ground.engine),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),

@@ -63,6 +63,8 @@ struct ConsoleGround {
   delivery::ConnectorDesk& connectors;
   delivery::DeliveryDesk& deliveries;
   people::DeviceDesk& devices;
+  const people::DeviceConversations& device_conversations;
+  std::optional<MailDoorFacts> mail_door;  // nullopt: there is none
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;

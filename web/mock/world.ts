@@ -38,6 +38,16 @@ export class World {
     connector("front-office", "Front office", "caller", null, ["Accounting"], "Scans/{user}"),
     connector("invoices", "Invoices", "fixed", "ledger", [], "Inbox"),
   ];
+  conversations: Schemas["DeviceConversation"][] = [
+    {
+      began_at: "2026-11-27T14:05:00Z", ended_at: "2026-11-27T14:05:02Z", door: "smtp", source: "192.0.2.7",
+      lines: [
+        { from: "server", text: "220 latchkey.example ESMTP" }, { from: "device", text: "HELO COPIER" }, { from: "server", text: "250 latchkey.example" },
+        { from: "device", text: "AUTH LOGIN" }, { from: "server", text: "334 VXNlcm5hbWU6" }, { from: "device", text: "(hidden)" }, { from: "server", text: "334 UGFzc3dvcmQ6" },
+        { from: "device", text: "(hidden)" }, { from: "server", text: "535 5.7.8 Username or PIN is wrong." }, { from: "note", text: "The device closed the connection" },
+      ],
+    },
+  ];
   devices: Schemas["Device"][] = [
     device(1, "copier-hall", ["invoices"], ["192.0.2.7"], "2026-11-27T14:05:00Z", ""),
     device(2, "Scanner Büro 2", ["invoices"], [], null, "The right secret came from 203.0.113.5, which is not among the device's addresses."),

@@ -77,6 +77,7 @@ export const kViews: View[] = [
   { name: "connector-fixed", open: async (page) => { await page.goto("/settings/connectors"); await page.getByRole("button", { name: "Edit Invoices" }).click(); await page.getByRole("dialog").getByRole("button", { name: "End that" }).waitFor(); } },
   { name: "devices", open: async (page) => { await page.goto("/settings/devices"); await heading(page, "copier-hall"); } },
   { name: "device-add", open: async (page) => { await page.goto("/settings/devices"); await page.getByRole("button", { name: "Add device" }).click(); await page.getByRole("dialog").getByText("Invoices", { exact: true }).waitFor(); } },
+  { name: "device-conversations", open: async (page) => { await page.goto("/settings/devices"); await page.getByRole("button", { name: "Conversations of copier-hall" }).click(); await page.getByRole("dialog").getByText("535 5.7.8").waitFor(); } },
   { name: "device-secret", open: async (page) => { await page.goto("/settings/devices"); await page.getByRole("button", { name: "New secret for copier-hall" }).click(); await page.getByRole("button", { name: "Make it" }).click(); await page.getByRole("button", { name: "Print the card" }).waitFor(); } },
   { name: "deliveries", open: async (page) => { await page.goto("/deliveries"); await page.getByRole("progressbar").first().waitFor(); } },
   { name: "delivery-road", open: async (page) => { await page.goto("/deliveries"); await page.getByRole("button", { name: /delivery note\.pdf$/ }).first().click(); await heading(page, "Its road"); } },
