@@ -89,6 +89,19 @@ Result<void> SmtpWorks::start() {
   return server_.start(std::move(listeners));
 }
 
+std::vector<console::MailListener> SmtpWorks::listeners() const {
+  const auto& smtp = ground_.config.smtp;
+  std::vector<console::MailListener> all;
+  const auto add = [&](const std::optional<ListenAddress>& at, const char* security, std::vector<std::string> sources) {
+    if (at) all.push_back({.security = security, .port = at->port, .sources = std::move(sources)});
+  };
+  add(smtp.submissions, "tls", {});
+  add(smtp.submission, ground_.tls == nullptr ? "none" : "starttls", {});
+  add(smtp.legacy, "starttls", smtp.legacy_sources);
+  add(smtp.plain, "none", smtp.plain_sources);
+  return all;
+}
+
 Task<void> SmtpWorks::stop(SteadyTime deadline) { co_await server_.stop(deadline); }
 
 Task<std::vector<Metric>> SmtpWorks::collect() {

@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "app/delivery_works.h"
+#include "console/door_plan.h"
 #include "doors/smtp/smtp_door.h"
 
 namespace latchkey::app {
@@ -32,6 +33,8 @@ class SmtpWorks final : public console::MetricsSource {
   // What is being taken in may be finished until then.
   [[nodiscard]] Task<void> stop(SteadyTime deadline);
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+  // As devices are told of them.
+  [[nodiscard]] std::vector<console::MailListener> listeners() const;
 
  private:
   [[nodiscard]] doors::SmtpSettings settings() const;

@@ -82,6 +82,11 @@ Task<Answer> DevicesApi::list(Call call) {
   for (const auto& device : *devices) items.emplace_back(device_json(device));
   auto json = whole_list_json(std::move(items));
   json["public_url"] = public_url_;
+  JsonArray mail;
+  for (const auto& listener : doors_.mail)
+    mail.push_back(JsonObject{{"security", listener.security}, {"port", listener.port}, {"sources", texts_json(listener.sources)}});
+  json["mail_listeners"] = std::move(mail);
+  json["drop_domain"] = doors_.drop_domain;
   co_return net::HttpResponse::json(200, json);
 }
 

@@ -67,8 +67,8 @@ Task<void> Queue::run() {
       co_await sweep();
     }
     if (now >= forget_again_at_) {
-      forget_again_at_ = now + kForgetEvery;
-      co_await forget_old();
+      // A parked one is tried twice a minute, so that a look an hour could miss it for ever.
+      forget_again_at_ = now + (co_await forget_old() ? kForgetEvery : kLookEvery);
     }
     if (now >= tell_again_at_) {
       tell_again_at_ = now + kTellEvery;

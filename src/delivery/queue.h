@@ -101,8 +101,9 @@ class Queue {
   [[nodiscard]] Task<Result<std::optional<WallTime>>> settle_one(store::Delivery delivery);
   // Whether it may be sent again by itself: only where the same document sent twice is one document.
   [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
-  [[nodiscard]] Task<void> forget_old();
-  [[nodiscard]] Task<void> forget(store::Delivery delivery);
+  // Whether all of what is old is gone: what was being tried, or changed meanwhile, is left for the next look.
+  [[nodiscard]] Task<bool> forget_old();
+  [[nodiscard]] Task<bool> forget(store::Delivery delivery);
 
   // queue.cpp
   void wake();
