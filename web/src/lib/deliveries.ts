@@ -35,6 +35,12 @@ export function size_words(octets: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+/** "invoice.pdf" of "Accounts/2026/invoice.pdf", and the folder it goes to; empty: the top one. */
+export function place_of(path: string): { file: string; folder: string } {
+  const cut = path.lastIndexOf("/");
+  return { file: path.slice(cut + 1), folder: path.slice(0, Math.max(cut, 0)) };
+}
+
 /** How much of a document its destination has, from 0 to 100. */
 export function percent_sent(sent: number, size: number, state: DeliveryState): number {
   if (state === "delivered") return 100;

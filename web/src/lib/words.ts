@@ -18,7 +18,7 @@ const kActions: Record<string, string> = {
   "connector.changed": "Settings of a connector changed",
   "connector.deleted": "Connector removed",
   "connector.delegation_ended": "A connector may no longer open an account by itself",
-  "device.added": "Device added",
+  "device.added": "Device set up",
   "device.changed": "Settings of a device changed",
   "device.secret_renewed": "A device's secret made anew",
   "device.deleted": "Device removed",
