@@ -325,7 +325,7 @@ void House::Parts::build_engine() {
 void House::Parts::build_doors() {
   deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
                                                               .vault = *vault, .pin_gate = *gate, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
-                                                              .log = log, .node = node, .data = config.data});
+                                                              .log = log, .node = node, .data = config.data, .public_url = config.public_url});
   mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
                                                 .wall = clock, .entropy = entropy, .public_url = config.public_url});
   folder = std::make_unique<FolderWorks>(FolderWorks::Ground{.config = config, .loop = loop, .engine = *engine, .deliveries = *deliveries, .store = *store,
