@@ -12,7 +12,9 @@ constexpr std::size_t kOwnersMax = 10'000;
 
 std::string what_to_do(const store::Delivery& delivery, store::GrantState grant, const std::string& public_url) {
   if (grant == store::GrantState::needs_authorization) {
-    return fmt::format("Authorise the account again, with your username and PIN, here:\n\n{}/my\n\nThen the document goes by itself.", public_url);
+    return fmt::format(
+        "Authorise the account again, with your username and PIN, here:\n\n{}/my\n\nThen the document goes by itself.",
+        public_url);
   }
   if (delivery.state == store::DeliveryState::maybe_sent)
     return "Look at the destination whether it is there. An administrator can send it again.";
@@ -26,7 +28,9 @@ OwnerLetter letter_of(const store::Delivery& delivery, const store::User& user, 
       "A document for your account has not arrived. It is safe on the Latchkey server\n{}\n\n"
       "  Document:   {}\n  Connector:  {}\n  Username:   {}\n  Why:        {}\n\n{}\n",
       public_url, delivery.name, delivery.connector, user.username, delivery.why, what_to_do(delivery, grant, public_url));
-  if (unsaid > 0) text += fmt::format("\nSince the last mail {} wait as well.\n", unsaid == 1 ? "one more document" : fmt::format("{} more documents", unsaid));
+  if (unsaid > 0)
+    text += fmt::format("\nSince the last mail {} wait as well.\n",
+                        unsaid == 1 ? "one more document" : fmt::format("{} more documents", unsaid));
   text += "\nYou get such a mail once an hour at most.\n";
   return {.to = user.email, .subject = "A document for your account needs somebody", .text = std::move(text)};
 }
@@ -39,7 +43,8 @@ std::optional<std::int64_t> OwnerLetters::turn_of(UserId owner) {
     last->second.unsaid += 1;
     return std::nullopt;
   }
-  if (written_.size() >= kOwnersMax) std::erase_if(written_, [now](const auto& each) { return now >= each.second.at + kOnceEvery; });
+  if (written_.size() >= kOwnersMax)
+    std::erase_if(written_, [now](const auto& each) { return now >= each.second.at + kOnceEvery; });
   if (written_.size() >= kOwnersMax) return std::nullopt;
   return std::exchange(written_[owner], Last{.at = now}).unsaid;
 }

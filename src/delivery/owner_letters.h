@@ -1,8 +1,8 @@
-// Letters to the owners of accounts: a document for theirs needs a person. By mail, where the user has an address and the server
-// a relay (RULES G2: never to whoever the document names as its sender).
+// Letters to the owners of accounts: a document for theirs needs a person. By mail, where the user has an address and the
+// server a relay (RULES G2: never to whoever the document names as its sender).
 //
-// Invariant: an owner gets one letter an hour at most; what comes in between is counted, and said in the next. A letter that cannot
-// be sent is not tried again: the administrators' alert stands. Concurrency: the queue's executor.
+// Invariant: an owner gets one letter an hour at most; what comes in between is counted, and said in the next. A letter that
+// cannot be sent is not tried again: the administrators' alert stands. Concurrency: the queue's executor.
 #pragma once
 
 #include <functional>

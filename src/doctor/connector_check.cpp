@@ -30,7 +30,8 @@ Finding judge(const store::Connector& connector, Standing standing, std::int64_t
     finding.seen = "Opens its account by itself.";
     return finding;
   }
-  finding.seen = standing == Standing::ended ? "It opens its account no more." : "It opens its account only with the owner's PIN.";
+  finding.seen =
+      standing == Standing::ended ? "It opens its account no more." : "It opens its account only with the owner's PIN.";
   if (standing == Standing::never_given && devices == 0 && connector.groups.empty()) return finding;
   finding.severity = Severity::error;
   finding.seen += fmt::format(" {} and the members of {} are refused, and files in its drop folder stay there.",
@@ -52,8 +53,9 @@ Task<std::vector<Finding>> examine(store::Store* store) {
       if (!wraps) co_return out;
       standing = grants::find_wrap(*wraps, connector.delegation) == wraps->end() ? Standing::ended : Standing::lives;
     }
-    const auto named = std::ranges::count_if(
-        *devices, [&](const auto& device) { return device.enabled && std::ranges::count(device.connectors, connector.id) > 0; });
+    const auto named = std::ranges::count_if(*devices, [&](const auto& device) {
+      return device.enabled && std::ranges::count(device.connectors, connector.id) > 0;
+    });
     out.push_back(judge(connector, standing, named));
   }
   co_return out;

@@ -1,4 +1,5 @@
-// Connectors that refuse those they were made for: whoever comes without the owner's PIN needs a standing delegation (RULES K4).
+// Connectors that refuse those they were made for: whoever comes without the owner's PIN needs a standing delegation (RULES
+// K4).
 #pragma once
 
 #include "doctor/check.h"

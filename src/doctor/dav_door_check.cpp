@@ -17,12 +17,17 @@ Task<std::vector<Finding>> examine(std::string address, net::HttpTransport* tran
   const auto outcome = co_await transport->send(std::move(call));
   const auto* reply = std::get_if<net::Reply>(&outcome);
   if (reply == nullptr) co_return std::vector<Finding>{};  // the doors' own check says what stands in the way
-  Finding finding{.check = {}, .subject = address, .seen = "PROPFIND arrives, and is asked for a password.", .remedy = {}, .handovers = {}};
+  Finding finding{.check = {},
+                  .subject = address,
+                  .seen = "PROPFIND arrives, and is asked for a password.",
+                  .remedy = {},
+                  .handovers = {}};
   if (reply->status != 401) {
     finding.severity = Severity::warning;
-    finding.seen = fmt::format("PROPFIND without a password is answered {} instead of 401: something before this server does not let "
-                               "WebDAV through, and devices that deliver by it fail.",
-                               reply->status);
+    finding.seen = fmt::format(
+        "PROPFIND without a password is answered {} instead of 401: something before this server does not let "
+        "WebDAV through, and devices that deliver by it fail.",
+        reply->status);
     finding.remedy =
         "Let the proxy pass every method to this server below /dav/ (docs/https.md has ready configurations). Where nothing "
         "delivers by WebDAV, leave it.";

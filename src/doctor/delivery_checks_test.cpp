@@ -34,7 +34,8 @@ class DeliveryChecks : public testing::Test {
   store::Connector connector(std::string id, store::AccountKind account, std::vector<std::string> groups = {}) {
     return {.id = id, .name = id, .type = "box", .account = account, .groups = std::move(groups), .created_at = wall.now()};
   }
-  void device(std::string name, std::vector<std::string> sources, std::vector<std::string> connectors = {}, bool enabled = true) {
+  void device(std::string name, std::vector<std::string> sources, std::vector<std::string> connectors = {},
+              bool enabled = true) {
     commit({store::PutDevice{{.id = DeviceId::make(wall.now(), entropy),
                               .name = name,
                               .name_key = name,
@@ -54,16 +55,19 @@ class DeliveryChecks : public testing::Test {
 };
 
 TEST_F(DeliveryChecks, MailListenersAreLookedAtAsDevicesMeetThem) {
-  of.mail_doors = {{.setting = "smtp.submission", .listen = "0.0.0.0:587", .port = 587, .security = MailDoor::Security::starttls},
-                   {.setting = "smtp.submissions", .listen = "0.0.0.0:465", .port = 465, .security = MailDoor::Security::tls},
-                   {.setting = "smtp.submission", .listen = "127.0.0.1:25", .port = 25}};
+  of.mail_doors = {
+      {.setting = "smtp.submission", .listen = "0.0.0.0:587", .port = 587, .security = MailDoor::Security::starttls},
+      {.setting = "smtp.submissions", .listen = "0.0.0.0:465", .port = 465, .security = MailDoor::Security::tls},
+      {.setting = "smtp.submission", .listen = "127.0.0.1:25", .port = 25}};
   std::vector<std::string> asked;
   net::TlsLook look{.stage = net::TlsLook::Stage::done, .trust = net::Trust::wrong_name, .protocol = "TLSv1.3"};
-  look.chain.push_back({.issuer = "CA", .names = {"other.example"}, .not_before = wall.now() - days(9), .not_after = wall.now() + days(300)});
+  look.chain.push_back(
+      {.issuer = "CA", .names = {"other.example"}, .not_before = wall.now() - days(9), .not_after = wall.now() + days(300)});
   MailDoorCheck check(
       of,
       [&](const net::TlsLookRequest& request) {
-        asked.push_back(request.host + ":" + std::to_string(request.port) + (request.before == net::BeforeTls::smtp_starttls ? " STARTTLS" : ""));
+        asked.push_back(request.host + ":" + std::to_string(request.port) +
+                        (request.before == net::BeforeTls::smtp_starttls ? " STARTTLS" : ""));
         return look;
       },
       *store, worker, wall);
@@ -82,7 +86,8 @@ TEST_F(DeliveryChecks, MailListenersAreLookedAtAsDevicesMeetThem) {
 }
 
 TEST_F(DeliveryChecks, AnAddressWithoutADeviceIsTold) {
-  of.mail_doors = {{.setting = "smtp.plain", .listen = "0.0.0.0:25", .port = 25, .sources = {"192.0.2.7", "10.0.0.9", "192.0.2.8"}}};
+  of.mail_doors = {
+      {.setting = "smtp.plain", .listen = "0.0.0.0:25", .port = 25, .sources = {"192.0.2.7", "10.0.0.9", "192.0.2.8"}}};
   device("copier", {"192.0.2.7"});
   device("floor", {"10.0.0.0/24"});
   device("gone", {"192.0.2.8"}, {}, false);

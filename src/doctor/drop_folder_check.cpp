@@ -37,7 +37,8 @@ Task<std::vector<Finding>> examine(std::string root, DropFolderLooker looker, st
 
 std::vector<Errand> DropFolderCheck::errands(const Survey&) {
   std::vector<Errand> out;
-  if (!premises_.drop_root.empty()) out.push_back({premises_.drop_root, examine(premises_.drop_root, looker_, &store_, &worker_)});
+  if (!premises_.drop_root.empty())
+    out.push_back({premises_.drop_root, examine(premises_.drop_root, looker_, &store_, &worker_)});
   return out;
 }
 

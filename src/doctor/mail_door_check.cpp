@@ -15,10 +15,12 @@ Task<std::vector<Finding>> examine_tls(net::TlsLookRequest request, std::string 
   auto finding = judge_tls(look, request.host, subject, wall->now());
   if (look.stage == net::TlsLook::Stage::handshake) {
     finding.seen = fmt::format("Something answers there, but not with mail over TLS ({}).", look.why);
-    finding.remedy = "Let nothing else have that port, and let nothing between the devices and this server speak SMTP in its place.";
+    finding.remedy =
+        "Let nothing else have that port, and let nothing between the devices and this server speak SMTP in its place.";
   } else if (look.stage == net::TlsLook::Stage::connection) {
     finding.remedy =
-        "Open the port on the way to this server. Where public_url leads to a proxy, let that pass this port on, too, or tell "
+        "Open the port on the way to this server. Where public_url leads to a proxy, let that pass this port on, too, or "
+        "tell "
         "devices another name of this server.";
   }
   co_return std::vector<Finding>{std::move(finding)};
@@ -44,7 +46,8 @@ bool comes_from(const store::Device& device, const net::IpAddress& address) {
 Finding judge_source(const MailDoor& door, const std::string& source, const std::vector<store::Device>& devices) {
   Finding finding{.check = {}, .subject = door.setting + " " + source, .seen = {}, .remedy = {}, .handovers = {}};
   const auto address = net::IpAddress::parse(source);
-  const auto found = std::ranges::find_if(devices, [&](const auto& device) { return address && comes_from(device, *address); });
+  const auto found =
+      std::ranges::find_if(devices, [&](const auto& device) { return address && comes_from(device, *address); });
   if (found != devices.end()) {
     finding.seen = fmt::format("{} comes from there.", found->name);
     return finding;
@@ -84,7 +87,8 @@ std::vector<Errand> MailDoorCheck::errands(const Survey&) {
       out.push_back({door.setting, tell_clear(door.setting + " " + door.listen)});
     } else if (url) {
       const auto subject = fmt::format("{}:{}", url->host, door.port);
-      const auto before = door.security == MailDoor::Security::starttls ? net::BeforeTls::smtp_starttls : net::BeforeTls::nothing;
+      const auto before =
+          door.security == MailDoor::Security::starttls ? net::BeforeTls::smtp_starttls : net::BeforeTls::nothing;
       net::TlsLookRequest request{.host = url->host, .port = door.port, .ca_files = premises_.ca_files, .before = before};
       out.push_back({subject, examine_tls(std::move(request), subject, looker_, &worker_, &wall_)});
     }

@@ -1,5 +1,5 @@
-// The SMTP listeners as devices meet them: reached at the public address' host, with a certificate for that name; and whether
-// there is a device for every address that may come without TLS.
+// The SMTP listeners as devices meet them: reached at the public address' host, with a certificate for that name; and
+// whether there is a device for every address that may come without TLS.
 #pragma once
 
 #include "doctor/certificate_check.h"
