@@ -385,7 +385,7 @@ Task<void> Queue::tell_people() {
     }
   };
   tell("deliveries_parked", parked,
-       "Documents wait: an account must be authorised again, or a destination needs a person. They go by themselves once "
+       "An account must be authorised again, or a destination needs a person. The documents go by themselves once "
        "that is done.");
   tell("deliveries_failed", failed,
        "Documents were refused by their destination, or could not be sent in time. Retry or delete them.");

@@ -56,7 +56,7 @@ test('a connector with username and PIN: live preview of names, the account trie
   await assertAccessible(page, 'the connector dialog');
 
   await dialog.getByRole('button', { name: 'Add connector' }).click();
-  await dialog.getByText(/PIN.*(wrong|right|not)|wrong.*PIN/i).first().waitFor();
+  await dialog.locator('.error, [role=alert]').first().waitFor();
   assert.equal(await connector('invoices-receipts'), undefined, 'a wrong PIN makes no connector');
   await dialog.getByLabel("The owner's PIN", { exact: true }).fill(pin);
   await dialog.getByRole('button', { name: 'Add connector' }).click();
@@ -102,7 +102,7 @@ test('a device: its secret shown once, on a card with a QR code, with the lines 
   await pictures(page, 'add-device');
   await assertAccessible(page, 'the device dialog');
   await dialog.getByRole('button', { name: 'Add device' }).click();
-  await dialog.getByText(/name is taken|has that name|another/i).first().waitFor();
+  await dialog.locator('.error, [role=alert]').first().waitFor();
   await dialog.getByLabel('Name', { exact: true }).fill('Copier in the hall');
   await dialog.getByRole('button', { name: 'Add device' }).click();
 
@@ -201,7 +201,7 @@ test('what waits for a person: retried, sent elsewhere, downloaded, deleted; fou
   for (const as of ['again.pdf', 'elsewhere.pdf', 'away.pdf']) assert.equal((await curl(server, 'copier', secret, file, { as })).status, 0);
   await page.goto(`${server.url}/deliveries?state=parked`);
   const row = (name) => page.getByRole('row', { name: new RegExp(name) });
-  await until('all three to wait', async () => (await page.getByText('Needs a person').count()) >= 3);
+  await until('all three to wait', async () => (await page.getByRole('row').filter({ hasText: 'Needs a person' }).count()) === 3);
   await pictures(page, 'deliveries-parked');
   await assertAccessible(page, 'the deliveries');
   await assertFits(page, 'the deliveries');

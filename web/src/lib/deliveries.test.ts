@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { deeds, percent_sent, place_of, road_stations, size_words, step_words } from "./deliveries.ts";
+import { deeds, percent_sent, place_of, road_stations, size_words, source_words, step_words } from "./deliveries.ts";
 
 describe("sizes", () => {
   it("are said as people say them", () => {
@@ -12,6 +12,11 @@ describe("a document's place", () => {
     expect(place_of("Accounts/2026/invoice.pdf")).toEqual({ file: "invoice.pdf", folder: "Accounts/2026" });
     expect(place_of("invoice.pdf")).toEqual({ file: "invoice.pdf", folder: "" });
   });
+});
+
+it("a source is a door and an address", () => {
+  expect(source_words("http 192.0.2.7")).toBe("HTTP from 192.0.2.7");
+  expect(source_words("folder")).toBe("Folder");
 });
 
 describe("progress", () => {
