@@ -11,6 +11,7 @@
 #include "console/probes.h"
 #include "delivery/connector_desk.h"
 #include "delivery/delivery_desk.h"
+#include "delivery/owner_letters.h"
 #include "delivery/panel.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
@@ -41,6 +42,7 @@ struct DeliveryGround {
   Log& log;
   NodeId node;
   std::string data;  // the spool lies in it
+  std::string public_url;
 };
 
 // A resource.
@@ -81,6 +83,7 @@ class DeliveryWorks final : public console::MetricsSource {
   connectors::Connectors connectors_;
   delivery::Counters counters_;
   delivery::Spool spool_;
+  delivery::OwnerLetters letters_;
   delivery::Queue queue_;
   people::DeviceSeal device_seal_;
   people::DoorGate door_gate_;

@@ -30,11 +30,18 @@ Result<void> FolderWorks::start() {
                                  return patience;
                                }});
   door_->start();
+  running_ = door_.get();
   return {};
 }
 
 Task<void> FolderWorks::stop() {
   if (door_) co_await door_->stop();
+}
+
+std::optional<console::DropFolder> FolderWorks::drop_folder(const std::string& connector) const {
+  const auto* door = running_.load();
+  if (door == nullptr) return std::nullopt;
+  return console::DropFolder{.path = ground_.config.folder.root + "/" + connector, .there = door->has_folder(connector)};
 }
 
 Task<std::vector<Metric>> FolderWorks::collect() {

@@ -58,19 +58,6 @@ doors::SmtpSettings SmtpWorks::settings() const {
   return settings;
 }
 
-std::optional<console::MailDoorFacts> SmtpWorks::facts() const {
-  const auto& smtp = ground_.config.smtp;
-  if (!smtp.is_on()) return std::nullopt;
-  const auto port = [](const std::optional<ListenAddress>& at) { return at ? std::optional(at->port) : std::nullopt; };
-  return console::MailDoorFacts{.host = host_of(ground_.config.public_url),
-                                .drop_domain = smtp.drop_domain,
-                                .submission = port(smtp.submission),
-                                .submissions = port(smtp.submissions),
-                                .plain = port(smtp.plain),
-                                .legacy = port(smtp.legacy),
-                                .starttls = ground_.tls != nullptr};
-}
-
 SmtpWorks::SmtpWorks(Ground ground)
     : ground_(ground),
       door_({.gate = ground_.deliveries.door_gate(),
@@ -102,6 +89,19 @@ Result<void> SmtpWorks::start() {
   for (auto& one : wanted(config.smtp, ground_.tls)) listeners.push_back(std::move(one.listener));
   if (listeners.empty()) return {};
   return server_.start(std::move(listeners));
+}
+
+std::vector<console::MailListener> SmtpWorks::listeners() const {
+  const auto& smtp = ground_.config.smtp;
+  std::vector<console::MailListener> all;
+  const auto add = [&](const std::optional<ListenAddress>& at, const char* security, std::vector<std::string> sources) {
+    if (at) all.push_back({.security = security, .port = at->port, .sources = std::move(sources)});
+  };
+  add(smtp.submissions, "tls", {});
+  add(smtp.submission, ground_.tls == nullptr ? "none" : "starttls", {});
+  add(smtp.legacy, "starttls", smtp.legacy_sources);
+  add(smtp.plain, "none", smtp.plain_sources);
+  return all;
 }
 
 Task<void> SmtpWorks::stop(SteadyTime deadline) { co_await server_.stop(deadline); }

@@ -5,7 +5,7 @@
 
 #include "app/config.h"
 #include "app/delivery_works.h"
-#include "console/api_devices.h"
+#include "console/door_plan.h"
 #include "doors/smtp/smtp_door.h"
 
 namespace latchkey::app {
@@ -29,13 +29,13 @@ class SmtpWorks final : public console::MetricsSource {
   SmtpWorks& operator=(const SmtpWorks&) = delete;
   ~SmtpWorks() override;
 
-  // What devices' cards say of it; nullopt: it is off.
-  [[nodiscard]] std::optional<console::MailDoorFacts> facts() const;
   // Listens where the configuration says. Errors: misconfigured/`listen_failed`, `smtp_needs_tls`.
   [[nodiscard]] Result<void> start();
   // What is being taken in may be finished until then.
   [[nodiscard]] Task<void> stop(SteadyTime deadline);
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+  // As devices are told of them.
+  [[nodiscard]] std::vector<console::MailListener> listeners() const;
 
  private:
   [[nodiscard]] doors::SmtpSettings settings() const;

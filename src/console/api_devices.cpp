@@ -28,18 +28,6 @@ JsonObject device_json(const store::Device& device) {
           {"last_error", device.last_error}};
 }
 
-Json mail_json(const std::optional<MailDoorFacts>& mail) {
-  if (!mail) return nullptr;
-  const auto port = [](std::optional<std::uint16_t> one) -> Json { return one ? Json(*one) : Json(nullptr); };
-  return JsonObject{{"host", mail->host},
-                    {"drop_domain", mail->drop_domain},
-                    {"submission", port(mail->submission)},
-                    {"submissions", port(mail->submissions)},
-                    {"plain", port(mail->plain)},
-                    {"legacy", port(mail->legacy)},
-                    {"starttls", mail->starttls}};
-}
-
 const char* speaker_word(people::ConversationLine::Speaker speaker) {
   using enum people::ConversationLine::Speaker;
   switch (speaker) {
@@ -115,7 +103,11 @@ Task<Answer> DevicesApi::list(Call call) {
   for (const auto& device : *devices) items.emplace_back(device_json(device));
   auto json = whole_list_json(std::move(items));
   json["public_url"] = parts_.public_url;
-  json["mail"] = mail_json(parts_.mail);
+  JsonArray mail;
+  for (const auto& listener : parts_.doors.mail)
+    mail.push_back(JsonObject{{"security", listener.security}, {"port", listener.port}, {"sources", texts_json(listener.sources)}});
+  json["mail_listeners"] = std::move(mail);
+  json["drop_domain"] = parts_.doors.drop_domain;
   co_return net::HttpResponse::json(200, json);
 }
 

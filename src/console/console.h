@@ -31,6 +31,7 @@
 #include "console/api_session.h"
 #include "console/api_user_secrets.h"
 #include "console/api_users.h"
+#include "console/door_plan.h"
 #include "console/flow_routes.h"
 #include "console/office_name_page.h"
 #include "console/pages.h"
@@ -64,7 +65,7 @@ struct ConsoleGround {
   delivery::DeliveryDesk& deliveries;
   people::DeviceDesk& devices;
   const people::DeviceConversations& device_conversations;
-  std::optional<MailDoorFacts> mail_door;  // nullopt: there is none
+  DoorPlan doors;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;

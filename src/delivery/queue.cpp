@@ -91,7 +91,8 @@ void Queue::begin_due() {
 }
 
 Task<void> Queue::forget_in_turn() {
-  co_await forget_old();
+  // A parked one is tried twice a minute, so that a look an hour could miss it for ever.
+  if (!co_await forget_old()) forget_again_at_ = parts_.steady.now() + kLookEvery;
   forgetting_ = false;
 }
 

@@ -54,6 +54,7 @@ class Queue {
     NodeId node;
     std::function<QueueTuning()> tuning;
     std::function<void()> cut;  // ends every upload under way; on the executor
+    std::function<Task<void>(store::Delivery)> tell_owner{};  // that a person is needed; empty: nobody is told
   };
   explicit Queue(Parts parts);
   Queue(const Queue&) = delete;
@@ -101,8 +102,9 @@ class Queue {
   [[nodiscard]] Task<Result<std::optional<WallTime>>> settle_one(store::Delivery delivery);
   // Whether it may be sent again by itself: only where the same document sent twice is one document.
   [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
-  [[nodiscard]] Task<void> forget_old();
-  [[nodiscard]] Task<void> forget(store::Delivery delivery);
+  // Whether all of what is old is gone: what was being tried, or changed meanwhile, is left for the next look.
+  [[nodiscard]] Task<bool> forget_old();
+  [[nodiscard]] Task<bool> forget(store::Delivery delivery);
 
   // queue.cpp
   void wake();

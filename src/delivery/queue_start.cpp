@@ -101,7 +101,7 @@ Task<Result<bool>> Queue::may_go_on(store::Delivery delivery) {
 }
 
 // Records of what was delivered; documents nobody has decided about, where the settings say for how long they wait for that.
-Task<void> Queue::forget_old() {
+Task<bool> Queue::forget_old() {
   const auto tuning = parts_.tuning();
   const auto now = parts_.wall.now();
   const auto is_old = [&](const store::Delivery& one) {
@@ -121,18 +121,22 @@ Task<void> Queue::forget_old() {
     }
     return false;
   };
+  bool whole = true;
   DeliveryId after;
   for (;;) {
     const auto page = co_await parts_.store.deliveries_after(after, kPage);
-    if (!page || page->empty()) co_return;
+    if (!page) co_return false;
+    if (page->empty()) co_return whole;
     after = page->back().id;
     for (const auto& delivery : *page) {
-      if (is_old(delivery) && !turns_.is_under_way(delivery.id)) co_await forget(delivery);
+      if (!is_old(delivery)) continue;
+      const bool gone = !turns_.is_under_way(delivery.id) && co_await forget(delivery);
+      whole = whole && gone;
     }
   }
 }
 
-Task<void> Queue::forget(store::Delivery delivery) {
+Task<bool> Queue::forget(store::Delivery delivery) {
   store::Batch batch{store::PutDelivery{delivery}, store::DeleteDelivery{delivery.id}};  // as it was read, or not at all
   const bool had_document = delivery.state != store::DeliveryState::delivered;
   auto done = co_await grants::add_end_of_delegation(parts_.store, batch, delivery);
@@ -144,12 +148,13 @@ Task<void> Queue::forget(store::Delivery delivery) {
   if (done) done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
   if (!done) {
     parts_.log.warning("old_delivery_not_forgotten", {{"delivery", delivery.id.text()}, {"reason", done.error().reason}});
-    co_return;
+    co_return false;
   }
-  if (!had_document) co_return;
+  if (!had_document) co_return true;
   parts_.log.warning("document_expired", {{"delivery", delivery.id.text()}, {"connector", delivery.connector}});
   if (const auto gone = co_await parts_.spool.remove(delivery.id); !gone)
     parts_.log.warning("spool_not_swept", {{"delivery", delivery.id.text()}});
+  co_return true;
 }
 
 }  // namespace latchkey::delivery

@@ -363,5 +363,42 @@ TEST_F(QueueTest, WhatHasBegunIsNotDeletedUnderneath) {
   EXPECT_EQ(run(desk.remove(one.id, {})).error().reason, "no_such_delivery");
 }
 
+// Retention: what nobody decides about goes after the time the settings give it, with its document and what it may open.
+TEST_F(QueueTest, WhatNobodyDecidesAboutGoesAfterItsTime) {
+  const auto is_gone = [this](DeliveryId id) { return !run(store->delivery(id)).value(); };
+  destination->answer = Error{.kind = ErrorKind::refused, .reason = "no", .text = "No."};
+  const auto failed = in(DeliveryState::failed, accepted().id);
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  const auto parked = in(DeliveryState::parked, accepted().id);
+  destination->answer.reset();
+  const auto delivered = in(DeliveryState::delivered, accepted().id);
+  stop_queue();
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  tuning.keep_records = 30s * 60;
+  advance(2h);
+  start_queue();
+  base::drive_until(loop, [&] { return is_gone(delivered.id); });
+  EXPECT_FALSE(is_gone(failed.id)) << "unless somebody says so, documents wait for a person";
+  EXPECT_FALSE(is_gone(parked.id));
+  stop_queue();
+  tuning.keep_failed = 1h;
+  tuning.keep_parked = 3h;
+  start_queue();
+  base::drive_until(loop, [&] { return is_gone(failed.id); });
+  EXPECT_FALSE(is_gone(parked.id));
+  stop_queue();
+  advance(2h);
+  start_queue();
+  // It is tried at this very moment: then it goes at the next look.
+  base::drive_until(loop, [&] {
+    advance(1s);
+    return is_gone(parked.id);
+  });
+  base::drive_until(loop, [&] { return run(spool.documents())->empty(); });
+  for (const auto& wrap : run(store->wraps(grant.id)).value()) EXPECT_NE(wrap.holder_kind, store::HolderKind::delivery);
+  const auto trail = run(store->audit({.action = "delivery.expired"}));
+  EXPECT_EQ(trail->items.size(), 2U);
+}
+
 }  // namespace
 }  // namespace latchkey::delivery

@@ -47,7 +47,7 @@ async function scene(t, { connector = {} } = {}) {
 }
 
 test('D9: names with spaces, umlauts and numbers behind arrive intact, of 0, 1, 50,000 and 5,000,000 octets; those in windows-1252 are read as that', async (t) => {
-  const { put, arrived, emptied, drop } = await scene(t);
+  const { put, arrived, emptied, drop, admin } = await scene(t);
   const documents = new Map([['Über sicht Q4 #1.pdf.1', 5_000_000], ['STOU.1', 50_000], ['one', 1], ['none.txt', 0]].map(([name, size]) => [name, documentOf(size)]));
   for (const [name, octets] of documents) await put(name, octets);
   const latin = documentOf(1000);
@@ -56,6 +56,7 @@ test('D9: names with spaces, umlauts and numbers behind arrive intact, of 0, 1, 
   await rename(path.join(drop, 'scans', '.coming'), Buffer.concat([Buffer.from(`${drop}/scans/`), Buffer.from('Pr\xfcfung \x80.pdf', 'latin1')]));
   for (const [name, octets] of documents) assert.equal((await arrived(name)).sha256, sha256(octets), name);
   assert.equal((await arrived('Prüfung €.pdf')).sha256, sha256(latin));
+  assert.deepEqual((await admin.must('GET', '/api/v1/connectors')).items.map((one) => one.drop_folder), [{ path: `${drop}/scans`, there: true }]);
   await emptied();
 });
 

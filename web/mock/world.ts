@@ -175,7 +175,7 @@ function device(number: number, name: string, connectors: string[], sources: str
 }
 
 function connector(id: string, name: string, account: "caller" | "fixed", owner: string | null, groups: string[], folder: string): Schemas["Connector"] {
-  return { id, name, type: "sandbox", account, owner, groups: groups.map((g, i) => ({ id: `00000000-0000-4000-8000-00000000c00${i}`, name: g })), devices: account === "fixed" ? [{ id: "019ab0f0-0000-7000-8000-0000000000d1", name: "copier-hall" }] : [], delegation: account === "fixed" ? { since: "2026-11-20T09:00:00Z", ended: false } : null, folder, url: null, app: null, aliases: [], naming: "{date} {time} {name}", conflict: "rename", size_bytes_max: 0, enabled: true, deliver_url: `https://latchkey.example/v1/deliver/${id}`, created_at: new Date(Date.now() - 864e5).toISOString() };
+  return { id, name, type: "sandbox", account, owner, groups: groups.map((g, i) => ({ id: `00000000-0000-4000-8000-00000000c00${i}`, name: g })), devices: account === "fixed" ? [{ id: "019ab0f0-0000-7000-8000-0000000000d1", name: "copier-hall" }] : [], delegation: account === "fixed" ? { since: "2026-11-20T09:00:00Z", ended: false } : null, folder, url: null, app: null, aliases: [], naming: "{date} {time} {name}", conflict: "rename", size_bytes_max: 0, enabled: true, deliver_url: `https://latchkey.example/v1/deliver/${id}`, dav_url: `https://latchkey.example/dav/${id}/`, mail_address: `${id}@drop.internal`, drop_folder: account === "fixed" ? { path: `/srv/drop/${id}`, there: true } : null, created_at: new Date(Date.now() - 864e5).toISOString() };
 }
 
 function delivery(number: number, state: Schemas["DeliveryState"], name: string, size: number, sent: number, why: string): Schemas["DeliveryDetail"] {

@@ -76,6 +76,19 @@ void FolderDoor::nudge() {
   });
 }
 
+bool FolderDoor::has_folder(const std::string& connector) const {
+  const std::scoped_lock lock(folders_mutex_);
+  return folders_.contains(connector);
+}
+
+void FolderDoor::note_folder(const std::string& connector, bool there) {
+  const std::scoped_lock lock(folders_mutex_);
+  if (there)
+    folders_.insert(connector);
+  else
+    folders_.erase(connector);
+}
+
 Task<void> FolderDoor::run() {
   while (!stopping_) {
     nudged_ = false;
@@ -92,6 +105,7 @@ Task<void> FolderDoor::look() {
   }
   unsettled_ = false;
   for (const auto& connector : *connectors) {
+    if (!delivery::folder_may_use(connector)) note_folder(connector.id, false);
     if (!delivery::folder_may_use(connector) || !busy_.insert(connector.id).second) continue;
     if (!tasks_.spawn("drop folder", pass(connector.id))) busy_.erase(connector.id);
   }
@@ -100,6 +114,7 @@ Task<void> FolderDoor::look() {
 Task<void> FolderDoor::pass(std::string connector) {
   try {
     auto opened = co_await files_->run([root = parts_.root.get(), connector] { return root->box(connector); });
+    note_folder(connector, opened.has_value());
     if (opened) {
       parts_.alerts.clear(kUnusable + connector);
       co_await pass_through(connector, *opened);

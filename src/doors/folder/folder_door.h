@@ -10,6 +10,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -60,6 +61,8 @@ class FolderDoor {
   [[nodiscard]] Task<void> stop();
   // Something may lie there. From any thread.
   void nudge();
+  // Whether the connector had a directory at the last look, and may use one. From any thread.
+  [[nodiscard]] bool has_folder(const std::string& connector) const;
 
  private:
   using Box = std::shared_ptr<DropBox>;
@@ -80,6 +83,7 @@ class FolderDoor {
   [[nodiscard]] Task<Step> hand_in(std::string connector, Box box, std::shared_ptr<TakenFile> file);
   [[nodiscard]] Task<Step> refuse(std::string connector, Box box, std::shared_ptr<TakenFile> file, std::string words);
   [[nodiscard]] Task<Result<void>> accept(std::string connector, std::shared_ptr<TakenFile> file);
+  void note_folder(const std::string& connector, bool there);
   [[nodiscard]] Step tell_refusal(const std::string& connector, const Result<void>& moved, const std::string& name,
                                   const std::string& words);
   void not_now(const std::string& connector, const Error& error);
@@ -94,6 +98,8 @@ class FolderDoor {
   std::map<std::string, SteadyTime> rest_until_;   // connectors whose documents cannot be accepted for a while
   std::set<std::string> busy_;
   std::set<std::string> done_;  // tokens that are accepted and whose files could not be removed
+  mutable std::mutex folders_mutex_;
+  std::set<std::string> folders_;  // connectors that have one
   bool unsettled_ = false;      // something will have settled before the next regular look
   bool nudged_ = false;
   bool stopping_ = false;

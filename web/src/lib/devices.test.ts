@@ -1,32 +1,33 @@
 import { describe, expect, it } from "vitest";
-import { card_sections, card_text, conversation_text, grouped, lines, uses_with_mail, type CardSection } from "./devices.ts";
+import { card_text, conversation_text, door_sections, grouped, lines, uses_with_mail, type Doors } from "./devices.ts";
+
+const doors: Doors = { public_url: "https://latchkey.example", drop_domain: "drop.internal", mail_listeners: [{ security: "starttls", port: 587, sources: [] }, { security: "none", port: 2525, sources: ["192.0.2.7"] }] };
+const values = (section: { lines: { value: string }[] } | undefined) => section?.lines.map((line) => line.value);
 
 describe("a device's card", () => {
   it("groups the secret by four", () => {
     expect(grouped("abcdefghij")).toBe("abcd efgh ij");
     expect(grouped("")).toBe("");
   });
-  const mail = { host: "latchkey.example", drop_domain: "drop.internal", submission: 587, submissions: 465, plain: null, legacy: null, starttls: true };
-  const device = { name: "Copier 1", secret: "abcd1234" };
-  const connectors = [{ id: "scans", sends_mail: false }, { id: "post", sends_mail: true }];
-  const told = (sections: CardSection[]) => Object.fromEntries(sections.map((section) => [section.title, section.lines.map((line) => `${line.what}: ${line.value}`)]));
-
-  it("says for each way of delivering where to, as the server listens", () => {
-    expect(told(card_sections(device, connectors, { public_url: "https://latchkey.example", mail }))).toEqual({
-      "Sign-in": ["User name: Copier 1", "Password: abcd 1234"],
-      "Scan to e-mail": ["SMTP server: latchkey.example", "Port and security: 587, STARTTLS", "or: 465, SSL/TLS", "Authentication: on (LOGIN or PLAIN)", "Send to: scans@drop.internal", "Send to: people's own addresses"],
-      "Scan to WebDAV or HTTPS": ["Host: latchkey.example", "Port: 443", "Security: TLS (https)", "WebDAV folder: /dav/scans/", "or POST to: https://latchkey.example/v1/deliver/scans"],
-    });
+  it("says host, port, security and the place, door by door", () => {
+    const [mail, dav, http, more] = door_sections({ connectors: ["scans"], sources: [] }, doors);
+    expect(values(mail)).toEqual(["latchkey.example", "587", "STARTTLS", "scans@drop.internal"]);
+    expect(values(dav)).toEqual(["latchkey.example", "443", "TLS (https)", "/dav/scans/"]);
+    expect(values(http)).toEqual(["https://latchkey.example/v1/deliver/scans"]);
+    expect(more).toBeUndefined();
   });
-  it("leaves out what is off, and follows another path", () => {
-    const sections = card_sections(device, connectors, { public_url: "http://127.0.0.1:8480/key/", mail: null });
-    expect(sections.map((section) => section.title)).toEqual(["Sign-in", "Scan to WebDAV or HTTPS"]);
-    expect(told(sections)["Scan to WebDAV or HTTPS"]).toEqual(["Host: 127.0.0.1", "Port: 8480", "Security: none (http)", "WebDAV folder: /key/dav/scans/", "or POST to: http://127.0.0.1:8480/key/v1/deliver/scans"]);
-    const old = card_sections(device, [], { public_url: "https://l.example", mail: { ...mail, submission: null, submissions: null, plain: 25, legacy: 2525 } });
-    expect(told(old)["Scan to e-mail"]).toContain("With TLS 1.0: 2525, STARTTLS, from its own address");
+  it("names a listener without TLS to the devices it takes alone", () => {
+    const sections = door_sections({ connectors: ["scans"], sources: ["192.0.2.7"] }, doors);
+    expect(sections.map((one) => one.title)).toEqual(["By mail (SMTP)", "By mail (SMTP)", "By WebDAV", "By HTTP"]);
+    expect(values(sections[1])).toEqual(["latchkey.example", "2525", "none", "scans@drop.internal"]);
+  });
+  it("knows a server without TLS and mail, and a device without connectors", () => {
+    const [dav, more] = door_sections({ connectors: [], sources: [] }, { ...doors, public_url: "http://127.0.0.1:8480/", mail_listeners: [] });
+    expect(values(dav)).toEqual(["127.0.0.1", "8480", "none (http)"]);
+    expect(more).toBeUndefined();
   });
   it("gives a camera the secret without spaces", () => {
-    expect(card_text(card_sections(device, [], { public_url: "https://l.example", mail: null }), device.secret)).toContain("Password: abcd1234");
+    expect(card_text({ name: "c", secret: "abcd1234" }, "https://l.example:8443")).toBe("Server: l.example:8443\nUser name: c\nPassword: abcd1234");
   });
   it("may send mail once there is somebody it may write to", () => {
     expect(uses_with_mail(["deliver", "list"], ["x.example"])).toEqual(["deliver", "list", "send"]);

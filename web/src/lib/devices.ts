@@ -13,65 +13,34 @@ export function lines(text: string): string[] {
 export interface CardLine {
   what: string;
   value: string;
-  /** To be typed character by character. */
-  typed?: boolean;
 }
-
-export interface CardSection {
+export interface DoorSection {
   title: string;
   lines: CardLine[];
 }
+export type Doors = Pick<Schemas["DeviceList"], "public_url" | "mail_listeners" | "drop_domain">;
 
-/** Where this server listens, as GET /api/v1/devices says it. */
-export interface Doors {
-  public_url: string;
-  mail: Schemas["MailDoor"] | null;
-}
+const kSecurity: Record<Schemas["DeviceList"]["mail_listeners"][number]["security"], string> = { starttls: "STARTTLS", tls: "TLS (SSL)", none: "none" };
 
-/** A connector of the device: does it send mail to people, or take documents? */
-export interface CardConnector {
-  id: string;
-  sends_mail: boolean;
-}
-
-/** What is typed into a device, in the words of devices' own pages: who it is, then for each way of delivering where. */
-export function card_sections(device: { name: string; secret: string }, connectors: CardConnector[], doors: Doors): CardSection[] {
-  const who = { title: "Sign-in", lines: [{ what: "User name", value: device.name, typed: true }, { what: "Password", value: grouped(device.secret), typed: true }] };
-  return [who, ...(doors.mail ? [mail_section(connectors, doors.mail)] : []), web_section(connectors, doors.public_url)];
-}
-
-function mail_section(connectors: CardConnector[], mail: Schemas["MailDoor"]): CardSection {
-  const ports = [
-    ...(mail.submission === null ? [] : [{ what: "Port and security", value: `${mail.submission}, ${mail.starttls ? "STARTTLS" : "none"}` }]),
-    ...(mail.submissions === null ? [] : [{ what: mail.submission === null ? "Port and security" : "or", value: `${mail.submissions}, SSL/TLS` }]),
-    ...(mail.plain === null ? [] : [{ what: "Without TLS", value: `${mail.plain}, from its own address` }]),
-    ...(mail.legacy === null ? [] : [{ what: "With TLS 1.0", value: `${mail.legacy}, STARTTLS, from its own address` }]),
-  ];
-  const documents = connectors.filter((one) => !one.sends_mail).map((one) => ({ what: "Send to", value: `${one.id}@${mail.drop_domain}` }));
-  const people = connectors.some((one) => one.sends_mail) ? [{ what: "Send to", value: "people's own addresses" }] : [];
-  return { title: "Scan to e-mail", lines: [{ what: "SMTP server", value: mail.host }, ...ports, { what: "Authentication", value: "on (LOGIN or PLAIN)" }, ...documents, ...people] };
-}
-
-function web_section(connectors: CardConnector[], public_url: string): CardSection {
-  const url = new URL(public_url);
+/** What is typed into a device, door by door, in the words of devices' own pages; without the secret. */
+export function door_sections(device: { connectors: string[]; sources: string[] }, doors: Doors): DoorSection[] {
+  const url = new URL(doors.public_url);
   const tls = url.protocol === "https:";
-  const folders = connectors.filter((one) => !one.sends_mail);
-  return {
-    title: "Scan to WebDAV or HTTPS",
-    lines: [
-      { what: "Host", value: url.hostname },
-      { what: "Port", value: url.port || (tls ? "443" : "80") },
-      { what: "Security", value: tls ? "TLS (https)" : "none (http)" },
-      ...folders.map((one) => ({ what: "WebDAV folder", value: `${url.pathname.replace(/\/$/, "")}/dav/${one.id}/` })),
-      ...folders.map((one) => ({ what: "or POST to", value: `${public_url.replace(/\/$/, "")}/v1/deliver/${one.id}` })),
-    ],
-  };
+  const base = doors.public_url.replace(/\/$/, "");
+  const place = [{ what: "Host", value: url.hostname }, { what: "Port", value: url.port || (tls ? "443" : "80") }, { what: "Security", value: tls ? "TLS (https)" : "none (http)" }];
+  // Listeners for named addresses are told to the devices at these alone.
+  const mail = doors.mail_listeners.filter((one) => one.sources.length === 0 || one.sources.some((source) => device.sources.includes(source)));
+  const for_each = (what: string, value: (id: string) => string) => device.connectors.map((id) => ({ what, value: value(id) }));
+  return [
+    ...mail.map((one) => ({ title: "By mail (SMTP)", lines: [{ what: "Host", value: url.hostname }, { what: "Port", value: String(one.port) }, { what: "Security", value: kSecurity[one.security] }, ...for_each("Send to", (id) => `${id}@${doors.drop_domain}`)] })),
+    { title: "By WebDAV", lines: [...place, ...for_each("Folder", (id) => `/dav/${id}/`)] },
+    { title: "By HTTP", lines: for_each("Post to", (id) => `${base}/v1/deliver/${id}`) },
+  ].filter((door) => door.lines.length > 0);
 }
 
-/** The card as one text, for a phone's camera. */
-export function card_text(sections: CardSection[], secret: string): string {
-  const line_text = (line: CardLine) => `${line.what}: ${line.what === "Password" ? secret : line.value}`;
-  return sections.map((section) => [section.title, ...section.lines.map(line_text)].join("\n")).join("\n\n");
+/** What a phone's camera is given: what is tedious to type. */
+export function card_text(device: { name: string; secret: string }, public_url: string): string {
+  return [`Server: ${new URL(public_url).host}`, `User name: ${device.name}`, `Password: ${device.secret}`].join("\n");
 }
 
 /** The uses of a device once its mail domains are these: it may send when there is somebody it may write to. */
