@@ -24,6 +24,14 @@ constexpr int kRaces = 50;
 
 bool is_race(const Error& error) { return error.kind == ErrorKind::conflict && error.reason != "exists"; }
 
+// Nothing is wrong with the document: whoever sends it again fares better.
+Error too_many_races() {
+  return {.kind = ErrorKind::unavailable,
+          .reason = "store_unavailable",
+          .text = "The account is being used by too many at this moment. Send the document again in a minute.",
+          .retry_after = Seconds(60)};
+}
+
 Reception::Author author_of(const Submitter& submitter) {
   if (const auto* caller = std::get_if<grants::Caller>(&submitter))
     return {.user = caller->user, .auth_epoch = caller->auth_epoch, .device = {}};
@@ -132,7 +140,7 @@ Task<Result<std::vector<store::Delivery>>> Reception::accept_together(std::vecto
     auto refused = co_await give_up(std::move(documents), why);
     co_return before ? std::move(before) : std::move(refused);
   }
-  if (!done) co_return co_await give_up(std::move(documents), done.error());
+  if (!done) co_return co_await give_up(std::move(documents), is_race(done.error()) ? too_many_races() : done.error());
   std::vector<store::Delivery> accepted;
   for (auto* one : documents) {
     one->delivery_.version = 1;
@@ -143,11 +151,16 @@ Task<Result<std::vector<store::Delivery>>> Reception::accept_together(std::vecto
 }
 
 Task<Result<void>> Reception::record(std::vector<Incoming*> documents) {
+  auto make = [this, documents = std::move(documents)] { return sealed(documents); };
+  co_return co_await commits_.commit(std::move(make));
+}
+
+Task<Result<store::Batch>> Reception::sealed(std::vector<Incoming*> documents) {
   store::Batch batch;
   for (auto* one : documents) {
-    if (const auto sealed = co_await one->seal_into(batch); !sealed) co_return sealed;
+    if (const auto done = co_await one->seal_into(batch); !done) co_return std::unexpected(done.error());
   }
-  co_return co_await parts_.store.commit(std::move(batch));
+  co_return batch;
 }
 
 // Nothing of it is kept. But where nobody knows whether the records are there, the documents stay: the queue or the next

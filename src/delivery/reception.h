@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "delivery/shared_commit.h"
 #include "delivery/spool.h"
 #include "delivery/submitter.h"
 #include "delivery/upload_places.h"
@@ -52,7 +53,7 @@ class Reception {
     std::function<void(const store::Delivery&)> accepted;  // tells the queue; from any thread
     std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
-  explicit Reception(Parts parts) : parts_(std::move(parts)) {}
+  explicit Reception(Parts parts) : parts_(std::move(parts)), commits_(parts_.store) {}
 
   // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder
   // door.
@@ -141,12 +142,15 @@ class Reception {
   [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> accept_together(std::vector<Incoming*> documents, Seconds wait);
   [[nodiscard]] Task<Result<void>> record(std::vector<Incoming*> documents);
+  // What makes the records of one request durable. Errors as of accept().
+  [[nodiscard]] Task<Result<store::Batch>> sealed(std::vector<Incoming*> documents);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> give_up(std::vector<Incoming*> documents, Error why);
   // What the same key has brought before, where it was the same documents. Errors: conflict/`idempotency_key_reused`.
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> earlier(std::vector<Incoming*> documents);
 
   Parts parts_;
   UploadPlaces places_;
+  SharedCommit commits_;
 };
 
 }  // namespace latchkey::delivery

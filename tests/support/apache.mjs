@@ -26,10 +26,14 @@ async function unprivileged() {
 }
 
 export class Apache {
-  /** `oidc`: the authorization server (OidcServer) whose introspection endpoint judges tokens. Ends with the test. */
-  static async start(t, { oidc }) {
+  /**
+   * `oidc`: the authorization server (OidcServer) whose introspection endpoint judges tokens; without one nobody is asked for any.
+   * `tls` ({ certFile, keyFile }): speaks TLS. Ends with the test.
+   */
+  static async start(t, { oidc, tls }) {
     const apache = new Apache();
     apache.identity = await unprivileged();
+    apache.tls = tls;
     apache.folder = await mkdtemp(path.join(tmpdir(), 'latchkey-apache-'));
     apache.files = path.join(apache.folder, 'files');
     await mkdir(apache.files);
@@ -50,19 +54,16 @@ export class Apache {
   output = '';
 
   get url() {
-    return `http://127.0.0.1:${this.port}/files`;
+    return this.tls ? `https://localhost:${this.port}/files` : `http://127.0.0.1:${this.port}/files`;
   }
 
   #configuration(oidc) {
-    const load = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dav', 'dav_fs', 'oauth2'];
-    const options = [
-      'introspect.ssl_verify=false', 'introspect.auth=client_secret_basic', `client_id=${oidc.clientId}`, `client_secret=${oidc.clientSecret}`, 'expiry=1',
-    ];
+    const load = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dav', 'dav_fs', ...(oidc ? ['oauth2'] : []), ...(this.tls ? ['ssl'] : [])];
     return `
 ServerRoot ${this.folder}
 ${load.map((each) => `LoadModule ${each}_module ${modules}/mod_${each}.so`).join('\n')}
 Listen 127.0.0.1:${this.port}
-ServerName 127.0.0.1
+ServerName ${this.tls ? 'localhost' : '127.0.0.1'}
 PidFile ${this.folder}/apache.pid
 DefaultRuntimeDir ${this.folder}
 Mutex pthread
@@ -75,17 +76,25 @@ ThreadsPerChild 16
 MaxRequestWorkers 16
 DocumentRoot ${this.folder}
 DavLockDB ${this.folder}/locks
+${this.tls ? `SSLEngine on\nSSLSessionCache none\nSSLCertificateFile ${this.tls.certFile}\nSSLCertificateKeyFile ${this.tls.keyFile}` : ''}
 <Directory />
   Require all denied
 </Directory>
 <Location /files>
   Dav On
-  AuthType oauth2
-  OAuth2TokenVerify introspect ${oidc.issuer}/token/introspection ${options.join('&')}
-  OAuth2TargetPass remote_user_claim=sub
-  Require valid-user
+${oidc ? this.#judges(oidc) : '  Require all granted'}
 </Location>
 `;
+  }
+
+  #judges(oidc) {
+    const options = [
+      'introspect.ssl_verify=false', 'introspect.auth=client_secret_basic', `client_id=${oidc.clientId}`, `client_secret=${oidc.clientSecret}`, 'expiry=1',
+    ];
+    return `  AuthType oauth2
+  OAuth2TokenVerify introspect ${oidc.issuer}/token/introspection ${options.join('&')}
+  OAuth2TargetPass remote_user_claim=sub
+  Require valid-user`;
   }
 
   get running() {
