@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -33,7 +33,6 @@ export class Apache {
   static async start(t, { oidc, tls }) {
     const apache = new Apache();
     apache.identity = await unprivileged();
-    apache.tls = tls;
     apache.folder = await mkdtemp(path.join(tmpdir(), 'latchkey-apache-'));
     apache.files = path.join(apache.folder, 'files');
     await mkdir(apache.files);
@@ -41,6 +40,7 @@ export class Apache {
       await chmod(apache.folder, 0o755);
       for (const folder of [apache.folder, apache.files]) await chown(folder, apache.identity.uid, apache.identity.gid);
     }
+    if (tls) apache.tls = await apache.#own(tls);
     apache.port = await freePort();
     await writeFile(path.join(apache.folder, 'apache.conf'), apache.#configuration(oidc));
     t.after(async () => {
@@ -49,6 +49,15 @@ export class Apache {
     });
     await apache.launch();
     return apache;
+  }
+
+  /** Copies of certificate and key that its user may read. */
+  async #own({ certFile, keyFile }) {
+    const copies = { certFile: path.join(this.folder, 'cert.pem'), keyFile: path.join(this.folder, 'key.pem') };
+    await copyFile(certFile, copies.certFile);
+    await copyFile(keyFile, copies.keyFile);
+    if (this.identity.uid !== undefined) await chown(copies.keyFile, this.identity.uid, this.identity.gid);
+    return copies;
   }
 
   output = '';
