@@ -62,7 +62,8 @@ class IncomingMail {
  private:
   Parts parts_;
   wire::MailRepair repair_;
-  std::uint64_t taken_ = 0;
+  std::uint64_t came_ = 0;   // octets, before they were repaired
+  std::uint64_t taken_ = 0;  // and after it
 };
 
 class MailPost {

@@ -127,6 +127,7 @@ class QueueTest : public grants::KeeperHouse {
     EXPECT_TRUE(run((*incoming)->append(base::to_bytes("a document"))));
     auto spooled = run((*incoming)->finish());
     EXPECT_TRUE(spooled);
+    (*incoming)->keep();
     auto sealed = run(delegations->seal(*delegation, one.id));
     EXPECT_TRUE(sealed) << sealed.error().reason << sealed.error().text;
     one.grant = delegation->grant;
@@ -135,7 +136,7 @@ class QueueTest : public grants::KeeperHouse {
     one.state = state;
     one.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
     one.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
-    one.document_key_sealed = spooled->key_sealed;
+    one.document_key_sealed = (*incoming)->sealed_key();
     one.public_key = delegation->public_key;
     one.private_key_sealed = sealed->private_key_sealed;
     one.due_at = one.created_at = wall.now();

@@ -40,11 +40,9 @@ Task<Result<void>> IncomingDocument::append(Bytes octets) {
 Task<Result<Spooled>> IncomingDocument::finish() {
   auto work = [writer = writer_]() -> Result<Spooled> {
     if (auto done = writer->finish(); !done) return std::unexpected(done.error());
-    return Spooled{.size_bytes = writer->size_bytes(), .sha256 = writer->sha256(), .key_sealed = {}};
+    return Spooled{.size_bytes = writer->size_bytes(), .sha256 = writer->sha256()};
   };
-  auto spooled = co_await threads_.syncs->run(std::move(work));
-  if (spooled) spooled->key_sealed = sealing_.seal_document_key(id_, key_);
-  co_return spooled;
+  co_return co_await threads_.syncs->run(std::move(work));
 }
 
 Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t size_bytes) {

@@ -18,14 +18,13 @@
 
 namespace latchkey::delivery {
 
-// What is known of a document once it is on the disk. `key_sealed` is the vault's, bound to the delivery (FORMAT.md).
+// What is known of a document once it is on the disk.
 struct Spooled {
   std::uint64_t size_bytes = 0;
   crypto::Digest sha256{};
-  Bytes key_sealed;
 };
 
-// A document being taken in; used by one task. Dropped before finish(): its file is removed.
+// A document being taken in; used by one task. Dropped before keep(): its file is removed.
 class IncomingDocument {
  public:
   struct Threads {
@@ -40,9 +39,13 @@ class IncomingDocument {
 
   // Errors: unavailable/`spool_full`, `spool_failed`; the document is lost then.
   [[nodiscard]] Task<Result<void>> append(Bytes octets);
-  // File and directory are on the medium when it answers. The key is sealed only then, under the master key of that moment:
-  // a document may take longer to come in than a rotation takes. Errors as of append().
+  // File and directory are on the medium when it answers, and nothing is held open any more. Once. Errors as of append().
   [[nodiscard]] Task<Result<Spooled>> finish();
+  // The document's key under the master key of this moment, bound to the delivery (FORMAT.md): for the record that is about to
+  // be written, since a document may take longer to come in than a rotation takes.
+  [[nodiscard]] Bytes sealed_key() const { return sealing_.seal_document_key(id_, key_); }
+  // After finish(): from now on the file is for whoever writes the record to remove.
+  void keep() { writer_->keep(); }
 
  private:
   Threads threads_;

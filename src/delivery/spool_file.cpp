@@ -35,7 +35,7 @@ SpoolWriter::SpoolWriter(store::Files& files, std::string directory, DeliveryId 
 
 SpoolWriter::~SpoolWriter() {
   base::wipe(pending_.data(), pending_.size());
-  if (finished_ || !file_) return;
+  if (kept_ || !created_) return;
   file_.reset();
   // What cannot be removed now is swept at the next start: no record knows it.
   (void)files_.unlink(path());
@@ -49,6 +49,7 @@ Result<std::unique_ptr<SpoolWriter>> SpoolWriter::create(store::Files& files, co
   auto file = files.open(writer->path(), store::OpenFile::create);
   if (!file) return disk_refused(file.error());
   writer->file_ = std::move(*file);
+  writer->created_ = true;
   if (auto written = writer->file_->pwrite(writer->cipher_.header(), 0); !written) return disk_refused(written.error());
   return writer;
 }
@@ -88,6 +89,7 @@ void SpoolWriter::sync_so_far() {
 
 Result<void> SpoolWriter::sync() {
   const std::lock_guard lock(syncing_);
+  if (!file_) return {};  // one that was asked for on the way comes after the end
   if (!sync_failed_) {
     if (auto synced = file_->fdatasync(); !synced) sync_failed_ = std::move(synced.error());
   }
@@ -99,7 +101,12 @@ Result<void> SpoolWriter::finish() {
   if (auto written = write_chunk(Chunk::last); !written) return written;
   if (auto synced = sync(); !synced) return synced;
   if (auto synced = files_.sync_directory(directory_); !synced) return disk_refused(synced.error());
-  finished_ = true;
+  {
+    const std::lock_guard lock(syncing_);
+    file_.reset();
+  }
+  base::wipe(pending_.data(), pending_.size());
+  pending_ = Bytes();
   return {};
 }
 

@@ -24,7 +24,7 @@ class SpoolWriter {
   static constexpr std::uint64_t kSyncEveryBytes = 16 << 20;
   SpoolWriter(const SpoolWriter&) = delete;
   SpoolWriter& operator=(const SpoolWriter&) = delete;
-  // Removes the file unless it was finished.
+  // Removes the file unless it is to be kept.
   ~SpoolWriter();
 
   // Errors as of create(); after one the document is lost, and only the destructor is left to call.
@@ -34,8 +34,9 @@ class SpoolWriter {
   [[nodiscard]] bool wants_sync();
   // What has been written is on the medium. One that fails is heard of in finish(): the kernel reports it once only.
   void sync_so_far();
-  // Writes the last chunk; when it returns, file and directory are on the medium.
+  // Writes the last chunk; when it returns, file and directory are on the medium, and the file is closed.
   [[nodiscard]] Result<void> finish();
+  void keep() { kept_ = true; }
 
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
   // Of the plaintext; once, after finish().
@@ -56,10 +57,11 @@ class SpoolWriter {
   std::uint64_t chunks_ = 0;
   std::uint64_t size_bytes_ = 0;
   crypto::Sha256 hash_;
-  bool finished_ = false;
+  bool created_ = false;
+  std::atomic<bool> kept_ = false;  // said by the record's thread, read by the disk's
   std::uint64_t sync_at_ = kSyncEveryBytes;
   std::atomic<bool> sync_wanted_ = false;
-  std::mutex syncing_;  // guards the file's sync and what came of it
+  std::mutex syncing_;  // guards the file's sync, its end, and what came of it
   std::optional<Error> sync_failed_;
 };
 

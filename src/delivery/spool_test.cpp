@@ -17,13 +17,19 @@ class SpoolOnDisk : public ::testing::Test {
   SpoolOnDisk() { EXPECT_TRUE(spool_.prepare()); }
 
   [[nodiscard]] DeliveryId id() { return DeliveryId::make(WallTime(Milliseconds(1)), entropy_); }
-  [[nodiscard]] Spooled take_in(DeliveryId which, const Bytes& octets) {
+  struct Taken {
+    std::uint64_t size_bytes = 0;
+    crypto::Digest sha256{};
+    Bytes key_sealed;
+  };
+  [[nodiscard]] Taken take_in(DeliveryId which, const Bytes& octets) {
     auto incoming = wait_for(spool_.receive(which));
     EXPECT_TRUE(incoming);
     EXPECT_TRUE(wait_for((*incoming)->append(octets)));
     auto spooled = wait_for((*incoming)->finish());
     EXPECT_TRUE(spooled);
-    return *spooled;
+    (*incoming)->keep();
+    return {.size_bytes = spooled->size_bytes, .sha256 = spooled->sha256, .key_sealed = (*incoming)->sealed_key()};
   }
 
   store::TemporaryDirectory directory_;
@@ -72,6 +78,12 @@ TEST_F(SpoolOnDisk, WhatIsDroppedLeavesNothing) {
     ASSERT_TRUE(wait_for((*incoming)->append(Bytes(100'000))));
     EXPECT_EQ(wait_for(spool_.documents())->size(), 1U);
   }
+  {
+    auto incoming = wait_for(spool_.receive(id()));
+    ASSERT_TRUE(incoming);
+    ASSERT_TRUE(wait_for((*incoming)->append(Bytes(100'000))));
+    ASSERT_TRUE(wait_for((*incoming)->finish())) << "whole, but nobody wrote a record of it";
+  }
   // The removal stands before these questions in the disk thread's queue, or is at work beside them.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!wait_for(spool_.documents())->empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
@@ -92,11 +104,11 @@ TEST_F(SpoolOnDisk, P5_ADocumentThatComesInDuringARotationIsSealedUnderTheNewKey
   auto incoming = wait_for(spool_.receive(which));
   ASSERT_TRUE(incoming);
   ASSERT_TRUE(wait_for((*incoming)->append(base::to_bytes("text"))));
+  ASSERT_TRUE(wait_for((*incoming)->finish()));
+  (*incoming)->keep();
   vault_.begin_rotation(Secret(Bytes(32, 2)));
   vault_.end_rotation();
-  const auto spooled = wait_for((*incoming)->finish());
-  ASSERT_TRUE(spooled);
-  auto outgoing = wait_for(spool_.open(which, spooled->key_sealed, 4));
+  auto outgoing = wait_for(spool_.open(which, (*incoming)->sealed_key(), 4));
   ASSERT_TRUE(outgoing) << outgoing.error().reason;
   EXPECT_EQ(wait_for((*outgoing)->read(0, 4))->reveal_text(), "text");
 }

@@ -68,6 +68,10 @@ Task<Result<Delegation>> StandingDelegations::open(store::Connector connector) {
   }
   const auto& grant = held->view.grant;
   if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
+  if (!(*holding)->user.enabled) {
+    co_return fail(ErrorKind::needs_person, "delegation_ended",
+                   "The owner of the account this connector delivers to is switched off. An administrator can switch them on.");
+  }
   const auto own = find_wrap(held->wraps, standing);
   if (own == held->wraps.end()) co_return delegation_ended();
   auto grant_key = parts_.sealing.unwrap_for_connector(grant, standing, *own);

@@ -46,7 +46,7 @@ test('a form with to, bcc, subject, text and files becomes a mail', async (t) =>
   assert.deepEqual(mail.recipients, ['bob@x.example', 'dave@x.example']);
   const text = mail.octets.toString('latin1');
   assert.match(text, /^From: anna@practice\.example\r\n/m);
-  assert.doesNotMatch(text, /dave/);
+  assert.doesNotMatch(text.slice(0, text.indexOf('M%C3%A4rz')), /dave/, 'Bcc is told to nobody'); // base64 may say anything
   assert.match(text, /\r\nContent-Type: application\/pdf;\r\n/);
   assert.match(text, /filename\*=UTF-8''M%C3%A4rz\.pdf\r\n/);
   const encoded = text.slice(text.indexOf('\r\n\r\n', text.indexOf('M%C3%A4rz')) + 4, text.lastIndexOf('\r\n--'));
