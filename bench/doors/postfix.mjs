@@ -38,6 +38,11 @@ export class Postfix {
     return postfix;
   }
 
+  /** Of its master, whose children do the work. */
+  get pid() {
+    return this.child.pid;
+  }
+
   get held() {
     return path.join(this.folder, 'queue', 'hold');
   }

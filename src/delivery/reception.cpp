@@ -242,9 +242,15 @@ Task<Result<grants::Delegation>> Reception::open_grant(Submitter submitter, stor
 
 Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission submission) {
   const auto author = author_of(submission.submitter);
-  auto admission = co_await admit(author, submission.connector);
-  if (!admission) co_return std::unexpected(admission.error());
-  const auto& connector = admission->connector;
+  Admission admission;
+  if (submission.opened) {
+    admission = {.connector = std::move(submission.opened->connector), .submitter = std::move(submission.opened->submitter)};
+  } else {
+    auto admitted = co_await admit(author, submission.connector);
+    if (!admitted) co_return std::unexpected(admitted.error());
+    admission = std::move(*admitted);
+  }
+  const auto& connector = admission.connector;
   if (!submission.name.empty()) {
     if (const auto good = check_name(submission.name); !good) co_return std::unexpected(good.error());
   }
@@ -261,7 +267,9 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   const auto now = parts_.wall.now();
   store::Delivery delivery;
   delivery.id = DeliveryId::make(now, parts_.entropy);
-  auto delegation = co_await open_grant(std::move(submission.submitter), connector);
+  Result<grants::Delegation> delegation;
+  if (submission.opened) delegation = std::move(submission.opened->delegation);
+  else delegation = co_await open_grant(std::move(submission.submitter), connector);
   if (!delegation) co_return std::unexpected(delegation.error());
   delivery.connector = connector.id;
   delivery.submitter = author.user;
@@ -271,7 +279,7 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.name = path_of(connector,
                           {.original = submission.name,
                            .content_type = submission.content_type,
-                           .user = admission->submitter,
+                           .user = admission.submitter,
                            .connector = connector.id,
                            .delivery = delivery.id,
                            .now = now},
@@ -289,12 +297,14 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
                                        std::move(place), limit);
 }
 
-Task<Result<Reception::Opened>> Reception::look(Submitter submitter, std::string connector) {
+Task<Result<OpenedConnector>> Reception::look(Submitter submitter, std::string connector) {
   auto admission = co_await admit(author_of(submitter), std::move(connector));
   if (!admission) co_return std::unexpected(admission.error());
   auto delegation = co_await open_grant(std::move(submitter), admission->connector);
   if (!delegation) co_return std::unexpected(delegation.error());
-  co_return Opened{.connector = std::move(admission->connector), .delegation = std::move(*delegation)};
+  co_return OpenedConnector{.connector = std::move(admission->connector),
+                            .submitter = std::move(admission->submitter),
+                            .delegation = std::move(*delegation)};
 }
 
 Task<Result<void>> Reception::check_access(Author author, std::string connector) {

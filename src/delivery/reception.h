@@ -22,6 +22,13 @@
 
 namespace latchkey::delivery {
 
+// A connector, and its grant opened for one document or one look, by whoever may do so.
+struct OpenedConnector {
+  store::Connector connector;
+  std::string submitter;  // their name
+  grants::Delegation delegation;
+};
+
 // What a door knows of a document before its first octet. The submitter has been admitted for the use `deliver`.
 struct Submission {
   Submitter submitter;
@@ -34,6 +41,7 @@ struct Submission {
   std::string idempotency_key{};   // the submitter's own; unique among what it submitted
   std::string folder{};            // "März/Post", below the connector's own; empty: none
   std::shared_ptr<UploadPlaces::Place> place{};  // of another document of the same request; else one is taken
+  std::unique_ptr<OpenedConnector> opened{};  // what look() has given this submitter moments ago; else it is opened now
 };
 
 class Reception {
@@ -116,13 +124,9 @@ class Reception {
   // How many are coming in.
   [[nodiscard]] std::size_t uploads() const { return places_.taken(); }
 
-  // A connector, and its grant opened for one look. Errors: not_found/`no_such_connector`, `no_such_grant`; refused/
-  // `invalid_credentials`; needs_person/`delegation_ended`; corrupt/`record_altered`; those of the store.
-  struct Opened {
-    store::Connector connector;
-    grants::Delegation delegation;
-  };
-  [[nodiscard]] Task<Result<Opened>> look(Submitter submitter, std::string connector);
+  // Errors: not_found/`no_such_connector`, `no_such_grant`; refused/`invalid_credentials`; needs_person/`delegation_ended`;
+  // corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<OpenedConnector>> look(Submitter submitter, std::string connector);
 
   // Whether the connector is for them: for doors that show it before anything is handed in. Errors:
   // not_found/`no_such_connector`; refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
