@@ -65,11 +65,11 @@ Task<Result<store::Delivery>> IncomingMail::accept() {
       co_return std::unexpected(allowed.error());
   }
   const auto count = recipients.size();
-  if (const auto may = co_await parts_.caps.check(parts_.principal, count); !may) co_return std::unexpected(may.error());
+  auto counted = co_await parts_.caps.take(parts_.principal, count);
+  if (!counted) co_return std::unexpected(counted.error());
   parts_.document->set_fields(connectors::fields_of({.mail_from = facts.from, .recipients = recipients}));
   auto delivery = co_await parts_.document->accept();
-  // What could not be counted has been accepted all the same.
-  if (delivery) (void)co_await parts_.caps.count(parts_.principal, count);
+  if (!delivery && delivery.error().kind != ErrorKind::ambiguous) (void)co_await parts_.caps.give_back(std::move(*counted));
   co_return delivery;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "grants/keeper.h"
+#include "grants/renewal_pace.h"
 #include "grants/token_desk.h"
 #include "vault/hot_cache.h"
 
@@ -75,6 +76,7 @@ class Delegations {
   [[nodiscard]] Task<Result<DeliveryToken>> opened(store::Delivery delivery, store::GrantView view);
 
   Parts parts_;
+  RenewalPace renewals_;
 };
 
 // Ends what a delivery may open. The store refuses it with gone/`wrap` where that has ended already.
