@@ -242,6 +242,7 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
 
 Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt) {
   const auto now = parts_.wall.now();
+  bool may_open = true;  // as far as is known: what ended it is rare
   for (int tries = 0;; ++tries) {
     auto found = co_await parts_.store.delivery(delivery.id);
     if (found && !*found) break;  // deleted while its last octets were on their way
@@ -261,10 +262,11 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
           one, now, "delivered",
           receipt.proof == connectors::Proof::hash ? "The destination has it; its hash agrees." : "The destination has it.");
       store::Batch batch{store::PutDelivery{one}};
-      done = co_await grants::add_end_of_delegation(parts_.store, batch, one);
-      if (done) done = co_await parts_.store.commit(std::move(batch));
+      if (may_open) batch.push_back(grants::end_of_delegation(one));
+      done = co_await parts_.store.commit(std::move(batch));
     }
     if (done) break;
+    if (done.error().reason == "gone" && done.error().field == "wrap" && std::exchange(may_open, false)) continue;
     if (done.error().reason == "version" && tries < kChangesMax) continue;
     // The destination has it and the store will not be told yet. Cut off meanwhile, the upload's key says so again.
     parts_.log.error("delivery_not_recorded", done.error());

@@ -1,4 +1,5 @@
-// The spool: documents on this node's disk, encrypted, written and read by a disk thread so that the network never waits.
+// The spool: documents on this node's disk, encrypted, written and read by threads of its own so that the network never
+// waits, synced by others: many syncs that wait for the disk at once share its journal's commits, and hold up no writing.
 //
 // Invariants: what receive() → finish() has answered survives the loss of power; a document abandoned before leaves no file;
 // nothing is held in memory but the octets on their way. Concurrency: thread-safe; whoever awaits resumes on its own
@@ -26,8 +27,12 @@ struct Spooled {
 // A document being taken in; used by one task. Dropped before keep(): its file is removed.
 class IncomingDocument {
  public:
-  IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer,
-                   std::shared_ptr<const SpoolRoom> room, const grants::Sealing& sealing, DeliveryId id, Secret key);
+  struct Threads {
+    std::shared_ptr<base::Worker> disk;   // writes and reads
+    std::shared_ptr<base::Worker> syncs;  // waits for the medium
+  };
+  IncomingDocument(Threads threads, std::unique_ptr<SpoolWriter> writer, std::shared_ptr<const SpoolRoom> room,
+                   const grants::Sealing& sealing, DeliveryId id, Secret key);
   IncomingDocument(const IncomingDocument&) = delete;
   IncomingDocument& operator=(const IncomingDocument&) = delete;
   ~IncomingDocument();
@@ -43,7 +48,7 @@ class IncomingDocument {
   void keep() { writer_->keep(); }
 
  private:
-  std::shared_ptr<base::Worker> disk_;
+  Threads threads_;
   std::shared_ptr<SpoolWriter> writer_;
   std::shared_ptr<const SpoolRoom> room_;
   std::uint64_t room_checked_ = 0;  // for so many octets
@@ -100,7 +105,7 @@ class Spool {
 
  private:
   Parts parts_;
-  std::shared_ptr<base::Worker> disk_;
+  IncomingDocument::Threads threads_;
   std::shared_ptr<const SpoolRoom> room_;
 };
 

@@ -76,11 +76,35 @@ Result<void> SpoolWriter::append(ByteView octets) {
   return {};
 }
 
+bool SpoolWriter::wants_sync() {
+  if (size_bytes_ < sync_at_) return false;
+  sync_at_ = size_bytes_ + kSyncEveryBytes;
+  return !sync_wanted_.exchange(true);
+}
+
+void SpoolWriter::sync_so_far() {
+  (void)sync();
+  sync_wanted_ = false;
+}
+
+Result<void> SpoolWriter::sync() {
+  const std::lock_guard lock(syncing_);
+  if (!file_) return {};  // one that was asked for on the way comes after the end
+  if (!sync_failed_) {
+    if (auto synced = file_->fdatasync(); !synced) sync_failed_ = std::move(synced.error());
+  }
+  if (sync_failed_) return disk_refused(*sync_failed_);
+  return {};
+}
+
 Result<void> SpoolWriter::finish() {
   if (auto written = write_chunk(Chunk::last); !written) return written;
-  if (auto synced = file_->fdatasync(); !synced) return disk_refused(synced.error());
+  if (auto synced = sync(); !synced) return synced;
   if (auto synced = files_.sync_directory(directory_); !synced) return disk_refused(synced.error());
-  file_.reset();
+  {
+    const std::lock_guard lock(syncing_);
+    file_.reset();
+  }
   base::wipe(pending_.data(), pending_.size());
   pending_ = Bytes();
   return {};

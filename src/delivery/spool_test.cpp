@@ -57,6 +57,20 @@ TEST_F(SpoolOnDisk, TakesInAndGivesOut) {
   EXPECT_EQ(wait_for(spool_.open(which, spooled.key_sealed, spooled.size_bytes)).error().reason, "document_missing");
 }
 
+TEST_F(SpoolOnDisk, ALongDocumentIsSyncedOnItsWay) {
+  store::FaultyFiles files(files_);
+  Spool spool(
+      {.files = files, .sealing = sealing_, .entropy = entropy_, .log = log_, .directory = directory_.path() + "/spool"});
+  auto incoming = wait_for(spool.receive(id()));
+  ASSERT_TRUE(incoming);
+  for (std::uint64_t taken = 0; taken <= SpoolWriter::kSyncEveryBytes; taken += 1 << 20)
+    ASSERT_TRUE(wait_for((*incoming)->append(Bytes(1 << 20))));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (files.calls("fdatasync") == 0) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  EXPECT_TRUE(wait_for((*incoming)->finish()));
+  EXPECT_EQ(files.calls("fdatasync"), 2);
+}
+
 TEST_F(SpoolOnDisk, WhatIsDroppedLeavesNothing) {
   {
     auto incoming = wait_for(spool_.receive(id()));

@@ -223,10 +223,11 @@ Task<bool> SmtpConversation::perform(BeginMail action) {
 }
 
 Task<Result<std::uint64_t>> SmtpConversation::limit_of(std::string connector) {
-  const auto opened = co_await parts_.reception.look(submitter_again(*who_), std::move(connector));
+  auto opened = co_await parts_.reception.look(submitter_again(*who_), connector);
   if (!opened) co_return std::unexpected(opened.error());
   const auto limit = parts_.settings.size_bytes_max();
   const auto own = static_cast<std::uint64_t>(std::max<std::int64_t>(opened->connector.size_bytes_max, 0));
+  opened_[std::move(connector)] = std::make_unique<delivery::OpenedConnector>(std::move(*opened));
   co_return own > 0 ? std::min(limit, own) : limit;
 }
 
@@ -296,7 +297,7 @@ Task<bool> SmtpConversation::add_person(std::string address) {
 
 Task<bool> SmtpConversation::perform(BeginData) {
   if (people_.empty()) {
-    sink_ = std::make_unique<AttachmentSink>(parts_.reception, *who_, connectors_, source());
+    sink_ = std::make_unique<AttachmentSink>(parts_.reception, *who_, connectors_, source(), std::move(opened_));
   } else {
     sink_ = std::make_unique<PeopleMailSink>(
         parts_.post, delivery::MailSubmission{.submitter = submitter_again(*who_), .connector = {}, .recipients = people_, .source = source()});
@@ -363,6 +364,7 @@ void SmtpConversation::forget_mail() {
   sink_.reset();
   failure_.reset();
   connectors_.clear();
+  opened_.clear();
   stated_size_.reset();
   people_.clear();
 }

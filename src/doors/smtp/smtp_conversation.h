@@ -48,7 +48,7 @@ class SmtpConversation {
   [[nodiscard]] people::Transport transport() const;
   [[nodiscard]] std::string source() const;
   [[nodiscard]] wire::smtp::SessionSettings session_settings() const;
-  // The limit of the connector, where this principal may use it.
+  // The limit of the connector, where this principal may use it; it stays open for the mail's first document.
   [[nodiscard]] Task<Result<std::uint64_t>> limit_of(std::string connector);
   // A recipient in the drop domain.
   [[nodiscard]] Task<bool> add_connector(std::string connector);
@@ -68,6 +68,7 @@ class SmtpConversation {
   std::optional<std::uint64_t> stated_size_;
   std::vector<std::string> connectors_;  // of these or
   std::vector<std::string> people_;      // of those, never of both
+  OpenedConnectors opened_;
   std::unique_ptr<MailSink> sink_;
   std::optional<Error> failure_;  // of its data, said at the end
   std::uint64_t came_bytes_ = 0;
