@@ -69,10 +69,12 @@ Task<void> Queue::run() {
     if (now >= forget_again_at_) {
       forget_again_at_ = now + kForgetEvery;
       co_await forget_old();
+      co_await forget_strays();
     }
     if (now >= tell_again_at_) {
       tell_again_at_ = now + kTellEvery;
       co_await tell_people();
+      co_await tell_of_strays();
     }
     if (!stopping_ && !nudged_) co_await wake_.wait_for(parts_.steady, rest());
   }

@@ -96,6 +96,10 @@ class Queue {
 
   // queue_start.cpp
   [[nodiscard]] Task<Result<void>> settle_spool();
+  // Documents put aside earlier that this store knows go back into the spool.
+  [[nodiscard]] Task<Result<void>> take_back_strays();
+  // Whether the store knows of it.
+  [[nodiscard]] Task<Result<bool>> settle_document(DeliveryId id);
   [[nodiscard]] Task<Result<void>> take_up();
   // When it goes on; nullopt: not by itself.
   [[nodiscard]] Task<Result<std::optional<WallTime>>> settle_one(store::Delivery delivery);
@@ -103,6 +107,8 @@ class Queue {
   [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
   [[nodiscard]] Task<void> forget_old();
   [[nodiscard]] Task<void> forget(store::Delivery delivery);
+  [[nodiscard]] Task<void> forget_strays();
+  [[nodiscard]] Task<void> tell_of_strays();
 
   // queue.cpp
   void wake();
@@ -133,6 +139,7 @@ class Queue {
   SteadyTime sweep_again_at_{};
   SteadyTime forget_again_at_{};
   SteadyTime tell_again_at_{};
+  bool strays_ = false;  // some were lying aside when last looked
   bool nudged_ = false;  // since the last turn of run() began: what it may have missed is looked for again at once
   bool stopping_ = false;
 };

@@ -80,7 +80,6 @@ Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
   const auto now = reception_.parts_.wall.now();
   delivery_.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
   delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
-  delivery_.document_key_sealed = std::move(spooled->key_sealed);
   delivery_.due_at = now + wait;
   note(delivery_, now, "accepted",
        wait > Seconds(0)
@@ -97,6 +96,7 @@ Task<Result<void>> Reception::Incoming::seal_into(store::Batch& batch) {
   auto sealed = co_await parts.delegations.seal(delegation_, delivery_.id);
   if (!sealed) co_return std::unexpected(sealed.error());
   delivery_.private_key_sealed = std::move(sealed->private_key_sealed);
+  delivery_.document_key_sealed = document_->seal_key();
   parts.sealing.vouch(delivery_);
   for (auto& mutation : sealed->batch) {
     // The grant's version is counted up once for all documents that go by it.

@@ -13,15 +13,15 @@
 #include "base/pool.h"
 #include "delivery/spool_file.h"
 #include "delivery/spool_room.h"
+#include "delivery/stray_documents.h"
 #include "grants/sealing.h"
 
 namespace latchkey::delivery {
 
-// What is known of a document once it is on the disk. `key_sealed` is the vault's, bound to the delivery (FORMAT.md).
+// What is known of a document once it is on the disk.
 struct Spooled {
   std::uint64_t size_bytes = 0;
   crypto::Digest sha256{};
-  Bytes key_sealed;
 };
 
 // A document being taken in; used by one task. Dropped before finish(): its file is removed.
@@ -35,9 +35,12 @@ class IncomingDocument {
 
   // Errors: unavailable/`spool_full`, `spool_failed`; the document is lost then.
   [[nodiscard]] Task<Result<void>> append(Bytes octets);
-  // File and directory are on the medium when it answers. The key is sealed only then, under the master key of that moment:
-  // a document may take longer to come in than a rotation takes. Errors as of append().
+  // File and directory are on the medium when it answers. Errors as of append().
   [[nodiscard]] Task<Result<Spooled>> finish();
+  // The document's key for its record (the vault's, bound to the delivery: FORMAT.md), under the master key of this moment:
+  // to be asked for right before the commit, since the documents of one request may come in for longer than a rotation
+  // takes.
+  [[nodiscard]] Bytes seal_key() const { return sealing_.seal_document_key(id_, key_); }
 
  private:
   std::shared_ptr<base::Worker> disk_;
@@ -80,7 +83,7 @@ class Spool {
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
-  // Makes the directory. Blocking; at start. Errors: misconfigured/`spool_directory`.
+  // Makes the directory, durably. Blocking; at start. Errors: misconfigured/`spool_directory`.
   [[nodiscard]] Result<void> prepare();
 
   // Begins a document; `id` is drawn for it and never used again. `size_bytes`: as far as it is known. Errors:
@@ -95,10 +98,18 @@ class Spool {
   // Whose documents lie there, whole or not.
   [[nodiscard]] Task<Result<std::vector<DeliveryId>>> documents();
 
+  // Documents that the store does not know: as StrayDocuments says.
+  [[nodiscard]] Task<Result<std::size_t>> settle_strays(std::vector<DeliveryId> unknown, WallTime now);
+  [[nodiscard]] Task<Result<std::vector<StrayDocument>>> strays();
+  [[nodiscard]] Task<Result<void>> take_back(std::vector<StrayDocument> known);
+  [[nodiscard]] Task<Result<std::size_t>> remove_strays_found_before(WallTime moment);
+  [[nodiscard]] std::string strays_directory() const { return strays_.directory(); }
+
  private:
   Parts parts_;
   std::shared_ptr<base::Worker> disk_;
   std::shared_ptr<const SpoolRoom> room_;
+  StrayDocuments strays_;
 };
 
 }  // namespace latchkey::delivery

@@ -11,8 +11,8 @@
 
 namespace latchkey::delivery {
 
-// A resource; one thread at a time. Until finish() has returned, what is on the disk lacks its last chunk and opens for
-// nobody.
+// A resource; one thread at a time. Until finish() has returned, what is on the disk lacks its header and its last chunk,
+// and opens for nobody.
 class SpoolWriter {
  public:
   // Errors: unavailable/`spool_full`, `spool_failed`.
@@ -25,7 +25,7 @@ class SpoolWriter {
 
   // Errors as of create(); after one the document is lost, and only the destructor is left to call.
   [[nodiscard]] Result<void> append(ByteView octets);
-  // Writes the last chunk; when it returns, file and directory are on the medium.
+  // Writes the last chunk, then the header; when it returns, file and directory are on the medium.
   [[nodiscard]] Result<void> finish();
 
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
@@ -72,6 +72,10 @@ class SpoolReader {
   std::unique_ptr<store::File> file_;
   std::uint64_t size_bytes_;
 };
+
+// Whether a document's file was written to its end: a writer that died leaves none with a header. Errors:
+// unavailable/`spool_failed`.
+[[nodiscard]] Result<bool> is_finished(store::Files& files, const std::string& directory, DeliveryId id);
 
 // The file of a document, and the document of a file's name (nullopt: the file is none of the spool's).
 [[nodiscard]] std::string spool_path(const std::string& directory, DeliveryId id);
