@@ -84,11 +84,11 @@ class DeliveryWorks final : public console::MetricsSource {
   people::DeviceDesk device_desk_;
   grants::StandingDelegations standing_;
   delivery::Reception reception_;
+  delivery::Destinations destinations_;
   delivery::AccountTrial trial_;
   delivery::AccountAccessOfGrants access_;
   delivery::ConnectorDesk connector_desk_;
   delivery::DeliveryDeskOfQueue delivery_desk_;
-  delivery::Destinations destinations_;
   delivery::Panel panel_;
 };
 

@@ -101,6 +101,7 @@ struct Abilities {
   bool idempotent = false;  // the same key twice makes one document
   bool resumable = false;
   std::uint64_t size_bytes_max = 0;  // 0: no limit known
+  std::string listed_kind = "file";  // what list() gives of every account, for a trial
   bool carries_mail = false;  // the document is a message (RFC 5322), its envelope in fields_json (mail_envelope.h)
 };
 

@@ -41,7 +41,7 @@ Result<Receipt> receipt_of(const JsonObject& message, const StoreOrder& order) {
 }  // namespace
 
 Abilities PracticeMailbox::abilities() const {
-  return {.idempotent = true, .resumable = false, .size_bytes_max = kMessageBytesMax, .carries_mail = true};
+  return {.idempotent = true, .resumable = false, .size_bytes_max = kMessageBytesMax, .listed_kind = "message", .carries_mail = true};
 }
 
 Task<Result<Receipt>> PracticeMailbox::store(StoreOrder order) {

@@ -387,15 +387,15 @@ class PlainDeliveryDesk final : public delivery::DeliveryDesk {
 class PlainAccountAccess final : public delivery::AccountAccess {
  public:
   explicit PlainAccountAccess(Entropy& entropy) : entropy_(entropy) {}
-  Task<Result<grants::MadeStanding>> give(UserId owner, std::string type, delivery::OwnersPin pin, people::Actor actor) override {
-    if (auto tried = co_await try_by_pin(owner, std::move(type), std::move(pin), std::move(actor)); !tried) co_return std::unexpected(tried.error());
+  Task<Result<grants::MadeStanding>> give(store::Connector connector, delivery::OwnersPin pin, people::Actor actor) override {
+    if (auto tried = co_await try_by_pin(std::move(connector), std::move(pin), std::move(actor)); !tried) co_return std::unexpected(tried.error());
     grants::MadeStanding made;
     made.standing = {.id = DelegationId::make(WallTime{}, entropy_), .grant = GrantId::make(WallTime{}, entropy_), .public_key = Bytes(32, 1),
                      .private_key_sealed = Bytes(32, 2), .created_at = WallTime{} + Seconds(1'700'000'000)};
     living.push_back(made.standing.id);
     co_return made;
   }
-  Task<Result<void>> try_by_pin(UserId, std::string, delivery::OwnersPin pin, people::Actor) override {
+  Task<Result<void>> try_by_pin(store::Connector, delivery::OwnersPin pin, people::Actor) override {
     if (pin.pin.reveal_text() == "k7mq2xw9pd") co_return Result<void>{};
     co_return fail(ErrorKind::invalid, "invalid_fields", "That is not the PIN of the account's owner.", {.field = "owner_pin"});
   }

@@ -32,23 +32,23 @@ Task<Result<grants::Delegation>> AccountAccessOfGrants::open_by_pin(UserId owner
   co_return opened;
 }
 
-Task<Result<grants::MadeStanding>> AccountAccessOfGrants::give(UserId owner, std::string type, OwnersPin pin, people::Actor actor) {
-  const auto opened = co_await open_by_pin(owner, std::move(type), std::move(pin), std::move(actor));
+Task<Result<grants::MadeStanding>> AccountAccessOfGrants::give(store::Connector connector, OwnersPin pin, people::Actor actor) {
+  const auto opened = co_await open_by_pin(connector.owner, connector.type, std::move(pin), std::move(actor));
   if (!opened) co_return std::unexpected(opened.error());
-  if (const auto tried = co_await parts_.trial.run(*opened); !tried) co_return std::unexpected(tried.error());
+  if (const auto tried = co_await parts_.trial.run(std::move(connector), *opened); !tried) co_return std::unexpected(tried.error());
   co_return co_await parts_.standing.make(*opened);
 }
 
-Task<Result<void>> AccountAccessOfGrants::try_by_pin(UserId owner, std::string type, OwnersPin pin, people::Actor actor) {
-  const auto opened = co_await open_by_pin(owner, std::move(type), std::move(pin), std::move(actor));
+Task<Result<void>> AccountAccessOfGrants::try_by_pin(store::Connector connector, OwnersPin pin, people::Actor actor) {
+  const auto opened = co_await open_by_pin(connector.owner, connector.type, std::move(pin), std::move(actor));
   if (!opened) co_return std::unexpected(opened.error());
-  co_return co_await parts_.trial.run(*opened);
+  co_return co_await parts_.trial.run(std::move(connector), *opened);
 }
 
 Task<Result<void>> AccountAccessOfGrants::try_standing(store::Connector connector) {
-  const auto opened = co_await parts_.standing.open(std::move(connector));
+  const auto opened = co_await parts_.standing.open(connector);
   if (!opened) co_return std::unexpected(opened.error());
-  co_return co_await parts_.trial.run(*opened);
+  co_return co_await parts_.trial.run(std::move(connector), *opened);
 }
 
 Task<Result<bool>> AccountAccessOfGrants::lives(store::StandingDelegation standing) {

@@ -21,12 +21,13 @@ class AccountAccess {
  public:
   virtual ~AccountAccess() = default;
 
-  // Tries the account and makes a standing delegation, which nothing holds yet. Errors: invalid with `field` (`owner`, `owner_pin`);
+  // Tries the account of the connector's owner, where the connector delivers to, and makes a standing delegation, which nothing holds
+  // yet; the connector need not be stored. Errors: invalid with `field` (`owner`, `owner_pin`);
   // those of PinGate::admit but for a wrong PIN; what the service said (AccountTrial); those of StandingDelegations::make.
-  [[nodiscard]] virtual Task<Result<grants::MadeStanding>> give(UserId owner, std::string type, OwnersPin pin, people::Actor actor) = 0;
+  [[nodiscard]] virtual Task<Result<grants::MadeStanding>> give(store::Connector connector, OwnersPin pin, people::Actor actor) = 0;
 
   // The same call, and nothing made. Errors as of give().
-  [[nodiscard]] virtual Task<Result<void>> try_by_pin(UserId owner, std::string type, OwnersPin pin, people::Actor actor) = 0;
+  [[nodiscard]] virtual Task<Result<void>> try_by_pin(store::Connector connector, OwnersPin pin, people::Actor actor) = 0;
 
   // By what the connector may open. Errors: those of StandingDelegations::open, what the service said.
   [[nodiscard]] virtual Task<Result<void>> try_standing(store::Connector connector) = 0;
@@ -46,8 +47,8 @@ class AccountAccessOfGrants final : public AccountAccess {
   };
   explicit AccountAccessOfGrants(Parts parts) : parts_(parts) {}
 
-  [[nodiscard]] Task<Result<grants::MadeStanding>> give(UserId owner, std::string type, OwnersPin pin, people::Actor actor) override;
-  [[nodiscard]] Task<Result<void>> try_by_pin(UserId owner, std::string type, OwnersPin pin, people::Actor actor) override;
+  [[nodiscard]] Task<Result<grants::MadeStanding>> give(store::Connector connector, OwnersPin pin, people::Actor actor) override;
+  [[nodiscard]] Task<Result<void>> try_by_pin(store::Connector connector, OwnersPin pin, people::Actor actor) override;
   [[nodiscard]] Task<Result<void>> try_standing(store::Connector connector) override;
   [[nodiscard]] Task<Result<bool>> lives(store::StandingDelegation standing) override;
 

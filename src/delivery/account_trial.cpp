@@ -1,7 +1,6 @@
 #include "delivery/account_trial.h"
 
 #include "base/run_on.h"
-#include "delivery/service_address.h"
 
 namespace latchkey::delivery {
 namespace {
@@ -28,25 +27,19 @@ class OpenedTokens final : public connectors::TokenSource {
 
 }  // namespace
 
-Task<Result<void>> AccountTrial::run(const grants::Delegation& opened) {
-  co_return co_await base::run_on(parts_.engine, list_one(opened));
+Task<Result<void>> AccountTrial::run(store::Connector connector, const grants::Delegation& opened) {
+  co_return co_await base::run_on(parts_.engine, list_one(std::move(connector), opened));
 }
 
-Task<Result<void>> AccountTrial::list_one(const grants::Delegation& opened) {
-  const auto type = parts_.clients.catalog().find_type(opened.type);
-  auto* works = type ? parts_.connectors.find(*type) : nullptr;
-  if (works == nullptr) {
-    co_return fail(ErrorKind::misconfigured, "no_connector_for_type", "This version delivers nothing to accounts of that type.");
-  }
-  const auto view = co_await parts_.store.grant(opened.grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "The account is no longer here.");
-  if (const auto sound = parts_.sealing.check((*view)->grant); !sound) co_return std::unexpected(sound.error());
-  auto address = co_await service_address(parts_.clients, (*view)->grant, opened.type);
-  if (!address) co_return std::unexpected(address.error());
+Task<Result<void>> AccountTrial::list_one(store::Connector connector, const grants::Delegation& opened) {
+  const auto destination = co_await parts_.destinations.find(std::move(connector), opened.grant);
+  if (!destination) co_return std::unexpected(destination.error());
   OpenedTokens tokens(parts_.delegations, opened);
-  const auto listed = co_await works->list(
-      {.base_url = std::move(*address), .kind = "file", .filter = {}, .limit = 1, .tokens = &tokens});
+  const auto listed = co_await destination->works->list({.base_url = destination->base_url,
+                                                         .kind = destination->works->abilities().listed_kind,
+                                                         .filter = {},
+                                                         .limit = 1,
+                                                         .tokens = &tokens});
   if (!listed) co_return std::unexpected(listed.error());
   co_return Result<void>{};
 }

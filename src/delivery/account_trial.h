@@ -2,10 +2,8 @@
 // relies on it.
 #pragma once
 
-#include "connectors/registry.h"
+#include "delivery/destination.h"
 #include "grants/delegation.h"
-#include "grants/provider_client.h"
-#include "grants/sealing.h"
 
 namespace latchkey::delivery {
 
@@ -13,21 +11,18 @@ namespace latchkey::delivery {
 class AccountTrial {
  public:
   struct Parts {
-    store::Store& store;
     grants::Delegations& delegations;
-    grants::ProviderClients& clients;
-    const grants::Sealing& sealing;
-    const connectors::Connectors& connectors;
+    Destinations& destinations;
     Executor engine;
   };
   explicit AccountTrial(Parts parts) : parts_(std::move(parts)) {}
 
-  // Lists at most one entry there. `opened` outlives the call. Errors: those of Delegations::token and of a connector's list(), each
-  // with what to do; misconfigured/`no_connector_for_type`, `no_target_address`.
-  [[nodiscard]] Task<Result<void>> run(const grants::Delegation& opened);
+  // Lists at most one entry where the connector delivers to. `opened` outlives the call. Errors: those of Delegations::token, of
+  // Destinations::find and of a connector's list(), each with what to do.
+  [[nodiscard]] Task<Result<void>> run(store::Connector connector, const grants::Delegation& opened);
 
  private:
-  [[nodiscard]] Task<Result<void>> list_one(const grants::Delegation& opened);
+  [[nodiscard]] Task<Result<void>> list_one(store::Connector connector, const grants::Delegation& opened);
 
   Parts parts_;
 };

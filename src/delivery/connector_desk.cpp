@@ -135,7 +135,7 @@ Task<Result<void>> ConnectorDesk::settle_delegation(store::Batch& batch, store::
   const bool fixed = connector.account == store::AccountKind::fixed;
   const bool same = fixed && connector.owner == before.owner && connector.type == before.type;
   if (fixed && pin) {
-    auto made = co_await parts_.access.give(connector.owner, connector.type, std::move(*pin), std::move(actor));
+    auto made = co_await parts_.access.give(connector, std::move(*pin), std::move(actor));
     if (!made) co_return std::unexpected(made.error());
     batch = std::move(made->batch);
     connector.delegation = std::move(made->standing);
@@ -228,7 +228,7 @@ Task<Result<void>> ConnectorDesk::try_account(std::string id, std::optional<Owne
                                      ? "The PIN of the account's owner is needed for a call to the service."
                                      : "This connector delivers to the account of whoever shows a PIN: there is none to try.");
   }
-  if (by_pin) co_return co_await parts_.access.try_by_pin(one.owner, one.type, std::move(*pin), std::move(actor));
+  if (by_pin) co_return co_await parts_.access.try_by_pin(std::move(one), std::move(*pin), std::move(actor));
   co_return co_await parts_.access.try_standing(std::move(one));
 }
 

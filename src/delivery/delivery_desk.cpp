@@ -122,9 +122,16 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::s
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
   auto submitter = co_await submitter_for(*delivery, **connector);
   if (!submitter) co_return std::unexpected(submitter.error());
+  const auto account = delivery->grant;
   store::Batch batch;
   if (const auto opened = co_await open_account(*delivery, **connector, batch); !opened)
     co_return std::unexpected(opened.error());
+  // What goes out as mail has an envelope, and its account's address in it (RULES G2): it goes by that account or not at all.
+  const auto* works = parts_.destinations.works_for((*connector)->type);
+  const bool is_mail = works != nullptr && works->abilities().carries_mail;
+  if (is_mail && (delivery->fields_json == "{}" || delivery->grant != account))
+    co_return fail(ErrorKind::conflict, "not_for_mail",
+                   "That connector sends mail by another account than this document was written for. Send it again there.");
   const auto before = std::exchange(delivery->connector, connector_id);
   const auto file = delivery->name.substr(delivery->name.rfind('/') + 1);
   auto name = co_await parts_.reception.name_at_destination(*delivery, std::move(*submitter), "", file);

@@ -14,7 +14,7 @@ class MailCapsTest : public grants::KeeperHouse {
     const auto may = store::wait_for(caps.check(who, recipients));
     return may ? "yes" : may.error().reason;
   }
-  void count(const std::string& who, std::size_t recipients) { ASSERT_TRUE(store::wait_for(caps.count(who, recipients))); }
+  void count(const std::string& who, std::size_t recipients) { ASSERT_TRUE(store::wait_for(caps.take(who, recipients))); }
 
   MailCaps caps{{.store = *store, .wall = wall, .limits = [] {
                    return MailLimits{.recipients_per_day = 10, .messages_per_minute = 3};
@@ -41,6 +41,16 @@ TEST_F(MailCapsTest, G2_SoManyRecipientsInADay) {
   EXPECT_EQ(check("device:a", 2), "yes");
   wall.advance(std::chrono::hours(5));
   EXPECT_EQ(check("device:a", 10), "yes") << "a day later";
+}
+
+TEST_F(MailCapsTest, G2_WhatIsNotAcceptedIsGivenBack) {
+  auto taken = store::wait_for(caps.take("user:a", 10));
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(check("user:a", 1), "mail_cap_reached");
+  const auto refused = store::wait_for(caps.take("user:a", 1));
+  EXPECT_EQ(refused.error().reason, "mail_cap_reached");
+  ASSERT_TRUE(store::wait_for(caps.give_back(std::move(*taken))));
+  EXPECT_EQ(check("user:a", 10), "yes") << "neither it nor the refused one counts";
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ Result<void> check_recipient(const std::string& address, const std::optional<std
 }  // namespace
 
 Task<Result<void>> IncomingMail::append(std::string octets) {
+  came_ += octets.size();
+  if (came_ > parts_.size_bytes_max) co_return too_large(parts_.size_bytes_max);
   const auto repaired = repair_.feed(octets);
   if (!repaired) co_return std::unexpected(repaired.error());
   if (repaired->empty()) co_return Result<void>{};
@@ -49,6 +51,8 @@ Task<Result<store::Delivery>> IncomingMail::accept() {
   const auto rest = repair_.finish();
   if (!rest) co_return std::unexpected(rest.error());
   if (!rest->empty()) {
+    taken_ += rest->size();
+    if (taken_ > parts_.size_bytes_max) co_return too_large(parts_.size_bytes_max);
     if (const auto taken = co_await parts_.document->append(base::to_bytes(*rest)); !taken)
       co_return std::unexpected(taken.error());
   }
@@ -61,11 +65,11 @@ Task<Result<store::Delivery>> IncomingMail::accept() {
       co_return std::unexpected(allowed.error());
   }
   const auto count = recipients.size();
-  if (const auto may = co_await parts_.caps.check(parts_.principal, count); !may) co_return std::unexpected(may.error());
+  auto counted = co_await parts_.caps.take(parts_.principal, count);
+  if (!counted) co_return std::unexpected(counted.error());
   parts_.document->set_fields(connectors::fields_of({.mail_from = facts.from, .recipients = recipients}));
   auto delivery = co_await parts_.document->accept();
-  // What could not be counted has been accepted all the same.
-  if (delivery) (void)co_await parts_.caps.count(parts_.principal, count);
+  if (!delivery && delivery.error().kind != ErrorKind::ambiguous) (void)co_await parts_.caps.give_back(std::move(*counted));
   co_return delivery;
 }
 

@@ -56,13 +56,14 @@ class IncomingMail {
   // refused/`mail_header_too_long`.
   [[nodiscard]] Task<Result<void>> append(std::string octets);
   // The whole message is durable: this is the acknowledgement. Errors besides those of Reception::Incoming::accept():
-  // invalid/ `no_recipients`, refused/`recipient_not_allowed`, those of MailCaps::check(); then nothing is kept.
+  // invalid/ `no_recipients`, refused/`recipient_not_allowed`, those of MailCaps::take(); then nothing is kept.
   [[nodiscard]] Task<Result<store::Delivery>> accept();
 
  private:
   Parts parts_;
   wire::MailRepair repair_;
-  std::uint64_t taken_ = 0;
+  std::uint64_t came_ = 0;   // octets, before they were repaired
+  std::uint64_t taken_ = 0;  // and after it
 };
 
 class MailPost {

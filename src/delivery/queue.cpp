@@ -11,6 +11,7 @@ constexpr Seconds kLookEvery{5};
 constexpr Seconds kSweepEvery{60};
 constexpr Seconds kForgetEvery{3600};
 constexpr Seconds kTellEvery{15};
+constexpr Seconds kSettledAfter{5};
 
 }  // namespace
 
@@ -44,6 +45,7 @@ void Queue::wake() {
 }
 
 void Queue::offer(const store::Delivery& delivery) {
+  if (delivery.node != parts_.node) return;  // its document lies at another node, which finds it by its sweep
   boost::asio::post(parts_.executor, [this, id = delivery.id, connector = delivery.connector, due_at = delivery.due_at] {
     turns_.wait(id, connector, due_at);
     wake();
@@ -68,8 +70,8 @@ Task<void> Queue::run() {
     }
     if (now >= forget_again_at_) {
       forget_again_at_ = now + kForgetEvery;
-      co_await forget_old();
-      co_await forget_strays();
+      // Beside what is sent: after a shorter setting there may be very many.
+      if (!std::exchange(forgetting_, true)) tasks_.spawn("old deliveries", forget_in_turn());
     }
     if (now >= tell_again_at_) {
       tell_again_at_ = now + kTellEvery;
@@ -87,6 +89,12 @@ void Queue::begin_due() {
     if (!turn) return;
     tasks_.spawn("delivery", send(std::move(*turn)));
   }
+}
+
+Task<void> Queue::forget_in_turn() {
+  co_await forget_old();
+  co_await forget_strays();
+  forgetting_ = false;
 }
 
 // Until the next one is due; what may begin then for other reasons (a limit a minute) is looked at every few seconds.
@@ -113,6 +121,8 @@ Task<void> Queue::send(Turn turn) {
     outcome = co_await send_one(turn.delivery);
   } catch (...) {
     turns_.end(turn, Reached::unknown);
+    // The record says that it is being sent, and nobody sends it: its next turn settles that.
+    turns_.wait(turn.delivery, turn.connector, parts_.wall.now() + kSettledAfter);
     throw;
   }
   turns_.end(turn, outcome.reached);

@@ -27,7 +27,7 @@ namespace latchkey::delivery {
 struct QueueTuning {
   Seconds back_off_first{5};
   Seconds back_off_max{900};
-  Seconds parked_looked_at{30};  // how often a parked one is looked at
+  Seconds parked_looked_at{30};  // how often a parked one is looked at, while that asks nobody but this server
   Seconds give_up_after{259'200};
   Seconds keep_records{2'592'000};
   Seconds keep_failed{0};  // failed and maybe sent; 0: until a person decides
@@ -112,6 +112,7 @@ class Queue {
 
   // queue.cpp
   void wake();
+  [[nodiscard]] Task<void> forget_in_turn();
   [[nodiscard]] Task<void> run();
   void begin_due();
   [[nodiscard]] std::chrono::nanoseconds rest() const;
@@ -122,8 +123,14 @@ class Queue {
   [[nodiscard]] Task<Outcome> send_one(DeliveryId id);
   [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
   [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
+  // How a try went that failed. `asked`: the destination has been asked; `looked`: the delivery was parked before it.
+  struct Try {
+    bool idempotent = true;
+    bool asked = false;
+    bool looked = false;
+  };
   // When it is tried again; nullopt: never, by itself.
-  [[nodiscard]] Task<std::optional<WallTime>> end_badly(store::Delivery delivery, Error error, bool idempotent);
+  [[nodiscard]] Task<std::optional<WallTime>> end_badly(store::Delivery delivery, Error error, Try how);
   // Reads the newest record, changes it, and writes it, until nobody was faster. nullopt: it was deleted meanwhile, or
   // nothing was to be written.
   [[nodiscard]] Task<Result<std::optional<store::Delivery>>> change(DeliveryId id, Change what);
@@ -141,6 +148,7 @@ class Queue {
   SteadyTime tell_again_at_{};
   bool strays_ = false;  // some were lying aside when last looked
   bool nudged_ = false;  // since the last turn of run() began: what it may have missed is looked for again at once
+  bool forgetting_ = false;
   bool stopping_ = false;
 };
 

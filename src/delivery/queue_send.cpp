@@ -81,16 +81,21 @@ class Queue::Tokens final : public connectors::TokenSource {
     co_return keep(co_await delegations_.token_after(delivery_, generation_));
   }
 
+  // Without a token nobody is asked anything.
+  [[nodiscard]] bool was_given() const { return was_given_; }
+
  private:
   Result<Secret> keep(Result<grants::DeliveryToken> got) {
     if (!got) return std::unexpected(got.error());
     generation_ = got->generation;
+    was_given_ = true;
     return std::move(got->access_token);
   }
 
   grants::Delegations& delegations_;
   store::Delivery delivery_;
   store::GenerationNumber generation_ = 0;
+  bool was_given_ = false;
 };
 
 class Queue::Spooled final : public connectors::Document {
@@ -148,8 +153,9 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
 Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
   bool interrupted = false;
   std::optional<WallTime> put_off_to;
-  const auto begun = co_await change(id, [&interrupted, &put_off_to, now = parts_.wall.now(),
+  const auto begun = co_await change(id, [&interrupted, &put_off_to, now = parts_.wall.now(), node = parts_.node,
                                           looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
+    if (delivery.node != node) return false;
     interrupted = delivery.state == store::DeliveryState::sending;
     // Since it was heard of it may have been put off, or set aside.
     put_off_to = store::is_in_work(delivery.state) && delivery.due_at > now ? std::optional(delivery.due_at) : std::nullopt;
@@ -175,18 +181,19 @@ Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
   }
   if (!*begun) co_return Outcome{.again_at = put_off_to};
   auto job = co_await prepare(**begun);
-  if (!job) co_return Outcome{.again_at = co_await end_badly(**begun, job.error(), true)};
+  Try how{.idempotent = true, .asked = false, .looked = (*begun)->state == store::DeliveryState::parked};
+  if (!job) co_return Outcome{.reached = Reached::not_asked, .again_at = co_await end_badly(**begun, job.error(), how)};
   Tokens tokens(parts_.delegations, job->delivery);
   Spooled document(*job->document, job->delivery.sha256);
   Marks progress(*this, id);
   job->order.document = &document;
   job->order.tokens = &tokens;
   job->order.progress = &progress;
-  const bool idempotent = job->connector->abilities().idempotent;
-  if (!idempotent && job->delivery.state == store::DeliveryState::parked) {
+  how.idempotent = job->connector->abilities().idempotent;
+  if (!how.idempotent && job->delivery.state == store::DeliveryState::parked) {
     // What must not be sent twice is marked as being sent before its first octet leaves.
     if (const auto token = co_await tokens.token(); !token) {
-      co_return Outcome{.again_at = co_await end_badly(job->delivery, token.error(), idempotent)};
+      co_return Outcome{.reached = Reached::not_asked, .again_at = co_await end_badly(job->delivery, token.error(), how)};
     }
     const auto marked = co_await change(id, [now = parts_.wall.now()](store::Delivery& delivery) {
       if (delivery.state != store::DeliveryState::parked) return false;
@@ -202,8 +209,9 @@ Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
     co_await end_well(job->delivery, *receipt);
     co_return Outcome{.reached = Reached::yes};
   }
-  const auto again_at = co_await end_badly(job->delivery, receipt.error(), idempotent);
-  co_return Outcome{.reached = reached_by(receipt.error()), .again_at = again_at};
+  how.asked = tokens.was_given();
+  const auto again_at = co_await end_badly(job->delivery, receipt.error(), how);
+  co_return Outcome{.reached = how.asked ? reached_by(receipt.error()) : Reached::not_asked, .again_at = again_at};
 }
 
 Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
@@ -270,27 +278,27 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
                   {{"delivery", delivery.id.text()}, {"connector", delivery.connector}, {"bytes", delivery.size_bytes}});
 }
 
-Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error error, bool idempotent) {
+Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error error, Try how) {
   using enum store::DeliveryState;
   // Cut off by stop(): it goes on at the next start. What may not be sent twice keeps the outcome it has.
-  if (stopping_ && (idempotent || error.kind == ErrorKind::ambiguous)) co_return std::nullopt;
+  if (stopping_ && (how.idempotent || error.kind == ErrorKind::ambiguous)) co_return std::nullopt;
   const auto tuning = parts_.tuning();
   const auto now = parts_.wall.now();
   auto state = failed;
-  auto due = now;
+  // A look that asked the destination is a try like others: it is not repeated sooner, whatever it came to.
+  const auto tries = delivery.tries + (how.looked && how.asked ? 1 : 0);
+  auto due = now + back_off(tries, error.retry_after);
   switch (error.kind) {
     case ErrorKind::ambiguous:
-      state = idempotent ? queued : maybe_sent;
-      due = now + back_off(delivery.tries, error.retry_after);
+      state = how.idempotent ? queued : maybe_sent;
       break;
     case ErrorKind::unavailable:
       state = queued;
-      due = now + back_off(delivery.tries, error.retry_after);
       break;
     case ErrorKind::needs_person:
     case ErrorKind::misconfigured:
       state = parked;
-      due = now + tuning.parked_looked_at;
+      due = how.asked ? std::max(due, now + tuning.parked_looked_at) : now + tuning.parked_looked_at;
       break;
     case ErrorKind::invalid:
     case ErrorKind::refused:
@@ -300,16 +308,18 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     case ErrorKind::bug:
       break;
   }
-  // What waits for a person goes on waiting, whatever stands in the way of a look.
-  if (state == queued && delivery.state == parked) {
+  // What waits for a person goes on waiting, whatever stands in the way of a look; but what the destination was asked for has
+  // its account again, and is tried anew from now on.
+  if (state == queued && how.looked && !how.asked) {
     state = parked;
     due = now + tuning.parked_looked_at;
   }
-  const bool gives_up = state == queued && now - tried_since(delivery) >= tuning.give_up_after;
+  const bool gives_up = state == queued && !how.looked && now - tried_since(delivery) >= tuning.give_up_after;
   if (gives_up) state = failed;
-  const auto record = [state, due, now, gives_up, words = told(error)](store::Delivery& one) {
+  const auto record = [state, due, now, gives_up, tries, words = told(error)](store::Delivery& one) {
     const bool still_parked = state == parked && one.state == parked && one.why == words;
     one.state = state;
+    one.tries = tries;
     one.due_at = due;
     one.why = gives_up ? "Given up: " + words : words;
     if (state == failed || state == maybe_sent) one.finished_at = now;

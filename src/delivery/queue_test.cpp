@@ -133,6 +133,7 @@ class QueueTest : public grants::KeeperHouse {
     EXPECT_TRUE(run((*incoming)->append(base::to_bytes("a document"))));
     auto spooled = run((*incoming)->finish());
     EXPECT_TRUE(spooled);
+    (*incoming)->keep();
     auto sealed = run(delegations->seal(*delegation, one.id));
     EXPECT_TRUE(sealed) << sealed.error().reason << sealed.error().text;
     one.grant = delegation->grant;
@@ -141,7 +142,7 @@ class QueueTest : public grants::KeeperHouse {
     one.state = state;
     one.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
     one.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
-    one.document_key_sealed = (*incoming)->seal_key();
+    one.document_key_sealed = (*incoming)->sealed_key();
     one.public_key = delegation->public_key;
     one.private_key_sealed = sealed->private_key_sealed;
     one.due_at = one.created_at = wall.now();
@@ -182,6 +183,8 @@ class QueueTest : public grants::KeeperHouse {
   std::optional<grants::StandingDelegations> standing;
   std::optional<Reception> reception;
 
+  std::optional<Destinations> destinations;
+
   Reception::Parts reception_parts(Spool& into) {
     standing.emplace(grants::StandingDelegations::Parts{
         .store = *store, .sealing = sealing, .vault = vault, .wall = wall, .entropy = entropy});
@@ -199,6 +202,8 @@ class QueueTest : public grants::KeeperHouse {
             .accepted = [this](const store::Delivery& one) { queue->offer(one); }};
   }
   DeliveryDeskOfQueue make_desk() {
+    destinations.emplace(
+        Destinations::Parts{.store = *store, .clients = *clients, .sealing = sealing, .connectors = *connectors});
     reception.emplace(reception_parts(spool));
     return DeliveryDeskOfQueue({.store = *store,
                                 .spool = spool,
@@ -206,6 +211,7 @@ class QueueTest : public grants::KeeperHouse {
                                 .reception = *reception,
                                 .delegations = *delegations,
                                 .standing = *standing,
+                                .destinations = *destinations,
                                 .sealing = sealing,
                                 .wall = wall,
                                 .node = node});
@@ -385,6 +391,55 @@ TEST_F(QueueTest, K3_AConnectorWhoseTypeHasChangedGetsNoOtherServicesToken) {
   put_connector("scans", "acme-harmless", 2);
   advance(31s);
   in(DeliveryState::delivered, one.id);
+}
+
+// D5: what the destination was asked for does not wait for a person any more, and is not asked for every half minute.
+TEST_F(QueueTest, D5_AParkedOneWhoseDestinationIsAwayIsTriedLikeOthers) {
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  const auto one = accepted("scans", "a.pdf", DeliveryState::parked);
+  destination->answer = Error{.kind = ErrorKind::unavailable, .reason = "away", .text = "503", .retry_after = Seconds(600)};
+  ASSERT_TRUE(run(queue->start()));
+  const auto waiting = in(DeliveryState::queued, one.id);
+  EXPECT_GE(waiting.due_at, wall.now() + 600s) << "Retry-After counts";
+  EXPECT_EQ(waiting.tries, 1);
+  destination->answer.reset();
+  advance(601s);
+  in(DeliveryState::delivered, one.id);
+}
+
+TEST_F(QueueTest, D5_ADestinationThatNeedsAPersonIsAskedEverLessOften) {
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "quota", .text = "The account is full."};
+  const auto one = accepted();
+  auto parked = in(DeliveryState::parked, one.id);
+  for (int look_again = 0; look_again < 12; ++look_again) {
+    const auto before = destination->sent.size();
+    advance(std::chrono::duration_cast<Seconds>(parked.due_at - wall.now()) + 1s);
+    base::drive_until(loop, [&] { return destination->sent.size() > before && !queue->is_sending(one.id); });
+    parked = look(one.id);
+    EXPECT_EQ(parked.state, DeliveryState::parked);
+  }
+  EXPECT_GE(parked.due_at, wall.now() + 600s);
+  EXPECT_LE(destination->sent.size(), 13U);
+}
+
+// G, "a node delivers its own spool": who is told of another's document leaves it alone.
+TEST_F(QueueTest, WhatLiesAtAnotherNodeIsLeftToIt) {
+  destination->held = true;
+  const auto mine = accepted();
+  auto theirs = look(mine.id);
+  theirs.id = DeliveryId::make(wall.now(), entropy);
+  theirs.node = NodeId::make(wall.now(), entropy);
+  theirs.state = DeliveryState::queued;
+  theirs.version = 0;
+  sealing.vouch(theirs);
+  commit({store::PutDelivery{theirs}});
+  queue->offer(theirs);
+  destination->held = false;
+  released->notify_all();
+  in(DeliveryState::delivered, mine.id);
+  EXPECT_EQ(look(theirs.id).state, DeliveryState::queued);
+  EXPECT_EQ(destination->sent.size(), 1U);
 }
 
 TEST_F(QueueTest, ALongBacklogToOneConnectorHoldsUpNoOther) {

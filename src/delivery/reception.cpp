@@ -74,12 +74,20 @@ Task<Result<void>> Reception::Incoming::append(Bytes octets) {
   co_return co_await document_->append(std::move(octets));
 }
 
-Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
-  auto spooled = co_await document_->finish();
+Task<Result<void>> Reception::Incoming::complete() {
+  if (spooled_) co_return Result<void>{};
+  const auto spooled = co_await document_->finish();
   if (!spooled) co_return std::unexpected(spooled.error());
+  spooled_ = *spooled;
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
+  if (auto done = co_await complete(); !done) co_return done;
+  document_->keep();
   const auto now = reception_.parts_.wall.now();
-  delivery_.size_bytes = static_cast<std::int64_t>(spooled->size_bytes);
-  delivery_.sha256.assign(spooled->sha256.begin(), spooled->sha256.end());
+  delivery_.size_bytes = static_cast<std::int64_t>(spooled_->size_bytes);
+  delivery_.sha256.assign(spooled_->sha256.begin(), spooled_->sha256.end());
   delivery_.due_at = now + wait;
   note(delivery_, now, "accepted",
        wait > Seconds(0)
@@ -96,7 +104,7 @@ Task<Result<void>> Reception::Incoming::seal_into(store::Batch& batch) {
   auto sealed = co_await parts.delegations.seal(delegation_, delivery_.id);
   if (!sealed) co_return std::unexpected(sealed.error());
   delivery_.private_key_sealed = std::move(sealed->private_key_sealed);
-  delivery_.document_key_sealed = document_->seal_key();
+  delivery_.document_key_sealed = document_->sealed_key();
   parts.sealing.vouch(delivery_);
   for (auto& mutation : sealed->batch) {
     // The grant's version is counted up once for all documents that go by it.

@@ -72,6 +72,9 @@ class Reception {
 
     // Errors: refused/`document_too_large`, unavailable/`spool_full`, `spool_failed`; the document is lost then.
     [[nodiscard]] Task<Result<void>> append(Bytes octets);
+    // It has come whole: on the disk, and taking neither memory nor a descriptor while others of its request come in. accept()
+    // does it where nobody has. Errors as of append().
+    [[nodiscard]] Task<Result<void>> complete();
     // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
     // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
     // open(), conflict/`idempotency_key_reused` where the submitter has used that key for another document before; then
@@ -87,7 +90,7 @@ class Reception {
 
    private:
     friend class Reception;
-    // The document is whole and synced; the record says so, and is not committed yet.
+    // The document is whole and synced; the record says so, and is not committed yet: who gives up removes the file.
     [[nodiscard]] Task<Result<void>> finish(Seconds wait);
     // Adds to a batch what makes the record durable. Errors as of accept().
     [[nodiscard]] Task<Result<void>> seal_into(store::Batch& batch);
@@ -97,6 +100,7 @@ class Reception {
     store::Delivery delivery_;
     grants::Delegation delegation_;
     std::unique_ptr<IncomingDocument> document_;
+    std::optional<Spooled> spooled_;
     std::shared_ptr<UploadPlaces::Place> place_;
     std::uint64_t taken_ = 0;
     std::uint64_t size_bytes_max_;

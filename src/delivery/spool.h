@@ -24,7 +24,7 @@ struct Spooled {
   crypto::Digest sha256{};
 };
 
-// A document being taken in; used by one task. Dropped before finish(): its file is removed.
+// A document being taken in; used by one task. Dropped before keep(): its file is removed.
 class IncomingDocument {
  public:
   IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer,
@@ -35,12 +35,13 @@ class IncomingDocument {
 
   // Errors: unavailable/`spool_full`, `spool_failed`; the document is lost then.
   [[nodiscard]] Task<Result<void>> append(Bytes octets);
-  // File and directory are on the medium when it answers. Errors as of append().
+  // File and directory are on the medium when it answers, and nothing is held open any more. Once. Errors as of append().
   [[nodiscard]] Task<Result<Spooled>> finish();
-  // The document's key for its record (the vault's, bound to the delivery: FORMAT.md), under the master key of this moment:
-  // to be asked for right before the commit, since the documents of one request may come in for longer than a rotation
-  // takes.
-  [[nodiscard]] Bytes seal_key() const { return sealing_.seal_document_key(id_, key_); }
+  // The document's key under the master key of this moment, bound to the delivery (FORMAT.md): for the record that is about
+  // to be written, since a document may take longer to come in than a rotation takes.
+  [[nodiscard]] Bytes sealed_key() const { return sealing_.seal_document_key(id_, key_); }
+  // After finish(): from now on the file is for whoever writes the record to remove.
+  void keep() { writer_->keep(); }
 
  private:
   std::shared_ptr<base::Worker> disk_;

@@ -35,7 +35,7 @@ SpoolWriter::SpoolWriter(store::Files& files, std::string directory, DeliveryId 
 
 SpoolWriter::~SpoolWriter() {
   base::wipe(pending_.data(), pending_.size());
-  if (finished_ || !file_) return;
+  if (kept_ || !created_) return;
   file_.reset();
   // What cannot be removed now is swept at the next start: no record knows it.
   (void)files_.unlink(path());
@@ -49,6 +49,7 @@ Result<std::unique_ptr<SpoolWriter>> SpoolWriter::create(store::Files& files, co
   auto file = files.open(writer->path(), store::OpenFile::create);
   if (!file) return disk_refused(file.error());
   writer->file_ = std::move(*file);
+  writer->created_ = true;
   return writer;
 }
 
@@ -80,7 +81,9 @@ Result<void> SpoolWriter::finish() {
   if (auto written = file_->pwrite(cipher_.header(), 0); !written) return disk_refused(written.error());
   if (auto synced = file_->fdatasync(); !synced) return disk_refused(synced.error());
   if (auto synced = files_.sync_directory(directory_); !synced) return disk_refused(synced.error());
-  finished_ = true;
+  file_.reset();
+  base::wipe(pending_.data(), pending_.size());
+  pending_ = Bytes();
   return {};
 }
 

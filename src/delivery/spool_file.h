@@ -1,6 +1,7 @@
 // One document of the spool, written once and read in any order. Blocking: for the disk's thread (spool.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,13 +21,14 @@ class SpoolWriter {
                                                                    DeliveryId id, Secret key);
   SpoolWriter(const SpoolWriter&) = delete;
   SpoolWriter& operator=(const SpoolWriter&) = delete;
-  // Removes the file unless it was finished.
+  // Removes the file unless it is to be kept.
   ~SpoolWriter();
 
   // Errors as of create(); after one the document is lost, and only the destructor is left to call.
   [[nodiscard]] Result<void> append(ByteView octets);
-  // Writes the last chunk, then the header; when it returns, file and directory are on the medium.
+  // Writes the last chunk, then the header; when it returns, file and directory are on the medium, and the file is closed.
   [[nodiscard]] Result<void> finish();
+  void keep() { kept_ = true; }
 
   [[nodiscard]] std::uint64_t size_bytes() const { return size_bytes_; }
   // Of the plaintext; once, after finish().
@@ -46,7 +48,8 @@ class SpoolWriter {
   std::uint64_t chunks_ = 0;
   std::uint64_t size_bytes_ = 0;
   crypto::Sha256 hash_;
-  bool finished_ = false;
+  bool created_ = false;
+  std::atomic<bool> kept_ = false;  // said by the record's thread, read by the disk's
 };
 
 // A resource; any number of threads.

@@ -33,6 +33,7 @@ class SpoolFile : public ::testing::Test {
       EXPECT_TRUE((*writer)->append(ByteView(octets).subspan(at, std::min(piece, octets.size() - at))));
     }
     EXPECT_TRUE((*writer)->finish());
+    (*writer)->keep();
     EXPECT_EQ((*writer)->size_bytes(), octets.size());
     EXPECT_EQ((*writer)->sha256(), crypto::sha256(octets));
     return made;

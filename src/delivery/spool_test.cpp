@@ -18,16 +18,19 @@ class SpoolOnDisk : public ::testing::Test {
   SpoolOnDisk() { EXPECT_TRUE(spool_.prepare()); }
 
   [[nodiscard]] DeliveryId id() { return DeliveryId::make(WallTime(Milliseconds(1)), entropy_); }
-  struct TakenIn : Spooled {
+  struct Taken {
+    std::uint64_t size_bytes = 0;
+    crypto::Digest sha256{};
     Bytes key_sealed;
   };
-  [[nodiscard]] TakenIn take_in(DeliveryId which, const Bytes& octets) {
+  [[nodiscard]] Taken take_in(DeliveryId which, const Bytes& octets) {
     auto incoming = wait_for(spool_.receive(which));
     EXPECT_TRUE(incoming);
     EXPECT_TRUE(wait_for((*incoming)->append(octets)));
     auto spooled = wait_for((*incoming)->finish());
     EXPECT_TRUE(spooled);
-    return {*spooled, (*incoming)->seal_key()};
+    (*incoming)->keep();
+    return {.size_bytes = spooled->size_bytes, .sha256 = spooled->sha256, .key_sealed = (*incoming)->sealed_key()};
   }
 
   store::TemporaryDirectory directory_;
@@ -61,6 +64,12 @@ TEST_F(SpoolOnDisk, WhatIsDroppedLeavesNothing) {
     ASSERT_TRUE(incoming);
     ASSERT_TRUE(wait_for((*incoming)->append(Bytes(100'000))));
     EXPECT_EQ(wait_for(spool_.documents())->size(), 1U);
+  }
+  {
+    auto incoming = wait_for(spool_.receive(id()));
+    ASSERT_TRUE(incoming);
+    ASSERT_TRUE(wait_for((*incoming)->append(Bytes(100'000))));
+    ASSERT_TRUE(wait_for((*incoming)->finish())) << "whole, but nobody wrote a record of it";
   }
   // The removal stands before these questions in the disk thread's queue, or is at work beside them.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -122,10 +131,11 @@ TEST_F(SpoolOnDisk, P5_ADocumentThatComesInDuringARotationIsSealedUnderTheNewKey
   ASSERT_TRUE(incoming);
   ASSERT_TRUE(wait_for((*incoming)->append(base::to_bytes("text"))));
   ASSERT_TRUE(wait_for((*incoming)->finish()));
+  (*incoming)->keep();
   // The next file of the same form is still coming in.
   vault_.begin_rotation(Secret(Bytes(32, 2)));
   vault_.end_rotation();
-  auto outgoing = wait_for(spool_.open(which, (*incoming)->seal_key(), 4));
+  auto outgoing = wait_for(spool_.open(which, (*incoming)->sealed_key(), 4));
   ASSERT_TRUE(outgoing) << outgoing.error().reason;
   EXPECT_EQ(wait_for((*outgoing)->read(0, 4))->reveal_text(), "text");
 }

@@ -37,7 +37,7 @@ WallTime tried_since(const store::Delivery& delivery) {
   std::string before;
   for (const auto& entry : parsed->get_array()) {
     const auto what = what_of(entry);
-    const bool anew = is_by_hand(what) || (before == "parked" && what == "sending");
+    const bool anew = is_by_hand(what) || (before == "parked" && (what == "sending" || what == "retry"));
     if (const auto at = anew ? base::from_rfc3339(base::string_or(entry.get_object(), "at")) : std::nullopt) since = *at;
     before = what;
   }

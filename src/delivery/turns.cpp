@@ -64,6 +64,7 @@ void Turns::end(const Turn& turn, Reached reached) {
   auto& lane = lanes_[turn.connector];
   lane.busy -= 1;
   if (reached == Reached::yes) lane.unreached = 0;
+  if (reached == Reached::not_asked && !lane.begun.empty()) lane.begun.pop_back();
   if (reached == Reached::no) lane.unreached += 1;
   forget_if_idle(turn.connector);
 }

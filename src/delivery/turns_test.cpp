@@ -52,6 +52,16 @@ TEST_F(TurnsTest, ALongBacklogHoldsUpNoOther) {
   EXPECT_EQ(begin(), "d");
 }
 
+TEST_F(TurnsTest, D4_WhatAskedNobodyLeavesItsPlaceInTheMinute) {
+  pace.per_minute_per_connector = 2;
+  add("a", 4);
+  EXPECT_EQ(begin(), "aa");
+  end(0, Reached::not_asked);
+  EXPECT_EQ(begin(), "a");
+  end(0, Reached::yes);
+  EXPECT_EQ(begin(), "") << "two have asked within this minute";
+}
+
 TEST_F(TurnsTest, EqualsTakeTurns) {
   pace = {.parallel = 1, .parallel_per_connector = 4, .per_minute_per_connector = 0};
   add("a", 3);

@@ -106,6 +106,11 @@ Task<Result<DeliveryToken>> Delegations::token_after(store::Delivery delivery, s
   const auto* generation = usable_generation(**view, parts_.wall.now());
   if (generation != nullptr && generation->number > refused)
     co_return co_await opened(std::move(delivery), std::move(**view));
+  // Whose new token was refused as well would refuse the next one, too.
+  if (!renewals_.take(delivery.grant, parts_.wall.now())) {
+    co_return fail(ErrorKind::needs_person, "token_refused",
+                   "The service refuses the account's access token although it is new. Is the account meant for this service?");
+  }
   const auto refreshed = co_await base::run_on(parts_.engine, parts_.keeper.refresh_now(delivery.grant));
   if (!refreshed) co_return std::unexpected(refreshed.error());
   co_return co_await token(std::move(delivery), kMinValid);

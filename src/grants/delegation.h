@@ -3,6 +3,7 @@
 #pragma once
 
 #include "grants/keeper.h"
+#include "grants/renewal_pace.h"
 #include "grants/token_desk.h"
 #include "vault/hot_cache.h"
 
@@ -75,6 +76,7 @@ class Delegations {
   [[nodiscard]] Task<Result<DeliveryToken>> opened(store::Delivery delivery, store::GrantView view);
 
   Parts parts_;
+  RenewalPace renewals_;
 };
 
 // Adds to the batch that ends a delivery the end of what it may open. Errors: those of the store.

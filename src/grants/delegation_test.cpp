@@ -110,6 +110,10 @@ TEST_F(DelegationTest, ATokenThatWasRefusedIsExchangedOnceForAll) {
   ASSERT_TRUE(joined);
   EXPECT_EQ(joined->generation, 2);
   EXPECT_EQ(view(grant.id).grant.generation, posts) << "who comes later gets the new one";
+  EXPECT_EQ(run(delegations().token_after(other, 2)).error().reason, "token_refused") << "the new one is refused, too";
+  EXPECT_EQ(view(grant.id).grant.generation, posts);
+  wall.advance(std::chrono::minutes(2));
+  EXPECT_EQ(run(delegations().token_after(other, 2))->generation, 3);
 }
 
 TEST_F(DelegationTest, D5_WhatIsLockedIsNotOpened) {

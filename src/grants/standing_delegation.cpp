@@ -57,6 +57,12 @@ Task<Result<Delegation>> StandingDelegations::open(store::Connector connector) {
   const auto& grant = (*view)->grant;
   if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
   if (grant.user != connector.owner || grant.type != connector.type) co_return delegation_ended();
+  const auto owner = co_await parts_.store.user(grant.user);
+  if (!owner) co_return std::unexpected(owner.error());
+  if (!*owner || !(*owner)->enabled) {
+    co_return fail(ErrorKind::needs_person, "delegation_ended",
+                   "The owner of the account this connector delivers to is switched off. An administrator can switch them on.");
+  }
   const auto wraps = co_await parts_.store.wraps(grant.id);
   if (!wraps) co_return std::unexpected(wraps.error());
   const auto own = find_wrap(*wraps, standing);

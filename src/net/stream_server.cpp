@@ -102,12 +102,15 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
   }
 
   Task<Result<std::string>> read_on(Milliseconds patience) override {
+    const auto until = deadline_of(patience);
     std::string octets(kReadBytes, '\0');
-    for (;;) {
+    for (bool waited = false;; waited = true) {
       const auto result = stream().read(octets);
       switch (result.status) {
         case IoStatus::done:
           octets.resize(result.count);
+          // A peer that never lets us wait shares the worker all the same.
+          if (!waited) co_await asio::post(ready_.get_executor(), UseAwaitable());
           co_return octets;
         case IoStatus::ended:
           co_return std::string();
@@ -118,11 +121,12 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
       }
       // A stop that came while nobody waited.
       if (interruptible_ && stop_asked_) co_return fail(ErrorKind::unavailable, "stopping", "The server stops.");
-      if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_read, patience); !ready) co_return std::unexpected(ready.error());
+      if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_read, until); !ready) co_return std::unexpected(ready.error());
     }
   }
 
   Task<Result<void>> write(std::string octets, Milliseconds patience) override {
+    const auto until = deadline_of(patience);
     std::string_view left = octets;
     while (!left.empty()) {
       const auto result = stream().write(left, {});
@@ -131,13 +135,14 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
         continue;
       }
       if (result.status != IoStatus::would_block) co_return lost();
-      if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_write, patience); !ready) co_return ready;
+      if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_write, until); !ready) co_return ready;
     }
     co_return Result<void>{};
   }
 
   Task<Result<void>> start_tls(Milliseconds patience) override {
     LATCHKEY_CHECK(listener_.tls != nullptr && !tls_);
+    const auto until = deadline_of(patience);
     // Both look at the same socket; what waits for it goes on waiting by the first descriptor.
     const int again = ::dup(plain_->descriptor());
     if (again < 0) co_return lost();
@@ -146,18 +151,19 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
       const auto result = tls_->handshake();
       if (result.status == IoStatus::done) co_return Result<void>{};
       if (result.status != IoStatus::would_block) co_return fail(ErrorKind::refused, "tls_failed", "TLS could not be agreed on.");
-      if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_read, patience); !ready) co_return ready;
+      if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_read, until); !ready) co_return ready;
     }
   }
 
   // The preamble, octet by octet: what follows belongs to the protocol, or to TLS.
   Task<Result<void>> read_preamble() {
+    const auto until = deadline_of(kPreambleTimeout);
     std::string seen;
     while (seen.size() < kProxyPreambleBytesMax) {
       char octet = 0;
       const auto result = plain_->read({&octet, 1});
       if (result.status == IoStatus::would_block) {
-        if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_read, kPreambleTimeout); !ready) co_return ready;
+        if (const auto ready = co_await wait(asio::posix::stream_descriptor::wait_read, until); !ready) co_return ready;
         continue;
       }
       if (result.status != IoStatus::done) co_return lost();
@@ -180,10 +186,14 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
  private:
   [[nodiscard]] HttpStream& stream() { return tls_ ? *tls_ : *plain_; }
 
-  Task<Result<void>> wait(asio::posix::stream_descriptor::wait_type what, Milliseconds patience) {
+  using Deadline = asio::steady_timer::time_point;
+  // Patience is for the whole call: what trickles in does not renew it.
+  [[nodiscard]] static Deadline deadline_of(Milliseconds patience) { return asio::steady_timer::clock_type::now() + patience; }
+
+  Task<Result<void>> wait(asio::posix::stream_descriptor::wait_type what, Deadline until) {
     const auto turn = ++turn_;
     timed_out_ = false;
-    timer_.expires_after(patience);
+    timer_.expires_at(until);
     timer_.async_wait([this, turn, weak = weak_from_this()](boost::system::error_code error) {
       const auto alive = weak.lock();
       if (error || !alive || turn != turn_) return;

@@ -32,12 +32,13 @@ class StreamConnection {
   [[nodiscard]] virtual bool in_tls() const = 0;
   [[nodiscard]] virtual bool can_start_tls() const = 0;
 
-  // The next octets, at most 64 KiB; empty: the peer has finished. Errors: unavailable/`connection_lost`, `timed_out` (nothing
-  // came within `patience`), `stopping` (the server stops, and nothing had come).
+  // The next octets, at most 64 KiB; empty: the peer has finished. Other connections of the worker have their turn in between,
+  // however fast this one sends. Errors: unavailable/`connection_lost`, `timed_out` (nothing that could be read came within
+  // `patience`, pieces of a TLS record among it), `stopping` (the server stops, and nothing had come).
   [[nodiscard]] virtual Task<Result<std::string>> read(Milliseconds patience) = 0;
   // Like read(), but not given up when the server stops: in the middle of a message.
   [[nodiscard]] virtual Task<Result<std::string>> read_on(Milliseconds patience) = 0;
-  // Errors: unavailable/`connection_lost`, `timed_out` (not an octet left within `patience`).
+  // Errors: unavailable/`connection_lost`, `timed_out` (not all of it had left within `patience`).
   [[nodiscard]] virtual Task<Result<void>> write(std::string octets, Milliseconds patience) = 0;
   // The server's side of a handshake. What has been read before is the caller's to forget. Errors as of read(), refused/
   // `tls_failed`.

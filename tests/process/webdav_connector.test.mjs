@@ -2,7 +2,7 @@
 // authorization server about every token. What arrives is compared by hash in Apache's own folder.
 
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Apache, withoutApache } from '../support/apache.mjs';
@@ -300,4 +300,16 @@ test('Nextcloud that is full parks the document with words, and takes it by itse
   await admin.must('POST', `/api/v1/deliveries/${answer.body.id}/retry`);
   await inTheEnd(answer);
   assert.equal((await cloud.hashes()).get('Scans/printer-1/x.txt'), sha256('x'));
+});
+
+test('a fixed account: the owner\'s PIN is tried at Apache itself, and a device delivers there without it', { skip }, async (t) => {
+  const { admin, apache, deliver } = await apacheScene(t, { connector: { account: 'fixed', owner: 'printer-1', groups: [], owner_pin: pin, folder: 'In' } });
+  await admin.must('POST', '/api/v1/connectors/files/test', {});
+  const { secret } = await admin.must('POST', '/api/v1/devices', { name: 'copier', connectors: ['files'] });
+  const document = documentOf(70_000);
+  const answer = await deliver(document, { username: 'copier', secret, wait: 60 });
+  assert.equal(answer.status, 201, answer.text);
+  const names = await readdir(path.join(apache.files, 'In'));
+  assert.equal(names.length, 1, names.join());
+  assert.equal(sha256(await readFile(path.join(apache.files, 'In', names[0]))), sha256(document));
 });

@@ -59,7 +59,7 @@ Task<Result<void>> FormIntake::take_event(MultipartReader::Event event) {
     const auto octets = base::as_bytes(some->octets);
     co_return co_await take_octets(Bytes(octets.begin(), octets.end()));
   }
-  co_return end_part();
+  co_return co_await end_part();
 }
 
 Task<Result<void>> FormIntake::begin_part(MultipartReader::PartBegins part) {
@@ -115,16 +115,18 @@ Task<Result<void>> FormIntake::take_octets(Bytes octets) {
   co_return Result<void>{};
 }
 
-Result<void> FormIntake::end_part() {
-  // A file input of a page that was left empty: no name, no octets.
-  if (inside_ == Inside::document && unnamed_ && taken_bytes_ == 0) documents_.pop_back();
-  if (inside_ == Inside::field) {
+Task<Result<void>> FormIntake::end_part() {
+  const auto was = std::exchange(inside_, Inside::nothing);
+  if (was == Inside::document) {
+    if (!unnamed_ || taken_bytes_ > 0) co_return co_await documents_.back()->complete();
+    documents_.pop_back();  // a file input of a page that was left empty: no name, no octets
+  }
+  if (was == Inside::field) {
     fields_[field_name_] = field_value_;
     if (!parse_json(boost::json::serialize(fields_)))
-      return wrong("malformed_multipart", "A field of the form is no UTF-8.");
+      co_return wrong("malformed_multipart", "A field of the form is no UTF-8.");
   }
-  inside_ = Inside::nothing;
-  return {};
+  co_return Result<void>{};
 }
 
 }  // namespace latchkey::doors

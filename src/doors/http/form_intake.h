@@ -31,7 +31,7 @@ class FormIntake {
   [[nodiscard]] Task<Result<void>> begin_part(wire::MultipartReader::PartBegins part);
   [[nodiscard]] Task<Result<void>> begin_document(std::string name, std::string content_type);
   [[nodiscard]] Task<Result<void>> take_octets(Bytes octets);
-  [[nodiscard]] Result<void> end_part();
+  [[nodiscard]] Task<Result<void>> end_part();
 
   delivery::Reception& reception_;
   delivery::Submission common_;

@@ -7,6 +7,7 @@ namespace latchkey::doors {
 namespace {
 
 constexpr std::size_t kTextBytesMax = 1 << 20;
+constexpr std::size_t kDocumentsMax = 200;  // attachments times connectors
 
 std::unexpected<Error> damaged() {
   return fail(ErrorKind::invalid, "mail_damaged", "An attachment did not come in whole, so nothing was accepted. Send the mail again.");
@@ -63,6 +64,9 @@ Task<Result<void>> AttachmentSink::take_one(wire::MimeEvent event) {
   const auto ending = std::get<wire::PartEnds>(event).ending;
   if (ending != wire::PartEnding::whole) co_return damaged();
   if (std::exchange(part_, Part::none) == Part::document) {
+    for (const auto& one : coming_) {
+      if (const auto done = co_await one->complete(); !done) co_return done;
+    }
     std::ranges::move(coming_, std::back_inserter(whole_));
     coming_.clear();
   }
@@ -70,6 +74,8 @@ Task<Result<void>> AttachmentSink::take_one(wire::MimeEvent event) {
 }
 
 Task<Result<void>> AttachmentSink::open(std::string name, std::string content_type) {
+  if (whole_.size() + connectors_.size() > kDocumentsMax)
+    co_return fail(ErrorKind::refused, "too_many_documents", "The mail holds more attachments than one mail may bring. Send them in several mails.");
   for (const auto& connector : connectors_) {
     delivery::Submission submission{.submitter = submitter_again(principal_),
                                     .connector = connector,

@@ -71,7 +71,7 @@ Task<bool> SmtpConversation::meet() {
 
 Task<void> SmtpConversation::run() {
   (void)co_await meet();
-  while (co_await perform_all() && co_await flush() && co_await read_more()) {
+  while (co_await perform_all() && co_await flush() && (session_.is_full() || co_await read_more())) {
   }
 }
 
@@ -100,7 +100,8 @@ Task<bool> SmtpConversation::read_more() {
   auto wait = in_data ? Milliseconds(kRateWindow) : patience.command;
   if (!who_) {
     const auto left = std::chrono::duration_cast<Milliseconds>(patience.sign_in - (parts_.steady.now() - began_));
-    wait = std::clamp(left, Milliseconds(1), wait);
+    if (left <= Milliseconds(0)) co_return co_await cut_slow();
+    wait = std::min(left, wait);
   }
   const auto asked = parts_.steady.now();
   auto octets = session_.in_mail() ? co_await connection_->read_on(wait) : co_await connection_->read(wait);
@@ -119,10 +120,8 @@ Task<bool> SmtpConversation::read_more() {
     session_.feed(*octets);
     co_return true;
   }
-  if (slow) {
-    parts_.smtp_counters.cut += 1;
-    session_.end({421, "4.4.2", "Nothing came for too long, or too little"});
-  } else if (octets.error().reason == "stopping") {
+  if (slow) co_return co_await cut_slow();
+  if (octets.error().reason == "stopping") {
     session_.end({421, "4.3.2", "The server stops: try again in a minute"});
   } else {
     co_return false;
@@ -131,11 +130,20 @@ Task<bool> SmtpConversation::read_more() {
   co_return false;
 }
 
+Task<bool> SmtpConversation::cut_slow() {
+  parts_.smtp_counters.cut += 1;
+  session_.end({421, "4.4.2", "Nothing came for too long, or too little"});
+  (void)co_await flush();
+  co_return false;
+}
+
 Task<bool> SmtpConversation::perform(StartTls) {
   if (!(co_await connection_->start_tls(parts_.settings.patience.handshake))) co_return false;
   session_.tls_started();
-  if (rule().kind == SmtpListenerKind::submission) who_.reset();
+  // Whoever signed in did so in clear: only the address still counts, where it did.
+  who_.reset();
   forget_mail();
+  (void)co_await meet();
   co_return true;
 }
 
@@ -148,7 +156,10 @@ Task<bool> SmtpConversation::perform(Authenticate action) {
                           .uses = store::kUseDeliver,
                           .arrived = parts_.steady.now()};
   auto admitted = co_await parts_.gate.admit(std::move(attempt));
-  if (admitted) {
+  if (action.in_clear) {
+    parts_.smtp_counters.sign_ins_refused += 1;
+    session_.answer({538, "5.7.11", "Begin TLS first (STARTTLS): what has just been sent could be read on the way. Change it"});
+  } else if (admitted) {
     who_ = std::move(*admitted);
     session_.answer({235, "2.7.0", "Signed in"});
   } else {

@@ -37,6 +37,8 @@ class SmtpConversation {
   // Whether this address may connect here, and the device that it is.
   [[nodiscard]] Task<bool> meet();
   [[nodiscard]] Task<bool> read_more();
+  // 421, and the end: false.
+  [[nodiscard]] Task<bool> cut_slow();
   [[nodiscard]] Task<bool> flush();
   [[nodiscard]] const SmtpListenerRule& rule() const { return parts_.settings.listeners[connection_->listener()]; }
   [[nodiscard]] people::Transport transport() const;

@@ -19,7 +19,7 @@ constexpr Known kKnown[] = {
     {"document_too_large", 552, "5.3.4"}, {"too_many_recipients", 550, "5.5.3"},   {"mail_cap_reached", 450, "4.7.1"},
     {"spool_full", 452, "4.3.1"},         {"too_many_uploads", 451, "4.3.2"},      {"too_many_uploads_of_one", 451, "4.3.2"},
     {"use_not_allowed", 550, "5.7.1"},    {"invalid_credentials", 550, "5.7.1"},   {"delegation_ended", 550, "5.7.1"},
-    {"bad_address", 553, "5.1.3"},
+    {"bad_address", 553, "5.1.3"},        {"too_many_documents", 554, "5.6.0"},
 };
 
 }  // namespace

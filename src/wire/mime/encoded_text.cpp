@@ -17,6 +17,8 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 // RFC 2047 section 2: a word has at most 75 characters; 45 octets are 60 of base64, and "=?UTF-8?B??=" the rest.
 constexpr std::size_t kWordOctets = 45;
 constexpr std::size_t kCharsetBytesMax = 40;
+// Of a word that is read: senders exceed the 75, and nobody's header is searched to its end from each of its places.
+constexpr std::size_t kReadWordBytesMax = 1024;
 
 // windows-1252, 0x80 to 0x9F; what is not assigned keeps its ISO 8859-1 meaning (https://encoding.spec.whatwg.org, seen
 // 2026-11-28).
@@ -159,6 +161,7 @@ std::optional<std::string> decode_b(std::string_view text) {
 // "=?charset?B?text?=" at the beginning of `text`.
 std::optional<EncodedWord> word_at(std::string_view text) {
   if (!text.starts_with("=?")) return std::nullopt;
+  text = text.substr(0, kReadWordBytesMax);
   const auto charset_end = text.find('?', 2);
   if (charset_end == std::string_view::npos || charset_end + 2 >= text.size() || text[charset_end + 2] != '?')
     return std::nullopt;

@@ -179,7 +179,8 @@ void MailRepair::write_from(Mailbox device, std::vector<Mailbox> reply_to, std::
   if (!reply_to.empty()) out += write_field("Reply-To", joined(reply_to));
 }
 
-// CR LF, LF alone, CR alone: each is a line end, and goes on as CR LF. Several CR before an LF are one line end.
+// CR LF, LF alone, CR alone: each is a line end, and goes on as CR LF. Two CR before an LF are one line end; of more, only the
+// last two can belong to it, so that nothing has to be kept back.
 void MailRepair::pass_body(std::string_view octets, std::string& out) {
   out.reserve(out.size() + octets.size() + octets.size() / 32);
   while (!octets.empty()) {
@@ -190,7 +191,8 @@ void MailRepair::pass_body(std::string_view octets, std::string& out) {
     out += octets.substr(0, end);
     if (end == std::string_view::npos) return;
     if (octets[end] == '\r') {
-      ++returns_;
+      if (returns_ == 2) out += "\r\n";
+      else ++returns_;
     } else {
       out += "\r\n";
       returns_ = 0;

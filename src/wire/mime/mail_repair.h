@@ -66,7 +66,7 @@ class MailRepair {
   MailFacts facts_;
   std::string line_;  // of the header, not ended yet
   bool in_body_ = false;
-  std::size_t returns_ = 0;  // CRs at the end of what came of the body
+  std::size_t returns_ = 0;  // CRs at the end of what came of the body; at most two
 };
 
 }  // namespace latchkey::wire

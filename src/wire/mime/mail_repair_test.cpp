@@ -146,6 +146,19 @@ TEST(MailRepair, D6_LineEndsOfEveryKindCutAnywhere) {
   }
 }
 
+TEST(MailRepair, Attack_ABodyOfCarriageReturnsIsNotKeptBack) {
+  MailRepair works(kIdentity);
+  ASSERT_TRUE(works.feed("Subject: s\r\n\r\n"));
+  std::size_t out = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto piece = works.feed(std::string(10'000, '\r')).value();
+    EXPECT_LE(piece.size(), 20'000U);
+    out += piece.size();
+  }
+  out += works.feed("\nx").value().size();
+  EXPECT_EQ(out, 2 * (1'000'000 - 2) + 3U) << "two of them belong to the line feed";
+}
+
 TEST(MailRepair, ABodyWithoutHeaderLosesNothing) {
   EXPECT_EQ(repair("Hello world\r\nSender: x@y.example\r\n").body(), "Hello world\r\nSender: x@y.example\r\n");
   EXPECT_EQ(repair("Subject: s\r\nthis is text\r\n").body(), "this is text\r\n");

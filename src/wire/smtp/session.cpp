@@ -9,6 +9,9 @@ namespace {
 constexpr std::size_t kAuthBytesMax = 12288;  // RFC 4954 section 4
 constexpr std::size_t kPieceBytesMax = 64 * 1024;
 constexpr std::size_t kEndlessLineBytes = 64 * 1024;
+constexpr std::size_t kRepliesBytesMax = 16 * 1024;
+// A refused chunk is read to its end as long as it is short: otherwise the conversation ends instead.
+constexpr std::uint64_t kRefusedChunkBytesMax = 1 << 20;
 constexpr std::string_view kAskUsername = "334 VXNlcm5hbWU6\r\n";  // "Username:"
 constexpr std::string_view kAskPassword = "334 UGFzc3dvcmQ6\r\n";  // "Password:"
 
@@ -18,12 +21,24 @@ bool same(std::string_view left, std::string_view right) {
 
 // With or without padding, as devices have it.
 std::optional<Secret> decode(std::string_view text) {
-  std::string padded(text);
+  std::string padded;
+  padded.reserve(text.size() + 3);
+  padded = text;
   while (padded.size() % 4 != 0) padded += '=';
   auto bytes = base::from_base64(padded);
   base::wipe(padded.data(), padded.size());
   if (!bytes) return std::nullopt;
   return Secret(std::move(*bytes));
+}
+
+// [authzid] NUL authcid NUL passwd (RFC 4616).
+std::optional<Authenticate> parse_plain(std::string_view response) {
+  const auto decoded = decode(response);
+  const auto text = decoded ? decoded->reveal_text() : std::string_view();
+  const auto first = text.find('\0');
+  const auto second = first == std::string_view::npos ? first : text.find('\0', first + 1);
+  if (second == std::string_view::npos) return std::nullopt;
+  return Authenticate{.username = std::string(text.substr(first + 1, second - first - 1)), .secret = Secret(text.substr(second + 1))};
 }
 
 }  // namespace
@@ -35,7 +50,24 @@ Session::Session(SessionSettings settings) : settings_(std::move(settings)) {
 Session::~Session() { base::wipe(input_.data(), input_.size()); }
 
 void Session::feed(std::string_view octets) {
-  if (mode_ != Mode::closed) input_ += octets;
+  if (mode_ == Mode::closed) return;
+  // What has been looked at makes room: once for a piece of input, not once for a line.
+  input_.erase(0, std::exchange(begin_, 0));
+  input_ += octets;
+}
+
+void Session::consume(std::size_t octets) {
+  base::wipe(input_.data() + begin_, octets);
+  begin_ += octets;
+  searched_ = 0;
+  if (begin_ == input_.size()) forget_input();
+}
+
+void Session::forget_input() {
+  base::wipe(input_.data(), input_.size());
+  input_.clear();
+  begin_ = 0;
+  searched_ = 0;
 }
 
 std::string Session::take_output() { return std::exchange(output_, {}); }
@@ -47,7 +79,7 @@ void Session::end(const Reply& reply) {
   say(reply);
   mode_ = Mode::closed;
   asked_ = Asked::nothing;
-  input_.clear();
+  forget_input();
 }
 
 void Session::complain(int code, std::string status, std::string text) {
@@ -58,22 +90,21 @@ void Session::complain(int code, std::string status, std::string text) {
 // A line without its end. What is no command is complained of here.
 std::optional<std::string> Session::take_line() {
   for (;;) {
-    const auto limit = mode_ == Mode::commands && !same(std::string_view(input_).substr(0, 4), "AUTH") ? settings_.command_bytes_max : kAuthBytesMax;
-    const auto line_feed = input_.find('\n', searched_);
-    if (line_feed == std::string::npos) {
-      searched_ = input_.size();
-      if (input_.size() > kEndlessLineBytes) end({421, "4.7.0", "The line does not end"});
+    const auto left = input();
+    const auto limit = mode_ == Mode::commands && !same(left.substr(0, 4), "AUTH") ? settings_.command_bytes_max : kAuthBytesMax;
+    const auto line_feed = left.find('\n', searched_);
+    if (line_feed == std::string_view::npos) {
+      searched_ = left.size();
+      if (left.size() > kEndlessLineBytes) end({421, "4.7.0", "The line does not end"});
       return std::nullopt;
     }
-    const auto line = std::string_view(input_).substr(0, line_feed);
+    const auto line = left.substr(0, line_feed);
     const bool proper = line.ends_with('\r');
     const auto text = line.substr(0, line.size() - (proper ? 1 : 0));
     const bool bare = !proper || text.find('\r') != std::string_view::npos || text.find('\0') != std::string_view::npos;
     const bool long_line = line_feed + 1 > limit;
     std::string taken(text);
-    base::wipe(input_.data(), line_feed + 1);
-    input_.erase(0, line_feed + 1);
-    searched_ = 0;
+    consume(line_feed + 1);
     if (!bare && !long_line) return taken;
     base::wipe(taken.data(), taken.size());
     mode_ = mode_ == Mode::closed ? mode_ : Mode::commands;
@@ -84,18 +115,23 @@ std::optional<std::string> Session::take_line() {
 }
 
 std::optional<Action> Session::next() {
+  full_ = false;
   while (asked_ == Asked::nothing) {
+    if (mode_ != Mode::closed && output_.size() > kRepliesBytesMax) {
+      full_ = true;
+      return std::nullopt;
+    }
     std::optional<Action> action;
     switch (mode_) {
       case Mode::closed:
         if (std::exchange(close_told_, true)) return std::nullopt;
         return Close{};
       case Mode::data:
-        if (input_.empty()) return std::nullopt;
+        if (input().empty()) return std::nullopt;
         action = read_data();
         break;
       case Mode::chunk:
-        if (input_.empty() && chunk_left_ > 0) return std::nullopt;
+        if (input().empty() && chunk_left_ > 0) return std::nullopt;
         action = read_chunk();
         break;
       case Mode::commands:
@@ -192,8 +228,7 @@ std::optional<Action> Session::begin_tls(const Command& command) {
 
 void Session::tls_started() {
   // Whatever came before the handshake may come from somebody in between: none of it counts.
-  input_.clear();
-  searched_ = 0;
+  forget_input();
   settings_.tls = true;
   settings_.auth = settings_.auth_in_tls;
   greeted_ = false;
@@ -210,7 +245,7 @@ std::optional<Action> Session::begin_auth(std::string_view argument) {
   while (initial.starts_with(' ')) initial.remove_prefix(1);
   if (authenticated_) complain(503, "5.5.1", "You have signed in already");
   else if (mail_begun_) complain(503, "5.5.1", "Not within a mail");
-  else if (!settings_.auth) complain(538, "5.7.11", settings_.starttls && !settings_.tls ? "Begin TLS first (STARTTLS): a PIN is taken in TLS only" : "No secrets are taken on this connection");
+  else if (!settings_.auth) return refuse_auth(mechanism, initial);
   else if (same(mechanism, "PLAIN")) {
     if (initial == "=") return take_plain("");
     if (!initial.empty()) return take_plain(initial);
@@ -225,6 +260,18 @@ std::optional<Action> Session::begin_auth(std::string_view argument) {
     complain(504, "5.5.4", "AUTH PLAIN or AUTH LOGIN");
   }
   return std::nullopt;
+}
+
+// What has been shown all the same is told to whoever watches over PINs.
+std::optional<Action> Session::refuse_auth(std::string_view mechanism, std::string_view initial) {
+  auto shown = same(mechanism, "PLAIN") ? parse_plain(initial) : std::nullopt;
+  if (!shown) {
+    complain(538, "5.7.11", settings_.starttls && !settings_.tls ? "Begin TLS first (STARTTLS): a PIN is taken in TLS only" : "No secrets are taken on this connection");
+    return std::nullopt;
+  }
+  asked_ = Asked::authentication;
+  shown->in_clear = true;
+  return std::move(*shown);
 }
 
 std::optional<Action> Session::take_response(std::string line) {
@@ -254,18 +301,14 @@ std::optional<Action> Session::take_response(std::string line) {
   return Authenticate{std::exchange(login_username_, {}), std::move(*decoded)};
 }
 
-// [authzid] NUL authcid NUL passwd (RFC 4616).
 std::optional<Action> Session::take_plain(std::string_view response) {
-  const auto decoded = decode(response);
-  const auto text = decoded ? decoded->reveal_text() : std::string_view();
-  const auto first = text.find('\0');
-  const auto second = first == std::string_view::npos ? first : text.find('\0', first + 1);
-  if (second == std::string_view::npos) {
+  auto shown = parse_plain(response);
+  if (!shown) {
     complain(501, "5.5.2", "That is no base64 of NUL, user name, NUL, PIN");
     return std::nullopt;
   }
   asked_ = Asked::authentication;
-  return Authenticate{std::string(text.substr(first + 1, second - first - 1)), Secret(text.substr(second + 1))};
+  return std::move(*shown);
 }
 
 std::optional<Action> Session::begin_mail(std::string_view argument) {
@@ -330,6 +373,12 @@ std::optional<Action> Session::begin_chunk(std::string_view argument) {
   chunk_left_ = chunk->size_bytes;
   chunk_last_ = chunk->last;
   mode_ = Mode::chunk;
+  const bool is_refused = data_refused_ || (!chunked_ && (!mail_begun_ || recipients_ == 0));
+  if (is_refused && chunk_left_ > kRefusedChunkBytesMax) {
+    complain(503, "5.5.1", "MAIL FROM and RCPT TO first");
+    end({421, "4.5.0", "So much is not read only to be forgotten"});
+    return std::nullopt;
+  }
   if (chunked_ || data_refused_) return std::nullopt;
   if (!mail_begun_ || recipients_ == 0) {
     data_refused_ = true;
@@ -342,13 +391,10 @@ std::optional<Action> Session::begin_chunk(std::string_view argument) {
 }
 
 std::optional<Action> Session::read_data() {
-  const auto piece = std::string_view(input_).substr(0, kPieceBytesMax);
   DataPiece data;
-  const auto taken = data_.feed(piece, data.octets);
-  input_.erase(0, taken);
+  consume(data_.feed(input().substr(0, kPieceBytesMax), data.octets));
   if (data_.is_done()) {
     mode_ = Mode::commands;
-    searched_ = 0;
     if (data.octets.empty()) {
       asked_ = Asked::end;
       return EndData{};
@@ -365,15 +411,14 @@ std::optional<Action> Session::read_data() {
 
 std::optional<Action> Session::read_chunk() {
   if (chunk_left_ > 0) {
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>({chunk_left_, input_.size(), kPieceBytesMax}));
-    DataPiece data{input_.substr(0, size)};
-    input_.erase(0, size);
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>({chunk_left_, input().size(), kPieceBytesMax}));
+    DataPiece data{std::string(input().substr(0, size))};
+    consume(size);
     chunk_left_ -= size;
     if (data_refused_) return std::nullopt;
     return data;
   }
   mode_ = Mode::commands;
-  searched_ = 0;
   if (data_refused_) {
     data_refused_ = false;
     complain(data_refusal_.code, data_refusal_.status, data_refusal_.text);

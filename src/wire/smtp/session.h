@@ -4,9 +4,10 @@
 //   session.feed(octets);
 //   while (auto action = session.next()) ...   // perform it; session.answer(...) where it wants an answer
 //   write(session.take_output());              // before more is read, and before every action that takes its time
+//   // again from next() while session.is_full(); then more octets
 //
 // Invariants: input is looked at only once the action before it has been answered, so pipelined commands keep their order; what
-// came in clear is forgotten when TLS begins (RFC 3207 section 4.2, SCENARIOS D7); memory is bounded by one line or one piece.
+// came in clear is forgotten when TLS begins (RFC 3207 section 4.2, SCENARIOS D7); memory is bounded by one piece of input and 16 KiB of replies.
 // Commands end in CRLF alone: a bare LF or CR makes the command an error, never two commands.
 #pragma once
 
@@ -37,10 +38,11 @@ struct SessionSettings {
 
 // Begin TLS, once the output has been written; then tls_started().
 struct StartTls {};
-// Answered with 235, or the refusal.
+// Answered with 235, or the refusal. `in_clear`: nobody may sign in so; the secret has been seen by whoever listens (RULES T7).
 struct Authenticate {
   std::string username;
   Secret secret;
+  bool in_clear = false;
 };
 // Answered with 250, or the refusal.
 struct BeginMail {
@@ -72,8 +74,10 @@ class Session {
   ~Session();
 
   void feed(std::string_view octets);
-  // nullopt: more octets are needed.
+  // nullopt: more octets are needed, or the replies must leave first (is_full()).
   [[nodiscard]] std::optional<Action> next();
+  // next() has stopped for the replies' sake: there may be input left.
+  [[nodiscard]] bool is_full() const { return full_; }
   void answer(const Reply& reply);
   void tls_started();
   // Replies to be written, in order.
@@ -96,6 +100,7 @@ class Session {
   void greet(bool extended);
   [[nodiscard]] std::optional<Action> begin_tls(const Command& command);
   [[nodiscard]] std::optional<Action> begin_auth(std::string_view argument);
+  [[nodiscard]] std::optional<Action> refuse_auth(std::string_view mechanism, std::string_view initial);
   [[nodiscard]] std::optional<Action> take_response(std::string line);
   [[nodiscard]] std::optional<Action> take_plain(std::string_view response);
   [[nodiscard]] std::optional<Action> begin_mail(std::string_view argument);
@@ -108,10 +113,17 @@ class Session {
   [[nodiscard]] std::optional<Action> forget_mail();
   void clear_mail();
 
+  // What has not been looked at of the input; and how much of it has been now.
+  [[nodiscard]] std::string_view input() const { return std::string_view(input_).substr(begin_); }
+  void consume(std::size_t octets);
+  void forget_input();
+
   SessionSettings settings_;
   std::string input_;
-  std::size_t searched_ = 0;   // of input_, in vain for a line's end
+  std::size_t begin_ = 0;      // of what is left of input_; what lies before it is wiped
+  std::size_t searched_ = 0;   // of input(), in vain for a line's end
   std::string output_;
+  bool full_ = false;
   Mode mode_ = Mode::commands;
   Asked asked_ = Asked::nothing;
   bool greeted_ = false;

@@ -18,7 +18,8 @@ struct Replay {
     while (!octets.empty()) {
       session.feed(octets.substr(0, piece));
       octets.remove_prefix(std::min(piece, octets.size()));
-      perform();
+      do perform();
+      while (session.is_full());
     }
     return *this;
   }
@@ -26,8 +27,9 @@ struct Replay {
   void perform() {
     while (auto action = session.next()) {
       if (auto* sign_in = std::get_if<Authenticate>(&*action)) {
-        signed_in.push_back(sign_in->username + "/" + std::string(sign_in->secret.reveal_text()));
-        session.answer({235, "2.7.0", "ok"});
+        signed_in.push_back(sign_in->username + "/" + std::string(sign_in->secret.reveal_text()) + (sign_in->in_clear ? " in clear" : ""));
+        if (sign_in->in_clear) session.answer({538, "5.7.11", "in clear"});
+        else session.answer({235, "2.7.0", "ok"});
       } else if (auto* mail = std::get_if<BeginMail>(&*action)) {
         from.push_back(mail->mail.address);
         session.answer({250, "2.1.0", "ok"});
@@ -69,6 +71,43 @@ TEST(SmtpSession, GreetsAndOffersWhatItKnows) {
   EXPECT_EQ(replay.take_said(),
             "250-mail.example\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n"
             "250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES\r\n");
+}
+
+TEST(SmtpSession, D7_RepliesLeaveBeforeMoreIsDone) {
+  Session session({.host = "mail.example", .size_bytes_max = 1000});
+  std::string flood;
+  for (int i = 0; i < 10'000; ++i) flood += "EHLO\r\n";
+  session.feed(flood);
+  std::size_t replies = 0, said = session.take_output().size();
+  do {
+    EXPECT_FALSE(session.next());
+    const auto output = session.take_output();
+    said += output.size();
+    EXPECT_LE(output.size(), 17'000U);
+    ++replies;
+  } while (session.is_full());
+  EXPECT_GT(replies, 50U);
+  EXPECT_GT(said, 1'000'000U) << "every one of them was answered";
+}
+
+TEST(SmtpSession, D7_ARefusedChunkIsReadOnlyWhileItIsShort) {
+  Replay replay;
+  replay.send("EHLO x\r\nBDAT 5 LAST\r\nRSET!NOOP\r\n");
+  EXPECT_FALSE(replay.closed);
+  EXPECT_TRUE(replay.take_said().ends_with("503 5.5.1 MAIL FROM and RCPT TO first\r\n250 2.0.0 Nothing done\r\n"));
+  replay.send("BDAT 18446744073709551615 LAST\r\n");
+  EXPECT_TRUE(replay.closed);
+  EXPECT_TRUE(replay.take_said().contains("421 "));
+}
+
+TEST(SmtpSession, T7_ASecretShownInClearIsToldAndRefused) {
+  Replay replay({.host = "mail.example", .starttls = true, .auth = false, .size_bytes_max = 1000});
+  replay.send("EHLO x\r\nAUTH PLAIN AHNjYW4AMTIzNDU2\r\n");
+  EXPECT_EQ(replay.signed_in, std::vector<std::string>{"scan/123456 in clear"});
+  EXPECT_TRUE(replay.take_said().ends_with("538 5.7.11 in clear\r\n"));
+  replay.send("AUTH PLAIN\r\nAUTH LOGIN\r\nAUTH PLAIN x\r\n");
+  EXPECT_EQ(replay.signed_in.size(), 1U) << "nothing that could be read was shown";
+  EXPECT_TRUE(replay.take_said().contains("538 5.7.11 Begin TLS first"));
 }
 
 TEST(SmtpSession, D6_AuthLoginPromptsByteForByte) {
