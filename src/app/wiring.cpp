@@ -502,6 +502,7 @@ net::EventLoop& House::loop() { return parts_->loop; }
 Task<Result<void>> House::open() {
   Parts& parts = *parts_;
   if (const auto done = co_await store::check_not_moved(*parts.store); !done) co_return done;
+  if (const auto done = co_await grants::check_restore_finished(*parts.store); !done) co_return done;
   if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
   if (const auto done = co_await parts.take_up_journal(); !done) co_return done;
