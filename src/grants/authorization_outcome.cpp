@@ -448,8 +448,9 @@ Task<Result<void>> AuthorizationDesk::try_undo(AuthorizationId id, Requester req
   batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "authorization.undone",
                                       .subject = seen.username + " " + seen.type, .source = requester.source}});
   for (const auto& each : taken) {
-    if (!each.refresh) continue;
-    if (auto put = parts_.giving_back.entry(each.grant, {.refresh = each.refresh->clone(), .access = Secret()})) batch.push_back(std::move(*put));
+    for (const auto& refresh : each.refresh) {
+      if (auto put = parts_.giving_back.entry(each.grant, {.refresh = refresh.clone(), .access = Secret()})) batch.push_back(std::move(*put));
+    }
   }
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done) co_return done;

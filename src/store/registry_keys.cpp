@@ -17,7 +17,7 @@ constexpr SettingInfo kKeys[] = {
      "own is registered."},
     {"oauth.refresh_connect_timeout", duration, "10s", "1s", "1m", "seconds",
      "How long a refresh waits for a connection to the provider."},
-    {"oauth.refresh_total_timeout", duration, "50s", "5s", "5m", "seconds",
+    {"oauth.refresh_total_timeout", duration, "50s", "5s", "1m", "seconds",
      "How long a whole refresh may take before its outcome counts as unknown. Keep it at least 15 s below "
      "oauth.refresh_lease."},
     {"oauth.refresh_lease", duration, "90s", "30s", "15m", "seconds",
