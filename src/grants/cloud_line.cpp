@@ -22,8 +22,9 @@ constexpr std::size_t kAnswerMax = 256 * 1024;
 constexpr std::string_view kUnreachable = "cloud_service_unreachable";
 constexpr std::string_view kProviderUnreachable = "provider_unreachable";
 constexpr std::string_view kProblemPrefix = "urn:latchkey:problem:";
-// It has what it can carry of this office's, or of the provider's, under way; it is there all the same.
-constexpr std::string_view kBusy[] = {"too_many_exchanges", "too_many_unacknowledged", "too_many_assertions"};
+// It has what it can carry of this office's, or of the provider's, under way, or this very request; it is there all the same.
+constexpr std::string_view kBusy[] = {"too_many_exchanges", "too_many_unacknowledged", "too_many_assertions",
+                                      "exchange_elsewhere"};
 constexpr Seconds kBusyFor{5};  // where it names no time
 constexpr Seconds kBusyMost{3600};
 

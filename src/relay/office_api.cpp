@@ -18,7 +18,7 @@ int status_of(const Error& error) {
   if (error.reason == "method_not_allowed") return 405;
   // The asker's own doing, not the service's state.
   constexpr std::string_view kTooMuch[] = {"too_many_offers", "too_many_exchanges", "too_many_unacknowledged",
-                                           "too_many_assertions"};
+                                           "too_many_assertions", "exchange_elsewhere"};
   if (std::ranges::find(kTooMuch, error.reason) != std::end(kTooMuch)) return 429;
   switch (error.kind) {
     case ErrorKind::invalid:

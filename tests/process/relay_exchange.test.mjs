@@ -2,14 +2,13 @@
 // (assertion mode): the real relay, real offices, and the certified provider with rotation and reuse detection.
 
 import assert from 'node:assert/strict';
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { Browserless } from '../support/browserless.mjs';
 import { files, operations } from '../support/kill/faults.mjs';
 import { binary, run, slowness } from '../support/latchkey.mjs';
-import { consenting, enrolledOffice, Relay, relayWithClient } from '../support/relay.mjs';
+import { codeForm, consenting, enrolledOffice, Relay, relayWithClient } from '../support/relay.mjs';
 import { temporaryFolder } from '../support/ports.mjs';
 import { ScriptedOffice } from '../support/scripted_office.mjs';
 import { gate, until } from '../support/wait.mjs';
@@ -211,17 +210,6 @@ test('C7: provider down: that is the provider\'s, and said so; an enrolment that
   await assertServed(office, 'the token that is there');
 });
 
-/** A code of the provider's for the relay's client, as an office would get it; gives the form that redeems it. */
-async function codeForm(scene, account = 'anna') {
-  const verifier = randomBytes(32).toString('base64url');
-  const redirectUri = `${scene.relay.url}/callback/op`;
-  const parameters = new URLSearchParams({
-    response_type: 'code', client_id: scene.oidc.clientId, redirect_uri: redirectUri, scope: 'openid offline_access', prompt: 'consent', state: randomBytes(32).toString('base64url'),
-    code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256',
-  });
-  const { url } = await new Browserless().open(`${scene.oidc.issuer}/auth?${parameters}`, { visit: scene.oidc.answering('allow', account), stopAt: (each) => each.startsWith(redirectUri) });
-  return { grant_type: 'authorization_code', code: new URL(url).searchParams.get('code'), redirect_uri: redirectUri, code_verifier: verifier, client_id: scene.oidc.clientId };
-}
 const refreshForm = (scene, token) => ({ grant_type: 'refresh_token', refresh_token: token, client_id: scene.oidc.clientId });
 
 test('Attack: two offices on one relay: neither gets the other\'s replies, nor anything for the other\'s refresh tokens', async (t) => {
