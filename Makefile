@@ -33,7 +33,7 @@ kill: ## kill -9 the real server KILLS times (default 1000) while it refreshes; 
 	@scripts/setup --tests
 	@scripts/kill --kills $(or $(KILLS),1000) $(if $(SEED),--seed $(SEED)) $(if $(STORE),--store $(STORE)) $(if $(JOBS),--jobs $(JOBS))
 
-kill-deliveries: ## kill -9 the real server at KILLS points, then every second while DOCUMENTS go (default 200, 10000); docs/design/delivery.md
+kill-deliveries: ## kill -9 the real server at KILLS points, then every second for a minute while DOCUMENTS go (default 200, 10000; KILLS=0: these alone); docs/design/delivery.md
 	@scripts/setup --tests
 	@scripts/kill-deliveries --kills $(or $(KILLS),200) --documents $(or $(DOCUMENTS),10000) $(if $(SEED),--seed $(SEED))
 

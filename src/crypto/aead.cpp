@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "base/result.h"
+#include "crypto/bulk_aead.h"
 #include "crypto/hash.h"
 #include "crypto/octets.h"
 
@@ -23,6 +24,7 @@ LongDigest commit_to(ByteView key, ByteView nonce) {
 void aead_seal(ByteView key, ByteView nonce, ByteView associated, ByteView plain, std::span<std::uint8_t> out) {
   LATCHKEY_CHECK(key.size() == kAeadKeyBytes && nonce.size() == kAeadNonceBytes);
   LATCHKEY_CHECK(out.size() == plain.size() + kAeadTagBytes);
+  if (plain.size() >= kBulkBytesMin) return bulk_aead_seal(key, nonce, associated, plain, out);
   crypto_aead_xchacha20poly1305_ietf_encrypt(out.data(), nullptr, address_of(plain), plain.size(), address_of(associated),
                                              associated.size(), nullptr, nonce.data(), key.data());
 }
@@ -31,6 +33,7 @@ bool aead_open(ByteView key, ByteView nonce, ByteView associated, ByteView seale
   LATCHKEY_CHECK(key.size() == kAeadKeyBytes && nonce.size() == kAeadNonceBytes);
   if (sealed.size() < kAeadTagBytes) return false;
   LATCHKEY_CHECK(out.size() == sealed.size() - kAeadTagBytes);
+  if (out.size() >= kBulkBytesMin) return bulk_aead_open(key, nonce, associated, sealed, out);
   if (crypto_aead_xchacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(), sealed.size(),
                                                  address_of(associated), associated.size(), nonce.data(), key.data()) == 0) {
     return true;

@@ -1,13 +1,16 @@
 #include <gtest/gtest.h>
+#include <sodium.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <memory_resource>
+#include <numeric>
 
 #include "crypto/aead.h"
 #include "crypto/argon2id.h"
+#include "crypto/bulk_aead.h"
 #include "crypto/ed25519.h"
 #include "crypto/hardening.h"
 #include "crypto/locked_memory.h"
@@ -30,6 +33,32 @@ TEST(Aead, DraftXchachaVectorA3) {
   aead_seal(key, nonce, associated, as_bytes(plain), sealed);
   EXPECT_EQ(to_hex(ByteView(sealed).first(16)), "bd6d179d3e83d43b9576579493c0e939");
   EXPECT_EQ(to_hex(ByteView(sealed).last(16)), "c0875924c1c7987947deafd8780acf49");
+}
+
+// Long texts take another way (bulk_aead.h): it must make what libsodium makes, and refuse what it refuses.
+TEST(Aead, LongTextsAreSealedAsLibsodiumSealsThem) {
+  Bytes key(kAeadKeyBytes), nonce(kAeadNonceBytes);
+  std::iota(key.begin(), key.end(), std::uint8_t{1});
+  std::iota(nonce.begin(), nonce.end(), std::uint8_t{100});
+  for (const std::size_t size : {kBulkBytesMin - 1, kBulkBytesMin, kBulkBytesMin + 1, std::size_t{65536}, std::size_t{1'000'003}}) {
+    Bytes plain(size);
+    for (std::size_t i = 0; i < size; ++i) plain[i] = static_cast<std::uint8_t>(i * i >> 3);
+    for (const auto associated : {std::string_view(), std::string_view("place")}) {
+      Bytes expected(size + kAeadTagBytes), sealed(size + kAeadTagBytes), opened(size);
+      crypto_aead_xchacha20poly1305_ietf_encrypt(expected.data(), nullptr, plain.data(), size, as_bytes(associated).data(),
+                                                 associated.size(), nullptr, nonce.data(), key.data());
+      aead_seal(key, nonce, as_bytes(associated), plain, sealed);
+      EXPECT_TRUE(sealed == expected) << size;
+      EXPECT_TRUE(aead_open(key, nonce, as_bytes(associated), expected, opened) && opened == plain) << size;
+      for (const std::size_t at : {std::size_t{0}, size / 2, size - 1, size, size + kAeadTagBytes - 1}) {
+        auto altered = expected;
+        altered[at] ^= 1;
+        EXPECT_FALSE(aead_open(key, nonce, as_bytes(associated), altered, opened)) << size << " at " << at;
+        EXPECT_TRUE(opened == Bytes(size)) << "zeros";
+      }
+      EXPECT_FALSE(aead_open(key, nonce, as_bytes("elsewhere"), expected, opened)) << size;
+    }
+  }
 }
 
 TEST(Aead, CommittedSaysWhetherTheKeyOrTheTextIsWrong) {

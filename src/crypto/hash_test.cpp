@@ -22,6 +22,20 @@ TEST(Hash, Sha256InPiecesEqualsTheWholeAndStartsAnew) {
   }
 }
 
+// The long vector of FIPS 180, in pieces that end within blocks, at their edges and beyond them; a copy goes on by itself.
+TEST(Hash, Sha256KeepsAnUnfinishedBlock) {
+  const std::string_view million = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+  const Bytes text(1'000'000, 'a');
+  for (const std::size_t piece : {1u, 55u, 56u, 63u, 64u, 65u, 127u, 65'536u}) {
+    Sha256 hash;
+    ByteView left = text;
+    for (; left.size() > piece; left = left.subspan(piece)) hash.update(left.first(piece));
+    auto copy = hash;
+    EXPECT_EQ(to_hex(hash.update(left).finish()), million) << piece;
+    EXPECT_EQ(to_hex(copy.update(left).finish()), million) << piece;
+  }
+}
+
 TEST(Hash, HmacRfc4231Vectors) {
   EXPECT_EQ(to_hex(hmac_sha256(*from_hex("0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"), as_bytes("Hi There"))),
             "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");

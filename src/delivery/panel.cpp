@@ -39,7 +39,7 @@ Task<Result<std::vector<connectors::ListItem>>> Panel::list(Submitter submitter,
   co_return co_await base::run_on(parts_.engine, ask(std::move(*opened), std::move(question)));
 }
 
-Task<Result<std::vector<connectors::ListItem>>> Panel::ask(Reception::Opened opened, Question question) {
+Task<Result<std::vector<connectors::ListItem>>> Panel::ask(OpenedConnector opened, Question question) {
   const auto destination = co_await parts_.destinations.find(opened.connector, opened.delegation.grant);
   if (!destination) co_return std::unexpected(destination.error());
   OpenTokens tokens(parts_.delegations, opened.delegation);

@@ -32,7 +32,7 @@ class Panel {
   [[nodiscard]] Task<Result<std::vector<connectors::ListItem>>> list(Submitter submitter, Question question);
 
  private:
-  [[nodiscard]] Task<Result<std::vector<connectors::ListItem>>> ask(Reception::Opened opened, Question question);
+  [[nodiscard]] Task<Result<std::vector<connectors::ListItem>>> ask(OpenedConnector opened, Question question);
 
   Parts parts_;
 };

@@ -242,6 +242,7 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
 
 Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt) {
   const auto now = parts_.wall.now();
+  bool may_open = true;  // as far as is known: what ended it is rare
   for (int tries = 0;; ++tries) {
     auto found = co_await parts_.store.delivery(delivery.id);
     if (found && !*found) break;  // deleted while its last octets were on their way
@@ -261,10 +262,11 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
           one, now, "delivered",
           receipt.proof == connectors::Proof::hash ? "The destination has it; its hash agrees." : "The destination has it.");
       store::Batch batch{store::PutDelivery{one}};
-      done = co_await grants::add_end_of_delegation(parts_.store, batch, one);
-      if (done) done = co_await parts_.store.commit(std::move(batch));
+      if (may_open) batch.push_back(grants::end_of_delegation(one));
+      done = co_await parts_.store.commit(std::move(batch));
     }
     if (done) break;
+    if (done.error().reason == "gone" && done.error().field == "wrap" && std::exchange(may_open, false)) continue;
     if (done.error().reason == "version" && tries < kChangesMax) continue;
     // The destination has it and the store will not be told yet. Cut off meanwhile, the upload's key says so again.
     parts_.log.error("delivery_not_recorded", done.error());
@@ -327,10 +329,14 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     note(one, now, state == queued ? "retry" : store::name_of(state), one.why);
     return true;
   };
+  store::Delivery after;
   for (;;) {
-    const auto changed = co_await change(delivery.id, record);
+    auto changed = co_await change(delivery.id, record);
     if (changed && !*changed) co_return std::nullopt;  // deleted meanwhile
-    if (changed) break;
+    if (changed) {
+      after = std::move(**changed);
+      break;
+    }
     parts_.log.error("delivery_not_recorded", changed.error());
     co_await parts_.steady.sleep_for(kAgainAfter);
   }
@@ -353,6 +359,7 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     case delivered:
       break;
   }
+  if (state != queued && parts_.tell_owner) tasks_.spawn("letter to an owner", parts_.tell_owner(std::move(after)));
   parts_.log.warning("not_delivered", {{"delivery", delivery.id.text()},
                                        {"connector", delivery.connector},
                                        {"state", store::name_of(state)},
@@ -390,7 +397,7 @@ Task<void> Queue::tell_people() {
     }
   };
   tell("deliveries_parked", parked,
-       "Documents wait: an account must be authorised again, or a destination needs a person. They go by themselves once "
+       "An account must be authorised again, or a destination needs a person. The documents go by themselves once "
        "that is done.");
   tell("deliveries_failed", failed,
        "Documents were refused by their destination, or could not be sent in time. Retry or delete them.");

@@ -24,6 +24,14 @@ constexpr int kRaces = 50;
 
 bool is_race(const Error& error) { return error.kind == ErrorKind::conflict && error.reason != "exists"; }
 
+// Nothing is wrong with the document: whoever sends it again fares better.
+Error too_many_races() {
+  return {.kind = ErrorKind::unavailable,
+          .reason = "store_unavailable",
+          .text = "The account is being used by too many at this moment. Send the document again in a minute.",
+          .retry_after = Seconds(60)};
+}
+
 Reception::Author author_of(const Submitter& submitter) {
   if (const auto* caller = std::get_if<grants::Caller>(&submitter))
     return {.user = caller->user, .auth_epoch = caller->auth_epoch, .device = {}};
@@ -140,7 +148,7 @@ Task<Result<std::vector<store::Delivery>>> Reception::accept_together(std::vecto
     auto refused = co_await give_up(std::move(documents), why);
     co_return before ? std::move(before) : std::move(refused);
   }
-  if (!done) co_return co_await give_up(std::move(documents), done.error());
+  if (!done) co_return co_await give_up(std::move(documents), is_race(done.error()) ? too_many_races() : done.error());
   std::vector<store::Delivery> accepted;
   for (auto* one : documents) {
     one->delivery_.version = 1;
@@ -151,11 +159,16 @@ Task<Result<std::vector<store::Delivery>>> Reception::accept_together(std::vecto
 }
 
 Task<Result<void>> Reception::record(std::vector<Incoming*> documents) {
+  auto make = [this, documents = std::move(documents)] { return sealed(documents); };
+  co_return co_await commits_.commit(std::move(make));
+}
+
+Task<Result<store::Batch>> Reception::sealed(std::vector<Incoming*> documents) {
   store::Batch batch;
   for (auto* one : documents) {
-    if (const auto sealed = co_await one->seal_into(batch); !sealed) co_return sealed;
+    if (const auto done = co_await one->seal_into(batch); !done) co_return std::unexpected(done.error());
   }
-  co_return co_await parts_.store.commit(std::move(batch));
+  co_return batch;
 }
 
 // Nothing of it is kept. But where nobody knows whether the records are there, the documents stay: the queue or the next
@@ -229,9 +242,15 @@ Task<Result<grants::Delegation>> Reception::open_grant(Submitter submitter, stor
 
 Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission submission) {
   const auto author = author_of(submission.submitter);
-  auto admission = co_await admit(author, submission.connector);
-  if (!admission) co_return std::unexpected(admission.error());
-  const auto& connector = admission->connector;
+  Admission admission;
+  if (submission.opened) {
+    admission = {.connector = std::move(submission.opened->connector), .submitter = std::move(submission.opened->submitter)};
+  } else {
+    auto admitted = co_await admit(author, submission.connector);
+    if (!admitted) co_return std::unexpected(admitted.error());
+    admission = std::move(*admitted);
+  }
+  const auto& connector = admission.connector;
   if (!submission.name.empty()) {
     if (const auto good = check_name(submission.name); !good) co_return std::unexpected(good.error());
   }
@@ -248,7 +267,9 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   const auto now = parts_.wall.now();
   store::Delivery delivery;
   delivery.id = DeliveryId::make(now, parts_.entropy);
-  auto delegation = co_await open_grant(std::move(submission.submitter), connector);
+  Result<grants::Delegation> delegation;
+  if (submission.opened) delegation = std::move(submission.opened->delegation);
+  else delegation = co_await open_grant(std::move(submission.submitter), connector);
   if (!delegation) co_return std::unexpected(delegation.error());
   delivery.connector = connector.id;
   delivery.submitter = author.user;
@@ -258,7 +279,7 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.name = path_of(connector,
                           {.original = submission.name,
                            .content_type = submission.content_type,
-                           .user = admission->submitter,
+                           .user = admission.submitter,
                            .connector = connector.id,
                            .delivery = delivery.id,
                            .now = now},
@@ -276,12 +297,14 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
                                        std::move(place), limit);
 }
 
-Task<Result<Reception::Opened>> Reception::look(Submitter submitter, std::string connector) {
+Task<Result<OpenedConnector>> Reception::look(Submitter submitter, std::string connector) {
   auto admission = co_await admit(author_of(submitter), std::move(connector));
   if (!admission) co_return std::unexpected(admission.error());
   auto delegation = co_await open_grant(std::move(submitter), admission->connector);
   if (!delegation) co_return std::unexpected(delegation.error());
-  co_return Opened{.connector = std::move(admission->connector), .delegation = std::move(*delegation)};
+  co_return OpenedConnector{.connector = std::move(admission->connector),
+                            .submitter = std::move(admission->submitter),
+                            .delegation = std::move(*delegation)};
 }
 
 Task<Result<void>> Reception::check_access(Author author, std::string connector) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "delivery/shared_commit.h"
 #include "delivery/spool.h"
 #include "delivery/submitter.h"
 #include "delivery/upload_places.h"
@@ -20,6 +21,13 @@
 #include "store/store.h"
 
 namespace latchkey::delivery {
+
+// A connector, and its grant opened for one document or one look, by whoever may do so.
+struct OpenedConnector {
+  store::Connector connector;
+  std::string submitter;  // their name
+  grants::Delegation delegation;
+};
 
 // What a door knows of a document before its first octet. The submitter has been admitted for the use `deliver`.
 struct Submission {
@@ -33,6 +41,7 @@ struct Submission {
   std::string idempotency_key{};   // the submitter's own; unique among what it submitted
   std::string folder{};            // "März/Post", below the connector's own; empty: none
   std::shared_ptr<UploadPlaces::Place> place{};  // of another document of the same request; else one is taken
+  std::unique_ptr<OpenedConnector> opened{};  // what look() has given this submitter moments ago; else it is opened now
 };
 
 class Reception {
@@ -52,7 +61,7 @@ class Reception {
     std::function<void(const store::Delivery&)> accepted;  // tells the queue; from any thread
     std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
-  explicit Reception(Parts parts) : parts_(std::move(parts)) {}
+  explicit Reception(Parts parts) : parts_(std::move(parts)), commits_(parts_.store) {}
 
   // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder
   // door.
@@ -115,13 +124,9 @@ class Reception {
   // How many are coming in.
   [[nodiscard]] std::size_t uploads() const { return places_.taken(); }
 
-  // A connector, and its grant opened for one look. Errors: not_found/`no_such_connector`, `no_such_grant`; refused/
-  // `invalid_credentials`; needs_person/`delegation_ended`; corrupt/`record_altered`; those of the store.
-  struct Opened {
-    store::Connector connector;
-    grants::Delegation delegation;
-  };
-  [[nodiscard]] Task<Result<Opened>> look(Submitter submitter, std::string connector);
+  // Errors: not_found/`no_such_connector`, `no_such_grant`; refused/`invalid_credentials`; needs_person/`delegation_ended`;
+  // corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<OpenedConnector>> look(Submitter submitter, std::string connector);
 
   // Whether the connector is for them: for doors that show it before anything is handed in. Errors:
   // not_found/`no_such_connector`; refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
@@ -145,12 +150,15 @@ class Reception {
   [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> accept_together(std::vector<Incoming*> documents, Seconds wait);
   [[nodiscard]] Task<Result<void>> record(std::vector<Incoming*> documents);
+  // What makes the records of one request durable. Errors as of accept().
+  [[nodiscard]] Task<Result<store::Batch>> sealed(std::vector<Incoming*> documents);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> give_up(std::vector<Incoming*> documents, Error why);
   // What the same key has brought before, where it was the same documents. Errors: conflict/`idempotency_key_reused`.
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> earlier(std::vector<Incoming*> documents);
 
   Parts parts_;
   UploadPlaces places_;
+  SharedCommit commits_;
 };
 
 }  // namespace latchkey::delivery

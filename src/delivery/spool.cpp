@@ -1,17 +1,19 @@
 #include "delivery/spool.h"
 
+#include <filesystem>
+
 namespace latchkey::delivery {
 namespace {
 
-// One writes while another waits for its sync.
 constexpr std::size_t kDiskThreads = 2;
+constexpr std::size_t kSyncThreads = 8;
 
 }  // namespace
 
-IncomingDocument::IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer,
+IncomingDocument::IncomingDocument(Threads threads, std::unique_ptr<SpoolWriter> writer,
                                    std::shared_ptr<const SpoolRoom> room, const grants::Sealing& sealing, DeliveryId id,
                                    Secret key)
-    : disk_(std::move(disk)),
+    : threads_(std::move(threads)),
       writer_(std::move(writer)),
       room_(std::move(room)),
       sealing_(sealing),
@@ -20,7 +22,7 @@ IncomingDocument::IncomingDocument(std::shared_ptr<base::Worker> disk, std::uniq
 
 IncomingDocument::~IncomingDocument() {
   // Removing the file is the disk thread's work.
-  disk_->post([writer = std::move(writer_)]() mutable { writer.reset(); });
+  threads_.disk->post([writer = std::move(writer_)]() mutable { writer.reset(); });
 }
 
 Task<Result<void>> IncomingDocument::append(Bytes octets) {
@@ -32,7 +34,9 @@ Task<Result<void>> IncomingDocument::append(Bytes octets) {
     base::wipe(octets.data(), octets.size());
     return done;
   };
-  co_return co_await disk_->run(std::move(work));
+  const auto done = co_await threads_.disk->run(std::move(work));
+  if (done && writer_->wants_sync()) threads_.syncs->post([writer = writer_] { writer->sync_so_far(); });
+  co_return done;
 }
 
 Task<Result<Spooled>> IncomingDocument::finish() {
@@ -40,7 +44,7 @@ Task<Result<Spooled>> IncomingDocument::finish() {
     if (auto done = writer->finish(); !done) return std::unexpected(done.error());
     return Spooled{.size_bytes = writer->size_bytes(), .sha256 = writer->sha256()};
   };
-  co_return co_await disk_->run(std::move(work));
+  co_return co_await threads_.syncs->run(std::move(work));
 }
 
 Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t size_bytes) {
@@ -50,12 +54,16 @@ Task<Result<Secret>> OutgoingDocument::read(std::uint64_t offset, std::size_t si
 
 Spool::Spool(Parts parts)
     : parts_(std::move(parts)),
-      disk_(parts_.hire("spool", kDiskThreads)),
+      threads_{.disk = parts_.hire("spool", kDiskThreads), .syncs = parts_.hire("spool syncs", kSyncThreads)},
       room_(std::make_shared<SpoolRoom>([this] { return parts_.room(parts_.directory); },
-                                        [this] { return parts_.reserve(); })) {}
+                                        [this] { return parts_.reserve(); })),
+      strays_(parts_.files, parts_.directory) {}
 
 Result<void> Spool::prepare() {
-  if (const auto made = parts_.files.make_directory(parts_.directory); !made) {
+  auto made = parts_.files.make_directory(parts_.directory);
+  // A document is as durable as the names above it.
+  if (made) made = parts_.files.sync_directory(std::filesystem::path(parts_.directory).parent_path().string());
+  if (!made) {
     return fail(ErrorKind::misconfigured, "spool_directory",
                 "The spool's directory " + parts_.directory +
                     " cannot be made. Check who owns the data directory, and that its disk has room.",
@@ -72,12 +80,12 @@ Task<Result<std::unique_ptr<IncomingDocument>>> Spool::receive(DeliveryId id, st
     if (const auto enough = room->check(size_bytes); !enough) return std::unexpected(enough.error());
     return SpoolWriter::create(*files, directory, id, std::move(key));
   };
-  auto writer = co_await disk_->run(std::move(work));
+  auto writer = co_await threads_.disk->run(std::move(work));
   if (!writer) {
     parts_.log.error("spool_not_written", writer.error());
     co_return std::unexpected(writer.error());
   }
-  co_return std::make_unique<IncomingDocument>(disk_, std::move(*writer), room_, parts_.sealing, id, std::move(key));
+  co_return std::make_unique<IncomingDocument>(threads_, std::move(*writer), room_, parts_.sealing, id, std::move(key));
 }
 
 Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes key_sealed, std::uint64_t size_bytes) {
@@ -87,9 +95,9 @@ Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes
   auto work = [files, directory = parts_.directory, id, key = std::move(*key), size_bytes]() mutable {
     return SpoolReader::open(*files, directory, id, std::move(key), size_bytes);
   };
-  auto reader = co_await disk_->run(std::move(work));
+  auto reader = co_await threads_.disk->run(std::move(work));
   if (!reader) co_return std::unexpected(reader.error());
-  co_return std::make_unique<OutgoingDocument>(disk_, std::move(*reader));
+  co_return std::make_unique<OutgoingDocument>(threads_.disk, std::move(*reader));
 }
 
 Task<Result<void>> Spool::remove(DeliveryId id) {
@@ -99,7 +107,7 @@ Task<Result<void>> Spool::remove(DeliveryId id) {
     if (!gone && gone.error().reason == "no_file") return {};
     return gone;
   };
-  co_return co_await disk_->run(std::move(work));
+  co_return co_await threads_.disk->run(std::move(work));
 }
 
 Task<Result<std::vector<DeliveryId>>> Spool::documents() {
@@ -113,7 +121,25 @@ Task<Result<std::vector<DeliveryId>>> Spool::documents() {
     }
     return found;
   };
+  co_return co_await threads_.disk->run(std::move(work));
+}
+
+Task<Result<std::size_t>> Spool::settle_strays(std::vector<DeliveryId> unknown, WallTime now) {
+  auto work = [strays = strays_, unknown = std::move(unknown), now] { return strays.settle(unknown, now); };
   co_return co_await disk_->run(std::move(work));
+}
+
+Task<Result<std::vector<StrayDocument>>> Spool::strays() {
+  co_return co_await disk_->run([strays = strays_] { return strays.list(); });
+}
+
+Task<Result<void>> Spool::take_back(std::vector<StrayDocument> known) {
+  auto work = [strays = strays_, known = std::move(known)] { return strays.take_back(known); };
+  co_return co_await disk_->run(std::move(work));
+}
+
+Task<Result<std::size_t>> Spool::remove_strays_found_before(WallTime moment) {
+  co_return co_await disk_->run([strays = strays_, moment] { return strays.remove_found_before(moment); });
 }
 
 }  // namespace latchkey::delivery

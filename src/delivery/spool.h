@@ -1,4 +1,5 @@
-// The spool: documents on this node's disk, encrypted, written and read by a disk thread so that the network never waits.
+// The spool: documents on this node's disk, encrypted, written and read by threads of its own so that the network never
+// waits, synced by others: many syncs that wait for the disk at once share its journal's commits, and hold up no writing.
 //
 // Invariants: what receive() → finish() has answered survives the loss of power; a document abandoned before leaves no file;
 // nothing is held in memory but the octets on their way. Concurrency: thread-safe; whoever awaits resumes on its own
@@ -13,6 +14,7 @@
 #include "base/pool.h"
 #include "delivery/spool_file.h"
 #include "delivery/spool_room.h"
+#include "delivery/stray_documents.h"
 #include "grants/sealing.h"
 
 namespace latchkey::delivery {
@@ -26,8 +28,12 @@ struct Spooled {
 // A document being taken in; used by one task. Dropped before keep(): its file is removed.
 class IncomingDocument {
  public:
-  IncomingDocument(std::shared_ptr<base::Worker> disk, std::unique_ptr<SpoolWriter> writer,
-                   std::shared_ptr<const SpoolRoom> room, const grants::Sealing& sealing, DeliveryId id, Secret key);
+  struct Threads {
+    std::shared_ptr<base::Worker> disk;   // writes and reads
+    std::shared_ptr<base::Worker> syncs;  // waits for the medium
+  };
+  IncomingDocument(Threads threads, std::unique_ptr<SpoolWriter> writer, std::shared_ptr<const SpoolRoom> room,
+                   const grants::Sealing& sealing, DeliveryId id, Secret key);
   IncomingDocument(const IncomingDocument&) = delete;
   IncomingDocument& operator=(const IncomingDocument&) = delete;
   ~IncomingDocument();
@@ -36,14 +42,14 @@ class IncomingDocument {
   [[nodiscard]] Task<Result<void>> append(Bytes octets);
   // File and directory are on the medium when it answers, and nothing is held open any more. Once. Errors as of append().
   [[nodiscard]] Task<Result<Spooled>> finish();
-  // The document's key under the master key of this moment, bound to the delivery (FORMAT.md): for the record that is about to
-  // be written, since a document may take longer to come in than a rotation takes.
+  // The document's key under the master key of this moment, bound to the delivery (FORMAT.md): for the record that is about
+  // to be written, since a document may take longer to come in than a rotation takes.
   [[nodiscard]] Bytes sealed_key() const { return sealing_.seal_document_key(id_, key_); }
   // After finish(): from now on the file is for whoever writes the record to remove.
   void keep() { writer_->keep(); }
 
  private:
-  std::shared_ptr<base::Worker> disk_;
+  Threads threads_;
   std::shared_ptr<SpoolWriter> writer_;
   std::shared_ptr<const SpoolRoom> room_;
   std::uint64_t room_checked_ = 0;  // for so many octets
@@ -83,7 +89,7 @@ class Spool {
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
-  // Makes the directory. Blocking; at start. Errors: misconfigured/`spool_directory`.
+  // Makes the directory, durably. Blocking; at start. Errors: misconfigured/`spool_directory`.
   [[nodiscard]] Result<void> prepare();
 
   // Begins a document; `id` is drawn for it and never used again. `size_bytes`: as far as it is known. Errors:
@@ -98,10 +104,18 @@ class Spool {
   // Whose documents lie there, whole or not.
   [[nodiscard]] Task<Result<std::vector<DeliveryId>>> documents();
 
+  // Documents that the store does not know: as StrayDocuments says.
+  [[nodiscard]] Task<Result<std::size_t>> settle_strays(std::vector<DeliveryId> unknown, WallTime now);
+  [[nodiscard]] Task<Result<std::vector<StrayDocument>>> strays();
+  [[nodiscard]] Task<Result<void>> take_back(std::vector<StrayDocument> known);
+  [[nodiscard]] Task<Result<std::size_t>> remove_strays_found_before(WallTime moment);
+  [[nodiscard]] std::string strays_directory() const { return strays_.directory(); }
+
  private:
   Parts parts_;
-  std::shared_ptr<base::Worker> disk_;
+  IncomingDocument::Threads threads_;
   std::shared_ptr<const SpoolRoom> room_;
+  StrayDocuments strays_;
 };
 
 }  // namespace latchkey::delivery

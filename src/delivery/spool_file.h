@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "crypto/hash.h"
@@ -12,13 +14,14 @@
 
 namespace latchkey::delivery {
 
-// A resource; one thread at a time. Until finish() has returned, what is on the disk lacks its last chunk and opens for
-// nobody.
+// A resource; one thread at a time, beside which another may be in sync_so_far(). Until finish() has returned, what is on
+// the disk lacks its header and its last chunk, and opens for nobody.
 class SpoolWriter {
  public:
   // Errors: unavailable/`spool_full`, `spool_failed`.
   [[nodiscard]] static Result<std::unique_ptr<SpoolWriter>> create(store::Files& files, const std::string& directory,
                                                                    DeliveryId id, Secret key);
+  static constexpr std::uint64_t kSyncEveryBytes = 16 << 20;
   SpoolWriter(const SpoolWriter&) = delete;
   SpoolWriter& operator=(const SpoolWriter&) = delete;
   // Removes the file unless it is to be kept.
@@ -26,7 +29,12 @@ class SpoolWriter {
 
   // Errors as of create(); after one the document is lost, and only the destructor is left to call.
   [[nodiscard]] Result<void> append(ByteView octets);
-  // Writes the last chunk; when it returns, file and directory are on the medium, and the file is closed.
+  // Whether so much has been written since that the disk had better begin with it now: then finish() has little left to wait
+  // for. Once for each sync_so_far().
+  [[nodiscard]] bool wants_sync();
+  // What has been written is on the medium. One that fails is heard of in finish(): the kernel reports it once only.
+  void sync_so_far();
+  // Writes the last chunk, then the header; when it returns, file and directory are on the medium, and the file is closed.
   [[nodiscard]] Result<void> finish();
   void keep() { kept_ = true; }
 
@@ -38,6 +46,7 @@ class SpoolWriter {
   SpoolWriter(store::Files& files, std::string directory, DeliveryId id, Secret key);
   [[nodiscard]] std::string path() const;
   [[nodiscard]] Result<void> write_chunk(Chunk which);
+  [[nodiscard]] Result<void> sync();
 
   store::Files& files_;
   std::string directory_;
@@ -50,6 +59,10 @@ class SpoolWriter {
   crypto::Sha256 hash_;
   bool created_ = false;
   std::atomic<bool> kept_ = false;  // said by the record's thread, read by the disk's
+  std::uint64_t sync_at_ = kSyncEveryBytes;
+  std::atomic<bool> sync_wanted_ = false;
+  std::mutex syncing_;  // guards the file's sync, its end, and what came of it
+  std::optional<Error> sync_failed_;
 };
 
 // A resource; any number of threads.
@@ -75,6 +88,10 @@ class SpoolReader {
   std::unique_ptr<store::File> file_;
   std::uint64_t size_bytes_;
 };
+
+// Whether a document's file was written to its end: a writer that died leaves none with a header. Errors:
+// unavailable/`spool_failed`.
+[[nodiscard]] Result<bool> is_finished(store::Files& files, const std::string& directory, DeliveryId id);
 
 // The file of a document, and the document of a file's name (nullopt: the file is none of the spool's).
 [[nodiscard]] std::string spool_path(const std::string& directory, DeliveryId id);

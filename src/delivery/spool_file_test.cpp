@@ -192,6 +192,20 @@ TEST_F(SpoolFile, D2_WhatWasNotFinishedOpensForNobody) {
   EXPECT_EQ(files_there(), 0U) << "abandoned: nothing stays";
 }
 
+// Without a key, as who finds it at a start.
+TEST_F(SpoolFile, D2_ABeginningIsToldFromADocument) {
+  for (const auto size : kSizes) {
+    const auto made = id();
+    auto writer = SpoolWriter::create(files_, directory_.path(), made, key());
+    ASSERT_TRUE(writer);
+    EXPECT_FALSE(is_finished(files_, directory_.path(), made).value()) << size;
+    ASSERT_TRUE((*writer)->append(document(size)));
+    EXPECT_FALSE(is_finished(files_, directory_.path(), made).value()) << size;
+    ASSERT_TRUE((*writer)->finish());
+    EXPECT_TRUE(is_finished(files_, directory_.path(), made).value()) << size;
+  }
+}
+
 TEST_F(SpoolFile, AFullDiskIsNamedAndLeavesNothing) {
   for (const int failing : {1, 2, 3}) {
     int writes = 0;
@@ -222,6 +236,26 @@ TEST_F(SpoolFile, NothingIsAcknowledgedThatWasNotSynced) {
     writer->reset();
     EXPECT_EQ(files_there(), 0U) << call;
   }
+}
+
+// The kernel reports a failed sync to whoever asks first, and may say that all is well the next time.
+TEST_F(SpoolFile, ASyncThatFailedOnTheWayIsNotForgotten) {
+  auto writer = SpoolWriter::create(files_, directory_.path(), id(), key());
+  ASSERT_TRUE(writer);
+  EXPECT_FALSE((*writer)->wants_sync());
+  ASSERT_TRUE((*writer)->append(document(SpoolWriter::kSyncEveryBytes)));
+  ASSERT_TRUE((*writer)->wants_sync());
+  ASSERT_TRUE((*writer)->append(document(SpoolWriter::kSyncEveryBytes)));
+  EXPECT_FALSE((*writer)->wants_sync()) << "the one before has not been made yet";
+  files_.set_fault([](std::string_view call) { return call == "fdatasync" ? EIO : 0; });
+  (*writer)->sync_so_far();
+  files_.set_fault({});
+  ASSERT_TRUE((*writer)->append(document(SpoolWriter::kSyncEveryBytes)));
+  EXPECT_TRUE((*writer)->wants_sync());
+  EXPECT_EQ((*writer)->finish().error().reason, "spool_failed");
+  EXPECT_EQ(files_.calls("fdatasync"), 1) << "a sync that failed is never asked for again";
+  writer->reset();
+  EXPECT_EQ(files_there(), 0U);
 }
 
 TEST_F(SpoolFile, AnAbsentDocumentIsSaidToBeMissing) {

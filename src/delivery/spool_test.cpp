@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <thread>
 
 #include "base/fakes_testing.h"
@@ -57,6 +58,20 @@ TEST_F(SpoolOnDisk, TakesInAndGivesOut) {
   EXPECT_EQ(wait_for(spool_.open(which, spooled.key_sealed, spooled.size_bytes)).error().reason, "document_missing");
 }
 
+TEST_F(SpoolOnDisk, ALongDocumentIsSyncedOnItsWay) {
+  store::FaultyFiles files(files_);
+  Spool spool(
+      {.files = files, .sealing = sealing_, .entropy = entropy_, .log = log_, .directory = directory_.path() + "/spool"});
+  auto incoming = wait_for(spool.receive(id()));
+  ASSERT_TRUE(incoming);
+  for (std::uint64_t taken = 0; taken <= SpoolWriter::kSyncEveryBytes; taken += 1 << 20)
+    ASSERT_TRUE(wait_for((*incoming)->append(Bytes(1 << 20))));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (files.calls("fdatasync") == 0) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+  EXPECT_TRUE(wait_for((*incoming)->finish()));
+  EXPECT_EQ(files.calls("fdatasync"), 2);
+}
+
 TEST_F(SpoolOnDisk, WhatIsDroppedLeavesNothing) {
   {
     auto incoming = wait_for(spool_.receive(id()));
@@ -73,6 +88,45 @@ TEST_F(SpoolOnDisk, WhatIsDroppedLeavesNothing) {
   // The removal stands before these questions in the disk thread's queue, or is at work beside them.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (!wait_for(spool_.documents())->empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+}
+
+TEST_F(SpoolOnDisk, D2_WhatNobodyKnowsLiesAsideAndWhatWasNeverWholeGoes) {
+  const auto whole = id();
+  const auto spooled = take_in(whole, Bytes(2 * kChunkBytes, 7));
+  const auto beginning = id();
+  auto incoming = wait_for(spool_.receive(beginning));
+  ASSERT_TRUE(incoming);
+  ASSERT_TRUE(wait_for((*incoming)->append(Bytes(3 * kChunkBytes))));
+  const WallTime found(Milliseconds(1'800'000'000'000));
+  EXPECT_EQ(wait_for(spool_.settle_strays({whole, beginning}, found)).value(), 1U);
+  EXPECT_TRUE(wait_for(spool_.documents())->empty());
+  auto strays = wait_for(spool_.strays());
+  ASSERT_TRUE(strays);
+  ASSERT_EQ(strays->size(), 1U);
+  EXPECT_EQ(strays->front().id, whole);
+  EXPECT_EQ(wait_for(spool_.open(whole, spooled.key_sealed, spooled.size_bytes)).error().reason, "document_missing");
+  // Found before that moment: none.
+  EXPECT_EQ(wait_for(spool_.remove_strays_found_before(found)).value(), 0U);
+  ASSERT_TRUE(wait_for(spool_.take_back(*strays)));
+  EXPECT_TRUE(wait_for(spool_.take_back(*strays))) << "what is back is not missed";
+  EXPECT_TRUE(wait_for(spool_.strays())->empty());
+  auto outgoing = wait_for(spool_.open(whole, spooled.key_sealed, spooled.size_bytes));
+  ASSERT_TRUE(outgoing);
+  EXPECT_EQ(wait_for((*outgoing)->read(0, 10))->size(), 10U);
+  ASSERT_EQ(wait_for(spool_.settle_strays({whole}, found)).value(), 1U);
+  EXPECT_EQ(wait_for(spool_.remove_strays_found_before(found + Milliseconds(1))).value(), 1U);
+  EXPECT_TRUE(wait_for(spool_.strays())->empty());
+}
+
+// What lies in a directory whose own name a power cut takes away is lost with it.
+TEST_F(SpoolOnDisk, TheDirectorysNameIsOnTheMediumBeforeADocumentIs) {
+  store::FaultyFiles files(files_);
+  Spool spool(
+      {.files = files, .sealing = sealing_, .entropy = entropy_, .log = log_, .directory = directory_.path() + "/another"});
+  ASSERT_TRUE(spool.prepare());
+  EXPECT_EQ(files.calls("fsync"), 1);
+  files.set_fault([](std::string_view call) { return call == "fsync" ? EIO : 0; });
+  EXPECT_EQ(spool.prepare().error().reason, "spool_directory");
 }
 
 TEST_F(SpoolOnDisk, AKeyOpensItsOwnDocumentAlone) {
@@ -92,6 +146,7 @@ TEST_F(SpoolOnDisk, P5_ADocumentThatComesInDuringARotationIsSealedUnderTheNewKey
   ASSERT_TRUE(wait_for((*incoming)->append(base::to_bytes("text"))));
   ASSERT_TRUE(wait_for((*incoming)->finish()));
   (*incoming)->keep();
+  // The next file of the same form is still coming in.
   vault_.begin_rotation(Secret(Bytes(32, 2)));
   vault_.end_rotation();
   auto outgoing = wait_for(spool_.open(which, (*incoming)->sealed_key(), 4));

@@ -57,27 +57,27 @@ Task<Result<Delegation>> Delegations::delegate(Caller caller, std::string type) 
 }
 
 // Whoever, or whatever, opened the grant may still do so.
-Task<Result<void>> Delegations::still_good(const Delegation& delegation) {
-  const auto user = co_await parts_.store.user(delegation.user);
-  if (!user) co_return std::unexpected(user.error());
-  const bool enabled = *user && (*user)->enabled;
+Result<void> Delegations::still_good(const Delegation& delegation, const store::Holding* holding) {
+  const bool enabled = holding != nullptr && holding->user.enabled;
   if (delegation.auth_epoch) {
-    if (!enabled || (*user)->auth_epoch != *delegation.auth_epoch) co_return invalid_credentials();
-    co_return Result<void>{};
+    if (!enabled || holding->user.auth_epoch != *delegation.auth_epoch) return invalid_credentials();
+    return {};
   }
-  const auto wraps = co_await parts_.store.wraps(delegation.grant);
-  if (!wraps) co_return std::unexpected(wraps.error());
-  if (enabled && find_wrap(*wraps, delegation.standing) != wraps->end()) co_return Result<void>{};
-  co_return fail(ErrorKind::needs_person, "delegation_ended",
-                 "This connector may no longer use the account it delivers to. Ask the account's owner.");
+  const auto* held = enabled ? held_grant(*holding, delegation.grant) : nullptr;
+  if (held != nullptr && find_wrap(held->wraps, delegation.standing) != held->wraps.end()) return {};
+  return fail(ErrorKind::needs_person, "delegation_ended",
+              "This connector may no longer use the account it delivers to. Ask the account's owner.");
 }
 
 Task<Result<SealedDelegation>> Delegations::seal(const Delegation& delegation, DeliveryId delivery) {
-  if (const auto good = co_await still_good(delegation); !good) co_return std::unexpected(good.error());
-  const auto view = co_await parts_.store.grant(delegation.grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view) co_return no_such_grant();
-  const auto& grant = (*view)->grant;
+  // All as of one moment.
+  const auto holding = co_await parts_.store.holding(delegation.user, delegation.type);
+  if (!holding) co_return std::unexpected(holding.error());
+  const auto* all = *holding ? &**holding : nullptr;
+  if (const auto good = still_good(delegation, all); !good) co_return std::unexpected(good.error());
+  const auto* held = held_grant(*all, delegation.grant);
+  if (held == nullptr) co_return no_such_grant();
+  const auto& grant = held->view.grant;
   if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
   vault::PublicKey key;
   if (grant.user != delegation.user || grant.public_key != delegation.grant_public_key ||
@@ -146,6 +146,11 @@ Task<Result<DeliveryToken>> Delegations::token(const Delegation& delegation, Sec
   auto token = parts_.sealing.open_access(grant, *generation, delegation.grant_private_key);
   if (!token) co_return std::unexpected(token.error());
   co_return DeliveryToken{.access_token = std::move(*token), .generation = generation->number};
+}
+
+store::Mutation end_of_delegation(const store::Delivery& delivery) {
+  const auto holder = delivery.id.bytes();
+  return store::DeleteWrap{delivery.grant, store::HolderKind::delivery, Bytes(holder.begin(), holder.end())};
 }
 
 Task<Result<void>> add_end_of_delegation(store::Store& store, store::Batch& batch, store::Delivery delivery) {

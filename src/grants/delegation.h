@@ -72,14 +72,17 @@ class Delegations {
   [[nodiscard]] Task<Result<DeliveryToken>> token(const Delegation& delegation, Seconds min_valid);
 
  private:
-  [[nodiscard]] Task<Result<void>> still_good(const Delegation& delegation);
+  [[nodiscard]] static Result<void> still_good(const Delegation& delegation, const store::Holding* holding);
   [[nodiscard]] Task<Result<DeliveryToken>> opened(store::Delivery delivery, store::GrantView view);
 
   Parts parts_;
   RenewalPace renewals_;
 };
 
-// Adds to the batch that ends a delivery the end of what it may open. Errors: those of the store.
+// Ends what a delivery may open. The store refuses it with gone/`wrap` where that has ended already.
+[[nodiscard]] store::Mutation end_of_delegation(const store::Delivery& delivery);
+// Adds it to the batch that ends a delivery, unless it has ended already: reads all wraps of the grant. Errors: those of the
+// store.
 [[nodiscard]] Task<Result<void>> add_end_of_delegation(store::Store& store, store::Batch& batch, store::Delivery delivery);
 
 }  // namespace latchkey::grants

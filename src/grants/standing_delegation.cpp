@@ -23,6 +23,11 @@ std::vector<store::Wrap>::const_iterator find_wrap(const std::vector<store::Wrap
   });
 }
 
+const store::Holding::Held* held_grant(const store::Holding& holding, GrantId grant) {
+  const auto found = std::ranges::find(holding.grants, grant, [](const store::Holding::Held& held) { return held.view.grant.id; });
+  return found == holding.grants.end() ? nullptr : &*found;
+}
+
 Task<Result<MadeStanding>> StandingDelegations::make(const Delegation& opened) {
   auto view = co_await parts_.store.grant(opened.grant);
   if (!view) co_return std::unexpected(view.error());
@@ -51,22 +56,24 @@ Task<Result<Delegation>> StandingDelegations::open(store::Connector connector) {
   if (const auto sound = parts_.sealing.check(connector); !sound) co_return std::unexpected(sound.error());
   const auto& standing = connector.delegation;
   if (standing.id.none()) co_return delegation_ended();
-  const auto view = co_await parts_.store.grant(standing.grant);
-  if (!view) co_return std::unexpected(view.error());
-  if (!*view) co_return no_such_grant();
-  const auto& grant = (*view)->grant;
+  const auto holding = co_await parts_.store.holding(connector.owner, connector.type);
+  if (!holding) co_return std::unexpected(holding.error());
+  const auto* held = *holding ? held_grant(**holding, standing.grant) : nullptr;
+  if (held == nullptr) {
+    // Another owner's, or of another type, or gone.
+    const auto elsewhere = co_await parts_.store.grant(standing.grant);
+    if (!elsewhere) co_return std::unexpected(elsewhere.error());
+    if (*elsewhere) co_return delegation_ended();
+    co_return no_such_grant();
+  }
+  const auto& grant = held->view.grant;
   if (const auto checked = parts_.sealing.check(grant); !checked) co_return std::unexpected(checked.error());
-  if (grant.user != connector.owner || grant.type != connector.type) co_return delegation_ended();
-  const auto owner = co_await parts_.store.user(grant.user);
-  if (!owner) co_return std::unexpected(owner.error());
-  if (!*owner || !(*owner)->enabled) {
+  if (!(*holding)->user.enabled) {
     co_return fail(ErrorKind::needs_person, "delegation_ended",
                    "The owner of the account this connector delivers to is switched off. An administrator can switch them on.");
   }
-  const auto wraps = co_await parts_.store.wraps(grant.id);
-  if (!wraps) co_return std::unexpected(wraps.error());
-  const auto own = find_wrap(*wraps, standing);
-  if (own == wraps->end()) co_return delegation_ended();
+  const auto own = find_wrap(held->wraps, standing);
+  if (own == held->wraps.end()) co_return delegation_ended();
   auto grant_key = parts_.sealing.unwrap_for_connector(grant, standing, *own);
   if (!grant_key) co_return std::unexpected(grant_key.error());
   auto pair = parts_.vault.make_key_pair();

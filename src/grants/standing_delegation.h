@@ -16,6 +16,9 @@ namespace latchkey::grants {
 [[nodiscard]] std::vector<store::Wrap>::const_iterator find_wrap(const std::vector<store::Wrap>& wraps,
                                                                  const store::StandingDelegation& standing);
 
+// The grant among those held; nullptr: it is not.
+[[nodiscard]] const store::Holding::Held* held_grant(const store::Holding& holding, GrantId grant);
+
 // A delegation about to be: for the connector's record, and what to commit with it.
 struct MadeStanding {
   store::StandingDelegation standing;

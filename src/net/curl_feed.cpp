@@ -31,6 +31,11 @@ Task<CurlFeed::Event> CurlFeed::event() {
 
 std::size_t CurlFeed::read(std::span<char> into) {
   if (problem_) return CURL_READFUNC_ABORT;
+  if (taken_ == part_.size() && !next_.empty()) {
+    part_ = std::exchange(next_, Secret());
+    taken_ = 0;
+  }
+  ask_ahead();
   if (taken_ < part_.size()) {
     const auto count = std::min(into.size(), part_.size() - taken_);
     std::memcpy(into.data(), part_.reveal().data() + taken_, count);
@@ -38,16 +43,18 @@ std::size_t CurlFeed::read(std::span<char> into) {
     offset_ += count;
     return count;
   }
-  if (offset_ == size_bytes_) return 0;
-  if (!asked_) {
-    asked_ = true;
-    announce(Wanted{.offset = offset_, .size_bytes = static_cast<std::size_t>(std::min(kPartBytes, size_bytes_ - offset_))});
-  }
-  return CURL_READFUNC_PAUSE;
+  return offset_ == size_bytes_ ? 0 : CURL_READFUNC_PAUSE;
+}
+
+void CurlFeed::ask_ahead() {
+  if (asked_ || !next_.empty() || end() == size_bytes_) return;
+  asked_ = true;
+  announce(Wanted{.offset = end(), .size_bytes = static_cast<std::size_t>(std::min(kPartBytes, size_bytes_ - end()))});
 }
 
 void CurlFeed::seek(std::uint64_t offset) {
   part_.clear();
+  next_.clear();
   taken_ = 0;
   offset_ = offset;
 }
@@ -58,9 +65,8 @@ void CurlFeed::supply(std::uint64_t offset, Result<Secret> part) {
     problem_ = std::move(part.error());
   } else if (part->empty() || part->size() > size_bytes_ - offset) {
     problem_ = Error{.kind = ErrorKind::bug, .reason = "body_size", .text = "A body ended elsewhere than it said."};
-  } else if (offset == offset_) {
-    part_ = std::move(*part);
-    taken_ = 0;
+  } else if (offset == end()) {
+    next_ = std::move(*part);
   }
 }
 

@@ -1,7 +1,7 @@
 // What carries the parts of a body from the task that has them to libcurl, which asks for them. Private to net.
 //
-// Invariant: at most one part waits here. Everything runs on the transport's executor but event(), which may be awaited
-// anywhere, by one task.
+// Invariant: one part is being sent and at most one more waits here or is on its way, so that reading and sending go on side
+// by side. Everything runs on the transport's executor but event(), which may be awaited anywhere, by one task.
 #pragma once
 
 #include <curl/curl.h>
@@ -41,12 +41,16 @@ class CurlFeed : public std::enable_shared_from_this<CurlFeed> {
 
  private:
   void announce(Event event);
+  void ask_ahead();
+  // Of what is not here yet.
+  [[nodiscard]] std::uint64_t end() const { return offset_ + (part_.size() - taken_) + next_.size(); }
 
   Executor executor_;
   std::uint64_t size_bytes_;
   std::uint64_t offset_ = 0;  // of what libcurl takes next
   Secret part_;
   std::size_t taken_ = 0;  // of part_
+  Secret next_;            // behind part_
   bool asked_ = false;
   std::optional<Error> problem_;
   std::optional<Event> waiting_;

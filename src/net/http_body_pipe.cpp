@@ -1,5 +1,7 @@
 #include "net/http_body_pipe.h"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <utility>
 
 #include "base/pool.h"
@@ -19,8 +21,17 @@ Task<Result<Bytes>> HttpBodyPipe::pull() {
   const auto octets = base::as_bytes(waiting_);
   Bytes piece(octets.begin(), octets.end());
   waiting_.clear();
-  if (!ended_) wanted_();  // more may come while this is being worked on
+  // More comes while this is being worked on: not before, or the work would wait for the reading.
+  if (!ended_) {
+    auto more = [pipe = weak_from_this()] { want_more(pipe); };
+    boost::asio::post(co_await boost::asio::this_coro::executor, std::move(more));
+  }
   co_return piece;
+}
+
+void HttpBodyPipe::want_more(const std::weak_ptr<HttpBodyPipe>& pipe) {
+  const auto self = pipe.lock();
+  if (self && !self->ended_ && !self->problem_) self->wanted_();
 }
 
 void HttpBodyPipe::wake() {

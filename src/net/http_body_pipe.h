@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "net/http_server.h"
@@ -12,7 +13,7 @@ namespace latchkey::net {
 
 inline constexpr std::size_t kBodyWaitingBytesMax = 128 * 1024;
 
-class HttpBodyPipe final : public HttpBody {
+class HttpBodyPipe final : public HttpBody, public std::enable_shared_from_this<HttpBodyPipe> {
  public:
   // `wanted` is called whenever there is room and somebody waits for more; it may deliver at once.
   HttpBodyPipe(std::optional<std::uint64_t> stated_size, std::function<void()> wanted)
@@ -30,6 +31,7 @@ class HttpBodyPipe final : public HttpBody {
 
  private:
   void wake();
+  static void want_more(const std::weak_ptr<HttpBodyPipe>& pipe);
 
   std::optional<std::uint64_t> stated_size_;
   std::function<void()> wanted_;

@@ -46,6 +46,13 @@ test('a document that trickles is ended, and nothing of it is kept', async (t) =
   assert.equal((await scene.deliver('fast enough')).status, 201);
 });
 
+test('a hundred documents of one account at once are all accepted, and all arrive', async (t) => {
+  const { drive, deliver } = await deliveringServer(t);
+  const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => deliver(`document ${i}`, { name: `${i}.txt`, wait: 0 })));
+  assert.deepEqual(answers.map((answer) => answer.status).filter((status) => status !== 202), [], 'nobody is told that somebody else was faster');
+  await until('all to arrive', () => drive.files.size === 100, { timeout: 60_000 });
+});
+
 test('who sends too many at once is told to wait, and so is everybody when all places are taken', async (t) => {
   const scene = await deliveringServer(t);
   const { admin, provider, deliver } = scene;

@@ -162,7 +162,10 @@ Task<Result<std::optional<Holding>>> MemoryStore::holding(UserId user, std::stri
   if (holder == nullptr) co_return std::optional<Holding>();
   Holding holding{.user = *holder};
   for (const auto& grant : of_user(user)) {
-    if (type.empty() || grant.type == type) holding.grants.push_back({.view = view_of(grant), .wraps = wraps_of(grant.id)});
+    if (!type.empty() && grant.type != type) continue;
+    auto wraps = wraps_of(grant.id);
+    std::erase_if(wraps, [](const Wrap& wrap) { return wrap.holder_kind == HolderKind::delivery; });
+    holding.grants.push_back({.view = view_of(grant), .wraps = std::move(wraps)});
   }
   co_return std::optional(std::move(holding));
 }

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -26,8 +26,11 @@ async function unprivileged() {
 }
 
 export class Apache {
-  /** `oidc`: the authorization server (OidcServer) whose introspection endpoint judges tokens. Ends with the test. */
-  static async start(t, { oidc }) {
+  /**
+   * `oidc`: the authorization server (OidcServer) whose introspection endpoint judges tokens; without one nobody is asked for any.
+   * `tls` ({ certFile, keyFile }): speaks TLS. Ends with the test.
+   */
+  static async start(t, { oidc, tls }) {
     const apache = new Apache();
     apache.identity = await unprivileged();
     apache.folder = await mkdtemp(path.join(tmpdir(), 'latchkey-apache-'));
@@ -37,6 +40,7 @@ export class Apache {
       await chmod(apache.folder, 0o755);
       for (const folder of [apache.folder, apache.files]) await chown(folder, apache.identity.uid, apache.identity.gid);
     }
+    if (tls) apache.tls = await apache.#own(tls);
     apache.port = await freePort();
     await writeFile(path.join(apache.folder, 'apache.conf'), apache.#configuration(oidc));
     t.after(async () => {
@@ -47,22 +51,28 @@ export class Apache {
     return apache;
   }
 
+  /** Copies of certificate and key that its user may read. */
+  async #own({ certFile, keyFile }) {
+    const copies = { certFile: path.join(this.folder, 'cert.pem'), keyFile: path.join(this.folder, 'key.pem') };
+    await copyFile(certFile, copies.certFile);
+    await copyFile(keyFile, copies.keyFile);
+    if (this.identity.uid !== undefined) await chown(copies.keyFile, this.identity.uid, this.identity.gid);
+    return copies;
+  }
+
   output = '';
 
   get url() {
-    return `http://127.0.0.1:${this.port}/files`;
+    return this.tls ? `https://localhost:${this.port}/files` : `http://127.0.0.1:${this.port}/files`;
   }
 
   #configuration(oidc) {
-    const load = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dav', 'dav_fs', 'oauth2'];
-    const options = [
-      'introspect.ssl_verify=false', 'introspect.auth=client_secret_basic', `client_id=${oidc.clientId}`, `client_secret=${oidc.clientSecret}`, 'expiry=1',
-    ];
+    const load = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dav', 'dav_fs', ...(oidc ? ['oauth2'] : []), ...(this.tls ? ['ssl'] : [])];
     return `
 ServerRoot ${this.folder}
 ${load.map((each) => `LoadModule ${each}_module ${modules}/mod_${each}.so`).join('\n')}
 Listen 127.0.0.1:${this.port}
-ServerName 127.0.0.1
+ServerName ${this.tls ? 'localhost' : '127.0.0.1'}
 PidFile ${this.folder}/apache.pid
 DefaultRuntimeDir ${this.folder}
 Mutex pthread
@@ -75,17 +85,25 @@ ThreadsPerChild 16
 MaxRequestWorkers 16
 DocumentRoot ${this.folder}
 DavLockDB ${this.folder}/locks
+${this.tls ? `SSLEngine on\nSSLSessionCache none\nSSLCertificateFile ${this.tls.certFile}\nSSLCertificateKeyFile ${this.tls.keyFile}` : ''}
 <Directory />
   Require all denied
 </Directory>
 <Location /files>
   Dav On
-  AuthType oauth2
-  OAuth2TokenVerify introspect ${oidc.issuer}/token/introspection ${options.join('&')}
-  OAuth2TargetPass remote_user_claim=sub
-  Require valid-user
+${oidc ? this.#judges(oidc) : '  Require all granted'}
 </Location>
 `;
+  }
+
+  #judges(oidc) {
+    const options = [
+      'introspect.ssl_verify=false', 'introspect.auth=client_secret_basic', `client_id=${oidc.clientId}`, `client_secret=${oidc.clientSecret}`, 'expiry=1',
+    ];
+    return `  AuthType oauth2
+  OAuth2TokenVerify introspect ${oidc.issuer}/token/introspection ${options.join('&')}
+  OAuth2TargetPass remote_user_claim=sub
+  Require valid-user`;
   }
 
   get running() {

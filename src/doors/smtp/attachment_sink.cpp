@@ -84,6 +84,7 @@ Task<Result<void>> AttachmentSink::open(std::string name, std::string content_ty
                                     .source = source_};
     if (!coming_.empty()) submission.place = coming_.front()->place();
     else if (!whole_.empty()) submission.place = whole_.front()->place();
+    if (const auto found = opened_.find(connector); found != opened_.end()) submission.opened = std::move(found->second);
     auto incoming = co_await reception_.open(std::move(submission));
     if (!incoming) co_return std::unexpected(incoming.error());
     coming_.push_back(std::move(*incoming));

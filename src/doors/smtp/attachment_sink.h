@@ -5,6 +5,7 @@
 // that may be the document (at most a megabyte).
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -18,12 +19,19 @@ namespace latchkey::doors {
 // Principals hold a PIN and do not copy by themselves.
 [[nodiscard]] delivery::Submitter submitter_again(const people::Principal& principal);
 
+// By id: what has been looked at for RCPT need not be looked at again for the first document.
+using OpenedConnectors = std::map<std::string, std::unique_ptr<delivery::OpenedConnector>>;
+
 class AttachmentSink final : public MailSink {
  public:
   // `reception` and `principal` outlive it.
   AttachmentSink(delivery::Reception& reception, const people::Principal& principal, std::vector<std::string> connectors,
-                 std::string source)
-      : reception_(reception), principal_(principal), connectors_(std::move(connectors)), source_(std::move(source)) {}
+                 std::string source, OpenedConnectors opened = {})
+      : reception_(reception),
+        principal_(principal),
+        connectors_(std::move(connectors)),
+        source_(std::move(source)),
+        opened_(std::move(opened)) {}
 
   // Errors: those of Reception::open() and Incoming::append(); those of MimeReader; invalid/`mail_damaged`.
   [[nodiscard]] Task<Result<void>> append(std::string octets) override;
@@ -43,6 +51,7 @@ class AttachmentSink final : public MailSink {
   const people::Principal& principal_;
   std::vector<std::string> connectors_;
   std::string source_;
+  OpenedConnectors opened_;
   wire::MimeReader reader_;
   Part part_ = Part::none;
   Documents whole_;

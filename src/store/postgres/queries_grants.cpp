@@ -47,7 +47,9 @@ Result<std::optional<Holding>> find_holding(Connection& db, const UserId& user, 
        {"SELECT " LATCHKEY_GRANT_COLUMNS " " LATCHKEY_HELD, Values(user, type)},
        {"SELECT " LATCHKEY_GENERATION_COLUMNS " FROM generations WHERE grant_id IN (SELECT id " LATCHKEY_HELD ") ORDER BY number", Values(user, type)},
        {"SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE (grant_id, generation) IN (SELECT id, generation " LATCHKEY_HELD ")", Values(user, type)},
-       {"SELECT " LATCHKEY_WRAP_COLUMNS " FROM wraps WHERE grant_id IN (SELECT id " LATCHKEY_HELD ") ORDER BY holder_kind, holder", Values(user, type)}});
+       // All but those of queued deliveries, of which there may be ten thousand and which no hand-out asks for.
+       {"SELECT " LATCHKEY_WRAP_COLUMNS " FROM wraps WHERE grant_id IN (SELECT id " LATCHKEY_HELD ") AND holder_kind < $3 ORDER BY holder_kind, holder",
+        Values(user, type, HolderKind::delivery)}});
   if (!rows) return std::unexpected(rows.error());
   auto holder = only_of<User>((*rows)[0], user_fields<User>);
   if (!holder) return std::optional<Holding>();
