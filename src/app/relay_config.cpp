@@ -231,6 +231,8 @@ class Reader {
         app.entry.authorization_endpoint = text(node, key).value_or("");
       } else if (name == "token_endpoint") {
         app.entry.token_endpoint = text(node, key).value_or("");
+      } else if (name == "revocation_endpoint") {
+        app.entry.revocation_endpoint = text(node, key).value_or("");
       } else if (name == "client_secret_file") {
         app.client_secret_file = absolute_path(node, key).value_or("");
       } else if (name == "second_client_secret_file") {

@@ -22,6 +22,7 @@
 #include "relay/exchange_desk.h"
 #include "relay/relay_keys.h"
 #include "relay/relay_service.h"
+#include "relay/revocation_desk.h"
 #include "store/data_lock.h"
 
 namespace latchkey::app {
@@ -56,9 +57,10 @@ struct Exchanges {
   relay::ExchangeCounters counters;
   std::unique_ptr<net::CurlTransport> transport;
   std::unique_ptr<relay::ExchangeDesk> desk;
+  std::unique_ptr<relay::RevocationDesk> revocations;
 };
 
-// Without transport and desk, which want an executor. `shared`: nullptr: the file. Errors: unavailable/`data_in_use`, those
+// Without transport and desks, which want an executor. `shared`: nullptr: the file. Errors: unavailable/`data_in_use`, those
 // of the book; misconfigured/`ca_file_unreadable`.
 Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config, std::unique_ptr<store::ExchangeBook> shared) {
   auto exchanges = std::make_unique<Exchanges>();
@@ -164,6 +166,7 @@ struct RelayServer::Parts {
                         .assertions = assertions,
                         .counters = counters,
                         .exchanges = exchange_desk,
+                        .revocations = exchanges ? exchanges->revocations.get() : nullptr,
                         .engine = loop.main(),
                         .disk = disk,
                         .wall = wall,
@@ -197,6 +200,12 @@ relay::ExchangeDesk* RelayServer::Parts::open_exchange_desk() {
                                                                                      .entropy = entropy,
                                                                                      .log = log,
                                                                                      .executor = loop.main()});
+  exchanges->revocations =
+      std::make_unique<relay::RevocationDesk>(relay::RevocationDesk::Parts{.transport = *exchanges->transport,
+                                                                           .sides = registrations,
+                                                                           .instance_key = files.keys.instance,
+                                                                           .counters = counters,
+                                                                           .executor = loop.main()});
   return exchanges->desk.get();
 }
 
@@ -255,7 +264,10 @@ Task<void> RelayServer::Parts::live(int* status) {
     while (co_await loop.next_signal() == SIGHUP) reload();
   }
   // What has been posted is kept before anything is let go; whoever waits for it hears it while the lines close.
-  if (exchange_desk != nullptr) co_await exchange_desk->stop();
+  if (exchange_desk != nullptr) {
+    co_await exchange_desk->stop();
+    co_await exchanges->revocations->stop();
+  }
   co_await server.stop(steady.now() + kClosingTime);
   co_await upkeep.cancel_and_wait();
   log.info("stopped");

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "relay/provider_call.h"
 #include "relay/reply_rewriting.h"
 #include "relay/token_form.h"
 
@@ -69,11 +70,7 @@ cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes
 }
 
 net::HttpCall call_of(oauth::FormPost post) {
-  net::HttpCall call{.method = "POST", .url = std::move(post.url)};
-  for (const auto& [name, value] : post.headers) call.headers.set(name, value);
-  if (!post.authorization.empty()) call.headers.set("Authorization", post.authorization.reveal_text());
-  call.body = std::move(post.body);
-  call.reuse = net::Reuse::fresh_connection;  // a one-shot request never repeats by itself (F4)
+  auto call = provider_call(std::move(post));
   call.connect_timeout = kConnectTime;
   call.total_timeout = kTotalTime;
   call.response_bytes_max = kReplyBytesMax;

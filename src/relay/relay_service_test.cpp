@@ -100,6 +100,7 @@ class Service : public testing::Test {
                  .assertions = assertions,
                  .counters = counters,
                  .exchanges = nullptr,
+                 .revocations = nullptr,
                  .engine = loop.get_executor(),
                  .disk = disk,
                  .wall = wall,

@@ -472,7 +472,7 @@ test('packaging: the packaged relay.toml and unit are what the program reads: ev
   assert.ok(keys.length >= 14, keys.join(' '));
   // These are for other providers than the example's, for apps with a secret or a key, which relay_exchange has, and for a database,
   // which relay_postgres has.
-  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint|token_endpoint|client_|second_client_|assertion_|store)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
+  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint|token_endpoint|revocation_endpoint|client_|second_client_|assertion_|store)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
   const file = path.join(folder, 'relay.toml');
   await writeFile(file, switchedOn);
   const listed = await run(binary, ['relay', 'list', '--json', '--config', file]);

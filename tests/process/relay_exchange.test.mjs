@@ -303,7 +303,7 @@ test('S4: a reply that is kept is given though the registration has another mode
   const { reply } = await office.exchange(form, { intent });
   assert.equal(reply.status, 200);
   await scene.relay.stop();
-  Object.assign(scene.relay.options.apps.op, { client_secret_file: undefined, token_endpoint: undefined });
+  Object.assign(scene.relay.options.apps.op, { client_secret_file: undefined, token_endpoint: undefined, revocation_endpoint: undefined });
   await scene.relay.launch();
   const again = await office.exchange(form, { intent, turn: 2 });
   assert.equal(again.status, 200, again.text);
@@ -433,6 +433,7 @@ test('configuration: a secret or a key that cannot be used is told with its line
   assert.match(await wrong(`client_secret_file = "${secret}"`), /apps\.op\.token_endpoint: is missing/);
   assert.match(await wrong(`assertion_key_file = "${secret}"`), /apps\.op\.assertion_key_file: holds no private key/);
   assert.match(await wrong('client_authentication = "client_secret_post"'), /client_authentication: says how a client secret is sent, and there is none/);
+  assert.match(await wrong('revocation_endpoint = "https://op.example/revoke"'), /revocation_endpoint: is for apps with a secret/);
   assert.match(await wrong('client_authentication = "tls"'), /client_authentication: must be/);
   assert.match(await wrong('client_secret = "s3cret"'), /client_secret: there is no such key/, 'secrets stand in files of their own');
   const second = new Relay();

@@ -166,7 +166,8 @@ export async function relayWithClient(t, { assertion, faults: wanted = false, oi
   const relay = await Relay.start(t, {
     port, data, ...options, env: faults?.environment,
     apps: { op: { provider: 'oidc', client_id: oidc.clientId, params: { issuer: oidc.issuer, scopes: 'openid offline_access email' },
-      authorization_endpoint: `${oidc.issuer}/auth`, token_endpoint: `${oidc.issuer}/token`, [keys ? 'assertion_key_file' : 'client_secret_file']: file, ...options.app } },
+      authorization_endpoint: `${oidc.issuer}/auth`, token_endpoint: `${oidc.issuer}/token`, [keys ? 'assertion_key_file' : 'client_secret_file']: file,
+      revocation_endpoint: keys ? undefined : `${oidc.issuer}/token/revocation`, ...options.app } },
   });
   return { oidc, relay, folder, faults };
 }
