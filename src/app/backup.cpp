@@ -12,6 +12,7 @@
 #include "app/version.h"
 #include "base/entropy.h"
 #include "catalog/provider_files.h"
+#include "delivery/spool_file.h"
 #include "store/journal_reading.h"
 #include "store/sqlite/snapshot.h"
 #include "vault/key_files.h"
@@ -42,19 +43,18 @@ class Draft {
   std::string path_;
 };
 
-Result<void> add_file(store::BackupWriter& writer, store::Files& files, const std::string& path, const store::BackupSection& section,
-                      const BackupWish& wish) {
-  const auto file = files.open(path, store::OpenFile::read_only);
-  if (!file) {
-    auto error = file.error();
-    error.text = fmt::format("{} cannot be read. Run this as the service's user or as root.", path);
-    return std::unexpected(std::move(error));
-  }
-  const auto size = (*file)->size();
+std::unexpected<Error> unreadable(Error error, const std::string& path) {
+  error.text = fmt::format("{} cannot be read. Run this as the service's user or as root.", path);
+  return std::unexpected(std::move(error));
+}
+
+// Piece by piece, whatever its size.
+Result<void> add_content(store::BackupWriter& writer, store::File& file, const store::BackupSection& section, const BackupWish& wish) {
+  const auto size = file.size();
   if (!size) return std::unexpected(size.error());
   if (auto done = writer.begin(section); !done) return done;
   for (std::uint64_t at = 0;;) {
-    const auto octets = (*file)->pread(store::kBackupPieceMax, at);
+    const auto octets = file.pread(store::kBackupPieceMax, at);
     if (!octets) return std::unexpected(octets.error());
     if (octets->empty()) break;
     if (auto done = writer.write(*octets); !done) return done;
@@ -62,6 +62,13 @@ Result<void> add_file(store::BackupWriter& writer, store::Files& files, const st
     if (wish.progress) wish.progress("Writing", static_cast<std::int64_t>(at), static_cast<std::int64_t>(*size));
   }
   return writer.end();
+}
+
+Result<void> add_file(store::BackupWriter& writer, store::Files& files, const std::string& path, const store::BackupSection& section,
+                      const BackupWish& wish) {
+  const auto file = files.open(path, store::OpenFile::read_only);
+  if (!file) return unreadable(file.error(), path);
+  return add_content(writer, **file, section, wish);
 }
 
 // Key files as they lie there; the former one, too, while the master key is being rotated.
@@ -100,6 +107,21 @@ Result<void> add_providers(store::BackupWriter& writer, store::Files& files, con
   for (const auto& name : *names) {
     report.provider_files += 1;
     if (auto done = add_file(writer, files, wish.data + "/providers/" + name, {.name = name, .kind = std::string(kProviderKind)}, wish); !done) return done;
+  }
+  return {};
+}
+
+// Those that the snapshot knows: a document is whole before its record is there, and goes after the record says that it was delivered.
+// What is gone by now was delivered or deleted meanwhile.
+Result<void> add_documents(store::BackupWriter& writer, store::Files& files, const store::SnapshotFacts& facts, const BackupWish& wish,
+                           BackupReport& report) {
+  for (const auto& id : facts.undelivered) {
+    const auto path = delivery::spool_path(wish.data + "/spool", id);
+    const auto file = files.open(path, store::OpenFile::existing);
+    if (!file && file.error().reason == "no_file") continue;
+    if (!file) return unreadable(file.error(), path);
+    report.documents += 1;
+    if (auto done = add_content(writer, **file, {.name = id.text(), .kind = std::string(kDocumentKind)}, wish); !done) return done;
   }
   return {};
 }
@@ -176,6 +198,7 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
   }
   if (auto done = add_providers(**writer, files, wish, report); !done) return std::unexpected(done.error());
   if (auto done = add_tls(**writer, std::move(*tls), wish); !done) return std::unexpected(done.error());
+  if (auto done = add_documents(**writer, files, *facts, wish, report); !done) return std::unexpected(done.error());
   if (auto done = (*writer)->finish(); !done) return std::unexpected(done.error());
   report.size_bytes = (*writer)->size_bytes();
   return report;

@@ -31,6 +31,7 @@ struct BackupReport {
   WallTime made_at;
   std::size_t replies = 0;
   std::size_t provider_files = 0;
+  std::size_t documents = 0;  // that wait to be delivered
   std::vector<std::string> journal_unreadable{};  // files of the journal: what they hold is not in it
 };
 
@@ -50,6 +51,9 @@ struct RestoreWish {
 struct RestoreReport {
   WallTime made_at;                // of the backup
   std::int64_t grants_marked = 0;  // may have been refreshed since
+  std::int64_t deliveries_marked = 0;            // may have been sent since
+  std::int64_t deliveries_without_document = 0;  // had left the server before the backup came to them
+  std::size_t documents_replaced = 0;            // lie in `replaced` now, with the records that know them
   std::size_t replies = 0;         // from the journal that survived
   std::string replaced;            // where what was there has gone; empty: nothing was there
   std::string key_path;            // where the master key lies now

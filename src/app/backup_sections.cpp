@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "app/tls_folder.h"
+#include "delivery/spool_file.h"
 
 namespace latchkey::app {
 namespace {
@@ -26,6 +27,7 @@ Result<SectionUse> BackupSections::take(const store::BackupSection& section) {
   }
   if (kind == kProviderKind) return SectionUse::provider;
   if (kind == kTlsKind && std::ranges::find(kTlsFiles, name) != std::end(kTlsFiles)) return SectionUse::tls;
+  if (kind == kDocumentKind && delivery::spooled_id(name)) return SectionUse::document;
   if (kind == kJournalKind) return SectionUse::journal;
   if (kind == kSqliteKind && name == "latchkey.db") return SectionUse::database;
   if (kind == kKeyKind && (name == "master.key" || name == "master.key.former")) return SectionUse::key;

@@ -17,8 +17,9 @@ inline constexpr std::string_view kJournalKind = "journal";    // records of the
 inline constexpr std::string_view kKeyKind = "key";            // a master key file
 inline constexpr std::string_view kProviderKind = "provider";  // a file of DATA/providers
 inline constexpr std::string_view kTlsKind = "tls";            // a file of DATA/tls
+inline constexpr std::string_view kDocumentKind = "document";  // a file of DATA/spool, by its delivery's id
 
-enum class SectionUse { database, key, journal, provider, tls, left_out };
+enum class SectionUse { database, key, journal, provider, tls, document, left_out };
 
 // To be shown the sections in their order.
 class BackupSections {

@@ -111,6 +111,59 @@ TEST_F(BackupTest, P5_ARotationThatBeginsBetweenSnapshotAndJournalLeavesNoReplyW
   EXPECT_EQ(opened, 1);
 }
 
+// A document is whole before its record is there, and may be gone when the backup comes to it.
+TEST_F(BackupTest, F10_DocumentsThatWaitComeAlongAndWhatIsDeliveredMeanwhileIsNoError) {
+  fs::create_directory(data + "/spool");
+  const auto put = [&](store::DeliveryState state, std::size_t size_bytes) {
+    const store::Delivery one{.id = DeliveryId::make(wall.now(), entropy), .connector = "scans", .state = state, .created_at = wall.now()};
+    EXPECT_TRUE(run(store->commit({store::PutDelivery{one}})));
+    std::ofstream(data + "/spool/" + one.id.text()) << std::string(size_bytes, 'x');
+    return one.id;
+  };
+  const auto waits = put(store::DeliveryState::queued, 3 * store::kBackupPieceMax + 5);
+  const auto goes = put(store::DeliveryState::sending, 10);
+  put(store::DeliveryState::delivered, 10);  // its file is about to be removed
+  std::ofstream(data + "/spool/" + DeliveryId::make(wall.now(), entropy).text()) << "coming in";
+  auto asked = wish();
+  asked.progress = [&](std::string_view step, std::int64_t, std::int64_t) {
+    if (step == "Writing") fs::remove(data + "/spool/" + goes.text());
+  };
+  const auto made = make_backup(asked);
+  ASSERT_TRUE(made) << made.error().text;
+  EXPECT_EQ(made->documents, 1U);
+
+  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(), .progress = {}};
+  back.key_path = back.data + "/master.key";
+  const auto restored = restore_backup(back);
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->deliveries_marked, 1);
+  EXPECT_EQ(restored->deliveries_without_document, 1);
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(back.data + "/spool")) names.push_back(entry.path().filename());
+  EXPECT_THAT(names, testing::ElementsAre(waits.text()));
+  EXPECT_EQ(fs::file_size(back.data + "/spool/" + waits.text()), 3 * store::kBackupPieceMax + 5);
+  auto there = *store::open_sqlite_store({.path = back.data + "/latchkey.db"}, wall, log);
+  EXPECT_EQ((*run(there->delivery(waits)))->state, store::DeliveryState::sending);
+  EXPECT_EQ((*run(there->delivery(goes)))->state, store::DeliveryState::maybe_sent);
+}
+
+// What came in after the backup is opened by the database that is set aside with it, and by no other.
+TEST_F(BackupTest, F10_TheSpoolThatIsThereGoesAsideWithItsDatabase) {
+  const auto asked = wish();
+  ASSERT_TRUE(make_backup(asked));
+  fs::create_directory(data + "/spool");
+  const auto later = DeliveryId::make(wall.now(), entropy);
+  std::ofstream(data + "/spool/" + later.text()) << "accepted since";
+  store.reset();
+  journal.reset();
+  RestoreWish back{.file = asked.file, .data = data, .key_path = key_path, .passphrase = wish().passphrase.clone(), .replace = true, .progress = {}};
+  const auto restored = restore_backup(back);
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_EQ(restored->documents_replaced, 1U);
+  EXPECT_TRUE(fs::exists(restored->replaced + "/spool/" + later.text()));
+  EXPECT_FALSE(fs::exists(data + "/spool"));
+}
+
 // Earlier versions packed whatever lay in DATA/providers.
 TEST_F(BackupTest, AProviderFileWithANameThatMayNotBeIsLeftOutAndTheRestRestored) {
   const auto asked = wish();
@@ -190,6 +243,7 @@ TEST(BackupSectionsTest, WhatARestoreRefusesIsNoWholeBackup) {
   EXPECT_EQ(*sections.take({.name = ".x", .kind = std::string(kProviderKind)}), SectionUse::left_out);
   EXPECT_EQ(sections.take({.name = "../latchkey.db", .kind = std::string(kSqliteKind)}).error().reason, "backup_damaged");
   EXPECT_EQ(sections.take({.name = "master.key", .kind = std::string(kKeyKind)}).error().reason, "backup_damaged");
+  EXPECT_EQ(sections.take({.name = "no-id", .kind = std::string(kDocumentKind)}).error().reason, "future_backup");
   EXPECT_EQ(sections.take({.name = "letters", .kind = "mail"}).error().reason, "future_backup");
   EXPECT_EQ(sections.check_complete().error().reason, "backup_damaged");
   EXPECT_EQ(*sections.take({.name = "latchkey.db", .kind = std::string(kSqliteKind)}), SectionUse::database);

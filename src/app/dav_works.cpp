@@ -11,18 +11,22 @@ DavWorks::DavWorks(Ground ground)
               .reception = ground.deliveries.reception(),
               .sealing = ground.sealing,
               .wall = ground.wall,
+              .log = ground.log,
               .executor = ground.engine}),
       door_({.gate = ground.deliveries.door_gate(),
              .reception = ground.deliveries.reception(),
+             .mail = ground.post,
              .shelf = shelf_,
              .counters = ground.deliveries.counters(),
              .dav_counters = counters_,
              .wall = ground.wall,
+             .steady = ground.steady,
              .patience =
                  [registry = &ground.registry] {
                    return doors::DavPatience{.settle = registry->get<Seconds>("webdav.settle"),
                                              .hold = registry->get<Seconds>("webdav.hold")};
                  },
+             .least_rate = ground.deliveries.least_rate(),
              .public_origin = std::move(ground.public_origin)}) {}
 
 DavWorks::~DavWorks() = default;

@@ -11,10 +11,13 @@ class DavWorks final : public console::MetricsSource {
  public:
   struct Ground {
     DeliveryWorks& deliveries;
+    delivery::MailPost& post;
     store::Store& store;
     const store::Registry& registry;
     const grants::Sealing& sealing;
     const WallClock& wall;
+    SteadyClock& steady;
+    Log& log;
     Executor engine;            // the queue's
     std::string public_origin;  // the only Origin that may call (RULES G3)
   };

@@ -37,7 +37,8 @@ delivery::Queue::Parts DeliveryWorks::queue_parts() {
                                .per_minute_per_connector = registry->get<std::size_t>("delivery.connector_per_minute")};
                 return tuning;
               },
-          .cut = [transport] { transport->cancel_all(); }};
+          .cut = [transport] { transport->cancel_all(); },
+          .tell_owner = [letters = &letters_](store::Delivery delivery) { return letters->tell(std::move(delivery)); }};
 }
 
 DeliveryWorks::DeliveryWorks(DeliveryGround ground)
@@ -55,9 +56,17 @@ DeliveryWorks::DeliveryWorks(DeliveryGround ground)
                         .bytes = registry->get<std::uint64_t>("delivery.disk_reserve_mb") * 1'000'000,
                         .percent = registry->get<std::uint64_t>("delivery.disk_reserve_percent")};
                   }}),
+      letters_({.store = ground_.store,
+                .steady = ground_.steady,
+                .log = ground_.log,
+                .public_url = ground_.public_url,
+                .wanted = [registry = &ground_.registry] { return registry->get<bool>("delivery.tell_owners"); },
+                .send = [notices = &ground_.engine.notices()](
+                            delivery::OwnerLetter letter) { return notices->mail_person({.to = std::move(letter.to), .subject = std::move(letter.subject), .text = std::move(letter.text)}); }}),
       queue_(queue_parts()),
       device_seal_(ground_.vault),
       door_gate_({.pins = ground_.pin_gate,
+                  .cards = ground_.user_cards,
                   .store = ground_.store,
                   .seal = device_seal_,
                   .wall = ground_.wall,

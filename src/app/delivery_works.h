@@ -11,11 +11,13 @@
 #include "console/probes.h"
 #include "delivery/connector_desk.h"
 #include "delivery/delivery_desk.h"
+#include "delivery/owner_letters.h"
 #include "delivery/panel.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
 #include "doors/http/paced_body.h"
 #include "net/curl_transport.h"
+#include "people/device_conversations.h"
 #include "people/device_desk.h"
 #include "people/door_gate.h"
 #include "store/files.h"
@@ -31,6 +33,7 @@ struct DeliveryGround {
   const people::UserSeal& user_seal;
   const vault::Vault& vault;
   people::PinGate& pin_gate;
+  people::UserCards& user_cards;
   std::shared_ptr<const catalog::Catalog> catalog;
   net::CurlSettings outgoing;  // documents go over connections of their own: a slow upload holds no refresh up
   const WallClock& wall;
@@ -39,6 +42,7 @@ struct DeliveryGround {
   Log& log;
   NodeId node;
   std::string data;  // the spool lies in it
+  std::string public_url;
 };
 
 // A resource.
@@ -56,6 +60,7 @@ class DeliveryWorks final : public console::MetricsSource {
   // Of all doors.
   [[nodiscard]] people::DoorGate& door_gate() { return door_gate_; }
   [[nodiscard]] people::DeviceDesk& device_desk() { return device_desk_; }
+  [[nodiscard]] people::DeviceConversations& device_conversations() { return device_conversations_; }
   [[nodiscard]] delivery::Spool& spool() { return spool_; }
   [[nodiscard]] delivery::Reception& reception() { return reception_; }
   [[nodiscard]] const connectors::Connectors& connectors() const { return connectors_; }
@@ -78,10 +83,12 @@ class DeliveryWorks final : public console::MetricsSource {
   connectors::Connectors connectors_;
   delivery::Counters counters_;
   delivery::Spool spool_;
+  delivery::OwnerLetters letters_;
   delivery::Queue queue_;
   people::DeviceSeal device_seal_;
   people::DoorGate door_gate_;
   people::DeviceDesk device_desk_;
+  people::DeviceConversations device_conversations_;
   grants::StandingDelegations standing_;
   delivery::Reception reception_;
   delivery::Destinations destinations_;

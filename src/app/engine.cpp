@@ -26,7 +26,14 @@ grants::Keeper::Parts Engine::keeper_parts() {
           .sealing = sealing_, .alerts = alerts_, .counters = counters_, .watcher = cards_, .wall = clock_, .steady = ground_.steady,
           .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .tuning = [registry] { return tuning_of(*registry); },
-          .polling_time = [registry](std::string_view type) { return std::chrono::floor<Seconds>(registry->polling_time(type)); }};
+          .polling_time = [registry](std::string_view type) { return std::chrono::floor<Seconds>(registry->polling_time(type)); },
+          .is_counted = is_counted()};
+}
+
+// Only what several nodes share can have counted this one out.
+std::function<bool()> Engine::is_counted() {
+  if (!ground_.memory) return {};
+  return [this] { return nodes_.is_counted(); };
 }
 
 grants::AuthorizationDesk::Parts Engine::desk_parts() {

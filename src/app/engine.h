@@ -120,6 +120,7 @@ class Engine {
 
   // Of the members declared before whatever they are for.
   [[nodiscard]] grants::Keeper::Parts keeper_parts();
+  [[nodiscard]] std::function<bool()> is_counted();
   [[nodiscard]] grants::AuthorizationDesk::Parts desk_parts();
   [[nodiscard]] grants::KeyRotation::Parts key_parts();
   [[nodiscard]] grants::GivingBack::Parts giving_back_parts();

@@ -16,11 +16,11 @@ class EventLoop;
 
 namespace latchkey::app {
 
-// How the checks see this configuration.
-[[nodiscard]] doctor::Premises premises_of(const Config& config, bool listens_with_tls);
+// How the checks see this configuration. `with_tls`: there is a certificate, for HTTP and mail alike.
+[[nodiscard]] doctor::Premises premises_of(const Config& config, bool with_tls);
 
-// Where the doctor may connect for looking at the public address: what outbound.allow names, and that address' port on this
-// machine and on private networks, since that is where an office's server stands. Never link-local and metadata addresses.
+// Where the doctor may connect for looking at the public address: what outbound.allow names, and that address' port and those of
+// the mail listeners on this machine and on private networks, since that is where an office's server stands. Never link-local and metadata addresses.
 [[nodiscard]] Result<net::AddressPolicy> policy_for_public_address(const Config& config);
 
 // A resource.
@@ -32,6 +32,7 @@ class Examination {
     net::EventLoop& loop;
     net::HttpTransport& outgoing;
     store::Store& store;
+    const store::Registry& registry;
     const store::ReplyJournal& journal;
     const grants::Keys& keys;
     std::shared_ptr<const catalog::Catalog> catalog;

@@ -15,6 +15,7 @@ Result<void> FolderWorks::start() {
       doors::FolderDoor::Parts{.root = std::move(*root),
                                .store = ground_.store,
                                .reception = ground_.deliveries.reception(),
+                               .mail = ground_.post,
                                .counters = ground_.deliveries.counters(),
                                .folder_counters = counters_,
                                .alerts = ground_.engine.alerts(),
@@ -29,11 +30,18 @@ Result<void> FolderWorks::start() {
                                  return patience;
                                }});
   door_->start();
+  running_ = door_.get();
   return {};
 }
 
 Task<void> FolderWorks::stop() {
   if (door_) co_await door_->stop();
+}
+
+std::optional<console::DropFolder> FolderWorks::drop_folder(const std::string& connector) const {
+  const auto* door = running_.load();
+  if (door == nullptr) return std::nullopt;
+  return console::DropFolder{.path = ground_.config.folder.root + "/" + connector, .there = door->has_folder(connector)};
 }
 
 Task<std::vector<Metric>> FolderWorks::collect() {

@@ -20,6 +20,7 @@
 #include "app/version.h"
 #include "base/entropy.h"
 #include "base/log.h"
+#include "delivery/spool_file.h"
 #include "grants/key_rotation.h"
 #include "grants/nodes.h"
 #include "store/data_lock.h"
@@ -108,7 +109,7 @@ Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, sto
     const auto& name = (*section)->name;
     const auto use = sections.take(**section);
     if (!use) return std::unexpected(use.error());
-    if (wish.progress) wish.progress("Unpacking " + name, 0, 0);
+    if (wish.progress) wish.progress(*use == SectionUse::document ? std::string("Unpacking documents") : "Unpacking " + name, 0, 0);
     Result<void> done;
     if (*use == SectionUse::left_out) {
       done = pass_over(reader);
@@ -122,6 +123,9 @@ Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, sto
     } else if (*use == SectionUse::tls) {
       done = files.make_directory(staging + "/tls");
       if (done) done = unpack_file(reader, files, staging + "/tls/" + name);
+    } else if (*use == SectionUse::document) {
+      done = files.make_directory(staging + "/spool");
+      if (done) done = unpack_file(reader, files, staging + "/spool/" + name);
     } else {
       done = unpack_file(reader, files, staging + "/" + name);
     }
@@ -129,6 +133,10 @@ Result<std::vector<store::JournalEntry>> unpack(store::BackupReader& reader, sto
   }
   if (auto complete = sections.check_complete(); !complete) return std::unexpected(complete.error());
   report.left_out = sections.left_out();
+  for (const auto* folder : {"/providers", "/tls", "/spool", ""}) {
+    if (!exists(staging + folder)) continue;
+    if (auto synced = files.sync_directory(staging + folder); !synced) return std::unexpected(synced.error());
+  }
   return replies;
 }
 
@@ -157,6 +165,29 @@ Result<void> run_to_the_end(Task<Result<void>> task) {
   loop.run();
   if (thrown) std::rethrow_exception(thrown);
   return std::move(*outcome);
+}
+
+SpoolAtHand spool_of(const std::string& data, std::optional<NodeId> node = std::nullopt) {
+  return {.node = node, .has_document = [data](DeliveryId id) { return exists(delivery::spool_path(data + "/spool", id)); }};
+}
+
+// Of a directory that was never a node's nothing is concluded.
+Result<SpoolAtHand> spool_of_node(const RestoreWish& wish, const WallClock& clock, Entropy& entropy) {
+  if (!exists(wish.data + "/node")) return SpoolAtHand{.has_document = [](DeliveryId) { return true; }};
+  const auto node = load_node_name(wish.data, clock, entropy);
+  if (!node) return std::unexpected(node.error());
+  return spool_of(wish.data, *node);
+}
+
+std::size_t documents_in(const std::string& spool, store::Files& files) {
+  const auto names = files.list(spool);
+  return names ? static_cast<std::size_t>(std::ranges::count_if(*names, [](const auto& name) { return delivery::spooled_id(name).has_value(); })) : 0;
+}
+
+void take_marks(const RestoredRecords& records, RestoreReport& report) {
+  report.grants_marked = records.marked();
+  report.deliveries_marked = records.deliveries().in_doubt;
+  report.deliveries_without_document = records.deliveries().without_document;
 }
 
 // Unless nothing is known to be newer, what a damaged journal holds may be spent: its next answer may be what is lost (RULES F10).
@@ -201,8 +232,8 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   replies = replies_to_keep(std::move(replies), std::move(survived), wish.nothing_ran_since);
   if (auto done = run_to_the_end(records.keep_replies(std::move(replies))); !done) return done;
   const RestoreFacts facts{.backup_at = report.made_at, .now = now, .nothing_ran_since = wish.nothing_ran_since};
-  if (auto done = run_to_the_end(records.mark(facts)); !done) return done;
-  report.grants_marked = records.marked();
+  if (auto done = run_to_the_end(records.mark(facts, spool_of(staging))); !done) return done;
+  take_marks(records, report);
   return {};
 }
 
@@ -242,6 +273,13 @@ Task<Result<void>> find_age(store::Store& store, RestoreReport& report) {
   co_return Result<void>{};
 }
 
+std::unexpected<Error> broken_off(Error error) {
+  error.text = fmt::format("Marking the restored database was broken off ({}). No server starts on it before this has been run to its end: run it again.",
+                           error.detail.empty() ? error.text : error.detail);
+  error.detail.clear();
+  return std::unexpected(std::move(error));
+}
+
 }  // namespace
 
 Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::PostgresOptions database) {
@@ -275,13 +313,20 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   const GivenToOwner owned(wish.data, wish.data + "/journal");
   auto journal = store::open_restoring_journal(wish.data + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
+  const auto spool = spool_of_node(wish, clock, entropy);
+  if (!spool) return std::unexpected(spool.error());
   RestoredRecords records(store, **journal, vault, entropy);
-  if (auto kept = run_to_the_end(records.keep_replies(std::move(survived->entries))); !kept) return std::unexpected(kept.error());
-  if (auto known = run_to_the_end(make_known(store, wish, clock, entropy)); !known) return std::unexpected(known.error());
   RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
   if (!wish.nothing_ran_since) facts.id = base::to_hex(entropy.bytes(8));
-  if (auto marked = run_to_the_end(records.mark(facts)); !marked) return std::unexpected(marked.error());
-  report.grants_marked = records.marked();
+  // From here on no node starts before it is done.
+  if (auto begun = run_to_the_end(records.begin(facts)); !begun) return std::unexpected(begun.error());
+  const auto mark_all = [&]() -> Result<void> {
+    if (auto kept = run_to_the_end(records.keep_replies(std::move(survived->entries))); !kept) return kept;
+    if (auto known = run_to_the_end(make_known(store, wish, clock, entropy)); !known) return known;
+    return run_to_the_end(records.mark(facts, *spool));
+  };
+  if (auto marked = mark_all(); !marked) return broken_off(marked.error());
+  take_marks(records, report);
   return report;
 }
 
@@ -317,6 +362,7 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
     auto swapped = swap_in({.data = wish.data, .key_path = wish.key_path, .staging = staging.path()}, files, now, entropy);
     if (!swapped) return std::unexpected(swapped.error());
     report.replaced = std::move(swapped->replaced);
+    if (!report.replaced.empty()) report.documents_replaced = documents_in(report.replaced + "/spool", files);
     report.key_aside = std::move(swapped->key_aside);
     return {};
   };

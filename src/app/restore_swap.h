@@ -16,7 +16,7 @@
 namespace latchkey::app {
 
 // What belongs to an installation; anything else in the directory is left alone.
-inline constexpr std::string_view kOurs[] = {"latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "journal", "providers", "tls"};
+inline constexpr std::string_view kOurs[] = {"latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "journal", "spool", "providers", "tls"};
 // Stays where it is when what is restored has none: a backup from before it was kept, or of a server behind a proxy.
 inline constexpr std::string_view kStaysUnlessReplaced = "tls";
 

@@ -18,22 +18,45 @@ namespace {
 
 constexpr std::size_t kPage = 100;
 
+enum class Progress { unfinished, finished };
+
+store::Mutation note_of(const RestoreFacts& facts, Progress progress) {
+  JsonObject note{{"backup_at", base::to_unix_ms(facts.backup_at)}, {"restored_at", base::to_unix_ms(facts.now)},
+                  {"nothing_ran_since", facts.nothing_ran_since}};
+  if (!facts.id.empty()) note["id"] = facts.id;
+  if (progress == Progress::unfinished) note["unfinished"] = true;
+  return store::PutMeta{std::string(grants::kRestoredMeta), base::to_bytes(boost::json::serialize(note))};
+}
+
 }  // namespace
 
-Task<Result<void>> RestoredRecords::mark(RestoreFacts facts) {
+Task<Result<void>> RestoredRecords::check_key() {
   const auto known = co_await store_.meta(std::string(grants::kMasterKeyMeta));
   if (!known) co_return std::unexpected(known.error());
   if (!known->empty() && *known != vault_.master_key_id()) {
     co_return fail(ErrorKind::corrupt, "backup_damaged", "The master key in the backup is not that of the database in it. Use another backup.");
   }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> RestoredRecords::begin(RestoreFacts facts) {
+  if (auto right = co_await check_key(); !right) co_return right;
+  store::Batch batch{note_of(facts, Progress::unfinished)};
+  co_return co_await store_.commit(std::move(batch));
+}
+
+Task<Result<void>> RestoredRecords::mark(RestoreFacts facts, SpoolAtHand spool) {
+  if (auto right = co_await check_key(); !right) co_return right;
   if (!facts.nothing_ran_since) {
     if (auto marked = co_await mark_grants(facts); !marked) co_return marked;
   }
-  JsonObject note{{"backup_at", base::to_unix_ms(facts.backup_at)}, {"restored_at", base::to_unix_ms(facts.now)},
-                        {"nothing_ran_since", facts.nothing_ran_since}};
-  if (!facts.id.empty()) note["id"] = facts.id;
+  delivery::RestoredFacts of_deliveries{.backup_at = facts.backup_at, .now = facts.now, .nothing_ran_since = facts.nothing_ran_since,
+                                        .node = spool.node, .has_document = std::move(spool.has_document)};
+  const auto deliveries = co_await delivery::mark_restored_deliveries(store_, std::move(of_deliveries));
+  if (!deliveries) co_return std::unexpected(deliveries.error());
+  deliveries_ = *deliveries;
   store::Batch batch{
-      store::PutMeta{std::string(grants::kRestoredMeta), base::to_bytes(boost::json::serialize(note))},
+      note_of(facts, Progress::finished),
       store::AppendAudit{{.at = facts.now, .actor = "cli", .action = "store.restored", .subject = "store",
                           .detail = "From a backup of " + base::to_rfc3339(facts.backup_at) +
                                     (facts.nothing_ran_since ? "; nothing is said to have run since." : ".")}}};

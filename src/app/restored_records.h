@@ -2,11 +2,14 @@
 // have been spent since the backup is marked (RULES F10).
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/entropy.h"
+#include "delivery/restored_deliveries.h"
 #include "grants/sealing.h"
 #include "store/files.h"
 #include "store/reply_journal.h"
@@ -23,20 +26,31 @@ struct RestoreFacts {
   std::string id{};  // other nodes' journals may hold what is newer, and are waited for (grants/restore_watch.h); empty: there are none
 };
 
+// The documents that came back, or stayed.
+struct SpoolAtHand {
+  std::optional<NodeId> node{};  // whose they are; nullopt: there is no other
+  std::function<bool(DeliveryId)> has_document;
+};
+
 // Works on a store and a journal that nobody else has open.
 class RestoredRecords {
  public:
   RestoredRecords(store::Store& store, store::ReplyJournal& journal, const vault::Vault& vault, Entropy& entropy)
       : store_(store), journal_(journal), vault_(vault), entropy_(entropy) {}
 
-  // Checks that the vault's key is the store's; marks every grant that may have been refreshed since; notes the restore in the
-  // store and in its audit trail.
-  [[nodiscard]] Task<Result<void>> mark(RestoreFacts facts);
+  // Checks that the vault's key is the store's, and notes that a restore is unfinished: until mark() has ended no server starts
+  // (grants/restore_watch.h). Of a store that lies in its place already.
+  [[nodiscard]] Task<Result<void>> begin(RestoreFacts facts);
+  // Checks the same; marks every grant that may have been refreshed since, and every delivery that may have been sent; notes the
+  // restore in the store and in its audit trail.
+  [[nodiscard]] Task<Result<void>> mark(RestoreFacts facts, SpoolAtHand spool);
   // Records them, unconfirmed, so that the next start merges them like after a crash.
   [[nodiscard]] Task<Result<void>> keep_replies(std::vector<store::JournalEntry> entries);
   [[nodiscard]] std::int64_t marked() const { return marked_; }
+  [[nodiscard]] const delivery::RestoredDeliveries& deliveries() const { return deliveries_; }
 
  private:
+  [[nodiscard]] Task<Result<void>> check_key();
   [[nodiscard]] Task<Result<void>> mark_grants(RestoreFacts facts);
 
   store::Store& store_;
@@ -44,6 +58,7 @@ class RestoredRecords {
   const vault::Vault& vault_;
   Entropy& entropy_;
   std::int64_t marked_ = 0;
+  delivery::RestoredDeliveries deliveries_;
 };
 
 // What a journal brings to a store that is older than it, and what it may have lost.

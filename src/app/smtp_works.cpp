@@ -65,6 +65,8 @@ SmtpWorks::SmtpWorks(Ground ground)
              .post = ground_.post,
              .counters = ground_.deliveries.counters(),
              .smtp_counters = counters_,
+             .conversations = ground_.deliveries.device_conversations(),
+             .wall = ground_.wall,
              .steady = ground_.steady,
              .log = ground_.log,
              .settings = settings()}),
@@ -87,6 +89,19 @@ Result<void> SmtpWorks::start() {
   for (auto& one : wanted(config.smtp, ground_.tls)) listeners.push_back(std::move(one.listener));
   if (listeners.empty()) return {};
   return server_.start(std::move(listeners));
+}
+
+std::vector<console::MailListener> SmtpWorks::listeners() const {
+  const auto& smtp = ground_.config.smtp;
+  std::vector<console::MailListener> all;
+  const auto add = [&](const std::optional<ListenAddress>& at, const char* security, std::vector<std::string> sources) {
+    if (at) all.push_back({.security = security, .port = at->port, .sources = std::move(sources)});
+  };
+  add(smtp.submissions, "tls", {});
+  add(smtp.submission, ground_.tls == nullptr ? "none" : "starttls", {});
+  add(smtp.legacy, "starttls", smtp.legacy_sources);
+  add(smtp.plain, "none", smtp.plain_sources);
+  return all;
 }
 
 Task<void> SmtpWorks::stop(SteadyTime deadline) { co_await server_.stop(deadline); }

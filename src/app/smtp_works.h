@@ -5,6 +5,7 @@
 
 #include "app/config.h"
 #include "app/delivery_works.h"
+#include "console/door_plan.h"
 #include "doors/smtp/smtp_door.h"
 
 namespace latchkey::app {
@@ -19,6 +20,7 @@ class SmtpWorks final : public console::MetricsSource {
     delivery::MailPost& post;
     const store::Registry& registry;
     net::TlsServerContext* tls;  // nullptr: there is no certificate
+    const WallClock& wall;
     SteadyClock& steady;
     Log& log;
   };
@@ -32,6 +34,8 @@ class SmtpWorks final : public console::MetricsSource {
   // What is being taken in may be finished until then.
   [[nodiscard]] Task<void> stop(SteadyTime deadline);
   [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+  // As devices are told of them.
+  [[nodiscard]] std::vector<console::MailListener> listeners() const;
 
  private:
   [[nodiscard]] doors::SmtpSettings settings() const;

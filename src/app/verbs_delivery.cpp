@@ -128,7 +128,7 @@ Result<int> set_connector(const Session& session, const ConnectorArguments& argu
   const auto found = std::ranges::find_if(*connectors, [&](const Json& item) { return cell(item.as_object(), "id") == arguments.id; });
   if (found == connectors->end()) return fail(ErrorKind::not_found, "no_such_connector", "There is no connector " + arguments.id + ".");
   auto body = found->as_object();
-  for (const char* shown : {"id", "devices", "delegation", "deliver_url", "created_at"}) body.erase(shown);
+  for (const char* shown : {"id", "devices", "delegation", "deliver_url", "dav_url", "mail_address", "drop_folder", "created_at"}) body.erase(shown);
   JsonArray groups;
   if (arguments.groups.empty()) {
     for (const Json& group : body["groups"].as_array()) groups.emplace_back(id_of(group.as_object()));

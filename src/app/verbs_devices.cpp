@@ -119,6 +119,37 @@ Result<int> show_device(const Session& session, const std::string& name) {
   return 0;
 }
 
+std::string conversation_text(const JsonObject& conversation) {
+  std::string text = fmt::format("{} to {} from {}\n", cell(conversation, "began_at"), cell(conversation, "ended_at"), cell(conversation, "source"));
+  const JsonArray* lines = base::find_array(conversation, "lines");
+  if (lines == nullptr) return text;
+  for (const Json& item : *lines) {
+    const auto& line = item.as_object();
+    const auto from = cell(line, "from");
+    text += fmt::format("  {} {}\n", from == "device" ? "C:" : from == "server" ? "S:" : "--", cell(line, "text"));
+  }
+  return text;
+}
+
+Result<int> show_transcript(const Session& session, const std::string& name) {
+  const auto client = session.client();
+  const auto device = find_device(client, name);
+  if (!device) return std::unexpected(device.error());
+  const auto answer = client.get("/api/v1/devices/" + id_of(*device) + "/conversations");
+  if (!answer) return std::unexpected(answer.error());
+  const JsonArray* items = answer->is_object() ? base::find_array(answer->as_object(), "items") : nullptr;
+  if (session.json) {
+    print(pretty(items != nullptr ? *items : JsonArray()));
+    return 0;
+  }
+  if (items == nullptr || items->empty()) {
+    print("Nothing was heard of it by mail since the server started.\n");
+    return 0;
+  }
+  for (auto one = items->rbegin(); one != items->rend(); ++one) print(conversation_text(one->as_object()));
+  return 0;
+}
+
 Result<int> add_device(const Session& session, const DeviceArguments& arguments) {
   auto body = body_of(arguments);
   body["name"] = arguments.device;
@@ -167,7 +198,7 @@ void add_lists(CLI::App& verb, DeviceArguments& arguments) {
   verb.add_option("--source", arguments.sources, "Address or network it may come from (else from anywhere, over TLS); may be given several times")
       ->type_name("ADDRESS");
   verb.add_option("--domain", arguments.domains, "Domain it may send mail to; may be given several times")->type_name("DOMAIN");
-  verb.add_option("--use", arguments.uses, "What it may do: deliver, list, send (else deliver and list); may be given several times")
+  verb.add_option("--use", arguments.uses, "What it may do: deliver, list, send (else deliver and list, and send where a domain is named); may be given several times")
       ->type_name("USE");
 }
 
@@ -190,6 +221,9 @@ void add_device_verbs(CLI::App& app, Session& session) {
   const auto shown = std::make_shared<DeviceArguments>();
   on_run(verb_of_one("show", "Show a device, when it was seen and what went wrong last", shown), session,
          [&session, shown] { return show_device(session, shown->device); });
+  const auto heard = std::make_shared<DeviceArguments>();
+  on_run(verb_of_one("transcript", "Show its last conversations by mail (SMTP), the latest at the end; what signs in is hidden", heard), session,
+         [&session, heard] { return show_transcript(session, heard->device); });
   const auto changed = std::make_shared<DeviceArguments>();
   CLI::App& set = verb_of_one("set", "Change a device; a list that is named replaces the one before, '' empties it", changed);
   set.add_option("--name", changed->name, "Its new name")->type_name("NAME");

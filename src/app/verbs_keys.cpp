@@ -202,12 +202,14 @@ Result<int> back_up(const Session& session, const Arguments& arguments) {
     auto answer = told;
     answer["verified"] = true;
     answer["server_told"] = heard;
+    answer["documents"] = report->documents;
     answer["journal_unreadable"] = array_of(report->journal_unreadable);
     print(pretty(answer));
     return 0;
   }
   print(fmt::format("{}: {}, read back and found whole. It holds the master key: keep it and its passphrase apart.\n", arguments.file,
                     size_text(report->size_bytes)));
+  if (report->documents > 0) print(fmt::format("{} documents that wait to be delivered are in it.\n", report->documents));
   if (!report->journal_unreadable.empty()) {
     print(fmt::format("ATTENTION: of the journal this cannot be read, and is not in it: {}. Look after the disk.\n", fmt::join(report->journal_unreadable, ", ")));
   }
@@ -231,6 +233,22 @@ void tell_of_journal(const RestoreReport& report, bool nothing_ran_since) {
   }
 }
 
+void tell_of_documents(const RestoreReport& report) {
+  if (report.deliveries_marked > 0) {
+    print(fmt::format("{} documents may have been delivered since. They are sent where the destination takes the same document once; the others wait, "
+                      "as \"may have arrived\", for somebody to look.\n",
+                      report.deliveries_marked));
+  }
+  if (report.deliveries_without_document > 0) {
+    print(fmt::format("{} documents had been delivered or deleted before they could be brought back: \"may have arrived\".\n", report.deliveries_without_document));
+  }
+  if (report.documents_replaced > 0) {
+    print(fmt::format("ATTENTION: {} documents had not been delivered from what was there; those that came in after the backup are not in what was "
+                      "restored. They lie in {}/spool, and only the database beside it opens them.\n",
+                      report.documents_replaced, report.replaced));
+  }
+}
+
 void tell_of_marks(const RestoreReport& report, bool nothing_ran_since) {
   tell_of_journal(report, nothing_ran_since);
   if (report.replies > 0) print(fmt::format("{} answers of providers survived in the journal there; the server takes newer tokens from them.\n", report.replies));
@@ -239,6 +257,13 @@ void tell_of_marks(const RestoreReport& report, bool nothing_ran_since) {
                       "send it: soon after the start the console says how many accounts somebody must authorise again.\n",
                       report.grants_marked));
   }
+  tell_of_documents(report);
+}
+
+JsonObject marks_of(const RestoreReport& report) {
+  return {{"made_at", base::to_rfc3339(report.made_at)}, {"grants_marked", report.grants_marked}, {"replies_recovered", report.replies},
+          {"journal_unreadable", array_of(report.journal_unreadable)}, {"grants_doubted", report.grants_doubted},
+          {"deliveries_marked", report.deliveries_marked}, {"deliveries_without_document", report.deliveries_without_document}};
 }
 
 // After pg_restore and its like.
@@ -262,8 +287,7 @@ Result<int> mark_database(const Session& session, const Arguments& arguments) {
   const auto report = mark_restored_database(wish, std::move(database));
   if (!report) return std::unexpected(report.error());
   if (session.json) {
-    print(pretty(JsonObject{{"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked}, {"replies_recovered", report->replies}, {"journal_unreadable", array_of(report->journal_unreadable)},
-                            {"grants_doubted", report->grants_doubted}}));
+    print(pretty(marks_of(*report)));
     return 0;
   }
   print(fmt::format("The database is as it was about {}.\n", base::to_rfc3339(report->made_at)));
@@ -287,10 +311,14 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   const auto report = restore_backup(wish);
   if (!report) return std::unexpected(report.error());
   if (session.json) {
-    print(pretty(JsonObject{{"data", places->data}, {"made_at", base::to_rfc3339(report->made_at)}, {"grants_marked", report->grants_marked},
-                            {"replies_recovered", report->replies}, {"replaced", report->replaced}, {"master_key", report->key_path},
-                            {"master_key_aside", report->key_aside}, {"left_out", array_of(report->left_out)},
-                            {"journal_unreadable", array_of(report->journal_unreadable)}, {"grants_doubted", report->grants_doubted}}));
+    auto answer = marks_of(*report);
+    answer["data"] = places->data;
+    answer["replaced"] = report->replaced;
+    answer["documents_replaced"] = report->documents_replaced;
+    answer["master_key"] = report->key_path;
+    answer["master_key_aside"] = report->key_aside;
+    answer["left_out"] = array_of(report->left_out);
+    print(pretty(answer));
     return 0;
   }
   print(fmt::format("{} is as it was on {}.\n", places->data, base::to_rfc3339(report->made_at)));

@@ -316,7 +316,7 @@ void House::Parts::build_engine() {
       .context = tls.get(), .alerts = engine->alerts(), .wall = clock, .log = log});
   cloud_metrics = std::make_unique<CloudMetrics>(engine->cloud_counters(), *store);
   examination = std::make_unique<Examination>(Examination::Ground{
-      .config = config, .listens_with_tls = tls != nullptr, .loop = loop, .outgoing = *transport, .store = *store, .journal = *journal, .keys = engine->keys(), .catalog = catalog,
+      .config = config, .listens_with_tls = tls != nullptr, .loop = loop, .outgoing = *transport, .store = *store, .registry = *registry, .journal = *journal, .keys = engine->keys(), .catalog = catalog,
       .plain_http = plain_http, .entropy = entropy, .wall = clock, .steady = steady, .log = log});
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
                                                                  .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});
@@ -324,16 +324,16 @@ void House::Parts::build_engine() {
 
 void House::Parts::build_doors() {
   deliveries = std::make_unique<DeliveryWorks>(DeliveryGround{.loop = loop, .engine = *engine, .store = *store, .registry = *registry, .user_seal = *user_seal,
-                                                              .vault = *vault, .pin_gate = *gate, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
-                                                              .log = log, .node = node, .data = config.data});
+                                                              .vault = *vault, .pin_gate = *gate, .user_cards = *user_cards, .catalog = catalog, .outgoing = *outgoing, .wall = clock, .steady = steady, .entropy = entropy,
+                                                              .log = log, .node = node, .data = config.data, .public_url = config.public_url});
   mail_works = std::make_unique<MailWorks>(MailGround{.store = *store, .registry = *registry, .deliveries = *deliveries, .catalog = catalog,
                                                 .wall = clock, .entropy = entropy, .public_url = config.public_url});
-  folder = std::make_unique<FolderWorks>(FolderWorks::Ground{.config = config, .loop = loop, .engine = *engine, .deliveries = *deliveries, .store = *store,
+  folder = std::make_unique<FolderWorks>(FolderWorks::Ground{.config = config, .loop = loop, .engine = *engine, .deliveries = *deliveries, .post = mail_works->post(), .store = *store,
                                                              .registry = *registry, .steady = steady, .entropy = entropy, .log = log});
-  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(),
+  smtp = std::make_unique<SmtpWorks>(SmtpWorks::Ground{.config = config, .loop = loop, .deliveries = *deliveries, .post = mail_works->post(), .registry = *registry, .tls = tls.get(), .wall = clock,
                                                        .steady = steady, .log = log});
-  dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .store = *store, .registry = *registry, .sealing = engine->sealing(),
-                                                    .wall = clock, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
+  dav = std::make_unique<DavWorks>(DavWorks::Ground{.deliveries = *deliveries, .post = mail_works->post(), .store = *store, .registry = *registry, .sealing = engine->sealing(),
+                                                    .wall = clock, .steady = steady, .log = log, .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
   auto* alerts = &engine->alerts();
   const auto* counters = &engine->counters();
   console = std::make_unique<console::Console>(console::ConsoleGround{
@@ -341,6 +341,9 @@ void House::Parts::build_doors() {
       .pin_gate = *gate, .catalog = catalog, .authorizer = engine->authorizer(), .apps = engine->apps(), .cloud = engine->cloud(), .desk = engine->grant_desk(), .keys = engine->keys(),
       .nodes = engine->nodes(), .health = engine->health(), .notices = engine->notices(), .counters = engine->counters(), .doctor = examination->doctor(), .certificate = *certificate,
       .connectors = deliveries->connector_desk(), .deliveries = deliveries->delivery_desk(), .devices = deliveries->device_desk(),
+      .device_conversations = deliveries->device_conversations(),
+      .doors = {.mail = smtp->listeners(), .drop_domain = config.smtp.drop_domain,
+                .drop_folder = [works = folder.get()](const std::string& connector) { return works->drop_folder(connector); }},
       .engine = loop.main(), .wall = clock, .steady = steady, .entropy = entropy, .log = log,
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
@@ -499,6 +502,7 @@ net::EventLoop& House::loop() { return parts_->loop; }
 Task<Result<void>> House::open() {
   Parts& parts = *parts_;
   if (const auto done = co_await store::check_not_moved(*parts.store); !done) co_return done;
+  if (const auto done = co_await grants::check_restore_finished(*parts.store); !done) co_return done;
   if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
   if (const auto done = co_await parts.take_up_journal(); !done) co_return done;

@@ -17,7 +17,10 @@ constexpr std::size_t kHandoutMinutesMost = 500;
 constexpr std::string_view kActions[] = {
     "app.added", "app.changed", "app.deleted", "app.paused", "app.resumed", "authorization.cancelled",
     "authorization.expired", "authorization.failed", "authorization.mailed", "authorization.refused", "authorization.rejected",
-    "authorization.started", "authorization.undone", "grant.authorized", "grant.checked", "grant.deleted",
+    "authorization.started", "authorization.undone", "connector.added", "connector.changed", "connector.deleted",
+    "connector.delegation_ended", "delivery.cancelled", "delivery.deleted", "delivery.downloaded", "delivery.expired",
+    "delivery.rerouted", "delivery.retried", "device.added", "device.changed", "device.deleted", "device.secret_renewed",
+    "grant.authorized", "grant.checked", "grant.deleted",
     "grant.disabled", "grant.enabled", "grant.needs_authorization", "grant.paused", "grant.reauthorized", "grant.recovered", "grant.revoked",
     "grant.revoked_at_provider", "grant.not_revoked",
     "grant.scopes_changed", "grant.uncertain", "grant.unreachable", "group.created", "group.deleted", "group.renamed",
@@ -30,7 +33,7 @@ constexpr std::string_view kActions[] = {
 
 std::string_view actor_kind(std::string_view actor) {
   if (actor == "cli") return "command_line";
-  if (actor.empty() || actor == "keeper" || actor == "server") return "server";
+  if (actor.empty() || actor == "keeper" || actor == "latchkey" || actor == "server") return "server";
   return "user";
 }
 
@@ -42,6 +45,7 @@ std::string_view subject_kind(std::string_view action) {
   if (area == "setting") return "setting";
   if (area == "session") return "session";
   if (area == "user" || area == "setup") return "user";
+  if (area == "connector" || area == "device" || area == "delivery") return area;
   return "server";
 }
 

@@ -105,6 +105,13 @@ Task<Result<JsonObject>> ConnectorsApi::shown(store::Connector connector) {
   json["size_bytes_max"] = connector.size_bytes_max;
   json["enabled"] = connector.enabled;
   json["deliver_url"] = public_url_ + "/v1/deliver/" + connector.id;
+  json["dav_url"] = public_url_ + "/dav/" + connector.id + "/";
+  json["mail_address"] = doors_.mail.empty() ? Json(nullptr) : Json(connector.id + "@" + doors_.drop_domain);
+  json["drop_folder"] = nullptr;
+  // Files bear no PIN: only a fixed account is ever opened for them.
+  const bool fixed = connector.account == store::AccountKind::fixed;
+  if (const auto folder = fixed && doors_.drop_folder ? doors_.drop_folder(connector.id) : std::nullopt)
+    json["drop_folder"] = JsonObject{{"path", folder->path}, {"there", folder->there}};
   json["created_at"] = time_json(connector.created_at);
   co_return json;
 }

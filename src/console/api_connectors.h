@@ -1,6 +1,7 @@
 // /connectors: the configured destinations.
 #pragma once
 
+#include "console/door_plan.h"
 #include "console/router.h"
 #include "delivery/connector_desk.h"
 
@@ -8,8 +9,8 @@ namespace latchkey::console {
 
 class ConnectorsApi final : public ApiSection {
  public:
-  ConnectorsApi(delivery::ConnectorDesk& desk, store::Store& store, std::string public_url)
-      : desk_(desk), store_(store), public_url_(std::move(public_url)) {}
+  ConnectorsApi(delivery::ConnectorDesk& desk, store::Store& store, std::string public_url, DoorPlan doors)
+      : desk_(desk), store_(store), public_url_(std::move(public_url)), doors_(std::move(doors)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
  private:
@@ -24,6 +25,7 @@ class ConnectorsApi final : public ApiSection {
   delivery::ConnectorDesk& desk_;
   store::Store& store_;
   std::string public_url_;
+  DoorPlan doors_;
 };
 
 }  // namespace latchkey::console

@@ -28,6 +28,26 @@ JsonObject device_json(const store::Device& device) {
           {"last_error", device.last_error}};
 }
 
+const char* speaker_word(people::ConversationLine::Speaker speaker) {
+  using enum people::ConversationLine::Speaker;
+  switch (speaker) {
+    case device: return "device";
+    case server: return "server";
+    case note: return "note";
+  }
+  return "note";
+}
+
+JsonObject conversation_json(const people::Conversation& conversation) {
+  JsonArray lines;
+  for (const auto& line : conversation.lines) lines.emplace_back(JsonObject{{"from", speaker_word(line.speaker)}, {"text", line.text}});
+  return {{"began_at", time_json(conversation.began_at)},
+          {"ended_at", time_json(conversation.ended_at)},
+          {"door", conversation.door},
+          {"source", conversation.source},
+          {"lines", std::move(lines)}};
+}
+
 std::optional<people::SecretForm> read_form(Fields& fields) {
   return people::parse_secret_form(fields.choice("secret_form", {"whole", "compact"}, Presence::optional));
 }
@@ -69,6 +89,7 @@ std::vector<Route> DevicesApi::routes() {
       {"PATCH", "/api/v1/devices/{id}", Who::administrator, kPlain, 32 * 1024, [this](Call call) { return change(std::move(call)); }},
       {"POST", "/api/v1/devices/{id}/secret", Who::administrator, Carries::secret, 1024,
        [this](Call call) { return renew_secret(std::move(call)); }},
+      {"GET", "/api/v1/devices/{id}/conversations", Who::administrator, kPlain, 1024, [this](Call call) { return conversations(std::move(call)); }},
       {"DELETE", "/api/v1/devices/{id}", Who::administrator, kPlain, 1024, [this](Call call) { return remove(std::move(call)); }},
   };
 }
@@ -76,12 +97,17 @@ std::vector<Route> DevicesApi::routes() {
 Task<Answer> DevicesApi::list(Call call) {
   Query query(call.request);
   if (auto problem = query.check()) co_return std::unexpected(std::move(*problem));
-  const auto devices = co_await store_.devices();
+  const auto devices = co_await parts_.store.devices();
   if (!devices) co_return refuse(devices.error());
   JsonArray items;
   for (const auto& device : *devices) items.emplace_back(device_json(device));
   auto json = whole_list_json(std::move(items));
-  json["public_url"] = public_url_;
+  json["public_url"] = parts_.public_url;
+  JsonArray mail;
+  for (const auto& listener : parts_.doors.mail)
+    mail.push_back(JsonObject{{"security", listener.security}, {"port", listener.port}, {"sources", texts_json(listener.sources)}});
+  json["mail_listeners"] = std::move(mail);
+  json["drop_domain"] = parts_.doors.drop_domain;
   co_return net::HttpResponse::json(200, json);
 }
 
@@ -98,9 +124,11 @@ Task<Answer> DevicesApi::add(Call call) {
   if (change.connectors) wish.connectors = std::move(*change.connectors);
   if (change.sources) wish.sources = std::move(*change.sources);
   if (change.recipient_domains) wish.recipient_domains = std::move(*change.recipient_domains);
+  // Who may write to somebody may send.
   if (change.uses) wish.uses = *change.uses;
+  else if (!wish.recipient_domains.empty()) wish.uses |= store::kUseSend;
   wish.enabled = change.enabled.value_or(true);
-  const auto made = co_await desk_.add(std::move(wish), actor_of(call));
+  const auto made = co_await parts_.desk.add(std::move(wish), actor_of(call));
   if (!made) co_return refuse_device(made.error());
   co_return with_secret(201, *made);
 }
@@ -113,7 +141,7 @@ Task<Answer> DevicesApi::change(Call call) {
   Fields fields(*body);
   auto change = read_change(fields);
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
-  const auto device = co_await desk_.change(*id, std::move(change), actor_of(call));
+  const auto device = co_await parts_.desk.change(*id, std::move(change), actor_of(call));
   if (!device) co_return refuse_device(device.error());
   co_return net::HttpResponse::json(200, device_json(*device));
 }
@@ -129,7 +157,7 @@ Task<Answer> DevicesApi::renew_secret(Call call) {
     form = read_form(fields).value_or(form);
     if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   }
-  const auto made = co_await desk_.renew_secret(*id, form, actor_of(call));
+  const auto made = co_await parts_.desk.renew_secret(*id, form, actor_of(call));
   if (!made) co_return refuse_device(made.error());
   co_return with_secret(200, *made);
 }
@@ -137,9 +165,20 @@ Task<Answer> DevicesApi::renew_secret(Call call) {
 Task<Answer> DevicesApi::remove(Call call) {
   const auto id = DeviceId::parse(call.values[0]);
   if (!id) co_return refuse_not_found();
-  const auto done = co_await desk_.remove(*id, actor_of(call));
+  const auto done = co_await parts_.desk.remove(*id, actor_of(call));
   if (!done) co_return refuse_device(done.error());
   co_return net::HttpResponse::no_content();
+}
+
+Task<Answer> DevicesApi::conversations(Call call) {
+  const auto id = DeviceId::parse(call.values[0]);
+  if (!id) co_return refuse_not_found();
+  const auto device = co_await parts_.store.device(*id);
+  if (!device) co_return refuse(device.error());
+  if (!*device) co_return refuse_not_found();
+  JsonArray items;
+  for (const auto& one : parts_.conversations.of(*id)) items.emplace_back(conversation_json(one));
+  co_return net::HttpResponse::json(200, whole_list_json(std::move(items)));
 }
 
 }  // namespace latchkey::console

@@ -31,6 +31,7 @@
 #include "console/api_session.h"
 #include "console/api_user_secrets.h"
 #include "console/api_users.h"
+#include "console/door_plan.h"
 #include "console/flow_routes.h"
 #include "console/office_name_page.h"
 #include "console/pages.h"
@@ -63,6 +64,8 @@ struct ConsoleGround {
   delivery::ConnectorDesk& connectors;
   delivery::DeliveryDesk& deliveries;
   people::DeviceDesk& devices;
+  const people::DeviceConversations& device_conversations;
+  DoorPlan doors;
   Executor engine;
   const WallClock& wall;
   const SteadyClock& steady;

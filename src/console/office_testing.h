@@ -121,7 +121,7 @@ class ConsoleTest : public testing::Test {
         .store = *store, .registry = *registry, .vault = vault, .sessions = *sessions, .setup = *setup, .directory = *directory, .pin_gate = *gate,
         .catalog = *catalog::Catalog::load_builtin(), .authorizer = *authorizer, .apps = apps, .cloud = cloud, .desk = *desk, .keys = keys, .nodes = nodes,
         .health = health, .notices = notices, .counters = counters, .doctor = doctor, .certificate = certificate,
-        .connectors = *connector_desk, .deliveries = delivery_desk, .devices = *device_desk, .engine = engine.loop.main(),
+        .connectors = *connector_desk, .deliveries = delivery_desk, .devices = *device_desk, .device_conversations = device_conversations, .engine = engine.loop.main(),
         .wall = wall, .steady = steady, .entropy = entropy, .log = log,
         .facts = {.version = "1.2.3", .public_url = "https://latchkey.example", .sandbox = false},
         .causes = [this] { return causes; }, .ready = ready, .metrics = {&figures},
@@ -235,6 +235,7 @@ class ConsoleTest : public testing::Test {
   std::unique_ptr<delivery::ConnectorDesk> connector_desk;
   PlainDeliveryDesk delivery_desk;
   std::unique_ptr<people::DeviceDesk> device_desk;
+  people::DeviceConversations device_conversations;
   AlwaysReady ready;
   TwoFigures figures;
   std::vector<Cause> causes;

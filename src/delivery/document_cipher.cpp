@@ -20,7 +20,11 @@ Nonce nonce_of(std::uint64_t number, Chunk which) {
   return nonce;
 }
 
-Bytes header_of(DeliveryId id) {
+static_assert(kChunkTagBytes == crypto::kAeadTagBytes && kDocumentKeyBytes == crypto::kAeadKeyBytes);
+
+}  // namespace
+
+Bytes document_header(DeliveryId id) {
   Bytes header = base::to_bytes(kMagic);
   const auto octets = id.bytes();
   header.insert(header.end(), octets.begin(), octets.end());
@@ -28,11 +32,7 @@ Bytes header_of(DeliveryId id) {
   return header;
 }
 
-static_assert(kChunkTagBytes == crypto::kAeadTagBytes && kDocumentKeyBytes == crypto::kAeadKeyBytes);
-
-}  // namespace
-
-DocumentCipher::DocumentCipher(DeliveryId id, Secret key) : header_(header_of(id)), key_(std::move(key)) {
+DocumentCipher::DocumentCipher(DeliveryId id, Secret key) : header_(document_header(id)), key_(std::move(key)) {
   LATCHKEY_CHECK(key_.size() == kDocumentKeyBytes && header_.size() == kDocumentHeaderBytes);
 }
 

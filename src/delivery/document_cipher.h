@@ -39,6 +39,9 @@ inline constexpr std::size_t kDocumentKeyBytes = 32;
 
 enum class Chunk { middle, last };
 
+// kDocumentHeaderBytes.
+[[nodiscard]] Bytes document_header(DeliveryId id);
+
 class DocumentCipher {
  public:
   // `key` has kDocumentKeyBytes, drawn for this document alone: nonces are counted, so a key used twice would be broken.

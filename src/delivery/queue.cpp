@@ -76,6 +76,7 @@ Task<void> Queue::run() {
     if (now >= tell_again_at_) {
       tell_again_at_ = now + kTellEvery;
       co_await tell_people();
+      co_await tell_of_strays();
     }
     if (!stopping_ && !nudged_) co_await wake_.wait_for(parts_.steady, rest());
   }
@@ -91,7 +92,9 @@ void Queue::begin_due() {
 }
 
 Task<void> Queue::forget_in_turn() {
-  co_await forget_old();
+  // A parked one is tried twice a minute, so that a look an hour could miss it for ever.
+  if (!co_await forget_old()) forget_again_at_ = parts_.steady.now() + kLookEvery;
+  co_await forget_strays();
   forgetting_ = false;
 }
 

@@ -54,6 +54,7 @@ class Queue {
     NodeId node;
     std::function<QueueTuning()> tuning;
     std::function<void()> cut;  // ends every upload under way; on the executor
+    std::function<Task<void>(store::Delivery)> tell_owner{};  // that a person is needed; empty: nobody is told
   };
   explicit Queue(Parts parts);
   Queue(const Queue&) = delete;
@@ -96,13 +97,20 @@ class Queue {
 
   // queue_start.cpp
   [[nodiscard]] Task<Result<void>> settle_spool();
+  // Documents put aside earlier that this store knows go back into the spool.
+  [[nodiscard]] Task<Result<void>> take_back_strays();
+  // Whether the store knows of it.
+  [[nodiscard]] Task<Result<bool>> settle_document(DeliveryId id);
   [[nodiscard]] Task<Result<void>> take_up();
   // When it goes on; nullopt: not by itself.
   [[nodiscard]] Task<Result<std::optional<WallTime>>> settle_one(store::Delivery delivery);
   // Whether it may be sent again by itself: only where the same document sent twice is one document.
   [[nodiscard]] Task<Result<bool>> may_go_on(store::Delivery delivery);
-  [[nodiscard]] Task<void> forget_old();
-  [[nodiscard]] Task<void> forget(store::Delivery delivery);
+  // Whether all of what is old is gone: what was being tried, or changed meanwhile, is left for the next look.
+  [[nodiscard]] Task<bool> forget_old();
+  [[nodiscard]] Task<bool> forget(store::Delivery delivery);
+  [[nodiscard]] Task<void> forget_strays();
+  [[nodiscard]] Task<void> tell_of_strays();
 
   // queue.cpp
   void wake();
@@ -140,6 +148,7 @@ class Queue {
   SteadyTime sweep_again_at_{};
   SteadyTime forget_again_at_{};
   SteadyTime tell_again_at_{};
+  bool strays_ = false;  // some were lying aside when last looked
   bool nudged_ = false;  // since the last turn of run() began: what it may have missed is looked for again at once
   bool forgetting_ = false;
   bool stopping_ = false;

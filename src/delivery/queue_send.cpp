@@ -329,10 +329,14 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     note(one, now, state == queued ? "retry" : store::name_of(state), one.why);
     return true;
   };
+  store::Delivery after;
   for (;;) {
-    const auto changed = co_await change(delivery.id, record);
+    auto changed = co_await change(delivery.id, record);
     if (changed && !*changed) co_return std::nullopt;  // deleted meanwhile
-    if (changed) break;
+    if (changed) {
+      after = std::move(**changed);
+      break;
+    }
     parts_.log.error("delivery_not_recorded", changed.error());
     co_await parts_.steady.sleep_for(kAgainAfter);
   }
@@ -355,6 +359,7 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     case delivered:
       break;
   }
+  if (state != queued && parts_.tell_owner) tasks_.spawn("letter to an owner", parts_.tell_owner(std::move(after)));
   parts_.log.warning("not_delivered", {{"delivery", delivery.id.text()},
                                        {"connector", delivery.connector},
                                        {"state", store::name_of(state)},
@@ -392,7 +397,7 @@ Task<void> Queue::tell_people() {
     }
   };
   tell("deliveries_parked", parked,
-       "Documents wait: an account must be authorised again, or a destination needs a person. They go by themselves once "
+       "An account must be authorised again, or a destination needs a person. The documents go by themselves once "
        "that is done.");
   tell("deliveries_failed", failed,
        "Documents were refused by their destination, or could not be sent in time. Retry or delete them.");

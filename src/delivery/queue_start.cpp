@@ -7,41 +7,88 @@ namespace latchkey::delivery {
 namespace {
 
 constexpr std::size_t kPage = 500;
+// So long a person has been told of a document that no record knows.
+constexpr std::chrono::days kStraysKept{30};
+
+// What becomes of an upload whose end nobody saw: the process died, or the store is older than the sending.
+struct Ending {
+  std::string goes_on;
+  std::string in_doubt;
+};
+Ending ending_of(const store::Delivery& delivery) {
+  if (!is_just_restored(delivery)) {
+    return {.goes_on = "The server was restarted while it was being sent; it goes on where it stopped.",
+            .in_doubt =
+                "The server was stopped while it was being sent, and the destination cannot be asked whether it has it."};
+  }
+  return {
+      .goes_on = "It may have been sent since the backup; the destination can tell, and takes it once.",
+      .in_doubt =
+          "It was restored from a backup and may have been sent since; the destination cannot be asked whether it has it."};
+}
 
 }  // namespace
 
 // Whoever has the document delivers it: records that name another node (a data directory that moved to another database) are
-// taken over.
+// taken over. What the store does not know at all stays on this disk, aside: it is perhaps not the store that knows it.
 Task<Result<void>> Queue::settle_spool() {
+  if (const auto back = co_await take_back_strays(); !back) co_return back;
   const auto documents = co_await parts_.spool.documents();
   if (!documents) co_return std::unexpected(documents.error());
-  const auto any = co_await parts_.store.deliveries_after({}, 1);
-  if (!any) co_return std::unexpected(any.error());
-  if (any->empty() && !documents->empty()) {
-    // An empty store beside a full spool is more likely the wrong store than a spool of nothing but beginnings.
-    parts_.log.warning("spool_kept",
-                       {{"documents", documents->size()},
-                        {"why", "The store knows of no delivery at all. Is it the right one? Nothing is removed."}});
+  std::vector<DeliveryId> unknown;
+  for (const auto& id : *documents) {
+    const auto known = co_await settle_document(id);
+    if (!known) co_return std::unexpected(known.error());
+    if (!*known) unknown.push_back(id);
+  }
+  const auto aside = co_await parts_.spool.settle_strays(unknown, parts_.wall.now());
+  if (!aside) {
+    parts_.log.error("spool_not_swept", aside.error());
     co_return Result<void>{};
   }
-  for (const auto& id : *documents) {
-    const auto found = co_await parts_.store.delivery(id);
-    if (!found) co_return std::unexpected(found.error());
-    if (!*found || (*found)->state == store::DeliveryState::delivered) {
-      // Never acknowledged, or delivered already.
-      if (const auto gone = co_await parts_.spool.remove(id); !gone)
-        parts_.log.warning("spool_not_swept", {{"delivery", id.text()}});
-      continue;
-    }
-    if ((*found)->node == parts_.node) continue;
-    const auto node = parts_.node;
-    const auto taken = co_await change(id, [node](store::Delivery& delivery) {
-      delivery.node = node;
-      return true;
-    });
-    if (!taken) co_return std::unexpected(taken.error());
+  if (*aside > 0) {
+    parts_.log.error(
+        "documents_unknown",
+        {{"documents", *aside},
+         {"directory", parts_.spool.strays_directory()},
+         {"why", "The store knows nothing of them. Is it the right one? A store that knows them takes them back."}});
   }
+  if (*aside < unknown.size()) parts_.log.info("spool_swept", {{"unfinished", unknown.size() - *aside}});
   co_return Result<void>{};
+}
+
+Task<Result<void>> Queue::take_back_strays() {
+  const auto strays = co_await parts_.spool.strays();
+  if (!strays) co_return std::unexpected(strays.error());
+  std::vector<StrayDocument> known;
+  for (const auto& stray : *strays) {
+    const auto found = co_await parts_.store.delivery(stray.id);
+    if (!found) co_return std::unexpected(found.error());
+    if (*found) known.push_back(stray);
+  }
+  strays_ = true;  // until looked at again
+  if (known.empty()) co_return Result<void>{};
+  parts_.log.info("documents_taken_back", {{"documents", known.size()}});
+  co_return co_await parts_.spool.take_back(std::move(known));
+}
+
+Task<Result<bool>> Queue::settle_document(DeliveryId id) {
+  const auto found = co_await parts_.store.delivery(id);
+  if (!found) co_return std::unexpected(found.error());
+  if (!*found) co_return false;
+  if ((*found)->state == store::DeliveryState::delivered) {
+    if (const auto gone = co_await parts_.spool.remove(id); !gone)
+      parts_.log.warning("spool_not_swept", {{"delivery", id.text()}});
+    co_return true;
+  }
+  const auto node = parts_.node;
+  if ((*found)->node == node) co_return true;
+  const auto taken = co_await change(id, [node](store::Delivery& delivery) {
+    delivery.node = node;
+    return true;
+  });
+  if (!taken) co_return std::unexpected(taken.error());
+  co_return true;
 }
 
 // Everything in work, so that its turn can come; what an earlier process was sending first of all is settled.
@@ -73,14 +120,15 @@ Task<Result<std::optional<WallTime>>> Queue::settle_one(store::Delivery delivery
   const auto done = co_await change(delivery.id, [now, goes_on = *may](store::Delivery& one) {
     if (one.state != store::DeliveryState::sending) return false;
     one.due_at = now;
+    auto ending = ending_of(one);
     if (goes_on) {
       one.state = store::DeliveryState::queued;
-      note(one, now, "retry", "The server was restarted while it was being sent; it goes on where it stopped.");
+      note(one, now, "retry", ending.goes_on);
       return true;
     }
     one.state = store::DeliveryState::maybe_sent;
     one.finished_at = now;
-    one.why = "The server was stopped while it was being sent, and the destination cannot be asked whether it has it.";
+    one.why = std::move(ending.in_doubt);
     note(one, now, "maybe_sent", one.why);
     return true;
   });
@@ -101,7 +149,7 @@ Task<Result<bool>> Queue::may_go_on(store::Delivery delivery) {
 }
 
 // Records of what was delivered; documents nobody has decided about, where the settings say for how long they wait for that.
-Task<void> Queue::forget_old() {
+Task<bool> Queue::forget_old() {
   const auto tuning = parts_.tuning();
   const auto now = parts_.wall.now();
   const auto is_old = [&](const store::Delivery& one) {
@@ -121,18 +169,22 @@ Task<void> Queue::forget_old() {
     }
     return false;
   };
+  bool whole = true;
   DeliveryId after;
   for (;;) {
     const auto page = co_await parts_.store.deliveries_after(after, kPage);
-    if (!page || page->empty()) co_return;
+    if (!page) co_return false;
+    if (page->empty()) co_return whole;
     after = page->back().id;
     for (const auto& delivery : *page) {
-      if (is_old(delivery) && !turns_.is_under_way(delivery.id)) co_await forget(delivery);
+      if (!is_old(delivery)) continue;
+      const bool gone = !turns_.is_under_way(delivery.id) && co_await forget(delivery);
+      whole = whole && gone;
     }
   }
 }
 
-Task<void> Queue::forget(store::Delivery delivery) {
+Task<bool> Queue::forget(store::Delivery delivery) {
   store::Batch batch{store::PutDelivery{delivery}, store::DeleteDelivery{delivery.id}};  // as it was read, or not at all
   const bool had_document = delivery.state != store::DeliveryState::delivered;
   auto done = co_await grants::add_end_of_delegation(parts_.store, batch, delivery);
@@ -144,12 +196,42 @@ Task<void> Queue::forget(store::Delivery delivery) {
   if (done) done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
   if (!done) {
     parts_.log.warning("old_delivery_not_forgotten", {{"delivery", delivery.id.text()}, {"reason", done.error().reason}});
-    co_return;
+    co_return false;
   }
-  if (!had_document) co_return;
+  if (!had_document) co_return true;
   parts_.log.warning("document_expired", {{"delivery", delivery.id.text()}, {"connector", delivery.connector}});
   if (const auto gone = co_await parts_.spool.remove(delivery.id); !gone)
     parts_.log.warning("spool_not_swept", {{"delivery", delivery.id.text()}});
+  co_return true;
+}
+
+Task<void> Queue::forget_strays() {
+  if (!strays_) co_return;
+  const auto removed = co_await parts_.spool.remove_strays_found_before(parts_.wall.now() - kStraysKept);
+  if (!removed) {
+    parts_.log.warning("spool_not_swept",
+                       {{"directory", parts_.spool.strays_directory()}, {"reason", removed.error().reason}});
+  } else if (*removed > 0) {
+    parts_.log.warning("unknown_documents_expired", {{"documents", *removed}});
+  }
+}
+
+Task<void> Queue::tell_of_strays() {
+  if (!strays_) co_return;
+  const auto strays = co_await parts_.spool.strays();
+  if (!strays) co_return;
+  strays_ = !strays->empty();
+  if (!strays_) {
+    parts_.alerts.clear("documents_unknown");
+    co_return;
+  }
+  parts_.alerts.raise("documents_unknown",
+                      "Documents that the database knows nothing of were found and lie in " +
+                          parts_.spool.strays_directory() +
+                          ". If another database was in use before (it was restored, or the configuration names the wrong "
+                          "one), starting with that one "
+                          "takes them back. If not, delete them. They are kept for 30 days.",
+                      static_cast<std::int64_t>(strays->size()));
 }
 
 }  // namespace latchkey::delivery

@@ -1,7 +1,10 @@
 // The queue among real neighbours, with a destination that says what the test tells it.
 #include "delivery/queue.h"
 
+#include <filesystem>
+
 #include "delivery/delivery_desk.h"
+#include "delivery/restored_deliveries.h"
 #include "delivery/timeline.h"
 #include "grants/keeper_testing.h"
 #include "store/store_testing.h"
@@ -62,8 +65,10 @@ class QueueTest : public grants::KeeperHouse {
     other_grant = add_grant(batch, "acme-grace", 3600s);
     keys = vault.make_key_pair();
     for (auto& each : batch) {
-      if (auto* inserted = std::get_if<store::InsertUser>(&each))
-        inserted->user.public_key.assign(keys->public_key.begin(), keys->public_key.end());
+      auto* inserted = std::get_if<store::InsertUser>(&each);
+      if (inserted == nullptr) continue;
+      inserted->user.public_key.assign(keys->public_key.begin(), keys->public_key.end());
+      user_seal.vouch(inserted->user);
     }
     for (const auto& each : {grant, other_grant}) {
       const auto of_user = Bytes(keys->public_key.begin(), keys->public_key.end());
@@ -120,7 +125,8 @@ class QueueTest : public grants::KeeperHouse {
   store::Delivery accepted(const std::string& connector = "scans", const std::string& name = "a.pdf",
                            DeliveryState state = DeliveryState::queued) {
     store::Delivery one{.id = DeliveryId::make(wall.now(), entropy), .connector = connector, .submitter = grant.user};
-    auto delegation = run(delegations->delegate({.user = grant.user, .auth_epoch = store::User{}.auth_epoch, .pin = pin.clone()}, "acme-harmless"));
+    auto delegation = run(delegations->delegate(
+        {.user = grant.user, .auth_epoch = store::User{}.auth_epoch, .pin = pin.clone()}, "acme-harmless"));
     EXPECT_TRUE(delegation) << delegation.error().reason;
     auto incoming = run(spool.receive(one.id));
     EXPECT_TRUE(incoming);
@@ -179,22 +185,26 @@ class QueueTest : public grants::KeeperHouse {
 
   std::optional<Destinations> destinations;
 
-  DeliveryDeskOfQueue make_desk() {
-    destinations.emplace(Destinations::Parts{.store = *store, .clients = *clients, .sealing = sealing, .connectors = *connectors});
+  Reception::Parts reception_parts(Spool& into) {
     standing.emplace(grants::StandingDelegations::Parts{
         .store = *store, .sealing = sealing, .vault = vault, .wall = wall, .entropy = entropy});
-    reception.emplace(Reception::Parts{.store = *store,
-                                       .spool = spool,
-                                       .delegations = *delegations,
-                                       .standing = *standing,
-                                       .sealing = sealing,
-                                       .user_seal = user_seal,
-                                       .device_seal = device_seal,
-                                       .wall = wall,
-                                       .entropy = entropy,
-                                       .node = node,
-                                       .size_bytes_max = [] { return std::uint64_t{1} << 40; },
-                                       .accepted = [this](const store::Delivery& one) { queue->offer(one); }});
+    return {.store = *store,
+            .spool = into,
+            .delegations = *delegations,
+            .standing = *standing,
+            .sealing = sealing,
+            .user_seal = user_seal,
+            .device_seal = device_seal,
+            .wall = wall,
+            .entropy = entropy,
+            .node = node,
+            .size_bytes_max = [] { return std::uint64_t{1} << 40; },
+            .accepted = [this](const store::Delivery& one) { queue->offer(one); }};
+  }
+  DeliveryDeskOfQueue make_desk() {
+    destinations.emplace(
+        Destinations::Parts{.store = *store, .clients = *clients, .sealing = sealing, .connectors = *connectors});
+    reception.emplace(reception_parts(spool));
     return DeliveryDeskOfQueue({.store = *store,
                                 .spool = spool,
                                 .queue = *queue,
@@ -236,6 +246,113 @@ TEST_F(QueueTest, D2_WhatIsIdempotentGoesOn) {
   ASSERT_TRUE(run(queue->start()));
   in(DeliveryState::delivered, one.id);
   EXPECT_EQ(destination->sent.size(), 1U);
+}
+
+// F10: the store is older than what has become of its deliveries.
+TEST_F(QueueTest, F10_ARestoredOneGoesOnceWhereTheDestinationCanTellElseAPersonLooks) {
+  for (const bool idempotent : {true, false}) {
+    stop_queue();
+    destination->idempotent = idempotent;
+    destination->sent.clear();
+    queue = std::make_unique<Queue>(parts());
+    const auto one = accepted();
+    const auto marked = run(mark_restored_deliveries(
+        *store, {.backup_at = wall.now(), .now = wall.now(), .has_document = [](DeliveryId) { return true; }}));
+    ASSERT_TRUE(marked);
+    EXPECT_EQ(marked->in_doubt, 1);
+    ASSERT_TRUE(run(queue->start()));
+    if (idempotent) {
+      in(DeliveryState::delivered, one.id);
+      EXPECT_EQ(destination->sent.size(), 1U);
+    } else {
+      const auto after = in(DeliveryState::maybe_sent, one.id);
+      EXPECT_NE(after.why.find("restored from a backup"), std::string::npos) << after.why;
+      EXPECT_TRUE(destination->sent.empty());
+    }
+  }
+}
+
+// A store that knows other deliveries, as that of a database which several servers share: it is the wrong one all the same.
+TEST_F(QueueTest, D2_ADocumentThatTheStoreDoesNotKnowLiesAsideUntilItDoes) {
+  in(DeliveryState::delivered, accepted("scans", "other.pdf").id);
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  auto one = accepted();
+  commit({store::DeleteDelivery{one.id}});
+  const auto dropped = DeliveryId::make(wall.now(), entropy);
+  auto beginning = run(spool.receive(dropped));
+  ASSERT_TRUE(beginning);
+  ASSERT_TRUE(run((*beginning)->append(Bytes(100'000))));
+  ASSERT_TRUE(run(queue->start()));
+  EXPECT_TRUE(run(spool.documents())->empty());
+  ASSERT_EQ(run(spool.strays())->size(), 1U);
+  const auto told = [&] {
+    const auto all = alerts.current();
+    return std::ranges::any_of(
+        all, [](const grants::Alert& alert) { return alert.cause == "documents_unknown" && alert.number == 1; });
+  };
+  base::drive_until(loop, told);
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  one.version = 0;
+  commit({store::PutDelivery{one}});
+  ASSERT_TRUE(run(queue->start()));
+  in(DeliveryState::delivered, one.id);
+  EXPECT_TRUE(run(spool.strays())->empty());
+}
+
+TEST_F(QueueTest, UnknownDocumentsAreForgottenAfterAMonthAndNotBefore) {
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  commit({store::DeleteDelivery{accepted().id}});
+  ASSERT_TRUE(run(queue->start()));
+  advance(29 * 24h);
+  base::drive_until(loop, [&] { return !alerts.current().empty(); });
+  EXPECT_EQ(run(spool.strays())->size(), 1U);
+  advance(2 * 24h);
+  base::drive_until(loop, [&] { return run(spool.strays())->empty(); });
+  base::drive_until(loop, [&] { return alerts.current().empty(); });
+}
+
+// Two documents of one form, and a disk so slow that a rotation of the master key passes between their syncs.
+TEST_F(QueueTest, P5_TheKeysOfAFormsDocumentsAreSealedAtItsCommit) {
+  int syncs = 0;
+  store::FaultyFiles slow(files);
+  slow.set_fault([&](std::string_view call) {
+    if (call == "fdatasync" && ++syncs == 2) vault.begin_rotation(Secret(Bytes(32, 9)));
+    return 0;
+  });
+  Spool slow_spool(
+      {.files = slow, .sealing = sealing, .entropy = entropy, .log = log, .directory = documents.path() + "/slow"});
+  ASSERT_TRUE(slow_spool.prepare());
+  store::Connector own{.id = "own",
+                       .name = "own",
+                       .type = "acme-harmless",
+                       .account = store::AccountKind::fixed,
+                       .owner = grant.user,
+                       .naming = "{name}",
+                       .created_at = wall.now()};
+  sealing.vouch(own);
+  commit({store::PutConnector{own}});
+  Reception form(reception_parts(slow_spool));
+  std::vector<std::unique_ptr<Reception::Incoming>> incoming;
+  for (const char* name : {"page-1.pdf", "page-2.pdf"}) {
+    Submission page{
+        .submitter = grants::Caller{.user = grant.user, .auth_epoch = store::User{}.auth_epoch, .pin = pin.clone()},
+        .connector = "own",
+        .name = name,
+        .content_type = "application/pdf",
+        .source = "test"};
+    auto one = run(form.open(std::move(page)));
+    ASSERT_TRUE(one) << one.error().reason;
+    ASSERT_TRUE(run((*one)->append(base::to_bytes(name))));
+    incoming.push_back(std::move(*one));
+  }
+  const auto accepted_now = run(form.accept(std::move(incoming)));
+  ASSERT_TRUE(accepted_now) << accepted_now.error().reason;
+  ASSERT_EQ(syncs, 2);
+  vault.end_rotation();
+  for (const auto& one : *accepted_now) EXPECT_TRUE(sealing.open_document_key(one.id, one.document_key_sealed)) << one.name;
 }
 
 TEST_F(QueueTest, D2_AParkedOneIsMarkedBeforeItIsSent) {
@@ -361,6 +478,43 @@ TEST_F(QueueTest, WhatHasBegunIsNotDeletedUnderneath) {
   EXPECT_TRUE(faster);
   EXPECT_TRUE(run(desk.remove(one.id, {})));
   EXPECT_EQ(run(desk.remove(one.id, {})).error().reason, "no_such_delivery");
+}
+
+// Retention: what nobody decides about goes after the time the settings give it, with its document and what it may open.
+TEST_F(QueueTest, WhatNobodyDecidesAboutGoesAfterItsTime) {
+  const auto is_gone = [this](DeliveryId id) { return !run(store->delivery(id)).value(); };
+  destination->answer = Error{.kind = ErrorKind::refused, .reason = "no", .text = "No."};
+  const auto failed = in(DeliveryState::failed, accepted().id);
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  const auto parked = in(DeliveryState::parked, accepted().id);
+  destination->answer.reset();
+  const auto delivered = in(DeliveryState::delivered, accepted().id);
+  stop_queue();
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  tuning.keep_records = 30s * 60;
+  advance(2h);
+  start_queue();
+  base::drive_until(loop, [&] { return is_gone(delivered.id); });
+  EXPECT_FALSE(is_gone(failed.id)) << "unless somebody says so, documents wait for a person";
+  EXPECT_FALSE(is_gone(parked.id));
+  stop_queue();
+  tuning.keep_failed = 1h;
+  tuning.keep_parked = 3h;
+  start_queue();
+  base::drive_until(loop, [&] { return is_gone(failed.id); });
+  EXPECT_FALSE(is_gone(parked.id));
+  stop_queue();
+  advance(2h);
+  start_queue();
+  // It is tried at this very moment: then it goes at the next look.
+  base::drive_until(loop, [&] {
+    advance(1s);
+    return is_gone(parked.id);
+  });
+  base::drive_until(loop, [&] { return run(spool.documents())->empty(); });
+  for (const auto& wrap : run(store->wraps(grant.id)).value()) EXPECT_NE(wrap.holder_kind, store::HolderKind::delivery);
+  const auto trail = run(store->audit({.action = "delivery.expired"}));
+  EXPECT_EQ(trail->items.size(), 2U);
 }
 
 }  // namespace

@@ -115,72 +115,66 @@ Task<Result<std::unique_ptr<OutgoingDocument>>> Shelf::open(store::Delivery deli
 }
 
 Task<Result<void>> Shelf::remove(Owner owner, std::string connector, std::string path) {
-  co_return co_await base::run_on(parts_.executor, remove_here(std::move(owner), std::move(connector), std::move(path)));
+  co_return co_await base::run_on(parts_.executor,
+                                  clear(std::move(owner), std::move(connector), std::move(path), Clearing::all, {}));
 }
 
-Task<Result<void>> Shelf::displace(Owner owner, std::string connector, std::string path, DeliveryId by) {
-  co_return co_await base::run_on(parts_.executor,
-                                  displace_here(std::move(owner), std::move(connector), std::move(path), by));
+Task<void> Shelf::displace(Owner owner, std::string connector, std::string path, DeliveryId by) {
+  const auto done = co_await base::run_on(
+      parts_.executor, clear(std::move(owner), std::move(connector), std::move(path), Clearing::incomplete, by));
+  if (!done) parts_.log.warning("shelf_not_cleared", {{"delivery", by.text()}, {"reason", done.error().reason}});
 }
 
 Task<Result<store::Delivery>> Shelf::move(Owner owner, DeliveryId id, std::string path, Seconds wait) {
   co_return co_await base::run_on(parts_.executor, move_here(std::move(owner), id, std::move(path), wait));
 }
 
-Task<Result<void>> Shelf::postpone(DeliveryId id, Seconds wait) {
-  co_return co_await base::run_on(parts_.executor, postpone_here(id, wait));
+Task<Result<void>> Shelf::postpone(DeliveryId id, std::string path, Seconds wait) {
+  co_return co_await base::run_on(parts_.executor, postpone_here(id, std::move(path), wait));
 }
 
-Task<Result<void>> Shelf::remove_here(Owner owner, std::string connector, std::string path) {
-  auto items = co_await of_last_hour(owner, std::move(connector));
+Task<Result<void>> Shelf::clear(Owner owner, std::string connector, std::string path, Clearing what, DeliveryId except) {
+  const auto items = co_await of_last_hour(owner, std::move(connector));
   if (!items) co_return std::unexpected(items.error());
-  for (auto& [at, delivery] : *items) {
-    if (at != path) continue;  // an older one of the path would show again where only the newest went
-    const auto id = delivery.id;
-    const auto done = waits(delivery) ? co_await take_off(owner, std::move(delivery)) : co_await hide(id);
-    if (!done) co_return done;
+  for (const auto& [at, delivery] : *items) {
+    if (at != path || delivery.id == except)
+      continue;  // an older one of the path would show again where only the newest went
+    if (const auto done = co_await clear_one(owner, delivery.id, path, what); !done) co_return done;
   }
   co_return Result<void>{};
 }
 
-Task<Result<void>> Shelf::displace_here(Owner owner, std::string connector, std::string path, DeliveryId by) {
-  auto items = co_await of_last_hour(owner, std::move(connector));
-  if (!items) co_return std::unexpected(items.error());
-  for (auto& [at, delivery] : *items) {
-    if (at != path || delivery.id == by) continue;
-    const auto id = delivery.id;
-    const bool unfinished = waits(delivery) && is_incomplete(path, delivery.size_bytes);
-    const auto done = unfinished ? co_await take_off(owner, std::move(delivery)) : co_await hide(id);
-    if (!done) co_return done;
+// Each time as it is by then: the queue may have begun it, or a MOVE may have given it another path, and that one stays.
+Task<Result<void>> Shelf::clear_one(Owner owner, DeliveryId id, std::string path, Clearing what) {
+  for (int tries = 0;; ++tries) {
+    auto found = co_await parts_.store.delivery(id);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found || path_of(**found) != path) co_return Result<void>{};
+    const bool cancels = waits(**found) && (what == Clearing::all || is_incomplete(path, (*found)->size_bytes));
+    const auto done = cancels ? co_await take_off(owner, std::move(**found)) : co_await hide(std::move(**found));
+    if (done || done.error().kind != ErrorKind::conflict || tries >= kChangesMax) co_return done;
   }
-  co_return Result<void>{};
 }
 
-// Nothing of it is sent. What the queue has begun meanwhile is only hidden.
+// Nothing of it is sent. Written as it was read first: the store refuses what has changed since.
 Task<Result<void>> Shelf::take_off(Owner owner, store::Delivery delivery) {
-  store::Batch batch{store::DeleteDelivery{delivery.id}};
+  store::Batch batch{store::PutDelivery{delivery}, store::DeleteDelivery{delivery.id}};
   if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, delivery); !ended) co_return ended;
   batch.push_back(store::AppendAudit{
       people::audit_entry(parts_.wall.now(), {.name = owner.name, .source = delivery.source, .user = owner.user},
                           "delivery.cancelled", delivery.name, delivery.submitter, "to " + delivery.connector)});
-  const auto done = co_await parts_.store.commit(std::move(batch));
-  if (!done && done.error().kind == ErrorKind::conflict) co_return co_await hide(delivery.id);
-  if (!done) co_return done;
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return done;
   // The record held the key: what cannot be removed now opens for nobody, and is swept at the next start.
   (void)co_await parts_.spool.remove(delivery.id);
   co_return Result<void>{};
 }
 
-Task<Result<void>> Shelf::hide(DeliveryId id) {
-  for (int tries = 0;; ++tries) {
-    auto found = co_await parts_.store.delivery(id);
-    if (!found) co_return std::unexpected(found.error());
-    if (!*found) co_return Result<void>{};
-    set_path(**found, {});
-    const auto done = co_await parts_.store.commit({store::PutDelivery{**found}});
-    if (done || done.error().reason == "gone") co_return Result<void>{};
-    if (done.error().reason != "version" || tries >= kChangesMax) co_return done;
-  }
+// The path is one of the fields that are vouched for: without a new MAC nobody could send the document any more.
+Task<Result<void>> Shelf::hide(store::Delivery delivery) {
+  if (const auto sound = parts_.sealing.check(delivery); !sound) co_return sound;
+  set_path(delivery, {});
+  parts_.sealing.vouch(delivery);
+  co_return co_await parts_.store.commit({store::PutDelivery{std::move(delivery)}});
 }
 
 Task<Result<store::Delivery>> Shelf::move_here(Owner owner, DeliveryId id, std::string path, Seconds wait) {
@@ -202,17 +196,19 @@ Task<Result<store::Delivery>> Shelf::move_here(Owner owner, DeliveryId id, std::
   if (!done && done.error().kind == ErrorKind::conflict) co_return already_sent();
   if (!done) co_return std::unexpected(done.error());
   delivery.version += 1;
-  parts_.queue.nudge();
+  parts_.queue.offer(delivery);
   co_return std::move(delivery);
 }
 
-Task<Result<void>> Shelf::postpone_here(DeliveryId id, Seconds wait) {
+Task<Result<void>> Shelf::postpone_here(DeliveryId id, std::string path, Seconds wait) {
   auto found = co_await parts_.store.delivery(id);
   if (!found) co_return std::unexpected(found.error());
-  if (!*found || !waits(**found)) co_return Result<void>{};
+  // One that a MOVE has given its name meanwhile is complete, and waits for nothing.
+  if (!*found || path_of(**found) != path || !waits(**found)) co_return Result<void>{};
   (*found)->due_at = parts_.wall.now() + wait;
   const auto done = co_await parts_.store.commit({store::PutDelivery{**found}});
   if (!done && done.error().kind == ErrorKind::conflict) co_return Result<void>{};  // the queue was faster
+  if (done) parts_.queue.offer(**found);
   co_return done;
 }
 

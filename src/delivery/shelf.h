@@ -51,6 +51,7 @@ class Shelf {
     Reception& reception;
     const grants::Sealing& sealing;
     const WallClock& wall;
+    Log& log;
     Executor executor;  // the queue's
   };
   explicit Shelf(Parts parts) : parts_(std::move(parts)) {}
@@ -64,24 +65,29 @@ class Shelf {
   // Takes the path off the shelf: what waits there is not sent at all, what is on its way or has arrived is no longer shown.
   // Errors: those of the store.
   [[nodiscard]] Task<Result<void>> remove(Owner owner, std::string connector, std::string path);
-  // Another document, `by`, has come at that path: what waited there incomplete is not sent at all, what was complete goes
-  // its way and is no longer shown. Errors: those of the store.
-  [[nodiscard]] Task<Result<void>> displace(Owner owner, std::string connector, std::string path, DeliveryId by);
+  // Another document, `by`, has come at that path, and has been accepted: what waited there incomplete is not sent at all,
+  // what was complete goes its way and is no longer shown. Where the store refuses, both are sent: that is logged, and no
+  // error of the one that has come.
+  [[nodiscard]] Task<void> displace(Owner owner, std::string connector, std::string path, DeliveryId by);
   // Another path, as long as nothing has been sent; due after `wait`. Errors: conflict/`already_sent`;
   // not_found/`no_such_delivery`, `no_such_connector`; invalid/`bad_name`; those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> move(Owner owner, DeliveryId id, std::string path, Seconds wait);
-  // What waits, waits from now on for so long: another document is coming in in its place. Errors: those of the store.
-  [[nodiscard]] Task<Result<void>> postpone(DeliveryId id, Seconds wait);
+  // What waits at that path, waits from now on for so long: another document is coming in in its place. Errors: those of the
+  // store.
+  [[nodiscard]] Task<Result<void>> postpone(DeliveryId id, std::string path, Seconds wait);
 
  private:
   // All that have a path, several of one path too; newest first.
   [[nodiscard]] Task<Result<std::vector<ShelfItem>>> of_last_hour(Owner owner, std::string connector);
-  [[nodiscard]] Task<Result<void>> remove_here(Owner owner, std::string connector, std::string path);
-  [[nodiscard]] Task<Result<void>> displace_here(Owner owner, std::string connector, std::string path, DeliveryId by);
-  [[nodiscard]] Task<Result<store::Delivery>> move_here(Owner owner, DeliveryId id, std::string path, Seconds wait);
-  [[nodiscard]] Task<Result<void>> postpone_here(DeliveryId id, Seconds wait);
+  enum class Clearing { all, incomplete };  // what is not sent at all; the rest goes its way and is no longer shown
+  [[nodiscard]] Task<Result<void>> clear(Owner owner, std::string connector, std::string path, Clearing what,
+                                         DeliveryId except);
+  [[nodiscard]] Task<Result<void>> clear_one(Owner owner, DeliveryId id, std::string path, Clearing what);
+  // Both write the record only as it was read. Errors: conflict (it has changed since); those of the store.
   [[nodiscard]] Task<Result<void>> take_off(Owner owner, store::Delivery delivery);
-  [[nodiscard]] Task<Result<void>> hide(DeliveryId id);
+  [[nodiscard]] Task<Result<void>> hide(store::Delivery delivery);
+  [[nodiscard]] Task<Result<store::Delivery>> move_here(Owner owner, DeliveryId id, std::string path, Seconds wait);
+  [[nodiscard]] Task<Result<void>> postpone_here(DeliveryId id, std::string path, Seconds wait);
   // Nothing of it has been sent, and nobody is about to.
   [[nodiscard]] bool waits(const store::Delivery& delivery) const;
 

@@ -1,5 +1,7 @@
 #include "delivery/spool.h"
 
+#include <filesystem>
+
 namespace latchkey::delivery {
 namespace {
 
@@ -54,10 +56,14 @@ Spool::Spool(Parts parts)
     : parts_(std::move(parts)),
       threads_{.disk = parts_.hire("spool", kDiskThreads), .syncs = parts_.hire("spool syncs", kSyncThreads)},
       room_(std::make_shared<SpoolRoom>([this] { return parts_.room(parts_.directory); },
-                                        [this] { return parts_.reserve(); })) {}
+                                        [this] { return parts_.reserve(); })),
+      strays_(parts_.files, parts_.directory) {}
 
 Result<void> Spool::prepare() {
-  if (const auto made = parts_.files.make_directory(parts_.directory); !made) {
+  auto made = parts_.files.make_directory(parts_.directory);
+  // A document is as durable as the names above it.
+  if (made) made = parts_.files.sync_directory(std::filesystem::path(parts_.directory).parent_path().string());
+  if (!made) {
     return fail(ErrorKind::misconfigured, "spool_directory",
                 "The spool's directory " + parts_.directory +
                     " cannot be made. Check who owns the data directory, and that its disk has room.",
@@ -116,6 +122,24 @@ Task<Result<std::vector<DeliveryId>>> Spool::documents() {
     return found;
   };
   co_return co_await threads_.disk->run(std::move(work));
+}
+
+Task<Result<std::size_t>> Spool::settle_strays(std::vector<DeliveryId> unknown, WallTime now) {
+  auto work = [strays = strays_, unknown = std::move(unknown), now] { return strays.settle(unknown, now); };
+  co_return co_await disk_->run(std::move(work));
+}
+
+Task<Result<std::vector<StrayDocument>>> Spool::strays() {
+  co_return co_await disk_->run([strays = strays_] { return strays.list(); });
+}
+
+Task<Result<void>> Spool::take_back(std::vector<StrayDocument> known) {
+  auto work = [strays = strays_, known = std::move(known)] { return strays.take_back(known); };
+  co_return co_await disk_->run(std::move(work));
+}
+
+Task<Result<std::size_t>> Spool::remove_strays_found_before(WallTime moment) {
+  co_return co_await disk_->run([strays = strays_, moment] { return strays.remove_found_before(moment); });
 }
 
 }  // namespace latchkey::delivery

@@ -14,6 +14,7 @@
 #include "base/pool.h"
 #include "delivery/spool_file.h"
 #include "delivery/spool_room.h"
+#include "delivery/stray_documents.h"
 #include "grants/sealing.h"
 
 namespace latchkey::delivery {
@@ -41,8 +42,8 @@ class IncomingDocument {
   [[nodiscard]] Task<Result<void>> append(Bytes octets);
   // File and directory are on the medium when it answers, and nothing is held open any more. Once. Errors as of append().
   [[nodiscard]] Task<Result<Spooled>> finish();
-  // The document's key under the master key of this moment, bound to the delivery (FORMAT.md): for the record that is about to
-  // be written, since a document may take longer to come in than a rotation takes.
+  // The document's key under the master key of this moment, bound to the delivery (FORMAT.md): for the record that is about
+  // to be written, since a document may take longer to come in than a rotation takes.
   [[nodiscard]] Bytes sealed_key() const { return sealing_.seal_document_key(id_, key_); }
   // After finish(): from now on the file is for whoever writes the record to remove.
   void keep() { writer_->keep(); }
@@ -88,7 +89,7 @@ class Spool {
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
-  // Makes the directory. Blocking; at start. Errors: misconfigured/`spool_directory`.
+  // Makes the directory, durably. Blocking; at start. Errors: misconfigured/`spool_directory`.
   [[nodiscard]] Result<void> prepare();
 
   // Begins a document; `id` is drawn for it and never used again. `size_bytes`: as far as it is known. Errors:
@@ -103,10 +104,18 @@ class Spool {
   // Whose documents lie there, whole or not.
   [[nodiscard]] Task<Result<std::vector<DeliveryId>>> documents();
 
+  // Documents that the store does not know: as StrayDocuments says.
+  [[nodiscard]] Task<Result<std::size_t>> settle_strays(std::vector<DeliveryId> unknown, WallTime now);
+  [[nodiscard]] Task<Result<std::vector<StrayDocument>>> strays();
+  [[nodiscard]] Task<Result<void>> take_back(std::vector<StrayDocument> known);
+  [[nodiscard]] Task<Result<std::size_t>> remove_strays_found_before(WallTime moment);
+  [[nodiscard]] std::string strays_directory() const { return strays_.directory(); }
+
  private:
   Parts parts_;
   IncomingDocument::Threads threads_;
   std::shared_ptr<const SpoolRoom> room_;
+  StrayDocuments strays_;
 };
 
 }  // namespace latchkey::delivery

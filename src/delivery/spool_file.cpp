@@ -50,7 +50,6 @@ Result<std::unique_ptr<SpoolWriter>> SpoolWriter::create(store::Files& files, co
   if (!file) return disk_refused(file.error());
   writer->file_ = std::move(*file);
   writer->created_ = true;
-  if (auto written = writer->file_->pwrite(writer->cipher_.header(), 0); !written) return disk_refused(written.error());
   return writer;
 }
 
@@ -99,6 +98,8 @@ Result<void> SpoolWriter::sync() {
 
 Result<void> SpoolWriter::finish() {
   if (auto written = write_chunk(Chunk::last); !written) return written;
+  // Last of all, so that its absence tells a beginning from a document without any key.
+  if (auto written = file_->pwrite(cipher_.header(), 0); !written) return disk_refused(written.error());
   if (auto synced = sync(); !synced) return synced;
   if (auto synced = files_.sync_directory(directory_); !synced) return disk_refused(synced.error());
   {
@@ -108,6 +109,14 @@ Result<void> SpoolWriter::finish() {
   base::wipe(pending_.data(), pending_.size());
   pending_ = Bytes();
   return {};
+}
+
+Result<bool> is_finished(store::Files& files, const std::string& directory, DeliveryId id) {
+  const auto file = files.open(spool_path(directory, id), store::OpenFile::existing);
+  if (!file) return disk_refused(file.error());
+  const auto begin = (*file)->pread(kDocumentHeaderBytes, 0);
+  if (!begin) return disk_refused(begin.error());
+  return *begin == document_header(id);
 }
 
 SpoolReader::SpoolReader(DocumentCipher cipher, std::unique_ptr<store::File> file, std::uint64_t size_bytes)

@@ -15,7 +15,7 @@
 namespace latchkey::delivery {
 
 // A resource; one thread at a time, beside which another may be in sync_so_far(). Until finish() has returned, what is on
-// the disk lacks its last chunk and opens for nobody.
+// the disk lacks its header and its last chunk, and opens for nobody.
 class SpoolWriter {
  public:
   // Errors: unavailable/`spool_full`, `spool_failed`.
@@ -34,7 +34,7 @@ class SpoolWriter {
   [[nodiscard]] bool wants_sync();
   // What has been written is on the medium. One that fails is heard of in finish(): the kernel reports it once only.
   void sync_so_far();
-  // Writes the last chunk; when it returns, file and directory are on the medium, and the file is closed.
+  // Writes the last chunk, then the header; when it returns, file and directory are on the medium, and the file is closed.
   [[nodiscard]] Result<void> finish();
   void keep() { kept_ = true; }
 
@@ -88,6 +88,10 @@ class SpoolReader {
   std::unique_ptr<store::File> file_;
   std::uint64_t size_bytes_;
 };
+
+// Whether a document's file was written to its end: a writer that died leaves none with a header. Errors:
+// unavailable/`spool_failed`.
+[[nodiscard]] Result<bool> is_finished(store::Files& files, const std::string& directory, DeliveryId id);
 
 // The file of a document, and the document of a file's name (nullopt: the file is none of the spool's).
 [[nodiscard]] std::string spool_path(const std::string& directory, DeliveryId id);

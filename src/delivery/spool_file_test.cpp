@@ -192,6 +192,20 @@ TEST_F(SpoolFile, D2_WhatWasNotFinishedOpensForNobody) {
   EXPECT_EQ(files_there(), 0U) << "abandoned: nothing stays";
 }
 
+// Without a key, as who finds it at a start.
+TEST_F(SpoolFile, D2_ABeginningIsToldFromADocument) {
+  for (const auto size : kSizes) {
+    const auto made = id();
+    auto writer = SpoolWriter::create(files_, directory_.path(), made, key());
+    ASSERT_TRUE(writer);
+    EXPECT_FALSE(is_finished(files_, directory_.path(), made).value()) << size;
+    ASSERT_TRUE((*writer)->append(document(size)));
+    EXPECT_FALSE(is_finished(files_, directory_.path(), made).value()) << size;
+    ASSERT_TRUE((*writer)->finish());
+    EXPECT_TRUE(is_finished(files_, directory_.path(), made).value()) << size;
+  }
+}
+
 TEST_F(SpoolFile, AFullDiskIsNamedAndLeavesNothing) {
   for (const int failing : {1, 2, 3}) {
     int writes = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <thread>
 
 #include "base/fakes_testing.h"
@@ -89,6 +90,45 @@ TEST_F(SpoolOnDisk, WhatIsDroppedLeavesNothing) {
   while (!wait_for(spool_.documents())->empty()) ASSERT_LT(std::chrono::steady_clock::now(), deadline);
 }
 
+TEST_F(SpoolOnDisk, D2_WhatNobodyKnowsLiesAsideAndWhatWasNeverWholeGoes) {
+  const auto whole = id();
+  const auto spooled = take_in(whole, Bytes(2 * kChunkBytes, 7));
+  const auto beginning = id();
+  auto incoming = wait_for(spool_.receive(beginning));
+  ASSERT_TRUE(incoming);
+  ASSERT_TRUE(wait_for((*incoming)->append(Bytes(3 * kChunkBytes))));
+  const WallTime found(Milliseconds(1'800'000'000'000));
+  EXPECT_EQ(wait_for(spool_.settle_strays({whole, beginning}, found)).value(), 1U);
+  EXPECT_TRUE(wait_for(spool_.documents())->empty());
+  auto strays = wait_for(spool_.strays());
+  ASSERT_TRUE(strays);
+  ASSERT_EQ(strays->size(), 1U);
+  EXPECT_EQ(strays->front().id, whole);
+  EXPECT_EQ(wait_for(spool_.open(whole, spooled.key_sealed, spooled.size_bytes)).error().reason, "document_missing");
+  // Found before that moment: none.
+  EXPECT_EQ(wait_for(spool_.remove_strays_found_before(found)).value(), 0U);
+  ASSERT_TRUE(wait_for(spool_.take_back(*strays)));
+  EXPECT_TRUE(wait_for(spool_.take_back(*strays))) << "what is back is not missed";
+  EXPECT_TRUE(wait_for(spool_.strays())->empty());
+  auto outgoing = wait_for(spool_.open(whole, spooled.key_sealed, spooled.size_bytes));
+  ASSERT_TRUE(outgoing);
+  EXPECT_EQ(wait_for((*outgoing)->read(0, 10))->size(), 10U);
+  ASSERT_EQ(wait_for(spool_.settle_strays({whole}, found)).value(), 1U);
+  EXPECT_EQ(wait_for(spool_.remove_strays_found_before(found + Milliseconds(1))).value(), 1U);
+  EXPECT_TRUE(wait_for(spool_.strays())->empty());
+}
+
+// What lies in a directory whose own name a power cut takes away is lost with it.
+TEST_F(SpoolOnDisk, TheDirectorysNameIsOnTheMediumBeforeADocumentIs) {
+  store::FaultyFiles files(files_);
+  Spool spool(
+      {.files = files, .sealing = sealing_, .entropy = entropy_, .log = log_, .directory = directory_.path() + "/another"});
+  ASSERT_TRUE(spool.prepare());
+  EXPECT_EQ(files.calls("fsync"), 1);
+  files.set_fault([](std::string_view call) { return call == "fsync" ? EIO : 0; });
+  EXPECT_EQ(spool.prepare().error().reason, "spool_directory");
+}
+
 TEST_F(SpoolOnDisk, AKeyOpensItsOwnDocumentAlone) {
   const auto mine = id();
   const auto other = id();
@@ -106,6 +146,7 @@ TEST_F(SpoolOnDisk, P5_ADocumentThatComesInDuringARotationIsSealedUnderTheNewKey
   ASSERT_TRUE(wait_for((*incoming)->append(base::to_bytes("text"))));
   ASSERT_TRUE(wait_for((*incoming)->finish()));
   (*incoming)->keep();
+  // The next file of the same form is still coming in.
   vault_.begin_rotation(Secret(Bytes(32, 2)));
   vault_.end_rotation();
   auto outgoing = wait_for(spool_.open(which, (*incoming)->sealed_key(), 4));

@@ -8,8 +8,9 @@ namespace latchkey::delivery {
 namespace {
 
 constexpr std::size_t kFirstKept = 10;
+constexpr std::string_view kRestored = "restored";
 // What a person did: it is kept, and the time for which it is tried begins anew.
-bool is_by_hand(std::string_view what) { return what == "retried" || what == "rerouted"; }
+bool is_by_hand(std::string_view what) { return what == "retried" || what == "rerouted" || what == kRestored; }
 
 std::string what_of(const Json& entry) { return entry.is_object() ? base::string_or(entry.get_object(), "what") : ""; }
 
@@ -41,6 +42,11 @@ WallTime tried_since(const store::Delivery& delivery) {
     before = what;
   }
   return since;
+}
+
+bool is_just_restored(const store::Delivery& delivery) {
+  const auto parsed = parse_json(delivery.timeline_json);
+  return parsed && parsed->is_array() && !parsed->get_array().empty() && what_of(parsed->get_array().back()) == kRestored;
 }
 
 std::string receipt_json(const connectors::Receipt& receipt, WallTime at) {

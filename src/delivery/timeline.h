@@ -12,11 +12,15 @@ namespace latchkey::delivery {
 inline constexpr std::size_t kTimelineEntriesMax = 60;
 
 // Adds {"at", "what", "words"} to the delivery's timeline. `what` is accepted, sending, retry, parked, maybe_sent, failed,
-// delivered, retried, renamed. Of a road that is too long its first ten entries and the latest ones stay.
+// delivered, retried, renamed, restored. Of a road that is too long its first ten entries and the latest ones stay.
 void note(store::Delivery& delivery, WallTime at, std::string_view what, std::string_view words);
 
-/// Since when it has been tried: its acceptance, or the last time that a person sent it again or what it waited for was there.
+// Since when it has been tried: its acceptance, or the last time that a person sent it again, it was restored from a backup,
+// or what it waited for was there.
 [[nodiscard]] WallTime tried_since(const store::Delivery& delivery);
+
+// Whether nothing has happened to it since it was restored from a backup.
+[[nodiscard]] bool is_just_restored(const store::Delivery& delivery);
 
 [[nodiscard]] std::string receipt_json(const connectors::Receipt& receipt, WallTime at);
 

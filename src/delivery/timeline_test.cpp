@@ -31,6 +31,18 @@ TEST(Timeline, D5_ItIsTriedAnewFromWhenSomebodySaysSoOrWhatItWaitedForIsThere) {
   EXPECT_EQ(parse_json(delivery.timeline_json)->get_array().size(), kTimelineEntriesMax);
 }
 
+TEST(Timeline, F10_ARestoreBeginsItsTriesAnew) {
+  const auto start = base::from_unix_ms(1'800'000'000'000);
+  store::Delivery delivery{.created_at = start};
+  note(delivery, start, "accepted", "");
+  EXPECT_FALSE(is_just_restored(delivery));
+  note(delivery, start + days(4), "restored", "");
+  EXPECT_TRUE(is_just_restored(delivery));
+  note(delivery, start + days(4), "retry", "");
+  EXPECT_FALSE(is_just_restored(delivery));
+  EXPECT_EQ(tried_since(delivery), start + days(4)) << "a backup of last week is not given up at its first try";
+}
+
 TEST(Timeline, WhatCannotBeReadCountsFromTheAcceptance) {
   const auto start = base::from_unix_ms(1'800'000'000'000);
   const store::Delivery delivery{.timeline_json = "{", .created_at = start};

@@ -99,11 +99,19 @@ void judge_trust(Finding& finding, const net::TlsLook& look, const std::string& 
   }
 }
 
-std::vector<Finding> judge(const net::TlsLook& look, const std::string& host, const std::string& where, WallTime now) {
-  Finding finding{.check = {}, .subject = where, .seen = {}, .remedy = {}, .handovers = {}};
+Task<std::vector<Finding>> examine(net::TlsLookRequest request, std::string where, TlsLooker looker, Worker* worker,
+                                   const WallClock* wall) {
+  const auto look = co_await worker->run([request, looker = std::move(looker)] { return looker(request); });
+  co_return std::vector<Finding>{judge_tls(look, request.host, where, wall->now())};
+}
+
+}  // namespace
+
+Finding judge_tls(const net::TlsLook& look, const std::string& host, const std::string& subject, WallTime now) {
+  Finding finding{.check = {}, .subject = subject, .seen = {}, .remedy = {}, .handovers = {}};
   if (look.stage != net::TlsLook::Stage::done || look.chain.empty()) {
-    judge_stage(finding, look, where);
-    return {finding};
+    judge_stage(finding, look, subject);
+    return finding;
   }
   const auto& own = look.chain.front();
   finding.seen = fmt::format("{}, a certificate of {} for {}: {}.", look.protocol, own.issuer, list_of(own.names),
@@ -114,16 +122,8 @@ std::vector<Finding> judge(const net::TlsLook& look, const std::string& host, co
     finding.severity = soon;
     finding.remedy = "Renew it now. If something was to renew it by itself, look why it has not.";
   }
-  return {finding};
+  return finding;
 }
-
-Task<std::vector<Finding>> examine(net::TlsLookRequest request, std::string where, TlsLooker looker, Worker* worker,
-                                   const WallClock* wall) {
-  const auto look = co_await worker->run([request, looker = std::move(looker)] { return looker(request); });
-  co_return judge(look, request.host, where, wall->now());
-}
-
-}  // namespace
 
 Severity severity_of_expiry(const net::Certificate& certificate, WallTime now) {
   const auto life = certificate.not_after - certificate.not_before;

@@ -27,6 +27,9 @@ class CertificateCheck final : public Check {
   const WallClock& wall_;
 };
 
+// What such a look means for whoever connects to `host`; `subject` names the place.
+[[nodiscard]] Finding judge_tls(const net::TlsLook& look, const std::string& host, const std::string& subject, WallTime now);
+
 // How soon a certificate's end matters: what is renewed by itself is renewed when a third of its life is left.
 [[nodiscard]] Severity severity_of_expiry(const net::Certificate& certificate, WallTime now);
 

@@ -9,7 +9,9 @@
 #include "doctor/certificate_check.h"
 #include "doctor/check.h"
 #include "doctor/dns_check.h"
+#include "doctor/drop_folder_check.h"
 #include "doctor/premises.h"
+#include "doctor/spool_check.h"
 #include "grants/key_rotation.h"
 #include "store/reply_journal.h"
 
@@ -30,6 +32,8 @@ struct CheckGround {
   const WallClock& wall;
   const SteadyClock& steady;
   Worker& worker;  // for what blocks: DNS, TLS, files
+  DropFolderLooker drop_folders;
+  SpoolReserve spool_reserve;
 };
 
 [[nodiscard]] std::vector<std::unique_ptr<Check>> all_checks(const CheckGround& ground);

@@ -37,6 +37,7 @@ constexpr AlertKind kKinds[] = {
     {"deliveries_parked", Severity::warning, "Documents wait for a person", "/deliveries?state=parked", true},
     {"deliveries_failed", Severity::critical, "Documents were not delivered", "/deliveries?state=failed", true},
     {"deliveries_doubtful", Severity::warning, "Documents may or may not have arrived", "/deliveries?state=maybe_sent", true},
+    {"documents_unknown", Severity::warning, "Documents that the database does not know", "/deliveries", true},
     {"drop_folder_unusable", Severity::warning, "A drop folder cannot be used", "/connectors", false},
     {"drop_folder_waits", Severity::warning, "Documents wait in a drop folder", "/connectors", false},
     {"drop_folder_refused", Severity::warning, "A drop folder refused a document", "/connectors", true},

@@ -37,7 +37,7 @@ std::string text_of(const Error& error) {
 
 Task<Result<std::string>> AuthorizationDesk::cloud_app_for(std::string type) {
   if (parts_.cloud == nullptr || !parts_.use_cloud_service()) co_return std::string();
-  const auto enrolment = co_await read_cloud_enrolment(parts_.store, parts_.sealing);
+  const auto enrolment = co_await cloud_enrolment_.read();
   if (!enrolment) co_return std::unexpected(enrolment.error());
   const auto* app = *enrolment ? (*enrolment)->app_for(type) : nullptr;
   if (app == nullptr) co_return std::string();
@@ -48,7 +48,7 @@ Task<Result<std::string>> AuthorizationDesk::cloud_app_for(std::string type) {
 }
 
 Task<Result<CloudEnrolment>> AuthorizationDesk::enrolment_for(CloudRoute route) {
-  auto enrolment = co_await read_cloud_enrolment(parts_.store, parts_.sealing);
+  const auto enrolment = co_await cloud_enrolment_.read();
   if (!enrolment) co_return std::unexpected(enrolment.error());
   if (parts_.cloud == nullptr || !*enrolment || (*enrolment)->address != route.address) {
     co_return fail(ErrorKind::misconfigured, "cloud_not_enrolled",
@@ -62,7 +62,7 @@ Task<Result<CloudEnrolment>> AuthorizationDesk::enrolment_for(CloudRoute route) 
                    "This server's public_url has changed since it was enrolled at the Cloud Service, which sends browsers back to the old "
                    "one only. Leave the Cloud Service under OAuth settings, and enrol again.");
   }
-  co_return std::move(**enrolment);
+  co_return (*enrolment)->clone();
 }
 
 Task<Result<void>> AuthorizationDesk::check_way(const ProviderClient& client) {
@@ -108,9 +108,10 @@ Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string h
   if (!row || !*row || (*row)->state != store::AuthorizationState::pending || (*row)->state_hash.empty()) co_return over();
   const auto flow = open(std::move(**row));
   if (!flow || flow->record.cloud_app.empty()) co_return over();
-  const auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json, "{}");
-  if (!client || !client->cloud) co_return over();
-  auto enrolment = co_await enrolment_for(*client->cloud);
+  const auto client =
+      co_await parts_.clients.shared_client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json, "{}");
+  if (!client || !(*client)->cloud) co_return over();
+  auto enrolment = co_await enrolment_for(*(*client)->cloud);
   if (!enrolment) co_return page("This cannot go on", enrolment.error().text);
   const bool same_browser = cookie_matches(*flow, flow_cookies);
   const auto result = co_await parts_.cloud->collect(std::move(*enrolment), std::move(handle));

@@ -13,6 +13,7 @@ using store::AuthorizationState;
 
 constexpr auto kTicketLifetime = 60s;
 constexpr auto kSweepEvery = 5s;
+constexpr auto kLookEvery = 2s;
 constexpr auto kResultKeptFor = std::chrono::hours(1);
 constexpr auto kCallbackPatience = 55s;
 constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
@@ -49,7 +50,7 @@ CallbackPage page(std::string title, std::string text, AuthorizationId id = {}) 
 
 AuthorizationDesk::AuthorizationDesk(Parts parts)
     : parts_(std::move(parts)), exchanges_(parts_.executor, parts_.log), sweeping_(parts_.executor, parts_.log),
-      any_change_(parts_.executor), under_way_(any_change_),
+      cloud_enrolment_(parts_.store, parts_.sealing), changes_(parts_.executor), under_way_(changes_.any()),
       device_codes_({.attempts = *this,
                      .store = parts_.store,
                      .journal = parts_.journal,
@@ -59,7 +60,7 @@ AuthorizationDesk::AuthorizationDesk(Parts parts)
                      .counters = parts_.counters,
                      .transport = parts_.transport,
                      .under_way = under_way_,
-                     .changes = any_change_,
+                     .changes = changes_.any(),
                      .wall = parts_.wall,
                      .steady = parts_.steady,
                      .entropy = parts_.entropy,
@@ -78,11 +79,11 @@ void AuthorizationDesk::start_sweeping() {
 
 Task<void> AuthorizationDesk::stop() {
   stopping_ = true;
-  any_change_.notify_all();
+  changes_.wake_all();
   co_await sweeping_.cancel_and_wait();
   co_await device_codes_.stop();
   co_await exchanges_.drain();
-  any_change_.notify_all();
+  changes_.wake_all();
 }
 
 Task<void> AuthorizationDesk::sweep() {
@@ -113,7 +114,7 @@ Task<void> AuthorizationDesk::sweep() {
         co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
       }
     }
-    co_await any_change_.wait_for(parts_.steady, kSweepEvery);
+    co_await parts_.steady.sleep_for(kSweepEvery);
   }
 }
 
@@ -148,10 +149,8 @@ Task<void> AuthorizationDesk::bury(store::Authorization row, Error why) {
   batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = "server", .action = "authorization.failed",
                                       .subject = seen.username + " " + seen.type, .detail = std::move(why.text)}});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("authorization_not_settled", done.error());
-  changed(id);
+  changes_.changed(id);
 }
-
-void AuthorizationDesk::changed(const AuthorizationId&) { any_change_.notify_all(); }
 
 // ---- records -------------------------------------------------------------------------------------------------------
 
@@ -182,7 +181,7 @@ Task<Result<void>> AuthorizationDesk::save(Flow& flow) {
   store::Batch batch;
   batch.push_back(store::UpdateAuthorization{flow.row});
   auto done = co_await parts_.store.commit(std::move(batch));
-  changed(id);
+  changes_.changed(id);
   co_return done;
 }
 
@@ -249,7 +248,7 @@ Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
     if (!ours || !*ours) break;
   }
   if (!done) parts_.log.error("authorization_not_settled", done.error());
-  changed(id);
+  changes_.changed(id);
   co_return done.has_value();
 }
 
@@ -298,13 +297,15 @@ Task<Result<AuthorizationView>> AuthorizationDesk::view(AuthorizationId id) {
 }
 
 Task<Result<AuthorizationView>> AuthorizationDesk::view_after_change(AuthorizationId id, Seconds wait) {
+  AttemptChanges::Watch watch(changes_, id);
   const auto first = co_await parts_.store.authorization(id);
   if (!first) co_return std::unexpected(first.error());
   if (!*first) co_return unknown_authorization();
   const auto deadline = parts_.wall.now() + wait;
   auto row = **first;
   while (row.state == AuthorizationState::pending && parts_.wall.now() < deadline) {
-    co_await any_change_.wait_for(parts_.steady, std::min<Milliseconds>(deadline - parts_.wall.now(), 2s));
+    // What another node has done is told by nobody.
+    co_await watch.wait_for(parts_.steady, std::min<Milliseconds>(deadline - parts_.wall.now(), kLookEvery));
     const auto next = co_await parts_.store.authorization(id);
     if (!next) co_return std::unexpected(next.error());
     if (!*next) co_return unknown_authorization();
@@ -323,7 +324,7 @@ Task<Result<std::vector<AuthorizationView>>> AuthorizationDesk::pending(std::siz
 
 Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account_id) {
   // Whose consent is being spent is known when the answer has come, which takes a minute at most.
-  for (int look = 0; look < kLooksAtExchanges && under_way_.any_at(app); ++look) co_await any_change_.wait_for(parts_.steady, 1s);
+  for (int look = 0; look < kLooksAtExchanges && under_way_.any_at(app); ++look) co_await changes_.any().wait_for(parts_.steady, 1s);
   if (under_way_.any_at(app)) co_return true;
   const auto rows = co_await parts_.store.pending_authorizations(kWaitingMost);
   const auto elsewhere = co_await exchanges_elsewhere();
@@ -517,8 +518,9 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
     co_await end_unwanted(std::move(flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
     co_return page("This authorisation has expired", std::string(kNotInTime), id);
   }
-  auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json, "{}");
-  const auto iss = client ? client->iss_parameter : oauth::IssParameter::not_advertised;
+  const auto client =
+      co_await parts_.clients.shared_client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json, "{}");
+  const auto iss = client ? (*client)->iss_parameter : oauth::IssParameter::not_advertised;
   if (app != flow.record.grant.app || !oauth::check_issuer(*parsed, flow.record.issuer, iss)) {
     co_await settle(std::move(flow), AuthorizationState::failed, "wrong_provider",
                     "The answer came from another provider than the one asked (RFC 9207), so it was not used. If this happens again, "
@@ -528,7 +530,7 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   }
   if (!parsed->error.empty()) {
     const auto code = oauth::redacted(parsed->error);
-    const auto words = client ? catalog::error_text(*client->type.provider, code)
+    const auto words = client ? catalog::error_text(*(*client)->type.provider, code)
                               : catalog::ErrorText{.code = code, .sentence = "The provider refused.", .next_step = {}, .url = {}};
     auto text = words.sentence + (words.next_step.empty() ? "" : " " + words.next_step);
     co_await settle(std::move(flow), AuthorizationState::failed, code, text, "authorization.refused");

@@ -8,9 +8,10 @@
 #include <memory>
 #include <set>
 
-#include "base/broadcast.h"
 #include "base/task_group.h"
+#include "grants/attempt_changes.h"
 #include "grants/authorize.h"
+#include "grants/cloud_enrolment_reader.h"
 #include "grants/cloud_line.h"
 #include "grants/counters.h"
 #include "grants/consents_under_way.h"
@@ -180,12 +181,12 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<std::set<GrantId>>> exchanges_elsewhere();
   [[nodiscard]] Secret random_text() const;
   [[nodiscard]] Bytes hash(std::string_view use, std::string_view text) const;
-  void changed(const AuthorizationId& id);
 
   Parts parts_;
   TaskGroup exchanges_;
   TaskGroup sweeping_;
-  base::Broadcast any_change_;
+  CloudEnrolmentReader cloud_enrolment_;
+  AttemptChanges changes_;
   bool stopping_ = false;
   ConsentsUnderWay under_way_;
   DeviceCodes device_codes_;

@@ -62,7 +62,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
                             .shape = client.type.reply_shape, .timeouts = parts_.tuning().timeouts};
     auto outcome = co_await parts_.exchange.run(std::move(request));
     if (auto* replied = std::get_if<Replied>(&outcome)) {
-      const bool refused = replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
+      const bool refused = replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app && !replied->reply.refresh_token;
       if (!refused || slot + 1 >= client.secrets.size()) co_return std::move(*replied);
       // The refusal has taken the place reserved; the next reply needs one of its own.
       parts_.journal.confirm(intent, parts_.wall.now());
@@ -88,7 +88,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
 }
 
 Task<bool> AuthorizationDesk::is_still_wanted(AuthorizationId id, SteadyTime then) {
-  while (!stopping_ && parts_.steady.now() < then) co_await any_change_.wait_for(parts_.steady, then - parts_.steady.now());
+  while (!stopping_ && parts_.steady.now() < then) co_await changes_.any().wait_for(parts_.steady, then - parts_.steady.now());
   if (stopping_) co_return false;
   const auto row = co_await parts_.store.authorization(id);
   // A store that does not answer says nothing of it.
@@ -193,9 +193,9 @@ Task<bool> AuthorizationDesk::give_back_journaled(store::Authorization row, stor
   auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json,
                                                    extras_with_learned({}, flow->record.learned));
   if (!client) co_return false;
-  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
+  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape, catalog::ReplayPolicy::revokes_family);
   if (!replied) co_return false;
-  if (replied->classified.outcome != oauth::RefreshOutcome::refreshed) co_return true;  // it brought nothing
+  if (!replied->reply.refresh_token) co_return true;  // it brought nothing
   co_await give_back_unharvested(std::move(flow->record), std::make_shared<const ProviderClient>(std::move(*client)), std::move(*replied), Secret());
   co_return true;
 }
@@ -283,7 +283,8 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json,
                                                    extras_with_learned({}, flow->record.learned));
   if (!client) co_return std::unexpected(client.error());
-  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape);
+  auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape,
+                                         flow->record.imported.empty() ? catalog::ReplayPolicy::revokes_family : client->type.type->replay);
   if (!replied) co_return std::unexpected(replied.error());
   // What does not grant was no answer yet: the code is asked about again.
   if (flow->record.device && oauth::classify_device_poll(replied->reply) != oauth::DevicePoll::granted) co_return Result<void>{};

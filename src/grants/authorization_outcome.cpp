@@ -388,12 +388,12 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
       const auto ours = co_await caught_up(flow, before);
       if (ours && !*ours) co_return Kept::unwanted;  // cancelled meanwhile
     }
-    co_await any_change_.wait_for(parts_.steady, race ? 1ms : 500ms);
+    co_await changes_.any().wait_for(parts_.steady, race ? 1ms : 500ms);
   }
   parts_.enrolment.changed(flow.record.user);
   parts_.watcher.grant_changed(flow.record.user.id, flow.record.grant.id);
   parts_.keeper.nudge();
-  changed(flow.row.id);
+  changes_.changed(flow.row.id);
   co_return Kept::yes;
 }
 
@@ -448,15 +448,16 @@ Task<Result<void>> AuthorizationDesk::try_undo(AuthorizationId id, Requester req
   batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "authorization.undone",
                                       .subject = seen.username + " " + seen.type, .source = requester.source}});
   for (const auto& each : taken) {
-    if (!each.refresh) continue;
-    if (auto put = parts_.giving_back.entry(each.grant, {.refresh = each.refresh->clone(), .access = Secret()})) batch.push_back(std::move(*put));
+    for (const auto& refresh : each.refresh) {
+      if (auto put = parts_.giving_back.entry(each.grant, {.refresh = refresh.clone(), .access = Secret()})) batch.push_back(std::move(*put));
+    }
   }
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done) co_return done;
   parts_.giving_back.nudge();
   if (*user) parts_.enrolment.changed(**user);
   parts_.watcher.grant_changed(seen.user, seen.grant);
-  changed(id);
+  changes_.changed(id);
   co_return done;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "crypto/hash.h"
+#include "grants/cloud_enrolment_reader.h"
 
 namespace latchkey::grants {
 namespace {
@@ -43,6 +44,14 @@ Result<CloudEnrolment> parse(const Secret& plain) {
                         .service = std::move(*service)};
 }
 
+Result<CloudEnrolment> opened(const Sealing& sealing, Bytes sealed) {
+  const auto plain = sealing.open_channel_secret(kCloudEnrolmentMeta, sealed);
+  if (!plain) return std::unexpected(plain.error());
+  auto enrolment = parse(*plain);
+  if (enrolment) enrolment->read_as = std::move(sealed);
+  return enrolment;
+}
+
 }  // namespace
 
 CloudEnrolment CloudEnrolment::clone() const {
@@ -56,15 +65,21 @@ const cloud::ServiceApp* CloudEnrolment::app_for(std::string_view type) const {
 }
 
 Task<Result<std::optional<CloudEnrolment>>> read_cloud_enrolment(store::Store& store, const Sealing& sealing) {
-  const auto sealed = co_await store.meta(std::string(kCloudEnrolmentMeta));
+  auto sealed = co_await store.meta(std::string(kCloudEnrolmentMeta));
   if (!sealed) co_return std::unexpected(sealed.error());
   if (sealed->empty()) co_return std::nullopt;
-  const auto plain = sealing.open_channel_secret(kCloudEnrolmentMeta, *sealed);
-  if (!plain) co_return std::unexpected(plain.error());
-  auto enrolment = parse(*plain);
+  co_return opened(sealing, std::move(*sealed));
+}
+
+Task<Result<std::shared_ptr<const CloudEnrolment>>> CloudEnrolmentReader::read() {
+  auto sealed = co_await store_.meta(std::string(kCloudEnrolmentMeta));
+  if (!sealed) co_return std::unexpected(sealed.error());
+  if (last_ && last_->read_as == *sealed) co_return last_;
+  last_.reset();
+  if (sealed->empty()) co_return last_;
+  auto enrolment = opened(sealing_, std::move(*sealed));
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  enrolment->read_as = *sealed;
-  co_return std::optional(std::move(*enrolment));
+  co_return last_ = std::make_shared<const CloudEnrolment>(std::move(*enrolment));
 }
 
 store::Batch replace_cloud_enrolment(const Sealing& sealing, const CloudEnrolment& enrolment) {

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cloud/signed_request.h"
+#include "crypto/hash.h"
 #include "grants/token_way.h"
 
 namespace latchkey::grants {
@@ -117,11 +118,17 @@ Task<Result<std::string>> CloudLine::send(Asked asked) {
   co_return std::unexpected(std::move(error));
 }
 
+const std::string& CloudLine::key_id_of(const cloud::PartyKeys& keys) {
+  const auto digest = crypto::sha256(keys.to_plain().reveal());
+  if (!std::ranges::equal(key_id_.of, digest)) key_id_ = {.of = Bytes(digest.begin(), digest.end()), .text = keys.public_half().key_id()};
+  return key_id_.text;
+}
+
 CloudLine::Asked CloudLine::signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path,
-                                           Secret body) const {
+                                           Secret body) {
   const auto signature =
       cloud::sign_request({.method = method, .target = path, .body = body.reveal_text()}, enrolment.service.office,
-                          enrolment.keys.public_half().key_id(), enrolment.keys.signing_seed, wall_.now(), entropy_);
+                          key_id_of(enrolment.keys), enrolment.keys.signing_seed, wall_.now(), entropy_);
   return {.method = std::move(method),
           .url = enrolment.address + std::string(path),
           .authorization = signature.header(),
@@ -177,11 +184,14 @@ Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
 Task<Result<cloud::FlowResult>> CloudLine::collect(CloudEnrolment enrolment, std::string handle) {
   const Secret body{std::string_view(boost::json::serialize(JsonObject{{"handle", handle}}))};
   const auto until = steady_.now() + kCollectFor;
-  auto answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body.clone()));
-  // Asking again is harmless: nothing is kept there, and one use is ours to enforce.
-  while (!answer && answer.error().kind == ErrorKind::unavailable && steady_.now() < until) {
+  Result<std::string> answer = unreachable("no turn came in time");
+  for (;;) {
+    if (const auto place = co_await collecting_.take(steady_, until - steady_.now())) {
+      answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body.clone()));
+    }
+    // Asking again is harmless: nothing is kept there, and one use is ours to enforce.
+    if (answer || answer.error().kind != ErrorKind::unavailable || steady_.now() >= until) break;
     co_await steady_.sleep_for(kBetweenTries);
-    answer = co_await send(signed_request(enrolment, "POST", cloud::kCollectPath, body.clone()));
   }
   if (!answer) co_return std::unexpected(answer.error());
   const auto parsed = parse_json(*answer);

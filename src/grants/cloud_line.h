@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/log.h"
+#include "base/places.h"
 #include "base/task.h"
 #include "cloud/enrolment.h"
 #include "cloud/flow.h"
@@ -42,7 +43,8 @@ class CloudLine {
   [[nodiscard]] Task<Result<CloudEnrolment>> enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin);
   // What the service has for this office now; its keys are the pinned ones, or those that these vouch for (to be kept).
   [[nodiscard]] Task<Result<cloud::ServiceView>> ask(CloudEnrolment enrolment);
-  // What a browser's handle stands for. Tried again while nobody answers, for less than the handle lives.
+  // What a browser's handle stands for. Tried again while nobody answers, for less than the handle lives. A few at once: when a hundred
+  // browsers come back together, a handshake for each would cost both sides more than all the rest.
   [[nodiscard]] Task<Result<cloud::FlowResult>> collect(CloudEnrolment enrolment, std::string handle);
   // What a token endpoint answers by way of the service (exchange mode); `request`: a cloud::TokenRequest as JSON. Besides:
   // unavailable/`provider_unreachable`, the one thing that is said of the provider.
@@ -57,6 +59,8 @@ class CloudLine {
   // When it last had an answer, whatever it had asked; absent: never.
   [[nodiscard]] std::optional<SteadyTime> answered_at() const { return answered_at_; }
 
+  static constexpr std::size_t kCollectedTogether = 16;
+
  private:
   struct Asked {
     std::string method;
@@ -66,15 +70,23 @@ class CloudLine {
     std::optional<Milliseconds> total{};  // absent: what is usual
   };
   [[nodiscard]] Task<Result<std::string>> send(Asked asked);
-  [[nodiscard]] Asked signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path, Secret body) const;
+  [[nodiscard]] Asked signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path, Secret body);
+
+  [[nodiscard]] const std::string& key_id_of(const cloud::PartyKeys& keys);
 
   net::HttpTransport& transport_;
   const WallClock& wall_;
   SteadyClock& steady_;
   Entropy& entropy_;
   Log& log_;
+  base::Places collecting_{kCollectedTogether};
   CloudCounters counters_;
   std::optional<SteadyTime> answered_at_;
+  // Kept, since making it from the private halves takes two multiplications on their curves.
+  struct KeyId {
+    Bytes of;  // a digest of these halves
+    std::string text;
+  } key_id_;
 };
 
 }  // namespace latchkey::grants

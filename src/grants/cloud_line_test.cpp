@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 
+#include "base/broadcast.h"
 #include "base/fakes_testing.h"
 #include "cloud/signed_request.h"
 
@@ -177,6 +179,54 @@ TEST_F(Line, S5_ResultsAreAskedForAgainWhileNobodyAnswersAndOpenForTheirOfficeAl
   service.answers.push_back(FakeService::problem(403, "handle_expired"));
   EXPECT_EQ(reason(run(line.collect(enrolment.clone(), "handle"))), "cloud_handle_expired");
   EXPECT_EQ(service.calls.size(), 1U) << "what is refused is not asked again";
+}
+
+// Takes requests and answers when it is told to.
+class SlowService final : public net::HttpTransport {
+ public:
+  explicit SlowService(Executor executor) : told_(std::move(executor)) {}
+  std::size_t asked = 0;
+  std::size_t to_answer = 0;
+
+  Task<net::HttpOutcome> send(net::HttpCall) override {
+    ++asked;
+    while (to_answer == 0) co_await told_.wait();
+    --to_answer;
+    co_return FakeService::problem(403, "handle_expired");
+  }
+  void answer(std::size_t count) {
+    to_answer += count;
+    told_.notify_all();
+  }
+
+ private:
+  base::Broadcast told_;
+};
+
+TEST_F(Line, S5_AFewResultsAreFetchedAtOnceAndTheOthersInTurn) {
+  SlowService slow(loop.get_executor());
+  CloudLine crowded(slow, wall, steady, entropy, log);
+  const auto enrolment = enrolled();
+  const auto settle = [&] {
+    loop.restart();
+    loop.poll();
+  };
+  constexpr auto kMost = CloudLine::kCollectedTogether;
+  std::vector<std::shared_ptr<std::optional<Result<cloud::FlowResult>>>> results;
+  for (std::size_t n = 0; n < kMost + 3; ++n) results.push_back(base::start_on(loop, crowded.collect(enrolment.clone(), "handle")));
+  settle();
+  EXPECT_EQ(slow.asked, kMost);
+  // Whatever else is asked of the service waits for nobody.
+  const auto asked = base::start_on(loop, crowded.ask(enrolment.clone()));
+  settle();
+  EXPECT_EQ(slow.asked, kMost + 1);
+  slow.answer(2);
+  settle();
+  EXPECT_EQ(slow.asked, kMost + 3);
+  slow.answer(kMost + 2);
+  settle();
+  EXPECT_TRUE(asked->has_value());
+  EXPECT_TRUE(std::ranges::all_of(results, [](const auto& each) { return each->has_value(); }));
 }
 
 TEST_F(Line, NothingThatOpensAnythingIsLogged) {

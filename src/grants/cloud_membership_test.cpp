@@ -2,6 +2,7 @@
 #include "grants/cloud_membership.h"
 
 #include "cloud/office_name.h"
+#include "grants/cloud_enrolment_reader.h"
 #include "grants/keeper_testing.h"
 
 namespace latchkey::grants {
@@ -184,6 +185,22 @@ TEST_F(Membership, S1_TheProofOfANameFollowsTheEnrolment) {
   ASSERT_TRUE(anew);
   EXPECT_FALSE(anew->empty());
   EXPECT_NE(*anew, *first) << "other keys, another proof";
+}
+
+TEST_F(Membership, S1_WhatIsReadAgainAndAgainFollowsTheRecord) {
+  CloudEnrolmentReader reader(*store, sealing);
+  const auto first = run(reader.read());
+  ASSERT_TRUE(first && *first);
+  EXPECT_EQ((*first)->address, "https://relay.example");
+  EXPECT_EQ(run(reader.read()).value(), *first) << "opened once";
+  auto elsewhere = enrolment_at("https://other.example");
+  elsewhere.read_as = (*first)->read_as;
+  commit(replace_cloud_enrolment(sealing, elsewhere));
+  EXPECT_EQ(run(reader.read()).value()->address, "https://other.example");
+  commit({store::PutMeta{std::string(kCloudEnrolmentMeta), Bytes(80, 7)}});
+  EXPECT_EQ(run(reader.read()).error().reason, "ciphertext_rejected");
+  commit({forget_cloud_enrolment()});
+  EXPECT_EQ(run(reader.read()).value(), nullptr);
 }
 
 TEST_F(Membership, K6_AnotherPlaceThatBeginsLikeTheSameIsAnotherPlace) {

@@ -166,7 +166,7 @@ std::shared_ptr<TokenWay> CloudWays::way(cloud::Mode mode, CloudTarget target) {
 }
 
 Task<Result<CloudEnrolment>> CloudWays::enrolment_at(std::string address) {
-  auto enrolment = co_await read_cloud_enrolment(parts_.store, parts_.sealing);
+  const auto enrolment = co_await enrolment_.read();
   // A store that cannot be read is not the provider's fault.
   if (!enrolment) co_return std::unexpected(of_the_way(enrolment.error()));
   if (!*enrolment || (*enrolment)->address != address) {
@@ -175,7 +175,7 @@ Task<Result<CloudEnrolment>> CloudWays::enrolment_at(std::string address) {
                        ", which alone can renew its tokens, and this server is not enrolled there any more. Enrol it again "
                        "under OAuth settings.");
   }
-  co_return std::move(**enrolment);
+  co_return (*enrolment)->clone();
 }
 
 template <class Value>

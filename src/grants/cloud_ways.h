@@ -10,6 +10,7 @@
 #include "catalog/provider.h"
 #include "grants/alerts.h"
 #include "grants/circuit.h"
+#include "grants/cloud_enrolment_reader.h"
 #include "grants/cloud_line.h"
 #include "grants/token_way.h"
 
@@ -35,7 +36,8 @@ class CloudWays {
     Log& log;
     Executor executor;
   };
-  explicit CloudWays(Parts parts) : parts_(parts), acknowledging_(parts.executor, parts.log) {}
+  explicit CloudWays(Parts parts)
+      : parts_(parts), enrolment_(parts.store, parts.sealing), acknowledging_(parts.executor, parts.log) {}
 
   // nullptr: in forward mode a request goes straight to its provider.
   [[nodiscard]] std::shared_ptr<TokenWay> way(cloud::Mode mode, CloudTarget target);
@@ -58,6 +60,7 @@ class CloudWays {
   [[nodiscard]] Task<void> acknowledge(std::string address, cloud::Acknowledgement acknowledgement);
 
   Parts parts_;
+  CloudEnrolmentReader enrolment_;
   Circuit circuit_{{.failures_to_open = 2}};  // each has asked for a while
   SteadyTime failed_at_{};                    // the last of them
   TaskGroup acknowledging_;

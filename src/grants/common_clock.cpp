@@ -1,5 +1,9 @@
 #include "grants/common_clock.h"
 
+#include <ctime>
+
+#include "base/result.h"
+
 namespace latchkey::grants {
 
 namespace {
@@ -8,16 +12,31 @@ constexpr Milliseconds kLetBe{500};
 
 }  // namespace
 
+WallTime CommonClock::now() const {
+  const auto began = began_.load(std::memory_order_relaxed);
+  return began == kNotCompared ? machine_.now() : WallTime(Milliseconds(began) + passed());
+}
+
+std::chrono::nanoseconds CommonClock::passed_since_boot() {
+  timespec time{};
+  LATCHKEY_CHECK(::clock_gettime(CLOCK_BOOTTIME, &time) == 0);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 Task<Result<Milliseconds>> CommonClock::compare(store::Store& store) {
-  const auto asked = machine_.now();
+  const auto asked = passed();
   const auto told = co_await store.now();
   if (!told) co_return std::unexpected(told.error());
-  const auto answered = machine_.now();
-  const auto ahead = std::chrono::duration_cast<Milliseconds>(*told - (asked + (answered - asked) / 2));
-  const auto moved = std::chrono::abs(ahead - Milliseconds(ahead_.load(std::memory_order_relaxed)));
-  // A question that was long on its way says little.
-  if (moved >= kLetBe && moved > answered - asked) ahead_.store(ahead.count(), std::memory_order_relaxed);
-  co_return ahead;
+  const auto trip = passed() - asked;
+  const auto there = *told + trip / 2;  // to half a round trip
+  const auto moved = std::chrono::abs(there - now());
+  if (moved < kLetBe) {
+    // The first time, too: from here on no setting of the machine's clock counts.
+    if (auto never = kNotCompared; began_.load() == never) began_.compare_exchange_strong(never, (now().time_since_epoch() - passed()).count());
+  } else if (moved > trip) {  // a question that was long on its way says little
+    began_.store((there.time_since_epoch() - passed()).count(), std::memory_order_relaxed);
+  }
+  co_return std::chrono::duration_cast<Milliseconds>(there - machine_.now());
 }
 
 }  // namespace latchkey::grants

@@ -31,11 +31,18 @@ std::string word_of(const net::HttpOutcome& outcome) {
 
 }  // namespace
 
-bool brings_token(const ExchangeOutcome& outcome) {
+const Secret* token_of(const ExchangeOutcome& outcome, const Secret& spent) {
   const auto* replied = std::get_if<Replied>(&outcome);
-  if (replied == nullptr) return false;
+  if (replied == nullptr || !replied->reply.refresh_token) return nullptr;
+  const bool repeated = replied->classified.outcome != oauth::RefreshOutcome::refreshed && replied->reply.refresh_token->equals(spent);
+  return repeated ? nullptr : &*replied->reply.refresh_token;
+}
+
+bool brings_token(const ExchangeOutcome& outcome, const Secret& spent) {
+  if (token_of(outcome, spent) != nullptr) return true;
   // An access token alone out of an answer that broke off is not used: what was cut off may have been a new refresh token.
-  return replied->reply.refresh_token || (replied->reply.access_token && replied->classified.outcome == oauth::RefreshOutcome::refreshed);
+  const auto* replied = std::get_if<Replied>(&outcome);
+  return replied != nullptr && replied->reply.access_token && replied->classified.outcome == oauth::RefreshOutcome::refreshed;
 }
 
 // Status, content type and Retry-After on a line each, then whether it was cut and which attempt it answers (absent: not known),
@@ -69,7 +76,8 @@ std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
   return raw;
 }
 
-Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const {
+Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape,
+                       catalog::ReplayPolicy replay) const {
   Replied replied;
   replied.cut = raw.cut;
   replied.attempt = raw.attempt;
@@ -86,6 +94,12 @@ Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<o
   if (raw.cut && !complete) {
     replied.classified.outcome = oauth::RefreshOutcome::ambiguous;
     replied.classified.why = "The connection broke off in the middle of the provider's answer.";
+  }
+  // No definite refusal, and the token sent counts once only: another one may have taken its place (R10).
+  const bool may_be_spent = replay != catalog::ReplayPolicy::harmless && replied.reply.refresh_token_unreadable;
+  if (may_be_spent && (replied.classified.outcome == oauth::RefreshOutcome::refreshed || replied.classified.outcome == oauth::RefreshOutcome::transient)) {
+    replied.classified.outcome = oauth::RefreshOutcome::ambiguous;
+    replied.classified.why = "The provider's answer held a refresh token that cannot be read; the one sent may be spent.";
   }
   return replied;
 }
@@ -146,18 +160,18 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
     entry = std::move(kept.entry);
   }
   StepTimes::add(times_.journal, steady_.now() - ended);
-  auto replied = read(raw, received_at, request.errors, request.shape);
+  auto replied = read(raw, received_at, request.errors, request.shape, request.replay);
   replied.entry = std::move(entry);
   co_return replied;
 }
 
 Result<Replied> Exchange::replay(const store::JournalEntry& entry, const std::vector<oauth::ErrorRule>& errors,
-                                 oauth::ReplyShape shape) const {
+                                 oauth::ReplyShape shape, catalog::ReplayPolicy replay) const {
   const auto packed = sealing_.open_reply(entry.intent, entry.grant, entry.generation, entry.reply_sealed);
   if (!packed) return std::unexpected(packed.error());
   const auto raw = unpack(*packed);
   if (!raw) return fail(ErrorKind::corrupt, "journal_entry_unreadable", "A journaled reply cannot be read.");
-  auto replied = read(*raw, entry.recorded_at, errors, shape);
+  auto replied = read(*raw, entry.recorded_at, errors, shape, replay);
   replied.entry = entry;
   return replied;
 }

@@ -61,8 +61,11 @@ struct NoReply {
   Error error;
 };
 using ExchangeOutcome = std::variant<Replied, NotSent, NoReply>;
-// Whether something came that must not get lost.
-[[nodiscard]] bool brings_token(const ExchangeOutcome& outcome);
+// The refresh token that came for `spent`, whatever else the reply says (F2, R12): an error may stand beside it. nullptr: none did, or
+// an error repeats the one sent.
+[[nodiscard]] const Secret* token_of(const ExchangeOutcome& outcome, const Secret& spent);
+// Whether something came for `spent` that must not get lost.
+[[nodiscard]] bool brings_token(const ExchangeOutcome& outcome, const Secret& spent);
 
 // Lives on the engine's executor. The caller has reserved the journal slot and made the intent durable before run(), and
 // confirms or releases the slot afterwards.
@@ -76,7 +79,7 @@ class Exchange {
 
   // A reply that was journaled by an earlier process (kill -9 between reply and commit, R2), parsed as run() would have.
   [[nodiscard]] Result<Replied> replay(const store::JournalEntry& entry, const std::vector<oauth::ErrorRule>& errors,
-                                       oauth::ReplyShape shape) const;
+                                       oauth::ReplyShape shape, catalog::ReplayPolicy replay) const;
 
  private:
   struct Raw {
@@ -89,7 +92,8 @@ class Exchange {
   };
   [[nodiscard]] static Secret pack(const Raw& raw);
   [[nodiscard]] static std::optional<Raw> unpack(const Secret& packed);
-  [[nodiscard]] Replied read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape) const;
+  [[nodiscard]] Replied read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape,
+                             catalog::ReplayPolicy replay) const;
   struct Kept {
     store::JournalEntry entry;
     bool durable = false;

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "grants/altered_records.h"
 #include "grants/grant_events.h"
+#include "grants/leaving.h"
 #include "grants/lifecycle.h"
 #include "oauth/revocation.h"
 #include "oauth/token_reply.h"
@@ -121,11 +122,9 @@ void GivingBack::add_revoked(store::Batch& batch, const store::GrantView& view, 
   const auto now = parts_.wall.now();
   // A record that was altered from outside is revoked here, but stays as untrusted as it was: nothing of it decides where a token goes.
   const bool sound = parts_.sealing.check(grant).has_value();
-  for (const auto& held : view.generations) {
-    const bool may_live = held.number == grant.generation || held.state == store::GenerationState::candidate;
-    if (!sound || !may_live || held.refresh_sealed.empty()) continue;
-    if (auto material = parts_.sealing.open_refresh(grant, held)) {
-      if (auto put = entry(grant, {.refresh = std::move(*material), .access = Secret()})) batch.push_back(std::move(*put));
+  if (sound) {
+    for (auto& refresh : refresh_of(parts_.sealing, view)) {
+      if (auto put = entry(grant, {.refresh = std::move(refresh), .access = Secret()})) batch.push_back(std::move(*put));
     }
   }
   grant.state = store::GrantState::revoked;

@@ -108,12 +108,11 @@ Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
     if (!view) co_return std::unexpected(view.error());
     if (!*view) co_return gone();
     const auto& record = (*view)->grant;
-    auto material = refresh_of(sealing_, **view);
     store::Batch batch;
     batch.push_back(if_unchanged(record));
     batch.push_back(store::DeleteGrant{grant});
-    if (material) {
-      if (auto put = giving_back_.entry(record, {.refresh = std::move(*material), .access = Secret()})) batch.push_back(std::move(*put));
+    for (auto& refresh : refresh_of(sealing_, **view)) {
+      if (auto put = giving_back_.entry(record, {.refresh = std::move(refresh), .access = Secret()})) batch.push_back(std::move(*put));
     }
     batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "grant.deleted", .subject = subject_of(record),
                                         .user = record.user, .source = requester.source}});

@@ -13,6 +13,7 @@ constexpr int kSweepRest = 20;  // times as long as a slow one took
 constexpr int kBusyRest = 3;    // ... that has left grants behind
 constexpr std::chrono::nanoseconds kSweepRestMax = 10s;
 constexpr auto kCountStatesEvery = 60s;
+constexpr int kCountRest = 20;  // times as long as counting took
 constexpr auto kRestAfterFailure = 30s;
 constexpr std::size_t kRestingMax = 100;  // rows read besides, so that those that rest hide no others
 constexpr auto kSetAsideFor = 10min;
@@ -36,7 +37,10 @@ std::string people(std::int64_t count, std::string_view one, std::string_view ma
 
 Keeper::Keeper(Parts parts)
     : parts_(std::move(parts)), flights_group_(parts_.executor, parts_.log), loop_group_(parts_.executor, parts_.log),
-      wake_(parts_.executor), one_shot_over_(parts_.executor) {}
+      wake_(parts_.executor), gate_(parts_.executor, parts_.steady, [this] {
+        const auto tuning = parts_.tuning();
+        return ExchangeGate::Bounds{.parallel = tuning.parallel, .one_shot = tuning.one_shot_parallel};
+      }) {}
 
 Keeper::~Keeper() = default;
 
@@ -52,6 +56,7 @@ Task<Result<void>> Keeper::start() {
 
 Task<void> Keeper::stop() {
   stopping_ = true;
+  gate_.close();
   wake_.notify_all();
   co_await loop_group_.cancel_and_wait();
   co_await flights_group_.drain();
@@ -105,9 +110,8 @@ Task<void> Keeper::run() {
 
 Task<void> Keeper::tick() {
   if (std::exchange(nudged_, false)) sweep_again_at_ = others_again_at_ = SteadyTime{};
-  more_due_ = crowded_ = false;
-  places_back_ = 0;
-  if (!halted_.empty()) co_return;
+  gate_.begin_sweep();
+  if (!halted_.empty() || !counts()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
                         "The disk refused to keep token replies; nothing is refreshed until the server is restarted on a "
@@ -118,8 +122,7 @@ Task<void> Keeper::tick() {
   const auto tuning = parts_.tuning();
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
   for (;;) {
-    more_due_ = flights_.size() >= tuning.parallel;
-    if (stopping_ || more_due_) co_return;
+    if (stopping_ || gate_.is_full()) co_return;
     if (!capped.empty() && parts_.steady.now() < others_again_at_) co_return;
     const auto steady_now = parts_.steady.now();
     std::vector<std::string> resting(capped.begin(), capped.end());
@@ -127,7 +130,7 @@ Task<void> Keeper::tick() {
       const bool rests = !state.circuit.would_admit(steady_now) && !capped.contains(app);
       if (rests) resting.push_back(app);
     }
-    const std::size_t wanted = (tuning.parallel - flights_.size()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
+    const std::size_t wanted = (tuning.parallel - gate_.in_flight()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
     const auto asked_at = parts_.steady.now();
     const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
     const auto took = parts_.steady.now() - asked_at;
@@ -140,10 +143,7 @@ Task<void> Keeper::tick() {
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {
-      if (flights_.size() >= tuning.parallel) {
-        more_due_ = true;
-        break;
-      }
+      if (gate_.is_full()) break;
       if (flights_.contains(grant.id) || not_before_.contains(grant.id)) continue;
       const auto type = parts_.clients.catalog().find_type(grant.type);
       if (!type) {
@@ -156,30 +156,21 @@ Task<void> Keeper::tick() {
         capped.insert(grant.app);
         continue;
       }
-      const bool one_shot = is_one_shot(type->replay);
-      if (one_shot && !one_shot_flights_.take(grant.app, tuning.one_shot_parallel, steady_now)) {
-        crowded_ = true;
+      auto place = gate_.try_enter({.app = grant.app, .one_shot = is_one_shot(type->replay), .cap = state.cap});
+      if (!place) {
         capped.insert(grant.app);
-        continue;
-      }
-      if (!state.cap.take(steady_now)) {
-        capped.insert(grant.app);
-        if (one_shot) one_shot_flights_.give_back(grant.app);
         continue;
       }
       const bool probes = state.circuit.open();
       static_cast<void>(state.circuit.admits(steady_now));
-      const auto flight = join_or_start(grant.id, Urge::scheduled, {});  // it has paid its share of the cap
-      if (probes && !flight->result) flight->probes_app = grant.app;
+      const auto flight = join_or_start(grant.id, Urge::scheduled, {}, *std::move(place), probes ? grant.app : std::string());
       if (probes && flight->result) state.circuit.asked_nobody();
-      if (one_shot && !flight->result) flight->one_shot_app = grant.app;
-      if (one_shot && flight->result) one_shot_flights_.give_back(grant.app);
       ++started;
     }
     // Has walked past whatever is due and must wait: a million grants of an app that is paused take a second (R21).
     if (due->size() < wanted && took > kQuickSweep && !nudged_) {
       auto& again_at = capped_before == 0 ? sweep_again_at_ : others_again_at_;
-      const int rest = more_due_ || crowded_ ? kBusyRest : kSweepRest;
+      const int rest = gate_.has_refused() ? kBusyRest : kSweepRest;
       again_at = asked_at + std::min<std::chrono::nanoseconds>(took * rest, kSweepRestMax);
     }
     const bool others_may_follow = started > 0 || capped.size() > capped_before;
@@ -202,10 +193,11 @@ Task<void> Keeper::postpone_unknown(GrantId grant) {
 // Grants that wait for a person are one alert, however many they are (R1, R27).
 Task<void> Keeper::count_states() {
   const auto now = parts_.steady.now();
-  if (!states_changed_ && now < count_states_at_) co_return;
+  if (now < (states_changed_ ? count_states_at_ : count_states_at_ + kCountStatesEvery)) co_return;
   states_changed_ = false;
-  count_states_at_ = now + kCountStatesEvery;
   const auto states = co_await parts_.store.grant_states();
+  // Of a million grants it takes long, and in a bad hour some change in every turn.
+  count_states_at_ = parts_.steady.now() + (parts_.steady.now() - now) * kCountRest;
   if (!states) co_return;
   std::int64_t dead = 0;
   std::int64_t uncertain = 0;
@@ -236,7 +228,7 @@ Task<void> Keeper::repeat_merging() {
   // A flight begins at once, and with a store that answers at once it may have ended, and its entry gone, before the next.
   std::vector<GrantId> waiting;
   const auto places = parts_.tuning().parallel;
-  const auto room = places - std::min(places, flights_.size());
+  const auto room = places - std::min(places, merging_);
   merges_wait_ = false;
   for (const auto& [grant, entries] : unmerged_) {
     if (flights_.contains(grant) || (unreadable_.contains(grant) && not_before_.contains(grant))) continue;
@@ -252,13 +244,18 @@ Task<void> Keeper::repeat_merging() {
 
 // ---- flights -------------------------------------------------------------------------------------------------------
 
-std::shared_ptr<Keeper::Flight> Keeper::join_or_start(GrantId grant, Urge urge, LookAtToken with_token) {
+std::shared_ptr<Keeper::Flight> Keeper::join_or_start(GrantId grant, Urge urge, LookAtToken with_token, std::optional<ExchangeGate::Place> place,
+                                                      std::string probes_app) {
   if (const auto known = flights_.find(grant); known != flights_.end()) return known->second;
   auto flight = std::make_shared<Flight>(grant, urge, parts_.executor);
   flight->with_token = std::move(with_token);
+  if (place) flight->place.emplace(*std::move(place));
+  flight->probes_app = std::move(probes_app);
   flights_[grant] = flight;
+  merging_ += urge == Urge::merging ? 1 : 0;
   if (!flights_group_.spawn("refresh", fly(flight))) {
     flights_.erase(grant);
+    merging_ -= urge == Urge::merging ? 1 : 0;
     flight->result = fail(ErrorKind::unavailable, "provider_unreachable", "The server is shutting down.", {.retry_after = Seconds(5)});
   }
   return flight;
@@ -268,22 +265,20 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
   parts_.counters.in_flight += 1;
   Result<store::Grant> result = fail(ErrorKind::bug, "internal_error", "The refresh ended without an answer; the log says more.");
   try {
-    result = co_await refresh(flight->grant, flight->urge, flight->with_token);
+    result = co_await refresh(flight);
   } catch (const std::exception& problem) {  // whoever waits must hear of it
     parts_.log.error("refresh_failed", {{"grant", flight->grant.text()}, {"error", problem.what()}});
   }
   flight->result = std::move(result);
   parts_.counters.in_flight -= 1;
-  if (!flight->one_shot_app.empty()) {
-    one_shot_flights_.give_back(flight->one_shot_app);
-    ++places_back_;
-  }
+  flight->place.reset();
+  if (flight->urge == Urge::merging) --merging_;
   if (!flight->probes_app.empty()) apps_[flight->probes_app].circuit.asked_nobody();  // or it has said so by now
   // Nothing was written, so the grant is as due as before: it must not be tried again in a loop (a full disk, an altered row).
   if (!flight->result->has_value()) {
     const auto& error = flight->result->error();
     // But for an app that waits to be mended: no sweep finds its grants, and once it is they are due at once.
-    if (error.kind != ErrorKind::misconfigured) not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
+    if (error.kind != ErrorKind::misconfigured && !flight->turned_away) not_before_[flight->grant] = parts_.steady.now() + kRestAfterFailure;
     if (flight->urge == Urge::merging && !unreadable_.contains(flight->grant)) merge_again_at_ = parts_.steady.now() + kMergeAgainEvery;
     if (error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug) co_await set_aside(flight->grant, error);
   }
@@ -293,13 +288,10 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
 }
 
 bool Keeper::has_room_again() const {
-  const auto tuning = parts_.tuning();
   const auto now = parts_.steady.now();
   if (now < writes_rest_until_) return false;  // whatever is begun would end at once, as due as before
   const bool merges_wait = merges_wait_ && !unmerged_.empty() && now >= merge_again_at_;
-  if ((more_due_ || merges_wait) && flights_.size() <= tuning.parallel / 2) return true;
-  // As few as one app is sure of: another may hang on all the others.
-  return crowded_ && (places_back_ >= one_shot_flights_.sure_of(tuning.one_shot_parallel) || one_shot_flights_.taken() == 0);
+  return gate_.has_room_again() || (merges_wait && merging_ <= parts_.tuning().parallel / 2);
 }
 
 bool Keeper::is_fresh(const store::GrantView& view, Seconds min_valid) const {

@@ -28,10 +28,10 @@
 #include "grants/circuit.h"
 #include "grants/counters.h"
 #include "grants/exchange.h"
+#include "grants/exchange_gate.h"
 #include "grants/giving_back.h"
 #include "grants/held_back.h"
 #include "grants/lifecycle.h"
-#include "grants/one_shot_places.h"
 #include "grants/provider_client.h"
 
 namespace latchkey::grants {
@@ -89,6 +89,9 @@ class Keeper {
     NodeId node;
     std::function<KeeperTuning()> tuning;
     std::function<Seconds(std::string_view type)> polling_time;
+    // Of a shared store: whether it is sure to count this node among those at work, so that nobody else has declared it lost and changed
+    // the master key since (F6). Absent: there is no other.
+    std::function<bool()> is_counted = {};
   };
   explicit Keeper(Parts parts);
   ~Keeper();
@@ -148,8 +151,9 @@ class Keeper {
     Flight(GrantId grant_in, Urge urge_in, const Executor& executor) : grant(grant_in), urge(urge_in), landed(executor) {}
     GrantId grant;
     Urge urge;
-    std::string one_shot_app;  // whose place it holds; empty: none
-    std::string probes_app;    // whose circuit it may close; empty: none
+    std::optional<ExchangeGate::Place> place;  // held while an exchange may be on its way
+    std::string probes_app;                    // whose circuit it may close; empty: none
+    bool turned_away = false;                  // at the gate: nothing was tried
     LookAtToken with_token;
     base::Broadcast landed;
     std::optional<Result<store::Grant>> result;
@@ -181,7 +185,6 @@ class Keeper {
     WallTime seen_at;
   };
   class HoldBack;
-  class OneShotPlace;
 
   // the loop and its flights: keeper.cpp
   [[nodiscard]] Task<void> run();
@@ -190,7 +193,9 @@ class Keeper {
   [[nodiscard]] bool has_room_again() const;
   [[nodiscard]] Task<void> probe_paused_apps();
   [[nodiscard]] Task<void> count_states();
-  std::shared_ptr<Flight> join_or_start(GrantId grant, Urge urge, LookAtToken with_token);
+  // `place`, `probes_app`: what the sweep has taken for it.
+  std::shared_ptr<Flight> join_or_start(GrantId grant, Urge urge, LookAtToken with_token, std::optional<ExchangeGate::Place> place = {},
+                                        std::string probes_app = {});
   [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight);
   [[nodiscard]] Error error_of(const store::Grant& grant, WallTime now) const;
   [[nodiscard]] AppHealth& health(const std::string& app, const std::string& provider);
@@ -220,14 +225,20 @@ class Keeper {
   [[nodiscard]] Task<bool> mend_stamps_of(Suspect suspect);          // false: the store could not, for now
   [[nodiscard]] Task<Result<void>> try_to_mend_stamps_of(Suspect suspect);
 
+  [[nodiscard]] bool counts() const { return !parts_.is_counted || parts_.is_counted(); }
+
   // one refresh: keeper_refresh.cpp
-  [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Urge urge, LookAtToken with_token);
+  [[nodiscard]] Task<Result<store::Grant>> refresh(std::shared_ptr<Flight> flight);
+  // The flight waits for its place. Errors: unavailable/`provider_unreachable` when none came in time, the provider's circuit is open
+  // for whoever only wants a token, or the server stops.
+  [[nodiscard]] Task<Result<void>> board(std::shared_ptr<Flight> flight, std::string app, std::string provider, bool one_shot);
+  // Why nobody who only wants a token may ask this app's provider now; nullopt: ask.
+  [[nodiscard]] std::optional<Error> while_circuit_open(const std::string& app) const;
   // What the journal holds of a grant and the store does not: a store that fell back behind what it had taken (F5, F10).
   [[nodiscard]] Task<Result<void>> merge_answers(GrantId grant, store::GenerationNumber from);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
   [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);
-  [[nodiscard]] Task<void> wait_for_cap(std::string app, std::string provider);
   [[nodiscard]] Task<Result<store::Grant>> spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
                                                  LookAtToken with_token);
   [[nodiscard]] Step step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
@@ -287,12 +298,8 @@ class Keeper {
   bool due_unreadable_ = false;  // what is due cannot be read, and that has been said
   SteadyTime merge_again_at_{};
   bool merges_wait_ = false;  // for lack of room
-  base::Broadcast one_shot_over_;
-  OneShotPlaces one_shots_;          // POSTs on their way
-  OneShotPlaces one_shot_flights_;   // flights of the sweep that may come to one
-  bool more_due_ = false;            // the last sweep left grants behind for lack of room
-  bool crowded_ = false;             // ... for lack of places for one-shot exchanges
-  std::size_t places_back_ = 0;      // given back since
+  std::size_t merging_ = 0;   // flights that only merge
+  ExchangeGate gate_;
   std::map<std::string, Seconds> polling_times_;  // by type, as last seen
   SteadyTime writes_rest_until_{};   // the store has just refused one
   bool states_changed_ = true;

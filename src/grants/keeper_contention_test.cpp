@@ -1,7 +1,7 @@
 // Others at the same store, a store that fell back, and providers that stand in each other's way.
 #include "grants/common_clock.h"
 #include "grants/keeper_testing.h"
-#include "grants/one_shot_places.h"
+#include "grants/app_places.h"
 
 namespace latchkey::grants {
 namespace {
@@ -482,16 +482,16 @@ TEST_F(TakenOverHouse, R5_WhoHasJoinedASweepThatGivesWayWaitsForTheOtherNode) {
 
 // ---- places ----------------------------------------------------------------------------------------------------------
 
-TEST(OneShotPlaces, OneAloneTakesThemAllAndNoMore) {
-  OneShotPlaces places;
+TEST(AppPlaces, OneAloneTakesThemAllAndNoMore) {
+  AppPlaces places;
   for (int i = 0; i < 32; ++i) EXPECT_TRUE(places.take("a", 32, SteadyTime{})) << i;
   EXPECT_FALSE(places.take("a", 32, SteadyTime{}));
   places.give_back("a");
   EXPECT_TRUE(places.take("a", 32, SteadyTime{}));
 }
 
-TEST(OneShotPlaces, WhoeverWantsSomeIsSureOfAFewAsSoonAsOneIsGivenBack) {
-  OneShotPlaces places;
+TEST(AppPlaces, WhoeverWantsSomeIsSureOfAFewAsSoonAsOneIsGivenBack) {
+  AppPlaces places;
   SteadyTime now{};
   for (int i = 0; i < 32; ++i) ASSERT_TRUE(places.take("slow", 32, now));
   EXPECT_FALSE(places.take("other", 32, now));
@@ -506,8 +506,8 @@ TEST(OneShotPlaces, WhoeverWantsSomeIsSureOfAFewAsSoonAsOneIsGivenBack) {
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(places.take("slow", 32, now)) << i;
 }
 
-TEST(OneShotPlaces, TwoThatAreGreedyLeaveAThirdItsShare) {
-  OneShotPlaces places;
+TEST(AppPlaces, TwoThatAreGreedyLeaveAThirdItsShare) {
+  AppPlaces places;
   const SteadyTime now{};
   ASSERT_TRUE(places.take("third", 32, now));
   places.give_back("third");  // known to want some
@@ -522,7 +522,7 @@ TEST(OneShotPlaces, TwoThatAreGreedyLeaveAThirdItsShare) {
 // ---- clocks ------------------------------------------------------------------------------------------------------------
 
 TEST_F(ContentionHouse, R24_ANodeGoesByTheClockOfTheStoreThatItShares) {
-  CommonClock clock(wall);
+  CommonClock clock(wall, [this] { return steady.now().time_since_epoch(); });
   EXPECT_EQ(clock.now(), wall.now());
   door->clock_ahead = 30s;
   EXPECT_EQ(run(clock.compare(*store)), Milliseconds(30'000));
@@ -533,6 +533,24 @@ TEST_F(ContentionHouse, R24_ANodeGoesByTheClockOfTheStoreThatItShares) {
   door->clock_ahead = Milliseconds(-29'700);
   ASSERT_TRUE(run(clock.compare(*store)));
   EXPECT_EQ(clock.now(), wall.now() - 30s) << "that little is let be";
+}
+
+// Else what the machine said for seconds would stay with this node alone: nobody's clock goes back (PrudentClock).
+TEST_F(ContentionHouse, R24_AMachineWhoseClockIsSetForSecondsDoesNotTakeItsNodeAlong) {
+  CommonClock clock(wall, [this] { return steady.now().time_since_epoch(); });
+  const PrudentClock prudent(clock, steady);
+  ASSERT_TRUE(run(clock.compare(*store)));
+  const auto before = prudent.now();
+  wall.advance(1h);
+  EXPECT_EQ(prudent.now(), before);
+  door->clock_ahead = -1h;
+  EXPECT_EQ(run(clock.compare(*store)), Milliseconds(-1h)) << "it is told";
+  wall.advance(-1h);
+  door->clock_ahead = 0ms;
+  ASSERT_TRUE(run(clock.compare(*store)));
+  EXPECT_EQ(prudent.now(), before);
+  advance(7s);
+  EXPECT_EQ(prudent.now(), before + 7s);
 }
 
 }  // namespace

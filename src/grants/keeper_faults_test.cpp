@@ -65,6 +65,148 @@ TEST_F(KeeperHouse, F1_WhatIsAmbiguousStaysSoWhenTheNextAttemptWasNotTaken) {
   EXPECT_EQ(transport.posts_with("rt1"), 2);
 }
 
+// ---- a new refresh token in an answer that is no success (F2, R12) ----------------------------------------------------
+
+struct BesideAToken {
+  std::string_view name;
+  int status;
+  std::string_view rest;  // of the answer's members
+};
+
+class TokenBeside : public KeeperHouse, public ::testing::WithParamInterface<BesideAToken> {
+ protected:
+  static std::string answer() { return R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2")" + std::string(GetParam().rest) + "}"; }
+};
+
+TEST_P(TokenBeside, F2_TheNewTokenIsKeptAndTheSpentOneNeverSentAgain) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(GetParam().status, answer(), "120"));
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_EQ(access_token(view(grant.id)), "at1") << "what stands beside an error is not handed out";
+  EXPECT_FALSE(view(grant.id).grant.why.empty()) << "and the error is told";
+  transport.issued = 2;
+  advance(600s);
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+  EXPECT_EQ(transport.posts_with("rt2"), 1);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+}
+
+TEST_P(TokenBeside, F2_ALateOneIsKeptBesideWhatHasOvertakenIt) {
+  const auto grant = put_grant("acme-family");
+  auto moved = view(grant.id).grant;
+  moved.version += 1;  // by the claim
+  moved.fence = 1;
+  moved.generation = 2;
+  store::Generation next{.grant = grant.id, .number = 2, .access_expires_at = wall.now() + 1h, .issued_at = wall.now()};
+  next.refresh_sealed = sealing.seal_refresh(grant, 2, {Secret("rt-other"), Secret()});
+  transport.then(T::json(GetParam().status, answer()));
+  meanwhile({store::UpdateGrant{moved}, store::PutGeneration{next}});
+  ASSERT_TRUE(refresh(grant.id));
+  const auto seen = view(grant.id);
+  EXPECT_EQ(refresh_token(seen), "rt-other");
+  EXPECT_EQ(std::ranges::count(seen.generations, store::GenerationState::candidate, &store::Generation::state), 1);
+}
+
+TEST_P(TokenBeside, F5_TheJournalBringsItBackToAStoreThatFellBehind) {
+  const auto grant = put_grant("acme-family");
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 4, wall.now() + 1s, answer(), GetParam().status));
+  begin_anew();
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_P(TokenBeside, R2_TheJournalBringsItAfterACrash) {
+  const auto grant = put_grant("acme-family");
+  const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now());
+  commit(claim.batch);
+  journal.left_over.push_back(left_in_journal(claim.intent.id, grant.id, 1, wall.now(), answer(), GetParam().status));
+  begin_anew();
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryError, TokenBeside,
+                         ::testing::Values(BesideAToken{"a_word_at_200", 200, R"(,"error":"partial_scope")"}, BesideAToken{"an_object_at_200", 200, R"(,"error":{"code":"x"})"},
+                                           BesideAToken{"a_flag_at_200", 200, R"(,"error":true)"}, BesideAToken{"a_definite_refusal", 400, R"(,"error":"invalid_grant")"},
+                                           BesideAToken{"a_refused_app", 401, R"(,"error":"invalid_scope")"}, BesideAToken{"a_plain_400", 400, ""},
+                                           BesideAToken{"a_plain_500", 500, ""}, BesideAToken{"a_plain_502", 502, ""},
+                                           BesideAToken{"a_busy_503", 503, R"(,"error":"temporarily_unavailable")"}),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+TEST_F(KeeperHouse, R17_AnEmptyErrorIsNone) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(200, R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2","error":{}})"));
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(access_token(view(grant.id)), "at2");
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_F(KeeperHouse, F2_AnErrorThatRepeatsTheTokenSentBringsNone) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(400, R"({"error":"invalid_grant","refresh_token":"rt1"})"));
+  static_cast<void>(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).grant.generation, 1);
+  EXPECT_TRUE(view(grant.id).grant.dead_seen);
+}
+
+TEST_F(KeeperHouse, F8_ASecretRefusedBesideANewTokenDoesNotSendTheSpentOneWithTheOther) {
+  auto app = **run(store->app("acme"));
+  app.secrets[1].sealed = sealing.seal_app_secret(app, 1, Secret("app-secret-1"));
+  commit({store::PutApp{app}});
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(401, R"({"error":"invalid_client","refresh_token":"rt2"})"));
+  static_cast<void>(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+// ---- what stands in the refresh token's place is none (R10) ------------------------------------------------------------
+
+class WronglyTyped : public KeeperHouse, public ::testing::WithParamInterface<std::string_view> {
+ protected:
+  void answer_once(int status = 200) {
+    transport.then(T::json(status, R"({"access_token":"at2","expires_in":3600,"refresh_token":)" + std::string(GetParam()) + "}"));
+  }
+};
+
+TEST_P(WronglyTyped, R10_TheOneSentMayBeSpentWhereItCountsOnce) {
+  for (const int status : {200, 503}) {
+    const auto grant = put_grant("acme-family");
+    const auto before = transport.bodies.size();
+    answer_once(status);
+    ASSERT_TRUE(refresh(grant.id));
+    EXPECT_EQ(view(grant.id).grant.state, GrantState::uncertain);
+    EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+    advance(60s);
+    ASSERT_TRUE(refresh(grant.id));
+    EXPECT_EQ(transport.bodies.size(), before + 1) << "not sent again while the access token is good";
+  }
+}
+
+TEST_P(WronglyTyped, R10_WhereAReplayDoesNoHarmTheOldOneIsKept) {
+  const auto grant = put_grant("acme-harmless");
+  answer_once();
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+  EXPECT_EQ(access_token(view(grant.id)), "at2");
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryShape, WronglyTyped, ::testing::Values("4711", "47.11", "true", R"({"value":"rt2"})", R"(["rt2"])", R"("rt\n2")", R"("rt\u00e9")"));
+
+class NoToken : public KeeperHouse, public ::testing::WithParamInterface<std::string_view> {};
+
+TEST_P(NoToken, R10_AbsentNullEmptyAndFalseKeepTheOldOne) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(200, R"({"access_token":"at2","expires_in":3600)" + std::string(GetParam()) + "}"));
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryShape, NoToken, ::testing::Values("", R"(,"refresh_token":null)", R"(,"refresh_token":"")", R"(,"refresh_token":false)",
+                                                                R"(,"refresh_token":[])", R"(,"refresh_token":{})"));
+
 // ---- the journal -----------------------------------------------------------------------------------------------------
 
 TEST_F(KeeperHouse, F5_TheAnswerToTheSecondSecretHasAPlaceInTheJournalToo) {

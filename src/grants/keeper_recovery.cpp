@@ -138,7 +138,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   if (!ahead && !revoked && spent_generation == (*view)->generations.end()) co_return Result<void>{};
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   if (!type) co_return std::unexpected(type.error());
-  auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape);
+  auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape, type->type->replay);
   if (!replied) co_return std::unexpected(replied.error());
   if (revoked) {
     give_back(grant, ExchangeOutcome(std::move(*replied)));
@@ -150,15 +150,16 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   if (!spent) co_return std::unexpected(spent.error());
   const bool old_news = is_old_news(intent, entry, *replied, parts_.node, parts_.wall.now());
   ExchangeOutcome outcome(std::move(*replied));
-  if (!brings_token(outcome) && old_news) co_return Result<void>{};
-  if (std::get<Replied>(outcome).classified.outcome == oauth::RefreshOutcome::misconfigured_app) {
+  const bool brings = brings_token(outcome, spent->token);
+  if (!brings && old_news) co_return Result<void>{};
+  if (!brings && std::get<Replied>(outcome).classified.outcome == oauth::RefreshOutcome::misconfigured_app) {
     // The app's other secret may have been tried after it, and what came of that is not known; nor is how many secrets there were.
     outcome = NoReply{{.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The server stopped when the provider had refused its app registration."}};
   }
   const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules, Origin::journal);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
   if (landed.unowned) {
-    parts_.counters.replies_unowned += 1;
+    give_back(grant, outcome);
   } else {
     parts_.counters.replies_recovered += 1;
     parts_.log.info("reply_recovered", {{"grant", entry.grant.text()}, {"generation", entry.generation}});
@@ -169,7 +170,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
 // The store is older than the journal (a backup was put back): the journal's token set is the newest there is, and the one
 // in the store has been spent (F10).
 Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules) {
-  if (!replied.reply.refresh_token || !replied.reply.error.empty()) co_return Result<void>{};
+  if (!replied.reply.refresh_token) co_return Result<void>{};
   const auto* current = current_of(view);
   RefreshMaterial spent{.token = replied.reply.refresh_token->clone(), .code_verifier = Secret()};
   if (current != nullptr) {
@@ -178,11 +179,12 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
   const auto before = view.grant;
   intent.version = kIntentUntracked;
   view.grant.generation = intent.generation;
-  auto step = replied.reply.access_token
+  auto step = replied.classified.outcome == oauth::RefreshOutcome::refreshed
                   ? apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at)
                   : apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
-                                              std::string(kNoAccessToken), replied.received_at);
+                                              why_alone(replied.reply, replied.classified), replied.classified.retry_after, replied.received_at);
   hold_for_others(step, before, rules);
+  if (!counts()) co_return fail(ErrorKind::unavailable, "store_unavailable", "This server has yet to show itself to the database again.");
   const ExchangeOutcome outcome(std::move(replied));
   add_history(step, before, &outcome);
   if (auto committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply); !committed) co_return committed;
@@ -210,7 +212,9 @@ void Keeper::start_recovering_codes() {
 }
 
 store::JournalEntry Keeper::as_sealed_now(store::JournalEntry entry) const {
-  if (const auto anew = resealed_.find(entry.intent); anew != resealed_.end()) entry.reply_sealed = anew->second;
+  // A later answer of the same intent may have come since, sealed under the new key already.
+  const auto anew = resealed_.find(entry.intent);
+  if (anew != resealed_.end() && !parts_.sealing.is_current(entry.reply_sealed)) entry.reply_sealed = anew->second;
   return entry;
 }
 

@@ -17,7 +17,8 @@ constexpr auto kStopPatience = 10s;  // a store that refuses for ever must not h
 constexpr auto kNews = 1s;  // for how long what the store has said of a grant holds without another look
 constexpr int kLooksMax = 3;
 constexpr auto kWritesRest = 1s;
-constexpr auto kCapRetry = 100ms;
+constexpr Seconds kPatienceInLine{30};  // whoever has waited that long has gone
+constexpr Seconds kProbeAnswers{2};     // whoever comes while the provider is being probed
 constexpr auto kOtherHandsPatience = 15s;
 constexpr auto kOtherHandsLook = 100ms;
 constexpr int kReplaysAtOnceMax = 3;
@@ -35,18 +36,11 @@ bool holds(const store::GrantView& view, const Claim& claim, NodeId node) {
          intent->state == store::IntentState::open && view.grant.fence == claim.grant.fence && view.grant.lease_owner == node;
 }
 
-// The refresh token that a reply brought, if it did.
-const Secret* token_of(const ExchangeOutcome& outcome) {
-  const auto* replied = std::get_if<Replied>(&outcome);
-  if (replied == nullptr || !replied->reply.refresh_token || !replied->reply.error.empty()) return nullptr;
-  return &*replied->reply.refresh_token;
-}
-
 // What the store holds that the intent has made.
 enum class Made { nothing, this_reply, another_reply };
 
-Made made_by(const store::Intent& intent, const store::GrantView& view, const ExchangeOutcome& outcome, const Sealing& sealing) {
-  const auto* token = token_of(outcome);
+Made made_by(const store::Intent& intent, const store::GrantView& view, const ExchangeOutcome& outcome, const Secret& spent, const Sealing& sealing) {
+  const auto* token = token_of(outcome, spent);
   auto made = Made::nothing;
   for (const auto& generation : view.generations) {
     if (generation.intent != intent.id || generation.number == intent.generation) continue;
@@ -91,26 +85,17 @@ class Keeper::HoldBack {
   bool wanted_;
 };
 
-// A place among the one-shot POSTs on their way (F4), given back however the exchange ends.
-class Keeper::OneShotPlace {
- public:
-  OneShotPlace(Keeper& keeper, std::string app) : keeper_(keeper), app_(std::move(app)) {}
-  OneShotPlace(const OneShotPlace&) = delete;
-  OneShotPlace& operator=(const OneShotPlace&) = delete;
-  ~OneShotPlace() {
-    keeper_.one_shots_.give_back(app_);
-    keeper_.one_shot_over_.notify_all();
-  }
-
- private:
-  Keeper& keeper_;
-  const std::string app_;
-};
-
-Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken with_token) {
+Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
+  const auto grant = flight->grant;
+  const auto urge = flight->urge;
   if (!halted_.empty()) {
     co_return fail(ErrorKind::unavailable, "provider_unreachable", "This server refreshes nothing at the moment: " + halted_ + ".",
                    {.retry_after = Seconds(60)});
+  }
+  if (!counts()) {
+    flight->turned_away = true;
+    co_return fail(ErrorKind::unavailable, "store_unavailable",
+                   "The database was away for a while; nothing is sent before this server has shown itself there again.", {.retry_after = Seconds(5)});
   }
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
@@ -137,6 +122,12 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
     const store::Grant& record = (*view)->grant;
     // Back-off holds before the provider is asked for anything, its description of itself included.
     if (urge == Urge::demanded && round == 0 && backs_off(**view, parts_.wall.now())) co_return record;
+    if (urge == Urge::demanded && round == 0) {
+      if (auto refused = while_circuit_open(record.app)) {
+        flight->turned_away = true;
+        co_return std::unexpected(*std::move(refused));
+      }
+    }
     const auto found = co_await parts_.clients.shared_client_for(record.type, record.app, record.params_json, record.extras_json);
     if (!found) co_return co_await end_unprepared(std::move(**view), found.error());
     const auto& client = *found;
@@ -187,8 +178,14 @@ Task<Result<store::Grant>> Keeper::refresh(GrantId grant, Urge urge, LookAtToken
       if (const auto merged = co_await merge_answers(grant, record.generation); !merged) co_return std::unexpected(merged.error());
       continue;
     }
-    if (urge != Urge::scheduled || round > 0) co_await wait_for_cap(client->app, client->type.provider->id);
-    auto spent = co_await spend(std::move(**view), client, rules, with_token);
+    // Before the claim: whoever waits holds no lease, and no intent that another node must wait for.
+    if (!flight->place) {
+      if (const auto boarded = co_await board(flight, client->app, client->type.provider->id, is_one_shot(rules.replay)); !boarded) {
+        co_return std::unexpected(boarded.error());
+      }
+    }
+    auto spent = co_await spend(std::move(**view), client, rules, flight->with_token);
+    flight->place.reset();  // another round pays the cap anew
     if (!spent) {
       // Somebody was faster: load again, still needed?
       if (spent.error().kind != ErrorKind::conflict || round >= 20) co_return spent;
@@ -252,9 +249,32 @@ Task<Result<store::Grant>> Keeper::wait_for_other_hands(store::Grant grant) {
   co_return grant;
 }
 
-// The provider's cap on token requests holds for people in a hurry too (R25).
-Task<void> Keeper::wait_for_cap(std::string app, std::string provider) {
-  while (!stopping_ && !health(app, provider).cap.take(parts_.steady.now())) co_await parts_.steady.sleep_for(kCapRetry);
+std::optional<Error> Keeper::while_circuit_open(const std::string& app) const {
+  const auto found = apps_.find(app);
+  const auto now = parts_.steady.now();
+  if (found == apps_.end() || found->second.circuit.would_admit(now)) return std::nullopt;
+  const auto next = found->second.circuit.next_try().value_or(now);
+  return Error{.kind = ErrorKind::unavailable, .reason = "provider_unreachable",
+               .text = "The provider has not answered lately. It is asked by one account at a time until it does.",
+               .retry_after = std::max(kProbeAnswers, std::chrono::ceil<Seconds>(next - now))};
+}
+
+// The provider's cap, and how many it is asked by at once, hold for people in a hurry too (R25).
+Task<Result<void>> Keeper::board(std::shared_ptr<Flight> flight, std::string app, std::string provider, bool one_shot) {
+  auto& state = health(app, provider);
+  const bool heeds_circuit = flight->urge == Urge::demanded;
+  auto place = co_await gate_.enter({.app = app, .one_shot = one_shot, .cap = state.cap},
+                                    [this, app, heeds_circuit] { return !heeds_circuit || !while_circuit_open(app); }, kPatienceInLine);
+  if (!place) {
+    flight->turned_away = true;
+    if (stopping_) co_return fail(ErrorKind::unavailable, "provider_unreachable", "The server is shutting down.", {.retry_after = Seconds(5)});
+    if (auto refused = while_circuit_open(app); refused && heeds_circuit) co_return std::unexpected(*std::move(refused));
+    co_return fail(ErrorKind::unavailable, "provider_unreachable", "Too many other accounts wait for this provider.", {.retry_after = kPatienceInLine});
+  }
+  flight->place.emplace(*std::move(place));
+  if (heeds_circuit && state.circuit.open()) flight->probes_app = app;
+  if (heeds_circuit) static_cast<void>(state.circuit.admits(parts_.steady.now()));
+  co_return Result<void>{};
 }
 
 Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<const ProviderClient> client, TypeRules rules,
@@ -352,10 +372,6 @@ std::size_t Keeper::first_secret(const ProviderClient& client) {
 Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> client, Claim claim, TypeRules rules,
                                        const RefreshMaterial& material, Begun begun) {
   const auto tuning = parts_.tuning();
-  const bool one_shot = is_one_shot(rules.replay);
-  while (one_shot && !one_shots_.take(client->app, tuning.one_shot_parallel, parts_.steady.now())) co_await one_shot_over_.wait();
-  std::optional<OneShotPlace> place;
-  if (one_shot) place.emplace(*this, client->app);
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
   const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease; };
@@ -367,7 +383,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
       parts_.journal.confirm(claim.intent.id, parts_.wall.now());
       if (const auto reserved = co_await parts_.journal.reserve(claim.intent.id); !reserved) break;
     }
-    // After a refusal, a wait for a place, or a process that was stopped: another node, or a person, may have brought newer tokens (R6).
+    // After a refusal, or in a process that was stopped: another node, or a person, may have brought newer tokens (R6).
     if (tried > 0 || since(begun) > kNews) {
       const auto until = begun.steady + tuning.lease - tuning.timeouts.total - kLeaseReserve;
       if (!co_await still_holds(claim, until) || !lease_lasts()) break;
@@ -378,7 +394,8 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
                             .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
     outcome = co_await parts_.exchange.run(std::move(request));
     const auto* replied = std::get_if<Replied>(&outcome);
-    const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app;
+    const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app &&
+                                token_of(outcome, material.token) == nullptr;  // else the other secret would be sent with a spent token
     if (!client_refused || tried + 1 >= secrets) co_return outcome;
     // Until the others have been tried this says nothing about the app, and if there is no time for them now they come first next time.
     health(client->app, client->type.provider->id).secret_next = (slot + 1) % secrets;
@@ -412,8 +429,10 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
   }
   const auto& replied = std::get<Replied>(outcome);
   // Whatever else is wrong with a reply that brought a new refresh token: the token is stored first (R12, F5).
-  if (!replied.reply.access_token && replied.reply.refresh_token && replied.reply.error.empty()) {
-    return apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing, std::string(kNoAccessToken), now);
+  const auto* brought = token_of(outcome, spent.token);
+  if (brought != nullptr && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
+    return apply_refresh_token_alone(view, intent, *brought, spent, rules, parts_.sealing, why_alone(replied.reply, replied.classified),
+                                     replied.classified.retry_after, now);
   }
   if (overtaken && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
     return settle_overtaken(view, intent, replied.classified.why, now);
@@ -463,7 +482,9 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       co_return Landed{.grant = fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted."), .unowned = true};
     }
     Result<void> committed = fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be read.");
-    if (view) {
+    // Declared lost meanwhile, another node may have changed the master key under which this step would be sealed.
+    const bool counted = counts();
+    if (view && counted) {
       const auto& before = (*view)->grant;
       if (before.state == store::GrantState::revoked) {
         parts_.journal.confirm(intent.id, parts_.wall.now());
@@ -474,13 +495,13 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
         if (const auto merged = co_await merge_answers(grant, before.generation); !merged) parts_.log.error("reply_not_merged", merged.error());
         continue;
       }
-      const auto made = made_by(intent, **view, outcome, parts_.sealing);
+      const auto made = made_by(intent, **view, outcome, spent.token, parts_.sealing);
       const auto& known_intent = (*view)->intent;
       const bool still_there = known_intent && known_intent->id == intent.id;
       // Another node has gone on with this intent when the lease had passed: whatever it brought or brings counts as much as
       // this reply, which is kept beside it (R6, F2). Without a token there is nothing to keep, and the intent is the other's.
       const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence != intent.fence);
-      if (made == Made::this_reply || (taken_over && token_of(outcome) == nullptr)) {  // or the answer to an earlier commit was lost (F7)
+      if (made == Made::this_reply || (taken_over && token_of(outcome, spent.token) == nullptr)) {  // or the answer to an earlier commit was lost (F7)
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};
       }
@@ -489,7 +510,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       } else if (conflict_at == before.version) {
         // The grant stands as it stood, so the intent has moved on: the answer to our own commit was lost. What was said counts
         // once; a token that came, and is not there, is kept all the same (F2).
-        if (!brings_token(outcome)) {
+        if (!brings_token(outcome, spent.token)) {
           parts_.journal.confirm(intent.id, parts_.wall.now());
           co_return Landed{.grant = before};
         }
@@ -508,7 +529,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       }
       const auto& error = committed.error();
       if (as_claimed && (error.kind == ErrorKind::conflict || error.reason == "gone")) continue;
-      if (error.reason == "gone" && error.field == "intent" && before.created_at < intent.opened_at && token_of(outcome) != nullptr) {
+      if (error.reason == "gone" && error.field == "intent" && before.created_at < intent.opened_at && token_of(outcome, spent.token) != nullptr) {
         intent.version = kIntentUntracked;  // history already, and the consent is the same: others have gone on by it
         continue;
       }
@@ -520,7 +541,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       if (error.kind == ErrorKind::conflict) conflict_at = before.version;
       if (error.kind == ErrorKind::conflict || error.reason == "gone") continue;  // somebody has changed it: look again
     }
-    alert_store_refuses();
+    if (counted) alert_store_refuses();
     if (stopping_) {
       if (!give_up_at) give_up_at = parts_.steady.now() + kStopPatience;
       if (parts_.steady.now() > *give_up_at) co_return Landed{.grant = std::unexpected(committed.error())};

@@ -43,7 +43,7 @@ class RotationHouse : public KeeperHouse {
         .rest = [] { return Seconds(90); }, .channel_secrets = [this] { return channel_secrets; },
         .resealed = [house](const store::JournalEntry& entry) { house->take_resealed(entry); }});
   }
-  CommonClock common{wall};
+  CommonClock common{wall, [this] { return steady.now().time_since_epoch(); }};
   Nodes::Parts another_node(const vault::Vault& by) {
     return {.store = *store, .keeper = *keeper, .vault = by, .alerts = alerts, .wall = common, .steady = steady, .entropy = entropy, .log = log,
             .node = NodeId::make(wall.now(), entropy), .version = "1"};

@@ -6,12 +6,14 @@ namespace latchkey::grants {
 
 store::Mutation if_unchanged(const store::Grant& grant) { return store::UpdateGrant{grant}; }
 
-std::optional<RefreshMaterial> refresh_of(const Sealing& sealing, const store::GrantView& view) {
-  const auto* current = current_of(view);
-  if (current == nullptr || current->refresh_sealed.empty()) return std::nullopt;
-  auto opened = sealing.open_refresh(view.grant, *current);
-  if (!opened) return std::nullopt;
-  return std::move(*opened);
+std::vector<RefreshMaterial> refresh_of(const Sealing& sealing, const store::GrantView& view) {
+  std::vector<RefreshMaterial> tokens;
+  for (const auto& held : view.generations) {
+    const bool may_live = held.number == view.grant.generation || held.state == store::GenerationState::candidate;
+    if (!may_live || held.refresh_sealed.empty()) continue;
+    if (auto opened = sealing.open_refresh(view.grant, held)) tokens.push_back(std::move(*opened));
+  }
+  return tokens;
 }
 
 Task<Result<Belongings>> belongings_of(store::Store& store, const Sealing& sealing, store::User user) {
@@ -37,8 +39,8 @@ Task<Result<people::LeavingListener::Departure>> Leaving::leaving(store::User us
   people::LeavingListener::Departure departing{.first = std::move(prepared->first), .gone = {}};
   for (const auto& held : prepared->grants) {
     const auto& grant = held.grant;
-    if (held.refresh) {
-      if (auto put = giving_back_.entry(grant, {.refresh = held.refresh->clone(), .access = Secret()})) departing.first.push_back(std::move(*put));
+    for (const auto& refresh : held.refresh) {
+      if (auto put = giving_back_.entry(grant, {.refresh = refresh.clone(), .access = Secret()})) departing.first.push_back(std::move(*put));
     }
     departing.first.push_back(store::AppendAudit{{.at = wall_.now(), .actor = actor.name, .action = "grant.deleted",
                                                 .subject = grant.type + (grant.account_name.empty() ? "" : " " + grant.account_name),

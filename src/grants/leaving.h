@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "grants/keeper.h"
 #include "people/directory.h"
@@ -13,7 +14,7 @@ namespace latchkey::grants {
 struct Belongings {
   struct Held {
     store::Grant grant;
-    std::optional<RefreshMaterial> refresh;
+    std::vector<RefreshMaterial> refresh;
   };
   store::Batch first;        // before the deletion: conflict/`version`
   std::vector<Held> grants;  // in the user's hands
@@ -22,8 +23,8 @@ struct Belongings {
 [[nodiscard]] Task<Result<Belongings>> belongings_of(store::Store& store, const Sealing& sealing, store::User user);
 // The mutation that fails when the grant is not as it was read.
 [[nodiscard]] store::Mutation if_unchanged(const store::Grant& grant);
-// The newest refresh token, where there is one that can be opened.
-[[nodiscard]] std::optional<RefreshMaterial> refresh_of(const Sealing& sealing, const store::GrantView& view);
+// Every refresh token that may still be honoured, as far as it can be opened: the newest, and what was kept beside it.
+[[nodiscard]] std::vector<RefreshMaterial> refresh_of(const Sealing& sealing, const store::GrantView& view);
 
 class Leaving final : public people::LeavingListener {
  public:

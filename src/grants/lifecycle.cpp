@@ -397,7 +397,7 @@ Step apply_reply(const store::GrantView& view, const store::Intent& intent, cons
 
 Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
                                const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing, std::string why,
-                               WallTime now) {
+                               std::optional<Seconds> retry_after, WallTime now) {
   if (view.grant.generation != intent.generation) return keep_as_candidate(view, intent, refresh_token, spent, sealing, now);
   store::Batch batch;
   auto grant = view.grant;
@@ -412,8 +412,13 @@ Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent
   grant.failures += 1;
   grant.state = GrantState::unreachable;
   grant.why = sentence(why);
-  grant.due_at = retry_time(now, grant.failures, std::nullopt, issue_of(grant), rules.pace, grant.id);
+  grant.due_at = retry_time(now, grant.failures, retry_after, issue_of(grant), rules.pace, grant.id);
   return finish(std::move(batch), std::move(grant), view.grant, intent);
+}
+
+std::string why_alone(const oauth::TokenReply& reply, const oauth::Classified& classified) {
+  if (!reply.access_token && reply.error.empty()) return "The provider's answer held a new refresh token but no access token.";
+  return sentence(classified.why) + " A new refresh token came with it, and is used next.";
 }
 
 Step settle_not_sent(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, std::string why,

@@ -96,10 +96,13 @@ struct Step {
                                const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing,
                                std::string extras_json, WallTime now);
 
-// A reply without access token that nevertheless brought a refresh token (R12): stored, and tried again soon.
+// A reply that brought a new refresh token and no access token to be used, none at all or one beside an error (R12): stored, and tried
+// again soon, but not before the provider's `retry_after`.
 [[nodiscard]] Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
                                              const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing,
-                                             std::string why, WallTime now);
+                                             std::string why, std::optional<Seconds> retry_after, WallTime now);
+// What a person reads of such a reply.
+[[nodiscard]] std::string why_alone(const oauth::TokenReply& reply, const oauth::Classified& classified);
 
 [[nodiscard]] Step settle_not_sent(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
                                    std::string why, std::optional<Seconds> retry_after, WallTime now);
@@ -110,7 +113,6 @@ struct Step {
                                     std::string why, WallTime now);
 // Whatever but a token came for a generation that has been overtaken: the grant is as it was.
 [[nodiscard]] Step settle_overtaken(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now);
-inline constexpr std::string_view kNoAccessToken = "The provider's answer held a new refresh token but no access token.";
 
 // A definite refusal: the first is looked at again at once; with a candidate generation, that one is tried; else the
 // grant needs a person.

@@ -46,6 +46,8 @@ class Nodes final : public NodeDesk {
   [[nodiscard]] Task<Result<void>> begin();
   // Says that it has ended, after everything else. A store that is away is not waited for.
   [[nodiscard]] Task<void> end();
+  // Whether it has shown itself so lately that nobody can have declared it lost.
+  [[nodiscard]] bool is_counted() const;
   // Shows that it runs, until cancelled.
   [[nodiscard]] Task<void> keep_showing();
 
@@ -56,12 +58,15 @@ class Nodes final : public NodeDesk {
   [[nodiscard]] Task<void> compare_clocks();
   [[nodiscard]] Task<Result<void>> look_at_restore();
   [[nodiscard]] Task<void> look_who_took_the_name();
+  void note_shown(SteadyTime steady, WallTime wall);
   void give_up(std::string cause, std::string words, std::string why);
 
   Parts parts_;
   store::Node self_;
   Bytes replaced_;  // the process that bore the name before; empty: none, or its row has been met again
   bool begun_ = false;
+  SteadyTime shown_steady_{};  // when the last sign that the store has taken was sent,
+  WallTime shown_wall_{};      // and by the other clock: the steady one stands still while the machine sleeps
 };
 
 }  // namespace latchkey::grants

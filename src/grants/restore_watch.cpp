@@ -6,13 +6,20 @@
 namespace latchkey::grants {
 namespace {
 
-// The id of the restore that is open; empty: none.
-Task<Result<std::string>> open_id(store::Store& store) {
+// Empty: the store was never restored.
+Task<Result<JsonObject>> note_of_restore(store::Store& store) {
   const auto note = co_await store.meta(std::string(kRestoredMeta));
   if (!note) co_return std::unexpected(note.error());
-  const auto parsed = parse_json(base::as_text(*note));
-  if (!parsed || !parsed->is_object()) co_return std::string();
-  auto id = base::string_or(parsed->get_object(), "id", "");
+  auto parsed = parse_json(base::as_text(*note));
+  if (!parsed || !parsed->is_object()) co_return JsonObject();
+  co_return std::move(parsed->get_object());
+}
+
+// The id of the restore that is open; empty: none.
+Task<Result<std::string>> open_id(store::Store& store) {
+  const auto note = co_await note_of_restore(store);
+  if (!note) co_return std::unexpected(note.error());
+  auto id = base::string_or(*note, "id", "");
   if (id.empty()) co_return id;
   const auto over = co_await store.meta(std::string(kRestoreOverMeta));
   if (!over) co_return std::unexpected(over.error());
@@ -21,6 +28,17 @@ Task<Result<std::string>> open_id(store::Store& store) {
 }
 
 }  // namespace
+
+Task<Result<void>> check_restore_finished(store::Store& store) {
+  const auto note = co_await note_of_restore(store);
+  if (!note) co_return std::unexpected(note.error());
+  if (!note->contains("unfinished")) co_return Result<void>{};
+  co_return fail(ErrorKind::misconfigured, "restore_unfinished",
+                 "The database was put back from an older state, and marking what may have been used since was broken off. "
+                 "Run `latchkey restore "
+                 "--database` again, to its end, before any server is started; nothing was changed.",
+                 {.field = "store"});
+}
 
 std::string merged_meta(NodeId node) { return "restored_merged:" + node.text(); }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -71,11 +72,46 @@ class PatientSocket {
     ::getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &code, &size);
     return code == 0 ? std::string() : std::strerror(code);
   }
+  // A whole reply of an SMTP server (RFC 5321, 4.2.1); empty: none that is one came in time.
+  [[nodiscard]] std::string smtp_reply() const {
+    std::string text;
+    std::array<char, 512> piece{};
+    while (text.size() < kReplyBytesMax) {
+      const auto got = ::recv(descriptor_, piece.data(), piece.size(), 0);
+      if (got > 0) {
+        text.append(piece.data(), static_cast<std::size_t>(got));
+        if (is_whole_reply(text)) return text;
+      } else if (got == 0 || (errno != EAGAIN && errno != EINTR) || !wait(POLLIN)) {
+        return {};
+      }
+    }
+    return {};
+  }
+  [[nodiscard]] bool say(std::string_view line) const {
+    return ::send(descriptor_, line.data(), line.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(line.size());
+  }
 
  private:
+  static constexpr std::size_t kReplyBytesMax = 8 * 1024;
+  // Its last line has a space behind the code.
+  static bool is_whole_reply(std::string_view text) {
+    if (!text.ends_with("\r\n")) return false;
+    const auto before = text.rfind("\r\n", text.size() - 3);
+    const auto last = text.substr(before == std::string_view::npos ? 0 : before + 2);
+    return last.size() > 3 && last[3] == ' ';
+  }
+
   int descriptor_;
   std::chrono::steady_clock::time_point deadline_;
 };
+
+// Empty: TLS may begin; else why not.
+std::string ask_for_starttls(const PatientSocket& socket) {
+  if (!socket.smtp_reply().starts_with("220")) return "no SMTP server greets";
+  if (!socket.say("EHLO localhost\r\n") || !socket.smtp_reply().starts_with("250")) return "EHLO is not answered";
+  if (!socket.say("STARTTLS\r\n") || !socket.smtp_reply().starts_with("220")) return "it offers no STARTTLS";
+  return {};
+}
 
 Trust trust_of(long code) {
   switch (code) {
@@ -159,6 +195,8 @@ TlsLook look_at_tls(const TlsLookRequest& request, const AddressPolicy& policy) 
     look.why = socket.connect(each);
     if (!look.why.empty()) continue;
     look.stage = TlsLook::Stage::handshake;
+    if (request.before == BeforeTls::smtp_starttls) look.why = ask_for_starttls(socket);
+    if (!look.why.empty()) break;
     const SslContextPtr context(SSL_CTX_new(TLS_client_method()));
     LATCHKEY_CHECK(context != nullptr);
     SSL_CTX_set_default_verify_paths(context.get());

@@ -1,5 +1,5 @@
 // What a server shows whoever connects by TLS: its certificates, and whether this machine would trust them. Nothing but the
-// handshake is spoken.
+// handshake is spoken, and before it what a mail client says to be granted one.
 #pragma once
 
 #include <string>
@@ -31,11 +31,18 @@ struct TlsLook {
   std::string protocol;            // "TLSv1.3"
 };
 
+// What is spoken in clear before the handshake.
+enum class BeforeTls {
+  nothing,
+  smtp_starttls,  // EHLO and STARTTLS (RFC 3207)
+};
+
 struct TlsLookRequest {
   std::string host;                // without brackets
   std::uint16_t port = 443;
   std::vector<std::string> ca_files;  // PEM authorities beside the system's; one that cannot be read adds none
   Milliseconds patience{8'000};    // for connecting and for the handshake together; resolving takes as long as the system's resolver
+  BeforeTls before = BeforeTls::nothing;
 };
 
 // The addresses a name has, by the system's resolver. BLOCKS: for a worker, never for an event loop. Empty: it does not resolve.

@@ -79,6 +79,18 @@ std::optional<Secret> take_token(JsonObject& object, std::string_view name) {
   return token;
 }
 
+// Whether something stands in a token's place that says there is one, in a shape that is none: a number, an object, other than
+// visible ASCII.
+bool is_unreadable_token(const JsonObject& object, std::string_view name) {
+  const auto* value = object.if_contains(name);
+  if (value == nullptr || value->is_null()) return false;
+  if (const auto* text = value->if_string()) return !text->empty() && !is_token_text(*text);
+  if (const auto* flag = value->if_bool()) return *flag;
+  if (const auto* array = value->if_array()) return !array->empty();  // what some libraries write for nothing
+  if (const auto* members = value->if_object()) return !members->empty();
+  return true;
+}
+
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 // A member that may hold a credential does not belong among the extras.
@@ -130,7 +142,7 @@ void read_error(const JsonObject& object, int status, TokenReply& reply) {
       code = std::string(std::string_view(*text));
     } else if (const auto* nested = error->if_object()) {
       code = first_text(*nested, {"code", "status", ".tag", "reason", "type"});
-      if (code.empty()) code = "error";
+      if (code.empty() && !nested->empty()) code = "error";
       if (words.empty()) words = first_text(*nested, {"message", "description"});
     } else if (error->is_bool() && error->get_bool()) {
       code = first_text(object, {"errorCode", "code"});
@@ -145,6 +157,7 @@ void read_error(const JsonObject& object, int status, TokenReply& reply) {
 
 void read_object(JsonObject& object, TokenReply& reply) {
   reply.access_token = take_token(object, "access_token");
+  reply.refresh_token_unreadable = is_unreadable_token(object, "refresh_token");
   reply.refresh_token = take_token(object, "refresh_token");
   if (auto id_token = take_token(object, "id_token")) reply.id_claims = unverified_claims(id_token->reveal_text());
   reply.token_type = printable(base::string_or(object, "token_type"), 40);

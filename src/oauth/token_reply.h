@@ -29,13 +29,14 @@ struct ReplyShape {
   ErrorShape errors = ErrorShape::object;
 };
 
-// A value that moves. Absent, null and empty tokens are all nullopt (R10). `error` is filled for every reply that says it
+// A value that moves. Absent, null, false and empty tokens are all nullopt (R10). `error` is filled for every reply that says it
 // is one, HTTP 200 included (R17).
 struct TokenReply {
   int status = 0;
   ReplyForm form = ReplyForm::empty;
   std::optional<Secret> access_token;
   std::optional<Secret> refresh_token;
+  bool refresh_token_unreadable = false;  // something stood in its place that is no token: the one sent may be spent
   std::string token_type;  // as sent
   // Seconds as sent, floats cut, out-of-range clamped to the int64 limits; nullopt: missing or not a number (R13).
   std::optional<std::int64_t> lifetime_s;

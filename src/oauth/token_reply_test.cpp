@@ -125,6 +125,19 @@ TEST(TokenReply, TokensAreVisibleAscii) {
   EXPECT_FALSE(read(R"({"access_token":"ä"})").access_token);
 }
 
+// R10: nothing at all is not the same as something that is no token.
+TEST(TokenReply, WhatStandsInARefreshTokensPlaceAndIsNoneIsSaid) {
+  for (const std::string_view value : {"4711", "1.5", "true", R"({"a":1})", R"(["r"])", R"("r\n")", R"("\u00e9")"}) {
+    const auto reply = read(R"({"access_token":"a","refresh_token":)" + std::string(value) + "}");
+    EXPECT_TRUE(reply.refresh_token_unreadable) << value;
+    EXPECT_FALSE(reply.refresh_token) << value;
+  }
+  for (const std::string_view value : {"null", "false", R"("")", "[]", "{}", R"("r")"}) {
+    EXPECT_FALSE(read(R"({"access_token":"a","refresh_token":)" + std::string(value) + "}").refresh_token_unreadable) << value;
+  }
+  EXPECT_FALSE(read(R"({"access_token":"a"})").refresh_token_unreadable);
+}
+
 // R17: an error is an error at any status.
 TEST(TokenReply, ErrorsOfEveryShape) {
   EXPECT_EQ(read(R"({"error":"invalid_grant","error_description":"Token\nexpired"})").error, "invalid_grant");
@@ -132,6 +145,8 @@ TEST(TokenReply, ErrorsOfEveryShape) {
   EXPECT_EQ(read(R"({"error":{"code":"InvalidAuthenticationToken","message":"m"}})", 401).error, "InvalidAuthenticationToken");
   EXPECT_EQ(read(R"({"error":true,"errorCode":"Busy"})").error, "Busy");
   EXPECT_EQ(read(R"({"error":false,"access_token":"a"})").error, "");
+  EXPECT_EQ(read(R"({"error":{},"access_token":"a"})").error, "");
+  EXPECT_EQ(read(R"({"error":{"detail":"x"},"access_token":"a"})").error, "error");
   EXPECT_EQ(read(R"({"error":"","access_token":"a"})").error, "");
   EXPECT_EQ(read(R"({"error":null,"access_token":"a"})").error, "");
   EXPECT_EQ(read(R"({"message":"An error"})", 400).error_description, "An error");

@@ -1,5 +1,7 @@
 #include "people/door_gate.h"
 
+#include <algorithm>
+
 #include "people/names.h"
 #include "people/source_rules.h"
 
@@ -7,6 +9,7 @@ namespace latchkey::people {
 namespace {
 
 constexpr std::chrono::minutes kNotedEvery{1};
+constexpr std::string_view kUseMissing = "The device asked for something that is not among its uses.";
 
 std::unexpected<Error> use_not_allowed() {
   return fail(ErrorKind::refused, "use_not_allowed",
@@ -15,6 +18,10 @@ std::unexpected<Error> use_not_allowed() {
 
 std::unexpected<Error> no_such_device() {
   return fail(ErrorKind::not_found, "no_such_device", "No device is bound to this address alone.");
+}
+
+std::unexpected<Error> not_any_more() {
+  return fail(ErrorKind::refused, "invalid_credentials", "User name, PIN or secret is not right any more. Sign in again.");
 }
 
 const std::string& address_of(const Attempt& attempt) { return attempt.address.empty() ? attempt.source : attempt.address; }
@@ -48,6 +55,25 @@ Task<Result<Principal>> DoorGate::admit(Attempt attempt) {
   co_return Principal(std::move(*admitted));
 }
 
+Task<Result<void>> DoorGate::check_uses(const Principal& who, std::uint32_t uses) {
+  if (const auto* admitted = std::get_if<AdmittedDevice>(&who)) {
+    auto found = co_await parts_.store.device(admitted->device);
+    if (!found) co_return std::unexpected(found.error());
+    if (!*found || !(*found)->enabled || !parts_.seal.check(**found)) co_return not_any_more();
+    if (((*found)->uses & uses) == uses) co_return Result<void>{};
+    co_await note(std::move(**found), {}, std::string(kUseMissing));
+    co_return use_not_allowed();
+  }
+  const auto& user = std::get<Admitted>(who);
+  const auto name = clean_username(user.username);
+  const auto card = name ? co_await parts_.cards.get(name->key) : Result<UserCardPtr>(nullptr);
+  if (!card) co_return std::unexpected(card.error());
+  if (!*card || !(*card)->enabled || (*card)->id != user.user || (*card)->auth_epoch != user.auth_epoch) co_return not_any_more();
+  if (((*card)->uses & uses) == uses) co_return Result<void>{};
+  co_return fail(ErrorKind::refused, "use_not_allowed",
+                 "Username and PIN are right, but this user may not do this. An administrator can allow it in the user's dialog.");
+}
+
 std::string DoorGate::why_not(const store::Device& device, const Attempt& attempt) const {
   const auto& address = address_of(attempt);
   if (!parts_.seal.matches(device, attempt.pin)) return "A wrong secret came from " + address + ".";
@@ -79,9 +105,23 @@ Task<Result<AdmittedDevice>> DoorGate::recognise(std::string text, std::uint32_t
   co_return co_await let_in(std::move(*only), std::move(text), uses);
 }
 
+Task<std::optional<DeviceId>> DoorGate::supposed(std::string name, std::string address) {
+  const auto devices = co_await parts_.store.devices();
+  if (!devices) co_return std::nullopt;
+  if (const auto clean = clean_username(name)) {
+    const auto named = std::ranges::find(*devices, clean->key, &store::Device::name_key);
+    if (named != devices->end()) co_return named->id;
+  }
+  const auto network = Network::parse(address);
+  if (!network) co_return std::nullopt;
+  const auto bound = [&](const store::Device& one) { return is_bound_to(one, *network); };
+  if (std::ranges::count_if(*devices, bound) != 1) co_return std::nullopt;
+  co_return std::ranges::find_if(*devices, bound)->id;
+}
+
 Task<Result<AdmittedDevice>> DoorGate::let_in(store::Device device, std::string address, std::uint32_t uses) {
   if ((device.uses & uses) != uses || (uses & store::kUseToken) != 0) {
-    co_await note(std::move(device), std::move(address), "The device asked for something that is not among its uses.");
+    co_await note(std::move(device), std::move(address), std::string(kUseMissing));
     co_return use_not_allowed();
   }
   AdmittedDevice admitted{.device = device.id, .name = device.name};

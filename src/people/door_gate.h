@@ -6,6 +6,7 @@
 // Concurrency: thread-safe; tasks run on the caller's executor.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/log.h"
@@ -20,6 +21,7 @@ class DoorGate {
  public:
   struct Parts {
     PinGate& pins;
+    UserCards& cards;
     store::Store& store;
     const DeviceSeal& seal;
     const WallClock& wall;
@@ -31,9 +33,18 @@ class DoorGate {
   // are admitted, and only from addresses they name. Errors as PinGate::admit(); refused/`use_not_allowed` also for a device.
   [[nodiscard]] Task<Result<Principal>> admit(Attempt attempt);
 
+  // Whether who was admitted (with whatever uses) has all of `uses` now: for doors that learn only afterwards what is asked
+  // for. `who` outlives the call. Errors: refused/`use_not_allowed`; refused/`invalid_credentials` of who may not come in any
+  // more (P4); those of the store.
+  [[nodiscard]] Task<Result<void>> check_uses(const Principal& who, std::uint32_t uses);
+
   // For a listener without authentication: the device whose allowed sources are this one address alone, and which has all of
   // `uses` (store::Use bits). Errors: not_found/`no_such_device` (none, or several); refused/`use_not_allowed`; those of the store.
   [[nodiscard]] Task<Result<AdmittedDevice>> recognise(std::string address, std::uint32_t uses = store::kUseDeliver);
+
+  // The device that a conversation was with, for the device's page alone, where nobody was let in: the one whose name was
+  // shown, else the one that has this address alone. nullopt: neither, or the store does not say.
+  [[nodiscard]] Task<std::optional<DeviceId>> supposed(std::string name, std::string address);
 
   // What went wrong for a device after it had been let in, in words for its page: kept as its last error. At most one a
   // minute is written; never fails its caller.

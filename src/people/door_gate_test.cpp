@@ -11,9 +11,14 @@ Task<Result<void>> tell(DoorGate& door, DeviceId device, std::string words) {
   co_return Result<void>{};
 }
 
+Task<Result<void>> ask_supposed(DoorGate& door, std::string name, std::string address, std::optional<DeviceId>& found) {
+  found = co_await door.supposed(std::move(name), std::move(address));
+  co_return Result<void>{};
+}
+
 class DoorGateTest : public OfficeWithDevices {
  protected:
-  DoorGate door{{.pins = *gate, .store = *store, .seal = device_seal, .wall = wall, .log = log}};
+  DoorGate door{{.pins = *gate, .cards = *cards, .store = *store, .seal = device_seal, .wall = wall, .log = log}};
 
   struct Outcome {
     std::string who;
@@ -106,6 +111,30 @@ TEST_F(DoorGateTest, T2_ADeviceDoesWhatItMayAndNeverGetsAToken) {
   EXPECT_EQ(stored(made.device.id).last_error, "The device asked for something that is not among its uses.");
 }
 
+TEST_F(DoorGateTest, T2_WhatIsAskedForOnlyAfterwardsIsLookedAtAsItIsThen) {
+  const auto user = add("scan");
+  const auto made = add_device({.name = "copier", .uses = store::kUseDeliver});
+  auto person = run(door.admit(attempt("scan", kPin)));
+  auto device = run(door.admit(attempt("copier", text(made.secret))));
+  ASSERT_TRUE(person && device);
+  const auto words_of = [&](const Principal& who, std::uint32_t uses) {
+    const auto may = run(door.check_uses(who, uses));
+    return may ? std::string("may") : may.error().reason;
+  };
+  EXPECT_EQ(words_of(*person, store::kUseDeliver), "may");
+  EXPECT_EQ(words_of(*person, store::kUseSend), "may");
+  EXPECT_EQ(words_of(*person, store::kUseToken), "use_not_allowed");
+  EXPECT_EQ(words_of(*device, store::kUseDeliver), "may");
+  EXPECT_EQ(words_of(*device, store::kUseDeliver | store::kUseSend), "use_not_allowed");
+  EXPECT_EQ(stored(made.device.id).last_error, "The device asked for something that is not among its uses.");
+  ASSERT_TRUE(run(desk.change(made.device.id, {.uses = store::kUseSend}, admin)));
+  EXPECT_EQ(words_of(*device, store::kUseSend), "may");
+  ASSERT_TRUE(run(desk.change(made.device.id, {.enabled = false}, admin)));
+  EXPECT_EQ(words_of(*device, store::kUseSend), "invalid_credentials") << "P4";
+  ASSERT_TRUE(run(directory->change_user(user.id, {.enabled = false}, admin)));
+  EXPECT_EQ(words_of(*person, store::kUseDeliver), "invalid_credentials") << "P4";
+}
+
 TEST_F(DoorGateTest, ADeviceBoundToOneAddressIsRecognisedByIt) {
   const auto made = add_device({.name = "copier", .sources = {"192.0.2.10"}});
   add_device({.name = "six", .sources = {"2001:db8::7"}});
@@ -128,6 +157,23 @@ TEST_F(DoorGateTest, ADeviceBoundToOneAddressIsRecognisedByIt) {
   EXPECT_EQ(recognise("192.0.2.10"), "no_such_device") << "of two nobody knows which";
   ASSERT_TRUE(run(desk.change(made.device.id, {.enabled = false}, admin)));
   EXPECT_EQ(recognise("192.0.2.10"), "twin");
+}
+
+TEST_F(DoorGateTest, WhoWasNotLetInIsSupposedToBeTheDeviceOfTheNameElseOfTheAddress) {
+  const auto named = add_device({.name = "Copier"});
+  const auto bound = add_device({.name = "bound", .sources = {"192.0.2.10"}});
+  add_device({.name = "two-1", .sources = {"192.0.2.11"}});
+  add_device({.name = "two-2", .sources = {"192.0.2.11"}});
+  const auto supposed = [&](std::string name, std::string address) {
+    std::optional<DeviceId> found;
+    run(ask_supposed(door, std::move(name), std::move(address), found)).value();
+    return found;
+  };
+  EXPECT_EQ(supposed("COPIER", "192.0.2.10"), named.device.id);
+  EXPECT_EQ(supposed("", "192.0.2.10"), bound.device.id);
+  EXPECT_EQ(supposed("nobody", "192.0.2.10"), bound.device.id);
+  EXPECT_EQ(supposed("nobody", "192.0.2.11"), std::nullopt) << "two have it";
+  EXPECT_EQ(supposed("nobody", "192.0.2.12"), std::nullopt);
 }
 
 TEST_F(DoorGateTest, WhenItWasSeenAndWhatWentWrongStandsOnItsPage) {

@@ -17,7 +17,7 @@ constexpr SettingInfo kKeys[] = {
      "own is registered."},
     {"oauth.refresh_connect_timeout", duration, "10s", "1s", "1m", "seconds",
      "How long a refresh waits for a connection to the provider."},
-    {"oauth.refresh_total_timeout", duration, "50s", "5s", "5m", "seconds",
+    {"oauth.refresh_total_timeout", duration, "50s", "5s", "1m", "seconds",
      "How long a whole refresh may take before its outcome counts as unknown. Keep it at least 15 s below "
      "oauth.refresh_lease."},
     {"oauth.refresh_lease", duration, "90s", "30s", "15m", "seconds",
@@ -107,6 +107,8 @@ constexpr SettingInfo kKeys[] = {
      "How long a document that failed, or may have arrived, waits for a person before it is deleted with its record. 0s: until somebody decides."},
     {"delivery.keep_parked", duration, "0s", "0s", "3650d", "",
      "How long a document waits for its account to be authorised again before it is deleted with its record. 0s: until somebody decides."},
+    {"delivery.tell_owners", boolean, "true", "", "", "",
+     "Whether the owner of an account is mailed when a document for it needs a person: once an hour at most, and only where the user has a mail address and notices.smtp_host is set."},
     {"folder.settle", duration, "2s", "1s", "5m", "", "How long a file in a drop folder must have been unchanged before it is taken."},
     {"folder.incomplete_after", duration, "5m", "5s", "1d", "",
      "How long a file in a drop folder whose end is missing is waited for. Then it counts as broken off and is refused."},

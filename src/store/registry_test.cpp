@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -27,6 +28,14 @@ TEST(RegistryKeys, EveryRowIsSound) {
     EXPECT_TRUE(Registry::check(info.key, info.minimum)) << info.key;
     EXPECT_TRUE(Registry::check(info.key, info.maximum)) << info.key;
   }
+}
+
+// packaging/latchkey.service gives a stop 75 s: an exchange in flight is waited for, and its commit for ten seconds more.
+TEST(RegistryKeys, NoRefreshTakesLongerThanAStopIsGiven) {
+  const auto keys = registry_keys();
+  const auto total = std::ranges::find(keys, "oauth.refresh_total_timeout", &SettingInfo::key);
+  ASSERT_NE(total, keys.end());
+  EXPECT_LE(*parse_duration(total->maximum) + 10s, 75s);
 }
 
 TEST(Durations, WrittenAndReadBack) {

@@ -40,16 +40,14 @@ class FileReplyJournal final : public ReplyJournal {
   ~FileReplyJournal() override { worker_.reset(); }
 
   Task<Result<void>> reserve(IntentId intent) override {
-    // Twice at most: another may take the room made for this one.
-    for (int attempt = 0; attempt < 3; ++attempt) {
-      if (failed()) co_return stopped();
-      if (promise(intent)) co_return Result<void>();
-      auto start = [this](auto resume) { enqueue({.preparations = {std::move(resume)}}); };
-      auto made = co_await base::suspend_until<Result<void>>(std::move(start));
-      if (!made) co_return made;
-    }
-    co_return fail(ErrorKind::unavailable, "journal_full", "Too many refreshes begin at once: try again soon.",
-                   {.retry_after = std::chrono::seconds(1)});
+    if (failed()) co_return stopped();
+    if (promise(intent)) co_return Result<void>();
+    auto start = [this, intent](auto resume) {
+      std::vector<Preparation> preparations;
+      preparations.push_back({intent, std::move(resume)});
+      enqueue({.preparations = std::move(preparations)});
+    };
+    co_return co_await base::suspend_until<Result<void>>(std::move(start));
   }
 
   Task<Result<void>> record(JournalEntry entry) override {
@@ -74,7 +72,7 @@ class FileReplyJournal final : public ReplyJournal {
 
   void release(IntentId intent) override {
     const std::lock_guard lock(mutex_);
-    promised_.erase(intent);
+    take_back(intent);
   }
 
   Task<Result<std::vector<JournalEntry>>> unconfirmed() override { return list(std::mem_fn(&ReplySegments::unconfirmed)); }
@@ -97,6 +95,11 @@ class FileReplyJournal final : public ReplyJournal {
     JournalEntry entry;
     Done<Result<void>> done;
   };
+  // Who waits for a place; it is promised when `done` says so.
+  struct Preparation {
+    IntentId intent;
+    Done<Result<void>> done;
+  };
   struct Confirmation {
     IntentId intent;
     WallTime now;
@@ -110,7 +113,7 @@ class FileReplyJournal final : public ReplyJournal {
   struct Work {
     std::vector<Recording> recordings{};
     std::vector<Confirmation> confirmations{};
-    std::vector<std::function<void(Result<void>)>> preparations{};
+    std::vector<Preparation> preparations{};
     std::vector<Listing> listings{};
     bool prepare_ahead = false;
     [[nodiscard]] bool empty() const {
@@ -147,7 +150,6 @@ class FileReplyJournal final : public ReplyJournal {
   bool promise(IntentId intent) {
     {
       const std::lock_guard lock(mutex_);
-      if (promised_.contains(intent)) return true;
       if (promised_.size() >= room_) return false;
       promised_.insert(intent);
       if (room_ - promised_.size() >= room_ahead_ || work_.prepare_ahead || no_room_ahead_) return true;
@@ -156,6 +158,12 @@ class FileReplyJournal final : public ReplyJournal {
     }
     worker_->post([this] { serve(); });
     return true;
+  }
+
+  // One of the places promised to the intent, which may have two: a rotation of the master key records an answer anew while the next
+  // attempt is on its way.
+  void take_back(IntentId intent) {
+    if (const auto one = promised_.find(intent); one != promised_.end()) promised_.erase(one);
   }
 
   bool promised(IntentId intent) {
@@ -191,7 +199,7 @@ class FileReplyJournal final : public ReplyJournal {
     if (!result && !failed()) stop_for_good(result.error(), recordings);
     {
       const std::lock_guard lock(mutex_);
-      for (const auto& recording : recordings) promised_.erase(recording.entry.intent);
+      for (const auto& recording : recordings) take_back(recording.entry.intent);
       room_ = segments_->room();
     }
     for (auto& recording : recordings) recording.done(failed() ? Result<void>(stopped()) : Result<void>());
@@ -212,28 +220,37 @@ class FileReplyJournal final : public ReplyJournal {
     if (!done) log_.warning("reply_journal_confirm_failed", {{"detail", done.error().detail}});
   }
 
-  void prepare_for(std::vector<std::function<void(Result<void>)>> waiting, bool ahead) {
+  // As many segments as those who wait need, however many they are: too many at once is not the same as no room.
+  void prepare_for(std::vector<Preparation> waiting, bool ahead) {
     if (waiting.empty() && !ahead) return;
-    Result<void> made = failed() ? Result<void>(stopped()) : segments_->prepare();
-    if (!made && segments_->sync_failed() && !failed()) {
-      stop_for_good(made.error(), {});
-      made = stopped();
-    } else if (!made && !failed()) {
-      log_.warning("reply_journal_full", {{"detail", made.error().detail}});
-      made = full(made.error());
-    }
-    {
+    std::size_t served = 0;
+    Result<void> made;
+    do {
+      made = prepare_one();
       const std::lock_guard lock(mutex_);
       room_ = segments_->room();
       no_room_ahead_ = !made;  // not tried again for every reservation, only when one needs it
+      for (; served < waiting.size() && promised_.size() < room_ && !failed(); ++served) promised_.insert(waiting[served].intent);
+    } while (made && served < waiting.size());
+    for (std::size_t i = 0; i < waiting.size(); ++i) waiting[i].done(i < served ? Result<void>() : made);
+  }
+
+  Result<void> prepare_one() {
+    if (failed()) return stopped();
+    auto made = segments_->prepare();
+    if (made) return made;
+    if (segments_->sync_failed()) {
+      stop_for_good(made.error(), {});
+      return stopped();
     }
-    for (auto& resume : waiting) resume(made);
+    log_.warning("reply_journal_full", {{"detail", made.error().detail}});
+    return full(made.error());
   }
 
   mutable std::mutex mutex_;
   Work work_;
   bool serving_ = false;  // work is posted, or under way
-  std::set<IntentId> promised_;
+  std::multiset<IntentId> promised_;
   std::size_t room_ = 0;
   bool no_room_ahead_ = false;
   std::atomic<bool> failed_ = false;

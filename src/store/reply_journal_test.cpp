@@ -105,6 +105,34 @@ TEST_F(ReplyJournalTest, TakesNoReplyWithoutAReservationNorOneTooLong) {
   EXPECT_EQ(wait_for(journal->record(long_one)).error().reason, "reply_too_long");
 }
 
+// A rotation of the master key records an answer anew while the next attempt of its intent is on its way.
+TEST_F(ReplyJournalTest, TwoWhoReserveForOneIntentHaveAPlaceEach) {
+  auto journal = open();
+  const auto anew = entry(100);
+  auto answer = entry(200);
+  answer.intent = anew.intent;
+  ASSERT_TRUE(wait_for(journal->reserve(answer.intent)));
+  ASSERT_TRUE(wait_for(journal->reserve(anew.intent)));
+  ASSERT_TRUE(wait_for(journal->record(anew)));
+  EXPECT_TRUE(wait_for(journal->record(answer)));
+  EXPECT_EQ(wait_for(journal->record(answer)).error().reason, "not_reserved") << "and no more than that";
+}
+
+TEST_F(ReplyJournalTest, HoweverManyBeginAtOnceEachHasAPlace) {
+  auto journal = open();
+  boost::asio::io_context loop(1);
+  int reserved = 0;
+  for (int i = 0; i < 300; ++i) {
+    boost::asio::co_spawn(loop, [](ReplyJournal* from, IntentId intent, int* count) -> Task<void> {
+      const auto done = co_await from->reserve(intent);
+      EXPECT_TRUE(done) << done.error().text;
+      *count += done ? 1 : 0;
+    }(journal.get(), IntentId::make(clock_.now(), entropy_), &reserved), boost::asio::detached);
+  }
+  loop.run();
+  EXPECT_EQ(reserved, 300);
+}
+
 TEST_F(ReplyJournalTest, ExchangesWithoutReplyLeaveNoPlaceTaken) {
   auto journal = open();
   for (int i = 0; i < 5'000; ++i) {

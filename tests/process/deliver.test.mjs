@@ -14,7 +14,7 @@ import { freePort } from '../support/ports.mjs';
 import { pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
 
-const spooled = async (server) => (await readdir(path.join(server.data, 'spool'))).length;
+const spooled = async (server) => (await readdir(path.join(server.data, 'spool'))).filter((name) => name !== 'unknown').length;
 const delivered = (road, id) => until(`delivery ${id}`, async () => {
   const { body } = await road(id);
   return body.state === 'delivered' ? body : undefined;
@@ -180,7 +180,7 @@ test('D5: a document whose grant is dead is parked, a person is told, and it goe
   assert.ok(found.timeline.some((step) => step.what === 'parked'));
 });
 
-test('D2: a server that is started with an empty store beside its spool removes no document', async (t) => {
+test('D2: a server that is started with the wrong store beside its spool keeps the documents aside, says so, and delivers them once the right one is back', async (t) => {
   const { server, admin, provider, deliver, road, grant_id } = await deliveringServer(t);
   provider.revokeEverything();
   await until('the grant to need authorisation', async () => {
@@ -197,8 +197,11 @@ test('D2: a server that is started with an empty store beside its spool removes 
   assert.ok(files.length > 0);
   for (const name of files) await rename(path.join(server.data, name), path.join(elsewhere, name));
   await server.launch();
-  assert.equal(await spooled(server), 1);
-  await until('it to be said', () => /spool_kept documents=1/.test(server.logs));
+  assert.equal(await spooled(server), 0);
+  const [aside] = await readdir(path.join(server.data, 'spool', 'unknown'));
+  assert.ok(aside.endsWith(`.${answer.body.id}`), aside);
+  await until('it to be said', () => /documents_unknown documents=1 directory=.*spool\/unknown/.test(server.logs));
+  await until('the alert', async () => /^latchkey_alerts 1$/m.test(await server.metrics()));
   await server.stop();
   for (const name of (await readdir(server.data)).filter((each) => each.startsWith('latchkey.db'))) await rename(path.join(server.data, name), path.join(elsewhere, `empty-${name}`));
   for (const name of files) await rename(path.join(elsewhere, name), path.join(server.data, name));

@@ -1,13 +1,14 @@
 // The doctor at the real server: against the certified provider, and against providers that fail at each stage.
 
 import assert from 'node:assert/strict';
-import { chmod, readdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { loopbackCertificate } from '../support/certificates.mjs';
 import { answerSchema, faults } from '../support/contract.mjs';
+import { deliveringServer } from '../support/delivering.mjs';
 import { Latchkey, Session } from '../support/latchkey.mjs';
 import { OidcServer } from '../support/oidc.mjs';
 import { freePort, temporaryFolder } from '../support/ports.mjs';
@@ -176,4 +177,80 @@ test('nobody but an administrator examines', async (t) => {
   const regular = new Session(server.url);
   await regular.signIn('regular', 'Quite-Another-Secret-1');
   for (const method of ['GET', 'POST']) assert.equal((await regular.call(method, '/api/v1/doctor')).status, 403);
+});
+
+test('what takes documents in: a listener in clear, an address without a device, drop folders, a connector without its PIN, the spool', async (t) => {
+  const [submission, plain] = [await freePort(), await freePort()];
+  const drop = path.join(await temporaryFolder(t, 'drop'), 'drop');
+  await mkdir(path.join(drop, 'scans'), { recursive: true });
+  const { server, admin } = await deliveringServer(t, {
+    connector: { account: 'fixed', owner: 'printer-1', groups: [], folder: 'In' },
+    config: {
+      'smtp.submission': `127.0.0.1:${submission}`, 'smtp.plain': `127.0.0.1:${plain}`, 'smtp.plain_sources': ['127.0.0.7'],
+      'folder.root': drop, 'folder.uids': [String(process.getuid())],
+    },
+  });
+  await admin.must('POST', '/api/v1/devices', { name: 'copier', connectors: ['scans'] });
+  const before = await examine(admin);
+  assert.equal(of(before, 'webdav', `${server.url}/dav/`)[0].severity, 'ok', JSON.stringify(of(before, 'webdav')));
+  assert.equal(of(before, 'mail_doors', `smtp.submission 127.0.0.1:${submission}`)[0].severity, 'note');
+  const [address] = of(before, 'mail_doors', 'smtp.plain 127.0.0.7');
+  assert.deepEqual([address.severity, /smtp\.plain_sources/.test(address.remedy)], ['warning', true]);
+  assert.equal(of(before, 'drop_folders', drop)[0].severity, 'ok');
+  assert.match(of(before, 'drop_folders', `${drop}/scans`)[0].seen, /left lying/);
+  const [closed] = of(before, 'connectors', 'scans');
+  assert.equal(closed.severity, 'error');
+  assert.match(closed.seen, /1 device and the members of 0 groups are refused/);
+  assert.match(of(before, 'spool', 'documents')[0].seen, /^0 on their way/);
+
+  await admin.must('PUT', '/api/v1/connectors/scans', { name: 'Scans', type: 'scripted-drive', account: 'fixed', owner: 'printer-1', owner_pin: pin, groups: [], folder: 'In' });
+  await admin.must('POST', '/api/v1/devices', { name: 'old copier', connectors: ['scans'], sources: ['127.0.0.7'] });
+  await admin.set('delivery.disk_reserve_mb', '1048576');
+  await chmod(drop, 0o777);
+  // An examination of a moment ago is given to whoever asks next.
+  const after = await until('an examination that sees it', async () => {
+    const report = await examine(admin);
+    return of(report, 'connectors', 'scans')[0].severity === 'ok' ? report : undefined;
+  });
+  assert.match(of(after, 'mail_doors', 'smtp.plain 127.0.0.7')[0].seen, /old copier/);
+  const [root] = of(after, 'drop_folders', drop);
+  assert.deepEqual([root.severity, /chmod go-w/.test(root.seen)], ['error', true]);
+  const [spool] = of(after, 'spool', path.join(server.data, 'spool'));
+  assert.deepEqual([spool.severity, /No document is taken in/.test(spool.seen)], ['error', true]);
+  assert.deepEqual(faults(after, answerSchema('POST', '/api/v1/doctor')), []);
+});
+
+test('mail over TLS is looked at as a device meets it: STARTTLS and TLS at once, with the certificate served there', async (t) => {
+  const [submission, submissions] = [await freePort(), await freePort()];
+  const tls = await loopbackCertificate(await temporaryFolder(t, 'tls'));
+  const server = await Latchkey.start(t, { tls, expectReady: false, config: { 'outbound.ca_file': tls.certFile, 'smtp.submission': `127.0.0.1:${submission}`, 'smtp.submissions': `127.0.0.1:${submissions}` } });
+  const report = await until('an examination', async () => {
+    const { status, stdout } = await server.cli(['doctor', '--json']);
+    return status === 1 && stdout !== '' ? JSON.parse(stdout) : undefined;
+  });
+  for (const port of [submission, submissions]) {
+    const [found] = of(report, 'mail_doors', `127.0.0.1:${port}`);
+    assert.match(found.seen, /^TLSv1\.3, a certificate of /, JSON.stringify(found));
+    assert.equal(found.severity, 'ok', JSON.stringify(found));
+  }
+});
+
+test('a proxy that lets no PROPFIND through is told', async (t) => {
+  const [port, front] = [await freePort(), await freePort()];
+  const proxy = http.createServer((request, response) => {
+    if (request.method === 'PROPFIND') { response.writeHead(405).end(); return; }
+    const on = http.request({ port, host: '127.0.0.1', method: request.method, path: request.url, headers: request.headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    on.on('error', () => response.destroy());
+    request.pipe(on);
+  });
+  await new Promise((resolve) => { proxy.listen(front, '127.0.0.1', resolve); });
+  t.after(() => { proxy.closeAllConnections(); proxy.close(); });
+  const { admin } = await Latchkey.ready(t, { port, publicUrl: `http://127.0.0.1:${front}` });
+  const report = await examine(admin);
+  const [found] = of(report, 'webdav');
+  assert.deepEqual([found.severity, /answered 405/.test(found.seen)], ['warning', true], JSON.stringify(found));
+  assert.match(found.remedy, /every method/);
 });

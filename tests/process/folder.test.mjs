@@ -47,7 +47,7 @@ async function scene(t, { connector = {} } = {}) {
 }
 
 test('D9: names with spaces, umlauts and numbers behind arrive intact, of 0, 1, 50,000 and 5,000,000 octets; those in windows-1252 are read as that', async (t) => {
-  const { put, arrived, emptied, drop } = await scene(t);
+  const { put, arrived, emptied, drop, admin } = await scene(t);
   const documents = new Map([['Über sicht Q4 #1.pdf.1', 5_000_000], ['STOU.1', 50_000], ['one', 1], ['none.txt', 0]].map(([name, size]) => [name, documentOf(size)]));
   for (const [name, octets] of documents) await put(name, octets);
   const latin = documentOf(1000);
@@ -56,6 +56,7 @@ test('D9: names with spaces, umlauts and numbers behind arrive intact, of 0, 1, 
   await rename(path.join(drop, 'scans', '.coming'), Buffer.concat([Buffer.from(`${drop}/scans/`), Buffer.from('Pr\xfcfung \x80.pdf', 'latin1')]));
   for (const [name, octets] of documents) assert.equal((await arrived(name)).sha256, sha256(octets), name);
   assert.equal((await arrived('Prüfung €.pdf')).sha256, sha256(latin));
+  assert.deepEqual((await admin.must('GET', '/api/v1/connectors')).items.map((one) => one.drop_folder), [{ path: `${drop}/scans`, there: true }]);
   await emptied();
 });
 
@@ -77,6 +78,26 @@ for piece in range(8):
   const alerts = JSON.stringify(await admin.must('GET', '/api/v1/alerts'));
   assert.match(alerts, /A drop folder refused a document/);
   assert.match(await server.metrics(), /latchkey_drop_folder_refused_total 1/);
+});
+
+test('D9: what a process left half taken is not read while its sender still writes to it', async (t) => {
+  const { server, drop, arrived, emptied } = await scene(t);
+  await emptied();
+  await server.stop();
+  const left = path.join(drop, '.taken/scans', `${'a'.repeat(32)}-slow.bin`);
+  const writing = run('python3', ['-c', `
+import os, time
+out = open(${JSON.stringify(left)}, 'wb', 0)
+os.chown(out.fileno(), ${isRoot ? scanner.uid : process.getuid()}, -1)
+for piece in range(16):
+    out.write(b'x' * 1000)
+    time.sleep(0.5)
+`]);
+  await until('the first part to be there', async () => (await readFile(left)).length > 0);
+  await server.launch();
+  assert.equal((await arrived('slow.bin')).sha256, sha256(Buffer.alloc(16_000, 'x')));
+  assert.equal((await writing).status, 0);
+  await emptied();
 });
 
 test('G5: links and foreign files are refused and never read', { skip: !isRoot && 'only root gives files away' }, async (t) => {

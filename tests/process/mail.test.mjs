@@ -2,10 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { test } from 'node:test';
+import { temporaryFolder } from '../support/ports.mjs';
 import { mailingServer } from '../support/practice_mail.mjs';
 import { pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
+import { davClient } from '../support/webdav.mjs';
 
 const settled = (server, answer) => (answer.status === 201 ? answer.body : until('the mail to be delivered', async () => {
   const response = await fetch(`${server.url}${answer.headers.get('location')}`, { headers: { authorization: `Basic ${Buffer.from(`anna:${pin}`).toString('base64')}` } });
@@ -32,6 +36,22 @@ test('G2, D6: a message arrives byte for byte as it was repaired, under the acco
   assert.equal(mail.mail_from, 'anna@practice.example');
   assert.deepEqual(mail.recipients, ['bob@x.example', 'carol@x.example', 'dave@x.example']);
   assert.equal(done.receipt.hash, `sha256:${mail.sha256}`);
+});
+
+test('a file put by WebDAV, or into a drop folder, is refused at once where the connector sends mail: it names no recipients', async (t) => {
+  const drop = await temporaryFolder(t, 'drop');
+  const { server, inbox } = await mailingServer(t, { config: { 'folder.root': drop, 'folder.uids': [String(process.getuid())] }, connector: { account: 'fixed', owner: 'anna', owner_pin: pin } });
+  const dav = davClient(server);
+  const put = await dav('PUT', 'mail/letter.eml', { username: 'anna', body: 'To: bob@x.example\r\n\r\nhello' });
+  assert.equal(put.status, 403, put.text);
+  assert.match(put.text, /urn:latchkey:problem:mail_connector/);
+  await server.admin.set('folder.settle', '1s');
+  await mkdir(path.join(drop, 'mail'));
+  await writeFile(path.join(drop, 'mail', 'letter.eml'), 'To: bob@x.example\r\n\r\nhello');
+  const why = await until('the file to be refused', () => readFile(path.join(drop, 'mail/.refused/letter.eml.why.txt'), 'utf8').catch(() => undefined), { timeout: 30_000 });
+  assert.match(why, /names no recipients/);
+  assert.equal((await server.admin.must('GET', '/api/v1/deliveries')).total, 0);
+  assert.deepEqual(await inbox(), []);
 });
 
 test('a form with to, bcc, subject, text and files becomes a mail', async (t) => {

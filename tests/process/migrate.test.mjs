@@ -5,9 +5,11 @@ import net from 'node:net';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test } from 'node:test';
+import { deliveringServer, sha256 } from '../support/delivering.mjs';
 import { Latchkey } from '../support/latchkey.mjs';
 import { Postgres, withoutPostgres } from '../support/postgres.mjs';
 import { pin, serverWithProvider, userUnderRules } from '../support/scene.mjs';
+import { until } from '../support/wait.mjs';
 
 /** A line to the database that breaks when the client says `words`. */
 function lineThatBreaksAt(t, postgres, words) {
@@ -133,6 +135,27 @@ describe('migrate', { skip: withoutPostgres }, () => {
     assert.equal((await admin.must('GET', '/api/v1/registry')).items.find((each) => each.key === 'oauth.polling_time').value, '17m');
     assert.equal((await admin.must('GET', `/api/v1/users?search=${encodeURIComponent('GRÜßE-3')}`)).items.length, 1, 'found by the account, in any case');
     assert.equal((await admin.must('GET', '/api/v1/activity/verify')).ok, true);
+  });
+
+  test('documents that wait go on from the database: they lie in the spool of the same data directory', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const { server, drive, deliver, road } = await deliveringServer(t);
+    drive.plan = () => ({ status: 503, headers: { 'retry-after': '1' } });
+    const answer = await deliver('a scan that waits', { wait: 0 });
+    assert.equal(answer.status, 202, answer.text);
+    await server.stop();
+    const moved = await server.cli(['migrate', '--to', store]);
+    assert.equal(moved.status, 0, moved.stderr);
+    server.options.config.store = store;
+    drive.plan = () => undefined;
+    await server.launch();
+    const done = await until('it to be delivered', async () => {
+      const { body } = await road(answer.body.id);
+      return body.state === 'delivered' && body;
+    }, { timeout: 60_000 });
+    assert.equal(done.receipt.hash, `sha256:${sha256('a scan that waits')}`);
+    assert.equal(drive.files.size, 1);
   });
 
   test('interrupted: the answer to the last commit was lost, and the move is ended by its repetition', { timeout: 120_000 }, async (t) => {

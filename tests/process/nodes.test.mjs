@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { HttpSink, signatureOf } from '../support/http_sink.mjs';
@@ -35,6 +36,23 @@ const putBack = async (postgres, dump) => {
   await emptied(postgres);
   await postgres.run('psql', [...postgres.connection(postgres.database), '-o', '/dev/null', '-f', dump]);
 };
+/** A line to the database that ends for good when what holds `words` is committed, before anybody is told. */
+function lineThatEndsAtTheCommitOf(t, postgres, words) {
+  let ended = false;
+  const server = net.createServer((client) => {
+    if (ended) return client.destroy();
+    const database = net.connect(postgres.port, '127.0.0.1');
+    let said = false;
+    const end = () => { client.destroy(); database.destroy(); };
+    client.on('data', (chunk) => { said ||= chunk.includes(words); database.write(chunk); }).on('error', end).on('close', end);
+    database.on('data', (chunk) => {
+      if (said && chunk.includes('COMMIT')) { ended = true; return end(); }
+      client.write(chunk);
+    }).on('error', end).on('close', end);
+  });
+  t.after(() => server.close());
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
+}
 /** The command that the Keys page offers to copy, where this node's configuration lies elsewhere. */
 async function markRestored(node) {
   const page = await readFile(new URL('../../web/src/pages/Keys.svelte', import.meta.url), 'utf8');
@@ -314,6 +332,39 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     }, { timeout: 20_000 * slowness, every: 200 });
     assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
     assert.deepEqual(provider.spentUses, []);
+  });
+
+  test('F10: marking a database that was put back, cut off between its pages: no server starts before it was run to its end', { timeout: 180_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
+    await second.stop();
+    await first.stop();
+    await postgres.sql('UPDATE nodes SET seen_at = 0');
+    // More grants than are marked in one commit.
+    const clones = (table, id) => `INSERT INTO ${table} SELECT (jsonb_populate_record(each, jsonb_build_object('${id}', md5(n::text)::uuid${id === 'id' ? ", 'type', 'clone-' || n" : ''}))).*
+      FROM ${table} AS each, generate_series(1, 150) AS n WHERE each.${id} = '${grant_id}'`;
+    for (const [table, id] of [['grants', 'id'], ['generations', 'grant_id']]) await postgres.sql(clones(table, id));
+    const port = await lineThatEndsAtTheCommitOf(t, postgres, 'INSERT INTO intents');
+    const config = path.join(first.folder, 'cut.toml');
+    await writeFile(config, (await readFile(path.join(first.folder, 'latchkey.toml'), 'utf8')).replace(`:${postgres.port}/`, `:${port}/`));
+    const cut = await first.cli(['restore', '--database', '--config', config]);
+    assert.equal(cut.status, 1, cut.stdout);
+    assert.match(cut.stderr, /was broken off.*run it again/);
+    const marked = Number(await postgres.sql('SELECT count(DISTINCT grant_id) FROM intents WHERE settled_at > 0'));
+    assert.ok(marked >= 100 && marked < 151, `${marked} of 151 are marked`);
+    for (const node of [first, second]) {
+      await node.launch({ expectReady: false });
+      assert.equal((await node.ended).status, 1);
+      assert.match(node.logs, /broken off.*restore --database.* again/);
+    }
+    const whole = await markRestored(first);
+    assert.equal(whole.status, 0, whole.stderr);
+    assert.equal(JSON.parse(whole.stdout).grants_marked, 151);
+    await postgres.sql("DELETE FROM grants WHERE type LIKE 'clone-%'");
+    const posted = provider.seen('refresh').length;
+    await first.launch();
+    await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+    assert.equal(provider.seen('refresh').length, posted, 'a token of the dump was sent');
   });
 
   for (const [verbs, everywhere] of [['at both', true], ['at one only', false]]) {

@@ -239,6 +239,45 @@ test('R12: new refresh token, no access token: kept, the failure reported, the n
   await assertServed(scene, 'afterwards');
 });
 
+describe('F2: a new refresh token beside an error', () => {
+  const answers = {
+    'HTTP 200 with an error of its own': { change: (honest) => ({ ...honest, error: 'partial_scope' }) },
+    'HTTP 200 with an object for an error': { change: (honest) => ({ ...honest, error: { code: 'warning' } }) },
+    'HTTP 400': { status: 400, change: (honest) => ({ ...honest, error: 'temporarily_unavailable' }) },
+    'HTTP 500 that says nothing else': { status: 500, change: (honest) => honest },
+    'HTTP 503': { status: 503, change: (honest) => ({ ...honest, error: 'server_error' }) },
+  };
+  for (const [name, plan] of Object.entries(answers)) {
+    test(`F2: ${name}: kept, the error reported, the spent one not sent again`, async (t) => {
+      const scene = await authorisedUser(t, { provider: { rotation: 'single-use', revokesFamily: true } });
+      let fresh;
+      scene.provider.next('refresh', { ...plan, change: (honest) => { fresh = honest.refresh_token; return plan.change(honest); } });
+      await refreshNow(scene);
+      const grant = await scene.admin.grant(scene.grant_id);
+      assert.ok(served.has(grant.state), `${grant.state}: ${grant.why}`);
+      assert.match(grant.why, /new refresh token/, 'the failure is reported');
+      await assertServed(scene, 'the old access token');
+      await until('the next refresh', async () => {
+        if (scene.provider.seen('refresh').length < 2) await refreshNow(scene);
+        return scene.provider.seen('refresh').length >= 2;
+      });
+      assert.equal(scene.provider.seen('refresh')[1].form.refresh_token, fresh);
+      assert.deepEqual(scene.provider.spentUses, []);
+      await until('it to be in order again', async () => (await scene.admin.grant(scene.grant_id)).state === 'active');
+    });
+  }
+});
+
+test('R10: what stands in the refresh token’s place is none: the one sent may be spent, and is not sent again', async (t) => {
+  const scene = await authorisedUser(t, { provider: { rotation: 'single-use', revokesFamily: true } });
+  scene.provider.next('refresh', { change: (honest) => ({ ...honest, refresh_token: 4711 }) });
+  await refreshNow(scene);
+  assert.equal((await scene.admin.grant(scene.grant_id)).state, 'uncertain');
+  await assertServed(scene, 'while uncertain');
+  await assertNoMoreRefreshes(scene.provider, 2500);
+  assert.deepEqual(scene.provider.spentUses, []);
+});
+
 describe('R13: expires_in', () => {
   for (const [name, value] of Object.entries({ missing: undefined, text: '3600', zero: 0, negative: -1, absurd: 1e12, fraction: 3600.5, word: 'soon', null: null, object: {} })) {
     test(`R13: expires_in ${name}: a sane due time, never "never", never a hot loop`, async (t) => {

@@ -2,9 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chown, copyFile, cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chown, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
 import { authorisedUser, pin, userUnderRules } from '../support/scene.mjs';
 import { Faults, operations } from '../support/kill/faults.mjs';
@@ -185,6 +186,73 @@ test('F10: where a refresh token may be used again, grants go on by themselves',
   await admin.signIn();
   assert.equal((await refreshNow(scene)).status, 200);
   assert.equal((await admin.grant(scene.grant_id)).state, 'active');
+});
+
+const away = () => ({ status: 503, headers: { 'retry-after': '1' } });
+const delivered = (road, id) => until(`delivery ${id}`, async () => {
+  const { body } = await road(id);
+  return body.state === 'delivered' ? body : undefined;
+}, { timeout: 120_000, every: 50 });
+const spoolOf = async (server) => (await readdir(path.join(server.data, 'spool'))).filter((name) => name !== 'unknown');
+
+test('F10: documents that wait are in the backup; restored, each arrives once: one that was delivered since, and one that was not', async (t) => {
+  const { server, drive, deliver, road } = await deliveringServer(t);
+  const sizes = { 'small.txt': 1, 'edge.bin': 3 * 64 * 1024, 'large.bin': 3_000_000 };
+  const documents = {};
+  drive.plan = away;
+  for (const [name, size] of Object.entries(sizes)) {
+    const document = documentOf(size);
+    const answer = await deliver(document, { name, wait: 0 });
+    assert.equal(answer.status, 202, answer.text);
+    documents[answer.body.id] = sha256(document);
+  }
+  const [sentSince] = Object.keys(documents);
+  const passphrase = await server.file('passphrase', phrase);
+  const file = path.join(server.folder, 'office.lkb');
+  const made = await server.cli(['backup', file, '--passphrase-file', passphrase]);
+  assert.equal(made.status, 0, made.stderr);
+  assert.match(made.stdout, /3 documents that wait to be delivered/);
+  drive.plan = ({ method, path: asked }) => (method === 'POST' || asked.endsWith(sentSince) ? undefined : away());
+  await delivered(road, sentSince);
+  await server.stop();
+  await rm(server.data, { recursive: true });
+  const report = await restoreTo(server, file);
+  assert.equal(report.deliveries_marked, 3);
+  assert.equal(report.deliveries_without_document, 0);
+  assert.deepEqual((await spoolOf(server)).sort(), Object.keys(documents).sort());
+  drive.plan = () => undefined;
+  await server.launch();
+  for (const [id, hash] of Object.entries(documents)) {
+    const done = await delivered(road, id);
+    assert.equal(done.receipt.hash, `sha256:${hash}`);
+    assert.equal(drive.uploads.get(id).file.sha256, hash);
+    assert.ok(done.timeline.some((step) => step.what === 'restored' && /may have been sent since/.test(step.words)), JSON.stringify(done.timeline));
+  }
+  assert.equal(drive.files.size, 3, 'each is one file there');
+  await until('the spool to be empty', async () => (await spoolOf(server)).length === 0);
+});
+
+test('F10: a document that came in after the backup lies aside with the database that opens it, and is delivered once the restore is undone', async (t) => {
+  const { server, drive, deliver, road } = await deliveringServer(t);
+  const file = await backupOf(server);
+  drive.plan = away;
+  const answer = await deliver('a scan of today', { wait: 0 });
+  assert.equal(answer.status, 202, answer.text);
+  await server.stop();
+  const passphrase = await server.file('passphrase', phrase);
+  const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--replace']);
+  assert.equal(restored.status, 0, restored.stderr);
+  const [, replaced] = restored.stdout.match(/ATTENTION: 1 documents had not been delivered.*They lie in (.*)\/spool/);
+  assert.deepEqual(await readdir(path.join(replaced, 'spool')), [answer.body.id]);
+  await server.launch();
+  assert.equal((await road(answer.body.id)).status, 404);
+  assert.deepEqual(await spoolOf(server), []);
+  await server.stop();
+  for (const name of ['latchkey.db', 'latchkey.db-wal', 'latchkey.db-shm', 'journal', 'spool', 'providers']) await rm(path.join(server.data, name), { recursive: true, force: true });
+  for (const name of await readdir(replaced)) await rename(path.join(replaced, name), path.join(server.data, name));
+  drive.plan = () => undefined;
+  await server.launch();
+  assert.equal((await delivered(road, answer.body.id)).receipt.hash, `sha256:${sha256('a scan of today')}`);
 });
 
 test('what editors and file managers leave among the provider files spoils no backup', async (t) => {

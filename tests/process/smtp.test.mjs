@@ -1,50 +1,21 @@
 // The SMTP submission door with real clients, on the real binary: what is attached to a mail arrives at the connector, byte for byte.
 
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
-import net from 'node:net';
-import path from 'node:path';
 import { test } from 'node:test';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
 import { loopbackCertificate } from '../support/certificates.mjs';
 import { run } from '../support/latchkey.mjs';
 import { freePort, temporaryFolder } from '../support/ports.mjs';
 import { pin } from '../support/scene.mjs';
+import { mailWith, plainOf, scanningServer, speak, spooled } from '../support/smtp.mjs';
 import { until } from '../support/wait.mjs';
 
-const spooled = async (server) => (await readdir(path.join(server.data, 'spool'))).length;
-
-/** A delivering server with the SMTP door in clear on loopback, where a PIN may be shown. */
-async function mailServer(t, options = {}) {
-  const port = await freePort();
-  const scene = await deliveringServer(t, { ...options, config: { 'smtp.submission': `127.0.0.1:${port}`, ...options.config } });
-  return { ...scene, port };
-}
-
-/** Sends octets as they are, and gives what the server has said once `done` matches it. */
-function speak(t, port, octets, done, from = '127.0.0.1') {
-  return new Promise((resolve, reject) => {
-    let said = '';
-    const socket = net.connect({ port, host: '127.0.0.1', localAddress: from }, () => socket.write(octets));
-    t.after(() => socket.destroy());
-    socket.setTimeout(60_000, () => reject(new Error(`no ${done}: ${said}`)));
-    socket.on('data', (data) => { said += data; if (done.test(said)) resolve({ said, socket }); });
-    socket.on('end', () => (done.test(said) ? resolve({ said, socket }) : reject(new Error(`ended before ${done}: ${said}`))));
-    socket.on('error', reject);
-  });
-}
-
-const plain = Buffer.from(`\0printer-1\0${pin}`).toString('base64');
+const plain = plainOf('printer-1', pin);
 const begin = `EHLO copier\r\nAUTH PLAIN ${plain}\r\nMAIL FROM:<copier@office.example>\r\n`;
-const mailWith = (name, document) => [
-  'From: copier', 'To: scans@drop.internal', 'Subject: Scan', 'MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b', '', '--b',
-  'Content-Type: text/plain', '', 'Scanned.', '--b', 'Content-Type: application/pdf', 'Content-Transfer-Encoding: base64',
-  `Content-Disposition: attachment; filename="${name}"`, '', document.toString('base64').replace(/(.{76})/g, '$1\r\n'), '--b--', '',
-].join('\r\n');
 
 for (const mechanism of ['PLAIN', 'LOGIN']) {
   test(`swaks with AUTH ${mechanism}: an attachment arrives whole`, async (t) => {
-    const { server, drive, port } = await mailServer(t);
+    const { server, drive, port } = await scanningServer(t);
     const document = documentOf(300_000);
     const file = await server.file('scan.pdf', document);
     const sent = await run('swaks', ['--server', '127.0.0.1', '--port', String(port), '--from', 'copier@office.example', '--to', 'scans@drop.internal',
@@ -81,30 +52,30 @@ test('swaks with STARTTLS, and curl with TLS at once', async (t) => {
 });
 
 test('a mail without attachments delivers its text; several attachments all arrive', async (t) => {
-  const { drive, port } = await mailServer(t);
+  const { drive, port } = await scanningServer(t);
   await speak(t, port, `${begin}RCPT TO:<scans@drop.internal>\r\nDATA\r\nSubject: x\r\n\r\nhello\r\n.\r\nQUIT\r\n`, /250 2\.0\.0 Accepted[^]*221/);
   await until('the text', () => drive.files.size === 1);
   assert.equal([...drive.files.values()][0].sha256, sha256('hello\r\n'));
 });
 
 test('G1: who has not signed in, or may not use the connector, is refused; people are not written to', async (t) => {
-  const { server, port } = await mailServer(t);
+  const { server, port } = await scanningServer(t);
   const nobody = await speak(t, port, 'EHLO x\r\nMAIL FROM:<a@b>\r\n', /530 5\.7\.0/);
   nobody.socket.destroy();
-  const wrong = await speak(t, port, `EHLO x\r\nAUTH PLAIN ${Buffer.from('\0printer-1\0wrong-pin-1').toString('base64')}\r\n`, /535 5\.7\.8/);
+  const wrong = await speak(t, port, `EHLO x\r\nAUTH PLAIN ${plainOf('printer-1', 'wrong-pin-1')}\r\n`, /535 5\.7\.8/);
   wrong.socket.destroy();
   await speak(t, port, `${begin}RCPT TO:<nowhere@drop.internal>\r\nRCPT TO:<a@elsewhere.example>\r\nDATA\r\nQUIT\r\n`, /550 5\.1\.1[^]*550 5\.7\.1[^]*554 5\.5\.1[^]*221/);
   assert.equal(await spooled(server), 0);
 });
 
 test('D3: a mail that is too large for its connector is refused before DATA', async (t) => {
-  const { admin, group, port } = await mailServer(t);
+  const { admin, group, port } = await scanningServer(t);
   await admin.must('POST', '/api/v1/connectors', { id: 'small', name: 'Small', type: 'scripted-drive', account: 'caller', groups: [group], size_bytes_max: 1000 });
   await speak(t, port, `EHLO x\r\nAUTH PLAIN ${plain}\r\nMAIL FROM:<a@b> SIZE=500000\r\nRCPT TO:<small@drop.internal>\r\nQUIT\r\n`, /552 5\.3\.4[^]*221/);
 });
 
 test('D7: a file name that climbs is refused with the whole mail, and nothing is kept', async (t) => {
-  const { server, drive, port } = await mailServer(t);
+  const { server, drive, port } = await scanningServer(t);
   for (const name of ['../up.pdf', 'a/b.pdf', '..']) {
     await speak(t, port, `${begin}RCPT TO:<scans@drop.internal>\r\nDATA\r\n${mailWith(name, documentOf(100))}\r\n.\r\nQUIT\r\n`, /354[^]*554 5\.6\.0[^]*221/);
   }
@@ -113,7 +84,7 @@ test('D7: a file name that climbs is refused with the whole mail, and nothing is
 });
 
 test('D7: SMTP smuggling: what stands behind a bare line end and a dot is text of the same mail', async (t) => {
-  const { drive, port } = await mailServer(t);
+  const { drive, port } = await scanningServer(t);
   await speak(t, port, `${begin}RCPT TO:<scans@drop.internal>\r\nDATA\r\nSubject: x\r\n\r\none\n.\nMAIL FROM:<evil@b>\r\n.\r\nQUIT\r\n`, /250 2\.0\.0 Accepted[^]*221/);
   await until('the text', () => drive.files.size === 1);
   assert.equal([...drive.files.values()][0].sha256, sha256('one\r\n.\r\nMAIL FROM:<evil@b>\r\n'));

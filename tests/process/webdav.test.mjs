@@ -10,7 +10,7 @@ import { run } from '../support/latchkey.mjs';
 import { temporaryFolder } from '../support/ports.mjs';
 import { pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
-import { basic, davClient, listed, rclone, speak, writeTree } from '../support/webdav.mjs';
+import { basic, davClient, listed, rclone, speak, trickle, writeTree } from '../support/webdav.mjs';
 
 /** A delivering server whose documents settle at once, and are held for as long as is said. */
 async function davServer(t, { settle = '0s', hold = '1h', ...options } = {}) {
@@ -117,6 +117,30 @@ test('G4: what is held is sent as it is when nobody completes it: nothing that w
   const document = documentOf(10_000);
   assert.equal((await dav('PUT', 'scans/scan.pdf.part', { body: document })).status, 201);
   assert.equal((await arrived('scan.pdf.part')).sha256, sha256(document));
+});
+
+test('G4: two documents put at one address are two documents, also where the first one waits for its destination', async (t) => {
+  const { drive, dav, deliveries } = await davServer(t);
+  drive.plan = () => ({ status: 503, headers: { 'retry-after': '1' } });
+  const [first, second] = [documentOf(20_000), documentOf(30_000)];
+  assert.equal((await dav('PUT', 'scans/scan.pdf', { body: first })).status, 201);
+  await until('the first to be tried', async () => (await deliveries()).some(({ tries }) => tries > 0));
+  assert.equal((await dav('PUT', 'scans/scan.pdf', { body: second })).status, 204);
+  drive.plan = () => undefined;
+  await until('both to be delivered', async () => (await deliveries()).every(({ state }) => state === 'delivered'), { timeout: 60_000 });
+  assert.deepEqual([...drive.files.values()].map((file) => file.sha256).sort(), [first, second].map(sha256).sort());
+});
+
+test('G4: DELETE of a document that has been tried already takes away the entry alone, and the document arrives', async (t) => {
+  const { drive, dav, arrived, deliveries } = await davServer(t);
+  drive.plan = () => ({ status: 503, headers: { 'retry-after': '1' } });
+  const document = documentOf(20_000);
+  assert.equal((await dav('PUT', 'scans/scan.pdf', { body: document })).status, 201);
+  await until('it to be tried', async () => (await deliveries()).some(({ tries }) => tries > 0));
+  assert.equal((await dav('DELETE', 'scans/scan.pdf')).status, 204);
+  assert.equal((await dav('GET', 'scans/scan.pdf')).status, 404);
+  drive.plan = () => undefined;
+  assert.equal((await arrived('scan.pdf')).sha256, sha256(document));
 });
 
 test('G4: DELETE before sending cancels; what has been sent is only no longer listed', async (t) => {
@@ -229,6 +253,19 @@ test('D7: XML with document types, entities, too much depth or size is refused; 
   assert.equal((await ask('<propfind xmlns="DAV:"><propname/></propfind>')).status, 207);
 });
 
+test('a PROPFIND that asks too much of too many is refused with 507, not answered with all the memory there is', async (t) => {
+  const { dav } = await davServer(t, { settle: '5m' });
+  for (let number = 0; number < 90; number += 1) assert.equal((await dav('MKCOL', `scans/folder ${number}`)).status, 201);
+  const many = Array.from({ length: 100 }, (_, number) => `<x:a${number}/>`).join('');
+  const ask = (depth) => dav('PROPFIND', 'scans/', { headers: { depth }, body: `<propfind xmlns="DAV:"><prop xmlns:x="urn:${'x'.repeat(490)}">${many}</prop></propfind>` });
+  assert.equal((await ask('0')).status, 207);
+  const refused = await ask('1');
+  assert.equal(refused.status, 507);
+  assert.match(refused.text, /urn:latchkey:problem:answer_too_long/);
+  const usual = await dav('PROPFIND', 'scans/', { headers: { depth: '1' } });
+  assert.equal(Object.keys(listed(usual.text)).length, 91);
+});
+
 test('PROPFIND answers by name, PROPPATCH refuses by name, and what would need a lock is told so', async (t) => {
   const { dav } = await davServer(t, { settle: '5m' });
   await dav('PUT', 'scans/a.pdf', { body: 'hello', headers: { 'content-type': 'application/pdf' } });
@@ -262,6 +299,25 @@ test('D2: what is held, and its name, survive kill -9', async (t) => {
   assert.deepEqual(Object.keys(listed((await dav('PROPFIND', 'scans/', { headers: { depth: '1' } })).text)), ['/dav/scans/', '/dav/scans/~0001.tmp']);
   assert.equal((await dav('MOVE', 'scans/~0001.tmp', { headers: { destination: '/dav/scans/scan.pdf' } })).status, 201);
   assert.equal((await arrived('scan.pdf')).sha256, sha256(document));
+});
+
+test('a document whose end nobody states is refused with 411, not stored as an empty one', async (t) => {
+  const { server, dav, deliveries } = await davServer(t);
+  const head = (more) => `PUT /dav/scans/scan.pdf HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${basic()}\r\nConnection: close\r\n${more}\r\n`;
+  assert.match(await speak(server, head('')), /^HTTP\/1\.1 411 .*urn:latchkey:problem:length_required/s);
+  assert.deepEqual(await deliveries(), []);
+  assert.equal((await dav('PUT', 'scans/scan.pdf', { body: '' })).status, 201, 'who says that it is empty puts an empty one');
+});
+
+test('a document that trickles is ended with 408, and nothing of it is kept', async (t) => {
+  const { server, admin, dav, deliveries, spooled } = await davServer(t);
+  await admin.set('delivery.upload_rate_window', '1s');
+  await admin.set('delivery.upload_rate_min', '50000');
+  const head = `PUT /dav/scans/slow.pdf HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${basic()}\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n`;
+  assert.match(await trickle(server, head), /^HTTP\/1\.1 408 .*urn:latchkey:problem:upload_too_slow/s);
+  await until('the spool to be empty', async () => (await spooled()) === 0);
+  assert.deepEqual(await deliveries(), []);
+  assert.equal((await dav('PUT', 'scans/fast.pdf', { body: 'fast enough' })).status, 201);
 });
 
 test('an upload that is cut off leaves nothing, and what it was to complete goes on waiting', async (t) => {

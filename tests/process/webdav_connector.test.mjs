@@ -2,7 +2,7 @@
 // authorization server about every token. What arrives is compared by hash in Apache's own folder.
 
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Apache, withoutApache } from '../support/apache.mjs';
@@ -60,7 +60,7 @@ test('the suite that every connector passes, against Apache', { skip }, async (t
     env: { LATCHKEY_TEST_WEBDAV_URL: apache.url, LATCHKEY_TEST_WEBDAV_FILES: apache.files, LATCHKEY_TEST_WEBDAV_TOKEN: await token() }, timeout: 300_000,
   });
   assert.equal(done.status, 0, done.stdout.slice(-4000) + done.stderr.slice(-2000));
-  assert.match(done.stdout, /\[ {2}PASSED {2}\] [89] tests/, done.stdout.slice(-2000));
+  assert.match(done.stdout, /\[ {2}PASSED {2}\] 1[12] tests/, done.stdout.slice(-2000));
 });
 
 for (const [words, size] of [['0 bytes', 0], ['1 byte', 1], ['50 kB', 50_000], ['5 MB', 5_000_000], ['100 MB', 100_000_000]]) {
@@ -201,7 +201,7 @@ test('the suite that every connector passes, against a simulated Nextcloud', asy
     timeout: 300_000,
   });
   assert.equal(done.status, 0, done.stdout.slice(-4000) + done.stderr.slice(-2000));
-  assert.match(done.stdout, /\[ {2}PASSED {2}\] 9 tests/, done.stdout.slice(-2000));
+  assert.match(done.stdout, /\[ {2}PASSED {2}\] 12 tests/, done.stdout.slice(-2000));
   assert.doesNotMatch(done.stdout, /SKIPPED/, 'it is idempotent and resumable');
   assert.deepEqual(cloud.broken, [], 'no rule of Nextcloud is broken');
 });
@@ -288,6 +288,39 @@ test('D10: Nextcloud: a new version keeps the older ones, small or large; replac
   assert.equal(cloud.binned.get('anna/In/a.pdf'), 1);
   assert.deepEqual([...await cloud.hashes()], [['In/a.pdf', sha256('four')]]);
   assert.deepEqual(cloud.broken, []);
+});
+
+test('D10: Nextcloud: a name that somebody else takes at the last moment stays theirs, also when the document that failed is tried again', async (t) => {
+  const { admin, cloud, deliver, inTheEnd } = await nextcloudScene(t, { connector: { folder: 'In', conflict: 'fail' } });
+  const folder = path.join(cloud.files, 'anna', 'In');
+  cloud.plan = async ({ method, path: where }) => {
+    if (method !== 'MOVE' || !where.includes('/.latchkey-')) return undefined;
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, 'a.txt'), 'theirs');
+    return undefined;
+  };
+  const answer = await deliver('ours!!', { name: 'a.txt', wait: 0 });
+  assert.match((await inTheEnd(answer, 'failed')).why, /is there already/);
+  await admin.must('POST', `/api/v1/deliveries/${answer.body.id}/retry`);
+  assert.match((await inTheEnd(answer, 'failed')).why, /is there already/);
+  assert.deepEqual([...await cloud.hashes()], [['In/a.txt', sha256('theirs')]]);
+});
+
+test('D10: Nextcloud: the older version of a document is not taken for the newer one of the same size, whose chunks were forgotten', async (t) => {
+  const { cloud, deliver, inTheEnd } = await nextcloudScene(t, { connector: { folder: 'In', conflict: 'new_version' } });
+  const [older, newer] = [documentOf(21_000_000), documentOf(21_000_000)];
+  await inTheEnd(await deliver(older, { name: 'a.pdf', wait: 0 }));
+  let forgotten = false;
+  cloud.plan = async ({ method, path: where }) => {
+    if (method !== 'MOVE' || !where.endsWith('/.file') || forgotten) return undefined;
+    forgotten = true;
+    await cloud.forgetUploads();
+    return undefined;
+  };
+  await inTheEnd(await deliver(newer, { name: 'a.pdf', wait: 0 }));
+  assert.ok(forgotten);
+  assert.deepEqual([...await cloud.hashes()], [['In/a.pdf', sha256(newer)]]);
+  assert.equal(cloud.versions.get('anna/In/a.pdf'), 1);
 });
 
 test('Nextcloud that is full parks the document with words, and takes it by itself once there is room', async (t) => {

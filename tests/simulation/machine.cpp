@@ -19,7 +19,7 @@ void QuietLog::write(base::LogLevel level, std::string_view event, std::vector<b
 Server::Server(Ground& ground, std::string name, NodeId node, Disk& disk, const WallClock& wall, Weather& weather,
                const LinkWeather& link_weather, Chance chance)
     : process(ground.timeline, name), steady(ground.timeline, process), log(ground.timeline, name, ground.print_log), ground_(ground), disk_(disk),
-      wall_(wall), common_(wall), prudent_(common_, steady), alerts_(prudent_, log), node_(node), link_weather_(link_weather), chance_(chance), files_(disk, process),
+      wall_(wall), common_(wall, [this] { return steady.now().time_since_epoch(); }), prudent_(common_, steady), alerts_(prudent_, log), node_(node), link_weather_(link_weather), chance_(chance), files_(disk, process),
       network_(ground.timeline, process, weather, ground.providers, ground.invariants, chance_.fork()),
       upkeep_(ground.timeline.loop().get_executor(), log) {}
 
@@ -76,7 +76,8 @@ bool Server::open() {
       .store = *link_, .journal = *journal_link_, .exchange = *exchange_, .clients = *clients_, .giving_back = *giving_back_, .sealing = ground_.sealing,
       .alerts = alerts_, .counters = counters, .watcher = *this, .wall = prudent_, .steady = steady, .entropy = ground_.entropy, .log = log,
       .executor = executor, .node = node_, .tuning = [tuning = ground_.tuning] { return tuning; },
-      .polling_time = [span = ground_.polling_time](std::string_view) { return span; }});
+      .polling_time = [span = ground_.polling_time](std::string_view) { return span; },
+      .is_counted = ground_.shared_store == nullptr ? std::function<bool()>() : [this] { return nodes_ && nodes_->is_counted(); }});
   care_ = std::make_unique<grants::GrantCare>(*link_, ground_.sealing, *clients_, *keeper_, *giving_back_, network_, *this, prudent_, log);
   if (ground_.shared_store != nullptr) {
     nodes_ = std::make_unique<grants::Nodes>(grants::Nodes::Parts{
@@ -88,7 +89,10 @@ bool Server::open() {
 
 Task<bool> Server::start() {
   Result<void> done;
-  if (nodes_) done = co_await nodes_->begin();
+  if (nodes_) {
+    if (const auto compared = co_await common_.compare(*link_); !compared) done = std::unexpected(compared.error());
+    if (done) done = co_await nodes_->begin();
+  }
   if (done) done = co_await keeper_->start();
   if (!done) {
     log.error("cannot_start", done.error());
@@ -101,9 +105,9 @@ Task<bool> Server::start() {
 }
 
 Task<bool> Server::stop() {
-  co_await upkeep_.cancel_and_wait();
   co_await keeper_->stop();
   co_await giving_back_->stop();
+  co_await upkeep_.cancel_and_wait();
   if (nodes_) co_await nodes_->end();
   co_return true;
 }

@@ -185,6 +185,25 @@ Answer Provider::success(std::size_t which, int spent, int brought) {
     answer.body = fmt::format(R"({{"refresh_token":"{}","token_type":"Bearer"}})", *refresh);
     return answer;
   }
+  if (brought >= 0 && brought != spent && chance_.happens(moods.wrongly_typed)) {
+    ++taken["wrongly_typed_refresh_token"];
+    account.tokens[static_cast<std::size_t>(brought)].known = RefreshToken::Known::unreadable;
+    const bool counts_once = account.habits.replay != ReplayPolicy::harmless;
+    return {.body = fmt::format(R"({{"token_type":"Bearer","access_token":"{}","expires_in":{},"refresh_token":{}}})", access, lifetime,
+                                chance_.one_of({"4711", R"({"value":"hidden"})", R"("\u00e9t\u00e9")", "true"})),
+            .access_token = counts_once ? -1 : answer.access_token, .doubtful = counts_once, .success = !counts_once};
+  }
+  if (brought >= 0 && brought != spent && chance_.happens(moods.error_beside)) {
+    ++taken["error_beside_tokens"];
+    answer.status = chance_.one_of({200, 200, 400, 500, 502, 503});
+    answer.access_token = -1;  // no use is made of it
+    answer.success = false;
+    const std::string error = answer.status >= 400 && chance_.happens(0.3)
+                                  ? ""
+                                  : chance_.one_of({R"(,"error":"partial_scope")", R"(,"error":{"code":7})", R"(,"error":true)", R"(,"error":"temporarily_unavailable")"});
+    answer.body = fmt::format(R"({{"token_type":"Bearer","access_token":"{}","expires_in":{},"refresh_token":"{}"{}}})", access, lifetime, *refresh, error);
+    return answer;
+  }
   const bool odd = chance_.happens(moods.odd_shapes);
   std::string expires = fmt::format(R"(,"expires_in":{})", lifetime);
   if (odd && lifetime == 3600) {  // only where an hour is what is assumed of an answer that says nothing

@@ -76,6 +76,8 @@ struct Moods {
   double no_refresh_token = 0;  // left out, empty or null: the old one stays good
   double no_access_token = 0;
   double unreadable = 0;    // committed, and the answer is garbage without the token in it
+  double wrongly_typed = 0;  // committed, and in the new refresh token's place stands what is none
+  double error_beside = 0;  // the new tokens, and an error beside them
 };
 
 struct Answer {

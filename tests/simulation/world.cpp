@@ -124,7 +124,7 @@ void World::choose_shape() {
   const bool large = chance_.happens(0.15);
   grants_ = static_cast<int>(large ? chance_.spread(10, own_store_ ? 100 : 400) : chance_.spread(1, 10));
   severity_ = chance_.happens(0.05) ? 0 : chance_.one_of({0.3, 1.0, 1.0, 3.0});
-  steps_clocks_ = nodes_ == 1 && chance_.happens(0.3);
+  steps_clocks_ = chance_.happens(0.3);
   breaks_disks_ = chance_.happens(0.3);
   restores_ = own_store_ && severity_ > 0 && chance_.happens(0.2);
   // Not both: by a clock that jumps ahead by days the journal lets go of what the standby may lack.
@@ -402,7 +402,7 @@ const std::vector<std::string>& branches_wanted() {
       "network.past_the_deadline", "provider.request_read_late", "store.commit_refused", "store.commit_answer_lost", "provider.family_revoked",
       "provider.replay_within_grace", "provider.replay_after_grace", "provider.replay_refused", "provider.invalid_client", "provider.false_refusal",
       "provider.too_early", "provider.committed_then_5xx", "provider.refresh_token_left_out", "provider.refresh_token_alone", "provider.form_encoded",
-      "provider.unreadable_success", "provider.answer_longer_than_its_place", "provider.502_page", "provider.503_retry_after", "provider.429",
+      "provider.unreadable_success", "provider.wrongly_typed_refresh_token", "provider.error_beside_tokens", "provider.answer_longer_than_its_place", "provider.502_page", "provider.503_retry_after", "provider.429",
       "provider.400_temporarily_unavailable", "provider.401_empty", "provider.403_firewall", "provider.200_error", "provider.no_expires_in",
       "keeper.died", "keeper.replies_recovered", "keeper.replies_unowned", "keeper.handouts_waited", "keeper.misconfigured", "journal.failed",
       "restore.backup_made", "restore.put_back", "restore.replies_survived", "restore.journal_gone", "person.disabled", "person.enabled", "person.refreshed", "person.authorised_again",

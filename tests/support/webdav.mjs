@@ -44,6 +44,18 @@ export const speak = (server, octets) => new Promise((resolve, reject) => {
   socket.on('error', reject);
 });
 
+/** As speak(), with some octets more ten times a second, until the server has had enough of it. */
+export const trickle = (server, octets) => new Promise((resolve, reject) => {
+  const socket = net.connect(server.port, '127.0.0.1', () => socket.write(octets));
+  const more = setInterval(() => socket.write('some octets'), 100);
+  const patience = setTimeout(() => socket.destroy(new Error('nobody minds')), 60_000);
+  let said = '';
+  const end = (settle) => (value) => { clearInterval(more); clearTimeout(patience); settle(value); };
+  socket.on('data', (data) => { said += data; });
+  socket.on('close', () => end(resolve)(said));
+  socket.on('error', (error) => (said === '' ? end(reject)(error) : undefined));
+});
+
 /** { href → { size, type, collection } } of a multistatus. */
 export function listed(text) {
   const found = {};

@@ -428,7 +428,8 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "GET connectors": return { status: 200, body: { items: world.connectors, next_cursor: null, total: world.connectors.length, types: ["nextcloud", "oidc", "sandbox"], types_asking_url: ["oidc"] } };
     case "DELETE connectors/:": world.connectors = world.connectors.filter((c) => c.id !== id); return { status: 204 };
     case "POST connectors/:/test": return { status: 204 };
-    case "GET devices": return { status: 200, body: { items: world.devices, next_cursor: null, total: world.devices.length, public_url: world.public_url } };
+    case "GET devices": return { status: 200, body: { items: world.devices, next_cursor: null, total: world.devices.length, public_url: world.public_url, mail_listeners: [{ security: "starttls", port: 587, sources: [] }], drop_domain: "drop.internal" } };
+    case "GET devices/:/conversations": return { status: 200, body: { items: world.conversations, total: world.conversations.length } };
     case "POST devices": {
       const made = { ...world.devices[0], id: crypto.randomUUID(), name: String(body["name"]), connectors: body["connectors"] as string[], sources: body["sources"] as string[], last_seen_at: null } as Schemas["Device"];
       world.devices.push(made);

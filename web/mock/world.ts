@@ -38,6 +38,16 @@ export class World {
     connector("front-office", "Front office", "caller", null, ["Accounting"], "Scans/{user}"),
     connector("invoices", "Invoices", "fixed", "ledger", [], "Inbox"),
   ];
+  conversations: Schemas["DeviceConversation"][] = [
+    {
+      began_at: "2026-11-27T14:05:00Z", ended_at: "2026-11-27T14:05:02Z", door: "smtp", source: "192.0.2.7",
+      lines: [
+        { from: "server", text: "220 latchkey.example ESMTP" }, { from: "device", text: "HELO COPIER" }, { from: "server", text: "250 latchkey.example" },
+        { from: "device", text: "AUTH LOGIN" }, { from: "server", text: "334 VXNlcm5hbWU6" }, { from: "device", text: "(hidden)" }, { from: "server", text: "334 UGFzc3dvcmQ6" },
+        { from: "device", text: "(hidden)" }, { from: "server", text: "535 5.7.8 Username or PIN is wrong." }, { from: "note", text: "The device closed the connection" },
+      ],
+    },
+  ];
   devices: Schemas["Device"][] = [
     device(1, "copier-hall", ["invoices"], ["192.0.2.7"], "2026-11-27T14:05:00Z", ""),
     device(2, "Scanner Büro 2", ["invoices"], [], null, "The right secret came from 203.0.113.5, which is not among the device's addresses."),
@@ -165,7 +175,7 @@ function device(number: number, name: string, connectors: string[], sources: str
 }
 
 function connector(id: string, name: string, account: "caller" | "fixed", owner: string | null, groups: string[], folder: string): Schemas["Connector"] {
-  return { id, name, type: "sandbox", account, owner, groups: groups.map((g, i) => ({ id: `00000000-0000-4000-8000-00000000c00${i}`, name: g })), devices: account === "fixed" ? [{ id: "019ab0f0-0000-7000-8000-0000000000d1", name: "copier-hall" }] : [], delegation: account === "fixed" ? { since: "2026-11-20T09:00:00Z", ended: false } : null, folder, url: null, app: null, aliases: [], naming: "{date} {time} {name}", conflict: "rename", size_bytes_max: 0, enabled: true, deliver_url: `https://latchkey.example/v1/deliver/${id}`, created_at: new Date(Date.now() - 864e5).toISOString() };
+  return { id, name, type: "sandbox", account, owner, groups: groups.map((g, i) => ({ id: `00000000-0000-4000-8000-00000000c00${i}`, name: g })), devices: account === "fixed" ? [{ id: "019ab0f0-0000-7000-8000-0000000000d1", name: "copier-hall" }] : [], delegation: account === "fixed" ? { since: "2026-11-20T09:00:00Z", ended: false } : null, folder, url: null, app: null, aliases: [], naming: "{date} {time} {name}", conflict: "rename", size_bytes_max: 0, enabled: true, deliver_url: `https://latchkey.example/v1/deliver/${id}`, dav_url: `https://latchkey.example/dav/${id}/`, mail_address: `${id}@drop.internal`, drop_folder: account === "fixed" ? { path: `/srv/drop/${id}`, there: true } : null, created_at: new Date(Date.now() - 864e5).toISOString() };
 }
 
 function delivery(number: number, state: Schemas["DeliveryState"], name: string, size: number, sent: number, why: string): Schemas["DeliveryDetail"] {

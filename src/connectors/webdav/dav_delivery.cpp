@@ -25,9 +25,10 @@ std::unexpected<Error> something_else() {
               "The WebDAV server has something else than was sent. Look at the file there before trying again.");
 }
 
+// Nothing is tried again by itself after it; not_found: the order itself was deleted meanwhile.
 bool is_final(ErrorKind kind) {
-  return kind == ErrorKind::invalid || kind == ErrorKind::refused || kind == ErrorKind::conflict ||
-         kind == ErrorKind::corrupt;
+  return kind == ErrorKind::invalid || kind == ErrorKind::refused || kind == ErrorKind::not_found ||
+         kind == ErrorKind::conflict || kind == ErrorKind::corrupt;
 }
 
 }  // namespace
@@ -54,9 +55,12 @@ DavDelivery::DavDelivery(net::HttpTransport& transport, Turns& turns, const Stor
 
 Task<Result<Receipt>> DavDelivery::run() {
   auto receipt = co_await work();
-  // What will never succeed leaves nothing behind.
-  if (!receipt && is_final(receipt.error().kind) && !writes_in_place())
-    co_await server_.remove(server_.url_of(upload_path_));
+  if (receipt || !is_final(receipt.error().kind)) co_return receipt;
+  // What will never succeed leaves nothing behind. Whoever tries it again by hand begins anew: without the temporary name a
+  // resume point would say that it has been moved.
+  const auto forgotten = co_await note({});
+  const bool may_remove = forgotten || forgotten.error().kind == ErrorKind::not_found;
+  if (may_remove && !writes_in_place()) co_await server_.remove(server_.url_of(upload_path_));
   co_return receipt;
 }
 
@@ -74,17 +78,19 @@ Task<Result<std::optional<Receipt>>> DavDelivery::settled() {
     const auto temporary = co_await server_.look(upload_path_);
     if (!temporary) co_return std::unexpected(temporary.error());
     if (!*temporary) {
-      // Only the move takes the temporary name away.
+      // The move takes the temporary name away; so does whoever tidies up there, and then somebody else's document may lie
+      // at the target.
       const auto placed = co_await server_.look(at_.path);
       if (!placed) co_return std::unexpected(placed.error());
-      if (is_whole(*placed)) co_return receipt_of(**placed);
+      if (is_whole(*placed) && (!at_.marked || bears_mark(**placed))) co_return receipt_of(**placed);
       at_ = {};
     }
   }
   const auto seen = co_await server_.look(order_.path);
   if (!seen) co_return std::unexpected(seen.error());
   if (!*seen) co_return std::optional<Receipt>();
-  if (is_whole(*seen) && (*seen)->mark.starts_with(order_.key)) co_return receipt_of(**seen);
+  if (is_whole(*seen) && bears_mark(**seen)) co_return receipt_of(**seen);
+  if (writes_in_place()) before_ = (*seen)->etag;
   if (order_.on_conflict == OnConflict::refuse)
     co_return exists("A document of that name is there already, and the connector's rule is not to touch it.");
   if ((*seen)->is_folder && order_.on_conflict != OnConflict::rename)
@@ -105,7 +111,13 @@ Task<Result<bool>> DavDelivery::is_uploaded() {
   }
   const auto seen = co_await server_.look(upload_path_);
   if (!seen) co_return std::unexpected(seen.error());
-  co_return is_whole(*seen);
+  if (!is_whole(*seen)) co_return false;
+  // Written in place, an older version of the same size may lie there: then the upload has expired, and begins anew.
+  co_return at_.step != Step::chunks || is_new(**seen, at_.before);
+}
+
+bool DavDelivery::is_new(const DavResource& seen, const std::string& before) const {
+  return !writes_in_place() || bears_mark(seen) || seen.etag != before;
 }
 
 Task<Result<void>> DavDelivery::upload() {
@@ -115,16 +127,19 @@ Task<Result<void>> DavDelivery::upload() {
     const bool by_chunks = nextcloud_ && order_.document->size_bytes() > kChunkedAboveBytes;
     const auto sent = by_chunks ? co_await upload_chunks() : co_await upload_whole();
     if (!sent) co_return sent;
+  }
+  // A process that died with the last chunk may not have come so far.
+  if (!*before || at_.step == Step::chunks) {
     const auto marked = co_await server_.mark(upload_path_, mark_);
     if (!marked) co_return std::unexpected(marked.error());
   }
   const auto seen = co_await server_.look(upload_path_);
   if (!seen) co_return std::unexpected(seen.error());
   if (!is_whole(*seen)) co_return something_else();
-  keeps_marks_ = (*seen)->mark.starts_with(order_.key);
+  keeps_marks_ = bears_mark(**seen);
   if (keeps_marks_) mark_ = (*seen)->mark;
   if (at_.step == Step::placing) co_return Result<void>{};
-  co_return co_await note({.step = Step::uploaded, .chunks = 0, .path = {}});
+  co_return co_await note({.step = Step::uploaded, .marked = keeps_marks_});
 }
 
 Task<Result<void>> DavDelivery::upload_whole() {
@@ -153,12 +168,22 @@ Task<Result<void>> DavDelivery::upload_chunks() {
       if (const auto made = co_await server_.make_folders_above(upload_path_); !made) co_return made;
     }
   }
+  // Chunks that a process before has sent were begun over what lay there then.
+  if (at_.step == Step::chunks) before_ = at_.before;
   NextcloudUpload chunked(server_, *nextcloud_, order_.key, upload_path_, *order_.document);
   if (const auto sent = co_await chunked.send(at_.chunks, *this); !sent) {
     if (is_final(sent.error().kind)) co_await chunked.forget();
     co_return sent;
   }
-  co_return co_await chunked.put_together();
+  const auto done = co_await chunked.put_together();
+  if (done) co_return done;
+  // The chunks are gone where it has happened all the same, and where the server has forgotten them.
+  const auto waiting = co_await server_.is_there(nextcloud_->upload_url(order_.key));
+  if (!waiting || *waiting) co_return done;
+  const auto seen = co_await server_.look(upload_path_);
+  if (!seen) co_return std::unexpected(seen.error());
+  if (is_whole(*seen) && is_new(**seen, before_)) co_return Result<void>{};
+  co_return done;
 }
 
 Task<Result<Receipt>> DavDelivery::place() {
@@ -179,7 +204,7 @@ Task<Result<Receipt>> DavDelivery::place() {
 
 // nullopt: the name is taken.
 Task<Result<std::optional<Receipt>>> DavDelivery::place_as(std::string path) {
-  if (const auto done = co_await note({.step = Step::placing, .chunks = 0, .path = path}); !done)
+  if (const auto done = co_await note({.step = Step::placing, .path = path, .marked = keeps_marks_}); !done)
     co_return std::unexpected(done.error());
   const auto turn = co_await turns_.take(server_.url_of(path));
   const auto moved =
@@ -211,7 +236,7 @@ Task<Result<void>> DavDelivery::note(DavResumePoint point) {
 }
 
 Task<Result<void>> DavDelivery::chunks(std::uint64_t sent, std::uint64_t sent_bytes) {
-  at_ = {.step = Step::chunks, .chunks = sent, .path = {}};
+  at_ = {.step = Step::chunks, .chunks = sent, .before = before_};
   co_return co_await order_.progress->note(at_.text(), sent_bytes);
 }
 

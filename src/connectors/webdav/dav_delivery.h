@@ -35,6 +35,9 @@ class DavDelivery final : private NextcloudUpload::Noted {
   [[nodiscard]] bool writes_in_place() const { return nextcloud_ && order_.on_conflict == OnConflict::new_version; }
   [[nodiscard]] bool may_overwrite() const;
   [[nodiscard]] bool is_whole(const std::optional<DavResource>& seen) const;
+  // What lies where this was uploaded to is not what lay there before, whose entity tag that was.
+  [[nodiscard]] bool is_new(const DavResource& seen, const std::string& before) const;
+  [[nodiscard]] bool bears_mark(const DavResource& seen) const { return seen.mark.starts_with(order_.key); }
   [[nodiscard]] Receipt receipt_of(const DavResource& seen) const;
 
   Turns& turns_;
@@ -46,6 +49,7 @@ class DavDelivery final : private NextcloudUpload::Noted {
   std::string upload_path_;  // the temporary name, or the target where it is written in place
   std::string mark_;         // the key, and whether the server's own hash agreed
   bool keeps_marks_ = false;
+  std::string before_;  // the entity tag of what lay at the target, where the upload writes over it; empty: nothing, or none
 };
 
 }  // namespace latchkey::connectors

@@ -115,6 +115,7 @@ Task<Result<std::optional<DavServer::Seen>>> DavServer::propfind(std::string url
         remade(*reply, ErrorKind::misconfigured, "no_webdav",
                "What answers at the connector's address does not speak WebDAV there. Check the address."));
   if (!reply->ok()) co_return std::unexpected(dav_error_of(*reply));
+  listed_bytes_ += reply->body.size();
   auto seen = wire::webdav::parse_multistatus(reply->body);
   if (!seen)
     co_return fail(ErrorKind::unavailable, "target_unavailable", kService + " gives an answer that makes no sense.",

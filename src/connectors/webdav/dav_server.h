@@ -53,6 +53,8 @@ class DavServer {
   [[nodiscard]] Task<Result<bool>> is_there(std::string url);
   // Sizes by name of what lies at an address of the server; nullopt: there is no such folder.
   [[nodiscard]] Task<Result<std::optional<std::map<std::string, std::uint64_t>>>> sizes_within(std::string url);
+  // How many octets of listings have been read so far.
+  [[nodiscard]] std::size_t listed_bytes() const { return listed_bytes_; }
   // What lies in a folder, itself left out. Errors: not_found/`no_such_folder`.
   [[nodiscard]] Task<Result<std::vector<DavResource>>> look_into(std::string folder);
   // Every folder above `path` that is missing.
@@ -77,6 +79,7 @@ class DavServer {
 
   ApiSession& api_;
   std::string base_url_;
+  std::size_t listed_bytes_ = 0;
 };
 
 // What an answer that is no success means.

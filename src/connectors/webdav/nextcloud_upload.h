@@ -40,14 +40,13 @@ class NextcloudUpload {
     [[nodiscard]] virtual Task<Result<void>> chunks(std::uint64_t sent, std::uint64_t sent_bytes) = 0;
   };
   [[nodiscard]] Task<Result<void>> send(std::uint64_t chunks_sent, Noted& noted);
-  // Makes one document of the chunks at the target path, whatever is there. Where the answer is lost or Nextcloud is still
-  // at it (423), and the chunks are gone then, it has happened.
+  // Makes one document of the chunks at the target path, whatever is there. Where the answer is lost, or Nextcloud is still
+  // at it (423), it may happen all the same: the chunks are gone then.
   [[nodiscard]] Task<Result<void>> put_together();
   [[nodiscard]] Task<void> forget() { return server_.remove(upload_url_); }
 
  private:
   [[nodiscard]] net::HttpHeaders headers() const;
-  [[nodiscard]] Task<Result<bool>> is_known();
 
   DavServer& server_;
   std::string upload_url_;

@@ -9,11 +9,15 @@ DavResumePoint DavResumePoint::parse(const std::string& text) {
   if (!json || !json->is_object()) return {};
   const auto& object = json->get_object();
   const auto step = base::string_or(object, "step");
-  if (step == "uploaded") return {.step = Step::uploaded, .chunks = 0, .path = {}};
-  if (step == "placing") return {.step = Step::placing, .chunks = 0, .path = base::string_or(object, "path")};
+  const auto* kept = object.if_contains("marked");
+  const bool marked = kept != nullptr && kept->is_bool() && kept->get_bool();
+  if (step == "uploaded") return {.step = Step::uploaded, .marked = marked};
+  if (step == "placing") return {.step = Step::placing, .path = base::string_or(object, "path"), .marked = marked};
   const auto* chunks = object.if_contains("chunks");
   if (step != "chunks" || chunks == nullptr || !chunks->is_int64() || chunks->get_int64() < 0) return {};
-  return {.step = Step::chunks, .chunks = static_cast<std::uint64_t>(chunks->get_int64()), .path = {}};
+  return {.step = Step::chunks,
+          .chunks = static_cast<std::uint64_t>(chunks->get_int64()),
+          .before = base::string_or(object, "before")};
 }
 
 std::string DavResumePoint::text() const {
@@ -21,11 +25,11 @@ std::string DavResumePoint::text() const {
     case Step::nothing:
       return {};
     case Step::chunks:
-      return boost::json::serialize(JsonObject{{"step", "chunks"}, {"chunks", chunks}});
+      return boost::json::serialize(JsonObject{{"step", "chunks"}, {"chunks", chunks}, {"before", before}});
     case Step::uploaded:
-      return boost::json::serialize(JsonObject{{"step", "uploaded"}});
+      return boost::json::serialize(JsonObject{{"step", "uploaded"}, {"marked", marked}});
     case Step::placing:
-      return boost::json::serialize(JsonObject{{"step", "placing"}, {"path", path}});
+      return boost::json::serialize(JsonObject{{"step", "placing"}, {"path", path}, {"marked", marked}});
   }
   return {};
 }

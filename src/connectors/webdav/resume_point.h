@@ -15,7 +15,10 @@ struct DavResumePoint {
   };
   Step step = Step::nothing;
   std::uint64_t chunks = 0;
-  std::string path;
+  std::string path{};
+  bool marked = false;  // uploaded, placing: the server keeps our mark with the document
+  std::string
+      before{};  // chunks: the entity tag of what lay where they will be put together; empty: nothing, or it has none
 
   // What makes no sense is `nothing`: an upload begun anew harms nobody.
   [[nodiscard]] static DavResumePoint parse(const std::string& text);

@@ -10,6 +10,8 @@ namespace latchkey::connectors {
 namespace {
 
 constexpr std::size_t kFoldersMax = 100;
+// Of all listings together: reading them holds up everything else on the engine's thread.
+constexpr std::size_t kListedBytesMax = 8 << 20;
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
   const auto same = [](char left, char right) {
@@ -38,7 +40,9 @@ Task<Result<std::vector<ListItem>>> WebDav::list(ListQuestion question) {
   DavServer server(api, question.base_url);
   std::vector<ListItem> items;
   std::deque<std::string> folders{""};
-  for (std::size_t seen = 0; !folders.empty() && seen < kFoldersMax && items.size() < question.limit; ++seen) {
+  for (std::size_t seen = 0;
+       !folders.empty() && seen < kFoldersMax && items.size() < question.limit && server.listed_bytes() < kListedBytesMax;
+       ++seen) {
     const auto within = co_await server.look_into(folders.front());
     // One that disappeared meanwhile is no reason to give up; the first one is.
     if (!within && (seen == 0 || within.error().kind != ErrorKind::not_found)) co_return std::unexpected(within.error());

@@ -16,7 +16,8 @@ class WebDav final : public Connector {
   // Idempotent; resumable on a Nextcloud, by chunk; elsewhere a try begins anew.
   [[nodiscard]] Abilities abilities() const override;
   [[nodiscard]] Task<Result<Receipt>> store(StoreOrder order) override;
-  // Kinds: `file`, `folder`. Folder by folder from the top, and not beyond the first hundred.
+  // Kinds: `file`, `folder`. Folder by folder from the top, and not beyond the first hundred or 8 MiB of
+  // listings.
   [[nodiscard]] Task<Result<std::vector<ListItem>>> list(ListQuestion question) override;
 
  private:

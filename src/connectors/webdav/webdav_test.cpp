@@ -46,6 +46,14 @@ class GivenServer final : public DestinationUnderTest {
   }
   ~GivenServer() override { loop_.stop(); }
 
+  // Temporary documents that lie there.
+  int on_their_way() {
+    int count = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(files_))
+      count += entry.is_regular_file() && entry.path().filename().string().starts_with(kOnItsWay) ? 1 : 0;
+    return count;
+  }
+
   Connector& connector() override { return *webdav_; }
   std::string base_url() override { return url_; }
   Secret token() override { return Secret(std::string_view(token_)); }
@@ -81,6 +89,58 @@ std::vector<DestinationFactory> given_servers() {
 
 INSTANTIATE_TEST_SUITE_P(GivenWebDav, ConnectorExercise, ::testing::ValuesIn(given_servers()));
 
+// What is WebDAV's own.
+class WebDavExercise : public ConnectorExercise {
+ protected:
+  // An order whose document was about to get that name when its process ended; nothing of it is there any more.
+  StoreOrder about_to_be_placed(MemoryDocument& document, const std::string& path, OnConflict rule) {
+    auto wish = order(document, path, "key-ours");
+    wish.on_conflict = rule;
+    wish.resume_point = DavResumePoint{.step = DavResumePoint::Step::placing, .path = path, .marked = true}.text();
+    progress_.resume_point = wish.resume_point;
+    return wish;
+  }
+};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(WebDavExercise);
+INSTANTIATE_TEST_SUITE_P(GivenWebDav, WebDavExercise, ::testing::ValuesIn(given_servers()));
+
+TEST_P(WebDavExercise, AnothersDocumentOfTheSameSizeIsNotTakenForOurs) {
+  MemoryDocument theirs(base::to_bytes("theirs"));
+  MemoryDocument ours(base::to_bytes("ours!!"));
+  ASSERT_TRUE(store(order(theirs, "In/a.pdf", "key-theirs")));
+  const auto receipt = store(about_to_be_placed(ours, "In/a.pdf", OnConflict::rename));
+  ASSERT_TRUE(receipt) << receipt.error().reason;
+  EXPECT_EQ(receipt->path, "In/a (2).pdf");
+  EXPECT_EQ(destination_->hashes()["In/a.pdf"], theirs.hash());
+  EXPECT_EQ(destination_->hashes()["In/a (2).pdf"], ours.hash());
+}
+
+TEST_P(WebDavExercise, WhatFailsForGoodBeginsAnewWhenItIsTriedAgain) {
+  MemoryDocument theirs(base::to_bytes("theirs"));
+  MemoryDocument ours(base::to_bytes("ours!!"));
+  ASSERT_TRUE(store(order(theirs, "In/a.pdf", "key-theirs")));
+  EXPECT_EQ(store(about_to_be_placed(ours, "In/a.pdf", OnConflict::refuse)).error().reason, "exists");
+  EXPECT_TRUE(progress_.resume_point.empty()) << progress_.resume_point;
+}
+
+// As the queue answers for a delivery that was deleted.
+class DeletedMeanwhile final : public Progress {
+ public:
+  Task<Result<void>> note(std::string, std::uint64_t) override {
+    co_return fail(ErrorKind::not_found, "no_such_delivery", "The delivery was deleted while it was being sent.");
+  }
+};
+
+TEST_P(WebDavExercise, WhatIsDeletedWhileItIsSentLeavesNothing) {
+  MemoryDocument document(base::to_bytes("a document"));
+  DeletedMeanwhile progress;
+  auto wish = order(document, "In/a.pdf", "key-deleted");
+  wish.progress = &progress;
+  EXPECT_EQ(store(std::move(wish)).error().reason, "no_such_delivery");
+  EXPECT_TRUE(destination_->hashes().empty());
+  EXPECT_EQ(dynamic_cast<GivenServer&>(*destination_).on_their_way(), 0);
+}
+
 TEST(WebDavNames, AreNumberedBeforeTheExtension) {
   EXPECT_EQ(numbered("Scans/a.pdf", 1), "Scans/a.pdf");
   EXPECT_EQ(numbered("Scans/a.pdf", 2), "Scans/a (2).pdf");
@@ -97,9 +157,10 @@ TEST(WebDavNames, AreEncodedSegmentBySegment) {
 TEST(DavResumePoint, ComesBackAsItWasNoted) {
   using Step = DavResumePoint::Step;
   for (const DavResumePoint& point :
-       {DavResumePoint{.step = Step::chunks, .chunks = 7, .path = {}},
-        DavResumePoint{.step = Step::uploaded, .chunks = 0, .path = {}},
-        DavResumePoint{.step = Step::placing, .chunks = 0, .path = "Scans/ä (2).pdf"}, DavResumePoint{}}) {
+       {DavResumePoint{.step = Step::chunks, .chunks = 7},
+        DavResumePoint{.step = Step::chunks, .chunks = 7, .before = "\"x\""}, DavResumePoint{.step = Step::uploaded},
+        DavResumePoint{.step = Step::uploaded, .marked = true},
+        DavResumePoint{.step = Step::placing, .path = "Scans/ä (2).pdf", .marked = true}, DavResumePoint{}}) {
     EXPECT_EQ(DavResumePoint::parse(point.text()), point);
   }
   for (const std::string text : {"", "nonsense", "[]", "{}", R"({"step":"chunks"})", R"({"step":"chunks","chunks":-1})",

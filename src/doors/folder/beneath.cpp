@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
-#include <string_view>
+#include <utility>
 
 namespace latchkey::doors {
 
@@ -32,7 +32,8 @@ bool move_to_free_name(int from, const std::string& name, int to, const std::str
   return ::renameat(from, name.c_str(), to, new_name.c_str()) == 0;
 }
 
-Result<std::vector<std::string>> names_in(int directory, std::size_t limit) {
+Result<std::vector<std::string>> names_in(int directory, std::size_t limit,
+                                          const std::function<bool(const std::string&)>& wanted) {
   // A description of its own: the place in the listing is not shared with whoever listed before.
   Descriptor own(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const std::unique_ptr<DIR, int (*)(DIR*)> listing(own ? ::fdopendir(::dup(own.get())) : nullptr, &::closedir);
@@ -44,8 +45,8 @@ Result<std::vector<std::string>> names_in(int directory, std::size_t limit) {
   while (names.size() < limit) {
     const auto* entry = ::readdir(listing.get());
     if (entry == nullptr) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
+    std::string name = entry->d_name;
+    if (name != "." && name != ".." && wanted(name)) names.push_back(std::move(name));
   }
   return names;
 }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,9 @@ namespace latchkey::doors {
 // Moves a name from one directory to another where the new one is free. false: errno says why (EEXIST: it is taken).
 [[nodiscard]] bool move_to_free_name(int from, const std::string& name, int to, const std::string& new_name);
 
-// The names in a directory, at most `limit` of them, "." and ".." left out. Errors: unavailable/`folder_unreadable`.
-[[nodiscard]] Result<std::vector<std::string>> names_in(int directory, std::size_t limit);
+// The names in a directory that are `wanted`, at most `limit` of them, "." and ".." left out. However many others lie there,
+// they hide none. Errors: unavailable/`folder_unreadable`.
+[[nodiscard]] Result<std::vector<std::string>> names_in(int directory, std::size_t limit,
+                                                        const std::function<bool(const std::string&)>& wanted);
 
 }  // namespace latchkey::doors

@@ -103,6 +103,20 @@ std::string_view missing_end_of(int file, std::int64_t size_bytes) {
   return missing_end(read_at(file, kHeadBytes, 0), read_at(file, tail, static_cast<std::int64_t>(size - tail)), size);
 }
 
+// Whether its sender is done with a file that has been as it is for so long.
+Result<void> check_sender_done(int file, std::int64_t size_bytes, const NoWriter& lease, Milliseconds unchanged_for,
+                               const DropPatience& patience) {
+  if (unchanged_for < patience.settled || lease.answer() == NoWriter::Answer::somebody) return being_written();
+  if (lease.answer() == NoWriter::Answer::cannot_tell && unchanged_for < patience.unsure) return being_written();
+  // Servers make a file first and fill it later: nothing at all is the least finished of all.
+  if (size_bytes == 0 && unchanged_for < std::min(patience.unsure, 5 * patience.settled)) return being_written();
+  if (!patience.check_endings) return {};
+  const auto missing = missing_end_of(file, size_bytes);
+  if (missing.empty()) return {};
+  if (unchanged_for < patience.incomplete) return being_written();
+  return no_document(fmt::format("This is {}: its upload broke off. Send it once more.", missing));
+}
+
 bool is_token(std::string_view text) {
   return text.size() == kTokenChars && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -151,16 +165,16 @@ DropBox::DropBox(std::string path, std::vector<uid_t> owners, Descriptor directo
     : path_(std::move(path)), owners_(std::move(owners)), directory_(std::move(directory)), taken_(std::move(taken)) {}
 
 Result<std::vector<DropEntry>> DropBox::entries() const {
-  const auto names = names_in(directory_.get(), kEntriesMax);
-  if (!names) return std::unexpected(names.error());
   std::vector<DropEntry> found;
-  for (const auto& name : *names) {
+  const auto names = names_in(directory_.get(), kEntriesMax, [&](const std::string& name) {
     struct stat status{};
     if (is_left_alone(name) || ::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
         S_ISDIR(status.st_mode))
-      continue;
+      return false;
     found.push_back({.name = name, .stamp = stamp_of(status)});
-  }
+    return true;
+  });
+  if (!names) return std::unexpected(names.error());
   std::ranges::sort(found, {}, [](const DropEntry& entry) { return entry.stamp.modified_ns; });
   return found;
 }
@@ -188,16 +202,8 @@ Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Millise
   if (::fstat(file.get(), &status) != 0 || stamp_of(status) != entry.stamp) return being_written();
 
   const NoWriter lease(file.get());
-  if (lease.answer() == NoWriter::Answer::somebody) return being_written();
-  if (lease.answer() == NoWriter::Answer::cannot_tell && unchanged_for < patience.unsure) return being_written();
-  // Servers make a file first and fill it later: nothing at all is the least finished of all.
-  if (status.st_size == 0 && unchanged_for < std::min(patience.unsure, 5 * patience.settled)) return being_written();
-  if (patience.check_endings) {
-    if (const auto missing = missing_end_of(file.get(), status.st_size); !missing.empty()) {
-      if (unchanged_for < patience.incomplete) return being_written();
-      return no_document(fmt::format("This is {}: its upload broke off. Send it once more.", missing));
-    }
-  }
+  if (const auto done = check_sender_done(file.get(), status.st_size, lease, unchanged_for, patience); !done)
+    return std::unexpected(done.error());
 
   const auto stored = token + "-" + entry.name;
   if (!move_to_free_name(directory_.get(), entry.name, taken_.get(), stored)) {
@@ -222,23 +228,25 @@ Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Millise
   return std::make_unique<TakenFile>(token, entry.name, std::move(file), stamp_of(moved));
 }
 
-Result<std::vector<std::string>> DropBox::taken() const {
-  auto names = names_in(taken_.get(), kEntriesMax);
+Result<std::vector<LeftFile>> DropBox::taken() const {
+  std::vector<LeftFile> left;
+  const auto names = names_in(taken_.get(), kEntriesMax, [&](const std::string& name) {
+    struct stat status{};
+    if (name.size() <= kTokenChars || name[kTokenChars] != '-' || !is_token(name.substr(0, kTokenChars)) ||
+        ::fstatat(taken_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+      return false;
+    left.push_back({.token = name.substr(0, kTokenChars), .stamp = stamp_of(status)});
+    return true;
+  });
   if (!names) return std::unexpected(names.error());
-  std::vector<std::string> tokens;
-  for (const auto& name : *names) {
-    if (name.size() > kTokenChars && name[kTokenChars] == '-' && is_token(name.substr(0, kTokenChars)))
-      tokens.push_back(name.substr(0, kTokenChars));
-  }
-  return tokens;
+  return left;
 }
 
 Result<std::string> DropBox::find_taken(const std::string& token) const {
-  const auto names = names_in(taken_.get(), kEntriesMax);
+  const auto names = names_in(taken_.get(), 1, [&](const std::string& name) { return name.starts_with(token + "-"); });
   if (!names) return std::unexpected(names.error());
-  const auto found = std::ranges::find_if(*names, [&](const auto& name) { return name.starts_with(token + "-"); });
-  if (found == names->end()) return gone();
-  return *found;
+  if (names->empty()) return gone();
+  return names->front();
 }
 
 Result<std::unique_ptr<TakenFile>> DropBox::take_up(const std::string& token) const {
@@ -249,6 +257,13 @@ Result<std::unique_ptr<TakenFile>> DropBox::take_up(const std::string& token) co
   if (!file || ::fstat(file.get(), &status) != 0) return gone();
   if (const auto sound = check_file(status, owners_); !sound) return std::unexpected(sound.error());
   return std::make_unique<TakenFile>(token, stored->substr(kTokenChars + 1), std::move(file), stamp_of(status));
+}
+
+Result<void> DropBox::check_done(const TakenFile& file, Milliseconds unchanged_for, const DropPatience& patience) const {
+  const NoWriter lease(file.descriptor());
+  struct stat status{};
+  if (::fstat(file.descriptor(), &status) != 0 || stamp_of(status) != file.stamp()) return being_written();
+  return check_sender_done(file.descriptor(), status.st_size, lease, unchanged_for, patience);
 }
 
 Result<void> DropBox::remove(const TakenFile& file) const {

@@ -32,6 +32,12 @@ struct DropEntry {
   Stamp stamp;
 };
 
+// A file that was taken and is still here.
+struct LeftFile {
+  std::string token;
+  Stamp stamp;
+};
+
 // A file that was moved out of its folder, open. A resource.
 class TakenFile {
  public:
@@ -43,6 +49,8 @@ class TakenFile {
   [[nodiscard]] const std::string& name() const { return name_; }  // octets, as its sender gave it
   [[nodiscard]] std::uint64_t size_bytes() const { return static_cast<std::uint64_t>(stamp_.size_bytes); }
   [[nodiscard]] std::string stored_name() const { return token_ + "-" + name_; }
+  [[nodiscard]] const Stamp& stamp() const { return stamp_; }
+  [[nodiscard]] int descriptor() const { return file_.get(); }
 
   // What follows, at most `size_bytes`; empty at the end. Errors: unavailable/`drop_read_failed`; conflict/`being_written`
   // when the file is no longer as it was taken.
@@ -77,10 +85,15 @@ class DropBox {
   [[nodiscard]] Result<std::unique_ptr<TakenFile>> take(const DropEntry& entry, Milliseconds unchanged_for,
                                                         const DropPatience& patience, const std::string& token) const;
 
-  // Tokens of what was taken and is still here: a process ended, or the server could not accept it. Errors as of entries().
-  [[nodiscard]] Result<std::vector<std::string>> taken() const;
+  // What was taken and is still here: a process ended, the server could not accept it, or it was written to while it was
+  // read. Errors as of entries().
+  [[nodiscard]] Result<std::vector<LeftFile>> taken() const;
   // Errors: not_found/`gone`, refused/`not_a_document`.
   [[nodiscard]] Result<std::unique_ptr<TakenFile>> take_up(const std::string& token) const;
+  // Whether its sender is done with a file that was taken up, as take() asks: one who had it open may go on writing to it
+  // wherever it lies. Errors: conflict/`being_written`, refused/`not_a_document`.
+  [[nodiscard]] Result<void> check_done(const TakenFile& file, Milliseconds unchanged_for,
+                                        const DropPatience& patience) const;
 
   // It is accepted. The removal is on the medium when it returns. Errors: unavailable/`drop_not_removed`.
   [[nodiscard]] Result<void> remove(const TakenFile& file) const;

@@ -76,7 +76,9 @@ TEST_F(ADropBox, TakesAFileWithWhateverNameAndGivesItsOctets) {
   EXPECT_EQ(base::as_text((*file)->read(3).value()), "hel");
   EXPECT_EQ(base::as_text((*file)->read(100).value()), "lo");
   EXPECT_TRUE((*file)->read(100)->empty());
-  EXPECT_EQ(the_box->taken().value(), std::vector{kToken});
+  ASSERT_EQ(the_box->taken()->size(), 1U);
+  EXPECT_EQ(the_box->taken()->front().token, kToken);
+  EXPECT_EQ(the_box->taken()->front().stamp, (*file)->stamp());
   EXPECT_TRUE(the_box->remove(**file));
   EXPECT_TRUE(the_box->taken()->empty());
 }
@@ -93,6 +95,43 @@ TEST_F(ADropBox, FindsWhatAProcessLeftBehindUnderTheSameToken) {
   EXPECT_EQ((*file)->name(), "scan.pdf");
   EXPECT_EQ((*file)->token(), kToken);
   EXPECT_EQ(again->take_up(std::string(32, 'b')).error().reason, "gone");
+}
+
+// One that was written to while it was read, or that a process left: its sender may not be done yet.
+TEST_F(ADropBox, D9_WhatIsTakenUpIsAskedAgainWhetherItsSenderIsDone) {
+  put("scan.pdf", "%PDF-1.7\nhalf a docu");
+  const auto the_box = box();
+  DropPatience any_end;
+  any_end.check_endings = false;
+  ASSERT_TRUE(the_box->take(entry_of(*the_box, "scan.pdf"), kLong, any_end, kToken));
+  const auto done = [&](Milliseconds unchanged_for, const DropPatience& patience) -> std::string {
+    const auto file = the_box->take_up(kToken);
+    if (!file) return file.error().reason;
+    const auto answer = the_box->check_done(**file, unchanged_for, patience);
+    return answer ? "done" : answer.error().reason;
+  };
+  EXPECT_EQ(done(Milliseconds(1'999), any_end), "being_written") << "not quiet for long enough";
+  EXPECT_EQ(done(kLong, any_end), "done");
+  {
+    const std::ofstream writer(root() + "/.taken/scans/" + kToken + "-scan.pdf", std::ios::app);
+    EXPECT_EQ(done(kLong, any_end), "being_written") << "somebody has it open";
+  }
+  EXPECT_EQ(done(Milliseconds(120'000), {}), "being_written") << "it has no end yet";
+  EXPECT_EQ(done(kLong, {}), "not_a_document");
+  const auto file = the_box->take_up(kToken);
+  ASSERT_TRUE(file);
+  std::ofstream(root() + "/.taken/scans/" + kToken + "-scan.pdf", std::ios::app) << "ment";
+  EXPECT_EQ(the_box->check_done(**file, kLong, any_end).error().reason, "being_written") << "no longer what was looked at";
+}
+
+TEST_F(ADropBox, WhateverIsLeftAloneHidesNoDocument) {
+  for (int i = 0; i < 30; ++i) put("scan " + std::to_string(i) + ".pdf", "hello");
+  for (int i = 0; i < 1500; ++i) {
+    put("._scan " + std::to_string(i), "");
+    put("~$letter " + std::to_string(i), "");
+  }
+  for (int i = 0; i < 300; ++i) fs::create_directory(in("folder " + std::to_string(i)));
+  EXPECT_EQ(box()->entries()->size(), 30U);
 }
 
 TEST_F(ADropBox, D9_AFileThatSomebodyHasOpenForWritingIsNotTaken) {

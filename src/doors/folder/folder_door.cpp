@@ -76,6 +76,19 @@ void FolderDoor::nudge() {
   });
 }
 
+bool FolderDoor::has_folder(const std::string& connector) const {
+  const std::scoped_lock lock(folders_mutex_);
+  return folders_.contains(connector);
+}
+
+void FolderDoor::note_folder(const std::string& connector, bool there) {
+  const std::scoped_lock lock(folders_mutex_);
+  if (there)
+    folders_.insert(connector);
+  else
+    folders_.erase(connector);
+}
+
 Task<void> FolderDoor::run() {
   while (!stopping_) {
     nudged_ = false;
@@ -92,6 +105,7 @@ Task<void> FolderDoor::look() {
   }
   unsettled_ = false;
   for (const auto& connector : *connectors) {
+    if (!delivery::folder_may_use(connector)) note_folder(connector.id, false);
     if (!delivery::folder_may_use(connector) || !busy_.insert(connector.id).second) continue;
     if (!tasks_.spawn("drop folder", pass(connector.id))) busy_.erase(connector.id);
   }
@@ -100,6 +114,7 @@ Task<void> FolderDoor::look() {
 Task<void> FolderDoor::pass(std::string connector) {
   try {
     auto opened = co_await files_->run([root = parts_.root.get(), connector] { return root->box(connector); });
+    note_folder(connector, opened.has_value());
     if (opened) {
       parts_.alerts.clear(kUnusable + connector);
       co_await pass_through(connector, *opened);
@@ -128,8 +143,11 @@ Task<void> FolderDoor::pass_through(std::string connector, Box box) {
     co_return;
   }
   bool told = false;
-  for (const auto& token : *left) {
-    const auto step = stopping_ ? Step::stop : co_await go_on_with(connector, box, token);
+  std::set<std::string> tokens;
+  for (const auto& file : *left) tokens.insert(file.token);
+  settling_left_[connector].keep_only(tokens);
+  for (const auto& file : *left) {
+    const auto step = stopping_ ? Step::stop : co_await go_on_with(connector, box, file);
     if (step == Step::stop) co_return;
     told = told || step == Step::next_but_told;
   }
@@ -151,13 +169,31 @@ Task<void> FolderDoor::pass_through(std::string connector, Box box) {
   parts_.alerts.clear(kWaits + connector);
 }
 
-Task<FolderDoor::Step> FolderDoor::go_on_with(std::string connector, Box box, std::string token) {
-  auto file = co_await files_->run([box, token] { return box->take_up(token); });
-  if (!file) {
-    if (!another_time(file.error())) parts_.log.error("drop_file_not_taken_up", file.error());
+Task<FolderDoor::Step> FolderDoor::go_on_with(std::string connector, Box box, LeftFile left) {
+  const auto patience = parts_.patience();
+  const auto unchanged = settling_left_[connector].unchanged_for(left.token, left.stamp, parts_.steady.now());
+  if (unchanged < patience.settled) {
+    unsettled_ = true;
     co_return Step::next;
   }
-  co_return co_await hand_in(std::move(connector), std::move(box), std::move(*file));
+  auto taken = co_await files_->run([box, left] { return box->take_up(left.token); });
+  if (!taken) {
+    if (!another_time(taken.error())) parts_.log.error("drop_file_not_taken_up", taken.error());
+    co_return Step::next;
+  }
+  const std::shared_ptr<TakenFile> file = std::move(*taken);
+  const auto done = co_await files_->run([box, file, left, unchanged, patience] {
+    return box->check_done(*file, file->stamp() == left.stamp ? unchanged : Milliseconds(0), patience);
+  });
+  if (done) co_return co_await hand_in(std::move(connector), std::move(box), file);
+  if (another_time(done.error())) co_return Step::next;
+  co_return co_await refuse(std::move(connector), std::move(box), file, done.error().text);
+}
+
+Task<FolderDoor::Step> FolderDoor::refuse(std::string connector, Box box, std::shared_ptr<TakenFile> file,
+                                          std::string words) {
+  auto moved = co_await files_->run([box, file, words] { return box->refuse(*file, words); });
+  co_return tell_refusal(connector, moved, name_in_utf8(file->name()), words);
 }
 
 Task<FolderDoor::Step> FolderDoor::take(std::string connector, Box box, DropEntry entry) {
@@ -187,11 +223,8 @@ Task<FolderDoor::Step> FolderDoor::hand_in(std::string connector, Box box, std::
     const auto accepted = co_await accept(connector, file);
     parts_.folder_counters.waiting -= 1;
     if (!accepted && accepted.error().reason == "being_written") co_return Step::next;
-    if (!accepted && speaks_of_document(accepted.error())) {
-      auto words = accepted.error().text;
-      auto moved = co_await files_->run([box, file, words] { return box->refuse(*file, words); });
-      co_return tell_refusal(connector, moved, name_in_utf8(file->name()), words);
-    }
+    if (!accepted && speaks_of_document(accepted.error()))
+      co_return co_await refuse(std::move(connector), std::move(box), std::move(file), accepted.error().text);
     if (!accepted) {
       not_now(connector, accepted.error());
       co_return Step::stop;
@@ -212,6 +245,11 @@ Task<Result<void>> FolderDoor::accept(std::string connector, std::shared_ptr<Tak
   const auto known = co_await parts_.store.delivery_by_key(UserId(), DeviceId(), key);
   if (!known) co_return std::unexpected(known.error());
   if (*known) co_return Result<void>{};  // accepted before the process ended
+  const auto is_mail = co_await parts_.mail.carries_mail(connector);
+  if (!is_mail) co_return std::unexpected(is_mail.error());
+  if (*is_mail)
+    co_return fail(ErrorKind::refused, "not_a_document",
+                   "This folder's connector sends mail, and a file names no recipients: hand messages in by SMTP or HTTP.");
   auto incoming = co_await parts_.reception.open({.submitter = delivery::DropFolder{},
                                                   .connector = std::move(connector),
                                                   .name = name_in_utf8(file->name()),

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -18,6 +19,7 @@
 #include "base/pool.h"
 #include "base/task_group.h"
 #include "delivery/counters.h"
+#include "delivery/mail_post.h"
 #include "delivery/reception.h"
 #include "doors/folder/drop_root.h"
 #include "doors/folder/watch.h"
@@ -37,6 +39,7 @@ class FolderDoor {
     std::unique_ptr<DropRoot> root;
     store::Store& store;
     delivery::Reception& reception;
+    delivery::MailPost& mail;
     delivery::Counters& counters;
     FolderCounters& folder_counters;
     grants::Alerts& alerts;
@@ -58,6 +61,8 @@ class FolderDoor {
   [[nodiscard]] Task<void> stop();
   // Something may lie there. From any thread.
   void nudge();
+  // Whether the connector had a directory at the last look, and may use one. From any thread.
+  [[nodiscard]] bool has_folder(const std::string& connector) const;
 
  private:
   using Box = std::shared_ptr<DropBox>;
@@ -73,10 +78,12 @@ class FolderDoor {
   // One connector's folder, once through.
   [[nodiscard]] Task<void> pass(std::string connector);
   [[nodiscard]] Task<void> pass_through(std::string connector, Box box);
-  [[nodiscard]] Task<Step> go_on_with(std::string connector, Box box, std::string token);
+  [[nodiscard]] Task<Step> go_on_with(std::string connector, Box box, LeftFile left);
   [[nodiscard]] Task<Step> take(std::string connector, Box box, DropEntry entry);
   [[nodiscard]] Task<Step> hand_in(std::string connector, Box box, std::shared_ptr<TakenFile> file);
+  [[nodiscard]] Task<Step> refuse(std::string connector, Box box, std::shared_ptr<TakenFile> file, std::string words);
   [[nodiscard]] Task<Result<void>> accept(std::string connector, std::shared_ptr<TakenFile> file);
+  void note_folder(const std::string& connector, bool there);
   [[nodiscard]] Step tell_refusal(const std::string& connector, const Result<void>& moved, const std::string& name,
                                   const std::string& words);
   void not_now(const std::string& connector, const Error& error);
@@ -86,10 +93,13 @@ class FolderDoor {
   std::unique_ptr<Watch> watch_;
   TaskGroup tasks_;
   base::Broadcast wake_;
-  std::map<std::string, Settling> settling_;      // by connector
-  std::map<std::string, SteadyTime> rest_until_;  // connectors whose documents cannot be accepted for a while
+  std::map<std::string, Settling> settling_;       // by connector: names in its folder
+  std::map<std::string, Settling> settling_left_;  // by connector: tokens of what was taken and is still here
+  std::map<std::string, SteadyTime> rest_until_;   // connectors whose documents cannot be accepted for a while
   std::set<std::string> busy_;
   std::set<std::string> done_;  // tokens that are accepted and whose files could not be removed
+  mutable std::mutex folders_mutex_;
+  std::set<std::string> folders_;  // connectors that have one
   bool unsettled_ = false;      // something will have settled before the next regular look
   bool nudged_ = false;
   bool stopping_ = false;

@@ -22,6 +22,7 @@ constexpr std::string_view kDeliveries = "/v1/deliveries";
 constexpr std::string_view kDocument = "/document";
 constexpr Seconds kWaitMax{60};
 constexpr std::size_t kLatest = 50;
+constexpr std::uint32_t kAnyUse = 0;  // which one is needed the connector says; one's own deliveries need none
 
 HttpResponse nothing_here() {
   return HttpResponse::problem(404, "not_found", "There is nothing at this address.").with("Cache-Control", "no-store");
@@ -87,7 +88,7 @@ bool DeliverDoor::streams_body(std::string_view method, std::string_view path) c
 Task<Result<people::Principal>> DeliverDoor::admit(HttpRequest request) {
   auto credentials = parse_basic(request.headers.find("Authorization").value_or(""));
   if (!credentials) co_return std::unexpected(no_credentials());
-  co_return co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), store::kUseDeliver));
+  co_return co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), kAnyUse));
 }
 
 Task<HttpResponse> DeliverDoor::handle_stream(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
@@ -126,14 +127,17 @@ Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_in(HttpRequest request, 
   if (!admitted) co_return std::unexpected(admitted.error());
   auto key = idempotency_key_of(request.headers.value_or("Idempotency-Key"));
   if (!key) co_return std::unexpected(key.error());
+  auto connector = request.path.substr(kDeliver.size());
+  const auto is_mail = co_await parts_.mail.is_for(connector);
+  if (!is_mail) co_return std::unexpected(is_mail.error());
+  const auto may = co_await parts_.gate.check_uses(*admitted, *is_mail ? store::kUseSend : store::kUseDeliver);
+  if (!may) co_return std::unexpected(may.error());
   delivery::Submission submission{.submitter = delivery::submitter_of(std::move(*admitted)),
-                                  .connector = request.path.substr(kDeliver.size()),
+                                  .connector = std::move(connector),
                                   .name = {},
                                   .content_type = {},
                                   .source = "http " + request.client.text()};
   submission.idempotency_key = std::move(*key);
-  const auto is_mail = co_await parts_.mail.is_for(submission.connector);
-  if (!is_mail) co_return std::unexpected(is_mail.error());
   if (*is_mail) co_return co_await take_mail(std::move(request), std::move(submission), std::move(body));
   if (request.content_type() == "multipart/form-data") {
     auto boundary = wire::multipart_boundary(request.headers.value_or("Content-Type"));

@@ -12,6 +12,8 @@ namespace {
 using namespace wire::smtp;
 
 constexpr Seconds kRateWindow{60};
+constexpr Seconds kSilenceNoted{2};
+constexpr std::uint32_t kAnyUse = 0;  // which one is needed the recipients say: `deliver` for connectors, `send` for people
 // What is read of a message beyond its limit before the connection is closed: 552 reaches whoever sends a little too much.
 constexpr std::uint64_t kExcessBytes = 64'000'000;
 
@@ -23,13 +25,27 @@ std::string lowered(std::string_view text) {
   return out;
 }
 
+std::string silence(std::chrono::nanoseconds waited) {
+  return std::to_string(std::chrono::duration_cast<Seconds>(waited).count()) + " seconds of silence";
+}
+
+people::ConversationLine::Speaker speaker_of(TranscriptLine::Speaker speaker) {
+  using enum people::ConversationLine::Speaker;
+  switch (speaker) {
+    case TranscriptLine::Speaker::client: return device;
+    case TranscriptLine::Speaker::server: return server;
+    case TranscriptLine::Speaker::note: return note;
+  }
+  return note;
+}
+
 // A document in base64 takes at least 4 octets of a mail for 3 of its own.
 std::uint64_t mail_size_of(std::uint64_t document_bytes) { return document_bytes / 3 * 4 + document_bytes / 20 + 100'000; }
 
 }  // namespace
 
 SmtpConversation::SmtpConversation(const SmtpDoor::Parts& parts, std::shared_ptr<net::StreamConnection> connection)
-    : parts_(parts), connection_(std::move(connection)), session_(session_settings()), began_(parts_.steady.now()) {}
+    : parts_(parts), connection_(std::move(connection)), session_(session_settings()), began_(parts_.steady.now()), began_at_(parts_.wall.now()) {}
 
 people::Transport SmtpConversation::transport() const {
   if (rule().kind == SmtpListenerKind::trusted) return people::Transport::clear;
@@ -64,15 +80,32 @@ Task<bool> SmtpConversation::meet() {
     session_.end({554, "5.7.1", "Nothing is taken from this address here"});
     co_return true;
   }
-  auto device = co_await parts_.gate.recognise(connection_->peer().text());
+  auto device = co_await parts_.gate.recognise(connection_->peer().text(), kAnyUse);
   if (device) who_ = std::move(*device);
   co_return true;
 }
 
 Task<void> SmtpConversation::run() {
+  co_await converse();
+  co_await keep_transcript();
+}
+
+Task<void> SmtpConversation::converse() {
   (void)co_await meet();
   while (co_await perform_all() && co_await flush() && (session_.is_full() || co_await read_more())) {
   }
+}
+
+Task<void> SmtpConversation::keep_transcript() {
+  std::optional<DeviceId> device;
+  const bool person = who_ && std::holds_alternative<people::Admitted>(*who_);
+  if (person) co_return;
+  if (who_) device = std::get<people::AdmittedDevice>(*who_).device;
+  else device = co_await parts_.gate.supposed(shown_name_, connection_->peer().text());
+  if (!device) co_return;
+  people::Conversation conversation{.began_at = began_at_, .ended_at = parts_.wall.now(), .door = "smtp", .source = connection_->peer().text(), .lines = {}};
+  for (auto& line : session_.transcript().lines()) conversation.lines.push_back({speaker_of(line.speaker), std::move(line.text)});
+  parts_.conversations.keep(*device, std::move(conversation));
 }
 
 Task<bool> SmtpConversation::perform_all() {
@@ -105,7 +138,11 @@ Task<bool> SmtpConversation::read_more() {
   }
   const auto asked = parts_.steady.now();
   auto octets = session_.in_mail() ? co_await connection_->read_on(wait) : co_await connection_->read(wait);
-  if (octets && octets->empty()) co_return false;
+  if (octets && octets->empty()) {
+    session_.note("The device closed the connection");
+    co_return false;
+  }
+  if (parts_.steady.now() - asked >= kSilenceNoted) session_.note(silence(parts_.steady.now() - asked));
   bool slow = !octets && octets.error().reason == "timed_out";
   if (octets && in_data) {
     window_waited_ += parts_.steady.now() - asked;
@@ -124,6 +161,7 @@ Task<bool> SmtpConversation::read_more() {
   if (octets.error().reason == "stopping") {
     session_.end({421, "4.3.2", "The server stops: try again in a minute"});
   } else {
+    session_.note("The line was cut");
     co_return false;
   }
   (void)co_await flush();
@@ -138,7 +176,10 @@ Task<bool> SmtpConversation::cut_slow() {
 }
 
 Task<bool> SmtpConversation::perform(StartTls) {
-  if (!(co_await connection_->start_tls(parts_.settings.patience.handshake))) co_return false;
+  if (!(co_await connection_->start_tls(parts_.settings.patience.handshake))) {
+    session_.note("TLS could not be agreed on: it knows nothing newer than TLS 1.1, or does not take this certificate");
+    co_return false;
+  }
   session_.tls_started();
   // Whoever signed in did so in clear: only the address still counts, where it did.
   who_.reset();
@@ -148,12 +189,13 @@ Task<bool> SmtpConversation::perform(StartTls) {
 }
 
 Task<bool> SmtpConversation::perform(Authenticate action) {
+  shown_name_ = action.username;
   people::Attempt attempt{.username = std::move(action.username),
                           .pin = std::move(action.secret),
                           .source = net::SourceAddress(connection_->peer()).text(),
                           .address = connection_->peer().text(),
                           .transport = transport(),
-                          .uses = store::kUseDeliver,
+                          .uses = kAnyUse,
                           .arrived = parts_.steady.now()};
   auto admitted = co_await parts_.gate.admit(std::move(attempt));
   if (action.in_clear) {
@@ -197,10 +239,26 @@ Task<bool> SmtpConversation::perform(AddRecipient action) {
     co_return true;
   }
   if (!is_drop) co_return co_await add_person(std::move(action.address));
-  auto connector = lowered(action.address.substr(0, at));
+  co_return co_await add_connector(lowered(action.address.substr(0, at)));
+}
+
+Task<bool> SmtpConversation::add_connector(std::string connector) {
+  if (const auto may = co_await parts_.gate.check_uses(*who_, store::kUseDeliver); !may) {
+    session_.answer(reply_of(may.error()));
+    co_return true;
+  }
   const auto limit = co_await limit_of(connector);
   if (!limit) {
     session_.answer(reply_of(limit.error()));
+    co_return true;
+  }
+  const auto is_mailbox = co_await parts_.post.carries_mail(connector);
+  if (!is_mailbox) {
+    session_.answer(reply_of(is_mailbox.error()));
+    co_return true;
+  }
+  if (*is_mailbox) {
+    session_.answer({550, "5.1.1", "This connector sends mail: write to the people themselves"});
     co_return true;
   }
   if (stated_size_ && *stated_size_ > mail_size_of(*limit)) {
@@ -214,6 +272,10 @@ Task<bool> SmtpConversation::perform(AddRecipient action) {
 
 // Where the mail cannot go is said now, and not after it has been sent: the mailbox, its limit, whom a device may write to.
 Task<bool> SmtpConversation::add_person(std::string address) {
+  if (const auto may = co_await parts_.gate.check_uses(*who_, store::kUseSend); !may) {
+    session_.answer(reply_of(may.error()));
+    co_return true;
+  }
   const auto sender = delivery::sender_of(submitter_again(*who_));
   const auto route = co_await parts_.post.route(sender);
   if (!route) {

@@ -34,6 +34,10 @@ class SmtpConversation {
   [[nodiscard]] Task<bool> perform(wire::smtp::Close action);
   [[nodiscard]] Task<bool> perform_all();
 
+  // Until either side has had enough.
+  [[nodiscard]] Task<void> converse();
+  // For the page of the device that it was with.
+  [[nodiscard]] Task<void> keep_transcript();
   // Whether this address may connect here, and the device that it is.
   [[nodiscard]] Task<bool> meet();
   [[nodiscard]] Task<bool> read_more();
@@ -46,7 +50,9 @@ class SmtpConversation {
   [[nodiscard]] wire::smtp::SessionSettings session_settings() const;
   // The limit of the connector, where this principal may use it; it stays open for the mail's first document.
   [[nodiscard]] Task<Result<std::uint64_t>> limit_of(std::string connector);
-  // A recipient outside the drop domain.
+  // A recipient in the drop domain.
+  [[nodiscard]] Task<bool> add_connector(std::string connector);
+  // One outside it.
   [[nodiscard]] Task<bool> add_person(std::string address);
   void forget_mail();
 
@@ -54,6 +60,8 @@ class SmtpConversation {
   std::shared_ptr<net::StreamConnection> connection_;
   wire::smtp::Session session_;
   SteadyTime began_;
+  WallTime began_at_;
+  std::string shown_name_;  // at the last sign-in
   std::optional<people::Principal> who_;
 
   // The mail under way.

@@ -11,6 +11,7 @@
 #include "delivery/reception.h"
 #include "doors/smtp/smtp_settings.h"
 #include "net/stream_server.h"
+#include "people/device_conversations.h"
 #include "people/door_gate.h"
 
 namespace latchkey::doors {
@@ -23,6 +24,8 @@ class SmtpDoor final : public net::StreamHandler {
     delivery::MailPost& post;
     delivery::Counters& counters;
     SmtpCounters& smtp_counters;
+    people::DeviceConversations& conversations;
+    const WallClock& wall;
     SteadyClock& steady;
     Log& log;
     SmtpSettings settings;

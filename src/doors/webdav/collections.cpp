@@ -1,48 +1,59 @@
 #include "doors/webdav/collections.h"
 
+#include <algorithm>
+
 namespace latchkey::doors {
 
 void DavCollections::forget_old(WallTime now) {
-  for (auto one = paths_.begin(); one != paths_.end();) {
-    std::erase_if(one->second, [now](const auto& path) { return path.second <= now; });
-    one = one->second.empty() ? paths_.erase(one) : std::next(one);
+  for (auto one = owned_.begin(); one != owned_.end();) {
+    std::erase_if(one->second.paths, [now](const auto& path) { return path.second <= now; });
+    one = one->second.paths.empty() ? owned_.erase(one) : std::next(one);
   }
+}
+
+void DavCollections::forget_longest_unused() {
+  const auto oldest = std::ranges::min_element(owned_, {}, [](const auto& one) { return one.second.used_at; });
+  if (oldest != owned_.end()) owned_.erase(oldest);
 }
 
 bool DavCollections::make(const std::string& whose, const std::string& path) {
   const std::scoped_lock lock(mutex_);
   const auto now = wall_.now();
   forget_old(now);
-  if (!paths_.contains(whose) && paths_.size() >= kOwnersMax) return false;
-  auto& paths = paths_[whose];
-  if (paths.size() >= kOfOneMax && !paths.contains(path)) return false;
-  paths[path] = now + kKeptFor;
+  if (!owned_.contains(whose) && owned_.size() >= kOwnersMax) forget_longest_unused();
+  auto& owned = owned_[whose];
+  if (owned.paths.size() >= kOfOneMax && !owned.paths.contains(path)) return false;
+  owned.paths[path] = now + kKeptFor;
+  owned.used_at = now;
   return true;
 }
 
 void DavCollections::remove(const std::string& whose, std::string_view path) {
   const std::scoped_lock lock(mutex_);
-  const auto found = paths_.find(whose);
-  if (found == paths_.end()) return;
+  const auto found = owned_.find(whose);
+  if (found == owned_.end()) return;
   const auto below = std::string(path) + "/";
-  std::erase_if(found->second, [&](const auto& one) { return one.first == path || one.first.starts_with(below); });
-  if (found->second.empty()) paths_.erase(found);
+  std::erase_if(found->second.paths, [&](const auto& one) { return one.first == path || one.first.starts_with(below); });
+  if (found->second.paths.empty()) owned_.erase(found);
 }
 
 void DavCollections::use(const std::string& whose, const std::string& path) {
   const std::scoped_lock lock(mutex_);
-  const auto found = paths_.find(whose);
-  if (found == paths_.end()) return;
-  if (const auto one = found->second.find(path); one != found->second.end()) one->second = wall_.now() + kKeptFor;
+  const auto found = owned_.find(whose);
+  if (found == owned_.end()) return;
+  const auto one = found->second.paths.find(path);
+  if (one == found->second.paths.end()) return;
+  found->second.used_at = wall_.now();
+  one->second = found->second.used_at + kKeptFor;
 }
 
 std::vector<std::string> DavCollections::of(const std::string& whose) {
   const std::scoped_lock lock(mutex_);
   std::vector<std::string> paths;
-  const auto found = paths_.find(whose);
-  if (found == paths_.end()) return paths;
+  const auto found = owned_.find(whose);
+  if (found == owned_.end()) return paths;
   const auto now = wall_.now();
-  for (const auto& [path, until] : found->second) {
+  for (const auto& [path, until] : found->second.paths) {
     if (until > now) paths.push_back(path);
   }
   return paths;

@@ -24,7 +24,8 @@ class DavCollections {
 
   explicit DavCollections(const WallClock& wall) : wall_(wall) {}
 
-  // `whose` says who and at which connector. False: there are too many.
+  // `whose` says who and at which connector. False: they have too many. Where too many have some, those whose were not made
+  // or used for longest are forgotten.
   [[nodiscard]] bool make(const std::string& whose, const std::string& path);
   // The collection and everything below it.
   void remove(const std::string& whose, std::string_view path);
@@ -33,12 +34,16 @@ class DavCollections {
   [[nodiscard]] std::vector<std::string> of(const std::string& whose);
 
  private:
-  using Paths = std::map<std::string, WallTime>;  // until when
+  struct Owned {
+    std::map<std::string, WallTime> paths;  // until when
+    WallTime used_at;
+  };
   void forget_old(WallTime now);
+  void forget_longest_unused();
 
   const WallClock& wall_;
   std::mutex mutex_;
-  std::map<std::string, Paths> paths_;
+  std::map<std::string, Owned> owned_;
 };
 
 }  // namespace latchkey::doors

@@ -39,6 +39,14 @@ std::unexpected<Error> nothing_there() {
 
 std::unexpected<Error> not_allowed(const char* words) { return fail(ErrorKind::refused, "method_not_allowed", words); }
 
+// Of each of a thousand folders a client may ask for a hundred properties with names of any length.
+constexpr std::size_t kAnswerBytesMax = 4 << 20;
+
+std::unexpected<Error> answer_too_long() {
+  return fail(ErrorKind::refused, "answer_too_long",
+              "So much about so many is not answered at once: ask for fewer properties.");
+}
+
 bool has_body(const HttpRequest& request) { return !request.body.empty(); }
 
 std::string href(const Resource& resource, std::string_view path, bool is_collection) {
@@ -108,6 +116,11 @@ Task<Result<DavDoor::Call>> DavDoor::admit(HttpRequest request) {
   const auto may = co_await parts_.reception.check_access(
       {.user = owner.user, .auth_epoch = owner.auth_epoch, .device = owner.device}, resource->connector);
   if (!may) co_return std::unexpected(may.error());
+  const auto is_mail = co_await parts_.mail.carries_mail(resource->connector);
+  if (!is_mail) co_return std::unexpected(is_mail.error());
+  if (*is_mail)
+    co_return fail(ErrorKind::refused, "mail_connector",
+                   "This connector sends mail, and a file names no recipients: hand messages in by SMTP or HTTP.");
   auto items = co_await parts_.shelf.items(owner, resource->connector);
   if (!items) co_return std::unexpected(items.error());
   Call call{.request = std::move(request),
@@ -154,17 +167,22 @@ DavDoor::Answer DavDoor::propfind(const Call& call) const {
     return xml(207, wire::webdav::write_multistatus({describe(href(call.resource, call.path(), false), *item, *question)}));
   if (!call.view.is_collection(call.path())) return nothing_there();
   if (*depth == Depth::infinity) return xml(403, wire::webdav::write_error("propfind-finite-depth"));
-  std::vector<wire::webdav::ResourceStatus> found;
+  wire::webdav::MultistatusWriter out;
   const auto add_collection = [&](std::string_view path) {
-    found.push_back(describe_collection(href(call.resource, path, true), shown_name(call.resource, path), *question));
+    out.add(describe_collection(href(call.resource, path, true), shown_name(call.resource, path), *question));
   };
   add_collection(call.path());
   if (*depth == Depth::one) {
-    for (const auto& path : call.view.collections_in(call.path())) add_collection(path);
-    for (const auto* item : call.view.documents_in(call.path()))
-      found.push_back(describe(href(call.resource, item->path, false), *item, *question));
+    for (const auto& path : call.view.collections_in(call.path())) {
+      if (out.size_bytes() > kAnswerBytesMax) return answer_too_long();
+      add_collection(path);
+    }
+    for (const auto* item : call.view.documents_in(call.path())) {
+      if (out.size_bytes() > kAnswerBytesMax) return answer_too_long();
+      out.add(describe(href(call.resource, item->path, false), *item, *question));
+    }
   }
-  return xml(207, wire::webdav::write_multistatus(found));
+  return xml(207, std::move(out).finish());
 }
 
 // Nothing that a client could set is kept: each property is refused by name, so that the client knows, and goes on.

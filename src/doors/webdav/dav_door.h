@@ -10,8 +10,10 @@
 #include <string>
 
 #include "delivery/counters.h"
+#include "delivery/mail_post.h"
 #include "delivery/reception.h"
 #include "delivery/shelf.h"
+#include "doors/http/paced_body.h"
 #include "doors/webdav/collections.h"
 #include "doors/webdav/dav_counters.h"
 #include "doors/webdav/dav_view.h"
@@ -31,12 +33,15 @@ class DavDoor final : public net::HttpHandler {
   struct Parts {
     people::DoorGate& gate;
     delivery::Reception& reception;
+    delivery::MailPost& mail;
     delivery::Shelf& shelf;
     delivery::Counters& counters;
     DavCounters& dav_counters;
     const WallClock& wall;
+    SteadyClock& steady;
     std::function<DavPatience()> patience;
-    std::string public_origin;  // the only Origin that may call (rule G3); empty: none may
+    std::function<LeastRate()> least_rate;  // from any thread
+    std::string public_origin;              // the only Origin that may call (rule G3); empty: none may
   };
   explicit DavDoor(Parts parts) : parts_(std::move(parts)), collections_(parts_.wall) {}
 

@@ -9,7 +9,7 @@
 namespace latchkey::doors {
 
 net::HttpResponse dav_problem(const Error& error) {
-  constexpr std::array<std::pair<std::string_view, int>, 11> kOwn{{{"method_not_allowed", 405},
+  constexpr std::array<std::pair<std::string_view, int>, 13> kOwn{{{"method_not_allowed", 405},
                                                                    {"no_parent", 409},
                                                                    {"exists", 405},
                                                                    {"precondition_failed", 412},
@@ -18,7 +18,9 @@ net::HttpResponse dav_problem(const Error& error) {
                                                                    {"other_connector", 403},
                                                                    {"same_place", 403},
                                                                    {"other_server", 502},
+                                                                   {"mail_connector", 403},
                                                                    {"document_gone", 410},
+                                                                   {"answer_too_long", 507},
                                                                    {"too_many_collections", 507}}};
   const auto own = std::ranges::find(kOwn, std::string_view(error.reason), &std::pair<std::string_view, int>::first);
   if (own == kOwn.end()) return problem_of(error);

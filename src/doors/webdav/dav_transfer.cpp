@@ -47,6 +47,7 @@ Seconds DavDoor::wait_of(std::string_view path, std::int64_t size_bytes) const {
 
 Task<DavDoor::Answer> DavDoor::put(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
   if (auto refusal = refuse_codings(request)) co_return std::move(*refusal);
+  if (auto refusal = refuse_no_length(request)) co_return std::move(*refusal);
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
   // A part of a document would stand for the whole (RFC 9110 section 14.5).
   if (request.headers.contains("Content-Range"))
@@ -60,7 +61,8 @@ Task<DavDoor::Answer> DavDoor::put(HttpRequest request, std::shared_ptr<net::Htt
   const bool was_there = there != nullptr;
   const auto path = call->path();
   auto type = call->request.content_type();
-  auto delivery = co_await take_in(std::move(*call), path, std::move(type), std::move(body));
+  auto paced = std::make_shared<PacedBody>(std::move(body), parts_.steady, parts_.least_rate());
+  auto delivery = co_await take_in(std::move(*call), path, std::move(type), std::move(paced));
   if (!delivery) co_return std::unexpected(delivery.error());
   co_return done(was_there, {.path = path, .delivery = std::move(*delivery)});
 }
@@ -72,7 +74,7 @@ Task<Result<store::Delivery>> DavDoor::take_in(Call call, std::string path, std:
   if (const auto* there = call.view.document(path);
       there != nullptr && delivery::is_incomplete(path, there->delivery.size_bytes)) {
     waiting = there->delivery.id;
-    if (const auto good = co_await parts_.shelf.postpone(waiting, kUploadTimeMax); !good)
+    if (const auto good = co_await parts_.shelf.postpone(waiting, path, kUploadTimeMax); !good)
       co_return std::unexpected(good.error());
   }
   collections_.use(call.whose(), std::string(wire::webdav::parent_of(path)));
@@ -86,14 +88,13 @@ Task<Result<store::Delivery>> DavDoor::take_in(Call call, std::string path, std:
                                   .folder = std::string(wire::webdav::parent_of(path))};
   auto delivery = co_await receive(std::move(submission), path, std::move(body));
   if (!delivery) {
-    if (!waiting.none()) (void)co_await parts_.shelf.postpone(waiting, parts_.patience().hold);
+    if (!waiting.none()) (void)co_await parts_.shelf.postpone(waiting, path, parts_.patience().hold);
     co_return delivery;
   }
   parts_.counters.accepted += 1;
   parts_.counters.accepted_bytes += delivery->size_bytes;
   if (delivery::is_incomplete(path, delivery->size_bytes)) parts_.dav_counters.held += 1;
-  if (const auto good = co_await parts_.shelf.displace(call.owner, connector, path, delivery->id); !good)
-    co_return std::unexpected(good.error());
+  co_await parts_.shelf.displace(call.owner, connector, path, delivery->id);
   co_return delivery;
 }
 
@@ -151,8 +152,7 @@ Task<DavDoor::Answer> DavDoor::move(Call call) {
   if (!moved) co_return std::unexpected(moved.error());
   parts_.dav_counters.renamed += 1;
   collections_.use(call.whose(), std::string(wire::webdav::parent_of(target->path)));
-  const auto displaced = co_await parts_.shelf.displace(call.owner, call.resource.connector, target->path, moved->id);
-  if (!displaced) co_return std::unexpected(displaced.error());
+  co_await parts_.shelf.displace(call.owner, call.resource.connector, target->path, moved->id);
   co_return done(target->was_there, {.path = target->path, .delivery = std::move(*moved)});
 }
 

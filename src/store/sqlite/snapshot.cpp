@@ -38,6 +38,23 @@ Result<void> copy(Connection& from, Connection& to, const std::function<void(std
   return {};
 }
 
+// A copy of an earlier schema may know no deliveries.
+Result<std::vector<DeliveryId>> undelivered_in(Connection& db) {
+  std::vector<DeliveryId> found;
+  const auto tables = db.number("SELECT count(*) FROM sqlite_schema WHERE name = 'deliveries'");
+  if (!tables) return std::unexpected(tables.error());
+  if (*tables == 0) return found;
+  auto statement = db.prepare("SELECT id FROM deliveries WHERE state <> ?1 ORDER BY id");
+  statement.bind(static_cast<std::int64_t>(DeliveryState::delivered));
+  while (statement.row()) {
+    DeliveryId id;
+    statement.read(id);
+    found.push_back(id);
+  }
+  if (statement.failed()) return statement.failure();
+  return found;
+}
+
 }  // namespace
 
 Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::string& into, const std::string& program_version,
@@ -77,6 +94,9 @@ Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::st
   const auto moved = find_meta(**to, std::string(kMovedToMeta));
   if (!moved) return std::unexpected(moved.error());
   facts.moved_to = base::as_text(*moved);
+  auto undelivered = undelivered_in(**to);
+  if (!undelivered) return std::unexpected(undelivered.error());
+  facts.undelivered = std::move(*undelivered);
   // Out of the log and into the file, which goes into the backup alone.
   if (auto done = (*to)->run_script("PRAGMA journal_mode = DELETE"); !done) return std::unexpected(done.error());
   return facts;

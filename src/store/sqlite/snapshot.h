@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/id.h"
 #include "base/result.h"
 
 namespace latchkey::store {
@@ -15,6 +17,7 @@ struct SnapshotFacts {
   Bytes master_key_id;        // empty: never opened by a server
   Bytes former_master_key_id; // while the master key is being rotated, else empty
   std::string moved_to;       // where it lives on: what was copied is out of date; else empty
+  std::vector<DeliveryId> undelivered{};  // whose documents lie in a spool
 };
 
 // Copies `database` to `into`, which must not exist, as of one moment; writers go on meanwhile (the write-ahead log grows). The copy is

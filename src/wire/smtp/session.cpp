@@ -44,7 +44,7 @@ std::optional<Authenticate> parse_plain(std::string_view response) {
 }  // namespace
 
 Session::Session(SessionSettings settings) : settings_(std::move(settings)) {
-  output_ = write({220, "", settings_.host + " ESMTP"});
+  say({220, "", settings_.host + " ESMTP"});
 }
 
 Session::~Session() { base::wipe(input_.data(), input_.size()); }
@@ -72,7 +72,12 @@ void Session::forget_input() {
 
 std::string Session::take_output() { return std::exchange(output_, {}); }
 
-void Session::say(const Reply& reply) { output_ += write(reply); }
+void Session::put(std::string_view octets) {
+  output_ += octets;
+  transcript_.server(octets);
+}
+
+void Session::say(const Reply& reply) { put(write(reply)); }
 
 void Session::end(const Reply& reply) {
   if (mode_ == Mode::closed) return;
@@ -107,6 +112,7 @@ std::optional<std::string> Session::take_line() {
     consume(line_feed + 1);
     if (!bare && !long_line) return taken;
     base::wipe(taken.data(), taken.size());
+    transcript_.client({Verb::unknown, {}}, line_feed + 1);
     mode_ = mode_ == Mode::closed ? mode_ : Mode::commands;
     if (long_line) complain(500, "5.5.2", "The line is too long");
     else complain(500, "5.5.2", "Lines must end in CR LF, and hold neither of them otherwise");
@@ -143,7 +149,15 @@ std::optional<Action> Session::next() {
           if (mode_ == Mode::closed) continue;
           return std::nullopt;
         }
-        action = mode_ == Mode::commands ? run(parse_command(*line)) : take_response(std::move(*line));
+        if (mode_ == Mode::commands) {
+          const auto command = parse_command(*line);
+          transcript_.client(command, line->size());
+          base::wipe(line->data(), line->size());
+          action = run(command);
+        } else {
+          transcript_.client_response();
+          action = take_response(std::move(*line));
+        }
         break;
       }
     }
@@ -210,8 +224,9 @@ void Session::greet(bool extended) {
   out += "250-SIZE " + std::to_string(settings_.size_bytes_max) + "\r\n";
   out += "250-8BITMIME\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n";
   if (settings_.starttls && !settings_.tls) out += "250-STARTTLS\r\n";
-  if (settings_.auth) out += "250-AUTH PLAIN LOGIN\r\n";
-  output_ += out + "250 ENHANCEDSTATUSCODES\r\n";
+  // The second as before RFC 2554: some devices look for nothing else.
+  if (settings_.auth) out += "250-AUTH PLAIN LOGIN\r\n250-AUTH=PLAIN LOGIN\r\n";
+  put(out + "250 ENHANCEDSTATUSCODES\r\n");
 }
 
 std::optional<Action> Session::begin_tls(const Command& command) {
@@ -229,6 +244,7 @@ std::optional<Action> Session::begin_tls(const Command& command) {
 void Session::tls_started() {
   // Whatever came before the handshake may come from somebody in between: none of it counts.
   forget_input();
+  note("TLS has begun");
   settings_.tls = true;
   settings_.auth = settings_.auth_in_tls;
   greeted_ = false;
@@ -249,13 +265,14 @@ std::optional<Action> Session::begin_auth(std::string_view argument) {
   else if (same(mechanism, "PLAIN")) {
     if (initial == "=") return take_plain("");
     if (!initial.empty()) return take_plain(initial);
-    output_ += "334 \r\n";
+    put("334 \r\n");
     mode_ = Mode::plain_response;
   } else if (same(mechanism, "LOGIN")) {
     login_username_.clear();
     mode_ = Mode::login_username;
-    if (!initial.empty()) return take_response(std::string(initial));
-    output_ += kAskUsername;
+    // An empty one, "=" (RFC 4954 section 4), names nobody.
+    if (!initial.empty() && initial != "=") return take_response(std::string(initial));
+    put(kAskUsername);
   } else {
     complain(504, "5.5.4", "AUTH PLAIN or AUTH LOGIN");
   }
@@ -293,7 +310,7 @@ std::optional<Action> Session::take_response(std::string line) {
   }
   if (mode == Mode::login_username) {
     login_username_ = decoded->reveal_text();
-    output_ += kAskPassword;
+    put(kAskPassword);
     mode_ = Mode::login_password;
     return std::nullopt;
   }
@@ -393,10 +410,12 @@ std::optional<Action> Session::begin_chunk(std::string_view argument) {
 std::optional<Action> Session::read_data() {
   DataPiece data;
   consume(data_.feed(input().substr(0, kPieceBytesMax), data.octets));
+  data_bytes_ += data.octets.size();
   if (data_.is_done()) {
     mode_ = Mode::commands;
     if (data.octets.empty()) {
       asked_ = Asked::end;
+      note("The mail, " + std::to_string(data_bytes_) + " octets");
       return EndData{};
     }
     // The end is told with the next call: nothing else is read before.
@@ -416,6 +435,7 @@ std::optional<Action> Session::read_chunk() {
     consume(size);
     chunk_left_ -= size;
     if (data_refused_) return std::nullopt;
+    data_bytes_ += size;
     return data;
   }
   mode_ = Mode::commands;
@@ -429,6 +449,7 @@ std::optional<Action> Session::read_chunk() {
     return std::nullopt;
   }
   asked_ = Asked::end;
+  note("The mail, " + std::to_string(data_bytes_) + " octets");
   return EndData{};
 }
 
@@ -484,6 +505,7 @@ void Session::clear_mail() {
   data_refused_ = false;
   recipients_ = 0;
   data_ = DataReader();
+  data_bytes_ = 0;
 }
 
 }  // namespace latchkey::wire::smtp

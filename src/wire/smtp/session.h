@@ -21,6 +21,7 @@
 #include "wire/smtp/command.h"
 #include "wire/smtp/data_reader.h"
 #include "wire/smtp/reply.h"
+#include "wire/smtp/transcript.h"
 
 namespace latchkey::wire::smtp {
 
@@ -85,6 +86,11 @@ class Session {
   // The server ends the conversation: 421 and its reason. Close is the next action.
   void end(const Reply& reply);
 
+  // What has been said so far, without secrets.
+  [[nodiscard]] const Transcript& transcript() const { return transcript_; }
+  // What happened besides, in words.
+  void note(std::string text) { transcript_.note(std::move(text)); }
+
   [[nodiscard]] bool in_mail() const { return mail_begun_; }
   [[nodiscard]] bool in_data() const { return mode_ == Mode::data || mode_ == Mode::chunk; }
 
@@ -93,6 +99,7 @@ class Session {
   enum class Asked { nothing, tls, authentication, mail, recipient, data, chunk, end };
 
   void say(const Reply& reply);
+  void put(std::string_view octets);
   // A reply to what was wrong: too many of them end the conversation.
   void complain(int code, std::string status, std::string text);
   [[nodiscard]] std::optional<std::string> take_line();
@@ -131,6 +138,7 @@ class Session {
   bool close_told_ = false;
   unsigned errors_ = 0;
   std::string login_username_;
+  Transcript transcript_;
 
   bool mail_begun_ = false;
   bool chunked_ = false;        // its data comes by BDAT
@@ -138,6 +146,7 @@ class Session {
   Reply data_refusal_;          // what is said behind them
   std::size_t recipients_ = 0;
   DataReader data_;
+  std::uint64_t data_bytes_ = 0;  // of the message, as it is handed on
   std::uint64_t chunk_left_ = 0;
   bool chunk_last_ = false;
 };

@@ -70,7 +70,7 @@ TEST(SmtpSession, GreetsAndOffersWhatItKnows) {
   replay.send("EHLO copier\r\n");
   EXPECT_EQ(replay.take_said(),
             "250-mail.example\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-STARTTLS\r\n"
-            "250-AUTH PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES\r\n");
+            "250-AUTH PLAIN LOGIN\r\n250-AUTH=PLAIN LOGIN\r\n250 ENHANCEDSTATUSCODES\r\n");
 }
 
 TEST(SmtpSession, D7_RepliesLeaveBeforeMoreIsDone) {
@@ -147,6 +147,15 @@ TEST(SmtpSession, D6_AuthPlainWithAndWithoutInitialResponse) {
   cancelled.send("AUTH PLAIN\r\n*\r\n");
   EXPECT_EQ(cancelled.take_said(), "334 \r\n501 5.7.0 Not signed in, as you wish\r\n");
   EXPECT_TRUE(cancelled.signed_in.empty());
+}
+
+TEST(SmtpSession, D6_AuthLoginWithAnEmptyInitialResponseIsAskedForTheName) {
+  for (const auto* command : {"AUTH LOGIN =\r\n", "AUTH LOGIN \r\n", "AUTH LOGIN  =\r\n"}) {
+    Replay replay;
+    (void)replay.take_said();
+    replay.send(command);
+    EXPECT_EQ(replay.take_said(), "334 VXNlcm5hbWU6\r\n") << command;
+  }
 }
 
 TEST(SmtpSession, D6_NamesOfAllKindsAndNone) {

@@ -57,20 +57,25 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-std::string write_multistatus(const std::vector<ResourceStatus>& resources) {
-  std::string out(kDeclaration);
-  out += "<D:multistatus xmlns:D=\"DAV:\">\n";
-  for (const auto& resource : resources) {
-    out += "<D:response><D:href>" + escape(resource.href) + "</D:href>";
-    for (const auto& group : resource.groups) {
-      if (group.properties.empty()) continue;
-      out += "<D:propstat><D:prop>";
-      for (const auto& property : group.properties) write_property(out, property);
-      out += fmt::format("</D:prop><D:status>HTTP/1.1 {} {}</D:status></D:propstat>", group.status, phrase_of(group.status));
-    }
-    out += "</D:response>\n";
+MultistatusWriter::MultistatusWriter() : out_(kDeclaration) { out_ += "<D:multistatus xmlns:D=\"DAV:\">\n"; }
+
+void MultistatusWriter::add(const ResourceStatus& resource) {
+  out_ += "<D:response><D:href>" + escape(resource.href) + "</D:href>";
+  for (const auto& group : resource.groups) {
+    if (group.properties.empty()) continue;
+    out_ += "<D:propstat><D:prop>";
+    for (const auto& property : group.properties) write_property(out_, property);
+    out_ += fmt::format("</D:prop><D:status>HTTP/1.1 {} {}</D:status></D:propstat>", group.status, phrase_of(group.status));
   }
-  return out + "</D:multistatus>\n";
+  out_ += "</D:response>\n";
+}
+
+std::string MultistatusWriter::finish() && { return std::move(out_) + "</D:multistatus>\n"; }
+
+std::string write_multistatus(const std::vector<ResourceStatus>& resources) {
+  MultistatusWriter out;
+  for (const auto& resource : resources) out.add(resource);
+  return std::move(out).finish();
 }
 
 std::string write_error(std::string_view condition) {

@@ -27,6 +27,17 @@ struct ResourceStatus {
 // Text as element content or attribute value; what XML 1.0 cannot hold becomes '?'.
 [[nodiscard]] std::string escape(std::string_view text);
 
+// A 207 answer, resource by resource: what is held is its text alone.
+class MultistatusWriter {
+ public:
+  MultistatusWriter();
+  void add(const ResourceStatus& resource);
+  [[nodiscard]] std::size_t size_bytes() const { return out_.size(); }  // so far
+  [[nodiscard]] std::string finish() &&;
+
+ private:
+  std::string out_;
+};
 [[nodiscard]] std::string write_multistatus(const std::vector<ResourceStatus>& resources);
 // <D:error><D:CONDITION/></D:error>; `condition` is a name of RFC 4918 section 16.
 [[nodiscard]] std::string write_error(std::string_view condition);

@@ -1,10 +1,22 @@
 import { describe, expect, it } from "vitest";
-import { deeds, percent_sent, road_stations, size_words, step_words } from "./deliveries.ts";
+import { deeds, percent_sent, place_of, road_stations, size_words, source_words, step_words } from "./deliveries.ts";
 
 describe("sizes", () => {
   it("are said as people say them", () => {
     expect([0, 1, 999, 1000, 1234, 9_999, 50_000, 999_499, 999_500, 5_000_000, 1_500_000_000].map(size_words)).toEqual(["0 bytes", "1 byte", "999 bytes", "1.0 kB", "1.2 kB", "10.0 kB", "50 kB", "999 kB", "1.0 MB", "5.0 MB", "1.5 GB"]);
   });
+});
+
+describe("a document's place", () => {
+  it("is its file and its folder", () => {
+    expect(place_of("Accounts/2026/invoice.pdf")).toEqual({ file: "invoice.pdf", folder: "Accounts/2026" });
+    expect(place_of("invoice.pdf")).toEqual({ file: "invoice.pdf", folder: "" });
+  });
+});
+
+it("a source is a door and an address", () => {
+  expect(source_words("http 192.0.2.7")).toBe("HTTP from 192.0.2.7");
+  expect(source_words("folder")).toBe("Folder");
 });
 
 describe("progress", () => {

@@ -35,6 +35,12 @@ export function size_words(octets: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+/** "invoice.pdf" of "Accounts/2026/invoice.pdf", and the folder it goes to; empty: the top one. */
+export function place_of(path: string): { file: string; folder: string } {
+  const cut = path.lastIndexOf("/");
+  return { file: path.slice(cut + 1), folder: path.slice(0, Math.max(cut, 0)) };
+}
+
 /** How much of a document its destination has, from 0 to 100. */
 export function percent_sent(sent: number, size: number, state: DeliveryState): number {
   if (state === "delivered") return 100;
@@ -43,8 +49,15 @@ export function percent_sent(sent: number, size: number, state: DeliveryState): 
 
 /** What a step of the road is called. */
 export function step_words(what: string): string {
-  const words: Record<string, string> = { accepted: "Accepted", sending: "Sending", retry: "Will be tried again", parked: "Waits for a person", maybe_sent: "May have arrived", failed: "Failed", delivered: "Delivered", retried: "Tried again by hand", rerouted: "Sent elsewhere by hand", renamed: "Renamed" };
+  const words: Record<string, string> = { accepted: "Accepted", sending: "Sending", retry: "Will be tried again", parked: "Waits for a person", maybe_sent: "May have arrived", failed: "Failed", delivered: "Delivered", retried: "Tried again by hand", rerouted: "Sent elsewhere by hand", renamed: "Renamed", restored: "Restored from a backup" };
   return words[what] ?? what;
+}
+
+const kDoors: Record<string, string> = { http: "HTTP", smtp: "Mail (SMTP)", webdav: "WebDAV", dav: "WebDAV", folder: "Folder" };
+/** Door and address, as a delivery's source says them: "http 192.0.2.7" is HTTP from 192.0.2.7. */
+export function source_words(source: string): string {
+  const [door = "", address = ""] = source.split(" ");
+  return `${kDoors[door] ?? door}${address ? ` from ${address}` : ""}`;
 }
 
 type Station = { what: "sender" | "door" | "disk" | "destination"; name: string; words: string; reached: boolean; here: boolean };
@@ -52,12 +65,11 @@ type Station = { what: "sender" | "door" | "disk" | "destination"; name: string;
 /** The stations of a document's way, and which of them it has reached. `source` is door and address: "http 192.0.2.7". */
 export function road_stations(delivery: Pick<Schemas["DeliveryDetail"], "state" | "source" | "connector"> & { submitter?: string | null }): Station[] {
   const [door = "", address = ""] = delivery.source.split(" ");
-  const doors: Record<string, string> = { http: "HTTP", smtp: "Mail (SMTP)", webdav: "WebDAV", dav: "WebDAV", folder: "Folder" };
   const delivered = delivery.state === "delivered";
   const under_way = delivery.state === "sending" || delivery.state === "maybe_sent";
   return [
     { what: "sender", name: delivery.submitter ?? "Sender", words: address, reached: true, here: false },
-    { what: "door", name: doors[door] ?? door, words: "door", reached: true, here: false },
+    { what: "door", name: kDoors[door] ?? door, words: "door", reached: true, here: false },
     { what: "disk", name: "This server", words: delivered ? "document gone, record kept" : "encrypted on disk", reached: true, here: !delivered && !under_way },
     { what: "destination", name: delivery.connector, words: delivered ? "has it" : under_way ? "being sent" : "not yet", reached: delivered || under_way, here: delivered || under_way },
   ];

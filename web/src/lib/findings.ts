@@ -9,6 +9,10 @@ const kNames: Record<string, string> = {
   dns: "DNS",
   certificate: "Certificate",
   doors: "Doors",
+  webdav: "WebDAV",
+  mail_doors: "Mail doors",
+  drop_folders: "Drop folders",
+  connectors: "Connectors",
   redirect_uris: "Redirect URIs",
   outgoing: "Outgoing reach",
   clock: "Clock",
@@ -16,6 +20,7 @@ const kNames: Record<string, string> = {
   scopes: "Scopes",
   tenant_consent: "Consent for an organization",
   disk: "Disk",
+  spool: "Documents on this disk",
   master_key: "Master key and backup",
 };
 const kRank: Record<Severity, number> = { ok: 0, note: 1, warning: 2, error: 3 };

@@ -1,5 +1,5 @@
-// Who may have one of the few places for exchanges that are never repeated (F4). A provider that takes a minute to answer must not
-// keep every other provider's grants from being refreshed: whatever app wants places is sure of some.
+// Who may have one of the few places for exchanges. A provider that takes a minute to answer must not keep every other provider's
+// grants from being refreshed (F4): whatever app wants places is sure of some.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 
 namespace latchkey::grants {
 
-class OneShotPlaces {
+class AppPlaces {
  public:
   // Takes one of `places` for the app, if enough are left for those who have less than they are sure of.
   [[nodiscard]] bool take(const std::string& app, std::size_t places, SteadyTime now) {

@@ -1,0 +1,92 @@
+#include "grants/exchange_gate.h"
+
+#include <algorithm>
+
+namespace latchkey::grants {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::chrono::nanoseconds kCapAgain = 100ms;  // between looks whether the cap lets another one through; the first in line only
+
+}  // namespace
+
+std::optional<ExchangeGate::Full> ExchangeGate::missing(const Passenger& who) {
+  const auto now = steady_.now();
+  const auto bounds = bounds_();
+  if (!places_.take(who.app, bounds.parallel, now)) return Full::places;
+  if (who.one_shot && !one_shots_.take(who.app, bounds.one_shot, now)) {
+    places_.give_back(who.app);
+    return Full::one_shots;
+  }
+  if (who.cap.take(now)) return std::nullopt;
+  places_.give_back(who.app);
+  if (who.one_shot) one_shots_.give_back(who.app);
+  return Full::cap;
+}
+
+std::expected<ExchangeGate::Place, ExchangeGate::Full> ExchangeGate::try_enter(const Passenger& who) {
+  if (closed_ || lines_.contains(who.app)) return std::unexpected(Full::line);
+  const auto lacking = missing(who);
+  if (!lacking) return Place(*this, who);
+  if (lacking == Full::places) lacked_places_ = {.since_any = true, .enough = std::max<std::size_t>(1, places_.taken() / 2), .back = 0};
+  // As few as one app is sure of: another may hang on all the others.
+  const auto few = std::min(one_shots_.sure_of(bounds_().one_shot), one_shots_.taken());
+  if (lacking == Full::one_shots) lacked_one_shots_ = {.since_any = true, .enough = std::max<std::size_t>(1, few), .back = 0};
+  return std::unexpected(*lacking);
+}
+
+bool ExchangeGate::is_full() {
+  if (places_.taken() < bounds_().parallel) return false;
+  lacked_places_ = {.since_any = true, .enough = std::max<std::size_t>(1, places_.taken() / 2), .back = 0};
+  return true;
+}
+
+Task<std::optional<ExchangeGate::Place>> ExchangeGate::enter(Passenger who, std::function<bool()> wanted, Seconds patience) {
+  auto& line = lines_[who.app];
+  line.emplace_back(executor_);
+  struct InLine {
+    ExchangeGate& gate;
+    const std::string& app;
+    Line::iterator self;
+    ~InLine() { gate.leave(app, self); }
+  } const in_line{*this, who.app, std::prev(line.end())};
+  const auto until = steady_.now() + patience;
+  while (!closed_ && wanted()) {
+    std::chrono::nanoseconds pause = until - steady_.now();
+    if (pause <= 0ns) break;
+    if (in_line.self == line.begin()) {
+      const auto lacking = missing(who);
+      if (!lacking) co_return Place(*this, who);
+      if (lacking == Full::cap) pause = std::min(pause, kCapAgain);
+    }
+    co_await in_line.self->wait_for(steady_, pause);
+  }
+  co_return std::nullopt;
+}
+
+void ExchangeGate::leave(const std::string& app, Line::iterator waiter) {
+  const auto line = lines_.find(app);
+  line->second.erase(waiter);
+  if (line->second.empty()) lines_.erase(line);
+  else line->second.front().notify_all();
+}
+
+void ExchangeGate::give_back(const std::string& app, bool one_shot) {
+  places_.give_back(app);
+  ++lacked_places_.back;
+  if (one_shot) {
+    one_shots_.give_back(app);
+    ++lacked_one_shots_.back;
+  }
+  for (auto& [waiting, line] : lines_) line.front().notify_all();
+}
+
+void ExchangeGate::close() {
+  closed_ = true;
+  for (auto& [waiting, line] : lines_) {
+    for (auto& waiter : line) waiter.notify_all();
+  }
+}
+
+}  // namespace latchkey::grants

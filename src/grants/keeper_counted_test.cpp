@@ -1,0 +1,76 @@
+// A node that the others may have declared lost: nothing is sealed under a master key that may have been changed since (F6).
+#include "grants/common_clock.h"
+#include "grants/key_rotation.h"
+#include "grants/keeper_testing.h"
+#include "grants/nodes.h"
+
+namespace latchkey::grants {
+namespace {
+
+class CountedHouse : public KeeperHouse {
+ protected:
+  CountedHouse() {
+    keeper = std::make_unique<Keeper>(Keeper::Parts{
+        .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
+        .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+        .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
+        .polling_time = [this](std::string_view type) { return polling(type); }, .is_counted = [this] { return counted; }});
+  }
+  bool counted = true;
+};
+
+TEST_F(CountedHouse, F6_AnAnswerInHandWaitsUntilTheNodeCountsAgain) {
+  const auto grant = put_grant("acme-family");
+  transport.before_answer = [&] { counted = false; };
+  auto refreshing = boost::asio::co_spawn(loop, keeper->refresh_now(grant.id), boost::asio::use_future);
+  base::drive_until(loop, [&] { return !journal.recorded.empty(); });
+  for (int second = 0; second < 5; ++second) {
+    advance(1s);
+    for (int turn = 0; turn < 50; ++turn) loop.run_one_for(1ms);
+  }
+  EXPECT_EQ(view(grant.id).grant.generation, 1);
+  EXPECT_EQ(journal.recorded.size(), 1u) << "the journal has it";
+  counted = true;
+  base::drive_until(loop, [&] {
+    advance(1s);
+    return refreshing.wait_for(0s) == std::future_status::ready;
+  });
+  EXPECT_TRUE(refreshing.get());
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_F(CountedHouse, F6_NothingIsSentMeanwhile) {
+  const auto grant = put_grant("acme-family", 600s);
+  advance(600s);
+  counted = false;
+  const auto refused = refresh(grant.id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::unavailable);
+  ASSERT_TRUE(run(keeper->start()));
+  for (int turn = 0; turn < 100; ++turn) loop.run_one_for(1ms);
+  EXPECT_TRUE(transport.bodies.empty());
+  EXPECT_TRUE(view(grant.id).grant.lease_owner.none());
+  counted = true;
+  keeper->nudge();
+  base::drive_until(loop, [&] { return view(grant.id).grant.generation == 2; });
+}
+
+TEST_F(CountedHouse, F6_ANodeCountsForAsLongAsNobodyCanHaveForgottenIt) {
+  commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
+  CommonClock common(wall, [this] { return steady.now().time_since_epoch(); });
+  Nodes nodes({.store = *store, .keeper = *keeper, .vault = vault, .alerts = alerts, .wall = common, .steady = steady, .entropy = entropy, .log = log,
+               .node = node, .version = "1"});
+  ASSERT_TRUE(run(nodes.begin()));
+  EXPECT_TRUE(nodes.is_counted());
+  advance(24s);
+  EXPECT_TRUE(nodes.is_counted());
+  advance(1s);
+  EXPECT_FALSE(nodes.is_counted()) << "well before it may be forgotten";
+  ASSERT_TRUE(run(nodes.begin()));
+  EXPECT_TRUE(nodes.is_counted());
+  wall.advance(30s);
+  EXPECT_FALSE(nodes.is_counted()) << "the machine has slept";
+}
+
+}  // namespace
+}  // namespace latchkey::grants
