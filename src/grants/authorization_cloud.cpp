@@ -113,7 +113,7 @@ Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string h
   if (!client || !(*client)->cloud) co_return over();
   auto enrolment = co_await enrolment_for(*(*client)->cloud);
   if (!enrolment) co_return page("This cannot go on", enrolment.error().text);
-  const bool same_browser = cookie_matches(*flow, flow_cookies);
+  const bool same_browser = cookies_.match(*id, flow->record.cookie_hash, flow_cookies);
   const auto result = co_await parts_.cloud->collect(std::move(*enrolment), std::move(handle));
   // Whoever brings a handle that is worth nothing ends nobody's attempt.
   if (!result) {

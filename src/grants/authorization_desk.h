@@ -17,6 +17,7 @@
 #include "grants/consents_under_way.h"
 #include "grants/device_codes.h"
 #include "grants/enrolment.h"
+#include "grants/flow_cookies.h"
 #include "grants/flow_record.h"
 #include "grants/grant_desk.h"
 #include "grants/identity.h"
@@ -122,6 +123,7 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // rotation of the master key; `flow` then goes on from there. False: somebody cancelled, approved or asked. Errors: those of the
   // store and of the seals.
   [[nodiscard]] Task<Result<bool>> caught_up(Flow& flow, store::Authorization before);
+  static constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
   // Ends an attempt whose record cannot be opened, which would hold its username for ever.
   [[nodiscard]] Task<void> bury(store::Authorization row, Error why);
   // settle(), giving back what waited for an answer.
@@ -168,13 +170,11 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
   [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);
 
+  // the browser's part: authorization_browser.cpp
   // `relayed`: the attempt for which the Cloud Service has brought this; none: it came straight from the provider.
   [[nodiscard]] Task<CallbackPage> answer_callback(std::string app, std::string query, Parameters flow_cookies, AuthorizationId relayed);
   // What the browser is shown, with the flow's cookie taken away where it is of no more use.
   [[nodiscard]] Task<CallbackPage> without_its_cookie(CallbackPage result);
-  [[nodiscard]] std::string set_cookie(const AuthorizationId& id, const Secret& value, Seconds lifetime) const;
-  [[nodiscard]] std::string forget_cookie(const AuthorizationId& id) const;
-  [[nodiscard]] bool cookie_matches(const Flow& flow, const Parameters& cookies) const;
   [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;
   [[nodiscard]] Task<void> sweep();
   // Exchanges that another node has under way, or whose answer lies in its journal, until it has told or is declared lost (F6).
@@ -186,6 +186,7 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   TaskGroup exchanges_;
   TaskGroup sweeping_;
   CloudEnrolmentReader cloud_enrolment_;
+  const FlowCookies cookies_;
   AttemptChanges changes_;
   bool stopping_ = false;
   ConsentsUnderWay under_way_;
