@@ -7,9 +7,12 @@
 namespace latchkey::doctor {
 namespace {
 
+// Stands for a connector, which need not exist: the door asks for credentials before it says what there is.
+constexpr const char* kAnyConnector = "doctor/";
+
 // Without credentials: the door asks for them, and nobody's account is touched.
 Task<std::vector<Finding>> examine(std::string address, net::HttpTransport* transport) {
-  net::HttpCall call{.method = "PROPFIND", .url = address};
+  net::HttpCall call{.method = "PROPFIND", .url = address + kAnyConnector};
   call.headers.set("Depth", "0");
   call.reuse = net::Reuse::fresh_connection;
   call.connect_timeout = Milliseconds(5'000);

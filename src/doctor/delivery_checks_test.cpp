@@ -107,7 +107,7 @@ TEST_F(DeliveryChecks, WebDavsMethodsMustArrive) {
     ScriptedTransport transport([kept](const net::HttpCall&) { return std::move(*kept); });
     DavDoorCheck check(of, transport);
     auto findings = findings_of(check);
-    EXPECT_THAT(transport.asked, ElementsAre("PROPFIND https://latchkey.example/dav/"));
+    EXPECT_THAT(transport.asked, ElementsAre("PROPFIND https://latchkey.example/dav/doctor/"));
     EXPECT_FALSE(transport.secrets_sent);
     return findings;
   };

@@ -120,8 +120,8 @@ test('a device: its secret shown once, on a card with a QR code, with the lines 
   await pictures(page, 'device-card');
   await assertAccessible(page, 'the card');
   await page.emulateMedia({ media: 'print' });
-  const visible = await page.evaluate(() => [...document.querySelectorAll('h1, h2, h3, .btn')].filter((each) => getComputedStyle(each).visibility === 'visible').map((each) => each.textContent.trim()));
-  assert.deepEqual(visible, ['Copier in the hall'], 'the card is printed alone');
+  const visible = () => page.evaluate(() => [...document.querySelectorAll('h1, h2, h3, .btn')].filter((each) => getComputedStyle(each).visibility === 'visible').map((each) => each.textContent.trim()));
+  await until('the card to be all that is printed', async () => (await visible()).join() === 'Copier in the hall');
   await page.emulateMedia({ media: 'screen' });
 
   await dialog.getByRole('button', { name: 'It is in the device' }).click();
