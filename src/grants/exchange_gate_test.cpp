@@ -18,7 +18,9 @@ class Gate : public ::testing::Test {
  protected:
   using Entering = std::future<std::optional<ExchangeGate::Place>>;
   Entering enter(const std::string& app, bool one_shot = false) {
-    return boost::asio::co_spawn(loop, gate.enter({.app = app, .one_shot = one_shot, .cap = cap}, [this] { return wanted; }, 30s), boost::asio::use_future);
+    return boost::asio::co_spawn(
+        loop,
+        gate.enter({.app = app, .one_shot = one_shot, .cap = cap}, [this] { return wanted; }, 30s), boost::asio::use_future);
   }
   static bool ready(Entering& one) { return one.wait_for(0s) == std::future_status::ready; }
   void until(Entering& one) {
@@ -45,12 +47,16 @@ TEST_F(Gate, FirstComeFirstServedAndNobodyPassesALine) {
   auto third = enter("a");
   auto fourth = enter("a");
   turn();
-  { const auto gone = *std::move(one); }
+  {
+    const auto gone = *std::move(one);
+  }
   until(third);
   EXPECT_FALSE(ready(fourth));
   EXPECT_FALSE(gate.try_enter({.app = "a", .cap = cap})) << "the fourth stands in line";
   const auto held = third.get();
-  { const auto gone = *std::move(two); }
+  {
+    const auto gone = *std::move(two);
+  }
   until(fourth);
   EXPECT_TRUE(fourth.get());
   EXPECT_TRUE(held);
@@ -73,7 +79,9 @@ TEST_F(Gate, R25_TheCapIsPaidWhenThePlaceIsThereAndNotBefore) {
   auto second = enter("a");
   turn();
   steady.advance(20s);
-  { const auto gone = *std::move(first); }
+  {
+    const auto gone = *std::move(first);
+  }
   turn();
   EXPECT_FALSE(ready(second)) << "a place, and the cap says no";
   EXPECT_EQ(gate.in_flight(), 0u) << "which is not held meanwhile";
@@ -94,7 +102,9 @@ TEST_F(Gate, WhoIsNotWantedAnyMoreLeavesAndTheNextOneIsAsked) {
   auto third = enter("a");
   turn();
   wanted = false;
-  { const auto gone = *std::move(first); }
+  {
+    const auto gone = *std::move(first);
+  }
   until(third);
   EXPECT_FALSE(second.get());
   EXPECT_FALSE(third.get());

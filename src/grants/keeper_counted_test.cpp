@@ -1,7 +1,7 @@
 // A node that the others may have declared lost: nothing is sealed under a master key that may have been changed since (F6).
 #include "grants/common_clock.h"
-#include "grants/key_rotation.h"
 #include "grants/keeper_testing.h"
+#include "grants/key_rotation.h"
 #include "grants/nodes.h"
 
 namespace latchkey::grants {
@@ -10,11 +10,24 @@ namespace {
 class CountedHouse : public KeeperHouse {
  protected:
   CountedHouse() {
-    keeper = std::make_unique<Keeper>(Keeper::Parts{
-        .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
-        .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
-        .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
-        .polling_time = [this](std::string_view type) { return polling(type); }, .is_counted = [this] { return counted; }});
+    keeper = std::make_unique<Keeper>(Keeper::Parts{.store = *store,
+                                                    .journal = journal,
+                                                    .exchange = *exchange,
+                                                    .clients = *clients,
+                                                    .giving_back = *giving_back,
+                                                    .sealing = sealing,
+                                                    .alerts = alerts,
+                                                    .counters = counters,
+                                                    .watcher = *this,
+                                                    .wall = wall,
+                                                    .steady = steady,
+                                                    .entropy = entropy,
+                                                    .log = log,
+                                                    .executor = loop.get_executor(),
+                                                    .node = node,
+                                                    .tuning = [] { return KeeperTuning{}; },
+                                                    .polling_time = [this](std::string_view type) { return polling(type); },
+                                                    .is_counted = [this] { return counted; }});
   }
   bool counted = true;
 };
@@ -58,8 +71,16 @@ TEST_F(CountedHouse, F6_NothingIsSentMeanwhile) {
 TEST_F(CountedHouse, F6_ANodeCountsForAsLongAsNobodyCanHaveForgottenIt) {
   commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
   CommonClock common(wall, [this] { return steady.now().time_since_epoch(); });
-  Nodes nodes({.store = *store, .keeper = *keeper, .vault = vault, .alerts = alerts, .wall = common, .steady = steady, .entropy = entropy, .log = log,
-               .node = node, .version = "1"});
+  Nodes nodes({.store = *store,
+               .keeper = *keeper,
+               .vault = vault,
+               .alerts = alerts,
+               .wall = common,
+               .steady = steady,
+               .entropy = entropy,
+               .log = log,
+               .node = node,
+               .version = "1"});
   ASSERT_TRUE(run(nodes.begin()));
   EXPECT_TRUE(nodes.is_counted());
   advance(24s);

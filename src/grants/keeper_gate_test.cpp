@@ -18,7 +18,9 @@ class GateHouse : public KeeperHouse {
     advance(500s);
     return crowd;
   }
-  Asking ask(const store::Grant& grant) { return boost::asio::co_spawn(loop, keeper->fresh(grant.id, 0s), boost::asio::use_future); }
+  Asking ask(const store::Grant& grant) {
+    return boost::asio::co_spawn(loop, keeper->fresh(grant.id, 0s), boost::asio::use_future);
+  }
   std::vector<Asking> ask_all(const std::vector<store::Grant>& crowd) {
     std::vector<Asking> asking;
     for (const auto& grant : crowd) asking.push_back(ask(grant));
@@ -115,7 +117,8 @@ TEST_F(GateHouse, WhoHasWaitedForLongIsToldToComeAgainAndTheGrantIsAsDueAsBefore
   base::drive_until(loop, [&] { return transport.at_once == 32; });
   advance(31s);
   base::drive_until(loop, [&] { return answered(asking) == 1; });
-  const auto late = std::ranges::find_if(asking, [](const Asking& one) { return one.wait_for(0s) == std::future_status::ready; });
+  const auto late =
+      std::ranges::find_if(asking, [](const Asking& one) { return one.wait_for(0s) == std::future_status::ready; });
   const auto told = late->get();
   ASSERT_FALSE(told);
   EXPECT_EQ(told.error().kind, ErrorKind::unavailable);

@@ -10,13 +10,15 @@ class UnownedHouse : public KeeperHouse {
  protected:
   store::Grant put_with_candidate() {
     const auto grant = put_grant("acme-family");
-    store::Generation candidate{.grant = grant.id, .number = -1, .state = store::GenerationState::candidate, .issued_at = wall.now()};
+    store::Generation candidate{
+        .grant = grant.id, .number = -1, .state = store::GenerationState::candidate, .issued_at = wall.now()};
     candidate.refresh_sealed = sealing.seal_refresh(grant, -1, {Secret("rt-beside"), Secret()});
     commit({store::PutGeneration{candidate}});
     return grant;
   }
   [[nodiscard]] bool given_back(std::string_view token) const {
-    return std::ranges::any_of(transport.revoked, [&](const std::string& body) { return body.contains("token=" + std::string(token)); });
+    return std::ranges::any_of(transport.revoked,
+                               [&](const std::string& body) { return body.contains("token=" + std::string(token)); });
   }
 };
 
@@ -44,7 +46,8 @@ TEST_F(UnownedHouse, F7_WhatTheJournalBringsForAGrantRevokedMeanwhileGoesBack) {
   const auto grant = put_grant("acme-family");
   const auto claim = claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now());
   commit(claim.batch);
-  journal.left_over.push_back(left_in_journal(claim.intent.id, grant.id, 1, wall.now(), R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  journal.left_over.push_back(left_in_journal(claim.intent.id, grant.id, 1, wall.now(),
+                                              R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
   door->before = [&, once = true](const store::Batch& batch) mutable -> store::Batch {
     if (!holds<store::PutGeneration>(batch) || !std::exchange(once, false)) return {};
     auto revoked = claim.grant;  // while the answer was being read
@@ -57,13 +60,15 @@ TEST_F(UnownedHouse, F7_WhatTheJournalBringsForAGrantRevokedMeanwhileGoesBack) {
   EXPECT_EQ(counters.replies_unowned, 1);
 }
 
-// A rotation of the master key had sealed the first answer anew; another came for the same intent, and then the store fell back.
+// A rotation of the master key had sealed the first answer anew; another came for the same intent, and then the store fell
+// back.
 TEST_F(UnownedHouse, F5_AnAnswerSealedAnewDoesNotTakeThePlaceOfALaterOne) {
   const auto grant = put_grant("acme-family");
   const auto intent = IntentId::make(wall.now(), entropy);
   const auto busy = left_in_journal(intent, grant.id, 1, wall.now() + 1s, "{}", 503);
   keeper->take_resealed(busy);
-  journal.kept = {busy, left_in_journal(intent, grant.id, 1, wall.now() + 2s, R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})")};
+  journal.kept = {busy, left_in_journal(intent, grant.id, 1, wall.now() + 2s,
+                                        R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})")};
   transport.issued = 2;
   advance(3s);
   ASSERT_TRUE(refresh(grant.id));

@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "base/fakes_testing.h"
+#include "base/id.h"
 #include "base/json.h"
 
 namespace latchkey::relay {
