@@ -8,6 +8,7 @@
 #include "console/probes.h"
 #include "doctor/checks.h"
 #include "doctor/doctor.h"
+#include "store/registry.h"
 
 namespace latchkey::net {
 class CurlTransport;

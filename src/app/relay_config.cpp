@@ -11,6 +11,7 @@
 #include <set>
 
 #include "net/url.h"
+#include "store/postgres/postgres_store.h"
 
 namespace latchkey::app {
 namespace {
@@ -156,6 +157,10 @@ class Reader {
     } else if (key == "data") {
       config.data = absolute_path(node, key).value_or(config.data);
       while (config.data.size() > 1 && config.data.ends_with('/')) config.data.pop_back();
+    } else if (key == "store") {
+      take_store(node, key);
+    } else if (key == "store_password_file") {
+      config.store_password_file = absolute_path(node, key).value_or("");
     } else if (key == "log.level") {
       const auto value = text(node, key);
       const auto level = value ? base::parse_log_level(*value) : config.log_level;
@@ -172,6 +177,15 @@ class Reader {
     } else {
       wrong(node, key, "there is no such key; packaging/relay.toml lists them all");
     }
+  }
+
+  void take_store(const toml::node& node, const std::string& key) {
+    const auto value = text(node, key);
+    if (!value) return;
+    if (*value != "sqlite") {
+      if (const auto usable = store::check_postgres_url(*value); !usable) return wrong(node, key, usable.error().text);
+    }
+    reading_.config.store = *value;
   }
 
   void take_public_url(const toml::node& node, const std::string& key) {
@@ -217,6 +231,8 @@ class Reader {
         app.entry.authorization_endpoint = text(node, key).value_or("");
       } else if (name == "token_endpoint") {
         app.entry.token_endpoint = text(node, key).value_or("");
+      } else if (name == "revocation_endpoint") {
+        app.entry.revocation_endpoint = text(node, key).value_or("");
       } else if (name == "client_secret_file") {
         app.client_secret_file = absolute_path(node, key).value_or("");
       } else if (name == "second_client_secret_file") {

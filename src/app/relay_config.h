@@ -19,10 +19,12 @@ struct RelayConfig {
   std::string tls_certificate;
   std::string tls_key;
   std::string data = "/var/lib/latchkey-relay";
+  std::string store = "sqlite";  // files in `data`, or a postgresql:// address without a password
+  std::string store_password_file;
   base::LogLevel log_level = base::LogLevel::info;
   bool loopback_providers = false;  // providers over plain http on this machine: for trials and tests
-  std::string outbound_ca_file;  // in exchange mode: who vouches for providers; empty: the system's
-  std::string outbound_proxy;    // http://host:port; empty: none
+  std::string outbound_ca_file;     // in exchange mode: who vouches for providers; empty: the system's
+  std::string outbound_proxy;       // http://host:port; empty: none
   struct App {
     relay::AppEntry entry;
     std::string client_secret_file;
@@ -32,6 +34,7 @@ struct RelayConfig {
   };
   std::vector<App> apps;
 
+  [[nodiscard]] bool shares_store() const { return store != "sqlite"; }
   [[nodiscard]] std::string keys_path() const { return data + "/relay.keys"; }
   [[nodiscard]] std::string book_path() const { return data + "/relay.db"; }
   [[nodiscard]] std::string exchanges_path() const { return data + "/exchanges.db"; }
@@ -49,8 +52,8 @@ struct RelayConfigReading {
 // The same from text; `name` stands for the file.
 [[nodiscard]] RelayConfigReading read_relay_config(std::string_view text, std::string_view name);
 
-// The apps with what the catalogue knows of them, and with their secrets and keys, read from their files; what does not fit goes
-// to `mistakes`.
+// The apps with what the catalogue knows of them, and with their secrets and keys, read from their files; what does not fit
+// goes to `mistakes`.
 [[nodiscard]] relay::CatalogRegistrations registrations_of(const RelayConfig& config,
                                                            std::shared_ptr<const catalog::Catalog> catalog,
                                                            Mistakes& mistakes);

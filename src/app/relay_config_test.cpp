@@ -62,6 +62,27 @@ TEST(RelayConfiguration, IsReadWholeAndFitsTheCatalogue) {
   EXPECT_EQ(op->expected.endpoint, "https://op.example/auth");
 }
 
+TEST(RelayConfiguration, ADatabaseIsNamedWithoutItsPassword) {
+  const auto with = [](std::string_view lines) {
+    return read_relay_config(
+        std::string(lines) + "\npublic_url = \"https://r.example\"\n[apps.dropbox]\nclient_id = \"a\"\n", "f");
+  };
+  const auto shared =
+      with("store = \"postgresql://latchkey@db.example/relay\"\nstore_password_file = \"/etc/relay-db.password\"");
+  EXPECT_THAT(shared.mistakes, IsEmpty());
+  EXPECT_TRUE(shared.config.shares_store());
+  EXPECT_EQ(shared.config.store, "postgresql://latchkey@db.example/relay");
+  EXPECT_EQ(shared.config.store_password_file, "/etc/relay-db.password");
+  EXPECT_FALSE(with("store = \"sqlite\"").config.shares_store());
+  EXPECT_FALSE(with("").config.shares_store());
+  EXPECT_THAT(with("store = \"oracle://x\"").mistakes,
+              ElementsAre(HasSubstr("f:1: store: must be \"sqlite\" or an address such as postgresql://")));
+  EXPECT_THAT(with("store = \"postgresql://u:geheim@h/d\"").mistakes,
+              ElementsAre(testing::AllOf(HasSubstr("store_password_file"), testing::Not(HasSubstr("geheim")))));
+  EXPECT_THAT(with("store_password_file = \"relative\"").mistakes,
+              ElementsAre(HasSubstr("store_password_file: must be an absolute path")));
+}
+
 TEST(RelayConfiguration, EveryMistakeIsToldAtOnceWithItsLine) {
   const auto reading = read_relay_config(R"(listen = "everywhere"
 public_url = "http://relay.example"
@@ -145,7 +166,9 @@ class AppsOfAMode : public testing::Test {
 };
 
 TEST_F(AppsOfAMode, S3_WhatAnAppHasIsItsMode) {
-  ASSERT_THAT(mistakes_of("[apps.dropbox]\nclient_id = \"a\"\n[apps.box]\nclient_id = \"b\"\nclient_secret_file = \"" + folder + "/secret\"\n"), IsEmpty());
+  ASSERT_THAT(mistakes_of("[apps.dropbox]\nclient_id = \"a\"\n[apps.box]\nclient_id = \"b\"\nclient_secret_file = \"" +
+                          folder + "/secret\"\n"),
+              IsEmpty());
   EXPECT_EQ(registrations->find("dropbox", "dropbox", {})->mode, relay::Mode::forward);
   const auto box = registrations->find("box", "box", {});
   ASSERT_TRUE(box) << box.error().text;
@@ -156,24 +179,32 @@ TEST_F(AppsOfAMode, S3_WhatAnAppHasIsItsMode) {
   EXPECT_EQ(side->endpoint, "https://api.box.com/oauth2/token");
   EXPECT_EQ(side->secret->reveal_text(), "s3cret");
   EXPECT_EQ(side->authentication, oauth::ClientAuthentication::client_secret_post);
-  for (const auto& app : registrations->for_types({})) EXPECT_EQ(app.mode, app.id == "box" ? relay::Mode::exchange : relay::Mode::forward);
+  for (const auto& app : registrations->for_types({}))
+    EXPECT_EQ(app.mode, app.id == "box" ? relay::Mode::exchange : relay::Mode::forward);
   EXPECT_TRUE(registrations->any(relay::Mode::exchange));
   EXPECT_FALSE(registrations->any(relay::Mode::assertion));
 }
 
 TEST_F(AppsOfAMode, S3_WhatDoesNotFitTheProviderIsToldWithItsLine) {
-  const auto app = [&](const std::string& id, const std::string& lines) { return mistakes_of("[apps." + id + "]\nclient_id = \"a\"\n" + lines + "\n"); };
+  const auto app = [&](const std::string& id, const std::string& lines) {
+    return mistakes_of("[apps." + id + "]\nclient_id = \"a\"\n" + lines + "\n");
+  };
   const auto secret = "client_secret_file = \"" + folder + "/secret\"";
   EXPECT_THAT(app("box", ""), ElementsAre(HasSubstr("relay.toml:2: apps.box.provider: Box wants a client secret")));
-  EXPECT_THAT(app("box", "client_secret_file = \"" + folder + "/empty\""), ElementsAre(HasSubstr("apps.box.client_secret_file:")));
+  EXPECT_THAT(app("box", "client_secret_file = \"" + folder + "/empty\""),
+              ElementsAre(HasSubstr("apps.box.client_secret_file:")));
   EXPECT_THAT(app("box", "client_secret_file = \"relative\""), testing::Contains(HasSubstr("must be an absolute path")));
-  EXPECT_THAT(app("box", "assertion_key_file = \"" + folder + "/secret\""), ElementsAre(HasSubstr("apps.box.assertion_key_file: holds no private key")));
+  EXPECT_THAT(app("box", "assertion_key_file = \"" + folder + "/secret\""),
+              ElementsAre(HasSubstr("apps.box.assertion_key_file: holds no private key")));
   EXPECT_THAT(app("box", secret + "\nsecond_" + secret), IsEmpty());
-  EXPECT_THAT(app("dropbox", "second_" + secret), ElementsAre(HasSubstr("apps.dropbox.second_client_secret_file: stands beside")));
+  EXPECT_THAT(app("dropbox", "second_" + secret),
+              ElementsAre(HasSubstr("apps.dropbox.second_client_secret_file: stands beside")));
   EXPECT_THAT(app("box", secret + "\nsecond_client_secret_file = \"" + folder + "/empty\""),
               ElementsAre(HasSubstr("apps.box.second_client_secret_file:")));
-  EXPECT_THAT(app("box", secret + "\nclient_authentication = \"client_secret_basic\""), ElementsAre(HasSubstr("Box does not take a secret in this way")));
-  EXPECT_THAT(app("box", secret + "\ntoken_endpoint = \"https://x.example/t\""), ElementsAre(HasSubstr("apps.box.token_endpoint: is for apps")));
+  EXPECT_THAT(app("box", secret + "\nclient_authentication = \"client_secret_basic\""),
+              ElementsAre(HasSubstr("Box does not take a secret in this way")));
+  EXPECT_THAT(app("box", secret + "\ntoken_endpoint = \"https://x.example/t\""),
+              ElementsAre(HasSubstr("apps.box.token_endpoint: is for apps")));
 }
 
 }  // namespace

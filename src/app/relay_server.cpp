@@ -1,15 +1,12 @@
 #include "app/relay_server.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <thread>
 
 #include "app/cli_mistakes.h"
@@ -25,6 +22,7 @@
 #include "relay/exchange_desk.h"
 #include "relay/relay_keys.h"
 #include "relay/relay_service.h"
+#include "relay/revocation_desk.h"
 #include "store/data_lock.h"
 
 namespace latchkey::app {
@@ -42,21 +40,6 @@ void complain(const Error& error) { fmt::print(stderr, "latchkey: {}\n", words_f
 
 }  // namespace
 
-Result<RelayFiles> open_relay_files(const RelayConfig& config, Entropy& entropy) {
-  if (::mkdir(config.data.c_str(), 0700) != 0 && errno != EEXIST) {
-    return fail(
-        ErrorKind::misconfigured, "data_directory",
-        fmt::format("The data directory {} cannot be made ({}). Make its parent, or name another with data = \"...\".",
-                    config.data, std::strerror(errno)),
-        {.field = "data"});
-  }
-  auto keys = relay::load_or_make_relay_keys(config.keys_path(), entropy);
-  if (!keys) return std::unexpected(keys.error());
-  auto book = store::EnrolmentBook::open(config.book_path());
-  if (!book) return std::unexpected(book.error());
-  return RelayFiles{.keys = std::move(*keys), .book = std::move(*book)};
-}
-
 Result<std::shared_ptr<const catalog::Catalog>> relay_catalog(const RelayConfig& config) {
   auto loaded = catalog::Catalog::load_builtin();
   if (!loaded) return loaded;
@@ -65,27 +48,31 @@ Result<std::shared_ptr<const catalog::Catalog>> relay_catalog(const RelayConfig&
 
 namespace {
 
-// What exchange mode needs besides; in the order of building. One process has a data directory's.
+// What exchange mode needs besides; in the order of building.
 struct Exchanges {
-  std::unique_ptr<store::DataLock> lock;
+  std::unique_ptr<store::DataLock> lock;  // one process has a data directory's file; of a database it has none
   std::unique_ptr<store::ExchangeBook> book;
   net::CurlSettings outgoing;
   Pool disk{"exchanges", 1};
   relay::ExchangeCounters counters;
   std::unique_ptr<net::CurlTransport> transport;
   std::unique_ptr<relay::ExchangeDesk> desk;
+  std::unique_ptr<relay::RevocationDesk> revocations;
 };
 
-// Without transport and desk, which want an executor. Errors: unavailable/`data_in_use`, those of the book;
-// misconfigured/`ca_file_unreadable`.
-Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config) {
+// Without transport and desks, which want an executor. `shared`: nullptr: the file. Errors: unavailable/`data_in_use`, those
+// of the book; misconfigured/`ca_file_unreadable`.
+Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config, std::unique_ptr<store::ExchangeBook> shared) {
   auto exchanges = std::make_unique<Exchanges>();
-  auto lock = store::DataLock::take(config.data);
-  if (!lock) return std::unexpected(lock.error());
-  exchanges->lock = std::move(*lock);
-  auto book = store::open_sqlite_exchange_book(config.exchanges_path());
-  if (!book) return std::unexpected(book.error());
-  exchanges->book = std::move(*book);
+  exchanges->book = std::move(shared);
+  if (!exchanges->book) {
+    auto lock = store::DataLock::take(config.data);
+    if (!lock) return std::unexpected(lock.error());
+    exchanges->lock = std::move(*lock);
+    auto book = store::open_sqlite_exchange_book(config.exchanges_path());
+    if (!book) return std::unexpected(book.error());
+    exchanges->book = std::move(*book);
+  }
   std::vector<std::string> allow;
   if (config.loopback_providers) allow = {"127.0.0.0/8", "localhost"};
   auto policy = net::AddressPolicy::parse(allow);
@@ -104,38 +91,48 @@ Result<std::unique_ptr<Exchanges>> open_exchanges(const RelayConfig& config) {
 // nullptr: nothing is exchanged, and nothing that was exchanged is kept; or it is another instance's to give. Errors: as
 // open_exchanges().
 Result<std::unique_ptr<Exchanges>> open_exchanges_where_needed(const RelayConfig& config,
-                                                               const relay::CatalogRegistrations& registrations) {
+                                                               const relay::CatalogRegistrations& registrations,
+                                                               std::unique_ptr<store::ExchangeBook> shared) {
+  if (shared) return open_exchanges(config, std::move(shared));
   const bool exchanges = registrations.any(relay::Mode::exchange);
   // Without such a registration (any more), offices may still have to come for replies.
   if (!exchanges && ::access(config.exchanges_path().c_str(), F_OK) != 0) return nullptr;
-  auto opened = open_exchanges(config);
+  auto opened = open_exchanges(config, nullptr);
   if (!opened && !exchanges && opened.error().reason == "data_in_use") return nullptr;
   return opened;
 }
 
 }  // namespace
 
+// What the books write of themselves goes where all goes.
+struct RelayServer::Diary {
+  explicit Diary(base::LogLevel level) : log(2, level, wall) {}
+  base::SystemWallClock wall;
+  base::StreamLog log;
+};
+
 // In the order of building.
 struct RelayServer::Parts {
   // `exchanges_in`: nullptr: nothing is exchanged here.
-  Parts(RelayConfig config_in, relay::CatalogRegistrations registrations_in, RelayFiles files_in,
-        std::unique_ptr<Exchanges> exchanges_in)
+  Parts(RelayConfig config_in, std::unique_ptr<Diary> diary_in, relay::CatalogRegistrations registrations_in,
+        RelayFiles files_in, std::unique_ptr<Exchanges> exchanges_in)
       : config(std::move(config_in)),
+        diary(std::move(diary_in)),
         registrations(std::move(registrations_in)),
         files(std::move(files_in)),
         exchanges(std::move(exchanges_in)),
-        log(2, config.log_level, wall),
         loop(thread_count()),
         offices(*files.book, registrations.types(), steady) {}
 
   RelayConfig config;
+  std::unique_ptr<Diary> diary;
   relay::CatalogRegistrations registrations;
   RelayFiles files;
   std::unique_ptr<Exchanges> exchanges;
-  base::SystemWallClock wall;
+  base::SystemWallClock& wall = diary->wall;
+  base::StreamLog& log = diary->log;
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
-  base::StreamLog log;
   net::EventLoop loop;
   Pool disk{"book", 1};
   relay::EnrolledOffices offices;
@@ -169,6 +166,7 @@ struct RelayServer::Parts {
                         .assertions = assertions,
                         .counters = counters,
                         .exchanges = exchange_desk,
+                        .revocations = exchanges ? exchanges->revocations.get() : nullptr,
                         .engine = loop.main(),
                         .disk = disk,
                         .wall = wall,
@@ -202,6 +200,12 @@ relay::ExchangeDesk* RelayServer::Parts::open_exchange_desk() {
                                                                                      .entropy = entropy,
                                                                                      .log = log,
                                                                                      .executor = loop.main()});
+  exchanges->revocations =
+      std::make_unique<relay::RevocationDesk>(relay::RevocationDesk::Parts{.transport = *exchanges->transport,
+                                                                           .sides = registrations,
+                                                                           .instance_key = files.keys.instance,
+                                                                           .counters = counters,
+                                                                           .executor = loop.main()});
   return exchanges->desk.get();
 }
 
@@ -260,7 +264,10 @@ Task<void> RelayServer::Parts::live(int* status) {
     while (co_await loop.next_signal() == SIGHUP) reload();
   }
   // What has been posted is kept before anything is let go; whoever waits for it hears it while the lines close.
-  if (exchange_desk != nullptr) co_await exchange_desk->stop();
+  if (exchange_desk != nullptr) {
+    co_await exchange_desk->stop();
+    co_await exchanges->revocations->stop();
+  }
   co_await server.stop(steady.now() + kClosingTime);
   co_await upkeep.cancel_and_wait();
   log.info("stopped");
@@ -274,11 +281,13 @@ Result<std::unique_ptr<RelayServer>> RelayServer::build(RelayConfig config, rela
   // First of all, before a secret is read or a thread exists.
   if (const auto hardened = crypto::harden_process(); !hardened) return std::unexpected(hardened.error());
   base::SystemEntropy entropy;
-  auto files = open_relay_files(config, entropy);
+  auto diary = std::make_unique<Diary>(config.log_level);
+  auto files = open_relay_files(config, entropy, diary->log);
   if (!files) return std::unexpected(files.error());
-  auto exchanges = open_exchanges_where_needed(config, registrations);
+  auto exchanges = open_exchanges_where_needed(config, registrations, std::move(files->shared_exchanges));
   if (!exchanges) return std::unexpected(exchanges.error());
-  auto parts = std::make_unique<Parts>(std::move(config), std::move(registrations), std::move(*files), std::move(*exchanges));
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(diary), std::move(registrations), std::move(*files),
+                                       std::move(*exchanges));
   if (const auto read = parts->offices.read_again(); !read) return std::unexpected(read.error());
   if (!parts->config.tls_certificate.empty()) {
     auto loaded = net::TlsServerContext::load(parts->config.tls_certificate, parts->config.tls_key);

@@ -3,8 +3,7 @@
 #pragma once
 
 #include "app/relay_config.h"
-#include "relay/relay_keys.h"
-#include "store/enrolment_book.h"
+#include "app/relay_files.h"
 
 namespace latchkey::app {
 
@@ -22,17 +21,12 @@ class RelayServer {
   [[nodiscard]] int run();
 
  private:
+  struct Diary;
   struct Parts;
   explicit RelayServer(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
 
-// The book of enrolments and the keys, as the operator's verbs use them beside a running service. Errors as build().
-struct RelayFiles {
-  relay::RelayKeys keys;
-  std::unique_ptr<store::EnrolmentBook> book;
-};
-[[nodiscard]] Result<RelayFiles> open_relay_files(const RelayConfig& config, Entropy& entropy);
 // The built-in providers and those of the operator's own below the data directory.
 [[nodiscard]] Result<std::shared_ptr<const catalog::Catalog>> relay_catalog(const RelayConfig& config);
 

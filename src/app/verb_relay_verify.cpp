@@ -60,7 +60,9 @@ Result<int> verify_office(const RelayConfig& config, const std::string& office_t
   if (!id)
     return fail(ErrorKind::invalid, "bad_office", "OFFICE is an id as `latchkey relay list` shows it", {.field = "OFFICE"});
   base::SystemEntropy entropy;
-  auto files = open_relay_files(config, entropy);
+  const base::SystemWallClock wall;
+  base::StreamLog log(2, base::LogLevel::error, wall);
+  auto files = open_relay_files(config, entropy, log);
   if (!files) return std::unexpected(files.error());
   base::SystemSteadyClock steady;
   relay::EnrolledOffices offices(*files->book, {}, steady);
@@ -74,8 +76,7 @@ Result<int> verify_office(const RelayConfig& config, const std::string& office_t
     auto why = refused_name(*files->book, *id, name.error());
     return std::unexpected(why ? std::move(*why) : std::move(why.error()));
   }
-  if (const auto kept = files->book->put_verified_name(*id, *name, base::SystemWallClock().now()); !kept)
-    return std::unexpected(kept.error());
+  if (const auto kept = files->book->put_verified_name(*id, *name, wall.now()); !kept) return std::unexpected(kept.error());
   print(fmt::format("{} is {}'s own: it shows the office's keys. People are shown the name besides the label.\n", *name,
                     office->name));
   return 0;

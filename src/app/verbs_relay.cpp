@@ -79,9 +79,11 @@ Result<int> enrol(const Session& session, const Arguments& arguments) {
                 {.field = "--type"});
   }
   base::SystemEntropy entropy;
-  auto files = open_relay_files(service->config, entropy);
+  const base::SystemWallClock wall;
+  base::StreamLog log(2, base::LogLevel::error, wall);
+  auto files = open_relay_files(service->config, entropy, log);
   if (!files) return std::unexpected(files.error());
-  const auto now = base::SystemWallClock().now();
+  const auto now = wall.now();
   const auto id = store::OfficeId::make(now, entropy);
   const auto code = cloud::EnrolmentCode::make(id.bytes(), files->keys.party.public_half(), entropy);
   const auto digest = cloud::digest_of_secret(code.secret);
@@ -123,11 +125,13 @@ Result<int> list(const Session& session, const Arguments& arguments) {
   const auto service = service_of(arguments);
   if (!service) return std::unexpected(service.error());
   base::SystemEntropy entropy;
-  auto files = open_relay_files(service->config, entropy);
+  const base::SystemWallClock wall;
+  base::StreamLog log(2, base::LogLevel::error, wall);
+  auto files = open_relay_files(service->config, entropy, log);
   if (!files) return std::unexpected(files.error());
   const auto offices = files->book->all();
   if (!offices) return std::unexpected(offices.error());
-  const auto now = base::SystemWallClock().now();
+  const auto now = wall.now();
   if (session.json) {
     JsonArray items;
     for (const auto& office : *offices) {
@@ -166,10 +170,11 @@ Result<int> revoke(const Arguments& arguments) {
   if (!id)
     return fail(ErrorKind::invalid, "bad_office", "OFFICE is an id as `latchkey relay list` shows it", {.field = "OFFICE"});
   base::SystemEntropy entropy;
-  auto files = open_relay_files(service->config, entropy);
+  const base::SystemWallClock wall;
+  base::StreamLog log(2, base::LogLevel::error, wall);
+  auto files = open_relay_files(service->config, entropy, log);
   if (!files) return std::unexpected(files.error());
-  if (const auto revoked = files->book->revoke(*id, base::SystemWallClock().now()); !revoked)
-    return std::unexpected(revoked.error());
+  if (const auto revoked = files->book->revoke(*id, wall.now()); !revoked) return std::unexpected(revoked.error());
   print("Revoked. A running service notices within seconds; what the office holds already goes on by itself.\n");
   return 0;
 }
@@ -191,9 +196,11 @@ Result<int> rotate_keys(const Session& session, const Arguments& arguments) {
     print(pretty(JsonObject{{"former", former.key_id()}, {"keys", keys->party.public_half().key_id()}}));
     return 0;
   }
-  print(fmt::format("New keys {} in the place of {}. Restart the service now; copy {} to its other instances, and anew to where you keep one.\n"
-                    "Offices follow by themselves when they authorise next; codes already issued stay good.\n",
-                    keys->party.public_half().key_id(), former.key_id(), service->config.keys_path()));
+  print(
+      fmt::format("New keys {} in the place of {}. Restart the service now; copy {} to its other instances, and anew to "
+                  "where you keep one.\n"
+                  "Offices follow by themselves when they authorise next; codes already issued stay good.\n",
+                  keys->party.public_half().key_id(), former.key_id(), service->config.keys_path()));
   return 0;
 }
 
@@ -241,9 +248,12 @@ void add_relay_verbs(CLI::App& app, Session& session) {
   on_run(listing, session, [&session, arguments] { return list(session, *arguments); });
 
   CLI::App& verifying = add_operator_verb(
-      relay, arguments, "verify", "Ask an office's own https address whether the name is its own, and show people that name besides the label");
+      relay, arguments, "verify",
+      "Ask an office's own https address whether the name is its own, and show people that name besides the label");
   verifying.add_option("OFFICE", arguments->office, "Its id, as `latchkey relay list` shows it")->required();
-  verifying.add_option("--ca-file", arguments->ca_file, "Who vouches for the office's certificate (default: the system's authorities)")
+  verifying
+      .add_option("--ca-file", arguments->ca_file,
+                  "Who vouches for the office's certificate (default: the system's authorities)")
       ->type_name("FILE");
   on_run(verifying, session, [arguments] { return verify(*arguments); });
 

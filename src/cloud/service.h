@@ -10,6 +10,7 @@
 //   POST /relay/v1/token            signed: TokenRequest, answered by TokenAnswer (cloud/token_exchange.h)
 //   POST /relay/v1/token/acknowledge  signed: Acknowledgement, answered by {}
 //   POST /relay/v1/assertion        signed: ServiceTarget, answered by {"assertion"}
+//   POST /relay/v1/revocation       signed: RevocationRequest, answered by RevocationAnswer (cloud/token_exchange.h)
 //
 // What is refused is RFC 9457 problem details, as everywhere in Latchkey.
 #pragma once
@@ -37,6 +38,7 @@ inline constexpr std::string_view kCollectPath = "/relay/v1/collect";
 inline constexpr std::string_view kTokenPath = "/relay/v1/token";
 inline constexpr std::string_view kAcknowledgePath = "/relay/v1/token/acknowledge";
 inline constexpr std::string_view kAssertionPath = "/relay/v1/assertion";
+inline constexpr std::string_view kRevocationPath = "/relay/v1/revocation";
 // At the office, behind the origin that was enrolled: ?attempt=...&handle=...
 inline constexpr std::string_view kReturnPath = "/oauth/relayed";
 

@@ -85,6 +85,31 @@ std::optional<ServiceTarget> target_of(const JsonObject& object) {
       .app = std::move(*app), .type = std::move(*type), .params = std::move(*params), .learned = std::move(*learned)};
 }
 
+// Serialised with the form in it; what was copied for that is wiped.
+Secret with_form(JsonObject json, const Secret& form) {
+  json["form"] = form.reveal_text();
+  auto text = boost::json::serialize(json);
+  Secret secret{std::string_view(text)};
+  base::wipe(text.data(), text.size());
+  auto& copied = json["form"].get_string();
+  base::wipe(copied.data(), copied.size());
+  return secret;
+}
+
+std::optional<Secret> form_of(const JsonObject& object) {
+  const auto* form = base::find_string(object, "form");
+  if (form == nullptr || form->empty() || form->size() > kFormBytesMax) return std::nullopt;
+  return Secret(std::string_view(form->data(), form->size()));
+}
+
+// An error's code is of visible ASCII (RFC 6749 5.2); of a longer or odder one nothing is passed on.
+bool is_error_code(std::string_view code) {
+  return code.size() <= kNameMax && std::ranges::all_of(code, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
+                  c == '.';
+         });
+}
+
 // Parts with their lengths before them.
 Bytes place_of(std::string_view office, std::string_view intent, std::int64_t turn) {
   return base::to_bytes(fmt::format("{}:{}{}:{}{}", office.size(), office, intent.size(), intent, turn));
@@ -103,13 +128,7 @@ Secret to_json(const TokenRequest& request) {
   json["intent"] = request.intent;
   json["turn"] = request.turn;
   json["grant"] = request.grant;
-  json["form"] = request.form.reveal_text();
-  auto text = boost::json::serialize(json);
-  Secret secret{std::string_view(text)};
-  base::wipe(text.data(), text.size());
-  auto& form = json["form"].get_string();
-  base::wipe(form.data(), form.size());
-  return secret;
+  return with_form(std::move(json), request.form);
 }
 
 Result<TokenRequest> parse_token_request(std::string_view json) {
@@ -119,14 +138,13 @@ Result<TokenRequest> parse_token_request(std::string_view json) {
   auto intent = name_of(*object, "intent");
   auto grant = name_of(*object, "grant");
   const auto turn = turn_of(*object);
-  const auto* form = base::find_string(*object, "form");
-  if (!target || !intent || !grant || !turn || form == nullptr || form->empty() || form->size() > kFormBytesMax)
-    return malformed_request();
+  auto form = form_of(*object);
+  if (!target || !intent || !grant || !turn || !form) return malformed_request();
   return TokenRequest{.intent = std::move(*intent),
                       .turn = *turn,
                       .grant = std::move(*grant),
                       .target = std::move(*target),
-                      .form = Secret(std::string_view(form->data(), form->size()))};
+                      .form = std::move(*form)};
 }
 
 std::string to_json(const Acknowledgement& acknowledgement) {
@@ -187,6 +205,37 @@ Result<ProviderReply> open_reply(const PartyKeys& office_keys, std::string_view 
                       .body = Secret(text)};
   std::from_chars(lines[0].data(), lines[0].data() + lines[0].size(), reply.status);
   return reply;
+}
+
+Secret to_json(const RevocationRequest& request) {
+  auto json = target_json(request.target);
+  json["grant"] = request.grant;
+  return with_form(std::move(json), request.form);
+}
+
+Result<RevocationRequest> parse_revocation_request(std::string_view json) {
+  const auto object = object_of(json);
+  if (!object) return malformed_request();
+  auto target = target_of(*object);
+  auto grant = name_of(*object, "grant");
+  auto form = form_of(*object);
+  if (!target || !grant || !form) return malformed_request();
+  return RevocationRequest{.grant = std::move(*grant), .target = std::move(*target), .form = std::move(*form)};
+}
+
+std::string to_json(const RevocationAnswer& answer) {
+  return boost::json::serialize(
+      JsonObject{{"status", answer.status}, {"error", is_error_code(answer.error) ? answer.error : std::string()}});
+}
+
+Result<RevocationAnswer> parse_revocation_answer(std::string_view json) {
+  const auto object = object_of(json);
+  const auto* status = object ? object->if_contains("status") : nullptr;
+  const auto* error = object ? base::find_string(*object, "error") : nullptr;
+  const bool good = status != nullptr && status->is_int64() && status->get_int64() >= 100 && status->get_int64() <= 599 &&
+                    error != nullptr && is_error_code(std::string_view(*error));
+  if (!good) return malformed_answer();
+  return RevocationAnswer{.status = static_cast<int>(status->get_int64()), .error = std::string(std::string_view(*error))};
 }
 
 std::string to_json(const ServiceTarget& target) { return boost::json::serialize(target_json(target)); }

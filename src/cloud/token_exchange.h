@@ -1,6 +1,6 @@
 // What an office and a Cloud Service say to each other about a token endpoint: the request that the service passes on, and
-// the reply sealed to the office (exchange mode); the assertion that it signs (assertion mode). RULES S3, S4. Pure; any
-// thread.
+// the reply sealed to the office (exchange mode); the assertion that it signs (assertion mode); and about the revocation
+// endpoint beside it. RULES S3, S4, F7. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +27,9 @@ struct ServiceTarget {
 };
 
 struct TokenRequest {
-  std::string intent;  // an id of the office's
+  std::string intent;     // an id of the office's
   std::int64_t turn = 0;  // grows whenever the intent is tried anew; never negative
-  std::string grant;   // an id: whose tokens these are
+  std::string grant;      // an id: whose tokens these are
   ServiceTarget target;
   Secret form;  // application/x-www-form-urlencoded, as a client without a secret would post it; the refresh token as a blob
 };
@@ -64,22 +64,44 @@ struct TokenAnswer {
 [[nodiscard]] Result<TokenAnswer> parse_token_answer(std::string_view json);
 
 // Bound to office, intent and turn.
-[[nodiscard]] Bytes seal_reply(const ProviderReply& reply, std::string_view office, std::string_view intent, std::int64_t turn,
-                               const crypto::X25519Public& office_key, Entropy& entropy);
+[[nodiscard]] Bytes seal_reply(const ProviderReply& reply, std::string_view office, std::string_view intent,
+                               std::int64_t turn, const crypto::X25519Public& office_key, Entropy& entropy);
 // Errors: refused/`envelope_rejected`, invalid/`cloud_answer_malformed`.
-[[nodiscard]] Result<ProviderReply> open_reply(const PartyKeys& office_keys, std::string_view office, std::string_view intent,
-                                               std::int64_t turn, ByteView sealed);
+[[nodiscard]] Result<ProviderReply> open_reply(const PartyKeys& office_keys, std::string_view office,
+                                               std::string_view intent, std::int64_t turn, ByteView sealed);
+
+// --- Revoking in exchange mode (RFC 7009) ---
+
+// The same once more does what it has done: it has no intent, and nothing of it is kept.
+struct RevocationRequest {
+  std::string grant;  // an id: whose token it is
+  ServiceTarget target;
+  Secret form;  // as a client without a secret would post it; the refresh token as a blob
+};
+[[nodiscard]] Secret to_json(const RevocationRequest& request);
+// Errors: invalid/`token_request_malformed`.
+[[nodiscard]] Result<RevocationRequest> parse_revocation_request(std::string_view json);
+
+// What the revocation endpoint answered: its status, and the code of an error (RFC 6749 5.2), empty where it says none.
+struct RevocationAnswer {
+  int status = 0;
+  std::string error;
+};
+[[nodiscard]] std::string to_json(const RevocationAnswer& answer);
+// Errors: invalid/`cloud_answer_malformed`.
+[[nodiscard]] Result<RevocationAnswer> parse_revocation_answer(std::string_view json);
 
 // --- Assertion mode ---
 
 [[nodiscard]] std::string to_json(const ServiceTarget& target);
 // Errors: invalid/`token_request_malformed`.
 [[nodiscard]] Result<ServiceTarget> parse_service_target(std::string_view json);
-// {"assertion"}: sealed to the office, so that whoever repeats its request has nothing of it and the service need not remember
-// who has asked.
-[[nodiscard]] std::string assertion_answer(const Secret& assertion, std::string_view office, const crypto::X25519Public& office_key,
-                                           Entropy& entropy);
+// {"assertion"}: sealed to the office, so that whoever repeats its request has nothing of it and the service need not
+// remember who has asked.
+[[nodiscard]] std::string assertion_answer(const Secret& assertion, std::string_view office,
+                                           const crypto::X25519Public& office_key, Entropy& entropy);
 // Errors: invalid/`cloud_answer_malformed`, refused/`envelope_rejected`.
-[[nodiscard]] Result<Secret> parse_assertion_answer(std::string_view json, const PartyKeys& office_keys, std::string_view office);
+[[nodiscard]] Result<Secret> parse_assertion_answer(std::string_view json, const PartyKeys& office_keys,
+                                                    std::string_view office);
 
 }  // namespace latchkey::cloud

@@ -82,6 +82,30 @@ TEST(TokenExchange, AnAnswerWithoutAReplySaysThatNobodyKnows) {
   EXPECT_EQ(acknowledged->turn, 3);
 }
 
+TEST(TokenExchange, F7_ARevocationSurvivesTheWayAndOfItsAnswerStatusAndCodeAlone) {
+  const RevocationRequest asked{.grant = std::string(kIntent),
+                                .target = request().target,
+                                .form = Secret(std::string_view("token=lkr1.x&client_id=c"))};
+  const auto read = parse_revocation_request(to_json(asked).reveal_text());
+  ASSERT_TRUE(read) << read.error().reason;
+  EXPECT_EQ(read->grant, asked.grant);
+  EXPECT_EQ(read->target, asked.target);
+  EXPECT_EQ(read->form.reveal_text(), asked.form.reveal_text());
+  EXPECT_FALSE(parse_revocation_request("{}"));
+  EXPECT_FALSE(parse_revocation_request("{"));
+
+  const auto refused = parse_revocation_answer(to_json(RevocationAnswer{.status = 400, .error = "invalid_client"}));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 400);
+  EXPECT_EQ(refused->error, "invalid_client");
+  const auto odd = parse_revocation_answer(to_json(RevocationAnswer{.status = 503, .error = "<b>token at-1</b>"}));
+  ASSERT_TRUE(odd);
+  EXPECT_EQ(odd->error, "") << "what is no code is not passed on";
+  for (const auto* bad : {"{}", R"({"status":200})", R"({"status":"200","error":""})", R"({"status":20,"error":""})",
+                          R"({"status":200,"error":"a b"})"})
+    EXPECT_FALSE(parse_revocation_answer(bad)) << bad;
+}
+
 TEST(TokenExchange, S3_AnAssertionIsForTheOfficeThatAsked) {
   base::SeededEntropy entropy{5};
   const auto office = PartyKeys::make(entropy);

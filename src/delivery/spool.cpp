@@ -126,20 +126,20 @@ Task<Result<std::vector<DeliveryId>>> Spool::documents() {
 
 Task<Result<std::size_t>> Spool::settle_strays(std::vector<DeliveryId> unknown, WallTime now) {
   auto work = [strays = strays_, unknown = std::move(unknown), now] { return strays.settle(unknown, now); };
-  co_return co_await disk_->run(std::move(work));
+  co_return co_await threads_.disk->run(std::move(work));
 }
 
 Task<Result<std::vector<StrayDocument>>> Spool::strays() {
-  co_return co_await disk_->run([strays = strays_] { return strays.list(); });
+  co_return co_await threads_.disk->run([strays = strays_] { return strays.list(); });
 }
 
 Task<Result<void>> Spool::take_back(std::vector<StrayDocument> known) {
   auto work = [strays = strays_, known = std::move(known)] { return strays.take_back(known); };
-  co_return co_await disk_->run(std::move(work));
+  co_return co_await threads_.disk->run(std::move(work));
 }
 
 Task<Result<std::size_t>> Spool::remove_strays_found_before(WallTime moment) {
-  co_return co_await disk_->run([strays = strays_, moment] { return strays.remove_found_before(moment); });
+  co_return co_await threads_.disk->run([strays = strays_, moment] { return strays.remove_found_before(moment); });
 }
 
 }  // namespace latchkey::delivery

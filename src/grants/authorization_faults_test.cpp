@@ -94,6 +94,7 @@ class UnheardWay final : public TokenWay {
                             .turn = errand.turn};
   }
   [[nodiscard]] bool goes_on_unheard() const override { return true; }
+  Task<net::HttpOutcome> revoke(GrantId, net::HttpCall) override { co_return ScriptedTransport::json(200, ""); }
   void kept(IntentId, std::int64_t) override {}
 
  private:

@@ -23,8 +23,10 @@ constexpr std::size_t kAnswerMax = 256 * 1024;
 constexpr std::string_view kUnreachable = "cloud_service_unreachable";
 constexpr std::string_view kProviderUnreachable = "provider_unreachable";
 constexpr std::string_view kProblemPrefix = "urn:latchkey:problem:";
-// It has what it can carry of this office's, or of the provider's, under way; it is there all the same.
-constexpr std::string_view kBusy[] = {"too_many_exchanges", "too_many_unacknowledged", "too_many_assertions"};
+// It has what it can carry of this office's, or of the provider's, under way, or this very request; it is there all the
+// same.
+constexpr std::string_view kBusy[] = {"too_many_exchanges", "too_many_unacknowledged", "too_many_assertions",
+                                      "exchange_elsewhere"};
 constexpr Seconds kBusyFor{5};  // where it names no time
 constexpr Seconds kBusyMost{3600};
 
@@ -216,6 +218,16 @@ Task<Result<void>> CloudLine::acknowledge(CloudEnrolment enrolment, cloud::Ackno
       signed_request(enrolment, "POST", cloud::kAcknowledgePath, Secret(std::string_view(cloud::to_json(acknowledgement)))));
   if (!answer) co_return std::unexpected(answer.error());
   co_return Result<void>{};
+}
+
+Task<Result<cloud::RevocationAnswer>> CloudLine::revoke(CloudEnrolment enrolment, Secret request, Milliseconds total) {
+  auto asked = signed_request(enrolment, "POST", cloud::kRevocationPath, std::move(request));
+  asked.total = total;
+  const auto answer = co_await send(std::move(asked));
+  if (!answer) co_return std::unexpected(answer.error());
+  auto parsed = cloud::parse_revocation_answer(*answer);
+  if (!parsed) co_return unreachable("an answer that is none");
+  co_return parsed;
 }
 
 Task<Result<Secret>> CloudLine::assertion(CloudEnrolment enrolment, cloud::ServiceTarget target, Milliseconds total) {

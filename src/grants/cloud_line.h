@@ -31,9 +31,9 @@ struct CloudCounters {
 //
 // Errors of every request: unavailable/`cloud_service_unreachable`; refused/`cloud_enrolment_revoked`,
 // refused/`cloud_clock_differs`; refused or invalid with the service's own word and text behind `cloud_`;
-// unavailable/`cloud_too_many_exchanges`, `cloud_too_many_unacknowledged` with the service's Retry-After (it answers, and has
-// sent nothing on); misconfigured/`cloud_address_not_allowed` where outgoing connections there are not allowed: nothing was
-// asked.
+// unavailable/`cloud_too_many_exchanges`, `cloud_too_many_unacknowledged`, `cloud_exchange_elsewhere` with the service's
+// Retry-After (it answers, and has sent nothing on); misconfigured/`cloud_address_not_allowed` where outgoing connections
+// there are not allowed: nothing was asked.
 class CloudLine {
  public:
   CloudLine(net::HttpTransport& transport, const WallClock& wall, SteadyClock& steady, Entropy& entropy, Log& log)
@@ -50,6 +50,9 @@ class CloudLine {
   // unavailable/`provider_unreachable`, the one thing that is said of the provider.
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> exchange(CloudEnrolment enrolment, Secret request, Milliseconds total);
   [[nodiscard]] Task<Result<void>> acknowledge(CloudEnrolment enrolment, cloud::Acknowledgement acknowledgement);
+  // What a revocation endpoint answers by way of the service (exchange mode); `request`: a cloud::RevocationRequest as JSON.
+  // Besides: unavailable/`provider_unreachable`, as above.
+  [[nodiscard]] Task<Result<cloud::RevocationAnswer>> revoke(CloudEnrolment enrolment, Secret request, Milliseconds total);
   // A client assertion for the provider's own token endpoint (assertion mode).
   [[nodiscard]] Task<Result<Secret>> assertion(CloudEnrolment enrolment, cloud::ServiceTarget target, Milliseconds total);
   // The address a browser is sent to instead of the provider's.

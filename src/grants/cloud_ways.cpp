@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/json.h"
 #include "oauth/client_assertion.h"
 
 namespace latchkey::grants {
@@ -62,6 +63,11 @@ Task<Result<cloud::TokenAnswer>> exchange_by(CloudLine* line, CloudEnrolment enr
   co_return co_await line->exchange(std::move(enrolment), request->clone(), total);
 }
 
+Task<Result<cloud::RevocationAnswer>> revocation_by(CloudLine* line, CloudEnrolment enrolment,
+                                                    std::shared_ptr<const Secret> request, Milliseconds total) {
+  co_return co_await line->revoke(std::move(enrolment), request->clone(), total);
+}
+
 Task<Result<Secret>> assertion_by(CloudLine* line, CloudEnrolment enrolment, cloud::ServiceTarget target,
                                   Milliseconds total) {
   co_return co_await line->assertion(std::move(enrolment), std::move(target), total);
@@ -98,6 +104,11 @@ class CloudWays::AssertionWay final : public TokenWay {
     co_return TokenAnswered{.outcome = co_await ways_.parts_.transport.send(std::move(errand.call)), .turn = errand.turn};
   }
   [[nodiscard]] bool goes_on_unheard() const override { return false; }
+  // Who this client is, is said to the revocation endpoint as to the token endpoint (RFC 7009 2.1).
+  Task<net::HttpOutcome> revoke(GrantId whose, net::HttpCall call) override {
+    auto answered = co_await send({.intent = {}, .turn = 0, .whose = whose, .call = std::move(call)});
+    co_return std::move(answered.outcome);
+  }
   void kept(IntentId, std::int64_t) override {}
 
  private:
@@ -144,6 +155,23 @@ class CloudWays::ExchangeWay final : public TokenWay {
     co_return TokenAnswered{.outcome = outcome_of(std::move(*reply)), .turn = answer->turn};
   }
   [[nodiscard]] bool goes_on_unheard() const override { return true; }
+  Task<net::HttpOutcome> revoke(GrantId whose, net::HttpCall call) override {
+    const cloud::RevocationRequest request{
+        .grant = whose.text(), .target = target_.target, .form = call.body ? std::move(*call.body) : Secret()};
+    auto* line = &ways_.parts_.line;
+    const auto question = [line, json = std::make_shared<const Secret>(cloud::to_json(request))](CloudEnrolment at,
+                                                                                                 Milliseconds total) {
+      return revocation_by(line, std::move(at), json, total);
+    };
+    const auto until = ways_.parts_.steady.now() + std::chrono::nanoseconds(call.total_timeout);
+    const auto answer = co_await ways_.ask<cloud::RevocationAnswer>(target_.address, until, question);
+    if (!answer) co_return net::NothingSent{answer.error()};
+    net::Reply reply;
+    reply.status = answer->status;
+    reply.headers.set("Content-Type", "application/json");
+    if (!answer->error.empty()) reply.body = base::to_bytes(boost::json::serialize(JsonObject{{"error", answer->error}}));
+    co_return reply;
+  }
   void kept(IntentId intent, std::int64_t turn) override {
     ways_.acknowledging_.spawn("acknowledge", ways_.acknowledge(target_.address, {.intent = intent.text(), .turn = turn}));
   }

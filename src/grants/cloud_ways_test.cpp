@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "base/json.h"
+#include "grants/grant_care.h"
 #include "grants/keeper_testing.h"
 #include "oauth/uri.h"
 
@@ -20,6 +21,8 @@ class FakeService final : public net::HttpTransport {
   std::string body = R"({"access_token":"at2","expires_in":3600,"refresh_token":"lkr1.two"})";
   std::vector<cloud::TokenRequest> requests;
   std::vector<cloud::Acknowledgement> acknowledged;
+  std::vector<cloud::RevocationRequest> revocations;
+  cloud::RevocationAnswer revocation_answer{.status = 200, .error = {}};
   int posted = 0;
 
   Task<net::HttpOutcome> send(net::HttpCall call) override {
@@ -37,6 +40,19 @@ class FakeService final : public net::HttpTransport {
       steady->advance(signs_for);
       co_return reply(
           200, cloud::assertion_answer(Secret(std::string_view("a.b.c")), kOffice, office->public_half().sealing, *entropy));
+    }
+    if (call.url.ends_with(cloud::kRevocationPath)) {
+      revocations.push_back(*cloud::parse_revocation_request(text));
+      switch (next()) {
+        case Does::is_busy:
+          co_return reply(429, R"({"type":"urn:latchkey:problem:too_many_exchanges","detail":"It has enough under way."})");
+        case Does::refuses:
+          co_return reply(403, R"({"type":"urn:latchkey:problem:type_not_enrolled","detail":"Not this type."})");
+        case Does::reaches_no_provider:
+          co_return reply(503, R"({"type":"urn:latchkey:problem:provider_unreachable","detail":"Nobody there."})");
+        default:
+          co_return reply(200, cloud::to_json(revocation_answer));
+      }
     }
     if (!call.url.ends_with(cloud::kTokenPath)) {
       forms.push_back(text);  // straight at the provider
@@ -163,6 +179,17 @@ class Ways : public KeeperHouse {
   store::Grant refreshed(const store::Grant& grant) {
     [[maybe_unused]] const auto ended = run(keeper->refresh_now(grant.id));
     return (*run(store->grant(grant.id)))->grant;
+  }
+
+  // Its tokens are nobody's here any more.
+  void deleted(const store::Grant& grant) {
+    GrantCare care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log);
+    ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  }
+  std::vector<store::Revocation> waiting() { return run(store->revocations(WallTime::max(), 10))->items; }
+  bool waits_because(std::string_view words) {
+    const auto all = waiting();
+    return all.size() == 1 && all[0].why.find(words) != std::string::npos;
   }
 
   FakeService service;
@@ -356,6 +383,73 @@ TEST_F(Ways, C7_ARefusalOfTheServicesKillsNoGrant) {
   EXPECT_EQ(after.why, "The Cloud Service refuses to pass this on: It was revoked.");
   commit({forget_cloud_enrolment()});
   EXPECT_NE(refreshed(grant).why.find("not enrolled there any more"), std::string::npos);
+}
+
+TEST_F(Ways, F7_WhatIsDeletedInExchangeModeIsRevokedByWayOfTheServiceWhichAloneHasTheSecret) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  deleted(grant);
+  base::drive_until(loop, [&] { return waiting().empty(); });
+  ASSERT_EQ(service.revocations.size(), 1U);
+  const auto& asked = service.revocations.front();
+  EXPECT_EQ(asked.grant, grant.id.text());
+  EXPECT_EQ(asked.target.app, "acme");
+  const auto form = oauth::parse_form(asked.form.reveal_text());
+  ASSERT_TRUE(form);
+  EXPECT_EQ(*oauth::find_parameter(*form, "token"), "rt1");
+  EXPECT_EQ(*oauth::find_parameter(*form, "client_id"), "client");
+  EXPECT_EQ(oauth::find_parameter(*form, "client_secret"), nullptr);
+  EXPECT_TRUE(transport.revoked.empty()) << "nothing goes to the provider from here";
+  EXPECT_EQ(counters.given_back, 1);
+}
+
+TEST_F(Ways, F7_C7_AServiceThatIsBusyOrAProviderItDoesNotReachKeepsTheRevocationWaiting) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::is_busy};
+  deleted(grant);
+  base::drive_until(loop, [&] { return waits_because("enough under way"); });
+  service.does = {Does::reaches_no_provider};
+  advance(std::chrono::hours(6));
+  giving_back->nudge();
+  base::drive_until(loop, [&] { return waits_because("provider cannot be reached"); });
+  EXPECT_TRUE(alerts.current().empty());
+  service.does = {};
+  advance(std::chrono::hours(6));
+  giving_back->nudge();
+  base::drive_until(loop, [&] { return waiting().empty(); });
+  EXPECT_EQ(counters.given_back, 1);
+}
+
+TEST_F(Ways, F7_WhatTheServiceRefusesIsAskedAgainSinceItsOperatorMayMendIt) {
+  by_service("acme");
+  const auto grant = put_grant("acme-family");
+  service.does = {Does::refuses};
+  deleted(grant);
+  base::drive_until(loop, [&] { return waits_because("refuses to pass this on: Not this type."); });
+  service.does = {};
+  service.revocation_answer = {.status = 401, .error = "invalid_client"};
+  advance(std::chrono::hours(1));
+  giving_back->nudge();
+  base::drive_until(loop, [&] { return waits_because("The provider answered 401."); });
+  service.revocation_answer = {.status = 400, .error = "invalid_token"};
+  advance(std::chrono::hours(1));
+  giving_back->nudge();
+  base::drive_until(loop, [&] { return waiting().empty(); });
+  EXPECT_EQ(counters.given_back, 1) << "a token that the provider does not know is gone";
+}
+
+TEST_F(Ways, F7_InAssertionModeTheProviderIsAskedToRevokeFromHereWithWhatTheServiceHasSigned) {
+  by_service("acme", cloud::Mode::assertion);
+  const auto grant = put_grant("acme-family");
+  deleted(grant);
+  base::drive_until(loop, [&] { return waiting().empty(); });
+  ASSERT_EQ(service.forms.size(), 1U);
+  const auto form = oauth::parse_form(service.forms.front());
+  EXPECT_EQ(*oauth::find_parameter(*form, "token"), "rt1");
+  EXPECT_EQ(*oauth::find_parameter(*form, "client_assertion"), "a.b.c");
+  EXPECT_TRUE(service.revocations.empty());
+  EXPECT_EQ(counters.given_back, 1);
 }
 
 TEST_F(Ways, S3_InAssertionModeTheProviderIsAskedFromHereWithWhatTheServiceHasSigned) {

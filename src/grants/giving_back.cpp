@@ -310,7 +310,7 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
     co_return;
   }
   const auto began = parts_.steady.now();
-  auto verdict = co_await try_to_revoke(record);
+  auto verdict = co_await try_to_revoke(record, revocation.grant);
   if (verdict.unreachable) {
     places_.unreachable(revocation.app, parts_.wall.now(), verdict.why);
   } else if (!verdict.rests) {
@@ -346,7 +346,22 @@ void GivingBack::tell_not_given_back(const store::Revocation& revocation, const 
                          " Remove the app in that account's own settings at the provider.", std::chrono::days(7));
 }
 
-Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record) {
+// A token that is its own authorization needs nobody who vouches for the client.
+Task<net::HttpOutcome> GivingBack::send(std::shared_ptr<const ProviderClient> client, GrantId whose, net::HttpCall call) {
+  if (client->way && client->type.provider->revocation_shape == oauth::RevocationShape::form)
+    co_return co_await client->way->revoke(whose, std::move(call));
+  co_return co_await parts_.transport.send(std::move(call));
+}
+
+GivingBack::Verdict GivingBack::unanswered(const net::HttpOutcome& outcome) {
+  const auto* nothing = std::get_if<net::NothingSent>(&outcome);
+  // What the Cloud Service refuses is somebody's to mend; that it is away or busy says nothing of the provider (C7).
+  if (nothing != nullptr && nothing->error.kind == ErrorKind::misconfigured) return {.again = kOftenAtLeast, .why = nothing->error.text};
+  const bool of_way = nothing != nullptr && is_of_the_way(nothing->error);
+  return {.again = kBackOffMax, .why = of_way ? nothing->error.text : std::string(kUnreachableWords), .unreachable = true};
+}
+
+Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record, GrantId whose) {
   if (co_await rested_on(record->app, record->account_id)) co_return Verdict{.again = kBackOffMax, .why = std::string(kRestsWords), .rests = true};
   auto found = co_await parts_.clients.client_for(record->type, record->app, record->params_json, record->extras_json);
   if (!found) {
@@ -354,11 +369,13 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
     co_return Verdict{.again = kOftenAtLeast, .why = found.error().text, .unreachable = found.error().kind == ErrorKind::unavailable};
   }
   const auto client = std::make_shared<const ProviderClient>(std::move(*found));
-  if (client->way) co_return Verdict{.again = std::nullopt, .why = "The account was authorised by way of the Cloud Service, which revokes nothing."};
   if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside.", .expected = true};
   Secret token = record->tokens.refresh.token.clone();
   auto hint = oauth::TokenHint::refresh_token;
   if (client->type.provider->revocation_token != catalog::RevocationToken::refresh_token) {
+    // A last one would have to be had by way of the service, under an intent that the grant has no more.
+    if (client->way && record->tokens.access.empty())
+      co_return Verdict{.again = std::nullopt, .why = "This provider revokes by an access token, which cannot be had by way of the Cloud Service any more."};
     auto last = co_await last_access_token(client, record);
     if (!last) co_return Verdict{.again = kBackOffMax, .why = std::string(kUnreachableWords), .unreachable = true};
     token = *std::move(last);
@@ -367,11 +384,12 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
   }
   std::string why;
   for (std::size_t slot = 0;; ++slot) {
-    const auto outcome = co_await parts_.transport.send(call_for(oauth::revocation(
+    auto call = call_for(oauth::revocation(
         {.endpoint = client->endpoints.revocation, .client = client->registration(slot), .shape = client->type.provider->revocation_shape,
-         .token = &token, .hint = hint, .extra = client->type.extra.revocation})));
+         .token = &token, .hint = hint, .extra = client->type.extra.revocation}));
+    const auto outcome = co_await send(client, whose, std::move(call));
     const auto* reply = std::get_if<net::Reply>(&outcome);
-    if (reply == nullptr) co_return Verdict{.again = kBackOffMax, .why = std::string(kUnreachableWords), .unreachable = true};
+    if (reply == nullptr) co_return unanswered(outcome);
     why = "The provider answered " + std::to_string(reply->status) + ".";
     switch (oauth::classify_revocation(reply->status, base::as_text(reply->body))) {
       case oauth::RevocationOutcome::revoked: co_return Verdict{.again = std::nullopt, .why = std::move(why), .revoked = true};

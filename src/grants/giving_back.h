@@ -111,7 +111,10 @@ class GivingBack {
   [[nodiscard]] WallTime deadline_of(const store::Revocation& revocation, const Record& record) const;
   [[nodiscard]] store::AppendAudit settled(const store::Revocation& revocation, std::string action, std::string why) const;
   void tell_not_given_back(const store::Revocation& revocation, const std::string& why);
-  [[nodiscard]] Task<Verdict> try_to_revoke(std::shared_ptr<Record> record);
+  [[nodiscard]] Task<Verdict> try_to_revoke(std::shared_ptr<Record> record, GrantId whose);
+  // To the revocation endpoint: straight, or by the client's way.
+  [[nodiscard]] Task<net::HttpOutcome> send(std::shared_ptr<const ProviderClient> client, GrantId whose, net::HttpCall call);
+  [[nodiscard]] static Verdict unanswered(const net::HttpOutcome& outcome);
   [[nodiscard]] Task<void> take_from_grant(store::Revocation revocation);
   [[nodiscard]] Task<void> put_off(store::Revocation revocation, Seconds most, std::string why);
   [[nodiscard]] Task<void> drop(store::Revocation revocation, std::string action, std::string why);

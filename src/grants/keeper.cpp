@@ -119,7 +119,6 @@ Task<void> Keeper::tick() {
     co_return;
   }
   if (parts_.steady.now() < sweep_again_at_) co_return;
-  const auto tuning = parts_.tuning();
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
   for (;;) {
     if (stopping_ || gate_.is_full()) co_return;
@@ -130,7 +129,7 @@ Task<void> Keeper::tick() {
       const bool rests = !state.circuit.would_admit(steady_now) && !capped.contains(app);
       if (rests) resting.push_back(app);
     }
-    const std::size_t wanted = (tuning.parallel - gate_.in_flight()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
+    const std::size_t wanted = (parts_.tuning().parallel - gate_.in_flight()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
     const auto asked_at = parts_.steady.now();
     const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
     const auto took = parts_.steady.now() - asked_at;

@@ -1,5 +1,5 @@
-// How a request reaches a token endpoint where it does not go straight there: somebody else adds what this server does not
-// have (RULES S3, S4). Whoever exchanges or refreshes need not know who.
+// How a request reaches a token endpoint, or the revocation endpoint beside it, where it does not go straight there: somebody
+// else adds what this server does not have (RULES S3, S4). Whoever exchanges, refreshes or revokes need not know who.
 #pragma once
 
 #include <cstdint>
@@ -38,6 +38,9 @@ class TokenWay {
   [[nodiscard]] virtual Task<TokenAnswered> send(TokenErrand errand) = 0;
   // Whether a request of which NothingSent was told may have been posted all the same, or may be yet.
   [[nodiscard]] virtual bool goes_on_unheard() const = 0;
+  // Revokes (RFC 7009) a token of that grant's: `call` is as it would go to the provider from a client without a secret. As
+  // HttpTransport::send(); of a reply there are status and error code alone. NothingSent with misconfigured: the way refuses.
+  [[nodiscard]] virtual Task<net::HttpOutcome> revoke(GrantId whose, net::HttpCall call) = 0;
   // What that turn brought is durable here, or it is settled that it brought nothing: it need not be kept on the way.
   virtual void kept(IntentId intent, std::int64_t turn) = 0;
 };

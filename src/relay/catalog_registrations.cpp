@@ -118,6 +118,10 @@ Result<void> CatalogRegistrations::add(AppEntry entry) {
   }
   if (!entry.token_endpoint.empty() && !oauth::check_endpoint(entry.token_endpoint, plain_http_))
     return wrong("token_endpoint", "must be an https address without userinfo and fragment");
+  if (!entry.revocation_endpoint.empty() && !(provider->discovery_fills_endpoints && entry.mode() == Mode::exchange))
+    return wrong("revocation_endpoint", "is for apps with a secret whose provider's metadata says it; leave it out");
+  if (!entry.revocation_endpoint.empty() && !oauth::check_endpoint(entry.revocation_endpoint, plain_http_))
+    return wrong("revocation_endpoint", "must be an https address without userinfo and fragment");
   for (const auto& type : entry.types) {
     const auto known = catalog_->find_type(type);
     if (!known || known->provider != entry.provider)
@@ -176,21 +180,24 @@ Result<TokenSide> CatalogRegistrations::token_side(const cloud::ServiceTarget& t
   for (const auto& [name, value] : target.learned) filling.learned[name] = value;
   auto resolved = catalog_->resolve(target.type, filling, plain_http_);
   if (!resolved) return std::unexpected(resolved.error());
-  TokenSide side{.mode = entry.mode(),
-                 .provider = entry.provider,
-                 .endpoint = entry.token_endpoint.empty() ? resolved->endpoints.token : entry.token_endpoint,
-                 .client_id = entry.client_id,
-                 .redirect_uri = redirect_uri(entry),
-                 .authentication = entry.authentication.value_or(oauth::ClientAuthentication::none),
-                 .secret = entry.secret,
-                 .second_secret = entry.second_secret,
-                 .key = entry.key,
-                 .key_id = entry.key_id,
-                 .scopes = words_of(resolved->scopes, resolved->provider->scope_separator),
-                 .scope_separator = resolved->provider->scope_separator,
-                 .code_extra = std::move(resolved->extra.token),
-                 .refresh_extra = std::move(resolved->extra.refresh),
-                 .reply_shape = resolved->reply_shape};
+  TokenSide side{
+      .mode = entry.mode(),
+      .provider = entry.provider,
+      .endpoint = entry.token_endpoint.empty() ? resolved->endpoints.token : entry.token_endpoint,
+      .client_id = entry.client_id,
+      .redirect_uri = redirect_uri(entry),
+      .authentication = entry.authentication.value_or(oauth::ClientAuthentication::none),
+      .secret = entry.secret,
+      .second_secret = entry.second_secret,
+      .key = entry.key,
+      .key_id = entry.key_id,
+      .scopes = words_of(resolved->scopes, resolved->provider->scope_separator),
+      .scope_separator = resolved->provider->scope_separator,
+      .code_extra = std::move(resolved->extra.token),
+      .refresh_extra = std::move(resolved->extra.refresh),
+      .reply_shape = resolved->reply_shape,
+      .revocation_endpoint = entry.revocation_endpoint.empty() ? resolved->endpoints.revocation : entry.revocation_endpoint,
+      .revocation_extra = std::move(resolved->extra.revocation)};
   if (side.endpoint.empty() && side.mode != Mode::forward) {  // the metadata of a forwarded one is the office's to read
     return fail(ErrorKind::invalid, "token_endpoint_unknown",
                 "The provider has not yet told where tokens of this account are to be had.");

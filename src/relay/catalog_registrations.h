@@ -18,16 +18,17 @@ struct AppEntry {
   std::string id;  // [a-z0-9][a-z0-9-]{0,62}
   std::string provider;
   std::string client_id;
-  std::string redirect_path;             // /callback/ID, or what is registered already
-  std::string authorization_endpoint;    // only where the provider's metadata would say it; else empty
-  catalog::ParameterValues params;       // of the app
-  std::vector<std::string> types;        // empty: all of the provider's
-  std::string token_endpoint;            // in exchange and assertion mode, where the provider's metadata would say it
+  std::string redirect_path;           // /callback/ID, or what is registered already
+  std::string authorization_endpoint;  // only where the provider's metadata would say it; else empty
+  catalog::ParameterValues params;     // of the app
+  std::vector<std::string> types;      // empty: all of the provider's
+  std::string token_endpoint;          // in exchange and assertion mode, where the provider's metadata would say it
+  std::string revocation_endpoint{};   // in exchange mode, likewise; empty: nothing is revoked by way of it
   std::optional<oauth::ClientAuthentication> authentication;  // with a secret; absent: the provider's first
-  std::shared_ptr<const Secret> secret;             // makes it exchange mode
-  std::shared_ptr<const Secret> second_secret{};    // beside it while secrets are changed; may be nullptr
-  std::shared_ptr<const crypto::SigningKey> key;    // makes it assertion mode
-  std::string key_id;                               // as the provider names that key; may be empty
+  std::shared_ptr<const Secret> secret;                       // makes it exchange mode
+  std::shared_ptr<const Secret> second_secret{};              // beside it while secrets are changed; may be nullptr
+  std::shared_ptr<const crypto::SigningKey> key;              // makes it assertion mode
+  std::string key_id;                                         // as the provider names that key; may be empty
 
   [[nodiscard]] Mode mode() const { return secret ? Mode::exchange : key ? Mode::assertion : Mode::forward; }
 };
@@ -36,7 +37,7 @@ struct AppEntry {
 class CatalogRegistrations final : public Registrations, public TokenSides {
  public:
   // Errors of one entry, whole or not at all: invalid with `field` = provider, client_id, params.NAME, types,
-  // authorization_endpoint, token_endpoint, redirect_path, client_authentication, client_secret_file,
+  // authorization_endpoint, token_endpoint, revocation_endpoint, redirect_path, client_authentication, client_secret_file,
   // second_client_secret_file, assertion_key_file;
   // `id` when it is taken.
   [[nodiscard]] Result<void> add(AppEntry entry);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "relay/provider_call.h"
 #include "relay/reply_rewriting.h"
 #include "relay/token_form.h"
 
@@ -15,6 +16,8 @@ using namespace std::chrono_literals;
 // Shorter than an office waits, so that it hears of a provider that does not answer.
 constexpr auto kConnectTime = 10s;
 constexpr auto kTotalTime = 40s;
+constexpr auto kClaimMargin = 15s;  // between a post's end and its claim's
+static_assert(store::kExchangeClaimLasts > 2 * kTotalTime + kClaimMargin);
 constexpr std::size_t kReplyBytesMax = 40 * 1024;  // a blob is longer than its token, and the office has room for 64 KiB
 constexpr auto kDiskRetryMax = 1s;
 constexpr auto kStopPatience = 10s;  // a disk that refuses for ever must not hold the shutdown
@@ -28,12 +31,28 @@ std::unexpected<Error> shutting_down() {
               {.retry_after = Seconds(2)});
 }
 
+constexpr std::string_view kTooMany = "too_many_exchanges";
+
 std::unexpected<Error> too_many() {
   return fail(
-      ErrorKind::unavailable, "too_many_exchanges",
+      ErrorKind::unavailable, std::string(kTooMany),
       "Too many requests of this office, or to this provider, are under way at once: the provider is slow to answer. "
       "Ask again in a moment.",
       {.retry_after = Seconds(5)});
+}
+
+// Likewise when that instance has died, until its claim ends.
+std::unexpected<Error> elsewhere() {
+  return fail(ErrorKind::unavailable, "exchange_elsewhere",
+              "Another instance of the Cloud Service has this request under way. Ask again in a moment.",
+              {.retry_after = Seconds(2)});
+}
+
+Error claim_over() {
+  return {.kind = ErrorKind::unavailable,
+          .reason = std::string(kTooMany),
+          .text = "The Cloud Service was too busy to ask the provider in time; nothing was sent. Ask again in a moment.",
+          .retry_after = Seconds(5)};
 }
 
 std::unexpected<Error> not_kept_yet() {
@@ -51,11 +70,7 @@ cloud::ProviderReply reply_of(int status, const net::HttpHeaders& headers, Bytes
 }
 
 net::HttpCall call_of(oauth::FormPost post) {
-  net::HttpCall call{.method = "POST", .url = std::move(post.url)};
-  for (const auto& [name, value] : post.headers) call.headers.set(name, value);
-  if (!post.authorization.empty()) call.headers.set("Authorization", post.authorization.reveal_text());
-  call.body = std::move(post.body);
-  call.reuse = net::Reuse::fresh_connection;  // a one-shot request never repeats by itself (F4)
+  auto call = provider_call(std::move(post));
   call.connect_timeout = kConnectTime;
   call.total_timeout = kTotalTime;
   call.response_bytes_max = kReplyBytesMax;
@@ -155,7 +170,8 @@ Task<void> ExchangeDesk::fly(std::shared_ptr<Flight> flight, Asked asked, Result
 
 Task<Result<cloud::TokenAnswer>> ExchangeDesk::carry(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand) {
   auto* book = &parts_.book;
-  const auto now = parts_.wall.now();
+  asked.steady_begun = parts_.steady.now();
+  const auto now = asked.wall_begun = parts_.wall.now();
   auto look = [book, key = asked.key, turn = asked.turn, nonce = asked.nonce, posts = errand.has_value(), now] {
     return posts ? book->claim(key.first, key.second, turn, nonce, now) : book->recall(key.first, key.second, nonce, now);
   };
@@ -174,7 +190,8 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(std::shared_ptr<Fligh
       parts_.counters.repeated += 1;
       co_return cloud::TokenAnswer{.turn = kept.turn, .reply = std::move(kept.reply)};
     case store::ExchangeState::asked: {
-      // Not under way here, so a process that died had begun it: it may have posted.
+      if (kept.elsewhere) co_return elsewhere();
+      // Not under way anywhere, so a process that died had begun it: it may have posted.
       parts_.counters.unknown += 1;
       parts_.log.warning("exchange_unknown", {{"office", kept.office.text()}, {"intent", kept.intent.text()}});
       co_await keep(std::move(flight), {kept.office, kept.intent}, kept.turn, {});
@@ -191,8 +208,16 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(std::shared_ptr<Fligh
   co_return fail(ErrorKind::conflict, "turn_over", "The office has gone on with this exchange in the meantime.");
 }
 
-Task<net::HttpOutcome> ExchangeDesk::send(std::vector<oauth::FormPost> posts, oauth::ReplyShape shape) {
+bool ExchangeDesk::may_post(const Asked& asked) const {
+  // By both clocks, since one of them stands while a machine sleeps.
+  const auto spent =
+      std::max<std::chrono::nanoseconds>(parts_.steady.now() - asked.steady_begun, parts_.wall.now() - asked.wall_begun);
+  return spent + kTotalTime + kClaimMargin <= store::kExchangeClaimLasts;
+}
+
+Task<net::HttpOutcome> ExchangeDesk::send(Asked asked, std::vector<oauth::FormPost> posts, oauth::ReplyShape shape) {
   for (std::size_t n = 0;; ++n) {
+    if (!may_post(asked)) co_return net::NothingSent{claim_over()};
     const auto endpoint = posts[n].url;
     auto outcome = co_await parts_.transport.send(call_of(std::move(posts[n])));
     const auto* reply = std::get_if<net::Reply>(&outcome);
@@ -202,14 +227,16 @@ Task<net::HttpOutcome> ExchangeDesk::send(std::vector<oauth::FormPost> posts, oa
 }
 
 Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(std::shared_ptr<Flight> flight, Asked asked, Errand errand) {
-  auto outcome = co_await send(std::move(errand.posts), errand.shape);
+  auto outcome = co_await send(asked, std::move(errand.posts), errand.shape);
   if (auto* nothing = std::get_if<net::NothingSent>(&outcome)) {
-    parts_.counters.unreachable += 1;
+    const bool busy = nothing->error.reason == kTooMany;
+    if (!busy) parts_.counters.unreachable += 1;
     auto* book = &parts_.book;
     const auto forgotten = co_await parts_.disk.run(
         [book, key = asked.key, turn = asked.turn] { return book->forget_unsent(key.first, key.second, turn); });
     // Not forgotten: it will be told as unknown, which is the safe side.
     if (!forgotten) parts_.log.error("exchange_not_forgotten", forgotten.error());
+    if (busy) co_return std::unexpected(std::move(nothing->error));
     co_return fail(ErrorKind::unavailable, "provider_unreachable", nothing->error.text,
                    {.detail = nothing->error.detail, .retry_after = Seconds(10)});
   }

@@ -4,7 +4,8 @@
 // Invariants: what is posted has been claimed durably before; what is answered is durable before, unless the disk fails:
 // then the office, which has a journal of its own, hears it at once, and it is kept as soon as the disk takes it. A POST
 // belongs to no connection. What there is already is told whatever the registration has become since; only what is to be
-// posted must fit. Concurrency: lives on its executor; `disk` is one thread, the book's.
+// posted must fit. Several instances may share a book: what another one has under way is left to it, and no post begins that
+// could outlast this one's claim (RULES F3). Concurrency: lives on its executor; `disk` is one thread, the book's.
 #pragma once
 
 #include <atomic>
@@ -72,7 +73,8 @@ class ExchangeDesk {
   // For an office whose signature was good; `nonce`: the signature's. Errors: those of may_use(), TokenSides, token_post()
   // and ExchangeBook::claim(); refused/`not_exchanged` (the registration is in another mode);
   // invalid/`token_request_malformed`; conflict/`turn_over` (a later turn is known); unavailable/`provider_unreachable`
-  // (nothing was sent; `text` says why), `too_many_exchanges`, `shutting_down`.
+  // (nothing was sent; `text` says why), `too_many_exchanges`, `exchange_elsewhere` (another instance has it under way, or
+  // had when it died), `shutting_down`.
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce);
   // Once more is fine.
   [[nodiscard]] Task<Result<void>> acknowledge(Enrolment office, cloud::Acknowledgement acknowledgement);
@@ -95,6 +97,8 @@ class ExchangeDesk {
     Key key;
     std::int64_t turn = 0;
     Bytes nonce;
+    SteadyTime steady_begun{};  // before it was claimed
+    WallTime wall_begun{};
   };
   // What it takes to post it.
   struct Errand {
@@ -114,7 +118,9 @@ class ExchangeDesk {
                                                              std::int64_t turn);
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> post(std::shared_ptr<Flight> flight, Asked asked, Errand errand);
   // The first post, and the next only when the provider has refused the client's secret: then it has spent nothing.
-  [[nodiscard]] Task<net::HttpOutcome> send(std::vector<oauth::FormPost> posts, oauth::ReplyShape shape);
+  [[nodiscard]] Task<net::HttpOutcome> send(Asked asked, std::vector<oauth::FormPost> posts, oauth::ReplyShape shape);
+  // Whether a post that begins now ends before the claim does.
+  [[nodiscard]] bool may_post(const Asked& asked) const;
   // Again and again until the disk takes it (R4), or the desk is stopped; whoever waits hears it after the first failure.
   // An empty reply: what became of the turn is not known.
   [[nodiscard]] Task<void> keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply);

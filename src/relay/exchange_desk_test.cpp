@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <functional>
 
@@ -72,6 +73,21 @@ struct OneSide final : TokenSides {
   }
 };
 
+// One that other instances use as well.
+struct SharedBook final : store::MemoryExchangeBook {
+  base::SimulatedWallClock* wall = nullptr;
+  std::atomic<std::int64_t> claiming_ms{0};  // how long a claim takes
+  std::atomic<bool> elsewhere{false};        // what is asked is another's
+
+  Result<std::optional<store::KeptExchange>> claim(const store::OfficeId& office, const IntentId& intent, std::int64_t turn,
+                                                   ByteView nonce, WallTime now) override {
+    auto claimed = MemoryExchangeBook::claim(office, intent, turn, nonce, now);
+    wall->advance(Milliseconds(claiming_ms));
+    if (claimed && *claimed) (*claimed)->elsewhere = elsewhere;
+    return claimed;
+  }
+};
+
 class Desk : public testing::Test {
  protected:
   struct Office {
@@ -81,6 +97,7 @@ class Desk : public testing::Test {
   };
   Desk() {
     provider.released = &released;
+    book.wall = &wall;
     restart();
   }
   ~Desk() override { run(stopped()); }
@@ -183,7 +200,7 @@ class Desk : public testing::Test {
   base::Broadcast released{loop.get_executor()};
   FakeProvider provider;
   OneSide sides;
-  store::MemoryExchangeBook book;
+  SharedBook book;
   Pool disk{"book", 1};
   Secret instance{entropy.bytes(32)};
   ExchangeCounters counters;
@@ -290,6 +307,39 @@ TEST_F(Desk, S4_WhatAnEarlierProcessHadBegunIsNotKnownAndNotPostedAgain) {
   ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
   provider.answers = {FakeProvider::tokens("rt-1")};
   EXPECT_FALSE(exchange(office, name, 2)->reply.empty());
+}
+
+TEST_F(Desk, S4_WhatAnotherInstanceHasUnderWayIsLeftToItUntilItsClaimEnds) {
+  const auto office = enrol();
+  const auto name = intent();
+  ASSERT_TRUE(book.claim(*store::OfficeId::parse(office.enrolment.office), *IntentId::parse(name), 1, entropy.bytes(16),
+                         wall.now()));
+  book.elsewhere = true;
+  const auto there = exchange(office, name, 1);
+  EXPECT_EQ(reason(there), "exchange_elsewhere");
+  EXPECT_EQ(there.error().retry_after, Seconds(2));
+  EXPECT_EQ(reason(exchange(office, name, 2)), "exchange_elsewhere");
+  EXPECT_EQ(counters.unknown, 0) << "it may be answered yet";
+  book.elsewhere = false;
+  const auto ended = exchange(office, name, 1);
+  ASSERT_TRUE(ended);
+  EXPECT_TRUE(ended->reply.empty());
+  EXPECT_EQ(counters.unknown, 1);
+  EXPECT_TRUE(provider.bodies.empty());
+}
+
+TEST_F(Desk, F3_APostThatCouldOutlastItsClaimIsNotBegun) {
+  const auto office = enrol();
+  const auto name = intent();
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  book.claiming_ms = 65'001;
+  EXPECT_EQ(reason(exchange(office, name, 1)), "too_many_exchanges");
+  EXPECT_TRUE(provider.bodies.empty());
+  EXPECT_EQ(counters.unreachable, 0) << "which says nothing of the provider";
+  book.claiming_ms = 65'000;
+  const auto answer = exchange(office, name, 1);
+  ASSERT_TRUE(answer) << "the same turn is free again: " << reason(answer);
+  EXPECT_FALSE(answer->reply.empty());
 }
 
 TEST_F(Desk, S4_AnAnswerThatIsLostOnTheWayIsNotKnownEither) {

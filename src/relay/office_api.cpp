@@ -18,7 +18,7 @@ int status_of(const Error& error) {
   if (error.reason == "method_not_allowed") return 405;
   // The asker's own doing, not the service's state.
   constexpr std::string_view kTooMuch[] = {"too_many_offers", "too_many_exchanges", "too_many_unacknowledged",
-                                           "too_many_assertions"};
+                                           "too_many_assertions", "exchange_elsewhere"};
   if (std::ranges::find(kTooMuch, error.reason) != std::end(kTooMuch)) return 429;
   switch (error.kind) {
     case ErrorKind::invalid:
@@ -46,6 +46,11 @@ std::unexpected<Error> office_unknown() {
       ErrorKind::refused, "office_unknown",
       "The Cloud Service does not know this office (any more): its enrolment was revoked, or was never made. Ask its "
       "operator for a new enrolment code.");
+}
+
+std::unexpected<Error> exchanges_nothing() {
+  return fail(ErrorKind::refused, "not_exchanged",
+              "This Cloud Service exchanges nothing (any more). Press Check in the office's OAuth settings.");
 }
 
 Json json_of(const std::string& text) { return *parse_json(text); }
@@ -78,8 +83,9 @@ net::HttpResponse OfficeApi::refusal(const Error& error, const net::HttpRequest&
 Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request) const {
   const bool get = request.method == "GET";
   const bool post = request.method == "POST";
-  constexpr std::string_view kKnown[] = {cloud::kEnrolPath, cloud::kOfficePath,      cloud::kCollectPath,
-                                         cloud::kTokenPath, cloud::kAcknowledgePath, cloud::kAssertionPath};
+  constexpr std::string_view kKnown[] = {cloud::kEnrolPath,     cloud::kOfficePath,      cloud::kCollectPath,
+                                         cloud::kTokenPath,     cloud::kAcknowledgePath, cloud::kAssertionPath,
+                                         cloud::kRevocationPath};
   if (std::ranges::find(kKnown, request.path) == std::end(kKnown))
     co_return fail(ErrorKind::not_found, "not_found", "There is nothing at this address.");
   if (request.path == cloud::kOfficePath ? !get : !post)
@@ -90,6 +96,7 @@ Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request
   if (request.path == cloud::kOfficePath) co_return view_for(signer->office);
   if (request.path == cloud::kTokenPath) co_return co_await exchange(std::move(*signer), request.body);
   if (request.path == cloud::kAcknowledgePath) co_return co_await acknowledge(std::move(signer->office), request.body);
+  if (request.path == cloud::kRevocationPath) co_return co_await revoke(std::move(signer->office), request.body);
   if (request.path == cloud::kAssertionPath) co_return assertion(signer->office, request.body);
   co_return collect(signer->office, request.body);
 }
@@ -109,11 +116,20 @@ Task<Result<net::HttpResponse>> OfficeApi::exchange(Signed signer, std::string b
   const Wiped wiped{std::move(body)};
   auto request = cloud::parse_token_request(wiped.text);
   if (!request) co_return std::unexpected(request.error());
-  if (parts_.exchanges == nullptr)
-    co_return fail(ErrorKind::refused, "not_exchanged",
-                   "This Cloud Service exchanges nothing (any more). Press Check in the office's OAuth settings.");
+  if (parts_.exchanges == nullptr) co_return exchanges_nothing();
   const auto answer = co_await base::run_on(
       parts_.engine, parts_.exchanges->exchange(std::move(signer.office), std::move(*request), std::move(signer.nonce)));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return net::HttpResponse::json(200, json_of(cloud::to_json(*answer)));
+}
+
+Task<Result<net::HttpResponse>> OfficeApi::revoke(Enrolment office, std::string body) const {
+  const Wiped wiped{std::move(body)};
+  auto request = cloud::parse_revocation_request(wiped.text);
+  if (!request) co_return std::unexpected(request.error());
+  if (parts_.revocations == nullptr) co_return exchanges_nothing();
+  const auto answer =
+      co_await base::run_on(parts_.engine, parts_.revocations->revoke(std::move(office), std::move(*request)));
   if (!answer) co_return std::unexpected(answer.error());
   co_return net::HttpResponse::json(200, json_of(cloud::to_json(*answer)));
 }

@@ -1,5 +1,6 @@
 // What office servers ask the Cloud Service: to be enrolled, what it has for them, the results that browsers have brought
-// back, assertions, and what a token endpoint says (RULES S1, S3 to S5). cloud/service.h says what goes over the line.
+// back, assertions, what a token endpoint says, and revocations (RULES S1, S3 to S5, F7). cloud/service.h says what goes
+// over the line.
 #pragma once
 
 #include "base/log.h"
@@ -14,6 +15,7 @@
 #include "relay/forward_desk.h"
 #include "relay/office_quotas.h"
 #include "relay/relay_counters.h"
+#include "relay/revocation_desk.h"
 
 namespace latchkey::relay {
 
@@ -32,9 +34,10 @@ class OfficeApi {
     EnrolmentGate& gate;
     OfficeQuotas& assertions;
     RelayCounters& counters;
-    ExchangeDesk* exchanges;  // nullptr: nothing is exchanged here
-    Executor engine;          // the desk's
-    Worker& disk;             // one thread: the book of enrolments
+    ExchangeDesk* exchanges;      // nullptr: nothing is exchanged here
+    RevocationDesk* revocations;  // likewise
+    Executor engine;              // the desk's
+    Worker& disk;                 // one thread: the book of enrolments
     const WallClock& wall;
     const SteadyClock& steady;
     Entropy& entropy;
@@ -60,6 +63,7 @@ class OfficeApi {
   // Whether the offer fits a code that names these keys, or those before them. Errors: those of check_enrolment_request().
   [[nodiscard]] Result<void> check_offer(const store::OfficeId& id, const cloud::EnrolmentOffer& offer) const;
   [[nodiscard]] Task<Result<net::HttpResponse>> exchange(Signed signer, std::string body) const;
+  [[nodiscard]] Task<Result<net::HttpResponse>> revoke(Enrolment office, std::string body) const;
   [[nodiscard]] Task<Result<net::HttpResponse>> acknowledge(Enrolment office, std::string body) const;
   [[nodiscard]] Result<net::HttpResponse> assertion(const Enrolment& office, std::string_view body) const;
   [[nodiscard]] net::HttpResponse view_for(const Enrolment& office) const;

@@ -43,6 +43,8 @@ struct TokenSide {
   oauth::Parameters code_extra;     // name and value of what the type adds to a code exchange
   oauth::Parameters refresh_extra;  // ... to a refresh
   oauth::ReplyShape reply_shape;
+  std::string revocation_endpoint{};  // RFC 7009; empty: not known
+  oauth::Parameters revocation_extra{};
 };
 
 // Any thread.
@@ -59,8 +61,8 @@ class Registrations {
 class TokenSides {
  public:
   virtual ~TokenSides() = default;
-  // Errors: as Registrations::find(); besides: refused/`host_not_allowed` for what was learned; invalid/`token_endpoint_unknown`
-  // in the modes that need one, while something is to be learned yet.
+  // Errors: as Registrations::find(); besides: refused/`host_not_allowed` for what was learned;
+  // invalid/`token_endpoint_unknown` in the modes that need one, while something is to be learned yet.
   [[nodiscard]] virtual Result<TokenSide> token_side(const cloud::ServiceTarget& target) const = 0;
 };
 

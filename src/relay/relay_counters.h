@@ -18,6 +18,10 @@ struct RelayCounters {
   std::atomic<std::int64_t> collected{0};  // by the office
   std::atomic<std::int64_t> enrolled{0};
   std::atomic<std::int64_t> asserted{0};   // client assertions signed
+  // Revocations passed on, by what the provider made of them.
+  std::atomic<std::int64_t> revoked{0};
+  std::atomic<std::int64_t> not_revoked{0};
+  std::atomic<std::int64_t> revocations_unreachable{0};
 
   // `reason`: a word of the program's own, so that there are few.
   void refused(std::string_view reason);

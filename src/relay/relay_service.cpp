@@ -34,7 +34,7 @@ void add_exchanges(std::string& text, const ExchangeCounters& counters) {
 
 std::size_t RelayService::body_limit(std::string_view method, std::string_view path) const {
   if (method != "POST") return 0;
-  return path == cloud::kTokenPath ? kTokenBodyMax : kBodyMax;
+  return path == cloud::kTokenPath || path == cloud::kRevocationPath ? kTokenBodyMax : kBodyMax;
 }
 
 std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpRequest& request) {
@@ -98,8 +98,13 @@ net::HttpResponse RelayService::metrics() const {
       "# TYPE latchkey_relay_enrolments_total counter\nlatchkey_relay_enrolments_total {}\n"
       "# HELP latchkey_relay_assertions_total Client assertions signed.\n"
       "# TYPE latchkey_relay_assertions_total counter\nlatchkey_relay_assertions_total {}\n"
+      "# HELP latchkey_relay_revocations_total Revocations passed on to providers, by what came of them.\n"
+      "# TYPE latchkey_relay_revocations_total counter\nlatchkey_relay_revocations_total{{outcome=\"revoked\"}} {}\n"
+      "latchkey_relay_revocations_total{{outcome=\"refused\"}} {}\n"
+      "latchkey_relay_revocations_total{{outcome=\"unreachable\"}} {}\n"
       "# HELP latchkey_relay_refused_total What was refused, by reason.\n# TYPE latchkey_relay_refused_total counter\n",
-      counters_.enrolled.load(), counters_.asserted.load());
+      counters_.enrolled.load(), counters_.asserted.load(), counters_.revoked.load(), counters_.not_revoked.load(),
+      counters_.revocations_unreachable.load());
   for (const auto& [reason, count] : counters_.refusals())
     text += fmt::format("latchkey_relay_refused_total{{reason=\"{}\"}} {}\n", reason, count);
   if (exchanges_ != nullptr) add_exchanges(text, *exchanges_);

@@ -66,7 +66,7 @@ class Service : public testing::Test {
   base::SimulatedSteadyClock steady;
   boost::asio::io_context loop;
   CollectingLog log;
-  std::unique_ptr<store::EnrolmentBook> book = *store::EnrolmentBook::open(folder + "/relay.db");
+  std::unique_ptr<store::EnrolmentBook> book = *store::open_sqlite_enrolment_book(folder + "/relay.db");
   Pool disk{"book", 1};
   CatalogRegistrations registrations{builtin(), "https://relay.example", oauth::PlainHttp::refused};
   EnrolledOffices offices{*book, {"dropbox"}, steady};
@@ -100,6 +100,7 @@ class Service : public testing::Test {
                  .assertions = assertions,
                  .counters = counters,
                  .exchanges = nullptr,
+                 .revocations = nullptr,
                  .engine = loop.get_executor(),
                  .disk = disk,
                  .wall = wall,

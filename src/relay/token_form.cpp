@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "oauth/revocation.h"
 #include "relay/authorization_address.h"
 
 namespace latchkey::relay {
@@ -81,6 +82,29 @@ Result<oauth::FormPost> token_post(const Secret& form, const TokenSide& side, co
   auto authorization =
       writer.authenticate({.client_id = side.client_id, .authentication = side.authentication, .secret = side.secret.get()});
   return oauth::form_post(side.endpoint, std::move(authorization), writer.take());
+}
+
+Result<oauth::FormPost> revocation_post(const Secret& form, const TokenSide& side, const RefreshBlobs& blobs,
+                                        const BlobPlace& place) {
+  auto parsed = oauth::parse_form(form.reveal_text());
+  if (!parsed) return refused("a form that cannot be read");
+  const FormValues values(std::move(*parsed));
+  const auto hint = oauth::name_of(oauth::TokenHint::refresh_token);
+  oauth::Parameters expected = side.revocation_extra;
+  expected.insert(expected.end(), {{"token_type_hint", std::string(hint)}, {"client_id", side.client_id}});
+  for (const auto& [name, value] : expected) {
+    const auto* given = oauth::find_parameter(values.all, name);
+    if (given == nullptr || *given != value) return refused("no " + name + ", or another");
+  }
+  const auto* blob = oauth::find_parameter(values.all, "token");
+  if (blob == nullptr || values.all.size() != expected.size() + 1) return refused("a parameter that the type does not have");
+  const auto token = blobs.open(place, *blob);
+  if (!token) return std::unexpected(token.error());
+  return oauth::revocation(
+      {.endpoint = side.revocation_endpoint,
+       .client = {.client_id = side.client_id, .authentication = side.authentication, .secret = side.secret.get()},
+       .token = &*token,
+       .extra = side.revocation_extra});
 }
 
 }  // namespace latchkey::relay

@@ -13,4 +13,8 @@ namespace latchkey::relay {
 [[nodiscard]] Result<oauth::FormPost> token_post(const Secret& form, const TokenSide& side, const RefreshBlobs& blobs,
                                                  const BlobPlace& place);
 
+// The same for a revocation (RFC 7009): a refresh token of that place's, with what the type adds. Errors: likewise.
+[[nodiscard]] Result<oauth::FormPost> revocation_post(const Secret& form, const TokenSide& side, const RefreshBlobs& blobs,
+                                                      const BlobPlace& place);
+
 }  // namespace latchkey::relay

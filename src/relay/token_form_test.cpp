@@ -64,6 +64,37 @@ TEST_F(Form, S4_ABlobGoesOnAsTheTokenItHolds) {
   EXPECT_TRUE(made->authorization.reveal_text().starts_with("Basic "));
 }
 
+TEST_F(Form, F7_ARevocationGoesOnWithTheClientsSecretAndTheTokenItself) {
+  side.revocation_endpoint = "https://box.example/revoke";
+  side.revocation_extra = {{"all", "yes"}};
+  const auto blob = std::string(blobs.seal(place, Secret(std::string_view("rt/1"))).reveal_text());
+  const auto revoke = [&](const std::string& form) {
+    return revocation_post(Secret(std::string_view(form)), side, blobs, place);
+  };
+  const auto form = "token=" + blob + "&token_type_hint=refresh_token&client_id=relay-at-box&all=yes";
+  const auto made = revoke(form);
+  ASSERT_TRUE(made) << made.error().detail;
+  EXPECT_EQ(made->url, "https://box.example/revoke");
+  const auto sent = oauth::parse_form(made->body.reveal_text());
+  ASSERT_TRUE(sent);
+  EXPECT_EQ(*oauth::find_parameter(*sent, "token"), "rt/1");
+  EXPECT_EQ(*oauth::find_parameter(*sent, "client_secret"), "s3cret");
+  EXPECT_EQ(*oauth::find_parameter(*sent, "all"), "yes");
+  for (const auto& other :
+       {"token=" + blob + "&token_type_hint=refresh_token&client_id=relay-at-box",
+        "token=" + blob + "&token_type_hint=access_token&client_id=relay-at-box&all=yes",
+        "token=" + blob + "&token_type_hint=refresh_token&client_id=other&all=yes", form + "&token=" + blob,
+        form + "&client_secret=x", std::string("token_type_hint=refresh_token&client_id=relay-at-box&all=yes")}) {
+    const auto refused = revoke(other);
+    ASSERT_FALSE(refused) << other;
+    EXPECT_EQ(refused.error().reason, "token_request_refused");
+  }
+  place.grant = "g-2";
+  const auto foreign = revoke(form);
+  ASSERT_FALSE(foreign) << "another account's";
+  EXPECT_EQ(foreign.error().reason, "refresh_token_foreign");
+}
+
 TEST_F(Form, S4_WhatTheRelayWouldNotMakeItselfIsRefused) {
   const auto without = [](std::string form, const std::string& part) { return form.erase(form.find(part), part.size()); };
   EXPECT_EQ(refusal("grant_type=client_credentials&client_id=relay-at-box"), "token_request_refused grant_type");

@@ -1,8 +1,8 @@
-// The offices that a Cloud Service serves, as it keeps them: a SQLite file of its own, far smaller than the office server's
-// store and without secrets in it: of a code a digest, of an office its public keys.
+// The offices that a Cloud Service serves, as it keeps them: far less than the office server's store and without secrets: of
+// a code a digest, of an office its public keys.
 //
-// Several processes may work on one file: the service, and the verbs by which its operator issues and revokes. Blocking;
-// one object is used by one thread at a time.
+// Several processes may work on one book: instances of the service, and the verbs by which its operator issues and revokes.
+// Blocking; one object is used by one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -40,32 +40,36 @@ struct EnrolledOffice {
 // Errors of every method besides its own: unavailable/`store_unavailable`, corrupt/`store_corrupt`.
 class EnrolmentBook {
  public:
-  // An absent file is made, with mode 0600. Errors: corrupt/`future_schema`, corrupt/`not_a_book`.
-  [[nodiscard]] static Result<std::unique_ptr<EnrolmentBook>> open(const std::string& path);
+  EnrolmentBook() = default;
   EnrolmentBook(const EnrolmentBook&) = delete;
   EnrolmentBook& operator=(const EnrolmentBook&) = delete;
-  ~EnrolmentBook();
+  virtual ~EnrolmentBook() = default;
 
   // In the order of issue.
-  [[nodiscard]] Result<std::vector<EnrolledOffice>> all();
+  [[nodiscard]] virtual Result<std::vector<EnrolledOffice>> all() = 0;
   // Errors: conflict/`exists`.
-  [[nodiscard]] Result<void> issue(const EnrolledOffice& office);
+  [[nodiscard]] virtual Result<void> issue(const EnrolledOffice& office) = 0;
   // One use: of two at once one succeeds. The same keys and origins once more are fine, as long as the code lives: the first
   // answer may have been lost. So an enrolment's origins, and with them the names it may have, never change. Errors:
   // refused/`code_unknown` (never issued, used by others or for other origins, revoked), refused/`code_expired`.
-  [[nodiscard]] Result<EnrolledOffice> redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
-                                              const std::vector<std::string>& return_origins, WallTime now);
+  [[nodiscard]] virtual Result<EnrolledOffice> redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
+                                                      const std::vector<std::string>& return_origins, WallTime now) = 0;
   // In the place of the one before. Errors: not_found/`no_such_office`.
-  [[nodiscard]] Result<void> put_verified_name(const OfficeId& id, const std::string& name, WallTime now);
+  [[nodiscard]] virtual Result<void> put_verified_name(const OfficeId& id, const std::string& name, WallTime now) = 0;
   // False: there was none.
-  [[nodiscard]] Result<bool> take_back_verified_name(const OfficeId& id);
+  [[nodiscard]] virtual Result<bool> take_back_verified_name(const OfficeId& id) = 0;
   // Errors: not_found/`no_such_office`. Once more is fine.
-  [[nodiscard]] Result<void> revoke(const OfficeId& id, WallTime now);
-
- private:
-  struct State;
-  explicit EnrolmentBook(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  [[nodiscard]] virtual Result<void> revoke(const OfficeId& id, WallTime now) = 0;
 };
+
+// In a SQLite file of its own; an absent one is made, with mode 0600. Errors: corrupt/`future_schema`, corrupt/`not_a_book`.
+[[nodiscard]] Result<std::unique_ptr<EnrolmentBook>> open_sqlite_enrolment_book(const std::string& path);
+
+// What every implementation says. Whether such a code may be redeemed so, by what is kept of its office (nullopt: nothing).
+[[nodiscard]] Result<void> may_redeem(const std::optional<EnrolledOffice>& office, ByteView code_digest,
+                                      const std::string& keys, const std::vector<std::string>& return_origins, WallTime now);
+[[nodiscard]] std::unexpected<Error> code_unknown();
+[[nodiscard]] std::unexpected<Error> office_exists();
+[[nodiscard]] std::unexpected<Error> no_such_office();
 
 }  // namespace latchkey::store

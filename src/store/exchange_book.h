@@ -11,8 +11,11 @@
 // while that nobody knows; it is acknowledged as unknown is.
 //
 // Invariants: one (office, intent, turn) is claimed once; a later turn is claimed only when the one before is acknowledged;
-// a reply is there from keep_reply() to acknowledge(), a week at most; when claim() returns there is room for the reply,
-// which a disk that fills up afterwards does not take. What a method has returned is durable.
+// a reply is there from keep_reply() to acknowledge(), a week at most. What a method has returned is durable. Where the book is
+// a file, there is room for the reply when claim() returns, which a disk that fills up afterwards does not take.
+//
+// A book may be shared by several instances of the service (store/postgres/relay_books.h): then a claim is one instance's and
+// ends, and until it ends nobody else settles its turn.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +38,9 @@ inline constexpr Seconds kAcknowledgedKeptFor = std::chrono::days(1);
 inline constexpr Seconds kLapsedKeptFor = std::chrono::days(30);
 // A signed request is good for a minute either way.
 inline constexpr Seconds kNonceKeptFor{120};
+// How long an instance's claim lasts where several share a book, by the book's clock: longer than the hard deadlines of two
+// posts (one for each of a client's secrets) and a margin. Whoever posts looks at its own clocks besides.
+inline constexpr Seconds kExchangeClaimLasts{120};
 // Exchanges of one office that it has not acknowledged and that have not lapsed.
 inline constexpr std::int64_t kUnacknowledgedMax = 2'000;
 
@@ -47,6 +53,7 @@ struct KeptExchange {
   ExchangeState state = ExchangeState::asked;
   Bytes reply;  // sealed to the office; empty unless answered
   WallTime changed_at{};
+  bool elsewhere = false;  // asked, by another instance whose claim lasts: it may be under way there
   friend bool operator==(const KeptExchange&, const KeptExchange&) = default;
 };
 
@@ -73,7 +80,8 @@ class ExchangeBook {
   // refused/`request_repeated`.
   [[nodiscard]] virtual Result<std::optional<KeptExchange>> recall(const OfficeId& office, const IntentId& intent,
                                                                    ByteView nonce, WallTime now) = 0;
-  // Errors of the three: not_found/`no_such_exchange` when that turn is not `asked`.
+  // Errors of the three: not_found/`no_such_exchange` when that turn is not `asked`, or is another instance's (keep_unknown():
+  // whose claim lasts).
   [[nodiscard]] virtual Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                                 const Bytes& reply, WallTime now) = 0;
   [[nodiscard]] virtual Result<void> keep_unknown(const OfficeId& office, const IntentId& intent, std::int64_t turn,

@@ -11,7 +11,7 @@
 
 namespace latchkey::store {
 
-class MemoryExchangeBook final : public ExchangeBook {
+class MemoryExchangeBook : public ExchangeBook {
  public:
   // As long as it is set, every write fails with it: a full disk.
   std::optional<Error> refuses;

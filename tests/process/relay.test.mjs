@@ -470,8 +470,9 @@ test('packaging: the packaged relay.toml and unit are what the program reads: ev
   const packaged = await readFile(new URL('../../packaging/relay.toml', import.meta.url), 'utf8');
   const keys = [...packaged.matchAll(/^#?(\w+) = /gm)].map((each) => each[1]);
   assert.ok(keys.length >= 14, keys.join(' '));
-  // These are for other providers than the example's, and for apps with a secret or a key, which relay_exchange has.
-  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint|token_endpoint|client_|second_client_|assertion_)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
+  // These are for other providers than the example's, for apps with a secret or a key, which relay_exchange has, and for a database,
+  // which relay_postgres has.
+  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint|token_endpoint|revocation_endpoint|client_|second_client_|assertion_|store)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
   const file = path.join(folder, 'relay.toml');
   await writeFile(file, switchedOn);
   const listed = await run(binary, ['relay', 'list', '--json', '--config', file]);

@@ -2,14 +2,13 @@
 // (assertion mode): the real relay, real offices, and the certified provider with rotation and reuse detection.
 
 import assert from 'node:assert/strict';
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { Browserless } from '../support/browserless.mjs';
 import { files, operations } from '../support/kill/faults.mjs';
 import { binary, run, slowness } from '../support/latchkey.mjs';
-import { consenting, enrolledOffice, Relay, relayWithClient } from '../support/relay.mjs';
+import { codeForm, consenting, enrolledOffice, Relay, relayWithClient } from '../support/relay.mjs';
 import { temporaryFolder } from '../support/ports.mjs';
 import { ScriptedOffice } from '../support/scripted_office.mjs';
 import { gate, until } from '../support/wait.mjs';
@@ -211,17 +210,6 @@ test('C7: provider down: that is the provider\'s, and said so; an enrolment that
   await assertServed(office, 'the token that is there');
 });
 
-/** A code of the provider's for the relay's client, as an office would get it; gives the form that redeems it. */
-async function codeForm(scene, account = 'anna') {
-  const verifier = randomBytes(32).toString('base64url');
-  const redirectUri = `${scene.relay.url}/callback/op`;
-  const parameters = new URLSearchParams({
-    response_type: 'code', client_id: scene.oidc.clientId, redirect_uri: redirectUri, scope: 'openid offline_access', prompt: 'consent', state: randomBytes(32).toString('base64url'),
-    code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256',
-  });
-  const { url } = await new Browserless().open(`${scene.oidc.issuer}/auth?${parameters}`, { visit: scene.oidc.answering('allow', account), stopAt: (each) => each.startsWith(redirectUri) });
-  return { grant_type: 'authorization_code', code: new URL(url).searchParams.get('code'), redirect_uri: redirectUri, code_verifier: verifier, client_id: scene.oidc.clientId };
-}
 const refreshForm = (scene, token) => ({ grant_type: 'refresh_token', refresh_token: token, client_id: scene.oidc.clientId });
 
 test('Attack: two offices on one relay: neither gets the other\'s replies, nor anything for the other\'s refresh tokens', async (t) => {
@@ -315,7 +303,7 @@ test('S4: a reply that is kept is given though the registration has another mode
   const { reply } = await office.exchange(form, { intent });
   assert.equal(reply.status, 200);
   await scene.relay.stop();
-  Object.assign(scene.relay.options.apps.op, { client_secret_file: undefined, token_endpoint: undefined });
+  Object.assign(scene.relay.options.apps.op, { client_secret_file: undefined, token_endpoint: undefined, revocation_endpoint: undefined });
   await scene.relay.launch();
   const again = await office.exchange(form, { intent, turn: 2 });
   assert.equal(again.status, 200, again.text);
@@ -445,6 +433,7 @@ test('configuration: a secret or a key that cannot be used is told with its line
   assert.match(await wrong(`client_secret_file = "${secret}"`), /apps\.op\.token_endpoint: is missing/);
   assert.match(await wrong(`assertion_key_file = "${secret}"`), /apps\.op\.assertion_key_file: holds no private key/);
   assert.match(await wrong('client_authentication = "client_secret_post"'), /client_authentication: says how a client secret is sent, and there is none/);
+  assert.match(await wrong('revocation_endpoint = "https://op.example/revoke"'), /revocation_endpoint: is for apps with a secret/);
   assert.match(await wrong('client_authentication = "tls"'), /client_authentication: must be/);
   assert.match(await wrong('client_secret = "s3cret"'), /client_secret: there is no such key/, 'secrets stand in files of their own');
   const second = new Relay();

@@ -2,12 +2,13 @@
 // are enrolled at it.
 
 import { spawn } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
+import { Browserless } from './browserless.mjs';
 import { loopbackCertificate } from './certificates.mjs';
 import { Faults } from './kill/faults.mjs';
 import { binary, Latchkey, run, slowness } from './latchkey.mjs';
@@ -165,7 +166,8 @@ export async function relayWithClient(t, { assertion, faults: wanted = false, oi
   const relay = await Relay.start(t, {
     port, data, ...options, env: faults?.environment,
     apps: { op: { provider: 'oidc', client_id: oidc.clientId, params: { issuer: oidc.issuer, scopes: 'openid offline_access email' },
-      authorization_endpoint: `${oidc.issuer}/auth`, token_endpoint: `${oidc.issuer}/token`, [keys ? 'assertion_key_file' : 'client_secret_file']: file, ...options.app } },
+      authorization_endpoint: `${oidc.issuer}/auth`, token_endpoint: `${oidc.issuer}/token`, [keys ? 'assertion_key_file' : 'client_secret_file']: file,
+      revocation_endpoint: keys ? undefined : `${oidc.issuer}/token/revocation`, ...options.app } },
   });
   return { oidc, relay, folder, faults };
 }
@@ -203,4 +205,16 @@ export function consenting(scene, seen = []) {
   const press = pressing(scene.relay, seen);
   const answer = scene.oidc.answering();
   return (url, response, body) => press(url, response, body) ?? answer(url, response, body);
+}
+
+/** A code of the provider's for the relay's client, as an office would get it; gives the form that redeems it. */
+export async function codeForm(scene, account = 'anna') {
+  const verifier = randomBytes(32).toString('base64url');
+  const redirectUri = `${scene.relay.url}/callback/op`;
+  const parameters = new URLSearchParams({
+    response_type: 'code', client_id: scene.oidc.clientId, redirect_uri: redirectUri, scope: 'openid offline_access', prompt: 'consent', state: randomBytes(32).toString('base64url'),
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256',
+  });
+  const { url } = await new Browserless().open(`${scene.oidc.issuer}/auth?${parameters}`, { visit: scene.oidc.answering('allow', account), stopAt: (each) => each.startsWith(redirectUri) });
+  return { grant_type: 'authorization_code', code: new URL(url).searchParams.get('code'), redirect_uri: redirectUri, code_verifier: verifier, client_id: scene.oidc.clientId };
 }

@@ -70,6 +70,13 @@ export class ScriptedOffice {
     return this.ask('POST', '/relay/v1/token/acknowledge', { body: JSON.stringify({ intent, turn }) });
   }
 
+  /** Exchange mode: a form for the provider's revocation endpoint. */
+  revoke(form, { grant = this.grant, target = {}, ...signing } = {}) {
+    const [app] = this.view.apps;
+    const body = JSON.stringify({ grant, app: app.id, type: app.types[0], params: {}, learned: {}, form: new URLSearchParams(form).toString(), ...target });
+    return this.ask('POST', '/relay/v1/revocation', { body, ...signing });
+  }
+
   grant = randomUUID();
 
   /** A flow as an honest office would make it, with `changes`; `url` changes parameters of the authorization address. */

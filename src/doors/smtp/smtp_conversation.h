@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "doors/smtp/attachment_sink.h"
 #include "doors/smtp/mail_sink.h"
 #include "doors/smtp/smtp_door.h"
 #include "wire/smtp/session.h"

@@ -1,9 +1,6 @@
 #include "store/postgres/schema.h"
 
-#include <fmt/format.h>
-
-#include <charconv>
-#include <iterator>
+#include "store/postgres/migration.h"
 
 namespace latchkey::store::postgres {
 namespace {
@@ -200,11 +197,6 @@ CREATE TABLE devices (
 );
 )sql";
 
-// A step's place is its version: applied steps are never edited, new ones go at the end.
-struct MigrationStep {
-  const char* what;
-  std::initializer_list<const char*> scripts;
-};
 const MigrationStep kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit, kNodes}},
     {"foresight and revocations", {kForesight}},
@@ -212,85 +204,10 @@ const MigrationStep kSteps[] = {
     {"devices", {kDevices}},
 };
 
-constexpr int kAttempts = 5;  // of several nodes that make the first table at once, all but one fail
-
-const Query& read_info() {
-  static const Query kQuery{"SELECT key, value FROM store_info"};
-  return kQuery;
-}
-
-struct Info {
-  std::int64_t schema = 0;
-  std::string written_by;
-};
-
-Result<Info> info_of(Connection& connection) {
-  auto rows = connection.ask(read_info());
-  if (!rows) return std::unexpected(rows.error());
-  Info info;
-  while (rows->row()) {
-    std::string key, value;
-    rows->read(key, value);
-    if (key == "schema") std::from_chars(value.data(), value.data() + value.size(), info.schema);
-    if (key == "written_by") info.written_by = value;
-  }
-  return info;
-}
-
-std::unexpected<Error> from_the_future(const Place& place, const Info& info, const std::string& program_version) {
-  const std::string writer = info.written_by.empty() ? "a newer version" : info.written_by;
-  return fail(ErrorKind::corrupt, "future_schema",
-              fmt::format("The database {} was last written by Latchkey {} (schema {}); this is Latchkey {}, which reads schemas up to {}. "
-                          "Nothing was changed. Start Latchkey {} or newer on every node.",
-                          place.display, writer, info.schema, program_version, schema_version(), writer),
-              {.detail = fmt::format("schema {} is newer than {}", info.schema, schema_version())});
-}
-
-Result<void> make_info(Connection& connection, const Place& place) {
-  Result<void> done;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    done = connection.run_script(
-        "CREATE TABLE IF NOT EXISTS store_info (key TEXT CONSTRAINT store_info_pkey PRIMARY KEY, value TEXT NOT NULL)");
-    if (done) done = connection.run_script("INSERT INTO store_info(key, value) VALUES ('schema', '0') ON CONFLICT(key) DO NOTHING");
-    if (done) return {};
-  }
-  return fail(ErrorKind::misconfigured, "store_unavailable",
-              fmt::format("Latchkey may not make its tables in the database {}, or others of these names are there. Give it a database of its "
-                          "own, owned by its user (CREATE DATABASE latchkey OWNER latchkey).", place.display),
-              {.detail = done.error().detail});
-}
-
 }  // namespace
 
-std::int64_t schema_version() { return static_cast<std::int64_t>(std::size(kSteps)); }
-
 Result<void> bring_up_to_date(Connection& connection, const Place& place, const std::string& program_version) {
-  if (auto made = make_info(connection, place); !made) return made;
-  auto info = info_of(connection);
-  if (!info) return std::unexpected(info.error());
-  if (info->schema > schema_version()) return from_the_future(place, *info, program_version);
-  for (auto version = info->schema; version < schema_version(); ++version) {
-    // The row's lock lets one node through; the condition finds out whether another was faster.
-    std::string script = fmt::format(
-        "BEGIN; SELECT value FROM store_info WHERE key = 'schema' FOR UPDATE; "
-        "SELECT CAST(CASE WHEN value = '{}' THEN '1' ELSE 'latchkey:migrated' END AS BIGINT) FROM store_info WHERE key = 'schema';",
-        version);
-    for (const char* part : kSteps[version].scripts) script += part;
-    script += fmt::format("UPDATE store_info SET value = '{}' WHERE key = 'schema'; COMMIT;", version + 1);
-    if (auto done = connection.run_script(script); !done) {
-      if (done.error().detail.find("latchkey:migrated") != std::string::npos) continue;
-      auto error = done.error();
-      error.text = fmt::format("The database {} could not be brought to schema {} ({}): {} Give Latchkey a database of its own.", place.display,
-                               version + 1, kSteps[version].what, error.detail);
-      return std::unexpected(std::move(error));
-    }
-  }
-  if (info->written_by == program_version) return {};
-  static const std::string_view kNote =
-      "INSERT INTO store_info(key, value) VALUES ('written_by', $1) ON CONFLICT(key) DO UPDATE SET value = excluded.value";
-  const auto noted = connection.ask({kNote, Values(program_version)});
-  if (!noted) return std::unexpected(noted.error());
-  return {};
+  return migrate(connection, place, {.info = "store_info", .steps = kSteps}, program_version);
 }
 
 }  // namespace latchkey::store::postgres

@@ -10,10 +10,7 @@
 
 namespace latchkey::store::postgres {
 
-[[nodiscard]] std::int64_t schema_version();
-
-// Looks, then makes or migrates the tables; notes which program wrote last. Errors: corrupt/`future_schema`,
-// misconfigured/`store_unavailable` for a database that is somebody else's, those of error_of.
+// Errors: as migrate().
 [[nodiscard]] Result<void> bring_up_to_date(Connection& connection, const Place& place, const std::string& program_version);
 
 }  // namespace latchkey::store::postgres

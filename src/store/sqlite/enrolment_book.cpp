@@ -2,7 +2,6 @@
 
 #include <tuple>
 
-#include "base/secret.h"
 #include "store/sqlite/book_file.h"
 
 namespace latchkey::store {
@@ -46,56 +45,46 @@ std::string select_offices() {
          ", coalesce(name, ''), verified_at FROM offices LEFT JOIN verified_names ON office = id";
 }
 
-std::unexpected<Error> code_unknown() {
-  return fail(ErrorKind::refused, "code_unknown",
-              "This enrolment code is not known here, or has been used. Ask the Cloud Service's operator for a new one.",
-              {.field = "enrolment_code"});
-}
+class SqliteEnrolmentBook final : public EnrolmentBook {
+ public:
+  explicit SqliteEnrolmentBook(std::unique_ptr<Connection> db) : db_(std::move(db)) {}
 
-bool fits(const std::optional<EnrolledOffice>& office, ByteView code_digest, const std::string& keys,
-          const std::vector<std::string>& return_origins) {
-  return office && !office->revoked_at && base::equal_in_constant_time(office->code_digest, code_digest) &&
-         (!office->enrolled_at || (office->keys == keys && office->return_origins == return_origins));
-}
+  Result<std::vector<EnrolledOffice>> all() override;
+  Result<void> issue(const EnrolledOffice& office) override;
+  Result<EnrolledOffice> redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
+                                const std::vector<std::string>& return_origins, WallTime now) override;
+  Result<void> put_verified_name(const OfficeId& id, const std::string& name, WallTime now) override;
+  Result<bool> take_back_verified_name(const OfficeId& id) override;
+  Result<void> revoke(const OfficeId& id, WallTime now) override;
 
-}  // namespace
+ private:
+  [[nodiscard]] Result<std::optional<EnrolledOffice>> find(const OfficeId& id);
+  [[nodiscard]] Result<void> run(std::string_view sql);
 
-struct EnrolmentBook::State {
-  std::unique_ptr<Connection> db;
-
-  [[nodiscard]] Result<std::optional<EnrolledOffice>> find(const OfficeId& id) {
-    auto statement = db->prepare(select_offices() + " WHERE id = ?1");
-    statement.bind(id);
-    std::optional<EnrolledOffice> found;
-    if (statement.row()) {
-      found.emplace();
-      statement.read(whole(*found));
-    }
-    if (statement.failed()) return statement.failure();
-    return found;
-  }
-  [[nodiscard]] Result<void> run(std::string_view sql) {
-    auto statement = db->prepare(sql);
-    statement.run();
-    if (statement.failed()) return statement.failure();
-    return {};
-  }
+  std::unique_ptr<Connection> db_;
 };
 
-EnrolmentBook::EnrolmentBook(std::unique_ptr<State> state) : state_(std::move(state)) {}
-EnrolmentBook::~EnrolmentBook() = default;
-
-Result<std::unique_ptr<EnrolmentBook>> EnrolmentBook::open(const std::string& path) {
-  auto db = sqlite::open_book_file(path, kBook);
-  if (!db) return std::unexpected(db.error());
-  if (auto prepared = (*db)->run_script(kNamesTable); !prepared) return std::unexpected(std::move(prepared.error()));
-  auto state = std::make_unique<State>();
-  state->db = std::move(*db);
-  return std::unique_ptr<EnrolmentBook>(new EnrolmentBook(std::move(state)));
+Result<std::optional<EnrolledOffice>> SqliteEnrolmentBook::find(const OfficeId& id) {
+  auto statement = db_->prepare(select_offices() + " WHERE id = ?1");
+  statement.bind(id);
+  std::optional<EnrolledOffice> found;
+  if (statement.row()) {
+    found.emplace();
+    statement.read(whole(*found));
+  }
+  if (statement.failed()) return statement.failure();
+  return found;
 }
 
-Result<std::vector<EnrolledOffice>> EnrolmentBook::all() {
-  auto statement = state_->db->prepare(select_offices() + " ORDER BY issued_at, id");
+Result<void> SqliteEnrolmentBook::run(std::string_view sql) {
+  auto statement = db_->prepare(sql);
+  statement.run();
+  if (statement.failed()) return statement.failure();
+  return {};
+}
+
+Result<std::vector<EnrolledOffice>> SqliteEnrolmentBook::all() {
+  auto statement = db_->prepare(select_offices() + " ORDER BY issued_at, id");
   std::vector<EnrolledOffice> offices;
   while (statement.row()) {
     offices.emplace_back();
@@ -105,35 +94,28 @@ Result<std::vector<EnrolledOffice>> EnrolmentBook::all() {
   return offices;
 }
 
-Result<void> EnrolmentBook::issue(const EnrolledOffice& office) {
-  auto statement = state_->db->prepare("INSERT INTO offices(" + std::string(kColumns) +
-                                       ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+Result<void> SqliteEnrolmentBook::issue(const EnrolledOffice& office) {
+  auto statement = db_->prepare("INSERT INTO offices(" + std::string(kColumns) +
+                                ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
   statement.bind(fields_of(office));
   statement.run();
-  if (statement.code() == SQLITE_CONSTRAINT_PRIMARYKEY)
-    return fail(ErrorKind::conflict, "exists", "There is an office of that id already.");
+  if (statement.code() == SQLITE_CONSTRAINT_PRIMARYKEY) return office_exists();
   if (statement.failed()) return statement.failure();
   return {};
 }
 
-Result<EnrolledOffice> EnrolmentBook::redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
-                                             const std::vector<std::string>& return_origins, WallTime now) {
-  auto& db = *state_->db;
+Result<EnrolledOffice> SqliteEnrolmentBook::redeem(const OfficeId& id, ByteView code_digest, const std::string& keys,
+                                                   const std::vector<std::string>& return_origins, WallTime now) {
+  auto& db = *db_;
   // Looked at first without a lock: strangers' guesses wait for no writer, and make none wait.
-  const auto seen = state_->find(id);
+  const auto seen = find(id);
   if (!seen) return std::unexpected(seen.error());
-  if (!fits(*seen, code_digest, keys, return_origins)) return code_unknown();
-  if (auto begun = state_->run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
-  auto found = state_->find(id);
+  if (const auto may = may_redeem(*seen, code_digest, keys, return_origins, now); !may) return std::unexpected(may.error());
+  if (auto begun = run("BEGIN IMMEDIATE"); !begun) return std::unexpected(begun.error());
+  auto found = find(id);
   if (!found) return undone(db, std::move(found.error()));
-  if (!fits(*found, code_digest, keys, return_origins)) return undone(db, code_unknown().error());
+  if (auto may = may_redeem(*found, code_digest, keys, return_origins, now); !may) return undone(db, std::move(may.error()));
   auto office = std::move(**found);
-  if (now >= office.code_ends_at) {
-    return undone(db, Error{.kind = ErrorKind::refused,
-                            .reason = "code_expired",
-                            .text = "This enrolment code has expired. Ask the Cloud Service's operator for a new one.",
-                            .field = "enrolment_code"});
-  }
   office.keys = keys;
   office.return_origins = return_origins;
   if (!office.enrolled_at) office.enrolled_at = now;
@@ -145,35 +127,42 @@ Result<EnrolledOffice> EnrolmentBook::redeem(const OfficeId& id, ByteView code_d
       return undone(db, std::move(error));
     }
   }
-  if (auto committed = state_->run("COMMIT"); !committed) return undone(db, std::move(committed.error()));
+  if (auto committed = run("COMMIT"); !committed) return undone(db, std::move(committed.error()));
   return office;
 }
 
-Result<void> EnrolmentBook::put_verified_name(const OfficeId& id, const std::string& name, WallTime now) {
-  auto statement = state_->db->prepare(
+Result<void> SqliteEnrolmentBook::put_verified_name(const OfficeId& id, const std::string& name, WallTime now) {
+  auto statement = db_->prepare(
       "INSERT INTO verified_names(office, name, verified_at) SELECT id, ?2, ?3 FROM offices WHERE id = ?1 "
       "ON CONFLICT (office) DO UPDATE SET name = excluded.name, verified_at = excluded.verified_at");
   const auto changed = statement.bind(id, name, now).run();
   if (statement.failed()) return statement.failure();
-  if (changed == 0)
-    return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
+  if (changed == 0) return no_such_office();
   return {};
 }
 
-Result<bool> EnrolmentBook::take_back_verified_name(const OfficeId& id) {
-  auto statement = state_->db->prepare("DELETE FROM verified_names WHERE office = ?1");
+Result<bool> SqliteEnrolmentBook::take_back_verified_name(const OfficeId& id) {
+  auto statement = db_->prepare("DELETE FROM verified_names WHERE office = ?1");
   const auto changed = statement.bind(id).run();
   if (statement.failed()) return statement.failure();
   return changed > 0;
 }
 
-Result<void> EnrolmentBook::revoke(const OfficeId& id, WallTime now) {
-  auto statement = state_->db->prepare("UPDATE offices SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1");
+Result<void> SqliteEnrolmentBook::revoke(const OfficeId& id, WallTime now) {
+  auto statement = db_->prepare("UPDATE offices SET revoked_at = coalesce(revoked_at, ?2) WHERE id = ?1");
   const auto changed = statement.bind(id, now).run();
   if (statement.failed()) return statement.failure();
-  if (changed == 0)
-    return fail(ErrorKind::not_found, "no_such_office", "There is no office of that id.", {.field = "OFFICE"});
+  if (changed == 0) return no_such_office();
   return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EnrolmentBook>> open_sqlite_enrolment_book(const std::string& path) {
+  auto db = sqlite::open_book_file(path, kBook);
+  if (!db) return std::unexpected(db.error());
+  if (auto prepared = (*db)->run_script(kNamesTable); !prepared) return std::unexpected(std::move(prepared.error()));
+  return std::make_unique<SqliteEnrolmentBook>(std::move(*db));
 }
 
 }  // namespace latchkey::store

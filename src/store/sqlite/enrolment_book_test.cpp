@@ -4,139 +4,56 @@
 #include <sys/stat.h>
 
 #include <chrono>
-#include <filesystem>
 
 #include "base/entropy.h"
+#include "store/exercise_enrolments_testing.h"
 #include "store/sqlite/connection.h"
+#include "store/store_testing.h"
 
 namespace latchkey::store {
 namespace {
 
 constexpr WallTime kNow = base::from_unix_ms(1'800'000'000'000);
 
-class Book : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "latchkey-book-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-    path = folder + "/relay.db";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
-  std::unique_ptr<EnrolmentBook> open() {
-    auto opened = EnrolmentBook::open(path);
+class OnFile final : public EnrolmentBookUnderTest {
+ public:
+  std::unique_ptr<EnrolmentBook> open() override {
+    auto opened = open_sqlite_enrolment_book(folder_.path() + "/relay.db");
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().text);
     return opened ? std::move(*opened) : nullptr;
   }
-  EnrolledOffice issued(std::string label = "North Ltd") {
-    return {.id = OfficeId::make(kNow, entropy),
-            .label = std::move(label),
-            .types = {"dropbox", "xero"},
-            .flows_per_minute = 30,
-            .code_digest = entropy.bytes(32),
-            .issued_at = kNow,
-            .code_ends_at = kNow + Seconds(3600)};
-  }
-  template <class T>
-  static std::string reason(const Result<T>& result) {
-    return result ? "" : result.error().reason;
-  }
 
-  base::SeededEntropy entropy{11};
-  std::string folder;
-  std::string path;
+ private:
+  TemporaryDirectory folder_;
 };
 
-TEST_F(Book, S1_ACodeIsRedeemedOnceAndWhatIsKeptComesBackWhole) {
-  auto book = open();
-  const auto office = issued();
-  ASSERT_TRUE(book->issue(office));
-  EXPECT_EQ(reason(book->issue(office)), "exists");
-  const auto enrolled = book->redeem(office.id, office.code_digest, "keys-1", {"https://north.example"}, kNow + Seconds(5));
-  ASSERT_TRUE(enrolled) << enrolled.error().reason;
-  EXPECT_EQ(reason(book->redeem(office.id, office.code_digest, "keys-2", {"https://evil.example"}, kNow)), "code_unknown");
-  EXPECT_TRUE(book->redeem(office.id, office.code_digest, "keys-1", {"https://north.example"}, kNow + Seconds(6)))
-      << "an answer that was lost is given again";
-  EXPECT_EQ(reason(book->redeem(office.id, office.code_digest, "keys-1", {"https://other.example"}, kNow)), "code_unknown")
-      << "whoever has the code and the keys moves nobody's browsers elsewhere";
-  EXPECT_EQ(reason(book->redeem(office.id, office.code_digest, "keys-1", {}, kNow)), "code_unknown");
-  const auto again = open();
-  const auto all = again->all();
-  ASSERT_TRUE(all);
-  ASSERT_EQ(all->size(), 1U);
-  const auto& kept = all->front();
-  EXPECT_EQ(kept.id, office.id);
-  EXPECT_EQ(kept.label, "North Ltd");
-  EXPECT_EQ(kept.types, office.types);
-  EXPECT_EQ(kept.flows_per_minute, 30);
-  EXPECT_EQ(kept.keys, "keys-1");
-  EXPECT_EQ(kept.return_origins, std::vector<std::string>{"https://north.example"});
-  EXPECT_EQ(kept.enrolled_at, kNow + Seconds(5));
-  EXPECT_FALSE(kept.revoked_at);
+INSTANTIATE_TEST_SUITE_P(Sqlite, EnrolmentBookExercise,
+                         testing::Values(EnrolmentBookFactory([] { return std::make_unique<OnFile>(); })));
+
+template <class T>
+std::string reason(const Result<T>& result) {
+  return result ? "" : result.error().reason;
 }
 
-TEST_F(Book, S1_WhatIsNoCodeOfThisOfficeIsRefused) {
-  auto book = open();
-  const auto north = issued();
-  const auto south = issued("South Ltd");
-  ASSERT_TRUE(book->issue(north));
-  ASSERT_TRUE(book->issue(south));
-  EXPECT_EQ(reason(book->redeem(north.id, south.code_digest, "keys", {}, kNow)), "code_unknown");
-  EXPECT_EQ(reason(book->redeem(OfficeId::make(kNow, entropy), north.code_digest, "keys", {}, kNow)), "code_unknown");
-  EXPECT_EQ(reason(book->redeem(north.id, north.code_digest, "keys", {}, north.code_ends_at)), "code_expired");
-  EXPECT_TRUE(book->redeem(north.id, north.code_digest, "keys", {}, north.code_ends_at - Milliseconds(1)));
-}
-
-TEST_F(Book, S1_ARevokedOfficeStaysRevokedAndItsCodeIsWorthNothing) {
-  auto book = open();
-  const auto office = issued();
-  ASSERT_TRUE(book->issue(office));
-  auto operators = open();  // another process
-  ASSERT_TRUE(operators->revoke(office.id, kNow));
-  EXPECT_EQ(reason(book->redeem(office.id, office.code_digest, "keys", {}, kNow)), "code_unknown");
-  ASSERT_TRUE(operators->revoke(office.id, kNow + Seconds(9)));
-  EXPECT_EQ(book->all()->front().revoked_at, kNow);
-  EXPECT_EQ(reason(book->revoke(OfficeId::make(kNow, entropy), kNow)), "no_such_office");
-}
-
-TEST_F(Book, S1_AVerifiedNameIsKeptBesideTheLabelAndReplaced) {
-  auto book = open();
-  const auto north = issued();
-  ASSERT_TRUE(book->issue(north));
-  ASSERT_TRUE(book->issue(issued("South Ltd")));
-  EXPECT_EQ(book->all()->front().verified_name, "");
-  ASSERT_TRUE(book->put_verified_name(north.id, "north.example", kNow));
-  ASSERT_TRUE(open()->put_verified_name(north.id, "new.north.example", kNow + Seconds(5)));
-  const auto all = *book->all();
-  ASSERT_EQ(all.size(), 2U);
-  for (const auto& office : all) {
-    const bool verified = office.id == north.id;
-    EXPECT_EQ(office.verified_name, verified ? "new.north.example" : "");
-    EXPECT_EQ(office.verified_at, verified ? std::optional(kNow + Seconds(5)) : std::nullopt);
-  }
-  EXPECT_EQ(reason(book->put_verified_name(OfficeId::make(kNow, entropy), "evil.example", kNow)), "no_such_office");
-}
-
-TEST_F(Book, S1_AVerifiedNameIsTakenBack) {
-  auto book = open();
-  const auto north = issued();
-  const auto south = issued("South Ltd");
-  ASSERT_TRUE(book->issue(north));
-  ASSERT_TRUE(book->issue(south));
-  ASSERT_TRUE(book->put_verified_name(north.id, "north.example", kNow));
-  ASSERT_TRUE(book->put_verified_name(south.id, "south.example", kNow));
-  EXPECT_TRUE(*book->take_back_verified_name(north.id));
-  EXPECT_FALSE(*book->take_back_verified_name(north.id));
-  for (const auto& office : *open()->all()) {
-    EXPECT_EQ(office.verified_name, office.id == north.id ? "" : "south.example");
-    EXPECT_EQ(office.verified_at.has_value(), office.id == south.id);
-  }
-}
-
-TEST_F(Book, S1_AStrangersGuessWaitsForNoWriterAndMakesNoneWait) {
-  auto book = open();
-  const auto office = issued();
+TEST(EnrolmentBookFile, S1_AStrangersGuessWaitsForNoWriterAndMakesNoneWait) {
+  const TemporaryDirectory folder;
+  const auto path = folder.path() + "/relay.db";
+  base::SeededEntropy entropy{11};
+  auto opened = open_sqlite_enrolment_book(path);
+  ASSERT_TRUE(opened);
+  auto& book = *opened;
+  const EnrolledOffice office{.id = OfficeId::make(kNow, entropy),
+                              .label = "North Ltd",
+                              .types = {},
+                              .code_digest = entropy.bytes(32),
+                              .issued_at = kNow,
+                              .code_ends_at = kNow + Seconds(3600),
+                              .enrolled_at = {},
+                              .revoked_at = {},
+                              .keys = {},
+                              .return_origins = {},
+                              .verified_name = {},
+                              .verified_at = {}};
   ASSERT_TRUE(book->issue(office));
   auto writing = sqlite::Connection::open(path, sqlite::Access::writer, 1 << 20, "");
   ASSERT_TRUE(writing);
@@ -150,17 +67,19 @@ TEST_F(Book, S1_AStrangersGuessWaitsForNoWriterAndMakesNoneWait) {
   EXPECT_TRUE(book->redeem(office.id, office.code_digest, "keys", {}, kNow));
 }
 
-TEST_F(Book, TheFileIsItsOwnersAndAnotherProgramsFileIsLeftAlone) {
-  open().reset();
+TEST(EnrolmentBookFile, IsItsOwnersAndAnotherProgramsFileIsLeftAlone) {
+  const TemporaryDirectory folder;
+  const auto path = folder.path() + "/relay.db";
+  ASSERT_TRUE(open_sqlite_enrolment_book(path));
   struct stat status{};
   ASSERT_EQ(::stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
-  const auto other = folder + "/other.db";
+  const auto other = folder.path() + "/other.db";
   auto db = sqlite::Connection::open(other, sqlite::Access::writer, 1 << 20, "");
   ASSERT_TRUE(db);
   ASSERT_TRUE((*db)->run_script("CREATE TABLE theirs (x); PRAGMA application_id = 7;"));
   db->reset();
-  EXPECT_EQ(reason(EnrolmentBook::open(other)), "not_a_book");
+  EXPECT_EQ(reason(open_sqlite_enrolment_book(other)), "not_a_book");
 }
 
 }  // namespace

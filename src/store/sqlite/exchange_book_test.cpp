@@ -124,7 +124,7 @@ TEST(ExchangeBookFile, S4_ADiskThatFillsUpAfterTheClaimTakesTheReplyAllTheSame) 
 TEST(ExchangeBookFile, AnotherBookIsLeftAlone) {
   const TemporaryDirectory folder;
   const auto path = folder.path() + "/relay.db";
-  ASSERT_TRUE(EnrolmentBook::open(path));
+  ASSERT_TRUE(open_sqlite_enrolment_book(path));
   const auto opened = open_sqlite_exchange_book(path);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().reason, "not_a_book");
