@@ -2,7 +2,7 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { Agent, request as httpsRequest } from 'node:https';
 import { cpus, loadavg } from 'node:os';
 import path from 'node:path';
@@ -51,10 +51,11 @@ async function atRedirect({ relay, office }, username, session) {
   return { browser, url };
 }
 
-/** Milliseconds of processor time a process has had. */
+/** Milliseconds of processor time that a process's threads have had. */
 async function processorTime(pid) {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10; // in ticks of 10 ms
+  const threads = await readdir(`/proc/${pid}/task`);
+  const spent = await Promise.all(threads.map(async (thread) => Number((await readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')).split(' ')[0])));
+  return spent.reduce((sum, each) => sum + each, 0) / 1e6;
 }
 
 const sample = (pids) => Promise.all(pids.map(processorTime));
@@ -87,7 +88,7 @@ async function latencies(parts) {
     times.push((await sample(pids)).map((each, i) => each - before[i]));
     done.forEach(({ left, redirected }, i) => {
       const at = arrived.get(new URL(go[i].url).searchParams.get('code'));
-      flows.push({ whole: at - left, relay: redirected - left, rest: at - redirected });
+      flows.push({ round, whole: at - left, relay: redirected - left, rest: at - redirected });
     });
   }
   return { flows, times };
@@ -148,6 +149,8 @@ try {
     const spans = flows.map((each) => each[member]);
     if (spans.length > 0) row(name, ...[at(spans, 0.5), at(spans, 0.99), Math.max(...spans)].map((each) => `${Math.round(each)} ms`));
   }
+  const worst = times.map((_, round) => Math.round(Math.max(...flows.filter((each) => each.round === round).map((each) => each.whole))));
+  if (times.length > 0) console.log(`\nworst of each round, the first of which finds no line open between office and relay but one: ${worst.join(', ')} ms`);
   const mean = (i) => Math.round(times.reduce((sum, each) => sum + each[i], 0) / times.length);
   if (times.length > 0) console.log(`\nprocessor time a round: relay ${mean(0)} ms, office ${mean(1)} ms, browsers ${mean(2)} ms, provider ${mean(3)} ms`);
   const mallory = await ScriptedOffice.enrol(parts.relay, 'Load Ltd', { args: ['--flows-per-minute', '0'] });
