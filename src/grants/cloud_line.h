@@ -44,7 +44,7 @@ class CloudLine {
   // What the service has for this office now; its keys are the pinned ones, or those that these vouch for (to be kept).
   [[nodiscard]] Task<Result<cloud::ServiceView>> ask(CloudEnrolment enrolment);
   // What a browser's handle stands for. Tried again while nobody answers, for less than the handle lives. A few at once: when a hundred
-  // browsers come back together, a handshake for each would cost both sides more than all the rest.
+  // browsers come back together, a TLS handshake for each would cost as much as all the rest.
   [[nodiscard]] Task<Result<cloud::FlowResult>> collect(CloudEnrolment enrolment, std::string handle);
   // What a token endpoint answers by way of the service (exchange mode); `request`: a cloud::TokenRequest as JSON. Besides:
   // unavailable/`provider_unreachable`, the one thing that is said of the provider.
