@@ -155,6 +155,8 @@ TEST_F(GateHouse, R25_TheSweepGoesOnWhileCallersWaitForACap) {
   ASSERT_TRUE(run(keeper->start()));
   base::drive_until(loop, [&] { return view(other.id).grant.generation == 2; });
   EXPECT_LT(answered(asking), 1000);
+  ASSERT_TRUE(run(stop_keeper()));
+  base::drive_until(loop, [&] { return answered(asking) == 1000; });  // nobody waits on beyond the keeper's end
 }
 
 }  // namespace
