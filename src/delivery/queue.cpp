@@ -52,13 +52,6 @@ void Queue::offer(const store::Delivery& delivery) {
   });
 }
 
-void Queue::nudge() {
-  boost::asio::post(parts_.executor, [this] {
-    sweep_again_at_ = {};
-    wake();
-  });
-}
-
 Task<void> Queue::run() {
   while (!stopping_) {
     nudged_ = false;

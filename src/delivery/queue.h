@@ -69,8 +69,6 @@ class Queue {
 
   // It has been accepted, or a person has changed when or where it goes. From any thread.
   void offer(const store::Delivery& delivery);
-  // Something became due that the queue has not been told of. From any thread.
-  void nudge();
   // The delivery as soon as it is neither queued nor being sent, or as it is after `patience`. Errors:
   // not_found/`no_such_delivery`, those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> wait_for(DeliveryId id, Seconds patience);

@@ -60,6 +60,7 @@ Task<Result<void>> DoorGate::check_uses(const Principal& who, std::uint32_t uses
     auto found = co_await parts_.store.device(admitted->device);
     if (!found) co_return std::unexpected(found.error());
     if (!*found || !(*found)->enabled || !parts_.seal.check(**found)) co_return not_any_more();
+    if ((*found)->secret_set_at != admitted->secret_set_at) co_return not_any_more();
     if (((*found)->uses & uses) == uses) co_return Result<void>{};
     co_await note(std::move(**found), {}, std::string(kUseMissing));
     co_return use_not_allowed();
@@ -124,7 +125,7 @@ Task<Result<AdmittedDevice>> DoorGate::let_in(store::Device device, std::string 
     co_await note(std::move(device), std::move(address), std::string(kUseMissing));
     co_return use_not_allowed();
   }
-  AdmittedDevice admitted{.device = device.id, .name = device.name};
+  AdmittedDevice admitted{.device = device.id, .name = device.name, .secret_set_at = device.secret_set_at};
   co_await note(std::move(device), std::move(address), {});
   co_return admitted;
 }

@@ -129,6 +129,15 @@ TEST_F(DoorGateTest, T2_WhatIsAskedForOnlyAfterwardsIsLookedAtAsItIsThen) {
   EXPECT_EQ(stored(made.device.id).last_error, "The device asked for something that is not among its uses.");
   ASSERT_TRUE(run(desk.change(made.device.id, {.uses = store::kUseSend}, admin)));
   EXPECT_EQ(words_of(*device, store::kUseSend), "may");
+  wall.advance(std::chrono::seconds(1));
+  const auto renewed = run(desk.renew_secret(made.device.id, SecretForm::compact, admin));
+  ASSERT_TRUE(renewed);
+  EXPECT_EQ(words_of(*device, store::kUseSend), "invalid_credentials") << "a lost secret is worth nothing within a conversation either";
+  auto again = attempt("copier", text(renewed->secret));
+  again.uses = 0;
+  device = run(door.admit(std::move(again)));
+  ASSERT_TRUE(device);
+  EXPECT_EQ(words_of(*device, store::kUseSend), "may");
   ASSERT_TRUE(run(desk.change(made.device.id, {.enabled = false}, admin)));
   EXPECT_EQ(words_of(*device, store::kUseSend), "invalid_credentials") << "P4";
   ASSERT_TRUE(run(directory->change_user(user.id, {.enabled = false}, admin)));

@@ -13,6 +13,7 @@ namespace latchkey::people {
 struct AdmittedDevice {
   DeviceId device;
   std::string name;
+  WallTime secret_set_at{};  // of the secret it was let in with: a newer one ends a conversation (DoorGate::check_uses)
   friend bool operator==(const AdmittedDevice&, const AdmittedDevice&) = default;
 };
 
