@@ -1,12 +1,11 @@
 // Debian's Caddy with the Caddyfile that is shipped, in a folder of its own: name, ports and certificate changed, no other line.
 
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './ports.mjs';
-import { until } from './wait.mjs';
+import { changed, runProxy } from './proxies.mjs';
 
 const shipped = fileURLToPath(new URL('../../packaging/proxy/Caddyfile', import.meta.url));
 export const caddyBinary = ['/usr/bin/caddy', '/usr/local/bin/caddy'].find((file) => existsSync(file));
@@ -17,28 +16,16 @@ export const caddyBinary = ['/usr/bin/caddy', '/usr/local/bin/caddy'].find((file
  */
 export async function startCaddy(t, { folder, upstream, certFile, keyFile, name = 'localhost', changes = [] }) {
   const [httpsPort, httpPort] = [await freePort(), await freePort()];
-  const site = [
+  const site = changed('packaging/proxy/Caddyfile', await readFile(shipped, 'utf8'), [
     ['latchkey.example {', `${name} {\n\tbind 127.0.0.1\n\ttls ${certFile} ${keyFile}`],
     ['reverse_proxy 127.0.0.1:8480 {', `reverse_proxy 127.0.0.1:${upstream} {`],
     ...changes,
-  ].reduce((text, [from, to]) => {
-    if (!text.includes(from)) throw new Error(`packaging/proxy/Caddyfile has no line ${from}`);
-    return text.replaceAll(from, to);
-  }, await readFile(shipped, 'utf8'));
+  ]);
   await mkdir(folder, { recursive: true });
   const file = path.join(folder, 'Caddyfile');
-  await writeFile(file, `{\n\tadmin off\n\n\tstorage file_system ${folder}/storage\n\thttp_port ${httpPort}\n\thttps_port ${httpsPort}\n}\n${site}`);
-  const child = spawn(caddyBinary, ['run', '--config', file, '--adapter', 'caddyfile'], { stdio: ['ignore', 'ignore', 'pipe'], env: { HOME: folder, PATH: process.env.PATH } });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk) => { said += chunk; });
-  const ended = new Promise((resolve) => child.on('close', resolve));
-  t.after(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  await until('Caddy to listen', async () => {
-    if (child.exitCode !== null) throw new Error(`Caddy ended: ${said}`);
-    return fetch(`http://127.0.0.1:${httpPort}/`, { redirect: 'manual', headers: { host: name } }).then(() => true, () => undefined);
+  await writeFile(file, `{\n\tadmin off\n\tstorage file_system ${folder}/storage\n\thttp_port ${httpPort}\n\thttps_port ${httpsPort}\n}\n${site}`);
+  await runProxy(t, 'Caddy', caddyBinary, ['run', '--config', file, '--adapter', 'caddyfile'], {
+    url: `http://127.0.0.1:${httpPort}/`, headers: { host: name }, env: { HOME: folder, PATH: process.env.PATH },
   });
   return { httpsPort, httpPort };
 }

@@ -1,23 +1,14 @@
 // Debian's nginx with the configuration that is shipped, in a folder of its own: names, ports and certificate changed, no other line.
 
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './ports.mjs';
-import { until } from './wait.mjs';
+import { changed, runProxy } from './proxies.mjs';
 
 const shipped = fileURLToPath(new URL('../../packaging/proxy/nginx.conf', import.meta.url));
 export const nginxBinary = ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find((file) => existsSync(file));
-
-/** Every line of `changes` must be there: a configuration that has moved on is not tested by accident. */
-function changed(text, changes) {
-  return changes.reduce((out, [from, to]) => {
-    if (!out.includes(from)) throw new Error(`packaging/proxy/nginx.conf has no line ${from}`);
-    return out.replaceAll(from, to);
-  }, text);
-}
 
 /**
  * Starts nginx before `upstream` (a port on loopback). `bind`: the loopback address it calls the server from. `changes`: further
@@ -25,7 +16,7 @@ function changed(text, changes) {
  */
 export async function startNginx(t, { folder, upstream, certFile, keyFile, bind, name = 'localhost', changes = [] }) {
   const [httpsPort, httpPort] = [await freePort(), await freePort()];
-  const site = changed(await readFile(shipped, 'utf8'), [
+  const site = changed('packaging/proxy/nginx.conf', await readFile(shipped, 'utf8'), [
     ['    listen [::]:80;\n', ''], ['    listen [::]:443 ssl;\n', ''],
     ['listen 80;', `listen 127.0.0.1:${httpPort};`], ['listen 443 ssl;', `listen 127.0.0.1:${httpsPort} ssl;`],
     ['server_name latchkey.example;', `server_name ${name};`],
@@ -37,17 +28,6 @@ export async function startNginx(t, { folder, upstream, certFile, keyFile, bind,
   await mkdir(folder, { recursive: true });
   await writeFile(path.join(folder, 'site.conf'), site);
   await writeFile(path.join(folder, 'nginx.conf'), `daemon off;\nmaster_process off;\nuser root;\npid ${folder}/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\n  access_log off;\n  ${temporary}\n  include ${folder}/site.conf;\n}\n`);
-  const child = spawn(nginxBinary, ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.setEncoding('utf8').on('data', (chunk) => { said += chunk; });
-  const ended = new Promise((resolve) => child.on('close', resolve));
-  t.after(async () => {
-    child.kill('SIGTERM');
-    await ended;
-  });
-  await until('nginx to listen', async () => {
-    if (child.exitCode !== null) throw new Error(`nginx ended: ${said}`);
-    return fetch(`http://127.0.0.1:${httpPort}/`, { redirect: 'manual' }).then(() => true, () => undefined);
-  });
+  await runProxy(t, 'nginx', nginxBinary, ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr'], { url: `http://127.0.0.1:${httpPort}/` });
   return { httpsPort, httpPort };
 }
