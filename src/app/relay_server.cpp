@@ -138,7 +138,7 @@ struct RelayServer::Parts {
   relay::EnrolledOffices offices;
   relay::OfficeQuotas quotas;  // of flows
   relay::OfficeQuotas assertions;
-  relay::EnrolmentGate gate;
+  relay::EnrolmentGate gate, look_gate;
   relay::RelayCounters counters;
   cloud::PartyPublic public_keys = files.keys.party.public_half();
   std::vector<cloud::Succession> successions = files.keys.successions();
@@ -163,6 +163,7 @@ struct RelayServer::Parts {
                         .keys = public_keys,
                         .successions = successions,
                         .gate = gate,
+                        .look_gate = look_gate,
                         .assertions = assertions,
                         .counters = counters,
                         .exchanges = exchange_desk,

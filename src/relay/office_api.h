@@ -32,6 +32,7 @@ class OfficeApi {
     const cloud::PartyPublic& keys;
     const std::vector<cloud::Succession>& successions;  // from the keys before
     EnrolmentGate& gate;
+    EnrolmentGate& look_gate;  // of read_book_for()
     OfficeQuotas& assertions;
     RelayCounters& counters;
     ExchangeDesk* exchanges;      // nullptr: nothing is exchanged here
@@ -57,6 +58,9 @@ class OfficeApi {
     Enrolment office;
     Bytes nonce;
   };
+  // Whoever is not known here may have been enrolled a moment ago at another instance. Anybody can say so, hence as rarely
+  // as strangers may try a code. False: it was not read.
+  [[nodiscard]] Task<bool> read_book_for(net::SourceAddress from) const;
   // Whose signature the request bears. Errors: refused/`office_unknown`, those of check_signature().
   [[nodiscard]] Result<Signed> signer_of(const net::HttpRequest& request) const;
   [[nodiscard]] Result<net::HttpResponse> collect(const Enrolment& office, std::string_view body) const;

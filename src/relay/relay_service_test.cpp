@@ -72,7 +72,7 @@ class Service : public testing::Test {
   EnrolledOffices offices{*book, {"dropbox"}, steady};
   OfficeQuotas quotas;
   OfficeQuotas assertions;
-  EnrolmentGate gate;
+  EnrolmentGate gate, look_gate;
   RelayCounters counters;
   cloud::PartyKeys keys = cloud::PartyKeys::make(entropy);
   cloud::PartyPublic public_keys = keys.public_half();
@@ -97,6 +97,7 @@ class Service : public testing::Test {
                  .keys = public_keys,
                  .successions = successions,
                  .gate = gate,
+                 .look_gate = look_gate,
                  .assertions = assertions,
                  .counters = counters,
                  .exchanges = nullptr,
@@ -172,6 +173,43 @@ TEST_F(Service, S1_StrangersOffersAreFewAndCostTheOthersNothing) {
   EXPECT_EQ(busy.status, 503);
   EXPECT_THAT(busy.body, HasSubstr("enrolment_busy"));
   EXPECT_THAT(busy.body, Not(HasSubstr("code_unknown")));
+}
+
+TEST_F(Service, S1_AnOfficeEnrolledAtAnotherInstanceIsServedAtOnceAndStrangersCostFewReads) {
+  const auto others_book = *store::open_sqlite_enrolment_book(folder + "/relay.db");
+  EnrolledOffices other{*others_book, {"dropbox"}, steady};
+  const auto enrolled_there = [&](const cloud::PartyKeys& office) {
+    const auto code = cloud::EnrolmentCode::make(store::OfficeId::make(wall.now(), entropy).bytes(), public_keys, entropy);
+    const auto id = *store::OfficeId::from_bytes(code.office);
+    const auto digest = cloud::digest_of_secret(code.secret);
+    EXPECT_TRUE(others_book->issue({.id = id,
+                                    .label = "North Ltd",
+                                    .types = {},
+                                    .code_digest = Bytes(digest.begin(), digest.end()),
+                                    .issued_at = wall.now(),
+                                    .code_ends_at = wall.now() + Seconds(600)}));
+    EXPECT_TRUE(other.enrol(id, digest, office.public_half(), {"https://north.example"}, wall.now()));
+    return id.text();
+  };
+  const auto asks = [&](const std::string& id, const cloud::PartyKeys& office, std::string_view from) {
+    auto asked = request(std::string(cloud::kOfficePath));
+    asked.client = asked.peer = *net::IpAddress::parse(from);
+    const auto signature = cloud::sign_request({.method = asked.method, .target = asked.target, .body = {}}, id,
+                                               office.public_half().key_id(), office.signing_seed, wall.now(), entropy);
+    asked.headers.set("Authorization", signature.header());
+    return answer(asked).status;
+  };
+  const auto north = cloud::PartyKeys::make(entropy);
+  const auto id = enrolled_there(north);
+  EXPECT_FALSE(offices.find(id));
+  EXPECT_EQ(asks(id, north, "203.0.113.9"), 200);
+
+  const auto mallory = cloud::PartyKeys::make(entropy);
+  for (int n = 0; n < EnrolmentGate::kTriesPerMinute; ++n) EXPECT_EQ(asks(id, mallory, "203.0.113.66"), 403);
+  const auto south = cloud::PartyKeys::make(entropy);
+  const auto later = enrolled_there(south);
+  EXPECT_EQ(asks(later, south, "203.0.113.66"), 403) << "the book was not read once more for this source";
+  EXPECT_EQ(asks(later, south, "203.0.113.9"), 200);
 }
 
 }  // namespace

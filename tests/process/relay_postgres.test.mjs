@@ -81,7 +81,7 @@ describe('instances of a Cloud Service that share a database', { skip: withoutPo
     turnTo(scene, second);
     const refreshed = await refresh(office, grantId);
     assert.equal(refreshed.status, 200, refreshed.text);
-    assert.equal((await office.admin.grant(grantId)).generation, 2);
+    assert.equal((await office.admin.grant(grantId)).generation, 2, refreshed.text);
     await until('the acknowledgement', () => second.metric('latchkey_relay_replies_total{event="acknowledged"}').then((count) => count >= 1));
 
     const south = await ScriptedOffice.enrol(second, 'South Ltd');

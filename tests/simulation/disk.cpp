@@ -82,6 +82,11 @@ void FileOnDisk::sync() {
   medium_size_ = size_;
 }
 
+void FileOnDisk::write_in_part(ByteView octets, std::uint64_t offset, Chance& chance) {
+  octets = octets.first(chance.below(octets.size() + 1));
+  if (!octets.empty() && has_room(offset, octets.size())) write(octets, offset);
+}
+
 void FileOnDisk::drop_unsynced(Chance& chance) {
   std::erase_if(dirty_, [&](const auto&) { return chance.happens(0.7); });
 }
@@ -117,6 +122,7 @@ int Disk::ask(DiskCall call) {
   if (before) before(call);
   if (call == DiskCall::make_room && full) return ENOSPC;
   if (call == DiskCall::sync && chance_.happens(failing_syncs)) return EIO;
+  if ((call == DiskCall::write || call == DiskCall::name) && chance_.happens(failing_writes)) return EIO;
   return 0;
 }
 
@@ -190,7 +196,10 @@ class SimulatedFiles::Open final : public store::File {
   Open(SimulatedFiles& files, std::shared_ptr<FileOnDisk> file) : files_(files), file_(std::move(file)) {}
 
   Result<void> pwrite(ByteView octets, std::uint64_t offset) override {
-    if (const int code = files_.ask(DiskCall::write)) return std::unexpected(store::disk_error("pwrite", code));
+    if (const int code = files_.ask(DiskCall::write)) {
+      if (!files_.process_.dead()) file_->write_in_part(octets, offset, files_.disk_.chance());
+      return std::unexpected(store::disk_error("pwrite", code));
+    }
     if (!file_->has_room(offset, octets.size())) {
       if (const int code = files_.ask(DiskCall::make_room)) return std::unexpected(store::disk_error("pwrite", code));
     }

@@ -2,8 +2,8 @@
 //
 // Contents live in pages; a sync copies what has changed to the medium. At a crash every 512-octet sector that was
 // written and not synced is kept or not by chance (torn writes), the file's new size is kept or not, and of the changes of names
-// not synced a prefix is kept. A full disk refuses room (ENOSPC); a failing one refuses syncs (EIO), and after a failed sync
-// the kernel may have dropped what it could not write: later syncs succeed without it.
+// not synced a prefix is kept. A full disk refuses room (ENOSPC); a failing one refuses writes, which may have been made in
+// part, and syncs (EIO). After a failed sync the kernel may have dropped what it could not write: later syncs succeed without it.
 #pragma once
 
 #include <array>
@@ -25,6 +25,7 @@ inline constexpr std::size_t kSectorBytes = 512;
 class FileOnDisk {
  public:
   void write(ByteView octets, std::uint64_t offset);
+  void write_in_part(ByteView octets, std::uint64_t offset, Chance& chance);  // as one that fails midway
   [[nodiscard]] std::size_t read(std::span<std::uint8_t> out, std::uint64_t offset) const;  // octets read; the rest is zeroed
   [[nodiscard]] std::size_t read_medium(std::span<std::uint8_t> out, std::uint64_t offset) const;
   void truncate(std::uint64_t size);
@@ -61,6 +62,7 @@ class Disk {
   // What the world wants of the next calls.
   bool full = false;
   double failing_syncs = 0;
+  double failing_writes = 0;  // and of renames, and of unlinking
   // Asked before every call that changes something; may kill the process whose call it is.
   std::function<void(DiskCall)> before;
 

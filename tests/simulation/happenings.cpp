@@ -81,9 +81,14 @@ void World::one_fault() {
       break;
     case 8:
       if (!breaks_disks_) break;
-      happened("fault.sync_fails", machine.name);
-      machine.disk.failing_syncs = chance_.one_of({0.01, 0.2, 1.0});
-      until_over([which] { which->disk.failing_syncs = 0; });
+      if (chance_.happens(0.4)) {
+        happened("fault.write_fails", machine.name);
+        machine.disk.failing_writes = chance_.one_of({0.01, 0.2, 1.0});
+      } else {
+        happened("fault.sync_fails", machine.name);
+        machine.disk.failing_syncs = chance_.one_of({0.01, 0.2, 1.0});
+      }
+      until_over([which] { which->disk.failing_syncs = which->disk.failing_writes = 0; });
       break;
     case 9: {
       if (!steps_clocks_) break;
@@ -130,6 +135,7 @@ void World::one_fault() {
         link.answer_lost = chance_.unit() * most * 0.3;
         link.refused = chance_.unit() * most * 0.3;
       }
+      weather.read_twice = chance_.happens(0.3) ? chance_.unit() * most * 0.3 : 0;
       until_over([which] {
         const auto usual = which->weather.usual;
         const bool cut = which->weather.partitioned;
@@ -148,7 +154,7 @@ void World::calm() {
     machine->weather = {.usual = machine->weather.usual};
     machine->link = {.slow = machine->link.slow, .moment = machine->link.moment};
     machine->disk.full = false;
-    machine->disk.failing_syncs = 0;
+    machine->disk.failing_syncs = machine->disk.failing_writes = 0;
     machine->dies_in.reset();
     machine->wall.step_to(Milliseconds(0));
     if (machine->server && (machine->server->disk_failed() || breaks_disks_ || steps_clocks_ || chance_.happens(0.3))) {

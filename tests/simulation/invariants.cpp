@@ -157,8 +157,12 @@ void Invariants::lost(std::size_t index, const std::string& token, Nanoseconds s
   auto& account = account_of(subjects[index]);
   story.tell_of(index, "the answer to {} reaches nobody", token);
   if (auto* spent = account.find(token); spent != nullptr && spent->answered_at <= sent_at && knows_of(sent_at)) spent->in_doubt = true;
-  if (answer == nullptr || answer->refresh_token < 0) return;
-  auto& brought = account.tokens[static_cast<std::size_t>(answer->refresh_token)];
+  if (answer != nullptr) dropped(index, *answer);
+}
+
+void Invariants::dropped(std::size_t index, const Answer& answer) {
+  if (answer.refresh_token < 0) return;
+  auto& brought = account_of(subjects[index]).tokens[static_cast<std::size_t>(answer.refresh_token)];
   if (brought.known == Known::on_its_way) brought.known = Known::never_arrived;
 }
 

@@ -107,6 +107,8 @@ class Invariants {
   void over(const Process& process, std::size_t subject, const std::string& token);
   void arrived(const Process& process, std::size_t subject, const Answer& answer, bool refresh_token_whole, bool whole);
   void lost(std::size_t subject, const std::string& token, Nanoseconds sent_at, const Answer* answer);
+  // One of two answers to the same request, the other of which may arrive.
+  void dropped(std::size_t subject, const Answer& answer);
   void process_died(const Process& process);
   // The journal said yes, or no.
   void journaled(const Process& process, GrantId grant, IntentId intent, bool durable);

@@ -112,14 +112,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
     ++taken["request_lost"];
   } else {
     // The sender may be gone by then: nothing of it is touched.
-    timeline_.after(there, nullptr, [call, invariants = &invariants_] {
-      if (call->over) ++call->provider->taken["request_read_late"];
-      if (call->over) invariants->account_of(invariants->subjects[call->subject]).late_request = true;
-      call->answer = call->provider->answer(call->asked);
-      invariants->story.tell_of(call->subject, "the provider reads {} and answers {}{}", call->asked.refresh_token, call->answer->status,
-                                call->answer->refused.empty() ? "" : ": refused");
-      if (call->over) invariants->lost(call->subject, call->asked.refresh_token, call->begun, &*call->answer);
-    });
+    timeline_.after(there, nullptr, [call, invariants = &invariants_] { read(*call, *invariants); });
   }
   const bool quick_end = call->fate == Fate::request_lost || call->fate == Fate::reply_lost;
   auto end = there + back;
@@ -131,12 +124,36 @@ void Network::begin(net::HttpCall http, Resume resume) {
       ++taken["past_the_deadline"];
     }
   }
+  if (call->fate != Fate::request_lost && weather_.read_twice > 0 && chance_.happens(weather_.read_twice)) {
+    const Nanoseconds later(chance_.between(0, 2 * std::max<std::int64_t>((end - there).count(), 1)));
+    timeline_.after(there + later, nullptr, [call, invariants = &invariants_, overtakes = chance_.happens(0.5)] { read_again(*call, *invariants, overtakes); });
+  }
   timeline_.after(end, &process_, [this, call] { finish(call); });
   if (chance_.happens(weather_.sender_stops)) {
     ++taken["sender_stopped"];
     invariants_.story.tell("{} is stopped in mid-exchange", process_.name());
     process_.stop_until(std::min(timeline_.now() + Nanoseconds(chance_.spread(30'000'000'000, 600'000'000'000)), weather_.all_go_on_at));
   }
+}
+
+void Network::read(Call& call, Invariants& invariants) {
+  if (call.over) ++call.provider->taken["request_read_late"];
+  call.answer = call.provider->answer(call.asked);
+  invariants.story.tell_of(call.subject, "the provider reads {} and answers {}{}", call.asked.refresh_token, call.answer->status,
+                           call.answer->refused.empty() ? "" : ": refused");
+  if (call.over) invariants.lost(call.subject, call.asked.refresh_token, call.begun, &*call.answer);
+}
+
+void Network::read_again(Call& call, Invariants& invariants, bool overtakes) {
+  ++call.provider->taken["request_read_twice"];
+  auto second = call.provider->answer(call.asked);
+  invariants.story.tell_of(call.subject, "the provider reads {} once more and answers {}{}", call.asked.refresh_token, second.status,
+                           second.refused.empty() ? "" : ": refused");
+  if (overtakes && !call.over) {
+    ++call.provider->taken["second_answer_arrives"];
+    std::swap(*call.answer, second);
+  }
+  invariants.dropped(call.subject, second);
 }
 
 void Network::finish(const std::shared_ptr<Call>& call) {

@@ -19,6 +19,7 @@ struct Weather {
   double reply_cut = 0;        // ... or some octets of it
   double slow = 0;             // takes seconds, up to past the deadline
   double late_request = 0;     // the provider reads it when the sender has given up
+  double read_twice = 0;       // somebody on the way sends it again: the provider answers twice, and one of the answers arrives
   double sender_stops = 0;     // in mid-exchange, for up to minutes (R6), but not beyond:
   Nanoseconds all_go_on_at{0};
   Nanoseconds usual{20'000'000};
@@ -39,6 +40,10 @@ class Network final : public net::HttpTransport {
   struct Call;
   using Resume = std::move_only_function<void(net::HttpOutcome)>;
   void begin(net::HttpCall call, Resume resume);
+  // The provider reads the request and answers; the sender may be gone by then.
+  static void read(Call& call, Invariants& invariants);
+  // ... and once more; `overtakes`: of the two answers this one arrives.
+  static void read_again(Call& call, Invariants& invariants, bool overtakes);
   void finish(const std::shared_ptr<Call>& call);
   [[nodiscard]] net::HttpOutcome outcome_of(Call& call);
 

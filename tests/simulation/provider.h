@@ -60,7 +60,6 @@ struct Account {
   int family = 0;
   bool family_dead = false;
   bool lied = false;                      // a false refusal since the last answer that was kept
-  bool late_request = false;              // one was read when its sender had given up: what it did, nobody could know
   [[nodiscard]] const RefreshToken* find(std::string_view text) const;
   [[nodiscard]] RefreshToken* find(std::string_view text);
   [[nodiscard]] bool is_live(std::string_view text) const;

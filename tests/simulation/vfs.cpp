@@ -43,11 +43,15 @@ int x_write(sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
   auto& open = of(f);
   const auto offset = static_cast<std::uint64_t>(at);
   const auto count = static_cast<std::size_t>(size);
-  if (ask(*open.vfs, DiskCall::write) != 0) return SQLITE_IOERR_WRITE;
+  const ByteView octets(static_cast<const std::uint8_t*>(from), count);
+  if (ask(*open.vfs, DiskCall::write) != 0) {
+    if (!open.vfs->process.dead()) open.file->write_in_part(octets, offset, open.vfs->disk.chance());
+    return SQLITE_IOERR_WRITE;
+  }
   if (!open.file->has_room(offset, count)) {
     if (const int code = ask(*open.vfs, DiskCall::make_room)) return code == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
   }
-  open.file->write({static_cast<const std::uint8_t*>(from), count}, offset);
+  open.file->write(octets, offset);
   return SQLITE_OK;
 }
 

@@ -55,7 +55,13 @@ export function assertQuiet(page) {
 async function dress(page, colorScheme, viewport) {
   await page.emulateMedia({ colorScheme });
   await page.setViewportSize(viewport);
-  // Chromium does not always carry a changed scheme into inherited light-dark() colours: saying it once more does.
+  // Chromium does not always carry a changed scheme into inherited light-dark() colours. A rule that names every element makes
+  // it work out every element's style anew, and saying the scheme once more reaches what a cache of styles would still give.
+  await page.evaluate((scheme) => {
+    const rule = new CSSStyleSheet();
+    rule.replaceSync(`*, *::before, *::after { --tests-drawn-in: ${scheme} }`);
+    document.adoptedStyleSheets = [rule];
+  }, colorScheme);
   const drawn = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   await page.evaluate((scheme) => document.documentElement.style.setProperty('color-scheme', scheme), colorScheme);
   await drawn();
