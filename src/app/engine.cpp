@@ -129,7 +129,8 @@ Engine::Engine(EngineGround ground)
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   care_.set_rejecting([desk](grants::RevokeScope scope, grants::Requester requester) { return desk->reject_waiting(std::move(scope), std::move(requester)); });
-  keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); });
+  keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); },
+                            [desk](store::Intent intent) { return desk->take_up(std::move(intent)); });
 }
 
 Engine::~Engine() = default;

@@ -65,6 +65,7 @@ Task<void> AuthorizationDesk::stop() {
   co_await sweeping_.cancel_and_wait();
   co_await device_codes_.stop();
   co_await exchanges_.drain();
+  stopped_ = true;
   changes_.wake_all();
 }
 
@@ -285,7 +286,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::view_after_change(Authorizati
   if (!*first) co_return unknown_authorization();
   const auto deadline = parts_.wall.now() + wait;
   auto row = **first;
-  while (row.state == AuthorizationState::pending && parts_.wall.now() < deadline) {
+  while (row.state == AuthorizationState::pending && parts_.wall.now() < deadline && !stopped_) {
     // What another node has done is told by nobody.
     co_await watch.wait_for(parts_.steady, std::min<Milliseconds>(deadline - parts_.wall.now(), kLookEvery));
     const auto next = co_await parts_.store.authorization(id);

@@ -61,6 +61,9 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<void> stop();
   // A journaled reply of a code exchange whose commit a crash prevented.
   [[nodiscard]] Task<Result<void>> recover(store::JournalEntry entry);
+  // A code exchange that was open when its process ended. True: its answer may be kept on the way, and is asked for from now on
+  // (RULES S4).
+  [[nodiscard]] Task<bool> take_up(store::Intent intent);
 
   // Whether a consent that waits for a person's answer came from this account at this app; true as well when that cannot be
   // told.
@@ -133,8 +136,12 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
   [[nodiscard]] Task<Result<Replied>> spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
-  // Waits until then. Whether the attempt is pending still, and this server goes on.
-  [[nodiscard]] Task<bool> is_still_wanted(AuthorizationId id, SteadyTime then);
+  // Waits until then; false: the server is stopping.
+  [[nodiscard]] Task<bool> goes_on_until(SteadyTime then);
+  // Asks for the answer to a code that was spent by way of somebody who keeps it, until it is here or is known to be nowhere.
+  [[nodiscard]] Task<void> ask_again(Flow flow, store::Intent intent);
+  // Once; else whether it may be there yet. `flow` and `client` outlive it.
+  [[nodiscard]] Task<std::variant<store::JournalEntry, bool>> recall(const Flow& flow, const ProviderClient& client, IntentId intent);
   [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request);
   [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
   // what becomes of it: authorization_outcome.cpp
@@ -189,6 +196,7 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   const FlowCookies cookies_;
   AttemptChanges changes_;
   bool stopping_ = false;
+  bool stopped_ = false;  // nothing that is pending will change any more
   ConsentsUnderWay under_way_;
   DeviceCodes device_codes_;
 };

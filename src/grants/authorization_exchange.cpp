@@ -12,7 +12,8 @@ using store::AuthorizationState;
 
 constexpr int kNotSentTries = 3;
 constexpr Seconds kUnheardPause{5};   // between questions to a way that may have posted the code
-constexpr Seconds kUnheardMost{3600};  // and how long it is asked, unless the attempt is over earlier
+constexpr Seconds kUnheardMost{3600};  // and how long it is asked
+constexpr std::string_view kStopped = "server_stopping";
 constexpr int kRaces = 20;
 constexpr Seconds kImportPatience{120};
 constexpr Milliseconds kIdentityPause{500};  // doubled with each further question who has consented
@@ -24,6 +25,11 @@ oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record
   if (client.type.provider->pkce) request.code_verifier = &record.code_verifier;
   request.extra = client.type.extra.token;
   return oauth::code_exchange(request);
+}
+
+// Asked by a way that may have passed it on all the same.
+bool is_unheard(const ProviderClient& client, const Error& error) {
+  return client.way && client.way->goes_on_unheard() && is_of_the_way(error) && error.kind == ErrorKind::unavailable;
 }
 
 RefreshMaterial material_of(const ProviderClient& client, const FlowRecord& record, const Secret& refresh_token) {
@@ -54,7 +60,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   flow.row.version += 1;
   Error last{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "The provider could not be reached."};
   std::size_t slot = 0;
-  const auto ask_until = parts_.steady.now() + std::min<Milliseconds>(flow.row.expires_at - parts_.wall.now(), kUnheardMost);
+  const auto ask_until = parts_.steady.now() + kUnheardMost;
   for (int attempt = 0; attempt < kNotSentTries;) {
     ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0, .whose = flow.record.grant.id, .way = client.way,
                             .replay = catalog::ReplayPolicy::revokes_family,  // a code is always one-shot
@@ -75,24 +81,71 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
                      {.detail = no_reply->error.detail});
     }
     last = std::get<NotSent>(outcome).error;
-    const bool unheard = client.way && client.way->goes_on_unheard() && is_of_the_way(last) && last.kind == ErrorKind::unavailable;
-    if (!unheard) {
+    if (!is_unheard(client, last)) {
       ++attempt;
       continue;
     }
-    // The code may have been posted, and what it brought lies there until this very intent asks for it (S4).
+    // The code may have been posted, and what it brought lies there until this very intent asks for it (S4): also for an attempt
+    // that was cancelled meanwhile, since what nobody wants is given back (F7).
     const auto next = parts_.steady.now() + last.retry_after.value_or(kUnheardPause);
-    if (next >= ask_until || !co_await is_still_wanted(flow.row.id, next)) break;
+    if (next >= ask_until) break;
+    if (!co_await goes_on_until(next)) co_return fail(ErrorKind::unavailable, std::string(kStopped), "The server is stopping.");
   }
   co_return std::unexpected(last);
 }
 
-Task<bool> AuthorizationDesk::is_still_wanted(AuthorizationId id, SteadyTime then) {
+Task<bool> AuthorizationDesk::goes_on_until(SteadyTime then) {
   while (!stopping_ && parts_.steady.now() < then) co_await changes_.any().wait_for(parts_.steady, then - parts_.steady.now());
-  if (stopping_) co_return false;
-  const auto row = co_await parts_.store.authorization(id);
-  // A store that does not answer says nothing of it.
-  co_return !row || (*row && (*row)->state == AuthorizationState::pending);
+  co_return !stopping_;
+}
+
+Task<bool> AuthorizationDesk::take_up(store::Intent intent) {
+  const auto row = co_await parts_.store.authorization(*AuthorizationId::from_bytes(intent.grant.bytes()));
+  if (!row || !*row || (*row)->state != AuthorizationState::pending) co_return false;
+  auto flow = open(**row);
+  // What was spent without a way is lost with its answer; device codes are asked about by themselves.
+  if (!flow || flow->record.device || flow->record.token_endpoint.empty()) co_return false;
+  const auto app = co_await parts_.store.app(flow->record.grant.app);
+  if (!app || !*app || !cloud_route_of(**app)) co_return false;
+  co_return exchanges_.spawn("code_taken_up", ask_again(*std::move(flow), std::move(intent)));
+}
+
+Task<void> AuthorizationDesk::ask_again(Flow flow, store::Intent intent) {
+  const ConsentsUnderWay::Spending spending(under_way_, flow);
+  const auto ask_until = parts_.steady.now() + kUnheardMost;
+  for (bool again = true; again;) {
+    auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json,
+                                                     extras_with_learned({}, flow.record.learned));
+    again = !client && client.error().kind == ErrorKind::unavailable;
+    if (client && client->way && client->way->goes_on_unheard()) {
+      auto heard = co_await recall(flow, *client, intent.id);
+      if (auto* entry = std::get_if<store::JournalEntry>(&heard)) {
+        parts_.keeper.await_code(std::move(*entry));
+        co_return;
+      }
+      again = std::get<bool>(heard);
+    }
+    const auto next = parts_.steady.now() + kUnheardPause;
+    again = again && next < ask_until;
+    if (again && !co_await goes_on_until(next)) co_return;  // the next start takes it up
+  }
+  co_await settle(std::move(flow), AuthorizationState::failed, "answer_lost",
+                  "The server was stopped before the provider's answer came, and the Cloud Service does not have it. Press Authorize again.",
+                  "authorization.failed");
+}
+
+Task<std::variant<store::JournalEntry, bool>> AuthorizationDesk::recall(const Flow& flow, const ProviderClient& client, IntentId intent) {
+  if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return true;
+  // The code was kept nowhere. A request without one is passed on to nobody, and brings what this intent has brought before.
+  const Secret none;
+  ExchangeRequest request{.intent = intent, .grant = exchange_id(flow.row.id), .generation = 0, .whose = flow.record.grant.id, .way = client.way,
+                          .replay = catalog::ReplayPolicy::revokes_family, .post = code_post(client, flow.record, none, 0),
+                          .errors = client.type.errors, .shape = client.type.reply_shape, .timeouts = parts_.tuning().timeouts};
+  auto outcome = co_await parts_.exchange.run(std::move(request));
+  if (auto* replied = std::get_if<Replied>(&outcome)) co_return std::move(replied->entry);
+  parts_.journal.release(intent);
+  const auto* not_sent = std::get_if<NotSent>(&outcome);
+  co_return not_sent != nullptr && is_unheard(client, not_sent->error);
 }
 
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {
@@ -124,6 +177,7 @@ Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters o
   auto replied = co_await spend_code(flow, *client, std::move(code), intent);
   if (!replied) {
     parts_.journal.release(intent);
+    if (replied.error().reason == kStopped) co_return;  // the next start takes it up
     co_await settle(std::move(flow), AuthorizationState::failed, replied.error().reason, replied.error().text, "authorization.failed");
     co_return;
   }

@@ -83,9 +83,15 @@ class UnheardWay final : public TokenWay {
  public:
   explicit UnheardWay(int unheard) : unheard_(unheard) {}
   std::vector<IntentId> asked;
+  int revoked = 0;
+  bool knows_nothing = false;
 
   Task<TokenAnswered> send(TokenErrand errand) override {
     asked.push_back(errand.intent);
+    if (knows_nothing) {
+      co_return TokenAnswered{.outcome = net::NothingSent{{.kind = ErrorKind::misconfigured, .reason = "cloud_token_request_refused", .text = "It refuses."}},
+                              .turn = errand.turn};
+    }
     if (static_cast<int>(asked.size()) <= unheard_) {
       co_return TokenAnswered{.outcome = net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "cloud_service_unreachable", .text = "It does not answer."}},
                               .turn = errand.turn};
@@ -94,7 +100,10 @@ class UnheardWay final : public TokenWay {
                             .turn = errand.turn};
   }
   [[nodiscard]] bool goes_on_unheard() const override { return true; }
-  Task<net::HttpOutcome> revoke(GrantId, net::HttpCall) override { co_return ScriptedTransport::json(200, ""); }
+  Task<net::HttpOutcome> revoke(GrantId, net::HttpCall) override {
+    ++revoked;
+    co_return ScriptedTransport::json(200, "");
+  }
   void kept(IntentId, std::int64_t) override {}
 
  private:
@@ -135,12 +144,10 @@ TEST_F(DeskByAWay, S4_ACodeThatMayHaveBeenPostedIsAskedAboutUnderItsIntentWhileT
   for (const auto& intent : way->asked) EXPECT_EQ(intent, way->asked.front());
 }
 
-TEST_F(DeskByAWay, S4_WhoeverCancelsOrStopsTheServerWaitsForNoWay) {
+TEST_F(DeskByAWay, S4_F7_WhatACodeBroughtThatWasCancelledMeanwhileIsAskedForAndGivenBack) {
   const auto cancelled = begin(wish("scan"));
-  const auto stopped = begin(wish("print"));
   const auto first = open_start(cancelled);
-  const auto second = open_start(stopped);
-  const auto way = by_way(1'000'000);
+  const auto way = by_way(3);
   const auto page = base::start_on(loop, desk->callback("acme", first.query, first.cookies));
   base::drive_until(loop, [&] { return way->asked.size() == 1; });
   advance(5s);
@@ -148,16 +155,58 @@ TEST_F(DeskByAWay, S4_WhoeverCancelsOrStopsTheServerWaitsForNoWay) {
   const auto cancelling = base::start_on(loop, desk->cancel(cancelled.id, {.actor = "anna"}));
   base::drive_until(loop, [&] { return cancelling->has_value() && page->has_value(); });
   ASSERT_TRUE(**cancelling) << (**cancelling).error().text;
-  advance(5s);
-  base::drive_until(loop, [&] { return journal.reserved.empty(); });
-  EXPECT_EQ(way->asked.size(), 2U) << "nobody wants it any more";
+  expected_givings = 1;
+  for (std::size_t asked = 3; asked <= 4; ++asked) {
+    advance(5s);
+    base::drive_until(loop, [&] { return way->asked.size() == asked; });
+  }
+  settle_giving_back();
+  EXPECT_EQ(way->revoked, 1);
+  EXPECT_FALSE(exists("scan"));
+  EXPECT_EQ(seen(cancelled.id).state, AuthorizationState::cancelled);
+}
 
-  const auto waits = base::start_on(loop, desk->callback("acme", second.query, second.cookies));
-  base::drive_until(loop, [&] { return way->asked.size() == 3; });
+TEST_F(DeskByAWay, S4_WhoeverStopsTheServerWaitsForNoWayAndTheNextStartTakesTheCodeUp) {
+  const auto begun = begin(wish("print"));
+  const auto talk = open_start(begun);
+  const auto way = by_way(2);
+  const auto waits = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  base::drive_until(loop, [&] { return way->asked.size() == 1; });
   const auto stopping = base::start_on(loop, stop_desk());
   base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
-  EXPECT_EQ(way->asked.size(), 3U) << "no time has passed, and none was waited for";
-  EXPECT_EQ(seen(stopped.id).state, AuthorizationState::failed);
+  EXPECT_EQ(way->asked.size(), 1U) << "no time has passed, and none was waited for";
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::pending);
+
+  advance(20min);  // past the attempt's own time
+  start_desk_anew();
+  ASSERT_TRUE(run(keeper->start()));
+  desk->start_sweeping();
+  base::drive_until(loop, [&] { return way->asked.size() == 2; });
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::pending) << "its answer may be there";
+  advance(5s);
+  base::drive_until(loop, [&] { return seen(begun.id).state != AuthorizationState::pending; });
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed) << seen(begun.id).problem_text;
+  EXPECT_EQ(refresh_token(view(seen(begun.id).grant)), "rt-bob");
+  for (const auto& intent : way->asked) EXPECT_EQ(intent, way->asked.front());
+}
+
+TEST_F(DeskByAWay, S4_ACodeThatNeverReachedTheWayIsTakenUpOnce) {
+  const auto begun = begin(wish("print"));
+  const auto talk = open_start(begun);
+  const auto way = by_way(1);
+  const auto waits = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  base::drive_until(loop, [&] { return way->asked.size() == 1; });
+  const auto stopping = base::start_on(loop, stop_desk());
+  base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
+
+  way->knows_nothing = true;
+  start_desk_anew();
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return seen(begun.id).state != AuthorizationState::pending; });
+  EXPECT_EQ(seen(begun.id).state, AuthorizationState::failed);
+  EXPECT_EQ(seen(begun.id).problem_code, "answer_lost");
+  EXPECT_EQ(way->asked.size(), 2U);
+  EXPECT_FALSE(exists("print"));
 }
 
 // ---- what is deleted is given back, and nothing else -------------------------------------------------------------------

@@ -45,11 +45,16 @@ class DeskHouse : public KeeperHouse {
         .device_code_allowed = [this](std::string_view type) { return device_code_types.contains(std::string(type)); }};
   }
 
-  DeskHouse() {
+  // As a process does that has just begun; the one before has been stopped.
+  void start_desk_anew() {
     desk = std::make_unique<AuthorizationDesk>(parts_of_desk(*clients));
-    keeper->set_code_recovery([it = desk.get()](store::JournalEntry entry) { return it->recover(std::move(entry)); });
+    keeper->set_code_recovery([it = desk.get()](store::JournalEntry entry) { return it->recover(std::move(entry)); },
+                              [it = desk.get()](store::Intent intent) { return it->take_up(std::move(intent)); });
     giving_back->set_waiting(
         [it = desk.get()](std::string app, std::string account) { return it->holds_consent(std::move(app), std::move(account)); });
+  }
+  DeskHouse() {
+    start_desk_anew();
     group = {.id = GroupId::make(wall.now(), entropy), .name = "Office", .name_key = "office", .created_at = wall.now()};
     commit({store::InsertGroup{group}});
   }

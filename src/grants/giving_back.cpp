@@ -458,7 +458,8 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
   }
   // A provider that turns out to offer no way leaves the grant as it is: switched off, and fit to be switched on again.
   const auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-  const bool pointless = client ? client->endpoints.revocation.empty() || client->way : client.error().reason == "app_missing";
+  const bool by_way_of_tokens = client && client->way && client->type.provider->revocation_shape == oauth::RevocationShape::form;
+  const bool pointless = client ? client->endpoints.revocation.empty() || (client->way && !by_way_of_tokens) : client.error().reason == "app_missing";
   if (pointless) {
     [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
     co_return;

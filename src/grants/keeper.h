@@ -138,7 +138,12 @@ class Keeper {
 
   // For journal entries of code exchanges (generation 0): who completes them. Set before start().
   using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
-  void set_code_recovery(Recover recover) { recover_code_ = std::move(recover); }
+  // `take_up`: for such an exchange of which nothing is in the journal; false: its answer is lost.
+  using TakeUp = std::function<Task<bool>(store::Intent)>;
+  void set_code_recovery(Recover recover, TakeUp take_up) {
+    recover_code_ = std::move(recover);
+    take_up_code_ = std::move(take_up);
+  }
   // The answer to a code exchange of this process, which the store would not take: completed as soon as it does.
   void await_code(store::JournalEntry entry);
   // A reply left in the journal was sealed anew under another master key: what was read of it at the start is stale.
@@ -310,6 +315,7 @@ class Keeper {
   bool recovering_codes_ = false;
   std::string halted_;               // why nothing is refreshed any more; empty: all is well
   Recover recover_code_;
+  TakeUp take_up_code_;
 };
 
 }  // namespace latchkey::grants

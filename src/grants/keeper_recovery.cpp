@@ -251,6 +251,7 @@ Task<void> Keeper::recover_codes() {
 // Whether they were sent is not known.
 Task<void> Keeper::settle_lost(std::vector<store::Intent> intents, std::string why) {
   for (auto& intent : intents) {
+    if (intent.generation == 0 && take_up_code_ && co_await take_up_code_(intent)) continue;
     // The answer may lie in the journal, confirmed before the store fell back to the moment when it was waited for.
     if (parts_.journal.newest_answer(intent.grant).generation >= intent.generation) {
       if (const auto merged = co_await merge_answers(intent.grant, intent.generation); !merged) parts_.log.error("reply_not_merged", merged.error());
