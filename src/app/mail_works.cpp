@@ -34,6 +34,6 @@ MailWorks::MailWorks(MailGround ground)
                  [registry = &ground_.registry] {
                    return registry->get<std::uint64_t>("delivery.document_mb_max") * 1'000'000;
                  }}),
-      intake_(post_, ground_.entropy) {}
+      intake_(post_) {}
 
 }  // namespace latchkey::app

@@ -13,6 +13,9 @@ namespace latchkey::connectors {
 struct MailEnvelope {
   std::string mail_from;                // the account's own address, or an alias of it
   std::vector<std::string> recipients;  // at least one
+  // SHA-256 in hex of what the sender sent, where a repetition of it may come; else empty. What goes on bears a Message-ID
+  // and a Date of its own each time.
+  std::string came_sha256{};
   friend bool operator==(const MailEnvelope&, const MailEnvelope&) = default;
 };
 

@@ -11,7 +11,8 @@ std::unexpected<Error> wrong(std::string field, std::string text) {
 
 }  // namespace
 
-Task<Result<grants::Delegation>> AccountAccessOfGrants::open_by_pin(UserId owner, std::string type, OwnersPin pin, people::Actor actor) {
+Task<Result<grants::Delegation>> AccountAccessOfGrants::open_by_pin(UserId owner, std::string type, OwnersPin pin,
+                                                                    people::Actor actor) {
   const auto user = co_await parts_.store.user(owner);
   if (!user) co_return std::unexpected(user.error());
   if (!*user) co_return wrong("owner", "There is no such user.");
@@ -22,7 +23,8 @@ Task<Result<grants::Delegation>> AccountAccessOfGrants::open_by_pin(UserId owner
                                                   .transport = pin.transport,
                                                   .sources = people::Sources::any,
                                                   .arrived = pin.arrived});
-  if (!admitted && admitted.error().reason == "invalid_credentials") co_return wrong("owner_pin", "That is not the PIN of the account's owner.");
+  if (!admitted && admitted.error().reason == "invalid_credentials")
+    co_return wrong("owner_pin", "That is not the PIN of the account's owner.");
   if (!admitted) co_return std::unexpected(admitted.error());
   auto opened = co_await parts_.delegations.delegate(
       {.user = admitted->user, .auth_epoch = admitted->auth_epoch, .pin = std::move(admitted->pin)}, std::move(type));
@@ -32,10 +34,12 @@ Task<Result<grants::Delegation>> AccountAccessOfGrants::open_by_pin(UserId owner
   co_return opened;
 }
 
-Task<Result<grants::MadeStanding>> AccountAccessOfGrants::give(store::Connector connector, OwnersPin pin, people::Actor actor) {
+Task<Result<grants::MadeStanding>> AccountAccessOfGrants::give(store::Connector connector, OwnersPin pin,
+                                                               people::Actor actor) {
   const auto opened = co_await open_by_pin(connector.owner, connector.type, std::move(pin), std::move(actor));
   if (!opened) co_return std::unexpected(opened.error());
-  if (const auto tried = co_await parts_.trial.run(std::move(connector), *opened); !tried) co_return std::unexpected(tried.error());
+  if (const auto tried = co_await parts_.trial.run(std::move(connector), *opened); !tried)
+    co_return std::unexpected(tried.error());
   co_return co_await parts_.standing.make(*opened);
 }
 

@@ -10,14 +10,16 @@ constexpr Seconds kTokenMinValid{60};
 // What is open in memory as a source of tokens. One that is refused has no successor here: a person is looking on.
 class OpenedTokens final : public connectors::TokenSource {
  public:
-  OpenedTokens(grants::Delegations& delegations, const grants::Delegation& opened) : delegations_(delegations), opened_(opened) {}
+  OpenedTokens(grants::Delegations& delegations, const grants::Delegation& opened)
+      : delegations_(delegations), opened_(opened) {}
   Task<Result<Secret>> token() override {
     auto got = co_await delegations_.token(opened_, kTokenMinValid);
     if (!got) co_return std::unexpected(got.error());
     co_return std::move(got->access_token);
   }
   Task<Result<Secret>> another_token() override {
-    co_return fail(ErrorKind::needs_person, "authorization_needed", "The service refuses the account's token. Authorise the account again.");
+    co_return fail(ErrorKind::needs_person, "authorization_needed",
+                   "The service refuses the account's token. Authorise the account again.");
   }
 
  private:

@@ -1,5 +1,5 @@
-// A real call to the service, with what a PIN or a standing delegation has opened: whether the account takes it, before anybody
-// relies on it.
+// A real call to the service, with what a PIN or a standing delegation has opened: whether the account takes it, before
+// anybody relies on it.
 #pragma once
 
 #include "delivery/destination.h"
@@ -17,8 +17,8 @@ class AccountTrial {
   };
   explicit AccountTrial(Parts parts) : parts_(std::move(parts)) {}
 
-  // Lists at most one entry where the connector delivers to. `opened` outlives the call. Errors: those of Delegations::token, of
-  // Destinations::find and of a connector's list(), each with what to do.
+  // Lists at most one entry where the connector delivers to. `opened` outlives the call. Errors: those of
+  // Delegations::token, of Destinations::find and of a connector's list(), each with what to do.
   [[nodiscard]] Task<Result<void>> run(store::Connector connector, const grants::Delegation& opened);
 
  private:

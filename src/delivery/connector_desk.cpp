@@ -59,7 +59,7 @@ std::vector<std::string> ConnectorDesk::types_asking_url() const {
 }
 
 Task<Result<std::optional<ConnectorAddress>>> ConnectorDesk::checked_address(std::string type_id, std::string given_url,
-                                                                              std::string app_id) {
+                                                                             std::string app_id) {
   const auto type = parts_.catalog.find_type(type_id);
   if (!asks_for_address(*type)) {
     if (!given_url.empty() || !app_id.empty())
@@ -71,7 +71,8 @@ Task<Result<std::optional<ConnectorAddress>>> ConnectorDesk::checked_address(std
   const auto app = co_await parts_.store.app(app_id);
   if (!app) co_return std::unexpected(app.error());
   if (!*app || (*app)->provider != type->provider)
-    co_return wrong("app", "Name the app whose accounts' tokens may go to that address. There is none of that name for this type.");
+    co_return wrong("app",
+                    "Name the app whose accounts' tokens may go to that address. There is none of that name for this type.");
   co_return ConnectorAddress{.url = std::move(*url), .app = std::move(app_id)};
 }
 
@@ -130,8 +131,9 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
   co_return connector;
 }
 
-Task<Result<void>> ConnectorDesk::settle_delegation(store::Batch& batch, store::Connector& connector, store::Connector before,
-                                                    std::optional<OwnersPin> pin, people::Actor actor) {
+Task<Result<void>> ConnectorDesk::settle_delegation(store::Batch& batch, store::Connector& connector,
+                                                    store::Connector before, std::optional<OwnersPin> pin,
+                                                    people::Actor actor) {
   const bool fixed = connector.account == store::AccountKind::fixed;
   const bool same = fixed && connector.owner == before.owner && connector.type == before.type;
   if (fixed && pin) {
@@ -148,17 +150,21 @@ Task<Result<void>> ConnectorDesk::settle_delegation(store::Batch& batch, store::
   if (const auto done = co_await grants::add_end_of_standing(parts_.store, end, before.delegation); !done) co_return done;
   for (auto& one : end) {
     // The grant's version is counted up once for both.
-    const bool twice = std::holds_alternative<store::UpdateGrant>(one) && before.delegation.grant == connector.delegation.grant;
+    const bool twice =
+        std::holds_alternative<store::UpdateGrant>(one) && before.delegation.grant == connector.delegation.grant;
     if (!twice) batch.push_back(std::move(one));
   }
   co_return Result<void>{};
 }
 
-Task<Result<store::Connector>> ConnectorDesk::commit(store::Batch batch, store::Connector connector, people::Actor actor, std::string action) {
+Task<Result<store::Connector>> ConnectorDesk::commit(store::Batch batch, store::Connector connector, people::Actor actor,
+                                                     std::string action) {
   parts_.sealing.vouch(connector);
-  const auto words = "to " + where_of(connector) + ", " + connector.naming + (connector.delegation.id.none() ? "" : "; opens without PIN");
+  const auto words =
+      "to " + where_of(connector) + ", " + connector.naming + (connector.delegation.id.none() ? "" : "; opens without PIN");
   batch.emplace_back(store::PutConnector{connector});
-  batch.emplace_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, std::move(action), connector.id, connector.owner, words)});
+  batch.emplace_back(store::AppendAudit{
+      people::audit_entry(parts_.wall.now(), actor, std::move(action), connector.id, connector.owner, words)});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return std::unexpected(done.error());
   connector.version += 1;
   co_return connector;
@@ -175,7 +181,8 @@ Task<Result<store::Connector>> ConnectorDesk::add(ConnectorWish wish, people::Ac
   auto connector = co_await made_from(std::move(wish), std::move(fresh));
   if (!connector) co_return connector;
   store::Batch batch;
-  if (const auto settled = co_await settle_delegation(batch, *connector, {}, std::move(pin), actor); !settled) co_return std::unexpected(settled.error());
+  if (const auto settled = co_await settle_delegation(batch, *connector, {}, std::move(pin), actor); !settled)
+    co_return std::unexpected(settled.error());
   auto done = co_await commit(std::move(batch), std::move(*connector), std::move(actor), "connector.added");
   if (!done && done.error().reason == "exists") co_return wrong("id", "There is a connector of that id already.");
   co_return done;
@@ -191,7 +198,8 @@ Task<Result<store::Connector>> ConnectorDesk::change(ConnectorWish wish, people:
   auto connector = co_await made_from(std::move(wish), **before);
   if (!connector) co_return connector;
   store::Batch batch;
-  if (const auto settled = co_await settle_delegation(batch, *connector, std::move(**before), std::move(pin), actor); !settled) {
+  if (const auto settled = co_await settle_delegation(batch, *connector, std::move(**before), std::move(pin), actor);
+      !settled) {
     co_return std::unexpected(settled.error());
   }
   auto done = co_await commit(std::move(batch), std::move(*connector), std::move(actor), "connector.changed");
@@ -209,7 +217,8 @@ Task<Result<void>> ConnectorDesk::remove(std::string id, people::Actor actor) {
     if (done = co_await grants::add_end_of_standing(parts_.store, batch, (*connector)->delegation); !done) co_return done;
     if (done = co_await people::add_end_of_connector(parts_.store, parts_.device_seal, batch, id); !done) co_return done;
     batch.emplace_back(store::DeleteConnector{id});
-    batch.emplace_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "connector.deleted", id, (*connector)->owner)});
+    batch.emplace_back(
+        store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "connector.deleted", id, (*connector)->owner)});
     done = co_await parts_.store.commit(std::move(batch));
     if (done || done.error().reason != "version") break;
   }
@@ -224,9 +233,10 @@ Task<Result<void>> ConnectorDesk::try_account(std::string id, std::optional<Owne
   auto& one = **connector;
   const bool by_pin = pin && one.account == store::AccountKind::fixed;
   if (!by_pin && one.delegation.id.none()) {
-    co_return wrong("owner_pin", one.account == store::AccountKind::fixed
-                                     ? "The PIN of the account's owner is needed for a call to the service."
-                                     : "This connector delivers to the account of whoever shows a PIN: there is none to try.");
+    co_return wrong("owner_pin",
+                    one.account == store::AccountKind::fixed
+                        ? "The PIN of the account's owner is needed for a call to the service."
+                        : "This connector delivers to the account of whoever shows a PIN: there is none to try.");
   }
   if (by_pin) co_return co_await parts_.access.try_by_pin(std::move(one), std::move(*pin), std::move(actor));
   co_return co_await parts_.access.try_standing(std::move(one));

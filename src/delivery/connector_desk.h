@@ -1,5 +1,5 @@
-// Connectors as administrators configure them: checked, vouched for, written to the audit trail; and what a fixed one may open
-// while nobody shows a PIN (docs/design/devices.md).
+// Connectors as administrators configure them: checked, vouched for, written to the audit trail; and what a fixed one may
+// open while nobody shows a PIN (docs/design/devices.md).
 //
 // Concurrency: thread-safe.
 #pragma once
@@ -25,13 +25,13 @@ struct ConnectorWish {
   std::string name;
   std::string type;
   store::AccountKind account = store::AccountKind::caller;
-  std::string owner;                // fixed: the username of the OAuth user
+  std::string owner;                      // fixed: the username of the OAuth user
   std::optional<OwnersPin> owners_pin{};  // fixed: makes the standing delegation, after a real call
-  std::vector<std::string> groups;  // ids
-  std::string folder;               // of the target; templates allowed
-  std::string url;                  // of the target, where the type asks for it
-  std::string app;                  // with `url`: whose accounts' tokens may go there
-  std::vector<std::string> aliases; // of a mail connector: addresses besides the account's own that its mail may bear
+  std::vector<std::string> groups;        // ids
+  std::string folder;                     // of the target; templates allowed
+  std::string url;                        // of the target, where the type asks for it
+  std::string app;                        // with `url`: whose accounts' tokens may go there
+  std::vector<std::string> aliases;       // of a mail connector: addresses besides the account's own that its mail may bear
   std::string naming = "{name}";
   store::ConflictRule conflict = store::ConflictRule::rename;
   std::int64_t size_bytes_max = 0;
@@ -51,8 +51,8 @@ class ConnectorDesk {
   };
   explicit ConnectorDesk(Parts parts) : parts_(std::move(parts)) {}
 
-  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `owner_pin`, `groups`, `folder`, `url`, `app`, `aliases`, `naming`, `size_bytes_max`), what the
-  // service said to the real call, those of the store.
+  // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `owner_pin`, `groups`, `folder`, `url`, `app`, `aliases`,
+  // `naming`, `size_bytes_max`), what the service said to the real call, those of the store.
   [[nodiscard]] Task<Result<store::Connector>> add(ConnectorWish wish, people::Actor actor);
   // A standing delegation stays unless account, owner or type become others, or a PIN makes a new one. Errors besides:
   // not_found/`no_such_connector`; conflict/`version` when somebody else was faster.
@@ -60,12 +60,12 @@ class ConnectorDesk {
   // Documents on their way to it fail, and may be sent again. Errors: not_found/`no_such_connector`, those of the store.
   [[nodiscard]] Task<Result<void>> remove(std::string id, people::Actor actor);
 
-  // A real call with what the connector may open, or with its owner's PIN. Errors: not_found/`no_such_connector`; invalid, field
-  // `owner_pin`, where neither is there; what the service said.
+  // A real call with what the connector may open, or with its owner's PIN. Errors: not_found/`no_such_connector`; invalid,
+  // field `owner_pin`, where neither is there; what the service said.
   [[nodiscard]] Task<Result<void>> try_account(std::string id, std::optional<OwnersPin> pin, people::Actor actor);
 
-  // From the commit on only its owner delivers by it, with the PIN. `owner`: only where it is that user's; none: whoever's. Errors:
-  // not_found/`no_such_delegation`, those of the store.
+  // From the commit on only its owner delivers by it, with the PIN. `owner`: only where it is that user's; none: whoever's.
+  // Errors: not_found/`no_such_delegation`, those of the store.
   [[nodiscard]] Task<Result<void>> end_delegation(std::string id, UserId owner, people::Actor actor);
   // Whether what the record says still opens. Errors: those of the store.
   [[nodiscard]] Task<Result<bool>> delegation_lives(store::Connector connector);
@@ -78,12 +78,15 @@ class ConnectorDesk {
   [[nodiscard]] std::vector<std::string> types_asking_url() const;
 
  private:
-  [[nodiscard]] Task<Result<std::optional<ConnectorAddress>>> checked_address(std::string type_id, std::string url, std::string app_id);
+  [[nodiscard]] Task<Result<std::optional<ConnectorAddress>>> checked_address(std::string type_id, std::string url,
+                                                                              std::string app_id);
   [[nodiscard]] Task<Result<store::Connector>> made_from(ConnectorWish wish, store::Connector connector);
   // What becomes of the delegation: adds to the batch, and to the connector.
-  [[nodiscard]] Task<Result<void>> settle_delegation(store::Batch& batch, store::Connector& connector, store::Connector before,
-                                                     std::optional<OwnersPin> pin, people::Actor actor);
-  [[nodiscard]] Task<Result<store::Connector>> commit(store::Batch batch, store::Connector connector, people::Actor actor, std::string action);
+  [[nodiscard]] Task<Result<void>> settle_delegation(store::Batch& batch, store::Connector& connector,
+                                                     store::Connector before, std::optional<OwnersPin> pin,
+                                                     people::Actor actor);
+  [[nodiscard]] Task<Result<store::Connector>> commit(store::Batch batch, store::Connector connector, people::Actor actor,
+                                                      std::string action);
 
   Parts parts_;
 };

@@ -126,7 +126,8 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::s
   store::Batch batch;
   if (const auto opened = co_await open_account(*delivery, **connector, batch); !opened)
     co_return std::unexpected(opened.error());
-  // What goes out as mail has an envelope, and its account's address in it (RULES G2): it goes by that account or not at all.
+  // What goes out as mail has an envelope, and its account's address in it (RULES G2): it goes by that account or not at
+  // all.
   const auto* works = parts_.destinations.works_for((*connector)->type);
   const bool is_mail = works != nullptr && works->abilities().carries_mail;
   if (is_mail && (delivery->fields_json == "{}" || delivery->grant != account))

@@ -18,8 +18,8 @@ class DeliveryDesk {
   [[nodiscard]] virtual Task<Result<store::Delivery>> retry(DeliveryId id, people::Actor actor) = 0;
   // To another connector that is for whoever submitted it, by the grant the delivery has already where the connector
   // delivers to the same account, else by the connector's standing delegation. What is left is an account that only the
-  // submitter's PIN opens. Errors besides those of retry(): invalid with field `connector`; conflict/`not_for_submitter`, `not_for_mail`,
-  // `pin_needed`; needs_person/`delegation_ended`; corrupt/`record_altered`.
+  // submitter's PIN opens. Errors besides those of retry(): invalid with field `connector`; conflict/`not_for_submitter`,
+  // `not_for_mail`, `pin_needed`; needs_person/`delegation_ended`; corrupt/`record_altered`.
   [[nodiscard]] virtual Task<Result<store::Delivery>> reroute(DeliveryId id, std::string connector, people::Actor actor) = 0;
   // The record, the document and its delegation go. Errors: not_found/`no_such_delivery`; conflict/`being_sent`; those of
   // the store.

@@ -27,8 +27,8 @@ class Destinations {
   explicit Destinations(Parts parts) : parts_(parts) {}
 
   // Of a connector that has been read and checked, by that grant. Errors: misconfigured/`no_connector_for_type`,
-  // `no_target_address`; needs_person/`no_such_grant`, `connector_changed`, `another_app`: a token goes to the service that it is for, and
-  // nowhere else (K3); corrupt/`record_altered`; those of the store.
+  // `no_target_address`; needs_person/`no_such_grant`, `connector_changed`, `another_app`: a token goes to the service that
+  // it is for, and nowhere else (K3); corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<Destination>> find(store::Connector connector, GrantId grant);
   // nullptr: nothing is delivered to accounts of that type.
   [[nodiscard]] connectors::Connector* works_for(const std::string& type) const;

@@ -62,18 +62,16 @@ Task<Result<void>> MailCaps::check_sums(std::string principal, std::int64_t want
 }
 
 Task<Result<void>> MailCaps::add(Taken taken, std::int64_t sign) {
-  co_return co_await parts_.store.commit({store::AddTally{{.name = kMessages + taken.principal,
-                                                           .at = std::chrono::floor<minutes>(taken.at),
-                                                           .count = sign}},
-                                          store::AddTally{{.name = kRecipients + taken.principal,
-                                                           .at = std::chrono::floor<hours>(taken.at),
-                                                           .count = sign * taken.recipients}}});
+  co_return co_await parts_.store.commit(
+      {store::AddTally{{.name = kMessages + taken.principal, .at = std::chrono::floor<minutes>(taken.at), .count = sign}},
+       store::AddTally{{.name = kRecipients + taken.principal,
+                        .at = std::chrono::floor<hours>(taken.at),
+                        .count = sign * taken.recipients}}});
 }
 
 Task<Result<MailCaps::Taken>> MailCaps::take(std::string principal, std::size_t recipients) {
   if (const auto may = co_await check(principal, recipients); !may) co_return std::unexpected(may.error());
-  Taken taken{
-      .principal = principal, .recipients = static_cast<std::int64_t>(recipients), .at = parts_.wall.now()};
+  Taken taken{.principal = principal, .recipients = static_cast<std::int64_t>(recipients), .at = parts_.wall.now()};
   if (const auto counted = co_await add(taken, 1); !counted) co_return std::unexpected(counted.error());
   // Others may have been counted meanwhile: whoever finds the sum too high, itself among it, goes.
   if (const auto may = co_await check_sums(std::move(principal), 0, 0); !may) {

@@ -1,8 +1,8 @@
 // How much mail one principal may send (RULES G2): so many recipients in 24 hours, so many messages in the running minute.
 // Counted in the store's tallies: shared by all nodes, kept over restarts.
 //
-// A mail is counted before it is accepted, and given back where it is not: of mails that come in at the same moment none exceeds a cap.
-// Thread-safe.
+// A mail is counted before it is accepted, and given back where it is not: of mails that come in at the same moment none
+// exceeds a cap. Thread-safe.
 #pragma once
 
 #include <functional>

@@ -12,6 +12,7 @@ namespace latchkey::delivery {
 namespace {
 
 constexpr std::size_t kMessageIdOctets = 16;
+constexpr std::size_t kBoundaryOctets = 16;
 
 std::unexpected<Error> no_such_connector() {
   return fail(ErrorKind::not_found, "no_such_connector", "There is no such connector, or it is not for this user.");
@@ -39,6 +40,7 @@ Result<void> check_recipient(const std::string& address, const std::optional<std
 Task<Result<void>> IncomingMail::append(std::string octets) {
   came_ += octets.size();
   if (came_ > parts_.size_bytes_max) co_return too_large(parts_.size_bytes_max);
+  if (parts_.may_be_repeated) came_hash_.update(base::as_bytes(octets));
   const auto repaired = repair_.feed(octets);
   if (!repaired) co_return std::unexpected(repaired.error());
   if (repaired->empty()) co_return Result<void>{};
@@ -67,9 +69,13 @@ Task<Result<store::Delivery>> IncomingMail::accept() {
   const auto count = recipients.size();
   auto counted = co_await parts_.caps.take(parts_.principal, count);
   if (!counted) co_return std::unexpected(counted.error());
-  parts_.document->set_fields(connectors::fields_of({.mail_from = facts.from, .recipients = recipients}));
+  const auto came = parts_.may_be_repeated ? base::to_hex(came_hash_.finish()) : std::string();
+  parts_.document->set_fields(
+      connectors::fields_of({.mail_from = facts.from, .recipients = recipients, .came_sha256 = came}));
   auto delivery = co_await parts_.document->accept();
-  if (!delivery && delivery.error().kind != ErrorKind::ambiguous) (void)co_await parts_.caps.give_back(std::move(*counted));
+  const bool repeated = delivery && delivery->id != parts_.document->id();
+  if (repeated || (!delivery && delivery.error().kind != ErrorKind::ambiguous))
+    (void)co_await parts_.caps.give_back(std::move(*counted));
   co_return delivery;
 }
 
@@ -163,6 +169,12 @@ Task<Result<wire::MailIdentity>> MailPost::identity(GrantId id, store::Connector
   co_return identity;
 }
 
+std::string MailPost::boundary_for(std::string_view idempotency_key) const {
+  if (idempotency_key.empty()) return base::to_hex(parts_.entropy.bytes(kBoundaryOctets));
+  const auto digest = crypto::sha256(base::as_bytes("mail boundary " + std::string(idempotency_key)));
+  return base::to_hex(ByteView(digest).first(kBoundaryOctets));
+}
+
 Task<Result<std::unique_ptr<IncomingMail>>> MailPost::open(MailSubmission submission) {
   const auto sender = sender_of(submission.submitter);
   if (submission.connector.empty()) {
@@ -172,7 +184,9 @@ Task<Result<std::unique_ptr<IncomingMail>>> MailPost::open(MailSubmission submis
   }
   const auto connector = co_await parts_.store.connector(submission.connector);
   if (!connector) co_return std::unexpected(connector.error());
-  if (!*connector || !carries_mail(**connector)) co_return no_such_connector();
+  // A person's mail goes through their own grant, whatever it is that they may deliver to besides.
+  const bool is_own = *connector && (sender.user.none() || opens_by_pin(sender.user, **connector));
+  if (!is_own || !carries_mail(**connector)) co_return no_such_connector();
   const auto limit = size_limit(**connector);
   if (submission.size_bytes && *submission.size_bytes > limit) co_return too_large(limit);
   const auto domains = co_await recipient_domains(sender);
@@ -183,6 +197,7 @@ Task<Result<std::unique_ptr<IncomingMail>>> MailPost::open(MailSubmission submis
   auto principal = principal_of(sender);
   if (const auto may = co_await parts_.caps.check(principal, submission.recipients.size()); !may)
     co_return std::unexpected(may.error());
+  const bool may_be_repeated = !submission.idempotency_key.empty();
   auto document = co_await parts_.reception.open({.submitter = std::move(submission.submitter),
                                                   .connector = std::move(submission.connector),
                                                   .name = "mail.eml",
@@ -200,6 +215,7 @@ Task<Result<std::unique_ptr<IncomingMail>>> MailPost::open(MailSubmission submis
                                                                .recipient_domains = *domains,
                                                                .principal = std::move(principal),
                                                                .size_bytes_max = limit,
+                                                               .may_be_repeated = may_be_repeated,
                                                                .caps = parts_.caps});
 }
 

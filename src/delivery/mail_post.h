@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "connectors/registry.h"
+#include "crypto/hash.h"
 #include "delivery/mail_caps.h"
 #include "delivery/reception.h"
 #include "wire/mime/mail_repair.h"
@@ -46,6 +47,7 @@ class IncomingMail {
     std::optional<std::vector<std::string>> recipient_domains;  // a device's; nullopt: any
     std::string principal;
     std::uint64_t size_bytes_max = 0;
+    bool may_be_repeated = false;  // it came with a key for that
     MailCaps& caps;
   };
   explicit IncomingMail(Parts parts) : parts_(std::move(parts)), repair_(parts_.identity) {}
@@ -62,8 +64,9 @@ class IncomingMail {
  private:
   Parts parts_;
   wire::MailRepair repair_;
-  std::uint64_t came_ = 0;   // octets, before they were repaired
-  std::uint64_t taken_ = 0;  // and after it
+  std::uint64_t came_ = 0;    // octets, before they were repaired
+  crypto::Sha256 came_hash_;  // of them, where it may be repeated
+  std::uint64_t taken_ = 0;   // and after it
 };
 
 class MailPost {
@@ -90,6 +93,10 @@ class MailPost {
   // Whether the sender may write to this address: a device to its recipient domains alone. Errors: refused/
   // `recipient_not_allowed`; invalid/`bad_address`; those of the store.
   [[nodiscard]] Task<Result<void>> may_write_to(MailSender sender, std::string address);
+
+  // For a message made of a form: never twice the same without a key; with one the same form once more is the same message,
+  // however the client has cut it up this time.
+  [[nodiscard]] std::string boundary_for(std::string_view idempotency_key) const;
 
   // Errors: those of route(), may_write_to(), MailCaps::check() and Reception::open(); not_found/`no_such_connector` for one
   // that carries no mail; refused/`document_too_large`; misconfigured/`no_sender_address` where neither the account nor the

@@ -53,7 +53,7 @@ class Queue {
     Executor executor;
     NodeId node;
     std::function<QueueTuning()> tuning;
-    std::function<void()> cut;  // ends every upload under way; on the executor
+    std::function<void()> cut;                                // ends every upload under way; on the executor
     std::function<Task<void>(store::Delivery)> tell_owner{};  // that a person is needed; empty: nobody is told
   };
   explicit Queue(Parts parts);

@@ -310,8 +310,8 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     case ErrorKind::bug:
       break;
   }
-  // What waits for a person goes on waiting, whatever stands in the way of a look; but what the destination was asked for has
-  // its account again, and is tried anew from now on.
+  // What waits for a person goes on waiting, whatever stands in the way of a look; but what the destination was asked for
+  // has its account again, and is tried anew from now on.
   if (state == queued && how.looked && !how.asked) {
     state = parked;
     due = now + tuning.parked_looked_at;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "connectors/mail_envelope.h"
 #include "delivery/document_name.h"
 #include "delivery/routing.h"
 #include "delivery/timeline.h"
@@ -96,6 +97,7 @@ Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
   const auto now = reception_.parts_.wall.now();
   delivery_.size_bytes = static_cast<std::int64_t>(spooled_->size_bytes);
   delivery_.sha256.assign(spooled_->sha256.begin(), spooled_->sha256.end());
+  delivery_.created_at = now;
   delivery_.due_at = now + wait;
   note(delivery_, now, "accepted",
        wait > Seconds(0)
@@ -180,15 +182,21 @@ Task<Result<std::vector<store::Delivery>>> Reception::give_up(std::vector<Incomi
   co_return std::unexpected(std::move(why));
 }
 
+bool Reception::is_same_document(const store::Delivery& before, const store::Delivery& now) {
+  if (before.connector != now.connector) return false;
+  const auto mail_before = connectors::envelope_in(before.fields_json);
+  const auto mail_now = connectors::envelope_in(now.fields_json);
+  if (mail_before && mail_now && !mail_now->came_sha256.empty()) return *mail_before == *mail_now;
+  return before.size_bytes == now.size_bytes && before.sha256 == now.sha256;
+}
+
 Task<Result<std::vector<store::Delivery>>> Reception::earlier(std::vector<Incoming*> documents) {
   std::vector<store::Delivery> found;
   for (const auto* one : documents) {
     const auto& now = one->delivery_;
     auto before = co_await parts_.store.delivery_by_key(now.submitter, now.device, now.idempotency_key);
     if (!before) co_return std::unexpected(before.error());
-    const bool same = *before && (*before)->connector == now.connector && (*before)->size_bytes == now.size_bytes &&
-                      (*before)->sha256 == now.sha256;
-    if (!same)
+    if (!*before || !is_same_document(**before, now))
       co_return fail(ErrorKind::conflict, "idempotency_key_reused",
                      "Another document came under this Idempotency-Key before. Give every document a key of its own.");
     found.push_back(std::move(**before));
@@ -268,8 +276,10 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   store::Delivery delivery;
   delivery.id = DeliveryId::make(now, parts_.entropy);
   Result<grants::Delegation> delegation;
-  if (submission.opened) delegation = std::move(submission.opened->delegation);
-  else delegation = co_await open_grant(std::move(submission.submitter), connector);
+  if (submission.opened)
+    delegation = std::move(submission.opened->delegation);
+  else
+    delegation = co_await open_grant(std::move(submission.submitter), connector);
   if (!delegation) co_return std::unexpected(delegation.error());
   delivery.connector = connector.id;
   delivery.submitter = author.user;

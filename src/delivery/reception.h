@@ -41,7 +41,7 @@ struct Submission {
   std::string idempotency_key{};   // the submitter's own; unique among what it submitted
   std::string folder{};            // "März/Post", below the connector's own; empty: none
   std::shared_ptr<UploadPlaces::Place> place{};  // of another document of the same request; else one is taken
-  std::unique_ptr<OpenedConnector> opened{};  // what look() has given this submitter moments ago; else it is opened now
+  std::unique_ptr<OpenedConnector> opened{};     // what look() has given this submitter moments ago; else it is opened now
 };
 
 class Reception {
@@ -81,8 +81,8 @@ class Reception {
 
     // Errors: refused/`document_too_large`, unavailable/`spool_full`, `spool_failed`; the document is lost then.
     [[nodiscard]] Task<Result<void>> append(Bytes octets);
-    // It has come whole: on the disk, and taking neither memory nor a descriptor while others of its request come in. accept()
-    // does it where nobody has. Errors as of append().
+    // It has come whole: on the disk, and taking neither memory nor a descriptor while others of its request come in.
+    // accept() does it where nobody has. Errors as of append().
     [[nodiscard]] Task<Result<void>> complete();
     // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
     // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
@@ -90,6 +90,7 @@ class Reception {
     // nothing is kept. Of the same document under the same key the first delivery is the answer, and this one is not kept
     // either. The queue sends it no sooner than after `wait`.
     [[nodiscard]] Task<Result<store::Delivery>> accept(Seconds wait = Seconds(0));
+    [[nodiscard]] DeliveryId id() const { return delivery_.id; }
     // Whose account it goes to.
     [[nodiscard]] GrantId grant() const { return delivery_.grant; }
     // What goes with the document, where it shows only while it comes in; before accept().
@@ -154,6 +155,7 @@ class Reception {
   [[nodiscard]] Task<Result<store::Batch>> sealed(std::vector<Incoming*> documents);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> give_up(std::vector<Incoming*> documents, Error why);
   // What the same key has brought before, where it was the same documents. Errors: conflict/`idempotency_key_reused`.
+  [[nodiscard]] static bool is_same_document(const store::Delivery& before, const store::Delivery& now);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> earlier(std::vector<Incoming*> documents);
 
   Parts parts_;

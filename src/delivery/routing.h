@@ -1,7 +1,7 @@
 // Who may use which connector (RULES G1). Pure. Whatever this refuses does not exist as far as the asker may know.
 //
-// A caller connector serves the members of its groups, each with their own grant. A fixed connector serves its own OAuth user
-// with the PIN; with a standing delegation also its groups' members, the devices that name it, and the folder door.
+// A caller connector serves the members of its groups, each with their own grant. A fixed connector serves its own OAuth
+// user with the PIN; with a standing delegation also its groups' members, the devices that name it, and the folder door.
 #pragma once
 
 #include "store/records.h"

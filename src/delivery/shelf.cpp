@@ -86,12 +86,14 @@ Task<Result<std::vector<ShelfItem>>> Shelf::of_last_hour(Owner owner, std::strin
   for (std::size_t looked_at = 0; looked_at < kShownMax; looked_at += kPage) {
     auto page = co_await parts_.store.deliveries(query);
     if (!page) co_return std::unexpected(page.error());
+    bool any = false;
     for (auto& delivery : page->items) {
-      if (delivery.created_at < since) co_return items;
+      if (delivery.created_at < since) continue;  // one that took long to come in stands among older ones
+      any = true;
       auto path = path_of(delivery);
       if (!path.empty()) items.push_back({.path = std::move(path), .delivery = std::move(delivery)});
     }
-    if (page->next_cursor.empty()) break;
+    if (!any || page->next_cursor.empty()) break;
     query.page.cursor = page->next_cursor;
   }
   co_return items;
@@ -119,9 +121,13 @@ Task<Result<void>> Shelf::remove(Owner owner, std::string connector, std::string
                                   clear(std::move(owner), std::move(connector), std::move(path), Clearing::all, {}));
 }
 
-Task<void> Shelf::displace(Owner owner, std::string connector, std::string path, DeliveryId by) {
-  const auto done = co_await base::run_on(
+Task<void> Shelf::displace(Owner owner, std::string connector, std::string path, DeliveryId by, DeliveryId waited) {
+  Result<void> done;
+  if (!waited.none())  // of whatever age by now
+    done = co_await base::run_on(parts_.executor, clear_one(owner, waited, path, Clearing::incomplete));
+  const auto others = co_await base::run_on(
       parts_.executor, clear(std::move(owner), std::move(connector), std::move(path), Clearing::incomplete, by));
+  if (done) done = others;
   if (!done) parts_.log.warning("shelf_not_cleared", {{"delivery", by.text()}, {"reason", done.error().reason}});
 }
 

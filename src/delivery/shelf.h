@@ -68,7 +68,8 @@ class Shelf {
   // Another document, `by`, has come at that path, and has been accepted: what waited there incomplete is not sent at all,
   // what was complete goes its way and is no longer shown. Where the store refuses, both are sent: that is logged, and no
   // error of the one that has come.
-  [[nodiscard]] Task<void> displace(Owner owner, std::string connector, std::string path, DeliveryId by);
+  // `waited`: known to have stood there when the other one began to come in; none().
+  [[nodiscard]] Task<void> displace(Owner owner, std::string connector, std::string path, DeliveryId by, DeliveryId waited);
   // Another path, as long as nothing has been sent; due after `wait`. Errors: conflict/`already_sent`;
   // not_found/`no_such_delivery`, `no_such_connector`; invalid/`bad_name`; those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> move(Owner owner, DeliveryId id, std::string path, Seconds wait);
@@ -77,7 +78,8 @@ class Shelf {
   [[nodiscard]] Task<Result<void>> postpone(DeliveryId id, std::string path, Seconds wait);
 
  private:
-  // All that have a path, several of one path too; newest first.
+  // All that were accepted within the hour and have a path, several of one path too; by when they began to come in, the
+  // newest first.
   [[nodiscard]] Task<Result<std::vector<ShelfItem>>> of_last_hour(Owner owner, std::string connector);
   enum class Clearing { all, incomplete };  // what is not sent at all; the rest goes its way and is no longer shown
   [[nodiscard]] Task<Result<void>> clear(Owner owner, std::string connector, std::string path, Clearing what,

@@ -71,8 +71,8 @@ class AShelf : public grants::KeeperHouse {
       return store::Batch{store::PutDelivery{changed}};
     };
   }
-  Task<bool> displaced(std::string path, DeliveryId by) {
-    co_await shelf.displace(owner, "scans", std::move(path), by);
+  Task<bool> displaced(std::string path, DeliveryId by, DeliveryId waited = {}) {
+    co_await shelf.displace(owner, "scans", std::move(path), by, waited);
     co_return true;
   }
 
@@ -217,6 +217,24 @@ TEST_F(AShelf, WhatHasGotItsNameMeanwhileIsNotPutOff) {
 }
 
 // The document that has come is accepted already: its client must not be told to send it again.
+// G4: a document that takes hours to come in is shown from then on, and takes the place of the empty one that was made for
+// it.
+TEST_F(AShelf, G4_WhatTookLongToComeInReplacesWhatStoodThereBefore) {
+  const auto placeholder = put(made("scan.pdf", 0));
+  auto slow = made("scan.pdf");
+  const auto among_older = put(made("other.pdf"));
+  wall.advance(std::chrono::hours(2));
+  slow.created_at = wall.now();
+  sealing.vouch(slow);
+  slow = put(std::move(slow));
+  EXPECT_EQ(paths(), std::vector<std::string>{"scan.pdf"})
+      << "accepted this moment, and begun before the one that is no longer shown";
+  run(displaced("scan.pdf", slow.id, placeholder.id));
+  EXPECT_FALSE(look(placeholder.id)) << "it would be sent in hours, over the document";
+  EXPECT_TRUE(look(slow.id));
+  EXPECT_TRUE(look(among_older.id));
+}
+
 TEST_F(AShelf, AStoreThatRefusesLeavesBothDocuments) {
   const auto first = put(made("scan.pdf"));
   const auto second = put(made("scan.pdf"));

@@ -23,8 +23,8 @@ struct Pace {
   std::size_t per_minute_per_connector = 0;  // begun; 0: as many as it may be
 };
 
-// Whether a destination was reached by a try; unknown: what it said does not tell. not_asked: the try ended before it, and does not
-// count among those that have begun.
+// Whether a destination was reached by a try; unknown: what it said does not tell. not_asked: the try ended before it, and
+// does not count among those that have begun.
 enum class Reached { yes, no, unknown, not_asked };
 
 struct Turn {

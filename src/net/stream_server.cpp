@@ -29,6 +29,7 @@ using UseAwaitable = asio::use_awaitable_t<Executor>;
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr Milliseconds kAcceptPause{100};
 constexpr Milliseconds kPreambleTimeout{10'000};
+constexpr Milliseconds kBusyPatience{2'000};
 
 std::unexpected<Error> lost() { return fail(ErrorKind::unavailable, "connection_lost", "The connection is gone."); }
 
@@ -70,8 +71,12 @@ struct StreamServer::State : std::enable_shared_from_this<StreamServer::State> {
   std::mutex mutex;  // guards what follows
   std::unordered_map<SourceAddress, std::size_t, SourceAddressHash> by_source;
 
+  // Of those that come straight here. False: too many altogether, or of that address.
   [[nodiscard]] bool admit(const IpAddress& peer);
   void leave(const IpAddress& peer);
+  // Of one address; a trusted proxy is not counted, and whoever comes by way of it is, once it has said who that is.
+  [[nodiscard]] bool count_in(const IpAddress& source);
+  void count_out(const IpAddress& source);
   [[nodiscard]] Result<void> listen(StreamListener listener);
   [[nodiscard]] Task<void> accept_from(std::size_t index);
   void adopt(int descriptor, IpAddress peer, std::size_t index);
@@ -224,23 +229,26 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
 };
 
 bool StreamServer::State::admit(const IpAddress& peer) {
-  if (connections.fetch_add(1) >= limits.connections_max) {
-    --connections;
-    return false;
-  }
-  if (proxies.trusts(peer)) return true;  // a proxy stands for many
-  const std::lock_guard lock(mutex);
-  auto& count = by_source[SourceAddress(peer)];
-  if (count >= limits.connections_per_source_max) {
-    --connections;
-    return false;
-  }
-  ++count;
-  return true;
+  if (connections.fetch_add(1) < limits.connections_max && count_in(peer)) return true;
+  --connections;
+  return false;
 }
 
 void StreamServer::State::leave(const IpAddress& peer) {
   --connections;
+  count_out(peer);
+}
+
+bool StreamServer::State::count_in(const IpAddress& source) {
+  if (proxies.trusts(source)) return true;  // a proxy stands for many
+  const std::lock_guard lock(mutex);
+  auto& count = by_source[SourceAddress(source)];
+  if (count >= limits.connections_per_source_max) return false;
+  ++count;
+  return true;
+}
+
+void StreamServer::State::count_out(const IpAddress& peer) {
   if (proxies.trusts(peer)) return;
   const std::lock_guard lock(mutex);
   const auto found = by_source.find(SourceAddress(peer));
@@ -324,6 +332,21 @@ Task<void> StreamServer::State::converse(std::shared_ptr<State> self, std::share
       self->log.warning(read.error().reason, {{"peer", counted.text()}});
       co_return;
     }
+  }
+  struct CountedBehindProxy {
+    State& state;
+    std::optional<IpAddress> source;
+    ~CountedBehindProxy() {
+      if (source) state.count_out(*source);
+    }
+  } behind{*self, std::nullopt};
+  if (const auto source = conversation->peer(); source != counted) {
+    if (!self->count_in(source)) {
+      (void)co_await conversation->write(self->handler.busy_line(), kBusyPatience);
+      self->log.warning("stream_connection_refused", {{"peer", source.text()}, {"by", counted.text()}});
+      co_return;
+    }
+    behind.source = source;
   }
   if (conversation->begins_with_tls()) {
     if (const auto done = co_await conversation->start_tls(self->limits.handshake_timeout); !done) co_return;

@@ -6,7 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { temporaryFolder } from '../support/ports.mjs';
-import { mailingServer } from '../support/practice_mail.mjs';
+import { basic, mailingServer } from '../support/practice_mail.mjs';
 import { pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
 import { davClient } from '../support/webdav.mjs';
@@ -100,6 +100,41 @@ test('D1: an answer that is lost makes no second mail', async (t) => {
   const done = await settled(server, answer);
   assert.ok(done.tries >= 2, 'it was sent again');
   assert.equal((await inbox()).length, 1);
+});
+
+test('D1: under an Idempotency-Key the same mail again is the same delivery, sent once and counted once; another one is refused', async (t) => {
+  const { admin, send, inbox } = await mailingServer(t);
+  await admin.must('PUT', '/api/v1/registry/mail.recipients_per_day', { value: '4' });
+  const form = (text) => {
+    const fields = new FormData();
+    for (const [name, value] of Object.entries({ to: 'bob@x.example', subject: 'once', text })) fields.append(name, value);
+    fields.append('file', new Blob(['%PDF'], { type: 'application/pdf' }), 'scan.pdf');
+    return fields;
+  };
+  for (const [what, body, other] of [['form', () => form('hello'), form('another')], ['message', () => 'To: bob@x.example\r\n\r\nhello', 'To: bob@x.example\r\n\r\nanother']]) {
+    const headers = { 'idempotency-key': `${what}-1` };
+    const first = await send(body(), { headers });
+    assert.equal(first.status, 201, JSON.stringify(first.body));
+    const again = await send(body(), { headers });
+    assert.deepEqual([again.status, again.body.id], [201, first.body.id], `${what}: ${JSON.stringify(again.body)}`);
+    const refused = await send(other, { headers });
+    assert.equal(`${refused.status} ${refused.code}`, '422 idempotency_key_reused', what);
+  }
+  assert.equal((await inbox()).length, 2);
+  assert.equal((await send('To: bob@x.example, carol@x.example\r\n\r\nx', { wait: 0 })).status, 202, 'two were counted, and four are the limit');
+  const capped = await send('To: bob@x.example\r\n\r\nx', { wait: 0 });
+  assert.equal(`${capped.status} ${capped.code}`, '429 mail_cap_reached');
+});
+
+test('a person\'s mail goes through their own account alone, whichever connector they name', async (t) => {
+  const { admin, send, inbox, group } = await mailingServer(t, { connector: { account: 'fixed', owner: 'anna', owner_pin: pin } });
+  await admin.addOAuthUser({ username: 'bob', pin, type: 'sandbox-mail', group, visit: (url, response, body) => {
+    const ticket = /name="ticket" value="([^"]+)"/.exec(body)?.[1];
+    return ticket ? { url: '/consent', form: { ticket, person: 'ben-rehearsal', decision: 'allow' } } : undefined;
+  } });
+  const refused = await send('To: carol@x.example\r\n\r\nas anna', { headers: { authorization: basic('bob', pin) } });
+  assert.equal(`${refused.status} ${refused.code}`, '404 no_such_connector', JSON.stringify(refused.body));
+  assert.deepEqual(await inbox(), []);
 });
 
 test('G2: nobody writes to more recipients than the registry says', async (t) => {

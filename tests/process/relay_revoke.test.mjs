@@ -50,6 +50,19 @@ test('F7: in exchange mode what is deleted is revoked by way of the relay; one t
   }
 });
 
+test('F7: what is switched off for long is revoked in both modes, and needs a new consent', async (t) => {
+  for (const mode of [{}, { assertion: 'ES256' }]) {
+    const scene = await relayWithClient(t, mode);
+    const office = await enrolledOffice(t, scene, 'North Ltd');
+    await office.admin.set('revoke.disabled_after', '1s');
+    const grant = await authorised(office, scene);
+    await office.admin.must('PATCH', `/api/v1/grants/${grant}`, { enabled: false });
+    await until('the provider to be told', () => revoked(scene) === 1, { timeout: 30_000 * slowness });
+    await emptied(office);
+    assert.equal((await office.admin.grant(grant)).state, 'revoked');
+  }
+});
+
 test('F7: in assertion mode the office revokes by itself, with what the relay has signed', async (t) => {
   const scene = await relayWithClient(t, { assertion: 'ES256' });
   const office = await enrolledOffice(t, scene, 'North Ltd');

@@ -11,8 +11,6 @@ namespace {
 
 using wire::MultipartReader;
 
-constexpr std::size_t kBoundaryOctets = 16;
-
 // What an event of the form adds to the message.
 Result<std::string> octets_of(MailForm& form, const MultipartReader::Event& event) {
   if (const auto* part = std::get_if<MultipartReader::PartBegins>(&event)) {
@@ -47,9 +45,10 @@ Task<Result<store::Delivery>> MailIntake::take_message(delivery::MailSubmission 
 
 Task<Result<store::Delivery>> MailIntake::take_form(delivery::MailSubmission submission, std::string boundary,
                                                     std::shared_ptr<net::HttpBody> body) {
+  auto message_boundary = post_.boundary_for(submission.idempotency_key);
   auto mail = co_await post_.open(std::move(submission));
   if (!mail) co_return std::unexpected(mail.error());
-  MailForm form(base::to_hex(entropy_.bytes(kBoundaryOctets)));
+  MailForm form(std::move(message_boundary));
   MultipartReader reader(boundary);
   bool ended = false;
   for (;;) {

@@ -12,7 +12,7 @@ namespace latchkey::doors {
 // Thread-safe.
 class MailIntake {
  public:
-  MailIntake(delivery::MailPost& post, Entropy& entropy) : post_(post), entropy_(entropy) {}
+  explicit MailIntake(delivery::MailPost& post) : post_(post) {}
 
   // Whether what is handed to this connector is mail. Errors: those of the store.
   [[nodiscard]] Task<Result<bool>> is_for(std::string connector) { return post_.carries_mail(std::move(connector)); }
@@ -26,7 +26,6 @@ class MailIntake {
 
  private:
   delivery::MailPost& post_;
-  Entropy& entropy_;
 };
 
 }  // namespace latchkey::doors

@@ -94,7 +94,7 @@ Task<Result<store::Delivery>> DavDoor::take_in(Call call, std::string path, std:
   parts_.counters.accepted += 1;
   parts_.counters.accepted_bytes += delivery->size_bytes;
   if (delivery::is_incomplete(path, delivery->size_bytes)) parts_.dav_counters.held += 1;
-  co_await parts_.shelf.displace(call.owner, connector, path, delivery->id);
+  co_await parts_.shelf.displace(call.owner, connector, path, delivery->id, waiting);
   co_return delivery;
 }
 
@@ -152,7 +152,7 @@ Task<DavDoor::Answer> DavDoor::move(Call call) {
   if (!moved) co_return std::unexpected(moved.error());
   parts_.dav_counters.renamed += 1;
   collections_.use(call.whose(), std::string(wire::webdav::parent_of(target->path)));
-  co_await parts_.shelf.displace(call.owner, call.resource.connector, target->path, moved->id);
+  co_await parts_.shelf.displace(call.owner, call.resource.connector, target->path, moved->id, DeliveryId{});
   co_return done(target->was_there, {.path = target->path, .delivery = std::move(*moved)});
 }
 

@@ -1,6 +1,7 @@
 #include "wire/mime/mail_repair.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "wire/mime/encoded_text.h"
@@ -66,6 +67,14 @@ std::vector<Mailbox> boxes_of(const std::vector<HeaderField>& fields, std::strin
     for (auto& box : parse_mailboxes(field.value)) all.push_back(std::move(box));
   }
   return all;
+}
+
+// As same_address() takes them.
+std::string folded(std::string address) {
+  for (char& c : address) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return address;
 }
 
 }  // namespace
@@ -152,11 +161,10 @@ void MailRepair::end_header(std::string& out) {
 }
 
 void MailRepair::note_recipients(const std::vector<std::vector<Mailbox>>& lists) {
+  std::set<std::string> seen;
   for (const auto& list : lists) {
     for (const auto& box : list) {
-      const bool known =
-          std::ranges::any_of(facts_.recipients, [&](const auto& one) { return same_address(one, box.address); });
-      if (!known) facts_.recipients.push_back(box.address);
+      if (seen.insert(folded(box.address)).second) facts_.recipients.push_back(box.address);
     }
   }
 }
@@ -179,8 +187,8 @@ void MailRepair::write_from(Mailbox device, std::vector<Mailbox> reply_to, std::
   if (!reply_to.empty()) out += write_field("Reply-To", joined(reply_to));
 }
 
-// CR LF, LF alone, CR alone: each is a line end, and goes on as CR LF. Two CR before an LF are one line end; of more, only the
-// last two can belong to it, so that nothing has to be kept back.
+// CR LF, LF alone, CR alone: each is a line end, and goes on as CR LF. Two CR before an LF are one line end; of more, only
+// the last two can belong to it, so that nothing has to be kept back.
 void MailRepair::pass_body(std::string_view octets, std::string& out) {
   out.reserve(out.size() + octets.size() + octets.size() / 32);
   while (!octets.empty()) {
@@ -191,8 +199,10 @@ void MailRepair::pass_body(std::string_view octets, std::string& out) {
     out += octets.substr(0, end);
     if (end == std::string_view::npos) return;
     if (octets[end] == '\r') {
-      if (returns_ == 2) out += "\r\n";
-      else ++returns_;
+      if (returns_ == 2)
+        out += "\r\n";
+      else
+        ++returns_;
     } else {
       out += "\r\n";
       returns_ = 0;
