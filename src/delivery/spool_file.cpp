@@ -37,7 +37,7 @@ SpoolWriter::~SpoolWriter() {
   base::wipe(pending_.data(), pending_.size());
   if (kept_ || !created_) return;
   file_.reset();
-  // What cannot be removed now is swept at the next start: no record knows it.
+  // What cannot be removed now is set aside at the next start: no record knows it.
   (void)files_.unlink(path());
 }
 
