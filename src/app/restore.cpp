@@ -154,8 +154,11 @@ class GivenToOwner {
 };
 
 // One coroutine on a loop of its own.
+// One at a time.
 Result<void> run_to_the_end(Task<Result<void>> task) {
-  boost::asio::io_context loop;
+  // It outlives the stores: a thread of theirs may still be about to leave it when it has given its answer.
+  static boost::asio::io_context loop;
+  loop.restart();
   std::optional<Result<void>> outcome;
   std::exception_ptr thrown;
   boost::asio::co_spawn(loop, std::move(task), [&](std::exception_ptr problem, Result<void> value) {

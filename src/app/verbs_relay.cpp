@@ -175,7 +175,8 @@ Result<int> revoke(const Arguments& arguments) {
   auto files = open_relay_files(service->config, entropy, log);
   if (!files) return std::unexpected(files.error());
   if (const auto revoked = files->book->revoke(*id, wall.now()); !revoked) return std::unexpected(revoked.error());
-  print("Revoked. A running service notices within seconds; what the office holds already goes on by itself.\n");
+  print("Revoked. A running service notices within seconds. What the office holds of apps in forward mode goes on by itself; of those in assertion "
+        "or exchange mode nothing is renewed any more.\n");
   return 0;
 }
 

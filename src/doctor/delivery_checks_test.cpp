@@ -26,8 +26,6 @@ class DeliveryChecks : public testing::Test {
     of.data = directory.path();
   }
   void commit(store::Batch batch) {
-    boost::asio::io_context loop(1);
-    base::SimulatedSteadyClock steady;
     const auto done = base::run_on_loop(loop, steady, store->commit(std::move(batch)));
     ASSERT_TRUE(done) << done.error().text;
   }
@@ -45,6 +43,8 @@ class DeliveryChecks : public testing::Test {
                               .created_at = wall.now()}}});
   }
 
+  boost::asio::io_context loop{1};  // outlives the threads that answer on it
+  base::SimulatedSteadyClock steady;
   base::SimulatedWallClock wall;
   base::SeededEntropy entropy{1};
   base::MemoryLog log;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -18,12 +19,15 @@ class AppPlaces {
     std::erase_if(apps_, [&](const auto& entry) { return entry.second.taken == 0 && entry.second.wanted_at + kRemembered < now; });
     auto& its = apps_[app];
     its.wanted_at = now;
-    if (taken_ >= places) return false;
     const auto sure = sure_of(places);
     std::size_t owed = 0;  // to the others
-    for (const auto& [name, other] : apps_) owed += name == app ? 0 : sure - std::min(sure, other.taken);
-    if (its.taken >= sure && places - taken_ <= owed) return false;
+    for (const auto& [name, other] : apps_) owed += name == app ? 0 : other.owed(sure, now);
+    if (taken_ >= places || (its.taken >= sure && places - taken_ <= owed)) {
+      its.refused_at = now;
+      return false;
+    }
     ++its.taken;
+    if (its.taken >= its.most || its.most_at + kRemembered < now) its.most = its.taken, its.most_at = now;
     ++taken_;
     return true;
   }
@@ -39,9 +43,20 @@ class AppPlaces {
 
  private:
   static constexpr Seconds kRemembered{60};  // an app that wants places says so again sooner than that
+  static constexpr Seconds kStillWanted{2};  // by one that was refused
   struct Its {
     std::size_t taken = 0;
     SteadyTime wanted_at{};
+    std::size_t most = 0;  // that it had at a time, lately
+    SteadyTime most_at{};
+    std::optional<SteadyTime> refused_at;
+
+    // Places kept free for it: as many as it has needed lately and one more; whoever was refused is owed all that it is sure of.
+    [[nodiscard]] std::size_t owed(std::size_t sure, SteadyTime now) const {
+      const bool wants_more = refused_at && now < *refused_at + kStillWanted;
+      const auto goal = wants_more ? sure : std::min(sure, most + 1);
+      return goal - std::min(goal, taken);
+    }
   };
 
   std::map<std::string, Its> apps_;

@@ -107,7 +107,8 @@ Task<Result<std::set<GrantId>>> AuthorizationDesk::exchanges_elsewhere() {
   if (intents->size() == kUnsettledMax) co_return fail(ErrorKind::unavailable, "too_many_intents", "There are more open exchanges than are read at once.");
   std::set<GrantId> exchanges;
   for (const auto& intent : *intents) {
-    if (intent.generation == 0 && intent.state == store::IntentState::open && intent.node != parts_.node) exchanges.insert(intent.grant);
+    const bool elsewhere = intent.node != parts_.node || !parts_.keeper.has_settled_lost();
+    if (intent.generation == 0 && intent.state == store::IntentState::open && elsewhere) exchanges.insert(intent.grant);
   }
   co_return exchanges;
 }

@@ -184,7 +184,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<CallbackPage> without_its_cookie(CallbackPage result);
   [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;
   [[nodiscard]] Task<void> sweep();
-  // Exchanges that another node has under way, or whose answer lies in its journal, until it has told or is declared lost (F6).
+  // Exchanges that another node has under way, or whose answer lies in its journal, until it has told or is declared lost (F6); and
+  // those that an earlier process of this node left, until they are taken up or settled.
   [[nodiscard]] Task<Result<std::set<GrantId>>> exchanges_elsewhere();
   [[nodiscard]] Secret random_text() const;
   [[nodiscard]] Bytes hash(std::string_view use, std::string_view text) const;

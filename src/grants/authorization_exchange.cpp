@@ -107,7 +107,8 @@ Task<bool> AuthorizationDesk::take_up(store::Intent intent) {
   if (!flow || flow->record.device || flow->record.token_endpoint.empty()) co_return false;
   const auto app = co_await parts_.store.app(flow->record.grant.app);
   if (!app || !*app || !cloud_route_of(**app)) co_return false;
-  co_return exchanges_.spawn("code_taken_up", ask_again(*std::move(flow), std::move(intent)));
+  exchanges_.spawn("code_taken_up", ask_again(*std::move(flow), std::move(intent)));  // by a server that is stopping: at its next start
+  co_return true;
 }
 
 Task<void> AuthorizationDesk::ask_again(Flow flow, store::Intent intent) {

@@ -9,6 +9,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr Milliseconds kLetBe{500};
+constexpr Milliseconds kDoubted{2000};  // forward, at one look
 
 }  // namespace
 
@@ -33,8 +34,14 @@ Task<Result<Milliseconds>> CommonClock::compare(store::Store& store) {
   if (moved < kLetBe) {
     // The first time, too: from here on no setting of the machine's clock counts.
     if (auto never = kNotCompared; began_.load() == never) began_.compare_exchange_strong(never, (now().time_since_epoch() - passed()).count());
+    doubted_.reset();
   } else if (moved > trip) {  // a question that was long on its way says little
-    began_.store((there.time_since_epoch() - passed()).count(), std::memory_order_relaxed);
+    const auto began = there.time_since_epoch() - passed();
+    // Whoever has believed a clock that was ahead for a moment stamps ahead from then on: two looks must agree.
+    const bool far_ahead = began_.load() != kNotCompared && there > now() + kDoubted;
+    const bool agrees = doubted_ && std::chrono::abs(began - *doubted_) < kDoubted;
+    doubted_ = far_ahead ? std::optional(began) : std::nullopt;
+    if (!far_ahead || agrees) began_.store(began.count(), std::memory_order_relaxed);
   }
   co_return std::chrono::duration_cast<Milliseconds>(there - machine_.now());
 }

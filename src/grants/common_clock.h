@@ -9,6 +9,7 @@
 #include <atomic>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "base/clock.h"
@@ -37,6 +38,7 @@ class CommonClock final : public WallClock {
   static constexpr std::int64_t kNotCompared = std::numeric_limits<std::int64_t>::min();
   const WallClock& machine_;
   const Passed passed_;
+  std::optional<Milliseconds> doubted_;  // where that would have to be by the last look, which nobody has believed yet
   std::atomic<std::int64_t> began_ = kNotCompared;  // this clock's time, in milliseconds since 1970, when nothing had passed
 };
 

@@ -95,6 +95,7 @@ TypeRules Keeper::rules_for(const catalog::ResolvedType& type) const {
 
 Task<void> Keeper::run() {
   co_await settle_lost(std::exchange(forgotten_, {}), "The server stopped before the answer came.");
+  settled_lost_ = true;
   while (!stopping_) {
     parts_.clients.tidy();
     auto quickened = note_quickened();

@@ -150,6 +150,8 @@ class Keeper {
   void take_resealed(const store::JournalEntry& entry) { resealed_[entry.intent] = entry.reply_sealed; }
   // Whether the answer to this code exchange lies in the journal, not merged yet.
   [[nodiscard]] bool awaits_code(GrantId exchange) const { return codes_awaited_.contains(exchange); }
+  // Whether every exchange that an earlier process left open has been settled or taken up.
+  [[nodiscard]] bool has_settled_lost() const { return settled_lost_; }
 
  private:
   struct Flight {
@@ -314,6 +316,7 @@ class Keeper {
   std::string awaited_;              // nodes whose journals may hold what is newer; empty: none
   bool recovering_codes_ = false;
   std::string halted_;               // why nothing is refreshed any more; empty: all is well
+  bool settled_lost_ = false;
   Recover recover_code_;
   TakeUp take_up_code_;
 };

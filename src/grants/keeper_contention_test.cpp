@@ -516,8 +516,34 @@ TEST(AppPlaces, TwoThatAreGreedyLeaveAThirdItsShare) {
     static_cast<void>(places.take("a", 32, now));
     static_cast<void>(places.take("b", 32, now));
   }
-  for (int i = 0; i < 4; ++i) EXPECT_TRUE(places.take("third", 32, now)) << i;
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(places.take("third", 32, now)) << "one as lately, and one more";
   EXPECT_FALSE(places.take("third", 32, now));
+  for (int i = 0; i < 2; ++i) {
+    places.give_back("a");
+    EXPECT_FALSE(places.take("b", 32, now));
+    EXPECT_FALSE(places.take("a", 32, now)) << "it is owed to the one that was refused";
+    EXPECT_TRUE(places.take("third", 32, now)) << i;
+  }
+  EXPECT_FALSE(places.take("third", 32, now));
+}
+
+TEST(AppPlaces, ManyThatNeedOneNowAndThenKeepFewFromOneThatNeedsMany) {
+  AppPlaces places;
+  SteadyTime now{};
+  const auto small_ones = [&](auto what) {
+    for (const auto* name : {"b", "c", "d", "e", "f", "g", "h"}) what(name);
+  };
+  for (int minute = 0; minute < 3; ++minute) {
+    now += 59s;
+    small_ones([&](const char* name) {
+      ASSERT_TRUE(places.take(name, 256, now));
+      places.give_back(name);
+    });
+  }
+  int taken = 0;
+  while (places.take("big", 256, now)) ++taken;
+  EXPECT_EQ(taken, 256 - 7 * 2);
+  small_ones([&](const char* name) { EXPECT_TRUE(places.take(name, 256, now)) << name; });
 }
 
 // ---- clocks ------------------------------------------------------------------------------------------------------------
@@ -531,6 +557,20 @@ TEST_F(ContentionHouse, R24_ANodeGoesByTheClockOfTheStoreThatItShares) {
   door->clock_ahead = -30s;
   ASSERT_TRUE(run(clock.compare(*store)));
   EXPECT_EQ(clock.now(), wall.now() - 30s);
+  // Far ahead for one look only: whoever had believed it would stamp ahead from then on.
+  door->clock_ahead = 10min;
+  EXPECT_EQ(run(clock.compare(*store)), Milliseconds(600'000)) << "it is told";
+  EXPECT_EQ(clock.now(), wall.now() - 30s);
+  door->clock_ahead = -30s;
+  ASSERT_TRUE(run(clock.compare(*store)));
+  door->clock_ahead = 10min;
+  ASSERT_TRUE(run(clock.compare(*store)));
+  EXPECT_EQ(clock.now(), wall.now() - 30s) << "two looks that do not follow each other";
+  advance(5s);
+  ASSERT_TRUE(run(clock.compare(*store)));
+  EXPECT_EQ(clock.now(), wall.now() + 10min);
+  door->clock_ahead = -30s;
+  ASSERT_TRUE(run(clock.compare(*store)));
   door->clock_ahead = Milliseconds(-29'700);
   ASSERT_TRUE(run(clock.compare(*store)));
   EXPECT_EQ(clock.now(), wall.now() - 30s) << "that little is let be";

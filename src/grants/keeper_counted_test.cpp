@@ -3,6 +3,7 @@
 #include "grants/keeper_testing.h"
 #include "grants/key_rotation.h"
 #include "grants/nodes.h"
+#include "grants/restore_watch.h"
 
 namespace latchkey::grants {
 namespace {
@@ -27,9 +28,10 @@ class CountedHouse : public KeeperHouse {
                                                     .node = node,
                                                     .tuning = [] { return KeeperTuning{}; },
                                                     .polling_time = [this](std::string_view type) { return polling(type); },
-                                                    .is_counted = [this] { return counted; }});
+                                                    .is_counted = [this] { return counted && (answers < 0 || answers-- > 0); }});
   }
   bool counted = true;
+  int answers = -1;  // how often it counts from now on; -1: always
 };
 
 TEST_F(CountedHouse, F6_AnAnswerInHandWaitsUntilTheNodeCountsAgain) {
@@ -66,6 +68,49 @@ TEST_F(CountedHouse, F6_NothingIsSentMeanwhile) {
   counted = true;
   keeper->nudge();
   base::drive_until(loop, [&] { return view(grant.id).grant.generation == 2; });
+}
+
+// A server that nobody stopped has not read anew what its journal holds of what the store has forgotten.
+TEST_F(CountedHouse, F10_ANodeThatRanWhileTheDatabaseWasPutBackRefreshesNothingAndIsWaitedFor) {
+  commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
+  const auto grant = put_grant("acme-family", 600s);
+  CommonClock common(wall, [this] { return steady.now().time_since_epoch(); });
+  Nodes nodes({.store = *store,
+               .keeper = *keeper,
+               .vault = vault,
+               .alerts = alerts,
+               .wall = common,
+               .steady = steady,
+               .entropy = entropy,
+               .log = log,
+               .node = node,
+               .version = "1"});
+  ASSERT_TRUE(run(nodes.begin()));
+  ASSERT_TRUE(run(keeper->start()));
+  ASSERT_TRUE(keeper->has_merged());
+  commit({store::PutMeta{std::string(kRestoredMeta), base::to_bytes(R"({"restored_at":2,"id":"restore-1"})")}});
+  ASSERT_TRUE(run(nodes.begin())) << "as after an absence";
+  const auto open = run(open_restore(*store));
+  ASSERT_TRUE(open && *open);
+  ASSERT_EQ((*open)->awaited.size(), 1U) << "it is waited for";
+  const auto told = alerts.current();
+  EXPECT_NE(std::ranges::find(told, "store_restored", &Alert::cause), told.end());
+  advance(600s);
+  const auto refused = refresh(grant.id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::unavailable);
+  EXPECT_TRUE(transport.bodies.empty());
+}
+
+TEST_F(CountedHouse, F6_WhoHasStoodInLineMeanwhileSendsNothing) {
+  const auto grant = put_grant("acme-family", 600s);
+  advance(600s);
+  answers = 1;  // at the beginning, and not when its turn has come
+  const auto refused = refresh(grant.id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "store_unavailable");
+  EXPECT_TRUE(transport.bodies.empty());
+  EXPECT_TRUE(view(grant.id).grant.lease_owner.none());
 }
 
 TEST_F(CountedHouse, F6_ANodeCountsForAsLongAsNobodyCanHaveForgottenIt) {

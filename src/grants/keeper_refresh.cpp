@@ -63,6 +63,12 @@ bool backs_off(const store::GrantView& view, WallTime now) {
          !is_from_the_future(view, now);
 }
 
+
+std::unexpected<Error> not_counted() {
+  return fail(ErrorKind::unavailable, "store_unavailable",
+              "The database was away for a while; nothing is sent before this server has shown itself there again.", {.retry_after = Seconds(5)});
+}
+
 }  // namespace
 
 // While one lives, nobody is handed the token that the refresh on its way kills (F9).
@@ -94,8 +100,7 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
   }
   if (!counts()) {
     flight->turned_away = true;
-    co_return fail(ErrorKind::unavailable, "store_unavailable",
-                   "The database was away for a while; nothing is sent before this server has shown itself there again.", {.retry_after = Seconds(5)});
+    co_return not_counted();
   }
   if (unmerged_.contains(grant)) {
     if (const auto merged = co_await merge_unmerged(grant); !merged) co_return std::unexpected(merged.error());
@@ -183,6 +188,10 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
       if (const auto boarded = co_await board(flight, client->app, client->type.provider->id, is_one_shot(rules.replay)); !boarded) {
         co_return std::unexpected(boarded.error());
       }
+    }
+    if (!counts()) {  // it has stood in line
+      flight->turned_away = true;
+      co_return not_counted();
     }
     auto spent = co_await spend(std::move(**view), client, rules, flight->with_token);
     flight->place.reset();  // another round pays the cap anew
@@ -374,7 +383,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   const auto tuning = parts_.tuning();
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
-  const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease; };
+  const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease && counts(); };
   const auto secrets = std::max<std::size_t>(client->secrets.size(), 1);
   auto slot = first_secret(*client);
   for (std::size_t tried = 0; lease_lasts(); ++tried, slot = (slot + 1) % secrets) {

@@ -77,6 +77,11 @@ Task<Result<void>> Nodes::begin() {
                                          store::CompareMeta{std::string(kRotationMeta), *rotation},
                                          store::CompareMeta{std::string(kJoinedMeta), *joined},
                                          store::PutMeta{std::string(kJoinedMeta), self_.run}, store::PutNode{self_}});
+    if (done && !begun_) {
+      auto note = co_await parts_.store.meta(std::string(kRestoredMeta));
+      if (!note) co_return std::unexpected(note.error());
+      restored_note_ = *std::move(note);
+    }
     begun_ |= done.has_value();
     if (done) note_shown(asked_steady, asked_wall);
     if (done) co_return co_await look_at_restore();
@@ -87,6 +92,16 @@ Task<Result<void>> Nodes::begin() {
 
 // Whoever is waited for, this node too while it merges, is told to the keeper; who is not here, to people.
 Task<Result<void>> Nodes::look_at_restore() {
+  const auto note = co_await parts_.store.meta(std::string(kRestoredMeta));
+  if (!note) co_return std::unexpected(note.error());
+  if (*note != restored_note_) {
+    // What the store confirmed to this process, and has forgotten, is read out of the journal at a start.
+    give_up("store_restored",
+            "The database was put back from an older state while this server was running. It refreshes nothing any more, and others wait for what its "
+            "journal kept: restart it.",
+            "the database was put back while this server was running");
+    co_return Result<void>{};
+  }
   auto open = co_await open_restore(parts_.store);
   if (!open) co_return std::unexpected(open.error());
   if (*open) {

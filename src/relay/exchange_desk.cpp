@@ -26,8 +26,10 @@ std::unexpected<Error> malformed() {
   return fail(ErrorKind::invalid, "token_request_malformed", "The office's request cannot be read.");
 }
 
+constexpr std::string_view kShuttingDown = "shutting_down";
+
 std::unexpected<Error> shutting_down() {
-  return fail(ErrorKind::unavailable, "shutting_down", "The Cloud Service is stopping. Ask again in a moment.",
+  return fail(ErrorKind::unavailable, std::string(kShuttingDown), "The Cloud Service is stopping. Ask again in a moment.",
               {.retry_after = Seconds(2)});
 }
 
@@ -218,6 +220,8 @@ bool ExchangeDesk::may_post(const Asked& asked) const {
 Task<net::HttpOutcome> ExchangeDesk::send(Asked asked, std::vector<oauth::FormPost> posts, oauth::ReplyShape shape) {
   for (std::size_t n = 0;; ++n) {
     if (!may_post(asked)) co_return net::NothingSent{claim_over()};
+    // The first secret was refused, so nothing is spent; a stop waits for one POST, not for two.
+    if (n > 0 && stopping_) co_return net::NothingSent{shutting_down().error()};
     const auto endpoint = posts[n].url;
     auto outcome = co_await parts_.transport.send(call_of(std::move(posts[n])));
     const auto* reply = std::get_if<net::Reply>(&outcome);
@@ -229,7 +233,7 @@ Task<net::HttpOutcome> ExchangeDesk::send(Asked asked, std::vector<oauth::FormPo
 Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(std::shared_ptr<Flight> flight, Asked asked, Errand errand) {
   auto outcome = co_await send(asked, std::move(errand.posts), errand.shape);
   if (auto* nothing = std::get_if<net::NothingSent>(&outcome)) {
-    const bool busy = nothing->error.reason == kTooMany;
+    const bool busy = nothing->error.reason == kTooMany || nothing->error.reason == kShuttingDown;
     if (!busy) parts_.counters.unreachable += 1;
     auto* book = &parts_.book;
     const auto forgotten = co_await parts_.disk.run(

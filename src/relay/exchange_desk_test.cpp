@@ -160,6 +160,13 @@ class Desk : public testing::Test {
     EXPECT_TRUE(reply) << (reply ? "" : reply.error().reason);
     return reply ? base::string_or(parse_json(reply->body.reveal_text())->get_object(), "refresh_token") : "";
   }
+  // From now on; by the book's own thread.
+  void refuse_writes(std::optional<Error> how) {
+    run(disk.run([this, how = std::move(how)]() mutable {
+      book.refuses = std::move(how);
+      return true;
+    }));
+  }
   // One that stops working between the claim and the reply.
   Result<cloud::TokenAnswer> answered_by_a_disk_that_fails(const Office& office, const std::string& name,
                                                            Error how = kFull) {
@@ -167,7 +174,7 @@ class Desk : public testing::Test {
     provider.holds = true;
     const auto under_way = begin(office, name, 1);
     base::drive_until(loop, [&] { return !provider.bodies.empty(); });
-    book.refuses = std::move(how);
+    refuse_writes(std::move(how));
     provider.holds = false;
     released.notify_all();
     base::drive_until(loop, [&] { return under_way->has_value(); });
@@ -365,16 +372,16 @@ TEST_F(Desk, C7_AProviderThatIsNotReachedIsTheProvidersAndLeavesNothing) {
 TEST_F(Desk, S4_AFullDiskLosesNoReply) {
   const auto office = enrol();
   const auto name = intent();
-  book.refuses = kFull;
+  refuse_writes(kFull);
   EXPECT_EQ(reason(exchange(office, name, 1)), "store_unavailable");
   EXPECT_TRUE(provider.bodies.empty()) << "nothing is posted that is not durable";
-  book.refuses.reset();
+  refuse_writes(std::nullopt);
   const auto answer = answered_by_a_disk_that_fails(office, name);
   ASSERT_TRUE(answer) << "the office has a journal of its own";
   EXPECT_FALSE(answer->reply.empty());
   EXPECT_EQ(exchange(office, name, 1)->reply, answer->reply) << "whoever asks again, while it is not kept yet";
   EXPECT_EQ(waiting(), 0);
-  book.refuses.reset();
+  refuse_writes(std::nullopt);
   pass_time_until([&] { return waiting() == 1; });
   restart();
   EXPECT_EQ(exchange(office, name, 1)->reply, answer->reply) << "kept as soon as the disk took it";
@@ -389,7 +396,7 @@ TEST_F(Desk, S4_AReplyIsAcknowledgedBeforeTheDiskHasTakenIt) {
   ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
   EXPECT_EQ(reason(exchange(office, name, 2)), "store_unavailable") << "not posted on top of what is not kept";
   EXPECT_EQ(provider.bodies.size(), 1U);
-  book.refuses.reset();
+  refuse_writes(std::nullopt);
   provider.answers = {FakeProvider::tokens("rt-2")};
   pass_time_until([&] { return exchange(office, name, 2).has_value(); });
   EXPECT_EQ(provider.bodies.size(), 2U);
@@ -518,6 +525,24 @@ TEST_F(Desk, F4_StoppingWaitsForWhatIsUnderWayAndBeginsNothing) {
   released.notify_all();
   base::drive_until(loop, [&] { return stopping->has_value(); });
   EXPECT_FALSE((**under_way)->reply.empty());
+}
+
+TEST_F(Desk, F4_AStopWaitsForOnePostAndNotForTheSecondSecret) {
+  sides.side.second_secret = std::make_shared<const Secret>(std::string_view("n3w"));
+  const auto office = enrol();
+  provider.answers = {FakeProvider::refusal("invalid_client"), FakeProvider::tokens("rt-1")};
+  provider.holds = true;
+  const auto under_way = begin(office, intent(), 1);
+  base::drive_until(loop, [&] { return !provider.bodies.empty(); });
+  const auto stopping = base::start_on(loop, stopped());
+  const auto late = begin(office, intent(), 1);
+  base::drive_until(loop, [&] { return late->has_value(); });
+  ASSERT_EQ(reason(**late), "shutting_down");
+  provider.holds = false;
+  released.notify_all();
+  base::drive_until(loop, [&] { return stopping->has_value() && under_way->has_value(); });
+  EXPECT_EQ(reason(**under_way), "shutting_down") << "nothing is spent; it is asked for again";
+  EXPECT_EQ(provider.bodies.size(), 1U);
 }
 
 }  // namespace

@@ -260,7 +260,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
     } else if (const auto* updated = std::get_if<store::UpdateIntent>(&mutation)) {
       if (auto* subject = touch(updated->intent.grant)) note_intent(process, *subject, updated->intent);
     } else if (const auto* gone = std::get_if<store::DeleteGeneration>(&mutation)) {
-      if (auto* subject = touch(gone->grant)) subject->held.erase(gone->number);
+      if (auto* subject = touch(gone->grant)) let_go(*subject, gone->number);
     } else if (const auto* update = std::get_if<store::UpdateGrant>(&mutation)) {
       auto* subject = touch(update->grant.id);
       if (subject == nullptr) continue;
@@ -287,6 +287,21 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
     check_order(subject, index);
     if (held_live && !holds_live(subject)) fail(index, "a refresh token was lost", "the store held a live one and does not any more, after a commit of " + process.name());
   }
+}
+
+void Invariants::let_go(Subject& subject, store::GenerationNumber number) {
+  const auto found = subject.held.find(number);
+  if (found == subject.held.end()) return;
+  auto& account = account_of(subject);
+  auto* token = account.find(found->second);
+  subject.held.erase(found);
+  if (token == nullptr || token->known != Known::kept) return;
+  // One of a branch that a late reply began, and a newer one of another is held and good: what becomes of that one is its own story.
+  const auto is_newer = [&](const auto& one) {
+    const auto* other = account.find(one.second);
+    return other != nullptr && other > token && account.is_live(other->text);
+  };
+  if (std::ranges::any_of(subject.held, is_newer)) token->known = Known::superseded;
 }
 
 // What is used next is never older than a good one that was to be used before.
@@ -381,6 +396,7 @@ void Invariants::count_loss(std::size_t index) {
   }
   const auto& newest = account.tokens.back();
   switch (newest.known) {
+    case Known::superseded:
     case Known::kept: ++losses.tried_at_the_end; break;  // any other replay is seen in check_replay
     case Known::arrived: {
       // With a node that stands still, which will bring it; that it then does is seen at rest.
@@ -410,6 +426,7 @@ void Invariants::at_rest() {
     for (const auto& token : account.tokens) {
       if (!account.is_live(token.text)) continue;
       switch (token.known) {
+        case Known::superseded: break;
         case Known::kept: fail(index, "a refresh token was lost", "it had been kept, is good, and is nowhere: " + token.text); break;
         case Known::arrived: fail(index, "a refresh token was lost", "it arrived, nothing died, and it is nowhere: " + token.text); break;
         case Known::died_with_process: ++losses.died_with_process; break;

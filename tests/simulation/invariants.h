@@ -140,6 +140,7 @@ class Invariants {
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
   void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
   [[nodiscard]] bool lasts_long(const Subject& subject) const;
+  void let_go(Subject& subject, store::GenerationNumber number);  // a generation was deleted
   void check_order(Subject& subject, std::size_t index);
   void count_loss(std::size_t index);
   void check_rate(Subject& subject, std::size_t index);

@@ -35,11 +35,11 @@ struct RefreshToken {
   enum class State { live, spent, dead } state = State::live;
   Nanoseconds spent_at{0};
   int answered_with = -1;  // the child of its first use
-  // What Latchkey has of it. `kept`: durable in a journal or a store; `behind_a_restore`: it was, and the backup put back
+  // What Latchkey has of it. `superseded`: it was kept, and let go when a newer one worked. `kept`: durable in a journal or a store; `behind_a_restore`: it was, and the backup put back
   // does not hold it.
   bool counted = false;    // the store has taken it once
   bool in_journal = false;  // the journal has said that it holds it
-  enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore } known = Known::on_its_way;
+  enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded } known = Known::on_its_way;
   bool in_doubt = false;   // sent, and the last answer was lost
   Nanoseconds answered_at{0};  // the last definite answer to it that arrived
   int refusals = 0;        // definite ones that arrived whole, since the last success with it
