@@ -143,6 +143,12 @@ class Reader {
       const auto parsed = values ? net::TrustedProxies::parse(*values) : Result<net::TrustedProxies>();
       if (!parsed) return wrong(node, key, parsed.error().text);
       if (values) config.trusted_proxies = *values;
+    } else if (key == "metrics_from") {
+      for (const auto& each : texts(node, key).value_or(std::vector<std::string>{})) {
+        const auto network = net::Cidr::parse(each);
+        if (!network) return wrong(node, key, each + " is neither an address nor a network");
+        config.metrics_from.push_back(*network);
+      }
     } else if (key == "proxy_header") {
       const auto value = text(node, key);
       const auto header = value ? net::parse_proxy_header(*value) : config.proxy_header;

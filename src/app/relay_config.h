@@ -15,6 +15,7 @@ struct RelayConfig {
   ListenAddress listen{"127.0.0.1", 8490};
   std::string public_url;  // https origin; the redirect addresses registered at providers begin with it
   std::vector<std::string> trusted_proxies;
+  std::vector<net::Cidr> metrics_from;  // who may read /metrics besides this machine
   net::ProxyHeader proxy_header = net::ProxyHeader::x_forwarded_for;
   std::string tls_certificate;
   std::string tls_key;

@@ -83,6 +83,20 @@ TEST(RelayConfiguration, ADatabaseIsNamedWithoutItsPassword) {
               ElementsAre(HasSubstr("store_password_file: must be an absolute path")));
 }
 
+TEST(RelayConfiguration, WhoMayReadTheMetricsIsAListOfNetworks) {
+  const auto with = [](const std::string& value) {
+    return read_relay_config(
+        "public_url = \"https://relay.example\"\nmetrics_from = " + value + "\n[apps.dropbox]\nclient_id = \"a\"\n",
+        "relay.toml");
+  };
+  const auto good = with(R"(["10.1.0.0/16", "2001:db8::7"])");
+  ASSERT_EQ(good.config.metrics_from.size(), 2U);
+  EXPECT_TRUE(good.config.metrics_from[0].contains(*net::IpAddress::parse("10.1.2.3")));
+  EXPECT_FALSE(good.config.metrics_from[1].contains(*net::IpAddress::parse("2001:db8::8")));
+  EXPECT_THAT(with(R"(["10.1.0.1/16"])").mistakes,
+              testing::Contains(HasSubstr("metrics_from: 10.1.0.1/16 is neither an address nor a network")));
+}
+
 TEST(RelayConfiguration, EveryMistakeIsToldAtOnceWithItsLine) {
   const auto reading = read_relay_config(R"(listen = "everywhere"
 public_url = "http://relay.example"

@@ -174,7 +174,7 @@ struct RelayServer::Parts {
                         .steady = steady,
                         .entropy = entropy,
                         .log = log}};
-  relay::RelayService service{pages, api, offices, counters, exchanges ? &exchanges->counters : nullptr, log};
+  relay::RelayService service{pages, api, offices, counters, exchanges ? &exchanges->counters : nullptr, config.metrics_from, log};
   TaskGroup upkeep{loop.main(), log};
   std::unique_ptr<net::TlsServerContext> tls;
   net::HttpServer server{loop, service, wall, log};

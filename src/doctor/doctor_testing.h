@@ -36,9 +36,9 @@ inline net::HttpOutcome unsent(std::string reason, std::string text = "It did no
   return net::NothingSent{fail(ErrorKind::unavailable, std::move(reason), std::move(text)).error()};
 }
 
-// Every finding of a check, its errands run one after another.
+// Every finding of a check, its errands run one after another. The loop outlives the stores, whose threads answer on it.
 inline std::vector<Finding> findings_of(Check& check, const Survey& survey = {}) {
-  boost::asio::io_context loop(1);
+  static boost::asio::io_context loop(1);
   base::SimulatedSteadyClock steady;
   std::vector<Finding> out;
   for (auto& errand : check.errands(survey)) {

@@ -177,7 +177,7 @@ net::HttpResponse BrowserPages::go_on(const net::HttpRequest& request) const {
   }
   const auto departure = parts_.desk.go_on(*flow, *token, relay_cookies_of(request));
   if (!departure) return refusal(departure.error(), request);
-  if (!parts_.quotas.take(departure->office, parts_.offices.flows_per_minute(departure->office), parts_.steady.now())) {
+  if (!parts_.quotas.take_for(departure->office, *flow, parts_.offices.flows_per_minute(departure->office), parts_.steady.now())) {
     return refusal(
         {.kind = ErrorKind::unavailable,
          .reason = "too_many_flows",

@@ -33,5 +33,19 @@ TEST(OfficeQuotas, S1_OneOfficesBudgetIsNotAnothersAndNoneIsNoLimit) {
   for (int n = 0; n < 1000; ++n) EXPECT_TRUE(quotas.take("free", 0, kStart));
 }
 
+TEST(OfficeQuotas, S1_WhoeverRepeatsAFlowTakesNothingFromTheOthers) {
+  OfficeQuotas quotas;
+  SteadyTime now{};
+  EXPECT_TRUE(quotas.take_for("north", "flow-1", 2, now));
+  for (int n = 0; n < 10; ++n) EXPECT_TRUE(quotas.take_for("north", "flow-1", 2, now));
+  EXPECT_TRUE(quotas.take_for("north", "flow-2", 2, now)) << "one was counted";
+  EXPECT_FALSE(quotas.take_for("north", "flow-3", 2, now));
+  EXPECT_TRUE(quotas.take_for("north", "flow-1", 2, now)) << "it had been counted";
+  now += std::chrono::minutes(16);
+  EXPECT_TRUE(quotas.take_for("north", "flow-1", 2, now));
+  EXPECT_TRUE(quotas.take_for("north", "flow-4", 2, now));
+  EXPECT_FALSE(quotas.take_for("north", "flow-5", 2, now)) << "the first is counted anew after its time";
+}
+
 }  // namespace
 }  // namespace latchkey::relay

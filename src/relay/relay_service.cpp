@@ -40,7 +40,7 @@ std::size_t RelayService::body_limit(std::string_view method, std::string_view p
 std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpRequest& request) {
   const bool read = request.method == "GET" || request.method == "HEAD";
   if (read && request.path == "/healthz") return health();
-  if (read && request.path == "/metrics") return metrics();
+  if (read && request.path == "/metrics" && may_read_metrics(request.client)) return metrics();
   if (!request.is_confidential()) {
     return pages_.refusal({.kind = ErrorKind::refused,
                            .reason = "not_https",
@@ -52,6 +52,10 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
     return of_office ? api_.refusal(*why, request) : pages_.refusal(*why, request);
   if (of_office) return std::nullopt;
   return pages_.answer(request);
+}
+
+bool RelayService::may_read_metrics(const net::IpAddress& client) const {
+  return client.is_loopback() || std::ranges::any_of(metrics_from_, [&](const auto& each) { return each.contains(client); });
 }
 
 std::optional<Error> RelayService::closed() {

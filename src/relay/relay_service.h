@@ -15,10 +15,18 @@ namespace latchkey::relay {
 // A resource; what it is given outlives it. Thread-safe.
 class RelayService final : public net::HttpHandler {
  public:
-  // `exchanges`: nullptr: no registration is in exchange mode.
+  // `exchanges`: nullptr: no registration is in exchange mode. `metrics_from`: who may read /metrics besides this machine:
+  // it tells of all offices, and each of them is a stranger to the others.
   RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices,
-               const RelayCounters& counters, const ExchangeCounters* exchanges, Log& log)
-      : pages_(pages), api_(api), offices_(offices), counters_(counters), exchanges_(exchanges), log_(log) {}
+               const RelayCounters& counters, const ExchangeCounters* exchanges, std::vector<net::Cidr> metrics_from,
+               Log& log)
+      : pages_(pages),
+        api_(api),
+        offices_(offices),
+        counters_(counters),
+        exchanges_(exchanges),
+        metrics_from_(std::move(metrics_from)),
+        log_(log) {}
 
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
@@ -26,6 +34,7 @@ class RelayService final : public net::HttpHandler {
 
  private:
   [[nodiscard]] net::HttpResponse health() const;
+  [[nodiscard]] bool may_read_metrics(const net::IpAddress& client) const;
   [[nodiscard]] net::HttpResponse metrics() const;
   // What is said instead of an answer; nullopt: the book is known well enough.
   [[nodiscard]] std::optional<Error> closed();
@@ -35,6 +44,7 @@ class RelayService final : public net::HttpHandler {
   const EnrolledOffices& offices_;
   const RelayCounters& counters_;
   const ExchangeCounters* exchanges_;
+  const std::vector<net::Cidr> metrics_from_;
   Log& log_;
   std::atomic<bool> told_{false};  // that it is closed
 };

@@ -58,7 +58,12 @@ class Service : public testing::Test {
     if (auto now = service.try_handle_now(request)) return std::move(*now);
     return base::run_on_loop(loop, steady, service.handle(request));
   }
-  std::string metrics() { return answer(request("/metrics")).body; }
+  net::HttpResponse metrics_for(std::string_view client) {
+    auto asked = request("/metrics");
+    asked.client = *net::IpAddress::parse(client);
+    return answer(asked);
+  }
+  std::string metrics() { return metrics_for("127.0.0.1").body; }
 
   const std::string folder = make_folder();
   base::SeededEntropy entropy{7};
@@ -108,7 +113,7 @@ class Service : public testing::Test {
                  .steady = steady,
                  .entropy = entropy,
                  .log = log}};
-  RelayService service{pages, api, offices, counters, nullptr, log};
+  RelayService service{pages, api, offices, counters, nullptr, {*net::Cidr::parse("198.51.100.0/24")}, log};
 };
 
 TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
@@ -141,6 +146,15 @@ TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
   EXPECT_EQ(answer(flow).status, 403);
   EXPECT_EQ(answer(request("/healthz")).status, 200);
   EXPECT_THAT(metrics(), HasSubstr("latchkey_relay_enrolments_age_seconds 0"));
+}
+
+TEST_F(Service, S1_WhatItCountsIsForItsOperatorAlone) {
+  for (const auto* operators : {"127.0.0.1", "::1", "198.51.100.7"}) {
+    EXPECT_THAT(metrics_for(operators).body, HasSubstr("latchkey_relay_offices 0")) << operators;
+  }
+  const auto strangers = metrics_for("203.0.113.9");
+  EXPECT_EQ(strangers.status, 404);
+  EXPECT_THAT(strangers.body, Not(HasSubstr("latchkey_relay")));
 }
 
 TEST_F(Service, S1_StrangersOffersAreFewAndCostTheOthersNothing) {
