@@ -22,6 +22,18 @@ void World::plan_fault() {
   });
 }
 
+// What the provider answers can be kept in the journal, and nobody else hears of it (F6).
+void World::part_in_mid_exchange(Machine& machine, Nanoseconds span) {
+  machine.weather.with_next_request = [this, which = &machine, span] {
+    if (calm_) return;
+    happened("fault.partition_store_in_mid_exchange", which->name);
+    which->link.partitioned = true;
+    timeline_.after(span, nullptr, [this, which] {
+      if (!calm_) which->link.partitioned = false;
+    });
+  };
+}
+
 void World::one_fault() {
   auto& machine = *machines_[chance_.below(machines_.size())];
   auto* which = &machine;
@@ -63,30 +75,24 @@ void World::one_fault() {
         until_over([which] { which->link.partitioned = false; });
         break;
       }
-      // In mid-exchange: what the provider answers can be kept in the journal, and nobody else hears of it (F6).
-      machine.weather.with_next_request = [this, which, for_a_while] {
-        if (calm_) return;
-        happened("fault.partition_store_in_mid_exchange", which->name);
-        which->link.partitioned = true;
-        timeline_.after(for_a_while, nullptr, [this, which] {
-          if (!calm_) which->link.partitioned = false;
-        });
-      };
+      part_in_mid_exchange(machine, for_a_while);
       break;
     case 7:
-      if (!breaks_disks_) break;
+      if (!breaks_disks_) {
+        // Longer than any lease: the other nodes would take the grant.
+        if (!own_store_) part_in_mid_exchange(machine, Nanoseconds(Milliseconds(more_.spread(120'000, 600'000))));
+        break;
+      }
       happened("fault.disk_full", machine.name);
       machine.disk.full = true;
       until_over([which] { which->disk.full = false; });
       break;
     case 8:
       if (!breaks_disks_) break;
-      if (chance_.happens(0.4)) {
-        happened("fault.write_fails", machine.name);
-        machine.disk.failing_writes = chance_.one_of({0.01, 0.2, 1.0});
-      } else {
-        happened("fault.sync_fails", machine.name);
-        machine.disk.failing_syncs = chance_.one_of({0.01, 0.2, 1.0});
+      {
+        const bool writes = more_.happens(0.3);
+        happened(writes ? "fault.write_fails" : "fault.sync_fails", machine.name);
+        (writes ? machine.disk.failing_writes : machine.disk.failing_syncs) = chance_.one_of({0.01, 0.2, 1.0});
       }
       until_over([which] { which->disk.failing_syncs = which->disk.failing_writes = 0; });
       break;
@@ -135,7 +141,7 @@ void World::one_fault() {
         link.answer_lost = chance_.unit() * most * 0.3;
         link.refused = chance_.unit() * most * 0.3;
       }
-      weather.read_twice = chance_.happens(0.3) ? chance_.unit() * most * 0.3 : 0;
+      weather.read_twice = repeats_requests_ && more_.happens(0.5) ? more_.unit() * most * 0.5 : 0;
       until_over([which] {
         const auto usual = which->weather.usual;
         const bool cut = which->weather.partitioned;

@@ -49,6 +49,7 @@ class World {
   // what happens to them: happenings.cpp
   void happened(const std::string& what, std::string_view where = {});  // counted by name, and told
   void plan_fault();
+  void part_in_mid_exchange(Machine& machine, Nanoseconds span);
   void one_fault();
   void calm();
   void plan_caller();
@@ -67,6 +68,8 @@ class World {
 
   const WorldOptions options_;
   Chance chance_;
+  Chance more_{options_.seed * 0xd1342543de82ef95u + 3};  // of faults that came later, so that a seed's other ones stay as they were
+  const bool repeats_requests_ = more_.happens(0.3);
   Timeline timeline_;
   ChanceEntropy entropy_;
   vault::Vault vault_;
