@@ -153,8 +153,7 @@ class GivenToOwner {
   std::string path_;
 };
 
-// One coroutine on a loop of its own.
-// One at a time.
+// One coroutine to its end; one at a time.
 Result<void> run_to_the_end(Task<Result<void>> task) {
   // It outlives the stores: a thread of theirs may still be about to leave it when it has given its answer.
   static boost::asio::io_context loop;

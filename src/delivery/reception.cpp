@@ -300,7 +300,6 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.source = std::move(submission.source);
   delivery.fields_json = std::move(submission.fields_json);
   delivery.idempotency_key = std::move(submission.idempotency_key);
-  delivery.created_at = now;
   auto document = co_await parts_.spool.receive(delivery.id, submission.size_bytes.value_or(0));
   if (!document) co_return std::unexpected(document.error());
   co_return std::make_unique<Incoming>(*this, author, std::move(delivery), std::move(*delegation), std::move(*document),

@@ -154,8 +154,9 @@ class Reception {
   // What makes the records of one request durable. Errors as of accept().
   [[nodiscard]] Task<Result<store::Batch>> sealed(std::vector<Incoming*> documents);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> give_up(std::vector<Incoming*> documents, Error why);
-  // What the same key has brought before, where it was the same documents. Errors: conflict/`idempotency_key_reused`.
+  // As it was sent: a mail's Message-ID and Date may be made anew here.
   [[nodiscard]] static bool is_same_document(const store::Delivery& before, const store::Delivery& now);
+  // What the same key has brought before, where it was the same documents. Errors: conflict/`idempotency_key_reused`.
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> earlier(std::vector<Incoming*> documents);
 
   Parts parts_;

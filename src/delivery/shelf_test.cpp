@@ -216,7 +216,6 @@ TEST_F(AShelf, WhatHasGotItsNameMeanwhileIsNotPutOff) {
   EXPECT_EQ(look(renamed.id)->due_at, wall.now() + 6h);
 }
 
-// The document that has come is accepted already: its client must not be told to send it again.
 // G4: a document that takes hours to come in is shown from then on, and takes the place of the empty one that was made for
 // it.
 TEST_F(AShelf, G4_WhatTookLongToComeInReplacesWhatStoodThereBefore) {
@@ -235,6 +234,7 @@ TEST_F(AShelf, G4_WhatTookLongToComeInReplacesWhatStoodThereBefore) {
   EXPECT_TRUE(look(among_older.id));
 }
 
+// The document that has come is accepted already: its client must not be told to send it again.
 TEST_F(AShelf, AStoreThatRefusesLeavesBothDocuments) {
   const auto first = put(made("scan.pdf"));
   const auto second = put(made("scan.pdf"));

@@ -27,7 +27,10 @@ class AppPlaces {
       return false;
     }
     ++its.taken;
-    if (its.taken >= its.most || its.most_at + kRemembered < now) its.most = its.taken, its.most_at = now;
+    if (its.taken >= its.most || its.most_at + kRemembered < now) {
+      its.most = its.taken;
+      its.most_at = now;
+    }
     ++taken_;
     return true;
   }

@@ -140,8 +140,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<bool> goes_on_until(SteadyTime then);
   // Asks for the answer to a code that was spent by way of somebody who keeps it, until it is here or is known to be nowhere.
   [[nodiscard]] Task<void> ask_again(Flow flow, store::Intent intent);
-  // Once; else whether it may be there yet. `flow` and `client` outlive it.
-  [[nodiscard]] Task<std::variant<store::JournalEntry, bool>> recall(const Flow& flow, const ProviderClient& client, IntentId intent);
+  // Once. `flow` and `client` outlive it. Errors: unavailable (it may be there yet); not_found/`answer_lost`.
+  [[nodiscard]] Task<Result<store::JournalEntry>> recall(const Flow& flow, const ProviderClient& client, IntentId intent);
   [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request);
   [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
   // what becomes of it: authorization_outcome.cpp

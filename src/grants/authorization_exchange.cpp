@@ -120,11 +120,11 @@ Task<void> AuthorizationDesk::ask_again(Flow flow, store::Intent intent) {
     again = !client && client.error().kind == ErrorKind::unavailable;
     if (client && client->way && client->way->goes_on_unheard()) {
       auto heard = co_await recall(flow, *client, intent.id);
-      if (auto* entry = std::get_if<store::JournalEntry>(&heard)) {
-        parts_.keeper.await_code(std::move(*entry));
+      if (heard) {
+        parts_.keeper.await_code(*std::move(heard));
         co_return;
       }
-      again = std::get<bool>(heard);
+      again = heard.error().kind == ErrorKind::unavailable;
     }
     const auto next = parts_.steady.now() + kUnheardPause;
     again = again && next < ask_until;
@@ -135,8 +135,8 @@ Task<void> AuthorizationDesk::ask_again(Flow flow, store::Intent intent) {
                   "authorization.failed");
 }
 
-Task<std::variant<store::JournalEntry, bool>> AuthorizationDesk::recall(const Flow& flow, const ProviderClient& client, IntentId intent) {
-  if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return true;
+Task<Result<store::JournalEntry>> AuthorizationDesk::recall(const Flow& flow, const ProviderClient& client, IntentId intent) {
+  if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return fail(ErrorKind::unavailable, reserved.error().reason, reserved.error().text);
   // The code was kept nowhere. A request without one is passed on to nobody, and brings what this intent has brought before.
   const Secret none;
   ExchangeRequest request{.intent = intent, .grant = exchange_id(flow.row.id), .generation = 0, .whose = flow.record.grant.id, .way = client.way,
@@ -146,7 +146,8 @@ Task<std::variant<store::JournalEntry, bool>> AuthorizationDesk::recall(const Fl
   if (auto* replied = std::get_if<Replied>(&outcome)) co_return std::move(replied->entry);
   parts_.journal.release(intent);
   const auto* not_sent = std::get_if<NotSent>(&outcome);
-  co_return not_sent != nullptr && is_unheard(client, not_sent->error);
+  if (not_sent != nullptr && is_unheard(client, not_sent->error)) co_return std::unexpected(not_sent->error);
+  co_return fail(ErrorKind::not_found, "answer_lost", "Nobody has the answer.");
 }
 
 Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters others) {

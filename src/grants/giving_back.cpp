@@ -458,8 +458,11 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
   }
   // A provider that turns out to offer no way leaves the grant as it is: switched off, and fit to be switched on again.
   const auto client = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
-  const bool by_way_of_tokens = client && client->way && client->type.provider->revocation_shape == oauth::RevocationShape::form;
-  const bool pointless = client ? client->endpoints.revocation.empty() || (client->way && !by_way_of_tokens) : client.error().reason == "app_missing";
+  // So is one that revokes by an access token, which a service may have to be asked for: try_to_revoke() says when that is too late.
+  const auto offers_no_way = [](const ProviderClient& at) {
+    return at.endpoints.revocation.empty() || (at.way && at.type.provider->revocation_shape != oauth::RevocationShape::form);
+  };
+  const bool pointless = client ? offers_no_way(*client) : client.error().reason == "app_missing";
   if (pointless) {
     [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
     co_return;

@@ -70,12 +70,12 @@ TEST_F(CountedHouse, F6_NothingIsSentMeanwhile) {
   base::drive_until(loop, [&] { return view(grant.id).grant.generation == 2; });
 }
 
-// A server that nobody stopped has not read anew what its journal holds of what the store has forgotten.
-TEST_F(CountedHouse, F10_ANodeThatRanWhileTheDatabaseWasPutBackRefreshesNothingAndIsWaitedFor) {
-  commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
-  const auto grant = put_grant("acme-family", 600s);
-  CommonClock common(wall, [this] { return steady.now().time_since_epoch(); });
-  Nodes nodes({.store = *store,
+class NodesHouse : public CountedHouse {
+ protected:
+  NodesHouse() { commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}}); }
+
+  CommonClock common{wall, [this] { return steady.now().time_since_epoch(); }};
+  Nodes nodes{{.store = *store,
                .keeper = *keeper,
                .vault = vault,
                .alerts = alerts,
@@ -84,7 +84,12 @@ TEST_F(CountedHouse, F10_ANodeThatRanWhileTheDatabaseWasPutBackRefreshesNothingA
                .entropy = entropy,
                .log = log,
                .node = node,
-               .version = "1"});
+               .version = "1"}};
+};
+
+// A server that nobody stopped has not read anew what its journal holds of what the store has forgotten.
+TEST_F(NodesHouse, F10_ANodeThatRanWhileTheDatabaseWasPutBackRefreshesNothingAndIsWaitedFor) {
+  const auto grant = put_grant("acme-family", 600s);
   ASSERT_TRUE(run(nodes.begin()));
   ASSERT_TRUE(run(keeper->start()));
   ASSERT_TRUE(keeper->has_merged());
@@ -113,19 +118,7 @@ TEST_F(CountedHouse, F6_WhoHasStoodInLineMeanwhileSendsNothing) {
   EXPECT_TRUE(view(grant.id).grant.lease_owner.none());
 }
 
-TEST_F(CountedHouse, F6_ANodeCountsForAsLongAsNobodyCanHaveForgottenIt) {
-  commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
-  CommonClock common(wall, [this] { return steady.now().time_since_epoch(); });
-  Nodes nodes({.store = *store,
-               .keeper = *keeper,
-               .vault = vault,
-               .alerts = alerts,
-               .wall = common,
-               .steady = steady,
-               .entropy = entropy,
-               .log = log,
-               .node = node,
-               .version = "1"});
+TEST_F(NodesHouse, F6_ANodeCountsForAsLongAsNobodyCanHaveForgottenIt) {
   ASSERT_TRUE(run(nodes.begin()));
   EXPECT_TRUE(nodes.is_counted());
   advance(24s);
