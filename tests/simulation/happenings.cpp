@@ -87,15 +87,14 @@ void World::one_fault() {
       machine.disk.full = true;
       until_over([which] { which->disk.full = false; });
       break;
-    case 8:
+    case 8: {
       if (!breaks_disks_) break;
-      {
-        const bool writes = more_.happens(0.3);
-        happened(writes ? "fault.write_fails" : "fault.sync_fails", machine.name);
-        (writes ? machine.disk.failing_writes : machine.disk.failing_syncs) = chance_.one_of({0.01, 0.2, 1.0});
-      }
+      const bool writes = more_.happens(0.3);
+      happened(writes ? "fault.write_fails" : "fault.sync_fails", machine.name);
+      (writes ? machine.disk.failing_writes : machine.disk.failing_syncs) = chance_.one_of({0.01, 0.2, 1.0});
       until_over([which] { which->disk.failing_syncs = which->disk.failing_writes = 0; });
       break;
+    }
     case 9: {
       if (!steps_clocks_) break;
       const auto how = chance_.below(4);
