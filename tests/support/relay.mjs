@@ -19,7 +19,7 @@ import { until } from './wait.mjs';
 
 let made;
 /** One certificate for all relays of this process, which trusts it as well (for fetch): two of one name would hide each other. */
-function sharedCertificate() {
+export function certificateOfRelays() {
   made ??= (async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'latchkey-relay-tls-'));
     process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -39,7 +39,7 @@ export class Relay {
     relay.data = options.data ?? path.join(relay.folder, 'data');
     relay.configFile = path.join(relay.folder, 'relay.toml');
     relay.port = options.port ?? await freePort();
-    relay.certificate = await sharedCertificate();
+    relay.certificate = await certificateOfRelays();
     relay.options = options;
     t.after(() => relay.stop());
     await relay.launch();
