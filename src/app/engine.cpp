@@ -27,13 +27,19 @@ grants::Keeper::Parts Engine::keeper_parts() {
           .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
           .tuning = [registry] { return tuning_of(*registry); },
           .polling_time = [registry](std::string_view type) { return std::chrono::floor<Seconds>(registry->polling_time(type)); },
-          .is_counted = is_counted()};
+          .is_counted = is_counted(),
+          .may_send = may_send()};
 }
 
 // Only what several nodes share can have counted this one out.
 std::function<bool()> Engine::is_counted() {
   if (!ground_.memory) return {};
   return [this] { return nodes_.is_counted(); };
+}
+
+std::function<bool()> Engine::may_send() {
+  if (!ground_.lineage) return {};
+  return [this] { return nodes_.may_send(); };
 }
 
 grants::AuthorizationDesk::Parts Engine::desk_parts() {
@@ -109,7 +115,7 @@ Engine::Engine(EngineGround ground)
       leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()),
       keys_(key_parts()),
       nodes_({.store = ground_.store, .keeper = keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = ground_.wall, .steady = ground_.steady,
-              .entropy = ground_.entropy, .log = ground_.log, .node = ground_.node, .version = ground_.version}),
+              .entropy = ground_.entropy, .log = ground_.log, .node = ground_.node, .version = ground_.version, .lineage = ground_.lineage}),
       switch_off_(ground_.store, giving_back_, ground_.loop.main()),
       tallies_(ground_.store, counters_, clock_),
       notices_({.store = ground_.store, .registry = ground_.registry, .sealing = sealing_, .transport = ground_.transport, .mail = ground_.mail,

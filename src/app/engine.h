@@ -67,6 +67,7 @@ struct EngineGround {
   grants::PublicAddress address;
   WallTime clock_mark{};  // a moment known to have been
   std::string version;  // of the program
+  const store::Lineage* lineage = nullptr;  // of a shared database
   std::optional<Milliseconds> memory;  // how long what was read of the store may be believed; nullopt: no other node changes it
 };
 
@@ -121,6 +122,7 @@ class Engine {
   // Of the members declared before whatever they are for.
   [[nodiscard]] grants::Keeper::Parts keeper_parts();
   [[nodiscard]] std::function<bool()> is_counted();
+  [[nodiscard]] std::function<bool()> may_send();
   [[nodiscard]] grants::AuthorizationDesk::Parts desk_parts();
   [[nodiscard]] grants::KeyRotation::Parts key_parts();
   [[nodiscard]] grants::GivingBack::Parts giving_back_parts();

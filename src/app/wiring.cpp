@@ -100,6 +100,7 @@ struct House::Parts {
   std::unique_ptr<vault::Vault> vault;
   std::unique_ptr<store::DataLock> data_lock;  // where the store has none of its own
   store::StoreFigures figures;
+  store::Lineage lineage;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::ReplyJournal> journal;
   std::unique_ptr<store::Registry> registry;
@@ -201,6 +202,7 @@ Result<void> House::Parts::open_shared_store() {
   postgres.url = config.store;
   postgres.program_version = version();
   postgres.figures = &figures;
+  postgres.lineage = &lineage;
   if (!config.store_password_file.empty()) {
     auto password = read_secret_file("store_password_file", config.store_password_file);
     if (!password) return std::unexpected(password.error());
@@ -302,6 +304,7 @@ void House::Parts::build_engine() {
       .address = {.url = config.public_url, .plain_http = plain_http},
       .clock_mark = clock_mark,
       .version = std::string(version()),
+      .lineage = config.shares_store() ? &lineage : nullptr,
       .memory = config.shares_store() ? std::optional(kMemoryOfSharedStore) : std::nullopt});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
@@ -521,6 +524,7 @@ Task<Result<void>> House::open() {
   if (parts.config.shares_store()) {
     parts.upkeep.spawn("settings", parts.keep_reading_settings());
     parts.upkeep.spawn("signs of life", parts.engine->nodes().keep_showing());
+    parts.upkeep.spawn("lineage", parts.engine->nodes().keep_telling());
   }
   parts.upkeep.spawn("tallies", parts.engine->tallies().keep_flushing(parts.steady));
   parts.upkeep.spawn("notices", parts.engine->notices().keep_telling());

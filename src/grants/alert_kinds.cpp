@@ -20,6 +20,7 @@ constexpr AlertKind kKinds[] = {
     {"clock_behind", Severity::critical, "The clock is behind the truth", "", false},
     {"reply_unreadable", Severity::critical, "A kept answer of a provider cannot be used", "/users", false},
     {"restore_waits", Severity::critical, "Servers have not started since the restore", "/settings/servers", false},
+    {"fail_over_waits", Severity::critical, "Servers have not told the new database what they know", "/settings/servers", false},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true},
     {"master_key_rotation", Severity::warning, "The rotation of the master key waits", "/settings/keys", false},
     {"master_key_rotated", Severity::warning, "The master key was rotated", "/settings/keys", true},

@@ -102,9 +102,9 @@ Task<void> AuthorizationDesk::sweep() {
 }
 
 Task<Result<std::set<GrantId>>> AuthorizationDesk::exchanges_elsewhere() {
-  const auto intents = co_await parts_.store.unsettled_intents(kUnsettledMax);
+  const auto intents = co_await parts_.store.open_intents(kOpenIntentsMax);
   if (!intents) co_return std::unexpected(intents.error());
-  if (intents->size() == kUnsettledMax) co_return fail(ErrorKind::unavailable, "too_many_intents", "There are more open exchanges than are read at once.");
+  if (intents->size() == kOpenIntentsMax) co_return fail(ErrorKind::unavailable, "too_many_intents", "There are more open exchanges than are read at once.");
   std::set<GrantId> exchanges;
   for (const auto& intent : *intents) {
     const bool elsewhere = intent.node != parts_.node || !parts_.keeper.has_settled_lost();

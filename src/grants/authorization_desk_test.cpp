@@ -63,7 +63,7 @@ TEST_F(DeskHouse, AnImportAfterTheStopSendsNothingAndLeavesNothing) {
   EXPECT_TRUE(transport.bodies.empty());
   EXPECT_TRUE(journal.reserved.empty());
   EXPECT_FALSE(exists("scan"));
-  EXPECT_TRUE(run(store->unsettled_intents(10))->empty());
+  EXPECT_TRUE(run(store->open_intents(10))->empty());
   EXPECT_TRUE(run(store->pending_authorizations(10))->empty()) << "the username is not reserved until the attempt expires";
 }
 

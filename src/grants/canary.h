@@ -12,6 +12,7 @@ enum class Canary {
   parsed_before_stored,   // the raw reply is not kept before it is parsed
   missing_token_wipes,    // a reply without refresh token wipes the one there is
   others_intent_ignored,  // what another node has under way is not waited for
+  fail_over_ignored,      // a standby that took over is believed to know everything
 };
 
 #ifdef LATCHKEY_CANARIES

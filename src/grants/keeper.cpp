@@ -73,6 +73,12 @@ void Keeper::await_nodes(std::string names) {
   if (over) nudge();
 }
 
+void Keeper::await_journals(std::string names) {
+  const bool over = names.empty() && !journals_awaited_.empty();
+  journals_awaited_ = std::move(names);
+  if (over) nudge();
+}
+
 void Keeper::halt(std::string why) {
   if (halted_.empty()) parts_.log.error("refreshing_halted", {{"why", why}});
   halted_ = std::move(why);
@@ -112,7 +118,7 @@ Task<void> Keeper::run() {
 Task<void> Keeper::tick() {
   if (std::exchange(nudged_, false)) sweep_again_at_ = others_again_at_ = SteadyTime{};
   gate_.begin_sweep();
-  if (!halted_.empty() || !counts()) co_return;
+  if (!halted_.empty() || !may_send()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
                         "The disk refused to keep token replies; nothing is refreshed until the server is restarted on a "

@@ -65,7 +65,7 @@ class GrantWatcher {
   virtual void grant_changed(UserId user, GrantId grant) = 0;
 };
 
-inline constexpr std::size_t kUnsettledMax = 10'000;  // open and ambiguous intents read at once
+inline constexpr std::size_t kOpenIntentsMax = 10'000;  // read at once
 
 class Keeper {
  public:
@@ -92,6 +92,9 @@ class Keeper {
     // Of a shared store: whether it is sure to count this node among those at work, so that nobody else has declared it lost and changed
     // the master key since (F6). Absent: there is no other.
     std::function<bool()> is_counted = {};
+    // Of a shared store: false from when a standby has taken over until bring_back_answers() has run; nothing is sent meanwhile. Absent:
+    // it cannot happen.
+    std::function<bool()> may_send = {};
   };
   explicit Keeper(Parts parts);
   ~Keeper();
@@ -121,6 +124,12 @@ class Keeper {
   // After a restore of a shared store: the machines that have yet to bring back what their journals kept; empty: none, or none any
   // more. Until then what this node's journal brings is not sent (F10).
   void await_nodes(std::string names);
+  // A shared store fell back, perhaps, when a standby took over. When what is on its way has landed, whatever the journal knows and the
+  // store does not is brought back (F5). Errors: those of the store; nothing is lost then, and it is to be called again.
+  [[nodiscard]] Task<Result<void>> bring_back_answers();
+  // The machines that have yet to do so; empty: none any more. What may be sent only once waits for them, but not beyond its emergency
+  // window (F6).
+  void await_journals(std::string names);
   // Whether what an earlier process left in the journal is in the store, as far as it can be: what is unreadable is told by an
   // alert of its own, and must not hold up other nodes' grants.
   [[nodiscard]] bool has_merged() const {
@@ -233,6 +242,7 @@ class Keeper {
   [[nodiscard]] Task<Result<void>> try_to_mend_stamps_of(Suspect suspect);
 
   [[nodiscard]] bool counts() const { return !parts_.is_counted || parts_.is_counted(); }
+  [[nodiscard]] bool may_send() const { return counts() && (!parts_.may_send || parts_.may_send()); }
 
   // one refresh: keeper_refresh.cpp
   [[nodiscard]] Task<Result<store::Grant>> refresh(std::shared_ptr<Flight> flight);
@@ -274,6 +284,7 @@ class Keeper {
   void note_unreadable(GrantId grant, const Error* error);
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
+  [[nodiscard]] Task<Result<void>> merge_beside(store::GrantView view, store::Intent intent, Replied replied);
   void hold_for_others(Step& step, const store::Grant& before, const TypeRules& rules) const;
   void start_recovering_codes();
   [[nodiscard]] store::JournalEntry as_sealed_now(store::JournalEntry entry) const;
@@ -313,7 +324,9 @@ class Keeper {
   SteadyTime count_states_at_{};
   bool started_ = false;
   bool stopping_ = false;
-  std::string awaited_;              // nodes whose journals may hold what is newer; empty: none
+  std::string awaited_;              // after a restore, nodes whose journals may hold what is newer; empty: none
+  std::string journals_awaited_;     // the same after a fail-over
+  SteadyTime brought_back_at_{};     // when this node brought back its own
   bool recovering_codes_ = false;
   std::string halted_;               // why nothing is refreshed any more; empty: all is well
   bool settled_lost_ = false;

@@ -1,5 +1,6 @@
 // Others at the same store, a store that fell back, and providers that stand in each other's way.
 #include "grants/common_clock.h"
+#include "grants/falling_back_testing.h"
 #include "grants/keeper_testing.h"
 #include "grants/app_places.h"
 
@@ -8,16 +9,6 @@ namespace {
 
 using T = ScriptedTransport;
 using store::GrantState;
-
-// As a standby that had not heard of what came since.
-store::Batch falling_back(const store::GrantView& now, const store::GrantView& before) {
-  auto grant = before.grant;
-  grant.version = now.grant.version;
-  store::Batch batch{store::UpdateGrant{grant}, store::DeleteIntentsOf{grant.id}};
-  for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
-  for (const auto& generation : before.generations) batch.push_back(store::PutGeneration{generation});
-  return batch;
-}
 
 class ContentionHouse : public KeeperHouse {
  protected:

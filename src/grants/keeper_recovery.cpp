@@ -56,7 +56,7 @@ Task<Result<void>> Keeper::read_what_was_left() {
     if (entry.generation == 0) codes_awaited_.insert(entry.grant);
     (entry.generation == 0 ? codes_ : unmerged_[entry.grant]).push_back(std::move(entry));
   }
-  auto intents = co_await parts_.store.unsettled_intents(kUnsettledMax);
+  auto intents = co_await parts_.store.open_intents(kOpenIntentsMax);
   if (!intents) co_return std::unexpected(intents.error());
   for (auto& intent : *intents) {
     const bool ours = intent.state == store::IntentState::open && intent.node == parts_.node;
@@ -94,6 +94,22 @@ Task<Result<void>> Keeper::merge_answers(GrantId grant, store::GenerationNumber 
     // It had been stored once; that it cannot be read any more (a master key later) is no reason to stop.
     parts_.log.warning("old_reply_not_merged", {{"grant", grant.text()}, {"detail", merged.error().text}});
   }
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Keeper::bring_back_answers() {
+  std::vector<std::shared_ptr<Flight>> before;
+  for (const auto& [grant, flight] : flights_) before.push_back(flight);
+  for (const auto& flight : before) {
+    while (!flight->result) co_await flight->landed.wait();
+  }
+  for (const auto& id : parts_.journal.answered()) {
+    const auto view = co_await parts_.store.grant(id);
+    if (!view) co_return std::unexpected(view.error());
+    if (!*view || parts_.journal.newest_answer(id).generation < (*view)->grant.generation) continue;
+    if (auto merged = co_await merge_answers(id, (*view)->grant.generation); !merged) co_return merged;
+  }
+  brought_back_at_ = parts_.steady.now();
   co_return Result<void>{};
 }
 
@@ -145,6 +161,11 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
     co_return Result<void>{};
   }
   const auto rules = rules_for(*type);
+  // Another node has gone on from an older generation, and numbers its own like this one's journal does (F6).
+  const auto* current = current_of(**view);
+  const bool of_another_branch = !is_known && entry.generation >= grant.generation && current != nullptr && entry.recorded_at < current->issued_at &&
+                                 !is_from_the_future(current->issued_at, parts_.wall.now());
+  if (of_another_branch) co_return co_await merge_beside(std::move(**view), std::move(intent), std::move(*replied));
   if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
@@ -187,6 +208,24 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
   if (!counts()) co_return fail(ErrorKind::unavailable, "store_unavailable", "This server has yet to show itself to the database again.");
   const ExchangeOutcome outcome(std::move(replied));
   add_history(step, before, &outcome);
+  if (auto committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply); !committed) co_return committed;
+  note_change(before, step.grant);
+  parts_.counters.replies_recovered += 1;
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Keeper::merge_beside(store::GrantView view, store::Intent intent, Replied replied) {
+  if (!replied.reply.refresh_token) co_return Result<void>{};
+  RefreshMaterial spent;
+  for (const auto& generation : view.generations) {
+    auto material = parts_.sealing.open_refresh(view.grant, generation);
+    if (material && material->token.equals(*replied.reply.refresh_token)) co_return Result<void>{};
+    if (material && generation.number == view.grant.generation) spent = std::move(*material);
+  }
+  const auto before = view.grant;
+  intent.version = kIntentUntracked;
+  auto step = keep_as_candidate(view, intent, *replied.reply.refresh_token, spent, parts_.sealing, parts_.wall.now());
+  if (!counts()) co_return fail(ErrorKind::unavailable, "store_unavailable", "This server has yet to show itself to the database again.");
   if (auto committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply); !committed) co_return committed;
   note_change(before, step.grant);
   parts_.counters.replies_recovered += 1;

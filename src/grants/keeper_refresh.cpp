@@ -51,12 +51,6 @@ Made made_by(const store::Intent& intent, const store::GrantView& view, const Ex
   return made;
 }
 
-// The store does not know of an answer that came.
-bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest) {
-  if (newest.generation != view.grant.generation) return newest.generation > view.grant.generation;
-  return !view.intent || view.intent->generation != newest.generation || view.intent->settled_at < newest.recorded_at;
-}
-
 bool backs_off(const store::GrantView& view, WallTime now) {
   const auto& grant = view.grant;
   return grant.state == store::GrantState::unreachable && grant.failures > 0 && grant.due_at && now < *grant.due_at &&
@@ -70,6 +64,15 @@ std::unexpected<Error> not_counted() {
 }
 
 }  // namespace
+
+// An answer out of a journal settled its attempt, and brought its token, when it came: what another journal holds may be newer.
+void stamp(Step& step, WallTime came_at) {
+  for (auto& mutation : step.batch) {
+    if (auto* update = std::get_if<store::UpdateIntent>(&mutation)) update->intent.settled_at = std::min(update->intent.settled_at, came_at);
+    if (auto* put = std::get_if<store::PutGeneration>(&mutation)) put->generation.issued_at = std::min(put->generation.issued_at, came_at);
+    if (auto* insert = std::get_if<store::InsertIntent>(&mutation)) insert->intent.settled_at = std::min(insert->intent.settled_at, came_at);
+  }
+}
 
 // While one lives, nobody is handed the token that the refresh on its way kills (F9).
 class Keeper::HoldBack {
@@ -110,6 +113,10 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
     if (!view) co_return std::unexpected(view.error());
     if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
     co_return std::move((*view)->grant);  // whether it is due is the sweep's to find
+  }
+  if (!may_send()) {
+    flight->turned_away = true;
+    co_return not_counted();
   }
   const auto begun_at = parts_.wall.now();
   auto urge_now = urge;
@@ -155,6 +162,8 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
       // Nobody is asked before every node has said what its journal holds.
       decision = {.kind = PostDecision::Kind::wait, .at = now + kAwaitedAgain, .why = "Waiting for what other servers kept: " + awaited_};
     }
+    const bool leases_may_run = parts_.steady.now() < brought_back_at_ + parts_.tuning().lease;
+    decision = wait_for_journals(std::move(decision), **view, rules, {.names = journals_awaited_, .leases_may_run = leases_may_run}, now);
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
       if (record.due_at) co_await postpone(std::move(**view), now + std::chrono::hours(24), decision.why);
@@ -189,7 +198,7 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
         co_return std::unexpected(boarded.error());
       }
     }
-    if (!counts()) {  // it has stood in line
+    if (!may_send()) {  // it has stood in line
       flight->turned_away = true;
       co_return not_counted();
     }
@@ -383,7 +392,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   const auto tuning = parts_.tuning();
   ExchangeOutcome outcome = NotSent{{.kind = ErrorKind::unavailable, .reason = std::string(kLeaseTooShort),
                                      .text = "The claim took too long; the refresh is tried again."}};
-  const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease && counts(); };
+  const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease && may_send(); };
   const auto secrets = std::max<std::size_t>(client->secrets.size(), 1);
   auto slot = first_secret(*client);
   for (std::size_t tried = 0; lease_lasts(); ++tried, slot = (slot + 1) % secrets) {
@@ -442,6 +451,13 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
   if (brought != nullptr && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
     return apply_refresh_token_alone(view, intent, *brought, spent, rules, parts_.sealing, why_alone(replied.reply, replied.classified),
                                      replied.classified.retry_after, now);
+  }
+  // Out of a journal: what the attempt after it came to is not known, and whether the refresh token is spent is for that one to say (F1).
+  const bool another_followed = replied.attempt > 0 && replied.attempt < intent.attempts;
+  const bool in_doubt = intent.state == store::IntentState::open || intent.state == store::IntentState::ambiguous;
+  if (brought == nullptr && !overtaken && another_followed && in_doubt && is_one_shot(rules.replay) &&
+      replied.classified.outcome == oauth::RefreshOutcome::refreshed) {
+    return apply_access_token_alone(view, intent, replied.reply, rules, parts_.sealing, replied.received_at, now);
   }
   if (overtaken && replied.classified.outcome != oauth::RefreshOutcome::refreshed) {
     return settle_overtaken(view, intent, replied.classified.why, now);
@@ -507,6 +523,9 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       const auto made = made_by(intent, **view, outcome, spent.token, parts_.sealing);
       const auto& known_intent = (*view)->intent;
       const bool still_there = known_intent && known_intent->id == intent.id;
+      // The store fell back behind the claim of this very exchange: what became of it is written down all the same.
+      const bool forgotten = origin == Origin::exchange && !as_claimed && !known_intent && before.generation == intent.generation;
+      if (forgotten && before.created_at < intent.opened_at) intent.version = kIntentUnknown;
       // Another node has gone on with this intent when the lease had passed: whatever it brought or brings counts as much as
       // this reply, which is kept beside it (R6, F2). Without a token there is nothing to keep, and the intent is the other's.
       const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence != intent.fence);
@@ -526,7 +545,10 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
         intent.version = kIntentUntracked;
       }
       auto step = step_for(**view, intent, outcome, spent, type, rules);
-      if (origin == Origin::journal) hold_for_others(step, before, rules);
+      if (origin == Origin::journal) {
+        if (const auto* replied = std::get_if<Replied>(&outcome)) stamp(step, replied->received_at);
+        hold_for_others(step, before, rules);
+      }
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});
       add_history(step, before, &outcome);
       committed = co_await parts_.store.commit(std::move(step.batch), store::Urgency::token_reply);

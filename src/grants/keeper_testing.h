@@ -140,6 +140,13 @@ class MemoryJournal final : public store::ReplyJournal {
     }
     return newest;
   }
+  std::vector<GrantId> answered() const override {
+    std::set<GrantId> grants;
+    for (const auto& entry : kept) {
+      if (entry.generation != 0) grants.insert(entry.grant);
+    }
+    return {grants.begin(), grants.end()};
+  }
   Task<Result<std::vector<store::JournalEntry>>> answers(GrantId grant) override {
     std::vector<store::JournalEntry> all;
     std::ranges::copy_if(kept, std::back_inserter(all), [&](const store::JournalEntry& entry) { return entry.grant == grant; });

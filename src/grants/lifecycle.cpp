@@ -16,6 +16,7 @@ constexpr Seconds kCandidateSoon{1};
 constexpr Seconds kNothingLeftToLose{600};  // between tries once the access token has gone, F1
 constexpr Seconds kTwiceWithin{60};         // F9
 constexpr Seconds kClockSlack{5};
+constexpr Seconds kLeasesAgain{5};          // after a fail-over
 constexpr Seconds kGraceReserve{5};         // before a grace ends: the last try must arrive within it
 constexpr Seconds kMendedSoon{60};          // between looks whether what was misconfigured has been mended
 constexpr Seconds kTooEarlyAgain{1};        // R15: the moment is near, and no token is stale for longer
@@ -128,6 +129,23 @@ void try_next(store::Batch& batch, store::Grant& grant, const RefreshMaterial& m
   grant.due_at = now + kCandidateSoon;
 }
 
+void note_scopes(store::Grant& grant, const oauth::TokenReply& reply, const TypeRules& rules) {
+  if (!reply.scope) return;
+  grant.scopes = *reply.scope;
+  std::string missing;
+  for (const auto& scope : oauth::missing_scopes(rules.scopes, *reply.scope)) {
+    if (!missing.empty()) missing += ' ';
+    missing += scope;
+  }
+  grant.missing_scopes = std::move(missing);
+}
+
+void restore_due(store::Grant& grant, const TypeRules& rules) {
+  grant.due_at = due_time(issue_of(grant), rules.pace, grant.id);
+}
+
+}  // namespace
+
 Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
                        const RefreshMaterial& spent, const Sealing& sealing, WallTime now) {
   store::Batch batch;
@@ -147,23 +165,6 @@ Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent
   return finish(std::move(batch), view.grant, view.grant, intent);  // of the grant as it stands: a new consent has no such candidate
 }
 
-void note_scopes(store::Grant& grant, const oauth::TokenReply& reply, const TypeRules& rules) {
-  if (!reply.scope) return;
-  grant.scopes = *reply.scope;
-  std::string missing;
-  for (const auto& scope : oauth::missing_scopes(rules.scopes, *reply.scope)) {
-    if (!missing.empty()) missing += ' ';
-    missing += scope;
-  }
-  grant.missing_scopes = std::move(missing);
-}
-
-void restore_due(store::Grant& grant, const TypeRules& rules) {
-  grant.due_at = due_time(issue_of(grant), rules.pace, grant.id);
-}
-
-}  // namespace
-
 std::string sentence(std::string_view words) {
   std::string text(words);
   if (!text.empty() && text.back() != '.' && text.back() != '!' && text.back() != '?') text += '.';
@@ -179,6 +180,11 @@ const store::Generation* current_of(const store::GrantView& view) {
     if (generation.number == view.grant.generation) return &generation;
   }
   return nullptr;
+}
+
+bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest) {
+  if (newest.generation != view.grant.generation) return newest.generation > view.grant.generation;
+  return !view.intent || view.intent->generation != newest.generation || view.intent->settled_at < newest.recorded_at;
 }
 
 bool is_from_the_future(WallTime issued_at, WallTime now) { return issued_at > now + kClockSlack; }
@@ -271,6 +277,15 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
     }
   }
   return {.kind = Kind::nothing};
+}
+
+PostDecision wait_for_journals(PostDecision decision, const store::GrantView& view, const TypeRules& rules, const AwaitedJournals& awaited, WallTime now) {
+  if (decision.kind != PostDecision::Kind::post || awaited.names.empty() || canary(Canary::fail_over_ignored)) return decision;
+  const auto why = "Waiting for what other servers kept: " + awaited.names;
+  if (awaited.leases_may_run) return {.kind = PostDecision::Kind::wait, .at = now + kLeasesAgain, .why = why};
+  const auto emergency = emergency_from(issue_of(view.grant), rules.pace);
+  if (!is_one_shot(rules.replay) || now >= emergency) return decision;
+  return {.kind = PostDecision::Kind::wait, .at = std::min(now + kAwaitedAgain, emergency), .why = why};
 }
 
 Step settle_restored(const store::GrantView& view, std::string why) {
@@ -414,6 +429,27 @@ Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent
   grant.why = sentence(why);
   grant.due_at = retry_time(now, grant.failures, retry_after, issue_of(grant), rules.pace, grant.id);
   return finish(std::move(batch), std::move(grant), view.grant, intent);
+}
+
+Step apply_access_token_alone(const store::GrantView& view, const store::Intent& intent, const oauth::TokenReply& reply, const TypeRules& rules,
+                              const Sealing& sealing, WallTime received_at, WallTime now) {
+  const auto* current = current_of(view);
+  LATCHKEY_CHECK(current != nullptr);
+  store::Batch batch;
+  auto grant = view.grant;
+  auto generation = *current;
+  generation.access_sealed = sealing.seal_access(grant, grant.generation, *reply.access_token);
+  generation.issued_at = received_at;
+  generation.access_expires_at = received_at + oauth::sane_lifetime(reply.lifetime_s, rules.lifetime_fallback);
+  grant.issued_at = received_at;
+  grant.last_refreshed_at = received_at;
+  grant.access_expires_at = generation.access_expires_at;
+  batch.push_back(store::PutGeneration{std::move(generation)});
+  const bool waits = grant.state == GrantState::uncertain && intent.state == IntentState::ambiguous;
+  if (waits) grant.due_at = std::max(now, replay_time(grant, intent, rules, now));
+  batch.push_back(store::UpdateGrant{grant});
+  grant.version += 1;
+  return {.batch = std::move(batch), .grant = std::move(grant)};
 }
 
 std::string why_alone(const oauth::TokenReply& reply, const oauth::Classified& classified) {

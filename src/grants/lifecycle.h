@@ -33,6 +33,8 @@ struct TypeRules {
 
 [[nodiscard]] Issue issue_of(const store::Grant& grant);
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
+// Whether the store does not know of an answer that came.
+[[nodiscard]] bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest);
 
 // Whether a refresh token may be sent once only, so that a request is never repeated (F4).
 [[nodiscard]] constexpr bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
@@ -65,6 +67,16 @@ struct PostDecision {
 };
 // Whether this generation may be spent now (F1, F3, F6, F9). `node`: this one; an open intent of another node waits.
 [[nodiscard]] PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now);
+
+// After a fail-over, of the machines that have yet to tell what their journals kept.
+struct AwaitedJournals {
+  std::string names;           // empty: none
+  bool leases_may_run = false; // of exchanges begun before it, of which the database knows nothing any more
+};
+// Nothing is sent while such an exchange may be on its way; what may be sent once only waits for their journals, too, but not beyond
+// its emergency window (F6).
+[[nodiscard]] PostDecision wait_for_journals(PostDecision decision, const store::GrantView& view, const TypeRules& rules, const AwaitedJournals& awaited,
+                                             WallTime now);
 
 // The batch that claims the grant and makes the intent durable; `intent` is what it will be in the store.
 struct Claim {
@@ -101,6 +113,14 @@ struct Step {
 [[nodiscard]] Step apply_refresh_token_alone(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
                                              const RefreshMaterial& spent, const TypeRules& rules, const Sealing& sealing,
                                              std::string why, std::optional<Seconds> retry_after, WallTime now);
+// A late answer to an earlier attempt brought an access token and no refresh token, and what the attempt after it came to is not known: the
+// access token is taken into the generation there is, whose refresh token stays in doubt (F1).
+[[nodiscard]] Step apply_access_token_alone(const store::GrantView& view, const store::Intent& intent, const oauth::TokenReply& reply,
+                                            const TypeRules& rules, const Sealing& sealing, WallTime received_at, WallTime now);
+// A refresh token out of a journal that is older than the one in use, which came by another way from a common ancestor (a database that fell
+// back, R6): tried when that one is refused.
+[[nodiscard]] Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
+                                     const RefreshMaterial& spent, const Sealing& sealing, WallTime now);
 // What a person reads of such a reply.
 [[nodiscard]] std::string why_alone(const oauth::TokenReply& reply, const oauth::Classified& classified);
 

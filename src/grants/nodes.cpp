@@ -12,6 +12,10 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::size_t kIntentsMax = 100'000;
+// The lineage on which every node has brought back what it knew, and of each node the one on which it has.
+constexpr std::string_view kLineageMeta = "lineage";
+std::string lineage_meta(NodeId node) { return "lineage:" + node.text(); }
+
 constexpr int kBeginsMax = 20;  // nodes that begin at the same moment come one after the other
 
 }  // namespace
@@ -29,7 +33,7 @@ Nodes::Nodes(Parts parts) : parts_(std::move(parts)) {
 Task<Result<std::string>> others_at_work(store::Store& store, NodeId self) {
   const auto nodes = co_await store.nodes();
   if (!nodes) co_return std::unexpected(nodes.error());
-  const auto intents = co_await store.unsettled_intents(kIntentsMax);
+  const auto intents = co_await store.open_intents(kIntentsMax);
   if (!intents) co_return std::unexpected(intents.error());
   const auto has_open = [&](NodeId node) {
     return std::ranges::any_of(*intents, [&](const store::Intent& intent) { return intent.node == node && intent.state == store::IntentState::open; });
@@ -135,6 +139,66 @@ Task<Result<void>> Nodes::look_at_restore() {
   co_return Result<void>{};
 }
 
+bool Nodes::may_send() const { return parts_.lineage == nullptr || parts_.lineage->get() == told_; }
+
+// Whoever stopped in order had everything committed; that it stopped was the last of it.
+Task<Result<std::vector<store::Node>>> Nodes::behind(Bytes lineage) {
+  auto nodes = co_await parts_.store.nodes();
+  if (!nodes) co_return nodes;
+  std::vector<store::Node> behind;
+  for (auto& node : *nodes) {
+    if (node.id == self_.id || node.run.empty()) continue;
+    const auto told = co_await parts_.store.meta(lineage_meta(node.id));
+    if (!told) co_return std::unexpected(told.error());
+    if (*told != lineage) behind.push_back(std::move(node));
+  }
+  co_return behind;
+}
+
+Task<Result<void>> Nodes::look_at_lineage() {
+  if (parts_.lineage == nullptr) co_return Result<void>{};
+  const auto name = parts_.lineage->get();
+  const auto lineage = base::to_bytes(name);
+  if (name.empty()) {
+    told_.clear();  // an engine that has no such thing
+    co_return Result<void>{};
+  }
+  if (told_ == name && agreed_) co_return Result<void>{};
+  const auto agreed = co_await parts_.store.meta(std::string(kLineageMeta));
+  if (!agreed) co_return std::unexpected(agreed.error());
+  const auto own = co_await parts_.store.meta(lineage_meta(self_.id));
+  if (!own) co_return std::unexpected(own.error());
+  if (told_ != name) {
+    agreed_ = false;
+    if (!own->empty() && *own != lineage) parts_.log.warning("store_taken_over", {{"lineage", name}});
+    if (auto brought = co_await parts_.keeper.bring_back_answers(); !brought) co_return brought;
+  }
+  store::Batch batch;
+  if (*own != lineage) batch.push_back(store::PutMeta{lineage_meta(self_.id), lineage});
+  std::string names;
+  if (!agreed->empty() && *agreed != lineage) {
+    const auto others = co_await behind(lineage);
+    if (!others) co_return std::unexpected(others.error());
+    for (const auto& node : *others) names += (names.empty() ? "" : ", ") + node.name + " (" + node.id.text() + ")";
+  }
+  if (names.empty() && *agreed != lineage) batch.push_back(store::PutMeta{std::string(kLineageMeta), lineage});
+  if (!batch.empty()) {
+    if (auto told = co_await parts_.store.commit(std::move(batch)); !told) co_return told;
+  }
+  if (names.empty()) {
+    parts_.alerts.clear("fail_over_waits");
+  } else {
+    parts_.alerts.raise("fail_over_waits",
+                        "Another database server has taken over, which may lack what was written last, and servers have not said yet what their "
+                        "journals kept: " + names + ". Accounts whose provider takes a refresh token once only wait for them until shortly before their "
+                        "tokens end; tokens still good are served. Start them; one that is gone for good: `latchkey node forget NODE`.");
+  }
+  agreed_ = names.empty();
+  parts_.keeper.await_journals(std::move(names));
+  told_ = name;
+  co_return Result<void>{};
+}
+
 Task<void> Nodes::end() {
   auto stopped = self_;
   stopped.run.clear();
@@ -153,6 +217,13 @@ Task<void> Nodes::keep_showing() {
     if (!shown && shown.error().reason == "gone") co_await look_who_took_the_name();
     if (shown) co_await compare_clocks();
     if (const auto looked = co_await look_at_restore(); !looked) parts_.log.debug("restore_not_looked_at", {{"detail", looked.error().detail}});
+  }
+}
+
+Task<void> Nodes::keep_telling() {
+  for (;;) {
+    if (const auto looked = co_await look_at_lineage(); !looked) parts_.log.debug("lineage_not_looked_at", {{"detail", looked.error().detail}});
+    co_await parts_.steady.sleep_for(kTellEvery);
   }
 }
 
@@ -224,7 +295,7 @@ Task<Result<std::vector<NodeView>>> nodes_seen(store::Store& store, NodeId self)
 Task<Result<std::vector<NodeView>>> Nodes::list() {
   auto views = co_await nodes_seen(parts_.store, self_.id);
   if (!views) co_return std::unexpected(views.error());
-  const auto intents = co_await parts_.store.unsettled_intents(kIntentsMax);
+  const auto intents = co_await parts_.store.open_intents(kIntentsMax);
   if (!intents) co_return std::unexpected(intents.error());
   for (auto& view : *views) {
     view.open_exchanges = std::ranges::count_if(*intents, [&](const store::Intent& intent) {
@@ -246,12 +317,12 @@ Task<Result<void>> Nodes::forget(NodeId node, Requester requester) {
                    "This node is running (or was a moment ago): stop it first and wait half a minute. Only a node that does not come back is "
                    "forgotten, since the replies in its journal count.");
   }
-  auto intents = co_await parts_.store.unsettled_intents(kIntentsMax);
+  auto intents = co_await parts_.store.open_intents(kIntentsMax);
   if (!intents) co_return std::unexpected(intents.error());
   if (intents->size() == kIntentsMax) {
     // Those that were opened last are not among what was read: with the node's row, the only sign of them would go.
     co_return fail(ErrorKind::conflict, "conflict",
-                   "Too many exchanges of all servers are unsettled for it to be seen which are this node's. They settle as tokens near their end; forget the node then.");
+                   "Too many exchanges of all servers are open for it to be seen which are this node's. They settle as their servers return, or are forgotten one by one; try again then.");
   }
   std::erase_if(*intents, [&](const store::Intent& intent) { return intent.node != node || intent.state != store::IntentState::open; });
   co_await parts_.keeper.settle_lost(*std::move(intents), "The node that had asked was declared lost.");

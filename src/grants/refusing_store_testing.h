@@ -78,7 +78,7 @@ class RefusingStore final : public store::Store {
     if (sweeping) sweeping(without_apps);
     return real_->due_grants(node, until, limit, std::move(without_apps));
   }
-  Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override { return real_->unsettled_intents(std::move(limit)); }
+  Task<Result<std::vector<store::Intent>>> open_intents(std::size_t limit) override { return real_->open_intents(std::move(limit)); }
   Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }
   Task<Result<std::vector<store::StateCount>>> grant_states() override { return real_->grant_states(); }
   Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return real_->handouts(grant, since); }

@@ -81,7 +81,7 @@ TEST_P(StoreExercise, DeletingAUserTakesEverythingOfTheirsAlong) {
   put({DeleteUser{ann.id}});
   EXPECT_EQ(ask(store().grant(drive.id)), std::nullopt);
   EXPECT_TRUE(ask(store().wraps(drive.id)).empty());
-  EXPECT_TRUE(ask(store().unsettled_intents(10)).empty());
+  EXPECT_TRUE(ask(store().open_intents(10)).empty());
   EXPECT_TRUE(ask(store().handouts(drive.id, now() - std::chrono::hours(1))).empty());
   EXPECT_EQ(ask(store().session(session.token_hash)), std::nullopt);
   EXPECT_TRUE(ask(store().pin_failures(ann.id)).empty());

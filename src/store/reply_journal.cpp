@@ -79,6 +79,7 @@ class FileReplyJournal final : public ReplyJournal {
   Task<Result<std::vector<JournalEntry>>> pending() override { return list(std::mem_fn(&ReplySegments::pending)); }
 
   NewestAnswer newest_answer(GrantId grant) const override { return segments_->newest_answer(grant); }
+  std::vector<GrantId> answered() const override { return segments_->answered(); }
   Task<Result<std::vector<JournalEntry>>> answers(GrantId grant) override {
     return list([grant](ReplySegments& segments) { return segments.answers(grant); });
   }

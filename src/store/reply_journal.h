@@ -61,7 +61,9 @@ class ReplyJournal {
   [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> pending() { return unconfirmed(); }
   // What is still there of a grant, confirmed or not: by it a store is recognised that is older than the journal (F5). Quick.
   [[nodiscard]] virtual NewestAnswer newest_answer(GrantId grant) const = 0;
-  // All of it, in the order it came.
+  // The grants of which something is still there, code exchanges aside. Quick.
+  [[nodiscard]] virtual std::vector<GrantId> answered() const = 0;
+  // All of one grant, in the order it came.
   [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> answers(GrantId grant) = 0;
   // For tests and metrics.
   [[nodiscard]] virtual bool failed() const = 0;

@@ -265,6 +265,16 @@ NewestAnswer ReplySegments::newest_answer(GrantId grant) const {
   return newest;
 }
 
+std::vector<GrantId> ReplySegments::answered() const {
+  const std::lock_guard lock(answers_mutex_);
+  std::vector<GrantId> grants;
+  for (const auto& [grant, answer] : answers_) grants.push_back(grant);
+  std::ranges::sort(grants);
+  const auto [first, last] = std::ranges::unique(grants);
+  grants.erase(first, last);
+  return grants;
+}
+
 Result<std::vector<JournalEntry>> ReplySegments::unconfirmed() {
   std::vector<JournalEntry> entries;
   for (const auto& [intent, location] : open_) {

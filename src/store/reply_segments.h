@@ -5,7 +5,7 @@
 // entries stay 24 h, or less when all 64 segments are in use: then the segment confirmed longest ago goes first (at 4 KiB
 // a reply, some 50,000 replies).
 //
-// Not thread-safe, but for newest_answer(): the journal's thread owns it.
+// Not thread-safe, but for newest_answer() and answered(): the journal's thread owns it.
 #pragma once
 
 #include <map>
@@ -59,6 +59,7 @@ class ReplySegments {
   // Every entry of the grant that is still there, confirmed or not, in the order they came.
   [[nodiscard]] Result<std::vector<JournalEntry>> answers(GrantId grant);
   [[nodiscard]] NewestAnswer newest_answer(GrantId grant) const;  // from any thread
+  [[nodiscard]] std::vector<GrantId> answered() const;            // from any thread
   // Whether the medium, not the cache, holds the intent's newest entry whole.
   [[nodiscard]] bool on_medium(IntentId intent);
 

@@ -263,7 +263,7 @@ class Store {
   // share keeps what it gives to `node` from the others for a few seconds; the claim alone decides who refreshes.
   [[nodiscard]] virtual Task<Result<std::vector<DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit,
                                                                        std::vector<std::string> without_apps) = 0;
-  [[nodiscard]] virtual Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) = 0;  // open or ambiguous
+  [[nodiscard]] virtual Task<Result<std::vector<Intent>>> open_intents(std::size_t limit) = 0;  // oldest first
   // Of these types, neither locked nor waiting for a person (needs_authorization), refreshed or consented to before the
   // moments given; by id. A scan of all grants: for rare questions.
   [[nodiscard]] virtual Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) = 0;

@@ -62,7 +62,7 @@ bool Server::open() {
     return false;
   }
   journal_ = std::move(*journal);
-  link_ = std::make_unique<StoreLink>(*store, ground_.timeline, process, link_weather_, ground_.invariants, chance_.fork());
+  link_ = std::make_unique<StoreLink>(*store, ground_.shared_store, ground_.timeline, process, link_weather_, ground_.invariants, chance_.fork());
   journal_link_ = std::make_unique<JournalLink>(*journal_, process, ground_.invariants);
   auto executor = ground_.timeline.loop().get_executor();
   clients_ = std::make_unique<grants::ProviderClients>(*link_, ground_.sealing, ground_.catalogue, network_, steady,
@@ -77,12 +77,13 @@ bool Server::open() {
       .alerts = alerts_, .counters = counters, .watcher = *this, .wall = prudent_, .steady = steady, .entropy = ground_.entropy, .log = log,
       .executor = executor, .node = node_, .tuning = [tuning = ground_.tuning] { return tuning; },
       .polling_time = [span = ground_.polling_time](std::string_view) { return span; },
-      .is_counted = ground_.shared_store == nullptr ? std::function<bool()>() : [this] { return nodes_ && nodes_->is_counted(); }});
+      .is_counted = ground_.shared_store == nullptr ? std::function<bool()>() : [this] { return nodes_ && nodes_->is_counted(); },
+      .may_send = ground_.shared_store == nullptr ? std::function<bool()>() : [this] { return nodes_ && nodes_->may_send(); }});
   care_ = std::make_unique<grants::GrantCare>(*link_, ground_.sealing, *clients_, *keeper_, *giving_back_, network_, *this, prudent_, log);
   if (ground_.shared_store != nullptr) {
     nodes_ = std::make_unique<grants::Nodes>(grants::Nodes::Parts{
         .store = *link_, .keeper = *keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = common_, .steady = steady, .entropy = ground_.entropy,
-        .log = log, .node = node_, .version = "simulated"});
+        .log = log, .node = node_, .version = "simulated", .lineage = &link_->lineage});
   }
   return true;
 }
@@ -100,6 +101,7 @@ Task<bool> Server::start() {
   }
   giving_back_->start();
   if (nodes_) upkeep_.spawn("signs of life", nodes_->keep_showing());
+  if (nodes_) upkeep_.spawn("lineage", nodes_->keep_telling());
   started = true;
   co_return true;
 }

@@ -229,10 +229,10 @@ Task<Result<std::vector<GrantAge>>> MemoryStore::aged_grants(AgeQuery query) {
   co_return found;
 }
 
-Task<Result<std::vector<Intent>>> MemoryStore::unsettled_intents(std::size_t limit) {
+Task<Result<std::vector<Intent>>> MemoryStore::open_intents(std::size_t limit) {
   std::vector<Intent> found;
   for (const auto& [id, intent] : intents_.rows()) {
-    if (intent.state == IntentState::open || intent.state == IntentState::ambiguous) found.push_back(intent);
+    if (intent.state == IntentState::open) found.push_back(intent);
   }
   std::ranges::sort(found, {}, [](const Intent& intent) { return std::pair(intent.opened_at, intent.id); });
   if (found.size() > limit) found.resize(limit);

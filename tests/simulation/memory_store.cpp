@@ -451,6 +451,7 @@ void MemoryStore::fall_back_to(const MemoryStore& before) {
                     store.events_, store.revocations_, store.tallies_, store.nodes_, store.connectors_, store.deliveries_, store.devices_);
   };
   tables(*this) = tables(before);
+  ++falls_;
 }
 
 }  // namespace latchkey::simulation

@@ -44,7 +44,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit,
                                                                       std::vector<std::string> without_apps) override;
   [[nodiscard]] Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override;
-  [[nodiscard]] Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override;
+  [[nodiscard]] Task<Result<std::vector<store::Intent>>> open_intents(std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::StateCount>>> grant_states() override;
   [[nodiscard]] Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override;
   [[nodiscard]] Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override;
@@ -83,6 +83,7 @@ class MemoryStore final : public store::Store {
 
   // A standby takes over which has heard of nothing since.
   void fall_back_to(const MemoryStore& before);
+  [[nodiscard]] std::string lineage() const { return std::to_string(falls_); }
 
  private:
   // A table whose changes can be taken back.
@@ -227,6 +228,7 @@ class MemoryStore final : public store::Store {
   Table<std::string, store::Connector> connectors_;
   Table<DeliveryId, store::Delivery> deliveries_;
   Table<DeviceId, store::Device> devices_;
+  int falls_ = 0;
 };
 
 }  // namespace latchkey::simulation

@@ -165,6 +165,7 @@ void Network::finish(const std::shared_ptr<Call>& call) {
 
 net::HttpOutcome Network::outcome_of(Call& call) {
   using Fate = Call::Fate;
+  if (process_.dead() && call.fate == Fate::no_connection) return nothing_sent("connect_failed");
   if (process_.dead()) {
     invariants_.lost(call.subject, call.asked.refresh_token, call.begun, call.answer ? &*call.answer : nullptr);
     return ambiguous("process_dead");

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "invariants.h"
+#include "memory_store.h"
+#include "store/lineage.h"
 #include "store/reply_journal.h"
 #include "store/store.h"
 
@@ -18,10 +20,12 @@ struct LinkWeather {
 
 class StoreLink final : public store::Store {
  public:
-  StoreLink(store::Store& store, Timeline& timeline, Process& process, const LinkWeather& weather, Invariants& invariants, Chance chance)
-      : store_(store), timeline_(timeline), process_(process), weather_(weather), invariants_(invariants), chance_(chance) {}
+  StoreLink(store::Store& store, const MemoryStore* shared, Timeline& timeline, Process& process, const LinkWeather& weather, Invariants& invariants,
+            Chance chance)
+      : store_(store), shared_(shared), timeline_(timeline), process_(process), weather_(weather), invariants_(invariants), chance_(chance) {}
 
   std::map<std::string, std::uint64_t> taken;
+  store::Lineage lineage;  // of the database server reached last, where there are several
 
   [[nodiscard]] Task<Result<void>> commit(store::Batch batch, store::Urgency urgency) override;
   [[nodiscard]] Task<Result<WallTime>> now() override { return pass(store_.now()); }
@@ -49,7 +53,7 @@ class StoreLink final : public store::Store {
     return pass(store_.due_grants(node, until, limit, std::move(without)));
   }
   [[nodiscard]] Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return pass(store_.aged_grants(std::move(query))); }
-  [[nodiscard]] Task<Result<std::vector<store::Intent>>> unsettled_intents(std::size_t limit) override { return pass(store_.unsettled_intents(limit)); }
+  [[nodiscard]] Task<Result<std::vector<store::Intent>>> open_intents(std::size_t limit) override { return pass(store_.open_intents(limit)); }
   [[nodiscard]] Task<Result<std::vector<store::StateCount>>> grant_states() override { return pass(store_.grant_states()); }
   [[nodiscard]] Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return pass(store_.handouts(grant, since)); }
   [[nodiscard]] Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override { return pass(store_.grants_by_type()); }
@@ -102,12 +106,16 @@ class StoreLink final : public store::Store {
   }
   [[nodiscard]] Task<void> moment();
   void count_call();
+  void see_whom_it_reaches() {
+    if (shared_ != nullptr) lineage.note(shared_->lineage());
+  }
   template <class T>
   [[nodiscard]] Task<Result<T>> pass(Task<Result<T>> question) {
     if (process_.dead()) co_return unreachable();
     count_call();
     if (chance_.happens(weather_.slow)) co_await moment();
     if (cut_off()) co_return unreachable();
+    see_whom_it_reaches();
     auto answer = co_await std::move(question);
     if (chance_.happens(weather_.slow)) co_await moment();
     if (cut_off()) co_return unreachable();
@@ -115,6 +123,7 @@ class StoreLink final : public store::Store {
   }
 
   store::Store& store_;
+  const MemoryStore* shared_;
   Timeline& timeline_;
   Process& process_;
   const LinkWeather& weather_;
@@ -135,6 +144,7 @@ class JournalLink final : public store::ReplyJournal {
   [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> unconfirmed() override;
   [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> pending() override { return journal_.pending(); }
   [[nodiscard]] store::NewestAnswer newest_answer(GrantId grant) const override { return journal_.newest_answer(grant); }
+  [[nodiscard]] std::vector<GrantId> answered() const override { return journal_.answered(); }
   [[nodiscard]] Task<Result<std::vector<store::JournalEntry>>> answers(GrantId grant) override { return journal_.answers(grant); }
   [[nodiscard]] bool failed() const override { return journal_.failed(); }
   [[nodiscard]] std::optional<std::size_t> room() const override { return journal_.room(); }

@@ -129,6 +129,7 @@ void World::choose_shape() {
   restores_ = own_store_ && severity_ > 0 && chance_.happens(0.2);
   // Not both: by a clock that jumps ahead by days the journal lets go of what the standby may lack.
   falls_back_ = nodes_ == 1 && !own_store_ && severity_ > 0 && chance_.happens(0.7) && !steps_clocks_;
+  if (nodes_ > 1 && severity_ > 0 && !steps_clocks_) falls_back_ = more_.happens(0.4);
   invariants_.one_journal = nodes_ == 1;
   invariants_.clocks_stepped = steps_clocks_;
   faults_until_ = Seconds(chance_.spread(60, large ? 3000 : 900));
@@ -397,7 +398,7 @@ Outcome run_world(const WorldOptions& options) {
 const std::vector<std::string>& branches_wanted() {
   static const std::vector<std::string> wanted{
       "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.partition_store_in_mid_exchange", "fault.disk_full", "fault.sync_fails", "fault.write_fails",
-      "fault.clock_forward", "fault.clock_back", "fault.clock_1970", "fault.secret_expired", "fault.provider_trouble", "node.died", "node.cannot_open",
+      "fault.clock_forward", "fault.clock_back", "fault.clock_1970", "fault.store_fell_back", "fault.secret_expired", "fault.provider_trouble", "node.died", "node.cannot_open",
       "network.no_connection", "network.request_lost", "network.reply_lost", "network.reply_cut", "network.cut_behind_the_refresh_token", "network.slow", "network.sender_stopped",
       "network.past_the_deadline", "provider.request_read_late", "provider.request_read_twice", "provider.second_answer_arrives", "store.commit_refused", "store.commit_answer_lost", "provider.family_revoked",
       "provider.replay_within_grace", "provider.replay_after_grace", "provider.replay_refused", "provider.invalid_client", "provider.false_refusal",

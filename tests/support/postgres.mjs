@@ -3,6 +3,7 @@
 //
 //   node tests/support/postgres.mjs COMMAND...    runs the command with LATCHKEY_TEST_POSTGRES set to such a cluster
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -54,6 +55,36 @@ export class Postgres {
     await cluster.run('initdb', ['--pgdata', cluster.data, '--username', 'latchkey', '--auth', 'trust', '--encoding', 'UTF8', '--locale', 'C', '--no-sync']);
     await cluster.launch();
     return cluster;
+  }
+
+  /** A hot standby that follows this cluster asynchronously; ends with the test `t`. */
+  async standby(t) {
+    const other = new Postgres();
+    Object.assign(other, { bin: this.bin, identity: this.identity, database: this.database });
+    other.folder = await mkdtemp(path.join(tmpdir(), 'latchkey-standby-'));
+    if (other.identity.uid !== undefined) await chown(other.folder, other.identity.uid, other.identity.gid);
+    other.data = path.join(other.folder, 'data');
+    t?.after(() => other.remove());
+    other.port = await freePort();
+    other.settings = { ...this.settings, unix_socket_directories: other.folder };
+    await other.run('pg_basebackup', ['-h', '127.0.0.1', '-p', String(this.port), '-U', 'latchkey', '-D', other.data, '-R', '-X', 'stream', '--checkpoint=fast', '--no-sync']);
+    await other.launch();
+    await until('the standby to follow', async () => await this.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'", 'postgres') === '1');
+    return other;
+  }
+
+  /** Of a standby: it hears of nothing any more that is committed from now on. */
+  async stopFollowing(primary) {
+    const written = await primary.sql('SELECT pg_current_wal_lsn()', 'postgres');
+    await until('the standby to have caught up', async () => await this.sql(`SELECT pg_last_wal_replay_lsn() >= '${written}'`, 'postgres') === 't');
+    await this.sql("ALTER SYSTEM SET primary_conninfo = ''", 'postgres');
+    await this.sql('SELECT pg_reload_conf()', 'postgres');
+    await until('the standby to be alone', async () => await this.sql('SELECT count(*) FROM pg_stat_wal_receiver', 'postgres') === '0');
+  }
+
+  /** Of a standby: it takes over. */
+  async promote() {
+    assert.equal(await this.sql('SELECT pg_promote()', 'postgres'), 't');
   }
 
   output = '';

@@ -18,6 +18,11 @@ constexpr const char* kReaderSession =
     "SET client_min_messages = warning; SET default_transaction_isolation = 'read committed'; SET statement_timeout = '20s'; "
     "SET idle_in_transaction_session_timeout = '15s'; SET synchronous_commit = off;";
 
+// The cluster, and its timeline, which every promotion changes: of the log that is being written, since the last checkpoint may be older
+// than the promotion. Where there is no such function, or it may not be called, nothing is known.
+constexpr const char* kLineage =
+    "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)";
+
 constexpr std::string_view kNotPrepared = "26000";
 constexpr int kEndsInARowMax = 3;
 
@@ -139,6 +144,10 @@ Result<std::unique_ptr<Connection>> Connection::open(const Place& place, Access 
     return fail(ErrorKind::misconfigured, "store_unavailable",
                 fmt::format("The database {} does not keep texts as UTF-8. Make one that does: CREATE DATABASE ... ENCODING 'UTF8' "
                             "TEMPLATE template0.", place.display));
+  }
+  if (place.lineage != nullptr) {
+    connection->lineage_ = text_of(kLineage, handle);
+    place.lineage->note(connection->lineage_);
   }
   if (auto ready = connection->prepare_session(access); !ready) return std::unexpected(unreachable(place, ready.error().detail));
   return connection;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "store/lineage.h"
 #include "store/postgres/values.h"
 
 struct pg_conn;
@@ -24,6 +25,7 @@ struct Place {
   std::string url;
   Secret password;      // empty: libpq's own ways (passfile, certificate, peer)
   std::string display;  // for sentences: host, port and database
+  Lineage* lineage = nullptr;  // told of every connection; nullptr: nobody asks
 };
 
 // A reader's transactions lose nothing when they are lost, so they do not wait for the disk.
@@ -78,6 +80,8 @@ class Connection {
 
   // False once the line is known to be broken; looks without waiting.
   [[nodiscard]] bool alive();
+  // The line of history that its server is on (store/lineage.h).
+  [[nodiscard]] const std::string& lineage() const { return lineage_; }
 
   // One statement; its own transaction outside of a Snapshot.
   [[nodiscard]] Result<Rows> ask(const Query& query);
@@ -95,6 +99,7 @@ class Connection {
   [[nodiscard]] std::string name_of(std::string_view sql) const;
 
   pg_conn* handle_;
+  std::string lineage_;
   std::set<std::string, std::less<>> prepared_;
   std::vector<std::string> preparing_;
   bool broken_ = false;

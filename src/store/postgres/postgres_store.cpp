@@ -124,8 +124,8 @@ class PostgresStore final : public Store {
       return take_due_grants(db, node, until, now, limit, without);
     });
   }
-  Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) override {
-    return read([limit](Connection& db) { return find_unsettled_intents(db, limit); });
+  Task<Result<std::vector<Intent>>> open_intents(std::size_t limit) override {
+    return read([limit](Connection& db) { return find_open_intents(db, limit); });
   }
   Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) override {
     return read([query = std::move(query)](Connection& db) { return find_aged_grants(db, query); });
@@ -312,7 +312,7 @@ Result<std::string> check_postgres_url(const std::string& url, UrlGivenIn given_
 Result<OpenedPostgres> open_postgres_store(PostgresOptions options, Log& log) {
   auto display = check_postgres_url(options.url);
   if (!display) return std::unexpected(display.error());
-  auto place = std::make_unique<Place>(Place{options.url, options.password.clone(), *std::move(display)});
+  auto place = std::make_unique<Place>(Place{options.url, options.password.clone(), *std::move(display), options.lineage});
   auto first = Connection::open(*place, Access::writer);
   if (!first) return std::unexpected(first.error());
   if (auto ready = bring_up_to_date(**first, *place, options.program_version); !ready) return std::unexpected(ready.error());

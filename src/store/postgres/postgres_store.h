@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "store/figures.h"
+#include "store/lineage.h"
 #include "store/store.h"
 
 namespace latchkey::store {
@@ -22,6 +23,7 @@ struct PostgresOptions {
   std::size_t reader_connections = 4;
   std::string program_version = "0.1.0";
   StoreFigures* figures = nullptr;   // where it counts; outlives the store
+  Lineage* lineage = nullptr;        // where it says on which line of history the database is; outlives the store
   const WallClock* clock = nullptr;  // what leases are measured by; nullptr: the database's clock (tests give their own)
 };
 

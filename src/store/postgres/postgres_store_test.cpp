@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <regex>
 #include <set>
 
 #include "store/exercise_testing.h"
@@ -95,6 +98,19 @@ class PostgresNodes : public ::testing::Test {
   std::unique_ptr<Store> stores[2];
   NodeId nodes[2] = {NodeId::make(WallTime(), entropy), NodeId::make(WallTime(), entropy)};
 };
+
+TEST_F(PostgresNodes, TheLineageIsTheClustersAndItsTimelines) {
+  Lineage lineage;
+  const auto store = open_postgres_store({.url = database->url(), .password = {}, .lineage = &lineage}, log);
+  ASSERT_TRUE(store);
+  const std::regex form("[0-9]{15,20}/[0-9A-F]{8}");
+  EXPECT_TRUE(std::regex_match(lineage.get(), form)) << lineage.get();
+  const auto role = "reader_of_" + std::to_string(::getpid());
+  const auto seen = database->sql("CREATE ROLE " + role + "; SET ROLE " + role +
+                                  "; SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)");
+  EXPECT_EQ(seen, lineage.get()) << "a user without any right of its own may ask";
+  database->sql("DROP ROLE " + role);
+}
 
 TEST_F(PostgresNodes, ASweepGivesEachNodeOtherGrantsAndTheClaimDecides) {
   const auto all = due(10);

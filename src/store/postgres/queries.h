@@ -34,7 +34,7 @@ namespace latchkey::store::postgres {
 [[nodiscard]] Result<std::vector<DueGrant>> take_due_grants(Connection& db, const NodeId& node, WallTime until, std::optional<WallTime> now,
                                                             std::size_t limit, const std::vector<std::string>& without_apps);
 [[nodiscard]] Result<std::vector<Grant>> find_grants_after(Connection& db, const GrantId& after, std::size_t limit);
-[[nodiscard]] Result<std::vector<Intent>> find_unsettled_intents(Connection& db, std::size_t limit);
+[[nodiscard]] Result<std::vector<Intent>> find_open_intents(Connection& db, std::size_t limit);
 [[nodiscard]] Result<std::vector<GrantAge>> find_aged_grants(Connection& db, const AgeQuery& query);
 [[nodiscard]] Result<std::vector<StateCount>> count_grant_states(Connection& db);
 [[nodiscard]] Result<std::vector<HandoutCount>> find_handouts(Connection& db, const GrantId& grant, WallTime since);

@@ -120,9 +120,9 @@ Result<std::vector<DueGrant>> take_due_grants(Connection& db, const NodeId& node
       [](DueGrant& d) { return std::tie(d.id, d.due_at, d.app, d.type); });
 }
 
-Result<std::vector<Intent>> find_unsettled_intents(Connection& db, std::size_t limit) {
+Result<std::vector<Intent>> find_open_intents(Connection& db, std::size_t limit) {
   return all_rows<Intent>(
-      db, {"SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE state IN (0, 1) ORDER BY opened_at LIMIT $1", Values(limit)},
+      db, {"SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE state IN (0, 1) AND state = 0 ORDER BY opened_at LIMIT $1", Values(limit)},
       intent_fields<Intent>);
 }
 

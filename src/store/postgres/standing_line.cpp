@@ -11,7 +11,9 @@ constexpr std::chrono::milliseconds kPauseMax{5'000};
 }  // namespace
 
 Result<Connection*> StandingLine::get() {
-  if (connection_ != nullptr && connection_->alive()) return connection_.get();
+  // Another connection has found a server that has taken over since: this one's is not the one to write to any more.
+  const bool is_of_today = place_.lineage == nullptr || connection_ == nullptr || connection_->lineage() == place_.lineage->get();
+  if (connection_ != nullptr && connection_->alive() && is_of_today) return connection_.get();
   if (connection_ != nullptr) log_.warning("store_connection_lost", {{"database", place_.display}});
   connection_ = nullptr;
   const auto now = std::chrono::steady_clock::now();

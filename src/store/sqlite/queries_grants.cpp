@@ -113,9 +113,9 @@ Result<std::vector<DueGrant>> find_due_grants(Connection& db, WallTime until, Wa
                             [](DueGrant& d) { return std::tie(d.id, d.due_at, d.app, d.type); });
 }
 
-Result<std::vector<Intent>> find_unsettled_intents(Connection& db, std::size_t limit) {
+Result<std::vector<Intent>> find_open_intents(Connection& db, std::size_t limit) {
   auto statement =
-      db.prepare("SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE state IN (0, 1) ORDER BY opened_at LIMIT ?1");
+      db.prepare("SELECT " LATCHKEY_INTENT_COLUMNS " FROM intents WHERE state IN (0, 1) AND state = 0 ORDER BY opened_at LIMIT ?1");
   return all_rows<Intent>(statement.bind(limit), intent_fields<Intent>);
 }
 

@@ -102,8 +102,8 @@ class SqliteStore final : public Store {
       return find_due_grants(db, until, clock->now(), limit, without);
     });
   }
-  Task<Result<std::vector<Intent>>> unsettled_intents(std::size_t limit) override {
-    return read([limit](Connection& db) { return find_unsettled_intents(db, limit); });
+  Task<Result<std::vector<Intent>>> open_intents(std::size_t limit) override {
+    return read([limit](Connection& db) { return find_open_intents(db, limit); });
   }
   Task<Result<std::vector<GrantAge>>> aged_grants(AgeQuery query) override {
     return read([query = std::move(query)](Connection& db) { return find_aged_grants(db, query); });

@@ -1,0 +1,17 @@
+// A shared store whose standby takes over without having heard of what came last.
+#pragma once
+
+#include "store/store.h"
+
+namespace latchkey::grants {
+
+inline store::Batch falling_back(const store::GrantView& now, const store::GrantView& before) {
+  auto grant = before.grant;
+  grant.version = now.grant.version;
+  store::Batch batch{store::UpdateGrant{grant}, store::DeleteIntentsOf{grant.id}};
+  for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+  for (const auto& generation : before.generations) batch.push_back(store::PutGeneration{generation});
+  return batch;
+}
+
+}  // namespace latchkey::grants
