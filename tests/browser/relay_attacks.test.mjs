@@ -4,16 +4,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openPage, startBrowser } from '../support/browser.mjs';
-import { assertNotListed, signInInBrowser } from '../support/console.mjs';
+import { assertNotListed } from '../support/console.mjs';
+import { Session } from '../support/latchkey.mjs';
 import { assertLogged, enrolledOffice, relayedApp, relayWithProvider, relayWithTwoProviders } from '../support/relay.mjs';
 
 const pin = 'Schlüssel 77';
 const insecure = { ignoreHTTPSErrors: true };
 
-/** A person at an office's console, in a browser profile of their own. */
+/** A person at an office's console, in a browser profile and a session of their own. */
 async function personAt(browser, office) {
   const page = await openPage(browser, insecure);
-  await signInInBrowser(page, office);
+  const session = new Session(office.url);
+  await session.signIn();
+  const cookies = session.browser.jar.for(office.url).split('; ').map((pair) => ({ name: pair.slice(0, pair.indexOf('=')), value: pair.slice(pair.indexOf('=') + 1), url: office.url }));
+  await page.context().addCookies(cookies);
+  await page.goto(`${office.url}/users`, { waitUntil: 'domcontentloaded' });
   return page;
 }
 
@@ -87,7 +92,7 @@ test('Attack: results swapped between two offices of one relay: each browser car
   // Each with its own: the accounts stand where they were consented to.
   for (const [page, office, { url, id }, account] of [[starter, north, ours, 'anna@example.com'], [victim, south, theirs, 'bert@example.com']]) {
     await page.goto(url);
-    await page.waitForURL(`${office.url}/users**`);
+    await page.waitForURL(`${office.url}/users**`, { waitUntil: 'commit' });
     const attempt = await office.admin.outcome(id);
     assert.deepEqual([attempt.state, attempt.result.account.name], ['completed', account]);
   }

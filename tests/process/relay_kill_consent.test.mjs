@@ -46,7 +46,7 @@ async function struck({ relay, oidc, faults, office }, n, strike) {
   return { attempt, posted: oidc.tokenRequests - before };
 }
 
-test('S4: the relay is killed while the first code of a consent is exchanged: the office gets the tokens or says what happened, and the code is posted once', async (t) => {
+test('S4: the relay is killed while the first code of a consent is exchanged: the office gets the tokens or says what happened, and the code is never posted twice', async (t) => {
   const all = await scene(t);
   const { relay, oidc, faults, office } = all;
   const points = [
