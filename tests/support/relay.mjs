@@ -1,6 +1,7 @@
 // The real Cloud Service under test (`latchkey relay`): https on a free loopback port, its operator's verbs, and offices that
 // are enrolled at it.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -18,7 +19,7 @@ import { until } from './wait.mjs';
 
 let made;
 /** One certificate for all relays of this process, which trusts it as well (for fetch): two of one name would hide each other. */
-function sharedCertificate() {
+export function certificateOfRelays() {
   made ??= (async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'latchkey-relay-tls-'));
     process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -38,7 +39,7 @@ export class Relay {
     relay.data = options.data ?? path.join(relay.folder, 'data');
     relay.configFile = path.join(relay.folder, 'relay.toml');
     relay.port = options.port ?? await freePort();
-    relay.certificate = await sharedCertificate();
+    relay.certificate = await certificateOfRelays();
     relay.options = options;
     t.after(() => relay.stop());
     await relay.launch();
@@ -147,6 +148,21 @@ export async function relayWithProvider(t, { oidc: oidcOptions = {}, ...options 
   return { oidc, relay };
 }
 
+/** A relay with a public client at each of two providers, which call it by the same id, as the apps `op` and `other`: { oidc, other, relay }. */
+export async function relayWithTwoProviders(t) {
+  const port = await freePort();
+  const [oidc, other] = await Promise.all(['op', 'other'].map((app) => OidcServer.start(t, { redirectUris: [`https://localhost:${port}/callback/${app}`], publicClient: true })));
+  const app = ({ issuer, clientId }) => ({ provider: 'oidc', client_id: clientId, params: { issuer, scopes: 'openid offline_access email' }, authorization_endpoint: `${issuer}/auth` });
+  const relay = await Relay.start(t, { port, apps: { op: app(oidc), other: app(other) } });
+  return { oidc, other, relay };
+}
+
+/** What an enrolled office calls an app of its relay's. */
+export async function relayedApp(office, app, type = 'oidc') {
+  const { apps } = (await office.admin.must('GET', '/api/v1/types')).items.find((each) => each.id === type);
+  return apps.find((each) => each.from_cloud_service && each.id.startsWith(`cloud-${app}-`)).id;
+}
+
 /**
  * The same with a client that has a secret (exchange mode) or, with `assertion`, a key pair (assertion mode): { oidc, relay, folder }.
  * With `faults`, what the relay writes can be made to kill it: { faults }.
@@ -188,6 +204,14 @@ export async function enrolledOffice(t, scene, label, options) {
   await server.admin.must('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: code });
   server.office = office;
   return server;
+}
+
+/** The relay has logged that refusal so many times, and not once more. */
+export async function assertLogged(relay, reason, times) {
+  const count = () => relay.logs.split('\n').filter((line) => line.includes(` reason=${reason} `)).length;
+  await until(`${times} lines of ${reason}`, () => count() >= times);
+  assert.equal(count(), times, `lines of ${reason}`);
+  assert.equal(await relay.metric(`latchkey_relay_refused_total{reason="${reason}"}`), times, `refusals of ${reason} counted`);
 }
 
 /** A `visit` for Browserless.open that presses the relay's button on its confirmation page; `seen` collects those pages. */
