@@ -148,15 +148,16 @@ Result<TokenRequest> parse_token_request(std::string_view json) {
 }
 
 std::string to_json(const Acknowledgement& acknowledgement) {
-  return boost::json::serialize(JsonObject{{"intent", acknowledgement.intent}, {"turn", acknowledgement.turn}});
+  return boost::json::serialize(JsonObject{{"intent", acknowledgement.intent}, {"turn", acknowledgement.turn}, {"had_reply", acknowledgement.had_reply}});
 }
 
 Result<Acknowledgement> parse_acknowledgement(std::string_view json) {
   const auto object = object_of(json);
   auto intent = object ? name_of(*object, "intent") : std::nullopt;
   const auto turn = object ? turn_of(*object) : std::nullopt;
-  if (!intent || !turn) return malformed_request();
-  return Acknowledgement{.intent = std::move(*intent), .turn = *turn};
+  const auto* had_reply = object ? object->if_contains("had_reply") : nullptr;
+  if (!intent || !turn || had_reply == nullptr || !had_reply->is_bool()) return malformed_request();
+  return Acknowledgement{.intent = std::move(*intent), .turn = *turn, .had_reply = had_reply->get_bool()};
 }
 
 std::string to_json(const TokenAnswer& answer) {

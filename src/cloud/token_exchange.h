@@ -37,10 +37,12 @@ struct TokenRequest {
 // Errors: invalid/`token_request_malformed`.
 [[nodiscard]] Result<TokenRequest> parse_token_request(std::string_view json);
 
-// What the office has, or has noted that nobody knows. The service may forget it.
+// What the office has, or has noted that nobody knows. The service may forget what was heard, and only that: a reply that
+// came after the office had been told that nobody knows is still to be fetched.
 struct Acknowledgement {
   std::string intent;
-  std::int64_t turn = 0;
+  std::int64_t turn = 0;   // which has one reply at most
+  bool had_reply = false;  // else it was told that nobody knows
 };
 [[nodiscard]] std::string to_json(const Acknowledgement& acknowledgement);
 // Errors: invalid/`token_request_malformed`.

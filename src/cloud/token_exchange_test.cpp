@@ -77,9 +77,11 @@ TEST(TokenExchange, AnAnswerWithoutAReplySaysThatNobodyKnows) {
   EXPECT_FALSE(parse_token_answer(R"({"turn":1})"));
   EXPECT_FALSE(parse_token_answer(R"({"turn":1,"reply":"*"})"));
   EXPECT_FALSE(parse_token_answer(R"({"turn":1,"reply":""})"));
-  const auto acknowledged = parse_acknowledgement(to_json(Acknowledgement{.intent = std::string(kIntent), .turn = 3}));
+  const auto acknowledged = parse_acknowledgement(to_json(Acknowledgement{.intent = std::string(kIntent), .turn = 3, .had_reply = true}));
   ASSERT_TRUE(acknowledged);
   EXPECT_EQ(acknowledged->turn, 3);
+  EXPECT_TRUE(acknowledged->had_reply);
+  EXPECT_FALSE(parse_acknowledgement(R"({"intent":")" + std::string(kIntent) + R"(","turn":3})")) << "of what?";
 }
 
 TEST(TokenExchange, F7_ARevocationSurvivesTheWayAndOfItsAnswerStatusAndCodeAlone) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "base/json.h"
@@ -140,6 +141,7 @@ class CloudWays::ExchangeWay final : public TokenWay {
     const auto answer = co_await ways_.ask<cloud::TokenAnswer>(target_.address, until, question);
     if (!answer) co_return nothing_sent(answer.error(), errand.turn);
     if (answer->reply.empty()) {
+      unknown_.emplace(errand.intent, answer->turn);
       co_return TokenAnswered{
           .outcome =
               net::Ambiguous{
@@ -173,10 +175,15 @@ class CloudWays::ExchangeWay final : public TokenWay {
     co_return reply;
   }
   void kept(IntentId intent, std::int64_t turn) override {
-    ways_.acknowledging_.spawn("acknowledge", ways_.acknowledge(target_.address, {.intent = intent.text(), .turn = turn}));
+    const bool had_reply = unknown_.erase({intent, turn}) == 0;
+    ways_.acknowledging_.spawn(
+        "acknowledge",
+        ways_.acknowledge(target_.address, {.intent = intent.text(), .turn = turn, .had_reply = had_reply}));
   }
 
  private:
+  // Turns of which nobody knew, until that is acknowledged.
+  std::set<std::pair<IntentId, std::int64_t>> unknown_;
   CloudWays& ways_;
   const CloudTarget target_;
 };

@@ -225,6 +225,7 @@ TEST_F(Ways, S4_ARefreshGoesByWayOfTheServiceAndItsAnswerIsAcknowledgedOnceItIsD
   ASSERT_EQ(service.acknowledged.size(), 1U);
   EXPECT_EQ(service.acknowledged.front().intent, request.intent);
   EXPECT_EQ(service.acknowledged.front().turn, request.turn);
+  EXPECT_TRUE(service.acknowledged.front().had_reply);
 }
 
 TEST_F(Ways, S4_AnAnswerLostBetweenServiceAndOfficeIsAskedForAgainAndPostedOnce) {
@@ -267,7 +268,8 @@ TEST_F(Ways, F1_WhatTheServiceDoesNotKnowIsAmbiguousAndTheTypesRuleHolds) {
   refreshed(grant);
   EXPECT_EQ(service.requests.size(), asked) << "not again before nothing is left to lose";
   run(stopped());
-  EXPECT_EQ(service.acknowledged.size(), 1U) << "or a later turn would never be posted";
+  ASSERT_EQ(service.acknowledged.size(), 1U) << "or a later turn would never be posted";
+  EXPECT_FALSE(service.acknowledged.front().had_reply) << "or one that comes late would be thrown away";
 }
 
 // What was posted when the line broke may have been answered, and the answer thrown away, long before the service says that

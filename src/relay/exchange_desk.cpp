@@ -196,7 +196,8 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(std::shared_ptr<Fligh
       // Not under way anywhere, so a process that died had begun it: it may have posted.
       parts_.counters.unknown += 1;
       parts_.log.warning("exchange_unknown", {{"office", kept.office.text()}, {"intent", kept.intent.text()}});
-      co_await keep(std::move(flight), {kept.office, kept.intent}, kept.turn, {});
+      const bool settled = co_await keep(std::move(flight), {kept.office, kept.intent}, kept.turn, {});
+      if (!settled) co_return co_await look_again(std::move(kept));
       co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
     }
     case store::ExchangeState::unknown:
@@ -205,9 +206,20 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::answer_from(std::shared_ptr<Fligh
     case store::ExchangeState::acknowledged:
       break;
   }
-  // The office has had the reply to this turn; what it held is gone.
+  // The office has heard what there was of this turn.
   if (kept.turn == turn) co_return cloud::TokenAnswer{.turn = turn, .reply = {}};
   co_return fail(ErrorKind::conflict, "turn_over", "The office has gone on with this exchange in the meantime.");
+}
+
+Task<Result<cloud::TokenAnswer>> ExchangeDesk::look_again(store::KeptExchange kept) {
+  auto* book = &parts_.book;
+  auto found = co_await parts_.disk.run([book, office = kept.office, intent = kept.intent] { return book->look(office, intent); });
+  if (!found) co_return std::unexpected(found.error());
+  const bool answered = *found && (*found)->turn == kept.turn && (*found)->state == store::ExchangeState::answered;
+  if (answered) co_return cloud::TokenAnswer{.turn = kept.turn, .reply = std::move((*found)->reply)};
+  const bool told = *found && (*found)->turn == kept.turn && (*found)->state != store::ExchangeState::asked;
+  if (told) co_return cloud::TokenAnswer{.turn = kept.turn, .reply = {}};
+  co_return elsewhere();  // another has gone on with it: it is asked again in a moment
 }
 
 bool ExchangeDesk::may_post(const Asked& asked) const {
@@ -261,7 +273,7 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(std::shared_ptr<Flight> flig
   co_return cloud::TokenAnswer{.turn = asked.turn, .reply = std::move(sealed)};
 }
 
-Task<void> ExchangeDesk::keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply) {
+Task<bool> ExchangeDesk::keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply) {
   auto* book = &parts_.book;
   auto pause = std::chrono::milliseconds(20);
   std::optional<SteadyTime> give_up_at;
@@ -273,25 +285,31 @@ Task<void> ExchangeDesk::keep(std::shared_ptr<Flight> flight, Key key, std::int6
     };
     const auto kept = co_await parts_.disk.run(std::move(work));
     if (kept) break;
+    if (kept.error().kind == ErrorKind::not_found) {
+      parts_.log.warning("exchange_gone_on", {{"office", key.first.text()}, {"intent", key.second.text()}, {"turn", turn}});
+      co_return false;
+    }
     parts_.log.error("exchange_not_kept", kept.error());
     if (!flight->result) {
       flight->result = cloud::TokenAnswer{.turn = turn, .reply = reply};
       flight->landed.notify_all();
     }
-    if (kept.error().kind != ErrorKind::unavailable) co_return;
+    if (kept.error().kind != ErrorKind::unavailable) co_return true;
     if (stopping_ && !give_up_at) give_up_at = parts_.steady.now() + kStopPatience;
-    if (give_up_at && parts_.steady.now() > *give_up_at) co_return;
+    if (give_up_at && parts_.steady.now() > *give_up_at) co_return true;
     co_await parts_.steady.sleep_for(pause);
     pause = std::min<std::chrono::milliseconds>(pause * 2, kDiskRetryMax);
   }
-  if (flight->acknowledged) co_await note_acknowledged(key, turn);
+  if (flight->acknowledged)
+    co_await note_acknowledged(key, turn, reply.empty() ? store::Heard::unknown : store::Heard::reply);
+  co_return true;
 }
 
-Task<void> ExchangeDesk::note_acknowledged(Key key, std::int64_t turn) {
+Task<void> ExchangeDesk::note_acknowledged(Key key, std::int64_t turn, store::Heard heard) {
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
   const auto noted =
-      co_await parts_.disk.run([book, key, turn, now] { return book->acknowledge(key.first, key.second, turn, now); });
+      co_await parts_.disk.run([book, key, turn, heard, now] { return book->acknowledge(key.first, key.second, turn, heard, now); });
   // The office is told of it once more when it goes on, and acknowledges it then.
   if (!noted) parts_.log.error("acknowledgement_not_kept", noted.error());
 }
@@ -304,7 +322,8 @@ Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledg
   const auto turn = acknowledgement.turn;
   if (const auto found = flights_.find(key); found != flights_.end()) {
     auto& flight = *found->second;
-    if (flight.result && *flight.result && (*flight.result)->turn == turn) {
+    const bool of_this = flight.result && *flight.result && (*flight.result)->turn == turn;
+    if (of_this && (*flight.result)->reply.empty() != acknowledgement.had_reply) {
       flight.acknowledged = true;  // noted when the reply has been
       parts_.counters.acknowledged += 1;
       co_return Result<void>();
@@ -312,7 +331,8 @@ Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledg
   }
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
-  auto work = [book, key, turn, now] { return book->acknowledge(key.first, key.second, turn, now); };
+  const auto heard = acknowledgement.had_reply ? store::Heard::reply : store::Heard::unknown;
+  auto work = [book, key, turn, heard, now] { return book->acknowledge(key.first, key.second, turn, heard, now); };
   auto done = co_await parts_.disk.run(std::move(work));
   if (done) parts_.counters.acknowledged += 1;
   co_return done;
@@ -324,6 +344,7 @@ Task<void> ExchangeDesk::tidy() {
   const bool lets_go = parts_.steady.now() - up_since_ >= kUpBeforeForgetting;
   auto work = [book, now, lets_go]() -> Result<store::ExchangeCounts> {
     auto tidied = book->forget_nonces(now);
+    if (tidied) tidied = book->forget_unanswered_claims();
     if (tidied && lets_go) tidied = book->forget_old(now);
     if (!tidied) return std::unexpected(tidied.error());
     return book->counts();

@@ -116,15 +116,17 @@ class ExchangeDesk {
   // What was there before this turn could be taken.
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> answer_from(std::shared_ptr<Flight> flight, store::KeptExchange kept,
                                                              std::int64_t turn);
+  // Somebody else has settled it between the look and the settling: perhaps with a reply.
+  [[nodiscard]] Task<Result<cloud::TokenAnswer>> look_again(store::KeptExchange kept);
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> post(std::shared_ptr<Flight> flight, Asked asked, Errand errand);
   // The first post, and the next only when the provider has refused the client's secret: then it has spent nothing.
   [[nodiscard]] Task<net::HttpOutcome> send(Asked asked, std::vector<oauth::FormPost> posts, oauth::ReplyShape shape);
   // Whether a post that begins now ends before the claim does.
   [[nodiscard]] bool may_post(const Asked& asked) const;
   // Again and again until the disk takes it (R4), or the desk is stopped; whoever waits hears it after the first failure.
-  // An empty reply: what became of the turn is not known.
-  [[nodiscard]] Task<void> keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply);
-  [[nodiscard]] Task<void> note_acknowledged(Key key, std::int64_t turn);
+  // An empty reply: what became of the turn is not known. false: the turn is not this one's to settle (any more).
+  [[nodiscard]] Task<bool> keep(std::shared_ptr<Flight> flight, Key key, std::int64_t turn, Bytes reply);
+  [[nodiscard]] Task<void> note_acknowledged(Key key, std::int64_t turn, store::Heard heard);
 
   Parts parts_;
   RefreshBlobs blobs_;

@@ -78,7 +78,12 @@ struct SharedBook final : store::MemoryExchangeBook {
   base::SimulatedWallClock* wall = nullptr;
   std::atomic<std::int64_t> claiming_ms{0};  // how long a claim takes
   std::atomic<bool> elsewhere{false};        // what is asked is another's
+  Bytes answers_first;                       // what another keeps just before a turn is settled as unknown here
 
+  Result<void> keep_unknown(const store::OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override {
+    if (!answers_first.empty()) EXPECT_TRUE(keep_reply(office, intent, turn, std::exchange(answers_first, {}), now));
+    return MemoryExchangeBook::keep_unknown(office, intent, turn, now);
+  }
   Result<std::optional<store::KeptExchange>> claim(const store::OfficeId& office, const IntentId& intent, std::int64_t turn,
                                                    ByteView nonce, WallTime now) override {
     auto claimed = MemoryExchangeBook::claim(office, intent, turn, nonce, now);
@@ -270,14 +275,14 @@ TEST_F(Desk, S4_TheSameTurnAgainGivesTheSameAndALaterOneWaitsForTheAcknowledgeme
     EXPECT_EQ(again->reply, first->reply);
   }
   EXPECT_EQ(provider.bodies.size(), 1U);
-  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1, .had_reply = true})));
   const auto gone = exchange(office, name, 1);
   ASSERT_TRUE(gone);
   EXPECT_TRUE(gone->reply.empty());
   EXPECT_EQ(provider.bodies.size(), 1U);
   EXPECT_EQ(exchange(office, name, 2)->turn, 2);
   EXPECT_EQ(provider.bodies.size(), 2U);
-  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 2})));
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 2, .had_reply = true})));
   EXPECT_EQ(reason(exchange(office, name, 1)), "turn_over");
 }
 
@@ -311,7 +316,7 @@ TEST_F(Desk, S4_WhatAnEarlierProcessHadBegunIsNotKnownAndNotPostedAgain) {
   }
   EXPECT_TRUE(provider.bodies.empty());
   EXPECT_EQ(counters.unknown, 1);
-  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1, .had_reply = false})));
   provider.answers = {FakeProvider::tokens("rt-1")};
   EXPECT_FALSE(exchange(office, name, 2)->reply.empty());
 }
@@ -332,6 +337,21 @@ TEST_F(Desk, S4_WhatAnotherInstanceHasUnderWayIsLeftToItUntilItsClaimEnds) {
   ASSERT_TRUE(ended);
   EXPECT_TRUE(ended->reply.empty());
   EXPECT_EQ(counters.unknown, 1);
+  EXPECT_TRUE(provider.bodies.empty());
+}
+
+TEST_F(Desk, F2_AReplyThatComesWhileItsTurnIsBeingSettledAsUnknownIsGiven) {
+  const auto office = enrol();
+  const auto name = intent();
+  const auto id = *store::OfficeId::parse(office.enrolment.office);
+  ASSERT_FALSE(*book.claim(id, *IntentId::parse(name), 1, entropy.bytes(16), wall.now()));
+  book.answers_first = Bytes{1, 2, 3};
+  const auto answer = exchange(office, name, 2);
+  ASSERT_TRUE(answer) << reason(answer);
+  EXPECT_EQ(answer->turn, 1);
+  EXPECT_EQ(answer->reply, (Bytes{1, 2, 3}));
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1, .had_reply = false})));
+  EXPECT_EQ(exchange(office, name, 2)->reply, answer->reply) << "what was not heard is not acknowledged";
   EXPECT_TRUE(provider.bodies.empty());
 }
 
@@ -393,7 +413,7 @@ TEST_F(Desk, S4_AReplyIsAcknowledgedBeforeTheDiskHasTakenIt) {
   const auto name = intent();
   const auto answer = answered_by_a_disk_that_fails(office, name);
   ASSERT_TRUE(answer);
-  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1})));
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = name, .turn = 1, .had_reply = true})));
   EXPECT_EQ(reason(exchange(office, name, 2)), "store_unavailable") << "not posted on top of what is not kept";
   EXPECT_EQ(provider.bodies.size(), 1U);
   refuse_writes(std::nullopt);
@@ -436,7 +456,7 @@ TEST_F(Desk, S4_AKeptReplyIsGivenWhateverHasBecomeOfTheRegistration) {
     }
     EXPECT_EQ(reason(exchange(office, intent(), 1)), why) << "what is to be posted must fit";
   }
-  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = answered, .turn = 1})));
+  ASSERT_TRUE(run(desk->acknowledge(office.enrolment, {.intent = answered, .turn = 1, .had_reply = true})));
   EXPECT_EQ(reason(exchange(office, answered, 2)), "type_not_enrolled");
   EXPECT_EQ(provider.bodies.size(), 2U);
 }

@@ -1,9 +1,15 @@
 #include "relay/relay_keys.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <stdio.h>  // renameat2
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <optional>
 
+#include "base/bytes.h"
 #include "store/files.h"
 
 namespace latchkey::relay {
@@ -16,6 +22,7 @@ constexpr std::size_t kHalf = 32;
 constexpr std::size_t kTimeOctets = 8;
 constexpr std::size_t kProofOctets = 64;
 constexpr std::size_t kFormerOctets = 2 * kHalf + kTimeOctets + kProofOctets;
+constexpr std::size_t kBesideOctets = 12;  // of a name nobody else has
 constexpr std::size_t kFileOctetsMax = kPresentOctets + cloud::kSuccessionsMax * kFormerOctets;
 
 FormerRelayKeys parse_former(ByteView octets) {
@@ -73,25 +80,66 @@ Secret plain_of(const RelayKeys& keys) {
   return plain;
 }
 
-// Whole or not at all: a half-written file would look like damage for ever after.
-Result<void> write(store::Files& files, const std::string& path, const Secret& plain) {
-  const auto beside = path + ".new";
-  static_cast<void>(files.unlink(beside));  // of one that was interrupted
-  auto file = files.open(beside, store::OpenFile::create);
-  if (!file) return std::unexpected(file.error());
-  if (auto written = (*file)->pwrite(plain.reveal(), 0); !written) return written;
-  if (auto synced = (*file)->fdatasync(); !synced) return synced;
-  if (auto renamed = files.rename(beside, path); !renamed) return renamed;
-  return files.sync_directory(path.substr(0, path.rfind('/')));
+// What may lie at the path already.
+enum class Place { taken_once, replaced };
+
+// Atomic: `to` has one of the two, whole. Errors: conflict/`keys_there` when the place is taken once and somebody has it.
+Result<void> put_in_place(store::Files& files, const std::string& from, const std::string& to, Place place) {
+  if (place == Place::replaced) return files.rename(from, to);
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  auto code = errno;
+  if (code == EINVAL || code == ENOSYS) {  // not on this file system; a link takes no other's place either
+    code = ::link(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+    if (code == 0) return files.unlink(from);
+  }
+  if (code == EEXIST) return fail(ErrorKind::conflict, "keys_there", "Another start has made the keys.");
+  return std::unexpected(store::disk_error("renameat2", code, to));
 }
 
-Result<void> write_to(store::Files& files, const std::string& path, const RelayKeys& keys) {
-  const auto written = write(files, path, plain_of(keys));
-  if (written) return {};
+Result<void> write_whole(store::Files& files, const std::string& path, const Secret& plain) {
+  auto file = files.open(path, store::OpenFile::create);
+  if (!file) return std::unexpected(file.error());
+  if (auto written = (*file)->pwrite(plain.reveal(), 0); !written) return written;
+  return (*file)->fdatasync();
+}
+
+// Whole or not at all: a half-written file would look like damage for ever after. The name it is written under is nobody
+// else's, so that of two who write at once neither puts the other's half in place.
+Result<void> write(store::Files& files, const std::string& path, const Secret& plain, Place place, Entropy& entropy) {
+  const auto beside = path + "." + base::to_base64url(entropy.bytes(kBesideOctets)) + ".new";
+  auto done = write_whole(files, beside, plain);
+  if (done) done = put_in_place(files, beside, path, place);
+  if (!done) {
+    static_cast<void>(files.unlink(beside));
+    if (done.error().kind != ErrorKind::conflict) return done;
+  }
+  // Also when the keys are the other's: they may be used from now on, and must not go with the power.
+  if (auto synced = files.sync_directory(path.substr(0, path.rfind('/'))); !synced) return synced;
+  return done;
+}
+
+Result<void> write_to(store::Files& files, const std::string& path, const RelayKeys& keys, Place place, Entropy& entropy) {
+  auto written = write(files, path, plain_of(keys), place, entropy);
+  if (written || written.error().kind == ErrorKind::conflict) return written;
   return fail(ErrorKind::misconfigured, "relay_keys_not_written",
               fmt::format("{} cannot be written ({}). Make the data directory, and give it to the service's user.", path,
                           written.error().detail),
               {.detail = written.error().detail, .field = "data"});
+}
+
+// nullopt: there are none.
+Result<std::optional<RelayKeys>> load(store::Files& files, const std::string& path) {
+  auto file = files.open(path, store::OpenFile::read_only);
+  if (file) {
+    auto octets = (*file)->pread(kFileOctetsMax + 1, 0);
+    if (octets) return parse(Secret(std::move(*octets)), path);
+    return fail(ErrorKind::misconfigured, "relay_keys_unreadable", fmt::format("{} cannot be read.", path),
+                {.detail = octets.error().detail, .field = "data"});
+  }
+  if (file.error().kind == ErrorKind::not_found) return std::nullopt;
+  return fail(ErrorKind::misconfigured, "relay_keys_unreadable",
+              fmt::format("{} cannot be read ({}). Run this as the service's own user.", path, file.error().detail),
+              {.detail = file.error().detail, .field = "data"});
 }
 
 }  // namespace
@@ -104,21 +152,19 @@ std::vector<cloud::Succession> RelayKeys::successions() const {
 
 Result<RelayKeys> load_or_make_relay_keys(const std::string& path, Entropy& entropy) {
   store::SystemFiles files;
-  auto file = files.open(path, store::OpenFile::read_only);
-  if (file) {
-    auto octets = (*file)->pread(kFileOctetsMax + 1, 0);
-    if (octets) return parse(Secret(std::move(*octets)), path);
-    return fail(ErrorKind::misconfigured, "relay_keys_unreadable", fmt::format("{} cannot be read.", path),
-                {.detail = octets.error().detail, .field = "data"});
-  }
-  if (file.error().kind != ErrorKind::not_found) {
-    return fail(ErrorKind::misconfigured, "relay_keys_unreadable",
-                fmt::format("{} cannot be read ({}). Run this as the service's own user.", path, file.error().detail),
-                {.detail = file.error().detail, .field = "data"});
-  }
+  auto there = load(files, path);
+  if (!there) return std::unexpected(there.error());
+  if (*there) return std::move(**there);
   RelayKeys made{.party = cloud::PartyKeys::make(entropy), .instance = Secret(entropy.bytes(kInstanceOctets)), .former = {}};
-  if (const auto written = write_to(files, path, made); !written) return std::unexpected(written.error());
-  return made;
+  const auto written = write_to(files, path, made, Place::taken_once, entropy);
+  if (written) return made;
+  if (written.error().kind != ErrorKind::conflict) return std::unexpected(written.error());
+  // Another start was first: its keys are the service's.
+  there = load(files, path);
+  if (!there) return std::unexpected(there.error());
+  if (*there) return std::move(**there);
+  return fail(ErrorKind::misconfigured, "relay_keys_unreadable",
+              fmt::format("{} has come and gone while this started.", path), {.field = "data"});
 }
 
 Result<RelayKeys> rotate_relay_keys(const std::string& path, Entropy& entropy, WallTime now) {
@@ -135,7 +181,8 @@ Result<RelayKeys> rotate_relay_keys(const std::string& path, Entropy& entropy, W
                           .succession = cloud::make_succession(keys->party, next.public_half())});
   keys->party = std::move(next);
   store::SystemFiles files;
-  if (const auto written = write_to(files, path, *keys); !written) return std::unexpected(written.error());
+  if (const auto written = write_to(files, path, *keys, Place::replaced, entropy); !written)
+    return std::unexpected(written.error());
   return keys;
 }
 

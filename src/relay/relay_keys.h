@@ -33,7 +33,9 @@ struct RelayKeys {
   [[nodiscard]] std::vector<cloud::Succession> successions() const;
 };
 
-// Made once where the file is absent; never overwritten, since every office has pinned them. Errors:
+// Made once where the file is absent; never overwritten, since every office has pinned them: of several that start at once
+// on one directory one makes the keys, and the others read them. A start that is killed while it makes them leaves at most
+// a file `path`.*.new, which nobody reads. Errors:
 // misconfigured/`relay_keys_unreadable`, corrupt/`relay_keys_malformed`, misconfigured/`relay_keys_not_written`.
 [[nodiscard]] Result<RelayKeys> load_or_make_relay_keys(const std::string& path, Entropy& entropy);
 

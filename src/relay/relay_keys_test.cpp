@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 namespace latchkey::relay {
 namespace {
@@ -81,6 +83,60 @@ TEST_F(Keys, WhatIsDamagedIsNeverOverwritten) {
     ASSERT_FALSE(loaded) << size;
     EXPECT_EQ(loaded.error().reason, "relay_keys_malformed");
     EXPECT_EQ(std::filesystem::file_size(path), size);
+  }
+}
+
+// Another start makes its keys between this one's look and its write.
+class Overtaken final : public Entropy {
+ public:
+  explicit Overtaken(std::string path) : path_(std::move(path)) {}
+  std::optional<RelayKeys> others;
+
+  void fill(std::span<std::uint8_t> out) override {
+    if (!others) {
+      auto made = load_or_make_relay_keys(path_, theirs_);
+      ASSERT_TRUE(made) << made.error().text;
+      others = std::move(*made);
+    }
+    ours_.fill(out);
+  }
+
+ private:
+  std::string path_;
+  base::SeededEntropy ours_{5};
+  base::SeededEntropy theirs_{6};
+};
+
+TEST_F(Keys, S1_OfTwoFirstStartsTheSecondTakesTheKeysOfTheFirst) {
+  Overtaken overtaken(path);
+  const auto made = load_or_make_relay_keys(path, overtaken);
+  ASSERT_TRUE(made) << made.error().text;
+  ASSERT_TRUE(overtaken.others);
+  EXPECT_EQ(made->party.public_half(), overtaken.others->party.public_half()) << "offices have pinned them";
+  EXPECT_TRUE(made->instance.equals(overtaken.others->instance));
+  const auto names = std::filesystem::directory_iterator(folder);
+  EXPECT_EQ(std::distance(begin(names), end(names)), 1) << "nothing of the second one's is left";
+}
+
+TEST_F(Keys, S1_HoweverManyStartAtOnceTheirKeysAreTheSame) {
+  constexpr int kRounds = 20;
+  for (int round = 0; round < kRounds; ++round) {
+    const auto shared = path + std::to_string(round);
+    std::vector<std::optional<RelayKeys>> made(8);
+    {
+      std::vector<std::jthread> starts;
+      for (auto& each : made) {
+        starts.emplace_back([&each, &shared] {
+          base::SystemEntropy own;
+          if (auto keys = load_or_make_relay_keys(shared, own)) each = std::move(*keys);
+        });
+      }
+    }
+    for (const auto& each : made) {
+      ASSERT_TRUE(each);
+      EXPECT_TRUE(each->instance.equals(made.front()->instance));
+      EXPECT_EQ(each->party.public_half(), made.front()->party.public_half());
+    }
   }
 }
 

@@ -7,6 +7,10 @@
 //                       |  \--keep_unknown--> unknown --acknowledge--^
 //                       \--forget_unsent--> (none)
 //
+// Where several instances share the book, a reply may come when another has settled the turn as unknown: it takes that
+// place, also when the office has acknowledged the unknown, until a later turn is claimed. So an acknowledgement names what was
+// heard, and nothing else goes by it.
+//
 // After a week forget_old() makes asked, answered and unknown *lapsed*: the reply goes, and what is left says for another
 // while that nobody knows; it is acknowledged as unknown is.
 //
@@ -57,6 +61,9 @@ struct KeptExchange {
   friend bool operator==(const KeptExchange&, const KeptExchange&) = default;
 };
 
+// What an office has heard of a turn that it acknowledges.
+enum class Heard { reply, unknown };
+
 struct ExchangeCounts {
   std::int64_t waiting = 0;  // answered or unknown, for their office's acknowledgement
   std::int64_t asked = 0;
@@ -80,6 +87,8 @@ class ExchangeBook {
   // refused/`request_repeated`.
   [[nodiscard]] virtual Result<std::optional<KeptExchange>> recall(const OfficeId& office, const IntentId& intent,
                                                                    ByteView nonce, WallTime now) = 0;
+  // What there is, to look again.
+  [[nodiscard]] virtual Result<std::optional<KeptExchange>> look(const OfficeId& office, const IntentId& intent) = 0;
   // Errors of the three: not_found/`no_such_exchange` when that turn is not `asked`, or is another instance's (keep_unknown():
   // whose claim lasts).
   [[nodiscard]] virtual Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn,
@@ -87,9 +96,12 @@ class ExchangeBook {
   [[nodiscard]] virtual Result<void> keep_unknown(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                                   WallTime now) = 0;
   [[nodiscard]] virtual Result<void> forget_unsent(const OfficeId& office, const IntentId& intent, std::int64_t turn) = 0;
-  // The reply goes. Of an exchange that is not there, is still asked or has another turn: nothing happens.
+  // The reply goes, if the office has heard it. Of an exchange that is not there, is still asked, has another turn, or has
+  // brought a reply since `unknown` was heard: nothing happens.
   [[nodiscard]] virtual Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn,
-                                                 WallTime now) = 0;
+                                                 Heard heard, WallTime now) = 0;
+  // Claims that claim() has taken without being able to say so: nothing was posted for them, and their turns are free again.
+  [[nodiscard]] virtual Result<void> forget_unanswered_claims() { return {}; }
   [[nodiscard]] virtual Result<void> forget_nonces(WallTime now) = 0;
   // What is over: replies nobody fetched lapse; what has long been acknowledged, or has lapsed, goes.
   [[nodiscard]] virtual Result<void> forget_old(WallTime now) = 0;

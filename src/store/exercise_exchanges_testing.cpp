@@ -32,10 +32,10 @@ TEST_P(ExchangeBookExercise, S4_AReplyIsThereUntilItIsAcknowledged) {
     ASSERT_TRUE(there);
     EXPECT_EQ(*there, (KeptExchange{office, intent, 1, ExchangeState::answered, reply, now}));
   }
-  ASSERT_TRUE(book().acknowledge(id<OfficeId>(), intent, 1, now)) << "another office's word";
-  ASSERT_TRUE(book().acknowledge(office, intent, 2, now)) << "another turn's";
+  ASSERT_TRUE(book().acknowledge(id<OfficeId>(), intent, 1, Heard::reply, now)) << "another office's word";
+  ASSERT_TRUE(book().acknowledge(office, intent, 2, Heard::reply, now)) << "another turn's";
   EXPECT_EQ(claim(office, intent, 2)->state, ExchangeState::answered);
-  ASSERT_TRUE(book().acknowledge(office, intent, 1, now));
+  ASSERT_TRUE(book().acknowledge(office, intent, 1, Heard::reply, now));
   const auto acknowledged = claim(office, intent, 1);
   ASSERT_TRUE(acknowledged) << "the same turn is not claimed again";
   EXPECT_EQ(acknowledged->state, ExchangeState::acknowledged);
@@ -52,9 +52,24 @@ TEST_P(ExchangeBookExercise, S4_WhatIsNotKnownIsKeptAsThatAndIsOneTurnsAlone) {
   under_test->reopen();
   EXPECT_EQ(claim(office, intent, 2)->state, ExchangeState::unknown);
   EXPECT_EQ(reason(book().keep_reply(office, intent, 1, entropy.bytes(10), now)), "no_such_exchange");
-  ASSERT_TRUE(book().acknowledge(office, intent, 1, now));
+  ASSERT_TRUE(book().acknowledge(office, intent, 1, Heard::unknown, now));
   EXPECT_FALSE(claim(office, intent, 2));
   EXPECT_EQ(reason(book().keep_unknown(office, intent, 1, now)), "no_such_exchange") << "that turn is over";
+}
+
+TEST_P(ExchangeBookExercise, F2_WhoeverHasHeardThatNobodyKnowsAcknowledgesNoReply) {
+  const auto office = id<OfficeId>();
+  const auto intent = id<IntentId>();
+  ASSERT_FALSE(claim(office, intent, 1));
+  const auto reply = entropy.bytes(10);
+  ASSERT_TRUE(book().keep_reply(office, intent, 1, reply, now));
+  ASSERT_TRUE(book().acknowledge(office, intent, 1, Heard::unknown, now));
+  const auto there = claim(office, intent, 2);
+  ASSERT_TRUE(there) << "the reply is still to be fetched";
+  EXPECT_EQ(there->reply, reply);
+  EXPECT_EQ(*book().look(office, intent), there);
+  ASSERT_TRUE(book().acknowledge(office, intent, 1, Heard::reply, now));
+  EXPECT_FALSE(claim(office, intent, 2));
 }
 
 TEST_P(ExchangeBookExercise, S4_WhatWasNotSentLeavesNothing) {
@@ -96,7 +111,7 @@ TEST_P(ExchangeBookExercise, S4_ARepliesWeekAndATracesDay) {
     ASSERT_FALSE(claim(office, intent, 1));
     ASSERT_TRUE(book().keep_reply(office, intent, 1, entropy.bytes(10), now));
   }
-  ASSERT_TRUE(book().acknowledge(office, had, 1, now));
+  ASSERT_TRUE(book().acknowledge(office, had, 1, Heard::reply, now));
   ASSERT_TRUE(book().forget_old(now + kAcknowledgedKeptFor));
   EXPECT_TRUE(claim(office, had, 1));
   ASSERT_TRUE(book().forget_old(now + kAcknowledgedKeptFor + Milliseconds(1)));
@@ -121,7 +136,7 @@ TEST_P(ExchangeBookExercise, S4_WhatNobodyFetchedLapsesAndIsPostedNoSecondTime) 
   }
   EXPECT_EQ(book().counts()->waiting, 0);
   EXPECT_EQ(book().counts()->asked, 0);
-  ASSERT_TRUE(book().acknowledge(office, intents[0], 1, lapsed_at));
+  ASSERT_TRUE(book().acknowledge(office, intents[0], 1, Heard::reply, lapsed_at));
   EXPECT_FALSE(claim(office, intents[0], 2));
   ASSERT_TRUE(book().forget_old(lapsed_at + kLapsedKeptFor));
   EXPECT_TRUE(claim(office, intents[1], 1));
@@ -163,7 +178,7 @@ TEST_P(ExchangeBookExercise, CountsSayWhatWaits) {
   ASSERT_TRUE(book().keep_reply(office, intents[0], 1, entropy.bytes(10), now));
   ASSERT_TRUE(book().keep_unknown(office, intents[1], 1, now));
   ASSERT_TRUE(book().keep_unknown(office, intents[2], 1, now));
-  ASSERT_TRUE(book().acknowledge(office, intents[2], 1, now));
+  ASSERT_TRUE(book().acknowledge(office, intents[2], 1, Heard::reply, now));
   const auto counts = book().counts();
   ASSERT_TRUE(counts);
   EXPECT_EQ(counts->waiting, 2);

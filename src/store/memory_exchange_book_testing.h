@@ -43,6 +43,10 @@ class MemoryExchangeBook : public ExchangeBook {
     const auto found = exchanges_.find({office, intent});
     return found == exchanges_.end() ? std::nullopt : std::optional(found->second);
   }
+  Result<std::optional<KeptExchange>> look(const OfficeId& office, const IntentId& intent) override {
+    const auto found = exchanges_.find({office, intent});
+    return found == exchanges_.end() ? std::nullopt : std::optional(found->second);
+  }
   Result<void> keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn, const Bytes& reply,
                           WallTime now) override {
     return settle({office, intent}, turn, ExchangeState::answered, reply, now);
@@ -55,11 +59,13 @@ class MemoryExchangeBook : public ExchangeBook {
     exchanges_.erase({office, intent});
     return {};
   }
-  Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override {
+  Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, Heard heard,
+                           WallTime now) override {
     if (refuses) return std::unexpected(*refuses);
     const auto found = exchanges_.find({office, intent});
     const bool waits = found != exchanges_.end() && found->second.turn == turn &&
-                       found->second.state != ExchangeState::asked && found->second.state != ExchangeState::acknowledged;
+                       found->second.state != ExchangeState::asked && found->second.state != ExchangeState::acknowledged &&
+                       (heard == Heard::reply || found->second.state != ExchangeState::answered);
     if (!waits) return {};
     found->second.state = ExchangeState::acknowledged;
     found->second.reply.clear();

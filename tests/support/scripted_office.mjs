@@ -66,8 +66,9 @@ export class ScriptedOffice {
     return openEnvelope(this.keys, 'assertion', this.id, Buffer.from(sealed, 'base64url')).toString();
   }
 
-  acknowledge(intent, turn = 1) {
-    return this.ask('POST', '/relay/v1/token/acknowledge', { body: JSON.stringify({ intent, turn }) });
+  /** `hadReply`: whether it was told a reply; else that nobody knows. */
+  acknowledge(intent, turn = 1, { hadReply = true } = {}) {
+    return this.ask('POST', '/relay/v1/token/acknowledge', { body: JSON.stringify({ intent, turn, had_reply: hadReply }) });
   }
 
   /** Exchange mode: a form for the provider's revocation endpoint. */

@@ -55,13 +55,22 @@ Result<std::optional<KeptExchange>> PostgresExchangeBook::claim(const OfficeId& 
   std::int64_t claimed = 0;
   if (rows->row()) rows->read(fresh, claimed);
   if (fresh == 0) return request_repeated();
-  if (claimed > 0) return std::nullopt;
-  auto found = find(office, intent);
+  auto found = claimed > 0 ? Result<std::optional<Found>>(std::nullopt) : find(office, intent);
   if (!found) return std::unexpected(found.error());
+  bool taken = claimed > 0;
+  if (*found && is_unposted(**found)) {
+    const auto ours = take_over(**found, turn, claim, now);
+    if (!ours) return std::unexpected(ours.error());
+    taken = *ours;
+    if (!taken) found = find(office, intent);
+    if (!found) return std::unexpected(found.error());
+  }
+  if (taken) {
+    given_[{office, intent}] = claim;
+    return std::nullopt;
+  }
   if (!*found) return too_many_unacknowledged();
-  auto& [exchange, owner, number] = **found;
-  const bool asked = exchange.state == ExchangeState::asked;
-  if (asked && owner == owner_ && number == claim) return std::nullopt;  // the answer to this claim was lost once
+  auto& exchange = (*found)->exchange;
   if (exchange.state == ExchangeState::acknowledged && exchange.turn < turn) return too_many_unacknowledged();
   return std::move(exchange);
 }
@@ -73,48 +82,105 @@ Result<std::optional<KeptExchange>> PostgresExchangeBook::recall(const OfficeId&
   if (!*fresh) return request_repeated();
   auto found = find(office, intent);
   if (!found) return std::unexpected(found.error());
+  if (*found && is_unposted(**found)) {
+    const auto gone = forget(**found);
+    if (!gone) return std::unexpected(gone.error());
+    found = find(office, intent);
+    if (!found) return std::unexpected(found.error());
+  }
   if (!*found) return std::nullopt;
   return std::move((*found)->exchange);
 }
 
-Result<void> PostgresExchangeBook::settle(const Query& query) {
+Result<std::optional<KeptExchange>> PostgresExchangeBook::look(const OfficeId& office, const IntentId& intent) {
+  auto found = find(office, intent);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return std::nullopt;
+  return std::move((*found)->exchange);
+}
+
+bool PostgresExchangeBook::is_unposted(const Found& found) const {
+  const auto state = found.exchange.state;
+  if (found.owner != owner_ || (state != ExchangeState::asked && state != ExchangeState::unknown)) return false;
+  const auto given = given_.find({found.exchange.office, found.exchange.intent});
+  return given == given_.end() || given->second != found.claim;
+}
+
+Result<bool> PostgresExchangeBook::take_over(const Found& found, std::int64_t turn, std::int64_t claim, WallTime now) {
+  return line_.changes(
+      {"UPDATE relay_exchanges SET turn = $3, state = 0, changed_at = $4, claim = $6, claim_ends_at = " LATCHKEY_NOW(
+           "$7") " + $8 WHERE office = $1 AND intent = $2 AND turn <= $3 AND state IN (0, 2) AND owner = $5 "
+                 "AND claim IN ($6, $9) RETURNING 1",
+       Values(found.exchange.office, found.exchange.intent, turn, now, owner_, claim, given_now(),
+              Milliseconds(kExchangeClaimLasts).count(), found.claim)});
+}
+
+Result<bool> PostgresExchangeBook::forget(const Found& found) {
+  return line_.changes({"DELETE FROM relay_exchanges WHERE office = $1 AND intent = $2 AND state IN (0, 2) AND owner = $3 "
+                        "AND claim = $4 RETURNING 1",
+                        Values(found.exchange.office, found.exchange.intent, owner_, found.claim)});
+}
+
+Result<void> PostgresExchangeBook::forget_unanswered_claims() {
+  auto rows = line_.ask(
+      {"SELECT office, intent, state, owner, claim FROM relay_exchanges WHERE state IN (0, 2) AND owner = $1", Values(owner_)});
+  if (!rows) return std::unexpected(rows.error());
+  while (rows->row()) {
+    Found found;
+    rows->read(found.exchange.office, found.exchange.intent, found.exchange.state, found.owner, found.claim);
+    if (!is_unposted(found)) continue;
+    if (const auto gone = forget(found); !gone) return std::unexpected(gone.error());
+  }
+  return {};
+}
+
+Result<void> PostgresExchangeBook::settle(const OfficeId& office, const IntentId& intent, const Query& query) {
   const auto settled = line_.changes(query);
   if (!settled) return std::unexpected(settled.error());
+  given_.erase({office, intent});  // also when the row has gone on: it is this claim's no more
   if (!*settled) return no_such_exchange();
   return {};
 }
 
 Result<void> PostgresExchangeBook::keep_reply(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                               const Bytes& reply, WallTime now) {
-  // `unknown` with an owner: another instance has settled it so when this one's claim had ended.
+  // `unknown` with an owner: another instance has settled it so when this one's claim had ended; and the office may have
+  // acknowledged that.
   return settle(
+      office, intent,
       {"UPDATE relay_exchanges SET state = 1, reply = $4, changed_at = $5 WHERE office = $1 AND intent = $2 AND turn = $3 "
-       "AND owner = $6 AND (state IN (0, 2) OR (state = 1 AND reply = $4)) RETURNING 1",
+       "AND owner = $6 AND (state IN (0, 2, 3) OR (state = 1 AND reply = $4)) RETURNING 1",
        Values(office, intent, turn, reply, now, owner_)});
 }
 
 Result<void> PostgresExchangeBook::keep_unknown(const OfficeId& office, const IntentId& intent, std::int64_t turn,
                                                 WallTime now) {
   return settle(
+      office, intent,
       {"UPDATE relay_exchanges SET state = 2, changed_at = $4, owner = CASE WHEN owner = $5 THEN $6 ELSE owner END "
-       "WHERE office = $1 AND intent = $2 AND turn = $3 AND state = 0 "
-       "AND (owner = $5 OR claim_ends_at <= " LATCHKEY_NOW("$7") ") RETURNING 1",
+       "WHERE office = $1 AND intent = $2 AND turn = $3 "
+       "AND ((state IN (0, 2) AND owner = $5) OR (state = 0 AND claim_ends_at <= " LATCHKEY_NOW("$7") ")) RETURNING 1",
        Values(office, intent, turn, now, owner_, ClaimOwner(), given_now())});
 }
 
 Result<void> PostgresExchangeBook::forget_unsent(const OfficeId& office, const IntentId& intent, std::int64_t turn) {
   return settle(
+      office, intent,
       {"DELETE FROM relay_exchanges WHERE office = $1 AND intent = $2 AND turn = $3 AND state = 0 AND owner = $4 RETURNING "
        "1",
        Values(office, intent, turn, owner_)});
 }
 
 Result<void> PostgresExchangeBook::acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn,
-                                               WallTime now) {
-  const auto done =
-      line_.ask({"UPDATE relay_exchanges SET state = 3, reply = '', changed_at = $4 "
-                 "WHERE office = $1 AND intent = $2 AND turn = $3 AND state IN (1, 2, 4)",
-                 Values(office, intent, turn, now)});
+                                               Heard heard, WallTime now) {
+  // Without an owner nothing more can come: the office has the reply.
+  const Query had = {"UPDATE relay_exchanges SET state = 3, reply = '', changed_at = $4, owner = $5 "
+                     "WHERE office = $1 AND intent = $2 AND turn = $3 AND state IN (1, 2, 4)",
+                     Values(office, intent, turn, now, ClaimOwner())};
+  const Query unknown = {"UPDATE relay_exchanges SET state = 3, changed_at = $4 "
+                         "WHERE office = $1 AND intent = $2 AND turn = $3 AND state IN (2, 4)",
+                         Values(office, intent, turn, now)};
+  const auto done = line_.ask(heard == Heard::reply ? had : unknown);
   if (!done) return std::unexpected(done.error());
   return {};
 }

@@ -5,6 +5,9 @@
 // row.
 #pragma once
 
+#include <map>
+#include <utility>
+
 #include "store/exchange_book.h"
 #include "store/postgres/sure_line.h"
 
@@ -25,7 +28,10 @@ class PostgresExchangeBook final : public ExchangeBook {
                           WallTime now) override;
   Result<void> keep_unknown(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override;
   Result<void> forget_unsent(const OfficeId& office, const IntentId& intent, std::int64_t turn) override;
-  Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override;
+  Result<std::optional<KeptExchange>> look(const OfficeId& office, const IntentId& intent) override;
+  Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, Heard heard,
+                           WallTime now) override;
+  Result<void> forget_unanswered_claims() override;
   Result<void> forget_nonces(WallTime now) override;
   Result<void> forget_old(WallTime now) override;
   Result<ExchangeCounts> counts() override;
@@ -37,8 +43,13 @@ class PostgresExchangeBook final : public ExchangeBook {
     std::int64_t claim = 0;
   };
   [[nodiscard]] Result<std::optional<Found>> find(const OfficeId& office, const IntentId& intent);
-  // Of an `asked` turn.
-  [[nodiscard]] Result<void> settle(const Query& query);
+  // This instance's, `asked` or settled as unknown by another since, and claim() has never said so: nothing was posted.
+  [[nodiscard]] bool is_unposted(const Found& found) const;
+  // Makes such a claim this one. false: it has ceased to be one.
+  [[nodiscard]] Result<bool> take_over(const Found& found, std::int64_t turn, std::int64_t claim, WallTime now);
+  [[nodiscard]] Result<bool> forget(const Found& found);
+  // Of a turn that this instance has claimed, unless another's claim is over.
+  [[nodiscard]] Result<void> settle(const OfficeId& office, const IntentId& intent, const Query& query);
   // nullopt: by the database's clock.
   [[nodiscard]] std::optional<WallTime> given_now() const;
 
@@ -46,6 +57,9 @@ class PostgresExchangeBook final : public ExchangeBook {
   const ClaimOwner owner_;
   const WallClock* clock_;
   std::int64_t claims_ = 0;
+  // Claims that claim() has said to have taken, until they are settled. Every other row of this owner's is of one whose
+  // answer was lost, however late the database came to it.
+  std::map<std::pair<OfficeId, IntentId>, std::int64_t> given_;
 };
 
 }  // namespace latchkey::store::postgres

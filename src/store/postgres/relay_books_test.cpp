@@ -115,7 +115,7 @@ TEST_F(PostgresBooksShared, S4_TheReplyOfOneIsEveryInstancesToGive) {
   ASSERT_TRUE(one->keep_reply(office, intent, 1, reply, now));
   EXPECT_TRUE(one->keep_reply(office, intent, 1, reply, now)) << "the answer to the first time may have been lost";
   EXPECT_EQ(claim(*other, 1), (KeptExchange{office, intent, 1, ExchangeState::answered, reply, now}));
-  ASSERT_TRUE(other->acknowledge(office, intent, 1, now));
+  ASSERT_TRUE(other->acknowledge(office, intent, 1, Heard::reply, now));
   EXPECT_EQ(claim(*one, 1)->state, ExchangeState::acknowledged);
   EXPECT_FALSE(claim(*one, 2));
 }
@@ -129,11 +129,79 @@ TEST_F(PostgresBooksShared, F2_AReplyThatComesAfterItsClaimCountsUntilTheOfficeH
   EXPECT_EQ(claim(*other, 1)->reply, reply);
 }
 
+TEST_F(PostgresBooksShared, F2_AReplyTakesThePlaceOfAnUnknownThatTheOfficeHasAcknowledged) {
+  ASSERT_FALSE(claim(*one, 1));
+  instances->clock().advance(kExchangeClaimLasts);
+  ASSERT_TRUE(other->keep_unknown(office, intent, 1, now));
+  ASSERT_TRUE(other->acknowledge(office, intent, 1, Heard::unknown, now));
+  const auto reply = entropy.bytes(100);
+  ASSERT_TRUE(one->keep_reply(office, intent, 1, reply, now));
+  EXPECT_EQ(claim(*other, 2), (KeptExchange{office, intent, 1, ExchangeState::answered, reply, now}));
+  ASSERT_TRUE(other->acknowledge(office, intent, 1, Heard::unknown, now)) << "the first acknowledgement, late";
+  EXPECT_EQ(claim(*other, 2)->reply, reply);
+  ASSERT_TRUE(other->acknowledge(office, intent, 1, Heard::reply, now));
+  EXPECT_EQ(reason(one->keep_reply(office, intent, 1, reply, now)), "no_such_exchange") << "the office has had it";
+  EXPECT_FALSE(claim(*other, 2));
+}
+
+// A claim that the database has taken, and whose answer broke off at every try.
+class PostgresClaimsLost : public PostgresBooksShared {
+ protected:
+  void SetUp() override {
+    PostgresBooksShared::SetUp();
+    if (!instances) return;
+    instances->database().sql("CREATE TABLE relay_lost AS SELECT * FROM relay_exchanges");
+    ASSERT_FALSE(claim(*one, 1));
+    ASSERT_TRUE(one->forget_unsent(office, intent, 1));
+    // As the next claim's statement leaves it when it commits after all.
+    ASSERT_FALSE(claim(*one, 1));
+    instances->database().sql("INSERT INTO relay_lost SELECT * FROM relay_exchanges");
+    ASSERT_TRUE(one->forget_unsent(office, intent, 1));
+    instances->database().sql("INSERT INTO relay_exchanges SELECT * FROM relay_lost");
+  }
+  [[nodiscard]] std::string rows() { return instances->database().sql("SELECT count(*) FROM relay_exchanges"); }
+};
+
+TEST_F(PostgresClaimsLost, S4_TheClaimerKnowsItsOwnAndPostsForItOnce) {
+  EXPECT_TRUE(claim(*other, 1)->elsewhere);
+  EXPECT_FALSE(claim(*one, 2)) << "nothing was posted: the turn is the claimer's, who asks under a later one";
+  const auto again = claim(*one, 2);
+  ASSERT_TRUE(again) << "and once only";
+  EXPECT_EQ(again->state, ExchangeState::asked);
+  const auto reply = entropy.bytes(10);
+  ASSERT_TRUE(one->keep_reply(office, intent, 2, reply, now));
+  EXPECT_EQ(claim(*other, 2)->reply, reply);
+}
+
+TEST_F(PostgresClaimsLost, S4_ItIsKnownThatNothingWasPosted) {
+  const auto there = one->recall(office, intent, entropy.bytes(16), now);
+  ASSERT_TRUE(there);
+  EXPECT_FALSE(*there);
+  EXPECT_FALSE(claim(*other, 1)) << "free for everybody";
+}
+
+TEST_F(PostgresClaimsLost, S4_WhatNobodyAsksForAgainIsFreeSoon) {
+  const auto under_way = IntentId::make(now, entropy);
+  ASSERT_FALSE(*one->claim(office, under_way, 1, entropy.bytes(16), now));
+  ASSERT_TRUE(one->forget_unanswered_claims());
+  EXPECT_EQ(rows(), "1") << "what is under way stays";
+  EXPECT_FALSE(claim(*other, 1));
+  EXPECT_TRUE(one->keep_reply(office, under_way, 1, entropy.bytes(10), now));
+}
+
+TEST_F(PostgresClaimsLost, S4_AnotherMayHaveCalledItUnknown) {
+  instances->clock().advance(kExchangeClaimLasts);
+  ASSERT_TRUE(other->keep_unknown(office, intent, 1, now));
+  EXPECT_FALSE(claim(*one, 2)) << "the claimer knows better";
+  ASSERT_TRUE(one->keep_unknown(office, intent, 2, now));
+  EXPECT_EQ(claim(*one, 2)->state, ExchangeState::unknown) << "what was posted is not taken over";
+}
+
 TEST_F(PostgresBooksShared, R6_AnInstanceThatSleptThroughItsClaimOverwritesNothing) {
   ASSERT_FALSE(claim(*one, 1));
   instances->clock().advance(kExchangeClaimLasts);
   ASSERT_TRUE(other->keep_unknown(office, intent, 1, now));
-  ASSERT_TRUE(other->acknowledge(office, intent, 1, now));
+  ASSERT_TRUE(other->acknowledge(office, intent, 1, Heard::unknown, now));
   ASSERT_FALSE(claim(*other, 2));
   EXPECT_EQ(reason(one->keep_reply(office, intent, 1, entropy.bytes(10), now)), "no_such_exchange");
   EXPECT_EQ(reason(one->forget_unsent(office, intent, 1)), "no_such_exchange");

@@ -65,11 +65,15 @@ class SqliteExchangeBook final : public ExchangeBook {
     if (changed == 0) return no_such_exchange();
     return {};
   }
-  Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, WallTime now) override {
+  Result<std::optional<KeptExchange>> look(const OfficeId& office, const IntentId& intent) override {
+    return find(office, intent);
+  }
+  Result<void> acknowledge(const OfficeId& office, const IntentId& intent, std::int64_t turn, Heard heard,
+                           WallTime now) override {
     auto statement = db_->prepare(
         "UPDATE exchanges SET state = 3, reply = x'', changed_at = ?4 "
-        "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND state IN (1, 2, 4)");
-    statement.bind(office, intent, turn, now).run();
+        "WHERE office = ?1 AND intent = ?2 AND turn = ?3 AND (state IN (2, 4) OR (state = 1 AND ?5))");
+    statement.bind(office, intent, turn, now, std::int64_t{heard == Heard::reply}).run();
     if (statement.failed()) return statement.failure();
     return {};
   }
