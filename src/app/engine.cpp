@@ -39,7 +39,7 @@ std::function<bool()> Engine::is_counted() {
 
 std::function<bool()> Engine::may_send() {
   if (!ground_.lineage) return {};
-  return [this] { return nodes_.may_send(); };
+  return [this] { return fail_over_->may_send(); };
 }
 
 grants::AuthorizationDesk::Parts Engine::desk_parts() {
@@ -115,7 +115,7 @@ Engine::Engine(EngineGround ground)
       leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()),
       keys_(key_parts()),
       nodes_({.store = ground_.store, .keeper = keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = ground_.wall, .steady = ground_.steady,
-              .entropy = ground_.entropy, .log = ground_.log, .node = ground_.node, .version = ground_.version, .lineage = ground_.lineage}),
+              .entropy = ground_.entropy, .log = ground_.log, .node = ground_.node, .version = ground_.version, .just_taken_over = [this] { return fail_over_ && fail_over_->has_just_happened(); }}),
       switch_off_(ground_.store, giving_back_, ground_.loop.main()),
       tallies_(ground_.store, counters_, clock_),
       notices_({.store = ground_.store, .registry = ground_.registry, .sealing = sealing_, .transport = ground_.transport, .mail = ground_.mail,
@@ -126,6 +126,13 @@ Engine::Engine(EngineGround ground)
       glance_(ground_.store, keeper_, clock_),
       lookout_({.store = ground_.store, .health = glance_, .sealing = sealing_, .nodes = ground_.memory ? &nodes_ : nullptr, .alerts = alerts_, .wall = clock_,
                 .steady = ground_.steady}) {
+  if (ground_.lineage) {
+    const auto* registry = &ground_.registry;
+    fail_over_.emplace(grants::FailOverWatch::Parts{
+        .store = ground_.store, .keeper = keeper_, .lineage = *ground_.lineage, .remember = ground_.remember_lineage, .alerts = alerts_,
+        .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log, .node = ground_.node,
+        .lease = [registry] { return tuning_of(*registry).lease; }});
+  }
   auto* ways = &cloud_ways_;
   clients_.set_ways([ways](const grants::CloudRoute& route, const std::string& type, const catalog::ParameterValues& params,
                            const catalog::ParameterValues& learned) {
@@ -140,6 +147,16 @@ Engine::Engine(EngineGround ground)
 }
 
 Engine::~Engine() = default;
+
+Task<void> Engine::keep_telling() {
+  if (fail_over_) co_await fail_over_->keep_telling();
+}
+
+Task<void> Engine::leave() {
+  auto conditions = fail_over_ ? co_await fail_over_->conditions_of_stopping() : std::optional(store::Batch{});
+  // Else it is waited for, like one that has crashed.
+  if (conditions) co_await nodes_.end(*std::move(conditions));
+}
 
 Task<Result<void>> Engine::open() {
   if (const auto begun = co_await nodes_.begin(); !begun) co_return begun;

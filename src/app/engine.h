@@ -23,6 +23,7 @@
 #include "grants/key_rotation.h"
 #include "grants/leaving.h"
 #include "grants/lookout.h"
+#include "grants/fail_over.h"
 #include "grants/nodes.h"
 #include "grants/notices.h"
 #include "grants/outcome_tallies.h"
@@ -68,6 +69,7 @@ struct EngineGround {
   WallTime clock_mark{};  // a moment known to have been
   std::string version;  // of the program
   const store::Lineage* lineage = nullptr;  // of a shared database
+  std::function<Result<void>(const std::string&)> remember_lineage;  // beyond this process
   std::optional<Milliseconds> memory;  // how long what was read of the store may be believed; nullopt: no other node changes it
 };
 
@@ -83,6 +85,10 @@ class Engine {
   [[nodiscard]] Task<Result<void>> open();
   // Every exchange in flight is committed when it returns.
   [[nodiscard]] Task<void> close();
+  // Tells a database that has taken over what this node knows, until cancelled.
+  [[nodiscard]] Task<void> keep_telling();
+  // Says to the other nodes, after everything else, that this one has stopped.
+  [[nodiscard]] Task<void> leave();
 
   [[nodiscard]] grants::TokenDesk& token_desk() { return desk_; }
   [[nodiscard]] grants::Delegations& delegations() { return delegations_; }
@@ -155,6 +161,7 @@ class Engine {
   grants::Leaving leaving_;
   grants::KeyRotation keys_;
   grants::Nodes nodes_;
+  std::optional<grants::FailOverWatch> fail_over_;  // of a shared database
   grants::SwitchOff switch_off_;
   grants::OutcomeTallies tallies_;
   grants::Notices notices_;

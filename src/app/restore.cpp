@@ -14,6 +14,7 @@
 #include "app/backup.h"
 #include "app/backup_sections.h"
 #include "app/leftovers.h"
+#include "app/lineage_file.h"
 #include "app/node_name.h"
 #include "app/restore_swap.h"
 #include "app/restored_records.h"
@@ -320,6 +321,7 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   RestoredRecords records(store, **journal, vault, entropy);
   RestoreFacts facts{.backup_at = report.made_at, .now = clock.now(), .nothing_ran_since = wish.nothing_ran_since};
   if (!wish.nothing_ran_since) facts.id = base::to_hex(entropy.bytes(8));
+  if (auto forgotten = forget_lineage(wish.data); !forgotten) return std::unexpected(forgotten.error());
   // From here on no node starts before it is done.
   if (auto begun = run_to_the_end(records.begin(facts)); !begun) return std::unexpected(begun.error());
   const auto mark_all = [&]() -> Result<void> {

@@ -19,6 +19,7 @@
 #include "app/folder_works.h"
 #include "app/front.h"
 #include "app/leftovers.h"
+#include "app/lineage_file.h"
 #include "app/node_name.h"
 #include "app/observers.h"
 #include "app/restored_records.h"
@@ -203,6 +204,9 @@ Result<void> House::Parts::open_shared_store() {
   postgres.program_version = version();
   postgres.figures = &figures;
   postgres.lineage = &lineage;
+  auto known = load_lineage(config.data);
+  if (!known) return std::unexpected(known.error());
+  lineage.remember(*std::move(known));
   if (!config.store_password_file.empty()) {
     auto password = read_secret_file("store_password_file", config.store_password_file);
     if (!password) return std::unexpected(password.error());
@@ -305,6 +309,7 @@ void House::Parts::build_engine() {
       .clock_mark = clock_mark,
       .version = std::string(version()),
       .lineage = config.shares_store() ? &lineage : nullptr,
+      .remember_lineage = [data = config.data](const std::string& name) { return keep_lineage(data, name); },
       .memory = config.shares_store() ? std::optional(kMemoryOfSharedStore) : std::nullopt});
   watcher->set_alerts(engine->alerts());
   directory->listen(&engine->pin_reset_listener());
@@ -524,7 +529,7 @@ Task<Result<void>> House::open() {
   if (parts.config.shares_store()) {
     parts.upkeep.spawn("settings", parts.keep_reading_settings());
     parts.upkeep.spawn("signs of life", parts.engine->nodes().keep_showing());
-    parts.upkeep.spawn("lineage", parts.engine->nodes().keep_telling());
+    parts.upkeep.spawn("lineage", parts.engine->keep_telling());
   }
   parts.upkeep.spawn("tallies", parts.engine->tallies().keep_flushing(parts.steady));
   parts.upkeep.spawn("notices", parts.engine->notices().keep_telling());
@@ -573,7 +578,7 @@ Task<void> House::close() {
   if (parts.engine) co_await parts.engine->close();
   if (parts.practice_server) co_await parts.practice_server->stop(deadline);
   co_await parts.upkeep.cancel_and_wait();
-  if (parts.engine) co_await parts.engine->nodes().end();
+  if (parts.engine) co_await parts.engine->leave();
   if (parts.handouts) {
     if (const auto flushed = co_await parts.handouts->flush(); !flushed) parts.log.error("handouts_not_counted", flushed.error());
   }

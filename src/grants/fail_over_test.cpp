@@ -5,6 +5,7 @@
 #include "grants/common_clock.h"
 #include "grants/falling_back_testing.h"
 #include "grants/keeper_testing.h"
+#include "grants/fail_over.h"
 #include "grants/key_rotation.h"
 #include "grants/nodes.h"
 
@@ -24,7 +25,7 @@ class FailOverHouse : public KeeperHouse {
  protected:
   FailOverHouse() {
     commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
-    lineage.note("cluster/1");
+    static_cast<void>(lineage.note("cluster/00000001"));
     keeper = std::make_unique<Keeper>(Keeper::Parts{.store = *store,
                                                     .journal = journal,
                                                     .exchange = *exchange,
@@ -43,38 +44,57 @@ class FailOverHouse : public KeeperHouse {
                                                     .tuning = [] { return KeeperTuning{}; },
                                                     .polling_time = [this](std::string_view type) { return polling(type); },
                                                     .is_counted = [this] { return nodes->is_counted(); },
-                                                    .may_send = [this] { return nodes->may_send(); }});
+                                                    .may_send = [this] { return watch->may_send(); }});
     nodes = std::make_unique<Nodes>(Nodes::Parts{.store = *store, .keeper = *keeper, .vault = vault, .alerts = alerts, .wall = common, .steady = steady,
-                                                 .entropy = entropy, .log = log, .node = node, .version = "1", .lineage = &lineage});
+                                                 .entropy = entropy, .log = log, .node = node, .version = "1", .just_taken_over = [this] { return watch->has_just_happened(); }});
+    watch = std::make_unique<FailOverWatch>(FailOverWatch::Parts{.store = *store, .keeper = *keeper, .lineage = lineage,
+                                                                 .remember = [this](const std::string& name) { return remember(name); }, .alerts = alerts,
+                                                                 .steady = steady, .entropy = entropy, .log = log, .node = node, .lease = [] { return Seconds(90); }});
     EXPECT_TRUE(run(nodes->begin()));
   }
   // It looks at the database that it reaches until that is so.
   void look_until(const std::function<bool()>& is_so) {
     boost::asio::cancellation_signal ending;
-    auto showing = boost::asio::co_spawn(loop, nodes->keep_telling(), boost::asio::bind_cancellation_slot(ending.slot(), boost::asio::use_future));
+    auto showing = boost::asio::co_spawn(loop, watch->keep_telling(), boost::asio::bind_cancellation_slot(ending.slot(), boost::asio::use_future));
     base::drive_until(loop, is_so);
     ending.emit(boost::asio::cancellation_type::all);
     base::drive_until(loop, [&] { return showing.wait_for(0s) == std::future_status::ready; });
   }
+  Task<bool> say_goodbye(store::Batch conditions) {
+    co_await nodes->end(std::move(conditions));
+    co_return true;
+  }
   void look() {
-    look_until([this] { return nodes->may_send(); });
+    look_until([this] { return watch->may_send(); });
   }
   // Another node that shares the store: its process runs, and it has last told what it knows to the database of that lineage.
   void put_other(std::string_view told) {
     commit({store::PutNode{{.id = other, .name = "office-2", .version = "1", .run = Bytes(16, 2), .started_at = wall.now()}}});
     tell_for_other(told);
   }
-  void tell_for_other(std::string_view told) { commit({store::PutMeta{"lineage:" + other.text(), base::to_bytes(told)}}); }
-  void take_over() { lineage.note("cluster/2"); }
+  void tell_for_other(std::string_view told) { commit({store::PutMeta{"lineage:" + other.text(), base::to_bytes(std::string(told) + " nonce")}}); }
+  void take_over() { ASSERT_TRUE(lineage.note("cluster/00000002")); }
+  Result<void> remember(const std::string& name) {
+    remembered = name;
+    return {};
+  }
+  void pass_leases() {
+    advance(91s);
+    ASSERT_TRUE(run(nodes->begin()));
+  }
   [[nodiscard]] bool alerted() const {
     const auto current = alerts.current();
     return std::ranges::find(current, "fail_over_waits", &Alert::cause) != current.end();
   }
 
+  [[nodiscard]] bool is_waiting() { return run(store->meta("lineage")).value() != base::to_bytes(lineage.sight().name); }
+
   store::Lineage lineage;
   CommonClock common{wall, [this] { return steady.now().time_since_epoch(); }};
   NodeId other = NodeId::make(base::from_unix_ms(2), entropy);
   std::unique_ptr<Nodes> nodes;
+  std::unique_ptr<FailOverWatch> watch;
+  std::string remembered;
 };
 
 TEST_F(FailOverHouse, F5_NothingIsSentBeforeWhatTheJournalKnowsIsBroughtBackAndThenOthersSeeIt) {
@@ -92,10 +112,13 @@ TEST_F(FailOverHouse, F5_NothingIsSentBeforeWhatTheJournalKnowsIsBroughtBackAndT
   EXPECT_EQ(transport.bodies.size(), 1U);
 
   look();
+  EXPECT_EQ(remembered, "cluster/00000002") << "before anything is sent";
   EXPECT_EQ(refresh_token(view(grant.id)), "rt2") << "in the store, for every node to see, though nobody has asked for it";
-  EXPECT_FALSE(alerted()) << "there is no other node";
-  advance(120s);
-  ASSERT_TRUE(run(nodes->begin()));
+  EXPECT_FALSE(alerted()) << "the database knows no other node";
+  ASSERT_TRUE(refresh(untouched.id));
+  EXPECT_EQ(transport.bodies.size(), 1U) << "but one that it does not know may have been at work";
+  pass_leases();
+  look_until([this] { return !is_waiting(); });
   ASSERT_TRUE(refresh(grant.id));
   EXPECT_EQ(transport.posts_with("rt1"), 1);
   EXPECT_EQ(transport.posts_with("rt2"), 1);
@@ -103,7 +126,7 @@ TEST_F(FailOverHouse, F5_NothingIsSentBeforeWhatTheJournalKnowsIsBroughtBackAndT
 }
 
 TEST_F(FailOverHouse, F6_WhatMayBeSentOnceOnlyWaitsForTheOthersJournalsButNotBeyondItsEmergencyWindow) {
-  put_other("cluster/1");
+  put_other("cluster/00000001");
   look();
   const auto grant = put_grant("acme-family");
   const auto harmless = put_grant("acme-harmless");
@@ -115,8 +138,7 @@ TEST_F(FailOverHouse, F6_WhatMayBeSentOnceOnlyWaitsForTheOthersJournalsButNotBey
   EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
   ASSERT_TRUE(refresh(harmless.id));
   EXPECT_EQ(transport.bodies.size(), 0U) << "an exchange of which the database knows nothing may be on its way";
-  advance(91s);
-  ASSERT_TRUE(run(nodes->begin()));
+  pass_leases();
   ASSERT_TRUE(refresh(harmless.id));
   EXPECT_EQ(transport.bodies.size(), 1U) << "where a replay does no harm, nothing waits";
   ASSERT_TRUE(refresh(grant.id));
@@ -129,25 +151,81 @@ TEST_F(FailOverHouse, F6_WhatMayBeSentOnceOnlyWaitsForTheOthersJournalsButNotBey
 
 TEST_F(FailOverHouse, F5_TheWaitEndsWhenTheOtherHasToldOrWasForgottenOrHadStoppedInOrder) {
   look();
+  int timeline = 1;
   for (const std::string_view how : {"told", "forgotten", "stopped"}) {
-    lineage.note("cluster/" + std::string(how));
-    put_other("cluster/before");
+    put_other("cluster/0000000" + std::to_string(timeline));
+    ASSERT_TRUE(lineage.note("cluster/0000000" + std::to_string(++timeline)));
     const auto grant = put_grant("acme-family");
     if (how == "stopped") commit({store::PutNode{{.id = other, .name = "office-2", .version = "1", .run = {}, .started_at = wall.now()}}});
-    ASSERT_TRUE(run(nodes->begin()));
     look();
+    pass_leases();
     const auto sent = transport.bodies.size();
     EXPECT_EQ(alerted(), how != "stopped") << how;
     if (how != "stopped") {
       ASSERT_TRUE(refresh(grant.id));
       EXPECT_EQ(transport.bodies.size(), sent) << how;
     }
-    if (how == "told") tell_for_other("cluster/told");
+    if (how == "told") tell_for_other("cluster/0000000" + std::to_string(timeline));
     if (how == "forgotten") commit({store::DeleteNode{other}});
-    look_until([this] { return !alerted(); });
+    look_until([this] { return !alerted() && !is_waiting(); });
     ASSERT_TRUE(refresh(grant.id));
     EXPECT_EQ(transport.bodies.size(), sent + 1) << how;
   }
+}
+
+TEST_F(FailOverHouse, F5_ANodeThatHasNotToldTheNewDatabaseDoesNotSayThatItStoppedInOrder) {
+  look();
+  take_over();
+  commit({store::PutMeta{"lineage:" + node.text(), base::to_bytes("cluster/00000001 as the standby knew it")}});
+  const auto conditions = run(watch->conditions_of_stopping());
+  ASSERT_TRUE(conditions);
+  run(say_goodbye(*conditions));
+  const auto known = run(store->nodes());
+  ASSERT_TRUE(known);
+  EXPECT_FALSE(known->front().run.empty()) << "it is waited for like one that has crashed";
+  journal.recorded[IntentId::make(wall.now(), entropy)] = {};
+  EXPECT_FALSE(run(watch->conditions_of_stopping())) << "nor one whose answers are in its journal only";
+  journal.recorded.clear();
+  look();
+  run(say_goodbye(run(watch->conditions_of_stopping()).value()));
+  EXPECT_TRUE(run(store->nodes())->front().run.empty());
+}
+
+TEST_F(FailOverHouse, F5_ADatabaseOfTheSameNameThatHasNotBeenToldIsAnotherOne) {
+  look();
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  ASSERT_TRUE(refresh(grant.id));
+  commit(falling_back(view(grant.id), before));
+  commit({store::PutMeta{"lineage:" + node.text(), base::to_bytes("cluster/00000001 told long ago")}});
+  ASSERT_TRUE(lineage.note("cluster/00000001"));
+  EXPECT_FALSE(watch->may_send()) << "a new connection: whom it has reached is looked at first";
+  look();
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+}
+
+TEST_F(FailOverHouse, F5_AFormerPrimaryIsNotTakenForTheSuccessor) {
+  take_over();
+  EXPECT_FALSE(lineage.note("cluster/00000001"));
+  EXPECT_EQ(lineage.sight().name, "cluster/00000002");
+  EXPECT_TRUE(lineage.note("another/00000001")) << "a dump put into a new cluster";
+  store::Lineage later;
+  later.remember("cluster/00000002");
+  EXPECT_FALSE(later.note("cluster/00000001")) << "nor after a restart";
+  EXPECT_TRUE(later.note("cluster/0000000A"));
+}
+
+TEST_F(FailOverHouse, F6_ANodeThatMayNotHaveFoundTheWayYetCannotBeForgotten) {
+  put_other("cluster/00000001");
+  look();
+  take_over();
+  look();
+  wall.advance(40s);  // the other's last sign, as the standby knows it, is old
+  const auto refused = run(nodes->forget(other, {.actor = "admin"}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "node_alive");
+  advance(61s);
+  EXPECT_TRUE(run(nodes->forget(other, {.actor = "admin"})));
 }
 
 // Found by the simulation: both branches bear the same numbers, and the older token took the newer one's place.

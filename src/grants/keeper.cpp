@@ -73,10 +73,15 @@ void Keeper::await_nodes(std::string names) {
   if (over) nudge();
 }
 
-void Keeper::await_journals(std::string names) {
-  const bool over = names.empty() && !journals_awaited_.empty();
-  journals_awaited_ = std::move(names);
+void Keeper::follow_fail_over(AwaitedJournals awaited) {
+  const bool over = journals_awaited_.open && !awaited.open;
+  journals_awaited_ = std::move(awaited);
   if (over) nudge();
+}
+
+Task<bool> Keeper::holds_answers() {
+  const auto pending = co_await parts_.journal.pending();
+  co_return !pending || !pending->empty();
 }
 
 void Keeper::halt(std::string why) {

@@ -92,8 +92,8 @@ class Keeper {
     // Of a shared store: whether it is sure to count this node among those at work, so that nobody else has declared it lost and changed
     // the master key since (F6). Absent: there is no other.
     std::function<bool()> is_counted = {};
-    // Of a shared store: false from when a standby has taken over until bring_back_answers() has run; nothing is sent meanwhile. Absent:
-    // it cannot happen.
+    // Of a shared store: whether the database that is reached has been told what this node's journal knows (FailOverWatch); nothing is
+    // sent before. Absent: there is only one.
     std::function<bool()> may_send = {};
   };
   explicit Keeper(Parts parts);
@@ -127,9 +127,11 @@ class Keeper {
   // A shared store fell back, perhaps, when a standby took over. When what is on its way has landed, whatever the journal knows and the
   // store does not is brought back (F5). Errors: those of the store; nothing is lost then, and it is to be called again.
   [[nodiscard]] Task<Result<void>> bring_back_answers();
-  // The machines that have yet to do so; empty: none any more. What may be sent only once waits for them, but not beyond its emergency
-  // window (F6).
-  void await_journals(std::string names);
+  [[nodiscard]] SteadyTime brought_back_at() const { return brought_back_at_; }
+  // Which others have yet to do so; what is sent meanwhile: wait_for_journals().
+  void follow_fail_over(AwaitedJournals awaited);
+  // Whether the journal has answers that the store has not confirmed, this process's own or ones that cannot be read.
+  [[nodiscard]] Task<bool> holds_answers();
   // Whether what an earlier process left in the journal is in the store, as far as it can be: what is unreadable is told by an
   // alert of its own, and must not hold up other nodes' grants.
   [[nodiscard]] bool has_merged() const {
@@ -325,7 +327,7 @@ class Keeper {
   bool started_ = false;
   bool stopping_ = false;
   std::string awaited_;              // after a restore, nodes whose journals may hold what is newer; empty: none
-  std::string journals_awaited_;     // the same after a fail-over
+  AwaitedJournals journals_awaited_; // the same after a fail-over
   SteadyTime brought_back_at_{};     // when this node brought back its own
   bool recovering_codes_ = false;
   std::string halted_;               // why nothing is refreshed any more; empty: all is well

@@ -107,7 +107,12 @@ Task<Result<void>> Keeper::bring_back_answers() {
     const auto view = co_await parts_.store.grant(id);
     if (!view) co_return std::unexpected(view.error());
     if (!*view || parts_.journal.newest_answer(id).generation < (*view)->grant.generation) continue;
-    if (auto merged = co_await merge_answers(id, (*view)->grant.generation); !merged) co_return merged;
+    if (auto merged = co_await merge_answers(id, (*view)->grant.generation); !merged) {
+      if (merged.error().reason == "store_unavailable" || merged.error().kind == ErrorKind::ambiguous) co_return merged;
+      // The journal cannot be read there: one grant's trouble, which a person must hear of, is no reason to hold up all others.
+      parts_.log.error("answer_not_brought_back", merged.error());
+      note_unreadable(id, &merged.error());
+    }
   }
   brought_back_at_ = parts_.steady.now();
   co_return Result<void>{};

@@ -21,6 +21,8 @@ constexpr Seconds kPatienceInLine{30};  // whoever has waited that long has gone
 constexpr Seconds kProbeAnswers{2};     // whoever comes while the provider is being probed
 constexpr auto kOtherHandsPatience = 15s;
 constexpr auto kOtherHandsLook = 100ms;
+constexpr auto kLookPatience = 2s;  // for a look at whom a new connection has reached
+constexpr auto kLookPoll = 50ms;
 constexpr int kReplaysAtOnceMax = 3;
 constexpr int kJournalReadsMax = 3;
 
@@ -34,6 +36,13 @@ bool holds(const store::GrantView& view, const Claim& claim, NodeId node) {
   const auto& intent = view.intent;
   return intent && intent->id == claim.intent.id && intent->version == claim.intent.version && intent->fence == claim.intent.fence &&
          intent->state == store::IntentState::open && view.grant.fence == claim.grant.fence && view.grant.lease_owner == node;
+}
+
+std::optional<Secret> token_in_use(const store::GrantView& view, const Sealing& sealing) {
+  const auto* current = current_of(view);
+  auto held = current == nullptr ? Result<RefreshMaterial>(fail(ErrorKind::not_found, "gone", "There is none.")) : sealing.open_refresh(view.grant, *current);
+  if (!held) return std::nullopt;
+  return std::move(held->token);
 }
 
 // What the store holds that the intent has made.
@@ -60,10 +69,8 @@ bool backs_off(const store::GrantView& view, WallTime now) {
 
 std::unexpected<Error> not_counted() {
   return fail(ErrorKind::unavailable, "store_unavailable",
-              "The database was away for a while; nothing is sent before this server has shown itself there again.", {.retry_after = Seconds(5)});
+              "This server has just reached its database, or reached it again; nothing is sent before it has shown itself there and told what it knows.", {.retry_after = Seconds(5)});
 }
-
-}  // namespace
 
 // An answer out of a journal settled its attempt, and brought its token, when it came: what another journal holds may be newer.
 void stamp(Step& step, WallTime came_at) {
@@ -73,6 +80,15 @@ void stamp(Step& step, WallTime came_at) {
     if (auto* insert = std::get_if<store::InsertIntent>(&mutation)) insert->intent.settled_at = std::min(insert->intent.settled_at, came_at);
   }
 }
+
+// Not for long: what is on its way is waited for where another database has been reached.
+Task<void> wait_for_look(SteadyClock& steady, std::function<bool()> is_over) {
+  if (!is_over) co_return;
+  const auto until = steady.now() + kLookPatience;
+  while (!is_over() && steady.now() < until) co_await steady.sleep_for(kLookPoll);
+}
+
+}  // namespace
 
 // While one lives, nobody is handed the token that the refresh on its way kills (F9).
 class Keeper::HoldBack {
@@ -114,6 +130,7 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
     if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
     co_return std::move((*view)->grant);  // whether it is due is the sweep's to find
   }
+  if (urge != Urge::scheduled) co_await wait_for_look(parts_.steady, parts_.may_send);
   if (!may_send()) {
     flight->turned_away = true;
     co_return not_counted();
@@ -162,8 +179,8 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
       // Nobody is asked before every node has said what its journal holds.
       decision = {.kind = PostDecision::Kind::wait, .at = now + kAwaitedAgain, .why = "Waiting for what other servers kept: " + awaited_};
     }
-    const bool leases_may_run = parts_.steady.now() < brought_back_at_ + parts_.tuning().lease;
-    decision = wait_for_journals(std::move(decision), **view, rules, {.names = journals_awaited_, .leases_may_run = leases_may_run}, now);
+    const auto leases_for = std::chrono::duration_cast<Milliseconds>(journals_awaited_.leases_end - parts_.steady.now());
+    decision = wait_for_journals(std::move(decision), **view, rules, journals_awaited_, leases_for, now);
     if (decision.kind == PostDecision::Kind::nothing) {
       auto error = error_of(record, now);
       if (record.due_at) co_await postpone(std::move(**view), now + std::chrono::hours(24), decision.why);
@@ -395,6 +412,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease && may_send(); };
   const auto secrets = std::max<std::size_t>(client->secrets.size(), 1);
   auto slot = first_secret(*client);
+  co_await wait_for_look(parts_.steady, parts_.may_send);  // the claim itself may have opened a connection
   for (std::size_t tried = 0; lease_lasts(); ++tried, slot = (slot + 1) % secrets) {
     if (tried > 0) {
       // The refusal has taken the place reserved; the next reply needs one of its own.
@@ -524,8 +542,18 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       const auto& known_intent = (*view)->intent;
       const bool still_there = known_intent && known_intent->id == intent.id;
       // The store fell back behind the claim of this very exchange: what became of it is written down all the same.
-      const bool forgotten = origin == Origin::exchange && !as_claimed && !known_intent && before.generation == intent.generation;
-      if (forgotten && before.created_at < intent.opened_at) intent.version = kIntentUnknown;
+      const bool forgotten = origin == Origin::exchange && !as_claimed && !still_there && before.generation == intent.generation &&
+                             before.created_at < intent.opened_at;  // else a new consent has taken its place
+      if (forgotten && !known_intent) intent.version = kIntentUnknown;
+      // ... unless others have gone on from an older one since, and number alike.
+      const auto in_use = forgotten ? token_in_use(**view, parts_.sealing) : std::nullopt;
+      const bool of_another_branch = in_use && !in_use->equals(spent.token);
+      const auto* brought = token_of(outcome, spent.token);
+      if (of_another_branch && brought == nullptr) {
+        parts_.journal.confirm(intent.id, parts_.wall.now());
+        co_return Landed{.grant = before};
+      }
+      if (of_another_branch) intent.version = kIntentUntracked;
       // Another node has gone on with this intent when the lease had passed: whatever it brought or brings counts as much as
       // this reply, which is kept beside it (R6, F2). Without a token there is nothing to keep, and the intent is the other's.
       const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence != intent.fence);
@@ -544,7 +572,8 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
         }
         intent.version = kIntentUntracked;
       }
-      auto step = step_for(**view, intent, outcome, spent, type, rules);
+      auto step = of_another_branch ? keep_as_candidate(**view, intent, *brought, spent, parts_.sealing, parts_.wall.now())
+                                    : step_for(**view, intent, outcome, spent, type, rules);
       if (origin == Origin::journal) {
         if (const auto* replied = std::get_if<Replied>(&outcome)) stamp(step, replied->received_at);
         hold_for_others(step, before, rules);

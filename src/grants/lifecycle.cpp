@@ -279,12 +279,17 @@ PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, U
   return {.kind = Kind::nothing};
 }
 
-PostDecision wait_for_journals(PostDecision decision, const store::GrantView& view, const TypeRules& rules, const AwaitedJournals& awaited, WallTime now) {
-  if (decision.kind != PostDecision::Kind::post || awaited.names.empty() || canary(Canary::fail_over_ignored)) return decision;
-  const auto why = "Waiting for what other servers kept: " + awaited.names;
-  if (awaited.leases_may_run) return {.kind = PostDecision::Kind::wait, .at = now + kLeasesAgain, .why = why};
+PostDecision wait_for_journals(PostDecision decision, const store::GrantView& view, const TypeRules& rules, const AwaitedJournals& awaited,
+                               Milliseconds leases_for, WallTime now) {
+  if (decision.kind != PostDecision::Kind::post || !awaited.open || canary(Canary::fail_over_ignored)) return decision;
+  const auto why = awaited.names.empty() ? std::string("Another database server has taken over; other servers may have to find it yet.")
+                                         : "Waiting for what other servers kept: " + awaited.names;
   const auto emergency = emergency_from(issue_of(view.grant), rules.pace);
-  if (!is_one_shot(rules.replay) || now >= emergency) return decision;
+  const bool leases_run = leases_for > Milliseconds(0);
+  if (leases_run && (is_one_shot(rules.replay) || !awaited.names.empty())) {
+    return {.kind = PostDecision::Kind::wait, .at = std::max(now + kLeasesAgain, std::min(now + leases_for, emergency)), .why = why};
+  }
+  if (!is_one_shot(rules.replay) || now >= emergency || awaited.names.empty()) return decision;
   return {.kind = PostDecision::Kind::wait, .at = std::min(now + kAwaitedAgain, emergency), .why = why};
 }
 

@@ -68,15 +68,17 @@ struct PostDecision {
 // Whether this generation may be spent now (F1, F3, F6, F9). `node`: this one; an open intent of another node waits.
 [[nodiscard]] PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now);
 
-// After a fail-over, of the machines that have yet to tell what their journals kept.
+// After a fail-over, until every machine has told the database what its journal knows.
 struct AwaitedJournals {
-  std::string names;           // empty: none
-  bool leases_may_run = false; // of exchanges begun before it, of which the database knows nothing any more
+  bool open = false;
+  std::string names;        // of those that the database knows to run and that have not; empty: none
+  SteadyTime leases_end{};  // of exchanges begun before it, of which the database may know nothing any more
 };
-// Nothing is sent while such an exchange may be on its way; what may be sent once only waits for their journals, too, but not beyond
-// its emergency window (F6).
+// While such an exchange of a machine that is waited for may be on its way, nothing is sent. What may be sent once only waits for the
+// journals, too, but not beyond its emergency window (F6), and for as long as leases last, in case there is a machine that the database
+// does not know. `leases_for`: how much longer that is.
 [[nodiscard]] PostDecision wait_for_journals(PostDecision decision, const store::GrantView& view, const TypeRules& rules, const AwaitedJournals& awaited,
-                                             WallTime now);
+                                             Milliseconds leases_for, WallTime now);
 
 // The batch that claims the grant and makes the intent durable; `intent` is what it will be in the store.
 struct Claim {

@@ -12,10 +12,6 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::size_t kIntentsMax = 100'000;
-// The lineage on which every node has brought back what it knew, and of each node the one on which it has.
-constexpr std::string_view kLineageMeta = "lineage";
-std::string lineage_meta(NodeId node) { return "lineage:" + node.text(); }
-
 constexpr int kBeginsMax = 20;  // nodes that begin at the same moment come one after the other
 
 }  // namespace
@@ -139,71 +135,13 @@ Task<Result<void>> Nodes::look_at_restore() {
   co_return Result<void>{};
 }
 
-bool Nodes::may_send() const { return parts_.lineage == nullptr || parts_.lineage->get() == told_; }
-
-// Whoever stopped in order had everything committed; that it stopped was the last of it.
-Task<Result<std::vector<store::Node>>> Nodes::behind(Bytes lineage) {
-  auto nodes = co_await parts_.store.nodes();
-  if (!nodes) co_return nodes;
-  std::vector<store::Node> behind;
-  for (auto& node : *nodes) {
-    if (node.id == self_.id || node.run.empty()) continue;
-    const auto told = co_await parts_.store.meta(lineage_meta(node.id));
-    if (!told) co_return std::unexpected(told.error());
-    if (*told != lineage) behind.push_back(std::move(node));
-  }
-  co_return behind;
-}
-
-Task<Result<void>> Nodes::look_at_lineage() {
-  if (parts_.lineage == nullptr) co_return Result<void>{};
-  const auto name = parts_.lineage->get();
-  const auto lineage = base::to_bytes(name);
-  if (name.empty()) {
-    told_.clear();  // an engine that has no such thing
-    co_return Result<void>{};
-  }
-  if (told_ == name && agreed_) co_return Result<void>{};
-  const auto agreed = co_await parts_.store.meta(std::string(kLineageMeta));
-  if (!agreed) co_return std::unexpected(agreed.error());
-  const auto own = co_await parts_.store.meta(lineage_meta(self_.id));
-  if (!own) co_return std::unexpected(own.error());
-  if (told_ != name) {
-    agreed_ = false;
-    if (!own->empty() && *own != lineage) parts_.log.warning("store_taken_over", {{"lineage", name}});
-    if (auto brought = co_await parts_.keeper.bring_back_answers(); !brought) co_return brought;
-  }
-  store::Batch batch;
-  if (*own != lineage) batch.push_back(store::PutMeta{lineage_meta(self_.id), lineage});
-  std::string names;
-  if (!agreed->empty() && *agreed != lineage) {
-    const auto others = co_await behind(lineage);
-    if (!others) co_return std::unexpected(others.error());
-    for (const auto& node : *others) names += (names.empty() ? "" : ", ") + node.name + " (" + node.id.text() + ")";
-  }
-  if (names.empty() && *agreed != lineage) batch.push_back(store::PutMeta{std::string(kLineageMeta), lineage});
-  if (!batch.empty()) {
-    if (auto told = co_await parts_.store.commit(std::move(batch)); !told) co_return told;
-  }
-  if (names.empty()) {
-    parts_.alerts.clear("fail_over_waits");
-  } else {
-    parts_.alerts.raise("fail_over_waits",
-                        "Another database server has taken over, which may lack what was written last, and servers have not said yet what their "
-                        "journals kept: " + names + ". Accounts whose provider takes a refresh token once only wait for them until shortly before their "
-                        "tokens end; tokens still good are served. Start them; one that is gone for good: `latchkey node forget NODE`.");
-  }
-  agreed_ = names.empty();
-  parts_.keeper.await_journals(std::move(names));
-  told_ = name;
-  co_return Result<void>{};
-}
-
-Task<void> Nodes::end() {
+Task<void> Nodes::end(store::Batch conditions) {
   auto stopped = self_;
   stopped.run.clear();
-  // Not where the name is another process's by now.
-  const auto done = co_await parts_.store.commit({store::TouchNode{self_.id, self_.run}, store::PutNode{std::move(stopped)}});
+  auto batch = std::move(conditions);
+  batch.push_back(store::TouchNode{self_.id, self_.run});  // not where the name is another process's by now
+  batch.push_back(store::PutNode{std::move(stopped)});
+  const auto done = co_await parts_.store.commit(std::move(batch));
   if (!done) parts_.log.debug("node_end_not_noted", {{"detail", done.error().detail}});
 }
 
@@ -217,13 +155,6 @@ Task<void> Nodes::keep_showing() {
     if (!shown && shown.error().reason == "gone") co_await look_who_took_the_name();
     if (shown) co_await compare_clocks();
     if (const auto looked = co_await look_at_restore(); !looked) parts_.log.debug("restore_not_looked_at", {{"detail", looked.error().detail}});
-  }
-}
-
-Task<void> Nodes::keep_telling() {
-  for (;;) {
-    if (const auto looked = co_await look_at_lineage(); !looked) parts_.log.debug("lineage_not_looked_at", {{"detail", looked.error().detail}});
-    co_await parts_.steady.sleep_for(kTellEvery);
   }
 }
 
@@ -311,6 +242,11 @@ Task<Result<void>> Nodes::forget(NodeId node, Requester requester) {
   const auto found = std::ranges::find(*known, node, [](const NodeView& view) { return view.node.id; });
   if (found == known->end()) {
     co_return fail(ErrorKind::not_found, "no_such_node", "There is no such node. `latchkey node list` shows all of them.");
+  }
+  const bool unknown = parts_.just_taken_over && parts_.just_taken_over();
+  if (unknown && !found->stopped) {
+    co_return fail(ErrorKind::conflict, "node_alive",
+                   "Another database server has taken over within the last minute, and whether this node runs cannot be told yet. Try again in a minute.");
   }
   if (found->alive) {
     co_return fail(ErrorKind::conflict, "node_alive",

@@ -5,8 +5,6 @@
 //    look: it then refreshes nothing more;
 //  - after a restore each node says when its own journal is merged; until all have, or were forgotten, none sends a token that
 //    came from a journal (RULES F10, grants/restore_watch.h);
-//  - after a fail-over, of whose last moments the standby may know nothing, a node sends nothing before it has brought back what its
-//    own journal knows, and what may be sent once only waits for the others' (F5);
 //  - a node begins only by the master key that the store names, and not while another one rotates it (RULES K1); the rotation
 //    relies on it.
 // Lives on the engine's executor.
@@ -18,7 +16,6 @@
 #include "grants/common_clock.h"
 #include "grants/keeper.h"
 #include "grants/node_desk.h"
-#include "store/lineage.h"
 #include "vault/vault.h"
 
 namespace latchkey::grants {
@@ -28,7 +25,6 @@ namespace latchkey::grants {
 class Nodes final : public NodeDesk {
  public:
   static constexpr Seconds kShowEvery{5};
-  static constexpr Seconds kTellEvery{1};  // a look at whether there is another database
   static constexpr Seconds kAliveFor{30};  // since the last sign
   static constexpr Milliseconds kClocksDiffer{2000};  // told from here on
 
@@ -43,23 +39,19 @@ class Nodes final : public NodeDesk {
     Log& log;
     NodeId node;
     std::string version;  // of the program
-    const store::Lineage* lineage = nullptr;  // of the database; nullptr: there is no other to take over
+    // Another database server has taken over so lately that a node which seems silent may merely not have found the way yet.
+    std::function<bool()> just_taken_over = {};
   };
   explicit Nodes(Parts parts);
 
   // Says that this process has begun. Errors: misconfigured/`rotation_elsewhere`, `master_key_wrong`; those of the store.
   [[nodiscard]] Task<Result<void>> begin();
-  // Says that it has ended, after everything else. A store that is away is not waited for.
-  [[nodiscard]] Task<void> end();
+  // Says that it has ended, after everything else, if `conditions` hold. A store that is away is not waited for.
+  [[nodiscard]] Task<void> end(store::Batch conditions = {});
   // Whether it has shown itself so lately that nobody can have declared it lost.
   [[nodiscard]] bool is_counted() const;
-  // Whether it knows the database for the one it has told everything it knows.
-  [[nodiscard]] bool may_send() const;
   // Shows that it runs, until cancelled.
   [[nodiscard]] Task<void> keep_showing();
-  // Tells another database that has taken over what this node knows, until cancelled; beside keep_showing(), since what is on its way must
-  // land first, and lands only while this node counts.
-  [[nodiscard]] Task<void> keep_telling();
 
   [[nodiscard]] Task<Result<std::vector<NodeView>>> list() override;
   [[nodiscard]] Task<Result<void>> forget(NodeId node, Requester requester) override;
@@ -67,9 +59,6 @@ class Nodes final : public NodeDesk {
  private:
   [[nodiscard]] Task<void> compare_clocks();
   [[nodiscard]] Task<Result<void>> look_at_restore();
-  // Another database than before: brings back, says so, and sees whether the others have.
-  [[nodiscard]] Task<Result<void>> look_at_lineage();
-  [[nodiscard]] Task<Result<std::vector<store::Node>>> behind(Bytes lineage);
   [[nodiscard]] Task<void> look_who_took_the_name();
   void note_shown(SteadyTime steady, WallTime wall);
   void give_up(std::string cause, std::string words, std::string why);
@@ -79,8 +68,6 @@ class Nodes final : public NodeDesk {
   Bytes replaced_;  // the process that bore the name before; empty: none, or its row has been met again
   bool begun_ = false;
   Bytes restored_note_;  // what the store said of its last restore when this process began
-  std::string told_;      // the lineage of the database that has been told what the journal knows; empty: none yet
-  bool agreed_ = false;   // ... and every other node has told it, too
   SteadyTime shown_steady_{};  // when the last sign that the store has taken was sent,
   WallTime shown_wall_{};      // and by the other clock: the steady one stands still while the machine sleeps
 };

@@ -499,7 +499,10 @@ void HttpConnection::refuse(int status, const char* code, const char* detail) {
   is_head_ = exchange_ && exchange_->request.method == "HEAD";
   is_http_1_0_ = false;
   linger_after_ = true;
-  HttpResponse response = HttpResponse::problem(status, code, detail);
+  HttpRequest nothing_read;
+  HttpRequest& request = exchange_ ? exchange_->request : nothing_read;
+  identify(request);
+  HttpResponse response = worker_->shared().handler.refusal({.status = status, .code = code, .detail = detail}, request);
   respond(response);
 }
 

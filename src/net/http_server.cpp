@@ -24,6 +24,10 @@ namespace asio = boost::asio;
 
 std::optional<HttpResponse> HttpHandler::try_handle_now(const HttpRequest&) { return std::nullopt; }
 
+HttpResponse HttpHandler::refusal(const HttpRefusal& why, const HttpRequest&) const {
+  return HttpResponse::problem(why.status, std::string(why.code), std::string(why.detail));
+}
+
 std::size_t HttpHandler::body_limit(std::string_view, std::string_view) const { return 64 * 1024; }
 
 bool HttpHandler::streams_body(std::string_view, std::string_view) const { return false; }

@@ -41,6 +41,13 @@ class HttpBody {
 };
 
 // Called on every worker at once: a handler is thread-safe, or hops to its own executor (base::run_on).
+// Why the server itself does not serve a request: too long, too large, too slow, broken, or for another host.
+struct HttpRefusal {
+  int status;
+  std::string_view code;    // as a problem's
+  std::string_view detail;  // a sentence
+};
+
 class HttpHandler {
  public:
   virtual ~HttpHandler() = default;
@@ -55,6 +62,9 @@ class HttpHandler {
   // Whether this route takes its body through handle_stream(), which then is called once the header is complete (request.body stays
   // empty, `arrived` is the header's time) in place of the two above. Must be quick.
   [[nodiscard]] virtual bool streams_body(std::string_view method, std::string_view path) const;
+  // What is said of it; a problem (RFC 9457) by default. Of `request` there is what had been read: path and fields may be missing. Must be
+  // quick, and must not throw.
+  [[nodiscard]] virtual HttpResponse refusal(const HttpRefusal& why, const HttpRequest& request) const;
   // Like handle(). An answer before the body has been pulled to its end closes the connection.
   [[nodiscard]] virtual Task<HttpResponse> handle_stream(HttpRequest request, std::shared_ptr<HttpBody> body);
 };

@@ -42,6 +42,7 @@ std::string title_of(std::string_view reason) {
   if (reason == "office_unknown") return "This office is not served here";
   if (reason == "too_many_flows") return "Too many at once";
   if (reason == "not_https") return "Only over https";
+  if (reason == "target_too_long" || reason == "header_too_large" || reason == "body_too_large") return "Too much at once";
   if (reason == "no_such_page") return "No such page";
   if (reason == "method_not_allowed") return "Not this way";
   if (reason == "wrong_app") return "The answer came from the wrong place";
@@ -107,10 +108,10 @@ net::HttpResponse welcome() {
 
 Cookies relay_cookies_of(const net::HttpRequest& request) { return pages::cookies_of(request, {kBrowserCookie}); }
 
-net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request) const {
+net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request, std::optional<int> status) const {
   parts_.counters.refused(error.reason);
   parts_.log.info("refused", {{"reason", error.reason}, {"detail", error.detail}, {"from", request.client.text()}});
-  return pages::flow_page({.status = status_of(error),
+  return pages::flow_page({.status = status.value_or(status_of(error)),
                            .sign = FlowSign::bad,
                            .title = title_of(error.reason),
                            .text = error.text,

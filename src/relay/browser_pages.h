@@ -5,6 +5,7 @@
 //   GET  an app's path      back from the provider: on to the office, or a page that says why not
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "base/log.h"
@@ -33,7 +34,8 @@ class BrowserPages {
 
   [[nodiscard]] net::HttpResponse answer(const net::HttpRequest& request) const;
   // The page of a refusal, counted and logged once.
-  [[nodiscard]] net::HttpResponse refusal(const Error& error, const net::HttpRequest& request) const;
+  // `status`: where it is not the one that the error's kind implies.
+  [[nodiscard]] net::HttpResponse refusal(const Error& error, const net::HttpRequest& request, std::optional<int> status = {}) const;
 
  private:
   [[nodiscard]] net::HttpResponse begin(const net::HttpRequest& request) const;

@@ -3,6 +3,8 @@
 // over the line.
 #pragma once
 
+#include <optional>
+
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/task.h"
@@ -49,7 +51,8 @@ class OfficeApi {
   // Of one of the paths in cloud/service.h below /relay/v1/.
   [[nodiscard]] Task<net::HttpResponse> answer(net::HttpRequest request) const;
   // The answer to what is refused, counted and logged once.
-  [[nodiscard]] net::HttpResponse refusal(const Error& error, const net::HttpRequest& request) const;
+  // `status`: where it is not the one that the error's kind implies.
+  [[nodiscard]] net::HttpResponse refusal(const Error& error, const net::HttpRequest& request, std::optional<int> status = {}) const;
 
  private:
   [[nodiscard]] Task<Result<net::HttpResponse>> route(const net::HttpRequest& request) const;

@@ -54,6 +54,11 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
   return pages_.answer(request);
 }
 
+net::HttpResponse RelayService::refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const {
+  const Error error{.kind = ErrorKind::invalid, .reason = std::string(why.code), .text = std::string(why.detail)};
+  return request.path.starts_with(kApiPrefix) ? api_.refusal(error, request, why.status) : pages_.refusal(error, request, why.status);
+}
+
 bool RelayService::may_read_metrics(const net::IpAddress& client) const {
   return client.is_loopback() || std::ranges::any_of(metrics_from_, [&](const auto& each) { return each.contains(client); });
 }

@@ -31,6 +31,7 @@ class RelayService final : public net::HttpHandler {
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
   [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
+  [[nodiscard]] net::HttpResponse refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const override;
 
  private:
   [[nodiscard]] net::HttpResponse health() const;

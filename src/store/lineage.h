@@ -1,29 +1,50 @@
-// Which line of history a database is on. It changes where a standby has taken over, or an older state was put back: what had been
-// committed shortly before may not have reached it.
+// Which line of history a database is on: its cluster and timeline. The timeline grows where a standby takes over (or an older state is
+// recovered), and what had been committed shortly before may not have reached it.
 #pragma once
 
+#include <cstdint>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 namespace latchkey::store {
 
 // Thread-safe: written by the store's connections, read by anybody.
 class Lineage {
  public:
-  // Empty: the database does not tell, or has not been asked.
-  [[nodiscard]] std::string get() const {
+  struct Sight {
+    std::string name;               // "CLUSTER/TIMELINE" (eight hexadecimal digits); empty: the database does not tell, or has not been asked
+    std::uint64_t connections = 0;  // opened so far: whoever comes back may have come to another database of the same name
+    friend bool operator==(const Sight&, const Sight&) = default;
+  };
+  [[nodiscard]] Sight sight() const {
     const std::lock_guard lock(mutex_);
     return now_;
   }
-  // As the connection opened last has found it.
-  void note(std::string found) {
+  // As a connection just opened has found it. False: its server is a former one, whose place another one of its cluster has taken; it
+  // must be neither read nor written.
+  [[nodiscard]] bool note(const std::string& name) {
     const std::lock_guard lock(mutex_);
-    now_ = std::move(found);
+    if (is_former(name, now_.name)) return false;
+    now_.name = name;
+    now_.connections += 1;
+    return true;
+  }
+  // What an earlier process has seen last.
+  void remember(std::string name) {
+    const std::lock_guard lock(mutex_);
+    now_.name = std::move(name);
   }
 
  private:
+  static bool is_former(std::string_view name, std::string_view known) {
+    const auto slash = known.find('/');
+    if (slash == std::string_view::npos || name.size() != known.size()) return false;
+    return name.substr(0, slash) == known.substr(0, slash) && name.substr(slash) < known.substr(slash);
+  }
+
   mutable std::mutex mutex_;
-  std::string now_;
+  Sight now_;
 };
 
 }  // namespace latchkey::store

@@ -25,6 +25,7 @@ Server::Server(Ground& ground, std::string name, NodeId node, Disk& disk, const 
 
 // The reverse of what open() makes; whoever destroys it has stopped it.
 Server::~Server() {
+  fail_over_.reset();
   nodes_.reset();
   care_.reset();
   keeper_.reset();
@@ -78,12 +79,15 @@ bool Server::open() {
       .executor = executor, .node = node_, .tuning = [tuning = ground_.tuning] { return tuning; },
       .polling_time = [span = ground_.polling_time](std::string_view) { return span; },
       .is_counted = ground_.shared_store == nullptr ? std::function<bool()>() : [this] { return nodes_ && nodes_->is_counted(); },
-      .may_send = ground_.shared_store == nullptr ? std::function<bool()>() : [this] { return nodes_ && nodes_->may_send(); }});
+      .may_send = ground_.shared_store == nullptr ? std::function<bool()>() : [this] { return fail_over_ && fail_over_->may_send(); }});
   care_ = std::make_unique<grants::GrantCare>(*link_, ground_.sealing, *clients_, *keeper_, *giving_back_, network_, *this, prudent_, log);
   if (ground_.shared_store != nullptr) {
     nodes_ = std::make_unique<grants::Nodes>(grants::Nodes::Parts{
         .store = *link_, .keeper = *keeper_, .vault = ground_.vault, .alerts = alerts_, .wall = common_, .steady = steady, .entropy = ground_.entropy,
-        .log = log, .node = node_, .version = "simulated", .lineage = &link_->lineage});
+        .log = log, .node = node_, .version = "simulated", .just_taken_over = [this] { return fail_over_ && fail_over_->has_just_happened(); }});
+    fail_over_ = std::make_unique<grants::FailOverWatch>(grants::FailOverWatch::Parts{
+        .store = *link_, .keeper = *keeper_, .lineage = link_->lineage, .remember = [](const std::string&) { return Result<void>{}; }, .alerts = alerts_,
+        .steady = steady, .entropy = ground_.entropy, .log = log, .node = node_, .lease = [this] { return ground_.tuning.lease; }});
   }
   return true;
 }
@@ -101,7 +105,7 @@ Task<bool> Server::start() {
   }
   giving_back_->start();
   if (nodes_) upkeep_.spawn("signs of life", nodes_->keep_showing());
-  if (nodes_) upkeep_.spawn("lineage", nodes_->keep_telling());
+  if (fail_over_) upkeep_.spawn("lineage", fail_over_->keep_telling());
   started = true;
   co_return true;
 }
@@ -110,7 +114,9 @@ Task<bool> Server::stop() {
   co_await keeper_->stop();
   co_await giving_back_->stop();
   co_await upkeep_.cancel_and_wait();
-  if (nodes_) co_await nodes_->end();
+  if (nodes_) {
+    if (auto conditions = co_await fail_over_->conditions_of_stopping()) co_await nodes_->end(*std::move(conditions));
+  }
   co_return true;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/log.h"
+#include "grants/fail_over.h"
 #include "grants/grant_care.h"
 #include "grants/keeper.h"
 #include "grants/nodes.h"
@@ -103,6 +104,7 @@ class Server final : public grants::GrantWatcher {
   std::unique_ptr<grants::GivingBack> giving_back_;
   std::unique_ptr<grants::Keeper> keeper_;
   std::unique_ptr<grants::GrantCare> care_;
+  std::unique_ptr<grants::FailOverWatch> fail_over_;
   std::unique_ptr<grants::Nodes> nodes_;  // where the store is shared: the only node of a store shows itself to nobody
   TaskGroup upkeep_;
 };

@@ -4,6 +4,8 @@
 // Concurrency: one thread. Every commit is durable at once; losing its answer is the way to it, StoreLink.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <map>
 #include <set>
 #include <vector>
@@ -83,7 +85,7 @@ class MemoryStore final : public store::Store {
 
   // A standby takes over which has heard of nothing since.
   void fall_back_to(const MemoryStore& before);
-  [[nodiscard]] std::string lineage() const { return std::to_string(falls_); }
+  [[nodiscard]] std::string lineage() const { return fmt::format("memory/{:08X}", falls_ + 1); }
 
  private:
   // A table whose changes can be taken back.

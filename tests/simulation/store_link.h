@@ -107,7 +107,8 @@ class StoreLink final : public store::Store {
   [[nodiscard]] Task<void> moment();
   void count_call();
   void see_whom_it_reaches() {
-    if (shared_ != nullptr) lineage.note(shared_->lineage());
+    if (shared_ == nullptr || lineage.sight().name == shared_->lineage()) return;
+    static_cast<void>(lineage.note(shared_->lineage()));
   }
   template <class T>
   [[nodiscard]] Task<Result<T>> pass(Task<Result<T>> question) {

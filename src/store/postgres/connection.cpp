@@ -108,6 +108,29 @@ std::string text_of(const char* sql, pg_conn* handle) {
   return text;
 }
 
+// Empty: the engine knows no timelines, or its user may not ask.
+Result<std::string> lineage_of(pg_conn* handle) {
+  pg_result* result = PQexec(handle, kLineage);
+  const auto failure = failure_of(result);
+  std::string text;
+  const bool answered = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
+  if (answered) text = PQgetvalue(result, 0, 0);
+  PQclear(result);
+  const bool unknown_here = failure.state == "42883" || failure.state == "42501" || failure.state == "0A000" || failure.state == "42P01";
+  if (!answered && !unknown_here) return std::unexpected(error_of(failure));
+  return text;
+}
+
+Error former_primary(const Place& place, const std::string& lineage) {
+  return {.kind = ErrorKind::unavailable,
+          .reason = "store_unavailable",
+          .text = fmt::format("The database {} is a former primary: another server of its cluster has taken over since. Nothing is read from it or written "
+                              "to it. Stop it, name the server that has taken over in `store`, and make this one its standby. Where an older state was "
+                              "put back on purpose: `latchkey restore --database`.", place.display),
+          .detail = "lineage " + lineage,
+          .retry_after = std::chrono::seconds(5)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Connection>> Connection::open(const Place& place, Access access) {
@@ -146,10 +169,12 @@ Result<std::unique_ptr<Connection>> Connection::open(const Place& place, Access 
                             "TEMPLATE template0.", place.display));
   }
   if (place.lineage != nullptr) {
-    connection->lineage_ = text_of(kLineage, handle);
-    place.lineage->note(connection->lineage_);
+    auto lineage = lineage_of(handle);
+    if (!lineage) return std::unexpected(unreachable(place, lineage.error().detail));
+    connection->lineage_ = *std::move(lineage);
   }
   if (auto ready = connection->prepare_session(access); !ready) return std::unexpected(unreachable(place, ready.error().detail));
+  if (place.lineage != nullptr && !place.lineage->note(connection->lineage_)) return std::unexpected(former_primary(place, connection->lineage_));
   return connection;
 }
 

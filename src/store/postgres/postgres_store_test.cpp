@@ -104,11 +104,11 @@ TEST_F(PostgresNodes, TheLineageIsTheClustersAndItsTimelines) {
   const auto store = open_postgres_store({.url = database->url(), .password = {}, .lineage = &lineage}, log);
   ASSERT_TRUE(store);
   const std::regex form("[0-9]{15,20}/[0-9A-F]{8}");
-  EXPECT_TRUE(std::regex_match(lineage.get(), form)) << lineage.get();
+  EXPECT_TRUE(std::regex_match(lineage.sight().name, form)) << lineage.sight().name;
   const auto role = "reader_of_" + std::to_string(::getpid());
   const auto seen = database->sql("CREATE ROLE " + role + "; SET ROLE " + role +
                                   "; SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)");
-  EXPECT_EQ(seen, lineage.get()) << "a user without any right of its own may ask";
+  EXPECT_EQ(seen, lineage.sight().name) << "a user without any right of its own may ask";
   database->sql("DROP ROLE " + role);
 }
 

@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kPauseMax{5'000};
 
 Result<Connection*> StandingLine::get() {
   // Another connection has found a server that has taken over since: this one's is not the one to write to any more.
-  const bool is_of_today = place_.lineage == nullptr || connection_ == nullptr || connection_->lineage() == place_.lineage->get();
+  const bool is_of_today = place_.lineage == nullptr || connection_ == nullptr || connection_->lineage() == place_.lineage->sight().name;
   if (connection_ != nullptr && connection_->alive() && is_of_today) return connection_.get();
   if (connection_ != nullptr) log_.warning("store_connection_lost", {{"database", place_.display}});
   connection_ = nullptr;
