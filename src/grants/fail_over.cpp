@@ -22,8 +22,8 @@ std::string_view name_in(const Bytes& told) {
 
 Task<void> FailOverWatch::keep_telling() {
   for (;;) {
-    const bool on_new_connection = !may_send() && !stuck_since_;
-    if (on_new_connection || parts_.steady.now() >= look_again_at_) {
+    const bool has_lost_one = !may_send() && !stuck_since_;
+    if (has_lost_one || parts_.steady.now() >= look_again_at_) {
       const auto looked = co_await look();
       if (looked) {
         stuck_since_.reset();

@@ -5,7 +5,7 @@
 // lineage on which every node has.
 //
 // Invariants:
-//  - a node sends nothing through a database that it has not told, nor between a new connection and a look at whom it has reached;
+//  - a node sends nothing through a database that it has not told, nor between the loss of a connection and a look at whom it reaches now;
 //  - what a provider takes once only waits for the other nodes, those that the database knows to run and, for a lease's length, those it
 //    may not know, but not beyond its emergency window (F6).
 // Not seen: a former primary that goes on beside its successor, by who has not met the successor yet. Lives on the engine's executor.
@@ -26,7 +26,7 @@ namespace latchkey::grants {
 
 class FailOverWatch {
  public:
-  static constexpr Milliseconds kGlanceEvery{250};  // whether there is a new connection
+  static constexpr Milliseconds kGlanceEvery{250};  // whether a connection has been lost
   static constexpr Seconds kLookEvery{5};           // whom it reaches
   static constexpr Seconds kUnknownFor{60};         // after a take-over, whether a node that is silent runs
 

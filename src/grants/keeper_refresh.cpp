@@ -412,7 +412,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
   const auto lease_lasts = [&] { return since(begun) + tuning.timeouts.total + kLeaseReserve <= tuning.lease && may_send(); };
   const auto secrets = std::max<std::size_t>(client->secrets.size(), 1);
   auto slot = first_secret(*client);
-  co_await wait_for_look(parts_.steady, parts_.may_send);  // the claim itself may have opened a connection
+  co_await wait_for_look(parts_.steady, parts_.may_send);  // the claim itself may have met a broken connection
   for (std::size_t tried = 0; lease_lasts(); ++tried, slot = (slot + 1) % secrets) {
     if (tried > 0) {
       // The refusal has taken the place reserved; the next reply needs one of its own.

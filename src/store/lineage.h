@@ -14,7 +14,7 @@ class Lineage {
  public:
   struct Sight {
     std::string name;               // "CLUSTER/TIMELINE" (eight hexadecimal digits); empty: the database does not tell, or has not been asked
-    std::uint64_t connections = 0;  // opened so far: whoever comes back may have come to another database of the same name
+    std::uint64_t losses = 0;  // of connections so far: whoever comes back may have come to another database of the same name
     friend bool operator==(const Sight&, const Sight&) = default;
   };
   [[nodiscard]] Sight sight() const {
@@ -27,8 +27,12 @@ class Lineage {
     const std::lock_guard lock(mutex_);
     if (is_former(name, now_.name)) return false;
     now_.name = name;
-    now_.connections += 1;
     return true;
+  }
+  // A connection has broken, or is given up.
+  void lose() {
+    const std::lock_guard lock(mutex_);
+    now_.losses += 1;
   }
   // What an earlier process has seen last.
   void remember(std::string name) {

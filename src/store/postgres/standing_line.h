@@ -20,7 +20,7 @@ class StandingLine {
   // Puts a connection opened already in the place.
   void adopt(std::unique_ptr<Connection> connection) { connection_ = std::move(connection); }
   // The connection in use is no good any more (read-only since a fail-over).
-  void drop() { connection_ = nullptr; }
+  void drop();
 
  private:
   const Place& place_;
