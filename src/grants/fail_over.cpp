@@ -89,7 +89,7 @@ Task<Result<void>> FailOverWatch::tell(std::string name, bool is_first) {
   }
   if (auto kept = parts_.remember(name); !kept) co_return kept;
   if (auto brought = co_await parts_.keeper.bring_back_answers(); !brought) co_return brought;
-  auto told = base::to_bytes(name + " " + base::to_hex(parts_.entropy.bytes(8)));
+  auto told = mark_of(name);
   if (auto done = co_await parts_.store.commit({store::PutMeta{lineage_meta(parts_.node), told}}); !done) co_return done;
   told_ = std::move(told);
   co_return Result<void>{};
@@ -122,8 +122,17 @@ void FailOverWatch::say(const std::string& names) {
 
 Task<std::optional<store::Batch>> FailOverWatch::conditions_of_stopping() {
   if (parts_.lineage.sight().name.empty()) co_return store::Batch{};
-  if (told_.empty() || co_await parts_.keeper.holds_answers()) co_return std::nullopt;
+  if (told_.empty() || !may_send() || co_await parts_.keeper.holds_answers()) co_return std::nullopt;
+  // A standby may know what was told long ago, and not what was committed last. Whoever knows this mark, which comes after everything else,
+  // knows all of it.
+  auto last = mark_of(looked_at_.name);
+  const auto marked = co_await parts_.store.commit(
+      {store::CompareMeta{lineage_meta(parts_.node), told_}, store::PutMeta{lineage_meta(parts_.node), last}});
+  if (!marked || !may_send()) co_return std::nullopt;
+  told_ = std::move(last);
   co_return store::Batch{store::CompareMeta{lineage_meta(parts_.node), told_}};
 }
+
+Bytes FailOverWatch::mark_of(const std::string& name) const { return base::to_bytes(name + " " + base::to_hex(parts_.entropy.bytes(8))); }
 
 }  // namespace latchkey::grants

@@ -59,6 +59,7 @@ class FailOverWatch {
   [[nodiscard]] Task<Result<void>> tell(std::string name, bool is_first);
   [[nodiscard]] Task<Result<std::string>> names_behind(std::string name);
   void say(const std::string& names);
+  [[nodiscard]] Bytes mark_of(const std::string& name) const;  // with a fresh nonce
 
   Parts parts_;
   store::Lineage::Sight looked_at_;

@@ -175,14 +175,17 @@ TEST_F(FailOverHouse, F5_TheWaitEndsWhenTheOtherHasToldOrWasForgottenOrHadStoppe
 
 TEST_F(FailOverHouse, F5_ANodeThatHasNotToldTheNewDatabaseDoesNotSayThatItStoppedInOrder) {
   look();
-  take_over();
-  commit({store::PutMeta{"lineage:" + node.text(), base::to_bytes("cluster/00000001 as the standby knew it")}});
+  const auto told_long_ago = run(store->meta("lineage:" + node.text())).value();
   const auto conditions = run(watch->conditions_of_stopping());
   ASSERT_TRUE(conditions);
+  commit({store::PutMeta{"lineage:" + node.text(), told_long_ago}});  // a standby has taken over which knows that, and no more
   run(say_goodbye(*conditions));
   const auto known = run(store->nodes());
   ASSERT_TRUE(known);
   EXPECT_FALSE(known->front().run.empty()) << "it is waited for like one that has crashed";
+  take_over();
+  EXPECT_FALSE(run(watch->conditions_of_stopping())) << "nor one that knows of it";
+  look();
   journal.recorded[IntentId::make(wall.now(), entropy)] = {};
   EXPECT_FALSE(run(watch->conditions_of_stopping())) << "nor one whose answers are in its journal only";
   journal.recorded.clear();

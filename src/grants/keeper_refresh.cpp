@@ -40,7 +40,8 @@ bool holds(const store::GrantView& view, const Claim& claim, NodeId node) {
 
 std::optional<Secret> token_in_use(const store::GrantView& view, const Sealing& sealing) {
   const auto* current = current_of(view);
-  auto held = current == nullptr ? Result<RefreshMaterial>(fail(ErrorKind::not_found, "gone", "There is none.")) : sealing.open_refresh(view.grant, *current);
+  if (current == nullptr) return std::nullopt;
+  auto held = sealing.open_refresh(view.grant, *current);
   if (!held) return std::nullopt;
   return std::move(held->token);
 }
@@ -82,10 +83,10 @@ void stamp(Step& step, WallTime came_at) {
 }
 
 // Not for long: what is on its way is waited for where another database has been reached.
-Task<void> wait_for_look(SteadyClock& steady, std::function<bool()> is_over) {
-  if (!is_over) co_return;
+Task<void> wait_for_look(SteadyClock& steady, std::function<bool()> has_looked) {
+  if (!has_looked) co_return;
   const auto until = steady.now() + kLookPatience;
-  while (!is_over() && steady.now() < until) co_await steady.sleep_for(kLookPoll);
+  while (!has_looked() && steady.now() < until) co_await steady.sleep_for(kLookPoll);
 }
 
 }  // namespace
