@@ -26,25 +26,10 @@ class FailOverHouse : public KeeperHouse {
   FailOverHouse() {
     commit({store::PutMeta{std::string(kMasterKeyMeta), vault.master_key_id()}});
     static_cast<void>(lineage.note("cluster/00000001"));
-    keeper = std::make_unique<Keeper>(Keeper::Parts{.store = *store,
-                                                    .journal = journal,
-                                                    .exchange = *exchange,
-                                                    .clients = *clients,
-                                                    .giving_back = *giving_back,
-                                                    .sealing = sealing,
-                                                    .alerts = alerts,
-                                                    .counters = counters,
-                                                    .watcher = *this,
-                                                    .wall = wall,
-                                                    .steady = steady,
-                                                    .entropy = entropy,
-                                                    .log = log,
-                                                    .executor = loop.get_executor(),
-                                                    .node = node,
-                                                    .tuning = [] { return KeeperTuning{}; },
-                                                    .polling_time = [this](std::string_view type) { return polling(type); },
-                                                    .is_counted = [this] { return nodes->is_counted(); },
-                                                    .may_send = [this] { return watch->may_send(); }});
+    auto parts = keeper_parts();
+    parts.is_counted = [this] { return nodes->is_counted(); };
+    parts.may_send = [this] { return watch->may_send(); };
+    keeper = std::make_unique<Keeper>(std::move(parts));
     nodes = std::make_unique<Nodes>(Nodes::Parts{.store = *store, .keeper = *keeper, .vault = vault, .alerts = alerts, .wall = common, .steady = steady,
                                                  .entropy = entropy, .log = log, .node = node, .version = "1", .just_taken_over = [this] { return watch->has_just_happened(); }});
     watch = std::make_unique<FailOverWatch>(FailOverWatch::Parts{.store = *store, .keeper = *keeper, .lineage = lineage,

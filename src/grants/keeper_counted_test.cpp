@@ -11,24 +11,9 @@ namespace {
 class CountedHouse : public KeeperHouse {
  protected:
   CountedHouse() {
-    keeper = std::make_unique<Keeper>(Keeper::Parts{.store = *store,
-                                                    .journal = journal,
-                                                    .exchange = *exchange,
-                                                    .clients = *clients,
-                                                    .giving_back = *giving_back,
-                                                    .sealing = sealing,
-                                                    .alerts = alerts,
-                                                    .counters = counters,
-                                                    .watcher = *this,
-                                                    .wall = wall,
-                                                    .steady = steady,
-                                                    .entropy = entropy,
-                                                    .log = log,
-                                                    .executor = loop.get_executor(),
-                                                    .node = node,
-                                                    .tuning = [] { return KeeperTuning{}; },
-                                                    .polling_time = [this](std::string_view type) { return polling(type); },
-                                                    .is_counted = [this] { return counted && (answers < 0 || answers-- > 0); }});
+    auto parts = keeper_parts();
+    parts.is_counted = [this] { return counted && (answers < 0 || answers-- > 0); };
+    keeper = std::make_unique<Keeper>(std::move(parts));
   }
   bool counted = true;
   int answers = -1;  // how often it counts from now on; -1: always

@@ -247,11 +247,13 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
         .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .tuning = [] { return RevocationTuning{}; },
         .grant_changed = [](UserId, GrantId) {}});
     giving_back->start();
-    keeper = std::make_unique<Keeper>(Keeper::Parts{
-        .store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
-        .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
-        .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
-        .polling_time = [this](std::string_view type) { return polling(type); }});
+    keeper = std::make_unique<Keeper>(keeper_parts());
+  }
+  Keeper::Parts keeper_parts() {
+    return {.store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
+            .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
+            .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
+            .polling_time = [this](std::string_view type) { return polling(type); }};
   }
   Task<bool> stop_giving_back() {
     co_await giving_back->stop();
