@@ -63,7 +63,7 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<void>> recover(store::JournalEntry entry);
   // A code exchange that was open when its process ended. True: its answer may be kept on the way, and is asked for from now on
   // (RULES S4).
-  [[nodiscard]] Task<bool> take_up(store::Intent intent);
+  [[nodiscard]] Task<Result<bool>> take_up(store::Intent intent);
 
   // Whether a consent that waits for a person's answer came from this account at this app; true as well when that cannot be
   // told.
@@ -156,7 +156,7 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // The same where it was not even found out whose they are: the provider is asked.
   [[nodiscard]] Task<void> give_back_unharvested(FlowRecord record, std::shared_ptr<const ProviderClient> client, Replied replied, Secret imported);
   // With tokens in the journal for an attempt that ended meanwhile. False: what is left of it does not say where they belong.
-  [[nodiscard]] Task<bool> give_back_journaled(store::Authorization row, store::JournalEntry entry);
+  [[nodiscard]] Task<Result<bool>> give_back_journaled(store::Authorization row, store::JournalEntry entry);
   void give_back_harvest(FlowRecord record);
   struct Findings {
     std::string code;  // empty: nothing to ask

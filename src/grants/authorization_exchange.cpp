@@ -99,14 +99,16 @@ Task<bool> AuthorizationDesk::goes_on_until(SteadyTime then) {
   co_return !stopping_;
 }
 
-Task<bool> AuthorizationDesk::take_up(store::Intent intent) {
+Task<Result<bool>> AuthorizationDesk::take_up(store::Intent intent) {
   const auto row = co_await parts_.store.authorization(*AuthorizationId::from_bytes(intent.grant.bytes()));
-  if (!row || !*row || (*row)->state != AuthorizationState::pending) co_return false;
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row || (*row)->state != AuthorizationState::pending) co_return false;
   auto flow = open(**row);
   // What was spent without a way is lost with its answer; device codes are asked about by themselves.
-  if (!flow || flow->record.device || flow->record.token_endpoint.empty()) co_return false;
+  if (!flow || flow->record.device || !flow->record.imported.empty()) co_return false;
   const auto app = co_await parts_.store.app(flow->record.grant.app);
-  if (!app || !*app || !cloud_route_of(**app)) co_return false;
+  if (!app) co_return std::unexpected(app.error());
+  if (!*app || !cloud_route_of(**app)) co_return false;
   exchanges_.spawn("code_taken_up", ask_again(*std::move(flow), std::move(intent)));  // by a server that is stopping: at its next start
   co_return true;
 }
@@ -242,12 +244,13 @@ Task<void> AuthorizationDesk::give_back_unharvested(FlowRecord record, std::shar
   give_back(std::move(whose), replied, imported);
 }
 
-Task<bool> AuthorizationDesk::give_back_journaled(store::Authorization row, store::JournalEntry entry) {
+Task<Result<bool>> AuthorizationDesk::give_back_journaled(store::Authorization row, store::JournalEntry entry) {
   auto flow = open(std::move(row));
   // An import pins no endpoint; what it brought may be the operator's own token.
-  if (!flow || flow->record.token_endpoint.empty()) co_return false;
+  if (!flow || (flow->record.token_endpoint.empty() && flow->record.learned.empty())) co_return false;
   auto client = co_await parts_.clients.client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json,
                                                    extras_with_learned({}, flow->record.learned));
+  if (!client && client.error().kind == ErrorKind::unavailable) co_return std::unexpected(client.error());
   if (!client) co_return false;
   auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape, catalog::ReplayPolicy::revokes_family);
   if (!replied) co_return false;
@@ -330,8 +333,9 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   if (!*row || (*row)->state != AuthorizationState::pending) {
     const bool kept = *row && ((*row)->state == AuthorizationState::completed || (*row)->state == AuthorizationState::held ||
                                (*row)->state == AuthorizationState::needs_confirmation);
-    const bool given_back = !kept && *row && co_await give_back_journaled(std::move(**row), std::move(entry));
-    if (!kept && !given_back) parts_.counters.replies_unowned += 1;
+    const auto given_back = kept || !*row ? Result<bool>(false) : co_await give_back_journaled(std::move(**row), std::move(entry));
+    if (!given_back) co_return std::unexpected(given_back.error());
+    if (!kept && !*given_back) parts_.counters.replies_unowned += 1;
     co_return Result<void>{};
   }
   auto flow = open(std::move(**row));

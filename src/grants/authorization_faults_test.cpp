@@ -113,15 +113,15 @@ class UnheardWay final : public TokenWay {
 class DeskByAWay : public DeskHouse {
  protected:
   // The app's requests go that way from now on.
-  std::shared_ptr<UnheardWay> by_way(int unheard) {
+  std::shared_ptr<UnheardWay> by_way(int unheard, const std::string& app_id = "acme") {
     auto way = std::make_shared<UnheardWay>(unheard);
     clients->set_ways([way](const CloudRoute&, const std::string&, const catalog::ParameterValues&, const catalog::ParameterValues&) { return way; });
-    auto app = **run(store->app("acme"));
-    app.params_json = params_with_route({}, {.address = "https://relay.example", .app = "acme", .redirect_uri = "https://relay.example/callback/acme",
+    auto app = **run(store->app(app_id));
+    app.params_json = params_with_route({}, {.address = "https://relay.example", .app = app_id, .redirect_uri = "https://relay.example/callback/" + app_id,
                                              .mode = cloud::Mode::exchange});
     sealing.vouch(app);
     commit({store::PutApp{app}});
-    clients->forget("acme");
+    clients->forget(app_id);
     return way;
   }
 };
@@ -207,6 +207,34 @@ TEST_F(DeskByAWay, S4_ACodeThatNeverReachedTheWayIsTakenUpOnce) {
   EXPECT_EQ(seen(begun.id).problem_code, "answer_lost");
   EXPECT_EQ(way->asked.size(), 2U);
   EXPECT_FALSE(exists("print"));
+}
+
+// ShareFile's callback says where its token endpoint is, so no address was pinned when the browser went there.
+TEST_F(DeskByAWay, S4_ACodeWhoseTokenEndpointTheCallbackNamedIsTakenUpAsWell) {
+  put_app("sharefile", 1, "sharefile");
+  auto app = **run(store->app("sharefile"));
+  app.token_origin = catalogue->token_origin(*catalogue->find_provider("sharefile"), {}, oauth::PlainHttp::refused).value_or("");
+  sealing.vouch(app);
+  commit({store::PutApp{app}});
+  clients->forget("sharefile");
+  auto wanted = wish("print", "sharefile");
+  wanted.app = "sharefile";
+  const auto begun = begin(std::move(wanted));
+  auto talk = open_start(begun);
+  talk.query += "&subdomain=acme&appcp=sharefile.com&apicp=sf-api.com";
+  const auto way = by_way(1, "sharefile");
+  const auto waits = base::start_on(loop, desk->callback("sharefile", talk.query, talk.cookies));
+  base::drive_until(loop, [&] { return way->asked.size() == 1 || waits->has_value(); });
+  ASSERT_EQ(way->asked.size(), 1U) << (waits->has_value() ? (**waits).text : "");
+  const auto stopping = base::start_on(loop, stop_desk());
+  base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
+
+  way->knows_nothing = true;
+  start_desk_anew();
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return seen(begun.id).state != AuthorizationState::pending; });
+  EXPECT_EQ(seen(begun.id).problem_code, "answer_lost");
+  EXPECT_EQ(way->asked.size(), 2U) << "the service was asked for what it may have kept";
 }
 
 // ---- what is deleted is given back, and nothing else -------------------------------------------------------------------

@@ -240,6 +240,71 @@ TEST_F(FailOverHouse, F2_WhatAnotherBranchBroughtIsKeptBesideTheNewerTokenInUse)
   EXPECT_EQ(sealing.open_refresh(seen.grant, *candidate)->token.reveal_text(), "rt-old");
 }
 
+// Other nodes bring back what theirs hold at the same time, and their sweeps move due times meanwhile.
+class BroughtBackTogether : public FailOverHouse, public testing::WithParamInterface<bool> {};
+
+TEST_P(BroughtBackTogether, F5_NobodyHasToldBeforeWhatItKnowsIsInTheStore) {
+  look();
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  ASSERT_TRUE(refresh(grant.id));
+  auto others = view(grant.id);
+  advance(5s);
+  ASSERT_TRUE(run(nodes->begin()));
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt3");
+  std::erase_if(journal.kept, [](const store::JournalEntry& entry) { return entry.generation == 1; });  // the other node has that one
+  take_over();
+  commit(falling_back(view(grant.id), before));
+
+  const bool merges = GetParam();
+  const auto version = view(grant.id).grant.version;
+  door->before = [&, once = true](const store::Batch& batch) mutable -> store::Batch {
+    const bool moves_a_grant = std::ranges::any_of(batch, [](const auto& each) { return std::holds_alternative<store::UpdateGrant>(each); });
+    if (!moves_a_grant || !std::exchange(once, false)) return {};
+    auto moved = before.grant;
+    moved.version = version;
+    if (!merges) return {store::UpdateGrant{moved}};
+    others.grant.version = version;
+    return {store::PutGeneration{*current_of(others)}, store::DeleteGeneration{grant.id, 1}, store::UpdateGrant{others.grant}};
+  };
+  look();
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt3");
+  EXPECT_EQ(view(grant.id).grant.generation, 3);
+  const auto current = alerts.current();
+  EXPECT_EQ(std::ranges::find(current, "reply_unreadable", &Alert::cause), current.end());
+}
+
+INSTANTIATE_TEST_SUITE_P(Others, BroughtBackTogether, testing::Bool(), [](const auto& each) { return each.param ? "Merge" : "MoveADueTime"; });
+
+TEST_F(FailOverHouse, F2_AnAnswerThatCannotBeReadKeepsTheTokenThatItShowsToBeSpentFromBeingSent) {
+  look();
+  const auto single = put_grant("acme-family");
+  const auto harmless = put_grant("acme-harmless");
+  std::map<GrantId, store::GrantView> before{{single.id, view(single.id)}, {harmless.id, view(harmless.id)}};
+  for (const auto& [id, seen] : before) {
+    ASSERT_TRUE(refresh(id));
+    commit(falling_back(view(id), seen));
+  }
+  const auto sound = journal.kept;
+  for (auto& entry : journal.kept) entry.reply_sealed = Bytes(100, 1);
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  transport.bodies.clear();
+  EXPECT_FALSE(refresh(single.id));
+  EXPECT_TRUE(transport.bodies.empty());
+  const auto told = [&] {
+    const auto current = alerts.current();
+    return std::ranges::find(current, "reply_unreadable", &Alert::cause) != current.end();
+  };
+  EXPECT_TRUE(told());
+  EXPECT_TRUE(refresh(harmless.id)) << "what may be sent twice is";
+  journal.kept = sound;
+  EXPECT_TRUE(refresh(single.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1) << "of the other grant";
+  EXPECT_FALSE(told());
+}
+
 // Found by the simulation: the other node's older answer, settled when it was brought back, hid this one's newer one.
 TEST_F(FailOverHouse, F5_AnOlderAnswerThatAnotherJournalBringsBackHidesNoNewerOne) {
   look();

@@ -105,9 +105,8 @@ TypeRules Keeper::rules_for(const catalog::ResolvedType& type) const {
 // ---- the loop ------------------------------------------------------------------------------------------------------
 
 Task<void> Keeper::run() {
-  co_await settle_lost(std::exchange(forgotten_, {}), "The server stopped before the answer came.");
-  settled_lost_ = true;
   while (!stopping_) {
+    co_await settle_forgotten();
     parts_.clients.tidy();
     auto quickened = note_quickened();
     if (!quickened.empty()) loop_group_.spawn("bring_forward", bring_forward(std::move(quickened)));

@@ -116,8 +116,9 @@ class Keeper {
   // Refreshes now, or joins the refresh in flight.
   [[nodiscard]] Task<Result<store::Grant>> refresh_now(GrantId grant, LookAtToken with_token = {});
 
-  // Exchanges begun by a process that will not tell how they ended: their answers count as lost.
-  [[nodiscard]] Task<void> settle_lost(std::vector<store::Intent> intents, std::string why);
+  // Exchanges begun by a process that will not tell how they ended: their answers count as lost. Those of which the store could not
+  // say, or write, what became of them are left open, which is read like ambiguous, and returned.
+  [[nodiscard]] Task<std::vector<store::Intent>> settle_lost(std::vector<store::Intent> intents, std::string why);
   // Refreshes nothing more until the process ends: another one does it under this node's name. Tokens still good are served.
   void halt(std::string why);
 
@@ -149,8 +150,8 @@ class Keeper {
 
   // For journal entries of code exchanges (generation 0): who completes them. Set before start().
   using Recover = std::function<Task<Result<void>>(store::JournalEntry)>;
-  // `take_up`: for such an exchange of which nothing is in the journal; false: its answer is lost.
-  using TakeUp = std::function<Task<bool>(store::Intent)>;
+  // `take_up`: for such an exchange of which nothing is in the journal; false: its answer is lost. Errors: those of the store.
+  using TakeUp = std::function<Task<Result<bool>>(store::Intent)>;
   void set_code_recovery(Recover recover, TakeUp take_up) {
     recover_code_ = std::move(recover);
     take_up_code_ = std::move(take_up);
@@ -254,7 +255,9 @@ class Keeper {
   // Why nobody who only wants a token may ask this app's provider now; nullopt: ask.
   [[nodiscard]] std::optional<Error> while_circuit_open(const std::string& app) const;
   // What the journal holds of a grant and the store does not: a store that fell back behind what it had taken (F5, F10).
-  [[nodiscard]] Task<Result<void>> merge_answers(GrantId grant, store::GenerationNumber from);
+  // What cannot be read is passed over, or, where what is in the store must not be sent without it, an error that lasts.
+  enum class Unreadable { passed_over, error };
+  [[nodiscard]] Task<Result<void>> merge_answers(GrantId grant, store::GenerationNumber from, Unreadable unreadable);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
   [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);
@@ -284,7 +287,10 @@ class Keeper {
   // Part of the grant's flight. Errors: what keeps an entry from being merged now.
   [[nodiscard]] Task<Result<void>> merge_unmerged(GrantId grant);
   void note_unreadable(GrantId grant, const Error* error);
+  [[nodiscard]] Task<void> settle_forgotten();
+  // Again and again while others change the grant meanwhile. Errors: what keeps an entry from being merged.
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
+  [[nodiscard]] Task<Result<void>> merge_into_what_is_there(store::JournalEntry entry);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
   [[nodiscard]] Task<Result<void>> merge_beside(store::GrantView view, store::Intent intent, Replied replied);
   void hold_for_others(Step& step, const store::Grant& before, const TypeRules& rules) const;
@@ -311,6 +317,7 @@ class Keeper {
   std::map<IntentId, Bytes> resealed_;         // of both
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged
   std::vector<store::Intent> forgotten_;       // opened by an earlier process, of which the journal knows no reply
+  SteadyTime settle_again_at_{};               // when the store would not say what became of them
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
   SteadyTime sweep_again_at_{};   // the last one took long for nothing
   SteadyTime others_again_at_{};  // ... where it looked behind the grants of apps that take no more

@@ -9,6 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kRecoverAgainAfter = 10s;
+constexpr auto kSettleAgainEvery = 5s;
+constexpr int kMergeTries = 20;  // of one answer, while others change the grant
 
 // The newest reply of each intent: an attempt with the other secret leaves two.
 std::vector<store::JournalEntry> newest_of_each(std::vector<store::JournalEntry> entries) {
@@ -35,6 +37,9 @@ store::Intent intent_of(const store::JournalEntry& entry, const store::GrantView
 bool is_lasting(const Error& error) {
   return error.kind != ErrorKind::unavailable && error.kind != ErrorKind::ambiguous && error.kind != ErrorKind::conflict;
 }
+
+// Somebody else has written between the reading and the writing.
+bool is_race(const Error& error) { return error.reason == "version" || error.reason == "gone"; }
 
 // An answer without a token of which the store may know, though the journal does not know that it does: a refusal must not count
 // twice, and none of them makes a token sendable that a restore has marked. A stamp of a clock that ran ahead says nothing (R24). An
@@ -83,17 +88,24 @@ Task<Result<void>> Keeper::merge_unmerged(GrantId grant) {
   co_return Result<void>{};
 }
 
-Task<Result<void>> Keeper::merge_answers(GrantId grant, store::GenerationNumber from) {
+Task<Result<void>> Keeper::merge_answers(GrantId grant, store::GenerationNumber from, Unreadable unreadable) {
   auto entries = co_await parts_.journal.answers(grant);
   if (!entries) co_return std::unexpected(entries.error());
   std::erase_if(*entries, [from](const store::JournalEntry& entry) { return entry.generation < from; });
+  bool all_read = true;
   for (auto& entry : newest_of_each(std::move(*entries))) {
     const auto merged = co_await merge_entry(as_sealed_now(std::move(entry)));
     if (merged) continue;
     if (!is_lasting(merged.error())) co_return merged;
+    if (unreadable == Unreadable::error) {
+      note_unreadable(grant, &merged.error());
+      co_return merged;
+    }
     // It had been stored once; that it cannot be read any more (a master key later) is no reason to stop.
     parts_.log.warning("old_reply_not_merged", {{"grant", grant.text()}, {"detail", merged.error().text}});
+    all_read = false;
   }
+  if (all_read && !unmerged_.contains(grant)) note_unreadable(grant, nullptr);
   co_return Result<void>{};
 }
 
@@ -107,7 +119,7 @@ Task<Result<void>> Keeper::bring_back_answers() {
     const auto view = co_await parts_.store.grant(id);
     if (!view) co_return std::unexpected(view.error());
     if (!*view || parts_.journal.newest_answer(id).generation < (*view)->grant.generation) continue;
-    if (auto merged = co_await merge_answers(id, (*view)->grant.generation); !merged) {
+    if (auto merged = co_await merge_answers(id, (*view)->grant.generation, Unreadable::passed_over); !merged) {
       if (merged.error().reason == "store_unavailable" || merged.error().kind == ErrorKind::ambiguous) co_return merged;
       // The journal cannot be read there: one grant's trouble, which a person must hear of, is no reason to hold up all others.
       parts_.log.error("answer_not_brought_back", merged.error());
@@ -139,6 +151,14 @@ void Keeper::note_unreadable(GrantId grant, const Error* error) {
 }
 
 Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
+  for (int tries = 0; tries < kMergeTries; ++tries) {
+    auto merged = co_await merge_into_what_is_there(entry);
+    if (merged || !is_race(merged.error())) co_return merged;
+  }
+  co_return fail(ErrorKind::unavailable, "store_unavailable", "Other servers keep changing this account; what the journal has of it is merged a little later.");
+}
+
+Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   const auto view = co_await parts_.store.grant(entry.grant);
   if (!view) co_return std::unexpected(view.error());
   if (!*view) {
@@ -292,18 +312,44 @@ Task<void> Keeper::recover_codes() {
   }
 }
 
+// What an earlier process of this node left open; what the store does not say now is asked for again.
+Task<void> Keeper::settle_forgotten() {
+  if (settled_lost_ || parts_.steady.now() < settle_again_at_) co_return;
+  forgotten_ = co_await settle_lost(std::exchange(forgotten_, {}), "The server stopped before the answer came.");
+  settled_lost_ = forgotten_.empty();
+  settle_again_at_ = parts_.steady.now() + kSettleAgainEvery;
+}
+
 // Whether they were sent is not known.
-Task<void> Keeper::settle_lost(std::vector<store::Intent> intents, std::string why) {
-  for (auto& intent : intents) {
-    if (intent.generation == 0 && take_up_code_ && co_await take_up_code_(intent)) continue;
+Task<std::vector<store::Intent>> Keeper::settle_lost(std::vector<store::Intent> intents, std::string why) {
+  std::vector<store::Intent> left;
+  const auto put_off = [&](const store::Intent& intent, const Error& error) {
+    parts_.log.error("intent_not_settled", error);
+    if (!is_lasting(error)) left.push_back(intent);
+  };
+  for (const auto& intent : intents) {
+    if (intent.generation == 0 && take_up_code_) {
+      const auto taken_up = co_await take_up_code_(intent);
+      if (!taken_up) put_off(intent, taken_up.error());
+      if (!taken_up || *taken_up) continue;
+    }
     // The answer may lie in the journal, confirmed before the store fell back to the moment when it was waited for.
     if (parts_.journal.newest_answer(intent.grant).generation >= intent.generation) {
-      if (const auto merged = co_await merge_answers(intent.grant, intent.generation); !merged) parts_.log.error("reply_not_merged", merged.error());
+      if (const auto merged = co_await merge_answers(intent.grant, intent.generation, Unreadable::passed_over); !merged) {
+        put_off(intent, merged.error());
+        continue;
+      }
     }
     store::Batch batch;
     const auto view = co_await parts_.store.grant(intent.grant);
-    if (view && *view && (*view)->intent && (*view)->intent->id == intent.id) {
-      if ((*view)->intent->state != store::IntentState::open) continue;  // it is known by now
+    if (!view) {  // of which nothing follows, least of all that the token is unspent
+      put_off(intent, view.error());
+      continue;
+    }
+    if (*view && (*view)->intent && (*view)->intent->id == intent.id) {
+      const auto& known = *(*view)->intent;
+      const bool goes_on = known.attempts != intent.attempts || known.fence != intent.fence;
+      if (known.state != store::IntentState::open || goes_on) continue;  // it is known by now, or somebody has begun anew
       const auto& grant = (*view)->grant;
       const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
       const auto rules = type ? rules_for(*type) : TypeRules{};
@@ -313,22 +359,24 @@ Task<void> Keeper::settle_lost(std::vector<store::Intent> intents, std::string w
       parts_.counters.ambiguous += 1;
       states_changed_ = true;
     } else {
-      if (view && *view && (*view)->grant.lease_owner == intent.node && (*view)->grant.fence == intent.fence) {
+      if (*view && (*view)->grant.lease_owner == intent.node && (*view)->grant.fence == intent.fence) {
         // Another node has gone on with the grant; the lease of the exchange that is lost must not keep it from being refreshed.
         auto freed = (*view)->grant;
         freed.lease_owner = {};
         freed.lease_until = {};
         batch.push_back(store::UpdateGrant{std::move(freed)});
       }
-      intent.state = store::IntentState::refused;
-      intent.outcome = why;
-      intent.settled_at = parts_.wall.now();
-      batch.push_back(store::UpdateIntent{std::move(intent)});
+      auto ended = intent;
+      ended.state = store::IntentState::refused;
+      ended.outcome = why;
+      ended.settled_at = parts_.wall.now();
+      batch.push_back(store::UpdateIntent{std::move(ended)});
     }
     const auto done = co_await parts_.store.commit(std::move(batch));
-    // A conflict: the grant's own flight was faster. Otherwise the intent stays open, which is read like ambiguous.
-    if (!done && done.error().kind != ErrorKind::conflict) parts_.log.error("intent_not_settled", done.error());
+    // A conflict: the grant's own flight was faster.
+    if (!done && done.error().kind != ErrorKind::conflict) put_off(intent, done.error());
   }
+  co_return left;
 }
 
 }  // namespace latchkey::grants

@@ -207,7 +207,9 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
     }
     if (journal_reads < kJournalReadsMax && is_behind(**view, parts_.journal.newest_answer(grant))) {
       ++journal_reads;
-      if (const auto merged = co_await merge_answers(grant, record.generation); !merged) co_return std::unexpected(merged.error());
+      // A token that an answer shows to be spent is sent once more only where that does no harm.
+      const auto unreadable = is_one_shot(rules.replay) ? Unreadable::error : Unreadable::passed_over;
+      if (const auto merged = co_await merge_answers(grant, record.generation, unreadable); !merged) co_return std::unexpected(merged.error());
       continue;
     }
     // Before the claim: whoever waits holds no lease, and no intent that another node must wait for.
@@ -536,7 +538,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       }
       if (before.generation < intent.generation && origin == Origin::exchange && !std::exchange(caught_up, true)) {
         // The store fell back while the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
-        if (const auto merged = co_await merge_answers(grant, before.generation); !merged) parts_.log.error("reply_not_merged", merged.error());
+        if (const auto merged = co_await merge_answers(grant, before.generation, Unreadable::passed_over); !merged) parts_.log.error("reply_not_merged", merged.error());
         continue;
       }
       const auto made = made_by(intent, **view, outcome, spent.token, parts_.sealing);

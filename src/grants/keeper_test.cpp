@@ -131,6 +131,22 @@ TEST_F(KeeperHouse, R2AnIntentWithoutReplyIsAmbiguousAfterARestart) {
   EXPECT_TRUE(transport.bodies.empty()) << "a token that may be spent is not sent again";
 }
 
+TEST_F(KeeperHouse, R2_AnExchangeOfWhichTheStoreDoesNotSayWhatBecameOfItIsNotTakenForUnspent) {
+  const auto grant = put_grant("acme-family");
+  commit(claim_for(view(grant.id), node, IntentId::make(wall.now(), entropy), 90s, wall.now()).batch);
+  door->hides_grant = [left = 1](GrantId) mutable { return left-- > 0; };
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return logged("intent_not_settled") == 1; });
+  EXPECT_EQ(view(grant.id).intent->state, store::IntentState::open);
+  EXPECT_FALSE(keeper->has_settled_lost());
+  advance(6s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return keeper->has_settled_lost(); });
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::uncertain);
+  EXPECT_EQ(view(grant.id).intent->state, store::IntentState::ambiguous);
+  EXPECT_TRUE(transport.bodies.empty());
+}
+
 TEST_F(KeeperHouse, R4AFullDiskRefusesBeforeTheTokenIsSpent) {
   const auto grant = put_grant("acme-family");
   journal.full = true;

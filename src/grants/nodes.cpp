@@ -261,7 +261,11 @@ Task<Result<void>> Nodes::forget(NodeId node, Requester requester) {
                    "Too many exchanges of all servers are open for it to be seen which are this node's. They settle as their servers return, or are forgotten one by one; try again then.");
   }
   std::erase_if(*intents, [&](const store::Intent& intent) { return intent.node != node || intent.state != store::IntentState::open; });
-  co_await parts_.keeper.settle_lost(*std::move(intents), "The node that had asked was declared lost.");
+  const auto unsettled = co_await parts_.keeper.settle_lost(*std::move(intents), "The node that had asked was declared lost.");
+  if (!unsettled.empty()) {
+    co_return fail(ErrorKind::unavailable, "store_unavailable", "What this node had left under way could not be settled: nothing was forgotten. Try again in a moment.",
+                   {.retry_after = Seconds(5)});
+  }
   store::Batch batch;
   batch.push_back(store::DeleteNode{node});
   batch.push_back(store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "node.forgotten", .subject = found->node.name,

@@ -24,6 +24,7 @@ class RefusingStore final : public store::Store {
   std::function<store::Batch(const store::Batch&)> before;  // what somebody else is a moment faster with
   std::function<void(const store::Batch&)> written;         // ... or does a moment later
   std::function<void()> reading_grant;
+  std::function<bool(GrantId)> hides_grant;                 // as a line that breaks while it is read
 
   Task<Result<void>> commit(store::Batch batch, store::Urgency urgency) override {
     if (before) {
@@ -62,7 +63,8 @@ class RefusingStore final : public store::Store {
   Task<Result<std::optional<store::App>>> app(std::string id) override { return real_->app(std::move(id)); }
   Task<Result<std::optional<store::GrantView>>> grant(GrantId id) override {
     if (reading_grant) reading_grant();
-    return real_->grant(id);
+    if (hides_grant && hides_grant(id)) co_return fail(ErrorKind::unavailable, "store_unavailable", "The database cannot be reached.");
+    co_return co_await real_->grant(id);
   }
   Task<Result<std::vector<store::Grant>>> grants_of_user(UserId user) override { return real_->grants_of_user(user); }
   Task<Result<std::optional<store::Holding>>> holding(UserId user, std::string type) override { return real_->holding(user, std::move(type)); }
