@@ -116,7 +116,8 @@ Result<std::string> lineage_of(pg_conn* handle) {
   const bool answered = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
   if (answered) text = PQgetvalue(result, 0, 0);
   PQclear(result);
-  const bool unknown_here = failure.state == "42883" || failure.state == "42501" || failure.state == "0A000" || failure.state == "42P01";
+  // A refusal of the question itself, in whatever words: no such function, no right, not supported, not possible there.
+  const bool unknown_here = !failure.fatal && (failure.state.starts_with("42") || failure.state.starts_with("0A") || failure.state.starts_with("22") || failure.state.starts_with("XX"));
   if (!answered && !unknown_here) return std::unexpected(error_of(failure));
   return text;
 }

@@ -4,11 +4,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 namespace latchkey::store::sqlite {
 namespace {
 
 constexpr std::int64_t kCacheBytes = 512 * 1024;
-constexpr int kWaitForOthersMs = 5'000;
+constexpr std::chrono::milliseconds kWaitForOthers{5'000};
 constexpr int kPagesToCheckpoint = 100;
 
 Result<void> prepare_tables(Connection& db, const BookFile& book) {
@@ -27,9 +30,26 @@ Result<void> prepare_tables(Connection& db, const BookFile& book) {
                 fmt::format("The {} was written by a newer version of Latchkey. Run that one.", book.name));
   }
   if (*tables > 0) return {};
-  return db.run_script(fmt::format(
-      "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;{}PRAGMA application_id = {}; PRAGMA user_version = {}; COMMIT;",
-      book.tables, book.id, book.schema));
+  return db.run_script(fmt::format("{}PRAGMA application_id = {}; PRAGMA user_version = {};", book.tables, book.id, book.schema));
+}
+
+// SQLite does not wait for others here as it does elsewhere, and a file just made may be another process's to change.
+Result<void> keep_log_ahead(Connection& db) {
+  const auto end = std::chrono::steady_clock::now() + kWaitForOthers;
+  for (;;) {
+    auto done = db.run_script("PRAGMA journal_mode = WAL;");
+    const bool busy = !done && (sqlite3_errcode(db.handle()) & 0xff) == SQLITE_BUSY;
+    if (!busy || std::chrono::steady_clock::now() > end) return done;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+// Of several processes that find no book at the same moment one makes it.
+Result<void> prepare(Connection& db, const BookFile& book) {
+  if (auto begun = db.run_script("BEGIN IMMEDIATE;"); !begun) return begun;
+  if (auto made = prepare_tables(db, book); !made) return made;
+  if (auto done = db.run_script("COMMIT;"); !done) return done;
+  return keep_log_ahead(db);
 }
 
 }  // namespace
@@ -43,11 +63,10 @@ Result<std::unique_ptr<Connection>> open_book_file(const std::string& path, cons
                                                    const std::string& vfs) {
   // SQLite would make it readable for everybody the umask lets in.
   if (const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600); made >= 0) ::close(made);
-  auto db = Connection::open(path, Access::writer, kCacheBytes, vfs);
+  auto db = Connection::open(path, Access::writer, kCacheBytes, vfs, kWaitForOthers);
   if (!db) return db;
-  sqlite3_busy_timeout((*db)->handle(), kWaitForOthersMs);
   sqlite3_wal_autocheckpoint((*db)->handle(), kPagesToCheckpoint);
-  if (auto prepared = prepare_tables(**db, book); !prepared) return undone(**db, std::move(prepared.error()));
+  if (auto prepared = prepare(**db, book); !prepared) return undone(**db, std::move(prepared.error()));
   return db;
 }
 

@@ -7,7 +7,7 @@
 namespace latchkey::store::sqlite {
 
 Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Access access, std::int64_t cache_bytes,
-                                                     const std::string& vfs) {
+                                                     const std::string& vfs, std::chrono::milliseconds wait) {
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READWRITE |
                     (access == Access::writer ? SQLITE_OPEN_CREATE : 0);
   sqlite3* handle = nullptr;
@@ -18,7 +18,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Ac
     return std::unexpected(std::move(error));
   }
   std::unique_ptr<Connection> connection(new Connection(handle));
-  sqlite3_busy_timeout(handle, 0);
+  sqlite3_busy_timeout(handle, static_cast<int>(wait.count()));
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);

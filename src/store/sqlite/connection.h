@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,9 +19,11 @@ enum class Access { writer, reader };
 class Connection {
  public:
   // Opens an existing file (or makes an empty one, for a writer). Sets what concerns the connection alone; touches no
-  // octet of the file. Errors: as error_of.
+  // octet of the file. `wait`: for other processes, wherever they are in the way, from the first look at the file on; a file
+  // that is this process's alone waits for nobody. Errors: as error_of.
   [[nodiscard]] static Result<std::unique_ptr<Connection>> open(const std::string& path, Access access,
-                                                                std::int64_t cache_bytes, const std::string& vfs);
+                                                                std::int64_t cache_bytes, const std::string& vfs,
+                                                                std::chrono::milliseconds wait = {});
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   // Closing the last connection moves the write-ahead log into the file, unless leave_log_alone() was called.

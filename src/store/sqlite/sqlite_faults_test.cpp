@@ -161,6 +161,22 @@ TEST_F(SqliteFile, SaysWhatItIs) {
   EXPECT_EQ(head[63], static_cast<char>(sqlite::schema_version()));
 }
 
+TEST_F(SqliteFile, ADatabaseThatMayNotBeWrittenToIsSaidToBeThat) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(set(**store, "a", "1"));
+  vfs_.set_fault([](sqlite::FileCall call, std::string_view) {
+    return call == sqlite::FileCall::write ? SQLITE_READONLY : SQLITE_OK;
+  });
+  const auto refused = set(**store, "a", "2");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "store_unavailable");
+  EXPECT_NE(refused.error().text.find("mounted read-only"), std::string::npos) << refused.error().text;
+  EXPECT_EQ(wait_for((*store)->settings())->front().value, "1") << "reading goes on";
+  vfs_.set_fault({});
+  EXPECT_TRUE(set(**store, "a", "3"));
+}
+
 TEST_F(SqliteFile, AFullDiskUndoesTheBatchAndPassesWhenSpaceReturns) {
   auto store = open();
   ASSERT_TRUE(store);

@@ -20,13 +20,19 @@ Error error_of(int extended_code, std::string_view message) {
               .text = "The disk is full: nothing was changed. Make room on the disk of the data directory; no restart is needed.",
               .detail = std::move(detail),
               .retry_after = std::chrono::seconds(10)};
+    case SQLITE_READONLY:
+      return {.kind = ErrorKind::unavailable,
+              .reason = "store_unavailable",
+              .text = "The database may not be written to: nothing was changed. See whether the disk of the data directory is mounted read-only, and to whom "
+                      "latchkey.db belongs; no restart is needed once that is mended.",
+              .detail = std::move(detail),
+              .retry_after = std::chrono::seconds(10)};
     case SQLITE_IOERR:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
     case SQLITE_NOMEM:
     case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_INTERRUPT:
       return {.kind = ErrorKind::unavailable,
