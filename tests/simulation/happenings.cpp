@@ -140,12 +140,13 @@ void World::one_fault() {
         link.answer_lost = chance_.unit() * most * 0.3;
         link.refused = chance_.unit() * most * 0.3;
       }
+      link.unread = more_.happens(0.5) ? more_.unit() * most * 0.3 : 0;
       weather.read_twice = repeats_requests_ && more_.happens(0.5) ? more_.unit() * most * 0.5 : 0;
       until_over([which] {
         const auto usual = which->weather.usual;
         const bool cut = which->weather.partitioned;
         which->weather = {.partitioned = cut, .usual = usual};
-        which->link.answer_lost = which->link.refused = 0;
+        which->link.answer_lost = which->link.refused = which->link.unread = 0;
       });
       break;
     }

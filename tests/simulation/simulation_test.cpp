@@ -16,6 +16,12 @@ std::string repeat_with(std::uint64_t seed, const std::string& canary = {}) {
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // All of these seeds; under a sanitizer as many as fit, since a case has its time.
 void run_range(std::uint64_t from, std::uint64_t to) {
   constexpr double kCpuSecondsMax = 60;
@@ -24,7 +30,7 @@ void run_range(std::uint64_t from, std::uint64_t to) {
   const auto begun = cpu_seconds();
   std::uint64_t ran = 0;
   std::uint64_t refreshed = 0;
-  for (auto seed = from; seed < to && (ran < kNeverFewer || cpu_seconds() - begun < kCpuSecondsMax); ++seed, ++ran) {
+  for (auto seed = from; seed < to && (!kSanitized || ran < kNeverFewer || cpu_seconds() - begun < kCpuSecondsMax); ++seed, ++ran) {
     const auto outcome = run_world({.seed = seed});
     refreshed += outcome.figures.refreshed;
     ASSERT_TRUE(outcome.violations.empty()) << outcome.shape << ": " << outcome.violations.front() << "; " << repeat_with(seed);

@@ -15,6 +15,7 @@ struct LinkWeather {
   double slow = 0;          // a call takes a moment; else none at all
   double answer_lost = 0;   // the commit has happened, and nobody says so
   double refused = 0;       // nothing has happened
+  double unread = 0;        // a question is not answered, while others and commits are: they go over lines of their own
   Nanoseconds moment{2'000'000};
 };
 
@@ -116,6 +117,10 @@ class StoreLink final : public store::Store {
     count_call();
     if (chance_.happens(weather_.slow)) co_await moment();
     if (cut_off()) co_return unreachable();
+    if (chance_.happens(weather_.unread)) {
+      ++taken["question_unanswered"];
+      co_return unreachable();
+    }
     see_whom_it_reaches();
     auto answer = co_await std::move(question);
     if (chance_.happens(weather_.slow)) co_await moment();
