@@ -139,6 +139,7 @@ struct RelayServer::Parts {
   relay::OfficeQuotas quotas;  // of flows
   relay::OfficeQuotas assertions;
   relay::EnrolmentGate gate, look_gate;
+  relay::BookLook look{offices, look_gate, disk, steady};
   relay::RelayCounters counters;
   cloud::PartyPublic public_keys = files.keys.party.public_half();
   std::vector<cloud::Succession> successions = files.keys.successions();
@@ -163,7 +164,7 @@ struct RelayServer::Parts {
                         .keys = public_keys,
                         .successions = successions,
                         .gate = gate,
-                        .look_gate = look_gate,
+                        .look = look,
                         .assertions = assertions,
                         .counters = counters,
                         .exchanges = exchange_desk,
@@ -174,7 +175,7 @@ struct RelayServer::Parts {
                         .steady = steady,
                         .entropy = entropy,
                         .log = log}};
-  relay::RelayService service{pages, api, offices, counters, exchanges ? &exchanges->counters : nullptr, config.metrics_from, log};
+  relay::RelayService service{pages, api, look, offices, counters, exchanges ? &exchanges->counters : nullptr, config.metrics_from, log};
   TaskGroup upkeep{loop.main(), log};
   std::unique_ptr<net::TlsServerContext> tls;
   net::HttpServer server{loop, service, wall, log};

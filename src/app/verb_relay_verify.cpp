@@ -29,7 +29,9 @@ Result<std::string> ask(const RelayConfig& config, const std::string& ca_file, r
                 fmt::format("{} cannot be read or holds no PEM certificate.", ca_file), {.field = "--ca-file"});
   }
   boost::asio::io_context loop(1);
-  net::CurlTransport transport(loop.get_executor(), {.policy = std::move(*policy), .ca_file = ca_file, .proxy = {}});
+  // By the way that the service itself goes out.
+  const auto& vouching = ca_file.empty() ? config.outbound_ca_file : ca_file;
+  net::CurlTransport transport(loop.get_executor(), {.policy = std::move(*policy), .ca_file = vouching, .proxy = config.outbound_proxy});
   std::optional<Result<std::string>> name;
   std::exception_ptr thrown;
   boost::asio::co_spawn(loop, relay::verify_office_name(transport, std::move(office), std::move(origin)),

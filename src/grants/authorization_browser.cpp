@@ -84,6 +84,10 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   if (!location) co_return std::unexpected(location.error());
   if (client->cloud) {
     record.cloud_app = client->cloud->app;
+    // A link was made days ago, perhaps: the service's keys may have changed since, or it may be away.
+    if (link) {
+      if (const auto reachable = co_await check_way(*client); !reachable) co_return std::unexpected(reachable.error());
+    }
     location = co_await begin_address(*flow, *client, std::move(*location));
     if (!location) co_return std::unexpected(location.error());
   }

@@ -69,7 +69,11 @@ Error refusal_of(int status, std::string_view body, const net::HttpHeaders& head
             .detail = fmt::format("status {}", status),
             .retry_after = wait_named(headers)};
   }
-  if (status >= 500) return unreachable(fmt::format("status {}: {}", status, code)).error();
+  if (status >= 500) {
+    auto error = unreachable(fmt::format("status {}: {}", status, code)).error();
+    error.text = "The Cloud Service cannot serve at present: " + text + " Accounts that are authorised already go on by themselves.";
+    return error;
+  }
   if (code == "office_unknown") code = "enrolment_revoked";
   return {.kind = ErrorKind::refused,
           .reason = "cloud_" + code,

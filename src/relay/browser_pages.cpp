@@ -118,7 +118,18 @@ net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpReque
                            .note = next_step_of(error)});
 }
 
-net::HttpResponse BrowserPages::answer(const net::HttpRequest& request) const {
+BrowserPages::Answer BrowserPages::refusal(const Error& error, const net::HttpRequest& request, Known offices) const {
+  if (error.reason == "office_unknown" && offices == Known::perhaps_not_yet) return std::nullopt;
+  return refusal(error, request);
+}
+
+std::optional<net::HttpResponse> BrowserPages::try_answer(const net::HttpRequest& request) const {
+  return answer(request, Known::perhaps_not_yet);
+}
+
+net::HttpResponse BrowserPages::answer(const net::HttpRequest& request) const { return *answer(request, Known::all); }
+
+BrowserPages::Answer BrowserPages::answer(const net::HttpRequest& request, Known offices) const {
   const auto other_method = [&](std::string_view allowed) {
     auto response = refusal({.kind = ErrorKind::invalid,
                              .reason = "method_not_allowed",
@@ -129,20 +140,20 @@ net::HttpResponse BrowserPages::answer(const net::HttpRequest& request) const {
     return response;
   };
   const bool get = request.method == "GET";
-  if (request.path == cloud::kContinuePath) return request.method == "POST" ? go_on(request) : other_method("POST");
-  if (request.path == cloud::kBeginPath) return get ? begin(request) : other_method("GET");
+  if (request.path == cloud::kContinuePath) return request.method == "POST" ? go_on(request, offices) : other_method("POST");
+  if (request.path == cloud::kBeginPath) return get ? begin(request, offices) : other_method("GET");
   if (const auto* app = parts_.registrations.at_path(request.path))
-    return get ? come_back(*app, request) : other_method("GET");
+    return get ? come_back(*app, request, offices) : other_method("GET");
   if (request.path == "/") return get ? welcome() : other_method("GET");
   if (auto asset = pages::flow_asset(request.path)) return get ? std::move(*asset) : other_method("GET");
   return refusal({.kind = ErrorKind::not_found, .reason = "no_such_page", .text = "There is nothing at this address."},
                  request);
 }
 
-net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
+BrowserPages::Answer BrowserPages::begin(const net::HttpRequest& request, Known offices) const {
   const auto flow = request.query_parameter("flow").value_or("");
   const auto page = parts_.desk.look(flow, relay_cookies_of(request));
-  if (!page) return refusal(page.error(), request);
+  if (!page) return refusal(page.error(), request, offices);
   parts_.counters.shown += 1;
   std::vector<std::pair<std::string, std::string>> facts{{"Office", page->office}};
   if (!page->verified_name.empty()) facts.emplace_back("Its address, verified", page->verified_name);
@@ -166,7 +177,7 @@ net::HttpResponse BrowserPages::begin(const net::HttpRequest& request) const {
   return response;
 }
 
-net::HttpResponse BrowserPages::go_on(const net::HttpRequest& request) const {
+BrowserPages::Answer BrowserPages::go_on(const net::HttpRequest& request, Known offices) const {
   const auto form = oauth::parse_form(request.body);
   const auto* flow = form ? oauth::find_parameter(*form, "flow") : nullptr;
   const auto* token = form ? oauth::find_parameter(*form, "token") : nullptr;
@@ -177,7 +188,7 @@ net::HttpResponse BrowserPages::go_on(const net::HttpRequest& request) const {
                    request);
   }
   const auto departure = parts_.desk.go_on(*flow, *token, relay_cookies_of(request));
-  if (!departure) return refusal(departure.error(), request);
+  if (!departure) return refusal(departure.error(), request, offices);
   if (!parts_.quotas.take_for(departure->office, *flow, parts_.offices.flows_per_minute(departure->office), parts_.steady.now())) {
     return refusal(
         {.kind = ErrorKind::unavailable,
@@ -200,9 +211,9 @@ net::HttpResponse BrowserPages::go_on(const net::HttpRequest& request) const {
   return response;
 }
 
-net::HttpResponse BrowserPages::come_back(const AppEntry& app, const net::HttpRequest& request) const {
+BrowserPages::Answer BrowserPages::come_back(const AppEntry& app, const net::HttpRequest& request, Known offices) const {
   const auto arrival = parts_.desk.come_back(app.id, request.query, relay_cookies_of(request));
-  if (!arrival) return refusal(arrival.error(), request);
+  if (!arrival) return refusal(arrival.error(), request, offices);
   parts_.counters.returned += 1;
   auto response = clean_redirect(arrival->location);
   response.headers.add("Set-Cookie", arrival->set_cookie);

@@ -32,15 +32,22 @@ class BrowserPages {
   };
   explicit BrowserPages(Parts parts) : parts_(parts) {}
 
+  // nullopt: of an office that is not known, yet may have been enrolled a moment ago at another instance; answer() it when the
+  // book has been read again.
+  [[nodiscard]] std::optional<net::HttpResponse> try_answer(const net::HttpRequest& request) const;
   [[nodiscard]] net::HttpResponse answer(const net::HttpRequest& request) const;
   // The page of a refusal, counted and logged once.
   // `status`: where it is not the one that the error's kind implies.
   [[nodiscard]] net::HttpResponse refusal(const Error& error, const net::HttpRequest& request, std::optional<int> status = {}) const;
 
  private:
-  [[nodiscard]] net::HttpResponse begin(const net::HttpRequest& request) const;
-  [[nodiscard]] net::HttpResponse go_on(const net::HttpRequest& request) const;
-  [[nodiscard]] net::HttpResponse come_back(const AppEntry& app, const net::HttpRequest& request) const;
+  enum class Known { perhaps_not_yet, all };  // the offices
+  using Answer = std::optional<net::HttpResponse>;
+  [[nodiscard]] Answer answer(const net::HttpRequest& request, Known offices) const;
+  [[nodiscard]] Answer refusal(const Error& error, const net::HttpRequest& request, Known offices) const;
+  [[nodiscard]] Answer begin(const net::HttpRequest& request, Known offices) const;
+  [[nodiscard]] Answer go_on(const net::HttpRequest& request, Known offices) const;
+  [[nodiscard]] Answer come_back(const AppEntry& app, const net::HttpRequest& request, Known offices) const;
 
   Parts parts_;
 };

@@ -122,6 +122,14 @@ Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, co
                 .posts = std::move(posts)};
 }
 
+Result<void> ExchangeDesk::may_ask(const Key& key) {
+  std::size_t under_way = 0;
+  for (auto each = flights_.lower_bound({key.first, IntentId()}); each != flights_.end() && each->first.first == key.first; ++each) ++under_way;
+  if (under_way >= kAskedByOfficeMax) return too_many();
+  if (!begun_.take(key.first.text(), kExchangesPerMinute, parts_.steady.now())) return too_many();
+  return {};
+}
+
 Result<void> ExchangeDesk::room_for(const store::OfficeId& office, const std::string& app) const {
   const auto under_way = [this](const auto& counts) {
     return std::ranges::count_if(
@@ -145,6 +153,7 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::exchange(Enrolment office, cloud:
   const Key key(*office_id, *intent);
   auto found = flights_.find(key);
   if (found == flights_.end()) {
+    if (const auto may = may_ask(key); !may) co_return std::unexpected(may.error());
     auto errand = errand_of(office, key, request);
     auto flight = std::make_shared<Flight>(errand ? request.target.app : std::string(), parts_.executor);
     found = flights_.emplace(key, flight).first;
@@ -329,6 +338,13 @@ Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledg
       co_return Result<void>();
     }
   }
+  auto& under_way = acknowledging_[key.first];
+  if (under_way >= kAskedByOfficeMax) co_return too_many();
+  under_way += 1;
+  const struct Done {
+    std::size_t& under_way;
+    ~Done() { under_way -= 1; }
+  } ended{under_way};
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
   const auto heard = acknowledgement.had_reply ? store::Heard::reply : store::Heard::unknown;

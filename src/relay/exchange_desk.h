@@ -26,6 +26,7 @@
 #include "net/http_client.h"
 #include "oauth/client.h"
 #include "relay/enrolments.h"
+#include "relay/office_quotas.h"
 #include "relay/refresh_blobs.h"
 #include "relay/registrations.h"
 #include "store/exchange_book.h"
@@ -50,6 +51,10 @@ class ExchangeDesk {
   static constexpr std::ptrdiff_t kFlightsOfOfficeMax = 64;
   static constexpr std::ptrdiff_t kFlightsOfAppMax = 64;
   static constexpr std::ptrdiff_t kFlightsOfOfficeAtAppMax = 16;
+  // Of one office, answered from the book or refused as well: each costs the disk a turn. What it begins in a minute is what 24,000 accounts
+  // need that are refreshed every 20 minutes.
+  static constexpr std::size_t kAskedByOfficeMax = 96;
+  static constexpr std::int64_t kExchangesPerMinute = 1200;
   // Nothing is let go before the offices have had that long to come for it: while a relay is off, none can.
   static constexpr Seconds kUpBeforeForgetting = std::chrono::hours(6);
 
@@ -76,7 +81,7 @@ class ExchangeDesk {
   // (nothing was sent; `text` says why), `too_many_exchanges`, `exchange_elsewhere` (another instance has it under way, or
   // had when it died), `shutting_down`.
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> exchange(Enrolment office, cloud::TokenRequest request, Bytes nonce);
-  // Once more is fine.
+  // Once more is fine. Errors: those of ExchangeBook::acknowledge(), unavailable/`too_many_exchanges`.
   [[nodiscard]] Task<Result<void>> acknowledge(Enrolment office, cloud::Acknowledgement acknowledgement);
 
   // Removes what is over, and counts what waits; once a minute is enough.
@@ -109,6 +114,8 @@ class ExchangeDesk {
     std::vector<oauth::FormPost> posts;  // the same with each of the client's secrets; the first is used first
   };
   [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, const Key& key, const cloud::TokenRequest& request) const;
+  // Before anything is looked for: an office that asks for whatever it likes must not keep the disk from others.
+  [[nodiscard]] Result<void> may_ask(const Key& key);
   [[nodiscard]] Result<void> room_for(const store::OfficeId& office, const std::string& app) const;
   // `errand`: or why it cannot be posted, which is told when there is nothing else to tell.
   [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand);
@@ -132,6 +139,8 @@ class ExchangeDesk {
   RefreshBlobs blobs_;
   TaskGroup flights_group_;
   std::map<Key, std::shared_ptr<Flight>> flights_;
+  OfficeQuotas begun_;
+  std::map<store::OfficeId, std::size_t> acknowledging_;
   const SteadyTime up_since_;
   bool stopping_ = false;
 };

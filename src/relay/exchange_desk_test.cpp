@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <future>
 
 #include "base/fakes_testing.h"
 #include "base/json.h"
@@ -496,6 +497,39 @@ TEST_F(Desk, C7_AProviderThatHangsLeavesRoomForTheOthersAndForOtherOffices) {
   provider.holds = false;
   released.notify_all();
   base::drive_until(loop, [&] { return std::ranges::all_of(hanging, [](const auto& each) { return each->has_value(); }); });
+}
+
+TEST_F(Desk, Attack_AnOfficeThatAsksForNonsenseInMassesMakesNobodyWait) {
+  const auto mallory = enrol();
+  const auto honest = enrol();
+  std::promise<void> goes_on;
+  auto slow = base::start_on(loop, disk.run([waits = goes_on.get_future().share()] {
+    waits.wait();
+    return true;
+  }));
+  std::vector<std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>>> asked;
+  for (int n = 0; n < 1000; ++n) asked.push_back(begin(mallory, intent(), 1, "grant_type=nonsense"));
+  const auto ended = [&] { return std::ranges::count_if(asked, [](const auto& each) { return each->has_value(); }); };
+  base::drive_until(loop, [&] { return ended() == 1000 - static_cast<std::ptrdiff_t>(ExchangeDesk::kAskedByOfficeMax); });
+  for (const auto& each : asked) {
+    if (each->has_value()) EXPECT_EQ((*each)->error().reason, "too_many_exchanges");
+  }
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  const auto good = begin(honest, intent(), 1);
+  goes_on.set_value();
+  base::drive_until(loop, [&] { return good->has_value() && ended() == 1000; });
+  EXPECT_TRUE(**good);
+
+  // Nor are there more in a minute, one after another, than any office needs.
+  std::ptrdiff_t refused = 0;
+  for (int n = 0; n < ExchangeDesk::kExchangesPerMinute; ++n) {
+    const auto answer = exchange(mallory, intent(), 1, "grant_type=nonsense");
+    ASSERT_FALSE(answer);
+    refused += answer.error().reason == "too_many_exchanges" ? 1 : 0;
+  }
+  EXPECT_EQ(refused, static_cast<std::ptrdiff_t>(ExchangeDesk::kAskedByOfficeMax));
+  provider.answers = {FakeProvider::tokens("rt-2")};
+  EXPECT_TRUE(exchange(honest, intent(), 1)) << "another's budget is its own";
 }
 
 TEST_F(Desk, S4_NothingIsLetGoBeforeTheOfficesHaveHadTimeToComeForIt) {

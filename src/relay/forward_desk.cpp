@@ -123,10 +123,9 @@ Result<Confirmation> ForwardDesk::look(std::string_view flow, const Cookies& coo
                     .form_token = {},
                     .set_cookie = {}};
   auto browser = cookie_of(cookies, kBrowserCookie);
-  if (!browser || browser->empty()) {
-    browser = base::to_base64url(parts_.entropy.bytes(kBrowserOctets));
-    page.set_cookie = set_cookie(kBrowserCookie, *browser, cloud::kFlowLifetimeMax);
-  }
+  if (!browser || browser->empty()) browser = base::to_base64url(parts_.entropy.bytes(kBrowserOctets));
+  // Every page's button needs it for as long as that page's flow may live.
+  page.set_cookie = set_cookie(kBrowserCookie, *browser, cloud::kFlowLifetimeMax);
   page.form_token = form_token(flow, *browser);
   return page;
 }

@@ -18,7 +18,7 @@ int status_of(const Error& error) {
   if (error.reason == "method_not_allowed") return 405;
   // The asker's own doing, not the service's state.
   constexpr std::string_view kTooMuch[] = {"too_many_offers", "too_many_exchanges", "too_many_unacknowledged",
-                                           "too_many_assertions", "exchange_elsewhere"};
+                                           "too_many_assertions", "exchange_elsewhere", "enrolment_busy"};
   if (std::ranges::find(kTooMuch, error.reason) != std::end(kTooMuch)) return 429;
   switch (error.kind) {
     case ErrorKind::invalid:
@@ -92,7 +92,7 @@ Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request
     co_return fail(ErrorKind::invalid, "method_not_allowed", "This address is asked in another way.");
   if (request.path == cloud::kEnrolPath) co_return co_await enrol(request.body, request.source());
   auto signer = signer_of(request);
-  if (!signer && signer.error().reason == "office_unknown" && co_await read_book_for(request.source()))
+  if (!signer && signer.error().reason == "office_unknown" && co_await parts_.look.read_for(request.source()))
     signer = signer_of(request);
   if (!signer) co_return std::unexpected(signer.error());
   if (request.path == cloud::kOfficePath) co_return view_for(signer->office);
@@ -101,14 +101,6 @@ Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request
   if (request.path == cloud::kRevocationPath) co_return co_await revoke(std::move(signer->office), request.body);
   if (request.path == cloud::kAssertionPath) co_return assertion(signer->office, request.body);
   co_return collect(signer->office, request.body);
-}
-
-Task<bool> OfficeApi::read_book_for(net::SourceAddress from) const {
-  const auto place = parts_.look_gate.enter(from, parts_.steady.now());
-  if (!place) co_return false;
-  auto* offices = &parts_.offices;
-  const auto read = co_await parts_.disk.run([offices] { return offices->read_again(); });
-  co_return read.has_value();
 }
 
 Result<OfficeApi::Signed> OfficeApi::signer_of(const net::HttpRequest& request) const {

@@ -10,6 +10,7 @@
 #include "base/task.h"
 #include "cloud/signed_request.h"
 #include "net/http_types.h"
+#include "relay/book_look.h"
 #include "relay/catalog_registrations.h"
 #include "relay/enrolled_offices.h"
 #include "relay/enrolment_gate.h"
@@ -34,7 +35,7 @@ class OfficeApi {
     const cloud::PartyPublic& keys;
     const std::vector<cloud::Succession>& successions;  // from the keys before
     EnrolmentGate& gate;
-    EnrolmentGate& look_gate;  // of read_book_for()
+    const BookLook& look;
     OfficeQuotas& assertions;
     RelayCounters& counters;
     ExchangeDesk* exchanges;      // nullptr: nothing is exchanged here
@@ -61,9 +62,6 @@ class OfficeApi {
     Enrolment office;
     Bytes nonce;
   };
-  // Whoever is not known here may have been enrolled a moment ago at another instance. Anybody can say so, hence as rarely
-  // as strangers may try a code. False: it was not read.
-  [[nodiscard]] Task<bool> read_book_for(net::SourceAddress from) const;
   // Whose signature the request bears. Errors: refused/`office_unknown`, those of check_signature().
   [[nodiscard]] Result<Signed> signer_of(const net::HttpRequest& request) const;
   [[nodiscard]] Result<net::HttpResponse> collect(const Enrolment& office, std::string_view body) const;

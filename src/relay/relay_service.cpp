@@ -51,7 +51,7 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
   if (const auto why = closed(); why && !pages::flow_asset(request.path))
     return of_office ? api_.refusal(*why, request) : pages_.refusal(*why, request);
   if (of_office) return std::nullopt;
-  return pages_.answer(request);
+  return pages_.try_answer(request);
 }
 
 net::HttpResponse RelayService::refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const {
@@ -86,7 +86,9 @@ net::HttpResponse RelayService::health() const {
 }
 
 Task<net::HttpResponse> RelayService::handle(net::HttpRequest request) {
-  co_return co_await api_.answer(std::move(request));
+  if (request.path.starts_with(kApiPrefix)) co_return co_await api_.answer(std::move(request));
+  static_cast<void>(co_await look_.read_for(request.source()));
+  co_return pages_.answer(request);
 }
 
 net::HttpResponse RelayService::metrics() const {

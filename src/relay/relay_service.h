@@ -17,11 +17,12 @@ class RelayService final : public net::HttpHandler {
  public:
   // `exchanges`: nullptr: no registration is in exchange mode. `metrics_from`: who may read /metrics besides this machine:
   // it tells of all offices, and each of them is a stranger to the others.
-  RelayService(const BrowserPages& pages, const OfficeApi& api, const EnrolledOffices& offices,
+  RelayService(const BrowserPages& pages, const OfficeApi& api, const BookLook& look, const EnrolledOffices& offices,
                const RelayCounters& counters, const ExchangeCounters* exchanges, std::vector<net::Cidr> metrics_from,
                Log& log)
       : pages_(pages),
         api_(api),
+        look_(look),
         offices_(offices),
         counters_(counters),
         exchanges_(exchanges),
@@ -42,6 +43,7 @@ class RelayService final : public net::HttpHandler {
 
   const BrowserPages& pages_;
   const OfficeApi& api_;
+  const BookLook& look_;
   const EnrolledOffices& offices_;
   const RelayCounters& counters_;
   const ExchangeCounters* exchanges_;

@@ -7,6 +7,7 @@
 
 #include "base/fakes_testing.h"
 #include "base/pool.h"
+#include "cloud/flow.h"
 #include "cloud/service.h"
 #include "relay/enrolment_gate.h"
 #include "store/sqlite/connection.h"
@@ -78,6 +79,7 @@ class Service : public testing::Test {
   OfficeQuotas quotas;
   OfficeQuotas assertions;
   EnrolmentGate gate, look_gate;
+  BookLook look{offices, look_gate, disk, steady};
   RelayCounters counters;
   cloud::PartyKeys keys = cloud::PartyKeys::make(entropy);
   cloud::PartyPublic public_keys = keys.public_half();
@@ -102,7 +104,7 @@ class Service : public testing::Test {
                  .keys = public_keys,
                  .successions = successions,
                  .gate = gate,
-                 .look_gate = look_gate,
+                 .look = look,
                  .assertions = assertions,
                  .counters = counters,
                  .exchanges = nullptr,
@@ -113,7 +115,7 @@ class Service : public testing::Test {
                  .steady = steady,
                  .entropy = entropy,
                  .log = log}};
-  RelayService service{pages, api, offices, counters, nullptr, {*net::Cidr::parse("198.51.100.0/24")}, log};
+  RelayService service{pages, api, look, offices, counters, nullptr, {*net::Cidr::parse("198.51.100.0/24")}, log};
 };
 
 TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
@@ -184,7 +186,7 @@ TEST_F(Service, S1_StrangersOffersAreFewAndCostTheOthersNothing) {
   while (auto place = gate.enter(*net::SourceAddress::parse("198.51.100.1"), steady.now()))
     places.push_back(std::move(*place));
   const auto busy = offer("203.0.113.10");
-  EXPECT_EQ(busy.status, 503);
+  EXPECT_EQ(busy.status, 429);
   EXPECT_THAT(busy.body, HasSubstr("enrolment_busy"));
   EXPECT_THAT(busy.body, Not(HasSubstr("code_unknown")));
 }
@@ -224,6 +226,30 @@ TEST_F(Service, S1_AnOfficeEnrolledAtAnotherInstanceIsServedAtOnceAndStrangersCo
   const auto later = enrolled_there(south);
   EXPECT_EQ(asks(later, south, "203.0.113.66"), 403) << "the book was not read once more for this source";
   EXPECT_EQ(asks(later, south, "203.0.113.9"), 200);
+
+  // Its people's browsers likewise: a page may say that the office is not known only when the book has been read.
+  const auto last = cloud::PartyKeys::make(entropy);
+  const auto third = enrolled_there(last);
+  const auto begins = [&](const std::string& office, const cloud::PartyKeys& keys_of_office, std::string_view from) {
+    const auto flow = *cloud::seal_flow({.office = office,
+                                         .attempt = "attempt-1",
+                                         .type = "dropbox",
+                                         .app = "dropbox",
+                                         .username = "scanner",
+                                         .authorization_url = "https://www.dropbox.com/oauth2/authorize",
+                                         .return_origin = "https://north.example",
+                                         .expires_at = wall.now() + Seconds(300)},
+                                        keys_of_office.signing_seed, public_keys.sealing, entropy);
+    auto asked = request(std::string(cloud::kBeginPath) + "?flow=" + flow);
+    asked.path = cloud::kBeginPath;
+    asked.query = "flow=" + flow;
+    asked.client = asked.peer = *net::IpAddress::parse(from);
+    return answer(asked).body;
+  };
+  EXPECT_THAT(begins(third, last, "203.0.113.66"), HasSubstr("(office_unknown)")) << "this one has asked too often";
+  EXPECT_FALSE(offices.find(third));
+  EXPECT_THAT(begins(third, last, "203.0.113.9"), Not(HasSubstr("office_unknown")));
+  EXPECT_TRUE(offices.find(third));
 }
 
 }  // namespace

@@ -389,12 +389,17 @@ async function assertionMode(t, algorithm) {
 test('S3: assertion mode, ES256: the relay signs, the office exchanges and refreshes by itself', (t) => assertionMode(t, 'ES256'));
 test('S3: assertion mode, RS256: the relay signs, the office exchanges and refreshes by itself', (t) => assertionMode(t, 'RS256'));
 
-test('S3 Attack: an assertion is for the type\'s own token endpoint, for a minute, and for the office that asked', async (t) => {
+test('S3 Attack: an assertion is for the type\'s own token endpoint, for a minute, and for the office that asked, though its request is recorded and sent again', async (t) => {
   const scene = await relayWithClient(t, { assertion: 'ES256' });
   const office = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
   const body = JSON.stringify({ app: 'op', type: 'oidc', params: {}, learned: {} });
-  const answer = await office.ask('POST', '/relay/v1/assertion', { body });
+  const recorded = { body, nonce: randomBytes(16), time: Math.floor(Date.now() / 1000) };
+  const answer = await office.ask('POST', '/relay/v1/assertion', recorded);
   assert.equal(answer.status, 200, answer.text);
+  const replayed = await office.ask('POST', '/relay/v1/assertion', recorded);
+  assert.doesNotMatch(replayed.text, /eyJ[\w-]+\.eyJ/, 'whoever has recorded the request and sends it again reads nothing in the answer');
+  const thief = await ScriptedOffice.enrol(scene.relay, 'Thief Ltd');
+  assert.throws(() => thief.openAssertion(replayed.body.assertion), 'nor can another office open it');
   const [head, claims] = office.openAssertion(answer.body.assertion).split('.').slice(0, 2).map((part) => JSON.parse(Buffer.from(part, 'base64url')));
   assert.equal(head.alg, 'ES256');
   assert.deepEqual([claims.iss, claims.sub, claims.aud], [scene.oidc.clientId, scene.oidc.clientId, `${scene.oidc.issuer}/token`]);

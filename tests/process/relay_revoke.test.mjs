@@ -2,7 +2,7 @@
 // has the client's secret, or with what it has signed. The real relay, real offices, the certified provider.
 
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { slowness } from '../support/latchkey.mjs';
 import { codeForm, consenting, enrolledOffice, relayWithClient } from '../support/relay.mjs';
@@ -75,7 +75,7 @@ test('F7: in assertion mode the office revokes by itself, with what the relay ha
   assert.equal(await scene.relay.metric('latchkey_relay_revocations_total{outcome="revoked"}'), 0);
 });
 
-test('Attack: another office\'s token, a form of one\'s own making, an enrolment revoked: nothing is revoked', async (t) => {
+test('Attack: another office\'s token, a form of one\'s own making, a request recorded and sent again, an enrolment revoked: nothing more is revoked', async (t) => {
   const scene = await relayWithClient(t);
   const north = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
   const south = await ScriptedOffice.enrol(scene.relay, 'South Ltd');
@@ -92,10 +92,12 @@ test('Attack: another office\'s token, a form of one\'s own making, an enrolment
   assert.equal(revoked(scene), 0);
   const blob = (await north.exchange({ grant_type: 'refresh_token', refresh_token: tokens.refresh_token, client_id: scene.oidc.clientId })).reply.body.refresh_token;
 
-  const mine = await north.revoke({ ...form, token: blob });
+  const recorded = { nonce: randomBytes(16), time: Math.floor(Date.now() / 1000) };
+  const mine = await north.revoke({ ...form, token: blob }, recorded);
   assert.deepEqual([mine.status, mine.body], [200, { status: 200, error: '' }]);
   assert.equal(revoked(scene), 1);
-  assert.equal((await north.revoke({ ...form, token: blob })).body.status, 200, 'the same once more is fine');
+  const again = await north.revoke({ ...form, token: blob }, recorded);
+  assert.deepEqual([again.status, again.body], [200, { status: 200, error: '' }], 'recorded and sent again it revokes what is revoked, and says no more than that');
   assert.equal((await north.exchange({ grant_type: 'refresh_token', refresh_token: blob, client_id: scene.oidc.clientId })).reply.body.error, 'invalid_grant');
   await scene.relay.revoke(north.id);
   assert.equal((await north.revoke(form)).code, 'office_unknown');
