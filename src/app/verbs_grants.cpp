@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "app/terminal.h"
+#include "app/terminal_qr.h"
 #include "app/verbs.h"
 #include "app/verbs_grants.h"
 #include "base/id.h"
@@ -24,6 +26,7 @@ struct GrantArguments {
   bool link = false;
   bool wait = false;
   bool device_code = false;
+  bool qr = false;
   bool ask_owner = false;
   std::string mail_to;
   std::string account;
@@ -161,6 +164,16 @@ std::string invitation(const JsonObject& started) {
                      cell(started, "expires_at"), cell(*device, "user_code"));
 }
 
+// The same for a phone: where to go, with the code in it if the provider offers that. Empty where a browser here is meant.
+std::string invitation_in_qr(const JsonObject& started, Colours colours) {
+  if (const JsonObject* device = base::find_object(started, "device")) {
+    const auto with_code = base::string_or(*device, "verification_uri_complete");
+    return qr_in_text(with_code.empty() ? base::string_or(*device, "verification_uri") : with_code, colours);
+  }
+  if (base::string_or(started, "way") != "owner_link") return {};
+  return qr_in_text(base::string_or(started, "start_url"), colours);
+}
+
 Result<int> add_grant(const Session& session, const GrantArguments& arguments) {
   const auto client = session.client();
   auto body = authorization_body(client, arguments);
@@ -176,6 +189,8 @@ Result<int> add_grant(const Session& session, const GrantArguments& arguments) {
   if (session.json && !arguments.wait) print(pretty(*begun));
   if (!session.json) {
     print(invitation(started));
+    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+    if (terminal || arguments.qr) print(invitation_in_qr(started, terminal ? Colours::ansi : Colours::none));
     std::fflush(stdout);
   } else if (arguments.wait) {
     fmt::print(stderr, "{}", invitation(started));
@@ -408,6 +423,7 @@ void add_grant_verbs(CLI::App& app, Session& session) {
   CLI::App& add = add_verb(grant, session, "add", "Authorise: prints the address to open in a browser, a device code, or a link for the owner");
   add_authorising_options(add, arguments);
   add.add_flag("--device-code", arguments->device_code, "Print a code to enter on any device instead (where authorize.device_code_types allows it)");
+  add.add_flag("--qr", arguments->qr, "Draw the QR code of a link or device code also where the output is no terminal");
   add.add_flag("--ask-owner", arguments->ask_owner, "Print a link for the account's owner instead, which works for days (authorize.link_lifetime)");
   add.add_option("--mail-to", arguments->mail_to, "With --ask-owner: mail the link there as well (needs notices.smtp_host)")->type_name("ADDRESS");
   add.add_option("--account", arguments->account, "The account that must consent, by its id at the provider (it then needs no approval) or its name there (it is held all the same)")->type_name("ACCOUNT");

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { answerSchema, faults } from '../support/contract.mjs';
 import { readJournal } from '../support/kill/journal_file.mjs';
 import { slowness } from '../support/latchkey.mjs';
+import { readPrintedQr } from '../support/qr.mjs';
 import { pin, serverWithProvider } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
 
@@ -236,17 +237,18 @@ test('P7: neither device code nor user code stands in clear in the data folder o
   for (const [name, text] of places) for (const secret of secrets) assert.ok(!text.includes(secret), `${secret} stands in ${name}`);
 });
 
-test('grant add --device-code prints address and code; with --wait how it ended', async (t) => {
+test('grant add --device-code prints address, code and a QR code that a reader reads; with --wait how it ended', async (t) => {
   const { server, provider, admin } = await scene(t);
   await admin.group('Office');
   const pinFile = await server.file('pin', pin);
-  const adding = server.cli(['grant', 'add', 'dora', '--group', 'Office', '--type', 'oidc', '--pin-file', pinFile, '--device-code', '--wait']);
+  const adding = server.cli(['grant', 'add', 'dora', '--group', 'Office', '--type', 'oidc', '--pin-file', pinFile, '--device-code', '--qr', '--wait']);
   await asked(provider, 1);
   const [attempt] = (await admin.must('GET', '/api/v1/authorizations')).items;
   provider.enterCode(attempt.device.user_code);
   const added = await adding;
   assert.equal(added.status, 1, 'it waits for approval');
   assert.ok(added.stdout.includes(attempt.device.user_code) && added.stdout.includes(`${provider.origin}/device`), added.stdout);
+  assert.equal(readPrintedQr(added.stdout), attempt.device.verification_uri_complete || attempt.device.verification_uri, added.stdout);
   assert.match(added.stdout, /latchkey grant approve/);
   assert.equal((await server.cli(['grant', 'approve', 'dora'])).status, 0);
   assert.equal((await server.cli(['grant', 'add', 'emil', '--group', 'Office', '--type', 'box', '--pin-file', pinFile, '--device-code'])).status, 1);
