@@ -305,6 +305,27 @@ TEST_F(FailOverHouse, F2_AnAnswerThatCannotBeReadKeepsTheTokenThatItShowsToBeSpe
   EXPECT_FALSE(told());
 }
 
+TEST_F(FailOverHouse, F2_AnOlderAnswerThatCannotBeReadHidesNoNewerOne) {
+  look();
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  for (int n = 0; n < 2; ++n) {
+    advance(60s);
+    ASSERT_TRUE(run(nodes->begin()));
+    ASSERT_TRUE(refresh(grant.id));
+  }
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt3");
+  ASSERT_EQ(journal.kept.size(), 2U);
+  commit(falling_back(view(grant.id), before));
+  journal.kept.front().reply_sealed = Bytes(100, 1);
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+  EXPECT_EQ(transport.posts_with("rt2"), 1);
+  EXPECT_EQ(alerts.current().size(), 0U);
+}
+
 // Found by the simulation: the other node's older answer, settled when it was brought back, hid this one's newer one.
 TEST_F(FailOverHouse, F5_AnOlderAnswerThatAnotherJournalBringsBackHidesNoNewerOne) {
   look();

@@ -92,20 +92,21 @@ Task<Result<void>> Keeper::merge_answers(GrantId grant, store::GenerationNumber 
   auto entries = co_await parts_.journal.answers(grant);
   if (!entries) co_return std::unexpected(entries.error());
   std::erase_if(*entries, [from](const store::JournalEntry& entry) { return entry.generation < from; });
-  bool all_read = true;
+  std::optional<Error> unread;  // of the newest ones
   for (auto& entry : newest_of_each(std::move(*entries))) {
     const auto merged = co_await merge_entry(as_sealed_now(std::move(entry)));
+    if (!merged && !is_lasting(merged.error())) co_return merged;
+    unread.reset();
     if (merged) continue;
-    if (!is_lasting(merged.error())) co_return merged;
-    if (unreadable == Unreadable::error) {
-      note_unreadable(grant, &merged.error());
-      co_return merged;
-    }
-    // It had been stored once; that it cannot be read any more (a master key later) is no reason to stop.
+    unread = merged.error();
     parts_.log.warning("old_reply_not_merged", {{"grant", grant.text()}, {"detail", merged.error().text}});
-    all_read = false;
   }
-  if (all_read && !unmerged_.contains(grant)) note_unreadable(grant, nullptr);
+  if (unread && unreadable == Unreadable::error) {
+    note_unreadable(grant, &*unread);
+    co_return std::unexpected(*std::move(unread));
+  }
+  // It had been stored once; that it cannot be read any more (a master key later) is no reason to stop.
+  if (!unread && !unmerged_.contains(grant)) note_unreadable(grant, nullptr);
   co_return Result<void>{};
 }
 
