@@ -287,7 +287,9 @@ Task<Result<AuthorizationView>> AuthorizationDesk::view_after_change(Authorizati
   if (!*first) co_return unknown_authorization();
   const auto deadline = parts_.wall.now() + wait;
   auto row = **first;
-  while (row.state == AuthorizationState::pending && parts_.wall.now() < deadline && !stopped_) {
+  // That a browser has gone on with it is a change, too: whoever waits for an owner sees it.
+  const bool begun = !row.state_hash.empty();
+  while (row.state == AuthorizationState::pending && row.state_hash.empty() != begun && parts_.wall.now() < deadline && !stopped_) {
     // What another node has done is told by nobody.
     co_await watch.wait_for(parts_.steady, std::min<Milliseconds>(deadline - parts_.wall.now(), kLookEvery));
     const auto next = co_await parts_.store.authorization(id);

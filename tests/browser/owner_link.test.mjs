@@ -78,7 +78,6 @@ test('a link that waits is found above the list, shown once more, followed, and 
   await owner.goto(link);
   await owner.getByRole('button', { name: /Continue to/ }).click();
   await owner.getByRole('button', { name: 'Allow' }).waitFor();
-  await page.reload();
   await page.getByRole('heading', { name: 'The owner has opened the link' }).waitFor();
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel the link' }).click();
   await page.getByText('Nothing was kept.').waitFor();

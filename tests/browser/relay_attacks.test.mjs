@@ -2,11 +2,14 @@
 // two providers behind it.
 
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import { test } from 'node:test';
 import { openPage, startBrowser } from '../support/browser.mjs';
 import { assertNotListed } from '../support/console.mjs';
 import { Session } from '../support/latchkey.mjs';
+import { freePort } from '../support/ports.mjs';
 import { assertLogged, enrolledOffice, relayedApp, relayWithProvider, relayWithTwoProviders } from '../support/relay.mjs';
+import { ScriptedOffice } from '../support/scripted_office.mjs';
 
 const pin = 'Schlüssel 77';
 const insecure = { ignoreHTTPSErrors: true };
@@ -149,4 +152,139 @@ test('C3 Attack: a late handle: the starter has cancelled, and neither the start
   assert.equal(parts.oidc.tokenRequests, 0);
   await starter.goto(`${office.url}/users`);
   await assertNotListed(starter, office, 'scanner-1');
+});
+
+/** Chromium finds every attacker.example here: a site of its own, of which neither relay nor office is a part. */
+const anotherSite = { args: ['--host-resolver-rules=MAP attacker.example 127.0.0.1'] };
+/** The attacker's web server: the page that `show` gives for a path. Gives its origin. */
+async function siteOf(t, show) {
+  const port = await freePort();
+  const site = http.createServer((request, response) => response.setHeader('Content-Type', 'text/html').end(`<!doctype html><title>Win a prize</title>${show(request.url)}`));
+  await new Promise((resolve) => site.listen(port, '127.0.0.1', resolve));
+  t.after(() => new Promise((resolve) => { site.closeAllConnections(); site.close(resolve); }));
+  return `http://attacker.example:${port}`;
+}
+/** What the button of the relay's confirmation page in that browser would send. */
+const fieldsOf = async (page) => Object.fromEntries(await Promise.all(['flow', 'token'].map(async (name) => [name, await page.locator(`input[name=${name}]`).inputValue()])));
+/** Everything that browser asks for, from now on, at an origin. */
+function askedAt(context, origin) {
+  const asked = [];
+  context.on('request', (request) => { if (new URL(request.url()).origin === origin) asked.push(request.url()); });
+  return asked;
+}
+
+test('Attack: the button pressed by another site, in the same browser: with the relay\'s cookie there, no form of another site\'s leads to the provider', async (t) => {
+  const parts = await relayWithProvider(t);
+  const { relay, oidc } = parts;
+  const [office, mallory, browser] = await Promise.all([enrolledOffice(t, parts, 'North Ltd'), ScriptedOffice.enrol(relay), startBrowser(t, anotherSite)]);
+  const victim = await personAt(browser, office);
+  const context = victim.context();
+  const id = await begin(victim, office, relay, 'scanner-1');
+  const theirs = await fieldsOf(victim);
+  const [cookie] = (await context.cookies(relay.url)).filter((each) => each.name === '__Host-latchkey-relay');
+  assert.deepEqual([cookie.sameSite, cookie.secure, cookie.httpOnly], ['Lax', true, true], 'the victim\'s browser has the relay\'s cookie');
+
+  const attacker = await openPage(browser, insecure);
+  await attacker.goto(victim.url());
+  const sameFlow = await fieldsOf(attacker);
+  assert.equal(sameFlow.flow, theirs.flow);
+  assert.notEqual(sameFlow.token, theirs.token, 'a token is of one browser');
+  await attacker.goto(mallory.beginUrl());
+  const ownFlow = await fieldsOf(attacker);
+
+  const forms = [{ flow: theirs.flow }, { flow: theirs.flow, token: '' }, sameFlow, ownFlow, theirs];
+  const site = await siteOf(t, (url) => `<form method="post" action="${relay.url}/continue">${Object.entries(forms[Number(url.slice(1))])
+    .map(([name, value]) => `<input type="hidden" name="${name}" value="${value}">`).join('')}</form><script>document.forms[0].submit()</script>`);
+  const asked = askedAt(context, oidc.issuer);
+  const tab = await context.newPage();
+  /** The victim's browser opens the attacker's page, which submits that form; gives whether the relay's cookie went along. */
+  const press = async (form) => {
+    const sent = tab.waitForRequest(`${relay.url}/continue`);
+    await tab.goto(`${site}/${forms.indexOf(form)}`, { waitUntil: 'commit' });
+    const headers = await (await sent).allHeaders();
+    assert.equal(headers['sec-fetch-site'], 'cross-site');
+    return (headers.cookie ?? '').includes(cookie.value);
+  };
+  const refused = async (form, words, withCookie) => {
+    assert.equal(await press(form), withCookie, 'the cookie');
+    await tab.getByText(words, { exact: false }).waitFor();
+    await tab.getByText('sent to the provider', { exact: false }).waitFor();
+    assert.equal(await tab.getByRole('button').count(), 0);
+    assert.deepEqual(asked, [], 'the browser went to the provider');
+  };
+  const nothingMade = async () => {
+    assert.equal(await stateOf(office, id), 'pending');
+    assert.deepEqual((await context.cookies(relay.url)).map((each) => each.name), [cookie.name], 'no flow was joined to this browser');
+    assert.equal(await relay.metric('latchkey_relay_flows_total{step="continued"}'), 0);
+    assert.equal((await office.admin.must('GET', '/api/v1/users?search=scanner-1')).total, 0);
+  };
+
+  // The cookie stays at home: even the victim's own token, if it had leaked, opens nothing from there.
+  await refused(forms[0], 'The confirmation came incomplete', false);
+  for (const form of forms.slice(1)) await refused(form, '(form_not_ours)', false);
+  await nothingMade();
+
+  // A browser that lets it go along all the same, as many did before SameSite: the token alone holds.
+  await context.addCookies([{ name: cookie.name, value: cookie.value, url: relay.url, secure: true, httpOnly: true, sameSite: 'None' }]);
+  await refused(forms[0], 'The confirmation came incomplete', true);
+  for (const form of [forms[1], sameFlow, ownFlow]) await refused(form, '(form_not_ours)', true);
+  await nothingMade();
+  await assertLogged(relay, 'form_not_ours', 7);
+
+  // With both gone it would have worked, and this test would have seen it.
+  assert.equal(await press(theirs), true);
+  await tab.waitForURL(`${oidc.issuer}/**`);
+  assert.ok(asked.length > 0);
+});
+
+test('C4 Attack: another site frames the relay\'s confirmation page: nothing of it shows, and a click where its button would be presses nothing', async (t) => {
+  const parts = await relayWithProvider(t);
+  const { relay } = parts;
+  const [office, browser] = await Promise.all([enrolledOffice(t, parts, 'North Ltd'), startBrowser(t, anotherSite)]);
+  const victim = await personAt(browser, office);
+  const context = victim.context();
+  const id = await begin(victim, office, relay, 'scanner-1');
+  const address = victim.url();
+  const site = await siteOf(t, () => `<style>body { margin: 0 } iframe { border: 0; opacity: .1 }</style><iframe src="${address}" width="1000" height="850"></iframe>`);
+  const pressed = askedAt(context, relay.url);
+  const tab = await context.newPage();
+  const complaints = [];
+  tab.on('console', (message) => complaints.push(message.text()));
+  const framed = async () => {
+    await tab.goto(`${site}/`);
+    pressed.length = 0;
+    return tab.frames().find((each) => each !== tab.mainFrame());
+  };
+
+  // What the attacker would need: the page without the headers that forbid it shows, and its button is pressed through the frame.
+  await context.route(`${relay.url}/begin**`, async (route) => {
+    const response = await route.fetch();
+    const { 'content-security-policy': policy, 'x-frame-options': options, ...headers } = response.headers();
+    assert.match(policy, /frame-ancestors 'none'/);
+    assert.equal(options, 'DENY');
+    await route.fulfill({ response, headers });
+  });
+  const shown = await framed();
+  const button = shown.getByRole('button', { name: /^Continue to/ });
+  await button.waitFor();
+  const { x, y, width, height } = await button.boundingBox();
+  const click = () => tab.mouse.click(x + width / 2, y + height / 2);
+  const sent = tab.waitForRequest(`${relay.url}/continue`);
+  await click();
+  await sent;
+  await context.unrouteAll({ behavior: 'wait' });
+
+  // As it is served.
+  complaints.length = 0;
+  const refused = await framed();
+  assert.equal(refused.url(), 'chrome-error://chromewebdata/', 'the browser shows a page of its own instead');
+  assert.equal(await refused.getByRole('button', { name: /^Continue to/ }).count(), 0);
+  assert.doesNotMatch(await refused.locator('body').innerText(), /North Ltd|Connect your account/);
+  assert.ok(complaints.some((each) => /frame-ancestors 'none'/.test(each)), complaints.join('\n'));
+  await click();
+  // Whatever the click had started would be asked before what the page asks for now.
+  await tab.evaluate((origin) => fetch(`${origin}/`, { mode: 'no-cors' }).catch(() => {}), relay.url);
+  assert.deepEqual(pressed, [`${relay.url}/`]);
+  assert.equal(await relay.metric('latchkey_relay_flows_total{step="continued"}'), 0);
+  assert.equal(await stateOf(office, id), 'pending');
 });

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Browserless } from '../support/browserless.mjs';
 import { binary, fetchAnswer, run } from '../support/latchkey.mjs';
-import { consenting, enrolledOffice, officeAt, pressing, Relay, relayWithProvider } from '../support/relay.mjs';
+import { consenting, enrolledOffice, officeAt, pressing, Relay, relayWithClient, relayWithProvider } from '../support/relay.mjs';
 import { freePort, temporaryFolder } from '../support/ports.mjs';
 import { ScriptedOffice } from '../support/scripted_office.mjs';
 import { until } from '../support/wait.mjs';
@@ -116,6 +116,53 @@ test('an app of one\'s own is used where there is one, in a popup; the relay\'s 
   await office.admin.must('PUT', '/api/v1/registry/oauth.use_cloud_service', { value: 'false' });
   await office.admin.must('DELETE', '/api/v1/apps/oidc');
   assert.deepEqual((await type()).apps.map((each) => each.state), ['missing'], 'switched off');
+});
+
+test('latchkey grant add: the address it prints goes by way of the Cloud Service, through the relay\'s page; brought back by another browser, the consent is held until grant approve', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  await office.admin.group('Office');
+  const pinFile = await office.file('pin', pin);
+  const must = async (...args) => {
+    const { status, stdout, stderr } = await office.cli(args);
+    assert.equal(status, 0, `${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  const added = async (name) => {
+    const printed = await must('grant', 'add', name, '--group', 'Office', '--type', 'oidc', '--pin-file', pinFile, '--allow', 'token');
+    assert.ok(!printed.includes(pin));
+    return new RegExp(`${office.url}/oauth/start/\\S+`).exec(printed)[0];
+  };
+  const grantOf = async (name) => JSON.parse(await must('grant', 'list', '--json')).find((each) => each.username === name);
+
+  const address = await added('dora');
+  const browser = new Browserless();
+  const looked = await browser.open(address);
+  assert.equal(looked.url, address, 'looking goes nowhere');
+  assert.equal(await scene.relay.metric('latchkey_relay_flows_total{step="shown"}'), 0);
+  const seen = [];
+  const { body, trail } = await browser.open({ url: address, form: {} }, { visit: consenting(scene, seen) });
+  assert.equal(seen.length, 1);
+  assert.match(seen[0], /North Ltd/);
+  assert.match(seen[0], /dora/);
+  const steps = [`${scene.relay.url}/begin`, `${scene.relay.url}/continue`, `${scene.oidc.issuer}/auth`, `${scene.relay.url}/callback/op`, `${office.url}/oauth/relayed`]
+    .map((prefix) => trail.findIndex((each) => each.startsWith(prefix)));
+  assert.ok(steps.every((each, n) => each > (steps[n - 1] ?? 0)), trail.join('\n'));
+  assert.match(body, /anna@example\.com/);
+  const { state, account } = await grantOf('dora');
+  assert.deepEqual([state, account.name], ['active', 'anna@example.com']);
+  assert.equal((await office.token('dora', pin)).status, 200);
+  assert.match((await new Browserless().open(trail[steps.at(-1)])).body, /is over/i);
+
+  const [press, answer] = [pressing(scene.relay), scene.oidc.answering('allow', 'bert')];
+  const walked = await new Browserless().open({ url: await added('erik'), form: {} }, {
+    visit: (...page) => press(...page) ?? answer(...page), stopAt: (url) => url.startsWith(`${office.url}/oauth/relayed`),
+  });
+  assert.match((await new Browserless().open(walked.url)).body, /administrator must approve/);
+  assert.match(await must('grant', 'pending'), /erik +oidc +held/);
+  assert.equal(await grantOf('erik'), undefined);
+  await must('grant', 'approve', 'erik');
+  assert.equal((await grantOf('erik')).state, 'active');
 });
 
 test('two offices on one relay never see each other\'s anything', async (t) => {
@@ -485,17 +532,58 @@ test('packaging: the packaged relay.toml and unit are what the program reads: ev
   assert.ok(stdout.includes('/etc/latchkey/relay.toml') && unit.includes('relay --config /etc/latchkey/relay.toml'));
 });
 
-test('P7: nothing that opens anything is logged by the relay or the office', async (t) => {
-  const scene = await relayWithProvider(t);
-  const office = await enrolledOffice(t, scene, 'North Ltd');
-  const { started } = await walk(office, scene, { stopAt: () => false });
-  assert.equal((await office.admin.outcome(started.id)).state, 'completed');
-  const begun = await office.admin.startAuthorization({ ...request, username: 'printer-2' });
-  const { url } = await office.admin.browser.open(begun.start_url, { visit: pressing(scene.relay), stopAt: (each) => each.startsWith(scene.oidc.issuer) });
-  const canaries = [new URL(url).searchParams.get('state'), pin, begun.start_url.split('/').pop()];
-  for (const canary of canaries) assert.ok(canary.length > 5 && !scene.relay.logs.includes(canary) && !office.logs.includes(canary));
-  assert.doesNotMatch(scene.relay.logs, /code=|state=|flow=|handle=|LK1-/);
-  assert.doesNotMatch(office.logs, /handle=|LK1-/);
-  const keys = await readFile(path.join(scene.relay.data, 'relay.keys'));
-  assert.equal(keys.length, 96);
-});
+/** Whatever form of it might stand in a log: as it is, percent-encoded, its octets in base64 and hex; and its halves, in case it was cut. */
+function formsOf(secret) {
+  const octets = Buffer.from(secret);
+  const raw = Buffer.from(secret, 'base64url');
+  const half = secret.length / 2;
+  const forms = [secret, encodeURIComponent(secret), octets.toString('base64'), octets.toString('hex'), secret.slice(0, half), secret.slice(half)];
+  return raw.toString('base64url') === secret ? [...forms, raw.toString('base64'), raw.toString('hex')] : forms;
+}
+
+for (const [mode, withApp] of [['forward', relayWithProvider], ['exchange', relayWithClient]]) {
+  test(`P7: nothing that opens anything is logged by the relay or the office: looked for by its value, in ${mode} mode`, async (t) => {
+    const scene = await withApp(t);
+    const replies = [];
+    scene.oidc.provider.on('grant.success', ({ body }) => replies.push(body));
+    const office = await officeAt(t, scene);
+    const { code: enrolmentCode } = await scene.relay.issue('North Ltd');
+    await office.admin.must('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: enrolmentCode });
+    const seen = [];
+    const started = await office.admin.startAuthorization(request);
+    const { trail } = await office.admin.browser.open(started.start_url, { visit: consenting(scene, seen) });
+    const attempt = await office.admin.outcome(started.id);
+    assert.equal(attempt.state, 'completed', JSON.stringify(attempt.problem));
+    await office.admin.must('POST', `/api/v1/grants/${attempt.result.grant_id}/refresh`);
+    const { body: { access_token: handedOut } } = await office.token('printer-1', pin);
+    // Refusals are logged at greater length: those of a handle used up, of a callback that is over, and of a button without its token.
+    const way = (start) => new URL(trail.find((each) => each.startsWith(start)));
+    const [begin, callback, relayed] = [`${scene.relay.url}/begin`, `${scene.relay.url}/callback/`, `${office.url}/oauth/relayed`].map(way);
+    for (const again of [callback, relayed]) await office.admin.browser.open(again.href);
+    const flow = begin.searchParams.get('flow');
+    const [, token] = /name="token" value="([^"]+)"/.exec(seen[0]);
+    await new Browserless().request(`${scene.relay.url}/continue`, { method: 'POST', body: new URLSearchParams({ flow, token }) });
+
+    assert.equal(replies.length, 2, 'the exchange and the refresh');
+    assert.notEqual(replies[0].refresh_token, replies[1].refresh_token);
+    const secrets = {
+      'the PIN': pin, 'the start address': started.start_url.split('/').pop(), flow, 'the form token': token,
+      state: callback.searchParams.get('state'), 'the authorization code': callback.searchParams.get('code'), handle: relayed.searchParams.get('handle'),
+      'the enrolment code': enrolmentCode.slice('LK1-'.length), 'its secret': Buffer.from(enrolmentCode.slice('LK1-'.length), 'base64url').subarray(16, 32).toString('base64url'),
+      'the token handed out': handedOut, ...(mode === 'exchange' && { 'the client secret': scene.oidc.clientSecret }),
+      ...Object.fromEntries(replies.flatMap((each, n) => ['access_token', 'refresh_token', 'id_token'].map((name) => [`${name} ${n + 1}`, each[name]]))),
+    };
+    await until('the refusals to be logged', () => ['flow_not_of_this_browser', 'form_not_ours'].every((reason) => scene.relay.logs.includes(reason)));
+    await Promise.all([office.stop(), scene.relay.stop()]); // all that they ever say
+    for (const [who, { logs }] of [['the relay', scene.relay], ['the office', office]]) {
+      assert.match(logs, /stopped/, `${who} logs`);
+      for (const [what, secret] of Object.entries(secrets)) {
+        assert.ok(secret.length >= 12, `${what}: ${secret}`);
+        for (const form of formsOf(secret)) assert.ok(!logs.includes(form), `${who} has logged ${what}`);
+      }
+    }
+    assert.doesNotMatch(scene.relay.logs, /code=|state=|flow=|handle=|LK1-/);
+    assert.doesNotMatch(office.logs, /handle=|LK1-/);
+    assert.equal((await readFile(path.join(scene.relay.data, 'relay.keys'))).length, 96);
+  });
+}
