@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Browserless } from './browserless.mjs';
 import { freePort, temporaryFolder } from './ports.mjs';
-import { until } from './wait.mjs';
+import { until, untilReady } from './wait.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const binary = process.env.LATCHKEY_BIN ?? path.join(root, 'build', 'release', 'latchkey');
@@ -235,14 +235,11 @@ export class Latchkey {
     this.child.stdout.setEncoding('utf8').on('data', (chunk) => { this.stdout += chunk; });
     this.child.stderr.setEncoding('utf8').on('data', (chunk) => { this.stderr += chunk; });
     if (!expectReady) return;
-    await until('the server to be ready', async () => {
-      if (!this.running) throw new Error(`it ended:\n${this.logs}`);
+    await untilReady(this, 'the server to be ready', async () => {
       const response = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2000) });
       await response.arrayBuffer();
       return response.status === 200;
-    }, { timeout: 20_000 * slowness }).catch((error) => {
-      throw new Error(`${error.message}\n${this.logs}`);
-    });
+    }, { timeout: 20_000 * slowness });
     this.readyAfterMs = performance.now() - this.startedAt;
   }
 

@@ -15,7 +15,7 @@ import { Faults } from './kill/faults.mjs';
 import { binary, Latchkey, run, slowness } from './latchkey.mjs';
 import { OidcServer } from './oidc.mjs';
 import { freePort, temporaryFolder } from './ports.mjs';
-import { until } from './wait.mjs';
+import { until, untilReady } from './wait.mjs';
 
 let made;
 /** One certificate for all relays of this process, which trusts it as well (for fetch): two of one name would hide each other. */
@@ -80,14 +80,11 @@ export class Relay {
     this.ended = new Promise((resolve) => this.child.on('close', (status, signal) => resolve({ status, signal })));
     this.child.stdout.setEncoding('utf8').on('data', (chunk) => { this.stdout += chunk; });
     this.child.stderr.setEncoding('utf8').on('data', (chunk) => { this.stderr += chunk; });
-    await until('the relay to answer', async () => {
-      if (!this.running) throw new Error(`it ended:\n${this.logs}`);
+    await untilReady(this, 'the relay to answer', async () => {
       const response = await fetch(`${this.health}/healthz`, { signal: AbortSignal.timeout(2000) });
       await response.arrayBuffer();
       return response.status === 200;
-    }, { timeout: 20_000 * slowness }).catch((error) => {
-      throw new Error(`${error.message}\n${this.logs}`);
-    });
+    }, { timeout: 20_000 * slowness });
   }
 
   /** Where the process itself is asked for its health. */

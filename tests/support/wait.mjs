@@ -28,3 +28,13 @@ export function gate() {
   const passed = new Promise((resolve) => { open = resolve; });
   return { passed, open };
 }
+
+/** until(), for a program just started ({ running, ended, logs }): fails at once, with what it said, when it has ended. */
+export async function untilReady(program, what, check, options) {
+  await until(what, () => !program.running || check(), options).catch((error) => {
+    throw new Error(`${error.message}\n${program.logs}`);
+  });
+  if (program.running) return;
+  await program.ended; // with all that it has said
+  throw new Error(`it ended:\n${program.logs}`);
+}

@@ -14,13 +14,15 @@ constexpr std::int64_t kCacheBytes = 512 * 1024;
 constexpr std::chrono::milliseconds kWaitForOthers{5'000};
 constexpr int kPagesToCheckpoint = 100;
 
-Result<void> prepare_tables(Connection& db, const BookFile& book) {
+// Whether the tables are there. Errors: corrupt/`not_a_book`, `future_schema`.
+Result<bool> has_tables(Connection& db, const BookFile& book) {
+  // First, since who makes them says in the same transaction whose they are.
+  const auto tables = db.number("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return std::unexpected(tables.error());
   const auto application = db.number("PRAGMA application_id");
   if (!application) return std::unexpected(application.error());
   const auto schema = db.number("PRAGMA user_version");
   if (!schema) return std::unexpected(schema.error());
-  const auto tables = db.number("SELECT count(*) FROM sqlite_schema");
-  if (!tables) return std::unexpected(tables.error());
   if (*tables > 0 && *application != book.id) {
     return fail(ErrorKind::corrupt, "not_a_book",
                 fmt::format("The {} is another program's. Name another data directory for the Cloud Service.", book.name));
@@ -29,8 +31,7 @@ Result<void> prepare_tables(Connection& db, const BookFile& book) {
     return fail(ErrorKind::corrupt, "future_schema",
                 fmt::format("The {} was written by a newer version of Latchkey. Run that one.", book.name));
   }
-  if (*tables > 0) return {};
-  return db.run_script(fmt::format("{}PRAGMA application_id = {}; PRAGMA user_version = {};", book.tables, book.id, book.schema));
+  return *tables > 0;
 }
 
 // SQLite does not wait for others here as it does elsewhere, and a file just made may be another process's to change.
@@ -46,10 +47,15 @@ Result<void> keep_log_ahead(Connection& db) {
 
 // Of several processes that find no book at the same moment one makes it.
 Result<void> prepare(Connection& db, const BookFile& book) {
+  const auto before = has_tables(db, book);  // and is no other program's, which is left as it is
+  if (!before) return std::unexpected(before.error());
+  if (auto done = keep_log_ahead(db); !done) return done;
+  if (*before) return {};
   if (auto begun = db.run_script("BEGIN IMMEDIATE;"); !begun) return begun;
-  if (auto made = prepare_tables(db, book); !made) return made;
-  if (auto done = db.run_script("COMMIT;"); !done) return done;
-  return keep_log_ahead(db);
+  const auto made_meanwhile = has_tables(db, book);
+  if (!made_meanwhile) return std::unexpected(made_meanwhile.error());
+  const auto making = fmt::format("{}PRAGMA application_id = {}; PRAGMA user_version = {};", book.tables, book.id, book.schema);
+  return db.run_script((*made_meanwhile ? "" : making) + "COMMIT;");
 }
 
 }  // namespace
