@@ -124,6 +124,22 @@ class DeskByAWay : public DeskHouse {
     clients->forget(app_id);
     return way;
   }
+  // The server stops when the way has been asked once; the next one asks it for what it may have kept, which is nothing.
+  void expect_taken_up_once(const Conversation& talk, const std::string& app_id, UnheardWay& way) {
+    const auto waits = base::start_on(loop, desk->callback(app_id, talk.query, talk.cookies));
+    base::drive_until(loop, [&] { return way.asked.size() == 1 || waits->has_value(); });
+    ASSERT_EQ(way.asked.size(), 1U) << (waits->has_value() ? (*waits)->text : "");
+    const auto stopping = base::start_on(loop, stop_desk());
+    base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
+
+    way.knows_nothing = true;
+    start_desk_anew();
+    ASSERT_TRUE(run(keeper->start()));
+    base::drive_until(loop, [&] { return seen(talk.id).state != AuthorizationState::pending; });
+    EXPECT_EQ(seen(talk.id).state, AuthorizationState::failed);
+    EXPECT_EQ(seen(talk.id).problem_code, "answer_lost");
+    EXPECT_EQ(way.asked.size(), 2U);
+  }
 };
 
 // Time moves in these by a pause each, once the way has been asked: run() would move it at every step.
@@ -194,18 +210,7 @@ TEST_F(DeskByAWay, S4_ACodeThatNeverReachedTheWayIsTakenUpOnce) {
   const auto begun = begin(wish("print"));
   const auto talk = open_start(begun);
   const auto way = by_way(1);
-  const auto waits = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
-  base::drive_until(loop, [&] { return way->asked.size() == 1; });
-  const auto stopping = base::start_on(loop, stop_desk());
-  base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
-
-  way->knows_nothing = true;
-  start_desk_anew();
-  ASSERT_TRUE(run(keeper->start()));
-  base::drive_until(loop, [&] { return seen(begun.id).state != AuthorizationState::pending; });
-  EXPECT_EQ(seen(begun.id).state, AuthorizationState::failed);
-  EXPECT_EQ(seen(begun.id).problem_code, "answer_lost");
-  EXPECT_EQ(way->asked.size(), 2U);
+  expect_taken_up_once(talk, "acme", *way);
   EXPECT_FALSE(exists("print"));
 }
 
@@ -223,18 +228,7 @@ TEST_F(DeskByAWay, S4_ACodeWhoseTokenEndpointTheCallbackNamedIsTakenUpAsWell) {
   auto talk = open_start(begun);
   talk.query += "&subdomain=acme&appcp=sharefile.com&apicp=sf-api.com";
   const auto way = by_way(1, "sharefile");
-  const auto waits = base::start_on(loop, desk->callback("sharefile", talk.query, talk.cookies));
-  base::drive_until(loop, [&] { return way->asked.size() == 1 || waits->has_value(); });
-  ASSERT_EQ(way->asked.size(), 1U) << (waits->has_value() ? (**waits).text : "");
-  const auto stopping = base::start_on(loop, stop_desk());
-  base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
-
-  way->knows_nothing = true;
-  start_desk_anew();
-  ASSERT_TRUE(run(keeper->start()));
-  base::drive_until(loop, [&] { return seen(begun.id).state != AuthorizationState::pending; });
-  EXPECT_EQ(seen(begun.id).problem_code, "answer_lost");
-  EXPECT_EQ(way->asked.size(), 2U) << "the service was asked for what it may have kept";
+  expect_taken_up_once(talk, "sharefile", *way);
 }
 
 // ---- what is deleted is given back, and nothing else -------------------------------------------------------------------

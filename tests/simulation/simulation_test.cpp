@@ -16,7 +16,7 @@ std::string repeat_with(std::uint64_t seed, const std::string& canary = {}) {
 
 double cpu_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#ifdef LATCHKEY_SANITIZED
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;

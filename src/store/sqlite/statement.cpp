@@ -24,7 +24,7 @@ Error error_of(int extended_code, std::string_view message) {
       return {.kind = ErrorKind::unavailable,
               .reason = "store_unavailable",
               .text = "The database may not be written to: nothing was changed. See whether the disk of the data directory is mounted read-only, and to whom "
-                      "latchkey.db belongs; no restart is needed once that is mended.",
+                      "the files in it belong; no restart is needed once that is mended.",
               .detail = std::move(detail),
               .retry_after = std::chrono::seconds(10)};
     case SQLITE_IOERR:
