@@ -16,7 +16,7 @@ set(LATCHKEY_LAYERS
   "3|store|base crypto                                            |SQLite::SQLite3 PostgreSQL::PostgreSQL"
   "4|people|base crypto vault store                               |PkgConfig::UTF8PROC"
   "5|grants|base crypto net oauth vault cloud catalog store people|"
-  "6|doctor|base crypto net oauth catalog store grants              |"
+  "6|doctor|base crypto net oauth cloud catalog store grants        |"
   "6|connectors|base net oauth wire catalog grants                |"
   "7|delivery|base crypto net wire vault store people grants connectors|"
   "8|doors|base net wire store people grants delivery             |"

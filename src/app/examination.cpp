@@ -122,7 +122,7 @@ Examination::Examination(const Ground& ground) : premises_(premises_of(ground.co
                                     .looker = [this](const net::TlsLookRequest& request) { return net::look_at_tls(request, policy_); },
                                     .store = ground.store, .journal = ground.journal, .keys = ground.keys, .plain_http = ground.plain_http,
                                     .entropy = ground.entropy, .wall = ground.wall, .steady = ground.steady, .worker = *worker_,
-                                    .drop_folders = look_at_drop_folders(ground.config), .spool_reserve = spool_reserve(ground.registry)});
+                                    .drop_folders = look_at_drop_folders(ground.config), .spool_reserve = spool_reserve(ground.registry), .cloud = ground.cloud});
   doctor_ = std::make_unique<doctor::Doctor>(doctor::Doctor::Parts{
       .checks = std::move(checks), .ground = {.store = ground.store, .catalog = ground.catalog, .public_url = ground.config.public_url, .plain_http = ground.plain_http},
       .wall = ground.wall, .steady = ground.steady, .log = ground.log, .executor = executor});

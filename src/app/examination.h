@@ -36,6 +36,7 @@ class Examination {
     const store::Registry& registry;
     const store::ReplyJournal& journal;
     const grants::Keys& keys;
+    doctor::CloudLooker cloud;
     std::shared_ptr<const catalog::Catalog> catalog;
     oauth::PlainHttp plain_http;
     Entropy& entropy;

@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/log.h"
+#include "base/run_on.h"
 #include "catalog/catalog.h"
 #include "base/task_group.h"
 #include "console/console.h"
@@ -161,6 +162,7 @@ struct House::Parts {
   [[nodiscard]] Result<void> build_catalog();
   [[nodiscard]] Result<void> build_network();
   void build_people();
+  [[nodiscard]] doctor::CloudLooker cloud_looker();
   void build_engine();
   void build_doors();
   void build_servers();
@@ -297,6 +299,20 @@ void House::Parts::build_people() {
   handouts = std::make_unique<people::HandoutCounts>(*store, clock);
 }
 
+// The desk's own thread is the engine's.
+doctor::CloudLooker House::Parts::cloud_looker() {
+  struct Looking {
+    static Task<Result<doctor::CloudLook>> look(grants::CloudDesk* desk, Executor engine, bool used) {
+      auto status = co_await base::run_on(engine, desk->status());
+      if (!status) co_return std::unexpected(status.error());
+      doctor::CloudLook look{.used = used, .status = std::move(*status)};
+      if (look.status.enrolled) look.now = co_await base::run_on(engine, desk->look());
+      co_return look;
+    }
+  };
+  return [this] { return Looking::look(&engine->cloud(), loop.main(), registry->get<bool>("oauth.use_cloud_service")); };
+}
+
 // After the node's name is known: the engine signs its work with it.
 void House::Parts::build_engine() {
   // Loopback providers over plain http are for whom outbound.allow names them: the sandbox, and tests.
@@ -324,7 +340,7 @@ void House::Parts::build_engine() {
       .context = tls.get(), .alerts = engine->alerts(), .wall = clock, .log = log});
   cloud_metrics = std::make_unique<CloudMetrics>(engine->cloud_counters(), *store);
   examination = std::make_unique<Examination>(Examination::Ground{
-      .config = config, .listens_with_tls = tls != nullptr, .loop = loop, .outgoing = *transport, .store = *store, .registry = *registry, .journal = *journal, .keys = engine->keys(), .catalog = catalog,
+      .config = config, .listens_with_tls = tls != nullptr, .loop = loop, .outgoing = *transport, .store = *store, .registry = *registry, .journal = *journal, .keys = engine->keys(), .cloud = cloud_looker(), .catalog = catalog,
       .plain_http = plain_http, .entropy = entropy, .wall = clock, .steady = steady, .log = log});
   metrics = std::make_unique<EngineMetrics>(EngineMetrics::Parts{.counters = engine->counters(), .alerts = engine->alerts(), .health = engine->health(),
                                                                  .journal = *journal, .figures = figures, .hot = *hot, .engine = loop.main(), .store = *store});

@@ -173,6 +173,10 @@ class PlainCloud final : public grants::CloudDesk {
     if (refusal) co_return std::unexpected(*refusal);
     co_return state;
   }
+  Task<Result<grants::CloudStatus>> look() override {
+    if (refusal) co_return std::unexpected(*refusal);
+    co_return state;
+  }
   Task<Result<void>> leave(grants::Requester) override {
     if (!state.enrolled) co_return fail(ErrorKind::conflict, "cloud_not_enrolled", "Not enrolled.");
     state = {};

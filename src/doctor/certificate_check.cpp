@@ -29,10 +29,12 @@ void judge_stage(Finding& finding, const net::TlsLook& look, const std::string& 
     case net::TlsLook::Stage::name:
       finding.severity = Severity::note;
       finding.seen = "What is served cannot be looked at: the name does not resolve here.";
+      finding.remedy = "The dns check says what to do.";
       return;
     case net::TlsLook::Stage::address:
       finding.severity = Severity::note;
       finding.seen = "What is served there is not looked at: " + look.why;
+      finding.remedy = "If that is where this server stands, name the address and its port in outbound.allow.";
       return;
     case net::TlsLook::Stage::connection:
       finding.severity = Severity::warning;

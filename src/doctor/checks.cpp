@@ -27,6 +27,7 @@ std::vector<std::unique_ptr<Check>> all_checks(const CheckGround& ground) {
   out.push_back(std::make_unique<DropFolderCheck>(ground.premises, ground.drop_folders, ground.store, ground.worker));
   out.push_back(std::make_unique<ConnectorCheck>(ground.store));
   out.push_back(std::make_unique<RedirectUriCheck>(ground.outgoing, ground.entropy, ground.plain_http));
+  out.push_back(std::make_unique<CloudServiceCheck>(ground.cloud));
   out.push_back(std::make_unique<OutgoingCheck>(ground.premises, ground.outgoing, ground.steady));
   out.push_back(std::make_unique<ClockCheck>(ground.outgoing, ground.wall, ground.steady));
   out.push_back(std::make_unique<AppSecretCheck>(ground.wall));

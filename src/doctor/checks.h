@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "doctor/certificate_check.h"
 #include "doctor/check.h"
+#include "doctor/cloud_service_check.h"
 #include "doctor/dns_check.h"
 #include "doctor/drop_folder_check.h"
 #include "doctor/premises.h"
@@ -34,6 +35,7 @@ struct CheckGround {
   Worker& worker;  // for what blocks: DNS, TLS, files
   DropFolderLooker drop_folders;
   SpoolReserve spool_reserve;
+  CloudLooker cloud;
 };
 
 [[nodiscard]] std::vector<std::unique_ptr<Check>> all_checks(const CheckGround& ground);

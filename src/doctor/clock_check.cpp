@@ -46,6 +46,8 @@ Task<std::vector<Finding>> examine(OriginInUse origin, net::HttpTransport* trans
     finding.severity = Severity::note;
     finding.seen =
         reply == nullptr ? "It did not answer, so the clocks could not be compared." : "Its answer names no time.";
+    finding.remedy = reply == nullptr ? "The outgoing check says where the line ends."
+                                      : "Look whether this machine keeps its clock by NTP (timedatectl).";
   }
   co_return std::vector<Finding>{std::move(finding)};
 }

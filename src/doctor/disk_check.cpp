@@ -24,27 +24,15 @@ std::string size_words(std::uint64_t bytes) {
 }
 
 Finding look_at_room(const std::string& folder) {
-  Finding finding{.check = {}, .subject = folder, .seen = {}, .remedy = {}, .handovers = {}};
   struct statvfs status{};
   if (::statvfs(folder.c_str(), &status) != 0) {
-    finding.severity = Severity::error;
+    Finding finding{.check = {}, .subject = folder, .severity = Severity::error, .seen = {}, .remedy = {}, .handovers = {}};
     finding.seen = fmt::format("The data folder cannot be looked at ({}).", std::strerror(errno));
     finding.remedy = "See that the file system is mounted and that the service's user may enter it.";
     return finding;
   }
-  const auto free = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
-  const bool few_files = status.f_files > 0 && status.f_favail < kFilesWarnBelow;
-  finding.seen = few_files ? fmt::format("{} are free, but room for {} more files only.", size_words(free), status.f_favail)
-                           : size_words(free) + " are free.";
-  if (free < kErrorBelow)
-    finding.severity = Severity::error;
-  else if (free < kWarnBelow || few_files)
-    finding.severity = Severity::warning;
-  if (finding.severity != Severity::ok)
-    finding.remedy =
-        "Make room, or move the data folder. With a full disk nothing is refreshed: a token is not spent whose answer could "
-        "not be kept.";
-  return finding;
+  return judge_room(folder, {.free_bytes = static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize,
+                             .files_left = status.f_files > 0 ? std::optional<std::uint64_t>(status.f_favail) : std::nullopt});
 }
 
 // Written, synced and removed again; empty: that works, else why not.
@@ -73,7 +61,31 @@ Finding look_at_writing(const std::string& folder) {
   return finding;
 }
 
-Finding look_at_journal(const store::ReplyJournal& journal, const std::string& folder) {
+Task<std::vector<Finding>> examine(std::string folder, const store::ReplyJournal* journal, Worker* worker) {
+  co_return co_await worker->run([folder, journal] {
+    return std::vector<Finding>{look_at_room(folder), look_at_writing(folder), judge_journal(*journal, folder)};
+  });
+}
+
+}  // namespace
+
+Finding judge_room(const std::string& folder, const Room& room) {
+  Finding finding{.check = {}, .subject = folder, .seen = {}, .remedy = {}, .handovers = {}};
+  const bool few_files = room.files_left && *room.files_left < kFilesWarnBelow;
+  finding.seen = few_files ? fmt::format("{} are free, but room for {} more files only.", size_words(room.free_bytes), *room.files_left)
+                           : size_words(room.free_bytes) + " are free.";
+  if (room.free_bytes < kErrorBelow)
+    finding.severity = Severity::error;
+  else if (room.free_bytes < kWarnBelow || few_files)
+    finding.severity = Severity::warning;
+  if (finding.severity != Severity::ok)
+    finding.remedy =
+        "Make room, or move the data folder. With a full disk nothing is refreshed: a token is not spent whose answer could "
+        "not be kept.";
+  return finding;
+}
+
+Finding judge_journal(const store::ReplyJournal& journal, const std::string& folder) {
   Finding finding{.check = {},
                   .subject = folder + "/journal",
                   .seen = "The reply journal takes answers.",
@@ -97,14 +109,6 @@ Finding look_at_journal(const store::ReplyJournal& journal, const std::string& f
   }
   return finding;
 }
-
-Task<std::vector<Finding>> examine(std::string folder, const store::ReplyJournal* journal, Worker* worker) {
-  co_return co_await worker->run([folder, journal] {
-    return std::vector<Finding>{look_at_room(folder), look_at_writing(folder), look_at_journal(*journal, folder)};
-  });
-}
-
-}  // namespace
 
 std::vector<Errand> DiskCheck::errands(const Survey&) {
   std::vector<Errand> out;

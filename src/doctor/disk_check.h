@@ -21,4 +21,12 @@ class DiskCheck final : public Check {
   Worker& worker_;
 };
 
+struct Room {
+  std::uint64_t free_bytes = 0;
+  std::optional<std::uint64_t> files_left{};  // nullopt: the file system does not count them
+};
+[[nodiscard]] Finding judge_room(const std::string& folder, const Room& room);
+// Quick; any thread.
+[[nodiscard]] Finding judge_journal(const store::ReplyJournal& journal, const std::string& folder);
+
 }  // namespace latchkey::doctor

@@ -25,10 +25,12 @@ std::vector<OriginInUse> origins_in_use(const Survey& survey) {
   for (const auto& app : survey.apps) {
     for (const auto& each : app.types) {
       const auto& type = each.type;
-      add(out, type.endpoints.token, "tokens of " + app.name);
+      if (!app.cloud_address.empty()) add(out, app.cloud_address, "the Cloud Service");
+      // What the service does for this office it does from where it stands.
+      if (!app.cloud_exchanges) add(out, type.endpoints.token, "tokens of " + app.name);
       if (type.provider->discovery_fills_endpoints) add(out, type.discovery, "the description of " + app.name);
       if (type.account.source == catalog::AccountSource::request) add(out, type.account.url, "accounts of " + app.name);
-      add(out, type.endpoints.revocation, "revocation at " + app.name);
+      if (!app.cloud_exchanges) add(out, type.endpoints.revocation, "revocation at " + app.name);
       add(out, type.endpoints.device_authorization, "device codes of " + app.name);
     }
   }

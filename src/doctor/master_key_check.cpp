@@ -70,7 +70,31 @@ Finding look_at_copy(bool done) {
   return finding;
 }
 
-Finding look_at_backup(ByteView last, WallTime now) {
+Task<std::vector<Finding>> examine(grants::KeyStatus status, bool embedded_store, store::Store* store, WallTime now,
+                                   Worker* worker) {
+  std::vector<Finding> out;
+  out.push_back(co_await worker->run([path = status.path] { return look_at_file(path); }));
+  if (status.place != status.path) out.push_back(look_at_place(status));
+  const auto copy = co_await store->meta(std::string(grants::kBackupDoneMeta));
+  const auto backup = co_await store->meta(std::string(store::kLastBackupMeta));
+  if (!copy || !backup) {
+    out.push_back({.check = {},
+                   .subject = "backup",
+                   .severity = Severity::error,
+                   .seen = "The store does not answer.",
+                   .remedy = "See the server's log.",
+                   .handovers = {}});
+    co_return out;
+  }
+  out.push_back(look_at_copy(!copy->empty()));
+  // A shared database is backed up by its own tools, of which nothing is known here.
+  if (embedded_store) out.push_back(judge_backup(*backup, now));
+  co_return out;
+}
+
+}  // namespace
+
+Finding judge_backup(ByteView last, WallTime now) {
   Finding finding{.check = {}, .subject = "backup", .seen = {}, .remedy = {}, .handovers = {}};
   const auto json = base::parse_json(base::as_text(last));
   const auto made_at = !last.empty() && json && json->is_object()
@@ -92,30 +116,6 @@ Finding look_at_backup(ByteView last, WallTime now) {
   }
   return finding;
 }
-
-Task<std::vector<Finding>> examine(grants::KeyStatus status, bool embedded_store, store::Store* store, WallTime now,
-                                   Worker* worker) {
-  std::vector<Finding> out;
-  out.push_back(co_await worker->run([path = status.path] { return look_at_file(path); }));
-  if (status.place != status.path) out.push_back(look_at_place(status));
-  const auto copy = co_await store->meta(std::string(grants::kBackupDoneMeta));
-  const auto backup = co_await store->meta(std::string(store::kLastBackupMeta));
-  if (!copy || !backup) {
-    out.push_back({.check = {},
-                   .subject = "backup",
-                   .severity = Severity::error,
-                   .seen = "The store does not answer.",
-                   .remedy = "See the server's log.",
-                   .handovers = {}});
-    co_return out;
-  }
-  out.push_back(look_at_copy(!copy->empty()));
-  // A shared database is backed up by its own tools, of which nothing is known here.
-  if (embedded_store) out.push_back(look_at_backup(*backup, now));
-  co_return out;
-}
-
-}  // namespace
 
 std::vector<Errand> MasterKeyCheck::errands(const Survey&) {
   auto status = keys_.status();

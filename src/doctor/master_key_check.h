@@ -24,4 +24,7 @@ class MasterKeyCheck final : public Check {
   Worker& worker_;
 };
 
+// `last`: what the store keeps of the last backup (store/last_backup.h); empty: there was none.
+[[nodiscard]] Finding judge_backup(ByteView last, WallTime now);
+
 }  // namespace latchkey::doctor

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "catalog/step_link.h"
+#include "cloud/service.h"
 #include "grants/provider_client.h"
 #include "oauth/metadata.h"
 #include "oauth/token_reply.h"
@@ -29,6 +30,7 @@ SurveyedApp describe(const store::App& app, const SurveyGround& ground) {
   out.redirect_uri = ground.public_url + "/oauth/callback/" + app.id;
   if (const auto route = grants::cloud_route_of(app)) {
     out.cloud_address = route->address;
+    out.cloud_exchanges = route->mode == cloud::Mode::exchange;
     out.redirect_uri = route->redirect_uri;
   }
   out.paused = app.paused;

@@ -34,6 +34,7 @@ struct SurveyedApp {
   std::string client_id;
   std::string redirect_uri;
   std::string cloud_address;  // of the Cloud Service by whose registration it is; empty: the office's own
+  bool cloud_exchanges = false;  // that service asks the provider for tokens, and not this server (RULES S4)
   bool paused = false;
   std::string pause_reason;
   struct Secret {

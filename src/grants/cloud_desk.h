@@ -46,6 +46,8 @@ class CloudDesk {
   // misconfigured/`cloud_return_origin` (public_url has changed since); refused/`cloud_app_changed` (a registration that is
   // here already is offered as another client's, or with another mode); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> check(Requester requester) = 0;
+  // As check(), with its errors, but takes over nothing.
+  [[nodiscard]] virtual Task<Result<CloudStatus>> look() = 0;
   // The keys are forgotten, and registrations that no grant uses; grants go on. Errors: conflict/`cloud_not_enrolled`.
   [[nodiscard]] virtual Task<Result<void>> leave(Requester requester) = 0;
 };

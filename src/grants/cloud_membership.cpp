@@ -173,7 +173,7 @@ Task<Result<CloudStatus>> CloudMembership::check(Requester requester) {
   co_return checked;
 }
 
-Task<Result<CloudStatus>> CloudMembership::check_once(Requester requester) {
+Task<Result<CloudEnrolment>> CloudMembership::ask_anew() {
   auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   if (!*enrolment) co_return not_enrolled();
@@ -185,7 +185,20 @@ Task<Result<CloudStatus>> CloudMembership::check_once(Requester requester) {
                        clients_.address().url + " now. Leave the Cloud Service, and enrol again with a new code.");
   }
   (*enrolment)->service = std::move(*service);
-  co_return co_await keep(std::move(**enrolment), {}, std::move(requester));
+  co_return std::move(**enrolment);
+}
+
+Task<Result<CloudStatus>> CloudMembership::check_once(Requester requester) {
+  auto enrolment = co_await ask_anew();
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  co_return co_await keep(std::move(*enrolment), {}, std::move(requester));
+}
+
+Task<Result<CloudStatus>> CloudMembership::look() {
+  const auto enrolment = co_await ask_anew();
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  if (const auto batch = co_await batch_of(*enrolment); !batch) co_return std::unexpected(batch.error());
+  co_return status_of(*enrolment);
 }
 
 Task<Result<void>> CloudMembership::leave(Requester requester) {

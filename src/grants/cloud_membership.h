@@ -17,6 +17,7 @@ class CloudMembership final : public CloudDesk {
   [[nodiscard]] Task<Result<std::string>> name_proof() override;
   [[nodiscard]] Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) override;
   [[nodiscard]] Task<Result<CloudStatus>> check(Requester requester) override;
+  [[nodiscard]] Task<Result<CloudStatus>> look() override;
   [[nodiscard]] Task<Result<void>> leave(Requester requester) override;
 
  private:
@@ -26,6 +27,8 @@ class CloudMembership final : public CloudDesk {
   [[nodiscard]] CloudStatus status_of(const CloudEnrolment& enrolment) const;
   // Errors besides: conflict when the enrolment, or an app of the service's, is another than was read.
   [[nodiscard]] Task<Result<CloudStatus>> keep(CloudEnrolment enrolment, std::string action, Requester requester);
+  // The enrolment with what the service says now.
+  [[nodiscard]] Task<Result<CloudEnrolment>> ask_anew();
   [[nodiscard]] Task<Result<CloudStatus>> check_once(Requester requester);
 
   store::Store& store_;

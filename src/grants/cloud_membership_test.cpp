@@ -100,6 +100,19 @@ TEST_F(Membership, F8_OnlyWhereBrowsersComeBackToIsTakenOver) {
   EXPECT_TRUE(sealing.check(app()));
 }
 
+TEST_F(Membership, WhoLooksTakesNothingOver) {
+  service_moves();
+  const auto seen = run(membership.look());
+  ASSERT_TRUE(seen) << seen.error().text;
+  EXPECT_EQ(seen->label, "North Ltd");
+  EXPECT_FALSE(has_moved());
+  service.view.return_origins = {"https://former.example"};
+  const auto refused = run(membership.look());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "cloud_return_origin");
+  EXPECT_EQ(run(membership.status())->return_origin, "https://latchkey.example") << "nothing of it was kept";
+}
+
 TEST_F(Membership, K3_AnAlteredRecordIsNotVouchedForAnew) {
   auto altered = app();
   altered.client_id = "client-of-mallory";

@@ -373,6 +373,123 @@ TEST_F(FailOverHouse, F1_AnAnswerLostDuringTheFailOverLeavesItsTokenInDoubtAllTh
   EXPECT_EQ(transport.posts_with("rt1"), 1) << "its type ends the whole grant at a second time";
 }
 
+// The database that took over knows an earlier try of the same attempt, which was not taken.
+TEST_F(FailOverHouse, F1_WhatBecameOfARepetitionIsWrittenDownThoughTheDatabaseKnowsOnlyTheTryBefore) {
+  look();
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(503, "{}"));
+  static_cast<void>(refresh(grant.id));
+  const auto before = view(grant.id);
+  ASSERT_TRUE(before.intent);
+  ASSERT_EQ(before.intent->state, IntentState::not_sent);
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  transport.then(T::lost());
+  transport.before_answer = [&] {
+    auto done = boost::asio::co_spawn(loop, fall_back(*store, before), boost::asio::use_future);
+    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    ASSERT_TRUE(done.get());
+  };
+  static_cast<void>(refresh(grant.id));
+  transport.before_answer = {};
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.state, GrantState::uncertain);
+  ASSERT_TRUE(seen.intent);
+  EXPECT_EQ(seen.intent->state, IntentState::ambiguous);
+  advance(120s);
+  ASSERT_TRUE(run(nodes->begin()));
+  static_cast<void>(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 2) << "its type ends the whole grant at a second time";
+}
+
+TEST_F(FailOverHouse, F1_AnAnswerThatMayHaveSpentTheTokenIsNoOldNewsToADatabaseThatTakesItForUnsent) {
+  look();
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(503, "{}"));
+  static_cast<void>(refresh(grant.id));
+  const auto before = view(grant.id);
+  ASSERT_EQ(before.intent->state, IntentState::not_sent);
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  transport.then(T::json(500, "{}"));
+  static_cast<void>(refresh(grant.id));
+  ASSERT_EQ(view(grant.id).intent->state, IntentState::ambiguous);
+  take_over();
+  commit(falling_back(view(grant.id), before));
+  advance(5s);
+  look();
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.state, GrantState::uncertain);
+  EXPECT_EQ(seen.intent->state, IntentState::ambiguous);
+  pass_leases();
+  look_until([this] { return !is_waiting(); });
+  static_cast<void>(refresh(grant.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 2);
+}
+
+// What the journal has of a later token brings none: only that there was one.
+TEST_F(FailOverHouse, F5_ATokenThatTheJournalShowsToBeSpentIsNotSentAndTheAlertEndsWhenItMattersNoMore) {
+  look();
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  advance(1s);
+  ASSERT_TRUE(refresh(grant.id));
+  const auto after = view(grant.id);
+  ASSERT_EQ(refresh_token(after), "rt2");
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  transport.then(T::json(503, "{}"));
+  static_cast<void>(refresh(grant.id));
+  journal.kept.erase(journal.kept.begin());  // another node's
+  ASSERT_EQ(journal.kept.size(), 1U);
+  commit(falling_back(view(grant.id), before));
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  const auto refused = refresh(grant.id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "refresh_token_spent");
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+  ASSERT_EQ(alerts.current().size(), 1U);
+  EXPECT_EQ(alerts.current()[0].cause, "reply_unreadable");
+
+  commit(falling_back(view(grant.id), after));  // the other node is back, and has brought it
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return alerts.current().empty(); });
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+}
+
+TEST_F(FailOverHouse, F2_WhoCannotReadWhatItKeptLeavesTheTokenInDoubtForAllNodesBeforeItSaysThatItHasTold) {
+  put_other("cluster/00000001");
+  look();
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  advance(1s);
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt2");
+  const auto sound = journal.kept;
+  take_over();
+  commit(falling_back(view(grant.id), before));
+  journal.kept.back().reply_sealed = Bytes(100, 1);
+  advance(5s);
+  look();
+  const auto seen = view(grant.id);
+  ASSERT_TRUE(seen.intent);
+  EXPECT_EQ(seen.intent->state, IntentState::ambiguous);
+  EXPECT_EQ(seen.intent->generation, 1);
+  EXPECT_EQ(seen.intent->node, node);
+  EXPECT_EQ(decide_post(seen, keeper->rules_for(*run(clients->type_for(seen.grant.type, seen.grant.app, seen.grant.params_json, seen.grant.extras_json))), Urge::scheduled, other, wall.now()).kind,
+            PostDecision::Kind::wait)
+      << "the other node";
+  EXPECT_TRUE(std::ranges::any_of(alerts.current(), [](const Alert& alert) { return alert.cause == "reply_unreadable"; }));
+  // Put back, it is read without a restart.
+  journal.kept = sound;
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return view(grant.id).grant.generation == 2; });
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+  base::drive_until(loop, [&] { return std::ranges::none_of(alerts.current(), [](const Alert& alert) { return alert.cause == "reply_unreadable"; }); });
+}
+
 // Found by the simulation (seed 1006666): the older answer made the grant active, and the token in doubt was sent at the usual time.
 TEST_F(FailOverHouse, F1_AnOlderAnswerWithoutARefreshTokenDoesNotSettleWhatALaterAttemptLeftInDoubt) {
   look();

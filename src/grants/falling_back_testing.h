@@ -11,6 +11,7 @@ inline store::Batch falling_back(const store::GrantView& now, const store::Grant
   store::Batch batch{store::UpdateGrant{grant}, store::DeleteIntentsOf{grant.id}};
   for (const auto& generation : now.generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
   for (const auto& generation : before.generations) batch.push_back(store::PutGeneration{generation});
+  if (before.intent) batch.push_back(store::InsertIntent{*before.intent});
   return batch;
 }
 

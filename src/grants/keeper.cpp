@@ -18,6 +18,8 @@ constexpr auto kRestAfterFailure = 30s;
 constexpr std::size_t kRestingMax = 100;  // rows read besides, so that those that rest hide no others
 constexpr auto kSetAsideFor = 10min;
 constexpr auto kMergeAgainEvery = 5s;
+constexpr auto kReadAgainEvery = 30s;  // what lies in the journal and could not be read
+constexpr std::size_t kReadAgainMax = 64;
 constexpr auto kPatienceForMore = 10s;
 constexpr int kGivenWayMax = 3;
 
@@ -234,6 +236,15 @@ Task<void> Keeper::count_states() {
 Task<void> Keeper::repeat_merging() {
   const auto now = parts_.steady.now();
   if (unmerged_.empty()) merges_wait_ = false;
+  if (!unreadable_.empty() && now >= read_again_at_) {
+    read_again_at_ = now + kReadAgainEvery;
+    std::vector<GrantId> again;  // some at a time, by turns
+    for (auto next = unreadable_.upper_bound(read_again_after_); next != unreadable_.end() && again.size() < kReadAgainMax; ++next) again.push_back(*next);
+    read_again_after_ = again.size() < kReadAgainMax ? GrantId{} : again.back();
+    for (const auto& grant : again) {
+      if (!unmerged_.contains(grant)) join_or_start(grant, Urge::merging, {});
+    }
+  }
   if (unmerged_.empty() || now < merge_again_at_) co_return;
   // A flight begins at once, and with a store that answers at once it may have ended, and its entry gone, before the next.
   std::vector<GrantId> waiting;

@@ -287,6 +287,11 @@ class Keeper {
   // Part of the grant's flight. Errors: what keeps an entry from being merged now.
   [[nodiscard]] Task<Result<void>> merge_unmerged(GrantId grant);
   void note_unreadable(GrantId grant, const Error* error);
+  // Of a grant whose answers could not be read: once more, if they still matter. `view`: absent: it is gone.
+  [[nodiscard]] Task<Result<void>> read_again(std::optional<store::GrantView> view, GrantId grant);
+  // Before this node says that it has brought back what its journal knows: the attempt that an unreadable answer belongs to is in doubt
+  // for all of them (F1).
+  [[nodiscard]] Task<Result<void>> mark_in_doubt(GrantId grant);
   [[nodiscard]] Task<void> settle_forgotten();
   // Again and again while others change the grant meanwhile. Errors: what keeps an entry from being merged.
   [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
@@ -324,6 +329,8 @@ class Keeper {
   bool nudged_ = false;  // something has fallen due since the sweep under way began, if one is
   bool due_unreadable_ = false;  // what is due cannot be read, and that has been said
   SteadyTime merge_again_at_{};
+  SteadyTime read_again_at_{};
+  GrantId read_again_after_{};  // the last one of those read again
   bool merges_wait_ = false;  // for lack of room
   std::size_t merging_ = 0;   // flights that only merge
   ExchangeGate gate_;

@@ -50,6 +50,14 @@ bool is_old_news(const store::Intent& intent, const store::JournalEntry& entry, 
   return intent.state != store::IntentState::open || intent.node != node || another_followed || intent.settled_at >= entry.recorded_at || is_from_the_future(entry.recorded_at, now);
 }
 
+// An answer that may have spent the token, of which a store that fell back knows nothing: to it the attempt before was not sent, or refused.
+bool leaves_unsaid_doubt(const store::Intent& intent, const store::JournalEntry& entry, const Replied& replied, NodeId node, WallTime now) {
+  const bool takes_it_for_unspent = intent.state == store::IntentState::not_sent || intent.state == store::IntentState::refused;
+  const bool is_newer = intent.node == node && intent.settled_at < entry.recorded_at && (replied.attempt == 0 || replied.attempt >= intent.attempts);
+  const bool in_doubt = replied.classified.outcome == oauth::RefreshOutcome::ambiguous || replied.classified.may_have_spent;
+  return takes_it_for_unspent && is_newer && in_doubt && !is_from_the_future(entry.recorded_at, now);
+}
+
 }  // namespace
 
 Task<Result<void>> Keeper::read_what_was_left() {
@@ -119,16 +127,47 @@ Task<Result<void>> Keeper::bring_back_answers() {
   for (const auto& id : parts_.journal.answered()) {
     const auto view = co_await parts_.store.grant(id);
     if (!view) co_return std::unexpected(view.error());
-    if (!*view || parts_.journal.newest_answer(id).generation < (*view)->grant.generation) continue;
-    if (auto merged = co_await merge_answers(id, (*view)->grant.generation, Unreadable::passed_over); !merged) {
+    const auto newest = parts_.journal.newest_answer(id);
+    if (!*view || newest.generation < (*view)->grant.generation) continue;
+    // What the store knows of all the same may be unreadable (a master key later).
+    const bool matters = is_behind(**view, newest);
+    if (auto merged = co_await merge_answers(id, (*view)->grant.generation, matters ? Unreadable::error : Unreadable::passed_over); !merged) {
       if (merged.error().reason == "store_unavailable" || merged.error().kind == ErrorKind::ambiguous) co_return merged;
-      // The journal cannot be read there: one grant's trouble, which a person must hear of, is no reason to hold up all others.
+      if (!matters) continue;
+      // It cannot be read: one grant's trouble, which a person must hear of, is no reason to hold up all others.
       parts_.log.error("answer_not_brought_back", merged.error());
       note_unreadable(id, &merged.error());
+      if (auto marked = co_await mark_in_doubt(id); !marked) co_return marked;
     }
   }
   brought_back_at_ = parts_.steady.now();
   co_return Result<void>{};
+}
+
+Task<Result<void>> Keeper::mark_in_doubt(GrantId grant) {
+  const auto view = co_await parts_.store.grant(grant);
+  if (!view) co_return std::unexpected(view.error());
+  if (!*view || !is_behind(**view, parts_.journal.newest_answer(grant))) co_return Result<void>{};
+  const auto& intent = (*view)->intent;
+  // Another node's exchange is that node's to settle (F6); what a restore has marked stays marked (F10).
+  const bool is_doubted = intent && (intent->state == store::IntentState::ambiguous || intent->state == store::IntentState::restored ||
+                                     (intent->state == store::IntentState::open && intent->node != parts_.node));
+  if (is_doubted) co_return Result<void>{};
+  const auto now = parts_.wall.now();
+  auto marked = co_await parts_.store.commit({mark_unread(**view, IntentId::make(now, parts_.entropy), parts_.node, now)});
+  // Somebody has changed it at this moment: all of it is brought back once more.
+  if (!marked && !is_lasting(marked.error())) co_return fail(ErrorKind::unavailable, "store_unavailable", marked.error().text);
+  co_return marked;
+}
+
+Task<Result<void>> Keeper::read_again(std::optional<store::GrantView> view, GrantId grant) {
+  // Authorised anew, gone on by what another node had, or gone.
+  const bool matters = view && is_behind(*view, parts_.journal.newest_answer(grant));
+  if (!matters) {
+    note_unreadable(grant, nullptr);
+    co_return Result<void>{};
+  }
+  co_return co_await merge_answers(grant, view->grant.generation, Unreadable::error);
 }
 
 // Nothing is posted for a grant whose newest answer lies unread (F2), so a person must hear of it. nullptr: it is over.
@@ -198,7 +237,12 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   const bool old_news = is_old_news(intent, entry, *replied, parts_.node, parts_.wall.now());
   ExchangeOutcome outcome(std::move(*replied));
   const bool brings = brings_token(outcome, spent->token);
-  if (!brings && old_news) co_return Result<void>{};
+  if (const auto& unsaid = std::get<Replied>(outcome); is_known && leaves_unsaid_doubt(intent, entry, unsaid, parts_.node, parts_.wall.now())) {
+    // The store fell back behind this answer, and what it still knows of the attempt would let the token be sent again (F1).
+    intent.attempts = std::max(intent.attempts, unsaid.attempt);
+  } else if (!brings && old_news) {
+    co_return Result<void>{};
+  }
   if (!brings && std::get<Replied>(outcome).classified.outcome == oauth::RefreshOutcome::misconfigured_app) {
     // The app's other secret may have been tried after it, and what came of that is not known; nor is how many secrets there were.
     outcome = NoReply{{.kind = ErrorKind::ambiguous, .reason = "no_reply", .text = "The server stopped when the provider had refused its app registration."}};

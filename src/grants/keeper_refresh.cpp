@@ -128,6 +128,11 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
   if (urge == Urge::merging) {
     auto view = co_await parts_.store.grant(grant);
     if (!view) co_return std::unexpected(view.error());
+    if (unreadable_.contains(grant)) {
+      if (const auto read = co_await read_again(*view, grant); !read) co_return std::unexpected(read.error());
+      if (*view) view = co_await parts_.store.grant(grant);
+      if (!view) co_return std::unexpected(view.error());
+    }
     if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
     co_return std::move((*view)->grant);  // whether it is due is the sweep's to find
   }
@@ -205,12 +210,19 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
       }
       co_return as_it_is;
     }
-    if (journal_reads < kJournalReadsMax && is_behind(**view, parts_.journal.newest_answer(grant))) {
+    // A token that an answer shows to be spent is sent once more only where that does no harm.
+    const auto newest = parts_.journal.newest_answer(grant);
+    if (journal_reads < kJournalReadsMax && is_behind(**view, newest)) {
       ++journal_reads;
-      // A token that an answer shows to be spent is sent once more only where that does no harm.
       const auto unreadable = is_one_shot(rules.replay) ? Unreadable::error : Unreadable::passed_over;
       if (const auto merged = co_await merge_answers(grant, record.generation, unreadable); !merged) co_return std::unexpected(merged.error());
       continue;
+    }
+    if (is_one_shot(rules.replay) && shows_spent(**view, newest)) {
+      auto error = fail(ErrorKind::corrupt, "refresh_token_spent",
+                        "The journal shows that a later refresh token than the one in the store has been in use, and what that was is not known here any more.").error();
+      note_unreadable(grant, &error);
+      co_return std::unexpected(std::move(error));
     }
     // Before the claim: whoever waits holds no lease, and no intent that another node must wait for.
     if (!flight->place) {
@@ -559,7 +571,9 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       if (of_another_branch) intent.version = kIntentUntracked;
       // Another node has gone on with this intent when the lease had passed: whatever it brought or brings counts as much as
       // this reply, which is kept beside it (R6, F2). Without a token there is nothing to keep, and the intent is the other's.
-      const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence != intent.fence);
+      const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence > intent.fence);
+      // The store fell back behind this claim to an earlier one of the same attempt.
+      if (still_there && known_intent->fence < intent.fence) intent.version = known_intent->version;
       if (made == Made::this_reply || (taken_over && token_of(outcome, spent.token) == nullptr)) {  // or the answer to an earlier commit was lost (F7)
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};

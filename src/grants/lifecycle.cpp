@@ -187,6 +187,12 @@ bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest) 
   return !view.intent || view.intent->generation != newest.generation || view.intent->settled_at < newest.recorded_at;
 }
 
+bool shows_spent(const store::GrantView& view, const store::NewestAnswer& newest) {
+  const auto* current = current_of(view);
+  const auto since = std::max(view.grant.created_at, current == nullptr ? WallTime{} : current->issued_at);
+  return newest.generation > view.grant.generation && newest.recorded_at >= since;
+}
+
 bool is_from_the_future(WallTime issued_at, WallTime now) { return issued_at > now + kClockSlack; }
 
 bool is_from_the_future(const store::GrantView& view, WallTime now) {
@@ -329,6 +335,19 @@ store::Intent mark_awaiting(const store::Grant& grant, IntentId fresh_id, std::s
           .settled_at = now,
           .outcome = "The database was restored, and a newer token may be in the journal of a server that has not started since (" +
                      std::string(nodes) + "): nothing is sent before it has"};
+}
+
+store::Mutation mark_unread(const store::GrantView& view, IntentId fresh_id, NodeId node, WallTime now) {
+  constexpr auto kWhy = "A server's journal has an answer to this attempt that cannot be read.";
+  if (!view.intent) {
+    return store::InsertIntent{{.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .node = node,
+                                .state = IntentState::ambiguous, .opened_at = now, .outcome = kWhy}};
+  }
+  auto intent = *view.intent;
+  intent.state = IntentState::ambiguous;
+  intent.settled_at = {};
+  intent.outcome = kWhy;
+  return store::UpdateIntent{std::move(intent)};
 }
 
 bool awaits_journals(const store::Intent& intent) { return intent.state == IntentState::restored && intent.attempts == 0; }

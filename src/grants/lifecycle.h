@@ -35,6 +35,8 @@ struct TypeRules {
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
 // Whether the store does not know of an answer that came.
 [[nodiscard]] bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest);
+// Whether that answer is to a generation after the one in use, by the same consent and the same branch: what is in use has been spent.
+[[nodiscard]] bool shows_spent(const store::GrantView& view, const store::NewestAnswer& newest);
 
 // Whether a refresh token may be sent once only, so that a request is never repeated (F4).
 [[nodiscard]] constexpr bool is_one_shot(catalog::ReplayPolicy policy) { return policy != catalog::ReplayPolicy::harmless; }
@@ -164,6 +166,9 @@ struct Step {
 // `ask_person`). The mark is an intent in the state `restored` without an attempt: none is known of.
 [[nodiscard]] store::Intent mark_awaiting(const store::Grant& grant, IntentId fresh_id, std::string_view nodes, WallTime now);
 [[nodiscard]] bool awaits_journals(const store::Intent& intent);
+// The attempt to spend the generation in use is in doubt, for all nodes, since this one cannot read the answer that it has kept (F1). Its
+// stamp is older than any answer, so that whoever has that looks at it again.
+[[nodiscard]] store::Mutation mark_unread(const store::GrantView& view, IntentId fresh_id, NodeId node, WallTime now);
 // They have: the generation is as good as never sent. For the view that is decided on; the claim writes it.
 void lift_awaiting(store::GrantView& view);
 

@@ -63,7 +63,7 @@ class ReplyJournal {
   [[nodiscard]] virtual NewestAnswer newest_answer(GrantId grant) const = 0;
   // The grants of which something is still there, code exchanges aside. Quick.
   [[nodiscard]] virtual std::vector<GrantId> answered() const = 0;
-  // All of one grant, in the order it came.
+  // All of one grant, in the order it came. Errors: unavailable/`disk_failed`; corrupt/`journal_damaged` where one has been damaged since.
   [[nodiscard]] virtual Task<Result<std::vector<JournalEntry>>> answers(GrantId grant) = 0;
   // For tests and metrics.
   [[nodiscard]] virtual bool failed() const = 0;

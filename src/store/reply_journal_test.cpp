@@ -259,6 +259,25 @@ TEST_F(ReplyJournalTest, ATornRecordIsDroppedAndHidesNoneAfterIt) {
   EXPECT_NE(log_.text().find("reply_journal_torn"), std::string::npos);
 }
 
+// Left out in silence, it would look as if nothing had been answered.
+TEST_F(ReplyJournalTest, AnAnswerDamagedSinceItWasFoundIsSaidToBeDamaged) {
+  auto journal = open();
+  const auto sound = entry(500);
+  const auto damaged = entry(500);
+  for (const auto& one : {sound, damaged}) keep(*journal, one);
+  ASSERT_EQ(wait_for(journal->answers(damaged.grant)).value(), std::vector{damaged});
+  const auto names = real_.list(path());
+  ASSERT_TRUE(names);
+  auto file = real_.open(path() + "/" + names->front(), OpenFile::existing);
+  ASSERT_TRUE(file);
+  ASSERT_TRUE((*file)->pwrite(Bytes(50, 0), kRecordAlignment + record_bytes(500) + kRecordHeadBytes + 100));
+  const auto answered = wait_for(journal->answers(damaged.grant));
+  ASSERT_FALSE(answered);
+  EXPECT_EQ(answered.error().kind, ErrorKind::corrupt);
+  EXPECT_EQ(answered.error().reason, "journal_damaged");
+  EXPECT_EQ(wait_for(journal->answers(sound.grant)).value(), std::vector{sound});
+}
+
 TEST_F(ReplyJournalTest, AFileOfGarbageIsCountedLeftAndInNobodysWay) {
   {
     auto journal = open();

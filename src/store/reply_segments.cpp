@@ -248,7 +248,11 @@ Result<std::vector<JournalEntry>> ReplySegments::answers(GrantId grant) {
   const auto [first, last] = answers_.equal_range(grant);  // only this thread changes it
   for (auto found = first; found != last; ++found) {
     const auto& [segment, offset, what] = found->second;
+    const auto before = entries.size();
     if (auto read = read_into(entries, Location{segment, offset, Location::Origin::found}); !read) return std::unexpected(read.error());
+    if (entries.size() == before) {
+      return fail(ErrorKind::corrupt, "journal_damaged", "An answer in the reply journal has been damaged since it was found there.");
+    }
   }
   std::ranges::stable_sort(entries, {}, &JournalEntry::recorded_at);
   return entries;

@@ -268,6 +268,42 @@ test('S1: an enrolment revoked in mid-flow ends it, and the office is told so', 
   assert.equal((await scene.relay.list())[0].state, 'revoked');
 });
 
+test('the doctor asks the Cloud Service: reach, enrolment, the way back for browsers, and accounts of one that was left', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const { started, url } = await walk(office, scene);
+  await office.admin.browser.open(url);
+  assert.equal((await office.admin.outcome(started.id)).state, 'completed');
+  // A report is given for two seconds to whoever asks next.
+  const findings = (check, isSo, what) => until(what, async () => {
+    const found = (await office.admin.must('POST', '/api/v1/doctor')).findings.filter((each) => each.check === check);
+    return isSo(found) ? found : undefined;
+  }, { timeout: 30_000, every: 300 });
+  const [back, own] = await findings('cloud_service', (found) => found.length === 2, 'the service, and the way back');
+  assert.deepEqual([own.severity, own.subject, back.severity], ['ok', scene.relay.url, 'note']);
+  assert.match(own.seen, /North Ltd/);
+  assert.equal(back.handovers[0].text, office.url);
+  for (const check of ['outgoing', 'clock']) {
+    const found = await findings(check, (all) => all.some((each) => each.subject === scene.relay.url), `${check} looks at the service`);
+    assert.equal(found.find((each) => each.subject === scene.relay.url).severity, 'ok', check);
+  }
+
+  await scene.relay.stop();
+  const [away] = await findings('cloud_service', (found) => found[0]?.severity === 'error', 'the service to be missed');
+  assert.match(away.remedy, /outbound\.proxy/);
+  await scene.relay.launch();
+  await scene.relay.revoke(office.office);
+  const [revoked] = await findings('cloud_service', (found) => /enrolment code/.test(found[0]?.remedy), 'the revocation to be seen');
+  assert.equal(revoked.severity, 'error');
+  const told = await office.cli(['doctor']);
+  assert.equal(told.status, 1);
+  assert.match(told.stdout, /ERROR +cloud_service/);
+
+  assert.equal((await office.cli(['cloud', 'leave'])).status, 0);
+  const [left] = await findings('cloud_service', (found) => found.length === 1 && found[0].severity === 'note', 'the accounts left behind');
+  assert.match(left.seen, /1 account of .*was authorised/);
+});
+
 test('the relay is killed at each step: a step that has been taken is not lost, and one that was not can be taken again', async (t) => {
   const scene = await relayWithProvider(t);
   const office = await enrolledOffice(t, scene, 'North Ltd');

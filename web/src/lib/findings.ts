@@ -19,6 +19,7 @@ const kNames: Record<string, string> = {
   app_secrets: "Client secrets",
   scopes: "Scopes",
   tenant_consent: "Consent for an organization",
+  cloud_service: "Cloud Service",
   disk: "Disk",
   spool: "Documents on this disk",
   master_key: "Master key and backup",
