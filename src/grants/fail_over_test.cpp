@@ -427,6 +427,47 @@ TEST_F(FailOverHouse, F1_AnAnswerThatMayHaveSpentTheTokenIsNoOldNewsToADatabaseT
   EXPECT_EQ(transport.posts_with("rt1"), 2);
 }
 
+// Found by the simulation (seed 2106797): both had gone on from the same generation, what came first was brought back first, and the other
+// node's newer token lay in its journal while a person was asked.
+TEST_F(FailOverHouse, F6_ANewerAnswerToTheSameGenerationIsKeptBesideTheOneThatWasBroughtFirst) {
+  put_other("cluster/00000001");
+  look();
+  const auto grant = put_grant("acme-grace");
+  const auto before = view(grant.id);
+  advance(1s);
+  ASSERT_TRUE(refresh(grant.id));
+  const auto others = view(grant.id);
+  ASSERT_EQ(refresh_token(others), "rt2");
+  commit(falling_back(others, before));
+  journal.kept.clear();  // the other node's
+  advance(30s);
+  ASSERT_TRUE(run(nodes->begin()));
+  ASSERT_TRUE(refresh(grant.id));
+  const auto own = refresh_token(view(grant.id));
+  ASSERT_NE(own, "rt2");
+  ASSERT_NE(own, "rt1");
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  take_over();
+  commit(falling_back(view(grant.id), others));
+  look();
+  look();
+  const auto held = view(grant.id);
+  EXPECT_EQ(refresh_token(held), "rt2");
+  EXPECT_EQ(held.generations.size(), others.generations.size() + 1) << "once";
+  tell_for_other("cluster/00000002");
+  pass_leases();
+  look_until([this] { return !is_waiting(); });
+  for (int n = 0; n < 2; ++n) transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  for (int n = 0; n < 4 && transport.posts_with(own) == 0; ++n) {
+    static_cast<void>(refresh(grant.id));
+    advance(3s);
+    ASSERT_TRUE(run(nodes->begin()));
+  }
+  EXPECT_EQ(transport.posts_with(own), 1);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+}
+
 // What the journal has of a later token brings none: only that there was one.
 TEST_F(FailOverHouse, F5_ATokenThatTheJournalShowsToBeSpentIsNotSentAndTheAlertEndsWhenItMattersNoMore) {
   look();

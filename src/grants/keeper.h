@@ -257,7 +257,7 @@ class Keeper {
   // What the journal holds of a grant and the store does not: a store that fell back behind what it had taken (F5, F10).
   // What cannot be read is passed over, or, where what is in the store must not be sent without it, an error that lasts.
   enum class Unreadable { passed_over, error };
-  [[nodiscard]] Task<Result<void>> merge_answers(GrantId grant, store::GenerationNumber from, Unreadable unreadable);
+  [[nodiscard]] Task<Result<void>> merge_answers(store::GrantView view, Unreadable unreadable);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
   [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);

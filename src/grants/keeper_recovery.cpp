@@ -96,10 +96,13 @@ Task<Result<void>> Keeper::merge_unmerged(GrantId grant) {
   co_return Result<void>{};
 }
 
-Task<Result<void>> Keeper::merge_answers(GrantId grant, store::GenerationNumber from, Unreadable unreadable) {
+Task<Result<void>> Keeper::merge_answers(store::GrantView view, Unreadable unreadable) {
+  const auto grant = view.grant.id;
   auto entries = co_await parts_.journal.answers(grant);
   if (!entries) co_return std::unexpected(entries.error());
-  std::erase_if(*entries, [from](const store::JournalEntry& entry) { return entry.generation < from; });
+  std::erase_if(*entries, [&view](const store::JournalEntry& entry) {
+    return entry.generation < view.grant.generation && !came_beside(view, entry.recorded_at);
+  });
   std::optional<Error> unread;  // of the newest ones
   for (auto& entry : newest_of_each(std::move(*entries))) {
     const auto merged = co_await merge_entry(as_sealed_now(std::move(entry)));
@@ -128,10 +131,10 @@ Task<Result<void>> Keeper::bring_back_answers() {
     const auto view = co_await parts_.store.grant(id);
     if (!view) co_return std::unexpected(view.error());
     const auto newest = parts_.journal.newest_answer(id);
-    if (!*view || newest.generation < (*view)->grant.generation) continue;
+    if (!*view || (newest.generation < (*view)->grant.generation && !came_beside(**view, newest.recorded_at))) continue;
     // What the store knows of all the same may be unreadable (a master key later).
     const bool matters = is_behind(**view, newest);
-    if (auto merged = co_await merge_answers(id, (*view)->grant.generation, matters ? Unreadable::error : Unreadable::passed_over); !merged) {
+    if (auto merged = co_await merge_answers(**view, matters ? Unreadable::error : Unreadable::passed_over); !merged) {
       if (merged.error().reason == "store_unavailable" || merged.error().kind == ErrorKind::ambiguous) co_return merged;
       if (!matters) continue;
       // It cannot be read: one grant's trouble, which a person must hear of, is no reason to hold up all others.
@@ -167,7 +170,7 @@ Task<Result<void>> Keeper::read_again(std::optional<store::GrantView> view, Gran
     note_unreadable(grant, nullptr);
     co_return Result<void>{};
   }
-  co_return co_await merge_answers(grant, view->grant.generation, Unreadable::error);
+  co_return co_await merge_answers(*std::move(view), Unreadable::error);
 }
 
 // Nothing is posted for a grant whose newest answer lies unread (F2), so a person must hear of it. nullptr: it is over.
@@ -215,8 +218,10 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   if (of_an_older_consent && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   const bool revoked = grant.state == store::GrantState::revoked;
+  // Another node's answer to the same generation, or to an older one, was brought first, and is older than this one (F6).
+  const bool is_beside = !is_known && !revoked && entry.generation < grant.generation && came_beside(**view, entry.recorded_at);
   // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
-  if (!ahead && !revoked && spent_generation == (*view)->generations.end()) co_return Result<void>{};
+  if (!ahead && !revoked && !is_beside && spent_generation == (*view)->generations.end()) co_return Result<void>{};
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   if (!type) co_return std::unexpected(type.error());
   auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape, type->type->replay);
@@ -230,7 +235,7 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   const auto* current = current_of(**view);
   const bool of_another_branch = !is_known && entry.generation >= grant.generation && current != nullptr && entry.recorded_at < current->issued_at &&
                                  !is_from_the_future(current->issued_at, parts_.wall.now());
-  if (of_another_branch) co_return co_await merge_beside(std::move(**view), std::move(intent), std::move(*replied));
+  if (of_another_branch || is_beside) co_return co_await merge_beside(std::move(**view), std::move(intent), std::move(*replied));
   if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
@@ -380,7 +385,11 @@ Task<std::vector<store::Intent>> Keeper::settle_lost(std::vector<store::Intent> 
     }
     // The answer may lie in the journal, confirmed before the store fell back to the moment when it was waited for.
     if (parts_.journal.newest_answer(intent.grant).generation >= intent.generation) {
-      if (const auto merged = co_await merge_answers(intent.grant, intent.generation, Unreadable::passed_over); !merged) {
+      auto before = co_await parts_.store.grant(intent.grant);
+      const auto merged = !before ? Result<void>(std::unexpected(before.error()))
+                          : *before ? co_await merge_answers(**std::move(before), Unreadable::passed_over)
+                                    : Result<void>{};
+      if (!merged) {
         put_off(intent, merged.error());
         continue;
       }

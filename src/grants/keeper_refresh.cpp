@@ -20,7 +20,8 @@ constexpr auto kWritesRest = 1s;
 constexpr Seconds kPatienceInLine{30};  // whoever has waited that long has gone
 constexpr Seconds kProbeAnswers{2};     // whoever comes while the provider is being probed
 constexpr auto kOtherHandsPatience = 15s;
-constexpr auto kOtherHandsLook = 100ms;
+constexpr std::chrono::milliseconds kOtherHandsLook = 100ms;  // and then after twice as long, and so on
+constexpr std::chrono::milliseconds kOtherHandsLookMax = 1s;
 constexpr auto kLookPatience = 2s;  // for a look at whom a new connection has reached
 constexpr auto kLookPoll = 50ms;
 constexpr int kReplaysAtOnceMax = 3;
@@ -215,7 +216,7 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
     if (journal_reads < kJournalReadsMax && is_behind(**view, newest)) {
       ++journal_reads;
       const auto unreadable = is_one_shot(rules.replay) ? Unreadable::error : Unreadable::passed_over;
-      if (const auto merged = co_await merge_answers(grant, record.generation, unreadable); !merged) co_return std::unexpected(merged.error());
+      if (const auto merged = co_await merge_answers(**view, unreadable); !merged) co_return std::unexpected(merged.error());
       continue;
     }
     if (is_one_shot(rules.replay) && shows_spent(**view, newest)) {
@@ -288,8 +289,10 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
 // Another node is at it: what it brings is as good as what a second POST would, and far safer.
 Task<Result<store::Grant>> Keeper::wait_for_other_hands(store::Grant grant) {
   const auto until = parts_.steady.now() + kOtherHandsPatience;
+  auto pause = kOtherHandsLook;
   while (!stopping_ && parts_.steady.now() < until) {
-    co_await parts_.steady.sleep_for(kOtherHandsLook);
+    co_await parts_.steady.sleep_for(pause);
+    pause = std::min(pause * 2, kOtherHandsLookMax);
     const auto view = co_await parts_.store.grant(grant.id);
     if (!view) co_return std::unexpected(view.error());
     if (!*view) co_return fail(ErrorKind::not_found, "no_such_grant", "There is no such grant.");
@@ -550,7 +553,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       }
       if (before.generation < intent.generation && origin == Origin::exchange && !std::exchange(caught_up, true)) {
         // The store fell back while the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
-        if (const auto merged = co_await merge_answers(grant, before.generation, Unreadable::passed_over); !merged) parts_.log.error("reply_not_merged", merged.error());
+        if (const auto merged = co_await merge_answers(**view, Unreadable::passed_over); !merged) parts_.log.error("reply_not_merged", merged.error());
         continue;
       }
       const auto made = made_by(intent, **view, outcome, spent.token, parts_.sealing);

@@ -187,6 +187,12 @@ bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest) 
   return !view.intent || view.intent->generation != newest.generation || view.intent->settled_at < newest.recorded_at;
 }
 
+bool came_beside(const store::GrantView& view, WallTime recorded_at) {
+  constexpr Seconds kOwnJournal{5};  // from the moment an answer has been read, which stamps what it brings, until it is kept
+  const auto* current = current_of(view);
+  return current != nullptr && recorded_at > current->issued_at + kOwnJournal;
+}
+
 bool shows_spent(const store::GrantView& view, const store::NewestAnswer& newest) {
   const auto* current = current_of(view);
   const auto since = std::max(view.grant.created_at, current == nullptr ? WallTime{} : current->issued_at);

@@ -35,6 +35,9 @@ struct TypeRules {
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
 // Whether the store does not know of an answer that came.
 [[nodiscard]] bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest);
+// Whether an answer of that moment came well after the one that brought what is in use: two nodes, neither of which knew of the other,
+// have each gone on from the same generation.
+[[nodiscard]] bool came_beside(const store::GrantView& view, WallTime recorded_at);
 // Whether that answer is to a generation after the one in use, by the same consent and the same branch: what is in use has been spent.
 [[nodiscard]] bool shows_spent(const store::GrantView& view, const store::NewestAnswer& newest);
 

@@ -25,10 +25,12 @@ void StoreLink::count_call() {
   if (now - minute_ >= std::chrono::minutes(1)) {
     minute_ = now;
     calls_ = 0;
+    refused_ = 0;
   }
   // A step of the clock may begin the approach to "too early" anew, for all grants of such a provider at once (R15).
   const auto of_each = kCallsPerMinuteAndGrant * (invariants_.clocks_stepped ? 2 : 1);
-  if (++calls_ == kCallsPerMinute + of_each * invariants_.subjects.size()) {
+  // A reply that the store will not take is offered again every second, and the grant looked at before (R4).
+  if (++calls_ > kCallsPerMinute + of_each * invariants_.subjects.size() + 2 * refused_) {
     invariants_.fail(0, "hot loop", fmt::format("{} asks its store {} times within a minute", process_.name(), calls_));
   }
 }
@@ -37,14 +39,19 @@ Task<Result<void>> StoreLink::commit(store::Batch batch, store::Urgency urgency)
   if (process_.dead()) co_return unreachable();
   count_call();
   if (chance_.happens(weather_.slow)) co_await moment();
-  if (cut_off()) co_return unreachable();
+  if (cut_off()) {
+    ++refused_;
+    co_return unreachable();
+  }
   if (chance_.happens(weather_.refused)) {
+    ++refused_;
     ++taken["commit_refused"];
     co_return unreachable();
   }
   see_whom_it_reaches();
   auto copy = batch;
   auto done = co_await store_.commit(std::move(copy), urgency);
+  refused_ += done ? 0 : 1;
   // Of a process that has died meanwhile, what was answered counts: it had been written.
   if (done) invariants_.committed(process_, batch);
   if (done && chance_.happens(weather_.answer_lost)) {

@@ -137,6 +137,7 @@ class StoreLink final : public store::Store {
   Chance chance_;
   Nanoseconds minute_{0};  // when the minute that is counted began
   std::size_t calls_ = 0;  // in it
+  std::size_t refused_ = 0;  // commits that did not come about, in it
 };
 
 // Tells the invariants when a reply is durable.
