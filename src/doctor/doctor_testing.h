@@ -47,6 +47,11 @@ inline std::vector<Finding> findings_of(Check& check, const Survey& survey = {})
   return out;
 }
 
+inline const catalog::Catalog& builtin() {
+  static const auto catalog = catalog::Catalog::load_builtin().value();
+  return *catalog;
+}
+
 // An app of a built-in provider and one of its types, as take_survey() would bring it.
 inline SurveyedApp app_of(const catalog::Catalog& catalog, std::string_view type,
                           const catalog::Filling& filling = {.client_id = "client-1"}) {

@@ -90,11 +90,6 @@ TEST(Backup, ItsAgeCounts) {
   EXPECT_EQ(judge_backup(base::as_bytes(std::string_view("not JSON")), wall.now()).severity, Severity::warning);
 }
 
-const catalog::Catalog& builtin() {
-  static const auto catalog = catalog::Catalog::load_builtin().value();
-  return *catalog;
-}
-
 class CloudService : public testing::Test {
  protected:
   CloudService() {

@@ -19,11 +19,6 @@ namespace {
 using std::chrono::days;
 using testing::HasSubstr;
 
-const catalog::Catalog& builtin() {
-  static const auto catalog = catalog::Catalog::load_builtin().value();
-  return *catalog;
-}
-
 constexpr std::string_view kRedirect = "https://latchkey.example/oauth/callback/box";
 
 TEST(RedirectUri, AnswersAreReadForWhatTheySayOfIt) {

@@ -63,6 +63,14 @@ class FailOverHouse : public KeeperHouse {
     remembered = name;
     return {};
   }
+  // While the next request is with the provider.
+  void fall_back_before_the_answer(store::GrantView before) {
+    transport.before_answer = [this, before = std::move(before)] {
+      auto done = boost::asio::co_spawn(loop, fall_back(*store, before), boost::asio::use_future);
+      while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+      ASSERT_TRUE(done.get());
+    };
+  }
   void pass_leases() {
     advance(91s);
     ASSERT_TRUE(run(nodes->begin()));
@@ -357,11 +365,7 @@ TEST_F(FailOverHouse, F1_AnAnswerLostDuringTheFailOverLeavesItsTokenInDoubtAllTh
   const auto before = view(grant.id);
   advance(1s);
   transport.then(T::lost());
-  transport.before_answer = [&] {
-    auto done = boost::asio::co_spawn(loop, fall_back(*store, before), boost::asio::use_future);
-    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
-    ASSERT_TRUE(done.get());
-  };
+  fall_back_before_the_answer(before);
   static_cast<void>(refresh(grant.id));
   const auto seen = view(grant.id);
   EXPECT_EQ(seen.grant.state, GrantState::uncertain);
@@ -385,11 +389,7 @@ TEST_F(FailOverHouse, F1_WhatBecameOfARepetitionIsWrittenDownThoughTheDatabaseKn
   advance(60s);
   ASSERT_TRUE(run(nodes->begin()));
   transport.then(T::lost());
-  transport.before_answer = [&] {
-    auto done = boost::asio::co_spawn(loop, fall_back(*store, before), boost::asio::use_future);
-    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
-    ASSERT_TRUE(done.get());
-  };
+  fall_back_before_the_answer(before);
   static_cast<void>(refresh(grant.id));
   transport.before_answer = {};
   const auto seen = view(grant.id);

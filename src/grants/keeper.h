@@ -255,9 +255,12 @@ class Keeper {
   // Why nobody who only wants a token may ask this app's provider now; nullopt: ask.
   [[nodiscard]] std::optional<Error> while_circuit_open(const std::string& app) const;
   // What the journal holds of a grant and the store does not: a store that fell back behind what it had taken (F5, F10).
-  // What cannot be read is passed over, or, where what is in the store must not be sent without it, an error that lasts.
+  // Answers to the generation in use and to later ones, and those that came beside what is in use (came_beside()). `view`: as it was
+  // read just now. What cannot be read is passed over, or, where what is in the store must not be sent without it, an error that lasts.
   enum class Unreadable { passed_over, error };
   [[nodiscard]] Task<Result<void>> merge_answers(store::GrantView view, Unreadable unreadable);
+  // The same of a grant that may be gone; what cannot be read is passed over.
+  [[nodiscard]] Task<Result<void>> merge_answers_of(GrantId grant);
   // The grant's client could not be made.
   [[nodiscard]] Task<Result<store::Grant>> end_unprepared(store::GrantView view, Error why);
   [[nodiscard]] Task<Result<store::Grant>> wait_for_other_hands(store::Grant grant);

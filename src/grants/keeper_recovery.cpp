@@ -121,6 +121,13 @@ Task<Result<void>> Keeper::merge_answers(store::GrantView view, Unreadable unrea
   co_return Result<void>{};
 }
 
+Task<Result<void>> Keeper::merge_answers_of(GrantId grant) {
+  const auto view = co_await parts_.store.grant(grant);
+  if (!view) co_return std::unexpected(view.error());
+  if (!*view) co_return Result<void>{};
+  co_return co_await merge_answers(**view, Unreadable::passed_over);
+}
+
 Task<Result<void>> Keeper::bring_back_answers() {
   std::vector<std::shared_ptr<Flight>> before;
   for (const auto& [grant, flight] : flights_) before.push_back(flight);
@@ -219,7 +226,9 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   const bool revoked = grant.state == store::GrantState::revoked;
   // Another node's answer to the same generation, or to an older one, was brought first, and is older than this one (F6).
-  const bool is_beside = !is_known && !revoked && entry.generation < grant.generation && came_beside(**view, entry.recorded_at);
+  // A stamp of a clock that ran ahead says nothing (R24): it might make an old token look newer than what came after it.
+  const bool is_beside = !is_known && !revoked && entry.generation < grant.generation && came_beside(**view, entry.recorded_at) &&
+                         !is_from_the_future(entry.recorded_at, parts_.wall.now());
   // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
   if (!ahead && !revoked && !is_beside && spent_generation == (*view)->generations.end()) co_return Result<void>{};
   const auto type = co_await parts_.clients.type_for(grant.type, grant.app, grant.params_json, grant.extras_json);
@@ -385,11 +394,7 @@ Task<std::vector<store::Intent>> Keeper::settle_lost(std::vector<store::Intent> 
     }
     // The answer may lie in the journal, confirmed before the store fell back to the moment when it was waited for.
     if (parts_.journal.newest_answer(intent.grant).generation >= intent.generation) {
-      auto before = co_await parts_.store.grant(intent.grant);
-      const auto merged = !before ? Result<void>(std::unexpected(before.error()))
-                          : *before ? co_await merge_answers(**std::move(before), Unreadable::passed_over)
-                                    : Result<void>{};
-      if (!merged) {
+      if (const auto merged = co_await merge_answers_of(intent.grant); !merged) {
         put_off(intent, merged.error());
         continue;
       }
