@@ -402,6 +402,27 @@ TEST_F(FailOverHouse, F1_WhatBecameOfARepetitionIsWrittenDownThoughTheDatabaseKn
   EXPECT_EQ(transport.posts_with("rt1"), 2) << "its type ends the whole grant at a second time";
 }
 
+// Found by the simulation (seed 2118463): catching up had brought the refusal out of the journal already.
+TEST_F(FailOverHouse, F2_ARefusalThatCameWhileTheStoreFellBackCountsOnce) {
+  look();
+  const auto grant = put_grant("acme-refused");
+  const auto before = view(grant.id);
+  advance(1s);
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt2");
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  transport.then(T::json(400, R"({"error":"invalid_grant"})"));
+  fall_back_before_the_answer(before);
+  static_cast<void>(refresh(grant.id));
+  transport.before_answer = {};
+  const auto seen = view(grant.id);
+  EXPECT_EQ(refresh_token(seen), "rt2");
+  EXPECT_EQ(transport.posts_with("rt2"), 1);
+  EXPECT_TRUE(seen.grant.dead_seen);
+  EXPECT_NE(seen.grant.state, GrantState::needs_authorization) << "a person is asked after a second look";
+}
+
 TEST_F(FailOverHouse, F1_AnAnswerThatMayHaveSpentTheTokenIsNoOldNewsToADatabaseThatTakesItForUnsent) {
   look();
   const auto grant = put_grant("acme-family");

@@ -62,6 +62,12 @@ Made made_by(const store::Intent& intent, const store::GrantView& view, const Ex
   return made;
 }
 
+// Whether the store has settled the attempt since this answer came: catching up has brought it out of the journal.
+bool is_told(const store::Intent& known, const ExchangeOutcome& outcome) {
+  const auto* replied = std::get_if<Replied>(&outcome);
+  return replied != nullptr && known.settled_at >= replied->received_at;
+}
+
 bool backs_off(const store::GrantView& view, WallTime now) {
   const auto& grant = view.grant;
   return grant.state == store::GrantState::unreachable && grant.failures > 0 && grant.due_at && now < *grant.due_at &&
@@ -574,9 +580,10 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       if (of_another_branch) intent.version = kIntentUntracked;
       // Another node has gone on with this intent when the lease had passed: whatever it brought or brings counts as much as
       // this reply, which is kept beside it (R6, F2). Without a token there is nothing to keep, and the intent is the other's.
-      const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence > intent.fence);
-      // The store fell back behind this claim to an earlier one of the same attempt.
-      if (still_there && known_intent->fence < intent.fence) intent.version = known_intent->version;
+      // The store fell back behind this claim to an earlier one of the same attempt, and does not know this answer from the journal.
+      const bool is_behind_claim = still_there && known_intent->fence < intent.fence && !is_told(*known_intent, outcome);
+      const bool taken_over = made == Made::another_reply || (still_there && known_intent->fence != intent.fence && !is_behind_claim);
+      if (is_behind_claim) intent.version = known_intent->version;
       if (made == Made::this_reply || (taken_over && token_of(outcome, spent.token) == nullptr)) {  // or the answer to an earlier commit was lost (F7)
         parts_.journal.confirm(intent.id, parts_.wall.now());
         co_return Landed{.grant = before};
