@@ -154,10 +154,16 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
   if (auto* refused = account.find(answer.refused); refused != nullptr && whole) refused->refusals += 1;
 }
 
-void Invariants::lost(std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
+void Invariants::leave_in_doubt(const Process& process, RefreshToken& spent, Nanoseconds sent_at) const {
+  if (spent.answered_at > sent_at || !is_known(process, sent_at)) return;
+  spent.in_doubt = true;
+  spent.in_doubt_with = process.dead() ? nullptr : &process;
+}
+
+void Invariants::lost(const Process& process, std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
   auto& account = account_of(subjects[index]);
   story.tell_of(index, "the answer to {} reaches nobody", token);
-  if (auto* spent = account.find(token); spent != nullptr && spent->answered_at <= sent_at && knows_of(sent_at)) spent->in_doubt = true;
+  if (auto* spent = account.find(token); spent != nullptr) leave_in_doubt(process, *spent, sent_at);
   if (answer != nullptr) dropped(index, *answer);
 }
 
@@ -179,9 +185,12 @@ void Invariants::process_died(const Process& process) {
     }
     for (const auto& sent : subject.in_flight) {
       if (sent.process != &process) continue;
-      if (auto* token = account_of(subject).find(sent.token); token != nullptr && token->answered_at <= sent.sent_at && knows_of(sent.sent_at)) token->in_doubt = true;
+      if (auto* token = account_of(subject).find(sent.token); token != nullptr) leave_in_doubt(process, *token, sent.sent_at);
     }
     std::erase_if(subject.in_flight, [&](const Subject::Sent& sent) { return sent.process == &process; });
+    for (auto& token : account_of(subject).tokens) {
+      if (token.in_doubt_with == &process) token.in_doubt_with = nullptr;
+    }
   }
 }
 
@@ -359,13 +368,13 @@ void Invariants::restored() {
   }
 }
 
-// Attempts of which no answer came stood in the store alone: of those that it has forgotten nobody knows.
+// Attempts of which no answer came stood in the store, and their processes know of them: of those of the dead nobody does.
 void Invariants::fell_back() {
   fell_back_at_ = timeline_.now();
   has_fallen_back = true;
   for (auto& subject : subjects) {
     for (auto& token : account_of(subject).tokens) {
-      token.in_doubt = false;
+      if (token.in_doubt_with == nullptr) token.in_doubt = false;
       const bool held = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
       // A journal that has failed, and then the store: two losses at a time.
       if (token.known == Known::kept && !token.in_journal && !held) token.known = Known::behind_a_restore;
@@ -400,9 +409,9 @@ void Invariants::count_loss(std::size_t index) {
     case Known::superseded:
     case Known::kept: ++losses.tried_at_the_end; break;  // any other replay is seen in check_replay
     case Known::arrived: {
-      // With a node that stands still, which will bring it; that it then does is seen at rest.
+      // With a node that is held up, which will bring it; that it then does is seen at rest.
       const auto& subject = subjects[index];
-      const bool held_up = std::ranges::any_of(subject.arrived, [&](const auto& one) { return one.second == newest.text && one.first->stopped(); });
+      const bool held_up = std::ranges::any_of(subject.arrived, [&](const auto& one) { return one.second == newest.text && is_held_up(*one.first); });
       if (account.any_live() && !held_up) fail(index, "a refresh token was lost", "it arrived, nothing died, and a person is asked: " + newest.text);
       break;
     }
@@ -440,9 +449,15 @@ void Invariants::at_rest() {
   }
 }
 
+// Something that is good has arrived, and is neither in the store nor in a journal.
+bool Invariants::is_still_to_come(const Subject& subject) const {
+  const auto& account = account_of(subject);
+  return std::ranges::any_of(subject.arrived, [&](const auto& one) { return account.is_live(one.second); });
+}
+
 bool Invariants::all_well_since(Nanoseconds when) {
   return std::ranges::all_of(subjects, [&](const Subject& subject) {
-    if (!subject.in_flight.empty()) return false;
+    if (!subject.in_flight.empty() || is_still_to_come(subject)) return false;
     return subject.refreshed_at > when || store::is_locked(subject.state) || !account_of(subject).any_live() || (!holds_live(subject) && !has_fallen_back);
   });
 }

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -106,7 +107,7 @@ class Invariants {
   std::vector<std::size_t> caps;  // by provider: token requests within a minute, over all nodes; 0: none
   void over(const Process& process, std::size_t subject, const std::string& token);
   void arrived(const Process& process, std::size_t subject, const Answer& answer, bool refresh_token_whole, bool whole);
-  void lost(std::size_t subject, const std::string& token, Nanoseconds sent_at, const Answer* answer);
+  void lost(const Process& process, std::size_t subject, const std::string& token, Nanoseconds sent_at, const Answer* answer);
   // One of two answers to the same request, the other of which may arrive.
   void dropped(std::size_t subject, const Answer& answer);
   void process_died(const Process& process);
@@ -132,8 +133,8 @@ class Invariants {
   [[nodiscard]] Account& account_of(const Subject& subject) const { return providers_[subject.provider].accounts[subject.account]; }
   [[nodiscard]] bool holds_live(const Subject& subject);
   [[nodiscard]] int refusals_of(const Subject& subject);  // of the token in use
-  // Whether the store knows of an attempt: of one that a standby has not heard of, the process alone that made it.
-  [[nodiscard]] bool knows_of(Nanoseconds sent_at) const { return !fell_back_at_ || sent_at > *fell_back_at_; }
+  // A node that stands still or does not reach the store: it brings what has arrived when it can again.
+  std::function<bool(const Process&)> is_held_up = [](const Process& process) { return process.stopped(); };
 
  private:
   [[nodiscard]] bool is_news_to(const Process& process, const Subject& subject, const std::string& token) const;
@@ -144,6 +145,10 @@ class Invariants {
   void check_order(Subject& subject, std::size_t index);
   void count_loss(std::size_t index);
   void check_rate(Subject& subject, std::size_t index);
+  // Whether anybody knows of an attempt without an answer: the process that made it, and the store unless a standby has not heard of it.
+  [[nodiscard]] bool is_known(const Process& process, Nanoseconds sent_at) const { return !process.dead() || !fell_back_at_ || sent_at > *fell_back_at_; }
+  void leave_in_doubt(const Process& process, RefreshToken& spent, Nanoseconds sent_at) const;
+  [[nodiscard]] bool is_still_to_come(const Subject& subject) const;
 
   Timeline& timeline_;
   std::vector<Provider>& providers_;

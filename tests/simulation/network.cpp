@@ -141,7 +141,7 @@ void Network::read(Call& call, Invariants& invariants) {
   call.answer = call.provider->answer(call.asked);
   invariants.story.tell_of(call.subject, "the provider reads {} and answers {}{}", call.asked.refresh_token, call.answer->status,
                            call.answer->refused.empty() ? "" : ": refused");
-  if (call.over) invariants.lost(call.subject, call.asked.refresh_token, call.begun, &*call.answer);
+  if (call.over) invariants.dropped(call.subject, *call.answer);  // the attempt was over, and in doubt, before
 }
 
 void Network::read_again(Call& call, Invariants& invariants, bool overtakes) {
@@ -167,7 +167,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
   using Fate = Call::Fate;
   if (process_.dead() && call.fate == Fate::no_connection) return nothing_sent("connect_failed");
   if (process_.dead()) {
-    invariants_.lost(call.subject, call.asked.refresh_token, call.begun, call.answer ? &*call.answer : nullptr);
+    invariants_.lost(process_, call.subject, call.asked.refresh_token, call.begun, call.answer ? &*call.answer : nullptr);
     return ambiguous("process_dead");
   }
   const auto* answer = call.answer ? &*call.answer : nullptr;
@@ -190,6 +190,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
       auto& account = invariants_.account_of(invariants_.subjects[call.subject]);
       if (auto* spent = account.find(call.asked.refresh_token)) {
         spent->in_doubt = answer->doubtful;
+        spent->in_doubt_with = answer->doubtful ? &process_ : nullptr;
         if (!answer->doubtful) spent->answered_at = timeline_.now();
       }
       return reply;
@@ -204,7 +205,10 @@ net::HttpOutcome Network::outcome_of(Call& call) {
                                 : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(octets), *brought, false);
       if (token_whole) ++taken["cut_behind_the_refresh_token"];
-      if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) spent->in_doubt = invariants_.knows_of(call.begun);
+      if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) {
+        spent->in_doubt = true;
+        spent->in_doubt_with = &process_;
+      }
       invariants_.arrived(process_, call.subject, *answer, token_whole, false);
       if (octets.empty() && chance_.happens(0.5)) return ambiguous("cut");
       return ambiguous("cut", answer->status, std::move(octets), answer->content_type);
@@ -213,7 +217,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
     case Fate::request_lost:
     case Fate::timed_out: break;
   }
-  invariants_.lost(call.subject, call.asked.refresh_token, call.begun, answer);
+  invariants_.lost(process_, call.subject, call.asked.refresh_token, call.begun, answer);
   return ambiguous("no_reply");
 }
 

@@ -131,6 +131,10 @@ void World::choose_shape() {
   falls_back_ = nodes_ == 1 && !own_store_ && severity_ > 0 && chance_.happens(0.7) && !steps_clocks_;
   if (nodes_ > 1 && severity_ > 0 && !steps_clocks_) falls_back_ = more_.happens(0.4);
   invariants_.one_journal = nodes_ == 1;
+  invariants_.is_held_up = [this](const Process& process) {
+    const auto its = std::ranges::find_if(machines_, [&](const auto& machine) { return machine->server && &machine->server->process == &process; });
+    return process.stopped() || (its != machines_.end() && (*its)->link.partitioned);
+  };
   invariants_.clocks_stepped = steps_clocks_;
   faults_until_ = Seconds(chance_.spread(60, large ? 3000 : 900));
   between_faults_ = Seconds(chance_.spread(3, 200));
