@@ -15,7 +15,20 @@ constexpr std::string_view kWords = "revoke all";
 struct Swept {
   std::int64_t grants = 0;
   std::map<std::string, std::int64_t> by_hand;
+  std::map<std::string, std::int64_t> perhaps;
 };
+
+void add(std::map<std::string, std::int64_t>& to, const JsonObject& page, std::string_view member) {
+  const auto* counts = base::find_object(page, member);
+  if (counts == nullptr) return;
+  for (const auto& [provider, count] : *counts) to[std::string(provider)] += count.as_int64();
+}
+
+JsonObject json_of(const std::map<std::string, std::int64_t>& counts) {
+  JsonObject json;
+  for (const auto& [provider, count] : counts) json[provider] = count;
+  return json;
+}
 
 // Page by page, so that it can be broken off and begun again: what is revoked already is not found any more.
 Result<Swept> sweep(const Session& session, const RevokeAllArguments& which, bool dry_run) {
@@ -29,9 +42,8 @@ Result<Swept> sweep(const Session& session, const RevokeAllArguments& which, boo
     if (!answer) return std::unexpected(answer.error());
     const auto& page = answer->as_object();
     swept.grants += page.at("grants").as_int64();
-    if (const auto* by_hand = base::find_object(page, "by_hand")) {
-      for (const auto& [provider, count] : *by_hand) swept.by_hand[std::string(provider)] += count.as_int64();
-    }
+    add(swept.by_hand, page, "by_hand");
+    add(swept.perhaps, page, "perhaps");
     if (!dry_run) fmt::print(stderr, "\r{} revoked here", swept.grants);
     const Json* next = page.if_contains("next_cursor");
     if (next == nullptr || !next->is_string()) break;
@@ -42,14 +54,15 @@ Result<Swept> sweep(const Session& session, const RevokeAllArguments& which, boo
 }
 
 JsonObject json_of(const Swept& swept, bool dry_run) {
-  JsonObject by_hand;
-  for (const auto& [provider, count] : swept.by_hand) by_hand[provider] = count;
-  return {{"grants", swept.grants}, {"by_hand", std::move(by_hand)}, {"dry_run", dry_run}};
+  return {{"grants", swept.grants}, {"by_hand", json_of(swept.by_hand)}, {"perhaps", json_of(swept.perhaps)}, {"dry_run", dry_run}};
 }
 
 void say_by_hand(const Swept& swept) {
   for (const auto& [provider, count] : swept.by_hand) {
     print(fmt::format("{} of them at {}, which cannot be asked: remove the app in each account's own settings there.\n", count, provider));
+  }
+  for (const auto& [provider, count] : swept.perhaps) {
+    print(fmt::format("{} of them at {}, which may turn out not to be asked: an alert says so then.\n", count, provider));
   }
 }
 

@@ -281,6 +281,22 @@ TEST_F(ConsoleTest, GrantsAreSeenByTheirOwnersAndAdministratorsAlone) {
   EXPECT_EQ(boss.get("/api/v1/grants/" + own.id.text()).status, 404);
 }
 
+TEST_F(ConsoleTest, WhatIsSaidOfRevokingIsWhatWillBeDone) {
+  auto boss = administrator();
+  const auto user = add("scan");
+  auto unnamed = grant_to(user.id);
+  unnamed.account_id.clear();
+  ASSERT_TRUE(run(store->commit({store::UpdateGrant{unnamed}})));
+  const auto preview = boss.get("/api/v1/users/" + user.id.text() + "/deletion-preview").json();
+  EXPECT_EQ(preview.at("grants").as_int64(), 1);
+  EXPECT_EQ(preview.at("revocable_grants").as_int64(), 0) << "nobody knows whose it is";
+  EXPECT_THAT(std::string(preview.at("losses").as_array().at(0).as_string()), testing::HasSubstr("never told whose account it is"));
+  const auto gone = boss.ask({.method = "DELETE", .target = "/api/v1/grants/" + unnamed.id.text()}).json();
+  EXPECT_FALSE(gone.at("revoked_at_provider").as_bool());
+  EXPECT_EQ(base::string_or(gone, "revocation"), "perhaps");
+  EXPECT_THAT(base::string_or(gone, "detail"), testing::HasSubstr("once no other account of this app is in use"));
+}
+
 TEST_F(ConsoleTest, TheTimelineIsTheGrantsEventsWithCountedRefreshesAndHandOuts) {
   auto boss = administrator();
   auto grant = grant_to(add("scan").id);

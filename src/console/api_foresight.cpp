@@ -192,9 +192,12 @@ Task<Answer> ForesightApi::revoke(Call call) {
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   const auto page = co_await base::run_on(parts_.engine, parts_.desk.revoke_page(std::move(scope), after, kRevokedAtOnce, how, requester_of(call)));
   if (!page) co_return refuse(page.error());
-  JsonObject by_hand;
-  for (const auto& [provider, count] : page->by_hand) by_hand[provider] = count;
-  co_return net::HttpResponse::json(200, JsonObject{{"grants", page->grants}, {"by_hand", std::move(by_hand)},
+  const auto by_provider = [](const std::map<std::string, std::int64_t>& counts) {
+    JsonObject json;
+    for (const auto& [provider, count] : counts) json[provider] = count;
+    return json;
+  };
+  co_return net::HttpResponse::json(200, JsonObject{{"grants", page->grants}, {"by_hand", by_provider(page->by_hand)}, {"perhaps", by_provider(page->perhaps)},
                                                     {"next_cursor", page->more ? Json(page->last.text()) : Json(nullptr)}});
 }
 

@@ -96,9 +96,7 @@ Task<Answer> GrantsApi::remove(Call call) {
   if (!grant) co_return std::unexpected(grant.error());
   const auto done = co_await base::run_on(engine_, desk_.remove(grant->id, requester_of(call)));
   if (!done) co_return refuse(done.error());
-  const auto type = catalog_->find_type(grant->type);
-  const auto provider = type ? catalog_->find_provider(type->provider) : nullptr;
-  co_return net::HttpResponse::json(200, removed_json(provider.get()));
+  co_return net::HttpResponse::json(200, removed_json(*grant, *catalog_));
 }
 
 Task<Answer> GrantsApi::refresh(Call call) {

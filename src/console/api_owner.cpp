@@ -165,9 +165,7 @@ Task<Answer> OwnerApi::revoke(Call call) {
   const auto done = co_await base::run_on(parts_.engine, parts_.desk.remove(grant.id, std::move(requester)));
   if (!done) co_return refuse(done.error());
   revoked_ += 1;
-  const auto type = parts_.catalog->find_type(grant.type);
-  const auto provider = type ? parts_.catalog->find_provider(type->provider) : nullptr;
-  co_return net::HttpResponse::json(200, removed_json(provider.get()));
+  co_return net::HttpResponse::json(200, removed_json(grant, *parts_.catalog));
 }
 
 }  // namespace latchkey::console

@@ -9,6 +9,7 @@
 #include "console/fields.h"
 #include "console/requester.h"
 #include "console/views.h"
+#include "grants/revocation_prospect.h"
 
 namespace latchkey::console {
 
@@ -233,13 +234,9 @@ Task<std::expected<UsersApi::Loss, Problem>> UsersApi::loss_of(const Principal& 
   std::int64_t revocable = 0;
   for (const auto& grant : *held) {
     const auto type = parts_.catalog->find_type(grant.type);
-    const auto provider = type ? parts_.catalog->find_provider(type->provider) : nullptr;
-    const auto revocation = revocation_of(provider.get());
-    if (revocation != Revocation::by_hand) ++revocable;
-    losses.emplace_back((type ? type->name : grant.type) + (grant.account_name.empty() ? "" : " as " + grant.account_name) +
-                        (revocation == Revocation::asked     ? "; the provider is asked to revoke it, unless another grant rests on the same account."
-                         : revocation == Revocation::perhaps ? "; the provider is asked to revoke it if it offers a way."
-                                                             : "; the provider cannot be told, remove the app there by hand."));
+    const auto prospect = grants::revocation_prospect(*parts_.catalog, grant);
+    if (prospect.revocable == grants::Revocable::yes) ++revocable;
+    losses.emplace_back((type ? type->name : grant.type) + (grant.account_name.empty() ? "" : " as " + grant.account_name) + ". " + prospect.words);
   }
   if (!(*user)->public_key.empty()) losses.emplace_back("The PIN: programs and devices that use it stop working.");
   if (!(*user)->password_sealed.empty()) losses.emplace_back("The sign-in to this console.");

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "grants/revocation_prospect.h"
+
 namespace latchkey::console {
 
 Json time_json(WallTime time) {
@@ -156,28 +158,11 @@ JsonObject param_json(const catalog::Parameter& parameter) {
   return json;
 }
 
-Revocation revocation_of(const catalog::Provider* provider) {
-  if (provider == nullptr) return Revocation::by_hand;
-  if (!provider->endpoints.revocation.empty()) return Revocation::asked;
-  return provider->discovery_fills_endpoints ? Revocation::perhaps : Revocation::by_hand;
-}
-
-JsonObject removed_json(const catalog::Provider* provider) {
-  const auto revocation = revocation_of(provider);
-  const std::string name = provider != nullptr ? provider->name : "The provider";
-  std::string detail = "The grant is gone here. ";
-  switch (revocation) {
-    case Revocation::asked:
-      detail += name + " is asked to revoke it, unless another grant here rests on the same account.";
-      break;
-    case Revocation::perhaps:
-      detail += name + " is asked to revoke it if it offers a way, unless another grant here rests on the same account.";
-      break;
-    case Revocation::by_hand:
-      detail += name + " offers no way to revoke it from outside: remove the app in the account's own settings there.";
-      break;
-  }
-  return {{"revoked_at_provider", revocation != Revocation::by_hand}, {"detail", std::move(detail)}};
+JsonObject removed_json(const store::Grant& grant, const catalog::Catalog& catalog) {
+  const auto prospect = grants::revocation_prospect(catalog, grant);
+  return {{"revoked_at_provider", prospect.revocable == grants::Revocable::yes},
+          {"revocation", grants::name_of(prospect.revocable)},
+          {"detail", "The grant is gone here. " + prospect.words}};
 }
 
 JsonObject list_json(JsonArray items, std::string_view next_cursor, std::int64_t total) {

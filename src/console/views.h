@@ -29,12 +29,8 @@ namespace latchkey::console {
 [[nodiscard]] JsonObject group_json(const store::GroupRow& row);
 [[nodiscard]] JsonObject param_json(const catalog::Parameter& parameter);
 
-// What can be said beforehand of telling a provider that a grant has ended. Whether it is told in the end is decided in the
-// background: another grant of the same account and app keeps it from being told, and metadata may name no address for it.
-enum class Revocation { asked, perhaps, by_hand };
-[[nodiscard]] Revocation revocation_of(const catalog::Provider* provider);
-// What is answered to whoever has removed a grant.
-[[nodiscard]] JsonObject removed_json(const catalog::Provider* provider);
+// What is answered to whoever has removed this grant.
+[[nodiscard]] JsonObject removed_json(const store::Grant& grant, const catalog::Catalog& catalog);
 
 // {"items": [...], "next_cursor": ..., "total": n}
 [[nodiscard]] JsonObject list_json(JsonArray items, std::string_view next_cursor, std::int64_t total);

@@ -323,7 +323,9 @@ Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account
       if (!flow || flow->record.grant.app == app) co_return true;
       continue;
     }
-    if (view_of(row).account_id != account_id) continue;
+    const auto account = view_of(row).account_id;
+    const bool is_another = !account.empty() && !account_id.empty() && account != account_id;
+    if (is_another) continue;
     const auto flow = open(row);
     if (!flow || flow->record.grant.app == app) co_return true;
   }

@@ -8,6 +8,7 @@
 #include "grants/grant_events.h"
 #include "grants/leaving.h"
 #include "grants/lifecycle.h"
+#include "grants/revocation_prospect.h"
 #include "oauth/revocation.h"
 #include "oauth/token_reply.h"
 
@@ -27,6 +28,8 @@ constexpr auto kPlacesRetry = 1s;
 constexpr std::size_t kSharersMax = 100;
 constexpr std::string_view kUnreachableWords = "The provider cannot be reached.";
 constexpr std::string_view kRestsWords = "A grant here rests on the same consent; it waits until that has gone.";
+constexpr std::string_view kMayRestWords =
+    "Another account of this app is in use here, and the provider never told whether it is the same one.";
 
 net::HttpCall call_for(oauth::FormPost post) {
   net::HttpCall call{.method = "POST", .url = std::move(post.url)};
@@ -85,20 +88,8 @@ struct GivingBack::Record {
   }
 };
 
-Revocable revocable(const catalog::Catalog& catalog, std::string_view type_id) {
-  const auto type = catalog.find_type(type_id);
-  const auto provider = type ? catalog.find_provider(type->provider) : nullptr;
-  if (!provider) return Revocable::no;
-  if (!provider->endpoints.revocation.empty()) return Revocable::yes;
-  return provider->discovery_fills_endpoints ? Revocable::perhaps : Revocable::no;
-}
-
-bool GivingBack::askable(const store::Grant& whose) const {
-  return !whose.account_id.empty() && revocable(parts_.clients.catalog(), whose.type) != Revocable::no;
-}
-
 std::optional<store::PutRevocation> GivingBack::entry(const store::Grant& whose, const UnownedTokens& tokens) const {
-  if (!askable(whose) || tokens.refresh.token.empty()) return std::nullopt;
+  if (tokens.refresh.token.empty() || revocable(parts_.clients.catalog(), whose.type) == Revocable::no) return std::nullopt;
   const auto now = parts_.wall.now();
   store::Revocation revocation{.id = RevocationId::make(now, parts_.entropy), .grant = whose.id, .app = whose.app, .subject = subject_of(whose),
                                .record_sealed = {}, .attempts = 0, .due_at = now, .created_at = now, .why = "Not asked yet."};
@@ -109,7 +100,7 @@ std::optional<store::PutRevocation> GivingBack::entry(const store::Grant& whose,
 }
 
 std::optional<store::PutRevocation> GivingBack::entry_of_switched_off(const store::Grant& grant) const {
-  if (!askable(grant)) return std::nullopt;
+  if (revocable(parts_.clients.catalog(), grant.type) == Revocable::no) return std::nullopt;
   const auto now = parts_.wall.now();
   return store::PutRevocation{{.id = RevocationId::make(now, parts_.entropy), .grant = grant.id, .app = grant.app, .subject = subject_of(grant),
                                .record_sealed = {}, .attempts = 0, .due_at = now + parts_.tuning().disabled_after, .created_at = now,
@@ -146,7 +137,7 @@ void GivingBack::add_revoked(store::Batch& batch, const store::GrantView& view, 
 void GivingBack::later(store::Grant whose, UnownedTokens tokens) {
   auto put = entry(whose, tokens);
   if (!put) {
-    parts_.log.info("not_given_back", {{"app", whose.app}, {"why", whose.account_id.empty() ? "whose it is is not known" : "the provider offers no way"}});
+    parts_.log.info("not_given_back", {{"app", whose.app}, {"why", "the provider offers no way"}});
     return;
   }
   under_way_.spawn("give_back", keep(std::move(*put)));
@@ -327,15 +318,18 @@ Task<void> GivingBack::settle(store::Revocation revocation, std::shared_ptr<Reco
     co_return;
   }
   const auto now = parts_.wall.now();
-  if (verdict.rests) record->rested_until_ms = base::to_unix_ms(now);
-  if (verdict.again && (verdict.rests || now + revocation_back_off(revocation.attempts, *verdict.again) <= deadline_of(revocation, *record))) {
+  const bool without_end = verdict.rests && !verdict.for_a_while;
+  if (without_end) record->rested_until_ms = base::to_unix_ms(now);
+  if (verdict.again && (without_end || now + revocation_back_off(revocation.attempts, *verdict.again) <= deadline_of(revocation, *record))) {
     // An access token had for this attempt may have cost the refresh token it came from; by the next attempt it may have ended.
     record->tokens.access = Secret();
     revocation.record_sealed = parts_.sealing.seal_revocation(revocation, record->to_plain());
     co_await put_off(std::move(revocation), *verdict.again, verdict.why);
     co_return;
   }
-  if (!verdict.expected) tell_not_given_back(revocation, verdict.why);  // else: as whoever gave it up was told beforehand
+  // Whoever took the app out of an account whose grant was authorised anew would end the new consent.
+  const bool replaced = verdict.for_a_while && co_await lives_on(revocation.grant);
+  if (!replaced) tell_not_given_back(revocation, verdict.why);
   co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
 }
 
@@ -362,14 +356,18 @@ GivingBack::Verdict GivingBack::unanswered(const net::HttpOutcome& outcome) {
 }
 
 Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record, GrantId whose) {
-  if (co_await rested_on(record->app, record->account_id)) co_return Verdict{.again = kBackOffMax, .why = std::string(kRestsWords), .rests = true};
+  switch (co_await rested_on(record->app, record->account_id)) {
+    case Rests::yes: co_return Verdict{.again = kBackOffMax, .why = std::string(kRestsWords), .rests = true};
+    case Rests::perhaps: co_return Verdict{.again = kBackOffMax, .why = std::string(kMayRestWords), .rests = true, .for_a_while = true};
+    case Rests::no: break;
+  }
   auto found = co_await parts_.clients.client_for(record->type, record->app, record->params_json, record->extras_json);
   if (!found) {
     if (found.error().reason == "app_missing") co_return Verdict{.again = std::nullopt, .why = "The app registration is gone, so the provider cannot be asked."};
     co_return Verdict{.again = kOftenAtLeast, .why = found.error().text, .unreachable = found.error().kind == ErrorKind::unavailable};
   }
   const auto client = std::make_shared<const ProviderClient>(std::move(*found));
-  if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside.", .expected = true};
+  if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside."};
   Secret token = record->tokens.refresh.token.clone();
   auto hint = oauth::TokenHint::refresh_token;
   if (client->type.provider->revocation_token != catalog::RevocationToken::refresh_token) {
@@ -403,21 +401,27 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
   co_return Verdict{.again = kOftenAtLeast, .why = why + " It refuses the app registration; mend that under OAuth settings."};
 }
 
-Task<bool> GivingBack::rested_on(std::string app, std::string account_id) {
+Task<GivingBack::Rests> GivingBack::rested_on(std::string app, std::string account_id) {
   // Those that wait first: what they wait for becomes a grant.
-  if (waiting_ && co_await waiting_(app, account_id)) co_return true;
-  const auto sharers = co_await parts_.store.grants_of_account(app, account_id, kSharersMax);
-  if (!sharers) co_return true;
+  if (waiting_ && co_await waiting_(app, account_id)) co_return Rests::yes;
+  const auto sharers = co_await parts_.store.sharers(app, account_id, kSharersMax);
+  if (!sharers) co_return Rests::yes;
   for (const auto& grant : *sharers) {
-    // Not what a person has ended, nor what waits for a new consent: that rests on nothing any more.
-    if (grant.state == store::GrantState::revoked || grant.state == store::GrantState::disabled ||
-        grant.state == store::GrantState::needs_authorization) {
-      continue;
-    }
-    const auto user = co_await parts_.store.user(grant.user);
-    if (!user || (*user && (*user)->enabled)) co_return true;
+    if (co_await is_in_use(grant)) co_return !account_id.empty() && grant.account_id == account_id ? Rests::yes : Rests::perhaps;
   }
-  co_return false;
+  co_return sharers->size() < kSharersMax ? Rests::no : Rests::perhaps;
+}
+
+// Not what a person has ended, nor what waits for a new consent: that rests on nothing any more.
+Task<bool> GivingBack::is_in_use(store::Grant grant) {
+  if (!store::may_rest_on_consent(grant.state)) co_return false;
+  const auto user = co_await parts_.store.user(grant.user);
+  co_return !user || (*user && (*user)->enabled);
+}
+
+Task<bool> GivingBack::lives_on(GrantId grant) {
+  const auto view = co_await parts_.store.grant(grant);
+  co_return !view || (*view && store::may_rest_on_consent((*view)->grant.state));
 }
 
 Task<std::optional<Secret>> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record) {
@@ -472,9 +476,11 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
     co_await drop(std::move(revocation), "grant.not_revoked", client.error().text);
     co_return;
   }
-  if (!client || co_await rested_on(grant.app, grant.account_id)) {
+  const auto rests = client ? co_await rested_on(grant.app, grant.account_id) : Rests::no;
+  if (!client || rests != Rests::no) {
     revocation.attempts += 1;
-    co_await put_off(std::move(revocation), client ? kBackOffMax : kOftenAtLeast, client ? std::string(kRestsWords) : client.error().text);
+    const auto words = !client ? std::string_view(client.error().text) : rests == Rests::yes ? kRestsWords : kMayRestWords;
+    co_await put_off(std::move(revocation), client ? kBackOffMax : kOftenAtLeast, std::string(words));
     co_return;
   }
   const auto type = parts_.clients.catalog().find_type(grant.type);

@@ -35,10 +35,6 @@ struct RevocationTuning {
   Seconds give_up_after = std::chrono::days(14);
 };
 
-// Whether the provider of a type can be asked at all.
-enum class Revocable { yes, perhaps, no };
-[[nodiscard]] Revocable revocable(const catalog::Catalog& catalog, std::string_view type);
-
 // Lives on the engine's executor.
 class GivingBack {
  public:
@@ -60,8 +56,7 @@ class GivingBack {
   explicit GivingBack(Parts parts)
       : parts_(std::move(parts)), under_way_(parts_.executor, parts_.log), loop_(parts_.executor, parts_.log), wake_(parts_.executor) {}
 
-  // For the batch that takes the tokens from their grant. nullopt: the provider cannot be asked, or whose account it is is not
-  // known: then it could be anybody's, and several providers revoke the account's whole consent. Call nudge() after the commit.
+  // For the batch that takes the tokens from their grant. nullopt: the provider cannot be asked. Call nudge() after the commit.
   [[nodiscard]] std::optional<store::PutRevocation> entry(const store::Grant& whose, const UnownedTokens& tokens) const;
   // A switched-off grant keeps its tokens until then; whoever switches it on again before has lost nothing. nullopt as above.
   [[nodiscard]] std::optional<store::PutRevocation> entry_of_switched_off(const store::Grant& grant) const;
@@ -90,13 +85,12 @@ class GivingBack {
     std::optional<Seconds> again;
     std::string why;
     bool revoked = false;
-    bool expected = false;     // in the order of things: no alert when it ends so
-    bool rests = false;        // it only waits for another grant: without end
+    bool rests = false;        // it only waits for another grant: without end, or
+    bool for_a_while = false;  // until it is given up
     bool unreachable = false;  // said of the whole app
   };
   // What a look at the queue came to.
   enum class Look { again_at_once, places_full, nothing_due, store_rests };
-  [[nodiscard]] bool askable(const store::Grant& whose) const;
   [[nodiscard]] Task<void> run();
   [[nodiscard]] Task<Look> look();
   // Those that find no place now, later: in one commit.
@@ -118,9 +112,12 @@ class GivingBack {
   [[nodiscard]] Task<void> take_from_grant(store::Revocation revocation);
   [[nodiscard]] Task<void> put_off(store::Revocation revocation, Seconds most, std::string why);
   [[nodiscard]] Task<void> drop(store::Revocation revocation, std::string action, std::string why);
-  // A grant that lives (the one they were of, authorised anew, among them), or a consent that waits for approval, rests on the same
-  // consent (same app, same account, any type); what cannot be read counts.
-  [[nodiscard]] Task<bool> rested_on(std::string app, std::string account_id);
+  // Whether a grant that lives (the one they were of, authorised anew, among them), or a consent that waits for approval, rests on
+  // the same consent (same app, same account, any type); what cannot be read does. Where nobody knows the account of either, it may.
+  enum class Rests { no, perhaps, yes };
+  [[nodiscard]] Task<Rests> rested_on(std::string app, std::string account_id);
+  [[nodiscard]] Task<bool> is_in_use(store::Grant grant);
+  [[nodiscard]] Task<bool> lives_on(GrantId grant);
   // For providers that revoke by access token: a last one; nullopt: they cannot be reached.
   [[nodiscard]] Task<std::optional<Secret>> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record);
 

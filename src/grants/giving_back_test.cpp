@@ -19,6 +19,15 @@ class Leaving : public KeeperHouse {
     other.version += 1;
     return other;
   }
+  // Nobody knows whose it is.
+  store::Grant put_unnamed(const std::string& type) {
+    auto grant = put_grant(type);
+    grant.account_id.clear();
+    sealing.vouch(grant);
+    commit({store::UpdateGrant{grant}});
+    grant.version += 1;
+    return grant;
+  }
   Leaving() : care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log) {}
   std::vector<store::Revocation> waiting() { return run(store->revocations(WallTime::max(), 100))->items; }
   std::ptrdiff_t unrevoked() {
@@ -173,6 +182,103 @@ TEST_F(Leaving, ASwitchedOffGrantWaitsForTheOtherWithoutEnd) {
   until_empty();
   EXPECT_EQ(transport.revoked.size(), 1u);
   EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+}
+
+// ---- accounts that the provider never named --------------------------------------------------------------------------
+
+TEST_F(Leaving, F7_OfAnUnnamedAccountIsRevokedOnceNoOtherOfItsAppIsInUse) {
+  const auto grant = put_unnamed("acme-family");
+  const auto other = put_grant("acme-grace");  // of a name, and perhaps the same account
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("never told") != std::string::npos; });
+  EXPECT_TRUE(transport.revoked.empty());
+  ASSERT_TRUE(run(care.remove(other.id, {.actor = "admin"})));
+  base::drive_until(loop, [&] { return transport.revoked.size() == 1; });
+  advance(31s);
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 2u);
+  EXPECT_EQ(counters.not_given_back, 0);
+}
+
+TEST_F(Leaving, F7_AnUnnamedAccountInUseMakesANamedOneWaitForAWhile) {
+  const auto grant = put_grant("acme-family");
+  put_unnamed("acme-grace");
+  ASSERT_TRUE(run(care.remove(grant.id, {.actor = "admin"})));
+  after_attempt(1);
+  advance(std::chrono::days(13));
+  giving_back->nudge();
+  after_attempt(2);
+  EXPECT_TRUE(alerts.current().empty());
+  advance(std::chrono::days(2));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_TRUE(transport.revoked.empty()) << "it could be the consent that the other one rests on";
+  ASSERT_EQ(alerts.current().size(), 1u);
+  EXPECT_NE(alerts.current()[0].words.find("never told"), std::string::npos);
+}
+
+TEST_F(Leaving, F7_OfAnUnnamedAccountAuthorisedAnewNobodyIsToldToTakeTheAppOut) {
+  const auto grant = put_unnamed("acme-family");
+  giving_back->later(grant, {.refresh = {Secret("rt-before"), Secret()}, .access = Secret()});  // the grant itself lives
+  after_attempt(1);
+  advance(std::chrono::days(15));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_TRUE(transport.revoked.empty());
+  EXPECT_TRUE(alerts.current().empty()) << "it would end the new consent";
+  EXPECT_EQ(run(store->audit({.action = "grant.not_revoked"}))->total, 1);
+}
+
+TEST_F(Leaving, TheBadDayReachesUnnamedAccountsToo) {
+  for (int i = 0; i < 3; ++i) put_unnamed("acme-family");
+  auto page = run(care.revoke_page({}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
+  ASSERT_TRUE(page);
+  EXPECT_TRUE(page->perhaps.empty()) << "with all of them no other account is left";
+  page = run(care.revoke_page({.app = {}, .type = "acme-family"}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->perhaps.at("Acme"), 3) << "others of the app may stay";
+  ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"})));
+  for (int look = 0; look < 3 && !waiting().empty(); ++look) {
+    advance(31s);
+    giving_back->nudge();
+    base::drive_until(loop, [&] { return waiting().empty() || transport.revoked.size() + waiting().size() == 3; });
+  }
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 3u);
+}
+
+TEST_F(Leaving, ASwitchedOffUnnamedAccountKeepsItsTokenUntilNoOtherOfItsAppIsInUse) {
+  const auto grant = put_unnamed("acme-family");
+  auto other = put_grant("acme-grace");
+  ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
+  advance(11s);
+  giving_back->nudge();
+  base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("never told") != std::string::npos; });
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::disabled);
+  other.state = GrantState::needs_authorization;
+  sealing.vouch(other);
+  commit({store::UpdateGrant{other}});
+  advance(6h);
+  giving_back->nudge();
+  until_empty();
+  EXPECT_EQ(transport.revoked.size(), 1u);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+}
+
+// ---- a provider whose description of itself may name no way ----------------------------------------------------------
+
+TEST_F(Leaving, ADescriptionWithoutARevocationEndpointIsSaid) {
+  const auto grant = put_grant("selfmade");
+  const auto page = run(care.revoke_page({}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->perhaps.at("Self-made"), 1);
+  EXPECT_TRUE(page->by_hand.empty());
+  ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::really, {.actor = "admin"})));
+  until_empty();
+  EXPECT_EQ(run(store->audit({.action = "grant.not_revoked"}))->total, 1);
+  ASSERT_EQ(alerts.current().size(), 1u) << "nobody could know beforehand";
+  EXPECT_NE(alerts.current()[0].words.find("no way to revoke"), std::string::npos);
 }
 
 // Requests with such a token never end, and are cut off by the transport in the end.

@@ -3,6 +3,7 @@
 #include "grants/grant_events.h"
 #include "grants/identity.h"
 #include "grants/leaving.h"
+#include "grants/revocation_prospect.h"
 
 namespace latchkey::grants {
 namespace {
@@ -181,17 +182,19 @@ Task<Result<RevokedPage>> GrantCare::revoke_page(RevokeScope scope, GrantId afte
   if (const auto named = co_await check_scope(scope); !named) co_return std::unexpected(named.error());
   auto grants = co_await store_.grants_after(after, limit);
   if (!grants) co_return std::unexpected(grants.error());
-  RevokedPage page{.grants = 0, .by_hand = {}, .last = grants->empty() ? after : grants->back().id, .more = grants->size() == limit};
+  RevokedPage page{.grants = 0, .by_hand = {}, .perhaps = {}, .last = grants->empty() ? after : grants->back().id, .more = grants->size() == limit};
   std::erase_if(*grants, [&scope](const store::Grant& grant) {
     return grant.state == store::GrantState::revoked || (!scope.app.empty() && grant.app != scope.app) ||
            (!scope.type.empty() && grant.type != scope.type);
   });
   page.grants = static_cast<std::int64_t>(grants->size());
   for (const auto& grant : *grants) {
-    if (revocable(clients_.catalog(), grant.type) != Revocable::no) continue;
-    const auto type = clients_.catalog().find_type(grant.type);
-    const auto provider = type ? clients_.catalog().find_provider(type->provider) : nullptr;
-    page.by_hand[provider ? provider->name : grant.app] += 1;
+    const auto prospect = revocation_prospect(clients_.catalog(), grant);
+    // Where all grants of the app go, no other account is left whose an unnamed one might be.
+    const bool apps_go_whole = scope.type.empty();
+    const auto chance = apps_go_whole ? revocable(clients_.catalog(), grant.type) : prospect.revocable;
+    if (chance == Revocable::no) page.by_hand[prospect.provider] += 1;
+    else if (chance == Revocable::perhaps) page.perhaps[prospect.provider] += 1;
   }
   if (how == OnRevoke::only_count) co_return page;
   // With every page: what is approved while others are revoked could renew one whose page is over.

@@ -86,7 +86,7 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return real_->handouts(grant, since); }
   Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override { return real_->grants_by_type(); }
   Task<Result<std::vector<std::int64_t>>> grant_histogram(store::GrantMoment moment, std::vector<WallTime> edges) override { return real_->grant_histogram(moment, std::move(edges)); }
-  Task<Result<std::vector<store::Grant>>> grants_of_account(std::string app, std::string account_id, std::size_t limit) override { return real_->grants_of_account(std::move(app), std::move(account_id), limit); }
+  Task<Result<std::vector<store::Grant>>> sharers(std::string app, std::string account_id, std::size_t limit) override { return real_->sharers(std::move(app), std::move(account_id), limit); }
   Task<Result<std::vector<store::GrantEvent>>> grant_events(GrantId grant) override { return real_->grant_events(grant); }
   Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override { return real_->revocations(due_until, limit); }
   Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override { return real_->tallies(std::move(prefix), since); }

@@ -1,4 +1,6 @@
 // What the Health page, the timelines and the queue of revocations stand on.
+#include <gmock/gmock-matchers.h>
+
 #include <algorithm>
 
 #include "store/exercise_testing.h"
@@ -54,7 +56,7 @@ TEST_P(StoreExercise, GrantsAreCountedBetweenMoments) {
   EXPECT_EQ(ask(store().grant_histogram(GrantMoment::due, {now() + 1h})), (std::vector<std::int64_t>{4, 0}));
 }
 
-TEST_P(StoreExercise, GrantsOfAnAccountAreFoundWhateverTheirType) {
+TEST_P(StoreExercise, GrantsThatMayRestOnAConsentAreFound) {
   const auto office = group("office");
   const auto ann = user(office, "ann");
   const auto bob = user(office, "bob");
@@ -63,14 +65,28 @@ TEST_P(StoreExercise, GrantsOfAnAccountAreFoundWhateverTheirType) {
   mail.app = drive.app;
   mail.account_id = drive.account_id;
   mail.created_at = now() + 1s;
-  mail.state = GrantState::revoked;
   auto nameless = grant(bob, "drive");
   nameless.account_id.clear();
-  put({InsertGroup{office}, InsertUser{ann}, InsertUser{bob}, InsertGrant{mail}, InsertGrant{drive}, InsertGrant{nameless}});
-  EXPECT_EQ(ask(store().grants_of_account(drive.app, drive.account_id, 10)), (std::vector{drive, mail}));
-  EXPECT_EQ(ask(store().grants_of_account(drive.app, drive.account_id, 1)), std::vector{drive});
-  EXPECT_TRUE(ask(store().grants_of_account("another", drive.account_id, 10)).empty());
-  EXPECT_TRUE(ask(store().grants_of_account(drive.app, "", 10)).empty());
+  auto other = grant(bob, "calendar");
+  other.app = drive.app;
+  other.account_id = "another";
+  put({InsertGroup{office}, InsertUser{ann}, InsertUser{bob}, InsertGrant{nameless}, InsertGrant{mail}, InsertGrant{drive}, InsertGrant{other}});
+  const auto found = ask(store().sharers(drive.app, drive.account_id, 10));
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_THAT(std::vector(found.begin(), found.begin() + 2), testing::UnorderedElementsAre(drive, mail)) << "the account's own first";
+  EXPECT_EQ(found[2], nameless) << "nobody knows whose it is";
+  EXPECT_EQ(ask(store().sharers(drive.app, drive.account_id, 1)).size(), 1u);
+  EXPECT_TRUE(ask(store().sharers("another", drive.account_id, 10)).empty());
+  EXPECT_THAT(ask(store().sharers(drive.app, "", 10)), testing::UnorderedElementsAre(drive, mail, nameless, other)) << "it could be anybody's";
+  for (const auto state : {GrantState::revoked, GrantState::disabled, GrantState::needs_authorization}) {
+    for (auto* one : {&mail, &nameless}) {
+      one->state = state;
+      put({UpdateGrant{*one}});
+      one->version += 1;
+    }
+    EXPECT_EQ(ask(store().sharers(drive.app, drive.account_id, 10)), std::vector{drive}) << name_of(state);
+    EXPECT_THAT(ask(store().sharers(drive.app, "", 10)), testing::UnorderedElementsAre(drive, other)) << name_of(state);
+  }
 }
 
 TEST_P(StoreExercise, EventsOfAGrantAreJoinedAndBounded) {

@@ -19,6 +19,10 @@ std::optional<GrantState> parse_grant_state(std::string_view name) {
   return std::nullopt;
 }
 
+bool may_rest_on_consent(GrantState state) {
+  return state != GrantState::needs_authorization && state != GrantState::disabled && state != GrantState::revoked;
+}
+
 bool is_locked(GrantState state) {
   switch (state) {
     case GrantState::held:

@@ -88,6 +88,8 @@ enum class GrantState : std::uint8_t {
 [[nodiscard]] std::optional<GrantState> parse_grant_state(std::string_view name);
 // Held, disabled or revoked: a person has locked it, and only a person unlocks it. No token leaves, nothing refreshes.
 [[nodiscard]] bool is_locked(GrantState state);
+// Not what a person has ended, nor what waits for a new consent.
+[[nodiscard]] bool may_rest_on_consent(GrantState state);
 
 struct Grant {
   GrantId id;

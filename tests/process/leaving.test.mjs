@@ -111,7 +111,7 @@ test('the bad day: every grant revoked at once, users and PINs stay', async (t) 
   provider.account = { id: 'acc-2', name: 'bert@example.com' };
   await admin.addOAuthUser({ username: 'printer-2', pin, type: 'oidc' });
   const dry = await server.cli(['grant', 'revoke', '--all', '--dry-run', '--json']);
-  assert.deepEqual(JSON.parse(dry.stdout), { grants: 2, by_hand: {}, dry_run: true });
+  assert.deepEqual(JSON.parse(dry.stdout), { grants: 2, by_hand: {}, perhaps: {}, dry_run: true });
   const unsure = await server.cli(['grant', 'revoke', '--all'], { input: 'yes\n' });
   assert.equal(unsure.status, 1);
   assert.match(unsure.stderr, /nothing was revoked/);

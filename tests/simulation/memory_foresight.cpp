@@ -165,12 +165,13 @@ Task<Result<std::vector<std::int64_t>>> MemoryStore::grant_histogram(GrantMoment
   co_return counts;
 }
 
-Task<Result<std::vector<Grant>>> MemoryStore::grants_of_account(std::string app, std::string account_id, std::size_t limit) {
+Task<Result<std::vector<Grant>>> MemoryStore::sharers(std::string app, std::string account_id, std::size_t limit) {
   std::vector<Grant> found;
   for (const auto& [id, row] : grants_.rows()) {
-    if (!account_id.empty() && row.grant.app == app && row.grant.account_id == account_id) found.push_back(row.grant);
+    const bool perhaps = account_id.empty() || row.grant.account_id.empty();
+    if (row.grant.app == app && may_rest_on_consent(row.grant.state) && (perhaps || row.grant.account_id == account_id)) found.push_back(row.grant);
   }
-  std::ranges::sort(found, {}, [](const Grant& grant) { return std::pair(grant.created_at, grant.id); });
+  std::ranges::stable_partition(found, [&](const Grant& grant) { return grant.account_id == account_id; });
   if (found.size() > limit) found.resize(limit);
   co_return found;
 }

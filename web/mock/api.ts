@@ -461,7 +461,7 @@ async function route(world: World, call: Call): Promise<Answer> {
     switch (`${method} ${verb}`) {
       case "GET ": return { status: 200, body: grant };
       case "PATCH ": grant.enabled = body["enabled"]; grant.state = grant.enabled ? "active" : "disabled"; grant.why = grant.enabled ? "Keeps itself alive." : "Switched off just now."; return { status: 200, body: grant };
-      case "DELETE ": user.grants = user.grants.filter((g) => g !== grant); return { status: 200, body: { revoked_at_provider: true, detail: `Revoked, here and at ${grant.type_name}.` } };
+      case "DELETE ": user.grants = user.grants.filter((g) => g !== grant); return { status: 200, body: { revoked_at_provider: true, revocation: "asked", detail: `Revoked, here and at ${grant.type_name}.` } };
       case "POST refresh":
         if (grant.state === "paused") throw new Refusal(409, "app_misconfigured", "The app registration is broken", "Mend it in OAuth settings first; the grant is not lost.");
         grant.generation++; grant.access_expires_at = world.at(3600); return { status: 200, body: grant };

@@ -38,11 +38,22 @@ Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMome
   return counts;
 }
 
-Result<std::vector<Grant>> find_grants_of_account(Connection& db, const std::string& app, const std::string& account_id,
+Result<std::vector<Grant>> find_sharers(Connection& db, const std::string& app, const std::string& account_id,
                                                   std::size_t limit) {
-  return all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND account_id = $2 AND account_id <> '' "
-                              "ORDER BY created_at, id LIMIT $3", Values(app, account_id, limit)},
-                         grant_fields<Grant>);
+  if (account_id.empty()) {
+    return all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND state NOT IN (4, 6, 7) LIMIT $2", Values(app, limit)},
+                           grant_fields<Grant>);
+  }
+  auto found = all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND account_id = $2 AND account_id <> '' "
+                                    "AND state NOT IN (4, 6, 7) LIMIT $3", Values(app, account_id, limit)},
+                               grant_fields<Grant>);
+  if (!found || found->size() == limit) return found;
+  auto unnamed = all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND account_id = '' AND state NOT IN (4, 6, 7) "
+                                      "LIMIT $2", Values(app, limit - found->size())},
+                                 grant_fields<Grant>);
+  if (!unnamed) return unnamed;
+  std::ranges::move(*unnamed, std::back_inserter(*found));
+  return found;
 }
 
 Result<std::vector<GrantEvent>> find_grant_events(Connection& db, const GrantId& grant) {

@@ -197,11 +197,17 @@ CREATE TABLE devices (
 );
 )sql";
 
+// Grants of accounts that the provider never named; few, or all of an app.
+constexpr const char* kUnnamed = R"sql(
+CREATE INDEX grants_unnamed ON grants(app) WHERE account_id = '';
+)sql";
+
 const MigrationStep kSteps[] = {
     {"the first schema", {kPeople, kGrants, kAudit, kNodes}},
     {"foresight and revocations", {kForesight}},
     {"connectors and deliveries", {kDelivery}},
     {"devices", {kDevices}},
+    {"accounts that were never named", {kUnnamed}},
 };
 
 }  // namespace

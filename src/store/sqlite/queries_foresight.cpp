@@ -30,10 +30,17 @@ Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMome
   return counts;
 }
 
-Result<std::vector<Grant>> find_grants_of_account(Connection& db, const std::string& app, const std::string& account_id,
+Result<std::vector<Grant>> find_sharers(Connection& db, const std::string& app, const std::string& account_id,
                                                   std::size_t limit) {
-  auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS
-                              " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> '' ORDER BY created_at, id LIMIT ?3");
+  if (account_id.empty()) {
+    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND state NOT IN (4, 6, 7) LIMIT ?2");
+    return all_rows<Grant>(statement.bind(app, limit), grant_fields<Grant>);
+  }
+  // Two indices, and the one is read only where the other left room.
+  auto statement = db.prepare(
+      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> '' AND state NOT IN (4, 6, 7) "
+      "UNION ALL "
+      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = '' AND state NOT IN (4, 6, 7) LIMIT ?3");
   return all_rows<Grant>(statement.bind(app, account_id, limit), grant_fields<Grant>);
 }
 

@@ -213,6 +213,11 @@ CREATE TABLE devices (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Grants of accounts that the provider never named; few, or all of an app.
+constexpr const char* kUnnamed = R"sql(
+CREATE INDEX grants_unnamed ON grants(app) WHERE account_id = '';
+)sql";
+
 // A step's place is its version: applied steps are never edited, new ones go at the end.
 struct Step {
   const char* what;
@@ -224,6 +229,7 @@ const Step kSteps[] = {
     {"foresight and revocations", {kForesight}},
     {"connectors and deliveries", {kDelivery}},
     {"devices", {kDevices}},
+    {"accounts that were never named", {kUnnamed}},
 };
 
 constexpr std::int64_t kWholeCheckBytesMax = 16 << 20;
