@@ -159,6 +159,21 @@ function list_users(world: World, query: URLSearchParams) {
   return { ...page(sorted, query), groups: query.get("cursor") ? null : groups };
 }
 
+/** The bad day, a page of 20 looked at a time. Microsoft stands for providers that cannot be asked. */
+function revoked_page(world: World, body: Call["body"]) {
+  const all = world.users.flatMap((u) => u.grants);
+  const from = Number(body["cursor"] ?? 0);
+  const mine = all.slice(from, from + 20).filter((g) => g.state !== "revoked" && (!body["app"] || g.app === body["app"]) && (!body["type"] || g.type === body["type"]));
+  const by_type: Record<string, number> = {};
+  const by_hand: Record<string, number> = {};
+  for (const g of mine) {
+    by_type[g.type] = (by_type[g.type] ?? 0) + 1;
+    if (g.app === "microsoft") by_hand["Microsoft"] = (by_hand["Microsoft"] ?? 0) + 1;
+    if (!body["dry_run"]) Object.assign(g, { state: "revoked", why: "Ended here just now." });
+  }
+  return { grants: mine.length, by_type, by_hand, ...world.more_fates(mine.length), next_cursor: from + 20 < all.length ? String(from + 20) : null };
+}
+
 async function route(world: World, call: Call): Promise<Answer> {
   const { method, query, body } = call;
   const parts = call.path.split("/").slice(3);
@@ -412,12 +427,18 @@ async function route(world: World, call: Call): Promise<Answer> {
           revocations: { waiting: 1, items: [{ subject: "box anna@example.com", app: "box", attempts: 3, since: world.at(-7200), next_try_at: world.at(900), why: "The provider cannot be reached." }] },
           notices: [
             { channel: "mail", on: true, target: "ops@example.com through mail.example.com:587", secret_set: true, last_told_at: world.at(-4000), failing_since: null, problem: "", told: 3, failed: 0 },
-            { channel: "webhook", on: true, target: "https://hooks.example.com", secret_set: false, last_told_at: null, failing_since: world.at(-200), problem: "The webhook answered 500 instead of 200.", told: 0, failed: 4 },
+            { channel: "webhook", on: true, target: "https://hooks.example.com", secret_set: Boolean(world.channel_secrets.get("webhook")), last_told_at: null, failing_since: world.at(-200), problem: "The webhook answered 500 instead of 200.", told: 0, failed: 4 },
           ],
         },
       };
     }
     case "GET notices": return { status: 200, body: { items: [], next_cursor: null, total: 0 } };
+    case "PUT notices/:/secret": world.channel_secrets.set(id, body["value"]); return { status: 204 };
+    case "POST grants/:": {
+      if (id !== "revoke") throw not_found();
+      if (call.who?.role !== "administrator") throw new Refusal(403, "not_allowed", "Not allowed", "Only administrators may do this. Ask one.");
+      return { status: 200, body: revoked_page(world, body) };
+    }
     case "POST notices/:": return { status: 200, body: { ok: true, detail: "It was taken." } };
     case "GET alerts": return { status: 200, body: { items: world.alerts, next_cursor: null, total: world.alerts.length } };
     case "POST alerts/:/dismiss": world.alerts = world.alerts.filter((a) => a.id !== id); return { status: 204 };
