@@ -102,6 +102,12 @@ JsonObject revocations_json(const store::Listing<store::Revocation>& revocations
   return {{"waiting", revocations.total}, {"items", std::move(items)}};
 }
 
+JsonObject counts_json(const std::map<std::string, std::int64_t>& counts) {
+  JsonObject out;
+  for (const auto& [name, count] : counts) out[name] = count;
+  return out;
+}
+
 JsonArray channels_json(const std::vector<grants::ChannelStatus>& channels) {
   JsonArray out;
   for (const auto& each : channels) {
@@ -192,12 +198,8 @@ Task<Answer> ForesightApi::revoke(Call call) {
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   const auto page = co_await base::run_on(parts_.engine, parts_.desk.revoke_page(std::move(scope), after, kRevokedAtOnce, how, requester_of(call)));
   if (!page) co_return refuse(page.error());
-  const auto by_provider = [](const std::map<std::string, std::int64_t>& counts) {
-    JsonObject json;
-    for (const auto& [provider, count] : counts) json[provider] = count;
-    return json;
-  };
-  co_return net::HttpResponse::json(200, JsonObject{{"grants", page->grants}, {"by_hand", by_provider(page->by_hand)}, {"perhaps", by_provider(page->perhaps)},
+  co_return net::HttpResponse::json(200, JsonObject{{"grants", page->grants}, {"by_type", counts_json(page->by_type)},
+                                                    {"by_hand", counts_json(page->by_hand)}, {"perhaps", counts_json(page->perhaps)},
                                                     {"next_cursor", page->more ? Json(page->last.text()) : Json(nullptr)}});
 }
 

@@ -241,12 +241,13 @@ class PlainGrantDesk final : public grants::GrantDesk {
   }
   Task<Result<grants::RevokedPage>> revoke_page(grants::RevokeScope scope, GrantId after, std::size_t limit, grants::OnRevoke how, grants::Requester) override {
     const auto found = co_await store_.grants_after(after, limit);
-    grants::RevokedPage page{.grants = 0, .by_hand = {}, .perhaps = {}, .last = after, .more = found->size() == limit};
+    grants::RevokedPage page{.grants = 0, .by_type = {}, .by_hand = {}, .perhaps = {}, .last = after, .more = found->size() == limit};
     for (auto grant : *found) {
       page.last = grant.id;
       if (grant.state == store::GrantState::revoked || (!scope.app.empty() && grant.app != scope.app) ||
           (!scope.type.empty() && grant.type != scope.type)) continue;
       page.grants += 1;
+      page.by_type[grant.type] += 1;
       if (how == grants::OnRevoke::only_count) continue;
       grant.state = store::GrantState::revoked;
       store::Batch batch;

@@ -18,12 +18,12 @@ constexpr std::size_t kClocksAsked = 5;
 void judge(Finding& finding, Milliseconds difference) {
   const auto seconds = std::chrono::abs(std::chrono::duration_cast<Seconds>(difference));
   if (seconds < kWarnFrom) {
-    finding.seen = "This clock and the provider's agree.";
+    finding.seen = "This clock and the one there agree.";
     return;
   }
   finding.severity = seconds < kErrorFrom ? Severity::warning : Severity::error;
   finding.seen =
-      fmt::format("This clock is {} s {} the provider's.", seconds.count(), difference.count() > 0 ? "ahead of" : "behind");
+      fmt::format("This clock is {} s {} the one there.", seconds.count(), difference.count() > 0 ? "ahead of" : "behind");
   finding.remedy =
       "Set the clock by NTP (timedatectl set-ntp true). Tokens are refreshed by it, and TLS judges certificates by it.";
 }

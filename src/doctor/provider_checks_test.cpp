@@ -199,6 +199,16 @@ TEST(Scopes, AskedAgainstGranted) {
   EXPECT_THAT(finding.handovers.at(0).text, HasSubstr("offline_access"));
 }
 
+TEST(Scopes, OfACloudServicesAppAreItsOperatorsMatter) {
+  Survey survey;
+  survey.apps.push_back(app_of(builtin(), "sharepoint"));
+  survey.apps[0].cloud_address = "https://relay.example";
+  ScopeCheck check;
+  EXPECT_THAT(findings_of(check, survey).at(0).remedy, HasSubstr("operator"));
+  survey.apps[0].types[0].grants = survey.apps[0].types[0].lacking = 1;
+  EXPECT_THAT(findings_of(check, survey).at(0).remedy, HasSubstr("operator"));
+}
+
 TEST(TenantConsent, EachLinkIsHandedOverOnce) {
   Survey survey;
   survey.apps.push_back(app_of(builtin(), "sharepoint"));

@@ -41,14 +41,17 @@ Finding judge(const SurveyedApp& app, const Granted& type) {
     finding.severity = Severity::warning;
     finding.seen = fmt::format("{}: {} of {} grants{} lack scopes that were asked for: {}.", type.name, type.lacking,
                                type.grants, of, words(type.missing));
-    finding.remedy = "Tick them with the app's registration at " + app.name +
-                     " (for everybody, where an administrator must), then let these users authorise again.";
+    finding.remedy = app.cloud_address.empty()
+                         ? "Tick them with the app's registration at " + app.name +
+                               " (for everybody, where an administrator must), then let these users authorise again."
+                         : "Ask the Cloud Service's operator to tick them with its registration, then let these users authorise again.";
   } else if (type.grants > 0) {
     finding.seen = fmt::format("{}: all of {} grants{} have every scope that was asked for.", type.name, type.grants, of);
   } else {
     finding.severity = Severity::note;
     finding.seen = type.name + ": nobody has consented yet, so nothing can be compared.";
-    finding.remedy = "See that the registration at " + app.name + " allows these scopes.";
+    finding.remedy = app.cloud_address.empty() ? "See that the registration at " + app.name + " allows these scopes."
+                                               : "The Cloud Service's operator sees that its registration allows these scopes.";
   }
   return finding;
 }

@@ -40,7 +40,9 @@ SurveyedApp describe(const store::App& app, const SurveyGround& ground) {
   }
   out.provider = ground.catalog->find_provider(app.provider);
   const auto provider_name = out.provider ? out.provider->name : app.provider;
-  out.name = app.id == app.provider ? provider_name : provider_name + " (" + app.id + ")";
+  // The id that the service's app has here is made up of keys: it tells nobody anything.
+  if (!out.cloud_address.empty()) out.name = provider_name + " (Cloud Service)";
+  else out.name = app.id == app.provider ? provider_name : provider_name + " (" + app.id + ")";
   return out;
 }
 

@@ -30,7 +30,7 @@ struct SurveyedType {
 
 struct SurveyedApp {
   std::string id;
-  std::string name;  // of the provider, with the id where the app has one of its own
+  std::string name;  // of the provider, with whose the app is: its id where it has one of its own, "Cloud Service"
   std::string client_id;
   std::string redirect_uri;
   std::string cloud_address;  // of the Cloud Service by whose registration it is; empty: the office's own

@@ -426,6 +426,8 @@ TEST_F(Leaving, TheBadDayCountsFirstAndGoesPageByPage) {
   EXPECT_EQ(unrevoked(), 5) << "only counted";
   page = run(care.revoke_page({.app = "strict", .type = {}}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
   EXPECT_EQ(page->by_hand.at("Strict"), 1) << "this one cannot be asked";
+  page = run(care.revoke_page({}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
+  EXPECT_EQ(page->by_type, (std::map<std::string, std::int64_t>{{"acme-harmless", 4}, {"strict", 1}}));
   page = run(care.revoke_page({.app = {}, .type = "acme-harmless"}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
   EXPECT_EQ(page->grants, 4) << "of this type only";
   page = run(care.revoke_page({.app = "typo", .type = {}}, {}, 10, OnRevoke::really, {.actor = "admin"}));

@@ -182,13 +182,15 @@ Task<Result<RevokedPage>> GrantCare::revoke_page(RevokeScope scope, GrantId afte
   if (const auto named = co_await check_scope(scope); !named) co_return std::unexpected(named.error());
   auto grants = co_await store_.grants_after(after, limit);
   if (!grants) co_return std::unexpected(grants.error());
-  RevokedPage page{.grants = 0, .by_hand = {}, .perhaps = {}, .last = grants->empty() ? after : grants->back().id, .more = grants->size() == limit};
+  RevokedPage page{.grants = 0, .by_type = {}, .by_hand = {}, .perhaps = {}, .last = grants->empty() ? after : grants->back().id,
+                   .more = grants->size() == limit};
   std::erase_if(*grants, [&scope](const store::Grant& grant) {
     return grant.state == store::GrantState::revoked || (!scope.app.empty() && grant.app != scope.app) ||
            (!scope.type.empty() && grant.type != scope.type);
   });
   page.grants = static_cast<std::int64_t>(grants->size());
   for (const auto& grant : *grants) {
+    page.by_type[grant.type] += 1;
     const auto prospect = revocation_prospect(clients_.catalog(), grant);
     // Where all grants of the app go, no other account is left whose an unnamed one might be.
     const bool apps_go_whole = scope.type.empty();

@@ -25,6 +25,7 @@ struct RevokeScope {
 };
 struct RevokedPage {
   std::int64_t grants = 0;                      // of this page
+  std::map<std::string, std::int64_t> by_type;  // of them, by type
   std::map<std::string, std::int64_t> by_hand;  // of them, by provider's name: those it cannot be asked about
   std::map<std::string, std::int64_t> perhaps;  // and those it may turn out not to be asked about; an alert says so then
   GrantId last;                                 // of this page

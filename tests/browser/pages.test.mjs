@@ -58,6 +58,7 @@ test('every page, light and dark, wide and narrow', async (t) => {
       return page.getByText('HTTP 503 temporarily_unavailable').first();
     }],
     health: ['/health', () => page.getByRole('img', { name: /^Grants by state/ })],
+    'revoke-all': ['/health/revoke', () => page.getByRole('heading', { name: 'At their providers', exact: true })],
     'user-regular': [`/users/${regular.id}`, () => page.getByText('No grants yet')],
     'add-regular-user': ['/users/regular', () => page.getByRole('button', { name: 'Create user' })],
     groups: ['/groups', () => page.getByRole('heading', { name: 'Reception', exact: true })],

@@ -70,6 +70,16 @@ test('the whole way: enrolled in the OAuth settings, checked, the whole page goe
   await pictures(page, 'cloud-enrolled');
   await assertAccessible(page, 'the OAuth settings with a Cloud Service');
 
+  await page.goto(`${office.url}/settings/check`);
+  await page.getByRole('button', { name: /^Check/ }).click();
+  const found = page.getByRole('region', { name: 'Cloud Service', exact: true });
+  await found.getByText('It answers, and knows this server as North Ltd.').waitFor();
+  await found.getByRole('link', { name: 'Open it in a new tab' }).waitFor();
+  const scopes = page.getByRole('region', { name: 'Scopes', exact: true });
+  await scopes.getByText("The Cloud Service's operator sees that its registration allows these scopes.").waitFor();
+  await pictures(page, 'check-cloud-service');
+  await assertAccessible(page, 'the set-up checked with a Cloud Service');
+
   await page.goto(`${office.url}/users`);
   await toRelay(page, parts.relay, 'scanner-1');
   await page.getByRole('heading', { name: 'Connect your account to North Ltd?' }).waitFor();

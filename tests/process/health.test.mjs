@@ -1,9 +1,11 @@
 // The picture of health, a grant's timeline, and the metrics a dashboard asks for.
 
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { freePort, temporaryFolder } from '../support/ports.mjs';
+import { certificateOfRelays, relayWithClient } from '../support/relay.mjs';
 import { authorisedUser, pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
 
@@ -94,14 +96,8 @@ test('timeline: issued, refreshed, handed out, failed, with the provider\'s repl
   assert.deepEqual((await admin.must('GET', `/api/v1/grants/${grant_id}/timeline`)).items.filter((each) => each.event === 'refresh_failed'), of('refresh_failed'));
 });
 
-test('every query of the Grafana dashboard asks for metrics there are, each of them is documented; no user name in them', async (t) => {
-  const { server, admin } = await authorisedUser(t);
-  await admin.set('notices.webhook_url', 'https://hooks.example.com/x');
-  // The age of the last backup is there once there is one.
-  const passphrase = await server.file('passphrase', 'eleven purple ladders\n');
-  assert.equal((await server.cli(['backup', path.join(server.folder, 'office.lkb'), '--passphrase-file', passphrase])).status, 0);
-  await admin.must('POST', '/api/v1/doctor');  // so are its findings once it has examined
-  const text = await server.metrics();
+/** name → its labels, of what a server or a relay shows at /metrics. */
+function metricsIn(text) {
   const there = new Map();
   for (const line of text.split('\n')) {
     const sample = /^([a-z_]+)(?:\{(.*)\})? [-+0-9.eE]+$/.exec(line);
@@ -110,14 +106,60 @@ test('every query of the Grafana dashboard asks for metrics there are, each of t
     for (const label of (sample[2] ?? '').matchAll(/([a-z_]+)="/g)) labels.add(label[1]);
     there.set(sample[1], labels);
   }
+  return there;
+}
+
+/** Names of metrics in the program's sources, whatever has to be switched on for them to be shown. */
+async function metricsInSources() {
+  const src = new URL('../../src/', import.meta.url);
+  const files = (await readdir(src, { recursive: true })).filter((file) => /\.(cpp|h)$/.test(file) && !/_test(ing)?\.(cpp|h)$/.test(file));
+  const names = new Set();
+  for (const file of files) {
+    for (const [, name] of (await readFile(new URL(file, src), 'utf8')).matchAll(/(?:"|# TYPE )(latchkey_[a-z_]+)/g)) names.add(name);
+  }
+  return [...names].sort();
+}
+
+/** Panels have ids of their own, lie within the 24 columns, and none on another. */
+function assertPlaced(panels) {
+  assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length, 'ids of panels');
+  for (const [n, { title, gridPos: at }] of panels.entries()) {
+    assert.ok(at.x >= 0 && at.x + at.w <= 24, `${title} is outside`);
+    const over = panels.slice(n + 1).find(({ gridPos: other }) => at.x < other.x + other.w && other.x < at.x + at.w && at.y < other.y + other.h && other.y < at.y + at.h);
+    assert.equal(over?.title, undefined, `lies on ${title}`);
+  }
+}
+
+test('every query of the Grafana dashboard asks for metrics there are, every metric has its panel and its line in the docs; no user name in them', async (t) => {
+  // Everything that shows metrics is on: TLS, the SMTP door, a drop folder, and a relay in exchange mode beside it.
+  const folder = await temporaryFolder(t, 'health');
+  const drop = path.join(folder, 'drop');
+  await mkdir(path.join(drop, 'scans'), { recursive: true });
+  const port = await freePort();
+  const { relay } = await relayWithClient(t);
+  const { server, admin } = await authorisedUser(t, {
+    port, tls: await certificateOfRelays(), publicUrl: `https://localhost:${port}`,
+    config: { 'smtp.submission': `127.0.0.1:${await freePort()}`, 'folder.root': drop, 'folder.uids': [String(process.getuid())] },
+  });
+  await relay.issue('North Ltd');
+  await fetch(`${relay.url}/relay/v1/token`, { method: 'POST', body: '{}' });  // refusals are there by their reasons, once there is one
+  await admin.set('notices.webhook_url', 'https://hooks.example.com/x');
+  // The age of the last backup is there once there is one.
+  const passphrase = await server.file('passphrase', 'eleven purple ladders\n');
+  assert.equal((await server.cli(['backup', path.join(server.folder, 'office.lkb'), '--passphrase-file', passphrase])).status, 0);
+  await admin.must('POST', '/api/v1/doctor');  // so are its findings once it has examined
+  const text = await server.metrics() + await (await fetch(`${relay.url}/metrics`)).text();
+  const there = metricsIn(text);
+  assert.deepEqual((await metricsInSources()).filter((name) => !there.has(name)), [], 'in the sources and not at /metrics');
   const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
-  assert.deepEqual([...there.keys()].filter((name) => !page.includes(`\`${name}`)), [], 'every metric has its line in docs/operations.md');
+  assert.deepEqual([...there.keys()].filter((name) => !new RegExp(`\`${name}[\`{]`).test(page)), [], 'every metric has its line in docs/operations.md');
   const dashboard = JSON.parse(await readFile(new URL('../../packaging/grafana-dashboard.json', import.meta.url)));
   const queries = dashboard.panels.flatMap((panel) => (panel.targets ?? []).map((target) => ({ panel: panel.title, expr: target.expr })));
   assert.ok(queries.length >= 10);
   assert.deepEqual([...there.keys()].filter((name) => !queries.some(({ expr }) => new RegExp(`${name}\\b`).test(expr))), [], 'the dashboard shows all of it');
+  assertPlaced(dashboard.panels);
   // Every node counts the whole store: a sum over nodes would be as many times the truth.
-  const counted_by_all = /latchkey_(grants|grants_by_type|deliveries|grants_overdue|grants_dying_soon|tokens_ended|revocations_waiting|app_paused|nodes|last_backup_timestamp_seconds)\b/g;
+  const counted_by_all = /latchkey_(grants|grants_by_type|deliveries|grants_overdue|grants_dying_soon|tokens_ended|revocations_waiting|app_paused|nodes|last_backup_timestamp_seconds|devices|standing_delegations|cloud_service_enrolled|relay_offices|relay_replies_waiting)\b/g;
   for (const { panel, expr } of queries) {
     for (const found of expr.matchAll(counted_by_all)) assert.match(expr.slice(0, found.index), /\bmax(?: by \([a-z, ]+\) )?\($/, `${panel}: ${expr}`);
   }
@@ -132,7 +174,7 @@ test('every query of the Grafana dashboard asks for metrics there are, each of t
       for (const label of labels.split(',').map((each) => each.trim())) assert.ok(names.some((name) => there.get(name).has(label)), `${panel}: nothing has the label ${label}`);
     }
   }
-  assert.ok(!text.includes('printer-1') && !text.includes('anna@example.com'));
+  assert.ok(!text.includes('printer-1') && !text.includes('anna@example.com') && !text.includes('North Ltd'));
 });
 
 test('a file of the reply journal that cannot be read is an alert', async (t) => {

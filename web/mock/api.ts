@@ -46,7 +46,7 @@ function report_of(world: World): Schemas["DoctorReport"] {
       { check: "redirect_uris", subject: "box", severity: "error", seen: "Box refuses this redirect URI for this client.", remedy: "Register exactly this address with the app there, upper and lower case and the missing slash at its end included.", handovers: [{ kind: "copy", label: "Redirect URI of Box", text: `${redirect}box` }] },
       { check: "redirect_uris", subject: "microsoft", severity: "note", seen: "Microsoft does not say beforehand whether it knows this redirect URI.", remedy: "Compare it with the registration there: exactly this address, byte for byte.", handovers: [{ kind: "copy", label: "Redirect URI of Microsoft", text: `${redirect}microsoft` }] },
       { check: "outgoing", subject: "https://api.box.com", severity: "error", seen: "DNS: The name api.box.com cannot be resolved. Check the address, and this machine's DNS. Needed for tokens of Box.", remedy: "Mend this machine's DNS (/etc/resolv.conf), or the address in the app's settings.", handovers: [] },
-      { check: "clock", subject: "https://login.microsoftonline.com", severity: "ok", seen: "This clock and the provider's agree.", remedy: "", handovers: [] },
+      { check: "clock", subject: "https://login.microsoftonline.com", severity: "ok", seen: "This clock and the one there agree.", remedy: "", handovers: [] },
       { check: "tenant_consent", subject: "microsoft", severity: "note", seen: "Microsoft lets an administrator there approve the app once for everybody; whether that has happened it does not tell.", remedy: "If your organization allows it only to administrators, send this address to one.", handovers: [{ kind: "link", label: "Consent for the whole organization at Microsoft", text: "https://login.microsoftonline.com/organizations/adminconsent?client_id=11111111-2222-3333-4444-555555555555" }] },
     ],
   };
@@ -157,6 +157,21 @@ function list_users(world: World, query: URLSearchParams) {
   const plain = !search && !type && !state;
   const groups = world.groups.map((g) => ({ id: g.id, name: g.name, total: counts.get(g.id) ?? 0 })).filter((g) => g.total > 0 || plain).sort((a, b) => a.name.localeCompare(b.name));
   return { ...page(sorted, query), groups: query.get("cursor") ? null : groups };
+}
+
+/** The bad day, a page of 20 looked at a time. Microsoft stands for providers that cannot be asked. */
+function revoked_page(world: World, body: Call["body"]) {
+  const all = world.users.flatMap((u) => u.grants);
+  const from = Number(body["cursor"] ?? 0);
+  const mine = all.slice(from, from + 20).filter((g) => g.state !== "revoked" && (!body["app"] || g.app === body["app"]) && (!body["type"] || g.type === body["type"]));
+  const by_type: Record<string, number> = {};
+  const by_hand: Record<string, number> = {};
+  for (const g of mine) {
+    by_type[g.type] = (by_type[g.type] ?? 0) + 1;
+    if (g.app === "microsoft") by_hand["Microsoft"] = (by_hand["Microsoft"] ?? 0) + 1;
+    if (!body["dry_run"]) Object.assign(g, { state: "revoked", why: "Ended here just now." });
+  }
+  return { grants: mine.length, by_type, by_hand, ...world.more_fates(mine.length), next_cursor: from + 20 < all.length ? String(from + 20) : null };
 }
 
 async function route(world: World, call: Call): Promise<Answer> {
@@ -412,12 +427,18 @@ async function route(world: World, call: Call): Promise<Answer> {
           revocations: { waiting: 1, items: [{ subject: "box anna@example.com", app: "box", attempts: 3, since: world.at(-7200), next_try_at: world.at(900), why: "The provider cannot be reached." }] },
           notices: [
             { channel: "mail", on: true, target: "ops@example.com through mail.example.com:587", secret_set: true, last_told_at: world.at(-4000), failing_since: null, problem: "", told: 3, failed: 0 },
-            { channel: "webhook", on: true, target: "https://hooks.example.com", secret_set: false, last_told_at: null, failing_since: world.at(-200), problem: "The webhook answered 500 instead of 200.", told: 0, failed: 4 },
+            { channel: "webhook", on: true, target: "https://hooks.example.com", secret_set: Boolean(world.channel_secrets.get("webhook")), last_told_at: null, failing_since: world.at(-200), problem: "The webhook answered 500 instead of 200.", told: 0, failed: 4 },
           ],
         },
       };
     }
     case "GET notices": return { status: 200, body: { items: [], next_cursor: null, total: 0 } };
+    case "PUT notices/:/secret": world.channel_secrets.set(id, body["value"]); return { status: 204 };
+    case "POST grants/:": {
+      if (id !== "revoke") throw not_found();
+      if (call.who?.role !== "administrator") throw new Refusal(403, "not_allowed", "Not allowed", "Only administrators may do this. Ask one.");
+      return { status: 200, body: revoked_page(world, body) };
+    }
     case "POST notices/:": return { status: 200, body: { ok: true, detail: "It was taken." } };
     case "GET alerts": return { status: 200, body: { items: world.alerts, next_cursor: null, total: world.alerts.length } };
     case "POST alerts/:/dismiss": world.alerts = world.alerts.filter((a) => a.id !== id); return { status: 204 };

@@ -71,6 +71,9 @@ export class World {
   settings = make_settings();
   cloud_service: Schemas["CloudService"] = kNotEnrolled;
   doctor: Schemas["DoctorReport"] | null = null;
+  channel_secrets = new Map<string, string>();
+  /** Figures beside by_hand, as a later server may count them. */
+  more_fates: (grants: number) => Record<string, Record<string, number>> = () => ({});
   activity: Schemas["ActivityItem"][] = [];
   attempts = new Map<string, Attempt>();
   waiters = new Map<string, (() => void)[]>();

@@ -315,6 +315,74 @@ describe("activity", () => {
   });
 });
 
+describe("the bad day", () => {
+  const words = "Type “revoke all” to go on";
+
+  it("counts page by page, shows figures it does not know by their name, and revokes only after the words", async () => {
+    await visit({ people: 90 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
+      house.world.more_fates = (grants) => ({ perhaps_not: { "Some Provider": Math.min(1, grants) } });
+      const grants = () => house.world.users.flatMap((u) => u.grants);
+      const all = grants().length;
+      await sign_in(page);
+      await page.goto("/health/revoke");
+      await page.getByText(`${all}grants would be revoked`).waitFor();
+      const pages = Math.ceil(all / 20);
+      await page.getByRole("listitem").filter({ hasText: "Perhaps not" }).getByText(`Some Provider ${pages}`).waitFor();
+      await page.getByRole("button", { name: `Revoke ${all} grants…` }).click();
+      const dialog = page.getByRole("alertdialog");
+      await dialog.getByLabel(words).fill("revoke");
+      assert.ok(await dialog.getByRole("button", { name: `Revoke ${all} grants` }).isDisabled());
+      await page.keyboard.press("Enter");
+      assert.ok(grants().some((g) => g.state === "active"));
+      await dialog.getByLabel(words).fill("Revoke all");
+      await dialog.getByRole("button", { name: `Revoke ${all} grants` }).click();
+      await page.getByText(`${all}grants have ended here`).waitFor();
+      assert.ok(grants().every((g) => g.state === "revoked"));
+      await page.getByRole("button", { name: "Look what is left" }).click();
+      await page.getByText("No grant is left to revoke here.").waitFor();
+      assert.deepEqual(complaints, []);
+    });
+  });
+
+  it("revokes those of one app only, goes on while another page is looked at, and after it was broken off", async () => {
+    await visit({ people: 130 }, { scheme: "light", width: 1280 }, async (page, house) => {
+      const of = (app: string) => house.world.users.flatMap((u) => u.grants).filter((g) => g.app === app);
+      const mine = of("microsoft").length;
+      let left = 2;
+      let hold = true;
+      // The third page finds the server gone; the one after that waits until it is let through.
+      await page.route("**/api/v1/grants/revoke", async (call) => {
+        if ((call.request().postDataJSON() as { dry_run: boolean }).dry_run) return call.continue();
+        if (left-- === 0) return call.abort();
+        while (left < 0 && hold) await new Promise((resolve) => setTimeout(resolve, 20));
+        return call.continue();
+      });
+      await sign_in(page);
+      await page.goto("/settings/apps/microsoft");
+      await page.getByRole("link", { name: "Revoke all grants of this app" }).click();
+      await page.getByRole("button", { name: `Revoke ${mine} grants…` }).click();
+      await page.getByRole("alertdialog").getByLabel(words).fill("revoke all");
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: "Broken off" }).waitFor();
+      await page.getByText("The Latchkey server does not answer.").waitFor();
+      assert.deepEqual(await violations(page), []);
+      const first = of("microsoft").filter((g) => g.state === "revoked").length;
+      assert.ok(first > 0 && first < mine, `${first} of ${mine}`);
+      await page.getByRole("button", { name: "Go on revoking" }).click();
+      await page.getByRole("progressbar", { name: "Grants revoked here" }).waitFor();
+      assert.deepEqual(await violations(page), []);
+      await page.getByRole("link", { name: "Groups" }).click();
+      await page.getByRole("heading", { level: 1, name: "Groups" }).waitFor();
+      hold = false;
+      await page.getByRole("link", { name: "Health" }).first().click();
+      await page.getByRole("link", { name: "Revoke all grants…" }).click();
+      await page.getByText(`${mine}grants have ended here`).waitFor();
+      assert.ok(of("microsoft").every((g) => g.state === "revoked"));
+      assert.ok(of("google").some((g) => g.state === "active"), "others are left alone");
+    });
+  });
+});
+
 describe("lists", () => {
   it("shows 20,000 users, pages, filters and acts on several at once", async () => {
     await visit({ people: 20_000 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {

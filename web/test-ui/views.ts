@@ -54,6 +54,21 @@ export const kViews: View[] = [
   { name: "add-details", open: async (page) => { await page.goto("/users/new/details"); await page.getByLabel(/^Mail address/).waitFor(); } },
   { name: "add-activity", open: async (page) => { await page.goto("/users/new/activity"); await heading(page, "Nothing has happened yet"); } },
   { name: "health", open: async (page) => { await page.goto("/health"); await page.getByRole("img", { name: /^Grants by state/ }).waitFor(); } },
+  { name: "notice-secret", open: async (page) => { await page.goto("/health"); await page.getByRole("button", { name: "Set secret… of Webhook" }).click(); await page.getByRole("dialog").getByRole("button", { name: "Generate" }).click(); await page.getByRole("button", { name: "Show secret" }).click(); } },
+  { name: "revoke-all", open: async (page) => { await page.goto("/health/revoke"); await heading(page, "At their providers"); } },
+  { name: "revoke-all-confirm", open: async (page) => { await page.goto("/health/revoke?app=microsoft"); await page.getByRole("button", { name: /^Revoke \d+ grants?…$/ }).click(); await page.getByRole("alertdialog").getByLabel("Type “revoke all” to go on").fill("revoke all"); } },
+  {
+    name: "revoke-all-done",
+    open: async (page, world) => {
+      const before = new Map(world.users.flatMap((u) => u.grants).map((g) => [g, g.state]));
+      await page.goto("/health/revoke?type=gmail");
+      await page.getByRole("button", { name: /^Revoke \d+ grants?…$/ }).click();
+      await page.getByRole("alertdialog").getByLabel("Type “revoke all” to go on").fill("revoke all");
+      await page.keyboard.press("Enter");
+      await heading(page, /^Revoked$/);
+      for (const [grant, state] of before) grant.state = state;
+    },
+  },
   { name: "edit-life", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}/activity`); await page.getByRole("combobox", { name: /^Show/ }).click(); await page.getByRole("option", { name: /^Life of/ }).first().click(); await page.getByRole("listitem").filter({ hasText: "Not refreshed" }).first().waitFor(); } },
   { name: "edit", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}`); await page.getByRole("button", { name: "Authorize again" }).first().waitFor(); } },
   { name: "edit-details", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}/details`); await page.getByText("For the record").waitFor(); } },
