@@ -17,14 +17,9 @@ using namespace std::chrono_literals;
 constexpr auto kLookEvery = 2s;
 constexpr auto kBackOffFirst = 10s;
 constexpr auto kBackOffMax = std::chrono::hours(1);
-constexpr int kTellInARow = 20;  // the rest at the next look: a relay is not flooded
 constexpr int kFailuresToAlert = 2;
 constexpr Channel kChannels[] = {Channel::mail, Channel::webhook};
 
-// Each server tells of its own alerts, and knows nothing of the end of another's.
-std::string book_key(Channel channel, const std::optional<NodeId>& node) {
-  return "notice_book:" + std::string(name_of(channel)) + (node ? ":" + node->text() : std::string());
-}
 std::string secret_key(Channel channel) { return "notice_secret:" + std::string(name_of(channel)); }
 // What the secret is sealed for: a relay's password goes to the relay it was set for, and nowhere else (as RULES K6 has it for apps).
 std::string secret_place(Channel channel, const std::string& smtp_host) {
@@ -117,6 +112,7 @@ Task<void> Notices::tell_all() {
     if (settings.on(channel)) {
       co_await tell(channel, settings);
     } else {
+      state_of(channel).sharing.reading_since.reset();
       begin_anew(state_of(channel), channel);
     }
   }
@@ -125,28 +121,46 @@ Task<void> Notices::tell_all() {
 Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   auto& state = state_of(channel);
   if (co_await was_mended(channel, settings.where(channel))) begin_anew(state, channel);
-  if (parts_.steady.now() < state.not_before) co_return;
-  if (!state.loaded) {
-    const auto kept = co_await parts_.store.meta(book_key(channel, parts_.node));
-    if (!kept) co_return;
-    auto secret = co_await parts_.store.meta(secret_key(channel));
-    if (!secret) co_return;
-    state.secret_sealed = *std::move(secret);
-    state.book = NoticeBook::from_json(base::as_text(*kept));
-    state.loaded = true;
-  }
+  if (!state.loaded && !co_await load(channel)) co_return;
+  if (parts_.steady.now() >= state.not_before) co_await tell_own(channel, settings);
+  if (parts_.node) co_await tell_shared(channel, std::move(settings));
+}
+
+Task<bool> Notices::load(Channel channel) {
+  auto& state = state_of(channel);
+  const auto kept = co_await parts_.store.meta(book_key(channel, parts_.node));
+  if (!kept) co_return false;
+  auto secret = co_await parts_.store.meta(secret_key(channel));
+  if (!secret) co_return false;
+  state.secret_sealed = *std::move(secret);
+  state.book = NoticeBook::from_json(base::as_text(*kept));
+  if (parts_.node && state.book.leave_out(AlertScope::installation) > 0) state.sharing.told_alone = base::as_text(*kept);
+  state.loaded = true;
+  co_return true;
+}
+
+std::vector<Alert> Notices::alerts_for(Channel channel, AlertScope scope) const {
+  auto alerts = folded(parts_.alerts.current(), 0, FoldedSince::first);
+  std::erase_if(alerts, [&](const Alert& alert) {
+    return alert.cause == failed_cause(channel) || (parts_.node && kind_of_alert(alert.cause).scope != scope);
+  });
+  return alerts;
+}
+
+Task<void> Notices::tell_own(Channel channel, NoticeSettings settings) {
+  auto& state = state_of(channel);
   for (int count = 0; count < kTellInARow; ++count) {
-    auto alerts = folded(parts_.alerts.current(), 0, FoldedSince::first);
-    std::erase_if(alerts, [&](const Alert& alert) { return alert.cause == failed_cause(channel); });
-    const auto notice = state.book.next(alerts, settings.rhythm, started_at_, parts_.wall.now());
+    const auto notice = state.book.next(alerts_for(channel, AlertScope::server), settings.rhythm, started_at_, parts_.wall.now());
     if (!notice) co_return;
     auto done = co_await deliver(channel, settings, *notice);
     if (!done) {
       note_failure(state, channel, done.error());
+      state.sharing.failed_at.reset();
       co_return;
     }
     note_success(state, channel, *std::move(done));
     state.book.told(*notice, parts_.wall.now());
+    if (!state.sharing.told_alone.empty()) continue;  // kept together with what the shared book takes over
     store::Batch batch;
     batch.push_back(store::PutMeta{book_key(channel, parts_.node), base::to_bytes(state.book.to_json())});
     // Not kept: after a restart it may be told once more, which is better than not at all.
@@ -169,6 +183,7 @@ Task<bool> Notices::was_mended(Channel channel, std::string where) {
 }
 
 void Notices::begin_anew(State& state, Channel channel) {
+  state.sharing.failed_at.reset();
   state.failures = 0;
   state.not_before = SteadyTime{};
   state.status.failing_since.reset();
@@ -177,6 +192,7 @@ void Notices::begin_anew(State& state, Channel channel) {
 }
 
 void Notices::note_success(State& state, Channel channel, std::string problem) {
+  state.sharing.failed_at.reset();
   state.failures = 0;
   state.status.last_told_at = parts_.wall.now();
   state.status.told += 1;
@@ -205,7 +221,10 @@ void Notices::note_failure(State& state, Channel channel, const Error& error) {
 }
 
 Task<Result<std::string>> Notices::deliver(Channel channel, NoticeSettings settings, Notice notice) {
-  if (!parts_.machine.empty()) notice.words += " Told by the server " + parts_.machine + ".";
+  if (!parts_.machine.empty()) {
+    const bool is_own = notice.kind != NoticeKind::test && kind_of_alert(notice.cause).scope == AlertScope::server;
+    notice.words += (is_own ? " This is about the server " : " Told by the server ") + parts_.machine + ".";
+  }
   if (channel == Channel::mail) co_return co_await mail(std::move(settings), std::move(notice));
   co_return co_await post(std::move(settings), std::move(notice));
 }
