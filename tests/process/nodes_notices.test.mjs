@@ -37,6 +37,7 @@ describe('notices of servers that share a database', { skip: withoutPostgres }, 
     for (const session of sessions) await until('each server to see it', () => seenBy(session), { timeout: 90_000 * slowness, every: 500 });
     for (const channel of ['webhook', 'mail']) {
       await until('each to have noted it in the book', async () => {
+        if (posts().length > 1 || mails().length > 1) return true;  // which is said below
         const entry = (await book(channel))[cause];
         return entry?.told_at && !entry.claim && Object.keys(entry.seen).length === 2;
       }, { timeout: 60_000 * slowness, every: 200 });
