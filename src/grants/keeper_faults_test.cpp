@@ -553,6 +553,26 @@ TEST_F(KeeperHouse, R21_WhatWasAskedForWhileTheAppWasPausedIsRefreshedAtOnceWhen
   base::drive_until(loop, [&] { return transport.posts_with("rt1") == 1; });
 }
 
+TEST_F(KeeperHouse, R21_AnAppMendedAtAnotherServerIsNoAlertHereAnyMoreAndIsOneAgainWhenItIsRefusedAgain) {
+  const auto set_paused = [&](bool paused) {
+    auto app = **run(store->app("acme"));
+    app.paused = paused;
+    commit({store::PutApp{app}});
+  };
+  const auto is_alert = [&] {
+    return std::ranges::any_of(alerts.current(), [](const Alert& alert) { return alert.cause == "app_misconfigured:acme"; });
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  for (int round = 0; round < 2; ++round) {
+    set_paused(true);
+    advance(60s);
+    base::drive_until(loop, [&] { return is_alert(); });
+    set_paused(false);
+    advance(60s);
+    base::drive_until(loop, [&] { return !is_alert(); });
+  }
+}
+
 TEST_F(KeeperHouse, K6_AnEditedProviderFileDoesNotMoveTheSecret) {
   const auto grant = put_grant("acme-family");
   run(stop_keeper());

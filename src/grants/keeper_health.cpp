@@ -212,6 +212,11 @@ Task<void> Keeper::probe_paused_apps() {
     if (app.paused) paused.insert(app.id);
   }
   forget_unprepared(paused);
+  for (auto& [id, state] : apps_) {
+    if (paused.contains(id)) continue;
+    state.probe_at = {};
+    if (!unprepared_.contains(id)) parts_.alerts.clear(alert_cause(id));  // mended, or deleted, perhaps at another server
+  }
   for (const auto& app : *apps) {
     if (!app.paused) continue;
     auto& state = health(app.id, app.provider);

@@ -2,13 +2,8 @@
 
 #include <algorithm>
 
-#include "grants/alert_kinds.h"
-
 namespace latchkey::grants {
 namespace {
-
-// Alerts live in memory: the slowest look that raises one comes ten minutes after the start.
-constexpr std::chrono::minutes kAlertsComeBackIn{15};
 
 WallTime time_of(const JsonObject& object, std::string_view key) {
   return base::from_rfc3339(base::string_or(object, key)).value_or(WallTime{});
@@ -24,6 +19,12 @@ std::string_view name_of(NoticeKind kind) {
     case NoticeKind::test: return "test";
   }
   return "begun";
+}
+
+std::string_view name_of_kind(std::string_view cause) { return cause.substr(0, cause.find(':')); }
+
+bool has_room_for(std::string_view cause, std::size_t same) {
+  return kind_of_alert(cause).severity == Severity::critical || same < kCausesOfAKindMax;
 }
 
 std::optional<Notice> NoticeBook::next(const std::vector<Alert>& alerts, const NoticeRhythm& rhythm, WallTime started_at, WallTime now) {
@@ -70,10 +71,12 @@ std::optional<Notice> NoticeBook::next(const std::vector<Alert>& alerts, const N
 }
 
 bool NoticeBook::has_room(std::string_view cause) const {
-  if (kind_of_alert(cause).severity == Severity::critical) return true;
-  const auto kind = [](std::string_view of) { return of.substr(0, of.find(':')); };
-  const auto same = std::ranges::count_if(told_, [&](const auto& told) { return kind(told.first) == kind(cause); });
-  return static_cast<std::size_t>(same) < kCausesOfAKindMax;
+  const auto same = std::ranges::count_if(told_, [&](const auto& told) { return name_of_kind(told.first) == name_of_kind(cause); });
+  return has_room_for(cause, static_cast<std::size_t>(same));
+}
+
+std::size_t NoticeBook::leave_out(AlertScope scope) {
+  return std::erase_if(told_, [&](const auto& told) { return kind_of_alert(told.first).scope == scope; });
 }
 
 void NoticeBook::told(const Notice& notice, WallTime now) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "grants/alert_kinds.h"
 #include "grants/alerts.h"
 
 namespace latchkey::grants {
@@ -31,6 +32,13 @@ struct NoticeRhythm {
 // Of one kind in a book; what comes beyond them is told when there is room. Critical causes always have room: they are as many as
 // there are apps and servers.
 inline constexpr std::size_t kCausesOfAKindMax = 50;
+// `same`: how many of the cause's kind a book holds.
+[[nodiscard]] bool has_room_for(std::string_view cause, std::size_t same);
+// Of `pin_spray:192.0.2.1`: `pin_spray`.
+[[nodiscard]] std::string_view name_of_kind(std::string_view cause);
+
+// Alerts live in memory: the slowest look that raises one comes ten minutes after the start.
+inline constexpr std::chrono::minutes kAlertsComeBackIn{15};
 
 class NoticeBook {
  public:
@@ -38,6 +46,8 @@ class NoticeBook {
   // told before it is not over until alerts had time to come back.
   [[nodiscard]] std::optional<Notice> next(const std::vector<Alert>& alerts, const NoticeRhythm& rhythm, WallTime started_at, WallTime now);
   void told(const Notice& notice, WallTime now);
+  // Without a word. How many there were.
+  std::size_t leave_out(AlertScope scope);
 
   [[nodiscard]] std::string to_json() const;
   // An empty or unreadable text is an empty book.

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "grants/notices.h"
+#include "grants/notice_texts.h"
 
 namespace latchkey::grants {
 namespace {

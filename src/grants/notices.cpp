@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "crypto/hash.h"
 #include "grants/alert_folding.h"
 #include "grants/alert_kinds.h"
+#include "grants/notice_texts.h"
 #include "net/url.h"
 
 namespace latchkey::grants {
@@ -17,14 +17,9 @@ using namespace std::chrono_literals;
 constexpr auto kLookEvery = 2s;
 constexpr auto kBackOffFirst = 10s;
 constexpr auto kBackOffMax = std::chrono::hours(1);
-constexpr int kTellInARow = 20;  // the rest at the next look: a relay is not flooded
 constexpr int kFailuresToAlert = 2;
 constexpr Channel kChannels[] = {Channel::mail, Channel::webhook};
 
-// Each server tells of its own alerts, and knows nothing of the end of another's.
-std::string book_key(Channel channel, const std::optional<NodeId>& node) {
-  return "notice_book:" + std::string(name_of(channel)) + (node ? ":" + node->text() : std::string());
-}
 std::string secret_key(Channel channel) { return "notice_secret:" + std::string(name_of(channel)); }
 // What the secret is sealed for: a relay's password goes to the relay it was set for, and nowhere else (as RULES K6 has it for apps).
 std::string secret_place(Channel channel, const std::string& smtp_host) {
@@ -46,38 +41,6 @@ std::vector<std::string> words_of(std::string_view text) {
   return words;
 }
 
-bool is_ascii(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-// RFC 2047; header lines hold no line breaks whatever the words do.
-std::string header_words(std::string words) {
-  std::ranges::replace_if(words, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-  return is_ascii(words) ? words : "=?UTF-8?B?" + base::to_base64(base::as_bytes(words)) + "?=";
-}
-
-std::string folded(std::string_view base64) {
-  std::string out;
-  for (std::size_t at = 0; at < base64.size(); at += 76) out += std::string(base64.substr(at, 76)) + "\r\n";
-  return out;
-}
-
-// "Thu, 26 Nov 2026 19:05:00 +0000"
-std::string mail_date(WallTime time) {
-  static constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date{day};
-  const std::chrono::hh_mm_ss clock{std::chrono::floor<Seconds>(time - day)};
-  return fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} +0000", kDays[std::chrono::weekday{day}.c_encoding()], static_cast<unsigned>(date.day()),
-                     kMonths[static_cast<unsigned>(date.month()) - 1], static_cast<int>(date.year()), clock.hours().count(),
-                     clock.minutes().count(), clock.seconds().count());
-}
-
-std::string title_of(const Notice& notice) {
-  return notice.kind == NoticeKind::test ? std::string("A test notice") : std::string(kind_of_alert(notice.cause).title);
-}
-
 constexpr std::size_t kPersonMailsAnHour = 100;
 
 // Nothing that could end a header or name a second recipient.
@@ -85,11 +48,6 @@ bool is_one_address(std::string_view text) {
   const auto at = text.find('@');
   return text.size() <= 254 && at != std::string_view::npos && at > 0 && at + 1 < text.size() && text.find('@', at + 1) == std::string_view::npos &&
          std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f || std::string_view("<>()[]\",;:\\").contains(c); });
-}
-
-std::string host_of(const std::string& url) {
-  const auto parsed = net::Url::parse(url);
-  return parsed ? parsed->host() : "latchkey.invalid";
 }
 
 }  // namespace
@@ -154,6 +112,7 @@ Task<void> Notices::tell_all() {
     if (settings.on(channel)) {
       co_await tell(channel, settings);
     } else {
+      state_of(channel).sharing.reading_since.reset();
       begin_anew(state_of(channel), channel);
     }
   }
@@ -162,28 +121,46 @@ Task<void> Notices::tell_all() {
 Task<void> Notices::tell(Channel channel, NoticeSettings settings) {
   auto& state = state_of(channel);
   if (co_await was_mended(channel, settings.where(channel))) begin_anew(state, channel);
-  if (parts_.steady.now() < state.not_before) co_return;
-  if (!state.loaded) {
-    const auto kept = co_await parts_.store.meta(book_key(channel, parts_.node));
-    if (!kept) co_return;
-    auto secret = co_await parts_.store.meta(secret_key(channel));
-    if (!secret) co_return;
-    state.secret_sealed = *std::move(secret);
-    state.book = NoticeBook::from_json(base::as_text(*kept));
-    state.loaded = true;
-  }
+  if (!state.loaded && !co_await load(channel)) co_return;
+  if (parts_.steady.now() >= state.not_before) co_await tell_own(channel, settings);
+  if (parts_.node) co_await tell_shared(channel, std::move(settings));
+}
+
+Task<bool> Notices::load(Channel channel) {
+  auto& state = state_of(channel);
+  const auto kept = co_await parts_.store.meta(book_key(channel, parts_.node));
+  if (!kept) co_return false;
+  auto secret = co_await parts_.store.meta(secret_key(channel));
+  if (!secret) co_return false;
+  state.secret_sealed = *std::move(secret);
+  state.book = NoticeBook::from_json(base::as_text(*kept));
+  if (parts_.node && state.book.leave_out(AlertScope::installation) > 0) state.sharing.told_alone = base::as_text(*kept);
+  state.loaded = true;
+  co_return true;
+}
+
+std::vector<Alert> Notices::alerts_for(Channel channel, AlertScope scope) const {
+  auto alerts = folded(parts_.alerts.current(), 0, FoldedSince::first);
+  std::erase_if(alerts, [&](const Alert& alert) {
+    return alert.cause == failed_cause(channel) || (parts_.node && kind_of_alert(alert.cause).scope != scope);
+  });
+  return alerts;
+}
+
+Task<void> Notices::tell_own(Channel channel, NoticeSettings settings) {
+  auto& state = state_of(channel);
   for (int count = 0; count < kTellInARow; ++count) {
-    auto alerts = folded(parts_.alerts.current(), 0, FoldedSince::first);
-    std::erase_if(alerts, [&](const Alert& alert) { return alert.cause == failed_cause(channel); });
-    const auto notice = state.book.next(alerts, settings.rhythm, started_at_, parts_.wall.now());
+    const auto notice = state.book.next(alerts_for(channel, AlertScope::server), settings.rhythm, started_at_, parts_.wall.now());
     if (!notice) co_return;
     auto done = co_await deliver(channel, settings, *notice);
     if (!done) {
       note_failure(state, channel, done.error());
+      state.sharing.failed_at.reset();
       co_return;
     }
     note_success(state, channel, *std::move(done));
     state.book.told(*notice, parts_.wall.now());
+    if (!state.sharing.told_alone.empty()) continue;  // kept together with what the shared book takes over
     store::Batch batch;
     batch.push_back(store::PutMeta{book_key(channel, parts_.node), base::to_bytes(state.book.to_json())});
     // Not kept: after a restart it may be told once more, which is better than not at all.
@@ -206,6 +183,7 @@ Task<bool> Notices::was_mended(Channel channel, std::string where) {
 }
 
 void Notices::begin_anew(State& state, Channel channel) {
+  state.sharing.failed_at.reset();
   state.failures = 0;
   state.not_before = SteadyTime{};
   state.status.failing_since.reset();
@@ -214,6 +192,7 @@ void Notices::begin_anew(State& state, Channel channel) {
 }
 
 void Notices::note_success(State& state, Channel channel, std::string problem) {
+  state.sharing.failed_at.reset();
   state.failures = 0;
   state.status.last_told_at = parts_.wall.now();
   state.status.told += 1;
@@ -242,7 +221,10 @@ void Notices::note_failure(State& state, Channel channel, const Error& error) {
 }
 
 Task<Result<std::string>> Notices::deliver(Channel channel, NoticeSettings settings, Notice notice) {
-  if (!parts_.machine.empty()) notice.words += " Told by the server " + parts_.machine + ".";
+  if (!parts_.machine.empty()) {
+    const bool is_own = notice.kind != NoticeKind::test && kind_of_alert(notice.cause).scope == AlertScope::server;
+    notice.words += (is_own ? " This is about the server " : " Told by the server ") + parts_.machine + ".";
+  }
   if (channel == Channel::mail) co_return co_await mail(std::move(settings), std::move(notice));
   co_return co_await post(std::move(settings), std::move(notice));
 }
@@ -377,58 +359,6 @@ std::vector<ChannelSecretPlace> Notices::secret_places() const {
   std::vector<ChannelSecretPlace> places;
   for (const auto channel : kChannels) places.push_back({.key = secret_key(channel), .place = secret_place(channel, host)});
   return places;
-}
-
-// ---- how they look -----------------------------------------------------------------------------------------------------------
-
-std::string mail_text(const Notice& notice, const NoticeMail& mail) {
-  const auto title = title_of(notice);
-  const auto severity = notice.kind == NoticeKind::test ? Severity::info : kind_of_alert(notice.cause).severity;
-  std::string subject = "[Latchkey] ";
-  if (notice.kind == NoticeKind::resolved) subject += "Over: ";
-  if (notice.kind == NoticeKind::reminder) subject += "Still: ";
-  subject += title;
-  std::string body = title + ".\n\n" + notice.words + "\n\n";
-  const auto link = notice.kind == NoticeKind::test ? std::string("/health") : link_of_alert(notice.cause);
-  switch (notice.kind) {
-    case NoticeKind::begun: body += fmt::format("Since {}.\n", base::to_rfc3339(notice.since)); break;
-    case NoticeKind::reminder: body += fmt::format("This stands since {}.\n", base::to_rfc3339(notice.since)); break;
-    case NoticeKind::resolved: body += fmt::format("This stood since {} and is over now.\n", base::to_rfc3339(notice.since)); break;
-    case NoticeKind::test: break;
-  }
-  body += fmt::format("\n{}{}\n", mail.public_url, link.empty() ? "/health" : link);
-  body += "\n-- \nLatchkey at " + mail.public_url + ". When and where these mails go is set in the registry, under notices.\n";
-  const bool high = severity == Severity::critical && notice.kind != NoticeKind::resolved;
-  return mail_message(subject, body, mail, high ? Importance::high : Importance::normal);
-}
-
-std::string mail_message(std::string_view subject, std::string_view body, const NoticeMail& mail, Importance importance) {
-  std::string lines;
-  for (const char c : body) lines += c == '\n' ? std::string("\r\n") : std::string(1, c);
-
-  std::string text = "Date: " + mail_date(mail.now) + "\r\nFrom: Latchkey <" + mail.from + ">\r\n";
-  text += fmt::format("To: {}\r\n", fmt::join(mail.to, ", "));
-  text += "Subject: " + header_words(std::string(subject)) + "\r\n";
-  text += "Message-ID: <" + mail.message_id + "@" + host_of(mail.public_url) + ">\r\n";
-  text += "Auto-Submitted: auto-generated\r\n";
-  if (importance == Importance::high) text += "Importance: high\r\n";
-  text += "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n";
-  return text + folded(base::to_base64(base::as_bytes(lines)));
-}
-
-std::string webhook_body(const Notice& notice, const std::string& public_url, const std::string& id, WallTime now) {
-  const bool test = notice.kind == NoticeKind::test;
-  const auto link = test ? std::string("/health") : link_of_alert(notice.cause);
-  return boost::json::serialize(JsonObject{
-      {"id", id}, {"event", test ? std::string("test") : "alert." + std::string(name_of(notice.kind))}, {"cause", notice.cause},
-      {"severity", name_of(test ? Severity::info : kind_of_alert(notice.cause).severity)}, {"title", title_of(notice)}, {"detail", notice.words},
-      {"since", base::to_rfc3339(notice.since)}, {"at", base::to_rfc3339(now)}, {"link", public_url + (link.empty() ? "/health" : link)},
-      {"server", public_url}});
-}
-
-std::string webhook_signature(const Secret& secret, std::int64_t timestamp, std::string_view body) {
-  const auto signed_text = fmt::format("{}.{}", timestamp, body);
-  return "v1=" + base::to_hex(crypto::hmac_sha256(secret.reveal(), base::as_bytes(signed_text)));
 }
 
 }  // namespace latchkey::grants

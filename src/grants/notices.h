@@ -1,5 +1,8 @@
 // Notices: what needs a person, told by mail and by webhook, one a cause (docs/design/foresight.md, docs/operations.md).
 //
+// Of several servers on one store each tells its own causes, by a book of its own; those of the whole installation are told once, by a
+// book that all of them share (shared_notice_book.h).
+//
 // A channel that fails backs off, raises `notice_failed:CHANNEL`, and tells what stands when it works again: its book knows what has
 // been told, so nothing queues up.
 #pragma once
@@ -17,6 +20,7 @@
 #include "grants/notice_book.h"
 #include "grants/notice_desk.h"
 #include "grants/sealing.h"
+#include "grants/shared_notice_book.h"
 #include "net/http_client.h"
 #include "net/mail_client.h"
 #include "store/registry.h"
@@ -76,9 +80,21 @@ class Notices final : public NoticeDesk {
   [[nodiscard]] Task<Result<void>> set_secret(Channel channel, Secret secret, std::string actor, std::string source) override;
 
  private:
+  static constexpr int kTellInARow = 20;  // the rest at the next look: a relay is not flooded
+
+  // What a server keeps of the book it shares with others.
+  struct Sharing {
+    SharedNoticeBook::Reader reader;
+    std::optional<SteadyTime> reading_since;  // without a break
+    SteadyTime read_at{};
+    std::vector<Notice> delivered;            // and not noted in the book yet
+    std::string told_alone;                   // this server's book, of a version that shared none: it is to be adopted
+    std::optional<WallTime> failed_at;        // the last notice that failed was one of the installation's
+  };
   struct State {
-    NoticeBook book;
+    NoticeBook book;  // of several servers: of this one's own causes
     bool loaded = false;
+    Sharing sharing;
     int failures = 0;
     SteadyTime not_before{};
     std::string where;  // as at the last look
@@ -87,6 +103,12 @@ class Notices final : public NoticeDesk {
   };
   [[nodiscard]] State& state_of(Channel channel) { return states_[static_cast<std::size_t>(channel)]; }
   [[nodiscard]] Task<void> tell(Channel channel, NoticeSettings settings);
+  [[nodiscard]] Task<bool> load(Channel channel);
+  // Alerts that this channel may tell of; with several servers on the store: those of the scope.
+  [[nodiscard]] std::vector<Alert> alerts_for(Channel channel, AlertScope scope) const;
+  [[nodiscard]] Task<void> tell_own(Channel channel, NoticeSettings settings);
+  [[nodiscard]] Task<void> tell_shared(Channel channel, NoticeSettings settings);
+  [[nodiscard]] Task<Result<void>> keep_shared(Channel channel, Bytes as_read, std::string book);
   // Each says what went wrong though the notice was taken: whom a mail did not reach; empty: nothing.
   [[nodiscard]] Task<Result<std::string>> deliver(Channel channel, NoticeSettings settings, Notice notice);
   [[nodiscard]] Task<Result<std::string>> post(NoticeSettings settings, Notice notice);
@@ -105,21 +127,7 @@ class Notices final : public NoticeDesk {
   std::array<State, 2> states_;
 };
 
-// The mail a notice is sent as: RFC 5322, UTF-8, lines ending in CRLF.
-struct NoticeMail {
-  std::string from;
-  std::vector<std::string> to;
-  std::string public_url;
-  std::string message_id;
-  WallTime now;
-};
-// Headers and body of any mail; `text` with lines ending in LF.
-enum class Importance { normal, high };
-[[nodiscard]] std::string mail_message(std::string_view subject, std::string_view text, const NoticeMail& mail, Importance importance);
-[[nodiscard]] std::string mail_text(const Notice& notice, const NoticeMail& mail);
-// The body a webhook is sent.
-[[nodiscard]] std::string webhook_body(const Notice& notice, const std::string& public_url, const std::string& id, WallTime now);
-// `v1=` and the hex of HMAC-SHA-256 over `TIMESTAMP.BODY`, TIMESTAMP being seconds since 1970.
-[[nodiscard]] std::string webhook_signature(const Secret& secret, std::int64_t timestamp, std::string_view body);
+// Where a book is kept: a server's own; without a node that of the installation.
+[[nodiscard]] std::string book_key(Channel channel, const std::optional<NodeId>& node);
 
 }  // namespace latchkey::grants

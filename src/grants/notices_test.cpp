@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <utility>
+
 #include "base/fakes_testing.h"
 #include "store/sqlite/sqlite_store.h"
 #include "store/store_testing.h"
@@ -20,11 +23,13 @@ class Receiver final : public net::HttpTransport {
  public:
   Task<net::HttpOutcome> send(net::HttpCall call) override {
     const auto body = parse_json(call.body->reveal_text());
+    if (meanwhile) co_await std::exchange(meanwhile, nullptr)();
     if (status == 200) told.push_back(std::string(body->at("event").as_string()) + " " + std::string(body->at("cause").as_string()));
     words = std::string(body->at("detail").as_string());
     ++calls;
     co_return net::Reply{.status = status};
   }
+  std::function<Task<void>()> meanwhile;  // while the first notice is under way
   int status = 200;
   int calls = 0;
   std::vector<std::string> told;
@@ -66,6 +71,7 @@ class NoticesTest : public testing::Test {
     const auto done = store::wait_for(registry->set(std::move(key), std::move(value), {.actor = "berta", .source = "192.0.2.1"}));
     ASSERT_TRUE(done) << done.error().text;
   }
+  Task<void> read(std::string key, Bytes& into) { into = *co_await store->meta(std::move(key)); }
   void pass(Seconds span) {
     wall.advance(span);
     steady.advance(span);
@@ -82,11 +88,11 @@ class NoticesTest : public testing::Test {
   NoRelay relay;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::Registry> registry;
+  const NodeId a = NodeId::make(wall.now(), entropy);
+  const NodeId b = NodeId::make(wall.now(), entropy);
 };
 
 TEST_F(NoticesTest, AServerDoesNotSayThatAnothersCauseIsOver) {
-  const auto a = NodeId::make(wall.now(), entropy);
-  const auto b = NodeId::make(wall.now(), entropy);
   Server first(*this, a, "alpha");
   first.alerts.raise("journal_failed", "The disk refused.");
   pass(60s);
@@ -140,6 +146,134 @@ TEST_F(NoticesTest, AMendedChannelDoesNotWaitForItsBackOff) {
   EXPECT_EQ(receiver.calls, before + 1) << "another secret";
   EXPECT_THAT(receiver.told, ElementsAre("alert.begun journal_failed"));
   EXPECT_EQ(server.alerts.current().size(), 1U) << "and is no alert any more";
+}
+
+TEST_F(NoticesTest, ACauseThatTwoServersSeeIsToldOnceAndIsOverWhenTheLastSeesItNoMore) {
+  Server first(*this, a, "alpha");
+  Server second(*this, b, "beta");
+  for (auto* server : {&first, &second}) server->alerts.raise("app_secret_expires:box", "The secret runs out.");
+  pass(60s);
+  // Both at once: the other one looks while the first one's notice is under way.
+  receiver.meanwhile = [&] { return second.notices.tell_all(); };
+  first.look();
+  second.look();
+  EXPECT_THAT(receiver.told, ElementsAre("alert.begun app_secret_expires:box"));
+  EXPECT_THAT(receiver.words, HasSubstr("Told by the server alpha"));
+  const auto look_for_half_an_hour = [&] {
+    for (int n = 0; n < 30; ++n) {
+      pass(60s);
+      first.look();
+      second.look();
+    }
+  };
+  first.alerts.clear("app_secret_expires:box");
+  look_for_half_an_hour();
+  EXPECT_EQ(receiver.told.size(), 1U) << "the second server sees it still: " << receiver.told.back();
+  second.alerts.clear("app_secret_expires:box");
+  look_for_half_an_hour();
+  EXPECT_THAT(receiver.told, ElementsAre("alert.begun app_secret_expires:box", "alert.resolved app_secret_expires:box"));
+}
+
+TEST_F(NoticesTest, TwoServersThatClaimAtOnceTellOnce) {
+  Server first(*this, a, "alpha");
+  Server second(*this, b, "beta");
+  for (auto* server : {&first, &second}) server->alerts.raise("app_secret_expires:box", "The secret runs out.");
+  pass(60s);
+  std::vector<Task<void>> both;
+  both.push_back(first.notices.tell_all());
+  both.push_back(second.notices.tell_all());
+  store::wait_for_all(std::move(both));
+  EXPECT_THAT(receiver.told, ElementsAre("alert.begun app_secret_expires:box"));
+}
+
+TEST_F(NoticesTest, WhatBelongsToEachServerIsToldByEachUnderItsName) {
+  Server first(*this, a, "alpha");
+  Server second(*this, b, "beta");
+  for (auto* server : {&first, &second}) server->alerts.raise("journal_failed", "The disk refused.");
+  pass(60s);
+  first.look();
+  EXPECT_THAT(receiver.words, HasSubstr("about the server alpha"));
+  second.look();
+  EXPECT_THAT(receiver.words, HasSubstr("about the server beta"));
+  first.alerts.clear("journal_failed");
+  for (int n = 0; n < 3; ++n) {
+    pass(60s);
+    first.look();
+    second.look();
+  }
+  EXPECT_THAT(receiver.told, ElementsAre("alert.begun journal_failed", "alert.begun journal_failed", "alert.resolved journal_failed"));
+}
+
+TEST_F(NoticesTest, WhatAServerClaimedBeforeItDiedIsToldByAnother) {
+  auto first = std::make_unique<Server>(*this, a, "alpha");
+  Server second(*this, b, "beta");
+  first->alerts.raise("provider_unreachable:box", "The provider does not answer.");
+  second.look();
+  pass(60s);
+  // The claim is in the store before anything is sent, and that is all that is left of it.
+  Bytes claimed;
+  const auto key = book_key(Channel::webhook, std::nullopt);
+  receiver.meanwhile = [&] { return read(key, claimed); };
+  receiver.status = 500;
+  first->look();
+  ASSERT_FALSE(claimed.empty());
+  first.reset();
+  ASSERT_TRUE(store::wait_for(store->commit({store::PutMeta{key, claimed}})));
+  receiver.status = 200;
+  pass(60s);
+  second.look();
+  EXPECT_THAT(receiver.told, IsEmpty()) << "it may be under way";
+  pass(60s);
+  second.look();
+  EXPECT_THAT(receiver.told, ElementsAre("alert.begun provider_unreachable:box"));
+}
+
+TEST_F(NoticesTest, WhatOneServerCannotTellAnotherTells) {
+  Server first(*this, a, "alpha");
+  Server second(*this, b, "beta");
+  first.alerts.raise("uncertain", "An answer was lost.");
+  receiver.status = 500;
+  for (int n = 0; n < 3; ++n) {
+    pass(60s);
+    first.look();
+  }
+  ASSERT_EQ(first.alerts.current().size(), 2U) << "its channel is an alert";
+  receiver.status = 200;
+  pass(1s);
+  second.look();
+  EXPECT_THAT(receiver.told, ElementsAre("alert.begun uncertain"));
+  pass(1s);
+  first.look();
+  EXPECT_EQ(first.alerts.current().size(), 1U) << "notices do arrive";
+}
+
+TEST_F(NoticesTest, BooksOfAVersionThatSharedNoneAreTakenOver) {
+  // Two servers have told the same, each by a book of its own.
+  const auto since = base::to_rfc3339(wall.now());
+  const auto entry = R"({"words":"w","since":")" + since + R"(","told_at":")" + since + R"(","number":0,"passes":false})";
+  const auto old_book = base::to_bytes(R"({"causes":{"app_secret_expires:box":)" + entry + R"(,"journal_failed":)" + entry + "}}");
+  ASSERT_TRUE(store::wait_for(store->commit({store::PutMeta{book_key(Channel::webhook, a), old_book}, store::PutMeta{book_key(Channel::webhook, b), old_book}})));
+  pass(1h);
+  Server first(*this, a, "alpha");
+  Server second(*this, b, "beta");
+  first.alerts.raise("journal_failed", "The disk refused.");
+  first.alerts.raise("app_secret_expires:box", "The secret runs out.");
+  pass(60s);
+  for (int n = 0; n < 5; ++n) {
+    pass(60s);
+    first.look();
+    second.look();
+  }
+  EXPECT_THAT(receiver.told, IsEmpty());
+  const auto own = NoticeBook::from_json(base::as_text(*store::wait_for(store->meta(book_key(Channel::webhook, a)))));
+  EXPECT_EQ(own.size(), 1U) << "what is the server's own";
+  first.alerts.clear("app_secret_expires:box");
+  for (int n = 0; n < 20; ++n) {
+    pass(60s);
+    first.look();
+    second.look();
+  }
+  EXPECT_THAT(receiver.told, testing::UnorderedElementsAre("alert.resolved app_secret_expires:box", "alert.resolved journal_failed")) << "beta's disk";
 }
 
 }  // namespace

@@ -4,12 +4,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 namespace latchkey::grants {
 namespace {
 
 constexpr std::chrono::days kWarning{30};
-constexpr std::chrono::hours kLookEvery{6};
+constexpr std::chrono::minutes kLookEvery{1};  // of several servers, those where the app was not saved learn of it
 constexpr std::string_view kCause = "app_secret_expires:";
 
 // When the app is left without a secret; nullopt: not by the calendar.
@@ -50,7 +51,15 @@ void SecretExpiry::forget(const std::string& app) { alerts_.clear(std::string(kC
 Task<void> SecretExpiry::look() {
   const auto apps = co_await store_.apps();
   if (!apps) co_return;
-  for (const auto& app : *apps) look_at(app);
+  std::set<std::string> known;
+  for (const auto& app : *apps) {
+    known.insert(app.id);
+    look_at(app);
+  }
+  for (const auto& alert : alerts_.current()) {
+    const std::string_view cause = alert.cause;
+    if (cause.starts_with(kCause) && !known.contains(alert.cause.substr(kCause.size()))) alerts_.clear(alert.cause);
+  }
 }
 
 Task<void> SecretExpiry::keep_looking(SteadyClock& steady) {

@@ -22,7 +22,7 @@ class SecretExpiry {
   // One that has just been saved.
   void look_at(const store::App& app);
   void forget(const std::string& app);
-  // For ever, at once and then every few hours, so that a warning is at most as late.
+  // For ever, at once and then every minute: apps are saved and deleted at other servers, too.
   [[nodiscard]] Task<void> keep_looking(SteadyClock& steady);
 
  private:

@@ -68,5 +68,12 @@ TEST_F(SecretExpiryTest, OnlyWhenTheLastSecretRunsOut) {
   EXPECT_TRUE(alerts.current().empty());
 }
 
+TEST_F(SecretExpiryTest, WhatWasDeletedAtAnotherServerIsOver) {
+  save(in_days(3));
+  EXPECT_NE(look(), "");
+  ASSERT_TRUE(store::wait_for(store->commit({store::DeleteApp{app.id}})));
+  EXPECT_EQ(look(), "");
+}
+
 }  // namespace
 }  // namespace latchkey::grants
