@@ -73,7 +73,7 @@ Result<void> add_file(store::BackupWriter& writer, store::Files& files, const st
 
 // Key files as they lie there; the former one, too, while the master key is being rotated.
 Result<void> add_keys(store::BackupWriter& writer, store::Files& files, const store::SnapshotFacts& facts, const BackupWish& wish, Entropy& entropy) {
-  const vault::KeyFiles keys(wish.key_path, wish.data + "/master.key.next");
+  const vault::KeyFiles keys(wish.key_path, wish.spare_key.empty() ? wish.data + "/master.key.next" : wish.spare_key);
   for (const auto& [id, name] : {std::pair(facts.master_key_id, "master.key"), std::pair(facts.former_master_key_id, "master.key.former")}) {
     if (id.empty()) continue;
     const auto found = keys.find(id, entropy);
@@ -180,6 +180,8 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
                 fmt::format("This installation was moved to {}; the SQLite file in {} is out of date and not worth a backup. docs/postgres.md says "
                             "what to back up now.", facts->moved_to, wish.data));
   }
+  if (facts->set_aside && !wish.of_set_aside) return std::unexpected(store::set_aside_error(*facts->set_aside, wish.data));
+  if (facts->set_aside) report.made_at = facts->set_aside->at;
   const JsonObject manifest{{"made_at", base::to_unix_ms(report.made_at)}, {"program", version()}, {"store", kSqliteKind},
                             {"schema", facts->schema}, {"written_by", facts->written_by}, {"master_key_id", base::to_hex(facts->master_key_id)}};
   auto writer = store::BackupWriter::create(draft, files, wish.passphrase, wish.cost, manifest, entropy);

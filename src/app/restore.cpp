@@ -26,6 +26,7 @@
 #include "grants/nodes.h"
 #include "store/data_lock.h"
 #include "store/journal_reading.h"
+#include "store/sqlite/set_aside.h"
 #include "store/sqlite/sqlite_store.h"
 #include "vault/key_files.h"
 
@@ -221,12 +222,15 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   }
   auto journal = store::open_restoring_journal(staging + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
+  // It lives again, in the place of what is set aside now.
+  if (auto back = run_to_the_end((*store)->commit({store::PutMeta{std::string(store::kSetAsideMeta), {}}})); !back) return back;
   RestoredRecords records(**store, **journal, vault, entropy);
   // The one that lies there, and those which a restore that was interrupted has moved aside.
   auto folders = moved_aside(wish.data, files);
   folders.push_back(wish.data);
   SurvivingReplies survived;
   for (const auto& folder : folders) {
+    if (std::error_code ignored; !wish.of_folder.empty() && fs::equivalent(folder, wish.of_folder, ignored)) continue;
     auto found = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
     if (!found) return std::unexpected(found.error());
     survived.add(std::move(*found));
@@ -368,6 +372,7 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
     report.replaced = std::move(swapped->replaced);
     if (!report.replaced.empty()) report.documents_replaced = documents_in(report.replaced + "/spool", files);
     report.key_aside = std::move(swapped->key_aside);
+    report.not_marked = std::move(swapped->not_marked);
     return {};
   };
   if (auto done = attempt(); !done) {

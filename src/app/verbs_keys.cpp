@@ -302,18 +302,21 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (arguments.file.empty()) return fail(ErrorKind::invalid, "usage", "Say which backup: latchkey restore FILE", {.field = "FILE"});
   const auto places = places_of(arguments, Verb::restore);
   if (!places) return std::unexpected(places.error());
-  auto passphrase = passphrase_of(arguments, Ask::once);
+  std::error_code ignored;
+  const bool goes_back = std::filesystem::is_directory(arguments.file, ignored);
+  auto passphrase = goes_back ? Result<Secret>(Secret()) : passphrase_of(arguments, Ask::once);
   if (!passphrase) return std::unexpected(passphrase.error());
   ProgressLine line;
   RestoreWish wish{.file = arguments.file, .data = places->data, .key_path = places->key_path, .passphrase = std::move(*passphrase),
                    .replace = arguments.replace, .nothing_ran_since = arguments.nothing_ran_since};
   wish.progress = [&line](std::string_view step, std::int64_t done, std::int64_t all) { line.show(step, done, all); };
-  const auto report = restore_backup(wish);
+  const auto report = goes_back ? restore_set_aside(std::move(wish)) : restore_backup(wish);
   if (!report) return std::unexpected(report.error());
   if (session.json) {
     auto answer = marks_of(*report);
     answer["data"] = places->data;
     answer["replaced"] = report->replaced;
+    answer["replaced_not_marked"] = report->not_marked;
     answer["documents_replaced"] = report->documents_replaced;
     answer["master_key"] = report->key_path;
     answer["master_key_aside"] = report->key_aside;
@@ -326,7 +329,10 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (!report->left_out.empty()) {
     print(fmt::format("Left out, since no provider file may be called so: {}.\n", fmt::join(report->left_out, ", ")));
   }
-  if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
+  if (!report->replaced.empty()) print(fmt::format("What was there lies in {}, set aside: no server starts on it.\n", report->replaced));
+  if (!report->not_marked.empty()) {
+    print(fmt::format("ATTENTION: its database could not be marked as set aside ({}), only the folder: never start a server on a copy of that file.\n", report->not_marked));
+  }
   if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
   print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));
   struct stat owner{};
@@ -369,7 +375,7 @@ void add_backup_verbs(CLI::App& app, Session& session) {
 
   auto restoring = std::make_shared<Arguments>();
   CLI::App& verb = *app.add_subcommand("restore", "Bring back what a backup holds; the server must not run");
-  verb.add_option("FILE", restoring->file, "The backup");
+  verb.add_option("FILE", restoring->file, "The backup; or the folder that a restore has set aside (DATA/replaced-...), to go back to it");
   verb.add_flag("--database", restoring->database,
                 "No file: the PostgreSQL database was put back by its own tools. Marks what may have been spent since; on each node, none running");
   add_place_options(verb, session, restoring);

@@ -17,6 +17,7 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/queries.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/set_aside.h"
 
 namespace latchkey::store {
 namespace {
@@ -48,6 +49,11 @@ Result<Source> open_source(const std::string& path, const std::string& program_v
   source.db = *std::move(db);
   if (auto sound = sqlite::inspect(*source.db, path, program_version); !sound) return std::unexpected(sound.error());
   if (auto done = sqlite::migrate(*source.db, program_version, wall.now()); !done) return std::unexpected(done.error());
+  const auto note = sqlite::find_meta(*source.db, std::string(kSetAsideMeta));
+  if (!note) return std::unexpected(note.error());
+  if (const auto aside = SetAside::from_octets(*note)) {
+    return std::unexpected(set_aside_error(*aside, std::filesystem::path(path).parent_path().string()));
+  }
   return source;
 }
 
