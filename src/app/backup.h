@@ -17,6 +17,9 @@ namespace latchkey::app {
 // While this file is in a data directory, a restore into it has been interrupted between its renamings.
 inline constexpr std::string_view kRestoringMark = "restore.interrupted";
 
+// The manifest's `store` where the store is not in it.
+inline constexpr std::string_view kNodeStore = "postgresql";
+
 struct BackupWish {
   std::string file;
   std::string data;
@@ -25,6 +28,7 @@ struct BackupWish {
   store::BackupCost cost;
   std::function<void(std::string_view step, std::int64_t done, std::int64_t all)> progress;
   std::string spare_key{};  // KeyFiles' spare; empty: in `data`
+  bool of_node = false;       // of a server beside a PostgreSQL database: all that lies here, and no store
   bool of_set_aside = false;  // of what a restore has set aside, to be restored at once; of nothing else
 };
 
@@ -46,6 +50,7 @@ struct RestoreWish {
   std::string data;
   std::string key_path;
   Secret passphrase;
+  bool of_node = false;            // as in BackupWish
   bool replace = false;            // what is in the directory is moved aside
   bool nothing_ran_since = false;  // the operator's word that no refresh has happened since the backup was made
   std::string of_folder{};         // where the backup was made of what lies there; its journal is in the backup then, and survived nothing
@@ -58,6 +63,8 @@ struct RestoreReport {
   std::int64_t deliveries_marked = 0;            // may have been sent since
   std::int64_t deliveries_without_document = 0;  // had left the server before the backup came to them
   std::size_t documents_replaced = 0;            // lie in `replaced` now, with the records that know them
+  std::size_t replies_left_out = 0;  // of a node's backup: what they brought may have been spent since
+  bool journal_survived = true;      // there was one in the directory
   std::size_t replies = 0;         // from the journal that survived
   std::string replaced;            // where what was there has gone; empty: nothing was there
   std::string not_marked{};        // why the database in there does not bear the note that it is set aside; empty: it does

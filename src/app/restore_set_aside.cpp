@@ -29,11 +29,12 @@ class Passing {
 
 Result<RestoreReport> restore_set_aside(RestoreWish wish) {
   const auto folder = wish.file;
-  const auto note = store::sqlite_set_aside(folder + "/latchkey.db");
+  store::SystemFiles files;
+  const auto note = wish.of_node ? Result<std::optional<store::SetAside>>(set_aside_file(folder, files)) : store::sqlite_set_aside(folder + "/latchkey.db");
   if (!note) return std::unexpected(note.error());
   if (!*note) {
     return fail(ErrorKind::invalid, "not_set_aside",
-                fmt::format("{} holds no database that a restore has set aside. Name a backup, or one of the folders DATA/replaced-*.", folder));
+                fmt::format("{} holds nothing that a restore has set aside. Name a backup, or one of the folders DATA/replaced-*.", folder));
   }
   base::SystemEntropy entropy;
   const auto random = base::to_hex(entropy.bytes(16));
@@ -41,7 +42,7 @@ Result<RestoreReport> restore_set_aside(RestoreWish wish) {
   const BackupLock busy(folder);
   const Passing passing(fmt::format("{}/.backup-{}.lkb", folder, random));
   BackupWish all{.file = passing.path(), .data = folder, .key_path = wish.key_path, .passphrase = Secret(base::to_hex(entropy.bytes(32))),
-                 .cost = kCostOfPassing, .progress = wish.progress, .spare_key = wish.data + "/master.key.next", .of_set_aside = true};
+                 .cost = kCostOfPassing, .progress = wish.progress, .spare_key = wish.data + "/master.key.next", .of_node = wish.of_node, .of_set_aside = true};
   if (const auto made = make_backup(all); !made) return std::unexpected(made.error());
   wish.file = passing.path();
   wish.passphrase = std::move(all.passphrase);

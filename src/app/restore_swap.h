@@ -23,7 +23,7 @@ namespace latchkey::app {
 inline constexpr std::string_view kSetAsideFile = "set-aside.json";
 
 // What belongs to an installation; anything else in the directory is left alone.
-inline constexpr std::string_view kOurs[] = {"latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "journal", "spool", "providers", "tls", kSetAsideFile};
+inline constexpr std::string_view kOurs[] = {"latchkey.db", "latchkey.db-wal", "latchkey.db-shm", "journal", "spool", "providers", "tls", "node", kSetAsideFile};
 // Stays where it is when what is restored has none: a backup from before it was kept, or of a server behind a proxy.
 inline constexpr std::string_view kStaysUnlessReplaced = "tls";
 

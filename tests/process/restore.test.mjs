@@ -566,7 +566,7 @@ test('F10: a database that is too damaged to be marked is replaced all the same,
   await refusesToServe(server, replaced, /was set aside by a restore on/);
   const none = await server.cli(['restore', server.folder, '--replace']);
   assert.equal(none.status, 1);
-  assert.match(none.stderr, /holds no database that a restore has set aside/);
+  assert.match(none.stderr, /holds nothing that a restore has set aside.*DATA\/replaced-/);
 });
 
 const otherUser = 65_534;
