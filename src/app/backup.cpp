@@ -8,6 +8,8 @@
 
 #include "app/backup_sections.h"
 #include "app/leftovers.h"
+#include "app/node_name.h"
+#include "app/restore_swap.h"
 #include "app/tls_folder.h"
 #include "app/version.h"
 #include "base/entropy.h"
@@ -73,7 +75,7 @@ Result<void> add_file(store::BackupWriter& writer, store::Files& files, const st
 
 // Key files as they lie there; the former one, too, while the master key is being rotated.
 Result<void> add_keys(store::BackupWriter& writer, store::Files& files, const store::SnapshotFacts& facts, const BackupWish& wish, Entropy& entropy) {
-  const vault::KeyFiles keys(wish.key_path, wish.data + "/master.key.next");
+  const vault::KeyFiles keys(wish.key_path, wish.spare_key.empty() ? wish.data + "/master.key.next" : wish.spare_key);
   for (const auto& [id, name] : {std::pair(facts.master_key_id, "master.key"), std::pair(facts.former_master_key_id, "master.key.former")}) {
     if (id.empty()) continue;
     const auto found = keys.find(id, entropy);
@@ -91,7 +93,9 @@ Result<void> add_keys(store::BackupWriter& writer, store::Files& files, const st
 Result<void> add_journal(store::BackupWriter& writer, store::Files& files, WallTime snapshot_at, const BackupWish& wish, BackupReport& report) {
   if (auto done = writer.begin({.name = "journal", .kind = std::string(kJournalKind)}); !done) return done;
   const auto add = [&](const store::DecodedRecord& record) -> Result<void> {
-    if (record.confirmed_at && *record.confirmed_at < snapshot_at - kConfirmedSlack) return {};
+    // A dump of a database that nodes share may be of any time before; but a confirmed consent it has, or its grant is lost with it.
+    if (wish.of_node && record.confirmed_at && record.entry.generation == 0) return {};
+    if (!wish.of_node && record.confirmed_at && *record.confirmed_at < snapshot_at - kConfirmedSlack) return {};
     report.replies += 1;
     return writer.write(store::encode_record(record.entry, store::kTravellingSequence));
   };
@@ -113,9 +117,9 @@ Result<void> add_providers(store::BackupWriter& writer, store::Files& files, con
 
 // Those that the snapshot knows: a document is whole before its record is there, and goes after the record says that it was delivered.
 // What is gone by now was delivered or deleted meanwhile.
-Result<void> add_documents(store::BackupWriter& writer, store::Files& files, const store::SnapshotFacts& facts, const BackupWish& wish,
+Result<void> add_documents(store::BackupWriter& writer, store::Files& files, const std::vector<DeliveryId>& undelivered, const BackupWish& wish,
                            BackupReport& report) {
-  for (const auto& id : facts.undelivered) {
+  for (const auto& id : undelivered) {
     const auto path = delivery::spool_path(wish.data + "/spool", id);
     const auto file = files.open(path, store::OpenFile::existing);
     if (!file && file.error().reason == "no_file") continue;
@@ -180,6 +184,8 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
                 fmt::format("This installation was moved to {}; the SQLite file in {} is out of date and not worth a backup. docs/postgres.md says "
                             "what to back up now.", facts->moved_to, wish.data));
   }
+  if (facts->set_aside && !wish.of_set_aside) return std::unexpected(store::set_aside_error(*facts->set_aside, wish.data));
+  if (facts->set_aside) report.made_at = facts->set_aside->at;
   const JsonObject manifest{{"made_at", base::to_unix_ms(report.made_at)}, {"program", version()}, {"store", kSqliteKind},
                             {"schema", facts->schema}, {"written_by", facts->written_by}, {"master_key_id", base::to_hex(facts->master_key_id)}};
   auto writer = store::BackupWriter::create(draft, files, wish.passphrase, wish.cost, manifest, entropy);
@@ -198,10 +204,81 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
   }
   if (auto done = add_providers(**writer, files, wish, report); !done) return std::unexpected(done.error());
   if (auto done = add_tls(**writer, std::move(*tls), wish); !done) return std::unexpected(done.error());
-  if (auto done = add_documents(**writer, files, *facts, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = add_documents(**writer, files, facts->undelivered, wish, report); !done) return std::unexpected(done.error());
   if (auto done = (*writer)->finish(); !done) return std::unexpected(done.error());
   report.size_bytes = (*writer)->size_bytes();
   return report;
+}
+
+// Only the database knows which of them are delivered; the start finds that out.
+Result<std::vector<DeliveryId>> documents_there(const std::string& spool, store::Files& files) {
+  std::vector<DeliveryId> found;
+  if (std::error_code ignored; !fs::exists(spool, ignored)) return found;
+  const auto names = files.list(spool);
+  if (!names) return std::unexpected(names.error());
+  for (const auto& name : *names) {
+    if (const auto id = delivery::spooled_id(name)) found.push_back(*id);
+  }
+  return found;
+}
+
+// The key before a rotation, too: a dump may be older than that.
+std::string newest_former_key(const std::string& key_path) {
+  std::string newest;
+  fs::file_time_type at{};
+  std::error_code ignored;
+  const fs::path key(key_path);
+  for (fs::directory_iterator each(key.has_parent_path() ? key.parent_path() : fs::path("."), ignored), end; each != end; each.increment(ignored)) {
+    if (!each->path().filename().string().starts_with(key.filename().string() + ".old-")) continue;
+    const auto time = each->last_write_time(ignored);
+    if (newest.empty() || time > at) std::tie(newest, at) = std::pair(each->path().string(), time);
+  }
+  return newest;
+}
+
+Result<store::SnapshotFacts> facts_of_node(const BackupWish& wish, Entropy& entropy) {
+  const auto key = vault::load_master_key(wish.key_path, vault::OnMissingKey::refuse, entropy);
+  if (!key) return std::unexpected(key.error());
+  store::SnapshotFacts facts{.master_key_id = vault::Vault::id_of(*key)};
+  const auto former = newest_former_key(wish.key_path);
+  if (former.empty()) return facts;
+  const auto old = vault::load_master_key(former, vault::OnMissingKey::refuse, entropy);
+  if (old && !old->equals(*key)) facts.former_master_key_id = vault::Vault::id_of(*old);
+  return facts;
+}
+
+// After the dump of the database (docs/postgres.md): then no reply and no document that it lacks is missing here.
+Result<BackupReport> write_node_backup(const BackupWish& wish, const std::string& draft, Entropy& entropy) {
+  store::SystemFiles files;
+  BackupReport report{.made_at = base::SystemWallClock().now()};
+  if (const auto note = set_aside_file(wish.data, files)) {
+    if (!wish.of_set_aside) return std::unexpected(store::set_aside_error(*note, wish.data));
+    report.made_at = note->at;
+  }
+  auto tls = TlsFolder(wish.data).files();
+  if (!tls) return std::unexpected(tls.error());
+  const auto facts = facts_of_node(wish, entropy);
+  if (!facts) return std::unexpected(facts.error());
+  const auto documents = documents_there(wish.data + "/spool", files);
+  if (!documents) return std::unexpected(documents.error());
+  const JsonObject manifest{{"made_at", base::to_unix_ms(report.made_at)}, {"program", version()}, {"store", kNodeStore},
+                            {"master_key_id", base::to_hex(facts->master_key_id)}};
+  auto writer = store::BackupWriter::create(draft, files, wish.passphrase, wish.cost, manifest, entropy);
+  if (!writer) return std::unexpected(writer.error());
+  if (auto done = add_keys(**writer, files, *facts, wish, entropy); !done) return std::unexpected(done.error());
+  const auto name = fmt::format("{}/{}", wish.data, kNodeFile);
+  if (auto done = add_file(**writer, files, name, {.name = std::string(kNodeFile), .kind = std::string(kNodeKind)}, wish); !done) return std::unexpected(done.error());
+  if (auto done = add_journal(**writer, files, report.made_at, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = add_providers(**writer, files, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = add_tls(**writer, std::move(*tls), wish); !done) return std::unexpected(done.error());
+  if (auto done = add_documents(**writer, files, *documents, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = (*writer)->finish(); !done) return std::unexpected(done.error());
+  report.size_bytes = (*writer)->size_bytes();
+  return report;
+}
+
+Result<BackupReport> write_any(const BackupWish& wish, const std::string& draft, Entropy& entropy) {
+  return wish.of_node ? write_node_backup(wish, draft, entropy) : write_backup(wish, draft, entropy);
 }
 
 }  // namespace
@@ -220,9 +297,9 @@ Result<BackupReport> make_backup(const BackupWish& wish) {
     draft.keep();
     return fail(ErrorKind::invalid, "file_exists", fmt::format("{} is left from a backup that was broken off, or is being written: delete it first.", path));
   }
-  auto report = write_backup(wish, draft.path(), entropy);
+  auto report = write_any(wish, draft.path(), entropy);
   // Only the beginning of a rotation, which lasts longer than a backup, changes the key.
-  if (!report && report.error().reason == kKeyChanged && ::unlink(draft.path().c_str()) == 0) report = write_backup(wish, draft.path(), entropy);
+  if (!report && report.error().reason == kKeyChanged && ::unlink(draft.path().c_str()) == 0) report = write_any(wish, draft.path(), entropy);
   if (!report) return report;
   if (auto sound = read_back(draft.path(), files, wish); !sound) {
     auto error = sound.error();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "app/node_name.h"
 #include "app/tls_folder.h"
 #include "delivery/spool_file.h"
 
@@ -30,6 +31,7 @@ Result<SectionUse> BackupSections::take(const store::BackupSection& section) {
   if (kind == kDocumentKind && delivery::spooled_id(name)) return SectionUse::document;
   if (kind == kJournalKind) return SectionUse::journal;
   if (kind == kSqliteKind && name == "latchkey.db") return SectionUse::database;
+  if (kind == kNodeKind && name == kNodeFile) return SectionUse::node;
   if (kind == kKeyKind && (name == "master.key" || name == "master.key.former")) return SectionUse::key;
   return fail(ErrorKind::invalid, "future_backup",
               fmt::format("The backup holds something this version does not know ({}, {}). Restore it with the version that made it, or a newer one.",
@@ -37,7 +39,9 @@ Result<SectionUse> BackupSections::take(const store::BackupSection& section) {
 }
 
 Result<void> BackupSections::check_complete() const {
-  if (seen_.contains(std::string(kSqliteKind) + "/latchkey.db") && seen_.contains(std::string(kKeyKind) + "/master.key")) return {};
+  const bool database = seen_.contains(std::string(kSqliteKind) + "/latchkey.db");
+  const bool node = seen_.contains(fmt::format("{}/{}", kNodeKind, kNodeFile));
+  if (database != node && seen_.contains(std::string(kKeyKind) + "/master.key")) return {};
   return fail(ErrorKind::corrupt, "backup_damaged", "The backup lacks the database or the master key. Use another copy.");
 }
 

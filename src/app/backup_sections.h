@@ -17,9 +17,10 @@ inline constexpr std::string_view kJournalKind = "journal";    // records of the
 inline constexpr std::string_view kKeyKind = "key";            // a master key file
 inline constexpr std::string_view kProviderKind = "provider";  // a file of DATA/providers
 inline constexpr std::string_view kTlsKind = "tls";            // a file of DATA/tls
+inline constexpr std::string_view kNodeKind = "node";          // DATA/node, of a server beside a PostgreSQL database: its backup holds no store
 inline constexpr std::string_view kDocumentKind = "document";  // a file of DATA/spool, by its delivery's id
 
-enum class SectionUse { database, key, journal, provider, tls, document, left_out };
+enum class SectionUse { database, node, key, journal, provider, tls, document, left_out };
 
 // To be shown the sections in their order.
 class BackupSections {

@@ -248,6 +248,8 @@ TEST(BackupSectionsTest, WhatARestoreRefusesIsNoWholeBackup) {
   EXPECT_EQ(sections.check_complete().error().reason, "backup_damaged");
   EXPECT_EQ(*sections.take({.name = "latchkey.db", .kind = std::string(kSqliteKind)}), SectionUse::database);
   EXPECT_TRUE(sections.check_complete());
+  EXPECT_EQ(*sections.take({.name = "node", .kind = std::string(kNodeKind)}), SectionUse::node);
+  EXPECT_EQ(sections.check_complete().error().reason, "backup_damaged") << "of a server that has its store and of one that has none";
 }
 
 TEST_F(BackupTest, WhatAKilledBackupLeftGoesUnlessOneIsBeingMade) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -26,6 +27,7 @@
 #include "grants/nodes.h"
 #include "store/data_lock.h"
 #include "store/journal_reading.h"
+#include "store/sqlite/set_aside.h"
 #include "store/sqlite/sqlite_store.h"
 #include "vault/key_files.h"
 
@@ -200,19 +202,67 @@ void use_what_is_sound(SurvivingReplies& survived, const RestoreWish& wish, Rest
   report.replies = survived.entries.size();
 }
 
+Result<std::unique_ptr<vault::Vault>> unpacked_vault(const std::string& staging, Entropy& entropy) {
+  auto key = vault::load_master_key(staging + "/master.key", vault::OnMissingKey::refuse, entropy);
+  if (!key) return std::unexpected(key.error());
+  auto vault = std::make_unique<vault::Vault>(std::move(*key), entropy);
+  if (exists(staging + "/master.key.former")) {
+    const auto former = vault::load_master_key(staging + "/master.key.former", vault::OnMissingKey::refuse, entropy);
+    if (!former) return std::unexpected(former.error());
+    vault->hold_former(*former);
+  }
+  return vault;
+}
+
+// From the journal that lies there, and those which a restore that was interrupted has moved aside.
+Result<SurvivingReplies> all_surviving(const RestoreWish& wish, store::Files& files, const vault::Vault& vault, RestoreReport& report, Entropy& entropy) {
+  auto folders = moved_aside(wish.data, files);
+  folders.push_back(wish.data);
+  SurvivingReplies survived;
+  report.journal_survived = false;
+  for (const auto& folder : folders) {
+    if (std::error_code ignored; !wish.of_folder.empty() && fs::equivalent(folder, wish.of_folder, ignored)) continue;
+    report.journal_survived = report.journal_survived || exists(folder + "/journal");
+    auto found = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
+    if (!found) return std::unexpected(found.error());
+    survived.add(std::move(*found));
+  }
+  use_what_is_sound(survived, wish, report);
+  return survived;
+}
+
+Task<Result<void>> record_all(store::ReplyJournal& journal, std::vector<store::JournalEntry> entries) {
+  const auto recorded = co_await take_up(journal, std::move(entries));
+  if (!recorded) co_return std::unexpected(recorded.error());
+  co_return Result<void>{};
+}
+
+// Its store lies elsewhere, and is marked by mark_restored_database() where it was put back, too: for which a journal that came from a
+// backup must not pass for one that survived.
+Result<void> prepare_node(const std::string& staging, const RestoreWish& wish, std::vector<store::JournalEntry> replies, RestoreReport& report,
+                          Entropy& entropy) {
+  base::SystemWallClock clock;
+  base::StreamLog log(2, base::LogLevel::error, clock);
+  store::SystemFiles files;
+  const auto vault = unpacked_vault(staging, entropy);
+  if (!vault) return std::unexpected(vault.error());
+  auto survived = all_surviving(wish, files, **vault, report, entropy);
+  if (!survived) return std::unexpected(survived.error());
+  const auto all = replies.size() + survived->entries.size();
+  auto kept = replies_to_keep(std::move(replies), std::move(*survived), wish.nothing_ran_since);
+  report.replies_left_out = all - kept.size();
+  auto journal = store::open_restoring_journal(staging + "/journal", log);
+  if (!journal) return std::unexpected(journal.error());
+  return run_to_the_end(record_all(**journal, std::move(kept)));
+}
+
 Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::vector<store::JournalEntry> replies, WallTime now,
                      RestoreReport& report, Entropy& entropy) {
   base::SystemWallClock clock;
   base::StreamLog log(2, base::LogLevel::error, clock);
   store::SystemFiles files;
-  auto key = vault::load_master_key(staging + "/master.key", vault::OnMissingKey::refuse, entropy);
-  if (!key) return std::unexpected(key.error());
-  vault::Vault vault(std::move(*key), entropy);
-  if (exists(staging + "/master.key.former")) {
-    const auto former = vault::load_master_key(staging + "/master.key.former", vault::OnMissingKey::refuse, entropy);
-    if (!former) return std::unexpected(former.error());
-    vault.hold_former(*former);
-  }
+  const auto vault = unpacked_vault(staging, entropy);
+  if (!vault) return std::unexpected(vault.error());
   auto store = store::open_sqlite_store({.path = staging + "/latchkey.db", .program_version = std::string(version())}, clock, log);
   if (!store) {
     auto error = store.error();
@@ -221,18 +271,12 @@ Result<void> prepare(const std::string& staging, const RestoreWish& wish, std::v
   }
   auto journal = store::open_restoring_journal(staging + "/journal", log);
   if (!journal) return std::unexpected(journal.error());
-  RestoredRecords records(**store, **journal, vault, entropy);
-  // The one that lies there, and those which a restore that was interrupted has moved aside.
-  auto folders = moved_aside(wish.data, files);
-  folders.push_back(wish.data);
-  SurvivingReplies survived;
-  for (const auto& folder : folders) {
-    auto found = surviving_replies(folder + "/journal", files, vault, keys_beside(wish.data, wish.key_path, entropy), entropy);
-    if (!found) return std::unexpected(found.error());
-    survived.add(std::move(*found));
-  }
-  use_what_is_sound(survived, wish, report);
-  replies = replies_to_keep(std::move(replies), std::move(survived), wish.nothing_ran_since);
+  // It lives again, in the place of what is set aside now.
+  if (auto back = run_to_the_end((*store)->commit({store::PutMeta{std::string(store::kSetAsideMeta), {}}})); !back) return back;
+  RestoredRecords records(**store, **journal, **vault, entropy);
+  auto survived = all_surviving(wish, files, **vault, report, entropy);
+  if (!survived) return std::unexpected(survived.error());
+  replies = replies_to_keep(std::move(replies), std::move(*survived), wish.nothing_ran_since);
   if (auto done = run_to_the_end(records.keep_replies(std::move(replies))); !done) return done;
   const RestoreFacts facts{.backup_at = report.made_at, .now = now, .nothing_ran_since = wish.nothing_ran_since};
   if (auto done = run_to_the_end(records.mark(facts, spool_of(staging))); !done) return done;
@@ -334,6 +378,17 @@ Result<RestoreReport> mark_restored_database(const RestoreWish& wish, store::Pos
   return report;
 }
 
+// What a backup has of a node is of no use to the wrong kind of installation.
+Result<void> check_kind(const RestoreWish& wish, const JsonObject& manifest) {
+  const bool of_node = base::string_or(manifest, "store") == kNodeStore;
+  if (of_node == wish.of_node) return {};
+  return fail(ErrorKind::invalid, "other_store",
+              of_node ? fmt::format("{} holds what a server beside a PostgreSQL database keeps: name its configuration with --config. Nothing was changed.", wish.file)
+                      : fmt::format("{} holds an installation on SQLite, and `store` names a PostgreSQL database: restore it under a configuration without "
+                                    "`store`, then `latchkey migrate` moves it. Nothing was changed.",
+                                    wish.file));
+}
+
 Result<RestoreReport> restore_backup(const RestoreWish& wish) {
   store::SystemFiles files;
   base::SystemEntropy entropy;
@@ -341,8 +396,9 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
   // The passphrase first: whoever mistypes it shall hear of that, not of the directory.
   auto reader = store::BackupReader::open(wish.file, files, wish.passphrase);
   if (!reader) return std::unexpected(reader.error());
-  if (auto free = check_target(wish); !free) return std::unexpected(free.error());
   const auto& manifest = (*reader)->manifest();
+  if (auto right = check_kind(wish, manifest); !right) return std::unexpected(right.error());
+  if (auto free = check_target(wish); !free) return std::unexpected(free.error());
   RestoreReport report{.key_path = wish.key_path};
   if (const auto* made_at = manifest.if_contains("made_at"); made_at != nullptr && made_at->is_int64()) {
     report.made_at = base::from_unix_ms(made_at->get_int64());
@@ -361,13 +417,16 @@ Result<RestoreReport> restore_backup(const RestoreWish& wish) {
     if (auto directory = files.make_directory(staging.path()); !directory) return directory;
     auto replies = unpack(**reader, files, staging.path(), wish, report);
     if (!replies) return std::unexpected(replies.error());
-    if (auto prepared = prepare(staging.path(), wish, std::move(*replies), now, report, entropy); !prepared) return prepared;
+    const auto prepared = wish.of_node ? prepare_node(staging.path(), wish, std::move(*replies), report, entropy)
+                                       : prepare(staging.path(), wish, std::move(*replies), now, report, entropy);
+    if (!prepared) return prepared;
     give_to_owner_of(wish.data, staging.path());
     auto swapped = swap_in({.data = wish.data, .key_path = wish.key_path, .staging = staging.path()}, files, now, entropy);
     if (!swapped) return std::unexpected(swapped.error());
     report.replaced = std::move(swapped->replaced);
     if (!report.replaced.empty()) report.documents_replaced = documents_in(report.replaced + "/spool", files);
     report.key_aside = std::move(swapped->key_aside);
+    report.not_marked = std::move(swapped->not_marked);
     return {};
   };
   if (auto done = attempt(); !done) {

@@ -52,6 +52,8 @@ class Swap {
   Result<void> mark();
   Result<void> place_key(const std::string& staged, const std::string& path);
   Result<void> place_keys();
+  Result<void> make_folder(const store::SetAside& note);
+  Result<void> set_aside(const store::SetAside& note);
   Result<void> clear_place();
   Result<void> move_in();
 
@@ -61,6 +63,7 @@ class Swap {
   Swapped swapped_;
   std::vector<Step> steps_;
   bool marked_before_;  // by a restore that was interrupted
+  bool noted_ = false;  // in the database, by this one
 };
 
 Result<void> Swap::move(const std::string& from, const std::string& to) {
@@ -130,6 +133,27 @@ Result<void> Swap::place_keys() {
   return place_key(wish_.staging + "/master.key", wish_.key_path);
 }
 
+Result<void> Swap::make_folder(const store::SetAside& note) {
+  if (std::ranges::none_of(kOurs, [this](std::string_view name) { return exists(fmt::format("{}/{}", wish_.data, name)); })) return {};
+  auto name = "replaced-" + base::to_rfc3339(note.at);
+  std::ranges::replace(name, ':', '-');
+  swapped_.replaced = fmt::format("{}/{}", wish_.data, name);
+  if (exists(swapped_.replaced)) swapped_.replaced += "-" + base::to_hex(entropy_.bytes(4));
+  if (auto made = files_.make_directory(swapped_.replaced); !made) return made;
+  give_to_owner_of(wish_.data, swapped_.replaced);
+  return write_new(fmt::format("{}/{}", swapped_.replaced, kSetAsideFile), note.to_octets());
+}
+
+// A database that is too damaged to be written to is replaced all the same: that is what restores are for.
+Result<void> Swap::set_aside(const store::SetAside& note) {
+  const auto database = wish_.data + "/latchkey.db";
+  if (!exists(database)) return {};
+  const auto noted = store::set_sqlite_aside(database, note);
+  noted_ = noted.value_or(false);
+  if (!noted) swapped_.not_marked = noted.error().text;
+  return {};
+}
+
 Result<void> Swap::clear_place() {
   if (swapped_.replaced.empty()) return {};
   for (const auto name : kOurs) {
@@ -150,15 +174,14 @@ Result<void> Swap::move_in() {
 }
 
 Result<Swapped> Swap::run(WallTime now) {
-  if (std::ranges::any_of(kOurs, [this](std::string_view name) { return exists(fmt::format("{}/{}", wish_.data, name)); })) {
-    auto name = "replaced-" + base::to_rfc3339(now);
-    std::ranges::replace(name, ':', '-');
-    swapped_.replaced = fmt::format("{}/{}", wish_.data, name);
-    if (exists(swapped_.replaced)) swapped_.replaced += "-" + base::to_hex(entropy_.bytes(4));
-    if (auto made = files_.make_directory(swapped_.replaced); !made) return std::unexpected(made.error());
-    give_to_owner_of(wish_.data, swapped_.replaced);
+  std::error_code ignored;
+  const store::SetAside note{.at = now, .data = fs::absolute(wish_.data, ignored).lexically_normal().string()};
+  if (auto done = make_folder(note); !done) return std::unexpected(done.error());
+  for (const auto step : {&Swap::mark, &Swap::place_keys}) {
+    if (auto done = (this->*step)(); !done) return std::unexpected(done.error());
   }
-  for (const auto step : {&Swap::mark, &Swap::place_keys, &Swap::clear_place, &Swap::move_in}) {
+  if (auto done = set_aside(note); !done) return std::unexpected(done.error());
+  for (const auto step : {&Swap::clear_place, &Swap::move_in}) {
     if (auto done = (this->*step)(); !done) return std::unexpected(done.error());
   }
   // It is done: whatever becomes of the mark, nothing is undone any more.
@@ -175,12 +198,15 @@ void Swap::undo() {
     if (auto back = from.empty() ? files_.unlink(to) : files_.rename(to, from); !back) return;
     if (auto synced = files_.sync_directory(folder_of(from.empty() ? to : from)); !synced) return;
   }
+  if (noted_ && !store::take_sqlite_back(wish_.data + "/latchkey.db")) return;
   if (marked_before_) return;
   for (const auto* left : {"", ".part"}) {
     if (exists(mark_of(wish_.data) + left)) static_cast<void>(files_.unlink(mark_of(wish_.data) + left));
   }
+  if (swapped_.replaced.empty()) return;
   std::error_code ignored;
-  if (!swapped_.replaced.empty()) fs::remove(swapped_.replaced, ignored);  // only if it is empty
+  for (const auto* left : {"", ".part"}) fs::remove(fmt::format("{}/{}{}", swapped_.replaced, kSetAsideFile, left), ignored);
+  fs::remove(swapped_.replaced, ignored);  // only if it is empty
 }
 
 // Descriptor by descriptor, never through a link: the owner may put one in any file's or folder's place meanwhile.
@@ -211,6 +237,18 @@ void give_to_owner_of(const std::string& data, const std::string& path) {
   struct stat owner{};
   if (::geteuid() != 0 || ::stat(data.c_str(), &owner) != 0 || owner.st_uid == 0) return;
   give_below(AT_FDCWD, path.c_str(), owner, kDepthMax);
+}
+
+std::optional<store::SetAside> set_aside_file(const std::string& folder, store::Files& files) {
+  const auto path = fmt::format("{}/{}", folder, kSetAsideFile);
+  if (!exists(path)) return std::nullopt;
+  if (const auto file = files.open(path, store::OpenFile::read_only)) {
+    if (const auto octets = (*file)->pread(kMarkBytesMax, 0)) {
+      if (auto note = store::SetAside::from_octets(*octets)) return note;
+    }
+  }
+  // It says so by being there.
+  return store::SetAside{.at = {}, .data = fs::path(folder).parent_path().string()};
 }
 
 bool exists(const std::string& path) {

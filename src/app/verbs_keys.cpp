@@ -135,6 +135,7 @@ struct Arguments {
 struct Places {
   std::string data;
   std::string key_path;
+  bool of_node = false;  // the store lies in a PostgreSQL database
 };
 
 Result<Config> config_of(const Arguments& arguments) {
@@ -151,20 +152,14 @@ enum class Verb { backup, restore };
 Result<Places> places_of(const Arguments& arguments, Verb verb) {
   const auto config = config_of(arguments);
   if (!config) return std::unexpected(config.error());
-  if (config->shares_store()) {
-    return fail(ErrorKind::invalid, "not_sqlite",
-                "this installation works in a PostgreSQL database, which its own tools back up and restore (pg_dump, pg_restore); keep the master key "
-                "and the provider files apart from it, and run `latchkey restore --database` after putting an older state back (docs/postgres.md, "
-                "Backup). Nothing was written");
-  }
   // What is left of SQLite after a move says itself that it is no backup's worth; a restore over it would take the node's journal away.
-  const bool node = exists(config->data, kNodeFile);
+  const bool node = !config->shares_store() && exists(config->data, kNodeFile);
   if (node && (verb == Verb::restore || !exists(config->data, "latchkey.db"))) {
     return fail(ErrorKind::invalid, "not_sqlite",
                 fmt::format("{} belongs to a server that works in a PostgreSQL database: name its configuration with --config. Nothing was written",
                             config->data), {.field = "--config"});
   }
-  Places places{.data = config->data, .key_path = config->master_key_file};
+  Places places{.data = config->data, .key_path = config->master_key_file, .of_node = config->shares_store()};
   if (!arguments.key_path.empty()) {
     places.key_path = arguments.key_path;
   } else if (arguments.config.empty()) {
@@ -194,14 +189,17 @@ Result<int> back_up(const Session& session, const Arguments& arguments) {
   ProgressLine line;
   BackupWish wish{.file = arguments.file, .data = places->data, .key_path = places->key_path, .passphrase = std::move(*passphrase)};
   wish.progress = [&line](std::string_view step, std::int64_t done, std::int64_t all) { line.show(step, done, all); };
+  wish.of_node = places->of_node;
   const auto report = make_backup(wish);
   if (!report) return std::unexpected(report.error());
   const JsonObject told{{"made_at", base::to_rfc3339(report->made_at)}, {"size_bytes", report->size_bytes}, {"file", arguments.file}};
-  const bool heard = ControlClient(places->data).call("POST", "/api/v1/backups", &told).has_value();
+  // What lacks the database is not the backup whose age the console watches.
+  const bool heard = !places->of_node && ControlClient(places->data).call("POST", "/api/v1/backups", &told).has_value();
   if (session.json) {
     auto answer = told;
     answer["verified"] = true;
     answer["server_told"] = heard;
+    answer["holds_database"] = !places->of_node;
     answer["documents"] = report->documents;
     answer["journal_unreadable"] = array_of(report->journal_unreadable);
     print(pretty(answer));
@@ -209,11 +207,14 @@ Result<int> back_up(const Session& session, const Arguments& arguments) {
   }
   print(fmt::format("{}: {}, read back and found whole. It holds the master key: keep it and its passphrase apart.\n", arguments.file,
                     size_text(report->size_bytes)));
+  if (places->of_node) {
+    print("The database is NOT in it: it is PostgreSQL's to dump (pg_dump), each time before this file is made, never after (docs/postgres.md, Backup).\n");
+  }
   if (report->documents > 0) print(fmt::format("{} documents that wait to be delivered are in it.\n", report->documents));
   if (!report->journal_unreadable.empty()) {
     print(fmt::format("ATTENTION: of the journal this cannot be read, and is not in it: {}. Look after the disk.\n", fmt::join(report->journal_unreadable, ", ")));
   }
-  if (!heard) print("The server does not run, so the console does not know of this backup.\n");
+  if (!heard && !places->of_node) print("The server does not run, so the console does not know of this backup.\n");
   return 0;
 }
 
@@ -260,6 +261,18 @@ void tell_of_marks(const RestoreReport& report, bool nothing_ran_since) {
   tell_of_documents(report);
 }
 
+// The store is another matter: where it was put back, marking it is.
+void tell_of_node(const RestoreReport& report, bool nothing_ran_since) {
+  if (report.replies_left_out > 0) {
+    print(fmt::format("{} answers in the backup's journal are not used: what they brought may have been spent since.\n", report.replies_left_out));
+  }
+  if (!report.journal_survived && !nothing_ran_since) {
+    print("ATTENTION: no journal was here. What this server alone knew since the backup is lost, as with `latchkey node forget`: where other servers work on "
+          "the database, a token that this one has spent since may be sent.\n");
+  }
+  print("The database was not touched. If it was put back, too: run `latchkey restore --database`, on every node, before any server is started.\n");
+}
+
 JsonObject marks_of(const RestoreReport& report) {
   return {{"made_at", base::to_rfc3339(report.made_at)}, {"grants_marked", report.grants_marked}, {"replies_recovered", report.replies},
           {"journal_unreadable", array_of(report.journal_unreadable)}, {"grants_doubted", report.grants_doubted},
@@ -302,18 +315,23 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (arguments.file.empty()) return fail(ErrorKind::invalid, "usage", "Say which backup: latchkey restore FILE", {.field = "FILE"});
   const auto places = places_of(arguments, Verb::restore);
   if (!places) return std::unexpected(places.error());
-  auto passphrase = passphrase_of(arguments, Ask::once);
+  std::error_code ignored;
+  const bool goes_back = std::filesystem::is_directory(arguments.file, ignored);
+  auto passphrase = goes_back ? Result<Secret>(Secret()) : passphrase_of(arguments, Ask::once);
   if (!passphrase) return std::unexpected(passphrase.error());
   ProgressLine line;
   RestoreWish wish{.file = arguments.file, .data = places->data, .key_path = places->key_path, .passphrase = std::move(*passphrase),
                    .replace = arguments.replace, .nothing_ran_since = arguments.nothing_ran_since};
   wish.progress = [&line](std::string_view step, std::int64_t done, std::int64_t all) { line.show(step, done, all); };
-  const auto report = restore_backup(wish);
+  wish.of_node = places->of_node;
+  const auto report = goes_back ? restore_set_aside(std::move(wish)) : restore_backup(wish);
   if (!report) return std::unexpected(report.error());
   if (session.json) {
     auto answer = marks_of(*report);
     answer["data"] = places->data;
     answer["replaced"] = report->replaced;
+    answer["replies_left_out"] = report->replies_left_out;
+    answer["replaced_not_marked"] = report->not_marked;
     answer["documents_replaced"] = report->documents_replaced;
     answer["master_key"] = report->key_path;
     answer["master_key_aside"] = report->key_aside;
@@ -326,8 +344,12 @@ Result<int> restore(const Session& session, const Arguments& arguments) {
   if (!report->left_out.empty()) {
     print(fmt::format("Left out, since no provider file may be called so: {}.\n", fmt::join(report->left_out, ", ")));
   }
-  if (!report->replaced.empty()) print(fmt::format("What was there lies in {}.\n", report->replaced));
+  if (!report->replaced.empty()) print(fmt::format("What was there lies in {}, set aside: no server starts on it.\n", report->replaced));
+  if (!report->not_marked.empty()) {
+    print(fmt::format("ATTENTION: its database could not be marked as set aside ({}), only the folder: never start a server on a copy of that file.\n", report->not_marked));
+  }
   if (!report->key_aside.empty()) print(fmt::format("Another master key that lay in {} is kept in {}.\n", report->key_path, report->key_aside));
+  if (places->of_node) tell_of_node(*report, arguments.nothing_ran_since);
   print(fmt::format("The master key is in {}. Start the server, and no other one on the old data.\n", report->key_path));
   struct stat owner{};
   if (::geteuid() == 0 && ::stat(places->data.c_str(), &owner) == 0 && owner.st_uid == 0) {
@@ -362,14 +384,14 @@ void add_key_verbs(CLI::App& app, Session& session) {
 
 void add_backup_verbs(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App& backup = *app.add_subcommand("backup", "Write everything into one encrypted file; the server may run");
+  CLI::App& backup = *app.add_subcommand("backup", "Write everything (on PostgreSQL: all but the database) into one encrypted file; the server may run");
   backup.add_option("FILE", arguments->file, "The file to make; it must not exist")->required();
   add_place_options(backup, session, arguments);
   on_run(backup, session, [&session, arguments] { return back_up(session, *arguments); });
 
   auto restoring = std::make_shared<Arguments>();
   CLI::App& verb = *app.add_subcommand("restore", "Bring back what a backup holds; the server must not run");
-  verb.add_option("FILE", restoring->file, "The backup");
+  verb.add_option("FILE", restoring->file, "The backup; or the folder that a restore has set aside (DATA/replaced-...), to go back to it");
   verb.add_flag("--database", restoring->database,
                 "No file: the PostgreSQL database was put back by its own tools. Marks what may have been spent since; on each node, none running");
   add_place_options(verb, session, restoring);

@@ -22,6 +22,7 @@
 #include "app/lineage_file.h"
 #include "app/node_name.h"
 #include "app/observers.h"
+#include "app/restore_swap.h"
 #include "app/restored_records.h"
 #include "app/smtp_works.h"
 #include "app/terminal.h"
@@ -54,6 +55,7 @@
 #include "store/postgres/postgres_store.h"
 #include "store/registry.h"
 #include "store/reply_journal.h"
+#include "store/sqlite/set_aside.h"
 #include "store/sqlite/sqlite_store.h"
 #include "vault/hot_cache.h"
 #include "vault/vault.h"
@@ -76,11 +78,6 @@ Result<void> make_data_directory(const std::string& path) {
               fmt::format("The data directory {} cannot be made ({}). Make its parent, or name another with --data.", path,
                           std::strerror(errno)),
               {.field = "data"});
-}
-
-bool exists(const std::string& path) {
-  struct stat status{};
-  return ::stat(path.c_str(), &status) == 0;
 }
 
 }  // namespace
@@ -229,6 +226,8 @@ Result<void> House::Parts::build_keys_and_store() {
                             config.data),
                 {.field = "data"});
   }
+  store::SystemFiles files;
+  if (const auto note = set_aside_file(config.data, files)) return std::unexpected(store::set_aside_error(*note, config.data));
   if (const auto opened = config.shares_store() ? open_shared_store() : open_embedded_store(); !opened) return opened;
   remove_leftovers(config.data);
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
@@ -526,6 +525,7 @@ net::EventLoop& House::loop() { return parts_->loop; }
 Task<Result<void>> House::open() {
   Parts& parts = *parts_;
   if (const auto done = co_await store::check_not_moved(*parts.store); !done) co_return done;
+  if (const auto done = co_await store::check_not_set_aside(*parts.store, parts.config.data); !done) co_return done;
   if (const auto done = co_await grants::check_restore_finished(*parts.store); !done) co_return done;
   if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;

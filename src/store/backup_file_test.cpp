@@ -4,8 +4,12 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <atomic>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <thread>
 
 #include "store/journal_reading.h"
 #include "store/reply_journal.h"
@@ -142,7 +146,7 @@ TEST_F(BackupFile, NothingIsWrittenOver) {
   EXPECT_EQ(content(), "precious");
 }
 
-TEST_F(BackupFile, ASnapshotIsOfOneMomentWhileTheStoreIsWritten) {
+TEST_F(BackupFile, ASnapshotSaysWhatItIsAndIsReadByNobodyElse) {
   base::SystemWallClock clock;
   base::MemoryLog log;
   const auto database = path("latchkey.db");
@@ -153,12 +157,8 @@ TEST_F(BackupFile, ASnapshotIsOfOneMomentWhileTheStoreIsWritten) {
   };
   put("before");
   ASSERT_TRUE(wait_for((*store)->commit({PutMeta{"master_key_id", Bytes(16, 5)}})));
-  int steps = 0;
-  const auto facts = snapshot_sqlite(database, path("copy.db"), "1.2.3", [&](std::int64_t, std::int64_t) {
-    if (steps++ == 0) put("during");
-  });
+  const auto facts = snapshot_sqlite(database, path("copy.db"), "1.2.3", {});
   ASSERT_TRUE(facts) << facts.error().text << facts.error().detail;
-  EXPECT_GE(steps, 1);
   EXPECT_EQ(facts->master_key_id, Bytes(16, 5));
   EXPECT_EQ(facts->written_by, "1.2.3");
   EXPECT_EQ(std::filesystem::status(path("copy.db")).permissions() & std::filesystem::perms(0077), std::filesystem::perms::none);
@@ -169,6 +169,88 @@ TEST_F(BackupFile, ASnapshotIsOfOneMomentWhileTheStoreIsWritten) {
   ASSERT_TRUE(copied);
   EXPECT_EQ(*wait_for((*copied)->meta("before")), base::to_bytes("value"));
   EXPECT_EQ(snapshot_sqlite(path("none.db"), path("copy2.db"), "1.2.3", {}).error().reason, "no_store");
+}
+
+// Two rows that always change together, each of hundreds of pages, one written before and one after many pages of others: so both lie on
+// pages that the copy reaches in different steps.
+class SnapshotWhileWriting : public BackupFile {
+ protected:
+  static constexpr std::size_t kRowBytes = 1 << 20;
+  static constexpr int kStepsWithoutBeginningAgain = 40;  // the pages are some 7 steps' worth
+
+  SnapshotWhileWriting() {
+    store = *open_sqlite_store({.path = path("latchkey.db"), .program_version = "1.2.3"}, clock, log);
+    EXPECT_TRUE(wait_for(store->commit({PutMeta{"first", row()}})));
+    for (int i = 0; i < 24; ++i) EXPECT_TRUE(wait_for(store->commit({PutMeta{"other-" + std::to_string(i), Bytes(kRowBytes, 200)}})));
+    EXPECT_TRUE(wait_for(store->commit({PutMeta{"last", row()}})));
+  }
+  Bytes row() const { return Bytes(kRowBytes, static_cast<std::uint8_t>(moment)); }
+  void change_both() {
+    ++moment;
+    ASSERT_TRUE(wait_for(store->commit({PutMeta{"first", row()}, PutMeta{"last", row()}})));
+  }
+  // Both rows of the copy.
+  std::pair<Bytes, Bytes> copied() {
+    std::filesystem::create_directory(folder / "copied");
+    std::filesystem::rename(path("copy.db"), folder / "copied" / "latchkey.db");
+    const auto copy = open_sqlite_store({.path = (folder / "copied" / "latchkey.db").string(), .program_version = "1.2.3"}, clock, log);
+    if (!copy) return {};
+    return {*wait_for((*copy)->meta("first")), *wait_for((*copy)->meta("last"))};
+  }
+
+  base::SystemWallClock clock;
+  base::MemoryLog log;
+  std::unique_ptr<Store> store;
+  int moment = 1;
+};
+
+TEST_F(SnapshotWhileWriting, WhatIsCommittedBetweenItsStepsNeitherComesInNorMakesItBeginAgain) {
+  int steps = 0;
+  const auto facts = snapshot_sqlite(path("latchkey.db"), path("copy.db"), "1.2.3", [&](std::int64_t, std::int64_t) {
+    if (++steps <= kStepsWithoutBeginningAgain) change_both();
+  });
+  ASSERT_TRUE(facts) << facts.error().text << facts.error().detail;
+  EXPECT_GE(steps, 5) << "in one step nothing could come in between";
+  EXPECT_LE(steps, kStepsWithoutBeginningAgain) << "it began again after every write";
+  const auto [first, last] = copied();
+  EXPECT_EQ(first, Bytes(kRowBytes, 1)) << "it is not as of the moment it began";
+  EXPECT_EQ(last, Bytes(kRowBytes, 1)) << "it is not as of the moment it began";
+}
+
+TEST_F(SnapshotWhileWriting, EndsBesideAWriterThatNeverRestsAsOfOneMoment) {
+  std::atomic<int> commits = 0;
+  std::atomic<bool> rests = false;
+  std::jthread writer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      moment = moment % 100 + 1;
+      if (!wait_for(store->commit({PutMeta{"first", row()}, PutMeta{"last", row()}}))) break;
+      ++commits;
+    }
+    rests = true;
+  });
+  std::atomic<bool> too_long = false;
+  std::jthread patience([&](const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any ended;
+    std::unique_lock lock(mutex);
+    ended.wait_for(lock, stop, std::chrono::seconds(60), [] { return false; });
+    if (stop.stop_requested()) return;
+    too_long = true;
+    writer.request_stop();  // then it can end, and the test say so
+  });
+  const auto facts = snapshot_sqlite(path("latchkey.db"), path("copy.db"), "1.2.3", [&](std::int64_t, std::int64_t) {
+    for (const int before = commits; commits == before && !rests;) std::this_thread::yield();
+  });
+  patience.request_stop();
+  patience.join();
+  writer.request_stop();
+  writer.join();
+  ASSERT_TRUE(facts) << facts.error().text << facts.error().detail;
+  EXPECT_FALSE(too_long) << "it did not end before the writing did";
+  const auto [first, last] = copied();
+  ASSERT_EQ(first.size(), kRowBytes);
+  EXPECT_EQ(first, Bytes(kRowBytes, first.front())) << "one row is of two moments";
+  EXPECT_EQ(first, last) << "two rows that change together are of two moments";
 }
 
 TEST_F(BackupFile, AJournalIsReadFromOutsideConfirmedEntriesToo) {

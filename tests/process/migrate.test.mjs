@@ -1,6 +1,7 @@
 // `latchkey migrate --to`: a stopped SQLite installation goes on in PostgreSQL, interrupted or not, and its source is retired.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import net from 'node:net';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -67,6 +68,18 @@ async function goesOnAt(scene, store) {
   assert.equal((await scene.admin.grant(scene.grant_id)).state, 'active');
   assert.deepEqual(scene.provider.spentUses, []);
 }
+
+/** The move to `store` is begun and breaks at the first user: the tables are there, and nearly empty. */
+async function beginsMove(t, server, postgres, store) {
+  const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO users');
+  const broken = await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)]);
+  assert.equal(broken.status, 1, broken.stderr);
+  assert.match(broken.stderr, /was interrupted/);
+}
+
+/** For every row that is to be written to `table`. */
+const onEachRow = (table, body) => `CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body} RETURN NEW; END $$;
+  CREATE TRIGGER meddle BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION meddle()`;
 
 async function refusesToServe(server) {
   await server.launch({ expectReady: false });
@@ -135,6 +148,110 @@ describe('migrate', { skip: withoutPostgres }, () => {
     assert.equal((await admin.must('GET', '/api/v1/registry')).items.find((each) => each.key === 'oauth.polling_time').value, '17m');
     assert.equal((await admin.must('GET', `/api/v1/users?search=${encodeURIComponent('GRÜßE-3')}`)).items.length, 1, 'found by the account, in any case');
     assert.equal((await admin.must('GET', '/api/v1/activity/verify')).ok, true);
+  });
+
+  for (const [what, table, body, words] of [
+    ['a token is another one', 'generations', "NEW.refresh_sealed := NEW.refresh_sealed || '\\x00';", /copy of generations differs.*\(1 rows, 1 copied\)/],
+    ['a time is another one', 'grants', 'NEW.access_expires_at := NEW.access_expires_at + 1;', /copy of grants differs/],
+    ['a row is missing', 'wraps', 'RETURN NULL;', /copy of wraps differs.*\((\d+) rows, 0 copied\)/],
+    ['an entry of the audit trail is another one', 'audit', "NEW.detail := NEW.detail || '!';", /copy of audit differs/],
+  ]) {
+    test(`proven: ${what} in the copy, which is noticed, and nothing is retired`, { timeout: 120_000 }, async (t) => {
+      const postgres = await Postgres.start(t);
+      const store = await postgres.makeDatabase();
+      const scene = await userUnderRules(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true, accessLifetime: 3600 } });
+      const { server } = scene;
+      await server.stop();
+      await beginsMove(t, server, postgres, store);
+      await postgres.sql(onEachRow(table, body));
+      const differs = await server.cli(['migrate', '--to', store]);
+      assert.equal(differs.status, 1, differs.stdout);
+      assert.match(differs.stderr, words);
+      assert.match(differs.stderr, /source was not retired.*Make it again, empty, and move again, or `latchkey migrate --give-up`/);
+      assert.equal(await postgres.sql("SELECT count(*) FROM store_info WHERE key = 'moved_from'"), '0');
+      assert.match(await refusesToServe(server), /was begun and not finished.*migrate --to.*give-up/, 'not retired');
+      server.options.config.store = store;
+      assert.match(await refusesToServe(server), /was begun and not finished/, 'what differs is not served');
+      delete server.options.config.store;
+      await postgres.sql(`DROP DATABASE ${postgres.database}`, 'postgres');
+      await postgres.sql(`CREATE DATABASE ${postgres.database} TEMPLATE template0`, 'postgres');
+      const moved = await server.cli(['migrate', '--to', store]);
+      assert.equal(moved.status, 0, moved.stderr);
+      assert.match(await refusesToServe(server), /was moved to/);
+      await goesOnAt(scene, store);
+    });
+  }
+
+  test('interrupted inside a table of several portions, it goes on behind the last whole one: no row twice, none sent again', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const rows = 1_700; // portions are of 500
+    const { server } = await serverWithProvider(t);
+    await server.stop();
+    const database = new DatabaseSync(path.join(server.data, 'latchkey.db'));
+    const insert = database.prepare("INSERT INTO pin_failures(user_id, bucket, fingerprint, at) VALUES (zeroblob(16), '*', ?, ?)");
+    database.exec('BEGIN');
+    for (let i = 0; i < rows; i++) insert.run(createHash('sha256').update(String(i)).digest(), 1_700_000_000_000 + i);
+    database.exec('COMMIT');
+    database.close();
+    await beginsMove(t, server, postgres, store);
+    await postgres.sql(`CREATE SEQUENCE sent; ${onEachRow('pin_failures', `PERFORM nextval('sent');
+      IF (SELECT count(*) FROM pin_failures) = 700 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;`)}`);
+    const broken = await server.cli(['migrate', '--to', store]);
+    assert.equal(broken.status, 1, broken.stdout);
+    assert.match(broken.stderr, /was interrupted.*migrate --to` again/);
+    assert.equal(await postgres.sql('SELECT count(*) FROM pin_failures'), '500', 'whole portions only');
+    const there = () => postgres.sql("SELECT md5(string_agg(ctid::text || xmin::text, ',' ORDER BY ctid)) FROM (SELECT ctid, xmin FROM pin_failures ORDER BY ctid LIMIT 500) AS first");
+    const first = await there();
+    await postgres.sql("DROP TRIGGER meddle ON pin_failures; DROP FUNCTION meddle(); SELECT setval('sent', 1, false)");
+    await postgres.sql(onEachRow('pin_failures', "PERFORM nextval('sent');"));
+    const moved = await server.cli(['migrate', '--to', store, '--json']);
+    assert.equal(moved.status, 0, moved.stderr);
+    assert.equal(JSON.parse(moved.stdout).tables.find((each) => each.table === 'pin_failures').rows, rows);
+    assert.equal(await postgres.sql('SELECT count(*) FROM pin_failures'), String(rows));
+    assert.equal(await postgres.sql('SELECT last_value FROM sent'), String(rows - 500), 'what was there is not sent again');
+    assert.equal(await there(), first, 'and has not been touched');
+  });
+
+  test('a database of a newer version, and one that cannot be written: a sentence, nothing lost, a way on', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const scene = await userUnderRules(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const { server, admin } = scene;
+    await server.stop();
+    const refuses = async (store, words) => {
+      const answer = await server.cli(['migrate', '--to', store]);
+      assert.equal(answer.status, 1, answer.stdout);
+      assert.match(answer.stderr, words);
+      assert.equal(answer.stderr.trim().split('\n').length, 1);
+    };
+    const newer = await postgres.makeDatabase();
+    const other = await Latchkey.start(t, { config: { store: newer } });
+    await other.stop();
+    await postgres.sql("UPDATE store_info SET value = '99' WHERE key = 'schema'; UPDATE store_info SET value = '9.9' WHERE key = 'written_by'");
+    await refuses(newer, /written by Latchkey 9\.9 \(schema 99\).*Nothing was changed.*that version's `latchkey migrate`, or name another database/);
+    const store = await postgres.makeDatabase();
+    const readOnly = (on) => postgres.sql(`ALTER DATABASE ${postgres.database} SET default_transaction_read_only = ${on ? 'on' : 'off'}`, 'postgres');
+    await readOnly(true);
+    await refuses(store, /is read-only.*`--to`.*or make this one writable; nothing was changed/);
+    await server.launch();
+    assert.equal((await refresh(scene)).status, 200, 'nothing was begun');
+    await server.stop();
+
+    await readOnly(false);
+    await beginsMove(t, server, postgres, store);
+    await readOnly(true);
+    await refuses(store, /is read-only.*The move to \S+ at \S+ that was begun goes on when `latchkey migrate --to` is run again, and `latchkey migrate --give-up`/);
+    await readOnly(false);
+    await postgres.sql("UPDATE store_info SET value = '99' WHERE key = 'schema'");
+    await refuses(store, /schema 99.*that was begun goes on.*give-up/);
+    assert.equal((await server.cli(['migrate', '--give-up'])).status, 0);
+    await server.launch();
+    await admin.signIn();
+    assert.equal((await refresh(scene)).status, 200);
+    await server.stop();
+    const fresh = await postgres.makeDatabase();
+    assert.equal((await server.cli(['migrate', '--to', fresh])).status, 0);
+    await goesOnAt(scene, fresh);
   });
 
   test('documents that wait go on from the database: they lie in the spool of the same data directory', { timeout: 120_000 }, async (t) => {

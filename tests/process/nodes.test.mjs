@@ -5,8 +5,9 @@ import { copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promis
 import net from 'node:net';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { deliveringServer, sha256 } from '../support/delivering.mjs';
 import { HttpSink, signatureOf } from '../support/http_sink.mjs';
-import { Latchkey, slowness } from '../support/latchkey.mjs';
+import { binary, Latchkey, run, slowness } from '../support/latchkey.mjs';
 import { spoilNewestRecord } from '../support/kill/journal_file.mjs';
 import { at, sharedScene } from '../support/nodes.mjs';
 import { freePort } from '../support/ports.mjs';
@@ -24,8 +25,8 @@ async function refusal(t, config) {
 }
 
 const dumpOf = async (postgres) => {
-  const dump = path.join(postgres.folder, 'dump.sql');
-  await postgres.run('pg_dump', ['-h', '127.0.0.1', '-p', String(postgres.port), '-U', 'latchkey', '-d', postgres.database, '-f', dump]);
+  const dump = path.join(postgres.folder, 'dump');
+  await postgres.run('pg_dump', ['-h', '127.0.0.1', '-p', String(postgres.port), '-U', 'latchkey', '-d', postgres.database, '--format=custom', '-f', dump]);
   return dump;
 };
 const emptied = async (postgres) => {
@@ -34,7 +35,7 @@ const emptied = async (postgres) => {
 };
 const putBack = async (postgres, dump) => {
   await emptied(postgres);
-  await postgres.run('psql', [...postgres.connection(postgres.database), '-o', '/dev/null', '-f', dump]);
+  await postgres.run('pg_restore', ['-h', '127.0.0.1', '-p', String(postgres.port), '-U', 'latchkey', '-d', postgres.database, '--exit-on-error', dump]);
 };
 /** A line to the database that ends for good when what holds `words` is committed, before anybody is told. */
 function lineThatEndsAtTheCommitOf(t, postgres, words) {
@@ -54,11 +55,11 @@ function lineThatEndsAtTheCommitOf(t, postgres, words) {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server.address().port)));
 }
 /** The command that the Keys page offers to copy, where this node's configuration lies elsewhere. */
-async function markRestored(node) {
+async function markRestored(node, more = []) {
   const page = await readFile(new URL('../../web/src/pages/Keys.svelte', import.meta.url), 'utf8');
   const [, command] = page.match(/text="latchkey (restore --database[^"]*)"/);
   const installed = '/etc/latchkey/latchkey.toml';
-  return node.cli([...command.split(' ').map((word) => (word === installed ? path.join(node.folder, 'latchkey.toml') : word)), '--json']);
+  return node.cli([...command.split(' ').map((word) => (word === installed ? path.join(node.folder, 'latchkey.toml') : word)), ...more, '--json']);
 }
 
 describe('nodes that share a database', { skip: withoutPostgres }, () => {
@@ -277,7 +278,7 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     await second.stop();
     await first.stop();
     const passphrase = await first.file('passphrase', 'eleven purple ladders');
-    for (const args of [['backup', 'new.lkb'], ['restore', 'old.lkb', '--replace']]) {
+    for (const args of [['backup', path.join(first.folder, 'new.lkb')], ['restore', 'old.lkb', '--replace']]) {
       const refused = await first.cli([...args, '--passphrase-file', passphrase]);
       assert.equal(refused.status, 1, 'a node is no SQLite installation, whatever is not said of it');
       assert.match(refused.stderr, /PostgreSQL.*--config/);
@@ -308,6 +309,105 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     assert.notEqual((await admin.call('POST', `/api/v1/grants/${grants.lost}/refresh`)).status, 200);
     assert.equal((await admin.grant(grants.lost)).state, 'needs_authorization');
     assert.deepEqual(provider.spentUses, [], 'and nothing spent was sent');
+  });
+
+  for (const lost of ['the machine is lost, too', 'its data directory survived', 'it was stopped, moved, and nothing ran since']) {
+    test(`F10: pg_dump, then the node’s own backup; both put back: ${lost}`, { timeout: 180_000 }, async (t) => {
+      const { nodes: [node, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+      await second.stop();
+      assert.equal((await node.cli(['node', 'forget', (await readFile(path.join(second.data, 'node'), 'utf8')).trim()])).status, 0);
+      const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
+      const refresh = () => admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
+      const moved = lost.startsWith('it was stopped');
+      const dump = await dumpOf(postgres);
+      assert.equal((await refresh()).status, 200, 'between the two');
+      if (moved) await node.stop();
+      const config = ['--config', path.join(node.folder, 'latchkey.toml')];
+      const phrase = ['--passphrase-file', await node.file('passphrase', 'eleven purple ladders')];
+      const file = path.join(node.folder, 'node.lkb');
+      const made = await node.cli(['backup', file, ...config, ...phrase]);
+      assert.equal(made.status, 0, made.stderr);
+      assert.match(made.stdout, /read back and found whole[^]*The database is NOT in it.*pg_dump.*before this file/);
+      if (!moved) assert.equal((await refresh()).status, 200, 'after both');
+      await node.stop();
+      const name = await readFile(path.join(node.data, 'node'), 'utf8');
+      const key = await readFile(path.join(node.data, 'master.key'), 'utf8');
+      const posted = provider.seen('refresh').length;
+      await putBack(postgres, dump);
+      await postgres.sql('UPDATE nodes SET seen_at = 0');
+      const survives = lost.startsWith('its data');
+      if (!survives) await rm(node.data, { recursive: true });
+
+      const args = ['restore', file, ...phrase, ...(survives ? ['--replace'] : []), ...(moved ? ['--nothing-ran-since'] : [])];
+      assert.match((await node.cli(args)).stderr, /--config/, 'not as an installation on SQLite');
+      const restored = await node.cli([...args, ...config]);
+      assert.equal(restored.status, 0, restored.stderr);
+      assert.match(restored.stdout, /The database was not touched.*restore --database/);
+      assert.equal(/no journal was here/.test(restored.stdout), lost.startsWith('the machine'));
+      assert.equal(/answers in the backup's journal are not used/.test(restored.stdout), lost.startsWith('the machine'));
+      assert.equal(await readFile(path.join(node.data, 'node'), 'utf8'), name);
+      assert.equal(await readFile(path.join(node.data, 'master.key'), 'utf8'), key);
+      assert.deepEqual((await readdir(path.join(node.data, 'providers'))).length, 1);
+      const marked = await markRestored(node, moved ? ['--nothing-ran-since'] : []);
+      assert.equal(marked.status, 0, marked.stderr);
+      await node.launch();
+      if (lost.startsWith('the machine')) {
+        await until('a person to be asked', async () => {
+          await refresh();
+          return (await admin.grant(grant_id)).state === 'needs_authorization';
+        }, { timeout: 20_000 * slowness, every: 200 });
+        assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
+      } else {
+        await until('the newest token to come from the journal, and to be used', async () => (await refresh()).status === 200 && provider.seen('refresh').length > posted,
+          { timeout: 20_000 * slowness, every: 200 });
+        assert.equal((await admin.grant(grant_id)).state, 'active');
+      }
+      assert.deepEqual(provider.spentUses, []);
+      const [replaced] = (await readdir(node.data)).filter((each) => each.startsWith('replaced-'));
+      assert.equal(replaced !== undefined, survives);
+      if (!survives) return;
+      const aside = await run(binary, ['serve', ...config, '--data', path.join(node.data, replaced)], { timeout: 20_000 });
+      assert.equal(aside.status, 1);
+      assert.match(aside.stderr, /was set aside by a restore/);
+      await node.stop();
+      const back = await node.cli(['restore', path.join(node.data, replaced), '--replace', ...config, '--json']);
+      assert.equal(back.status, 0, back.stderr);
+      await node.launch();
+      assert.equal((await refresh()).status, 200, 'and it can be gone back to: the database knows the newest token');
+      assert.deepEqual(provider.spentUses, []);
+    });
+  }
+
+  test('F10: pg_dump, then the node’s own backup: a document that waited at both is delivered once, after the machine was lost', { timeout: 180_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const { server, drive, deliver, road } = await deliveringServer(t, { config: { store } });
+    drive.plan = () => ({ status: 503, headers: { 'retry-after': '1' } });
+    const answer = await deliver('a scan that waits', { wait: 0 });
+    assert.equal(answer.status, 202, answer.text);
+    const dump = await dumpOf(postgres);
+    const options = ['--config', path.join(server.folder, 'latchkey.toml'), '--passphrase-file', await server.file('passphrase', 'eleven purple ladders')];
+    const file = path.join(server.folder, 'node.lkb');
+    const made = await server.cli(['backup', file, ...options, '--json']);
+    assert.equal(made.status, 0, made.stderr);
+    assert.deepEqual([JSON.parse(made.stdout).documents, JSON.parse(made.stdout).holds_database], [1, false]);
+    await server.stop();
+    await putBack(postgres, dump);
+    await postgres.sql('UPDATE nodes SET seen_at = 0');
+    await rm(server.data, { recursive: true });
+    assert.equal((await server.cli(['restore', file, ...options])).status, 0);
+    const marked = await markRestored(server);
+    assert.equal(marked.status, 0, marked.stderr);
+    assert.equal(JSON.parse(marked.stdout).deliveries_marked, 1);
+    assert.equal(JSON.parse(marked.stdout).deliveries_without_document, 0);
+    drive.plan = () => undefined;
+    await server.launch();
+    const done = await until('it to be delivered', async () => {
+      const { body } = await road(answer.body.id);
+      return body.state === 'delivered' && body;
+    }, { timeout: 60_000 * slowness });
+    assert.equal(done.receipt.hash, `sha256:${sha256('a scan that waits')}`);
+    assert.equal(drive.files.size, 1);
   });
 
   test('F10: a database put back, the node\'s journal damaged: the token before the lost one is spent, and is not sent', { timeout: 180_000 }, async (t) => {

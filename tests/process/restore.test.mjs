@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { chown, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chown, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
@@ -232,7 +234,7 @@ test('F10: documents that wait are in the backup; restored, each arrives once: o
   await until('the spool to be empty', async () => (await spoolOf(server)).length === 0);
 });
 
-test('F10: a document that came in after the backup lies aside with the database that opens it, and is delivered once the restore is undone', async (t) => {
+test('F10: a document that came in after the backup lies aside with the database that opens it, and is delivered once somebody goes back to it', async (t) => {
   const { server, drive, deliver, road } = await deliveringServer(t);
   const file = await backupOf(server);
   drive.plan = away;
@@ -248,8 +250,9 @@ test('F10: a document that came in after the backup lies aside with the database
   assert.equal((await road(answer.body.id)).status, 404);
   assert.deepEqual(await spoolOf(server), []);
   await server.stop();
-  for (const name of ['latchkey.db', 'latchkey.db-wal', 'latchkey.db-shm', 'journal', 'spool', 'providers']) await rm(path.join(server.data, name), { recursive: true, force: true });
-  for (const name of await readdir(replaced)) await rename(path.join(replaced, name), path.join(server.data, name));
+  const back = await server.cli(['restore', replaced, '--replace', '--json']);
+  assert.equal(back.status, 0, back.stderr);
+  assert.equal(JSON.parse(back.stdout).deliveries_marked, 1);
   drive.plan = () => undefined;
   await server.launch();
   assert.equal((await delivered(road, answer.body.id)).receipt.hash, `sha256:${sha256('a scan of today')}`);
@@ -362,6 +365,7 @@ test('R28: a restore killed at any of its renamings is noticed at the start, and
   let killed = 0;
   let noticed = 0;
   let mixed = 0;
+  let aside = 0;
   for (let nth = 1; ; nth++) {
     await rm(server.data, { recursive: true });
     await cp(whole, server.data, { recursive: true });
@@ -372,6 +376,10 @@ test('R28: a restore killed at any of its renamings is noticed at the start, and
     killed++;
     const left = await readdir(server.data);
     const marked = left.includes('restore.interrupted');
+    for (const folder of left.filter((name) => name.startsWith('replaced-'))) {
+      assert.ok(await isSetAside(path.join(server.data, folder)), `killed at renaming ${nth}: a server would start on ${folder}`);
+      aside += (await readdir(path.join(server.data, folder))).includes('latchkey.db') ? 1 : 0;
+    }
     if (marked && !left.includes('journal')) mixed++; // what survived lies aside
     if (marked && noticed === 0) {
       noticed++;
@@ -389,7 +397,176 @@ test('R28: a restore killed at any of its renamings is noticed at the start, and
       await server.stop();
     }
   }
-  assert.ok(killed >= 5 && noticed === 1 && mixed >= 1, `${killed} kills, ${noticed} noticed, ${mixed} with the journal aside`);
+  assert.ok(killed >= 5 && noticed === 1 && mixed >= 1 && aside >= 3, `${aside} set aside, ${killed} kills, ${noticed} noticed, ${mixed} with the journal aside`);
+});
+
+/** What the database in the folder says of it. */
+async function noteIn(folder) {
+  const names = await readdir(folder);
+  const copy = await mkdtemp(path.join(tmpdir(), 'latchkey-aside-'));
+  for (const name of names.filter((each) => each.startsWith('latchkey.db'))) await copyFile(path.join(folder, name), path.join(copy, name));
+  const database = new DatabaseSync(path.join(copy, 'latchkey.db'));
+  const note = database.prepare("SELECT value FROM meta WHERE key = 'set_aside'").get();
+  database.close();
+  await rm(copy, { recursive: true });
+  return note;
+}
+
+/** Whether file and database both say so (the database, where it lies there already). */
+async function isSetAside(folder) {
+  const names = await readdir(folder);
+  if (!names.includes('latchkey.db')) return names.includes('set-aside.json') || names.length === 0;
+  return names.includes('set-aside.json') && await noteIn(folder) !== undefined;
+}
+
+test('R28: a restore of which any renaming fails leaves what was there, and it is served as before', { timeout: 120_000 }, async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin, grant_id } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  const { generation } = await admin.grant(grant_id);
+  await server.stop();
+  const whole = path.join(server.folder, 'whole');
+  await cp(server.data, whole, { recursive: true });
+  const before = (await readdir(whole)).sort();
+  const faults = new Faults(server.folder, server.data);
+  const args = ['restore', file, '--passphrase-file', await server.file('passphrase', phrase), '--replace'];
+  const failed = [];
+  for (let nth = 1; ; nth++) {
+    faults.arm({ nth, operation: operations.rename, action: 'refuse', code: 'EIO', times: 1 });
+    const { status, stderr } = await server.cli(args, { env: faults.environment });
+    const { what, struck } = faults;
+    faults.disarm();
+    if (struck === 0) break;
+    if (status === 0) { // it could be done without
+      await rm(server.data, { recursive: true });
+      await cp(whole, server.data, { recursive: true });
+      continue;
+    }
+    failed.push(what);
+    assert.deepEqual((await readdir(server.data)).sort(), before, `${what}: ${stderr}`);
+    assert.equal(await noteIn(server.data), undefined, `${what} failed, and no server would start`);
+  }
+  assert.ok(failed.includes('rename latchkey.db'), `${failed}`);
+  await goesOnWith(scene, generation);
+});
+
+/** `serve` refuses the folder with words, whatever the configuration says of the key. */
+async function refusesToServe(server, folder, words) {
+  const key = await server.file('taken.key', await readFile(path.join(server.data, 'master.key')));
+  const config = await server.file('aside.toml', `listen = "127.0.0.1:${server.port}"\npublic_url = "${server.url}"\nmaster_key_file = "${key}"\n`);
+  const answer = await run(binary, ['serve', '--config', config, '--data', folder], { timeout: 20_000 });
+  assert.equal(answer.status, 1, `it ended with ${answer.status} ${answer.signal}: ${answer.stderr}`);
+  assert.match(answer.stderr, words);
+}
+
+/** A single-use grant that was restored over itself, the installation restored having spent the newest token since. */
+async function replacedAndRefreshed(t) {
+  const scene = await singleUse(t);
+  const { server, admin } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  const { generation } = await admin.grant(scene.grant_id);
+  await server.stop();
+  const { replaced } = await restoreTo(server, file, ['--replace']);
+  await goesOnWith(scene, generation);
+  await server.stop();
+  return { ...scene, newest: generation + 1, replaced };
+}
+
+test('F10: what a restore has set aside is served, backed up and moved by nobody, wherever it is put', async (t) => {
+  const { server, replaced } = await replacedAndRefreshed(t);
+  const words = /was set aside by a restore on .*lives on in .*latchkey restore .*replaced-.* --data .* --replace/;
+  await refusesToServe(server, replaced, words);
+  await rm(path.join(replaced, 'set-aside.json'));
+  await refusesToServe(server, replaced, words);
+  const passphrase = await server.file('passphrase', phrase);
+  const key = path.join(server.data, 'master.key');
+  const backup = await run(binary, ['backup', path.join(server.folder, 'late.lkb'), '--data', replaced, '--master-key-file', key, '--passphrase-file', passphrase]);
+  assert.equal(backup.status, 1, backup.stdout);
+  assert.match(backup.stderr, words);
+  const moved = await run(binary, ['migrate', '--to', 'postgresql://latchkey@127.0.0.1:1/latchkey', '--data', replaced]);
+  assert.equal(moved.status, 1, moved.stdout);
+  assert.match(moved.stderr, words);
+  assert.ok(!(await readdir(server.folder)).includes('late.lkb'));
+  // Put back by hand.
+  await rm(path.join(server.data, 'journal'), { recursive: true });
+  for (const name of await readdir(replaced)) {
+    await rm(path.join(server.data, name), { recursive: true, force: true });
+    await rename(path.join(replaced, name), path.join(server.data, name));
+  }
+  await refusesToServe(server, server.data, /was set aside by a restore on .*put back by hand.*latchkey restore .* --replace/);
+});
+
+test('F10: going back to what a restore has set aside: the newest token is in the other’s journal', async (t) => {
+  const scene = await replacedAndRefreshed(t);
+  const { server, replaced, newest } = scene;
+  const back = await server.cli(['restore', replaced, '--replace', '--json']);
+  assert.equal(back.status, 0, back.stderr);
+  const report = JSON.parse(back.stdout);
+  assert.equal(report.grants_marked, 1);
+  assert.ok(report.replies_recovered >= 1);
+  assert.ok(await isSetAside(report.replaced), 'now the other one is');
+  assert.ok(await isSetAside(replaced), 'its copy stays as it was');
+  assert.deepEqual((await readdir(replaced)).filter((name) => name.startsWith('.backup')), []);
+  await goesOnWith(scene, newest);
+});
+
+for (const [what, put] of Object.entries({
+  'where it lies': async ({ replaced }) => replaced,
+  'put back by hand': async ({ server, replaced }) => {
+    for (const name of await readdir(replaced)) {
+      await rm(path.join(server.data, name), { recursive: true, force: true });
+      await rename(path.join(replaced, name), path.join(server.data, name));
+    }
+    return server.data;
+  },
+})) {
+  test(`F10: going back to what a restore has set aside, ${what}, without the other’s journal: no spent token is sent, a person is asked`, async (t) => {
+    const scene = await replacedAndRefreshed(t);
+    const { server, admin, provider, grant_id } = scene;
+    const posted = provider.seen('refresh').length;
+    await rm(path.join(server.data, 'journal'), { recursive: true });
+    const back = await server.cli(['restore', await put(scene), '--replace', '--json']);
+    assert.equal(back.status, 0, back.stderr);
+    assert.equal(JSON.parse(back.stdout).replies_recovered, 0, 'its own journal is no newer than it');
+    await server.launch();
+    await admin.signIn();
+    await refreshNow(scene);
+    await until('a person to be asked', async () => (await admin.grant(grant_id)).state === 'needs_authorization');
+    assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
+    assert.deepEqual(provider.spentUses, []);
+  });
+}
+
+test('F10: going back at once, with the word that nothing ran since, asks nobody', async (t) => {
+  const scene = await singleUse(t);
+  const { server, admin } = scene;
+  const file = await backupOf(server);
+  await refreshTwice(scene);
+  const { generation } = await admin.grant(scene.grant_id);
+  await server.stop();
+  const { replaced } = await restoreTo(server, file, ['--replace']);
+  const back = await server.cli(['restore', replaced, '--replace', '--nothing-ran-since']);
+  assert.equal(back.status, 0, back.stderr);
+  await goesOnWith(scene, generation);
+});
+
+test('F10: a database that is too damaged to be marked is replaced all the same, and its folder is set aside', async (t) => {
+  const scene = await singleUse(t);
+  const { server } = scene;
+  const file = await backupOf(server);
+  await server.stop();
+  await writeFile(path.join(server.data, 'latchkey.db'), 'no database any more');
+  const passphrase = await server.file('passphrase', phrase);
+  const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--replace']);
+  assert.equal(restored.status, 0, restored.stderr);
+  const [, replaced] = restored.stdout.match(/What was there lies in (\S+), set aside/);
+  assert.match(restored.stdout, /ATTENTION: its database could not be marked as set aside/);
+  await refusesToServe(server, replaced, /was set aside by a restore on/);
+  const none = await server.cli(['restore', server.folder, '--replace']);
+  assert.equal(none.status, 1);
+  assert.match(none.stderr, /holds nothing that a restore has set aside.*DATA\/replaced-/);
 });
 
 const otherUser = 65_534;

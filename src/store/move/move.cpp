@@ -17,6 +17,7 @@
 #include "store/sqlite/connection.h"
 #include "store/sqlite/queries.h"
 #include "store/sqlite/schema.h"
+#include "store/sqlite/set_aside.h"
 
 namespace latchkey::store {
 namespace {
@@ -48,6 +49,11 @@ Result<Source> open_source(const std::string& path, const std::string& program_v
   source.db = *std::move(db);
   if (auto sound = sqlite::inspect(*source.db, path, program_version); !sound) return std::unexpected(sound.error());
   if (auto done = sqlite::migrate(*source.db, program_version, wall.now()); !done) return std::unexpected(done.error());
+  const auto note = sqlite::find_meta(*source.db, std::string(kSetAsideMeta));
+  if (!note) return std::unexpected(note.error());
+  if (const auto aside = SetAside::from_octets(*note)) {
+    return std::unexpected(set_aside_error(*aside, std::filesystem::path(path).parent_path().string()));
+  }
   return source;
 }
 
@@ -173,7 +179,7 @@ Result<void> move_table(sqlite::Connection& source, postgres::Connection& target
   if (copy->rows() != moved->rows || copy->text() != moved->digest) {
     return fail(ErrorKind::corrupt, std::string(kCopyDiffers),
                 fmt::format("The copy of {} differs from the source ({} rows, {} copied). The source was not retired. Has anybody else written to "
-                            "the database? Empty it, and move again.", Table::kName, moved->rows, copy->rows()));
+                            "the database? Make it again, empty, and move again, or `latchkey migrate --give-up` to go on here.", Table::kName, moved->rows, copy->rows()));
   }
   result.tables.push_back(*std::move(moved));
   return {};
@@ -218,7 +224,7 @@ Result<void> finish_audit(postgres::Connection& target, std::optional<std::int64
   if (!broken) return std::unexpected(broken.error());
   if (*broken != accepted) {
     return fail(ErrorKind::corrupt, std::string(kCopyDiffers),
-                fmt::format("The copy's audit trail does not fit its chain as the source's does, at entry {}. The source was not retired: empty the database and "
+                fmt::format("The copy's audit trail does not fit its chain as the source's does, at entry {}. The source was not retired: make the database again, empty, and "
                             "move again, or `latchkey migrate --give-up` to go on here.", broken->value_or(accepted.value_or(0))));
   }
   return {};
@@ -281,6 +287,15 @@ Error interrupted(Error error, const std::string& display) {
   return error;
 }
 
+// Nothing was done by this call; an earlier one may have begun.
+Error not_opened(Error error, sqlite::Connection& from) {
+  if (error.reason == "future_schema") error.text += " To move into it run that version's `latchkey migrate`, or name another database, a new one.";
+  const auto begun = noted(from, kMovingToMeta);
+  if (!begun || begun->empty()) return error;
+  error.text += fmt::format(" The move to {} that was begun goes on when `latchkey migrate --to` is run again, and `latchkey migrate --give-up` goes on here.", *begun);
+  return error;
+}
+
 // The copy that this very move made is whole: only the source's last word is missing.
 Result<bool> is_finished(sqlite::Connection& from, postgres::Connection& target, const NodeId& source) {
   const auto move = noted(from, kMoveId);
@@ -322,7 +337,7 @@ Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock&
   }
 
   const auto target = open_target(options.target, *display);
-  if (!target) return std::unexpected(target.error());
+  if (!target) return std::unexpected(moved_to->empty() ? not_opened(target.error(), from) : target.error());
   const auto finished = is_finished(from, **target, *id);
   if (!finished) return std::unexpected(finished.error());
   if (!*finished) {

@@ -94,6 +94,9 @@ Result<SnapshotFacts> snapshot_sqlite(const std::string& database, const std::st
   const auto moved = find_meta(**to, std::string(kMovedToMeta));
   if (!moved) return std::unexpected(moved.error());
   facts.moved_to = base::as_text(*moved);
+  const auto aside = find_meta(**to, std::string(kSetAsideMeta));
+  if (!aside) return std::unexpected(aside.error());
+  facts.set_aside = SetAside::from_octets(*aside);
   auto undelivered = undelivered_in(**to);
   if (!undelivered) return std::unexpected(undelivered.error());
   facts.undelivered = std::move(*undelivered);

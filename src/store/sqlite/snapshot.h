@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "store/sqlite/set_aside.h"
 
 namespace latchkey::store {
 
@@ -17,6 +19,7 @@ struct SnapshotFacts {
   Bytes master_key_id;        // empty: never opened by a server
   Bytes former_master_key_id; // while the master key is being rotated, else empty
   std::string moved_to;       // where it lives on: what was copied is out of date; else empty
+  std::optional<SetAside> set_aside{};
   std::vector<DeliveryId> undelivered{};  // whose documents lie in a spool
 };
 
