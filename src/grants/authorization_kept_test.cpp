@@ -140,6 +140,24 @@ TEST_F(KeptHouse, A4_WhoeverAsksWithoutAnAdministratorsSessionIsHeldButForTheGra
   EXPECT_EQ(view(made.grant).grant.account_id, "");
 }
 
+// Found by the simulation: a backup put back had begun to count again, and answers to the numbers of the consent before held the new one back.
+TEST_F(KeptHouse, F10_ANewConsentsNumberIsBeyondWhatTheJournalHas) {
+  const auto made = authorise(wish("scan"), "bob");
+  journal.kept.push_back(left_in_journal(IntentId::make(wall.now(), entropy), made.grant, 7, wall.now() + Seconds(3600), answer_of("before")));
+  AuthorizationWish again;
+  again.replace = made.grant;
+  const auto begun = begin(std::move(again));
+  const auto talk = open_start(begun);
+  answer_as("bob");
+  come_back(talk);
+  ASSERT_EQ(seen(begun.id).state, AuthorizationState::completed);
+  EXPECT_EQ(view(made.grant).grant.generation, 8);
+  EXPECT_EQ(refresh_token(view(made.grant)), "rt-bob");
+  const auto refreshed = refresh(made.grant);
+  ASSERT_TRUE(refreshed) << "and nothing of before stands in its way";
+  EXPECT_EQ(refreshed->generation, 9);
+}
+
 TEST_F(KeptHouse, AnOwnerHasOneAttemptForAGrantHoweverOftenItIsBegun) {
   const auto made = authorise(wish("scan"), "bob");
   const auto other = authorise(wish("print"), "carol");

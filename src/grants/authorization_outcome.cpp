@@ -252,7 +252,8 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
   // The tokens were sealed for the number the record foresaw; a refresh may have moved the grant on since (it goes on
   // being kept while its owner is at the consent page), so they are sealed again under the number they get.
   const auto sealed_as = record.grant.generation + 1;
-  const auto number = grant.generation + 1;
+  // Beyond what the journal has of it, too: a backup put back may have begun to count again, and what is newer is told by its number.
+  const auto number = std::max(grant.generation, parts_.journal.newest_answer(grant.id).generation) + 1;
   store::Generation brought{.grant = grant.id, .number = sealed_as, .intent = harvest.intent, .refresh_sealed = harvest.refresh_sealed,
                             .access_sealed = harvest.access_sealed, .access_expires_at = harvest.access_expires_at,
                             .issued_at = harvest.issued_at};

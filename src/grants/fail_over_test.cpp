@@ -200,6 +200,24 @@ TEST_F(FailOverHouse, F5_ADatabaseOfTheSameNameThatHasNotBeenToldIsAnotherOne) {
   EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
 }
 
+// Found by the simulation: more was due than one look takes, and all of it was turned away at once, and looked for again at once.
+TEST_F(FailOverHouse, F5_AFailOverInTheMidstOfASweepEndsIt) {
+  const auto many = KeeperTuning{}.parallel * 2 + 100;
+  store::Batch batch;
+  for (std::size_t i = 0; i < many; ++i) add_grant(batch, "acme-harmless");
+  commit(std::move(batch));
+  advance(3600s);
+  look();
+  door->sweeping = [this](const std::vector<std::string>&) {
+    if (door->sweeps == 1) lineage.lose();
+  };
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return door->sweeps >= 1; });
+  loop.run_for(200ms);
+  EXPECT_LE(door->sweeps, 2);
+  EXPECT_TRUE(transport.bodies.empty()) << "nothing is sent before the journal has been asked";
+}
+
 TEST_F(FailOverHouse, F5_AFormerPrimaryIsNotTakenForTheSuccessor) {
   take_over();
   EXPECT_FALSE(lineage.note("cluster/00000001"));

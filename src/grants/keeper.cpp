@@ -134,7 +134,8 @@ Task<void> Keeper::tick() {
   if (parts_.steady.now() < sweep_again_at_) co_return;
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
   for (;;) {
-    if (stopping_ || gate_.is_full()) co_return;
+    // Another database may have been reached meanwhile: whoever sets out then is turned away at once, and as due as before.
+    if (stopping_ || !may_send() || gate_.is_full()) co_return;
     if (!capped.empty() && parts_.steady.now() < others_again_at_) co_return;
     const auto steady_now = parts_.steady.now();
     std::vector<std::string> resting(capped.begin(), capped.end());

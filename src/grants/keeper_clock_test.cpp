@@ -50,6 +50,20 @@ TEST_F(KeeperHouse, R24_StampsAreMendedThoughSomethingElseOfTheGrantIsSettledAMo
   base::drive_until(loop, [&] { return view(id).grant.issued_at < wall.now(); });
   EXPECT_TRUE(faster);
 }
+// Found by the simulation: the grant had been looked at when the journal brought what such a clock had stamped.
+TEST_F(KeeperHouse, R24_WhatTheJournalBringsByAClockThatRanAheadIsMendedToo) {
+  const auto id = put_grant("acme-family").id;
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), id, 1, wall.now() + 1h,
+                                              R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  for (int time = 0; time < 100; ++time) transport.then(T::unsent());
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] {
+    keeper->nudge();
+    return view(id).grant.generation == 2 && view(id).grant.issued_at < wall.now();
+  });
+  EXPECT_EQ(usable_generation(view(id), wall.now() + 61min), nullptr) << "when it ends is not known";
+}
+
 // Found by the simulation: the start that mended a stamp of three days ahead had a clock that was an hour ahead itself.
 TEST_F(KeeperHouse, R24_AStartWhoseClockIsAheadItselfGivesAStampedTokenNoLongerLife) {
   const auto id = put_grant("acme-family").id;

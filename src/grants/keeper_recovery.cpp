@@ -203,6 +203,9 @@ void Keeper::note_unreadable(GrantId grant, const Error* error) {
 Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   for (int tries = 0; tries < kMergeTries; ++tries) {
     auto merged = co_await merge_into_what_is_there(entry);
+    // By a clock that ran ahead; the look that mends such stamps after a start may have passed this grant by (R24).
+    const auto now = parts_.wall.now();
+    if (merged && is_from_the_future(entry.recorded_at, now)) co_await mend_stamps_of({.grant = entry.grant, .version = 0, .seen_at = now});
     if (merged || !is_race(merged.error())) co_return merged;
   }
   co_return fail(ErrorKind::unavailable, "store_unavailable", "Other servers keep changing this account; what the journal has of it is merged a little later.");
@@ -242,8 +245,10 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   const auto rules = rules_for(*type);
   // Another node has gone on from an older generation, and numbers its own like this one's journal does (F6).
   const auto* current = current_of(**view);
-  const bool of_another_branch = !is_known && entry.generation >= grant.generation && current != nullptr && entry.recorded_at < current->issued_at &&
-                                 !is_from_the_future(current->issued_at, parts_.wall.now());
+  // What a backup holds is older than what the journal has of it, whatever a clock that was ahead has stamped (F10, R24).
+  const bool is_of_a_backup = (*view)->intent && (*view)->intent->state == store::IntentState::restored && !awaits_journals(*(*view)->intent);
+  const bool of_another_branch = !is_known && !is_of_a_backup && entry.generation >= grant.generation && current != nullptr &&
+                                 entry.recorded_at < current->issued_at && !is_from_the_future(current->issued_at, parts_.wall.now());
   if (of_another_branch || is_beside) co_return co_await merge_beside(std::move(**view), std::move(intent), std::move(*replied));
   if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);

@@ -21,7 +21,7 @@ constexpr Seconds kPatienceInLine{30};  // whoever has waited that long has gone
 constexpr Seconds kProbeAnswers{2};     // whoever comes while the provider is being probed
 constexpr auto kOtherHandsPatience = 15s;
 constexpr std::chrono::milliseconds kOtherHandsLook = 100ms;  // and then after twice as long, and so on
-constexpr std::chrono::milliseconds kOtherHandsLookMax = 1s;
+constexpr std::chrono::milliseconds kOtherHandsLookMax = 2s;
 constexpr auto kLookPatience = 2s;  // for a look at whom a new connection has reached
 constexpr auto kLookPoll = 50ms;
 constexpr int kReplaysAtOnceMax = 3;

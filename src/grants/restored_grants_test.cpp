@@ -61,6 +61,23 @@ TEST_F(RestoredHouse, F10_HarmlessTypesGoOnByThemselves) {
   EXPECT_TRUE(refresh(grant.id)) << "and on";
 }
 
+// Found by the simulation: the backup's token was stamped by a clock that was ahead, the journal's by one that was right.
+TEST_F(RestoredHouse, F10_WhatTheJournalHasOfABackupIsNewerWhateverTheStamps) {
+  const auto grant = put_restored("acme-family");
+  auto generation = view(grant.id).generations.at(0);
+  generation.issued_at = wall.now() + Seconds(40);
+  commit({store::PutGeneration{std::move(generation)}});
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 1, wall.now() + Seconds(20),
+                                              R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})"));
+  advance(60s);
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return counters.replies_recovered == 1 && counters.in_flight == 0; });
+  EXPECT_EQ(view(grant.id).grant.generation, 2);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2") << "and no candidate of another branch";
+  advance(60s);
+  EXPECT_TRUE(refresh(grant.id)) << "nobody needs to be asked";
+}
+
 TEST_F(RestoredHouse, R28_TheNewestGenerationComesFromTheJournalThatSurvived) {
   const auto grant = put_restored("acme-family");
   for (const auto generation : {2, 3}) {

@@ -266,7 +266,7 @@ Task<void> World::ask_for_token(World* world, Server* server, std::size_t subjec
     world->invariants_.fail(subject, "a sealed token does not open", opened.error().reason);
     co_return;
   }
-  world->invariants_.handed_out_token(subject, opened->reveal_text(), world->timeline_.now());
+  world->invariants_.handed_out_token(subject, opened->reveal_text(), world->timeline_.now(), server->clock().now() - true_time(world->timeline_));
 }
 
 void World::plan_person() {
@@ -342,7 +342,7 @@ Task<void> World::authorise_again(World* world, Server* server, std::size_t inde
     auto view = co_await server->store().grant(subject.grant);
     if (view && *view) {
       auto grant = (*view)->grant;
-      const auto number = grant.generation + 1;
+      const auto number = std::max(grant.generation, server->journal().newest_answer(grant.id).generation) + 1;
       grant.state = store::GrantState::active;
       grant.why.clear();
       grant.generation = number;

@@ -119,8 +119,10 @@ class Invariants {
   enum class Past { kept, put_back };            // put back: what was answered since may be gone
   void read_back(const store::GrantView& view, Past past = Past::kept);  // a store that was opened again
   void restored();                               // ... and it was a backup, put back
+  [[nodiscard]] std::size_t fallen_back_lately() const;  // within two minutes
   void fell_back();                              // ... and it has forgotten the last moments
-  void handed_out_token(std::size_t subject, std::string_view access_token, Nanoseconds asked_at);
+  // `ahead`: how far the clock is that whoever hands it out goes by.
+  void handed_out_token(std::size_t subject, std::string_view access_token, Nanoseconds asked_at, Nanoseconds ahead);
   void demanded(std::size_t subject) { subjects[subject].demands.push_back(timeline_.now()); }
   // Every grant that its provider honours has been refreshed since, and nothing is in flight.
   [[nodiscard]] bool all_well_since(Nanoseconds when);
@@ -133,6 +135,7 @@ class Invariants {
   [[nodiscard]] Account& account_of(const Subject& subject) const { return providers_[subject.provider].accounts[subject.account]; }
   [[nodiscard]] bool holds_live(const Subject& subject);
   [[nodiscard]] int refusals_of(const Subject& subject);  // of the token in use
+  std::function<Nanoseconds(const Process&)> clock_ahead = [](const Process&) { return Nanoseconds(0); };
   // A node that stands still or does not reach the store: it brings what has arrived when it can again.
   std::function<bool(const Process&)> is_held_up = [](const Process& process) { return process.stopped(); };
 
@@ -143,6 +146,7 @@ class Invariants {
   [[nodiscard]] bool lasts_long(const Subject& subject) const;
   void let_go(Subject& subject, store::GenerationNumber number);  // a generation was deleted
   void check_order(Subject& subject, std::size_t index);
+  static void supersede(Account& account, const Subject& subject, const RefreshToken& by);
   void count_loss(std::size_t index);
   void check_rate(Subject& subject, std::size_t index);
   // Whether anybody knows of an attempt without an answer: the process that made it, and the store unless a standby has not heard of it.
@@ -155,6 +159,7 @@ class Invariants {
   const grants::Sealing& sealing_;
   std::map<std::size_t, std::deque<Nanoseconds>> sent_to_;  // by provider, of the last minute
   std::optional<Nanoseconds> fell_back_at_;
+  std::vector<Nanoseconds> fallen_back_;
   std::set<IntentId> counted_;  // whose answer has brought the store an access token
   std::set<IntentId> journaled_;
   std::vector<std::string> broken_;

@@ -50,6 +50,7 @@ struct AccessToken {
   Nanoseconds issued_at{0};
   Nanoseconds expires_at{0};
   Nanoseconds arrived_at{0};
+  Nanoseconds stamped_ahead{0};  // how far the clock of whoever got it was ahead
   bool killed = false;
 };
 

@@ -10,6 +10,7 @@ namespace {
 // Worlds in order stay below 700 and 40 a grant.
 constexpr std::size_t kCallsPerMinute = 1'000;
 constexpr std::size_t kCallsPerMinuteAndGrant = 60;
+constexpr std::size_t kCallsPerGrantAndFailOver = 8;
 
 }  // namespace
 
@@ -28,7 +29,8 @@ void StoreLink::count_call() {
     refused_ = 0;
   }
   // A step of the clock may begin the approach to "too early" anew, for all grants of such a provider at once (R15).
-  const auto of_each = kCallsPerMinuteAndGrant * (invariants_.clocks_stepped ? 2 : 1);
+  // After a fail-over every grant is looked at that the journal knows of.
+  const auto of_each = kCallsPerMinuteAndGrant * (invariants_.clocks_stepped ? 2 : 1) + kCallsPerGrantAndFailOver * invariants_.fallen_back_lately();
   // A reply that the store will not take is offered again every second, and the grant looked at before (R4).
   if (++calls_ > kCallsPerMinute + of_each * invariants_.subjects.size() + 2 * refused_) {
     invariants_.fail(0, "hot loop", fmt::format("{} asks its store {} times within a minute", process_.name(), calls_));

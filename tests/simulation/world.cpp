@@ -135,6 +135,10 @@ void World::choose_shape() {
     const auto its = std::ranges::find_if(machines_, [&](const auto& machine) { return machine->server && &machine->server->process == &process; });
     return process.stopped() || (its != machines_.end() && (*its)->link.partitioned);
   };
+  invariants_.clock_ahead = [this](const Process& process) {
+    const auto its = std::ranges::find_if(machines_, [&](const auto& machine) { return machine->server && &machine->server->process == &process; });
+    return its == machines_.end() ? Nanoseconds(0) : Nanoseconds((*its)->wall.off());
+  };
   invariants_.clocks_stepped = steps_clocks_;
   faults_until_ = Seconds(chance_.spread(60, large ? 3000 : 900));
   between_faults_ = Seconds(chance_.spread(3, 200));

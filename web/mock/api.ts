@@ -171,7 +171,7 @@ function revoked_page(world: World, body: Call["body"]) {
     if (g.app === "microsoft") by_hand["Microsoft"] = (by_hand["Microsoft"] ?? 0) + 1;
     if (!body["dry_run"]) Object.assign(g, { state: "revoked", why: "Ended here just now." });
   }
-  return { grants: mine.length, by_type, by_hand, ...world.more_fates(mine.length), next_cursor: from + 20 < all.length ? String(from + 20) : null };
+  return { grants: mine.length, by_type, by_hand, perhaps: {}, ...world.more_fates(mine.length), next_cursor: from + 20 < all.length ? String(from + 20) : null };
 }
 
 async function route(world: World, call: Call): Promise<Answer> {

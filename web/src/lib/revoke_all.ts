@@ -56,6 +56,10 @@ export interface Fate {
 }
 
 const kFates: Record<string, { title: string; advice: string }> = {
+  perhaps: {
+    title: "May turn out not to be asked",
+    advice: "The provider's description of itself may name no way to revoke, or it never told whose account it is while others of the app stay in use. An alert says which it was; end those by hand.",
+  },
   by_hand: {
     title: "To be ended by hand",
     advice: "These providers offer no revocation. An administrator there removes the app's consent, or each owner does in the account's own settings. Deleting the app registration there ends all its grants at once.",
