@@ -204,9 +204,9 @@ TEST_F(FailOverHouse, F5_ADatabaseOfTheSameNameThatHasNotBeenToldIsAnotherOne) {
 TEST_F(FailOverHouse, F5_AFailOverInTheMidstOfASweepEndsIt) {
   const auto many = KeeperTuning{}.parallel * 2 + 100;
   store::Batch batch;
-  for (std::size_t i = 0; i < many; ++i) add_grant(batch, "acme-harmless");
+  for (std::size_t i = 0; i < many; ++i) add_grant(batch, "acme-harmless", 2s);
   commit(std::move(batch));
-  advance(3600s);
+  advance(3s);
   look();
   door->sweeping = [this](const std::vector<std::string>&) {
     if (door->sweeps == 1) lineage.lose();

@@ -23,6 +23,7 @@ constexpr Nanoseconds kMarginMax = 300s;
 constexpr Nanoseconds kSlack = 5s;
 constexpr Nanoseconds kMoment = 2s;  // the keeper's kNews, and a second on the way
 constexpr Milliseconds kSweepEvery{1000};
+constexpr auto kRetryAfterMax = std::chrono::hours(25);
 
 }  // namespace
 
@@ -121,7 +122,7 @@ void Invariants::check_rate(Subject& subject, std::size_t index) {
   while (!subject.posts.empty() && subject.posts.front() + 60s < now) subject.posts.pop_front();
   while (!subject.demands.empty() && subject.demands.front() + 60s < now) subject.demands.pop_front();
   // A backup put back does not know how far the approach to "too early" had come, any more than a clock that was set.
-  const auto at_most = clocks_stepped || subject.restored ? kPostsPerMinuteOfSteppingClocks : kPostsPerMinuteMax;
+  const auto at_most = clocks_stepped || has_been_restored ? kPostsPerMinuteOfSteppingClocks : kPostsPerMinuteMax;
   if (subject.posts.size() > at_most + 3 * subject.demands.size()) {
     fail(index, "hot loop", fmt::format("{} token requests within a minute", subject.posts.size()));
     subject.posts.clear();
@@ -370,6 +371,7 @@ void Invariants::read_back(const store::GrantView& view, Past past) {
 
 // Of what was kept, the backup put back holds less.
 void Invariants::restored() {
+  has_been_restored = true;
   for (auto& subject : subjects) {
     subject.restored = true;
     for (auto& token : account_of(subject).tokens) {
@@ -494,6 +496,9 @@ void Invariants::fresh_at_last(std::size_t index, const store::GrantView& view, 
   if (fresh) return;
   // A node died in mid-exchange: what it held is taken up when its lease has passed, and here that is after a token's whole life.
   if (!view.grant.lease_owner.none() && view.grant.lease_until > now) return;
+  // Reckoned by a clock that was ahead by less than a Retry-After may be: a start cannot tell the two apart.
+  const bool may_back_off = clocks_stepped && view.grant.failures > 0 && view.grant.due_at && *view.grant.due_at <= now + kRetryAfterMax;
+  if (may_back_off) return;
   // It fell due a moment ago, and the sweep that finds it comes every second: what a journal brought to a store that had fallen back.
   if (view.grant.due_at && *view.grant.due_at <= now && *view.grant.due_at > now - kSweepEvery) return;
   fail(index, "not fresh after the faults", fmt::format("state {}, due {}, expires {}, now {}: {}", store::name_of(view.grant.state),

@@ -92,6 +92,7 @@ class Invariants {
   std::uint64_t refreshed = 0;
   std::uint64_t handed_out = 0;
   std::uint64_t stale_by_travel = 0;  // handed out within the reply's travel time after its end
+  bool has_been_restored = false;     // ... and a backup does not know how far the approach to "too early" had come
   bool has_fallen_back = false;       // what it knew then comes from the journal, when it is needed
   bool one_journal = false;           // of the only node: what it holds, that node knows
   bool clocks_stepped = false;        // wall clocks jump in this world: some rules about time cannot be judged
