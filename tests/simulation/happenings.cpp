@@ -229,7 +229,7 @@ Task<void> World::mend_secret(World* world, Server* server, int provider) {
         co_return;
       }
     }
-    co_await server->steady.sleep_for(1s);
+    co_await server->steady.sleep_for(5s);
   }
   world->tell_operator(provider, 5s);  // somebody tries again on another node
 }

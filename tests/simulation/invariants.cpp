@@ -162,7 +162,7 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
 void Invariants::leave_in_doubt(const Process& process, RefreshToken& spent, Nanoseconds sent_at) const {
   if (spent.answered_at > sent_at || !is_known(process, sent_at)) return;
   spent.in_doubt = true;
-  spent.in_doubt_with = process.dead() ? nullptr : &process;
+  spent.in_doubt_with = nullptr;  // an attempt without any answer stands in the store alone, once it is settled (F11)
 }
 
 void Invariants::lost(const Process& process, std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
@@ -206,8 +206,13 @@ void Invariants::journaled(const Process& process, GrantId grant, IntentId inten
   const auto which = by_grant.find(grant);
   if (which == by_grant.end()) return;
   story.tell_of(which->second, "the journal of {} {} the answer", process.name(), durable ? "holds" : "refuses");
-  if (!durable) return;
   auto& subject = subjects[which->second];
+  if (!durable) {
+    for (auto& token : account_of(subject).tokens) {
+      if (token.in_doubt_with == &process) token.in_doubt_with = nullptr;
+    }
+    return;
+  }
   const auto found = subject.arrived.find(&process);
   if (found == subject.arrived.end()) return;
   if (auto* token = account_of(subject).find(found->second)) {
@@ -387,7 +392,8 @@ std::size_t Invariants::fallen_back_lately() const {
   return static_cast<std::size_t>(std::ranges::count_if(fallen_back_, [this](Nanoseconds at) { return at + 120s > timeline_.now(); }));
 }
 
-// Attempts of which no answer came stood in the store, and their processes know of them: of those of the dead nobody does.
+// Attempts of which no answer came stood in the store alone: of those that it has forgotten nobody knows. Of an answer that says nothing
+// the journal does, which its process asks.
 void Invariants::fell_back() {
   fell_back_at_ = timeline_.now();
   fallen_back_.push_back(timeline_.now());

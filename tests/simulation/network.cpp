@@ -207,7 +207,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
       if (token_whole) ++taken["cut_behind_the_refresh_token"];
       if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) {
         spent->in_doubt = true;
-        spent->in_doubt_with = &process_;
+        spent->in_doubt_with = octets.empty() ? nullptr : &process_;
       }
       invariants_.arrived(process_, call.subject, *answer, token_whole, false);
       if (octets.empty() && chance_.happens(0.5)) return ambiguous("cut");

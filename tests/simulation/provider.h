@@ -41,7 +41,7 @@ struct RefreshToken {
   bool in_journal = false;  // the journal has said that it holds it
   enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded } known = Known::on_its_way;
   bool in_doubt = false;   // sent, and the last answer was lost
-  const Process* in_doubt_with = nullptr;  // the process that knows of it, while it lives
+  const Process* in_doubt_with = nullptr;  // the process whose journal has what came instead of an answer, while it lives
   Nanoseconds answered_at{0};  // the last definite answer to it that arrived
   int refusals = 0;        // definite ones that arrived whole, since the last success with it
 };
