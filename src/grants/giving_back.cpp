@@ -477,6 +477,12 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
     co_return;
   }
   const auto rests = client ? co_await rested_on(grant.app, grant.account_id) : Rests::no;
+  if (rests == Rests::perhaps && parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after) {
+    const std::string why(kMayRestWords);  // the grant stays as it is, fit to be switched on again
+    tell_not_given_back(revocation, why);
+    co_await drop(std::move(revocation), "grant.not_revoked", why);
+    co_return;
+  }
   if (!client || rests != Rests::no) {
     revocation.attempts += 1;
     const auto words = !client ? std::string_view(client.error().text) : rests == Rests::yes ? kRestsWords : kMayRestWords;

@@ -266,6 +266,30 @@ TEST_F(Leaving, ASwitchedOffUnnamedAccountKeepsItsTokenUntilNoOtherOfItsAppIsInU
   EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
 }
 
+TEST_F(Leaving, AnOfficeThatIsSwitchedOffAsAWholeHoldsItselfUpInNothing) {
+  std::vector<store::Grant> office;
+  for (int i = 0; i < 103; ++i) office.push_back(put_unnamed("acme-family"));
+  for (const auto& grant : office) {
+    auto user = **run(store->user(grant.user));
+    user.enabled = false;
+    commit({store::UpdateUser{user}});
+  }
+  EXPECT_TRUE(run(store->sharers("acme", "", 10))->empty());
+}
+
+TEST_F(Leaving, ASwitchedOffUnnamedAccountIsGivenUpWithAWord) {
+  const auto grant = put_unnamed("acme-family");
+  put_grant("acme-grace");
+  ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
+  advance(std::chrono::days(15));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_TRUE(transport.revoked.empty());
+  ASSERT_EQ(alerts.current().size(), 1u);
+  EXPECT_NE(alerts.current()[0].words.find("never told"), std::string::npos);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::disabled) << "fit to be switched on again";
+}
+
 // ---- a provider whose description of itself may name no way ----------------------------------------------------------
 
 TEST_F(Leaving, ADescriptionWithoutARevocationEndpointIsSaid) {

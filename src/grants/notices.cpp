@@ -155,7 +155,7 @@ Task<void> Notices::tell_own(Channel channel, NoticeSettings settings) {
     auto done = co_await deliver(channel, settings, *notice);
     if (!done) {
       note_failure(state, channel, done.error());
-      state.sharing.failed_at.reset();
+      state.sharing.delivered_before_failure.reset();
       co_return;
     }
     note_success(state, channel, *std::move(done));
@@ -183,7 +183,7 @@ Task<bool> Notices::was_mended(Channel channel, std::string where) {
 }
 
 void Notices::begin_anew(State& state, Channel channel) {
-  state.sharing.failed_at.reset();
+  state.sharing.delivered_before_failure.reset();
   state.failures = 0;
   state.not_before = SteadyTime{};
   state.status.failing_since.reset();
@@ -192,7 +192,7 @@ void Notices::begin_anew(State& state, Channel channel) {
 }
 
 void Notices::note_success(State& state, Channel channel, std::string problem) {
-  state.sharing.failed_at.reset();
+  state.sharing.delivered_before_failure.reset();
   state.failures = 0;
   state.status.last_told_at = parts_.wall.now();
   state.status.told += 1;

@@ -89,7 +89,7 @@ class Notices final : public NoticeDesk {
     SteadyTime read_at{};
     std::vector<Notice> delivered;            // and not noted in the book yet
     std::string told_alone;                   // this server's book, of a version that shared none: it is to be adopted
-    std::optional<WallTime> failed_at;        // the last notice that failed was one of the installation's
+    std::optional<WallTime> delivered_before_failure;  // as the book had it when a notice of the installation's failed here last
   };
   struct State {
     NoticeBook book;  // of several servers: of this one's own causes

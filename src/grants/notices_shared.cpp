@@ -20,6 +20,7 @@ Task<void> Notices::tell_shared(Channel channel, NoticeSettings settings) {
   sharing.reader.node = parts_.node->text();
   int refused = 0;
   int told = 0;
+  bool failed = false;
   for (;;) {
     const auto kept = co_await parts_.store.meta(book_key(channel, std::nullopt));
     if (!kept) {
@@ -40,9 +41,9 @@ Task<void> Notices::tell_shared(Channel channel, NoticeSettings settings) {
     book.settle(sharing.delivered, sharing.reader, now);
     book.note(alerts, sharing.reader, now);
     // Another server's line to the relay is good: what this one could not tell has been told.
-    if (sharing.failed_at && book.delivered_at() > *sharing.failed_at) begin_anew(state, channel);
+    if (sharing.delivered_before_failure && book.delivered_at() != *sharing.delivered_before_failure) begin_anew(state, channel);
     std::optional<Notice> notice;
-    if (told < kTellInARow && steady >= state.not_before) notice = book.claim(alerts, settings.rhythm, sharing.reader, now);
+    if (!failed && told < kTellInARow && steady >= state.not_before) notice = book.claim(alerts, settings.rhythm, sharing.reader, now);
 
     if (auto after = book.to_json(); after != before || !sharing.told_alone.empty()) {
       const auto done = co_await keep_shared(channel, *kept, std::move(after));
@@ -57,7 +58,8 @@ Task<void> Notices::tell_shared(Channel channel, NoticeSettings settings) {
       ++told;
     } else {
       note_failure(state, channel, done.error());
-      sharing.failed_at = parts_.wall.now();
+      sharing.delivered_before_failure = book.delivered_at();
+      failed = true;
     }
     // Once more round: the book hears of it, and others need not wait for the claim to pass.
   }

@@ -38,7 +38,7 @@ RevocationProspect revocation_prospect(const catalog::Catalog& catalog, const st
   }
   const std::string if_any = way == Revocable::perhaps ? " if it offers a way" : "";
   if (!grant.account_id.empty()) {
-    prospect.words = name + " is asked to revoke it" + if_any + ", unless another grant here rests on the same account.";
+    prospect.words = name + " is asked to revoke it" + if_any + ", unless another grant here rests on the same account, or on one that the provider never named.";
     return prospect;
   }
   prospect.revocable = Revocable::perhaps;

@@ -11,7 +11,9 @@ WallTime time_of(const JsonObject& object, std::string_view key) {
 
 bool is_free(const auto& entry, const SharedNoticeBook::Reader& reader, WallTime now) {
   // After an outage whoever has delivered something comes first, to say so.
-  return !entry.claim || (now - entry.claim->at >= kNoticeClaimLasts && reader.watched >= kNoticeClaimLasts);
+  if (!entry.claim) return true;
+  const bool of_a_clock_ahead = entry.claim->at - now >= kNoticeClaimLasts;
+  return (of_a_clock_ahead || now - entry.claim->at >= kNoticeClaimLasts) && reader.watched >= kNoticeClaimLasts;
 }
 
 }  // namespace

@@ -169,6 +169,8 @@ Task<Result<std::vector<Grant>>> MemoryStore::sharers(std::string app, std::stri
   std::vector<Grant> found;
   for (const auto& [id, row] : grants_.rows()) {
     const bool perhaps = account_id.empty() || row.grant.account_id.empty();
+    const auto* user = users_.find(row.grant.user);
+    if (user == nullptr || !user->enabled) continue;
     if (row.grant.app == app && may_rest_on_consent(row.grant.state) && (perhaps || row.grant.account_id == account_id)) found.push_back(row.grant);
   }
   std::ranges::stable_partition(found, [&](const Grant& grant) { return grant.account_id == account_id; });

@@ -38,17 +38,20 @@ Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMome
   return counts;
 }
 
+// may_rest_on_consent(), and of nobody who is switched off.
+#define LATCHKEY_IN_USE "state NOT IN (4, 6, 7) AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id AND users.enabled = 1)"
+
 Result<std::vector<Grant>> find_sharers(Connection& db, const std::string& app, const std::string& account_id,
                                                   std::size_t limit) {
   if (account_id.empty()) {
-    return all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND state NOT IN (4, 6, 7) LIMIT $2", Values(app, limit)},
+    return all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND " LATCHKEY_IN_USE " LIMIT $2", Values(app, limit)},
                            grant_fields<Grant>);
   }
   auto found = all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND account_id = $2 AND account_id <> '' "
-                                    "AND state NOT IN (4, 6, 7) LIMIT $3", Values(app, account_id, limit)},
+                                    "AND " LATCHKEY_IN_USE " LIMIT $3", Values(app, account_id, limit)},
                                grant_fields<Grant>);
   if (!found || found->size() == limit) return found;
-  auto unnamed = all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND account_id = '' AND state NOT IN (4, 6, 7) "
+  auto unnamed = all_rows<Grant>(db, {"SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = $1 AND account_id = '' AND " LATCHKEY_IN_USE " "
                                       "LIMIT $2", Values(app, limit - found->size())},
                                  grant_fields<Grant>);
   if (!unnamed) return unnamed;

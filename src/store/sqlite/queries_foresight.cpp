@@ -30,17 +30,20 @@ Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMome
   return counts;
 }
 
+// may_rest_on_consent(), and of nobody who is switched off.
+#define LATCHKEY_IN_USE "state NOT IN (4, 6, 7) AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id AND users.enabled = 1)"
+
 Result<std::vector<Grant>> find_sharers(Connection& db, const std::string& app, const std::string& account_id,
                                                   std::size_t limit) {
   if (account_id.empty()) {
-    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND state NOT IN (4, 6, 7) LIMIT ?2");
+    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND " LATCHKEY_IN_USE " LIMIT ?2");
     return all_rows<Grant>(statement.bind(app, limit), grant_fields<Grant>);
   }
   // Two indices, and the one is read only where the other left room.
   auto statement = db.prepare(
-      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> '' AND state NOT IN (4, 6, 7) "
+      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> '' AND " LATCHKEY_IN_USE " "
       "UNION ALL "
-      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = '' AND state NOT IN (4, 6, 7) LIMIT ?3");
+      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = '' AND " LATCHKEY_IN_USE " LIMIT ?3");
   return all_rows<Grant>(statement.bind(app, account_id, limit), grant_fields<Grant>);
 }
 
