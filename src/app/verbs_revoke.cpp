@@ -57,7 +57,7 @@ JsonObject json_of(const Swept& swept, bool dry_run) {
   return {{"grants", swept.grants}, {"by_hand", json_of(swept.by_hand)}, {"perhaps", json_of(swept.perhaps)}, {"dry_run", dry_run}};
 }
 
-void say_by_hand(const Swept& swept) {
+void say_what_providers_are_not_asked(const Swept& swept) {
   for (const auto& [provider, count] : swept.by_hand) {
     print(fmt::format("{} of them at {}, which cannot be asked: remove the app in each account's own settings there.\n", count, provider));
   }
@@ -96,7 +96,7 @@ Result<int> revoke_all(const Session& session, const RevokeAllArguments& argumen
       return 0;
     }
     print(fmt::format("{} would be revoked.\n", named(there->grants, arguments)));
-    say_by_hand(*there);
+    say_what_providers_are_not_asked(*there);
     return 0;
   }
   if (const auto sure = confirm(*there, arguments); !sure) return std::unexpected(sure.error());
@@ -108,7 +108,7 @@ Result<int> revoke_all(const Session& session, const RevokeAllArguments& argumen
   }
   print(fmt::format("{} revoked here. `latchkey health` shows how many providers are still to be told.\n",
                     named(swept->grants, arguments) + (swept->grants == 1 ? " is" : " are")));
-  say_by_hand(*swept);
+  say_what_providers_are_not_asked(*swept);
   return 0;
 }
 

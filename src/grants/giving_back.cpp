@@ -25,7 +25,6 @@ constexpr Seconds kOftenAtLeast = std::chrono::hours(1);  // where something her
 constexpr auto kLookAtLeastEvery = 30s;
 constexpr auto kStoreRetry = 1s;
 constexpr auto kPlacesRetry = 1s;
-constexpr std::size_t kSharersMax = 100;
 constexpr std::string_view kUnreachableWords = "The provider cannot be reached.";
 constexpr std::string_view kRestsWords = "A grant here rests on the same consent; it waits until that has gone.";
 constexpr std::string_view kMayRestWords =
@@ -328,7 +327,7 @@ Task<void> GivingBack::settle(store::Revocation revocation, std::shared_ptr<Reco
     co_return;
   }
   // Whoever took the app out of an account whose grant was authorised anew would end the new consent.
-  const bool replaced = verdict.for_a_while && co_await lives_on(revocation.grant);
+  const bool replaced = verdict.for_a_while && co_await lives_on(revocation.grant, record->account_id);
   if (!replaced) tell_not_given_back(revocation, verdict.why);
   co_await drop(std::move(revocation), "grant.not_revoked", verdict.why);
 }
@@ -404,24 +403,18 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
 Task<GivingBack::Rests> GivingBack::rested_on(std::string app, std::string account_id) {
   // Those that wait first: what they wait for becomes a grant.
   if (waiting_ && co_await waiting_(app, account_id)) co_return Rests::yes;
-  const auto sharers = co_await parts_.store.sharers(app, account_id, kSharersMax);
+  const auto sharers = co_await parts_.store.sharers(app, account_id, 1);  // the account's own first
   if (!sharers) co_return Rests::yes;
-  for (const auto& grant : *sharers) {
-    if (co_await is_in_use(grant)) co_return !account_id.empty() && grant.account_id == account_id ? Rests::yes : Rests::perhaps;
-  }
-  co_return sharers->size() < kSharersMax ? Rests::no : Rests::perhaps;
+  if (sharers->empty()) co_return Rests::no;
+  co_return !account_id.empty() && sharers->front().account_id == account_id ? Rests::yes : Rests::perhaps;
 }
 
-// Not what a person has ended, nor what waits for a new consent: that rests on nothing any more.
-Task<bool> GivingBack::is_in_use(store::Grant grant) {
-  if (!store::may_rest_on_consent(grant.state)) co_return false;
-  const auto user = co_await parts_.store.user(grant.user);
-  co_return !user || (*user && (*user)->enabled);
-}
-
-Task<bool> GivingBack::lives_on(GrantId grant) {
+Task<bool> GivingBack::lives_on(GrantId grant, std::string account_id) {
   const auto view = co_await parts_.store.grant(grant);
-  co_return !view || (*view && store::may_rest_on_consent((*view)->grant.state));
+  if (!view) co_return true;
+  if (!*view || !store::may_rest_on_consent((*view)->grant.state)) co_return false;
+  const auto& its = (*view)->grant.account_id;
+  co_return account_id.empty() || its.empty() || its == account_id;
 }
 
 Task<std::optional<Secret>> GivingBack::last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record) {

@@ -116,8 +116,8 @@ class GivingBack {
   // the same consent (same app, same account, any type); what cannot be read does. Where nobody knows the account of either, it may.
   enum class Rests { no, perhaps, yes };
   [[nodiscard]] Task<Rests> rested_on(std::string app, std::string account_id);
-  [[nodiscard]] Task<bool> is_in_use(store::Grant grant);
-  [[nodiscard]] Task<bool> lives_on(GrantId grant);
+  // Whether the grant lives, as far as anybody knows on the account of which these tokens are.
+  [[nodiscard]] Task<bool> lives_on(GrantId grant, std::string account_id);
   // For providers that revoke by access token: a last one; nullopt: they cannot be reached.
   [[nodiscard]] Task<std::optional<Secret>> last_access_token(std::shared_ptr<const ProviderClient> client, std::shared_ptr<Record> record);
 

@@ -46,6 +46,17 @@ class Leaving : public KeeperHouse {
   void until_empty() {
     base::drive_until(loop, [&] { return waiting().empty(); });
   }
+  // A switched-off grant that waits for another, which comes to need a new consent.
+  void expect_revoked_when_it_goes(const store::Grant& grant, store::Grant other) {
+    other.state = GrantState::needs_authorization;
+    sealing.vouch(other);
+    commit({store::UpdateGrant{other}});
+    advance(6h);
+    giving_back->nudge();
+    until_empty();
+    EXPECT_EQ(transport.revoked.size(), 1u);
+    EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+  }
   GrantCare care;
 };
 
@@ -169,19 +180,12 @@ TEST_F(Leaving, F7_AGrantThatNeedsANewConsentRestsOnNothing) {
 
 TEST_F(Leaving, ASwitchedOffGrantWaitsForTheOtherWithoutEnd) {
   const auto grant = put_grant("acme-family");
-  auto other = put_sharer(grant);
+  const auto other = put_sharer(grant);
   ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
   advance(std::chrono::days(20));
   giving_back->nudge();
   base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("rests") != std::string::npos; });
-  other.state = GrantState::needs_authorization;
-  sealing.vouch(other);
-  commit({store::UpdateGrant{other}});
-  advance(6h);
-  giving_back->nudge();
-  until_empty();
-  EXPECT_EQ(transport.revoked.size(), 1u);
-  EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+  expect_revoked_when_it_goes(grant, other);
 }
 
 // ---- accounts that the provider never named --------------------------------------------------------------------------
@@ -230,6 +234,19 @@ TEST_F(Leaving, F7_OfAnUnnamedAccountAuthorisedAnewNobodyIsToldToTakeTheAppOut) 
   EXPECT_EQ(run(store->audit({.action = "grant.not_revoked"}))->total, 1);
 }
 
+TEST_F(Leaving, F7_WhatAnotherAccountBroughtForALivingGrantIsToldOf) {
+  auto whose = put_grant("acme-family");
+  put_unnamed("acme-grace");
+  whose.account_id = "somebody else";  // a consent in the grant's place that was refused
+  giving_back->later(whose, {.refresh = {Secret("rt-other"), Secret()}, .access = Secret()});
+  after_attempt(1);
+  advance(std::chrono::days(15));
+  giving_back->nudge();
+  until_empty();
+  EXPECT_TRUE(transport.revoked.empty());
+  EXPECT_EQ(alerts.current().size(), 1u) << "the grant rests on another account";
+}
+
 TEST_F(Leaving, TheBadDayReachesUnnamedAccountsToo) {
   for (int i = 0; i < 3; ++i) put_unnamed("acme-family");
   auto page = run(care.revoke_page({}, {}, 10, OnRevoke::only_count, {.actor = "admin"}));
@@ -250,20 +267,13 @@ TEST_F(Leaving, TheBadDayReachesUnnamedAccountsToo) {
 
 TEST_F(Leaving, ASwitchedOffUnnamedAccountKeepsItsTokenUntilNoOtherOfItsAppIsInUse) {
   const auto grant = put_unnamed("acme-family");
-  auto other = put_grant("acme-grace");
+  const auto other = put_grant("acme-grace");
   ASSERT_TRUE(run(care.set_enabled(grant.id, false, {.actor = "admin"})));
   advance(11s);
   giving_back->nudge();
   base::drive_until(loop, [&] { return !waiting().empty() && waiting()[0].why.find("never told") != std::string::npos; });
   EXPECT_EQ(view(grant.id).grant.state, GrantState::disabled);
-  other.state = GrantState::needs_authorization;
-  sealing.vouch(other);
-  commit({store::UpdateGrant{other}});
-  advance(6h);
-  giving_back->nudge();
-  until_empty();
-  EXPECT_EQ(transport.revoked.size(), 1u);
-  EXPECT_EQ(view(grant.id).grant.state, GrantState::revoked);
+  expect_revoked_when_it_goes(grant, other);
 }
 
 TEST_F(Leaving, AnOfficeThatIsSwitchedOffAsAWholeHoldsItselfUpInNothing) {

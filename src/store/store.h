@@ -275,8 +275,8 @@ class Store {
   // from the last one on: one number more than edges. Grants without the moment are left out, and for `expiry` those that
   // are locked or wait for a person, whose token matters to nobody.
   [[nodiscard]] virtual Task<Result<std::vector<std::int64_t>>> grant_histogram(GrantMoment moment, std::vector<WallTime> edges) = 0;
-  // Grants of that app, of any type, that may rest on this account's consent (may_rest_on_consent()): those of the account, and
-  // after them those of which nobody knows whose they are (an empty account_id). Of an empty account: all of the app.
+  // Grants of that app, of any type, that may rest on this account's consent (may_rest_on_consent(), and the user is not switched off):
+  // those of the account, and after them those of which nobody knows whose they are (an empty account_id). Of an empty account: all of the app.
   [[nodiscard]] virtual Task<Result<std::vector<Grant>>> sharers(std::string app, std::string account_id, std::size_t limit) = 0;
   // Newest first.
   [[nodiscard]] virtual Task<Result<std::vector<GrantEvent>>> grant_events(GrantId grant) = 0;

@@ -460,8 +460,8 @@ async function refusesToServe(server, folder, words) {
   assert.match(answer.stderr, words);
 }
 
-/** A single-use grant that was restored over itself, the installation restored having spent the newest token since. */
-async function replacedAndRefreshed(t) {
+/** A single-use grant of an installation that was restored over itself, after it had gone on beyond the backup. */
+async function replacedByItsBackup(t) {
   const scene = await singleUse(t);
   const { server, admin } = scene;
   const file = await backupOf(server);
@@ -469,8 +469,13 @@ async function replacedAndRefreshed(t) {
   const { generation } = await admin.grant(scene.grant_id);
   await server.stop();
   const { replaced } = await restoreTo(server, file, ['--replace']);
+  return { scene, generation, replaced };
+}
+/** The same, the installation restored having spent the newest token since. */
+async function replacedAndRefreshed(t) {
+  const { scene, generation, replaced } = await replacedByItsBackup(t);
   await goesOnWith(scene, generation);
-  await server.stop();
+  await scene.server.stop();
   return { ...scene, newest: generation + 1, replaced };
 }
 
@@ -540,14 +545,8 @@ for (const [what, put] of Object.entries({
 }
 
 test('F10: going back at once, with the word that nothing ran since, asks nobody', async (t) => {
-  const scene = await singleUse(t);
-  const { server, admin } = scene;
-  const file = await backupOf(server);
-  await refreshTwice(scene);
-  const { generation } = await admin.grant(scene.grant_id);
-  await server.stop();
-  const { replaced } = await restoreTo(server, file, ['--replace']);
-  const back = await server.cli(['restore', replaced, '--replace', '--nothing-ran-since']);
+  const { scene, generation, replaced } = await replacedByItsBackup(t);
+  const back = await scene.server.cli(['restore', replaced, '--replace', '--nothing-ran-since']);
   assert.equal(back.status, 0, back.stderr);
   await goesOnWith(scene, generation);
 });

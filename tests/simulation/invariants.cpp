@@ -503,7 +503,7 @@ void Invariants::fresh_at_last(std::size_t index, const store::GrantView& view, 
   // A node died in mid-exchange: what it held is taken up when its lease has passed, and here that is after a token's whole life.
   if (!view.grant.lease_owner.none() && view.grant.lease_until > now) return;
   // Reckoned by a clock that was ahead by less than a Retry-After may be: a start cannot tell the two apart.
-  const bool may_back_off = clocks_stepped && view.grant.failures > 0 && view.grant.due_at && *view.grant.due_at <= now + kRetryAfterMax;
+  const bool may_back_off = clocks_stepped && view.grant.failures > 0 && view.grant.due_at && *view.grant.due_at > now && *view.grant.due_at <= now + kRetryAfterMax;
   if (may_back_off) return;
   // It fell due a moment ago, and the sweep that finds it comes every second: what a journal brought to a store that had fallen back.
   if (view.grant.due_at && *view.grant.due_at <= now && *view.grant.due_at > now - kSweepEvery) return;
