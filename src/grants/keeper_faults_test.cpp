@@ -381,18 +381,6 @@ TEST_F(KeeperHouse, P4_WhatWasDisabledDuringARefreshStaysDisabled) {
   EXPECT_TRUE(sealing.check(seen.grant));
 }
 
-TEST_F(KeeperHouse, F7_WhoseAccountIsUnknownKeepsItsTokens) {
-  const auto give_back = [&](std::string account) {
-    const store::Grant whose{.id = GrantId::make(wall.now(), entropy), .type = "acme-family", .app = "acme", .account_id = account};
-    giving_back->later(whose, {.refresh = {Secret("rt-" + account), Secret()}, .access = Secret()});
-  };
-  give_back("");
-  give_back("somebody");
-  base::drive_until(loop, [&] { return counters.given_back == 1; });
-  ASSERT_EQ(transport.revoked.size(), 1u) << "a live grant of nobody known may rest on the other consent";
-  EXPECT_NE(transport.revoked[0].find("rt-somebody"), std::string::npos);
-}
-
 TEST_F(KeeperHouse, GrantsOfAnUnknownTypeStandInNobodysWay) {
   store::Batch batch;
   const auto grant = add_grant(batch, "vanished", 600s);
