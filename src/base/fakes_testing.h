@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -47,8 +48,24 @@ class SimulatedSteadyClock final : public SteadyClock {
     if (!woken) throw boost::system::system_error(boost::asio::error::operation_aborted);
   }
 
+  // At `when` as the test moves it, or once so much real time has passed: whoever guards something that other threads do for real
+  // needs no test to move the clock.
+  [[nodiscard]] std::unique_ptr<Alarm> ring_at(SteadyTime when, Executor executor, std::move_only_function<void()> ring) override {
+    std::erase_if(alarms_, [](const SetAlarm& alarm) { return alarm.ring.expired(); });
+    auto once = std::make_shared<Ring>(std::move(ring));
+    alarms_.push_back({when, executor, once});
+    auto real = SteadyClock::ring_at(when, executor, [once = std::weak_ptr(once)] { once.lock()->go(); });
+    return std::make_unique<HeldAlarm>(std::move(once), std::move(real));
+  }
+
   void advance(std::chrono::nanoseconds span) {
     now_ns_ += span.count();
+    for (const auto& alarm : alarms_) {
+      if (alarm.when > now()) continue;
+      boost::asio::post(alarm.executor, [ring = alarm.ring] {
+        if (const auto held = ring.lock()) held->go();
+      });
+    }
     for (auto& sleeper : sleepers_) {
       if (sleeper.when > now() || sleeper.woken) continue;
       sleeper.woken = true;
@@ -72,6 +89,26 @@ class SimulatedSteadyClock final : public SteadyClock {
     SteadyTime when;
     bool woken = false;
   };
+  struct Ring {
+    explicit Ring(std::move_only_function<void()> ring) : ring_(std::move(ring)) {}
+    void go() {
+      if (auto ring = std::exchange(ring_, {})) ring();
+    }
+
+   private:
+    std::move_only_function<void()> ring_;
+  };
+  struct HeldAlarm final : Alarm {
+    HeldAlarm(std::shared_ptr<Ring> ring_in, std::unique_ptr<Alarm> real_in) : ring(std::move(ring_in)), real(std::move(real_in)) {}
+    std::shared_ptr<Ring> ring;
+    std::unique_ptr<Alarm> real;
+  };
+  struct SetAlarm {
+    SteadyTime when;
+    Executor executor;
+    std::weak_ptr<Ring> ring;
+  };
+  std::list<SetAlarm> alarms_;
   std::atomic<std::int64_t> now_ns_ = 3'600'000'000'000;
   std::list<Sleeper> sleepers_;
 };

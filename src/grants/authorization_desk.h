@@ -143,6 +143,10 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // Once. `flow` and `client` outlive it. Errors: unavailable (it may be there yet); not_found/`answer_lost`.
   [[nodiscard]] Task<Result<store::JournalEntry>> recall(const Flow& flow, const ProviderClient& client, IntentId intent);
   [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request);
+  // Brings the grant's number up to date, for tokens to be sealed for the next one.
+  [[nodiscard]] Task<void> foresee_number(store::Grant& grant);
+  // What a new consent's tokens get.
+  [[nodiscard]] store::GenerationNumber number_after(const store::Grant& grant) const;
   [[nodiscard]] Task<Result<Harvest>> harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent);
   // what becomes of it: authorization_outcome.cpp
   // What became of what the exchange brought: in the store (as a grant, or waiting for an answer), only in the journal as
@@ -175,7 +179,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<void>> try_undo(AuthorizationId id, Requester requester);
   [[nodiscard]] Task<Result<store::Batch>> completion_batch(Flow& flow);
   [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
-  [[nodiscard]] Task<Result<void>> add_grant(store::Batch& batch, Flow& flow);
+  // The number that the new tokens get.
+  [[nodiscard]] Task<Result<store::GenerationNumber>> add_grant(store::Batch& batch, Flow& flow);
 
   // the browser's part: authorization_browser.cpp
   // `relayed`: the attempt for which the Cloud Service has brought this; none: it came straight from the provider.

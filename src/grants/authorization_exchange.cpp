@@ -202,6 +202,7 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderC
   const auto imported = flow.record.imported.clone();
   // A provider that does not rotate sends none back: the imported one stays.
   if (!imported.empty() && !replied.reply.refresh_token && replied.reply.access_token) replied.reply.refresh_token = imported.clone();
+  if (flow.record.kind == FlowKind::replaced_grant) co_await foresee_number(flow.record.grant);
   auto brought = co_await harvest(flow, *client, replied, intent);
   if (!brought) {
     parts_.log.info("code_exchange_failed", {{"app", client->app}, {"reason", brought.error().reason}, {"detail", brought.error().detail}});
@@ -223,6 +224,18 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderC
   if (kept == Kept::unwanted) give_back(std::move(whose), replied, imported);
   parts_.journal.confirm(intent, parts_.wall.now());
   co_return kept;
+}
+
+// Refreshes go on while the owner is at the consent page. A store that is away leaves the number as it was at the beginning: add_grant()
+// looks again.
+Task<void> AuthorizationDesk::foresee_number(store::Grant& grant) {
+  if (const auto now = co_await parts_.store.grant(grant.id); now && *now) grant.generation = (*now)->grant.generation;
+  grant.generation = number_after(grant) - 1;
+}
+
+// Beyond what the journal has of it, too: a backup put back may have begun to count again, and what is newer is told by its number.
+store::GenerationNumber AuthorizationDesk::number_after(const store::Grant& grant) const {
+  return std::max(grant.generation, parts_.journal.newest_answer(grant.id).generation) + 1;
 }
 
 // What a provider gave and nobody wants after all is given back (F7), but never the operator's own token.

@@ -230,7 +230,7 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
   co_return Result<void>{};
 }
 
-Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow) {
+Task<Result<store::GenerationNumber>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow) {
   auto& record = flow.record;
   const auto& harvest = *record.harvest;
   const auto now = parts_.wall.now();
@@ -250,10 +250,9 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
     }
   }
   // The tokens were sealed for the number the record foresaw; a refresh may have moved the grant on since (it goes on
-  // being kept while its owner is at the consent page), so they are sealed again under the number they get.
+  // being kept while a person is asked about the account), so they are sealed again under the number they get.
   const auto sealed_as = record.grant.generation + 1;
-  // Beyond what the journal has of it, too: a backup put back may have begun to count again, and what is newer is told by its number.
-  const auto number = std::max(grant.generation, parts_.journal.newest_answer(grant.id).generation) + 1;
+  const auto number = number_after(grant);
   store::Generation brought{.grant = grant.id, .number = sealed_as, .intent = harvest.intent, .refresh_sealed = harvest.refresh_sealed,
                             .access_sealed = harvest.access_sealed, .access_expires_at = harvest.access_expires_at,
                             .issued_at = harvest.issued_at};
@@ -306,13 +305,14 @@ Task<Result<void>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow)
                                     .private_key_sealed = record.wrap_sealed, .created_at = now}});
   }
   batch.push_back(store::PutGeneration{std::move(brought)});
-  co_return Result<void>{};
+  co_return number;
 }
 
 Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   store::Batch batch;
   if (const auto done = co_await add_user(batch, flow); !done) co_return std::unexpected(done.error());
-  if (const auto done = co_await add_grant(batch, flow); !done) co_return std::unexpected(done.error());
+  const auto number = co_await add_grant(batch, flow);
+  if (!number) co_return std::unexpected(number.error());
   const auto& record = flow.record;
   const auto& harvest = *record.harvest;
   const auto now = parts_.wall.now();
@@ -343,7 +343,7 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   const bool again = record.kind == FlowKind::replaced_grant;
   auto event = deed(record.grant, again ? store::GrantEventKind::reauthorized : store::GrantEventKind::authorized, now, record.actor,
                     harvest.account_name.empty() ? "" : "as " + harvest.account_name);
-  event.event.generation = record.grant.generation + 1;
+  event.event.generation = *number;
   batch.push_back(std::move(event));
   batch.push_back(store::AppendAudit{{.at = now, .actor = record.actor, .action = again ? "grant.reauthorized" : "grant.authorized",
                                       .subject = record.user.username + " " + record.grant.type, .user = record.user.id, .source = record.source,

@@ -73,6 +73,38 @@ TEST_F(ContentionHouse, F10_WhatTheJournalKeptOfAnOlderConsentDoesNotReplaceTheN
   EXPECT_EQ(transport.posts_with("rt3"), 0) << "that is the old consent's";
 }
 
+// Another account has consented, and the grant was kept fresh for the one before while a person was asked about it.
+TEST_F(ContentionHouse, F7_WhatAnOlderConsentBroughtWhileTheNewOneWaitedIsNoCandidateOfTheNewOne) {
+  const auto grant = put_grant("acme-family");
+  advance(3600s);
+  const auto consented_at = wall.now();
+  advance(60s);
+  ASSERT_TRUE(refresh(grant.id));
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt2");
+  advance(60s);
+  auto anew = view(grant.id).grant;
+  anew.generation = 3;
+  anew.account_id = "somebody-else";
+  anew.created_at = wall.now();
+  anew.issued_at = consented_at;
+  anew.access_expires_at = wall.now() + 3600s;
+  sealing.vouch(anew);
+  store::Generation brought{.grant = grant.id, .number = 3, .access_expires_at = anew.access_expires_at, .issued_at = consented_at};
+  brought.refresh_sealed = sealing.seal_refresh(anew, 3, {Secret("rt-of-the-new-consent"), Secret()});
+  brought.access_sealed = sealing.seal_access(anew, 3, Secret("at-new"));
+  store::Batch batch{store::UpdateGrant{anew}, store::DeleteIntentsOf{grant.id}};
+  for (const auto& generation : view(grant.id).generations) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
+  batch.push_back(store::PutGeneration{brought});
+  commit(std::move(batch));
+  journal.left_over = journal.kept;
+  run(stop_keeper());
+  start();
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  ASSERT_EQ(view(grant.id).generations.size(), 1U) << "one account's token never stands in for another's";
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt-of-the-new-consent");
+}
+
 // Found by the simulation: a node that stood still for long came back with a reply that brought nothing, while another one had the grant in hand.
 TEST_F(ContentionHouse, F6_AnAnswerThatBringsNothingDoesNotSettleWhatAnotherNodeHasUnderWay) {
   const auto grant = put_grant("acme-refused");

@@ -221,16 +221,16 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   const auto& grant = (*view)->grant;
   auto intent = intent_of(entry, **view, parts_.node);
   const bool ahead = entry.generation > grant.generation;
-  // Somebody has consented anew since the store fell back: what the journal kept of these numbers belongs to the consent before.
+  // Somebody has consented anew since: what the journal kept belongs to the consent before, perhaps to another account.
   // An attempt that the store knows belongs to the consent that it knows, whatever either was stamped (R24).
   const bool is_known = (*view)->intent && (*view)->intent->id == entry.intent;
-  const bool of_an_older_consent = !is_known && entry.generation >= grant.generation && entry.recorded_at < grant.created_at;
-  if (of_an_older_consent && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
-  const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
+  const bool of_an_older_consent = !is_known && entry.recorded_at < grant.created_at;
   const bool revoked = grant.state == store::GrantState::revoked;
+  if (of_an_older_consent && !revoked && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
+  const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   // Another node's answer to the same generation, or to an older one, was brought first, and is older than this one (F6).
   // A stamp of a clock that ran ahead says nothing (R24): it might make an old token look newer than what came after it.
-  const bool is_beside = !is_known && !revoked && entry.generation < grant.generation && came_beside(**view, entry.recorded_at) &&
+  const bool is_beside = !is_known && !of_an_older_consent && !revoked && entry.generation < grant.generation && came_beside(**view, entry.recorded_at) &&
                          !is_from_the_future(entry.recorded_at, parts_.wall.now());
   // What came after it has worked, or a new consent has taken its place: whether the answer can be read matters no more.
   if (!ahead && !revoked && !is_beside && spent_generation == (*view)->generations.end()) co_return Result<void>{};

@@ -247,6 +247,33 @@ TEST_F(NoticesTest, WhatOneServerCannotTellAnotherTells) {
   EXPECT_EQ(first.alerts.current().size(), 1U) << "notices do arrive";
 }
 
+// What was delivered while a clock ran ahead lies in the future once it is set right: no reason to think that a failing channel is mended.
+TEST_F(NoticesTest, R24_AFailingChannelIsNotTriedInALoopAfterAClockRanAhead) {
+  Server server(*this, a, "alpha");
+  wall.advance(2h);
+  server.alerts.raise("uncertain", "An answer was lost.");
+  for (int n = 0; n < 2; ++n) {
+    server.look();
+    pass(60s);
+  }
+  ASSERT_THAT(receiver.told, ElementsAre("alert.begun uncertain"));
+  wall.advance(-2h);
+  receiver.status = 500;
+  server.alerts.raise("provider_unreachable:box", "It does not answer.");
+  pass(120s);
+  server.look();
+  const int calls = receiver.calls;
+  for (int n = 0; n < 5; ++n) {
+    pass(1s);
+    server.look();
+  }
+  EXPECT_EQ(receiver.calls, calls) << "it backs off";
+  receiver.status = 200;
+  pass(300s);
+  server.look();
+  EXPECT_THAT(receiver.told, testing::Contains("alert.begun provider_unreachable:box"));
+}
+
 TEST_F(NoticesTest, BooksOfAVersionThatSharedNoneAreTakenOver) {
   // Two servers have told the same, each by a book of its own.
   const auto since = base::to_rfc3339(wall.now());

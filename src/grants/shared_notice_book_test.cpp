@@ -79,6 +79,19 @@ TEST_F(SharedNoticeBookTest, WhatADeadServerHadClaimedIsToldByAnotherAlsoByOneTh
   EXPECT_THAT(tell(alpha, expires), IsEmpty()) << "back, and late";
 }
 
+TEST_F(SharedNoticeBookTest, R24_AClaimOfAClockAheadHoldsAsLongAsAnother) {
+  now += 2h;
+  alpha.watched += 60s;
+  ASSERT_FALSE(look(alpha, expires)) << "not for long enough";
+  now += 60s;
+  ASSERT_TRUE(look(alpha, expires)) << "and dies before it has told";
+  now = kStart;
+  beta.watched = kNoticeClaimLasts - 1ms;
+  EXPECT_THAT(tell(beta, {}), IsEmpty());
+  pass(1ms);
+  EXPECT_THAT(tell(beta, {}), ElementsAre("begun app_secret_expires:box"));
+}
+
 TEST_F(SharedNoticeBookTest, AServerThatStartsAnewTellsAtOnceWhatItHadClaimed) {
   pass(60s);
   ASSERT_TRUE(look(alpha, expires));
