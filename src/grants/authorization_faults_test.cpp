@@ -45,7 +45,7 @@ TEST_F(DeskHouse, R4_AConsentTheStoreWillNotTakeIsTriedAgainWhileTheServerLives)
   const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
   const auto enough = wall.now() + 130s;
   base::drive_until(loop, [&] {
-    if (wall.now() < enough) advance(1s);
+    if (!journal.recorded.empty() && wall.now() < enough) advance(1s);
     return keeper->awaits_code(exchange_id(begun.id)) && page->has_value();
   });
   advance(11min);  // past the attempt's own time

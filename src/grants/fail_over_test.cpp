@@ -16,11 +16,6 @@ using T = ScriptedTransport;
 using store::GrantState;
 using store::IntentState;
 
-Task<Result<void>> fall_back(store::Store& store, store::GrantView before) {
-  const auto now = co_await store.grant(before.grant.id);
-  co_return co_await store.commit(falling_back(**now, before));
-}
-
 class FailOverHouse : public KeeperHouse {
  protected:
   FailOverHouse() {

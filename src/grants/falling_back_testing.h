@@ -15,4 +15,9 @@ inline store::Batch falling_back(const store::GrantView& now, const store::Grant
   return batch;
 }
 
+inline Task<Result<void>> fall_back(store::Store& store, store::GrantView before) {
+  const auto now = co_await store.grant(before.grant.id);
+  co_return co_await store.commit(falling_back(**now, before));
+}
+
 }  // namespace latchkey::grants

@@ -73,6 +73,29 @@ TEST_F(ContentionHouse, F10_WhatTheJournalKeptOfAnOlderConsentDoesNotReplaceTheN
   EXPECT_EQ(transport.posts_with("rt3"), 0) << "that is the old consent's";
 }
 
+// Found by the simulation: the line broke in the midst of it, and the newest answer was kept as if it had come late.
+TEST_F(ContentionHouse, F5_WhatTheStoreForgotIsBroughtBackThoughTheLineBreaksMeanwhile) {
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  ASSERT_TRUE(refresh(grant.id));
+  int reads = 0;
+  transport.before_answer = [&] {
+    auto done = boost::asio::co_spawn(loop, fall_back(*store, before), boost::asio::use_future);
+    while (done.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
+    ASSERT_TRUE(done.get());
+    door->hides_grant = [&](GrantId) { return ++reads == 2; };  // the second: when what the journal has is merged
+  };
+  ASSERT_TRUE(refresh(grant.id));
+  door->hides_grant = {};
+  EXPECT_GT(reads, 2);
+  EXPECT_EQ(logged("reply_not_merged"), 1);
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.generation, 3);
+  EXPECT_EQ(refresh_token(seen), "rt3");
+  EXPECT_EQ(access_token(seen), "at3");
+  EXPECT_EQ(std::ranges::count(seen.generations, store::GenerationState::candidate, &store::Generation::state), 0);
+}
+
 // Another account has consented, and the grant was kept fresh for the one before while a person was asked about it.
 TEST_F(ContentionHouse, F7_WhatAnOlderConsentBroughtWhileTheNewOneWaitedIsNoCandidateOfTheNewOne) {
   const auto grant = put_grant("acme-family");

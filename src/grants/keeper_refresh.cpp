@@ -551,17 +551,20 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
     Result<void> committed = fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be read.");
     // Declared lost meanwhile, another node may have changed the master key under which this step would be sealed.
     const bool counted = counts();
-    if (view && counted) {
+    if (view && counted && (*view)->grant.state == store::GrantState::revoked) {
+      parts_.journal.confirm(intent.id, parts_.wall.now());
+      co_return Landed{.grant = (*view)->grant, .unowned = true};
+    }
+    const bool fell_back = view && counted && (*view)->grant.generation < intent.generation && origin == Origin::exchange && !caught_up;
+    if (fell_back) {
+      // While the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
+      committed = co_await merge_answers(**view, Unreadable::passed_over);
+      if (!committed) parts_.log.error("reply_not_merged", committed.error());
+      // Unless the store has gone away again: then once more, or the newest answer would be kept as if it had come late.
+      caught_up = committed || (committed.error().reason != "store_unavailable" && committed.error().kind != ErrorKind::ambiguous);
+      if (caught_up) continue;
+    } else if (view && counted) {
       const auto& before = (*view)->grant;
-      if (before.state == store::GrantState::revoked) {
-        parts_.journal.confirm(intent.id, parts_.wall.now());
-        co_return Landed{.grant = before, .unowned = true};
-      }
-      if (before.generation < intent.generation && origin == Origin::exchange && !std::exchange(caught_up, true)) {
-        // The store fell back while the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
-        if (const auto merged = co_await merge_answers(**view, Unreadable::passed_over); !merged) parts_.log.error("reply_not_merged", merged.error());
-        continue;
-      }
       const auto made = made_by(intent, **view, outcome, spent.token, parts_.sealing);
       const auto& known_intent = (*view)->intent;
       const bool still_there = known_intent && known_intent->id == intent.id;

@@ -81,9 +81,6 @@ TEST_F(SharedNoticeBookTest, WhatADeadServerHadClaimedIsToldByAnotherAlsoByOneTh
 
 TEST_F(SharedNoticeBookTest, R24_AClaimOfAClockAheadHoldsAsLongAsAnother) {
   now += 2h;
-  alpha.watched += 60s;
-  ASSERT_FALSE(look(alpha, expires)) << "not for long enough";
-  now += 60s;
   ASSERT_TRUE(look(alpha, expires)) << "and dies before it has told";
   now = kStart;
   beta.watched = kNoticeClaimLasts - 1ms;

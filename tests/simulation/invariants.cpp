@@ -163,6 +163,7 @@ void Invariants::leave_in_doubt(const Process& process, RefreshToken& spent, Nan
   if (spent.answered_at > sent_at || !is_known(process, sent_at)) return;
   spent.in_doubt = true;
   spent.in_doubt_with = nullptr;  // an attempt without any answer stands in the store alone, once it is settled (F11)
+  spent.in_doubt_owed = fell_back_at_ && sent_at <= *fell_back_at_ ? &process : nullptr;
 }
 
 void Invariants::lost(const Process& process, std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
@@ -195,6 +196,9 @@ void Invariants::process_died(const Process& process) {
     std::erase_if(subject.in_flight, [&](const Subject::Sent& sent) { return sent.process == &process; });
     for (auto& token : account_of(subject).tokens) {
       if (token.in_doubt_with == &process) token.in_doubt_with = nullptr;
+      if (token.in_doubt_owed != &process) continue;
+      token.in_doubt = false;
+      token.in_doubt_owed = nullptr;
     }
   }
 }
@@ -227,6 +231,10 @@ void Invariants::journaled(const Process& process, GrantId grant, IntentId inten
 void Invariants::note_intent(const Process& process, Subject& subject, const store::Intent& intent) {
   if (intent.state == store::IntentState::open) subject.intended[&process] = {.at = timeline_.now(), .access_expires_at = subject.access_expires_at};
   else subject.intended.erase(&process);
+  if (intent.state == store::IntentState::open) return;
+  for (auto& token : account_of(subject).tokens) {
+    if (token.in_doubt_owed == &process) token.in_doubt_owed = nullptr;
+  }
 }
 
 void Invariants::committed(const Process& process, const store::Batch& batch) {
