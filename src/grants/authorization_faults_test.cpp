@@ -20,7 +20,7 @@ TEST_F(DeskHouse, R4_AConsentFoundInTheJournalWaitsUntilTheStoreTakesIt) {
       R"({"access_token":"at-bob","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-bob","scope":"files","account":"bob"})"));
   door->refuses = holds<store::InsertUser>;
   ASSERT_TRUE(run(keeper->start()));
-  const auto enough = wall.now() + 70s;
+  const auto enough = wall.now() + 9min;
   base::drive_until(loop, [&] {
     if (wall.now() < enough) advance(1s);
     return logged("code_not_recovered") > 0;
@@ -43,7 +43,7 @@ TEST_F(DeskHouse, R4_AConsentTheStoreWillNotTakeIsTriedAgainWhileTheServerLives)
   door->refuses = holds<store::InsertUser>;
   desk->start_sweeping();
   const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
-  const auto enough = wall.now() + 130s;
+  const auto enough = wall.now() + 9min;
   base::drive_until(loop, [&] {
     if (!journal.recorded.empty() && wall.now() < enough) advance(1s);
     return keeper->awaits_code(exchange_id(begun.id)) && page->has_value();
