@@ -63,6 +63,7 @@ grants::KeyRotation::Parts Engine::key_parts() {
   return {.store = ground_.store, .journal = ground_.journal, .vault = ground_.vault, .files = ground_.key_files, .sealing = sealing_,
           .user_seal = ground_.user_seal, .user_cards = ground_.user_cards, .alerts = alerts_, .wall = clock_, .steady = ground_.steady,
           .entropy = ground_.entropy, .log = ground_.log, .executor = ground_.loop.main(), .node = ground_.node,
+          .shared = ground_.memory.has_value(), .machine = grants::machine_name(),
           .rest = [registry] { return registry->get<Seconds>("keys.rotation_rest"); },
           .channel_secrets = [notices] {
             auto places = notices->secret_places();

@@ -194,7 +194,9 @@ Task<std::vector<Metric>> KeyMetrics::collect() {
       {.name = "latchkey_master_key_rotating", .help = "1 while the master key is being rotated", .value = status.rotation ? 1.0 : 0.0},
       {.name = "latchkey_master_key_rotation_done_ratio", .help = "How far the rotation is; 1 when there is none",
        .value = status.rotation && status.rotation->total > 0
-                    ? static_cast<double>(status.rotation->done) / static_cast<double>(status.rotation->total) : 1.0}};
+                    ? static_cast<double>(status.rotation->done) / static_cast<double>(status.rotation->total) : 1.0},
+      {.name = "latchkey_master_key_awaited_nodes", .help = "Servers that do not hold a prepared master key yet, or do not write under the new one",
+       .value = static_cast<double>(status.awaited.size())}};
   const auto last = co_await store_.meta(std::string(console::kLastBackupMeta));
   if (!last || last->empty()) co_return metrics;
   const auto parsed = parse_json(base::as_text(*last));

@@ -59,6 +59,28 @@ std::string not_in_place(const JsonObject& key) {
   return fmt::format("It could not be put in place: put a copy of it into {} (with systemd: into the credential), mode 0600, then restart.\n", place);
 }
 
+std::string names_in(const JsonObject& object, std::string_view member) {
+  std::string names;
+  if (const auto* found = object.if_contains(member); found != nullptr && found->is_array()) {
+    for (const auto& name : found->get_array()) names += (names.empty() ? "" : ", ") + std::string(name.as_string());
+  }
+  return names;
+}
+
+std::string awaited_words(const JsonObject& object, std::string_view what) {
+  const auto names = names_in(object, "awaited");
+  return names.empty() ? "" : fmt::format("{}: {}.\n", what, names);
+}
+
+std::string prepared_words(const JsonObject& prepared) {
+  const auto names = names_in(prepared, "awaited");
+  return fmt::format("Prepared on {}, since {}: a new key in {}.\n", cell(prepared, "server"), cell(prepared, "since"), cell(prepared, "path")) +
+         (names.empty() ? "Every server holds it; the rotation begins within seconds.\n"
+                        : fmt::format("Put a copy of it (mode 0600, owned by the service's user) on each of these servers, beside its master key file and by the same "
+                                      "name with .next at its end: {}. The rotation begins by itself when every server holds it. To give it up: latchkey keys cancel\n",
+                                      names));
+}
+
 std::string words_of(const JsonObject& keys) {
   std::string words;
   if (const auto* key = base::find_object(keys, "master_key")) {
@@ -70,6 +92,8 @@ std::string words_of(const JsonObject& keys) {
     words += fmt::format("Rotation since {}: {} of {} users and grants renewed, {} passes done, now at {}.\n", cell(*rotation, "started_at"),
                          number_of(*rotation, "done"), number_of(*rotation, "total"), number_of(*rotation, "passes"), cell(*rotation, "stage"));
   }
+  if (const auto* rotation = base::find_object(keys, "rotation")) words += awaited_words(*rotation, "It ends when these servers write under the new key");
+  if (const auto* prepared = base::find_object(keys, "prepared")) words += prepared_words(*prepared);
   if (const auto* retired = base::find_object(keys, "retired")) {
     words += fmt::format("Retired on {}: {}, kept in {}\n", cell(*retired, "retired_at"), cell(*retired, "id"), cell(*retired, "path"));
   }
@@ -93,9 +117,14 @@ Result<int> rotate_keys(const Session& session, bool no_wait) {
   auto keys = client.call("POST", "/api/v1/keys/rotate");
   if (!keys) return std::unexpected(keys.error());
   if (no_wait) return print_keys(session, *keys);
+  if (const auto* prepared = base::find_object(keys->as_object(), "prepared"); prepared != nullptr && !session.json) print(prepared_words(*prepared));
+  const auto before = base::find_object(keys->as_object(), "master_key") != nullptr ? cell(*base::find_object(keys->as_object(), "master_key"), "id") : "";
+  const bool had_to_wait = base::find_object(keys->as_object(), "prepared") != nullptr;
   ProgressLine line;
-  while (const auto* rotation = base::find_object(keys->as_object(), "rotation")) {
-    line.show(number_of(*rotation, "passes") > 0 ? "Making sure" : "Renewing", number_of(*rotation, "done"), number_of(*rotation, "total"));
+  while (base::find_object(keys->as_object(), "rotation") != nullptr || base::find_object(keys->as_object(), "prepared") != nullptr) {
+    if (const auto* rotation = base::find_object(keys->as_object(), "rotation")) {
+      line.show(number_of(*rotation, "passes") > 0 ? "Making sure" : "Renewing", number_of(*rotation, "done"), number_of(*rotation, "total"));
+    }
     std::this_thread::sleep_for(kLookAgainAfter);
     keys = client.get("/api/v1/keys");
     if (!keys) {
@@ -106,6 +135,10 @@ Result<int> rotate_keys(const Session& session, bool no_wait) {
   if (session.json) return print_keys(session, *keys);
   const auto& object = keys->as_object();
   const auto* key = base::find_object(object, "master_key");
+  if (had_to_wait && key != nullptr && cell(*key, "id") == before) {
+    print("The new key was given up; nothing was rotated.\n");
+    return 1;
+  }
   const auto* retired = base::find_object(object, "retired");
   print(fmt::format("The master key is rotated. Put a copy of {} away.\n", key != nullptr ? cell(*key, "path") : "it"));
   if (retired != nullptr && key != nullptr && cell(*retired, "path") == cell(*key, "place")) {
@@ -375,6 +408,11 @@ void add_key_verbs(CLI::App& app, Session& session) {
   CLI::App& rotate = add_verb(keys, session, "rotate", "Make a new master key and seal everything under it, while the server works");
   rotate.add_flag("--no-wait", arguments->no_wait, "Begin, and return; `keys status` shows how far it is");
   on_run(rotate, session, [&session, arguments] { return rotate_keys(session, arguments->no_wait); });
+  on_run(add_verb(keys, session, "cancel", "Give up a new key that is prepared and waits for servers to hold it; the files stay"), session, [&session]() -> Result<int> {
+    const auto answer = session.client().call("POST", "/api/v1/keys/cancel");
+    if (!answer) return std::unexpected(answer.error());
+    return print_keys(session, *answer);
+  });
   on_run(add_verb(keys, session, "status", "Show the key, a rotation under way, and the last backup"), session, [&session]() -> Result<int> {
     const auto answer = session.client().get("/api/v1/keys");
     if (!answer) return std::unexpected(answer.error());

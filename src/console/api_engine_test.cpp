@@ -456,6 +456,18 @@ TEST_F(ConsoleTest, P5_KeysAreShownAndRotatedFromTheCommandLineOnly) {
   boss.open();
   EXPECT_EQ(base::string_or(boss.session.at("server").as_object(), "master_key_path"), "/var/lib/latchkey/master.key.next") << "what to copy";
 
+  EXPECT_EQ(control->ask({.method = "POST", .target = "/api/v1/keys/cancel"}).code(), "conflict");
+  keys.state.prepared = grants::PreparedKey{.from = keys.state.id, .to = Bytes(16, 2), .machine = "office-1", .path = "/etc/latchkey/master.key.next"};
+  keys.state.awaited = {"office-2", "office-3"};
+  const auto prepared = boss.get("/api/v1/keys").json().at("prepared");
+  EXPECT_EQ(prepared.at("server").as_string(), "office-1");
+  EXPECT_EQ(prepared.at("path").as_string(), "/etc/latchkey/master.key.next");
+  EXPECT_EQ(prepared.at("awaited").as_array().size(), 2U);
+  EXPECT_EQ(boss.post("/api/v1/keys/cancel").code(), "not_allowed");
+  const auto given_up = control->ask({.method = "POST", .target = "/api/v1/keys/cancel"});
+  EXPECT_EQ(given_up.status, 200);
+  EXPECT_TRUE(given_up.json().at("prepared").is_null());
+
   const auto begun = control->ask({.method = "POST", .target = "/api/v1/keys/rotate"});
   EXPECT_EQ(begun.status, 202);
   EXPECT_EQ(keys.last_actor, "cli");

@@ -12,7 +12,13 @@ std::unexpected<Problem> command_line_only() {
   return refuse(403, "not_allowed", "This is done on the server itself: `latchkey keys rotate`, `latchkey backup`.");
 }
 
-JsonObject rotation_json(const grants::RotationState& rotation) {
+JsonArray awaited_json(const grants::KeyStatus& status) {
+  JsonArray names;
+  for (const auto& name : status.awaited) names.emplace_back(name);
+  return names;
+}
+
+JsonObject rotation_json(const grants::RotationState& rotation, const grants::KeyStatus& status) {
   return {{"from", base::to_hex(rotation.from)},
           {"to", base::to_hex(rotation.to)},
           {"started_at", base::to_rfc3339(rotation.started_at)},
@@ -20,11 +26,17 @@ JsonObject rotation_json(const grants::RotationState& rotation) {
           {"passes", rotation.passes},
           {"done", rotation.done},
           {"total", rotation.total},
-          {"unreadable", rotation.unreadable}};
+          {"unreadable", rotation.unreadable},
+          {"awaited", awaited_json(status)}};
 }
 
 JsonObject retired_json(const grants::RetiredKey& retired) {
   return {{"id", base::to_hex(retired.id)}, {"retired_at", base::to_rfc3339(retired.retired_at)}, {"path", retired.path}};
+}
+
+JsonObject prepared_json(const grants::KeyStatus& status) {
+  return {{"id", base::to_hex(status.prepared->to)}, {"since", base::to_rfc3339(status.prepared->since)}, {"server", status.prepared->machine},
+          {"path", status.prepared->path}, {"awaited", awaited_json(status)}};
 }
 
 }  // namespace
@@ -34,6 +46,7 @@ std::vector<Route> KeysApi::routes() {
   return {
       {"GET", "/api/v1/keys", Who::administrator, kPlain, 1024, [this](Call call) { return show(std::move(call)); }},
       {"POST", "/api/v1/keys/rotate", Who::administrator, kPlain, 1024, [this](Call call) { return rotate(std::move(call)); }},
+      {"POST", "/api/v1/keys/cancel", Who::administrator, kPlain, 1024, [this](Call call) { return cancel(std::move(call)); }},
       {"POST", "/api/v1/backups", Who::administrator, kPlain, 4096, [this](Call call) { return note_backup(std::move(call)); }},
   };
 }
@@ -45,8 +58,9 @@ Task<Result<JsonObject>> KeysApi::keys_json() {
   const auto last = co_await store_.meta(std::string(kLastBackupMeta));
   if (!last) co_return std::unexpected(last.error());
   JsonObject json{{"master_key", JsonObject{{"id", base::to_hex(status.id)}, {"path", status.path}, {"place", status.place}, {"backup_done", !backed_up->empty()}}},
-                  {"rotation", nullptr}, {"retired", nullptr}, {"last_backup", nullptr}, {"store", name_of(store_kind_)}};
-  if (status.rotation) json["rotation"] = rotation_json(*status.rotation);
+                  {"rotation", nullptr}, {"prepared", nullptr}, {"retired", nullptr}, {"last_backup", nullptr}, {"store", name_of(store_kind_)}};
+  if (status.rotation) json["rotation"] = rotation_json(*status.rotation, status);
+  if (status.prepared) json["prepared"] = prepared_json(status);
   if (status.retired) json["retired"] = retired_json(*status.retired);
   if (const auto parsed = parse_json(base::as_text(*last)); !last->empty() && parsed && parsed->is_object()) json["last_backup"] = *parsed;
   co_return json;
@@ -65,6 +79,15 @@ Task<Answer> KeysApi::rotate(Call call) {
   auto json = co_await keys_json();
   if (!json) co_return refuse(json.error());
   co_return net::HttpResponse::json(202, std::move(*json));
+}
+
+Task<Answer> KeysApi::cancel(Call call) {
+  if (call.principal.kind != Principal::Kind::command_line) co_return command_line_only();
+  const auto given_up = co_await run_on(engine_, keys_.cancel({.actor = call.principal.username, .source = call.source()}));
+  if (!given_up) co_return refuse(given_up.error());
+  auto json = co_await keys_json();
+  if (!json) co_return refuse(json.error());
+  co_return net::HttpResponse::json(200, std::move(*json));
 }
 
 Task<Answer> KeysApi::note_backup(Call call) {

@@ -20,6 +20,7 @@ class KeysApi final : public ApiSection {
  private:
   [[nodiscard]] Task<Answer> show(Call call);
   [[nodiscard]] Task<Answer> rotate(Call call);
+  [[nodiscard]] Task<Answer> cancel(Call call);
   [[nodiscard]] Task<Answer> note_backup(Call call);
   [[nodiscard]] Task<Result<JsonObject>> keys_json();
 

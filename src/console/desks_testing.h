@@ -35,6 +35,13 @@ class PlainKeys final : public grants::Keys {
     state.id = Bytes(16, 2);
     co_return Result<void>{};
   }
+  Task<Result<void>> cancel(grants::Requester requester) override {
+    if (!state.prepared) co_return fail(ErrorKind::conflict, "not_prepared", "No new master key is prepared.");
+    last_actor = requester.actor;
+    state.prepared.reset();
+    state.awaited.clear();
+    co_return Result<void>{};
+  }
   std::string last_actor;
 };
 

@@ -26,6 +26,7 @@ constexpr AlertKind kKinds[] = {
     {"fail_over_waits", Severity::critical, "Servers have not told the new database what they know", "/settings/servers", false, kInstallation},
     {"record_altered", Severity::critical, "A stored record was altered from outside", "/activity", true, kInstallation},
     {"master_key_rotation", Severity::warning, "The rotation of the master key waits", "/settings/keys", false, kInstallation},
+    {"master_key_prepared", Severity::warning, "A new master key waits for servers", "/settings/keys", false, kInstallation},
     {"master_key_rotated", Severity::warning, "The master key was rotated", "/settings/keys", true, kInstallation},
     {"master_key_not_in_place", Severity::critical, "The master key lies in the wrong place", "/settings/keys", false, kServer},
     {"tokens_ended", Severity::critical, "Accounts are without a token", "/health", false, kInstallation},

@@ -30,6 +30,10 @@ Bytes cursor_of(const Id& id) {
   return {id.bytes().begin(), id.bytes().end()};
 }
 
+std::string left_as_they_were(std::int64_t unreadable) {
+  return unreadable == 0 ? "" : fmt::format(" {} stored secrets did not open under it and were left as they are; see the log.", unreadable);
+}
+
 // A page shorter than asked for is the last one.
 template <class Record>
 Bytes next_cursor(const std::vector<Record>& records) {
@@ -46,26 +50,41 @@ KeyStatus KeyRotation::status() const {
 }
 
 void KeyRotation::publish() {
-  KeyStatus now{.id = parts_.vault.master_key_id(), .path = lies_in_, .place = parts_.files.path(), .rotation = state_, .retired = retired_};
+  KeyStatus now{.id = parts_.vault.master_key_id(), .path = lies_in_, .place = parts_.files.path(), .rotation = state_ ? state_ : followed_,
+                .retired = retired_, .prepared = prepared_, .awaited = awaited_};
   const std::lock_guard lock(mutex_);
   published_ = std::move(now);
 }
 
 Task<Result<void>> KeyRotation::start() {
-  const auto kept = co_await parts_.store.meta(std::string(kRotationMeta));
+  auto kept = co_await parts_.store.meta(std::string(kRotationMeta));
   if (!kept) co_return std::unexpected(kept.error());
   const auto retired = co_await parts_.store.meta(std::string(kRetiredMeta));
   if (!retired) co_return std::unexpected(retired.error());
-  state_ = RotationState::from_octets(*kept);
+  auto state = RotationState::from_octets(*kept);
   retired_ = RetiredKey::from_octets(*retired);
+  writes_since_ = parts_.steady.now();
   publish();
-  if (state_) {
-    parts_.log.info("master_key_rotation_resumed", {{"stage", name_of(state_->stage)}, {"done", state_->done}});
-    group_.spawn("key rotation", run());
+  if (state) {
+    second_ = state->from;
+    install_files(state->from);
+    if (!parts_.shared || state->owner == parts_.node) {
+      parts_.log.info("master_key_rotation_resumed", {{"stage", name_of(state->stage)}, {"done", state->done}});
+      go_on(*std::move(state), *std::move(kept));
+    }
   } else if (retired_) {
-    install_files();  // says what is to be done where the key in use still has not got its place
+    install_files(retired_->id);  // says what is to be done where the key in use still has not got its place
   }
+  if (parts_.shared) group_.spawn("keys of other servers", follow());
   co_return Result<void>{};
+}
+
+void KeyRotation::go_on(RotationState state, Bytes kept) {
+  state_ = std::move(state);
+  kept_ = std::move(kept);
+  followed_.reset();
+  publish();
+  group_.spawn("key rotation", run());
 }
 
 Task<void> KeyRotation::stop() {
@@ -85,7 +104,7 @@ Task<Result<std::int64_t>> KeyRotation::count_records() {
 }
 
 Task<Result<void>> KeyRotation::rotate(Requester requester) {
-  if (state_ || beginning_) {
+  if (state_ || followed_ || beginning_) {
     co_return fail(ErrorKind::conflict, "rotation_in_progress",
                    "The master key is being rotated already; `latchkey keys status` shows how far it is.");
   }
@@ -94,55 +113,104 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
     bool& flag;
     ~Over() { flag = false; }
   } const over{beginning_};
-  if (retired_) install_files();  // somebody may have put the last one in place meanwhile
-  const auto joined = co_await parts_.store.meta(std::string(kJoinedMeta));
-  if (!joined) co_return std::unexpected(joined.error());
-  const auto others = co_await others_at_work(parts_.store, parts_.node);
-  if (!others) co_return std::unexpected(others.error());
-  if (!others->empty()) {
-    co_return fail(ErrorKind::conflict, "other_nodes",
-                   fmt::format("Other servers work on this database ({}), and would not know the new key. Stop them (`latchkey node list`; one that "
-                               "will not come back: `latchkey node forget`), rotate, put a copy of the new key file in their place, start them. "
-                               "This one goes on serving meanwhile; nothing was changed.", *others));
-  }
-  const auto total = co_await count_records();
-  if (!total) co_return std::unexpected(total.error());
+  if (retired_) install_files(retired_->id);  // somebody may have put the last one in place meanwhile
+  auto roll = co_await call_roll(parts_.store, parts_.node, [](const HeldKeys&) { return false; });
+  if (!roll) co_return std::unexpected(roll.error());
+  if (!roll->awaited.empty()) co_return co_await prepare(std::move(requester), *std::move(roll));
+  auto next = parts_.files.make_next(parts_.entropy);
+  if (!next) co_return std::unexpected(next.error());
+  co_return co_await begin(*std::move(next), std::move(roll->as_read), std::move(requester));
+}
+
+std::unexpected<Error> KeyRotation::not_in_place(const std::string& path) const {
+  return fail(ErrorKind::misconfigured, "key_not_in_place",
+              fmt::format("The master key in use lies in {} since the last rotation. Put it in place of {} first (with systemd: into the credential), restart, "
+                          "and move that file away.", path, parts_.files.path()));
+}
+
+Task<Result<void>> KeyRotation::prepare(Requester requester, RollCall roll) {
+  const auto sight = co_await read();
+  if (!sight) co_return std::unexpected(sight.error());
   const auto next = parts_.files.make_next(parts_.entropy);
   if (!next) co_return std::unexpected(next.error());
-  const auto now = parts_.wall.now();
-  RotationState state{.from = parts_.vault.master_key_id(), .to = vault::Vault::id_of(next->key), .started_at = now, .total = *total};
-  if (state.to == state.from) {
-    co_return fail(ErrorKind::misconfigured, "key_not_in_place",
-                   fmt::format("The master key in use lies in {} since the last rotation. Put it in place of {} first (with systemd: into "
-                               "the credential), restart, and move that file away.",
-                               next->path, parts_.files.path()));
+  PreparedKey prepared{.from = parts_.vault.master_key_id(), .to = vault::Vault::id_of(next->key), .since = parts_.wall.now(), .node = parts_.node,
+                       .machine = parts_.machine, .path = next->path};
+  if (prepared.to == prepared.from) co_return not_in_place(next->path);
+  if (sight->rotation || (sight->prepared && sight->prepared->to != prepared.to)) {
+    co_return fail(ErrorKind::conflict, "rotation_in_progress",
+                   sight->rotation ? std::string("The master key is being rotated already; `latchkey keys status` shows how far it is.")
+                                   : fmt::format("{} has prepared a new master key already, in {}: copy it to the others, or give it up (`latchkey keys cancel`).",
+                                                 sight->prepared->machine, sight->prepared->path));
   }
+  store::Batch batch{store::CompareMeta{std::string(kMasterKeyMeta), prepared.from}, store::CompareMeta{std::string(kRotationMeta), {}},
+                     store::CompareMeta{std::string(kPreparedMeta), sight->prepared_kept},
+                     store::PutMeta{std::string(kPreparedMeta), prepared.to_octets()},
+                     store::AppendAudit{{.at = prepared.since, .actor = requester.actor, .action = "master_key.prepared", .subject = "master key",
+                                         .source = requester.source, .detail = fmt::format("{}, for {}.", base::to_hex(prepared.to), listed(roll.awaited))}}};
+  if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) co_return committed;
+  parts_.log.info("master_key_prepared", {{"to", base::to_hex(prepared.to)}, {"path", prepared.path}});
+  if (!parts_.vault.rotating()) {
+    parts_.vault.hold_former(next->key);
+    second_ = prepared.to;
+  }
+  awaited_ = std::move(roll.awaited);
+  prepared_ = std::move(prepared);
+  publish();
+  co_return Result<void>{};
+}
+
+Task<Result<void>> KeyRotation::cancel(Requester requester) {
+  const auto sight = co_await read();
+  if (!sight) co_return std::unexpected(sight.error());
+  if (!sight->prepared) co_return fail(ErrorKind::conflict, "not_prepared", "No new master key is prepared; a rotation that has begun goes to its end.");
+  store::Batch batch{store::CompareMeta{std::string(kPreparedMeta), sight->prepared_kept}, store::PutMeta{std::string(kPreparedMeta), {}},
+                     store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "master_key.given_up", .subject = "master key",
+                                         .source = requester.source, .detail = base::to_hex(sight->prepared->to)}}};
+  if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) co_return committed;
+  prepared_.reset();
+  awaited_.clear();
+  publish();
+  co_return Result<void>{};
+}
+
+Task<Result<void>> KeyRotation::begin(vault::KeyFiles::Found next, store::Batch as_read, Requester requester) {
+  const auto total = co_await count_records();
+  if (!total) co_return std::unexpected(total.error());
+  const auto now = parts_.wall.now();
+  RotationState state{.from = parts_.vault.master_key_id(), .to = vault::Vault::id_of(next.key), .owner = parts_.node, .started_at = now, .total = *total};
+  if (state.to == state.from) co_return not_in_place(next.path);
+  auto kept = state.to_octets();
   // From here on the store says which key is the newer one; before anything is sealed under it.
-  store::Batch batch{store::CompareMeta{std::string(kMasterKeyMeta), state.from},
-                     store::CompareMeta{std::string(kJoinedMeta), *joined},  // and none has come since
-                     store::PutMeta{std::string(kMasterKeyMeta), state.to},
-                     store::PutMeta{std::string(kRotationMeta), state.to_octets()},
-                     store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next->key)},
-                     store::PutMeta{std::string(kBackupDoneMeta), {}},
-                     store::AppendAudit{{.at = now, .actor = requester.actor, .action = "master_key.rotation_begun",
-                                         .subject = "master key", .source = requester.source,
-                                         .detail = fmt::format("From {} to {}.", base::to_hex(state.from), base::to_hex(state.to))}}};
+  auto batch = std::move(as_read);
+  const store::Batch deed{store::CompareMeta{std::string(kMasterKeyMeta), state.from},
+                          store::CompareMeta{std::string(kRotationMeta), {}},
+                          store::PutMeta{std::string(kMasterKeyMeta), state.to},
+                          store::PutMeta{std::string(kRotationMeta), kept},
+                          store::PutMeta{std::string(kPreparedMeta), {}},
+                          store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next.key)},
+                          store::PutMeta{std::string(kBackupDoneMeta), {}},
+                          store::AppendAudit{{.at = now, .actor = requester.actor, .action = "master_key.rotation_begun",
+                                              .subject = "master key", .source = requester.source,
+                                              .detail = fmt::format("From {} to {}.", base::to_hex(state.from), base::to_hex(state.to))}}};
+  batch.insert(batch.end(), deed.begin(), deed.end());
   if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) {
     if (committed.error().kind != ErrorKind::ambiguous) co_return committed;
     const auto known = co_await parts_.store.meta(std::string(kMasterKeyMeta));
     if (!known || *known != state.to) co_return committed;  // the next start finds out
   }
-  parts_.vault.begin_rotation(next->key);
-  lies_in_ = next->path;
-  state_ = std::move(state);
-  publish();
-  parts_.log.info("master_key_rotation_begun", {{"from", base::to_hex(state_->from)}, {"to", base::to_hex(state_->to)}});
-  group_.spawn("key rotation", run());
+  parts_.vault.begin_rotation(next.key);
+  lies_in_ = next.path;
+  second_ = state.from;
+  writes_since_ = parts_.steady.now();
+  prepared_.reset();
+  parts_.alerts.clear("master_key_prepared");
+  parts_.log.info("master_key_rotation_begun", {{"from", base::to_hex(state.from)}, {"to", base::to_hex(state.to)}});
+  install_files(state.from);
+  go_on(std::move(state), std::move(kept));
   co_return Result<void>{};
 }
 
-void KeyRotation::install_files() {
-  const auto& from = state_ ? state_->from : retired_->id;
+void KeyRotation::install_files(ByteView from) {
   const auto to = parts_.vault.master_key_id();
   if (const auto installed = parts_.files.install(from, to, parts_.entropy); !installed) {
     parts_.alerts.raise("master_key_not_in_place", installed.error().text);
@@ -154,26 +222,60 @@ void KeyRotation::install_files() {
 }
 
 Task<void> KeyRotation::run() {
-  install_files();
+  bool settled = false;  // the last pass has found nothing
   while (!stopping_) {
-    const auto passed = co_await pass();
+    // Before the pass that finds nothing more: what they have sealed under the old key until then, it finds.
+    const auto to = state_->to;
+    const auto others = co_await call_roll(parts_.store, parts_.node, [&to](const HeldKeys& held) { return held.writes == to && held.journal == to; });
+    if (others) awaited_ = others->awaited;
+    publish();
+    if (others && settled && !awaited_.empty()) {
+      parts_.alerts.raise("master_key_rotation",
+                          fmt::format("The rotation of the master key ends when every server writes under the new one, and {} does not yet. Start it, with a "
+                                      "copy of {}; one that will not come back: `latchkey node forget`.", listed(awaited_), lies_in_));
+      co_await parts_.steady.sleep_for(kAgainAfter);
+      continue;
+    }
+    const auto passed = others ? co_await pass() : std::unexpected(others.error());
     if (!passed) {
+      if (co_await is_lost(passed.error())) co_return;
       parts_.log.error("master_key_rotation_waits", passed.error());
       parts_.alerts.raise("master_key_rotation", "The rotation of the master key cannot go on, and is tried again: " + passed.error().text);
       co_await parts_.steady.sleep_for(kAgainAfter);
       continue;
     }
     parts_.alerts.clear("master_key_rotation");  // it goes on, for hours perhaps
-    const bool nothing_left = state_->changed == 0 && state_->passes > 1;
+    settled = state_->changed == 0 && state_->passes > 1;
     state_->changed = 0;
-    if (!nothing_left) {
+    if (!settled) {
       // What was read under the old key, or sealed under it just before, may still be on its way.
       co_await parts_.steady.sleep_for(parts_.rest());
       continue;
     }
-    if (const auto finished = co_await finish(); finished) co_return;
+    if (!awaited_.empty()) continue;
+    const auto finished = co_await finish(others->as_read);
+    if (finished || co_await is_lost(finished.error())) co_return;
     co_await parts_.steady.sleep_for(kAgainAfter);
   }
+}
+
+// Another node has taken over what this one, silent for long, was at; or has this one come to its end, and not heard of it.
+Task<bool> KeyRotation::is_lost(const Error& error) {
+  if (error.reason != "meta") co_return false;
+  auto sight = co_await read();
+  if (!sight) co_return false;
+  if (sight->rotation && sight->rotation->owner == state_->owner) {
+    kept_ = std::move(sight->kept);  // the answer to an earlier commit was lost, or a server has come meanwhile
+    co_return false;
+  }
+  if (!sight->rotation && sight->retired && sight->retired->id == state_->from) {
+    conclude(*std::move(sight->retired));
+    co_return true;
+  }
+  parts_.log.warning("master_key_rotation_lost", {{"to", base::to_hex(state_->to)}});
+  state_.reset();
+  publish();
+  co_return true;
 }
 
 Task<Result<void>> KeyRotation::pass() {
@@ -195,9 +297,11 @@ Task<Result<void>> KeyRotation::pass() {
 }
 
 Task<Result<void>> KeyRotation::save() {
-  store::Batch batch;
-  batch.push_back(store::PutMeta{std::string(kRotationMeta), state_->to_octets()});
-  co_return co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  auto next = state_->to_octets();
+  auto done = co_await parts_.store.commit({store::CompareMeta{std::string(kRotationMeta), kept_}, store::PutMeta{std::string(kRotationMeta), next}},
+                                           store::Urgency::bookkeeping);
+  if (done) kept_ = std::move(next);
+  co_return done;
 }
 
 Task<Result<KeyRotation::PageEnd>> KeyRotation::page() {
@@ -292,17 +396,17 @@ Task<Result<KeyRotation::PageEnd>> KeyRotation::page_of_authorizations() {
 
 // Replies that the store has not got yet: recorded once more, sealed anew. What the old key sealed stays on the disk and is passed
 // over, since the later of an intent's replies counts.
-Task<Result<KeyRotation::PageEnd>> KeyRotation::replies() {
+Task<Result<KeyRotation::Resealed>> KeyRotation::reseal_journal() {
   auto entries = co_await parts_.journal.pending();
   if (!entries) co_return std::unexpected(entries.error());
   std::map<IntentId, store::JournalEntry> newest;
   for (auto& entry : *entries) newest.insert_or_assign(entry.intent, std::move(entry));
+  Resealed resealed;
   for (auto& [intent, entry] : newest) {
     if (parts_.sealing.is_current(entry.reply_sealed)) continue;
     auto renewed = parts_.sealing.renew_reply(entry);
     if (!renewed) {
-      state_->unreadable += 1;
-      if (state_->passes == 0) parts_.log.warning("record_not_renewed", {{"table", "journal"}, {"id", intent.text()}});
+      resealed.unreadable.push_back(intent);
       continue;
     }
     entry.reply_sealed = std::move(*renewed);
@@ -310,7 +414,18 @@ Task<Result<KeyRotation::PageEnd>> KeyRotation::replies() {
     if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
     if (const auto recorded = co_await parts_.journal.record(entry); !recorded) co_return std::unexpected(recorded.error());
     if (parts_.resealed) parts_.resealed(entry);
-    state_->changed += 1;
+    resealed.changed += 1;
+  }
+  co_return resealed;
+}
+
+Task<Result<KeyRotation::PageEnd>> KeyRotation::replies() {
+  const auto resealed = co_await reseal_journal();
+  if (!resealed) co_return std::unexpected(resealed.error());
+  state_->changed += resealed->changed;
+  state_->unreadable += static_cast<std::int64_t>(resealed->unreadable.size());
+  for (const auto& intent : resealed->unreadable) {
+    if (state_->passes == 0) parts_.log.warning("record_not_renewed", {{"table", "journal"}, {"id", intent.text()}});
   }
   co_return PageEnd{};
 }
@@ -395,8 +510,9 @@ Task<Result<void>> KeyRotation::commit(std::vector<Renewal> renewals) {
   co_return Result<void>{};
 }
 
-Task<Result<void>> KeyRotation::finish() {
-  install_files();
+// `as_read`: which servers there are, all of them as far as they must be.
+Task<Result<void>> KeyRotation::finish(store::Batch as_read) {
+  install_files(state_->from);
   const auto now = parts_.wall.now();
   RetiredKey retired{.id = state_->from, .retired_at = now, .path = parts_.files.retired_path(state_->from)};
   if (const auto aside = parts_.files.aside(state_->from, parts_.entropy)) {
@@ -404,28 +520,35 @@ Task<Result<void>> KeyRotation::finish() {
   } else if (const auto found = parts_.files.find(state_->from, parts_.entropy)) {
     retired.path = found->path;
   }
-  const auto unreadable =
-      state_->unreadable == 0 ? std::string() : fmt::format(" {} stored secrets did not open under it and were left as they are; see the log.", state_->unreadable);
-  store::Batch batch{store::PutMeta{std::string(kRotationMeta), {}}, store::PutMeta{std::string(kRetiredMeta), retired.to_octets()},
-                     store::AppendAudit{{.at = now, .actor = "server", .action = "master_key.rotated", .subject = "master key",
-                                         .detail = fmt::format("{} is retired and kept in {}.{}", base::to_hex(state_->from), retired.path, unreadable)}}};
+  auto batch = std::move(as_read);
+  batch.push_back(store::CompareMeta{std::string(kRotationMeta), kept_});
+  batch.push_back(store::PutMeta{std::string(kRotationMeta), {}});
+  batch.push_back(store::PutMeta{std::string(kRetiredMeta), retired.to_octets()});
+  batch.push_back(store::AppendAudit{{.at = now, .actor = "server", .action = "master_key.rotated", .subject = "master key",
+                                      .detail = fmt::format("{} is retired and kept in {}.{}", base::to_hex(state_->from), retired.path, left_as_they_were(state_->unreadable))}});
   if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) {
     parts_.log.error("master_key_rotation_waits", committed.error());
     co_return committed;
   }
+  conclude(std::move(retired));
+  co_return Result<void>{};
+}
+
+void KeyRotation::conclude(RetiredKey retired) {
   parts_.vault.end_rotation();
+  second_.clear();
   parts_.user_cards.clear();
   parts_.log.info("master_key_rotated", {{"retired", base::to_hex(state_->from)}, {"path", retired.path}, {"unreadable", state_->unreadable}});
   parts_.alerts.clear("master_key_rotation");
   parts_.alerts.tell("master_key_rotated",
                      fmt::format("Everything is sealed under the new master key. Put a copy of {} away. The old key is kept in {}: plain copies of the database from "
                                  "before need it. Move it to a safe place apart from this machine, or delete it when there are none.{}",
-                                 lies_in_, retired.path, unreadable),
+                                 lies_in_, retired.path, left_as_they_were(state_->unreadable)),
                      kToldFor);
   state_.reset();
+  awaited_.clear();
   retired_ = std::move(retired);
   publish();
-  co_return Result<void>{};
 }
 
 }  // namespace latchkey::grants

@@ -4,7 +4,9 @@
 //  - the store names the new key before anything is sealed under it, and both keys lie in files by then;
 //  - from that commit until the last record has been renewed both keys are read, the new one writes; a crash at any point is
 //    taken up by the next start;
-//  - no other node works on the store: it would go on sealing under the old key, and could not read what is under the new one;
+//  - no other node works on the store that could not read what is under the new key, and none seals under the old one when it ends: they
+//    say what they hold (key_sharing.h), each seals its own journal's replies anew, and a node that has died is waited for;
+//  - one node at a time goes through the records, by compare-and-set on the state; another takes over where it has stopped in order;
 //  - the old key's file is kept (`KEY.old-<id>`) and told to the person, never deleted.
 // Concurrency: the engine's executor; status() and figures from any thread.
 #pragma once
@@ -18,6 +20,7 @@
 #include "grants/alerts.h"
 #include "grants/authorize.h"
 #include "grants/key_records.h"
+#include "grants/key_sharing.h"
 #include "people/user_cards.h"
 #include "store/reply_journal.h"
 #include "vault/key_files.h"
@@ -29,6 +32,7 @@ struct RotationState {
   enum class Stage { users, grants, apps, authorizations, journal, revocations, notices, connectors, deliveries, devices };  // kept as numbers: new ones come last
   Bytes from;  // ids of the keys
   Bytes to;
+  NodeId owner{};  // goes through the records
   WallTime started_at{};
   Stage stage = Stage::users;
   Bytes cursor;            // the last id done of this stage
@@ -57,8 +61,10 @@ struct KeyStatus {
   Bytes id;          // of the key that writes
   std::string path;   // where it lies
   std::string place;  // where it belongs: `path`, unless a rotation could not put it there
-  std::optional<RotationState> rotation;
-  std::optional<RetiredKey> retired;  // the last one
+  std::optional<RotationState> rotation;  // this node's, or the one that it follows
+  std::optional<RetiredKey> retired;      // the last one
+  std::optional<PreparedKey> prepared;    // to come, once every server holds it
+  std::vector<std::string> awaited;       // machines' names of the servers that are not as far yet
 };
 
 // What the console and the command line ask of the keys.
@@ -66,9 +72,12 @@ class Keys {
  public:
   virtual ~Keys() = default;
   [[nodiscard]] virtual KeyStatus status() const = 0;
-  // Makes the next key and begins; the passes run in the background. Errors: conflict/`rotation_in_progress`, `other_nodes`;
-  // misconfigured/`key_not_in_place` and those of load_master_key; the store's.
+  // Makes the next key and begins; the passes run in the background. Where others work on the store the key is prepared only, and it
+  // begins when all of them hold it. Errors: conflict/`rotation_in_progress`; misconfigured/`key_not_in_place` and those of
+  // load_master_key; the store's.
   [[nodiscard]] virtual Task<Result<void>> rotate(Requester requester) = 0;
+  // Gives up a key that is prepared; the files stay. Errors: conflict/`not_prepared`; the store's.
+  [[nodiscard]] virtual Task<Result<void>> cancel(Requester requester) = 0;
 };
 
 // Store keys (Store::meta).
@@ -101,6 +110,8 @@ class KeyRotation final : public Keys {
     Log& log;
     Executor executor;
     NodeId node{};
+    bool shared = false;  // others may work on the store
+    std::string machine;  // its name
     // How long what was read before may be opened after a pass.
     std::function<Seconds()> rest;
     // Of notices.
@@ -115,13 +126,42 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<void> stop();
   [[nodiscard]] KeyStatus status() const override;
   [[nodiscard]] Task<Result<void>> rotate(Requester requester) override;
+  [[nodiscard]] Task<Result<void>> cancel(Requester requester) override;
 
  private:
+  // What the store says of keys, as read in one look.
+  struct Sight {
+    Bytes known;  // the key's id that writes
+    Bytes kept;   // of the rotation, as it lies there
+    std::optional<RotationState> rotation;
+    Bytes prepared_kept;
+    std::optional<PreparedKey> prepared;
+    std::optional<RetiredKey> retired;
+  };
   struct PageEnd {
     Bytes cursor;      // of the last record; empty: the stage is over
     std::int64_t records = 0;
   };
   [[nodiscard]] Task<void> run();
+  [[nodiscard]] Task<Result<void>> prepare(Requester requester, RollCall roll);
+  // `as_read`: holds as long as no server has come that could not read what is under the new key.
+  [[nodiscard]] Task<Result<void>> begin(vault::KeyFiles::Found next, store::Batch as_read, Requester requester);
+  [[nodiscard]] std::unexpected<Error> not_in_place(const std::string& path) const;
+  void go_on(RotationState state, Bytes kept);
+  [[nodiscard]] Task<bool> is_lost(const Error& error);  // the state is another node's by now
+
+  // As others go on: key_following.cpp.
+  [[nodiscard]] Task<void> follow();
+  [[nodiscard]] Task<Result<void>> look();
+  [[nodiscard]] Task<Result<Sight>> read();
+  void hold_what_is_to_come(const Sight& sight);
+  void take_next(const Sight& sight);
+  void let_go(const Sight& sight);
+  [[nodiscard]] Task<Result<void>> look_after_journal();
+  [[nodiscard]] Task<Result<void>> say_what_is_held();
+  [[nodiscard]] Task<Result<void>> take_over(const Sight& sight);
+  [[nodiscard]] Task<Result<void>> begin_when_all_hold(const Sight& sight);
+
   [[nodiscard]] Task<Result<void>> pass();
   [[nodiscard]] Task<Result<PageEnd>> page();
   [[nodiscard]] Task<Result<PageEnd>> page_of_users();
@@ -129,6 +169,11 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<Result<PageEnd>> page_of_apps();
   [[nodiscard]] Task<Result<PageEnd>> page_of_authorizations();
   [[nodiscard]] Task<Result<PageEnd>> replies();
+  struct Resealed {
+    std::int64_t changed = 0;
+    std::vector<IntentId> unreadable;
+  };
+  [[nodiscard]] Task<Result<Resealed>> reseal_journal();
   [[nodiscard]] Task<Result<PageEnd>> page_of_revocations();
   [[nodiscard]] Task<Result<PageEnd>> page_of_connectors();
   [[nodiscard]] Task<Result<PageEnd>> page_of_deliveries();
@@ -136,9 +181,10 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<Result<PageEnd>> page_of_channel_secrets();
   [[nodiscard]] Task<Result<void>> commit(std::vector<Renewal> renewals);
   [[nodiscard]] Task<Result<void>> save();
-  [[nodiscard]] Task<Result<void>> finish();
+  [[nodiscard]] Task<Result<void>> finish(store::Batch as_read);
+  void conclude(RetiredKey retired);
   [[nodiscard]] Task<Result<std::int64_t>> count_records();
-  void install_files();
+  void install_files(ByteView from);
   void note(Renewal& renewal, std::string_view table, const std::string& id);
   void publish();
 
@@ -146,9 +192,17 @@ class KeyRotation final : public Keys {
   TaskGroup group_;
   bool stopping_ = false;
   bool beginning_ = false;
-  std::optional<RotationState> state_;
+  std::optional<RotationState> state_;  // this node's own
+  Bytes kept_;                          // the same as the store has it
   std::optional<RetiredKey> retired_;
   std::string lies_in_;  // the key that writes
+  // Of other nodes' rotations, and of those that are to come.
+  std::optional<RotationState> followed_;
+  std::optional<PreparedKey> prepared_;
+  std::vector<std::string> awaited_;
+  Bytes second_;                 // the key that is read besides
+  SteadyTime writes_since_{};    // the key in use
+  bool journal_is_anew_ = false;
   mutable std::mutex mutex_;
   KeyStatus published_;
 };

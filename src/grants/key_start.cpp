@@ -48,7 +48,7 @@ std::string_view name_of(RotationState::Stage stage) {
 
 Bytes RotationState::to_octets() const {
   return base::to_bytes(boost::json::serialize(
-      JsonObject{{"from", base::to_hex(from)}, {"to", base::to_hex(to)}, {"started_at", base::to_unix_ms(started_at)},
+      JsonObject{{"from", base::to_hex(from)}, {"to", base::to_hex(to)}, {"owner", owner.text()}, {"started_at", base::to_unix_ms(started_at)},
                  {"stage", static_cast<int>(stage)}, {"cursor", base::to_hex(cursor)}, {"passes", passes}, {"done", done},
                  {"total", total}, {"unreadable", unreadable}, {"changed", changed}}));
 }
@@ -59,6 +59,7 @@ std::optional<RotationState> RotationState::from_octets(ByteView octets) {
   RotationState state;
   state.from = octets_of(*object, "from");
   state.to = octets_of(*object, "to");
+  state.owner = NodeId::parse(base::string_or(*object, "owner")).value_or(NodeId{});
   state.started_at = base::from_unix_ms(number_of(*object, "started_at"));
   state.stage = static_cast<Stage>(number_of(*object, "stage"));
   state.cursor = octets_of(*object, "cursor");

@@ -34,8 +34,10 @@ class NodeDesk {
 // All nodes as `self` sees them, without their open exchanges. Any executor.
 [[nodiscard]] Task<Result<std::vector<NodeView>>> nodes_seen(store::Store& store, NodeId self);
 
-// The machines' names of the other nodes that may hold what they read of the store, joined by commas: those that have begun and
-// not said that they stopped, seen or not, and those whose journals may keep a reply. Empty: none.
+// The other nodes that may hold what they read of the store, joined by commas: those that have begun and
+// not said that they stopped, seen or not, and those whose journals may keep a reply.
+[[nodiscard]] Task<Result<std::vector<store::Node>>> nodes_at_work(store::Store& store, NodeId self);
+// Their machines' names, joined by commas. Empty: none.
 [[nodiscard]] Task<Result<std::string>> others_at_work(store::Store& store, NodeId self);
 
 // Store::meta that changes whenever a node begins, for whoever must know that none has come (compare, then write).

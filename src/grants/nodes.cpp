@@ -26,19 +26,23 @@ Nodes::Nodes(Parts parts) : parts_(std::move(parts)) {
            .started_at = parts_.wall.now()};
 }
 
-Task<Result<std::string>> others_at_work(store::Store& store, NodeId self) {
-  const auto nodes = co_await store.nodes();
+Task<Result<std::vector<store::Node>>> nodes_at_work(store::Store& store, NodeId self) {
+  auto nodes = co_await store.nodes();
   if (!nodes) co_return std::unexpected(nodes.error());
   const auto intents = co_await store.open_intents(kIntentsMax);
   if (!intents) co_return std::unexpected(intents.error());
   const auto has_open = [&](NodeId node) {
     return std::ranges::any_of(*intents, [&](const store::Intent& intent) { return intent.node == node && intent.state == store::IntentState::open; });
   };
+  std::erase_if(*nodes, [&](const store::Node& node) { return node.id == self || (node.run.empty() && !has_open(node.id)); });
+  co_return nodes;
+}
+
+Task<Result<std::string>> others_at_work(store::Store& store, NodeId self) {
+  const auto nodes = co_await nodes_at_work(store, self);
+  if (!nodes) co_return std::unexpected(nodes.error());
   std::string names;
-  for (const auto& node : *nodes) {
-    if (node.id == self || (node.run.empty() && !has_open(node.id))) continue;
-    names += names.empty() ? node.name : ", " + node.name;
-  }
+  for (const auto& node : *nodes) names += names.empty() ? node.name : ", " + node.name;
   co_return names;
 }
 
@@ -50,8 +54,6 @@ Task<Result<void>> Nodes::begin() {
     const auto asked_wall = parts_.wall.now();
     const auto key = co_await parts_.store.meta(std::string(kMasterKeyMeta));
     if (!key) co_return std::unexpected(key.error());
-    const auto rotation = co_await parts_.store.meta(std::string(kRotationMeta));
-    if (!rotation) co_return std::unexpected(rotation.error());
     const auto joined = co_await parts_.store.meta(std::string(kJoinedMeta));
     if (!joined) co_return std::unexpected(joined.error());
     const auto before = co_await parts_.store.nodes();
@@ -63,18 +65,7 @@ Task<Result<void>> Nodes::begin() {
                      "The master key was changed at another server meanwhile. Put a copy of the new key file here and start again; nothing was changed.",
                      {.field = "master_key_file"});
     }
-    if (!rotation->empty()) {
-      const auto others = co_await others_at_work(parts_.store, self_.id);
-      if (!others) co_return std::unexpected(others.error());
-      if (!others->empty()) {
-        co_return fail(ErrorKind::misconfigured, "rotation_elsewhere",
-                       fmt::format("The master key is being rotated by another server ({}). Start this one when that is over (`latchkey keys status` "
-                                   "there), with a copy of the new key file; nothing was changed.", *others),
-                       {.field = "master_key_file"});
-      }
-    }
     done = co_await parts_.store.commit({store::CompareMeta{std::string(kMasterKeyMeta), *key},
-                                         store::CompareMeta{std::string(kRotationMeta), *rotation},
                                          store::CompareMeta{std::string(kJoinedMeta), *joined},
                                          store::PutMeta{std::string(kJoinedMeta), self_.run}, store::PutNode{self_}});
     if (done && !begun_) {

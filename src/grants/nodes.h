@@ -5,8 +5,7 @@
 //    look: it then refreshes nothing more;
 //  - after a restore each node says when its own journal is merged; until all have, or were forgotten, none sends a token that
 //    came from a journal (RULES F10, grants/restore_watch.h);
-//  - a node begins only by the master key that the store names, and not while another one rotates it (RULES K1); the rotation
-//    relies on it.
+//  - a node begins only by the master key that the store names (RULES K1); a rotation relies on it, and on kJoinedMeta.
 // Lives on the engine's executor.
 #pragma once
 
@@ -44,7 +43,7 @@ class Nodes final : public NodeDesk {
   };
   explicit Nodes(Parts parts);
 
-  // Says that this process has begun. Errors: misconfigured/`rotation_elsewhere`, `master_key_wrong`; those of the store.
+  // Says that this process has begun. Errors: misconfigured/`master_key_wrong`; those of the store.
   [[nodiscard]] Task<Result<void>> begin();
   // Says that it has ended, after everything else, if `conditions` hold. A store that is away is not waited for.
   [[nodiscard]] Task<void> end(store::Batch conditions = {});

@@ -135,8 +135,9 @@ Bytes Vault::id_of(const Secret& master_key) {
 
 void Vault::begin_rotation(const Secret& next) {
   const auto before = ring();
-  LATCHKEY_CHECK(before->former == nullptr);
-  replace(std::make_shared<const Ring>(std::make_shared<const SubKeys>(next), before->current, before->lookup));
+  auto keys = std::make_shared<const SubKeys>(next);
+  LATCHKEY_CHECK(before->former == nullptr || before->former->id == keys->id);
+  replace(std::make_shared<const Ring>(std::move(keys), before->current, before->lookup));
 }
 
 void Vault::hold_former(const Secret& former) {

@@ -498,7 +498,8 @@ bool Invariants::is_still_to_come(const Subject& subject) const {
 bool Invariants::all_well_since(Nanoseconds when) {
   return std::ranges::all_of(subjects, [&](const Subject& subject) {
     if (!subject.in_flight.empty() || is_still_to_come(subject)) return false;
-    return subject.refreshed_at > when || store::is_locked(subject.state) || !account_of(subject).any_live() || (!holds_live(subject) && !has_fallen_back);
+    const bool is_fresh = subject.refreshed_at > when && subject.state == store::GrantState::active;  // not by a journal's answer of long ago
+    return is_fresh || store::is_locked(subject.state) || !account_of(subject).any_live() || (!holds_live(subject) && !has_fallen_back);
   });
 }
 

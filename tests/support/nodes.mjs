@@ -1,5 +1,6 @@
 // Several nodes on one PostgreSQL, as an operator runs them: a data folder each, one master key, one database.
 
+import { copyFile, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { Latchkey, Session } from './latchkey.mjs';
 import { Postgres } from './postgres.mjs';
@@ -10,9 +11,10 @@ import { providerFile } from './provider_file.mjs';
 /**
  * { postgres, provider, nodes, admin }: `count` started nodes, the first one set up, apps `oidc` and `scripted` registered for
  * the provider. options: provider (of the scripted provider), type (of the provider file's `scripted-type`), settings (of the
- * registry), config, allow (more that may be reached), postgres (an existing cluster).
+ * registry), config, allow (more that may be reached), postgres (an existing cluster), ownKeys (a copy of the key file for each, as
+ * on machines of their own; else all name the first node's).
  */
-export async function sharedScene(t, { count = 2, provider: providerOptions = {}, type = {}, settings = {}, config = {}, allow = [], postgres } = {}) {
+export async function sharedScene(t, { count = 2, provider: providerOptions = {}, type = {}, settings = {}, config = {}, allow = [], postgres, ownKeys = false } = {}) {
   const cluster = postgres ?? await Postgres.start(t);
   const store = await cluster.makeDatabase();
   const provider = await ScriptedProvider.start(t, { port: await freePort(), rotation: 'single-use', ...providerOptions });
@@ -29,7 +31,12 @@ export async function sharedScene(t, { count = 2, provider: providerOptions = {}
   const nodes = [first];
   const key = path.join(first.data, 'master.key');
   while (nodes.length < count) {
-    nodes.push(await Latchkey.start(t, { ...options, config: { ...options.config, master_key_file: key } }));
+    const own = ownKeys ? path.join(first.folder, `keys-${nodes.length + 1}`, 'master.key') : key;
+    if (ownKeys) {
+      await mkdir(path.dirname(own));
+      await copyFile(key, own);
+    }
+    nodes.push(await Latchkey.start(t, { ...options, config: { ...options.config, master_key_file: own } }));
   }
   return { postgres: cluster, store, provider, nodes, admin, masterKey: key };
 }

@@ -34,6 +34,7 @@ export class World {
   setup_done = true;
   master_key_backup_done = false;
   store: "sqlite" | "postgresql" = "sqlite";
+  key_prepared: { id: string; since: string; server: string; path: string; awaited: string[] } | null = null;
   connectors: Schemas["Connector"][] = [
     connector("front-office", "Front office", "caller", null, ["Accounting"], "Scans/{user}"),
     connector("invoices", "Invoices", "fixed", "ledger", [], "Inbox"),

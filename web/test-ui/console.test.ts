@@ -499,7 +499,14 @@ describe("lists", () => {
       await page.getByText("pg_dump").waitFor();
       assert.equal(await page.getByText("This server knows of no backup").count(), 0);
       await page.getByText("latchkey backup FILE --config /etc/latchkey/latchkey.toml").waitFor();
-      await page.getByText("The others would not know the new key").waitFor();
+      await page.getByText("goes from hand to hand").waitFor();
+      house.world.key_prepared = { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", since: house.world.at(-4), server: "office-1", path: "/etc/latchkey/master.key.next", awaited: ["office-2", "office-3"] };
+      await page.reload();
+      await page.getByText("office-2, office-3").waitFor();
+      await page.getByText("latchkey keys cancel").waitFor();
+      assert.equal(await page.getByText("latchkey keys rotate").count(), 0, "not while one is prepared");
+      house.world.key_prepared = { ...house.world.key_prepared, awaited: [] };
+      await page.getByText("Every server holds it").waitFor();
       assert.deepEqual(complaints, []);
     });
   });

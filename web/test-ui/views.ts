@@ -87,6 +87,7 @@ export const kViews: View[] = [
   { name: "check-before", open: async (page, world) => { world.doctor = null; await page.goto("/settings/check"); await heading(page, "Not examined yet"); } },
   { name: "check", open: async (page) => { await page.goto("/settings/check"); await page.getByRole("button", { name: /^Check/ }).click(); await heading(page, "Redirect URIs"); } },
   { name: "keys", open: async (page) => { await page.goto("/settings/keys"); await page.getByRole("progressbar").waitFor(); } },
+  { name: "keys-prepared", open: async (page, world) => { world.store = "postgresql"; world.key_prepared = { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", since: world.at(-4), server: "office-1", path: "/etc/latchkey/master.key.next", awaited: ["office-2", "office-3"] }; await page.goto("/settings/keys"); await page.getByText("office-2, office-3").waitFor(); } },
   { name: "connectors", open: async (page) => { await page.goto("/settings/connectors"); await heading(page, "Front office"); } },
   { name: "connector-add", open: async (page) => { await page.goto("/settings/connectors"); await page.getByRole("button", { name: "Add connector" }).click(); await page.getByRole("dialog").getByLabel("Name", { exact: true }).fill("Scans of the front office"); await page.getByText("invoice.pdf becomes").waitFor(); } },
   { name: "connector-fixed", open: async (page) => { await page.goto("/settings/connectors"); await page.getByRole("button", { name: "Edit Invoices" }).click(); await page.getByRole("dialog").getByRole("button", { name: "End that" }).waitFor(); } },

@@ -47,6 +47,8 @@ const kActions: Record<string, string> = {
   "group.deleted": "Group deleted",
   "group.renamed": "Group renamed",
   "master_key.backup_confirmed": "Backup of the master key confirmed",
+  "master_key.given_up": "Prepared master key given up",
+  "master_key.prepared": "New master key prepared",
   "master_key.rotated": "Rotation of the master key finished",
   "master_key.rotation_begun": "Rotation of the master key begun",
   "node.forgotten": "Server declared lost",
