@@ -1,11 +1,13 @@
-// What comes late to a consent by way of the Cloud Service: an owner's link from before the service's keys were changed.
+// What comes late to a consent by way of the Cloud Service: an owner's link from before the service's keys were changed, and a page that
+// was left open until the browser had forgotten its cookies.
 
 import assert from 'node:assert/strict';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Browserless } from '../support/browserless.mjs';
-import { enrolledOffice, pressing, relayWithProvider } from '../support/relay.mjs';
+import { assertLogged, consenting, enrolledOffice, pressing, relayWithProvider } from '../support/relay.mjs';
+import { until } from '../support/wait.mjs';
 
 const pin = 'Grüße-42 an alle';
 const request = { username: 'printer-1', pin, type: 'oidc' };
@@ -89,4 +91,53 @@ test('S1 A5: a link when the relay has keys that nobody vouches for: its owner i
   const end = await new Browserless().open(link.start_url, { visit: owning(scene, office, 'anna') });
   assert.match(end.body, /administrator must approve/, end.url);
   assert.equal((await office.admin.outcome(link.id)).state, 'held');
+});
+
+test('C3: a page whose button is pressed, and an answer that is brought, after a quarter of an hour: the owner reads that it took too long, and no grant is changed', async (t) => {
+  const scene = await relayWithProvider(t);
+  const { relay, oidc } = scene;
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const { browser } = office.admin;
+  const { grant_id: grantId } = await office.admin.addOAuthUser({ ...request, visit: consenting(scene) });
+  await office.admin.set('authorize.pending_lifetime', '1m');
+  const kept = async () => {
+    const { generation, state, account, authorized_at: at } = await office.admin.grant(grantId);
+    return { generation, state, account, at, posted: oidc.tokenRequests };
+  };
+  const before = await kept();
+  const begin = () => office.admin.startAuthorization({ replace_grant_id: grantId });
+  const atCallback = (url) => url.startsWith(`${relay.url}/callback/`);
+
+  const [left, slow] = [await begin(), await begin()];
+  const shown = await browser.open(left.start_url);
+  const button = pressing(relay)(shown.url, undefined, shown.body);
+  assert.ok(button, shown.url);
+  assert.equal(browser.jar.find('latchkey-relay').left, 900);
+  const { url: answer } = await browser.open(slow.start_url, { visit: consenting(scene), stopAt: atCallback });
+  assert.ok(atCallback(answer), answer);
+  const state = async ({ id }) => (await office.admin.must('GET', `/api/v1/authorizations/${id}`)).state;
+  await until('their minute to be over', async () => (await state(left)) === 'expired' && (await state(slow)) === 'expired', { timeout: 90_000, every: 250 });
+
+  for (const minutes of [0, 15]) {
+    browser.jar.pass(minutes * 60);
+    const late = await browser.open(button);
+    assert.equal(late.status, 403, `${minutes} minutes`);
+    assert.match(late.body, /This took too long/, `${minutes} minutes`);
+    assert.match(late.body, /press Authorize again, or open the link you were sent once more/);
+    assert.match(late.body, /Nothing was linked\./);
+    assert.doesNotMatch(late.body, /cookies/, 'it is not the browser that is wrong');
+  }
+  assert.equal(browser.jar.find('latchkey-relay'), undefined);
+  const late = await browser.open(answer);
+  assert.equal(late.status, 403);
+  assert.match(late.body, /or took too long\. If you began it here, go back to Latchkey and press Authorize again/);
+  assert.match(late.body, /Nothing was linked\./);
+  await assertLogged(relay, 'flow_expired', 2);
+  await assertLogged(relay, 'flow_not_of_this_browser', 1);
+  assert.deepEqual(await kept(), before);
+  assert.equal((await office.token('printer-1', pin)).status, 200);
+
+  const once_more = await begin();
+  await browser.open(once_more.start_url, { visit: consenting(scene) });
+  assert.equal((await office.admin.outcome(once_more.id)).state, 'completed');
 });
