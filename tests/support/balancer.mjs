@@ -26,6 +26,8 @@ export class Balancer {
   instances = [];
   /** Only this one, as long as it is set. */
   only;
+  /** What it says itself instead of passing a path on: (path) => { status, headers, body }, or nothing. */
+  instead = () => undefined;
   /** { path, instance } of each request that was answered, oldest first. */
   served = [];
   /** The instances that were tried and were not there. */
@@ -40,6 +42,8 @@ export class Balancer {
   async #take(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
+    const own = this.instead(new URL(request.url, 'https://localhost').pathname);
+    if (own) return response.writeHead(own.status, { ...own.headers, connection: 'close' }).end(own.body);
     const first = this.#turn;
     this.#turn = (first + 1) % this.instances.length;
     for (let n = 0; n < this.instances.length; n++) {
@@ -55,10 +59,9 @@ export class Balancer {
       this.#turn = (at + 1) % this.instances.length;
       this.served.push({ path: new URL(request.url, 'https://localhost').pathname, instance });
       response.writeHead(answer.statusCode, { ...answer.headers, connection: 'close' });
-      answer.pipe(response);
-      return;
+      return answer.pipe(response);
     }
-    response.writeHead(502, { connection: 'close' }).end('Nobody is there.');
+    return response.writeHead(502, { connection: 'close' }).end('Nobody is there.');
   }
 
   #pass(instance, { method, url, headers, socket }, body) {
