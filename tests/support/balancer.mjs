@@ -28,6 +28,8 @@ export class Balancer {
   only;
   /** What it says itself instead of passing a path on: (path) => { status, headers, body }, or nothing. */
   instead = () => undefined;
+  /** What it waits for before it passes a path on. */
+  before = async (_path) => {};
   /** { path, instance } of each request that was answered, oldest first. */
   served = [];
   /** The instances that were tried and were not there. */
@@ -42,7 +44,9 @@ export class Balancer {
   async #take(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
-    const own = this.instead(new URL(request.url, 'https://localhost').pathname);
+    const { pathname } = new URL(request.url, 'https://localhost');
+    await this.before(pathname);
+    const own = this.instead(pathname);
     if (own) return response.writeHead(own.status, { ...own.headers, connection: 'close' }).end(own.body);
     const first = this.#turn;
     this.#turn = (first + 1) % this.instances.length;
@@ -57,7 +61,7 @@ export class Balancer {
         continue;
       }
       this.#turn = (at + 1) % this.instances.length;
-      this.served.push({ path: new URL(request.url, 'https://localhost').pathname, instance });
+      this.served.push({ path: pathname, instance });
       response.writeHead(answer.statusCode, { ...answer.headers, connection: 'close' });
       return answer.pipe(response);
     }
