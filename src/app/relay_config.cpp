@@ -175,7 +175,7 @@ class Reader {
     } else if (key == "outbound.ca_file") {
       config.outbound_ca_file = absolute_path(node, key).value_or("");
     } else if (key == "outbound.proxy") {
-      config.outbound_proxy = text(node, key).value_or("");
+      take_proxy(node, key);
     } else if (key == "loopback_providers") {
       const auto value = node.value_exact<bool>();
       if (!value) return wrong(node, key, "must be true or false, without quotes");
@@ -192,6 +192,15 @@ class Reader {
       if (const auto usable = store::check_postgres_url(*value); !usable) return wrong(node, key, usable.error().text);
     }
     reading_.config.store = *value;
+  }
+
+  void take_proxy(const toml::node& node, const std::string& key) {
+    const auto value = text(node, key);
+    if (!value) return;
+    const auto url = net::Url::parse(*value);
+    if (!url || url->is_https() || url->path() != "/" || !url->query().empty())
+      return wrong(node, key, "must be http://HOST:PORT, such as http://proxy.example:3128");
+    reading_.config.outbound_proxy = *value;
   }
 
   void take_public_url(const toml::node& node, const std::string& key) {

@@ -62,6 +62,20 @@ TEST(RelayConfiguration, IsReadWholeAndFitsTheCatalogue) {
   EXPECT_EQ(op->expected.endpoint, "https://op.example/auth");
 }
 
+TEST(RelayConfiguration, AProxyOnTheWayOutIsAnHttpAddress) {
+  const auto with = [](const std::string& proxy) {
+    return read_relay_config("public_url = \"https://r.example\"\noutbound.proxy = \"" + proxy +
+                                 "\"\n[apps.dropbox]\nclient_id = \"a\"\n",
+                             "f");
+  };
+  const auto good = with("http://proxy.example:3128");
+  EXPECT_THAT(good.mistakes, IsEmpty());
+  EXPECT_EQ(good.config.outbound_proxy, "http://proxy.example:3128");
+  for (const auto* bad : {"proxy.example:3128", "https://proxy.example", "http://proxy.example/x", "socks5://proxy.example"}) {
+    EXPECT_THAT(with(bad).mistakes, ElementsAre(HasSubstr("f:2: outbound.proxy: must be http://HOST:PORT"))) << bad;
+  }
+}
+
 TEST(RelayConfiguration, ADatabaseIsNamedWithoutItsPassword) {
   const auto with = [](std::string_view lines) {
     return read_relay_config(

@@ -155,7 +155,8 @@ Result<int> say_end(const Session& session, const JsonObject& authorization) {
 std::string invitation(const JsonObject& started) {
   const JsonObject* device = base::find_object(started, "device");
   if (base::string_or(started, "way") == "owner_link") {
-    return fmt::format("Send this address to the account's owner (good until {}, once):\n{}\n", cell(started, "expires_at"), cell(started, "start_url"));
+    return fmt::format("Send this address to the account's owner, whose browser must reach this server (good until {}, once):\n{}\n",
+                       cell(started, "expires_at"), cell(started, "start_url"));
   }
   if (device == nullptr) {
     return fmt::format("Open this address in a browser and consent (good until {}, once):\n{}\n", cell(started, "expires_at"), cell(started, "start_url"));

@@ -53,12 +53,22 @@ Result<std::string> find_node(const ControlClient& client, const std::string& wa
   return found;
 }
 
+// A database that went in the midst of it may have done any part.
+Error not_forgotten(const std::string& wanted, Error why) {
+  if (why.kind != ErrorKind::unavailable) return why;
+  if (why.text.ends_with('.')) why.text.pop_back();
+  why.text = fmt::format("Node {} may not be forgotten yet: {}. When the database answers, look with `latchkey node list`, and forget the node "
+                         "once more if it is still listed.",
+                         wanted, why.text);
+  return why;
+}
+
 Result<int> forget_node(const Session& session, const std::string& wanted) {
   const auto client = session.client();
   const auto node = find_node(client, wanted);
   if (!node) return std::unexpected(node.error());
   const auto answer = client.call("DELETE", "/api/v1/nodes/" + net::percent_encode(*node));
-  if (!answer) return std::unexpected(answer.error());
+  if (!answer) return std::unexpected(not_forgotten(wanted, answer.error()));
   print(session.json ? pretty(*answer) : fmt::format("Node {} is forgotten; its open exchanges count as lost answers.\n", wanted));
   return 0;
 }

@@ -118,7 +118,7 @@ Result<FlowRequest> OpenedFlow::believed(const crypto::Ed25519Public& office_key
   }
   if (request_.expires_at <= now) {
     return fail(ErrorKind::refused, "flow_expired",
-                "This address has expired. Go back to Latchkey and press Authorize again.");
+                "This address has expired. Go back to Latchkey and press Authorize again, or open the link you were sent once more.");
   }
   if (request_.expires_at > now + kFlowLifetimeMax) {
     return fail(ErrorKind::refused, "clock_differs",

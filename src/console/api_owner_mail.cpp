@@ -13,6 +13,7 @@ grants::PersonMail mail_to_owner(const OwnerInvitation& invitation, std::string 
       "{} asks you to connect an account of yours to the Latchkey server\n{}\n\n"
       "  Service:    {}\n  Username:   {}\n\n"
       "Open this address, look whether it is what you expect, and go on to the provider's own page:\n\n{}\n\n"
+      "Your browser must reach that server: if the page does not open, try it from inside the office network, or by its VPN.\n\n"
       "It works once, until {}. Opening it changes nothing; you decide on the page. You sign in at the provider: nobody asks you for a "
       "password or a PIN by mail. If you did not expect this, do nothing.\n",
       invitation.asked_by, invitation.server, invitation.type_name, invitation.username, invitation.link, base::to_rfc3339(invitation.good_until));

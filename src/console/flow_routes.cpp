@@ -39,7 +39,13 @@ net::HttpResponse method_page(std::string_view allowed) {
 // `known`: the browser's owner has a page of their own here.
 enum class Owner { known, unknown };
 
-net::HttpResponse error_page(const Error& error, Owner owner = Owner::unknown) {
+constexpr std::string_view kNothingChanged = "Nothing has been changed. You can close this window.";
+// For whoever has no console, and was sent an address that has not been used up.
+constexpr std::string_view kAddressStaysGood =
+    "Nothing has been changed, and this address has not been used up: open it again in a while. If it still cannot start then, tell "
+    "whoever sent it to you what stands here. You can close this window.";
+
+net::HttpResponse error_page(const Error& error, Owner owner = Owner::unknown, std::string_view note = kNothingChanged) {
   const auto problem = problem_of(error);
   const bool used = error.reason == "ticket_unknown" || error.reason == "ticket_used";
   const bool own_page = used && owner == Owner::known;
@@ -50,7 +56,7 @@ net::HttpResponse error_page(const Error& error, Owner owner = Owner::unknown) {
                                  : problem.detail,
                     .link = own_page ? std::string(kOwnPage) : std::string(),
                     .link_text = own_page ? std::string(kOwnPageText) : std::string(),
-                    .note = "Nothing has been changed. You can close this window."});
+                    .note = std::string(used ? kNothingChanged : note)});
 }
 
 // Whether the segment behind the prefix is a plausible name; the rest is the authorizer's matter.
@@ -140,7 +146,7 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
                          .text = "This confirmation was sent by another site's page, so nothing was done."});
   }
   auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes, flow_cookies_of(request)));
-  if (!page) co_return error_page(page.error());
+  if (!page) co_return error_page(page.error(), Owner::unknown, kAddressStaysGood);
   memory_.started(ticket, true);
   // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is
   // not ours to list.

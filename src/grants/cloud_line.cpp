@@ -38,6 +38,17 @@ std::unexpected<Error> unreachable(std::string detail) {
       {.detail = std::move(detail), .retry_after = Seconds(30)});
 }
 
+// Something at its address has answered, without a word that is the service's: nothing of that is shown to anybody.
+Error wordless(int status) {
+  auto error = unreachable(fmt::format("status {} without a reason: is this a Cloud Service?", status)).error();
+  error.text = fmt::format(
+      "The Cloud Service does not answer: what stands at its address says {} and no reason, as a proxy before it does that cannot reach "
+      "it. Nobody can be authorised by way of it now. This says nothing of the provider: accounts that are authorised already go on by "
+      "themselves. Try again in a moment.",
+      status);
+  return error;
+}
+
 // Retry-After in seconds (RFC 9110 section 10.2.3), as the service writes it.
 Seconds wait_named(const net::HttpHeaders& headers) {
   const std::string text(headers.value_or("Retry-After"));
@@ -56,9 +67,7 @@ Error refusal_of(int status, std::string_view body, const net::HttpHeaders& head
     code = base::string_or(parsed->get_object(), "type");
     text = base::string_or(parsed->get_object(), "detail");
   }
-  if (!code.starts_with(kProblemPrefix) || text.empty()) {
-    return unreachable(fmt::format("status {} without a reason: is this a Cloud Service?", status)).error();
-  }
+  if (!code.starts_with(kProblemPrefix) || text.empty()) return wordless(status);
   code.erase(0, kProblemPrefix.size());
   if (code == kProviderUnreachable)
     return {.kind = ErrorKind::unavailable, .reason = code, .text = std::move(text), .retry_after = Seconds(10)};

@@ -249,7 +249,12 @@ Error CurlTransfer::describe_unsent(CURLcode result) const {
         .error();
   }
   std::string reason = "connect_failed", text = host + " cannot be reached.";
-  if (result == CURLE_COULDNT_RESOLVE_HOST || result == CURLE_COULDNT_RESOLVE_PROXY) {
+  if (result == CURLE_COULDNT_RESOLVE_PROXY) {
+    reason = "name_not_resolved";
+    text = "The name of the proxy on the way to " + host + " cannot be resolved. Check outbound.proxy, and this machine's DNS.";
+  } else if (result == CURLE_COULDNT_CONNECT && !settings_.proxy.empty()) {
+    text = "The proxy on the way to " + host + " cannot be reached. Check outbound.proxy, and whether the proxy runs.";
+  } else if (result == CURLE_COULDNT_RESOLVE_HOST) {
     reason = "name_not_resolved";
     text = "The name " + host + " cannot be resolved. Check the address, and this machine's DNS.";
   } else if (result == CURLE_OPERATION_TIMEDOUT) {

@@ -486,6 +486,17 @@ TEST_F(CurlProxyTest, ARefusalSendsNothing) {
   EXPECT_THAT(std::get<NothingSent>(outcome).error.text, HasSubstr("407"));
 }
 
+// It is the proxy that is looked at then, not the provider.
+TEST_F(CurlProxyTest, OneThatIsAwayIsSaidToBe) {
+  const auto text_of = [&](std::string proxy) {
+    transport.reset();
+    const auto outcome = send(post("https://" + where + "/"), {where}, folder.file("cert.pem"), std::move(proxy));
+    return std::holds_alternative<NothingSent>(outcome) ? std::get<NothingSent>(outcome).error.text : "sent";
+  };
+  EXPECT_THAT(text_of("http://127.0.0.1:1"), HasSubstr("The proxy on the way to localhost cannot be reached. Check outbound.proxy"));
+  EXPECT_THAT(text_of("http://proxy.invalid:3128"), HasSubstr("The name of the proxy on the way to localhost cannot be resolved"));
+}
+
 TEST_F(CurlProxyTest, ALineClosedAfterConnectSendsNothing) {
   RawServer proxy([](RawSocket& socket, int connection) {
     (void)socket.receive_until("\r\n\r\n");

@@ -58,8 +58,8 @@ std::string next_step_of(const Error& error) {
     step = "Nothing was linked. You can close this window. ";
   } else if (!says("close this window")) {
     step =
-        "Nothing was linked. Go back to Latchkey and press Authorize again; if it happens again, tell its administrator "
-        "this word. ";
+        "Nothing was linked. Go back to Latchkey and press Authorize again, or open the link you were sent once more; if it "
+        "happens again, tell its administrator this word. ";
   }
   return step + "(" + error.reason + ")";
 }

@@ -131,6 +131,9 @@ Result<Confirmation> ForwardDesk::look(std::string_view flow, const Cookies& coo
 }
 
 Result<Departure> ForwardDesk::go_on(std::string_view flow, std::string_view given_token, const Cookies& cookies) const {
+  const auto checked = check(flow);
+  // A page left open for longer than its cookie lives: what was wrong is the time.
+  if (!checked && checked.error().reason == "flow_expired") return std::unexpected(checked.error());
   const auto browser = cookie_of(cookies, kBrowserCookie);
   if (!browser || browser->empty() ||
       !base::equal_in_constant_time(base::as_bytes(form_token(flow, *browser)), base::as_bytes(given_token))) {
@@ -138,7 +141,6 @@ Result<Departure> ForwardDesk::go_on(std::string_view flow, std::string_view giv
                 "This button was not pressed on this Cloud Service's own page, or your browser keeps no cookies. Nothing "
                 "was sent to the provider.");
   }
-  const auto checked = check(flow);
   if (!checked) return std::unexpected(checked.error());
   const auto& request = checked->request;
   const auto name = flow_cookie_name(state_of(request.authorization_url));
@@ -162,13 +164,14 @@ Result<Arrival> ForwardDesk::come_back(std::string_view app, std::string_view qu
       value ? cloud::open_until(parts_.instance_key, name, now, *value) : std::unexpected(cloud::NotOpened::unknown);
   if (!opened && opened.error() == cloud::NotOpened::expired) {
     return fail(ErrorKind::refused, "flow_expired",
-                "The consent took too long. Go back to Latchkey and press Authorize again.");
+                "The consent took too long. Go back to Latchkey and press Authorize again, or open the link you were sent once more.");
   }
   const auto carried = opened ? parse_carried(*opened) : std::nullopt;
   if (!carried) {
     return fail(ErrorKind::refused, "flow_not_of_this_browser",
-                "This consent was not begun in this browser, or it was finished before. If somebody sent you here, close "
-                "this window: nothing was linked.");
+                "This consent was not begun in this browser, was finished before, or took too long. If you began it here, go back to "
+                "Latchkey and press Authorize again, or open the link you were sent once more. If somebody sent you here, close this "
+                "window.");
   }
   if (carried->app != app) {
     return fail(ErrorKind::refused, "wrong_app",

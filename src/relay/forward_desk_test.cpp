@@ -258,6 +258,19 @@ TEST_F(Forwarding, C3_AnAnswerAfterTheEndOrASecondTimeIsToldPrecisely) {
   EXPECT_EQ(reason(desk.look(sealed(north, request), {})), "flow_expired");
 }
 
+TEST_F(Forwarding, C3_AButtonPressedAfterAQuarterOfAnHourWasPressedTooLateWhateverBecameOfItsCookie) {
+  const auto flow = sealed(north, request_of(north));
+  Browser browser;
+  const auto page = desk.look(flow, {});
+  ASSERT_TRUE(page);
+  EXPECT_NE(page->set_cookie.find("; Max-Age=900"), std::string::npos) << page->set_cookie;
+  browser.keep(page->set_cookie);
+  EXPECT_EQ(reason(desk.go_on(flow, page->form_token, {})), "form_not_ours") << "in time, and not of this browser";
+  wall.advance(std::chrono::minutes(15));
+  EXPECT_EQ(reason(desk.go_on(flow, page->form_token, {})), "flow_expired") << "its cookie has gone";
+  EXPECT_EQ(reason(desk.go_on(flow, page->form_token, browser.cookies)), "flow_expired") << "or was kept";
+}
+
 TEST_F(Forwarding, C8_ARefusalOfConsentComesBackToTheOfficeToo) {
   const auto request = request_of(north);
   Browser browser;

@@ -41,13 +41,14 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
   const bool read = request.method == "GET" || request.method == "HEAD";
   if (read && request.path == "/healthz") return health();
   if (read && request.path == "/metrics" && may_read_metrics(request.client)) return metrics();
-  if (!request.is_confidential()) {
-    return pages_.refusal({.kind = ErrorKind::refused,
-                           .reason = "not_https",
-                           .text = "This Cloud Service is used over https only, and this connection is not."},
-                          request);
-  }
   const bool of_office = request.path.starts_with(kApiPrefix);
+  if (!request.is_confidential()) {
+    const Error error{.kind = ErrorKind::refused,
+                      .reason = "not_https",
+                      .text = "This Cloud Service is used over https only, and this connection is not. Where a proxy stands before it, "
+                              "its operator must let the service trust the proxy's word."};
+    return of_office ? api_.refusal(error, request) : pages_.refusal(error, request);
+  }
   if (const auto why = closed(); why && !pages::flow_asset(request.path))
     return of_office ? api_.refusal(*why, request) : pages_.refusal(*why, request);
   if (of_office) return std::nullopt;

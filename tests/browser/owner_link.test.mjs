@@ -34,6 +34,8 @@ test('C1, A4: the owner gets the link, sees who asks and for what, consents; the
   const { dialog, link } = await makeLink(page, 'by-link');
   assert.ok(link.startsWith(`${server.url}/oauth/start/`), link);
   await dialog.getByText(link, { exact: true }).waitFor();
+  await dialog.getByText(`The owner's browser must reach ${server.url}: if that stands in the office network, from inside it or by VPN.`).waitFor();
+  await dialog.getByText('The phone must reach that address as well.').waitFor();
   assert.ok(!(await dialog.innerText()).includes(pin));
   await pictures(page, 'owner-link');
   await assertAccessible(page, 'a link for the owner');

@@ -200,6 +200,7 @@ test('mailed: one mail to one address, with the link, without a PIN; refused wit
   assert.equal(mail.from, 'latchkey@office.example');
   for (const word of [started.start_url, 'printer-1', 'OpenID Connect', server.url, 'root-admin']) assert.ok(mail.text.includes(word), `${word}: ${mail.text}`);
   assert.ok(!mail.text.includes(pin));
+  assert.match(mail.text.replaceAll('=\r\n', '').replaceAll(/\s+/g, ' '), /Your browser must reach that server: if the page does not open, try it from inside the office network/);
   await untilCallback(server, started.start_url);
   assert.equal((await send('anna@example.com')).code, 'not_waiting', 'it works in no other browser any more');
   const byCode = await admin.startAuthorization({ ...request, username: 'printer-2', way: 'browser' });
@@ -220,6 +221,7 @@ test('grant add --ask-owner prints the link; --mail-to mails it; --account pins;
   const added = await add('--ask-owner', '--mail-to', 'anna@example.com', '--account', 'acc-1');
   assert.equal(added.status, 0, added.stderr);
   const link = new RegExp(`${server.url}/oauth/start/\\S+`).exec(added.stdout)[0];
+  assert.match(added.stdout, /whose browser must reach this server/);
   await until('the mail', () => sink.mails.length === 1);
   assert.ok(sink.mails[0].text.includes(link));
   assert.match((await server.cli(['grant', 'pending'])).stdout, /dora +oidc +pending/);

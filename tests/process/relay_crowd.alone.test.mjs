@@ -1,6 +1,8 @@
-// A thousand consents under way at once by way of one relay, for two offices. Takes the whole machine: runs alone.
+// A thousand consents under way at once by way of one relay, for two offices, in forward mode and in exchange mode, where the relay posts their codes.
+// Takes the whole machine: runs alone.
 
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Browserless, CookieJar } from '../support/browserless.mjs';
@@ -9,6 +11,7 @@ import { populate } from '../support/population.mjs';
 import { freePort, temporaryFolder } from '../support/ports.mjs';
 import { pressing, Relay } from '../support/relay.mjs';
 import { ScriptedProvider } from '../support/scripted_provider.mjs';
+import { until } from '../support/wait.mjs';
 
 const flowsEach = slowness > 1 ? 50 : 500;
 const patience = 120_000 * slowness;
@@ -44,16 +47,25 @@ async function crowdedOffice(t, relay, provider, label) {
   return office;
 }
 
-test(`S1, S2, S5: ${2 * flowsEach} authorisations under way at once for two offices: each ends at its own office and user, with its own account`, async (t) => {
+/** The relay's app at the provider, by mode. */
+async function appAt(t, provider, mode) {
+  const app = { provider: 'oidc', client_id: provider.clientId, params: { issuer: provider.issuer }, authorization_endpoint: `${provider.issuer}/authorize` };
+  if (mode === 'forward') return app;
+  const secret = path.join(await temporaryFolder(t, 'crowd-secret'), 'op.secret');
+  await writeFile(secret, `${provider.clientSecret}\n`, { mode: 0o600 });
+  return { ...app, token_endpoint: `${provider.issuer}/token`, client_secret_file: secret };
+}
+
+for (const [name, mode] of [['S1, S2, S5: in forward mode', 'forward'], ['S1, S4, S5: in exchange mode', 'exchange']]) test(`${name}, ${2 * flowsEach} authorisations under way at once for two offices: each ends at its own office and user, with its own account`, async (t) => {
   const accounts = new Map(); // by state
   const accountFor = ({ state }) => {
     if (!accounts.has(state)) accounts.set(state, { id: `acc-${accounts.size}`, name: `owner-${accounts.size}@example.com` });
     return accounts.get(state);
   };
-  const provider = await ScriptedProvider.start(t, { port: await freePort(), clientSecret: null, accountFor });
+  const provider = await ScriptedProvider.start(t, { port: await freePort(), ...(mode === 'forward' ? { clientSecret: null } : { rotation: 'single-use' }), accountFor });
   const relay = await Relay.start(t, {
     config: { 'log.level': 'error' },
-    apps: { op: { provider: 'oidc', client_id: provider.clientId, params: { issuer: provider.issuer }, authorization_endpoint: `${provider.issuer}/authorize` } },
+    apps: { op: await appAt(t, provider, mode) },
   });
   const offices = [await crowdedOffice(t, relay, provider, 'North Ltd'), await crowdedOffice(t, relay, provider, 'South Ltd')];
   const wishes = offices.flatMap((office) => office.users.map((user) => ({ office, user })));
@@ -84,10 +96,20 @@ test(`S1, S2, S5: ${2 * flowsEach} authorisations under way at once for two offi
   assert.equal(await relay.metric('latchkey_relay_flows_total{step="collected"}'), 2 * flowsEach);
   assert.equal(provider.seen('code').length, 2 * flowsEach, 'every code is spent once');
   assert.equal(new Set(provider.seen('code').map((request) => request.form.code)).size, 2 * flowsEach);
+  if (mode === 'exchange') {
+    assert.equal(await relay.metric('latchkey_relay_exchanges_total{outcome="answered"}'), 2 * flowsEach, 'by the relay, each');
+    assert.equal(await relay.metric('latchkey_relay_exchanges_total{outcome="unknown"}'), 0);
+    await until('every reply to be acknowledged', async () => await relay.metric('latchkey_relay_replies_total{event="acknowledged"}') === 2 * flowsEach, { timeout: patience });
+  }
   // What one office has got opens nothing at the other.
   const [north, south] = offices;
   const token = await north.token(north.users[0].username, populationPin, { type: 'oidc' });
   assert.equal(token.status, 200, token.text);
   assert.ok(provider.honours(token.body.access_token));
   assert.equal((await south.admin.call('GET', `/api/v1/authorizations/${flows[0].started.id}`)).status, 404);
+  for (const { office, started } of mode === 'exchange' ? [flows[0], flows.at(-1)] : []) {
+    const { result } = await office.admin.must('GET', `/api/v1/authorizations/${started.id}`);
+    assert.equal((await office.admin.call('POST', `/api/v1/grants/${result.grant_id}/refresh`)).status, 200, 'what came of it is renewed by the relay');
+    assert.equal((await office.admin.grant(result.grant_id)).generation, 2);
+  }
 });

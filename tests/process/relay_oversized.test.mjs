@@ -45,7 +45,7 @@ test('Attack: an oversized state, flow, handle, signature, form or heap of param
   const form = `flow=${long(12_000)}&token=${long(2000)}`;
   const inForm = 'Content-Type: application/x-www-form-urlencoded\r\n';
   for (const [what, request, status, reason, todo] of [
-    ['a state', get(`/callback/op?code=c&state=${long(7900)}`), 403, 'flow_not_of_this_browser', /close this window: nothing was linked/],
+    ['a state', get(`/callback/op?code=c&state=${long(7900)}`), 403, 'flow_not_of_this_browser', /If somebody sent you here, close this window\./],
     ['a flow', get(`/begin?flow=${long(7900)}`), 400, 'flow_malformed', /press Authorize again/],
     ['many parameters', get(`/callback/op?code=c&state=s&${'a=b&'.repeat(100)}`), 400, 'bad_callback', /Authorize again|[Ss]tart the authorization again/],
     ['a form', post('/continue', `${inForm}Content-Length: ${form.length}\r\n`, form), 403, 'form_not_ours', /press Authorize again/],

@@ -26,6 +26,10 @@ export class Balancer {
   instances = [];
   /** Only this one, as long as it is set. */
   only;
+  /** What it says itself instead of passing a path on: (path) => { status, headers, body }, or nothing. */
+  instead = () => undefined;
+  /** What it waits for before it passes a path on. */
+  before = async (_path) => {};
   /** { path, instance } of each request that was answered, oldest first. */
   served = [];
   /** The instances that were tried and were not there. */
@@ -40,6 +44,10 @@ export class Balancer {
   async #take(request, response) {
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
+    const { pathname } = new URL(request.url, 'https://localhost');
+    await this.before(pathname);
+    const own = this.instead(pathname);
+    if (own) return response.writeHead(own.status, { ...own.headers, connection: 'close' }).end(own.body);
     const first = this.#turn;
     this.#turn = (first + 1) % this.instances.length;
     for (let n = 0; n < this.instances.length; n++) {
@@ -53,12 +61,11 @@ export class Balancer {
         continue;
       }
       this.#turn = (at + 1) % this.instances.length;
-      this.served.push({ path: new URL(request.url, 'https://localhost').pathname, instance });
+      this.served.push({ path: pathname, instance });
       response.writeHead(answer.statusCode, { ...answer.headers, connection: 'close' });
-      answer.pipe(response);
-      return;
+      return answer.pipe(response);
     }
-    response.writeHead(502, { connection: 'close' }).end('Nobody is there.');
+    return response.writeHead(502, { connection: 'close' }).end('Nobody is there.');
   }
 
   #pass(instance, { method, url, headers, socket }, body) {

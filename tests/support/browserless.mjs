@@ -12,9 +12,10 @@ export class CookieJar {
       const attribute = (key) => attributes.find((each) => each.toLowerCase().startsWith(`${key}=`))?.slice(key.length + 1);
       const path = attribute('path') ?? '/';
       const gone = attribute('max-age') === '0' || new Date(attribute('expires') ?? '9999-01-01') < new Date();
+      const left = Number(attribute('max-age') ?? Infinity);
       const key = `${hostname}|${path}|${name}`;
       if (gone) this.#cookies.delete(key);
-      else this.#cookies.set(key, { hostname, path, name, value, attributes });
+      else this.#cookies.set(key, { hostname, path, name, value, attributes, left });
     }
   }
 
@@ -36,6 +37,14 @@ export class CookieJar {
 
   forget() {
     this.#cookies.clear();
+  }
+
+  /** So many seconds later: what has lived out its Max-Age is gone. */
+  pass(seconds) {
+    for (const [key, cookie] of this.#cookies) {
+      cookie.left -= seconds;
+      if (cookie.left <= 0) this.#cookies.delete(key);
+    }
   }
 }
 

@@ -12,7 +12,7 @@ export const nginxBinary = ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find((fi
 
 /**
  * Starts nginx before `upstream` (a port on loopback). `bind`: the loopback address it calls the server from. `changes`: further
- * pairs of what stands there and what shall. Gives { httpsPort, httpPort }. Ends with the test.
+ * pairs of what stands there and what shall. Gives { httpsPort, httpPort, stop, launch (again) }. Ends with the test.
  */
 export async function startNginx(t, { folder, upstream, certFile, keyFile, bind, name = 'localhost', changes = [] }) {
   const [httpsPort, httpPort] = [await freePort(), await freePort()];
@@ -28,6 +28,13 @@ export async function startNginx(t, { folder, upstream, certFile, keyFile, bind,
   await mkdir(folder, { recursive: true });
   await writeFile(path.join(folder, 'site.conf'), site);
   await writeFile(path.join(folder, 'nginx.conf'), `daemon off;\nmaster_process off;\nuser root;\npid ${folder}/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\n  access_log off;\n  ${temporary}\n  include ${folder}/site.conf;\n}\n`);
-  await runProxy(t, 'nginx', nginxBinary, ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr'], { url: `http://127.0.0.1:${httpPort}/` });
-  return { httpsPort, httpPort };
+  const nginx = {
+    httpsPort, httpPort,
+    async launch() {
+      const { stop } = await runProxy(t, 'nginx', nginxBinary, ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr'], { url: `http://127.0.0.1:${httpPort}/` });
+      nginx.stop = stop;
+    },
+  };
+  await nginx.launch();
+  return nginx;
 }

@@ -11,18 +11,20 @@ export function changed(file, text, changes) {
   }, text);
 }
 
-/** Runs it until the test ends; returns once `url` answers. */
+/** Runs it until the test ends; returns once `url` answers: { stop }. */
 export async function runProxy(t, name, binary, args, { url, headers = {}, env = process.env }) {
   const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (chunk) => { said += chunk; });
   const ended = new Promise((resolve) => child.on('close', resolve));
-  t.after(async () => {
+  const stop = async () => {
     child.kill('SIGTERM');
     await ended;
-  });
+  };
+  t.after(stop);
   await until(`${name} to listen`, async () => {
     if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`);
     return fetch(url, { redirect: 'manual', headers }).then(() => true, () => undefined);
   });
+  return { stop };
 }

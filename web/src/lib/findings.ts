@@ -49,8 +49,14 @@ export function count_of(findings: Finding[], severity: Severity): number {
   return findings.filter((f) => f.severity === severity).length;
 }
 
-/** What would spoil a consent that is about to be asked for with this app. */
-export function against_consent(findings: Finding[], app: string): Finding[] {
+/** What would spoil a consent that is about to be asked for with this app; undefined: none is chosen yet. */
+export function against_consent(findings: Finding[], app: Pick<Schemas["Type"]["apps"][number], "id" | "from_cloud_service"> | undefined): Finding[] {
   const general = ["public_url", "dns", "certificate", "doors", "clock"];
-  return findings.filter((f) => f.severity === "error" && (general.includes(f.check) || (f.subject === app && ["redirect_uris", "app_secrets"].includes(f.check))));
+  const spoils = (f: Finding) => {
+    if (general.includes(f.check)) return true;
+    if (["redirect_uris", "app_secrets"].includes(f.check)) return f.subject === app?.id;
+    // The service itself, or this app of a service that was left; those that others left behind do no harm here.
+    return f.check === "cloud_service" && app?.from_cloud_service === true && (f.subject === app.id || !f.subject.startsWith("cloud-"));
+  };
+  return findings.filter((f) => f.severity === "error" && spoils(f));
 }
