@@ -24,15 +24,16 @@ Task<void> KeyRotation::follow() {
 }
 
 Task<Result<KeyRotation::Sight>> KeyRotation::read() {
+  // In the order in which a key goes from one to the next: what moves on meanwhile is seen twice rather than nowhere.
   Sight sight;
-  auto known = co_await parts_.store.meta(std::string(kMasterKeyMeta));
-  if (!known) co_return std::unexpected(known.error());
-  auto kept = co_await parts_.store.meta(std::string(kRotationMeta));
-  if (!kept) co_return std::unexpected(kept.error());
   auto prepared = co_await parts_.store.meta(std::string(kPreparedMeta));
   if (!prepared) co_return std::unexpected(prepared.error());
+  auto kept = co_await parts_.store.meta(std::string(kRotationMeta));
+  if (!kept) co_return std::unexpected(kept.error());
   const auto retired = co_await parts_.store.meta(std::string(kRetiredMeta));
   if (!retired) co_return std::unexpected(retired.error());
+  auto known = co_await parts_.store.meta(std::string(kMasterKeyMeta));
+  if (!known) co_return std::unexpected(known.error());
   sight.known = *std::move(known);
   sight.rotation = RotationState::from_octets(*kept);
   sight.kept = *std::move(kept);
@@ -43,11 +44,16 @@ Task<Result<KeyRotation::Sight>> KeyRotation::read() {
 }
 
 Task<Result<void>> KeyRotation::look() {
+  const auto deeds = deeds_;
   const auto sight = co_await read();
   if (!sight) co_return std::unexpected(sight.error());
-  if (state_ || beginning_) co_return Result<void>{};  // this one's own, whatever was read a moment ago
+  if (state_ || beginning_ || deeds_ != deeds) co_return Result<void>{};  // this one's own, whatever was read a moment ago
   take_next(*sight);
   hold_what_is_to_come(*sight);
+  const bool follows = sight->rotation || (sight->retired && sight->retired->id == second_);
+  if (follows && parts_.vault.rotating()) {
+    if (auto anew = co_await look_after_journal(); !anew) co_return anew;
+  }
   let_go(*sight);
   followed_ = sight->rotation;
   prepared_ = sight->prepared;
@@ -55,9 +61,6 @@ Task<Result<void>> KeyRotation::look() {
   if (!sight->prepared) awaited_.clear();
   publish();
   if (!sight->rotation && !sight->prepared) co_return Result<void>{};
-  if (sight->rotation) {
-    if (auto anew = co_await look_after_journal(); !anew) co_return anew;
-  }
   if (auto said = co_await say_what_is_held(); !said) co_return said;
   if (sight->rotation) co_return co_await take_over(*sight);
   co_return co_await begin_when_all_hold(*sight);
@@ -97,6 +100,8 @@ void KeyRotation::hold_what_is_to_come(const Sight& sight) {
 void KeyRotation::let_go(const Sight& sight) {
   const bool is_needed = sight.rotation || (sight.prepared && sight.prepared->to == second_);
   if (is_needed || !parts_.vault.rotating() || sight.known != parts_.vault.master_key_id()) return;
+  // Whoever hears of a rotation only after its end still has replies of its own under the old key.
+  if (sight.retired && sight.retired->id == second_ && !journal_is_anew_) return;
   parts_.vault.end_rotation();
   second_.clear();
   journal_is_anew_ = false;
@@ -124,6 +129,7 @@ Task<Result<void>> KeyRotation::say_what_is_held() {
   const auto self = std::ranges::find(*nodes, parts_.node, &store::Node::id);
   if (self == nodes->end() || self->run.empty()) co_return Result<void>{};  // declared lost: Nodes comes back first
   HeldKeys held{.run = self->run, .writes = parts_.vault.master_key_id(), .reads = second_};
+  if (prepared_ && prepared_->to == second_ && parts_.files.find(second_, parts_.entropy)) held.mark = prepared_->mark;
   if (journal_is_anew_) held.journal = held.writes;
   const auto key = held_keys_meta(parts_.node);
   const auto said = co_await parts_.store.meta(key);
@@ -152,7 +158,7 @@ Task<Result<void>> KeyRotation::take_over(const Sight& sight) {
 
 Task<Result<void>> KeyRotation::begin_when_all_hold(const Sight& sight) {
   const auto& prepared = *sight.prepared;
-  auto roll = co_await call_roll(parts_.store, parts_.node, [&prepared](const HeldKeys& held) { return held.reads == prepared.to; });
+  auto roll = co_await call_roll(parts_.store, parts_.node, [&prepared](const HeldKeys& held) { return held.reads == prepared.to && held.mark == prepared.mark; });
   if (!roll) co_return std::unexpected(roll.error());
   awaited_ = roll->awaited;
   publish();

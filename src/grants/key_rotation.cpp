@@ -114,8 +114,8 @@ Task<Result<void>> KeyRotation::prepare(Requester requester, RollCall roll) {
   if (!sight) co_return std::unexpected(sight.error());
   const auto next = parts_.files.make_next(parts_.entropy);
   if (!next) co_return std::unexpected(next.error());
-  PreparedKey prepared{.from = parts_.vault.master_key_id(), .to = vault::Vault::id_of(next->key), .since = parts_.wall.now(), .node = parts_.node,
-                       .machine = parts_.machine, .path = next->path};
+  PreparedKey prepared{.from = parts_.vault.master_key_id(), .to = vault::Vault::id_of(next->key), .mark = parts_.entropy.bytes(8),
+                       .since = parts_.wall.now(), .node = parts_.node, .machine = parts_.machine, .path = next->path};
   if (prepared.to == prepared.from) co_return not_in_place(next->path);
   if (sight->rotation || (sight->prepared && sight->prepared->to != prepared.to)) {
     co_return fail(ErrorKind::conflict, "rotation_in_progress",
@@ -130,6 +130,7 @@ Task<Result<void>> KeyRotation::prepare(Requester requester, RollCall roll) {
                                          .source = requester.source, .detail = fmt::format("{}, for {}.", base::to_hex(prepared.to), listed(roll.awaited))}}};
   if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) co_return committed;
   parts_.log.info("master_key_prepared", {{"to", base::to_hex(prepared.to)}, {"path", prepared.path}});
+  deeds_ += 1;
   if (!parts_.vault.rotating()) {
     parts_.vault.hold_former(next->key);
     second_ = prepared.to;
@@ -148,6 +149,7 @@ Task<Result<void>> KeyRotation::cancel(Requester requester) {
                      store::AppendAudit{{.at = parts_.wall.now(), .actor = requester.actor, .action = "master_key.given_up", .subject = "master key",
                                          .source = requester.source, .detail = base::to_hex(sight->prepared->to)}}};
   if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) co_return committed;
+  deeds_ += 1;
   prepared_.reset();
   awaited_.clear();
   publish();
@@ -179,6 +181,7 @@ Task<Result<void>> KeyRotation::begin(vault::KeyFiles::Found next, store::Batch 
     const auto known = co_await parts_.store.meta(std::string(kMasterKeyMeta));
     if (!known || *known != state.to) co_return committed;  // the next start finds out
   }
+  deeds_ += 1;
   parts_.vault.begin_rotation(next.key);
   lies_in_ = next.path;
   second_ = state.from;
@@ -253,6 +256,21 @@ Task<bool> KeyRotation::is_lost(const Error& error) {
     conclude(*std::move(sight->retired));
     co_return true;
   }
+  const auto next = parts_.files.find(state_->to, parts_.entropy);
+  if (!sight->rotation && sight->known == state_->from && next) {
+    // A database that took over has forgotten the beginning. Every server writes under the new key by now, and it names that again.
+    state_->stage = Stage::users;
+    state_->cursor.clear();
+    state_->passes = 0;
+    auto kept = state_->to_octets();
+    const auto again = co_await parts_.store.commit(
+        {store::CompareMeta{std::string(kMasterKeyMeta), state_->from}, store::CompareMeta{std::string(kRotationMeta), {}},
+         store::PutMeta{std::string(kMasterKeyMeta), state_->to}, store::PutMeta{std::string(kRotationMeta), kept},
+         store::PutMeta{std::string(kPreparedMeta), {}},
+         store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next->key)}, store::PutMeta{std::string(kBackupDoneMeta), {}}});
+    if (again) kept_ = std::move(kept);
+    co_return false;
+  }
   parts_.log.warning("master_key_rotation_lost", {{"to", base::to_hex(state_->to)}});
   state_.reset();
   publish();
@@ -310,6 +328,7 @@ Task<Result<void>> KeyRotation::finish(store::Batch as_read) {
 }
 
 void KeyRotation::conclude(RetiredKey retired) {
+  deeds_ += 1;
   parts_.vault.end_rotation();
   second_.clear();
   parts_.user_cards.clear();

@@ -201,6 +201,7 @@ class KeyRotation final : public Keys {
   std::optional<PreparedKey> prepared_;
   std::vector<std::string> awaited_;
   Bytes second_;                 // the key that is read besides
+  std::uint64_t deeds_ = 0;      // of this node: what a look has read before one of them is of yesterday
   SteadyTime writes_since_{};    // the key in use
   bool journal_is_anew_ = false;
   mutable std::mutex mutex_;

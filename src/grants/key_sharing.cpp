@@ -20,14 +20,14 @@ Bytes octets_of(const JsonObject& object, std::string_view key) { return base::f
 }  // namespace
 
 Bytes PreparedKey::to_octets() const {
-  return base::to_bytes(boost::json::serialize(JsonObject{{"from", base::to_hex(from)}, {"to", base::to_hex(to)}, {"since", base::to_rfc3339(since)},
+  return base::to_bytes(boost::json::serialize(JsonObject{{"from", base::to_hex(from)}, {"to", base::to_hex(to)}, {"mark", base::to_hex(mark)}, {"since", base::to_rfc3339(since)},
                                                           {"node", node.text()}, {"machine", machine}, {"path", path}}));
 }
 
 std::optional<PreparedKey> PreparedKey::from_octets(ByteView octets) {
   const auto object = object_of(octets);
   if (!object) return std::nullopt;
-  return PreparedKey{.from = octets_of(*object, "from"), .to = octets_of(*object, "to"),
+  return PreparedKey{.from = octets_of(*object, "from"), .to = octets_of(*object, "to"), .mark = octets_of(*object, "mark"),
                      .since = base::from_rfc3339(base::string_or(*object, "since")).value_or(WallTime{}),
                      .node = NodeId::parse(base::string_or(*object, "node")).value_or(NodeId{}), .machine = base::string_or(*object, "machine"),
                      .path = base::string_or(*object, "path")};
@@ -35,6 +35,7 @@ std::optional<PreparedKey> PreparedKey::from_octets(ByteView octets) {
 
 Bytes HeldKeys::to_octets() const {
   return base::to_bytes(boost::json::serialize(JsonObject{{"run", base::to_hex(run)}, {"writes", base::to_hex(writes)}, {"reads", base::to_hex(reads)},
+                                                          {"mark", base::to_hex(mark)},
                                                           {"journal", base::to_hex(journal)}}));
 }
 
@@ -42,7 +43,7 @@ std::optional<HeldKeys> HeldKeys::from_octets(ByteView octets) {
   const auto object = object_of(octets);
   if (!object) return std::nullopt;
   return HeldKeys{.run = octets_of(*object, "run"), .writes = octets_of(*object, "writes"), .reads = octets_of(*object, "reads"),
-                  .journal = octets_of(*object, "journal")};
+                  .mark = octets_of(*object, "mark"), .journal = octets_of(*object, "journal")};
 }
 
 std::string held_keys_meta(NodeId node) { return "master_key_held:" + node.text(); }

@@ -20,6 +20,7 @@ inline constexpr std::string_view kPreparedMeta = "master_key_prepared";
 struct PreparedKey {
   Bytes from;  // ids of the keys
   Bytes to;
+  Bytes mark;  // of this preparation: the same key may be given up, lost by a server, and prepared again
   WallTime since{};
   NodeId node{};        // which begins once all hold it
   std::string machine;  // its name
@@ -34,6 +35,7 @@ struct HeldKeys {
   Bytes run;      // the process (store::Node)
   Bytes writes;   // what it seals under
   Bytes reads;    // a second one, which it opens with
+  Bytes mark;     // of the preparation whose key it holds in a file
   Bytes journal;  // the one that all replies on its journal are under, and have been for a rest (registry keys.rotation_rest)
 
   [[nodiscard]] Bytes to_octets() const;

@@ -12,6 +12,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr std::size_t kIntentsMax = 100'000;
+constexpr int kShutOutLooks = 3;
 constexpr int kBeginsMax = 20;  // nodes that begin at the same moment come one after the other
 
 }  // namespace
@@ -62,7 +63,8 @@ Task<Result<void>> Nodes::begin() {
     if (!begun_) replaced_ = own == before->end() ? Bytes() : own->run;
     if (*key != parts_.vault.master_key_id()) {
       co_return fail(ErrorKind::misconfigured, "master_key_wrong",
-                     "The master key was changed at another server meanwhile. Put a copy of the new key file here and start again; nothing was changed.",
+                     "The master key was changed at another server meanwhile. Start again, with a copy of the new key file here (beside the old one, by its name with "
+                     ".next at the end, will do); nothing was changed.",
                      {.field = "master_key_file"});
     }
     done = co_await parts_.store.commit({store::CompareMeta{std::string(kMasterKeyMeta), *key},
@@ -190,7 +192,11 @@ Task<void> Nodes::look_who_took_the_name() {
     co_return;
   }
   const auto again = co_await begin();
-  if (again || again.error().kind != ErrorKind::misconfigured) co_return;
+  if (again || again.error().kind != ErrorKind::misconfigured) {
+    shut_out_looks_ = 0;
+    co_return;
+  }
+  if (++shut_out_looks_ < kShutOutLooks) co_return;  // it may hold the new key, and follow in a moment (key_following.cpp)
   give_up("node_shut_out", again.error().text, "this server was declared lost, and the master key was changed since");
 }
 

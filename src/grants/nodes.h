@@ -66,6 +66,7 @@ class Nodes final : public NodeDesk {
   store::Node self_;
   Bytes replaced_;  // the process that bore the name before; empty: none, or its row has been met again
   bool begun_ = false;
+  int shut_out_looks_ = 0;
   Bytes restored_note_;  // what the store said of its last restore when this process began
   SteadyTime shown_steady_{};  // when the last sign that the store has taken was sent,
   WallTime shown_wall_{};      // and by the other clock: the steady one stands still while the machine sleeps
