@@ -530,6 +530,10 @@ Task<Result<void>> House::open() {
   if (const auto done = co_await grants::settle_master_key(*parts.store, *parts.vault, parts.key_files(), parts.entropy); !done) co_return done;
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
   if (const auto done = co_await parts.take_up_journal(); !done) co_return done;
+  if (parts.config.shares_store()) {
+    const auto held = co_await grants::hold_key_of_journal(*parts.store, *parts.journal, *parts.vault, parts.key_files(), parts.entropy);
+    if (!held) co_return held;
+  }
   if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
   if (const auto done = co_await parts.registry->load(); !done) co_return done;
   for (const auto& words : parts.registry->ignored()) parts.log.warning("setting_ignored", {{"why", words}});

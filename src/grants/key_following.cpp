@@ -11,6 +11,7 @@ namespace latchkey::grants {
 namespace {
 
 constexpr Seconds kLookEvery{5};
+constexpr auto kNextUnusable = "master_key_not_in_place:next";
 
 }  // namespace
 
@@ -48,6 +49,13 @@ Task<Result<void>> KeyRotation::look() {
   const auto sight = co_await read();
   if (!sight) co_return std::unexpected(sight.error());
   if (state_ || beginning_ || deeds_ != deeds) co_return Result<void>{};  // this one's own, whatever was read a moment ago
+  retired_ = sight->retired;
+  // It has followed a rotation whose beginning the store has forgotten, and whoever was at it may be gone.
+  if (!sight->rotation && parts_.vault.rotating() && sight->known == second_) {
+    RotationState forgotten{.from = second_, .to = parts_.vault.master_key_id(), .started_at = parts_.wall.now()};
+    if (const auto total = co_await count_records()) forgotten.total = *total;
+    co_return co_await name_again(std::move(forgotten));
+  }
   take_next(*sight);
   hold_what_is_to_come(*sight);
   const bool follows = sight->rotation || (sight->retired && sight->retired->id == second_);
@@ -73,8 +81,10 @@ void KeyRotation::take_next(const Sight& sight) {
   const bool under_way = sight.rotation && sight.rotation->from == own && sight.rotation->to == sight.known;
   const bool over = !sight.rotation && sight.retired && sight.retired->id == own;
   if (sight.known == own || (!under_way && !over)) return;
-  const auto next = parts_.files.find(sight.known, parts_.entropy);
+  // Not one that was retired, whatever the store says: it may be why somebody rotates.
+  const auto next = parts_.files.find_unretired(sight.known, parts_.entropy);
   if (!next) return;
+  if (parts_.vault.rotating() && second_ != sight.known) parts_.vault.end_rotation();
   parts_.vault.begin_rotation(next->key);
   second_ = own;
   writes_since_ = parts_.steady.now();
@@ -84,16 +94,19 @@ void KeyRotation::take_next(const Sight& sight) {
 }
 
 void KeyRotation::hold_what_is_to_come(const Sight& sight) {
-  if (parts_.vault.rotating()) return;
   const auto own = parts_.vault.master_key_id();
-  Bytes wanted;
-  if (sight.rotation && sight.rotation->to == own) wanted = sight.rotation->from;  // what is left under it is read, too
-  else if (sight.prepared && sight.prepared->from == own) wanted = sight.prepared->to;
-  if (wanted.empty()) return;
-  const auto found = parts_.files.find(wanted, parts_.entropy);
-  if (!found) return;
-  parts_.vault.hold_former(found->key);
-  second_ = std::move(wanted);
+  const bool is_prepared = !sight.rotation && sight.prepared && sight.prepared->from == own;
+  if (!is_prepared) parts_.alerts.clear(kNextUnusable);
+  if (sight.rotation && sight.rotation->to == own) {  // what is left under the old one is read, too
+    const auto& from = sight.rotation->from;
+    if (const auto found = parts_.files.find(from, parts_.entropy)) static_cast<void>(hold_besides(found->key, from));
+  } else if (is_prepared) {
+    const auto found = parts_.files.find_unretired(sight.prepared->to, parts_.entropy);
+    const auto wrong = found ? std::nullopt : parts_.files.wrong_with_next(parts_.entropy);
+    if (wrong) parts_.alerts.raise(kNextUnusable, "A new master key was put here, and cannot be used: " + wrong->text);
+    else parts_.alerts.clear(kNextUnusable);
+    if (found) static_cast<void>(hold_besides(found->key, sight.prepared->to));
+  }
 }
 
 // The rotation is over, or what was prepared has been given up.
@@ -101,12 +114,11 @@ void KeyRotation::let_go(const Sight& sight) {
   const bool is_needed = sight.rotation || (sight.prepared && sight.prepared->to == second_);
   if (is_needed || !parts_.vault.rotating() || sight.known != parts_.vault.master_key_id()) return;
   // Whoever hears of a rotation only after its end still has replies of its own under the old key.
-  if (sight.retired && sight.retired->id == second_ && !journal_is_anew_) return;
+  if (reads_for_journal()) return;
   parts_.vault.end_rotation();
   second_.clear();
   journal_is_anew_ = false;
   parts_.user_cards.clear();
-  retired_ = sight.retired;
   if (retired_) install_files(retired_->id);
   parts_.log.info("master_key_let_go", {{"writes", base::to_hex(sight.known)}});
 }
@@ -129,7 +141,7 @@ Task<Result<void>> KeyRotation::say_what_is_held() {
   const auto self = std::ranges::find(*nodes, parts_.node, &store::Node::id);
   if (self == nodes->end() || self->run.empty()) co_return Result<void>{};  // declared lost: Nodes comes back first
   HeldKeys held{.run = self->run, .writes = parts_.vault.master_key_id(), .reads = second_};
-  if (prepared_ && prepared_->to == second_ && parts_.files.find(second_, parts_.entropy)) held.mark = prepared_->mark;
+  if (prepared_ && prepared_->to == second_ && parts_.files.find_unretired(second_, parts_.entropy)) held.mark = prepared_->mark;
   if (journal_is_anew_) held.journal = held.writes;
   const auto key = held_keys_meta(parts_.node);
   const auto said = co_await parts_.store.meta(key);
@@ -162,7 +174,7 @@ Task<Result<void>> KeyRotation::begin_when_all_hold(const Sight& sight) {
   if (!roll) co_return std::unexpected(roll.error());
   awaited_ = roll->awaited;
   publish();
-  if (prepared.node != parts_.node || prepared.from != parts_.vault.master_key_id()) co_return Result<void>{};
+  if (beginning_ || state_ || prepared.node != parts_.node || prepared.from != parts_.vault.master_key_id()) co_return Result<void>{};
   if (!awaited_.empty()) {
     parts_.alerts.raise("master_key_prepared",
                         fmt::format("A new master key is prepared in {}. Put a copy of it (mode 0600) beside the master key of {}, by the same name with .next "
@@ -170,7 +182,7 @@ Task<Result<void>> KeyRotation::begin_when_all_hold(const Sight& sight) {
                                     prepared.path, listed(awaited_)));
     co_return Result<void>{};
   }
-  auto next = parts_.files.find(prepared.to, parts_.entropy);
+  auto next = parts_.files.find_unretired(prepared.to, parts_.entropy);
   if (!next) {
     co_return fail(ErrorKind::misconfigured, "master_key_missing", fmt::format("The new master key is not in {} any more.", prepared.path));
   }

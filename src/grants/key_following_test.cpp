@@ -75,10 +75,12 @@ class SharedKeys : public RotationHouse {
     std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   }
   // A process of the other server, as its start goes.
-  std::unique_ptr<Neighbour> launch(NodeId id, const Secret& key) {
+  std::unique_ptr<Neighbour> launch(NodeId id, const Secret& key, std::vector<store::JournalEntry> left = {}) {
     auto made = std::make_unique<Neighbour>(
         Neighbour::Ground{*store, *keeper, common, wall, steady, entropy, log, loop, second_folder()}, id, key);
+    made->journal.left_over = std::move(left);
     EXPECT_TRUE(run(settle_master_key(*store, made->vault, made->files(), entropy)));
+    EXPECT_TRUE(run(hold_key_of_journal(*store, made->journal, made->vault, made->files(), entropy)));
     EXPECT_TRUE(run(made->nodes->begin()));
     EXPECT_TRUE(run(made->rotation->start()));
     return made;
@@ -265,6 +267,115 @@ TEST_F(SharedKeys, R4_ADatabaseThatHasForgottenTheBeginningIsToldOfItAgain) {
   commit({store::PutMeta{std::string(kMasterKeyMeta), old_id}, store::PutMeta{std::string(kRotationMeta), {}}});
   ASSERT_TRUE(comes([&] { return !rotation->status().rotation && !second->vault.rotating(); }));
   EXPECT_EQ(known(), new_id);
+  expect_whole(grant, vault::Vault(key_in(second->key_path()), entropy));
+}
+
+// Killed with an answer on its journal, forgotten, and back when the rotation is over.
+TEST_F(SharedKeys, F6_AForgottenServerThatComesBackReadsItsJournalThoughTheKeyWasChanged) {
+  const auto grant = put_person("acme-family");
+  const auto left = IntentId::make(wall.now(), entropy);
+  const auto entry = left_in_journal(left, grant.id, 1, wall.now(), R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})");
+  halt(*second);
+  second.reset();
+  commit({store::DeleteNode{second_id}});
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  ASSERT_TRUE(comes([&] { return !rotation->status().rotation && !vault.rotating(); }));
+  std::filesystem::copy_file(key_path(), second_folder() + "/master.key.next");
+  second = launch(second_id, Secret(Bytes(32, 7)), {entry});
+  EXPECT_EQ(second->vault.master_key_id(), known());
+  EXPECT_TRUE(second->sealing.open_reply(left, grant.id, 1, entry.reply_sealed)) << "the keeper merges it at the start";
+  ASSERT_TRUE(comes([&] { return !second->vault.rotating(); }));
+  ASSERT_TRUE(second->journal.recorded.contains(left)) << "sealed anew before the old key went";
+  EXPECT_TRUE(second->sealing.open_reply(left, grant.id, 1, second->journal.recorded.at(left).reply_sealed));
+}
+
+TEST_F(SharedKeys, AKeyThatWasPreparedAndIsGoneStandsInNoOthersWay) {
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  halt(*second);
+  ASSERT_TRUE(run(ended(second->nodes.get())));
+  std::filesystem::remove(key_path() + ".next");
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  EXPECT_TRUE(comes([&] { return !rotation->status().rotation && !vault.rotating(); }));
+  second.reset();
+}
+
+// The second half of a pass that began before the late one wrote under the new key has seen nothing of what it wrote under the old one.
+TEST_F(SharedKeys, P5_APassThatWasHalfDoneWhenTheLastServerFollowedIsNotTheLast) {
+  std::vector<store::Grant> grants;
+  for (int i = 0; i < 3; ++i) grants.push_back(put_person("acme-family"));
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  hand_over();
+  ASSERT_TRUE(comes([&] { return rotation->status().rotation.has_value(); }));
+  halt(*second);
+  second.reset();
+  ASSERT_TRUE(comes([&] { const auto under_way = rotation->status().rotation; return under_way && under_way->passes >= 1; }));
+  stop();
+  ASSERT_TRUE(run(ended(own.get())));
+  auto state = RotationState::from_octets(run(store->meta(std::string(kRotationMeta))).value()).value();
+  state.passes = 1;
+  state.changed = 0;
+  state.stage = RotationState::Stage::apps;
+  state.cursor.clear();
+  // What the late one's keeper had waiting comes in behind the cursor, vouched for under the old key.
+  vault::Vault old(Secret(Bytes(32, 7)), entropy);
+  auto changed = view(grants[0].id).grant;
+  changed.failures += 1;
+  Sealing(old).vouch(changed);
+  commit({store::PutMeta{std::string(kRotationMeta), state.to_octets()}, store::UpdateGrant{changed}});
+  second = launch(second_id, Secret(Bytes(32, 7)));
+  ASSERT_TRUE(comes([&] { return !second->rotation->status().rotation && !second->vault.rotating(); }));
+  EXPECT_TRUE(second->sealing.check(view(grants[0].id).grant)) << "a whole pass has seen it";
+}
+
+// With the leaked key and the database alone.
+TEST_F(SharedKeys, K3_WhoWritesTheStoreCannotBringARetiredKeyBack) {
+  const auto grant = put_person("acme-family");
+  const auto old_id = vault.master_key_id();
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  hand_over();
+  ASSERT_TRUE(comes([&] { return rotation->status().rotation.has_value(); }));
+  ASSERT_TRUE(comes([&] { return !rotation->status().rotation && !second->vault.rotating(); }));
+  const auto new_id = vault.master_key_id();
+  const auto expect_closed = [&] {
+    pass(1800s);
+    EXPECT_EQ(vault.master_key_id(), new_id);
+    EXPECT_EQ(second->vault.master_key_id(), new_id);
+    const vault::Vault leaked(Secret(Bytes(32, 7)), entropy);
+    const auto seen = view(grant.id);
+    EXPECT_FALSE(Sealing(leaked).open_refresh(seen.grant, *current_of(seen)));
+  };
+  const PreparedKey prepared{.from = new_id, .to = old_id, .mark = Bytes(8, 1), .since = wall.now(), .node = own_node, .machine = "x", .path = "x"};
+  commit({store::PutMeta{std::string(kPreparedMeta), prepared.to_octets()}});
+  expect_closed();
+  const RotationState planted{.from = new_id, .to = old_id, .owner = NodeId{}, .started_at = wall.now(), .total = 1};
+  commit({store::PutMeta{std::string(kPreparedMeta), {}}, store::PutMeta{std::string(kMasterKeyMeta), old_id},
+          store::PutMeta{std::string(kRotationMeta), planted.to_octets()}});
+  expect_closed();
+}
+
+TEST_F(SharedKeys, AServerSaysWhyTheKeyThatWasPutThereCannotBeUsed) {
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  hand_over();
+  std::filesystem::permissions(second->key_path() + ".next", std::filesystem::perms::others_read, std::filesystem::perm_options::add);
+  ASSERT_TRUE(comes([&] { return alert_of(second->alerts, "master_key_not_in_place:next").has_value(); }));
+  EXPECT_THAT(*alert_of(second->alerts, "master_key_not_in_place:next"), testing::HasSubstr("master.key.next"));
+  std::filesystem::permissions(second->key_path() + ".next", std::filesystem::perms::others_read, std::filesystem::perm_options::remove);
+  ASSERT_TRUE(comes([&] { return rotation->status().rotation.has_value(); }));
+  EXPECT_TRUE(comes([&] { return !alert_of(second->alerts, "master_key_not_in_place:next"); }));
+}
+
+TEST_F(SharedKeys, R4_AnotherServerTellsADatabaseThatHasForgottenTheBeginning) {
+  const auto grant = put_person("acme-family");
+  const auto old_id = vault.master_key_id();
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  hand_over();
+  ASSERT_TRUE(comes([&] { return second->rotation->status().rotation.has_value() && second->vault.master_key_id() != old_id; }));
+  const auto new_id = vault.master_key_id();
+  stop();
+  ASSERT_TRUE(run(ended(own.get())));
+  commit({store::PutMeta{std::string(kMasterKeyMeta), old_id}, store::PutMeta{std::string(kRotationMeta), {}}});
+  ASSERT_TRUE(comes([&] { return known() == new_id; })) << "it writes under the new key already";
+  ASSERT_TRUE(comes([&] { return !second->rotation->status().rotation && !second->vault.rotating(); }));
   expect_whole(grant, vault::Vault(key_in(second->key_path()), entropy));
 }
 

@@ -54,6 +54,7 @@ Task<Result<void>> KeyRotation::start() {
       go_on(*std::move(state), *std::move(kept));
     }
   } else if (retired_) {
+    if (parts_.vault.rotating()) second_ = retired_->id;  // hold_key_of_journal
     install_files(retired_->id);  // says what is to be done where the key in use still has not got its place
   }
   if (parts_.shared) group_.spawn("keys of other servers", follow());
@@ -97,6 +98,11 @@ Task<Result<void>> KeyRotation::rotate(Requester requester) {
   if (retired_) install_files(retired_->id);  // somebody may have put the last one in place meanwhile
   auto roll = co_await call_roll(parts_.store, parts_.node, [](const HeldKeys&) { return false; });
   if (!roll) co_return std::unexpected(roll.error());
+  if (!roll->awaited.empty() && !parts_.shared) {
+    co_return fail(ErrorKind::conflict, "other_nodes",
+                   fmt::format("The store knows other servers that have not stopped ({}). One that will not come back: `latchkey node forget`. Nothing was changed.",
+                               listed(roll->awaited)));
+  }
   if (!roll->awaited.empty()) co_return co_await prepare(std::move(requester), *std::move(roll));
   auto next = parts_.files.make_next(parts_.entropy);
   if (!next) co_return std::unexpected(next.error());
@@ -131,10 +137,7 @@ Task<Result<void>> KeyRotation::prepare(Requester requester, RollCall roll) {
   if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) co_return committed;
   parts_.log.info("master_key_prepared", {{"to", base::to_hex(prepared.to)}, {"path", prepared.path}});
   deeds_ += 1;
-  if (!parts_.vault.rotating()) {
-    parts_.vault.hold_former(next->key);
-    second_ = prepared.to;
-  }
+  static_cast<void>(hold_besides(next->key, prepared.to));
   awaited_ = std::move(roll.awaited);
   prepared_ = std::move(prepared);
   publish();
@@ -150,6 +153,10 @@ Task<Result<void>> KeyRotation::cancel(Requester requester) {
                                          .source = requester.source, .detail = base::to_hex(sight->prepared->to)}}};
   if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) co_return committed;
   deeds_ += 1;
+  if (!state_ && parts_.vault.rotating() && second_ == sight->prepared->to) {
+    parts_.vault.end_rotation();
+    second_.clear();
+  }
   prepared_.reset();
   awaited_.clear();
   publish();
@@ -162,6 +169,14 @@ Task<Result<void>> KeyRotation::begin(vault::KeyFiles::Found next, store::Batch 
   const auto now = parts_.wall.now();
   RotationState state{.from = parts_.vault.master_key_id(), .to = vault::Vault::id_of(next.key), .owner = parts_.node, .started_at = now, .total = *total};
   if (state.to == state.from) co_return not_in_place(next.path);
+  if (parts_.vault.rotating() && second_ != state.to) {
+    if (reads_for_journal()) {
+      co_return fail(ErrorKind::conflict, "rotation_in_progress",
+                     "What this server's journal holds from before the last rotation is still being sealed anew. Try again in a few minutes.");
+    }
+    parts_.vault.end_rotation();  // what was prepared before, and is not there any more
+    second_.clear();
+  }
   auto kept = state.to_octets();
   // From here on the store says which key is the newer one; before anything is sealed under it.
   auto batch = std::move(as_read);
@@ -194,6 +209,15 @@ Task<Result<void>> KeyRotation::begin(vault::KeyFiles::Found next, store::Batch 
   co_return Result<void>{};
 }
 
+bool KeyRotation::hold_besides(const Secret& key, ByteView id) {
+  if (parts_.vault.rotating() && std::ranges::equal(second_, id)) return true;
+  if (parts_.vault.rotating() && reads_for_journal()) return false;
+  if (parts_.vault.rotating()) parts_.vault.end_rotation();  // what was prepared before, and has been given up
+  parts_.vault.hold_former(key);
+  second_.assign(id.begin(), id.end());
+  return true;
+}
+
 void KeyRotation::install_files(ByteView from) {
   const auto to = parts_.vault.master_key_id();
   if (const auto installed = parts_.files.install(from, to, parts_.entropy); !installed) {
@@ -207,6 +231,7 @@ void KeyRotation::install_files(ByteView from) {
 
 Task<void> KeyRotation::run() {
   bool settled = false;  // the last pass has found nothing
+  bool whole = false;    // ... and began when nobody could seal anything under the old key any more
   while (!stopping_) {
     // Before the pass that finds nothing more: what they have sealed under the old key until then, it finds.
     const auto to = state_->to;
@@ -220,6 +245,8 @@ Task<void> KeyRotation::run() {
       co_await parts_.steady.sleep_for(kAgainAfter);
       continue;
     }
+    const bool rested = parts_.steady.now() - writes_since_ >= parts_.rest();
+    whole = others && awaited_.empty() && rested && state_->stage == Stage::users && state_->cursor.empty();
     const auto passed = others ? co_await pass() : std::unexpected(others.error());
     if (!passed) {
       if (co_await is_lost(passed.error())) co_return;
@@ -231,7 +258,7 @@ Task<void> KeyRotation::run() {
     parts_.alerts.clear("master_key_rotation");  // it goes on, for hours perhaps
     settled = state_->changed == 0 && state_->passes > 1;
     state_->changed = 0;
-    if (!settled) {
+    if (!settled || (awaited_.empty() && !whole)) {
       // What was read under the old key, or sealed under it just before, may still be on its way.
       co_await parts_.steady.sleep_for(parts_.rest());
       continue;
@@ -256,25 +283,45 @@ Task<bool> KeyRotation::is_lost(const Error& error) {
     conclude(*std::move(sight->retired));
     co_return true;
   }
-  const auto next = parts_.files.find(state_->to, parts_.entropy);
-  if (!sight->rotation && sight->known == state_->from && next) {
-    // A database that took over has forgotten the beginning. Every server writes under the new key by now, and it names that again.
-    state_->stage = Stage::users;
-    state_->cursor.clear();
-    state_->passes = 0;
-    auto kept = state_->to_octets();
-    const auto again = co_await parts_.store.commit(
-        {store::CompareMeta{std::string(kMasterKeyMeta), state_->from}, store::CompareMeta{std::string(kRotationMeta), {}},
-         store::PutMeta{std::string(kMasterKeyMeta), state_->to}, store::PutMeta{std::string(kRotationMeta), kept},
-         store::PutMeta{std::string(kPreparedMeta), {}},
-         store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next->key)}, store::PutMeta{std::string(kBackupDoneMeta), {}}});
-    if (again) kept_ = std::move(kept);
+  if (!sight->rotation && sight->known == state_->from) {
+    if (const auto again = co_await name_again(*state_); !again) parts_.log.error("master_key_rotation_waits", again.error());
     co_return false;
   }
   parts_.log.warning("master_key_rotation_lost", {{"to", base::to_hex(state_->to)}});
   state_.reset();
   publish();
   co_return true;
+}
+
+Task<Result<void>> KeyRotation::name_again(RotationState state) {
+  const auto roll = co_await call_roll(parts_.store, parts_.node, [&state](const HeldKeys& held) { return held.writes == state.to || held.reads == state.to; });
+  if (!roll) co_return std::unexpected(roll.error());
+  if (!roll->awaited.empty()) {
+    co_return fail(ErrorKind::unavailable, "other_nodes",
+                   fmt::format("The database has forgotten that the rotation had begun, and {} does not hold the new key.", listed(roll->awaited)));
+  }
+  const auto next = parts_.files.find_unretired(state.to, parts_.entropy);
+  if (!next) co_return fail(ErrorKind::misconfigured, "master_key_missing", "The new master key lies in no file of this server any more.");
+  state.owner = parts_.node;
+  state.stage = Stage::users;
+  state.cursor.clear();
+  state.passes = 0;
+  auto kept = state.to_octets();
+  auto batch = roll->as_read;
+  const store::Batch deed{store::CompareMeta{std::string(kMasterKeyMeta), state.from}, store::CompareMeta{std::string(kRotationMeta), {}},
+                          store::PutMeta{std::string(kMasterKeyMeta), state.to}, store::PutMeta{std::string(kRotationMeta), kept},
+                          store::PutMeta{std::string(kPreparedMeta), {}}, store::PutMeta{std::string(kBackupDoneMeta), {}},
+                          store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next->key)}};
+  batch.insert(batch.end(), deed.begin(), deed.end());
+  if (auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return done;
+  parts_.log.warning("master_key_rotation_named_again", {{"to", base::to_hex(state.to)}});
+  if (state_) {
+    state_ = std::move(state);
+    kept_ = std::move(kept);
+  } else {
+    go_on(std::move(state), std::move(kept));
+  }
+  co_return Result<void>{};
 }
 
 Task<Result<void>> KeyRotation::pass() {

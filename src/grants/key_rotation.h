@@ -93,6 +93,10 @@ inline constexpr std::string_view kBackupDoneMeta = "master_key_backup_done";
 // changed then.
 [[nodiscard]] Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy);
 
+// After that, on a server that shares its store: it was away while the others rotated the key, and replies on its own journal are under
+// the one before. That one is read besides until they are sealed anew (KeyRotation). Errors: those of store and journal.
+[[nodiscard]] Task<Result<void>> hold_key_of_journal(store::Store& store, store::ReplyJournal& journal, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy);
+
 class KeyRotation final : public Keys {
  public:
   struct Parts {
@@ -149,6 +153,12 @@ class KeyRotation final : public Keys {
   [[nodiscard]] std::unexpected<Error> not_in_place(const std::string& path) const;
   void go_on(RotationState state, Bytes kept);
   [[nodiscard]] Task<bool> is_lost(const Error& error);  // the state is another node's by now
+  // A database that took over has forgotten the beginning: `state` and its key are named again. Errors: conflict/`meta`; unavailable while
+  // a server counts that could not read what is under it; those of the store.
+  [[nodiscard]] Task<Result<void>> name_again(RotationState state);
+  // Another key than the one it writes under is read besides. False: one that is still needed for the journal stands in its way.
+  [[nodiscard]] bool hold_besides(const Secret& key, ByteView id);
+  [[nodiscard]] bool reads_for_journal() const { return retired_ && second_ == retired_->id && !journal_is_anew_; }
 
   // As others go on: key_following.cpp.
   [[nodiscard]] Task<void> follow();

@@ -1,6 +1,8 @@
 // What a start finds of the keys, and what it makes of it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/json.h"
 #include "grants/key_rotation.h"
 
@@ -150,6 +152,20 @@ Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, v
   }
   if (lookup->empty()) co_return Result<void>{};
   co_return vault.import_lookup_key(*lookup);
+}
+
+Task<Result<void>> hold_key_of_journal(store::Store& store, store::ReplyJournal& journal, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy) {
+  if (vault.rotating()) co_return Result<void>{};
+  const auto octets = co_await store.meta(std::string(kRetiredMeta));
+  if (!octets) co_return std::unexpected(octets.error());
+  const auto retired = RetiredKey::from_octets(*octets);
+  if (!retired || retired->id == vault.master_key_id()) co_return Result<void>{};
+  const auto pending = co_await journal.pending();
+  if (!pending) co_return std::unexpected(pending.error());
+  const bool needed = std::ranges::any_of(*pending, [&](const store::JournalEntry& entry) { return !vault.is_current(entry.reply_sealed); });
+  if (!needed) co_return Result<void>{};
+  if (const auto found = files.find(retired->id, entropy)) vault.hold_former(found->key);
+  co_return Result<void>{};
 }
 
 }  // namespace latchkey::grants

@@ -35,6 +35,9 @@ Task<Result<std::vector<store::Node>>> nodes_at_work(store::Store& store, NodeId
   const auto has_open = [&](NodeId node) {
     return std::ranges::any_of(*intents, [&](const store::Intent& intent) { return intent.node == node && intent.state == store::IntentState::open; });
   };
+  if (intents->size() == kIntentsMax) {
+    co_return fail(ErrorKind::conflict, "conflict", "Too many exchanges of all servers are open for it to be seen whose they are. They settle as their servers return; try again then.");
+  }
   std::erase_if(*nodes, [&](const store::Node& node) { return node.id == self || (node.run.empty() && !has_open(node.id)); });
   co_return nodes;
 }

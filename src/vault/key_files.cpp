@@ -107,6 +107,21 @@ std::optional<KeyFiles::Found> KeyFiles::find(ByteView id, Entropy& entropy) con
   return std::nullopt;
 }
 
+std::optional<KeyFiles::Found> KeyFiles::find_unretired(ByteView id, Entropy& entropy) const {
+  for (const auto& path : {path_, next_path(), spare_}) {
+    if (auto key = key_of(path, id, entropy)) return Found{.key = std::move(*key), .path = path};
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> KeyFiles::wrong_with_next(Entropy& entropy) const {
+  for (const auto& path : {next_path(), spare_}) {
+    if (::access(path.c_str(), F_OK) != 0) continue;
+    if (const auto key = load_master_key(path, OnMissingKey::refuse, entropy); !key) return key.error();
+  }
+  return std::nullopt;
+}
+
 Result<KeyFiles::Found> KeyFiles::make_next(Entropy& entropy) const {
   auto path = next_path();
   auto key = load_master_key(path, OnMissingKey::create, entropy);

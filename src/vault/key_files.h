@@ -27,6 +27,11 @@ class KeyFiles {
   // The key of that id, wherever it lies; nullopt: nowhere. A file that cannot be read counts as not there.
   [[nodiscard]] std::optional<Found> find(ByteView id, Entropy& entropy) const;
 
+  // The same, but not among the retired ones: a key that may be written under from now on.
+  [[nodiscard]] std::optional<Found> find_unretired(ByteView id, Entropy& entropy) const;
+  // What is wrong with a file that lies where the next key belongs; nullopt: there is none, or nothing is. Errors: as load_master_key.
+  [[nodiscard]] std::optional<Error> wrong_with_next(Entropy& entropy) const;
+
   // Removes what a killed process has left of a key it was making (`KEY.XXXXXXXXXXXXXXXX.new`): it has never become one. While
   // nobody else makes keys there.
   void remove_drafts() const;

@@ -163,7 +163,7 @@ void Invariants::leave_in_doubt(const Process& process, RefreshToken& spent, Nan
   if (spent.answered_at > sent_at || !is_known(process, sent_at)) return;
   spent.in_doubt = true;
   spent.in_doubt_with = nullptr;  // an attempt without any answer stands in the store alone, once it is settled (F11)
-  spent.in_doubt_owed = fell_back_at_ && sent_at <= *fell_back_at_ ? &process : nullptr;
+  spent.in_doubt_owed = fell_back_at_ && sent_at <= *fell_back_at_ && !spent.doubt_in_standby ? &process : nullptr;
 }
 
 void Invariants::lost(const Process& process, std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
@@ -380,6 +380,10 @@ void Invariants::read_back(const store::GrantView& view, Past past) {
     }
     subject.held[generation.number] = text;
   }
+  subject.doubted.clear();
+  const bool in_doubt = view.intent && view.intent->generation == view.grant.generation &&
+                        (view.intent->state == store::IntentState::open || view.intent->state == store::IntentState::ambiguous);
+  if (in_doubt) subject.doubted = subject.held[view.grant.generation];
 }
 
 // Of what was kept, the backup put back holds less.
@@ -408,7 +412,8 @@ void Invariants::fell_back() {
   has_fallen_back = true;
   for (auto& subject : subjects) {
     for (auto& token : account_of(subject).tokens) {
-      if (token.in_doubt_with == nullptr) token.in_doubt = false;
+      token.doubt_in_standby = !subject.doubted.empty() && token.text == subject.doubted;
+      if (token.in_doubt_with == nullptr && !token.doubt_in_standby) token.in_doubt = false;
       const bool held = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
       // A journal that has failed, and then the store: two losses at a time.
       if (token.known == Known::kept && !token.in_journal && !held) token.known = Known::behind_a_restore;

@@ -69,6 +69,7 @@ struct Subject {
   std::deque<Nanoseconds> demands;     // hand-outs and people's clicks of the last minute
   std::map<const Process*, std::string> arrived;  // the newest refresh token that reached a process, not yet kept
   bool restored = false;               // from a backup, and no token has come since
+  std::string doubted;                 // the token with which a store that was read back has an attempt on record, its answer unknown
 };
 
 struct Losses {

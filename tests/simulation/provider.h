@@ -42,6 +42,7 @@ struct RefreshToken {
   enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded } known = Known::on_its_way;
   bool in_doubt = false;   // sent, and the last answer was lost
   const Process* in_doubt_with = nullptr;  // the process whose journal has what came instead of an answer, while it lives
+  bool doubt_in_standby = false;  // the one that has taken over has an attempt with it on record
   const Process* in_doubt_owed = nullptr;  // whoever alone knows of it, since a standby took over that had not heard of the attempt
   Nanoseconds answered_at{0};  // the last definite answer to it that arrived
   int refusals = 0;        // definite ones that arrived whole, since the last success with it
