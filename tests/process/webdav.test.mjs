@@ -45,9 +45,10 @@ test('a document put with curl is listed, can be had back while it is here, and 
   assert.equal(got.headers['content-disposition'], 'attachment');
   assert.equal(got.headers['x-content-type-options'], 'nosniff');
   assert.match(got.headers['content-security-policy'], /sandbox/);
-  drive.plan = () => undefined;
   const [delivery] = await deliveries();
   assert.match(delivery.source, /^webdav 127\.0\.0\.1$/);
+  await until('its first try to be over', async () => { const { body } = await road(delivery.id); return body.tries > 0 && body.state !== 'sending'; });
+  drive.plan = () => undefined;
   await admin.must('POST', `/api/v1/deliveries/${delivery.id}/retry`);
   assert.equal((await arrived('Rechnung März.pdf')).sha256, sha256(document));
   await until('it to be recorded', async () => (await road(delivery.id)).body.state === 'delivered');
