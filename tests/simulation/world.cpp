@@ -146,14 +146,14 @@ void World::choose_shape() {
   between_people_ = Seconds(chance_.spread(20, 1000));
 
   auto& tuning = ground_.tuning;
-  tuning.timeouts.total = Seconds(chance_.happens(0.6) ? 50 : chance_.spread(5, 300));
+  tuning.timeouts.total = Seconds(chance_.happens(0.6) ? 50 : chance_.spread(5, 60));
   tuning.timeouts.connect = Seconds(chance_.between(1, std::min<std::int64_t>(60, tuning.timeouts.total.count())));
   // As the engine does: whatever is set, a lease lets an exchange begin.
   tuning.lease = std::max(Seconds(chance_.happens(0.5) ? 30 : chance_.spread(30, 900)), tuning.timeouts.total + grants::kLeaseReserve + Seconds(5));
   // Enough for the grants there are: with less they cannot all be fresh, whatever the engine does.
   tuning.one_shot_parallel = static_cast<std::size_t>(chance_.spread(1 + grants_ / 10, 1024));
   tuning.parallel = static_cast<std::size_t>(chance_.spread(1 + grants_ / 10, 4096));
-  ground_.polling_time = Seconds(chance_.spread(60, 1200));
+  ground_.polling_time = Seconds(chance_.happens(0.9) ? chance_.spread(60, 1200) : chance_.spread(1200, 30 * 24 * 3600));  // tokens end sooner
   ground_.journal = {.segment_bytes = 512 * 1024, .segments_max = static_cast<std::size_t>(chance_.spread(8, 40)), .room_ahead = static_cast<std::size_t>(chance_.between(0, 8))};
   ground_.checkpoint_pages = static_cast<int>(chance_.spread(4, 4000));
   ground_.disk_moment = Nanoseconds(chance_.spread(50'000, 30'000'000));
