@@ -168,20 +168,36 @@ Task<Result<void>> KeyRotation::take_over(const Sight& sight) {
   co_return Result<void>{};
 }
 
+// The server that was to begin has stopped in order, or was forgotten.
+Task<Result<void>> KeyRotation::prepare_in_its_stead(const Sight& sight) {
+  const auto nodes = co_await parts_.store.nodes();
+  if (!nodes) co_return std::unexpected(nodes.error());
+  const auto other = std::ranges::find(*nodes, sight.prepared->node, &store::Node::id);
+  const auto found = parts_.files.find_unretired(sight.prepared->to, parts_.entropy);
+  if (!found || (other != nodes->end() && !other->run.empty())) co_return Result<void>{};
+  auto mine = *sight.prepared;
+  mine.node = parts_.node;
+  mine.machine = parts_.machine;
+  mine.path = found->path;
+  co_return co_await parts_.store.commit({store::CompareMeta{std::string(kPreparedMeta), sight.prepared_kept},
+                                          store::PutMeta{std::string(kPreparedMeta), mine.to_octets()}});
+}
+
 Task<Result<void>> KeyRotation::begin_when_all_hold(const Sight& sight) {
   const auto& prepared = *sight.prepared;
   auto roll = co_await call_roll(parts_.store, parts_.node, [&prepared](const HeldKeys& held) { return held.reads == prepared.to && held.mark == prepared.mark; });
   if (!roll) co_return std::unexpected(roll.error());
   awaited_ = roll->awaited;
   publish();
-  if (beginning_ || state_ || prepared.node != parts_.node || prepared.from != parts_.vault.master_key_id()) co_return Result<void>{};
+  if (beginning_ || state_ || second_ != prepared.to || prepared.from != parts_.vault.master_key_id()) co_return Result<void>{};
   if (!awaited_.empty()) {
     parts_.alerts.raise("master_key_prepared",
-                        fmt::format("A new master key is prepared in {}. Put a copy of it (mode 0600) beside the master key of {}, by the same name with .next "
+                        fmt::format("A new master key is prepared on {} in {}. Put a copy of it (mode 0600) beside the master key of {}, by the same name with .next "
                                     "at its end: the rotation begins by itself when every server holds it. To give it up: `latchkey keys cancel`.",
-                                    prepared.path, listed(awaited_)));
+                                    prepared.machine, prepared.path, listed(awaited_)));
     co_return Result<void>{};
   }
+  if (prepared.node != parts_.node) co_return co_await prepare_in_its_stead(sight);
   auto next = parts_.files.find_unretired(prepared.to, parts_.entropy);
   if (!next) {
     co_return fail(ErrorKind::misconfigured, "master_key_missing", fmt::format("The new master key is not in {} any more.", prepared.path));

@@ -221,9 +221,27 @@ TEST_F(SharedKeys, P5_WhoWasSilentForLongDoesNotPutAnEndedRotationBack) {
   // Forgotten, and its rotation brought to its end elsewhere.
   const auto state = rotation->status().rotation.value();
   commit({store::PutMeta{std::string(kRotationMeta), {}}, store::PutMeta{std::string(kRetiredMeta), RetiredKey{.id = state.from, .retired_at = wall.now(), .path = "x"}.to_octets()}});
-  ASSERT_TRUE(comes([&] { return !rotation->status().rotation; }));
+  const auto left = IntentId::make(wall.now(), entropy);
+  vault::Vault old(Secret(Bytes(32, 7)), entropy);
+  auto entry = left_in_journal(left, GrantId::make(wall.now(), entropy), 1, wall.now(), "{}");
+  entry.reply_sealed = Sealing(old).seal_reply(entry.intent, entry.grant, entry.generation, Secret("{}"));
+  journal.left_over.push_back(entry);
+  ASSERT_TRUE(comes([&] { return !rotation->status().rotation && !vault.rotating(); }));
   EXPECT_EQ(run(store->meta(std::string(kRotationMeta))).value(), Bytes());
-  EXPECT_FALSE(vault.rotating());
+  EXPECT_TRUE(journal.recorded.contains(left)) << "what its own journal held was sealed anew first";
+}
+
+TEST_F(SharedKeys, WhoPreparesItAndStopsLeavesTheBeginningToAnother) {
+  ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+  hand_over();
+  vault::Vault by(Secret(Bytes(32, 7)), entropy);
+  Nodes third(another_node(by));
+  ASSERT_TRUE(run(third.begin()));
+  ASSERT_TRUE(comes([&] { return alert_of(second->alerts, "master_key_prepared").has_value(); })) << "every server that holds it says who is awaited";
+  stop();
+  ASSERT_TRUE(run(ended(own.get())));
+  ASSERT_TRUE(run(ended(&third)));
+  EXPECT_TRUE(comes([&] { return second->rotation->status().retired.has_value() && !second->vault.rotating(); }));
 }
 
 TEST_F(SharedKeys, WhatIsPreparedCanBeGivenUpAndTakenUpAgain) {

@@ -279,8 +279,19 @@ Task<bool> KeyRotation::is_lost(const Error& error) {
     kept_ = std::move(sight->kept);  // the answer to an earlier commit was lost, or a server has come meanwhile
     co_return false;
   }
-  if (!sight->rotation && sight->retired && sight->retired->id == state_->from) {
+  const bool over = !sight->rotation && sight->retired && sight->retired->id == state_->from;
+  if (over && !parts_.shared) {
     conclude(*std::move(sight->retired));
+    co_return true;
+  }
+  if (over) {
+    // At another server, which took this one for lost: its journal is looked after before the old key goes (let_go).
+    parts_.alerts.clear("master_key_rotation");
+    retired_ = std::move(sight->retired);
+    journal_is_anew_ = false;
+    state_.reset();
+    awaited_.clear();
+    publish();
     co_return true;
   }
   if (!sight->rotation && sight->known == state_->from) {

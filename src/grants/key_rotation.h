@@ -171,6 +171,7 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<Result<void>> say_what_is_held();
   [[nodiscard]] Task<Result<void>> take_over(const Sight& sight);
   [[nodiscard]] Task<Result<void>> begin_when_all_hold(const Sight& sight);
+  [[nodiscard]] Task<Result<void>> prepare_in_its_stead(const Sight& sight);
 
   [[nodiscard]] Task<Result<void>> pass();
   [[nodiscard]] Task<Result<PageEnd>> page();
