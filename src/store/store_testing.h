@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -37,11 +38,24 @@ class TemporaryDirectory {
   std::string path_ = (std::filesystem::temp_directory_path() / "latchkey-store-XXXXXX").string();
 };
 
+// A thread's own loop, until the program ends: whoever woke it may still be busy with its insides when the task, and with it the thread,
+// has ended.
+enum class LoopFor { one, all };
+template <LoopFor>
+boost::asio::io_context& loop_of_this_thread() {
+  static std::mutex mutex;
+  static std::list<boost::asio::io_context> loops;
+  thread_local auto& own = [] -> boost::asio::io_context& {
+    const std::lock_guard lock(mutex);
+    return loops.emplace_back(1);
+  }();
+  return own;
+}
+
 // Runs one task to its end.
 template <class T>
 T wait_for(Task<T> task) {
-  // Of the thread, not of the call: whoever woke it may still be busy with its insides when the task has ended.
-  thread_local boost::asio::io_context loop(1);
+  auto& loop = loop_of_this_thread<LoopFor::one>();
   loop.restart();
   std::optional<T> result;
   boost::asio::co_spawn(loop, std::move(task), [&result](const std::exception_ptr& problem, T value) {
@@ -54,7 +68,7 @@ T wait_for(Task<T> task) {
 
 // Runs all of them at once on one thread, to the end of the last.
 inline void wait_for_all(std::vector<Task<void>> tasks) {
-  thread_local boost::asio::io_context loop(1);
+  auto& loop = loop_of_this_thread<LoopFor::all>();
   loop.restart();
   for (auto& task : tasks) {
     boost::asio::co_spawn(loop, std::move(task), [](const std::exception_ptr& problem) {
