@@ -17,6 +17,17 @@ constexpr Stage kLastStage = Stage::devices;
 constexpr auto kAgainAfter = 5s;
 constexpr auto kToldFor = std::chrono::hours(7 * 24);
 
+// From this commit on the store says which key is the newer one; before anything is sealed under it. Only where it named the one before.
+// `as_read` is compared first: what follows writes over some of it.
+store::Batch naming(store::Batch as_read, const RotationState& state, Bytes kept, Bytes lookup_key) {
+  const store::Batch names{store::CompareMeta{std::string(kMasterKeyMeta), state.from}, store::CompareMeta{std::string(kRotationMeta), {}},
+                           store::PutMeta{std::string(kMasterKeyMeta), state.to}, store::PutMeta{std::string(kRotationMeta), std::move(kept)},
+                           store::PutMeta{std::string(kPreparedMeta), {}}, store::PutMeta{std::string(kLookupKeyMeta), std::move(lookup_key)},
+                           store::PutMeta{std::string(kBackupDoneMeta), {}}};
+  as_read.insert(as_read.end(), names.begin(), names.end());
+  return as_read;
+}
+
 std::string left_as_they_were(std::int64_t unreadable) {
   return unreadable == 0 ? "" : fmt::format(" {} stored secrets did not open under it and were left as they are; see the log.", unreadable);
 }
@@ -178,19 +189,10 @@ Task<Result<void>> KeyRotation::begin(vault::KeyFiles::Found next, store::Batch 
     second_.clear();
   }
   auto kept = state.to_octets();
-  // From here on the store says which key is the newer one; before anything is sealed under it.
-  auto batch = std::move(as_read);
-  const store::Batch deed{store::CompareMeta{std::string(kMasterKeyMeta), state.from},
-                          store::CompareMeta{std::string(kRotationMeta), {}},
-                          store::PutMeta{std::string(kMasterKeyMeta), state.to},
-                          store::PutMeta{std::string(kRotationMeta), kept},
-                          store::PutMeta{std::string(kPreparedMeta), {}},
-                          store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next.key)},
-                          store::PutMeta{std::string(kBackupDoneMeta), {}},
-                          store::AppendAudit{{.at = now, .actor = requester.actor, .action = "master_key.rotation_begun",
-                                              .subject = "master key", .source = requester.source,
-                                              .detail = fmt::format("From {} to {}.", base::to_hex(state.from), base::to_hex(state.to))}}};
-  batch.insert(batch.end(), deed.begin(), deed.end());
+  auto batch = naming(std::move(as_read), state, kept, parts_.vault.export_lookup_key(next.key));
+  batch.push_back(store::AppendAudit{{.at = now, .actor = requester.actor, .action = "master_key.rotation_begun", .subject = "master key",
+                                      .source = requester.source,
+                                      .detail = fmt::format("From {} to {}.", base::to_hex(state.from), base::to_hex(state.to))}});
   if (auto committed = co_await parts_.store.commit(std::move(batch)); !committed) {
     if (committed.error().kind != ErrorKind::ambiguous) co_return committed;
     const auto known = co_await parts_.store.meta(std::string(kMasterKeyMeta));
@@ -318,12 +320,7 @@ Task<Result<void>> KeyRotation::name_again(RotationState state) {
   state.cursor.clear();
   state.passes = 0;
   auto kept = state.to_octets();
-  auto batch = roll->as_read;
-  const store::Batch deed{store::CompareMeta{std::string(kMasterKeyMeta), state.from}, store::CompareMeta{std::string(kRotationMeta), {}},
-                          store::PutMeta{std::string(kMasterKeyMeta), state.to}, store::PutMeta{std::string(kRotationMeta), kept},
-                          store::PutMeta{std::string(kPreparedMeta), {}}, store::PutMeta{std::string(kBackupDoneMeta), {}},
-                          store::PutMeta{std::string(kLookupKeyMeta), parts_.vault.export_lookup_key(next->key)}};
-  batch.insert(batch.end(), deed.begin(), deed.end());
+  auto batch = naming(roll->as_read, state, kept, parts_.vault.export_lookup_key(next->key));
   if (auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return done;
   parts_.log.warning("master_key_rotation_named_again", {{"to", base::to_hex(state.to)}});
   if (state_) {
