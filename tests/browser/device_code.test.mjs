@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertAccessible, assertFits, assertQuiet, openPage, picture, pictures, startBrowser } from '../support/browser.mjs';
+import { assertAccessible, assertFits, assertQuiet, openPage, picture, pictures, shows, startBrowser } from '../support/browser.mjs';
 import { assertListed, assertNotListed, fillAddDialog, signInInBrowser } from '../support/console.mjs';
 import { Latchkey } from '../support/latchkey.mjs';
 import { OidcServer } from '../support/oidc.mjs';
@@ -29,7 +29,7 @@ async function showCode(page, username) {
   const dialog = await fillAddDialog(page, { username, pin });
   await dialog.getByRole('radio', { name: /With a device code/ }).click();
   await dialog.getByRole('button', { name: 'Authorize', exact: true }).click();
-  await dialog.getByText('Waiting for the code to be entered').waitFor();
+  await shows(dialog.getByText('Waiting for the code to be entered'), dialog);
   return { dialog, code: (await dialog.getByLabel('2. Enter this code').innerText()).trim() };
 }
 

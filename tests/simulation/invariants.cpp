@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::size_t kPostsPerMinuteMax = 20;  // of one grant, besides what people asked for
 // A step of the clock begins the approach to the moment before which a provider refuses anew: ten tries a second apart, two with
-// back-off and the one that succeeds (R15), twice.
-constexpr std::size_t kPostsPerMinuteOfSteppingClocks = 2 * (10 + 2 + 1);
+// back-off and the one that succeeds (R15), twice; and once more for the token that came of it.
+constexpr std::size_t kPostsOfAnApproach = 10 + 2 + 1;
+constexpr std::size_t kApproachesPerMinute = 2;
 constexpr Nanoseconds kMarginMin = 60s;
 constexpr Nanoseconds kMarginMax = 300s;
 constexpr Nanoseconds kSlack = 5s;
@@ -122,7 +123,8 @@ void Invariants::check_rate(Subject& subject, std::size_t index) {
   while (!subject.posts.empty() && subject.posts.front() + 60s < now) subject.posts.pop_front();
   while (!subject.demands.empty() && subject.demands.front() + 60s < now) subject.demands.pop_front();
   // A backup put back does not know how far the approach to "too early" had come, any more than a clock that was set.
-  const auto at_most = clocks_stepped || has_been_restored ? kPostsPerMinuteOfSteppingClocks : kPostsPerMinuteMax;
+  const auto approaches = kApproachesPerMinute + (subject.refreshed_at > Nanoseconds{0} && subject.refreshed_at + 60s > now ? 1 : 0);
+  const auto at_most = clocks_stepped || has_been_restored ? approaches * kPostsOfAnApproach : kPostsPerMinuteMax;
   if (subject.posts.size() > at_most + 3 * subject.demands.size()) {
     fail(index, "hot loop", fmt::format("{} token requests within a minute", subject.posts.size()));
     subject.posts.clear();

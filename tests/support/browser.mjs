@@ -51,6 +51,17 @@ export function assertQuiet(page) {
   assert.deepEqual(page.complaints, [], 'the page complained');
 }
 
+/** Waits until `wanted` is to be seen; when it is not, the error says what stands in `place` instead. */
+export async function shows(wanted, place) {
+  try {
+    await wanted.waitFor();
+  } catch (error) {
+    const there = await place.allInnerTexts().catch((reason) => [`(cannot be read: ${reason.message})`]);
+    error.message += `\nInstead there is: ${there.join('\n---\n') || '(nothing)'}`;
+    throw error;
+  }
+}
+
 /** Puts the page into a colour scheme and a size, and waits until it has been drawn so. */
 async function dress(page, colorScheme, viewport) {
   await page.emulateMedia({ colorScheme });
