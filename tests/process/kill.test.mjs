@@ -59,7 +59,11 @@ test('R2: killed right after the sync of an answer: it is found and used (the co
 test('R2: the alarm works: a journal that is gone after the kill loses grants, and the run says so', async (t) => {
   const sabotage = (run) => rm(run.journal, { recursive: true });
   const run = await KillRun.start(t, { store: sqlite, users: 2, patience: 3000, sabotage });
-  await assert.rejects(run.strike(afterTheSync), /was lost|sent again although the answer to it had been kept/);
+  // What one sync wrote for both users may be in the store by the next: such a kill has nothing to lose.
+  const strikes = async () => {
+    for (let left = 5; left > 0; left--) await run.strike(afterTheSync);
+  };
+  await assert.rejects(strikes(), /was lost|sent again although the answer to it had been kept/);
 });
 
 test('F1: the alarm works: a spent token that is sent again before its time is noticed, under each rule', async (t) => {
