@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
+#include "base/bytes.h"
 #include "grants/canary.h"
+#include "oauth/redaction.h"
+#include "oauth/uri.h"
 
 namespace latchkey::grants {
 namespace {
@@ -76,6 +80,45 @@ std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
   return raw;
 }
 
+namespace {
+
+// What a token request holds that opens something (RFC 6749, 7523, 7636, 8628, 8693).
+bool names_secret(std::string_view name) {
+  constexpr std::string_view kNames[] = {"refresh_token", "code", "device_code", "client_secret", "client_assertion", "assertion",
+                                         "code_verifier", "password", "token", "subject_token", "actor_token"};
+  return std::ranges::find(kNames, name) != std::end(kNames);
+}
+
+std::vector<Secret> secrets_of(const oauth::FormPost& post) {
+  std::vector<Secret> secrets;
+  const auto take = [&secrets](std::string& value) {
+    secrets.emplace_back(std::string_view(value));
+    base::wipe(value.data(), value.size());
+  };
+  if (auto form = oauth::parse_form(post.body.reveal_text())) {
+    for (auto& [name, value] : *form) {
+      if (names_secret(name)) take(value);
+    }
+  }
+  constexpr std::string_view kBasic = "Basic ";
+  const auto authorization = post.authorization.reveal_text();
+  if (!authorization.starts_with(kBasic)) return secrets;
+  if (auto decoded = base::from_base64(authorization.substr(kBasic.size()))) {
+    const Secret pair(std::move(*decoded));
+    const auto colon = pair.reveal_text().find(':');
+    if (colon != std::string_view::npos) {
+      if (auto secret = oauth::form_decode(pair.reveal_text().substr(colon + 1))) take(*secret);
+    }
+  }
+  return secrets;
+}
+
+}  // namespace
+
+void strike_out(Replied& replied, std::span<const Secret> secrets) {
+  for (auto* words : {&replied.reply.error, &replied.reply.error_description, &replied.classified.why}) oauth::strike_out(*words, secrets);
+}
+
 Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<oauth::ErrorRule>& errors, oauth::ReplyShape shape,
                        catalog::ReplayPolicy replay) const {
   Replied replied;
@@ -115,6 +158,7 @@ Task<Exchange::Kept> Exchange::keep(IntentId intent, GrantId grant, store::Gener
 
 Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   net::HttpCall call{.method = "POST", .url = request.post.url};
+  const auto secrets = secrets_of(request.post);
   for (const auto& [name, value] : request.post.headers) call.headers.set(name, value);
   if (!request.post.authorization.empty()) call.headers.set("Authorization", request.post.authorization.reveal_text());
   call.body = std::move(request.post.body);
@@ -161,6 +205,7 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
   }
   StepTimes::add(times_.journal, steady_.now() - ended);
   auto replied = read(raw, received_at, request.errors, request.shape, request.replay);
+  strike_out(replied, secrets);
   replied.entry = std::move(entry);
   co_return replied;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,8 @@ using ExchangeOutcome = std::variant<Replied, NotSent, NoReply>;
 // The refresh token that came for `spent`, whatever else the reply says (F2, R12): an error may stand beside it. nullptr: none did, or
 // an error repeats the one sent.
 [[nodiscard]] const Secret* token_of(const ExchangeOutcome& outcome, const Secret& spent);
+// Takes secrets that were sent out of the provider's words, in which it may repeat them (rule P7).
+void strike_out(Replied& replied, std::span<const Secret> secrets);
 // Whether something came for `spent` that must not get lost.
 [[nodiscard]] bool brings_token(const ExchangeOutcome& outcome, const Secret& spent);
 

@@ -133,6 +133,107 @@ INSTANTIATE_TEST_SUITE_P(EveryError, TokenBeside,
                                            BesideAToken{"a_busy_503", 503, R"(,"error":"temporarily_unavailable")"}),
                          [](const auto& instance) { return std::string(instance.param.name); });
 
+// An error that repeats, in a shape of its own, what was sent: nothing was spent, and what stands there is no token.
+class EchoBesideAnError : public KeeperHouse, public ::testing::WithParamInterface<std::string_view> {
+ protected:
+  static constexpr std::string_view kRefusal = R"({"error":"invalid_grant"})";
+  void echo() { transport.then(T::json(400, R"({"refresh_token":"is invalid or malformed"})")); }
+  // Until the grant works or asks for a person.
+  void refresh_until_settled(GrantId id) {
+    for (int turn = 0; turn < 12; ++turn) {
+      const auto grant = view(id).grant;
+      if (grant.state == GrantState::needs_authorization || (grant.state == GrantState::active && !grant.dead_seen)) return;
+      advance(700s);
+      static_cast<void>(refresh(id));
+    }
+  }
+};
+
+TEST_P(EchoBesideAnError, F2_TheTokenInWhosePlaceItWasStoredIsUsedAgain) {
+  const auto grant = put_grant(std::string(GetParam()));
+  echo();
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "is invalid or malformed") << "it might have been one";
+  transport.then(T::json(400, std::string(kRefusal)));
+  transport.then(T::json(400, std::string(kRefusal)));
+  refresh_until_settled(grant.id);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
+  EXPECT_EQ(transport.posts_with("rt1"), 2) << "once with the echo, once when that had been refused";
+  EXPECT_EQ(view(grant.id).generations.size(), 2u) << "nothing of it is kept once a newer one works";
+}
+
+TEST_P(EchoBesideAnError, F2_APersonIsAskedWhenThatIsRefusedToo) {
+  const auto grant = put_grant(std::string(GetParam()));
+  echo();
+  ASSERT_TRUE(refresh(grant.id));
+  for (int turn = 0; turn < 8; ++turn) transport.then(T::json(400, std::string(kRefusal)));
+  refresh_until_settled(grant.id);
+  EXPECT_EQ(view(grant.id).grant.state, GrantState::needs_authorization);
+  EXPECT_EQ(transport.posts_with("rt1"), GetParam() == "acme-harmless" ? 3 : 2) << "a second look only where it risks nothing";
+  EXPECT_EQ(transport.bodies.size(), GetParam() == "acme-harmless" ? 5u : 4u);
+}
+
+TEST_P(EchoBesideAnError, F2_WhatHasBeenSpentForANewerOneIsTriedOnlyWhereThatIsHarmless) {
+  const auto grant = put_grant(std::string(GetParam()));
+  transport.then(T::json(200, R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})"));
+  ASSERT_TRUE(refresh(grant.id));
+  transport.then(T::json(400, std::string(kRefusal)));
+  transport.then(T::json(400, std::string(kRefusal)));
+  advance(3000s);
+  static_cast<void>(refresh(grant.id));
+  refresh_until_settled(grant.id);
+  const bool harmless = GetParam() == "acme-harmless";
+  EXPECT_EQ(transport.posts_with("rt1"), harmless ? 2 : 1);
+  EXPECT_EQ(view(grant.id).grant.state, harmless ? GrantState::active : GrantState::needs_authorization);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryPolicy, EchoBesideAnError, ::testing::Values("acme-harmless", "acme-grace", "acme-refused", "acme-family"),
+                         [](const auto& instance) { return std::string(instance.param.substr(instance.param.find('-') + 1)); });
+
+TEST_F(KeeperHouse, F2_AMaskInATokensPlaceIsNone) {
+  for (const std::string_view body : {R"({"error":"temporarily_unavailable","refresh_token":"[REDACTED]"})", R"({"seen":{"refresh_token":"***"})",
+                                      "Bad request: x=1&refresh_token=********&client_id=x", R"({"refresh_token":"null"})"}) {
+    const auto grant = put_grant("acme-harmless");
+    transport.then(T::json(400, std::string(body)));
+    static_cast<void>(refresh(grant.id));
+    EXPECT_EQ(refresh_token(view(grant.id)), "rt1") << body;
+  }
+}
+
+TEST_F(KeeperHouse, P7_WhatWasSentStandsNowhereWhenTheProviderRepeatsIt) {
+  auto grant = put_grant("acme-harmless");
+  auto held = view(grant.id).generations.front();
+  held.refresh_sealed = sealing.seal_refresh(grant, held.number, {Secret("1000:short:one"), Secret()});
+  commit({store::PutGeneration{held}});
+  for (const auto& description : {"Token 1000:short:one is busy", "app-secret-0 is wrong for 1000%3Ashort%3Aone"}) {
+    transport.then(T::json(503, R"({"error":"1000:short:one","error_description":")" + std::string(description) + R"("})"));
+    static_cast<void>(refresh(grant.id));
+    advance(700s);
+  }
+  const auto events = *run(store->grant_events(grant.id));
+  ASSERT_FALSE(events.empty());
+  for (const auto& event : events) {
+    for (const auto* words : {&event.error, &event.detail}) {
+      EXPECT_EQ(words->find("short"), std::string::npos) << *words;
+      EXPECT_EQ(words->find("app-secret"), std::string::npos) << *words;
+    }
+  }
+  EXPECT_EQ(view(grant.id).grant.why.find("short"), std::string::npos) << view(grant.id).grant.why;
+}
+
+TEST_F(KeeperHouse, F1_AGatewaysOwnCodeSaysNoMoreThanThatItBrokeOff) {
+  for (const int status : {408, 501, 505, 520, 522, 524, 527, 598, 599}) {
+    const auto family = put_grant("acme-family");
+    const auto sent = transport.bodies.size();
+    transport.then(T::json(status, "<html>gateway</html>"));
+    ASSERT_TRUE(refresh(family.id));
+    EXPECT_EQ(view(family.id).grant.state, GrantState::uncertain) << status;
+    advance(1200s);
+    static_cast<void>(refresh(family.id));
+    EXPECT_EQ(transport.bodies.size(), sent + 1) << status;
+  }
+}
+
 TEST_F(KeeperHouse, R17_AnEmptyErrorIsNone) {
   const auto grant = put_grant("acme-family");
   transport.then(T::json(200, R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2","error":{}})"));

@@ -253,6 +253,7 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   if (ahead) co_return co_await merge_ahead(std::move(**view), std::move(intent), std::move(*replied), rules);
   auto spent = parts_.sealing.open_refresh(grant, *spent_generation);
   if (!spent) co_return std::unexpected(spent.error());
+  strike_out(*replied, {&spent->token, 1});
   const bool old_news = is_old_news(intent, entry, *replied, parts_.node, parts_.wall.now());
   ExchangeOutcome outcome(std::move(*replied));
   const bool brings = brings_token(outcome, spent->token);

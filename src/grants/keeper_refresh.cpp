@@ -514,7 +514,7 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
                          extras_with_learned(replied.reply.extras, learned), replied.received_at);
     }
     case oauth::RefreshOutcome::dead_grant:
-      return settle_refused(view, intent, parts_.sealing, replied.classified.why, now);
+      return settle_refused(view, intent, rules, parts_.sealing, replied.classified.why, now);
     case oauth::RefreshOutcome::misconfigured_app:
       return settle_misconfigured(view, intent, replied.classified.why, now);
     case oauth::RefreshOutcome::transient:

@@ -181,7 +181,7 @@ TEST_F(RotationHouse, ARecordChangedMeanwhileIsRenewedAfterAll) {
     return Sealing(before).seal_refresh(late.grant, 0, {Secret("rt0"), Secret()});
   }();
   generation.access_sealed.clear();
-  generation.state = store::GenerationState::previous;
+  generation.state = store::GenerationState::refused;
   commit({store::PutGeneration{generation}});
   let_finish();
   for (const auto& each : view(grant.id).generations) EXPECT_TRUE(sealing.is_current(each.refresh_sealed)) << each.number;

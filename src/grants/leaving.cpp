@@ -1,6 +1,9 @@
 #include "grants/leaving.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+
+#include "grants/lifecycle.h"
 
 namespace latchkey::grants {
 
@@ -8,8 +11,10 @@ store::Mutation if_unchanged(const store::Grant& grant) { return store::UpdateGr
 
 std::vector<RefreshMaterial> refresh_of(const Sealing& sealing, const store::GrantView& view) {
   std::vector<RefreshMaterial> tokens;
+  const auto older = passed_over(view, catalog::ReplayPolicy::revokes_family);
   for (const auto& held : view.generations) {
-    const bool may_live = held.number == view.grant.generation || held.state == store::GenerationState::candidate;
+    const bool may_live = held.number == view.grant.generation || held.state == store::GenerationState::candidate ||
+                          std::ranges::find(older, &held) != older.end();
     if (!may_live || held.refresh_sealed.empty()) continue;
     if (auto opened = sealing.open_refresh(view.grant, held)) tokens.push_back(std::move(*opened));
   }

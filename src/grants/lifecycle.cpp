@@ -193,6 +193,26 @@ bool came_beside(const store::GrantView& view, WallTime recorded_at) {
   return current != nullptr && recorded_at > current->issued_at + kOwnJournal;
 }
 
+std::vector<const store::Generation*> passed_over(const store::GrantView& view, catalog::ReplayPolicy replay) {
+  std::vector<const store::Generation*> held;
+  for (const auto& generation : view.generations) {
+    if (generation.state != GenerationState::candidate) held.push_back(&generation);
+  }
+  std::ranges::sort(held, std::greater(), &store::Generation::number);
+  std::vector<const store::Generation*> out;
+  auto next = view.grant.generation;
+  for (const auto* generation : held) {
+    if (generation->number > view.grant.generation) continue;
+    // What is missing in between was spent, and what came before it as well.
+    if (is_one_shot(replay) && generation->number != next--) break;
+    const bool is_older = generation->number < view.grant.generation && generation->state != GenerationState::refused;
+    if (is_older && !generation->refresh_sealed.empty()) out.push_back(generation);
+    // What came with an access token was given for the one before it, which is spent if it can be.
+    if (!generation->access_sealed.empty() && is_one_shot(replay)) break;
+  }
+  return out;
+}
+
 bool shows_spent(const store::GrantView& view, const store::NewestAnswer& newest) {
   const auto* current = current_of(view);
   const auto since = std::max(view.grant.created_at, current == nullptr ? WallTime{} : current->issued_at);
@@ -544,8 +564,36 @@ Step settle_overtaken(const store::GrantView& view, const store::Intent& intent,
   return {.batch = std::move(batch), .grant = view.grant};
 }
 
-Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing, std::string why,
-                    WallTime now) {
+namespace {
+
+void add_refused(store::Batch& batch, const store::GrantView& view) {
+  const auto* current = current_of(view);
+  if (current == nullptr) return;
+  auto refused = *current;
+  refused.state = GenerationState::refused;
+  batch.push_back(store::PutGeneration{std::move(refused)});
+}
+
+// What is to be tried when the newest one has been refused for good, and no candidate is left.
+std::optional<RefreshMaterial> untried(const store::GrantView& view, const TypeRules& rules, const Sealing& sealing) {
+  std::vector<Secret> refused;
+  for (const auto& generation : view.generations) {
+    if (generation.number != view.grant.generation && generation.state != GenerationState::refused) continue;
+    if (auto material = sealing.open_refresh(view.grant, generation)) refused.push_back(std::move(material->token));
+  }
+  for (const auto* generation : passed_over(view, rules.replay)) {
+    auto material = sealing.open_refresh(view.grant, *generation);
+    if (!material) continue;
+    const auto is_same = [&](const Secret& other) { return other.equals(material->token); };
+    if (std::none_of(refused.begin(), refused.end(), is_same)) return std::move(*material);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Step settle_refused(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, const Sealing& sealing,
+                    std::string why, WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
   // The newest one first, twice: providers refuse falsely. Only then what else there is (F2).
@@ -559,11 +607,20 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
   if (candidate != view.generations.end()) {
     if (auto material = sealing.open_refresh(grant, *candidate)) {
       batch.push_back(store::DeleteGeneration{grant.id, candidate->number});
+      add_refused(batch, view);
       add_intent(batch, intent, IntentState::refused, why, now);
       try_next(batch, grant, *material, intent, sealing,
                "The provider refused the newest refresh token; another one it gave is being tried.", now);
       return finish(std::move(batch), std::move(grant), view.grant, intent);
     }
+  }
+  if (auto older = untried(view, rules, sealing)) {
+    add_refused(batch, view);
+    add_intent(batch, intent, IntentState::refused, why, now);
+    try_next(batch, grant, *older, intent, sealing,
+             "The provider refused the newest refresh token; the one before it, which may still be good, is being tried.", now);
+    grant.dead_seen = is_one_shot(rules.replay);  // one try is all that nothing speaks against
+    return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   add_intent(batch, intent, IntentState::refused, why, now);
   grant.state = GrantState::needs_authorization;

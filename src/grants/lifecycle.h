@@ -33,6 +33,9 @@ struct TypeRules {
 
 [[nodiscard]] Issue issue_of(const store::Grant& grant);
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
+// Generations below the current one whose refresh tokens nothing shows to be spent, newest first: those after them came beside an
+// error, which may have repeated or masked what was sent; or the type lets an older one live on.
+[[nodiscard]] std::vector<const store::Generation*> passed_over(const store::GrantView& view, catalog::ReplayPolicy replay);
 // Whether the store does not know of an answer that came.
 [[nodiscard]] bool is_behind(const store::GrantView& view, const store::NewestAnswer& newest);
 // Whether an answer of that moment came well after the one that brought what is in use: two nodes, neither of which knew of the other,
@@ -143,8 +146,8 @@ struct Step {
 
 // A definite refusal: the first is looked at again at once; with a candidate generation, that one is tried; else the
 // grant needs a person.
-[[nodiscard]] Step settle_refused(const store::GrantView& view, const store::Intent& intent, const Sealing& sealing,
-                                  std::string why, WallTime now);
+[[nodiscard]] Step settle_refused(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
+                                  const Sealing& sealing, std::string why, WallTime now);
 // No request could be made: `why` is unavailable (the provider's description of itself cannot be read) or says what must be
 // mended (app, secret, parameters). Nothing was spent; an intent in doubt stays in doubt. The grant must not be locked nor wait
 // for a person.

@@ -114,6 +114,10 @@ RefreshOutcome outcome_of_error(const TokenReply& reply, std::span<const ErrorRu
   return default_outcome(reply.error).value_or(RefreshOutcome::transient);
 }
 
+// Whether the provider may have done its work before the answer went wrong. Only 502 and 503 say that it was not reached, or did not
+// begin (R18); a gateway's own codes (520 to 527, 598, 599) say no more than 504 does, and 408 comes of a line that was lost.
+bool may_have_spent(int status) { return status == 408 || (status >= 500 && status != 502 && status != 503); }
+
 constexpr std::array<std::pair<RefreshOutcome, std::string_view>, 6> kOutcomeNames{{
     {RefreshOutcome::refreshed, "refreshed"},
     {RefreshOutcome::dead_grant, "dead_grant"},
@@ -166,7 +170,7 @@ Classified classify(const TokenReply& reply, std::span<const ErrorRule> rules, s
   out.outcome = outcome_of_error(reply, rules);
   if (out.outcome == RefreshOutcome::transient) {
     out.retry_after = parse_retry_after(retry_after, now);
-    out.may_have_spent = reply.status == 500 || reply.status == 504;
+    out.may_have_spent = may_have_spent(reply.status);
   }
   out.why = describe(out.outcome, reply);
   return out;

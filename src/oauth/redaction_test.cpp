@@ -19,5 +19,23 @@ TEST(Redaction, WhatLooksLikeATokenIsTakenOut) {
   EXPECT_TRUE(redacted(umlauts).ends_with("\u00e4\u2026")) << "cut between characters";
 }
 
+std::string struck(std::string words, std::string_view secret) {
+  const Secret secrets[] = {Secret(secret)};
+  strike_out(words, secrets);
+  return words;
+}
+
+TEST(Redaction, P7_WhatIsKnownToBeSecretGoesInWhateverShape) {
+  constexpr std::string_view kToken = "1000:ab12cd34ef56gh78ij:kl90/mn12";
+  EXPECT_EQ(struck("Token 1000:ab12cd34ef56gh78ij:kl90/mn12 is busy", kToken), "Token \u2026 is busy");
+  EXPECT_EQ(struck("1000:AB12cd34ef56gh78ij:kl90/mn12 twice 1000:ab12cd34ef56gh78ij:kl90/mn12", kToken), "\u2026 twice \u2026");
+  EXPECT_EQ(struck("refresh_token=1000%3aab12cd34ef56gh78ij%3Akl90%2Fmn12&x", kToken), "refresh_token=\u2026&x");
+  EXPECT_EQ(struck("cut off: 1000:ab12cd34", kToken), "cut off: \u2026");
+  EXPECT_EQ(struck("cut off: 1000%3Aab", kToken), "cut off: \u2026");
+  EXPECT_EQ(struck("short one: ab1", "ab1"), "short one: ab1") << "what so short a secret would take with it says more";
+  EXPECT_EQ(struck("", kToken), "");
+  EXPECT_EQ(struck("1000", "1000"), "\u2026");
+}
+
 }  // namespace
 }  // namespace latchkey::oauth

@@ -41,6 +41,21 @@ bool is_token_text(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
+// What serialisers write for nothing, and what logs and gateways put in a token's place when they repeat a request.
+bool stands_for_nothing(std::string_view text) {
+  constexpr std::size_t kMaskBytesMax = 40;
+  if (text.size() > kMaskBytesMax) return false;
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  if (std::ranges::none_of(text, is_letter)) return true;  // ***, --, ...
+  std::string word;
+  for (const char c : text) {
+    if (is_letter(c)) word += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  }
+  if (word.size() > 2 && std::ranges::all_of(word, [](char c) { return c == 'x'; })) return true;
+  constexpr std::string_view kWords[] = {"null", "nil", "none", "undefined", "redacted", "masked", "filtered", "hidden", "removed", "omitted"};
+  return std::ranges::find(kWords, word) != std::end(kWords);
+}
+
 std::optional<std::int64_t> to_seconds(double value) {
   if (std::isnan(value)) return std::nullopt;
   constexpr double kLimit = 9.2e18;
@@ -72,7 +87,7 @@ std::optional<std::int64_t> to_seconds(const Json* value) {
 std::optional<Secret> take_token(JsonObject& object, std::string_view name) {
   auto* value = object.if_contains(name);
   auto* text = value == nullptr ? nullptr : value->if_string();
-  if (text == nullptr || text->empty()) return std::nullopt;
+  if (text == nullptr || text->empty() || stands_for_nothing(*text)) return std::nullopt;
   std::optional<Secret> token;
   if (is_token_text(*text)) token.emplace(std::string_view(*text));
   base::wipe(text->data(), text->size());
@@ -297,7 +312,7 @@ std::optional<std::string> read_json_string(std::string_view text) {
 std::optional<Secret> as_token(std::optional<std::string> text) {
   if (!text) return std::nullopt;
   std::optional<Secret> token;
-  if (is_token_text(*text)) token.emplace(std::string_view(*text));
+  if (is_token_text(*text) && !stands_for_nothing(*text)) token.emplace(std::string_view(*text));
   base::wipe(text->data(), text->size());
   return token;
 }

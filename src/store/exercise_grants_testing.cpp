@@ -176,7 +176,7 @@ TEST_P(StoreExercise, AGrantIsSeenWithItsGenerationsAndItsIntent) {
   auto drive = grant(ann, "drive");
   drive.generation = 2;
   auto old = generation(drive, 1);
-  old.state = GenerationState::previous;
+  old.state = GenerationState::refused;
   auto current = generation(drive, 2);
   current.access_sealed.clear();
   current.access_expires_at = std::nullopt;

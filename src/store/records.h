@@ -122,9 +122,9 @@ struct Grant {
   friend bool operator==(const Grant&, const Grant&) = default;
 };
 
-// A token set. `current` is the one in use; `previous` is kept until `current` has worked once; a `candidate` is a reply
-// that arrived while another had been applied (RULES F2).
-enum class GenerationState : std::uint8_t { current = 0, previous = 1, candidate = 2 };
+// A token set. `current` is the one in use, and those before it until it has worked once; `refused`: the provider would not have it,
+// and it is kept for its access token; a `candidate` is a reply that arrived while another had been applied (RULES F2).
+enum class GenerationState : std::uint8_t { current = 0, refused = 1, candidate = 2 };
 
 struct Generation {
   GrantId grant;
