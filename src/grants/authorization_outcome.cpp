@@ -282,7 +282,7 @@ Task<Result<store::GenerationNumber>> AuthorizationDesk::add_grant(store::Batch&
   const auto resolved = co_await parts_.clients.client_for(grant.type, grant.app, grant.params_json, grant.extras_json);
   if (!grant.due_at) {
     const auto rules = resolved ? parts_.keeper.rules_for(resolved->type) : TypeRules{};
-    grant.due_at = due_time(issue_of(grant), rules.pace, grant.id);
+    grant.due_at = due_time(issue_of(grant), pace_of(grant, rules), grant.id);
   }
   parts_.sealing.vouch(grant);
   if (record.kind == FlowKind::replaced_grant) {

@@ -53,7 +53,7 @@ Task<void> Keeper::bring_forward_one(GrantId id) {
   if (!type) co_return;
   const auto now = parts_.wall.now();
   const auto spread = std::chrono::duration_cast<Milliseconds>(kSpread * jitter_of(id, base::to_unix_ms(grant.issued_at)));
-  const auto wanted = std::max(due_time(issue_of(grant), rules_for(*type).pace, id), now + spread);
+  const auto wanted = std::max(due_time(issue_of(grant), pace_of(grant, rules_for(*type)), id), now + spread);
   if (wanted >= *grant.due_at) co_return;
   const auto why = grant.why;
   co_await postpone(std::move(**view), wanted, why);

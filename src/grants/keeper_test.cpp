@@ -560,5 +560,23 @@ TEST_F(KeeperHouse, StaleMetadataServesWhileItsServerAnswersSomethingElse) {
   EXPECT_TRUE(transport.script.empty()) << "it was asked";
 }
 
+// What the provider says of the refresh token's own life counts, however long the access token lives.
+TEST_F(KeeperHouse, ARefreshTokenThatEndsSoonIsUsedBeforeHalfOfItsLife) {
+  const auto grant = put_grant("acme-harmless");
+  const auto due_after = [&](std::string_view stated) {
+    transport.then(T::json(200, R"({"access_token":"at2","expires_in":36000,"refresh_token":"rt2")" + std::string(stated) + "}"));
+    EXPECT_TRUE(refresh(grant.id));
+    const auto seen = view(grant.id).grant;
+    advance(61s);
+    return std::chrono::duration_cast<Seconds>(*seen.due_at - seen.issued_at);
+  };
+  const auto usual = due_after("");
+  EXPECT_GT(usual, 600s);
+  EXPECT_LE(due_after(R"(,"refresh_expires_in":600)"), 300s);
+  EXPECT_LE(due_after(R"(,"refresh_token_expires_in":600)"), 300s);
+  EXPECT_GT(due_after(R"(,"refresh_expires_in":0)"), 600s) << "an offline token says 0: it does not end";
+  EXPECT_GE(due_after(R"(,"refresh_expires_in":5)"), 50s) << "never more than a refresh a minute or so";
+}
+
 }  // namespace
 }  // namespace latchkey::grants

@@ -22,6 +22,8 @@ constexpr Seconds kMendedSoon{60};          // between looks whether what was mi
 constexpr Seconds kTooEarlyAgain{1};        // R15: the moment is near, and no token is stale for longer
 constexpr int kTooEarlyAtThatPace = 10;     // ... unless it is not near at all: then with back-off
 constexpr std::chrono::hours kBackOffMax{25};  // Retry-After is obeyed for a day
+constexpr Seconds kShortestIdle{120};  // a refresh a minute, however short a life a provider says (F9)
+constexpr Seconds kLongestIdle = std::chrono::hours(24 * 366);
 constexpr int kAttemptsAtOnce = 3;
 constexpr int kAttemptsAtOnceRefused = 2;
 constexpr int kAttemptsFamily = 2;
@@ -141,7 +143,7 @@ void note_scopes(store::Grant& grant, const oauth::TokenReply& reply, const Type
 }
 
 void restore_due(store::Grant& grant, const TypeRules& rules) {
-  grant.due_at = due_time(issue_of(grant), rules.pace, grant.id);
+  grant.due_at = due_time(issue_of(grant), pace_of(grant, rules), grant.id);
 }
 
 }  // namespace
@@ -191,6 +193,18 @@ bool came_beside(const store::GrantView& view, WallTime recorded_at) {
   constexpr Seconds kOwnJournal{5};  // from the moment an answer has been read, which stamps what it brings, until it is kept
   const auto* current = current_of(view);
   return current != nullptr && recorded_at > current->issued_at + kOwnJournal;
+}
+
+Pace pace_of(const store::Grant& grant, const TypeRules& rules) {
+  auto pace = rules.pace;
+  if (grant.extras_json.find("refresh_") == std::string::npos) return pace;
+  const auto extras = base::parse_json(grant.extras_json);
+  if (!extras || !extras->is_object()) return pace;
+  const auto stated = oauth::refresh_lifetime_in(extras->get_object());
+  if (!stated || *stated <= 0) return pace;  // nothing said, or that it does not end
+  const auto lifetime = std::clamp(*stated, std::int64_t{kShortestIdle.count()}, std::int64_t{kLongestIdle.count()});
+  pace.idle_lifetime = std::min(pace.idle_lifetime.value_or(kLongestIdle), Seconds(lifetime));
+  return pace;
 }
 
 std::vector<const store::Generation*> passed_over(const store::GrantView& view, catalog::ReplayPolicy replay) {

@@ -33,6 +33,9 @@ struct TypeRules {
 
 [[nodiscard]] Issue issue_of(const store::Grant& grant);
 [[nodiscard]] const store::Generation* current_of(const store::GrantView& view);
+// The type's pace, narrowed by what the provider last said of the refresh token's own life (`refresh_token_expires_in`,
+// `refresh_expires_in`): that much idleness ends it.
+[[nodiscard]] Pace pace_of(const store::Grant& grant, const TypeRules& rules);
 // Generations below the current one whose refresh tokens nothing shows to be spent, newest first: those after them came beside an
 // error, which may have repeated or masked what was sent; or the type lets an older one live on.
 [[nodiscard]] std::vector<const store::Generation*> passed_over(const store::GrantView& view, catalog::ReplayPolicy replay);

@@ -177,9 +177,7 @@ void read_object(JsonObject& object, TokenReply& reply) {
   if (auto id_token = take_token(object, "id_token")) reply.id_claims = unverified_claims(id_token->reveal_text());
   reply.token_type = printable(base::string_or(object, "token_type"), 40);
   reply.lifetime_s = to_seconds(object.if_contains("expires_in"));
-  for (const auto* name : {"refresh_token_expires_in", "refresh_expires_in"}) {
-    if (!reply.refresh_lifetime_s) reply.refresh_lifetime_s = to_seconds(object.if_contains(name));
-  }
+  reply.refresh_lifetime_s = refresh_lifetime_in(object);
   if (const auto* words = base::find_array(object, "scope")) {
     std::string joined;
     for (const auto& word : *words) {
@@ -338,6 +336,13 @@ std::optional<Secret> find_refresh_token(std::string_view raw) {
     const auto end = rest.find('&');
     if (end == std::string_view::npos) continue;  // may be cut
     if (auto token = as_token(form_decode(rest.substr(0, end)))) return token;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> refresh_lifetime_in(const JsonObject& members) {
+  for (const std::string_view name : {"refresh_token_expires_in", "refresh_expires_in"}) {
+    if (const auto seconds = to_seconds(members.if_contains(name))) return seconds;
   }
   return std::nullopt;
 }

@@ -66,6 +66,10 @@ enum class Completeness { whole, cut };
 [[nodiscard]] std::chrono::seconds sane_lifetime(std::optional<std::int64_t> raw_s,
                                                  std::chrono::seconds fallback = std::chrono::hours(1));
 
+// How long the provider says that the refresh token itself lives unused, in seconds: `refresh_token_expires_in` or
+// `refresh_expires_in` among a reply's members, or what was kept of them.
+[[nodiscard]] std::optional<std::int64_t> refresh_lifetime_in(const JsonObject& members);
+
 // The payload of a JWT without checking its signature; nullopt when it is not one. For account names only, never for a
 // decision about rights.
 [[nodiscard]] std::optional<JsonObject> unverified_claims(std::string_view jwt);
