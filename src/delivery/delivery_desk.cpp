@@ -176,6 +176,7 @@ Task<Result<void>> DeliveryDeskOfQueue::remove(DeliveryId id, people::Actor acto
   batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "delivery.deleted", delivery->name,
                                                          delivery->submitter, "to " + delivery->connector)});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return refusal_of(done.error());
+  parts_.queue.withdraw(id);
   // The record held the key: what cannot be removed now opens for nobody, and is set aside at the next start.
   (void)co_await parts_.spool.remove(id);
   co_return Result<void>{};

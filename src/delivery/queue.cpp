@@ -46,8 +46,19 @@ void Queue::wake() {
 
 void Queue::offer(const store::Delivery& delivery) {
   if (delivery.node != parts_.node) return;  // its document lies at another node, which finds it by its sweep
-  boost::asio::post(parts_.executor, [this, id = delivery.id, connector = delivery.connector, due_at = delivery.due_at] {
+  boost::asio::post(parts_.executor, [this, id = delivery.id, connector = delivery.connector, due_at = delivery.due_at,
+                                      target = target_of(delivery), since = named_since(delivery)] {
+    order_.enter(id, connector, target, since);
     turns_.wait(id, connector, due_at);
+    give_turns();
+    wake();
+  });
+}
+
+void Queue::withdraw(DeliveryId id) {
+  boost::asio::post(parts_.executor, [this, id] {
+    order_.leave(id);
+    give_turns();
     wake();
   });
 }
@@ -100,29 +111,57 @@ std::chrono::nanoseconds Queue::rest() const {
 
 // A net below everything that changes records without telling the queue.
 Task<void> Queue::sweep() {
-  const auto due = co_await parts_.store.due_deliveries(parts_.node, parts_.wall.now(), kSweptAtOnce);
+  // Those that are held are due, too.
+  const auto due = co_await parts_.store.due_deliveries(parts_.node, parts_.wall.now(), kSweptAtOnce + order_.held());
   if (!due) {
     parts_.log.warning("deliveries_not_read", {{"reason", due.error().reason}});
     co_return;
   }
-  for (const auto& delivery : *due) turns_.wait(delivery.id, delivery.connector, delivery.due_at);
+  for (const auto& delivery : *due) {
+    if (order_.is_held(delivery.id)) continue;
+    if (turns_.knows(delivery.id)) {
+      turns_.wait(delivery.id, delivery.connector, delivery.due_at);
+    } else {
+      line_up(delivery, delivery.due_at);
+    }
+  }
+  order_.look_again();
+  give_turns();
   begin_due();
 }
 
 Task<void> Queue::send(Turn turn) {
   Outcome outcome;
   try {
-    outcome = co_await send_one(turn.delivery);
+    outcome = co_await take_turn(turn);
   } catch (...) {
     turns_.end(turn, Reached::unknown);
     // The record says that it is being sent, and nobody sends it: its next turn settles that.
     turns_.wait(turn.delivery, turn.connector, parts_.wall.now() + kSettledAfter);
+    order_.end(turn.delivery);
+    give_turns();
     throw;
   }
-  turns_.end(turn, outcome.reached);
-  if (outcome.again_at) turns_.wait(turn.delivery, turn.connector, *outcome.again_at);
+  settle_turn(turn, outcome);
   wake();
   settled_.notify_all();
+}
+
+void Queue::settle_turn(const Turn& turn, const Outcome& outcome) {
+  turns_.end(turn, outcome.reached);
+  if (outcome.place == Place::goes) {
+    if (outcome.again_at) turns_.wait(turn.delivery, turn.connector, *outcome.again_at);
+    if (outcome.again_at && outcome.bars) {
+      order_.end(turn.delivery);
+    } else {
+      order_.leave(turn.delivery);
+    }
+  } else {
+    // What it waited for may have gone while that was written down.
+    if (!order_.hold(turn.delivery)) turns_.wait(turn.delivery, turn.connector, parts_.wall.now());
+    if (outcome.place == Place::waits_otherwise) order_.tell_next(turn.delivery);
+  }
+  give_turns();
 }
 
 Task<Result<store::Delivery>> Queue::wait_for(DeliveryId id, Seconds patience) {

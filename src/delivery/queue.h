@@ -1,9 +1,10 @@
 // The queue: every document that was accepted goes to its destination, or a person is told (docs/design/delivery.md).
 //
 // Invariants: a delivery is sent by one task at a time; every step that another process must know of is in the store before
-// the next one begins; a document leaves the spool only after the commit that says where it is; every delivery of this
-// node's that is in work is known here, by its id and due time, from start() on. Concurrency: everything runs on the
-// executor given, but for offer().
+// the next one begins; a document leaves the spool only after the commit that says where it is; of one name at a place where
+// the last one to arrive shows, the older document goes first; every delivery of this node's that is in work is known here,
+// by its id and due time, from start() on. Concurrency: everything runs on the executor given, but for offer() and
+// withdraw().
 #pragma once
 
 #include <functional>
@@ -15,6 +16,7 @@
 #include "connectors/registry.h"
 #include "delivery/counters.h"
 #include "delivery/destination.h"
+#include "delivery/name_order.h"
 #include "delivery/spool.h"
 #include "delivery/turns.h"
 #include "grants/alerts.h"
@@ -69,6 +71,8 @@ class Queue {
 
   // It has been accepted, or a person has changed when or where it goes. From any thread.
   void offer(const store::Delivery& delivery);
+  // It has been deleted: what waited behind it may go. From any thread.
+  void withdraw(DeliveryId id);
   // The delivery as soon as it is neither queued nor being sent, or as it is after `patience`. Errors:
   // not_found/`no_such_delivery`, those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> wait_for(DeliveryId id, Seconds patience);
@@ -86,10 +90,15 @@ class Queue {
     connectors::StoreOrder order;
     std::unique_ptr<OutgoingDocument> document;
   };
-  // What a try has come to for the order of turns; `again_at`: it waits until then.
+  // Whether it may be sent now, or has to wait for another of its name; `otherwise`: for another reason than was known.
+  enum class Place { goes, waits, waits_otherwise };
+  // What a try has come to for the order of turns; `again_at`: it waits until then. `bars`: it may still go by itself, so
+  // that newer ones of its name wait.
   struct Outcome {
     Reached reached = Reached::unknown;
     std::optional<WallTime> again_at{};
+    Place place = Place::goes;
+    bool bars = true;
   };
   using Change = std::function<bool(store::Delivery&)>;  // false: nothing is to be written
 
@@ -118,8 +127,20 @@ class Queue {
   [[nodiscard]] std::chrono::nanoseconds rest() const;
   [[nodiscard]] Task<void> sweep();
   [[nodiscard]] Task<void> send(Turn turn);
+  void settle_turn(const Turn& turn, const Outcome& outcome);
+
+  // queue_order.cpp
+  void line_up(const store::Delivery& delivery, WallTime due_at);
+  // To those that another of their name has let go.
+  void give_turns();
+  // Errors: those of the store.
+  [[nodiscard]] Task<Result<Place>> place_of(Turn turn);
+  [[nodiscard]] bool is_still_in(DeliveryId behind, const std::optional<store::Delivery>& ahead) const;
+  // Writes what it waits for into the record; whether that was new.
+  [[nodiscard]] Task<Result<bool>> tell_it_waits(DeliveryId id, bool for_person);
 
   // queue_send.cpp
+  [[nodiscard]] Task<Outcome> take_turn(Turn turn);
   [[nodiscard]] Task<Outcome> send_one(DeliveryId id);
   [[nodiscard]] Task<Result<Job>> prepare(store::Delivery delivery);
   [[nodiscard]] Task<void> end_well(store::Delivery delivery, connectors::Receipt receipt);
@@ -143,6 +164,7 @@ class Queue {
   base::Broadcast wake_;
   base::Broadcast settled_;
   Turns turns_;
+  NameOrder order_;
   SteadyTime sweep_again_at_{};
   SteadyTime forget_again_at_{};
   SteadyTime tell_again_at_{};

@@ -48,6 +48,9 @@ void go_on(store::Delivery& delivery, WallTime now) {
   note(delivery, now, "sending", "What stood in the way is gone.");
 }
 
+// Nothing but a person brings a document with that to its destination: it holds up no other of its name.
+bool is_over(const Error& error) { return error.reason == "delegation_ended"; }
+
 // Whether the destination was there for a try that ended so.
 Reached reached_by(const Error& error) {
   switch (error.kind) {
@@ -150,6 +153,16 @@ Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change
   }
 }
 
+Task<Queue::Outcome> Queue::take_turn(Turn turn) {
+  const auto place = co_await place_of(turn);
+  if (!place) {
+    parts_.log.warning("delivery_not_begun", {{"delivery", turn.delivery.text()}, {"reason", place.error().reason}});
+    co_return Outcome{.reached = Reached::not_asked, .again_at = parts_.wall.now() + kAgainAfter};
+  }
+  if (*place != Place::goes) co_return Outcome{.reached = Reached::not_asked, .place = *place};
+  co_return co_await send_one(turn.delivery);
+}
+
 Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
   bool interrupted = false;
   std::optional<WallTime> put_off_to;
@@ -164,6 +177,7 @@ Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
     delivery.due_at = now + looked_at;
     if (delivery.state == store::DeliveryState::queued) {
       note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
+      if (delivery.tries == 0) delivery.why.clear();  // that it waited for another
       delivery.due_at = now + kSendingHold;
       delivery.state = store::DeliveryState::sending;
       delivery.tries += 1;
@@ -193,7 +207,9 @@ Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
   if (!how.idempotent && job->delivery.state == store::DeliveryState::parked) {
     // What must not be sent twice is marked as being sent before its first octet leaves.
     if (const auto token = co_await tokens.token(); !token) {
-      co_return Outcome{.reached = Reached::not_asked, .again_at = co_await end_badly(job->delivery, token.error(), how)};
+      co_return Outcome{.reached = Reached::not_asked,
+                        .again_at = co_await end_badly(job->delivery, token.error(), how),
+                        .bars = !is_over(token.error())};
     }
     const auto marked = co_await change(id, [now = parts_.wall.now()](store::Delivery& delivery) {
       if (delivery.state != store::DeliveryState::parked) return false;
@@ -211,7 +227,9 @@ Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
   }
   how.asked = tokens.was_given();
   const auto again_at = co_await end_badly(job->delivery, receipt.error(), how);
-  co_return Outcome{.reached = how.asked ? reached_by(receipt.error()) : Reached::not_asked, .again_at = again_at};
+  co_return Outcome{.reached = how.asked ? reached_by(receipt.error()) : Reached::not_asked,
+                    .again_at = again_at,
+                    .bars = !is_over(receipt.error())};
 }
 
 Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {

@@ -107,7 +107,7 @@ Task<Result<void>> Queue::take_up() {
         if (!settled) co_return std::unexpected(settled.error());
         due_at = *settled;
       }
-      if (due_at) turns_.wait(delivery.id, delivery.connector, *due_at);
+      if (due_at) line_up(delivery, *due_at);
     }
   }
 }
@@ -198,6 +198,7 @@ Task<bool> Queue::forget(store::Delivery delivery) {
     parts_.log.warning("old_delivery_not_forgotten", {{"delivery", delivery.id.text()}, {"reason", done.error().reason}});
     co_return false;
   }
+  withdraw(delivery.id);
   if (!had_document) co_return true;
   parts_.log.warning("document_expired", {{"delivery", delivery.id.text()}, {"connector", delivery.connector}});
   if (const auto gone = co_await parts_.spool.remove(delivery.id); !gone)

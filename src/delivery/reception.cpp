@@ -91,13 +91,13 @@ Task<Result<void>> Reception::Incoming::complete() {
   co_return Result<void>{};
 }
 
-Task<Result<void>> Reception::Incoming::finish(Seconds wait) {
+Task<Result<void>> Reception::Incoming::finish(Seconds wait, WallTime not_before) {
   if (auto done = co_await complete(); !done) co_return done;
   document_->keep();
   const auto now = reception_.parts_.wall.now();
   delivery_.size_bytes = static_cast<std::int64_t>(spooled_->size_bytes);
   delivery_.sha256.assign(spooled_->sha256.begin(), spooled_->sha256.end());
-  delivery_.created_at = now;
+  delivery_.created_at = std::max(now, not_before);
   delivery_.due_at = now + wait;
   note(delivery_, now, "accepted",
        wait > Seconds(0)
@@ -139,8 +139,11 @@ Task<Result<std::vector<store::Delivery>>> Reception::accept(std::vector<std::un
 }
 
 Task<Result<std::vector<store::Delivery>>> Reception::accept_together(std::vector<Incoming*> documents, Seconds wait) {
+  WallTime not_before{};
   for (auto* one : documents) {
-    if (const auto done = co_await one->finish(wait); !done) co_return co_await give_up(std::move(documents), done.error());
+    if (const auto done = co_await one->finish(wait, not_before); !done)
+      co_return co_await give_up(std::move(documents), done.error());
+    not_before = one->delivery_.created_at + Milliseconds(1);  // of two of one name the second one is the newer
   }
   auto done = co_await record(documents);
   for (int race = 0; !done && is_race(done.error()) && race < kRaces; ++race) done = co_await record(documents);

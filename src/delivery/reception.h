@@ -101,7 +101,8 @@ class Reception {
    private:
     friend class Reception;
     // The document is whole and synced; the record says so, and is not committed yet: who gives up removes the file.
-    [[nodiscard]] Task<Result<void>> finish(Seconds wait);
+    // `not_before`: of the one that came before it in the same request.
+    [[nodiscard]] Task<Result<void>> finish(Seconds wait, WallTime not_before);
     // Adds to a batch what makes the record durable. Errors as of accept().
     [[nodiscard]] Task<Result<void>> seal_into(store::Batch& batch);
 

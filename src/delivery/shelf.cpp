@@ -170,6 +170,7 @@ Task<Result<void>> Shelf::take_off(Owner owner, store::Delivery delivery) {
       people::audit_entry(parts_.wall.now(), {.name = owner.name, .source = delivery.source, .user = owner.user},
                           "delivery.cancelled", delivery.name, delivery.submitter, "to " + delivery.connector)});
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return done;
+  parts_.queue.withdraw(delivery.id);
   // The record held the key: what cannot be removed now opens for nobody, and is set aside at the next start.
   (void)co_await parts_.spool.remove(delivery.id);
   co_return Result<void>{};

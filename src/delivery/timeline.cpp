@@ -37,11 +37,23 @@ WallTime tried_since(const store::Delivery& delivery) {
   std::string before;
   for (const auto& entry : parsed->get_array()) {
     const auto what = what_of(entry);
-    const bool anew = is_by_hand(what) || (before == "parked" && (what == "sending" || what == "retry"));
+    const bool waited = before == "parked" || before == "waits";
+    const bool anew = is_by_hand(what) || (waited && (what == "sending" || what == "retry"));
     if (const auto at = anew ? base::from_rfc3339(base::string_or(entry.get_object(), "at")) : std::nullopt) since = *at;
     before = what;
   }
   return since;
+}
+
+std::optional<WallTime> last_noted(const store::Delivery& delivery, std::string_view what) {
+  std::optional<WallTime> at;
+  if (!delivery.timeline_json.contains(what)) return at;
+  const auto parsed = parse_json(delivery.timeline_json);
+  if (!parsed || !parsed->is_array()) return at;
+  for (const auto& entry : parsed->get_array()) {
+    if (what_of(entry) == what) at = base::from_rfc3339(base::string_or(entry.get_object(), "at"));
+  }
+  return at;
 }
 
 bool is_just_restored(const store::Delivery& delivery) {

@@ -1,6 +1,7 @@
 // A document's whole road, and its receipt, as the record keeps them: JSON texts, bounded.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,13 +12,17 @@ namespace latchkey::delivery {
 
 inline constexpr std::size_t kTimelineEntriesMax = 60;
 
-// Adds {"at", "what", "words"} to the delivery's timeline. `what` is accepted, sending, retry, parked, maybe_sent, failed,
-// delivered, retried, renamed, restored. Of a road that is too long its first ten entries and the latest ones stay.
+// Adds {"at", "what", "words"} to the delivery's timeline. `what` is accepted, waits, sending, retry, parked, maybe_sent,
+// failed, delivered, retried, rerouted, renamed, restored. Of a road that is too long its first ten entries and the latest
+// ones stay.
 void note(store::Delivery& delivery, WallTime at, std::string_view what, std::string_view words);
 
 // Since when it has been tried: its acceptance, or the last time that a person sent it again, it was restored from a backup,
 // or what it waited for was there.
 [[nodiscard]] WallTime tried_since(const store::Delivery& delivery);
+
+// When that was noted last; nullopt: never, or it cannot be read.
+[[nodiscard]] std::optional<WallTime> last_noted(const store::Delivery& delivery, std::string_view what);
 
 // Whether nothing has happened to it since it was restored from a backup.
 [[nodiscard]] bool is_just_restored(const store::Delivery& delivery);

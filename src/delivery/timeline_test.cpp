@@ -31,6 +31,18 @@ TEST(Timeline, D5_ItIsTriedAnewFromWhenSomebodySaysSoOrWhatItWaitedForIsThere) {
   EXPECT_EQ(parse_json(delivery.timeline_json)->get_array().size(), kTimelineEntriesMax);
 }
 
+TEST(Timeline, WhatWaitedForAnotherOfItsNameIsTriedFromItsTurnOn) {
+  const auto start = base::from_unix_ms(1'800'000'000'000);
+  store::Delivery delivery{.created_at = start};
+  note(delivery, start, "accepted", "");
+  note(delivery, start, "waits", "");
+  note(delivery, start + days(3), "sending", "");
+  note(delivery, start + days(4), "retry", "");
+  EXPECT_EQ(tried_since(delivery), start + days(3));
+  EXPECT_EQ(last_noted(delivery, "retry"), start + days(4));
+  EXPECT_EQ(last_noted(delivery, "renamed"), std::nullopt);
+}
+
 TEST(Timeline, F10_ARestoreBeginsItsTriesAnew) {
   const auto start = base::from_unix_ms(1'800'000'000'000);
   store::Delivery delivery{.created_at = start};

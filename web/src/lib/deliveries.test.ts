@@ -30,6 +30,7 @@ describe("progress", () => {
 
 it("steps nobody has words for are shown as they are", () => {
   expect(step_words("accepted")).toBe("Accepted");
+  expect(step_words("waits")).toBe("Waits for an older one of its name");
   expect(step_words("something_new")).toBe("something_new");
 });
 
