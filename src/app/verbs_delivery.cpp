@@ -306,13 +306,14 @@ void add_connector_options(CLI::App& verb, ConnectorArguments& arguments) {
       ->type_name("URL");
   verb.add_option("--app", arguments.app, "With --url: the app whose accounts' tokens may go there")->type_name("APP");
   verb.add_option("--folder", arguments.folder,
-                  "Folder at the destination; {date}, {time}, {user}, {connector} and {id} are filled in")
+                  "Folder at the destination; what --naming fills in is filled in here as well")
       ->type_name("FOLDER");
   verb.add_option("--alias", arguments.aliases,
                   "Of a mail connector: address besides the account's own that its mail may bear; may be given several times")
       ->type_name("ADDRESS");
   verb.add_option("--naming", arguments.naming,
-                  "Names of documents: {name} as it came, {date}, {time}, {user}, {connector}, {id}")
+                  "Names of documents: {name} as it came, {date}, {time}, {user}, {device}, {connector}, {counter} (a number of its own; {counter:4} with at "
+                  "least four digits), {id}")
       ->type_name("TEMPLATE");
   verb.add_option("--conflict", arguments.conflict,
                   "Where a document of that name is there: rename, replace, new_version or fail")

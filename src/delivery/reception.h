@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "delivery/document_name.h"
+#include "delivery/document_numbers.h"
 #include "delivery/shared_commit.h"
 #include "delivery/spool.h"
 #include "delivery/submitter.h"
@@ -61,7 +63,7 @@ class Reception {
     std::function<void(const store::Delivery&)> accepted;  // tells the queue; from any thread
     std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
-  explicit Reception(Parts parts) : parts_(std::move(parts)), commits_(parts_.store) {}
+  explicit Reception(Parts parts) : parts_(std::move(parts)), numbers_(parts_.store), commits_(parts_.store) {}
 
   // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder
   // door.
@@ -71,11 +73,18 @@ class Reception {
     DeviceId device;
   };
 
+  // What a name is made of that a number of the connector's is still missing from.
+  struct NameToCome {
+    store::Connector connector;
+    NameFacts facts;
+    std::string folder;
+  };
+
   class Incoming {
    public:
     Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
              std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
-             std::uint64_t size_bytes_max);
+             std::uint64_t size_bytes_max, std::optional<NameToCome> name_to_come);
     Incoming(const Incoming&) = delete;
     Incoming& operator=(const Incoming&) = delete;
 
@@ -102,6 +111,8 @@ class Reception {
     friend class Reception;
     // The document is whole and synced; the record says so, and is not committed yet: who gives up removes the file.
     [[nodiscard]] Task<Result<void>> finish(Seconds wait);
+    // Where the name has a number in it: only what has come whole takes one.
+    [[nodiscard]] Task<Result<void>> number();
     // Adds to a batch what makes the record durable. Errors as of accept().
     [[nodiscard]] Task<Result<void>> seal_into(store::Batch& batch);
 
@@ -114,6 +125,7 @@ class Reception {
     std::shared_ptr<UploadPlaces::Place> place_;
     std::uint64_t taken_ = 0;
     std::uint64_t size_bytes_max_;
+    std::optional<NameToCome> name_to_come_;
   };
 
   // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
@@ -133,10 +145,11 @@ class Reception {
   // not_found/`no_such_connector`; refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<void>> check_access(Author author, std::string connector);
 
-  // What a delivery would be called at its destination had it come with this name, in this folder. Errors: not_found/
-  // `no_such_connector`; invalid/`bad_name`; corrupt/`record_altered`; those of the store.
-  [[nodiscard]] Task<Result<std::string>> name_at_destination(store::Delivery delivery, std::string submitter_name,
-                                                              std::string folder, std::string name);
+  // The delivery under the name it would have at its destination had it come with this name, in this folder. A number that it
+  // has from its connector stays. Not vouched for yet. Errors: not_found/`no_such_connector`; invalid/`bad_name`;
+  // corrupt/`record_altered`; those of the store.
+  [[nodiscard]] Task<Result<store::Delivery>> renamed(store::Delivery delivery, std::string submitter_name, std::string folder,
+                                                      std::string name);
 
  private:
   // The connector and the submitter's name, where one may use the other.
@@ -149,6 +162,8 @@ class Reception {
   [[nodiscard]] Task<Result<std::string>> admit_device(DeviceId id, store::Connector connector);
   // By the PIN that was shown, or by the connector's standing delegation.
   [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
+  // For {device}: the submitting device, or the one that has the address alone where a person stood, or the person.
+  [[nodiscard]] Task<Result<std::string>> device_name(bool is_person, std::string submitter_name, std::string source);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> accept_together(std::vector<Incoming*> documents, Seconds wait);
   [[nodiscard]] Task<Result<void>> record(std::vector<Incoming*> documents);
   // What makes the records of one request durable. Errors as of accept().
@@ -161,6 +176,7 @@ class Reception {
 
   Parts parts_;
   UploadPlaces places_;
+  DocumentNumbers numbers_;
   SharedCommit commits_;
 };
 

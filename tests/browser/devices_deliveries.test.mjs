@@ -51,6 +51,8 @@ test('a connector with username and PIN: live preview of names, the account trie
   await dialog.getByLabel('Folder').fill('Accounts/{date}');
   await dialog.getByLabel('Names').fill('{name} by {user}');
   assert.match(await preview.innerText(), /^Accounts\/\d{4}-\d\d-\d\d\/invoice by anna\.pdf$/);
+  await dialog.getByLabel('Names').fill('{counter:4} {device}');
+  assert.match(await preview.innerText(), /^Accounts\/\d{4}-\d\d-\d\d\/0017 Copier 2\.pdf$/);
   await dialog.getByLabel('Largest document').fill('2.5');
   await pictures(page, 'add-connector');
   await assertAccessible(page, 'the connector dialog');
