@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "connectors/mail_envelope.h"
-#include "delivery/counter_field.h"
+#include "delivery/kept_fields.h"
 #include "delivery/routing.h"
 #include "delivery/timeline.h"
 
@@ -138,7 +138,8 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::s
   const auto before = std::exchange(delivery->connector, connector_id);
   const auto file = delivery->name.substr(delivery->name.rfind('/') + 1);
   if (before != connector_id) forget_counter(*delivery);
-  delivery = co_await parts_.reception.renamed(std::move(*delivery), std::move(*submitter), "", file);
+  delivery = co_await parts_.reception.renamed(std::move(*delivery), Reception::NamedBy::administrator,
+                                              std::move(*submitter), "", file);
   if (!delivery) co_return delivery;
   delivery->resume_point.clear();
   delivery->sent_bytes = 0;

@@ -5,8 +5,10 @@
 
 #include "base/json.h"
 #include "connectors/mail_envelope.h"
-#include "delivery/counter_field.h"
+#include "delivery/document_types.h"
+#include "delivery/kept_fields.h"
 #include "delivery/routing.h"
+#include "delivery/temporary_name.h"
 #include "delivery/timeline.h"
 #include "people/device_address.h"
 
@@ -291,6 +293,13 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   if (!submission.name.empty()) {
     if (const auto good = check_name(submission.name); !good) co_return std::unexpected(good.error());
   }
+  const auto types = content_types_of(connector);
+  const bool awaits = submission.may_be_renamed && is_temporary_name(submission.name) &&
+                      fit_of(types, submission.name, submission.content_type) == Fit::untold;
+  if (!awaits) {
+    if (const auto taken = check_content_type(types, submission.name, submission.content_type); !taken)
+      co_return std::unexpected(taken.error());
+  }
   auto limit = parts_.size_bytes_max();
   if (connector.size_bytes_max > 0) limit = std::min(limit, static_cast<std::uint64_t>(connector.size_bytes_max));
   if (submission.size_bytes && *submission.size_bytes > limit) co_return too_large(limit);
@@ -334,6 +343,7 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.public_key = delegation->public_key;
   delivery.source = std::move(submission.source);
   delivery.fields_json = std::move(submission.fields_json);
+  if (awaits) set_awaits_type(delivery);
   delivery.idempotency_key = std::move(submission.idempotency_key);
   auto document = co_await parts_.spool.receive(delivery.id, submission.size_bytes.value_or(0));
   if (!document) co_return std::unexpected(document.error());
@@ -371,13 +381,21 @@ Task<Result<std::string>> Reception::device_name(bool is_person, std::string sub
   co_return devices->size() == 1 ? std::move(devices->front().name) : submitter_name;
 }
 
-Task<Result<store::Delivery>> Reception::renamed(store::Delivery delivery, std::string submitter_name, std::string folder,
-                                                 std::string name) {
+Task<Result<store::Delivery>> Reception::renamed(store::Delivery delivery, NamedBy whose, std::string submitter_name,
+                                                 std::string folder, std::string name) {
   if (const auto good = check_name(name); !good) co_return std::unexpected(good.error());
   const auto connector = co_await parts_.store.connector(delivery.connector);
   if (!connector) co_return std::unexpected(connector.error());
   if (!*connector) co_return no_such_connector();
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
+  if (whose == NamedBy::administrator) {
+    forget_awaits_type(delivery);
+  } else if (const auto types = content_types_of(**connector);
+             !is_temporary_name(name) || fit_of(types, name, delivery.content_type) != Fit::untold) {
+    if (const auto taken = check_content_type(types, name, delivery.content_type); !taken)
+      co_return std::unexpected(taken.error());
+    forget_awaits_type(delivery);
+  }
   NameFacts facts{.original = std::move(name),
                   .content_type = delivery.content_type,
                   .user = submitter_name,

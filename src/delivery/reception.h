@@ -43,6 +43,7 @@ struct Submission {
   std::string idempotency_key{};   // the submitter's own; unique among what it submitted
   std::string folder{};            // "März/Post", below the connector's own; empty: none
   std::shared_ptr<UploadPlaces::Place> place{};  // of another document of the same request; else one is taken
+  bool may_be_renamed = false;  // its name may be a temporary one, which need not tell its type yet
   std::unique_ptr<OpenedConnector> opened{};     // what look() has given this submitter moments ago; else it is opened now
 };
 
@@ -129,7 +130,7 @@ class Reception {
   };
 
   // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
-  // `document_too_large`, `invalid_credentials`; needs_person/`delegation_ended`; unavailable/`spool_full`,
+  // `document_too_large`, `content_type_not_allowed`, `invalid_credentials`; needs_person/`delegation_ended`; unavailable/`spool_full`,
   // `too_many_uploads`, `too_many_uploads_of_one`; corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<std::unique_ptr<Incoming>>> open(Submission submission);
   // All of them, or none: one commit. In their order. Errors as of Incoming::accept().
@@ -146,10 +147,12 @@ class Reception {
   [[nodiscard]] Task<Result<void>> check_access(Author author, std::string connector);
 
   // The delivery under the name it would have at its destination had it come with this name, in this folder. A number that it
-  // has from its connector stays. Not vouched for yet. Errors: not_found/`no_such_connector`; invalid/`bad_name`;
-  // corrupt/`record_altered`; those of the store.
-  [[nodiscard]] Task<Result<store::Delivery>> renamed(store::Delivery delivery, std::string submitter_name, std::string folder,
-                                                      std::string name);
+  // has from its connector stays. Not vouched for yet. Whether the connector takes its type is asked where the submitter says
+  // what it is called; what an administrator sends elsewhere goes. Errors: not_found/`no_such_connector`; invalid/`bad_name`;
+  // refused/`content_type_not_allowed`; corrupt/`record_altered`; those of the store.
+  enum class NamedBy { submitter, administrator };
+  [[nodiscard]] Task<Result<store::Delivery>> renamed(store::Delivery delivery, NamedBy whose, std::string submitter_name,
+                                                      std::string folder, std::string name);
 
  private:
   // The connector and the submitter's name, where one may use the other.

@@ -189,7 +189,8 @@ Task<Result<store::Delivery>> Shelf::move_here(Owner owner, DeliveryId id, std::
   if (!*found || !is_owners(**found, owner)) co_return no_such_delivery();
   if (!waits(**found)) co_return already_sent();
   if (const auto sound = parts_.sealing.check(**found); !sound) co_return std::unexpected(sound.error());
-  auto renamed = co_await parts_.reception.renamed(std::move(**found), owner.name, folder_of(path), last_name(path));
+  auto renamed = co_await parts_.reception.renamed(std::move(**found), Reception::NamedBy::submitter, owner.name,
+                                                     folder_of(path), last_name(path));
   if (!renamed) co_return std::unexpected(renamed.error());
   auto& delivery = *renamed;
   const auto now = parts_.wall.now();
