@@ -29,6 +29,7 @@ struct ConnectorArguments {
   std::string naming = "{name}";
   std::string conflict = "rename";
   std::int64_t size_bytes_max = 0;
+  std::vector<std::string> content_types;
   std::string pin_file;
 };
 
@@ -42,13 +43,13 @@ Result<void> put_pin(JsonObject& body, const std::string& pin_file) {
 }
 
 // None given: as they are. One empty one: none.
-void put_aliases(JsonObject& body, const std::vector<std::string>& aliases) {
-  if (aliases.empty()) return;
-  JsonArray addresses;
-  for (const auto& alias : aliases) {
-    if (!alias.empty()) addresses.emplace_back(alias);
+void put_list(JsonObject& body, const char* member, const std::vector<std::string>& given) {
+  if (given.empty()) return;
+  JsonArray texts;
+  for (const auto& one : given) {
+    if (!one.empty()) texts.emplace_back(one);
   }
-  body["aliases"] = std::move(addresses);
+  body[member] = std::move(texts);
 }
 
 // The whole answer of a list that comes as one page.
@@ -106,7 +107,8 @@ Result<int> add_connector(const Session& session, const ConnectorArguments& argu
   if (!arguments.owner.empty()) body["owner"] = arguments.owner;
   if (!arguments.url.empty()) body["url"] = arguments.url;
   if (!arguments.app.empty()) body["app"] = arguments.app;
-  put_aliases(body, arguments.aliases);
+  put_list(body, "aliases", arguments.aliases);
+  put_list(body, "content_types", arguments.content_types);
   if (const auto put = put_pin(body, arguments.pin_file); !put) return std::unexpected(put.error());
   const auto answer = client.call("POST", "/api/v1/connectors", &body);
   if (!answer) return std::unexpected(answer.error());
@@ -154,7 +156,8 @@ Result<int> set_connector(const Session& session, const ConnectorArguments& argu
   put_text("app", arguments.app);
   put_text("naming", arguments.naming);
   put_text("conflict", arguments.conflict);
-  put_aliases(body, arguments.aliases);
+  put_list(body, "aliases", arguments.aliases);
+  put_list(body, "content_types", arguments.content_types);
   if (arguments.size_bytes_max >= 0) body["size_bytes_max"] = arguments.size_bytes_max;
   if (const auto put = put_pin(body, arguments.pin_file); !put) return std::unexpected(put.error());
   const auto answer = client.call("PUT", "/api/v1/connectors/" + net::percent_encode(arguments.id), &body);
@@ -306,18 +309,22 @@ void add_connector_options(CLI::App& verb, ConnectorArguments& arguments) {
       ->type_name("URL");
   verb.add_option("--app", arguments.app, "With --url: the app whose accounts' tokens may go there")->type_name("APP");
   verb.add_option("--folder", arguments.folder,
-                  "Folder at the destination; {date}, {time}, {user}, {connector} and {id} are filled in")
+                  "Folder at the destination; what --naming fills in is filled in here as well")
       ->type_name("FOLDER");
   verb.add_option("--alias", arguments.aliases,
                   "Of a mail connector: address besides the account's own that its mail may bear; may be given several times")
       ->type_name("ADDRESS");
   verb.add_option("--naming", arguments.naming,
-                  "Names of documents: {name} as it came, {date}, {time}, {user}, {connector}, {id}")
+                  "Names of documents: {name} as it came, {date}, {time}, {user}, {device}, {connector}, {counter} (a number of its own; {counter:4} with at "
+                  "least four digits), {id}")
       ->type_name("TEMPLATE");
   verb.add_option("--conflict", arguments.conflict,
                   "Where a document of that name is there: rename, replace, new_version or fail")
       ->type_name("RULE");
   verb.add_option("--max-bytes", arguments.size_bytes_max, "The largest document it takes")->type_name("BYTES");
+  verb.add_option("--content-type", arguments.content_types,
+                  "Type of documents that it takes (application/pdf, image/*), or ending of their names (.dwg); may be given several times; else all")
+      ->type_name("TYPE");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "console/fields.h"
 #include "console/session_gate.h"
 #include "console/views.h"
+#include "delivery/document_types.h"
 #include "delivery/mail_aliases.h"
 
 namespace latchkey::console {
@@ -36,6 +37,7 @@ std::expected<delivery::ConnectorWish, Problem> read_wish(const net::HttpRequest
   const auto conflict = fields.choice("conflict", {"rename", "replace", "new_version", "fail"}, Presence::optional);
   wish.conflict = store::parse_conflict_rule(conflict).value_or(store::ConflictRule::rename);
   wish.size_bytes_max = fields.integer("size_bytes_max", 0, std::int64_t{1} << 50, 0);
+  if (fields.has("content_types")) wish.content_types = fields.texts("content_types", delivery::kContentTypesMax, {.min = 1, .max = 100});
   wish.enabled = fields.boolean("enabled", true);
   if (auto problem = fields.check()) return std::unexpected(std::move(*problem));
   return wish;
@@ -103,6 +105,8 @@ Task<Result<JsonObject>> ConnectorsApi::shown(store::Connector connector) {
   json["naming"] = connector.naming;
   json["conflict"] = store::name_of(connector.conflict);
   json["size_bytes_max"] = connector.size_bytes_max;
+  const auto types = delivery::content_types_of(connector);
+  json["content_types"] = JsonArray(types.begin(), types.end());
   json["enabled"] = connector.enabled;
   json["deliver_url"] = public_url_ + "/v1/deliver/" + connector.id;
   json["dav_url"] = public_url_ + "/dav/" + connector.id + "/";

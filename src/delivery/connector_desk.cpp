@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "delivery/document_name.h"
+#include "delivery/document_types.h"
 #include "people/device_desk.h"
 #include "people/names.h"
 #include "wire/mime/mail_address.h"
@@ -99,6 +100,13 @@ Task<Result<store::Connector>> ConnectorDesk::made_from(ConnectorWish wish, stor
       aliases.emplace_back(alias);
     }
     target["aliases"] = std::move(aliases);
+  }
+  const auto content_types = check_content_types(wish.content_types);
+  if (!content_types) co_return std::unexpected(content_types.error());
+  if (!content_types->empty()) {
+    if (parts_.connectors.find(*parts_.catalog.find_type(wish.type))->abilities().carries_mail)
+      co_return wrong("content_types", "A connector that sends mail takes messages: types of documents are not asked there.");
+    target["content_types"] = JsonArray(content_types->begin(), content_types->end());
   }
   if (wish.size_bytes_max < 0) co_return wrong("size_bytes_max", "A size is a number of bytes; 0 means no limit.");
   if (wish.groups.size() > kGroupsMax) co_return wrong("groups", "At most a hundred groups.");

@@ -35,6 +35,7 @@ struct ConnectorWish {
   std::string naming = "{name}";
   store::ConflictRule conflict = store::ConflictRule::rename;
   std::int64_t size_bytes_max = 0;
+  std::vector<std::string> content_types;  // of documents that it takes (document_types.h); none: all
   bool enabled = true;
 };
 
@@ -52,7 +53,7 @@ class ConnectorDesk {
   explicit ConnectorDesk(Parts parts) : parts_(std::move(parts)) {}
 
   // Errors: invalid with `field` (`id`, `name`, `type`, `owner`, `owner_pin`, `groups`, `folder`, `url`, `app`, `aliases`,
-  // `naming`, `size_bytes_max`), what the service said to the real call, those of the store.
+  // `naming`, `size_bytes_max`, `content_types`), what the service said to the real call, those of the store.
   [[nodiscard]] Task<Result<store::Connector>> add(ConnectorWish wish, people::Actor actor);
   // A standing delegation stays unless account, owner or type become others, or a PIN makes a new one. Errors besides:
   // not_found/`no_such_connector`; conflict/`version` when somebody else was faster.

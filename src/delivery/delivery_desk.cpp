@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "connectors/mail_envelope.h"
+#include "delivery/kept_fields.h"
 #include "delivery/routing.h"
 #include "delivery/timeline.h"
 
@@ -130,14 +132,15 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::s
   // all.
   const auto* works = parts_.destinations.works_for((*connector)->type);
   const bool is_mail = works != nullptr && works->abilities().carries_mail;
-  if (is_mail && (delivery->fields_json == "{}" || delivery->grant != account))
+  if (is_mail && (!connectors::envelope_in(delivery->fields_json) || delivery->grant != account))
     co_return fail(ErrorKind::conflict, "not_for_mail",
                    "That connector sends mail by another account than this document was written for. Send it again there.");
   const auto before = std::exchange(delivery->connector, connector_id);
   const auto file = delivery->name.substr(delivery->name.rfind('/') + 1);
-  auto name = co_await parts_.reception.name_at_destination(*delivery, std::move(*submitter), "", file);
-  if (!name) co_return std::unexpected(name.error());
-  delivery->name = std::move(*name);
+  if (before != connector_id) forget_counter(*delivery);
+  delivery = co_await parts_.reception.renamed(std::move(*delivery), Reception::NamedBy::administrator,
+                                              std::move(*submitter), "", file);
+  if (!delivery) co_return delivery;
   delivery->resume_point.clear();
   delivery->sent_bytes = 0;
   parts_.sealing.vouch(*delivery);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -9,7 +10,9 @@
 namespace latchkey::delivery {
 namespace {
 
-constexpr std::string_view kWords[] = {"date", "time", "user", "name", "connector", "id"};
+constexpr std::string_view kWords[] = {"date", "time", "user", "device", "name", "connector", "counter", "id"};
+constexpr std::string_view kCounterOfWidth = "counter:";
+constexpr std::size_t kCounterWidthMax = 12;
 constexpr std::size_t kTemplateBytesMax = 200;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -49,6 +52,27 @@ std::string flat(std::string text) {
   return text;
 }
 
+// Of "counter:4"; nullopt: it says no width.
+std::optional<std::size_t> counter_width(std::string_view word) {
+  if (!word.starts_with(kCounterOfWidth)) return std::nullopt;
+  word.remove_prefix(kCounterOfWidth.size());
+  std::size_t width = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), width);
+  const bool is_whole = error == std::errc() && end == word.data() + word.size() && word.front() != '0';
+  if (!is_whole || width > kCounterWidthMax) return std::nullopt;
+  return width;
+}
+
+bool is_word(std::string_view word) {
+  return std::ranges::find(kWords, word) != std::end(kWords) || counter_width(word).has_value();
+}
+
+std::string digits_of(std::int64_t number, std::size_t width) {
+  auto digits = std::to_string(number);
+  if (digits.size() < width) digits.insert(0, width - digits.size(), '0');
+  return digits;
+}
+
 std::string value_of(std::string_view word, const NameFacts& facts) {
   const auto now = base::to_rfc3339(facts.now);
   if (word == "date") return now.substr(0, 10);
@@ -58,7 +82,10 @@ std::string value_of(std::string_view word, const NameFacts& facts) {
     return time;
   }
   if (word == "user") return flat(facts.user);
+  if (word == "device") return flat(facts.device);
   if (word == "connector") return flat(facts.connector);
+  if (word == "counter") return digits_of(facts.counter, 1);
+  if (const auto width = counter_width(word)) return digits_of(facts.counter, *width);
   if (word == "id") {
     const auto id = facts.delivery.text();
     return id.substr(id.size() - 8);
@@ -96,14 +123,15 @@ std::optional<std::string> wrong_word(std::string_view text) {
     const auto close = text.find('}', brace);
     if (text[brace] == '}' || close == std::string_view::npos) return std::string(text.substr(brace, 20));
     const auto word = text.substr(brace + 1, close - brace - 1);
-    if (std::ranges::find(kWords, word) == std::end(kWords)) return std::string(text.substr(brace, close - brace + 1));
+    if (!is_word(word)) return std::string(text.substr(brace, close - brace + 1));
     text.remove_prefix(close + 1);
   }
 }
 
 NameFacts example() {
   return {
-      .original = "invoice.pdf", .content_type = "", .user = "user", .connector = "connector", .delivery = {}, .now = {}};
+      .original = "invoice.pdf", .content_type = "", .user = "user", .connector = "connector", .delivery = {}, .now = {},
+      .device = "device", .counter = 1};
 }
 
 }  // namespace
@@ -141,7 +169,8 @@ Result<std::string> check_name(std::string_view name) {
 Result<void> check_template(std::string_view text) {
   if (const auto wrong = wrong_word(text)) {
     return fail(ErrorKind::invalid, "bad_template",
-                "`" + *wrong + "` means nothing here; {date}, {time}, {user}, {name}, {connector} and {id} are known.",
+                "`" + *wrong + "` means nothing here; {name}, {date}, {time}, {user}, {device}, {connector}, {counter}, {counter:4} (with at least so many "
+                "digits) and {id} are known.",
                 {.field = "naming"});
   }
   if (text.size() > kTemplateBytesMax || !is_name(fill(text, example()))) {
@@ -160,12 +189,16 @@ std::string render_name(std::string_view text, const NameFacts& facts) {
   return name + extension;
 }
 
+bool asks_for_counter(std::string_view text) { return text.find("{counter") != std::string_view::npos; }
+bool asks_for_device(std::string_view text) { return text.find("{device}") != std::string_view::npos; }
+
 Result<std::string> check_folder(std::string_view text) {
   while (text.starts_with('/')) text.remove_prefix(1);
   while (text.ends_with('/')) text.remove_suffix(1);
   if (const auto wrong = wrong_word(text)) {
     return fail(ErrorKind::invalid, "bad_folder",
-                "`" + *wrong + "` means nothing here; {date}, {time}, {user}, {connector} and {id} are known.",
+                "`" + *wrong + "` means nothing here; {date}, {time}, {user}, {device}, {connector}, {counter}, {counter:4} (with at least so many "
+                "digits) and {id} are known.",
                 {.field = "folder"});
   }
   for (auto rest = text; !rest.empty();) {

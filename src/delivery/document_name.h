@@ -1,6 +1,8 @@
 // What a document is called at its destination: the name it came with, checked, put into the connector's template. Pure.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -29,13 +31,21 @@ struct NameFacts {
   std::string connector;
   DeliveryId delivery;
   WallTime now;
+  std::string device{};      // that handed it in, or was stood at; the user where nobody knows
+  std::int64_t counter = 0;  // of the connector's own line (document_numbers.h)
 };
 
-// Templates are text with {date} 2026-11-27, {time} 14-05-09 (UTC), {user}, {name} (without extension; "document" where
-// there is none), {connector} and {id} (8 characters that no other delivery has). The extension is appended by itself.
+// Templates are text with {date} 2026-11-27, {time} 14-05-09 (UTC), {user}, {device}, {name} (without extension; "document"
+// where there is none), {connector}, {counter} 17, {counter:4} 0017 (1 to 12 digits at least) and {id} (8 characters that no
+// other delivery has). The extension is appended by itself.
 // Errors: invalid/`bad_template`, field `naming`, with the word that is wrong; or a template whose names would be refused.
 [[nodiscard]] Result<void> check_template(std::string_view text);
 [[nodiscard]] std::string render_name(std::string_view text, const NameFacts& facts);
+// What of the facts must be fetched for a template or a folder.
+[[nodiscard]] bool asks_for_counter(std::string_view text);
+[[nodiscard]] bool asks_for_device(std::string_view text);
+// The longest a counter gets: what is short enough with it is always short enough.
+inline constexpr std::int64_t kCounterMax = std::numeric_limits<std::int64_t>::max();
 
 // A folder as an administrator types it: names between slashes, templates allowed, empty for the root; without slashes at
 // the ends. Errors: invalid/`bad_folder`, field `folder`.

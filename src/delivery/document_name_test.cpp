@@ -14,7 +14,9 @@ NameFacts facts(std::string original = "Rechnung März.pdf") {
           .user = "anna",
           .connector = "scans",
           .delivery = DeliveryId::make(WallTime(), entropy),
-          .now = *base::from_rfc3339("2026-11-27T14:05:09.000Z")};
+          .now = *base::from_rfc3339("2026-11-27T14:05:09.000Z"),
+          .device = "Copier/2",
+          .counter = 17};
 }
 
 // D7: nothing that a device calls a document gets out of the connector's folder, or into a header.
@@ -50,6 +52,23 @@ TEST(DocumentName, TemplatesAreFilled) {
   EXPECT_TRUE(check_name(longest));
   EXPECT_TRUE(check_name(render_name("{name}{name}", facts(std::string(97, 'a') + "ä.pdf"))))
       << "no character is cut in two";
+}
+
+TEST(DocumentName, DeviceAndCounterAreFilledIn) {
+  EXPECT_EQ(render_name("{device} {counter}", facts()), "Copier-2 17.pdf") << "a device's name makes no folder";
+  EXPECT_EQ(render_name("{counter:4}", facts()), "0017.pdf");
+  EXPECT_EQ(render_name("{counter:1}-{counter:12}", facts()), "17-000000000017.pdf") << "never cut";
+  EXPECT_EQ(render_folder("{device}/{counter:3}", facts()), "Copier-2/017");
+  for (const char* text : {"{counter}", "{counter:1}", "{counter:12}", "{device}"}) {
+    EXPECT_TRUE(check_template(text)) << text;
+    EXPECT_TRUE(check_folder(text)) << text;
+  }
+  for (const char* text : {"{counter:}", "{counter:0}", "{counter:04}", "{counter:13}", "{counter:4x}", "{counter:-1}", "{counters}"}) {
+    EXPECT_EQ(check_template(text).error().reason, "bad_template") << text;
+    EXPECT_EQ(check_folder(text).error().reason, "bad_folder") << text;
+  }
+  EXPECT_TRUE(asks_for_counter("a {counter:4}") && asks_for_counter("{counter}") && !asks_for_counter("{name} counter"));
+  EXPECT_TRUE(asks_for_device("{device}") && !asks_for_device("{name} device"));
 }
 
 // D7: what a template makes is looked at as a whole, too: its parts may be harmless and their sum is not.

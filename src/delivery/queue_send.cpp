@@ -1,6 +1,8 @@
 // One delivery: what it needs, the connector's work, and what becomes of it.
 #include <algorithm>
 
+#include "delivery/document_types.h"
+#include "delivery/kept_fields.h"
 #include "delivery/queue.h"
 #include "delivery/timeline.h"
 
@@ -242,6 +244,11 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
   if (!(*connector)->enabled)
     co_return fail(ErrorKind::needs_person, "connector_disabled", "The connector is switched off.");
+  if (awaits_type(delivery)) {
+    const auto types = content_types_of(**connector);
+    const auto name = delivery.name.substr(delivery.name.rfind('/') + 1);
+    if (const auto taken = check_content_type(types, name, delivery.content_type); !taken) co_return std::unexpected(taken.error());
+  }
   auto destination = co_await destinations_.find(**connector, delivery.grant);
   if (!destination) co_return std::unexpected(destination.error());
   auto document =

@@ -1,12 +1,16 @@
 #include "delivery/reception.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/json.h"
 #include "connectors/mail_envelope.h"
-#include "delivery/document_name.h"
+#include "delivery/document_types.h"
+#include "delivery/kept_fields.h"
 #include "delivery/routing.h"
+#include "delivery/temporary_name.h"
 #include "delivery/timeline.h"
+#include "people/device_address.h"
 
 namespace latchkey::delivery {
 namespace {
@@ -54,28 +58,43 @@ bool updates(const store::Batch& batch, const store::Grant& grant) {
   });
 }
 
+std::string folder_of_target(const store::Connector& connector) {
+  const auto target = parse_json(connector.target_json);
+  return target && target->is_object() ? base::string_or(target->get_object(), "folder") : std::string();
+}
+
 // Folders and name as they are at this moment: the same at every try. `below`: of the submitter's own, below the
 // connector's.
 std::string path_of(const store::Connector& connector, const NameFacts& facts, const std::string& below) {
-  const auto target = parse_json(connector.target_json);
-  const auto folder = target && target->is_object() ? base::string_or(target->get_object(), "folder") : std::string();
+  const auto folder = folder_of_target(connector);
   auto path = folder.empty() ? folder : render_folder(folder, facts) + "/";
   if (!below.empty()) path += below + "/";
   return path + render_name(connector.naming, facts);
+}
+
+bool names_ask_for(bool (*asks)(std::string_view), const store::Connector& connector) {
+  return asks(connector.naming) || asks(folder_of_target(connector));
+}
+
+// "http 203.0.113.7"
+std::string_view address_in(std::string_view source) {
+  const auto blank = source.find(' ');
+  return blank == std::string_view::npos ? std::string_view() : source.substr(blank + 1);
 }
 
 }  // namespace
 
 Reception::Incoming::Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
                               std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
-                              std::uint64_t size_bytes_max)
+                              std::uint64_t size_bytes_max, std::optional<NameToCome> name_to_come)
     : reception_(reception),
       author_(author),
       delivery_(std::move(delivery)),
       delegation_(std::move(delegation)),
       document_(std::move(document)),
       place_(std::move(place)),
-      size_bytes_max_(size_bytes_max) {}
+      size_bytes_max_(size_bytes_max),
+      name_to_come_(std::move(name_to_come)) {}
 
 Task<Result<void>> Reception::Incoming::append(Bytes octets) {
   taken_ += octets.size();
@@ -91,8 +110,20 @@ Task<Result<void>> Reception::Incoming::complete() {
   co_return Result<void>{};
 }
 
+Task<Result<void>> Reception::Incoming::number() {
+  if (!name_to_come_) co_return Result<void>{};
+  const auto taken = co_await reception_.numbers_.take(delivery_.connector);
+  if (!taken) co_return std::unexpected(taken.error());
+  auto name = *std::exchange(name_to_come_, std::nullopt);
+  name.facts.counter = *taken;
+  delivery_.name = path_of(name.connector, name.facts, name.folder);
+  set_counter(delivery_, *taken);
+  co_return Result<void>{};
+}
+
 Task<Result<void>> Reception::Incoming::finish(Seconds wait, WallTime not_before) {
   if (auto done = co_await complete(); !done) co_return done;
+  if (auto done = co_await number(); !done) co_return done;
   document_->keep();
   const auto now = reception_.parts_.wall.now();
   delivery_.size_bytes = static_cast<std::int64_t>(spooled_->size_bytes);
@@ -265,6 +296,13 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   if (!submission.name.empty()) {
     if (const auto good = check_name(submission.name); !good) co_return std::unexpected(good.error());
   }
+  const auto types = content_types_of(connector);
+  const bool awaits = submission.may_be_renamed && is_temporary_name(submission.name) &&
+                      fit_of(types, submission.name, submission.content_type) == Fit::untold;
+  if (!awaits) {
+    if (const auto taken = check_content_type(types, submission.name, submission.content_type); !taken)
+      co_return std::unexpected(taken.error());
+  }
   auto limit = parts_.size_bytes_max();
   if (connector.size_bytes_max > 0) limit = std::min(limit, static_cast<std::uint64_t>(connector.size_bytes_max));
   if (submission.size_bytes && *submission.size_bytes > limit) co_return too_large(limit);
@@ -289,24 +327,34 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.device = author.device;
   delivery.grant = delegation->grant;
   delivery.node = parts_.node;
-  delivery.name = path_of(connector,
-                          {.original = submission.name,
-                           .content_type = submission.content_type,
-                           .user = admission.submitter,
-                           .connector = connector.id,
-                           .delivery = delivery.id,
-                           .now = now},
-                          submission.folder);
+  NameFacts facts{.original = submission.name,
+                  .content_type = submission.content_type,
+                  .user = admission.submitter,
+                  .connector = connector.id,
+                  .delivery = delivery.id,
+                  .now = now,
+                  .device = {},
+                  .counter = kCounterMax};
+  if (names_ask_for(asks_for_device, connector)) {
+    auto device = co_await device_name(!author.user.none(), admission.submitter, submission.source);
+    if (!device) co_return std::unexpected(device.error());
+    facts.device = std::move(*device);
+  }
+  delivery.name = path_of(connector, facts, submission.folder);
   if (const auto good = check_path(delivery.name); !good) co_return std::unexpected(good.error());
   delivery.content_type = std::move(submission.content_type);
   delivery.public_key = delegation->public_key;
   delivery.source = std::move(submission.source);
   delivery.fields_json = std::move(submission.fields_json);
+  if (awaits) set_awaits_type(delivery);
   delivery.idempotency_key = std::move(submission.idempotency_key);
   auto document = co_await parts_.spool.receive(delivery.id, submission.size_bytes.value_or(0));
   if (!document) co_return std::unexpected(document.error());
+  std::optional<NameToCome> name_to_come;
+  if (names_ask_for(asks_for_counter, connector))
+    name_to_come = {.connector = connector, .facts = std::move(facts), .folder = std::move(submission.folder)};
   co_return std::make_unique<Incoming>(*this, author, std::move(delivery), std::move(*delegation), std::move(*document),
-                                       std::move(place), limit);
+                                       std::move(place), limit, std::move(name_to_come));
 }
 
 Task<Result<OpenedConnector>> Reception::look(Submitter submitter, std::string connector) {
@@ -325,23 +373,58 @@ Task<Result<void>> Reception::check_access(Author author, std::string connector)
   co_return Result<void>{};
 }
 
-Task<Result<std::string>> Reception::name_at_destination(store::Delivery delivery, std::string submitter_name,
-                                                         std::string folder, std::string name) {
+Task<Result<std::string>> Reception::device_name(bool is_person, std::string submitter_name, std::string source) {
+  const auto address = people::Network::parse(address_in(source));
+  if (!is_person || !address) co_return submitter_name;
+  auto devices = co_await parts_.store.devices();
+  if (!devices) co_return std::unexpected(devices.error());
+  std::erase_if(*devices, [&](const store::Device& one) {
+    return !people::is_bound_to(one, *address) || !parts_.device_seal.check(one).has_value();
+  });
+  co_return devices->size() == 1 ? std::move(devices->front().name) : submitter_name;
+}
+
+Task<Result<store::Delivery>> Reception::renamed(store::Delivery delivery, NamedBy whose, std::string submitter_name,
+                                                 std::string folder, std::string name) {
   if (const auto good = check_name(name); !good) co_return std::unexpected(good.error());
   const auto connector = co_await parts_.store.connector(delivery.connector);
   if (!connector) co_return std::unexpected(connector.error());
   if (!*connector) co_return no_such_connector();
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
-  auto path = path_of(**connector,
-                      {.original = std::move(name),
-                       .content_type = delivery.content_type,
-                       .user = std::move(submitter_name),
-                       .connector = delivery.connector,
-                       .delivery = delivery.id,
-                       .now = delivery.created_at},
-                      folder);
-  if (const auto good = check_path(path); !good) co_return std::unexpected(good.error());
-  co_return path;
+  if (whose == NamedBy::administrator) {
+    forget_awaits_type(delivery);
+  } else if (const auto types = content_types_of(**connector);
+             !is_temporary_name(name) || fit_of(types, name, delivery.content_type) != Fit::untold) {
+    if (const auto taken = check_content_type(types, name, delivery.content_type); !taken)
+      co_return std::unexpected(taken.error());
+    forget_awaits_type(delivery);
+  }
+  NameFacts facts{.original = std::move(name),
+                  .content_type = delivery.content_type,
+                  .user = submitter_name,
+                  .connector = delivery.connector,
+                  .delivery = delivery.id,
+                  .now = delivery.created_at,
+                  .device = {},
+                  .counter = kCounterMax};
+  if (names_ask_for(asks_for_device, **connector)) {
+    auto device = co_await device_name(!delivery.submitter.none(), std::move(submitter_name), delivery.source);
+    if (!device) co_return std::unexpected(device.error());
+    facts.device = std::move(*device);
+  }
+  if (const auto good = check_path(path_of(**connector, facts, folder)); !good) co_return std::unexpected(good.error());
+  if (names_ask_for(asks_for_counter, **connector)) {
+    auto number = counter_of(delivery);
+    if (!number) {
+      const auto taken = co_await numbers_.take(delivery.connector);
+      if (!taken) co_return std::unexpected(taken.error());
+      set_counter(delivery, *taken);
+      number = *taken;
+    }
+    facts.counter = *number;
+  }
+  delivery.name = path_of(**connector, facts, folder);
+  co_return delivery;
 }
 
 }  // namespace latchkey::delivery

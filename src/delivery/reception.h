@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "delivery/document_name.h"
+#include "delivery/document_numbers.h"
 #include "delivery/shared_commit.h"
 #include "delivery/spool.h"
 #include "delivery/submitter.h"
@@ -41,6 +43,7 @@ struct Submission {
   std::string idempotency_key{};   // the submitter's own; unique among what it submitted
   std::string folder{};            // "März/Post", below the connector's own; empty: none
   std::shared_ptr<UploadPlaces::Place> place{};  // of another document of the same request; else one is taken
+  bool may_be_renamed = false;  // its name may be a temporary one, which need not tell its type yet
   std::unique_ptr<OpenedConnector> opened{};     // what look() has given this submitter moments ago; else it is opened now
 };
 
@@ -61,7 +64,7 @@ class Reception {
     std::function<void(const store::Delivery&)> accepted;  // tells the queue; from any thread
     std::function<UploadLimits()> uploads = [] { return UploadLimits{}; };
   };
-  explicit Reception(Parts parts) : parts_(std::move(parts)), commits_(parts_.store) {}
+  explicit Reception(Parts parts) : parts_(std::move(parts)), numbers_(parts_.store), commits_(parts_.store) {}
 
   // Who is behind a submission, as far as it must be looked at again at acceptance. Neither a user nor a device: the folder
   // door.
@@ -71,11 +74,18 @@ class Reception {
     DeviceId device;
   };
 
+  // What a name is made of that a number of the connector's is still missing from.
+  struct NameToCome {
+    store::Connector connector;
+    NameFacts facts;
+    std::string folder;
+  };
+
   class Incoming {
    public:
     Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
              std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
-             std::uint64_t size_bytes_max);
+             std::uint64_t size_bytes_max, std::optional<NameToCome> name_to_come);
     Incoming(const Incoming&) = delete;
     Incoming& operator=(const Incoming&) = delete;
 
@@ -103,6 +113,8 @@ class Reception {
     // The document is whole and synced; the record says so, and is not committed yet: who gives up removes the file.
     // `not_before`: of the one that came before it in the same request.
     [[nodiscard]] Task<Result<void>> finish(Seconds wait, WallTime not_before);
+    // Where the name has a number in it: only what has come whole takes one.
+    [[nodiscard]] Task<Result<void>> number();
     // Adds to a batch what makes the record durable. Errors as of accept().
     [[nodiscard]] Task<Result<void>> seal_into(store::Batch& batch);
 
@@ -115,10 +127,11 @@ class Reception {
     std::shared_ptr<UploadPlaces::Place> place_;
     std::uint64_t taken_ = 0;
     std::uint64_t size_bytes_max_;
+    std::optional<NameToCome> name_to_come_;
   };
 
   // Errors: not_found/`no_such_connector` (also for whom it is not meant), `no_such_grant`; invalid/`bad_name`; refused/
-  // `document_too_large`, `invalid_credentials`; needs_person/`delegation_ended`; unavailable/`spool_full`,
+  // `document_too_large`, `content_type_not_allowed`, `invalid_credentials`; needs_person/`delegation_ended`; unavailable/`spool_full`,
   // `too_many_uploads`, `too_many_uploads_of_one`; corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<std::unique_ptr<Incoming>>> open(Submission submission);
   // All of them, or none: one commit. In their order. Errors as of Incoming::accept().
@@ -134,10 +147,13 @@ class Reception {
   // not_found/`no_such_connector`; refused/`invalid_credentials`; corrupt/`record_altered`; those of the store.
   [[nodiscard]] Task<Result<void>> check_access(Author author, std::string connector);
 
-  // What a delivery would be called at its destination had it come with this name, in this folder. Errors: not_found/
-  // `no_such_connector`; invalid/`bad_name`; corrupt/`record_altered`; those of the store.
-  [[nodiscard]] Task<Result<std::string>> name_at_destination(store::Delivery delivery, std::string submitter_name,
-                                                              std::string folder, std::string name);
+  // The delivery under the name it would have at its destination had it come with this name, in this folder. A number that it
+  // has from its connector stays. Not vouched for yet. Whether the connector takes its type is asked where the submitter says
+  // what it is called; what an administrator sends elsewhere goes. Errors: not_found/`no_such_connector`; invalid/`bad_name`;
+  // refused/`content_type_not_allowed`; corrupt/`record_altered`; those of the store.
+  enum class NamedBy { submitter, administrator };
+  [[nodiscard]] Task<Result<store::Delivery>> renamed(store::Delivery delivery, NamedBy whose, std::string submitter_name,
+                                                      std::string folder, std::string name);
 
  private:
   // The connector and the submitter's name, where one may use the other.
@@ -150,6 +166,8 @@ class Reception {
   [[nodiscard]] Task<Result<std::string>> admit_device(DeviceId id, store::Connector connector);
   // By the PIN that was shown, or by the connector's standing delegation.
   [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
+  // For {device}: the submitting device, or the one that has the address alone where a person stood, or the person.
+  [[nodiscard]] Task<Result<std::string>> device_name(bool is_person, std::string submitter_name, std::string source);
   [[nodiscard]] Task<Result<std::vector<store::Delivery>>> accept_together(std::vector<Incoming*> documents, Seconds wait);
   [[nodiscard]] Task<Result<void>> record(std::vector<Incoming*> documents);
   // What makes the records of one request durable. Errors as of accept().
@@ -162,6 +180,7 @@ class Reception {
 
   Parts parts_;
   UploadPlaces places_;
+  DocumentNumbers numbers_;
   SharedCommit commits_;
 };
 

@@ -188,13 +188,13 @@ Task<Result<store::Delivery>> Shelf::move_here(Owner owner, DeliveryId id, std::
   auto found = co_await parts_.store.delivery(id);
   if (!found) co_return std::unexpected(found.error());
   if (!*found || !is_owners(**found, owner)) co_return no_such_delivery();
-  auto& delivery = **found;
-  if (!waits(delivery)) co_return already_sent();
-  if (const auto sound = parts_.sealing.check(delivery); !sound) co_return std::unexpected(sound.error());
-  auto name = co_await parts_.reception.name_at_destination(delivery, owner.name, folder_of(path), last_name(path));
-  if (!name) co_return std::unexpected(name.error());
+  if (!waits(**found)) co_return already_sent();
+  if (const auto sound = parts_.sealing.check(**found); !sound) co_return std::unexpected(sound.error());
+  auto renamed = co_await parts_.reception.renamed(std::move(**found), Reception::NamedBy::submitter, owner.name,
+                                                     folder_of(path), last_name(path));
+  if (!renamed) co_return std::unexpected(renamed.error());
+  auto& delivery = *renamed;
   const auto now = parts_.wall.now();
-  delivery.name = std::move(*name);
   set_path(delivery, path);
   delivery.due_at = now + wait;
   note(delivery, now, "renamed", "To " + path + ".");

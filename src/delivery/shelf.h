@@ -71,7 +71,7 @@ class Shelf {
   // `waited`: known to have stood there when the other one began to come in; none().
   [[nodiscard]] Task<void> displace(Owner owner, std::string connector, std::string path, DeliveryId by, DeliveryId waited);
   // Another path, as long as nothing has been sent; due after `wait`. Errors: conflict/`already_sent`;
-  // not_found/`no_such_delivery`, `no_such_connector`; invalid/`bad_name`; those of the store.
+  // not_found/`no_such_delivery`, `no_such_connector`; invalid/`bad_name`; refused/`content_type_not_allowed`; those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> move(Owner owner, DeliveryId id, std::string path, Seconds wait);
   // What waits at that path, waits from now on for so long: another document is coming in in its place. Errors: those of the
   // store.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "people/device_address.h"
 #include "people/names.h"
 #include "people/source_rules.h"
 
@@ -25,12 +26,6 @@ std::unexpected<Error> not_any_more() {
 }
 
 const std::string& address_of(const Attempt& attempt) { return attempt.address.empty() ? attempt.source : attempt.address; }
-
-bool is_bound_to(const store::Device& device, const Network& address) {
-  if (device.allowed_sources.size() != 1) return false;
-  const auto only = Network::parse(device.allowed_sources.front());
-  return only && only->prefix_bits == address.prefix_bits && only->octets == address.octets;
-}
 
 }  // namespace
 

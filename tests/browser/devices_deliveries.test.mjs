@@ -51,7 +51,10 @@ test('a connector with username and PIN: live preview of names, the account trie
   await dialog.getByLabel('Folder').fill('Accounts/{date}');
   await dialog.getByLabel('Names').fill('{name} by {user}');
   assert.match(await preview.innerText(), /^Accounts\/\d{4}-\d\d-\d\d\/invoice by anna\.pdf$/);
+  await dialog.getByLabel('Names').fill('{counter:4} {device}');
+  assert.match(await preview.innerText(), /^Accounts\/\d{4}-\d\d-\d\d\/0017 Copier 2\.pdf$/);
   await dialog.getByLabel('Largest document').fill('2.5');
+  await dialog.getByLabel('Types of documents').fill('application/pdf, IMAGE/*; .dwg');
   await pictures(page, 'add-connector');
   await assertAccessible(page, 'the connector dialog');
 
@@ -64,6 +67,7 @@ test('a connector with username and PIN: live preview of names, the account trie
   const card = page.getByRole('listitem').filter({ has: page.getByRole('heading', { name: 'Invoices & receipts' }) });
   await card.getByText(/^without PIN, since /).waitFor();
   await card.getByText('2.5 MB').waitFor();
+  await card.getByText('application/pdf, image/*, .dwg').waitFor();
   assert.equal((await connector('invoices-receipts')).size_bytes_max, 2_500_000);
 
   await card.getByRole('button', { name: /^Test / }).click();
@@ -79,7 +83,7 @@ test('a connector with username and PIN: live preview of names, the account trie
   await dialog.getByRole('button', { name: 'Save' }).click();
   await dialog.waitFor({ state: 'hidden' });
   const kept = await connector('invoices-receipts');
-  assert.deepEqual([kept.name, kept.size_bytes_max, kept.folder, kept.delegation.ended], ['Invoices', 2_500_000, 'Accounts/{date}', false]);
+  assert.deepEqual([kept.name, kept.size_bytes_max, kept.folder, kept.content_types, kept.delegation.ended], ['Invoices', 2_500_000, 'Accounts/{date}', ['application/pdf', 'image/*', '.dwg'], false]);
 
   await page.getByRole('button', { name: 'Edit Invoices' }).click();
   await dialog.getByRole('button', { name: 'End that' }).click();

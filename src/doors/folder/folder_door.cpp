@@ -25,7 +25,7 @@ bool speaks_of_document(const Error& error) {
     case ErrorKind::invalid:
       return true;
     case ErrorKind::refused:
-      return error.reason == "document_too_large" || error.reason == "not_a_document";
+      return error.reason == "document_too_large" || error.reason == "not_a_document" || error.reason == "content_type_not_allowed";
     case ErrorKind::conflict:
       return error.reason == "idempotency_key_reused";
     case ErrorKind::not_found:

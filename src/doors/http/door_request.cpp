@@ -19,7 +19,7 @@ int status_of(const Error& error) {
   if (error.reason == "use_not_allowed" || error.reason == "insecure_transport") return 403;
   if (error.reason == "recipient_not_allowed" || error.reason == "too_many_recipients") return 403;
   if (error.reason == "mail_header_too_long") return 400;
-  if (error.reason == "unsupported_media_type") return 415;
+  if (error.reason == "unsupported_media_type" || error.reason == "content_type_not_allowed") return 415;
   if (error.reason == "document_too_large") return 413;
   if (error.reason == "request_timeout" || error.reason == "upload_too_slow") return 408;
   if (error.reason == "connection_lost") return 400;  // for the record: nobody is left to read it

@@ -81,7 +81,15 @@ Task<Result<void>> FormIntake::begin_part(MultipartReader::PartBegins part) {
   co_return Result<void>{};
 }
 
+// A file input of a page that was left empty has neither name nor octets: it is no document.
 Task<Result<void>> FormIntake::begin_document(std::string name, std::string content_type) {
+  inside_ = Inside::document;
+  if (!name.empty()) co_return co_await open_document(std::move(name), std::move(content_type));
+  unnamed_type_ = std::move(content_type);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> FormIntake::open_document(std::string name, std::string content_type) {
   if (documents_.size() >= kDocumentsMax) co_return wrong("too_many_documents", "The form carries too many files.");
   delivery::Submission submission{.submitter = copy_of(common_.submitter),
                                   .connector = common_.connector,
@@ -98,15 +106,14 @@ Task<Result<void>> FormIntake::begin_document(std::string name, std::string cont
   auto incoming = co_await reception_.open(std::move(submission));
   if (!incoming) co_return std::unexpected(incoming.error());
   documents_.push_back(std::move(*incoming));
-  inside_ = Inside::document;
-  unnamed_ = name.empty();
-  taken_bytes_ = 0;
   co_return Result<void>{};
 }
 
 Task<Result<void>> FormIntake::take_octets(Bytes octets) {
   if (inside_ == Inside::document) {
-    taken_bytes_ += octets.size();
+    if (auto type = std::exchange(unnamed_type_, std::nullopt)) {
+      if (const auto opened = co_await open_document({}, std::move(*type)); !opened) co_return opened;
+    }
     co_return co_await documents_.back()->append(std::move(octets));
   }
   field_bytes_ += octets.size();
@@ -118,8 +125,8 @@ Task<Result<void>> FormIntake::take_octets(Bytes octets) {
 Task<Result<void>> FormIntake::end_part() {
   const auto was = std::exchange(inside_, Inside::nothing);
   if (was == Inside::document) {
-    if (!unnamed_ || taken_bytes_ > 0) co_return co_await documents_.back()->complete();
-    documents_.pop_back();  // a file input of a page that was left empty: no name, no octets
+    if (std::exchange(unnamed_type_, std::nullopt)) co_return Result<void>{};
+    co_return co_await documents_.back()->complete();
   }
   if (was == Inside::field) {
     fields_[field_name_] = field_value_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ class FormIntake {
   [[nodiscard]] Task<Result<void>> take_event(wire::MultipartReader::Event event);
   [[nodiscard]] Task<Result<void>> begin_part(wire::MultipartReader::PartBegins part);
   [[nodiscard]] Task<Result<void>> begin_document(std::string name, std::string content_type);
+  [[nodiscard]] Task<Result<void>> open_document(std::string name, std::string content_type);
   [[nodiscard]] Task<Result<void>> take_octets(Bytes octets);
   [[nodiscard]] Task<Result<void>> end_part();
 
@@ -41,8 +43,7 @@ class FormIntake {
   std::size_t field_bytes_ = 0;
   std::string field_name_;
   std::string field_value_;
-  bool unnamed_ = false;         // the document under way came without a name
-  std::size_t taken_bytes_ = 0;  // of it
+  std::optional<std::string> unnamed_type_;  // of a document without a name, of which no octet has come yet
   Documents documents_;
 };
 

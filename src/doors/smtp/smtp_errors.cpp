@@ -20,6 +20,7 @@ constexpr Known kKnown[] = {
     {"spool_full", 452, "4.3.1"},         {"too_many_uploads", 451, "4.3.2"},      {"too_many_uploads_of_one", 451, "4.3.2"},
     {"use_not_allowed", 550, "5.7.1"},    {"invalid_credentials", 550, "5.7.1"},   {"delegation_ended", 550, "5.7.1"},
     {"bad_address", 553, "5.1.3"},        {"too_many_documents", 554, "5.6.0"},
+    {"content_type_not_allowed", 554, "5.6.1"},  // RFC 3463 section 3.7: media not supported
 };
 
 }  // namespace

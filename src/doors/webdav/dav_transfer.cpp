@@ -86,6 +86,7 @@ Task<Result<store::Delivery>> DavDoor::take_in(Call call, std::string path, std:
                                   .size_bytes = body->stated_size(),
                                   .fields_json = delivery::path_field(path),
                                   .folder = std::string(wire::webdav::parent_of(path))};
+  submission.may_be_renamed = true;
   auto delivery = co_await receive(std::move(submission), path, std::move(body));
   if (!delivery) {
     if (!waiting.none()) (void)co_await parts_.shelf.postpone(waiting, path, parts_.patience().hold);

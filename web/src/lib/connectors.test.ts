@@ -16,7 +16,11 @@ describe("the preview of names", () => {
     expect(preview_name("/Scans/{user}/", "{date} {time} {name}", "front", now)).toBe("Scans/anna/2026-11-27 14-05-09 invoice.pdf");
     expect(preview_name("", "{connector}-{id}", "front", now)).toBe("front-3f9a01c7.pdf");
   });
+  it("shows a device and a number as examples, with as many digits as are asked for", () => {
+    expect(preview_name("{device}", "{counter} {counter:4} {counter:12}", "front", now)).toBe("Copier 2/17 0017 000000000017.pdf");
+  });
   it("leaves alone what nobody knows", () => {
     expect(preview_name("", "{what}", "front", now)).toBe("{what}.pdf");
+    expect(preview_name("", "{counter:0}{counter:13}{counter:04}", "front", now)).toBe("{counter:0}{counter:13}{counter:04}.pdf");
   });
 });
