@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "net/forwarding.h"
 #include "pages/flow_assets.h"
 #include "pages/security_headers.h"
 
@@ -40,7 +41,7 @@ std::size_t RelayService::body_limit(std::string_view method, std::string_view p
 std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpRequest& request) {
   const bool read = request.method == "GET" || request.method == "HEAD";
   if (read && request.path == "/healthz") return health();
-  if (read && request.path == "/metrics" && may_read_metrics(request.client)) return metrics();
+  if (read && request.path == "/metrics" && may_read_metrics(request)) return metrics();
   const bool of_office = request.path.starts_with(kApiPrefix);
   if (!request.is_confidential()) {
     const Error error{.kind = ErrorKind::refused,
@@ -60,7 +61,11 @@ net::HttpResponse RelayService::refusal(const net::HttpRefusal& why, const net::
   return request.path.starts_with(kApiPrefix) ? api_.refusal(error, request, why.status) : pages_.refusal(error, request, why.status);
 }
 
-bool RelayService::may_read_metrics(const net::IpAddress& client) const {
+bool RelayService::may_read_metrics(const net::HttpRequest& request) const {
+  if (!request.client_known) return false;
+  // A proxy that nobody named, on this machine or in metrics_from: the address is its own, and not that of who asks.
+  const auto& client = request.client;
+  if (client == request.peer && net::is_sent_on(request.headers)) return false;
   return client.is_loopback() || std::ranges::any_of(metrics_from_, [&](const auto& each) { return each.contains(client); });
 }
 

@@ -36,7 +36,7 @@ class RelayService final : public net::HttpHandler {
 
  private:
   [[nodiscard]] net::HttpResponse health() const;
-  [[nodiscard]] bool may_read_metrics(const net::IpAddress& client) const;
+  [[nodiscard]] bool may_read_metrics(const net::HttpRequest& request) const;
   [[nodiscard]] net::HttpResponse metrics() const;
   // What is said instead of an answer; nullopt: the book is known well enough.
   [[nodiscard]] std::optional<Error> closed();
