@@ -115,7 +115,18 @@ class Service : public testing::Test {
                  .steady = steady,
                  .entropy = entropy,
                  .log = log}};
-  RelayService service{pages, api, look, offices, counters, nullptr, {*net::Cidr::parse("198.51.100.0/24")}, log};
+  struct Certificate final : ServedCertificate {
+    [[nodiscard]] CertificateFigures figures() const override { return told; }
+    CertificateFigures told;
+  } certificate;
+  RelayService service{{.pages = pages,
+                        .api = api,
+                        .look = look,
+                        .offices = offices,
+                        .counters = counters,
+                        .certificate = &certificate,
+                        .metrics_from = {*net::Cidr::parse("198.51.100.0/24")},
+                        .log = log}};
 };
 
 TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
@@ -157,6 +168,15 @@ TEST_F(Service, S1_WhatItCountsIsForItsOperatorAlone) {
   const auto strangers = metrics_for("203.0.113.9");
   EXPECT_EQ(strangers.status, 404);
   EXPECT_THAT(strangers.body, Not(HasSubstr("latchkey_relay")));
+}
+
+TEST_F(Service, ItTellsOfItsCertificate) {
+  certificate.told = {.days_left = 12.5, .refused = false};
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_days_left 12.5\n"));
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_refused 0\n"));
+  certificate.told = {.days_left = -1, .refused = true};
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_days_left -1\n"));
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_refused 1\n"));
 }
 
 TEST_F(Service, S1_AProxyNobodyNamedReadsNoCountersForOthers) {
