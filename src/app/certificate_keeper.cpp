@@ -132,6 +132,8 @@ void CertificateKeeper::take_up(const std::string& certificate, const Secret& ke
 }
 
 void CertificateKeeper::refuse_new(const std::string& why) {
+  // An alert that stands is not logged again, and whoever has just put another pair there looks into the log for it.
+  if (!problem_.empty()) parts_.log.warning("certificate_refused_again", {{"words", why}});
   problem_ = why;
   parts_.alerts.raise("certificate_refused",
                       fmt::format("{} and {} hold something new that cannot be used; the certificate before goes on. {}",

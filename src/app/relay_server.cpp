@@ -11,6 +11,7 @@
 
 #include "app/cli_mistakes.h"
 #include "app/file_limit.h"
+#include "app/relay_certificate.h"
 #include "app/version.h"
 #include "base/pool.h"
 #include "base/task_group.h"
@@ -18,7 +19,6 @@
 #include "net/curl_transport.h"
 #include "net/event_loop.h"
 #include "net/http_server.h"
-#include "net/tls.h"
 #include "relay/exchange_desk.h"
 #include "relay/relay_keys.h"
 #include "relay/relay_service.h"
@@ -114,13 +114,15 @@ struct RelayServer::Diary {
 // In the order of building.
 struct RelayServer::Parts {
   // `exchanges_in`: nullptr: nothing is exchanged here.
+  // `certificate_in`: nullptr: a proxy before it has one.
   Parts(RelayConfig config_in, std::unique_ptr<Diary> diary_in, relay::CatalogRegistrations registrations_in,
-        RelayFiles files_in, std::unique_ptr<Exchanges> exchanges_in)
+        RelayFiles files_in, std::unique_ptr<Exchanges> exchanges_in, std::unique_ptr<RelayCertificate> certificate_in)
       : config(std::move(config_in)),
         diary(std::move(diary_in)),
         registrations(std::move(registrations_in)),
         files(std::move(files_in)),
         exchanges(std::move(exchanges_in)),
+        certificate(std::move(certificate_in)),
         loop(thread_count()),
         offices(*files.book, registrations.types(), steady) {}
 
@@ -129,6 +131,7 @@ struct RelayServer::Parts {
   relay::CatalogRegistrations registrations;
   RelayFiles files;
   std::unique_ptr<Exchanges> exchanges;
+  std::unique_ptr<RelayCertificate> certificate;
   base::SystemWallClock& wall = diary->wall;
   base::StreamLog& log = diary->log;
   base::SystemSteadyClock steady;
@@ -175,9 +178,16 @@ struct RelayServer::Parts {
                         .steady = steady,
                         .entropy = entropy,
                         .log = log}};
-  relay::RelayService service{pages, api, look, offices, counters, exchanges ? &exchanges->counters : nullptr, config.metrics_from, log};
+  relay::RelayService service{{.pages = pages,
+                               .api = api,
+                               .look = look,
+                               .offices = offices,
+                               .counters = counters,
+                               .exchanges = exchanges ? &exchanges->counters : nullptr,
+                               .certificate = certificate.get(),
+                               .metrics_from = config.metrics_from,
+                               .log = log}};
   TaskGroup upkeep{loop.main(), log};
-  std::unique_ptr<net::TlsServerContext> tls;
   net::HttpServer server{loop, service, wall, log};
 
   [[nodiscard]] relay::ExchangeDesk* open_exchange_desk();
@@ -215,7 +225,7 @@ Result<void> RelayServer::Parts::listen() {
   net::HttpListener listener;
   listener.address = config.listen.address;
   listener.port = config.listen.port;
-  listener.tls = tls.get();
+  listener.tls = certificate ? &certificate->context() : nullptr;
   auto proxies = net::TrustedProxies::parse(config.trusted_proxies, config.proxy_header);
   if (!proxies) return std::unexpected(proxies.error());
   server.set_trusted_proxies(std::move(*proxies));
@@ -244,12 +254,7 @@ Task<void> RelayServer::Parts::keep_tidying() {
 }
 
 void RelayServer::Parts::reload() {
-  if (!tls) return;
-  if (const auto done = tls->reload(); !done) {
-    log.error("tls_reload", done.error());
-  } else {
-    log.info("tls_reloaded");
-  }
+  if (certificate) upkeep.spawn("certificate", certificate->look_again());
 }
 
 // The service's life. The only task started by the process itself: it ends by stopping the loop.
@@ -259,6 +264,7 @@ Task<void> RelayServer::Parts::live(int* status) {
     *status = 1;
   } else {
     upkeep.spawn("enrolments", keep_reading_book());
+    if (certificate) upkeep.spawn("certificate", certificate->keep_looking(steady));
     if (exchange_desk != nullptr) upkeep.spawn("exchanges", keep_tidying());
     log.info("relaying", {{"version", version()}, {"listen", config.listen.text()}, {"public_url", config.public_url}});
     fmt::print("Latchkey {} relays at {} for {} offices\n", version(), config.public_url, offices.count());
@@ -288,14 +294,15 @@ Result<std::unique_ptr<RelayServer>> RelayServer::build(RelayConfig config, rela
   if (!files) return std::unexpected(files.error());
   auto exchanges = open_exchanges_where_needed(config, registrations, std::move(files->shared_exchanges));
   if (!exchanges) return std::unexpected(exchanges.error());
-  auto parts = std::make_unique<Parts>(std::move(config), std::move(diary), std::move(registrations), std::move(*files),
-                                       std::move(*exchanges));
-  if (const auto read = parts->offices.read_again(); !read) return std::unexpected(read.error());
-  if (!parts->config.tls_certificate.empty()) {
-    auto loaded = net::TlsServerContext::load(parts->config.tls_certificate, parts->config.tls_key);
+  std::unique_ptr<RelayCertificate> certificate;
+  if (!config.tls_certificate.empty()) {
+    auto loaded = RelayCertificate::load({config.tls_certificate, config.tls_key}, config.data, diary->wall, diary->log);
     if (!loaded) return std::unexpected(loaded.error());
-    parts->tls = std::move(*loaded);
+    certificate = std::move(*loaded);
   }
+  auto parts = std::make_unique<Parts>(std::move(config), std::move(diary), std::move(registrations), std::move(*files),
+                                       std::move(*exchanges), std::move(certificate));
+  if (const auto read = parts->offices.read_again(); !read) return std::unexpected(read.error());
   return std::unique_ptr<RelayServer>(new RelayServer(std::move(parts)));
 }
 

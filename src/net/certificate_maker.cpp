@@ -75,6 +75,8 @@ std::string name_constraints(const std::vector<std::string>& names) {
   if (!any_dns) out += ",permitted;DNS:invalid";  // RFC 6761: nobody's
   if (!any_v4) out += ",excluded;IP:0.0.0.0/0.0.0.0";
   if (!any_v6) out += ",excluded;IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0";
+  // No constraint of these kinds stands for "all of them" in every client; one that permits nobody's host leaves nobody.
+  out += ",permitted;email:invalid,permitted;URI:invalid";
   return out;
 }
 
@@ -186,6 +188,8 @@ Result<KeyedCertificate> make_authority(const std::string& title, const std::vec
   const bool done = X509_set_issuer_name(made, X509_get_subject_name(made)) == 1 &&
                     extend(made, made, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
                     extend(made, made, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+                    // Of an authority it bounds what those it signs are good for: neither mail nor code nor a client's name.
+                    extend(made, made, NID_ext_key_usage, "serverAuth") &&
                     extend(made, made, NID_subject_key_identifier, "hash") &&
                     extend(made, made, NID_name_constraints, name_constraints(names)) &&
                     X509_sign(made, key.get(), EVP_sha256()) > 0;

@@ -19,7 +19,8 @@ const Validity kDecade{kNow, kNow + days(3650)};
 X509* parsed(BIO* bio) { return PEM_read_bio_X509(bio, nullptr, nullptr, nullptr); }
 
 // What a client that has imported only this root says of the chain and host: X509_V_OK or why not.
-int verdict(const std::string& root_pem, const std::string& chain_pem, const char* host) {
+// `host`: nullptr: any.
+int verdict(const std::string& root_pem, const std::string& chain_pem, const char* host, int purpose = X509_PURPOSE_SSL_SERVER) {
   BIO* root_bio = BIO_new_mem_buf(root_pem.data(), static_cast<int>(root_pem.size()));
   BIO* chain_bio = BIO_new_mem_buf(chain_pem.data(), static_cast<int>(chain_pem.size()));
   X509* root = parsed(root_bio);
@@ -29,8 +30,8 @@ int verdict(const std::string& root_pem, const std::string& chain_pem, const cha
   X509_STORE_CTX* context = X509_STORE_CTX_new();
   X509_STORE_CTX_init(context, store, own, nullptr);
   X509_VERIFY_PARAM* wanted = X509_STORE_CTX_get0_param(context);
-  if (X509_VERIFY_PARAM_set1_ip_asc(wanted, host) != 1) X509_VERIFY_PARAM_set1_host(wanted, host, 0);
-  X509_VERIFY_PARAM_set_purpose(wanted, X509_PURPOSE_SSL_SERVER);
+  if (host != nullptr && X509_VERIFY_PARAM_set1_ip_asc(wanted, host) != 1) X509_VERIFY_PARAM_set1_host(wanted, host, 0);
+  X509_VERIFY_PARAM_set_purpose(wanted, purpose);
   X509_verify_cert(context);
   const int code = X509_STORE_CTX_get_error(context);
   X509_STORE_CTX_free(context);
@@ -94,6 +95,67 @@ TEST(OwnAuthority, ItsRootIsGoodForNothingElse) {
   EXPECT_EQ(verdict(numbers.certificate, issue_certificate(numbers, {"bank.example"}, kQuarter).value().certificate,
                     "bank.example"),
             X509_V_ERR_PERMITTED_VIOLATION);
+}
+
+// A certificate with whatever extensions, signed by the root's key as whoever stole it would.
+std::string forged(const KeyedCertificate& root_pair, const std::vector<std::pair<int, std::string>>& extensions) {
+  BIO* root_bio = BIO_new_mem_buf(root_pair.certificate.data(), static_cast<int>(root_pair.certificate.size()));
+  BIO* key_bio = BIO_new_mem_buf(root_pair.key.reveal().data(), static_cast<int>(root_pair.key.size()));
+  X509* root = parsed(root_bio);
+  EVP_PKEY* root_key = PEM_read_bio_PrivateKey(key_bio, nullptr, nullptr, nullptr);
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  X509* made = X509_new();
+  X509_set_version(made, X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(made), 7);
+  X509_gmtime_adj(X509_getm_notBefore(made), 0);
+  X509_gmtime_adj(X509_getm_notAfter(made), 3600);
+  X509_set_pubkey(made, key);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("forged"), -1, -1,
+                             0);
+  X509_set_issuer_name(made, X509_get_subject_name(root));
+  X509V3_CTX context;
+  X509V3_set_ctx_nodb(&context);
+  X509V3_set_ctx(&context, root, made, nullptr, nullptr, 0);
+  for (const auto& [kind, value] : extensions) {
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, kind, value.c_str());
+    EXPECT_EQ(X509_add_ext(made, extension, -1), 1) << value;
+    X509_EXTENSION_free(extension);
+  }
+  EXPECT_GT(X509_sign(made, root_key, EVP_sha256()), 0);
+  BIO* out = BIO_new(BIO_s_mem());
+  PEM_write_bio_X509(out, made);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(out, &text);
+  std::string pem(text, static_cast<std::size_t>(size));
+  BIO_free(out);
+  X509_free(made);
+  EVP_PKEY_free(key);
+  EVP_PKEY_free(root_key);
+  X509_free(root);
+  BIO_free(key_bio);
+  BIO_free(root_bio);
+  return pem;
+}
+
+TEST(OwnAuthority, ItSignsForServersAloneAndForNobodysMail) {
+  const auto root = make_authority("Latchkey", {"latchkey.example"}, kDecade).value();
+  const auto verdict_for = [&](int purpose, const std::string& usage, const std::string& names = "DNS:latchkey.example") {
+    return verdict(root.certificate, forged(root, {{NID_ext_key_usage, usage}, {NID_subject_alt_name, names}}), nullptr, purpose);
+  };
+  EXPECT_EQ(verdict_for(X509_PURPOSE_SSL_SERVER, "serverAuth"), X509_V_OK);
+  EXPECT_EQ(verdict_for(X509_PURPOSE_SSL_CLIENT, "clientAuth"), X509_V_ERR_INVALID_PURPOSE);
+  EXPECT_EQ(verdict_for(X509_PURPOSE_SMIME_SIGN, "emailProtection"), X509_V_ERR_INVALID_PURPOSE);
+  // Whoever asks for no purpose, and minds names alone.
+  EXPECT_EQ(verdict_for(X509_PURPOSE_ANY, "serverAuth"), X509_V_OK);
+  for (const auto* names : {"email:ceo@bank.example", "email:ceo@latchkey.example", "URI:https://bank.example/"})
+    EXPECT_EQ(verdict_for(X509_PURPOSE_ANY, "emailProtection", names), X509_V_ERR_PERMITTED_VIOLATION) << names;
+
+  // OpenSSL does not look at an authority's usage where it verifies code; those who do find servers alone.
+  BIO* bio = BIO_new_mem_buf(root.certificate.data(), static_cast<int>(root.certificate.size()));
+  X509* read = parsed(bio);
+  EXPECT_EQ(X509_get_extended_key_usage(read), static_cast<std::uint32_t>(XKU_SSL_SERVER));
+  X509_free(read);
+  BIO_free(bio);
 }
 
 TEST(CertificateNames, AreHostNamesAndAddresses) {

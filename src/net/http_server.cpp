@@ -17,6 +17,7 @@
 #include "base/broadcast.h"
 #include "net/epoll_set.h"
 #include "net/http_worker.h"
+#include "net/report_pace.h"
 
 namespace latchkey::net {
 
@@ -186,7 +187,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   base::Broadcast ended;
   std::size_t next_worker = 0;
   std::size_t workers_left = 0;
-  SteadyTime refusal_logged{};
+  ReportPace refusals;
+  ReportPace pauses;
 
   void watch() {
     for (std::size_t i = 0; i < listeners.size(); ++i) {
@@ -240,7 +242,10 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
 
   // Out of descriptors or memory: the listening sockets would stay ready and spin.
   void pause_accepting(int code) {
-    shared->log.warning("accept_paused", {{"error", std::strerror(code)}});
+    if (const auto times = pauses.happened(std::chrono::steady_clock::now())) {
+      shared->log.warning("accept_paused",
+                          {{"error", std::strerror(code)}, {"times", *times}, {"open", shared->connections.load()}});
+    }
     unwatch();
     resume_accepting.expires_after(kAcceptPause);
     resume_accepting.async_wait([weak = weak_from_this()](boost::system::error_code error) {
@@ -250,12 +255,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   }
 
   void report_refusal() {
-    ++shared->refused_connections;
-    const auto now = std::chrono::steady_clock::now();
-    if (now - refusal_logged < Seconds(10)) return;
-    refusal_logged = now;
-    shared->log.warning("connections_refused", {{"count", shared->refused_connections.exchange(0)},
-                                                {"open", shared->connections.load()}});
+    if (const auto count = refusals.happened(std::chrono::steady_clock::now()))
+      shared->log.warning("connections_refused", {{"count", *count}, {"open", shared->connections.load()}});
   }
 };
 

@@ -1,6 +1,7 @@
 #include "net/http_server.h"
 
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -246,6 +247,34 @@ TEST_F(HttpServerTest, ConnectionsAreBoundedPerSource) {
   const auto next = RawSocket::connect(port);
   next.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_THAT(next.receive_until("/now "), StartsWith("HTTP/1.1 200"));
+}
+
+// Real time passes here: what is tried again ten times a second would have been written several times.
+TEST_F(HttpServerTest, OutOfDescriptorsItSaysSoOnceAndGoesOnWhenThereAreSome) {
+  start();
+  EXPECT_THAT(exchange("GET /now HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 200"));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next = ::dup(STDERR_FILENO);
+  ASSERT_GE(next, 0);
+  ::close(next);
+  const rlimit one_more{static_cast<rlim_t>(next) + 1, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &one_more), 0);
+  const auto client = RawSocket::connect(port);  // takes that one
+  const auto lines = [this] {
+    const auto text = log.text();
+    std::size_t count = 0;
+    for (auto at = text.find("accept_paused"); at != std::string::npos; at = text.find("accept_paused", at + 1)) ++count;
+    return count;
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  while (lines() == 0 && std::chrono::steady_clock::now() < begun + kPatience) std::this_thread::yield();
+  EXPECT_EQ(lines(), 1U);
+  std::this_thread::sleep_for(Milliseconds(700));
+  EXPECT_EQ(lines(), 1U);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  client.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(client.receive_until("/now "), StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(HttpServerTest, ForeignHostsAreMisdirected) {

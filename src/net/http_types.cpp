@@ -1,6 +1,7 @@
 #include "net/http_types.h"
 
 #include "net/cookie_pairs.h"
+#include "net/forwarding.h"
 #include "net/url.h"
 
 namespace latchkey::net {
@@ -8,7 +9,7 @@ namespace latchkey::net {
 bool HttpRequest::is_confidential() const {
   if (scheme == "https") return true;
   if (!client.is_loopback() || !client_known) return false;
-  return !headers.contains("X-Forwarded-For") && !headers.contains("Forwarded");
+  return !is_sent_on(headers);
 }
 
 std::optional<std::string> HttpRequest::query_parameter(std::string_view name) const {

@@ -59,6 +59,11 @@ TEST(HttpRequest, IsConfidentialOverTlsOrLoopbackOnly) {
   EXPECT_TRUE(request.is_confidential());
   EXPECT_TRUE(request.headers.add("X-Forwarded-For", "127.0.0.1"));
   EXPECT_FALSE(request.is_confidential()) << "a proxy on this host that nobody trusts";
+  for (const auto* field : {"X-Forwarded-Host", "x-forwarded-proto", "Forwarded", "X-Real-IP", "via"}) {
+    request.headers.clear();
+    EXPECT_TRUE(request.headers.add(field, "127.0.0.1"));
+    EXPECT_FALSE(request.is_confidential()) << field;
+  }
 }
 
 TEST(HttpResponse, ProblemsFollowRfc9457) {

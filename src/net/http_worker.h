@@ -26,7 +26,6 @@ struct HttpServerShared {
 
   // Any thread.
   std::atomic<std::size_t> connections = 0;
-  std::atomic<std::size_t> refused_connections = 0;
   std::atomic<unsigned> hosts_generation = 1;
   std::mutex mutex;  // guards what follows
   std::shared_ptr<const std::vector<std::string>> allowed_hosts;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json.h"
+#include "net/forwarding.h"
 #include "pages/flow_assets.h"
 #include "pages/security_headers.h"
 
@@ -30,6 +31,15 @@ void add_exchanges(std::string& text, const ExchangeCounters& counters) {
       counters.repeated.load(), counters.acknowledged.load(), counters.waiting.load());
 }
 
+void add_certificate(std::string& text, const CertificateFigures& figures) {
+  text += fmt::format(
+      "# HELP latchkey_relay_certificate_days_left Until the relay's certificate ends; negative: it has.\n"
+      "# TYPE latchkey_relay_certificate_days_left gauge\nlatchkey_relay_certificate_days_left {}\n"
+      "# HELP latchkey_relay_certificate_refused 1 while its files hold something that cannot be used.\n"
+      "# TYPE latchkey_relay_certificate_refused gauge\nlatchkey_relay_certificate_refused {}\n",
+      figures.days_left, figures.refused ? 1 : 0);
+}
+
 }  // namespace
 
 std::size_t RelayService::body_limit(std::string_view method, std::string_view path) const {
@@ -40,32 +50,36 @@ std::size_t RelayService::body_limit(std::string_view method, std::string_view p
 std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpRequest& request) {
   const bool read = request.method == "GET" || request.method == "HEAD";
   if (read && request.path == "/healthz") return health();
-  if (read && request.path == "/metrics" && may_read_metrics(request.client)) return metrics();
+  if (read && request.path == "/metrics" && may_read_metrics(request)) return metrics();
   const bool of_office = request.path.starts_with(kApiPrefix);
   if (!request.is_confidential()) {
     const Error error{.kind = ErrorKind::refused,
                       .reason = "not_https",
                       .text = "This Cloud Service is used over https only, and this connection is not. Where a proxy stands before it, "
                               "its operator must let the service trust the proxy's word."};
-    return of_office ? api_.refusal(error, request) : pages_.refusal(error, request);
+    return of_office ? parts_.api.refusal(error, request) : parts_.pages.refusal(error, request);
   }
   if (const auto why = closed(); why && !pages::flow_asset(request.path))
-    return of_office ? api_.refusal(*why, request) : pages_.refusal(*why, request);
+    return of_office ? parts_.api.refusal(*why, request) : parts_.pages.refusal(*why, request);
   if (of_office) return std::nullopt;
-  return pages_.try_answer(request);
+  return parts_.pages.try_answer(request);
 }
 
 net::HttpResponse RelayService::refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const {
   const Error error{.kind = ErrorKind::invalid, .reason = std::string(why.code), .text = std::string(why.detail)};
-  return request.path.starts_with(kApiPrefix) ? api_.refusal(error, request, why.status) : pages_.refusal(error, request, why.status);
+  return request.path.starts_with(kApiPrefix) ? parts_.api.refusal(error, request, why.status) : parts_.pages.refusal(error, request, why.status);
 }
 
-bool RelayService::may_read_metrics(const net::IpAddress& client) const {
-  return client.is_loopback() || std::ranges::any_of(metrics_from_, [&](const auto& each) { return each.contains(client); });
+bool RelayService::may_read_metrics(const net::HttpRequest& request) const {
+  if (!request.client_known) return false;
+  // A proxy that nobody named, on this machine or in metrics_from: the address is its own, and not that of who asks.
+  const auto& client = request.client;
+  if (client == request.peer && net::is_sent_on(request.headers)) return false;
+  return client.is_loopback() || std::ranges::any_of(parts_.metrics_from, [&](const auto& each) { return each.contains(client); });
 }
 
 std::optional<Error> RelayService::closed() {
-  if (offices_.age() <= kBookAgeMax) {
+  if (parts_.offices.age() <= kBookAgeMax) {
     told_ = false;
     return std::nullopt;
   }
@@ -75,21 +89,21 @@ std::optional<Error> RelayService::closed() {
       .text =
           "This Cloud Service cannot read at present which offices it serves, so it lets nothing through. Nothing is "
           "wrong with your account or with the office. Press Authorize again later; its operator's log says more."};
-  if (!told_.exchange(true)) log_.error("closed_until_enrolments_are_read", error);
+  if (!told_.exchange(true)) parts_.log.error("closed_until_enrolments_are_read", error);
   return error;
 }
 
 net::HttpResponse RelayService::health() const {
-  const bool open = offices_.age() <= kBookAgeMax;
+  const bool open = parts_.offices.age() <= kBookAgeMax;
   auto response = net::HttpResponse::json(open ? 200 : 503, JsonObject{{"status", open ? "ok" : "enrolments_not_read"}});
   pages::secure_api(response);
   return response;
 }
 
 Task<net::HttpResponse> RelayService::handle(net::HttpRequest request) {
-  if (request.path.starts_with(kApiPrefix)) co_return co_await api_.answer(std::move(request));
-  static_cast<void>(co_await look_.read_for(request.source()));
-  co_return pages_.answer(request);
+  if (request.path.starts_with(kApiPrefix)) co_return co_await parts_.api.answer(std::move(request));
+  static_cast<void>(co_await parts_.look.read_for(request.source()));
+  co_return parts_.pages.answer(request);
 }
 
 net::HttpResponse RelayService::metrics() const {
@@ -99,11 +113,11 @@ net::HttpResponse RelayService::metrics() const {
       "# HELP latchkey_relay_enrolments_age_seconds Since the book of enrolments was read; above {} nothing is served.\n"
       "# TYPE latchkey_relay_enrolments_age_seconds gauge\nlatchkey_relay_enrolments_age_seconds {}\n"
       "# HELP latchkey_relay_flows_total Authorisations by how far they came.\n# TYPE latchkey_relay_flows_total counter\n",
-      offices_.count(), kBookAgeMax.count(), offices_.age().count());
-  const std::pair<std::string_view, std::int64_t> steps[] = {{"shown", counters_.shown},
-                                                             {"continued", counters_.continued},
-                                                             {"returned", counters_.returned},
-                                                             {"collected", counters_.collected}};
+      parts_.offices.count(), kBookAgeMax.count(), parts_.offices.age().count());
+  const std::pair<std::string_view, std::int64_t> steps[] = {{"shown", parts_.counters.shown},
+                                                             {"continued", parts_.counters.continued},
+                                                             {"returned", parts_.counters.returned},
+                                                             {"collected", parts_.counters.collected}};
   for (const auto& [step, count] : steps) text += fmt::format("latchkey_relay_flows_total{{step=\"{}\"}} {}\n", step, count);
   text += fmt::format(
       "# HELP latchkey_relay_enrolments_total Offices enrolled since the start.\n"
@@ -115,11 +129,12 @@ net::HttpResponse RelayService::metrics() const {
       "latchkey_relay_revocations_total{{outcome=\"refused\"}} {}\n"
       "latchkey_relay_revocations_total{{outcome=\"unreachable\"}} {}\n"
       "# HELP latchkey_relay_refused_total What was refused, by reason.\n# TYPE latchkey_relay_refused_total counter\n",
-      counters_.enrolled.load(), counters_.asserted.load(), counters_.revoked.load(), counters_.not_revoked.load(),
-      counters_.revocations_unreachable.load());
-  for (const auto& [reason, count] : counters_.refusals())
+      parts_.counters.enrolled.load(), parts_.counters.asserted.load(), parts_.counters.revoked.load(), parts_.counters.not_revoked.load(),
+      parts_.counters.revocations_unreachable.load());
+  for (const auto& [reason, count] : parts_.counters.refusals())
     text += fmt::format("latchkey_relay_refused_total{{reason=\"{}\"}} {}\n", reason, count);
-  if (exchanges_ != nullptr) add_exchanges(text, *exchanges_);
+  if (parts_.exchanges != nullptr) add_exchanges(text, *parts_.exchanges);
+  if (parts_.certificate != nullptr) add_certificate(text, parts_.certificate->figures());
   auto response = net::HttpResponse::text(200, std::move(text));
   response.with("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   pages::secure_api(response);

@@ -9,25 +9,26 @@
 #include "net/http_server.h"
 #include "relay/browser_pages.h"
 #include "relay/office_api.h"
+#include "relay/served_certificate.h"
 
 namespace latchkey::relay {
 
 // A resource; what it is given outlives it. Thread-safe.
 class RelayService final : public net::HttpHandler {
  public:
-  // `exchanges`: nullptr: no registration is in exchange mode. `metrics_from`: who may read /metrics besides this machine:
-  // it tells of all offices, and each of them is a stranger to the others.
-  RelayService(const BrowserPages& pages, const OfficeApi& api, const BookLook& look, const EnrolledOffices& offices,
-               const RelayCounters& counters, const ExchangeCounters* exchanges, std::vector<net::Cidr> metrics_from,
-               Log& log)
-      : pages_(pages),
-        api_(api),
-        look_(look),
-        offices_(offices),
-        counters_(counters),
-        exchanges_(exchanges),
-        metrics_from_(std::move(metrics_from)),
-        log_(log) {}
+  struct Parts {
+    const BrowserPages& pages;
+    const OfficeApi& api;
+    const BookLook& look;
+    const EnrolledOffices& offices;
+    const RelayCounters& counters;
+    const ExchangeCounters* exchanges = nullptr;     // nullptr: no registration is in exchange mode
+    const ServedCertificate* certificate = nullptr;  // nullptr: a proxy before it has one
+    // Who may read /metrics besides this machine: it tells of all offices, and each of them is a stranger to the others.
+    std::vector<net::Cidr> metrics_from;
+    Log& log;
+  };
+  explicit RelayService(Parts parts) : parts_(std::move(parts)) {}
 
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
@@ -36,19 +37,12 @@ class RelayService final : public net::HttpHandler {
 
  private:
   [[nodiscard]] net::HttpResponse health() const;
-  [[nodiscard]] bool may_read_metrics(const net::IpAddress& client) const;
+  [[nodiscard]] bool may_read_metrics(const net::HttpRequest& request) const;
   [[nodiscard]] net::HttpResponse metrics() const;
   // What is said instead of an answer; nullopt: the book is known well enough.
   [[nodiscard]] std::optional<Error> closed();
 
-  const BrowserPages& pages_;
-  const OfficeApi& api_;
-  const BookLook& look_;
-  const EnrolledOffices& offices_;
-  const RelayCounters& counters_;
-  const ExchangeCounters* exchanges_;
-  const std::vector<net::Cidr> metrics_from_;
-  Log& log_;
+  const Parts parts_;
   std::atomic<bool> told_{false};  // that it is closed
 };
 

@@ -61,7 +61,7 @@ class Service : public testing::Test {
   }
   net::HttpResponse metrics_for(std::string_view client) {
     auto asked = request("/metrics");
-    asked.client = *net::IpAddress::parse(client);
+    asked.client = asked.peer = *net::IpAddress::parse(client);
     return answer(asked);
   }
   std::string metrics() { return metrics_for("127.0.0.1").body; }
@@ -115,7 +115,18 @@ class Service : public testing::Test {
                  .steady = steady,
                  .entropy = entropy,
                  .log = log}};
-  RelayService service{pages, api, look, offices, counters, nullptr, {*net::Cidr::parse("198.51.100.0/24")}, log};
+  struct Certificate final : ServedCertificate {
+    [[nodiscard]] CertificateFigures figures() const override { return told; }
+    CertificateFigures told;
+  } certificate;
+  RelayService service{{.pages = pages,
+                        .api = api,
+                        .look = look,
+                        .offices = offices,
+                        .counters = counters,
+                        .certificate = &certificate,
+                        .metrics_from = {*net::Cidr::parse("198.51.100.0/24")},
+                        .log = log}};
 };
 
 TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
@@ -157,6 +168,37 @@ TEST_F(Service, S1_WhatItCountsIsForItsOperatorAlone) {
   const auto strangers = metrics_for("203.0.113.9");
   EXPECT_EQ(strangers.status, 404);
   EXPECT_THAT(strangers.body, Not(HasSubstr("latchkey_relay")));
+}
+
+TEST_F(Service, ItTellsOfItsCertificate) {
+  certificate.told = {.days_left = 12.5, .refused = false};
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_days_left 12.5\n"));
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_refused 0\n"));
+  certificate.told = {.days_left = -1, .refused = true};
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_days_left -1\n"));
+  EXPECT_THAT(metrics(), HasSubstr("\nlatchkey_relay_certificate_refused 1\n"));
+}
+
+TEST_F(Service, S1_AProxyNobodyNamedReadsNoCountersForOthers) {
+  for (const auto* proxy : {"127.0.0.1", "::1", "198.51.100.7"}) {
+    for (const auto* field : {"X-Forwarded-For", "X-Forwarded-Proto", "x-forwarded-host", "Forwarded", "X-Real-IP", "Via"}) {
+      auto asked = request("/metrics");
+      asked.client = asked.peer = *net::IpAddress::parse(proxy);
+      ASSERT_TRUE(asked.headers.add(field, "127.0.0.1"));
+      const auto refused = answer(asked);
+      EXPECT_EQ(refused.status, 404) << proxy << " " << field;
+      EXPECT_THAT(refused.body, Not(HasSubstr("latchkey_relay"))) << proxy << " " << field;
+    }
+  }
+  auto unknown = request("/metrics");
+  unknown.client = unknown.peer = *net::IpAddress::parse("127.0.0.1");
+  unknown.client_known = false;
+  EXPECT_EQ(answer(unknown).status, 404) << "a preamble that names nobody";
+  auto named = request("/metrics");
+  named.peer = *net::IpAddress::parse("127.0.0.1");
+  named.client = *net::IpAddress::parse("198.51.100.7");
+  ASSERT_TRUE(named.headers.add("X-Forwarded-For", "198.51.100.7"));
+  EXPECT_EQ(answer(named).status, 200) << "a trusted proxy has said who asks";
 }
 
 TEST_F(Service, S1_StrangersOffersAreFewAndCostTheOthersNothing) {

@@ -107,6 +107,7 @@ test('the own authority: real clients that imported its root accept it, its key 
   assert.match(told, /CA:TRUE, pathlen:0/);
   assert.match(told, /X509v3 Name Constraints: critical/);
   assert.equal((await stat(path.join(server.data, 'tls/root-key.pem'))).mode & 0o777, 0o600);
+  assert.match(told, /X509v3 Extended Key Usage: *\n *TLS Web Server Authentication\n/, 'code neither, for those who heed it');
   const answer = await show(server);
   assert.deepEqual(faults(answer, answerSchema('GET', '/api/v1/certificate')), []);
   const before = (await shown(port)).certificate;
@@ -116,6 +117,31 @@ test('the own authority: real clients that imported its root accept it, its key 
   const back = JSON.parse((await server.cli(['certificate', 'own-ca', '--json'])).stdout);
   assert.equal(back.root.fingerprint, answer.root.fingerprint, 'devices keep what they have imported');
   assert.equal((await get(port, '/healthz', root)).status, 200);
+  await rm(path.join(server.data, 'tls/root.pem'));
+  const renewed = JSON.parse((await server.cli(['certificate', 'own-ca', '--json'])).stdout);
+  assert.notEqual(renewed.root.fingerprint, answer.root.fingerprint, 'a new root, for whoever has removed the old one');
+});
+
+/** A certificate that whoever stole the own authority's key would make: what openssl says of it, with only the root trusted. */
+async function forgedVerdict(server, usage, names, purpose) {
+  const file = (name) => path.join(server.folder, name);
+  await writeFile(file('forged.ext'), `extendedKeyUsage=${usage}\nsubjectAltName=${names}\n`);
+  await execute('openssl', ['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=forged', '-keyout', file('forged.key'), '-out', file('forged.csr')]);
+  await execute('openssl', ['x509', '-req', '-in', file('forged.csr'), '-CA', path.join(server.data, 'tls/root.pem'), '-CAkey', path.join(server.data, 'tls/root-key.pem'),
+    '-set_serial', '7', '-days', '1', '-extfile', file('forged.ext'), '-out', file('forged.pem')]);
+  return execute('openssl', ['verify', '-no-CApath', '-CAfile', path.join(server.data, 'tls/root.pem'), ...purpose ? ['-purpose', purpose] : [], file('forged.pem')])
+    .then(({ stdout }) => stdout, ({ stdout, stderr }) => stdout + stderr);
+}
+
+test('the own authority’s key, stolen, signs for no client and no mail: openssl refuses each', async (t) => {
+  const port = await freePort();
+  const server = await Latchkey.start(t, { port, publicUrl: `https://127.0.0.1:${port}`, config: { 'tls.source': 'own-authority' }, expectReady: false });
+  await answering(server);
+  assert.match(await forgedVerdict(server, 'serverAuth', 'IP:127.0.0.1', 'sslserver'), /: OK/, 'what it is for');
+  for (const [usage, purpose] of [['clientAuth', 'sslclient'], ['emailProtection', 'smimesign'], ['emailProtection', 'smimeencrypt']])
+    assert.match(await forgedVerdict(server, usage, 'IP:127.0.0.1', purpose), /purpose/i, purpose);
+  for (const names of ['email:ceo@bank.example', 'email:ceo@localhost', 'URI:https://bank.example/'])
+    assert.match(await forgedVerdict(server, 'emailProtection', names), /permitted subtree violation/, names);
 });
 
 test('a backup brings the own authority back: devices that imported it accept the restored server', async (t) => {

@@ -114,3 +114,47 @@ for (const [name, changes] of [
   const { origin, ca } = await behind(t, name, { changes });
   assert.equal((await token(origin, { ca, from: stranger, headers: claimsToBe(printer) })).status, 200, 'the tests above would notice');
 });
+
+/** Addresses that bear what opens accounts, one secret each, as browsers and providers ask for them at office and relay. */
+const bearers = ['/oauth/callback/box?code=%s&state=x', '/oauth/callback/box?code=x&state=%s', '/callback/box?code=%s&state=x', '/callback/box?code=x&state=%s',
+  '/oauth/start/%s', '/oauth/relayed?handle=%s', '/oauth/done?r=%s', '/begin?flow=%s', '/continue?flow=%s', '/my?link=%s', '/api/v1/owner/link/%s'];
+
+/** Asks for each of them by https and by http, while the server is up and when it is down, and ends the proxy: { secrets, written }. */
+async function afterSecrets(t, name, changes) {
+  const { server, proxy, origin, ca } = await behind(t, name, { changes });
+  const secrets = [];
+  const askForAll = async (when) => {
+    for (const [number, address] of bearers.entries()) {
+      for (const [scheme, base, options] of [['https', origin, { ca }], ['http', `http://127.0.0.1:${proxy.httpPort}`, {}]]) {
+        const secret = `planted-${when}-${number}-${scheme}`;
+        secrets.push(secret, `referred-${secret}`);
+        const path = address.replace('%s', secret);
+        const headers = { host: 'localhost', referer: `${origin}/callback/box?code=referred-${secret}`, cookie: `a=referred-${secret}` };
+        const { status } = await ask(`${base}${path}`, { ...options, headers });
+        if (scheme === 'http') assert.equal(status, 308, path);
+        else if (when === 'down') assert.equal(status, 502, path);
+        else assert.ok(status < 500, `${path}: ${status}`);
+      }
+    }
+  };
+  await askForAll('up');
+  await server.stop();
+  await askForAll('down');
+  await proxy.stop();
+  const written = await proxy.logs();
+  return { secrets, written };
+}
+const found = ({ secrets, written }) => secrets.filter((each) => new RegExp(`${each}(?![0-9a-z])`).test(written));
+
+for (const name of ['nginx', 'Caddy']) test(`A2: no code, state, ticket or link of an address is in the logs of the shipped configuration, with the server up or down (${name})`, async (t) => {
+  assert.deepEqual(found(await afterSecrets(t, name)), []);
+});
+
+for (const [name, changes, when] of [
+  ['nginx', [['    access_log off;\n', '']], /^planted-(up|down)/],
+  ['nginx', [['    error_log /dev/null emerg;\n', '']], /^planted-down-\d+-https$/],
+  ['Caddy', [['\t\t\t\trequest>uri delete\n', '']], /^planted-down-\d+-https$/],
+]) test(`the alarm: without these lines of the shipped configuration the logs would hold them (${name}, ${changes[0][0].trim()})`, async (t) => {
+  const there = found(await afterSecrets(t, name, changes));
+  assert.ok(there.some((each) => when.test(each)), JSON.stringify(there));
+});

@@ -358,6 +358,13 @@ test('forged forwarded headers: whoever is no trusted proxy vouches for nothing;
       const answer = await ask(headers);
       assert.match(answer.text, /not_https/, JSON.stringify(headers));
     }
+    const metrics = (headers) => fetchAnswer(`http://localhost:${port}/metrics`, { headers });
+    assert.equal((await metrics({})).status, 200, 'this machine itself');
+    for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'x-real-ip', 'via']) {
+      const answer = await metrics({ [name]: '203.0.113.9' });
+      assert.notEqual(answer.status, 200, name);
+      assert.doesNotMatch(answer.text, /latchkey_relay/, name);
+    }
     const host = await fetchAnswer(`http://localhost:${port}/begin?flow=x`, { headers: { 'x-forwarded-host': 'evil.example' } });
     assert.doesNotMatch(host.text, /evil\.example/);
   } finally {
@@ -367,6 +374,8 @@ test('forged forwarded headers: whoever is no trusted proxy vouches for nothing;
   try {
     assert.match((await ask({ 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http' })).text, /not_https/);
     assert.match((await ask({ 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' })).text, /flow_malformed|envelope_rejected/);
+    const elsewhere = await fetchAnswer(`http://localhost:${port}/metrics`, { headers: { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' } });
+    assert.equal(elsewhere.status, 404, 'whom the proxy names is no operator');
     // The other header than the configured one is the client's own word.
     assert.match((await ask({ forwarded: 'for=203.0.113.9;proto=https', 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http' })).text, /not_https/);
   } finally {

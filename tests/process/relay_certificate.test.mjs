@@ -1,8 +1,9 @@
-// The Cloud Service's own certificate, read again on SIGHUP while connections are open.
+// The Cloud Service's own certificate, taken up while connections are open: when its files change, and on SIGHUP.
 
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { copyFile, rename, writeFile } from 'node:fs/promises';
+import https from 'node:https';
 import path from 'node:path';
 import { test } from 'node:test';
 import tls from 'node:tls';
@@ -29,6 +30,13 @@ const shownAt = async (t, port) => {
   socket.destroy();
   return shown;
 };
+/** Of /metrics, whatever certificate is shown. */
+const metricAt = (port, name) => new Promise((resolve, reject) => {
+  https.get({ port, host: '127.0.0.1', path: '/metrics', headers: { host: 'localhost' }, rejectUnauthorized: false, agent: false }, (response) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (part) => { text += part; }).on('end', () => resolve(Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1])));
+  }).on('error', reject);
+});
 /** As an operator's renewal puts a file there: whole, at once. */
 async function put(file, content) {
   await writeFile(`${file}.new`, content);
@@ -36,15 +44,14 @@ async function put(file, content) {
 }
 const fingerprintOf = ({ cert }) => new X509Certificate(cert).fingerprint256;
 const linesOf = (relay, event) => relay.logs.split('\n').filter((each) => new RegExp(`\\b${event}\\b`).test(each));
-/** SIGHUP, and the relay has said what came of it. */
-async function hangUp(relay, event) {
-  const before = linesOf(relay, event).length;
+/** SIGHUP, and the relay has said what came of it since there were so many such lines. */
+async function hangUp(relay, event, before) {
   relay.child.kill('SIGHUP');
-  await until(`the log to say ${event}`, () => linesOf(relay, event).length === before + 1);
+  await until(`the log to say ${event}`, () => linesOf(relay, event).length > before);
   return linesOf(relay, event).at(-1);
 }
 
-test('the relay\'s certificate is read again on SIGHUP: new connections are shown the new one, open ones go on; what is broken is refused in the log, and the old one stays', async (t) => {
+test('the relay\'s certificate is taken up when its files change, and on SIGHUP: new connections are shown the new one, open ones go on; what is broken is refused in the log, and the old one stays', async (t) => {
   const folder = await temporaryFolder(t, 'relay-certificate');
   const [certificate, key] = ['fullchain.pem', 'privkey.pem'].map((name) => path.join(folder, name));
   const first = await certificateOfRelays();
@@ -62,32 +69,40 @@ test('the relay\'s certificate is read again on SIGHUP: new connections are show
   const halfway = await connect(t, port);
   halfway.socket.write(request.slice(0, 20));
 
-  // The files alone change nothing here: SIGHUP is asked for.
   const second = await loopbackCertificate(await temporaryFolder(t, 'relay-renewed'));
   await put(certificate, second.cert);
   await put(key, second.key);
-  assert.equal(await shownAt(t, port), fingerprintOf(first));
-  await hangUp(relay, 'tls_reloaded');
-  assert.equal(await shownAt(t, port), fingerprintOf(second));
+  await until('the new one to be shown, with nobody asking for it', async () => await shownAt(t, port) === fingerprintOf(second), { timeout: 30_000 });
   idle.socket.write(request);
   halfway.socket.write(request.slice(20));
   await until('the connections from before to be answered', () => idle.answers() === 2 && halfway.answers() === 1);
   assert.deepEqual([idle.ended, halfway.ended], [false, false]);
 
+  const left = await metricAt(port, 'latchkey_relay_certificate_days_left');
+  assert.ok(left > 1 && left <= 2, String(left));
+  assert.equal(await metricAt(port, 'latchkey_relay_certificate_refused'), 0);
+
+  // Nothing has changed; SIGHUP reads them all the same.
+  await hangUp(relay, 'certificate_in_use', linesOf(relay, 'certificate_in_use').length);
+  assert.equal(await shownAt(t, port), fingerprintOf(second));
+
   const third = await loopbackCertificate(await temporaryFolder(t, 'relay-broken'));
-  for (const [what, cert, words] of [['no certificate', 'broken', /tls\.certificate|certificate/i], ['nothing at all', '', /certificate/i], ['a certificate of another key', third.cert, /key/i]]) {
+  for (const [what, cert, words] of [['no certificate', 'broken', /no PEM certificate/], ['nothing at all', '', /certificate/i], ['a certificate of another key', third.cert, /does not belong/]]) {
+    const before = linesOf(relay, 'certificate_refused(_again)?').length;
     await put(certificate, cert);
-    const line = await hangUp(relay, 'tls_reload');
+    const line = await hangUp(relay, 'certificate_refused(_again)?', before);
     assert.match(line, words, what);
     assert.doesNotMatch(line, /PRIVATE KEY/);
     assert.equal(await shownAt(t, port), fingerprintOf(second), `${what}: the old one stays`);
+    assert.equal(await metricAt(port, 'latchkey_relay_certificate_refused'), 1, what);
     idle.socket.write(request);
   }
   await until('the connection from before to be answered', () => idle.answers() === 5);
 
+  const before = linesOf(relay, 'certificate_in_use').length;
   await put(key, third.key);
-  await hangUp(relay, 'tls_reloaded');
+  await hangUp(relay, 'certificate_in_use', before);
   assert.equal(await shownAt(t, port), fingerprintOf(third), 'a pair that fits is taken after all that');
-  assert.equal(linesOf(relay, 'tls_reloaded').length, 2);
+  assert.equal(await metricAt(port, 'latchkey_relay_certificate_refused'), 0);
   assert.deepEqual([relay.running, relay.child.pid, idle.ended], [true, pid, false]);
 });

@@ -1,4 +1,5 @@
-// Debian's nginx with the configuration that is shipped, in a folder of its own: names, ports and certificate changed, no other line.
+// Debian's nginx with the configuration that is shipped, in a folder of its own: names, ports and certificate changed, no other line. Around it
+// stands what Debian's nginx.conf has: both logs, for every server that does not say otherwise.
 
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -12,7 +13,7 @@ export const nginxBinary = ['/usr/sbin/nginx', '/usr/local/sbin/nginx'].find((fi
 
 /**
  * Starts nginx before `upstream` (a port on loopback). `bind`: the loopback address it calls the server from. `changes`: further
- * pairs of what stands there and what shall. Gives { httpsPort, httpPort, stop, launch (again) }. Ends with the test.
+ * pairs of what stands there and what shall. Gives { httpsPort, httpPort, stop, launch (again), logs (all it has written) }. Ends with the test.
  */
 export async function startNginx(t, { folder, upstream, certFile, keyFile, bind, name = 'localhost', changes = [] }) {
   const [httpsPort, httpPort] = [await freePort(), await freePort()];
@@ -27,12 +28,16 @@ export async function startNginx(t, { folder, upstream, certFile, keyFile, bind,
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${folder}/${each};`).join('\n  ');
   await mkdir(folder, { recursive: true });
   await writeFile(path.join(folder, 'site.conf'), site);
-  await writeFile(path.join(folder, 'nginx.conf'), `daemon off;\nmaster_process off;\nuser root;\npid ${folder}/nginx.pid;\nerror_log stderr warn;\nevents {}\nhttp {\n  access_log off;\n  ${temporary}\n  include ${folder}/site.conf;\n}\n`);
+  await writeFile(path.join(folder, 'nginx.conf'), `daemon off;\nmaster_process off;\nuser root;\npid ${folder}/nginx.pid;\nevents {}\nhttp {\n  access_log ${folder}/access.log;\n  error_log ${folder}/error.log;\n  ${temporary}\n  include ${folder}/site.conf;\n}\n`);
   const nginx = {
     httpsPort, httpPort,
+    async logs() {
+      return nginx.said() + (await Promise.all(['access.log', 'error.log'].map((each) => readFile(path.join(folder, each), 'utf8')))).join('');
+    },
     async launch() {
-      const { stop } = await runProxy(t, 'nginx', nginxBinary, ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr'], { url: `http://127.0.0.1:${httpPort}/` });
+      const { stop, said: more } = await runProxy(t, 'nginx', nginxBinary, ['-p', folder, '-c', path.join(folder, 'nginx.conf'), '-e', 'stderr'], { url: `http://127.0.0.1:${httpPort}/` });
       nginx.stop = stop;
+      nginx.said = more;
     },
   };
   await nginx.launch();

@@ -11,7 +11,7 @@ export function changed(file, text, changes) {
   }, text);
 }
 
-/** Runs it until the test ends; returns once `url` answers: { stop }. */
+/** Runs it until the test ends; returns once `url` answers: { stop, said (what it has written to stderr) }. */
 export async function runProxy(t, name, binary, args, { url, headers = {}, env = process.env }) {
   const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'], env });
   let said = '';
@@ -26,5 +26,5 @@ export async function runProxy(t, name, binary, args, { url, headers = {}, env =
     if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`);
     return fetch(url, { redirect: 'manual', headers }).then(() => true, () => undefined);
   });
-  return { stop };
+  return { stop, said: () => said };
 }
