@@ -448,6 +448,7 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
       const auto until = begun.steady + tuning.lease - tuning.timeouts.total - kLeaseReserve;
       if (!co_await still_holds(claim, until) || !lease_lasts()) break;
     }
+    if (!is_within_its_grace(claim.grant, claim.intent, rules, parts_.wall.now())) break;
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
                             .attempt = claim.intent.attempts, .turn = static_cast<std::int64_t>(claim.intent.fence), .way = client->way,
                             .replay = rules.replay, .post = refresh_post(*client, material, slot),

@@ -28,6 +28,9 @@ constexpr int kAttemptsAtOnce = 3;
 constexpr int kAttemptsAtOnceRefused = 2;
 constexpr int kAttemptsFamily = 2;
 
+// When the last of the intent's attempts came to its end, or the first began if none has: by the clock of whoever wrote it down.
+WallTime last_stamp(const store::Intent& intent) { return intent.settled_at != WallTime{} ? intent.settled_at : intent.opened_at; }
+
 // When an ambiguous generation may be sent again (F1). Reckoned from the moment its last attempt was settled, so that
 // whoever asks later gets the same answer and the moment comes; `now` decides only whether a grace is over.
 WallTime replay_time(const store::Grant& grant, const store::Intent& intent, const TypeRules& rules, WallTime now) {
@@ -35,7 +38,7 @@ WallTime replay_time(const store::Grant& grant, const store::Intent& intent, con
   const auto emergency = emergency_from(issue, rules.pace);
   const auto expiry = issue.issued_at + lifetime_of(issue);
   // By a clock that has been set back since (R24): once without back-off, then by the clock as it is now.
-  const auto stamped = std::max(intent.settled_at, intent.opened_at);
+  const auto stamped = last_stamp(intent);
   const bool unknown_when = is_from_the_future(stamped, now);
   const auto settled = unknown_when ? issue.issued_at : stamped;
   const auto back_off = retry_time(settled, std::max(1, grant.failures), std::nullopt, issue, rules.pace, grant.id);
@@ -44,7 +47,7 @@ WallTime replay_time(const store::Grant& grant, const store::Intent& intent, con
     case catalog::ReplayPolicy::grace: {
       const auto grace_ends = intent.opened_at + rules.grace;
       const auto last_chance = grace_ends - std::min<Milliseconds>(kGraceReserve, Milliseconds(rules.grace) / 4);
-      if (now > grace_ends || unknown_when) break;  // the grace is over: nothing may be risked any more
+      if (now > grace_ends || unknown_when || is_from_the_future(intent.opened_at, now)) break;  // the grace is over: nothing may be risked any more
       if (intent.attempts < kAttemptsAtOnce) return settled;
       return settled < last_chance ? std::min(back_off, last_chance) : back_off;
     }
@@ -238,7 +241,7 @@ bool is_from_the_future(WallTime issued_at, WallTime now) { return issued_at > n
 bool is_from_the_future(const store::GrantView& view, WallTime now) {
   const auto& grant = view.grant;
   if (is_from_the_future(grant.issued_at, now)) return true;
-  if (view.intent && is_from_the_future(std::max(view.intent->opened_at, view.intent->settled_at), now)) return true;
+  if (view.intent && is_from_the_future(last_stamp(*view.intent), now)) return true;
   // A refresh token that came without an access token leaves no other trace of when that was.
   if (const auto* current = current_of(view); current != nullptr && is_from_the_future(current->issued_at, now)) return true;
   return grant.failures > 0 && grant.due_at && *grant.due_at > now + kBackOffMax;
@@ -396,6 +399,11 @@ void lift_awaiting(store::GrantView& view) {
   if (!view.intent || !awaits_journals(*view.intent)) return;
   view.intent->state = IntentState::not_sent;
   view.intent->attempts = 1;
+}
+
+bool is_within_its_grace(const store::Grant& grant, const store::Intent& intent, const TypeRules& rules, WallTime now) {
+  if (rules.replay != catalog::ReplayPolicy::grace || intent.attempts <= 1) return true;
+  return now <= intent.opened_at + rules.grace || now >= emergency_from(issue_of(grant), rules.pace);
 }
 
 Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now, Unsent unsent) {
@@ -633,7 +641,6 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
     add_intent(batch, intent, IntentState::refused, why, now);
     try_next(batch, grant, *older, intent, sealing,
              "The provider refused the newest refresh token; the one before it, which may still be good, is being tried.", now);
-    grant.dead_seen = is_one_shot(rules.replay);  // one try is all that nothing speaks against
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   add_intent(batch, intent, IntentState::refused, why, now);

@@ -79,6 +79,9 @@ struct PostDecision {
 // Whether this generation may be spent now (F1, F3, F6, F9). `node`: this one; an open intent of another node waits.
 [[nodiscard]] PostDecision decide_post(const store::GrantView& view, const TypeRules& rules, Urge urge, NodeId node, WallTime now);
 
+// Whether an attempt that the grace allowed may be sent now, however long this process was stopped since it decided so.
+[[nodiscard]] bool is_within_its_grace(const store::Grant& grant, const store::Intent& intent, const TypeRules& rules, WallTime now);
+
 // After a fail-over, until every machine has told the database what its journal knows.
 struct AwaitedJournals {
   bool open = false;
