@@ -187,12 +187,9 @@ net::HttpOutcome Network::outcome_of(Call& call) {
                                 : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(reply.body), *brought, !reply.truncated);
       invariants_.arrived(process_, call.subject, *answer, token_whole, !reply.truncated);
-      auto& account = invariants_.account_of(invariants_.subjects[call.subject]);
-      if (auto* spent = account.find(call.asked.refresh_token)) {
-        spent->in_doubt = answer->doubtful;
-        spent->in_doubt_with = answer->doubtful ? &process_ : nullptr;
-        if (!answer->doubtful) spent->answered_at = timeline_.now();
-      }
+      using Said = Invariants::Said;
+      const auto said = answer->doubtful || (reply.truncated && !token_whole) ? Said::nothing : answer->is_definite() ? Said::what_became_of_it : Said::nothing_new;
+      invariants_.told(process_, call.subject, call.asked.refresh_token, call.begun, said, true);
       return reply;
     }
     case Fate::reply_cut: {
@@ -205,10 +202,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
                                 : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(octets), *brought, false);
       if (token_whole) ++taken["cut_behind_the_refresh_token"];
-      if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) {
-        spent->in_doubt = true;
-        spent->in_doubt_with = octets.empty() ? nullptr : &process_;
-      }
+      invariants_.told(process_, call.subject, call.asked.refresh_token, call.begun, Invariants::Said::nothing, !octets.empty());
       invariants_.arrived(process_, call.subject, *answer, token_whole, false);
       if (octets.empty() && chance_.happens(0.5)) return ambiguous("cut");
       return ambiguous("cut", answer->status, std::move(octets), answer->content_type);

@@ -40,7 +40,13 @@ struct RefreshToken {
   bool counted = false;    // the store has taken it once
   bool in_journal = false;  // the journal has said that it holds it
   enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded } known = Known::on_its_way;
-  bool in_doubt = false;   // sent, and the last answer was lost
+  bool in_doubt = false;   // sent, and what came of it is not known
+  // Attempts without a definite answer, as far as anybody knows of them: how many, when the first and the last were sent, and how far the
+  // clock of whoever sent the last was ahead.
+  int doubts = 0;
+  Nanoseconds doubted_first{0};
+  Nanoseconds doubted_last{0};
+  Milliseconds doubted_ahead{0};
   const Process* in_doubt_with = nullptr;  // the process whose journal has what came instead of an answer, while it lives
   bool doubt_in_standby = false;  // the one that has taken over has an attempt with it on record
   const Process* in_doubt_owed = nullptr;  // whoever alone knows of it, since a standby took over that had not heard of the attempt
@@ -93,6 +99,8 @@ struct Answer {
   std::string refused;      // the refresh token that this refuses for good
   bool doubtful = false;    // whether the token was spent cannot be known from it
   bool success = false;
+  // It says what became of the token; another one (503, 429, "too early") leaves an earlier attempt as much in doubt as it was (F1).
+  [[nodiscard]] bool is_definite() const { return success || !refused.empty() || refresh_token >= 0; }
 };
 
 struct Asked {

@@ -139,6 +139,10 @@ void World::choose_shape() {
     const auto its = std::ranges::find_if(machines_, [&](const auto& machine) { return machine->server && &machine->server->process == &process; });
     return its == machines_.end() ? Nanoseconds(0) : Nanoseconds((*its)->wall.off());
   };
+  invariants_.decides_ahead = [this](const Process& process) {
+    const auto its = std::ranges::find_if(machines_, [&](const auto& machine) { return machine->server && &machine->server->process == &process; });
+    return its == machines_.end() ? Milliseconds(0) : std::chrono::duration_cast<Milliseconds>((*its)->server->clock().now() - true_time(timeline_));
+  };
   invariants_.clocks_stepped = steps_clocks_;
   faults_until_ = Seconds(chance_.spread(60, large ? 3000 : 900));
   between_faults_ = Seconds(chance_.spread(3, 200));
