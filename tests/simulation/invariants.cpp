@@ -100,8 +100,8 @@ bool Invariants::is_news_to(const Process& process, const Subject& subject, cons
 
 // A token whose successor is kept is never sent again; one in doubt only where its type allows it.
 void Invariants::check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token) {
-  const auto& account = account_of(subject);
-  const auto* sent = account.find(token);
+  auto& account = account_of(subject);
+  auto* sent = account.find(token);
   if (sent == nullptr) return fail(index, "unknown token", "a refresh token was sent that the provider never gave");
   if (sent->state == RefreshToken::State::spent && sent->answered_with >= 0 && !account.family_dead) {
     const auto& successor = account.tokens[static_cast<std::size_t>(sent->answered_with)];
@@ -118,6 +118,7 @@ void Invariants::check_replay(const Process& process, Subject& subject, std::siz
   }
   const bool counts = account.habits.replay != ReplayPolicy::harmless && sent->state == RefreshToken::State::spent && !account.family_dead;
   if (subject.restored && counts) fail(index, "sent after a restore", "a refresh token was sent that had been spent after the backup");
+  if ((counts || sent->in_doubt) && !lasts_long(process, subject)) sent->tried_near_the_end = true;
   if (sent->in_doubt) check_again(process, subject, index, *sent);
 }
 
@@ -260,10 +261,12 @@ void Invariants::lost(const Process& process, std::size_t index, const std::stri
   if (answer != nullptr) dropped(index, *answer);
 }
 
-void Invariants::dropped(std::size_t index, const Answer& answer) {
+void Invariants::dropped(std::size_t index, const Answer& answer, Dropped which) {
   if (answer.refresh_token < 0) return;
   auto& brought = account_of(subjects[index]).tokens[static_cast<std::size_t>(answer.refresh_token)];
-  if (brought.known == Known::on_its_way) brought.known = Known::never_arrived;
+  if (brought.known != Known::on_its_way) return;
+  brought.known = Known::never_arrived;
+  brought.lost_by_repetition = which == Dropped::of_two;
 }
 
 void Invariants::process_died(const Process& process) {
@@ -551,7 +554,15 @@ void Invariants::count_loss(std::size_t index) {
   const auto& newest = account.tokens.back();
   switch (newest.known) {
     case Known::superseded:
-    case Known::kept: ++losses.tried_at_the_end; break;  // any other replay is seen in check_replay
+    case Known::kept: {
+      // Held, and ended all the same. Any other replay of ours is seen in check_replay.
+      const auto in_use = subjects[index].held.find(subjects[index].generation);
+      const auto* tried = account.family_dead ? &account.tokens[static_cast<std::size_t>(account.ended_by)] : in_use == subjects[index].held.end() ? nullptr : account.find(in_use->second);
+      if (account.family_dead && account.ended_by_repetition) ++losses.repeated;
+      else if (tried != nullptr && tried->tried_near_the_end) ++losses.tried_at_the_end;
+      else fail(index, "a refresh token was lost", "it had been kept, nobody sent an older one, and a person is asked: " + newest.text);
+      break;
+    }
     case Known::arrived: {
       // With a node that is held up, which will bring it; that it then does is seen at rest.
       const auto& subject = subjects[index];
@@ -563,7 +574,7 @@ void Invariants::count_loss(std::size_t index) {
     case Known::unreadable: ++losses.unreadable; break;
     case Known::behind_a_restore: ++losses.behind_a_restore; break;
     case Known::on_its_way:
-    case Known::never_arrived: ++losses.never_arrived; break;
+    case Known::never_arrived: ++(newest.lost_by_repetition ? losses.repeated : losses.never_arrived); break;
   }
 }
 
@@ -587,7 +598,7 @@ void Invariants::at_rest() {
         case Known::unreadable: ++losses.unreadable; break;
         case Known::behind_a_restore: ++losses.behind_a_restore; break;
         case Known::on_its_way:
-        case Known::never_arrived: ++losses.never_arrived; break;
+        case Known::never_arrived: ++(token.lost_by_repetition ? losses.repeated : losses.never_arrived); break;
       }
     }
   }

@@ -80,7 +80,8 @@ struct Losses {
   std::uint64_t never_arrived = 0;      // F11: the provider had committed, the reply never came
   std::uint64_t died_with_process = 0;  // F11: the machine died between arrival and fsync
   std::uint64_t unreadable = 0;         // the reply held no token
-  std::uint64_t tried_at_the_end = 0;   // F6: another node held the answer, and the last try before expiry ended the consent
+  std::uint64_t tried_at_the_end = 0;   // F1, F6: a token spent, or in doubt, was sent near the end while another node held the newer one, or the first request was on its way
+  std::uint64_t repeated = 0;           // somebody on the way sent a request twice, and the provider took the second for a replay
   std::uint64_t behind_a_restore = 0;   // F10: given after the backup that was put back
 };
 
@@ -117,8 +118,9 @@ class Invariants {
   enum class Said { what_became_of_it, nothing_new, nothing };
   void told(const Process& process, std::size_t subject, const std::string& token, Nanoseconds sent_at, Said said, bool journal_knows);
   void lost(const Process& process, std::size_t subject, const std::string& token, Nanoseconds sent_at, const Answer* answer);
-  // One of two answers to the same request, the other of which may arrive.
-  void dropped(std::size_t subject, const Answer& answer);
+  // It never arrives. `of_two`: to the same request, read twice; the other one may.
+  enum class Dropped { only, of_two };
+  void dropped(std::size_t subject, const Answer& answer, Dropped which = Dropped::only);
   void process_died(const Process& process);
   // The journal said yes, or no.
   void journaled(const Process& process, GrantId grant, IntentId intent, bool durable);

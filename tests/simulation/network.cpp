@@ -146,14 +146,17 @@ void Network::read(Call& call, Invariants& invariants) {
 
 void Network::read_again(Call& call, Invariants& invariants, bool overtakes) {
   ++call.provider->taken["request_read_twice"];
+  auto& account = call.provider->accounts[call.asked.account];
+  const bool was_over = account.family_dead;
   auto second = call.provider->answer(call.asked);
+  if (account.family_dead && !was_over) account.ended_by_repetition = true;
   invariants.story.tell_of(call.subject, "the provider reads {} once more and answers {}{}", call.asked.refresh_token, second.status,
                            second.refused.empty() ? "" : ": refused");
   if (overtakes && !call.over) {
     ++call.provider->taken["second_answer_arrives"];
     std::swap(*call.answer, second);
   }
-  invariants.dropped(call.subject, second);
+  invariants.dropped(call.subject, second, Invariants::Dropped::of_two);
 }
 
 void Network::finish(const std::shared_ptr<Call>& call) {

@@ -89,8 +89,10 @@ Answer Provider::trouble() {
   }
 }
 
-void Provider::kill_family(Account& account) {
+void Provider::kill_family(Account& account, int by) {
   account.family_dead = true;
+  account.ended_by = by;
+  account.ended_by_repetition = false;
   ++taken["family_revoked"];
 }
 
@@ -124,12 +126,12 @@ Answer Provider::answer(const Asked& asked) {
         ++taken["replay_within_grace"];
         return grant(asked.account, index);
       }
-      if (account.habits.family_dies_after_grace) kill_family(account);
+      if (account.habits.family_dies_after_grace) kill_family(account, index);
       return ++taken["replay_after_grace"], dead();
     case ReplayPolicy::refused: return ++taken["replay_refused"], dead();
     case ReplayPolicy::revokes_family: break;
   }
-  kill_family(account);
+  kill_family(account, index);
   return dead();
 }
 

@@ -51,6 +51,8 @@ struct RefreshToken {
   bool doubt_in_standby = false;  // the one that has taken over has an attempt with it on record
   const Process* in_doubt_owed = nullptr;  // whoever alone knows of it, since a standby took over that had not heard of the attempt
   Nanoseconds answered_at{0};  // the last definite answer to it that arrived
+  bool tried_near_the_end = false;  // sent when it was spent, or in doubt, and the access token was about to end
+  bool lost_by_repetition = false;  // a request was read twice, and this came with the answer that did not arrive
   int refusals = 0;        // definite ones that arrived whole, since the last success with it
 };
 
@@ -70,6 +72,8 @@ struct Account {
   int family = 0;
   bool family_dead = false;
   bool lied = false;                      // a false refusal since the last answer that was kept
+  int ended_by = -1;                      // the token whose replay ended the family
+  bool ended_by_repetition = false;       // ... which the network sent twice
   [[nodiscard]] const RefreshToken* find(std::string_view text) const;
   [[nodiscard]] RefreshToken* find(std::string_view text);
   [[nodiscard]] bool is_live(std::string_view text) const;
@@ -138,7 +142,7 @@ class Provider {
   [[nodiscard]] Answer trouble();
   [[nodiscard]] Answer success(std::size_t which, int spent, int brought);
   [[nodiscard]] Answer grant(std::size_t which, int spent);
-  void kill_family(Account& account);
+  void kill_family(Account& account, int by);
 
   Timeline& timeline_;
   Chance chance_;

@@ -400,7 +400,7 @@ Outcome World::run() {
   Outcome outcome{.seed = options_.seed, .violations = invariants_.violations(), .shape = shape_, .trace = invariants_.trace, .taken = std::move(taken_)};
   outcome.figures = {.refreshed = invariants_.refreshed, .posts = posts_, .handed_out = invariants_.handed_out, .stale_by_travel = invariants_.stale_by_travel,
                      .lost_on_the_way = losses.never_arrived, .lost_in_a_crash = losses.died_with_process, .lost_unreadable = losses.unreadable,
-                     .lost_behind_a_restore = losses.behind_a_restore, .lost_at_the_end = losses.tried_at_the_end, .steps = timeline_.steps()};
+                     .lost_behind_a_restore = losses.behind_a_restore, .lost_at_the_end = losses.tried_at_the_end, .lost_by_repetition = losses.repeated, .steps = timeline_.steps()};
   if (invariants_.broken()) outcome.story = story_.of(invariants_.broken_at(), 2000);
   for (const auto& provider : providers_) {
     for (const auto& [name, count] : provider.taken) outcome.taken["provider." + name] += count;
