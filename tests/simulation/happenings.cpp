@@ -90,9 +90,11 @@ void World::one_fault() {
     case 8: {
       if (!breaks_disks_) break;
       const bool writes = more_.happens(0.3);
-      happened(writes ? "fault.write_fails" : "fault.sync_fails", machine.name);
-      (writes ? machine.disk.failing_writes : machine.disk.failing_syncs) = chance_.one_of({0.01, 0.2, 1.0});
-      until_over([which] { which->disk.failing_syncs = which->disk.failing_writes = 0; });
+      const bool reads = later_.happens(0.25);
+      happened(reads ? "fault.read_fails" : writes ? "fault.write_fails" : "fault.sync_fails", machine.name);
+      auto& disk = machine.disk;
+      (reads ? disk.failing_reads : writes ? disk.failing_writes : disk.failing_syncs) = chance_.one_of({0.01, 0.2, 1.0});
+      until_over([which] { which->disk.failing_syncs = which->disk.failing_writes = which->disk.failing_reads = 0; });
       break;
     }
     case 9: {
@@ -160,7 +162,7 @@ void World::calm() {
     machine->weather = {.usual = machine->weather.usual};
     machine->link = {.slow = machine->link.slow, .moment = machine->link.moment};
     machine->disk.full = false;
-    machine->disk.failing_syncs = machine->disk.failing_writes = 0;
+    machine->disk.failing_syncs = machine->disk.failing_writes = machine->disk.failing_reads = 0;
     machine->dies_in.reset();
     machine->wall.step_to(Milliseconds(0));
     if (machine->server && (machine->server->disk_failed() || breaks_disks_ || steps_clocks_ || chance_.happens(0.3))) {

@@ -300,6 +300,12 @@ void World::start(Machine& machine) {
 // What a crash has left of the store.
 void World::read_back(Machine& machine) {
   auto* server = machine.server.get();
+  struct Readable {  // what the world itself wants to know
+    Disk& disk;
+    double failing = std::exchange(disk.failing_reads, 0);
+    ~Readable() { disk.failing_reads = failing; }
+  };
+  const Readable readable{machine.disk};
   for (const auto& subject : invariants_.subjects) {
     if (server->process.dead()) return;
     auto view = finish(server->store().grant(subject.grant), 3600s);
@@ -415,7 +421,7 @@ Outcome run_world(const WorldOptions& options) {
 
 const std::vector<std::string>& branches_wanted() {
   static const std::vector<std::string> wanted{
-      "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.partition_store_in_mid_exchange", "fault.disk_full", "fault.sync_fails", "fault.write_fails",
+      "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.partition_store_in_mid_exchange", "fault.disk_full", "fault.sync_fails", "fault.write_fails", "fault.read_fails",
       "fault.clock_forward", "fault.clock_back", "fault.clock_1970", "fault.store_fell_back", "fault.secret_expired", "fault.provider_trouble", "node.died", "node.cannot_open",
       "network.no_connection", "network.request_lost", "network.reply_lost", "network.reply_cut", "network.cut_behind_the_refresh_token", "network.slow", "network.sender_stopped",
       "network.past_the_deadline", "provider.request_read_late", "provider.request_read_twice", "provider.second_answer_arrives", "store.commit_refused", "store.question_unanswered", "store.commit_answer_lost", "provider.family_revoked",
