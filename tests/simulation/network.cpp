@@ -191,7 +191,10 @@ net::HttpOutcome Network::outcome_of(Call& call) {
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(reply.body), *brought, !reply.truncated);
       invariants_.arrived(process_, call.subject, *answer, token_whole, !reply.truncated);
       using Said = Invariants::Said;
-      const auto said = answer->doubtful || (reply.truncated && !token_whole) ? Said::nothing : answer->is_definite() ? Said::what_became_of_it : Said::nothing_new;
+      // Where a replay does no harm, a gateway's error is one like any other.
+      const bool harmless = invariants_.account_of(invariants_.subjects[call.subject]).habits.replay == catalog::ReplayPolicy::harmless;
+      const bool lost = answer->doubtful && !(harmless && answer->status >= 400);
+      const auto said = lost || (reply.truncated && !token_whole) ? Said::nothing : answer->is_definite() ? Said::what_became_of_it : Said::nothing_new;
       invariants_.told(process_, call.subject, call.asked.refresh_token, call.begun, said, true);
       return reply;
     }
