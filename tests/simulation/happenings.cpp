@@ -121,7 +121,9 @@ void World::one_fault() {
       provider.moods = {.trouble = chance_.happens(0.3) ? 1.0 : chance_.unit() * most, .half_done = chance_.unit() * most * 0.3, .lies = chance_.unit() * most * 0.3,
                         .odd_shapes = chance_.unit(), .no_refresh_token = chance_.unit() * most, .no_access_token = chance_.unit() * most * 0.5,
                         .unreadable = chance_.happens(0.2) ? chance_.unit() * most * 0.2 : 0,
-                        .wrongly_typed = chance_.happens(0.2) ? chance_.unit() * most * 0.2 : 0, .error_beside = chance_.unit() * most * 0.5};
+                        .wrongly_typed = chance_.happens(0.2) ? chance_.unit() * most * 0.2 : 0, .error_beside = chance_.unit() * most * 0.5,
+                        .gateways = later_.happens(0.4) ? later_.unit() * most * 0.5 : 0, .half_gateways = later_.happens(0.3) ? later_.unit() * most * 0.3 : 0,
+                        .echoes = later_.happens(0.3) ? later_.unit() * most * 0.5 : 0};
       auto* moods = &provider.moods;
       until_over([moods] { *moods = {.odd_shapes = 0.1}; });
       break;

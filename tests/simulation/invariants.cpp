@@ -51,7 +51,11 @@ bool Invariants::holds_live(const Subject& subject) {
 int Invariants::refusals_of(const Subject& subject) {
   const auto held = subject.held.find(subject.generation);
   const auto* token = held == subject.held.end() ? nullptr : account_of(subject).find(held->second);
-  return token == nullptr ? 0 : token->refusals;
+  if (token == nullptr) return 0;
+  // Beside words that were tried in its place, and refused, one look at it is enough: nothing else spoke against it.
+  const auto& account = account_of(subject);
+  const bool words_refused = std::ranges::any_of(account.tokens, [](const RefreshToken& one) { return one.pretended && one.refusals >= 2; });
+  return token->refusals + (words_refused && !token->pretended ? 1 : 0);
 }
 
 // ---- 2: exchanges --------------------------------------------------------------------------------------------------
@@ -358,7 +362,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       const bool anew = !subject->held.contains(put->generation.number);  // else the same one, stamped or sealed anew
       subject->held[put->generation.number] = text;
       subject->kept.try_emplace(text, Subject::Kept{.at = timeline_.now(), .by = &process});
-      if (auto* token = account_of(*subject).find(text)) {
+      if (auto* token = account_of(*subject).find(text); token != nullptr && !token->pretended) {
         token->known = Known::kept;
         if (account_of(*subject).is_live(text)) supersede(account_of(*subject), *subject, *token);
         // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
@@ -551,7 +555,7 @@ void Invariants::count_loss(std::size_t index) {
     ++losses.behind_a_restore;
     return;
   }
-  const auto& newest = account.tokens.back();
+  const auto& newest = *std::ranges::find_if(account.tokens.rbegin(), account.tokens.rend(), [](const RefreshToken& one) { return !one.pretended; });
   switch (newest.known) {
     case Known::superseded:
     case Known::kept: {

@@ -71,11 +71,22 @@ void Network::begin(net::HttpCall http, Resume resume) {
   // rt-ACCOUNT-N-random; which provider, its host says.
   call->provider = &providers_[static_cast<std::size_t>(http.url[9] - '0')];  // https://pN.example
   const auto& text = call->asked.refresh_token;
-  if (!text.starts_with("rt-")) {
+  if (text.starts_with("is")) {
+    std::size_t account = 0;
+    const auto digits = text.find_last_not_of("0123456789") + 1;
+    std::from_chars(text.data() + digits, text.data() + text.size(), account);
+    if (account < call->provider->accounts.size() && call->provider->accounts[account].find(Provider::words_of(account)) != nullptr) {
+      call->asked.account = account;
+      call->asked.refresh_token = Provider::words_of(account);
+      ++call->provider->taken["words_sent_as_a_token"];
+    }
+  } else if (text.starts_with("rt-")) {
+    std::from_chars(text.data() + 3, text.data() + text.size(), call->asked.account);
+  }
+  if (call->provider->accounts.size() <= call->asked.account || call->provider->accounts[call->asked.account].find(text) == nullptr) {
     invariants_.fail(0, "unknown token", "a request without a refresh token of the provider's was sent");
     return call->resume(nothing_sent("no_token"));
   }
-  std::from_chars(text.data() + 3, text.data() + text.size(), call->asked.account);
   call->subject = call->provider->accounts[call->asked.account].subject;
   call->begun = timeline_.now();
 

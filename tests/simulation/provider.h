@@ -51,6 +51,7 @@ struct RefreshToken {
   bool doubt_in_standby = false;  // the one that has taken over has an attempt with it on record
   const Process* in_doubt_owed = nullptr;  // whoever alone knows of it, since a standby took over that had not heard of the attempt
   Nanoseconds answered_at{0};  // the last definite answer to it that arrived
+  bool pretended = false;  // no token: words that stood in one's place beside an error
   bool tried_near_the_end = false;  // sent when it was spent, or in doubt, and the access token was about to end
   bool lost_by_repetition = false;  // a request was read twice, and this came with the answer that did not arrive
   int refusals = 0;        // definite ones that arrived whole, since the last success with it
@@ -91,6 +92,9 @@ struct Moods {
   double unreadable = 0;    // committed, and the answer is garbage without the token in it
   double wrongly_typed = 0;  // committed, and in the new refresh token's place stands what is none
   double error_beside = 0;  // the new tokens, and an error beside them
+  double gateways = 0;      // a gateway's own code instead of an answer: 520 to 529, 408, 501, 598, 599; nothing was spent
+  double half_gateways = 0;  // committed, and then one of these
+  double echoes = 0;        // an error that repeats the request, the refresh token in it masked; nothing was spent
 };
 
 struct Answer {
@@ -128,6 +132,8 @@ class Provider {
   };
   Consent consent(std::size_t account);
   [[nodiscard]] Answer answer(const Asked& asked);
+  // Words in a token's place say whose they are, since whoever takes them for one sends them.
+  [[nodiscard]] static std::string words_of(std::size_t account);
   [[nodiscard]] static std::string access_text(std::size_t account, int number);
   // The access token a text names; nullptr: none of this provider's.
   [[nodiscard]] AccessToken* access_of(std::string_view text);
@@ -140,6 +146,8 @@ class Provider {
   int add_access_token(Account& account);
   [[nodiscard]] Answer refusal(std::string_view error, int status = 400);
   [[nodiscard]] Answer trouble();
+  [[nodiscard]] Answer gateway();
+  [[nodiscard]] Answer echo(std::size_t which);
   [[nodiscard]] Answer success(std::size_t which, int spent, int brought);
   [[nodiscard]] Answer grant(std::size_t which, int spent);
   void kill_family(Account& account, int by);

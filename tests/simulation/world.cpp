@@ -426,7 +426,7 @@ const std::vector<std::string>& branches_wanted() {
       "network.no_connection", "network.request_lost", "network.reply_lost", "network.reply_cut", "network.cut_behind_the_refresh_token", "network.slow", "network.sender_stopped",
       "network.past_the_deadline", "provider.request_read_late", "provider.request_read_twice", "provider.second_answer_arrives", "store.commit_refused", "store.question_unanswered", "store.commit_answer_lost", "provider.family_revoked",
       "provider.replay_within_grace", "provider.replay_after_grace", "provider.replay_refused", "provider.invalid_client", "provider.false_refusal",
-      "provider.too_early", "provider.committed_then_5xx", "provider.refresh_token_left_out", "provider.refresh_token_alone", "provider.form_encoded",
+      "provider.too_early", "provider.committed_then_5xx", "provider.committed_then_52x", "provider.gateway_code", "provider.echo_of_the_form", "provider.echo_redacted", "provider.echo_malformed", "provider.echo_of_words", "provider.refresh_token_left_out", "provider.refresh_token_alone", "provider.form_encoded",
       "provider.unreadable_success", "provider.wrongly_typed_refresh_token", "provider.error_beside_tokens", "provider.answer_longer_than_its_place", "provider.502_page", "provider.503_retry_after", "provider.429",
       "provider.400_temporarily_unavailable", "provider.401_empty", "provider.403_firewall", "provider.200_error", "provider.no_expires_in",
       "keeper.died", "keeper.replies_recovered", "keeper.replies_unowned", "keeper.handouts_waited", "keeper.misconfigured", "journal.failed",
