@@ -52,10 +52,12 @@ int Invariants::refusals_of(const Subject& subject) {
   const auto held = subject.held.find(subject.generation);
   const auto* token = held == subject.held.end() ? nullptr : account_of(subject).find(held->second);
   if (token == nullptr) return 0;
-  // Beside words that were tried in its place, and refused, one look at it is enough: nothing else spoke against it.
-  const auto& account = account_of(subject);
-  const bool words_refused = std::ranges::any_of(account.tokens, [](const RefreshToken& one) { return one.pretended && one.refusals >= 2; });
-  return token->refusals + (words_refused && !token->pretended ? 1 : 0);
+  // Where what came after it, or words in its place, had been refused twice, one look at it is enough.
+  const bool later_refused = std::ranges::any_of(subject.held, [&](const auto& one) {
+    const auto* later = account_of(subject).find(one.second);
+    return later != nullptr && later != token && (later > token || later->pretended) && later->refusals >= 2;
+  });
+  return token->refusals + (later_refused ? 1 : 0);
 }
 
 // ---- 2: exchanges --------------------------------------------------------------------------------------------------
@@ -452,7 +454,7 @@ void Invariants::check_order(Subject& subject, std::size_t index) {
   const auto* replaced = account.find(before);
   const auto* taken = account.find(subject.current);
   // A false refusal makes the engine try what it has besides (F2).
-  if (replaced == nullptr || taken == nullptr || account.lied || !account.is_live(before)) return;
+  if (replaced == nullptr || taken == nullptr || taken->pretended || account.lied || !account.is_live(before)) return;
   if (taken < replaced) fail(index, "an older token wins", subject.current + " takes the place of " + before);
 }
 
