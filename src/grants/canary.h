@@ -13,6 +13,7 @@ enum class Canary {
   missing_token_wipes,    // a reply without refresh token wipes the one there is
   others_intent_ignored,  // what another node has under way is not waited for
   fail_over_ignored,      // a standby that took over is believed to know everything
+  doubt_ignored,          // an ambiguous attempt is sent again at once, whatever the policy
 };
 
 #ifdef LATCHKEY_CANARIES

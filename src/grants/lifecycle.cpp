@@ -41,6 +41,7 @@ WallTime replay_time(const store::Grant& grant, const store::Intent& intent, con
   const auto stamped = last_stamp(intent);
   const bool unknown_when = is_from_the_future(stamped, now);
   const auto settled = unknown_when ? issue.issued_at : stamped;
+  if (canary(Canary::doubt_ignored)) return settled;
   const auto back_off = retry_time(settled, std::max(1, grant.failures), std::nullopt, issue, rules.pace, grant.id);
   switch (rules.replay) {
     case catalog::ReplayPolicy::harmless: return intent.attempts < kAttemptsAtOnce ? settled : back_off;

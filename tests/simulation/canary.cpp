@@ -10,7 +10,7 @@ namespace {
 
 grants::Canary singing = grants::Canary::none;
 
-constexpr std::array<std::pair<std::string_view, grants::Canary>, 7> kNames{{
+constexpr std::array<std::pair<std::string_view, grants::Canary>, 8> kNames{{
     {"old-token-wins", grants::Canary::old_token_wins},
     {"intent-skipped", grants::Canary::intent_skipped},
     {"lease-not-fenced", grants::Canary::lease_not_fenced},
@@ -18,6 +18,7 @@ constexpr std::array<std::pair<std::string_view, grants::Canary>, 7> kNames{{
     {"missing-token-wipes", grants::Canary::missing_token_wipes},
     {"others-intent-ignored", grants::Canary::others_intent_ignored},
     {"fail-over-ignored", grants::Canary::fail_over_ignored},
+    {"doubt-ignored", grants::Canary::doubt_ignored},
 }};
 
 }  // namespace

@@ -126,6 +126,8 @@ int Disk::ask(DiskCall call) {
   return 0;
 }
 
+int Disk::ask_to_read() { return chance_.happens(failing_reads) ? EIO : 0; }
+
 void Disk::apply(Names& names, const NameChange& change) {
   if (!change.from.empty()) names.erase(change.from);
   if (!change.to.empty()) names[change.to] = change.file;
@@ -191,6 +193,8 @@ int SimulatedFiles::ask(DiskCall call) {
   return process_.dead() ? EIO : code;  // it may have died of this very call
 }
 
+int SimulatedFiles::ask_to_read() { return process_.dead() ? EIO : disk_.ask_to_read(); }
+
 class SimulatedFiles::Open final : public store::File {
  public:
   Open(SimulatedFiles& files, std::shared_ptr<FileOnDisk> file) : files_(files), file_(std::move(file)) {}
@@ -207,14 +211,14 @@ class SimulatedFiles::Open final : public store::File {
     return {};
   }
   Result<Bytes> pread(std::size_t size_bytes, std::uint64_t offset) override {
-    if (files_.process_.dead()) return std::unexpected(store::disk_error("pread", EIO));
+    if (const int code = files_.ask_to_read()) return std::unexpected(store::disk_error("pread", code));
     const auto available = offset >= file_->size() ? 0 : std::min<std::uint64_t>(size_bytes, file_->size() - offset);
     Bytes octets(static_cast<std::size_t>(available));
     static_cast<void>(file_->read(octets, offset));
     return octets;
   }
   Result<Bytes> pread_from_medium(std::size_t size_bytes, std::uint64_t offset) override {
-    if (files_.process_.dead()) return std::unexpected(store::disk_error("pread", EIO));
+    if (const int code = files_.ask_to_read()) return std::unexpected(store::disk_error("pread", code));
     Bytes octets(size_bytes);
     octets.resize(file_->read_medium(octets, offset));
     return octets;
@@ -266,7 +270,7 @@ Result<void> SimulatedFiles::unlink(const std::string& path) {
 }
 
 Result<std::vector<std::string>> SimulatedFiles::list(const std::string& directory) {
-  if (process_.dead()) return std::unexpected(store::disk_error("readdir", EIO));
+  if (const int code = ask_to_read()) return std::unexpected(store::disk_error("readdir", code));
   return disk_.list(directory);
 }
 

@@ -63,11 +63,13 @@ class Disk {
   bool full = false;
   double failing_syncs = 0;
   double failing_writes = 0;  // and of renames, and of unlinking
+  double failing_reads = 0;
   // Asked before every call that changes something; may kill the process whose call it is.
   std::function<void(DiskCall)> before;
 
   // 0 or an errno, for a call of a process that is alive.
   [[nodiscard]] int ask(DiskCall call);
+  [[nodiscard]] int ask_to_read();
   void crash();
   // A copy of what is on the medium, as a new disk would have it.
   void take_image_of(const Disk& other);
@@ -113,6 +115,7 @@ class SimulatedFiles final : public store::Files {
   class Open;
   // The errno of a call by this process; a zombie's always fail.
   [[nodiscard]] int ask(DiskCall call);
+  [[nodiscard]] int ask_to_read();
   Disk& disk_;
   Process& process_;
 };

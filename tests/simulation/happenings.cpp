@@ -90,9 +90,11 @@ void World::one_fault() {
     case 8: {
       if (!breaks_disks_) break;
       const bool writes = more_.happens(0.3);
-      happened(writes ? "fault.write_fails" : "fault.sync_fails", machine.name);
-      (writes ? machine.disk.failing_writes : machine.disk.failing_syncs) = chance_.one_of({0.01, 0.2, 1.0});
-      until_over([which] { which->disk.failing_syncs = which->disk.failing_writes = 0; });
+      const bool reads = later_.happens(0.25);
+      happened(reads ? "fault.read_fails" : writes ? "fault.write_fails" : "fault.sync_fails", machine.name);
+      auto& disk = machine.disk;
+      (reads ? disk.failing_reads : writes ? disk.failing_writes : disk.failing_syncs) = chance_.one_of({0.01, 0.2, 1.0});
+      until_over([which] { which->disk.failing_syncs = which->disk.failing_writes = which->disk.failing_reads = 0; });
       break;
     }
     case 9: {
@@ -119,7 +121,9 @@ void World::one_fault() {
       provider.moods = {.trouble = chance_.happens(0.3) ? 1.0 : chance_.unit() * most, .half_done = chance_.unit() * most * 0.3, .lies = chance_.unit() * most * 0.3,
                         .odd_shapes = chance_.unit(), .no_refresh_token = chance_.unit() * most, .no_access_token = chance_.unit() * most * 0.5,
                         .unreadable = chance_.happens(0.2) ? chance_.unit() * most * 0.2 : 0,
-                        .wrongly_typed = chance_.happens(0.2) ? chance_.unit() * most * 0.2 : 0, .error_beside = chance_.unit() * most * 0.5};
+                        .wrongly_typed = chance_.happens(0.2) ? chance_.unit() * most * 0.2 : 0, .error_beside = chance_.unit() * most * 0.5,
+                        .gateways = later_.happens(0.4) ? later_.unit() * most * 0.5 : 0, .half_gateways = later_.happens(0.3) ? later_.unit() * most * 0.3 : 0,
+                        .echoes = later_.happens(0.3) ? later_.unit() * most * 0.5 : 0};
       auto* moods = &provider.moods;
       until_over([moods] { *moods = {.odd_shapes = 0.1}; });
       break;
@@ -160,7 +164,7 @@ void World::calm() {
     machine->weather = {.usual = machine->weather.usual};
     machine->link = {.slow = machine->link.slow, .moment = machine->link.moment};
     machine->disk.full = false;
-    machine->disk.failing_syncs = machine->disk.failing_writes = 0;
+    machine->disk.failing_syncs = machine->disk.failing_writes = machine->disk.failing_reads = 0;
     machine->dies_in.reset();
     machine->wall.step_to(Milliseconds(0));
     if (machine->server && (machine->server->disk_failed() || breaks_disks_ || steps_clocks_ || chance_.happens(0.3))) {

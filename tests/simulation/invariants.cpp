@@ -23,6 +23,13 @@ constexpr Nanoseconds kMarginMin = 60s;
 constexpr Nanoseconds kMarginMax = 300s;
 constexpr Nanoseconds kSlack = 5s;
 constexpr Nanoseconds kMoment = 2s;  // the keeper's kNews, and a second on the way
+// F1, in this file's own words: how often a token in doubt is sent at once, and how long it rests between tries after that.
+constexpr int kAtOnce = 3;
+constexpr int kAtOnceRefused = 2;
+constexpr int kInTheWindow = 2;            // the first attempt, and one at the end
+constexpr Nanoseconds kRest = 900ms;       // a back-off is never shorter than a second
+constexpr Nanoseconds kNothingLeft = 600s;
+constexpr Milliseconds kSameClock{5000};   // two readings of a clock that has not been set
 constexpr Milliseconds kSweepEvery{1000};
 constexpr auto kRetryAfterMax = std::chrono::hours(25);
 
@@ -44,7 +51,13 @@ bool Invariants::holds_live(const Subject& subject) {
 int Invariants::refusals_of(const Subject& subject) {
   const auto held = subject.held.find(subject.generation);
   const auto* token = held == subject.held.end() ? nullptr : account_of(subject).find(held->second);
-  return token == nullptr ? 0 : token->refusals;
+  if (token == nullptr) return 0;
+  // Where what came after it, or words in its place, had been refused twice, one look at it is enough.
+  const bool later_refused = std::ranges::any_of(subject.held, [&](const auto& one) {
+    const auto* later = account_of(subject).find(one.second);
+    return later != nullptr && later != token && (later > token || later->pretended) && later->refusals >= 2;
+  });
+  return token->refusals + (later_refused ? 1 : 0);
 }
 
 // ---- 2: exchanges --------------------------------------------------------------------------------------------------
@@ -54,8 +67,7 @@ void Invariants::sent(const Process& process, std::size_t index, const std::stri
   note(index);
   std::erase_if(subject.in_flight, [&](const Subject::Sent& other) { return other.process->dead() || other.over_at <= timeline_.now(); });
   for (const auto& other : subject.in_flight) {
-    const bool of_many_generations = account_of(subject).habits.rotation == catalog::Rotation::none;  // the same token for all of them
-    if (other.token == token && !of_many_generations) fail(index, "two exchanges in flight", "the same refresh token is on its way twice, from " + other.process->name() + " and " + process.name());
+    if (other.token == token) fail(index, "two exchanges in flight", "the same refresh token is on its way twice, from " + other.process->name() + " and " + process.name());
   }
   story.tell_of(index, "{} sends {}", process.name(), token);
   if (!subject.intended.contains(&process)) fail(index, "sent without an intent", process.name() + " has told the store nothing");
@@ -65,10 +77,23 @@ void Invariants::sent(const Process& process, std::size_t index, const std::stri
 }
 
 // No replay at one's own risk while the access token has more than this: a tenth of its lifetime, within bounds.
-bool Invariants::lasts_long(const Subject& subject) const {
+// By the clock of whoever sends: one that was set since the token was stamped, or another one than stamped it, cannot tell.
+bool Invariants::lasts_long(const Process& process, const Subject& subject) const {
+  const auto ahead = decides_ahead(process);
+  if (!subject.stamped_ahead || std::chrono::abs(ahead - *subject.stamped_ahead) > kSameClock) return false;
   const Nanoseconds lifetime = account_of(subject).habits.lifetime;
   const auto margin = std::min(std::clamp(lifetime / 10, kMarginMin, kMarginMax), lifetime / 2);
-  return !clocks_stepped && subject.access_expires_at && *subject.access_expires_at - true_time(timeline_) > margin + kSlack;
+  return subject.access_expires_at && *subject.access_expires_at - (true_time(timeline_) + ahead) > margin + kSlack;
+}
+
+// With what was known when the process made its claim.
+Subject Invariants::as_claimed(const Process& process, const Subject& subject) const {
+  auto known = subject;
+  if (const auto claimed = subject.intended.find(&process); claimed != subject.intended.end()) {
+    known.access_expires_at = claimed->second.access_expires_at;
+    known.stamped_ahead = claimed->second.stamped_ahead;
+  }
+  return known;
 }
 
 // Stored by another process a moment ago, after this one had claimed the grant near the end of its token: it cannot know.
@@ -76,15 +101,13 @@ bool Invariants::is_news_to(const Process& process, const Subject& subject, cons
   const auto claimed = subject.intended.find(&process);
   const auto kept = subject.kept.find(token);
   if (one_journal || claimed == subject.intended.end() || kept == subject.kept.end() || kept->second.by == &process) return false;
-  auto as_claimed = subject;
-  as_claimed.access_expires_at = claimed->second.access_expires_at;
-  return kept->second.at > claimed->second.at && kept->second.at > timeline_.now() - kMoment && !lasts_long(as_claimed);
+  return kept->second.at > claimed->second.at && kept->second.at > timeline_.now() - kMoment && !lasts_long(process, as_claimed(process, subject));
 }
 
 // A token whose successor is kept is never sent again; one in doubt only where its type allows it.
 void Invariants::check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token) {
-  const auto& account = account_of(subject);
-  const auto* sent = account.find(token);
+  auto& account = account_of(subject);
+  auto* sent = account.find(token);
   if (sent == nullptr) return fail(index, "unknown token", "a refresh token was sent that the provider never gave");
   if (sent->state == RefreshToken::State::spent && sent->answered_with >= 0 && !account.family_dead) {
     const auto& successor = account.tokens[static_cast<std::size_t>(sent->answered_with)];
@@ -95,15 +118,55 @@ void Invariants::check_replay(const Process& process, Subject& subject, std::siz
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the store holds the newer one");
     } else if (one_journal && successor.known == Known::kept && account.is_live(successor.text)) {
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the journal holds the newer one");
-    } else if (successor.known == Known::kept && account.is_live(successor.text) && lasts_long(subject)) {
+    } else if (successor.known == Known::kept && account.is_live(successor.text) && lasts_long(process, subject)) {
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although another node holds the newer one, and long before expiry (F6)");
     }
   }
   const bool counts = account.habits.replay != ReplayPolicy::harmless && sent->state == RefreshToken::State::spent && !account.family_dead;
   if (subject.restored && counts) fail(index, "sent after a restore", "a refresh token was sent that had been spent after the backup");
-  const bool one_try = account.habits.replay == ReplayPolicy::revokes_family && sent->in_doubt;
-  if (one_try && lasts_long(subject)) {
-    fail(index, "sent again against the rule", "a token in doubt was sent again while its access token was good for long");
+  if ((counts || sent->in_doubt) && !lasts_long(process, subject)) sent->tried_near_the_end = true;
+  if (sent->in_doubt) check_again(process, subject, index, *sent);
+}
+
+// What F1 says of a token in doubt, for each policy.
+void Invariants::check_again(const Process& process, const Subject& subject, std::size_t index, const RefreshToken& token) {
+  const auto& habits = account_of(subject).habits;
+  const auto now = timeline_.now();
+  const auto rested = now - token.doubted_last;
+  const auto ahead = decides_ahead(process);
+  const bool same_clock = std::chrono::abs(ahead - token.doubted_ahead) <= kSameClock;
+  // Stored by another a moment ago, and this one had claimed the grant before.
+  const auto claimed = subject.intended.find(&process);
+  const bool claimed_just_now = claimed != subject.intended.end() && claimed->second.at > now - kMoment;
+  const bool is_long = lasts_long(process, claimed_just_now ? as_claimed(process, subject) : subject);
+  const auto against = [&](std::string_view why) {
+    fail(index, "sent again against the rule", fmt::format("{} sent a token in doubt again, after {} attempts, {:.3f} s after the last: {}", process.name(), token.doubts,
+                                                           std::chrono::duration<double>(rested).count(), why));
+  };
+  auto policy = habits.replay;
+  const auto grace_ends = token.doubted_first + habits.grace;
+  if (policy == ReplayPolicy::grace && now > grace_ends + kSlack && same_clock) policy = ReplayPolicy::revokes_family;
+  switch (policy) {
+    case ReplayPolicy::harmless:
+      if (token.doubts >= kAtOnce && rested < kRest && subject.demands.empty()) against("harmless, but three times at once is all");
+      break;
+    case ReplayPolicy::grace: {
+      const bool last_chance = now > grace_ends - 2 * kSlack - habits.grace / 4;
+      if (token.doubts >= kAtOnce && rested < kRest && !last_chance) against("within its grace, but three times at once is all");
+      break;
+    }
+    case ReplayPolicy::refused:
+      if (token.doubts >= kAtOnceRefused && is_long) against("once at once, and then not before the end is near");
+      if (token.doubts > kAtOnceRefused && rested < kRest && same_clock) against("again and again");
+      break;
+    case ReplayPolicy::revokes_family: {
+      if (is_long) against(habits.replay == ReplayPolicy::grace ? "its grace is over, and the end is not near" : "the end is not near");
+      if (token.doubts < kInTheWindow || !same_clock) break;
+      const bool expired_long_ago = !subject.access_expires_at || true_time(timeline_) + ahead - *subject.access_expires_at > kNothingLeft - kSlack;
+      const bool stamped_by_it = subject.stamped_ahead && std::chrono::abs(ahead - *subject.stamped_ahead) <= kSameClock;
+      if (rested < kNothingLeft - kSlack || (stamped_by_it && !expired_long_ago)) against("near the end it is tried once, and rarely after that");
+      break;
+    }
   }
 }
 
@@ -153,6 +216,7 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
       token.known = Known::never_arrived;
     }
   }
+  subject.heard_ahead[&process] = decides_ahead(process);
   if (answer.access_token >= 0) {
     auto& access = account.access[static_cast<std::size_t>(answer.access_token)];
     access.arrived_at = timeline_.now();
@@ -163,9 +227,37 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
 
 void Invariants::leave_in_doubt(const Process& process, RefreshToken& spent, Nanoseconds sent_at) const {
   if (spent.answered_at > sent_at || !is_known(process, sent_at)) return;
-  spent.in_doubt = true;
+  doubt(process, spent, sent_at);
   spent.in_doubt_with = nullptr;  // an attempt without any answer stands in the store alone, once it is settled (F11)
   spent.in_doubt_owed = fell_back_at_ && sent_at <= *fell_back_at_ && !spent.doubt_in_standby ? &process : nullptr;
+}
+
+// Once for each attempt: a process that dies is told of twice.
+void Invariants::doubt(const Process& process, RefreshToken& token, Nanoseconds sent_at) const {
+  if (token.in_doubt && token.doubted_last == sent_at) return;
+  token.doubted_first = token.in_doubt ? std::min(token.doubted_first, sent_at) : sent_at;
+  token.doubted_last = token.in_doubt ? std::max(token.doubted_last, sent_at) : sent_at;
+  token.doubted_ahead = decides_ahead(process);
+  token.in_doubt = true;
+  token.doubts += 1;
+}
+
+void Invariants::believe(RefreshToken& token) {
+  token.in_doubt = false;
+  token.doubts = 0;
+}
+
+void Invariants::told(const Process& process, std::size_t index, const std::string& text, Nanoseconds sent_at, Said said, bool journal_knows) {
+  auto* token = account_of(subjects[index]).find(text);
+  if (token == nullptr || said == Said::nothing_new) return;
+  if (said == Said::what_became_of_it) {
+    believe(*token);
+    token->in_doubt_with = nullptr;
+    token->answered_at = timeline_.now();
+    return;
+  }
+  doubt(process, *token, sent_at);
+  token->in_doubt_with = journal_knows ? &process : nullptr;
 }
 
 void Invariants::lost(const Process& process, std::size_t index, const std::string& token, Nanoseconds sent_at, const Answer* answer) {
@@ -175,16 +267,19 @@ void Invariants::lost(const Process& process, std::size_t index, const std::stri
   if (answer != nullptr) dropped(index, *answer);
 }
 
-void Invariants::dropped(std::size_t index, const Answer& answer) {
+void Invariants::dropped(std::size_t index, const Answer& answer, Dropped which) {
   if (answer.refresh_token < 0) return;
   auto& brought = account_of(subjects[index]).tokens[static_cast<std::size_t>(answer.refresh_token)];
-  if (brought.known == Known::on_its_way) brought.known = Known::never_arrived;
+  if (brought.known != Known::on_its_way) return;
+  brought.known = Known::never_arrived;
+  brought.lost_by_repetition = which == Dropped::of_two;
 }
 
 void Invariants::process_died(const Process& process) {
   story.tell("{} dies", process.name());
   for (auto& subject : subjects) {
     subject.intended.erase(&process);
+    subject.heard_ahead.erase(&process);
     const auto found = subject.arrived.find(&process);
     if (found != subject.arrived.end()) {
       auto* token = account_of(subject).find(found->second);
@@ -199,7 +294,7 @@ void Invariants::process_died(const Process& process) {
     for (auto& token : account_of(subject).tokens) {
       if (token.in_doubt_with == &process) token.in_doubt_with = nullptr;
       if (token.in_doubt_owed != &process) continue;
-      token.in_doubt = false;
+      believe(token);
       token.in_doubt_owed = nullptr;
     }
   }
@@ -231,8 +326,9 @@ void Invariants::journaled(const Process& process, GrantId grant, IntentId inten
 // ---- 1, 4, 7: what the store was told ------------------------------------------------------------------------------
 
 void Invariants::note_intent(const Process& process, Subject& subject, const store::Intent& intent) {
-  if (intent.state == store::IntentState::open) subject.intended[&process] = {.at = timeline_.now(), .access_expires_at = subject.access_expires_at};
-  else subject.intended.erase(&process);
+  if (intent.state == store::IntentState::open) {
+    subject.intended[&process] = {.at = timeline_.now(), .access_expires_at = subject.access_expires_at, .stamped_ahead = subject.stamped_ahead};
+  } else subject.intended.erase(&process);
   if (intent.state == store::IntentState::open) return;
   for (auto& token : account_of(subject).tokens) {
     if (token.in_doubt_owed == &process) token.in_doubt_owed = nullptr;
@@ -268,7 +364,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       const bool anew = !subject->held.contains(put->generation.number);  // else the same one, stamped or sealed anew
       subject->held[put->generation.number] = text;
       subject->kept.try_emplace(text, Subject::Kept{.at = timeline_.now(), .by = &process});
-      if (auto* token = account_of(*subject).find(text)) {
+      if (auto* token = account_of(*subject).find(text); token != nullptr && !token->pretended) {
         token->known = Known::kept;
         if (account_of(*subject).is_live(text)) supersede(account_of(*subject), *subject, *token);
         // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
@@ -307,6 +403,12 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       subject->state = grant.state;
       subject->why = grant.why;
       subject->version = std::max(subject->version, grant.version + 1);
+      if (subject->access_expires_at != grant.access_expires_at) {
+        const auto heard = subject->heard_ahead.find(&process);
+        subject->stamped_ahead.reset();  // by an earlier life of the process, out of its journal
+        if (heard != subject->heard_ahead.end()) subject->stamped_ahead = heard->second;
+        else if (!clocks_stepped) subject->stamped_ahead = Milliseconds(0);
+      }
       subject->access_expires_at = grant.access_expires_at;
       subject->generation = grant.generation;
       if (asks && !subject->restored && holds_live(*subject)) fail(index, "asked for a person in vain", "the store holds a refresh token that is good");
@@ -352,7 +454,7 @@ void Invariants::check_order(Subject& subject, std::size_t index) {
   const auto* replaced = account.find(before);
   const auto* taken = account.find(subject.current);
   // A false refusal makes the engine try what it has besides (F2).
-  if (replaced == nullptr || taken == nullptr || account.lied || !account.is_live(before)) return;
+  if (replaced == nullptr || taken == nullptr || taken->pretended || account.lied || !account.is_live(before)) return;
   if (taken < replaced) fail(index, "an older token wins", subject.current + " takes the place of " + before);
 }
 
@@ -367,6 +469,7 @@ void Invariants::read_back(const store::GrantView& view, Past past) {
   subject.held.clear();
   subject.kept.clear();
   subject.state = view.grant.state;
+  if (subject.access_expires_at != view.grant.access_expires_at && clocks_stepped) subject.stamped_ahead.reset();
   subject.access_expires_at = view.grant.access_expires_at;
   subject.generation = view.grant.generation;
   subject.current.clear();
@@ -386,6 +489,7 @@ void Invariants::read_back(const store::GrantView& view, Past past) {
   const bool in_doubt = view.intent && view.intent->generation == view.grant.generation &&
                         (view.intent->state == store::IntentState::open || view.intent->state == store::IntentState::ambiguous);
   if (in_doubt) subject.doubted = subject.held[view.grant.generation];
+  subject.doubted_attempts = in_doubt ? view.intent->attempts : 0;
 }
 
 // Of what was kept, the backup put back holds less.
@@ -394,7 +498,7 @@ void Invariants::restored() {
   for (auto& subject : subjects) {
     subject.restored = true;
     for (auto& token : account_of(subject).tokens) {
-      token.in_doubt = false;  // an attempt of which no answer came stood in the store that is gone
+      believe(token);  // an attempt of which no answer came stood in the store that is gone
       const bool was_here = token.known == Known::kept || token.known == Known::arrived;
       const bool is_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
       if (was_here && !is_here) token.known = Known::behind_a_restore;
@@ -415,7 +519,9 @@ void Invariants::fell_back() {
   for (auto& subject : subjects) {
     for (auto& token : account_of(subject).tokens) {
       token.doubt_in_standby = !subject.doubted.empty() && token.text == subject.doubted;
-      if (token.in_doubt_with == nullptr && !token.doubt_in_standby) token.in_doubt = false;
+      if (token.in_doubt_with == nullptr && !token.doubt_in_standby) believe(token);
+      // Of the attempts it may know some only.
+      if (token.in_doubt) token.doubts = std::min(token.doubts, token.doubt_in_standby ? std::max(1, subject.doubted_attempts) : 1);
       const bool held = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
       // A journal that has failed, and then the store: two losses at a time.
       if (token.known == Known::kept && !token.in_journal && !held) token.known = Known::behind_a_restore;
@@ -451,10 +557,18 @@ void Invariants::count_loss(std::size_t index) {
     ++losses.behind_a_restore;
     return;
   }
-  const auto& newest = account.tokens.back();
+  const auto& newest = *std::ranges::find_if(account.tokens.rbegin(), account.tokens.rend(), [](const RefreshToken& one) { return !one.pretended; });
   switch (newest.known) {
     case Known::superseded:
-    case Known::kept: ++losses.tried_at_the_end; break;  // any other replay is seen in check_replay
+    case Known::kept: {
+      // Held, and ended all the same. Any other replay of ours is seen in check_replay.
+      const auto in_use = subjects[index].held.find(subjects[index].generation);
+      const auto* tried = account.family_dead ? &account.tokens[static_cast<std::size_t>(account.ended_by)] : in_use == subjects[index].held.end() ? nullptr : account.find(in_use->second);
+      if (account.family_dead && account.ended_by_repetition) ++losses.repeated;
+      else if (tried != nullptr && tried->tried_near_the_end) ++losses.tried_at_the_end;
+      else fail(index, "a refresh token was lost", "it had been kept, nobody sent an older one, and a person is asked: " + newest.text);
+      break;
+    }
     case Known::arrived: {
       // With a node that is held up, which will bring it; that it then does is seen at rest.
       const auto& subject = subjects[index];
@@ -466,7 +580,7 @@ void Invariants::count_loss(std::size_t index) {
     case Known::unreadable: ++losses.unreadable; break;
     case Known::behind_a_restore: ++losses.behind_a_restore; break;
     case Known::on_its_way:
-    case Known::never_arrived: ++losses.never_arrived; break;
+    case Known::never_arrived: ++(newest.lost_by_repetition ? losses.repeated : losses.never_arrived); break;
   }
 }
 
@@ -490,7 +604,7 @@ void Invariants::at_rest() {
         case Known::unreadable: ++losses.unreadable; break;
         case Known::behind_a_restore: ++losses.behind_a_restore; break;
         case Known::on_its_way:
-        case Known::never_arrived: ++losses.never_arrived; break;
+        case Known::never_arrived: ++(token.lost_by_repetition ? losses.repeated : losses.never_arrived); break;
       }
     }
   }

@@ -3,7 +3,7 @@
 //   1  a newer refresh token is never lost, nor overwritten by an older one (what the provider's rules made unavoidable is
 //      counted apart, RULES F11)
 //   2  nothing is sent without an intent in the store, never are two exchanges in flight for one refresh token, and none is
-//      sent again against the type's rule (F1, F3)
+//      sent again against the type's rule (F1, F3): by attempts and, where the rule says when, by the sender's clock
 //   3  the raw reply is durable before the store hears of it (F5)
 //   4  a grant asks for a person only after a definite refusal seen again (where clocks step: one), and never while it holds a
 //      token that is good
@@ -51,6 +51,7 @@ struct Subject {
   store::GrantState state = store::GrantState::active;
   std::string why;
   std::optional<WallTime> access_expires_at;
+  std::optional<Milliseconds> stamped_ahead = Milliseconds(0);  // how far the clock was ahead by which that is; absent: not known any more
   // Sent, and not over: who, with what, until when it is over at the latest.
   struct Sent {
     const Process* process;
@@ -63,20 +64,24 @@ struct Subject {
   struct Claimed {
     Nanoseconds at;
     std::optional<WallTime> access_expires_at;  // as it was known then
+    std::optional<Milliseconds> stamped_ahead;
   };
   std::map<const Process*, Claimed> intended;  // has an intent of its own in the store, open since
   std::deque<Nanoseconds> posts;       // of the last minute
   std::deque<Nanoseconds> demands;     // hand-outs and people's clicks of the last minute
   std::map<const Process*, std::string> arrived;  // the newest refresh token that reached a process, not yet kept
+  std::map<const Process*, Milliseconds> heard_ahead;  // how far its clock was ahead when it last read an answer
   bool restored = false;               // from a backup, and no token has come since
   std::string doubted;                 // the token with which a store that was read back has an attempt on record, its answer unknown
+  int doubted_attempts = 0;            // ... and how many
 };
 
 struct Losses {
   std::uint64_t never_arrived = 0;      // F11: the provider had committed, the reply never came
   std::uint64_t died_with_process = 0;  // F11: the machine died between arrival and fsync
   std::uint64_t unreadable = 0;         // the reply held no token
-  std::uint64_t tried_at_the_end = 0;   // F6: another node held the answer, and the last try before expiry ended the consent
+  std::uint64_t tried_at_the_end = 0;   // F1, F6: a token spent, or in doubt, was sent near the end while another node held the newer one, or the first request was on its way
+  std::uint64_t repeated = 0;           // somebody on the way sent a request twice, and the provider took the second for a replay
   std::uint64_t behind_a_restore = 0;   // F10: given after the backup that was put back
 };
 
@@ -109,9 +114,13 @@ class Invariants {
   std::vector<std::size_t> caps;  // by provider: token requests within a minute, over all nodes; 0: none
   void over(const Process& process, std::size_t subject, const std::string& token);
   void arrived(const Process& process, std::size_t subject, const Answer& answer, bool refresh_token_whole, bool whole);
+  // What the sender has read says this of the token sent. `journal_knows`: so will its journal.
+  enum class Said { what_became_of_it, nothing_new, nothing };
+  void told(const Process& process, std::size_t subject, const std::string& token, Nanoseconds sent_at, Said said, bool journal_knows);
   void lost(const Process& process, std::size_t subject, const std::string& token, Nanoseconds sent_at, const Answer* answer);
-  // One of two answers to the same request, the other of which may arrive.
-  void dropped(std::size_t subject, const Answer& answer);
+  // It never arrives. `of_two`: to the same request, read twice; the other one may.
+  enum class Dropped { only, of_two };
+  void dropped(std::size_t subject, const Answer& answer, Dropped which = Dropped::only);
   void process_died(const Process& process);
   // The journal said yes, or no.
   void journaled(const Process& process, GrantId grant, IntentId intent, bool durable);
@@ -138,14 +147,18 @@ class Invariants {
   [[nodiscard]] bool holds_live(const Subject& subject);
   [[nodiscard]] int refusals_of(const Subject& subject);  // of the token in use
   std::function<Nanoseconds(const Process&)> clock_ahead = [](const Process&) { return Nanoseconds(0); };
+  // ... and how far the clock is ahead by which that process decides.
+  std::function<Milliseconds(const Process&)> decides_ahead = [](const Process&) { return Milliseconds(0); };
   // A node that stands still or does not reach the store: it brings what has arrived when it can again.
   std::function<bool(const Process&)> is_held_up = [](const Process& process) { return process.stopped(); };
 
  private:
   [[nodiscard]] bool is_news_to(const Process& process, const Subject& subject, const std::string& token) const;
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
+  void check_again(const Process& process, const Subject& subject, std::size_t index, const RefreshToken& token);
   void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
-  [[nodiscard]] bool lasts_long(const Subject& subject) const;
+  [[nodiscard]] bool lasts_long(const Process& process, const Subject& subject) const;
+  [[nodiscard]] Subject as_claimed(const Process& process, const Subject& subject) const;
   void let_go(Subject& subject, store::GenerationNumber number);  // a generation was deleted
   void check_order(Subject& subject, std::size_t index);
   static void supersede(Account& account, const Subject& subject, const RefreshToken& by);
@@ -154,6 +167,8 @@ class Invariants {
   // Whether anybody knows of an attempt without an answer: the process that made it, and the store unless a standby has not heard of it.
   [[nodiscard]] bool is_known(const Process& process, Nanoseconds sent_at) const { return !process.dead() || !fell_back_at_ || sent_at > *fell_back_at_; }
   void leave_in_doubt(const Process& process, RefreshToken& spent, Nanoseconds sent_at) const;
+  void doubt(const Process& process, RefreshToken& token, Nanoseconds sent_at) const;
+  static void believe(RefreshToken& token);  // not in doubt, or nobody knows of it
   [[nodiscard]] bool is_still_to_come(const Subject& subject) const;
 
   Timeline& timeline_;

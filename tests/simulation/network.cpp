@@ -71,11 +71,22 @@ void Network::begin(net::HttpCall http, Resume resume) {
   // rt-ACCOUNT-N-random; which provider, its host says.
   call->provider = &providers_[static_cast<std::size_t>(http.url[9] - '0')];  // https://pN.example
   const auto& text = call->asked.refresh_token;
-  if (!text.starts_with("rt-")) {
+  if (text.starts_with("is")) {
+    std::size_t account = 0;
+    const auto digits = text.find_last_not_of("0123456789") + 1;
+    std::from_chars(text.data() + digits, text.data() + text.size(), account);
+    if (account < call->provider->accounts.size() && call->provider->accounts[account].find(Provider::words_of(account)) != nullptr) {
+      call->asked.account = account;
+      call->asked.refresh_token = Provider::words_of(account);
+      ++call->provider->taken["words_sent_as_a_token"];
+    }
+  } else if (text.starts_with("rt-")) {
+    std::from_chars(text.data() + 3, text.data() + text.size(), call->asked.account);
+  }
+  if (call->provider->accounts.size() <= call->asked.account || call->provider->accounts[call->asked.account].find(text) == nullptr) {
     invariants_.fail(0, "unknown token", "a request without a refresh token of the provider's was sent");
     return call->resume(nothing_sent("no_token"));
   }
-  std::from_chars(text.data() + 3, text.data() + text.size(), call->asked.account);
   call->subject = call->provider->accounts[call->asked.account].subject;
   call->begun = timeline_.now();
 
@@ -146,14 +157,17 @@ void Network::read(Call& call, Invariants& invariants) {
 
 void Network::read_again(Call& call, Invariants& invariants, bool overtakes) {
   ++call.provider->taken["request_read_twice"];
+  auto& account = call.provider->accounts[call.asked.account];
+  const bool was_over = account.family_dead;
   auto second = call.provider->answer(call.asked);
+  if (account.family_dead && !was_over) account.ended_by_repetition = true;
   invariants.story.tell_of(call.subject, "the provider reads {} once more and answers {}{}", call.asked.refresh_token, second.status,
                            second.refused.empty() ? "" : ": refused");
   if (overtakes && !call.over) {
     ++call.provider->taken["second_answer_arrives"];
     std::swap(*call.answer, second);
   }
-  invariants.dropped(call.subject, second);
+  invariants.dropped(call.subject, second, Invariants::Dropped::of_two);
 }
 
 void Network::finish(const std::shared_ptr<Call>& call) {
@@ -187,12 +201,12 @@ net::HttpOutcome Network::outcome_of(Call& call) {
                                 : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(reply.body), *brought, !reply.truncated);
       invariants_.arrived(process_, call.subject, *answer, token_whole, !reply.truncated);
-      auto& account = invariants_.account_of(invariants_.subjects[call.subject]);
-      if (auto* spent = account.find(call.asked.refresh_token)) {
-        spent->in_doubt = answer->doubtful;
-        spent->in_doubt_with = answer->doubtful ? &process_ : nullptr;
-        if (!answer->doubtful) spent->answered_at = timeline_.now();
-      }
+      using Said = Invariants::Said;
+      // Where a replay does no harm, a gateway's error is one like any other.
+      const bool harmless = invariants_.account_of(invariants_.subjects[call.subject]).habits.replay == catalog::ReplayPolicy::harmless;
+      const bool lost = answer->doubtful && !(harmless && answer->status >= 400);
+      const auto said = lost || (reply.truncated && !token_whole) ? Said::nothing : answer->is_definite() ? Said::what_became_of_it : Said::nothing_new;
+      invariants_.told(process_, call.subject, call.asked.refresh_token, call.begun, said, true);
       return reply;
     }
     case Fate::reply_cut: {
@@ -205,10 +219,7 @@ net::HttpOutcome Network::outcome_of(Call& call) {
                                 : &invariants_.account_of(invariants_.subjects[call.subject]).tokens[static_cast<std::size_t>(answer->refresh_token)].text;
       const bool token_whole = brought != nullptr && holds_whole(base::as_text(octets), *brought, false);
       if (token_whole) ++taken["cut_behind_the_refresh_token"];
-      if (auto* spent = invariants_.account_of(invariants_.subjects[call.subject]).find(call.asked.refresh_token)) {
-        spent->in_doubt = true;
-        spent->in_doubt_with = octets.empty() ? nullptr : &process_;
-      }
+      invariants_.told(process_, call.subject, call.asked.refresh_token, call.begun, Invariants::Said::nothing, !octets.empty());
       invariants_.arrived(process_, call.subject, *answer, token_whole, false);
       if (octets.empty() && chance_.happens(0.5)) return ambiguous("cut");
       return ambiguous("cut", answer->status, std::move(octets), answer->content_type);

@@ -89,8 +89,38 @@ Answer Provider::trouble() {
   }
 }
 
-void Provider::kill_family(Account& account) {
+// Whether anybody behind it took the request cannot be told from any of these.
+Answer Provider::gateway() {
+  constexpr int kOthers[] = {408, 501, 598, 599};
+  const auto drawn = chance_.below(14);
+  return {.status = drawn < 10 ? 520 + static_cast<int>(drawn) : kOthers[drawn - 10], .content_type = "text/html", .body = "<html>origin error</html>", .doubtful = true};
+}
+
+std::string Provider::words_of(std::size_t account) { return fmt::format("is invalid see case {}", account); }
+
+Answer Provider::echo(std::size_t which) {
+  switch (chance_.below(4)) {
+    case 0:
+      return ++taken["echo_of_the_form"],
+             Answer{.status = 400, .content_type = "text/plain", .body = "bad request: grant_type=refresh_token&refresh_token=********&client_id=x"};
+    case 1: return ++taken["echo_redacted"], Answer{.status = 503, .body = R"({"error":"temporarily_unavailable","refresh_token":"[REDACTED]"})"};
+    case 2:
+      return ++taken["echo_malformed"], Answer{.status = 500, .body = R"({"error":"server_error","request":{"refresh_token":"***","client_id":"x")", .doubtful = true};
+    default: break;
+  }
+  ++taken["echo_of_words"];
+  auto& account = accounts[which];
+  const auto words = words_of(which);
+  if (account.find(words) == nullptr) {
+    account.tokens.push_back({.text = words, .family = account.family, .state = State::dead, .known = RefreshToken::Known::unreadable, .pretended = true});
+  }
+  return {.status = 400, .body = fmt::format(R"({{"refresh_token":"{}"}})", words)};
+}
+
+void Provider::kill_family(Account& account, int by) {
   account.family_dead = true;
+  account.ended_by = by;
+  account.ended_by_repetition = false;
   ++taken["family_revoked"];
 }
 
@@ -98,6 +128,8 @@ Answer Provider::answer(const Asked& asked) {
   auto& account = accounts[asked.account];
   if (!secrets.empty() && std::ranges::find(secrets, asked.client_secret) == secrets.end()) return ++taken["invalid_client"], refusal("invalid_client", 401);
   if (chance_.happens(moods.trouble)) return trouble();
+  if (chance_.happens(moods.gateways)) return ++taken["gateway_code"], gateway();
+  if (chance_.happens(moods.echoes)) return echo(asked.account);
   auto dead = [&] {
     auto answer = refusal("invalid_grant");
     answer.refused = asked.refresh_token;
@@ -124,12 +156,12 @@ Answer Provider::answer(const Asked& asked) {
         ++taken["replay_within_grace"];
         return grant(asked.account, index);
       }
-      if (account.habits.family_dies_after_grace) kill_family(account);
+      if (account.habits.family_dies_after_grace) kill_family(account, index);
       return ++taken["replay_after_grace"], dead();
     case ReplayPolicy::refused: return ++taken["replay_refused"], dead();
     case ReplayPolicy::revokes_family: break;
   }
-  kill_family(account);
+  kill_family(account, index);
   return dead();
 }
 
@@ -163,6 +195,12 @@ Answer Provider::grant(std::size_t which, int spent) {
     add_access_token(account);
     account.tokens[static_cast<std::size_t>(brought)].known = RefreshToken::Known::unreadable;
     return {.status = chance_.one_of({500, 504}), .content_type = "text/html", .body = "<html>oops</html>", .doubtful = true};
+  }
+  if (chance_.happens(moods.half_gateways)) {
+    ++taken["committed_then_52x"];
+    add_access_token(account);
+    account.tokens[static_cast<std::size_t>(brought)].known = RefreshToken::Known::unreadable;
+    return gateway();
   }
   return success(which, spent, brought);
 }

@@ -40,11 +40,20 @@ struct RefreshToken {
   bool counted = false;    // the store has taken it once
   bool in_journal = false;  // the journal has said that it holds it
   enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded } known = Known::on_its_way;
-  bool in_doubt = false;   // sent, and the last answer was lost
+  bool in_doubt = false;   // sent, and what came of it is not known
+  // Attempts without a definite answer, as far as anybody knows of them: how many, when the first and the last were sent, and how far the
+  // clock of whoever sent the last was ahead.
+  int doubts = 0;
+  Nanoseconds doubted_first{0};
+  Nanoseconds doubted_last{0};
+  Milliseconds doubted_ahead{0};
   const Process* in_doubt_with = nullptr;  // the process whose journal has what came instead of an answer, while it lives
   bool doubt_in_standby = false;  // the one that has taken over has an attempt with it on record
   const Process* in_doubt_owed = nullptr;  // whoever alone knows of it, since a standby took over that had not heard of the attempt
   Nanoseconds answered_at{0};  // the last definite answer to it that arrived
+  bool pretended = false;  // no token: words that stood in one's place beside an error
+  bool tried_near_the_end = false;  // sent when it was spent, or in doubt, and the access token was about to end
+  bool lost_by_repetition = false;  // a request was read twice, and this came with the answer that did not arrive
   int refusals = 0;        // definite ones that arrived whole, since the last success with it
 };
 
@@ -64,6 +73,8 @@ struct Account {
   int family = 0;
   bool family_dead = false;
   bool lied = false;                      // a false refusal since the last answer that was kept
+  int ended_by = -1;                      // the token whose replay ended the family
+  bool ended_by_repetition = false;       // ... which the network sent twice
   [[nodiscard]] const RefreshToken* find(std::string_view text) const;
   [[nodiscard]] RefreshToken* find(std::string_view text);
   [[nodiscard]] bool is_live(std::string_view text) const;
@@ -81,6 +92,9 @@ struct Moods {
   double unreadable = 0;    // committed, and the answer is garbage without the token in it
   double wrongly_typed = 0;  // committed, and in the new refresh token's place stands what is none
   double error_beside = 0;  // the new tokens, and an error beside them
+  double gateways = 0;      // a gateway's own code instead of an answer: 520 to 529, 408, 501, 598, 599; nothing was spent
+  double half_gateways = 0;  // committed, and then one of these
+  double echoes = 0;        // an error that repeats the request, the refresh token in it masked; nothing was spent
 };
 
 struct Answer {
@@ -93,6 +107,8 @@ struct Answer {
   std::string refused;      // the refresh token that this refuses for good
   bool doubtful = false;    // whether the token was spent cannot be known from it
   bool success = false;
+  // It says what became of the token; another one (503, 429, "too early") leaves an earlier attempt as much in doubt as it was (F1).
+  [[nodiscard]] bool is_definite() const { return success || !refused.empty() || refresh_token >= 0; }
 };
 
 struct Asked {
@@ -116,6 +132,8 @@ class Provider {
   };
   Consent consent(std::size_t account);
   [[nodiscard]] Answer answer(const Asked& asked);
+  // Words in a token's place say whose they are, since whoever takes them for one sends them.
+  [[nodiscard]] static std::string words_of(std::size_t account);
   [[nodiscard]] static std::string access_text(std::size_t account, int number);
   // The access token a text names; nullptr: none of this provider's.
   [[nodiscard]] AccessToken* access_of(std::string_view text);
@@ -128,9 +146,11 @@ class Provider {
   int add_access_token(Account& account);
   [[nodiscard]] Answer refusal(std::string_view error, int status = 400);
   [[nodiscard]] Answer trouble();
+  [[nodiscard]] Answer gateway();
+  [[nodiscard]] Answer echo(std::size_t which);
   [[nodiscard]] Answer success(std::size_t which, int spent, int brought);
   [[nodiscard]] Answer grant(std::size_t which, int spent);
-  void kill_family(Account& account);
+  void kill_family(Account& account, int by);
 
   Timeline& timeline_;
   Chance chance_;

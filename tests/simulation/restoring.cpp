@@ -39,7 +39,7 @@ void World::put_back(Machine& machine) {
   happened("restore.put_back", machine.name);
   // Nobody restores onto a disk that is full or failing.
   machine.disk.full = false;
-  machine.disk.failing_syncs = machine.disk.failing_writes = 0;
+  machine.disk.failing_syncs = machine.disk.failing_writes = machine.disk.failing_reads = 0;
   Process process(timeline_, machine.name + ".restore");
   QuietLog log(timeline_, process.name(), options_.print_log);
   SimulatedFiles files(machine.disk, process);

@@ -34,7 +34,7 @@ int x_close(sqlite3_file* f) {
 }
 
 int x_read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
-  if (of(f).vfs->process.dead()) return SQLITE_IOERR_READ;
+  if (of(f).vfs->process.dead() || of(f).vfs->disk.ask_to_read() != 0) return SQLITE_IOERR_READ;
   const auto got = of(f).file->read({static_cast<std::uint8_t*>(to), static_cast<std::size_t>(size)}, static_cast<std::uint64_t>(at));
   return got == static_cast<std::size_t>(size) ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
 }

@@ -139,6 +139,10 @@ void World::choose_shape() {
     const auto its = std::ranges::find_if(machines_, [&](const auto& machine) { return machine->server && &machine->server->process == &process; });
     return its == machines_.end() ? Nanoseconds(0) : Nanoseconds((*its)->wall.off());
   };
+  invariants_.decides_ahead = [this](const Process& process) {
+    const auto its = std::ranges::find_if(machines_, [&](const auto& machine) { return machine->server && &machine->server->process == &process; });
+    return its == machines_.end() ? Milliseconds(0) : std::chrono::duration_cast<Milliseconds>((*its)->server->clock().now() - true_time(timeline_));
+  };
   invariants_.clocks_stepped = steps_clocks_;
   faults_until_ = Seconds(chance_.spread(60, large ? 3000 : 900));
   between_faults_ = Seconds(chance_.spread(3, 200));
@@ -296,6 +300,12 @@ void World::start(Machine& machine) {
 // What a crash has left of the store.
 void World::read_back(Machine& machine) {
   auto* server = machine.server.get();
+  struct Readable {  // what the world itself wants to know
+    Disk& disk;
+    double failing = std::exchange(disk.failing_reads, 0);
+    ~Readable() { disk.failing_reads = failing; }
+  };
+  const Readable readable{machine.disk};
   for (const auto& subject : invariants_.subjects) {
     if (server->process.dead()) return;
     auto view = finish(server->store().grant(subject.grant), 3600s);
@@ -396,7 +406,7 @@ Outcome World::run() {
   Outcome outcome{.seed = options_.seed, .violations = invariants_.violations(), .shape = shape_, .trace = invariants_.trace, .taken = std::move(taken_)};
   outcome.figures = {.refreshed = invariants_.refreshed, .posts = posts_, .handed_out = invariants_.handed_out, .stale_by_travel = invariants_.stale_by_travel,
                      .lost_on_the_way = losses.never_arrived, .lost_in_a_crash = losses.died_with_process, .lost_unreadable = losses.unreadable,
-                     .lost_behind_a_restore = losses.behind_a_restore, .lost_at_the_end = losses.tried_at_the_end, .steps = timeline_.steps()};
+                     .lost_behind_a_restore = losses.behind_a_restore, .lost_at_the_end = losses.tried_at_the_end, .lost_by_repetition = losses.repeated, .steps = timeline_.steps()};
   if (invariants_.broken()) outcome.story = story_.of(invariants_.broken_at(), 2000);
   for (const auto& provider : providers_) {
     for (const auto& [name, count] : provider.taken) outcome.taken["provider." + name] += count;
@@ -411,12 +421,12 @@ Outcome run_world(const WorldOptions& options) {
 
 const std::vector<std::string>& branches_wanted() {
   static const std::vector<std::string> wanted{
-      "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.partition_store_in_mid_exchange", "fault.disk_full", "fault.sync_fails", "fault.write_fails",
+      "fault.crash", "fault.crash_at_a_disk_call", "fault.stopped", "fault.partition_provider", "fault.partition_store", "fault.partition_store_in_mid_exchange", "fault.disk_full", "fault.sync_fails", "fault.write_fails", "fault.read_fails",
       "fault.clock_forward", "fault.clock_back", "fault.clock_1970", "fault.store_fell_back", "fault.secret_expired", "fault.provider_trouble", "node.died", "node.cannot_open",
       "network.no_connection", "network.request_lost", "network.reply_lost", "network.reply_cut", "network.cut_behind_the_refresh_token", "network.slow", "network.sender_stopped",
       "network.past_the_deadline", "provider.request_read_late", "provider.request_read_twice", "provider.second_answer_arrives", "store.commit_refused", "store.question_unanswered", "store.commit_answer_lost", "provider.family_revoked",
       "provider.replay_within_grace", "provider.replay_after_grace", "provider.replay_refused", "provider.invalid_client", "provider.false_refusal",
-      "provider.too_early", "provider.committed_then_5xx", "provider.refresh_token_left_out", "provider.refresh_token_alone", "provider.form_encoded",
+      "provider.too_early", "provider.committed_then_5xx", "provider.committed_then_52x", "provider.gateway_code", "provider.echo_of_the_form", "provider.echo_redacted", "provider.echo_malformed", "provider.echo_of_words", "provider.refresh_token_left_out", "provider.refresh_token_alone", "provider.form_encoded",
       "provider.unreadable_success", "provider.wrongly_typed_refresh_token", "provider.error_beside_tokens", "provider.answer_longer_than_its_place", "provider.502_page", "provider.503_retry_after", "provider.429",
       "provider.400_temporarily_unavailable", "provider.401_empty", "provider.403_firewall", "provider.200_error", "provider.no_expires_in",
       "keeper.died", "keeper.replies_recovered", "keeper.replies_unowned", "keeper.handouts_waited", "keeper.misconfigured", "journal.failed",

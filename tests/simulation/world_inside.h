@@ -70,6 +70,7 @@ class World {
   Chance chance_;
   Chance more_{options_.seed * 0xd1342543de82ef95u + 3};  // of faults that came later, so that a seed's other ones stay as they were
   const bool repeats_requests_ = more_.happens(0.3);
+  Chance later_{options_.seed * 0xaef17502108ef2d9u + 5};  // the same, later still
   Timeline timeline_;
   ChanceEntropy entropy_;
   vault::Vault vault_;
