@@ -100,30 +100,55 @@ std::uint64_t MailPost::size_limit(const store::Connector& connector) const {
   return own > 0 ? std::min(limit, own) : limit;
 }
 
-Task<Result<std::vector<store::Connector>>> MailPost::candidates(MailSender sender) {
+Task<Result<MailPost::Usable>> MailPost::usable(MailSender sender) {
   auto all = co_await parts_.store.connectors();
-  if (!all) co_return all;
-  std::erase_if(*all, [&](const auto& one) { return !carries_mail(one); });
+  if (!all) co_return std::unexpected(all.error());
+  Usable usable{.connectors = std::move(*all)};
   if (!sender.user.none()) {
     const auto id = sender.user;
     const auto user = co_await parts_.store.user(id);
     if (!user) co_return std::unexpected(user.error());
     const auto held = co_await parts_.store.grants_of_user(id);
     if (!held) co_return std::unexpected(held.error());
-    // A person's mail goes through their own grant.
-    std::erase_if(*all, [&](const auto& one) {
-      return !*user || !may_use(**user, one) || !opens_by_pin(id, one) ||
-             std::ranges::find(*held, one.type, &store::Grant::type) == held->end();
+    std::erase_if(usable.connectors, [&](const auto& one) {
+      if (!*user || !may_use(**user, one)) return true;
+      return opens_by_pin(id, one) && std::ranges::find(*held, one.type, &store::Grant::type) == held->end();
     });
-    co_return all;
+    usable.uses = *user ? (*user)->uses : 0;
+    co_return usable;
   }
-  if (!sender.device.none()) {
-    const auto found = co_await parts_.store.device(sender.device);
-    if (!found) co_return std::unexpected(found.error());
-    std::erase_if(*all, [&](const auto& one) { return !*found || !may_use(**found, one); });
-    co_return all;
+  if (sender.device.none()) co_return Usable{};
+  const auto found = co_await parts_.store.device(sender.device);
+  if (!found) co_return std::unexpected(found.error());
+  std::erase_if(usable.connectors, [&](const auto& one) { return !*found || !may_use(**found, one); });
+  usable.uses = *found ? (*found)->uses : 0;
+  co_return usable;
+}
+
+Task<Result<std::vector<store::Connector>>> MailPost::candidates(MailSender sender) {
+  const auto id = sender.user;
+  auto found = co_await usable(std::move(sender));
+  if (!found) co_return std::unexpected(found.error());
+  // A person's mail goes through their own grant.
+  std::erase_if(found->connectors, [&](const auto& one) { return !carries_mail(one) || (!id.none() && !opens_by_pin(id, one)); });
+  co_return std::move(found->connectors);
+}
+
+Task<Result<MailReach>> MailPost::reach(MailSender sender) {
+  const auto found = co_await usable(sender);
+  if (!found) co_return std::unexpected(found.error());
+  MailReach reach;
+  if ((found->uses & store::kUseDeliver) != 0) {
+    for (const auto& one : found->connectors) {
+      if (!carries_mail(one)) reach.document_bytes = std::max(reach.document_bytes.value_or(0), size_limit(one));
+    }
   }
-  co_return std::vector<store::Connector>{};
+  if ((found->uses & store::kUseSend) == 0) co_return reach;
+  const auto way = co_await route(std::move(sender));
+  if (way) reach.message_bytes = way->size_bytes_max;
+  const bool is_known = way || way.error().kind == ErrorKind::not_found || way.error().kind == ErrorKind::conflict;
+  if (!is_known) co_return std::unexpected(way.error());
+  co_return reach;
 }
 
 Task<Result<MailRoute>> MailPost::route(MailSender sender) {

@@ -37,6 +37,12 @@ struct MailRoute {
       0;  // of a message: this server's, the connector's and the service's limit, whichever is least
 };
 
+// The largest that a sender may hand in, as things stand; nullopt: none at all.
+struct MailReach {
+  std::optional<std::uint64_t> document_bytes;  // to any of the connectors that take documents
+  std::optional<std::uint64_t> message_bytes;   // to people, through the sender's mailbox
+};
+
 // A mail on its way in. A resource.
 class IncomingMail {
  public:
@@ -88,6 +94,9 @@ class MailPost {
   // of a device the one that it may use. Errors: not_found/`no_mail_connector`; conflict/`several_mail_connectors`; those of
   // the store.
   [[nodiscard]] Task<Result<MailRoute>> route(MailSender sender);
+  // What is worth sending: uses, connectors and accounts are looked at, and whether they open is not tried. Errors: those of the
+  // store.
+  [[nodiscard]] Task<Result<MailReach>> reach(MailSender sender);
   // Whether mails are handed to this connector. Errors: those of the store.
   [[nodiscard]] Task<Result<bool>> carries_mail(std::string connector);
   // Whether the sender may write to this address: a device to its recipient domains alone. Errors: refused/
@@ -108,6 +117,12 @@ class MailPost {
   [[nodiscard]] std::uint64_t size_limit(const store::Connector& connector) const;
   [[nodiscard]] Task<Result<std::optional<std::vector<std::string>>>> recipient_domains(MailSender sender);
   [[nodiscard]] Task<Result<std::vector<store::Connector>>> candidates(MailSender sender);
+  // All that are for the sender, whether they take documents or mail; and what the sender may do.
+  struct Usable {
+    std::vector<store::Connector> connectors;
+    std::uint32_t uses = 0;
+  };
+  [[nodiscard]] Task<Result<Usable>> usable(MailSender sender);
   [[nodiscard]] Task<Result<wire::MailIdentity>> identity(GrantId grant, store::Connector connector);
 
   Parts parts_;

@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { answerSchema, faults } from '../support/contract.mjs';
 import { deliveringServer, documentOf } from '../support/delivering.mjs';
 import { temporaryFolder } from '../support/ports.mjs';
+import { mailingServer } from '../support/practice_mail.mjs';
 import { pin } from '../support/scene.mjs';
 import { mailWith, plainOf, scanningServer, speak } from '../support/smtp.mjs';
 import { until } from '../support/wait.mjs';
@@ -117,8 +118,8 @@ test('a drop folder: what is not taken lies in .refused with the words; a name t
   assert.deepEqual([...drive.files.keys()].sort(), ['note.txt', 'note.txt.1']);
 });
 
-test('the list of types: checked, shown as api/openapi.json says, ended by an empty one; not for connectors that send mail', async (t) => {
-  const { server, admin, group, deliver } = await deliveringServer(t, { type: { kind: 'practice' }, connector: { folder: '' } });
+test('the list of types: checked, shown as api/openapi.json says, ended by an empty one', async (t) => {
+  const { server, admin, group, deliver } = await deliveringServer(t, { connector: { folder: '' } });
   const wish = { name: 'Scans', type: 'scripted-drive', account: 'caller', groups: [group], folder: '' };
   for (const entry of ['pdf', '*/*', 'application/pdf; x=y']) {
     const refused = await admin.call('PUT', '/api/v1/connectors/scans', { ...wish, content_types: [entry] });
@@ -136,4 +137,11 @@ test('the list of types: checked, shown as api/openapi.json says, ended by an em
   assert.equal((await set('--content-type', '')).status, 0);
   assert.deepEqual(await shown(), []);
   assert.equal((await deliver('x', { name: 'a.csv' })).status, 201);
+});
+
+test('a connector that sends mail has no list of types', async (t) => {
+  const { admin, group } = await mailingServer(t);
+  const refused = await admin.call('PUT', '/api/v1/connectors/mail', { name: 'Mail', type: 'sandbox-mail', account: 'caller', groups: [group], content_types: ['application/pdf'] });
+  assert.equal(refused.status, 422, JSON.stringify(refused.body));
+  assert.equal(refused.body.errors[0].field, 'content_types');
 });

@@ -81,8 +81,14 @@ Task<bool> SmtpConversation::meet() {
     co_return true;
   }
   auto device = co_await parts_.gate.recognise(connection_->peer().text(), kAnyUse);
-  if (device) who_ = std::move(*device);
+  if (device) know(std::move(*device));
   co_return true;
+}
+
+// Whoever says EHLO again is told what is worth sending.
+void SmtpConversation::know(people::Principal who) {
+  who_ = std::move(who);
+  session_.ask_size();
 }
 
 Task<void> SmtpConversation::run() {
@@ -121,6 +127,7 @@ Task<bool> SmtpConversation::perform_all() {
     else if (auto* piece = std::get_if<DataPiece>(&*action)) goes_on = co_await perform(std::move(*piece));
     else if (auto* end = std::get_if<EndData>(&*action)) goes_on = co_await perform(*end);
     else if (auto* forget = std::get_if<ForgetMail>(&*action)) goes_on = co_await perform(*forget);
+    else if (auto* ask = std::get_if<AskSize>(&*action)) goes_on = co_await perform(*ask);
     else goes_on = co_await perform(std::get<Close>(*action));
     if (!goes_on) co_return false;
   }
@@ -202,7 +209,7 @@ Task<bool> SmtpConversation::perform(Authenticate action) {
     parts_.smtp_counters.sign_ins_refused += 1;
     session_.answer({538, "5.7.11", "Begin TLS first (STARTTLS): what has just been sent could be read on the way. Change it"});
   } else if (admitted) {
-    who_ = std::move(*admitted);
+    know(std::move(*admitted));
     session_.answer({235, "2.7.0", "Signed in"});
   } else {
     parts_.smtp_counters.sign_ins_refused += 1;
@@ -352,6 +359,19 @@ Task<bool> SmtpConversation::perform(EndData) {
 
 Task<bool> SmtpConversation::perform(ForgetMail) {
   forget_mail();
+  co_return true;
+}
+
+// The recipient is not known yet: the largest of all that whoever this is may reach. Each mail is held against where it goes.
+Task<bool> SmtpConversation::perform(AskSize) {
+  forget_mail();
+  const auto whole = mail_size_of(parts_.settings.size_bytes_max());
+  const auto reach = co_await parts_.post.reach(delivery::sender_of(submitter_again(*who_)));
+  std::optional<std::uint64_t> largest;
+  if (reach && reach->document_bytes) largest = mail_size_of(*reach->document_bytes);
+  if (reach && reach->message_bytes) largest = std::max(largest.value_or(0), *reach->message_bytes);
+  // Where nothing can be reached the recipients' refusals say why.
+  session_.announce_size(largest.value_or(whole));
   co_return true;
 }
 

@@ -32,6 +32,7 @@ class SmtpConversation {
   [[nodiscard]] Task<bool> perform(wire::smtp::DataPiece action);
   [[nodiscard]] Task<bool> perform(wire::smtp::EndData action);
   [[nodiscard]] Task<bool> perform(wire::smtp::ForgetMail action);
+  [[nodiscard]] Task<bool> perform(wire::smtp::AskSize action);
   [[nodiscard]] Task<bool> perform(wire::smtp::Close action);
   [[nodiscard]] Task<bool> perform_all();
 
@@ -41,6 +42,7 @@ class SmtpConversation {
   [[nodiscard]] Task<void> keep_transcript();
   // Whether this address may connect here, and the device that it is.
   [[nodiscard]] Task<bool> meet();
+  void know(people::Principal who);
   [[nodiscard]] Task<bool> read_more();
   // 421, and the end: false.
   [[nodiscard]] Task<bool> cut_slow();

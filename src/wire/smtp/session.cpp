@@ -168,12 +168,20 @@ std::optional<Action> Session::next() {
 
 std::optional<Action> Session::run(const Command& command) {
   switch (command.verb) {
-    case Verb::helo:
-    case Verb::ehlo: {
-      // Any name will do, and none too: devices send their NetBIOS names, literals, or nothing.
+    // Any name will do, and none too: devices send their NetBIOS names, literals, or nothing.
+    case Verb::helo: {
       auto action = forget_mail();
-      greet(command.verb == Verb::ehlo);
+      greet();
       return action;
+    }
+    case Verb::ehlo: {
+      auto action = forget_mail();
+      if (!asks_size_) {
+        greet_extended(settings_.size_bytes_max);
+        return action;
+      }
+      asked_ = Asked::size;
+      return AskSize{};
     }
     case Verb::starttls:
       return begin_tls(command);
@@ -214,14 +222,20 @@ std::optional<Action> Session::run(const Command& command) {
   return std::nullopt;
 }
 
-void Session::greet(bool extended) {
+void Session::greet() {
   greeted_ = true;
-  if (!extended) {
-    say({250, "", settings_.host});
-    return;
-  }
+  say({250, "", settings_.host});
+}
+
+void Session::announce_size(std::uint64_t size_bytes_max) {
+  asked_ = Asked::nothing;
+  greet_extended(std::min(size_bytes_max, settings_.size_bytes_max));
+}
+
+void Session::greet_extended(std::uint64_t size_bytes_max) {
+  greeted_ = true;
   std::string out = "250-" + settings_.host + "\r\n";
-  out += "250-SIZE " + std::to_string(settings_.size_bytes_max) + "\r\n";
+  out += "250-SIZE " + std::to_string(size_bytes_max) + "\r\n";
   out += "250-8BITMIME\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n";
   if (settings_.starttls && !settings_.tls) out += "250-STARTTLS\r\n";
   // The second as before RFC 2554: some devices look for nothing else.
@@ -248,6 +262,7 @@ void Session::tls_started() {
   settings_.tls = true;
   settings_.auth = settings_.auth_in_tls;
   greeted_ = false;
+  asks_size_ = false;
   authenticated_ = false;
   clear_mail();
   mode_ = Mode::commands;
@@ -488,6 +503,7 @@ void Session::answer(const Reply& reply) {
     case Asked::nothing:
     case Asked::tls:
     case Asked::chunk:
+    case Asked::size:  // by announce_size() alone
       return;
   }
 }

@@ -62,9 +62,11 @@ struct DataPiece {
 struct EndData {};
 // The mail that was begun is not meant any more. Not answered.
 struct ForgetMail {};
+// EHLO of somebody who is known: answered with announce_size(). The mail that was begun is not meant any more.
+struct AskSize {};
 // Close the connection, once the output has been written.
 struct Close {};
-using Action = std::variant<StartTls, Authenticate, BeginMail, AddRecipient, BeginData, DataPiece, EndData, ForgetMail, Close>;
+using Action = std::variant<StartTls, Authenticate, BeginMail, AddRecipient, BeginData, DataPiece, EndData, ForgetMail, AskSize, Close>;
 
 // A resource.
 class Session {
@@ -81,6 +83,10 @@ class Session {
   [[nodiscard]] bool is_full() const { return full_; }
   void answer(const Reply& reply);
   void tls_started();
+  // From now on EHLO asks for the size to announce, until TLS begins. For the announcement alone: what a MAIL command states is
+  // held against the server's.
+  void ask_size() { asks_size_ = true; }
+  void announce_size(std::uint64_t size_bytes_max);
   // Replies to be written, in order.
   [[nodiscard]] std::string take_output();
   // The server ends the conversation: 421 and its reason. Close is the next action.
@@ -96,7 +102,7 @@ class Session {
 
  private:
   enum class Mode { commands, plain_response, login_username, login_password, data, chunk, closed };
-  enum class Asked { nothing, tls, authentication, mail, recipient, data, chunk, end };
+  enum class Asked { nothing, tls, authentication, mail, recipient, data, chunk, end, size };
 
   void say(const Reply& reply);
   void put(std::string_view octets);
@@ -104,7 +110,8 @@ class Session {
   void complain(int code, std::string status, std::string text);
   [[nodiscard]] std::optional<std::string> take_line();
   [[nodiscard]] std::optional<Action> run(const Command& command);
-  void greet(bool extended);
+  void greet();
+  void greet_extended(std::uint64_t size_bytes_max);
   [[nodiscard]] std::optional<Action> begin_tls(const Command& command);
   [[nodiscard]] std::optional<Action> begin_auth(std::string_view argument);
   [[nodiscard]] std::optional<Action> refuse_auth(std::string_view mechanism, std::string_view initial);
@@ -134,6 +141,7 @@ class Session {
   Mode mode_ = Mode::commands;
   Asked asked_ = Asked::nothing;
   bool greeted_ = false;
+  bool asks_size_ = false;
   bool authenticated_ = false;
   bool close_told_ = false;
   unsigned errors_ = 0;

@@ -46,6 +46,10 @@ struct Replay {
       } else if (std::holds_alternative<StartTls>(*action)) {
         (void)session.take_output();
         session.tls_started();
+      } else if (std::holds_alternative<AskSize>(*action)) {
+        ++sizes_asked;
+        coming.clear();
+        session.announce_size(700);
       } else if (std::holds_alternative<Close>(*action)) {
         closed = true;
       }
@@ -59,10 +63,34 @@ struct Replay {
   std::string said;
   std::vector<std::string> signed_in, from, recipients, mails;
   std::string coming;
+  int sizes_asked = 0;
   bool closed = false;
 };
 
 constexpr std::string_view kBegin = "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
+
+TEST(SmtpSession, AnnouncesTheSizeOfWhoIsKnown) {
+  Replay replay;
+  replay.send("EHLO x\r\n");
+  EXPECT_EQ(replay.sizes_asked, 0);
+  EXPECT_NE(replay.take_said().find("250-SIZE 1000\r\n"), std::string::npos);
+  replay.session.ask_size();
+  replay.send("HELO x\r\nEHLO x\r\nMAIL FROM:<a@b> SIZE=900\r\nEHLO x\r\nMAIL FROM:<a@b> SIZE=1001\r\n");
+  EXPECT_EQ(replay.sizes_asked, 2);
+  const auto said = replay.take_said();
+  EXPECT_NE(said.find("250-SIZE 700\r\n"), std::string::npos) << said;
+  EXPECT_EQ(said.find("250-SIZE 1000\r\n"), std::string::npos) << said;
+  EXPECT_EQ(replay.from.size(), 1U) << "what MAIL states is held against the server's limit, and later against the destination's";
+  EXPECT_TRUE(said.ends_with("552 5.3.4 The mail is larger than this server takes (1000 bytes)\r\n")) << said;
+  replay.send("STARTTLS\r\n").send("EHLO x\r\n");
+  EXPECT_EQ(replay.sizes_asked, 2) << "nobody is known any more";
+  EXPECT_NE(replay.take_said().find("250-SIZE 1000\r\n"), std::string::npos);
+
+  Replay small({.host = "mail.example", .size_bytes_max = 500});
+  small.session.ask_size();
+  small.send("EHLO x\r\n");
+  EXPECT_NE(small.take_said().find("250-SIZE 500\r\n"), std::string::npos) << "never more than the server's";
+}
 
 TEST(SmtpSession, GreetsAndOffersWhatItKnows) {
   Replay replay;
