@@ -95,6 +95,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   StartPage result{.kind = StartPage::Kind::redirect, .location = std::move(*location), .cookie = cookies_.set(flow->row.id, cookie, cookie_lifetime),
                    .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
   if (const auto saved = co_await save(*flow); !saved) {
+    if (saved.error().kind != ErrorKind::conflict) co_return std::unexpected(saved.error());
     co_return fail(ErrorKind::conflict, "ticket_used", "This address has been used already. Go back to the console and press Authorize again.");
   }
   if (link && !begun_before) parts_.counters.links_opened += 1;
@@ -175,7 +176,8 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   seal_into(flow);
   store::Batch batch;
   batch.push_back(store::UpdateAuthorization{flow.row});
-  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) {
+  if (const auto done = co_await write(flow, std::move(batch)); !done) {
+    if (done.error().kind != ErrorKind::conflict) co_return page("The server cannot go on now", done.error().text + " Press Authorize again a little later.", id);
     co_return page("This authorisation is over", "Its answer has been used already.", id);
   }
   flow.row.version = version + 1;

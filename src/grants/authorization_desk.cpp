@@ -15,6 +15,8 @@ constexpr auto kLookEvery = 2s;
 constexpr auto kResultKeptFor = std::chrono::hours(1);
 constexpr int kLooksAtExchanges = 300;
 constexpr int kRaces = 20;
+constexpr auto kDoubtPatience = 10s;  // to learn whether a commit has happened
+constexpr auto kDoubtLook = 500ms;
 
 std::unexpected<Error> unknown_authorization() {
   return fail(ErrorKind::not_found, "no_such_authorization", "This authorisation is unknown or long over.");
@@ -164,9 +166,36 @@ Task<Result<void>> AuthorizationDesk::save(Flow& flow) {
   const auto id = flow.row.id;
   store::Batch batch;
   batch.push_back(store::UpdateAuthorization{flow.row});
-  auto done = co_await parts_.store.commit(std::move(batch));
+  auto done = co_await write(flow, std::move(batch));
   changes_.changed(id);
   co_return done;
+}
+
+Task<Result<void>> AuthorizationDesk::write(const Flow& flow, store::Batch batch) {
+  const auto until = parts_.steady.now() + kDoubtPatience;
+  bool in_doubt = false;
+  for (;;) {
+    auto done = co_await parts_.store.commit(batch);
+    if (done) co_return done;
+    in_doubt |= done.error().kind == ErrorKind::ambiguous;
+    if (!in_doubt) co_return done;
+    const auto stored = co_await parts_.store.authorization(flow.row.id);
+    const auto* row = stored && *stored ? &**stored : nullptr;
+    const bool happened = row != nullptr && row->version == flow.row.version + 1 && row->record_sealed == flow.row.record_sealed;
+    if (happened) co_return Result<void>{};
+    if (stored && (row == nullptr || row->version != flow.row.version)) {
+      co_return fail(ErrorKind::conflict, "version", "Somebody else has changed this authorisation meanwhile.");
+    }
+    // Unchanged, it is tried again: a first commit that comes late after all leaves the second nothing to change.
+    const bool refused = stored && done.error().kind != ErrorKind::ambiguous && done.error().kind != ErrorKind::unavailable;
+    if (refused) co_return done;
+    if (parts_.steady.now() >= until) {
+      co_return fail(ErrorKind::ambiguous, "commit_ambiguous",
+                     "The answer of the store was lost, and it does not say now whether the change was made. Look at this authorisation again.",
+                     {.detail = done.error().detail});
+    }
+    co_await parts_.steady.sleep_for(kDoubtLook);
+  }
 }
 
 Task<Result<bool>> AuthorizationDesk::caught_up(Flow& flow, store::Authorization before) {
@@ -198,6 +227,10 @@ Task<Result<bool>> AuthorizationDesk::caught_up(Flow& flow, store::Authorization
 
 // Ends a flow with words and leaves nothing behind but them (C8).
 Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
+  co_return co_await end(std::move(flow), state, std::move(code), std::move(text), std::move(audit), {});
+}
+
+Task<bool> AuthorizationDesk::end(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit, store::Batch besides) {
   const auto now = parts_.wall.now();
   const auto before = flow.row;
   flow.row.state = state;
@@ -222,11 +255,11 @@ Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
   Result<void> done;
   for (int race = 0; race < kRaces; ++race) {
     seal_into(flow);
-    store::Batch batch;
+    auto batch = besides;
     batch.push_back(store::UpdateAuthorization{flow.row});
     batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
     batch.push_back(store::AppendAudit{entry});
-    done = co_await parts_.store.commit(std::move(batch));
+    done = co_await write(flow, std::move(batch));
     if (done || done.error().kind != ErrorKind::conflict) break;
     const auto ours = co_await caught_up(flow, before);
     if (!ours || !*ours) break;
@@ -237,10 +270,15 @@ Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::s
 }
 
 Task<bool> AuthorizationDesk::end_unwanted(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
-  auto waiting = flow.record.copy_of_harvest();
+  auto waiting = waiting_in(flow.record);
+  auto entry = waiting ? parts_.giving_back.entry(waiting->whose, waiting->tokens) : std::nullopt;
+  const bool given_back = entry.has_value();
+  store::Batch besides;
+  if (entry) besides.push_back(*std::move(entry));
   // Somebody may have said yes in the same moment: then it is wanted.
-  if (!co_await settle(std::move(flow), state, std::move(code), std::move(text), std::move(audit))) co_return false;
-  give_back_harvest(std::move(waiting));
+  if (!co_await end(std::move(flow), state, std::move(code), std::move(text), std::move(audit), std::move(besides))) co_return false;
+  if (given_back) parts_.giving_back.nudge();
+  else if (waiting) parts_.giving_back.later(std::move(waiting->whose), std::move(waiting->tokens));  // which says that there is no way
   co_return true;
 }
 

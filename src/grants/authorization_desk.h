@@ -122,6 +122,9 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Result<Flow> open(store::Authorization row) const override;
   void seal_into(Flow& flow) const;
   [[nodiscard]] Task<Result<void>> save(Flow& flow) override;
+  // Commits a batch that holds `flow.row` as it is to be. Where the answer to the commit is lost the row is read again: its seal is this
+  // write's alone. Errors besides the store's: ambiguous/`commit_ambiguous` when nobody can say in time whether it has happened.
+  [[nodiscard]] Task<Result<void>> write(const Flow& flow, store::Batch batch);
   // After a conflict of versions: whether the attempt is still as it was read (`before`), or has only been sealed anew by a
   // rotation of the master key; `flow` then goes on from there. False: somebody cancelled, approved or asked. Errors: those of the
   // store and of the seals.
@@ -129,9 +132,11 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   static constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
   // Ends an attempt whose record cannot be opened, which would hold its username for ever.
   [[nodiscard]] Task<void> bury(store::Authorization row, Error why);
-  // settle(), giving back what waited for an answer.
+  // settle(), giving back what waited for an answer, in one commit.
   Task<bool> end_unwanted(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
   Task<bool> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit) override;
+  // settle(), with what else belongs to it.
+  [[nodiscard]] Task<bool> end(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit, store::Batch besides);
 
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
@@ -156,12 +161,27 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<void> take_live_reply(Flow flow, ProviderClient client, Replied replied) override;
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
   [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
+  [[nodiscard]] Task<Kept> completed(Flow flow);
+  // Ends it for a reason that lasts, unless what this very exchange brought is in the store after all.
+  [[nodiscard]] Task<Kept> end_failed(Flow flow, store::AuthorizationState before, std::string code, std::string text);
+  // What the store has of an attempt whose commit was refused, or may have happened: nothing new, what this very exchange brought,
+  // another end (it was cancelled); or it cannot be read.
+  enum class Standing { as_it_was, ours, moved_on, unknown };
+  [[nodiscard]] Task<Standing> look_again(Flow& flow, store::Authorization before);
+  // Whether what this exchange brought has come to this row: as its grant, or to wait for an answer.
+  [[nodiscard]] bool bears(const store::Authorization& row, IntentId intent) const;
   void give_back(store::Grant whose, const Replied& replied, const Secret& imported);
   // The same where it was not even found out whose they are: the provider is asked.
   [[nodiscard]] Task<void> give_back_unharvested(FlowRecord record, std::shared_ptr<const ProviderClient> client, Replied replied, Secret imported);
   // With tokens in the journal for an attempt that ended meanwhile. False: what is left of it does not say where they belong.
   [[nodiscard]] Task<Result<bool>> give_back_journaled(store::Authorization row, store::JournalEntry entry);
   void give_back_harvest(FlowRecord record);
+  struct Unwanted {
+    store::Grant whose;
+    UnownedTokens tokens;
+  };
+  // Tokens that wait, sealed, for a person's answer; nullopt: there are none, or they are the operator's own.
+  [[nodiscard]] std::optional<Unwanted> waiting_in(const FlowRecord& record) const;
   struct Findings {
     std::string code;  // empty: nothing to ask
     std::string question;

@@ -50,7 +50,7 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
     // With it what the callback taught, so that a reply found in the journal after a crash can be completed.
     seal_into(flow);
     batch.push_back(store::UpdateAuthorization{flow.row});
-    const auto opened = co_await parts_.store.commit(std::move(batch));
+    const auto opened = co_await write(flow, std::move(batch));
     if (opened) break;
     const bool raced = opened.error().kind == ErrorKind::conflict && race < kRaces && (co_await caught_up(flow, before)).value_or(false);
     if (raced) continue;
@@ -274,16 +274,20 @@ Task<Result<bool>> AuthorizationDesk::give_back_journaled(store::Authorization r
 
 // The same for tokens that waited, sealed, for a person's answer.
 void AuthorizationDesk::give_back_harvest(FlowRecord record) {
-  if (!record.harvest) return;
+  if (auto waiting = waiting_in(record)) parts_.giving_back.later(std::move(waiting->whose), std::move(waiting->tokens));
+}
+
+std::optional<AuthorizationDesk::Unwanted> AuthorizationDesk::waiting_in(const FlowRecord& record) const {
+  if (!record.harvest) return std::nullopt;
   const auto& harvest = *record.harvest;
   const store::Generation sealed{.grant = record.grant.id, .number = record.grant.generation + 1, .refresh_sealed = harvest.refresh_sealed};
   auto material = parts_.sealing.open_refresh(record.grant, sealed);
-  if (!material || material->token.equals(record.imported)) return;
-  auto whose = record.grant;
-  whose.account_id = harvest.account_id;
-  whose.account_name = harvest.account_name;
-  whose.extras_json = harvest.extras_json;
-  parts_.giving_back.later(std::move(whose), {.refresh = std::move(*material), .access = Secret()});
+  if (!material || material->token.equals(record.imported)) return std::nullopt;
+  Unwanted waiting{.whose = record.grant, .tokens = {.refresh = std::move(*material), .access = Secret()}};
+  waiting.whose.account_id = harvest.account_id;
+  waiting.whose.account_name = harvest.account_name;
+  waiting.whose.extras_json = harvest.extras_json;
+  return waiting;
 }
 
 Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const ProviderClient& client, const Replied& replied, IntentId intent) {

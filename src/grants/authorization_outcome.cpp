@@ -12,10 +12,25 @@ namespace {
 using namespace std::chrono_literals;
 using store::AuthorizationState;
 
-constexpr auto kCommitPatience = 60s;
+constexpr auto kCommitPatience = 10s;  // then the keeper tries it again, and says so
 constexpr int kRaces = 20;
 constexpr std::size_t kRejectedTogether = 200;
 constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
+constexpr std::string_view kIntentOfResult = "intent";  // of the exchange whose tokens the grant has got
+
+// Why an attempt cannot be completed, for people. `prepared`: the store refused what was made of it.
+std::pair<std::string, std::string> failure_of(const Error& error, bool prepared, FlowKind kind) {
+  if (prepared && error.kind == ErrorKind::conflict && error.field == "type") {
+    return {"type_held", "The user was given a grant of this type meanwhile. Look at it, and delete it first if this one shall take its place."};
+  }
+  if (prepared && error.kind == ErrorKind::conflict) {
+    return {"username_taken", "Somebody made a user or group of that name meanwhile. Press Authorize again."};
+  }
+  if (prepared && error.kind == ErrorKind::not_found && kind == FlowKind::new_user) {
+    return {"no_such_group", "The group was deleted meanwhile. Press Authorize again and choose another one."};
+  }
+  return {error.reason, error.text};
+}
 
 }  // namespace
 
@@ -116,9 +131,10 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
       parts_.log.error("authorization_not_kept", done.error());
       co_return Kept::not_yet;
     }
-    const auto ours = co_await caught_up(flow, before);
-    if (!ours) break;
-    if (!*ours) co_return Kept::unwanted;  // cancelled meanwhile
+    const auto standing = co_await look_again(flow, before);
+    if (standing == Standing::unknown) break;
+    if (standing == Standing::ours) co_return Kept::yes;
+    if (standing == Standing::moved_on) co_return Kept::unwanted;  // cancelled meanwhile
   }
   co_return Kept::not_yet;
 }
@@ -151,7 +167,14 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
                           "authorization.rejected");
   } else {
     auto waiting = flow->record.copy_of_harvest();
-    if (co_await complete(std::move(*flow)) == Kept::unwanted) give_back_harvest(std::move(waiting));
+    const auto kept = co_await complete(std::move(*flow));
+    if (kept == Kept::unwanted) give_back_harvest(std::move(waiting));
+    if (kept == Kept::not_yet) {
+      co_return fail(ErrorKind::unavailable, "store_unavailable",
+                     "The store does not say that it has taken the approval. Nothing is lost: look at this account again in a moment, and approve it "
+                     "once more if it still waits.",
+                     {.retry_after = Seconds(10)});
+    }
   }
   co_return co_await view(id);
 }
@@ -328,6 +351,7 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   result["missing_scopes"] = harvest.missing_scopes;
   result["new_user"] = record.kind == FlowKind::new_user;
   result["replaced"] = record.kind == FlowKind::replaced_grant;
+  result[kIntentOfResult] = harvest.intent.text();
   auto row = flow.row;
   row.state = AuthorizationState::completed;
   row.ticket_hash.clear();
@@ -351,46 +375,27 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   co_return batch;
 }
 
-Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
-  const auto began = parts_.wall.now();
-  const auto before = flow.row;
-  for (;;) {
-    auto batch = co_await completion_batch(flow);
-    if (!batch) {
-      if (batch.error().kind == ErrorKind::unavailable) co_return Kept::not_yet;
-      co_await settle(std::move(flow), AuthorizationState::failed, batch.error().reason, batch.error().text, "authorization.failed");
-      co_return Kept::unwanted;
-    }
-    const auto done = co_await parts_.store.commit(std::move(*batch), store::Urgency::token_reply);
-    if (done) break;
-    const auto& error = done.error();
-    const bool delivered_meanwhile = error.kind == ErrorKind::not_found && error.field == "wrap";
-    const bool race = delivered_meanwhile || (error.kind == ErrorKind::conflict && error.reason == "version");
-    if (error.kind == ErrorKind::conflict && !race) {
-      const bool held = error.field == "type";
-      co_await settle(std::move(flow), AuthorizationState::failed, held ? "type_held" : "username_taken",
-                      held ? "The user was given a grant of this type meanwhile. Look at it, and delete it first if this one shall take its place."
-                           : "Somebody made a user or group of that name meanwhile. Press Authorize again.",
-                      "authorization.failed");
-      co_return Kept::unwanted;
-    }
-    if (error.kind == ErrorKind::not_found && !race && flow.record.kind == FlowKind::new_user) {
-      co_await settle(std::move(flow), AuthorizationState::failed, "no_such_group",
-                      "The group was deleted meanwhile. Press Authorize again and choose another one.", "authorization.failed");
-      co_return Kept::unwanted;
-    }
-    if (error.kind != ErrorKind::unavailable && !race) {
-      co_await settle(std::move(flow), AuthorizationState::failed, error.reason, error.text, "authorization.failed");
-      co_return Kept::unwanted;
-    }
-    // The journal holds the reply, so giving up after a while loses nothing: the next start completes it.
-    if (parts_.wall.now() > began + kCommitPatience) co_return Kept::not_yet;
-    if (race) {
-      const auto ours = co_await caught_up(flow, before);
-      if (ours && !*ours) co_return Kept::unwanted;  // cancelled meanwhile
-    }
-    co_await changes_.any().wait_for(parts_.steady, race ? 1ms : 500ms);
+bool AuthorizationDesk::bears(const store::Authorization& row, IntentId intent) const {
+  const bool waits = row.state == AuthorizationState::needs_confirmation || row.state == AuthorizationState::held;
+  if (waits) {
+    const auto flow = open(row);
+    return flow && flow->record.harvest && flow->record.harvest->intent == intent;
   }
+  // Of a grant that was taken back since, too: its tokens went with it.
+  const auto result = parse_json(row.result_json);
+  return result && result->is_object() && base::string_or(result->get_object(), kIntentOfResult) == intent.text();
+}
+
+Task<AuthorizationDesk::Standing> AuthorizationDesk::look_again(Flow& flow, store::Authorization before) {
+  const auto still = co_await caught_up(flow, std::move(before));
+  if (!still) co_return Standing::unknown;
+  if (*still) co_return Standing::as_it_was;
+  const auto stored = co_await parts_.store.authorization(flow.row.id);
+  if (!stored) co_return Standing::unknown;
+  co_return *stored && bears(**stored, flow.record.harvest->intent) ? Standing::ours : Standing::moved_on;
+}
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::completed(Flow flow) {
   parts_.enrolment.changed(flow.record.user);
   parts_.watcher.grant_changed(flow.record.user.id, flow.record.grant.id);
   parts_.keeper.nudge();
@@ -398,13 +403,64 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
   co_return Kept::yes;
 }
 
+Task<AuthorizationDesk::Kept> AuthorizationDesk::end_failed(Flow flow, AuthorizationState before, std::string code, std::string text) {
+  const auto id = flow.row.id;
+  const auto intent = flow.record.harvest->intent;
+  if (co_await settle(std::move(flow), AuthorizationState::failed, std::move(code), std::move(text), "authorization.failed")) co_return Kept::unwanted;
+  const auto stored = co_await parts_.store.authorization(id);
+  if (!stored || (*stored && (*stored)->state == before)) co_return Kept::not_yet;
+  co_return *stored && bears(**stored, intent) ? Kept::yes : Kept::unwanted;
+}
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
+  const auto began = parts_.steady.now();
+  const auto before = flow.row;
+  for (;;) {
+    auto batch = co_await completion_batch(flow);
+    const bool prepared = batch.has_value();
+    const auto done = prepared ? co_await parts_.store.commit(std::move(*batch), store::Urgency::token_reply)
+                               : Result<void>(std::unexpected(std::move(batch.error())));
+    if (done) co_return co_await completed(std::move(flow));
+    const auto& error = done.error();
+    const bool delivered_meanwhile = prepared && error.kind == ErrorKind::not_found && error.field == "wrap";
+    const bool race = delivered_meanwhile || (prepared && error.kind == ErrorKind::conflict && error.reason == "version");
+    // Whether an earlier commit of this loop, or of a process before, has happened after all is not known from its error: nothing is
+    // ended, and no token is given back, before the store has said what it has (F5, F7).
+    if (error.kind != ErrorKind::unavailable) {
+      const auto standing = co_await look_again(flow, before);
+      if (standing == Standing::ours) co_return co_await completed(std::move(flow));
+      if (standing == Standing::moved_on) co_return Kept::unwanted;  // cancelled meanwhile
+      const bool may_have_happened = error.kind == ErrorKind::ambiguous || error.reason == "store_corrupt" || standing == Standing::unknown;
+      if (!may_have_happened && !race) {
+        auto [code, text] = failure_of(error, prepared, flow.record.kind);
+        co_return co_await end_failed(std::move(flow), before.state, std::move(code), std::move(text));
+      }
+    }
+    // The journal holds the reply, so giving up after a while loses nothing: it is tried again, and at the next start.
+    if (parts_.steady.now() > began + kCommitPatience) co_return Kept::not_yet;
+    co_await changes_.any().wait_for(parts_.steady, race ? 1ms : 500ms);
+  }
+}
+
 // ---- undo ------------------------------------------------------------------------------------------------------------
 
 Task<Result<void>> AuthorizationDesk::undo(AuthorizationId id, Requester requester) {
+  std::optional<Error> in_doubt;
   for (int attempt = 0;; ++attempt) {
     auto done = co_await try_undo(id, requester);
+    if (done) co_return done;
+    const auto& error = done.error();
+    if (in_doubt && error.reason == "nothing_to_undo") co_return Result<void>{};  // it had happened
+    if (error.kind == ErrorKind::ambiguous) in_doubt = error;
+    const bool unsaid = in_doubt && (error.kind == ErrorKind::ambiguous || error.kind == ErrorKind::unavailable);
     // Something it decided on has changed since: what is there now may be more than may be taken back.
-    if (done || done.error().kind != ErrorKind::conflict || done.error().reason != "version" || attempt >= kRaces) co_return done;
+    const bool came_late = in_doubt && error.reason == "gone";
+    const bool raced = (error.kind == ErrorKind::conflict && error.reason == "version") || came_late;
+    if ((!unsaid && !raced) || attempt >= kRaces) {
+      if (unsaid) co_return std::unexpected(*std::move(in_doubt));
+      co_return done;
+    }
+    if (unsaid) co_await parts_.steady.sleep_for(500ms);
   }
 }
 
@@ -454,7 +510,8 @@ Task<Result<void>> AuthorizationDesk::try_undo(AuthorizationId id, Requester req
     }
   }
   auto done = co_await parts_.store.commit(std::move(batch));
-  if (!done) co_return done;
+  // Where its answer was lost it may have happened: what is remembered of the grant is forgotten all the same.
+  if (!done && done.error().kind != ErrorKind::ambiguous) co_return done;
   parts_.giving_back.nudge();
   if (*user) parts_.enrolment.changed(**user);
   parts_.watcher.grant_changed(seen.user, seen.grant);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "grants/refused_writes.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -53,6 +55,8 @@ Task<Result<void>> Keeper::start() {
   start_recovering_codes();
   loop_group_.spawn("keeper", run());
   loop_group_.spawn("mend_stamps", mend_stamps());
+  loop_group_.spawn("refused_writes", watch_refused_writes({.store = parts_.store, .journal = parts_.journal, .alerts = parts_.alerts,
+                                                            .wall = parts_.wall, .steady = parts_.steady, .entropy = parts_.entropy}));
   co_return Result<void>{};
 }
 

@@ -361,6 +361,7 @@ Task<void> Keeper::recover_codes() {
       } else {
         parts_.log.error("code_not_recovered", done.error());
         if (!is_lasting(done.error())) {
+          if (done.error().reason == "store_unavailable") alert_store_refuses();
           left.push_back(std::move(entry));
           continue;
         }

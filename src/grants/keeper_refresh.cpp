@@ -367,6 +367,7 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
     co_return std::unexpected(claimed.error());
   }
   parts_.alerts.clear("journal_full");
+  parts_.alerts.clear("store_refuses");
   StepTimes::add(parts_.counters.steps.claim, parts_.steady.now() - begun);
 
   std::optional<HoldBack> hold_back(std::in_place, *this, view.grant, client->type.has(catalog::Quirk::refresh_kills_access));

@@ -21,6 +21,8 @@ class RefusingStore final : public store::Store {
   std::function<void(const std::vector<std::string>& without_apps)> sweeping;  // while what is due is looked for
   std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
+  std::function<bool(const store::Batch&)> loses_commit;   // ... or before it: the commit has not happened
+  bool hides_authorizations = false;                        // as a line that breaks while they are read
   std::function<store::Batch(const store::Batch&)> before;  // what somebody else is a moment faster with
   std::function<void(const store::Batch&)> written;         // ... or does a moment later
   std::function<void()> reading_grant;
@@ -33,6 +35,7 @@ class RefusingStore final : public store::Store {
       }
     }
     if (refuses && refuses(batch)) co_return fail(ErrorKind::unavailable, "store_unavailable", "The disk is full.");
+    if (loses_commit && loses_commit(batch)) co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
     const bool lost = loses_answer && loses_answer(batch);
     auto copy = written ? batch : store::Batch();
     auto done = co_await real_->commit(std::move(batch), urgency);
@@ -90,7 +93,10 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::GrantEvent>>> grant_events(GrantId grant) override { return real_->grant_events(grant); }
   Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override { return real_->revocations(due_until, limit); }
   Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override { return real_->tallies(std::move(prefix), since); }
-  Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override { return real_->authorization(id); }
+  Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override {
+    if (hides_authorizations) co_return fail(ErrorKind::unavailable, "store_unavailable", "The database cannot be reached.");
+    co_return co_await real_->authorization(id);
+  }
   Task<Result<std::optional<store::Authorization>>> authorization_by_ticket(Bytes ticket_hash) override { return real_->authorization_by_ticket(std::move(ticket_hash)); }
   Task<Result<std::optional<store::Authorization>>> authorization_by_state(Bytes state_hash) override { return real_->authorization_by_state(std::move(state_hash)); }
   Task<Result<std::vector<store::Authorization>>> expired_authorizations(WallTime now, std::size_t limit) override { return real_->expired_authorizations(now, std::move(limit)); }

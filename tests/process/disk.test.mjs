@@ -112,6 +112,17 @@ test('R4: a full disk before the request: nothing is sent, the token stays unspe
   scene.sound();
 });
 
+test('R4: the alert of a full disk ends when there is room, though the only account was deleted meanwhile', async (t) => {
+  const scene = await faultyScene(t);
+  scene.disk.arm(storeFull);
+  assert.equal((await refreshNow(scene)).status, 503);
+  assert.ok((await alertsOf(scene)).includes(storeRefuses), 'health says so');
+  scene.disk.disarm();
+  await until('the deletion', async () => (await scene.admin.call('DELETE', `/api/v1/grants/${scene.grant_id}`)).status < 300, patience);
+  await until('the alert to end', async () => !(await alertsOf(scene)).includes(storeRefuses), patience);
+  assert.equal(scene.provider.seen('refresh').length, 0);
+});
+
 test('R4, F5: EIO when the answer is synced to the journal: it goes on to the store, refreshing stops, a restart goes on', async (t) => {
   const scene = await faultyScene(t);
   const before = await generationOf(scene);
