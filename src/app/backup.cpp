@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_set>
 
 #include "app/backup_sections.h"
 #include "app/leftovers.h"
@@ -24,8 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Confirmed so shortly before the snapshot that it may lack what they brought.
-constexpr auto kConfirmedSlack = std::chrono::minutes(5);
+using Intents = std::unordered_set<IntentId, base::IdHash>;
 
 constexpr std::string_view kKeyChanged = "master_key_changed";
 
@@ -90,12 +90,24 @@ Result<void> add_keys(store::BackupWriter& writer, store::Files& files, const st
   return {};
 }
 
-Result<void> add_journal(store::BackupWriter& writer, store::Files& files, WallTime snapshot_at, const BackupWish& wish, BackupReport& report) {
+// Asked before the snapshot is taken: what was confirmed by then is in it. By the clock nobody could tell: it may be set meanwhile.
+Result<Intents> confirmed_by_now(store::Files& files, const BackupWish& wish) {
+  Intents confirmed;
+  const auto note = [&](const store::DecodedRecord& record) -> Result<void> {
+    if (record.confirmed_at) confirmed.insert(record.entry.intent);
+    return {};
+  };
+  if (const auto loss = store::each_journal_record(wish.data + "/journal", files, note); !loss) return std::unexpected(loss.error());
+  return confirmed;
+}
+
+// `in_store`: whose answers the store has for sure.
+Result<void> add_journal(store::BackupWriter& writer, store::Files& files, const Intents& in_store, const BackupWish& wish, BackupReport& report) {
   if (auto done = writer.begin({.name = "journal", .kind = std::string(kJournalKind)}); !done) return done;
   const auto add = [&](const store::DecodedRecord& record) -> Result<void> {
     // A dump of a database that nodes share may be of any time before; but a confirmed consent it has, or its grant is lost with it.
     if (wish.of_node && record.confirmed_at && record.entry.generation == 0) return {};
-    if (!wish.of_node && record.confirmed_at && *record.confirmed_at < snapshot_at - kConfirmedSlack) return {};
+    if (in_store.contains(record.entry.intent)) return {};
     report.replies += 1;
     return writer.write(store::encode_record(record.entry, store::kTravellingSequence));
   };
@@ -177,6 +189,8 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
   const auto step = [&](std::int64_t done, std::int64_t all) {
     if (wish.progress) wish.progress("Taking a snapshot", done, all);
   };
+  const auto confirmed = confirmed_by_now(files, wish);
+  if (!confirmed) return std::unexpected(confirmed.error());
   const auto facts = store::snapshot_sqlite(wish.data + "/latchkey.db", snapshot.path(), std::string(version()), step);
   if (!facts) return std::unexpected(facts.error());
   if (!facts->moved_to.empty()) {
@@ -195,7 +209,7 @@ Result<BackupReport> write_backup(const BackupWish& wish, const std::string& dra
     return std::unexpected(done.error());
   }
   // After the snapshot: a reply whose commit the snapshot missed is in the journal.
-  if (auto done = add_journal(**writer, files, report.made_at, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = add_journal(**writer, files, *confirmed, wish, report); !done) return std::unexpected(done.error());
   const auto key_now = store::sqlite_master_key_id(wish.data + "/latchkey.db");
   if (!key_now) return std::unexpected(key_now.error());
   if (*key_now != facts->master_key_id) {
@@ -268,7 +282,7 @@ Result<BackupReport> write_node_backup(const BackupWish& wish, const std::string
   if (auto done = add_keys(**writer, files, *facts, wish, entropy); !done) return std::unexpected(done.error());
   const auto name = fmt::format("{}/{}", wish.data, kNodeFile);
   if (auto done = add_file(**writer, files, name, {.name = std::string(kNodeFile), .kind = std::string(kNodeKind)}, wish); !done) return std::unexpected(done.error());
-  if (auto done = add_journal(**writer, files, report.made_at, wish, report); !done) return std::unexpected(done.error());
+  if (auto done = add_journal(**writer, files, {}, wish, report); !done) return std::unexpected(done.error());
   if (auto done = add_providers(**writer, files, wish, report); !done) return std::unexpected(done.error());
   if (auto done = add_tls(**writer, std::move(*tls), wish); !done) return std::unexpected(done.error());
   if (auto done = add_documents(**writer, files, *documents, wish, report); !done) return std::unexpected(done.error());

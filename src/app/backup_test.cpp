@@ -62,6 +62,27 @@ class BackupTest : public testing::Test {
     ASSERT_TRUE(run(journal->reserve(entry.intent)));
     ASSERT_TRUE(run(journal->record(entry)));
   }
+  store::JournalEntry put_reply(store::GenerationNumber generation) {
+    store::JournalEntry entry{.intent = IntentId::make(wall.now(), entropy), .grant = GrantId::make(wall.now(), entropy), .generation = generation,
+                              .recorded_at = wall.now(), .reply_sealed = base::to_bytes("sealed")};
+    EXPECT_TRUE(run(journal->reserve(entry.intent)));
+    EXPECT_TRUE(run(journal->record(entry)));
+    return entry;
+  }
+  // The journal writes it down in its own time; what comes after it waits for that.
+  void confirm(IntentId intent, WallTime at) {
+    journal->confirm(intent, at);
+    static_cast<void>(run(journal->pending()));
+  }
+  static std::vector<IntentId> intents_in(const std::string& directory) {
+    std::vector<IntentId> found;
+    store::SystemFiles files;
+    EXPECT_TRUE(store::each_journal_record(directory, files, [&](const store::DecodedRecord& record) -> Result<void> {
+      found.push_back(record.entry.intent);
+      return {};
+    }));
+    return found;
+  }
   BackupWish wish() {
     return {.file = (folder / "office.lkb").string(), .data = data, .key_path = key_path, .passphrase = Secret("a long and secret phrase"),
             .cost = {.memory_kib = 64, .passes = 1}, .progress = {}};
@@ -112,6 +133,27 @@ TEST_F(BackupTest, P5_ARotationThatBeginsBetweenSnapshotAndJournalLeavesNoReplyW
 }
 
 // A document is whole before its record is there, and may be gone when the backup comes to it.
+TEST_F(BackupTest, R28_AnAnswerConfirmedAfterTheSnapshotComesAlongWhateverTheClockSays) {
+  const auto early = put_reply(1);
+  confirm(early.intent, wall.now() + std::chrono::hours(1));
+  auto asked = wish();
+  std::vector<IntentId> expected;
+  asked.progress = [&](std::string_view step, std::int64_t, std::int64_t) {
+    if (step != "Writing" || !expected.empty()) return;
+    const auto late = put_reply(2);
+    confirm(late.intent, wall.now() - std::chrono::hours(1));  // the clock was set back
+    expected = {late.intent, put_reply(3).intent};
+  };
+  const auto made = make_backup(asked);
+  ASSERT_TRUE(made) << made.error().text;
+  RestoreWish back{.file = asked.file, .data = (folder / "elsewhere").string(), .key_path = {}, .passphrase = wish().passphrase.clone(),
+                   .nothing_ran_since = true, .progress = {}};
+  back.key_path = back.data + "/master.key";
+  const auto restored = restore_backup(back);
+  ASSERT_TRUE(restored) << restored.error().text;
+  EXPECT_THAT(intents_in(back.data + "/journal"), testing::UnorderedElementsAreArray(expected)) << "what the snapshot holds stays behind";
+}
+
 TEST_F(BackupTest, F10_DocumentsThatWaitComeAlongAndWhatIsDeliveredMeanwhileIsNoError) {
   fs::create_directory(data + "/spool");
   const auto put = [&](store::DeliveryState state, std::size_t size_bytes) {

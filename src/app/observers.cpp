@@ -64,10 +64,21 @@ void PeopleWatcher::pin_reset(UserId user, std::string username, std::string by)
                 kDay);
 }
 
+namespace {
+
+// For strangers, too: no word of what the store has said.
+std::string detail_for(const Error& error) {
+  if (error.reason == "store_stopped") return "The database takes no more changes until the server has been restarted; the alert says what comes before that.";
+  if (error.reason == "store_unreadable" || error.kind == ErrorKind::corrupt) return "The database cannot be read; the alert says what to do.";
+  return "The database does not answer; the log says why.";
+}
+
+}  // namespace
+
 Task<std::vector<console::ReadyCheck>> Readiness::check() {
   std::vector<console::ReadyCheck> checks;
   const auto answered = co_await store_.now();
-  checks.push_back({.name = "store", .ok = answered.has_value(), .detail = answered ? "" : "The database does not answer; the log says why."});
+  checks.push_back({.name = "store", .ok = answered.has_value(), .detail = answered ? "" : detail_for(answered.error())});
   checks.push_back({.name = "journal", .ok = !journal_.failed(), .detail = journal_.failed() ? "The disk refused to keep token replies." : ""});
   co_return checks;
 }
@@ -182,7 +193,7 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
                      .kind = Metric::Kind::counter, .labels = {}, .value = static_cast<double>(figures.commit_nanoseconds.load()) / 1e9});
   gauge("latchkey_store_waiting", "Changes that wait for the store.", static_cast<double>(figures.waiting.load()));
   const auto answered = co_await parts_.store.now();
-  gauge("latchkey_store_up", "1 while the database answers; while it does not, whatever is counted in it is not shown.", answered ? 1 : 0);
+  gauge("latchkey_store_up", "1 while the database answers, can be read and takes changes; whatever cannot be read of it is not shown.", answered ? 1 : 0);
   const auto looked = co_await base::run_on(parts_.engine, parts_.health.look());
   if (looked) add_picture(metrics, **looked);
   co_return metrics;

@@ -18,6 +18,7 @@ constexpr AlertKind kKinds[] = {
     {"journal_full", Severity::critical, "No room to keep token replies", "", false, kServer},
     {"journal_unreadable", Severity::critical, "A file of the reply journal cannot be read", "", true, kServer},
     {"store_unreachable", Severity::critical, "The database does not answer", "", false, kServer},
+    {"store_stopped", Severity::critical, "The database takes no more changes: restart the server", "", false, kServer},
     {"store_refuses", Severity::critical, "The store cannot be written", "", false, kServer},
     {"clocks_differ", Severity::warning, "Two clocks differ", "/settings/servers", false, kServer},
     {"clock_behind", Severity::critical, "The clock is behind the truth", "", false, kServer},

@@ -17,11 +17,21 @@ constexpr auto kLookEvery = 2s;
 constexpr std::chrono::nanoseconds kThoroughEvery = 10s;
 constexpr int kRestPerWork = 50;  // with very many grants a thorough look takes its time
 constexpr std::string_view kStoreCause = "store_unreachable";
+constexpr std::string_view kStoppedCause = "store_stopped";
 constexpr std::string_view kTokensCause = "tokens_ended";
 constexpr std::string_view kProviderCause = "provider_unreachable:";
 constexpr std::string_view kNodeCause = "node_silent:";
 
 std::string counted(std::int64_t number, std::string_view one, std::string_view many) { return fmt::format("{} {}", number, number == 1 ? one : many); }
+
+// The file's own words say what to do; those of a line to a database name hosts and users, and stay in the log.
+std::string words_for_away(const Error& error) {
+  if (error.reason == "store_unreadable" || error.kind == ErrorKind::corrupt) {
+    return error.text + " Until it can be read, nothing is refreshed, and who signs in or fetches a token may be refused; what providers have answered is kept.";
+  }
+  return "The database does not answer. Nothing is refreshed and nobody can sign in or fetch a token until it does; what providers answer meanwhile is kept. "
+         "See the server's log, and bring the database back: no restart is needed.";
+}
 
 // "2026-11-27T02:15:00Z"
 std::string moment(WallTime time) { return base::to_rfc3339(std::chrono::floor<Seconds>(time)); }
@@ -66,18 +76,20 @@ Task<void> Lookout::look(bool thorough) {
 
 Task<bool> Lookout::look_at_store() {
   const auto answered = co_await parts_.store.now();
-  if (answered) {
+  const bool stopped = !answered && answered.error().reason == "store_stopped";
+  // At once, and until the process ends: nothing that happens in it changes this.
+  if (stopped) {
+    parts_.alerts.raise(std::string(kStoppedCause), answered.error().text + " Until then nothing is refreshed and nothing can be changed; tokens still good are "
+                                                                            "served, and what providers have answered is kept in the journal.");
+  }
+  if (answered || stopped) {  // what has stopped is read as before
     store_away_since_.reset();
     parts_.alerts.clear(std::string(kStoreCause));
     co_return true;
   }
   const auto now = parts_.steady.now();
   if (!store_away_since_) store_away_since_ = now;
-  if (now - *store_away_since_ >= kStoreAwayFor) {
-    parts_.alerts.raise(std::string(kStoreCause),
-                        "The database does not answer. Nothing is refreshed and nobody can sign in or fetch a token until it does; what providers "
-                        "answer meanwhile is kept. See the server's log, and bring the database back: no restart is needed.");
-  }
+  if (now - *store_away_since_ >= kStoreAwayFor) parts_.alerts.raise(std::string(kStoreCause), words_for_away(answered.error()));
   co_return false;
 }
 

@@ -28,7 +28,7 @@ class HealthGlance final : public HealthDesk {
   const WallClock& wall_;
 };
 
-// Alerts: `tokens_ended`, `provider_unreachable:APP`, `store_unreachable`, `node_silent:ID`; ends `record_altered:...`. Lives on the engine's executor.
+// Alerts: `tokens_ended`, `provider_unreachable:APP`, `store_unreachable`, `store_stopped`, `node_silent:ID`; ends `record_altered:...`. Lives on the engine's executor.
 class Lookout {
  public:
   // What passes within these is no news.

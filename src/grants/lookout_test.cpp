@@ -203,7 +203,7 @@ TEST_F(Glance, SeesWhichTokensHaveEndedAsOfNow) {
 }
 
 TEST(AlertKinds, WhatStopsThisServerIsCritical) {
-  for (const auto* cause : {"node_name_taken", "node_shut_out", "journal_failed", "store_unreachable", "tokens_ended"}) {
+  for (const auto* cause : {"node_name_taken", "node_shut_out", "journal_failed", "store_unreachable", "store_stopped", "tokens_ended"}) {
     EXPECT_EQ(kind_of_alert(cause).severity, Severity::critical) << cause;
     EXPECT_FALSE(kind_of_alert(cause).dismissible) << cause;
   }

@@ -230,7 +230,7 @@ class Store {
   virtual ~Store() = default;
 
   [[nodiscard]] virtual Task<Result<void>> commit(Batch batch, Urgency urgency = Urgency::ordinary) = 0;
-  // The clock that leases are measured by.
+  // The clock that leases are measured by, and the question whether the store is well. Errors besides: unavailable/`store_unreadable`, `store_stopped`.
   [[nodiscard]] virtual Task<Result<WallTime>> now() = 0;
 
   [[nodiscard]] virtual Task<Result<std::vector<GroupRow>>> groups() = 0;

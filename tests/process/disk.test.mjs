@@ -154,6 +154,58 @@ test('R4, F5: EIO when the store syncs the new token: writing stops for good, an
   scene.sound();
 });
 
+const storeUnreachable = 'The database does not answer';
+const storeStopped = 'The database takes no more changes: restart the server';
+const readiness = async ({ server }) => {
+  const answer = await fetch(`${server.url}/readyz`);
+  return { status: answer.status, text: await answer.text() };
+};
+
+/** Mails and webhooks tell what the server's own log and metrics tell: a console whose session cannot be read shows nothing. */
+const upNow = async ({ server }) => Number(/\nlatchkey_store_up (\d)\n/.exec(await server.metrics())[1]);
+
+test('F5: EIO when the database is read: an alert in words that fit, not ready, and all of it passes by itself', async (t) => {
+  const scene = await faultyScene(t);
+  assert.equal(await upNow(scene), 1);
+  scene.disk.arm({ operation: operations.read, file: files.log | files.database, action: 'refuse', code: 'EIO' });
+  await until('the alert', () => scene.server.stderr.includes('cause=store_unreachable'), patience);
+  assert.match(scene.server.stderr, /alert cause=store_unreachable words="The database cannot be read: the disk reports an error\./);
+  assert.doesNotMatch(scene.server.stderr, /database is damaged|latchkey restore/);
+  const { status, text } = await readiness(scene);
+  assert.equal(status, 503);
+  assert.match(text, /cannot be read/);
+  assert.equal(await upNow(scene), 0);
+  scene.disk.disarm();
+  await until('to be ready', async () => (await readiness(scene)).status === 200, patience);
+  await until('the alert to end', async () => !(await alertsOf(scene)).includes(storeUnreachable), patience);
+  assert.equal(await upNow(scene), 1);
+  await assertServed(scene, 'afterwards');
+  assert.equal((await refreshNow(scene)).status, 200, 'without a restart');
+  scene.sound();
+});
+
+test('F5: EIO when the store is synced: it says at once that it has stopped and that a restart is needed, and serves what is good', async (t) => {
+  const scene = await faultyScene(t);
+  scene.disk.arm({ operation: operations.sync, file: files.log, action: 'refuse', code: 'EIO', times: 1 });
+  assert.notEqual((await scene.admin.call('POST', '/api/v1/groups', { name: 'Warehouse' })).status, 201);
+  assert.equal(scene.disk.struck, 1);
+  await until('the alert', async () => (await alertsOf(scene)).includes(storeStopped), patience);
+  const { items } = await scene.admin.must('GET', '/api/v1/alerts');
+  assert.match(items.find((alert) => alert.title === storeStopped).detail, /Check the disk, then restart the server\./);
+  const { status, text } = await readiness(scene);
+  assert.equal(status, 503);
+  assert.match(text, /restarted/);
+  assert.equal(await upNow(scene), 0);
+  await assertServed(scene, 'after the failed sync');
+  await scene.server.kill();
+  scene.disk.disarm();
+  await scene.server.launch();
+  await until('to be ready', async () => (await readiness(scene)).status === 200, patience);
+  assert.deepEqual((await alertsOf(scene)).filter((title) => [storeStopped, storeRefuses].includes(title)), []);
+  assert.equal((await refreshNow(scene)).status, 200);
+  scene.sound();
+});
+
 test('R4: a disk that is really full: nothing is lost, health says so, kill -9 and a start on the full disk change nothing, it recovers', { skip: withoutSmallDisk }, async (t) => {
   const folder = await temporaryFolder(t, 'full');
   const disk = await SmallDisk.mount(t, `${folder}/data`, 40 << 20);

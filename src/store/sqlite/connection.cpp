@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "store/sqlite/folding_function.h"
 
 namespace latchkey::store::sqlite {
@@ -11,13 +13,14 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Ac
   const int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READWRITE |
                     (access == Access::writer ? SQLITE_OPEN_CREATE : 0);
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, vfs.empty() ? nullptr : vfs.c_str());
+  auto files = std::make_unique<IoErrorVfs>(vfs);
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, files->name().c_str());
   if (code != SQLITE_OK) {
     auto error = error_of(code, handle == nullptr ? "no memory" : sqlite3_errmsg(handle));
     sqlite3_close_v2(handle);
     return std::unexpected(std::move(error));
   }
-  std::unique_ptr<Connection> connection(new Connection(handle));
+  std::unique_ptr<Connection> connection(new Connection(std::move(files), handle));
   sqlite3_busy_timeout(handle, static_cast<int>(wait.count()));
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
@@ -60,6 +63,15 @@ Result<std::int64_t> Connection::number(std::string_view sql) {
   if (statement.row()) statement.read(value);
   if (statement.failed()) return statement.failure();
   return value;
+}
+
+Result<void> Connection::touch_file() {
+  sqlite3_file* file = nullptr;
+  if (sqlite3_file_control(handle_, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || file == nullptr || file->pMethods == nullptr) return {};
+  std::array<std::uint8_t, 100> head{};
+  const int code = file->pMethods->xRead(file, head.data(), static_cast<int>(head.size()), 0);
+  if (code == SQLITE_OK || code == SQLITE_IOERR_SHORT_READ) return {};
+  return std::unexpected(error_of(code, "the head of the database file"));
 }
 
 void Connection::leave_log_alone() { sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "store/sqlite/io_error_vfs.h"
 #include "store/sqlite/statement.h"
 
 namespace latchkey::store::sqlite {
@@ -36,17 +37,24 @@ class Connection {
   // One integer, from a pragma for instance.
   [[nodiscard]] Result<std::int64_t> number(std::string_view sql);
 
+  // Reads from the file itself, past what SQLite keeps in memory of it: a disk that has gone is noticed although everything asked for
+  // lately is still there. (What the system keeps in memory of the file is not passed by.)
+  [[nodiscard]] Result<void> touch_file();
+  // Reads that the disk has failed so far.
+  [[nodiscard]] std::uint64_t failed_reads() const { return files_->failed_reads(); }
+
   void leave_log_alone();
   [[nodiscard]] bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
   [[nodiscard]] sqlite3* handle() const { return handle_; }
 
  private:
-  explicit Connection(sqlite3* handle) : handle_(handle) {}
+  Connection(std::unique_ptr<IoErrorVfs> files, sqlite3* handle) : files_(std::move(files)), handle_(handle) {}
 
   struct TextHash : std::hash<std::string_view> {
     using is_transparent = void;
   };
 
+  std::unique_ptr<IoErrorVfs> files_;
   sqlite3* handle_;
   std::unordered_map<std::string, sqlite3_stmt*, TextHash, std::equal_to<>> statements_;
 };

@@ -17,7 +17,10 @@ FaultyFile& of(sqlite3_file* file) { return *reinterpret_cast<FaultyFile*>(file)
 sqlite3_file* real(sqlite3_file* file) { return of(file).real; }
 
 int x_close(sqlite3_file* f) { return real(f)->pMethods->xClose(real(f)); }
-int x_read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) { return real(f)->pMethods->xRead(real(f), to, size, at); }
+int x_read(sqlite3_file* f, void* to, int size, sqlite3_int64 at) {
+  const int code = of(f).owner->ask(FileCall::read, of(f).suffix);
+  return code != SQLITE_OK ? code : real(f)->pMethods->xRead(real(f), to, size, at);
+}
 int x_write(sqlite3_file* f, const void* from, int size, sqlite3_int64 at) {
   const int code = of(f).owner->ask(FileCall::write, of(f).suffix);
   return code != SQLITE_OK ? code : real(f)->pMethods->xWrite(real(f), from, size, at);

@@ -1,4 +1,4 @@
-// SQLite's file layer with faults: the real one beneath, asked through `fault` before every write and sync.
+// SQLite's file layer with faults: the real one beneath, asked through `fault` before every read, write and sync.
 #pragma once
 
 #include <sqlite3.h>
@@ -10,7 +10,7 @@
 
 namespace latchkey::store::sqlite {
 
-enum class FileCall { write, sync };
+enum class FileCall { read, write, sync };
 
 // Registered with SQLite as long as it lives, under `name()`.
 class FaultyVfs {

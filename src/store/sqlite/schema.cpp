@@ -272,9 +272,12 @@ Result<void> check_pages(Connection& connection, const std::string& path) {
   for (const char* sql : {"PRAGMA quick_check('store_info')", "PRAGMA quick_check('meta')", "PRAGMA quick_check('settings')",
                           "PRAGMA quick_check('user_groups')", "PRAGMA quick_check('apps')", "PRAGMA quick_check(5)"}) {
     if (!whole && std::string_view(sql).ends_with("(5)")) break;
+    const auto failed_before = connection.failed_reads();
     auto statement = connection.prepare(sql);
     std::string finding;
     if (statement.row()) statement.read(finding);
+    // The check names the pages that it could not get, and calls that a finding like any other.
+    if (connection.failed_reads() > failed_before) return std::unexpected(error_of(SQLITE_IOERR_READ, finding));
     if (statement.failed() && error_of(statement.code(), "").kind != ErrorKind::corrupt) return statement.failure();
     if (statement.failed()) return damaged(path, statement.message());
     if (finding != "ok") return damaged(path, finding);

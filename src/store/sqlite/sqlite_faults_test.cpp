@@ -236,6 +236,102 @@ TEST_F(SqliteFile, AFailedSyncStopsAllWritingUntilARestart) {
   EXPECT_TRUE(set(**store, "a", "4"));
 }
 
+TEST_F(SqliteFile, AStoreThatHasStoppedSaysSoWhenAskedHowItIs) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(wait_for((*store)->now()));
+  vfs_.set_fault([](sqlite::FileCall call, std::string_view suffix) {
+    return call == sqlite::FileCall::sync && suffix == "-wal" ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+  });
+  ASSERT_FALSE(set(**store, "a", "1"));
+  vfs_.set_fault({});
+  const auto asked = wait_for((*store)->now());
+  ASSERT_FALSE(asked) << "though it can be read";
+  EXPECT_EQ(asked.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(asked.error().reason, "store_stopped");
+  EXPECT_NE(asked.error().text.find("restart the server"), std::string::npos) << asked.error().text;
+  EXPECT_TRUE(wait_for((*store)->settings()));
+}
+
+// SQLite's own layer answers SQLITE_IOERR_CORRUPTFS where the disk says EIO, and its engine calls that damage.
+TEST_F(SqliteFile, ADiskThatCannotBeReadIsNoDamageAndPasses) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(set(**store, "a", "1"));
+  ASSERT_TRUE(wait_for((*store)->now()));
+  for (const int code : {SQLITE_IOERR_READ, SQLITE_IOERR_CORRUPTFS}) {
+    vfs_.set_fault([code](sqlite::FileCall call, std::string_view) { return call == sqlite::FileCall::read ? code : SQLITE_OK; });
+    const auto asked = wait_for((*store)->now());
+    ASSERT_FALSE(asked) << "whatever SQLite has in memory";
+    EXPECT_EQ(asked.error().reason, "store_unreadable");
+    const auto groups = wait_for((*store)->groups());
+    ASSERT_FALSE(groups) << "never asked before";
+    EXPECT_EQ(groups.error().kind, ErrorKind::unavailable) << groups.error().text;
+    EXPECT_EQ(groups.error().reason, "store_unavailable");
+    EXPECT_NE(groups.error().text.find("cannot be read"), std::string::npos) << groups.error().text;
+    EXPECT_NE(groups.error().text.find("neither a restart nor a restore"), std::string::npos) << groups.error().text;
+    vfs_.set_fault({});
+    EXPECT_TRUE(wait_for((*store)->now()));
+    EXPECT_TRUE(set(**store, "a", "2")) << "it goes on by itself";
+  }
+}
+
+TEST_F(SqliteFile, DamageThatKeepsWhatIsDueFromBeingReadIsNoticedUntilItCanBe) {
+  auto store = open();
+  ASSERT_TRUE(store);
+  const auto due = [&] { return wait_for((*store)->due_grants(NodeId(), clock_.now(), 10, {})); };
+  ASSERT_TRUE(wait_for((*store)->now())) << "what it reads by itself is in SQLite's memory from now on";
+  // The log alone holds the tables yet; the head of the file is sound.
+  vfs_.set_fault([](sqlite::FileCall call, std::string_view suffix) {
+    return call == sqlite::FileCall::read && suffix == "-wal" ? SQLITE_CORRUPT : SQLITE_OK;
+  });
+  ASSERT_TRUE(wait_for((*store)->now()));
+  const auto found = due();
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().reason, "store_corrupt");
+  const auto asked = wait_for((*store)->now());
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().kind, ErrorKind::corrupt);
+  EXPECT_NE(asked.error().text.find("latchkey restore BACKUP --replace"), std::string::npos);
+  vfs_.set_fault({});
+  EXPECT_TRUE(wait_for((*store)->now()));
+}
+
+TEST_F(SqliteFile, ADiskThatCannotBeReadAtTheStartIsNotCalledDamage) {
+  fill(200);
+  int reads_left = 0;
+  vfs_.set_fault([&reads_left](sqlite::FileCall call, std::string_view) {
+    return call == sqlite::FileCall::read && --reads_left < 0 ? SQLITE_IOERR_CORRUPTFS : SQLITE_OK;
+  });
+  bool opened = false;
+  for (int sound = 0; !opened; ++sound) {
+    reads_left = sound;
+    const auto store = open();
+    opened = store.has_value();
+    if (opened) break;
+    ASSERT_EQ(store.error().reason, "store_unavailable") << "after " << sound << " reads: " << store.error().text << store.error().detail;
+    ASSERT_LT(sound, 1'000);
+  }
+  EXPECT_TRUE(opened);
+}
+
+TEST(SqliteErrors, TellWhatFailedAndWhatToDo) {
+  const auto text = [](int code) { return sqlite::error_of(code, "").text; };
+  for (const int code : {SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ, SQLITE_IOERR_CORRUPTFS}) {
+    EXPECT_EQ(sqlite::error_of(code, "").kind, ErrorKind::unavailable);
+    EXPECT_NE(text(code).find("cannot be read"), std::string::npos) << text(code);
+  }
+  for (const int code : {SQLITE_IOERR_WRITE, SQLITE_IOERR_FSYNC, SQLITE_IOERR_TRUNCATE}) {
+    EXPECT_EQ(sqlite::error_of(code, "").reason, "store_unavailable");
+    EXPECT_NE(text(code).find("is written"), std::string::npos) << text(code);
+    EXPECT_EQ(text(code).find("restart"), std::string::npos) << "one failed sync asks for one";
+  }
+  for (const int code : {SQLITE_CORRUPT, SQLITE_CORRUPT_INDEX, SQLITE_NOTADB}) {
+    EXPECT_EQ(sqlite::error_of(code, "").reason, "store_corrupt");
+    EXPECT_NE(text(code).find("damaged"), std::string::npos) << text(code);
+  }
+}
+
 TEST_F(SqliteFile, ManyCommitsShareOneSync) {
   auto store = open();
   ASSERT_TRUE(store);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <mutex>
 
 #include "base/pool.h"
 #include "store/data_lock.h"
@@ -19,6 +20,40 @@ using namespace sqlite;  // this file's own lower half
 
 constexpr std::int64_t kWriterCacheBytes = 2 << 20;
 constexpr std::int64_t kReaderCacheBytes = 1 << 20;
+
+struct DueQuestion {
+  WallTime until;
+  std::size_t limit;
+  std::vector<std::string> without_apps;
+};
+
+// The last question for what is due, if it could not be read: without an answer nothing is refreshed. Any thread.
+class UnansweredQuestion {
+ public:
+  void set(std::optional<DueQuestion> question) {
+    const std::lock_guard lock(mutex_);
+    question_ = std::move(question);
+  }
+  [[nodiscard]] std::optional<DueQuestion> get() const {
+    const std::lock_guard lock(mutex_);
+    return question_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::optional<DueQuestion> question_;
+};
+
+Result<void> try_to_read(Connection& db) {
+  if (auto touched = db.touch_file(); !touched) return touched;
+  if (const auto read = db.number("SELECT count(*) FROM store_info"); !read) return std::unexpected(read.error());
+  return {};
+}
+
+std::unexpected<Error> unreadable(Error error) {
+  if (error.kind == ErrorKind::unavailable) error.reason = "store_unreadable";
+  return std::unexpected(std::move(error));
+}
 
 class SqliteStore final : public Store {
  public:
@@ -38,7 +73,18 @@ class SqliteStore final : public Store {
     };
     co_return co_await base::suspend_until<Result<void>>(std::move(start));
   }
-  Task<Result<WallTime>> now() override { co_return clock_.now(); }
+  // How it is, is what the disk says. unavailable/`store_unreadable` (or corrupt/`store_corrupt`): the file, or what is due, cannot be read;
+  // unavailable/`store_stopped`: it reads, but takes no change until the server has been restarted. The texts name no path.
+  Task<Result<WallTime>> now() override {
+    if (const auto writes = writer_.health(); !writes) co_return std::unexpected(writes.error());
+    if (const auto reads = co_await read([](Connection& db) { return try_to_read(db); }); !reads) co_return unreadable(reads.error());
+    // Pages that the trial did not meet. Asked again here, since whoever asked may ask no more.
+    if (const auto question = unanswered_.get()) {
+      const auto due = co_await due_grants(NodeId(), question->until, question->limit, question->without_apps);
+      if (!due) co_return unreadable(due.error());
+    }
+    co_return clock_.now();
+  }
 
   Task<Result<std::vector<GroupRow>>> groups() override {
     return read([](Connection& db) { return find_groups(db); });
@@ -98,9 +144,12 @@ class SqliteStore final : public Store {
   }
   Task<Result<std::vector<DueGrant>>> due_grants(NodeId, WallTime until, std::size_t limit,
                                                  std::vector<std::string> without_apps) override {
-    return read([until, limit, without = std::move(without_apps), clock = &clock_](Connection& db) {
-      return find_due_grants(db, until, clock->now(), limit, without);
+    const DueQuestion asked{until, limit, std::move(without_apps)};
+    auto due = co_await read([asked, clock = &clock_](Connection& db) {
+      return find_due_grants(db, asked.until, clock->now(), asked.limit, asked.without_apps);
     });
+    unanswered_.set(due ? std::nullopt : std::optional(asked));
+    co_return due;
   }
   Task<Result<std::vector<Intent>>> open_intents(std::size_t limit) override {
     return read([limit](Connection& db) { return find_open_intents(db, limit); });
@@ -231,6 +280,7 @@ class SqliteStore final : public Store {
   std::unique_ptr<Connection> writing_;
   std::unique_ptr<Worker> pool_;
   ReaderConnections readers_;
+  UnansweredQuestion unanswered_;
   Writer writer_;
 };
 

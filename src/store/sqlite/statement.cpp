@@ -3,6 +3,23 @@
 #include <fmt/format.h>
 
 namespace latchkey::store::sqlite {
+namespace {
+
+bool is_failed_read(int extended_code) {
+  return extended_code == SQLITE_IOERR_READ || extended_code == SQLITE_IOERR_SHORT_READ || extended_code == SQLITE_IOERR_CORRUPTFS;
+}
+
+// Nothing here says that a restart is not needed after a failed write: for a failed sync it is.
+std::string disk_failed(int extended_code) {
+  if (is_failed_read(extended_code)) {
+    return "The database cannot be read: the disk reports an error. Look at the disk of the data directory and how it is connected (the "
+           "kernel's log says more). Once it can be read, the server goes on by itself: neither a restart nor a restore is needed.";
+  }
+  return "The disk reports an error where the database is written: nothing was changed. Look at the disk of the data directory and how it is "
+         "connected (the kernel's log says more).";
+}
+
+}  // namespace
 
 Error error_of(int extended_code, std::string_view message) {
   auto detail = fmt::format("sqlite {}: {}", extended_code, message);
@@ -28,6 +45,11 @@ Error error_of(int extended_code, std::string_view message) {
               .detail = std::move(detail),
               .retry_after = std::chrono::seconds(10)};
     case SQLITE_IOERR:
+      return {.kind = ErrorKind::unavailable,
+              .reason = "store_unavailable",
+              .text = disk_failed(extended_code),
+              .detail = std::move(detail),
+              .retry_after = std::chrono::seconds(5)};
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:

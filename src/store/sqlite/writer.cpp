@@ -176,16 +176,24 @@ void Writer::checkpoint() {
 }
 
 void Writer::stop_for_good(const Error& error) {
-  if (failed_.exchange(true)) return;
+  auto none = Stop::none;
+  if (!stop_.compare_exchange_strong(none, error.kind == ErrorKind::corrupt ? Stop::damaged : Stop::disk_failed)) return;
   db_.leave_log_alone();
   log_.error("store_stopped", error);
 }
 
+Result<void> Writer::health() const {
+  if (!failed()) return {};
+  return fail(ErrorKind::unavailable, "store_stopped", why_stopped());
+}
+
+std::string Writer::why_stopped() const {
+  if (stop_.load(std::memory_order_relaxed) == Stop::damaged) return error_of(SQLITE_CORRUPT, "").text;
+  return "The disk failed to keep a change, so nothing is written any more. Check the disk, then restart the server.";
+}
+
 Error Writer::refusal() const {
-  return {.kind = ErrorKind::unavailable,
-          .reason = "store_unavailable",
-          .text = "The disk failed to keep a change, so nothing is written any more. Check the disk, then restart the server.",
-          .detail = "refused after a failed sync or found damage"};
+  return {.kind = ErrorKind::unavailable, .reason = "store_unavailable", .text = why_stopped(), .detail = "refused after a failed sync or found damage"};
 }
 
 }  // namespace latchkey::store::sqlite

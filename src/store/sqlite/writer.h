@@ -47,9 +47,12 @@ class Writer {
   void enqueue(Batch batch, Urgency urgency, Done done);
 
   // A sync has failed, or damage was found: nothing is written any more.
-  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool failed() const { return stop_.load(std::memory_order_relaxed) != Stop::none; }
+  // Why it does not write any more, and what to do: unavailable/`store_stopped`. From any thread.
+  [[nodiscard]] Result<void> health() const;
 
  private:
+  enum class Stop : std::uint8_t { none, disk_failed, damaged };
   struct Waiting {
     Batch batch;
     Done done;
@@ -67,6 +70,7 @@ class Writer {
   void undo();
   void checkpoint();
   void stop_for_good(const Error& error);
+  [[nodiscard]] std::string why_stopped() const;
   [[nodiscard]] Error refusal() const;
 
   Connection& db_;
@@ -75,7 +79,7 @@ class Writer {
   const WriterOptions options_;
   int log_pages_ = 0;           // as of the last commit
   int checkpointed_pages_ = 0;  // of them, those the last checkpoint saw
-  std::atomic<bool> failed_ = false;
+  std::atomic<Stop> stop_ = Stop::none;
 
   std::mutex mutex_;
   std::array<std::deque<Waiting>, 3> queues_;

@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { op_write = 1, op_sync = 2, op_rename = 4, op_unlink = 8, op_resize = 16 };
+enum { op_write = 1, op_sync = 2, op_rename = 4, op_unlink = 8, op_resize = 16, op_read = 32 };
 enum { file_journal = 1, file_log = 2, file_database = 4, file_other = 8 };
 enum { kill_before = 1, kill_after = 2, kill_halfway = 3, refuse = 4 };
 
@@ -142,6 +142,17 @@ ssize_t send(int descriptor, const void *octets, size_t size, int flags) {
   if (action == kill_halfway) syscall(SYS_sendto, descriptor, octets, size / 2, flags, NULL, 0);
   AROUND(action, syscall(SYS_sendto, descriptor, octets, size, flags, NULL, 0));
 }
+
+// A read changes nothing: it can be refused, but is no point where the process is killed, and is not counted.
+static uint32_t reading(int descriptor) {
+  return page != NULL && page->armed && (page->operations & op_read) ? action_on(op_read, "read", descriptor) : 0;
+}
+
+ssize_t read(int descriptor, void *octets, size_t size) { AROUND(reading(descriptor), syscall(SYS_read, descriptor, octets, size)); }
+ssize_t pread(int descriptor, void *octets, size_t size, off_t offset) {
+  AROUND(reading(descriptor), syscall(SYS_pread64, descriptor, octets, size, offset));
+}
+ssize_t pread64(int descriptor, void *octets, size_t size, off64_t offset) { return pread(descriptor, octets, size, offset); }
 
 int fdatasync(int descriptor) { AROUND(action_on(op_sync, "sync", descriptor), syscall(SYS_fdatasync, descriptor)); }
 int fsync(int descriptor) { AROUND(action_on(op_sync, "sync", descriptor), syscall(SYS_fsync, descriptor)); }

@@ -10,7 +10,8 @@ const source = path.join(path.dirname(fileURLToPath(import.meta.url)), 'durable_
 const pageBytes = 4096;
 const headBytes = 32;
 
-export const operations = { write: 1, sync: 2, rename: 4, unlink: 8, resize: 16, all: 31 };
+// `all` that change something; a read can only be refused.
+export const operations = { write: 1, sync: 2, rename: 4, unlink: 8, resize: 16, all: 31, read: 32 };
 export const files = { journal: 1, log: 2, database: 4, other: 8, all: 15 };
 const actions = { before: 1, after: 2, halfway: 3, refuse: 4 };
 const codes = { ENOSPC: 28, EIO: 5 };
