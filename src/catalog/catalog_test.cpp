@@ -127,6 +127,27 @@ TEST(StepLink, IsMadeReadyForARegisteredApp) {
   EXPECT_FALSE(step_link(builtin(), *step, type, {.grant = {{"tenant", "../evil"}}, .client_id = "1"}));
 }
 
+TEST(StepLink, OfAnOrganizationIsNoneForPrivateAccounts) {
+  const auto provider = builtin().find_provider("microsoft");
+  const auto step = std::ranges::find_if(provider->steps, is_for_registered_app);
+  ASSERT_NE(step, provider->steps.end());
+  const auto& onedrive = *builtin().find_type("onedrive");
+  const auto& business = *builtin().find_type("onedrive-business");
+  const Filling entered{.grant = {{"tenant", "consumers"}}, .client_id = "1"};
+  const auto reason = [&](const Type& type, const Filling& filling) {
+    const auto link = step_link(builtin(), *step, type, filling);
+    return link ? *link : link.error().reason;
+  };
+  EXPECT_EQ(reason(onedrive, {.client_id = "1"}), "private_accounts") << "fixed in the file";
+  EXPECT_EQ(reason(business, entered), "private_accounts") << "entered with the user";
+  EXPECT_EQ(step_link(builtin(), {.text = "x", .url = "https://x.example/{client_id}"}, onedrive, {.client_id = "1"}), "https://x.example/1")
+      << "an address that does not hold it is anybody's";
+  EXPECT_TRUE(is_for_private_accounts(builtin(), onedrive, {}));
+  EXPECT_TRUE(is_for_private_accounts(builtin(), business, entered));
+  EXPECT_FALSE(is_for_private_accounts(builtin(), business, {}));
+  EXPECT_FALSE(is_for_private_accounts(builtin(), *builtin().find_type("box"), {}));
+}
+
 // RULES A7: the host that gets the secret comes from the browser, so only listed domains count.
 TEST(Resolve, ShareFileHostsComeFromTheCallback) {
   const auto before = resolved("sharefile");

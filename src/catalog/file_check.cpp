@@ -264,6 +264,10 @@ void check_parameter(ObjectReader& reader, const Parameter& parameter) {
   }
   const bool hosts = parameter.kind == ParameterKind::url || parameter.kind == ParameterKind::host;
   if (!parameter.host_suffixes.empty() && !hosts) reader.fault("host_suffixes", "are for kinds url and host", "Remove them.");
+  for (const auto& value : parameter.personal_values) {
+    if (auto fits = check_value(parameter, value, oauth::PlainHttp::loopback_only); !fits)
+      reader.fault("personal_values", "hold a value that does not fit the parameter", fits.error().text);
+  }
   if (parameter.default_value.empty()) return;
   if (auto fits = check_value(parameter, parameter.default_value, oauth::PlainHttp::loopback_only); !fits) {
     reader.fault("default", "does not fit the parameter", fits.error().text);

@@ -41,6 +41,7 @@ struct Parameter {
   bool required = false;
   std::string default_value;
   std::vector<ParameterOption> options;  // kind `choice`
+  std::vector<std::string> personal_values;  // what stands for private accounts alone, behind which is no organization
   std::string hint;                      // one sentence: where to find it, with an example
   std::string pattern;                   // ECMAScript, whole value; empty: none
   std::shared_ptr<const CompiledPattern> compiled;  // of `pattern`, made once when the file is read

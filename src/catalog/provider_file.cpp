@@ -37,6 +37,7 @@ Parameter read_parameter(ObjectReader& reader) {
   out.pattern = reader.text("pattern", Need::optional, 200);
   out.compiled = compile_pattern(out.pattern);
   out.host_suffixes = reader.texts("host_suffixes");
+  out.personal_values = reader.texts("personal_values");
   check_parameter(reader, out);
   return out;
 }

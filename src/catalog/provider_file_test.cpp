@@ -94,6 +94,7 @@ TEST(ProviderFile, EveryFaultIsNamedByPointer) {
       {"/parameters/0/kind", R"("number")", "/parameters/0/kind"},
       {"/parameters/0/owner", std::nullopt, "/parameters/0/owner"},
       {"/parameters/0/default", R"("https://a.example")", "/parameters/0/default"},
+      {"/parameters/0/personal_values", R"(["https://a.example"])", "/parameters/0/personal_values"},
       {"/parameters/0/pattern", R"("(")", "/parameters/0/pattern"},
       {"/parameters/0/options", R"([{"value":"a","label":"A"}])", "/parameters/0/options"},
       {"/parameters/0/name", R"("Host")", "/parameters/0/name"},

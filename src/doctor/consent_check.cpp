@@ -14,13 +14,19 @@ Finding judge(const SurveyedApp& app) {
   for (const auto& type : app.types) {
     for (const auto& link : type.links) {
       const bool known =
-          std::ranges::any_of(finding.handovers, [&](const Handover& handover) { return handover.text == link.url; });
+          std::ranges::any_of(finding.handovers, [&](const Handover& handover) { return handover.text == link; });
       if (known) continue;
-      finding.remedy = link.text;
       finding.handovers.push_back(
-          {.kind = Handover::Kind::link, .label = "Consent for the whole organization at " + app.name, .text = link.url});
+          {.kind = Handover::Kind::link, .label = "Consent for the whole organization at " + app.name, .text = link});
     }
   }
+  finding.remedy =
+      app.cloud_address.empty()
+          ? "Where an organization lets only administrators consent, send this address to one of them. It ends at this "
+            "server's own page, which knows nothing of it: that is in order."
+          : "The Cloud Service's operator has registered the app, and there is nothing to set there; consent is each "
+            "organization's own. Where it lets only administrators consent, send this address to one of them. It ends at a page "
+            "of the Cloud Service, which knows nothing of it: that is in order.";
   return finding;
 }
 

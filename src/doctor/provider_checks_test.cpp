@@ -212,7 +212,7 @@ TEST(Scopes, OfACloudServicesAppAreItsOperatorsMatter) {
 TEST(TenantConsent, EachLinkIsHandedOverOnce) {
   Survey survey;
   survey.apps.push_back(app_of(builtin(), "sharepoint"));
-  survey.apps[0].types[0].links = {{"Send it to one.", "https://login.example/contoso/adminconsent?client_id=1"}};
+  survey.apps[0].types[0].links = {"https://login.example/contoso/adminconsent?client_id=1"};
   survey.apps[0].types.push_back(survey.apps[0].types[0]);
   survey.apps.push_back(app_of(builtin(), "box"));
   ConsentCheck check;
@@ -220,7 +220,12 @@ TEST(TenantConsent, EachLinkIsHandedOverOnce) {
   ASSERT_EQ(findings.size(), 1U) << "Box has no such address";
   ASSERT_EQ(findings[0].handovers.size(), 1U);
   EXPECT_EQ(findings[0].handovers[0].text, "https://login.example/contoso/adminconsent?client_id=1");
-  EXPECT_EQ(findings[0].remedy, "Send it to one.");
+  EXPECT_THAT(findings[0].remedy, HasSubstr("send this address to one of them"));
+  EXPECT_THAT(findings[0].remedy, HasSubstr("this server's own page"));
+  survey.apps[0].cloud_address = "https://relay.example";
+  const auto services = findings_of(check, survey).at(0);
+  EXPECT_THAT(services.remedy, HasSubstr("The Cloud Service's operator has registered the app"));
+  EXPECT_THAT(services.remedy, testing::Not(HasSubstr("this server")));
 }
 
 }  // namespace

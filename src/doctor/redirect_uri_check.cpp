@@ -8,6 +8,8 @@ namespace latchkey::doctor {
 
 namespace {
 
+constexpr std::size_t kEndpointsAskedMax = 2;  // each takes its time
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(),
@@ -90,6 +92,42 @@ void put_into_words(Finding& finding, Registration registration, const SurveyedA
   }
 }
 
+bool is_refusal(Registration registration) {
+  return registration == Registration::redirect_uri_refused || registration == Registration::client_refused;
+}
+
+// Before the first consent it is not known for which kind of account the app is registered: where one authorization endpoint
+// knows nothing of it, another one of the provider's may. In use, the endpoint counts that is in use.
+std::vector<const catalog::ResolvedType*> types_to_ask(const SurveyedApp& app) {
+  std::vector<const catalog::ResolvedType*> out;
+  for (const auto& each : app.types) {
+    const auto same = [&](const catalog::ResolvedType* other) {
+      return other->endpoints.authorization == each.type.endpoints.authorization && other->discovery == each.type.discovery;
+    };
+    if (std::ranges::none_of(out, same)) out.push_back(&each.type);
+    if (each.grants > 0 || out.size() == kEndpointsAskedMax) break;
+  }
+  return out;
+}
+
+// Errors: why it could not be asked, in words. `app` and `type` belong to the survey.
+Task<Result<Registration>> ask(const SurveyedApp* app, const catalog::ResolvedType* type, net::HttpTransport* transport, Entropy* entropy,
+                               oauth::PlainHttp plain_http) {
+  const auto untold = [](std::string words) { return fail(ErrorKind::unavailable, "not_asked", std::move(words)); };
+  const auto endpoints = co_await endpoints_of(*type, *transport, plain_http);
+  if (!endpoints) co_return untold("It could not be asked: " + endpoints.error().text);
+  const auto address = address_to_ask(*app, *type, *endpoints, *entropy);
+  if (!address) co_return untold("It could not be asked: " + address.error().text);
+  net::HttpCall call{.method = "GET", .url = *address};
+  call.headers.set("Accept", "text/html");
+  call.connect_timeout = Milliseconds(4'000);
+  call.total_timeout = Milliseconds(6'000);
+  const auto outcome = co_await transport->send(std::move(call));
+  const auto* reply = std::get_if<net::Reply>(&outcome);
+  if (reply == nullptr) co_return untold(app->provider->name + " did not answer; the outgoing check says more.");
+  co_return read_answer(*reply, app->redirect_uri);
+}
+
 // `app` belongs to the survey.
 Task<std::vector<Finding>> examine(const SurveyedApp* app, net::HttpTransport* transport, Entropy* entropy,
                                    oauth::PlainHttp plain_http) {
@@ -115,19 +153,15 @@ Task<std::vector<Finding>> examine(const SurveyedApp* app, net::HttpTransport* t
   }
   if (app->types.empty())
     co_return untold("Where to ask depends on what is entered with the first user, so it was not asked.");
-  const auto& type = app->types.front().type;
-  const auto endpoints = co_await endpoints_of(type, *transport, plain_http);
-  if (!endpoints) co_return untold("It could not be asked: " + endpoints.error().text);
-  const auto address = address_to_ask(*app, type, *endpoints, *entropy);
-  if (!address) co_return untold("It could not be asked: " + address.error().text);
-  net::HttpCall call{.method = "GET", .url = *address};
-  call.headers.set("Accept", "text/html");
-  call.connect_timeout = Milliseconds(4'000);
-  call.total_timeout = Milliseconds(6'000);
-  const auto outcome = co_await transport->send(std::move(call));
-  const auto* reply = std::get_if<net::Reply>(&outcome);
-  if (reply == nullptr) co_return untold(app->provider->name + " did not answer; the outgoing check says more.");
-  put_into_words(finding, read_answer(*reply, app->redirect_uri), *app);
+  std::optional<Registration> told;
+  for (const auto* type : types_to_ask(*app)) {
+    const auto answer = co_await ask(app, type, transport, entropy, plain_http);
+    if (!answer && !told) co_return untold(answer.error().text);
+    if (!answer) break;
+    if (!told || *answer == Registration::known) told = *answer;
+    if (!is_refusal(*told)) break;
+  }
+  put_into_words(finding, *told, *app);
   co_return std::vector<Finding>{std::move(finding)};
 }
 

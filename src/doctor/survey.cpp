@@ -49,10 +49,11 @@ SurveyedApp describe(const store::App& app, const SurveyGround& ground) {
 // A step that cannot be made ready is left out: it lacks what is entered with the first user.
 SurveyedType with_links(catalog::ResolvedType type, const catalog::Filling& filling, const SurveyGround& ground) {
   SurveyedType out{.type = std::move(type), .missing_scopes = {}, .links = {}};
+  out.for_private_accounts = catalog::is_for_private_accounts(*ground.catalog, *out.type.type, filling);
   for (const auto& step : out.type.provider->steps) {
     if (!catalog::is_for_registered_app(step)) continue;
     if (auto link = catalog::step_link(*ground.catalog, step, *out.type.type, filling))
-      out.links.push_back({step.text, std::move(*link)});
+      out.links.push_back(std::move(*link));
   }
   return out;
 }
@@ -84,7 +85,8 @@ void add_types_in_use(SurveyedApp& out, const store::App& app, const std::vector
   }
 }
 
-void add_type_by_default(SurveyedApp& out, const store::App& app, const SurveyGround& ground) {
+// Before the first grant nobody knows which of them will be used.
+void add_types_by_default(SurveyedApp& out, const store::App& app, const SurveyGround& ground) {
   for (const auto& type : ground.catalog->types()) {
     if (type->provider != app.provider) continue;
     const catalog::Filling filling{
@@ -92,8 +94,9 @@ void add_type_by_default(SurveyedApp& out, const store::App& app, const SurveyGr
     auto resolved = ground.catalog->resolve(type->id, filling, ground.plain_http);
     if (!resolved) continue;
     out.types.push_back(with_links(std::move(*resolved), filling, ground));
-    return;
   }
+  std::ranges::stable_partition(out.types, [](const SurveyedType& type) { return !type.for_private_accounts; });
+  if (out.types.size() > kTypesOfAppMax) out.types.erase(out.types.begin() + kTypesOfAppMax, out.types.end());
 }
 
 }  // namespace
@@ -108,7 +111,7 @@ Task<Result<Survey>> take_survey(const SurveyGround& ground) {
     if (!grants) co_return std::unexpected(grants.error());
     surveyed.more_grants = grants->size() == kGrantsLookedAtMax;
     add_types_in_use(surveyed, app, *grants, ground);
-    if (surveyed.types.empty()) add_type_by_default(surveyed, app, ground);
+    if (surveyed.types.empty()) add_types_by_default(surveyed, app, ground);
     survey.apps.push_back(std::move(surveyed));
   }
   co_return survey;

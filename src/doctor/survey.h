@@ -21,11 +21,8 @@ struct SurveyedType {
   std::size_t grants = 0;      // of those looked at
   std::size_t lacking = 0;     // of these, with scopes asked for but not granted
   std::string missing_scopes;  // all of what they lack, space separated
-  struct Link {
-    std::string text;
-    std::string url;
-  };
-  std::vector<Link> links;  // of registration steps that are good for this app alone
+  bool for_private_accounts = false;  // alone; no organization consents for them
+  std::vector<std::string> links;     // addresses of registration steps that are good for this app alone
 };
 
 struct SurveyedApp {
@@ -43,7 +40,8 @@ struct SurveyedApp {
   };
   std::array<Secret, 2> secrets;
   std::shared_ptr<const catalog::Provider> provider;  // nullptr: its file is gone
-  std::vector<SurveyedType> types;  // those with grants; where there are none, the first that needs nothing more
+  // Those with grants; where there are none, all that need nothing more, those that organizations have first.
+  std::vector<SurveyedType> types;
   bool more_grants = false;         // than were looked at
 };
 
