@@ -149,7 +149,8 @@ class Desk : public testing::Test {
   }
   static std::string code_form() {
     return "grant_type=authorization_code&code=c&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Facme&client_id=relay-"
-           "at-acme";
+           "at-acme&code_verifier=" +
+           std::string(43, 'v');
   }
   std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>> begin(const Office& office, const std::string& intent,
                                                                    std::int64_t turn,
