@@ -47,6 +47,7 @@ std::string title_of(std::string_view reason) {
   if (reason == "method_not_allowed") return "Not this way";
   if (reason == "wrong_app") return "The answer came from the wrong place";
   if (reason == "clock_differs") return "A clock is wrong";
+  if (reason == "username_not_shown") return "This name cannot be shown";
   return "This cannot go on";
 }
 

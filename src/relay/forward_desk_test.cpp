@@ -271,6 +271,18 @@ TEST_F(Forwarding, C3_AButtonPressedAfterAQuarterOfAnHourWasPressedTooLateWhatev
   EXPECT_EQ(reason(desk.go_on(flow, page->form_token, browser.cookies)), "flow_expired") << "or was kept";
 }
 
+TEST_F(Forwarding, Attack_AnOfficeThatWritesItsOwnTextOnThePageInTheUsersPlaceIsRefused) {
+  for (const std::string& username : {std::string(129, 'x'), std::string("scanner\u202e.example"), std::string("a\u2028Office: Contoso"), std::string("a\u200bb")}) {
+    auto request = request_of(north);
+    request.username = username;
+    const auto flow = sealed(north, request);
+    EXPECT_EQ(reason(desk.look(flow, {})), "username_not_shown") << username;
+  }
+  auto request = request_of(north);
+  request.username = std::string(128, 'x');
+  EXPECT_EQ(desk.look(sealed(north, request), {})->username, request.username);
+}
+
 TEST_F(Forwarding, C8_ARefusalOfConsentComesBackToTheOfficeToo) {
   const auto request = request_of(north);
   Browser browser;
