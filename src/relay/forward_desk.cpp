@@ -45,6 +45,26 @@ std::string set_cookie(std::string_view name, std::string_view value, Seconds li
   return fmt::format("{}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}", name, value, lifetime.count());
 }
 
+// Set-Cookie values that leave room for `coming` more octets (0: none is to come). Browsers send the oldest first (RFC 6265
+// section 5.4).
+std::vector<std::string> let_go_of(const Cookies& cookies, std::size_t coming) {
+  std::vector<std::pair<std::string_view, std::size_t>> flows;
+  std::size_t octets = coming;
+  for (const auto& [name, value] : cookies) {
+    if (!name.starts_with(kFlowCookiePrefix)) continue;
+    flows.emplace_back(name, name.size() + value.size());
+    octets += flows.back().second;
+  }
+  std::vector<std::string> gone;
+  const std::size_t kept_max = kFlowCookiesMax - (coming > 0 ? 1 : 0);
+  while (gone.size() < flows.size() && (flows.size() - gone.size() > kept_max || octets > kFlowCookieBytesMax)) {
+    const auto& [name, size] = flows[gone.size()];
+    octets -= size;
+    gone.push_back(set_cookie(name, "", Seconds(0)));
+  }
+  return gone;
+}
+
 // What the browser carries through the provider's pages.
 struct Carried {
   std::string office;
@@ -133,6 +153,7 @@ Result<Confirmation> ForwardDesk::look(std::string_view flow, const Cookies& coo
   // Every page's button needs it for as long as that page's flow may live.
   page.set_cookie = set_cookie(kBrowserCookie, *browser, cloud::kFlowLifetimeMax);
   page.form_token = form_token(flow, *browser);
+  page.let_go = let_go_of(cookies, 0);
   return page;
 }
 
@@ -157,7 +178,8 @@ Result<Departure> ForwardDesk::go_on(std::string_view flow, std::string_view giv
   const auto left = std::chrono::ceil<Seconds>(request.expires_at - parts_.wall.now());
   return Departure{.office = checked->enrolment.office,
                    .location = request.authorization_url,
-                   .set_cookie = set_cookie(name, value, left)};
+                   .set_cookie = set_cookie(name, value, left),
+                   .let_go = let_go_of(cookies, name.size() + value.size())};
 }
 
 Result<Arrival> ForwardDesk::come_back(std::string_view app, std::string_view query, const Cookies& cookies) const {
