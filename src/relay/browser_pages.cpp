@@ -47,6 +47,7 @@ std::string title_of(std::string_view reason) {
   if (reason == "method_not_allowed") return "Not this way";
   if (reason == "wrong_app") return "The answer came from the wrong place";
   if (reason == "clock_differs") return "A clock is wrong";
+  if (reason == "username_not_shown") return "This name cannot be shown";
   return "This cannot go on";
 }
 
@@ -173,7 +174,8 @@ BrowserPages::Answer BrowserPages::begin(const net::HttpRequest& request, Known 
        .post_fields = {{"flow", flow}, {"token", page->form_token}},
        .note = "You sign in on the provider's own page; nobody here sees your password. " + what_is_seen(page->mode) +
                " If you did not expect this, close this window: nothing will happen."});
-  if (!page->set_cookie.empty()) response.headers.add("Set-Cookie", page->set_cookie);
+  response.headers.add("Set-Cookie", page->set_cookie);
+  for (const auto& each : page->let_go) response.headers.add("Set-Cookie", each);
   return response;
 }
 
@@ -207,6 +209,8 @@ BrowserPages::Answer BrowserPages::go_on(const net::HttpRequest& request, Known 
                                     .link = departure->location,
                                     .link_text = "Open the provider's page",
                                     .go_on_to = departure->location});
+  // First what goes: pressed twice, a button's own flow must stay.
+  for (const auto& each : departure->let_go) response.headers.add("Set-Cookie", each);
   response.headers.add("Set-Cookie", departure->set_cookie);
   return response;
 }

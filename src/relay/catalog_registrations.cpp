@@ -191,6 +191,7 @@ Result<TokenSide> CatalogRegistrations::token_side(const cloud::ServiceTarget& t
       .second_secret = entry.second_secret,
       .key = entry.key,
       .key_id = entry.key_id,
+      .pkce = resolved->provider->pkce,
       .scopes = words_of(resolved->scopes, resolved->provider->scope_separator),
       .scope_separator = resolved->provider->scope_separator,
       .code_extra = std::move(resolved->extra.token),

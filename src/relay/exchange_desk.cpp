@@ -93,7 +93,9 @@ ExchangeDesk::ExchangeDesk(Parts parts)
     : parts_(std::move(parts)),
       blobs_(parts_.instance_key),
       flights_group_(parts_.executor, parts_.log),
-      up_since_(parts_.steady.now()) {}
+      up_since_(parts_.steady.now()),
+      tidied_at_(up_since_),
+      tidied_at_wall_(parts_.wall.now()) {}
 
 Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, const Key& key,
                                                      const cloud::TokenRequest& request) const {
@@ -357,7 +359,13 @@ Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledg
 Task<void> ExchangeDesk::tidy() {
   auto* book = &parts_.book;
   const auto now = parts_.wall.now();
-  const bool lets_go = parts_.steady.now() - up_since_ >= kUpBeforeForgetting;
+  // The wall clock says how old a reply is: where it has been set, or the machine has slept, no office has had that time to come.
+  const auto steady_now = parts_.steady.now();
+  const auto apart = (now - tidied_at_wall_) - (steady_now - tidied_at_);
+  if (apart > kWallAheadMax) up_since_ = steady_now;
+  tidied_at_ = steady_now;
+  tidied_at_wall_ = now;
+  const bool lets_go = steady_now - up_since_ >= kUpBeforeForgetting;
   auto work = [book, now, lets_go]() -> Result<store::ExchangeCounts> {
     auto tidied = book->forget_nonces(now);
     if (tidied) tidied = book->forget_unanswered_claims();

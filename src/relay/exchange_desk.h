@@ -57,6 +57,9 @@ class ExchangeDesk {
   static constexpr std::int64_t kExchangesPerMinute = 1200;
   // Nothing is let go before the offices have had that long to come for it: while a relay is off, none can.
   static constexpr Seconds kUpBeforeForgetting = std::chrono::hours(6);
+  // By how much more the wall clock may advance between two tidies than time does, before that count begins anew: it was set
+  // forward, or the machine has slept.
+  static constexpr Seconds kWallAheadMax{120};
 
   struct Parts {
     store::ExchangeBook& book;
@@ -141,7 +144,9 @@ class ExchangeDesk {
   std::map<Key, std::shared_ptr<Flight>> flights_;
   OfficeQuotas begun_;
   std::map<store::OfficeId, std::size_t> acknowledging_;
-  const SteadyTime up_since_;
+  SteadyTime up_since_;  // in one go, and with a clock that was right
+  SteadyTime tidied_at_;
+  WallTime tidied_at_wall_;
   bool stopping_ = false;
 };
 

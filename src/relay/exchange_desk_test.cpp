@@ -149,7 +149,8 @@ class Desk : public testing::Test {
   }
   static std::string code_form() {
     return "grant_type=authorization_code&code=c&redirect_uri=https%3A%2F%2Frelay.example%2Fcallback%2Facme&client_id=relay-"
-           "at-acme";
+           "at-acme&code_verifier=" +
+           std::string(43, 'v');
   }
   std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>> begin(const Office& office, const std::string& intent,
                                                                    std::int64_t turn,
@@ -549,6 +550,35 @@ TEST_F(Desk, S4_NothingIsLetGoBeforeTheOfficesHaveHadTimeToComeForIt) {
   ASSERT_TRUE(lapsed) << reason(lapsed);
   EXPECT_TRUE(lapsed->reply.empty()) << "not known, and not posted again";
   EXPECT_EQ(provider.bodies.size(), 1U);
+}
+
+TEST_F(Desk, S4_NothingIsLetGoForAClockThatWasSetForwardOrAMachineThatSlept) {
+  const auto office = enrol();
+  const auto name = intent();
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  const auto first = exchange(office, name, 1);
+  const auto pass = [&](Seconds span) {
+    steady.advance(span);
+    wall.advance(span);
+  };
+  for (int hour = 0; hour < 7; ++hour) {  // long up, as every minute's tidy knows
+    pass(std::chrono::hours(1));
+    EXPECT_EQ(waiting(), 1);
+  }
+  wall.advance(store::kReplyKeptFor * 2);
+  pass(Seconds(60));
+  EXPECT_EQ(waiting(), 1) << "no office had a week to come for it";
+  pass(ExchangeDesk::kUpBeforeForgetting - Seconds(1));
+  EXPECT_EQ(waiting(), 1);
+  EXPECT_EQ(exchange(office, name, 1)->reply, first->reply);
+  // A clock that is led by little, or set back, holds nothing up.
+  wall.advance(ExchangeDesk::kWallAheadMax);
+  EXPECT_EQ(waiting(), 1);
+  wall.set(wall.now() - Seconds(3600));
+  EXPECT_EQ(waiting(), 1);
+  wall.advance(store::kReplyKeptFor + Seconds(3601));
+  steady.advance(store::kReplyKeptFor + Seconds(3601));
+  EXPECT_EQ(waiting(), 0);
 }
 
 TEST_F(Desk, S4_RegistrationsInAnotherModeAndNonsenseAreRefused) {

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cloud/sealed_until.h"
 #include "cloud/service.h"
+#include "cloud/shown_name.h"
 #include "crypto/hash.h"
 #include "oauth/callback.h"
 
@@ -42,6 +43,26 @@ std::string flow_cookie_name(std::string_view state) {
 
 std::string set_cookie(std::string_view name, std::string_view value, Seconds lifetime) {
   return fmt::format("{}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={}", name, value, lifetime.count());
+}
+
+// Set-Cookie values that leave room for `coming` more octets (0: none is to come). Browsers send the oldest first (RFC 6265
+// section 5.4).
+std::vector<std::string> let_go_of(const Cookies& cookies, std::size_t coming) {
+  std::vector<std::pair<std::string_view, std::size_t>> flows;
+  std::size_t octets = coming;
+  for (const auto& [name, value] : cookies) {
+    if (!name.starts_with(kFlowCookiePrefix)) continue;
+    flows.emplace_back(name, name.size() + value.size());
+    octets += flows.back().second;
+  }
+  std::vector<std::string> gone;
+  const std::size_t kept_max = kFlowCookiesMax - (coming > 0 ? 1 : 0);
+  while (gone.size() < flows.size() && (flows.size() - gone.size() > kept_max || octets > kFlowCookieBytesMax)) {
+    const auto& [name, size] = flows[gone.size()];
+    octets -= size;
+    gone.push_back(set_cookie(name, "", Seconds(0)));
+  }
+  return gone;
 }
 
 // What the browser carries through the provider's pages.
@@ -87,6 +108,11 @@ Result<ForwardDesk::Checked> ForwardDesk::check(std::string_view flow) const {
   if (!enrolment) return office_unknown();
   auto request = opened->believed(enrolment->keys.signing, parts_.wall.now());
   if (!request) return std::unexpected(request.error());
+  if (!cloud::may_be_shown(request->username)) {
+    return fail(ErrorKind::refused, "username_not_shown",
+                "The office names its user with more than 128 characters, or with characters that are not seen or turn text round, and "
+                "what this page shows must be what is meant. Its administrator can give the user another name.");
+  }
   if (std::ranges::find(enrolment->types, request->type) == enrolment->types.end()) {
     return fail(ErrorKind::refused, "type_not_enrolled",
                 "This office is not enrolled for this type of account at this Cloud Service. Its operator can allow it.");
@@ -127,6 +153,7 @@ Result<Confirmation> ForwardDesk::look(std::string_view flow, const Cookies& coo
   // Every page's button needs it for as long as that page's flow may live.
   page.set_cookie = set_cookie(kBrowserCookie, *browser, cloud::kFlowLifetimeMax);
   page.form_token = form_token(flow, *browser);
+  page.let_go = let_go_of(cookies, 0);
   return page;
 }
 
@@ -151,7 +178,8 @@ Result<Departure> ForwardDesk::go_on(std::string_view flow, std::string_view giv
   const auto left = std::chrono::ceil<Seconds>(request.expires_at - parts_.wall.now());
   return Departure{.office = checked->enrolment.office,
                    .location = request.authorization_url,
-                   .set_cookie = set_cookie(name, value, left)};
+                   .set_cookie = set_cookie(name, value, left),
+                   .let_go = let_go_of(cookies, name.size() + value.size())};
 }
 
 Result<Arrival> ForwardDesk::come_back(std::string_view app, std::string_view query, const Cookies& cookies) const {

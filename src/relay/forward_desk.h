@@ -28,6 +28,9 @@ using Cookies = std::vector<std::pair<std::string, std::string>>;
 inline constexpr std::string_view kBrowserCookie = "__Host-latchkey-relay";
 // One for each flow, named by its state.
 inline constexpr std::string_view kFlowCookiePrefix = "__Host-latchkey-relay-flow-";
+// What a browser keeps of consents that it has begun and not ended; a header has 16 KiB for everything. The oldest go first.
+inline constexpr std::size_t kFlowCookiesMax = 20;
+inline constexpr std::size_t kFlowCookieBytesMax = 6 * 1024;
 
 // What the page shows before anybody goes anywhere.
 struct Confirmation {
@@ -37,12 +40,14 @@ struct Confirmation {
   std::string type_name;
   Mode mode = Mode::forward;
   std::string form_token;  // goes back with the button
-  std::string set_cookie;  // empty: the browser has one
+  std::string set_cookie;
+  std::vector<std::string> let_go{};  // Set-Cookie values that take the oldest flows' cookies away
 };
 struct Departure {
   std::string office;    // its id
   std::string location;  // the provider's
   std::string set_cookie;
+  std::vector<std::string> let_go{};  // as above
 };
 struct Arrival {
   std::string location;    // the office's, with the handle

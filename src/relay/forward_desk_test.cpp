@@ -82,8 +82,11 @@ class Forwarding : public testing::Test {
     const auto page = desk.look(flow, browser.cookies);
     if (!page) return std::unexpected(page.error());
     browser.keep(page->set_cookie);
+    for (const auto& each : page->let_go) browser.keep(each);
     auto departure = desk.go_on(flow, page->form_token, browser.cookies);
-    if (departure) browser.keep(departure->set_cookie);
+    if (!departure) return departure;
+    for (const auto& each : departure->let_go) browser.keep(each);
+    browser.keep(departure->set_cookie);
     return departure;
   }
   static std::string answer(const cloud::FlowRequest& request, std::string code = "code-1") {
@@ -269,6 +272,58 @@ TEST_F(Forwarding, C3_AButtonPressedAfterAQuarterOfAnHourWasPressedTooLateWhatev
   wall.advance(std::chrono::minutes(15));
   EXPECT_EQ(reason(desk.go_on(flow, page->form_token, {})), "flow_expired") << "its cookie has gone";
   EXPECT_EQ(reason(desk.go_on(flow, page->form_token, browser.cookies)), "flow_expired") << "or was kept";
+}
+
+std::size_t octets_of(const Cookies& cookies) {
+  std::size_t octets = 0;
+  for (const auto& [name, value] : cookies) octets += name.size() + 1 + value.size() + 2;
+  return octets;
+}
+
+TEST_F(Forwarding, S2_ConsentsThatWereNeverFinishedLeaveRoomForTheNext) {
+  Browser browser;
+  std::vector<cloud::FlowRequest> begun;
+  for (int i = 0; i < 60; ++i) {
+    begun.push_back(request_of(north));
+    ASSERT_TRUE(depart(browser, sealed(north, begun.back()))) << i;
+    EXPECT_LE(browser.cookies.size(), kFlowCookiesMax + 1) << i;  // and the browser's own
+    EXPECT_LE(octets_of(browser.cookies), 7U * 1024) << i;
+  }
+  EXPECT_EQ(browser.cookies.size(), kFlowCookiesMax + 1);
+  for (std::size_t i = begun.size() - kFlowCookiesMax; i < begun.size(); ++i) EXPECT_TRUE(desk.come_back("acme", answer(begun[i]), browser.cookies)) << i;
+  EXPECT_EQ(reason(desk.come_back("acme", answer(begun.front()), browser.cookies)), "flow_not_of_this_browser");
+}
+
+TEST_F(Forwarding, S2_LargeCookiesOfAnOfficesMakingLeaveRoomToo) {
+  Browser browser;
+  cloud::FlowRequest last;
+  for (int i = 0; i < 30; ++i) {
+    last = request_of(north);
+    last.attempt = std::string(1500, 'a') + std::to_string(i);
+    ASSERT_TRUE(depart(browser, sealed(north, last))) << i;
+    EXPECT_LE(octets_of(browser.cookies), 7U * 1024) << i;
+  }
+  EXPECT_TRUE(desk.come_back("acme", answer(last), browser.cookies));
+  // One page that is only looked at lets go of what an earlier version has left, too.
+  Browser full;
+  for (int i = 0; i < 60; ++i) full.cookies.emplace_back(std::string(kFlowCookiePrefix) + std::to_string(i), std::string(200, 'x'));
+  const auto page = desk.look(sealed(north, last), full.cookies);
+  ASSERT_TRUE(page);
+  for (const auto& each : page->let_go) full.keep(each);
+  EXPECT_EQ(full.cookies.size(), kFlowCookiesMax);
+  EXPECT_EQ(full.cookies.front().first, std::string(kFlowCookiePrefix) + "40") << "the oldest have gone";
+}
+
+TEST_F(Forwarding, Attack_AnOfficeThatWritesItsOwnTextOnThePageInTheUsersPlaceIsRefused) {
+  for (const std::string& username : {std::string(129, 'x'), std::string("scanner\u202e.example"), std::string("a\u2028Office: Contoso"), std::string("a\u200bb")}) {
+    auto request = request_of(north);
+    request.username = username;
+    const auto flow = sealed(north, request);
+    EXPECT_EQ(reason(desk.look(flow, {})), "username_not_shown") << username;
+  }
+  auto request = request_of(north);
+  request.username = std::string(128, 'x');
+  EXPECT_EQ(desk.look(sealed(north, request), {})->username, request.username);
 }
 
 TEST_F(Forwarding, C8_ARefusalOfConsentComesBackToTheOfficeToo) {

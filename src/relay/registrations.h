@@ -38,6 +38,7 @@ struct TokenSide {
   std::shared_ptr<const Secret> second_secret{};  // tried when the provider refuses the first; mostly nullptr
   std::shared_ptr<const crypto::SigningKey> key;  // assertion mode
   std::string key_id;                             // of the key at the provider; may be empty
+  bool pkce = true;  // a code is worth nothing without its verifier
   std::vector<std::string> scopes;
   std::string scope_separator = " ";
   oauth::Parameters code_extra;     // name and value of what the type adds to a code exchange

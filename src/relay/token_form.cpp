@@ -79,6 +79,8 @@ Result<oauth::FormPost> token_post(const Secret& form, const TokenSide& side, co
     if (!seen.contains(needed)) return refused("no " + std::string(needed));
   }
   if (!refresh && !seen.contains("redirect_uri")) return refused("no redirect_uri");
+  // All offices share the client: the verifier alone shows that the code is of the office that brings it (RFC 7636).
+  if (!refresh && side.pkce && !seen.contains("code_verifier")) return refused("no code_verifier");
   auto authorization =
       writer.authenticate({.client_id = side.client_id, .authentication = side.authentication, .secret = side.secret.get()});
   return oauth::form_post(side.endpoint, std::move(authorization), writer.take());

@@ -54,6 +54,14 @@ TEST_F(Form, S4_ACodeGoesOnWithTheClientsSecret) {
   EXPECT_EQ(*oauth::find_parameter(*sent, "audience"), "box");
 }
 
+TEST_F(Form, Attack_ACodeWithoutItsVerifierGoesNowhereWhereTheProviderKnowsPkce) {
+  auto bare = code;
+  bare.erase(bare.find("&code_verifier="), std::string("&code_verifier=").size() + 43);
+  EXPECT_EQ(refusal(bare), "token_request_refused no code_verifier");
+  side.pkce = false;
+  EXPECT_TRUE(post(bare));
+}
+
 TEST_F(Form, S4_ABlobGoesOnAsTheTokenItHolds) {
   side.authentication = oauth::ClientAuthentication::client_secret_basic;
   const auto made = post(refresh() + "&scope=files+mail");

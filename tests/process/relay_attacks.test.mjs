@@ -170,6 +170,7 @@ test('Attack: an authorization code stolen on its way and brought by another off
     assert.ok(answer.status !== 200 || answer.reply.status >= 400, what);
   }
   const before = posted();
+  assert.equal(before, 1, 'without a verifier nothing was posted');
   for (const [what, ask, code] of [
     ['in the victim\'s name', () => south.exchange(form, { intent, as: north.id }), 'office_unknown'],
     ['under the victim\'s key id', () => signingAs(north, south).exchange(form, { intent }), 'signature_wrong'],
