@@ -126,6 +126,7 @@ void Invariants::check_replay(const Process& process, Subject& subject, std::siz
   if (subject.restored && counts) fail(index, "sent after a restore", "a refresh token was sent that had been spent after the backup");
   if ((counts || sent->in_doubt) && !lasts_long(process, subject)) sent->tried_near_the_end = true;
   if (sent->in_doubt) check_again(process, subject, index, *sent);
+  sent->sent_ahead = decides_ahead(process);
 }
 
 // What F1 says of a token in doubt, for each policy.
@@ -134,7 +135,8 @@ void Invariants::check_again(const Process& process, const Subject& subject, std
   const auto now = timeline_.now();
   const auto rested = now - token.doubted_last;
   const auto ahead = decides_ahead(process);
-  const bool same_clock = std::chrono::abs(ahead - token.doubted_ahead) <= kSameClock;
+  // An attempt that was turned away since (503) has left its stamp as well.
+  const bool same_clock = std::chrono::abs(ahead - token.doubted_ahead) <= kSameClock && std::chrono::abs(ahead - token.sent_ahead) <= kSameClock;
   // Stored by another a moment ago, and this one had claimed the grant before.
   const auto claimed = subject.intended.find(&process);
   const bool claimed_just_now = claimed != subject.intended.end() && claimed->second.at > now - kMoment;

@@ -47,6 +47,7 @@ struct RefreshToken {
   Nanoseconds doubted_first{0};
   Nanoseconds doubted_last{0};
   Milliseconds doubted_ahead{0};
+  Milliseconds sent_ahead{0};  // the same of whoever sent it last, whatever came of it
   const Process* in_doubt_with = nullptr;  // the process whose journal has what came instead of an answer, while it lives
   bool doubt_in_standby = false;  // the one that has taken over has an attempt with it on record
   const Process* in_doubt_owed = nullptr;  // whoever alone knows of it, since a standby took over that had not heard of the attempt
