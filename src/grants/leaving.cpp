@@ -1,7 +1,8 @@
 #include "grants/leaving.h"
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
+
+#include <algorithm>
 
 #include "grants/lifecycle.h"
 

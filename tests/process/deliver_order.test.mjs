@@ -33,7 +33,7 @@ async function scene(t, { conflict, away = () => true, retryAfter = 2, ...option
 }
 
 for (const conflict of ['replace', 'new_version']) {
-  test(`conflict ${conflict}: a document that must be tried again arrives before the newer ones of its name, whose last one stays`, async (t) => {
+  test(`a document that must be tried again arrives before the newer ones of its name, whose last one stays (conflict ${conflict})`, async (t) => {
     const { drive, turned_away, send, state, in_state, arrived } = await scene(t, { conflict, away: (times) => times < 1 });
     const oldest = await send('oldest');
     await until('the first try', () => turned_away.length === 1);
