@@ -133,6 +133,7 @@ struct RelayServer::Parts {
   base::StreamLog& log = diary->log;
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
+  net::BodyBudget bodies;
   net::EventLoop loop;
   Pool disk{"book", 1};
   relay::EnrolledOffices offices;
@@ -175,10 +176,10 @@ struct RelayServer::Parts {
                         .steady = steady,
                         .entropy = entropy,
                         .log = log}};
-  relay::RelayService service{pages, api, look, offices, counters, exchanges ? &exchanges->counters : nullptr, config.metrics_from, log};
+  relay::RelayService service{pages, api, look, offices, counters, exchanges ? &exchanges->counters : nullptr, config.metrics_from, bodies, log};
   TaskGroup upkeep{loop.main(), log};
   std::unique_ptr<net::TlsServerContext> tls;
-  net::HttpServer server{loop, service, wall, log};
+  net::HttpServer server{loop, service, wall, log, {}, &bodies};
 
   [[nodiscard]] relay::ExchangeDesk* open_exchange_desk();
   [[nodiscard]] Result<void> listen();

@@ -55,6 +55,16 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
   return pages_.try_answer(request);
 }
 
+std::optional<net::HttpResponse> RelayService::refuse_body(const net::HttpRequest& request) {
+  if (!request.path.starts_with(kApiPrefix)) return std::nullopt;
+  if (auto answered = try_handle_now(request)) return answered;  // not over https, or nothing is served: whatever the body says
+  if (request.path == cloud::kEnrolPath) return std::nullopt;
+  // The book may be a moment old, so a small body of an office it does not know is heard: there is a look into it then.
+  const auto signer = api_.named_signer(request);
+  if (signer || (net::states_small_body(request) && signer.error().reason == "office_unknown")) return std::nullopt;
+  return api_.refusal(signer.error(), request);
+}
+
 net::HttpResponse RelayService::refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const {
   const Error error{.kind = ErrorKind::invalid, .reason = std::string(why.code), .text = std::string(why.detail)};
   return request.path.starts_with(kApiPrefix) ? api_.refusal(error, request, why.status) : pages_.refusal(error, request, why.status);
@@ -120,6 +130,12 @@ net::HttpResponse RelayService::metrics() const {
   for (const auto& [reason, count] : counters_.refusals())
     text += fmt::format("latchkey_relay_refused_total{{reason=\"{}\"}} {}\n", reason, count);
   if (exchanges_ != nullptr) add_exchanges(text, *exchanges_);
+  text += fmt::format(
+      "# HELP latchkey_relay_request_bodies_bytes What bodies of requests hold in memory beyond what is free for each.\n"
+      "# TYPE latchkey_relay_request_bodies_bytes gauge\nlatchkey_relay_request_bodies_bytes {}\n"
+      "# HELP latchkey_relay_request_bodies_refused_total Requests refused because there was no room for their bodies.\n"
+      "# TYPE latchkey_relay_request_bodies_refused_total counter\nlatchkey_relay_request_bodies_refused_total {}\n",
+      bodies_.held_bytes(), bodies_.refused());
   auto response = net::HttpResponse::text(200, std::move(text));
   response.with("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   pages::secure_api(response);

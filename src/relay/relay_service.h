@@ -19,7 +19,7 @@ class RelayService final : public net::HttpHandler {
   // it tells of all offices, and each of them is a stranger to the others.
   RelayService(const BrowserPages& pages, const OfficeApi& api, const BookLook& look, const EnrolledOffices& offices,
                const RelayCounters& counters, const ExchangeCounters* exchanges, std::vector<net::Cidr> metrics_from,
-               Log& log)
+               const net::BodyBudget& bodies, Log& log)
       : pages_(pages),
         api_(api),
         look_(look),
@@ -27,11 +27,15 @@ class RelayService final : public net::HttpHandler {
         counters_(counters),
         exchanges_(exchanges),
         metrics_from_(std::move(metrics_from)),
+        bodies_(bodies),
         log_(log) {}
 
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
   [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
+  // An office's body is gathered only where its signature names an office that is enrolled; more than a small one, only where
+  // that is known already.
+  [[nodiscard]] std::optional<net::HttpResponse> refuse_body(const net::HttpRequest& request) override;
   [[nodiscard]] net::HttpResponse refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const override;
 
  private:
@@ -48,6 +52,7 @@ class RelayService final : public net::HttpHandler {
   const RelayCounters& counters_;
   const ExchangeCounters* exchanges_;
   const std::vector<net::Cidr> metrics_from_;
+  const net::BodyBudget& bodies_;
   Log& log_;
   std::atomic<bool> told_{false};  // that it is closed
 };
