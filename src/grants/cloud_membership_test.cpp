@@ -4,6 +4,7 @@
 #include "cloud/office_name.h"
 #include "grants/cloud_enrolment_reader.h"
 #include "grants/keeper_testing.h"
+#include "grants/revocation_prospect.h"
 
 namespace latchkey::grants {
 namespace {
@@ -240,6 +241,17 @@ TEST_F(Agreeing, S1_WhatAnEarlierVersionHasTakenOverIsAgreedTo) {
   service.view.apps.push_back(later);
   ASSERT_TRUE(run(membership.check({.actor = "anna"})));
   EXPECT_FALSE(seen(later).agreed);
+}
+
+// To the provider all offices are one client, and some end an account's whole consent to it.
+TEST_F(Membership, F7_WhoeverRevokesIsToldThatOtherOfficesShareTheRegistration) {
+  const auto words = [&](std::string app, std::string account) {
+    return revocation_prospect(*catalogue, {.type = "dropbox", .app = std::move(app), .account_id = std::move(account)}).words;
+  };
+  for (const char* account : {"a-1", ""}) {
+    EXPECT_TRUE(words(app().id, account).contains("Other offices of the same Cloud Service")) << words(app().id, account);
+    EXPECT_FALSE(words("dropbox", account).contains("Other offices")) << account;
+  }
 }
 
 TEST_F(Membership, S1_WhoeverLeavesWhileTheServiceIsAskedHasLeft) {
