@@ -35,6 +35,11 @@ std::size_t Front::body_limit(std::string_view method, std::string_view path) co
   return handler == nullptr ? 0 : handler->body_limit(method, path);
 }
 
+std::optional<net::HttpResponse> Front::refuse_body(const net::HttpRequest& request) {
+  net::HttpHandler* handler = find(request.path);
+  return handler == nullptr ? std::nullopt : handler->refuse_body(request);
+}
+
 bool Front::streams_body(std::string_view method, std::string_view path) const {
   const net::HttpHandler* handler = find(path);
   return handler != nullptr && handler->streams_body(method, path);

@@ -18,6 +18,7 @@ class Front final : public net::HttpHandler {
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
   [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
+  [[nodiscard]] std::optional<net::HttpResponse> refuse_body(const net::HttpRequest& request) override;
   [[nodiscard]] bool streams_body(std::string_view method, std::string_view path) const override;
   [[nodiscard]] Task<net::HttpResponse> handle_stream(net::HttpRequest request, std::shared_ptr<net::HttpBody> body) override;
 

@@ -258,6 +258,14 @@ Task<std::vector<console::Metric>> CloudMetrics::collect() {
       requests("outcome=\"unreachable\"", counters_.unreachable)};
 }
 
+Task<std::vector<console::Metric>> BodyMetrics::collect() {
+  co_return std::vector<console::Metric>{
+      {.name = "latchkey_request_bodies_bytes", .help = "What bodies of requests hold in memory beyond what is free for each.",
+       .value = static_cast<double>(bodies_.held_bytes())},
+      {.name = "latchkey_request_bodies_refused_total", .help = "Requests refused because there was no room for their bodies.",
+       .kind = console::Metric::Kind::counter, .value = static_cast<double>(bodies_.refused())}};
+}
+
 std::vector<console::Cause> causes_of(const grants::Alerts& alerts) {
   std::vector<console::Cause> causes;
   for (auto& alert : grants::folded(alerts.current(), kApartMax, grants::FoldedSince::latest)) {

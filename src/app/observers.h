@@ -12,6 +12,7 @@
 #include "grants/health_desk.h"
 #include "grants/key_rotation.h"
 #include "grants/node_desk.h"
+#include "net/body_budget.h"
 #include "people/directory.h"
 #include "people/guard.h"
 #include "store/figures.h"
@@ -95,6 +96,16 @@ class NodeMetrics final : public console::MetricsSource {
   std::mutex mutex_;
   std::vector<console::Metric> last_;
   SteadyTime taken_at_{};
+};
+
+// How much memory bodies of requests hold that have not been looked at yet.
+class BodyMetrics final : public console::MetricsSource {
+ public:
+  explicit BodyMetrics(const net::BodyBudget& bodies) : bodies_(bodies) {}
+  [[nodiscard]] Task<std::vector<console::Metric>> collect() override;
+
+ private:
+  const net::BodyBudget& bodies_;
 };
 
 // How the line to the Cloud Service fares, apart from the providers' (C7).

@@ -136,6 +136,7 @@ struct RelayServer::Parts {
   base::StreamLog& log = diary->log;
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
+  net::BodyBudget bodies;
   net::EventLoop loop;
   Pool disk{"book", 1};
   relay::EnrolledOffices offices;
@@ -186,9 +187,10 @@ struct RelayServer::Parts {
                                .exchanges = exchanges ? &exchanges->counters : nullptr,
                                .certificate = certificate.get(),
                                .metrics_from = config.metrics_from,
+                               .bodies = bodies,
                                .log = log}};
   TaskGroup upkeep{loop.main(), log};
-  net::HttpServer server{loop, service, wall, log};
+  net::HttpServer server{loop, service, wall, log, {}, &bodies};
 
   [[nodiscard]] relay::ExchangeDesk* open_exchange_desk();
   [[nodiscard]] Result<void> listen();

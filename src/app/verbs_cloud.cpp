@@ -10,6 +10,8 @@ namespace latchkey::app {
 namespace {
 
 struct Arguments {
+  std::string app;
+  std::vector<std::string> values;
   std::string address;
   std::string code_file;
 };
@@ -28,6 +30,17 @@ std::string types_of(const JsonObject& app) {
     if (const auto* text = (*array)[i].if_string()) types.emplace_back(text->data(), text->size());
   }
   return fmt::format("{}", fmt::join(types, " "));
+}
+
+// What the service names itself: where codes and tokens of this app go.
+std::string values_of(const JsonObject& app) {
+  std::vector<std::string> values;
+  const auto* params = base::find_object(app, "params");
+  if (params == nullptr) return {};
+  for (const auto& [name, value] : *params) {
+    if (const auto* text = value.if_string()) values.push_back(fmt::format("{}={}", std::string_view(name), std::string_view(*text)));
+  }
+  return fmt::format("{}", fmt::join(values, " "));
 }
 
 bool is_true(const JsonObject& object, std::string_view name) {
@@ -49,12 +62,17 @@ int print_status(const Session& session, const Json& answer) {
                     cell(status, "office"), cell(status, "return_origin")));
   if (!is_true(status, "used")) print("Switched off: latchkey registry set oauth.use_cloud_service true\n");
   std::vector<std::vector<std::string>> rows;
+  bool waiting = false;
   const auto* apps = base::find_array(status, "apps");
   for (std::size_t i = 0; apps != nullptr && i < apps->size(); ++i) {
     const auto& app = (*apps)[i].as_object();
-    rows.push_back({cell(app, "id"), cell(app, "provider"), cell(app, "mode"), types_of(app)});
+    rows.push_back({cell(app, "id"), cell(app, "provider"), cell(app, "mode"), types_of(app), is_true(app, "agreed") ? "yes" : "NO", values_of(app)});
+    waiting = waiting || !is_true(app, "agreed");
   }
-  print(table({"APP", "PROVIDER", "MODE", "TYPES"}, rows));
+  print(table({"APP", "PROVIDER", "MODE", "TYPES", "AGREED", "VALUES"}, rows));
+  if (waiting)
+    print("What the service names since is used only after: latchkey cloud agree APP --param KEY=VALUE ... with just the values shown, which say where codes and "
+          "tokens go.\n");
   return 0;
 }
 
@@ -77,6 +95,15 @@ Result<int> check(const Session& session) {
   const auto answer = session.client().call("POST", "/api/v1/cloud-service/check");
   if (!answer) return std::unexpected(answer.error());
   if (!session.json) print("It answers, and all is well.\n");
+  return print_status(session, *answer);
+}
+
+Result<int> agree(const Session& session, const Arguments& arguments) {
+  const auto params = read_parameters(arguments.values);
+  if (!params) return std::unexpected(params.error());
+  const JsonObject body{{"params", *params}};
+  const auto answer = session.client().call("POST", "/api/v1/cloud-service/apps/" + arguments.app + "/agree", &body);
+  if (!answer) return std::unexpected(answer.error());
   return print_status(session, *answer);
 }
 
@@ -108,6 +135,12 @@ void add_cloud_verbs(CLI::App& app, Session& session) {
          [&session] { return show(session); });
   on_run(add_verb(cloud, session, "check", "Ask the service whether all is well, and take over what it has"), session,
          [&session] { return check(session); });
+  CLI::App& agreeing = add_verb(cloud, session, "agree", "Agree to the values that the service names for an app; it is used from then on");
+  agreeing.add_option("APP", arguments->app, "The app, as latchkey cloud show names it")->required();
+  agreeing.add_option("--param", arguments->values, "A value of the app's, as latchkey cloud show prints it; repeatable, and all of them")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  on_run(agreeing, session, [&session, arguments] { return agree(session, *arguments); });
   on_run(add_verb(cloud, session, "leave", "Forget the enrolment; accounts that are authorised go on"), session,
          [&session] { return leave(session); });
 }

@@ -94,6 +94,8 @@ struct House::Parts {
   base::SystemSteadyClock steady;
   base::SystemEntropy entropy;
   base::StreamLog log;
+  net::BodyBudget bodies;  // of whoever reaches the listener; the command line has its own
+  net::BodyBudget practice_bodies{{.bytes_max = 1 << 28, .source_bytes_max = 1 << 28}};  // whole files, of the sandbox alone
   net::EventLoop loop;
 
   std::unique_ptr<vault::Vault> vault;
@@ -129,6 +131,7 @@ struct House::Parts {
   std::unique_ptr<KeyMetrics> key_metrics;
   std::unique_ptr<NodeMetrics> node_metrics;
   std::unique_ptr<CloudMetrics> cloud_metrics;
+  BodyMetrics body_metrics{bodies};
   std::unique_ptr<Examination> examination;
   std::unique_ptr<CertificateKeeper> certificate;
   std::unique_ptr<DeliveryWorks> deliveries;
@@ -371,7 +374,7 @@ void House::Parts::build_doors() {
       .facts = {.version = std::string(version()), .public_url = config.public_url, .sandbox = options.sandbox,
                 .store = config.shares_store() ? console::StoreKind::postgresql : console::StoreKind::sqlite},
       .causes = [alerts] { return causes_of(*alerts); }, .ready = *readiness,
-      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get(), folder.get()},
+      .metrics = {metrics.get(), key_metrics.get(), node_metrics.get(), cloud_metrics.get(), &body_metrics, &examination->metrics(), certificate.get(), deliveries.get(), dav.get(), smtp.get(), folder.get()},
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
@@ -387,12 +390,12 @@ void House::Parts::build_doors() {
 }
 
 void House::Parts::build_servers() {
-  server = std::make_unique<net::HttpServer>(loop, front, clock, log);
+  server = std::make_unique<net::HttpServer>(loop, front, clock, log, net::HttpLimits{}, &bodies);
   control = std::make_unique<net::HttpServer>(loop, control_front, clock, log);
   if (!options.sandbox) return;
   practice = std::make_unique<sandbox::PracticeService>(
       sandbox::PracticeServiceSettings{practice_origin(), config.public_url, config.data + "/sandbox.json"}, clock, steady, entropy);
-  practice_server = std::make_unique<net::HttpServer>(loop, *practice, clock, log);
+  practice_server = std::make_unique<net::HttpServer>(loop, *practice, clock, log, net::HttpLimits{}, &practice_bodies);
 }
 
 // The embedded store keeps the node's name itself; of a shared one each node has its own, in its data directory.

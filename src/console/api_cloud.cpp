@@ -11,7 +11,10 @@ namespace {
 constexpr std::size_t kCodeBytesMax = 200;
 
 JsonObject app_json(const grants::CloudStatus::App& app) {
-  return {{"id", app.id}, {"provider", app.provider}, {"types", texts_json(app.types)}, {"mode", app.mode}};
+  JsonObject params;
+  for (const auto& [name, value] : app.params) params[name] = value;
+  return {{"id", app.id},     {"provider", app.provider},      {"types", texts_json(app.types)},
+          {"mode", app.mode}, {"params", std::move(params)}, {"agreed", app.agreed}};
 }
 
 }  // namespace
@@ -26,6 +29,8 @@ std::vector<Route> CloudApi::routes() {
       {"DELETE", "/api/v1/cloud-service", kAdministrator, kPlain, 1024, [this](Call call) { return leave(std::move(call)); }},
       {"POST", "/api/v1/cloud-service/check", kAdministrator, kPlain, 1024,
        [this](Call call) { return check(std::move(call)); }},
+      {"POST", "/api/v1/cloud-service/apps/{app}/agree", kAdministrator, kPlain, 8 * 1024,
+       [this](Call call) { return agree(std::move(call)); }},
   };
 }
 
@@ -64,6 +69,17 @@ Task<Answer> CloudApi::enrol(Call call) {
 
 Task<Answer> CloudApi::check(Call call) {
   co_return answer_of(co_await base::run_on(engine_, desk_.check(requester_of(call))));
+}
+
+Task<Answer> CloudApi::agree(Call call) {
+  auto body = read_object(call.request);
+  if (!body) co_return std::unexpected(body.error());
+  Fields fields(*body);
+  const auto given = fields.parameters("params");
+  if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
+  catalog::ParameterValues params(given.begin(), given.end());
+  auto app = call.values.front();
+  co_return answer_of(co_await base::run_on(engine_, desk_.agree(std::move(app), std::move(params), requester_of(call))));
 }
 
 Task<Answer> CloudApi::leave(Call call) {

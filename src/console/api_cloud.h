@@ -1,4 +1,4 @@
-// /cloud-service: enrolling at a Cloud Service, asking it, leaving it.
+// /cloud-service: enrolling at a Cloud Service, asking it, agreeing to what it names, leaving it.
 #pragma once
 
 #include <functional>
@@ -19,6 +19,7 @@ class CloudApi final : public ApiSection {
   [[nodiscard]] Task<Answer> show(Call call);
   [[nodiscard]] Task<Answer> enrol(Call call);
   [[nodiscard]] Task<Answer> check(Call call);
+  [[nodiscard]] Task<Answer> agree(Call call);
   [[nodiscard]] Task<Answer> leave(Call call);
   [[nodiscard]] Answer answer_of(const Result<grants::CloudStatus>& status) const;
 

@@ -37,6 +37,24 @@ TEST_F(ConsoleTest, S1_ACloudServiceIsEnteredAskedAndLeft) {
   EXPECT_EQ(admin.send("DELETE", "/api/v1/cloud-service", {}).status, 409);
 }
 
+TEST_F(ConsoleTest, S1_WhatACloudServiceNamesIsShownAndAgreedToAsItIs) {
+  auto admin = administrator();
+  cloud.state = {.enrolled = true, .address = "https://relay.example", .office = "office-1", .label = "North Ltd", .service_key = "k",
+                 .enrolled_at = base::from_unix_ms(0), .return_origin = "https://latchkey.example",
+                 .apps = {{.id = "cloud-op-00", .provider = "oidc", .types = {"oidc"}, .mode = "forward",
+                           .params = {{"issuer", "https://login.example"}}, .agreed = false}}};
+  const auto shown = admin.get("/api/v1/cloud-service").json().at("apps").at(0);
+  EXPECT_EQ(shown.at("params").at("issuer"), "https://login.example");
+  EXPECT_EQ(shown.at("agreed"), false);
+  const std::string path = "/api/v1/cloud-service/apps/cloud-op-00/agree";
+  const auto with = [](const char* issuer) { return JsonObject{{"params", JsonObject{{"issuer", issuer}}}}; };
+  EXPECT_EQ(regular().send("POST", path, with("https://login.example")).status, 403);
+  EXPECT_EQ(admin.send("POST", path, with("https://other.example")).status, 409);
+  EXPECT_FALSE(cloud.state.apps.front().agreed);
+  EXPECT_EQ(admin.send("POST", "/api/v1/cloud-service/apps/cloud-x/agree", with("https://login.example")).status, 404);
+  EXPECT_EQ(admin.send("POST", path, with("https://login.example")).json().at("apps").at(0).at("agreed"), true);
+}
+
 TEST_F(ConsoleTest, S1_TheCloudServiceIsAnAdministratorsMatter) {
   auto person = regular();
   EXPECT_EQ(person.get("/api/v1/cloud-service").status, 403);

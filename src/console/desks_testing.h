@@ -180,6 +180,15 @@ class PlainCloud final : public grants::CloudDesk {
     if (refusal) co_return std::unexpected(*refusal);
     co_return state;
   }
+  Task<Result<grants::CloudStatus>> agree(std::string app, catalog::ParameterValues params, grants::Requester) override {
+    for (auto& each : state.apps) {
+      if (each.id != app) continue;
+      if (each.params != params) co_return fail(ErrorKind::conflict, "cloud_values_differ", "Others by now.");
+      each.agreed = true;
+      co_return state;
+    }
+    co_return fail(ErrorKind::not_found, "cloud_app_unknown", "Not offered.");
+  }
   Task<Result<grants::CloudStatus>> look() override {
     if (refusal) co_return std::unexpected(*refusal);
     co_return state;

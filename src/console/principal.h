@@ -46,6 +46,8 @@ class Gate {
  public:
   virtual ~Gate() = default;
   [[nodiscard]] virtual Task<Result<Principal>> identify(net::HttpRequest request) = 0;
+  // Whether the request bears anything at all that identify() could take somebody from. Quick.
+  [[nodiscard]] virtual bool may_name(const net::HttpRequest&) const { return true; }
   // Whether the browser's defences apply: transport, Origin, CSRF token.
   enum class Caller { browser, local_program };
   [[nodiscard]] virtual Caller caller() const = 0;

@@ -26,6 +26,8 @@ const std::vector<ProblemCode>& problem_codes() {
       {"not_ready", 503},           {"node_alive", 409},          {"cloud_service_unreachable", 503},
       {"cloud_enrolled", 409},      {"cloud_not_enrolled", 409},  {"cloud_enrolment_revoked", 409},
       {"cloud_clock_differs", 409}, {"cloud_keys_differ", 409},   {"cloud_code_unknown", 409},
+      {"cloud_app_not_agreed", 409}, {"cloud_app_unknown", 404}, {"cloud_values_differ", 409},
+      {"cloud_app_in_use", 409},
       {"cloud_code_expired", 409},  {"device_name_taken", 409},   {"no_such_delegation", 404},
   };
   return codes;

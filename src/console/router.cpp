@@ -70,6 +70,8 @@ Problem make(int status, std::string_view code, std::string_view detail) {
   return refuse(status, code, detail).error();
 }
 
+Problem not_signed_in() { return make(401, "not_signed_in", "Sign in first; a session that was open has ended."); }
+
 }  // namespace
 
 Router::Router(std::vector<ApiSection*> sections, Gate& gate, std::string public_origin, Log& log)
@@ -104,6 +106,15 @@ std::size_t Router::body_limit(std::string_view method, std::string_view path) c
   return match.route == nullptr ? 1024 : match.route->body_bytes_max;
 }
 
+std::optional<net::HttpResponse> Router::refuse_body(const net::HttpRequest& request) {
+  const auto match = find(request.method, request.path);
+  if (match.route == nullptr || match.route->who == Who::anyone || gate_.may_name(request)) return std::nullopt;
+  if (net::states_small_body(request)) return std::nullopt;
+  auto response = response_of(not_signed_in());
+  pages::secure_api(response);
+  return response;
+}
+
 std::optional<Problem> Router::check_browser(const net::HttpRequest& request, const Route& route) const {
   if (gate_.caller() == Gate::Caller::local_program) return std::nullopt;
   if (!comes_from_own_pages(request, public_origin_)) {
@@ -121,7 +132,7 @@ std::optional<Problem> Router::check_principal(const Principal& principal, const
     case Who::signed_in:
     case Who::administrator: break;
   }
-  if (!principal.signed_in()) return make(401, "not_signed_in", "Sign in first; a session that was open has ended.");
+  if (!principal.signed_in()) return not_signed_in();
   if (route.who == Who::administrator && !principal.administrator()) {
     return make(403, "not_allowed", "This is for administrators.");
   }

@@ -59,6 +59,9 @@ class Router final : public net::HttpHandler {
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
   [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
 
+  // Who has not signed in, and may not do it without, sends no body that is more than small.
+  [[nodiscard]] std::optional<net::HttpResponse> refuse_body(const net::HttpRequest& request) override;
+
   [[nodiscard]] const std::vector<Route>& table() const { return routes_; }
 
  private:

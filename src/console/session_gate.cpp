@@ -27,11 +27,23 @@ people::Transport transport_of(const net::HttpRequest& request) {
   return request.is_confidential() ? people::Transport::loopback : people::Transport::clear;
 }
 
+namespace {
+
+// What could not be a token of ours is none; a bound keeps the hashing cheap.
+std::optional<std::string> session_token(const net::HttpRequest& request) {
+  auto token = request.cookie(session_cookie_name(request));
+  if (token && (token->empty() || token->size() > 128)) return std::nullopt;
+  return token;
+}
+
+}  // namespace
+
+bool SessionGate::may_name(const net::HttpRequest& request) const { return session_token(request).has_value(); }
+
 Task<Result<Principal>> SessionGate::identify(net::HttpRequest request) {
   Principal principal;
-  const auto token = request.cookie(session_cookie_name(request));
-  // What could not be a token of ours is none; a bound keeps the hashing cheap.
-  if (!token || token->empty() || token->size() > 128) co_return principal;
+  const auto token = session_token(request);
+  if (!token) co_return principal;
   principal.session_token = *token;
   principal.csrf_token = sessions_.csrf_token(*token);
   const auto user = co_await sessions_.check(*token);

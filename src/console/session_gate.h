@@ -22,6 +22,7 @@ class SessionGate final : public Gate {
  public:
   SessionGate(people::Sessions& sessions, const vault::Vault& vault) : sessions_(sessions), vault_(vault) {}
   [[nodiscard]] Task<Result<Principal>> identify(net::HttpRequest request) override;
+  [[nodiscard]] bool may_name(const net::HttpRequest& request) const override;
   [[nodiscard]] Caller caller() const override { return Caller::browser; }
 
  private:

@@ -47,6 +47,11 @@ Finding judge(const CloudLook& look) {
     finding.severity = Severity::note;
     finding.seen += " New consents do not go there: the switch Use Cloud Service is off.";
     finding.remedy = "Switch it on under OAuth settings, if they should; or leave the service.";
+  } else if (std::ranges::any_of(look.now->apps, [](const auto& app) { return !app.agreed; })) {
+    finding.severity = Severity::warning;
+    finding.seen += " It names addresses of providers that nobody here has agreed to, and what they are for is not used.";
+    finding.remedy = "Press Check under OAuth settings, Cloud Service, compare what is named there with what the provider says of itself, and agree to "
+                     "it; or ask its operator.";
   } else if (look.now->apps.empty()) {
     finding.severity = Severity::warning;
     finding.seen += " It offers nothing that this server could use.";

@@ -40,6 +40,12 @@ Task<Result<std::string>> AuthorizationDesk::cloud_app_for(std::string type) {
   const auto enrolment = co_await cloud_enrolment_.read();
   if (!enrolment) co_return std::unexpected(enrolment.error());
   const auto* app = *enrolment ? (*enrolment)->app_for(type) : nullptr;
+  if (app == nullptr && *enrolment && (*enrolment)->app_to_agree_to(type) != nullptr) {
+    co_return fail(ErrorKind::misconfigured, "cloud_app_not_agreed",
+                   "The Cloud Service names an address for this type that nobody here has agreed to: codes and tokens would go there. An "
+                   "administrator looks at it under OAuth settings, Cloud Service.",
+                   {.field = "app"});
+  }
   if (app == nullptr) co_return std::string();
   auto id = cloud_app_id((*enrolment)->address, *app);
   const auto record = co_await parts_.store.app(id);

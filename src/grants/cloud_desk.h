@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/task.h"
+#include "catalog/catalog.h"
 #include "grants/authorize.h"
 
 namespace latchkey::grants {
@@ -27,6 +28,8 @@ struct CloudStatus {
     std::string provider;
     std::vector<std::string> types;
     std::string mode;  // forward, assertion or exchange
+    catalog::ParameterValues params{};  // the values of its own (issuer, instance) that the service names: where codes and tokens go
+    bool agreed = true;                 // false: it is not used before somebody agrees to them
   };
   std::vector<App> apps;
 };
@@ -46,6 +49,10 @@ class CloudDesk {
   // misconfigured/`cloud_return_origin` (public_url has changed since); refused/`cloud_app_changed` (a registration that is
   // here already is offered as another client's, or with another mode); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> check(Requester requester) = 0;
+  // Uses an app with these values from now on, which must be just what the service named when it was last asked. Errors:
+  // conflict/`cloud_not_enrolled`; not_found/`cloud_app_unknown`; conflict/`cloud_values_differ` (it names others by now),
+  // `cloud_app_in_use` (grants were obtained with others, and stay with them).
+  [[nodiscard]] virtual Task<Result<CloudStatus>> agree(std::string app, catalog::ParameterValues params, Requester requester) = 0;
   // As check(), with its errors, but takes over nothing.
   [[nodiscard]] virtual Task<Result<CloudStatus>> look() = 0;
   // The keys are forgotten, and registrations that no grant uses; grants go on. Errors: conflict/`cloud_not_enrolled`.

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "crypto/hash.h"
 #include "grants/cloud_enrolment_reader.h"
+#include "grants/provider_client.h"
 
 namespace latchkey::grants {
 namespace {
@@ -15,11 +16,21 @@ constexpr std::size_t kAppNameMax = 48;
 
 Secret plain_of(const CloudEnrolment& enrolment) {
   const auto keys = enrolment.keys.to_plain();
-  auto text = boost::json::serialize(JsonObject{{"v", 1},
-                                                {"address", enrolment.address},
-                                                {"enrolled_at", base::to_unix_ms(enrolment.enrolled_at)},
-                                                {"keys", base::to_base64url(keys.reveal())},
-                                                {"service", cloud::to_json(enrolment.service)}});
+  JsonObject json{{"v", 1},
+                  {"address", enrolment.address},
+                  {"enrolled_at", base::to_unix_ms(enrolment.enrolled_at)},
+                  {"keys", base::to_base64url(keys.reveal())},
+                  {"service", cloud::to_json(enrolment.service)}};
+  if (enrolment.agreed) {
+    JsonObject agreed;
+    for (const auto& [id, values] : *enrolment.agreed) {
+      JsonObject members;
+      for (const auto& [name, value] : values) members[name] = value;
+      agreed[id] = std::move(members);
+    }
+    json["agreed"] = std::move(agreed);
+  }
+  auto text = boost::json::serialize(json);
   Secret plain{std::string_view(text)};
   base::wipe(text.data(), text.size());
   return plain;
@@ -38,11 +49,20 @@ Result<CloudEnrolment> parse(const Secret& plain) {
   if (!octets || !service || at == nullptr || !at->is_int64()) return altered();
   auto keys = cloud::PartyKeys::from_plain(Secret(std::move(*octets)));
   if (!keys) return altered();
-  return CloudEnrolment{.address = base::string_or(object, "address"),
-                        .enrolled_at = base::from_unix_ms(at->get_int64()),
-                        .keys = std::move(*keys),
-                        .service = std::move(*service)};
+  CloudEnrolment enrolment{.address = base::string_or(object, "address"),
+                           .enrolled_at = base::from_unix_ms(at->get_int64()),
+                           .keys = std::move(*keys),
+                           .service = std::move(*service)};
+  enrolment.agreed.emplace();
+  if (const auto* agreed = base::find_object(object, "agreed")) {
+    for (const auto& [id, values] : *agreed) (*enrolment.agreed)[std::string(id)] = values_of_json(boost::json::serialize(values));
+  } else {  // of a version that asked nobody: what it has taken over stays
+    for (const auto& app : enrolment.service.apps) enrolment.agree_to(app);
+  }
+  return enrolment;
 }
+
+bool offers(const cloud::ServiceApp& app, std::string_view type) { return std::ranges::find(app.types, type) != app.types.end(); }
 
 Result<CloudEnrolment> opened(const Sealing& sealing, Bytes sealed) {
   const auto plain = sealing.open_channel_secret(kCloudEnrolmentMeta, sealed);
@@ -55,12 +75,27 @@ Result<CloudEnrolment> opened(const Sealing& sealing, Bytes sealed) {
 }  // namespace
 
 CloudEnrolment CloudEnrolment::clone() const {
-  return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service, .read_as = read_as};
+  return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service, .read_as = read_as, .agreed = agreed};
+}
+
+bool CloudEnrolment::may_use(const cloud::ServiceApp& app) const {
+  if (app.params.empty() || !agreed) return true;
+  const auto known = agreed->find(cloud_app_id(address, app));
+  return known != agreed->end() && known->second == catalog::ParameterValues(app.params.begin(), app.params.end());
+}
+
+void CloudEnrolment::agree_to(const cloud::ServiceApp& app) {
+  if (!agreed) agreed.emplace();
+  if (!app.params.empty()) (*agreed)[cloud_app_id(address, app)] = {app.params.begin(), app.params.end()};
 }
 
 const cloud::ServiceApp* CloudEnrolment::app_for(std::string_view type) const {
-  const auto found = std::ranges::find_if(
-      service.apps, [&](const cloud::ServiceApp& app) { return std::ranges::find(app.types, type) != app.types.end(); });
+  const auto found = std::ranges::find_if(service.apps, [&](const cloud::ServiceApp& app) { return offers(app, type) && may_use(app); });
+  return found == service.apps.end() ? nullptr : &*found;
+}
+
+const cloud::ServiceApp* CloudEnrolment::app_to_agree_to(std::string_view type) const {
+  const auto found = std::ranges::find_if(service.apps, [&](const cloud::ServiceApp& app) { return offers(app, type) && !may_use(app); });
   return found == service.apps.end() ? nullptr : &*found;
 }
 

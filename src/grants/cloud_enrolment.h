@@ -2,6 +2,7 @@
 // could send consents through another service (RULES S1, K3).
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +24,18 @@ struct CloudEnrolment {
   cloud::ServiceView service;  // as the service said when last asked; its keys are the ones the code named, for good
   Bytes read_as{};             // the record as it lay in the store, sealed; empty: there was none
 
+  // By the app's id here: the values (issuer, instance) that it brings and that an administrator has agreed to, by enrolling or
+  // later. They say where codes and tokens go, so the service does not change them by itself. nullopt: all that are there.
+  std::optional<std::map<std::string, catalog::ParameterValues, std::less<>>> agreed{};
+
   [[nodiscard]] CloudEnrolment clone() const;
-  // The service's app for a type; nullptr: it forwards no such type for this office.
+  // Whether the app brings no values, or just those that were agreed to.
+  [[nodiscard]] bool may_use(const cloud::ServiceApp& app) const;
+  void agree_to(const cloud::ServiceApp& app);
+  // The service's app for a type that may be used; nullptr: there is none.
   [[nodiscard]] const cloud::ServiceApp* app_for(std::string_view type) const;
+  // One that only an agreement is wanting for; nullptr: there is none.
+  [[nodiscard]] const cloud::ServiceApp* app_to_agree_to(std::string_view type) const;
 };
 
 // Absent, or made unreadable by a leaving: nullopt. Errors: those of the store; corrupt/`ciphertext_rejected`,
@@ -56,6 +66,8 @@ struct CloudRoute {
 // nullopt: a registration of one's own.
 [[nodiscard]] std::optional<CloudRoute> cloud_route_of(const store::App& app);
 [[nodiscard]] std::string params_with_route(const catalog::ParameterValues& values, const CloudRoute& route);
+// Registrations of one's own are named otherwise.
+[[nodiscard]] inline bool is_cloud_app_id(std::string_view id) { return id.starts_with("cloud-"); }
 [[nodiscard]] std::string cloud_app_id(std::string_view address, const cloud::ServiceApp& app);
 
 }  // namespace latchkey::grants

@@ -26,6 +26,20 @@ std::unexpected<Error> another_client(const store::App& present) {
                   ", which accounts were authorised with. Nothing of it was taken over; ask its operator what has happened.");
 }
 
+std::unexpected<Error> in_use(const std::string& app) {
+  return fail(ErrorKind::conflict, "cloud_app_in_use",
+              "Accounts here were authorised with other values of " + app +
+                  ", and their tokens go where those say. Delete these accounts first, or use an app of your own; ask the service's operator "
+                  "why it names others.");
+}
+
+// "issuer: https://login.example"
+std::string words_of(const catalog::ParameterValues& values) {
+  std::string words;
+  for (const auto& [name, value] : values) words += (words.empty() ? "" : ", ") + name + ": " + value;
+  return words;
+}
+
 // https://relay.example, however it was typed.
 Result<std::string> origin_of(std::string_view typed) {
   while (typed.ends_with(' ') || typed.ends_with('\n')) typed.remove_suffix(1);
@@ -51,7 +65,8 @@ CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
                      .apps = {}};
   for (const auto& app : enrolment.service.apps) {
     if (!record_of(enrolment, app)) continue;
-    status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types, .mode = std::string(cloud::name_of(app.mode))});
+    status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types, .mode = std::string(cloud::name_of(app.mode)),
+                           .params = {app.params.begin(), app.params.end()}, .agreed = enrolment.may_use(app)});
   }
   return status;
 }
@@ -99,17 +114,27 @@ Result<store::App> CloudMembership::record_of(const CloudEnrolment& enrolment, c
   return record;
 }
 
-Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrolment) {
+Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrolment, std::string agreed_anew) {
   auto batch = replace_cloud_enrolment(sealing_, enrolment);
   for (const auto& app : enrolment.service.apps) {
     auto record = record_of(enrolment, app);
-    if (!record) continue;
+    if (!record || !enrolment.may_use(app)) continue;
     const auto present = co_await store_.app(record->id);
     if (!present) co_return std::unexpected(present.error());
     if (*present) {
       // What somebody has altered in the store is not made good by vouching for it anew.
       if (const auto checked = sealing_.check(**present); !checked) co_return std::unexpected(checked.error());
       if (!is_same_client(**present, *record)) co_return another_client(**present);
+      if (record->id == agreed_anew && values_of_json((*present)->params_json) != values_of_json(record->params_json)) {
+        const auto used = co_await store_.grants_of_app(record->id, 1);
+        if (!used) co_return std::unexpected(used.error());
+        if (!used->empty()) co_return in_use(record->id);
+        record->version = (*present)->version;
+        record->created_at = (*present)->created_at;
+        sealing_.vouch(*record);
+        batch.push_back(store::PutApp{std::move(*record)});
+        continue;
+      }
       const auto entered_for = (*present)->token_origin.substr(0, (*present)->token_origin.find(kPinMark));
       // What grants were obtained with stays as it is (RULES F8), but for where browsers come back to.
       if (entered_for != record->token_origin) continue;
@@ -124,13 +149,14 @@ Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrol
   co_return batch;
 }
 
-Task<Result<CloudStatus>> CloudMembership::keep(CloudEnrolment enrolment, std::string action, Requester requester) {
-  auto batch = co_await batch_of(enrolment);
+Task<Result<CloudStatus>> CloudMembership::keep(CloudEnrolment enrolment, std::string action, std::string detail, Requester requester,
+                                                 std::string agreed_anew) {
+  auto batch = co_await batch_of(enrolment, std::move(agreed_anew));
   if (!batch) co_return std::unexpected(batch.error());
   if (!action.empty()) {
     batch->push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = std::move(action),
                                          .subject = enrolment.address, .source = requester.source,
-                                         .detail = "As " + enrolment.service.label + "."}});
+                                         .detail = std::move(detail)}});
   }
   if (const auto done = co_await store_.commit(std::move(*batch)); !done) co_return std::unexpected(done.error());
   for (const auto& app : enrolment.service.apps) clients_.forget(cloud_app_id(enrolment.address, app));
@@ -151,10 +177,16 @@ Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret cod
   if (!parsed) co_return std::unexpected(parsed.error());
   auto enrolment = co_await line_.enrol(std::move(*origin), std::move(*parsed), clients_.address().url);
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  auto kept = co_await keep(enrolment->clone(), "cloud.enrolled", requester);
+  // Whoever enrols agrees to what there is, which the answer shows.
+  std::string detail = "As " + enrolment->service.label + ".";
+  for (const auto& app : enrolment->service.apps) {
+    enrolment->agree_to(app);
+    if (!app.params.empty()) detail += " " + app.id + ": " + words_of({app.params.begin(), app.params.end()}) + ".";
+  }
+  auto kept = co_await keep(enrolment->clone(), "cloud.enrolled", detail, requester);
   // The code is used up: what came is not given up because an app's record has changed at this moment.
   for (int race = 0; race < kCloudRaces && !kept && kept.error().reason == "version"; ++race) {
-    kept = co_await keep(enrolment->clone(), "cloud.enrolled", requester);
+    kept = co_await keep(enrolment->clone(), "cloud.enrolled", detail, requester);
   }
   if (!kept && kept.error().reason == "meta") {
     co_return fail(ErrorKind::conflict, "cloud_enrolled",
@@ -191,13 +223,39 @@ Task<Result<CloudEnrolment>> CloudMembership::ask_anew() {
 Task<Result<CloudStatus>> CloudMembership::check_once(Requester requester) {
   auto enrolment = co_await ask_anew();
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  co_return co_await keep(std::move(*enrolment), {}, std::move(requester));
+  co_return co_await keep(std::move(*enrolment), {}, {}, std::move(requester));
+}
+
+Task<Result<CloudStatus>> CloudMembership::agree(std::string app, catalog::ParameterValues params, Requester requester) {
+  const auto raced = [](const Result<CloudStatus>& done) { return !done && (done.error().reason == "meta" || done.error().reason == "version"); };
+  auto agreed = co_await agree_once(app, params, requester);
+  for (int race = 0; race < kCloudRaces && raced(agreed); ++race) agreed = co_await agree_once(app, params, requester);
+  co_return agreed;
+}
+
+// To what this server was told last: the service cannot put another value in its place while somebody reads.
+Task<Result<CloudStatus>> CloudMembership::agree_once(std::string app, catalog::ParameterValues params, Requester requester) {
+  auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
+  if (!enrolment) co_return std::unexpected(enrolment.error());
+  if (!*enrolment) co_return not_enrolled();
+  const auto& apps = (*enrolment)->service.apps;
+  const auto offered = std::ranges::find_if(apps, [&](const auto& each) { return cloud_app_id((*enrolment)->address, each) == app; });
+  if (offered == apps.end() || !record_of(**enrolment, *offered)) {
+    co_return fail(ErrorKind::not_found, "cloud_app_unknown", "The Cloud Service offers no such registration, or none that this server can use. Press Check.");
+  }
+  if (catalog::ParameterValues(offered->params.begin(), offered->params.end()) != params) {
+    co_return fail(ErrorKind::conflict, "cloud_values_differ",
+                   "The Cloud Service names other values than these by now. Nothing was agreed to; look at them again.");
+  }
+  (*enrolment)->agree_to(*offered);
+  std::string detail = app + ": " + words_of(params) + ".";
+  co_return co_await keep(std::move(**enrolment), "cloud.app_agreed", std::move(detail), std::move(requester), std::move(app));
 }
 
 Task<Result<CloudStatus>> CloudMembership::look() {
   const auto enrolment = co_await ask_anew();
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  if (const auto batch = co_await batch_of(*enrolment); !batch) co_return std::unexpected(batch.error());
+  if (const auto batch = co_await batch_of(*enrolment, {}); !batch) co_return std::unexpected(batch.error());
   co_return status_of(*enrolment);
 }
 

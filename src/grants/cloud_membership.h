@@ -17,16 +17,20 @@ class CloudMembership final : public CloudDesk {
   [[nodiscard]] Task<Result<std::string>> name_proof() override;
   [[nodiscard]] Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) override;
   [[nodiscard]] Task<Result<CloudStatus>> check(Requester requester) override;
+  [[nodiscard]] Task<Result<CloudStatus>> agree(std::string app, catalog::ParameterValues params, Requester requester) override;
   [[nodiscard]] Task<Result<CloudStatus>> look() override;
   [[nodiscard]] Task<Result<void>> leave(Requester requester) override;
 
  private:
-  // The enrolment, and a record for each app that this server's catalogue can use.
-  [[nodiscard]] Task<Result<store::Batch>> batch_of(const CloudEnrolment& enrolment);
+  // The enrolment, and a record for each app that this server's catalogue can use, and may. `agreed_anew`: the app whose record
+  // takes the values that are offered now.
+  [[nodiscard]] Task<Result<store::Batch>> batch_of(const CloudEnrolment& enrolment, std::string agreed_anew);
   [[nodiscard]] Result<store::App> record_of(const CloudEnrolment& enrolment, const cloud::ServiceApp& app) const;
   [[nodiscard]] CloudStatus status_of(const CloudEnrolment& enrolment) const;
   // Errors besides: conflict when the enrolment, or an app of the service's, is another than was read.
-  [[nodiscard]] Task<Result<CloudStatus>> keep(CloudEnrolment enrolment, std::string action, Requester requester);
+  [[nodiscard]] Task<Result<CloudStatus>> keep(CloudEnrolment enrolment, std::string action, std::string detail, Requester requester,
+                                                std::string agreed_anew = {});
+  [[nodiscard]] Task<Result<CloudStatus>> agree_once(std::string app, catalog::ParameterValues params, Requester requester);
   // The enrolment with what the service says now.
   [[nodiscard]] Task<Result<CloudEnrolment>> ask_anew();
   [[nodiscard]] Task<Result<CloudStatus>> check_once(Requester requester);

@@ -4,6 +4,7 @@
 #include "cloud/office_name.h"
 #include "grants/cloud_enrolment_reader.h"
 #include "grants/keeper_testing.h"
+#include "grants/revocation_prospect.h"
 
 namespace latchkey::grants {
 namespace {
@@ -152,6 +153,105 @@ TEST_F(Membership, Attack_TextsThatTheServiceChoosesNeverRunTogetherInAnId) {
   glued.client_id += "\nexchange";
   EXPECT_NE(id(glued), id(other));
   EXPECT_GE(id(forwarded).size() - id(forwarded).rfind('-') - 1, 32U) << "whoever chooses the texts can find two that agree";
+}
+
+// --- where codes and tokens go is not the service's to change ---
+
+class Agreeing : public Membership {
+ protected:
+  static cloud::ServiceApp named(std::string id, std::string issuer) {
+    return {.id = std::move(id),
+            .provider = "oidc",
+            .client_id = "client-of-service",
+            .redirect_uri = "https://relay.example/oauth/callback/op2",
+            .params = {{"issuer", std::move(issuer)}, {"scopes", "openid offline_access"}},
+            .types = {"oidc"}};
+  }
+  CloudStatus::App seen(const cloud::ServiceApp& app) {
+    for (const auto& each : run(membership.status())->apps) {
+      if (each.id == cloud_app_id("https://relay.example", app)) return each;
+    }
+    throw std::runtime_error("not offered");
+  }
+  std::optional<store::App> stored(const cloud::ServiceApp& app) { return *run(store->app(cloud_app_id("https://relay.example", app))); }
+  bool used_for_oidc() { return (*run(read_cloud_enrolment(*store, sealing)))->app_for("oidc") != nullptr; }
+  Result<CloudStatus> agree(const cloud::ServiceApp& app, std::string issuer) {
+    return run(membership.agree(cloud_app_id("https://relay.example", app), {{"issuer", std::move(issuer)}, {"scopes", "openid offline_access"}}, {.actor = "anna"}));
+  }
+};
+
+TEST_F(Agreeing, Attack_AnIssuerThatTheServiceNamesAfterwardsIsNotUsedBeforeSomebodyAgrees) {
+  const auto app = named("op2", "https://login.example");
+  service.view.apps.push_back(app);
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(seen(app).agreed);
+  EXPECT_EQ(seen(app).params.at("issuer"), "https://login.example");
+  EXPECT_FALSE(stored(app)) << "no consent finds it";
+  EXPECT_FALSE(used_for_oidc());
+
+  EXPECT_EQ(agree(app, "https://other.example").error().reason, "cloud_values_differ");
+  EXPECT_FALSE(used_for_oidc());
+  ASSERT_TRUE(agree(app, "https://login.example"));
+  EXPECT_TRUE(seen(app).agreed);
+  EXPECT_TRUE(used_for_oidc());
+  ASSERT_TRUE(stored(app));
+  EXPECT_EQ(values_of_json(stored(app)->params_json).at("issuer"), "https://login.example");
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_TRUE(used_for_oidc()) << "for good";
+  EXPECT_EQ(agree(named("other", "https://login.example"), "https://login.example").error().reason, "cloud_app_unknown");
+  const auto trail = run(store->audit({}));
+  ASSERT_TRUE(trail);
+  EXPECT_TRUE(std::ranges::any_of(trail->items, [](const auto& entry) {
+    return entry.action == "cloud.app_agreed" && entry.actor == "anna" && entry.detail.contains("issuer: https://login.example");
+  }));
+}
+
+TEST_F(Agreeing, Attack_AnIssuerThatTheServiceChangesIsNotFollowedAndGrantsStayWithTheirs) {
+  const auto app = named("op2", "https://login.example");
+  service.view.apps.push_back(app);
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  ASSERT_TRUE(agree(app, "https://login.example"));
+  const auto before = *stored(app);
+
+  auto evil = app;
+  evil.params.front().second = "https://evil.example";
+  service.view.apps.back() = evil;
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(seen(evil).agreed);
+  EXPECT_FALSE(used_for_oidc());
+  EXPECT_EQ(stored(app)->params_json, before.params_json) << "what is there goes on with it";
+  EXPECT_TRUE(sealing.check(*stored(app)));
+
+  // While no account rests on it, an administrator may follow.
+  ASSERT_TRUE(agree(evil, "https://evil.example"));
+  EXPECT_EQ(values_of_json(stored(evil)->params_json).at("issuer"), "https://evil.example");
+  EXPECT_TRUE(sealing.check(*stored(evil)));
+}
+
+TEST_F(Agreeing, S1_WhatAnEarlierVersionHasTakenOverIsAgreedTo) {
+  const auto app = named("op2", "https://login.example");
+  service.view.apps.push_back(app);
+  auto earlier = enrolment_at("https://relay.example");
+  earlier.read_as = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
+  commit(replace_cloud_enrolment(sealing, earlier));  // of those it says nothing
+  EXPECT_TRUE(used_for_oidc());
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_TRUE(seen(app).agreed);
+  auto later = named("op3", "https://third.example");
+  service.view.apps.push_back(later);
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(seen(later).agreed);
+}
+
+// To the provider all offices are one client, and some end an account's whole consent to it.
+TEST_F(Membership, F7_WhoeverRevokesIsToldThatOtherOfficesShareTheRegistration) {
+  const auto words = [&](std::string app, std::string account) {
+    return revocation_prospect(*catalogue, {.type = "dropbox", .app = std::move(app), .account_id = std::move(account)}).words;
+  };
+  for (const char* account : {"a-1", ""}) {
+    EXPECT_TRUE(words(app().id, account).contains("Other offices of the same Cloud Service")) << words(app().id, account);
+    EXPECT_FALSE(words("dropbox", account).contains("Other offices")) << account;
+  }
 }
 
 TEST_F(Membership, S1_WhoeverLeavesWhileTheServiceIsAskedHasLeft) {

@@ -1,5 +1,7 @@
 #include "grants/revocation_prospect.h"
 
+#include "grants/cloud_enrolment.h"
+
 namespace latchkey::grants {
 namespace {
 
@@ -36,14 +38,18 @@ RevocationProspect revocation_prospect(const catalog::Catalog& catalog, const st
     prospect.words = name + " offers no way to revoke it from outside: remove the app in the account's own settings there.";
     return prospect;
   }
+  // All offices of a service are the same client to the provider, which knows nothing of offices.
+  const std::string shared = is_cloud_app_id(grant.app) ? " Other offices of the same Cloud Service share its registration: a provider that ends an "
+                                                          "account's whole consent ends their use of the same account, too."
+                                                        : "";
   const std::string if_any = way == Revocable::perhaps ? " if it offers a way" : "";
   if (!grant.account_id.empty()) {
-    prospect.words = name + " is asked to revoke it" + if_any + ", unless another grant here rests on the same account, or on one that the provider never named.";
+    prospect.words = name + " is asked to revoke it" + if_any + ", unless another grant here rests on the same account, or on one that the provider never named." + shared;
     return prospect;
   }
   prospect.revocable = Revocable::perhaps;
   prospect.words = name + " never told whose account it is, and a provider may end an account's other grants with it. It is asked to revoke it" + if_any +
-                   " once no other account of this app is in use here; to end it now, remove the app in the account's own settings there.";
+                   " once no other account of this app is in use here; to end it now, remove the app in the account's own settings there." + shared;
   return prospect;
 }
 

@@ -53,6 +53,7 @@ std::string local_address_of(int descriptor) {
 HttpConnection::HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocket socket)
     : worker_(std::move(worker)),
       stream_(socket.tls ? make_tls_stream(socket.descriptor, socket.tls) : make_plain_stream(socket.descriptor)),
+      body_share_(*worker_->shared().bodies),
       now_(std::chrono::steady_clock::now()),
       peer_(socket.peer),
       client_(socket.peer),
@@ -232,6 +233,7 @@ std::size_t HttpConnection::consume(std::string_view input) {
       set_deadline(worker_->shared().limits.header_timeout);
     }
     HttpRequestParser& parser = exchange_->parser;
+    const bool in_body = parser.state() == ParseState::body;
     const std::size_t count = parser.feed(rest);
     consumed += count;
     if (parser.state() == ParseState::header_done && !on_header_done(consumed < input.size())) break;
@@ -240,6 +242,7 @@ std::size_t HttpConnection::consume(std::string_view input) {
       refuse(failure.status, failure.code, failure.detail);
       break;
     }
+    if (count > 0 && in_body && !body_fits()) break;
     if (parser.state() == ParseState::complete) {
       on_request_complete();
       continue;
@@ -269,6 +272,14 @@ bool HttpConnection::on_header_done(bool body_has_begun) {
     return false;
   }
   parser.set_body_limit(worker_->shared().handler.body_limit(request.method, request.path));
+  if (parser.state() == ParseState::body) {
+    identify(request);
+    if (auto refusal = worker_->shared().handler.refuse_body(request)) {
+      refuse_with(std::move(*refusal));
+      return false;
+    }
+    if (!body_fits()) return false;
+  }
   if (parser.state() == ParseState::body && wants_continue && !body_has_begun) {
     if (out_.empty()) out_ = worker_->take_buffer();
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -432,6 +443,7 @@ void HttpConnection::respond(HttpResponse& response) {
     }
   }
   if (exchange_) worker_->give_back(std::move(exchange_));
+  body_share_.give_back();
   request_deadline_ = SteadyTime::max();
   set_deadline(worker_->shared().limits.write_timeout);
 }
@@ -495,15 +507,30 @@ void HttpConnection::append_head(const HttpResponse& response, std::uint64_t bod
 
 // Answers a request that cannot be served, and closes: where the next one would begin is not certain.
 void HttpConnection::refuse(int status, const char* code, const char* detail) {
+  HttpRequest nothing_read;
+  HttpRequest& request = exchange_ ? exchange_->request : nothing_read;
+  identify(request);
+  refuse_with(worker_->shared().handler.refusal({.status = status, .code = code, .detail = detail}, request));
+}
+
+void HttpConnection::refuse_with(HttpResponse response) {
   keep_alive_ = false;
   is_head_ = exchange_ && exchange_->request.method == "HEAD";
   is_http_1_0_ = false;
   linger_after_ = true;
-  HttpRequest nothing_read;
-  HttpRequest& request = exchange_ ? exchange_->request : nothing_read;
-  identify(request);
-  HttpResponse response = worker_->shared().handler.refusal({.status = status, .code = code, .detail = detail}, request);
   respond(response);
+}
+
+// Counts in what the request's body has taken. False: there is no room for it, which has been answered.
+bool HttpConnection::body_fits() {
+  HttpServerShared& shared = worker_->shared();
+  const HttpRequest& request = exchange_->request;
+  if (body_share_.grow_to(request.body.capacity(), request.client)) return true;
+  shared.report_bodies(now_);
+  // Not the handler's to word: it would count and log each one.
+  refuse_with(HttpResponse::problem(503, "bodies_busy", "So much is being sent here just now that there is no room for this. Try again in a moment.")
+                  .with("Retry-After", "10"));
+  return false;
 }
 
 bool HttpConnection::host_is_allowed(const HttpRequest& request) {

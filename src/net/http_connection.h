@@ -55,6 +55,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void handler_done(const std::exception_ptr& problem, HttpResponse response);
   void respond(HttpResponse& response);
   void refuse(int status, const char* code, const char* detail);
+  void refuse_with(HttpResponse response);
+  [[nodiscard]] bool body_fits();
   [[nodiscard]] bool host_is_allowed(const HttpRequest& request);
   void append_head(const HttpResponse& response, std::uint64_t body_size);
   [[nodiscard]] Step send_source();
@@ -70,6 +72,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<HttpWorker> worker_;
   std::unique_ptr<HttpStream> stream_;
   std::unique_ptr<HttpExchange> exchange_;
+  BodyBudget::Share body_share_;
   std::shared_ptr<HttpBodyPipe> body_pipe_;  // of a streaming route whose handler is running
   std::shared_ptr<HttpSource> source_;       // of the answer under way, until its last piece is in body_
   std::uint64_t source_due_ = 0;             // how much is still to come from it

@@ -31,6 +31,8 @@ HttpResponse HttpHandler::refusal(const HttpRefusal& why, const HttpRequest&) co
 
 std::size_t HttpHandler::body_limit(std::string_view, std::string_view) const { return 64 * 1024; }
 
+std::optional<HttpResponse> HttpHandler::refuse_body(const HttpRequest&) { return std::nullopt; }
+
 bool HttpHandler::streams_body(std::string_view, std::string_view) const { return false; }
 
 Task<HttpResponse> HttpHandler::handle_stream(HttpRequest, std::shared_ptr<HttpBody>) {
@@ -168,14 +170,15 @@ Result<OpenListener> open_listener(const HttpListener& listener, bool v6_only) {
 }  // namespace
 
 struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
-  State(EventLoop& loop_in, HttpHandler& handler, const WallClock& clock, Log& log, HttpLimits limits)
+  State(EventLoop& loop_in, HttpHandler& handler, const WallClock& clock, Log& log, HttpLimits limits, BodyBudget* bodies)
       : loop(loop_in),
-        shared(new HttpServerShared{.handler = handler, .clock = clock, .log = log, .limits = limits, .proxies = {},
+        shared(new HttpServerShared{.handler = handler, .clock = clock, .log = log, .limits = limits, .own_bodies = {}, .bodies = bodies, .proxies = {},
                                     .mutex = {}, .allowed_hosts = {}, .connections_by_source = {}}),
         set(std::make_shared<EpollSet>(loop.main())),
         resume_accepting(loop.main()),
         ended(loop.main()) {
     shared->allowed_hosts = std::make_shared<std::vector<std::string>>();
+    if (shared->bodies == nullptr) shared->bodies = &shared->own_bodies.emplace();
   }
 
   EventLoop& loop;
@@ -260,8 +263,8 @@ struct HttpServer::State : std::enable_shared_from_this<HttpServer::State> {
   }
 };
 
-HttpServer::HttpServer(EventLoop& loop, HttpHandler& handler, const WallClock& clock, Log& log, HttpLimits limits)
-    : state_(std::make_shared<State>(loop, handler, clock, log, limits)) {}
+HttpServer::HttpServer(EventLoop& loop, HttpHandler& handler, const WallClock& clock, Log& log, HttpLimits limits, BodyBudget* bodies)
+    : state_(std::make_shared<State>(loop, handler, clock, log, limits, bodies)) {}
 
 HttpServer::~HttpServer() {
   state_->close_listeners();

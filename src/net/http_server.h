@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "net/body_budget.h"
 #include "net/event_loop.h"
 #include "net/http_types.h"
 #include "net/proxy_headers.h"
@@ -67,6 +68,10 @@ class HttpHandler {
   [[nodiscard]] virtual HttpResponse refusal(const HttpRefusal& why, const HttpRequest& request) const;
   // Like handle(). An answer before the body has been pulled to its end closes the connection.
   [[nodiscard]] virtual Task<HttpResponse> handle_stream(HttpRequest request, std::shared_ptr<HttpBody> body);
+  // An answer in place of reading the body, given once the header is complete where a body is to be gathered; the connection is
+  // closed behind it. For whoever shows by the header alone that he may not send one: nothing of his is kept then. Must be
+  // quick, and must not throw.
+  [[nodiscard]] virtual std::optional<HttpResponse> refuse_body(const HttpRequest& request);
 };
 
 struct HttpLimits {
@@ -99,7 +104,10 @@ struct HttpListener {
 // the destructor runs.
 class HttpServer {
  public:
-  HttpServer(EventLoop& loop, HttpHandler& handler, const WallClock& clock, Log& log, HttpLimits limits = {});
+  // `bodies`: what gathered bodies may hold, of several servers where they share it; nullptr: one of its own. Whose body does
+  // not fit is answered 503.
+  HttpServer(EventLoop& loop, HttpHandler& handler, const WallClock& clock, Log& log, HttpLimits limits = {},
+             BodyBudget* bodies = nullptr);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
   ~HttpServer();

@@ -33,6 +33,10 @@ class EchoHandler final : public HttpHandler {
     }
     co_return HttpResponse::text(200, "later " + request.path + " " + request.body);
   }
+  std::optional<HttpResponse> refuse_body(const HttpRequest& request) override {
+    if (request.path != "/strangers") return std::nullopt;
+    return HttpResponse::text(401, "who?");
+  }
   std::size_t body_limit(std::string_view, std::string_view path) const override {
     return path == "/large" ? 2'000'000 : 64 * 1024;
   }
@@ -60,7 +64,7 @@ class EchoHandler final : public HttpHandler {
 class HttpServerTest : public testing::Test {
  protected:
   void start(HttpLimits limits = {}, std::vector<HttpListener> listeners = {{}}) {
-    server.emplace(loop.loop, handler, clock, log, limits);
+    server.emplace(loop.loop, handler, clock, log, limits, bodies ? &*bodies : nullptr);
     if (!proxies.empty()) server->set_trusted_proxies(proxies);
     server->set_allowed_hosts(hosts);
     const auto started = server->start(std::move(listeners));
@@ -81,6 +85,7 @@ class HttpServerTest : public testing::Test {
     return socket.receive_to_end();
   }
 
+  std::optional<BodyBudget> bodies;
   LoopThread loop;
   EchoHandler handler;
   base::SystemWallClock clock;
@@ -275,6 +280,84 @@ TEST_F(HttpServerTest, OutOfDescriptorsItSaysSoOnceAndGoesOnWhenThereAreSome) {
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   client.send("GET /now HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_THAT(client.receive_until("/now "), StartsWith("HTTP/1.1 200"));
+}
+
+// Bodies that stay short of their end, from that address (one of 127.0.0.0/8): what they hold has a bound, and others are served.
+std::vector<RawSocket> unfinished(std::uint16_t port, const char* from, int how_many, std::string_view header, std::string_view body) {
+  std::vector<RawSocket> sockets;
+  for (int i = 0; i < how_many; ++i) {
+    sockets.push_back(RawSocket::connect(port, from));
+    EXPECT_TRUE(sockets.back().send(std::string("POST /now HTTP/1.1\r\nHost: h\r\n").append(header).append("\r\n").append(body)));
+  }
+  return sockets;
+}
+
+template <class Condition>
+void wait_for(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (!condition() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_TRUE(condition());
+}
+
+TEST_F(HttpServerTest, WhatGatheredBodiesHoldIsBoundedAndOthersAreServed) {
+  bodies.emplace(BodyLimits{.free_bytes = 8 * 1024, .bytes_max = 400 * 1024, .source_bytes_max = 200 * 1024});
+  start();
+  const std::string most(48 * 1024, 'x');
+  const std::string piece = "c000\r\n" + most + "\r\n";
+  // Promised or in pieces: four of one source fit, (48 - 8) KiB or the 64 KiB of a string that has grown.
+  const auto promised = unfinished(port, "127.0.0.2", 12, "Content-Length: 49152\r\n", most.substr(1));
+  wait_for([&] { return bodies->refused() == 7; });
+  EXPECT_EQ(bodies->held_bytes(), 5U * 40 * 1024);
+  const auto in_pieces = unfinished(port, "127.0.0.3", 12, "Transfer-Encoding: chunked\r\n", piece);
+  wait_for([&] { return bodies->refused() >= 7 + 7; });
+  EXPECT_LE(bodies->held_bytes(), 400U * 1024);
+  int refused = 0;
+  for (const auto& socket : promised) {
+    if (!socket.wait_readable(std::chrono::milliseconds(0))) continue;
+    ++refused;
+    const std::string answer = socket.receive_to_end();
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(answer, HasSubstr("\r\nRetry-After: 10\r\n"));
+    EXPECT_THAT(answer, HasSubstr("\r\nConnection: close\r\n"));
+    EXPECT_THAT(answer, HasSubstr("urn:latchkey:problem:bodies_busy"));
+  }
+  EXPECT_EQ(refused, 7);
+  EXPECT_EQ(count(log.text(), "bodies_refused"), 1U) << "not once for each";
+
+  // What is free is free, from the same source too; and a large one of a third source has its share where there is room.
+  EXPECT_THAT(exchange("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 8192\r\n\r\n" + std::string(8192, 'y')), StartsWith("HTTP/1.1 200 "));
+  const auto again = RawSocket::connect(port, "127.0.0.2");
+  again.send("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi");
+  EXPECT_THAT(again.receive_until("/now hi"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServerTest, WhoeverIsAnsweredOrGoneHoldsNothing) {
+  bodies.emplace(BodyLimits{.source_bytes_max = 100 * 1024});
+  start();
+  const std::string large = "POST /later HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n" + std::string(60000, 'y');
+  const auto kept = RawSocket::connect(port);
+  for (int round = 0; round < 3; ++round) {
+    kept.send(large);
+    EXPECT_THAT(kept.receive_until("yyyy"), StartsWith("HTTP/1.1 200 "));
+    wait_for([&] { return bodies->held_bytes() == 0; });
+    while (kept.wait_readable(std::chrono::milliseconds(50))) static_cast<void>(kept.receive_some());
+  }
+  {
+    const auto gone = unfinished(port, "127.0.0.1", 1, "Content-Length: 60000\r\n", "abc");
+    wait_for([&] { return bodies->held_bytes() > 50'000; });
+  }
+  wait_for([&] { return bodies->held_bytes() == 0; });
+  EXPECT_EQ(bodies->refused(), 0);
+}
+
+TEST_F(HttpServerTest, AHandlerRefusesABodyByItsHeader) {
+  start();
+  const auto refused = RawSocket::connect(port);
+  refused.send("POST /strangers HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n");
+  const std::string answer = refused.receive_to_end();
+  EXPECT_THAT(answer, StartsWith("HTTP/1.1 401 ")) << "of 60,000 octets none has come";
+  EXPECT_THAT(answer, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(exchange("POST /strangers HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 200 ")) << "there is none";
 }
 
 TEST_F(HttpServerTest, ForeignHostsAreMisdirected) {

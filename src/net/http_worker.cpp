@@ -16,8 +16,7 @@ constexpr std::size_t kReadBufferBytes = 64 * 1024;
 constexpr std::size_t kSpareExchangesMax = 64;
 constexpr std::size_t kSpareBufferBytesMax = 16 * 1024;
 constexpr std::size_t kSpareBuffersMax = 64;
-// An exchange that grew beyond this is let go, so that one large upload does not stay in memory.
-constexpr std::size_t kSpareBodyBytesMax = 64 * 1024;
+constexpr Seconds kReportBodiesEvery{10};
 
 // Deadlines are looked at this often: a quarter of the shortest, within reason.
 Milliseconds tick_of(const HttpLimits& limits) {
@@ -64,6 +63,15 @@ void HttpServerShared::leave(const IpAddress& peer) {
   const std::lock_guard lock(mutex);
   const auto found = connections_by_source.find(SourceAddress(peer));
   if (found != connections_by_source.end() && --found->second == 0) connections_by_source.erase(found);
+}
+
+void HttpServerShared::report_bodies(SteadyTime now) {
+  const std::lock_guard lock(mutex);
+  if (bodies_reported && now - *bodies_reported < kReportBodiesEvery) return;
+  bodies_reported = now;
+  log.warning("bodies_refused", {{"refused_so_far", bodies->refused()}, {"held_bytes", bodies->held_bytes()},
+              {"remedy", "More or slower request bodies than there is room for: where this goes on, somebody means it. Close the "
+                         "listener to that network, or let a reverse proxy read the bodies first."}});
 }
 
 HttpWorker::HttpWorker(Executor executor, std::shared_ptr<HttpServerShared> shared)
@@ -150,7 +158,8 @@ std::unique_ptr<HttpExchange> HttpWorker::take_exchange() {
 }
 
 void HttpWorker::give_back(std::unique_ptr<HttpExchange> exchange) {
-  if (spare_exchanges_.size() >= kSpareExchangesMax || exchange->request.body.capacity() > kSpareBodyBytesMax) return;
+  // One that grew beyond what is free is let go: nobody answers for it any more.
+  if (spare_exchanges_.size() >= kSpareExchangesMax || exchange->request.body.capacity() > shared_->bodies->limits().free_bytes) return;
   spare_exchanges_.push_back(std::move(exchange));
 }
 

@@ -22,6 +22,8 @@ struct HttpServerShared {
   const WallClock& clock;
   Log& log;
   HttpLimits limits;
+  std::optional<BodyBudget> own_bodies;
+  BodyBudget* bodies;
   TrustedProxies proxies;
 
   // Any thread.
@@ -30,10 +32,13 @@ struct HttpServerShared {
   std::mutex mutex;  // guards what follows
   std::shared_ptr<const std::vector<std::string>> allowed_hosts;
   std::unordered_map<SourceAddress, std::size_t, SourceAddressHash> connections_by_source;
+  std::optional<SteadyTime> bodies_reported{};
 
   // Counts a connection in, unless a limit is reached.
   [[nodiscard]] bool admit(const IpAddress& peer);
   void leave(const IpAddress& peer);
+  // Now and then, that bodies are refused for want of room.
+  void report_bodies(SteadyTime now);
 };
 
 // A socket just accepted.

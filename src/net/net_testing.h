@@ -78,8 +78,12 @@ class RawSocket {
   }
   ~RawSocket() { close(); }
 
-  static RawSocket connect(std::uint16_t port) {
+  // `from`: an address of 127.0.0.0/8.
+  static RawSocket connect(std::uint16_t port, const char* from = "127.0.0.1") {
     RawSocket socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in source = loopback(0);
+    EXPECT_EQ(::inet_pton(AF_INET, from, &source.sin_addr), 1);
+    EXPECT_EQ(::bind(socket.descriptor_, reinterpret_cast<const sockaddr*>(&source), sizeof source), 0);
     const sockaddr_in address = loopback(port);
     EXPECT_EQ(::connect(socket.descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     return socket;

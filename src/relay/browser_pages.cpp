@@ -68,19 +68,18 @@ std::string next_step_of(const Error& error) {
 // The same in a word, above the button.
 std::string seen_in_short(Mode mode) {
   return mode == Mode::exchange ? "What gives access to your account, in passing"
-                                : "Nothing that gives access to your account";
+                                : "Nothing that by itself gives access to your account";
 }
 
 // What this service will see of the account (RULES S3): said before anybody consents.
 std::string what_is_seen(Mode mode) {
   switch (mode) {
     case Mode::forward:
-      return "This service only passes the provider's answer on, sealed for the office: it never sees what gives access to "
-             "your account.";
+      return "This service only passes the provider's answer on, sealed for the office: what it sees of it gives no access to "
+             "your account without a key that the office keeps.";
     case Mode::assertion:
       return "This service passes the provider's answer on, sealed for the office, and vouches for itself to the provider: "
-             "it never sees "
-             "what gives access to your account.";
+             "what it sees gives no access to your account without a key that the office keeps.";
     case Mode::exchange:
       return "This service sees what gives access to your account in passing, now and whenever it is renewed, since the "
              "provider wants its "

@@ -103,11 +103,23 @@ Task<Result<net::HttpResponse>> OfficeApi::route(const net::HttpRequest& request
   co_return collect(signer->office, request.body);
 }
 
+Result<Enrolment> OfficeApi::named_signer(const net::HttpRequest& request) const {
+  const auto given = cloud::RequestSignature::parse(request.headers.value_or("Authorization"));
+  if (!given) return std::unexpected(given.error());
+  return named_by(*given);
+}
+
+Result<Enrolment> OfficeApi::named_by(const cloud::RequestSignature& given) const {
+  auto office = parts_.offices.find(given.office);
+  if (!office || office->keys.key_id() != given.key_id) return office_unknown();
+  return std::move(*office);
+}
+
 Result<OfficeApi::Signed> OfficeApi::signer_of(const net::HttpRequest& request) const {
   auto given = cloud::RequestSignature::parse(request.headers.value_or("Authorization"));
   if (!given) return std::unexpected(given.error());
-  auto office = parts_.offices.find(given->office);
-  if (!office || office->keys.key_id() != given->key_id) return office_unknown();
+  auto office = named_by(*given);
+  if (!office) return std::unexpected(office.error());
   const cloud::Asked asked{.method = request.method, .target = request.target, .body = request.body};
   if (const auto good = cloud::check_signature(asked, *given, office->keys.signing, parts_.wall.now()); !good)
     return std::unexpected(good.error());

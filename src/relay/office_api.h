@@ -55,9 +55,14 @@ class OfficeApi {
   // `status`: where it is not the one that the error's kind implies.
   [[nodiscard]] net::HttpResponse refusal(const Error& error, const net::HttpRequest& request, std::optional<int> status = {}) const;
 
+  // The enrolled office that the request says it is of, from its header alone. Errors: invalid/`signature_malformed`,
+  // refused/`office_unknown`.
+  [[nodiscard]] Result<Enrolment> named_signer(const net::HttpRequest& request) const;
+
  private:
   [[nodiscard]] Task<Result<net::HttpResponse>> route(const net::HttpRequest& request) const;
   [[nodiscard]] Task<Result<net::HttpResponse>> enrol(std::string body, net::SourceAddress from) const;
+  [[nodiscard]] Result<Enrolment> named_by(const cloud::RequestSignature& given) const;
   struct Signed {
     Enrolment office;
     Bytes nonce;

@@ -65,6 +65,16 @@ std::optional<net::HttpResponse> RelayService::try_handle_now(const net::HttpReq
   return parts_.pages.try_answer(request);
 }
 
+std::optional<net::HttpResponse> RelayService::refuse_body(const net::HttpRequest& request) {
+  if (!request.path.starts_with(kApiPrefix)) return std::nullopt;
+  if (auto answered = try_handle_now(request)) return answered;  // not over https, or nothing is served: whatever the body says
+  if (request.path == cloud::kEnrolPath) return std::nullopt;
+  // The book may be a moment old, so a small body of an office it does not know is heard: there is a look into it then.
+  const auto signer = parts_.api.named_signer(request);
+  if (signer || (net::states_small_body(request) && signer.error().reason == "office_unknown")) return std::nullopt;
+  return parts_.api.refusal(signer.error(), request);
+}
+
 net::HttpResponse RelayService::refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const {
   const Error error{.kind = ErrorKind::invalid, .reason = std::string(why.code), .text = std::string(why.detail)};
   return request.path.starts_with(kApiPrefix) ? parts_.api.refusal(error, request, why.status) : parts_.pages.refusal(error, request, why.status);
@@ -135,6 +145,12 @@ net::HttpResponse RelayService::metrics() const {
     text += fmt::format("latchkey_relay_refused_total{{reason=\"{}\"}} {}\n", reason, count);
   if (parts_.exchanges != nullptr) add_exchanges(text, *parts_.exchanges);
   if (parts_.certificate != nullptr) add_certificate(text, parts_.certificate->figures());
+  text += fmt::format(
+      "# HELP latchkey_relay_request_bodies_bytes What bodies of requests hold in memory beyond what is free for each.\n"
+      "# TYPE latchkey_relay_request_bodies_bytes gauge\nlatchkey_relay_request_bodies_bytes {}\n"
+      "# HELP latchkey_relay_request_bodies_refused_total Requests refused because there was no room for their bodies.\n"
+      "# TYPE latchkey_relay_request_bodies_refused_total counter\nlatchkey_relay_request_bodies_refused_total {}\n",
+      parts_.bodies.held_bytes(), parts_.bodies.refused());
   auto response = net::HttpResponse::text(200, std::move(text));
   response.with("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
   pages::secure_api(response);

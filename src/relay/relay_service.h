@@ -26,6 +26,7 @@ class RelayService final : public net::HttpHandler {
     const ServedCertificate* certificate = nullptr;  // nullptr: a proxy before it has one
     // Who may read /metrics besides this machine: it tells of all offices, and each of them is a stranger to the others.
     std::vector<net::Cidr> metrics_from;
+    const net::BodyBudget& bodies;
     Log& log;
   };
   explicit RelayService(Parts parts) : parts_(std::move(parts)) {}
@@ -33,6 +34,9 @@ class RelayService final : public net::HttpHandler {
   [[nodiscard]] std::optional<net::HttpResponse> try_handle_now(const net::HttpRequest& request) override;
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
   [[nodiscard]] std::size_t body_limit(std::string_view method, std::string_view path) const override;
+  // An office's body is gathered only where its signature names an office that is enrolled; more than a small one, only where
+  // that is known already.
+  [[nodiscard]] std::optional<net::HttpResponse> refuse_body(const net::HttpRequest& request) override;
   [[nodiscard]] net::HttpResponse refusal(const net::HttpRefusal& why, const net::HttpRequest& request) const override;
 
  private:

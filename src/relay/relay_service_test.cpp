@@ -115,6 +115,7 @@ class Service : public testing::Test {
                  .steady = steady,
                  .entropy = entropy,
                  .log = log}};
+  net::BodyBudget bodies;
   struct Certificate final : ServedCertificate {
     [[nodiscard]] CertificateFigures figures() const override { return told; }
     CertificateFigures told;
@@ -126,6 +127,7 @@ class Service : public testing::Test {
                         .counters = counters,
                         .certificate = &certificate,
                         .metrics_from = {*net::Cidr::parse("198.51.100.0/24")},
+                        .bodies = bodies,
                         .log = log}};
 };
 
@@ -292,6 +294,28 @@ TEST_F(Service, S1_AnOfficeEnrolledAtAnotherInstanceIsServedAtOnceAndStrangersCo
   EXPECT_FALSE(offices.find(third));
   EXPECT_THAT(begins(third, last, "203.0.113.9"), Not(HasSubstr("office_unknown")));
   EXPECT_TRUE(offices.find(third));
+}
+
+TEST_F(Service, Attack_ABodyWithoutTheNameOfAnEnrolledOfficeIsNotWaitedFor) {
+  const auto refused = [&](net::HttpRequest asked, std::string_view length) {
+    asked.headers.set("Content-Length", length);
+    const auto answer = service.refuse_body(asked);
+    return answer ? answer->body : std::string("read");
+  };
+  auto token = request("/relay/v1/token", "POST");
+  EXPECT_THAT(refused(token, "100"), HasSubstr("signature_malformed"));
+  const auto signature = cloud::sign_request({.method = "POST", .target = "/relay/v1/token", .body = ""}, "0199-nobody", "0123456789abcdef",
+                                             keys.signing_seed, wall.now(), entropy);
+  token.headers.set("Authorization", signature.header());
+  EXPECT_EQ(refused(token, "8192"), "read") << "it may have been enrolled a moment ago at another instance";
+  EXPECT_THAT(refused(token, "8193"), HasSubstr("office_unknown"));
+  EXPECT_THAT(refused(token, "no number"), HasSubstr("office_unknown"));
+  EXPECT_EQ(refused(request("/relay/v1/enrol", "POST"), "9000"), "read");
+  EXPECT_EQ(refused(request("/continue", "POST"), "9000"), "read");
+  auto in_clear = request("/relay/v1/enrol", "POST");
+  in_clear.tls = false;
+  in_clear.scheme = "http";
+  EXPECT_THAT(refused(in_clear, "100"), HasSubstr("not_https"));
 }
 
 }  // namespace

@@ -115,7 +115,8 @@ class PracticeDestination final : public DestinationUnderTest {
   base::MemoryLog log_;
   Front front_;
   std::optional<sandbox::PracticeService> service_;
-  net::HttpServer server_{loop_.loop, front_, wall_, log_};
+  net::BodyBudget bodies_{{.bytes_max = 1 << 28, .source_bytes_max = 1 << 28}};
+  net::HttpServer server_{loop_.loop, front_, wall_, log_, {}, &bodies_};
   std::string url_;
   std::optional<net::CurlTransport> transport_;
   std::optional<PracticeDrive> drive_;

@@ -108,7 +108,8 @@ class PracticeServiceTest : public testing::Test {
   base::SystemEntropy entropy;
   base::MemoryLog log;
   PracticeService service{{"http://localhost:8481", "http://localhost:8480"}, wall, steady, entropy};
-  net::HttpServer server{loop.loop, service, wall, log};
+  net::BodyBudget bodies{{.bytes_max = 1 << 28, .source_bytes_max = 1 << 28}};
+  net::HttpServer server{loop.loop, service, wall, log, {}, &bodies};
   std::uint16_t port = 0;
 };
 

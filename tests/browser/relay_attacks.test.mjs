@@ -8,7 +8,7 @@ import { openPage, startBrowser } from '../support/browser.mjs';
 import { assertNotListed } from '../support/console.mjs';
 import { Session } from '../support/latchkey.mjs';
 import { freePort } from '../support/ports.mjs';
-import { assertLogged, enrolledOffice, relayedApp, relayWithProvider, relayWithTwoProviders } from '../support/relay.mjs';
+import { assertLogged, enrolledOffice, relayedApp, relayWithClient, relayWithProvider, relayWithTwoProviders } from '../support/relay.mjs';
 import { ScriptedOffice } from '../support/scripted_office.mjs';
 
 const pin = 'Schlüssel 77';
@@ -287,4 +287,51 @@ test('C4 Attack: another site frames the relay\'s confirmation page: nothing of 
   assert.deepEqual(pressed, [`${relay.url}/`]);
   assert.equal(await relay.metric('latchkey_relay_flows_total{step="continued"}'), 0);
   assert.equal(await stateOf(office, id), 'pending');
+});
+
+test('Attack: a stolen code: a starter puts a victim\'s authorization code, of another office, into the own answer, in exchange mode, and gets nothing; the victim\'s consent completes', async (t) => {
+  const scene = await relayWithClient(t);
+  const { relay, oidc } = scene;
+  const [north, south, browser] = await Promise.all([enrolledOffice(t, scene, 'North Ltd'), enrolledOffice(t, scene, 'South Ltd'), startBrowser(t)]);
+  const [victim, starter] = await Promise.all([personAt(browser, north), personAt(browser, south)]);
+  const [theirs, ours] = await Promise.all([
+    stoppedBefore(`${relay.url}/callback/*`, victim, north, relay, 'scanner-1'),
+    stoppedBefore(`${relay.url}/callback/*`, starter, south, relay, 'plotter-1', { account: 'bert' }),
+  ]);
+  const stolen = new URL(ours.url);
+  stolen.searchParams.set('code', new URL(theirs.url).searchParams.get('code'));
+  await starter.goto(stolen.href);
+  assert.equal((await south.admin.outcome(ours.id)).state, 'failed');
+  await assertNotListed(starter, south, 'plotter-1');
+
+  await victim.goto(theirs.url);
+  const attempt = await north.admin.outcome(theirs.id);
+  assert.deepEqual([attempt.state, attempt.result.account.name], ['completed', 'anna@example.com']);
+  assert.equal(oidc.tokenRequests, 2, 'the provider has told the two apart by their verifiers');
+});
+
+test('Attack: a begin address under another office\'s signature, or the button of an honest page with another office\'s flow, in a victim\'s browser: a page that says so, and nothing goes to the provider', async (t) => {
+  const scene = await relayWithProvider(t);
+  const { relay } = scene;
+  const [north, south, browser] = await Promise.all([
+    ScriptedOffice.enrol(relay, 'North Ltd', { origins: ['https://north.example'] }), ScriptedOffice.enrol(relay, 'South Ltd', { origins: ['https://south.example'] }), startBrowser(t),
+  ]);
+  const [starter, victim] = await Promise.all([openPage(browser, insecure), openPage(browser, insecure)]);
+  const forged = Object.assign(new ScriptedOffice(), { relay, id: north.id, view: north.view, relayKeys: north.relayKeys, keys: { ...south.keys, octets: north.keys.octets } });
+  await victim.goto(forged.beginUrl());
+  await victim.getByText('(signature_wrong)', { exact: false }).waitFor();
+  assert.equal(await victim.getByRole('button', { name: /^Continue to/ }).count(), 0);
+
+  // The starter has seen its own page; its flow, and its page's token, go into the page that the victim looks at.
+  await starter.goto(south.beginUrl());
+  const fields = await starter.$$eval('form input[type=hidden]', (inputs) => inputs.map(({ name, value }) => [name, value]));
+  for (const wanted of [['flow'], ['flow', 'token']]) {
+    await victim.goto(north.beginUrl());
+    await victim.$$eval('form input[type=hidden]', (inputs, planted) => {
+      for (const input of inputs) if (planted[input.name] !== undefined) input.value = planted[input.name];
+    }, Object.fromEntries(fields.filter(([name]) => wanted.includes(name))));
+    await victim.getByRole('button', { name: /^Continue to/ }).click();
+    await victim.getByText('(form_not_ours)', { exact: false }).waitFor();
+  }
+  assert.equal(await relay.metric('latchkey_relay_flows_total{step="continued"}'), 0);
 });

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Browserless } from '../support/browserless.mjs';
 import { binary, fetchAnswer, run } from '../support/latchkey.mjs';
+import { OidcServer } from '../support/oidc.mjs';
 import { consenting, enrolledOffice, officeAt, pressing, Relay, relayWithClient, relayWithProvider } from '../support/relay.mjs';
 import { freePort, temporaryFolder } from '../support/ports.mjs';
 import { ScriptedOffice } from '../support/scripted_office.mjs';
@@ -30,6 +31,56 @@ async function walkToButton(office, scene, members, keep) {
   return { started, url };
 }
 const nobodyAt = async (office, name) => assert.equal((await office.admin.must('GET', `/api/v1/users?search=${name}`)).total, 0);
+
+test('Attack: a relay that names another issuer afterwards gets no code, verifier or token: nothing is used before an administrator has agreed to just that, and grants go on where they were', async (t) => {
+  const port = await freePort();
+  const callback = (app) => `https://localhost:${port}/callback/${app}`;
+  const [oidc, evil] = await Promise.all([['op'], ['op', 'second']].map((apps) => OidcServer.start(t, { redirectUris: apps.map(callback), publicClient: true })));
+  const app = ({ issuer, clientId }) => ({ provider: 'oidc', client_id: clientId, params: { issuer, scopes: 'openid offline_access email' }, authorization_endpoint: `${oidc.issuer}/auth` });
+  const relay = await Relay.start(t, { port, apps: { op: app(oidc) } });
+  const scene = { oidc, relay };
+  const office = await enrolledOffice(t, scene, 'North Ltd', { config: { 'outbound.allow': [`127.0.0.1:${evil.port}`] } });
+  const offered = async (id) => (await office.admin.must('GET', '/api/v1/cloud-service')).apps.find((each) => each.id.startsWith(`cloud-${id}-`));
+  assert.deepEqual([(await offered('op')).params.issuer, (await offered('op')).agreed], [oidc.issuer, true], 'shown, and agreed to by enrolling');
+  const started = await office.admin.startAuthorization(request);
+  await office.admin.browser.open(started.start_url, { visit: consenting(scene) });
+  const { state, result } = await office.admin.outcome(started.id);
+  assert.equal(state, 'completed');
+
+  const offers = async (apps) => {
+    await relay.stop();
+    relay.options.apps = apps;
+    await relay.launch();
+    await office.admin.must('POST', '/api/v1/cloud-service/check');
+  };
+  // The same registration: the real provider's consent page, and an issuer whose metadata name another token endpoint.
+  await offers({ op: { ...app(oidc), params: { issuer: evil.issuer, scopes: 'openid offline_access email' } } });
+  assert.deepEqual([(await offered('op')).params.issuer, (await offered('op')).agreed], [evil.issuer, false]);
+  const refused = await office.admin.call('POST', '/api/v1/authorizations', { allow_token: true, group_id: await office.admin.group('Office'), username: 'printer-2', pin, type: 'oidc' });
+  assert.deepEqual([refused.status, refused.code], [409, 'cloud_app_not_agreed'], refused.text);
+  await office.admin.must('POST', `/api/v1/grants/${result.grant_id}/refresh`);
+  await until('the refresh, where it always went', () => oidc.events.some((each) => each.name === 'grant.success' && each.grantType === 'refresh_token'));
+  const agree = ({ id, params }) => office.cli(['cloud', 'agree', id, ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`])]);
+  const inUse = await agree(await offered('op'));
+  assert.notEqual(inUse.status, 0);
+  assert.match(inUse.stderr, /authorised with other values/);
+
+  // Another registration beside it: nothing of it is used before somebody has agreed to just what is shown.
+  await offers({ second: { ...app(evil), authorization_endpoint: `${evil.issuer}/auth` } });
+  const second = await offered('second');
+  assert.equal(second.agreed, false);
+  assert.match((await office.cli(['cloud', 'show'])).stdout, /NO .*issuer=/);
+  assert.notEqual((await agree({ ...second, params: { ...second.params, issuer: oidc.issuer } })).status, 0);
+  assert.equal(evil.tokenRequests, 0);
+  const agreed = await agree(second);
+  assert.equal(agreed.status, 0, agreed.stderr);
+  assert.equal((await offered('second')).agreed, true);
+  const { items } = await office.admin.must('GET', '/api/v1/activity?search=cloud.app_agreed');
+  assert.ok(items.some((each) => each.detail.includes(evil.issuer)), JSON.stringify(items));
+  const last = await office.admin.startAuthorization({ ...request, username: 'printer-3' });
+  await office.admin.browser.open(last.start_url, { visit: consenting({ oidc: evil, relay }) });
+  assert.equal((await office.admin.outcome(last.id)).state, 'completed');
+});
 
 test('S1 S2 S5: an office without a public name is enrolled and authorises by way of the relay; the page names it, and the grant refreshes without it', async (t) => {
   const scene = await relayWithProvider(t, { oidc: { accessLifetime: 600 } });

@@ -30,9 +30,13 @@ export class ScriptedOffice {
     return office;
   }
 
+  get keyId() {
+    return createHash('sha256').update(this.keys.octets).digest('hex').slice(0, 16);
+  }
+
   /** A signed request; `time` (seconds), `as` (another office's id) and `nonce` as the test likes. */
   async ask(method, target, { body = '', time = Math.floor(Date.now() / 1000), as = this.id, sent = body, nonce = randomBytes(16) } = {}) {
-    const keyId = createHash('sha256').update(this.keys.octets).digest('hex').slice(0, 16);
+    const { keyId } = this;
     const octets = Buffer.concat([
       'latchkey cloud request 1', as, keyId, method, target, createHash('sha256').update(body).digest(), String(time), nonce,
     ].map(field));

@@ -319,7 +319,13 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "GET cloud-service": case "POST cloud-service/:": return { status: 200, body: world.cloud_service };
     case "PUT cloud-service": {
       if (body["enrolment_code"] !== "LK1-practice") throw field("enrolment_code", "This enrolment code is not known here, or has been used.");
-      world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward" }] };
+      world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward", params: {}, agreed: true }] };
+      return { status: 200, body: world.cloud_service };
+    }
+    case "POST cloud-service/apps/:/agree": {
+      const app = world.cloud_service.apps.find((x) => x.id === id);
+      if (!app) throw not_found();
+      app.agreed = true;
       return { status: 200, body: world.cloud_service };
     }
     case "DELETE cloud-service": world.cloud_service = kNotEnrolled; return { status: 204 };
