@@ -502,6 +502,51 @@ TEST_F(FailOverHouse, F6_ANewerAnswerToTheSameGenerationIsKeptBesideTheOneThatWa
   EXPECT_EQ(view(grant.id).grant.state, GrantState::active);
 }
 
+// Found by the simulation: it was kept beside the older token, and let go when the journal brought back what came in between.
+TEST_F(FailOverHouse, F5_AnAnswerThatCameWhileTheStoreFellBackIsTheNewestThoughTheJournalCannotBeRead) {
+  look();
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  ASSERT_TRUE(refresh(grant.id));
+  advance(60s);
+  ASSERT_TRUE(run(nodes->begin()));
+  fall_back_before_the_answer(before);
+  journal.unreadable = true;
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt3");
+  EXPECT_EQ(view(grant.id).grant.generation, 3);
+  journal.unreadable = false;
+  take_over();
+  look();
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt3") << "what the journal has of the one before is older";
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+}
+
+TEST_F(FailOverHouse, F2_WhatTheJournalBringsBackLetsNothingGoThatHasComeSince) {
+  look();
+  const auto grant = put_grant("acme-grace");
+  const auto before = view(grant.id);
+  ASSERT_TRUE(refresh(grant.id));
+  commit(falling_back(view(grant.id), before));
+  const auto candidates = [&] {
+    std::vector<std::string> tokens;
+    const auto now = view(grant.id);
+    for (const auto& generation : now.generations) {
+      if (generation.state == store::GenerationState::candidate) tokens.emplace_back(sealing.open_refresh(now.grant, generation)->token.reveal_text());
+    }
+    return tokens;
+  };
+  for (const auto* token : {"rt-of-another-branch", "rt2"}) {
+    const store::Intent theirs{.id = IntentId::make(wall.now(), entropy), .grant = grant.id, .generation = 1, .version = kIntentUntracked};
+    commit(keep_as_candidate(view(grant.id), theirs, Secret(token), {}, sealing, wall.now()).batch);
+  }
+  ASSERT_EQ(candidates().size(), 2U);
+  take_over();
+  look();
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt2");
+  EXPECT_EQ(candidates(), std::vector<std::string>{"rt-of-another-branch"}) << "the other one is in use";
+}
+
 // What the journal has of a later token brings none: only that there was one.
 TEST_F(FailOverHouse, F5_ATokenThatTheJournalShowsToBeSpentIsNotSentAndTheAlertEndsWhenItMattersNoMore) {
   look();

@@ -294,6 +294,7 @@ Task<Result<void>> Keeper::merge_ahead(store::GrantView view, store::Intent inte
                   ? apply_reply(view, intent, replied.reply, spent, rules, parts_.sealing, view.grant.extras_json, replied.received_at)
                   : apply_refresh_token_alone(view, intent, *replied.reply.refresh_token, spent, rules, parts_.sealing,
                                               why_alone(replied.reply, replied.classified), replied.classified.retry_after, replied.received_at);
+  spare_candidates(step, view, &*replied.reply.refresh_token, parts_.sealing);
   hold_for_others(step, before, rules);
   if (!counts()) co_return fail(ErrorKind::unavailable, "store_unavailable", "This server has yet to show itself to the database again.");
   const ExchangeOutcome outcome(std::move(replied));

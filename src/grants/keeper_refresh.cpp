@@ -560,6 +560,9 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
     if (fell_back) {
       // While the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
       committed = co_await merge_answers(**view, Unreadable::passed_over);
+      // Where the journal cannot be read at this moment, its newest answer is at hand all the same.
+      const auto* at_hand = std::get_if<Replied>(&outcome);
+      if (!committed && committed.error().reason == "disk_failed" && at_hand != nullptr) committed = co_await merge_entry(as_sealed_now(at_hand->entry));
       if (!committed) parts_.log.error("reply_not_merged", committed.error());
       // Unless the store has gone away again: then once more, or the newest answer would be kept as if it had come late.
       caught_up = committed || (committed.error().reason != "store_unavailable" && committed.error().kind != ErrorKind::ambiguous);
@@ -607,6 +610,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
                                     : step_for(**view, intent, outcome, spent, type, rules);
       if (origin == Origin::journal) {
         if (const auto* replied = std::get_if<Replied>(&outcome)) stamp(step, replied->received_at);
+        spare_candidates(step, **view, brought, parts_.sealing);
         hold_for_others(step, before, rules);
       }
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});

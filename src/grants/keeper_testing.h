@@ -104,6 +104,7 @@ class MemoryJournal final : public store::ReplyJournal {
  public:
   bool full = false;
   bool broken = false;
+  bool unreadable = false;
   std::set<IntentId> reserved;
   std::map<IntentId, store::JournalEntry> recorded;
   std::vector<store::JournalEntry> left_over;
@@ -148,6 +149,7 @@ class MemoryJournal final : public store::ReplyJournal {
     return {grants.begin(), grants.end()};
   }
   Task<Result<std::vector<store::JournalEntry>>> answers(GrantId grant) override {
+    if (unreadable) co_return fail(ErrorKind::unavailable, "disk_failed", "The disk does not do as it should.");
     std::vector<store::JournalEntry> all;
     std::ranges::copy_if(kept, std::back_inserter(all), [&](const store::JournalEntry& entry) { return entry.grant == grant; });
     co_return all;

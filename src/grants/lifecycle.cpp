@@ -171,6 +171,17 @@ Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent
   return finish(std::move(batch), view.grant, view.grant, intent);  // of the grant as it stands: a new consent has no such candidate
 }
 
+void spare_candidates(Step& step, const store::GrantView& view, const Secret* brought, const Sealing& sealing) {
+  std::erase_if(step.batch, [&](const store::Mutation& mutation) {
+    const auto* deletion = std::get_if<store::DeleteGeneration>(&mutation);
+    if (deletion == nullptr) return false;
+    const auto held = std::ranges::find(view.generations, deletion->number, &store::Generation::number);
+    if (held == view.generations.end() || held->state != GenerationState::candidate) return false;
+    const auto material = sealing.open_refresh(view.grant, *held);
+    return !(material && brought != nullptr && material->token.equals(*brought));
+  });
+}
+
 std::string sentence(std::string_view words) {
   std::string text(words);
   if (!text.empty() && text.back() != '.' && text.back() != '!' && text.back() != '?') text += '.';

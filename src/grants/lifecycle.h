@@ -137,6 +137,8 @@ struct Step {
 // back, R6): tried when that one is refused.
 [[nodiscard]] Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
                                      const RefreshMaterial& spent, const Sealing& sealing, WallTime now);
+// What a journal brings back says nothing of what has come since: candidates stay, but for one that is what it brought.
+void spare_candidates(Step& step, const store::GrantView& view, const Secret* brought, const Sealing& sealing);
 // What a person reads of such a reply.
 [[nodiscard]] std::string why_alone(const oauth::TokenReply& reply, const oauth::Classified& classified);
 
