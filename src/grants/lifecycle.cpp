@@ -122,7 +122,7 @@ store::GenerationNumber candidate_number(const store::GrantView& view) {
 
 // Another refresh token than the one refused is used next.
 void try_next(store::Batch& batch, store::Grant& grant, const RefreshMaterial& material, const store::Intent& intent,
-              const Sealing& sealing, std::string why, WallTime now) {
+              const Sealing& sealing, std::string why, WallTime at, WallTime now) {
   const auto number = grant.generation + 1;
   auto promoted = make_generation(grant, number, GenerationState::current, intent, now);
   promoted.refresh_sealed = sealing.seal_refresh(grant, number, material);
@@ -132,7 +132,7 @@ void try_next(store::Batch& batch, store::Grant& grant, const RefreshMaterial& m
   grant.dead_seen = false;
   grant.state = GrantState::uncertain;
   grant.why = std::move(why);
-  grant.due_at = now + kCandidateSoon;
+  grant.due_at = at;
 }
 
 void note_scopes(store::Grant& grant, const oauth::TokenReply& reply, const TypeRules& rules) {
@@ -160,7 +160,7 @@ Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent
     auto grant = view.grant;
     add_intent(batch, intent, IntentState::applied, "Used next: what another reply had brought was refused.", now);
     try_next(batch, grant, {refresh_token.clone(), spent.code_verifier.clone()}, intent, sealing,
-             "The provider refused the newest refresh token; one that arrived late is being tried.", now);
+             "The provider refused the newest refresh token; one that arrived late is being tried.", now + kCandidateSoon, now);
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   auto generation = make_generation(view.grant, candidate_number(view), GenerationState::candidate, intent, now);
@@ -644,15 +644,18 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
       add_refused(batch, view);
       add_intent(batch, intent, IntentState::refused, why, now);
       try_next(batch, grant, *material, intent, sealing,
-               "The provider refused the newest refresh token; another one it gave is being tried.", now);
+               "The provider refused the newest refresh token; another one it gave is being tried.", now + kCandidateSoon, now);
       return finish(std::move(batch), std::move(grant), view.grant, intent);
     }
   }
   if (auto older = untried(view, rules, sealing)) {
+    // What its own attempts came to is not known any more: where a grace may have passed, nothing is risked while there is an access token.
+    const auto at_once = now + kCandidateSoon;
+    const auto at = rules.replay == catalog::ReplayPolicy::grace ? std::max(at_once, emergency_from(issue_of(grant), rules.pace)) : at_once;
     add_refused(batch, view);
     add_intent(batch, intent, IntentState::refused, why, now);
     try_next(batch, grant, *older, intent, sealing,
-             "The provider refused the newest refresh token; the one before it, which may still be good, is being tried.", now);
+             "The provider refused the newest refresh token; the one before it, which may still be good, is being tried.", at, now);
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   add_intent(batch, intent, IntentState::refused, why, now);

@@ -107,6 +107,24 @@ TEST_P(EchoBesideAnError, F2_TheTokenInWhosePlaceItWasStoredIsUsedAgain) {
   EXPECT_EQ(view(grant.id).generations.size(), 2u) << "nothing of it is kept once a newer one works";
 }
 
+// Found by the simulation: its grace had passed, and the access token was good for long.
+TEST_P(EchoBesideAnError, F1_WhatMayBeBeyondItsGraceIsTriedWhenTheEndIsNear) {
+  const auto grant = put_grant(std::string(GetParam()));
+  echo();
+  for (int turn = 0; turn < 2; ++turn) transport.then(T::json(400, std::string(kRefusal)));
+  for (int turn = 0; turn < 3; ++turn) {
+    static_cast<void>(refresh(grant.id));
+    advance(10s);
+  }
+  const auto seen = view(grant.id).grant;
+  ASSERT_EQ(refresh_token(view(grant.id)), "rt1");
+  ASSERT_EQ(transport.bodies.size(), 3u);
+  ASSERT_TRUE(seen.due_at && seen.access_expires_at);
+  const auto until_then = *seen.access_expires_at - *seen.due_at;
+  if (GetParam() == "acme-grace") EXPECT_LE(until_then, 400s);
+  else EXPECT_GE(until_then, 3000s) << "never sent without an answer, so there is nothing to wait for";
+}
+
 TEST_P(EchoBesideAnError, F2_APersonIsAskedWhenThatIsRefusedToo) {
   const auto grant = put_grant(std::string(GetParam()));
   echo();

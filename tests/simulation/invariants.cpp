@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "grants/lifecycle.h"
 
@@ -135,8 +136,9 @@ void Invariants::check_again(const Process& process, const Subject& subject, std
   const auto now = timeline_.now();
   const auto rested = now - token.doubted_last;
   const auto ahead = decides_ahead(process);
-  // An attempt that was turned away since (503) has left its stamp as well.
-  const bool same_clock = std::chrono::abs(ahead - token.doubted_ahead) <= kSameClock && std::chrono::abs(ahead - token.sent_ahead) <= kSameClock;
+  // An attempt that was turned away since (503), or was never sent, has left its stamp as well.
+  const bool same_clock = std::ranges::all_of(std::array{token.doubted_ahead, token.sent_ahead, subject.settled_ahead},
+                                              [&](Milliseconds then) { return std::chrono::abs(ahead - then) <= kSameClock; });
   // Stored by another a moment ago, and this one had claimed the grant before.
   const auto claimed = subject.intended.find(&process);
   const bool claimed_just_now = claimed != subject.intended.end() && claimed->second.at > now - kMoment;
@@ -331,6 +333,8 @@ void Invariants::note_intent(const Process& process, Subject& subject, const sto
   if (intent.state == store::IntentState::open) {
     subject.intended[&process] = {.at = timeline_.now(), .access_expires_at = subject.access_expires_at, .stamped_ahead = subject.stamped_ahead};
   } else subject.intended.erase(&process);
+  if (intent.settled_at != subject.settled_at) subject.settled_ahead = decides_ahead(process);
+  subject.settled_at = intent.settled_at;
   if (intent.state == store::IntentState::open) return;
   for (auto& token : account_of(subject).tokens) {
     if (token.in_doubt_owed == &process) token.in_doubt_owed = nullptr;

@@ -52,6 +52,8 @@ struct Subject {
   std::string why;
   std::optional<WallTime> access_expires_at;
   std::optional<Milliseconds> stamped_ahead = Milliseconds(0);  // how far the clock was ahead by which that is; absent: not known any more
+  WallTime settled_at{};          // of the last attempt
+  Milliseconds settled_ahead{0};  // the same of that
   // Sent, and not over: who, with what, until when it is over at the latest.
   struct Sent {
     const Process* process;
