@@ -143,6 +143,22 @@ TEST_F(ContentionHouse, F6_AnAnswerThatBringsNothingDoesNotSettleWhatAnotherNode
   EXPECT_EQ(seen.grant.lease_owner, other);
 }
 
+// Found by the simulation: the lease was given back, and the grant claimed anew while the other's request was on its way.
+TEST_F(ContentionHouse, F6_AnAnswerOutOfAJournalLeavesTheLeaseToWhoeverHasGoneOn) {
+  const auto grant = put_grant("acme-harmless");
+  const auto other = NodeId::make(base::from_unix_ms(2), entropy);
+  store::Intent theirs{.id = IntentId::make(wall.now(), entropy), .grant = grant.id, .generation = 1, .attempts = 2, .node = other, .fence = 1, .opened_at = wall.now()};
+  commit({store::ClaimGrant{grant.id, view(grant.id).grant.version, other, 90s}, store::InsertIntent{theirs}});
+  journal.left_over.push_back(left_in_journal(theirs.id, grant.id, 1, wall.now() + 1s, R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})"));
+  advance(2s);
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  const auto seen = view(grant.id);
+  EXPECT_EQ(refresh_token(seen), "rt2");
+  EXPECT_EQ(seen.grant.lease_owner, other);
+  EXPECT_TRUE(transport.bodies.empty());
+}
+
 TEST_F(ContentionHouse, F5_AnAnswerTheStoreKnowsIsNotReadAgain) {
   const auto grant = put_grant("acme-family");
   transport.then(T::json(503, "{}"));

@@ -88,6 +88,18 @@ void stamp(Step& step, WallTime came_at) {
   }
 }
 
+// Another node has an exchange of its own under way by the same intent: the lease is that one's until it is over.
+void leave_lease(Step& step, const store::Grant& before) {
+  for (auto& mutation : step.batch) {
+    auto* update = std::get_if<store::UpdateGrant>(&mutation);
+    if (update == nullptr) continue;
+    update->grant.lease_owner = before.lease_owner;
+    update->grant.lease_until = before.lease_until;
+  }
+  step.grant.lease_owner = before.lease_owner;
+  step.grant.lease_until = before.lease_until;
+}
+
 // Not for long: what is on its way is waited for where another database has been reached.
 Task<void> wait_for_look(SteadyClock& steady, std::function<bool()> has_looked) {
   if (!has_looked) co_return;
@@ -611,6 +623,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       if (origin == Origin::journal) {
         if (const auto* replied = std::get_if<Replied>(&outcome)) stamp(step, replied->received_at);
         spare_candidates(step, **view, brought, parts_.sealing);
+        if (still_there && known_intent->state == store::IntentState::open && known_intent->node != parts_.node) leave_lease(step, before);
         hold_for_others(step, before, rules);
       }
       step.batch.push_back(store::DeleteIntentsBelow{grant, before.generation});

@@ -38,7 +38,9 @@ WallTime replay_time(const store::Grant& grant, const store::Intent& intent, con
   const auto emergency = emergency_from(issue, rules.pace);
   const auto expiry = issue.issued_at + lifetime_of(issue);
   // By a clock that has been set back since (R24): once without back-off, then by the clock as it is now.
-  const auto stamped = last_stamp(intent);
+  auto stamped = last_stamp(intent);
+  // Whoever had it under way is gone, and has settled nothing: its attempt was over with its lease at the latest.
+  if (intent.state == IntentState::open && grant.lease_until <= now) stamped = std::max(stamped, grant.lease_until);
   const bool unknown_when = is_from_the_future(stamped, now);
   const auto settled = unknown_when ? issue.issued_at : stamped;
   if (canary(Canary::doubt_ignored)) return settled;

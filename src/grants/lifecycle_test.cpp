@@ -105,6 +105,21 @@ TEST(Lifecycle, R24_BackOffReckonedByAClockThatRanAheadDoesNotHoldWhoeverAsks) {
   EXPECT_EQ(decide_post(at.view, at.rules, Urge::demanded, NodeId{}, kNow).kind, PostDecision::Kind::post) << "nothing backs off for three days";
 }
 
+// Found by the simulation: what the one before had tried last, a moment before it died, stood nowhere.
+TEST(Lifecycle, F1_AnAttemptOfANodeThatIsGoneEndedWithItsLease) {
+  auto at = a_grant(-1000s);
+  base::SystemEntropy entropy;
+  at.rules.replay = catalog::ReplayPolicy::revokes_family;
+  at.view.generations.push_back({.grant = at.view.grant.id, .number = 1, .refresh_sealed = {1}});
+  at.view.intent->node = NodeId::make(kNow, entropy);
+  at.view.intent->attempts = 3;
+  at.view.intent->opened_at = at.view.intent->settled_at = kNow - 900s;
+  at.view.grant.lease_until = kNow - 5s;
+  const auto decided = decide_post(at.view, at.rules, Urge::demanded, NodeId{}, kNow);
+  EXPECT_EQ(decided.kind, PostDecision::Kind::wait);
+  EXPECT_EQ(decided.at, kNow - 5s + 600s);
+}
+
 // RULES F10: what waits for other nodes' journals asks nobody, and what has waited is as good as never sent.
 TEST(Lifecycle, F10_WhatAwaitsJournalsWaitsThenGoesOnAndABackupOfItAsksAPerson) {
   base::SystemEntropy entropy;

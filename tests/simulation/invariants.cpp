@@ -189,9 +189,9 @@ void Invariants::check_rate(Subject& subject, std::size_t index) {
   subject.posts.push_back(now);
   while (!subject.posts.empty() && subject.posts.front() + 60s < now) subject.posts.pop_front();
   while (!subject.demands.empty() && subject.demands.front() + 60s < now) subject.demands.pop_front();
-  // A backup put back does not know how far the approach to "too early" had come, any more than a clock that was set.
+  // A backup put back, or a standby, does not know how far the approach to "too early" had come, any more than a clock that was set.
   const auto approaches = kApproachesPerMinute + (subject.refreshed_at > Nanoseconds{0} && subject.refreshed_at + 60s > now ? 1 : 0);
-  const auto at_most = clocks_stepped || has_been_restored ? approaches * kPostsOfAnApproach : kPostsPerMinuteMax;
+  const auto at_most = clocks_stepped || has_been_restored || fallen_back_lately() > 0 ? approaches * kPostsOfAnApproach : kPostsPerMinuteMax;
   if (subject.posts.size() > at_most + 3 * subject.demands.size()) {
     fail(index, "hot loop", fmt::format("{} token requests within a minute", subject.posts.size()));
     subject.posts.clear();
@@ -260,6 +260,7 @@ void Invariants::told(const Process& process, std::size_t index, const std::stri
     token->answered_at = timeline_.now();
     return;
   }
+  if (token->answered_at > sent_at) return;  // of an attempt before the one that was answered
   doubt(process, *token, sent_at);
   token->in_doubt_with = journal_knows ? &process : nullptr;
 }
@@ -372,6 +373,8 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       subject->kept.try_emplace(text, Subject::Kept{.at = timeline_.now(), .by = &process});
       if (auto* token = account_of(*subject).find(text); token != nullptr && !token->pretended) {
         token->known = Known::kept;
+        // Taken up again, since what came after it was refused: how often it had been tried is not known any more.
+        if (anew && put->generation.access_sealed.empty()) token->doubts = std::min(token->doubts, 1);
         if (account_of(*subject).is_live(text)) supersede(account_of(*subject), *subject, *token);
         // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
         const auto is_lost = [](const RefreshToken& later) { return later.known == Known::behind_a_restore; };
@@ -568,10 +571,14 @@ void Invariants::count_loss(std::size_t index) {
     case Known::superseded:
     case Known::kept: {
       // Held, and ended all the same. Any other replay of ours is seen in check_replay.
-      const auto in_use = subjects[index].held.find(subjects[index].generation);
-      const auto* tried = account.family_dead ? &account.tokens[static_cast<std::size_t>(account.ended_by)] : in_use == subjects[index].held.end() ? nullptr : account.find(in_use->second);
+      // The one in use, or what had been refused before it.
+      const bool tried = account.family_dead ? account.tokens[static_cast<std::size_t>(account.ended_by)].tried_near_the_end
+                                             : std::ranges::any_of(subjects[index].held, [&](const auto& one) {
+                                                 const auto* token = account.find(one.second);
+                                                 return token != nullptr && token->tried_near_the_end;
+                                               });
       if (account.family_dead && account.ended_by_repetition) ++losses.repeated;
-      else if (tried != nullptr && tried->tried_near_the_end) ++losses.tried_at_the_end;
+      else if (tried) ++losses.tried_at_the_end;
       else fail(index, "a refresh token was lost", "it had been kept, nobody sent an older one, and a person is asked: " + newest.text);
       break;
     }

@@ -184,6 +184,13 @@ async function route(world: World, call: Call): Promise<Answer> {
   const self = area === "session" || area === "types" || area === "grants" || (area === "users" && id === call.who?.id);
   if (!open && !self && call.who?.role !== "administrator") throw new Refusal(403, "not_allowed", "Not allowed", "Only administrators may do this. Ask one.");
 
+  if (area === "cloud-service" && id === "apps") {  // POST …/apps/{app}/agree
+    const app = world.cloud_service.apps.find((x) => x.id === verb);
+    if (!app) throw not_found();
+    app.agreed = true;
+    return { status: 200, body: world.cloud_service };
+  }
+
   switch (key) {
     case "GET setup": return { status: 200, body: { needed: !world.setup_done, expires_at: null } };
     case "POST setup": {
@@ -320,12 +327,6 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "PUT cloud-service": {
       if (body["enrolment_code"] !== "LK1-practice") throw field("enrolment_code", "This enrolment code is not known here, or has been used.");
       world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward", params: {}, agreed: true }] };
-      return { status: 200, body: world.cloud_service };
-    }
-    case "POST cloud-service/apps/:/agree": {
-      const app = world.cloud_service.apps.find((x) => x.id === id);
-      if (!app) throw not_found();
-      app.agreed = true;
       return { status: 200, body: world.cloud_service };
     }
     case "DELETE cloud-service": world.cloud_service = kNotEnrolled; return { status: 204 };

@@ -7,6 +7,14 @@ export type User = Schemas["UserDetail"];
 export type Attempt = Schemas["Authorization"] & { request: Schemas["NewAuthorization"]; start_url: string };
 
 export const kNotEnrolled: Schemas["CloudService"] = { enrolled: false, used: true, address: "", label: "", office: "", service_key: "", enrolled_at: null, return_origin: "", apps: [] };
+/** Enrolled at a Cloud Service that names an instance for one registration since, and whose other one names none. */
+export const kEnrolledAnew = (world: World): Schemas["CloudService"] => ({
+  enrolled: true, used: true, address: "https://oauth.practice.example", label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(-260_000), return_origin: world.public_url,
+  apps: [
+    { id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward", params: {}, agreed: true },
+    { id: "cloud-dynamics-3d4e5f", provider: "microsoft", types: ["dynamics365"], mode: "forward", params: { environment_url: "https://northwind.crm4.dynamics.com" }, agreed: false },
+  ],
+});
 
 /** The same people at every start, so that pictures can be compared. */
 function dice(seed: number): () => number {

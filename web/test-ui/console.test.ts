@@ -5,7 +5,7 @@ import { after, before, describe, it } from "node:test";
 import type { Server } from "node:http";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { start } from "../mock/server.ts";
-import type { World } from "../mock/world.ts";
+import { kEnrolledAnew, type World } from "../mock/world.ts";
 import { fits, open_browser, open_page, sign_in, violations, type Look } from "./browser.ts";
 import { kViews } from "./views.ts";
 
@@ -487,6 +487,24 @@ describe("lists", () => {
       await page.getByRole("button", { name: "Check again" }).click();
       await page.getByText("2 things do not work until you act.").waitFor();
       assert.ok(house.world.doctor);
+      assert.deepEqual(complaints, []);
+    });
+  });
+
+  it("shows addresses that a Cloud Service names since, and uses them once an administrator has agreed", async () => {
+    await visit({ people: 3 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
+      house.world.cloud_service = kEnrolledAnew(house.world);
+      await sign_in(page);
+      await page.goto("/settings/apps");
+      const region = page.getByRole("region", { name: "Cloud Service", exact: true });
+      await region.getByText("addresses that nobody here has agreed to").waitFor();
+      await region.getByText("https://northwind.crm4.dynamics.com").waitFor();
+      assert.equal(await region.getByText(/ goes to$/).count(), 0);
+      await region.getByRole("button", { name: "Agree to these" }).click();
+      await page.getByText("Consent for this type goes by way of the Cloud Service.").waitFor();
+      await region.getByText(/ goes to$/).waitFor();
+      assert.equal(await region.getByRole("button", { name: "Agree to these" }).count(), 0);
+      assert.deepEqual(house.world.cloud_service.apps.map((app) => app.agreed), [true, true]);
       assert.deepEqual(complaints, []);
     });
   });

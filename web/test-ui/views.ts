@@ -1,6 +1,6 @@
 import type { Page } from "playwright-core";
 import type { Schemas } from "../src/api/client.ts";
-import type { World } from "../mock/world.ts";
+import { kEnrolledAnew, kNotEnrolled, type World } from "../mock/world.ts";
 
 export interface View {
   name: string;
@@ -83,6 +83,15 @@ export const kViews: View[] = [
   { name: "apps", open: async (page) => { await page.goto("/settings/apps"); await heading(page, "Registered"); } },
   { name: "app", open: async (page) => { await page.goto("/settings/apps/microsoft"); await heading(page, "Here"); } },
   { name: "app-missing", open: async (page) => { await page.goto("/settings/apps/xero"); await heading(page, "Here"); } },
+  {
+    name: "cloud-service",
+    open: async (page, world) => {
+      world.cloud_service = kEnrolledAnew(world);
+      await page.goto("/settings/apps");
+      await page.getByRole("button", { name: "Agree to these" }).waitFor();
+      world.cloud_service = kNotEnrolled;
+    },
+  },
   { name: "certificate", open: async (page) => { await page.goto("/settings/certificate"); await heading(page, "Root of the own authority"); } },
   { name: "check-before", open: async (page, world) => { world.doctor = null; await page.goto("/settings/check"); await heading(page, "Not examined yet"); } },
   { name: "check", open: async (page) => { await page.goto("/settings/check"); await page.getByRole("button", { name: /^Check/ }).click(); await heading(page, "Redirect URIs"); } },
