@@ -415,6 +415,32 @@ TEST_F(FailOverHouse, F1_WhatBecameOfARepetitionIsWrittenDownThoughTheDatabaseKn
   EXPECT_EQ(transport.posts_with("rt1"), 2) << "its type ends the whole grant at a second time";
 }
 
+// Found by the simulation (seed 4005932): the newest answer of the two says that nothing was spent, and so did the database from then on.
+TEST_F(FailOverHouse, F1_AnAnswerThatSpentNothingLeavesTheOneBeforeItInDoubt) {
+  look();
+  const auto grant = put_grant("acme-grace");
+  const auto before = view(grant.id);
+  advance(1s);
+  transport.then(T::json(500, "{}"));
+  static_cast<void>(refresh(grant.id));
+  const auto first_at = journal.kept.back().recorded_at;
+  advance(40s);
+  ASSERT_TRUE(run(nodes->begin()));
+  transport.then(T::json(503, "{}"));
+  static_cast<void>(refresh(grant.id));
+  ASSERT_EQ(journal.kept.size(), 2U);
+  ASSERT_EQ(view(grant.id).intent->state, IntentState::ambiguous);
+  take_over();
+  commit(falling_back(view(grant.id), before));
+  ASSERT_FALSE(view(grant.id).intent);
+  advance(5s);
+  look();
+  const auto seen = view(grant.id);
+  ASSERT_TRUE(seen.intent);
+  EXPECT_EQ(seen.intent->state, IntentState::ambiguous);
+  EXPECT_EQ(seen.intent->opened_at, first_at) << "its grace began there";
+}
+
 // Found by the simulation (seed 2118463): catching up had brought the refusal out of the journal already.
 TEST_F(FailOverHouse, F2_ARefusalThatCameWhileTheStoreFellBackCountsOnce) {
   look();

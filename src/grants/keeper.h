@@ -297,8 +297,9 @@ class Keeper {
   [[nodiscard]] Task<Result<void>> mark_in_doubt(GrantId grant);
   [[nodiscard]] Task<void> settle_forgotten();
   // Again and again while others change the grant meanwhile. Errors: what keeps an entry from being merged.
-  [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry);
-  [[nodiscard]] Task<Result<void>> merge_into_what_is_there(store::JournalEntry entry);
+  // `first_at`: when the first answer to the same attempts came, where it is known.
+  [[nodiscard]] Task<Result<void>> merge_entry(store::JournalEntry entry, std::optional<WallTime> first_at = std::nullopt);
+  [[nodiscard]] Task<Result<void>> merge_into_what_is_there(store::JournalEntry entry, WallTime first_at);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
   [[nodiscard]] Task<Result<void>> merge_beside(store::GrantView view, store::Intent intent, Replied replied);
   void hold_for_others(Step& step, const store::Grant& before, const TypeRules& rules) const;

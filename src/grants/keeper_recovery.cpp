@@ -12,14 +12,20 @@ constexpr auto kRecoverAgainAfter = 10s;
 constexpr auto kSettleAgainEvery = 5s;
 constexpr int kMergeTries = 20;  // of one answer, while others change the grant
 
-// The newest reply of each intent: an attempt with the other secret leaves two.
-std::vector<store::JournalEntry> newest_of_each(std::vector<store::JournalEntry> entries) {
+struct Newest {
+  store::JournalEntry entry;
+  WallTime first_at;  // when the first answer to the same intent came
+};
+// The newest reply of each intent: an attempt with the other secret, and each further attempt, leaves one more.
+std::vector<Newest> newest_of_each(std::vector<store::JournalEntry> entries) {
   std::multimap<WallTime, store::JournalEntry> by_time;  // keeps the journal's order of one moment
   for (auto& entry : entries) by_time.emplace(entry.recorded_at, std::move(entry));
-  std::vector<store::JournalEntry> newest;
+  std::vector<Newest> newest;
   for (auto& [at, entry] : by_time) {
-    std::erase_if(newest, [&](const store::JournalEntry& older) { return older.intent == entry.intent; });
-    newest.push_back(std::move(entry));
+    const auto older = std::ranges::find(newest, entry.intent, [](const Newest& one) { return one.entry.intent; });
+    const auto first_at = older == newest.end() ? at : older->first_at;
+    if (older != newest.end()) newest.erase(older);
+    newest.push_back({.entry = std::move(entry), .first_at = first_at});
   }
   return newest;
 }
@@ -50,11 +56,12 @@ bool is_old_news(const store::Intent& intent, const store::JournalEntry& entry, 
   return intent.state != store::IntentState::open || intent.node != node || another_followed || intent.settled_at >= entry.recorded_at || is_from_the_future(entry.recorded_at, now);
 }
 
-// An answer that may have spent the token, of which a store that fell back knows nothing: to it the attempt before was not sent, or refused.
+// An answer that may have spent the token, or that followed an attempt which may have, of which a store that fell back knows nothing: to it
+// the attempt before was not sent, or refused.
 bool leaves_unsaid_doubt(const store::Intent& intent, const store::JournalEntry& entry, const Replied& replied, NodeId node, WallTime now) {
   const bool takes_it_for_unspent = intent.state == store::IntentState::not_sent || intent.state == store::IntentState::refused;
   const bool is_newer = intent.node == node && intent.settled_at < entry.recorded_at && (replied.attempt == 0 || replied.attempt >= intent.attempts);
-  const bool in_doubt = replied.classified.outcome == oauth::RefreshOutcome::ambiguous || replied.classified.may_have_spent;
+  const bool in_doubt = replied.classified.outcome == oauth::RefreshOutcome::ambiguous || replied.classified.may_have_spent || replied.attempt > 1;
   return takes_it_for_unspent && is_newer && in_doubt && !is_from_the_future(entry.recorded_at, now);
 }
 
@@ -64,7 +71,8 @@ Task<Result<void>> Keeper::read_what_was_left() {
   auto entries = co_await parts_.journal.unconfirmed();
   if (!entries) co_return std::unexpected(entries.error());
   std::set<IntentId> answered;
-  for (auto& entry : newest_of_each(std::move(*entries))) {
+  for (auto& one : newest_of_each(std::move(*entries))) {
+    auto& entry = one.entry;
     answered.insert(entry.intent);
     if (entry.generation == 0) codes_awaited_.insert(entry.grant);
     (entry.generation == 0 ? codes_ : unmerged_[entry.grant]).push_back(std::move(entry));
@@ -104,8 +112,8 @@ Task<Result<void>> Keeper::merge_answers(store::GrantView view, Unreadable unrea
     return entry.generation < view.grant.generation && !came_beside(view, entry.recorded_at);
   });
   std::optional<Error> unread;  // of the newest ones
-  for (auto& entry : newest_of_each(std::move(*entries))) {
-    const auto merged = co_await merge_entry(as_sealed_now(std::move(entry)));
+  for (auto& [entry, first_at] : newest_of_each(std::move(*entries))) {
+    const auto merged = co_await merge_entry(as_sealed_now(std::move(entry)), first_at);
     if (!merged && !is_lasting(merged.error())) co_return merged;
     unread.reset();
     if (merged) continue;
@@ -200,9 +208,9 @@ void Keeper::note_unreadable(GrantId grant, const Error* error) {
                           "authorise the account again, which takes the answer's place.");
 }
 
-Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
+Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry, std::optional<WallTime> first_at) {
   for (int tries = 0; tries < kMergeTries; ++tries) {
-    auto merged = co_await merge_into_what_is_there(entry);
+    auto merged = co_await merge_into_what_is_there(entry, first_at.value_or(entry.recorded_at));
     // By a clock that ran ahead; the look that mends such stamps after a start may have passed this grant by (R24).
     const auto now = parts_.wall.now();
     if (merged && is_from_the_future(entry.recorded_at, now)) co_await mend_stamps_of({.grant = entry.grant, .version = 0, .seen_at = now});
@@ -211,7 +219,7 @@ Task<Result<void>> Keeper::merge_entry(store::JournalEntry entry) {
   co_return fail(ErrorKind::unavailable, "store_unavailable", "Other servers keep changing this account; what the journal has of it is merged a little later.");
 }
 
-Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
+Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry, WallTime first_at) {
   const auto view = co_await parts_.store.grant(entry.grant);
   if (!view) co_return std::unexpected(view.error());
   if (!*view) {
@@ -257,7 +265,13 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry) {
   const bool old_news = is_old_news(intent, entry, *replied, parts_.node, parts_.wall.now());
   ExchangeOutcome outcome(std::move(*replied));
   const bool brings = brings_token(outcome, spent->token);
-  if (const auto& unsaid = std::get<Replied>(outcome); is_known && leaves_unsaid_doubt(intent, entry, unsaid, parts_.node, parts_.wall.now())) {
+  const auto& unsaid = std::get<Replied>(outcome);
+  if (intent.version == kIntentUnknown) {
+    // Nor does it know of the attempts before this one, of which each may have spent the token (F1).
+    intent.attempts = std::max(intent.attempts, unsaid.attempt);
+    intent.opened_at = first_at;
+  }
+  if (is_known && leaves_unsaid_doubt(intent, entry, unsaid, parts_.node, parts_.wall.now())) {
     // The store fell back behind this answer, and what it still knows of the attempt would let the token be sent again (F1).
     intent.attempts = std::max(intent.attempts, unsaid.attempt);
   } else if (!brings && old_news) {

@@ -416,8 +416,11 @@ void lift_awaiting(store::GrantView& view) {
 }
 
 bool is_within_its_grace(const store::Grant& grant, const store::Intent& intent, const TypeRules& rules, WallTime now) {
-  if (rules.replay != catalog::ReplayPolicy::grace || intent.attempts <= 1) return true;
-  return now <= intent.opened_at + rules.grace || now >= emergency_from(issue_of(grant), rules.pace);
+  if (rules.replay != catalog::ReplayPolicy::grace || intent.attempts <= 1 || now <= intent.opened_at + rules.grace) return true;
+  if (grant.dead_seen) return true;  // what was refused is looked at again, and not in doubt (F2)
+  auto before = intent;  // the claim has counted it
+  before.attempts -= 1;
+  return now >= replay_time(grant, before, rules, now);
 }
 
 Claim claim_for(const store::GrantView& view, NodeId node, IntentId fresh_id, Milliseconds lease, WallTime now, Unsent unsent) {

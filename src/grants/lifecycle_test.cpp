@@ -120,6 +120,22 @@ TEST(Lifecycle, F1_AnAttemptOfANodeThatIsGoneEndedWithItsLease) {
   EXPECT_EQ(decided.at, kNow - 5s + 600s);
 }
 
+// Found by the simulation: stopped between its claim and its request, it tried a third time when the grace was over.
+TEST(Lifecycle, F1_BeyondItsGraceATokenIsTriedOnceAtTheEnd) {
+  auto at = a_grant(10s);
+  at.rules.replay = catalog::ReplayPolicy::grace;
+  at.rules.grace = 60s;
+  at.intent.opened_at = at.intent.settled_at = kNow - 50s;
+  for (const int attempts : {1, 2, 3}) {
+    at.intent.attempts = attempts;
+    EXPECT_TRUE(is_within_its_grace(at.view.grant, at.intent, at.rules, kNow));
+    EXPECT_EQ(is_within_its_grace(at.view.grant, at.intent, at.rules, kNow + 20s), attempts < 3) << attempts;
+    EXPECT_TRUE(is_within_its_grace(at.view.grant, at.intent, at.rules, kNow + 620s)) << "nothing is left to lose, and it has rested";
+  }
+  at.view.grant.dead_seen = true;
+  EXPECT_TRUE(is_within_its_grace(at.view.grant, at.intent, at.rules, kNow + 20s)) << "a refusal is looked at again";
+}
+
 // RULES F10: what waits for other nodes' journals asks nobody, and what has waited is as good as never sent.
 TEST(Lifecycle, F10_WhatAwaitsJournalsWaitsThenGoesOnAndABackupOfItAsksAPerson) {
   base::SystemEntropy entropy;

@@ -374,7 +374,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       if (auto* token = account_of(*subject).find(text); token != nullptr && !token->pretended) {
         token->known = Known::kept;
         // Taken up again, since what came after it was refused: how often it had been tried is not known any more.
-        if (anew && put->generation.access_sealed.empty()) token->doubts = std::min(token->doubts, 1);
+        if (anew && put->generation.access_sealed.empty()) token->doubts = 0;
         if (account_of(*subject).is_live(text)) supersede(account_of(*subject), *subject, *token);
         // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
         const auto is_lost = [](const RefreshToken& later) { return later.known == Known::behind_a_restore; };
