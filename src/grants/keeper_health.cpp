@@ -78,7 +78,7 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
       client_accepted = true;
       break;
     case oauth::RefreshOutcome::transient:
-      counters.transient += 1;
+      (replied.classified.may_have_spent && is_one_shot(client.type.type->replay) ? counters.ambiguous : counters.transient) += 1;
       state.circuit.failed(now);
       break;
     case oauth::RefreshOutcome::ambiguous:

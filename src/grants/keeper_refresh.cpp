@@ -527,7 +527,7 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
                          extras_with_learned(replied.reply.extras, learned), replied.received_at);
     }
     case oauth::RefreshOutcome::dead_grant:
-      return settle_refused(view, intent, rules, parts_.sealing, replied.classified.why, now);
+      return settle_refused(view, intent, rules, parts_.sealing, IntentId::make(now, parts_.entropy), replied.classified.why, now);
     case oauth::RefreshOutcome::misconfigured_app:
       return settle_misconfigured(view, intent, replied.classified.why, now);
     case oauth::RefreshOutcome::transient:
@@ -572,9 +572,10 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
     if (fell_back) {
       // While the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
       committed = co_await merge_answers(**view, Unreadable::passed_over);
-      // Where the journal cannot be read at this moment, its newest answer is at hand all the same.
+      // Where the journal could not be written, or cannot be read at this moment, its newest answer is at hand all the same.
       const auto* at_hand = std::get_if<Replied>(&outcome);
-      if (!committed && committed.error().reason == "disk_failed" && at_hand != nullptr) committed = co_await merge_entry(as_sealed_now(at_hand->entry));
+      const bool may_be_missing = committed || committed.error().reason == "disk_failed";
+      if (may_be_missing && at_hand != nullptr && token_of(outcome, spent.token) != nullptr) committed = co_await merge_entry(as_sealed_now(at_hand->entry));
       if (!committed) parts_.log.error("reply_not_merged", committed.error());
       // Unless the store has gone away again: then once more, or the newest answer would be kept as if it had come late.
       caught_up = committed || (committed.error().reason != "store_unavailable" && committed.error().kind != ErrorKind::ambiguous);

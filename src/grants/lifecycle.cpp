@@ -31,6 +31,9 @@ constexpr int kAttemptsFamily = 2;
 // When the last of the intent's attempts came to its end, or the first began if none has: by the clock of whoever wrote it down.
 WallTime last_stamp(const store::Intent& intent) { return intent.settled_at != WallTime{} ? intent.settled_at : intent.opened_at; }
 
+// Its answer is there, and cannot be read yet: no reason to ask again at once (mark_unread).
+bool is_unread(const store::Intent& intent) { return intent.state == IntentState::ambiguous && intent.settled_at == WallTime{}; }
+
 // When an ambiguous generation may be sent again (F1). Reckoned from the moment its last attempt was settled, so that
 // whoever asks later gets the same answer and the moment comes; `now` decides only whether a grace is over.
 WallTime replay_time(const store::Grant& grant, const store::Intent& intent, const TypeRules& rules, WallTime now) {
@@ -55,7 +58,7 @@ WallTime replay_time(const store::Grant& grant, const store::Intent& intent, con
       return settled < last_chance ? std::min(back_off, last_chance) : back_off;
     }
     case catalog::ReplayPolicy::refused:
-      return intent.attempts < kAttemptsAtOnceRefused ? settled : std::max(emergency, back_off);
+      return intent.attempts < kAttemptsAtOnceRefused && !is_unread(intent) ? settled : std::max(emergency, back_off);
     case catalog::ReplayPolicy::revokes_family: break;
   }
   if (intent.attempts < kAttemptsFamily) return std::max(settled, emergency);
@@ -272,11 +275,12 @@ const store::Generation* usable_generation(const store::GrantView& view, WallTim
   const store::Generation* best = nullptr;
   for (const auto& generation : view.generations) {
     if (generation.access_sealed.empty() || generation.state == GenerationState::candidate) continue;
-    if (generation.access_expires_at && *generation.access_expires_at <= when) continue;
     if (is_from_the_future(generation.issued_at, when)) continue;
     if (best == nullptr || generation.number > best->number) best = &generation;
   }
-  return best;
+  // When that has ended, what came before it has: whatever a clock that was ahead once stamped it with (R24).
+  const bool has_ended = best != nullptr && best->access_expires_at && *best->access_expires_at <= when;
+  return has_ended ? nullptr : best;
 }
 
 namespace {
@@ -632,7 +636,7 @@ std::optional<RefreshMaterial> untried(const store::GrantView& view, const TypeR
 }  // namespace
 
 Step settle_refused(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules, const Sealing& sealing,
-                    std::string why, WallTime now) {
+                    IntentId fresh_id, std::string why, WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
   // The newest one first, twice: providers refuse falsely. Only then what else there is (F2).
@@ -642,25 +646,29 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
     grant.due_at = now + kSecondLook;
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
-  const auto candidate = std::ranges::find(view.generations, GenerationState::candidate, &store::Generation::state);
-  if (candidate != view.generations.end()) {
-    if (auto material = sealing.open_refresh(grant, *candidate)) {
-      batch.push_back(store::DeleteGeneration{grant.id, candidate->number});
-      add_refused(batch, view);
-      add_intent(batch, intent, IntentState::refused, why, now);
-      try_next(batch, grant, *material, intent, sealing,
-               "The provider refused the newest refresh token; another one it gave is being tried.", now + kCandidateSoon, now);
-      return finish(std::move(batch), std::move(grant), view.grant, intent);
-    }
+  for (const auto& candidate : view.generations) {
+    if (candidate.state != GenerationState::candidate) continue;
+    const auto material = sealing.open_refresh(grant, candidate);
+    if (!material) continue;
+    batch.push_back(store::DeleteGeneration{grant.id, candidate.number});
+    add_refused(batch, view);
+    add_intent(batch, intent, IntentState::refused, why, now);
+    try_next(batch, grant, *material, intent, sealing,
+             "The provider refused the newest refresh token; another one it gave is being tried.", now + kCandidateSoon, now);
+    return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   if (auto older = untried(view, rules, sealing)) {
-    // What its own attempts came to is not known any more: where a grace may have passed, nothing is risked while there is an access token.
-    const auto at_once = now + kCandidateSoon;
-    const auto at = rules.replay == catalog::ReplayPolicy::grace ? std::max(at_once, emergency_from(issue_of(grant), rules.pace)) : at_once;
     add_refused(batch, view);
     add_intent(batch, intent, IntentState::refused, why, now);
     try_next(batch, grant, *older, intent, sealing,
-             "The provider refused the newest refresh token; the one before it, which may still be good, is being tried.", at, now);
+             "The provider refused the newest refresh token; the one before it, which may still be good, is tried next.", now + kCandidateSoon, now);
+    if (is_one_shot(rules.replay)) {
+      // What came of its own attempts is not known any more, nor when a grace of it began: F1 says when it may be sent.
+      const store::Intent doubt{.id = fresh_id, .grant = grant.id, .generation = grant.generation, .node = intent.node,
+                                .state = IntentState::ambiguous, .settled_at = now, .outcome = "What came of the attempts with this token is not known any more."};
+      batch.push_back(store::InsertIntent{doubt});
+      grant.due_at = std::max(*grant.due_at, replay_time(grant, doubt, rules, now));
+    }
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   add_intent(batch, intent, IntentState::refused, why, now);

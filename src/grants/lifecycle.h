@@ -152,10 +152,10 @@ void spare_candidates(Step& step, const store::GrantView& view, const Secret* br
 // Whatever but a token came for a generation that has been overtaken: the grant is as it was.
 [[nodiscard]] Step settle_overtaken(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now);
 
-// A definite refusal: the first is looked at again at once; with a candidate generation, that one is tried; else the
-// grant needs a person.
+// A definite refusal: the first is looked at again at once; with a candidate generation, that one is tried; then an older token that
+// may still be good, in doubt from the start where its type minds (an intent of its own, `fresh_id`); else the grant needs a person.
 [[nodiscard]] Step settle_refused(const store::GrantView& view, const store::Intent& intent, const TypeRules& rules,
-                                  const Sealing& sealing, std::string why, WallTime now);
+                                  const Sealing& sealing, IntentId fresh_id, std::string why, WallTime now);
 // No request could be made: `why` is unavailable (the provider's description of itself cannot be read) or says what must be
 // mended (app, secret, parameters). Nothing was spent; an intent in doubt stays in doubt. The grant must not be locked nor wait
 // for a person.

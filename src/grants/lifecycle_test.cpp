@@ -136,6 +136,34 @@ TEST(Lifecycle, F1_BeyondItsGraceATokenIsTriedOnceAtTheEnd) {
   EXPECT_TRUE(is_within_its_grace(at.view.grant, at.intent, at.rules, kNow + 20s)) << "a refusal is looked at again";
 }
 
+// Found by the simulation: an older generation, stamped by a clock that was an hour ahead, was handed out when that hour had passed.
+TEST(Lifecycle, R24_WhenTheNewestAccessTokenHasEndedNoOlderOneIsHandedOut) {
+  auto at = a_grant(-10s);
+  at.view.grant.generation = 3;
+  at.view.generations = {{.grant = at.view.grant.id, .number = 2, .access_sealed = {1}, .access_expires_at = kNow + 300s, .issued_at = kNow - 60s},
+                         {.grant = at.view.grant.id, .number = 3, .access_sealed = {1}, .access_expires_at = kNow - 3000s, .issued_at = kNow - 3300s}};
+  EXPECT_EQ(usable_generation(at.view, kNow), nullptr);
+  ASSERT_NE(usable_generation(at.view, kNow - 3100s), nullptr);
+  at.view.generations.back().access_sealed.clear();  // a refresh token alone came: what there was before is served
+  EXPECT_EQ(usable_generation(at.view, kNow), &at.view.generations.front());
+}
+
+// Found by the simulation: the newest token lay in a journal that could not be read for a while, and the one before it was sent.
+TEST(Lifecycle, F6_WhatAJournalCannotTellYetIsNoReasonToAskAgainBeforeTheEnd) {
+  auto at = a_grant(1800s);
+  base::SystemEntropy entropy;
+  const auto node = NodeId::make(kNow, entropy);
+  at.rules.replay = catalog::ReplayPolicy::refused;
+  at.view.generations.push_back({.grant = at.view.grant.id, .number = 1, .refresh_sealed = {1}});
+  at.view.intent.reset();
+  const auto marked = std::get<store::InsertIntent>(mark_unread(at.view, IntentId::make(kNow, entropy), node, kNow)).intent;
+  at.view.intent = marked;
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::insisted, node, kNow).kind, PostDecision::Kind::wait);
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::insisted, node, kNow + 1799s).kind, PostDecision::Kind::post);
+  at.view.intent->settled_at = kNow - 10s;
+  EXPECT_EQ(decide_post(at.view, at.rules, Urge::insisted, node, kNow).kind, PostDecision::Kind::post) << "an answer that was lost: a replay is merely refused";
+}
+
 // RULES F10: what waits for other nodes' journals asks nobody, and what has waited is as good as never sent.
 TEST(Lifecycle, F10_WhatAwaitsJournalsWaitsThenGoesOnAndABackupOfItAsksAPerson) {
   base::SystemEntropy entropy;

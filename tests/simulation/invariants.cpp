@@ -374,7 +374,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       if (auto* token = account_of(*subject).find(text); token != nullptr && !token->pretended) {
         token->known = Known::kept;
         // Taken up again, since what came after it was refused: how often it had been tried is not known any more.
-        if (anew && put->generation.access_sealed.empty()) token->doubts = 0;
+        if (anew && put->generation.access_sealed.empty()) token->doubts = std::min(token->doubts, 1);
         if (account_of(*subject).is_live(text)) supersede(account_of(*subject), *subject, *token);
         // The newest of what had been kept is back: whether it may be sent is the type's rule from here on.
         const auto is_lost = [](const RefreshToken& later) { return later.known == Known::behind_a_restore; };
@@ -507,6 +507,7 @@ void Invariants::restored() {
   for (auto& subject : subjects) {
     subject.restored = true;
     for (auto& token : account_of(subject).tokens) {
+      if (token.in_doubt) token.doubt_restored_away = true;
       believe(token);  // an attempt of which no answer came stood in the store that is gone
       const bool was_here = token.known == Known::kept || token.known == Known::arrived;
       const bool is_here = std::ranges::any_of(subject.held, [&](const auto& one) { return one.second == token.text; });
@@ -578,6 +579,7 @@ void Invariants::count_loss(std::size_t index) {
                                                  return token != nullptr && token->tried_near_the_end;
                                                });
       if (account.family_dead && account.ended_by_repetition) ++losses.repeated;
+      else if (account.family_dead && account.tokens[static_cast<std::size_t>(account.ended_by)].doubt_restored_away) ++losses.behind_a_restore;
       else if (tried) ++losses.tried_at_the_end;
       else fail(index, "a refresh token was lost", "it had been kept, nobody sent an older one, and a person is asked: " + newest.text);
       break;

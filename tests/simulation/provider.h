@@ -41,6 +41,7 @@ struct RefreshToken {
   bool in_journal = false;  // the journal has said that it holds it
   enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded } known = Known::on_its_way;
   bool in_doubt = false;   // sent, and what came of it is not known
+  bool doubt_restored_away = false;  // so was it when a backup was put back, and nobody knows any more
   // Attempts without a definite answer, as far as anybody knows of them: how many, when the first and the last were sent, and how far the
   // clock of whoever sent the last was ahead.
   int doubts = 0;
