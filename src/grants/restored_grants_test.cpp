@@ -125,7 +125,11 @@ TEST_F(ConsentAfterTheBackup, F10_TheTokensOfAnotherAccountAreNotUsedForTheOneOf
   EXPECT_EQ(access_token(seen), "at1");
   EXPECT_EQ(counters.replies_recovered, 0);
   EXPECT_EQ(counters.replies_unowned, 2);
-  for (int time = 0; time < 2; ++time) EXPECT_EQ(refresh(grant.id).error().reason, "authorization_needed");
+  for (int time = 0; time < 2; ++time) {
+    const auto refused = refresh(grant.id);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "authorization_needed");
+  }
   EXPECT_EQ(counters.replies_unowned, 2) << "each once";
   EXPECT_EQ(logged("reply_of_another_account"), 2);
   EXPECT_EQ(logged("somebody-else"), 0);

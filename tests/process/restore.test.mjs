@@ -189,6 +189,10 @@ test('F10: a consent for another account after the backup: a device’s document
   assert.equal((await restoreTo(server, file, ['--replace'])).grants_marked, 1);
   sentWith.clear();
   await server.launch();
+  await until('the journal to be merged', async () => /^latchkey_replies_(unowned|recovered)_total 2$/m.test(await server.metrics()));
+  await asDevice();
+  assert.ok(sentWith.size > 0, 'the device’s document was not tried');
+  assert.ok(!(await accounts()).includes('acc-other'), 'it went out with the other account’s token');
   await admin.signIn();
   const asked = await until('a person to be asked', async () => {
     const seen = await admin.grant(grant_id);
@@ -196,9 +200,6 @@ test('F10: a consent for another account after the backup: a device’s document
   }, { timeout: 60_000 });
   assert.deepEqual(asked.account, before);
   assert.match(asked.why, /restored from a backup of/);
-  await asDevice();
-  assert.ok(sentWith.size > 0, 'the device’s document was not tried');
-  assert.ok(!(await accounts()).includes('acc-other'), 'it went out with the other account’s token');
   assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
   assert.match(await server.metrics(), /^latchkey_replies_unowned_total 2$/m);
   assert.doesNotMatch(server.logs, /reply_unreadable/);
