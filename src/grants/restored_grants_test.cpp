@@ -141,14 +141,20 @@ TEST_F(ConsentAfterTheBackup, F10_TheTokensOfAnotherAccountAreNotUsedForTheOneOf
 
 TEST_F(ConsentAfterTheBackup, F10_ARevokedGrantGivesNothingOfAnotherAccountBack) {
   const auto grant = put_restored("acme-family");
-  auto revoked = view(grant.id).grant;
-  revoked.state = GrantState::revoked;
-  revoked.due_at.reset();
-  sealing.vouch(revoked);
-  commit({store::UpdateGrant{revoked}, store::DeleteGeneration{grant.id, 1}});
+  const auto other = put_restored("acme-family");
+  for (const auto& id : {grant.id, other.id}) {
+    auto revoked = view(id).grant;
+    revoked.state = GrantState::revoked;
+    revoked.due_at.reset();
+    sealing.vouch(revoked);
+    commit({store::UpdateGrant{revoked}, store::DeleteGeneration{id, 1}});
+  }
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), other.id, 1, wall.now(),
+                                              R"({"access_token":"at2","refresh_token":"own","expires_in":3600})", 200, 1, mark_of_account(other)));
   leave(grant, mark_of(grant, "somebody-else"));
-  EXPECT_EQ(counters.replies_unowned, 2);
-  EXPECT_TRUE(transport.revoked.empty());
+  base::drive_until(loop, [&] { return std::ranges::any_of(transport.revoked, [](const auto& body) { return body.contains("token=own"); }); });
+  EXPECT_EQ(transport.revoked.size(), 1U);
+  EXPECT_EQ(counters.replies_unowned, 3);
 }
 
 TEST_F(ConsentAfterTheBackup, F10_TheTokensOfTheSameAccountAreUsedAndThoseOfWhichNobodyKnowsTheAccount) {
