@@ -149,7 +149,7 @@ Task<std::vector<Metric>> EngineMetrics::collect() {
       counter(refreshes, refreshes_help, parts_.counters.misconfigured, "outcome=\"misconfigured_app\""),
       counter("latchkey_grants_died_total", "Grants that came to need a person.", parts_.counters.died),
       counter("latchkey_replies_recovered_total", "Token replies completed from the journal after a crash.", parts_.counters.replies_recovered),
-      counter("latchkey_replies_unowned_total", "Token replies whose grant was gone when they came.", parts_.counters.replies_unowned),
+      counter("latchkey_replies_unowned_total", "Token replies whose grant was gone when they came, or was another account's.", parts_.counters.replies_unowned),
       counter("latchkey_revocations_total", "Tokens given back to the provider.", parts_.counters.given_back, "outcome=\"revoked\""),
       counter("latchkey_revocations_total", "Tokens given back to the provider.", parts_.counters.not_given_back, "outcome=\"failed\""),
       counter("latchkey_device_codes_begun_total", "Device codes shown (RFC 8628).", parts_.counters.device_codes),

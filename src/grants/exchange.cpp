@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/bytes.h"
+#include "crypto/hash.h"
 #include "grants/canary.h"
 #include "oauth/redaction.h"
 #include "oauth/uri.h"
@@ -15,6 +16,7 @@ namespace {
 
 // Room for the packed head and the vault's own octets within a journal slot.
 constexpr std::size_t kBodyBytesMax = store::kReplyBytesMax - 1024;
+constexpr std::size_t kMarkSize = 16;  // of an account, in hex digits
 
 std::string head_value(const net::HttpHeaders& headers, std::string_view name) {
   const auto value = headers.find(name);
@@ -35,6 +37,19 @@ std::string word_of(const net::HttpOutcome& outcome) {
 
 }  // namespace
 
+std::string mark_of_account(const store::Grant& grant) {
+  if (grant.account_id.empty()) return {};
+  using namespace std::string_view_literals;
+  crypto::Sha256 hash;
+  for (const auto part : {"latchkey-reply-account\0"sv, std::string_view(grant.app), "\0"sv, std::string_view(grant.account_id)}) hash.update(base::as_bytes(part));
+  return base::to_hex(hash.finish()).substr(0, kMarkSize);
+}
+
+bool is_of_another_account(const Replied& replied, const store::Grant& grant) {
+  const auto mark = mark_of_account(grant);
+  return !replied.account_mark.empty() && !mark.empty() && replied.account_mark != mark;
+}
+
 const Secret* token_of(const ExchangeOutcome& outcome, const Secret& spent) {
   const auto* replied = std::get_if<Replied>(&outcome);
   if (replied == nullptr || !replied->reply.refresh_token) return nullptr;
@@ -49,10 +64,13 @@ bool brings_token(const ExchangeOutcome& outcome, const Secret& spent) {
   return replied != nullptr && replied->reply.access_token && replied->classified.outcome == oauth::RefreshOutcome::refreshed;
 }
 
-// Status, content type and Retry-After on a line each, then whether it was cut and which attempt it answers (absent: not known),
-// then the body as it came.
+// Status, content type and Retry-After on a line each, then whether it was cut, which attempt it answers and the mark of the account whose
+// token was sent (the last two absent: not known), then the body as it came.
 Secret Exchange::pack(const Raw& raw) {
-  const auto head = fmt::format("{}\n{}\n{}\n{}\n", raw.status, raw.content_type, raw.retry_after, (raw.cut ? "cut" : "whole") + (raw.attempt > 0 ? fmt::format(" {}", raw.attempt) : ""));
+  std::string told = raw.cut ? "cut" : "whole";
+  if (raw.attempt > 0 || !raw.account_mark.empty()) told += fmt::format(" {}", raw.attempt);
+  if (!raw.account_mark.empty()) told += " " + raw.account_mark;
+  const auto head = fmt::format("{}\n{}\n{}\n{}\n", raw.status, raw.content_type, raw.retry_after, told);
   Secret packed = Secret::of_size(head.size() + raw.body.size());
   std::ranges::copy(base::as_bytes(head), packed.writable().begin());
   std::ranges::copy(raw.body.reveal(), packed.writable().begin() + static_cast<std::ptrdiff_t>(head.size()));
@@ -72,10 +90,15 @@ std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
   std::from_chars(lines[0].data(), lines[0].data() + lines[0].size(), raw.status);
   raw.content_type = lines[1];
   raw.retry_after = lines[2];
-  const auto space = std::min(lines[3].find(' '), lines[3].size());
-  raw.cut = lines[3].substr(0, space) == "cut";
-  const auto attempt = lines[3].substr(std::min(space + 1, lines[3].size()));
+  auto next_word = [rest = lines[3]]() mutable {
+    const auto word = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(word.size() + 1, rest.size()));
+    return word;
+  };
+  raw.cut = next_word() == "cut";
+  const auto attempt = next_word();
   std::from_chars(attempt.data(), attempt.data() + attempt.size(), raw.attempt);
+  raw.account_mark = next_word();
   raw.body = Secret(text);
   return raw;
 }
@@ -124,6 +147,7 @@ Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<o
   Replied replied;
   replied.cut = raw.cut;
   replied.attempt = raw.attempt;
+  replied.account_mark = raw.account_mark;
   replied.received_at = received_at;
   replied.reply = oauth::parse_token_reply(raw.status, raw.content_type, raw.body.reveal_text(), shape,
                                            raw.cut ? oauth::Completeness::cut : oauth::Completeness::whole);
@@ -197,6 +221,7 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
   raw.attempt = request.attempt;
+  raw.account_mark = std::move(request.account_mark);
   store::JournalEntry entry;
   if (!canary(Canary::parsed_before_stored)) {
     auto kept = co_await keep(request.intent, request.grant, request.generation, received_at, pack(raw));

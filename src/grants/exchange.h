@@ -28,6 +28,10 @@ struct ExchangeTimeouts {
   Seconds total{50};
 };
 
+// By which a reply in the journal tells whose it is, when its grant has been authorised anew for another account since: 16 hex digits of
+// app and account. Empty: the account is not known.
+[[nodiscard]] std::string mark_of_account(const store::Grant& grant);
+
 // What is sent, for whom. `grant` is the grant's id, or the authorization's id as a GrantId for a first code exchange.
 struct ExchangeRequest {
   IntentId intent;
@@ -36,6 +40,7 @@ struct ExchangeRequest {
   std::int32_t attempt = 0;  // of the intent, from 1; 0: it has but one
   std::int64_t turn = 0;     // of the intent: grows with each claim of it
   GrantId whose{};           // the grant that the tokens are for: none where it is `grant`
+  std::string account_mark{};       // whose token is sent (mark_of_account)
   std::shared_ptr<TokenWay> way{};  // nullptr: straight to the endpoint
   catalog::ReplayPolicy replay = catalog::ReplayPolicy::revokes_family;
   oauth::FormPost post;
@@ -50,6 +55,7 @@ struct Replied {
   oauth::Classified classified;
   bool cut = false;
   std::int32_t attempt = 0;  // whose reply it is; 0: not known
+  std::string account_mark{};  // of the account whose token was sent; empty: not known
   WallTime received_at{};  // what lifetimes count from, however late the reply is committed
   store::JournalEntry entry{};  // as it lies in the journal
 };
@@ -69,6 +75,9 @@ using ExchangeOutcome = std::variant<Replied, NotSent, NoReply>;
 void strike_out(Replied& replied, std::span<const Secret> secrets);
 // Whether something came for `spent` that must not get lost.
 [[nodiscard]] bool brings_token(const ExchangeOutcome& outcome, const Secret& spent);
+
+// Whether it came for a consent of another account than the grant's, as far as both are known.
+[[nodiscard]] bool is_of_another_account(const Replied& replied, const store::Grant& grant);
 
 // Lives on the engine's executor. The caller has reserved the journal slot and made the intent durable before run(), and
 // confirms or releases the slot afterwards.
@@ -92,6 +101,7 @@ class Exchange {
     Secret body;
     bool cut = false;
     std::int32_t attempt = 0;
+    std::string account_mark;
   };
   [[nodiscard]] static Secret pack(const Raw& raw);
   [[nodiscard]] static std::optional<Raw> unpack(const Secret& packed);

@@ -326,6 +326,92 @@ TEST_F(FailOverHouse, F2_AnAnswerThatCannotBeReadKeepsTheTokenThatItShowsToBeSpe
   EXPECT_FALSE(told());
 }
 
+// The database that takes over lacks the commit by which another person has authorised the grant anew.
+class FailOverBehindAConsent : public FailOverHouse {
+ protected:
+  // As the authorisation desk does.
+  void authorise_anew(const GrantId& id, const std::string& account) {
+    const auto old = view(id);
+    auto grant = old.grant;
+    grant.account_id = account;
+    grant.generation += 1;
+    grant.issued_at = grant.created_at = wall.now();
+    grant.access_expires_at = grant.due_at = wall.now() + 3600s;
+    grant.last_refreshed_at = {};
+    sealing.vouch(grant);
+    store::Generation generation{.grant = id, .number = grant.generation, .access_expires_at = grant.access_expires_at, .issued_at = wall.now()};
+    generation.refresh_sealed = sealing.seal_refresh(grant, grant.generation, {Secret("theirs"), Secret()});
+    generation.access_sealed = sealing.seal_access(grant, grant.generation, Secret("at-theirs"));
+    commit({store::UpdateGrant{grant}, store::DeleteIntentsOf{id}, store::DeleteGeneration{id, old.grant.generation}, store::PutGeneration{generation}});
+  }
+  void pass(Seconds span) {
+    advance(span);
+    ASSERT_TRUE(run(nodes->begin()));
+  }
+  void expect_the_first_account(const GrantId& id) {
+    const auto seen = view(id);
+    EXPECT_EQ(seen.grant.generation, 1);
+    EXPECT_EQ(seen.generations.size(), 1U) << "nothing is kept beside it";
+    EXPECT_EQ(refresh_token(seen), "rt1");
+    EXPECT_EQ(access_token(seen), "at1");
+    EXPECT_TRUE(transport.revoked.empty());
+    const auto current = alerts.current();
+    EXPECT_EQ(std::ranges::find(current, "reply_unreadable", &Alert::cause), current.end());
+  }
+};
+
+TEST_F(FailOverBehindAConsent, F10_WhatTheJournalHasOfAnotherAccountIsNotUsedAndTheOldTokenGoesByItsTypesRule) {
+  look();
+  const auto single = put_grant("acme-family");
+  const auto harmless = put_grant("acme-harmless");
+  const auto before = view(single.id);
+  const auto before_harmless = view(harmless.id);
+  pass(60s);
+  for (const auto& id : {single.id, harmless.id}) authorise_anew(id, "somebody-else");
+  pass(60s);
+  ASSERT_TRUE(refresh(single.id));
+  ASSERT_TRUE(refresh(harmless.id));
+  ASSERT_EQ(transport.posts_with("theirs"), 2);
+  take_over();
+  commit(falling_back(view(single.id), before));
+  commit(falling_back(view(harmless.id), before_harmless));
+  look();
+  for (const auto& id : {single.id, harmless.id}) expect_the_first_account(id);
+  EXPECT_EQ(counters.replies_unowned, 2);
+  pass_leases();
+  ASSERT_TRUE(refresh(harmless.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1) << "where a replay does no harm, nothing waits";
+  ASSERT_TRUE(refresh(single.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 1);
+  ASSERT_TRUE(view(single.id).intent);
+  EXPECT_EQ(view(single.id).intent->state, IntentState::ambiguous);
+  expect_the_first_account(single.id);
+  pass(3300s);
+  ASSERT_TRUE(refresh(single.id));
+  EXPECT_EQ(transport.posts_with("rt1"), 2) << "shortly before its access token ends";
+  EXPECT_EQ(view(single.id).grant.generation, 2);
+  pass(60s);
+  ASSERT_TRUE(refresh(single.id));
+  EXPECT_EQ(view(single.id).grant.generation, 3) << "and on, though the journal still has the other account's";
+  EXPECT_EQ(transport.posts_with("theirs"), 2);
+  EXPECT_EQ(counters.replies_unowned, 2) << "each once";
+}
+
+TEST_F(FailOverBehindAConsent, F10_AnAnswerThatComesToAnotherAccountAfterwardsIsNotKeptBesideTheOldToken) {
+  look();
+  const auto grant = put_grant("acme-family");
+  const auto before = view(grant.id);
+  pass(60s);
+  authorise_anew(grant.id, "somebody-else");
+  pass(60s);
+  fall_back_before_the_answer(before);
+  static_cast<void>(refresh(grant.id));
+  transport.before_answer = {};
+  EXPECT_EQ(transport.posts_with("theirs"), 1);
+  EXPECT_EQ(counters.replies_unowned, 1);
+  expect_the_first_account(grant.id);
+}
+
 TEST_F(FailOverHouse, F2_AnOlderAnswerThatCannotBeReadHidesNoNewerOne) {
   look();
   const auto grant = put_grant("acme-family");

@@ -19,6 +19,7 @@
 #include <set>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -302,6 +303,10 @@ class Keeper {
   [[nodiscard]] Task<Result<void>> merge_into_what_is_there(store::JournalEntry entry, WallTime first_at);
   [[nodiscard]] Task<Result<void>> merge_ahead(store::GrantView view, store::Intent intent, Replied replied, TypeRules rules);
   [[nodiscard]] Task<Result<void>> merge_beside(store::GrantView view, store::Intent intent, Replied replied);
+  // An answer to a consent of another account, of which the store knows nothing: the grant stays as it is, and in doubt where its token
+  // may be sent once only.
+  [[nodiscard]] Task<Result<void>> pass_over_anothers(store::GrantView view, store::JournalEntry entry, bool one_shot);
+  void note_anothers(const store::JournalEntry& entry);
   void hold_for_others(Step& step, const store::Grant& before, const TypeRules& rules) const;
   void start_recovering_codes();
   [[nodiscard]] store::JournalEntry as_sealed_now(store::JournalEntry entry) const;
@@ -322,6 +327,7 @@ class Keeper {
   // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
   std::set<GrantId> unreadable_;               // of those, the ones that time alone does not mend
+  std::set<std::tuple<GrantId, store::GenerationNumber, WallTime>> anothers_;  // answers of which another account's consent has to do
   std::vector<store::JournalEntry> codes_;     // the same of code exchanges
   std::map<IntentId, Bytes> resealed_;         // of both
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged

@@ -255,6 +255,7 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry, W
   if (!type) co_return std::unexpected(type.error());
   auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape, type->type->replay);
   if (!replied) co_return std::unexpected(replied.error());
+  if (is_of_another_account(*replied, grant)) co_return co_await pass_over_anothers(std::move(**view), std::move(entry), is_one_shot(type->type->replay));
   if (revoked) {
     give_back(grant, ExchangeOutcome(std::move(*replied)));
     co_return Result<void>{};
@@ -344,6 +345,26 @@ Task<Result<void>> Keeper::merge_beside(store::GrantView view, store::Intent int
   note_change(before, step.grant);
   parts_.counters.replies_recovered += 1;
   co_return Result<void>{};
+}
+
+// Used, it would take this account's documents to the other one. Nor is it given back: it may be all that the other account has.
+Task<Result<void>> Keeper::pass_over_anothers(store::GrantView view, store::JournalEntry entry, bool one_shot) {
+  note_anothers(entry);
+  const auto& intent = view.intent;
+  const bool is_settled_since = intent && intent->settled_at >= entry.recorded_at;
+  const bool is_doubted = intent && (intent->state == store::IntentState::ambiguous || intent->state == store::IntentState::restored || intent->state == store::IntentState::open);
+  const bool is_asked_for = !is_kept_fresh(view.grant.state) || current_of(view) == nullptr;
+  // What this account's token was used for before the other consent is not known.
+  const bool raises_doubt = one_shot && shows_spent(view, {.generation = entry.generation, .recorded_at = entry.recorded_at});
+  if (!raises_doubt || is_settled_since || is_doubted || is_asked_for) co_return Result<void>{};
+  const auto now = parts_.wall.now();
+  co_return co_await parts_.store.commit({mark_unread(view, IntentId::make(now, parts_.entropy), parts_.node, now)});
+}
+
+void Keeper::note_anothers(const store::JournalEntry& entry) {
+  if (!anothers_.emplace(entry.grant, entry.generation, entry.recorded_at).second) return;
+  parts_.counters.replies_unowned += 1;
+  parts_.log.warning("reply_of_another_account", {{"grant", entry.grant.text()}, {"generation", entry.generation}});
 }
 
 // What the journal has brought may have been spent by a node that has not told yet.

@@ -236,7 +236,8 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
       if (const auto merged = co_await merge_answers(**view, unreadable); !merged) co_return std::unexpected(merged.error());
       continue;
     }
-    if (is_one_shot(rules.replay) && shows_spent(**view, newest)) {
+    const bool is_anothers = anothers_.contains({grant, newest.generation, newest.recorded_at});
+    if (is_one_shot(rules.replay) && !is_anothers && shows_spent(**view, newest)) {
       auto error = fail(ErrorKind::corrupt, "refresh_token_spent",
                         "The journal shows that a later refresh token than the one in the store has been in use, and what that was is not known here any more.").error();
       note_unreadable(grant, &error);
@@ -392,7 +393,8 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
   hold_back.reset();  // the new token is there
   if (landed.unowned) {
     give_back(view.grant, outcome);
-  } else if (const auto* replied = std::get_if<Replied>(&outcome); replied && replied->reply.access_token && with_token) {
+  } else if (const auto* replied = std::get_if<Replied>(&outcome);
+             replied && replied->reply.access_token && with_token && !(landed.grant && is_of_another_account(*replied, *landed.grant))) {
     co_await with_token(*replied->reply.access_token);
   }
   co_return std::move(landed.grant);
@@ -462,9 +464,9 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
     }
     if (!is_within_its_grace(claim.grant, claim.intent, rules, parts_.wall.now())) break;
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
-                            .attempt = claim.intent.attempts, .turn = static_cast<std::int64_t>(claim.intent.fence), .way = client->way,
-                            .replay = rules.replay, .post = refresh_post(*client, material, slot),
-                            .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
+                            .attempt = claim.intent.attempts, .turn = static_cast<std::int64_t>(claim.intent.fence),
+                            .account_mark = mark_of_account(claim.grant), .way = client->way,
+                            .replay = rules.replay, .post = refresh_post(*client, material, slot), .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
     outcome = co_await parts_.exchange.run(std::move(request));
     const auto* replied = std::get_if<Replied>(&outcome);
     const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app &&
@@ -582,6 +584,14 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       if (caught_up) continue;
     } else if (view && counted) {
       const auto& before = (*view)->grant;
+      // The store fell back behind the consent that it came to, and knows that of another account only (F10).
+      const auto* replied = std::get_if<Replied>(&outcome);
+      const bool is_anothers = replied != nullptr && is_of_another_account(*replied, before);
+      if (is_anothers && (origin == Origin::journal || before.created_at < intent.opened_at)) {
+        note_anothers({.intent = intent.id, .grant = grant, .generation = intent.generation, .recorded_at = replied->received_at, .reply_sealed = {}});
+        parts_.journal.confirm(intent.id, parts_.wall.now());
+        co_return Landed{.grant = before};
+      }
       const auto made = made_by(intent, **view, outcome, spent.token, parts_.sealing);
       const auto& known_intent = (*view)->intent;
       const bool still_there = known_intent && known_intent->id == intent.id;
@@ -622,7 +632,7 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
       auto step = of_another_branch ? keep_as_candidate(**view, intent, *brought, spent, parts_.sealing, parts_.wall.now())
                                     : step_for(**view, intent, outcome, spent, type, rules);
       if (origin == Origin::journal) {
-        if (const auto* replied = std::get_if<Replied>(&outcome)) stamp(step, replied->received_at);
+        if (replied != nullptr) stamp(step, replied->received_at);
         spare_candidates(step, **view, brought, parts_.sealing);
         if (still_there && known_intent->state == store::IntentState::open && known_intent->node != parts_.node) leave_lease(step, before);
         hold_for_others(step, before, rules);

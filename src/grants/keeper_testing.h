@@ -348,8 +348,9 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     };
   }
   store::JournalEntry left_in_journal(const IntentId& intent, const GrantId& grant, store::GenerationNumber generation, WallTime at,
-                                      std::string_view body, int status = 200, int attempt = 0) {
-    const auto packed = std::to_string(status) + "\napplication/json\n\nwhole" + (attempt > 0 ? " " + std::to_string(attempt) : "") + "\n" + std::string(body);
+                                      std::string_view body, int status = 200, int attempt = 0, const std::string& account_mark = "") {
+    const auto told = (attempt > 0 || !account_mark.empty() ? " " + std::to_string(attempt) : "") + (account_mark.empty() ? "" : " " + account_mark);
+    const auto packed = std::to_string(status) + "\napplication/json\n\nwhole" + told + "\n" + std::string(body);
     return {.intent = intent, .grant = grant, .generation = generation, .recorded_at = at,
             .reply_sealed = sealing.seal_reply(intent, grant, generation, Secret(std::string_view(packed)))};
   }

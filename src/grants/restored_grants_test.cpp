@@ -95,6 +95,82 @@ TEST_F(RestoredHouse, R28_TheNewestGenerationComesFromTheJournalThatSurvived) {
   EXPECT_EQ(transport.posts_with("rt4"), 1);
 }
 
+// Authorised anew for another person after the backup: the journal's newest tokens are of an account that the backup does not know.
+class ConsentAfterTheBackup : public RestoredHouse {
+ protected:
+  static std::string mark_of(store::Grant grant, std::string_view account) {
+    grant.account_id = account;
+    return mark_of_account(grant);
+  }
+  // Two answers of one journal, after the backup's own generation.
+  void leave(const store::Grant& grant, const std::string& mark) {
+    for (const auto generation : {2, 3}) {
+      const auto number = std::to_string(generation + 1);
+      journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, generation, wall.now() + Seconds(generation),
+                                                  R"({"access_token":"at)" + number + R"(","refresh_token":"rt)" + number + R"(","expires_in":3600})", 200, 1, mark));
+    }
+    for (const auto& entry : journal.left_over) journal.kept.push_back(entry);
+    advance(60s);
+    ASSERT_TRUE(run(keeper->start()));
+    base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  }
+};
+
+TEST_F(ConsentAfterTheBackup, F10_TheTokensOfAnotherAccountAreNotUsedForTheOneOfTheBackup) {
+  const auto grant = put_restored("acme-family");
+  leave(grant, mark_of(grant, "somebody-else"));
+  const auto seen = view(grant.id);
+  EXPECT_EQ(seen.grant.generation, 1);
+  EXPECT_EQ(seen.generations.size(), 1U) << "nor kept as a candidate";
+  EXPECT_EQ(access_token(seen), "at1");
+  EXPECT_EQ(counters.replies_recovered, 0);
+  EXPECT_EQ(counters.replies_unowned, 2);
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(refresh(grant.id).error().reason, "authorization_needed");
+  EXPECT_EQ(counters.replies_unowned, 2) << "each once";
+  EXPECT_EQ(logged("reply_of_another_account"), 2);
+  EXPECT_EQ(logged("somebody-else"), 0);
+  EXPECT_TRUE(transport.bodies.empty()) << "the backup's own token is not sent either";
+  EXPECT_TRUE(transport.revoked.empty()) << "it may be all that the other account has";
+  const auto current = alerts.current();
+  EXPECT_EQ(std::ranges::find(current, "reply_unreadable", &Alert::cause), current.end());
+}
+
+TEST_F(ConsentAfterTheBackup, F10_ARevokedGrantGivesNothingOfAnotherAccountBack) {
+  const auto grant = put_restored("acme-family");
+  auto revoked = view(grant.id).grant;
+  revoked.state = GrantState::revoked;
+  revoked.due_at.reset();
+  sealing.vouch(revoked);
+  commit({store::UpdateGrant{revoked}, store::DeleteGeneration{grant.id, 1}});
+  leave(grant, mark_of(grant, "somebody-else"));
+  EXPECT_EQ(counters.replies_unowned, 2);
+  EXPECT_TRUE(transport.revoked.empty());
+}
+
+TEST_F(ConsentAfterTheBackup, F10_TheTokensOfTheSameAccountAreUsedAndThoseOfWhichNobodyKnowsTheAccount) {
+  const auto same = put_restored("acme-family");
+  leave(same, mark_of(same, same.account_id));
+  EXPECT_EQ(refresh_token(view(same.id)), "rt4");
+  const auto unknown = put_restored("acme-family");
+  leave(unknown, "");
+  EXPECT_EQ(refresh_token(view(unknown.id)), "rt4") << "of an earlier version";
+  auto unnamed = view(put_restored("acme-family").id).grant;
+  unnamed.account_id.clear();
+  sealing.vouch(unnamed);
+  commit({store::UpdateGrant{unnamed}});
+  leave(unnamed, mark_of(unnamed, "known-since"));
+  EXPECT_EQ(refresh_token(view(unnamed.id)), "rt4");
+  EXPECT_EQ(counters.replies_unowned, 0);
+}
+
+TEST_F(ConsentAfterTheBackup, F10_AnotherAppsTokenOfTheSameAccountIsAnotherAccounts) {
+  auto grant = put_restored("acme-family");
+  auto by_another = grant;
+  by_another.app = "acme-2";
+  leave(grant, mark_of_account(by_another));
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+}
+
 // Two nodes, each with a reply the other lacks: the one that starts first must not send what its own journal brings.
 TEST_F(RestoredHouse, F10_WhatTheJournalBringsIsNotSentBeforeTheOtherNodesHaveMergedTheirs) {
   keeper->await_nodes("office-2");

@@ -158,6 +158,49 @@ for (const [what, damage] of Object.entries({
   });
 }
 
+test('F10: a consent for another account after the backup: a device’s document does not go out with that account’s token', async (t) => {
+  const scene = await deliveringServer(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true } });
+  const { server, admin, provider, drive, deliver, grant_id, group } = scene;
+  const sentWith = new Set();
+  drive.honours = (token) => sentWith.add(token) && provider.honours(token);
+  const accounts = async () => (await Promise.all([...sentWith].map(async (token) => {
+    const answer = await fetch(`${provider.origin}/userinfo`, { headers: { authorization: `Bearer ${token}` } });
+    return answer.ok ? (await answer.json()).sub : 'refused';
+  })));
+  await admin.must('POST', '/api/v1/connectors', { id: 'fixed', name: 'Fixed', type: 'scripted-drive', account: 'fixed', owner: 'printer-1', owner_pin: pin, groups: [group], folder: 'In' });
+  const { secret } = await admin.must('POST', '/api/v1/devices', { name: 'mfp-1', connectors: ['fixed'] });
+  const asDevice = () => deliver('a scan', { to: 'fixed', name: 'a.txt', wait: 5, username: 'mfp-1', secret });
+  assert.equal((await refreshNow(scene)).status, 200);
+  const before = (await admin.grant(grant_id)).account;
+  const file = await backupOf(server);
+  assert.equal((await asDevice()).body.state, 'delivered');
+  assert.deepEqual(await accounts(), [before.id]);
+
+  provider.account = { id: 'acc-other', name: 'other@example.com' };
+  const attempt = await admin.authorize({ replace_grant_id: grant_id });
+  await admin.must('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: true });
+  await until('the other account', async () => (await admin.grant(grant_id)).account.id === 'acc-other');
+  await refreshTwice(scene);
+  await server.stop();
+  const posted = provider.seen('refresh').length;
+  assert.equal((await restoreTo(server, file, ['--replace'])).grants_marked, 1);
+  sentWith.clear();
+  await server.launch();
+  await admin.signIn();
+  const asked = await until('a person to be asked', async () => {
+    const seen = await admin.grant(grant_id);
+    return seen.state === 'needs_authorization' && seen;
+  }, { timeout: 60_000 });
+  assert.deepEqual(asked.account, before);
+  assert.match(asked.why, /restored from a backup of/);
+  await asDevice();
+  assert.equal(sentWith.size, 1, 'the device’s document was not tried');
+  assert.doesNotMatch((await accounts()).join(), /acc-other/, 'it went out with the other account’s token');
+  assert.equal(provider.seen('refresh').length, posted, 'a refresh token was sent');
+  assert.match(await server.metrics(), /^latchkey_replies_unowned_total 2$/m);
+  assert.doesNotMatch(server.logs, /reply_unreadable/);
+});
+
 test('R28: the journal is taken over although the master key was rotated after the backup', async (t) => {
   const scene = await singleUse(t);
   const { server, admin, provider, grant_id } = scene;
