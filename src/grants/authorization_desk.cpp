@@ -370,6 +370,25 @@ Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account
   co_return rows->size() == kWaitingMost;
 }
 
+Task<Result<bool>> AuthorizationDesk::has_unfinished(std::string app) {
+  if (under_way_.any_at(app)) co_return true;
+  AuthorizationId after;
+  for (;;) {
+    const auto page = co_await parts_.store.authorizations_after(after, kWaitingMost);
+    if (!page) co_return std::unexpected(page.error());
+    for (const auto& row : *page) {
+      const bool waits = row.state == AuthorizationState::needs_confirmation || row.state == AuthorizationState::held;
+      if (!waits && row.state != AuthorizationState::pending) continue;
+      const auto flow = open(row);
+      if (!flow || flow->record.grant.app != app) continue;  // of one that cannot be read nothing is ever sent
+      const auto& record = flow->record;
+      if (waits || !record.cookie_hash.empty() || record.device || !record.imported.empty()) co_return true;
+    }
+    if (page->size() < kWaitingMost) co_return false;
+    after = page->back().id;
+  }
+}
+
 Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester requester) {
   auto row = co_await parts_.store.authorization(id);
   if (!row) co_return std::unexpected(row.error());

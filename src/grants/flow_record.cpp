@@ -70,6 +70,7 @@ JsonObject json_of(const Harvest& harvest) {
                     {"missing", harvest.missing_scopes}, {"extras", harvest.extras_json}, {"account_id", harvest.account_id},
                     {"account_name", harvest.account_name}, {"intent", harvest.intent.text()}};
   if (harvest.account_unanswered) object["account_unanswered"] = true;
+  if (!harvest.place.empty()) object["place"] = harvest.place;
   if (harvest.access_expires_at) object["expires_at"] = base::to_unix_ms(*harvest.access_expires_at);
   return object;
 }
@@ -87,6 +88,7 @@ Harvest harvest_of(const JsonObject& object) {
   harvest.account_name = base::string_or(object, "account_name");
   harvest.account_unanswered = flag_of(object, "account_unanswered");
   harvest.intent = id_of<IntentId>(object, "intent");
+  harvest.place = base::string_or(object, "place");
   return harvest;
 }
 

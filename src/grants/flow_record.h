@@ -26,6 +26,7 @@ struct Harvest {
   std::string account_name;
   bool account_unanswered = false;  // the provider can say whose consent it is, and did not
   IntentId intent{};
+  std::string place{};  // that gave it (flow_place.h); empty: not known (earlier versions; the reply named another host)
 };
 
 // A device code on its way (RFC 8628).
