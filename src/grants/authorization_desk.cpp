@@ -237,13 +237,7 @@ Task<bool> AuthorizationDesk::end(Flow flow, AuthorizationState state, std::stri
   flow.row.ticket_hash.clear();
   flow.row.state_hash.clear();
   flow.row.expires_at = now + kResultKeptFor;
-  JsonObject result;
-  result["way"] = name_of(flow.record.way);
-  result["problem_code"] = code;
-  result["problem_text"] = text;
-  result["username"] = flow.record.user.username;
-  result["type"] = flow.record.grant.type;
-  flow.row.result_json = boost::json::serialize(result);
+  flow.row.result_json = boost::json::serialize(ended_result(flow.record, code, text));
   const auto id = flow.row.id;
   store::AuditEntry entry{.at = now, .actor = flow.record.actor, .action = std::move(audit),
                           .subject = flow.record.user.username + " " + flow.record.grant.type,

@@ -1,7 +1,5 @@
 #include "grants/flow_record.h"
 
-#include "base/json.h"
-
 namespace latchkey::grants {
 namespace {
 
@@ -123,6 +121,10 @@ GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.
 
 vault::SealContext flow_context(const AuthorizationId& id) {
   return {.purpose = vault::Purpose::authorization_record, .table = "authorizations", .row = id.bytes(), .field = "record"};
+}
+
+JsonObject ended_result(const FlowRecord& record, std::string_view code, std::string_view text) {
+  return {{"way", name_of(record.way)}, {"problem_code", code}, {"problem_text", text}, {"username", record.user.username}, {"type", record.grant.type}};
 }
 
 Secret FlowRecord::to_plain() const {
