@@ -60,6 +60,7 @@ struct RestoreWish {
 struct RestoreReport {
   WallTime made_at;                // of the backup
   std::int64_t grants_marked = 0;  // may have been refreshed since
+  std::int64_t authorizations_ended = 0;  // may have been answered since
   std::int64_t deliveries_marked = 0;            // may have been sent since
   std::int64_t deliveries_without_document = 0;  // had left the server before the backup came to them
   std::size_t documents_replaced = 0;            // lie in `replaced` now, with the records that know them

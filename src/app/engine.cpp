@@ -106,11 +106,11 @@ Engine::Engine(EngineGround ground)
       enrolment_(ground_.vault, ground_.user_seal, ground_.user_cards, ground_.hasher, ground_.gate, ground_.hot, ground_.registry,
                  ground_.steady),
       authorizer_(desk_parts()),
-      cloud_membership_(ground_.store, sealing_, clients_, cloud_line_, clock_),
+      cloud_membership_(ground_.store, sealing_, clients_, cloud_line_, app_uses_, clock_),
       secret_expiry_(ground_.store, ground_.wall, alerts_),
       forecast_(ground_.store, ground_.catalog, clock_, alerts_, counters_),
       restored_grants_(ground_.store, ground_.catalog, keeper_, ground_.log),
-      apps_(ground_.store, sealing_, clients_, keeper_, alerts_, secret_expiry_, clock_),
+      apps_(ground_.store, sealing_, clients_, keeper_, alerts_, secret_expiry_, app_uses_, clock_),
       care_(ground_.store, sealing_, clients_, keeper_, giving_back_, ground_.transport, cards_, clock_, ground_.log),
       pin_reset_(ground_.store, ground_.vault, sealing_, cards_, clock_),
       leaving_(ground_.store, sealing_, giving_back_, cards_, clock_, ground_.loop.main()),
@@ -143,6 +143,7 @@ Engine::Engine(EngineGround ground)
   });
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
+  app_uses_.set_attempts([desk](std::string app) { return desk->has_unfinished(std::move(app)); });
   care_.set_rejecting([desk](grants::RevokeScope scope, grants::Requester requester) { return desk->reject_waiting(std::move(scope), std::move(requester)); });
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); },
                             [desk](store::Intent intent) { return desk->take_up(std::move(intent)); });

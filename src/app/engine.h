@@ -151,6 +151,7 @@ class Engine {
   grants::Delegations delegations_;
   grants::EnrolmentOfPeople enrolment_;
   grants::AuthorizationDesk authorizer_;
+  grants::AppUses app_uses_{ground_.store};
   grants::CloudMembership cloud_membership_;
   grants::SecretExpiry secret_expiry_;
   grants::Forecast forecast_;

@@ -191,6 +191,7 @@ std::size_t documents_in(const std::string& spool, store::Files& files) {
 
 void take_marks(const RestoredRecords& records, RestoreReport& report) {
   report.grants_marked = records.marked();
+  report.authorizations_ended = records.authorizations_ended();
   report.deliveries_marked = records.deliveries().in_doubt;
   report.deliveries_without_document = records.deliveries().without_document;
 }

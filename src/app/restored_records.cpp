@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "grants/key_rotation.h"
 #include "grants/lifecycle.h"
+#include "grants/restored_authorizations.h"
 #include "grants/restore_watch.h"
 #include "store/journal_reading.h"
 
@@ -49,6 +50,9 @@ Task<Result<void>> RestoredRecords::mark(RestoreFacts facts, SpoolAtHand spool) 
   if (auto right = co_await check_key(); !right) co_return right;
   if (!facts.nothing_ran_since) {
     if (auto marked = co_await mark_grants(facts); !marked) co_return marked;
+    const auto ended = co_await grants::end_restored_authorizations(store_, vault_, facts.backup_at, facts.now);
+    if (!ended) co_return std::unexpected(ended.error());
+    authorizations_ended_ = *ended;
   }
   delivery::RestoredFacts of_deliveries{.backup_at = facts.backup_at, .now = facts.now, .nothing_ran_since = facts.nothing_ran_since,
                                         .node = spool.node, .has_document = std::move(spool.has_document)};

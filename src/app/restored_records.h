@@ -41,12 +41,13 @@ class RestoredRecords {
   // Checks that the vault's key is the store's, and notes that a restore is unfinished: until mark() has ended no server starts
   // (grants/restore_watch.h). Of a store that lies in its place already.
   [[nodiscard]] Task<Result<void>> begin(RestoreFacts facts);
-  // Checks the same; marks every grant that may have been refreshed since, and every delivery that may have been sent; notes the
-  // restore in the store and in its audit trail.
+  // Checks the same; marks every grant that may have been refreshed since, and every delivery that may have been sent; ends every
+  // authorization that may have been answered; notes the restore in the store and in its audit trail.
   [[nodiscard]] Task<Result<void>> mark(RestoreFacts facts, SpoolAtHand spool);
   // Records them, unconfirmed, so that the next start merges them like after a crash.
   [[nodiscard]] Task<Result<void>> keep_replies(std::vector<store::JournalEntry> entries);
   [[nodiscard]] std::int64_t marked() const { return marked_; }
+  [[nodiscard]] std::int64_t authorizations_ended() const { return authorizations_ended_; }
   [[nodiscard]] const delivery::RestoredDeliveries& deliveries() const { return deliveries_; }
 
  private:
@@ -58,6 +59,7 @@ class RestoredRecords {
   const vault::Vault& vault_;
   Entropy& entropy_;
   std::int64_t marked_ = 0;
+  std::int64_t authorizations_ended_ = 0;
   delivery::RestoredDeliveries deliveries_;
 };
 

@@ -291,6 +291,11 @@ void tell_of_marks(const RestoreReport& report, bool nothing_ran_since) {
                       "send it: soon after the start the console says how many accounts somebody must authorise again.\n",
                       report.grants_marked));
   }
+  if (report.authorizations_ended > 0) {
+    print(fmt::format("{} consents waited in the backup and may have been answered since. They are ended, their tokens neither used nor given back: authorize "
+                      "those accounts again (the console's Activity names them).\n",
+                      report.authorizations_ended));
+  }
   tell_of_documents(report);
 }
 
@@ -309,6 +314,7 @@ void tell_of_node(const RestoreReport& report, bool nothing_ran_since) {
 JsonObject marks_of(const RestoreReport& report) {
   return {{"made_at", base::to_rfc3339(report.made_at)}, {"grants_marked", report.grants_marked}, {"replies_recovered", report.replies},
           {"journal_unreadable", array_of(report.journal_unreadable)}, {"grants_doubted", report.grants_doubted},
+          {"authorizations_ended", report.authorizations_ended},
           {"deliveries_marked", report.deliveries_marked}, {"deliveries_without_document", report.deliveries_without_document}};
 }
 

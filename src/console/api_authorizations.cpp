@@ -43,6 +43,7 @@ std::string_view title_of(std::string_view code) {
       {"expired", "Nobody consented in time"},
       {"cancelled", "Cancelled"},
       {"rejected", "Rejected"},
+      {"restored", "The server was restored meanwhile"},
       {"wrong_provider", "The answer came from the wrong place"},
       {"host_not_allowed", "The provider sent us to a strange address"},
       {"endpoints_changed", "The provider's addresses have changed"},

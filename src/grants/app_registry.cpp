@@ -146,11 +146,15 @@ Task<Result<AppView>> AppRegistry::put(AppWish wish, Requester requester) {
   // The same parameters and another place: the provider has moved (its file says so), and saving the app accepts that.
   const bool provider_moved = same_client && !same_place && before->params_json == app->params_json;
   if (before && (!same_client || !same_place)) {
-    const auto grants = co_await store_.grants_of_app(app->id, 1);
-    if (!grants) co_return std::unexpected(grants.error());
-    if (!grants->empty() && !provider_moved) {
+    const auto use = provider_moved ? Result<AppUse>(AppUse::none) : co_await uses_.of(app->id);
+    if (!use) co_return std::unexpected(use.error());
+    if (*use == AppUse::grant) {
       co_return fail(ErrorKind::conflict, "app_in_use",
                      "Grants were obtained with this app and stay with it for life. Register the other client id under a name of its own.",
+                     {.field = "client_id"});
+    }
+    if (*use != AppUse::none) {
+      co_return fail(ErrorKind::conflict, "app_in_use", way_out_of(*use, app->id) + " Or register the other client under a name of its own.",
                      {.field = "client_id"});
     }
     // An old secret must never go to another place than the one it was entered for (RULES K6).
@@ -175,6 +179,10 @@ Task<Result<AppView>> AppRegistry::put(AppWish wish, Requester requester) {
 }
 
 Task<Result<void>> AppRegistry::remove(std::string id, Requester requester) {
+  const auto use = co_await uses_.of(id);
+  if (!use) co_return std::unexpected(use.error());
+  // Of grants the store knows best, at the very moment.
+  if (*use == AppUse::attempt || *use == AppUse::revocation) co_return fail(ErrorKind::conflict, "app_in_use", way_out_of(*use, id));
   store::Batch batch;
   batch.push_back(store::DeleteApp{id});
   batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "app.deleted", .subject = id, .source = requester.source}});

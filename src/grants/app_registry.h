@@ -1,6 +1,7 @@
 // App registrations in the store.
 #pragma once
 
+#include "grants/app_use.h"
 #include "grants/apps.h"
 #include "grants/keeper.h"
 #include "grants/secret_expiry.h"
@@ -10,8 +11,8 @@ namespace latchkey::grants {
 class AppRegistry final : public Apps {
  public:
   AppRegistry(store::Store& store, const Sealing& sealing, ProviderClients& clients, Keeper& keeper, Alerts& alerts, SecretExpiry& expiry,
-              const WallClock& wall)
-      : store_(store), sealing_(sealing), clients_(clients), keeper_(keeper), alerts_(alerts), expiry_(expiry), wall_(wall) {}
+              AppUses& uses, const WallClock& wall)
+      : store_(store), sealing_(sealing), clients_(clients), keeper_(keeper), alerts_(alerts), expiry_(expiry), uses_(uses), wall_(wall) {}
 
   [[nodiscard]] Task<Result<std::vector<AppView>>> list() override;
   [[nodiscard]] Task<Result<AppView>> put(AppWish wish, Requester requester) override;
@@ -29,6 +30,7 @@ class AppRegistry final : public Apps {
   Keeper& keeper_;
   Alerts& alerts_;
   SecretExpiry& expiry_;
+  AppUses& uses_;
   const WallClock& wall_;
 };
 

@@ -237,13 +237,7 @@ Task<bool> AuthorizationDesk::end(Flow flow, AuthorizationState state, std::stri
   flow.row.ticket_hash.clear();
   flow.row.state_hash.clear();
   flow.row.expires_at = now + kResultKeptFor;
-  JsonObject result;
-  result["way"] = name_of(flow.record.way);
-  result["problem_code"] = code;
-  result["problem_text"] = text;
-  result["username"] = flow.record.user.username;
-  result["type"] = flow.record.grant.type;
-  flow.row.result_json = boost::json::serialize(result);
+  flow.row.result_json = boost::json::serialize(ended_result(flow.record, code, text));
   const auto id = flow.row.id;
   store::AuditEntry entry{.at = now, .actor = flow.record.actor, .action = std::move(audit),
                           .subject = flow.record.user.username + " " + flow.record.grant.type,
@@ -368,6 +362,25 @@ Task<bool> AuthorizationDesk::holds_consent(std::string app, std::string account
     if (!flow || flow->record.grant.app == app) co_return true;
   }
   co_return rows->size() == kWaitingMost;
+}
+
+Task<Result<bool>> AuthorizationDesk::has_unfinished(std::string app) {
+  if (under_way_.any_at(app)) co_return true;
+  AuthorizationId after;
+  for (;;) {
+    const auto page = co_await parts_.store.authorizations_after(after, kWaitingMost);
+    if (!page) co_return std::unexpected(page.error());
+    for (const auto& row : *page) {
+      const bool waits = row.state == AuthorizationState::needs_confirmation || row.state == AuthorizationState::held;
+      if (!waits && row.state != AuthorizationState::pending) continue;
+      const auto flow = open(row);
+      if (!flow || flow->record.grant.app != app) continue;  // of one that cannot be read nothing is ever sent
+      const auto& record = flow->record;
+      if (waits || !record.cookie_hash.empty() || record.device || !record.imported.empty()) co_return true;
+    }
+    if (page->size() < kWaitingMost) co_return false;
+    after = page->back().id;
+  }
 }
 
 Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester requester) {

@@ -68,6 +68,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // Whether a consent that waits for a person's answer came from this account at this app; true as well when that cannot be
   // told.
   [[nodiscard]] Task<bool> holds_consent(std::string app, std::string account_id);
+  // Whether an attempt at this app has begun (a code, or what came of it, belongs to the place the app stands for) and is not over.
+  [[nodiscard]] Task<Result<bool>> has_unfinished(std::string app);
 
   [[nodiscard]] Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) override;
   [[nodiscard]] Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed, Parameters flow_cookies) override;
@@ -173,6 +175,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   void give_back(store::Grant whose, const Replied& replied, const Secret& imported);
   // The same where it was not even found out whose they are: the provider is asked.
   [[nodiscard]] Task<void> give_back_unharvested(FlowRecord record, std::shared_ptr<const ProviderClient> client, Replied replied, Secret imported);
+  // The same where the app stands for another place by now.
+  void give_back_elsewhere(const FlowRecord& record, const Replied& replied);
   // With tokens in the journal for an attempt that ended meanwhile. False: what is left of it does not say where they belong.
   [[nodiscard]] Task<Result<bool>> give_back_journaled(store::Authorization row, store::JournalEntry entry);
   void give_back_harvest(FlowRecord record);
@@ -193,6 +197,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   };
   // For save(): what a person is asked, and until when.
   void put_question(Flow& flow, const Findings& found, store::AuthorizationState state) const;
+  // Whether the app still stands for the place where the attempt began. Errors: unavailable, when that cannot be told now.
+  [[nodiscard]] Task<Result<bool>> stays_where_it_began(const FlowRecord& record);
   // Whether a person must be asked about the account that has consented. Errors: those of the store.
   [[nodiscard]] Task<Result<Findings>> look_at_account(const FlowRecord& record);
   // Errors besides undo()'s: conflict/`version`, when to try again.

@@ -1,6 +1,9 @@
 // Authorising, last part: the code (or an imported refresh token) is spent once. What becomes of what it brought:
 // authorization_outcome.cpp.
+#include <algorithm>
+
 #include "grants/authorization_desk.h"
+#include "grants/flow_place.h"
 #include "grants/grant_events.h"
 #include "oauth/device.h"
 #include "oauth/redaction.h"
@@ -120,6 +123,10 @@ Task<void> AuthorizationDesk::ask_again(Flow flow, store::Intent intent) {
     auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json,
                                                      extras_with_learned({}, flow.record.learned));
     again = !client && client.error().kind == ErrorKind::unavailable;
+    if (client && !is_where_it_began(flow.record, *client)) {
+      co_await settle(std::move(flow), AuthorizationState::failed, "endpoints_changed", std::string(kStandsElsewhere), "authorization.failed");
+      co_return;
+    }
     if (client && client->way && client->way->goes_on_unheard()) {
       auto heard = co_await recall(flow, *client, intent.id);
       if (heard) {
@@ -172,7 +179,7 @@ Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters o
     co_await settle(std::move(flow), AuthorizationState::failed, client.error().reason, client.error().text, "authorization.failed");
     co_return;
   }
-  if (learned.empty() && client->endpoints.token != flow.record.token_endpoint) {
+  if (!is_where_it_began(flow.record, *client)) {
     co_await settle(std::move(flow), AuthorizationState::failed, "endpoints_changed",
                     "The provider's addresses were changed while the consent was under way. Press Authorize again.", "authorization.failed");
     co_return;
@@ -217,7 +224,7 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderC
   auto whose = flow.record.grant;
   whose.account_id = brought->account_id;
   whose.account_name = brought->account_name;
-  whose.extras_json = brought->extras_json;
+  whose.extras_json = extras_with_place(brought->extras_json, brought->place);
   flow.record.harvest = std::move(*brought);
   const auto kept = co_await decide(std::move(flow));
   if (kept == Kept::not_yet) co_return kept;  // the journal keeps the reply
@@ -253,7 +260,7 @@ Task<void> AuthorizationDesk::give_back_unharvested(FlowRecord record, std::shar
   const auto account = co_await account_behind(parts_.transport, *client, replied.reply);
   whose.account_id = account && *account ? (*account)->id : "";
   whose.account_name = account && *account ? (*account)->name : "";
-  whose.extras_json = extras_with_learned({}, record.learned);
+  whose.extras_json = extras_with_place(extras_with_learned({}, record.learned), place_of(*client));
   give_back(std::move(whose), replied, imported);
 }
 
@@ -268,8 +275,21 @@ Task<Result<bool>> AuthorizationDesk::give_back_journaled(store::Authorization r
   auto replied = parts_.exchange.replay(entry, client->type.errors, client->type.reply_shape, catalog::ReplayPolicy::revokes_family);
   if (!replied) co_return false;
   if (!replied->reply.refresh_token) co_return true;  // it brought nothing
+  if (!is_where_it_began(flow->record, *client)) {  // where nobody is asked whose they are, either
+    give_back_elsewhere(flow->record, *replied);
+    co_return true;
+  }
   co_await give_back_unharvested(std::move(flow->record), std::make_shared<const ProviderClient>(std::move(*client)), std::move(*replied), Secret());
   co_return true;
+}
+
+// It is not asked, but told.
+void AuthorizationDesk::give_back_elsewhere(const FlowRecord& record, const Replied& replied) {
+  auto whose = record.grant;
+  whose.account_id.clear();
+  whose.account_name.clear();
+  whose.extras_json = extras_with_place(extras_with_learned({}, record.learned), place_of(record));
+  give_back(std::move(whose), replied, Secret());
 }
 
 // The same for tokens that waited, sealed, for a person's answer.
@@ -286,7 +306,7 @@ std::optional<AuthorizationDesk::Unwanted> AuthorizationDesk::waiting_in(const F
   Unwanted waiting{.whose = record.grant, .tokens = {.refresh = std::move(*material), .access = Secret()}};
   waiting.whose.account_id = harvest.account_id;
   waiting.whose.account_name = harvest.account_name;
-  waiting.whose.extras_json = harvest.extras_json;
+  waiting.whose.extras_json = extras_with_place(harvest.extras_json, place_of(record));
   return waiting;
 }
 
@@ -320,6 +340,8 @@ Task<Result<Harvest>> AuthorizationDesk::harvest(const Flow& flow, const Provide
   const auto number = flow.record.grant.generation + 1;
   const auto now = replied.received_at;
   Harvest harvest;
+  const bool same_hosts = std::ranges::all_of(flow.record.learned, [&](const auto& each) { return learned.at(each.first) == each.second; });
+  if (same_hosts) harvest.place = place_of(client);
   harvest.intent = intent;
   harvest.issued_at = now;
   harvest.access_expires_at = now + oauth::sane_lifetime(replied.reply.lifetime_s, client.type.access_lifetime_fallback);
@@ -365,6 +387,18 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
   if (!replied) co_return std::unexpected(replied.error());
   // What does not grant was no answer yet: the code is asked about again.
   if (flow->record.device && oauth::classify_device_poll(replied->reply) != oauth::DevicePoll::granted) co_return Result<void>{};
+  if (!is_where_it_began(flow->record, *client)) {
+    FlowRecord brought;
+    brought.grant = flow->record.grant;
+    brought.learned = flow->record.learned;
+    brought.issuer = flow->record.issuer;
+    brought.token_endpoint = flow->record.token_endpoint;
+    if (!co_await settle(std::move(*flow), AuthorizationState::failed, "endpoints_changed", std::string(kStandsElsewhere), "authorization.failed")) {
+      co_return fail(ErrorKind::unavailable, "store_unavailable", "The store does not take how a consent ended; it is tried again.");
+    }
+    give_back_elsewhere(brought, *replied);  // an import pins no place, and is not among these
+    co_return Result<void>{};
+  }
   if (co_await take_reply(std::move(*flow), std::move(*client), std::move(*replied), entry.intent) == Kept::not_yet) {
     co_return fail(ErrorKind::unavailable, "store_unavailable", "The store does not take what a consent brought; it is tried again.");
   }

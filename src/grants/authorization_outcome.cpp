@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "grants/authorization_desk.h"
+#include "grants/flow_place.h"
 #include "grants/grant_events.h"
 #include "grants/leaving.h"
 
@@ -139,6 +140,18 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   co_return Kept::not_yet;
 }
 
+Task<Result<bool>> AuthorizationDesk::stays_where_it_began(const FlowRecord& record) {
+  const auto client = co_await parts_.clients.client_for(record.grant.type, record.grant.app, record.grant.params_json,
+                                                         extras_with_learned({}, record.learned));
+  if (client) co_return is_where_it_began(record, *client);
+  if (client.error().kind == ErrorKind::unavailable) {
+    co_return fail(ErrorKind::unavailable, client.error().reason,
+                   client.error().text + " Nothing is lost: the consent still waits. Approve it again in a moment.", {.retry_after = Seconds(30)});
+  }
+  // Whatever else is wrong with the registration, nothing is sent before it is mended.
+  co_return client.error().reason != "app_missing";
+}
+
 Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, Answer answer, Requester requester) {
   auto row = co_await parts_.store.authorization(id);
   if (!row) co_return std::unexpected(row.error());
@@ -152,6 +165,12 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
   flow->record.actor = requester.actor;
   flow->record.source = requester.source;
   if (answer == Answer::accept) {
+    const auto stays = co_await stays_where_it_began(flow->record);
+    if (!stays) co_return std::unexpected(stays.error());
+    if (!*stays) {
+      co_await end_unwanted(std::move(*flow), AuthorizationState::failed, "endpoints_changed", std::string(kStandsElsewhere), "authorization.failed");
+      co_return co_await view(id);
+    }
     // Days may lie between the question and its answer: what was agreed to is what was shown (F8).
     const auto found = co_await look_at_account(flow->record);
     if (!found) co_return std::unexpected(found.error());

@@ -26,11 +26,15 @@ std::unexpected<Error> another_client(const store::App& present) {
                   ", which accounts were authorised with. Nothing of it was taken over; ask its operator what has happened.");
 }
 
-std::unexpected<Error> in_use(const std::string& app) {
+std::unexpected<Error> in_use(AppUse use, const std::string& app) {
+  if (use != AppUse::grant) {
+    return fail(ErrorKind::conflict, "cloud_app_in_use",
+                way_out_of(use, app) + " What is there goes where the values of " + app + " say that are used now; ask the service's operator why it names others.");
+  }
   return fail(ErrorKind::conflict, "cloud_app_in_use",
               "Accounts here were authorised with other values of " + app +
-                  ", and their tokens go where those say. Delete these accounts first, or use an app of your own; ask the service's operator "
-                  "why it names others.");
+                  ", and their tokens go where those say. Delete these accounts first and wait until their tokens have been given back (Health shows what "
+                  "waits), or use an app of your own; ask the service's operator why it names others.");
 }
 
 // "issuer: https://login.example"
@@ -126,9 +130,9 @@ Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrol
       if (const auto checked = sealing_.check(**present); !checked) co_return std::unexpected(checked.error());
       if (!is_same_client(**present, *record)) co_return another_client(**present);
       if (record->id == agreed_anew && values_of_json((*present)->params_json) != values_of_json(record->params_json)) {
-        const auto used = co_await store_.grants_of_app(record->id, 1);
-        if (!used) co_return std::unexpected(used.error());
-        if (!used->empty()) co_return in_use(record->id);
+        const auto use = co_await uses_.of(record->id);
+        if (!use) co_return std::unexpected(use.error());
+        if (*use != AppUse::none) co_return in_use(*use, record->id);
         record->version = (*present)->version;
         record->created_at = (*present)->created_at;
         sealing_.vouch(*record);
@@ -271,9 +275,9 @@ Task<Result<void>> CloudMembership::leave(Requester requester) {
   if (!apps) co_return std::unexpected(apps.error());
   for (const auto& app : *apps) {
     if (!cloud_route_of(app)) continue;
-    const auto used = co_await store_.grants_of_app(app.id, 1);
-    if (!used) co_return std::unexpected(used.error());
-    if (used->empty()) batch.push_back(store::DeleteApp{app.id});
+    const auto use = co_await uses_.of(app.id);
+    if (!use) co_return std::unexpected(use.error());
+    if (*use == AppUse::none) batch.push_back(store::DeleteApp{app.id});
   }
   batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = "cloud.left", .subject = address,
                                       .source = requester.source}});

@@ -1,6 +1,7 @@
 // The CloudDesk at work: the enrolment in the store, and the service's apps beside the office's own.
 #pragma once
 
+#include "grants/app_use.h"
 #include "grants/cloud_desk.h"
 #include "grants/cloud_line.h"
 #include "grants/provider_client.h"
@@ -10,8 +11,8 @@ namespace latchkey::grants {
 // Lives on the engine's executor.
 class CloudMembership final : public CloudDesk {
  public:
-  CloudMembership(store::Store& store, const Sealing& sealing, ProviderClients& clients, CloudLine& line, const WallClock& wall)
-      : store_(store), sealing_(sealing), clients_(clients), line_(line), wall_(wall) {}
+  CloudMembership(store::Store& store, const Sealing& sealing, ProviderClients& clients, CloudLine& line, AppUses& uses, const WallClock& wall)
+      : store_(store), sealing_(sealing), clients_(clients), line_(line), uses_(uses), wall_(wall) {}
 
   [[nodiscard]] Task<Result<CloudStatus>> status() override;
   [[nodiscard]] Task<Result<std::string>> name_proof() override;
@@ -39,6 +40,7 @@ class CloudMembership final : public CloudDesk {
   const Sealing& sealing_;
   ProviderClients& clients_;
   CloudLine& line_;
+  AppUses& uses_;
   const WallClock& wall_;
   struct Proof {
     Bytes of;  // the enrolment as it lay in the store, sealed

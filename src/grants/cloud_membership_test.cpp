@@ -86,7 +86,8 @@ class Membership : public OpenHouse {
   ViewService service;
   cloud::PartyKeys relay = cloud::PartyKeys::make(entropy);
   CloudLine line{service, wall, steady, entropy, log};
-  CloudMembership membership{*store, sealing, *clients, line, wall};
+  AppUses uses{*store};
+  CloudMembership membership{*store, sealing, *clients, line, uses, wall};
 };
 
 TEST_F(Membership, F8_OnlyWhereBrowsersComeBackToIsTakenOver) {
@@ -226,6 +227,78 @@ TEST_F(Agreeing, Attack_AnIssuerThatTheServiceChangesIsNotFollowedAndGrantsStayW
   ASSERT_TRUE(agree(evil, "https://evil.example"));
   EXPECT_EQ(values_of_json(stored(evil)->params_json).at("issuer"), "https://evil.example");
   EXPECT_TRUE(sealing.check(*stored(evil)));
+}
+
+// A consent that waits, an account, and tokens on their way back: their tokens would go where the other issuer says.
+class InUse : public Agreeing {
+ protected:
+  InUse() {
+    uses.set_attempts([this](std::string app) -> Task<Result<bool>> { co_return attempts.contains(app); });
+    service.view.apps.push_back(op);
+    EXPECT_TRUE(run(membership.check({.actor = "anna"})));
+    EXPECT_TRUE(agree(op, "https://login.example"));
+    other.params.front().second = "https://evil.example";
+    service.view.apps.back() = other;
+    EXPECT_TRUE(run(membership.check({.actor = "anna"})));
+  }
+  void expect_refused(std::string_view words) {
+    const auto agreed = agree(other, "https://evil.example");
+    ASSERT_FALSE(agreed) << words;
+    EXPECT_EQ(agreed.error().reason, "cloud_app_in_use");
+    EXPECT_NE(agreed.error().text.find(words), std::string::npos) << agreed.error().text;
+    EXPECT_EQ(values_of_json(stored(op)->params_json).at("issuer"), "https://login.example");
+    EXPECT_FALSE(seen(other).agreed);
+  }
+  store::Revocation put_revocation() {
+    store::Revocation row{.id = RevocationId::make(wall.now(), entropy), .grant = {}, .app = id, .subject = "drive", .record_sealed = Bytes(9, 1), .attempts = 0,
+                          .due_at = wall.now() + 24h, .created_at = wall.now(), .why = "no answer"};
+    commit({store::PutRevocation{row}});
+    return row;
+  }
+  store::Grant put_grant_here() {
+    store::Batch batch;
+    auto grant = add_grant(batch, "oidc");
+    for (auto& each : batch) {
+      auto* insert = std::get_if<store::InsertGrant>(&each);
+      if (insert == nullptr) continue;
+      insert->grant.app = id;
+      sealing.vouch(insert->grant);
+      grant = insert->grant;
+    }
+    commit(std::move(batch));
+    return grant;
+  }
+  std::set<std::string> attempts;
+  cloud::ServiceApp op = named("op2", "https://login.example");
+  cloud::ServiceApp other = op;
+  std::string id = cloud_app_id("https://relay.example", op);
+};
+
+TEST_F(InUse, F8_AnotherIssuerIsNotAgreedToWhileTokensOfTheFormerAreHere) {
+  attempts = {id};
+  expect_refused("is under way or waits for an answer");
+  attempts.clear();
+  const auto grant = put_grant_here();
+  expect_refused("Accounts here were authorised with other values");
+  commit({store::DeleteGrant{grant.id}});
+  const auto revocation = put_revocation();
+  expect_refused("wait to be given back");
+  commit({store::DeleteRevocation{revocation.id}});
+  ASSERT_TRUE(agree(other, "https://evil.example"));
+  EXPECT_EQ(values_of_json(stored(op)->params_json).at("issuer"), "https://evil.example");
+}
+
+TEST_F(InUse, S1_LeavingKeepsARegistrationWhoseTokensAreHere) {
+  attempts = {id};
+  ASSERT_TRUE(run(membership.leave({.actor = "anna"})));
+  EXPECT_TRUE(stored(op)) << "a consent waits";
+  EXPECT_FALSE(*run(store->app(cloud_app_id("https://relay.example", service.view.apps.front())))) << "of the other there is nothing";
+}
+
+TEST_F(InUse, S1_LeavingKeepsARegistrationWhoseTokensAreOnTheirWayBack) {
+  put_revocation();
+  ASSERT_TRUE(run(membership.leave({.actor = "anna"})));
+  EXPECT_TRUE(stored(op));
 }
 
 TEST_F(Agreeing, S1_WhatAnEarlierVersionHasTakenOverIsAgreedTo) {

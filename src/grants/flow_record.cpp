@@ -1,7 +1,5 @@
 #include "grants/flow_record.h"
 
-#include "base/json.h"
-
 namespace latchkey::grants {
 namespace {
 
@@ -70,6 +68,7 @@ JsonObject json_of(const Harvest& harvest) {
                     {"missing", harvest.missing_scopes}, {"extras", harvest.extras_json}, {"account_id", harvest.account_id},
                     {"account_name", harvest.account_name}, {"intent", harvest.intent.text()}};
   if (harvest.account_unanswered) object["account_unanswered"] = true;
+  if (!harvest.place.empty()) object["place"] = harvest.place;
   if (harvest.access_expires_at) object["expires_at"] = base::to_unix_ms(*harvest.access_expires_at);
   return object;
 }
@@ -87,6 +86,7 @@ Harvest harvest_of(const JsonObject& object) {
   harvest.account_name = base::string_or(object, "account_name");
   harvest.account_unanswered = flag_of(object, "account_unanswered");
   harvest.intent = id_of<IntentId>(object, "intent");
+  harvest.place = base::string_or(object, "place");
   return harvest;
 }
 
@@ -121,6 +121,10 @@ GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.
 
 vault::SealContext flow_context(const AuthorizationId& id) {
   return {.purpose = vault::Purpose::authorization_record, .table = "authorizations", .row = id.bytes(), .field = "record"};
+}
+
+JsonObject ended_result(const FlowRecord& record, std::string_view code, std::string_view text) {
+  return {{"way", name_of(record.way)}, {"problem_code", code}, {"problem_text", text}, {"username", record.user.username}, {"type", record.grant.type}};
 }
 
 Secret FlowRecord::to_plain() const {

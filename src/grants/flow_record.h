@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
 #include "grants/authorize.h"
@@ -26,6 +27,7 @@ struct Harvest {
   std::string account_name;
   bool account_unanswered = false;  // the provider can say whose consent it is, and did not
   IntentId intent{};
+  std::string place{};  // that gave it (flow_place.h); empty: not known (earlier versions; the reply named another host)
 };
 
 // A device code on its way (RFC 8628).
@@ -88,5 +90,8 @@ struct PendingFlow {
 [[nodiscard]] GrantId exchange_id(const AuthorizationId& id);
 
 [[nodiscard]] vault::SealContext flow_context(const AuthorizationId& id);
+
+// What is left to be seen of an attempt that has ended without a grant.
+[[nodiscard]] JsonObject ended_result(const FlowRecord& record, std::string_view code, std::string_view text);
 
 }  // namespace latchkey::grants

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "grants/altered_records.h"
+#include "grants/flow_place.h"
 #include "grants/grant_events.h"
 #include "grants/leaving.h"
 #include "grants/lifecycle.h"
@@ -26,6 +27,7 @@ constexpr auto kLookAtLeastEvery = 30s;
 constexpr auto kStoreRetry = 1s;
 constexpr auto kPlacesRetry = 1s;
 constexpr std::string_view kUnreachableWords = "The provider cannot be reached.";
+constexpr std::string_view kElsewhereWords = "The app registration stands for another place now, so nothing was sent there.";
 constexpr std::string_view kRestsWords = "A grant here rests on the same consent; it waits until that has gone.";
 constexpr std::string_view kMayRestWords =
     "Another account of this app is in use here, and the provider never told whether it is the same one.";
@@ -366,6 +368,9 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
     co_return Verdict{.again = kOftenAtLeast, .why = found.error().text, .unreachable = found.error().kind == ErrorKind::unavailable};
   }
   const auto client = std::make_shared<const ProviderClient>(std::move(*found));
+  const auto came_from = place_in(record->extras_json);
+  if (!came_from.empty() && came_from != place_of(*client)) co_return Verdict{.again = std::nullopt, .why = std::string(kElsewhereWords)};
+  record->extras_json = extras_with_place(record->extras_json, place_of(*client));  // where it was not known: from the next attempt on
   if (client->endpoints.revocation.empty()) co_return Verdict{.again = std::nullopt, .why = "The provider offers no way to revoke from outside."};
   Secret token = record->tokens.refresh.token.clone();
   auto hint = oauth::TokenHint::refresh_token;

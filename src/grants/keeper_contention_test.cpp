@@ -73,6 +73,21 @@ TEST_F(ContentionHouse, F10_WhatTheJournalKeptOfAnOlderConsentDoesNotReplaceTheN
   EXPECT_EQ(transport.posts_with("rt3"), 0) << "that is the old consent's";
 }
 
+// A node that was killed with an answer, and started again when the account had been authorised anew at another.
+TEST_F(ContentionHouse, F7_WhatACrashLeftOfAnOlderConsentIsCountedOnce) {
+  const auto grant = put_grant("acme-family");
+  journal.left_over.push_back(left_in_journal(IntentId::make(wall.now(), entropy), grant.id, 1, wall.now(), R"({"access_token":"at2","expires_in":3600,"refresh_token":"rt2"})"));
+  advance(10s);
+  auto anew = view(grant.id).grant;
+  anew.created_at = wall.now();
+  sealing.vouch(anew);
+  commit({store::UpdateGrant{anew}});
+  ASSERT_TRUE(run(keeper->start()));
+  base::drive_until(loop, [&] { return journal.left_over.empty() && counters.in_flight == 0; });
+  EXPECT_EQ(counters.replies_unowned, 1);
+  EXPECT_EQ(refresh_token(view(grant.id)), "rt1");
+}
+
 // Found by the simulation: the line broke in the midst of it, and the newest answer was kept as if it had come late.
 TEST_F(ContentionHouse, F5_WhatTheStoreForgotIsBroughtBackThoughTheLineBreaksMeanwhile) {
   const auto grant = put_grant("acme-family");

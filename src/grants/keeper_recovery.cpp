@@ -234,7 +234,16 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry, W
   const bool is_known = (*view)->intent && (*view)->intent->id == entry.intent;
   const bool of_an_older_consent = !is_known && entry.recorded_at < grant.created_at;
   const bool revoked = grant.state == store::GrantState::revoked;
-  if (of_an_older_consent && !revoked && !is_from_the_future(grant.created_at, parts_.wall.now())) co_return Result<void>{};
+  if (of_an_older_consent && !revoked && !is_from_the_future(grant.created_at, parts_.wall.now())) {
+    const auto unmerged = unmerged_.find(entry.grant);
+    const bool is_unconfirmed = unmerged != unmerged_.end() && std::ranges::count(unmerged->second, entry.intent, &store::JournalEntry::intent) > 0;
+    // Its tokens are nobody's. They are not given back either: whoever has authorised the same account anew would lose that as well.
+    if (is_unconfirmed) {
+      parts_.counters.replies_unowned += 1;
+      parts_.log.warning("reply_of_an_older_consent", {{"grant", entry.grant.text()}, {"generation", entry.generation}});
+    }
+    co_return Result<void>{};
+  }
   const auto spent_generation = std::ranges::find((*view)->generations, entry.generation, &store::Generation::number);
   // Another node's answer to the same generation, or to an older one, was brought first, and is older than this one (F6).
   // A stamp of a clock that ran ahead says nothing (R24): it might make an old token look newer than what came after it.

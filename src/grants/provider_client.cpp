@@ -166,7 +166,10 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   if (!found) co_return std::unexpected(found.error());
   if (!*found) {
     co_return fail(ErrorKind::misconfigured, "app_missing",
-                   "There is no app registration named " + app + ". Register one under OAuth settings.", {.field = "app"});
+                   is_cloud_app_id(app) ? "The registration " + app + " came from a Cloud Service and is not here any more. Enrol this server at that Cloud "
+                                          "Service again (OAuth settings), or authorise the account anew with an app of your own."
+                                        : "There is no app registration named " + app + ". Register one under OAuth settings.",
+                   {.field = "app"});
   }
   const store::App& record = **found;
   if (const auto checked = sealing_.check(record); !checked) co_return std::unexpected(checked.error());

@@ -27,6 +27,8 @@ constexpr std::size_t kGatherBytesMax = 64 * 1024;
 constexpr int kTurnsMax = 32;
 constexpr Milliseconds kLingerTime{2'000};
 constexpr Milliseconds kRequestTimeMax{300'000};
+// A body that is gathered in memory has this long, however steadily it drips.
+constexpr Milliseconds kGatheredTimeMax{60'000};
 // Idle for this long, a connection gives its buffers back.
 constexpr Milliseconds kRestAfter{1'000};
 
@@ -54,6 +56,7 @@ HttpConnection::HttpConnection(std::shared_ptr<HttpWorker> worker, AcceptedSocke
     : worker_(std::move(worker)),
       stream_(socket.tls ? make_tls_stream(socket.descriptor, socket.tls) : make_plain_stream(socket.descriptor)),
       body_share_(*worker_->shared().bodies),
+      backlog_share_(*worker_->shared().bodies),
       now_(std::chrono::steady_clock::now()),
       peer_(socket.peer),
       client_(socket.peer),
@@ -160,7 +163,7 @@ HttpConnection::Step HttpConnection::flush() {
   const std::string_view head = std::string_view(out_).substr(out_at_);
   const std::string_view tail = std::string_view(body_).substr(body_at_);
   const IoResult result = head.empty() ? stream_->write(tail, {}) : stream_->write(head, tail);
-  if (result.status == IoStatus::would_block) return Step::wait;
+  if (result.status == IoStatus::would_block) return backlog_fits() ? Step::wait : Step::close;
   if (result.status != IoStatus::done) return Step::close;
   const std::size_t of_head = std::min(result.count, head.size());
   out_at_ += of_head;
@@ -175,6 +178,7 @@ HttpConnection::Step HttpConnection::flush() {
   out_ = std::string();
   body_ = std::string();
   body_at_ = 0;
+  backlog_share_.give_back();
   if (!in_request() && !handling_ && !source_) set_deadline(worker_->shared().limits.idle_timeout);
   return Step::again;
 }
@@ -278,6 +282,8 @@ bool HttpConnection::on_header_done(bool body_has_begun) {
       refuse_with(std::move(*refusal));
       return false;
     }
+    request_deadline_ = std::min(request_deadline_, now_ + kGatheredTimeMax);
+    set_deadline(worker_->shared().limits.body_timeout);
     if (!body_fits()) return false;
   }
   if (parser.state() == ParseState::body && wants_continue && !body_has_begun) {
@@ -525,11 +531,19 @@ void HttpConnection::refuse_with(HttpResponse response) {
 bool HttpConnection::body_fits() {
   HttpServerShared& shared = worker_->shared();
   const HttpRequest& request = exchange_->request;
-  if (body_share_.grow_to(request.body.capacity(), request.client)) return true;
+  if (body_share_.grow_to(request.body.size(), request.client)) return true;
   shared.report_bodies(now_);
   // Not the handler's to word: it would count and log each one.
   refuse_with(HttpResponse::problem(503, "bodies_busy", "So much is being sent here just now that there is no room for this. Try again in a moment.")
                   .with("Retry-After", "10"));
+  return false;
+}
+
+// Of a peer that does not take its answers: what it has sent beyond them, and what they are. Who asks one thing after another holds
+// next to nothing. False: there is no room for it.
+bool HttpConnection::backlog_fits() {
+  if (backlog_share_.grow_to(in_.size() + out_.size() - out_at_, client_)) return true;
+  worker_->shared().report_bodies(now_);
   return false;
 }
 

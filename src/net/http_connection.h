@@ -57,6 +57,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void refuse(int status, const char* code, const char* detail);
   void refuse_with(HttpResponse response);
   [[nodiscard]] bool body_fits();
+  [[nodiscard]] bool backlog_fits();
   [[nodiscard]] bool host_is_allowed(const HttpRequest& request);
   void append_head(const HttpResponse& response, std::uint64_t body_size);
   [[nodiscard]] Step send_source();
@@ -73,6 +74,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::unique_ptr<HttpStream> stream_;
   std::unique_ptr<HttpExchange> exchange_;
   BodyBudget::Share body_share_;
+  BodyBudget::Share backlog_share_;
   std::shared_ptr<HttpBodyPipe> body_pipe_;  // of a streaming route whose handler is running
   std::shared_ptr<HttpSource> source_;       // of the answer under way, until its last piece is in body_
   std::uint64_t source_due_ = 0;             // how much is still to come from it

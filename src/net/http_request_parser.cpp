@@ -15,6 +15,9 @@ using boost::beast::string_view;
 
 namespace {
 
+// A promise costs its maker nothing.
+constexpr std::uint64_t kReservedMax = 16 * 1024;
+
 std::string_view plain(string_view text) { return {text.data(), text.size()}; }
 
 bool is_all_digits(std::string_view text) {
@@ -277,7 +280,7 @@ void HttpRequestParser::set_body_limit(std::uint64_t size_bytes_max) {
     if (*length > size_bytes_max) {
       return fail_with(413, "body_too_large", "The body is larger than this address takes.");
     }
-    request_->body.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*length, 256 * 1024)));
+    request_->body.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(*length, kReservedMax)));
   }
   state_ = ParseState::body;
 }

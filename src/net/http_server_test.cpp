@@ -307,7 +307,7 @@ TEST_F(HttpServerTest, WhatGatheredBodiesHoldIsBoundedAndOthersAreServed) {
   // Promised or in pieces: four of one source fit, (48 - 8) KiB or the 64 KiB of a string that has grown.
   const auto promised = unfinished(port, "127.0.0.2", 12, "Content-Length: 49152\r\n", most.substr(1));
   wait_for([&] { return bodies->refused() == 7; });
-  EXPECT_EQ(bodies->held_bytes(), 5U * 40 * 1024);
+  EXPECT_EQ(bodies->held_bytes(), 5U * (40 * 1024 - 1));
   const auto in_pieces = unfinished(port, "127.0.0.3", 12, "Transfer-Encoding: chunked\r\n", piece);
   wait_for([&] { return bodies->refused() >= 7 + 7; });
   EXPECT_LE(bodies->held_bytes(), 400U * 1024);
@@ -343,11 +343,41 @@ TEST_F(HttpServerTest, WhoeverIsAnsweredOrGoneHoldsNothing) {
     while (kept.wait_readable(std::chrono::milliseconds(50))) static_cast<void>(kept.receive_some());
   }
   {
-    const auto gone = unfinished(port, "127.0.0.1", 1, "Content-Length: 60000\r\n", "abc");
+    const auto gone = unfinished(port, "127.0.0.1", 1, "Content-Length: 60000\r\n", std::string(59'000, 'y'));
     wait_for([&] { return bodies->held_bytes() > 50'000; });
   }
   wait_for([&] { return bodies->held_bytes() == 0; });
   EXPECT_EQ(bodies->refused(), 0);
+}
+
+TEST_F(HttpServerTest, APromisedBodyHoldsNothingBeforeItComes) {
+  bodies.emplace(BodyLimits{.bytes_max = 64 * 1024});
+  start();
+  const auto promised = unfinished(port, "127.0.0.2", 50, "Content-Length: 60000\r\n", "abc");
+  EXPECT_THAT(exchange("POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\n" + std::string(60000, 'y')), StartsWith("HTTP/1.1 200 "));
+  EXPECT_EQ(bodies->refused(), 0);
+}
+
+// Requests one behind the other, whose answers nobody takes.
+TEST_F(HttpServerTest, WhoDoesNotTakeItsAnswersHoldsNoMoreThanItsShare) {
+  constexpr std::size_t kShare = 20 * 1024;  // four hold more than twice as much
+  bodies.emplace(BodyLimits{.source_bytes_max = kShare});
+  start();
+  std::string requests;
+  for (int i = 0; i < 500; ++i) requests += "POST /now HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'y');
+  std::vector<RawSocket> silent;
+  for (int i = 0; i < 4; ++i) {
+    silent.push_back(RawSocket::connect(port, "127.0.0.2"));
+    const timeval patience{.tv_sec = 0, .tv_usec = 300'000};
+    ASSERT_EQ(::setsockopt(silent.back().descriptor(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience), 0);
+  }
+  // Until nothing more is taken: the kernel's buffers first, then the server's.
+  for (const auto& socket : silent) {
+    while (socket.send(requests)) EXPECT_LE(bodies->held_bytes(), kShare);
+  }
+  wait_for([&] { return bodies->refused() > 0; });
+  EXPECT_LE(bodies->held_bytes(), kShare);
+  EXPECT_THAT(exchange("GET /now HTTP/1.1\r\nHost: h\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
 }
 
 TEST_F(HttpServerTest, AHandlerRefusesABodyByItsHeader) {

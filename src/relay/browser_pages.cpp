@@ -109,8 +109,9 @@ net::HttpResponse welcome() {
 Cookies relay_cookies_of(const net::HttpRequest& request) { return pages::cookies_of(request, {kBrowserCookie}); }
 
 net::HttpResponse BrowserPages::refusal(const Error& error, const net::HttpRequest& request, std::optional<int> status) const {
-  parts_.counters.refused(error.reason);
-  parts_.log.info("refused", {{"reason", error.reason}, {"detail", error.detail}, {"from", request.client.text()}});
+  if (const auto line = parts_.counters.refused(error.reason, parts_.steady.now()); line.due) {
+    parts_.log.info("refused", {{"reason", error.reason}, {"detail", error.detail}, {"from", request.client.text()}, {"unsaid_before", line.unsaid}});
+  }
   return pages::flow_page({.status = status.value_or(status_of(error)),
                            .sign = FlowSign::bad,
                            .title = title_of(error.reason),

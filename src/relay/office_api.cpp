@@ -71,8 +71,9 @@ Task<net::HttpResponse> OfficeApi::answer(net::HttpRequest request) const {
 }
 
 net::HttpResponse OfficeApi::refusal(const Error& error, const net::HttpRequest& request, std::optional<int> status) const {
-  parts_.counters.refused(error.reason);
-  parts_.log.info("office_refused", {{"reason", error.reason}, {"path", request.path}, {"from", request.client.text()}});
+  if (const auto line = parts_.counters.refused(error.reason, parts_.steady.now()); line.due) {
+    parts_.log.info("office_refused", {{"reason", error.reason}, {"path", request.path}, {"from", request.client.text()}, {"unsaid_before", line.unsaid}});
+  }
   auto response = net::HttpResponse::problem(status.value_or(status_of(error)), error.reason, error.text);
   if (error.kind == ErrorKind::unavailable)
     response.with("Retry-After", std::to_string(error.retry_after.value_or(kRetryAfter).count()));

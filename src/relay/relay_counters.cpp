@@ -1,19 +1,32 @@
 #include "relay/relay_counters.h"
 
+#include <utility>
+
 namespace latchkey::relay {
 
-void RelayCounters::refused(std::string_view reason) {
+RelayCounters::Line RelayCounters::refused(std::string_view reason, SteadyTime now) {
   const std::lock_guard lock(mutex_);
-  if (const auto known = refusals_.find(reason); known != refusals_.end()) {
-    known->second += 1;
-  } else {
-    refusals_.emplace(std::string(reason), 1);
+  auto known = refusals_.find(reason);
+  if (known == refusals_.end()) known = refusals_.emplace(std::string(reason), Refused{.since = now}).first;
+  auto& of_reason = known->second;
+  of_reason.count += 1;
+  if (now >= of_reason.since + kLinesSpan) {
+    of_reason.since = now;
+    of_reason.lines = 0;
   }
+  if (of_reason.lines >= kLinesMax) {
+    of_reason.unsaid += 1;
+    return {};
+  }
+  of_reason.lines += 1;
+  return {.due = true, .unsaid = std::exchange(of_reason.unsaid, 0)};
 }
 
 std::map<std::string, std::int64_t, std::less<>> RelayCounters::refusals() const {
   const std::lock_guard lock(mutex_);
-  return refusals_;
+  std::map<std::string, std::int64_t, std::less<>> counts;
+  for (const auto& [reason, of_reason] : refusals_) counts.emplace(reason, of_reason.count);
+  return counts;
 }
 
 }  // namespace latchkey::relay

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
+
 namespace latchkey::relay {
 
 // Thread-safe.
@@ -23,13 +25,27 @@ struct RelayCounters {
   std::atomic<std::int64_t> not_revoked{0};
   std::atomic<std::int64_t> revocations_unreachable{0};
 
+  // Strangers cause refusals: of each reason the log has at most kLinesMax lines within kLinesSpan, and the first line after that
+  // says how many there were besides.
+  static constexpr std::int64_t kLinesMax = 20;
+  static constexpr Milliseconds kLinesSpan{10'000};
+  struct Line {
+    bool due = false;
+    std::int64_t unsaid = 0;  // since the last line
+  };
   // `reason`: a word of the program's own, so that there are few.
-  void refused(std::string_view reason);
+  [[nodiscard]] Line refused(std::string_view reason, SteadyTime now);
   [[nodiscard]] std::map<std::string, std::int64_t, std::less<>> refusals() const;
 
  private:
   mutable std::mutex mutex_;
-  std::map<std::string, std::int64_t, std::less<>> refusals_;
+  struct Refused {
+    std::int64_t count = 0;
+    std::int64_t unsaid = 0;
+    std::int64_t lines = 0;  // since `since`
+    SteadyTime since{};
+  };
+  std::map<std::string, Refused, std::less<>> refusals_;
 };
 
 }  // namespace latchkey::relay

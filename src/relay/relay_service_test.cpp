@@ -131,6 +131,17 @@ class Service : public testing::Test {
                         .log = log}};
 };
 
+TEST_F(Service, OfManyRefusalsTheLogHasAFewAndHowManyThereWereBesides) {
+  const auto ask = [this] { static_cast<void>(pages.refusal({.kind = ErrorKind::not_found, .reason = "no_such_page", .text = "There is no such page."}, {})); };
+  for (int i = 0; i < 1000; ++i) ask();
+  EXPECT_EQ(log.count("refused"), 20);
+  steady.advance(Seconds(10));
+  const auto line = counters.refused("no_such_page", steady.now());
+  EXPECT_TRUE(line.due);
+  EXPECT_EQ(line.unsaid, 980);
+  EXPECT_THAT(metrics(), HasSubstr("latchkey_relay_refused_total{reason=\"no_such_page\"} 1001"));
+}
+
 TEST_F(Service, S1_WhoeverCannotReadWhomItServesServesNobody) {
   const auto flow = request("/begin");
   EXPECT_EQ(answer(flow).status, 403) << "no flow, but open";

@@ -434,6 +434,33 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     assert.deepEqual(provider.spentUses, []);
   });
 
+  test('F10: a database put back with a consent that waited in it and was accepted since: it ends, and the live grant is not touched', { timeout: 180_000 }, async (t) => {
+    const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
+    provider.account = { id: 'acc-other', name: 'other@example.com' };
+    const attempt = await admin.authorize({ replace_grant_id: grant_id });
+    assert.equal(attempt.state, 'needs_confirmation', JSON.stringify(attempt.problem));
+    const dump = await dumpOf(postgres);
+    assert.equal((await admin.must('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: true })).state, 'completed');
+    for (let time = 0; time < 2; time++) assert.equal((await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`)).status, 200);
+    const live = (await first.token('printer-1', pin)).body.access_token;
+    await second.stop();
+    await first.stop();
+    await putBack(postgres, dump);
+    await postgres.sql('UPDATE nodes SET seen_at = 0');
+    const marked = await markRestored(first);
+    assert.equal(marked.status, 0, marked.stderr);
+    assert.equal(JSON.parse(marked.stdout).authorizations_ended, 1);
+    await first.launch();
+    const ended = await admin.must('GET', `/api/v1/authorizations/${attempt.id}`);
+    assert.equal(ended.state, 'expired');
+    assert.match(ended.problem.detail, /Authorize again/);
+    assert.equal((await admin.call('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: false })).status, 409);
+    assert.ok(provider.honours(live));
+    assert.equal(provider.seen('revoke').length, 0, 'something was given back');
+    assert.deepEqual(provider.spentUses, []);
+  });
+
   test('F10: marking a database that was put back, cut off between its pages: no server starts before it was run to its end', { timeout: 180_000 }, async (t) => {
     const { nodes: [first, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
     const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });

@@ -10,6 +10,7 @@ const kActions: Record<string, string> = {
   "authorization.expired": "Nobody consented in time",
   "authorization.failed": "Authorization failed",
   "authorization.mailed": "Link mailed to the owner",
+  "authorization.outdated": "Consent ended: it waited in a backup that was restored",
   "authorization.refused": "Consent refused at the provider",
   "authorization.rejected": "Consent rejected here",
   "authorization.started": "Authorization begun",
