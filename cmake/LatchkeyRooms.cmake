@@ -4,7 +4,7 @@
 #
 #                 floor  room        may use                                              third-party libraries
 set(LATCHKEY_LAYERS
-  "0|base|                                                        |latchkey_boost_headers Boost::json fmt::fmt"
+  "0|base|                                                        |latchkey_boost_headers Boost::json fmt::fmt PkgConfig::UTF8PROC"
   "1|crypto|base                                                  |PkgConfig::SODIUM OpenSSL::Crypto"
   "1|net|base                                                     |latchkey_boost_headers Boost::url OpenSSL::SSL CURL::libcurl"
   "2|oauth|base crypto                                            |Boost::url"
@@ -25,6 +25,22 @@ set(LATCHKEY_LAYERS
   "8|sandbox|base crypto net oauth                                |"
   "9|app|base crypto net oauth wire vault cloud pages catalog store people grants doctor connectors delivery doors console relay sandbox|CLI11::CLI11 tomlplusplus::tomlplusplus PkgConfig::QRENCODE"
 )
+
+# What nearly every file includes, compiled once for all of them. Nothing of ours, so it opens no door between rooms and
+# hides no warning; a file names what it uses all the same.
+set(LATCHKEY_PRECOMPILED
+  <algorithm> <array> <chrono> <cstdint> <filesystem> <functional> <map> <memory> <mutex> <optional> <set> <span> <string>
+  <string_view> <utility> <vector> <boost/asio/any_io_executor.hpp> <boost/asio/awaitable.hpp> <boost/json.hpp> <fmt/format.h>)
+
+# latchkey_precompile(TARGET OF [header...]): gives TARGET the common headers, and the named ones. What is compiled for OF
+# serves all that name it without headers of their own; the two must be compiled alike.
+function(latchkey_precompile target of)
+  if(target STREQUAL of OR ARGN)
+    target_precompile_headers(${target} PRIVATE ${LATCHKEY_PRECOMPILED} ${ARGN})
+  else()
+    target_precompile_headers(${target} REUSE_FROM ${of})
+  endif()
+endfunction()
 
 function(_latchkey_row room out_rooms out_libraries)
   foreach(row IN LISTS LATCHKEY_LAYERS)
@@ -57,9 +73,10 @@ function(_latchkey_check_includes room rooms sources)
   endforeach()
 endfunction()
 
-# latchkey_room(NAME [LIBRARIES extra...]): builds every .cpp of this folder (and its sub-folders) except tests into
-# the static library latchkey_NAME, and every *_test.cpp into the test program NAME_tests.
+# latchkey_room(NAME [TESTS_PRECOMPILE header...]): builds every .cpp of this folder (and its sub-folders) except tests into
+# the static library latchkey_NAME, and every *_test.cpp into the test program NAME_tests, the named headers compiled once for all of them.
 function(latchkey_room room)
+  cmake_parse_arguments(PARSE_ARGV 1 ROOM "" "" "TESTS_PRECOMPILE")
   _latchkey_row(${room} rooms libraries)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp" "${CMAKE_CURRENT_SOURCE_DIR}/*.h")
   set(tests ${sources})
@@ -79,6 +96,7 @@ function(latchkey_room room)
   if(room STREQUAL "base")
     target_link_libraries(latchkey_base PUBLIC latchkey_boost_headers Boost::json)
   endif()
+  latchkey_precompile(latchkey_${room} latchkey_base)
   set(programs ${tests})
   list(FILTER programs INCLUDE REGEX "\\.cpp$")
   if(LATCHKEY_TESTS AND programs AND NOT LATCHKEY_FUZZ)
@@ -86,6 +104,11 @@ function(latchkey_room room)
     target_link_libraries(${room}_tests PRIVATE latchkey_${room} ${libraries} GTest::gmock GTest::gtest_main)
     # What the tests themselves say compiles three times as fast so; what they test is the room's objects, as they are released.
     target_compile_options(${room}_tests PRIVATE -O0 -U_FORTIFY_SOURCE)
+    if(room STREQUAL "base")
+      latchkey_precompile(base_tests base_tests <gmock/gmock.h> <gtest/gtest.h>)
+    else()
+      latchkey_precompile(${room}_tests base_tests ${ROOM_TESTS_PRECOMPILE})
+    endif()
     set_property(GLOBAL APPEND PROPERTY LATCHKEY_TEST_PROGRAMS ${room}_tests)
   endif()
 endfunction()

@@ -13,15 +13,17 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1 -DNDEBUG")
 
 find_program(LATCHKEY_CCACHE ccache)
 if(LATCHKEY_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${LATCHKEY_CCACHE}")
-  set(CMAKE_C_COMPILER_LAUNCHER "${LATCHKEY_CCACHE}")
+  # Without this, and the option below, ccache keeps nothing of what uses a precompiled header (its manual, "Precompiled headers").
+  set(launcher "${CMAKE_COMMAND}" -E env CCACHE_SLOPPINESS=pch_defines,time_macros "${LATCHKEY_CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
 endif()
 
 add_compile_options(
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
   -Wimplicit-fallthrough -Wswitch-enum -Wno-c23-extensions -Wno-missing-designated-field-initializers -Werror=return-type -Werror=switch -Werror=unused-result
   -fstack-protector-strong -fno-omit-frame-pointer
-  "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+  "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=" "SHELL:-Xclang -fno-pch-timestamp")
 add_link_options(-fuse-ld=lld-19 -Wl,--as-needed -Wl,-z,relro,-z,now -pie)
 
 if(LATCHKEY_SANITIZE)

@@ -7,6 +7,7 @@
 
 #include "wire/mime/encoded_text.h"
 #include "wire/mime/mail_repair.h"
+#include "wire/mime/media_type.h"
 #include "wire/mime/mime_reader.h"
 
 namespace {
@@ -24,7 +25,7 @@ std::string told(std::string_view message, std::size_t piece) {
     for (const auto& event : *events) {
       if (const auto* begins = std::get_if<PartBegins>(&event)) {
         LATCHKEY_CHECK(!std::exchange(in_part, true));
-        LATCHKEY_CHECK(is_utf8(begins->head.file_name));
+        LATCHKEY_CHECK(is_utf8(begins->head.file_name) && is_media_type(begins->head.type));
         LATCHKEY_CHECK(begins->head.depth <= 5 && begins->head.type.contains('/'));
         out += "begins " + begins->head.type + " " + begins->head.file_name + "\n";
       }
@@ -61,7 +62,7 @@ Result<std::string> repaired(std::string_view message, std::size_t piece) {
   }
   auto last = repair.finish();
   if (!last) return last;
-  for (const auto& recipient : repair.facts().recipients) LATCHKEY_CHECK(is_address(recipient));
+  for (const auto& recipient : repair.facts().recipients) LATCHKEY_CHECK(is_address(recipient) && is_utf8(recipient));
   return out + *last;
 }
 

@@ -24,8 +24,10 @@ void read_path(std::string_view text) {
   if (!resource) return;
   require(!resource->path.contains('\\') && !resource->path.starts_with('/') &&
           !("/" + resource->path + "/").contains("/../"));
+  auto meant = *resource;
+  if (meant.path.empty()) meant.ends_in_slash = true;  // the connector's own collection
   const auto again = decode_path(href_of("/dav/", *resource));
-  require(again && resource_at("/dav/", *again) == *resource);
+  require(again && resource_at("/dav/", *again) == meant);
 }
 
 void read_body(std::string_view text) {

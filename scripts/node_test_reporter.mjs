@@ -1,5 +1,6 @@
-// A node:test reporter for scripts/run_tests.mjs: one "#case {json}" line per test case, and readable failures.
-// Suites (describe blocks) and the wrapper around a file are not cases, unless the file itself failed.
+// A node:test reporter for scripts/run_tests.mjs: one "#case {json}" line per test case (of one that was skipped with its reason), and
+// readable failures.
+// Suites (describe blocks) and the wrapper around a file are not cases, unless they failed or were skipped as a whole.
 
 export default async function* report(source) {
   for await (const { type, data } of source) {
@@ -8,7 +9,7 @@ export default async function* report(source) {
     if (type !== 'test:pass' && type !== 'test:fail') continue;
     const isWrapper = data.nesting === 0 && data.name.endsWith('.test.mjs');
     const failed = type === 'test:fail' && !data.todo;
-    if ((data.details?.type === 'suite' || isWrapper) && !failed) continue;
+    if ((data.details?.type === 'suite' || isWrapper) && !failed && data.skip === undefined) continue;
     if (failed && data.details?.error?.failureType === 'subtestsFailed') continue;
     const state = failed ? 'failed' : data.skip || data.todo ? 'skipped' : 'passed';
     yield `${failed ? 'not ok' : state === 'skipped' ? 'skip' : 'ok'} ${data.name} (${Math.round(data.details?.duration_ms ?? 0)} ms)\n`;
@@ -16,6 +17,7 @@ export default async function* report(source) {
       const cause = data.details?.error?.cause ?? data.details?.error;
       yield `${cause?.stack ?? cause}\n`;
     }
-    yield `#case ${JSON.stringify({ name: data.name, state })}\n`;
+    const reason = state === 'skipped' ? [data.skip, data.todo].find((each) => typeof each === 'string') : undefined;
+    yield `#case ${JSON.stringify({ name: data.name, state, reason })}\n`;
   }
 }

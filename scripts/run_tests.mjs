@@ -1,5 +1,6 @@
 // Runs every test program of a build, every node test file and the console's own tests, two at a time, and counts each
-// case. Exit status 0 only when nothing failed. The last line is the plain summary.
+// case. Exit status 0 only when nothing failed. The last line is the plain summary; before it stands what was skipped, and why.
+// Run by root, a test that is skipped for want of what scripts/setup --tests installs has failed.
 //
 //   --preset NAME   the build to test: build/NAME (default release)
 //   --only REGEX    only suites whose name matches
@@ -14,6 +15,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { findPostgres, Postgres, withoutPostgres } from '../tests/support/postgres.mjs';
+import { maySkip, skippedLines, skipReason } from './skipped_tests.mjs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const { values: options } = parseArgs({
@@ -76,9 +78,17 @@ async function postgresFor(program) {
   return { LATCHKEY_TEST_POSTGRES: (await cluster).address };
 }
 
+const nothingYet = () => ({ passed: 0, failed: [], skipped: [], output: '' });
+
+/** Counts a case that was skipped; as a failure where it should have run. */
+function skip(result, name, reason) {
+  if (maySkip(reason, { isRoot: process.getuid() === 0 })) result.skipped.push(reason);
+  else result.failed.push(`${name} was skipped: ${reason}`);
+}
+
 /** One GoogleTest program. A crash or a hang fails the case it struck, and the remaining cases run in a new process. */
 async function runGoogleTest(program) {
-  const result = { passed: 0, failed: [], skipped: 0, output: '' };
+  const result = nothingYet();
   const env = await postgresFor(program);
   const listed = await execute(program, ['--gtest_list_tests'], { quiet: 60 });
   const remaining = new Set();
@@ -127,7 +137,7 @@ async function runGoogleTest(program) {
     }
     for (const [name, state] of done) {
       if (state === 'OK') result.passed++;
-      else if (state === 'SKIPPED') result.skipped++;
+      else if (state === 'SKIPPED') skip(result, name, skipReason(run.output, name));
       else result.failed.push(name);
       remaining.delete(name);
     }
@@ -143,7 +153,7 @@ async function runGoogleTest(program) {
 }
 
 async function runNodeTest(file) {
-  const result = { passed: 0, failed: [], skipped: 0, output: '' };
+  const result = nothingYet();
   const reporter = path.join(root, 'scripts', 'node_test_reporter.mjs');
   const run = await execute('node', ['--test', `--test-timeout=${caseTimeout * 7500}`, `--test-reporter=${reporter}`, file], {
     quiet: caseTimeout * 5,
@@ -153,19 +163,19 @@ async function runNodeTest(file) {
       if (!line.startsWith('#case ')) return;
       const test = JSON.parse(line.slice(6));
       if (test.state === 'passed') result.passed++;
-      else if (test.state === 'skipped') result.skipped++;
+      else if (test.state === 'skipped') skip(result, test.name, test.reason);
       else result.failed.push(test.name);
     },
   });
   result.output = run.output.replace(/^#case .*\n/gm, '');
   if (run.hung) result.failed.push(`${path.basename(file)} was silent for too long and was killed`);
-  else if (result.passed + result.skipped + result.failed.length === 0) result.failed.push(`${path.basename(file)} ran no tests`);
+  else if (result.passed + result.skipped.length + result.failed.length === 0) result.failed.push(`${path.basename(file)} ran no tests`);
   else if (run.status !== 0 && result.failed.length === 0) result.failed.push(`${path.basename(file)} ended with ${run.signal ?? run.status}`);
   return result;
 }
 
 async function runVitest() {
-  const result = { passed: 0, failed: [], skipped: 0, output: '' };
+  const result = nothingYet();
   const report = path.join(artefacts, 'vitest.json');
   rmSync(report, { force: true });
   const run = await execute('npx', ['--no-install', 'vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
@@ -182,7 +192,7 @@ async function runVitest() {
     for (const test of file.assertionResults) {
       if (test.status === 'passed') result.passed++;
       else if (test.status === 'failed') result.failed.push(test.fullName);
-      else result.skipped++;
+      else result.skipped.push(test.status);
     }
   }
   if (run.status !== 0 && result.failed.length === 0) result.failed.push(`vitest ended with status ${run.status}`);
@@ -192,7 +202,7 @@ async function runVitest() {
 /** One case: the console's sources pass their type check. */
 async function runWebCheck() {
   const run = await execute('npm', ['run', '--silent', 'check'], { quiet: 300, cwd: path.join(root, 'web') });
-  return { passed: run.status === 0 ? 1 : 0, failed: run.status === 0 ? [] : ['type check of web/'], skipped: 0, output: run.output };
+  return { passed: run.status === 0 ? 1 : 0, failed: run.status === 0 ? [] : ['type check of web/'], skipped: [], output: run.output };
 }
 
 function collectSuites() {
@@ -225,8 +235,9 @@ function collectSuites() {
   return suites.filter((suite) => !options.only || new RegExp(options.only).test(suite.name));
 }
 
-const total = { passed: 0, failed: 0, skipped: 0 };
+const total = { passed: 0, failed: 0 };
 const failures = [];
+const skips = [];
 
 async function runSuite(suite) {
   const started = performance.now();
@@ -234,14 +245,14 @@ async function runSuite(suite) {
   try {
     result = await suite.run();
   } catch (error) {
-    result = { passed: 0, failed: [`${suite.name} could not run: ${error.message}`], skipped: 0, output: String(error.stack) };
+    result = { ...nothingYet(), failed: [`${suite.name} could not run: ${error.message}`], output: String(error.stack) };
   }
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   writeFileSync(path.join(artefacts, `${suite.name.replaceAll('/', '-')}.log`), result.output);
   total.passed += result.passed;
   total.failed += result.failed.length;
-  total.skipped += result.skipped;
-  const skipped = result.skipped ? `, ${result.skipped} skipped` : '';
+  skips.push(...result.skipped.map((reason) => ({ suite: suite.name, reason })));
+  const skipped = result.skipped.length ? `, ${result.skipped.length} skipped` : '';
   console.log(`${result.failed.length ? 'FAIL' : 'ok  '} ${suite.name}: ${result.passed} passed, ${result.failed.length} failed${skipped} (${seconds} s)`);
   if (result.failed.length) {
     failures.push(...result.failed.map((name) => `${suite.name}: ${name}`));
@@ -255,7 +266,9 @@ if (options.list) {
   process.exit(0);
 }
 mkdirSync(artefacts, { recursive: true });
-const queue = suites.filter((suite) => !suite.alone);
+// Those that take minutes begin first, so that at the end no slot stands idle beside the last of them.
+const takesMinutes = new Set(['simulation_tests', 'grants_tests', 'store_tests', 'web/ui_console', 'process/deliver', 'process/folder', 'process/fail_over', 'process/devices']);
+const queue = suites.filter((suite) => !suite.alone).sort((a, b) => takesMinutes.has(b.name) - takesMinutes.has(a.name));
 await Promise.all(Array.from({ length: slots }, async () => {
   for (let suite = queue.shift(); suite; suite = queue.shift()) await runSuite(suite);
 }));
@@ -267,6 +280,6 @@ if (total.passed + total.failed === 0) {
   console.log('No test ran.');
   total.failed = 1;
 }
-if (total.skipped) console.log(`(${total.skipped} skipped: what they need is not here)`);
+if (skips.length) console.log(`Skipped (${skips.length}):\n${skippedLines(skips).join('\n')}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed ? 1 : 0;

@@ -15,5 +15,5 @@ export default defineConfig({
   },
   server: { proxy: { "/api": "http://127.0.0.1:8480", "/oauth": "http://127.0.0.1:8480", "/v1": "http://127.0.0.1:8480" } },
   resolve: process.env["VITEST"] ? { conditions: ["browser"] } : {},
-  test: { include: ["src/**/*.test.ts"], environment: "node" },
+  test: { include: ["src/**/*.test.ts"], environment: "node", testTimeout: 30_000 },
 });

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <unordered_set>
 
+#include "app/backup_keys.h"
 #include "app/backup_sections.h"
 #include "app/leftovers.h"
 #include "app/node_name.h"
@@ -18,7 +19,6 @@
 #include "delivery/spool_file.h"
 #include "store/journal_reading.h"
 #include "store/sqlite/snapshot.h"
-#include "vault/key_files.h"
 
 namespace latchkey::app {
 namespace {
@@ -73,19 +73,27 @@ Result<void> add_file(store::BackupWriter& writer, store::Files& files, const st
   return add_content(writer, **file, section, wish);
 }
 
+Result<void> add_key(store::BackupWriter& writer, store::Files& files, const std::string& path, std::string name, const BackupWish& wish) {
+  return add_file(writer, files, path, {.name = std::move(name), .kind = std::string(kKeyKind)}, wish);
+}
+
 // Key files as they lie there; the former one, too, while the master key is being rotated.
 Result<void> add_keys(store::BackupWriter& writer, store::Files& files, const store::SnapshotFacts& facts, const BackupWish& wish, Entropy& entropy) {
-  const vault::KeyFiles keys(wish.key_path, wish.spare_key.empty() ? wish.data + "/master.key.next" : wish.spare_key);
-  for (const auto& [id, name] : {std::pair(facts.master_key_id, "master.key"), std::pair(facts.former_master_key_id, "master.key.former")}) {
+  const auto keys = key_files_of(wish);
+  for (const auto& [id, name] : {std::pair(facts.master_key_id, kMasterKeyName), std::pair(facts.former_master_key_id, kFormerKeyName)}) {
     if (id.empty()) continue;
     const auto found = keys.find(id, entropy);
-    if (!found) {
-      return fail(ErrorKind::misconfigured, "master_key_wrong",
-                  fmt::format("The master key of this data is not in {} (or may not be read). Name its file with --master-key-file, or the server's "
-                              "configuration with --config.",
-                              wish.key_path));
-    }
-    if (auto done = add_file(writer, files, found->path, {.name = name, .kind = std::string(kKeyKind)}, wish); !done) return done;
+    if (!found) return no_such_key(wish);
+    if (auto done = add_key(writer, files, found->path, std::string(name), wish); !done) return done;
+  }
+  return {};
+}
+
+Result<void> add_keys(store::BackupWriter& writer, store::Files& files, const NodeKeys& keys, const BackupWish& wish) {
+  if (auto done = add_key(writer, files, keys.in_use.path, std::string(kMasterKeyName), wish); !done) return done;
+  for (std::size_t i = 0; i < keys.others.size(); ++i) {
+    auto name = i == 0 ? std::string(kFormerKeyName) : fmt::format("{}{}", kOtherKeyPrefix, base::to_hex(vault::Vault::id_of(keys.others[i].key)));
+    if (auto done = add_key(writer, files, keys.others[i].path, std::move(name), wish); !done) return done;
   }
   return {};
 }
@@ -236,50 +244,22 @@ Result<std::vector<DeliveryId>> documents_there(const std::string& spool, store:
   return found;
 }
 
-// The key before a rotation, too: a dump may be older than that.
-std::string newest_former_key(const std::string& key_path) {
-  std::string newest;
-  fs::file_time_type at{};
-  std::error_code ignored;
-  const fs::path key(key_path);
-  for (fs::directory_iterator each(key.has_parent_path() ? key.parent_path() : fs::path("."), ignored), end; each != end; each.increment(ignored)) {
-    if (!each->path().filename().string().starts_with(key.filename().string() + ".old-")) continue;
-    const auto time = each->last_write_time(ignored);
-    if (newest.empty() || time > at) std::tie(newest, at) = std::pair(each->path().string(), time);
-  }
-  return newest;
-}
-
-Result<store::SnapshotFacts> facts_of_node(const BackupWish& wish, Entropy& entropy) {
-  const auto key = vault::load_master_key(wish.key_path, vault::OnMissingKey::refuse, entropy);
-  if (!key) return std::unexpected(key.error());
-  store::SnapshotFacts facts{.master_key_id = vault::Vault::id_of(*key)};
-  const auto former = newest_former_key(wish.key_path);
-  if (former.empty()) return facts;
-  const auto old = vault::load_master_key(former, vault::OnMissingKey::refuse, entropy);
-  if (old && !old->equals(*key)) facts.former_master_key_id = vault::Vault::id_of(*old);
-  return facts;
-}
-
 // After the dump of the database (docs/postgres.md): then no reply and no document that it lacks is missing here.
 Result<BackupReport> write_node_backup(const BackupWish& wish, const std::string& draft, Entropy& entropy) {
   store::SystemFiles files;
   BackupReport report{.made_at = base::SystemWallClock().now()};
-  if (const auto note = set_aside_file(wish.data, files)) {
-    if (!wish.of_set_aside) return std::unexpected(store::set_aside_error(*note, wish.data));
-    report.made_at = note->at;
-  }
+  if (const auto note = set_aside_file(wish.data, files)) report.made_at = note->at;
   auto tls = TlsFolder(wish.data).files();
   if (!tls) return std::unexpected(tls.error());
-  const auto facts = facts_of_node(wish, entropy);
-  if (!facts) return std::unexpected(facts.error());
+  const auto keys = keys_of_node(wish, entropy);
+  if (!keys) return std::unexpected(keys.error());
   const auto documents = documents_there(wish.data + "/spool", files);
   if (!documents) return std::unexpected(documents.error());
   const JsonObject manifest{{"made_at", base::to_unix_ms(report.made_at)}, {"program", version()}, {"store", kNodeStore},
-                            {"master_key_id", base::to_hex(facts->master_key_id)}};
+                            {"master_key_id", base::to_hex(vault::Vault::id_of(keys->in_use.key))}};
   auto writer = store::BackupWriter::create(draft, files, wish.passphrase, wish.cost, manifest, entropy);
   if (!writer) return std::unexpected(writer.error());
-  if (auto done = add_keys(**writer, files, *facts, wish, entropy); !done) return std::unexpected(done.error());
+  if (auto done = add_keys(**writer, files, *keys, wish); !done) return std::unexpected(done.error());
   const auto name = fmt::format("{}/{}", wish.data, kNodeFile);
   if (auto done = add_file(**writer, files, name, {.name = std::string(kNodeFile), .kind = std::string(kNodeKind)}, wish); !done) return std::unexpected(done.error());
   if (auto done = add_journal(**writer, files, {}, wish, report); !done) return std::unexpected(done.error());
@@ -300,6 +280,7 @@ Result<BackupReport> write_any(const BackupWish& wish, const std::string& draft,
 Result<BackupReport> make_backup(const BackupWish& wish) {
   store::SystemFiles files;
   base::SystemEntropy entropy;
+  if (auto whole = wish.of_set_aside ? check_not_interrupted(wish.data) : check_whole(wish.data); !whole) return std::unexpected(whole.error());
   if (::access(wish.file.c_str(), F_OK) == 0) {
     return fail(ErrorKind::invalid, "file_exists", fmt::format("{} exists already, and nothing is written over: name another file.", wish.file));
   }

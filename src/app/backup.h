@@ -28,6 +28,10 @@ struct BackupWish {
   store::BackupCost cost;
   std::function<void(std::string_view step, std::int64_t done, std::int64_t all)> progress;
   std::string spare_key{};  // KeyFiles' spare; empty: in `data`
+  // Of a server beside a PostgreSQL database, the id of the key in use: as the running server says, empty: none runs; and as the database
+  // says, which is asked only where several keys lie here.
+  Bytes key_in_use{};
+  std::function<Result<Bytes>()> ask_store{};
   bool of_node = false;       // of a server beside a PostgreSQL database: all that lies here, and no store
   bool of_set_aside = false;  // of what a restore has set aside, to be restored at once; of nothing else
 };
@@ -42,7 +46,7 @@ struct BackupReport {
 };
 
 // Blocking. The file is read back whole before it gets its name. Errors: sentences; no file is left behind then. What a restore has set
-// aside is no backup's worth.
+// aside is no backup's worth, nor is what one has left half-way.
 [[nodiscard]] Result<BackupReport> make_backup(const BackupWish& wish);
 
 struct RestoreWish {

@@ -11,8 +11,15 @@
 namespace latchkey::app {
 namespace {
 
+constexpr std::size_t kMasterKeyIdBytes = 16;
+
 // Nothing is written outside the staging directory, and nothing hidden into it.
 bool is_plain(std::string_view name) { return !name.empty() && !name.starts_with('.') && name.find('/') == std::string_view::npos; }
+
+bool is_key(std::string_view name) {
+  if (name == kMasterKeyName || name == kFormerKeyName) return true;
+  return name.starts_with(kOtherKeyPrefix) && base::from_hex(name.substr(kOtherKeyPrefix.size())).value_or(Bytes()).size() == kMasterKeyIdBytes;
+}
 
 }  // namespace
 
@@ -32,7 +39,7 @@ Result<SectionUse> BackupSections::take(const store::BackupSection& section) {
   if (kind == kJournalKind) return SectionUse::journal;
   if (kind == kSqliteKind && name == "latchkey.db") return SectionUse::database;
   if (kind == kNodeKind && name == kNodeFile) return SectionUse::node;
-  if (kind == kKeyKind && (name == "master.key" || name == "master.key.former")) return SectionUse::key;
+  if (kind == kKeyKind && is_key(name)) return SectionUse::key;
   return fail(ErrorKind::invalid, "future_backup",
               fmt::format("The backup holds something this version does not know ({}, {}). Restore it with the version that made it, or a newer one.",
                           kind, name));

@@ -20,6 +20,11 @@ inline constexpr std::string_view kTlsKind = "tls";            // a file of DATA
 inline constexpr std::string_view kNodeKind = "node";          // DATA/node, of a server beside a PostgreSQL database: its backup holds no store
 inline constexpr std::string_view kDocumentKind = "document";  // a file of DATA/spool, by its delivery's id
 
+// Names of key files.
+inline constexpr std::string_view kMasterKeyName = "master.key";
+inline constexpr std::string_view kFormerKeyName = "master.key.former";   // the one before it
+inline constexpr std::string_view kOtherKeyPrefix = "master.key.other-";  // then its id: prepared, or left, beside a server of a PostgreSQL database
+
 enum class SectionUse { database, node, key, journal, provider, tls, document, left_out };
 
 // To be shown the sections in their order.

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
@@ -100,6 +101,91 @@ class BackupTest : public testing::Test {
   std::unique_ptr<store::ReplyJournal> journal;
   Bytes id;
 };
+
+// Of a server beside a PostgreSQL database: nothing that lies there says which of its keys is in use.
+class NodeBackupTest : public BackupTest {
+ protected:
+  NodeBackupTest() {
+    ::chmod(data.c_str(), 0700);
+    std::ofstream(data + "/node") << NodeId::make(wall.now(), entropy).text() << "\n";
+    put_key(data + "/master.key.next", spare);
+    put_key(key_path + ".old-00000001", oldest, -2);
+    put_key(key_path + ".old-00000002", old, -1);
+  }
+  void put_key(const std::string& path, const Secret& key, int hours = 0) {
+    ASSERT_TRUE(vault::write_master_key(path, key, entropy));
+    fs::last_write_time(path, fs::file_time_type::clock::now() + std::chrono::hours(hours));
+  }
+  BackupWish node_wish() {
+    auto asked = wish();
+    asked.of_node = true;
+    return asked;
+  }
+  // Of the keys that a restore of it puts there: which is in use, and which lie aside.
+  std::pair<Bytes, std::vector<std::string>> restored() {
+    RestoreWish back{.file = wish().file, .data = (folder / "elsewhere").string(), .key_path = (folder / "elsewhere/master.key").string(), .passphrase = wish().passphrase.clone(),
+                     .of_node = true, .progress = {}};
+    const auto done = restore_backup(back);
+    EXPECT_TRUE(done) << done.error().text;
+    if (!done) return {};
+    const auto key = vault::load_master_key(back.key_path, vault::OnMissingKey::refuse, entropy);
+    EXPECT_TRUE(key);
+    std::vector<std::string> aside;
+    const vault::KeyFiles files(back.key_path, back.data + "/spare.next");
+    for (const auto* each : {&spare, &oldest, &old, &in_place}) {
+      if (files.aside(vault::Vault::id_of(*each), entropy)) aside.push_back(base::to_hex(each->reveal().first(1)));
+    }
+    return {vault::Vault::id_of(*key), aside};
+  }
+
+  Secret spare{Bytes(32, 1)};
+  Secret oldest{Bytes(32, 2)};
+  Secret old{Bytes(32, 3)};
+  Secret in_place{vault::load_master_key(key_path, vault::OnMissingKey::refuse, entropy).value()};
+};
+
+TEST_F(NodeBackupTest, K1_TheKeyInUseIsTheOneThatTheRunningServerNamesWhereverItLies) {
+  auto asked = node_wish();
+  asked.key_path = (folder / "credential.key").string();
+  fs::rename(key_path, asked.key_path);
+  asked.key_in_use = vault::Vault::id_of(spare);
+  asked.ask_store = []() -> Result<Bytes> { return fail(ErrorKind::unavailable, "store_unavailable", "not asked"); };
+  const auto made = make_backup(asked);
+  ASSERT_TRUE(made) << made.error().text;
+  const auto [in_use, aside] = restored();
+  EXPECT_EQ(in_use, vault::Vault::id_of(spare));
+  EXPECT_THAT(aside, testing::ElementsAre("03", base::to_hex(in_place.reveal().first(1)))) << "the newest that lies aside, and the one that the new key could not replace";
+}
+
+TEST_F(NodeBackupTest, K1_WhereNoServerRunsTheDatabaseIsAskedAndWhereThatIsAwayNothingIsGuessed) {
+  auto asked = node_wish();
+  auto refused = make_backup(asked);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "master_key_ambiguous");
+  asked.ask_store = []() -> Result<Bytes> { return fail(ErrorKind::unavailable, "store_unavailable", "The database is away."); };
+  refused = make_backup(asked);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "master_key_ambiguous");
+  EXPECT_THAT(refused.error().text, testing::AllOf(testing::HasSubstr("master.key and "), testing::HasSubstr("master.key.next"), testing::HasSubstr("The database is away."), testing::HasSubstr("run this again")));
+  EXPECT_FALSE(fs::exists(asked.file));
+  asked.ask_store = [this]() -> Result<Bytes> { return vault::Vault::id_of(in_place); };
+  const auto made = make_backup(asked);
+  ASSERT_TRUE(made) << made.error().text;
+  const auto [in_use, aside] = restored();
+  EXPECT_EQ(in_use, vault::Vault::id_of(in_place));
+  EXPECT_THAT(aside, testing::ElementsAre("01", "03"));
+}
+
+TEST_F(NodeBackupTest, K1_AKeyThatIsInUseAndLiesNowhereIsNoBackupsKey) {
+  auto asked = node_wish();
+  asked.key_in_use = Bytes(16, 5);
+  const auto refused = make_backup(asked);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "master_key_wrong");
+  fs::remove(data + "/master.key.next");
+  asked.key_in_use.clear();
+  EXPECT_TRUE(make_backup(asked)) << "there is only one that can be";
+}
 
 TEST_F(BackupTest, P5_ARotationThatBeginsBetweenSnapshotAndJournalLeavesNoReplyWithoutItsKey) {
   auto asked = wish();

@@ -10,6 +10,7 @@
 #include "app/serve.h"
 #include "app/terminal.h"
 #include "app/version.h"
+#include "base/shown_name.h"
 
 namespace latchkey::app {
 namespace {
@@ -31,7 +32,7 @@ std::string one_line(std::string text) {
   return text;
 }
 
-void complain(std::string_view sentence) { fmt::print(stderr, "latchkey: {}\n", one_line(std::string(sentence))); }
+void complain(std::string_view sentence) { fmt::print(stderr, "latchkey: {}\n", base::as_shown(one_line(std::string(sentence)))); }
 
 void add_serve_verb(CommandLine& line) {
   CLI::App& verb = *line.app.add_subcommand("serve", "Run the server");
@@ -82,7 +83,7 @@ std::string synopsis(const CLI::App& verb) {
     if (name == "--json" || (name == "--data" && visible_name(verb) != "latchkey serve")) {
       everywhere += " [" + shown + "]";
     } else if (option->get_required()) {
-      required += " " + shown;
+      required += " " + shown + (option->get_items_expected_max() > 1 ? "..." : "");
     } else {
       optional += " [" + shown + "]" + (option->get_items_expected_max() > 1 ? "..." : "");
     }
@@ -118,7 +119,7 @@ CommandLine::CommandLine() : app("Latchkey lets devices and programs that know o
   app.require_subcommand(1);
   app.set_version_flag("--version", [] { return fmt::format("latchkey {} ({})", version(), build_information()); }, "Print the version and exit");
   app.footer(std::string(kFooter));
-  session.data = process_environment()("LATCHKEY_DATA").value_or("/var/lib/latchkey");
+  session.data = process_environment()("LATCHKEY_DATA").value_or(std::string(kDataDefault));
   add_serve_verb(*this);
   add_all_verbs(app, session);
   add_version_verb(*this);

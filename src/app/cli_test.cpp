@@ -192,6 +192,11 @@ TEST(Answers, GarbageIsRefused) {
 
 TEST(Terminal, TablesAlignByCharactersAndHideControls) {
   EXPECT_EQ(table({"NAME", "N"}, {{"Zoë", "1"}, {"a\x1b[31m", "22"}}), "NAME    N\nZoë     1\na?[31m  22\n");
+  const Json alert(JsonObject{{"detail", "a\u009b31m\u202eb\x7f\U000e0041 \u2764\ufe0f"}});
+  EXPECT_EQ(pretty(alert), "{\n  \"detail\": \"a\\u009b31m\\u202eb\\u007f\\udb40\\udc41 \u2764\ufe0f\"\n}\n");
+  EXPECT_EQ(*parse_json(pretty(alert)), alert) << "the same to whatever reads it";
+  EXPECT_EQ(table({"NAME", "ID"}, {{"a   acc-1", "acc-9"}}), "NAME     ID\na acc-1  acc-9\n") << "no cell looks like two";
+  EXPECT_EQ(table({"NAME"}, {{"a\u009b31m\u202eb\u200b"}}), "NAME\na?31m?b?\n");
 }
 
 TEST(Terminal, SecretFilesLoseOneNewlineOnly) {

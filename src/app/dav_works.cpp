@@ -19,6 +19,7 @@ DavWorks::DavWorks(Ground ground)
              .shelf = shelf_,
              .counters = ground.deliveries.counters(),
              .dav_counters = counters_,
+             .ear = ground.deliveries.device_ear(),
              .wall = ground.wall,
              .steady = ground.steady,
              .patience =
@@ -42,6 +43,7 @@ Task<std::vector<Metric>> DavWorks::collect() {
   count("latchkey_webdav_held_total", "Documents that came empty or with a temporary name, and wait to be completed",
         counters_.held);
   count("latchkey_webdav_renamed_total", "Documents that were given another name before they were sent", counters_.renamed);
+  count("latchkey_webdav_released_total", "Documents sent under their temporary name, which another one had taken", counters_.released);
   co_return metrics;
 }
 

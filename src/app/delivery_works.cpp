@@ -72,6 +72,12 @@ DeliveryWorks::DeliveryWorks(DeliveryGround ground)
                   .wall = ground_.wall,
                   .log = ground_.log}),
       device_desk_({.store = ground_.store, .seal = device_seal_, .wall = ground_.wall, .entropy = ground_.entropy}),
+      device_ear_({.gate = door_gate_,
+                   .conversations = device_conversations_,
+                   .wall = ground_.wall,
+                   .steady = ground_.steady,
+                   .log = ground_.log,
+                   .executor = ground_.loop.main()}),
       standing_({.store = ground_.store,
                  .sealing = ground_.engine.sealing(),
                  .vault = ground_.vault,
@@ -146,7 +152,10 @@ std::function<doors::LeastRate()> DeliveryWorks::least_rate() const {
   };
 }
 
-Task<void> DeliveryWorks::close() { co_await queue_.stop(); }
+Task<void> DeliveryWorks::close() {
+  co_await device_ear_.stop();
+  co_await queue_.stop();
+}
 
 Task<std::vector<Metric>> DeliveryWorks::collect() {
   std::vector<Metric> metrics;

@@ -15,6 +15,7 @@
 #include "delivery/panel.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/device_ear.h"
 #include "doors/http/paced_body.h"
 #include "net/curl_transport.h"
 #include "people/device_conversations.h"
@@ -61,6 +62,8 @@ class DeliveryWorks final : public console::MetricsSource {
   [[nodiscard]] people::DoorGate& door_gate() { return door_gate_; }
   [[nodiscard]] people::DeviceDesk& device_desk() { return device_desk_; }
   [[nodiscard]] people::DeviceConversations& device_conversations() { return device_conversations_; }
+  // Of the doors that speak HTTP.
+  [[nodiscard]] doors::DeviceEar& device_ear() { return device_ear_; }
   [[nodiscard]] delivery::Spool& spool() { return spool_; }
   [[nodiscard]] delivery::Reception& reception() { return reception_; }
   [[nodiscard]] const connectors::Connectors& connectors() const { return connectors_; }
@@ -89,6 +92,7 @@ class DeliveryWorks final : public console::MetricsSource {
   people::DoorGate door_gate_;
   people::DeviceDesk device_desk_;
   people::DeviceConversations device_conversations_;
+  doors::DeviceEar device_ear_;
   grants::StandingDelegations standing_;
   delivery::Reception reception_;
   delivery::Destinations destinations_;

@@ -91,8 +91,8 @@ Engine::Engine(EngineGround ground)
       alerts_(clock_, ground_.log),
       clock_mark_(ground_.store, ground_.wall, clock_, ground_.steady, alerts_, ground_.log, ground_.clock_mark),
       sealing_(ground_.vault),
-      clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address),
-      cloud_line_(ground_.transport, clock_, ground_.steady, ground_.entropy, ground_.log),
+      clients_(ground_.store, sealing_, ground_.catalog, ground_.transport, ground_.steady, ground_.address, ground_.loop.main(), ground_.log),
+      cloud_line_(ground_.transport, ground_.wall, ground_.steady, ground_.entropy, ground_.log),
       cloud_ways_({.store = ground_.store, .sealing = sealing_, .line = cloud_line_, .transport = ground_.transport, .alerts = alerts_, .wall = clock_,
                    .steady = ground_.steady, .log = ground_.log, .executor = ground_.loop.main()}),
       exchange_(ground_.transport, ground_.journal, sealing_, clock_, ground_.steady, counters_.steps, ground_.log),
@@ -121,7 +121,7 @@ Engine::Engine(EngineGround ground)
       switch_off_(ground_.store, giving_back_, ground_.loop.main()),
       tallies_(ground_.store, counters_, clock_),
       notices_({.store = ground_.store, .registry = ground_.registry, .sealing = sealing_, .transport = ground_.transport, .mail = ground_.mail,
-                .alerts = alerts_, .wall = clock_, .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log,
+                .alerts = alerts_, .wall = clock_, .stamps = ground_.wall, .steady = ground_.steady, .entropy = ground_.entropy, .log = ground_.log,
                 .public_url = ground_.address.url, .node = ground_.memory ? std::optional(ground_.node) : std::nullopt,
                 .machine = ground_.memory ? grants::machine_name() : std::string()}),
       health_(ground_.store, keeper_, tallies_, notices_, forecast_, clock_, ground_.steady, ground_.loop.main()),
@@ -144,7 +144,10 @@ Engine::Engine(EngineGround ground)
   auto* desk = &authorizer_;
   giving_back_.set_waiting([desk](std::string app, std::string account) { return desk->holds_consent(std::move(app), std::move(account)); });
   app_uses_.set_attempts([desk](std::string app) { return desk->has_unfinished(std::move(app)); });
-  care_.set_rejecting([desk](grants::RevokeScope scope, grants::Requester requester) { return desk->reject_waiting(std::move(scope), std::move(requester)); });
+  care_.set_ending([desk](grants::OpenAttempts which, grants::Requester requester) { return desk->end_open(std::move(which), std::move(requester)); });
+  const auto end_later = [desk](grants::OpenAttempts which, grants::Requester requester) { desk->end_open_later(std::move(which), std::move(requester)); };
+  switch_off_.set_ending(end_later);
+  leaving_.set_ending(end_later);
   keeper_.set_code_recovery([desk](store::JournalEntry entry) { return desk->recover(std::move(entry)); },
                             [desk](store::Intent intent) { return desk->take_up(std::move(intent)); });
 }
@@ -172,7 +175,7 @@ Task<Result<void>> Engine::open() {
                               lost == 1 ? "A file" : fmt::format("{} files", lost), lost == 1 ? "it" : "them"));
   }
   authorizer_.start_sweeping();
-  if (const auto started = co_await keys_.start(); !started) co_return started;
+  if (const auto started = co_await keys_.start(ground_.journals_key); !started) co_return started;
   giving_back_.start();
   co_return Result<void>{};
 }
@@ -182,6 +185,7 @@ Task<void> Engine::close() {
   co_await authorizer_.stop();
   co_await keeper_.stop();
   co_await giving_back_.stop();
+  co_await clients_.stop();
   co_await cloud_ways_.stop();
   if (const auto flushed = co_await tallies_.flush(); !flushed) ground_.log.error("tallies_not_kept", flushed.error());
 }

@@ -52,6 +52,7 @@ struct EngineGround {
   Log& log;
   vault::Vault& vault;
   vault::KeyFiles key_files;
+  Bytes journals_key;  // as hold_key_of_journal says
   vault::HotCache& hot;
   store::Store& store;
   store::ReplyJournal& journal;

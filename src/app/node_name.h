@@ -16,7 +16,8 @@ inline constexpr std::string_view kNodeFile = "node";
 
 // Errors: misconfigured/`node_name` when the file cannot be read or written, or holds something else.
 [[nodiscard]] Result<NodeId> load_node_name(const std::string& data, const WallClock& wall, Entropy& entropy);
-// Writes the name of a node that was known by it before; one that is there stays. Errors as above.
+// Writes the name of a node that was known by it before: whole, synced, or not at all. While the directory's lock is held. Errors as
+// above; another name that is there stays, and is one.
 [[nodiscard]] Result<void> keep_node_name(const std::string& data, const NodeId& node);
 
 }  // namespace latchkey::app

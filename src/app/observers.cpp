@@ -55,12 +55,13 @@ void PeopleWatcher::pin_replaced(std::string username) {
   if (alerts_ != nullptr) alerts_->clear("pin_in_clear:" + username);
 }
 
-void PeopleWatcher::pin_reset(UserId user, std::string username, std::string by) {
+void PeopleWatcher::pin_reset(const store::User& user, std::string by) {
+  if (letters_ != nullptr) letters_->tell(user, by);
   if (alerts_ == nullptr) return;
-  alerts_->tell("pin_reset:" + user.text(),
+  alerts_->tell("pin_reset:" + user.id.text(),
                 fmt::format("{} set a new PIN for {} without the old one. Whoever knows it can fetch and use what this user holds; if nobody "
                             "asked for it, disable the user and speak with {}.",
-                            by, username, by),
+                            by, user.username, by),
                 kDay);
 }
 

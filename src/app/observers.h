@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "app/pin_letters.h"
 #include "console/alert_board.h"
 #include "console/probes.h"
 #include "grants/alerts.h"
@@ -27,15 +28,17 @@ namespace latchkey::app {
 class PeopleWatcher final : public people::GateWatcher, public people::DirectoryWatcher {
  public:
   void set_alerts(grants::Alerts& alerts) { alerts_ = &alerts; }
+  void set_letters(PinLetters& letters) { letters_ = &letters; }
   void budget_reached(UserId user, std::string username, std::string bucket) override;
   void source_limited(std::string source) override;
   void pin_seen_in_clear(std::string username, std::string source) override;
   void counters_forgotten(UserId user) override;
   void pin_replaced(std::string username) override;
-  void pin_reset(UserId user, std::string username, std::string by) override;
+  void pin_reset(const store::User& user, std::string by) override;
 
  private:
   grants::Alerts* alerts_ = nullptr;
+  PinLetters* letters_ = nullptr;
 };
 
 // Ready: started, the store answers, the journal takes replies. Thread-safe.

@@ -81,7 +81,7 @@ TEST_F(PeopleWatcherTest, ManyAddressesAreOneLineThatComesBackWithTheNext) {
 }
 
 TEST_F(PeopleWatcherTest, K7_APinResetStandsForADayAndCannotBePutAway) {
-  watcher.pin_reset(user, "scan", "berta");
+  watcher.pin_reset({.id = user, .username = "scan"}, "berta");
   const auto alerts_now = board.current();
   ASSERT_EQ(alerts_now.size(), 1U);
   EXPECT_THAT(alerts_now.front().detail, testing::HasSubstr("berta set a new PIN for scan"));

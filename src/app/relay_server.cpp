@@ -290,6 +290,7 @@ RelayServer::~RelayServer() = default;
 Result<std::unique_ptr<RelayServer>> RelayServer::build(RelayConfig config, relay::CatalogRegistrations registrations) {
   // First of all, before a secret is read or a thread exists.
   if (const auto hardened = crypto::harden_process(); !hardened) return std::unexpected(hardened.error());
+  std::signal(SIGHUP, SIG_IGN);  // until it listens; what it would read anew is read then
   base::SystemEntropy entropy;
   auto diary = std::make_unique<Diary>(config.log_level);
   auto files = open_relay_files(config, entropy, diary->log);

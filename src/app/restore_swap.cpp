@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "app/backup.h"
+#include "app/backup_sections.h"
 #include "vault/key_files.h"
 
 namespace latchkey::app {
@@ -124,13 +125,17 @@ Result<void> Swap::place_key(const std::string& staged, const std::string& path)
 }
 
 Result<void> Swap::place_keys() {
-  if (exists(wish_.staging + "/master.key.former")) {
-    const auto former = vault::load_master_key(wish_.staging + "/master.key.former", vault::OnMissingKey::refuse, entropy_);
-    if (!former) return std::unexpected(former.error());
-    const auto path = vault::KeyFiles(wish_.key_path, "").retired_path(vault::Vault::id_of(*former));
-    if (auto placed = place_key(wish_.staging + "/master.key.former", path); !placed) return placed;
+  const auto names = files_.list(wish_.staging);
+  if (!names) return std::unexpected(names.error());
+  for (const auto& name : *names) {
+    if (name != kFormerKeyName && !name.starts_with(kOtherKeyPrefix)) continue;
+    const auto staged = fmt::format("{}/{}", wish_.staging, name);
+    const auto key = vault::load_master_key(staged, vault::OnMissingKey::refuse, entropy_);
+    if (!key) return std::unexpected(key.error());
+    const auto path = vault::KeyFiles(wish_.key_path, "").retired_path(vault::Vault::id_of(*key));
+    if (auto placed = place_key(staged, path); !placed) return placed;
   }
-  return place_key(wish_.staging + "/master.key", wish_.key_path);
+  return place_key(fmt::format("{}/{}", wish_.staging, kMasterKeyName), wish_.key_path);
 }
 
 Result<void> Swap::make_folder(const store::SetAside& note) {
@@ -249,6 +254,22 @@ std::optional<store::SetAside> set_aside_file(const std::string& folder, store::
   }
   // It says so by being there.
   return store::SetAside{.at = {}, .data = fs::path(folder).parent_path().string()};
+}
+
+Result<void> check_not_interrupted(const std::string& data) {
+  if (!exists(mark_of(data))) return {};
+  return fail(ErrorKind::misconfigured, "restore_interrupted",
+              fmt::format("A restore into {} was interrupted, so what is there is not whole. Run `latchkey restore` with --replace again; what was "
+                          "there before lies in its replaced-* directories.",
+                          data),
+              {.field = "data"});
+}
+
+Result<void> check_whole(const std::string& data) {
+  if (auto whole = check_not_interrupted(data); !whole) return whole;
+  store::SystemFiles files;
+  if (const auto note = set_aside_file(data, files)) return std::unexpected(store::set_aside_error(*note, data));
+  return {};
 }
 
 bool exists(const std::string& path) {

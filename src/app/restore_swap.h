@@ -46,6 +46,11 @@ struct Swapped {
 // What the file says that lies in a folder; nullopt: there is none.
 [[nodiscard]] std::optional<store::SetAside> set_aside_file(const std::string& folder, store::Files& files);
 
+// Whether no restore into a data directory has stopped half-way. Errors: misconfigured/`restore_interrupted`.
+[[nodiscard]] Result<void> check_not_interrupted(const std::string& data);
+// Whether what lies there may be worked on. Errors: as above; those of set_aside_error.
+[[nodiscard]] Result<void> check_whole(const std::string& data);
+
 [[nodiscard]] bool exists(const std::string& path);
 
 // Root restores for the service's user: what it has made at `path`, and below, becomes that of the owner of `data`. Files with

@@ -35,6 +35,7 @@ Task<void> live(House* house, int* status) {
 
 int serve(Config config, ServeOptions options) {
   raise_file_limit();
+  std::signal(SIGHUP, SIG_IGN);  // until the house stands; what it would read anew is read then
   auto house = House::build(std::move(config), options);
   if (!house) {
     complain(house.error());

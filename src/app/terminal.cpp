@@ -9,23 +9,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <iostream>
 
 #include "base/json.h"
+#include "base/shown_name.h"
 
 namespace latchkey::app {
 namespace {
 
 constexpr std::size_t kSecretBytesMax = 64 * 1024;
-
-std::string shown(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return out;
-}
 
 // Code points: near enough to columns for names.
 std::size_t width_of(std::string_view text) {
@@ -77,6 +72,14 @@ Result<Secret> read_line(int terminal, std::string_view what) {
   return typed;
 }
 
+std::string as_json_escape(char32_t character) {
+  const auto number = static_cast<std::uint32_t>(character);
+  if (number < 0x10000) return fmt::format("\\u{:04x}", number);
+  return fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + ((number - 0x10000) >> 10), 0xdc00 + ((number - 0x10000) & 0x3ff));
+}
+
+std::string escaped(std::string_view serialized) { return base::with_instead(serialized, as_json_escape); }
+
 void write_json(std::string& out, const Json& value, std::size_t depth) {
   const std::string inner(2 * (depth + 1), ' ');
   const std::string outer(2 * depth, ' ');
@@ -85,7 +88,7 @@ void write_json(std::string& out, const Json& value, std::size_t depth) {
     out += "{\n";
     left = value.as_object().size();
     for (const auto& member : value.as_object()) {
-      out += inner + boost::json::serialize(member.key()) + ": ";
+      out += inner + escaped(boost::json::serialize(member.key())) + ": ";
       write_json(out, member.value(), depth + 1);
       out += --left > 0 ? ",\n" : "\n";
     }
@@ -100,7 +103,7 @@ void write_json(std::string& out, const Json& value, std::size_t depth) {
     }
     out += outer + "]";
   } else {
-    out += boost::json::serialize(value);
+    out += escaped(boost::json::serialize(value));
   }
 }
 
@@ -168,19 +171,28 @@ Result<Secret> prompt_secret(std::string_view what, std::string_view option, Ask
   return first;
 }
 
+std::string ask_line(std::string_view question) {
+  ::tcflush(STDIN_FILENO, TCIFLUSH);
+  std::fwrite(question.data(), 1, question.size(), stderr);
+  std::fflush(stderr);
+  std::string line;
+  std::getline(std::cin, line);
+  return line;
+}
+
 std::string table(const std::vector<std::string>& heads, const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& head : heads) widths.push_back(width_of(head));
   for (const auto& row : rows) {
     for (std::size_t column = 0; column < row.size(); ++column) {
-      widths[column] = std::max(widths[column], width_of(shown(row[column])));
+      widths[column] = std::max(widths[column], width_of(base::in_a_line(row[column])));
     }
   }
   std::string out;
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string text;
     for (std::size_t column = 0; column < cells.size(); ++column) {
-      const std::string cell = shown(cells[column]);
+      const std::string cell = base::in_a_line(cells[column]);
       text += cell;
       if (column + 1 < cells.size()) text.append(widths[column] - width_of(cell) + 2, ' ');
     }
@@ -190,6 +202,16 @@ std::string table(const std::vector<std::string>& heads, const std::vector<std::
   line(heads);
   for (const auto& row : rows) line(row);
   return out;
+}
+
+std::string shell_quoted(std::string_view word) {
+  const bool plain = !word.empty() && std::ranges::all_of(word, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-_./:=@%+,").contains(c);
+  });
+  if (plain) return std::string(word);
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
 }
 
 std::string pretty(const Json& value) {

@@ -66,5 +66,25 @@ TEST(Terminal, ControlCEndsTheProgramAndGivesTheEchoBack) {
   EXPECT_TRUE(prompt.echo_back);
 }
 
+TEST(Terminal, WhatWasTypedBeforeTheQuestionIsNoAnswer) {
+  int asks[2];
+  ASSERT_EQ(::pipe(asks), 0);
+  int terminal = -1;
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, nullptr);
+  if (child == 0) {
+    char go = 0;
+    ::_exit(::read(asks[0], &go, 1) == 1 && ask_line("Type \"yes\": ") == "no" ? 7 : 8);
+  }
+  EXPECT_EQ(::write(terminal, "yes\n", 4), 4);
+  EXPECT_NE(shown_until(terminal, "yes\r\n").find("yes"), std::string::npos) << "it has reached the terminal";
+  EXPECT_EQ(::write(asks[1], "x", 1), 1);
+  EXPECT_NE(shown_until(terminal, "Type \"yes\": ").find("Type"), std::string::npos);
+  EXPECT_EQ(::write(terminal, "no\n", 3), 3);
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+  for (const int end : {terminal, asks[0], asks[1]}) ::close(end);
+}
+
 }  // namespace
 }  // namespace latchkey::app

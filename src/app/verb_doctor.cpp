@@ -2,6 +2,7 @@
 
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "base/shown_name.h"
 
 namespace latchkey::app {
 namespace {
@@ -33,9 +34,9 @@ std::string folded(std::string_view text, std::string_view indent) {
 
 void print_finding(const JsonObject& finding) {
   const auto severity = base::string_or(finding, "severity");
-  print(fmt::format("{:<8} {}  {}\n", mark_of(severity), base::string_or(finding, "check"), base::string_or(finding, "subject")));
-  print(folded(base::string_or(finding, "seen"), "         "));
-  if (const auto remedy = base::string_or(finding, "remedy"); !remedy.empty()) print(folded(remedy, "         → "));
+  print(fmt::format("{:<8} {}  {}\n", mark_of(severity), base::string_or(finding, "check"), base::as_shown(base::string_or(finding, "subject"))));
+  print(folded(base::as_shown(base::string_or(finding, "seen")), "         "));
+  if (const auto remedy = base::string_or(finding, "remedy"); !remedy.empty()) print(folded(base::as_shown(remedy), "         → "));
   const auto* handovers = base::find_array(finding, "handovers");
   if (handovers == nullptr) return;
   for (const Json& each : *handovers) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "app/node_name.h"
+#include "app/restore_swap.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
 #include "app/version.h"
@@ -58,6 +59,7 @@ Result<store::PostgresOptions> target_of(const MigrateArguments& arguments) {
 Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
   const base::SystemWallClock wall;
   const auto database = session.data + "/latchkey.db";
+  if (auto whole = check_whole(session.data); !whole) return std::unexpected(whole.error());
   std::optional<store::PostgresOptions> target;
   if (!arguments.to.empty()) {
     auto named = target_of(arguments);
@@ -65,7 +67,7 @@ Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
     target = std::move(*named);
   }
   if (arguments.give_up) {
-    const auto given_up = store::give_up_move(database, std::move(target), wall);
+    const auto given_up = store::give_up_move({.path = database, .program_version = std::string(version()), .target = std::move(target)}, wall);
     if (!given_up) return std::unexpected(said_of_to(given_up.error()));
     print(fmt::format("The move to {} is given up; this installation may be started again. Drop that database: what is in it must never be served.\n", *given_up));
     return 0;
@@ -77,12 +79,12 @@ Result<int> migrate(const Session& session, const MigrateArguments& arguments) {
   options.path = database;
   options.target = std::move(*target);
   options.progress = show_progress;
+  // Replies in the journal and exchanges left open go on as this node's.
+  options.keep_node = [&session](const NodeId& node) { return keep_node_name(session.data, node); };
   if (arguments.accept_broken_trail) options.broken_trail = store::BrokenTrail::accept;
   base::StreamLog log(STDERR_FILENO, base::LogLevel::warning, wall);
   const auto moved = store::move_to_postgres(options, wall, log);
   if (!moved) return std::unexpected(said_of_to(moved.error()));
-  // Replies in the journal and exchanges left open go on as this node's.
-  if (const auto kept = keep_node_name(session.data, moved->node); !kept) return std::unexpected(kept.error());
   if (session.json) {
     JsonArray tables;
     for (const auto& each : moved->tables) {

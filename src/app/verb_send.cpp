@@ -4,16 +4,24 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <thread>
 
+#include "app/cli_mistakes.h"
+#include "app/delivery_words.h"
 #include "app/door_client.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "base/entropy.h"
+#include "base/shown_name.h"
 #include "net/url.h"
 
 namespace latchkey::app {
 namespace {
 
 constexpr std::chrono::hours kPatience{24};
+// A document whose answer was lost is sent so often, each time under the same key: the server takes it once.
+constexpr int kTriesMax = 3;
+constexpr std::chrono::seconds kAgainAfter{1};
 
 struct SendArguments {
   DoorArguments door;
@@ -25,7 +33,7 @@ struct SendArguments {
 // A line that is written over, on a terminal only.
 class ProgressLine {
  public:
-  explicit ProgressLine(std::string name) : name_(std::move(name)), shown_(::isatty(STDERR_FILENO) == 1) {}
+  explicit ProgressLine(const std::string& name) : name_(base::as_shown(name)), shown_(::isatty(STDERR_FILENO) == 1) {}
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
   ~ProgressLine() {
@@ -45,7 +53,8 @@ class ProgressLine {
   int last_ = -1;
 };
 
-Result<Json> send_file(const SendArguments& arguments, const net::Url& server, const Secret& pin, const std::string& path) {
+Result<Json> try_file(const SendArguments& arguments, const net::Url& server, const Secret& pin, const std::string& path,
+                      const std::string& key) {
   std::error_code problem;
   const auto size = std::filesystem::file_size(path, problem);
   auto file = std::make_shared<std::ifstream>(path, std::ios::binary);
@@ -56,6 +65,7 @@ Result<Json> send_file(const SendArguments& arguments, const net::Url& server, c
   call.url = server.with_path("/v1/deliver/" + net::percent_encode(arguments.connector)).text();
   call.headers.add("Content-Type", "application/octet-stream");
   call.headers.add("Content-Disposition", "attachment; filename*=UTF-8''" + net::percent_encode(name));
+  call.headers.add("Idempotency-Key", key);
   if (arguments.wait_seconds > 0) call.headers.add("Prefer", fmt::format("wait={}", arguments.wait_seconds));
   const auto progress = std::make_shared<ProgressLine>(name);
   const auto done = std::make_shared<std::uint64_t>(0);
@@ -70,16 +80,44 @@ Result<Json> send_file(const SendArguments& arguments, const net::Url& server, c
   return ask_door(server, arguments.door, pin, std::move(call));
 }
 
-void tell(const JsonObject& delivery) {
-  const auto state = cell(delivery, "state");
-  std::string line = fmt::format("{}  {}  {}", cell(delivery, "id"), state, cell(delivery, "name"));
-  if (const JsonObject* receipt = base::find_object(delivery, "receipt")) {
-    const auto proof = cell(*receipt, "proof");
-    line += fmt::format("  {}{}", cell(*receipt, "link"), proof == "hash" ? "  (hash agrees)" : "");
-  } else if (const auto why = cell(delivery, "why"); why != "-") {
-    line += "  " + why;
+bool is_answer_lost(const Error& error) { return error.reason == "reply_lost" || error.reason == "reply_timeout"; }
+
+Result<Json> send_file(const SendArguments& arguments, const net::Url& server, const Secret& pin, const std::string& path,
+                       const std::string& key) {
+  for (int tries = 1;; ++tries) {
+    auto answer = try_file(arguments, server, pin, path, key);
+    if (answer && !answer->is_object())
+      return fail(ErrorKind::unavailable, "malformed_answer",
+                  fmt::format("--server: {} is no Latchkey server", arguments.door.server));
+    if (answer || !is_answer_lost(answer.error())) return answer;
+    if (tries < kTriesMax) {
+      std::this_thread::sleep_for(kAgainAfter);
+      continue;
+    }
+    auto error = answer.error();
+    error.text += " It may have been accepted: look at the deliveries before sending it again.";
+    return std::unexpected(std::move(error));
   }
-  print(line + "\n");
+}
+
+// Every document would be answered so, and each question about a PIN counts.
+bool ends_all(const Error& error) { return error.reason == "invalid_credentials" || error.reason == "too_many_attempts"; }
+
+struct Unsent {
+  std::string file;
+  Error error;
+};
+
+Result<int> say_unsent(std::vector<Unsent> unsent, std::size_t all) {
+  if (unsent.empty()) return 0;
+  if (all == 1) {
+    auto error = std::move(unsent.front().error);
+    error.text = fmt::format("{}: {}", unsent.front().file, error.text);
+    return std::unexpected(std::move(error));
+  }
+  fmt::print(stderr, "latchkey: {} of {} documents were not sent:\n", unsent.size(), all);
+  for (const auto& [file, error] : unsent) fmt::print(stderr, "  {}: {}\n", base::as_shown(file), words_for_error(error));
+  return 1;
 }
 
 Result<int> send_all(const Session& session, const SendArguments& arguments) {
@@ -87,22 +125,28 @@ Result<int> send_all(const Session& session, const SendArguments& arguments) {
   if (!server) return std::unexpected(server.error());
   const auto pin = door_pin(arguments.door);
   if (!pin) return std::unexpected(pin.error());
+  base::SystemEntropy entropy;
+  const auto run = base::to_hex(entropy.bytes(16));
   JsonArray answers;
-  for (const auto& file : arguments.files) {
-    auto answer = send_file(arguments, *server, *pin, file);
-    if (!answer) {
-      auto error = answer.error();
-      error.text = fmt::format("{}: {}", file, error.text);
-      return std::unexpected(std::move(error));
+  std::vector<Unsent> unsent;
+  bool ended = false;
+  for (std::size_t i = 0; i < arguments.files.size(); ++i) {
+    const auto& file = arguments.files[i];
+    if (ended) {
+      unsent.push_back({.file = file, .error = fail(ErrorKind::unavailable, "not_tried", "not tried").error()});
+      continue;
     }
-    if (!answer->is_object())
-      return fail(ErrorKind::unavailable, "malformed_answer",
-                  fmt::format("--server: {} is no Latchkey server", arguments.door.server));
-    if (!session.json) tell(answer->get_object());
+    auto answer = send_file(arguments, *server, *pin, file, fmt::format("send-{}-{}", run, i));
+    if (!answer) {
+      ended = ends_all(answer.error());
+      unsent.push_back({.file = file, .error = std::move(answer.error())});
+      continue;
+    }
+    if (!session.json) print(line_of(answer->get_object()));
     answers.push_back(std::move(*answer));
   }
   if (session.json) print(pretty(answers));
-  return 0;
+  return say_unsent(std::move(unsent), arguments.files.size());
 }
 
 }  // namespace

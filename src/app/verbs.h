@@ -16,6 +16,8 @@ namespace latchkey::app {
 
 enum class OutputForm { words, json };
 
+inline constexpr std::string_view kDataDefault = "/var/lib/latchkey";
+
 // What the parsed command line decided on. `action` is set by the verb that was named.
 struct Session {
   std::string data;  // --data, LATCHKEY_DATA or the default

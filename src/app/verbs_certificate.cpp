@@ -2,6 +2,7 @@
 
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "base/shown_name.h"
 
 namespace latchkey::app {
 namespace {
@@ -33,8 +34,8 @@ std::string names_of(const JsonObject& certificate) {
 }
 
 void print_certificate(const JsonObject& certificate) {
-  print(fmt::format("Names        {}\nIssuer       {}\nGood until   {} ({} days)\nSHA-256      {}\n", names_of(certificate),
-                    cell(certificate, "issuer"), cell(certificate, "not_after"), cell(certificate, "days_left"),
+  print(fmt::format("Names        {}\nIssuer       {}\nGood until   {} ({} days)\nSHA-256      {}\n", base::as_shown(names_of(certificate)),
+                    base::as_shown(cell(certificate, "issuer")), cell(certificate, "not_after"), cell(certificate, "days_left"),
                     paired(base::string_or(certificate, "fingerprint"))));
 }
 
@@ -56,7 +57,7 @@ Result<int> show(const Session& session, const Result<Json>& answer) {
     print("\nRoot of the own authority, for devices and browsers to import (/own-root.crt, `latchkey certificate root`):\n");
     print_certificate(*root);
   }
-  if (!problem.empty()) print(fmt::format("\nNot in use: what lies in the files now. {}\n", problem));
+  if (!problem.empty()) print(fmt::format("\nNot in use: what lies in the files now. {}\n", base::as_shown(problem)));
   if (cell(status, "served") == "no" && base::string_or(status, "source") != "none") {
     print("\nRestart the server: it speaks in clear until then. Set public_url to an https address where it is set.\n");
   }

@@ -1,16 +1,18 @@
 // `latchkey cloud`: this server's place at a Cloud Service.
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "app/cloud_words.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "net/url.h"
 
 namespace latchkey::app {
 namespace {
 
 struct Arguments {
   std::string app;
+  std::string mode;
+  std::vector<std::string> types;
   std::vector<std::string> values;
   std::string address;
   std::string code_file;
@@ -23,56 +25,8 @@ Result<Secret> code_of(const Arguments& arguments) {
   return read_secret_input();
 }
 
-std::string types_of(const JsonObject& app) {
-  std::vector<std::string> types;
-  const auto* array = base::find_array(app, "types");
-  for (std::size_t i = 0; array != nullptr && i < array->size(); ++i) {
-    if (const auto* text = (*array)[i].if_string()) types.emplace_back(text->data(), text->size());
-  }
-  return fmt::format("{}", fmt::join(types, " "));
-}
-
-// What the service names itself: where codes and tokens of this app go.
-std::string values_of(const JsonObject& app) {
-  std::vector<std::string> values;
-  const auto* params = base::find_object(app, "params");
-  if (params == nullptr) return {};
-  for (const auto& [name, value] : *params) {
-    if (const auto* text = value.if_string()) values.push_back(fmt::format("{}={}", std::string_view(name), std::string_view(*text)));
-  }
-  return fmt::format("{}", fmt::join(values, " "));
-}
-
-bool is_true(const JsonObject& object, std::string_view name) {
-  const auto* value = object.if_contains(name);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
 int print_status(const Session& session, const Json& answer) {
-  if (session.json || !answer.is_object()) {
-    print(pretty(answer));
-    return 0;
-  }
-  const auto& status = answer.as_object();
-  if (!is_true(status, "enrolled")) {
-    print("This server is enrolled at no Cloud Service. Its operator gives a code; then: latchkey cloud enrol ADDRESS\n");
-    return 0;
-  }
-  print(fmt::format("{}, as {} (office {})\nBrowsers come back to {}\n", cell(status, "address"), cell(status, "label"),
-                    cell(status, "office"), cell(status, "return_origin")));
-  if (!is_true(status, "used")) print("Switched off: latchkey registry set oauth.use_cloud_service true\n");
-  std::vector<std::vector<std::string>> rows;
-  bool waiting = false;
-  const auto* apps = base::find_array(status, "apps");
-  for (std::size_t i = 0; apps != nullptr && i < apps->size(); ++i) {
-    const auto& app = (*apps)[i].as_object();
-    rows.push_back({cell(app, "id"), cell(app, "provider"), cell(app, "mode"), types_of(app), is_true(app, "agreed") ? "yes" : "NO", values_of(app)});
-    waiting = waiting || !is_true(app, "agreed");
-  }
-  print(table({"APP", "PROVIDER", "MODE", "TYPES", "AGREED", "VALUES"}, rows));
-  if (waiting)
-    print("What the service names since is used only after: latchkey cloud agree APP --param KEY=VALUE ... with just the values shown, which say where codes and "
-          "tokens go.\n");
+  print(session.json || !answer.is_object() ? pretty(answer) : cloud_status_words(answer.as_object(), session.data));
   return 0;
 }
 
@@ -101,8 +55,8 @@ Result<int> check(const Session& session) {
 Result<int> agree(const Session& session, const Arguments& arguments) {
   const auto params = read_parameters(arguments.values);
   if (!params) return std::unexpected(params.error());
-  const JsonObject body{{"params", *params}};
-  const auto answer = session.client().call("POST", "/api/v1/cloud-service/apps/" + arguments.app + "/agree", &body);
+  const JsonObject body{{"mode", arguments.mode}, {"types", JsonArray(arguments.types.begin(), arguments.types.end())}, {"params", *params}};
+  const auto answer = session.client().call("POST", "/api/v1/cloud-service/apps/" + net::percent_encode(arguments.app) + "/agree", &body);
   if (!answer) return std::unexpected(answer.error());
   return print_status(session, *answer);
 }
@@ -135,8 +89,10 @@ void add_cloud_verbs(CLI::App& app, Session& session) {
          [&session] { return show(session); });
   on_run(add_verb(cloud, session, "check", "Ask the service whether all is well, and take over what it has"), session,
          [&session] { return check(session); });
-  CLI::App& agreeing = add_verb(cloud, session, "agree", "Agree to the values that the service names for an app; it is used from then on");
+  CLI::App& agreeing = add_verb(cloud, session, "agree", "Agree to an app as the service offers it now; it is used so from then on. latchkey cloud show prints the whole command");
   agreeing.add_option("APP", arguments->app, "The app, as latchkey cloud show names it")->required();
+  agreeing.add_option("--mode", arguments->mode, "Who exchanges the codes: forward, assertion, or exchange (the service, which sees tokens)")->type_name("MODE")->required();
+  agreeing.add_option("--type", arguments->types, "A type it is for; repeatable, and all of them")->type_name("TYPE")->allow_extra_args(false)->required();
   agreeing.add_option("--param", arguments->values, "A value of the app's, as latchkey cloud show prints it; repeatable, and all of them")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);

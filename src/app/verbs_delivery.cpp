@@ -8,8 +8,10 @@
 
 #include <algorithm>
 
+#include "app/delivery_words.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "base/shown_name.h"
 #include "net/url.h"
 
 namespace latchkey::app {
@@ -223,18 +225,7 @@ Result<int> show_delivery(const Session& session, const std::string& id) {
     print(pretty(*answer));
     return 0;
   }
-  const auto& one = answer->as_object();
-  std::string text = fmt::format("{} ({} bytes) to {}: {}\n", cell(one, "name"), cell(one, "size"), cell(one, "connector"),
-                                 cell(one, "state"));
-  if (const auto why = cell(one, "why"); why != "-") text += why + "\n";
-  if (const JsonArray* timeline = base::find_array(one, "timeline")) {
-    for (const Json& entry : *timeline) {
-      const auto& step = entry.as_object();
-      const auto words = cell(step, "words");
-      text += fmt::format("  {}  {}{}\n", cell(step, "at"), cell(step, "what"), words == "-" ? "" : ": " + words);
-    }
-  }
-  print(text);
+  print(road_of(answer->as_object()));
   return 0;
 }
 
@@ -251,7 +242,7 @@ Result<int> reroute_delivery(const Session& session, const std::string& id, cons
       session.client().call("POST", fmt::format("/api/v1/deliveries/{}/reroute", net::percent_encode(id)), &body);
   if (!answer) return std::unexpected(answer.error());
   print(session.json ? pretty(*answer)
-                     : fmt::format("It goes to {} now, as {}.\n", connector, cell(answer->as_object(), "name")));
+                     : fmt::format("It goes to {} now, as {}.\n", connector, base::as_shown(cell(answer->as_object(), "name"))));
   return 0;
 }
 
@@ -282,7 +273,7 @@ Result<int> download_delivery(const Session& session, const std::string& id, std
   if (session.json) {
     print(pretty(JsonObject{{"file", output}, {"size", *size}}));
   } else {
-    print(fmt::format("{} ({} bytes)\n", output, *size));
+    print(fmt::format("{} ({} bytes)\n", base::as_shown(output), *size));
   }
   return 0;
 }

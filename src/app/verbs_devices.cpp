@@ -4,6 +4,7 @@
 
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "base/shown_name.h"
 
 namespace latchkey::app {
 namespace {
@@ -115,18 +116,24 @@ Result<int> show_device(const Session& session, const std::string& name) {
                     joined(*device, "connectors", "no connector"), joined(*device, "sources", "anywhere, over TLS"),
                     joined(*device, "recipient_domains", "nobody"), joined(*device, "uses", "nothing"), cell(*device, "secret_set_at"),
                     seen == "-" ? "never" : seen + " from " + cell(*device, "last_source"),
-                    failed == "-" ? "none" : failed + ": " + cell(*device, "last_error")));
+                    failed == "-" ? "none" : failed + ": " + base::as_shown(cell(*device, "last_error"))));
   return 0;
 }
 
+std::string door_word(const std::string& door) {
+  if (door == "smtp") return "mail (SMTP)";
+  return door == "webdav" ? "WebDAV" : "HTTP";
+}
+
 std::string conversation_text(const JsonObject& conversation) {
-  std::string text = fmt::format("{} to {} from {}\n", cell(conversation, "began_at"), cell(conversation, "ended_at"), cell(conversation, "source"));
+  std::string text = fmt::format("{} to {} from {} by {}\n", cell(conversation, "began_at"), cell(conversation, "ended_at"), cell(conversation, "source"),
+                                 door_word(cell(conversation, "door")));
   const JsonArray* lines = base::find_array(conversation, "lines");
   if (lines == nullptr) return text;
   for (const Json& item : *lines) {
     const auto& line = item.as_object();
     const auto from = cell(line, "from");
-    text += fmt::format("  {} {}\n", from == "device" ? "C:" : from == "server" ? "S:" : "--", cell(line, "text"));
+    text += fmt::format("  {} {}\n", from == "device" ? "C:" : from == "server" ? "S:" : "--", base::as_shown(cell(line, "text")));
   }
   return text;
 }
@@ -143,7 +150,7 @@ Result<int> show_transcript(const Session& session, const std::string& name) {
     return 0;
   }
   if (items == nullptr || items->empty()) {
-    print("Nothing was heard of it by mail since the server started.\n");
+    print("Nothing was heard of it by mail, WebDAV or HTTP since the server started.\n");
     return 0;
   }
   for (auto one = items->rbegin(); one != items->rend(); ++one) print(conversation_text(one->as_object()));
@@ -222,7 +229,7 @@ void add_device_verbs(CLI::App& app, Session& session) {
   on_run(verb_of_one("show", "Show a device, when it was seen and what went wrong last", shown), session,
          [&session, shown] { return show_device(session, shown->device); });
   const auto heard = std::make_shared<DeviceArguments>();
-  on_run(verb_of_one("transcript", "Show its last conversations by mail (SMTP), the latest at the end; what signs in is hidden", heard), session,
+  on_run(verb_of_one("transcript", "Show its last conversations by mail, WebDAV and HTTP, the latest at the end; what signs in is hidden", heard), session,
          [&session, heard] { return show_transcript(session, heard->device); });
   const auto changed = std::make_shared<DeviceArguments>();
   CLI::App& set = verb_of_one("set", "Change a device; a list that is named replaces the one before, '' empties it", changed);

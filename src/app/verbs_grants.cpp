@@ -5,9 +5,8 @@
 #include "app/terminal_qr.h"
 #include "app/verbs.h"
 #include "app/verbs_grants.h"
-#include "base/id.h"
+#include "base/shown_name.h"
 #include "net/http_headers.h"
-#include "net/url.h"
 
 namespace latchkey::app {
 namespace {
@@ -121,36 +120,6 @@ Result<JsonObject> authorization_body(const ControlClient& client, const GrantAr
   return body;
 }
 
-// What a consent that waits asks, in the server's words.
-std::string question_of(const JsonObject& authorization) {
-  const JsonObject* confirmation = base::find_object(authorization, "confirmation");
-  return confirmation == nullptr ? "The consent has come and waits for approval." : base::string_or(*confirmation, "detail");
-}
-
-// How an authorization ended; exit status 1 unless it brought a grant that can be used now.
-Result<int> say_end(const Session& session, const JsonObject& authorization) {
-  const std::string state = base::string_or(authorization, "state");
-  if (session.json) {
-    print(pretty(authorization));
-    return state == "completed" ? 0 : 1;
-  }
-  if (state == "completed") {
-    const JsonObject* result = base::find_object(authorization, "result");
-    const JsonObject* account = result == nullptr ? nullptr : base::find_object(*result, "account");
-    print(fmt::format("{} is authorised as {}.\n", base::string_or(authorization, "username"),
-                      account == nullptr ? "the provider's account" : base::string_or(*account, "name")));
-    return 0;
-  }
-  if (state == "held" || state == "needs_confirmation") {
-    print(fmt::format("{}\nSay `latchkey grant approve {}`, with --reject to refuse it, or answer in the console.\n",
-                      question_of(authorization), id_of(authorization)));
-    return 1;
-  }
-  const JsonObject* problem = base::find_object(authorization, "problem");
-  return fail(ErrorKind::needs_person, state,
-              problem == nullptr ? fmt::format("the authorization is {}", state) : base::string_or(*problem, "detail", state));
-}
-
 // Where to go and what to do there.
 std::string invitation(const JsonObject& started) {
   const JsonObject* device = base::find_object(started, "device");
@@ -161,8 +130,8 @@ std::string invitation(const JsonObject& started) {
   if (device == nullptr) {
     return fmt::format("Open this address in a browser and consent (good until {}, once):\n{}\n", cell(started, "expires_at"), cell(started, "start_url"));
   }
-  return fmt::format("Open {} on any device, enter this code and consent (good until {}):\n{}\n", cell(*device, "verification_uri"),
-                     cell(started, "expires_at"), cell(*device, "user_code"));
+  return fmt::format("Open {} on any device, enter this code and consent (good until {}):\n{}\n", base::as_shown(cell(*device, "verification_uri")),
+                     cell(started, "expires_at"), base::as_shown(cell(*device, "user_code")));
 }
 
 // The same for a phone: where to go, with the code in it if the provider offers that. Empty where a browser here is meant.
@@ -238,9 +207,9 @@ Result<int> on_grant(const Session& session, const GrantArguments& arguments, st
   const auto& object = answer->as_object();
   if (object.contains("state")) {
     print(fmt::format("{} of {}: {}, generation {}. {}\n", cell(*grant, "type"), arguments.username, cell(object, "state"),
-                      cell(object, "generation"), cell(object, "why")));
+                      cell(object, "generation"), base::as_shown(cell(object, "why"))));
   } else {
-    print(cell(object, "detail") + "\n");
+    print(base::as_shown(cell(object, "detail")) + "\n");
   }
   return 0;
 }
@@ -276,10 +245,10 @@ Result<int> refresh_grant(const Session& session, const GrantArguments& argument
   }
   if (!refreshed) {
     const auto failure = newest_failure(client, id_of(*grant));
-    print(fmt::format("{} of {} was not refreshed{}.\n", cell(*grant, "type"), arguments.username, failure.empty() ? std::string() : " (" + failure + ")"));
+    print(fmt::format("{} of {} was not refreshed{}.\n", cell(*grant, "type"), arguments.username, failure.empty() ? std::string() : " (" + base::as_shown(failure) + ")"));
   }
   print(fmt::format("{} of {}: {}, generation {}. {}\n", cell(*grant, "type"), arguments.username, cell(after, "state"), cell(after, "generation"),
-                    cell(after, "why")));
+                    base::as_shown(cell(after, "why"))));
   return refreshed ? 0 : 1;
 }
 
@@ -296,74 +265,6 @@ void add_authorising_options(CLI::App& verb, const std::shared_ptr<GrantArgument
   verb.add_option("--name", arguments->name, "Name of a new user");
   verb.add_option("--email", arguments->email, "Mail address of a new user");
   verb.add_flag("--link", arguments->link, "Attach the grant to an existing user, whose PIN stays");
-}
-
-// A list that comes whole, without pages.
-Result<JsonArray> attempts_at(const ControlClient& client, std::string_view target) {
-  auto answer = client.get(target);
-  if (!answer) return std::unexpected(answer.error());
-  const JsonArray* items = answer->is_object() ? base::find_array(answer->as_object(), "items") : nullptr;
-  return items == nullptr ? JsonArray() : *items;
-}
-
-Result<int> list_pending(const Session& session) {
-  const auto attempts = attempts_at(session.client(), "/api/v1/authorizations");
-  if (!attempts) return std::unexpected(attempts.error());
-  if (session.json) {
-    print(pretty(*attempts));
-    return 0;
-  }
-  std::vector<std::vector<std::string>> rows;
-  for (const Json& item : *attempts) {
-    const auto& attempt = item.as_object();
-    const bool pending = base::string_or(attempt, "state") == "pending";
-    rows.push_back({cell(attempt, "username"), cell(attempt, "type"), cell(attempt, "state"), cell(attempt, "expires_at"), id_of(attempt),
-                    pending ? "Nobody has consented yet." : question_of(attempt)});
-  }
-  print(table({"USERNAME", "TYPE", "STATE", "ENDS", "ID", "QUESTION"}, rows));
-  return 0;
-}
-
-// The attempt that waits for an answer, by its id or by the username it is for.
-Result<std::string> find_waiting(const ControlClient& client, const std::string& name, const std::string& type) {
-  if (AuthorizationId::parse(name)) return name;
-  const auto attempts = attempts_at(client, "/api/v1/authorizations?state=asking");
-  if (!attempts) return std::unexpected(attempts.error());
-  std::vector<std::string> found;
-  for (const Json& item : *attempts) {
-    const auto& attempt = item.as_object();
-    if (!net::equal_ignoring_case(base::string_or(attempt, "username"), name)) continue;
-    if (!type.empty() && base::string_or(attempt, "type") != type) continue;
-    found.push_back(id_of(attempt));
-  }
-  if (found.size() == 1) return found.front();
-  if (found.empty()) {
-    return fail(ErrorKind::not_found, "not_waiting",
-                fmt::format("no consent of {} waits for approval; `latchkey grant pending` lists those that do", name), {.field = "username"});
-  }
-  return fail(ErrorKind::invalid, "several_waiting",
-              fmt::format("{} consents of {} wait: say --type, or the id that `latchkey grant pending` shows", found.size(), name),
-              {.field = "username"});
-}
-
-// A consent that is held, or that brought another account than before, is answered here.
-void add_approve_verb(CLI::App& grant, Session& session, const std::shared_ptr<GrantArguments>& arguments) {
-  auto reject = std::make_shared<bool>(false);
-  CLI::App& verb = add_verb(grant, session, "approve", "Accept the account of a consent that waits for approval");
-  verb.add_option("USERNAME", arguments->username, "Whom it is for, or the id of the attempt (`latchkey grant pending`)")->required();
-  verb.add_option("--type", arguments->type, "Which, when several wait for the same user")->type_name("TYPE");
-  verb.add_flag("--reject", *reject, "Refuse it instead");
-  on_run(verb, session, [&session, arguments, reject]() -> Result<int> {
-    const auto client = session.client();
-    const auto id = find_waiting(client, arguments->username, arguments->type);
-    if (!id) return std::unexpected(id.error());
-    const JsonObject body{{"accept", !*reject}};
-    const auto answer = client.call("POST", fmt::format("/api/v1/authorizations/{}/confirm", net::percent_encode(*id)), &body);
-    if (!answer) return std::unexpected(answer.error());
-    if (!*reject) return say_end(session, answer->as_object());
-    print(session.json ? pretty(*answer) : "The consent is refused; nothing of it is kept.\n");
-    return 0;
-  });
 }
 
 // One line for every line of the timeline, newest first.
@@ -449,9 +350,7 @@ void add_grant_verbs(CLI::App& app, Session& session) {
   };
   on_run(named("refresh", "Refresh now; exit status 1 when no new token came"), session, [&session, arguments] { return refresh_grant(session, *arguments); });
   on_run(named("check", "Ask the provider whose grant it is"), session, [&session, arguments] { return on_grant(session, *arguments, "POST", "/check", nullptr); });
-  CLI::App& pending = add_verb(grant, session, "pending", "List consents that are not over, and what they ask");
-  on_run(pending, session, [&session] { return list_pending(session); });
-  add_approve_verb(grant, session, arguments);
+  add_consent_verbs(grant, session);
   on_run(named("enable", "Switch a grant on again"), session, [&session, arguments] {
     const JsonObject body{{"enabled", true}};
     return on_grant(session, *arguments, "PATCH", "", &body);

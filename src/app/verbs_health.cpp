@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "app/health_words.h"
 #include "app/terminal.h"
 #include "app/verbs.h"
+#include "base/shown_name.h"
 #include "net/url.h"
 
 namespace latchkey::app {
@@ -114,11 +116,12 @@ void print_channels(const JsonArray& channels) {
     const auto& object = channel.as_object();
     const auto problem = base::string_or(object, "problem");
     const auto told = base::string_or(object, "last_told_at");
-    print(fmt::format("{}: {}\n", cell(object, "channel"),
-                      cell(object, "on") != "yes" ? "off"
-                      : !problem.empty()          ? "does not arrive: " + problem
-                      : told.empty()              ? "on, to " + cell(object, "target") + "; nothing told since the start"
-                                                  : "on, to " + cell(object, "target") + "; last told " + told));
+    print(base::as_shown(fmt::format("{}: {}", cell(object, "channel"),
+                                     cell(object, "on") != "yes" ? "off"
+                                     : !problem.empty()          ? "does not arrive: " + problem
+                                     : told.empty()              ? "on, to " + cell(object, "target") + "; nothing told since the start"
+                                                                 : "on, to " + cell(object, "target") + "; last told " + told)) +
+          "\n");
   }
 }
 
@@ -147,8 +150,7 @@ Result<int> show_health(const Session& session) {
   print_last_day(items_of(health, "hours"));
   for (const auto& [list, note] : {std::pair("alerts", ""), std::pair("put_away", " (put away)")}) {
     for (const Json& alert : health[list].as_array()) {
-      const auto& object = alert.as_object();
-      print(fmt::format("{}{}: {}. {}\n", cell(object, "severity"), note, cell(object, "title"), cell(object, "detail")));
+      print(alert_line(alert.as_object(), note));
     }
   }
   print_spans("Access tokens end", items_of(health, "until_expiry"), "ended");
@@ -175,7 +177,7 @@ Result<int> test_notice(const Session& session, const std::string& channel) {
   if (!answer) return std::unexpected(answer.error());
   const auto& object = answer->as_object();
   if (session.json) print(pretty(*answer));
-  else print(fmt::format("{}\n", cell(object, "detail")));
+  else print(base::as_shown(cell(object, "detail")) + "\n");
   return cell(object, "ok") == "yes" ? 0 : 1;
 }
 

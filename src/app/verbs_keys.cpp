@@ -168,6 +168,7 @@ struct Arguments {
 struct Places {
   std::string data;
   std::string key_path;
+  Bytes key_in_use{};  // as the running server says; empty: none runs
   bool of_node = false;  // the store lies in a PostgreSQL database
 };
 
@@ -193,14 +194,32 @@ Result<Places> places_of(const Arguments& arguments, Verb verb) {
                             config->data), {.field = "--config"});
   }
   Places places{.data = config->data, .key_path = config->master_key_file, .of_node = config->shares_store()};
-  if (!arguments.key_path.empty()) {
-    places.key_path = arguments.key_path;
-  } else if (arguments.config.empty()) {
-    if (const auto keys = ControlClient(places.data).get("/api/v1/keys"); keys && keys->is_object()) {
-      if (const auto* key = base::find_object(keys->as_object(), "master_key")) places.key_path = base::string_or(*key, "place", places.key_path);
-    }
-  }
+  if (!arguments.key_path.empty()) places.key_path = arguments.key_path;
+  const auto keys = ControlClient(places.data).get("/api/v1/keys");
+  const auto* key = keys && keys->is_object() ? base::find_object(keys->as_object(), "master_key") : nullptr;
+  if (key == nullptr) return places;
+  places.key_in_use = base::from_hex(base::string_or(*key, "id")).value_or(Bytes());
+  if (arguments.key_path.empty() && arguments.config.empty()) places.key_path = base::string_or(*key, "place", places.key_path);
   return places;
+}
+
+Result<store::PostgresOptions> database_of(const Config& config) {
+  store::PostgresOptions database;
+  database.url = config.store;
+  database.program_version = version();
+  if (config.store_password_file.empty()) return database;
+  auto password = read_secret_file("store_password_file", config.store_password_file);
+  if (!password) return std::unexpected(password.error());
+  database.password = std::move(*password);
+  return database;
+}
+
+Result<Bytes> key_by_database(const Arguments& arguments) {
+  const auto config = config_of(arguments);
+  if (!config) return std::unexpected(config.error());
+  const auto database = database_of(*config);
+  if (!database) return std::unexpected(database.error());
+  return store::postgres_master_key_id(*database);
 }
 
 Result<Secret> passphrase_of(const Arguments& arguments, Ask ask) {
@@ -223,6 +242,8 @@ Result<int> back_up(const Session& session, const Arguments& arguments) {
   BackupWish wish{.file = arguments.file, .data = places->data, .key_path = places->key_path, .passphrase = std::move(*passphrase)};
   wish.progress = [&line](std::string_view step, std::int64_t done, std::int64_t all) { line.show(step, done, all); };
   wish.of_node = places->of_node;
+  wish.key_in_use = places->key_in_use;
+  wish.ask_store = [&arguments] { return key_by_database(arguments); };
   const auto report = make_backup(wish);
   if (!report) return std::unexpected(report.error());
   const JsonObject told{{"made_at", base::to_rfc3339(report->made_at)}, {"size_bytes", report->size_bytes}, {"file", arguments.file}};
@@ -326,17 +347,11 @@ Result<int> mark_database(const Session& session, const Arguments& arguments) {
     return fail(ErrorKind::invalid, "not_postgres", "this installation's store is SQLite: name the backup to restore (`latchkey restore FILE`), and the "
                 "server's configuration with --config if it says otherwise");
   }
-  store::PostgresOptions database;
-  database.url = config->store;
-  database.program_version = version();
-  if (!config->store_password_file.empty()) {
-    auto password = read_secret_file("store_password_file", config->store_password_file);
-    if (!password) return std::unexpected(password.error());
-    database.password = std::move(*password);
-  }
+  auto database = database_of(*config);
+  if (!database) return std::unexpected(database.error());
   RestoreWish wish{.data = config->data, .key_path = arguments.key_path.empty() ? config->master_key_file : arguments.key_path,
                    .nothing_ran_since = arguments.nothing_ran_since};
-  const auto report = mark_restored_database(wish, std::move(database));
+  const auto report = mark_restored_database(wish, *std::move(database));
   if (!report) return std::unexpected(report.error());
   if (session.json) {
     print(pretty(marks_of(*report)));

@@ -10,6 +10,7 @@
 #include "app/terminal.h"
 #include "app/verbs.h"
 #include "app/verbs_relay.h"
+#include "base/shown_name.h"
 #include "cloud/enrolment.h"
 
 namespace latchkey::app {
@@ -58,10 +59,7 @@ Result<int> relay_on(const Arguments& arguments) {
 }
 
 Result<void> check_label(const std::string& label) {
-  const bool plain =
-      !label.empty() && label.size() <= kLabelMax && is_utf8(label) &&
-      std::ranges::none_of(label, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '`'; });
-  if (plain) return {};
+  if (label.size() <= kLabelMax && base::may_be_shown(label) && !label.contains('`')) return {};
   return fail(ErrorKind::invalid, "bad_label",
               "A label is what people are shown before they consent: the office's name, of 1 to 100 characters on one line",
               {.field = "LABEL"});

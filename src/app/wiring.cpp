@@ -9,7 +9,6 @@
 #include <cstring>
 #include <thread>
 
-#include "app/backup.h"
 #include "app/certificate_keeper.h"
 #include "app/dav_works.h"
 #include "app/delivery_works.h"
@@ -111,6 +110,7 @@ struct House::Parts {
   std::unique_ptr<net::CurlMail> mail;
   NodeId node;
   WallTime clock_mark{};
+  Bytes journals_key;  // as hold_key_of_journal says
 
   // People.
   std::unique_ptr<people::UserSeal> user_seal;
@@ -118,6 +118,7 @@ struct House::Parts {
   std::unique_ptr<people::UserCards> user_cards;
   std::unique_ptr<people::PinHasher> hasher;
   std::unique_ptr<PeopleWatcher> watcher;
+  std::unique_ptr<PinLetters> pin_letters;
   std::unique_ptr<people::PinGate> gate;
   std::unique_ptr<people::Sessions> sessions;
   std::unique_ptr<people::Directory> directory;
@@ -222,15 +223,7 @@ Result<void> House::Parts::open_shared_store() {
 
 Result<void> House::Parts::build_keys_and_store() {
   if (const auto made = make_data_directory(config.data); !made) return made;
-  if (exists(fmt::format("{}/{}", config.data, kRestoringMark))) {
-    return fail(ErrorKind::misconfigured, "restore_interrupted",
-                fmt::format("A restore into {} was interrupted, so what is there is not whole. Run `latchkey restore` with --replace again; what was "
-                            "there before lies in its replaced-* directories.",
-                            config.data),
-                {.field = "data"});
-  }
-  store::SystemFiles files;
-  if (const auto note = set_aside_file(config.data, files)) return std::unexpected(store::set_aside_error(*note, config.data));
+  if (auto whole = check_whole(config.data); !whole) return whole;
   if (const auto opened = config.shares_store() ? open_shared_store() : open_embedded_store(); !opened) return opened;
   remove_leftovers(config.data);
   auto journal_opened = store::open_reply_journal(config.data + "/journal", log);
@@ -320,7 +313,7 @@ void House::Parts::build_engine() {
   // Loopback providers over plain http are for whom outbound.allow names them: the sandbox, and tests.
   const auto plain_http = options.sandbox || !config.outbound_allow.empty() ? oauth::PlainHttp::loopback_only : oauth::PlainHttp::refused;
   engine = std::make_unique<Engine>(EngineGround{
-      .loop = loop, .wall = clock, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .hot = *hot, .store = *store,
+      .loop = loop, .wall = clock, .steady = steady, .entropy = entropy, .log = log, .vault = *vault, .key_files = key_files(), .journals_key = journals_key, .hot = *hot, .store = *store,
       .journal = *journal, .registry = *registry, .catalog = catalog, .transport = *transport, .mail = *mail, .user_seal = *user_seal,
       .user_cards = *user_cards, .hasher = *hasher, .gate = *gate, .handouts = *handouts, .node = node,
       .address = {.url = config.public_url, .plain_http = plain_http},
@@ -330,6 +323,9 @@ void House::Parts::build_engine() {
       .remember_lineage = [data = config.data](const std::string& name) { return keep_lineage(data, name); },
       .memory = config.shares_store() ? std::optional(kMemoryOfSharedStore) : std::nullopt});
   watcher->set_alerts(engine->alerts());
+  pin_letters = std::make_unique<PinLetters>(PinLetters::Parts{
+      .executor = loop.main(), .tasks = upkeep, .notices = engine->notices(), .log = log, .public_url = config.public_url});
+  watcher->set_letters(*pin_letters);
   directory->listen(&engine->pin_reset_listener());
   directory->on_leaving(&engine->leaving_listener());
   directory->watch(watcher.get());
@@ -378,9 +374,9 @@ void House::Parts::build_doors() {
       .dying_soon = [counters] { return counters->dying_idle + counters->dying_of_age; }});
   token_door = std::make_unique<doors::TokenDoor>(*gate, engine->token_desk(), *store, console::origin_of(config.public_url));
   deliver_door = std::make_unique<doors::DeliverDoor>(doors::DeliverDoor::Parts{
-      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .mail = mail_works->intake(), .queue = deliveries->queue(), .desk = deliveries->delivery_desk(), .counters = deliveries->counters(), .store = *store,
+      .gate = deliveries->door_gate(), .reception = deliveries->reception(), .mail = mail_works->intake(), .queue = deliveries->queue(), .desk = deliveries->delivery_desk(), .counters = deliveries->counters(), .ear = deliveries->device_ear(), .store = *store,
       .steady = steady, .least_rate = deliveries->least_rate(), .engine = loop.main(), .public_origin = console::origin_of(config.public_url)});
-  panel_door = std::make_unique<doors::PanelDoor>(deliveries->door_gate(), deliveries->panel(), console::origin_of(config.public_url));
+  panel_door = std::make_unique<doors::PanelDoor>(deliveries->door_gate(), deliveries->panel(), deliveries->device_ear(), console::origin_of(config.public_url));
   for (const auto& mount : console->mounts()) front.claim(mount.path, *mount.handler);
   front.claim("/v1/", *token_door);
   for (const char* path : {"/v1/deliver/", "/v1/deliveries", "/v1/deliveries/"}) front.claim(path, *deliver_door);
@@ -534,8 +530,9 @@ Task<Result<void>> House::open() {
   if (const auto done = co_await parts.learn_node(); !done) co_return done;
   if (const auto done = co_await parts.take_up_journal(); !done) co_return done;
   if (parts.config.shares_store()) {
-    const auto held = co_await grants::hold_key_of_journal(*parts.store, *parts.journal, *parts.vault, parts.key_files(), parts.entropy);
-    if (!held) co_return held;
+    auto held = co_await grants::hold_key_of_journal(*parts.store, *parts.journal, *parts.vault, parts.key_files(), parts.entropy);
+    if (!held) co_return std::unexpected(held.error());
+    parts.journals_key = *std::move(held);
   }
   if (const auto done = co_await parts.learn_clock_mark(); !done) co_return done;
   if (const auto done = co_await parts.registry->load(); !done) co_return done;

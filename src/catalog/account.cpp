@@ -1,7 +1,8 @@
 #include "catalog/account.h"
 
-#include <algorithm>
 #include <charconv>
+
+#include "base/shown_name.h"
 
 namespace latchkey::catalog {
 namespace {
@@ -31,29 +32,44 @@ const Json* step_into(const Json& json, std::string_view piece) {
   return at;
 }
 
-}  // namespace
-
-std::optional<std::string> value_at(const Json& json, std::string_view path) {
+// nullptr: there is nothing.
+const Json* node_at(const Json& json, std::string_view path) {
   const Json* at = &json;
   while (!path.empty()) {
     const auto dot = path.find('.');
     at = step_into(*at, path.substr(0, dot));
-    if (at == nullptr) return std::nullopt;
+    if (at == nullptr) return nullptr;
     path.remove_prefix(dot == std::string_view::npos ? path.size() : dot + 1);
   }
-  if (const auto* number = at->if_int64()) return std::to_string(*number);
-  const auto* text = at->if_string();
+  return at;
+}
+
+std::optional<std::string> text_of(const Json* json) {
+  if (json == nullptr) return std::nullopt;
+  if (const auto* number = json->if_int64()) return std::to_string(*number);
+  const auto* text = json->if_string();
   if (text == nullptr || text->empty() || text->size() > kAccountBytesMax) return std::nullopt;
-  const bool printable = std::all_of(text->begin(), text->end(),
-                                     [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
-  if (!printable) return std::nullopt;
   return std::string(std::string_view(*text));
+}
+
+// Whatever it holds: an account that is known by it is the same one next time. No store takes U+0000 in a text.
+std::optional<std::string> id_at(const Json& json, std::string_view path) {
+  auto id = text_of(node_at(json, path));
+  return id && !id->contains('\0') ? id : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> value_at(const Json& json, std::string_view path) {
+  auto value = text_of(node_at(json, path));
+  // People approve an account by what they read (A4).
+  return value && base::may_be_shown(*value, kAccountBytesMax) ? value : std::nullopt;
 }
 
 std::optional<Account> read_account(const AccountLookup& lookup, const Json& answer, const JsonObject* id_claims) {
   Account account;
   for (const auto& path : lookup.id_paths) {
-    const auto part = value_at(answer, path);
+    const auto part = id_at(answer, path);
     if (!part) return std::nullopt;  // half an identity is none
     if (!account.id.empty()) account.id += '/';
     account.id += *part;
@@ -67,7 +83,7 @@ std::optional<Account> read_account(const AccountLookup& lookup, const Json& ans
     const auto* value = id_claims->if_contains(claim);
     if (value != nullptr) account.name = value_at(*value, "").value_or("");
   }
-  if (account.name.empty()) account.name = account.id;
+  if (account.name.empty()) account.name = base::as_escaped(account.id);
   return account;
 }
 

@@ -224,5 +224,25 @@ TEST(Account, HalfAnIdentityIsNone) {
   EXPECT_EQ(read_account(lookup, *parse_json(R"({"tid":"t","oid":"o"})"), &claims)->name, "ann@c.example");
 }
 
+// People approve an account by what they read.
+TEST(Account, A4_ANameThatMayNotBeShownIsPassedOver) {
+  AccountLookup lookup;
+  lookup.id_paths = {"id"};
+  lookup.name_paths = {"email", "display"};
+  const auto named = [&](std::string_view email, const JsonObject* claims = nullptr) {
+    return read_account(lookup, Json(JsonObject{{"id", "u1"}, {"email", email}}), claims)->name;
+  };
+  for (const char* unseen : {"anna@b.example\u200b", "anna@b.example\u202e", "\u009b31manna@b.example", "anna\u2066@b.example", "anna@b.example\u3164"}) {
+    EXPECT_EQ(named(unseen), "u1") << unseen;
+    EXPECT_EQ(read_account(lookup, Json(JsonObject{{"id", "u1"}, {"email", unseen}, {"display", "Anna"}}))->name, "Anna");
+    const JsonObject claims{{"email", unseen}, {"name", "Änne"}};
+    EXPECT_EQ(named("", &claims), "Änne");
+    EXPECT_EQ(read_account(lookup, Json(JsonObject{{"id", unseen}, {"email", "anna@b.example"}})), (Account{unseen, "anna@b.example"})) << "the same account next time";
+  }
+  EXPECT_EQ(named("anna@b.example"), "anna@b.example");
+  EXPECT_EQ(read_account(lookup, Json(JsonObject{{"id", "ann\u200ca"}})), (Account{"ann\u200ca", "ann\\u{200c}a"}));
+  EXPECT_EQ(read_account(lookup, Json(JsonObject{{"id", std::string_view("a\0b", 3)}})), std::nullopt);
+}
+
 }  // namespace
 }  // namespace latchkey::catalog

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/shown_name.h"
 #include "cloud/envelope.h"
 #include "cloud/sealed_until.h"
 
@@ -70,6 +71,14 @@ std::optional<FlowRequest> parse_request(std::string_view json) {
 std::string handle_place(std::string_view office) { return "handle " + std::string(office); }
 
 }  // namespace
+
+Result<void> check_username(std::string_view username) {
+  if (base::may_be_shown(username)) return {};
+  return fail(ErrorKind::refused, "username_not_shown",
+              "The user's name has more than 128 characters, or characters that are not seen or turn text round, or several blanks in a row, and what the "
+              "Cloud Service's page shows must be what is meant. The office's administrator can give the user another name.",
+              {.field = "username"});
+}
 
 Result<std::string> seal_flow(const FlowRequest& request, const Secret& office_signing_seed,
                               const crypto::X25519Public& relay, Entropy& entropy) {

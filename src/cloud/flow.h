@@ -37,6 +37,10 @@ struct FlowRequest {
   friend bool operator==(const FlowRequest&, const FlowRequest&) = default;
 };
 
+// Whether the relay shows a user of that name on its page (base/shown_name.h); the office asks the same before it sends anybody there.
+// Errors: refused/`username_not_shown`.
+[[nodiscard]] Result<void> check_username(std::string_view username);
+
 // base64url. Errors: invalid/`flow_too_long`.
 [[nodiscard]] Result<std::string> seal_flow(const FlowRequest& request, const Secret& office_signing_seed,
                                             const crypto::X25519Public& relay, Entropy& entropy);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/json.h"
+#include "base/shown_name.h"
 
 namespace latchkey::cloud {
 namespace {
@@ -13,6 +14,13 @@ constexpr int kJsonDepthMax = 6;
 constexpr std::size_t kOriginMax = 300;
 constexpr std::size_t kOriginsMax = 8;
 constexpr std::size_t kAppsMax = 64;
+constexpr std::size_t kTypesMax = 64;
+constexpr std::size_t kParamsMax = 16;
+// Characters.
+constexpr std::size_t kWordMax = 64;
+constexpr std::size_t kClientIdMax = 512;
+constexpr std::size_t kAddressMax = 2048;
+constexpr std::size_t kValueMax = 2048;
 
 std::optional<JsonObject> object_of(std::string_view json) {
   auto parsed = parse_json(
@@ -75,6 +83,22 @@ std::optional<ServiceApp> app_of(const Json& item) {
   }
   const bool whole = !app.id.empty() && !app.provider.empty() && !app.client_id.empty() && !app.redirect_uri.empty();
   return whole ? std::optional(std::move(app)) : std::nullopt;
+}
+
+// What ids are made of here: of relay.toml's apps, of providers and types, of their parameters.
+bool is_word(std::string_view text) {
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= kWordMax && plain(text.front()) &&
+         std::ranges::all_of(text, [&](char c) { return plain(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+// Whether people can be shown what it is, to agree to it.
+bool is_showable(const ServiceApp& app) {
+  return is_word(app.id) && is_word(app.provider) && base::may_be_shown(app.client_id, kClientIdMax) && base::may_be_shown(app.redirect_uri, kAddressMax) &&
+         app.types.size() <= kTypesMax && std::ranges::all_of(app.types, is_word) && app.params.size() <= kParamsMax &&
+         std::ranges::all_of(app.params, [](const auto& each) {
+           return is_word(each.first) && (each.second.empty() || base::may_be_shown(each.second, kValueMax));
+         });
 }
 
 JsonArray array_of(const std::vector<Succession>& successions) {
@@ -169,11 +193,13 @@ Result<ServiceView> parse_service_view(std::string_view json) {
                    .successions = std::move(*successions),
                    .return_origins = std::move(*origins),
                    .apps = {}};
-  if (view.office.empty() || view.label.empty()) return malformed_answer();
+  if (!base::may_be_shown(view.office) || view.label.empty()) return malformed_answer();
+  if (!base::may_be_shown(view.label)) view.label = kLabelNotShown;
   for (const auto& item : *apps) {
     auto app = app_of(item);
     if (!app) return malformed_answer();
-    view.apps.push_back(std::move(*app));
+    const bool named_twice = std::ranges::find(view.apps, app->id, &ServiceApp::id) != view.apps.end();
+    if (is_showable(*app) && !named_twice) view.apps.push_back(std::move(*app));
   }
   return view;
 }

@@ -63,6 +63,8 @@ struct ServiceApp {
   friend bool operator==(const ServiceApp&, const ServiceApp&) = default;
 };
 
+inline constexpr std::string_view kLabelNotShown = "(a label that cannot be shown)";
+
 // What the service has for one office.
 struct ServiceView {
   std::string office;  // the enrolment's id
@@ -74,7 +76,9 @@ struct ServiceView {
   friend bool operator==(const ServiceView&, const ServiceView&) = default;
 };
 [[nodiscard]] std::string to_json(const ServiceView& view);
-// Errors: invalid/`cloud_answer_malformed`.
+// What may not be shown is not there (base/shown_name.h): a label has kLabelNotShown in its place, and an app is left out whose words
+// control a terminal, are not seen, turn text round or go on without an end, or that bears another's name. Errors:
+// invalid/`cloud_answer_malformed`.
 [[nodiscard]] Result<ServiceView> parse_service_view(std::string_view json);
 
 // An office's part of enrolling. The code goes without its third part, which the service knows.

@@ -60,6 +60,49 @@ TEST(ServiceViews, WhatIsNotOneIsRefused) {
   for (const auto* text : {"", "[]", "{}", "{\"office\":1}", "<html>"}) EXPECT_FALSE(parse_service_view(text)) << text;
 }
 
+TEST(ServiceViews, Attack_WhatWouldRepaintATerminalOrTurnTextRoundIsNotThere) {
+  const auto parsed = [](const ServiceView& view) {
+    auto back = parse_service_view(to_json(view));
+    EXPECT_TRUE(back);
+    return back ? *back : view;
+  };
+  const std::string odd[] = {"\x1b[2J\x1b[H", "a\nAGREED yes", "a\rb", "\xe2\x80\xaegnirts", "\xe2\x80\x8bunseen", "\xc2\x9b" "2J", std::string(5000, 'x')};
+  for (const auto& word : odd) {
+    auto labelled = sample();
+    labelled.label = word;
+    EXPECT_EQ(parsed(labelled).label, kLabelNotShown) << word;
+    EXPECT_EQ(parsed(labelled).apps.size(), 1U);
+    std::vector<ServiceView> views(7, sample());
+    views[0].apps[0].id += word;
+    views[1].apps[0].provider += word;
+    views[2].apps[0].client_id += word;
+    views[3].apps[0].redirect_uri += word;
+    views[4].apps[0].types.push_back(word);
+    views[5].apps[0].params[0].first += word;
+    views[6].apps[0].params[0].second += word;
+    for (const auto& view : views) EXPECT_TRUE(parsed(view).apps.empty()) << &view - views.data() << ": " << word;
+    auto office = sample();
+    office.office += word;
+    EXPECT_FALSE(parse_service_view(to_json(office))) << word;
+  }
+  auto option = sample();
+  option.apps[0].types = {"--mode"};
+  EXPECT_TRUE(parsed(option).apps.empty()) << "where a command is pasted";
+  auto plain = sample();
+  plain.label = "Grüße & Söhne, 北";
+  EXPECT_EQ(parsed(plain), plain);
+}
+
+TEST(ServiceViews, Attack_TwoAppsOfOneNameAreOne) {
+  auto view = sample();
+  view.apps.push_back(view.apps.front());
+  view.apps.back().mode = Mode::exchange;
+  const auto back = parse_service_view(to_json(view));
+  ASSERT_TRUE(back);
+  ASSERT_EQ(back->apps.size(), 1U) << "whoever agrees to one has not agreed to the other";
+  EXPECT_EQ(back->apps.front().mode, Mode::forward);
+}
+
 TEST(EnrolmentOffers, ComeBackWholeAndTheirProofStillHolds) {
   const auto relay = PartyKeys::make(entropy());
   const auto code = EnrolmentCode::make(entropy().bytes(16), relay.public_half(), entropy());

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <utility>
+
+#include "oauth/redaction.h"
 
 namespace latchkey::connectors {
 namespace {
@@ -11,6 +14,21 @@ constexpr Seconds kRetryAfterMax{86'400};
 // A document on its way: how long nothing at all may move, and the slowest line that is still worth waiting for.
 constexpr Seconds kStallMax{120};
 constexpr std::uint64_t kSlowestBytesAMillisecond = 16;
+constexpr std::size_t kQuotedBytesMax = 2000;
+
+// A listing may be long, and hardly any answer holds the token: it is looked for as it was sent first.
+void strike_out(ApiReply& reply, const Secret& token) {
+  if (reply.ok() && !base::as_text(reply.body).contains(token.reveal_text())) return;
+  std::string words(base::as_text(reply.body));
+  oauth::strike_out(words, std::span(&token, 1));
+  reply.body = base::to_bytes(words);
+}
+
+Error without(const Secret& token, Error error) {
+  oauth::strike_out(error.text, std::span(&token, 1));
+  oauth::strike_out(error.detail, std::span(&token, 1));
+  return error;
+}
 
 }  // namespace
 
@@ -28,9 +46,12 @@ std::optional<Seconds> retry_after_of(const net::HttpHeaders& headers) {
   return std::clamp(Seconds(seconds), Seconds(1), kRetryAfterMax);
 }
 
+std::string words_of(const ApiReply& reply) {
+  return "status " + std::to_string(reply.status) + " " + oauth::redacted(base::as_text(reply.body).substr(0, kQuotedBytesMax));
+}
+
 Error error_of(const ApiReply& reply, const std::string& service) {
-  // The service's own words are for the log: they may quote what was sent.
-  const auto detail = "status " + std::to_string(reply.status) + " " + std::string(base::as_text(reply.body).substr(0, 500));
+  const auto detail = words_of(reply);
   const auto make = [&](ErrorKind kind, std::string reason, std::string text) {
     return Error{.kind = kind,
                  .reason = std::move(reason),
@@ -81,7 +102,7 @@ Task<Result<ApiReply>> ApiSession::call(Request request) {
   if (reply && reply->status == 401) {
     co_return fail(ErrorKind::needs_person, "token_refused",
                    "The service refuses this account's access, a fresh one too. Authorise the account again.",
-                   {.detail = std::string(base::as_text(reply->body).substr(0, 500))});
+                   {.detail = words_of(*reply)});
   }
   co_return reply;
 }
@@ -101,10 +122,12 @@ Task<Result<ApiReply>> ApiSession::call_once(const Request& request) {
   call.reuse = net::Reuse::may_reuse;
   auto outcome = co_await transport_.send(std::move(call));
   if (auto* reply = std::get_if<net::Reply>(&outcome)) {
-    co_return ApiReply{.status = reply->status, .headers = std::move(reply->headers), .body = std::move(reply->body)};
+    ApiReply answered{.status = reply->status, .headers = std::move(reply->headers), .body = std::move(reply->body)};
+    strike_out(answered, *token_);
+    co_return answered;
   }
-  if (auto* unsent = std::get_if<net::NothingSent>(&outcome)) co_return std::unexpected(std::move(unsent->error));
-  co_return std::unexpected(std::move(std::get<net::Ambiguous>(outcome).error));
+  if (auto* unsent = std::get_if<net::NothingSent>(&outcome)) co_return std::unexpected(without(*token_, std::move(unsent->error)));
+  co_return std::unexpected(without(*token_, std::move(std::get<net::Ambiguous>(outcome).error)));
 }
 
 }  // namespace latchkey::connectors

@@ -35,7 +35,8 @@ class ApiSession {
     Milliseconds patience{120'000};
     std::size_t reply_bytes_max = 1 << 20;  // what is longer is cut
   };
-  // A 401 is answered by one more try with another token. Errors: unavailable when nothing was sent; ambiguous/`reply_lost`,
+  // A 401 is answered by one more try with another token. No answer holds the token it was asked with: where a service echoes it, "…"
+  // stands in the body. Errors: unavailable when nothing was sent; ambiguous/`reply_lost`,
   // `reply_timeout`; those of the TokenSource; needs_person/`token_refused` when the service refuses a new token, too.
   [[nodiscard]] Task<Result<ApiReply>> call(Request request);
 
@@ -46,6 +47,10 @@ class ApiSession {
   TokenSource& tokens_;
   std::optional<Secret> token_;
 };
+
+// Its status and how its body begins, for the log alone: the service's own words may quote what was sent, so every run that may be a
+// token is struck out.
+[[nodiscard]] std::string words_of(const ApiReply& reply);
 
 // What an answer that is no success means where the connector knows nothing better. `service`: its name, for people.
 //   408, 425, 429, 5xx    unavailable, with Retry-After      403  needs_person/`access_refused`

@@ -60,7 +60,9 @@ struct StoreOrder {
   std::string path;          // "Scans/2026-11-27.pdf": folder and name, no empty, "." or ".." segments
   std::string content_type;  // may be empty
   std::string fields_json = "{}";  // as the door gave them: a mail's envelope; what else a type asks for
-  std::string key;           // letters, digits, hyphens; the same at every try of one delivery, and of no other
+  // Letters, digits, hyphens; the same at every try of one delivery to one place, and of no other: sent elsewhere, or tried
+  // again by hand after it was refused or under another rule, it has another key.
+  std::string key;
   OnConflict on_conflict = OnConflict::rename;
   std::string resume_point;  // as noted last; empty: from the start
   Document* document = nullptr;

@@ -45,6 +45,7 @@ Task<Result<void>> RememberedProgress::note(std::string point, std::uint64_t sen
   if (dies_at > 0 && notes >= dies_at) co_return fail(ErrorKind::unavailable, "store_unavailable", "The process died here.");
   resume_point = std::move(point);
   sent_bytes = sent;
+  all_sent_bytes.push_back(sent);
   co_return Result<void>{};
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "connectors/connector.h"
 
@@ -70,6 +71,7 @@ class RememberedProgress final : public Progress {
 
   std::string resume_point;
   std::uint64_t sent_bytes = 0;
+  std::vector<std::uint64_t> all_sent_bytes;
   int notes = 0;
   int dies_at = 0;  // 0: never
 };

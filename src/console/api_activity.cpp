@@ -17,7 +17,7 @@ constexpr std::size_t kHandoutMinutesMost = 500;
 constexpr std::string_view kActions[] = {
     "app.added", "app.changed", "app.deleted", "app.paused", "app.resumed", "authorization.cancelled",
     "authorization.expired", "authorization.failed", "authorization.mailed", "authorization.outdated", "authorization.refused",
-    "authorization.rejected", "authorization.started", "authorization.undone", "connector.added", "connector.changed",
+    "authorization.rejected", "authorization.started", "authorization.unapproved", "authorization.undone", "connector.added", "connector.changed",
     "connector.deleted", "connector.delegation_ended", "delivery.cancelled", "delivery.deleted", "delivery.downloaded", "delivery.expired",
     "delivery.rerouted", "delivery.retried", "device.added", "device.changed", "device.deleted", "device.secret_renewed",
     "grant.authorized", "grant.checked", "grant.deleted",

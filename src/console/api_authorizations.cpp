@@ -41,9 +41,15 @@ std::string_view title_of(std::string_view code) {
       {"access_denied", "Consent was refused"},
       {"consent_required", "Consent is still needed"},
       {"expired", "Nobody consented in time"},
+      {"unapproved", "Nobody approved in time"},
+      {"code_over", "The provider's code was over too soon"},
       {"cancelled", "Cancelled"},
       {"rejected", "Rejected"},
       {"restored", "The server was restored meanwhile"},
+      {"switched_off", "Switched off meanwhile"},
+      {"user_disabled", "The user is switched off"},
+      {"grant_disabled", "The account is switched off"},
+      {"grant_revoked", "The account was revoked meanwhile"},
       {"wrong_provider", "The answer came from the wrong place"},
       {"host_not_allowed", "The provider sent us to a strange address"},
       {"endpoints_changed", "The provider's addresses have changed"},
@@ -241,6 +247,7 @@ Task<JsonObject> AuthorizationsApi::view_json(grants::AuthorizationView view) {
                                         {"before", JsonObject{{"id", view.before_id}, {"name", view.before_name}}},
                                         {"now", std::move(now)},
                                         {"holder", view.holder},
+                                        {"question", view.question},
                                         {"detail", view.problem_text}};
       break;
     }
@@ -296,9 +303,10 @@ Task<Answer> AuthorizationsApi::confirm(Call call) {
   if (!body) co_return std::unexpected(body.error());
   Fields fields(*body);
   const bool accept = fields.boolean("accept", false, Presence::required);
+  auto question = fields.text("question", {.min = 1, .max = 64});
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   const auto answer = accept ? grants::Authorizer::Answer::accept : grants::Authorizer::Answer::reject;
-  auto view = co_await base::run_on(engine_, authorizer_.confirm(*id, answer, requester_of(call)));
+  auto view = co_await base::run_on(engine_, authorizer_.confirm(*id, answer, std::move(question), requester_of(call)));
   if (!view) co_return refuse(view.error());
   co_return co_await view_answer(std::move(*view));
 }

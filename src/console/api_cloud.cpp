@@ -9,12 +9,14 @@ namespace latchkey::console {
 namespace {
 
 constexpr std::size_t kCodeBytesMax = 200;
+constexpr std::size_t kTypesMax = 64;
 
 JsonObject app_json(const grants::CloudStatus::App& app) {
   JsonObject params;
   for (const auto& [name, value] : app.params) params[name] = value;
   return {{"id", app.id},     {"provider", app.provider},      {"types", texts_json(app.types)},
-          {"mode", app.mode}, {"params", std::move(params)}, {"agreed", app.agreed}};
+          {"mode", app.mode}, {"params", std::move(params)},  {"agreed", app.agreed},
+          {"agreed_types", texts_json(app.agreed_types)},     {"changes", texts_json(app.changes)}};
 }
 
 }  // namespace
@@ -29,7 +31,7 @@ std::vector<Route> CloudApi::routes() {
       {"DELETE", "/api/v1/cloud-service", kAdministrator, kPlain, 1024, [this](Call call) { return leave(std::move(call)); }},
       {"POST", "/api/v1/cloud-service/check", kAdministrator, kPlain, 1024,
        [this](Call call) { return check(std::move(call)); }},
-      {"POST", "/api/v1/cloud-service/apps/{app}/agree", kAdministrator, kPlain, 8 * 1024,
+      {"POST", "/api/v1/cloud-service/apps/{app}/agree", kAdministrator, kPlain, 64 * 1024,
        [this](Call call) { return agree(std::move(call)); }},
   };
 }
@@ -75,11 +77,11 @@ Task<Answer> CloudApi::agree(Call call) {
   auto body = read_object(call.request);
   if (!body) co_return std::unexpected(body.error());
   Fields fields(*body);
+  grants::CloudAgreement agreement{.app = call.values.front(), .mode = fields.text("mode", {.min = 1, .max = 20}), .types = fields.texts("types", kTypesMax, {.min = 1, .max = 64})};
   const auto given = fields.parameters("params");
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
-  catalog::ParameterValues params(given.begin(), given.end());
-  auto app = call.values.front();
-  co_return answer_of(co_await base::run_on(engine_, desk_.agree(std::move(app), std::move(params), requester_of(call))));
+  agreement.params = {given.begin(), given.end()};
+  co_return answer_of(co_await base::run_on(engine_, desk_.agree(std::move(agreement), requester_of(call))));
 }
 
 Task<Answer> CloudApi::leave(Call call) {

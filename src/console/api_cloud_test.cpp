@@ -41,15 +41,25 @@ TEST_F(ConsoleTest, S1_WhatACloudServiceNamesIsShownAndAgreedToAsItIs) {
   auto admin = administrator();
   cloud.state = {.enrolled = true, .address = "https://relay.example", .office = "office-1", .label = "North Ltd", .service_key = "k",
                  .enrolled_at = base::from_unix_ms(0), .return_origin = "https://latchkey.example",
-                 .apps = {{.id = "cloud-op-00", .provider = "oidc", .types = {"oidc"}, .mode = "forward",
-                           .params = {{"issuer", "https://login.example"}}, .agreed = false}}};
+                 .apps = {{.id = "cloud-op-00", .provider = "oidc", .types = {"oidc"}, .mode = "exchange",
+                           .params = {{"issuer", "https://login.example"}}, .agreed = false, .agreed_types = {},
+                           .changes = {"mode: exchange instead of forward"}}}};
   const auto shown = admin.get("/api/v1/cloud-service").json().at("apps").at(0);
   EXPECT_EQ(shown.at("params").at("issuer"), "https://login.example");
+  EXPECT_EQ(shown.at("mode"), "exchange");
   EXPECT_EQ(shown.at("agreed"), false);
+  EXPECT_EQ(shown.at("agreed_types").as_array().size(), 0U);
+  EXPECT_EQ(shown.at("changes").at(0), "mode: exchange instead of forward");
   const std::string path = "/api/v1/cloud-service/apps/cloud-op-00/agree";
-  const auto with = [](const char* issuer) { return JsonObject{{"params", JsonObject{{"issuer", issuer}}}}; };
+  const auto as = [](const char* mode, JsonArray types, const char* issuer) {
+    return JsonObject{{"mode", mode}, {"types", std::move(types)}, {"params", JsonObject{{"issuer", issuer}}}};
+  };
+  const auto with = [&](const char* issuer) { return as("exchange", {"oidc"}, issuer); };
   EXPECT_EQ(regular().send("POST", path, with("https://login.example")).status, 403);
   EXPECT_EQ(admin.send("POST", path, with("https://other.example")).status, 409);
+  EXPECT_EQ(admin.send("POST", path, as("forward", {"oidc"}, "https://login.example")).status, 409);
+  EXPECT_EQ(admin.send("POST", path, as("exchange", {"oidc", "box"}, "https://login.example")).json().at("type"), "urn:latchkey:problem:cloud_values_differ");
+  EXPECT_EQ(admin.send("POST", path, {{"params", JsonObject{{"issuer", "https://login.example"}}}}).status, 422) << "mode and types are agreed to, too";
   EXPECT_FALSE(cloud.state.apps.front().agreed);
   EXPECT_EQ(admin.send("POST", "/api/v1/cloud-service/apps/cloud-x/agree", with("https://login.example")).status, 404);
   EXPECT_EQ(admin.send("POST", path, with("https://login.example")).json().at("apps").at(0).at("agreed"), true);

@@ -1,5 +1,7 @@
 #include "console/api_deliveries.h"
 
+#include <algorithm>
+
 #include "base/run_on.h"
 #include "console/actor.h"
 #include "console/fields.h"
@@ -14,6 +16,8 @@ std::vector<Route> DeliveriesApi::routes() {
   constexpr auto kPlain = Carries::nothing_secret;
   return {
       {"GET", "/api/v1/deliveries", Who::administrator, kPlain, 1024, [this](Call call) { return list(std::move(call)); }},
+      {"GET", "/api/v1/users/{id}/deliveries", Who::signed_in, kPlain, 1024,
+       [this](Call call) { return list_of_user(std::move(call)); }},
       {"GET", "/api/v1/deliveries/{id}", Who::administrator, kPlain, 1024,
        [this](Call call) { return show(std::move(call)); }},
       {"POST", "/api/v1/deliveries/{id}/retry", Who::administrator, kPlain, 1024,
@@ -57,15 +61,50 @@ Task<Answer> DeliveriesApi::list(Call call) {
     if (!known) co_return refuse(known.error());
     if (!*known) co_return net::HttpResponse::json(200, list_json({}, "", 0));
   }
-  auto page = co_await store_.deliveries(wanted);
+  auto page = co_await page_of(std::move(wanted));
   if (!page) co_return refuse(page.error());
+  co_return net::HttpResponse::json(200, *page);
+}
+
+Task<Result<JsonObject>> DeliveriesApi::page_of(store::DeliveryQuery query) {
+  auto page = co_await store_.deliveries(std::move(query));
+  if (!page) co_return std::unexpected(page.error());
   JsonArray items;
   for (auto& delivery : page->items) {
     auto json = co_await shown(std::move(delivery), false);
-    if (!json) co_return refuse(json.error());
+    if (!json) co_return json;
     items.push_back(std::move(*json));
   }
-  co_return net::HttpResponse::json(200, list_json(std::move(items), page->next_cursor, page->total));
+  co_return list_json(std::move(items), page->next_cursor, page->total);
+}
+
+Task<Answer> DeliveriesApi::list_of_user(Call call) {
+  const auto id = UserId::parse(call.values[0]);
+  if (!id || !call.principal.may_see(*id)) co_return refuse_not_found();
+  Query query(call.request);
+  store::DeliveryQuery wanted;
+  wanted.submitter = *id;
+  wanted.page.cursor = query.text("cursor", {.min = 0, .max = 200});
+  wanted.page.limit = static_cast<std::size_t>(query.integer("limit", 1, 200, 50));
+  if (auto problem = query.check()) co_return std::unexpected(std::move(*problem));
+  auto page = co_await page_of(std::move(wanted));
+  if (!page) co_return refuse(page.error());
+  const auto unattended = co_await unattended_of(*id);
+  if (!unattended) co_return refuse(unattended.error());
+  (*page)["unattended"] = *unattended;
+  co_return net::HttpResponse::json(200, *page);
+}
+
+Task<Result<std::int64_t>> DeliveriesApi::unattended_of(UserId user) {
+  const auto grants = co_await store_.grants_of_user(user);
+  if (!grants) co_return std::unexpected(grants.error());
+  std::int64_t unattended = 0;
+  for (const auto& grant : *grants) {
+    const auto wraps = co_await store_.wraps(grant.id);
+    if (!wraps) co_return std::unexpected(wraps.error());
+    unattended += std::ranges::count(*wraps, store::HolderKind::delivery, &store::Wrap::holder_kind);
+  }
+  co_return unattended;
 }
 
 Task<Result<bool>> DeliveriesApi::add_submitter(store::DeliveryQuery& query, std::string name) {

@@ -167,7 +167,7 @@ TEST_F(ConsoleTest, AnotherAccountThanBeforeIsAskedFor) {
   const auto begun = boss.send("POST", "/api/v1/authorizations", {{"replace_grant_id", held.id.text()}});
   ASSERT_EQ(begun.status, 201) << begun.body;
   const auto target = "/api/v1/authorizations/" + base::string_or(begun.json(), "id");
-  EXPECT_EQ(boss.send("POST", target + "/confirm", {{"accept", true}}).code(), "not_waiting");
+  EXPECT_EQ(boss.send("POST", target + "/confirm", {{"accept", true}, {"question", "q1"}}).code(), "not_waiting");
   auto& view = authorizer->views[*AuthorizationId::parse(base::string_or(begun.json(), "id"))];
   view.state = store::AuthorizationState::needs_confirmation;
   view.account_name = "new@example.com";
@@ -175,17 +175,28 @@ TEST_F(ConsoleTest, AnotherAccountThanBeforeIsAskedFor) {
   view.before_name = "old@example.com";
   view.problem_code = "account_differs";
   view.problem_text = "Another account.";
+  view.question = "q1";
   const auto asked = boss.get(target).json().at("confirmation").as_object();
   EXPECT_EQ(base::string_or(asked.at("before").as_object(), "name"), "old@example.com");
   EXPECT_EQ(base::string_or(asked.at("now").as_object(), "name"), "new@example.com");
   EXPECT_EQ(base::string_or(asked, "code"), "account_differs");
+  EXPECT_EQ(base::string_or(asked, "question"), "q1");
   view.problem_code = "account_held";
   view.holder = "hall";
+  view.problem_text = "In use by hall.";
+  view.question = "q2";
   const auto held_by = boss.get(target).json().at("confirmation").as_object();
   EXPECT_EQ(base::string_or(held_by, "code"), "account_held");
   EXPECT_EQ(base::string_or(held_by, "holder"), "hall");
-  EXPECT_THAT(boss.send("POST", target + "/confirm", {{"accept", "yes"}}).fields(), ElementsAre("accept"));
-  EXPECT_EQ(base::string_or(boss.send("POST", target + "/confirm", {{"accept", false}}).json(), "state"), "cancelled");
+  EXPECT_THAT(boss.send("POST", target + "/confirm", {{"accept", "yes"}}).fields(), testing::UnorderedElementsAre("accept", "question"));
+  EXPECT_THAT(boss.send("POST", target + "/confirm", {{"accept", true}, {"question", ""}}).fields(), ElementsAre("question"));
+  for (const bool accept : {true, false}) {
+    const auto late = boss.send("POST", target + "/confirm", {{"accept", accept}, {"question", "q1"}});
+    EXPECT_EQ(late.status, 409);
+    EXPECT_EQ(late.code(), "question_changed");
+    EXPECT_THAT(base::string_or(late.json(), "detail"), HasSubstr("In use by hall."));
+  }
+  EXPECT_EQ(base::string_or(boss.send("POST", target + "/confirm", {{"accept", false}, {"question", "q2"}}).json(), "state"), "cancelled");
 }
 
 TEST_F(ConsoleTest, ConsentsThatAskAPersonAreListedWhoeverBeganThem) {

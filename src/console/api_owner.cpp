@@ -10,6 +10,18 @@
 namespace latchkey::console {
 namespace {
 
+bool is_locked(const store::Grant& grant) { return grant.state == store::GrantState::disabled || grant.state == store::GrantState::revoked; }
+
+// Whether authorise() could go on: what an administrator has locked stays so (grants/attempt_locks.h).
+bool may_authorize(const store::Grant& grant) { return !is_locked(grant) && !grant.account_id.empty(); }
+
+std::string why_for_owner(const store::Grant& grant) {
+  if (grant.state == store::GrantState::disabled) return "Switched off here. Ask an administrator.";
+  if (grant.state == store::GrantState::revoked) return "Revoked: nothing uses it any more. Ask an administrator, who can begin to have it authorised again.";
+  if (!may_authorize(grant)) return why_of(grant) + " Which account this is was never learned. To have it authorised again, ask an administrator.";
+  return why_of(grant);
+}
+
 // No more than its owner needs: neither app nor generation nor what it is called inside.
 JsonObject owned_json(const store::Grant& grant, const catalog::Catalog& catalog) {
   const auto type = catalog.find_type(grant.type);
@@ -21,7 +33,8 @@ JsonObject owned_json(const store::Grant& grant, const catalog::Catalog& catalog
   json["provider_name"] = provider ? provider->name : grant.type;
   json["account"] = account_json(grant.account_id, grant.account_name);
   json["state"] = store::name_of(grant.state);
-  json["why"] = why_of(grant);
+  json["why"] = why_for_owner(grant);
+  json["may_authorize"] = may_authorize(grant);
   json["authorized_at"] = time_json(grant.created_at);
   json["last_used_at"] = time_json(grant.last_used_at);
   return json;

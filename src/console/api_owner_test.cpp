@@ -59,5 +59,28 @@ TEST_F(OwnerTest, A4_AnAccountThatWasNeverLearnedIsNotAuthorisedAgainFromHere) {
   EXPECT_EQ(authorizer->count, 0);
 }
 
+TEST_F(OwnerTest, WhatAnAdministratorHasLockedIsNotOfferedToAuthoriseAgain) {
+  auto grant = grant_to(with_pin("scan").id);
+  auto owner = browser();
+  ASSERT_EQ(come_in(owner, "scan").status, 201);
+  const auto shown = [&](store::GrantState state, std::string why) {
+    grant.state = state;
+    grant.why = std::move(why);
+    EXPECT_TRUE(run(store->commit({store::UpdateGrant{grant}}, store::Urgency::ordinary)));
+    grant.version += 1;
+    return owner.get("/api/v1/owner").json().at("grants").as_array().at(0).as_object();
+  };
+  for (const auto state : {store::GrantState::revoked, store::GrantState::disabled}) {
+    const auto locked = shown(state, "Revoked by root-admin. Authorise it again to use it.");
+    EXPECT_FALSE(locked.at("may_authorize").as_bool());
+    EXPECT_THAT(base::string_or(locked, "why"), testing::AllOf(testing::HasSubstr("Ask an administrator"), testing::Not(testing::HasSubstr("Authorise it again"))));
+  }
+  const auto ended = shown(store::GrantState::needs_authorization, "The provider has ended it. Authorise it again.");
+  EXPECT_TRUE(ended.at("may_authorize").as_bool());
+  EXPECT_EQ(base::string_or(ended, "why"), "The provider has ended it. Authorise it again.");
+  grant.account_id.clear();
+  EXPECT_FALSE(shown(store::GrantState::needs_authorization, "").at("may_authorize").as_bool()) << "nobody knows whose it is";
+}
+
 }  // namespace
 }  // namespace latchkey::console

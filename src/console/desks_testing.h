@@ -115,9 +115,10 @@ class PlainAuthorizer final : public grants::Authorizer {
     }
     co_return open;
   }
-  Task<Result<grants::AuthorizationView>> confirm(AuthorizationId id, Answer answer, grants::Requester) override {
+  Task<Result<grants::AuthorizationView>> confirm(AuthorizationId id, Answer answer, std::string question, grants::Requester) override {
     auto& found = views[id];
     if (found.state != store::AuthorizationState::needs_confirmation) co_return fail(ErrorKind::conflict, "nothing_to_confirm", "Asks nothing.");
+    if (question != found.question) co_return fail(ErrorKind::conflict, "question_changed", "Something else is asked now. " + found.problem_text);
     found.state = answer == Answer::accept ? store::AuthorizationState::completed : store::AuthorizationState::cancelled;
     co_return found;
   }
@@ -180,11 +181,13 @@ class PlainCloud final : public grants::CloudDesk {
     if (refusal) co_return std::unexpected(*refusal);
     co_return state;
   }
-  Task<Result<grants::CloudStatus>> agree(std::string app, catalog::ParameterValues params, grants::Requester) override {
+  Task<Result<grants::CloudStatus>> agree(grants::CloudAgreement agreement, grants::Requester) override {
     for (auto& each : state.apps) {
-      if (each.id != app) continue;
-      if (each.params != params) co_return fail(ErrorKind::conflict, "cloud_values_differ", "Others by now.");
+      if (each.id != agreement.app) continue;
+      if (each.mode != agreement.mode || each.types != agreement.types || each.params != agreement.params) co_return fail(ErrorKind::conflict, "cloud_values_differ", "Others by now.");
       each.agreed = true;
+      each.agreed_types = each.types;
+      each.changes.clear();
       co_return state;
     }
     co_return fail(ErrorKind::not_found, "cloud_app_unknown", "Not offered.");

@@ -7,7 +7,7 @@
 namespace latchkey::delivery {
 namespace {
 
-constexpr std::size_t kPieceBytes = 256 * 1024;
+constexpr std::size_t kPieceBytes = 64 * 1024;  // in memory for each that is fetched
 
 class SpooledSource final : public net::HttpSource {
  public:

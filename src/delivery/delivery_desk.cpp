@@ -4,6 +4,7 @@
 
 #include "connectors/mail_envelope.h"
 #include "delivery/kept_fields.h"
+#include "delivery/other_nodes.h"
 #include "delivery/routing.h"
 #include "delivery/timeline.h"
 
@@ -21,6 +22,14 @@ std::unexpected<Error> being_sent() {
   return fail(ErrorKind::conflict, "being_sent", "The document is being sent at this moment. Look again in a while.");
 }
 
+// Documents of one node that others delete at the same moment, one after the other.
+constexpr int kRaces = 20;
+
+std::unexpected<Error> not_for_mail() {
+  return fail(ErrorKind::conflict, "not_for_mail",
+              "That connector sends mail by another account than this document was written for. Send it again there.");
+}
+
 // Between reading and writing the queue, or another person, was faster.
 std::unexpected<Error> refusal_of(Error error) {
   if (error.reason == "version") return being_sent();
@@ -34,8 +43,12 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::at_rest(DeliveryId id) {
   auto found = co_await parts_.store.delivery(id);
   if (!found) co_return std::unexpected(found.error());
   if (!*found) co_return no_such_delivery();
-  if (parts_.queue.is_sending(id) || (*found)->state == store::DeliveryState::sending) {
-    co_return being_sent();
+  if (parts_.queue.is_sending(id)) co_return being_sent();
+  if ((*found)->state == store::DeliveryState::sending) {
+    const auto others = co_await other_nodes(parts_.store, parts_.node);
+    if (!others) co_return std::unexpected(others.error());
+    // Whoever sent it may have been declared lost.
+    if ((*found)->node == parts_.node || others->contains((*found)->node)) co_return being_sent();
   }
   co_return std::move(**found);
 }
@@ -44,8 +57,24 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::retry(DeliveryId id, people::
   auto delivery = co_await at_rest(id);
   if (!delivery) co_return delivery;
   if (delivery->state == store::DeliveryState::delivered) co_return delivered();
+  store::Batch batch;
+  const auto connector = co_await parts_.store.connector(delivery->connector);
+  if (!connector) co_return std::unexpected(connector.error());
+  // What was altered, or has no connector, the queue says what becomes of.
+  if (*connector && parts_.sealing.check(*delivery)) {
+    const auto opens = co_await opens_its_grant(*delivery);
+    if (!opens) co_return std::unexpected(opens.error());
+    const auto opened_anew = *opens ? Result<bool>(false) : co_await open_account(*delivery, **connector, batch);
+    if (!opened_anew) co_return std::unexpected(opened_anew.error());
+    if (*opened_anew && carries_mail(**connector)) co_return not_for_mail();
+    const bool other_rule = begun_under(*delivery).value_or((*connector)->conflict) != (*connector)->conflict;
+    if (*opened_anew || other_rule) {
+      begin_anew(*delivery);
+      parts_.sealing.vouch(*delivery);
+    }
+  }
   note(*delivery, parts_.wall.now(), "retried", "By " + actor.name + ".");
-  co_return co_await commit_due(std::move(*delivery), {}, std::move(actor), "delivery.retried");
+  co_return co_await commit_due(std::move(*delivery), std::move(batch), std::move(actor), "delivery.retried");
 }
 
 Task<Result<store::Delivery>> DeliveryDeskOfQueue::commit_due(store::Delivery delivery, store::Batch batch,
@@ -87,13 +116,24 @@ Task<Result<std::string>> DeliveryDeskOfQueue::submitter_for(store::Delivery del
   co_return (*device)->name;
 }
 
-Task<Result<void>> DeliveryDeskOfQueue::open_account(store::Delivery& delivery, store::Connector connector,
+Task<Result<bool>> DeliveryDeskOfQueue::opens_its_grant(store::Delivery delivery) {
+  if (delivery.private_key_sealed.empty()) co_return false;
+  store::Batch end;
+  const auto found = co_await grants::add_end_of_delegation(parts_.store, end, std::move(delivery));
+  if (!found) co_return std::unexpected(found.error());
+  co_return !end.empty();
+}
+
+Task<Result<bool>> DeliveryDeskOfQueue::open_account(store::Delivery& delivery, store::Connector connector,
                                                      store::Batch& batch) {
   const auto view = co_await parts_.store.grant(delivery.grant);
   if (!view) co_return std::unexpected(view.error());
   const auto whose = connector.account == store::AccountKind::fixed ? connector.owner : delivery.submitter;
-  const bool same_account = *view && (*view)->grant.type == connector.type && (*view)->grant.user == whose;
-  if (same_account) co_return Result<void>{};
+  const bool same_grant = *view && (*view)->grant.type == connector.type && (*view)->grant.user == whose;
+  // Of the same grant another account may have been authorised since: what waited for the first one does not go to it.
+  const auto opens = same_grant ? co_await opens_its_grant(delivery) : Result<bool>(false);
+  if (!opens) co_return opens;
+  if (*opens) co_return false;
   if (connector.account != store::AccountKind::fixed)
     co_return fail(
         ErrorKind::conflict, "pin_needed",
@@ -103,12 +143,18 @@ Task<Result<void>> DeliveryDeskOfQueue::open_account(store::Delivery& delivery, 
   if (!opened) co_return std::unexpected(opened.error());
   auto sealed = co_await parts_.delegations.seal(*opened, delivery.id);
   if (!sealed) co_return std::unexpected(sealed.error());
-  if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, delivery); !ended) co_return ended;
+  if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, delivery); !ended)
+    co_return std::unexpected(ended.error());
   delivery.grant = opened->grant;
   delivery.public_key = opened->public_key;
   delivery.private_key_sealed = std::move(sealed->private_key_sealed);
   for (auto& mutation : sealed->batch) batch.push_back(std::move(mutation));
-  co_return Result<void>{};
+  co_return true;
+}
+
+bool DeliveryDeskOfQueue::carries_mail(const store::Connector& connector) const {
+  const auto* works = parts_.destinations.works_for(connector.type);
+  return works != nullptr && works->abilities().carries_mail;
 }
 
 Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::string connector_id, people::Actor actor) {
@@ -124,25 +170,21 @@ Task<Result<store::Delivery>> DeliveryDeskOfQueue::reroute(DeliveryId id, std::s
   if (const auto sound = parts_.sealing.check(**connector); !sound) co_return std::unexpected(sound.error());
   auto submitter = co_await submitter_for(*delivery, **connector);
   if (!submitter) co_return std::unexpected(submitter.error());
-  const auto account = delivery->grant;
   store::Batch batch;
-  if (const auto opened = co_await open_account(*delivery, **connector, batch); !opened)
-    co_return std::unexpected(opened.error());
+  const auto opened_anew = co_await open_account(*delivery, **connector, batch);
+  if (!opened_anew) co_return std::unexpected(opened_anew.error());
   // What goes out as mail has an envelope, and its account's address in it (RULES G2): it goes by that account or not at
   // all.
-  const auto* works = parts_.destinations.works_for((*connector)->type);
-  const bool is_mail = works != nullptr && works->abilities().carries_mail;
-  if (is_mail && (!connectors::envelope_in(delivery->fields_json) || delivery->grant != account))
-    co_return fail(ErrorKind::conflict, "not_for_mail",
-                   "That connector sends mail by another account than this document was written for. Send it again there.");
+  if (carries_mail(**connector) && (!connectors::envelope_in(delivery->fields_json) || *opened_anew))
+    co_return not_for_mail();
+  set_handed_in_for(*delivery, handed_in_for(*delivery));
   const auto before = std::exchange(delivery->connector, connector_id);
-  const auto file = delivery->name.substr(delivery->name.rfind('/') + 1);
+  const auto name = name_it_came_with(*delivery);
   if (before != connector_id) forget_counter(*delivery);
   delivery = co_await parts_.reception.renamed(std::move(*delivery), Reception::NamedBy::administrator,
-                                              std::move(*submitter), "", file);
+                                               std::move(*submitter), "", name);
   if (!delivery) co_return delivery;
-  delivery->resume_point.clear();
-  delivery->sent_bytes = 0;
+  begin_anew(*delivery);
   parts_.sealing.vouch(*delivery);
   note(*delivery, parts_.wall.now(), "rerouted", "From " + before + " to " + connector_id + ", by " + actor.name + ".");
   co_return co_await commit_due(std::move(*delivery), std::move(batch), std::move(actor), "delivery.rerouted");
@@ -161,7 +203,8 @@ Task<Result<DeliveryDesk::Document>> DeliveryDeskOfQueue::document(DeliveryId id
     co_return fail(ErrorKind::not_found, "document_gone",
                    "Another server of this installation has the document. Ask there.");
   auto octets =
-      co_await parts_.spool.open(id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
+      co_await parts_.spool.open_for(actor.user.none() ? actor.name : actor.user.text(), id, delivery.document_key_sealed,
+                                     static_cast<std::uint64_t>(delivery.size_bytes));
   if (!octets) co_return std::unexpected(octets.error());
   auto entry = people::audit_entry(parts_.wall.now(), actor, "delivery.downloaded", delivery.name, delivery.submitter,
                                    "to " + delivery.connector);
@@ -171,14 +214,21 @@ Task<Result<DeliveryDesk::Document>> DeliveryDeskOfQueue::document(DeliveryId id
 }
 
 Task<Result<void>> DeliveryDeskOfQueue::remove(DeliveryId id, people::Actor actor) {
-  const auto delivery = co_await at_rest(id);
-  if (!delivery) co_return std::unexpected(delivery.error());
-  // Written as it was read first: the store refuses where the queue has begun to send it since.
-  store::Batch batch{store::PutDelivery{*delivery}, store::DeleteDelivery{id}};
-  if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, *delivery); !ended) co_return ended;
-  batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "delivery.deleted", delivery->name,
-                                                         delivery->submitter, "to " + delivery->connector)});
-  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) co_return refusal_of(done.error());
+  for (int race = 0;; ++race) {
+    const auto delivery = co_await at_rest(id);
+    if (!delivery) co_return std::unexpected(delivery.error());
+    // Written as it was read first: the store refuses where the queue has begun to send it since.
+    store::Batch batch{store::PutDelivery{*delivery}, store::DeleteDelivery{id}};
+    if (const auto ended = co_await grants::add_end_of_delegation(parts_.store, batch, *delivery); !ended) co_return ended;
+    if (delivery->node != parts_.node && !delivery->document_key_sealed.empty()) {
+      if (const auto told = co_await add_deleted_elsewhere(parts_.store, batch, *delivery); !told) co_return told;
+    }
+    batch.push_back(store::AppendAudit{people::audit_entry(parts_.wall.now(), actor, "delivery.deleted", delivery->name,
+                                                           delivery->submitter, "to " + delivery->connector)});
+    const auto done = co_await parts_.store.commit(std::move(batch));
+    if (done) break;
+    if (done.error().reason != "meta" || race >= kRaces) co_return refusal_of(done.error());
+  }
   parts_.queue.withdraw(id);
   // The record held the key: what cannot be removed now opens for nobody, and is set aside at the next start.
   (void)co_await parts_.spool.remove(id);

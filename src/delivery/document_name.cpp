@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "wire/controls.h"
+
 namespace latchkey::delivery {
 namespace {
 
@@ -15,11 +17,9 @@ constexpr std::string_view kCounterOfWidth = "counter:";
 constexpr std::size_t kCounterWidthMax = 12;
 constexpr std::size_t kTemplateBytesMax = 200;
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && name.find_first_not_of('.') != std::string_view::npos &&
-         std::ranges::none_of(name, [](char c) { return is_control(c) || c == '/' || c == '\\'; }) && is_utf8(name);
+         name.find_first_of("/\\") == std::string_view::npos && is_utf8(name) && !wire::has_controls(name);
 }
 
 std::pair<std::string_view, std::string_view> split_extension(std::string_view name) {
@@ -44,12 +44,16 @@ std::string_view extension_of(std::string_view content_type) {
 }
 
 // What is typed by people elsewhere (a user's name) must not become a folder of its own, nor the one above.
-std::string flat(std::string text) {
-  const bool dots_alone = text.find_first_not_of('.') == std::string::npos;
-  for (auto& c : text) {
-    if (dots_alone || c == '/' || c == '\\' || is_control(c)) c = '-';
+std::string flat(std::string_view text) {
+  const bool dots_alone = text.find_first_not_of('.') == std::string_view::npos;
+  std::string out;
+  while (!text.empty()) {
+    const auto control = wire::control_length(text);
+    const char c = text.front();
+    out += dots_alone || c == '/' || c == '\\' || control > 0 ? '-' : c;
+    text.remove_prefix(std::max<std::size_t>(control, 1));
   }
-  return text;
+  return out;
 }
 
 // Of "counter:4"; nullopt: it says no width.
@@ -161,7 +165,7 @@ bool is_utf8(std::string_view text) {
 Result<std::string> check_name(std::string_view name) {
   if (is_name(name)) return std::string(name);
   return fail(ErrorKind::invalid, "bad_name",
-              "A document's name is 1 to 200 octets of UTF-8 without slashes, backslashes and control characters. Mend the "
+              "A document's name is 1 to 200 octets of UTF-8 without slashes, backslashes and control characters (of direction, too). Mend the "
               "name on the device.",
               {.field = "filename"});
 }

@@ -16,7 +16,7 @@ inline constexpr std::size_t kNameBytesMax = 200;
 inline constexpr std::size_t kPathBytesMax = 1024;
 
 // A name as a device or program gave it. Refused rather than mended (a device that sends such names is misconfigured):
-// empty, more than 200 octets, control characters, slashes and backslashes, dots alone, malformed UTF-8. Errors:
+// empty, more than 200 octets, control characters (wire/controls.h), slashes and backslashes, dots alone, malformed UTF-8. Errors:
 // invalid/`bad_name`, field `filename`.
 [[nodiscard]] Result<std::string> check_name(std::string_view name);
 

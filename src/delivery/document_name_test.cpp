@@ -30,6 +30,10 @@ TEST(DocumentName, D7_NamesThatClimbOrBreakLinesAreRefused) {
   }
   EXPECT_FALSE(check_name(std::string_view("a\0b", 3)));
   EXPECT_FALSE(check_name(std::string(201, 'a')));
+  // U+0085, a new line of old; U+202E: "invoice" and "fdp.exe" read from right to left.
+  for (const char* name : {"a\xc2\x85" "b", "a\xc2\x9b" "31mb", "invoice\xe2\x80\xae" "fdp.exe", "\xe2\x81\xa6" "a\xe2\x81\xa9.pdf", "a\xe2\x80\xa8.pdf", "a\xd8\x9c.pdf", "a\xe2\x80\x8f.pdf"})
+    EXPECT_FALSE(check_name(name)) << name;
+  for (const char* name : {"\xc2\xa9.pdf", "نامه\xe2\x80\x8cها.pdf", "👩\xe2\x80\x8d💻.pdf", "\xe2\x80\xa6.pdf"}) EXPECT_TRUE(check_name(name)) << name;
   for (const char* name : {"a", "Übersicht – Q4.pdf", ".profile", "two  spaces.txt", "日本.pdf", "a..b"})
     EXPECT_EQ(check_name(name).value_or(""), name);
   EXPECT_TRUE(check_name(std::string(200, 'a')));
@@ -46,6 +50,8 @@ TEST(DocumentName, TemplatesAreFilled) {
   auto climbing = facts();
   climbing.user = "../anna\\b";
   EXPECT_EQ(render_name("{user}", climbing), "..-anna-b.pdf");
+  climbing.user = "an\xe2\x80\xae" "na\xc2\x85";
+  EXPECT_EQ(render_name("{user}", climbing), "an-na-.pdf");
   EXPECT_EQ(render_folder("Scans/{user}/{date}", facts()), "Scans/anna/2026-11-27");
   const auto longest = render_name("{name}", facts(std::string(100, 'a') + "ä" + std::string(93, 'b') + ".pdf"));
   EXPECT_LE(longest.size(), kNameBytesMax);

@@ -14,8 +14,8 @@ namespace latchkey::delivery {
 namespace {
 
 constexpr std::int64_t kReservedMax = 64;
-// Other servers take numbers of the same line at this moment: each time its end is read again.
-constexpr int kRaces = 50;
+// Other servers take numbers of the same line at this moment: each time its end is read again. Each race is lost to one of them who got on.
+constexpr int kRaces = 500;
 
 std::string meta_of(const std::string& connector) { return "document_counter:" + connector; }
 

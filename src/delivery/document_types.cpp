@@ -107,18 +107,6 @@ std::string told_by_type(std::string_view content_type) {
   return std::string(found_in(kSame, type, type));
 }
 
-// ".pdf" of "Scan 4.PDF", and of "scan.pdf.1", as FTP servers number what comes twice.
-std::string ending_of(std::string_view name) {
-  while (true) {
-    const auto dot = name.rfind('.');
-    if (dot == std::string_view::npos || dot == 0) return {};
-    const auto ending = name.substr(dot);
-    const bool is_number = ending.size() > 1 && ending.find_first_not_of("0123456789", 1) == std::string_view::npos;
-    if (!is_number) return lowered(ending);
-    name = name.substr(0, dot);
-  }
-}
-
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
 // RFC 6838 section 4.2.
@@ -155,6 +143,17 @@ std::string in_words(const std::vector<std::string>& listed) {
 
 }  // namespace
 
+std::string name_ending_of(std::string_view name) {
+  while (true) {
+    const auto dot = name.rfind('.');
+    if (dot == std::string_view::npos || dot == 0) return {};
+    const auto ending = name.substr(dot);
+    const bool is_number = ending.size() > 1 && ending.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    if (!is_number) return lowered(ending);
+    name = name.substr(0, dot);
+  }
+}
+
 Result<std::vector<std::string>> check_content_types(const std::vector<std::string>& typed) {
   std::vector<std::string> listed;
   for (const auto& one : typed) {
@@ -185,7 +184,7 @@ std::vector<std::string> content_types_of(const store::Connector& connector) {
 
 Fit fit_of(const std::vector<std::string>& listed, std::string_view name, std::string_view content_type) {
   if (listed.empty()) return Fit::fits;
-  const auto ending = ending_of(name);
+  const auto ending = name_ending_of(name);
   if (!ending.empty() && std::ranges::find(listed, ending) != listed.end()) return Fit::fits;
   const auto by_type = told_by_type(content_type);
   const auto by_name = found_in(kTypeOfEnding, ending, {});
@@ -203,7 +202,7 @@ Result<void> check_content_type(const std::vector<std::string>& listed, std::str
                 rule + " Nothing says which type this one has: give its name an ending, such as .pdf.");
   }
   auto type = told_by_type(content_type);
-  if (type.empty() || holds_type(listed, type)) type = ending_of(name);
+  if (type.empty() || holds_type(listed, type)) type = name_ending_of(name);
   return fail(ErrorKind::refused, "content_type_not_allowed",
               rule + " This one is " + type + ". Choose another file format at the device, or ask an administrator.");
 }

@@ -20,6 +20,9 @@ inline constexpr std::size_t kContentTypesMax = 50;
 [[nodiscard]] Result<std::vector<std::string>> check_content_types(const std::vector<std::string>& typed);
 [[nodiscard]] std::vector<std::string> content_types_of(const store::Connector& connector);
 
+// ".pdf" of "Scan 4.PDF", and of "scan.pdf.1", as FTP servers number what comes twice; empty: it has none.
+[[nodiscard]] std::string name_ending_of(std::string_view name);
+
 enum class Fit {
   fits,      // its ending is listed; or whatever says something of its type says a listed one
   does_not,

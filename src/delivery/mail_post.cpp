@@ -230,7 +230,8 @@ Task<Result<std::unique_ptr<IncomingMail>>> MailPost::open(MailSubmission submis
                                                   .source = std::move(submission.source),
                                                   .size_bytes = submission.size_bytes,
                                                   .fields_json = "{}",
-                                                  .idempotency_key = std::move(submission.idempotency_key)});
+                                                  .idempotency_key = std::move(submission.idempotency_key),
+                                                  .use = store::kUseSend});
   if (!document) co_return std::unexpected(document.error());
   auto who = co_await identity((*document)->grant(), **connector);
   if (!who) co_return std::unexpected(who.error());

@@ -14,12 +14,12 @@ constexpr std::string_view kWaitsForPerson =
 
 void Queue::line_up(const store::Delivery& delivery, WallTime due_at) {
   order_.enter(delivery);
-  turns_.wait(delivery.id, delivery.connector, due_at);
+  wait(delivery.id, delivery.connector, due_at);
   give_turns();
 }
 
 void Queue::give_turns() {
-  for (const auto& next : order_.take_released()) turns_.wait(next.delivery, next.connector, parts_.wall.now());
+  for (const auto& next : order_.take_released()) wait_no_longer(next.delivery, next.connector);
 }
 
 Task<Result<Queue::Place>> Queue::place_of(Turn turn) {

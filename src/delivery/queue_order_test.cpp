@@ -119,16 +119,7 @@ TEST_F(QueueOrderTest, WhatHasFailedHoldsUpNobody) {
 
 TEST_F(QueueOrderTest, WhatIsDeletedOrSentElsewhereLetsTheNewerGoAtOnce) {
   auto desk = make_desk();
-  store::Connector own{.id = "own",
-                       .name = "own",
-                       .type = "acme-harmless",
-                       .account = store::AccountKind::fixed,
-                       .owner = grant.user,
-                       .naming = "{name}",
-                       .conflict = ConflictRule::replace,
-                       .created_at = wall.now()};
-  sealing.vouch(own);
-  commit({store::PutConnector{own}});
+  put_own_connector("own", ConflictRule::replace);
   for (const bool deletes : {true, false}) {
     const auto older = put_off();
     const auto newer = next();

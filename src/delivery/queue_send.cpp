@@ -15,6 +15,8 @@ constexpr std::chrono::hours kSendingHold{6};
 constexpr int kChangesMax = 20;
 // A store that refuses what has become of a delivery is asked again: nothing else may happen to it before.
 constexpr Seconds kAgainAfter{5};
+// What may open nothing any more waits for a person, who says so.
+constexpr Seconds kEndedLookedAt{3600};
 
 connectors::OnConflict rule_of(store::ConflictRule rule) {
   switch (rule) {
@@ -42,6 +44,16 @@ std::string told(const Error& error) {
   return hidden ? "The server could not read what it has of this document; its log says more." : error.text;
 }
 
+// Where a delivery goes, by which account, and as which upload. Another server may change it while this one sends.
+struct Addressed {
+  std::string connector, name, key;
+  GrantId grant;
+  friend bool operator==(const Addressed&, const Addressed&) = default;
+};
+Addressed addressed_of(const store::Delivery& delivery) {
+  return {.connector = delivery.connector, .name = delivery.name, .key = upload_key_of(delivery), .grant = delivery.grant};
+}
+
 // What had been parked is under way again.
 void go_on(store::Delivery& delivery, WallTime now) {
   delivery.state = store::DeliveryState::sending;
@@ -52,6 +64,9 @@ void go_on(store::Delivery& delivery, WallTime now) {
 
 // Nothing but a person brings a document with that to its destination: it holds up no other of its name.
 bool is_over(const Error& error) { return error.reason == "delegation_ended"; }
+
+// What stands in its way stands in the way of all that go to that connector by that grant.
+bool is_of_the_way(const Error& error) { return !is_over(error) && !is_ours(error); }
 
 // Whether the destination was there for a try that ended so.
 Reached reached_by(const Error& error) {
@@ -119,24 +134,34 @@ class Queue::Spooled final : public connectors::Document {
 
 class Queue::Marks final : public connectors::Progress {
  public:
-  Marks(Queue& queue, DeliveryId id) : queue_(queue), id_(id) {}
+  Marks(Queue& queue, const store::Delivery& delivery, store::ConflictRule rule)
+      : queue_(queue), id_(delivery.id), goes_(addressed_of(delivery)), rule_(rule) {}
   Task<Result<void>> note(std::string resume_point, std::uint64_t sent_bytes) override {
-    const auto done =
-        co_await queue_.change(id_, [resume_point, sent_bytes, now = queue_.parts_.wall.now()](store::Delivery& delivery) {
-          if (delivery.state == store::DeliveryState::parked) go_on(delivery, now);
-          delivery.resume_point = resume_point;
-          delivery.sent_bytes = static_cast<std::int64_t>(sent_bytes);
-          return true;
-        });
+    const auto& sealing = queue_.parts_.sealing;
+    const auto done = co_await queue_.change(id_, [&sealing, resume_point, sent_bytes, goes = goes_, rule = rule_,
+                                                   now = queue_.parts_.wall.now()](store::Delivery& delivery) {
+      if (addressed_of(delivery) != goes) return false;
+      if (delivery.state == store::DeliveryState::parked) go_on(delivery, now);
+      if (delivery.resume_point.empty() && !begun_under(delivery) && sealing.check(delivery)) {
+        set_begun_under(delivery, rule);
+        sealing.vouch(delivery);
+      }
+      delivery.resume_point = resume_point;
+      delivery.sent_bytes = static_cast<std::int64_t>(sent_bytes);
+      return true;
+    });
     if (!done) co_return std::unexpected(done.error());
     if (!*done)
-      co_return fail(ErrorKind::not_found, "no_such_delivery", "The delivery was deleted while it was being sent.");
+      co_return fail(ErrorKind::not_found, "no_such_delivery",
+                     "The delivery was deleted, or sent elsewhere, while it was being sent.");
     co_return Result<void>{};
   }
 
  private:
   Queue& queue_;
   DeliveryId id_;
+  Addressed goes_;
+  store::ConflictRule rule_;
 };
 
 Task<Result<std::optional<store::Delivery>>> Queue::change(DeliveryId id, Change what) {
@@ -161,29 +186,38 @@ Task<Queue::Outcome> Queue::take_turn(Turn turn) {
     parts_.log.warning("delivery_not_begun", {{"delivery", turn.delivery.text()}, {"reason", place.error().reason}});
     co_return Outcome{.reached = Reached::not_asked, .again_at = parts_.wall.now() + kAgainAfter};
   }
-  if (*place != Place::goes) co_return Outcome{.reached = Reached::not_asked, .place = *place};
-  co_return co_await send_one(turn.delivery);
+  if (*place != Place::goes)
+    co_return Outcome{.reached = Reached::not_asked, .place = *place, .settled = *place == Place::waits_otherwise};
+  co_return co_await send_one(std::move(turn));
 }
 
-Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
+Task<Queue::Outcome> Queue::send_one(Turn turn) {
+  const auto id = turn.delivery;
   bool interrupted = false;
   std::optional<WallTime> put_off_to;
-  const auto begun = co_await change(id, [&interrupted, &put_off_to, now = parts_.wall.now(), node = parts_.node,
-                                          looked_at = parts_.tuning().parked_looked_at](store::Delivery& delivery) {
+  std::optional<store::Delivery> parked;
+  const auto begun = co_await change(id, [&interrupted, &put_off_to, &parked, now = parts_.wall.now(), node = parts_.node,
+                                          stored = turn.stored](store::Delivery& delivery) {
+    parked.reset();
     if (delivery.node != node) return false;
     interrupted = delivery.state == store::DeliveryState::sending;
+    put_off_to.reset();
+    if (!store::is_in_work(delivery.state) || interrupted) return false;
     // Since it was heard of it may have been put off, or set aside.
-    put_off_to = store::is_in_work(delivery.state) && delivery.due_at > now ? std::optional(delivery.due_at) : std::nullopt;
-    if (!store::is_in_work(delivery.state) || interrupted || put_off_to) return false;
-    // A parked one is only looked at: it counts as parked until its account opens again.
-    delivery.due_at = now + looked_at;
-    if (delivery.state == store::DeliveryState::queued) {
-      note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
-      if (delivery.tries == 0) delivery.why.clear();  // that it waited for another
-      delivery.due_at = now + kSendingHold;
-      delivery.state = store::DeliveryState::sending;
-      delivery.tries += 1;
+    const auto due_at = delivery.due_at == stored ? now : due_of(delivery, now);
+    if (due_at > now) {
+      put_off_to = due_at;
+      return std::exchange(delivery.due_at, due_at) != due_at;
     }
+    if (delivery.state == store::DeliveryState::parked) {
+      parked = delivery;
+      return false;
+    }
+    note(delivery, now, "sending", delivery.resume_point.empty() ? "" : "Goes on where it stopped.");
+    if (delivery.tries == 0) delivery.why.clear();  // that it waited for another
+    delivery.due_at = now + kSendingHold;
+    delivery.state = store::DeliveryState::sending;
+    delivery.tries += 1;
     return true;
   });
   if (!begun) {
@@ -193,45 +227,66 @@ Task<Queue::Outcome> Queue::send_one(DeliveryId id) {
   if (interrupted) {
     const auto found = co_await parts_.store.delivery(id);
     const auto settled = found && *found ? co_await settle_one(**found) : Result<std::optional<WallTime>>(std::nullopt);
-    co_return Outcome{.again_at = settled ? *settled : parts_.wall.now() + kAgainAfter};
+    co_return Outcome{.again_at = settled ? *settled : parts_.wall.now() + kAgainAfter, .settled = settled && !*settled};
   }
-  if (!*begun) co_return Outcome{.again_at = put_off_to};
+  if (parked) co_return co_await look_at(std::move(*parked));
+  if (put_off_to || !*begun) co_return Outcome{.again_at = put_off_to};
   auto job = co_await prepare(**begun);
-  Try how{.idempotent = true, .asked = false, .looked = (*begun)->state == store::DeliveryState::parked};
-  if (!job) co_return Outcome{.reached = Reached::not_asked, .again_at = co_await end_badly(**begun, job.error(), how)};
-  Tokens tokens(parts_.delegations, job->delivery);
-  Spooled document(*job->document, job->delivery.sha256);
-  Marks progress(*this, id);
-  job->order.document = &document;
-  job->order.tokens = &tokens;
-  job->order.progress = &progress;
-  how.idempotent = job->connector->abilities().idempotent;
-  if (!how.idempotent && job->delivery.state == store::DeliveryState::parked) {
+  if (!job) co_return co_await end_badly(**begun, job.error(), {});
+  co_return co_await send_prepared(std::move(*job), {});
+}
+
+Task<Queue::Outcome> Queue::look_at(store::Delivery delivery) {
+  const SharedWay way{.grant = delivery.grant, .connector = delivery.connector};
+  if (parked_.is_looked_at_by_another(delivery.id, way))
+    co_return Outcome{.reached = Reached::not_asked, .again_at = delivery.due_at, .waits_with = way};
+  const Try how{.looked = true};
+  auto job = co_await prepare(delivery);
+  if (!job) co_return co_await end_badly(std::move(delivery), job.error(), how);
+  Tokens tokens(parts_.delegations, delivery);
+  if (const auto token = co_await tokens.token(); !token)
+    co_return co_await end_badly(std::move(delivery), token.error(), how);
+  let_the_others_go(delivery);
+  if (!job->connector->abilities().idempotent) {
     // What must not be sent twice is marked as being sent before its first octet leaves.
-    if (const auto token = co_await tokens.token(); !token) {
-      co_return Outcome{.reached = Reached::not_asked,
-                        .again_at = co_await end_badly(job->delivery, token.error(), how),
-                        .bars = !is_over(token.error())};
-    }
-    const auto marked = co_await change(id, [now = parts_.wall.now()](store::Delivery& delivery) {
-      if (delivery.state != store::DeliveryState::parked) return false;
-      go_on(delivery, now);
+    const auto marked = co_await change(delivery.id, [now = parts_.wall.now()](store::Delivery& one) {
+      if (one.state != store::DeliveryState::parked) return false;
+      go_on(one, now);
       return true;
     });
     if (!marked) co_return Outcome{.again_at = parts_.wall.now() + kAgainAfter};
     if (!*marked) co_return Outcome{};
     job->delivery = **marked;
   }
-  const auto receipt = co_await job->connector->store(job->order);
-  if (receipt) {
-    co_await end_well(job->delivery, *receipt);
-    co_return Outcome{.reached = Reached::yes};
-  }
+  co_return co_await send_prepared(std::move(*job), how);
+}
+
+void Queue::let_the_others_go(const store::Delivery& delivery) {
+  const auto others = parked_.open({.grant = delivery.grant, .connector = delivery.connector}, delivery.id);
+  for (const auto& other : others) wait_no_longer(other, delivery.connector);
+  if (!others.empty()) wake();
+}
+
+Task<Queue::Outcome> Queue::send_prepared(Job job, Try how) {
+  const auto& delivery = job.delivery;
+  auto octets =
+      co_await parts_.spool.open(delivery.id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
+  if (!octets) co_return co_await end_badly(delivery, octets.error(), how);
+  const auto in_use = parts_.delegations.use_of(delivery.grant);
+  Tokens tokens(parts_.delegations, delivery);
+  Spooled document(**octets, delivery.sha256);
+  Marks progress(*this, delivery, job.rule);
+  job.order.document = &document;
+  job.order.tokens = &tokens;
+  job.order.progress = &progress;
+  how.idempotent = job.connector->abilities().idempotent;
+  how.begun = true;
+  const auto receipt = co_await job.connector->store(job.order);
   how.asked = tokens.was_given();
-  const auto again_at = co_await end_badly(job->delivery, receipt.error(), how);
-  co_return Outcome{.reached = how.asked ? reached_by(receipt.error()) : Reached::not_asked,
-                    .again_at = again_at,
-                    .bars = !is_over(receipt.error())};
+  if (how.asked) let_the_others_go(delivery);
+  if (!receipt) co_return co_await end_badly(delivery, receipt.error(), how);
+  co_await end_well(delivery, *receipt);
+  co_return Outcome{.reached = Reached::yes, .settled = true};
 }
 
 Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
@@ -247,20 +302,19 @@ Task<Result<Queue::Job>> Queue::prepare(store::Delivery delivery) {
   if (awaits_type(delivery)) {
     const auto types = content_types_of(**connector);
     const auto name = delivery.name.substr(delivery.name.rfind('/') + 1);
-    if (const auto taken = check_content_type(types, name, delivery.content_type); !taken) co_return std::unexpected(taken.error());
+    if (const auto taken = check_content_type(types, name, delivery.content_type); !taken)
+      co_return std::unexpected(taken.error());
   }
   auto destination = co_await destinations_.find(**connector, delivery.grant);
   if (!destination) co_return std::unexpected(destination.error());
-  auto document =
-      co_await parts_.spool.open(delivery.id, delivery.document_key_sealed, static_cast<std::uint64_t>(delivery.size_bytes));
-  if (!document) co_return std::unexpected(document.error());
-  Job job{.delivery = delivery, .connector = destination->works, .order = {}, .document = std::move(*document)};
+  Job job{.delivery = delivery, .connector = destination->works, .order = {}, .rule = {}};
   job.order.base_url = std::move(destination->base_url);
   job.order.path = delivery.name;
   job.order.content_type = delivery.content_type;
   job.order.fields_json = delivery.fields_json;
-  job.order.key = delivery.id.text();
-  job.order.on_conflict = rule_of((*connector)->conflict);
+  job.order.key = upload_key_of(delivery);
+  job.rule = (*connector)->conflict;
+  job.order.on_conflict = rule_of(job.rule);
   job.order.resume_point = delivery.resume_point;
   co_return job;
 }
@@ -271,6 +325,14 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
   for (int tries = 0;; ++tries) {
     auto found = co_await parts_.store.delivery(delivery.id);
     if (found && !*found) break;  // deleted while its last octets were on their way
+    if (found && addressed_of(**found) != addressed_of(delivery)) {
+      // Another server has sent it elsewhere at the last moment: there it goes, too, and its sweep finds it.
+      (void)co_await change(delivery.id, [now, path = receipt.path, to = delivery.connector](store::Delivery& one) {
+        note(one, now, "delivered", "To " + to + ", as " + path + ", before it was sent elsewhere. It goes there, too.");
+        return true;
+      });
+      co_return;
+    }
     Result<void> done = found ? Result<void>{} : std::unexpected(found.error());
     if (found) {
       auto& one = **found;
@@ -305,16 +367,18 @@ Task<void> Queue::end_well(store::Delivery delivery, connectors::Receipt receipt
                   {{"delivery", delivery.id.text()}, {"connector", delivery.connector}, {"bytes", delivery.size_bytes}});
 }
 
-Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error error, Try how) {
+Task<Queue::Outcome> Queue::end_badly(store::Delivery delivery, Error error, Try how) {
   using enum store::DeliveryState;
+  Outcome outcome{.reached = how.asked ? reached_by(error) : Reached::not_asked, .bars = !is_over(error)};
   // Cut off by stop(): it goes on at the next start. What may not be sent twice keeps the outcome it has.
-  if (stopping_ && (how.idempotent || error.kind == ErrorKind::ambiguous)) co_return std::nullopt;
+  if (stopping_ && (how.idempotent || error.kind == ErrorKind::ambiguous)) co_return outcome;
   const auto tuning = parts_.tuning();
   const auto now = parts_.wall.now();
   auto state = failed;
   // A look that asked the destination is a try like others: it is not repeated sooner, whatever it came to.
   const auto tries = delivery.tries + (how.looked && how.asked ? 1 : 0);
   auto due = now + back_off(tries, error.retry_after);
+  const auto looked_at_again = now + (is_over(error) ? kEndedLookedAt : tuning.parked_looked_at);
   switch (error.kind) {
     case ErrorKind::ambiguous:
       state = how.idempotent ? queued : maybe_sent;
@@ -325,7 +389,7 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     case ErrorKind::needs_person:
     case ErrorKind::misconfigured:
       state = parked;
-      due = how.asked ? std::max(due, now + tuning.parked_looked_at) : now + tuning.parked_looked_at;
+      due = how.asked ? std::max(due, looked_at_again) : looked_at_again;
       break;
     case ErrorKind::invalid:
     case ErrorKind::refused:
@@ -337,19 +401,33 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
   }
   // What waits for a person goes on waiting, whatever stands in the way of a look; but what the destination was asked for
   // has its account again, and is tried anew from now on.
-  if (state == queued && how.looked && !how.asked) {
+  const bool put_off = state == queued && how.looked && !how.asked;
+  if (put_off) {
     state = parked;
-    due = now + tuning.parked_looked_at;
+    due = looked_at_again;
   }
-  const bool gives_up = state == queued && !how.looked && now - tried_since(delivery) >= tuning.give_up_after;
+  const bool gives_up = state == queued && !how.looked && age_now() - tried_since(delivery) >= tuning.give_up_after;
   if (gives_up) state = failed;
-  const auto record = [state, due, now, gives_up, tries, words = told(error)](store::Delivery& one) {
+  // Under its key the destination would refuse it again, whatever a person mends before sending it again.
+  const bool refused = state == failed && how.asked && !gives_up;
+  if (store::is_in_work(state)) outcome.again_at = due;
+  if (state == parked && !how.asked && is_of_the_way(error))
+    outcome.waits_with = SharedWay{.grant = delivery.grant, .connector = delivery.connector};
+  // A look at what is still as it was.
+  if (how.looked && !how.begun && state == parked && (put_off || delivery.why == told(error))) co_return outcome;
+  const auto record = [state, due, now, gives_up, tries, refused, goes = addressed_of(delivery), &sealing = parts_.sealing,
+                       words = told(error)](store::Delivery& one) {
+    if (addressed_of(one) != goes) return false;
     const bool still_parked = state == parked && one.state == parked && one.why == words;
     one.state = state;
     one.tries = tries;
     one.due_at = due;
     one.why = gives_up ? "Given up: " + words : words;
     if (state == failed || state == maybe_sent) one.finished_at = now;
+    if (refused && sealing.check(one)) {
+      begin_anew(one);
+      sealing.vouch(one);
+    }
     if (still_parked) return true;  // looked at, and nothing is new
     note(one, now, state == queued ? "retry" : store::name_of(state), one.why);
     return true;
@@ -357,7 +435,7 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
   store::Delivery after;
   for (;;) {
     auto changed = co_await change(delivery.id, record);
-    if (changed && !*changed) co_return std::nullopt;  // deleted meanwhile
+    if (changed && !*changed) co_return Outcome{.reached = outcome.reached};  // deleted meanwhile, or sent elsewhere
     if (changed) {
       after = std::move(**changed);
       break;
@@ -365,8 +443,8 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
     parts_.log.error("delivery_not_recorded", changed.error());
     co_await parts_.steady.sleep_for(kAgainAfter);
   }
-  const auto again_at = store::is_in_work(state) ? std::optional(due) : std::nullopt;
-  if (delivery.state == parked && state == parked) co_return again_at;
+  if (delivery.state == parked && state == parked) co_return outcome;
+  outcome.settled = state != queued;
   switch (state) {
     case queued:
       parts_.counters.retried += 1;
@@ -390,7 +468,7 @@ Task<std::optional<WallTime>> Queue::end_badly(store::Delivery delivery, Error e
                                        {"state", store::name_of(state)},
                                        {"reason", error.reason},
                                        {"detail", error.detail}});
-  co_return again_at;
+  co_return outcome;
 }
 
 Seconds Queue::back_off(std::int32_t tries, std::optional<Seconds> asked_for) {

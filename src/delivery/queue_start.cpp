@@ -1,4 +1,5 @@
 // What an earlier process left, and what has become old.
+#include "delivery/other_nodes.h"
 #include "delivery/queue.h"
 #include "delivery/timeline.h"
 #include "people/audit.h"
@@ -9,6 +10,8 @@ namespace {
 constexpr std::size_t kPage = 500;
 // So long a person has been told of a document that no record knows.
 constexpr std::chrono::days kStraysKept{30};
+// After which others forget the records of a server that does not.
+constexpr Seconds kStandsInAfter{24LL * 60 * 60};
 
 // What becomes of an upload whose end nobody saw: the process died, or the store is older than the sending.
 struct Ending {
@@ -32,6 +35,7 @@ Ending ending_of(const store::Delivery& delivery) {
 // Whoever has the document delivers it: records that name another node (a data directory that moved to another database) are
 // taken over. What the store does not know at all stays on this disk, aside: it is perhaps not the store that knows it.
 Task<Result<void>> Queue::settle_spool() {
+  if (const auto removed = co_await remove_deleted_elsewhere(); !removed) co_return removed;
   if (const auto back = co_await take_back_strays(); !back) co_return back;
   const auto documents = co_await parts_.spool.documents();
   if (!documents) co_return std::unexpected(documents.error());
@@ -55,6 +59,22 @@ Task<Result<void>> Queue::settle_spool() {
   }
   if (*aside < unknown.size()) parts_.log.info("spool_swept", {{"unfinished", unknown.size() - *aside}});
   co_return Result<void>{};
+}
+
+Task<Result<void>> Queue::remove_deleted_elsewhere() {
+  auto deleted = co_await deleted_elsewhere(parts_.store, parts_.node);
+  if (!deleted) co_return std::unexpected(deleted.error());
+  if (deleted->read_as.empty()) co_return Result<void>{};
+  for (const auto& id : deleted->deliveries) {
+    const auto found = co_await parts_.store.delivery(id);
+    if (!found) co_return std::unexpected(found.error());
+    if (*found) continue;  // it is back, from a backup
+    if (const auto gone = co_await parts_.spool.remove(id); !gone) co_return gone;
+    withdraw(id);
+  }
+  auto done = co_await forget_deleted_elsewhere(parts_.store, parts_.node, std::move(*deleted));
+  if (!done && done.error().reason == "meta") done = {};  // more to delete: next time
+  co_return done;
 }
 
 Task<Result<void>> Queue::take_back_strays() {
@@ -106,6 +126,13 @@ Task<Result<void>> Queue::take_up() {
         const auto settled = co_await settle_one(delivery);
         if (!settled) co_return std::unexpected(settled.error());
         due_at = *settled;
+      } else if (const auto due = due_of(delivery, parts_.wall.now()); due != delivery.due_at) {
+        due_at = due;
+        const auto mended = co_await change(delivery.id, [due](store::Delivery& one) {
+          one.due_at = due;
+          return true;
+        });
+        if (!mended) co_return std::unexpected(mended.error());
       }
       if (due_at) line_up(delivery, *due_at);
     }
@@ -151,10 +178,10 @@ Task<Result<bool>> Queue::may_go_on(store::Delivery delivery) {
 // Records of what was delivered; documents nobody has decided about, where the settings say for how long they wait for that.
 Task<bool> Queue::forget_old() {
   const auto tuning = parts_.tuning();
-  const auto now = parts_.wall.now();
-  const auto is_old = [&](const store::Delivery& one) {
+  const auto now = age_now();
+  const auto is_old = [&](const store::Delivery& one, Seconds more) {
     using enum store::DeliveryState;
-    const auto older = [now](WallTime since, Seconds kept) { return kept > Seconds(0) && since + kept < now; };
+    const auto older = [now, more](WallTime since, Seconds kept) { return kept > Seconds(0) && since + kept + more < now; };
     switch (one.state) {
       case delivered:
         return older(one.finished_at, tuning.keep_records);
@@ -162,13 +189,15 @@ Task<bool> Queue::forget_old() {
       case maybe_sent:
         return older(one.finished_at, tuning.keep_failed);
       case parked:
-        return older(tried_since(one), tuning.keep_parked);
+        return older(parked_since(one).value_or(now), tuning.keep_parked);
       case queued:
       case sending:
         return false;
     }
     return false;
   };
+  const auto others = co_await other_nodes(parts_.store, parts_.node);
+  if (!others) co_return false;
   bool whole = true;
   DeliveryId after;
   for (;;) {
@@ -177,7 +206,9 @@ Task<bool> Queue::forget_old() {
     if (page->empty()) co_return whole;
     after = page->back().id;
     for (const auto& delivery : *page) {
-      if (!is_old(delivery)) continue;
+      const bool is_anothers = others->contains(delivery.node);
+      const bool is_for_others = is_anothers && !delivery.document_key_sealed.empty();
+      if (is_for_others || !is_old(delivery, is_anothers ? kStandsInAfter : Seconds(0))) continue;
       const bool gone = !turns_.is_under_way(delivery.id) && co_await forget(delivery);
       whole = whole && gone;
     }
@@ -194,6 +225,7 @@ Task<bool> Queue::forget(store::Delivery delivery) {
                                                delivery.name, delivery.submitter, "to " + delivery.connector)});
   }
   if (done) done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  if (!done && done.error().kind == ErrorKind::conflict) co_return false;  // somebody else was there first: the next look says how it is
   if (!done) {
     parts_.log.warning("old_delivery_not_forgotten", {{"delivery", delivery.id.text()}, {"reason", done.error().reason}});
     co_return false;
@@ -206,9 +238,23 @@ Task<bool> Queue::forget(store::Delivery delivery) {
   co_return true;
 }
 
+Task<Result<void>> Queue::set_age_clock() {
+  const auto kept = co_await parts_.store.meta(std::string(kAgeClockMeta));
+  if (!kept) co_return std::unexpected(kept.error());
+  age_.emplace(base::from_rfc3339(base::as_text(*kept)), parts_.wall.now(), parts_.steady.now());
+  co_return Result<void>{};
+}
+
+Task<void> Queue::keep_age_clock() {
+  (void)age_now();
+  store::Batch batch{store::PutMeta{std::string(kAgeClockMeta), base::to_bytes(base::to_rfc3339(age_->at()))}};
+  const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  if (!done) parts_.log.warning("age_clock_not_kept", {{"reason", done.error().reason}});
+}
+
 Task<void> Queue::forget_strays() {
   if (!strays_) co_return;
-  const auto removed = co_await parts_.spool.remove_strays_found_before(parts_.wall.now() - kStraysKept);
+  const auto removed = co_await parts_.spool.remove_strays_found_before(age_now() - kStraysKept);
   if (!removed) {
     parts_.log.warning("spool_not_swept",
                        {{"directory", parts_.spool.strays_directory()}, {"reason", removed.error().reason}});

@@ -169,6 +169,85 @@ TEST_F(QueueTest, D1_AnAnswerThatWasLostIsForAPersonWhereTheDestinationCannotBeA
   base::drive_until(loop, [&] { return look(again.id).tries == 1; });
 }
 
+// D1: what was sent to one place is no part of what goes to another.
+TEST_F(QueueTest, D1_SentElsewhereItIsAnotherUpload) {
+  auto desk = make_desk();
+  const people::Actor anna{.name = "anna", .source = "test"};
+  put_own_connector("own");
+  destination->notes = "half of it";
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  const auto one = accepted();
+  const auto parked = in(DeliveryState::parked, one.id);
+  EXPECT_EQ(parked.resume_point, "half of it");
+  destination->answer.reset();
+  base::drive_until(loop, [&] { return !queue->is_sending(one.id); });
+  ASSERT_TRUE(run(desk.retry(one.id, anna)));
+  in(DeliveryState::delivered, one.id);
+  EXPECT_EQ(destination->keys, (std::vector<std::string>{one.id.text(), one.id.text()})) << "to the same place it goes on";
+  EXPECT_EQ(destination->resumed_at.back(), "half of it");
+
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  const auto other = accepted();
+  in(DeliveryState::parked, other.id);
+  base::drive_until(loop, [&] { return !queue->is_sending(other.id); });
+  destination->answer.reset();
+  const auto moved = run(desk.reroute(other.id, "own", anna));
+  ASSERT_TRUE(moved) << moved.error().reason;
+  in(DeliveryState::delivered, other.id);
+  EXPECT_EQ(destination->keys.back(), other.id.text() + "-1");
+  EXPECT_EQ(destination->resumed_at.back(), "");
+}
+
+TEST_F(QueueTest, D10_WhatWasRefusedOrBegunUnderAnotherRuleBeginsAnewByHand) {
+  auto desk = make_desk();
+  const people::Actor anna{.name = "anna", .source = "test"};
+  destination->notes = "half of it";
+  destination->answer = Error{.kind = ErrorKind::conflict, .reason = "exists", .text = "It is there."};
+  const auto refused = in(DeliveryState::failed, accepted().id);
+  EXPECT_TRUE(refused.resume_point.empty());
+  destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  const auto parked = in(DeliveryState::parked, accepted().id);
+  base::drive_until(loop, [&] { return !queue->is_sending(refused.id) && !queue->is_sending(parked.id); });
+  put_connector("scans", "acme-harmless", 1, store::ConflictRule::refuse);
+  destination->answer.reset();
+  for (const auto& each : {refused, parked}) {
+    ASSERT_TRUE(run(desk.retry(each.id, anna)));
+    in(DeliveryState::delivered, each.id);
+    EXPECT_EQ(destination->keys.back(), each.id.text() + "-1");
+    EXPECT_EQ(destination->resumed_at.back(), "");
+  }
+}
+
+// K4: of the same grant another account was authorised. What waited for the first one goes to it only where a person says
+// so, and where something opens it.
+TEST_F(QueueTest, K4_WhatMayOpenNothingAnyMoreGoesByAStandingDelegation) {
+  const people::Actor anna{.name = "anna", .source = "test"};
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  auto desk = make_desk();
+  put_standing_connector("fixed");
+  put_connector("mine");
+  destination->notes = "begun";
+  const auto by_pin = accepted("scans"), by_itself = accepted("fixed");
+  for (const auto& each : {by_pin, by_itself}) commit({grants::end_of_delegation(each)});
+  ASSERT_TRUE(run(queue->start()));
+  for (const auto& each : {by_pin, by_itself}) {
+    in(DeliveryState::parked, each.id);
+    base::drive_until(loop, [&] { return !queue->is_sending(each.id); });
+  }
+  EXPECT_EQ(run(desk.retry(by_pin.id, anna)).error().reason, "pin_needed") << "it would wait again, for ever";
+  EXPECT_EQ(run(desk.reroute(by_pin.id, "mine", anna)).error().reason, "not_for_submitter");
+  EXPECT_TRUE(destination->stored.empty());
+  const auto moved = run(desk.reroute(by_pin.id, "fixed", anna));
+  ASSERT_TRUE(moved) << moved.error().reason;
+  in(DeliveryState::delivered, by_pin.id);
+  const auto again = run(desk.retry(by_itself.id, anna));
+  ASSERT_TRUE(again) << again.error().reason;
+  in(DeliveryState::delivered, by_itself.id);
+  EXPECT_EQ(destination->keys.back(), by_itself.id.text() + "-1") << "an upload to the account before is no part of it";
+  for (const auto& wrap : run(store->wraps(grant.id)).value()) EXPECT_NE(wrap.holder_kind, store::HolderKind::delivery);
+}
+
 // K3: a token goes to the service that it is for, and nowhere else.
 TEST_F(QueueTest, K3_AConnectorWhoseTypeHasChangedGetsNoOtherServicesToken) {
   stop_queue();
@@ -197,6 +276,47 @@ TEST_F(QueueTest, D5_AParkedOneWhoseDestinationIsAwayIsTriedLikeOthers) {
   destination->answer.reset();
   advance(601s);
   in(DeliveryState::delivered, one.id);
+}
+
+// Ten thousand of them would else keep the store's disk busy, and the connector's places.
+TEST_F(QueueTest, D5_OneOfThoseThatWaitForTheSameIsLookedAtAndNothingIsWritten) {
+  constexpr int kDocuments = 40, kLooks = 6;
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  std::vector<DeliveryId> all;
+  for (int n = 0; n < kDocuments; ++n) all.push_back(accepted("scans", "a.pdf", DeliveryState::parked).id);
+  put_connector("scans", "acme-grace", 1);
+  int looks = 0, written = 0;
+  door->reading_grant = [&looks] { ++looks; };
+  door->written = [&written](const store::Batch& batch) {
+    written += static_cast<int>(std::ranges::count_if(
+        batch, [](const store::Mutation& each) { return std::holds_alternative<store::PutDelivery>(each); }));
+  };
+  // Time goes on whenever nothing else does.
+  const auto until = [&](auto done) {
+    base::drive_until(loop, [&, calls = 0]() mutable {
+      if (++calls % 50 == 0) advance(10s);
+      return done();
+    });
+  };
+  const auto look_again = [&] { until([&, before = looks] { return looks > before; }); };
+  ASSERT_TRUE(run(queue->start()));
+  for (int n = 0; n < 2 * kLooks; ++n) look_again();  // each of the first few finds out, and writes, what it waits for
+  const auto looks_before = looks;
+  written = 0;
+  for (int n = 0; n < kLooks; ++n) look_again();
+  EXPECT_EQ(looks - looks_before, kLooks);
+  EXPECT_EQ(written, 0);
+  // A person deletes the one that is looked at, whichever it is: the others are not forgotten.
+  for (int n = 0; n < kDocuments / 2; ++n) {
+    commit({store::DeleteDelivery{all.back()}});
+    queue->withdraw(all.back());
+    all.pop_back();
+  }
+  put_connector("scans", "acme-harmless", 2);
+  until([&] { return destination->stored.size() == all.size(); });
+  door->reading_grant = nullptr;
+  door->written = nullptr;
 }
 
 TEST_F(QueueTest, D5_ADestinationThatNeedsAPersonIsAskedEverLessOften) {
@@ -231,6 +351,38 @@ TEST_F(QueueTest, WhatLiesAtAnotherNodeIsLeftToIt) {
   in(DeliveryState::delivered, mine.id);
   EXPECT_EQ(look(theirs.id).state, DeliveryState::queued);
   EXPECT_EQ(destination->sent.size(), 1U);
+}
+
+// Another server has had it sent again: nobody has told this one, and there are very many before it.
+TEST_F(QueueTest, TheSweepSeesBehindALongBacklog) {
+  put_connector("other");
+  destination->answer = Error{.kind = ErrorKind::refused, .reason = "no", .text = "No."};
+  auto unheard_of = in(DeliveryState::failed, accepted("other", "other.pdf").id);
+  base::drive_until(loop, [&] { return !queue->is_sending(unheard_of.id); });
+  destination->answer.reset();
+  destination->held = true;
+  for (int n = 0; n < 4; ++n) accepted("scans", "first.pdf");
+  base::drive_until(loop, [&] { return destination->sent.size() == 5; });
+  store::Batch backlog;
+  auto waits = look(unheard_of.id);
+  waits.connector = "scans";
+  waits.state = DeliveryState::queued;
+  waits.due_at = wall.now();
+  waits.version = 0;
+  for (int n = 0; n < 600; ++n) {
+    waits.id = DeliveryId::make(wall.now(), entropy);
+    sealing.vouch(waits);
+    backlog.emplace_back(store::PutDelivery{waits});
+    queue->offer(waits);
+  }
+  commit(std::move(backlog));
+  advance(1s);
+  unheard_of.state = DeliveryState::queued;
+  unheard_of.due_at = wall.now();
+  commit({store::PutDelivery{unheard_of}});
+  advance(61s);
+  base::drive_until(loop, [&] { return destination->sent.back() == "other.pdf" && destination->sent.size() == 6; });
+  stop_queue();
 }
 
 TEST_F(QueueTest, ALongBacklogToOneConnectorHoldsUpNoOther) {
@@ -283,7 +435,7 @@ TEST_F(QueueTest, WhatNobodyDecidesAboutGoesAfterItsTime) {
   stop_queue();
   destination->answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
   tuning.keep_records = 30s * 60;
-  advance(2h);
+  ran_for(2h);
   start_queue();
   base::drive_until(loop, [&] { return is_gone(delivered.id); });
   EXPECT_FALSE(is_gone(failed.id)) << "unless somebody says so, documents wait for a person";
@@ -295,7 +447,7 @@ TEST_F(QueueTest, WhatNobodyDecidesAboutGoesAfterItsTime) {
   base::drive_until(loop, [&] { return is_gone(failed.id); });
   EXPECT_FALSE(is_gone(parked.id));
   stop_queue();
-  advance(2h);
+  ran_for(2h);
   start_queue();
   // It is tried at this very moment: then it goes at the next look.
   base::drive_until(loop, [&] {
@@ -306,6 +458,61 @@ TEST_F(QueueTest, WhatNobodyDecidesAboutGoesAfterItsTime) {
   for (const auto& wrap : run(store->wraps(grant.id)).value()) EXPECT_NE(wrap.holder_kind, store::HolderKind::delivery);
   const auto trail = run(store->audit({.action = "delivery.expired"}));
   EXPECT_EQ(trail->items.size(), 2U);
+}
+
+// Three days are for a destination that is away: what waited for its account for longer has them still.
+TEST_F(QueueTest, D5_WhatWaitedForItsAccountIsNotGivenUpMeanwhile) {
+  stop_queue();
+  queue = std::make_unique<Queue>(parts());
+  const auto one = accepted("scans", "a.pdf", DeliveryState::parked);
+  put_connector("scans", "acme-grace", 1);
+  ASSERT_TRUE(run(queue->start()));
+  base::drive_until(loop, [&] { return look(one.id).why.contains("another type"); });
+  base::drive_until(loop, [&] { return !queue->is_sending(one.id); });
+  advance(96h);
+  destination->answer = Error{.kind = ErrorKind::unavailable, .reason = "away", .text = "503"};
+  const auto asked_after = [&](Seconds span) {
+    base::drive_until(loop, [&] { return !queue->is_sending(one.id); });
+    const auto before = destination->sent.size();
+    advance(span);
+    base::drive_until(loop, [&] { return destination->sent.size() > before && !queue->is_sending(one.id); });
+    return look(one.id).state;
+  };
+  put_connector("scans", "acme-harmless", 2);
+  EXPECT_EQ(asked_after(31s), DeliveryState::queued);
+  EXPECT_EQ(asked_after(71h), DeliveryState::queued);
+  advance(2h);
+  in(DeliveryState::failed, one.id);
+  EXPECT_TRUE(look(one.id).why.starts_with("Given up")) << look(one.id).why;
+}
+
+// Its destination was away for two days, and then its account died: it waits for a day from then on.
+TEST_F(QueueTest, D5_WhatIsParkedIsKeptFromThenOnAndNotFromItsAcceptance) {
+  const auto is_gone = [this](DeliveryId id) { return !run(store->delivery(id)).value(); };
+  destination->answer = Error{.kind = ErrorKind::unavailable, .reason = "away", .text = "503"};
+  const auto late = accepted();
+  auto& answer = destination->answers[late.id.text()] = *destination->answer;  // to that one, however often it is tried meanwhile
+  base::drive_until(loop, [&] { return look(late.id).state == DeliveryState::queued && look(late.id).tries > 0; });
+  destination->answer = Error{.kind = ErrorKind::refused, .reason = "no", .text = "No."};
+  const auto failed = in(DeliveryState::failed, accepted("scans", "other.pdf").id);
+  answer = Error{.kind = ErrorKind::needs_person, .reason = "full", .text = "It is full."};
+  advance(48h);
+  in(DeliveryState::parked, late.id);
+  stop_queue();
+  tuning.keep_failed = 1s;
+  tuning.keep_parked = 24h;
+  ran_for(2s);
+  start_queue();
+  // It is the younger one: what becomes of the other is decided before.
+  base::drive_until(loop, [&] { return is_gone(failed.id); });
+  EXPECT_FALSE(is_gone(late.id)) << "parked a moment ago";
+  stop_queue();
+  ran_for(25h);
+  start_queue();
+  base::drive_until(loop, [&] {
+    advance(1s);
+    return is_gone(late.id);
+  });
 }
 
 }  // namespace

@@ -17,7 +17,7 @@
 
 namespace latchkey::delivery {
 
-// Takes every document, unless the test answers for it.
+// Takes every document, unless the test answers for it. Documents are told apart by their deliveries, not by their keys.
 class ScriptedDestination final : public connectors::Connector {
  public:
   explicit ScriptedDestination(base::Broadcast& released) : released_(released) {}
@@ -26,12 +26,18 @@ class ScriptedDestination final : public connectors::Connector {
   Task<Result<connectors::Receipt>> store(connectors::StoreOrder order) override {
     sent.push_back(order.path);
     urls.push_back(order.base_url);
+    keys.push_back(order.key);
+    resumed_at.push_back(order.resume_point);
+    const auto delivery = order.key.substr(0, DeliveryId{}.text().size());
     const auto token = co_await order.tokens->token();
     if (!token) co_return std::unexpected(token.error());
     while (held) co_await released_.wait();
-    if (const auto own = answers.find(order.key); own != answers.end()) co_return std::unexpected(own->second);
+    if (!notes.empty()) {
+      if (const auto noted = co_await order.progress->note(notes, 1); !noted) co_return std::unexpected(noted.error());
+    }
+    if (const auto own = answers.find(delivery); own != answers.end()) co_return std::unexpected(own->second);
     if (answer) co_return std::unexpected(*answer);
-    stored.push_back(order.key);
+    stored.push_back(delivery);
     co_return connectors::Receipt{.id = order.key, .path = order.path, .size_bytes = order.document->size_bytes()};
   }
   Task<Result<std::vector<connectors::ListItem>>> list(connectors::ListQuestion) override {
@@ -41,9 +47,12 @@ class ScriptedDestination final : public connectors::Connector {
   bool idempotent = true;
   bool held = false;
   std::optional<Error> answer;
-  std::map<std::string, Error> answers;  // to the document of that key
-  std::vector<std::string> stored;       // keys, as they arrived
-  std::vector<std::string> sent;
+  std::map<std::string, Error> answers;  // to the document of that delivery
+  std::string notes;                     // how far it comes with each before it answers; empty: it says nothing
+  std::vector<std::string> stored;       // deliveries, as they arrived
+  std::vector<std::string> sent;         // paths of those it was asked to take
+  std::vector<std::string> keys;         // ... and under which key
+  std::vector<std::string> resumed_at;   // ... and where they went on
   std::vector<std::string> urls;
 
  private:
@@ -121,6 +130,11 @@ class QueueTest : public grants::KeeperHouse {
     if (queue) run(stopped());
     queue.reset();
   }
+  // Some server has run for so long meanwhile.
+  void ran_for(Seconds span) {
+    advance(span);
+    commit({store::PutMeta{std::string(kAgeClockMeta), base::to_bytes(base::to_rfc3339(wall.now()))}});
+  }
   void put_connector(const std::string& id, const std::string& type = "acme-harmless", store::Version version = 0,
                      store::ConflictRule conflict = store::ConflictRule::rename) {
     store::Connector made{
@@ -128,6 +142,39 @@ class QueueTest : public grants::KeeperHouse {
     made.version = version;
     sealing.vouch(made);
     commit({store::PutConnector{made}});
+  }
+  // To the account of the user whose grant it is.
+  void put_own_connector(const std::string& id, store::ConflictRule conflict = store::ConflictRule::rename) {
+    store::Connector own{.id = id,
+                         .name = id,
+                         .type = "acme-harmless",
+                         .account = store::AccountKind::fixed,
+                         .owner = grant.user,
+                         .naming = "{name}",
+                         .conflict = conflict,
+                         .created_at = wall.now()};
+    sealing.vouch(own);
+    commit({store::PutConnector{own}});
+  }
+  // One that may use its owner's account while nobody is there. After make_desk().
+  store::Connector put_standing_connector(const std::string& id) {
+    const auto opened = run(delegations->delegate(
+        {.user = grant.user, .auth_epoch = store::User{}.auth_epoch, .pin = pin.clone()}, "acme-harmless"));
+    EXPECT_TRUE(opened) << opened.error().reason;
+    auto made = run(standing->make(*opened));
+    EXPECT_TRUE(made) << made.error().reason;
+    store::Connector fixed{.id = id,
+                           .name = id,
+                           .type = "acme-harmless",
+                           .account = store::AccountKind::fixed,
+                           .owner = grant.user,
+                           .naming = "{name}",
+                           .delegation = std::move(made->standing),
+                           .created_at = wall.now()};
+    sealing.vouch(fixed);
+    made->batch.emplace_back(store::PutConnector{fixed});
+    commit(std::move(made->batch));
+    return fixed;
   }
   // A document that was accepted, and lies in the spool.
   store::Delivery accepted(const std::string& connector = "scans", const std::string& name = "a.pdf",
@@ -161,10 +208,12 @@ class QueueTest : public grants::KeeperHouse {
     queue->offer(one);
     return one;
   }
+  // Its record. Lets no time pass, as run() would: what waits for its time waits on.
   store::Delivery look(DeliveryId id) {
-    auto found = run(store->delivery(id));
-    EXPECT_TRUE(found && *found);
-    return std::move(**found);
+    const auto found = base::start_on(loop, store->delivery(id));
+    base::drive_until(loop, [&] { return found->has_value(); });
+    EXPECT_TRUE(**found && ***found);
+    return std::move(****found);
   }
   // The delivery once it is in that state.
   store::Delivery in(store::DeliveryState state, DeliveryId id) {
@@ -209,20 +258,24 @@ class QueueTest : public grants::KeeperHouse {
             .size_bytes_max = [] { return std::uint64_t{1} << 40; },
             .accepted = [this](const store::Delivery& one) { queue->offer(one); }};
   }
+  // Of that node, with the rest as make_desk() has made it.
+  DeliveryDeskOfQueue::Parts desk_parts(Spool& its_spool, Queue& its_queue, NodeId its) {
+    return {.store = *store,
+            .spool = its_spool,
+            .queue = its_queue,
+            .reception = *reception,
+            .delegations = *delegations,
+            .standing = *standing,
+            .destinations = *destinations,
+            .sealing = sealing,
+            .wall = wall,
+            .node = its};
+  }
   DeliveryDeskOfQueue make_desk() {
     destinations.emplace(
         Destinations::Parts{.store = *store, .clients = *clients, .sealing = sealing, .connectors = *connectors});
     reception.emplace(reception_parts(spool));
-    return DeliveryDeskOfQueue({.store = *store,
-                                .spool = spool,
-                                .queue = *queue,
-                                .reception = *reception,
-                                .delegations = *delegations,
-                                .standing = *standing,
-                                .destinations = *destinations,
-                                .sealing = sealing,
-                                .wall = wall,
-                                .node = node});
+    return DeliveryDeskOfQueue(desk_parts(spool, *queue, node));
   }
 };
 

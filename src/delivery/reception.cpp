@@ -5,12 +5,14 @@
 
 #include "base/json.h"
 #include "connectors/mail_envelope.h"
+#include "crypto/x25519.h"
 #include "delivery/document_types.h"
 #include "delivery/kept_fields.h"
 #include "delivery/routing.h"
 #include "delivery/temporary_name.h"
 #include "delivery/timeline.h"
 #include "people/device_address.h"
+#include "wire/mime/media_type.h"
 
 namespace latchkey::delivery {
 namespace {
@@ -37,11 +39,16 @@ Error too_many_races() {
           .retry_after = Seconds(60)};
 }
 
+std::unexpected<Error> use_not_allowed() {
+  return fail(ErrorKind::refused, "use_not_allowed",
+              "This is no longer among the uses that an administrator has allowed, so nothing was accepted.");
+}
+
 Reception::Author author_of(const Submitter& submitter) {
   if (const auto* caller = std::get_if<grants::Caller>(&submitter))
     return {.user = caller->user, .auth_epoch = caller->auth_epoch, .device = {}};
   if (const auto* device = std::get_if<people::AdmittedDevice>(&submitter))
-    return {.user = {}, .auth_epoch = 0, .device = device->device};
+    return {.user = {}, .auth_epoch = 0, .device = device->device, .secret_set_at = device->secret_set_at};
   return {};
 }
 
@@ -76,6 +83,9 @@ bool names_ask_for(bool (*asks)(std::string_view), const store::Connector& conne
   return asks(connector.naming) || asks(folder_of_target(connector));
 }
 
+// Whether every store keeps it octet for octet. What a MAC covers and one store keeps differently is nobody's document any more.
+bool is_storable(std::string_view text) { return is_utf8(text) && !text.contains('\0'); }
+
 // "http 203.0.113.7"
 std::string_view address_in(std::string_view source) {
   const auto blank = source.find(' ');
@@ -84,13 +94,13 @@ std::string_view address_in(std::string_view source) {
 
 }  // namespace
 
-Reception::Incoming::Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
+Reception::Incoming::Incoming(Reception& reception, Author author, store::Delivery delivery, OpenedConnector opened,
                               std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
                               std::uint64_t size_bytes_max, std::optional<NameToCome> name_to_come)
     : reception_(reception),
       author_(author),
       delivery_(std::move(delivery)),
-      delegation_(std::move(delegation)),
+      opened_(std::move(opened)),
       document_(std::move(document)),
       place_(std::move(place)),
       size_bytes_max_(size_bytes_max),
@@ -110,13 +120,33 @@ Task<Result<void>> Reception::Incoming::complete() {
   co_return Result<void>{};
 }
 
+void Reception::Incoming::set_fields(std::string fields_json) { replace_fields(delivery_, fields_json); }
+
+std::unique_ptr<OpenedConnector> Reception::Incoming::opened_for_another() const {
+  const auto& from = opened_.delegation;
+  auto private_key = crypto::make_x25519_private(reception_.parts_.entropy);
+  const auto public_key = crypto::x25519_public(private_key);
+  return std::make_unique<OpenedConnector>(
+      OpenedConnector{.connector = opened_.connector,
+                      .submitter = opened_.submitter,
+                      .delegation = {.user = from.user,
+                                     .auth_epoch = from.auth_epoch,
+                                     .standing = from.standing,
+                                     .grant = from.grant,
+                                     .type = from.type,
+                                     .grant_public_key = from.grant_public_key,
+                                     .grant_private_key = from.grant_private_key.clone(),
+                                     .public_key = Bytes(public_key.begin(), public_key.end()),
+                                     .private_key = std::move(private_key)}});
+}
+
 Task<Result<void>> Reception::Incoming::number() {
   if (!name_to_come_) co_return Result<void>{};
   const auto taken = co_await reception_.numbers_.take(delivery_.connector);
   if (!taken) co_return std::unexpected(taken.error());
   auto name = *std::exchange(name_to_come_, std::nullopt);
   name.facts.counter = *taken;
-  delivery_.name = path_of(name.connector, name.facts, name.folder);
+  delivery_.name = path_of(opened_.connector, name.facts, name.folder);
   set_counter(delivery_, *taken);
   co_return Result<void>{};
 }
@@ -139,10 +169,13 @@ Task<Result<void>> Reception::Incoming::finish(Seconds wait, WallTime not_before
 
 Task<Result<void>> Reception::Incoming::seal_into(store::Batch& batch) {
   const auto& parts = reception_.parts_;
+  if (!is_storable(delivery_.name) || !is_storable(delivery_.content_type) || !is_storable(delivery_.fields_json))
+    co_return fail(ErrorKind::invalid, "bad_text", "What goes with the document is no UTF-8. Mend its name, type and fields on the device.");
   const auto admission = co_await reception_.admit(author_, delivery_.connector);
   if (!admission) co_return std::unexpected(admission.error());
-  if (admission->connector.type != delegation_.type) co_return no_such_connector();  // another service than the grant's
-  auto sealed = co_await parts.delegations.seal(delegation_, delivery_.id);
+  const auto& delegation = opened_.delegation;
+  if (admission->connector.type != delegation.type) co_return no_such_connector();  // another service than the grant's
+  auto sealed = co_await parts.delegations.seal(delegation, delivery_.id);
   if (!sealed) co_return std::unexpected(sealed.error());
   delivery_.private_key_sealed = std::move(sealed->private_key_sealed);
   delivery_.document_key_sealed = document_->sealed_key();
@@ -217,7 +250,7 @@ Task<Result<std::vector<store::Delivery>>> Reception::give_up(std::vector<Incomi
 }
 
 bool Reception::is_same_document(const store::Delivery& before, const store::Delivery& now) {
-  if (before.connector != now.connector) return false;
+  if (handed_in_for(before) != now.connector) return false;
   const auto mail_before = connectors::envelope_in(before.fields_json);
   const auto mail_now = connectors::envelope_in(now.fields_json);
   if (mail_before && mail_now && !mail_now->came_sha256.empty()) return *mail_before == *mail_now;
@@ -247,7 +280,7 @@ Task<Result<Reception::Admission>> Reception::admit(Author author, std::string c
   if (!author.user.none())
     submitter = co_await admit_user(author, **connector);
   else if (!author.device.none())
-    submitter = co_await admit_device(author.device, **connector);
+    submitter = co_await admit_device(author, **connector);
   else if (!folder_may_use(**connector))
     co_return no_such_connector();
   if (!submitter) co_return std::unexpected(submitter.error());
@@ -260,17 +293,22 @@ Task<Result<std::string>> Reception::admit_user(Author author, store::Connector 
   if (!*user) co_return no_such_connector();
   if (const auto sound = parts_.user_seal.check(**user); !sound) co_return std::unexpected(sound.error());
   if (!may_use(**user, connector)) co_return no_such_connector();
+  if (((*user)->uses & author.uses) != author.uses) co_return use_not_allowed();
   if ((*user)->auth_epoch != author.auth_epoch)
     co_return fail(ErrorKind::refused, "invalid_credentials", "Username or PIN is wrong.");
   co_return (*user)->username;
 }
 
-Task<Result<std::string>> Reception::admit_device(DeviceId id, store::Connector connector) {
-  const auto device = co_await parts_.store.device(id);
+Task<Result<std::string>> Reception::admit_device(Author author, store::Connector connector) {
+  const auto device = co_await parts_.store.device(author.device);
   if (!device) co_return std::unexpected(device.error());
   if (!*device) co_return no_such_connector();
   if (const auto sound = parts_.device_seal.check(**device); !sound) co_return std::unexpected(sound.error());
   if (!may_use(**device, connector)) co_return no_such_connector();
+  if (((*device)->uses & author.uses) != author.uses) co_return use_not_allowed();
+  if (author.secret_set_at && (*device)->secret_set_at != *author.secret_set_at)
+    co_return fail(ErrorKind::refused, "invalid_credentials",
+                   "The device has been given a new secret meanwhile. Enter it there, and send the document again.");
   co_return (*device)->name;
 }
 
@@ -283,7 +321,9 @@ Task<Result<grants::Delegation>> Reception::open_grant(Submitter submitter, stor
 }
 
 Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission submission) {
-  const auto author = author_of(submission.submitter);
+  auto author = author_of(submission.submitter);
+  author.uses = submission.use;
+  submission.content_type = wire::media_type_of(submission.content_type);
   Admission admission;
   if (submission.opened) {
     admission = {.connector = std::move(submission.opened->connector), .submitter = std::move(submission.opened->submitter)};
@@ -346,14 +386,18 @@ Task<Result<std::unique_ptr<Reception::Incoming>>> Reception::open(Submission su
   delivery.public_key = delegation->public_key;
   delivery.source = std::move(submission.source);
   delivery.fields_json = std::move(submission.fields_json);
+  set_name_it_came_with(delivery, facts.original);
   if (awaits) set_awaits_type(delivery);
   delivery.idempotency_key = std::move(submission.idempotency_key);
   auto document = co_await parts_.spool.receive(delivery.id, submission.size_bytes.value_or(0));
   if (!document) co_return std::unexpected(document.error());
   std::optional<NameToCome> name_to_come;
   if (names_ask_for(asks_for_counter, connector))
-    name_to_come = {.connector = connector, .facts = std::move(facts), .folder = std::move(submission.folder)};
-  co_return std::make_unique<Incoming>(*this, author, std::move(delivery), std::move(*delegation), std::move(*document),
+    name_to_come = {.facts = std::move(facts), .folder = std::move(submission.folder)};
+  OpenedConnector opened{.connector = std::move(admission.connector),
+                         .submitter = std::move(admission.submitter),
+                         .delegation = std::move(*delegation)};
+  co_return std::make_unique<Incoming>(*this, author, std::move(delivery), std::move(opened), std::move(*document),
                                        std::move(place), limit, std::move(name_to_come));
 }
 
@@ -386,7 +430,8 @@ Task<Result<std::string>> Reception::device_name(bool is_person, std::string sub
 
 Task<Result<store::Delivery>> Reception::renamed(store::Delivery delivery, NamedBy whose, std::string submitter_name,
                                                  std::string folder, std::string name) {
-  if (const auto good = check_name(name); !good) co_return std::unexpected(good.error());
+  const bool unnamed = name.empty() && whose == NamedBy::administrator;  // it came without one
+  if (const auto good = check_name(name); !unnamed && !good) co_return std::unexpected(good.error());
   const auto connector = co_await parts_.store.connector(delivery.connector);
   if (!connector) co_return std::unexpected(connector.error());
   if (!*connector) co_return no_such_connector();
@@ -424,6 +469,7 @@ Task<Result<store::Delivery>> Reception::renamed(store::Delivery delivery, Named
     facts.counter = *number;
   }
   delivery.name = path_of(**connector, facts, folder);
+  set_name_it_came_with(delivery, facts.original);
   co_return delivery;
 }
 

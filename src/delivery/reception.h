@@ -31,20 +31,22 @@ struct OpenedConnector {
   grants::Delegation delegation;
 };
 
-// What a door knows of a document before its first octet. The submitter has been admitted for the use `deliver`.
+// What a door knows of a document before its first octet. The submitter has been admitted for `use`.
 struct Submission {
   Submitter submitter;
   std::string connector;
   std::string name;  // as the device gave it; empty: it gave none
-  std::string content_type;
+  std::string content_type;                   // as it came; what cannot be read is application/octet-stream; empty: none was told
   std::string source;                         // "http 203.0.113.7"
   std::optional<std::uint64_t> size_bytes{};  // nullopt: it shows at the end
   std::string fields_json = "{}";  // what goes with it: a mail's envelope {"mail_from": "...", "recipients": ["..."]}
   std::string idempotency_key{};   // the submitter's own; unique among what it submitted
   std::string folder{};            // "März/Post", below the connector's own; empty: none
   std::shared_ptr<UploadPlaces::Place> place{};  // of another document of the same request; else one is taken
+  std::uint32_t use = store::kUseDeliver;  // asked for again at acceptance; of a mail kUseSend
   bool may_be_renamed = false;  // its name may be a temporary one, which need not tell its type yet
-  std::unique_ptr<OpenedConnector> opened{};     // what look() has given this submitter moments ago; else it is opened now
+  // What look() has given this submitter moments ago, or another document of the same request has; else it is opened now.
+  std::unique_ptr<OpenedConnector> opened{};
 };
 
 class Reception {
@@ -72,18 +74,19 @@ class Reception {
     UserId user;
     std::int64_t auth_epoch = 0;
     DeviceId device;
+    std::optional<WallTime> secret_set_at{};  // of the device's secret that was shown
+    std::uint32_t uses = 0;  // all of which it must have; 0: none is asked for
   };
 
   // What a name is made of that a number of the connector's is still missing from.
   struct NameToCome {
-    store::Connector connector;
     NameFacts facts;
     std::string folder;
   };
 
   class Incoming {
    public:
-    Incoming(Reception& reception, Author author, store::Delivery delivery, grants::Delegation delegation,
+    Incoming(Reception& reception, Author author, store::Delivery delivery, OpenedConnector opened,
              std::unique_ptr<IncomingDocument> document, std::shared_ptr<UploadPlaces::Place> place,
              std::uint64_t size_bytes_max, std::optional<NameToCome> name_to_come);
     Incoming(const Incoming&) = delete;
@@ -96,17 +99,19 @@ class Reception {
     [[nodiscard]] Task<Result<void>> complete();
     // The document is on the disk and its record in the store: this is the acknowledgement. Whether the submitter may
     // deliver is asked again, and keys are sealed only now: hours may have passed since open(). Errors as of append() and
-    // open(), conflict/`idempotency_key_reused` where the submitter has used that key for another document before; then
-    // nothing is kept. Of the same document under the same key the first delivery is the answer, and this one is not kept
-    // either. The queue sends it no sooner than after `wait`.
+    // open(), refused/`use_not_allowed`, invalid/`bad_text` where what goes with it is no UTF-8, conflict/`idempotency_key_reused` where the submitter has
+    // used that key for another document before; then nothing is kept. Of the same document under the same key the first
+    // delivery is the answer, and this one is not kept either. The queue sends it no sooner than after `wait`.
     [[nodiscard]] Task<Result<store::Delivery>> accept(Seconds wait = Seconds(0));
     [[nodiscard]] DeliveryId id() const { return delivery_.id; }
     // Whose account it goes to.
     [[nodiscard]] GrantId grant() const { return delivery_.grant; }
     // What goes with the document, where it shows only while it comes in; before accept().
-    void set_fields(std::string fields_json) { delivery_.fields_json = std::move(fields_json); }
-    // For the next document of the same request.
+    void set_fields(std::string fields_json);
+    // For the next document of the same request: its place, and what was opened for this one, with a key pair of its own. It
+    // may be hours since a PIN was shown.
     [[nodiscard]] std::shared_ptr<UploadPlaces::Place> place() const { return place_; }
+    [[nodiscard]] std::unique_ptr<OpenedConnector> opened_for_another() const;
 
    private:
     friend class Reception;
@@ -121,7 +126,7 @@ class Reception {
     Reception& reception_;
     Author author_;
     store::Delivery delivery_;
-    grants::Delegation delegation_;
+    OpenedConnector opened_;
     std::unique_ptr<IncomingDocument> document_;
     std::optional<Spooled> spooled_;
     std::shared_ptr<UploadPlaces::Place> place_;
@@ -163,7 +168,7 @@ class Reception {
   };
   [[nodiscard]] Task<Result<Admission>> admit(Author author, std::string connector);
   [[nodiscard]] Task<Result<std::string>> admit_user(Author author, store::Connector connector);
-  [[nodiscard]] Task<Result<std::string>> admit_device(DeviceId id, store::Connector connector);
+  [[nodiscard]] Task<Result<std::string>> admit_device(Author author, store::Connector connector);
   // By the PIN that was shown, or by the connector's standing delegation.
   [[nodiscard]] Task<Result<grants::Delegation>> open_grant(Submitter submitter, store::Connector connector);
   // For {device}: the submitting device, or the one that has the address alone where a person stood, or the person.

@@ -35,10 +35,9 @@ void add(store::Batch& whole, const store::Batch& part) {
   std::ranges::copy_if(part, std::back_inserter(whole), [&](const store::Mutation& each) { return !is_there(whole, each); });
 }
 
-// Whether each member alone may fare better than all together did.
-bool may_be_ones_fault(const Error& error) {
-  return error.kind != ErrorKind::ambiguous && error.kind != ErrorKind::unavailable && error.kind != ErrorKind::bug;
-}
+// Whether each member alone may fare better than all together did. A statement that the store refuses is one member's, whatever is
+// wrong with it.
+bool may_be_ones_fault(const Error& error) { return error.kind != ErrorKind::ambiguous && error.kind != ErrorKind::unavailable; }
 
 struct Request {
   Resume turn{};     // waits for its group

@@ -76,6 +76,20 @@ TEST_F(SharedCommitTest, WhatOneDoesWrongIsNobodyElses) {
   EXPECT_TRUE(run(commit_one("n4"))) << "and the next go on";
 }
 
+TEST_F(SharedCommitTest, AStatementThatTheStoreRefusesIsNobodyElses) {
+  door->refuses_statement = [](const store::Batch& batch) {
+    return std::ranges::any_of(batch, [](const store::Mutation& each) {
+      const auto* put = std::get_if<store::PutMeta>(&each);
+      return put != nullptr && put->key == "n2";
+    });
+  };
+  all_at_once({{"n0", {}}, {"n1", {}}, {"n2", {}}, {"n3", {}}});
+  EXPECT_EQ(outcomes["n1"], "done");
+  EXPECT_EQ(outcomes["n2"], "store_bug");
+  EXPECT_EQ(outcomes["n3"], "done");
+  EXPECT_TRUE(is_there("n1") && is_there("n3"));
+}
+
 TEST_F(SharedCommitTest, AStoreThatIsAwayIsAskedOnceForTheGroup) {
   std::atomic<int> asked = 0;
   door->refuses = [&](const store::Batch&) {

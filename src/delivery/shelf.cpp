@@ -99,9 +99,10 @@ Task<Result<std::vector<ShelfItem>>> Shelf::of_last_hour(Owner owner, std::strin
   co_return items;
 }
 
-Task<Result<std::vector<ShelfItem>>> Shelf::items(Owner owner, std::string connector) {
+Task<Result<std::vector<ShelfItem>>> Shelf::items(Owner owner, std::string connector, std::string source) {
   auto items = co_await of_last_hour(std::move(owner), std::move(connector));
   if (!items) co_return items;
+  std::ranges::stable_partition(*items, [&source](const ShelfItem& item) { return item.delivery.source == source; });
   std::set<std::string> seen;
   std::erase_if(*items, [&seen](const ShelfItem& item) { return !seen.insert(item.path).second; });
   co_return items;
@@ -112,23 +113,21 @@ Task<Result<std::unique_ptr<OutgoingDocument>>> Shelf::open(store::Delivery deli
   if (delivery.state == store::DeliveryState::delivered)
     co_return fail(ErrorKind::not_found, "document_gone",
                    "The document has been delivered, and is no longer on this server.");
-  co_return co_await parts_.spool.open(delivery.id, delivery.document_key_sealed,
-                                       static_cast<std::uint64_t>(delivery.size_bytes));
+  auto owner = delivery.device.none() ? delivery.submitter.text() : delivery.device.text();
+  co_return co_await parts_.spool.open_for(std::move(owner), delivery.id, delivery.document_key_sealed,
+                                           static_cast<std::uint64_t>(delivery.size_bytes));
 }
 
-Task<Result<void>> Shelf::remove(Owner owner, std::string connector, std::string path) {
-  co_return co_await base::run_on(parts_.executor,
-                                  clear(std::move(owner), std::move(connector), std::move(path), Clearing::all, {}));
+Task<Result<void>> Shelf::remove(Owner owner, std::string connector, std::string path, std::string source) {
+  co_return co_await base::run_on(parts_.executor, remove_here(std::move(owner), std::move(connector), std::move(path), std::move(source)));
 }
 
-Task<void> Shelf::displace(Owner owner, std::string connector, std::string path, DeliveryId by, DeliveryId waited) {
-  Result<void> done;
-  if (!waited.none())  // of whatever age by now
-    done = co_await base::run_on(parts_.executor, clear_one(owner, waited, path, Clearing::incomplete));
-  const auto others = co_await base::run_on(
-      parts_.executor, clear(std::move(owner), std::move(connector), std::move(path), Clearing::incomplete, by));
-  if (done) done = others;
-  if (!done) parts_.log.warning("shelf_not_cleared", {{"delivery", by.text()}, {"reason", done.error().reason}});
+Task<std::int64_t> Shelf::displace(Owner owner, std::string connector, std::string path, store::Delivery by, DeliveryId waited) {
+  const auto id = by.id;
+  const auto released =
+      co_await base::run_on(parts_.executor, displace_here(std::move(owner), std::move(connector), std::move(path), std::move(by), waited));
+  if (!released) parts_.log.warning("shelf_not_cleared", {{"delivery", id.text()}, {"reason", released.error().reason}});
+  co_return released.value_or(0);
 }
 
 Task<Result<store::Delivery>> Shelf::move(Owner owner, DeliveryId id, std::string path, Seconds wait) {
@@ -139,26 +138,75 @@ Task<Result<void>> Shelf::postpone(DeliveryId id, std::string path, Seconds wait
   co_return co_await base::run_on(parts_.executor, postpone_here(id, std::move(path), wait));
 }
 
-Task<Result<void>> Shelf::clear(Owner owner, std::string connector, std::string path, Clearing what, DeliveryId except) {
-  const auto items = co_await of_last_hour(owner, std::move(connector));
+Shelf::Fate Shelf::fate_of(const store::Delivery& there, std::string_view path, const store::Delivery& by) const {
+  if (!waits(there)) return Fate::hidden;
+  const bool is_of_same = there.source == by.source;
+  const bool is_repeated = is_of_same && there.size_bytes == by.size_bytes && there.sha256 == by.sha256;
+  if (there.size_bytes == 0 || is_repeated) return Fate::cancelled;
+  if (!is_incomplete(path, there.size_bytes)) return Fate::hidden;
+  return is_of_same ? Fate::released : Fate::left;
+}
+
+// An older one of the path would show again where only the newest went.
+Task<Result<void>> Shelf::remove_here(Owner owner, std::string connector, std::string path, std::string source) {
+  auto items = co_await of_last_hour(owner, std::move(connector));
   if (!items) co_return std::unexpected(items.error());
-  for (const auto& [at, delivery] : *items) {
-    if (at != path || delivery.id == except)
-      continue;  // an older one of the path would show again where only the newest went
-    if (const auto done = co_await clear_one(owner, delivery.id, path, what); !done) co_return done;
+  std::erase_if(*items, [&path](const ShelfItem& item) { return item.path != path; });
+  const auto is_own = [&source](const ShelfItem& item) { return item.delivery.source == source; };
+  if (std::ranges::any_of(*items, is_own)) std::erase_if(*items, [&is_own](const ShelfItem& item) { return !is_own(item); });
+  const Judge judge = [this](const store::Delivery& there) { return waits(there) ? Fate::cancelled : Fate::hidden; };
+  for (const auto& item : *items) {
+    if (const auto done = co_await clear_one(owner, item.delivery.id, path, judge); !done) co_return std::unexpected(done.error());
   }
   co_return Result<void>{};
 }
 
+Task<Result<std::int64_t>> Shelf::displace_here(Owner owner, std::string connector, std::string path, store::Delivery by, DeliveryId waited) {
+  const auto items = co_await of_last_hour(owner, std::move(connector));
+  if (!items) co_return std::unexpected(items.error());
+  std::set<DeliveryId> ids;
+  if (!waited.none()) ids.insert(waited);  // of whatever age by now
+  for (const auto& item : *items) {
+    if (item.path == path) ids.insert(item.delivery.id);
+  }
+  ids.erase(by.id);
+  const Judge judge = [this, &by, &path](const store::Delivery& there) {
+    // Of two that come at once only the later one clears the other away.
+    const bool is_later = std::pair(there.created_at, there.id) > std::pair(by.created_at, by.id);
+    return is_later ? Fate::left : fate_of(there, path, by);
+  };
+  std::int64_t released = 0;
+  for (const auto& id : ids) {
+    const auto done = co_await clear_one(owner, id, path, judge);
+    if (!done) co_return std::unexpected(done.error());
+    released += *done == Fate::released ? 1 : 0;
+  }
+  co_return released;
+}
+
 // Each time as it is by then: the queue may have begun it, or a MOVE may have given it another path, and that one stays.
-Task<Result<void>> Shelf::clear_one(Owner owner, DeliveryId id, std::string path, Clearing what) {
+Task<Result<Shelf::Fate>> Shelf::clear_one(Owner owner, DeliveryId id, std::string path, Judge judge) {
   for (int tries = 0;; ++tries) {
     auto found = co_await parts_.store.delivery(id);
     if (!found) co_return std::unexpected(found.error());
-    if (!*found || path_of(**found) != path) co_return Result<void>{};
-    const bool cancels = waits(**found) && (what == Clearing::all || is_incomplete(path, (*found)->size_bytes));
-    const auto done = cancels ? co_await take_off(owner, std::move(**found)) : co_await hide(std::move(**found));
-    if (done || done.error().kind != ErrorKind::conflict || tries >= kChangesMax) co_return done;
+    if (!*found || path_of(**found) != path) co_return Fate::left;
+    Result<void> done;
+    const auto fate = judge(**found);
+    switch (fate) {
+      case Fate::cancelled:
+        done = co_await take_off(owner, std::move(**found));
+        break;
+      case Fate::hidden:
+        done = co_await hide(std::move(**found));
+        break;
+      case Fate::released:
+        done = co_await release(std::move(**found));
+        break;
+      case Fate::left:
+        break;
+    }
+    if (done) co_return fate;
+    if (done.error().kind != ErrorKind::conflict || tries >= kChangesMax) co_return std::unexpected(done.error());
   }
 }
 
@@ -182,6 +230,18 @@ Task<Result<void>> Shelf::hide(store::Delivery delivery) {
   set_path(delivery, {});
   parts_.sealing.vouch(delivery);
   co_return co_await parts_.store.commit({store::PutDelivery{std::move(delivery)}});
+}
+
+Task<Result<void>> Shelf::release(store::Delivery delivery) {
+  if (const auto sound = parts_.sealing.check(delivery); !sound) co_return sound;
+  const auto now = parts_.wall.now();
+  set_path(delivery, {});
+  delivery.due_at = now;
+  note(delivery, now, "released", "Another document came under its temporary name before it was given a name of its own.");
+  parts_.sealing.vouch(delivery);
+  const auto done = co_await parts_.store.commit({store::PutDelivery{delivery}});
+  if (done) parts_.queue.offer(delivery);
+  co_return done;
 }
 
 Task<Result<store::Delivery>> Shelf::move_here(Owner owner, DeliveryId id, std::string path, Seconds wait) {

@@ -8,6 +8,7 @@
 // Concurrency: thread-safe; changes hop to the queue's executor, where it is known what is being sent.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,20 +57,24 @@ class Shelf {
   };
   explicit Shelf(Parts parts) : parts_(std::move(parts)) {}
 
-  // Newest first, of each path the newest one; at most kShownMax deliveries are looked through. Errors: those of the store.
-  [[nodiscard]] Task<Result<std::vector<ShelfItem>>> items(Owner owner, std::string connector);
+  // Of each path one: the newest that came from `source` ("webdav 203.0.113.7"), else the newest; newest first, those of the
+  // source before the others. Two machines that share an account and a temporary name each see their own. At most kShownMax
+  // deliveries are looked through. Errors: those of the store.
+  [[nodiscard]] Task<Result<std::vector<ShelfItem>>> items(Owner owner, std::string connector, std::string source);
 
-  // The document, while it is here. Errors: not_found/`document_gone` once it has been delivered; as Spool::open().
+  // The document, while it is here. Errors: not_found/`document_gone` once it has been delivered; as Spool::open_for().
   [[nodiscard]] Task<Result<std::unique_ptr<OutgoingDocument>>> open(store::Delivery delivery);
 
-  // Takes the path off the shelf: what waits there is not sent at all, what is on its way or has arrived is no longer shown.
-  // Errors: those of the store.
-  [[nodiscard]] Task<Result<void>> remove(Owner owner, std::string connector, std::string path);
-  // Another document, `by`, has come at that path, and has been accepted: what waited there incomplete is not sent at all,
-  // what was complete goes its way and is no longer shown. Where the store refuses, both are sent: that is logged, and no
-  // error of the one that has come.
-  // `waited`: known to have stood there when the other one began to come in; none().
-  [[nodiscard]] Task<void> displace(Owner owner, std::string connector, std::string path, DeliveryId by, DeliveryId waited);
+  // Takes what items() shows to `source` off the shelf: what waits there is not sent at all, what is on its way or has arrived is
+  // no longer shown. Errors: those of the store.
+  [[nodiscard]] Task<Result<void>> remove(Owner owner, std::string connector, std::string path, std::string source);
+  // Another document, `by`, has come at that path, and has been accepted. Of what was accepted before it and waits there, that is not
+  // sent at all which is empty or which it repeats (the same octets from the same source). One that is incomplete and of the same source
+  // goes at once, under the name it has: it was acknowledged, and the MOVE that would have named it is the new one's from now on. One
+  // that is incomplete and another source's stays for the MOVE that names it. Whatever else lies there goes its way and is no longer
+  // shown. Where the store refuses, all are sent: that is logged, and no error of the one that has come.
+  // `waited`: known to have stood there when the other one began to come in; none(). How many go before their time; 0 where the store refused.
+  [[nodiscard]] Task<std::int64_t> displace(Owner owner, std::string connector, std::string path, store::Delivery by, DeliveryId waited);
   // Another path, as long as nothing has been sent; due after `wait`. Errors: conflict/`already_sent`;
   // not_found/`no_such_delivery`, `no_such_connector`; invalid/`bad_name`; refused/`content_type_not_allowed`; those of the store.
   [[nodiscard]] Task<Result<store::Delivery>> move(Owner owner, DeliveryId id, std::string path, Seconds wait);
@@ -81,13 +86,23 @@ class Shelf {
   // All that were accepted within the hour and have a path, several of one path too; by when they began to come in, the
   // newest first.
   [[nodiscard]] Task<Result<std::vector<ShelfItem>>> of_last_hour(Owner owner, std::string connector);
-  enum class Clearing { all, incomplete };  // what is not sent at all; the rest goes its way and is no longer shown
-  [[nodiscard]] Task<Result<void>> clear(Owner owner, std::string connector, std::string path, Clearing what,
-                                         DeliveryId except);
-  [[nodiscard]] Task<Result<void>> clear_one(Owner owner, DeliveryId id, std::string path, Clearing what);
-  // Both write the record only as it was read. Errors: conflict (it has changed since); those of the store.
+  enum class Fate {
+    cancelled,  // not sent at all
+    hidden,     // goes its way and is no longer shown
+    released,   // as hidden, and at once
+    left,       // as it is
+  };
+  using Judge = std::function<Fate(const store::Delivery&)>;
+  // Of what stands at a path where another document has come in.
+  [[nodiscard]] Fate fate_of(const store::Delivery& there, std::string_view path, const store::Delivery& by) const;
+  [[nodiscard]] Task<Result<void>> remove_here(Owner owner, std::string connector, std::string path, std::string source);
+  [[nodiscard]] Task<Result<std::int64_t>> displace_here(Owner owner, std::string connector, std::string path, store::Delivery by, DeliveryId waited);
+  // What has become of it.
+  [[nodiscard]] Task<Result<Fate>> clear_one(Owner owner, DeliveryId id, std::string path, Judge judge);
+  // All write the record only as it was read. Errors: conflict (it has changed since); those of the store.
   [[nodiscard]] Task<Result<void>> take_off(Owner owner, store::Delivery delivery);
   [[nodiscard]] Task<Result<void>> hide(store::Delivery delivery);
+  [[nodiscard]] Task<Result<void>> release(store::Delivery delivery);
   [[nodiscard]] Task<Result<store::Delivery>> move_here(Owner owner, DeliveryId id, std::string path, Seconds wait);
   [[nodiscard]] Task<Result<void>> postpone_here(DeliveryId id, std::string path, Seconds wait);
   // Nothing of it has been sent, and nobody is about to.

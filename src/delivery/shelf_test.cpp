@@ -34,12 +34,13 @@ class AShelf : public grants::KeeperHouse {
   }
 
   // A record as the WebDAV door leaves it, with a path.
-  store::Delivery made(const std::string& path, std::int64_t size_bytes = 8) {
+  store::Delivery made(const std::string& path, std::int64_t size_bytes = 8, const std::string& source = "webdav 192.0.2.1") {
     store::Delivery one{.id = DeliveryId::make(wall.now(), entropy), .connector = "scans", .submitter = owner.user};
     one.node = node;
     one.name = path;
     one.size_bytes = size_bytes;
-    one.sha256 = Bytes(32, 1);
+    one.sha256 = Bytes(32, ++documents_made);
+    one.source = source;
     one.fields_json = path_field(path);
     one.created_at = wall.now();
     one.due_at = wall.now() + 900s;
@@ -50,6 +51,7 @@ class AShelf : public grants::KeeperHouse {
   store::Delivery put(store::Delivery one) {
     commit({store::PutDelivery{one}});
     one.version += 1;
+    wall.advance(1ms);
     return one;
   }
   std::optional<store::Delivery> look(DeliveryId id) {
@@ -59,21 +61,32 @@ class AShelf : public grants::KeeperHouse {
   }
   std::vector<std::string> paths() {
     std::vector<std::string> shown;
-    const auto items = run(shelf.items(owner, "scans"));
+    const auto items = run(shelf.items(owner, "scans", "webdav 192.0.2.1"));
     EXPECT_TRUE(items);
     for (const auto& item : *items) shown.push_back(item.path);
     return shown;
   }
-  // Somebody else is a moment faster than the first commit that would delete a delivery, with this.
-  void faster_than_deletion(store::Delivery changed) {
+  // Somebody else is a moment faster than the first commit that would change or delete the delivery, with this.
+  void faster_than_the_shelf(store::Delivery changed) {
     door->before = [done = std::make_shared<bool>(false), changed](const store::Batch& batch) {
-      if (!grants::holds<store::DeleteDelivery>(batch) || std::exchange(*done, true)) return store::Batch{};
+      const bool touches = std::ranges::any_of(batch, [&](const auto& each) {
+        const auto* put = std::get_if<store::PutDelivery>(&each);
+        return put != nullptr && put->delivery.id == changed.id;
+      });
+      if (!touches || std::exchange(*done, true)) return store::Batch{};
       return store::Batch{store::PutDelivery{changed}};
     };
   }
-  Task<bool> displaced(std::string path, DeliveryId by, DeliveryId waited = {}) {
-    co_await shelf.displace(owner, "scans", std::move(path), by, waited);
-    co_return true;
+  // What is listed at that path for whoever asks from there.
+  std::optional<DeliveryId> shown(const std::string& path, const std::string& source) {
+    const auto items = run(shelf.items(owner, "scans", source));
+    EXPECT_TRUE(items);
+    const auto found = std::ranges::find(*items, path, &ShelfItem::path);
+    return found == items->end() ? std::nullopt : std::optional(found->delivery.id);
+  }
+  // How many go before their time.
+  Task<std::int64_t> displaced(std::string path, store::Delivery by, DeliveryId waited = {}) {
+    co_return co_await shelf.displace(owner, "scans", std::move(path), std::move(by), waited);
   }
 
   vault::HotCache hot{{}, entropy, steady};
@@ -132,6 +145,7 @@ class AShelf : public grants::KeeperHouse {
                .wall = wall,
                .log = log,
                .executor = loop.get_executor()}};
+  std::uint8_t documents_made = 0;
   Owner owner{.user = {}, .auth_epoch = 0, .device = {}, .name = "printer-1"};
 };
 
@@ -139,7 +153,7 @@ class AShelf : public grants::KeeperHouse {
 TEST_F(AShelf, K3_WhatAnotherDocumentReplacesIsStillVouchedForAndSent) {
   const auto first = put(made("scan.pdf"));
   const auto second = put(made("scan.pdf"));
-  run(displaced("scan.pdf", second.id));
+  run(displaced("scan.pdf", second));
   const auto after = look(first.id);
   ASSERT_TRUE(after) << "two people at one copier have two documents";
   EXPECT_TRUE(sealing.check(*after));
@@ -151,7 +165,7 @@ TEST_F(AShelf, K3_WhatIsTakenBackTooLateIsStillVouchedForAndSent) {
   auto tried = made("scan.pdf");
   tried.tries = 1;  // in its back-off
   tried = put(tried);
-  ASSERT_TRUE(run(shelf.remove(owner, "scans", "scan.pdf")));
+  ASSERT_TRUE(run(shelf.remove(owner, "scans", "scan.pdf", "webdav 192.0.2.1")));
   const auto after = look(tried.id);
   ASSERT_TRUE(after);
   EXPECT_TRUE(sealing.check(*after));
@@ -163,18 +177,82 @@ TEST_F(AShelf, K3_WhatSomebodyElseWroteIntoTheStoreIsNotVouchedFor) {
   altered.tries = 1;
   altered.name = "elsewhere.pdf";
   altered = put(altered);
-  EXPECT_EQ(run(shelf.remove(owner, "scans", "scan.pdf")).error().reason, "record_altered");
+  EXPECT_EQ(run(shelf.remove(owner, "scans", "scan.pdf", "webdav 192.0.2.1")).error().reason, "record_altered");
   EXPECT_FALSE(sealing.check(*look(altered.id)));
 }
 
-TEST_F(AShelf, G4_WhatWaitsIncompleteIsReplacedAndWhatWaitsIsTakenBack) {
-  const auto part = put(made("scan.tmp"));
+// Two devices behind one address, or one whose MOVE was lost: both were answered 201.
+TEST_F(AShelf, G4_WhatWaitsIncompleteGoesAtOnceWhenAnotherTakesItsNameAndWhatWaitsIsTakenBack) {
+  const auto first = put(made("scan.tmp"));
   const auto whole = put(made("scan.tmp"));
-  run(displaced("scan.tmp", whole.id));
-  EXPECT_FALSE(look(part.id));
+  EXPECT_EQ(run(displaced("scan.tmp", whole)), 1);
+  const auto after = look(first.id);
+  ASSERT_TRUE(after) << "it was acknowledged";
+  EXPECT_EQ(after->name, "scan.tmp");
+  EXPECT_EQ(after->due_at, wall.now());
+  EXPECT_TRUE(last_noted(*after, "released"));
+  EXPECT_TRUE(sealing.check(*after));
+  EXPECT_EQ(shown("scan.tmp", "webdav 192.0.2.1"), whole.id) << "the MOVE to come is of the newer one";
   ASSERT_TRUE(look(whole.id));
-  ASSERT_TRUE(run(shelf.remove(owner, "scans", "scan.tmp")));
+  EXPECT_EQ(look(whole.id)->due_at, wall.now() - 1ms + 900s);
+  ASSERT_TRUE(run(shelf.remove(owner, "scans", "scan.tmp", "webdav 192.0.2.1")));
   EXPECT_FALSE(look(whole.id));
+}
+
+// Two machines of one account, both of whose scans are called ~scan.tmp until they have come whole.
+TEST_F(AShelf, G4_WhatAnotherMachineHasHalfNamedIsNotReplacedAndEachGivesItsOwnAName) {
+  const std::string one = "webdav 192.0.2.1";
+  const std::string other = "webdav 192.0.2.2";
+  const auto first = put(made("~scan.tmp", 8, one));
+  wall.advance(1s);
+  const auto second = put(made("~scan.tmp", 8, other));
+  run(displaced("~scan.tmp", second));
+  ASSERT_TRUE(look(first.id)) << "its sender was answered 201";
+  EXPECT_TRUE(look(second.id));
+  EXPECT_EQ(shown("~scan.tmp", one), first.id) << "its MOVE is of its own document";
+  EXPECT_EQ(shown("~scan.tmp", other), second.id);
+  EXPECT_EQ(shown("~scan.tmp", "webdav 192.0.2.3"), second.id) << "the newest, for whoever has neither";
+  ASSERT_TRUE(run(shelf.remove(owner, "scans", "~scan.tmp", other)));
+  EXPECT_FALSE(look(second.id));
+  EXPECT_TRUE(look(first.id));
+  const auto empty = put(made("~scan.tmp", 0, other));
+  const auto third = put(made("~scan.tmp", 8, one));
+  run(displaced("~scan.tmp", third));
+  EXPECT_FALSE(look(empty.id)) << "whoever made it";
+  EXPECT_EQ(look(first.id)->due_at, wall.now()) << "the same machine has another of that name";
+}
+
+// The answer to the first was lost on its way.
+TEST_F(AShelf, D1_WhatIsPutOnceMoreWhileItWaitsIsOneDocument) {
+  auto first = made("scan.pdf");
+  first = put(first);
+  auto again = made("scan.pdf");
+  again.sha256 = first.sha256;
+  sealing.vouch(again);
+  again = put(again);
+  run(displaced("scan.pdf", again));
+  EXPECT_FALSE(look(first.id));
+  EXPECT_TRUE(look(again.id));
+  auto elsewhere = made("scan.pdf", 8, "webdav 192.0.2.2");
+  elsewhere.sha256 = first.sha256;
+  sealing.vouch(elsewhere);
+  elsewhere = put(elsewhere);
+  run(displaced("scan.pdf", elsewhere));
+  EXPECT_TRUE(look(again.id)) << "another machine's";
+}
+
+// Both were accepted before either had cleared the path.
+TEST_F(AShelf, D1_OfTwoThatComeAtOnceTheLaterOneStays) {
+  const auto first = put(made("scan.pdf"));
+  auto again = made("scan.pdf");
+  again.sha256 = first.sha256;
+  sealing.vouch(again);
+  again = put(again);
+  run(displaced("scan.pdf", first));
+  EXPECT_TRUE(look(again.id));
+  run(displaced("scan.pdf", again));
+  EXPECT_TRUE(look(again.id));
+  EXPECT_FALSE(look(first.id));
 }
 
 // Two jobs of one device with one temporary name: the second has come while the first gets its name.
@@ -185,8 +263,8 @@ TEST_F(AShelf, G4_ADocumentThatGetsItsNameMeanwhileIsNotReplaced) {
   renamed.name = "a.pdf";
   renamed.fields_json = path_field("a.pdf");
   sealing.vouch(renamed);
-  faster_than_deletion(renamed);
-  run(displaced("scan.tmp", second.id));
+  faster_than_the_shelf(renamed);
+  run(displaced("scan.tmp", second));
   ASSERT_TRUE(look(first.id)) << "its MOVE has been answered with 201";
   EXPECT_EQ(look(first.id)->fields_json, path_field("a.pdf"));
   EXPECT_TRUE(look(second.id));
@@ -197,8 +275,8 @@ TEST_F(AShelf, G4_ADocumentThatTheQueueBeginsMeanwhileIsOnlyTakenOffTheShelf) {
   auto begun = one;
   begun.state = DeliveryState::sending;
   begun.tries = 1;
-  faster_than_deletion(begun);
-  ASSERT_TRUE(run(shelf.remove(owner, "scans", "scan.pdf")));
+  faster_than_the_shelf(begun);
+  ASSERT_TRUE(run(shelf.remove(owner, "scans", "scan.pdf", "webdav 192.0.2.1")));
   const auto after = look(one.id);
   ASSERT_TRUE(after) << "it may have arrived already";
   EXPECT_EQ(after->state, DeliveryState::sending);
@@ -211,7 +289,7 @@ TEST_F(AShelf, WhatHasGotItsNameMeanwhileIsNotPutOff) {
   renamed.due_at = wall.now();
   renamed = put(renamed);
   ASSERT_TRUE(run(shelf.postpone(renamed.id, "scan.tmp", 6h)));
-  EXPECT_EQ(look(renamed.id)->due_at, wall.now());
+  EXPECT_EQ(look(renamed.id)->due_at, renamed.due_at);
   ASSERT_TRUE(run(shelf.postpone(renamed.id, "a.pdf", 6h)));
   EXPECT_EQ(look(renamed.id)->due_at, wall.now() + 6h);
 }
@@ -228,7 +306,7 @@ TEST_F(AShelf, G4_WhatTookLongToComeInReplacesWhatStoodThereBefore) {
   slow = put(std::move(slow));
   EXPECT_EQ(paths(), std::vector<std::string>{"scan.pdf"})
       << "accepted this moment, and begun before the one that is no longer shown";
-  run(displaced("scan.pdf", slow.id, placeholder.id));
+  run(displaced("scan.pdf", slow, placeholder.id));
   EXPECT_FALSE(look(placeholder.id)) << "it would be sent in hours, over the document";
   EXPECT_TRUE(look(slow.id));
   EXPECT_TRUE(look(among_older.id));
@@ -239,7 +317,7 @@ TEST_F(AShelf, AStoreThatRefusesLeavesBothDocuments) {
   const auto first = put(made("scan.pdf"));
   const auto second = put(made("scan.pdf"));
   door->refuses = [](const store::Batch&) { return true; };
-  run(displaced("scan.pdf", second.id));
+  run(displaced("scan.pdf", second));
   door->refuses = nullptr;
   EXPECT_EQ(logged("shelf_not_cleared"), 1);
   EXPECT_TRUE(look(first.id) && look(second.id));

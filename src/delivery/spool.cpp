@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kDiskThreads = 2;
 constexpr std::size_t kSyncThreads = 8;
+constexpr UploadLimits kDownloads{.at_once = 64, .at_once_of_one = 8};
 
 }  // namespace
 
@@ -98,6 +99,15 @@ Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open(DeliveryId id, Bytes
   auto reader = co_await threads_.disk->run(std::move(work));
   if (!reader) co_return std::unexpected(reader.error());
   co_return std::make_unique<OutgoingDocument>(threads_.disk, std::move(*reader));
+}
+
+Task<Result<std::unique_ptr<OutgoingDocument>>> Spool::open_for(std::string reader, DeliveryId id, Bytes key_sealed,
+                                                                std::uint64_t size_bytes) {
+  auto place = downloads_.take(std::move(reader), kDownloads);
+  if (!place) co_return std::unexpected(place.error());
+  auto document = co_await open(id, std::move(key_sealed), size_bytes);
+  if (document) (*document)->hold(std::move(*place));
+  co_return document;
 }
 
 Task<Result<void>> Spool::remove(DeliveryId id) {

@@ -15,6 +15,7 @@
 #include "delivery/spool_file.h"
 #include "delivery/spool_room.h"
 #include "delivery/stray_documents.h"
+#include "delivery/upload_places.h"
 #include "grants/sealing.h"
 
 namespace latchkey::delivery {
@@ -67,8 +68,11 @@ class OutgoingDocument {
   [[nodiscard]] std::uint64_t size_bytes() const { return reader_->size_bytes(); }
   // From `offset` on, fewer only at the end. Errors: corrupt/`document_damaged`, unavailable/`spool_failed`.
   [[nodiscard]] Task<Result<Secret>> read(std::uint64_t offset, std::size_t size_bytes);
+  // Held for as long as it is being read.
+  void hold(std::shared_ptr<UploadPlaces::Place> place) { place_ = std::move(place); }
 
  private:
+  std::shared_ptr<UploadPlaces::Place> place_;
   std::shared_ptr<base::Worker> disk_;
   std::shared_ptr<SpoolReader> reader_;
 };
@@ -99,6 +103,10 @@ class Spool {
   // unavailable/`spool_failed`.
   [[nodiscard]] Task<Result<std::unique_ptr<OutgoingDocument>>> open(DeliveryId id, Bytes key_sealed,
                                                                      std::uint64_t size_bytes);
+  // For whoever fetches it over a line of theirs: a bounded number at once, altogether and of one (`reader`: whatever tells
+  // one from another). Errors besides those of open(): unavailable/`too_many_downloads`, `too_many_downloads_of_one`.
+  [[nodiscard]] Task<Result<std::unique_ptr<OutgoingDocument>>> open_for(std::string reader, DeliveryId id, Bytes key_sealed,
+                                                                         std::uint64_t size_bytes);
   // A document that is not there is removed already.
   [[nodiscard]] Task<Result<void>> remove(DeliveryId id);
   // Whose documents lie there, whole or not.
@@ -116,6 +124,7 @@ class Spool {
   IncomingDocument::Threads threads_;
   std::shared_ptr<const SpoolRoom> room_;
   StrayDocuments strays_;
+  UploadPlaces downloads_{UploadPlaces::Direction::out};
 };
 
 }  // namespace latchkey::delivery

@@ -58,6 +58,26 @@ TEST_F(SpoolOnDisk, TakesInAndGivesOut) {
   EXPECT_EQ(wait_for(spool_.open(which, spooled.key_sealed, spooled.size_bytes)).error().reason, "document_missing");
 }
 
+// D7: whoever begins to fetch and takes nothing holds memory and a descriptor.
+TEST_F(SpoolOnDisk, D7_OneReaderFetchesABoundedNumberAtOnce) {
+  const auto which = id();
+  const auto spooled = take_in(which, base::to_bytes("text"));
+  const auto fetch = [&](const std::string& reader) {
+    return wait_for(spool_.open_for(reader, which, spooled.key_sealed, spooled.size_bytes));
+  };
+  std::vector<std::unique_ptr<OutgoingDocument>> fetched;
+  for (int n = 0; n < 8; ++n) {
+    auto one = fetch("ann");
+    ASSERT_TRUE(one);
+    fetched.push_back(std::move(*one));
+  }
+  EXPECT_EQ(fetch("ann").error().reason, "too_many_downloads_of_one");
+  EXPECT_TRUE(fetch("ben"));
+  EXPECT_TRUE(wait_for(spool_.open(which, spooled.key_sealed, spooled.size_bytes))) << "its delivery is no download";
+  fetched.pop_back();
+  EXPECT_TRUE(fetch("ann"));
+}
+
 TEST_F(SpoolOnDisk, ALongDocumentIsSyncedOnItsWay) {
   store::FaultyFiles files(files_);
   Spool spool(

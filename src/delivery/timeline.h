@@ -13,8 +13,8 @@ namespace latchkey::delivery {
 inline constexpr std::size_t kTimelineEntriesMax = 60;
 
 // Adds {"at", "what", "words"} to the delivery's timeline. `what` is accepted, waits, sending, retry, parked, maybe_sent,
-// failed, delivered, retried, rerouted, renamed, restored. Of a road that is too long its first ten entries and the latest
-// ones stay.
+// failed, delivered, retried, rerouted, renamed, released, restored. Of a road that is too long its first ten entries, the latest
+// ones, what a person did and what the times below rest on stay.
 void note(store::Delivery& delivery, WallTime at, std::string_view what, std::string_view words);
 
 // Since when it has been tried: its acceptance, or the last time that a person sent it again, it was restored from a backup,
@@ -23,6 +23,11 @@ void note(store::Delivery& delivery, WallTime at, std::string_view what, std::st
 
 // When that was noted last; nullopt: never, or it cannot be read.
 [[nodiscard]] std::optional<WallTime> last_noted(const store::Delivery& delivery, std::string_view what);
+// The latest moment of its road; nullopt: none can be read.
+[[nodiscard]] std::optional<WallTime> last_noted(const store::Delivery& delivery);
+
+// Since when one that is parked waits: it was parked last, or restored from a backup since. nullopt: it cannot be read.
+[[nodiscard]] std::optional<WallTime> parked_since(const store::Delivery& delivery);
 
 // Whether nothing has happened to it since it was restored from a backup.
 [[nodiscard]] bool is_just_restored(const store::Delivery& delivery);

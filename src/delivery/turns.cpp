@@ -17,10 +17,10 @@ bool Turns::may_begin(const Lane& lane, SteadyTime now, const Pace& pace) {
   return lane.begun[lane.begun.size() - pace.per_minute_per_connector] + kMinute <= now;
 }
 
-void Turns::wait(DeliveryId delivery, const std::string& connector, WallTime due_at) {
+void Turns::wait(DeliveryId delivery, const std::string& connector, SteadyTime due_at, WallTime stored) {
   if (under_way_.contains(delivery)) return;
   if (const auto before = waiting_.find(delivery); before != waiting_.end()) leave(before);
-  waiting_.emplace(delivery, Waiting{.connector = connector, .due_at = due_at});
+  waiting_.emplace(delivery, Waiting{.connector = connector, .due_at = due_at, .stored = stored});
   lanes_[connector].waiting.emplace(due_at, delivery);
 }
 
@@ -31,13 +31,13 @@ void Turns::leave(std::map<DeliveryId, Waiting>::iterator waiting) {
   forget_if_idle(connector);
 }
 
-std::optional<Turn> Turns::next(WallTime wall, SteadyTime now, const Pace& pace) {
+std::optional<Turn> Turns::next(SteadyTime now, const Pace& pace) {
   if (under_way_.size() >= pace.parallel) return std::nullopt;
   auto best = lanes_.end();
   const auto consider = [&](auto from, auto to) {
     for (auto at = from; at != to; ++at) {
       const auto& lane = at->second;
-      if (lane.waiting.empty() || lane.waiting.begin()->first > wall || !may_begin(lane, now, pace)) continue;
+      if (lane.waiting.empty() || lane.waiting.begin()->first > now || !may_begin(lane, now, pace)) continue;
       if (best == lanes_.end() || lane.busy < best->second.busy) best = at;
     }
   };
@@ -47,6 +47,7 @@ std::optional<Turn> Turns::next(WallTime wall, SteadyTime now, const Pace& pace)
   if (best == lanes_.end()) return std::nullopt;
   auto& [connector, lane] = *best;
   Turn turn{.delivery = lane.waiting.begin()->second, .connector = connector};
+  turn.stored = waiting_.at(turn.delivery).stored;
   lane.waiting.erase(lane.waiting.begin());
   lane.busy += 1;
   if (pace.per_minute_per_connector > 0) {
@@ -74,10 +75,15 @@ void Turns::forget_if_idle(const std::string& connector) {
   if (lane.busy == 0 && lane.waiting.empty() && lane.begun.empty() && lane.unreached == 0) lanes_.erase(connector);
 }
 
-std::optional<WallTime> Turns::next_due(WallTime after) const {
-  std::optional<WallTime> soonest;
+bool Turns::waits_by(DeliveryId delivery, WallTime stored) const {
+  const auto found = waiting_.find(delivery);
+  return found != waiting_.end() && found->second.stored == stored;
+}
+
+std::optional<SteadyTime> Turns::next_due(SteadyTime after) const {
+  std::optional<SteadyTime> soonest;
   for (const auto& [connector, lane] : lanes_) {
-    const auto next = lane.waiting.lower_bound({after + Milliseconds(1), DeliveryId()});
+    const auto next = lane.waiting.lower_bound({after + std::chrono::nanoseconds(1), DeliveryId()});
     if (next != lane.waiting.end()) soonest = soonest ? std::min(*soonest, next->first) : next->first;
   }
   return soonest;

@@ -30,26 +30,32 @@ enum class Reached { yes, no, unknown, not_asked };
 struct Turn {
   DeliveryId delivery;
   std::string connector;
+  WallTime stored{};  // as given to wait()
 };
 
 // Not thread-safe.
 class Turns {
  public:
-  // A delivery waits until then; where it waited before does not count any more. Of one under way nothing is changed.
-  void wait(DeliveryId delivery, const std::string& connector, WallTime due_at);
+  // A delivery waits until then, which is what its record says by `stored`; where it waited before does not count any more. Of one
+  // under way nothing is changed.
+  void wait(DeliveryId delivery, const std::string& connector, SteadyTime due_at, WallTime stored = {});
   // The next to begin, which counts as begun; nullopt: it is nobody's turn.
-  [[nodiscard]] std::optional<Turn> next(WallTime wall, SteadyTime now, const Pace& pace);
+  [[nodiscard]] std::optional<Turn> next(SteadyTime now, const Pace& pace);
   void end(const Turn& turn, Reached reached);
 
   [[nodiscard]] bool knows(DeliveryId delivery) const {
     return waiting_.contains(delivery) || under_way_.contains(delivery);
   }
+  // Whether it waits for just that.
+  [[nodiscard]] bool waits_by(DeliveryId delivery, WallTime stored) const;
+  // How many it knows.
+  [[nodiscard]] std::size_t size() const { return waiting_.size() + under_way_.size(); }
   [[nodiscard]] bool is_under_way(DeliveryId delivery) const { return under_way_.contains(delivery); }
   // When the next of those that wait becomes due after that moment: what is due before it waits for others to end.
-  [[nodiscard]] std::optional<WallTime> next_due(WallTime after) const;
+  [[nodiscard]] std::optional<SteadyTime> next_due(SteadyTime after) const;
 
  private:
-  using Place = std::pair<WallTime, DeliveryId>;
+  using Place = std::pair<SteadyTime, DeliveryId>;
   struct Lane {
     std::set<Place> waiting;       // soonest first
     std::deque<SteadyTime> begun;  // within the last minute
@@ -58,7 +64,8 @@ class Turns {
   };
   struct Waiting {
     std::string connector;
-    WallTime due_at;
+    SteadyTime due_at;
+    WallTime stored;
   };
   [[nodiscard]] static bool may_begin(const Lane& lane, SteadyTime now, const Pace& pace);
   void leave(std::map<DeliveryId, Waiting>::iterator waiting);

@@ -15,12 +15,12 @@ class TurnsTest : public ::testing::Test {
  protected:
   // So many deliveries to a connector wait, each due a moment after the one before.
   void add(const std::string& connector, int count) {
-    for (int i = 0; i < count; ++i) turns.wait(DeliveryId::make(wall, entropy), connector, wall - Milliseconds(count - i));
+    for (int i = 0; i < count; ++i) turns.wait(DeliveryId::make(wall, entropy), connector, now - Milliseconds(count - i));
   }
   // Begins whatever may begin; the connectors in the order of their turns.
   std::string begin() {
     std::string order;
-    while (auto turn = turns.next(wall, now, pace)) {
+    while (auto turn = turns.next(now, pace)) {
       order += turn->connector;
       under_way.push_back(*turn);
     }
@@ -77,19 +77,19 @@ TEST_F(TurnsTest, EqualsTakeTurns) {
 TEST_F(TurnsTest, SoonestFirstAndNoneBeforeItIsDue) {
   const auto late = DeliveryId::make(wall, entropy);
   const auto soon = DeliveryId::make(wall, entropy);
-  EXPECT_EQ(turns.next_due(wall), std::nullopt);
-  turns.wait(late, "a", wall + 10s);
-  turns.wait(soon, "b", wall + 5s);
-  EXPECT_EQ(turns.next_due(wall), wall + 5s);
-  EXPECT_EQ(turns.next_due(wall + 5s), wall + 10s);
+  EXPECT_EQ(turns.next_due(now), std::nullopt);
+  turns.wait(late, "a", now + 10s);
+  turns.wait(soon, "b", now + 5s);
+  EXPECT_EQ(turns.next_due(now), now + 5s);
+  EXPECT_EQ(turns.next_due(now + 5s), now + 10s);
   EXPECT_EQ(begin(), "");
-  wall += 5s;
+  now += 5s;
   EXPECT_EQ(begin(), "b");
-  turns.wait(soon, "a", wall);
+  turns.wait(soon, "a", now);
   EXPECT_EQ(begin(), "") << "it is under way";
-  turns.wait(late, "c", wall);
+  turns.wait(late, "c", now);
   EXPECT_EQ(begin(), "c") << "somebody wants it sooner, and elsewhere";
-  EXPECT_EQ(turns.next_due(wall), std::nullopt);
+  EXPECT_EQ(turns.next_due(now), std::nullopt);
 }
 
 TEST_F(TurnsTest, ADestinationThatDoesNotAnswerIsTriedByOneAtATime) {
@@ -120,7 +120,9 @@ TEST_F(TurnsTest, NoMoreAMinuteThanAllowed) {
 TEST_F(TurnsTest, KnowsWhatWaitsAndWhatIsUnderWay) {
   const auto one = DeliveryId::make(wall, entropy);
   EXPECT_FALSE(turns.knows(one));
-  turns.wait(one, "a", wall);
+  turns.wait(one, "a", now, wall);
+  EXPECT_TRUE(turns.waits_by(one, wall));
+  EXPECT_FALSE(turns.waits_by(one, wall + 1s));
   EXPECT_TRUE(turns.knows(one));
   EXPECT_FALSE(turns.is_under_way(one));
   EXPECT_EQ(begin(), "a");

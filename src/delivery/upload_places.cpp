@@ -10,17 +10,21 @@ constexpr Seconds kComeBackAfter{10};
 }  // namespace
 
 Result<std::shared_ptr<UploadPlaces::Place>> UploadPlaces::take(std::string submitter, const UploadLimits& limits) {
+  const bool in = direction_ == Direction::in;
   {
     const std::lock_guard lock(mutex_);
     if (taken_ >= limits.at_once)
-      return fail(ErrorKind::unavailable, "too_many_uploads",
-                  "As many documents as may be are coming in at this moment. Send it again in a while.",
+      return fail(ErrorKind::unavailable, in ? "too_many_uploads" : "too_many_downloads",
+                  in ? "As many documents as may be are coming in at this moment. Send it again in a while."
+                     : "As many documents as may be are being fetched at this moment. Try again in a while.",
                   {.retry_after = kComeBackAfter});
     const auto own = of_.find(submitter);
     if (own != of_.end() && own->second >= limits.at_once_of_one)
-      return fail(ErrorKind::unavailable, "too_many_uploads_of_one",
-                  "You are sending as many documents at once as one may. Let some of them end, then send this one again.",
-                  {.retry_after = kComeBackAfter});
+      return fail(
+          ErrorKind::unavailable, in ? "too_many_uploads_of_one" : "too_many_downloads_of_one",
+          in ? "You are sending as many documents at once as one may. Let some of them end, then send this one again."
+             : "You are fetching as many documents at once as one may. Let some of them end, then fetch this one.",
+          {.retry_after = kComeBackAfter});
     of_[submitter] += 1;
     taken_ += 1;
   }

@@ -1,5 +1,5 @@
 // How many documents may come in at once, altogether and of one submitter: whoever opens a thousand uploads and sends
-// nothing keeps nobody else from delivering.
+// nothing keeps nobody else from delivering. The same for documents on their way back to people.
 //
 // Concurrency: thread-safe. The places outlive what they give out.
 #pragma once
@@ -20,7 +20,8 @@ struct UploadLimits {
 
 class UploadPlaces {
  public:
-  UploadPlaces() = default;
+  enum class Direction { in, out };
+  explicit UploadPlaces(Direction direction = Direction::in) : direction_(direction) {}
   UploadPlaces(const UploadPlaces&) = delete;
   UploadPlaces& operator=(const UploadPlaces&) = delete;
 
@@ -38,13 +39,14 @@ class UploadPlaces {
   };
 
   // `submitter`: whatever tells one from another. Errors, with retry_after: unavailable/`too_many_uploads`,
-  // `too_many_uploads_of_one`.
+  // `too_many_uploads_of_one`; of documents that go out `too_many_downloads`, `too_many_downloads_of_one`.
   [[nodiscard]] Result<std::shared_ptr<Place>> take(std::string submitter, const UploadLimits& limits);
   [[nodiscard]] std::size_t taken() const;
 
  private:
   void leave(const std::string& submitter);
 
+  const Direction direction_;
   mutable std::mutex mutex_;
   std::map<std::string, std::size_t> of_;
   std::size_t taken_ = 0;

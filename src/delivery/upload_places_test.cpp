@@ -30,5 +30,16 @@ TEST(UploadPlaces, NobodyTakesAllAndAllTogetherAreBounded) {
   EXPECT_TRUE(take("dora"));
 }
 
+TEST(UploadPlaces, WhatGoesOutIsRefusedInItsOwnWords) {
+  UploadPlaces places(UploadPlaces::Direction::out);
+  const UploadLimits limits{.at_once = 2, .at_once_of_one = 1};
+  const auto anns = places.take("ann", limits);
+  ASSERT_TRUE(anns);
+  EXPECT_EQ(places.take("ann", limits).error().reason, "too_many_downloads_of_one");
+  const auto bens = places.take("ben", limits);
+  ASSERT_TRUE(bens);
+  EXPECT_EQ(places.take("carl", limits).error().reason, "too_many_downloads");
+}
+
 }  // namespace
 }  // namespace latchkey::delivery

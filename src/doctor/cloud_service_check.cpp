@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "oauth/uri.h"
+
 namespace latchkey::doctor {
 
 namespace {
@@ -49,8 +51,8 @@ Finding judge(const CloudLook& look) {
     finding.remedy = "Switch it on under OAuth settings, if they should; or leave the service.";
   } else if (std::ranges::any_of(look.now->apps, [](const auto& app) { return !app.agreed; })) {
     finding.severity = Severity::warning;
-    finding.seen += " It names addresses of providers that nobody here has agreed to, and what they are for is not used.";
-    finding.remedy = "Press Check under OAuth settings, Cloud Service, compare what is named there with what the provider says of itself, and agree to "
+    finding.seen += " It offers something new or changed that nobody here has agreed to, and it is not used for new consents.";
+    finding.remedy = "Press Check under OAuth settings, Cloud Service, look who would see tokens and where they would go, and agree to "
                      "it; or ask its operator.";
   } else if (look.now->apps.empty()) {
     finding.severity = Severity::warning;
@@ -63,6 +65,14 @@ Finding judge(const CloudLook& look) {
 // Nobody but an owner's browser can tell whether it gets there.
 Finding way_back(const grants::CloudStatus& status) {
   auto finding = draft(status.return_origin);
+  if (oauth::travels_in_clear(status.return_origin)) {
+    finding.severity = Severity::warning;
+    finding.seen =
+        "After the consent the owner's browser comes back here unencrypted: whoever listens in the network could put a consent of their own in its "
+        "place. So each account waits for an administrator's approval, unless its id at the provider was named beforehand.";
+    finding.remedy = "Switch TLS on (docs/https.md), make public_url begin with https://, then leave the service and enrol again.";
+    return finding;
+  }
   finding.severity = Severity::note;
   finding.seen = "After the consent the owner's browser is sent back here. It must be able to open this address, wherever the owner is.";
   finding.remedy = "Open it in a browser where owners are: in other branches, at home, on a phone.";

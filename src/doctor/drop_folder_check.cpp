@@ -25,7 +25,7 @@ Task<std::vector<Finding>> examine(std::string root, DropFolderLooker looker, st
     const bool alone = connector.enabled && !connector.delegation.id.none();
     if (look.problem.empty() && !alone) {
       finding.severity = Severity::warning;
-      finding.seen = "Files are left lying there: the connector is switched off, or opens no account by itself.";
+      finding.seen = "Files that come in there wait: the connector is switched off, or opens no account by itself.";
       finding.remedy = "Give the owner's PIN in the connector's dialog, or remove the directory.";
     }
     out.push_back(std::move(finding));

@@ -135,6 +135,25 @@ TEST_F(CloudService, IsAskedAndTheWayBackHandedOver) {
   EXPECT_THAT(findings[1].seen, HasSubstr("browser"));
 }
 
+TEST_F(CloudService, A4_ThatBrowsersComeBackUnencryptedIsSaid) {
+  look.now->return_origin = "http://latchkey.example:8480";
+  ASSERT_EQ(found().size(), 2U);
+  EXPECT_EQ(found()[1].severity, Severity::warning);
+  EXPECT_THAT(found()[1].seen, HasSubstr("waits for an administrator's approval"));
+  EXPECT_THAT(found()[1].remedy, HasSubstr("docs/https.md"));
+  look.now->return_origin = "http://localhost:8480";
+  EXPECT_EQ(found()[1].severity, Severity::note);
+}
+
+TEST_F(CloudService, S1_WhatWaitsForAnAgreementIsSaid) {
+  look.now->apps.front().agreed = false;
+  const auto findings = found();
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_EQ(findings[0].severity, Severity::warning);
+  EXPECT_THAT(findings[0].seen, HasSubstr("nobody here has agreed to"));
+  EXPECT_THAT(findings[0].remedy, HasSubstr("agree to it"));
+}
+
 TEST_F(CloudService, EachRefusalHasItsOwnRemedy) {
   const auto first = [&](ErrorKind kind, std::string reason) {
     refuse(kind, std::move(reason));

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 namespace latchkey::grants {
 namespace {
@@ -20,20 +22,24 @@ constexpr Foldable kFoldable[] = {
     {"pin_reset", "New PINs were set for {} users without the old ones."},
 };
 
-Alert one_of(std::vector<Alert> all, const Foldable& kind, FoldedSince since) {
+// `beyond`: what is only counted, if anything is.
+Alert one_of(std::vector<Alert> all, const std::optional<Alert>& beyond, const Foldable& kind, FoldedSince since) {
   const auto latest = std::ranges::max_element(all, {}, &Alert::since);
   const auto first = std::ranges::min_element(all, {}, &Alert::since);
   // Where one of them lasts, so do all: its end is news.
   const auto until = std::ranges::all_of(all, [](const Alert& each) { return each.until.has_value(); })
                          ? std::ranges::max_element(all, {}, &Alert::until)->until : std::nullopt;
   auto words = latest->words;
-  if (all.size() > 1) {
-    const auto number = fmt::format("{}{}", all.size(), all.size() >= kEventsOfAKindMax ? " or more" : "");
+  const auto events = std::ranges::count_if(all, [](const Alert& each) { return each.until.has_value(); });
+  const auto counted = beyond ? beyond->number : 0;
+  const auto count = std::ssize(all) + counted;
+  if (count > 1) {
+    const bool or_more = std::cmp_greater_equal(events, kEventsOfAKindMax) || std::cmp_greater_equal(counted, kCountedOfAKindMax);
+    const auto number = fmt::format("{}{}", count, or_more ? " or more" : "");
     words = fmt::format(fmt::runtime(kind.words), number) + " The latest: " + words + " Each stands in the log (`alert`).";
   }
   return {.cause = std::string(kind.kind), .words = std::move(words), .since = since == FoldedSince::first ? first->since : latest->since,
-          .times = static_cast<std::int64_t>(all.size()), .until = until,
-          .number = static_cast<std::int64_t>(all.size())};
+          .times = count, .until = until, .number = count};
 }
 
 }  // namespace
@@ -44,7 +50,12 @@ std::vector<Alert> folded(std::vector<Alert> alerts, std::size_t apart, FoldedSi
     if (static_cast<std::size_t>(others.size()) <= apart || others.empty()) continue;
     std::vector<Alert> all(others.begin(), others.end());
     alerts.erase(others.begin(), others.end());
-    alerts.push_back(one_of(std::move(all), kind, since));
+    std::optional<Alert> beyond;
+    if (const auto counted = std::ranges::find(alerts, kind.kind, &Alert::cause); counted != alerts.end()) {
+      beyond = std::move(*counted);
+      alerts.erase(counted);
+    }
+    alerts.push_back(one_of(std::move(all), beyond, kind, since));
   }
   std::ranges::sort(alerts, {}, &Alert::cause);
   return alerts;

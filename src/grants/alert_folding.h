@@ -7,15 +7,13 @@
 
 namespace latchkey::grants {
 
-inline constexpr std::size_t kEventsOfAKindMax = 500;  // that Alerts keeps; the oldest goes
-
 enum class FoldedSince {
   first,   // of them: how long it has been going on
   latest,  // whoever put it away sees it again with the next
 };
 
 // `alerts`, as Alerts::current() has them, with those of each such kind made one where there are more than `apart`: its cause is the
-// kind's name, its number how many there are.
+// kind's name, its number how many there are, with those that Alerts only counts.
 [[nodiscard]] std::vector<Alert> folded(std::vector<Alert> alerts, std::size_t apart, FoldedSince since);
 
 }  // namespace latchkey::grants

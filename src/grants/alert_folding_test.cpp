@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/fakes_testing.h"
+#include "grants/alert_kinds.h"
 #include "grants/notice_book.h"
 
 namespace latchkey::grants {
@@ -85,6 +86,46 @@ TEST_F(AlertFoldingTest, AFewStandApartAndManyAreOneWithTheirNumber) {
   EXPECT_THAT(one.words, testing::AllOf(HasSubstr("500 or more"), HasSubstr("Somebody at 799.")));
   wall.advance(25h);
   EXPECT_THAT(causes(), ElementsAre("journal_failed"));
+}
+
+TEST_F(AlertFoldingTest, Attack_AMillionAlteredRecordsMakeAFewHundredAlertsAndANumber) {
+  const auto raise = [&](int from, int to) {
+    for (int n = from; n < to; ++n) alerts.raise("record_altered:grant:" + std::to_string(n), "Grant " + std::to_string(n) + ".");
+  };
+  const auto one = [&] { return folded(alerts.current(), 3, FoldedSince::latest).front(); };
+  raise(0, 500);
+  EXPECT_EQ(alerts.current().size(), 500U);
+  EXPECT_THAT(one().words, testing::AllOf(HasSubstr("500 stored records"), Not(HasSubstr("or more"))));
+  raise(500, 2'000);
+  raise(0, 2'000);  // seen again
+  EXPECT_EQ(alerts.current().size(), 501U);
+  ASSERT_EQ(folded(alerts.current(), 3, FoldedSince::latest).size(), 1U);
+  EXPECT_EQ(one().cause, "record_altered");
+  EXPECT_EQ(one().number, 2'000);
+  EXPECT_THAT(one().words, testing::AllOf(HasSubstr("2000 stored records"), Not(HasSubstr("or more"))));
+  raise(2'000, 1'000'000);
+  EXPECT_EQ(alerts.current().size(), 501U);
+  EXPECT_EQ(one().number, 10'500);
+  EXPECT_THAT(one().words, HasSubstr("10500 or more"));
+  alerts.raise("store_unreachable", "The database does not answer.");
+  EXPECT_EQ(alerts.current().size(), 502U) << "other kinds have places of their own";
+  // The records are good again; of those that are not, each is seen again.
+  for (int n = 0; n < 500; ++n) alerts.clear("record_altered:grant:" + std::to_string(n));
+  EXPECT_EQ(alerts.current().size(), 1U);
+  raise(999'000, 999'003);
+  EXPECT_EQ(one().number, 0);
+  EXPECT_EQ(alerts.current().size(), 4U);
+}
+
+TEST_F(AlertFoldingTest, OfAKindThatIsNotFoldedTheRestIsAnAlertWithItsNumber) {
+  for (int n = 0; n < 503; ++n) alerts.raise("app_misconfigured:" + std::to_string(n), "An app.");
+  auto all = alerts.current();
+  ASSERT_EQ(all.size(), 501U);
+  EXPECT_EQ(all.back().cause, "app_misconfigured");
+  EXPECT_THAT(all.back().words, HasSubstr("3 more of these"));
+  EXPECT_EQ(link_of_alert(all.back().cause), "/settings/apps");
+  for (const int n : {500, 501, 502}) alerts.clear("app_misconfigured:" + std::to_string(n));
+  EXPECT_EQ(alerts.current().size(), 500U);
 }
 
 TEST_F(AlertFoldingTest, WhereOneLastsItsEndIsTold) {

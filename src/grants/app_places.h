@@ -26,13 +26,14 @@ class AppPlaces {
       its.refused_at = now;
       return false;
     }
-    ++its.taken;
-    if (its.taken >= its.most || its.most_at + kRemembered < now) {
-      its.most = its.taken;
-      its.most_at = now;
-    }
-    ++taken_;
+    add(its, now);
     return true;
+  }
+  // One beyond whatever bounds there are.
+  void take_anyway(const std::string& app, SteadyTime now) {
+    auto& its = apps_[app];
+    its.wanted_at = now;
+    add(its, now);
   }
   void give_back(const std::string& app) {
     --apps_[app].taken;
@@ -61,6 +62,15 @@ class AppPlaces {
       return goal - std::min(goal, taken);
     }
   };
+
+  void add(Its& its, SteadyTime now) {
+    ++its.taken;
+    if (its.taken >= its.most || its.most_at + kRemembered < now) {
+      its.most = its.taken;
+      its.most_at = now;
+    }
+    ++taken_;
+  }
 
   std::map<std::string, Its> apps_;
   std::size_t taken_ = 0;

@@ -125,7 +125,7 @@ TEST_F(Moving, F8_OfAnotherAppNothingHoldsIt) {
 TEST_F(Moving, F7_TokensOnTheirWayBackHoldTheirAppWhereItIs) {
   const auto id = held_here();
   transport.revoke_status = 503;
-  ASSERT_TRUE(run(desk->confirm(id, Answer::reject, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(id, Answer::reject, seen(id).question, {.actor = "anna"})));
   base::drive_until(loop, [&] { return waiting().size() == 1 && waiting()[0].version == 3; });
   expect_refused("wait to be given back");
   expect_kept("wait to be given back");
@@ -140,7 +140,7 @@ TEST_F(Moving, F7_TokensOnTheirWayBackHoldTheirAppWhereItIs) {
 
 TEST_F(Moving, F8_AGrantHoldsIt) {
   const auto id = held_here();
-  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"})));
   ASSERT_EQ(seen(id).state, AuthorizationState::completed);
   expect_refused("stay with it for life");
   expect_kept("Grants depend on this app");
@@ -152,7 +152,7 @@ TEST_F(Moving, Attack_AConsentIsNotApprovedForAnotherPlaceThanItCameFrom) {
   const auto id = held_here();
   const auto posts = transport.bodies.size();
   moves_all_the_same();
-  const auto answered = run(desk->confirm(id, Answer::accept, {.actor = "anna"}));
+  const auto answered = run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"}));
   ASSERT_TRUE(answered) << answered.error().text;
   EXPECT_EQ(answered->state, AuthorizationState::failed);
   EXPECT_EQ(answered->problem_code, "endpoints_changed");
@@ -166,7 +166,7 @@ TEST_F(Moving, Attack_WhatIsRejectedIsNotGivenBackAtAnotherPlace) {
   const auto id = held_here();
   const auto posts = transport.bodies.size();
   moves_all_the_same();
-  ASSERT_TRUE(run(desk->confirm(id, Answer::reject, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(id, Answer::reject, seen(id).question, {.actor = "anna"})));
   EXPECT_EQ(seen(id).state, AuthorizationState::cancelled);
   expect_sent_nowhere(posts);
 }
@@ -175,7 +175,7 @@ TEST_F(Moving, Attack_WhatExpiresIsNotGivenBackAtAnotherPlace) {
   const auto id = held_here();
   const auto posts = transport.bodies.size();
   moves_all_the_same();
-  advance(std::chrono::hours(24) + 1s);
+  advance(kQuestionLifetime + 1s);
   ASSERT_TRUE(run(keeper->start()));
   desk->start_sweeping();
   base::drive_until(loop, [&] { return seen(id).state == AuthorizationState::expired; });
@@ -210,7 +210,7 @@ TEST_F(Moving, Attack_AnAnswerInTheJournalIsNotTakenToAnotherPlace) {
 // Where tokens of a grant came from is known from the first attempt on.
 TEST_F(Moving, Attack_TokensOfAGrantThatWaitAreNotGivenBackAtAnotherPlace) {
   const auto id = held_here();
-  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"})));
   transport.revoke_status = 503;
   ASSERT_TRUE(run(desk->undo(id, {.actor = "anna"})));
   base::drive_until(loop, [&] { return waiting().size() == 1 && waiting()[0].version == 3; });

@@ -1,6 +1,7 @@
 // Authorising, first part: what the dialog's button promises is checked, keys are made, and a pending record is written.
 #include <algorithm>
 
+#include "grants/attempt_locks.h"
 #include "grants/authorization_desk.h"
 
 namespace latchkey::grants {
@@ -18,15 +19,19 @@ catalog::ParameterValues values_of(const Parameters& parameters) {
   return values;
 }
 
+// An administrator's session, or the server's command line. Nobody else who may approve has seen who asks (RULES A4).
+bool is_administrator(const Requester& requester) { return !requester.session_hash.empty() || requester.user.none(); }
+
 }  // namespace
 
 std::string AuthorizationDesk::start_address(const Secret& ticket) const {
   return parts_.clients.address().url + "/oauth/start/" + std::string(ticket.reveal_text());
 }
 
+bool AuthorizationDesk::is_reached_in_clear() const { return oauth::travels_in_clear(parts_.clients.address().url); }
+
 Result<void> AuthorizationDesk::check_public_address() const {
-  const auto url = oauth::parse_url(parts_.clients.address().url);
-  if (url && (url->scheme == "https" || url->loopback())) return {};
+  if (!is_reached_in_clear()) return {};
   return fail(ErrorKind::misconfigured, "plain_http",
               "Providers send the consent back over https only, and this server is reached at " + parts_.clients.address().url +
                   ". Set tls.certificate and tls.key (or public_url behind a proxy), open the console through an SSH tunnel to "
@@ -35,8 +40,7 @@ Result<void> AuthorizationDesk::check_public_address() const {
 
 // What travels in a link's address opens the consent, whichever way that goes on.
 Result<void> AuthorizationDesk::check_link_address() const {
-  const auto url = oauth::parse_url(parts_.clients.address().url);
-  if (url && (url->scheme == "https" || url->loopback())) return {};
+  if (!is_reached_in_clear()) return {};
   return fail(ErrorKind::misconfigured, "plain_http",
               "A link for the owner would travel unencrypted, since this server is reached at " + parts_.clients.address().url +
                   ". Set tls.certificate and tls.key (or public_url behind a proxy), or authorise in this browser or with a device code.");
@@ -60,8 +64,14 @@ Task<Result<std::string>> AuthorizationDesk::app_for(const catalog::Type& type, 
   std::vector<std::string> fitting;
   for (const auto& app : *apps) {
     if (app.provider != type.provider) continue;
+    if (cloud_route_of(app)) continue;
     if (app.id == wished) co_return app.id;
-    if (!cloud_route_of(app)) fitting.push_back(app.id);
+    fitting.push_back(app.id);
+  }
+  // One of the Cloud Service's, named or found, is used for what somebody has agreed to.
+  if (is_cloud_app_id(wished)) {
+    auto clouds = co_await cloud_app_for(type.id, wished);
+    if (!clouds || !clouds->empty()) co_return clouds;
   }
   if (!wished.empty()) co_return invalid("app", "app_missing", "There is no app registration named " + wished + " for this type.");
   if (fitting.size() == 1) co_return fitting.front();
@@ -120,6 +130,7 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for_linked_user(Authorization
   if (!user) co_return std::unexpected(user.error());
   if (!*user) co_return invalid("link_user", "no_such_user", "The user to link to does not exist any more.");
   if (const auto checked = parts_.enrolment.check(**user); !checked) co_return std::unexpected(checked.error());
+  if (const auto unlocked = check_unlocked(**user); !unlocked) co_return std::unexpected(unlocked.error());
   const auto held = co_await parts_.store.grants_of_user(wish.link_user);
   if (!held) co_return std::unexpected(held.error());
   if (std::ranges::any_of(*held, [&](const store::Grant& grant) { return grant.type == wish.type; })) {
@@ -145,7 +156,7 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for_linked_user(Authorization
   co_return record;
 }
 
-Task<Result<FlowRecord>> AuthorizationDesk::record_for_replaced_grant(AuthorizationWish& wish, const Requester&) {
+Task<Result<FlowRecord>> AuthorizationDesk::record_for_replaced_grant(AuthorizationWish& wish, const Requester& requester) {
   FlowRecord record;
   const auto view = co_await parts_.store.grant(wish.replace);
   if (!view) co_return std::unexpected(view.error());
@@ -158,6 +169,10 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for_replaced_grant(Authorizat
   record.user = **user;
   record.grant = (*view)->grant;
   record.expected_account = record.grant.account_id;
+  record.expected_name = record.grant.account_name;
+  if (record.grant.state == store::GrantState::revoked && is_administrator(requester)) record.revoked_as = record.grant.fence;
+  if (const auto unlocked = check_unlocked(record.user); !unlocked) co_return std::unexpected(unlocked.error());
+  if (const auto unlocked = check_unlocked(record, record.grant); !unlocked) co_return std::unexpected(unlocked.error());
   co_return record;
 }
 
@@ -178,7 +193,10 @@ Task<Result<FlowRecord>> AuthorizationDesk::record_for(AuthorizationWish& wish, 
   record->actor = requester.actor;
   record->session_hash = requester.session_hash;
   record->source = requester.source;
-  if (!wish.expected_account.empty()) record->expected_account = wish.expected_account;
+  if (!wish.expected_account.empty()) {
+    record->expected_account = wish.expected_account;
+    record->expected_name.clear();
+  }
   if (record->kind == FlowKind::replaced_grant) co_return record;
 
   const auto pair = parts_.vault.make_key_pair();
@@ -252,16 +270,13 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
   co_return done;
 }
 
-Task<Result<Begun>> AuthorizationDesk::begin_with_device_code(Prepared prepared, Requester requester) {
-  auto& flow = prepared.flow;
-  auto batch = co_await device_codes_.begin(flow, prepared.client);
-  if (!batch) co_return std::unexpected(batch.error());
+Task<Result<Begun>> AuthorizationDesk::insert_with_device_code(Flow flow, store::Batch batch, Requester requester) {
   Begun begun{.id = flow.row.id,
               .start_url = {},
               .redirect_uri = flow.record.redirect_uri,
               .expires_at = flow.row.expires_at,
               .device = flow.record.device->prompt};
-  if (const auto kept = co_await insert_flow(std::move(flow), std::move(*batch), std::move(requester)); !kept)
+  if (const auto kept = co_await insert_flow(std::move(flow), std::move(batch), std::move(requester)); !kept)
     co_return std::unexpected(kept.error());
   parts_.counters.device_codes += 1;
   device_codes_.follow(begun.id);
@@ -275,13 +290,20 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
   auto prepared = co_await prepare(std::move(wish), requester);
   if (!prepared) co_return std::unexpected(prepared.error());
   auto& flow = prepared->flow;
-  // No administrator's session, and not the server's command line: nobody who may approve has seen who asks (RULES A4).
-  flow.record.opened_by_other = !from_console && !requester.user.none();
+  flow.record.opened_by_other = !is_administrator(requester);
+  if (prepared->client.cloud && way != AuthorizationWay::device_code) {
+    const auto shown = cloud::check_username(flow.record.user.username);
+    if (!shown) co_return invalid("username", shown.error().reason, shown.error().text);
+  }
   if (way == AuthorizationWay::owner_link) {
     if (const auto allowed = check_link_address(); !allowed) co_return std::unexpected(allowed.error());
   }
+  store::Batch with_code;
   if (way == AuthorizationWay::device_code) {
     if (const auto allowed = device_codes_.check(flow.record.grant.type); !allowed) co_return std::unexpected(allowed.error());
+    auto batch = co_await device_codes_.begin(flow, prepared->client);
+    if (!batch) co_return std::unexpected(batch.error());
+    with_code = std::move(*batch);
   } else if (const auto reachable = co_await check_way(prepared->client); !reachable) {
     co_return std::unexpected(reachable.error());
   }
@@ -290,9 +312,10 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
     const auto open_ones = co_await open_attempts(requester.user, flow.record.grant.id);
     former.insert(former.end(), open_ones.begin(), open_ones.end());
   }
-  // Only now, since a wish that is refused must leave what there was: a consent may be waiting for its answer.
+  // Only now, since a wish that is refused, here or by the provider, must leave what there was: a consent may be waiting for its answer.
   for (const auto& id : former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
-  if (way == AuthorizationWay::device_code) co_return co_await begin_with_device_code(std::move(*prepared), std::move(requester));
+  if (way == AuthorizationWay::device_code)
+    co_return co_await insert_with_device_code(std::move(flow), std::move(with_code), std::move(requester));
   const auto ticket = random_text();
   flow.row.ticket_hash = hash("ticket", ticket.reveal_text());
   const bool link = way == AuthorizationWay::owner_link;

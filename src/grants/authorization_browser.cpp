@@ -15,10 +15,7 @@ constexpr auto kCallbackPatience = 55s;
 constexpr auto kExchangeTime = 5min;
 
 // The account that is asked for, as its owner knows it.
-std::string expected_name(const FlowRecord& record) {
-  const bool known = record.expected_account == record.grant.account_id && !record.grant.account_name.empty();
-  return known ? record.grant.account_name : record.expected_account;
-}
+std::string expected_name(const FlowRecord& record) { return record.expected_name.empty() ? record.expected_account : record.expected_name; }
 
 CallbackPage page(std::string title, std::string text, AuthorizationId id = {}) {
   return {.succeeded = false, .title = std::move(title), .text = std::move(text), .id = id};
@@ -30,6 +27,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   auto row = co_await parts_.store.authorization_by_ticket(hash("ticket", ticket));
   if (!row) co_return std::unexpected(row.error());
   if (!*row || (*row)->state != AuthorizationState::pending) {
+    refused_.note("ticket_unknown");
     co_return fail(ErrorKind::not_found, "ticket_unknown",
                    "This address has been used already or has expired. Go back to the console and press Authorize again.");
   }
@@ -42,12 +40,16 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   const bool from_console = !link && !record.session_hash.empty();
   const bool same_session = from_console && base::equal_in_constant_time(record.session_hash, session_hash);
   if ((from_console && now > flow->row.created_at + kTicketLifetime) || now > flow->row.expires_at) {
+    refused_.note("ticket_expired", flow->row.id.text());
     co_return fail(ErrorKind::not_found, "ticket_unknown", "This address has expired. Go back to the console and press Authorize again.");
   }
   const bool begun_before = !record.cookie_hash.empty();
   if (begun_before && !cookies_.match(flow->row.id, record.cookie_hash, flow_cookies)) {
+    refused_.note("ticket_used_in_another_browser", flow->row.id.text());
     co_return fail(ErrorKind::conflict, "ticket_used", "This address has been used in another browser already. Ask whoever sent it for a new one.");
   }
+  // Else somebody would consent for nothing.
+  if (const auto unlocked = co_await check_unlocked_now(record); !unlocked) co_return std::unexpected(unlocked.error());
   if (!same_session && confirmed == Confirmed::no) {
     const auto type = parts_.clients.catalog().find_type(record.grant.type);
     co_return StartPage{.kind = StartPage::Kind::confirm, .location = {}, .cookie = {}, .server = parts_.clients.address().url,
@@ -84,6 +86,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
   if (!location) co_return std::unexpected(location.error());
   if (client->cloud) {
     record.cloud_app = client->cloud->app;
+    record.in_clear = is_reached_in_clear();  // the service's own address is https, this server's need not be
     // A link was made days ago, perhaps: the service's keys may have changed since, or it may be away.
     if (link) {
       if (const auto reachable = co_await check_way(*client); !reachable) co_return std::unexpected(reachable.error());
@@ -96,6 +99,7 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
                    .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
   if (const auto saved = co_await save(*flow); !saved) {
     if (saved.error().kind != ErrorKind::conflict) co_return std::unexpected(saved.error());
+    refused_.note("ticket_used", flow->row.id.text());
     co_return fail(ErrorKind::conflict, "ticket_used", "This address has been used already. Go back to the console and press Authorize again.");
   }
   if (link && !begun_before) parts_.counters.links_opened += 1;
@@ -106,6 +110,12 @@ Task<Result<StartPage>> AuthorizationDesk::start(std::string ticket, Bytes sessi
 // would send all of them along with every request.
 Task<CallbackPage> AuthorizationDesk::callback(std::string app, std::string query, Parameters flow_cookies) {
   co_return co_await without_its_cookie(co_await answer_callback(std::move(app), std::move(query), std::move(flow_cookies), {}));
+}
+
+CallbackPage AuthorizationDesk::over() {
+  return page("This authorisation is over",
+              "It has been completed already, was cancelled, or took too long. Nothing was changed. If the account is not there, press "
+              "Authorize again in the console, or ask whoever sent you a link for a new one.");
 }
 
 Task<CallbackPage> AuthorizationDesk::without_its_cookie(CallbackPage result) {
@@ -120,33 +130,41 @@ Task<CallbackPage> AuthorizationDesk::without_its_cookie(CallbackPage result) {
 Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::string query, Parameters flow_cookies,
                                                       AuthorizationId relayed) {
   const auto parsed = oauth::parse_callback(query);
-  if (!parsed) co_return page("This answer cannot be used", parsed.error().text + " Go back to the console and press Authorize again.");
+  if (!parsed) {
+    refused_.note("answer_malformed");
+    co_return page("This answer cannot be used", parsed.error().text + " Go back to the console and press Authorize again.");
+  }
   auto row = co_await parts_.store.authorization_by_state(hash("state", parsed->state.reveal_text()));
   if (!row || !*row || (*row)->state != AuthorizationState::pending) {
-    co_return page("This authorisation is over",
-                   "It has been completed already, was cancelled, or took too long. Nothing was changed. Look at the console, and "
-                   "press Authorize again if the account is not there.");
+    refused_.note(row ? "state_unknown" : "store_unavailable");
+    co_return over();
   }
   auto opened = open(std::move(**row));
-  if (!opened) co_return page("This authorisation cannot be read", opened.error().text);
+  if (!opened) {
+    refused_.note("attempt_unreadable");
+    co_return page("This authorisation cannot be read", opened.error().text);
+  }
   auto flow = std::move(*opened);
   const auto id = flow.row.id;
   // What began by one way does not end by the other.
   if (relayed.none() != flow.record.cloud_app.empty() || (!relayed.none() && relayed != id)) {
+    refused_.note("wrong_door", id.text());
     co_return page("The answer came from the wrong place", "It was not used. Go back to the console.", id);
   }
   const bool same_browser = cookies_.match(id, flow.record.cookie_hash, flow_cookies);
   if (!same_browser && relayed.none()) {
+    refused_.note("another_browser", id.text());
     co_return page("Finish in the browser you started with",
                    "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
   }
   const bool link = flow.record.way == AuthorizationWay::owner_link;
   if (link && parts_.wall.now() > flow.record.answer_until) {
+    refused_.note("answer_late", id.text());
     co_return page("This took too long",
                    "Nothing was changed. Open the link that you were sent once more, in this browser, and go through it without a pause.", id);
   }
   if (parts_.wall.now() > flow.row.expires_at) {  // the sweep has not come by yet (A3)
-    co_await end_unwanted(std::move(flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
+    co_await expire(std::move(flow));
     co_return page("This authorisation has expired", std::string(kNotInTime), id);
   }
   const auto client =
@@ -171,13 +189,16 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   flow.row.state_hash.clear();
   flow.row.ticket_hash.clear();
   if (!same_browser) flow.record.opened_by_other = true;  // the Cloud Service made sure that one browser went all the way
-  flow.row.expires_at = std::max(flow.row.expires_at, parts_.wall.now() + kExchangeTime);  // not while the code is being spent
+  // Not while the code is being spent; and a link has had its days.
+  const auto spent_by = parts_.wall.now() + kExchangeTime;
+  flow.row.expires_at = link ? spent_by : std::max(flow.row.expires_at, spent_by);
   const auto version = flow.row.version;
   seal_into(flow);
   store::Batch batch;
   batch.push_back(store::UpdateAuthorization{flow.row});
   if (const auto done = co_await write(flow, std::move(batch)); !done) {
     if (done.error().kind != ErrorKind::conflict) co_return page("The server cannot go on now", done.error().text + " Press Authorize again a little later.", id);
+    refused_.note("answer_used", id.text());
     co_return page("This authorisation is over", "Its answer has been used already.", id);
   }
   flow.row.version = version + 1;

@@ -6,17 +6,12 @@
 namespace latchkey::grants {
 namespace {
 
+constexpr std::string_view kAppGone = "The registration that this was begun with is not the Cloud Service's any more. Nothing was changed.";
 // Less than any flow may live, so that clocks a minute apart do no harm.
 constexpr Seconds kFlowLifetime{10 * 60};
 
 CallbackPage page(std::string title, std::string text, AuthorizationId id = {}) {
   return {.succeeded = false, .title = std::move(title), .text = std::move(text), .id = id};
-}
-
-CallbackPage over() {
-  return page("This authorisation is over",
-              "It has been completed already, was cancelled, or took too long. Nothing was changed. Look at the console, and press "
-              "Authorize again if the account is not there.");
 }
 
 std::string title_of(const Error& error) {
@@ -25,7 +20,10 @@ std::string title_of(const Error& error) {
   return "This answer cannot be used";
 }
 
-std::string text_of(const Error& error) {
+// `by_owner`: they have a link, which is still good in this browser, and no console, which is what the service's words speak of.
+std::string text_of(const Error& error, bool by_owner) {
+  if (by_owner)
+    return "Nothing was changed. Open the link that you were sent once more, in this browser; if it does not go on from there, ask whoever sent it.";
   if (error.reason == "cloud_service_unreachable") {
     return "The provider has answered, but the Cloud Service that carries its answer cannot be reached from here. Nothing was changed. Go "
            "back to the console and press Authorize again; if it still does not answer, the console says so.";
@@ -35,22 +33,24 @@ std::string text_of(const Error& error) {
 
 }  // namespace
 
-Task<Result<std::string>> AuthorizationDesk::cloud_app_for(std::string type) {
+Task<Result<std::string>> AuthorizationDesk::cloud_app_for(std::string type, std::string wished) {
   if (parts_.cloud == nullptr || !parts_.use_cloud_service()) co_return std::string();
   const auto enrolment = co_await cloud_enrolment_.read();
   if (!enrolment) co_return std::unexpected(enrolment.error());
-  const auto* app = *enrolment ? (*enrolment)->app_for(type) : nullptr;
-  if (app == nullptr && *enrolment && (*enrolment)->app_to_agree_to(type) != nullptr) {
+  const auto* app = *enrolment ? (*enrolment)->app_for(type, wished) : nullptr;
+  if (app == nullptr && *enrolment && ((*enrolment)->app_to_agree_to(type, wished) != nullptr || (*enrolment)->app_to_agree_to(type) != nullptr)) {
     co_return fail(ErrorKind::misconfigured, "cloud_app_not_agreed",
-                   "The Cloud Service names an address for this type that nobody here has agreed to: codes and tokens would go there. An "
-                   "administrator looks at it under OAuth settings, Cloud Service.",
+                   "The Cloud Service offers a registration for this type that nobody here has agreed to as it is now: it says who sees codes and "
+                   "tokens, and where they go. An administrator looks at it under OAuth settings, Cloud Service.",
                    {.field = "app"});
   }
   if (app == nullptr) co_return std::string();
   auto id = cloud_app_id((*enrolment)->address, *app);
   const auto record = co_await parts_.store.app(id);
   if (!record) co_return std::unexpected(record.error());
-  co_return *record ? std::move(id) : std::string();
+  const auto known = parts_.clients.catalog().find_type(type);
+  const bool fits = *record && known && (*record)->provider == known->provider;
+  co_return fits ? std::move(id) : std::string();
 }
 
 Task<Result<CloudEnrolment>> AuthorizationDesk::enrolment_for(CloudRoute route) {
@@ -103,32 +103,46 @@ Task<Result<std::string>> AuthorizationDesk::begin_address(const Flow& flow, con
                              .username = flow.record.user.username,
                              .authorization_url = std::move(location),
                              .return_origin = parts_.clients.address().url,
-                             .expires_at = std::min(flow.row.expires_at, parts_.wall.now() + kFlowLifetime)};
-  co_return parts_.cloud->begin_address(*enrolment, std::move(request));
+                             .expires_at = {}};
+  const auto lifetime = std::min<Milliseconds>(flow.row.expires_at - parts_.wall.now(), kFlowLifetime);
+  co_return parts_.cloud->begin_address(*enrolment, std::move(request), lifetime);
 }
 
 Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string handle, Parameters flow_cookies) {
   const auto id = AuthorizationId::parse(attempt);
-  if (!id) co_return over();
+  if (!id) {
+    refused_.note("attempt_unknown");
+    co_return over();
+  }
   auto row = co_await parts_.store.authorization(*id);
-  if (!row || !*row || (*row)->state != store::AuthorizationState::pending || (*row)->state_hash.empty()) co_return over();
+  if (!row || !*row || (*row)->state != store::AuthorizationState::pending || (*row)->state_hash.empty()) {
+    refused_.note(row ? "attempt_over" : "store_unavailable");
+    co_return over();
+  }
   const auto flow = open(std::move(**row));
-  if (!flow || flow->record.cloud_app.empty()) co_return over();
+  if (!flow || flow->record.cloud_app.empty()) {
+    refused_.note("wrong_door", id->text());
+    co_return over();
+  }
+  const bool same_browser = cookies_.match(*id, flow->record.cookie_hash, flow_cookies);
+  const bool by_owner = same_browser && flow->record.way == AuthorizationWay::owner_link;
+  const auto refused = [&](std::string_view reason, std::string title, std::string text) {
+    refused_.note(reason, id->text());
+    auto shown = page(std::move(title), std::move(text));
+    shown.by_owner = by_owner;
+    return shown;
+  };
   const auto client =
       co_await parts_.clients.shared_client_for(flow->record.grant.type, flow->record.grant.app, flow->record.grant.params_json, "{}");
-  if (!client || !(*client)->cloud) co_return over();
+  if (!client) co_return refused(client.error().reason, "This cannot go on", client.error().text);
+  if (!(*client)->cloud) co_return refused("app_gone", "This cannot go on", std::string(kAppGone));
   auto enrolment = co_await enrolment_for(*(*client)->cloud);
-  if (!enrolment) co_return page("This cannot go on", enrolment.error().text);
-  const bool same_browser = cookies_.match(*id, flow->record.cookie_hash, flow_cookies);
+  if (!enrolment) co_return refused(enrolment.error().reason, "This cannot go on", enrolment.error().text);
   const auto result = co_await parts_.cloud->collect(std::move(*enrolment), std::move(handle));
   // Whoever brings a handle that is worth nothing ends nobody's attempt.
-  if (!result) {
-    parts_.log.warning("relayed_not_collected", {{"reason", result.error().reason}});
-    co_return page(title_of(result.error()), text_of(result.error()));
-  }
-  if (result->attempt != id->text() || result->app != flow->record.cloud_app) {
-    co_return page("This answer is another authorisation's", "It was not used. Go back to the console.");
-  }
+  if (!result) co_return refused(result.error().reason, title_of(result.error()), text_of(result.error(), by_owner));
+  if (result->attempt != id->text() || result->app != flow->record.cloud_app)
+    co_return refused("handle_of_another", "This answer is another authorisation's", "It was not used.");
   auto shown = co_await without_its_cookie(
       co_await answer_callback(flow->record.grant.app, std::string(result->query.reveal_text()), std::move(flow_cookies), *id));
   // Whoever has brought a handle is not therefore the owner who consented.

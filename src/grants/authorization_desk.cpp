@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "crypto/hash.h"
 
 namespace latchkey::grants {
 namespace {
@@ -29,12 +30,21 @@ AuthorizationWay way_of(std::string_view name) {
   return AuthorizationWay::browser;
 }
 
+constexpr std::size_t kQuestionOctets = 16;
+
+// Not the row's version: a rotation of the master key seals rows anew and asks nothing else.
+std::string question_of(const store::Authorization& row) {
+  if (row.state != AuthorizationState::held && row.state != AuthorizationState::needs_confirmation) return {};
+  const auto digest = crypto::sha256(base::as_bytes(std::string(store::name_of(row.state)) + '\n' + row.result_json));
+  return base::to_base64url(ByteView(digest).first(kQuestionOctets));
+}
+
 }  // namespace
 
 AuthorizationDesk::AuthorizationDesk(Parts parts)
     : parts_(std::move(parts)), exchanges_(parts_.executor, parts_.log), sweeping_(parts_.executor, parts_.log),
       cloud_enrolment_(parts_.store, parts_.sealing),
-      cookies_(parts_.vault, parts_.clients.address().url), changes_(parts_.executor), under_way_(changes_.any()),
+      cookies_(parts_.vault, parts_.clients.address().url), refused_(parts_.log, parts_.steady), changes_(parts_.executor), under_way_(changes_.any()),
       device_codes_({.attempts = *this,
                      .store = parts_.store,
                      .journal = parts_.journal,
@@ -78,29 +88,39 @@ Task<void> AuthorizationDesk::sweep() {
       const auto elsewhere = co_await exchanges_elsewhere();
       if (!elsewhere) overdue->clear();  // at the next look
       for (auto& row : *overdue) {
-        if (row.state != AuthorizationState::pending && row.state != AuthorizationState::needs_confirmation &&
-            row.state != AuthorizationState::held) {
-          store::Batch batch;
-          batch.push_back(store::DeleteAuthorization{row.id});
-          [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
-          continue;
-        }
         // Its answer is on its way, or lies in a journal, and comes first.
         const auto exchange = exchange_id(row.id);
         if (under_way_.contains(row.id) || parts_.keeper.awaits_code(exchange) || elsewhere->contains(exchange)) continue;
+        if (has_ended(row.state) || row.state == AuthorizationState::completed) {
+          store::Batch batch;
+          batch.push_back(store::DeleteAuthorization{row.id});
+          batch.push_back(store::DeleteIntentsOf{exchange});
+          [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+          continue;
+        }
         auto flow = open(row);
         if (!flow) {
           co_await bury(std::move(row), flow.error());
           continue;
         }
-        flow->record.actor = "server";  // nobody did this
-        flow->record.source.clear();
-        if (flow->record.device) parts_.counters.device_expired += 1;
-        co_await end_unwanted(std::move(*flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
+        co_await expire(std::move(*flow));
       }
     }
     co_await parts_.steady.sleep_for(kSweepEvery);
   }
+}
+
+Task<bool> AuthorizationDesk::expire(Flow flow) {
+  flow.record.actor = "server";  // nobody did this
+  flow.record.source.clear();
+  if (flow.row.state != AuthorizationState::pending) {
+    co_return co_await end_unwanted(std::move(flow), AuthorizationState::expired, "unapproved", std::string(kNotApproved), "authorization.unapproved");
+  }
+  // Its answer has come, and whoever took it was cut off before there was an intent of it.
+  if (!flow.record.device && flow.row.state_hash.empty() && flow.row.ticket_hash.empty())
+    co_return co_await end_unwanted(std::move(flow), AuthorizationState::failed, "answer_lost", std::string(kCutOff), "authorization.failed");
+  if (flow.record.device) parts_.counters.device_expired += 1;
+  co_return co_await end_unwanted(std::move(flow), AuthorizationState::expired, "expired", std::string(kNotInTime), "authorization.expired");
 }
 
 Task<Result<std::set<GrantId>>> AuthorizationDesk::exchanges_elsewhere() {
@@ -227,16 +247,17 @@ Task<Result<bool>> AuthorizationDesk::caught_up(Flow& flow, store::Authorization
 
 // Ends a flow with words and leaves nothing behind but them (C8).
 Task<bool> AuthorizationDesk::settle(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit) {
-  co_return co_await end(std::move(flow), state, std::move(code), std::move(text), std::move(audit), {});
+  co_return co_await end(std::move(flow), state, std::move(code), std::move(text), std::move(audit), {}, Asking::over);
 }
 
-Task<bool> AuthorizationDesk::end(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit, store::Batch besides) {
+Task<bool> AuthorizationDesk::end(Flow flow, AuthorizationState state, std::string code, std::string text, std::string audit, store::Batch besides,
+                                  Asking exchange) {
   const auto now = parts_.wall.now();
   const auto before = flow.row;
   flow.row.state = state;
   flow.row.ticket_hash.clear();
   flow.row.state_hash.clear();
-  flow.row.expires_at = now + kResultKeptFor;
+  flow.row.expires_at = exchange == Asking::goes_on ? std::max(flow.row.expires_at, now + kResultKeptFor) : now + kResultKeptFor;
   flow.row.result_json = boost::json::serialize(ended_result(flow.record, code, text));
   const auto id = flow.row.id;
   store::AuditEntry entry{.at = now, .actor = flow.record.actor, .action = std::move(audit),
@@ -251,7 +272,7 @@ Task<bool> AuthorizationDesk::end(Flow flow, AuthorizationState state, std::stri
     seal_into(flow);
     auto batch = besides;
     batch.push_back(store::UpdateAuthorization{flow.row});
-    batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
+    if (exchange == Asking::over) batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
     batch.push_back(store::AppendAudit{entry});
     done = co_await write(flow, std::move(batch));
     if (done || done.error().kind != ErrorKind::conflict) break;
@@ -269,15 +290,19 @@ Task<bool> AuthorizationDesk::end_unwanted(Flow flow, AuthorizationState state, 
   const bool given_back = entry.has_value();
   store::Batch besides;
   if (entry) besides.push_back(*std::move(entry));
+  // A code that came back is being spent, or was when this server was stopped.
+  const bool is_spent = flow.row.state == AuthorizationState::pending && flow.row.state_hash.empty() && !flow.record.cookie_hash.empty();
   // Somebody may have said yes in the same moment: then it is wanted.
-  if (!co_await end(std::move(flow), state, std::move(code), std::move(text), std::move(audit), std::move(besides))) co_return false;
+  const bool ended = co_await end(std::move(flow), state, std::move(code), std::move(text), std::move(audit), std::move(besides),
+                                  is_spent ? Asking::goes_on : Asking::over);
+  if (!ended) co_return false;
   if (given_back) parts_.giving_back.nudge();
   else if (waiting) parts_.giving_back.later(std::move(waiting->whose), std::move(waiting->tokens));  // which says that there is no way
   co_return true;
 }
 
 AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) const {
-  AuthorizationView view{.id = row.id, .state = row.state, .expires_at = row.expires_at, .created_by = row.created_by};
+  AuthorizationView view{.id = row.id, .state = row.state, .question = question_of(row), .expires_at = row.expires_at, .created_by = row.created_by};
   const auto parsed = parse_json(row.result_json);
   if (!parsed || !parsed->is_object()) return view;
   const auto& result = parsed->get_object();

@@ -7,9 +7,11 @@
 
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "base/task_group.h"
 #include "grants/attempt_changes.h"
+#include "grants/attempt_locks.h"
 #include "grants/authorize.h"
 #include "grants/cloud_enrolment_reader.h"
 #include "grants/cloud_line.h"
@@ -22,6 +24,7 @@
 #include "grants/grant_desk.h"
 #include "grants/identity.h"
 #include "grants/keeper.h"
+#include "grants/refused_answers.h"
 
 namespace latchkey::grants {
 
@@ -79,12 +82,15 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<AuthorizationView>> view_after_change(AuthorizationId id, Seconds wait) override;
   [[nodiscard]] Task<Result<void>> cancel(AuthorizationId id, Requester requester) override;
   [[nodiscard]] Task<Result<std::vector<AuthorizationView>>> pending(std::size_t limit) override;
-  [[nodiscard]] Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) override;
+  [[nodiscard]] Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, std::string question, Requester requester) override;
   [[nodiscard]] Task<Result<void>> undo(AuthorizationId id, Requester requester) override;
   [[nodiscard]] Task<Result<AuthorizationView>> import_token(AuthorizationWish wish, Secret refresh_token, Requester requester) override;
 
-  // The bad day: what waits for approval or for an answer is rejected, and its tokens given back.
-  [[nodiscard]] Task<Result<void>> reject_waiting(RevokeScope scope, Requester requester);
+  // What is open ends, links and dialogs too, since what it is for was switched off or revoked; its tokens are given back. Errors: those
+  // of the store: some may be open then, and end when they come to be completed (attempt_locks.h).
+  [[nodiscard]] Task<Result<void>> end_open(OpenAttempts which, Requester requester);
+  // The same in the background.
+  void end_open_later(OpenAttempts which, Requester requester);
 
  private:
   using Flow = PendingFlow;
@@ -93,6 +99,17 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
     ProviderClient client;
   };
 
+  // what is locked: authorization_locks.cpp
+  struct Ending {
+    OpenAttempts which;
+    Requester requester;
+  };
+  [[nodiscard]] Task<Result<void>> end_all(std::vector<Ending> these);
+  [[nodiscard]] Task<Result<void>> end_if_open(store::Authorization row, const std::vector<Ending>& these);
+  [[nodiscard]] Task<void> end_later();
+  // check_unlocked() as things stand. Errors besides: not_found/`no_such_group`, `no_such_user`, `no_such_grant`; those of the store.
+  [[nodiscard]] Task<Result<void>> check_unlocked_now(const FlowRecord& record);
+
   // begin
   [[nodiscard]] Task<Result<Prepared>> prepare(AuthorizationWish wish, Requester requester);
   [[nodiscard]] Task<Result<FlowRecord>> record_for(AuthorizationWish& wish, const Requester& requester);
@@ -100,17 +117,18 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Task<Result<FlowRecord>> record_for_linked_user(AuthorizationWish& wish, const Requester& requester);
   [[nodiscard]] Task<Result<FlowRecord>> record_for_replaced_grant(AuthorizationWish& wish, const Requester& requester);
   [[nodiscard]] Task<Result<std::string>> app_for(const catalog::Type& type, std::string wished);
+  [[nodiscard]] bool is_reached_in_clear() const;
   [[nodiscard]] Result<void> check_public_address() const;
   [[nodiscard]] Result<void> check_link_address() const;
   // What this user has open for authorising that grant again.
   [[nodiscard]] Task<std::vector<AuthorizationId>> open_attempts(UserId user, GrantId replaced);
   [[nodiscard]] std::string start_address(const Secret& ticket) const;
 
-  [[nodiscard]] Task<Result<Begun>> begin_with_device_code(Prepared prepared, Requester requester);
+  [[nodiscard]] Task<Result<Begun>> insert_with_device_code(Flow flow, store::Batch batch, Requester requester);
 
   // by way of the Cloud Service: authorization_cloud.cpp
   // The service's registration for a type, where one is used; else empty.
-  [[nodiscard]] Task<Result<std::string>> cloud_app_for(std::string type);
+  [[nodiscard]] Task<Result<std::string>> cloud_app_for(std::string type, std::string wished = {});
   [[nodiscard]] Task<Result<CloudEnrolment>> enrolment_for(CloudRoute route);
   // Whether consent can come back the way it will have to.
   [[nodiscard]] Task<Result<void>> check_way(const ProviderClient& client);
@@ -131,25 +149,40 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // rotation of the master key; `flow` then goes on from there. False: somebody cancelled, approved or asked. Errors: those of the
   // store and of the seals.
   [[nodiscard]] Task<Result<bool>> caught_up(Flow& flow, store::Authorization before);
+  // Of an answer that nothing waits for.
+  [[nodiscard]] static CallbackPage over();
+  static constexpr std::string_view kCutOff =
+      "The server stopped when the provider's answer had just come, and such an answer is good only once. Press Authorize to begin again.";
   static constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
+  static constexpr std::string_view kNotApproved =
+      "Somebody consented, but nobody approved the account within seven days, so nothing was made, and what the provider gave is given back. Press Authorize to "
+      "begin again.";
+  // Ends an attempt whose time is over.
+  Task<bool> expire(Flow flow);
   // Ends an attempt whose record cannot be opened, which would hold its username for ever.
   [[nodiscard]] Task<void> bury(store::Authorization row, Error why);
   // settle(), giving back what waited for an answer, in one commit.
   Task<bool> end_unwanted(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit);
   Task<bool> settle(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit) override;
-  // settle(), with what else belongs to it.
-  [[nodiscard]] Task<bool> end(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit, store::Batch besides);
+  // settle(), with what else belongs to it. `exchange`: whether the answer to a code that is being spent may yet come; it is then asked for by
+  // whoever spends it, or at the next start.
+  enum class Asking { over, goes_on };
+  [[nodiscard]] Task<bool> end(Flow flow, store::AuthorizationState state, std::string code, std::string text, std::string audit, store::Batch besides,
+                               Asking exchange);
 
   // exchange
   [[nodiscard]] Task<void> exchange_code(Flow flow, Secret code, Parameters others);
   [[nodiscard]] Task<Result<Replied>> spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent);
   // Waits until then; false: the server is stopping.
   [[nodiscard]] Task<bool> goes_on_until(SteadyTime then);
-  // Asks for the answer to a code that was spent by way of somebody who keeps it, until it is here or is known to be nowhere.
+  // No answer to the attempt's code is waited for any more.
+  [[nodiscard]] Task<void> forget_exchange(AuthorizationId id);
+  // Asks for the answer to a code that was spent by way of somebody who keeps it, until it is here or is known to be nowhere; also for an attempt
+  // that ended meanwhile, whose answer is given back.
   [[nodiscard]] Task<void> ask_again(Flow flow, store::Intent intent);
   // Once. `flow` and `client` outlive it. Errors: unavailable (it may be there yet); not_found/`answer_lost`.
   [[nodiscard]] Task<Result<store::JournalEntry>> recall(const Flow& flow, const ProviderClient& client, IntentId intent);
-  [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request);
+  [[nodiscard]] Task<void> spend_imported(Flow flow, ProviderClient client, ExchangeRequest request, ExchangeGate::Place place);
   // Brings the grant's number up to date, for tokens to be sealed for the next one.
   [[nodiscard]] Task<void> foresee_number(store::Grant& grant);
   // What a new consent's tokens get.
@@ -159,10 +192,25 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // What became of what the exchange brought: in the store (as a grant, or waiting for an answer), only in the journal as
   // yet, or nobody's.
   enum class Kept { yes, not_yet, unwanted };
+  struct Findings {
+    std::string code;  // empty: nothing to ask
+    std::string question;
+    std::string before_id;
+    std::string before_name;
+    std::string holder;
+    std::string grant_account;  // that of the grant which is authorised anew, at this look
+    bool same_as_grant = false;  // the account that the grant had before
+    bool known_by_id = false;    // the very account that was expected, as its provider knows it
+    bool known_by_name = false;  // only by a name, which anybody may have given themselves
+  };
   [[nodiscard]] Task<Kept> take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent);
   [[nodiscard]] Task<void> take_live_reply(Flow flow, ProviderClient client, Replied replied) override;
   [[nodiscard]] Task<Kept> decide(Flow flow);    // with the harvest in: complete, hold, or ask
-  [[nodiscard]] Task<Kept> complete(Flow flow);  // the user and the grant come to be
+  // A person is asked.
+  [[nodiscard]] Task<Kept> ask(Flow flow, Findings found, store::AuthorizationState state);
+  // The user and the grant come to be. `found_account`: the account that the grant had when it was looked at, empty if there was none; where
+  // it is another by now, a person is asked anew.
+  [[nodiscard]] Task<Kept> complete(Flow flow, std::string found_account);
   [[nodiscard]] Task<Kept> completed(Flow flow);
   // Ends it for a reason that lasts, unless what this very exchange brought is in the store after all.
   [[nodiscard]] Task<Kept> end_failed(Flow flow, store::AuthorizationState before, std::string code, std::string text);
@@ -186,27 +234,24 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   };
   // Tokens that wait, sealed, for a person's answer; nullopt: there are none, or they are the operator's own.
   [[nodiscard]] std::optional<Unwanted> waiting_in(const FlowRecord& record) const;
-  struct Findings {
-    std::string code;  // empty: nothing to ask
-    std::string question;
-    std::string before_id;
-    std::string before_name;
-    std::string holder;
-    bool known_by_id = false;    // the very account that was expected, as its provider knows it
-    bool known_by_name = false;  // only by a name, which anybody may have given themselves
-  };
   // For save(): what a person is asked, and until when.
   void put_question(Flow& flow, const Findings& found, store::AuthorizationState state) const;
   // Whether the app still stands for the place where the attempt began. Errors: unavailable, when that cannot be told now.
   [[nodiscard]] Task<Result<bool>> stays_where_it_began(const FlowRecord& record);
+  // Who began the attempt, and whether that person could approve its end now, as an administrator. Errors: those of the store.
+  struct Asker {
+    std::string name;
+    bool may_approve = false;
+  };
+  [[nodiscard]] Task<Result<Asker>> asked_for_by(const Flow& flow);
   // Whether a person must be asked about the account that has consented. Errors: those of the store.
   [[nodiscard]] Task<Result<Findings>> look_at_account(const FlowRecord& record);
   // Errors besides undo()'s: conflict/`version`, when to try again.
   [[nodiscard]] Task<Result<void>> try_undo(AuthorizationId id, Requester requester);
-  [[nodiscard]] Task<Result<store::Batch>> completion_batch(Flow& flow);
+  [[nodiscard]] Task<Result<store::Batch>> completion_batch(Flow& flow, const std::string& found_account);
   [[nodiscard]] Task<Result<void>> add_user(store::Batch& batch, Flow& flow);
   // The number that the new tokens get.
-  [[nodiscard]] Task<Result<store::GenerationNumber>> add_grant(store::Batch& batch, Flow& flow);
+  [[nodiscard]] Task<Result<store::GenerationNumber>> add_grant(store::Batch& batch, Flow& flow, const std::string& found_account);
 
   // the browser's part: authorization_browser.cpp
   // `relayed`: the attempt for which the Cloud Service has brought this; none: it came straight from the provider.
@@ -222,10 +267,13 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] Bytes hash(std::string_view use, std::string_view text) const;
 
   Parts parts_;
+  std::vector<Ending> to_end_;  // by end_later(), which runs while `ending_`
+  bool ending_ = false;
   TaskGroup exchanges_;
   TaskGroup sweeping_;
   CloudEnrolmentReader cloud_enrolment_;
   const FlowCookies cookies_;
+  RefusedAnswers refused_;
   AttemptChanges changes_;
   bool stopping_ = false;
   bool stopped_ = false;  // nothing that is pending will change any more

@@ -1,4 +1,6 @@
 // The authorisation desk: what races, what expires, what is taken back.
+#include <gmock/gmock.h>
+
 #include "grants/authorization_testing.h"
 
 namespace latchkey::grants {
@@ -33,6 +35,112 @@ TEST_F(DeskHouse, UndoLeavesWhatTheUserWasGivenSince) {
   ASSERT_TRUE(run(desk->undo(second.id, {.actor = "anna"})));
   EXPECT_TRUE(exists("scan")) << "who was there before the linking stays";
   EXPECT_TRUE(grants_of(first.user).empty());
+}
+
+TEST_F(DeskHouse, UndoDoesNotTakeALaterConsentBack) {
+  const auto made = authorise(wish("scan"), "bob");
+  advance(1min);
+  AuthorizationWish again;
+  again.replace = made.grant;
+  const auto later = authorise(std::move(again), "bob");
+  ASSERT_EQ(later.state, store::AuthorizationState::completed);
+  EXPECT_EQ(run(desk->undo(made.id, {.actor = "anna"})).error().reason, "nothing_to_undo");
+  EXPECT_TRUE(exists("scan"));
+}
+
+// ---- whose word a consent by link rests on ---------------------------------------------------------------------------
+
+class AskedFor : public DeskHouse {
+ protected:
+  AskedFor() {
+    maud = {.id = UserId::make(wall.now(), entropy), .group = group.id, .username = "maud", .username_key = "maud", .created_at = wall.now()};
+    maud.role = store::Role::administrator;
+    enrolment.vouch(maud);
+    commit({store::InsertUser{maud}});
+  }
+  AuthorizationView consented(bool dismissed) {
+    auto wished = wish("scan");
+    wished.way = AuthorizationWay::owner_link;
+    wished.expected_account = "bob";
+    const auto begun = begin(std::move(wished), {.actor = "maud", .user = maud.id, .session_hash = Bytes(32, 1)});
+    if (dismissed) {
+      auto off = **run(store->user(maud.id));
+      off.role = store::Role::regular;
+      commit({store::UpdateUser{off}});
+    }
+    const auto talk = open_start(begun);
+    answer_as("bob");
+    come_back(talk);
+    return seen(begun.id);
+  }
+  store::User maud;
+};
+
+TEST_F(AskedFor, A4_AnAccountNamedBeforehandByItsIdNeedsNoApproval) {
+  EXPECT_EQ(consented(false).state, store::AuthorizationState::completed);
+}
+
+TEST_F(AskedFor, Attack_WhatSomebodyTypedWhoIsNoAdministratorAnyMoreApprovesNothing) {
+  const auto view = consented(true);
+  EXPECT_EQ(view.state, store::AuthorizationState::held);
+  EXPECT_THAT(view.problem_text, testing::HasSubstr("It was asked for by maud, who is no administrator now."));
+  EXPECT_FALSE(exists("scan"));
+}
+
+TEST_F(DeskHouse, ALinkToAuthoriseAnewNamesTheAccountAsItsOwnerKnowsIt) {
+  const auto made = authorise(wish("scan"), "4f1c-27");
+  auto grant = grants_of(made.user).front();
+  grant.account_name = "bob@example.com";
+  sealing.vouch(grant);
+  commit({store::UpdateGrant{grant}});
+  AuthorizationWish again;
+  again.replace = made.grant;
+  again.way = AuthorizationWay::owner_link;
+  const auto page = run(desk->start(ticket_of(begin(std::move(again))), {}, Confirmed::no, {}));
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->account, "bob@example.com");
+}
+
+// ---- places at the provider ------------------------------------------------------------------------------------------
+
+TEST_F(DeskHouse, F4_ACodeTakesOneOfTheFewPlacesAndWaitsAFewSecondsForItAtMost) {
+  keeper_knobs.one_shot_parallel = 1;
+  const auto made = authorise(wish("scan"), "bob");
+  transport.hold = true;
+  const auto refreshing = base::start_on(loop, keeper->refresh_now(made.grant));
+  base::drive_until(loop, [&] { return transport.at_once == 1; });
+  const auto talk = open_start(begin(wish("print")));
+  const auto asked = transport.bodies.size();
+  const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  for (int turn = 0; turn < 100; ++turn) loop.run_one_for(1ms);
+  EXPECT_EQ(transport.bodies.size(), asked) << "the only place is taken";
+  EXPECT_EQ(journal.reserved.size(), 1u) << "nothing is kept for it yet";
+  steady.advance(5s);
+  base::drive_until(loop, [&] { return transport.bodies.size() == asked + 1; });
+  EXPECT_EQ(transport.at_once, 2) << "a person's code must not die in line";
+  transport.hold = false;
+  answer_as("carol");
+  answer_as("dora");
+  released->notify_all();
+  base::drive_until(loop, [&] { return page->has_value() && refreshing->has_value(); });
+  EXPECT_TRUE((*page)->succeeded) << (*page)->text;
+}
+
+TEST_F(DeskHouse, F4_WhileACodeIsBeingSpentItsPlaceIsTaken) {
+  keeper_knobs.one_shot_parallel = 1;
+  const auto made = authorise(wish("scan"), "bob");
+  transport.hold = true;
+  const auto talk = open_start(begin(wish("print")));
+  const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  base::drive_until(loop, [&] { return transport.at_once == 1; });
+  const auto refreshing = base::start_on(loop, keeper->refresh_now(made.grant));
+  for (int turn = 0; turn < 100; ++turn) loop.run_one_for(1ms);
+  EXPECT_EQ(transport.at_once, 1);
+  transport.hold = false;
+  answer_as("carol");
+  released->notify_all();
+  base::drive_until(loop, [&] { return page->has_value() && refreshing->has_value(); });
+  EXPECT_TRUE(**refreshing);
 }
 
 // ---- import and stop -------------------------------------------------------------------------------------------------
@@ -76,10 +184,11 @@ TEST_F(DeskHouse, CancelAndApprovalOfOneMomentEndInOneOfTheTwo) {
     const auto name = "u" + std::to_string(round);
     const auto id = held(name, "account" + std::to_string(round));
     const auto refresh_token = "rt-account" + std::to_string(round);
+    const auto question = seen(id).question;
     std::shared_ptr<std::optional<Result<void>>> cancel;
     std::shared_ptr<std::optional<Result<AuthorizationView>>> confirm;
     const auto begin_cancel = [&] { cancel = base::start_on(loop, desk->cancel(id, {.actor = "anna"})); };
-    const auto begin_confirm = [&] { confirm = base::start_on(loop, desk->confirm(id, Answer::accept, {.actor = "berta"})); };
+    const auto begin_confirm = [&] { confirm = base::start_on(loop, desk->confirm(id, Answer::accept, question, {.actor = "berta"})); };
     if (round % 2 == 0) begin_cancel();
     if (round % 2 != 0) begin_confirm();
     for (int turn = 0; turn < round / 2; ++turn) loop.run_one_for(1ms);  // a little ahead
@@ -153,15 +262,49 @@ TEST_F(DeskHouse, A3_ThePendingRecordExpiresByItselfAndIsGoneAnHourLater) {
   base::drive_until(loop, [&] { return !*run(store->authorization(begun.id)); });
 }
 
+// Replayed, forged, unknown, another browser's, used: a line each, and nothing in it of what was brought.
+TEST_F(DeskHouse, A2_WhatIsNotUsedHasALineInTheLog) {
+  const auto lines = [this] { return logged("answer_not_used"); };
+  const auto begun = begin(wish("scan"));
+  const auto talk = open_start(begun);
+  EXPECT_FALSE(run(desk->start(ticket_of(begun), {}, Confirmed::yes, {})));
+  EXPECT_EQ(lines(), 1) << "a ticket that was used";
+  EXPECT_FALSE(run(desk->start("no-such-ticket", {}, Confirmed::yes, {})));
+  EXPECT_EQ(lines(), 2);
+  for (const auto& [query, cookies] : std::vector<std::pair<std::string, Parameters>>{{"code=c1&state=forged", talk.cookies}, {"code=c1", talk.cookies}, {talk.query, {}}}) {
+    const auto before = lines();
+    EXPECT_FALSE(run(desk->callback("acme", query, cookies)).succeeded);
+    EXPECT_EQ(lines(), before + 1) << query;
+  }
+  answer_as("bob");
+  EXPECT_TRUE(come_back(talk).succeeded);
+  EXPECT_EQ(lines(), 5) << "that was the right one";
+  EXPECT_FALSE(come_back(talk).succeeded);
+  EXPECT_EQ(lines(), 6) << "replayed";
+  EXPECT_FALSE(run(desk->relayed("nobody", "handle", {})).succeeded);
+  EXPECT_EQ(lines(), 7);
+}
+
 TEST_F(DeskHouse, A4_AConsentHeldForTooLongIsGivenBack) {
   const auto id = held("scan", "bob");
-  advance(std::chrono::hours(24) + 1s);
+  advance(std::chrono::days(7) - 1min);  // a Friday's is there on Monday, and a link's whole life later
+  desk->start_sweeping();
+  for (int turn = 0; turn < 50; ++turn) loop.run_for(1ms);
+  EXPECT_EQ(seen(id).state, store::AuthorizationState::held);
+  run(stop_desk());
+  start_desk_anew();
+  advance(1min + 1s);
   ASSERT_TRUE(run(keeper->start()));  // what an earlier process left is settled by it first
   desk->start_sweeping();
   base::drive_until(loop, [&] { return seen(id).state == store::AuthorizationState::expired; });
   settle_giving_back();
   EXPECT_TRUE(was_revoked("rt-bob"));
   EXPECT_FALSE(exists("scan"));
+  const auto ended = seen(id);
+  EXPECT_EQ(ended.problem_code, "unapproved");
+  EXPECT_NE(ended.problem_text.find("nobody approved"), std::string::npos) << ended.problem_text;
+  EXPECT_EQ(run(store->audit({.action = "authorization.unapproved"}))->total, 1);
+  EXPECT_EQ(run(store->audit({.action = "authorization.expired"}))->total, 0);
 }
 
 // ---- what rests on one consent ---------------------------------------------------------------------------------------
@@ -173,7 +316,7 @@ TEST_F(DeskHouse, F7_AConsentThatWaitsForApprovalCountsAsResting) {
   ASSERT_TRUE(run(desk->undo(made.id, {.actor = "anna"})));
   settle_giving_back();
   EXPECT_TRUE(transport.revoked.empty()) << "several providers would end the consent that waits as well";
-  ASSERT_TRUE(run(desk->confirm(waiting, Answer::reject, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(waiting, Answer::reject, seen(waiting).question, {.actor = "anna"})));
   expected_givings = 2;
   settle_giving_back();
   EXPECT_TRUE(was_revoked("rt-bob"));

@@ -185,7 +185,7 @@ TEST_F(DoubtHouse, F7_AnApprovalWhoseAnswerWasLostIsOne) {
     door->loses_answer = door->loses_commit = {};
     door->before = {};
     (this->*lose)(completes);
-    ASSERT_TRUE(run(desk->confirm(id, Answer::accept, {.actor = "anna"})));
+    ASSERT_TRUE(run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"})));
     ASSERT_EQ(seen(id).state, AuthorizationState::completed);
     EXPECT_EQ(refresh_token(view(seen(id).grant)), "rt-" + name);
   }
@@ -195,7 +195,7 @@ TEST_F(DoubtHouse, F7_AnApprovalWhoseAnswerWasLostIsOne) {
 TEST_F(DoubtHouse, F7_AnApprovalThatNobodyCanConfirmIsSaidAndStaysWaiting) {
   const auto id = held("scan", "bob");
   door->refuses = completes;
-  const auto asked = base::start_on(loop, desk->confirm(id, Answer::accept, {.actor = "anna"}));
+  const auto asked = base::start_on(loop, desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"}));
   base::drive_until(loop, [&] {
     steady.advance(1s);
     return asked->has_value();
@@ -204,7 +204,7 @@ TEST_F(DoubtHouse, F7_AnApprovalThatNobodyCanConfirmIsSaidAndStaysWaiting) {
   EXPECT_EQ((*asked)->error().kind, ErrorKind::unavailable);
   door->refuses = {};
   EXPECT_EQ(seen(id).state, AuthorizationState::held);
-  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"})));
   EXPECT_EQ(refresh_token(view(seen(id).grant)), "rt-bob");
 }
 

@@ -1,12 +1,16 @@
 // Authorising, last part: the code (or an imported refresh token) is spent once. What becomes of what it brought:
 // authorization_outcome.cpp.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "grants/authorization_desk.h"
 #include "grants/flow_place.h"
 #include "grants/grant_events.h"
+#include "grants/kept_answers.h"
 #include "oauth/device.h"
 #include "oauth/redaction.h"
+#include "store/exchange_book.h"
 
 namespace latchkey::grants {
 namespace {
@@ -14,8 +18,10 @@ namespace {
 using store::AuthorizationState;
 
 constexpr int kNotSentTries = 3;
-constexpr Seconds kUnheardPause{5};   // between questions to a way that may have posted the code
-constexpr Seconds kUnheardMost{3600};  // and how long it is asked
+constexpr Seconds kUnheardPause{5};        // between questions to a way that may have posted the code, where it names no time
+constexpr Seconds kUnheardPauseMost{600};  // when it has been asked for long
+constexpr Seconds kUnheardMost = store::kReplyKeptFor;  // and how long it is asked: as long as a Cloud Service keeps an answer
+constexpr Seconds kUnheardLeast{3600};                  // however long this server was off: while a service is off, it lets go of nothing
 constexpr std::string_view kStopped = "server_stopping";
 constexpr int kRaces = 20;
 constexpr Seconds kImportPatience{120};
@@ -31,8 +37,20 @@ oauth::FormPost code_post(const ProviderClient& client, const FlowRecord& record
 }
 
 // Asked by a way that may have passed it on all the same.
-bool is_unheard(const ProviderClient& client, const Error& error) {
-  return client.way && client.way->goes_on_unheard() && is_of_the_way(error) && error.kind == ErrorKind::unavailable;
+bool is_unheard(const ProviderClient& client, const Error& error) { return client.way && client.way->goes_on_unheard() && may_be_kept(error); }
+
+// The longer it has been asked in vain, the longer until the next question.
+std::chrono::nanoseconds pause_after(const std::optional<Seconds>& named, std::chrono::nanoseconds asked_for) {
+  return std::max<std::chrono::nanoseconds>(named.value_or(kUnheardPause), std::min<std::chrono::nanoseconds>(asked_for / 8, kUnheardPauseMost));
+}
+
+// `asked`: what came of the last question; nullptr: no place was free before.
+Error code_over(Seconds lifetime, const Error* asked) {
+  Error error{.kind = ErrorKind::refused, .reason = "code_over"};
+  error.text = fmt::format("The code that the provider gave counts for {} seconds, and could not be exchanged within them: ", lifetime.count());
+  error.text += asked == nullptr ? "too many others came before it." : asked->text;
+  error.text += " Nothing was made. Press Authorize again.";
+  return error;
 }
 
 RefreshMaterial material_of(const ProviderClient& client, const FlowRecord& record, const Secret& refresh_token) {
@@ -45,8 +63,17 @@ RefreshMaterial material_of(const ProviderClient& client, const FlowRecord& reco
 
 Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderClient& client, Secret code, IntentId intent) {
   const auto exchange = exchange_id(flow.row.id);
+  const std::string provider = client.type.provider->id;
+  const auto lifetime = client.type.provider->code_lifetime;
+  const auto code_until = lifetime ? parts_.steady.now() + *lifetime : SteadyTime::max();
+  std::optional<ExchangeGate::Place> place;
+  place.emplace(co_await parts_.keeper.place_in_haste(client.app, provider, true));
+  // What it brought would only be given back, and with it, at some providers, what the account has.
+  if (const auto unlocked = co_await check_unlocked_now(flow.record); !unlocked) co_return std::unexpected(unlocked.error());
   if (const auto reserved = co_await parts_.journal.reserve(intent); !reserved) co_return std::unexpected(reserved.error());
   const auto before = flow.row;
+  // Nothing is overdue while its answer may yet come.
+  if (client.way && client.way->goes_on_unheard()) flow.row.expires_at = std::max(flow.row.expires_at, parts_.wall.now() + kUnheardMost);
   for (int race = 0;; ++race) {
     store::Batch batch;
     batch.push_back(store::InsertIntent{{.id = intent, .grant = exchange, .generation = 0, .node = parts_.node, .opened_at = parts_.wall.now()}});
@@ -62,9 +89,16 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
   }
   flow.row.version += 1;
   Error last{.kind = ErrorKind::unavailable, .reason = "provider_unreachable", .text = "The provider could not be reached."};
+  bool asked = false;
   std::size_t slot = 0;
-  const auto ask_until = parts_.steady.now() + kUnheardMost;
+  const auto asked_since = parts_.steady.now();
+  const auto ask_until = asked_since + kUnheardMost;
   for (int attempt = 0; attempt < kNotSentTries;) {
+    // A code that is over is worth nothing; what it has brought before is asked for without it.
+    const bool over = parts_.steady.now() >= code_until;
+    if (over && !asked) co_return std::unexpected(code_over(*lifetime, nullptr));
+    if (over) code = Secret();
+    asked = true;
     ExchangeRequest request{.intent = intent, .grant = exchange, .generation = 0, .whose = flow.record.grant.id, .way = client.way,
                             .replay = catalog::ReplayPolicy::revokes_family,  // a code is always one-shot
                             .post = code_post(client, flow.record, code, slot), .errors = client.type.errors,
@@ -85,14 +119,21 @@ Task<Result<Replied>> AuthorizationDesk::spend_code(Flow& flow, const ProviderCl
     }
     last = std::get<NotSent>(outcome).error;
     if (!is_unheard(client, last)) {
+      if (over) co_return std::unexpected(code_over(*lifetime, &last));
       ++attempt;
       continue;
     }
     // The code may have been posted, and what it brought lies there until this very intent asks for it (S4): also for an attempt
     // that was cancelled meanwhile, since what nobody wants is given back (F7).
-    const auto next = parts_.steady.now() + last.retry_after.value_or(kUnheardPause);
+    const auto next = parts_.steady.now() + pause_after(last.retry_after, parts_.steady.now() - asked_since);
     if (next >= ask_until) break;
+    place.reset();
     if (!co_await goes_on_until(next)) co_return fail(ErrorKind::unavailable, std::string(kStopped), "The server is stopping.");
+    place.emplace(co_await parts_.keeper.place_in_haste(client.app, provider, true));
+  }
+  if (is_unheard(client, last)) {
+    co_return fail(ErrorKind::ambiguous, "answer_lost",
+                   "The Cloud Service could not be asked for the provider's answer for as long as it keeps one. Press Authorize again.", {.detail = last.detail});
   }
   co_return std::unexpected(last);
 }
@@ -105,7 +146,9 @@ Task<bool> AuthorizationDesk::goes_on_until(SteadyTime then) {
 Task<Result<bool>> AuthorizationDesk::take_up(store::Intent intent) {
   const auto row = co_await parts_.store.authorization(*AuthorizationId::from_bytes(intent.grant.bytes()));
   if (!row) co_return std::unexpected(row.error());
-  if (!*row || (*row)->state != AuthorizationState::pending) co_return false;
+  // What was cancelled or ended meanwhile is asked about as well: nobody wants what it brings, and it is given back (F7).
+  const bool is_answered = !*row || ((*row)->state != AuthorizationState::pending && !has_ended((*row)->state));
+  if (is_answered) co_return false;
   auto flow = open(**row);
   // What was spent without a way is lost with its answer; device codes are asked about by themselves.
   if (!flow || flow->record.device || !flow->record.imported.empty()) co_return false;
@@ -118,15 +161,17 @@ Task<Result<bool>> AuthorizationDesk::take_up(store::Intent intent) {
 
 Task<void> AuthorizationDesk::ask_again(Flow flow, store::Intent intent) {
   const ConsentsUnderWay::Spending spending(under_way_, flow);
-  const auto ask_until = parts_.steady.now() + kUnheardMost;
+  const auto id = flow.row.id;
+  const bool wanted = flow.row.state == AuthorizationState::pending;
+  const auto asked_since = parts_.steady.now();
+  const auto kept_for = std::chrono::duration_cast<Seconds>(intent.opened_at + kUnheardMost - parts_.wall.now());
+  const auto ask_until = asked_since + std::clamp(kept_for, kUnheardLeast, kUnheardMost);
   for (bool again = true; again;) {
     auto client = co_await parts_.clients.client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json,
                                                      extras_with_learned({}, flow.record.learned));
-    again = !client && client.error().kind == ErrorKind::unavailable;
-    if (client && !is_where_it_began(flow.record, *client)) {
-      co_await settle(std::move(flow), AuthorizationState::failed, "endpoints_changed", std::string(kStandsElsewhere), "authorization.failed");
-      co_return;
-    }
+    again = !client && client.error().reason != "app_missing";
+    std::optional<Seconds> named;
+    // Where the registration stands for another place by now, nothing is sent there by this, and what comes is looked at for that.
     if (client && client->way && client->way->goes_on_unheard()) {
       auto heard = co_await recall(flow, *client, intent.id);
       if (heard) {
@@ -134,14 +179,24 @@ Task<void> AuthorizationDesk::ask_again(Flow flow, store::Intent intent) {
         co_return;
       }
       again = heard.error().kind == ErrorKind::unavailable;
+      named = heard.error().retry_after;
     }
-    const auto next = parts_.steady.now() + kUnheardPause;
+    const auto next = parts_.steady.now() + pause_after(named, parts_.steady.now() - asked_since);
     again = again && next < ask_until;
     if (again && !co_await goes_on_until(next)) co_return;  // the next start takes it up
   }
-  co_await settle(std::move(flow), AuthorizationState::failed, "answer_lost",
-                  "The server was stopped before the provider's answer came, and the Cloud Service does not have it. Press Authorize again.",
-                  "authorization.failed");
+  const bool settled = wanted && co_await settle(std::move(flow), AuthorizationState::failed, "answer_lost",
+                                                 "The server was stopped before the provider's answer came, and the Cloud Service does not have it. Press "
+                                                 "Authorize again.",
+                                                 "authorization.failed");
+  if (!settled) co_await forget_exchange(id);
+}
+
+Task<void> AuthorizationDesk::forget_exchange(AuthorizationId id) {
+  store::Batch batch;
+  batch.push_back(store::DeleteIntentsOf{exchange_id(id)});
+  // Else it is asked about once more at the next start.
+  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("exchange_not_settled", done.error());
 }
 
 Task<Result<store::JournalEntry>> AuthorizationDesk::recall(const Flow& flow, const ProviderClient& client, IntentId intent) {
@@ -154,8 +209,10 @@ Task<Result<store::JournalEntry>> AuthorizationDesk::recall(const Flow& flow, co
   auto outcome = co_await parts_.exchange.run(std::move(request));
   if (auto* replied = std::get_if<Replied>(&outcome)) co_return std::move(replied->entry);
   parts_.journal.release(intent);
-  const auto* not_sent = std::get_if<NotSent>(&outcome);
-  if (not_sent != nullptr && is_unheard(client, not_sent->error)) co_return std::unexpected(not_sent->error);
+  if (auto* not_sent = std::get_if<NotSent>(&outcome); not_sent != nullptr && is_unheard(client, not_sent->error)) {
+    not_sent->error.kind = ErrorKind::unavailable;  // also what it refused: the next question may be heard
+    co_return std::unexpected(std::move(not_sent->error));
+  }
   co_return fail(ErrorKind::not_found, "answer_lost", "Nobody has the answer.");
 }
 
@@ -189,7 +246,10 @@ Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters o
   if (!replied) {
     parts_.journal.release(intent);
     if (replied.error().reason == kStopped) co_return;  // the next start takes it up
-    co_await settle(std::move(flow), AuthorizationState::failed, replied.error().reason, replied.error().text, "authorization.failed");
+    const auto id = flow.row.id;
+    const bool settled =
+        co_await settle(std::move(flow), AuthorizationState::failed, replied.error().reason, replied.error().text, "authorization.failed");
+    if (!settled) co_await forget_exchange(id);  // cancelled meanwhile
     co_return;
   }
   co_await take_live_reply(std::move(flow), std::move(*client), std::move(*replied));
@@ -199,9 +259,10 @@ Task<void> AuthorizationDesk::exchange_code(Flow flow, Secret code, Parameters o
 Task<void> AuthorizationDesk::take_live_reply(Flow flow, ProviderClient client, Replied replied) {
   auto entry = replied.entry;
   const auto intent = entry.intent;
-  if (co_await take_reply(std::move(flow), std::move(client), std::move(replied), intent) == Kept::not_yet) {
-    parts_.keeper.await_code(std::move(entry));
-  }
+  const auto id = flow.row.id;
+  const auto kept = co_await take_reply(std::move(flow), std::move(client), std::move(replied), intent);
+  if (kept == Kept::not_yet) parts_.keeper.await_code(std::move(entry));
+  if (kept == Kept::unwanted) co_await forget_exchange(id);
 }
 
 Task<AuthorizationDesk::Kept> AuthorizationDesk::take_reply(Flow flow, ProviderClient client_in, Replied replied, IntentId intent) {
@@ -375,6 +436,7 @@ Task<Result<void>> AuthorizationDesk::recover(store::JournalEntry entry) {
     const auto given_back = kept || !*row ? Result<bool>(false) : co_await give_back_journaled(std::move(**row), std::move(entry));
     if (!given_back) co_return std::unexpected(given_back.error());
     if (!kept && !*given_back) parts_.counters.replies_unowned += 1;
+    if (!kept) co_await forget_exchange(*id);
     co_return Result<void>{};
   }
   auto flow = open(std::move(**row));
@@ -419,6 +481,9 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
                    {.field = "app"});
   }
   const auto id = flow.row.id;
+  // A refresh token waits, but not the person who imports it.
+  auto place = co_await parts_.keeper.place_in_haste(client.app, client.type.provider->id, is_one_shot(client.type.type->replay));
+  if (const auto unlocked = co_await check_unlocked_now(flow.record); !unlocked) co_return std::unexpected(unlocked.error());
   flow.record.imported = refresh_token.clone();
   seal_into(flow);
   store::Batch batch;
@@ -440,7 +505,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
                           .post = refresh_post(client, {refresh_token.clone(), Secret()}, 0), .errors = client.type.errors, .shape = client.type.reply_shape,
                           .timeouts = parts_.tuning().timeouts};
   // In a task of its own: the reply is kept though the caller hangs up or the server stops (F4).
-  if (!exchanges_.spawn("import", spend_imported(std::move(flow), std::move(client), std::move(request)))) {
+  if (!exchanges_.spawn("import", spend_imported(std::move(flow), std::move(client), std::move(request), std::move(place)))) {
     parts_.journal.release(intent);
     Error stopping{.kind = ErrorKind::unavailable, .reason = "shutting_down", .text = "The server is shutting down; nothing was sent. Try again."};
     // The name is free at once, not when the attempt expires.
@@ -454,10 +519,12 @@ Task<Result<AuthorizationView>> AuthorizationDesk::import_token(AuthorizationWis
   co_return co_await view_after_change(id, kImportPatience);
 }
 
-Task<void> AuthorizationDesk::spend_imported(Flow flow, ProviderClient client, ExchangeRequest request) {
+Task<void> AuthorizationDesk::spend_imported(Flow flow, ProviderClient client, ExchangeRequest request, ExchangeGate::Place place) {
   const ConsentsUnderWay::Spending spending(under_way_, flow);
   const auto intent = request.intent;
+  std::optional<ExchangeGate::Place> held(std::move(place));
   auto outcome = co_await parts_.exchange.run(std::move(request));
+  held.reset();
   if (auto* replied = std::get_if<Replied>(&outcome)) {
     co_await take_live_reply(std::move(flow), std::move(client), std::move(*replied));
   } else {

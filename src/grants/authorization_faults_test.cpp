@@ -73,162 +73,11 @@ TEST_F(DeskHouse, A3_AnAttemptWhoseRecordCannotBeReadDoesNotHoldItsNameForEver) 
   desk->start_sweeping();
   base::drive_until(loop, [&] { return seen(begun.id).state == AuthorizationState::expired; });
   EXPECT_EQ(logged("authorization_unreadable"), 1);
-  EXPECT_EQ(authorise(wish("scan"), "bob").state, AuthorizationState::completed);
-}
-
-// ---- a way that does not answer ------------------------------------------------------------------------------------------
-
-// Posts what it is given, and says so only when it is asked for the last of `unheard` times.
-class UnheardWay final : public TokenWay {
- public:
-  explicit UnheardWay(int unheard) : unheard_(unheard) {}
-  std::vector<IntentId> asked;
-  int revoked = 0;
-  bool knows_nothing = false;
-
-  Task<TokenAnswered> send(TokenErrand errand) override {
-    asked.push_back(errand.intent);
-    if (knows_nothing) {
-      co_return TokenAnswered{.outcome = net::NothingSent{{.kind = ErrorKind::misconfigured, .reason = "cloud_token_request_refused", .text = "It refuses."}},
-                              .turn = errand.turn};
-    }
-    if (static_cast<int>(asked.size()) <= unheard_) {
-      co_return TokenAnswered{.outcome = net::NothingSent{{.kind = ErrorKind::unavailable, .reason = "cloud_service_unreachable", .text = "It does not answer."}},
-                              .turn = errand.turn};
-    }
-    co_return TokenAnswered{.outcome = ScriptedTransport::json(200, R"({"access_token":"at-bob","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-bob","scope":"files","account":"bob"})"),
-                            .turn = errand.turn};
-  }
-  [[nodiscard]] bool goes_on_unheard() const override { return true; }
-  Task<net::HttpOutcome> revoke(GrantId, net::HttpCall) override {
-    ++revoked;
-    co_return ScriptedTransport::json(200, "");
-  }
-  void kept(IntentId, std::int64_t) override {}
-
- private:
-  int unheard_;
-};
-
-class DeskByAWay : public DeskHouse {
- protected:
-  // The app's requests go that way from now on.
-  std::shared_ptr<UnheardWay> by_way(int unheard, const std::string& app_id = "acme") {
-    auto way = std::make_shared<UnheardWay>(unheard);
-    clients->set_ways([way](const CloudRoute&, const std::string&, const catalog::ParameterValues&, const catalog::ParameterValues&) { return way; });
-    auto app = **run(store->app(app_id));
-    app.params_json = params_with_route({}, {.address = "https://relay.example", .app = app_id, .redirect_uri = "https://relay.example/callback/" + app_id,
-                                             .mode = cloud::Mode::exchange});
-    sealing.vouch(app);
-    commit({store::PutApp{app}});
-    clients->forget(app_id);
-    return way;
-  }
-  // The server stops when the way has been asked once; the next one asks it for what it may have kept, which is nothing.
-  void expect_taken_up_once(const Conversation& talk, const std::string& app_id, UnheardWay& way) {
-    const auto waits = base::start_on(loop, desk->callback(app_id, talk.query, talk.cookies));
-    base::drive_until(loop, [&] { return way.asked.size() == 1 || waits->has_value(); });
-    ASSERT_EQ(way.asked.size(), 1U) << (waits->has_value() ? (*waits)->text : "");
-    const auto stopping = base::start_on(loop, stop_desk());
-    base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
-
-    way.knows_nothing = true;
-    start_desk_anew();
-    ASSERT_TRUE(run(keeper->start()));
-    base::drive_until(loop, [&] { return seen(talk.id).state != AuthorizationState::pending; });
-    EXPECT_EQ(seen(talk.id).state, AuthorizationState::failed);
-    EXPECT_EQ(seen(talk.id).problem_code, "answer_lost");
-    EXPECT_EQ(way.asked.size(), 2U);
-  }
-};
-
-// Time moves in these by a pause each, once the way has been asked: run() would move it at every step.
-TEST_F(DeskByAWay, S4_ACodeThatMayHaveBeenPostedIsAskedAboutUnderItsIntentWhileTheConsentIsPending) {
-  const auto begun = begin(wish("scan"));
-  const auto talk = open_start(begun);
-  const auto way = by_way(6);
-  const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
-  for (std::size_t asked = 1; asked <= 7; ++asked) {
-    base::drive_until(loop, [&] { return way->asked.size() == asked || page->has_value(); });
-    ASSERT_EQ(way->asked.size(), asked) << (page->has_value() ? (*page)->text : "");
-    if (asked < 7) advance(5s);
-  }
-  base::drive_until(loop, [&] { return page->has_value(); });
-  EXPECT_TRUE((*page)->succeeded) << (*page)->text;
-  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed) << seen(begun.id).problem_text;
-  EXPECT_TRUE(exists("scan"));
-  for (const auto& intent : way->asked) EXPECT_EQ(intent, way->asked.front());
-}
-
-TEST_F(DeskByAWay, S4_F7_WhatACodeBroughtThatWasCancelledMeanwhileIsAskedForAndGivenBack) {
-  const auto cancelled = begin(wish("scan"));
-  const auto first = open_start(cancelled);
-  const auto way = by_way(3);
-  const auto page = base::start_on(loop, desk->callback("acme", first.query, first.cookies));
-  base::drive_until(loop, [&] { return way->asked.size() == 1; });
-  advance(5s);
-  base::drive_until(loop, [&] { return way->asked.size() == 2; });
-  const auto cancelling = base::start_on(loop, desk->cancel(cancelled.id, {.actor = "anna"}));
-  base::drive_until(loop, [&] { return cancelling->has_value() && page->has_value(); });
-  ASSERT_TRUE(**cancelling) << (**cancelling).error().text;
-  expected_givings = 1;
-  for (std::size_t asked = 3; asked <= 4; ++asked) {
-    advance(5s);
-    base::drive_until(loop, [&] { return way->asked.size() == asked; });
-  }
-  settle_giving_back();
-  EXPECT_EQ(way->revoked, 1);
-  EXPECT_FALSE(exists("scan"));
-  EXPECT_EQ(seen(cancelled.id).state, AuthorizationState::cancelled);
-}
-
-TEST_F(DeskByAWay, S4_WhoeverStopsTheServerWaitsForNoWayAndTheNextStartTakesTheCodeUp) {
-  const auto begun = begin(wish("print"));
-  const auto talk = open_start(begun);
-  const auto way = by_way(2);
-  const auto waits = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
-  base::drive_until(loop, [&] { return way->asked.size() == 1; });
+  // While somebody sweeps, run() moves time by that at every step, and a code counts for a minute.
   const auto stopping = base::start_on(loop, stop_desk());
-  base::drive_until(loop, [&] { return stopping->has_value() && waits->has_value(); });
-  EXPECT_EQ(way->asked.size(), 1U) << "no time has passed, and none was waited for";
-  EXPECT_EQ(seen(begun.id).state, AuthorizationState::pending);
-
-  advance(20min);  // past the attempt's own time
+  base::drive_until(loop, [&] { return stopping->has_value(); });
   start_desk_anew();
-  ASSERT_TRUE(run(keeper->start()));
-  desk->start_sweeping();
-  base::drive_until(loop, [&] { return way->asked.size() == 2; });
-  EXPECT_EQ(seen(begun.id).state, AuthorizationState::pending) << "its answer may be there";
-  advance(5s);
-  base::drive_until(loop, [&] { return seen(begun.id).state != AuthorizationState::pending; });
-  EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed) << seen(begun.id).problem_text;
-  EXPECT_EQ(refresh_token(view(seen(begun.id).grant)), "rt-bob");
-  for (const auto& intent : way->asked) EXPECT_EQ(intent, way->asked.front());
-}
-
-TEST_F(DeskByAWay, S4_ACodeThatNeverReachedTheWayIsTakenUpOnce) {
-  const auto begun = begin(wish("print"));
-  const auto talk = open_start(begun);
-  const auto way = by_way(1);
-  expect_taken_up_once(talk, "acme", *way);
-  EXPECT_FALSE(exists("print"));
-}
-
-// ShareFile's callback says where its token endpoint is, so no address was pinned when the browser went there.
-TEST_F(DeskByAWay, S4_ACodeWhoseTokenEndpointTheCallbackNamedIsTakenUpAsWell) {
-  put_app("sharefile", 1, "sharefile");
-  auto app = **run(store->app("sharefile"));
-  app.token_origin = catalogue->token_origin(*catalogue->find_provider("sharefile"), {}, oauth::PlainHttp::refused).value_or("");
-  sealing.vouch(app);
-  commit({store::PutApp{app}});
-  clients->forget("sharefile");
-  auto wanted = wish("print", "sharefile");
-  wanted.app = "sharefile";
-  const auto begun = begin(std::move(wanted));
-  auto talk = open_start(begun);
-  talk.query += "&subdomain=acme&appcp=sharefile.com&apicp=sf-api.com";
-  const auto way = by_way(1, "sharefile");
-  expect_taken_up_once(talk, "sharefile", *way);
+  EXPECT_EQ(authorise(wish("scan"), "bob").state, AuthorizationState::completed);
 }
 
 // ---- what is deleted is given back, and nothing else -------------------------------------------------------------------
@@ -281,7 +130,7 @@ TEST_F(DeskHouse, F7_TheBadDayRejectsWhatWaitsForAnAnswerToo) {
   const auto waits = held("scan", "bob");
   const auto other = held("copier", "carol");
   GrantCare care(*store, sealing, *clients, *keeper, *giving_back, transport, *this, wall, log);
-  care.set_rejecting([it = desk.get()](RevokeScope scope, Requester requester) { return it->reject_waiting(std::move(scope), std::move(requester)); });
+  care.set_ending([it = desk.get()](OpenAttempts which, Requester requester) { return it->end_open(std::move(which), std::move(requester)); });
   ASSERT_TRUE(run(care.revoke_page({}, {}, 10, OnRevoke::only_count, {.actor = "anna"})));
   ASSERT_TRUE(run(care.revoke_page({.app = {}, .type = "acme-grace"}, {}, 10, OnRevoke::really, {.actor = "anna"})));
   EXPECT_EQ(seen(waits).state, store::AuthorizationState::held) << "of another type";
@@ -292,7 +141,7 @@ TEST_F(DeskHouse, F7_TheBadDayRejectsWhatWaitsForAnAnswerToo) {
   EXPECT_TRUE(was_revoked("rt-carol"));
   for (const auto& id : {waits, other}) {
     EXPECT_EQ(seen(id).state, store::AuthorizationState::cancelled);
-    EXPECT_FALSE(run(desk->confirm(id, Answer::accept, {.actor = "anna"}))) << "no click brings it back";
+    EXPECT_FALSE(run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"}))) << "no click brings it back";
   }
   EXPECT_FALSE(exists("scan"));
 }
@@ -370,8 +219,9 @@ TEST_F(DeskHouse, F7_WhatArrivesForTheAccountBeforeIsNoCandidateOfTheNewOne) {
   ASSERT_EQ(seen(begun.id).state, AuthorizationState::needs_confirmation);
   advance(600s);
   // A refresh of bob's is on its way when carol is confirmed.
+  const auto question = seen(begun.id).question;
   transport.before_answer = [&] {
-    auto confirmed = boost::asio::co_spawn(loop, desk->confirm(begun.id, Answer::accept, {.actor = "anna"}), boost::asio::use_future);
+    auto confirmed = boost::asio::co_spawn(loop, desk->confirm(begun.id, Answer::accept, question, {.actor = "anna"}), boost::asio::use_future);
     while (confirmed.wait_for(0ms) != std::future_status::ready) loop.run_one_for(1ms);
     ASSERT_TRUE(confirmed.get());
   };
@@ -391,7 +241,7 @@ TEST_F(DeskHouse, F7_ARejectedImportLeavesTheOperatorsOwnToken) {
   const auto asked = run(desk->import_token(std::move(imported), Secret("rt-mine"), {.actor = "cli"}));
   ASSERT_TRUE(asked);
   ASSERT_EQ(asked->state, AuthorizationState::needs_confirmation);
-  ASSERT_TRUE(run(desk->confirm(asked->id, Answer::reject, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(asked->id, Answer::reject, seen(asked->id).question, {.actor = "anna"})));
   run(stop_desk());
   run(stop_keeper());  // what is given back has been
   EXPECT_TRUE(transport.revoked.empty()) << "this provider does not rotate: rt-mine is all the operator has";
@@ -464,7 +314,7 @@ TEST_F(DeskHouse, F8_AuthorisingAnewAsAnAccountSomebodyHoldsNamesTheDifferenceAn
   EXPECT_EQ(asked.before_id, "bob");
   EXPECT_EQ(asked.holder, "print");
   EXPECT_THAT(asked.problem_text, testing::HasSubstr("print"));
-  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::reject, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::reject, seen(begun.id).question, {.actor = "anna"})));
 
   // The same when the new account was expected: the grant is another's.
   again = {};
@@ -515,7 +365,7 @@ TEST_F(DeskHouse, K4_WhatWaitsForOneAccountDoesNotGoToAnother) {
   const auto other = authorise_again("carol");
   ASSERT_EQ(seen(other).state, AuthorizationState::needs_confirmation);
   EXPECT_EQ(waiting(), 2) << "nothing has changed yet";
-  ASSERT_TRUE(run(desk->confirm(other, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(other, Answer::accept, seen(other).question, {.actor = "anna"})));
   EXPECT_EQ(seen(other).state, AuthorizationState::completed) << "though one was delivered in that moment";
   EXPECT_EQ(waiting(), 0);
   door->before = nullptr;
@@ -531,6 +381,48 @@ TEST_F(DeskHouse, A4_StartingOverCancelsAHeldConsentOnlyForAWishThatIsGood) {
   good.instead_of = {waiting};
   EXPECT_TRUE(run(desk->begin(std::move(good), {.actor = "anna"})));
   EXPECT_EQ(seen(waiting).state, AuthorizationState::cancelled);
+}
+
+TEST_F(DeskHouse, A4_ADeviceCodeThatIsNotToBeHadCancelsNoHeldConsent) {
+  const auto waiting = held("scan", "bob");
+  auto refused = wish("scan");
+  device_code_types = {refused.type};
+  refused.way = AuthorizationWay::device_code;
+  refused.instead_of = {waiting};
+  const auto begun = run(desk->begin(std::move(refused), {.actor = "anna"}));
+  ASSERT_FALSE(begun);
+  EXPECT_EQ(begun.error().reason, "device_code_unsupported");
+  EXPECT_EQ(seen(waiting).state, AuthorizationState::held);
+  EXPECT_TRUE(transport.revoked.empty());
+}
+
+// Killed between the commit that takes an answer and the one that says where it is spent.
+TEST_F(DeskHouse, R2_AnAnswerThatWasTakenAndNeverSpentEndsWithinMinutesAndSaysSo) {
+  auto wished = wish("scan");
+  wished.way = AuthorizationWay::owner_link;
+  const auto begun = begin(std::move(wished));
+  const auto talk = open_start(begun);
+  transport.hold = true;
+  const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  base::drive_until(loop, [&] { return transport.at_once == 1; });
+  const auto taken = **run(store->authorization(begun.id));
+  EXPECT_TRUE(taken.state_hash.empty() && taken.ticket_hash.empty());
+  EXPECT_LE(taken.expires_at, wall.now() + 5min) << "the days of a link are over with its answer";
+  answer_as("bob");
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return page->has_value(); });
+
+  const auto other = begin(wish("print"));
+  auto cut_off = **run(store->authorization(other.id));
+  cut_off.state_hash.clear();
+  cut_off.ticket_hash.clear();
+  commit({store::UpdateAuthorization{cut_off}});
+  advance(11min);
+  desk->start_sweeping();
+  base::drive_until(loop, [&] { return seen(other.id).state != AuthorizationState::pending; });
+  EXPECT_EQ(seen(other.id).state, AuthorizationState::failed);
+  EXPECT_EQ(seen(other.id).problem_code, "answer_lost");
 }
 
 // ---- identity tokens -------------------------------------------------------------------------------------------------

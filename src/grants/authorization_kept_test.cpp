@@ -55,7 +55,7 @@ TEST_F(KeptHouse, K1_ARotationDuringTheExchangeLosesNoConsentThatMustBeHeld) {
   transport.before_answer = [&] { rotation_comes_by(begun.id); };
   come_back(talk);
   ASSERT_EQ(seen(begun.id).state, AuthorizationState::held);
-  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::accept, seen(begun.id).question, {.actor = "anna"})));
   EXPECT_EQ(refresh_token(view(seen(begun.id).grant)), "rt-bob");
 }
 
@@ -69,7 +69,7 @@ TEST_F(KeptHouse, K1_ARotationDuringTheApprovalGivesNothingBack) {
     faster.push_back(store::UpdateAuthorization{sealed_anew(row)});
     return faster;
   };
-  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"})));
   EXPECT_EQ(seen(id).state, AuthorizationState::completed);
   run(stop_desk());
   run(stop_keeper());
@@ -181,22 +181,6 @@ TEST_F(KeptHouse, AnOwnerHasOneAttemptForAGrantHoweverOftenItIsBegun) {
   EXPECT_EQ(seen(elsewhere).state, AuthorizationState::pending);
 }
 
-TEST_F(KeptHouse, A5_NoLinkForAnOwnerIsMadeWhereItWouldTravelUnencrypted) {
-  ProviderClients in_clear(*store, sealing, catalogue, transport, steady, PublicAddress{.url = "http://latchkey.example"});
-  store::App app{.id = "by-cloud", .provider = "acme", .client_id = "client", .token_origin = "https://acme.example", .created_at = wall.now(), .version = 0};
-  app.params_json = params_with_route({}, {.address = "https://relay.example", .app = "op", .redirect_uri = "https://relay.example/cb"});
-  app.secrets[0].sealed = sealing.seal_app_secret(app, 0, Secret("app-secret"));
-  sealing.vouch(app);
-  commit({store::PutApp{app}});
-  AuthorizationDesk there(parts_of_desk(in_clear));
-  auto what = wish("scan");
-  what.app = "by-cloud";
-  what.way = AuthorizationWay::owner_link;
-  const auto refused = run(there.begin(std::move(what), {.actor = "anna", .session_hash = Bytes(32, 1)}));
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().reason, "plain_http") << "though consent itself would come back by https";
-}
-
 // ---- tokens that nobody keeps ----------------------------------------------------------------------------------------
 
 TEST_F(KeptHouse, F7_TokensFoundInTheJournalForAnAttemptThatIsOverAreGivenBack) {
@@ -237,7 +221,7 @@ TEST_F(KeptHouse, AConsentWhoseAccountIsNotToldWaitsForAPerson) {
   EXPECT_EQ(asked.state, AuthorizationState::needs_confirmation);
   EXPECT_EQ(asked.problem_code, "account_unknown");
   EXPECT_FALSE(exists("scan"));
-  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(begun.id, Answer::accept, seen(begun.id).question, {.actor = "anna"})));
   EXPECT_EQ(seen(begun.id).state, AuthorizationState::completed);
   EXPECT_TRUE(exists("scan"));
 }
@@ -247,16 +231,46 @@ TEST_F(KeptHouse, AConsentWhoseAccountIsNotToldWaitsForAPerson) {
 TEST_F(KeptHouse, F8_AnAccountThatSomebodyWasGivenMeanwhileIsAskedAboutAgain) {
   const auto id = held("scan", "bob");
   authorise(wish("print"), "bob");
-  auto asked = run(desk->confirm(id, Answer::accept, {.actor = "anna"}));
+  auto asked = run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"}));
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->state, AuthorizationState::needs_confirmation);
   EXPECT_EQ(asked->problem_code, "account_held");
   EXPECT_EQ(asked->holder, "print");
   EXPECT_FALSE(exists("scan"));
-  asked = run(desk->confirm(id, Answer::accept, {.actor = "anna"}));
+  asked = run(desk->confirm(id, Answer::accept, seen(id).question, {.actor = "anna"}));
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->state, AuthorizationState::completed);
   EXPECT_TRUE(exists("scan"));
+}
+
+TEST_F(KeptHouse, F8_AnAnswerToAnEarlierQuestionChangesNothing) {
+  const auto id = held("scan", "bob");
+  const auto read_first = seen(id).question;
+  authorise(wish("print"), "bob");
+  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, read_first, {.actor = "anna"})));
+  ASSERT_EQ(seen(id).holder, "print") << "it asks about print now";
+  for (const auto answer : {Answer::accept, Answer::reject}) {
+    for (const auto& old : {read_first, std::string(), std::string("x")}) {
+      const auto late = run(desk->confirm(id, answer, old, {.actor = "berta"}));
+      ASSERT_FALSE(late) << "berta has never seen print's name";
+      EXPECT_EQ(late.error().reason, "question_changed");
+      EXPECT_EQ(late.error().kind, ErrorKind::conflict);
+      EXPECT_THAT(late.error().text, testing::HasSubstr("already for print"));
+    }
+  }
+  EXPECT_EQ(seen(id).state, AuthorizationState::needs_confirmation);
+  EXPECT_FALSE(exists("scan"));
+}
+
+TEST_F(KeptHouse, K1_ARotationAsksNothingElse) {
+  const auto id = held("scan", "bob");
+  const auto question = seen(id).question;
+  ASSERT_FALSE(question.empty());
+  EXPECT_NE(question, seen(held("print", "carol")).question);
+  rotation_comes_by(id);
+  EXPECT_EQ(seen(id).question, question);
+  ASSERT_TRUE(run(desk->confirm(id, Answer::accept, question, {.actor = "anna"})));
+  EXPECT_EQ(seen(id).question, "") << "nothing is asked any more";
 }
 
 }  // namespace

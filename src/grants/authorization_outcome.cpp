@@ -2,6 +2,8 @@
 // taken back.
 #include <algorithm>
 
+#include "base/shown_name.h"
+#include "grants/attempt_locks.h"
 #include "grants/authorization_desk.h"
 #include "grants/flow_place.h"
 #include "grants/grant_events.h"
@@ -15,9 +17,9 @@ using store::AuthorizationState;
 
 constexpr auto kCommitPatience = 10s;  // then the keeper tries it again, and says so
 constexpr int kRaces = 20;
-constexpr std::size_t kRejectedTogether = 200;
-constexpr auto kDecisionTime = std::chrono::hours(24);  // for a question left to a person
 constexpr std::string_view kIntentOfResult = "intent";  // of the exchange whose tokens the grant has got
+constexpr std::string_view kAnotherMeanwhile = "another_meanwhile";
+constexpr std::string_view kGrantedAtOfResult = "granted_at";  // the grant's created_at, which every consent moves on
 
 // Why an attempt cannot be completed, for people. `prepared`: the store refused what was made of it.
 std::pair<std::string, std::string> failure_of(const Error& error, bool prepared, FlowKind kind) {
@@ -31,6 +33,27 @@ std::pair<std::string, std::string> failure_of(const Error& error, bool prepared
     return {"no_such_group", "The group was deleted meanwhile. Press Authorize again and choose another one."};
   }
   return {error.reason, error.text};
+}
+
+// An account as questions name it: what the provider knows it by comes first, and what people call themselves ends where the quotation
+// marks do (A4).
+std::string account_in_words(const std::string& id, const std::string& name) {
+  std::string words = " account";
+  const auto shown = base::as_escaped(id);
+  if (!id.empty()) words += " " + base::in_quotes(shown, std::string_view::npos);
+  if (!name.empty() && name != shown) words += " named " + base::in_quotes(name);
+  return words;
+}
+
+std::string_view how_it_came(const FlowRecord& record) {
+  if (record.device) return " has consented with the device code. ";
+  if (record.opened_by_other || !record.in_clear) return " has consented in another browser. ";
+  return " has consented, and its browser came back to this server unencrypted: whoever listens in the network could have consented in its place. ";
+}
+
+// Names may be the same: what tells the two apart is the id (C5).
+std::string until_now(const std::string& id, const std::string& name) {
+  return id.empty() ? "" : "Until now it was the" + account_in_words(id, name) + ". ";
 }
 
 }  // namespace
@@ -47,12 +70,14 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
     if (!stored) co_return std::unexpected(stored.error());
     if (*stored) replaced = (*stored)->grant;
   }
+  if (replaced) found.grant_account = replaced->account_id;
   // An account is known by its id alone: names are chosen by people, and one may be chosen to equal what is expected. What an
   // administrator typed beforehand may be either, but stands beside the id of a grant that is authorised anew, not for it.
   const bool of_grant = replaced && !replaced->account_id.empty();
   const bool same_as_grant = of_grant && replaced->account_id == harvest.account_id;
   const bool as_typed = expected == harvest.account_id || (expected == harvest.account_name && !(replaced && expected == replaced->account_id));
   const bool differs = (of_grant && !same_as_grant) || (!expected.empty() && !as_typed);
+  found.same_as_grant = same_as_grant;
   found.known_by_id = !harvest.account_id.empty() && (same_as_grant || expected == harvest.account_id);
   found.known_by_name = !found.known_by_id && !expected.empty() && expected == harvest.account_name;
   // Whoever shares an account has been asked when it was first shared (F8).
@@ -68,18 +93,20 @@ Task<Result<AuthorizationDesk::Findings>> AuthorizationDesk::look_at_account(con
     found.code = "account_unknown";
     found.before_id = replaced ? replaced->account_id : "";
     found.before_name = replaced ? replaced->account_name : expected;
-    found.question = "The provider did not say which account has consented, so nobody can tell whether it is the right one. Use it all the same?";
+    found.question = "The provider did not say which account has consented, so nobody can tell whether it is the right one. " + until_now(found.before_id, found.before_name) +
+                     "Use it all the same?";
   } else if (differs) {
     found.code = "account_differs";
     found.before_id = replaced ? replaced->account_id : "";
     found.before_name = replaced ? replaced->account_name : expected;
-    found.question = "Another account has consented than expected: " + harvest.account_name + ". ";
+    found.question = "Another account has consented than expected: the" + account_in_words(harvest.account_id, harvest.account_name) + ". ";
     if (found.known_by_name) found.question += "Only its name is the expected one. ";
+    found.question += until_now(found.before_id, found.before_name);
     if (!found.holder.empty()) found.question += "It is authorised already for " + found.holder + ", and with some providers a second consent ends the first. ";
     found.question += "Use this account from now on?";
   } else if (!found.holder.empty()) {
     found.code = "account_held";
-    found.question = harvest.account_name + " is authorised already for " + found.holder +
+    found.question = "The" + account_in_words(harvest.account_id, harvest.account_name) + " is authorised already for " + found.holder +
                      ". With some providers a second consent ends the first. Keep this one as well?";
   }
   co_return found;
@@ -100,8 +127,16 @@ void AuthorizationDesk::put_question(Flow& flow, const Findings& found, Authoriz
   result["account_id"] = harvest.account_id;
   result["account_name"] = harvest.account_name;
   flow.row.state = state;
-  flow.row.expires_at = parts_.wall.now() + kDecisionTime;
+  flow.row.expires_at = parts_.wall.now() + kQuestionLifetime;
   flow.row.result_json = boost::json::serialize(result);
+}
+
+Task<Result<AuthorizationDesk::Asker>> AuthorizationDesk::asked_for_by(const Flow& flow) {
+  if (flow.row.created_by.none()) co_return Asker{.name = flow.record.actor, .may_approve = true};  // the server's own command line
+  const auto user = co_await parts_.store.user(flow.row.created_by);
+  if (!user) co_return std::unexpected(user.error());
+  const bool may = *user && (*user)->enabled && (*user)->role == store::Role::administrator;
+  co_return Asker{.name = flow.record.actor, .may_approve = may};
 }
 
 Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
@@ -112,19 +147,28 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::decide(Flow flow) {
   }
   const auto& harvest = *flow.record.harvest;
   auto state = AuthorizationState::needs_confirmation;
-  if (found->code.empty() && flow.record.opened_by_other && !found->known_by_id) {
+  const auto asker = co_await asked_for_by(flow);
+  if (!asker) {
+    parts_.log.error("authorization_not_kept", asker.error());
+    co_return Kept::not_yet;
+  }
+  // What was typed beforehand is worth what its author's word is worth now.
+  const bool is_expected = found->known_by_id && (found->same_as_grant || asker->may_approve);
+  if (found->code.empty() && (flow.record.opened_by_other || flow.record.in_clear || !asker->may_approve) && !is_expected) {
     state = AuthorizationState::held;
     found->code = "held";
-    found->question = harvest.account_name + (flow.record.device ? " has consented with the device code. " : " has consented in another browser. ");
-    if (found->known_by_name) {
-      found->question += "The name is the expected one, but with many providers people choose their names themselves";
-      found->question += harvest.account_id.empty() ? ". " : "; the provider's own id of the account is " + harvest.account_id + ". ";
-    }
+    found->question = "The" + account_in_words(harvest.account_id, harvest.account_name) + std::string(how_it_came(flow.record));
+    if (!asker->name.empty()) found->question += "It was asked for by " + asker->name + (asker->may_approve ? ". " : ", who is no administrator now. ");
+    if (found->known_by_name) found->question += "The name is the expected one, but with many providers people choose their names themselves. ";
     found->question += "Approve this account?";
   }
-  if (found->code.empty()) co_return co_await complete(std::move(flow));
+  if (found->code.empty()) co_return co_await complete(std::move(flow), std::move(found->grant_account));
+  co_return co_await ask(std::move(flow), *std::move(found), state);
+}
+
+Task<AuthorizationDesk::Kept> AuthorizationDesk::ask(Flow flow, Findings found, AuthorizationState state) {
   const auto before = flow.row;
-  put_question(flow, *found, state);
+  put_question(flow, found, state);
   for (int race = 0; race < kRaces; ++race) {
     const auto done = co_await save(flow);
     if (done) co_return Kept::yes;
@@ -152,7 +196,7 @@ Task<Result<bool>> AuthorizationDesk::stays_where_it_began(const FlowRecord& rec
   co_return client.error().reason != "app_missing";
 }
 
-Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, Answer answer, Requester requester) {
+Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, Answer answer, std::string question, Requester requester) {
   auto row = co_await parts_.store.authorization(id);
   if (!row) co_return std::unexpected(row.error());
   if (!*row) co_return fail(ErrorKind::not_found, "no_such_authorization", "This authorisation is unknown or long over.");
@@ -160,10 +204,15 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
     co_return fail(ErrorKind::conflict, "nothing_to_confirm", "This authorisation asks nothing.");
   }
   const auto shown = view_of(**row);
+  // Somebody else's answer may have turned up a question that this person has never seen.
+  if (shown.question != question) {
+    co_return fail(ErrorKind::conflict, "question_changed", "Something else is asked now, so nothing was done. " + shown.problem_text);
+  }
   auto flow = open(std::move(**row));
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
   flow->record.source = requester.source;
+  std::string found_account;
   if (answer == Answer::accept) {
     const auto stays = co_await stays_where_it_began(flow->record);
     if (!stays) co_return std::unexpected(stays.error());
@@ -172,7 +221,7 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
       co_return co_await view(id);
     }
     // Days may lie between the question and its answer: what was agreed to is what was shown (F8).
-    const auto found = co_await look_at_account(flow->record);
+    auto found = co_await look_at_account(flow->record);
     if (!found) co_return std::unexpected(found.error());
     const bool another = found->code != shown.problem_code || found->holder != shown.holder || found->before_id != shown.before_id;
     if (!found->code.empty() && another) {
@@ -180,13 +229,14 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
       if (const auto asked = co_await save(*flow); !asked) co_return std::unexpected(asked.error());
       co_return co_await view(id);
     }
+    found_account = std::move(found->grant_account);
   }
   if (answer == Answer::reject) {
     co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected", "Rejected; nothing was changed.",
                           "authorization.rejected");
   } else {
     auto waiting = flow->record.copy_of_harvest();
-    const auto kept = co_await complete(std::move(*flow));
+    const auto kept = co_await complete(std::move(*flow), std::move(found_account));
     if (kept == Kept::unwanted) give_back_harvest(std::move(waiting));
     if (kept == Kept::not_yet) {
       co_return fail(ErrorKind::unavailable, "store_unavailable",
@@ -196,27 +246,6 @@ Task<Result<AuthorizationView>> AuthorizationDesk::confirm(AuthorizationId id, A
     }
   }
   co_return co_await view(id);
-}
-
-Task<Result<void>> AuthorizationDesk::reject_waiting(RevokeScope scope, Requester requester) {
-  for (bool progress = true; progress;) {
-    auto rows = co_await parts_.store.pending_authorizations(kRejectedTogether);
-    if (!rows) co_return std::unexpected(rows.error());
-    progress = false;
-    for (auto& row : *rows) {
-      if (row.state != AuthorizationState::needs_confirmation && row.state != AuthorizationState::held) continue;
-      auto flow = open(std::move(row));
-      if (!flow) continue;  // nobody can approve it either
-      const auto& grant = flow->record.grant;
-      if ((!scope.app.empty() && grant.app != scope.app) || (!scope.type.empty() && grant.type != scope.type)) continue;
-      flow->record.actor = requester.actor;
-      flow->record.source = requester.source;
-      progress |= co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "rejected",
-                                        "All accounts were revoked while this consent waited; nothing was changed.", "authorization.rejected");
-    }
-    progress = progress && rows->size() == kRejectedTogether;
-  }
-  co_return Result<void>{};
 }
 
 // ---- the user and the grant come to be -------------------------------------------------------------------------------
@@ -250,7 +279,11 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
   const auto found = co_await parts_.store.user(record.user.id);
   if (!found) co_return std::unexpected(found.error());
   if (!*found) co_return fail(ErrorKind::not_found, "no_such_user", "The user was deleted meanwhile.");
-  if (record.kind == FlowKind::replaced_grant) co_return Result<void>{};  // a renewed consent changes nothing of its user
+  if (const auto unlocked = check_unlocked(**found); !unlocked) co_return unlocked;
+  if (record.kind == FlowKind::replaced_grant) {  // a renewed consent changes nothing of its user
+    record.user = **found;
+    co_return Result<void>{};
+  }
   auto user = **found;
   const auto uses = user.uses | (record.allow_token ? static_cast<std::uint32_t>(store::kUseToken) : 0u);
   if (record.new_keys) {
@@ -267,15 +300,16 @@ Task<Result<void>> AuthorizationDesk::add_user(store::Batch& batch, Flow& flow) 
     parts_.enrolment.vouch(user);
   }
   record.user = user;
-  // Also as it was: whoever deletes the user at this moment must see that a grant has come (leaving.h).
+  // Also as it was: whoever deletes the user, or switches the user off, at this moment must see that a grant has come (leaving.h).
   batch.push_back(store::UpdateUser{std::move(user)});
   co_return Result<void>{};
 }
 
-Task<Result<store::GenerationNumber>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow) {
+Task<Result<store::GenerationNumber>> AuthorizationDesk::add_grant(store::Batch& batch, Flow& flow, const std::string& found_account) {
   auto& record = flow.record;
   const auto& harvest = *record.harvest;
   const auto now = parts_.wall.now();
+  record.grant.created_at = now;  // whatever becomes of this one, its grant's is that
   store::Grant grant = record.grant;
   std::vector<store::Generation> replaced;
   std::vector<store::Wrap> ended;
@@ -283,7 +317,9 @@ Task<Result<store::GenerationNumber>> AuthorizationDesk::add_grant(store::Batch&
     const auto found = co_await parts_.store.grant(grant.id);
     if (!found) co_return std::unexpected(found.error());
     if (!*found) co_return fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted meanwhile.");
+    if (const auto unlocked = check_unlocked(record, (*found)->grant); !unlocked) co_return std::unexpected(unlocked.error());
     grant = (*found)->grant;
+    if (grant.account_id != found_account) co_return fail(ErrorKind::conflict, std::string(kAnotherMeanwhile), "Another consent for this grant came first.");
     replaced = (*found)->generations;
     if (grant.account_id.empty() || grant.account_id != harvest.account_id) {
       const auto wraps = co_await parts_.store.wraps(grant.id);
@@ -334,6 +370,7 @@ Task<Result<store::GenerationNumber>> AuthorizationDesk::add_grant(store::Batch&
     grant.fence += 1;
     grant.created_at = now;  // what was claimed before belongs to the consent before
     batch.push_back(store::UpdateGrant{grant});  // first: another version must read as a race, not as something gone
+    batch.push_back(store::UpdateUser{record.user});  // as it was: whoever switches the user off at this moment must see that the grant lives
     batch.push_back(store::DeleteIntentsOf{grant.id});
     for (const auto& generation : replaced) batch.push_back(store::DeleteGeneration{grant.id, generation.number});
     // Documents that wait were meant for the account before: they wait for a person now, and go to nobody else's. Connectors'
@@ -350,10 +387,10 @@ Task<Result<store::GenerationNumber>> AuthorizationDesk::add_grant(store::Batch&
   co_return number;
 }
 
-Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
+Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow, const std::string& found_account) {
   store::Batch batch;
   if (const auto done = co_await add_user(batch, flow); !done) co_return std::unexpected(done.error());
-  const auto number = co_await add_grant(batch, flow);
+  const auto number = co_await add_grant(batch, flow, found_account);
   if (!number) co_return std::unexpected(number.error());
   const auto& record = flow.record;
   const auto& harvest = *record.harvest;
@@ -371,6 +408,7 @@ Task<Result<store::Batch>> AuthorizationDesk::completion_batch(Flow& flow) {
   result["new_user"] = record.kind == FlowKind::new_user;
   result["replaced"] = record.kind == FlowKind::replaced_grant;
   result[kIntentOfResult] = harvest.intent.text();
+  result[kGrantedAtOfResult] = base::to_unix_ms(record.grant.created_at);
   auto row = flow.row;
   row.state = AuthorizationState::completed;
   row.ticket_hash.clear();
@@ -431,11 +469,11 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::end_failed(Flow flow, Authoriza
   co_return *stored && bears(**stored, intent) ? Kept::yes : Kept::unwanted;
 }
 
-Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
+Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow, std::string found_account) {
   const auto began = parts_.steady.now();
   const auto before = flow.row;
   for (;;) {
-    auto batch = co_await completion_batch(flow);
+    auto batch = co_await completion_batch(flow, found_account);
     const bool prepared = batch.has_value();
     const auto done = prepared ? co_await parts_.store.commit(std::move(*batch), store::Urgency::token_reply)
                                : Result<void>(std::unexpected(std::move(batch.error())));
@@ -449,8 +487,14 @@ Task<AuthorizationDesk::Kept> AuthorizationDesk::complete(Flow flow) {
       const auto standing = co_await look_again(flow, before);
       if (standing == Standing::ours) co_return co_await completed(std::move(flow));
       if (standing == Standing::moved_on) co_return Kept::unwanted;  // cancelled meanwhile
+      if (standing == Standing::as_it_was && error.reason == kAnotherMeanwhile) {
+        // What was agreed to, or needed no asking, was so for the account that the grant had then (C5).
+        auto found = co_await look_at_account(flow.record);
+        if (found && !found->code.empty()) co_return co_await ask(std::move(flow), *std::move(found), AuthorizationState::needs_confirmation);
+        if (found) found_account = std::move(found->grant_account);
+      }
       const bool may_have_happened = error.kind == ErrorKind::ambiguous || error.reason == "store_corrupt" || standing == Standing::unknown;
-      if (!may_have_happened && !race) {
+      if (!may_have_happened && !race && error.reason != kAnotherMeanwhile) {
         auto [code, text] = failure_of(error, prepared, flow.record.kind);
         co_return co_await end_failed(std::move(flow), before.state, std::move(code), std::move(text));
       }
@@ -498,6 +542,11 @@ Task<Result<void>> AuthorizationDesk::try_undo(AuthorizationId id, Requester req
   if (!user) co_return std::unexpected(user.error());
   const auto held = co_await parts_.store.grants_of_user(seen.user);
   if (!held) co_return std::unexpected(held.error());
+  const auto its = std::ranges::find(*held, seen.grant, &store::Grant::id);
+  const auto granted_at = parsed && parsed->is_object() ? parsed->get_object().if_contains(kGrantedAtOfResult) : nullptr;
+  if (its != held->end() && granted_at != nullptr && granted_at->is_int64() && granted_at->as_int64() != base::to_unix_ms(its->created_at)) {
+    co_return fail(ErrorKind::conflict, "nothing_to_undo", "The account has been authorised again since, and that consent stays. Delete the grant instead.");
+  }
   // What the user was given since stays, and with it the user.
   const bool more = *user && ((*user)->role == store::Role::administrator || !(*user)->password_sealed.empty() ||
                               std::ranges::any_of(*held, [&](const store::Grant& grant) { return grant.id != seen.grant; }));

@@ -90,6 +90,7 @@ struct AuthorizationView {
   std::string before_id;
   std::string before_name;
   std::string holder;
+  std::string question;  // stands for all that is asked, and is another whenever something else is; empty: nothing is asked
   std::vector<std::string> scopes;
   std::vector<std::string> missing_scopes;
   WallTime expires_at{};
@@ -126,7 +127,7 @@ class Authorizer {
   virtual ~Authorizer() = default;
 
   // Errors: invalid with `field` (group, type, params.NAME, username, pin, link_user, app); conflict/`username_taken`
-  // (the existing user's id in `detail`), `username_reserved` (another dialog is open for it), `type_held`;
+  // (the existing user's id in `detail`), `username_reserved` (another dialog is open for it), `type_held`, and those of attempt_locks.h;
   // misconfigured/`app_missing` (no registration for the provider), `plain_http` (RULES A1, names the remedies);
   // refused/`wrong_pin`. With a device code besides: conflict/`device_code_off`, `device_codes_waiting` (too many);
   // misconfigured/`device_code_unsupported`, or the provider's own word; unavailable/`provider_unreachable`.
@@ -134,7 +135,7 @@ class Authorizer {
 
   // `confirmed`: the confirmation page's POST (A1, A5). `flow_cookies`: every cookie of the request whose name starts with the
   // flow cookie's prefix, as name and value: a link that was gone on with opens again in that browser alone, until consent has
-  // come back. Errors: not_found/`ticket_unknown`, conflict/`ticket_used`.
+  // come back. Errors: not_found/`ticket_unknown`, conflict/`ticket_used`, and those of attempt_locks.h.
   enum class Confirmed { no, yes };
   [[nodiscard]] virtual Task<Result<StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed,
                                                       Parameters flow_cookies) = 0;
@@ -153,8 +154,9 @@ class Authorizer {
   enum class Answer { accept, reject };
   // What is not over yet, those that ask a person first. `limit`: at most that many.
   [[nodiscard]] virtual Task<Result<std::vector<AuthorizationView>>> pending(std::size_t limit) = 0;
-  // Another provider account than before (C5), or a held consent (A4).
-  [[nodiscard]] virtual Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, Requester requester) = 0;
+  // Another provider account than before (C5), or a held consent (A4). `question`: that of the view whose words the person has read.
+  // Errors besides: conflict/`nothing_to_confirm`; conflict/`question_changed`, with the words of what is asked now.
+  [[nodiscard]] virtual Task<Result<AuthorizationView>> confirm(AuthorizationId id, Answer answer, std::string question, Requester requester) = 0;
   // Takes back what a completed authorisation made: the grant (revoked at the provider), and the user if it was new and has
   // been given nothing since (another grant, a password, a role).
   [[nodiscard]] virtual Task<Result<void>> undo(AuthorizationId id, Requester requester) = 0;

@@ -14,6 +14,10 @@ enum class Canary {
   others_intent_ignored,  // what another node has under way is not waited for
   fail_over_ignored,      // a standby that took over is believed to know everything
   doubt_ignored,          // an ambiguous attempt is sent again at once, whatever the policy
+  taken_back_too_soon,    // what is switched off is revoked before its time
+  kept_not_counted,       // what is kept for a while ends with what goes back beside it
+  entry_dropped,          // what could not be given back at once never is
+  never_given_back,       // nothing is
 };
 
 #ifdef LATCHKEY_CANARIES

@@ -15,6 +15,12 @@ bool Circuit::admits(SteadyTime now) {
   return true;
 }
 
+void Circuit::said_nothing(SteadyTime now) {
+  if (!probing_since_) return;
+  probing_since_.reset();
+  if (open_until_) open_until_ = now + bounds_.again_after;
+}
+
 void Circuit::succeeded() {
   failures_ = 0;
   probes_failed_ = 0;
@@ -33,21 +39,32 @@ void Circuit::failed(SteadyTime now) {
   open_until_ = now + span;
 }
 
-bool RateCap::take(SteadyTime now) {
-  if (!limit_) return true;
+void RateCap::refill(SteadyTime now) {
   const auto requests = static_cast<double>(limit_->requests);
   const double burst = std::max(1.0, requests / 10.0);
   // Burst and refill together stay within the cap, of any span and a twelfth: between the taking and the request lies a
   // commit. Of a cap of one, the burst is all there is in one span.
   const double span = static_cast<double>(limit_->per.count()) * 13 / 12;
   const double refill_per_second = (requests > burst ? requests - burst : requests) / span;
-  if (tokens_ < 0) tokens_ = burst;
   const auto passed = std::chrono::duration<double>(now - last_).count();
-  if (last_ != SteadyTime{} && passed > 0) tokens_ = std::min(burst, tokens_ + passed * refill_per_second);
+  if (!tokens_) tokens_ = burst;
+  else if (passed > 0) tokens_ = std::min(burst, *tokens_ + passed * refill_per_second);
   last_ = now;
-  if (tokens_ < 1.0) return false;
-  tokens_ -= 1.0;
+}
+
+bool RateCap::take(SteadyTime now) {
+  if (!limit_) return true;
+  refill(now);
+  if (*tokens_ < 1.0) return false;
+  *tokens_ -= 1.0;
   return true;
+}
+
+void RateCap::take_anyway(SteadyTime now) {
+  if (!limit_) return;
+  refill(now);
+  const double debt_max = static_cast<double>(limit_->requests) / 2.0;
+  *tokens_ = std::max(*tokens_ - 1.0, -debt_max);
 }
 
 }  // namespace latchkey::grants

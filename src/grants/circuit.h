@@ -14,6 +14,7 @@ struct CircuitBounds {
   int failures_to_open = 5;  // transient failures in a row, over all grants of the app
   Seconds open_for{15};      // doubles at each failed probe, up to open_max
   Seconds open_max{60};      // no longer: a provider that is back must be noticed within the emergency window
+  Seconds again_after{1};    // a probe that said nothing of the provider: another grant is the next one
   Seconds probe_patience{120};  // a probe that was never heard of again does not block the next one
 };
 
@@ -28,6 +29,8 @@ class Circuit {
   [[nodiscard]] bool would_admit(SteadyTime now) const;
   // The probe let through ended without having asked the provider: another may go.
   void asked_nobody() { probing_since_.reset(); }
+  // ... ended in a failure that says nothing of the provider: another may go a moment later.
+  void said_nothing(SteadyTime now);
   void succeeded();
   void failed(SteadyTime now);
   [[nodiscard]] bool open() const { return open_until_.has_value(); }
@@ -53,10 +56,13 @@ class RateCap {
   };
   explicit RateCap(std::optional<Limit> limit) : limit_(limit) {}
   [[nodiscard]] bool take(SteadyTime now);
+  // For one that goes in any case: those after it wait the longer, but never for longer than about half the cap's span.
+  void take_anyway(SteadyTime now);
 
  private:
+  void refill(SteadyTime now);
   std::optional<Limit> limit_;
-  double tokens_ = -1;
+  std::optional<double> tokens_;  // below nought after take_anyway(); nullopt: nothing was taken yet
   SteadyTime last_{};
 };
 

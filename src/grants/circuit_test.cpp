@@ -49,5 +49,22 @@ TEST(RateCap, R25AnyMinuteHoldsTheCap) {
   EXPECT_TRUE(RateCap(std::nullopt).take(kStart));
 }
 
+TEST(RateCap, R25WhoeverGoesInAnyCaseIsPaidForByThoseAfter) {
+  RateCap cap(RateCap::Limit{10, 60s});
+  EXPECT_TRUE(cap.take(kStart));
+  for (int i = 0; i < 3; ++i) cap.take_anyway(kStart);
+  int taken = 4;
+  for (int ms = 0; ms < 60'000; ms += 100) taken += cap.take(kStart + std::chrono::milliseconds(ms)) ? 1 : 0;
+  EXPECT_LE(taken, 10);
+  EXPECT_GE(taken, 8);
+}
+
+TEST(RateCap, R25HoweverManyGoInAnyCaseTheOthersGoOnSoonAfterThem) {
+  RateCap cap(RateCap::Limit{60, 60s});
+  for (int i = 0; i < 3'000; ++i) cap.take_anyway(kStart);
+  EXPECT_FALSE(cap.take(kStart + 30s));
+  EXPECT_TRUE(cap.take(kStart + 40s));
+}
+
 }  // namespace
 }  // namespace latchkey::grants

@@ -29,9 +29,19 @@ struct CloudStatus {
     std::vector<std::string> types;
     std::string mode;  // forward, assertion or exchange
     catalog::ParameterValues params{};  // the values of its own (issuer, instance) that the service names: where codes and tokens go
-    bool agreed = true;                 // false: it is not used before somebody agrees to them
+    bool agreed = true;                 // to all of it; false: what is not agreed to is not used for new consents
+    std::vector<std::string> agreed_types{};  // those that new consents may use it for, as it is offered
+    std::vector<std::string> changes{};       // what waits for an agreement, in plain words, each by itself
   };
   std::vector<App> apps;
+};
+
+// What an administrator has seen of an app and agrees to. Its id says the rest: it is another for another provider or client.
+struct CloudAgreement {
+  std::string app;   // CloudStatus::App::id
+  std::string mode;
+  std::vector<std::string> types;
+  catalog::ParameterValues params{};
 };
 
 // Called on the engine's executor.
@@ -49,10 +59,10 @@ class CloudDesk {
   // misconfigured/`cloud_return_origin` (public_url has changed since); refused/`cloud_app_changed` (a registration that is
   // here already is offered as another client's, or with another mode); those of CloudLine.
   [[nodiscard]] virtual Task<Result<CloudStatus>> check(Requester requester) = 0;
-  // Uses an app with these values from now on, which must be just what the service named when it was last asked. Errors:
-  // conflict/`cloud_not_enrolled`; not_found/`cloud_app_unknown`; conflict/`cloud_values_differ` (it names others by now),
-  // `cloud_app_in_use` (grants were obtained with others, and stay with them).
-  [[nodiscard]] virtual Task<Result<CloudStatus>> agree(std::string app, catalog::ParameterValues params, Requester requester) = 0;
+  // Uses an app so from now on, which must be just what the service offered when it was last asked. Errors:
+  // conflict/`cloud_not_enrolled`; not_found/`cloud_app_unknown`; conflict/`cloud_values_differ` (it offers something else by now),
+  // `cloud_app_in_use` (grants were obtained with other values, and stay with them).
+  [[nodiscard]] virtual Task<Result<CloudStatus>> agree(CloudAgreement agreement, Requester requester) = 0;
   // As check(), with its errors, but takes over nothing.
   [[nodiscard]] virtual Task<Result<CloudStatus>> look() = 0;
   // The keys are forgotten, and registrations that no grant uses; grants go on. Errors: conflict/`cloud_not_enrolled`.

@@ -21,19 +21,27 @@ Secret plain_of(const CloudEnrolment& enrolment) {
                   {"enrolled_at", base::to_unix_ms(enrolment.enrolled_at)},
                   {"keys", base::to_base64url(keys.reveal())},
                   {"service", cloud::to_json(enrolment.service)}};
-  if (enrolment.agreed) {
-    JsonObject agreed;
-    for (const auto& [id, values] : *enrolment.agreed) {
-      JsonObject members;
-      for (const auto& [name, value] : values) members[name] = value;
-      agreed[id] = std::move(members);
-    }
-    json["agreed"] = std::move(agreed);
-  }
+  JsonObject terms;
+  for (const auto& [name, agreed] : enrolment.agreed) terms[name] = to_json(agreed);
+  json["terms"] = std::move(terms);
+  json["agreed"] = JsonObject{};  // an earlier version, which reads this one, uses nothing that brings values
   auto text = boost::json::serialize(json);
   Secret plain{std::string_view(text)};
   base::wipe(text.data(), text.size());
   return plain;
+}
+
+bool offers(const cloud::ServiceApp& app, std::string_view type) { return std::ranges::find(app.types, type) != app.types.end(); }
+
+// A record of an earlier version, which asked about values alone or about nothing: what it would have used stays usable.
+void agree_as_before(CloudEnrolment& enrolment, const JsonObject* agreed) {
+  for (const auto& app : enrolment.service.apps) {
+    const auto id = cloud_app_id(enrolment.address, app);
+    const auto* values = agreed != nullptr ? base::find_object(*agreed, id) : nullptr;
+    const bool used = agreed == nullptr || app.params.empty() ||
+                      (values != nullptr && values_of_json(boost::json::serialize(*values)) == catalog::ParameterValues(app.params.begin(), app.params.end()));
+    if (used) enrolment.agree_to(app);
+  }
 }
 
 Result<CloudEnrolment> parse(const Secret& plain) {
@@ -53,16 +61,18 @@ Result<CloudEnrolment> parse(const Secret& plain) {
                            .enrolled_at = base::from_unix_ms(at->get_int64()),
                            .keys = std::move(*keys),
                            .service = std::move(*service)};
-  enrolment.agreed.emplace();
-  if (const auto* agreed = base::find_object(object, "agreed")) {
-    for (const auto& [id, values] : *agreed) (*enrolment.agreed)[std::string(id)] = values_of_json(boost::json::serialize(values));
-  } else {  // of a version that asked nobody: what it has taken over stays
-    for (const auto& app : enrolment.service.apps) enrolment.agree_to(app);
+  const auto* terms = base::find_object(object, "terms");
+  if (terms == nullptr) {
+    agree_as_before(enrolment, base::find_object(object, "agreed"));
+    return enrolment;
+  }
+  for (const auto& [name, json] : *terms) {
+    auto agreed = parse_cloud_terms(json);
+    if (!agreed) return altered();
+    enrolment.agreed[std::string(name)] = std::move(*agreed);
   }
   return enrolment;
 }
-
-bool offers(const cloud::ServiceApp& app, std::string_view type) { return std::ranges::find(app.types, type) != app.types.end(); }
 
 Result<CloudEnrolment> opened(const Sealing& sealing, Bytes sealed) {
   const auto plain = sealing.open_channel_secret(kCloudEnrolmentMeta, sealed);
@@ -78,25 +88,33 @@ CloudEnrolment CloudEnrolment::clone() const {
   return {.address = address, .enrolled_at = enrolled_at, .keys = keys.clone(), .service = service, .read_as = read_as, .agreed = agreed};
 }
 
-bool CloudEnrolment::may_use(const cloud::ServiceApp& app) const {
-  if (app.params.empty() || !agreed) return true;
-  const auto known = agreed->find(cloud_app_id(address, app));
-  return known != agreed->end() && known->second == catalog::ParameterValues(app.params.begin(), app.params.end());
+const CloudTerms* CloudEnrolment::agreed_terms(const cloud::ServiceApp& app) const {
+  const auto known = agreed.find(app.id);
+  return known == agreed.end() ? nullptr : &known->second;
 }
 
-void CloudEnrolment::agree_to(const cloud::ServiceApp& app) {
-  if (!agreed) agreed.emplace();
-  if (!app.params.empty()) (*agreed)[cloud_app_id(address, app)] = {app.params.begin(), app.params.end()};
+std::vector<std::string> CloudEnrolment::usable_types(const cloud::ServiceApp& app) const {
+  const auto* known = agreed_terms(app);
+  return known == nullptr ? std::vector<std::string>() : types_agreed(*known, terms_of(app));
 }
 
-const cloud::ServiceApp* CloudEnrolment::app_for(std::string_view type) const {
-  const auto found = std::ranges::find_if(service.apps, [&](const cloud::ServiceApp& app) { return offers(app, type) && may_use(app); });
-  return found == service.apps.end() ? nullptr : &*found;
+void CloudEnrolment::agree_to(const cloud::ServiceApp& app) { agreed[app.id] = terms_of(app); }
+
+const cloud::ServiceApp* CloudEnrolment::app_for(std::string_view type, std::string_view id) const {
+  for (const auto& app : service.apps) {
+    if (!id.empty() && cloud_app_id(address, app) != id) continue;
+    const auto types = usable_types(app);
+    if (std::ranges::find(types, type) != types.end()) return &app;
+  }
+  return nullptr;
 }
 
-const cloud::ServiceApp* CloudEnrolment::app_to_agree_to(std::string_view type) const {
-  const auto found = std::ranges::find_if(service.apps, [&](const cloud::ServiceApp& app) { return offers(app, type) && !may_use(app); });
-  return found == service.apps.end() ? nullptr : &*found;
+const cloud::ServiceApp* CloudEnrolment::app_to_agree_to(std::string_view type, std::string_view id) const {
+  if (app_for(type, id) != nullptr) return nullptr;
+  for (const auto& app : service.apps) {
+    if (offers(app, type) && (id.empty() || cloud_app_id(address, app) == id)) return &app;
+  }
+  return nullptr;
 }
 
 Task<Result<std::optional<CloudEnrolment>>> read_cloud_enrolment(store::Store& store, const Sealing& sealing) {

@@ -12,6 +12,7 @@
 #include "cloud/party.h"
 #include "cloud/service.h"
 #include "grants/cloud_desk.h"
+#include "grants/cloud_terms.h"
 #include "grants/sealing.h"
 #include "store/store.h"
 
@@ -24,18 +25,20 @@ struct CloudEnrolment {
   cloud::ServiceView service;  // as the service said when last asked; its keys are the ones the code named, for good
   Bytes read_as{};             // the record as it lay in the store, sealed; empty: there was none
 
-  // By the app's id here: the values (issuer, instance) that it brings and that an administrator has agreed to, by enrolling or
-  // later. They say where codes and tokens go, so the service does not change them by itself. nullopt: all that are there.
-  std::optional<std::map<std::string, catalog::ParameterValues, std::less<>>> agreed{};
+  // By the service's own name for the app: what an administrator has agreed to, by enrolling or later. It decides who sees codes and
+  // tokens, so the service changes nothing of it by itself.
+  std::map<std::string, CloudTerms, std::less<>> agreed{};
 
   [[nodiscard]] CloudEnrolment clone() const;
-  // Whether the app brings no values, or just those that were agreed to.
-  [[nodiscard]] bool may_use(const cloud::ServiceApp& app) const;
+  // nullptr: nobody has agreed to anything of that name.
+  [[nodiscard]] const CloudTerms* agreed_terms(const cloud::ServiceApp& app) const;
+  // The types that new consents may use it for, as it is offered now; empty: none.
+  [[nodiscard]] std::vector<std::string> usable_types(const cloud::ServiceApp& app) const;
   void agree_to(const cloud::ServiceApp& app);
-  // The service's app for a type that may be used; nullptr: there is none.
-  [[nodiscard]] const cloud::ServiceApp* app_for(std::string_view type) const;
+  // The service's app that new consents for a type may use; `id`: that one alone, by its id here. nullptr: there is none.
+  [[nodiscard]] const cloud::ServiceApp* app_for(std::string_view type, std::string_view id = {}) const;
   // One that only an agreement is wanting for; nullptr: there is none.
-  [[nodiscard]] const cloud::ServiceApp* app_to_agree_to(std::string_view type) const;
+  [[nodiscard]] const cloud::ServiceApp* app_to_agree_to(std::string_view type, std::string_view id = {}) const;
 };
 
 // Absent, or made unreadable by a leaving: nullopt. Errors: those of the store; corrupt/`ciphertext_rejected`,

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/json.h"
+#include "base/shown_name.h"
 #include "cloud/signed_request.h"
 #include "crypto/hash.h"
 #include "grants/token_way.h"
@@ -23,6 +24,7 @@ constexpr std::size_t kAnswerMax = 256 * 1024;
 constexpr std::string_view kUnreachable = "cloud_service_unreachable";
 constexpr std::string_view kProviderUnreachable = "provider_unreachable";
 constexpr std::string_view kProblemPrefix = "urn:latchkey:problem:";
+constexpr std::size_t kRefusalMax = 1000;  // characters of its words
 // It has what it can carry of this office's, or of the provider's, under way, or this very request; it is there all the
 // same.
 constexpr std::string_view kBusy[] = {"too_many_exchanges", "too_many_unacknowledged", "too_many_assertions",
@@ -67,7 +69,7 @@ Error refusal_of(int status, std::string_view body, const net::HttpHeaders& head
     code = base::string_or(parsed->get_object(), "type");
     text = base::string_or(parsed->get_object(), "detail");
   }
-  if (!code.starts_with(kProblemPrefix) || text.empty()) return wordless(status);
+  if (!code.starts_with(kProblemPrefix) || !base::may_be_shown(code) || !base::may_be_shown(text, kRefusalMax)) return wordless(status);
   code.erase(0, kProblemPrefix.size());
   if (code == kProviderUnreachable)
     return {.kind = ErrorKind::unavailable, .reason = code, .text = std::move(text), .retry_after = Seconds(10)};
@@ -143,15 +145,22 @@ CloudLine::Asked CloudLine::signed_request(const CloudEnrolment& enrolment, std:
                                            Secret body) {
   const auto signature =
       cloud::sign_request({.method = method, .target = path, .body = body.reveal_text()}, enrolment.service.office,
-                          key_id_of(enrolment.keys), enrolment.keys.signing_seed, wall_.now(), entropy_);
+                          key_id_of(enrolment.keys), enrolment.keys.signing_seed, stamps_.now(), entropy_);
   return {.method = std::move(method),
           .url = enrolment.address + std::string(path),
           .authorization = signature.header(),
           .body = std::move(body)};
 }
 
+cloud::PartyKeys CloudLine::keys_for(const cloud::EnrolmentCode& code) {
+  const auto digest = crypto::sha256(code.secret.reveal());
+  if (!offered_ || !std::ranges::equal(offered_->code, digest))
+    offered_ = Offered{.code = Bytes(digest.begin(), digest.end()), .keys = cloud::PartyKeys::make(entropy_)};
+  return offered_->keys.clone();
+}
+
 Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin) {
-  auto keys = cloud::PartyKeys::make(entropy_);
+  auto keys = keys_for(code);
   base::IdOctets office{};
   LATCHKEY_CHECK(code.office.size() == office.size());
   std::ranges::copy(code.office, office.begin());
@@ -177,8 +186,9 @@ Task<Result<CloudEnrolment>> CloudLine::enrol(std::string address, cloud::Enrolm
         "kept. Check the address, and ask the operator.",
         {.field = "address"});
   }
+  offered_.reset();
   co_return CloudEnrolment{
-      .address = std::move(address), .enrolled_at = wall_.now(), .keys = std::move(keys), .service = std::move(*service)};
+      .address = std::move(address), .enrolled_at = stamps_.now(), .keys = std::move(keys), .service = std::move(*service)};
 }
 
 Task<Result<cloud::ServiceView>> CloudLine::ask(CloudEnrolment enrolment) {
@@ -253,8 +263,9 @@ Task<Result<Secret>> CloudLine::assertion(CloudEnrolment enrolment, cloud::Servi
   co_return assertion;
 }
 
-Result<std::string> CloudLine::begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const {
+Result<std::string> CloudLine::begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request, Milliseconds lifetime) const {
   request.office = enrolment.service.office;
+  request.expires_at = stamps_.now() + lifetime;
   const auto flow = cloud::seal_flow(request, enrolment.keys.signing_seed, enrolment.service.keys.sealing, entropy_);
   if (!flow) return std::unexpected(flow.error());
   return enrolment.address + std::string(cloud::kBeginPath) + "?flow=" + *flow;

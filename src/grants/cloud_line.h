@@ -16,6 +16,7 @@
 #include "cloud/flow.h"
 #include "cloud/token_exchange.h"
 #include "grants/cloud_enrolment.h"
+#include "grants/stamps.h"
 #include "net/http_client.h"
 
 namespace latchkey::grants {
@@ -36,10 +37,11 @@ struct CloudCounters {
 // there are not allowed: nothing was asked.
 class CloudLine {
  public:
-  CloudLine(net::HttpTransport& transport, const WallClock& wall, SteadyClock& steady, Entropy& entropy, Log& log)
-      : transport_(transport), wall_(wall), steady_(steady), entropy_(entropy), log_(log) {}
+  CloudLine(net::HttpTransport& transport, Stamps stamps, SteadyClock& steady, Entropy& entropy, Log& log)
+      : transport_(transport), stamps_(stamps), steady_(steady), entropy_(entropy), log_(log) {}
 
-  // Redeems the code. Besides: refused/`cloud_keys_differ` when whoever answers has not the keys that the code names.
+  // Redeems the code. Where the answer was lost, the same code may be tried again: it is with the same keys, which the service knows by then.
+  // Besides: refused/`cloud_keys_differ` when whoever answers has not the keys that the code names.
   [[nodiscard]] Task<Result<CloudEnrolment>> enrol(std::string address, cloud::EnrolmentCode code, std::string return_origin);
   // What the service has for this office now; its keys are the pinned ones, or those that these vouch for (to be kept).
   [[nodiscard]] Task<Result<cloud::ServiceView>> ask(CloudEnrolment enrolment);
@@ -55,8 +57,8 @@ class CloudLine {
   [[nodiscard]] Task<Result<cloud::RevocationAnswer>> revoke(CloudEnrolment enrolment, Secret request, Milliseconds total);
   // A client assertion for the provider's own token endpoint (assertion mode).
   [[nodiscard]] Task<Result<Secret>> assertion(CloudEnrolment enrolment, cloud::ServiceTarget target, Milliseconds total);
-  // The address a browser is sent to instead of the provider's.
-  [[nodiscard]] Result<std::string> begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request) const;
+  // The address a browser is sent to instead of the provider's, good for so long from now (FlowRequest::expires_at is set here).
+  [[nodiscard]] Result<std::string> begin_address(const CloudEnrolment& enrolment, cloud::FlowRequest request, Milliseconds lifetime) const;
 
   [[nodiscard]] const CloudCounters& counters() const { return counters_; }
   // When it last had an answer, whatever it had asked; absent: never.
@@ -76,9 +78,11 @@ class CloudLine {
   [[nodiscard]] Asked signed_request(const CloudEnrolment& enrolment, std::string method, std::string_view path, Secret body);
 
   [[nodiscard]] const std::string& key_id_of(const cloud::PartyKeys& keys);
+  // Of this code, as long as no other is tried.
+  [[nodiscard]] cloud::PartyKeys keys_for(const cloud::EnrolmentCode& code);
 
   net::HttpTransport& transport_;
-  const WallClock& wall_;
+  const Stamps stamps_;
   SteadyClock& steady_;
   Entropy& entropy_;
   Log& log_;
@@ -90,6 +94,11 @@ class CloudLine {
     Bytes of;  // a digest of these halves
     std::string text;
   } key_id_;
+  struct Offered {
+    Bytes code;  // a digest of its secret
+    cloud::PartyKeys keys;
+  };
+  std::optional<Offered> offered_;
 };
 
 }  // namespace latchkey::grants

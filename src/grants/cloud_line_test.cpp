@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <type_traits>
 
 #include "base/broadcast.h"
 #include "base/fakes_testing.h"
@@ -88,6 +89,27 @@ TEST_F(Line, S1_WhatIsAskedIsSignedByTheOfficesKeyForThisMoment) {
             "clock_differs");
 }
 
+// By a clock that was ahead for a second and stays so, every request would be refused until a restart.
+static_assert(!std::is_constructible_v<Stamps, const PrudentClock&> && !std::is_constructible_v<CloudLine, net::HttpTransport&, const PrudentClock&, SteadyClock&, Entropy&, Log&>);
+
+TEST_F(Line, R24_TheAddressABrowserIsSentToEndsByTheWallClock) {
+  const PrudentClock prudent(wall, steady);
+  wall.advance(Seconds(3600));
+  ASSERT_EQ(prudent.now(), wall.now());
+  wall.advance(Seconds(-3600));
+  const auto enrolment = enrolled();
+  const cloud::FlowRequest request{.office = {}, .attempt = "a", .type = "box", .params = {}, .app = "op", .username = "scan",
+                                   .authorization_url = "https://box.example/authorize?x=1", .return_origin = "https://north.example",
+                                   .expires_at = prudent.now() + Seconds(600)};
+  const auto address = line.begin_address(enrolment, request, Seconds(600));
+  ASSERT_TRUE(address) << address.error().text;
+  const auto opened = cloud::OpenedFlow::open(relay, address->substr(address->find("?flow=") + 6));
+  ASSERT_TRUE(opened) << opened.error().text;
+  const auto believed = opened->believed(enrolment.keys.public_half().signing, wall.now());
+  ASSERT_TRUE(believed) << believed.error().reason;
+  EXPECT_EQ(believed->expires_at, wall.now() + Seconds(600));
+}
+
 TEST_F(Line, C7_ItsOutageAndItsRefusalsAreItsOwnAndToldApart) {
   const struct {
     net::HttpOutcome outcome;
@@ -114,6 +136,16 @@ TEST_F(Line, C7_ItsOutageAndItsRefusalsAreItsOwnAndToldApart) {
   EXPECT_EQ(line.counters().unreachable, 5);
   EXPECT_EQ(line.counters().refused, 2);
   EXPECT_EQ(line.counters().answered, 1);
+}
+
+TEST_F(Line, Attack_WordsOfARefusalThatWouldRepaintATerminalAreNotPassedOn) {
+  for (const char* text : {R"(\u001b[2JAll is well.)", R"(a\nb)", R"(\u202egnirts)"}) {
+    service.answers.push_back(FakeService::reply(403, std::string(R"({"type":"urn:latchkey:problem:clock_differs","detail":")") + text + "\"}"));
+    const auto asked = run(line.ask(enrolled()));
+    ASSERT_FALSE(asked);
+    EXPECT_EQ(asked.error().reason, "cloud_service_unreachable") << text;
+    EXPECT_EQ(asked.error().text.find('\x1b'), std::string::npos);
+  }
 }
 
 TEST_F(Line, C7_OneThatIsBusyIsThereAndNamesATime) {
@@ -158,6 +190,27 @@ TEST_F(Line, S1_OtherKeysThanThePinnedOnesAreRefused) {
   auto code = cloud::EnrolmentCode::make(Bytes(16, 7), relay.public_half(), entropy);
   service.answers.push_back(FakeService::reply(200, cloud::to_json(other)));
   EXPECT_EQ(reason(run(line.enrol("https://relay.example", std::move(code), "https://north.example"))), "cloud_keys_differ");
+}
+
+// The service may have redeemed it: by other keys it would be used up, and nobody would have those it was given.
+TEST_F(Line, S1_ACodeWhoseAnswerWasLostIsTriedAgainWithTheSameKeys) {
+  const auto code = cloud::EnrolmentCode::make(Bytes(16, 7), relay.public_half(), entropy);
+  const auto other = cloud::EnrolmentCode::make(Bytes(16, 8), relay.public_half(), entropy);
+  const auto tried = [&](const cloud::EnrolmentCode& which) {
+    const auto enrolment = run(line.enrol("https://relay.example", *cloud::EnrolmentCode::parse(which.text()), "https://north.example"));
+    return std::pair(std::string(service.calls.back().body->reveal_text()), reason(enrolment));
+  };
+  service.answers.push_back(net::Ambiguous{{.kind = ErrorKind::ambiguous, .reason = "reply_lost", .text = "The line broke."}});
+  const auto lost = tried(code);
+  EXPECT_EQ(lost.second, "cloud_service_unreachable");
+  auto answer = view();
+  answer.office = base::id_text(base::IdOctets{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7});
+  service.answers.push_back(FakeService::reply(200, cloud::to_json(answer)));
+  const auto again = tried(code);
+  EXPECT_EQ(again.second, "");
+  EXPECT_EQ(again.first, lost.first);
+  EXPECT_NE(tried(code).first, lost.first) << "it has served";
+  EXPECT_NE(tried(other).first, tried(code).first);
 }
 
 TEST_F(Line, S5_ResultsAreAskedForAgainWhileNobodyAnswersAndOpenForTheirOfficeAlone) {

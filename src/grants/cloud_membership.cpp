@@ -1,8 +1,10 @@
 #include "grants/cloud_membership.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cloud/office_name.h"
+#include "grants/cloud_terms.h"
 #include "net/url.h"
 
 namespace latchkey::grants {
@@ -37,13 +39,6 @@ std::unexpected<Error> in_use(AppUse use, const std::string& app) {
                   "waits), or use an app of your own; ask the service's operator why it names others.");
 }
 
-// "issuer: https://login.example"
-std::string words_of(const catalog::ParameterValues& values) {
-  std::string words;
-  for (const auto& [name, value] : values) words += (words.empty() ? "" : ", ") + name + ": " + value;
-  return words;
-}
-
 // https://relay.example, however it was typed.
 Result<std::string> origin_of(std::string_view typed) {
   while (typed.ends_with(' ') || typed.ends_with('\n')) typed.remove_suffix(1);
@@ -69,8 +64,10 @@ CloudStatus CloudMembership::status_of(const CloudEnrolment& enrolment) const {
                      .apps = {}};
   for (const auto& app : enrolment.service.apps) {
     if (!record_of(enrolment, app)) continue;
+    auto changes = changes_in(enrolment.agreed_terms(app), terms_of(app));
     status.apps.push_back({.id = cloud_app_id(enrolment.address, app), .provider = app.provider, .types = app.types, .mode = std::string(cloud::name_of(app.mode)),
-                           .params = {app.params.begin(), app.params.end()}, .agreed = enrolment.may_use(app)});
+                           .params = {app.params.begin(), app.params.end()}, .agreed = changes.empty(), .agreed_types = enrolment.usable_types(app),
+                           .changes = std::move(changes)});
   }
   return status;
 }
@@ -122,7 +119,7 @@ Task<Result<store::Batch>> CloudMembership::batch_of(const CloudEnrolment& enrol
   auto batch = replace_cloud_enrolment(sealing_, enrolment);
   for (const auto& app : enrolment.service.apps) {
     auto record = record_of(enrolment, app);
-    if (!record || !enrolment.may_use(app)) continue;
+    if (!record || enrolment.usable_types(app).empty()) continue;
     const auto present = co_await store_.app(record->id);
     if (!present) co_return std::unexpected(present.error());
     if (*present) {
@@ -185,7 +182,7 @@ Task<Result<CloudStatus>> CloudMembership::enrol(std::string address, Secret cod
   std::string detail = "As " + enrolment->service.label + ".";
   for (const auto& app : enrolment->service.apps) {
     enrolment->agree_to(app);
-    if (!app.params.empty()) detail += " " + app.id + ": " + words_of({app.params.begin(), app.params.end()}) + ".";
+    detail += " " + app.id + ": " + words_of(terms_of(app)) + ".";
   }
   auto kept = co_await keep(enrolment->clone(), "cloud.enrolled", detail, requester);
   // The code is used up: what came is not given up because an app's record has changed at this moment.
@@ -209,7 +206,7 @@ Task<Result<CloudStatus>> CloudMembership::check(Requester requester) {
   co_return checked;
 }
 
-Task<Result<CloudEnrolment>> CloudMembership::ask_anew() {
+Task<Result<CloudMembership::AskedAnew>> CloudMembership::ask_anew() {
   auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   if (!*enrolment) co_return not_enrolled();
@@ -220,47 +217,50 @@ Task<Result<CloudEnrolment>> CloudMembership::ask_anew() {
                    "Browsers come back to " + service->return_origins.front() + ", as this server was enrolled, but its public_url is " +
                        clients_.address().url + " now. Leave the Cloud Service, and enrol again with a new code.");
   }
-  (*enrolment)->service = std::move(*service);
-  co_return std::move(**enrolment);
+  auto before = std::exchange((*enrolment)->service, std::move(*service));
+  co_return AskedAnew{.enrolment = std::move(**enrolment), .before = std::move(before)};
 }
 
 Task<Result<CloudStatus>> CloudMembership::check_once(Requester requester) {
-  auto enrolment = co_await ask_anew();
-  if (!enrolment) co_return std::unexpected(enrolment.error());
-  co_return co_await keep(std::move(*enrolment), {}, {}, std::move(requester));
+  auto asked = co_await ask_anew();
+  if (!asked) co_return std::unexpected(asked.error());
+  auto news = news_in(asked->before, asked->enrolment.service);
+  std::string action = news.empty() ? "" : "cloud.checked";
+  co_return co_await keep(std::move(asked->enrolment), std::move(action), std::move(news), std::move(requester));
 }
 
-Task<Result<CloudStatus>> CloudMembership::agree(std::string app, catalog::ParameterValues params, Requester requester) {
+Task<Result<CloudStatus>> CloudMembership::agree(CloudAgreement agreement, Requester requester) {
   const auto raced = [](const Result<CloudStatus>& done) { return !done && (done.error().reason == "meta" || done.error().reason == "version"); };
-  auto agreed = co_await agree_once(app, params, requester);
-  for (int race = 0; race < kCloudRaces && raced(agreed); ++race) agreed = co_await agree_once(app, params, requester);
+  auto agreed = co_await agree_once(agreement, requester);
+  for (int race = 0; race < kCloudRaces && raced(agreed); ++race) agreed = co_await agree_once(agreement, requester);
   co_return agreed;
 }
 
-// To what this server was told last: the service cannot put another value in its place while somebody reads.
-Task<Result<CloudStatus>> CloudMembership::agree_once(std::string app, catalog::ParameterValues params, Requester requester) {
+// To what this server was told last: the service cannot put anything else in its place while somebody reads.
+Task<Result<CloudStatus>> CloudMembership::agree_once(CloudAgreement agreement, Requester requester) {
   auto enrolment = co_await read_cloud_enrolment(store_, sealing_);
   if (!enrolment) co_return std::unexpected(enrolment.error());
   if (!*enrolment) co_return not_enrolled();
   const auto& apps = (*enrolment)->service.apps;
-  const auto offered = std::ranges::find_if(apps, [&](const auto& each) { return cloud_app_id((*enrolment)->address, each) == app; });
+  const auto offered = std::ranges::find_if(apps, [&](const auto& each) { return cloud_app_id((*enrolment)->address, each) == agreement.app; });
   if (offered == apps.end() || !record_of(**enrolment, *offered)) {
     co_return fail(ErrorKind::not_found, "cloud_app_unknown", "The Cloud Service offers no such registration, or none that this server can use. Press Check.");
   }
-  if (catalog::ParameterValues(offered->params.begin(), offered->params.end()) != params) {
+  const auto terms = terms_of(*offered);
+  if (cloud::name_of(terms.mode) != agreement.mode || terms.types != sorted_types(std::move(agreement.types)) || terms.values != agreement.params) {
     co_return fail(ErrorKind::conflict, "cloud_values_differ",
-                   "The Cloud Service names other values than these by now. Nothing was agreed to; look at them again.");
+                   "The Cloud Service offers this registration with another mode, other types or other values by now. Nothing was agreed to; look at it again.");
   }
   (*enrolment)->agree_to(*offered);
-  std::string detail = app + ": " + words_of(params) + ".";
-  co_return co_await keep(std::move(**enrolment), "cloud.app_agreed", std::move(detail), std::move(requester), std::move(app));
+  std::string detail = agreement.app + ": " + words_of(terms) + ".";
+  co_return co_await keep(std::move(**enrolment), "cloud.app_agreed", std::move(detail), std::move(requester), std::move(agreement.app));
 }
 
 Task<Result<CloudStatus>> CloudMembership::look() {
-  const auto enrolment = co_await ask_anew();
-  if (!enrolment) co_return std::unexpected(enrolment.error());
-  if (const auto batch = co_await batch_of(*enrolment, {}); !batch) co_return std::unexpected(batch.error());
-  co_return status_of(*enrolment);
+  const auto asked = co_await ask_anew();
+  if (!asked) co_return std::unexpected(asked.error());
+  if (const auto batch = co_await batch_of(asked->enrolment, {}); !batch) co_return std::unexpected(batch.error());
+  co_return status_of(asked->enrolment);
 }
 
 Task<Result<void>> CloudMembership::leave(Requester requester) {

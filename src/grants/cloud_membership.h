@@ -18,7 +18,7 @@ class CloudMembership final : public CloudDesk {
   [[nodiscard]] Task<Result<std::string>> name_proof() override;
   [[nodiscard]] Task<Result<CloudStatus>> enrol(std::string address, Secret code, Requester requester) override;
   [[nodiscard]] Task<Result<CloudStatus>> check(Requester requester) override;
-  [[nodiscard]] Task<Result<CloudStatus>> agree(std::string app, catalog::ParameterValues params, Requester requester) override;
+  [[nodiscard]] Task<Result<CloudStatus>> agree(CloudAgreement agreement, Requester requester) override;
   [[nodiscard]] Task<Result<CloudStatus>> look() override;
   [[nodiscard]] Task<Result<void>> leave(Requester requester) override;
 
@@ -31,9 +31,12 @@ class CloudMembership final : public CloudDesk {
   // Errors besides: conflict when the enrolment, or an app of the service's, is another than was read.
   [[nodiscard]] Task<Result<CloudStatus>> keep(CloudEnrolment enrolment, std::string action, std::string detail, Requester requester,
                                                 std::string agreed_anew = {});
-  [[nodiscard]] Task<Result<CloudStatus>> agree_once(std::string app, catalog::ParameterValues params, Requester requester);
-  // The enrolment with what the service says now.
-  [[nodiscard]] Task<Result<CloudEnrolment>> ask_anew();
+  [[nodiscard]] Task<Result<CloudStatus>> agree_once(CloudAgreement agreement, Requester requester);
+  struct AskedAnew {
+    CloudEnrolment enrolment;    // with what the service says now
+    cloud::ServiceView before{};
+  };
+  [[nodiscard]] Task<Result<AskedAnew>> ask_anew();
   [[nodiscard]] Task<Result<CloudStatus>> check_once(Requester requester);
 
   store::Store& store_;

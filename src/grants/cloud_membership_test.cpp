@@ -1,6 +1,8 @@
 // What a Cloud Service says anew about its apps, and records that somebody has altered meanwhile.
 #include "grants/cloud_membership.h"
 
+#include <gmock/gmock.h>
+
 #include "cloud/office_name.h"
 #include "grants/cloud_enrolment_reader.h"
 #include "grants/keeper_testing.h"
@@ -69,11 +71,14 @@ class Membership : public OpenHouse {
     commit(replace_cloud_enrolment(sealing, enrolment_at("https://relay.example")));
     EXPECT_TRUE(run(membership.check({.actor = "anna"})));
   }
+  // As whoever has enrolled there has it: all that is offered is agreed to.
   CloudEnrolment enrolment_at(std::string address) {
-    return {.address = std::move(address),
-            .enrolled_at = wall.now(),
-            .keys = cloud::PartyKeys::make(entropy),
-            .service = service.view};
+    CloudEnrolment enrolment{.address = std::move(address),
+                             .enrolled_at = wall.now(),
+                             .keys = cloud::PartyKeys::make(entropy),
+                             .service = service.view};
+    for (const auto& app : service.view.apps) enrolment.agree_to(app);
+    return enrolment;
   }
   std::string address() { return run(membership.status())->address; }
   store::App app() {
@@ -81,6 +86,23 @@ class Membership : public OpenHouse {
     return found && *found ? **found : throw std::runtime_error("the service's app is not in the store");
   }
   void service_moves() { service.view.apps.front().redirect_uri = "https://relay.example/elsewhere/op"; }
+  CloudEnrolment enrolment() { return (*run(read_cloud_enrolment(*store, sealing)))->clone(); }
+  CloudStatus::App seen(const cloud::ServiceApp& app) {
+    for (const auto& each : run(membership.status())->apps) {
+      if (each.id == cloud_app_id("https://relay.example", app)) return each;
+    }
+    throw std::runtime_error("not offered");
+  }
+  std::optional<store::App> stored(const cloud::ServiceApp& app) { return *run(store->app(cloud_app_id("https://relay.example", app))); }
+  // To just what it is.
+  Result<CloudStatus> agree_to(const cloud::ServiceApp& app) {
+    return run(membership.agree({.app = cloud_app_id("https://relay.example", app), .mode = std::string(cloud::name_of(app.mode)), .types = app.types,
+                                 .params = {app.params.begin(), app.params.end()}}, {.actor = "anna"}));
+  }
+  bool audited(std::string_view action, std::string_view words) {
+    const auto trail = run(store->audit({}));
+    return trail && std::ranges::any_of(trail->items, [&](const auto& entry) { return entry.action == action && entry.detail.contains(words); });
+  }
   bool has_moved() { return cloud_route_of(app())->redirect_uri == "https://relay.example/elsewhere/op"; }
 
   ViewService service;
@@ -137,11 +159,12 @@ TEST_F(Membership, Attack_AServiceThatChangesTheModeOfAClientItHasGiven) {
   sealing.vouch(present);
   commit({store::PutApp{present}});
   service.view.apps.front() = collides;
-  const auto checked = run(membership.check({.actor = "anna"}));
-  ASSERT_FALSE(checked);
-  EXPECT_EQ(checked.error().reason, "cloud_app_changed") << checked.error().text;
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  const auto agreed = agree_to(collides);
+  ASSERT_FALSE(agreed);
+  EXPECT_EQ(agreed.error().reason, "cloud_app_changed") << agreed.error().text;
   EXPECT_EQ(cloud_route_of(app())->mode, cloud::Mode::forward) << "refresh tokens of this client would go to the service";
-  EXPECT_TRUE(run(membership.status())->apps.front().mode == "forward") << "what the service said was kept all the same";
+  EXPECT_FALSE(seen(collides).agreed);
 }
 
 TEST_F(Membership, Attack_TextsThatTheServiceChoosesNeverRunTogetherInAnId) {
@@ -168,16 +191,10 @@ class Agreeing : public Membership {
             .params = {{"issuer", std::move(issuer)}, {"scopes", "openid offline_access"}},
             .types = {"oidc"}};
   }
-  CloudStatus::App seen(const cloud::ServiceApp& app) {
-    for (const auto& each : run(membership.status())->apps) {
-      if (each.id == cloud_app_id("https://relay.example", app)) return each;
-    }
-    throw std::runtime_error("not offered");
-  }
-  std::optional<store::App> stored(const cloud::ServiceApp& app) { return *run(store->app(cloud_app_id("https://relay.example", app))); }
-  bool used_for_oidc() { return (*run(read_cloud_enrolment(*store, sealing)))->app_for("oidc") != nullptr; }
-  Result<CloudStatus> agree(const cloud::ServiceApp& app, std::string issuer) {
-    return run(membership.agree(cloud_app_id("https://relay.example", app), {{"issuer", std::move(issuer)}, {"scopes", "openid offline_access"}}, {.actor = "anna"}));
+  bool used_for_oidc() { return enrolment().app_for("oidc") != nullptr; }
+  Result<CloudStatus> agree(cloud::ServiceApp app, std::string issuer) {
+    app.params.front().second = std::move(issuer);
+    return agree_to(app);
   }
 };
 
@@ -200,11 +217,7 @@ TEST_F(Agreeing, Attack_AnIssuerThatTheServiceNamesAfterwardsIsNotUsedBeforeSome
   ASSERT_TRUE(run(membership.check({.actor = "anna"})));
   EXPECT_TRUE(used_for_oidc()) << "for good";
   EXPECT_EQ(agree(named("other", "https://login.example"), "https://login.example").error().reason, "cloud_app_unknown");
-  const auto trail = run(store->audit({}));
-  ASSERT_TRUE(trail);
-  EXPECT_TRUE(std::ranges::any_of(trail->items, [](const auto& entry) {
-    return entry.action == "cloud.app_agreed" && entry.actor == "anna" && entry.detail.contains("issuer: https://login.example");
-  }));
+  EXPECT_TRUE(audited("cloud.app_agreed", "mode: forward, types: oidc, issuer: https://login.example"));
 }
 
 TEST_F(Agreeing, Attack_AnIssuerThatTheServiceChangesIsNotFollowedAndGrantsStayWithTheirs) {
@@ -301,19 +314,152 @@ TEST_F(InUse, S1_LeavingKeepsARegistrationWhoseTokensAreOnTheirWayBack) {
   EXPECT_TRUE(stored(op));
 }
 
-TEST_F(Agreeing, S1_WhatAnEarlierVersionHasTakenOverIsAgreedTo) {
+// --- a record of an earlier version, which asked about values alone, or about nothing ---
+
+class Earlier : public Agreeing {
+ protected:
+  // `agreed`: what it has kept there; absent: nothing.
+  void had(const std::optional<JsonObject>& agreed) {
+    const auto keys = relay.clone();
+    JsonObject record{{"v", 1}, {"address", "https://relay.example"}, {"enrolled_at", 1}, {"keys", base::to_base64url(keys.to_plain().reveal())}, {"service", cloud::to_json(service.view)}};
+    if (agreed) record["agreed"] = *agreed;
+    const std::string key(kCloudEnrolmentMeta);
+    commit({store::PutMeta{key, sealing.seal_channel_secret(key, Secret{std::string_view(boost::json::serialize(record))})}});
+  }
+  void add(cloud::ServiceApp app) { service.view.apps.push_back(std::move(app)); }
+};
+
+TEST_F(Earlier, S1_WhatItHasTakenOverIsAgreedTo) {
   const auto app = named("op2", "https://login.example");
-  service.view.apps.push_back(app);
-  auto earlier = enrolment_at("https://relay.example");
-  earlier.read_as = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
-  commit(replace_cloud_enrolment(sealing, earlier));  // of those it says nothing
+  add(app);
+  had(std::nullopt);
   EXPECT_TRUE(used_for_oidc());
+  EXPECT_TRUE(enrolment().app_for("open"));
   ASSERT_TRUE(run(membership.check({.actor = "anna"})));
   EXPECT_TRUE(seen(app).agreed);
-  auto later = named("op3", "https://third.example");
-  service.view.apps.push_back(later);
+  const auto later = named("op3", "https://third.example");
+  add(later);
   ASSERT_TRUE(run(membership.check({.actor = "anna"})));
   EXPECT_FALSE(seen(later).agreed);
+}
+
+TEST_F(Earlier, S1_WhatItAskedAboutAndNobodyHasAgreedToStaysSo) {
+  const auto agreed = named("op2", "https://login.example");
+  const auto other = named("op3", "https://third.example");
+  const auto changed = named("op4", "https://fourth.example");
+  for (const auto& each : {agreed, other, changed}) add(each);
+  const auto values = [](const char* issuer) { return JsonObject{{"issuer", issuer}, {"scopes", "openid offline_access"}}; };
+  had(JsonObject{{cloud_app_id("https://relay.example", agreed), values("https://login.example")}, {cloud_app_id("https://relay.example", changed), values("https://before.example")}});
+  EXPECT_TRUE(seen(agreed).agreed);
+  EXPECT_TRUE(seen(service.view.apps.front()).agreed) << "it brings no values: nobody was asked";
+  EXPECT_FALSE(seen(other).agreed);
+  EXPECT_FALSE(seen(changed).agreed);
+  service.view.apps.front().mode = cloud::Mode::exchange;
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(seen(service.view.apps.front()).agreed) << "from now on it is asked about";
+}
+
+// --- nor is who sees tokens, as whose client, and for what ---
+
+TEST_F(Agreeing, Attack_AServiceThatTurnsARegistrationToExchangeModeSeesNoNewConsentsTokensBeforeSomebodyAgrees) {
+  const auto forwarded = service.view.apps.front();
+  auto& offered = service.view.apps.front();
+  offered.mode = cloud::Mode::exchange;
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(seen(offered).agreed);
+  EXPECT_THAT(seen(offered).changes, testing::ElementsAre("mode: exchange instead of forward"));
+  EXPECT_THAT(seen(offered).agreed_types, testing::IsEmpty());
+  EXPECT_FALSE(enrolment().app_for("open"));
+  EXPECT_TRUE(enrolment().app_to_agree_to("open")) << "the refusal says that an agreement is wanting";
+  EXPECT_FALSE(enrolment().app_for("open", cloud_app_id("https://relay.example", offered))) << "named, it is no other";
+  EXPECT_FALSE(stored(offered));
+  EXPECT_TRUE(audited("cloud.checked", "op: mode: exchange instead of forward"));
+  EXPECT_EQ(cloud_route_of(*stored(forwarded))->mode, cloud::Mode::forward) << "accounts are renewed as before";
+
+  // What was shown is what is agreed to.
+  EXPECT_EQ(agree_to(forwarded).error().reason, "cloud_app_unknown");
+  auto unseen = offered;
+  unseen.types = {"open", "oidc"};
+  EXPECT_EQ(agree_to(unseen).error().reason, "cloud_values_differ");
+  EXPECT_FALSE(enrolment().app_for("open"));
+  ASSERT_TRUE(agree_to(offered));
+  EXPECT_TRUE(seen(offered).agreed);
+  EXPECT_TRUE(enrolment().app_for("open"));
+  EXPECT_TRUE(stored(offered));
+  EXPECT_EQ(cloud_route_of(*stored(forwarded))->mode, cloud::Mode::forward) << "which accounts were authorised with";
+  EXPECT_FALSE(enrolment().app_for("open", cloud_app_id("https://relay.example", forwarded))) << "not offered any more";
+  EXPECT_TRUE(audited("cloud.app_agreed", "mode: exchange"));
+}
+
+TEST_F(Agreeing, Attack_ATypeThatTheServiceAddsIsNotUsedBeforeSomebodyAgreesAndTheOthersGoOn) {
+  auto& offered = service.view.apps.front();
+  offered.types = {"sharepoint", "open"};
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(seen(offered).agreed);
+  EXPECT_THAT(seen(offered).changes, testing::ElementsAre("new type: sharepoint"));
+  EXPECT_THAT(seen(offered).agreed_types, testing::ElementsAre("open"));
+  EXPECT_TRUE(enrolment().app_for("open"));
+  EXPECT_FALSE(enrolment().app_for("sharepoint"));
+  EXPECT_FALSE(enrolment().app_for("sharepoint", cloud_app_id("https://relay.example", offered)));
+  EXPECT_TRUE(enrolment().app_to_agree_to("sharepoint"));
+  ASSERT_TRUE(agree_to(offered));
+  EXPECT_TRUE(enrolment().app_for("sharepoint"));
+  EXPECT_TRUE(seen(offered).agreed);
+  offered.types = {"open"};
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_TRUE(seen(offered).agreed) << "less than was agreed to";
+  EXPECT_FALSE(enrolment().app_for("sharepoint"));
+}
+
+TEST_F(Agreeing, Attack_AServiceThatSwapsItsClientOrProviderIsNotFollowed) {
+  const auto first = service.view.apps.front();
+  auto& offered = service.view.apps.front();
+  offered.client_id = "client-of-mallory";
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_THAT(seen(offered).changes, testing::ElementsAre("client: client-of-mallory instead of client-of-service"));
+  EXPECT_FALSE(enrolment().app_for("open"));
+  EXPECT_FALSE(stored(offered));
+  EXPECT_EQ(stored(first)->client_id, "client-of-service");
+  auto moved = named("op", "https://login.example");
+  moved.types = {"open"};
+  service.view.apps.front() = moved;
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(enrolment().app_for("open"));
+  EXPECT_THAT(seen(moved).changes, testing::Contains("provider: oidc instead of open"));
+  service.view.apps.front() = first;
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_TRUE(enrolment().app_for("open")) << "as it was agreed to";
+}
+
+TEST_F(Agreeing, Attack_ARegistrationWithoutValuesThatTheServiceAddsIsNotUsedBeforeSomebodyAgrees) {
+  auto added = service.view.apps.front();
+  added.id = "op2";
+  added.client_id = "another";
+  added.types = {"open-too"};
+  service.view.apps.push_back(added);
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(seen(added).agreed);
+  EXPECT_FALSE(stored(added));
+  EXPECT_FALSE(enrolment().app_for("open-too"));
+  EXPECT_TRUE(audited("cloud.checked", "op2 is new: provider: open, client: another, mode: forward, types: open-too"));
+}
+
+TEST_F(Agreeing, Attack_WhatIsOfferedAfterAnEnrolmentWithNothingIsNotAgreedTo) {
+  auto nothing = enrolment_at("https://relay.example");
+  nothing.read_as = run(store->meta(std::string(kCloudEnrolmentMeta))).value();
+  nothing.service.apps.clear();
+  nothing.agreed.clear();
+  commit(replace_cloud_enrolment(sealing, nothing));
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(enrolment().app_for("open"));
+}
+
+TEST_F(Agreeing, S1_ACheckThatBringsNothingNewIsNotInTheAuditTrail) {
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_FALSE(audited("cloud.checked", ""));
+  service.view.label = "South Ltd";
+  ASSERT_TRUE(run(membership.check({.actor = "anna"})));
+  EXPECT_TRUE(audited("cloud.checked", "label: South Ltd instead of North Ltd"));
 }
 
 // To the provider all offices are one client, and some end an account's whole consent to it.

@@ -71,6 +71,9 @@ class Delegations {
   // token(); not_found/`no_such_grant` also when the grant has got another pair.
   [[nodiscard]] Task<Result<DeliveryToken>> token(const Delegation& delegation, Seconds min_valid);
 
+  // As long as it lives a document is on its way by that grant (F9).
+  [[nodiscard]] TokenUses::Use use_of(GrantId grant) { return parts_.keeper.uses().begin(grant); }
+
  private:
   [[nodiscard]] static Result<void> still_good(const Delegation& delegation, const store::Holding* holding);
   [[nodiscard]] Task<Result<DeliveryToken>> opened(store::Delivery delivery, store::GrantView view);

@@ -186,8 +186,11 @@ Task<DeviceCodes::Followed> DeviceCodes::ask_about(PendingFlow flow, DevicePace&
   }
   const ConsentsUnderWay::Spending spending(parts_.under_way, flow);
   DeviceQuestion question(parts_.journal, parts_.exchange, parts_.wall, parts_.counters);
+  std::optional<ExchangeGate::Place> place;
+  place.emplace(co_await parts_.keeper.place_in_haste(client->app, client->type.provider->id, true));
   auto answer = co_await question.ask(*client, flow.record.device->code, flow.record.device->intent,
                                       exchange_id(flow.row.id), parts_.tuning().timeouts);
+  place.reset();
   switch (answer.kind) {
     case DeviceAnswer::Kind::pending:
       pace.pending();

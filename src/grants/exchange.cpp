@@ -64,11 +64,12 @@ bool brings_token(const ExchangeOutcome& outcome, const Secret& spent) {
   return replied != nullptr && replied->reply.access_token && replied->classified.outcome == oauth::RefreshOutcome::refreshed;
 }
 
-// Status, content type and Retry-After on a line each, then whether it was cut, which attempt it answers and the mark of the account whose
-// token was sent (the last two absent: not known), then the body as it came.
+// Status, content type and Retry-After on a line each, then whether it was cut, which attempt it answers, of which turn ("2/17"), and the mark
+// of the account whose token was sent (absent: not known), then the body as it came.
 Secret Exchange::pack(const Raw& raw) {
   std::string told = raw.cut ? "cut" : "whole";
   if (raw.attempt > 0 || !raw.account_mark.empty()) told += fmt::format(" {}", raw.attempt);
+  if (raw.attempt > 0 && raw.turn > 0) told += fmt::format("/{}", raw.turn);
   if (!raw.account_mark.empty()) told += " " + raw.account_mark;
   const auto head = fmt::format("{}\n{}\n{}\n{}\n", raw.status, raw.content_type, raw.retry_after, told);
   Secret packed = Secret::of_size(head.size() + raw.body.size());
@@ -97,7 +98,9 @@ std::optional<Exchange::Raw> Exchange::unpack(const Secret& packed) {
   };
   raw.cut = next_word() == "cut";
   const auto attempt = next_word();
-  std::from_chars(attempt.data(), attempt.data() + attempt.size(), raw.attempt);
+  const auto* end = attempt.data() + attempt.size();
+  const auto read = std::from_chars(attempt.data(), end, raw.attempt);
+  if (read.ptr != end && *read.ptr == '/') std::from_chars(read.ptr + 1, end, raw.turn);
   raw.account_mark = next_word();
   raw.body = Secret(text);
   return raw;
@@ -147,6 +150,7 @@ Replied Exchange::read(const Raw& raw, WallTime received_at, const std::vector<o
   Replied replied;
   replied.cut = raw.cut;
   replied.attempt = raw.attempt;
+  replied.turn = raw.turn;
   replied.account_mark = raw.account_mark;
   replied.received_at = received_at;
   replied.reply = oauth::parse_token_reply(raw.status, raw.content_type, raw.body.reveal_text(), shape,
@@ -221,6 +225,7 @@ Task<ExchangeOutcome> Exchange::run(ExchangeRequest request) {
            .retry_after = head_value(reply.headers, "Retry-After"), .body = Secret(std::move(reply.body)), .cut = reply.truncated};
   }
   raw.attempt = request.attempt;
+  raw.turn = request.turn;
   raw.account_mark = std::move(request.account_mark);
   store::JournalEntry entry;
   if (!canary(Canary::parsed_before_stored)) {

@@ -55,6 +55,7 @@ struct Replied {
   oauth::Classified classified;
   bool cut = false;
   std::int32_t attempt = 0;  // whose reply it is; 0: not known
+  std::int64_t turn = 0;     // likewise: an attempt that spent nothing gives its number to the next one, and never its turn
   std::string account_mark{};  // of the account whose token was sent; empty: not known
   WallTime received_at{};  // what lifetimes count from, however late the reply is committed
   store::JournalEntry entry{};  // as it lies in the journal
@@ -101,6 +102,7 @@ class Exchange {
     Secret body;
     bool cut = false;
     std::int32_t attempt = 0;
+    std::int64_t turn = 0;
     std::string account_mark;
   };
   [[nodiscard]] static Secret pack(const Raw& raw);

@@ -43,14 +43,29 @@ bool ExchangeGate::is_full() {
 }
 
 Task<std::optional<ExchangeGate::Place>> ExchangeGate::enter(Passenger who, std::function<bool()> wanted, Seconds patience) {
+  co_return co_await stand_in_line(std::move(who), std::move(wanted), patience, Haste::no);
+}
+
+Task<ExchangeGate::Place> ExchangeGate::enter_in_haste(Passenger who, Seconds patience) {
+  std::function<bool()> wanted = [] { return true; };
+  auto place = co_await stand_in_line(who, std::move(wanted), patience, Haste::yes);
+  if (place) co_return *std::move(place);
+  const auto now = steady_.now();
+  places_.take_anyway(who.app, now);
+  if (who.one_shot) one_shots_.take_anyway(who.app, now);
+  who.cap.take_anyway(now);
+  co_return Place(*this, who);
+}
+
+Task<std::optional<ExchangeGate::Place>> ExchangeGate::stand_in_line(Passenger who, std::function<bool()> wanted, Seconds patience, Haste haste) {
   auto& line = lines_[who.app];
-  line.emplace_back(executor_);
+  const auto behind = haste == Haste::no ? line.end() : std::ranges::find(line, Haste::no, &Waiter::haste);
   struct InLine {
     ExchangeGate& gate;
     const std::string& app;
     Line::iterator self;
     ~InLine() { gate.leave(app, self); }
-  } const in_line{*this, who.app, std::prev(line.end())};
+  } const in_line{*this, who.app, line.emplace(behind, executor_, haste)};
   const auto until = steady_.now() + patience;
   while (!closed_ && wanted()) {
     std::chrono::nanoseconds pause = until - steady_.now();
@@ -60,7 +75,7 @@ Task<std::optional<ExchangeGate::Place>> ExchangeGate::enter(Passenger who, std:
       if (!lacking) co_return Place(*this, who);
       if (lacking == Full::cap) pause = std::min(pause, kCapAgain);
     }
-    co_await in_line.self->wait_for(steady_, pause);
+    co_await in_line.self->wake.wait_for(steady_, pause);
   }
   co_return std::nullopt;
 }
@@ -69,7 +84,7 @@ void ExchangeGate::leave(const std::string& app, Line::iterator waiter) {
   const auto line = lines_.find(app);
   line->second.erase(waiter);
   if (line->second.empty()) lines_.erase(line);
-  else line->second.front().notify_all();
+  else line->second.front().wake.notify_all();
 }
 
 void ExchangeGate::give_back(const std::string& app, bool one_shot) {
@@ -79,13 +94,13 @@ void ExchangeGate::give_back(const std::string& app, bool one_shot) {
     one_shots_.give_back(app);
     ++lacked_one_shots_.back;
   }
-  for (auto& [waiting, line] : lines_) line.front().notify_all();
+  for (auto& [waiting, line] : lines_) line.front().wake.notify_all();
 }
 
 void ExchangeGate::close() {
   closed_ = true;
   for (auto& [waiting, line] : lines_) {
-    for (auto& waiter : line) waiter.notify_all();
+    for (auto& waiter : line) waiter.wake.notify_all();
   }
 }
 

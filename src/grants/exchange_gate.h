@@ -1,7 +1,7 @@
 // Where an exchange waits for its turn, before anything is claimed: for a place among those in flight at once, for one of the few places
 // of exchanges that are never repeated (F4), and for the provider's cap on token requests (R25).
 //
-// Invariants: within an app it is first come, first served; whatever app wants places is sure of some; the cap is paid at the moment the
+// Invariants: within an app it is first come, first served, but for whoever is in haste; whatever app wants places is sure of some; the cap is paid at the moment the
 // place is given, so that a crowd that has waited does not go all at once.
 // Concurrency: everything runs on one executor.
 #pragma once
@@ -68,7 +68,10 @@ class ExchangeGate {
   [[nodiscard]] std::expected<Place, Full> try_enter(const Passenger& who);
   // nullopt: the turn has not come within `patience`, or `wanted` says no when it comes, or the gate is closed.
   [[nodiscard]] Task<std::optional<Place>> enter(Passenger who, std::function<bool()> wanted, Seconds patience);
-  // Nobody enters any more, and who waits is turned away.
+  // Before all who stand in the app's line but others in haste; and when no turn has come within `patience`, or the gate is closed, all
+  // the same: counted among those in flight and towards the cap as ever, so that whoever comes after waits the longer.
+  [[nodiscard]] Task<Place> enter_in_haste(Passenger who, Seconds patience);
+  // Nobody enters any more who is not in haste, and who waits is turned away.
   void close();
 
   [[nodiscard]] std::size_t in_flight() const { return places_.taken(); }
@@ -81,8 +84,15 @@ class ExchangeGate {
     std::size_t back = 0;
     [[nodiscard]] bool is_over() const { return since_any && back >= enough; }
   };
-  using Line = std::list<base::Broadcast>;
+  enum class Haste { no, yes };
+  struct Waiter {
+    Waiter(Executor executor, Haste haste_in) : wake(std::move(executor)), haste(haste_in) {}
+    base::Broadcast wake;
+    Haste haste;
+  };
+  using Line = std::list<Waiter>;
   [[nodiscard]] std::optional<Full> missing(const Passenger& who);  // takes everything, or nothing
+  [[nodiscard]] Task<std::optional<Place>> stand_in_line(Passenger who, std::function<bool()> wanted, Seconds patience, Haste haste);
   void give_back(const std::string& app, bool one_shot);
   void leave(const std::string& app, Line::iterator waiter);
 

@@ -22,6 +22,10 @@ class Gate : public ::testing::Test {
         loop,
         gate.enter({.app = app, .one_shot = one_shot, .cap = cap}, [this] { return wanted; }, 30s), boost::asio::use_future);
   }
+  Task<std::optional<ExchangeGate::Place>> in_haste(std::string app) {
+    co_return co_await gate.enter_in_haste({.app = std::move(app), .one_shot = true, .cap = cap}, 5s);
+  }
+  Entering enter_in_haste(const std::string& app) { return boost::asio::co_spawn(loop, in_haste(app), boost::asio::use_future); }
   static bool ready(Entering& one) { return one.wait_for(0s) == std::future_status::ready; }
   void until(Entering& one) {
     base::drive_until(loop, [&] { return ready(one); });
@@ -109,6 +113,69 @@ TEST_F(Gate, WhoIsNotWantedAnyMoreLeavesAndTheNextOneIsAsked) {
   EXPECT_FALSE(second.get());
   EXPECT_FALSE(third.get());
   EXPECT_EQ(gate.in_flight(), 0u);
+}
+
+TEST_F(Gate, F4_WhoIsInHastePassesTheLineAndNobodyElseInHaste) {
+  bounds.parallel = 1;
+  auto first = gate.try_enter({.app = "a", .cap = cap});
+  ASSERT_TRUE(first);
+  auto second = enter("a");
+  auto hasty = enter_in_haste("a");
+  auto hasty_too = enter_in_haste("a");
+  turn();
+  EXPECT_FALSE(ready(hasty));
+  {
+    const auto gone = *std::move(first);
+  }
+  until(hasty);
+  EXPECT_FALSE(ready(hasty_too));
+  EXPECT_FALSE(ready(second));
+  {
+    const auto gone = *hasty.get();
+  }
+  until(hasty_too);
+  EXPECT_FALSE(ready(second));
+  {
+    const auto gone = *hasty_too.get();
+  }
+  until(second);
+  EXPECT_TRUE(second.get());
+}
+
+TEST_F(Gate, F4_WhoIsInHasteGoesInAnyCaseAndIsCounted) {
+  bounds.parallel = 1;
+  cap = RateCap(RateCap::Limit{.requests = 10, .per = 60s});
+  auto first = gate.try_enter({.app = "a", .one_shot = true, .cap = cap});
+  ASSERT_TRUE(first);
+  auto hasty = enter_in_haste("a");
+  turn();
+  steady.advance(4s);
+  turn();
+  EXPECT_FALSE(ready(hasty));
+  steady.advance(1s);
+  until(hasty);
+  EXPECT_EQ(gate.in_flight(), 2u) << "one too many";
+  EXPECT_TRUE(gate.is_full());
+  {
+    const auto held = hasty.get();
+    {
+      const auto gone = *std::move(first);
+    }
+    EXPECT_TRUE(gate.is_full()) << "it counts as long as it holds its place";
+  }
+  auto next = enter("a");
+  for (int second = 0; second < 5; ++second) {
+    steady.advance(1s);
+    turn();
+  }
+  EXPECT_FALSE(ready(next)) << "it has paid, and whoever comes after waits the longer";
+  steady.advance(5s);
+  until(next);
+  EXPECT_TRUE(next.get());
+  gate.close();
+  auto late = enter_in_haste("a");
+  until(late);
+  EXPECT_TRUE(late.get()) << "a code dies with the server, and is spent before it stops";
 }
 
 // A sweep that was refused something must not be followed by another before that has changed.

@@ -119,6 +119,11 @@ std::string_view name_of(AuthorizationWay way) {
 
 GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.bytes()); }
 
+bool has_ended(store::AuthorizationState state) {
+  using enum store::AuthorizationState;
+  return state == failed || state == cancelled || state == expired;
+}
+
 vault::SealContext flow_context(const AuthorizationId& id) {
   return {.purpose = vault::Purpose::authorization_record, .table = "authorizations", .row = id.bytes(), .field = "record"};
 }
@@ -133,7 +138,9 @@ Secret FlowRecord::to_plain() const {
                     {"wrap", text64(wrap_sealed)}, {"expected_account", expected_account}, {"redirect_uri", redirect_uri},
                     {"issuer", issuer}, {"token_endpoint", token_endpoint}, {"verifier", code_verifier.reveal_text()},
                     {"nonce", nonce.reveal_text()}, {"cookie_hash", text64(cookie_hash)}, {"session_hash", text64(session_hash)},
-                    {"actor", actor}, {"source", source}, {"opened_by_other", opened_by_other}, {"way", static_cast<int>(way)}};
+                    {"actor", actor}, {"source", source}, {"opened_by_other", opened_by_other}, {"in_clear", in_clear}, {"way", static_cast<int>(way)}};
+  if (revoked_as) object["revoked_as"] = *revoked_as;
+  if (!expected_name.empty()) object["expected_name"] = expected_name;
   if (device) object["device"] = json_of(*device);
   if (!link_ticket.empty()) object["link_ticket"] = link_ticket.reveal_text();
   object["answer_until"] = base::to_unix_ms(answer_until);
@@ -180,6 +187,8 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.allow_token = flag_of(object, "allow_token");
   record.wrap_sealed = octets64(object, "wrap");
   record.expected_account = base::string_or(object, "expected_account");
+  record.expected_name = base::string_or(object, "expected_name");
+  if (object.contains("revoked_as")) record.revoked_as = number_of(object, "revoked_as");
   record.redirect_uri = base::string_or(object, "redirect_uri");
   record.issuer = base::string_or(object, "issuer");
   record.token_endpoint = base::string_or(object, "token_endpoint");
@@ -192,6 +201,7 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.source = base::string_or(object, "source");
   record.cloud_app = base::string_or(object, "cloud_app");
   record.opened_by_other = flag_of(object, "opened_by_other");
+  record.in_clear = flag_of(object, "in_clear");
   record.way = static_cast<AuthorizationWay>(number_of(object, "way"));
   if (const auto* device = base::find_object(object, "device")) record.device = device_of(*device);
   record.link_ticket = Secret(std::string_view(base::string_or(object, "link_ticket")));

@@ -52,6 +52,8 @@ struct FlowRecord {
   store::Grant grant;
   Bytes wrap_sealed;          // the grant's private half to the user's public key; empty when the grant exists
   std::string expected_account;
+  std::string expected_name;  // of a grant that is authorised anew, as its owner knows the account; empty: as expected_account
+  std::optional<std::int64_t> revoked_as{};  // of a grant that was revoked when an administrator began: its fence, which every revocation moves on
   // The conversation: pinned at the start (RULES A2).
   std::string redirect_uri;
   std::string issuer;
@@ -64,6 +66,7 @@ struct FlowRecord {
   std::string source;         // from where the actor asked, for the audit trail
   std::string cloud_app;      // the Cloud Service's app, once started by way of it; empty: straight to the provider
   bool opened_by_other = false;  // consent does not come back to the session that asked: it is held (RULES A4)
+  bool in_clear = false;  // the browser comes back here unencrypted, so that whoever listens may have put theirs in its place: held as well
   AuthorizationWay way = AuthorizationWay::browser;
   std::optional<DeviceFlow> device;  // with that way
   Secret link_ticket;                // with a link: of its address, for showing it again
@@ -78,6 +81,9 @@ struct FlowRecord {
   [[nodiscard]] static Result<FlowRecord> from_plain(const Secret& plain);
 };
 
+// How long a consent waits for a person's answer: over a week-end, and longer than a link lives.
+inline constexpr Seconds kQuestionLifetime = std::chrono::days(7);
+
 inline constexpr std::size_t kWaitingMost = 1'000;  // attempts that are not over, read at once
 
 // A pending record opened: what the store holds and what is inside.
@@ -88,6 +94,9 @@ struct PendingFlow {
 
 // A first exchange has no grant yet: its intent and journal entry bear the authorization's id (RULES F7).
 [[nodiscard]] GrantId exchange_id(const AuthorizationId& id);
+
+// Without a grant, and with nothing left to be asked.
+[[nodiscard]] bool has_ended(store::AuthorizationState state);
 
 [[nodiscard]] vault::SealContext flow_context(const AuthorizationId& id);
 

@@ -45,7 +45,22 @@ WallTime near_since(WallTime now, Seconds lifetime) { return now - (lifetime - s
 
 Lifespan lifespan_of(const catalog::Type& type) { return {.idle = type.idle_lifetime, .absolute = type.absolute_lifetime}; }
 
-Task<bool> Forecast::scan(std::vector<DyingGrant>& found) {
+void SoonestToDie::add(const DyingGrant& grant) {
+  if (heap_.size() == kDyingNamed) {
+    if (grant.ends_at >= heap_.front().ends_at) return;
+    std::ranges::pop_heap(heap_, {}, &DyingGrant::ends_at);
+    heap_.pop_back();
+  }
+  heap_.push_back(grant);
+  std::ranges::push_heap(heap_, {}, &DyingGrant::ends_at);
+}
+
+std::vector<DyingGrant> SoonestToDie::in_order() && {
+  std::ranges::sort_heap(heap_, {}, &DyingGrant::ends_at);
+  return std::move(heap_);
+}
+
+Task<bool> Forecast::scan(std::function<void(const DyingGrant&)> show) {
   const auto now = wall_.now();
   std::map<std::string, Lifespan> lives;
   store::AgeQuery query;
@@ -63,8 +78,8 @@ Task<bool> Forecast::scan(std::vector<DyingGrant>& found) {
     for (const auto& grant : *page) {
       const auto& life = lives[grant.type];
       const auto end = end_near(life, grant.consented_at, grant.refreshed_at, now);
-      if (end == End::idle) found.push_back({grant.id, grant.type, grant.refreshed_at + *life.idle, end});
-      if (end == End::absolute) found.push_back({grant.id, grant.type, grant.consented_at + *life.absolute, end});
+      if (end == End::idle) show({grant.id, grant.type, grant.refreshed_at + *life.idle, end});
+      if (end == End::absolute) show({grant.id, grant.type, grant.consented_at + *life.absolute, end});
     }
     if (page->size() < query.limit) co_return true;
     query.after = page->back().id;
@@ -72,26 +87,24 @@ Task<bool> Forecast::scan(std::vector<DyingGrant>& found) {
 }
 
 Task<std::optional<Forecast::Foreseen>> Forecast::foresee() {
-  std::vector<DyingGrant> found;
-  if (!co_await scan(found)) co_return std::nullopt;
-  Foreseen foreseen{.count = static_cast<std::int64_t>(found.size()), .soonest = {}, .by_day = {}};
-  const auto now = wall_.now();
-  for (const auto& grant : found) {
+  Foreseen foreseen;
+  SoonestToDie soonest;
+  const auto count = [&foreseen, &soonest, now = wall_.now()](const DyingGrant& grant) {
     const auto days = std::chrono::floor<std::chrono::days>(grant.ends_at - now).count();
     foreseen.by_day[static_cast<std::size_t>(std::clamp<std::int64_t>(days, 0, kForeseenDays - 1))] += 1;
-  }
-  std::ranges::sort(found, {}, &DyingGrant::ends_at);
-  if (found.size() > kDyingNamed) found.resize(kDyingNamed);
-  foreseen.soonest = std::move(found);
+    foreseen.count += 1;
+    soonest.add(grant);
+  };
+  if (!co_await scan(count)) co_return std::nullopt;
+  foreseen.soonest = std::move(soonest).in_order();
   co_return foreseen;
 }
 
 Task<void> Forecast::look() {
-  std::vector<DyingGrant> found;
-  if (!co_await scan(found)) co_return;
   Dying idle;
   Dying of_age;
-  for (const auto& grant : found) (grant.end == End::idle ? idle : of_age).add(grant.type, grant.ends_at);
+  const auto count = [&idle, &of_age](const DyingGrant& grant) { (grant.end == End::idle ? idle : of_age).add(grant.type, grant.ends_at); };
+  if (!co_await scan(count)) co_return;
   counters_.dying_idle = idle.count;
   counters_.dying_of_age = of_age.count;
   std::string words;
@@ -108,7 +121,7 @@ Task<void> Forecast::look() {
   if (words.empty()) {
     alerts_.clear(std::string(kCause));
   } else {
-    alerts_.raise(std::string(kCause), std::move(words), static_cast<std::int64_t>(found.size()));
+    alerts_.raise(std::string(kCause), std::move(words), idle.count + of_age.count);
   }
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/task.h"
@@ -26,6 +28,17 @@ struct DyingGrant {
 inline constexpr std::size_t kDyingNamed = 20;
 inline constexpr std::size_t kForeseenDays = 14;
 
+// The soonest to end of however many are added: kDyingNamed at most are held.
+class SoonestToDie {
+ public:
+  void add(const DyingGrant& grant);
+  [[nodiscard]] std::size_t held() const { return heap_.size(); }
+  [[nodiscard]] std::vector<DyingGrant> in_order() &&;
+
+ private:
+  std::vector<DyingGrant> heap_;  // the latest to end is in front
+};
+
 // Raises the one alert `dying_soon` while an end is near (end_near) for grants that Latchkey keeps, with how many, of which
 // types, the first day, and the remedy. Grants that a person has locked are that person's.
 //
@@ -48,8 +61,8 @@ class Forecast {
   [[nodiscard]] Task<void> keep_looking(SteadyClock& steady);
 
  private:
-  // Every grant with an end in sight, in no order; false: the store cannot be read.
-  [[nodiscard]] Task<bool> scan(std::vector<DyingGrant>& found);
+  // Shows it every grant with an end in sight, in no order: there may be as many as there are grants. false: the store cannot be read.
+  [[nodiscard]] Task<bool> scan(std::function<void(const DyingGrant&)> show);
 
   store::Store& store_;
   std::shared_ptr<const catalog::Catalog> catalog_;

@@ -149,6 +149,18 @@ TEST_F(ForecastTest, R26_EveryEndIsInItsDayAndTheSoonestAreNamed) {
   EXPECT_EQ(seen.by_day[2], 25);
 }
 
+TEST(SoonestToDie, R26_ThoseNamedAreTheSoonestAndNoMoreAreHeldThanAreNamed) {
+  SoonestToDie soonest;
+  const auto start = base::from_unix_ms(1'700'000'000'000);
+  for (int i = 0; i < 10'000; ++i) {
+    soonest.add({.grant = {}, .type = "mortal-60", .ends_at = start + Seconds(i * 7919 % 10'000), .end = End::idle});
+    ASSERT_LE(soonest.held(), kDyingNamed);
+  }
+  const auto named = std::move(soonest).in_order();
+  ASSERT_EQ(named.size(), kDyingNamed);
+  for (std::size_t i = 0; i < named.size(); ++i) EXPECT_EQ(named[i].ends_at, start + Seconds(i));
+}
+
 TEST_F(ForecastTest, TheFirstLookLeavesAServerTimeToRefreshWhatItFinds) {
   base::SimulatedSteadyClock steady;
   boost::asio::io_context loop;

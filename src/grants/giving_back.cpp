@@ -5,10 +5,12 @@
 
 #include "base/json.h"
 #include "grants/altered_records.h"
+#include "grants/canary.h"
 #include "grants/flow_place.h"
 #include "grants/grant_events.h"
 #include "grants/leaving.h"
 #include "grants/lifecycle.h"
+#include "grants/nodes.h"
 #include "grants/revocation_prospect.h"
 #include "oauth/revocation.h"
 #include "oauth/token_reply.h"
@@ -19,6 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kLookedAt = 512;  // more than RevocationPlaces::kInAll, so that what is in hand never hides the rest
+constexpr auto kLookStands = std::chrono::seconds(1);
 constexpr std::size_t kKeptReady = 32;  // of an app, beside those that have a place
 constexpr Seconds kClaimedFor{300};  // no other node takes an entry that one is working on
 constexpr Seconds kBackOffMax = std::chrono::hours(6);
@@ -100,12 +103,13 @@ std::optional<store::PutRevocation> GivingBack::entry(const store::Grant& whose,
   return store::PutRevocation{std::move(revocation)};
 }
 
-std::optional<store::PutRevocation> GivingBack::entry_of_switched_off(const store::Grant& grant) const {
-  if (revocable(parts_.clients.catalog(), grant.type) == Revocable::no) return std::nullopt;
-  const auto now = parts_.wall.now();
-  return store::PutRevocation{{.id = RevocationId::make(now, parts_.entropy), .grant = grant.id, .app = grant.app, .subject = subject_of(grant),
-                               .record_sealed = {}, .attempts = 0, .due_at = now + parts_.tuning().disabled_after, .created_at = now,
-                               .why = "Switched off a moment ago; switching it on again takes this back."}};
+void GivingBack::add_switched_off(store::Batch& batch, const store::Grant& grant) const {
+  batch.push_back(store::DeleteRevocationOfSwitchedOff{grant.id});
+  if (revocable(parts_.clients.catalog(), grant.type) == Revocable::no) return;
+  const auto may_go_at = parts_.wall.now() + parts_.tuning().disabled_after;
+  batch.push_back(store::PutRevocation{{.id = store::entry_of_switched_off(grant.id), .grant = grant.id, .app = grant.app, .subject = subject_of(grant),
+                                        .record_sealed = {}, .attempts = 0, .due_at = may_go_at, .created_at = may_go_at,
+                                        .why = "Switched off a moment ago; switching it on again takes this back."}});
 }
 
 void GivingBack::add_revoked(store::Batch& batch, const store::GrantView& view, std::string why, const std::string& actor,
@@ -144,20 +148,26 @@ void GivingBack::later(store::Grant whose, UnownedTokens tokens) {
   under_way_.spawn("give_back", keep(std::move(*put)));
 }
 
+Task<Result<void>> GivingBack::queue(store::PutRevocation entry) {
+  store::Batch batch;
+  batch.push_back(std::move(entry));
+  auto done = co_await parts_.store.commit(std::move(batch));
+  // Already there: the answer to an earlier try was lost.
+  if (!done && done.error().kind == ErrorKind::conflict) done = {};
+  if (done) nudge();
+  co_return done;
+}
+
 Task<void> GivingBack::keep(store::PutRevocation put) {
   for (;;) {
-    store::Batch batch;
-    batch.push_back(put);
-    const auto done = co_await parts_.store.commit(std::move(batch));
-    // Already there: the answer to an earlier try was lost.
-    if (done || done.error().kind == ErrorKind::conflict) break;
+    const auto done = co_await queue(put);
+    if (done) co_return;
     if (stopping_) {
       parts_.log.error("not_given_back", done.error());
       co_return;
     }
     co_await wake_.wait_for(parts_.steady, kStoreRetry);
   }
-  nudge();
 }
 
 // ---- the work ------------------------------------------------------------------------------------------------------------
@@ -181,7 +191,10 @@ Task<void> GivingBack::run() {
       wait = kLookAtLeastEvery;
       // Soonest first, so that a short wait is no idle turn.
       if (const auto next = co_await parts_.store.revocations(WallTime::max(), 1); next && !next->items.empty()) {
-        wait = std::clamp<std::chrono::nanoseconds>(next->items.front().due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
+        const auto& first = next->items.front();
+        // Whoever has it in hand says when it is done; what falls due behind it meanwhile comes a moment later.
+        wait = in_hand_.contains(first.id) ? kPlacesRetry
+                                           : std::clamp<std::chrono::nanoseconds>(first.due_at - parts_.wall.now(), 100ms, kLookAtLeastEvery);
       }
     }
     if (stopping_) break;  // said while the store was asked
@@ -193,7 +206,8 @@ Task<GivingBack::Look> GivingBack::look() {
   const auto now = parts_.wall.now();
   // Not as they end: a page that is being read may still hold them as they were.
   for (const auto& id : std::exchange(ended_, {})) in_hand_.erase(id);
-  auto page = co_await parts_.store.revocations(now, kLookedAt);
+  if (canary(Canary::never_given_back)) co_return Look::nothing_due;
+  auto page = co_await parts_.store.revocations(canary(Canary::taken_back_too_soon) ? WallTime::max() : now, kLookedAt);
   if (!page || stopping_) co_return Look::store_rests;
   parts_.counters.revocations_due = page->total;
   const bool crowded = page->items.size() == kLookedAt;  // what is behind these must come to its turn, too
@@ -290,7 +304,7 @@ Task<void> GivingBack::attempt(store::Revocation revocation) {
     claim.push_back(store::PutRevocation{revocation});
     if (const auto done = co_await parts_.store.commit(std::move(claim)); !done) {
       // Another node was faster, or the store rests.
-      if (done.error().kind != ErrorKind::conflict && !stopping_) co_await wake_.wait_for(parts_.steady, kStoreRetry);
+      co_await rest_after(done.error());
       co_return;
     }
   }
@@ -321,7 +335,7 @@ Task<void> GivingBack::settle(store::Revocation revocation, std::shared_ptr<Reco
   const auto now = parts_.wall.now();
   const bool without_end = verdict.rests && !verdict.for_a_while;
   if (without_end) record->rested_until_ms = base::to_unix_ms(now);
-  if (verdict.again && (without_end || now + revocation_back_off(revocation.attempts, *verdict.again) <= deadline_of(revocation, *record))) {
+  if (verdict.again && !canary(Canary::entry_dropped) && (without_end || now + revocation_back_off(revocation.attempts, *verdict.again) <= deadline_of(revocation, *record))) {
     // An access token had for this attempt may have cost the refresh token it came from; by the next attempt it may have ended.
     record->tokens.access = Secret();
     revocation.record_sealed = parts_.sealing.seal_revocation(revocation, record->to_plain());
@@ -348,6 +362,15 @@ Task<net::HttpOutcome> GivingBack::send(std::shared_ptr<const ProviderClient> cl
   co_return co_await parts_.transport.send(std::move(call));
 }
 
+std::optional<GivingBack::Verdict> GivingBack::verdict_of(Rests rests) {
+  switch (rests) {
+    case Rests::yes: return Verdict{.again = kBackOffMax, .why = std::string(kRestsWords), .rests = true};
+    case Rests::perhaps: return Verdict{.again = kBackOffMax, .why = std::string(kMayRestWords), .rests = true, .for_a_while = true};
+    case Rests::no: break;
+  }
+  return std::nullopt;
+}
+
 GivingBack::Verdict GivingBack::unanswered(const net::HttpOutcome& outcome) {
   const auto* nothing = std::get_if<net::NothingSent>(&outcome);
   // What the Cloud Service refuses is somebody's to mend; that it is away or busy says nothing of the provider (C7).
@@ -357,11 +380,8 @@ GivingBack::Verdict GivingBack::unanswered(const net::HttpOutcome& outcome) {
 }
 
 Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> record, GrantId whose) {
-  switch (co_await rested_on(record->app, record->account_id)) {
-    case Rests::yes: co_return Verdict{.again = kBackOffMax, .why = std::string(kRestsWords), .rests = true};
-    case Rests::perhaps: co_return Verdict{.again = kBackOffMax, .why = std::string(kMayRestWords), .rests = true, .for_a_while = true};
-    case Rests::no: break;
-  }
+  auto looked_at = parts_.steady.now();
+  if (auto rests = verdict_of(co_await rested_on(record->app, record->account_id))) co_return *std::move(rests);
   auto found = co_await parts_.clients.client_for(record->type, record->app, record->params_json, record->extras_json);
   if (!found) {
     if (found.error().reason == "app_missing") co_return Verdict{.again = std::nullopt, .why = "The app registration is gone, so the provider cannot be asked."};
@@ -386,6 +406,11 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
   }
   std::string why;
   for (std::size_t slot = 0;; ++slot) {
+    // This process may have stood still since, or the provider may have taken its time: somebody may rest on the consent by now.
+    while (parts_.steady.now() - looked_at > kLookStands) {
+      looked_at = parts_.steady.now();
+      if (auto rests = verdict_of(co_await rested_on(record->app, record->account_id))) co_return *std::move(rests);
+    }
     auto call = call_for(oauth::revocation(
         {.endpoint = client->endpoints.revocation, .client = client->registration(slot), .shape = client->type.provider->revocation_shape,
          .token = &token, .hint = hint, .extra = client->type.extra.revocation}));
@@ -408,7 +433,9 @@ Task<GivingBack::Verdict> GivingBack::try_to_revoke(std::shared_ptr<Record> reco
 Task<GivingBack::Rests> GivingBack::rested_on(std::string app, std::string account_id) {
   // Those that wait first: what they wait for becomes a grant.
   if (waiting_ && co_await waiting_(app, account_id)) co_return Rests::yes;
-  const auto sharers = co_await parts_.store.sharers(app, account_id, 1);  // the account's own first
+  const auto now = canary(Canary::kept_not_counted) ? WallTime::max() : parts_.wall.now();
+  const auto sharers = co_await parts_.store.sharers(
+      {.app = app, .account_id = account_id, .now = now, .heard_since = parts_.wall.now() - Nodes::kAliveFor});
   if (!sharers) co_return Rests::yes;
   if (sharers->empty()) co_return Rests::no;
   co_return !account_id.empty() && sharers->front().account_id == account_id ? Rests::yes : Rests::perhaps;
@@ -437,25 +464,33 @@ Task<std::optional<Secret>> GivingBack::last_access_token(std::shared_ptr<const 
 // A switched-off grant (or one of a switched-off user) whose time has come.
 Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
   const auto view = co_await parts_.store.grant(revocation.grant);
-  if (!view) co_return;
-  store::Batch batch;
-  batch.push_back(store::DeleteRevocation{revocation.id});
+  if (!view) {
+    co_await rest_after(view.error());
+    co_return;
+  }
   if (!*view || (*view)->grant.state == store::GrantState::revoked) {
-    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+    co_await forget(std::move(revocation), {});
     co_return;
   }
   const auto grant = (*view)->grant;
   const auto user = co_await parts_.store.user(grant.user);
-  if (!user) co_return;
-  const bool off = grant.state == store::GrantState::disabled || (*user && !(*user)->enabled);
-  if (!off) {  // taken back in time
-    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+  if (!user) {
+    co_await rest_after(user.error());
+    co_return;
+  }
+  // Whoever switches it on and off again makes a new entry under the same id: what is decided here is of this one alone.
+  store::Batch of_this;
+  of_this.push_back(if_unchanged(grant));
+  const bool by_itself = grant.state == store::GrantState::disabled;
+  if (!by_itself && *user) of_this.push_back(store::UpdateUser{**user});
+  if (!by_itself && (!*user || (*user)->enabled)) {  // taken back in time
+    co_await forget(std::move(revocation), std::move(of_this));
     co_return;
   }
   if (const auto sound = parts_.sealing.check(grant); !sound) {
     parts_.log.error("grant_not_revoked", sound.error());
     revocation.attempts += 1;
-    co_await put_off(std::move(revocation), kBackOffMax, "The stored grant was altered from outside and is not used.");
+    co_await put_off(std::move(revocation), kBackOffMax, "The stored grant was altered from outside and is not used.", std::move(of_this));
     co_return;
   }
   // A provider that turns out to offer no way leaves the grant as it is: switched off, and fit to be switched on again.
@@ -466,52 +501,62 @@ Task<void> GivingBack::take_from_grant(store::Revocation revocation) {
   };
   const bool pointless = client ? offers_no_way(*client) : client.error().reason == "app_missing";
   if (pointless) {
-    [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+    co_await forget(std::move(revocation), std::move(of_this));
     co_return;
   }
-  if (!client && parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after) {
-    tell_not_given_back(revocation, client.error().text);
-    co_await drop(std::move(revocation), "grant.not_revoked", client.error().text);
-    co_return;
-  }
+  const bool too_long = parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after;
   const auto rests = client ? co_await rested_on(grant.app, grant.account_id) : Rests::no;
-  if (rests == Rests::perhaps && parts_.wall.now() > revocation.created_at + parts_.tuning().give_up_after) {
-    const std::string why(kMayRestWords);  // the grant stays as it is, fit to be switched on again
+  if (too_long && (!client || rests == Rests::perhaps)) {
+    const std::string why(client ? kMayRestWords : std::string_view(client.error().text));  // the grant stays as it is, fit to be switched on again
     tell_not_given_back(revocation, why);
-    co_await drop(std::move(revocation), "grant.not_revoked", why);
+    co_await drop(std::move(revocation), "grant.not_revoked", why, std::move(of_this));
     co_return;
   }
   if (!client || rests != Rests::no) {
     revocation.attempts += 1;
+    if (rests == Rests::yes) revocation.created_at = parts_.wall.now();  // it may not go yet
     const auto words = !client ? std::string_view(client.error().text) : rests == Rests::yes ? kRestsWords : kMayRestWords;
-    co_await put_off(std::move(revocation), client ? kBackOffMax : kOftenAtLeast, std::string(words));
+    co_await put_off(std::move(revocation), client ? kBackOffMax : kOftenAtLeast, std::string(words), std::move(of_this));
     co_return;
   }
   const auto type = parts_.clients.catalog().find_type(grant.type);
   const auto provider = type ? parts_.clients.catalog().find_provider(type->provider) : nullptr;
+  store::Batch batch;
+  if (!by_itself && *user) batch.push_back(store::UpdateUser{**user});
+  batch.push_back(store::DeleteRevocation{revocation.id});
   add_revoked(batch, **view, "It was switched off, and revoked at " + (provider ? provider->name : "the provider") + ". Authorise it again to use it.",
               "server", "");
   if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) {  // after a race the next look sees what it left
-    if (done.error().kind != ErrorKind::conflict && !stopping_) co_await wake_.wait_for(parts_.steady, kStoreRetry);
+    co_await rest_after(done.error());
     co_return;
   }
   parts_.grant_changed(grant.user, grant.id);
   nudge();
 }
 
-Task<void> GivingBack::put_off(store::Revocation revocation, Seconds most, std::string why) {
-  revocation.due_at = parts_.wall.now() + revocation_back_off(revocation.attempts, most);
-  revocation.why = std::move(why);
-  store::Batch batch;
-  batch.push_back(store::PutRevocation{std::move(revocation)});
-  [[maybe_unused]] const auto done = co_await parts_.store.commit(std::move(batch), store::Urgency::bookkeeping);
+Task<void> GivingBack::forget(store::Revocation revocation, store::Batch with) {
+  with.push_back(store::DeleteRevocation{revocation.id});
+  if (const auto done = co_await parts_.store.commit(std::move(with), store::Urgency::bookkeeping); !done) co_await rest_after(done.error());
 }
 
-Task<void> GivingBack::drop(store::Revocation revocation, std::string action, std::string why) {
-  store::Batch batch;
-  batch.push_back(store::DeleteRevocation{revocation.id});
-  batch.push_back(settled(revocation, std::move(action), std::move(why)));
-  if (const auto done = co_await parts_.store.commit(std::move(batch)); !done) parts_.log.error("revocation_not_settled", done.error());
+Task<void> GivingBack::put_off(store::Revocation revocation, Seconds most, std::string why, store::Batch with) {
+  revocation.due_at = parts_.wall.now() + revocation_back_off(revocation.attempts, most);
+  revocation.why = std::move(why);
+  with.push_back(store::PutRevocation{std::move(revocation)});
+  if (const auto done = co_await parts_.store.commit(std::move(with), store::Urgency::bookkeeping); !done) co_await rest_after(done.error());
+}
+
+Task<void> GivingBack::drop(store::Revocation revocation, std::string action, std::string why, store::Batch with) {
+  with.push_back(store::DeleteRevocation{revocation.id});
+  with.push_back(settled(revocation, std::move(action), std::move(why)));
+  const auto done = co_await parts_.store.commit(std::move(with));
+  if (done) co_return;
+  parts_.log.error("revocation_not_settled", done.error());
+  co_await rest_after(done.error());
+}
+
+Task<void> GivingBack::rest_after(Error why) {
+  if (why.kind != ErrorKind::conflict && !stopping_) co_await wake_.wait_for(parts_.steady, kStoreRetry);
 }
 
 }  // namespace latchkey::grants

@@ -58,13 +58,16 @@ class GivingBack {
 
   // For the batch that takes the tokens from their grant. nullopt: the provider cannot be asked. Call nudge() after the commit.
   [[nodiscard]] std::optional<store::PutRevocation> entry(const store::Grant& whose, const UnownedTokens& tokens) const;
-  // A switched-off grant keeps its tokens until then; whoever switches it on again before has lost nothing. nullopt as above.
-  [[nodiscard]] std::optional<store::PutRevocation> entry_of_switched_off(const store::Grant& grant) const;
+  // A grant that is switched off, or whose user is, keeps its tokens for a while from now on, whatever was queued before; whoever switches it
+  // on again until then has lost nothing. Adds what sees to that (store::entry_of_switched_off()). Call nudge() after the commit.
+  void add_switched_off(store::Batch& batch, const store::Grant& grant) const;
   // Makes the grant `revoked`: adds to the batch what takes its tokens from it, whoever has them at the moment.
   void add_revoked(store::Batch& batch, const store::GrantView& view, std::string why, const std::string& actor, std::string source) const;
 
   // Tokens nobody here has ever owned. In the background; nothing is lost once the store answers again.
   void later(store::Grant whose, UnownedTokens tokens);
+  // The same for an entry() that is kept elsewhere until this has succeeded; tried once. Errors as the store's.
+  [[nodiscard]] Task<Result<void>> queue(store::PutRevocation entry);
 
   // Whether a consent that waits for a person's answer rests on this account's consent to the app. Before start().
   using Waiting = std::function<Task<bool>(std::string app, std::string account_id)>;
@@ -110,12 +113,18 @@ class GivingBack {
   [[nodiscard]] Task<net::HttpOutcome> send(std::shared_ptr<const ProviderClient> client, GrantId whose, net::HttpCall call);
   [[nodiscard]] static Verdict unanswered(const net::HttpOutcome& outcome);
   [[nodiscard]] Task<void> take_from_grant(store::Revocation revocation);
-  [[nodiscard]] Task<void> put_off(store::Revocation revocation, Seconds most, std::string why);
-  [[nodiscard]] Task<void> drop(store::Revocation revocation, std::string action, std::string why);
+  // `with` is committed with it, or nothing is.
+  [[nodiscard]] Task<void> put_off(store::Revocation revocation, Seconds most, std::string why, store::Batch with = {});
+  [[nodiscard]] Task<void> drop(store::Revocation revocation, std::string action, std::string why, store::Batch with = {});
+  [[nodiscard]] Task<void> forget(store::Revocation revocation, store::Batch with);
+  // The store has not taken something, or said nothing: whoever looks again at once asks it without end.
+  [[nodiscard]] Task<void> rest_after(Error why);
   // Whether a grant that lives (the one they were of, authorised anew, among them), or a consent that waits for approval, rests on
   // the same consent (same app, same account, any type); what cannot be read does. Where nobody knows the account of either, it may.
   enum class Rests { no, perhaps, yes };
   [[nodiscard]] Task<Rests> rested_on(std::string app, std::string account_id);
+  // nullopt: nobody rests on it.
+  [[nodiscard]] static std::optional<Verdict> verdict_of(Rests rests);
   // Whether the grant lives, as far as anybody knows on the account of which these tokens are.
   [[nodiscard]] Task<bool> lives_on(GrantId grant, std::string account_id);
   // For providers that revoke by access token: a last one; nullopt: they cannot be reached.

@@ -77,15 +77,23 @@ Task<Result<store::Grant>> GrantCare::set_enabled(GrantId grant, bool enabled, R
       if (!enabled) co_return record;
       co_return fail(ErrorKind::conflict, "authorization_needed", "This grant was revoked; authorise it again to use it.");
     }
-    if (enabled == (record.state != store::GrantState::disabled)) co_return record;
+    if (enabled == (record.state != store::GrantState::disabled)) {
+      if (!enabled) co_await end_attempts({.grant = record.id}, requester);  // an earlier try may not have come so far
+      co_return record;
+    }
+    const auto user = co_await store_.user(record.user);
+    if (!user) co_return std::unexpected(user.error());
     record.state = enabled ? store::GrantState::active : store::GrantState::disabled;
     record.why = enabled ? "" : "Switched off by " + requester.actor + ".";
     record.due_at = enabled ? std::optional(wall_.now()) : std::nullopt;
     sealing_.vouch(record);
     store::Batch batch;
     batch.push_back(store::UpdateGrant{record});
-    if (!enabled) {
-      if (auto put = giving_back_.entry_of_switched_off(record)) batch.push_back(std::move(*put));
+    if (enabled && *user) batch.push_back(store::UpdateUser{**user});  // as it was: whoever switches it off or on at this moment looks again
+    if (!enabled || (*user && !(*user)->enabled)) {
+      giving_back_.add_switched_off(batch, record);
+    } else {
+      batch.push_back(store::DeleteRevocationOfSwitchedOff{record.id});
     }
     batch.push_back(deed(record, enabled ? store::GrantEventKind::enabled : store::GrantEventKind::disabled, wall_.now(), requester.actor, {}));
     batch.push_back(store::AppendAudit{{.at = wall_.now(), .actor = requester.actor, .action = enabled ? "grant.enabled" : "grant.disabled",
@@ -93,14 +101,21 @@ Task<Result<store::Grant>> GrantCare::set_enabled(GrantId grant, bool enabled, R
     if (const auto done = co_await store_.commit(std::move(batch)); !done) {
       // A refresh was committed in between: decide again on what it left.
       if (done.error().kind == ErrorKind::conflict && attempt < kRaces) continue;
+      if (!enabled && done.error().kind == ErrorKind::ambiguous) co_await end_attempts({.grant = record.id}, requester);
       co_return std::unexpected(done.error());
     }
     watcher_.grant_changed(record.user, record.id);
     keeper_.nudge();
     giving_back_.nudge();
+    if (!enabled) co_await end_attempts({.grant = record.id}, requester);
     record.version += 1;
     co_return record;
   }
+}
+
+Task<void> GrantCare::end_attempts(OpenAttempts which, Requester requester) {
+  if (!ending_) co_return;
+  if (const auto ended = co_await ending_(std::move(which), std::move(requester)); !ended) log_.error("attempts_not_ended", ended.error());
 }
 
 Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
@@ -123,6 +138,7 @@ Task<Result<void>> GrantCare::remove(GrantId grant, Requester requester) {
     if (!done) co_return done;
     watcher_.grant_changed(record.user, grant);
     giving_back_.nudge();
+    co_await end_attempts({.grant = grant}, requester);
     co_return done;
   }
 }
@@ -200,8 +216,8 @@ Task<Result<RevokedPage>> GrantCare::revoke_page(RevokeScope scope, GrantId afte
   }
   if (how == OnRevoke::only_count) co_return page;
   // With every page: what is approved while others are revoked could renew one whose page is over.
-  if (rejecting_) {
-    if (auto rejected = co_await rejecting_(scope, requester); !rejected) co_return std::unexpected(rejected.error());
+  if (ending_) {
+    if (auto ended = co_await ending_({.revoked = scope}, requester); !ended) co_return std::unexpected(ended.error());
   }
   for (std::size_t at = 0; at < grants->size(); at += kRevokedTogether) {
     std::vector<GrantId> some;

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "grants/grant_desk.h"
+#include "grants/attempt_locks.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {
@@ -15,9 +15,9 @@ class GrantCare final : public GrantDesk {
       : store_(store), sealing_(sealing), clients_(clients), keeper_(keeper), giving_back_(giving_back), transport_(transport),
         watcher_(watcher), wall_(wall), log_(log) {}
 
-  // How consents that wait for a person's answer are rejected, those of `scope`. Before anything is revoked.
-  using Rejecting = std::function<Task<Result<void>>(RevokeScope scope, Requester requester)>;
-  void set_rejecting(Rejecting rejecting) { rejecting_ = std::move(rejecting); }
+  // How consents that are open end. Before anything is revoked, and when a grant has been switched off.
+  using Ending = std::function<Task<Result<void>>(OpenAttempts which, Requester requester)>;
+  void set_ending(Ending ending) { ending_ = std::move(ending); }
 
   [[nodiscard]] Task<Result<store::Grant>> refresh(GrantId grant, Requester requester) override;
   [[nodiscard]] Task<Result<CheckResult>> check(GrantId grant, Requester requester) override;
@@ -26,6 +26,7 @@ class GrantCare final : public GrantDesk {
   [[nodiscard]] Task<Result<RevokedPage>> revoke_page(RevokeScope scope, GrantId after, std::size_t limit, OnRevoke how, Requester requester) override;
 
  private:
+  [[nodiscard]] Task<void> end_attempts(OpenAttempts which, Requester requester);
   [[nodiscard]] Task<Result<void>> check_scope(RevokeScope scope);
   [[nodiscard]] Task<Result<void>> revoke(GrantId grant, Requester requester);
   [[nodiscard]] Task<Result<void>> revoke_together(std::vector<GrantId> grants, Requester requester);
@@ -39,7 +40,7 @@ class GrantCare final : public GrantDesk {
   GrantWatcher& watcher_;
   const WallClock& wall_;
   Log& log_;
-  Rejecting rejecting_;
+  Ending ending_;
 };
 
 }  // namespace latchkey::grants

@@ -17,6 +17,7 @@ constexpr std::chrono::nanoseconds kSweepRestMax = 10s;
 constexpr auto kCountStatesEvery = 60s;
 constexpr int kCountRest = 20;  // times as long as counting took
 constexpr auto kRestAfterFailure = 30s;
+constexpr std::size_t kLookFurther = 1'000;  // rows read besides, where some of them are better to begin with
 constexpr std::size_t kRestingMax = 100;  // rows read besides, so that those that rest hide no others
 constexpr auto kSetAsideFor = 10min;
 constexpr auto kMergeAgainEvery = 5s;
@@ -142,14 +143,14 @@ Task<void> Keeper::tick() {
     if (stopping_ || !may_send() || gate_.is_full()) co_return;
     if (!capped.empty() && parts_.steady.now() < others_again_at_) co_return;
     const auto steady_now = parts_.steady.now();
-    std::vector<std::string> resting(capped.begin(), capped.end());
-    for (const auto& [app, state] : apps_) {
-      const bool rests = !state.circuit.would_admit(steady_now) && !capped.contains(app);
-      if (rests) resting.push_back(app);
-    }
-    const std::size_t wanted = (parts_.tuning().parallel - gate_.in_flight()) * 2 + 64 + std::min(not_before_.size(), kRestingMax);
+    auto resting = resting_apps();
+    resting.insert(resting.end(), capped.begin(), capped.end());
+    const bool probes_some = std::ranges::any_of(apps_, [&](const auto& each) { return each.second.circuit.open() && each.second.circuit.would_admit(steady_now); });
+    const auto parallel = parts_.tuning().parallel;
+    const std::size_t wanted = (parallel - std::min(parallel, gate_.in_flight())) * 2 + 64 + std::min(not_before_.size(), kRestingMax) +
+                               (probes_some || !unprepared_.empty() ? kLookFurther : 0);
     const auto asked_at = parts_.steady.now();
-    const auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
+    auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
     const auto took = parts_.steady.now() - asked_at;
     if (!due) {
       // Once, not with every sweep of an outage, about which an alert speaks.
@@ -157,6 +158,8 @@ Task<void> Keeper::tick() {
       co_return;
     }
     due_unreadable_ = false;
+    put_unprepared_last(*due);
+    const auto probers = probers_among(*due);
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {
@@ -173,6 +176,7 @@ Task<void> Keeper::tick() {
         capped.insert(grant.app);
         continue;
       }
+      if (const auto prober = probers.find(grant.app); prober != probers.end() && state.circuit.open() && prober->second != grant.id) continue;
       auto place = gate_.try_enter({.app = grant.app, .one_shot = is_one_shot(type->replay), .cap = state.cap});
       if (!place) {
         capped.insert(grant.app);

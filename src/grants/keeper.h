@@ -33,7 +33,9 @@
 #include "grants/giving_back.h"
 #include "grants/held_back.h"
 #include "grants/lifecycle.h"
+#include "grants/odd_ones.h"
 #include "grants/provider_client.h"
+#include "grants/token_uses.h"
 
 namespace latchkey::grants {
 
@@ -122,6 +124,8 @@ class Keeper {
   [[nodiscard]] Task<std::vector<store::Intent>> settle_lost(std::vector<store::Intent> intents, std::string why);
   // Refreshes nothing more until the process ends: another one does it under this node's name. Tokens still good are served.
   void halt(std::string why);
+  // Documents on their way: what they are sent by is not ended by a refresh as long as that can wait (F9).
+  [[nodiscard]] TokenUses& uses() { return uses_; }
 
   // After a restore of a shared store: the machines that have yet to bring back what their journals kept; empty: none, or none any
   // more. Until then what this node's journal brings is not sent (F10).
@@ -157,6 +161,9 @@ class Keeper {
     recover_code_ = std::move(recover);
     take_up_code_ = std::move(take_up);
   }
+  // For an exchange that a person waits for, and whose code lives for half a minute at some providers: it goes before whatever else waits
+  // for that app, and after a few seconds in any case. Held while it may be on its way; it counts like every other one (F4, R25).
+  [[nodiscard]] Task<ExchangeGate::Place> place_in_haste(std::string app, std::string provider, bool one_shot);
   // The answer to a code exchange of this process, which the store would not take: completed as soon as it does.
   void await_code(store::JournalEntry entry);
   // A reply left in the journal was sealed anew under another master key: what was read of it at the start is stale.
@@ -185,7 +192,15 @@ class Keeper {
     std::size_t probes = 0;        // so that each asks for another grant
     std::size_t secret_next = 0;   // of the app's secrets is tried first, since those before it were refused
     store::Version secrets_of{};   // the version of the registration that this is true of
-    std::set<GrantId> complaints;  // grants whose request, not whose app, the provider finds fault with
+    OddOnes unserved;     // the provider did not answer, or not as it should
+    OddOnes complaining;  // it finds fault with the app, or with the grant's request
+    std::optional<SteadyTime> let_in_at{};  // when it last took the app for what it is, whatever it said of the grant
+  };
+  // Grants of an app for which no client could be made because something is misconfigured.
+  struct Unprepared {
+    std::map<GrantId, SteadyTime> seen;  // and when that was seen last
+    std::size_t in_a_row = 0;            // with none between them for which one could be made
+    SteadyTime look_at{};                // where these are many: not before
   };
   // How an exchange ended in the store. `unowned`: the grant was deleted or authorised anew; nobody needs what came.
   struct Landed {
@@ -218,8 +233,19 @@ class Keeper {
                                         std::string probes_app = {});
   [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight);
   [[nodiscard]] Error error_of(const store::Grant& grant, WallTime now) const;
+  // Apps of which the sweep is to bring none now: their provider is out of reach, or nothing can be asked for in their name.
+  [[nodiscard]] std::vector<std::string> resting_apps() const;
+  // By app whose provider is out of reach: whom of those due it is asked by, one that has not failed by itself if there is one.
+  [[nodiscard]] std::map<std::string, GrantId> probers_among(const std::vector<store::DueGrant>& due) const;
+  // Of an app in whose name nothing could be asked for lately, those that have not shown it go first.
+  void put_unprepared_last(std::vector<store::DueGrant>& due) const;
   [[nodiscard]] AppHealth& health(const std::string& app, const std::string& provider);
   void note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome);
+  void note_failed(AppHealth& state, GrantId grant);
+  // A refused client, or three grants whose requests are, with nobody let in meanwhile: the app is paused.
+  void note_complaint(AppHealth& state, const ProviderClient& client, GrantId grant, const Replied& replied);
+  [[nodiscard]] bool complains_alone(const store::Grant& grant) const;
+  void note_unprepared(const store::Grant& grant);
   [[nodiscard]] Task<void> repeat_merging();
   void raise_paused(const std::string& app, std::string_view why);
   // `refused`: the version of the app's record that the provider refused.
@@ -253,8 +279,8 @@ class Keeper {
   // The flight waits for its place. Errors: unavailable/`provider_unreachable` when none came in time, the provider's circuit is open
   // for whoever only wants a token, or the server stops.
   [[nodiscard]] Task<Result<void>> board(std::shared_ptr<Flight> flight, std::string app, std::string provider, bool one_shot);
-  // Why nobody who only wants a token may ask this app's provider now; nullopt: ask.
-  [[nodiscard]] std::optional<Error> while_circuit_open(const std::string& app) const;
+  // Why nobody who only wants this grant's token may ask its app's provider now; nullopt: ask.
+  [[nodiscard]] std::optional<Error> while_circuit_open(const std::string& app, GrantId grant) const;
   // What the journal holds of a grant and the store does not: a store that fell back behind what it had taken (F5, F10).
   // Answers to the generation in use and to later ones, and those that came beside what is in use (came_beside()). `view`: as it was
   // read just now. What cannot be read is passed over, or, where what is in the store must not be sent without it, an error that lasts.
@@ -281,7 +307,12 @@ class Keeper {
                                                const RefreshMaterial& material, Begun begun);
   void add_history(Step& step, const store::Grant& before, const ExchangeOutcome* outcome) const;
   void note_change(const store::Grant& before, const store::Grant& after);
-  void give_back(store::Grant whose, const ExchangeOutcome& outcome);
+  // What came for nobody (F7): made once, so that a commit whose answer was lost makes no second one of it.
+  struct WayBack {
+    std::optional<store::PutRevocation> entry;  // none: it brought nothing, or the provider cannot be asked
+  };
+  [[nodiscard]] WayBack way_back(const store::Grant& whose, const ExchangeOutcome& outcome) const;
+  [[nodiscard]] Task<Result<void>> give_back(const WayBack& what);
   [[nodiscard]] Task<void> postpone(store::GrantView view, WallTime at, std::string why);
   [[nodiscard]] std::chrono::nanoseconds since(Begun begun) const;
   void note_refused_write(const Error& error);
@@ -321,13 +352,13 @@ class Keeper {
   base::Broadcast wake_;
   std::unordered_map<GrantId, std::shared_ptr<Flight>, base::IdHash> flights_;
   std::map<std::string, AppHealth> apps_;
-  // By app: grants for which no client could be made because something is misconfigured, and when that was seen last.
-  std::map<std::string, std::map<GrantId, SteadyTime>> unprepared_;
+  std::map<std::string, Unprepared> unprepared_;  // by app
   HeldBack held_back_;
+  TokenUses uses_;
   // Replies an earlier process left in the journal, oldest first: no POST for a grant while it has one (F2).
   std::map<GrantId, std::vector<store::JournalEntry>> unmerged_;
   std::set<GrantId> unreadable_;               // of those, the ones that time alone does not mend
-  std::set<std::tuple<GrantId, store::GenerationNumber, WallTime>> anothers_;  // answers of which another account's consent has to do
+  std::set<std::tuple<GrantId, store::GenerationNumber, WallTime>> anothers_;  // answers of another account, told of already
   std::vector<store::JournalEntry> codes_;     // the same of code exchanges
   std::map<IntentId, Bytes> resealed_;         // of both
   std::set<GrantId> codes_awaited_;            // and what they belong to, until they are merged

@@ -231,6 +231,29 @@ TEST_F(KeeperHouse, R24_ARefusalThatAnotherAttemptHasFollowedDoesNotCountAgainWh
   EXPECT_EQ(transport.bodies.size(), sent);
 }
 
+// Found by the simulation (seed 7011205): an attempt that another server could not send gave its number to the next one, and was settled by a
+// clock an hour behind.
+TEST_F(KeeperHouse, R24_AnAnswerThatAnotherAttemptOfItsNumberHasFollowedSettlesNothing) {
+  const auto grant = put_grant("acme-family");
+  transport.then(T::json(401, "{}"));
+  ASSERT_TRUE(refresh(grant.id));
+  auto second = *view(grant.id).intent;
+  ASSERT_EQ(second.attempts, 1);
+  ASSERT_NE(second.state, store::IntentState::ambiguous);
+  const auto first_turn = second.fence;
+  second.state = store::IntentState::open;
+  second.fence += 2;
+  commit({store::UpdateIntent{second}});
+  const auto ahead = wall.now() + 1s;
+  advance(10s);
+  journal.left_over.push_back(left_in_journal(second.id, grant.id, 1, ahead, "{}", 401, 1, "", first_turn));
+  begin_anew();
+  EXPECT_EQ(view(grant.id).intent->state, store::IntentState::open) << "of the second attempt nothing is known";
+  const auto sent = transport.bodies.size();
+  ASSERT_TRUE(refresh(grant.id));
+  EXPECT_EQ(transport.bodies.size(), sent);
+}
+
 TEST_F(KeeperHouse, R24_ARefusalOfTheAttemptUnderWayCounts) {
   const auto grant = put_grant("acme-family");
   transport.then(T::json(400, R"({"error":"invalid_grant"})"));

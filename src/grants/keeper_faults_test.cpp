@@ -351,6 +351,38 @@ TEST_F(KeeperHouse, F9_ATokenThatDiesWithTheRefreshIsHeldBackDuringThePost) {
   EXPECT_EQ(access_token(***asking), "at2");
 }
 
+TEST_F(KeeperHouse, F9_ATokenThatDiesWithTheRefreshIsLeftToTheDocumentsOnTheirWay) {
+  const auto grant = put_grant("strict", 3600s);
+  std::optional<TokenUses::Use> upload(keeper->uses().begin(grant.id));
+  auto second = std::make_optional(keeper->uses().begin(grant.id));
+  ASSERT_TRUE(run(keeper->start()));
+  auto due = view(grant.id).grant;
+  due.due_at = wall.now();
+  commit({store::UpdateGrant{due}});
+  keeper->nudge();
+  base::drive_until(loop, [&] { return *view(grant.id).grant.due_at == wall.now() + 5s; });
+  EXPECT_TRUE(transport.bodies.empty());
+  second.reset();
+  EXPECT_TRUE(keeper->uses().any(grant.id)) << "one has arrived, the other has not";
+  upload.reset();
+  advance(5s);
+  keeper->nudge();
+  base::drive_until(loop, [&] { return transport.bodies.size() == 1; });
+}
+
+TEST_F(KeeperHouse, F9_DocumentsOnTheirWayAreNotWaitedForBeyondTheTokensEnd) {
+  const auto grant = put_grant("strict", 3600s);
+  const auto upload = keeper->uses().begin(grant.id);
+  ASSERT_TRUE(run(keeper->start()));
+  wall.advance(3600s - 119s);
+  steady.advance(3600s - 119s);
+  auto due = view(grant.id).grant;
+  due.due_at = wall.now();
+  commit({store::UpdateGrant{due}});
+  keeper->nudge();
+  base::drive_until(loop, [&] { return transport.bodies.size() == 1; });
+}
+
 // ---- the app -----------------------------------------------------------------------------------------------------------
 
 TEST_F(KeeperHouse, R21_OneGrantsRefusedRequestDoesNotPauseTheApp) {

@@ -13,7 +13,12 @@ constexpr auto kProbePausedAppEvery = 300s;  // a mended secret is noticed witho
 constexpr std::size_t kWokenMax = 200;       // the others fall due by themselves within a minute
 constexpr std::size_t kProbeChoice = 1'000;
 constexpr std::size_t kComplaintsMax = 3;
+constexpr Seconds kPatienceInHaste{5};  // a code that was sent back may live 30 s
 constexpr auto kUnpreparedStale = 300s;  // they are looked at every minute
+constexpr auto kLookAgain = 60s;
+constexpr std::size_t kUnpreparedMany = 64;     // in a row: it is the app's trouble, and not each of them need say so
+constexpr std::size_t kUnpreparedKept = 1'000;
+constexpr auto kLetInLately = 60s;
 
 std::string alert_cause(const std::string& app) { return "app_misconfigured:" + app; }
 
@@ -30,20 +35,24 @@ Keeper::AppHealth& Keeper::health(const std::string& app, const std::string& pro
   return at->second;
 }
 
+Task<ExchangeGate::Place> Keeper::place_in_haste(std::string app, std::string provider, bool one_shot) {
+  auto& state = health(app, provider);
+  co_return co_await gate_.enter_in_haste({.app = std::move(app), .one_shot = one_shot, .cap = state.cap}, kPatienceInHaste);
+}
+
 void Keeper::note_health(const ProviderClient& client, const store::Grant& grant, const ExchangeOutcome& outcome) {
   auto& state = health(client.app, client.type.provider->id);
-  const auto now = parts_.steady.now();
   auto& counters = parts_.counters;
   if (const auto* not_sent = std::get_if<NotSent>(&outcome)) {
     counters.not_sent += 1;
     // A claim that took too long says nothing about the provider, and a way that failed no more (C7).
     if (not_sent->error.reason == kLeaseTooShort || is_of_the_way(not_sent->error)) state.circuit.asked_nobody();
-    else state.circuit.failed(now);
+    else note_failed(state, grant.id);
     return;
   }
   if (std::holds_alternative<NoReply>(outcome)) {
     counters.ambiguous += 1;
-    state.circuit.failed(now);
+    note_failed(state, grant.id);
     return;
   }
   const auto& replied = std::get<Replied>(outcome);
@@ -64,13 +73,7 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
     case oauth::RefreshOutcome::misconfigured_app: {
       counters.misconfigured += 1;
       state.circuit.succeeded();
-      // A refused client is everybody's trouble; a refused request may be this grant's alone (a scope, a resource).
-      const auto& error = replied.reply.error;
-      if (error != "invalid_client" && error != "unauthorized_client") {
-        state.complaints.insert(grant.id);
-        if (state.complaints.size() < kComplaintsMax) break;
-      }
-      flights_group_.spawn("pause_app", pause_app(client.app, client.app_version, replied.classified.why));
+      note_complaint(state, client, grant.id, replied);
       break;
     }
     case oauth::RefreshOutcome::too_early:
@@ -79,16 +82,79 @@ void Keeper::note_health(const ProviderClient& client, const store::Grant& grant
       break;
     case oauth::RefreshOutcome::transient:
       (replied.classified.may_have_spent && is_one_shot(client.type.type->replay) ? counters.ambiguous : counters.transient) += 1;
-      state.circuit.failed(now);
+      note_failed(state, grant.id);
       break;
     case oauth::RefreshOutcome::ambiguous:
       counters.ambiguous += 1;
-      state.circuit.failed(now);
+      note_failed(state, grant.id);
       break;
   }
   if (!client_accepted) return;
-  state.complaints.clear();
+  state.let_in_at = parts_.steady.now();
+  state.unserved.note_served(grant.id);
+  state.complaining.note_served(grant.id);
   if (client.paused) flights_group_.spawn("resume_app", resume_app(client.app));
+}
+
+void Keeper::note_failed(AppHealth& state, GrantId grant) {
+  if (state.unserved.note_failure(grant)) state.circuit.failed(parts_.steady.now());
+  else state.circuit.said_nothing(parts_.steady.now());
+}
+
+void Keeper::note_complaint(AppHealth& state, const ProviderClient& client, GrantId grant, const Replied& replied) {
+  if (!state.complaining.note_failure(grant)) return;
+  // A refused client is everybody's trouble, unless somebody was let in a moment ago (a tenant that shuts the app out); a refused request
+  // may be this grant's alone (a scope, a resource).
+  const auto& error = replied.reply.error;
+  const bool refuses_client = error == "invalid_client" || error == "unauthorized_client";
+  const bool let_in_lately = state.let_in_at && parts_.steady.now() - *state.let_in_at < kLetInLately;
+  if ((!refuses_client || let_in_lately) && state.complaining.failing() < kComplaintsMax) return;
+  flights_group_.spawn("pause_app", pause_app(client.app, client.app_version, replied.classified.why));
+}
+
+bool Keeper::complains_alone(const store::Grant& grant) const {
+  const auto found = apps_.find(grant.app);
+  return found != apps_.end() && found->second.complaining.is_odd(grant.id);
+}
+
+std::vector<std::string> Keeper::resting_apps() const {
+  const auto now = parts_.steady.now();
+  std::vector<std::string> resting;
+  for (const auto& [app, state] : apps_) {
+    if (!state.circuit.would_admit(now)) resting.push_back(app);
+  }
+  for (const auto& [app, state] : unprepared_) {
+    if (state.in_a_row >= kUnpreparedMany && now < state.look_at) resting.push_back(app);
+  }
+  return resting;
+}
+
+void Keeper::put_unprepared_last(std::vector<store::DueGrant>& due) const {
+  if (unprepared_.empty()) return;
+  std::vector<store::DueGrant> first;
+  std::vector<store::DueGrant> last;
+  for (auto& grant : due) {
+    const auto app = unprepared_.find(grant.app);
+    const bool waits = app != unprepared_.end() && app->second.seen.contains(grant.id);
+    (waits ? last : first).push_back(std::move(grant));
+  }
+  due = std::move(first);
+  std::ranges::move(last, std::back_inserter(due));
+}
+
+std::map<std::string, GrantId> Keeper::probers_among(const std::vector<store::DueGrant>& due) const {
+  std::map<std::string, GrantId> probers;
+  std::set<std::string> settled;  // with one of which nothing speaks against being served
+  for (const auto& grant : due) {
+    const auto state = apps_.find(grant.app);
+    if (state == apps_.end() || !state->second.circuit.open() || settled.contains(grant.app)) continue;
+    if (flights_.contains(grant.id) || not_before_.contains(grant.id)) continue;
+    probers.try_emplace(grant.app, grant.id);
+    if (state->second.unserved.has_failed(grant.id)) continue;
+    probers[grant.app] = grant.id;
+    settled.insert(grant.app);
+  }
+  return probers;
 }
 
 std::vector<AppCircuit> Keeper::circuits() const {
@@ -165,11 +231,19 @@ Task<void> Keeper::resume_app(std::string app) {
   }
 }
 
+void Keeper::note_unprepared(const store::Grant& grant) {
+  const auto now = parts_.steady.now();
+  auto& state = unprepared_[grant.app];
+  if (state.seen.size() < kUnpreparedKept || state.seen.contains(grant.id)) state.seen[grant.id] = now;
+  if (++state.in_a_row >= kUnpreparedMany) state.look_at = now + kLookAgain;
+}
+
 void Keeper::note_prepared(const std::string& app, GrantId grant, bool paused) {
   const auto found = unprepared_.find(app);
   if (found == unprepared_.end()) return;
-  found->second.erase(grant);
-  if (!found->second.empty()) return;
+  found->second.in_a_row = 0;
+  found->second.seen.erase(grant);
+  if (!found->second.seen.empty()) return;
   unprepared_.erase(found);
   if (!paused) parts_.alerts.clear(alert_cause(app));
 }
@@ -177,8 +251,8 @@ void Keeper::note_prepared(const std::string& app, GrantId grant, bool paused) {
 void Keeper::forget_unprepared(const std::set<std::string>& paused_apps) {
   const auto now = parts_.steady.now();
   for (auto each = unprepared_.begin(); each != unprepared_.end();) {
-    std::erase_if(each->second, [&](const auto& grant) { return now - grant.second > kUnpreparedStale; });
-    if (!each->second.empty()) {
+    std::erase_if(each->second.seen, [&](const auto& grant) { return now - grant.second > kUnpreparedStale; });
+    if (!each->second.seen.empty()) {
       ++each;
       continue;
     }
@@ -226,12 +300,14 @@ Task<void> Keeper::probe_paused_apps() {
     }
     if (now < state.probe_at) continue;
     state.probe_at = now + kProbePausedAppEvery;
-    // Another grant each time: the first one may be at fault itself.
+    // Another grant each time, and one that has not been refused itself if there is any: it may be at fault alone.
     auto grants = co_await parts_.store.grants_of_app(app.id, kProbeChoice);
     if (!grants) continue;
     std::erase_if(*grants, [](const store::Grant& grant) {
       return store::is_locked(grant.state) || grant.state == store::GrantState::needs_authorization;
     });
+    const auto is_refused = [&](const store::Grant& grant) { return grant.state == store::GrantState::paused || state.complaining.has_failed(grant.id); };
+    if (!std::ranges::all_of(*grants, is_refused)) std::erase_if(*grants, is_refused);
     if (!grants->empty()) join_or_start((*grants)[state.probes++ % grants->size()].id, Urge::insisted, {});
   }
 }

@@ -1,6 +1,7 @@
 // What an earlier process left: replies on the journal, intents that nobody settled.
 #include <algorithm>
 
+#include "grants/brought_back.h"
 #include "grants/keeper.h"
 
 namespace latchkey::grants {
@@ -52,17 +53,24 @@ bool is_race(const Error& error) { return error.reason == "version" || error.rea
 // exchange that another node has under way by now is that node's to settle (F6), and nothing is sent before the answer to the attempt
 // before is settled.
 bool is_old_news(const store::Intent& intent, const store::JournalEntry& entry, const Replied& replied, NodeId node, WallTime now) {
-  const bool another_followed = intent.version == kIntentUntracked || (replied.attempt > 0 && replied.attempt < intent.attempts);
+  const bool another_followed = intent.version == kIntentUntracked || (replied.attempt > 0 && replied.attempt < intent.attempts) ||
+                                (replied.turn > 0 && replied.turn < intent.fence);
   return intent.state != store::IntentState::open || intent.node != node || another_followed || intent.settled_at >= entry.recorded_at || is_from_the_future(entry.recorded_at, now);
 }
 
 // An answer that may have spent the token, or that followed an attempt which may have, of which a store that fell back knows nothing: to it
-// the attempt before was not sent, or refused.
-bool leaves_unsaid_doubt(const store::Intent& intent, const store::JournalEntry& entry, const Replied& replied, NodeId node, WallTime now) {
-  const bool takes_it_for_unspent = intent.state == store::IntentState::not_sent || intent.state == store::IntentState::refused;
-  const bool is_newer = intent.node == node && intent.settled_at < entry.recorded_at && (replied.attempt == 0 || replied.attempt >= intent.attempts);
+// the last attempt, an earlier one, was not sent, or refused.
+bool leaves_unsaid_doubt(const store::Intent& known, const store::JournalEntry& entry, const Replied& replied, WallTime now) {
+  const bool takes_it_for_unspent = known.state == store::IntentState::not_sent || known.state == store::IntentState::refused;
   const bool in_doubt = replied.classified.outcome == oauth::RefreshOutcome::ambiguous || replied.classified.may_have_spent || replied.attempt > 1;
-  return takes_it_for_unspent && is_newer && in_doubt && !is_from_the_future(entry.recorded_at, now);
+  return takes_it_for_unspent && known.settled_at < entry.recorded_at && in_doubt && !is_from_the_future(entry.recorded_at, now);
+}
+
+// What the store knows of the attempts with that generation's token, of which the answer is one: under the answer's own intent or under
+// another, and brought back by this node or by the one that made an earlier attempt.
+bool tells_of_the_same_token(const store::Intent& known, const store::JournalEntry& entry, const Replied& replied) {
+  if (known.id != entry.intent) return known.generation == entry.generation;
+  return replied.attempt == 0 || replied.attempt >= known.attempts;
 }
 
 }  // namespace
@@ -165,14 +173,15 @@ Task<Result<void>> Keeper::bring_back_answers() {
 Task<Result<void>> Keeper::mark_in_doubt(GrantId grant) {
   const auto view = co_await parts_.store.grant(grant);
   if (!view) co_return std::unexpected(view.error());
-  if (!*view || !is_behind(**view, parts_.journal.newest_answer(grant))) co_return Result<void>{};
+  const auto newest = parts_.journal.newest_answer(grant);
+  if (!*view || !is_behind(**view, newest)) co_return Result<void>{};
   const auto& intent = (*view)->intent;
   // Another node's exchange is that node's to settle (F6); what a restore has marked stays marked (F10).
   const bool is_doubted = intent && (intent->state == store::IntentState::ambiguous || intent->state == store::IntentState::restored ||
                                      (intent->state == store::IntentState::open && intent->node != parts_.node));
   if (is_doubted) co_return Result<void>{};
   const auto now = parts_.wall.now();
-  auto marked = co_await parts_.store.commit({mark_unread(**view, IntentId::make(now, parts_.entropy), parts_.node, now)});
+  auto marked = co_await parts_.store.commit({mark_unread(**view, IntentId::make(now, parts_.entropy), parts_.node, std::min(now, newest.recorded_at))});
   // Somebody has changed it at this moment: all of it is brought back once more.
   if (!marked && !is_lasting(marked.error())) co_return fail(ErrorKind::unavailable, "store_unavailable", marked.error().text);
   co_return marked;
@@ -256,10 +265,7 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry, W
   auto replied = parts_.exchange.replay(entry, type->errors, type->reply_shape, type->type->replay);
   if (!replied) co_return std::unexpected(replied.error());
   if (is_of_another_account(*replied, grant)) co_return co_await pass_over_anothers(std::move(**view), std::move(entry), is_one_shot(type->type->replay));
-  if (revoked) {
-    give_back(grant, ExchangeOutcome(std::move(*replied)));
-    co_return Result<void>{};
-  }
+  if (revoked) co_return co_await give_back(way_back(grant, ExchangeOutcome(std::move(*replied))));
   const auto rules = rules_for(*type);
   // Another node has gone on from an older generation, and numbers its own like this one's journal does (F6).
   const auto* current = current_of(**view);
@@ -281,8 +287,10 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry, W
     intent.attempts = std::max(intent.attempts, unsaid.attempt);
     intent.opened_at = first_at;
   }
-  if (is_known && leaves_unsaid_doubt(intent, entry, unsaid, parts_.node, parts_.wall.now())) {
-    // The store fell back behind this answer, and what it still knows of the attempt would let the token be sent again (F1).
+  const auto& known = (*view)->intent;
+  if (known && tells_of_the_same_token(*known, entry, unsaid) && leaves_unsaid_doubt(*known, entry, unsaid, parts_.wall.now())) {
+    // The store fell back behind this answer, and what it still knows of the attempts would let the token be sent again (F1).
+    intent = *known;
     intent.attempts = std::max(intent.attempts, unsaid.attempt);
   } else if (!brings && old_news) {
     co_return Result<void>{};
@@ -293,9 +301,7 @@ Task<Result<void>> Keeper::merge_into_what_is_there(store::JournalEntry entry, W
   }
   const auto landed = co_await commit_step(entry.grant, std::nullopt, std::move(intent), outcome, *spent, *type, rules, Origin::journal);
   if (!landed.grant) co_return std::unexpected(landed.grant.error());
-  if (landed.unowned) {
-    give_back(grant, outcome);
-  } else {
+  if (!landed.unowned) {
     parts_.counters.replies_recovered += 1;
     parts_.log.info("reply_recovered", {{"grant", entry.grant.text()}, {"generation", entry.generation}});
   }
@@ -358,7 +364,7 @@ Task<Result<void>> Keeper::pass_over_anothers(store::GrantView view, store::Jour
   const bool raises_doubt = one_shot && shows_spent(view, {.generation = entry.generation, .recorded_at = entry.recorded_at});
   if (!raises_doubt || is_settled_since || is_doubted || is_asked_for) co_return Result<void>{};
   const auto now = parts_.wall.now();
-  co_return co_await parts_.store.commit({mark_unread(view, IntentId::make(now, parts_.entropy), parts_.node, now)});
+  co_return co_await parts_.store.commit({mark_unread(view, IntentId::make(now, parts_.entropy), parts_.node, std::min(now, entry.recorded_at))});
 }
 
 void Keeper::note_anothers(const store::JournalEntry& entry) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "grants/altered_records.h"
+#include "grants/brought_back.h"
 #include "grants/canary.h"
 #include "grants/keeper.h"
 
@@ -77,27 +78,6 @@ bool backs_off(const store::GrantView& view, WallTime now) {
 std::unexpected<Error> not_counted() {
   return fail(ErrorKind::unavailable, "store_unavailable",
               "This server has just reached its database, or reached it again; nothing is sent before it has shown itself there and told what it knows.", {.retry_after = Seconds(5)});
-}
-
-// An answer out of a journal settled its attempt, and brought its token, when it came: what another journal holds may be newer.
-void stamp(Step& step, WallTime came_at) {
-  for (auto& mutation : step.batch) {
-    if (auto* update = std::get_if<store::UpdateIntent>(&mutation)) update->intent.settled_at = std::min(update->intent.settled_at, came_at);
-    if (auto* put = std::get_if<store::PutGeneration>(&mutation)) put->generation.issued_at = std::min(put->generation.issued_at, came_at);
-    if (auto* insert = std::get_if<store::InsertIntent>(&mutation)) insert->intent.settled_at = std::min(insert->intent.settled_at, came_at);
-  }
-}
-
-// Another node has an exchange of its own under way by the same intent: the lease is that one's until it is over.
-void leave_lease(Step& step, const store::Grant& before) {
-  for (auto& mutation : step.batch) {
-    auto* update = std::get_if<store::UpdateGrant>(&mutation);
-    if (update == nullptr) continue;
-    update->grant.lease_owner = before.lease_owner;
-    update->grant.lease_until = before.lease_until;
-  }
-  step.grant.lease_owner = before.lease_owner;
-  step.grant.lease_until = before.lease_until;
 }
 
 // Not for long: what is on its way is waited for where another database has been reached.
@@ -176,7 +156,7 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
     // Back-off holds before the provider is asked for anything, its description of itself included.
     if (urge == Urge::demanded && round == 0 && backs_off(**view, parts_.wall.now())) co_return record;
     if (urge == Urge::demanded && round == 0) {
-      if (auto refused = while_circuit_open(record.app)) {
+      if (auto refused = while_circuit_open(record.app, grant)) {
         flight->turned_away = true;
         co_return std::unexpected(*std::move(refused));
       }
@@ -227,6 +207,13 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
         co_await postpone(std::move(**view), decision.at, decision.why.empty() ? as_it_is.why : decision.why);
       }
       co_return as_it_is;
+    }
+    if (urge == Urge::scheduled && client->type.has(catalog::Quirk::refresh_kills_access) && uses_.any(grant)) {
+      if (const auto at = after_uploads(record, now)) {
+        auto as_it_is = record;
+        co_await postpone(std::move(**view), *at, as_it_is.why);
+        co_return as_it_is;
+      }
     }
     // A token that an answer shows to be spent is sent once more only where that does no harm.
     const auto newest = parts_.journal.newest_answer(grant);
@@ -292,9 +279,9 @@ Task<Result<store::Grant>> Keeper::end_unprepared(store::GrantView view, Error w
   if (done) note_change(grant, step.grant);
   else note_refused_write(done.error());
   if (why.kind == ErrorKind::unavailable) {
-    if (type) health(grant.app, type->provider->id).circuit.failed(parts_.steady.now());
+    if (type) note_failed(health(grant.app, type->provider->id), grant.id);
   } else {
-    unprepared_[grant.app][grant.id] = parts_.steady.now();
+    note_unprepared(grant);
     parts_.alerts.raise("app_misconfigured:" + grant.app, "The app registration " + grant.app + " cannot be used: " + sentence(why.text) +
                                                               " Its grants wait; nobody has to authorise again.");
     why.kind = ErrorKind::misconfigured;
@@ -320,11 +307,14 @@ Task<Result<store::Grant>> Keeper::wait_for_other_hands(store::Grant grant) {
   co_return grant;
 }
 
-std::optional<Error> Keeper::while_circuit_open(const std::string& app) const {
+std::optional<Error> Keeper::while_circuit_open(const std::string& app, GrantId grant) const {
   const auto found = apps_.find(app);
+  if (found == apps_.end() || !found->second.circuit.open()) return std::nullopt;
+  const auto& state = found->second;
   const auto now = parts_.steady.now();
-  if (found == apps_.end() || found->second.circuit.would_admit(now)) return std::nullopt;
-  const auto next = found->second.circuit.next_try().value_or(now);
+  // The one probe is not for a grant that fails whoever else is served.
+  if (state.circuit.would_admit(now) && !state.unserved.is_odd(grant)) return std::nullopt;
+  const auto next = state.circuit.next_try().value_or(now);
   return Error{.kind = ErrorKind::unavailable, .reason = "provider_unreachable",
                .text = "The provider has not answered lately. It is asked by one account at a time until it does.",
                .retry_after = std::max(kProbeAnswers, std::chrono::ceil<Seconds>(next - now))};
@@ -335,11 +325,11 @@ Task<Result<void>> Keeper::board(std::shared_ptr<Flight> flight, std::string app
   auto& state = health(app, provider);
   const bool heeds_circuit = flight->urge == Urge::demanded;
   auto place = co_await gate_.enter({.app = app, .one_shot = one_shot, .cap = state.cap},
-                                    [this, app, heeds_circuit] { return !heeds_circuit || !while_circuit_open(app); }, kPatienceInLine);
+                                    [this, app, grant = flight->grant, heeds_circuit] { return !heeds_circuit || !while_circuit_open(app, grant); }, kPatienceInLine);
   if (!place) {
     flight->turned_away = true;
     if (stopping_) co_return fail(ErrorKind::unavailable, "provider_unreachable", "The server is shutting down.", {.retry_after = Seconds(5)});
-    if (auto refused = while_circuit_open(app); refused && heeds_circuit) co_return std::unexpected(*std::move(refused));
+    if (auto refused = while_circuit_open(app, flight->grant); refused && heeds_circuit) co_return std::unexpected(*std::move(refused));
     co_return fail(ErrorKind::unavailable, "provider_unreachable", "Too many other accounts wait for this provider.", {.retry_after = kPatienceInLine});
   }
   flight->place.emplace(*std::move(place));
@@ -391,12 +381,9 @@ Task<Result<store::Grant>> Keeper::spend(store::GrantView view, std::shared_ptr<
                                    Origin::exchange);
   StepTimes::add(parts_.counters.steps.merge, parts_.steady.now() - replied_at);
   hold_back.reset();  // the new token is there
-  if (landed.unowned) {
-    give_back(view.grant, outcome);
-  } else if (const auto* replied = std::get_if<Replied>(&outcome);
-             replied && replied->reply.access_token && with_token && !(landed.grant && is_of_another_account(*replied, *landed.grant))) {
-    co_await with_token(*replied->reply.access_token);
-  }
+  const auto* replied = std::get_if<Replied>(&outcome);
+  const bool is_its_own = !landed.unowned && replied != nullptr && !(landed.grant && is_of_another_account(*replied, *landed.grant));
+  if (is_its_own && replied->reply.access_token && with_token) co_await with_token(*replied->reply.access_token);
   co_return std::move(landed.grant);
 }
 
@@ -466,7 +453,8 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
     ExchangeRequest request{.intent = claim.intent.id, .grant = claim.grant.id, .generation = claim.intent.generation,
                             .attempt = claim.intent.attempts, .turn = static_cast<std::int64_t>(claim.intent.fence),
                             .account_mark = mark_of_account(claim.grant), .way = client->way,
-                            .replay = rules.replay, .post = refresh_post(*client, material, slot), .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
+                            .replay = rules.replay, .post = refresh_post(*client, material, slot),
+                            .errors = client->type.errors, .shape = client->type.reply_shape, .timeouts = tuning.timeouts};
     outcome = co_await parts_.exchange.run(std::move(request));
     const auto* replied = std::get_if<Replied>(&outcome);
     const bool client_refused = replied != nullptr && replied->classified.outcome == oauth::RefreshOutcome::misconfigured_app &&
@@ -478,16 +466,6 @@ Task<ExchangeOutcome> Keeper::exchange(std::shared_ptr<const ProviderClient> cli
                        .text = "The provider refused one of the app's secrets, and there was no time left to try the other one; it is tried next."}};
   }
   co_return outcome;
-}
-
-// Tokens that arrived for a grant deleted or authorised anew meanwhile (F7).
-void Keeper::give_back(store::Grant whose, const ExchangeOutcome& outcome) {
-  parts_.counters.replies_unowned += 1;
-  const auto* replied = std::get_if<Replied>(&outcome);
-  if (replied == nullptr || !replied->reply.refresh_token) return;
-  UnownedTokens tokens{.refresh = {replied->reply.refresh_token->clone(), Secret()}, .access = Secret()};
-  if (replied->reply.access_token) tokens.access = replied->reply.access_token->clone();
-  parts_.giving_back.later(std::move(whose), std::move(tokens));
 }
 
 Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent, const ExchangeOutcome& outcome,
@@ -531,7 +509,7 @@ Step Keeper::step_for(const store::GrantView& view, const store::Intent& intent,
     case oauth::RefreshOutcome::dead_grant:
       return settle_refused(view, intent, rules, parts_.sealing, IntentId::make(now, parts_.entropy), replied.classified.why, now);
     case oauth::RefreshOutcome::misconfigured_app:
-      return settle_misconfigured(view, intent, replied.classified.why, now);
+      return settle_misconfigured(view, intent, replied.classified.why, complains_alone(view.grant), now);
     case oauth::RefreshOutcome::transient:
       // Somebody behind the endpoint may have rotated before it broke off; where that matters it counts as lost.
       if (replied.classified.may_have_spent && is_one_shot(rules.replay)) break;
@@ -554,24 +532,31 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
   std::optional<SteadyTime> give_up_at;
   std::optional<store::Version> conflict_at;  // the grant's version when a commit met a conflict
   bool caught_up = false;
+  Result<std::optional<store::GrantView>> view = std::optional<store::GrantView>();
+  std::optional<store::Grant> whose;  // the grant as it was first seen, whose consent brought what came
+  std::optional<WayBack> unowned;
   for (;;) {
+    if (!whose && view && *view) whose = std::move((*view)->grant);
     // Usually nobody has touched the grant since its claim, and the store says so itself by taking the step.
     const bool as_claimed = known.has_value();
-    Result<std::optional<store::GrantView>> view = as_claimed ? std::exchange(known, std::nullopt) : co_await parts_.store.grant(grant);
-    if (view && !*view) {
-      // Deleted while its refresh was in flight: nobody owns the reply any more (F7).
-      parts_.journal.confirm(intent.id, parts_.wall.now());
-      co_return Landed{.grant = fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted."), .unowned = true};
-    }
+    view = as_claimed ? std::exchange(known, std::nullopt) : co_await parts_.store.grant(grant);
     Result<void> committed = fail(ErrorKind::unavailable, "store_unavailable", "The store cannot be read.");
     // Declared lost meanwhile, another node may have changed the master key under which this step would be sealed.
     const bool counted = counts();
-    if (view && counted && (*view)->grant.state == store::GrantState::revoked) {
-      parts_.journal.confirm(intent.id, parts_.wall.now());
-      co_return Landed{.grant = (*view)->grant, .unowned = true};
-    }
-    const bool fell_back = view && counted && (*view)->grant.generation < intent.generation && origin == Origin::exchange && !caught_up;
-    if (fell_back) {
+    const bool is_deleted = view && !*view;
+    const bool is_revoked = view && *view && counted && (*view)->grant.state == store::GrantState::revoked;
+    const bool fell_back = view && *view && counted && (*view)->grant.generation < intent.generation && origin == Origin::exchange && !caught_up;
+    if (is_deleted || is_revoked) {
+      // While its refresh was in flight: nobody owns the reply any more (F7).
+      if (!unowned && is_revoked) unowned = way_back(whose ? *whose : (*view)->grant, outcome);
+      if (!unowned) unowned = whose ? way_back(*whose, outcome) : WayBack{};
+      committed = co_await give_back(*unowned);
+      if (committed) {
+        parts_.journal.confirm(intent.id, parts_.wall.now());
+        if (is_deleted) co_return Landed{.grant = fail(ErrorKind::not_found, "no_such_grant", "The grant was deleted."), .unowned = true};
+        co_return Landed{.grant = (*view)->grant, .unowned = true};
+      }
+    } else if (fell_back) {
       // While the answer was on its way: what came is no late reply but the newest. The journal has all of them (F5).
       committed = co_await merge_answers(**view, Unreadable::passed_over);
       // Where the journal could not be written, or cannot be read at this moment, its newest answer is at hand all the same.
@@ -646,19 +631,25 @@ Task<Keeper::Landed> Keeper::commit_step(GrantId grant, std::optional<store::Gra
         note_change(before, step.grant);
         co_return Landed{.grant = std::move(step.grant)};
       }
-      const auto& error = committed.error();
+      const auto error = committed.error();
       if (as_claimed && (error.kind == ErrorKind::conflict || error.reason == "gone")) continue;
       if (error.reason == "gone" && error.field == "intent" && before.created_at < intent.opened_at && token_of(outcome, spent.token) != nullptr) {
         intent.version = kIntentUntracked;  // history already, and the consent is the same: others have gone on by it
         continue;
       }
-      if (error.reason == "gone" && error.field == "intent") {
+      const bool is_replaced = error.reason == "gone" && error.field == "intent";
+      if (is_replaced) {
         // A new consent has replaced the grant's tokens meanwhile; what came belongs to the old one.
-        parts_.journal.confirm(intent.id, parts_.wall.now());
-        co_return Landed{.grant = before, .unowned = true};
+        if (!unowned) unowned = way_back(whose ? *whose : before, outcome);
+        committed = co_await give_back(*unowned);
+        if (committed) {
+          parts_.journal.confirm(intent.id, parts_.wall.now());
+          co_return Landed{.grant = before, .unowned = true};
+        }
+      } else if (error.kind == ErrorKind::conflict || error.reason == "gone") {
+        if (error.kind == ErrorKind::conflict) conflict_at = before.version;
+        continue;  // somebody has changed it: look again
       }
-      if (error.kind == ErrorKind::conflict) conflict_at = before.version;
-      if (error.kind == ErrorKind::conflict || error.reason == "gone") continue;  // somebody has changed it: look again
     }
     if (counted) alert_store_refuses();
     if (stopping_) {

@@ -34,17 +34,20 @@ class ScriptedTransport final : public net::HttpTransport {
   base::Broadcast* released = nullptr;
   bool described = true;                // the metadata document can be read
   int descriptions_asked = 0;
+  std::function<void()> before_description;  // while one is on its way, once
 
   Task<net::HttpOutcome> send(net::HttpCall call) override {
     if (call.url == "https://selfmade.example/.well-known/openid-configuration") {
       ++descriptions_asked;
+      if (const auto deed = std::exchange(before_description, {})) deed();
       if (!described) co_return unsent();
       co_return json(200, R"({"issuer":"https://selfmade.example","authorization_endpoint":"https://selfmade.example/authorize",)"
                           R"("token_endpoint":"https://selfmade.example/token","token_endpoint_auth_methods_supported":["client_secret_post"]})");
     }
     if (call.url.ends_with("/revoke")) {
       revoked.emplace_back(call.body->reveal_text());
-      co_return json(revoke_status, "{}");
+      if (const auto deed = std::exchange(before_revoked, {})) deed();
+      co_return json(revoke_status, revoke_body);
     }
     most_at_once = std::max(most_at_once, ++at_once);
     std::string body(call.body ? call.body->reveal_text() : std::string_view());
@@ -93,6 +96,8 @@ class ScriptedTransport final : public net::HttpTransport {
 
   std::vector<std::string> revoked;
   int revoke_status = 200;
+  std::string revoke_body = "{}";
+  std::function<void()> before_revoked;  // while the next token to be revoked is on its way, once
   int at_once = 0;
   int most_at_once = 0;
   int issued = 1;
@@ -234,6 +239,7 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     door->sweeping = nullptr;  // what the test put there has gone with it
     door->written = nullptr;
     run(stop_keeper());
+    run(stop_clients());
     keeper.reset();
     store.reset();
     std::filesystem::remove_all(folder);
@@ -241,12 +247,13 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
 
   void start() {
     if (giving_back) run(stop_giving_back());
+    if (clients) run(stop_clients());
     clients = std::make_unique<ProviderClients>(*store, sealing, catalogue, transport, steady,
-                                                PublicAddress{.url = "https://latchkey.example"});
+                                                PublicAddress{.url = "https://latchkey.example"}, loop.get_executor(), log);
     exchange = std::make_unique<Exchange>(transport, journal, sealing, wall, steady, counters.steps, log);
     giving_back = std::make_unique<GivingBack>(GivingBack::Parts{
         .store = *store, .clients = *clients, .transport = transport, .sealing = sealing, .alerts = alerts, .counters = counters, .wall = wall,
-        .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .tuning = [] { return RevocationTuning{}; },
+        .steady = steady, .entropy = entropy, .log = log, .executor = loop.get_executor(), .tuning = [this] { return revocation_knobs; },
         .grant_changed = [](UserId, GrantId) {}});
     giving_back->start();
     keeper = std::make_unique<Keeper>(keeper_parts());
@@ -254,11 +261,15 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   Keeper::Parts keeper_parts() {
     return {.store = *store, .journal = journal, .exchange = *exchange, .clients = *clients, .giving_back = *giving_back, .sealing = sealing, .alerts = alerts,
             .counters = counters, .watcher = *this, .wall = wall, .steady = steady, .entropy = entropy, .log = log,
-            .executor = loop.get_executor(), .node = node, .tuning = [] { return KeeperTuning{}; },
+            .executor = loop.get_executor(), .node = node, .tuning = [this] { return keeper_knobs; },
             .polling_time = [this](std::string_view type) { return polling(type); }};
   }
   Task<bool> stop_giving_back() {
     co_await giving_back->stop();
+    co_return true;
+  }
+  Task<bool> stop_clients() {
+    co_await clients->stop();
     co_return true;
   }
   Task<bool> stop_keeper() {
@@ -348,8 +359,10 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
     };
   }
   store::JournalEntry left_in_journal(const IntentId& intent, const GrantId& grant, store::GenerationNumber generation, WallTime at,
-                                      std::string_view body, int status = 200, int attempt = 0, const std::string& account_mark = "") {
-    const auto told = (attempt > 0 || !account_mark.empty() ? " " + std::to_string(attempt) : "") + (account_mark.empty() ? "" : " " + account_mark);
+                                      std::string_view body, int status = 200, int attempt = 0, const std::string& account_mark = "",
+                                      std::int64_t turn = 0) {
+    const auto told = (attempt > 0 || !account_mark.empty() ? " " + std::to_string(attempt) : "") + (turn > 0 ? "/" + std::to_string(turn) : "") +
+                      (account_mark.empty() ? "" : " " + account_mark);
     const auto packed = std::to_string(status) + "\napplication/json\n\nwhole" + told + "\n" + std::string(body);
     return {.intent = intent, .grant = grant, .generation = generation, .recorded_at = at,
             .reply_sealed = sealing.seal_reply(intent, grant, generation, Secret(std::string_view(packed)))};
@@ -396,6 +409,8 @@ class KeeperHouse : public ::testing::Test, protected GrantWatcher {
   std::optional<vault::KeyPair> pair;
   int count = 0;
   int changes = 0;
+  KeeperTuning keeper_knobs;
+  RevocationTuning revocation_knobs;
   std::function<Seconds(std::string_view)> polling = [](std::string_view) { return Seconds(20min); };
 };
 

@@ -58,7 +58,7 @@ Task<Result<void>> KeyRotation::look() {
   }
   take_next(*sight);
   hold_what_is_to_come(*sight);
-  const bool follows = sight->rotation || (sight->retired && sight->retired->id == second_);
+  const bool follows = sight->rotation || reads_former();
   if (follows && parts_.vault.rotating()) {
     if (auto anew = co_await look_after_journal(); !anew) co_return anew;
   }

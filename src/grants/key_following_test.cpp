@@ -80,9 +80,10 @@ class SharedKeys : public RotationHouse {
         Neighbour::Ground{*store, *keeper, common, wall, steady, entropy, log, loop, second_folder()}, id, key);
     made->journal.left_over = std::move(left);
     EXPECT_TRUE(run(settle_master_key(*store, made->vault, made->files(), entropy)));
-    EXPECT_TRUE(run(hold_key_of_journal(*store, made->journal, made->vault, made->files(), entropy)));
+    auto held = run(hold_key_of_journal(*store, made->journal, made->vault, made->files(), entropy));
+    EXPECT_TRUE(held);
     EXPECT_TRUE(run(made->nodes->begin()));
-    EXPECT_TRUE(run(made->rotation->start()));
+    EXPECT_TRUE(run(made->rotation->start(held.value_or(Bytes()))));
     return made;
   }
   static Task<bool> stopped(KeyRotation* rotation) {
@@ -302,6 +303,29 @@ TEST_F(SharedKeys, F6_AForgottenServerThatComesBackReadsItsJournalThoughTheKeyWa
   second = launch(second_id, Secret(Bytes(32, 7)), {entry});
   EXPECT_EQ(second->vault.master_key_id(), known());
   EXPECT_TRUE(second->sealing.open_reply(left, grant.id, 1, entry.reply_sealed)) << "the keeper merges it at the start";
+  ASSERT_TRUE(comes([&] { return !second->vault.rotating(); }));
+  ASSERT_TRUE(second->journal.recorded.contains(left)) << "sealed anew before the old key went";
+  EXPECT_TRUE(second->sealing.open_reply(left, grant.id, 1, second->journal.recorded.at(left).reply_sealed));
+}
+
+TEST_F(SharedKeys, F6_AForgottenServerReadsItsJournalThoughTheKeyWasChangedMoreThanOnce) {
+  const auto grant = put_person("acme-family");
+  const auto left = IntentId::make(wall.now(), entropy);
+  const auto entry = left_in_journal(left, grant.id, 1, wall.now(), R"({"access_token":"at2","refresh_token":"rt2","expires_in":3600})");
+  const auto old_id = vault.master_key_id();
+  halt(*second);
+  second.reset();
+  commit({store::DeleteNode{second_id}});
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(run(rotation->rotate({.actor = "cli"})));
+    ASSERT_TRUE(comes([&] { return !rotation->status().rotation && !vault.rotating(); }));
+  }
+  std::filesystem::copy_file(key_path(), second_folder() + "/master.key.next");
+  second = launch(second_id, Secret(Bytes(32, 7)), {entry});
+  EXPECT_EQ(second->vault.master_key_id(), known());
+  EXPECT_TRUE(second->sealing.open_reply(left, grant.id, 1, entry.reply_sealed)) << "the keeper merges it at the start";
+  EXPECT_EQ(vault::Vault::id_of(key_in(second->key_path())), known());
+  EXPECT_EQ(second->files().aside(old_id, entropy), second->files().retired_path(old_id)) << "what lay there is named by itself";
   ASSERT_TRUE(comes([&] { return !second->vault.rotating(); }));
   ASSERT_TRUE(second->journal.recorded.contains(left)) << "sealed anew before the old key went";
   EXPECT_TRUE(second->sealing.open_reply(left, grant.id, 1, second->journal.recorded.at(left).reply_sealed));

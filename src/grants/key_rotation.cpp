@@ -48,7 +48,7 @@ void KeyRotation::publish() {
   published_ = std::move(now);
 }
 
-Task<Result<void>> KeyRotation::start() {
+Task<Result<void>> KeyRotation::start(Bytes journals_key) {
   auto kept = co_await parts_.store.meta(std::string(kRotationMeta));
   if (!kept) co_return std::unexpected(kept.error());
   const auto retired = co_await parts_.store.meta(std::string(kRetiredMeta));
@@ -65,7 +65,7 @@ Task<Result<void>> KeyRotation::start() {
       go_on(*std::move(state), *std::move(kept));
     }
   } else if (retired_) {
-    if (parts_.vault.rotating()) second_ = retired_->id;  // hold_key_of_journal
+    second_ = journals_ = std::move(journals_key);
     install_files(retired_->id);  // says what is to be done where the key in use still has not got its place
   }
   if (parts_.shared) group_.spawn("keys of other servers", follow());

@@ -93,9 +93,10 @@ inline constexpr std::string_view kBackupDoneMeta = "master_key_backup_done";
 // changed then.
 [[nodiscard]] Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy);
 
-// After that, on a server that shares its store: it was away while the others rotated the key, and replies on its own journal are under
-// the one before. That one is read besides until they are sealed anew (KeyRotation). Errors: those of store and journal.
-[[nodiscard]] Task<Result<void>> hold_key_of_journal(store::Store& store, store::ReplyJournal& journal, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy);
+// After that, on a server that shares its store: it was away while the others rotated the key, once or more, and replies on its own
+// journal are under the one before. That one, which they name, is read besides until they are sealed anew (KeyRotation). Its id; empty:
+// none is needed, or it lies nowhere. Errors: those of store and journal.
+[[nodiscard]] Task<Result<Bytes>> hold_key_of_journal(store::Store& store, store::ReplyJournal& journal, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy);
 
 class KeyRotation final : public Keys {
  public:
@@ -125,8 +126,8 @@ class KeyRotation final : public Keys {
   };
   explicit KeyRotation(Parts parts);
 
-  // After settle_master_key: takes up what an earlier process has left.
-  [[nodiscard]] Task<Result<void>> start();
+  // After settle_master_key: takes up what an earlier process has left. `journals_key`: as hold_key_of_journal says.
+  [[nodiscard]] Task<Result<void>> start(Bytes journals_key = {});
   [[nodiscard]] Task<void> stop();
   [[nodiscard]] KeyStatus status() const override;
   [[nodiscard]] Task<Result<void>> rotate(Requester requester) override;
@@ -158,7 +159,8 @@ class KeyRotation final : public Keys {
   [[nodiscard]] Task<Result<void>> name_again(RotationState state);
   // Another key than the one it writes under is read besides. False: one that is still needed for the journal stands in its way.
   [[nodiscard]] bool hold_besides(const Secret& key, ByteView id);
-  [[nodiscard]] bool reads_for_journal() const { return retired_ && second_ == retired_->id && !journal_is_anew_; }
+  [[nodiscard]] bool reads_former() const { return !second_.empty() && (second_ == journals_ || (retired_ && second_ == retired_->id)); }
+  [[nodiscard]] bool reads_for_journal() const { return reads_former() && !journal_is_anew_; }
 
   // As others go on: key_following.cpp.
   [[nodiscard]] Task<void> follow();
@@ -212,6 +214,7 @@ class KeyRotation final : public Keys {
   std::optional<PreparedKey> prepared_;
   std::vector<std::string> awaited_;
   Bytes second_;                 // the key that is read besides
+  Bytes journals_;               // the one that its journal was found under at the start; empty: none but the key in use
   std::uint64_t deeds_ = 0;      // of this node: what a look has read before one of them is of yesterday
   SteadyTime writes_since_{};    // the key in use
   bool journal_is_anew_ = false;

@@ -81,9 +81,10 @@ TEST_F(RotationHouse, P5_StoppedAnywhereTheNextStartGoesOn) {
     vault::Vault fresh(key_in(key_path()), entropy);
     ASSERT_TRUE(run(settle_master_key(*store, fresh, files(), entropy))) << "after " << steps << " steps";
     EXPECT_EQ(fresh.master_key_id(), vault.master_key_id());
-    EXPECT_TRUE(fresh.rotating());
+    const bool rotating = fresh.rotating();
     begin();
     ASSERT_TRUE(run(rotation->start()));
+    if (!rotating) break;  // what was on its way when it was stopped was the last of it: expect_whole() looks
     ASSERT_LT(++starts, 500);
   }
   EXPECT_GT(starts, 3);

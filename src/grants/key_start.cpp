@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "base/json.h"
 #include "grants/key_rotation.h"
@@ -154,18 +157,30 @@ Task<Result<void>> settle_master_key(store::Store& store, vault::Vault& vault, v
   co_return vault.import_lookup_key(*lookup);
 }
 
-Task<Result<void>> hold_key_of_journal(store::Store& store, store::ReplyJournal& journal, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy) {
-  if (vault.rotating()) co_return Result<void>{};
+Task<Result<Bytes>> hold_key_of_journal(store::Store& store, store::ReplyJournal& journal, vault::Vault& vault, vault::KeyFiles files, Entropy& entropy) {
+  if (vault.rotating()) co_return Bytes();
   const auto octets = co_await store.meta(std::string(kRetiredMeta));
   if (!octets) co_return std::unexpected(octets.error());
   const auto retired = RetiredKey::from_octets(*octets);
-  if (!retired || retired->id == vault.master_key_id()) co_return Result<void>{};
+  if (!retired || retired->id == vault.master_key_id()) co_return Bytes();
   const auto pending = co_await journal.pending();
   if (!pending) co_return std::unexpected(pending.error());
-  const bool needed = std::ranges::any_of(*pending, [&](const store::JournalEntry& entry) { return !vault.is_current(entry.reply_sealed); });
-  if (!needed) co_return Result<void>{};
-  if (const auto found = files.find(retired->id, entropy)) vault.hold_former(found->key);
-  co_return Result<void>{};
+  std::map<IntentId, const store::JournalEntry*> newest;
+  for (const auto& entry : *pending) newest.insert_or_assign(entry.intent, &entry);
+  std::erase_if(newest, [&](const auto& each) { return each.second->reply_sealed.empty() || vault.is_current(each.second->reply_sealed); });
+  if (newest.empty()) co_return Bytes();
+  // An older one than the last retired, where it was away for several rotations. Of several the one that the most is under.
+  const vault::KeyFiles::Found* held = nullptr;
+  std::ptrdiff_t most = 0;
+  const auto keys = files.all(entropy);
+  for (const auto& key : keys) {
+    const vault::Vault of_key(key.key.clone(), entropy);
+    const auto under = std::ranges::count_if(newest, [&](const auto& each) { return of_key.is_current(each.second->reply_sealed); });
+    if (under > most) std::tie(held, most) = std::pair(&key, under);
+  }
+  if (held == nullptr) co_return Bytes();
+  vault.hold_former(held->key);
+  co_return vault::Vault::id_of(held->key);
 }
 
 }  // namespace latchkey::grants

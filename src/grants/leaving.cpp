@@ -40,6 +40,7 @@ Task<Result<Belongings>> belongings_of(store::Store& store, const Sealing& seali
 }
 
 Task<Result<people::LeavingListener::Departure>> Leaving::leaving(store::User user, people::Actor actor) {
+  const auto id = user.id;
   auto prepared = co_await belongings_of(store_, sealing_, std::move(user));
   if (!prepared) co_return std::unexpected(prepared.error());
   people::LeavingListener::Departure departing{.first = std::move(prepared->first), .gone = {}};
@@ -56,10 +57,12 @@ Task<Result<people::LeavingListener::Departure>> Leaving::leaving(store::User us
   auto* giving_back = &giving_back_;
   auto* watcher = &watcher_;
   const auto executor = executor_;
-  departing.gone = [held, giving_back, watcher, executor] {
-    boost::asio::post(executor, [held, giving_back, watcher] {
+  const Requester requester{.actor = actor.name, .user = actor.user, .session_hash = {}, .source = actor.source};
+  departing.gone = [held, giving_back, watcher, executor, id, requester, ending = ending_] {
+    boost::asio::post(executor, [held, giving_back, watcher, id, requester, ending] {
       for (const auto& each : *held) watcher->grant_changed(each.grant.user, each.grant.id);
       giving_back->nudge();
+      if (ending) ending({.user = id}, requester);
     });
   };
   co_return departing;

@@ -1,9 +1,11 @@
 // What becomes of grants whose user is deleted: on their way back to their providers by the commit that deletes the user (RULES F7).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "grants/attempt_locks.h"
 #include "grants/keeper.h"
 #include "people/directory.h"
 
@@ -31,6 +33,10 @@ class Leaving final : public people::LeavingListener {
   Leaving(store::Store& store, const Sealing& sealing, GivingBack& giving_back, GrantWatcher& watcher, const WallClock& wall, Executor executor)
       : store_(store), sealing_(sealing), giving_back_(giving_back), watcher_(watcher), wall_(wall), executor_(std::move(executor)) {}
 
+  // How consents that are open end: called on the executor. Before anybody leaves.
+  using Ending = std::function<void(OpenAttempts which, Requester requester)>;
+  void set_ending(Ending ending) { ending_ = std::move(ending); }
+
   [[nodiscard]] Task<Result<people::LeavingListener::Departure>> leaving(store::User user, people::Actor actor) override;
 
  private:
@@ -40,6 +46,7 @@ class Leaving final : public people::LeavingListener {
   GrantWatcher& watcher_;
   const WallClock& wall_;
   Executor executor_;  // the engine's
+  Ending ending_;
 };
 
 }  // namespace latchkey::grants

@@ -19,6 +19,7 @@ constexpr Seconds kClockSlack{5};
 constexpr Seconds kLeasesAgain{5};          // after a fail-over
 constexpr Seconds kGraceReserve{5};         // before a grace ends: the last try must arrive within it
 constexpr Seconds kMendedSoon{60};          // between looks whether what was misconfigured has been mended
+constexpr Seconds kAloneMax{900};           // ... where it is one grant's trouble
 constexpr Seconds kTooEarlyAgain{1};        // R15: the moment is near, and no token is stale for longer
 constexpr int kTooEarlyAtThatPace = 10;     // ... unless it is not near at all: then with back-off
 constexpr std::chrono::hours kBackOffMax{25};  // Retry-After is obeyed for a day
@@ -127,7 +128,7 @@ store::GenerationNumber candidate_number(const store::GrantView& view) {
 
 // Another refresh token than the one refused is used next.
 void try_next(store::Batch& batch, store::Grant& grant, const RefreshMaterial& material, const store::Intent& intent,
-              const Sealing& sealing, std::string why, WallTime at, WallTime now) {
+              const Sealing& sealing, std::string why, WallTime now) {
   const auto number = grant.generation + 1;
   auto promoted = make_generation(grant, number, GenerationState::current, intent, now);
   promoted.refresh_sealed = sealing.seal_refresh(grant, number, material);
@@ -137,7 +138,7 @@ void try_next(store::Batch& batch, store::Grant& grant, const RefreshMaterial& m
   grant.dead_seen = false;
   grant.state = GrantState::uncertain;
   grant.why = std::move(why);
-  grant.due_at = at;
+  grant.due_at = now + kCandidateSoon;
 }
 
 void note_scopes(store::Grant& grant, const oauth::TokenReply& reply, const TypeRules& rules) {
@@ -165,7 +166,7 @@ Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent
     auto grant = view.grant;
     add_intent(batch, intent, IntentState::applied, "Used next: what another reply had brought was refused.", now);
     try_next(batch, grant, {refresh_token.clone(), spent.code_verifier.clone()}, intent, sealing,
-             "The provider refused the newest refresh token; one that arrived late is being tried.", now + kCandidateSoon, now);
+             "The provider refused the newest refresh token; one that arrived late is being tried.", now);
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   auto generation = make_generation(view.grant, candidate_number(view), GenerationState::candidate, intent, now);
@@ -174,17 +175,6 @@ Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent
   batch.push_back(store::PutGeneration{std::move(generation)});
   add_intent(batch, intent, IntentState::applied, "Kept as a candidate: another reply had been applied before.", now);
   return finish(std::move(batch), view.grant, view.grant, intent);  // of the grant as it stands: a new consent has no such candidate
-}
-
-void spare_candidates(Step& step, const store::GrantView& view, const Secret* brought, const Sealing& sealing) {
-  std::erase_if(step.batch, [&](const store::Mutation& mutation) {
-    const auto* deletion = std::get_if<store::DeleteGeneration>(&mutation);
-    if (deletion == nullptr) return false;
-    const auto held = std::ranges::find(view.generations, deletion->number, &store::Generation::number);
-    if (held == view.generations.end() || held->state != GenerationState::candidate) return false;
-    const auto material = sealing.open_refresh(view.grant, *held);
-    return !(material && brought != nullptr && material->token.equals(*brought));
-  });
 }
 
 std::string sentence(std::string_view words) {
@@ -266,7 +256,7 @@ bool is_from_the_future(const store::GrantView& view, WallTime now) {
 
 bool is_due_by_a_clock_ahead(const store::Grant& grant, WallTime now) {
   if (!grant.due_at) return false;
-  if (grant.state == GrantState::paused) return is_from_the_future(*grant.due_at, now + kMendedSoon);
+  if (grant.state == GrantState::paused) return is_from_the_future(*grant.due_at, now + kAloneMax);
   const bool in_order = grant.state == GrantState::active && grant.failures == 0 && !grant.dead_seen;
   return in_order && grant.access_expires_at && is_from_the_future(*grant.due_at, std::max(now, *grant.access_expires_at));
 }
@@ -369,54 +359,6 @@ Step settle_restored(const store::GrantView& view, std::string why) {
   batch.push_back(store::UpdateGrant{grant});
   grant.version += 1;
   return {.batch = std::move(batch), .grant = std::move(grant)};
-}
-
-store::Batch mark_restored(const store::GrantView& view, IntentId fresh_id, WallTime backup_at, WallTime now) {
-  store::Batch batch;
-  const auto* current = current_of(view);
-  if (current == nullptr || current->refresh_sealed.empty()) return batch;
-  store::Intent intent{.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .opened_at = now};
-  if (view.intent) intent = *view.intent;
-  intent.state = IntentState::restored;
-  intent.attempts = std::max(1, intent.attempts);  // what waited when the backup was made may have been sent since
-  intent.settled_at = now;
-  intent.outcome = "This server was restored from a backup of " + base::to_rfc3339(backup_at) +
-                   ", and the refresh token in it may have been used since: sending it again could end the grant. Authorise "
-                   "the account again";
-  if (view.intent) {
-    batch.push_back(store::UpdateIntent{std::move(intent)});
-  } else {
-    batch.push_back(store::InsertIntent{std::move(intent)});
-  }
-  return batch;
-}
-
-store::Intent mark_awaiting(const store::Grant& grant, IntentId fresh_id, std::string_view nodes, WallTime now) {
-  return {.id = fresh_id, .grant = grant.id, .generation = grant.generation, .state = IntentState::restored, .attempts = 0, .opened_at = now,
-          .settled_at = now,
-          .outcome = "The database was restored, and a newer token may be in the journal of a server that has not started since (" +
-                     std::string(nodes) + "): nothing is sent before it has"};
-}
-
-store::Mutation mark_unread(const store::GrantView& view, IntentId fresh_id, NodeId node, WallTime now) {
-  constexpr auto kWhy = "A server's journal has an answer to this attempt that cannot be read.";
-  if (!view.intent) {
-    return store::InsertIntent{{.id = fresh_id, .grant = view.grant.id, .generation = view.grant.generation, .node = node,
-                                .state = IntentState::ambiguous, .opened_at = now, .outcome = kWhy}};
-  }
-  auto intent = *view.intent;
-  intent.state = IntentState::ambiguous;
-  intent.settled_at = {};
-  intent.outcome = kWhy;
-  return store::UpdateIntent{std::move(intent)};
-}
-
-bool awaits_journals(const store::Intent& intent) { return intent.state == IntentState::restored && intent.attempts == 0; }
-
-void lift_awaiting(store::GrantView& view) {
-  if (!view.intent || !awaits_journals(*view.intent)) return;
-  view.intent->state = IntentState::not_sent;
-  view.intent->attempts = 1;
 }
 
 bool is_within_its_grace(const store::Grant& grant, const store::Intent& intent, const TypeRules& rules, WallTime now) {
@@ -654,14 +596,14 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
     add_refused(batch, view);
     add_intent(batch, intent, IntentState::refused, why, now);
     try_next(batch, grant, *material, intent, sealing,
-             "The provider refused the newest refresh token; another one it gave is being tried.", now + kCandidateSoon, now);
+             "The provider refused the newest refresh token; another one it gave is being tried.", now);
     return finish(std::move(batch), std::move(grant), view.grant, intent);
   }
   if (auto older = untried(view, rules, sealing)) {
     add_refused(batch, view);
     add_intent(batch, intent, IntentState::refused, why, now);
     try_next(batch, grant, *older, intent, sealing,
-             "The provider refused the newest refresh token; the one before it, which may still be good, is tried next.", now + kCandidateSoon, now);
+             "The provider refused the newest refresh token; the one before it, which may still be good, is tried next.", now);
     if (is_one_shot(rules.replay)) {
       // What came of its own attempts is not known any more, nor when a grace of it began: F1 says when it may be sent.
       const store::Intent doubt{.id = fresh_id, .grant = grant.id, .generation = grant.generation, .node = intent.node,
@@ -678,7 +620,7 @@ Step settle_refused(const store::GrantView& view, const store::Intent& intent, c
   return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 
-Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now) {
+Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, bool alone, WallTime now) {
   store::Batch batch;
   auto grant = view.grant;
   add_unspent(batch, intent, why, now);
@@ -686,6 +628,10 @@ Step settle_misconfigured(const store::GrantView& view, const store::Intent& int
   grant.why = sentence(why);
   // Still due: the store leaves out grants of a paused app, so that mending the app is all that is needed.
   grant.due_at = now + kMendedSoon;
+  if (alone) {
+    grant.due_at = now + std::min<Seconds>(kMendedSoon * (1 << std::min(grant.failures, 4)), kAloneMax);
+    grant.failures += 1;
+  }
   return finish(std::move(batch), std::move(grant), view.grant, intent);
 }
 

@@ -137,8 +137,6 @@ struct Step {
 // back, R6): tried when that one is refused.
 [[nodiscard]] Step keep_as_candidate(const store::GrantView& view, const store::Intent& intent, const Secret& refresh_token,
                                      const RefreshMaterial& spent, const Sealing& sealing, WallTime now);
-// What a journal brings back says nothing of what has come since: candidates stay, but for one that is what it brought.
-void spare_candidates(Step& step, const store::GrantView& view, const Secret* brought, const Sealing& sealing);
 // What a person reads of such a reply.
 [[nodiscard]] std::string why_alone(const oauth::TokenReply& reply, const oauth::Classified& classified);
 
@@ -160,7 +158,8 @@ void spare_candidates(Step& step, const store::GrantView& view, const Secret* br
 // mended (app, secret, parameters). Nothing was spent; an intent in doubt stays in doubt. The grant must not be locked nor wait
 // for a person.
 [[nodiscard]] Step settle_unprepared(const store::GrantView& view, const TypeRules& rules, const Error& why, WallTime now);
-[[nodiscard]] Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, WallTime now);
+// `alone`: others of the app are let in, so the grant is tried less and less often.
+[[nodiscard]] Step settle_misconfigured(const store::GrantView& view, const store::Intent& intent, std::string why, bool alone, WallTime now);
 
 // Whether refreshing is anybody's business: neither locked by a person nor waiting for one.
 [[nodiscard]] bool is_kept_fresh(store::GrantState state);
@@ -180,9 +179,10 @@ void spare_candidates(Step& step, const store::GrantView& view, const Secret* br
 // `ask_person`). The mark is an intent in the state `restored` without an attempt: none is known of.
 [[nodiscard]] store::Intent mark_awaiting(const store::Grant& grant, IntentId fresh_id, std::string_view nodes, WallTime now);
 [[nodiscard]] bool awaits_journals(const store::Intent& intent);
-// The attempt to spend the generation in use is in doubt, for all nodes, since this one cannot read the answer that it has kept (F1). Its
-// stamp is older than any answer, so that whoever has that looks at it again.
-[[nodiscard]] store::Mutation mark_unread(const store::GrantView& view, IntentId fresh_id, NodeId node, WallTime now);
+// The attempt to spend the generation in use is in doubt, for all nodes, since this one cannot read the answer that it has kept (F1), of
+// which it knows when it came: a grace of the type began by then. The attempt counts as never settled, so that whoever has the answer looks
+// at it again.
+[[nodiscard]] store::Mutation mark_unread(const store::GrantView& view, IntentId fresh_id, NodeId node, WallTime answered_at);
 // They have: the generation is as good as never sent. For the view that is decided on; the claim writes it.
 void lift_awaiting(store::GrantView& view);
 

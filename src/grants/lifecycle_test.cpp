@@ -164,6 +164,28 @@ TEST(Lifecycle, F6_WhatAJournalCannotTellYetIsNoReasonToAskAgainBeforeTheEnd) {
   EXPECT_EQ(decide_post(at.view, at.rules, Urge::insisted, node, kNow).kind, PostDecision::Kind::post) << "an answer that was lost: a replay is merely refused";
 }
 
+// Found by the simulation (seed 7037567): the grace was counted from the moment at which somebody had tried to read the answer.
+TEST(Lifecycle, F1_TheGraceOfAnAnswerThatCannotBeReadBeganWhenItCame) {
+  auto at = a_grant(1800s);
+  base::SystemEntropy entropy;
+  const auto node = NodeId::make(kNow, entropy);
+  at.rules.replay = catalog::ReplayPolicy::grace;
+  at.rules.grace = 60s;
+  at.view.generations.push_back({.grant = at.view.grant.id, .number = 1, .refresh_sealed = {1}});
+  const auto decided_at = [&](WallTime now) { return decide_post(at.view, at.rules, Urge::insisted, node, now).kind; };
+  at.view.intent.reset();
+  const auto fresh = std::get<store::InsertIntent>(mark_unread(at.view, IntentId::make(kNow, entropy), node, kNow - 50s)).intent;
+  at.view.intent = fresh;
+  at.view.intent->opened_at = kNow;
+  at.view.intent->state = store::IntentState::not_sent;
+  const auto marked = std::get<store::UpdateIntent>(mark_unread(at.view, IntentId::make(kNow, entropy), node, kNow - 50s)).intent;
+  for (const auto& intent : {fresh, marked}) {
+    at.view.intent = intent;
+    EXPECT_EQ(decided_at(kNow), PostDecision::Kind::post);
+    EXPECT_EQ(decided_at(kNow + 20s), PostDecision::Kind::wait);
+  }
+}
+
 // RULES F10: what waits for other nodes' journals asks nobody, and what has waited is as good as never sent.
 TEST(Lifecycle, F10_WhatAwaitsJournalsWaitsThenGoesOnAndABackupOfItAsksAPerson) {
   base::SystemEntropy entropy;

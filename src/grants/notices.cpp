@@ -225,6 +225,7 @@ Task<Result<std::string>> Notices::deliver(Channel channel, NoticeSettings setti
     const bool is_own = notice.kind != NoticeKind::test && kind_of_alert(notice.cause).scope == AlertScope::server;
     notice.words += (is_own ? " This is about the server " : " Told by the server ") + parts_.machine + ".";
   }
+  notice.since = std::min(notice.since, parts_.stamps.now());  // by a clock that was ahead
   if (channel == Channel::mail) co_return co_await mail(std::move(settings), std::move(notice));
   co_return co_await post(std::move(settings), std::move(notice));
 }
@@ -247,7 +248,7 @@ Task<Result<std::string>> Notices::mail(NoticeSettings settings, Notice notice) 
   const auto to = settings.mail_to;
   const auto from = settings.sender();
   const auto text = mail_text(notice, {.from = from, .to = to, .public_url = parts_.public_url,
-                                       .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = parts_.wall.now()});
+                                       .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = parts_.stamps.now()});
   co_return co_await hand_to_relay(std::move(settings), to, text);
 }
 
@@ -274,7 +275,7 @@ Task<Result<void>> Notices::mail_person(PersonMail mail) {
   }
   person_mails_.push_back(now);
   const auto message = mail_message(mail.subject, mail.text, {.from = settings.sender(), .to = {mail.to}, .public_url = parts_.public_url,
-                                                              .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = parts_.wall.now()},
+                                                              .message_id = base::to_hex(parts_.entropy.bytes(16)), .now = parts_.stamps.now()},
                                     Importance::normal);
   const auto sent = co_await hand_to_relay(settings, {mail.to}, message);
   if (!sent) co_return std::unexpected(sent.error());
@@ -284,7 +285,7 @@ Task<Result<void>> Notices::mail_person(PersonMail mail) {
 Task<Result<std::string>> Notices::post(NoticeSettings settings, Notice notice) {
   const auto secret = co_await secret_of(Channel::webhook, {});
   if (!secret) co_return std::unexpected(secret.error());
-  const auto now = parts_.wall.now();
+  const auto now = parts_.stamps.now();
   const auto body = webhook_body(notice, parts_.public_url, base::to_hex(parts_.entropy.bytes(16)), now);
   const auto timestamp = base::to_unix_ms(now) / 1000;
   net::HttpCall call{.method = "POST", .url = settings.webhook_url};

@@ -21,6 +21,7 @@
 #include "grants/notice_desk.h"
 #include "grants/sealing.h"
 #include "grants/shared_notice_book.h"
+#include "grants/stamps.h"
 #include "net/http_client.h"
 #include "net/mail_client.h"
 #include "store/registry.h"
@@ -57,6 +58,7 @@ class Notices final : public NoticeDesk {
     net::MailClient& mail;
     Alerts& alerts;
     const WallClock& wall;
+    Stamps stamps;
     SteadyClock& steady;
     Entropy& entropy;
     Log& log;

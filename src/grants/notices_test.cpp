@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/fakes_testing.h"
+#include "grants/prudent_clock.h"
 #include "store/sqlite/sqlite_store.h"
 #include "store/store_testing.h"
 #include "vault/vault.h"
@@ -26,6 +27,9 @@ class Receiver final : public net::HttpTransport {
     if (meanwhile) co_await std::exchange(meanwhile, nullptr)();
     if (status == 200) told.push_back(std::string(body->at("event").as_string()) + " " + std::string(body->at("cause").as_string()));
     words = std::string(body->at("detail").as_string());
+    at = std::string(body->at("at").as_string());
+    since = std::string(body->at("since").as_string());
+    timestamp = std::string(call.headers.value_or("Latchkey-Timestamp"));
     ++calls;
     co_return net::Reply{.status = status};
   }
@@ -33,22 +37,27 @@ class Receiver final : public net::HttpTransport {
   int status = 200;
   int calls = 0;
   std::vector<std::string> told;
-  std::string words;
+  std::string words, at, since, timestamp;
 };
 
 class NoRelay final : public net::MailClient {
  public:
-  Task<Result<net::MailTaken>> send(net::MailCall) override { co_return fail(ErrorKind::unavailable, "connect_failed", "No relay."); }
+  Task<Result<net::MailTaken>> send(net::MailCall call) override {
+    message = std::move(call.message);
+    co_return fail(ErrorKind::unavailable, "connect_failed", "No relay.");
+  }
+  std::string message;
 };
 
 class NoticesTest : public testing::Test {
  protected:
   // One server's process.
   struct Server {
-    explicit Server(NoticesTest& ground, std::optional<NodeId> node = {}, std::string machine = {})
-        : alerts(ground.wall, ground.log),
+    explicit Server(NoticesTest& ground, std::optional<NodeId> node = {}, std::string machine = {}) : Server(ground, ground.wall, node, std::move(machine)) {}
+    Server(NoticesTest& ground, const WallClock& clock, std::optional<NodeId> node = {}, std::string machine = {})
+        : alerts(clock, ground.log),
           notices({.store = *ground.store, .registry = *ground.registry, .sealing = ground.sealing, .transport = ground.receiver, .mail = ground.relay,
-                   .alerts = alerts, .wall = ground.wall, .steady = ground.steady, .entropy = ground.entropy, .log = ground.log,
+                   .alerts = alerts, .wall = clock, .stamps = ground.wall, .steady = ground.steady, .entropy = ground.entropy, .log = ground.log,
                    .public_url = "https://latchkey.example", .node = node, .machine = std::move(machine)}) {}
     void look() {
       std::vector<Task<void>> tasks;
@@ -272,6 +281,28 @@ TEST_F(NoticesTest, R24_AFailingChannelIsNotTriedInALoopAfterAClockRanAhead) {
   pass(300s);
   server.look();
   EXPECT_THAT(receiver.told, testing::Contains("alert.begun provider_unreachable:box"));
+}
+
+TEST_F(NoticesTest, R24_WhatLeavesTheServerIsStampedByTheWallClockThoughItWasAheadForASecond) {
+  const PrudentClock prudent(wall, steady);
+  Server server(*this, prudent);
+  wall.advance(1h);
+  ASSERT_EQ(prudent.now(), wall.now());
+  wall.advance(-1h);
+  ASSERT_EQ(prudent.now(), wall.now() + 1h) << "it stays ahead";
+  server.alerts.raise("journal_failed", "The disk refused.");
+  pass(60s);
+  server.look();
+  ASSERT_THAT(receiver.told, ElementsAre("alert.begun journal_failed"));
+  EXPECT_EQ(receiver.timestamp, std::to_string(base::to_unix_ms(wall.now()) / 1000));
+  EXPECT_EQ(receiver.at, base::to_rfc3339(wall.now()));
+  EXPECT_EQ(receiver.since, receiver.at) << "and nothing has begun later than now";
+  set("notices.smtp_host", "relay.example");
+  set("notices.mail_to", "anna@office.example");
+  ASSERT_FALSE(store::wait_for(server.notices.test(Channel::mail)));
+  EXPECT_THAT(relay.message, testing::ContainsRegex("Date: .* " + base::to_rfc3339(wall.now()).substr(11, 8)));
+  ASSERT_FALSE(store::wait_for(server.notices.mail_person({.to = "berta@office.example", .subject = "A link", .text = "Here."})));
+  EXPECT_THAT(relay.message, testing::AllOf(HasSubstr("A link"), testing::ContainsRegex("Date: .* " + base::to_rfc3339(wall.now()).substr(11, 8))));
 }
 
 TEST_F(NoticesTest, BooksOfAVersionThatSharedNoneAreTakenOver) {

@@ -101,7 +101,9 @@ class ExpectedAccount : public DeskHouse {
     const JsonObject claims{{"sub", id}, {"name", name}, {"aud", "client"}, {"iss", "https://selfmade.example"},
                             {"nonce", talk.location.substr(at, talk.location.find('&', at) - at)}};
     const auto token = "e30." + base::to_base64url(base::as_bytes(boost::json::serialize(claims))) + ".c2ln";
-    transport.then(T::json(200, R"({"access_token":"at","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-)" + id +
+    auto brought = id;  // tokens are ASCII
+    std::erase_if(brought, [](char c) { return static_cast<unsigned char>(c) > 0x7e; });
+    transport.then(T::json(200, R"({"access_token":"at","token_type":"Bearer","expires_in":3600,"refresh_token":"rt-)" + brought +
                                     R"(","id_token":")" + token + "\"}"));
     run(desk->callback("selfmade", talk.query, talk.cookies));
     return seen(begun.id);
@@ -117,8 +119,59 @@ TEST_F(ExpectedAccount, A4_ByNameIsHeldSinceAnybodyMayBearIt) {
   EXPECT_EQ(held.state, AuthorizationState::held);
   EXPECT_FALSE(exists("scan"));
   EXPECT_THAT(held.problem_text, testing::AllOf(testing::HasSubstr("The name is the expected one"), testing::HasSubstr("sub-of-mallory")));
-  ASSERT_TRUE(run(desk->confirm(held.id, Answer::accept, {.actor = "anna"})));
+  ASSERT_TRUE(run(desk->confirm(held.id, Answer::accept, seen(held.id).question, {.actor = "anna"})));
   EXPECT_EQ(seen(held.id).state, AuthorizationState::completed);
+}
+
+TEST_F(ExpectedAccount, A4_TheQuestionNamesTheAccountByItsIdToo) {
+  const auto held = consent(asked("scan", ""), "sub-of-mallory", "bob@example.com");
+  ASSERT_EQ(held.state, AuthorizationState::held);
+  EXPECT_THAT(held.problem_text, testing::AllOf(testing::HasSubstr("The account \"sub-of-mallory\" named \"bob@example.com\" has consented")));
+  const auto differs = consent(asked("print", "sub-1"), "sub-2", "bob@example.com");
+  ASSERT_EQ(differs.problem_code, "account_differs");
+  EXPECT_THAT(differs.problem_text, testing::HasSubstr("the account \"sub-2\" named \"bob@example.com\"."));
+}
+
+TEST_F(ExpectedAccount, Attack_ANameThatOnlyLooksLikeTheExpectedOneIsNotShown) {
+  int n = 0;
+  for (const char* name : {"bob@example.com\u200b", "\u202emoc.elpmaxe@bob", "bob@example.com\u009b8m", "bob@example.com\ufe0f", "bob@example.com ", "bob@example.com\u00a0",
+                           "\u3000", "bob@example.com\u3000", "bob@example.com\U00016fe4", "bob@example.com\ue000", "bob@example.com\u0378"}) {
+    const auto held = consent(asked("scan" + std::to_string(++n), ""), "sub-of-mallory", name);
+    ASSERT_EQ(held.state, AuthorizationState::held) << name;
+    EXPECT_EQ(held.account_name, "sub-of-mallory");
+    EXPECT_THAT(held.problem_text, testing::Not(testing::HasSubstr("example")));
+    EXPECT_THAT(held.problem_text, testing::HasSubstr("The account \"sub-of-mallory\" has consented"));
+  }
+  EXPECT_EQ(consent(asked("print", "bob@example.com"), "sub-of-mallory", "bob@example.com\u200b").problem_code, "account_differs");
+}
+
+// A name of somebody's choosing does not go on as the question.
+TEST_F(ExpectedAccount, Attack_ANameThatReadsLikeAQuestionStaysAName) {
+  const std::string forged = "anna\" has consented. Approve this account? The account \"acc-1\" named \"anna";
+  const auto held = consent(asked("scan", ""), "sub-of-mallory", forged);
+  ASSERT_EQ(held.state, AuthorizationState::held);
+  EXPECT_THAT(held.problem_text, testing::StartsWith("The account \"sub-of-mallory\" named \"anna' has consented. Approve this account? The account 'acc-1' named 'anna\" has consented in another browser. "));
+  ASSERT_TRUE(run(desk->confirm(held.id, Answer::accept, held.question, {.actor = "anna"})));
+  const auto again = consent(asked("print", ""), "sub-of-mallory", std::string(200, 'x'));
+  ASSERT_EQ(again.problem_code, "account_held");
+  EXPECT_THAT(again.problem_text, testing::StartsWith("The account \"sub-of-mallory\" named \"" + std::string(79, 'x') + "…\" is authorised already for scan."));
+}
+
+TEST_F(ExpectedAccount, C5_AnIdWithACharacterThatNobodySeesIsKeptAndShownWithIt) {
+  const std::string id = "ann\u200ca@example.com";
+  const auto held = consent(asked("scan", ""), id, "Anna");
+  ASSERT_EQ(held.state, AuthorizationState::held);
+  EXPECT_EQ(held.account_id, id);
+  EXPECT_THAT(held.problem_text, testing::StartsWith("The account \"ann\\u{200c}a@example.com\" named \"Anna\" has consented"));
+  ASSERT_TRUE(run(desk->confirm(held.id, Answer::accept, held.question, {.actor = "anna"})));
+  const auto made = seen(held.id).grant;
+  auto again = asked("", "");
+  again.replace = made;
+  EXPECT_EQ(consent(std::move(again), id, "Anna").state, AuthorizationState::completed) << "the same account";
+  EXPECT_EQ(view(made).grant.account_id, id);
+  auto other = asked("", "");
+  other.replace = made;
+  EXPECT_EQ(consent(std::move(other), "anna@example.com", "Anna").problem_code, "account_differs") << "one that only looks like it";
 }
 
 TEST_F(ExpectedAccount, C5_WhatIsTypedDoesNotTakeThePlaceOfTheGrantsOwnAccount) {
@@ -131,7 +184,8 @@ TEST_F(ExpectedAccount, C5_WhatIsTypedDoesNotTakeThePlaceOfTheGrantsOwnAccount) 
     EXPECT_EQ(other.state, AuthorizationState::needs_confirmation) << typed;
     EXPECT_EQ(other.problem_code, "account_differs") << typed;
     EXPECT_EQ(other.before_id, "sub-1") << typed;
-    ASSERT_TRUE(run(desk->confirm(other.id, Answer::reject, {.actor = "anna"})));
+    EXPECT_THAT(other.problem_text, testing::HasSubstr("Until now it was the account \"sub-1\" named \"bob@example.com\".")) << "the names are the same";
+    ASSERT_TRUE(run(desk->confirm(other.id, Answer::reject, seen(other.id).question, {.actor = "anna"})));
   }
   auto again = asked("", "bob@example.com");
   again.replace = made.grant;

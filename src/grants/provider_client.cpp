@@ -5,8 +5,6 @@
 namespace latchkey::grants {
 namespace {
 
-constexpr auto kMetadataFreshFor = std::chrono::hours(1);
-constexpr std::size_t kMetadataBytesMax = 256 * 1024;
 constexpr auto kKeptFor = std::chrono::seconds(1);
 constexpr std::size_t kKeptClientsMax = 64;  // of one app: parameters or hosts of their own make them many
 
@@ -67,9 +65,9 @@ std::string extras_with_learned(JsonObject extras, const catalog::ParameterValue
 }
 
 ProviderClients::ProviderClients(store::Store& store, const Sealing& sealing, std::shared_ptr<const catalog::Catalog> catalog,
-                                 net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address)
-    : store_(store), sealing_(sealing), catalog_(std::move(catalog)), transport_(transport), clock_(clock),
-      address_(std::move(address)) {}
+                                 net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address, Executor executor, Log& log)
+    : store_(store), sealing_(sealing), catalog_(std::move(catalog)), clock_(clock), address_(std::move(address)),
+      descriptions_(transport, clock, std::move(executor), log, address_.plain_http) {}
 
 std::string ProviderClients::redirect_uri(std::string_view app) const {
   return address_.url + "/oauth/callback/" + std::string(app);
@@ -86,28 +84,7 @@ Result<std::vector<Secret>> ProviderClients::secrets_of(const store::App& app) c
   return secrets;
 }
 
-Task<Result<oauth::Metadata>> ProviderClients::metadata_of(std::string discovery, std::string issuer) {
-  const auto known = metadata_.find(discovery);
-  if (known != metadata_.end() && clock_.now() - known->second.read_at < kMetadataFreshFor) co_return known->second.metadata;
-  net::HttpCall call{.method = "GET", .url = discovery};
-  call.headers.set("Accept", "application/json");
-  call.response_bytes_max = kMetadataBytesMax;
-  call.total_timeout = std::chrono::seconds(20);
-  auto outcome = co_await transport_.send(std::move(call));
-  if (const auto* reply = std::get_if<net::Reply>(&outcome); reply != nullptr && reply->status == 200) {
-    auto metadata = oauth::parse_metadata(base::as_text(reply->body), issuer, address_.plain_http);
-    if (metadata) metadata_[discovery] = {*metadata, clock_.now()};
-    // What is no metadata (a captive portal, a maintenance page) says no more than no answer does.
-    if (metadata || !metadata_.contains(discovery)) co_return metadata;
-  }
-  if (const auto stale = metadata_.find(discovery); stale != metadata_.end()) co_return stale->second.metadata;
-  if (const auto* refused = std::get_if<net::NothingSent>(&outcome); refused && refused->error.kind == ErrorKind::misconfigured) {
-    co_return std::unexpected(refused->error);
-  }
-  co_return fail(ErrorKind::unavailable, "provider_unreachable",
-                 "The provider's description of itself could not be read from " + discovery + ".",
-                 {.retry_after = Seconds(30)});
-}
+Task<void> ProviderClients::stop() { co_await descriptions_.stop(); }
 
 Result<catalog::ResolvedType> ProviderClients::resolve(const store::App& app, std::string_view type, std::string_view grant_params_json,
                                                        std::string_view extras_json) const {
@@ -195,7 +172,7 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   if (!client.way) authentication = catalog::authentication_for(*resolved->provider, !secrets->empty());
   const bool from_metadata = !resolved->discovery.empty() && resolved->provider->discovery_fills_endpoints;
   if (from_metadata) {
-    const auto metadata = co_await metadata_of(resolved->discovery, resolved->endpoints.issuer);
+    const auto metadata = co_await descriptions_.read(resolved->discovery, resolved->endpoints.issuer);
     if (!metadata) co_return std::unexpected(metadata.error());
     client.endpoints = metadata->endpoints;
     client.iss_parameter = metadata->iss_parameter;
@@ -215,6 +192,11 @@ Task<Result<ProviderClient>> ProviderClients::client_for(std::string type, std::
   co_return client;
 }
 
+void ProviderClients::forget(const std::string& app) {
+  kept_.erase(app);
+  ++forgotten_;
+}
+
 void ProviderClients::tidy() {
   std::erase_if(kept_, [now = clock_.now()](const auto& entry) { return now - entry.second.since >= kKeptFor; });
 }
@@ -230,13 +212,15 @@ Task<Result<std::shared_ptr<const ProviderClient>>> ProviderClients::shared_clie
       co_return client->second;
     }
   }
-  const auto asked_at = clock_.now();
+  const auto forgotten = forgotten_;
   auto made = co_await client_for(std::move(type), app, std::move(grant_params_json), std::move(extras_json));
   if (!made) co_return std::unexpected(made.error());
   auto client = std::make_shared<const ProviderClient>(std::move(*made));
-  auto& kept = kept_.try_emplace(std::move(app), Kept{.since = asked_at, .clients = {}}).first->second;
+  if (forgotten != forgotten_) co_return client;  // of a record that may have been changed meanwhile
+  const auto now = clock_.now();
+  auto& kept = kept_.try_emplace(std::move(app), Kept{.since = now, .clients = {}}).first->second;
   const bool same_record = kept.clients.empty() || kept.clients.begin()->second->app_version == client->app_version;
-  if (!same_record || kept.clients.size() >= kKeptClientsMax) kept = {.since = asked_at, .clients = {}};
+  if (!same_record || kept.clients.size() >= kKeptClientsMax) kept = {.since = now, .clients = {}};
   kept.clients[key] = client;
   co_return client;
 }

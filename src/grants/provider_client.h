@@ -14,6 +14,7 @@
 #include "base/task.h"
 #include "catalog/catalog.h"
 #include "grants/cloud_enrolment.h"
+#include "grants/provider_descriptions.h"
 #include "grants/sealing.h"
 #include "grants/token_way.h"
 #include "net/http_client.h"
@@ -55,12 +56,13 @@ struct PublicAddress {
   oauth::PlainHttp plain_http = oauth::PlainHttp::refused;  // loopback providers, where outbound.allow names them
 };
 
-// Lives on the engine's executor. Metadata documents are kept for an hour, and a stale one serves while its server is
-// down: a grant does not die because a discovery document cannot be read.
+// Lives on `executor`.
 class ProviderClients {
  public:
   ProviderClients(store::Store& store, const Sealing& sealing, std::shared_ptr<const catalog::Catalog> catalog,
-                  net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address);
+                  net::HttpTransport& transport, const SteadyClock& clock, PublicAddress address, Executor executor, Log& log);
+  // Before it goes, when nobody asks any more.
+  [[nodiscard]] Task<void> stop();
 
   // For apps of a Cloud Service that are not just forwarded; without, such an app cannot be used.
   using WayOf = std::function<std::shared_ptr<TokenWay>(const CloudRoute& route, const std::string& type, const catalog::ParameterValues& params,
@@ -78,7 +80,7 @@ class ProviderClients {
                                                                                       std::string grant_params_json,
                                                                                       std::string extras_json);
   // The app was changed on this node: what is kept of it is out of date.
-  void forget(const std::string& app) { kept_.erase(app); }
+  void forget(const std::string& app);
   // Lets go of what has been kept for its second, opened secrets among it.
   void tidy();
 
@@ -91,15 +93,10 @@ class ProviderClients {
   [[nodiscard]] const PublicAddress& address() const { return address_; }
 
  private:
-  struct KnownMetadata {
-    oauth::Metadata metadata;
-    SteadyTime read_at;
-  };
   struct Kept {
     SteadyTime since;
     std::map<std::string, std::shared_ptr<const ProviderClient>> clients;  // by type, parameters and extras
   };
-  [[nodiscard]] Task<Result<oauth::Metadata>> metadata_of(std::string discovery, std::string issuer);
   [[nodiscard]] Result<std::vector<Secret>> secrets_of(const store::App& app) const;
   [[nodiscard]] Result<catalog::ResolvedType> resolve(const store::App& app, std::string_view type, std::string_view grant_params_json,
                                                       std::string_view extras_json) const;
@@ -110,12 +107,12 @@ class ProviderClients {
   store::Store& store_;
   const Sealing& sealing_;
   std::shared_ptr<const catalog::Catalog> catalog_;
-  net::HttpTransport& transport_;
   const SteadyClock& clock_;
   PublicAddress address_;
   WayOf way_of_;
-  std::map<std::string, KnownMetadata> metadata_;
   std::map<std::string, Kept> kept_;  // by app
+  std::uint64_t forgotten_ = 0;       // how often something was
+  ProviderDescriptions descriptions_;
 };
 
 // Objects of text members, as the store keeps parameters; anything else in them is left out.

@@ -14,10 +14,13 @@ class RefusingStore final : public store::Store {
   explicit RefusingStore(std::unique_ptr<store::Store> real) : real_(std::move(real)) {}
 
   std::function<bool(const store::Batch&)> refuses;        // as a full disk does
+  std::function<bool(const store::Batch&)> refuses_statement;  // as a database that finds fault with what one part says
   bool away = false;                                        // does not say what time it is
   Milliseconds clock_ahead{0};                              // of the machine's
   int sweeps = 0;  // questions for what is due
+  int looks_at_revocations = 0;
   int listings_of_apps = 0;
+  int listings_of_authorizations = 0;
   std::function<void(const std::vector<std::string>& without_apps)> sweeping;  // while what is due is looked for
   std::function<Task<void>(GrantId)> after_wraps;           // what somebody does while a grant is being read
   std::function<bool(const store::Batch&)> loses_answer;   // as a line that breaks after the commit
@@ -35,6 +38,7 @@ class RefusingStore final : public store::Store {
       }
     }
     if (refuses && refuses(batch)) co_return fail(ErrorKind::unavailable, "store_unavailable", "The disk is full.");
+    if (refuses_statement && refuses_statement(batch)) co_return fail(ErrorKind::bug, "store_bug", "The database refused a statement: nothing was changed.");
     if (loses_commit && loses_commit(batch)) co_return fail(ErrorKind::ambiguous, "commit_ambiguous", "The answer to the commit was lost.");
     const bool lost = loses_answer && loses_answer(batch);
     auto copy = written ? batch : store::Batch();
@@ -89,9 +93,12 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return real_->handouts(grant, since); }
   Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override { return real_->grants_by_type(); }
   Task<Result<std::vector<std::int64_t>>> grant_histogram(store::GrantMoment moment, std::vector<WallTime> edges) override { return real_->grant_histogram(moment, std::move(edges)); }
-  Task<Result<std::vector<store::Grant>>> sharers(std::string app, std::string account_id, std::size_t limit) override { return real_->sharers(std::move(app), std::move(account_id), limit); }
+  Task<Result<std::vector<store::Grant>>> sharers(store::SharersQuery query) override { return real_->sharers(std::move(query)); }
   Task<Result<std::vector<store::GrantEvent>>> grant_events(GrantId grant) override { return real_->grant_events(grant); }
-  Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override { return real_->revocations(due_until, limit); }
+  Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override {
+    ++looks_at_revocations;
+    return real_->revocations(due_until, limit);
+  }
   Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override { return real_->tallies(std::move(prefix), since); }
   Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override {
     if (hides_authorizations) co_return fail(ErrorKind::unavailable, "store_unavailable", "The database cannot be reached.");
@@ -109,7 +116,10 @@ class RefusingStore final : public store::Store {
   Task<Result<Bytes>> meta(std::string key) override { return real_->meta(std::move(key)); }
   Task<Result<std::vector<store::User>>> users_after(UserId after, std::size_t limit) override { return real_->users_after(after, limit); }
   Task<Result<std::vector<store::Grant>>> grants_after(GrantId after, std::size_t limit) override { return real_->grants_after(after, limit); }
-  Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override { return real_->authorizations_after(after, limit); }
+  Task<Result<std::vector<store::Authorization>>> authorizations_after(AuthorizationId after, std::size_t limit) override {
+    ++listings_of_authorizations;
+    return real_->authorizations_after(after, limit);
+  }
   Task<Result<std::vector<store::Revocation>>> revocations_after(RevocationId after, std::size_t limit) override { return real_->revocations_after(after, limit); }
   Task<Result<std::vector<store::Connector>>> connectors() override { return real_->connectors(); }
   Task<Result<std::optional<store::Connector>>> connector(std::string id) override { return real_->connector(std::move(id)); }

@@ -43,10 +43,10 @@ TEST_F(RestoredAuthorizations, F10_AConsentThatWaitedIsNeitherAcceptedNorGivenBa
   EXPECT_EQ(seen(id).username, "scan");
   EXPECT_EQ(seen(id).type, "acme-family");
   for (const auto answer : {Answer::accept, Answer::reject}) {
-    EXPECT_EQ(run(desk->confirm(id, answer, {.actor = "anna"})).error().reason, "nothing_to_confirm");
+    EXPECT_EQ(run(desk->confirm(id, answer, seen(id).question, {.actor = "anna"})).error().reason, "nothing_to_confirm");
   }
   EXPECT_FALSE(run(desk->cancel(id, {.actor = "anna"})));
-  EXPECT_TRUE(run(desk->reject_waiting({}, {.actor = "anna"})));
+  EXPECT_TRUE(run(desk->end_open({}, {.actor = "anna"})));
   EXPECT_FALSE(exists("scan"));
   const auto row = **run(store->authorization(id));
   const auto record = FlowRecord::from_plain(*vault.open(flow_context(id), row.record_sealed));

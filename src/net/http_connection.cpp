@@ -178,6 +178,7 @@ HttpConnection::Step HttpConnection::flush() {
   out_ = std::string();
   body_ = std::string();
   body_at_ = 0;
+  if (std::exchange(piece_waits_, false)) request_deadline_ = SteadyTime::max();
   backlog_share_.give_back();
   if (!in_request() && !handling_ && !source_) set_deadline(worker_->shared().limits.idle_timeout);
   return Step::again;
@@ -440,6 +441,8 @@ void HttpConnection::respond(HttpResponse& response) {
   if (!is_head_ && !has_no_body(response.status)) {
     if (response.source) {
       source_due_ = body_size;
+      source_given_ = 0;
+      source_began_ = now_;
       if (source_due_ > 0) source_ = std::move(response.source);
     } else if (body_size <= kInlineBodyBytesMax) {
       out_ += response.body;
@@ -475,10 +478,16 @@ void HttpConnection::source_gave(const std::exception_ptr& problem, Result<std::
     source_ = nullptr;
   } else if (whole) {
     source_due_ -= piece->size();
+    source_given_ += piece->size();
     body_ = std::move(*piece);
     body_at_ = 0;
+    piece_waits_ = true;
     if (source_due_ == 0) source_ = nullptr;
-    set_deadline(worker_->shared().limits.write_timeout);
+    const HttpLimits& limits = worker_->shared().limits;
+    // Whoever takes a little now and then would else hold it for ever.
+    const auto so_far = Milliseconds(source_given_ * 1'000 / std::max<std::uint64_t>(limits.source_rate_min, 1));
+    request_deadline_ = source_began_ + limits.write_timeout + so_far;
+    set_deadline(limits.write_timeout);
     pump();
   } else {
     worker_->shared().log.error("http_body_cut_short",
@@ -540,9 +549,10 @@ bool HttpConnection::body_fits() {
 }
 
 // Of a peer that does not take its answers: what it has sent beyond them, and what they are. Who asks one thing after another holds
-// next to nothing. False: there is no room for it.
+// next to nothing; of what is made while it is sent, a piece. False: there is no room for it.
 bool HttpConnection::backlog_fits() {
-  if (backlog_share_.grow_to(in_.size() + out_.size() - out_at_, client_)) return true;
+  const std::size_t of_piece = piece_waits_ ? body_.size() - body_at_ : 0;
+  if (backlog_share_.grow_to(in_.size() + out_.size() - out_at_ + of_piece, client_)) return true;
   worker_->shared().report_bodies(now_);
   return false;
 }

@@ -78,6 +78,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<HttpBodyPipe> body_pipe_;  // of a streaming route whose handler is running
   std::shared_ptr<HttpSource> source_;       // of the answer under way, until its last piece is in body_
   std::uint64_t source_due_ = 0;             // how much is still to come from it
+  std::uint64_t source_given_ = 0;           // how much has
+  SteadyTime source_began_;
   std::string in_;   // received, not yet parsed
   std::string out_;  // to be sent, from out_at_ on
   std::string body_; // to be sent behind out_, from body_at_ on
@@ -101,6 +103,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool input_ended_ = false;    // and it has been read
   bool handling_ = false;       // a handler's task is running
   bool source_asked_ = false;   // for its next piece
+  bool piece_waits_ = false;    // body_ is one of a source's
   bool continue_due_ = false;   // `100 Continue` goes out with the handler's first pull
   bool close_after_ = false;    // once all output has left
   bool linger_after_ = false;   // unread input may be on its way

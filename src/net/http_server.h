@@ -84,6 +84,8 @@ struct HttpLimits {
   Milliseconds body_timeout{30'000};    // without a single octet arriving
   Milliseconds idle_timeout{75'000};    // between two requests
   Milliseconds write_timeout{30'000};   // without a single octet leaving
+  // Of an answer that is made while it is sent, octets a second on the whole; write_timeout more is free.
+  std::uint64_t source_rate_min = 1'000;
 };
 
 struct HttpListener {

@@ -59,16 +59,21 @@ class SourceHandler final : public HttpHandler {
 
 class HttpSourceTest : public testing::Test {
  protected:
-  void SetUp() override {
-    server.emplace(loop.loop, handler, clock, log);
+  void SetUp() override { begin(); }
+  void begin(HttpLimits limits = {}, BodyBudget* bodies = nullptr) {
+    stop_server();
+    server.emplace(loop.loop, handler, clock, log, limits, bodies);
     ASSERT_TRUE(server->start({{}}));
     socket = RawSocket::connect(server->ports().front());
   }
-  void TearDown() override {
+  void stop_server() {
     socket.close();
     if (server) loop.run(server->stop(std::chrono::steady_clock::now() + Seconds(5)));
-    loop.stop();
     server.reset();
+  }
+  void TearDown() override {
+    stop_server();
+    loop.stop();
   }
   void ask(const std::string& line, const std::string& more = "") const {
     ASSERT_TRUE(socket.send(line + " HTTP/1.1\r\nHost: localhost\r\n" + more + "\r\n"));
@@ -129,6 +134,37 @@ TEST_F(HttpSourceTest, AreNotAskedForAHead) {
   EXPECT_THAT(all, HasSubstr("Content-Length: 5000\r\n"));
   EXPECT_THAT(all, EndsWith("\r\n\r\n"));
   EXPECT_EQ(handler.asked, 0);
+}
+
+// A little now and then is no reason to hold a place for ever.
+TEST_F(HttpSourceTest, D7_OfAPeerThatTakesThemTooSlowlyEnd) {
+  begin({.write_timeout = Milliseconds(1'000), .source_rate_min = 1'000'000'000'000});
+  constexpr std::uint64_t kSize = 200'000'000;
+  ask("GET /" + std::to_string(kSize));
+  const auto began = std::chrono::steady_clock::now();
+  std::uint64_t received = 0;
+  // As fast as a slow line, so that an octet leaves again and again: never for as long as write_timeout does none.
+  for (auto more = socket.receive_some(); !more.empty(); more = socket.receive_some()) {
+    received += more.size();
+    std::this_thread::sleep_until(began + std::chrono::microseconds(received / 20));  // 20 MB a second
+  }
+  EXPECT_LT(received, kSize);
+}
+
+// What of a document waits in memory for a peer that does not take it counts among what strangers may hold.
+TEST_F(HttpSourceTest, D7_WhatWaitsOfThemIsCounted) {
+  BodyBudget bodies({.free_bytes = 0, .bytes_max = 1, .source_bytes_max = 1});
+  begin({}, &bodies);
+  constexpr int kPeers = 8;
+  std::vector<RawSocket> peers;
+  for (int peer = 0; peer < kPeers; ++peer) {
+    peers.push_back(RawSocket::connect(server->ports().front()));
+    ASSERT_TRUE(peers.back().send("GET /64000000 HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (bodies.refused() < kPeers && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(bodies.refused(), kPeers) << "each is let go when there is no room for what waits";
+  stop_server();
 }
 
 TEST_F(HttpSourceTest, OfAPeerThatIsGoneEnd) {

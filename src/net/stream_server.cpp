@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -11,13 +10,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cstring>
-#include <mutex>
-#include <unordered_map>
+#include <optional>
+#include <utility>
 
 #include "base/run_on.h"
 #include "base/task_group.h"
 #include "net/http_stream.h"
 #include "net/proxy_preamble.h"
+#include "net/stream_places.h"
 
 namespace latchkey::net {
 namespace {
@@ -46,6 +46,12 @@ struct StreamServer::State : std::enable_shared_from_this<StreamServer::State> {
     StreamListener listener;
     std::unique_ptr<tcp::acceptor> acceptor;
     std::uint16_t port = 0;
+    std::shared_ptr<StreamPlaces> places;
+  };
+  // A connection's.
+  struct Places {
+    StreamPlaces::Place listener;
+    std::optional<StreamPlaces::Place> source;  // none as long as a proxy has not said whose it is
   };
   // What one worker has. Its executor's alone.
   struct Share {
@@ -67,20 +73,16 @@ struct StreamServer::State : std::enable_shared_from_this<StreamServer::State> {
   TaskGroup accepting;
   std::size_t next_share = 0;
 
-  std::atomic<std::size_t> connections = 0;
-  std::mutex mutex;  // guards what follows
-  std::unordered_map<SourceAddress, std::size_t, SourceAddressHash> by_source;
-
-  // Of those that come straight here. False: too many altogether, or of that address.
-  [[nodiscard]] bool admit(const IpAddress& peer);
-  void leave(const IpAddress& peer);
-  // Of one address; a trusted proxy is not counted, and whoever comes by way of it is, once it has said who that is.
-  [[nodiscard]] bool count_in(const IpAddress& source);
-  void count_out(const IpAddress& source);
+  [[nodiscard]] StreamCaller caller_at(std::size_t index, const IpAddress& peer, bool is_known) const;
+  // Of those that come straight here; a proxy stands for many. Nothing: too many at this listener, or of that address.
+  [[nodiscard]] std::optional<Places> admit(std::size_t index, const IpAddress& peer);
+  // For the one that a proxy has named: those it does not know are one together. False: too many.
+  [[nodiscard]] bool admit_behind_proxy(Places& places, const Conversation& conversation);
+  [[nodiscard]] std::size_t connection_count() const;
   [[nodiscard]] Result<void> listen(StreamListener listener);
   [[nodiscard]] Task<void> accept_from(std::size_t index);
-  void adopt(int descriptor, IpAddress peer, std::size_t index);
-  [[nodiscard]] static Task<void> converse(std::shared_ptr<State> self, std::shared_ptr<Conversation> conversation);
+  void adopt(int descriptor, IpAddress peer, std::size_t index, Places places);
+  [[nodiscard]] static Task<void> converse(std::shared_ptr<State> self, std::shared_ptr<Conversation> conversation, Places places);
 };
 
 // One connection.
@@ -94,6 +96,7 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
   }
 
   const IpAddress& peer() const override { return peer_; }
+  bool peer_known() const override { return peer_known_; }
   std::size_t listener() const override { return index_; }
   bool in_tls() const override { return tls_ != nullptr; }
   bool can_start_tls() const override { return listener_.tls != nullptr && listener_.start == TlsStart::on_request && !tls_; }
@@ -176,7 +179,8 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
       const auto parsed = parse_proxy_preamble(seen);
       if (std::holds_alternative<PreambleMalformed>(parsed)) break;
       if (const auto* preamble = std::get_if<ProxyPreamble>(&parsed)) {
-        if (preamble->client) peer_ = *preamble->client;
+        peer_known_ = preamble->client.has_value();
+        if (peer_known_) peer_ = *preamble->client;
         co_return Result<void>{};
       }
     }
@@ -216,6 +220,7 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
   }
 
   IpAddress peer_;
+  bool peer_known_ = true;
   std::size_t index_;
   const StreamListener& listener_;
   std::unique_ptr<HttpStream> plain_;
@@ -228,31 +233,40 @@ class Conversation final : public StreamConnection, public std::enable_shared_fr
   bool stop_asked_ = false;
 };
 
-bool StreamServer::State::admit(const IpAddress& peer) {
-  if (connections.fetch_add(1) < limits.connections_max && count_in(peer)) return true;
-  --connections;
-  return false;
+StreamCaller StreamServer::State::caller_at(std::size_t index, const IpAddress& peer, bool is_known) const {
+  const auto caller = handler.caller(index, peer);
+  return caller == StreamCaller::named && !is_known ? StreamCaller::stranger : caller;
 }
 
-void StreamServer::State::leave(const IpAddress& peer) {
-  --connections;
-  count_out(peer);
+std::optional<StreamServer::State::Places> StreamServer::State::admit(std::size_t index, const IpAddress& peer) {
+  auto& all = *open[index].places;
+  const bool is_proxy = proxies.trusts(peer);
+  const auto caller = is_proxy ? StreamCaller::any : caller_at(index, peer, true);
+  auto place = all.enter(caller);
+  if (!place) return std::nullopt;
+  Places places{.listener = std::move(*place), .source = std::nullopt};
+  if (is_proxy) return places;
+  places.source = all.take(peer, caller);
+  if (!places.source) return std::nullopt;
+  return places;
 }
 
-bool StreamServer::State::count_in(const IpAddress& source) {
-  if (proxies.trusts(source)) return true;  // a proxy stands for many
-  const std::lock_guard lock(mutex);
-  auto& count = by_source[SourceAddress(source)];
-  if (count >= limits.connections_per_source_max) return false;
-  ++count;
-  return true;
+bool StreamServer::State::admit_behind_proxy(Places& places, const Conversation& conversation) {
+  auto& all = *open[conversation.listener()].places;
+  const auto caller = caller_at(conversation.listener(), conversation.peer(), conversation.peer_known());
+  if (caller == StreamCaller::stranger) {
+    auto place = all.enter(caller);
+    if (!place) return false;
+    places.listener = std::move(*place);
+  }
+  places.source = all.take(conversation.peer(), caller);
+  return places.source.has_value();
 }
 
-void StreamServer::State::count_out(const IpAddress& peer) {
-  if (proxies.trusts(peer)) return;
-  const std::lock_guard lock(mutex);
-  const auto found = by_source.find(SourceAddress(peer));
-  if (found != by_source.end() && --found->second == 0) by_source.erase(found);
+std::size_t StreamServer::State::connection_count() const {
+  std::size_t count = 0;
+  for (const auto& one : open) count += one.places->count();
+  return count;
 }
 
 Result<void> StreamServer::State::listen(StreamListener listener) {
@@ -274,7 +288,7 @@ Result<void> StreamServer::State::listen(StreamListener listener) {
   if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
   if (error) return refuse(error.message());
   const auto port = acceptor->local_endpoint(error).port();
-  open.push_back({std::move(listener), std::move(acceptor), port});
+  open.push_back({std::move(listener), std::move(acceptor), port, std::make_shared<StreamPlaces>(limits.places)});
   return {};
 }
 
@@ -294,59 +308,44 @@ Task<void> StreamServer::State::accept_from(std::size_t index) {
     const auto peer = IpAddress::from_sockaddr(from.data());
     socket.native_non_blocking(true, error);
     if (!peer || error) continue;
-    if (!admit(*peer)) {
+    auto places = admit(index, *peer);
+    if (!places) {
       const auto line = handler.busy_line();
       socket.write_some(asio::buffer(line), error);
       log.warning("stream_connection_refused", {{"setting", open[index].listener.setting}, {"peer", peer->text()}});
       continue;
     }
     const int descriptor = socket.release(error);
-    if (error) {
-      leave(*peer);
-      continue;
-    }
-    adopt(descriptor, *peer, index);
+    if (!error) adopt(descriptor, *peer, index, std::move(*places));
   }
 }
 
-void StreamServer::State::adopt(int descriptor, IpAddress peer, std::size_t index) {
+void StreamServer::State::adopt(int descriptor, IpAddress peer, std::size_t index, Places places) {
   auto share = shares[next_share++ % shares.size()];
-  asio::post(share->executor, [self = shared_from_this(), share, descriptor, peer, index] {
+  asio::post(share->executor, [self = shared_from_this(), share, descriptor, peer, index, places = std::move(places)]() mutable {
     auto conversation = std::make_shared<Conversation>(share->executor, descriptor, peer, index, self->open[index].listener);
     std::erase_if(share->conversations, [](const auto& weak) { return weak.expired(); });
     share->conversations.push_back(conversation);
     if (share->stopping) conversation->ask_to_stop();
-    if (!share->tasks.spawn("conversation", converse(self, std::move(conversation)))) self->leave(peer);
+    (void)share->tasks.spawn("conversation", converse(self, std::move(conversation), std::move(places)));
   });
 }
 
-Task<void> StreamServer::State::converse(std::shared_ptr<State> self, std::shared_ptr<Conversation> conversation) {
+Task<void> StreamServer::State::converse(std::shared_ptr<State> self, std::shared_ptr<Conversation> conversation, Places places) {
   const auto counted = conversation->peer();
-  struct Leaving {
-    State& state;
-    IpAddress peer;
-    ~Leaving() { state.leave(peer); }
-  } leaving{*self, counted};
   if (self->proxies.expects_preamble(counted)) {
     if (const auto read = co_await conversation->read_preamble(); !read) {
       self->log.warning(read.error().reason, {{"peer", counted.text()}});
       co_return;
     }
   }
-  struct CountedBehindProxy {
-    State& state;
-    std::optional<IpAddress> source;
-    ~CountedBehindProxy() {
-      if (source) state.count_out(*source);
-    }
-  } behind{*self, std::nullopt};
-  if (const auto source = conversation->peer(); source != counted) {
-    if (!self->count_in(source)) {
-      (void)co_await conversation->write(self->handler.busy_line(), kBusyPatience);
-      self->log.warning("stream_connection_refused", {{"peer", source.text()}, {"by", counted.text()}});
-      co_return;
-    }
-    behind.source = source;
+  const auto source = conversation->peer();
+  // A proxy that speaks for itself, known by its address, stays uncounted; so does one that another proxy names.
+  const bool is_counted = conversation->peer_known() && (source == counted || self->proxies.trusts(source));
+  if (!is_counted && !self->admit_behind_proxy(places, *conversation)) {
+    (void)co_await conversation->write(self->handler.busy_line(), kBusyPatience);
+    self->log.warning("stream_connection_refused", {{"peer", source.text()}, {"by", counted.text()}});
+    co_return;
   }
   if (conversation->begins_with_tls()) {
     if (const auto done = co_await conversation->start_tls(self->limits.handshake_timeout); !done) co_return;
@@ -406,10 +405,10 @@ Task<void> StreamServer::stop(SteadyTime deadline) {
   co_await state->accepting.cancel_and_wait();
   for (const auto& share : state->shares) co_await run_on(share->executor, ask_share(share));
   base::SystemSteadyClock clock;
-  while (state->connections > 0 && clock.now() < deadline) co_await clock.sleep_for(Milliseconds(20));
+  while (state->connection_count() > 0 && clock.now() < deadline) co_await clock.sleep_for(Milliseconds(20));
   for (const auto& share : state->shares) co_await run_on(share->executor, end_share(share));
 }
 
-std::size_t StreamServer::connection_count() const { return state_->connections; }
+std::size_t StreamServer::connection_count() const { return state_->connection_count(); }
 
 }  // namespace latchkey::net

@@ -15,6 +15,7 @@
 #include "net/event_loop.h"
 #include "net/ip_address.h"
 #include "net/proxy_headers.h"
+#include "net/stream_places.h"
 #include "net/tls.h"
 #include "net/tls_floor.h"
 
@@ -27,6 +28,9 @@ class StreamConnection {
  public:
   virtual ~StreamConnection() = default;
   [[nodiscard]] virtual const IpAddress& peer() const = 0;
+  // False: a trusted proxy has said that it does not know, or speaks for itself (PROXY UNKNOWN, LOCAL). peer() is the proxy then,
+  // and its address says nothing of who is there.
+  [[nodiscard]] virtual bool peer_known() const = 0;
   // Which of the server's listeners took it.
   [[nodiscard]] virtual std::size_t listener() const = 0;
   [[nodiscard]] virtual bool in_tls() const = 0;
@@ -50,6 +54,8 @@ class StreamHandler {
   virtual ~StreamHandler() = default;
   // The conversation from its beginning to its end; then the connection is closed.
   [[nodiscard]] virtual Task<void> serve(std::shared_ptr<StreamConnection> connection) = 0;
+  // Whom the listener takes that address for. Any thread; always the same.
+  [[nodiscard]] virtual StreamCaller caller(std::size_t /*listener*/, const IpAddress& /*peer*/) const { return StreamCaller::any; }
   // What a connection beyond the limits is told before it is closed.
   [[nodiscard]] virtual std::string busy_line() const = 0;
 };
@@ -64,8 +70,7 @@ struct StreamListener {
 };
 
 struct StreamLimits {
-  std::size_t connections_max = 1'000;
-  std::size_t connections_per_source_max = 20;
+  StreamPlacesMost places;
   Milliseconds handshake_timeout{30'000};
 };
 

@@ -242,6 +242,11 @@ Result<Url> parse_url(std::string_view text) {
   return url;
 }
 
+bool travels_in_clear(std::string_view url) {
+  const auto parsed = parse_url(url);
+  return !parsed || (parsed->scheme != "https" && !parsed->loopback());
+}
+
 bool host_has_suffix(std::string_view host, std::string_view suffix) {
   const auto name = lower(host);
   const auto end = lower(suffix);

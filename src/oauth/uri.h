@@ -61,6 +61,9 @@ struct Url {
 // rule (and underscore), or an IP address. Errors: invalid/`malformed_url`.
 [[nodiscard]] Result<Url> parse_url(std::string_view text);
 
+// Whether whoever listens in the network has all that a browser brings there: neither https nor this machine itself; also what is no address.
+[[nodiscard]] bool travels_in_clear(std::string_view url);
+
 // Whole labels: `eu.example.com` has the suffix `example.com`, `badexample.com` has not. Case does not count.
 [[nodiscard]] bool host_has_suffix(std::string_view host, std::string_view suffix);
 

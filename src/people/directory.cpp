@@ -146,6 +146,7 @@ Task<Result<store::User>> Directory::edit(UserId id, Edit edit, Plan plan, Actor
     auto user = co_await read(id);
     if (!user) co_return user;
     const auto before = *user;
+    if (plan.of && before.version != *plan.of) co_return fail(ErrorKind::conflict, "version", "The user was changed meanwhile; try again.");
     const auto detail = edit(*user);
     if (!detail) co_return std::unexpected(detail.error());
     if (plan.epoch == Epoch::moves) ++user->auth_epoch;
@@ -159,7 +160,7 @@ Task<Result<store::User>> Directory::edit(UserId id, Edit edit, Plan plan, Actor
     auto done = co_await parts_.store.commit(std::move(batch));
     changed(before);
     changed(*user);
-    if (!done && is_outdated(done.error()) && tries < kTries) continue;
+    if (!done && is_outdated(done.error()) && tries < kTries && !plan.of) continue;
     if (!done && is_last_administrator(done.error())) co_return last_administrator(before);
     if (!done) co_return translated(std::move(done.error()), user->username);
     ++user->version;
@@ -304,15 +305,29 @@ Task<Result<store::User>> Directory::change_user(UserId id, UserChange change, A
   const auto shared = std::make_shared<const UserChange>(std::move(change));
   Edit how = [shared](store::User& user) { return apply(*shared, user); };
   Plan plan{.action = "user.changed", .epoch = Epoch::stays, .also = {}};
-  const bool off = shared->enabled && !*shared->enabled && switch_listener_ != nullptr;
-  if (off) {
-    auto also = co_await switch_listener_->switched_off(id);
-    if (!also) co_return std::unexpected(also.error());
-    plan.also = std::move(*also);
+  if (shared->enabled && switch_listener_ != nullptr) {
+    co_return co_await switch_user(id, *shared->enabled, std::move(how), std::move(plan), std::move(actor));
   }
-  auto changed = co_await edit(id, std::move(how), std::move(plan), std::move(actor));
-  if (off && changed) switch_listener_->switched_off_done();
-  co_return changed;
+  co_return co_await edit(id, std::move(how), std::move(plan), std::move(actor));
+}
+
+Task<Result<store::User>> Directory::switch_user(UserId id, bool on, Edit how, Plan plan, Actor actor) {
+  for (int tries = 1;; ++tries) {
+    const auto before = co_await read(id);
+    if (!before) co_return before;
+    plan.also.clear();
+    if (before->enabled != on) {
+      auto also = on ? co_await switch_listener_->switched_on(id) : co_await switch_listener_->switched_off(id);
+      if (!also) co_return std::unexpected(also.error());
+      plan.also = std::move(*also);
+    }
+    plan.of = before->version;
+    auto changed = co_await edit(id, how, plan, actor);
+    if (!changed && is_outdated(changed.error()) && tries < kTries) continue;
+    // Where the answer was lost it may be so.
+    if (!on && (changed || changed.error().kind == ErrorKind::ambiguous)) switch_listener_->switched_off_done(id, std::move(actor));
+    co_return changed;
+  }
 }
 
 Task<Result<void>> Directory::delete_user(UserId id, Actor actor) {
@@ -486,7 +501,7 @@ Task<Result<store::User>> Directory::reset_pin(UserId id, Secret fresh, Confirma
   if (done && watcher_ != nullptr) {
     watcher_->counters_forgotten(id);
     watcher_->pin_replaced(done->username);
-    if (!first) watcher_->pin_reset(id, done->username, by);
+    if (!first) watcher_->pin_reset(*done, by);
   }
   co_return done;
 }

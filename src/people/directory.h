@@ -41,12 +41,14 @@ class LeavingListener {
   [[nodiscard]] virtual Task<Result<Departure>> leaving(store::User user, Actor actor) = 0;
 };
 
-// What must be committed together with switching a user off: the way back of what the user's grants hold.
+// What must be committed together with switching a user off or on: the way back of what the user's grants hold, and its end. Asked again
+// when the user has changed in between, as whoever is given a grant does, or one of the grants.
 class SwitchOffListener {
  public:
   virtual ~SwitchOffListener() = default;
   [[nodiscard]] virtual Task<Result<store::Batch>> switched_off(UserId user) = 0;
-  virtual void switched_off_done() = 0;  // it has been committed
+  [[nodiscard]] virtual Task<Result<store::Batch>> switched_on(UserId user) = 0;
+  virtual void switched_off_done(UserId user, Actor actor) = 0;  // it is so now, if it was not before
 };
 
 // Who hears of what begins or ends an alert. Calls come after the commit, on the thread of the change, and return at once.
@@ -57,8 +59,8 @@ class DirectoryWatcher {
   virtual void counters_forgotten(UserId user) = 0;
   // The old PIN opens nothing any more: changed, reset, or the user is gone.
   virtual void pin_replaced(std::string username) = 0;
-  // Somebody set a new PIN without the old one: all administrators should know (RULES K7).
-  virtual void pin_reset(UserId user, std::string username, std::string by) = 0;
+  // Somebody set a new PIN without the old one: the owner and all administrators should know (RULES K7). `user` as it is now.
+  virtual void pin_reset(const store::User& user, std::string by) = 0;
 };
 
 struct NewUser {
@@ -158,7 +160,9 @@ class Directory {
     std::string action;
     Epoch epoch = Epoch::stays;
     store::Batch also;
+    std::optional<store::Version> of{};  // of the user, to which `also` belongs: conflict/`version` when it is another; nullopt: any
   };
+  [[nodiscard]] Task<Result<store::User>> switch_user(UserId id, bool on, Edit edit, Plan plan, Actor actor);
   [[nodiscard]] Task<Result<store::User>> edit(UserId id, Edit edit, Plan plan, Actor actor);
   [[nodiscard]] Task<Result<store::User>> read(UserId id) const;
   [[nodiscard]] Task<Result<void>> require_group(GroupId id) const;

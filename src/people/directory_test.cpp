@@ -161,6 +161,45 @@ TEST_F(DirectoryTest, F7_WhatAUserHeldIsGivenBackOnceTheUserIsGoneAndNotBefore) 
   EXPECT_TRUE(*run(store->user(scan.id)));
 }
 
+// Gives the user something while it is asked what there is, as whoever authorises a grant at that moment does.
+struct MemorySwitchOff final : SwitchOffListener {
+  explicit MemorySwitchOff(store::Store& store_in) : store(store_in) {}
+  Task<Result<store::Batch>> switched_off(UserId user) override {
+    ++asked;
+    auto now = co_await store.user(user);
+    if (given-- > 0) static_cast<void>(co_await store.commit({store::UpdateUser{**now}}));
+    co_return store::Batch{};
+  }
+  Task<Result<store::Batch>> switched_on(UserId) override {
+    ++asked_on;
+    co_return store::Batch{};
+  }
+  void switched_off_done(UserId user, Actor actor) override { done.emplace_back(user, actor.name); }
+  store::Store& store;
+  int asked = 0, asked_on = 0, given = 0;
+  std::vector<std::pair<UserId, std::string>> done;
+};
+
+TEST_F(DirectoryTest, F7_WhatAUserIsGivenInTheMomentOfTheSwitchingOffIsSeen) {
+  MemorySwitchOff off(*store);
+  directory->listen_to_switch(&off);
+  const auto scan = add("scan", "");
+  off.given = 1;
+  EXPECT_EQ(reason(run(directory->change_user(scan.id, {.enabled = false}, admin))), "done");
+  EXPECT_EQ(off.asked, 2) << "looked again at what there is";
+  EXPECT_EQ(off.done, (std::vector{std::pair(scan.id, admin.name)}));
+  EXPECT_FALSE(stored(scan.id).enabled);
+  EXPECT_EQ(reason(run(directory->change_user(scan.id, {.enabled = false}, admin))), "done");
+  EXPECT_EQ(off.asked, 2) << "what goes back does not begin anew for one who is off";
+  EXPECT_EQ(off.done.size(), 2U) << "but what may be open for the user ends, if it has not";
+  EXPECT_EQ(reason(run(directory->change_user(scan.id, {.enabled = true}, admin))), "done");
+  EXPECT_EQ(off.asked_on, 1);
+  off.given = 1'000;
+  EXPECT_EQ(reason(run(directory->change_user(scan.id, {.enabled = false}, admin))), "version");
+  EXPECT_TRUE(stored(scan.id).enabled);
+  EXPECT_EQ(off.done.size(), 2U);
+}
+
 TEST_F(DirectoryTest, OfTwoAdministratorsWhoGoAtTheSameTimeOneStays) {
   for (const bool deleted : {false, true}) {
     const auto anna = add_administrator(deleted ? "carla" : "anna"), berta = add_administrator(deleted ? "doris" : "berta");

@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+#include "base/shown_name.h"
+
 namespace latchkey::people {
 namespace {
 
@@ -215,6 +217,10 @@ Result<CleanName> clean_username(std::string_view typed) { return clean_name(typ
 
 Result<CleanName> new_username(std::string_view typed) {
   auto name = clean_username(typed);
+  if (name && !base::may_be_shown(name->text)) {
+    return fail(ErrorKind::invalid, "username_malformed", "The username holds a character that shows nothing where it stands, or more than one blank in a row, so that two names would look the same.",
+                {.field = "username"});
+  }
   if (!name || std::ranges::find(kNamesOfTheServer, name->key) == std::end(kNamesOfTheServer)) return name;
   return fail(ErrorKind::invalid, "username_malformed",
               fmt::format("\"{}\" is a name the server itself bears in the audit trail. Choose another one.", name->text), {.field = "username"});

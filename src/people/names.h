@@ -23,7 +23,8 @@ struct CleanName {
 // 1 to 128 characters, no `:` (HTTP Basic cuts there, RFC 7617 section 2), no control, format or unassigned characters.
 // `@` is welcome. Errors: invalid/`username_malformed`, field `username`.
 [[nodiscard]] Result<CleanName> clean_username(std::string_view typed);
-// The same for a name to be given: not one by which the server signs its own entries in the audit trail.
+// The same for a name to be given: not one by which the server signs its own entries in the audit trail, and nothing in it that is
+// not seen (base/shown_name.h).
 [[nodiscard]] Result<CleanName> new_username(std::string_view typed);
 // The same with `:` allowed. Errors: invalid/`group_name_malformed`, field `group`.
 [[nodiscard]] Result<CleanName> clean_group_name(std::string_view typed);

@@ -39,6 +39,17 @@ TEST(Usernames, TheServersOwnNamesInTheTrailAreGivenToNobody) {
   EXPECT_EQ(new_username("Client")->key, "client");
 }
 
+TEST(Usernames, Attack_NoTwoNewOnesLookTheSameByWhatNobodySees) {
+  for (const std::string_view typed : {"anna\u3164", "an\u034fna", "anna\u2800", "anna\ufe0f", "anna\U000e0100", "anna\u180b", "anna\u00a0bau", "anna  bau"}) {
+    const auto name = new_username(typed);
+    ASSERT_FALSE(name) << typed;
+    EXPECT_EQ(name.error().reason, "username_malformed");
+    EXPECT_EQ(name.error().field, "username");
+    EXPECT_TRUE(clean_username(typed)) << "who has it already still signs in";
+  }
+  EXPECT_TRUE(new_username("B\u00fcro \u2764\ufe0f"));
+}
+
 TEST(Usernames, WhatIsRefused) {
   for (const std::string_view typed :
        {std::string_view(""), std::string_view("   "), std::string_view("a:b"), std::string_view("a\nb"),

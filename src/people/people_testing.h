@@ -25,7 +25,7 @@ struct MemoryDirectoryWatcher final : DirectoryWatcher {
   void counters_forgotten(UserId user) override { forgotten.push_back(user); }
   void pin_replaced(std::string username) override { replaced.push_back(username); }
   std::vector<UserId> forgotten;
-  void pin_reset(UserId, std::string username, std::string by) override { reset.push_back(username + " by " + by); }
+  void pin_reset(const store::User& user, std::string by) override { reset.push_back(user.username + " by " + by); }
   std::vector<std::string> replaced, reset;
 };
 

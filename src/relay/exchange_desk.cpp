@@ -34,13 +34,17 @@ std::unexpected<Error> shutting_down() {
 }
 
 constexpr std::string_view kTooMany = "too_many_exchanges";
+constexpr Seconds kRefreshAgainAfter{5};
+constexpr Seconds kCodeAgainAfter{1};
+constexpr auto kDiskTurn = 60s;
 
-std::unexpected<Error> too_many() {
+// A refresh has time; a code may be over in half a minute.
+std::unexpected<Error> too_many(Seconds again_after) {
   return fail(
       ErrorKind::unavailable, std::string(kTooMany),
       "Too many requests of this office, or to this provider, are under way at once: the provider is slow to answer. "
       "Ask again in a moment.",
-      {.retry_after = Seconds(5)});
+      {.retry_after = again_after});
 }
 
 // Likewise when that instance has died, until its claim ends.
@@ -97,8 +101,8 @@ ExchangeDesk::ExchangeDesk(Parts parts)
       tidied_at_(up_since_),
       tidied_at_wall_(parts_.wall.now()) {}
 
-Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, const Key& key,
-                                                     const cloud::TokenRequest& request) const {
+Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, const Key& key, const cloud::TokenRequest& request,
+                                                     What what) const {
   if (!GrantId::parse(request.grant)) return malformed();
   if (const auto may = may_use(office, request.target.type); !may) return std::unexpected(may.error());
   const auto side = parts_.sides.token_side(request.target);
@@ -111,39 +115,47 @@ Result<ExchangeDesk::Errand> ExchangeDesk::errand_of(const Enrolment& office, co
   }
   BlobPlace place{.office = office.office, .provider = side->provider, .client_id = side->client_id, .grant = request.grant};
   std::vector<oauth::FormPost> posts;
+  std::vector<Secret> unsaid;
   for (auto each = *side; each.secret != nullptr; each.secret = std::exchange(each.second_secret, nullptr)) {
     auto post = token_post(request.form, each, blobs_, place);
     if (!post) return std::unexpected(post.error());
     posts.push_back(std::move(*post));
   }
-  if (const auto room = room_for(key.first, request.target.app); !room) return std::unexpected(room.error());
+  if (!posts.empty()) unsaid = unsaid_of(posts.front(), *side);
+  if (const auto room = room_for(key.first, request.target.app, what); !room) return std::unexpected(room.error());
   return Errand{.office = office.office,
                 .office_key = office.keys.sealing,
                 .place = std::move(place),
                 .shape = side->reply_shape,
-                .posts = std::move(posts)};
+                .posts = std::move(posts),
+                .unsaid = std::move(unsaid)};
 }
 
-Result<void> ExchangeDesk::may_ask(const Key& key) {
-  std::size_t under_way = 0;
-  for (auto each = flights_.lower_bound({key.first, IntentId()}); each != flights_.end() && each->first.first == key.first; ++each) ++under_way;
-  if (under_way >= kAskedByOfficeMax) return too_many();
-  if (!begun_.take(key.first.text(), kExchangesPerMinute, parts_.steady.now())) return too_many();
+Result<void> ExchangeDesk::may_ask(const Key& key, What what) {
+  const auto again_after = what == What::code ? kCodeAgainAfter : kRefreshAgainAfter;
+  std::ptrdiff_t under_way = 0;
+  for (auto each = flights_.lower_bound({key.first, IntentId()}); each != flights_.end() && each->first.first == key.first; ++each) {
+    if (each->second->what == what) ++under_way;
+  }
+  if (under_way >= places_for(what).asked_by_office) return too_many(again_after);
+  auto& begun = what == What::code ? codes_begun_ : begun_;
+  if (!begun.take(key.first.text(), kExchangesPerMinute, parts_.steady.now())) return too_many(again_after);
   return {};
 }
 
-Result<void> ExchangeDesk::room_for(const store::OfficeId& office, const std::string& app) const {
-  const auto under_way = [this](const auto& counts) {
-    return std::ranges::count_if(
-        flights_, [&](const auto& each) { return !each.second->app.empty() && counts(each.first.first, each.second->app); });
+Result<void> ExchangeDesk::room_for(const store::OfficeId& office, const std::string& app, What what) const {
+  const auto under_way = [&](const auto& counts) {
+    return std::ranges::count_if(flights_, [&](const auto& each) {
+      return each.second->what == what && !each.second->app.empty() && counts(each.first.first, each.second->app);
+    });
   };
+  const auto& places = places_for(what);
   const auto of_office = [&](const auto& whose, const auto&) { return whose == office; };
   const auto of_app = [&](const auto&, const auto& where) { return where == app; };
   const auto of_both = [&](const auto& whose, const auto& where) { return whose == office && where == app; };
-  const bool room = under_way([](const auto&, const auto&) { return true; }) < kFlightsMax &&
-                    under_way(of_office) < kFlightsOfOfficeMax && under_way(of_app) < kFlightsOfAppMax &&
-                    under_way(of_both) < kFlightsOfOfficeAtAppMax;
-  if (!room) return too_many();
+  const bool room = under_way([](const auto&, const auto&) { return true; }) < places.all && under_way(of_office) < places.of_office &&
+                    under_way(of_app) < places.of_app && under_way(of_both) < places.of_office_at_app;
+  if (!room) return too_many(what == What::code ? kCodeAgainAfter : kRefreshAgainAfter);
   return {};
 }
 
@@ -155,9 +167,10 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::exchange(Enrolment office, cloud:
   const Key key(*office_id, *intent);
   auto found = flights_.find(key);
   if (found == flights_.end()) {
-    if (const auto may = may_ask(key); !may) co_return std::unexpected(may.error());
-    auto errand = errand_of(office, key, request);
-    auto flight = std::make_shared<Flight>(errand ? request.target.app : std::string(), parts_.executor);
+    const auto what = brings_code(request.form) ? What::code : What::refresh;
+    if (const auto may = may_ask(key, what); !may) co_return std::unexpected(may.error());
+    auto errand = errand_of(office, key, request, what);
+    auto flight = std::make_shared<Flight>(errand ? request.target.app : std::string(), what, parts_.executor);
     found = flights_.emplace(key, flight).first;
     Asked asked{.key = key, .turn = request.turn, .nonce = std::move(nonce)};
     if (!flights_group_.spawn("exchange", fly(std::move(flight), std::move(asked), std::move(errand)))) {
@@ -183,12 +196,16 @@ Task<void> ExchangeDesk::fly(std::shared_ptr<Flight> flight, Asked asked, Result
 
 Task<Result<cloud::TokenAnswer>> ExchangeDesk::carry(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand) {
   auto* book = &parts_.book;
+  base::Places::Place turn;
+  // Its turn comes whenever the disk takes anything at all.
+  while (flight->what == What::refresh && !turn) turn = co_await at_disk_.take(parts_.steady, kDiskTurn);
   asked.steady_begun = parts_.steady.now();
   const auto now = asked.wall_begun = parts_.wall.now();
   auto look = [book, key = asked.key, turn = asked.turn, nonce = asked.nonce, posts = errand.has_value(), now] {
     return posts ? book->claim(key.first, key.second, turn, nonce, now) : book->recall(key.first, key.second, nonce, now);
   };
   auto there = co_await parts_.disk.run(std::move(look));
+  turn = {};
   if (!there) co_return std::unexpected(there.error());
   const bool over = *there && (*there)->state == store::ExchangeState::acknowledged && (*there)->turn < asked.turn;
   if (*there && !over) co_return co_await answer_from(std::move(flight), std::move(**there), asked.turn);
@@ -276,7 +293,7 @@ Task<Result<cloud::TokenAnswer>> ExchangeDesk::post(std::shared_ptr<Flight> flig
   Bytes sealed;
   if (reply) {
     const auto seal = [&](const Secret& token) { return blobs_.seal(errand.place, token); };
-    sealed = cloud::seal_reply(with_blob(std::move(*reply), errand.shape, seal), errand.office, asked.key.second.text(),
+    sealed = cloud::seal_reply(with_blob(std::move(*reply), errand.shape, seal, errand.unsaid), errand.office, asked.key.second.text(),
                                asked.turn, errand.office_key, parts_.entropy);
   }
   (sealed.empty() ? parts_.counters.unknown : parts_.counters.answered) += 1;
@@ -341,7 +358,7 @@ Task<Result<void>> ExchangeDesk::acknowledge(Enrolment office, cloud::Acknowledg
     }
   }
   auto& under_way = acknowledging_[key.first];
-  if (under_way >= kAskedByOfficeMax) co_return too_many();
+  if (under_way >= kAcknowledgedTogetherMax) co_return too_many(kRefreshAgainAfter);
   under_way += 1;
   const struct Done {
     std::size_t& under_way;

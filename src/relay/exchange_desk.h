@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/log.h"
+#include "base/places.h"
 #include "base/pool.h"
 #include "base/task_group.h"
 #include "cloud/token_exchange.h"
@@ -47,13 +48,21 @@ class ExchangeDesk {
  public:
   // POSTs under way at once. A provider that does not answer holds each for as long as it is waited for: it must leave room
   // for the others, for every office.
-  static constexpr std::ptrdiff_t kFlightsMax = 256;
-  static constexpr std::ptrdiff_t kFlightsOfOfficeMax = 64;
-  static constexpr std::ptrdiff_t kFlightsOfAppMax = 64;
-  static constexpr std::ptrdiff_t kFlightsOfOfficeAtAppMax = 16;
-  // Of one office, answered from the book or refused as well: each costs the disk a turn. What it begins in a minute is what 24,000 accounts
-  // need that are refreshed every 20 minutes.
-  static constexpr std::size_t kAskedByOfficeMax = 96;
+  struct Places {
+    std::ptrdiff_t all;
+    std::ptrdiff_t of_office;
+    std::ptrdiff_t of_app;
+    std::ptrdiff_t of_office_at_app;
+    // Of one office, answered from the book or refused as well: each costs the disk a turn.
+    std::ptrdiff_t asked_by_office;
+  };
+  static constexpr Places kForRefreshes{.all = 256, .of_office = 64, .of_app = 64, .of_office_at_app = 16, .asked_by_office = 96};
+  // Codes have places of their own, whatever refreshes there are: a crowd that consents together waits, and cannot ask again.
+  static constexpr Places kForCodes{.all = 512, .of_office = 192, .of_app = 256, .of_office_at_app = 128, .asked_by_office = 256};
+  static constexpr std::size_t kAcknowledgedTogetherMax = 96;  // of one office
+  // Refreshes whose claims wait for the disk at once: what comes for a code has no more than these before it.
+  static constexpr std::size_t kRefreshesAtDiskMax = 8;
+  // What an office begins in a minute is what 24,000 accounts need that are refreshed every 20 minutes; as many codes, counted by themselves.
   static constexpr std::int64_t kExchangesPerMinute = 1200;
   // Nothing is let go before the offices have had that long to come for it: while a relay is off, none can.
   static constexpr Seconds kUpBeforeForgetting = std::chrono::hours(6);
@@ -94,9 +103,11 @@ class ExchangeDesk {
 
  private:
   using Key = std::pair<store::OfficeId, IntentId>;
+  enum class What { code, refresh };
   struct Flight {
-    Flight(std::string app_in, const Executor& executor) : app(std::move(app_in)), landed(executor) {}
+    Flight(std::string app_in, What what_in, const Executor& executor) : app(std::move(app_in)), what(what_in), landed(executor) {}
     std::string app;  // where it posts; empty: nowhere
+    What what;
     base::Broadcast landed;
     std::optional<Result<cloud::TokenAnswer>> result;
     bool acknowledged = false;  // though it is not durable yet
@@ -115,11 +126,13 @@ class ExchangeDesk {
     BlobPlace place;
     oauth::ReplyShape shape;
     std::vector<oauth::FormPost> posts;  // the same with each of the client's secrets; the first is used first
+    std::vector<Secret> unsaid;          // what is in them and is nothing for the office
   };
-  [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, const Key& key, const cloud::TokenRequest& request) const;
+  [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, const Key& key, const cloud::TokenRequest& request, What what) const;
   // Before anything is looked for: an office that asks for whatever it likes must not keep the disk from others.
-  [[nodiscard]] Result<void> may_ask(const Key& key);
-  [[nodiscard]] Result<void> room_for(const store::OfficeId& office, const std::string& app) const;
+  [[nodiscard]] Result<void> may_ask(const Key& key, What what);
+  [[nodiscard]] Result<void> room_for(const store::OfficeId& office, const std::string& app, What what) const;
+  [[nodiscard]] static const Places& places_for(What what) { return what == What::code ? kForCodes : kForRefreshes; }
   // `errand`: or why it cannot be posted, which is told when there is nothing else to tell.
   [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand);
   [[nodiscard]] Task<Result<cloud::TokenAnswer>> carry(std::shared_ptr<Flight> flight, Asked asked, Result<Errand> errand);
@@ -143,6 +156,8 @@ class ExchangeDesk {
   TaskGroup flights_group_;
   std::map<Key, std::shared_ptr<Flight>> flights_;
   OfficeQuotas begun_;
+  OfficeQuotas codes_begun_;
+  base::Places at_disk_{kRefreshesAtDiskMax};
   std::map<store::OfficeId, std::size_t> acknowledging_;
   SteadyTime up_since_;  // in one go, and with a clock that was right
   SteadyTime tidied_at_;

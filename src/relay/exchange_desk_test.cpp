@@ -479,11 +479,11 @@ TEST_F(Desk, C7_AProviderThatHangsLeavesRoomForTheOthersAndForOtherOffices) {
     EXPECT_EQ(reason(answer), "too_many_exchanges");
     EXPECT_TRUE(answer || answer.error().retry_after);
   };
-  fill(north, ExchangeDesk::kFlightsOfOfficeAtAppMax);
+  fill(north, ExchangeDesk::kForCodes.of_office_at_app);
   refused(north);
-  for (auto full = ExchangeDesk::kFlightsOfOfficeAtAppMax; full < ExchangeDesk::kFlightsOfAppMax;
-       full += ExchangeDesk::kFlightsOfOfficeAtAppMax)
-    fill(enrol(), ExchangeDesk::kFlightsOfOfficeAtAppMax);
+  for (auto full = ExchangeDesk::kForCodes.of_office_at_app; full < ExchangeDesk::kForCodes.of_app;
+       full += ExchangeDesk::kForCodes.of_office_at_app)
+    fill(enrol(), ExchangeDesk::kForCodes.of_office_at_app);
   refused(south);
   provider.holds_only = "acme";
   sides.app = "other";
@@ -500,6 +500,66 @@ TEST_F(Desk, C7_AProviderThatHangsLeavesRoomForTheOthersAndForOtherOffices) {
   base::drive_until(loop, [&] { return std::ranges::all_of(hanging, [](const auto& each) { return each->has_value(); }); });
 }
 
+TEST_F(Desk, S4_CodesHavePlacesOfTheirOwnAndAreAskedForAgainInASecond) {
+  static_assert(ExchangeDesk::kForCodes.of_office_at_app >= 100);
+  const auto office = enrol();
+  provider.answers = {FakeProvider::tokens("rt-1")};
+  const auto first = intent();
+  const auto answer = exchange(office, first, 1);
+  const auto refresh_form = "grant_type=refresh_token&client_id=relay-at-acme&refresh_token=" + blob(office, first, *answer);
+  provider.holds = true;
+  std::vector<decltype(begin(office, first, 1))> under_way;
+  const auto fill = [&](std::ptrdiff_t count, const std::string& form) {
+    const auto posts = provider.bodies.size() + static_cast<std::size_t>(count);
+    for (std::ptrdiff_t n = 0; n < count; ++n) under_way.push_back(begin(office, intent(), 1, form));
+    base::drive_until(loop, [&] { return provider.bodies.size() == posts; });
+  };
+  const auto told_when = [&](const std::string& form) {
+    const auto refused = exchange(office, intent(), 1, form);
+    return reason(refused) == "too_many_exchanges" ? refused.error().retry_after : std::nullopt;
+  };
+  fill(ExchangeDesk::kForRefreshes.of_office_at_app, refresh_form);
+  EXPECT_EQ(told_when(refresh_form), Seconds(5));
+  fill(ExchangeDesk::kForCodes.of_office_at_app, code_form());
+  EXPECT_EQ(told_when(code_form()), Seconds(1));
+  provider.holds = false;
+  released.notify_all();
+  base::drive_until(loop, [&] { return std::ranges::all_of(under_way, [](const auto& each) { return each->has_value(); }); });
+  // What refreshes were begun in this minute is not taken from the codes.
+  for (std::int64_t n = 0; n < ExchangeDesk::kExchangesPerMinute; ++n) [[maybe_unused]] const auto used = exchange(office, intent(), 1, "grant_type=nonsense");
+  provider.answers = {FakeProvider::tokens("rt-2")};
+  EXPECT_TRUE(exchange(office, intent(), 1));
+}
+
+TEST_F(Desk, S4_ACodeGoesBeforeTheRefreshesThatWaitForTheDisk) {
+  const auto office = enrol();
+  std::promise<void> goes_on;
+  auto slow = base::start_on(loop, disk.run([waits = goes_on.get_future().share()] { return waits.wait(), true; }));
+  std::vector<std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>>> refreshes;
+  for (int n = 0; n < 90; ++n) refreshes.push_back(begin(office, intent(), 1, "grant_type=refresh_token"));
+  const auto code = begin(office, intent(), 1, "grant_type=authorization_code");
+  loop.run_for(Milliseconds(20));
+  goes_on.set_value();
+  auto before_it = std::ptrdiff_t{-1};
+  const auto ended = [&] { return std::ranges::count_if(refreshes, [](const auto& each) { return each->has_value(); }); };
+  base::drive_until(loop, [&] {
+    if (before_it < 0 && code->has_value()) before_it = ended();
+    return before_it >= 0 && ended() == 90;
+  });
+  EXPECT_LE(before_it, 45) << "it came last, and had ninety before it";
+}
+
+TEST_F(Desk, P7_WhatAProviderRepeatsOfASecretDoesNotReachTheOffice) {
+  const auto office = enrol();
+  auto refusal = std::get<net::Reply>(FakeProvider::refusal("invalid_client"));
+  refusal.body = base::to_bytes(R"({"error":"invalid_client","error_description":"the secret s3cret is not known"})");
+  provider.answers = {std::move(refusal)};
+  const auto name = intent();
+  const auto answer = exchange(office, name, 1);
+  const auto opened = cloud::open_reply(office.keys, office.enrolment.office, name, answer->turn, answer->reply);
+  EXPECT_EQ(opened.value().body.reveal_text(), R"({"error":"invalid_client","error_description":"the secret … is not known"})");
+}
+
 TEST_F(Desk, Attack_AnOfficeThatAsksForNonsenseInMassesMakesNobodyWait) {
   const auto mallory = enrol();
   const auto honest = enrol();
@@ -511,7 +571,7 @@ TEST_F(Desk, Attack_AnOfficeThatAsksForNonsenseInMassesMakesNobodyWait) {
   std::vector<std::shared_ptr<std::optional<Result<cloud::TokenAnswer>>>> asked;
   for (int n = 0; n < 1000; ++n) asked.push_back(begin(mallory, intent(), 1, "grant_type=nonsense"));
   const auto ended = [&] { return std::ranges::count_if(asked, [](const auto& each) { return each->has_value(); }); };
-  base::drive_until(loop, [&] { return ended() == 1000 - static_cast<std::ptrdiff_t>(ExchangeDesk::kAskedByOfficeMax); });
+  base::drive_until(loop, [&] { return ended() == 1000 - ExchangeDesk::kForRefreshes.asked_by_office; });
   for (const auto& each : asked) {
     if (each->has_value()) EXPECT_EQ((*each)->error().reason, "too_many_exchanges");
   }
@@ -528,7 +588,7 @@ TEST_F(Desk, Attack_AnOfficeThatAsksForNonsenseInMassesMakesNobodyWait) {
     ASSERT_FALSE(answer);
     refused += answer.error().reason == "too_many_exchanges" ? 1 : 0;
   }
-  EXPECT_EQ(refused, static_cast<std::ptrdiff_t>(ExchangeDesk::kAskedByOfficeMax));
+  EXPECT_EQ(refused, ExchangeDesk::kForRefreshes.asked_by_office);
   provider.answers = {FakeProvider::tokens("rt-2")};
   EXPECT_TRUE(exchange(honest, intent(), 1)) << "another's budget is its own";
 }

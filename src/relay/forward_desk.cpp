@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "cloud/sealed_until.h"
 #include "cloud/service.h"
-#include "cloud/shown_name.h"
 #include "crypto/hash.h"
 #include "oauth/callback.h"
 
@@ -108,11 +107,7 @@ Result<ForwardDesk::Checked> ForwardDesk::check(std::string_view flow) const {
   if (!enrolment) return office_unknown();
   auto request = opened->believed(enrolment->keys.signing, parts_.wall.now());
   if (!request) return std::unexpected(request.error());
-  if (!cloud::may_be_shown(request->username)) {
-    return fail(ErrorKind::refused, "username_not_shown",
-                "The office names its user with more than 128 characters, or with characters that are not seen or turn text round, and "
-                "what this page shows must be what is meant. Its administrator can give the user another name.");
-  }
+  if (const auto shown = cloud::check_username(request->username); !shown) return std::unexpected(shown.error());
   if (std::ranges::find(enrolment->types, request->type) == enrolment->types.end()) {
     return fail(ErrorKind::refused, "type_not_enrolled",
                 "This office is not enrolled for this type of account at this Cloud Service. Its operator can allow it.");

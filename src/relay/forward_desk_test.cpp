@@ -321,9 +321,13 @@ TEST_F(Forwarding, Attack_AnOfficeThatWritesItsOwnTextOnThePageInTheUsersPlaceIs
     const auto flow = sealed(north, request);
     EXPECT_EQ(reason(desk.look(flow, {})), "username_not_shown") << username;
   }
-  auto request = request_of(north);
-  request.username = std::string(128, 'x');
-  EXPECT_EQ(desk.look(sealed(north, request), {})->username, request.username);
+  for (const std::string& username : {std::string(128, 'x'), std::string("Büro \u2764\ufe0f")}) {
+    auto request = request_of(north);
+    request.username = username;
+    const auto page = desk.look(sealed(north, request), {});
+    ASSERT_TRUE(page) << page.error().text;
+    EXPECT_EQ(page->username, username);
+  }
 }
 
 TEST_F(Forwarding, C8_ARefusalOfConsentComesBackToTheOfficeToo) {

@@ -49,7 +49,8 @@ std::unexpected<Error> office_unknown() {
 }
 
 std::unexpected<Error> exchanges_nothing() {
-  return fail(ErrorKind::refused, "not_exchanged",
+  // Not `not_exchanged`: nobody has looked for what may be kept.
+  return fail(ErrorKind::refused, "exchanges_nothing",
               "This Cloud Service exchanges nothing (any more). Press Check in the office's OAuth settings.");
 }
 

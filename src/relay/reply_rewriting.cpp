@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "oauth/client.h"
+#include "oauth/redaction.h"
 
 namespace latchkey::relay {
 namespace {
@@ -49,15 +50,56 @@ std::optional<Secret> in_form(std::string_view body, std::string_view token, std
   return found ? std::optional(writer.take()) : std::nullopt;
 }
 
+// Whether anything was struck.
+bool strike_in(std::string_view text, std::span<const Secret> unsaid, std::string& struck) {
+  struck = text;
+  oauth::strike_out(struck, unsaid);
+  return struck != text;
+}
+
+// What the office is to have is not looked into: it would be spoiled by a secret that happens to stand in it.
+bool is_for_the_office(std::string_view member) { return member == "access_token" || member == "refresh_token" || member == "id_token"; }
+
+bool strike_in(Json& value, std::span<const Secret> unsaid) {
+  bool any = false;
+  if (auto* text = value.if_string()) {
+    std::string struck;
+    any = strike_in(*text, unsaid, struck);
+    if (any) {
+      base::wipe(text->data(), text->size());
+      *text = struck;
+    }
+    base::wipe(struck.data(), struck.size());
+  } else if (auto* object = value.if_object()) {
+    for (auto& [name, member] : *object) any = (!is_for_the_office(name) && strike_in(member, unsaid)) || any;
+  } else if (auto* array = value.if_array()) {
+    for (auto& item : *array) any = strike_in(item, unsaid) || any;
+  }
+  return any;
+}
+
+// As it is where nothing was struck.
+cloud::ProviderReply without(std::span<const Secret> unsaid, cloud::ProviderReply reply, const oauth::TokenReply& read) {
+  if (auto parsed = parse_json(reply.body.reveal_text())) {
+    if (strike_in(*parsed, unsaid)) reply.body = secret_of(boost::json::serialize(*parsed));
+    return reply;
+  }
+  if (read.access_token) return reply;
+  std::string struck;
+  if (strike_in(reply.body.reveal_text(), unsaid, struck)) reply.body = Secret(std::string_view(struck));
+  base::wipe(struck.data(), struck.size());
+  return reply;
+}
+
 }  // namespace
 
-cloud::ProviderReply with_blob(cloud::ProviderReply reply, oauth::ReplyShape shape, const SealToken& seal) {
+cloud::ProviderReply with_blob(cloud::ProviderReply reply, oauth::ReplyShape shape, const SealToken& seal, std::span<const Secret> unsaid) {
   const auto body = reply.body.reveal_text();
   const auto completeness = reply.cut ? oauth::Completeness::cut : oauth::Completeness::whole;
   auto parsed = oauth::parse_token_reply(reply.status, reply.content_type, body, shape, completeness);
   auto token = std::move(parsed.refresh_token);
   if (!token) token = oauth::find_refresh_token(body);
-  if (!token) return reply;
+  if (!token) return without(unsaid, std::move(reply), parsed);
   const auto blob = seal(*token);
   std::optional<Secret> rewritten;
   if (parsed.form == oauth::ReplyForm::json) rewritten = in_json(body, token->reveal_text(), blob.reveal_text());
@@ -66,9 +108,11 @@ cloud::ProviderReply with_blob(cloud::ProviderReply reply, oauth::ReplyShape sha
     // Broken off or broken: what cannot be had again is all that is worth passing on.
     rewritten = secret_of(boost::json::serialize(JsonObject{{"refresh_token", blob.reveal_text()}}));
     reply.content_type = "application/json";
+    reply.body = std::move(*rewritten);
+    return reply;
   }
   reply.body = std::move(*rewritten);
-  return reply;
+  return without(unsaid, std::move(reply), parsed);
 }
 
 }  // namespace latchkey::relay

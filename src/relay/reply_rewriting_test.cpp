@@ -14,6 +14,9 @@ oauth::TokenReply seen(const cloud::ProviderReply& rewritten) {
   return oauth::parse_token_reply(rewritten.status, rewritten.content_type, rewritten.body.reveal_text(), {},
                                   rewritten.cut ? oauth::Completeness::cut : oauth::Completeness::whole);
 }
+cloud::ProviderReply with_blob(cloud::ProviderReply reply, oauth::ReplyShape shape, const SealToken& seal) {
+  return relay::with_blob(std::move(reply), shape, seal, {});
+}
 Secret sealed(const Secret& token) { return Secret(std::string_view("blob-of-" + std::string(token.reveal_text()))); }
 
 TEST(ReplyRewriting, S4_OfAJsonReplyTheRefreshTokenAloneIsChanged) {
@@ -53,6 +56,30 @@ TEST(ReplyRewriting, RepliesWithoutARefreshTokenPassAsTheyAre) {
     EXPECT_EQ(rewritten.body.reveal_text(), body);
     EXPECT_EQ(rewritten.content_type, "application/json");
   }
+}
+
+// Rule P7: a provider repeats what it was sent.
+TEST(ReplyRewriting, P7_WhatWasSentIsStruckOutOfAProvidersWords) {
+  std::vector<Secret> sent;
+  sent.emplace_back(std::string_view("cl1ent/secret"));
+  sent.emplace_back(std::string_view("rt-0815-long"));
+  const auto told = [&](std::string_view body, std::string type = "application/json") {
+    const auto rewritten = relay::with_blob(reply(body, std::move(type)), {}, sealed, sent);
+    return std::string(rewritten.body.reveal_text());
+  };
+  for (const auto& text : {told(R"({"error":"invalid_client","error_description":"cl1ent\/secret is not the secret; RT-0815-LONG neither","more":[{"why":"rt-0815-long"}]})"),
+                           told(R"({"error":"invalid_client","error_description":"cl1ent/secret"})", "text/html"),
+                           told("error=invalid_grant&error_description=cl1ent%2Fsecret+rt-0815-long", "application/x-www-form-urlencoded"),
+                           told("<p>cl1ent/secret and rt-0815-long</p>", "text/html")}) {
+    EXPECT_EQ(text.find("ent/secret"), std::string::npos) << text;
+    EXPECT_EQ(text.find("ent\\/secret"), std::string::npos) << text;
+    EXPECT_EQ(text.find("%2F"), std::string::npos) << text;
+    EXPECT_EQ(text.find("0815"), std::string::npos) << text;
+    EXPECT_NE(text.find("invalid_") == std::string::npos && text.find("<p>") == std::string::npos, true) << "the rest passes: " << text;
+  }
+  const auto granted = told(R"({"access_token":"at-rt-0815-long","refresh_token":"rt-0815-long","scope":"a"})");
+  EXPECT_NE(granted.find("at-rt-0815-long"), std::string::npos) << "a token is passed on as it is";
+  EXPECT_NE(granted.find("blob-of-rt-0815-long"), std::string::npos);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "base/id.h"
 #include "base/json.h"
+#include "oauth/redaction.h"
 #include "oauth/revocation.h"
 #include "relay/provider_call.h"
 #include "relay/token_form.h"
@@ -32,10 +33,12 @@ std::unexpected<Error> unreachable(const net::HttpOutcome& outcome) {
               {.detail = nothing != nullptr ? nothing->error.detail : std::string(), .retry_after = Seconds(10)});
 }
 
-// RFC 6749 5.2, as RFC 7009 2.2.1 has it.
-std::string error_of(const net::Reply& reply) {
+// RFC 6749 5.2, as RFC 7009 2.2.1 has it; empty as well where it repeats what was sent.
+std::string error_of(const net::Reply& reply, std::span<const Secret> sent) {
   const auto json = parse_json(base::as_text(reply.body));
-  return json && json->is_object() ? base::string_or(json->get_object(), "error") : std::string();
+  auto error = json && json->is_object() ? base::string_or(json->get_object(), "error") : std::string();
+  oauth::strike_out(error, sent);  // what it leaves is no error code
+  return error;
 }
 
 }  // namespace
@@ -60,8 +63,7 @@ class RevocationDesk::Flight {
   const std::string office_;
 };
 
-Result<std::vector<oauth::FormPost>> RevocationDesk::posts_of(const Enrolment& office,
-                                                              const cloud::RevocationRequest& request) const {
+Result<RevocationDesk::Errand> RevocationDesk::errand_of(const Enrolment& office, const cloud::RevocationRequest& request) const {
   if (!GrantId::parse(request.grant))
     return fail(ErrorKind::invalid, "token_request_malformed", "The office's request cannot be read.");
   if (const auto may = may_use(office, request.target.type); !may) return std::unexpected(may.error());
@@ -79,18 +81,20 @@ Result<std::vector<oauth::FormPost>> RevocationDesk::posts_of(const Enrolment& o
   }
   const BlobPlace place{
       .office = office.office, .provider = side->provider, .client_id = side->client_id, .grant = request.grant};
-  std::vector<oauth::FormPost> posts;
+  Errand errand;
   for (auto each = *side; each.secret != nullptr; each.secret = std::exchange(each.second_secret, nullptr)) {
     auto post = revocation_post(request.form, each, blobs_, place);
     if (!post) return std::unexpected(post.error());
-    posts.push_back(std::move(*post));
+    errand.posts.push_back(std::move(*post));
   }
-  return posts;
+  if (!errand.posts.empty()) errand.unsaid = unsaid_of(errand.posts.front(), *side);
+  return errand;
 }
 
 Task<Result<cloud::RevocationAnswer>> RevocationDesk::revoke(Enrolment office, cloud::RevocationRequest request) {
-  auto posts = posts_of(office, request);
-  if (!posts) co_return std::unexpected(posts.error());
+  auto errand = errand_of(office, request);
+  if (!errand) co_return std::unexpected(errand.error());
+  auto* posts = &errand->posts;
   const auto theirs = flights_.find(office.office);
   const bool full = under_way_ >= kFlightsMax || (theirs != flights_.end() && theirs->second >= kFlightsOfOfficeMax);
   if (stopping_ || full) co_return no_room();
@@ -107,7 +111,7 @@ Task<Result<cloud::RevocationAnswer>> RevocationDesk::revoke(Enrolment office, c
       parts_.counters.revocations_unreachable += 1;
       co_return unreachable(outcome);
     }
-    answer = {.status = reply->status, .error = error_of(*reply)};
+    answer = {.status = reply->status, .error = error_of(*reply, errand->unsaid)};
     const auto came = oauth::classify_revocation(reply->status, base::as_text(reply->body));
     if (came == oauth::RevocationOutcome::misconfigured_app) continue;  // the other secret may still be good
     (came == oauth::RevocationOutcome::revoked ? parts_.counters.revoked : parts_.counters.not_revoked) += 1;

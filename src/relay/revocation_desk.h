@@ -44,9 +44,11 @@ class RevocationDesk {
 
  private:
   class Flight;
-  // The same with each of the client's secrets; the first is used first.
-  [[nodiscard]] Result<std::vector<oauth::FormPost>> posts_of(const Enrolment& office,
-                                                              const cloud::RevocationRequest& request) const;
+  struct Errand {
+    std::vector<oauth::FormPost> posts;  // the same with each of the client's secrets; the first is used first
+    std::vector<Secret> unsaid;          // what is in them and is nothing for the office
+  };
+  [[nodiscard]] Result<Errand> errand_of(const Enrolment& office, const cloud::RevocationRequest& request) const;
 
   Parts parts_;
   RefreshBlobs blobs_;

@@ -122,6 +122,13 @@ TEST_F(Revoking, F7_TheSecondSecretIsTriedWhenTheFirstIsRefused) {
   EXPECT_EQ(counters.not_revoked, 1);
 }
 
+TEST_F(Revoking, P7_AnErrorThatRepeatsASecretDoesNotReachTheOffice) {
+  provider.answers = {{400, "s3cret"}};
+  const auto answer = revoke(office(), request());
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->error.find("s3cret"), std::string::npos) << answer->error;
+}
+
 TEST_F(Revoking, F7_AnotherOfficesTokenAnotherModeAndAnUnknownEndpointAreRefusedAndNothingIsSent) {
   EXPECT_EQ(reason(revoke(office("south"), request("north"))), "refresh_token_foreign");
   auto asked = request();

@@ -86,6 +86,14 @@ Result<oauth::FormPost> token_post(const Secret& form, const TokenSide& side, co
   return oauth::form_post(side.endpoint, std::move(authorization), writer.take());
 }
 
+bool brings_code(const Secret& form) {
+  auto parsed = oauth::parse_form(form.reveal_text());
+  if (!parsed) return false;
+  const FormValues values(std::move(*parsed));
+  const auto* grant_type = oauth::find_parameter(values.all, "grant_type");
+  return grant_type != nullptr && *grant_type == "authorization_code";
+}
+
 Result<oauth::FormPost> revocation_post(const Secret& form, const TokenSide& side, const RefreshBlobs& blobs,
                                         const BlobPlace& place) {
   auto parsed = oauth::parse_form(form.reveal_text());
@@ -107,6 +115,20 @@ Result<oauth::FormPost> revocation_post(const Secret& form, const TokenSide& sid
        .client = {.client_id = side.client_id, .authentication = side.authentication, .secret = side.secret.get()},
        .token = &*token,
        .extra = side.revocation_extra});
+}
+
+std::vector<Secret> unsaid_of(const oauth::FormPost& post, const TokenSide& side) {
+  std::vector<Secret> unsaid;
+  for (const auto& secret : {side.secret, side.second_secret}) {
+    if (secret != nullptr) unsaid.push_back(secret->clone());
+  }
+  auto parsed = oauth::parse_form(post.body.reveal_text());
+  if (!parsed) return unsaid;
+  const FormValues values(std::move(*parsed));
+  for (const auto& [name, value] : values.all) {
+    if (name == "refresh_token" || name == "token") unsaid.emplace_back(std::string_view(value));
+  }
+  return unsaid;
 }
 
 }  // namespace latchkey::relay

@@ -13,6 +13,7 @@ constexpr std::string_view kMagic = "LKBACKUP";
 constexpr std::size_t kCheckAt = 58;
 constexpr std::size_t kCheckBytes = 16;
 constexpr std::size_t kHeadBytes = kCheckAt + kCheckBytes;
+constexpr std::uint32_t kMemoryKibMin = 8;
 constexpr std::uint32_t kMemoryKibMax = 2 * 1024 * 1024;
 constexpr std::uint32_t kPassesMax = 32;
 
@@ -134,7 +135,7 @@ Result<std::unique_ptr<BackupReader>> BackupReader::open(const std::string& path
   }
   const auto memory = static_cast<std::uint32_t>(read_number(all.subspan(10, 4)));
   const auto passes = static_cast<std::uint32_t>(read_number(all.subspan(14, 4)));
-  if (memory > kMemoryKibMax || passes > kPassesMax) {
+  if (memory < kMemoryKibMin || memory > kMemoryKibMax || passes == 0 || passes > kPassesMax) {
     return fail(ErrorKind::corrupt, "backup_damaged", fmt::format("The head of the backup {} is damaged. Use another copy.", path));
   }
   const auto root = crypto::argon2id(passphrase.reveal(), all.subspan(18, crypto::kArgon2SaltBytes), {.memory_kib = memory, .passes = passes});

@@ -101,6 +101,13 @@ TEST_F(BackupFile, NamesEveryReasonNotToBeRead) {
   future[9] = 2;
   put_content(future);
   EXPECT_EQ(read_all(passphrase()), "future_backup");
+  for (const auto& [at, what] : {std::pair<std::size_t, std::string>{10, "memory"}, {14, "passes"}}) {
+    put_content(std::string(good).replace(at, 4, 4, '\0'));
+    const auto refused = BackupReader::open(path(), files, passphrase());
+    ASSERT_FALSE(refused) << what;
+    EXPECT_EQ(refused.error().reason, "backup_damaged") << what;
+    EXPECT_NE(refused.error().text.find(path() + " is damaged. Use another copy"), std::string::npos) << refused.error().text;
+  }
   std::filesystem::remove(path());
   EXPECT_EQ(read_all(passphrase()), "no_file");
 }

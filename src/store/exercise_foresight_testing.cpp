@@ -57,6 +57,9 @@ TEST_P(StoreExercise, GrantsAreCountedBetweenMoments) {
 }
 
 TEST_P(StoreExercise, GrantsThatMayRestOnAConsentAreFound) {
+  const auto sharers = [&](const std::string& app, const std::string& account, WallTime at, std::size_t limit) {
+    return ask(store().sharers({.app = app, .account_id = account, .now = at, .limit = limit}));
+  };
   const auto office = group("office");
   const auto ann = user(office, "ann");
   const auto bob = user(office, "bob");
@@ -71,22 +74,61 @@ TEST_P(StoreExercise, GrantsThatMayRestOnAConsentAreFound) {
   other.app = drive.app;
   other.account_id = "another";
   put({InsertGroup{office}, InsertUser{ann}, InsertUser{bob}, InsertGrant{nameless}, InsertGrant{mail}, InsertGrant{drive}, InsertGrant{other}});
-  const auto found = ask(store().sharers(drive.app, drive.account_id, 10));
+  const auto found = sharers(drive.app, drive.account_id, now(), 10);
   ASSERT_EQ(found.size(), 3u);
   EXPECT_THAT(std::vector(found.begin(), found.begin() + 2), testing::UnorderedElementsAre(drive, mail)) << "the account's own first";
   EXPECT_EQ(found[2], nameless) << "nobody knows whose it is";
-  EXPECT_EQ(ask(store().sharers(drive.app, drive.account_id, 1)).size(), 1u);
-  EXPECT_TRUE(ask(store().sharers("another", drive.account_id, 10)).empty());
-  EXPECT_THAT(ask(store().sharers(drive.app, "", 10)), testing::UnorderedElementsAre(drive, mail, nameless, other)) << "it could be anybody's";
+  EXPECT_EQ(sharers(drive.app, drive.account_id, now(), 1).size(), 1u);
+  EXPECT_TRUE(sharers("another", drive.account_id, now(), 10).empty());
+  EXPECT_THAT(sharers(drive.app, "", now(), 10), testing::UnorderedElementsAre(drive, mail, nameless, other)) << "it could be anybody's";
   for (const auto state : {GrantState::revoked, GrantState::disabled, GrantState::needs_authorization}) {
     for (auto* one : {&mail, &nameless}) {
       one->state = state;
       put({UpdateGrant{*one}});
       one->version += 1;
     }
-    EXPECT_EQ(ask(store().sharers(drive.app, drive.account_id, 10)), std::vector{drive}) << name_of(state);
-    EXPECT_THAT(ask(store().sharers(drive.app, "", 10)), testing::UnorderedElementsAre(drive, other)) << name_of(state);
+    EXPECT_EQ(sharers(drive.app, drive.account_id, now(), 10), std::vector{drive}) << name_of(state);
+    EXPECT_THAT(sharers(drive.app, "", now(), 10), testing::UnorderedElementsAre(drive, other)) << name_of(state);
   }
+  // Kept for a while after it was switched off.
+  auto entry = Revocation{.id = entry_of_switched_off(mail.id), .grant = mail.id, .app = mail.app, .subject = "s", .record_sealed = {}, .attempts = 0,
+                          .due_at = now() + 1h, .created_at = now() + 1h, .why = "w"};
+  put({PutRevocation{entry}});
+  EXPECT_EQ(sharers(drive.app, drive.account_id, now(), 10), std::vector{drive}) << "one that needs a consent has nothing that lives";
+  mail.state = GrantState::disabled;
+  put({UpdateGrant{mail}});
+  mail.version += 1;
+  EXPECT_THAT(sharers(drive.app, drive.account_id, now(), 10), testing::UnorderedElementsAre(drive, mail));
+  EXPECT_THAT(sharers(drive.app, "", now(), 10), testing::UnorderedElementsAre(drive, mail, other));
+  EXPECT_EQ(sharers(drive.app, drive.account_id, now() + 1h, 10), std::vector{drive}) << "its time has come, however long it waits still";
+  put({DeleteRevocationOfSwitchedOff{mail.id}});
+  EXPECT_EQ(sharers(drive.app, drive.account_id, now(), 10), std::vector{drive});
+  put({DeleteRevocationOfSwitchedOff{mail.id}});
+}
+
+// What the others were refused for may lie in its journal.
+TEST_P(StoreExercise, F2_WhoWaitsForAPersonRestsOnAConsentWhileANodeIsNotHeard) {
+  const auto office = group("office");
+  const auto ann = user(office, "ann");
+  auto drive = grant(ann, "drive");
+  drive.state = GrantState::needs_authorization;
+  put({InsertGroup{office}, InsertUser{ann}, InsertGrant{drive}});
+  const auto found = [&](WallTime heard_since, const std::string& account) {
+    return ask(store().sharers({.app = drive.app, .account_id = account, .now = now(), .heard_since = heard_since, .limit = 10})).size();
+  };
+  EXPECT_EQ(found(now(), drive.account_id), 0u) << "no other node";
+  Node node{.id = id<NodeId>(), .name = "attic", .version = "0.1.0", .run = Bytes(16, 1), .started_at = now()};
+  put({PutNode{node}});
+  const auto seen = ask(store().nodes()).front().seen_at;
+  EXPECT_EQ(found(seen, drive.account_id), 0u) << "heard";
+  EXPECT_EQ(found(seen + 1ms, drive.account_id), 1u);
+  EXPECT_EQ(found(seen + 1ms, ""), 1u);
+  node.run.clear();
+  put({PutNode{node}});
+  EXPECT_EQ(found(now() + 1h, drive.account_id), 0u) << "it has stopped in order";
+  node.run = Bytes(16, 1);
+  put({PutNode{node}, DeleteNode{node.id}});
+  EXPECT_EQ(found(now() + 1h, drive.account_id), 0u) << "it is forgotten";
 }
 
 TEST_P(StoreExercise, EventsOfAGrantAreJoinedAndBounded) {

@@ -23,6 +23,8 @@ bool may_rest_on_consent(GrantState state) {
   return state != GrantState::needs_authorization && state != GrantState::disabled && state != GrantState::revoked;
 }
 
+RevocationId entry_of_switched_off(const GrantId& grant) { return *RevocationId::from_bytes(grant.bytes()); }
+
 bool is_locked(GrantState state) {
   switch (state) {
     case GrantState::held:

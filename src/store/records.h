@@ -91,6 +91,17 @@ enum class GrantState : std::uint8_t {
 // Not what a person has ended, nor what waits for a new consent.
 [[nodiscard]] bool may_rest_on_consent(GrantState state);
 
+// Grants of that app, of any type, that may rest on this account's consent: may_rest_on_consent(), and the user is not switched off; or
+// switched off, and kept beyond `now` (the `created_at` of entry_of_switched_off() is later). One that waits for a person does as long as
+// a node that has not stopped was not seen since `heard_since`: its journal may hold what the others were refused for (F2).
+struct SharersQuery {
+  std::string app;
+  std::string account_id;  // empty: of any account
+  WallTime now{};
+  WallTime heard_since{};
+  std::size_t limit = 1;
+};
+
 struct Grant {
   GrantId id;
   UserId user;
@@ -295,6 +306,10 @@ struct Revocation {
   Version version = 0;
   friend bool operator==(const Revocation&, const Revocation&) = default;
 };
+
+// The one entry by which what a grant holds goes back after it, or its user, was switched off: its id. Its `created_at` is the moment from
+// which the tokens may go.
+[[nodiscard]] RevocationId entry_of_switched_off(const GrantId& grant);
 
 // How often something happened from `at` on, in the span its name implies.
 struct Tally {

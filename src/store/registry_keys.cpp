@@ -106,7 +106,7 @@ constexpr SettingInfo kKeys[] = {
     {"delivery.keep_failed", duration, "0s", "0s", "3650d", "",
      "How long a document that failed, or may have arrived, waits for a person before it is deleted with its record. 0s: until somebody decides."},
     {"delivery.keep_parked", duration, "0s", "0s", "3650d", "",
-     "How long a document waits for its account to be authorised again before it is deleted with its record. 0s: until somebody decides."},
+     "How long a document waits for its account or its destination, from when it was last parked, before it is deleted with its record. 0s: until somebody decides."},
     {"delivery.tell_owners", boolean, "true", "", "", "",
      "Whether the owner of an account is mailed when a document for it needs a person: once an hour at most, and only where the user has a mail address and notices.smtp_host is set."},
     {"folder.settle", duration, "2s", "1s", "5m", "", "How long a file in a drop folder must have been unchanged before it is taken."},

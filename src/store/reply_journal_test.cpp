@@ -172,6 +172,28 @@ TEST_F(ReplyJournalTest, AFullDiskRefusesTheReservationAndLetsPromisedRepliesIn)
   EXPECT_TRUE(wait_for(journal->reserve(entry(0).intent))) << "works again when space returns";
 }
 
+TEST_F(ReplyJournalTest, R4_AFileThatCouldNotBeUsedAgainIsTriedOnceMore) {
+  auto segments = ReplySegments::open(path(), files_, log_, {.segment_bytes = 512 * 1024, .segments_max = 3});
+  ASSERT_TRUE(segments);
+  auto& journal = **segments;
+  const auto keep_confirmed = [&] {
+    const auto one = entry(kReplyBytesMax);
+    ASSERT_TRUE(journal.append(one));
+    ASSERT_TRUE(journal.sync());
+    ASSERT_TRUE(journal.confirm(one.intent, clock_.now()));
+  };
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(journal.prepare());
+  while (journal.room() > 0) keep_confirmed();
+  const auto answers = journal.answered().size();
+  clock_.advance(std::chrono::hours(25));
+  files_.set_fault([](std::string_view call) { return call == "pwrite" ? EIO : 0; });
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(journal.prepare().error().reason, "disk_failed");
+  EXPECT_EQ(journal.answered().size(), answers) << "what is there is still found";
+  files_.set_fault({});
+  ASSERT_TRUE(journal.prepare());
+  keep_confirmed();
+}
+
 TEST_F(ReplyJournalTest, R28_HoweverManyRepliesARestoreKeepsThereIsRoomForWhatComes) {
   const JournalSize usual{.segment_bytes = 512 * 1024, .segments_max = 4};
   auto wide = usual;

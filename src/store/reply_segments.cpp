@@ -125,12 +125,14 @@ ReplySegments::Segment* ReplySegments::reusable() const {
 
 Result<void> ReplySegments::prepare() {
   if (auto* segment = reusable()) {
+    // Synced together with the first record: until then, what the old head leads to has been confirmed. One that could not be written
+    // leaves the segment what it was, for the next attempt.
+    const auto sequence = ++newest_sequence_;
+    if (auto written = segment->file->pwrite(encode_segment_head(sequence), 0); !written) return written;
     forget_answers_in(*segment);
-    segment->sequence = ++newest_sequence_;
+    segment->sequence = sequence;
     segment->tail = kRecordAlignment;
     segment->confirmed_at = {};
-    // Synced together with the first record: until then, what the old head leads to has been confirmed.
-    if (auto written = segment->file->pwrite(encode_segment_head(segment->sequence), 0); !written) return written;
     spare_.push_back(segment);
     return {};
   }

@@ -82,6 +82,7 @@ struct CountHandouts { GrantId grant; WallTime minute; std::int64_t count; };  /
 struct NoteGrantEvent { GrantEvent event; bool join = false; };
 struct PutRevocation { Revocation revocation; };              // inserts when version is 0, else updates
 struct DeleteRevocation { RevocationId id; };
+struct DeleteRevocationOfSwitchedOff { GrantId grant; };       // entry_of_switched_off(); absent: nothing happens
 struct AddTally { Tally tally; };                             // adds; tallies of the name older than kTalliesAge go
 struct PutConnector { Connector connector; };                 // inserts when version is 0, else updates; its id never changes
 struct DeleteConnector { std::string id; };
@@ -106,8 +107,8 @@ using Mutation =
                  UpdateGrant, DeleteGrant, ClaimGrant, PutGeneration, DeleteGeneration, PutWrap, DeleteWrap, InsertIntent,
                  UpdateIntent, DeleteIntentsBelow, DeleteIntentsOf, InsertAuthorization, UpdateAuthorization, DeleteAuthorization,
                  PutSession, TouchSession, DeleteSession, DeleteSessionsOfUser, PutSetting, DeleteSetting, AppendAudit, RecordPinFailure, ForgetPinFailures,
-                 PutKnownSource, TouchUser, TouchGrant, CountHandouts, NoteGrantEvent, PutRevocation, DeleteRevocation, AddTally, PutNode,
-                 TouchNode, DeleteNode, PutConnector, DeleteConnector, PutDelivery, DeleteDelivery, PutDevice, DeleteDevice, TouchDevice, PutMeta, CompareMeta>;
+                 PutKnownSource, TouchUser, TouchGrant, CountHandouts, NoteGrantEvent, PutRevocation, DeleteRevocation,
+                 DeleteRevocationOfSwitchedOff, AddTally, PutNode, TouchNode, DeleteNode, PutConnector, DeleteConnector, PutDelivery, DeleteDelivery, PutDevice, DeleteDevice, TouchDevice, PutMeta, CompareMeta>;
 
 inline constexpr std::int64_t kGrantEventsKept = 50;
 inline constexpr auto kGrantEventsAge = std::chrono::days(30);
@@ -275,9 +276,8 @@ class Store {
   // from the last one on: one number more than edges. Grants without the moment are left out, and for `expiry` those that
   // are locked or wait for a person, whose token matters to nobody.
   [[nodiscard]] virtual Task<Result<std::vector<std::int64_t>>> grant_histogram(GrantMoment moment, std::vector<WallTime> edges) = 0;
-  // Grants of that app, of any type, that may rest on this account's consent (may_rest_on_consent(), and the user is not switched off):
-  // those of the account, and after them those of which nobody knows whose they are (an empty account_id). Of an empty account: all of the app.
-  [[nodiscard]] virtual Task<Result<std::vector<Grant>>> sharers(std::string app, std::string account_id, std::size_t limit) = 0;
+  // Those of the account, and after them those of which nobody knows whose they are (an empty account_id).
+  [[nodiscard]] virtual Task<Result<std::vector<Grant>>> sharers(SharersQuery query) = 0;
   // Newest first.
   [[nodiscard]] virtual Task<Result<std::vector<GrantEvent>>> grant_events(GrantId grant) = 0;
   // Those due until then, soonest first; `total` counts them all (Listing). No pages.

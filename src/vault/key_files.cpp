@@ -107,6 +107,28 @@ std::optional<KeyFiles::Found> KeyFiles::find(ByteView id, Entropy& entropy) con
   return std::nullopt;
 }
 
+std::vector<KeyFiles::Found> KeyFiles::all(Entropy& entropy) const {
+  std::vector<std::string> paths{path_, next_path(), spare_};
+  for (const std::filesystem::path key : {path_, spare_base()}) {
+    const auto name = key.filename().string();
+    const auto first = static_cast<std::ptrdiff_t>(paths.size());
+    std::error_code problem;
+    for (std::filesystem::directory_iterator at(key.has_parent_path() ? key.parent_path() : std::filesystem::path("."), problem), end; !problem && at != end;
+         at.increment(problem)) {
+      const auto each = at->path().filename().string();
+      if (each.starts_with(name) && !is_draft(each, name)) paths.push_back(at->path().string());
+    }
+    std::sort(paths.begin() + first, paths.end());
+  }
+  std::vector<Found> found;
+  for (const auto& path : paths) {
+    auto key = load_master_key(path, OnMissingKey::refuse, entropy);
+    if (!key || std::ranges::any_of(found, [&](const Found& each) { return each.key.equals(*key); })) continue;
+    found.push_back({.key = std::move(*key), .path = path});
+  }
+  return found;
+}
+
 std::optional<KeyFiles::Found> KeyFiles::find_unretired(ByteView id, Entropy& entropy) const {
   for (const auto& path : {path_, next_path(), spare_}) {
     if (auto key = key_of(path, id, entropy)) return Found{.key = std::move(*key), .path = path};
@@ -138,22 +160,24 @@ Result<void> KeyFiles::install(ByteView from, ByteView to, Entropy& entropy) con
     drop_next(to, entropy);
     return {};
   }
+  const auto in_place = load_master_key(path_, OnMissingKey::refuse, entropy);
+  const auto held = in_place ? Vault::id_of(*in_place) : Bytes(from.begin(), from.end());
   const auto fail_with = [&](std::string_view what, int code) {
     const auto lies = find(to, entropy);
-    const auto kept = keep_aside(from, entropy);
+    const auto kept = keep_aside(held, entropy);
     return fail(ErrorKind::misconfigured, "key_not_in_place",
                 fmt::format("The new master key could not be put in place of {} ({}). The server works with it from {}. {} Put a copy of the new one "
                             "into {} yourself (with systemd: into the credential), mode 0600; the next start removes the other.",
                             path_, what, lies ? lies->path : spare_,
                             kept                         ? fmt::format("The old key is kept in {}.", *kept)
-                            : key_of(path_, from, entropy) ? fmt::format("First put a copy of {} away: no other file holds the old key.", path_)
+                            : key_of(path_, held, entropy) ? fmt::format("First put a copy of {} away: no other file holds the old key.", path_)
                                                          : "The old key is in no file of this server.",
                             path_),
                 {.detail = code != 0 ? std::strerror(code) : ""});
   };
   if (!key_of(next_path(), to, entropy)) return fail_with("it lies in " + spare_, 0);
-  const auto aside_path = retired_path(from);
-  if (::link(path_.c_str(), aside_path.c_str()) != 0 && !(errno == EEXIST && key_of(aside_path, from, entropy))) {
+  const auto aside_path = retired_path(held);
+  if (::link(path_.c_str(), aside_path.c_str()) != 0 && !(errno == EEXIST && key_of(aside_path, held, entropy))) {
     return fail_with(aside_path + ": " + std::strerror(errno), errno);
   }
   // The old key must be safe under its other name before its own one goes to the new key.

@@ -10,6 +10,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "vault/vault.h"
 
@@ -27,6 +28,11 @@ class KeyFiles {
   // The key of that id, wherever it lies; nullopt: nowhere. A file that cannot be read counts as not there.
   [[nodiscard]] std::optional<Found> find(ByteView id, Entropy& entropy) const;
 
+  // Every key that lies in those places or beside them, by whatever name that begins like theirs; each once, those in their places first.
+  [[nodiscard]] std::vector<Found> all(Entropy& entropy) const;
+  // Whether a key that is in use, or may be next, belongs there.
+  [[nodiscard]] bool is_place(const std::string& path) const { return path == path_ || path == next_path() || path == spare_; }
+
   // The same, but not among the retired ones: a key that may be written under from now on.
   [[nodiscard]] std::optional<Found> find_unretired(ByteView id, Entropy& entropy) const;
   // What is wrong with a file that lies where the next key belongs; nullopt: there is none, or nothing is. Errors: as load_master_key.
@@ -39,7 +45,8 @@ class KeyFiles {
   // Makes the next key, or finds the one that an earlier attempt made. Errors: as load_master_key.
   [[nodiscard]] Result<Found> make_next(Entropy& entropy) const;
 
-  // Puts the key `to` in place and the key `from`, which is there, aside; done already: what is left beside it is removed. Errors:
+  // Puts the key `to` in place and the one that is there aside, named by its own id: `from`, or an older one where this server was away
+  // for several rotations; done already: what is left beside it is removed. Errors:
   // misconfigured/`key_not_in_place` with what to do (the next key works from where it lies meanwhile; `from` has been copied, where
   // that could be done).
   [[nodiscard]] Result<void> install(ByteView from, ByteView to, Entropy& entropy) const;

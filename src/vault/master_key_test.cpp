@@ -65,6 +65,33 @@ TEST_F(MasterKeyTest, DraftsOfAKilledProcessGoAndNothingElse) {
   EXPECT_TRUE(files.find(Vault::id_of(next->key), entropy));
 }
 
+TEST_F(MasterKeyTest, F6_WhatLiesInTheKeysPlaceIsPutAsideUnderItsOwnName) {
+  const auto first = load_master_key(path, OnMissingKey::create, entropy);
+  ASSERT_TRUE(first);
+  const KeyFiles files(path, (directory / "spare.key").string());
+  const auto next = files.make_next(entropy);
+  ASSERT_TRUE(next);
+  const auto id = Vault::id_of(*first);
+  const auto between = Vault::id_of(Secret(Bytes(32, 9)));  // this server never had it
+  ASSERT_TRUE(files.install(between, Vault::id_of(next->key), entropy));
+  EXPECT_EQ(files.aside(id, entropy), files.retired_path(id));
+  EXPECT_FALSE(fs::exists(files.retired_path(between)));
+  EXPECT_EQ(files.find(Vault::id_of(next->key), entropy)->path, path);
+}
+
+TEST_F(MasterKeyTest, EveryKeyThatLiesThereIsFoundOnceByWhateverName) {
+  ASSERT_TRUE(load_master_key(path, OnMissingKey::create, entropy));
+  const KeyFiles files(path, (directory / "spare.key.next").string());
+  ASSERT_TRUE(files.make_next(entropy));
+  fs::copy_file(path, path + ".old-00112233");
+  ASSERT_TRUE(write_master_key(path + ".old-44556677", Secret(Bytes(32, 9)), entropy));
+  ASSERT_TRUE(write_master_key((directory / "spare.key.old-8899aabb").string(), Secret(Bytes(32, 10)), entropy));
+  std::ofstream(path + ".txt") << "x";
+  std::vector<std::string> found;
+  for (const auto& key : files.all(entropy)) found.push_back(fs::path(key.path).filename().string());
+  EXPECT_EQ(found, (std::vector<std::string>{"master.key", "master.key.next", "master.key.old-44556677", "spare.key.old-8899aabb"}));
+}
+
 TEST_F(MasterKeyTest, P5_MissingIsRefusedWhereTheStoreHoldsSecrets) {
   const auto key = load_master_key(path, OnMissingKey::refuse, entropy);
   ASSERT_FALSE(key);

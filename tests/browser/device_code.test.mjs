@@ -78,7 +78,7 @@ test('A4: the dialog may be closed meanwhile: the consent is found above every p
   await enterCode(browser, scanned, {});
   await until('the consent to arrive', async () => (await server.admin.must('GET', '/api/v1/authorizations?state=asking')).total === 1, { timeout: 30_000 });
   await page.goto(`${server.url}/groups`);
-  await page.getByText(/anna has consented with the device code/).first().waitFor({ timeout: 30_000 });
+  await page.getByText(/anna" has consented with the device code/).first().waitFor({ timeout: 30_000 });
   await page.getByRole('button', { name: /Approve/ }).first().click();
   await page.goto(`${server.url}/users`);
   await assertListed(page, 'closed-early');

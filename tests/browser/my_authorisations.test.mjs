@@ -57,7 +57,7 @@ test('an owner who consented by a link finds it in that browser, and nobody else
   await owner.getByRole('button', { name: /Continue to/ }).click();
   await owner.getByRole('button', { name: 'Allow' }).click();
   await owner.getByText(/administrator must approve/).waitFor();
-  await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+  await admin.mustAnswer(started.id, true);
   await owner.goto(started.start_url);
   await owner.getByRole('link', { name: 'My authorisations' }).click();
   await owner.getByText('anna@example.com').waitFor();

@@ -56,6 +56,7 @@ test('C1, A4: the owner gets the link, sees who asks and for what, consents; the
   await picture(owner, 'owner-link-thanks');
 
   await dialog.getByRole('heading', { name: 'anna@example.com waits for your approval' }).waitFor();
+  await dialog.getByText('acc-1', { exact: true }).waitFor();
   await assertNotListed(page, server, 'by-link');
   await dialog.getByRole('button', { name: 'Approve anna@example.com' }).click();
   await dialog.getByText('Authorized as anna@example.com').waitFor();

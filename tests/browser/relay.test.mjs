@@ -170,12 +170,30 @@ test('C3 Attack: fixation: a victim sent to the relay\'s callback, or to the off
 
 test('Attack: a handle stolen, replayed or truncated is worth nothing in any browser', async (t) => {
   const { page, relay, office, browser } = await scene(t);
-  let relayed;
-  page.on('request', (request) => { if (request.url().startsWith(`${office.url}/oauth/relayed`)) relayed ??= request.url(); });
   await toRelay(page, relay, 'scanner-1');
-  await consent(page);
-  await page.getByText('Authorized as anna@example.com').waitFor();
+  const atOffice = await stopping(page, `${office.url}/oauth/relayed*`);
+  await consent(page).catch(() => {});
+  const relayed = await atOffice.stopped;
   const thief = await openPage(browser, insecure);
+  const own = await page.context().newPage();
+  // While the consent is open, and a handle that is whole would end it.
+  const handle = new URL(relayed).searchParams.get('handle');
+  const altered = `${handle.slice(0, 40)}${handle[40] === 'A' ? 'B' : 'A'}${handle.slice(41)}`;
+  for (const [what, address, heading] of [
+    ['truncated', relayed.slice(0, -12), 'This answer cannot be used'],
+    ['altered', relayed.replace(handle, altered), 'This answer cannot be used'],
+    ['for another attempt', relayed.replace(/attempt=[^&]+/, 'attempt=01900000-0000-7000-8000-000000000000'), 'This authorisation is over'],
+  ]) {
+    for (const each of [thief, own]) {
+      await each.goto(address);
+      await each.getByRole('heading', { name: heading }).waitFor();
+      assert.doesNotMatch(each.url(), /handle=/, what);
+      assert.equal((await attemptOf(office)).state, 'pending', what);
+    }
+  }
+  await atOffice.end();
+  await page.goto(relayed);
+  await page.getByText('Authorized as anna@example.com').waitFor();
   for (const address of [relayed, relayed.slice(0, -12), relayed.replace(/attempt=[^&]+/, 'attempt=01900000-0000-7000-8000-000000000000')]) {
     for (const each of [thief, page]) {
       await each.goto(address);

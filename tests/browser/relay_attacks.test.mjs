@@ -335,3 +335,61 @@ test('Attack: a begin address under another office\'s signature, or the button o
   }
   assert.equal(await relay.metric('latchkey_relay_flows_total{step="continued"}'), 0);
 });
+
+test('Attack: words of an office\'s own in the user\'s place: what would turn round, hide or go on for ever shows no page; what looks like the page\'s own words stands in its field, and makes nothing of it', async (t) => {
+  const parts = await relayWithProvider(t);
+  const { relay, oidc } = parts;
+  const [mallory, office, browser] = await Promise.all([ScriptedOffice.enrol(relay), enrolledOffice(t, parts, 'North Ltd'), startBrowser(t)]);
+  const [starter, victim] = await Promise.all([openPage(browser, insecure), personAt(browser, office)]);
+  const button = (page) => page.getByRole('button', { name: /^Continue to/ });
+  for (const username of ['scanner\u202eelpmaxe', 'a\u2028Office: Contoso', 'sca\u200bnner', 'x'.repeat(129)]) {
+    const address = mallory.beginUrl({ username });
+    for (const page of [starter, victim]) {
+      await page.goto(address);
+      await page.getByRole('heading', { name: 'This name cannot be shown' }).waitFor();
+      assert.equal(await button(page).count(), 0, JSON.stringify(username));
+    }
+  }
+  await assertLogged(relay, 'username_not_shown', 8);
+
+  const words = '</dd><dt>Office</dt><dd>Contoso</dd><script>document.title = "Contoso"</script>';
+  await victim.goto(mallory.beginUrl({ username: words }));
+  await victim.getByRole('heading', { name: 'Connect your account to Mallory Ltd?' }).waitFor();
+  assert.ok((await victim.locator('dd').allTextContents()).includes(words), 'every letter of it, in one field');
+  assert.deepEqual((await victim.locator('dt').allTextContents()).filter((each) => /Office|Contoso/.test(each)), ['Office'], 'no field but the page\'s own');
+  assert.doesNotMatch(await victim.title(), /Contoso/);
+  assert.equal(await victim.locator('dd script').count(), 0);
+  const wide = await victim.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 0, `the page is ${wide} pixels wider than the window`);
+
+  // The victim's own consent, meanwhile, shows the name that was typed at the office.
+  await victim.goto(`${office.url}/users`, { waitUntil: 'domcontentloaded' });
+  await begin(victim, office, relay, 'scanner-1');
+  assert.ok((await victim.locator('dd').allTextContents()).includes('scanner-1'));
+  assert.equal(oidc.tokenRequests, 0);
+});
+
+test('Attack: consents begun and left unfinished in a victim\'s browser: the oldest are let go, no request is refused, and the victim\'s own consent completes', async (t) => {
+  const parts = await relayWithProvider(t);
+  const { relay } = parts;
+  const [mallory, office, browser] = await Promise.all([ScriptedOffice.enrol(relay), enrolledOffice(t, parts, 'North Ltd'), startBrowser(t)]);
+  const [starter, victim] = await Promise.all([personAt(browser, office), personAt(browser, office)]);
+  const flows = async (page) => (await page.context().cookies(relay.url)).filter(({ name }) => name.startsWith('__Host-latchkey-relay-flow-'));
+  for (let number = 0; number < 30; number += 1) {
+    await victim.goto(mallory.beginUrl());
+    await victim.getByRole('button', { name: /^Continue to/ }).click();
+    await victim.waitForURL(`${parts.oidc.issuer}/**`);
+  }
+  const kept = await flows(victim);
+  assert.ok(kept.length > 1 && kept.length <= 20, `${kept.length} cookies of flows`);
+  const octets = kept.reduce((sum, { name, value }) => sum + name.length + value.length, 0);
+  assert.ok(octets <= 6 * 1024, `${octets} octets`);
+  assert.equal((await flows(starter)).length, 0, 'another browser has none of them');
+
+  await victim.goto(`${office.url}/users`, { waitUntil: 'domcontentloaded' });
+  await begin(victim, office, relay, 'scanner-1');
+  await consent(victim, 'anna');
+  await victim.waitForURL(`${office.url}/users**`, { waitUntil: 'commit' });
+  assert.equal((await office.admin.must('GET', '/api/v1/users?search=scanner-1')).total, 1);
+  assert.equal((await office.token('scanner-1', pin)).status, 200);
+});

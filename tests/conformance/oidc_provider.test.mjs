@@ -53,7 +53,7 @@ test('RFC 8628: a device code: entered elsewhere, held for approval, a token, a 
   const held = await admin.outcome(started.id, 30_000);
   assert.equal(held.state, 'held', JSON.stringify(held.problem));
   assert.equal(held.confirmation.now.id, 'bert');
-  const done = await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+  const done = await admin.mustAnswer(started.id, true);
   assert.equal(done.state, 'completed');
   const handed = await server.token('scanner', pin);
   assert.equal(await whoseToken(oidc, handed.body.access_token), 'bert');
@@ -160,12 +160,12 @@ test('C5: another account on re-authorising waits for a confirmation; refused, n
   assert.equal(attempt.confirmation.now.id, 'bert');
   assert.equal(await whoseToken(oidc, (await server.token('scanner', pin)).body.access_token), 'anna');
 
-  await admin.must('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: false });
+  await admin.mustAnswer(attempt.id, false);
   assert.equal((await admin.grant(grant_id)).account.id, 'anna');
 
   const second = await admin.authorize({ replace_grant_id: grant_id, visit: oidc.answering('allow', 'bert') });
   assert.equal(second.state, 'needs_confirmation');
-  await admin.must('POST', `/api/v1/authorizations/${second.id}/confirm`, { accept: true });
+  await admin.mustAnswer(second.id, true);
   assert.equal((await admin.grant(grant_id)).account.id, 'bert');
   assert.equal(await whoseToken(oidc, (await server.token('scanner', pin)).body.access_token), 'bert');
 });

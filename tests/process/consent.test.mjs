@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Browserless } from '../support/browserless.mjs';
-import { fetchAnswer, Session } from '../support/latchkey.mjs';
+import { answerSchema, faults } from '../support/contract.mjs';
+import { binary, fetchAnswer, run, Session } from '../support/latchkey.mjs';
+import { providerFile } from '../support/provider_file.mjs';
 import { pin, serverWithProvider } from '../support/scene.mjs';
 import { ScriptedProvider } from '../support/scripted_provider.mjs';
 
@@ -95,7 +97,7 @@ const confirming = (server) => (url, _response, body) => {
 };
 
 test('A4: consent in another browser is held, found by any administrator and by the command line, and takes effect once approved', async (t) => {
-  const { admin, server } = await serverWithProvider(t);
+  const { admin, server, provider } = await serverWithProvider(t);
   const hold = async (username, state = 'held') => {
     const started = await admin.startAuthorization({ ...request, username });
     await new Browserless().open(started.start_url, { visit: confirming(server) });
@@ -110,21 +112,94 @@ test('A4: consent in another browser is held, found by any administrator and by 
   assert.equal(waits.id, first);
   assert.equal(waits.username, 'printer-1');
   assert.match(waits.confirmation.detail, /another browser/);
-  assert.equal((await again.must('POST', `/api/v1/authorizations/${first}/confirm`, { accept: true })).state, 'completed');
+  assert.equal((await again.mustAnswer(first, true)).state, 'completed');
   assert.equal((await server.token('printer-1', pin)).status, 200);
   assert.equal((await again.must('GET', '/api/v1/authorizations?state=asking')).total, 0);
 
   await hold('printer-2', 'needs_confirmation');  // the same account once more (F8)
   const third = await hold('printer-3', 'needs_confirmation');
   const listed = await server.cli(['grant', 'pending']);
-  assert.match(listed.stdout, /printer-2 +oidc +needs_confirmation .*already for printer-1/);
-  const approved = await server.cli(['grant', 'approve', 'PRINTER-2', '--type', 'oidc']);
+  assert.match(listed.stdout, new RegExp(`printer-2 +oidc +needs_confirmation .* ${provider.account.id}  +${provider.account.name}  +The account .*already for printer-1`));
+  const approve = (...more) => server.cli(['grant', 'approve', 'PRINTER-2', '--type', 'oidc', ...more]);
+  const { id } = provider.account;
+  for (const [named, words] of [[[], /--account: .*no terminal/], [['--account', 'acc-9'], /another account has consented/],
+    [['--account', id], /--holder/], [['--account', id, '--holder', 'printer-9'], /somebody else has that account/]]) {
+    const refused = await approve(...named);
+    assert.equal(refused.status, 1, named.join(' '));
+    assert.match(refused.stderr, words);
+    assert.equal(refused.stdout, '', 'what is asked is read wherever the output goes');
+    assert.match(refused.stderr, new RegExp(`already for printer-1[^]*account +${provider.account.name}\n +its id +${id}\n +in use by +printer-1\n`));
+    await nobodyNamed(admin, 'printer-2');
+  }
+  const approved = await approve('--account', id, '--holder', 'printer-1');
   assert.equal(approved.status, 0, approved.stderr);
   assert.equal((await admin.must('GET', '/api/v1/users?search=printer-2')).total, 1);
   assert.equal((await server.cli(['grant', 'approve', 'printer-2'])).status, 1, 'it waits no more');
-  assert.equal((await server.cli(['grant', 'approve', third, '--reject'])).status, 0);
+  for (const wrong of [['--account', 'acc-9'], ['--holder', 'printer-9'], ['--replaces', 'acc-9'], ['--question', 'x']]) {
+    assert.equal((await server.cli(['grant', 'approve', third, '--reject', ...wrong])).status, 1, `${wrong}: the other one was meant`);
+    assert.equal((await admin.must('GET', `/api/v1/authorizations/${third}`)).state, 'needs_confirmation');
+  }
+  assert.equal((await server.cli(['grant', 'approve', third, '--reject', '--account', id])).status, 0);
   await nobodyNamed(admin, 'printer-3');
   assert.deepEqual(JSON.parse((await server.cli(['grant', 'pending', '--json'])).stdout), []);
+
+  const waiting = await hold('printer-5', 'needs_confirmation');
+  const [{ confirmation }] = JSON.parse((await server.cli(['grant', 'pending', '--json'])).stdout);
+  const other = await server.cli(['grant', 'approve', 'printer-5', '--question', `${confirmation.question}x`]);
+  assert.equal(other.status, 1);
+  assert.match(other.stderr, /something else is asked/);
+  await nobodyNamed(admin, 'printer-5');
+  const named = await server.cli(['grant', 'approve', 'printer-5', '--question', confirmation.question]);
+  assert.equal(named.status, 0, named.stderr);
+  assert.equal((await admin.must('GET', `/api/v1/authorizations/${waiting}`)).state, 'completed');
+
+  const fourth = await hold('printer-4', 'needs_confirmation');
+  const typing = (word) => run('script', ['-qec', `'${binary}' grant approve printer-4 --data '${server.data}'`, '/dev/null'], { input: `${word}\n`, after: 'to approve it: ' });
+  const doubted = await typing('no');
+  assert.equal(doubted.status, 1);
+  assert.match(doubted.stdout, /in use by +printer-1[^]*Type "yes" to approve it/);
+  await nobodyNamed(admin, 'printer-4');
+  const agreed = await typing('yes');
+  assert.equal(agreed.status, 0, agreed.stdout);
+  assert.equal((await admin.must('GET', `/api/v1/authorizations/${fourth}`)).state, 'completed');
+});
+
+test('F8: an answer is to the question that was read: another administrator has turned up another one, which names the holder', async (t) => {
+  const { admin, server } = await serverWithProvider(t);
+  const started = await admin.startAuthorization({ ...request, username: 'printer-1' });
+  await new Browserless().open(started.start_url, { visit: confirming(server) });
+  const read = await admin.outcome(started.id);
+  assert.deepEqual(faults(read, answerSchema('GET', '/api/v1/authorizations/{id}')), []);
+  assert.equal(read.confirmation.code, 'held');
+  await admin.addOAuthUser({ ...request, username: 'printer-2' });
+  const confirm = (body) => admin.call('POST', `/api/v1/authorizations/${started.id}/confirm`, body);
+  assert.equal((await confirm({ accept: true })).status, 422, 'an answer to nothing');
+  const { question } = read.confirmation;
+  const turned = await confirm({ accept: true, question });
+  assert.equal(turned.body.state, 'needs_confirmation', turned.text);
+  assert.equal(turned.body.confirmation.holder, 'printer-2');
+  for (const accept of [true, false]) {
+    const late = await confirm({ accept, question });
+    assert.deepEqual([late.status, late.code], [409, 'question_changed'], late.text);
+    assert.match(late.body.detail, /already for printer-2/);
+  }
+  await nobodyNamed(admin, 'printer-1');
+  assert.equal((await confirm({ accept: true, question: turned.body.confirmation.question })).body.state, 'completed');
+});
+
+test('Attack: an account named like another one but for what nobody sees is shown by its id', async (t) => {
+  const { admin, server, provider } = await serverWithProvider(t);
+  provider.account = { id: 'acc-9', name: 'anna@example.com\u200b' };
+  const started = await admin.startAuthorization({ ...request, username: 'printer-1', expected_account: 'anna@example.com' });
+  await new Browserless().open(started.start_url, { visit: confirming(server) });
+  const { confirmation } = await admin.outcome(started.id);
+  assert.deepEqual(confirmation.now, { id: 'acc-9', name: 'acc-9' });
+  assert.equal(confirmation.code, 'account_differs');
+  assert.equal((await admin.answer(started.id, false)).status, 200);
+  provider.account = { id: 'acc-9', name: 'anna@example.com' };
+  const again = await admin.startAuthorization({ ...request, username: 'printer-1' });
+  await new Browserless().open(again.start_url, { visit: confirming(server) });
+  assert.match((await admin.outcome(again.id)).confirmation.detail, /^The account "acc-9" named "anna@example\.com" has consented/);
 });
 
 for (const [name, change] of Object.entries({
@@ -163,6 +238,26 @@ test('C8: refused, with the error answer’s iss checked too', async (t) => {
   assert.equal(attempt.state, 'failed');
   assert.equal(attempt.problem.code, 'access_denied');
   await nobodyNamed(admin, 'printer-1');
+});
+
+test('C8: an administrator of the provider’s side must approve the app first: said in its words with the next step, nothing left behind', async (t) => {
+  const { provider, admin } = await serverWithProvider(t, {
+    provider: { consent: 'refuse', refusal: 'consent_required' },
+    providerFiles: () => ({ 'scripted.json': providerFile({
+      types: { 'scripted-type': {} },
+      error_texts: [{ code: 'consent_required', sentence: 'An administrator of the directory has to approve the app first.', next_step: 'Let one press Grant admin consent; then authorize again.' }],
+    }) }),
+  });
+  await admin.registerOidc({ app: 'scripted', provider: 'scripted', issuer: provider.issuer, clientId: provider.clientId, clientSecret: provider.clientSecret });
+  const wish = { ...request, type: 'scripted-type' };
+  const attempt = await admin.authorize(wish);
+  assert.equal(attempt.state, 'failed');
+  assert.equal(attempt.problem.code, 'consent_required');
+  assert.match(attempt.problem.detail, /administrator of the directory has to approve the app first\. Let one press Grant admin consent/);
+  assert.equal(provider.seen('code').length, 0);
+  await nobodyNamed(admin, 'printer-1');
+  provider.consent = 'auto';  // it has been approved
+  assert.equal((await admin.authorize(wish)).state, 'completed', 'the name is free');
 });
 
 test('C8: the code exchange fails in every way: said in words, nothing left behind', async (t) => {

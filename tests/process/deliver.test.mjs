@@ -278,6 +278,7 @@ async function halfway({ server }, { size = 600_000, username = 'printer-1', to 
 for (const [deed, expected, act] of [
   ['the PIN is reset', '401 invalid_credentials', ({ admin, user_id }) => admin.must('POST', `/api/v1/users/${user_id}/pin`, { mode: 'reset', pin: 'another-Pin-55', admin_password: administrator.password })],
   ['the user is disabled', '404 no_such_connector', ({ admin, user_id }) => admin.must('PATCH', `/api/v1/users/${user_id}`, { enabled: false })],
+  ['the use `deliver` is taken away', '403 use_not_allowed', ({ admin, user_id }) => admin.must('PATCH', `/api/v1/users/${user_id}`, { uses: ['list'] })],
   ['the grant is deleted', '404 no_such_grant', ({ admin, grant_id }) => admin.must('DELETE', `/api/v1/grants/${grant_id}`)],
   ['the connector is removed', '404 no_such_connector', ({ admin }) => admin.must('DELETE', '/api/v1/connectors/scans')],
 ]) {
@@ -381,14 +382,10 @@ test('the practice service takes documents like any other', async (t) => {
 test('D8: 500 MB pass, and the memory grows by less than 8 MB', async (t) => {
   const { server, deliver, road } = await deliveringServer(t);
   await deliver(documentOf(1_000_000));
-  const anonymous = async () => {
-    const { stdout } = await run('grep', ['-h', 'Pss_Anon', `/proc/${server.pid}/smaps_rollup`]);
-    return Number(/(\d+) kB/.exec(stdout)?.[1]);
-  };
-  const before = await anonymous();
+  const before = await server.anonymousKb();
   if (!before) return t.skip('this system does not say how much memory a process holds');
   let most = before;
-  const looking = setInterval(async () => { most = Math.max(most, await anonymous()); }, 100);
+  const looking = setInterval(async () => { most = Math.max(most, await server.anonymousKb()); }, 100);
   const document = documentOf(500_000_000);
   const done = await inTheEnd(road, await deliver(document, { wait: 0 }));
   clearInterval(looking);

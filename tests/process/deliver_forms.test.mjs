@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { administrator } from '../support/console.mjs';
+import { answerSchema, faults } from '../support/contract.mjs';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
-import { run } from '../support/latchkey.mjs';
+import { run, Session } from '../support/latchkey.mjs';
 import { pin } from '../support/scene.mjs';
 import { until } from '../support/wait.mjs';
 
@@ -149,8 +151,74 @@ test('reroute: to a connector of the same account at once; not to one that is no
   assert.equal((await admin.must('GET', '/api/v1/deliveries?submitter=nobody')).total, 0);
 });
 
+test('D1: reroute: what was being sent to one place goes to the other from its beginning, under its own name, and stays the same delivery for its client', async (t) => {
+  const { admin, drive, deliver, road, group } = await deliveringServer(t, { connector: { naming: '{date} {name}' } });
+  await admin.must('POST', '/api/v1/connectors', { id: 'archive', name: 'Archive', type: 'scripted-drive', account: 'caller', groups: [group], folder: 'Archive', naming: '{date} {name}' });
+  const document = documentOf(12_000_000);
+  const headers = { 'idempotency-key': 'moved-1' };
+  drive.plan = ({ method, range }) => (method === 'PUT' && Number(/^bytes (\d+)/.exec(range)[1]) > 9_000_000 ? { status: 507 } : undefined);
+  const { body } = await deliver(document, { name: 'scan.pdf', wait: 0, headers });
+  await until('it to be parked', async () => (await road(body.id)).body.state === 'parked');
+  drive.plan = () => undefined;
+  await admin.must('POST', `/api/v1/deliveries/${body.id}/reroute`, { connector: 'archive' });
+  await until('it to arrive', () => drive.files.size === 1);
+  const [[name, file]] = [...drive.files];
+  assert.match(name, /^Archive\/\d{4}-\d\d-\d\d scan\.pdf$/, 'where it was sent, and the template once');
+  assert.equal(file.sha256, sha256(document));
+  const again = await deliver(document, { name: 'scan.pdf', headers });
+  assert.equal(again.status, 201, again.text);
+  assert.equal(again.body.id, body.id);
+});
+
+test('D10: retry: what was refused, or begun under another rule, is another upload under the rule of now; what is not goes on', async (t) => {
+  const { admin, drive, deliver, road, group } = await deliveringServer(t, { connector: { conflict: 'fail' } });
+  const standing = async (answer, state) => until(`it to be ${state}`, async () => (await road(answer.body.id)).body.state === state);
+  const ends = [{ status: 409, state: 'failed' }, { status: 507, state: 'parked' }];
+  const waiting = [];
+  for (const { status, state } of ends) {
+    drive.plan = ({ method }) => (method === 'PUT' ? { status } : undefined);
+    const answer = await deliver('x'.repeat(1000), { name: `${state}.txt`, wait: 0 });
+    await standing(answer, state);
+    waiting.push(answer);
+  }
+  drive.plan = () => undefined;
+  await admin.must('PUT', '/api/v1/connectors/scans', { name: 'Scans', type: 'scripted-drive', account: 'caller', groups: [group], folder: 'In/{user}', conflict: 'rename' });
+  for (const answer of waiting) {
+    await admin.must('POST', `/api/v1/deliveries/${answer.body.id}/retry`);
+    await standing(answer, 'delivered');
+  }
+  assert.deepEqual([...drive.uploads.values()].map(({ conflict, file }) => [conflict, file !== undefined]), [['fail', false], ['fail', false], ['rename', true], ['rename', true]]);
+});
+
+test('K4: users see what they handed in and how many documents may open their account without the PIN, and of others nothing', async (t) => {
+  const { server, admin, provider, drive, deliver, road, user_id } = await deliveringServer(t);
+  assert.equal((await deliver('arrives', { name: 'arrives.txt' })).body.state, 'delivered');
+  drive.plan = () => ({ status: 503, headers: { 'retry-after': '3600' } });
+  for (const name of ['a.txt', 'b.txt']) {
+    const { body } = await deliver(name, { name, wait: 0 });
+    await until('it to be tried', async () => { const { body: now } = await road(body.id); return now.state === 'queued' && now.tries === 1; });
+  }
+  const password = 'Quite-Another-Secret-1';
+  await admin.must('POST', `/api/v1/users/${user_id}/password`, { password, current_password: administrator.password });
+  const own = new Session(server.url);
+  await own.signIn('printer-1', password);
+  const seen = await own.must('GET', `/api/v1/users/${user_id}/deliveries`);
+  assert.deepEqual(faults(seen, answerSchema('GET', '/api/v1/users/{id}/deliveries')), []);
+  assert.deepEqual(seen.items.map(({ name }) => name), ['b.txt', 'a.txt', 'arrives.txt'].map((name) => `In/printer-1/${name}`));
+  assert.equal(seen.unattended, 2, 'what has arrived opens nothing any more');
+  const first = await own.must('GET', `/api/v1/users/${user_id}/deliveries?limit=1`);
+  assert.deepEqual([first.items.length, first.total], [1, 3]);
+  provider.account = { id: 'acc-2', name: 'ben@example.com' };
+  const { user_id: other } = await admin.addOAuthUser({ username: 'printer-2', pin: 'another-pin-77', type: 'scripted-drive', allow_token: false });
+  assert.equal((await own.call('GET', `/api/v1/users/${other}/deliveries`)).status, 404);
+  assert.equal((await own.call('GET', '/api/v1/deliveries')).status, 403);
+  assert.deepEqual((await admin.must('GET', `/api/v1/users/${other}/deliveries`)).items, []);
+  await admin.must('DELETE', `/api/v1/deliveries/${seen.items[0].id}`);
+  assert.equal((await admin.must('GET', `/api/v1/users/${user_id}/deliveries`)).unattended, 1);
+});
+
 test('T2: a panel lists what the destination shows, with the use `list`; whoever may not use the connector learns nothing', async (t) => {
-  const { server, admin, deliver, user_id } = await deliveringServer(t);
+  const { server, admin, drive, deliver, user_id } = await deliveringServer(t);
   await deliver('x', { name: 'Alpha.pdf' });
   await deliver('y', { name: 'Beta.pdf' });
   const list = async (query, { connector = 'scans', secret = pin } = {}) => {
@@ -158,6 +226,10 @@ test('T2: a panel lists what the destination shows, with the use `list`; whoever
     const body = await response.json();
     return { status: response.status, body, code: body.type?.split(':').at(-1), cache: response.headers.get('cache-control') };
   };
+  drive.plan = ({ path: where }) => (where === '/drive/files' ? { status: 400 } : undefined);
+  const refused = await list('kind=file');
+  assert.equal(`${refused.status} ${refused.code}`, '502 target_refused', 'not 401: the PIN is right');
+  drive.plan = () => undefined;
   const all = await list('kind=file');
   assert.equal(all.status, 200, JSON.stringify(all.body));
   assert.deepEqual(all.body.items.map(({ name }) => name), ['In/printer-1/Alpha.pdf', 'In/printer-1/Beta.pdf']);

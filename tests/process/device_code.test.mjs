@@ -83,7 +83,7 @@ test('A4: a consent by device code is held until the account shown has been appr
   assert.equal(held.confirmation.now.name, 'anna@example.com');
   await nobodyNamed(admin, request.username);
   assert.equal((await server.token(request.username, pin)).status, 401);
-  assert.equal((await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true })).state, 'completed');
+  assert.equal((await admin.mustAnswer(started.id, true)).state, 'completed');
   assert.equal((await server.token(request.username, pin)).status, 200);
   const times = polls(provider).length;
   await asked(provider, times);
@@ -99,7 +99,7 @@ test('A4: rejected: nothing is kept, and the tokens are given back', async (t) =
   const started = await admin.startAuthorization(request);
   provider.enterCode(started.device.user_code, 'allow', { id: 'acc-9', name: 'mallory@example.com' });
   assert.equal((await admin.outcome(started.id)).confirmation.now.name, 'mallory@example.com');
-  assert.equal((await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: false })).state, 'cancelled');
+  assert.equal((await admin.mustAnswer(started.id, false)).state, 'cancelled');
   await until('the tokens to be given back', () => provider.seen('revoke').length > 0);
   await nobodyNamed(admin, request.username);
 });
@@ -217,7 +217,7 @@ test('F5: killed when the provider has granted: a kept answer is held for approv
     const attempt = await admin.outcome(started.id, 20_000 * slowness);
     assert.equal(attempt.state, kept ? 'held' : 'failed', `${wait}: ${JSON.stringify(attempt)}`);
     outcomes[attempt.state]++;
-    if (kept) await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+    if (kept) await admin.mustAnswer(started.id, true);
     assert.equal((await admin.must('GET', `/api/v1/users?search=${username}`)).total, kept ? 1 : 0);
   }
   assert.ok(outcomes.held > 0 && outcomes.failed > 0, JSON.stringify(outcomes));
@@ -249,7 +249,7 @@ test('grant add --device-code prints address, code and a QR code that a reader r
   assert.equal(added.status, 1, 'it waits for approval');
   assert.ok(added.stdout.includes(attempt.device.user_code) && added.stdout.includes(`${provider.origin}/device`), added.stdout);
   assert.equal(readPrintedQr(added.stdout), attempt.device.verification_uri_complete || attempt.device.verification_uri, added.stdout);
-  assert.match(added.stdout, /latchkey grant approve/);
-  assert.equal((await server.cli(['grant', 'approve', 'dora'])).status, 0);
+  assert.match(added.stdout, /anna@example\.com[^]*its id +acc-1\n[^]*latchkey grant approve/);
+  assert.equal((await server.cli(['grant', 'approve', 'dora', '--account', provider.account.id])).status, 0);
   assert.equal((await server.cli(['grant', 'add', 'emil', '--group', 'Office', '--type', 'box', '--pin-file', pinFile, '--device-code'])).status, 1);
 });

@@ -197,7 +197,7 @@ test('what takes documents in: a listener in clear, an address without a device,
   const [address] = of(before, 'mail_doors', 'smtp.plain 127.0.0.7');
   assert.deepEqual([address.severity, /smtp\.plain_sources/.test(address.remedy)], ['warning', true]);
   assert.equal(of(before, 'drop_folders', drop)[0].severity, 'ok');
-  assert.match(of(before, 'drop_folders', `${drop}/scans`)[0].seen, /left lying/);
+  assert.match(of(before, 'drop_folders', `${drop}/scans`)[0].seen, /wait: the connector is switched off/);
   const [closed] = of(before, 'connectors', 'scans');
   assert.equal(closed.severity, 'error');
   assert.match(closed.seen, /1 device and the members of 0 groups are refused/);

@@ -2,10 +2,12 @@
 // for byte, what breaks off does not.
 
 import assert from 'node:assert/strict';
+import { createWriteStream } from 'node:fs';
 import { chmod, chown, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { test } from 'node:test';
-import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
+import { deliveringServer, documentOf, longDocument, sha256 } from '../support/delivering.mjs';
 import { run } from '../support/latchkey.mjs';
 import { scanner } from '../support/own_etc.mjs';
 import { temporaryFolder } from '../support/ports.mjs';
@@ -16,7 +18,7 @@ import { FtpClient, hasVsftpd, startVsftpd, vsftpdBinary } from '../support/vsft
 import { until } from '../support/wait.mjs';
 
 const isRoot = process.getuid() === 0;
-const needs = (has, what) => (isRoot && has ? {} : { skip: isRoot ? `${what} is not installed` : 'only root may run it' });
+const needs = (has, what) => ({ skip: (!has && `${what} is not installed (scripts/setup --tests installs it)`) || (!isRoot && `only root may run ${what} with a configuration of its own`) });
 
 /** A server whose fixed connector `scans` has a drop folder that `scanner` may write to. */
 async function scene(t, { connector = {} } = {}) {
@@ -35,11 +37,12 @@ async function scene(t, { connector = {} } = {}) {
   /** As a file server does it: under a hidden name, given to the user, then renamed. */
   const put = async (name, octets, { uid = isRoot ? scanner.uid : undefined } = {}) => {
     const before = path.join(drop, 'scans', '.coming');
-    await writeFile(before, octets);
+    if (octets.pipe) await pipeline(octets, createWriteStream(before));
+    else await writeFile(before, octets);
     if (uid !== undefined) await chown(before, uid, 0);
     await rename(before, at(name));
   };
-  const arrived = (name) => until(`${name} to arrive`, () => made.drive.files.get(`In/${name}`), { timeout: 30_000 });
+  const arrived = (name, timeout = 30_000) => until(`${name} to arrive`, () => made.drive.files.get(`In/${name}`), { timeout });
   const refused = (name) => until(`${name} to be refused`, async () => (await readFile(at(`.refused/${name}.why.txt`), 'utf8')), { timeout: 30_000 });
   const emptied = () => until('nothing to be left', async () => (await readdir(path.join(drop, '.taken/scans'))).length === 0
     && (await readdir(path.join(drop, 'scans'))).every((name) => name.startsWith('.')));
@@ -60,6 +63,59 @@ test('D9: names with spaces, umlauts and numbers behind arrive intact, of 0, 1, 
   await emptied();
 });
 
+test('D9: files are noticed as they come, long before the door would look by itself', async (t) => {
+  const { server, put, arrived, drive, emptied } = await scene(t);
+  const there = (name) => drive.files.has(`In/${name}`);
+  let fastest = Infinity;
+  // Once one has been handed in the door has looked, and looks again after five seconds, or when it is told: of a page that follows another it is.
+  for (let round = 0; round < 4 && fastest > 2500; round += 1) {
+    await put(`before ${round}`, 'x');
+    await arrived(`before ${round}`);
+    await emptied();
+    const begun = performance.now();
+    const since = () => performance.now() - begun;
+    const first = `page ${round}.0`;
+    for (let page = 0; page < 6 && !there(first); page += 1) {
+      await put(`page ${round}.${page}`, 'x');
+      await until('the next page', () => there(first) || since() > (page + 1) * 400);
+    }
+    await until('the first page to arrive', () => there(first), { timeout: 30_000 });
+    fastest = Math.min(fastest, since());
+  }
+  t.diagnostic(`noticed, settled for a second and delivered in ${fastest.toFixed(0)} ms`);
+  assert.ok(fastest <= 2500, `it took ${fastest} ms`);
+  assert.doesNotMatch(server.logs, /drop_folders?_not_watched/);
+});
+
+test('D9: a file that has been as it is for long enough goes at once, and not at the next regular look', async (t) => {
+  const { put, arrived } = await scene(t);
+  await put('first.bin', 'hello');
+  await arrived('first.bin');
+  const took = [];
+  for (const name of ['second.bin', 'third.bin', 'fourth.bin']) {
+    const begun = performance.now();
+    await put(name, 'hello');
+    await arrived(name);
+    took.push(performance.now() - begun);
+  }
+  assert.ok(Math.min(...took) < 4000, `${took} ms: a look every five seconds`);
+});
+
+test('files of 100 MB and 500 MB arrive whole', async (t) => {
+  const { put, arrived, emptied } = await scene(t);
+  const hashes = new Map();
+  for (const size of [100_000_000, 500_000_000]) {
+    const { stream, sha256: hash } = longDocument(size);
+    await put(`${size}.bin`, stream);
+    hashes.set(size, hash());
+  }
+  for (const [size, hash] of hashes) {
+    const file = await arrived(`${size}.bin`, 240_000);
+    assert.deepEqual([file.size, file.sha256], [size, hash]);
+  }
+  await emptied();
+});
+
 test('D9: a file still being written is not taken; one that stays without its end is refused, and the server says so', async (t) => {
   const { server, put, at, arrived, refused, drive, admin } = await scene(t);
   const writer = await run('python3', ['-c', `
@@ -75,9 +131,8 @@ for piece in range(8):
   await put('half.pdf', Buffer.concat([Buffer.from('%PDF-1.7\n'), documentOf(20_000)]));
   assert.match(await refused('half.pdf'), /a PDF without its end: its upload broke off/);
   assert.equal(drive.files.has('In/half.pdf'), false);
-  const alerts = JSON.stringify(await admin.must('GET', '/api/v1/alerts'));
-  assert.match(alerts, /A drop folder refused a document/);
-  assert.match(await server.metrics(), /latchkey_drop_folder_refused_total 1/);
+  await until('the alert to stand', async () => /A drop folder refused a document/.test(JSON.stringify(await admin.must('GET', '/api/v1/alerts'))));
+  await until('the metric to say it', async () => /latchkey_drop_folder_refused_total 1/.test(await server.metrics()));
 });
 
 test('D9: what a process left half taken is not read while its sender still writes to it', async (t) => {

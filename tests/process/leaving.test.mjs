@@ -95,7 +95,7 @@ test('switching a user off revokes what the user holds', async (t) => {
 test('nothing is revoked while another grant rests on the same consent, and it is when that one goes', async (t) => {
   const { admin, provider, grant_id } = await authorisedUser(t);
   const attempt = await admin.authorize({ username: 'printer-2', pin, type: 'oidc' });
-  if (attempt.state === 'needs_confirmation' || attempt.state === 'held') await admin.must('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: true });
+  if (attempt.state === 'needs_confirmation' || attempt.state === 'held') await admin.mustAnswer(attempt.id, true);
   const other = (await admin.must('GET', '/api/v1/users?search=printer-2')).items[0].grants[0].id;
   await admin.must('DELETE', `/api/v1/grants/${grant_id}`);
   await until('the queue to say why it waits', async () => {

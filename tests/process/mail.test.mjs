@@ -54,6 +54,20 @@ test('a file put by WebDAV, or into a drop folder, is refused at once where the 
   assert.deepEqual(await inbox(), []);
 });
 
+test('G1: a mail connector that is not for its asker is answered as one that is not there', async (t) => {
+  const { server, admin } = await mailingServer(t, { connector: { account: 'fixed', owner: 'anna', groups: [], owner_pin: pin } });
+  const { secret } = await admin.must('POST', '/api/v1/devices', { name: 'copier', connectors: [] });
+  const asked = async (connector) => {
+    const response = await fetch(`${server.url}/v1/deliver/${connector}`, {
+      method: 'POST', body: 'To: bob@x.example\r\n\r\nhello', headers: { authorization: `Basic ${btoa(`copier:${secret}`)}`, 'content-type': 'message/rfc822' },
+    });
+    return `${response.status} ${await response.text()}`;
+  };
+  const absent = await asked('nowhere');
+  assert.match(absent, /^404 .*no_such_connector/);
+  assert.equal(await asked('mail'), absent);
+});
+
 test('a form with to, bcc, subject, text and files becomes a mail', async (t) => {
   const { server, send, inbox } = await mailingServer(t, { connector: { aliases: ['scans@practice.example'] } });
   const document = randomBytes(1_000_000);

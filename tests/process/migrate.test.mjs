@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -307,6 +308,103 @@ describe('migrate', { skip: withoutPostgres }, () => {
     assert.equal((await admin.grant(scene.grant_id)).generation, generation + 1);
   });
 
+  const refusesMove = async (server, args, words) => {
+    const answer = await server.cli(['migrate', ...args]);
+    assert.equal(answer.status, 1, answer.stdout);
+    assert.match(answer.stderr, words);
+  };
+  const madeAnew = async (postgres) => {
+    await postgres.sql(`DROP DATABASE ${postgres.database}`, 'postgres');
+    await postgres.sql(`CREATE DATABASE ${postgres.database} TEMPLATE template0`, 'postgres');
+  };
+  const tablesIn = async (postgres) => Number(await postgres.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"));
+
+  test('F10: what was moved is never copied again, though its database is lost and made again under the same name', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const scene = await userUnderRules(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const { server } = scene;
+    await server.stop();
+    assert.equal((await server.cli(['migrate', '--to', store])).status, 0);
+    await goesOnAt(scene, store);
+    await server.stop();
+    await madeAnew(postgres);
+    await refusesMove(server, ['--to', store], /was moved to .*does not hold it.*would lose.*dump.*restore --database.*restore/);
+    assert.equal(await tablesIn(postgres), 0, 'it was only looked at');
+    delete server.options.config.store;
+    assert.match(await refusesToServe(server), /was moved to/);
+  });
+
+  test('F10: nor is one whose end was not heard', { timeout: 120_000 }, async (t) => {
+    const scene = await movedUnheard(t);
+    await madeAnew(scene.postgres);
+    await refusesMove(scene.server, ['--to', scene.store], /was whole.*may have been served.*put a dump of it back.*--give-up/);
+    assert.equal(await tablesIn(scene.postgres), 0, 'it was only looked at');
+    assert.equal((await scene.server.cli(['migrate', '--give-up'])).status, 0);
+    const moved = await scene.server.cli(['migrate', '--to', scene.store]);
+    assert.equal(moved.status, 0, moved.stderr);
+    await goesOnAt(scene, scene.store);
+  });
+
+  test('F10: a move that was begun is ended or given up before there is another; who looks makes no tables', { timeout: 120_000 }, async (t) => {
+    const scene = await movedUnheard(t);
+    const { server, postgres, store } = scene;
+    const first = postgres.database;
+    const other = await postgres.makeDatabase();
+    await refusesMove(server, ['--to', other], /The copy in \S+ at \S+ was whole.*is not in \S+ at .*may have been served.*with that address.*--give-up.*nothing was changed/);
+    await refusesMove(server, ['--give-up', '--to', other], /went to \S+ at \S+, not to .*nothing was changed/);
+    assert.equal(await tablesIn(postgres), 0);
+    assert.match(await refusesToServe(server), /was begun and not finished/, 'it is not given up');
+    postgres.database = first;
+    const moved = await server.cli(['migrate', '--to', store]);
+    assert.equal(moved.status, 0, moved.stderr);
+    await goesOnAt(scene, store);
+  });
+
+  test('the name as whose node it goes on is whole before the source is retired', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const scene = await userUnderRules(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true, accessLifetime: 3600 } });
+    const { server } = scene;
+    const name = path.join(server.data, 'node');
+    await server.stop();
+    for (const [left, words] of [['', /node, .*does not hold a node's id/], ['01234567-89ab-7cde-8f01-23456789abcd\n', /node, .*another node's id/]]) {
+      await writeFile(name, left, { mode: 0o600 });
+      await refusesMove(server, ['--to', store], words);
+      assert.equal(await readFile(name, 'utf8'), left, 'nothing is written over');
+      assert.equal(await postgres.sql("SELECT count(*) FROM store_info WHERE key IN ('moving_from', 'moved_from')"), '0', 'nothing was begun');
+    }
+    await rm(name);
+    await server.launch();
+    await server.stop();
+    const moved = await server.cli(['migrate', '--to', store]);
+    assert.equal(moved.status, 0, moved.stderr);
+    assert.equal((await stat(name)).mode & 0o777, 0o600);
+    await goesOnAt(scene, store);
+  });
+
+  test('where a restore was interrupted, and in what one has set aside, there is nothing to move and no backup to make', { timeout: 120_000 }, async (t) => {
+    const postgres = await Postgres.start(t);
+    const store = await postgres.makeDatabase();
+    const { server } = await serverWithProvider(t);
+    const passphrase = await server.file('passphrase', 'a long passphrase');
+    await server.stop();
+    for (const [mark, words] of [['restore.interrupted', /A restore into \S+ was interrupted.*latchkey restore.*--replace/], ['set-aside.json', /set aside/]]) {
+      await writeFile(path.join(server.data, mark), '');
+      for (const args of [['--to', store], ['--give-up']]) await refusesMove(server, args, words);
+      const file = path.join(server.folder, `${mark}.lkb`);
+      const backup = await server.cli(['backup', file, '--passphrase-file', passphrase]);
+      assert.equal(backup.status, 1, backup.stdout);
+      assert.match(backup.stderr, words);
+      await assert.rejects(stat(file));
+      assert.match(await refusesToServe(server), words, 'the words of the server');
+      await rm(path.join(server.data, mark));
+    }
+    assert.equal(await tablesIn(postgres), 0);
+    const moved = await server.cli(['migrate', '--to', store]);
+    assert.equal(moved.status, 0, moved.stderr);
+  });
+
   test('an audit trail with a bad link is found before anything is begun, and moved when somebody accepts it', { timeout: 120_000 }, async (t) => {
     const postgres = await Postgres.start(t);
     const store = await postgres.makeDatabase();
@@ -360,9 +458,14 @@ describe('migrate', { skip: withoutPostgres }, () => {
     const store = await postgres.makeDatabase();
     const breaking = await lineThatBreaksAt(t, postgres, 'INSERT INTO users');
     assert.equal((await server.cli(['migrate', '--to', store.replace(`:${postgres.port}/`, `:${breaking}/`)])).status, 1);
+    await refuses(['--to', inUse], /The move to \S+ at \S+ was begun, and not to \S+ at .*migrate --to` with that address.*--give-up.*nothing was changed/);
     const givenUp = await server.cli(['migrate', '--give-up']);
     assert.equal(givenUp.status, 0, givenUp.stderr);
     assert.match(givenUp.stdout, /The move to \S+ at 127\.0\.0\.1\S* is given up.*Drop that database/);
+    const database = new DatabaseSync(path.join(server.data, 'latchkey.db'), { readOnly: true });
+    const { value } = database.prepare("SELECT value FROM store_info WHERE key = 'written_by'").get();
+    database.close();
+    assert.match(value, /^\d+\.\d+\.\d+/, 'by which program it was written');
     await server.launch();
     assert.equal((await server.admin.must('GET', '/api/v1/session')).user.username, 'root-admin');
   });

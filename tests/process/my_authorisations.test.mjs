@@ -118,6 +118,28 @@ test('authorising one’s own again: the same account completes at once, another
   assert.equal((await admin.grant(grant_id)).account.name, 'anna@example.com');
 });
 
+test('what an administrator has switched off or revoked is not offered to authorise again: the words name whom to ask', async (t) => {
+  const { server, admin, grant_id } = await authorisedUser(t);
+  const owner = await visitor(server);
+  await comeIn(owner, 'printer-1', pin);
+  const shown = async () => (await owner.must('GET', '/api/v1/owner')).grants[0];
+  assert.equal((await shown()).may_authorize, true);
+  const locked = async (state) => {
+    const seen = await owner.must('GET', '/api/v1/owner');
+    assert.deepEqual(faults(seen, answerSchema('GET', '/api/v1/owner')), []);
+    assert.deepEqual([seen.grants[0].state, seen.grants[0].may_authorize], [state, false]);
+    assert.match(seen.grants[0].why, /Ask an administrator/);
+    assert.doesNotMatch(seen.grants[0].why, /Authorise it again/);
+    assert.equal((await owner.call('POST', `/api/v1/owner/grants/${grant_id}/authorize`)).status, 409);
+  };
+  await admin.must('PATCH', `/api/v1/grants/${grant_id}`, { enabled: false });
+  await locked('disabled');
+  await admin.must('PATCH', `/api/v1/grants/${grant_id}`, { enabled: true });
+  assert.equal((await shown()).may_authorize, true);
+  await admin.must('POST', '/api/v1/grants/revoke', {});
+  await locked('revoked');
+});
+
 test('K8, P4: a pass ends with the PIN, the user and its time; a forged one opens nothing', async (t) => {
   const { server, admin, user_id, grant_id } = await authorisedUser(t);
   const signedIn = async (owner) => (await owner.must('GET', '/api/v1/owner')).signed_in;
@@ -150,7 +172,7 @@ test('by link: the browser that consented sees that one grant once it is approve
   assert.match(thanks.body, /href="\/my"/);
   const owner = await visitor(server, browser);
   assert.equal((await owner.must('GET', '/api/v1/owner')).signed_in, false, 'nothing to see before it is approved');
-  await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+  await admin.mustAnswer(started.id, true);
   const shown = await owner.must('GET', '/api/v1/owner');
   assert.equal(shown.by, 'link');
   assert.deepEqual(shown.grants.map((each) => [each.state, each.account.name]), [['active', 'anna@example.com']]);

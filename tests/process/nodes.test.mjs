@@ -9,7 +9,7 @@ import { deliveringServer, sha256 } from '../support/delivering.mjs';
 import { HttpSink, signatureOf } from '../support/http_sink.mjs';
 import { binary, Latchkey, run, slowness } from '../support/latchkey.mjs';
 import { spoilNewestRecord } from '../support/kill/journal_file.mjs';
-import { at, sharedScene } from '../support/nodes.mjs';
+import { at, forget, idOf, sharedScene } from '../support/nodes.mjs';
 import { freePort } from '../support/ports.mjs';
 import { Postgres, withoutPostgres } from '../support/postgres.mjs';
 import { pin } from '../support/scene.mjs';
@@ -299,8 +299,7 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     const posted = provider.seen('refresh').length;
     await admin.call('POST', `/api/v1/grants/${grants.kept}/refresh`);
     assert.equal(provider.seen('refresh').length, posted, 'the second node may have spent it, as far as anybody knows');
-    const forgotten = await first.cli(['node', 'forget', (await readFile(path.join(second.data, 'node'), 'utf8')).trim()]);
-    assert.equal(forgotten.status, 0, forgotten.stderr);
+    await forget(first, second);
     await until('it to go on', async () => {
       await admin.call('POST', `/api/v1/grants/${grants.kept}/refresh`);
       return provider.seen('refresh').length > posted;
@@ -315,7 +314,7 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     test(`F10: pg_dump, then the node’s own backup; both put back: ${lost}`, { timeout: 180_000 }, async (t) => {
       const { nodes: [node, second], admin, provider, postgres } = await sharedScene(t, { provider: { revokesFamily: true, accessLifetime: 3600 } });
       await second.stop();
-      assert.equal((await node.cli(['node', 'forget', (await readFile(path.join(second.data, 'node'), 'utf8')).trim()])).status, 0);
+      await forget(node, second);
       const { grant_id } = await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-type' });
       const refresh = () => admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
       const moved = lost.startsWith('it was stopped');
@@ -425,7 +424,7 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     assert.equal(marked.status, 0, marked.stderr);
     assert.equal(JSON.parse(marked.stdout).grants_doubted, 1);
     await first.launch();
-    assert.equal((await first.cli(['node', 'forget', (await readFile(path.join(second.data, 'node'), 'utf8')).trim()])).status, 0);
+    await forget(first, second);
     await until('a person to be asked', async () => {
       await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
       return (await admin.grant(grant_id)).state === 'needs_authorization';
@@ -441,7 +440,7 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     const attempt = await admin.authorize({ replace_grant_id: grant_id });
     assert.equal(attempt.state, 'needs_confirmation', JSON.stringify(attempt.problem));
     const dump = await dumpOf(postgres);
-    assert.equal((await admin.must('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: true })).state, 'completed');
+    assert.equal((await admin.mustAnswer(attempt.id, true)).state, 'completed');
     for (let time = 0; time < 2; time++) assert.equal((await admin.call('POST', `/api/v1/grants/${grant_id}/refresh`)).status, 200);
     const live = (await first.token('printer-1', pin)).body.access_token;
     await second.stop();
@@ -455,7 +454,7 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
     const ended = await admin.must('GET', `/api/v1/authorizations/${attempt.id}`);
     assert.equal(ended.state, 'expired');
     assert.match(ended.problem.detail, /Authorize again/);
-    assert.equal((await admin.call('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: false })).status, 409);
+    assert.equal((await admin.answer(attempt.id, false)).status, 409);
     assert.ok(provider.honours(live));
     assert.equal(provider.seen('revoke').length, 0, 'something was given back');
     assert.deepEqual(provider.spentUses, []);
@@ -513,7 +512,7 @@ describe('nodes that share a database', { skip: withoutPostgres }, () => {
       await first.stop();
       await putBack(postgres, dump);
       // The dump knows nothing of the second node: it has come since.
-      if (everywhere) await postgres.sql(`DELETE FROM nodes WHERE id = '${(await readFile(path.join(second.data, 'node'), 'utf8')).trim()}'`);
+      if (everywhere) await postgres.sql(`DELETE FROM nodes WHERE id = '${await idOf(second)}'`);
       await postgres.sql('UPDATE nodes SET seen_at = 0');
       for (const node of everywhere ? [first, second] : [first]) assert.equal((await markRestored(node)).status, 0);
 

@@ -1,10 +1,10 @@
 // A new master key for several nodes on one PostgreSQL.
 
 import assert from 'node:assert/strict';
-import { copyFile, readFile, stat } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { slowness } from '../support/latchkey.mjs';
+import { binary, run, slowness } from '../support/latchkey.mjs';
 import { at, sharedScene } from '../support/nodes.mjs';
 import { withoutPostgres } from '../support/postgres.mjs';
 import { pin } from '../support/scene.mjs';
@@ -113,5 +113,53 @@ describe('a new master key for nodes that share a database', { skip: withoutPost
     for (const node of [first, second]) assert.equal((await node.token('printer-1', pin)).status, 200);
     assert.equal((await at(second, admin).call('POST', `/api/v1/grants/${grant_id}/refresh`)).status, 200, 'sessions and grants go on');
     assert.deepEqual(provider.spentUses, []);
+  });
+
+  // Every other name beside it would be too long: as in a folder that cannot be written, where the new key works from DATA/master.key.next.
+  for (const [what, running] of [['while it runs', true], ['stopped: the database says so', false]]) {
+    test(`K1: the backup of a server whose key could not be put in place holds the key in use, ${what}`, { timeout: 180_000 }, async (t) => {
+      const { nodes: [server], admin, masterKey } = await sharedScene(t, { count: 1 });
+      await admin.addOAuthUser({ username: 'printer-1', pin, type: 'oidc' });
+      await admin.set('keys.rotation_rest', '1s');
+      const credential = path.join(server.folder, 'k'.repeat(253));
+      await server.stop();
+      await rename(masterKey, credential);
+      server.options.config.master_key_file = credential;
+      await server.launch();
+      const rotated = await server.cli(['keys', 'rotate', '--json']);
+      assert.equal(rotated.status, 0, rotated.stderr);
+      if (!running) await server.stop();
+      const options = ['--passphrase-file', await server.file('passphrase', 'eleven purple ladders'), '--config', path.join(server.folder, 'latchkey.toml')];
+      const file = path.join(server.folder, 'node.lkb');
+      const made = await server.cli(['backup', file, ...options]);
+      assert.equal(made.status, 0, made.stderr);
+      if (running) await server.stop();
+
+      const there = path.join(server.folder, 'elsewhere');
+      const restored = await run(binary, ['restore', file, ...options, '--data', there, '--master-key-file', path.join(there, 'master.key')]);
+      assert.equal(restored.status, 0, restored.stderr);
+      server.data = there;
+      server.options.config.master_key_file = path.join(there, 'master.key');
+      await server.launch();
+      assert.equal((await server.token('printer-1', pin)).status, 200);
+      const old = await readFile(credential, 'utf8');
+      const aside = (await readdir(there)).filter((name) => name.startsWith('master.key.old-'));
+      assert.equal(aside.length, 1, 'and the one before it');
+      assert.equal((await readFile(path.join(there, aside[0]), 'utf8')).split('\n').at(-2), old.split('\n').at(-2));
+    });
+  }
+
+  test('K1: which of two keys is in use nobody guesses: with no server and no database there is no backup', { timeout: 120_000 }, async (t) => {
+    const { nodes: [server], postgres, masterKey } = await sharedScene(t, { count: 1 });
+    await server.stop();
+    await postgres.stop();
+    await writeFile(path.join(server.data, 'master.key.next'), `${'5'.repeat(64)}\n`, { mode: 0o600 });
+    const file = path.join(server.folder, 'node.lkb');
+    const options = ['--passphrase-file', await server.file('passphrase', 'eleven purple ladders'), '--config', path.join(server.folder, 'latchkey.toml')];
+    const refused = await server.cli(['backup', file, ...options]);
+    assert.equal(refused.status, 1, refused.stdout);
+    assert.match(refused.stderr, /Different master keys lie in \S+master\.key and \S+master\.key\.next.*cannot be asked.*run this again/);
+    assert.ok(!(await readdir(server.folder)).some((name) => name.startsWith('node.lkb')));
+    await stat(masterKey);
   });
 });

@@ -1,7 +1,9 @@
-// The owner of an account is told by mail that a document for it needs a person: once an hour at most, and where an address is known.
+// What owners are told by mail, where an address is known: that a document for their account needs a person (once an hour at most), and
+// that somebody has set their PIN anew.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { administrator } from '../support/console.mjs';
 import { deliveringServer, documentOf } from '../support/delivering.mjs';
 import { SmtpSink } from '../support/smtp_sink.mjs';
 import { until } from '../support/wait.mjs';
@@ -40,4 +42,19 @@ test('nobody is mailed where the setting says so, or no address is known', async
   await until('the one mail', () => sink.mails.length > 0);
   await server.stop();
   assert.deepEqual(sink.mails.map((mail) => /\w\.pdf/.exec(mail.text)[0]), ['c.pdf']);
+});
+
+test('K7: whose PIN an administrator has set anew is told so by mail', async (t) => {
+  const { admin, sink, user_id } = await scene(t);
+  const reset = (more = {}) => admin.must('POST', `/api/v1/users/${user_id}/pin`, { mode: 'reset', pin: 'another-Pin-55', admin_password: administrator.password, ...more });
+  await reset();
+  const mail = await until('a mail', () => sink.mails[0]);
+  assert.deepEqual(mail.to, ['anna@office.example']);
+  assert.match(mail.subject, /^Your PIN has been set anew$/);
+  assert.match(mail.text, new RegExp(`${administrator.username} has set a new PIN for your username printer-1`));
+  assert.ok(!mail.text.includes('another-Pin-55'));
+  await admin.must('POST', `/api/v1/users/${user_id}/pin`, { mode: 'change', current_pin: 'another-Pin-55', pin: 'their-own-Pin-66' });
+  await reset({ pin: 'a-third-Pin-77' });
+  await until('the second mail', () => sink.mails.length >= 2);
+  assert.equal(sink.mails.length, 2, 'what they change themselves is no news to them');
 });

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { Browserless } from '../support/browserless.mjs';
 import { answerSchema, faults } from '../support/contract.mjs';
 import { fetchAnswer } from '../support/latchkey.mjs';
-import { pin, serverWithProvider } from '../support/scene.mjs';
+import { authorisedUser, pin, serverWithProvider } from '../support/scene.mjs';
 import { SmtpSink } from '../support/smtp_sink.mjs';
 import { until } from '../support/wait.mjs';
 
@@ -59,7 +59,7 @@ test('A4: consent by link is held until the account shown has been approved; the
   assert.equal(held.state, 'held', JSON.stringify(held));
   assert.equal(held.link, '');
   await nobodyNamed(admin, 'printer-1');
-  assert.equal((await admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true })).state, 'completed');
+  assert.equal((await admin.mustAnswer(started.id, true)).state, 'completed');
   assert.equal((await server.token('printer-1', pin)).status, 200);
   assert.equal(provider.seen('code').length, 1);
   const metrics = await server.metrics();
@@ -81,7 +81,7 @@ test('A4: an account named beforehand by its id needs no approval, by a name it 
   await new Browserless().open(named.start_url, { visit: goingOn(server) });
   const held = await admin.outcome(named.id);
   assert.equal(held.state, 'held', JSON.stringify(held));
-  assert.equal((await admin.must('POST', `/api/v1/authorizations/${named.id}/confirm`, { accept: false })).state, 'cancelled');
+  assert.equal((await admin.mustAnswer(named.id, false)).state, 'cancelled');
   const started = await admin.startAuthorization({ ...request, expected_account: provider.account.id });
   await new Browserless().open(started.start_url, { visit: goingOn(server) });
   const first = await admin.outcome(started.id);
@@ -92,6 +92,15 @@ test('A4: an account named beforehand by its id needs no approval, by a name it 
   const other = await admin.outcome(again.id);
   assert.equal(other.state, 'needs_confirmation');
   assert.equal(other.confirmation.code, 'account_differs');
+  const approve = (...named) => server.cli(['grant', 'approve', again.id, '--account', 'acc-9', ...named]);
+  for (const [named, words] of [[[], /--replaces/], [['--replaces', 'acc-8'], /until now it was another account/]]) {
+    const refused = await approve(...named);
+    assert.equal(refused.status, 1);
+    assert.match(refused.stderr, words);
+    assert.match(refused.stderr, new RegExp(` until now +${first.result.account.name}\n +its id +${first.result.account.id}\n`));
+  }
+  const approved = await approve('--replaces', first.result.account.id);
+  assert.equal(approved.status, 0, approved.stderr);
 });
 
 test('C3: a link works in the browser that went on with it, again if need be, and in no other', async (t) => {
@@ -136,6 +145,45 @@ test('C1: the button cannot be pressed by another site’s page', async (t) => {
   assert.equal((await admin.must('GET', `/api/v1/authorizations/${started.id}`)).started, false);
   await new Browserless().open(started.start_url, { visit: goingOn(server) });
   assert.equal((await admin.outcome(started.id)).state, 'held');
+});
+
+test('Attack: a link that was sent before the user, the grant or everything was locked unlocks nothing', async (t) => {
+  const { admin, server, provider, user_id, grant_id } = await authorisedUser(t);
+  await admin.set('revoke.disabled_after', '1h');
+  const again = { replace_grant_id: grant_id, way: 'owner_link' };
+  const lockings = [
+    ['the user', () => admin.must('PATCH', `/api/v1/users/${user_id}`, { enabled: false }), () => admin.must('PATCH', `/api/v1/users/${user_id}`, { enabled: true })],
+    ['the grant', () => admin.must('PATCH', `/api/v1/grants/${grant_id}`, { enabled: false }), () => admin.must('PATCH', `/api/v1/grants/${grant_id}`, { enabled: true })],
+    ['everything', () => server.cli(['grant', 'revoke', '--all', '--confirm', 'revoke all']), undefined],
+  ];
+  const spent = provider.seen('code').length;
+  for (const [what, lock, unlock] of lockings) {
+    const sent = await admin.startAuthorization(again);
+    const gone_on = await admin.startAuthorization(again);
+    const { browser, callback } = await untilCallback(server, gone_on.start_url);
+    await lock();
+    for (const { id } of [sent, gone_on]) {
+      const ended = await until(`the attempts to end with ${what}`, async () => {
+        const seen = await admin.must('GET', `/api/v1/authorizations/${id}`);
+        return seen.state === 'pending' ? undefined : seen;
+      });
+      assert.equal(ended.state, 'cancelled', JSON.stringify(ended));
+      assert.match(ended.problem.detail, what === 'everything' ? /revoked/ : /switched off/);
+    }
+    assert.equal((await new Browserless().open(sent.start_url)).status, 404, what);
+    assert.match((await browser.open(callback)).body, /over/i, what);
+    const locked = await admin.grant(grant_id);
+    assert.equal(locked.state, { 'the user': 'active', 'the grant': 'disabled', everything: 'revoked' }[what]);
+    assert.notEqual((await server.token('printer-1', pin)).status, 200, what);
+    if (!unlock) continue;
+    assert.equal((await admin.call('POST', '/api/v1/authorizations', again)).status, 409, `${what} is enabled first`);
+    await unlock();
+  }
+  assert.equal(provider.seen('code').length, spent, 'no code was spent');
+  const meant = await admin.startAuthorization(again);
+  await new Browserless().open(meant.start_url, { visit: goingOn(server) });
+  assert.equal((await admin.outcome(meant.id)).state, 'completed', 'an administrator who begins afterwards means it');
+  assert.equal((await server.token('printer-1', pin)).status, 200);
 });
 
 test('C8: refused at the provider, cancelled here: said in words, and the link is over', async (t) => {

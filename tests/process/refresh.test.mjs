@@ -377,7 +377,9 @@ describe('R18 and R19: not dead', () => {
       await assertServed(scene, 'meanwhile');
       const wait = (Date.parse(grant.next_refresh_at) - Date.now()) / 1000;
       if (plan.headers?.['Retry-After']) assert.ok(wait > 100 && wait < 300, `tries again in ${wait} s`);
-      await assertNoMoreRefreshes(scene.provider, 1000);
+      // Not before its time, which on a slow machine may be near by now.
+      const left = Date.parse(grant.next_refresh_at) - Date.now() - 300;
+      if (left > 0) await assertNoMoreRefreshes(scene.provider, Math.min(1000, left));
       scene.provider.always('refresh', undefined);
       await until('the recovery', async () => (await refreshNow(scene)).status === 200, { timeout: 30_000, every: 500 });
       assert.equal((await scene.admin.grant(scene.grant_id)).state, 'active');

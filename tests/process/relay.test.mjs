@@ -60,7 +60,7 @@ test('Attack: a relay that names another issuer afterwards gets no code, verifie
   assert.deepEqual([refused.status, refused.code], [409, 'cloud_app_not_agreed'], refused.text);
   await office.admin.must('POST', `/api/v1/grants/${result.grant_id}/refresh`);
   await until('the refresh, where it always went', () => oidc.events.some((each) => each.name === 'grant.success' && each.grantType === 'refresh_token'));
-  const agree = ({ id, params }) => office.cli(['cloud', 'agree', id, ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`])]);
+  const agree = ({ id, mode, types, params }) => office.cli(['cloud', 'agree', id, '--mode', mode, ...types.flatMap((type) => ['--type', type]), ...Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`])]);
   const inUse = await agree(await offered('op'));
   assert.notEqual(inUse.status, 0);
   assert.match(inUse.stderr, /authorised with other values/);
@@ -212,7 +212,7 @@ test('latchkey grant add: the address it prints goes by way of the Cloud Service
   assert.match((await new Browserless().open(walked.url)).body, /administrator must approve/);
   assert.match(await must('grant', 'pending'), /erik +oidc +held/);
   assert.equal(await grantOf('erik'), undefined);
-  await must('grant', 'approve', 'erik');
+  await must('grant', 'approve', 'erik', '--account', 'bert');
   assert.equal((await grantOf('erik')).state, 'active');
 });
 
@@ -244,7 +244,7 @@ test('two offices on one relay never see each other\'s anything', async (t) => {
   assert.equal(stolen.status, 400, 'unsigned');
 });
 
-test('Attack: a handle replayed, truncated, altered, or late is worth nothing, and is said so', async (t) => {
+test('Attack: a handle replayed, truncated or altered is worth nothing, and is said so', async (t) => {
   const scene = await relayWithProvider(t);
   const office = await enrolledOffice(t, scene, 'North Ltd');
   const { url, started } = await walk(office, scene);
@@ -272,7 +272,28 @@ test('A4 S5: a handle that comes to another browser than the one that began is h
   assert.doesNotMatch(elsewhere.body, /href="\/users/, 'no way into the console');
   assert.equal((await office.admin.outcome(started.id)).state, 'held');
   await nobodyAt(office, 'printer-1');
-  await office.admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+  await office.admin.mustAnswer(started.id, true);
+  assert.equal((await office.token('printer-1', pin)).status, 200);
+});
+
+test('A4 A5 S5: an owner\'s link by way of the relay: an answer that is brought in another browser than the link was gone on with in is held, and is nobody\'s pass there', async (t) => {
+  const scene = await relayWithProvider(t);
+  const office = await enrolledOffice(t, scene, 'North Ltd');
+  const link = await office.admin.startAuthorization({ ...request, way: 'owner_link' });
+  const goingOn = (url, _response, body) => (url.startsWith(`${office.url}/oauth/start/`) && /<form method="post"/.test(body) ? { url, form: {} } : undefined);
+  const walked = consenting(scene);
+  const atOffice = (url) => url.startsWith(`${office.url}/oauth/relayed`);
+  const owner = new Browserless();
+  const { url } = await owner.open(link.start_url, { visit: (...page) => goingOn(...page) ?? walked(...page), stopAt: atOffice });
+  assert.ok(atOffice(url), url);
+  const other = new Browserless();
+  const brought = await other.open(url);
+  assert.match(brought.body, /administrator must approve/i);
+  assert.deepEqual(other.jar.names(), [], 'whoever brings a handle is not therefore the owner');
+  assert.equal((await office.admin.outcome(link.id)).state, 'held');
+  await nobodyAt(office, 'printer-1');
+  assert.match((await owner.open(url)).body, /is over/i, 'one use');
+  assert.equal((await office.admin.mustAnswer(link.id, true)).state, 'completed');
   assert.equal((await office.token('printer-1', pin)).status, 200);
 });
 
@@ -384,7 +405,7 @@ test('the relay is killed at each step: a step that has been taken is not lost, 
     else await office.admin.browser.open(pressed ?? url, { visit: consenting(scene) });
     const attempt = await office.admin.outcome(started.id);
     assert.ok(['completed', 'needs_confirmation'].includes(attempt.state), `${what}: ${attempt.state} ${JSON.stringify(attempt.problem)}`);
-    if (attempt.state === 'needs_confirmation') await office.admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+    if (attempt.state === 'needs_confirmation') await office.admin.mustAnswer(started.id, true);
     assert.equal((await office.token(`printer-${n}`, pin)).status, 200, what);
   }
 });
@@ -594,38 +615,6 @@ test('types: what an enrolment does not allow is not offered, and refused when a
   const { code } = await scene.relay.issue('North Ltd', ['--type', 'oidc']);
   const status = await office.admin.must('PUT', '/api/v1/cloud-service', { address: scene.relay.url, enrolment_code: code });
   assert.deepEqual(status.apps.map((each) => each.types), [['oidc']]);
-});
-
-test('configuration: every mistake is told at once, with its line; nothing starts', async (t) => {
-  const folder = await temporaryFolder(t, 'relay-config');
-  const file = path.join(folder, 'relay.toml');
-  await writeFile(file, 'listen = "here"\npublic_url = "http://relay.example"\ncolour = "blue"\n[apps.box]\nclient_id = "x"\n');
-  const { status, stderr } = await run(binary, ['relay', '--config', file]);
-  assert.equal(status, 1);
-  assert.match(stderr, new RegExp(`${file}:1: listen`));
-  assert.match(stderr, new RegExp(`${file}:2: public_url`));
-  assert.match(stderr, new RegExp(`${file}:3: colour`));
-  assert.match(stderr, new RegExp(`${file}:4: apps.box.provider: Box wants a client secret`));
-});
-
-test('packaging: the packaged relay.toml and unit are what the program reads: every key switched on is one it knows', async (t) => {
-  const folder = await temporaryFolder(t, 'relay-packaged');
-  const packaged = await readFile(new URL('../../packaging/relay.toml', import.meta.url), 'utf8');
-  const keys = [...packaged.matchAll(/^#?(\w+) = /gm)].map((each) => each[1]);
-  assert.ok(keys.length >= 14, keys.join(' '));
-  // These are for other providers than the example's, for apps with a secret or a key, which relay_exchange has, and for a database,
-  // which relay_postgres has.
-  const switchedOn = packaged.replace(/^#(?!params|authorization_endpoint|token_endpoint|revocation_endpoint|client_|second_client_|assertion_|store)(\w+ = )/gm, '$1').replace('/var/lib/latchkey-relay', path.join(folder, 'data'));
-  const file = path.join(folder, 'relay.toml');
-  await writeFile(file, switchedOn);
-  const listed = await run(binary, ['relay', 'list', '--json', '--config', file]);
-  assert.equal(listed.status, 0, listed.stderr);
-  assert.deepEqual(JSON.parse(listed.stdout), []);
-  const wrong = await run(binary, ['relay', 'list', '--config', file.replace('relay.toml', 'absent.toml')]);
-  assert.equal(wrong.status, 1);
-  const unit = await readFile(new URL('../../packaging/latchkey-relay.service', import.meta.url), 'utf8');
-  const { stdout } = await run(binary, ['relay', '--help']);
-  assert.ok(stdout.includes('/etc/latchkey/relay.toml') && unit.includes('relay --config /etc/latchkey/relay.toml'));
 });
 
 /** Whatever form of it might stand in a log: as it is, percent-encoded, its octets in base64 and hex; and its halves, in case it was cut. */

@@ -144,7 +144,7 @@ test('Attack: a handle asked for by another office, in its own name, in the vict
   assert.deepEqual([attempt, app], ['attempt-1', 'op']);
   assert.match(query, /code=/);
   const replayed = await collect(north, recorded);
-  assert.ok(replayed.status !== 200 || replayed.body.result === own.body.result, 'nothing that the first time had not');
+  assert.deepEqual([replayed.status, replayed.body.result], [200, own.body.result], 'nothing that the first time had not');
   assert.throws(() => openEnvelope(south.keys, 'result', north.id, sealed), /sealed to another key/);
   assert.throws(() => openEnvelope(south.keys, 'result', south.id, sealed), /sealed to another key/);
 

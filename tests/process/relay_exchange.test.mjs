@@ -317,19 +317,54 @@ test('C7: a provider that hangs takes an office\'s places there and no more; wha
   const scene = await relayWithClient(t);
   const north = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
   const south = await ScriptedOffice.enrol(scene.relay, 'South Ltd');
+  const { reply: { body: { refresh_token: blob } } } = await north.exchange(await codeForm(scene));
   const form = await codeForm(scene);
   const held = gate();
   scene.oidc.beforeToken = () => held.passed;
   const before = scene.oidc.tokenRequests;
-  const places = 16;
-  const waiting = Array.from({ length: places }, () => north.exchange(form));
-  await until('the places to be taken', () => scene.oidc.tokenRequests === before + places);
-  const refused = await north.exchange(form);
-  assert.deepEqual([refused.status, refused.code, refused.headers.get('retry-after')], [429, 'too_many_exchanges', '5']);
+  let posted = 0;
+  const waiting = [];
+  const refusedAfter = async (places, one, what, again) => {
+    waiting.push(...Array.from({ length: places }, () => north.exchange(one)));
+    posted += places;
+    await until(`the places of ${what} to be taken`, () => scene.oidc.tokenRequests === before + posted);
+    const refused = await north.exchange(one);
+    assert.deepEqual([refused.status, refused.code, refused.headers.get('retry-after')], [429, 'too_many_exchanges', again], what);
+  };
+  await refusedAfter(16, refreshForm(scene, blob), 'refreshes', '5');
+  await refusedAfter(128, form, 'codes', '1');  // which live for half a minute, and have places of their own
   const theirs = south.exchange(form);
-  await until('the other office\'s request to go on', () => scene.oidc.tokenRequests === before + places + 1);
+  await until('the other office\'s request to go on', () => scene.oidc.tokenRequests === before + posted + 1);
   held.open();
   for (const each of [...await Promise.all(waiting), await theirs]) assert.equal(each.status, 200, each.text);
+});
+
+test('S4: a hundred codes that live for half a minute, at a provider that takes six seconds for each and while refreshes have all their places: none is over before it is posted', async (t) => {
+  const scene = await relayWithClient(t, { oidc: { codeLifetime: 30 * slowness } });
+  const office = await ScriptedOffice.enrol(scene.relay, 'North Ltd');
+  const { reply: { body: { refresh_token: blob } } } = await office.exchange(await codeForm(scene));
+  const before = scene.oidc.tokenRequests;
+  const held = gate();
+  scene.oidc.beforeToken = () => held.passed;
+  const refreshing = Array.from({ length: 16 }, () => office.exchange(refreshForm(scene, blob)));
+  await until('the refreshes to be under way', () => scene.oidc.tokenRequests === before + 16);
+  scene.oidc.beforeToken = () => new Promise((resolve) => setTimeout(resolve, 6_000 * slowness));
+  const crowd = Array.from({ length: 100 }, async () => {
+    const form = await codeForm(scene);
+    const intent = randomUUID();
+    for (;;) {
+      const answer = await office.exchange(form, { intent });
+      if (answer.status !== 429) return answer;
+      assert.equal(answer.headers.get('retry-after'), '1');
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+    }
+  });
+  for (const { status, text, reply } of await Promise.all(crowd)) {
+    assert.equal(status, 200, text);
+    assert.equal(reply.status, 200, JSON.stringify(reply.body));
+  }
+  held.open();
+  await Promise.all(refreshing);
 });
 
 test('Attack: a signed request replayed, a form of one\'s own making, a type or app that is not the office\'s, an enrolment revoked: refused, nothing sent', async (t) => {
@@ -404,7 +439,7 @@ test('S3 Attack: an assertion is for the type\'s own token endpoint, for a minut
   assert.equal(head.alg, 'ES256');
   assert.deepEqual([claims.iss, claims.sub, claims.aud], [scene.oidc.clientId, scene.oidc.clientId, `${scene.oidc.issuer}/token`]);
   assert.ok(claims.exp - claims.iat <= 60 && claims.jti.length >= 22);
-  assert.equal((await office.exchange(await codeForm(scene))).code, 'not_exchanged');
+  assert.equal((await office.exchange(await codeForm(scene))).code, 'exchanges_nothing', 'where there is no book, nobody has looked');
   assert.equal((await office.ask('POST', '/relay/v1/assertion', { body: body.replace('"oidc"', '"box"') })).code, 'type_not_enrolled');
 });
 
@@ -414,6 +449,7 @@ test('S3: an office has as many assertions signed within a minute as one may, an
   const south = await ScriptedOffice.enrol(scene.relay, 'South Ltd');
   const ask = (office) => office.ask('POST', '/relay/v1/assertion', { body: JSON.stringify({ app: 'op', type: 'oidc', params: {}, learned: {} }) });
   let served = 0;
+  const begun = Date.now();
   const refused = await until('the quota to be used up', async () => {
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask(north)));
     served += answers.filter((each) => each.status === 200).length;
@@ -421,6 +457,8 @@ test('S3: an office has as many assertions signed within a minute as one may, an
   }, { timeout: 60_000 * slowness });
   assert.deepEqual([refused.status, refused.code, refused.headers.get('retry-after')], [429, 'too_many_assertions', '5']);
   assert.ok(served >= 600, `${served} were signed`);
+  const most = 600 + Math.ceil((Date.now() - begun) / 100);  // and one more in each tenth of a second
+  assert.ok(served <= most, `${served} were signed, and no more than ${most} may be`);
   assert.equal((await ask(south)).status, 200);
 });
 

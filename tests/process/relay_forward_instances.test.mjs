@@ -107,7 +107,7 @@ async function walk(office, scene, username, place) {
 async function assertActive(office, { id, username }, message) {
   let attempt = await office.admin.outcome(id);
   if (attempt.state === 'needs_confirmation') {
-    await office.admin.must('POST', `/api/v1/authorizations/${id}/confirm`, { accept: true });
+    await office.admin.mustAnswer(id, true);
     attempt = await office.admin.outcome(id);
   }
   assert.equal(attempt.state, 'completed', `${message}: ${JSON.stringify(attempt.problem)}`);

@@ -71,7 +71,7 @@ async function struck({ balancer, instance, relay, oidc, faults, office }, n, st
   await walking;
   let attempt = await office.admin.outcome(started.id, 30_000 * slowness);
   if (attempt.state === 'needs_confirmation') {  // the account is somebody's already
-    await office.admin.must('POST', `/api/v1/authorizations/${started.id}/confirm`, { accept: true });
+    await office.admin.mustAnswer(started.id, true);
     attempt = await office.admin.must('GET', `/api/v1/authorizations/${started.id}`);
   }
   return { attempt, posted: oidc.tokenRequests - before };

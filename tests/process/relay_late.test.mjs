@@ -56,7 +56,7 @@ test('S1 A5: links made before the relay’s keys were changed, twice and days a
     const end = await owner.open(start_url, { visit: owning(scene, office, account) });
     assert.match(end.body, /administrator must approve/, `${name}: ${end.url}`);
     assert.equal((await office.admin.outcome(id)).state, 'held', name);
-    assert.equal((await office.admin.must('POST', `/api/v1/authorizations/${id}/confirm`, { accept: true })).state, 'completed', name);
+    assert.equal((await office.admin.mustAnswer(id, true)).state, 'completed', name);
     assert.equal((await office.token(name, pin)).status, 200, name);
   }
   const { service_key: now } = await office.admin.must('GET', '/api/v1/cloud-service');
@@ -93,12 +93,17 @@ test('S1 A5: a link when the relay has keys that nobody vouches for: its owner i
   assert.equal((await office.admin.outcome(link.id)).state, 'held');
 });
 
-test('C3: a page whose button is pressed, and an answer that is brought, after a quarter of an hour: the owner reads that it took too long, and no grant is changed', async (t) => {
+test('C3: a page whose button is pressed, and an answer that is brought, after a quarter of an hour, and a handle after a minute: the owner reads that it took too long, and no grant is changed', async (t) => {
   const scene = await relayWithProvider(t);
   const { relay, oidc } = scene;
   const office = await enrolledOffice(t, scene, 'North Ltd');
   const { browser } = office.admin;
   const { grant_id: grantId } = await office.admin.addOAuthUser({ ...request, visit: consenting(scene) });
+  // A handle of a consent that lives for ten minutes, and is brought when all the others are over.
+  const atOffice = (url) => url.startsWith(`${office.url}/oauth/relayed`);
+  const dawdled = await office.admin.startAuthorization({ replace_grant_id: grantId });
+  const { url: handle } = await browser.open(dawdled.start_url, { visit: consenting(scene), stopAt: atOffice });
+  assert.ok(atOffice(handle), handle);
   await office.admin.set('authorize.pending_lifetime', '1m');
   const kept = async () => {
     const { generation, state, account, authorized_at: at } = await office.admin.grant(grantId);
@@ -118,6 +123,12 @@ test('C3: a page whose button is pressed, and an answer that is brought, after a
   const state = async ({ id }) => (await office.admin.must('GET', `/api/v1/authorizations/${id}`)).state;
   await until('their minute to be over', async () => (await state(left)) === 'expired' && (await state(slow)) === 'expired', { timeout: 90_000, every: 250 });
 
+  const tooLate = await browser.open(handle);
+  assert.match(tooLate.body, /This took too long/);
+  assert.doesNotMatch(tooLate.url, /handle=/, 'the address is clean');
+  assert.equal(await state(dawdled), 'pending', 'which ends nobody’s attempt');
+  assert.deepEqual(await kept(), before);
+  await office.admin.must('POST', `/api/v1/authorizations/${dawdled.id}/cancel`);
   for (const minutes of [0, 15]) {
     browser.jar.pass(minutes * 60);
     const late = await browser.open(button);

@@ -28,7 +28,7 @@ async function turncoat(t) {
   const agree = async () => {
     const [offered] = (await office.admin.must('GET', '/api/v1/cloud-service')).apps;
     assert.deepEqual([offered.params.issuer, offered.agreed], [evil.issuer, false]);
-    return office.admin.call('POST', `/api/v1/cloud-service/apps/${offered.id}/agree`, { params: offered.params });
+    return office.admin.call('POST', `/api/v1/cloud-service/apps/${offered.id}/agree`, { mode: offered.mode, types: offered.types, params: offered.params });
   };
   const refused = async (words) => {
     const answer = await agree();
@@ -55,7 +55,7 @@ for (const accept of [true, false]) {
     const id = await held(all);
     await turn();
     await refused(/waits for an answer.*Approve, reject/);
-    await office.admin.must('POST', `/api/v1/authorizations/${id}/confirm`, { accept });
+    await office.admin.mustAnswer(id, accept);
     if (accept) {
       const { result } = await office.admin.outcome(id);
       await refused(/Accounts here were authorised with other values/);

@@ -7,40 +7,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { Browserless } from '../support/browserless.mjs';
 import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
 import { binary, Latchkey, run } from '../support/latchkey.mjs';
 import { authorisedUser, pin, userUnderRules } from '../support/scene.mjs';
-import { Faults, operations } from '../support/kill/faults.mjs';
+import { Faults, files, operations } from '../support/kill/faults.mjs';
 import { spoilNewestRecord } from '../support/kill/journal_file.mjs';
+import { backupOf, phrase, refreshNow, refreshTwice, restoreTo, singleUse } from '../support/restoring.mjs';
 import { until } from '../support/wait.mjs';
-
-const phrase = 'eleven purple ladders';
-
-async function backupOf(server, name = 'office.lkb') {
-  const passphrase = await server.file('passphrase', `${phrase}\n`);
-  const file = path.join(server.folder, name);
-  const made = await server.cli(['backup', file, '--passphrase-file', passphrase]);
-  assert.equal(made.status, 0, made.stderr);
-  assert.match(made.stdout, /read back and found whole/);
-  assert.equal((await stat(file)).mode & 0o777, 0o600);
-  return file;
-}
-
-async function restoreTo(server, file, args = []) {
-  const passphrase = await server.file('passphrase', `${phrase}\n`);
-  const restored = await server.cli(['restore', file, '--passphrase-file', passphrase, '--json', ...args]);
-  assert.equal(restored.status, 0, restored.stderr);
-  return JSON.parse(restored.stdout);
-}
-
-const refreshNow = ({ admin, grant_id }) => admin.call('POST', `/api/v1/grants/${grant_id}/refresh`);
-const refreshTwice = async (scene) => {
-  for (let time = 0; time < 2; time++) assert.equal((await refreshNow(scene)).status, 200);
-};
-
-/** A user of a single-use type that ends the whole family when a spent token is seen. */
-const singleUse = (t, options = {}) => userUnderRules(t, { type: { replay: 'revokes_family', rotation: 'single_use' }, provider: { revokesFamily: true }, ...options });
 
 async function fingerprint(folder) {
   const lines = [];
@@ -182,7 +155,7 @@ test('F10: a consent for another account after the backup: a device’s document
 
   provider.account = { id: 'acc-other', name: 'other@example.com' };
   const attempt = await admin.authorize({ replace_grant_id: grant_id });
-  await admin.must('POST', `/api/v1/authorizations/${attempt.id}/confirm`, { accept: true });
+  await admin.mustAnswer(attempt.id, true);
   await until('the other account', async () => (await admin.grant(grant_id)).account.id === 'acc-other');
   await refreshTwice(scene);
   await server.stop();
@@ -365,6 +338,9 @@ test('what cannot be restored is named in a sentence, and nothing is touched', a
   assert.equal((await server.token('printer-1', pin)).status, 200);
 });
 
+// The staged journal makes its segments on a thread of its own: whether one is renamed, and when, differs from run to run.
+const inOrder = files.all & ~files.journal;
+
 /** It goes on with the newest generation, which only the journal of the installation that was replaced can know. */
 async function goesOnWith(scene, newest) {
   const { server, admin, provider, grant_id } = scene;
@@ -417,7 +393,7 @@ test('R28: a restore killed at any of its renamings is noticed at the start, and
   for (let nth = 1; ; nth++) {
     await rm(server.data, { recursive: true });
     await cp(whole, server.data, { recursive: true });
-    faults.arm({ nth, operation: operations.rename, action: 'after' });
+    faults.arm({ nth, operation: operations.rename, file: inOrder, action: 'after' });
     const broken = await server.cli(args, { env: faults.environment });
     faults.disarm();
     if (broken.status === 0) break;
@@ -480,12 +456,12 @@ test('R28: a restore of which any renaming fails leaves what was there, and it i
   const faults = new Faults(server.folder, server.data);
   const args = ['restore', file, '--passphrase-file', await server.file('passphrase', phrase), '--replace'];
   const failed = [];
-  for (let nth = 1; ; nth++) {
-    faults.arm({ nth, operation: operations.rename, action: 'refuse', code: 'EIO', times: 1 });
+  for (let nth = 0; ; nth++) { // the first time, one of the journal's own
+    faults.arm({ nth: Math.max(nth, 1), operation: operations.rename, file: nth === 0 ? files.journal : inOrder, action: 'refuse', code: 'EIO', times: 1 });
     const { status, stderr } = await server.cli(args, { env: faults.environment });
     const { what, struck } = faults;
     faults.disarm();
-    if (struck === 0) break;
+    if (struck === 0 && nth > 0) break;
     if (status === 0) { // it could be done without
       await rm(server.data, { recursive: true });
       await cp(whole, server.data, { recursive: true });
@@ -662,107 +638,4 @@ test('a master key outside the data directory is found by the configuration, and
   assert.equal(await readFile(key, 'utf8'), before);
   await server.launch();
   assert.equal((await server.token('printer-1', pin)).status, 200);
-});
-
-// ---- consents that waited in the backup -----------------------------------------------------------------------------
-
-/** Consent in another browser than the one that began: it is held for an administrator (A4). */
-async function holdAnother(scene) {
-  const { server, admin, provider } = scene;
-  provider.account = { id: 'acc-held', name: 'held@example.com' };
-  const started = await admin.startAuthorization({ username: 'printer-2', pin, type: 'scripted-type' });
-  const confirming = (url, _response, body) => (/<form[^>]*method="?post/i.test(body) && url.startsWith(server.url)
-    ? { url, form: Object.fromEntries([...body.matchAll(/<(?:input|button)[^>]*name="([^"]+)"[^>]*value="([^"]*)"/g)].map((each) => [each[1], each[2]])) } : undefined);
-  await new Browserless().open(started.start_url, { visit: confirming });
-  return admin.outcome(started.id);
-}
-
-/** Another account than before, for the grant there is: a question (F8). */
-async function askAboutAnother({ admin, provider, grant_id }) {
-  provider.account = { id: 'acc-other', name: 'other@example.com' };
-  return admin.authorize({ replace_grant_id: grant_id });
-}
-
-const confirm = ({ admin }, id, accept) => admin.call('POST', `/api/v1/authorizations/${id}/confirm`, { accept });
-
-for (const [state, wait] of Object.entries({ needs_confirmation: askAboutAnother, held: holdAnother })) {
-  for (const accept of [true, false]) {
-    test(`F10: a consent that waited in the backup (${state}), was accepted since and is ${accept ? 'accepted' : 'rejected'} again: the live grant is not touched`, async (t) => {
-      const scene = await singleUse(t);
-      const { server, admin, provider } = scene;
-      const attempt = await wait(scene);
-      assert.equal(attempt.state, state, JSON.stringify(attempt.problem));
-      const pending = await admin.startAuthorization({ username: 'printer-3', pin, type: 'scripted-type' });
-      const file = await backupOf(server);
-      const accepted = await confirm(scene, attempt.id, true);
-      assert.equal(accepted.body.state, 'completed', accepted.text);
-      const id = accepted.body.result.grant_id;
-      for (let time = 0; time < 2; time++) assert.equal((await admin.call('POST', `/api/v1/grants/${id}/refresh`)).status, 200);
-      const live = (await server.token(state === 'held' ? 'printer-2' : 'printer-1', pin)).body.access_token;
-      assert.ok(provider.honours(live));
-      await server.stop();
-      const report = await restoreTo(server, file, ['--replace']);
-      assert.equal(report.authorizations_ended, 2);
-      const spent = provider.spentUses.length;
-      await server.launch();
-      await admin.signIn();
-      for (const each of [attempt.id, pending.id]) {
-        const ended = await admin.must('GET', `/api/v1/authorizations/${each}`);
-        assert.equal(ended.state, 'expired');
-        assert.equal(ended.problem.code, 'restored');
-        assert.match(ended.problem.detail, /restored from a backup of .*this consent waited.*not known.*Authorize again/);
-      }
-      assert.equal((await admin.must('GET', '/api/v1/authorizations')).total, 0);
-      assert.equal((await confirm(scene, attempt.id, accept)).status, 409, 'it asks nothing any more');
-      if (state === 'needs_confirmation') {
-        // What the journal holds is another account's than the one the backup knows: a person says which it is to be.
-        const asked = await until('a person to be asked', async () => {
-          const seen = await admin.grant(id);
-          return seen.state === 'needs_authorization' && seen;
-        }, { timeout: 60_000 });
-        assert.notEqual(asked.account.id, 'acc-other');
-      }
-      assert.ok(provider.honours(live), 'the consent that was given since was ended at the provider');
-      assert.equal(provider.seen('revoke').length, 0, 'something was given back');
-      assert.equal(provider.spentUses.length, spent, 'a spent token was sent');
-      const { items } = await admin.must('GET', '/api/v1/activity?action=authorization.outdated');
-      assert.equal(items.length, 2, JSON.stringify(items));
-    });
-  }
-}
-
-test('F10: a consent that waited in the backup, its time over by the restore: the sweep gives nothing back', async (t) => {
-  const scene = await singleUse(t);
-  const { server, admin, provider, grant_id } = scene;
-  const attempt = await askAboutAnother(scene);
-  const file = await backupOf(server);
-  assert.equal((await confirm(scene, attempt.id, true)).body.state, 'completed');
-  await refreshTwice(scene);
-  const live = (await server.token('printer-1', pin)).body.access_token;
-  await server.stop();
-  await restoreTo(server, file, ['--replace']);
-  const database = new DatabaseSync(path.join(server.data, 'latchkey.db'));
-  database.exec('UPDATE authorizations SET expires_at = 1');
-  database.close();
-  await server.launch();
-  await admin.signIn();
-  await until('the sweep', async () => (await admin.call('GET', `/api/v1/authorizations/${attempt.id}`)).status === 404, { timeout: 30_000 });
-  await until('what is given back to be done', async () => /^latchkey_revocations_waiting 0$/m.test(await server.metrics()));
-  assert.ok(provider.honours(live));
-  assert.equal(provider.seen('revoke').length, 0);
-  assert.notEqual((await admin.grant(grant_id)).account.id, 'acc-other');
-});
-
-test('F10: with the word that nothing ran since, a consent that waits is answered after the restore', async (t) => {
-  const scene = await singleUse(t);
-  const { server, admin } = scene;
-  const attempt = await askAboutAnother(scene);
-  const file = await backupOf(server);
-  await server.stop();
-  const report = await restoreTo(server, file, ['--replace', '--nothing-ran-since']);
-  assert.equal(report.authorizations_ended, 0);
-  await server.launch();
-  await admin.signIn();
-  assert.equal((await confirm(scene, attempt.id, true)).body.state, 'completed');
-  assert.equal((await refreshNow(scene)).status, 200);
 });

@@ -33,9 +33,11 @@ test('what failed and what waits go after their times, each by its own setting; 
   await until('its document to go', async () => (await documents()) === 1);
 
   await admin.set('delivery.keep_parked', '1s');
-  await server.restart();
-  // It may be tried at this very moment: then it goes a few seconds later.
-  await until('what waits to go', async () => (await states()).join() === 'delivered', { timeout: 60_000 });
+  // What is old is so by the time that the server has run.
+  await until('what waits to go', async () => {
+    await server.restart();
+    return (await states()).join() === 'delivered';
+  }, { timeout: 60_000 });
   await until('its document to go', async () => (await documents()) === 0);
   const trail = (await admin.must('GET', '/api/v1/activity?action=delivery.expired')).items;
   assert.deepEqual(trail.map((one) => [one.subject.kind, one.subject.name, one.actor.kind]), [['delivery', 'In/printer-1/parked.pdf', 'server'], ['delivery', 'In/printer-1/failed.pdf', 'server']]);

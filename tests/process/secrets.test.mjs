@@ -3,10 +3,14 @@
 
 import assert from 'node:assert/strict';
 import { readdir, readFile, stat } from 'node:fs/promises';
+import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
+import { doorOf, sha256 } from '../support/delivering.mjs';
 import { fetchAnswer, Latchkey } from '../support/latchkey.mjs';
-import { authorisedUser, pin } from '../support/scene.mjs';
+import { providerFile } from '../support/provider_file.mjs';
+import { authorisedUser, pin, serverWithProvider } from '../support/scene.mjs';
+import { until } from '../support/wait.mjs';
 
 async function filesBelow(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -17,6 +21,20 @@ async function filesBelow(folder) {
 function spellings(secret) {
   const bytes = Buffer.from(secret);
   return [secret, encodeURIComponent(secret), new URLSearchParams({ s: secret }).toString().slice(2), bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url'), bytes.toString('hex')];
+}
+
+/** What of the secrets stands where, in any spelling. */
+function foundIn(haystacks, secrets) {
+  const found = [];
+  for (const [what, secret] of Object.entries(secrets)) {
+    for (const spelling of new Set(spellings(secret))) {
+      const inBytes = Buffer.from(spelling).toString('latin1');
+      for (const [where, text] of Object.entries(haystacks)) {
+        if (text.includes(spelling) || text.includes(inBytes)) found.push(`${what} in ${where}`);
+      }
+    }
+  }
+  return found;
 }
 
 test('P7: no issued secret in logs, error pages, /proc, metrics or the data folder', async (t) => {
@@ -79,16 +97,71 @@ test('P7: no issued secret in logs, error pages, /proc, metrics or the data fold
   assert.ok(Object.keys(haystacks).length > 6, 'the data folder was searched too');
   assert.ok(server.logs.length > 500, 'there is a debug log to search');
 
-  const found = [];
-  for (const [what, secret] of Object.entries(secrets)) {
-    for (const spelling of new Set(spellings(secret))) {
-      const inBytes = Buffer.from(spelling).toString('latin1');
-      for (const [where, text] of Object.entries(haystacks)) {
-        if (text.includes(spelling) || text.includes(inBytes)) found.push(`${what} in ${where}`);
-      }
+  const found = foundIn(haystacks, secrets);
+  assert.deepEqual(found, []);
+});
+
+/** A destination whose every answer quotes the Authorization it was asked with; `status` and `told` are those of the next ones. */
+async function echoingDestination(t) {
+  const destination = { status: 500, tokens: new Set(), told: () => ({}) };
+  const server = http.createServer(async (request, response) => {
+    for await (const piece of request) void piece;
+    const token = request.headers.authorization.slice('Bearer '.length);
+    destination.tokens.add(token);
+    const body = JSON.stringify({ you_said: request.headers.authorization, encoded: encodeURIComponent(token), ...destination.told(token) });
+    response.writeHead(destination.status, { 'content-type': 'application/json', 'x-you-said': token }).end(body);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => { server.closeAllConnections(); server.close(); });
+  return Object.assign(destination, { url: `http://127.0.0.1:${server.address().port}`, port: server.address().port });
+}
+
+test('P7: what a destination echoes of the Authorization header is neither logged, shown nor stored', async (t) => {
+  const destination = await echoingDestination(t);
+  const { server, admin, provider } = await serverWithProvider(t, {
+    provider: { rotation: 'single-use' },
+    providerFiles: () => ({ 'scripted.json': providerFile({ types: { 'scripted-drive': { kind: 'practice', resource: destination.url } } }) }),
+    config: { 'outbound.allow': [`127.0.0.1:${destination.port}`], 'log.level': 'debug' },
+  });
+  await admin.registerOidc({ app: 'scripted', provider: 'scripted', issuer: provider.issuer, clientId: provider.clientId, clientSecret: provider.clientSecret });
+  await admin.addOAuthUser({ username: 'printer-1', pin, type: 'scripted-drive', allow_token: false });
+  await admin.addOAuthUser({ username: 'printer-2', pin, type: 'oidc', allow_token: false });
+  const wish = { account: 'caller', groups: [await admin.group('Office')] };
+  await admin.must('POST', '/api/v1/connectors', { id: 'drive', name: 'Drive', type: 'scripted-drive', ...wish });
+  await admin.must('POST', '/api/v1/connectors', { id: 'files', name: 'Files', type: 'oidc', url: destination.url, app: 'oidc', ...wish });
+  const { deliver, road } = doorOf(server);
+  const pages = [];
+  const tried = async (to, username, states) => {
+    const answer = await deliver('a document', { to, username, wait: 0 });
+    assert.equal(answer.status, 202, answer.text);
+    const told = await until(`${to} to have answered ${destination.status}`, async () => {
+      const { body } = await road(answer.body.id, { username });
+      return states.includes(body.state) && (body.state !== 'queued' || body.why !== '') ? body : undefined;
+    });
+    pages.push(answer.text, JSON.stringify(told), JSON.stringify(await admin.must('GET', `/api/v1/deliveries/${answer.body.id}`)));
+  };
+  for (const status of [500, 400, 403, 401, 200]) {
+    destination.status = status;
+    for (const [to, username] of [['drive', 'printer-1'], ['files', 'printer-2']]) {
+      await tried(to, username, ['queued', 'failed', 'parked']);
+      pages.push((await fetchAnswer(`${server.url}/v1/connectors/${to}/list`, { headers: { authorization: `Basic ${btoa(`${username}:${pin}`)}` } })).text);
     }
   }
-  assert.deepEqual(found, []);
+  destination.status = 201;
+  const file = (token) => ({ path: `In/${token}`, url: `${destination.url}/${token}`, size: 10, sha256: sha256('a document') });
+  destination.told = (token) => ({ upload: `${destination.url}/drive/uploads/1`, file: file(token) });
+  await tried('drive', 'printer-1', ['delivered']);
+  const receipt = pages.at(-1);
+  pages.push(JSON.stringify(await admin.must('GET', '/api/v1/deliveries')), JSON.stringify(await admin.must('GET', '/api/v1/activity')));
+  assert.ok(destination.tokens.size >= 2, 'both accounts have shown a token');
+  assert.match(server.logs, /not_delivered.*you_said/, 'the destination\'s own words are in the log');
+
+  const haystacks = { 'the log': server.logs, 'an API answer': pages.join('\n') };
+  await server.stop();
+  for (const file of await filesBelow(server.data)) haystacks[path.relative(server.data, file)] = await readFile(file, 'latin1');
+  const tokens = Object.fromEntries([...destination.tokens].map((token, index) => [`access token ${index}`, token]));
+  assert.deepEqual(foundIn(haystacks, tokens), []);
+  assert.match(receipt, /In\/\u2026/, 'the receipt is kept, without the token');
 });
 
 test('P7: no core dump can hold them: the limit is zero and the process is not dumpable', async (t) => {

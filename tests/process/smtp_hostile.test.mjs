@@ -2,7 +2,6 @@
 // descriptor, no conversation.
 
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
 import net from 'node:net';
 import { test } from 'node:test';
 import { documentOf } from '../support/delivering.mjs';
@@ -12,7 +11,6 @@ import { until } from '../support/wait.mjs';
 
 const signIn = `EHLO x\r\nAUTH PLAIN ${plainOf('printer-1', pin)}\r\n`;
 const toScans = `${signIn}MAIL FROM:<a@b>\r\nRCPT TO:<scans@drop.internal>\r\n`;
-const descriptors = async (server) => (await readdir(`/proc/${server.pid}/fd`)).length;
 const open = async (server) => Number(/latchkey_smtp_open_connections (\d+)/.exec(await server.metrics())[1]);
 
 /** Everything the server says until it closes, and when that was, in ms. `talk(socket)` says something meanwhile. */
@@ -31,7 +29,7 @@ function untilClosed(t, port, talk) {
 
 test('a line that does not end, too many errors, control characters: said, and closed', async (t) => {
   const { server, port, drive } = await scanningServer(t);
-  const before = await descriptors(server);
+  const before = await server.descriptors();
   const endless = await untilClosed(t, port, (socket) => socket.write('x'.repeat(1_000_000)));
   assert.match(endless.said, /^220 [^]*421 4\.7\.0 The line does not end\r\n$/);
   const wrong = await untilClosed(t, port, (socket) => socket.write('WHAT\r\n'.repeat(1000)));
@@ -41,7 +39,7 @@ test('a line that does not end, too many errors, control characters: said, and c
   assert.match(said, /\r\n500 5\.5\.2 [^]*500 5\.5\.2 The line is too long[^]*235 /, 'and the conversation goes on');
   const base64 = await untilClosed(t, port, (socket) => socket.write(`AUTH PLAIN ${'A'.repeat(200_000)}\r\n`));
   assert.match(base64.said, /421 4\.7\.0/);
-  await until('all to be closed', async () => (await open(server)) === 0 && (await descriptors(server)) <= before);
+  await until('all to be closed', async () => (await open(server)) === 0 && (await server.descriptors()) <= before);
   assert.equal(drive.files.size, 0);
 });
 
@@ -64,7 +62,7 @@ test('slow-loris: who is silent, dribbles, or chatters without signing in is tol
 
 test('half-closed: what was said before is answered and kept; a mail that stops half-way is not', async (t) => {
   const { server, port, drive } = await scanningServer(t);
-  const before = await descriptors(server);
+  const before = await server.descriptors();
   const whole = await untilClosed(t, port, (socket) => socket.end(`${toScans}DATA\r\n\r\nwhole\r\n.\r\n`));
   assert.match(whole.said, /354 [^]*250 2\.0\.0 Accepted/);
   await until('it to arrive', () => drive.files.size === 1);
@@ -73,7 +71,7 @@ test('half-closed: what was said before is answered and kept; a mail that stops 
     assert.doesNotMatch(said, /Accepted/, stops);
   }
   await untilClosed(t, port, (socket) => socket.write(`${toScans}DATA\r\n${mailWith('reset.pdf', documentOf(100_000))}`, () => socket.resetAndDestroy()));
-  await until('nothing to be left', async () => (await open(server)) === 0 && (await spooled(server)) === 0 && (await descriptors(server)) <= before);
+  await until('nothing to be left', async () => (await open(server)) === 0 && (await spooled(server)) === 0 && (await server.descriptors()) <= before);
   assert.equal(drive.files.size, 1);
 });
 
@@ -110,6 +108,8 @@ test('a mail that is larger than the server takes, broken MIME, an attachment cu
   assert.match((await speak(t, port, `${signIn}MAIL FROM:<a@b> SIZE=30000000\r\nQUIT\r\n`, /221/)).said, /552 5\.3\.4/, 'D3: before DATA where it says so');
   await refused(mailWith('cut.pdf', documentOf(3000)).replace('--b--', ''), '554 5\\.6\\.0');
   await refused(mailWith('damaged.pdf', documentOf(3000)).replace(/\r\n\r\n[A-Za-z0-9+/]{8}/g, '\r\n\r\n!!!!~~~~'), '554 5\\.6\\.0');
+  await refused(mailWith('coded.pdf', documentOf(3000)).replace('Encoding: base64', 'Encoding: x-uuencode'), '554 5\\.6\\.1');
+  await refused('Content-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 scan.pdf', '554 5\\.6\\.1');
   await refused(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n'.repeat(5000)}`, '55[24] ');
   await refused(`X: ${'y'.repeat(500_000)}\r\n\r\nx`, '55[24] ');
   await until('the spool to be empty', async () => (await spooled(server)) === 0);
@@ -125,4 +125,14 @@ test('D7: file names with control characters or line ends, however they are writ
   }
   await until('the spool to be empty', async () => (await spooled(server)) === 0);
   assert.equal(drive.files.size, 0);
+});
+
+test('P6: a type that is no text is none: the document is accepted, and its record is whole', async (t) => {
+  const { admin, port, drive } = await scanningServer(t);
+  const mail = 'MIME-Version: 1.0\r\nContent-Type: application/p\xffdf; name=a.pdf\r\n\r\n%PDF';
+  const { said } = await speak(t, port, Buffer.from(`${toScans}DATA\r\n${mail}\r\n.\r\nQUIT\r\n`, 'latin1'), /221/);
+  assert.match(said, /250 2\.0\.0 Accepted/);
+  const [delivery] = (await admin.must('GET', '/api/v1/deliveries')).items;
+  assert.equal(delivery.content_type, 'application/octet-stream');
+  await until('it to arrive', () => drive.files.size === 1);
 });

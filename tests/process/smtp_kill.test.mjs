@@ -7,7 +7,7 @@ import { documentOf, sha256 } from '../support/delivering.mjs';
 import { Faults, files, operations } from '../support/kill/faults.mjs';
 import { temporaryFolder } from '../support/ports.mjs';
 import { pin } from '../support/scene.mjs';
-import { mailWith, plainOf, scanningServer } from '../support/smtp.mjs';
+import { mailWith, plainOf, scanningServer, spooled } from '../support/smtp.mjs';
 import { until } from '../support/wait.mjs';
 
 /** What the server said to a mail until it was there, or gone. */
@@ -38,6 +38,7 @@ test('D2: 250 only after the sync: killed at writes and syncs of a mail, what wa
     { nth: 3, operation: operations.write, file: files.log, action: 'after' },
   ];
   const struck = [];
+  const counted = [];
   for (const [number, point] of points.entries()) {
     const name = `scan-${number}.pdf`;
     const document = documentOf(150_000);
@@ -55,8 +56,13 @@ test('D2: 250 only after the sync: killed at writes and syncs of a mail, what wa
     if (!promised) assert.match(await send(port, name, document), /^250 2\.0\.0 Accepted/m, 'the device tries again');
     const copies = () => [...drive.files.values()].filter((file) => file.sha256 === sha256(document)).length;
     await until(`${name}, killed at ${disk.what}`, () => copies() > 0, { timeout: 60_000 });
-    if (promised || point.promised === false) assert.equal(copies(), 1);
+    await until('nothing else to be on its way', async () => (await spooled(server)) === 0, { timeout: 60_000 });
+    // Killed between the record's commit and the 250, a document is delivered, and once more when the device tries again (docs/design/delivery.md).
+    const most = promised || point.promised === false ? 1 : 2;
+    assert.ok(copies() <= most, `${name}, killed at ${disk.what}: ${copies()} copies`);
+    counted.push(copies());
   }
-  t.diagnostic(struck.join(', '));
+  t.diagnostic(struck.map((what, number) => `${what}: ${counted[number]}`).join(', '));
   assert.ok(struck.some((what) => what.startsWith('sync spool')), `${struck}`);
+  assert.ok(counted.includes(2), `none was killed between the commit and the 250: ${counted}`);
 });

@@ -57,6 +57,15 @@ test('BCC only, an empty sender, no header at all: what devices leave out is mad
   assert.ok(text.endsWith('\r\n\r\njust this\r\n'));
 });
 
+test('P6: a recipient whose address is no text is refused, and those who have one get the mail', async (t) => {
+  const { port, arrived } = await mailDoor(t);
+  const lines = ['EHLO x', `AUTH PLAIN ${plainOf('anna', pin)}`, 'MAIL FROM:<> SMTPUTF8', 'RCPT TO:<m\xfcller@x.example>', 'RCPT TO:<m\xc3\xbcller@x.example>', 'RCPT TO:<dave@x.example>', 'DATA', '', 'this', '.', 'QUIT', ''];
+  const { said } = await speak(t, port, Buffer.from(lines.join('\r\n'), 'latin1'), /221/);
+  assert.match(said, /553 5\.1\.3 [^]*250 2\.1\.5 [^]*250 2\.0\.0 Accepted/);
+  const [mail] = await arrived(1);
+  assert.deepEqual(mail.recipients, ['müller@x.example', 'dave@x.example']);
+});
+
 test('T2: documents need `deliver`, mail to people needs `send`; what changes counts within the conversation (P4)', async (t) => {
   const { server, admin, say, port, group } = await mailDoor(t);
   const user = (await admin.must('GET', '/api/v1/users?search=anna')).items[0];

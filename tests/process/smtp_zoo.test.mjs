@@ -1,4 +1,5 @@
-// The device zoo (tests/zoo): recorded conversations of old and odd devices, replayed octet by octet against the real server.
+// The device zoo (tests/zoo): conversations written after the habits of old and odd devices, not recorded from any, held octet by octet with the real
+// server.
 
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFile, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import net from 'node:net';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -232,16 +233,37 @@ test('R24: a start with the clock behind an earlier run warns; --trust-clock for
   assert.deepEqual(await warnings(), []);
 });
 
-test('the soft limit of open files is raised to the hard one', async (t) => {
-  const data = await temporaryFolder(t, 'limits');
-  const child = spawn('bash', ['-c', 'ulimit -Sn 256; exec "$0" "$@"', binary, 'serve', '--data', data], {
-    env: { ...process.env, LATCHKEY_LISTEN: `127.0.0.1:${await freePort()}` }, stdio: ['ignore', 'pipe', 'inherit'],
+/** `latchkey serve` itself, not by way of Latchkey.start(): what it does before it is up. */
+async function serveBare(t, { limit, store, data }) {
+  const child = spawn('bash', ['-c', `${limit ?? ':'}; exec "$0" "$@"`, binary, 'serve', '--data', data], {
+    env: { ...process.env, LATCHKEY_LISTEN: `127.0.0.1:${await freePort()}`, ...(store && { LATCHKEY_STORE: store }) }, stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');  // its greeting
+  const ended = once(child, 'exit').then(([status, signal]) => ({ status, signal }));
+  const greeted = Promise.race([once(child.stdout, 'data'), ended.then((end) => { throw new Error(`it ended: ${JSON.stringify(end)}`); })]);
+  greeted.catch(() => {});
+  return { child, ended, greeted };
+}
+
+test('the soft limit of open files is raised to the hard one', async (t) => {
+  const { child, ended, greeted } = await serveBare(t, { limit: 'ulimit -Sn 256', data: await temporaryFolder(t, 'limits') });
+  await greeted;
   const [, soft, hard] = /^Max open files\s+(\w+)\s+(\w+)/m.exec(await readFile(`/proc/${child.pid}/limits`, 'utf8'));
   assert.notEqual(soft, '256');
   assert.equal(soft, hard);
   child.kill('SIGTERM');
-  await once(child, 'exit');
+  await ended;
+});
+
+test('a reload in mid-start ends nothing', async (t) => {
+  let reached;
+  const asked = new Promise((resolve) => { reached = resolve; });
+  const mute = net.createServer((socket) => { socket.on('error', () => {}); t.after(() => socket.destroy()); reached(); });
+  await new Promise((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  t.after(() => mute.close());
+  const { child, ended } = await serveBare(t, { store: `postgresql://latchkey@127.0.0.1:${mute.address().port}/latchkey`, data: await temporaryFolder(t, 'reload') });
+  await asked;
+  child.kill('SIGHUP');
+  child.kill('SIGTERM');  // taken after it: signals are delivered by number
+  assert.equal((await ended).signal, 'SIGTERM');
 });

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { access, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
-import { deliveringServer, documentOf, sha256 } from '../support/delivering.mjs';
+import { deliveringServer, documentOf, longDocument, sha256 } from '../support/delivering.mjs';
 import { run } from '../support/latchkey.mjs';
 import { temporaryFolder } from '../support/ports.mjs';
 import { pin } from '../support/scene.mjs';
@@ -93,6 +93,19 @@ test('rclone copies a tree with spaces and umlauts, from nothing to 100 MB, and 
   assert.equal(drive.files.size, Object.keys(files).length);
 });
 
+test('documents of 0, 1, 50 kB, 5 MB and 500 MB arrive whole', async (t) => {
+  const { dav, drive, arrived, spooled } = await davServer(t, { hold: '1s' });
+  for (const size of [0, 1, 50_000, 5_000_000, 500_000_000]) {
+    const { stream, sha256: hash } = longDocument(size);
+    const put = await dav('PUT', `scans/${size}.bin`, { body: stream, headers: { 'content-length': size } });
+    assert.equal(put.status, 201, put.text);
+    const file = await arrived(`${size}.bin`, 240_000);
+    assert.deepEqual([file.size, file.sha256], [size, hash()]);
+  }
+  assert.equal(drive.files.size, 5, 'each once');
+  await until('the spool to be empty', async () => (await spooled()) === 0);
+});
+
 test('G4: a document with a temporary name waits for the MOVE that names it, an empty one for the PUT that fills it', async (t) => {
   const { drive, dav, arrived, deliveries, spooled } = await davServer(t);
   const document = documentOf(70_000);
@@ -111,6 +124,42 @@ test('G4: a document with a temporary name waits for the MOVE that names it, an 
   assert.deepEqual([...drive.files.keys()].sort(), ['In/printer-1/quittung.pdf', 'In/printer-1/scan0001.pdf'], 'neither the temporary name nor the empty one');
   await until('the spool to be empty', async () => (await spooled()) === 0);
   assert.equal((await deliveries()).length, 2);
+});
+
+test('G4: two machines of one account with one temporary name: each gives its own document its name', async (t) => {
+  const { dav, arrived, deliveries } = await davServer(t);
+  const [first, second] = [documentOf(20_000), documentOf(30_000)];
+  assert.equal((await dav('PUT', 'scans/~scan.tmp', { body: first, from: '127.0.0.2' })).status, 201);
+  assert.ok([201, 204].includes((await dav('PUT', 'scans/~scan.tmp', { body: second, from: '127.0.0.3' })).status));
+  assert.equal((await dav('MOVE', 'scans/~scan.tmp', { headers: { destination: '/dav/scans/a.pdf' }, from: '127.0.0.2' })).status, 201);
+  assert.equal((await dav('MOVE', 'scans/~scan.tmp', { headers: { destination: '/dav/scans/b.pdf' }, from: '127.0.0.3' })).status, 201);
+  assert.equal((await arrived('a.pdf')).sha256, sha256(first));
+  assert.equal((await arrived('b.pdf')).sha256, sha256(second));
+  assert.equal((await deliveries()).length, 2);
+});
+
+test('G4: two documents under one temporary name from one address: the older one is sent under it, the newer one gets the name', async (t) => {
+  const { server, dav, arrived, deliveries } = await davServer(t);
+  const [first, second] = [documentOf(20_000), documentOf(30_000)];
+  assert.equal((await dav('PUT', 'scans/~scan.tmp', { body: first })).status, 201);
+  assert.ok([201, 204].includes((await dav('PUT', 'scans/~scan.tmp', { body: second })).status));
+  assert.equal((await arrived('~scan.tmp')).sha256, sha256(first), 'it was answered 201');
+  assert.equal((await dav('MOVE', 'scans/~scan.tmp', { headers: { destination: '/dav/scans/b.pdf' } })).status, 201);
+  assert.equal((await arrived('b.pdf')).sha256, sha256(second));
+  assert.equal((await deliveries()).length, 2);
+  assert.match(await server.metrics(), /^latchkey_webdav_released_total 1$/m);
+});
+
+test('D1: a PUT whose answer was lost, and that is sent once more while the document waits, is one document', async (t) => {
+  const { admin, drive, dav, arrived, deliveries, spooled } = await davServer(t, { settle: '5m' });
+  const document = documentOf(20_000);
+  assert.equal((await dav('PUT', 'scans/scan.pdf', { body: document })).status, 201);
+  await admin.set('webdav.settle', '0s');
+  assert.equal((await dav('PUT', 'scans/scan.pdf', { body: document })).status, 204);
+  assert.equal((await arrived('scan.pdf')).sha256, sha256(document));
+  assert.equal((await deliveries()).length, 1);
+  await until('the spool to be empty', async () => (await spooled()) === 0);
+  assert.equal(drive.files.size, 1);
 });
 
 test('G4: what is held is sent as it is when nobody completes it: nothing that was accepted is thrown away', async (t) => {
@@ -237,6 +286,14 @@ test('D7: a path that climbs, and names with separators or control characters, a
   assert.equal(await spooled(), 1);
   assert.equal(drive.files.size, 0);
   await assert.rejects(access('/etc/passwd/x'));
+});
+
+test('P6: a type that is no text is none, and what lists the document is well-formed', async (t) => {
+  const { server, dav } = await davServer(t, { settle: '5m' });
+  const request = `PUT /dav/scans/a.pdf HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${basic()}\r\nConnection: close\r\nContent-Type: application/\xff\r\nContent-Length: 1\r\n\r\nx`;
+  assert.match(await speak(server, Buffer.from(request, 'latin1')), /^HTTP\/1\.1 201 /);
+  const list = await dav('PROPFIND', 'scans/', { headers: { depth: '1' } });
+  assert.match(new TextDecoder('utf-8', { fatal: true }).decode(list.body), /<D:getcontenttype>application\/octet-stream<\/D:getcontenttype>/);
 });
 
 test('D7: XML with document types, entities, too much depth or size is refused; the server lives on', async (t) => {

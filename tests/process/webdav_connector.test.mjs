@@ -2,7 +2,8 @@
 // authorization server about every token. What arrives is compared by hash in Apache's own folder.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Apache, withoutApache } from '../support/apache.mjs';
@@ -60,14 +61,14 @@ test('the suite that every connector passes, against Apache', { skip }, async (t
     env: { LATCHKEY_TEST_WEBDAV_URL: apache.url, LATCHKEY_TEST_WEBDAV_FILES: apache.files, LATCHKEY_TEST_WEBDAV_TOKEN: await token() }, timeout: 300_000,
   });
   assert.equal(done.status, 0, done.stdout.slice(-4000) + done.stderr.slice(-2000));
-  assert.match(done.stdout, /\[ {2}PASSED {2}\] 1[12] tests/, done.stdout.slice(-2000));
+  assert.match(done.stdout, /\[ {2}PASSED {2}\] 1[23] tests/, done.stdout.slice(-2000));
 });
 
-for (const [words, size] of [['0 bytes', 0], ['1 byte', 1], ['50 kB', 50_000], ['5 MB', 5_000_000], ['100 MB', 100_000_000]]) {
+for (const [words, size] of [['0 bytes', 0], ['1 byte', 1], ['50 kB', 50_000], ['5 MB', 5_000_000], ['100 MB', 100_000_000], ['500 MB', 500_000_000]]) {
   test(`a document of ${words} arrives whole in Apache's folder`, { skip }, async (t) => {
     const { apache, deliver, inTheEnd } = await apacheScene(t);
     const document = documentOf(size);
-    const answer = await deliver(document, { name: 'Rechnung März 100 %.pdf', wait: 60 });
+    const answer = await deliver(document, { name: 'Rechnung März 100 %.pdf', wait: size > 100_000_000 ? 0 : 60 });
     assert.match(String(answer.status), /^20[12]$/, answer.text);
     const done = await inTheEnd(answer);
     assert.equal(done.receipt.path, 'In/printer-1/Rechnung März 100 %.pdf');
@@ -140,6 +141,57 @@ test('Apache that goes away in mid-upload and comes back: tried again, and there
   assert.ok(done.timeline.some((step) => step.what === 'retry'), JSON.stringify(done.timeline));
 });
 
+/**
+ * The address of a line to Apache that calls `before(method)` when a request has come (true: it goes no further), and `after(method)` when
+ * Apache has answered it.
+ */
+async function lineTo(t, apache, { before = async () => false, after = async () => {} }) {
+  const port = await freePort();
+  const here = `127.0.0.1:${port}`;
+  const there = `127.0.0.1:${apache.port}`;
+  const line = http.createServer(async (request, response) => {
+    if (await before(request.method)) return response.destroy();
+    const headers = { ...request.headers, host: there };
+    if (headers.destination) headers.destination = headers.destination.replace(here, there);
+    const onward = http.request({ host: '127.0.0.1', port: apache.port, method: request.method, path: request.url, headers }, async (answer) => {
+      await after(request.method);
+      if (response.destroyed) return answer.resume();
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    for (const one of [onward, request]) one.on('error', () => response.destroy());
+    request.pipe(onward);
+  });
+  await new Promise((resolve) => line.listen(port, '127.0.0.1', resolve));
+  t.after(() => { line.closeAllConnections(); line.close(); });
+  return `http://${here}/files`;
+}
+
+for (const conflict of ['rename', 'replace']) {
+  for (const when of ['before', 'after']) {
+    test(`D2: Latchkey is killed right ${when} Apache moves the document to its name (${conflict}): it lies there once`, { skip }, async (t) => {
+      const { server, apache, deliver, inTheEnd, change } = await apacheScene(t, { config: { 'outbound.allow': ['127.0.0.1'] } });
+      let killed = false;
+      const kill = async (method) => {
+        if (method !== 'MOVE' || killed) return false;
+        killed = true;
+        await server.kill();
+        return true;
+      };
+      await change({ folder: 'In', conflict, url: await lineTo(t, apache, { [when]: kill }) });
+      const document = documentOf(2_000_000);
+      const answer = await deliver(document, { name: 'a.pdf', wait: 0 });
+      await until('the server to be killed', () => killed && !server.running, { timeout: 60_000 });
+      assert.deepEqual([...await apache.hashes()].length, when === 'before' ? 0 : 1, 'as far as it had come');
+      await server.launch();
+      const done = await inTheEnd(answer);
+      assert.equal(done.receipt.path, 'In/a.pdf');
+      assert.deepEqual([...await apache.hashes()], [['In/a.pdf', sha256(document)]]);
+      assert.deepEqual(await leftovers(apache), []);
+    });
+  }
+}
+
 test('what stands in the way says what to do: an address without WebDAV, a place that is not there; what is mended goes on', { skip }, async (t) => {
   const { server, apache, oidc, deliver, inTheEnd, change } = await apacheScene(t);
   const parked = async (changes) => {
@@ -201,7 +253,7 @@ test('the suite that every connector passes, against a simulated Nextcloud', asy
     timeout: 300_000,
   });
   assert.equal(done.status, 0, done.stdout.slice(-4000) + done.stderr.slice(-2000));
-  assert.match(done.stdout, /\[ {2}PASSED {2}\] 12 tests/, done.stdout.slice(-2000));
+  assert.match(done.stdout, /\[ {2}PASSED {2}\] 13 tests/, done.stdout.slice(-2000));
   assert.doesNotMatch(done.stdout, /SKIPPED/, 'it is idempotent and resumable');
   assert.deepEqual(cloud.broken, [], 'no rule of Nextcloud is broken');
 });
@@ -288,6 +340,46 @@ test('D10: Nextcloud: a new version keeps the older ones, small or large; replac
   assert.equal(cloud.binned.get('anna/In/a.pdf'), 1);
   assert.deepEqual([...await cloud.hashes()], [['In/a.pdf', sha256('four')]]);
   assert.deepEqual(cloud.broken, []);
+});
+
+for (const [words, { old, marks = true, status = 201, deed = async () => {}, proof = 'hash' }] of [
+  ['of a new name', {}],
+  ['of a name that is taken', { old: 'an older one' }],
+  ['which is accepted for later', { old: 'an older one', status: 202 }],
+  ['over a document of the same size, at a server that keeps no marks', { old: 'older', marks: false, proof: 'size' }],
+  ['at a server that loses the document', { old: 'an older one', deed: ({ temporary }) => rm(temporary) }],
+  ['of a new name, at a server that loses the document and keeps no marks', { marks: false, deed: ({ temporary }) => rm(temporary), proof: 'size' }],
+]) {
+  test(`D10: Nextcloud: a replacing MOVE ${words}, answered and not done, is not taken for an arrival`, async (t) => {
+    const { cloud, deliver, inTheEnd } = await nextcloudScene(t, { connector: { folder: 'In', conflict: 'replace' } });
+    if (old !== undefined) await inTheEnd(await deliver(old, { name: 'a.txt', wait: 0 }));
+    let moves = 0;
+    cloud.plan = async ({ method, path: where }) => {
+      if (method === 'PROPPATCH' && !marks) return { status: 403 };
+      if (method !== 'MOVE' || moves++ > 0) return undefined;
+      await deed({ temporary: path.join(cloud.files, 'anna', 'In', path.basename(where)) });
+      return { status };
+    };
+    const done = await inTheEnd(await deliver('newer', { name: 'a.txt', wait: 0 }));
+    assert.equal(moves, 2, 'it was tried again');
+    assert.deepEqual([...await cloud.hashes()], [['In/a.txt', sha256('newer')]]);
+    assert.equal(done.receipt.proof, proof);
+    assert.deepEqual(cloud.broken, []);
+  });
+}
+
+test('D10: Nextcloud: of a document that was replaced in its turn nothing is claimed that was not seen', async (t) => {
+  const { cloud, deliver, inTheEnd } = await nextcloudScene(t, { connector: { folder: 'In', conflict: 'replace' } });
+  const folder = path.join(cloud.files, 'anna', 'In');
+  cloud.plan = async ({ method, path: where }) => {
+    if (method !== 'MOVE') return undefined;
+    await rm(path.join(folder, path.basename(where)));
+    await writeFile(path.join(folder, 'a.txt'), 'of somebody else');
+    return { status: 201 };
+  };
+  const { receipt } = await inTheEnd(await deliver('ours', { name: 'a.txt', wait: 0 }));
+  assert.deepEqual([receipt.proof, receipt.hash, receipt.path], ['none', '', 'In/a.txt']);
+  assert.deepEqual([...await cloud.hashes()], [['In/a.txt', sha256('of somebody else')]]);
 });
 
 test('D10: Nextcloud: a name that somebody else takes at the last moment stays theirs, also when the document that failed is tried again', async (t) => {

@@ -10,7 +10,7 @@ namespace {
 
 grants::Canary singing = grants::Canary::none;
 
-constexpr std::array<std::pair<std::string_view, grants::Canary>, 8> kNames{{
+constexpr std::array<std::pair<std::string_view, grants::Canary>, 12> kNames{{
     {"old-token-wins", grants::Canary::old_token_wins},
     {"intent-skipped", grants::Canary::intent_skipped},
     {"lease-not-fenced", grants::Canary::lease_not_fenced},
@@ -19,6 +19,10 @@ constexpr std::array<std::pair<std::string_view, grants::Canary>, 8> kNames{{
     {"others-intent-ignored", grants::Canary::others_intent_ignored},
     {"fail-over-ignored", grants::Canary::fail_over_ignored},
     {"doubt-ignored", grants::Canary::doubt_ignored},
+    {"taken-back-too-soon", grants::Canary::taken_back_too_soon},
+    {"kept-not-counted", grants::Canary::kept_not_counted},
+    {"entry-dropped", grants::Canary::entry_dropped},
+    {"never-given-back", grants::Canary::never_given_back},
 }};
 
 }  // namespace

@@ -170,6 +170,14 @@ std::shared_ptr<FileOnDisk> Disk::create(const std::string& path) {
   return file;
 }
 
+void Disk::visit(const std::function<void(const std::string& path, ByteView octets)>& see) const {
+  for (const auto& [path, file] : names_) {
+    Bytes octets(file->size());
+    static_cast<void>(file->read(octets, 0));
+    see(path, octets);
+  }
+}
+
 void Disk::rename(const std::string& from, const std::string& to) {
   if (auto file = find(from)) change({.from = from, .to = to, .file = std::move(file)});
 }

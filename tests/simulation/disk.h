@@ -82,6 +82,8 @@ class Disk {
   void unlink(const std::string& path);
   [[nodiscard]] std::vector<std::string> list(const std::string& directory) const;
   void sync_names() { synced_names_ = names_; changes_.clear(); }
+  // Every name and every octet, as a process would read them.
+  void visit(const std::function<void(const std::string& path, ByteView octets)>& see) const;
   [[nodiscard]] Chance& chance() { return chance_; }
 
  private:

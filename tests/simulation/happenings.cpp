@@ -7,11 +7,22 @@ namespace latchkey::simulation {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+constexpr std::size_t kRevocationsMost = 100'000;
+
+}  // namespace
+
 // ---- faults --------------------------------------------------------------------------------------------------------
 
 void World::happened(const std::string& what, std::string_view where) {
   ++taken_[what];
   story_.tell("{}{}{}", what, where.empty() ? "" : ": ", where);
+}
+
+void World::happened_to(std::size_t subject, const std::string& what) {
+  ++taken_[what];
+  story_.tell_of(subject, "{}", what);
 }
 
 void World::plan_fault() {
@@ -180,7 +191,7 @@ void World::calm() {
   for (auto& provider : providers_) provider.moods = {};
   for (auto& subject : invariants_.subjects) {
     if (subject.state != store::GrantState::disabled) continue;
-    if (auto* server = any_server()) act(*server, switch_grant(server, subject.grant, true));
+    if (auto* server = any_server()) act(*server, switch_grant(this, server, invariants_.by_grant[subject.grant], true));
   }
 }
 
@@ -287,41 +298,73 @@ void World::one_person() {
   // Those who must authorise again do so, sooner or later.
   for (std::size_t index = 0; index < invariants_.subjects.size(); ++index) {
     auto& subject = invariants_.subjects[index];
-    if (subject.state == store::GrantState::needs_authorization && !authorising_.contains(index) && chance_.happens(0.5)) {
+    const bool waits = subject.state == store::GrantState::needs_authorization || subject.state == store::GrantState::revoked;
+    if (waits && !authorising_.contains(index) && chance_.happens(0.5)) {
       act(*server, authorise_again(this, server, index));
       return;
     }
   }
   const auto index = chance_.below(invariants_.subjects.size());
-  const auto grant = invariants_.subjects[index].grant;
+  const auto& subject = invariants_.subjects[index];
   if (calm_) return;
   switch (chance_.below(4)) {
     case 0:
       ++taken_["person.disabled"];
       story_.tell_of(index, "a person switches it off");
-      act(*server, switch_grant(server, grant, false));
-      timeline_.after(Seconds(chance_.spread(1, 600)), nullptr, [this, grant] {
-        if (auto* later = any_server()) {
-          ++taken_["person.enabled"];
-          act(*later, switch_grant(later, grant, true));
-        }
-      });
+      act(*server, switch_grant(this, server, index, false));
+      switch_on_later(index, Seconds(chance_.spread(1, 600)));
+      switch_off_beside(index);
       break;
     case 1:
-      if (!chance_.happens(0.2) || authorising_.contains(index)) break;
+      if (!chance_.happens(0.2) || authorising_.contains(index) || subject.state == store::GrantState::disabled) break;
       act(*server, authorise_again(this, server, index));
       break;
     default:
       ++taken_["person.refreshed"];
       story_.tell_of(index, "a person clicks Refresh");
       invariants_.demanded(index);
-      act(*server, click_refresh(server, grant));
+      act(*server, click_refresh(server, subject.grant));
       break;
   }
 }
 
-Task<void> World::switch_grant(Server* server, GrantId grant, bool enabled) {
-  static_cast<void>(co_await server->care().set_enabled(grant, enabled, {.actor = "operator"}));
+void World::switch_on_later(std::size_t index, Nanoseconds after) {
+  timeline_.after(after, nullptr, [this, index] {
+    auto* server = any_server();
+    if (server == nullptr) return;
+    ++taken_["person.enabled"];
+    story_.tell_of(index, "a person switches it on");
+    act(*server, switch_grant(this, server, index, true));
+    if (calm_ || !switching_.happens(0.4)) return;
+    switch_off_later(index, "person.disabled_again");  // some change their minds once more
+  });
+}
+
+void World::switch_off_later(std::size_t index, const char* as) {
+  timeline_.after(Seconds(switching_.spread(1, 120)), nullptr, [this, index, as] {
+    auto* server = any_server(switching_);
+    if (server == nullptr || calm_) return;
+    happened_to(index, as);
+    act(*server, switch_grant(this, server, index, false));
+    switch_on_later(index, Seconds(switching_.spread(1, 600)));
+  });
+}
+
+// Some want nothing of an account any more.
+void World::switch_off_beside(std::size_t index) {
+  const auto& subject = invariants_.subjects[index];
+  const auto& its = invariants_.account_of(subject);
+  if (!its.shares_with || !switching_.happens(0.5)) return;
+  switch_off_later(providers_[subject.provider].accounts[*its.shares_with].subject, "person.disabled_beside");
+}
+
+Task<void> World::switch_grant(World* world, Server* server, std::size_t index, bool enabled) {
+  const auto& subject = world->invariants_.subjects[index];
+  const bool was_off = subject.state == store::GrantState::disabled;
+  const auto done = co_await server->care().set_enabled(subject.grant, enabled, {.actor = "operator"});
+  if (!enabled) co_return;
+  if (done && was_off && world->ground_.revocation.disabled_after < 1h) ++world->taken_["person.enabled_in_time"];
+  if (!done && done.error().reason == "authorization_needed") ++world->taken_["person.enabled_too_late"];
 }
 
 Task<void> World::click_refresh(Server* server, GrantId grant) { static_cast<void>(co_await server->care().refresh(grant, {.actor = "operator"})); }
@@ -339,6 +382,9 @@ Task<void> World::authorise_again(World* world, Server* server, std::size_t inde
   auto& provider = world->invariants_.provider_of(subject);
   ++world->taken_["person.authorised_again"];
   world->story_.tell_of(index, "a person authorises it again");
+  const bool was_revoked = subject.state == store::GrantState::revoked;
+  if (was_revoked) ++world->taken_["person.authorised_what_was_revoked"];
+  world->invariants_.consents_anew(index);
   const auto given = provider.consent(subject.account);
   const auto lifetime = provider.accounts[subject.account].habits.lifetime;
   const auto issued_at = server->clock().now();
@@ -346,6 +392,13 @@ Task<void> World::authorise_again(World* world, Server* server, std::size_t inde
     auto view = co_await server->store().grant(subject.grant);
     if (view && *view) {
       auto grant = (*view)->grant;
+      // Locked while the consent was open (attempt_locks.h): what came is nobody's, and goes back.
+      if (grant.state == store::GrantState::disabled || (grant.state == store::GrantState::revoked && !was_revoked)) {
+        ++world->taken_["person.authorised_in_vain"];
+        provider.accounts[subject.account].find(given.refresh_token)->known = RefreshToken::Known::unwanted;
+        server->giving_back().later(grant, {.refresh = {Secret(std::string_view(given.refresh_token)), Secret()}, .access = Secret()});
+        co_return;
+      }
       const auto number = std::max(grant.generation, server->journal().newest_answer(grant.id).generation) + 1;
       grant.state = store::GrantState::active;
       grant.why.clear();
@@ -394,7 +447,10 @@ void World::check_end() {
     if (!finish(machine->server->stop(), 600s)) invariants_.fail(0, "does not stop", machine->name);
   }
   at_end([&](std::size_t, const store::GrantView& view) { invariants_.read_back(view); });
-  if (!invariants_.broken()) invariants_.at_rest();
+  if (invariants_.broken()) return;
+  const auto waiting = finish(server->store().revocations(WallTime::max(), kRevocationsMost), 60s);
+  if (!waiting || !*waiting) return invariants_.fail(0, "torn record", "what waits to be given back cannot be read at the end");
+  invariants_.at_rest((*waiting)->items, server->clock().now());
 }
 
 }  // namespace latchkey::simulation

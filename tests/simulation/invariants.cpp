@@ -66,6 +66,7 @@ int Invariants::refusals_of(const Subject& subject) {
 void Invariants::sent(const Process& process, std::size_t index, const std::string& token, Nanoseconds over_at) {
   auto& subject = subjects[index];
   note(index);
+  note(base::to_bytes(token));
   std::erase_if(subject.in_flight, [&](const Subject::Sent& other) { return other.process->dead() || other.over_at <= timeline_.now(); });
   for (const auto& other : subject.in_flight) {
     if (other.token == token) fail(index, "two exchanges in flight", "the same refresh token is on its way twice, from " + other.process->name() + " and " + process.name());
@@ -119,7 +120,8 @@ void Invariants::check_replay(const Process& process, Subject& subject, std::siz
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the store holds the newer one");
     } else if (one_journal && successor.known == Known::kept && account.is_live(successor.text)) {
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although the journal holds the newer one");
-    } else if (successor.known == Known::kept && account.is_live(successor.text) && lasts_long(process, subject)) {
+    } else if (successor.known == Known::kept && account.is_live(successor.text) && sent->refusals != 1 && lasts_long(process, subject)) {
+      // But for the second look at a refusal: whoever looked first may have gone by another clock.
       fail(index, "an older token was sent", process.name() + " sent a spent refresh token although another node holds the newer one, and long before expiry (F6)");
     }
   }
@@ -208,6 +210,7 @@ void Invariants::arrived(const Process& process, std::size_t index, const Answer
   auto& subject = subjects[index];
   auto& account = account_of(subject);
   note(static_cast<std::uint64_t>(answer.status));
+  note(base::to_bytes(answer.body));
   story.tell_of(index, "{} reads {} {}{}{}", process.name(), answer.status, whole ? "" : "(cut off) ",
                 answer.refresh_token < 0 ? "without a new refresh token" : account.tokens[static_cast<std::size_t>(answer.refresh_token)].text,
                 answer.refresh_token >= 0 && !refresh_token_whole ? ", which is not whole" : "");
@@ -246,6 +249,16 @@ void Invariants::doubt(const Process& process, RefreshToken& token, Nanoseconds 
   token.doubts += 1;
 }
 
+// What came instead of an answer died with the process; where the store has fallen back behind the attempt as well, nobody knows of it.
+void Invariants::forget_unless_known(RefreshToken& token) const {
+  const bool store_knows = !fell_back_at_ || token.doubted_last > *fell_back_at_ || token.doubt_in_standby;
+  if (!std::exchange(token.doubt_in_journal, false) && !store_knows) {
+    token.doubts -= 1;
+    if (token.doubts <= 0) believe(token);
+  }
+  token.in_doubt_with = nullptr;
+}
+
 void Invariants::believe(RefreshToken& token) {
   token.in_doubt = false;
   token.doubts = 0;
@@ -262,6 +275,7 @@ void Invariants::told(const Process& process, std::size_t index, const std::stri
   }
   if (token->answered_at > sent_at) return;  // of an attempt before the one that was answered
   doubt(process, *token, sent_at);
+  token->doubt_in_journal = false;
   token->in_doubt_with = journal_knows ? &process : nullptr;
 }
 
@@ -297,7 +311,7 @@ void Invariants::process_died(const Process& process) {
     }
     std::erase_if(subject.in_flight, [&](const Subject::Sent& sent) { return sent.process == &process; });
     for (auto& token : account_of(subject).tokens) {
-      if (token.in_doubt_with == &process) token.in_doubt_with = nullptr;
+      if (token.in_doubt_with == &process) forget_unless_known(token);
       if (token.in_doubt_owed != &process) continue;
       believe(token);
       token.in_doubt_owed = nullptr;
@@ -313,12 +327,12 @@ void Invariants::journaled(const Process& process, GrantId grant, IntentId inten
   if (which == by_grant.end()) return;
   story.tell_of(which->second, "the journal of {} {} the answer", process.name(), durable ? "holds" : "refuses");
   auto& subject = subjects[which->second];
-  if (!durable) {
-    for (auto& token : account_of(subject).tokens) {
-      if (token.in_doubt_with == &process) token.in_doubt_with = nullptr;
-    }
-    return;
+  for (auto& token : account_of(subject).tokens) {
+    if (token.in_doubt_with != &process) continue;
+    if (durable) token.doubt_in_journal = true;
+    else token.in_doubt_with = nullptr;
   }
+  if (!durable) return;
   const auto found = subject.arrived.find(&process);
   if (found == subject.arrived.end()) return;
   if (auto* token = account_of(subject).find(found->second)) {
@@ -353,7 +367,9 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
     return &subject;
   };
   for (const auto& mutation : batch) {
+    note(mutation.index());
     if (const auto* put = std::get_if<store::PutGeneration>(&mutation)) {
+      note(put->generation.refresh_sealed);
       auto* subject = touch(put->generation.grant);
       if (subject == nullptr) continue;
       const auto index = by_grant[put->generation.grant];
@@ -409,7 +425,7 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       if (asks && !subject->restored && refusals_of(*subject) < (clocks_stepped ? 1 : 2)) {
         fail(index, "asked for a person too soon", fmt::format("after {} definite refusals of the same token", refusals_of(*subject)));
       }
-      subject->state = grant.state;
+      note_state(process, index, grant.state, batch);
       subject->why = grant.why;
       subject->version = std::max(subject->version, grant.version + 1);
       if (subject->access_expires_at != grant.access_expires_at) {
@@ -424,10 +440,14 @@ void Invariants::committed(const Process& process, const store::Batch& batch) {
       if (asks) count_loss(index);
     }
   }
+  for (const auto& mutation : batch) note_entry(mutation);  // with the states as they are after the commit
   for (const auto& [index, held_live] : touched) {
     auto& subject = subjects[index];
     check_order(subject, index);
-    if (held_live && !holds_live(subject)) fail(index, "a refresh token was lost", "the store held a live one and does not any more, after a commit of " + process.name());
+    const bool revoked = subject.state == store::GrantState::revoked;
+    const bool holds_any = std::ranges::any_of(subject.held, [](const auto& one) { return !one.second.empty(); });
+    if (revoked && holds_any) fail(index, "a revoked grant holds tokens", "after a commit of " + process.name());
+    if (held_live && !revoked && !holds_live(subject)) fail(index, "a refresh token was lost", "the store held a live one and does not any more, after a commit of " + process.name());
   }
 }
 
@@ -477,6 +497,10 @@ void Invariants::read_back(const store::GrantView& view, Past past) {
   subject.version = view.grant.version;
   subject.held.clear();
   subject.kept.clear();
+  if (past == Past::put_back || subject.state != view.grant.state) {  // what was known of it may be gone, or has changed in the moment of a crash
+    subject.switched_off_at.reset();
+    subject.rests_since = timeline_.now();
+  }
   subject.state = view.grant.state;
   if (subject.access_expires_at != view.grant.access_expires_at && clocks_stepped) subject.stamped_ahead.reset();
   subject.access_expires_at = view.grant.access_expires_at;
@@ -567,6 +591,10 @@ void Invariants::count_loss(std::size_t index) {
     ++losses.behind_a_restore;
     return;
   }
+  if (account.family_dead && account.given_back) {  // when nobody needed it: gave_back()
+    ++losses.given_back;
+    return;
+  }
   const auto& newest = *std::ranges::find_if(account.tokens.rbegin(), account.tokens.rend(), [](const RefreshToken& one) { return !one.pretended; });
   switch (newest.known) {
     case Known::superseded:
@@ -594,6 +622,7 @@ void Invariants::count_loss(std::size_t index) {
     case Known::died_with_process: ++losses.died_with_process; break;
     case Known::unreadable: ++losses.unreadable; break;
     case Known::behind_a_restore: ++losses.behind_a_restore; break;
+    case Known::unwanted: ++losses.given_back; break;
     case Known::on_its_way:
     case Known::never_arrived: ++(newest.lost_by_repetition ? losses.repeated : losses.never_arrived); break;
   }
@@ -601,11 +630,16 @@ void Invariants::count_loss(std::size_t index) {
 
 // ---- 1, 8, 9: when the world has come to rest ----------------------------------------------------------------------
 
-void Invariants::at_rest() {
+void Invariants::at_rest(const std::vector<store::Revocation>& waiting, WallTime now) {
+  check_due(waiting, now);
   for (std::size_t index = 0; index < subjects.size(); ++index) {
     auto& subject = subjects[index];
     const auto& account = account_of(subject);
     if (!account.any_live()) continue;
+    if (subject.state == store::GrantState::revoked) {
+      check_given_back(index, Merged::yes);
+      continue;
+    }
     if (holds_live(subject)) continue;
     if (has_fallen_back && store::is_locked(subject.state)) continue;  // the journal is asked when it is switched on
     // The provider honours a token that Latchkey does not hold: it must never have been able to.
@@ -618,6 +652,7 @@ void Invariants::at_rest() {
         case Known::died_with_process: ++losses.died_with_process; break;
         case Known::unreadable: ++losses.unreadable; break;
         case Known::behind_a_restore: ++losses.behind_a_restore; break;
+        case Known::unwanted: break;  // waits to be given back, and this grant for a person
         case Known::on_its_way:
         case Known::never_arrived: ++(token.lost_by_repetition ? losses.repeated : losses.never_arrived); break;
       }

@@ -13,6 +13,9 @@
 //   8  when the faults are over, every grant that its provider still honours is fresh within a bound
 //   9  what was answered as committed is there after a crash
 //  10  after a restore no refresh token is sent that may have been spent since the backup (F10); a person is asked instead
+//  11  what is switched off is kept for `revoke.disabled_after` from the last time on, and nothing goes back that ends a consent on which
+//      a grant rests, or which is kept (F7)
+//  12  a revoked grant holds nothing, and what it held goes back to the provider or waits to (F7); what is due is taken up in time
 //
 // The truth comes from the provider's model (provider.h) and from what the store was told: `held` mirrors its
 // refresh tokens. A rule that is broken is written down with time and grant; the world then stops.
@@ -37,6 +40,7 @@ struct Subject {
   GrantId grant;
   UserId user;
   std::string type;
+  std::string account_id;
   std::size_t provider = 0;
   std::size_t account = 0;
   std::map<store::GenerationNumber, std::string> held;  // refresh tokens; empty text: a generation without one
@@ -74,6 +78,8 @@ struct Subject {
   std::map<const Process*, std::string> arrived;  // the newest refresh token that reached a process, not yet kept
   std::map<const Process*, Milliseconds> heard_ahead;  // how far its clock was ahead when it last read an answer
   bool restored = false;               // from a backup, and no token has come since
+  std::optional<WallTime> switched_off_at;  // while it is disabled: by the clock of whoever did that; absent: not known any more
+  Nanoseconds rests_since{0};          // since when it rests on its consent, or has one that is kept, without a break
   std::string doubted;                 // the token with which a store that was read back has an attempt on record, its answer unknown
   int doubted_attempts = 0;            // ... and how many
 };
@@ -85,6 +91,7 @@ struct Losses {
   std::uint64_t tried_at_the_end = 0;   // F1, F6: a token spent, or in doubt, was sent near the end while another node held the newer one, or the first request was on its way
   std::uint64_t repeated = 0;           // somebody on the way sent a request twice, and the provider took the second for a replay
   std::uint64_t behind_a_restore = 0;   // F10: given after the backup that was put back
+  std::uint64_t given_back = 0;         // F7: went back in the moment in which somebody came to need it, or before the store forgot that nobody did
 };
 
 class Invariants {
@@ -104,8 +111,15 @@ class Invariants {
   bool has_fallen_back = false;       // what it knew then comes from the journal, when it is needed
   bool one_journal = false;           // of the only node: what it holds, that node knows
   bool clocks_stepped = false;        // wall clocks jump in this world: some rules about time cannot be judged
-  std::uint64_t trace = 14695981039346656037u;  // hash over what happened
+  Seconds disabled_after{0};          // what was set: store::entry_of_switched_off()
+  Seconds give_up_after{0};
+  std::uint64_t revoked_after_switching_off = 0;
+  std::uint64_t trace = 14695981039346656037u;  // hash over what happened: when, and with which octets
   void note(std::uint64_t what) { trace = (trace ^ what ^ static_cast<std::uint64_t>(timeline_.now().count())) * 1099511628211u; }
+  void note(ByteView octets) {
+    for (const auto octet : octets) trace = (trace ^ octet) * 1099511628211u;
+    note(octets.size());
+  }
   [[nodiscard]] bool broken() const { return !broken_.empty(); }
   [[nodiscard]] std::size_t broken_at() const { return broken_at_; }  // the subject of the first violation
   [[nodiscard]] const std::vector<std::string>& violations() const { return broken_; }
@@ -124,6 +138,8 @@ class Invariants {
   enum class Dropped { only, of_two };
   void dropped(std::size_t subject, const Answer& answer, Dropped which = Dropped::only);
   void process_died(const Process& process);
+  // Given back by a request sent at `sent_at`, a token has ended what the provider honoured of this account.
+  void gave_back(std::size_t subject, Nanoseconds sent_at);
   // The journal said yes, or no.
   void journaled(const Process& process, GrantId grant, IntentId intent, bool durable);
   void found_in_journal(IntentId intent) { journaled_.insert(intent); }
@@ -139,8 +155,10 @@ class Invariants {
   void demanded(std::size_t subject) { subjects[subject].demands.push_back(timeline_.now()); }
   // Every grant that its provider honours has been refreshed since, and nothing is in flight.
   [[nodiscard]] bool all_well_since(Nanoseconds when);
-  // The world is quiet: nothing in flight, everything merged.
-  void at_rest();
+  // The world is quiet: nothing in flight, everything merged. `waiting`: what waits to be given back, at `now` by a node's clock.
+  void at_rest(const std::vector<store::Revocation>& waiting, WallTime now);
+  // A person consents anew, which may end at the provider what was to be given back.
+  void consents_anew(std::size_t subject);
   void fresh_at_last(std::size_t subject, const store::GrantView& view, WallTime now);
   void fail(std::size_t subject, std::string_view rule, std::string what);
 
@@ -159,6 +177,13 @@ class Invariants {
   void check_replay(const Process& process, Subject& subject, std::size_t index, const std::string& token);
   void check_again(const Process& process, const Subject& subject, std::size_t index, const RefreshToken& token);
   void note_intent(const Process& process, Subject& subject, const store::Intent& intent);
+  void note_state(const Process& process, std::size_t index, store::GrantState state, const store::Batch& batch);
+  [[nodiscard]] bool is_kept(const Subject& subject, WallTime at) const;  // switched off, and to be there when it is switched on again
+  [[nodiscard]] bool rests(const Subject& subject) const { return store::may_rest_on_consent(subject.state) || is_kept(subject, true_time(timeline_)); }
+  void note_entry(const store::Mutation& mutation);
+  enum class Merged { yes, not_yet };
+  void check_given_back(std::size_t index, Merged journals);
+  void check_due(const std::vector<store::Revocation>& waiting, WallTime now);
   [[nodiscard]] bool lasts_long(const Process& process, const Subject& subject) const;
   [[nodiscard]] Subject as_claimed(const Process& process, const Subject& subject) const;
   void let_go(Subject& subject, store::GenerationNumber number);  // a generation was deleted
@@ -171,6 +196,7 @@ class Invariants {
   void leave_in_doubt(const Process& process, RefreshToken& spent, Nanoseconds sent_at) const;
   void doubt(const Process& process, RefreshToken& token, Nanoseconds sent_at) const;
   static void believe(RefreshToken& token);  // not in doubt, or nobody knows of it
+  void forget_unless_known(RefreshToken& token) const;
   [[nodiscard]] bool is_still_to_come(const Subject& subject) const;
 
   Timeline& timeline_;
@@ -179,6 +205,7 @@ class Invariants {
   std::map<std::size_t, std::deque<Nanoseconds>> sent_to_;  // by provider, of the last minute
   std::optional<Nanoseconds> fell_back_at_;
   std::vector<Nanoseconds> fallen_back_;
+  std::map<RevocationId, GrantId> entries_;  // whose tokens wait to be given back
   std::set<IntentId> counted_;  // whose answer has brought the store an access token
   std::set<IntentId> journaled_;
   std::vector<std::string> broken_;

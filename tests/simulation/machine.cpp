@@ -67,12 +67,13 @@ bool Server::open() {
   journal_link_ = std::make_unique<JournalLink>(*journal_, process, ground_.invariants);
   auto executor = ground_.timeline.loop().get_executor();
   clients_ = std::make_unique<grants::ProviderClients>(*link_, ground_.sealing, ground_.catalogue, network_, steady,
-                                                       grants::PublicAddress{.url = "https://latchkey.example"});
+                                                       grants::PublicAddress{.url = "https://latchkey.example"}, executor, log);
   exchange_ = std::make_unique<grants::Exchange>(network_, *journal_link_, ground_.sealing, prudent_, steady, counters.steps, log);
   giving_back_ = std::make_unique<grants::GivingBack>(grants::GivingBack::Parts{
       .store = *link_, .clients = *clients_, .transport = network_, .sealing = ground_.sealing, .alerts = alerts_, .counters = counters, .wall = prudent_,
-      .steady = steady, .entropy = ground_.entropy, .log = log, .executor = executor, .tuning = [] { return grants::RevocationTuning{}; },
+      .steady = steady, .entropy = ground_.entropy, .log = log, .executor = executor, .tuning = [tuning = ground_.revocation] { return tuning; },
       .grant_changed = [](UserId, GrantId) {}});
+  giving_back_->set_waiting([ground = &ground_](std::string app, std::string account) { return is_under_way(ground, std::move(app), std::move(account)); });
   keeper_ = std::make_unique<grants::Keeper>(grants::Keeper::Parts{
       .store = *link_, .journal = *journal_link_, .exchange = *exchange_, .clients = *clients_, .giving_back = *giving_back_, .sealing = ground_.sealing,
       .alerts = alerts_, .counters = counters, .watcher = *this, .wall = prudent_, .steady = steady, .entropy = ground_.entropy, .log = log,
@@ -110,9 +111,12 @@ Task<bool> Server::start() {
   co_return true;
 }
 
+Task<bool> Server::is_under_way(const Ground* ground, std::string app, std::string account) { co_return ground->consent_under_way(app, account); }
+
 Task<bool> Server::stop() {
   co_await keeper_->stop();
   co_await giving_back_->stop();
+  co_await clients_->stop();
   co_await upkeep_.cancel_and_wait();
   if (nodes_) {
     if (auto conditions = co_await fail_over_->conditions_of_stopping()) co_await nodes_->end(*std::move(conditions));
@@ -133,6 +137,8 @@ void Server::count_branches(std::map<std::string, std::uint64_t>& taken) const {
   taken["keeper.died"] += static_cast<std::uint64_t>(counters.died.load());
   taken["keeper.replies_recovered"] += static_cast<std::uint64_t>(counters.replies_recovered.load());
   taken["keeper.replies_unowned"] += static_cast<std::uint64_t>(counters.replies_unowned.load());
+  taken["keeper.given_back"] += static_cast<std::uint64_t>(counters.given_back.load());
+  taken["keeper.not_given_back"] += static_cast<std::uint64_t>(counters.not_given_back.load());
   taken["keeper.handouts_waited"] += static_cast<std::uint64_t>(counters.handouts_waited.load());
 }
 

@@ -33,6 +33,8 @@ struct Ground {
   Invariants& invariants;
   MemoryStore* shared_store = nullptr;  // nullptr: the machine has a store of its own
   grants::KeeperTuning tuning;
+  grants::RevocationTuning revocation;
+  std::function<bool(const std::string& app, const std::string& account)> consent_under_way;  // what the authorization desk knows
   Seconds polling_time;
   store::JournalSize journal;
   int checkpoint_pages = 4'000;
@@ -75,6 +77,7 @@ class Server final : public grants::GrantWatcher {
   [[nodiscard]] grants::Keeper& keeper() { return *keeper_; }
   [[nodiscard]] grants::ProviderClients& clients() { return *clients_; }
   [[nodiscard]] grants::GrantCare& care() { return *care_; }
+  [[nodiscard]] grants::GivingBack& giving_back() { return *giving_back_; }
   [[nodiscard]] const grants::PrudentClock& clock() const { return prudent_; }
   [[nodiscard]] bool disk_failed() const { return journal_ && journal_->failed(); }
   [[nodiscard]] std::uint64_t posts() const { return network_.posts; }
@@ -82,6 +85,7 @@ class Server final : public grants::GrantWatcher {
 
  private:
   void grant_changed(UserId, GrantId) override {}
+  [[nodiscard]] static Task<bool> is_under_way(const Ground* ground, std::string app, std::string account);
 
   Ground& ground_;
   Disk& disk_;

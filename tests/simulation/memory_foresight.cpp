@@ -105,6 +105,11 @@ Result<void> MemoryStore::change(const DeleteRevocation& m) {
   return {};
 }
 
+Result<void> MemoryStore::change(const DeleteRevocationOfSwitchedOff& m) {
+  revocations_.erase(store::entry_of_switched_off(m.grant));
+  return {};
+}
+
 Task<Result<Listing<Revocation>>> MemoryStore::revocations(WallTime due_until, std::size_t limit) {
   Listing<Revocation> listing;
   for (const auto& [id, revocation] : revocations_.rows()) {
@@ -165,13 +170,19 @@ Task<Result<std::vector<std::int64_t>>> MemoryStore::grant_histogram(GrantMoment
   co_return counts;
 }
 
-Task<Result<std::vector<Grant>>> MemoryStore::sharers(std::string app, std::string account_id, std::size_t limit) {
+Task<Result<std::vector<Grant>>> MemoryStore::sharers(store::SharersQuery query) {
+  const auto& [app, account_id, now, heard_since, limit] = query;
+  const bool may_be_unheard = std::ranges::any_of(nodes_.rows(), [&](const auto& one) { return !one.second.run.empty() && one.second.seen_at < query.heard_since; });
   std::vector<Grant> found;
   for (const auto& [id, row] : grants_.rows()) {
     const bool perhaps = account_id.empty() || row.grant.account_id.empty();
+    if (row.grant.app != app || (!perhaps && row.grant.account_id != account_id)) continue;
     const auto* user = users_.find(row.grant.user);
-    if (user == nullptr || !user->enabled) continue;
-    if (row.grant.app == app && may_rest_on_consent(row.grant.state) && (perhaps || row.grant.account_id == account_id)) found.push_back(row.grant);
+    const auto* entry = revocations_.find(store::entry_of_switched_off(id));
+    const bool waits = row.grant.state == GrantState::needs_authorization && may_be_unheard;
+    const bool in_use = (may_rest_on_consent(row.grant.state) || waits) && user != nullptr && user->enabled;
+    const bool kept = entry != nullptr && entry->created_at > now && (may_rest_on_consent(row.grant.state) || row.grant.state == GrantState::disabled);
+    if (in_use || kept) found.push_back(row.grant);
   }
   std::ranges::stable_partition(found, [&](const Grant& grant) { return grant.account_id == account_id; });
   if (found.size() > limit) found.resize(limit);

@@ -51,7 +51,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override;
   [[nodiscard]] Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override;
   [[nodiscard]] Task<Result<std::vector<std::int64_t>>> grant_histogram(store::GrantMoment moment, std::vector<WallTime> edges) override;
-  [[nodiscard]] Task<Result<std::vector<store::Grant>>> sharers(std::string app, std::string account_id, std::size_t limit) override;
+  [[nodiscard]] Task<Result<std::vector<store::Grant>>> sharers(store::SharersQuery query) override;
   [[nodiscard]] Task<Result<std::vector<store::GrantEvent>>> grant_events(GrantId grant) override;
   [[nodiscard]] Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override;
@@ -180,6 +180,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Result<void> change(const store::NoteGrantEvent& m);
   [[nodiscard]] Result<void> change(const store::PutRevocation& m);
   [[nodiscard]] Result<void> change(const store::DeleteRevocation& m);
+  [[nodiscard]] Result<void> change(const store::DeleteRevocationOfSwitchedOff& m);
   [[nodiscard]] Result<void> change(const store::AddTally& m);
   [[nodiscard]] Result<void> change(const store::PutNode& m);
   [[nodiscard]] Result<void> change(const store::TouchNode& m);

@@ -11,6 +11,7 @@ struct Network::Call {
   Resume resume;
   std::size_t subject = 0;
   Asked asked;
+  bool gives_back = false;
   Provider* provider = nullptr;
   Nanoseconds timeout{0};
   Nanoseconds begun{0};
@@ -66,7 +67,8 @@ void Network::begin(net::HttpCall http, Resume resume) {
   call->timeout = http.total_timeout;
   call->bytes_max = http.response_bytes_max;
   const auto body = http.body ? http.body->reveal_text() : std::string_view();
-  call->asked.refresh_token = parameter_of(body, "refresh_token");
+  call->gives_back = http.url.ends_with("/revoke");
+  call->asked.refresh_token = parameter_of(body, call->gives_back ? "token" : "refresh_token");
   call->asked.client_secret = parameter_of(body, "client_secret");
   // rt-ACCOUNT-N-random; which provider, its host says.
   call->provider = &providers_[static_cast<std::size_t>(http.url[9] - '0')];  // https://pN.example
@@ -78,7 +80,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
     if (account < call->provider->accounts.size() && call->provider->accounts[account].find(Provider::words_of(account)) != nullptr) {
       call->asked.account = account;
       call->asked.refresh_token = Provider::words_of(account);
-      ++call->provider->taken["words_sent_as_a_token"];
+      if (!call->gives_back) ++call->provider->taken["words_sent_as_a_token"];
     }
   } else if (text.starts_with("rt-")) {
     std::from_chars(text.data() + 3, text.data() + text.size(), call->asked.account);
@@ -89,6 +91,7 @@ void Network::begin(net::HttpCall http, Resume resume) {
   }
   call->subject = call->provider->accounts[call->asked.account].subject;
   call->begun = timeline_.now();
+  if (call->gives_back) return begin_giving_back(call, http.connect_timeout);
 
   using Fate = Call::Fate;
   if (weather_.partitioned || chance_.happens(weather_.no_connection)) call->fate = Fate::no_connection;
@@ -147,6 +150,50 @@ void Network::begin(net::HttpCall http, Resume resume) {
   }
 }
 
+void Network::begin_giving_back(const std::shared_ptr<Call>& call, Nanoseconds connect_timeout) {
+  using Fate = Call::Fate;
+  if (weather_.partitioned || revoking_.happens(weather_.no_connection)) {
+    call->fate = Fate::no_connection;
+    timeline_.after(std::min<Nanoseconds>(call->timeout, Nanoseconds(revoking_.between(1'000'000, connect_timeout.count()))), &process_, [this, call] { finish(call); });
+    return;
+  }
+  invariants_.story.tell_of(call->subject, "{} gives back {}", process_.name(), call->asked.refresh_token);
+  if (revoking_.happens(weather_.request_lost)) call->fate = Fate::request_lost;
+  else if (revoking_.happens(weather_.reply_lost + weather_.reply_cut)) call->fate = Fate::reply_lost;
+  auto there = Nanoseconds(revoking_.between(weather_.usual.count() / 4, weather_.usual.count()));
+  auto back = Nanoseconds(revoking_.between(weather_.usual.count() / 4, weather_.usual.count()));
+  if (revoking_.happens(weather_.slow)) (revoking_.happens(0.5) ? there : back) += Nanoseconds(revoking_.between(1'000'000'000, call->timeout.count() * 5 / 4));
+  if (revoking_.happens(weather_.late_request)) there = call->timeout + Nanoseconds(revoking_.between(0, 10'000'000'000));
+  if (call->fate != Fate::request_lost) timeline_.after(there, nullptr, [call, invariants = &invariants_] { read_given_back(*call, *invariants); });
+  if (call->fate == Fate::whole && there + back >= call->timeout) call->fate = Fate::timed_out;
+  timeline_.after(std::min(there + back, call->timeout), &process_, [this, call] { finish(call); });
+}
+
+void Network::read_given_back(Call& call, Invariants& invariants) {
+  auto& accounts = call.provider->accounts;
+  std::vector<const Account*> alive;
+  for (const auto which : {std::optional(call.asked.account), accounts[call.asked.account].shares_with}) {
+    if (which && accounts[*which].any_live()) alive.push_back(&accounts[*which]);
+  }
+  call.answer = call.provider->revoke(call.asked);
+  invariants.story.tell_of(call.subject, "the provider gets {} back and answers {}", call.asked.refresh_token, call.answer->status);
+  for (const auto* account : alive) {
+    if (account->any_live()) continue;
+    invariants.story.tell_of(account->subject, "with {} what the provider gave it has ended", call.asked.refresh_token);
+    invariants.gave_back(account->subject, call.begun);
+  }
+}
+
+net::HttpOutcome Network::outcome_of_giving_back(const Call& call) {
+  if (call.fate == Call::Fate::no_connection) return nothing_sent("connect_failed");
+  if (process_.dead() || call.fate != Call::Fate::whole || !call.answer) return ambiguous("no_reply");
+  net::Reply reply;
+  reply.status = call.answer->status;
+  if (!call.answer->content_type.empty()) reply.headers.set("Content-Type", call.answer->content_type);
+  reply.body = base::to_bytes(call.answer->body);
+  return reply;
+}
+
 void Network::read(Call& call, Invariants& invariants) {
   if (call.over) ++call.provider->taken["request_read_late"];
   call.answer = call.provider->answer(call.asked);
@@ -172,8 +219,8 @@ void Network::read_again(Call& call, Invariants& invariants, bool overtakes) {
 
 void Network::finish(const std::shared_ptr<Call>& call) {
   if (std::exchange(call->over, true)) return;
-  auto outcome = outcome_of(*call);
-  if (call->fate != Call::Fate::no_connection) invariants_.over(process_, call->subject, call->asked.refresh_token);
+  auto outcome = call->gives_back ? outcome_of_giving_back(*call) : outcome_of(*call);
+  if (!call->gives_back && call->fate != Call::Fate::no_connection) invariants_.over(process_, call->subject, call->asked.refresh_token);
   call->resume(std::move(outcome));
 }
 

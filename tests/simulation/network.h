@@ -29,7 +29,7 @@ struct Weather {
 class Network final : public net::HttpTransport {
  public:
   Network(Timeline& timeline, Process& process, Weather& weather, std::vector<Provider>& providers, Invariants& invariants, Chance chance)
-      : timeline_(timeline), process_(process), weather_(weather), providers_(providers), invariants_(invariants), chance_(chance) {}
+      : timeline_(timeline), process_(process), weather_(weather), providers_(providers), invariants_(invariants), chance_(chance), revoking_(Chance(chance).next() + 1) {}
 
   [[nodiscard]] Task<net::HttpOutcome> send(net::HttpCall call) override;
 
@@ -40,6 +40,10 @@ class Network final : public net::HttpTransport {
   struct Call;
   using Resume = std::move_only_function<void(net::HttpOutcome)>;
   void begin(net::HttpCall call, Resume resume);
+  // A token on its way back: no exchange, so nothing of those is told of it.
+  void begin_giving_back(const std::shared_ptr<Call>& call, Nanoseconds connect_timeout);
+  static void read_given_back(Call& call, Invariants& invariants);
+  [[nodiscard]] net::HttpOutcome outcome_of_giving_back(const Call& call);
   // The provider reads the request and answers; the sender may be gone by then.
   static void read(Call& call, Invariants& invariants);
   // ... and once more; `overtakes`: of the two answers this one arrives.
@@ -53,6 +57,7 @@ class Network final : public net::HttpTransport {
   std::vector<Provider>& providers_;
   Invariants& invariants_;
   Chance chance_;
+  Chance revoking_;  // of tokens on their way back, so that they do not move what else is drawn
 };
 
 }  // namespace latchkey::simulation

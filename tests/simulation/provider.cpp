@@ -65,6 +65,8 @@ Provider::Consent Provider::consent(std::size_t which) {
   for (auto& token : account.tokens) token.state = State::dead;
   account.family += 1;
   account.family_dead = false;
+  account.given_back = false;
+  account.consented_at = timeline_.now();
   account.lied = false;
   const int token = add_refresh_token(account, which, -1);
   const int access = add_access_token(account);
@@ -163,6 +165,35 @@ Answer Provider::answer(const Asked& asked) {
   }
   kill_family(account, index);
   return dead();
+}
+
+Answer Provider::revoke(const Asked& asked) {
+  auto& account = accounts[asked.account];
+  if (!secrets.empty() && std::ranges::find(secrets, asked.client_secret) == secrets.end()) return ++taken["revoking_invalid_client"], refusal("invalid_client", 401);
+  const bool breaks_off = revoking_.happens(moods.trouble + moods.gateways + moods.half_done);
+  const auto status = revoking_.one_of({429, 500, 502, 503, 504, 520});
+  const Answer broken_off{.status = status, .retry_after = status == 429 ? "5" : "", .body = "<html>later</html>"};
+  if (breaks_off && revoking_.happens(0.7)) return ++taken["revoking_trouble"], broken_off;
+  const auto* token = account.find(asked.refresh_token);
+  const bool wide = account.habits.revokes_consent;
+  const bool known = token != nullptr && !token->pretended && (wide || account.is_live(token->text));
+  if (!known && revoking_.happens(0.5)) return ++taken["revoking_unknown_token"], refusal("invalid_token");
+  if (known && account.any_live()) {
+    ++taken["revoked"];
+    if (!account.is_live(token->text)) ++taken["revoked_by_another_token"];
+    end_consent(account);
+  }
+  if (known && wide && account.shares_with && accounts[*account.shares_with].any_live()) {
+    ++taken["revoked_with_a_shared_consent"];
+    end_consent(accounts[*account.shares_with]);
+  }
+  if (breaks_off) return ++taken["revoked_then_5xx"], broken_off;
+  return {.status = 200, .content_type = "", .body = ""};
+}
+
+void Provider::end_consent(Account& account) {
+  account.family_dead = account.given_back = true;
+  for (auto& access : account.access) access.killed = true;
 }
 
 // The token is honoured; what comes of it is the account's habit.

@@ -26,6 +26,7 @@ struct Habits {
   bool same_within_grace = false;        // a replay gets the same answer, not another token
   bool replay_replaces = false;          // ... or another token, and the one answered before dies
   bool family_dies_after_grace = false;
+  bool revokes_consent = false;  // given back any token of the account's, it ends all the account has given; else only what that token began
 };
 
 struct RefreshToken {
@@ -35,11 +36,11 @@ struct RefreshToken {
   enum class State { live, spent, dead } state = State::live;
   Nanoseconds spent_at{0};
   int answered_with = -1;  // the child of its first use
-  // What Latchkey has of it. `superseded`: it was kept, and let go when a newer one worked. `kept`: durable in a journal or a store; `behind_a_restore`: it was, and the backup put back
+  // What Latchkey has of it. `superseded`: it was kept, and let go when a newer one worked. `unwanted`: given to a grant that had been locked meanwhile. `kept`: durable in a journal or a store; `behind_a_restore`: it was, and the backup put back
   // does not hold it.
   bool counted = false;    // the store has taken it once
   bool in_journal = false;  // the journal has said that it holds it
-  enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded } known = Known::on_its_way;
+  enum class Known { on_its_way, arrived, kept, never_arrived, died_with_process, unreadable, behind_a_restore, superseded, unwanted } known = Known::on_its_way;
   bool in_doubt = false;   // sent, and what came of it is not known
   bool doubt_restored_away = false;  // so was it when a backup was put back, and nobody knows any more
   // Attempts without a definite answer, as far as anybody knows of them: how many, when the first and the last were sent, and how far the
@@ -50,6 +51,7 @@ struct RefreshToken {
   Milliseconds doubted_ahead{0};
   Milliseconds sent_ahead{0};  // the same of whoever sent it last, whatever came of it
   const Process* in_doubt_with = nullptr;  // the process whose journal has what came instead of an answer, while it lives
+  bool doubt_in_journal = false;  // ... and that journal has said that it holds it
   bool doubt_in_standby = false;  // the one that has taken over has an attempt with it on record
   const Process* in_doubt_owed = nullptr;  // whoever alone knows of it, since a standby took over that had not heard of the attempt
   Nanoseconds answered_at{0};  // the last definite answer to it that arrived
@@ -77,6 +79,9 @@ struct Account {
   bool lied = false;                      // a false refusal since the last answer that was kept
   int ended_by = -1;                      // the token whose replay ended the family
   bool ended_by_repetition = false;       // ... which the network sent twice
+  bool given_back = false;                // the family ended since a token was given back
+  Nanoseconds consented_at{0};
+  std::optional<std::size_t> shares_with;  // another grant's, of the same person's account: to a provider that revokes a whole consent it is one
   [[nodiscard]] const RefreshToken* find(std::string_view text) const;
   [[nodiscard]] RefreshToken* find(std::string_view text);
   [[nodiscard]] bool is_live(std::string_view text) const;
@@ -121,7 +126,7 @@ struct Asked {
 
 class Provider {
  public:
-  Provider(Timeline& timeline, Chance chance) : timeline_(timeline), chance_(chance) {}
+  Provider(Timeline& timeline, Chance chance) : timeline_(timeline), chance_(chance), revoking_(Chance(chance).next() + 1) {}
 
   std::vector<Account> accounts;
   Moods moods;
@@ -134,6 +139,8 @@ class Provider {
   };
   Consent consent(std::size_t account);
   [[nodiscard]] Answer answer(const Asked& asked);
+  // The token of `asked` is given back (RFC 7009). Whether that has ended a family, its account says (`given_back`).
+  [[nodiscard]] Answer revoke(const Asked& asked);
   // Words in a token's place say whose they are, since whoever takes them for one sends them.
   [[nodiscard]] static std::string words_of(std::size_t account);
   [[nodiscard]] static std::string access_text(std::size_t account, int number);
@@ -153,9 +160,11 @@ class Provider {
   [[nodiscard]] Answer success(std::size_t which, int spent, int brought);
   [[nodiscard]] Answer grant(std::size_t which, int spent);
   void kill_family(Account& account, int by);
+  static void end_consent(Account& account);
 
   Timeline& timeline_;
   Chance chance_;
+  Chance revoking_;  // of its own, so that what is given back does not move what else is drawn
 };
 
 }  // namespace latchkey::simulation

@@ -77,7 +77,7 @@ void add(std::map<std::string, std::uint64_t>& sum, const Figures& one) {
   const std::pair<const char*, std::uint64_t> named[] = {
       {"refreshed", one.refreshed}, {"posts", one.posts}, {"handed_out", one.handed_out}, {"stale_by_travel", one.stale_by_travel},
       {"lost_on_the_way", one.lost_on_the_way}, {"lost_in_a_crash", one.lost_in_a_crash}, {"lost_unreadable", one.lost_unreadable},
-      {"lost_behind_a_restore", one.lost_behind_a_restore}, {"lost_at_the_end", one.lost_at_the_end}, {"lost_by_repetition", one.lost_by_repetition}, {"steps", one.steps}};
+      {"lost_behind_a_restore", one.lost_behind_a_restore}, {"lost_at_the_end", one.lost_at_the_end}, {"lost_by_repetition", one.lost_by_repetition}, {"lost_given_back", one.lost_given_back}, {"steps", one.steps}};
   for (const auto& [name, count] : named) sum[name] += count;
 }
 
@@ -183,8 +183,8 @@ void print_sums(const Shared& shared, Sum& sum, double seconds) {
   fmt::print("rules broken: {}; grants lost that the provider's rules allow to keep: {}\n", sum.failures, sum.failures == 0 ? "0" : "see above");
   fmt::print("lost as nobody could prevent (F11): {} replies never came, {} machines died between arrival and fsync, {} replies unreadable; behind a restored "
              "backup (F10): {}; ended by a last try before expiry, while another node held the answer or the first request was still on its way (F1, F6): {}; ended by "
-             "somebody on the way who sent a request twice: {}\n",
-             f["lost_on_the_way"], f["lost_in_a_crash"], f["lost_unreadable"], f["lost_behind_a_restore"], f["lost_at_the_end"], f["lost_by_repetition"]);
+             "somebody on the way who sent a request twice: {}; given back in the moment in which it was wanted again, or before the store forgot: {}\n",
+             f["lost_on_the_way"], f["lost_in_a_crash"], f["lost_unreadable"], f["lost_behind_a_restore"], f["lost_at_the_end"], f["lost_by_repetition"], f["lost_given_back"]);
   std::string never;
   for (const auto& branch : branches_wanted()) {
     if (sum.taken[branch] == 0) never += (never.empty() ? "" : ", ") + branch;

@@ -59,8 +59,8 @@ class StoreLink final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::HandoutCount>>> handouts(GrantId grant, WallTime since) override { return pass(store_.handouts(grant, since)); }
   [[nodiscard]] Task<Result<std::vector<store::TypeStateCount>>> grants_by_type() override { return pass(store_.grants_by_type()); }
   [[nodiscard]] Task<Result<std::vector<std::int64_t>>> grant_histogram(store::GrantMoment moment, std::vector<WallTime> edges) override { return pass(store_.grant_histogram(moment, std::move(edges))); }
-  [[nodiscard]] Task<Result<std::vector<store::Grant>>> sharers(std::string app, std::string account, std::size_t limit) override {
-    return pass(store_.sharers(std::move(app), std::move(account), limit));
+  [[nodiscard]] Task<Result<std::vector<store::Grant>>> sharers(store::SharersQuery query) override {
+    return pass(store_.sharers(std::move(query)));
   }
   [[nodiscard]] Task<Result<std::vector<store::GrantEvent>>> grant_events(GrantId grant) override { return pass(store_.grant_events(grant)); }
   [[nodiscard]] Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override { return pass(store_.revocations(due_until, limit)); }

@@ -51,12 +51,12 @@ std::string provider_file(int index) {
   if (index == kKills) extras = R"("quirks":[{"quirk":"refresh_kills_access"}],)";
   if (index == kCapped) extras = fmt::format(R"("rate_cap":{{"requests":{},"per_s":{}}},)", kCapRequests, kCapPer.count());
   return fmt::format(R"({{"schema":1,"id":"p{0}","name":"P{0}","seen_on":"2026-11-23",)"
-                     R"("endpoints":{{"issuer":"https://p{0}.example","authorization":"https://p{0}.example/authorize","token":"https://p{0}.example/token"}},)"
+                     R"("endpoints":{{"issuer":"https://p{0}.example","authorization":"https://p{0}.example/authorize","token":"https://p{0}.example/token"{3}}},)"
                      R"("client_authentication":["client_secret_post"],"pkce":true,"code_lifetime_s":60,{1})"
                      R"("redirect":{{"https_required":true,"http_localhost":true,"note":"none"}},)"
                      R"("account":{{"source":"reply","id":["account"],"name":["account"]}},)"
                      R"("steps":[{{"text":"one"}},{{"text":"two"}},{{"text":"three"}}],"types":[{2}]}})",
-                     index, extras, types);
+                     index, extras, types, index == kCapped ? "" : fmt::format(R"(,"revocation":"https://p{}.example/revoke")", index));
 }
 
 const std::shared_ptr<const catalog::Catalog>& catalogue() {
@@ -100,7 +100,7 @@ World::World(const WorldOptions& options)
     : options_(options), chance_(options.seed * 0x9e3779b97f4a7c15u + 1), entropy_(chance_.fork()), vault_(Secret(Bytes(32, 7)), entropy_), sealing_(vault_),
       story_(timeline_, options.tell_story), invariants_(timeline_, providers_, sealing_, story_), true_wall_(timeline_), memory_(true_wall_),
       ground_{.timeline = timeline_, .catalogue = catalogue(), .vault = vault_, .sealing = sealing_, .entropy = entropy_, .providers = providers_, .invariants = invariants_,
-              .tuning = {}, .polling_time = Seconds(1200), .journal = {}, .print_log = options.print_log} {
+              .tuning = {}, .revocation = {}, .consent_under_way = {}, .polling_time = Seconds(1200), .journal = {}, .print_log = options.print_log} {
   for (int index = 0; index < kProviders; ++index) providers_.emplace_back(timeline_, chance_.fork());
   choose_shape();
   // Every node holds the cap by itself, and a new process begins with a tenth of it in hand.
@@ -157,6 +157,18 @@ void World::choose_shape() {
   // Enough for the grants there are: with less they cannot all be fresh, whatever the engine does.
   tuning.one_shot_parallel = static_cast<std::size_t>(chance_.spread(1 + grants_ / 10, 1024));
   tuning.parallel = static_cast<std::size_t>(chance_.spread(1 + grants_ / 10, 4096));
+  auto& revocation = ground_.revocation;
+  const bool soon = switching_.happens(0.5);  // else nobody lives to see it
+  revocation.disabled_after = !soon ? std::chrono::days(switching_.between(1, 90)) : Seconds(switching_.happens(0.05) ? 0 : switching_.spread(10, 900));
+  revocation.give_up_after = switching_.happens(0.5) ? Seconds(std::chrono::days(14)) : Seconds(switching_.spread(3600, 365 * 24 * 3600));
+  invariants_.disabled_after = revocation.disabled_after;
+  invariants_.give_up_after = revocation.give_up_after;
+  ground_.consent_under_way = [this](const std::string& app, const std::string& account) {
+    return std::ranges::any_of(authorising_, [&](std::size_t index) {
+      const auto& subject = invariants_.subjects[index];
+      return subject.account_id == account && fmt::format("p{}", subject.provider) == app;
+    });
+  };
   ground_.polling_time = Seconds(chance_.happens(0.9) ? chance_.spread(60, 1200) : chance_.spread(1200, 30 * 24 * 3600));  // tokens end sooner
   ground_.journal = {.segment_bytes = 512 * 1024, .segments_max = static_cast<std::size_t>(chance_.spread(8, 40)), .room_ahead = static_cast<std::size_t>(chance_.between(0, 8))};
   ground_.checkpoint_pages = static_cast<int>(chance_.spread(4, 4000));
@@ -180,6 +192,7 @@ void World::choose_shape() {
   shape_ = fmt::format("{} node{}, {}, {} grants, severity {}, {} s of faults{}{}", nodes_, nodes_ > 1 ? "s" : "", own_store_ ? "SQLite" : "memory", grants_,
                        severity_, std::chrono::duration_cast<Seconds>(faults_until_).count(), steps_clocks_ ? ", clocks step" : "",
                        breaks_disks_ ? ", disks break" : "");
+  if (soon) shape_ += fmt::format(", revoked {} s after switching off", revocation.disabled_after.count());
   if (restores_) shape_ += ", a backup is put back";
   if (falls_back_) shape_ += ", a standby takes over";
 }
@@ -194,6 +207,7 @@ void World::choose_habits(Account& account, const TypeRow& type, ProviderKind ki
   habits.replay_replaces = type.rotates == Rotation::single_use && chance_.happens(0.5);
   habits.family_dies_after_grace = chance_.happens(0.5);
   habits.kills_access = kind == kKills;
+  habits.revokes_consent = switching_.happens(0.5);
   if (kind == kCapped && grants_ > 30) habits.lifetime = Seconds(3600);  // the cap could not keep more of them fresh
   if (kind == kEarly) habits.early_refused = kEarlySpan;
   longest_lifetime_ = std::max(longest_lifetime_, habits.lifetime);
@@ -232,12 +246,20 @@ void World::populate() {
     its.accounts.emplace_back();
     choose_habits(its.accounts.back(), *type, static_cast<ProviderKind>(provider));
     its.accounts.back().subject = invariants_.subjects.size();
+    auto account_id = fmt::format("a{}", index);
+    if (account > 0 && !its.accounts[account - 1].shares_with && switching_.happens(0.2)) {
+      auto& other = its.accounts[account - 1];
+      other.shares_with = account;
+      its.accounts[account].shares_with = account - 1;
+      its.accounts[account].habits.revokes_consent = other.habits.revokes_consent;
+      account_id = invariants_.subjects[other.subject].account_id;
+    }
     const auto given = its.consent(account);
     its.accounts.back().tokens.back().known = RefreshToken::Known::kept;
     const auto lifetime = its.accounts.back().habits.lifetime;
     store::User user{.id = UserId::make(now, entropy_), .group = group.id, .username = fmt::format("u{}", index), .username_key = fmt::format("u{}", index), .created_at = now};
     store::Grant grant{.id = GrantId::make(now, entropy_), .user = user.id, .type = fmt::format("p{}-{}", provider, type->name), .app = fmt::format("p{}", provider),
-                       .account_id = fmt::format("a{}", index), .generation = 1, .issued_at = now, .access_expires_at = now + lifetime,
+                       .account_id = account_id, .generation = 1, .issued_at = now, .access_expires_at = now + lifetime,
                        .last_refreshed_at = now, .due_at = now + Seconds(chance_.between(0, lifetime.count() / 2)), .created_at = now};
     grant.public_key.assign(pair_->public_key.begin(), pair_->public_key.end());
     sealing_.vouch(grant);
@@ -245,7 +267,7 @@ void World::populate() {
     generation.refresh_sealed = sealing_.seal_refresh(grant, 1, {Secret(std::string_view(given.refresh_token)), Secret()});
     generation.access_sealed = sealing_.seal_access(grant, 1, Secret(std::string_view(given.access_token)));
     batch.insert(batch.end(), {store::InsertUser{user}, store::InsertGrant{grant}, store::PutGeneration{generation}});
-    Subject subject{.grant = grant.id, .user = user.id, .type = grant.type, .provider = static_cast<std::size_t>(provider), .account = account};
+    Subject subject{.grant = grant.id, .user = user.id, .type = grant.type, .account_id = account_id, .provider = static_cast<std::size_t>(provider), .account = account};
     subject.held[1] = given.refresh_token;
     invariants_.by_grant[grant.id] = invariants_.subjects.size();
     invariants_.subjects.push_back(std::move(subject));
@@ -357,12 +379,12 @@ void World::look_after_machines() {
   }
 }
 
-Server* World::any_server() {
+Server* World::any_server(Chance& chance) {
   std::vector<Server*> alive;
   for (const auto& machine : machines_) {
     if (machine->server && machine->server->started && !machine->server->process.dead()) alive.push_back(machine->server.get());
   }
-  return alive.empty() ? nullptr : alive[chance_.below(alive.size())];
+  return alive.empty() ? nullptr : alive[chance.below(alive.size())];
 }
 
 void World::pass(Nanoseconds span) {
@@ -402,11 +424,18 @@ Outcome World::run() {
   }
   over_ = true;
   for (auto& machine : machines_) bury(*machine);
+  for (auto& machine : machines_) {
+    machine->disk.visit([this](const std::string& path, ByteView octets) {
+      invariants_.note(base::to_bytes(path));
+      invariants_.note(octets);
+    });
+  }
   const auto& losses = invariants_.losses;
   Outcome outcome{.seed = options_.seed, .violations = invariants_.violations(), .shape = shape_, .trace = invariants_.trace, .taken = std::move(taken_)};
   outcome.figures = {.refreshed = invariants_.refreshed, .posts = posts_, .handed_out = invariants_.handed_out, .stale_by_travel = invariants_.stale_by_travel,
                      .lost_on_the_way = losses.never_arrived, .lost_in_a_crash = losses.died_with_process, .lost_unreadable = losses.unreadable,
-                     .lost_behind_a_restore = losses.behind_a_restore, .lost_at_the_end = losses.tried_at_the_end, .lost_by_repetition = losses.repeated, .steps = timeline_.steps()};
+                     .lost_behind_a_restore = losses.behind_a_restore, .lost_at_the_end = losses.tried_at_the_end, .lost_by_repetition = losses.repeated, .lost_given_back = losses.given_back, .steps = timeline_.steps()};
+  outcome.taken["grant.revoked_after_switching_off"] = invariants_.revoked_after_switching_off;
   if (invariants_.broken()) outcome.story = story_.of(invariants_.broken_at(), 2000);
   for (const auto& provider : providers_) {
     for (const auto& [name, count] : provider.taken) outcome.taken["provider." + name] += count;
@@ -431,6 +460,8 @@ const std::vector<std::string>& branches_wanted() {
       "provider.400_temporarily_unavailable", "provider.401_empty", "provider.403_firewall", "provider.200_error", "provider.no_expires_in",
       "keeper.died", "keeper.replies_recovered", "keeper.replies_unowned", "keeper.handouts_waited", "keeper.misconfigured", "journal.failed",
       "restore.backup_made", "restore.put_back", "restore.replies_survived", "restore.journal_gone", "person.disabled", "person.enabled", "person.refreshed", "person.authorised_again",
+      "grant.revoked_after_switching_off", "person.disabled_again", "person.disabled_beside", "person.enabled_in_time", "person.enabled_too_late", "person.authorised_what_was_revoked", "person.authorised_in_vain",
+      "keeper.given_back", "provider.revoked", "provider.revoked_by_another_token", "provider.revoked_with_a_shared_consent", "provider.revoked_then_5xx", "provider.revoking_trouble", "provider.revoking_invalid_client", "provider.revoking_unknown_token",
   };
   return wanted;
 }

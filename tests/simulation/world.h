@@ -27,6 +27,7 @@ struct Figures {
   std::uint64_t lost_behind_a_restore = 0;  // F10: given after the backup that was put back
   std::uint64_t lost_at_the_end = 0;      // Losses::tried_at_the_end
   std::uint64_t lost_by_repetition = 0;   // Losses::repeated
+  std::uint64_t lost_given_back = 0;      // Losses::given_back
   std::uint64_t steps = 0;
   friend bool operator==(const Figures&, const Figures&) = default;
 };

@@ -41,13 +41,15 @@ class World {
   void fall_back(const MemoryStore& before);
   void back_up(Machine& machine);
   void put_back(Machine& machine);
-  [[nodiscard]] Server* any_server();
+  [[nodiscard]] Server* any_server() { return any_server(chance_); }
+  [[nodiscard]] Server* any_server(Chance& chance);
   template <class T>
   std::optional<T> finish(Task<T> task, Nanoseconds within);
   void pass(Nanoseconds span);
   void pass_until_fresh(Nanoseconds bound);
   // what happens to them: happenings.cpp
   void happened(const std::string& what, std::string_view where = {});  // counted by name, and told
+  void happened_to(std::size_t subject, const std::string& what);
   void plan_fault();
   void part_in_mid_exchange(Machine& machine, Nanoseconds span);
   void one_fault();
@@ -57,7 +59,10 @@ class World {
   void plan_person();
   void one_person();
   [[nodiscard]] static Task<void> ask_for_token(World* world, Server* server, std::size_t subject, Seconds min_valid);
-  [[nodiscard]] static Task<void> switch_grant(Server* server, GrantId grant, bool enabled);
+  void switch_on_later(std::size_t subject, Nanoseconds after);
+  void switch_off_later(std::size_t subject, const char* as);
+  void switch_off_beside(std::size_t subject);
+  [[nodiscard]] static Task<void> switch_grant(World* world, Server* server, std::size_t subject, bool enabled);
   [[nodiscard]] static Task<void> click_refresh(Server* server, GrantId grant);
   [[nodiscard]] static Task<void> authorise_again(World* world, Server* server, std::size_t subject);
   void act(Server& server, Task<void> task);
@@ -71,6 +76,7 @@ class World {
   Chance more_{options_.seed * 0xd1342543de82ef95u + 3};  // of faults that came later, so that a seed's other ones stay as they were
   const bool repeats_requests_ = more_.happens(0.3);
   Chance later_{options_.seed * 0xaef17502108ef2d9u + 5};  // the same, later still
+  Chance switching_{options_.seed * 0x8cb92ba72f3d8dd7u + 7};  // of switching off and giving back, later than that
   Timeline timeline_;
   ChanceEntropy entropy_;
   vault::Vault vault_;

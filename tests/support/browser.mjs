@@ -16,11 +16,19 @@ const chromiumArgs = [
   '--disable-sync', '--disable-dev-shm-usage', '--no-proxy-server', '--disable-features=Translate,MediaRouter,OptimizationHints',
 ];
 
-/** A browser that ends with the test (or suite) `t`. args: further switches for Chromium. */
+/** A browser that ends with the test (or suite) `t`; when that failed, what every page shows stands in the output. args: further switches for Chromium. */
 export async function startBrowser(t, { args = [] } = {}) {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: [...chromiumArgs, ...args] });
-  t.after(() => browser.close());
+  t.after(async () => {
+    if (t.error) for (const page of browser.contexts().flatMap((context) => context.pages())) await tell(page);
+    await browser.close();
+  });
   return browser;
+}
+
+async function tell(page) {
+  const shown = await page.locator('body').ariaSnapshot({ timeout: 2_000 }).catch((reason) => `(cannot be read: ${reason.message})`);
+  console.log(`# ${page.url()} shows at the end:\n${shown.slice(0, 4_000)}`);
 }
 
 /**
@@ -31,7 +39,7 @@ export async function openPage(browser, { width = 1280, height = 900, dark = fal
   const context = await browser.newContext({
     viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', reducedMotion: 'reduce', locale: 'en-GB', timezoneId: 'UTC', ...options,
   });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(45_000);
   const page = await context.newPage();
   watch(page);
   return page;

@@ -1,6 +1,7 @@
 // The scene of tests about deliveries: a server whose user `printer-1` may deliver to a scripted drive through the connector `scans`.
 
 import { createHash, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { providerFile } from './provider_file.mjs';
 import { pin, serverWithProvider } from './scene.mjs';
 import { ScriptedDrive } from './scripted_drive.mjs';
@@ -53,3 +54,21 @@ export const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex'
 
 /** Octets that compress and repeat nowhere: a part in the wrong place changes the hash. */
 export const documentOf = (size) => randomBytes(size);
+
+/** The same, made while it is read, for what is too long to be held: { stream, sha256() }, the hash of all once the stream has ended. */
+export function longDocument(size) {
+  const hash = createHash('sha256');
+  let whole;
+  const stream = Readable.from((function* pieces() {
+    for (let left = size; left > 0;) {
+      const octets = randomBytes(Math.min(left, kPiece));
+      left -= octets.length;
+      hash.update(octets);
+      yield octets;
+    }
+  })());
+  return { stream, sha256: () => (whole ??= hash.digest('hex')) };
+}
+
+// Whole lines of base64, and about a megabyte.
+const kPiece = 57 * 18_000;

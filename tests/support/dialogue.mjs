@@ -1,4 +1,4 @@
-// A recorded conversation of a device (tests/zoo/README.md): read from its file, and held with a server, octet by octet.
+// A conversation of a device (tests/zoo/README.md): read from its file, and held with a server, octet by octet.
 
 import net from 'node:net';
 import tls from 'node:tls';

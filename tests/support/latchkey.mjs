@@ -2,7 +2,7 @@
 // and its token door, and stops it by pid.
 
 import { spawn } from 'node:child_process';
-import { chmod, chown, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Browserless } from './browserless.mjs';
@@ -30,17 +30,20 @@ export function toml(settings) {
 }
 
 /** Runs a program to its end: { status, signal, stdout, stderr, ms }. */
-export function run(command, args, { input, env = {}, cwd, timeout = 60_000 } = {}) {
+export function run(command, args, { input, after, env = {}, cwd, timeout = 60_000 } = {}) {
   return new Promise((resolve, reject) => {
     const started = performance.now();
     const child = spawn(command, args, { cwd, env: { ...bareEnvironment, ...env } });
     let stdout = '';
     let stderr = '';
     const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
-    child.stdout.setEncoding('utf8').on('data', (chunk) => { stdout += chunk; });
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      stdout += chunk;
+      if (after && stdout.includes(after) && !child.stdin.writableEnded) child.stdin.end(input);
+    });
     child.stderr.setEncoding('utf8').on('data', (chunk) => { stderr += chunk; });
     child.stdin.on('error', () => {});
-    child.stdin.end(input ?? '');
+    if (!after) child.stdin.end(input ?? '');
     child.on('error', reject);
     child.on('close', (status, signal) => {
       clearTimeout(timer);
@@ -148,6 +151,19 @@ export class Session {
       throw new Error(`authorization ended ${attempt.state}: ${JSON.stringify(attempt.problem)} after ${attempt.walk.trail.join(' -> ')}: ${attempt.walk.body.slice(0, 500)}`);
     }
     return attempt.result;
+  }
+
+  /** Answers what an authorization asks now, as somebody who has just read it; gives the answer, refused or not. */
+  async answer(id, accept) {
+    const { confirmation } = await this.must('GET', `/api/v1/authorizations/${id}`);
+    return this.call('POST', `/api/v1/authorizations/${id}/confirm`, { accept, question: confirmation?.question ?? 'nothing' });
+  }
+
+  /** The same, which must go through; gives what it became. */
+  async mustAnswer(id, accept) {
+    const { status, body, text } = await this.answer(id, accept);
+    if (status !== 200) throw new Error(`the answer to ${id}: ${status} ${text}`);
+    return body;
   }
 
   grant(id) {
@@ -295,6 +311,17 @@ export class Latchkey {
       body: body === undefined ? undefined : typeof body === 'string' ? body : new URLSearchParams(body),
     });
     return answerOf(response, started);
+  }
+
+  /** How many descriptors it holds. */
+  async descriptors() {
+    return (await readdir(`/proc/${this.pid}/fd`)).length;
+  }
+
+  /** Its memory that is no file's (Pss_Anon), in kB; undefined where the system does not say. */
+  async anonymousKb() {
+    const kb = /^Pss_Anon: +(\d+) kB$/m.exec(await readFile(`/proc/${this.pid}/smaps_rollup`, 'utf8').catch(() => ''))?.[1];
+    return kb && Number(kb);
   }
 
   async metrics() {

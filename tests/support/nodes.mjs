@@ -1,12 +1,14 @@
 // Several nodes on one PostgreSQL, as an operator runs them: a data folder each, one master key, one database.
 
-import { copyFile, mkdir } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Latchkey, Session } from './latchkey.mjs';
+import { Latchkey, Session, slowness } from './latchkey.mjs';
 import { Postgres } from './postgres.mjs';
 import { freePort } from './ports.mjs';
 import { ScriptedProvider } from './scripted_provider.mjs';
 import { providerFile } from './provider_file.mjs';
+import { until } from './wait.mjs';
 
 /**
  * { postgres, provider, nodes, admin }: `count` started nodes, the first one set up, apps `oidc` and `scripted` registered for
@@ -47,4 +49,20 @@ export function at(node, session) {
   there.browser = session.browser;
   there.csrf = session.csrf;
   return there;
+}
+
+/** A stopped node's id as its folder has it. */
+export const idOf = async (node) => (await readFile(path.join(node.data, 'node'), 'utf8')).trim();
+
+/**
+ * `latchkey node forget` of a stopped node, as the operator who is told to try again does it: whoever stops before it has told the
+ * database that it has nothing to bring back counts as running for half a minute.
+ */
+export async function forget(node, lost) {
+  const id = await idOf(lost);
+  await until('it to be forgotten', async () => {
+    const { status, stderr } = await node.cli(['node', 'forget', id]);
+    if (status !== 0) assert.match(stderr, /is running \(or was a moment ago\)/);
+    return status === 0;
+  }, { timeout: 60_000 * slowness, every: 500 });
 }

@@ -40,7 +40,7 @@ export class ScriptedProvider {
   /**
    * rotation: 'none' (the refresh token lives on and is not sent again), 'single-use' (a new one each time).
    * graceSeconds: how long a spent single-use token is still honoured. revokesFamily: a spent one used again ends the grant.
-   * consent: 'auto' redirects back at once, 'page' shows buttons, 'refuse' answers access_denied.
+   * consent: 'auto' redirects back at once, 'page' shows buttons, 'refuse' answers `refusal`.
    * accountFor: gives the account that consents to an authorization request, by its parameters; else it is `account`.
    * issuer: defaults to the provider's own origin. deviceInterval, deviceCodeLifetime: seconds, of device codes.
    */
@@ -71,10 +71,10 @@ export class ScriptedProvider {
 
   constructor({
     rotation = 'none', graceSeconds = 0, revokesFamily = false, accessLifetime = 3600, clientId = 'scripted-client',
-    clientSecret = 'scripted-secret', account = { id: 'acc-1', name: 'anna@example.com' }, consent = 'auto', certificate,
+    clientSecret = 'scripted-secret', account = { id: 'acc-1', name: 'anna@example.com' }, consent = 'auto', refusal = 'access_denied', certificate,
     accountFor = () => undefined, consentHeaders = {}, issuer, deviceInterval = 1, deviceCodeLifetime = 600, now = () => Date.now(), watch = () => {},
   } = {}) {
-    Object.assign(this, { watch, accountFor, deviceInterval, deviceCodeLifetime, rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, certificate, consentHeaders, now });
+    Object.assign(this, { watch, accountFor, deviceInterval, deviceCodeLifetime, rotation, graceSeconds, revokesFamily, accessLifetime, clientId, clientSecret, account, consent, refusal, certificate, consentHeaders, now });
     this.issuer = issuer;
   }
 
@@ -326,7 +326,7 @@ export class ScriptedProvider {
     back.searchParams.set('state', parameters.state);
     back.searchParams.set('iss', this.issuer);
     if (answer !== 'allow') {
-      back.searchParams.set('error', 'access_denied');
+      back.searchParams.set('error', this.refusal);
       return this.#redirect(back.href);
     }
     const code = `code-${randomBytes(12).toString('hex')}`;

@@ -12,7 +12,8 @@ export const base64 = (text) => Buffer.from(text).toString('base64');
 /** The initial response of AUTH PLAIN (RFC 4616). */
 export const plainOf = (username, secret) => base64(`\0${username}\0${secret}`);
 
-export const spooled = async (server) => (await readdir(path.join(server.data, 'spool'))).length;
+/** How many documents are in the spool; what was put aside is none of them. */
+export const spooled = async (server) => (await readdir(path.join(server.data, 'spool'))).filter((name) => name !== 'unknown').length;
 
 /** A delivering server with the SMTP door in clear on loopback, where a PIN may be shown: adds { port }. */
 export async function scanningServer(t, options = {}) {
@@ -45,8 +46,18 @@ export function speak(t, port, octets, done, from = '127.0.0.1') {
 }
 
 /** A mail as a scanner writes it: some text, and the document in base64. */
-export const mailWith = (name, document) => [
+export const mailWith = (name, document) => around(name, document.toString('base64').replace(/(.{76})/g, '$1\r\n'));
+
+/** The same of a longDocument(), made piece by piece. */
+export async function* mailOfStream(name, stream) {
+  const [before, after] = around(name, '\0').split('\0');
+  yield before;
+  for await (const octets of stream) yield octets.toString('base64').replace(/(.{76})/g, '$1\r\n');
+  yield after;
+}
+
+const around = (name, encoded) => [
   'From: copier', 'To: scans@drop.internal', 'Subject: Scan', 'MIME-Version: 1.0', 'Content-Type: multipart/mixed; boundary=b', '', '--b',
   'Content-Type: text/plain', '', 'Scanned.', '--b', 'Content-Type: application/pdf', 'Content-Transfer-Encoding: base64',
-  `Content-Disposition: attachment; filename="${name}"`, '', document.toString('base64').replace(/(.{76})/g, '$1\r\n'), '--b--', '',
+  `Content-Disposition: attachment; filename="${name}"`, '', encoded, '--b--', '',
 ].join('\r\n');

@@ -10,14 +10,14 @@ import { pin } from './scene.mjs';
 
 export const basic = (username = 'printer-1', secret = pin) => `Basic ${Buffer.from(`${username}:${secret}`).toString('base64')}`;
 
-/** `dav(method, path, {...})` asks /dav/{path} as printer-1 and gives { status, headers, body (octets), text }. */
+/** `dav(method, path, {...})` asks /dav/{path} as printer-1, from the address `from`, and gives { status, headers, body (octets), text }. */
 export function davClient(server) {
-  return (method, where, { body, headers = {}, username, secret, anonymous = false } = {}) => new Promise((resolve, reject) => {
+  return (method, where, { body, headers = {}, username, secret, anonymous = false, from } = {}) => new Promise((resolve, reject) => {
     const request = http.request({
-      host: '127.0.0.1', port: server.port, method, path: `/dav/${where.split('/').map(encodeURIComponent).join('/')}`, agent: false,
+      host: '127.0.0.1', port: server.port, method, path: `/dav/${where.split('/').map(encodeURIComponent).join('/')}`, agent: false, localAddress: from,
       headers: {
         ...(anonymous ? {} : { authorization: basic(username, secret) }),
-        ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }), ...headers,
+        ...(body === undefined || body.pipe ? {} : { 'content-length': Buffer.byteLength(body) }), ...headers,
       },
     }, (response) => {
       const pieces = [];
@@ -30,7 +30,8 @@ export function davClient(server) {
     });
     request.setTimeout(120_000, () => request.destroy(new Error(`${method} ${where}: no answer`)));
     request.on('error', reject);
-    request.end(body);
+    if (body?.pipe) body.pipe(request);
+    else request.end(body);
   });
 }
 

@@ -84,7 +84,7 @@ function attempt_of(world: World, id: string): Attempt {
   if (!a) throw not_found();
   return a;
 }
-const shown = ({ request: _r, start_url: _s, ...attempt }: Attempt): Schemas["Authorization"] => attempt;
+const shown = ({ request: _r, start_url: _s, asks_next: _n, ...attempt }: Attempt): Schemas["Authorization"] => attempt;
 function preview(world: World, u: User): Schemas["DeletionPreview"] {
   return { user: { id: u.id, username: u.username }, losses: u.grants.map((g) => `${g.type_name} of ${g.account?.name}: Latchkey's access is revoked at ${world.types.find((t) => t.id === g.type)?.provider_name}`), grants: u.grants.length, revocable_grants: u.grants.length, blocked_by: u.role === "administrator" ? "This is the last administrator; nobody could sign in any more." : null };
 }
@@ -100,7 +100,7 @@ export function finish(world: World, attempt: Attempt, how: "allow" | "refuse" |
     const held = world.find_grant(request.replace_grant_id);
     if (held && how === "other") {
       attempt.state = "needs_confirmation";
-      attempt.confirmation = { code: "account_differs", holder: "", before: held.grant.account ?? { id: "", name: "" }, now: { id: "other", name: "somebody.else@example.com" }, detail: "Devices that use this grant would deliver to the other account from now on. The present grant stays until you choose." };
+      attempt.confirmation = { code: "account_differs", question: "q-differs", holder: "", before: held.grant.account ?? { id: "", name: "" }, now: { id: "other", name: "somebody.else@example.com" }, detail: "Devices that use this grant would deliver to the other account from now on. The present grant stays until you choose." };
     } else if (held) {
       held.grant.state = "active";
       held.grant.why = "Keeps itself alive.";
@@ -109,7 +109,7 @@ export function finish(world: World, attempt: Attempt, how: "allow" | "refuse" |
   } else if (how === "other") {
     const holder = world.users.find((u) => u.grants.length > 0)?.username ?? "printer-1";
     attempt.state = "needs_confirmation";
-    attempt.confirmation = { code: "account_held", holder, before: { id: "", name: "" }, now: { id: "other", name: "somebody.else@example.com" }, detail: `somebody.else@example.com is authorised already for ${holder}. With some providers a second consent ends the first. Keep this one as well?` };
+    attempt.confirmation = { code: "account_held", question: "q-held", holder, before: { id: "", name: "" }, now: { id: "other", name: "somebody.else@example.com" }, detail: `The account "other" named "somebody.else@example.com" is authorised already for ${holder}. With some providers a second consent ends the first. Keep this one as well?` };
   } else {
     let user = world.users.find((u) => u.id === request.link_user_id);
     if (!user) {
@@ -179,7 +179,7 @@ async function route(world: World, call: Call): Promise<Answer> {
   const parts = call.path.split("/").slice(3);
   const [area, id = "", verb = ""] = parts.map(decodeURIComponent);
   const key = `${method} ${area}${id ? "/:" : ""}${verb ? `/${verb}` : ""}`;
-  const open = key === "GET session" || key === "POST session" || area === "setup";
+  const open = key === "GET session" || key === "POST session" || key === "GET owner" || area === "setup";
   if (!open && !call.who) throw new Refusal(401, "not_signed_in", "Not signed in", "The session has ended. Sign in again.");
   const self = area === "session" || area === "types" || area === "grants" || (area === "users" && id === call.who?.id);
   if (!open && !self && call.who?.role !== "administrator") throw new Refusal(403, "not_allowed", "Not allowed", "Only administrators may do this. Ask one.");
@@ -187,7 +187,11 @@ async function route(world: World, call: Call): Promise<Answer> {
   if (area === "cloud-service" && id === "apps") {  // POST …/apps/{app}/agree
     const app = world.cloud_service.apps.find((x) => x.id === verb);
     if (!app) throw not_found();
-    app.agreed = true;
+    const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+    if (body["mode"] !== app.mode || !same(body["types"], app.types) || !same(body["params"], app.params)) {
+      throw new Refusal(409, "cloud_values_differ", "Changed meanwhile", "The Cloud Service offers this registration with another mode, other types or other values by now. Nothing was agreed to; look at it again.");
+    }
+    Object.assign(app, { agreed: true, agreed_types: app.types, changes: [] });
     return { status: 200, body: world.cloud_service };
   }
 
@@ -252,6 +256,10 @@ async function route(world: World, call: Call): Promise<Answer> {
       return { status: 200, body: u };
     }
     case "GET users/:/delegations": return { status: 200, body: { items: user_of(world, id).username === "ledger" ? [{ connector: "invoices", name: "Invoices", type: "sandbox", account_name: "ledger@example.com", since: "2026-11-20T09:00:00Z" }] : [], next_cursor: null, total: 0 } };
+    case "GET users/:/deliveries": {
+      const own = user_of(world, id).username === "ledger" ? world.deliveries : [];
+      return { status: 200, body: { items: own, next_cursor: null, total: own.length, unattended: own.filter((d) => d.state !== "delivered").length } };
+    }
     case "GET users/:/deletion-preview": return { status: 200, body: preview(world, user_of(world, id)) };
     case "DELETE users/:": {
       const u = user_of(world, id);
@@ -326,7 +334,7 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "GET cloud-service": case "POST cloud-service/:": return { status: 200, body: world.cloud_service };
     case "PUT cloud-service": {
       if (body["enrolment_code"] !== "LK1-practice") throw field("enrolment_code", "This enrolment code is not known here, or has been used.");
-      world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward", params: {}, agreed: true }] };
+      world.cloud_service = { enrolled: true, used: true, address: body["address"], label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(0), return_origin: world.public_url, apps: [{ id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward", params: {}, agreed: true, agreed_types: ["xero"], changes: [] }] };
       return { status: 200, body: world.cloud_service };
     }
     case "DELETE cloud-service": world.cloud_service = kNotEnrolled; return { status: 204 };
@@ -369,7 +377,12 @@ async function route(world: World, call: Call): Promise<Answer> {
     case "POST authorizations/:/confirm": {
       const attempt = attempt_of(world, id);
       const held = world.find_grant(attempt.request.replace_grant_id ?? "");
-      if (body["accept"] && held) {
+      if (body["question"] !== attempt.confirmation?.question) throw new Refusal(409, "question_changed", "Something else is asked now", `Something else is asked now, so nothing was done. ${attempt.confirmation?.detail}`);
+      if (body["accept"] && attempt.asks_next) {
+        attempt.state = "needs_confirmation";
+        attempt.confirmation = attempt.asks_next;
+        delete attempt.asks_next;
+      } else if (body["accept"] && held) {
         held.grant.account = attempt.confirmation?.now ?? null;
         complete(world, attempt, held.user, held.grant);
       } else if (body["accept"]) {
@@ -377,6 +390,7 @@ async function route(world: World, call: Call): Promise<Answer> {
         finish(world, attempt, "allow");
       }
       else attempt.state = "cancelled";
+      if (attempt.state !== "needs_confirmation") attempt.confirmation = null;
       return { status: 200, body: shown(attempt) };
     }
     case "POST authorizations/:/undo": {
@@ -389,6 +403,7 @@ async function route(world: World, call: Call): Promise<Answer> {
       attempt.state = "cancelled";
       return { status: 200, body: shown(attempt) };
     }
+    case "GET owner": return { status: 200, body: world.owner };
     case "GET registry": return { status: 200, body: { items: world.settings, next_cursor: null, total: world.settings.length } };
     case "PUT registry/:": case "DELETE registry/:": {
       const s = world.settings.find((x) => x.key === id);

@@ -4,15 +4,18 @@ import { make_apps, make_settings, make_types } from "./catalogue.ts";
 
 export type Schemas = components["schemas"];
 export type User = Schemas["UserDetail"];
-export type Attempt = Schemas["Authorization"] & { request: Schemas["NewAuthorization"]; start_url: string };
+/** `asks_next`: what accepting it turns up, once. */
+export type Attempt = Schemas["Authorization"] & { request: Schemas["NewAuthorization"]; start_url: string; asks_next?: NonNullable<Schemas["Authorization"]["confirmation"]> };
 
 export const kNotEnrolled: Schemas["CloudService"] = { enrolled: false, used: true, address: "", label: "", office: "", service_key: "", enrolled_at: null, return_origin: "", apps: [] };
-/** Enrolled at a Cloud Service that names an instance for one registration since, and whose other one names none. */
+/** Enrolled at a Cloud Service that has added a registration since, a type to another, and has turned a third to exchange mode. */
 export const kEnrolledAnew = (world: World): Schemas["CloudService"] => ({
   enrolled: true, used: true, address: "https://oauth.practice.example", label: "Practice Ltd", office: "019ab6c6-0000-7000-8000-000000000001", service_key: "9f2c41d07ab86e5d", enrolled_at: world.at(-260_000), return_origin: world.public_url,
   apps: [
-    { id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward", params: {}, agreed: true },
-    { id: "cloud-dynamics-3d4e5f", provider: "microsoft", types: ["dynamics365"], mode: "forward", params: { environment_url: "https://northwind.crm4.dynamics.com" }, agreed: false },
+    { id: "cloud-xero-0a1b2c", provider: "xero", types: ["xero"], mode: "forward", params: {}, agreed: true, agreed_types: ["xero"], changes: [] },
+    { id: "cloud-dynamics-3d4e5f", provider: "microsoft", types: ["dynamics365"], mode: "forward", params: { environment_url: "https://northwind.crm4.dynamics.com" }, agreed: false, agreed_types: [], changes: ["a registration that nobody here has agreed to"] },
+    { id: "cloud-box-6a7b8c", provider: "box", types: ["box"], mode: "exchange", params: {}, agreed: false, agreed_types: [], changes: ["mode: exchange instead of forward"] },
+    { id: "cloud-google-9d0e1f", provider: "google", types: ["gmail", "google-drive"], mode: "assertion", params: {}, agreed: false, agreed_types: ["google-drive"], changes: ["new type: gmail"] },
   ],
 });
 
@@ -56,6 +59,20 @@ export class World {
         { from: "device", text: "(hidden)" }, { from: "server", text: "535 5.7.8 Username or PIN is wrong." }, { from: "note", text: "The device closed the connection" },
       ],
     },
+    {
+      began_at: "2026-11-27T13:58:10Z", ended_at: "2026-11-27T13:58:11Z", door: "webdav", source: "192.0.2.7",
+      lines: [
+        { from: "device", text: "PUT /dav/invoice/SCAN0007.PDF" }, { from: "device", text: "Authorization: Basic (hidden)" }, { from: "device", text: "Content-Length: 48213" },
+        { from: "note", text: "The body was not read" }, { from: "server", text: "404 Not Found" }, { from: "server", text: "no_such_connector: There is no connector of this name, or it is not for you." },
+      ],
+    },
+    {
+      began_at: "2026-11-27T13:50:00Z", ended_at: "2026-11-27T13:50:00Z", door: "http", source: "192.0.2.7",
+      lines: [
+        { from: "device", text: "GET /v1/connectors/invoices/list?(hidden)" }, { from: "device", text: "Authorization: (hidden)" },
+        { from: "server", text: "401 Unauthorized" }, { from: "server", text: "invalid_credentials: Username or PIN is wrong." },
+      ],
+    },
   ];
   devices: Schemas["Device"][] = [
     device(1, "copier-hall", ["invoices"], ["192.0.2.7"], "2026-11-27T14:05:00Z", ""),
@@ -85,6 +102,8 @@ export class World {
   more_fates: (grants: number) => Record<string, Record<string, number>> = () => ({});
   activity: Schemas["ActivityItem"][] = [];
   attempts = new Map<string, Attempt>();
+  /** Who is at /my. */
+  owner: Schemas["Owner"] = { signed_in: false, by: null, username: "", ends_at: null, grants: [] };
   waiters = new Map<string, (() => void)[]>();
   alerts: Schemas["Alert"][];
 

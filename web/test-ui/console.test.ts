@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { Server } from "node:http";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { start } from "../mock/server.ts";
-import { kEnrolledAnew, type World } from "../mock/world.ts";
+import { kEnrolledAnew, type Attempt, type World } from "../mock/world.ts";
+import type { Schemas } from "../src/api/client.ts";
 import { fits, open_browser, open_page, sign_in, violations, type Look } from "./browser.ts";
 import { kViews } from "./views.ts";
 
@@ -14,6 +15,11 @@ before(async () => {
   browser = await open_browser();
 });
 after(() => browser.close());
+
+/** What stands beside a term in a list of facts. */
+function fact(where: Locator, term: string): Promise<string> {
+  return where.locator("dt", { hasText: new RegExp(`^${term}$`) }).locator("xpath=following-sibling::dd[1]").innerText();
+}
 
 interface House {
   url: string;
@@ -218,6 +224,8 @@ describe("the Add dialog", () => {
     await page.goto(`/users/${user.id}`);
     await authorize("other", "Authorize again");
     await dialog().getByText("Another account than before").waitFor();
+    assert.equal(await fact(dialog(), "Its id until now"), user.grants[0]?.account?.id);
+    assert.equal(await fact(dialog(), "Its id at the provider"), "other");
     assert.deepEqual(await violations(page), []);
     await dialog().getByRole("button", { name: `Keep ${account}` }).click();
     await dialog().getByText("Nothing was kept.").waitFor();
@@ -231,7 +239,7 @@ describe("the Add dialog", () => {
       await popup.waitForURL(/\/oauth\/start\//);
       const attempt = [...house.world.attempts.values()].find((a) => a.username === username);
       assert.ok(attempt);
-      attempt.confirmation = { code: "held", holder: "", before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" };
+      attempt.confirmation = { code: "held", question: "q1", holder: "", before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: 'The account "far" named "far@example.com" has consented in another browser. Approve this account?' };
       attempt.state = "held";
       house.world.wake(attempt.id);
       await dialog().getByText("waits for your approval").waitFor();
@@ -239,13 +247,82 @@ describe("the Add dialog", () => {
       await dialog().waitFor({ state: "detached" });
       await page.goto("/groups");
       const banner = page.getByRole("group", { name: `Consent for ${username}` });
-      await banner.getByText("far@example.com has consented in another browser.").waitFor();
+      await banner.getByText("has consented in another browser.").waitFor();
+      for (const [term, said] of [["Account", "far@example.com"], ["Its id at the provider", "far"], ["Consented for", username]] as const) {
+        assert.equal(await fact(banner, term), said);
+      }
       assert.deepEqual(await violations(page), []);
       await banner.getByRole("button", { name: answer }).click();
+      await page.getByText(answer === "Approve" ? `${username} is authorized as far@example.com.` : `The consent for ${username} is rejected; nothing of it is kept.`).waitFor();
       await banner.waitFor({ state: "detached" });
       assert.equal(attempt.state, answer === "Approve" ? "completed" : "cancelled");
       assert.equal(house.world.users.some((u) => u.username === username), answer === "Approve");
     }
+  });
+
+  it("Attack: shows a name that reads like the question as the name it is, beside the account's id", async () => {
+    const attempt = await hold("forged-name");
+    assert.ok(attempt.confirmation);
+    const name = "anna@corp.example has consented in another browser. Approve this account? The provider's own id of the account is acc-1. Note: this";
+    attempt.confirmation = { ...attempt.confirmation, now: { id: "sub-of-mallory", name } };
+    await page.goto("/groups");
+    const banner = page.getByRole("group", { name: "Consent for forged-name" });
+    await banner.waitFor();
+    assert.equal(await fact(banner, "Account"), name);
+    assert.equal(await fact(banner, "Its id at the provider"), "sub-of-mallory");
+    assert.equal(await banner.locator("p").filter({ hasText: "acc-1" }).count(), 0, "the name stands where names stand, and nowhere else");
+    await banner.getByRole("button", { name: "Reject" }).click();
+    await banner.waitFor({ state: "detached" });
+  });
+
+  /** A consent in another browser, which waits for approval while the dialog is open. */
+  async function hold(username: string): Promise<Attempt> {
+    await fill(username);
+    const [popup] = await Promise.all([page.waitForEvent("popup"), dialog().getByRole("button", { name: "Authorize", exact: true }).click()]);
+    await popup.waitForURL(/\/oauth\/start\//);
+    const attempt = [...house.world.attempts.values()].find((a) => a.username === username);
+    assert.ok(attempt);
+    attempt.confirmation = { code: "held", question: "q1", holder: "", before: { id: "", name: "" }, now: { id: "sub-77", name: "far@example.com" }, detail: 'The account "sub-77" named "far@example.com" has consented in another browser. Approve this account?' };
+    attempt.asks_next = { ...attempt.confirmation, code: "account_held", question: "q2", holder: "copier-9", detail: 'The account "sub-77" named "far@example.com" is authorised already for copier-9. Keep this one as well?' };
+    attempt.state = "held";
+    house.world.wake(attempt.id);
+    await dialog().getByText("waits for your approval").waitFor();
+    return attempt;
+  }
+
+  it("shows the account's id besides the name it has given itself, and says when an answer turns up another question", async () => {
+    const attempt = await hold("turned-up");
+    await dialog().getByText("sub-77", { exact: true }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await dialog().getByRole("button", { name: "Approve far@example.com" }).click();
+    await dialog().getByText("It asks something else now; look again.").waitFor();
+    await dialog().getByRole("heading", { name: "far@example.com is in use already" }).waitFor();
+    await dialog().getByText("sub-77", { exact: true }).waitFor();
+    assert.deepEqual(await violations(page), []);
+    await dialog().getByRole("button", { name: "Use it for turned-up as well" }).click();
+    await dialog().getByText(/^Authorized as/).waitFor();
+    assert.equal(await dialog().getByText("It asks something else now").count(), 0);
+    assert.equal(attempt.state, "completed");
+  });
+
+  it("says above every page, too, that something else is asked now, and shows that", async () => {
+    const attempt = await hold("turned-up-above");
+    await page.goto("/groups");
+    const banner = page.getByRole("group", { name: "Consent for turned-up-above" });
+    await banner.getByRole("button", { name: "Approve" }).click();
+    await page.getByText("It asks something else now; look again.").waitFor();
+    await banner.getByText("already for copier-9").waitFor();
+    assert.equal(await fact(banner, "In use by"), "copier-9");
+    // Somebody else's answer has turned up a third one since this page looked.
+    assert.ok(attempt.confirmation);
+    attempt.confirmation = { ...attempt.confirmation, question: "q3", detail: 'The account "sub-77" named "far@example.com" is authorised already for copier-10. Keep this one as well?' };
+    await banner.getByRole("button", { name: "Approve" }).click();
+    await page.getByText("Something else is asked now", { exact: true }).waitFor();
+    await banner.getByText("already for copier-10").waitFor();
+    assert.equal(attempt.state, "needs_confirmation");
+    await banner.getByRole("button", { name: "Reject" }).click();
+    await banner.waitFor({ state: "detached" });
+    assert.equal(attempt.state, "cancelled");
   });
 
   it("names whose grant a second consent of the same account endangers", async () => {
@@ -434,6 +511,46 @@ describe("lists", () => {
       await page.getByRole("heading", { name: user.grants[0]?.type_name ?? "" }).waitFor();
       assert.equal(await page.getByRole("link", { name: "Registry" }).count(), 0);
       assert.deepEqual(await violations(page), []);
+      await page.getByText("It asks for your PIN").waitFor();
+      await page.getByRole("link", { name: "My authorisations" }).click();
+      await page.waitForURL(/\/my$/);
+      await page.getByRole("button", { name: "Show my authorisations" }).waitFor();
+    });
+  });
+
+  for (const [whose, path] of [["an administrator of a user", ""], ["a regular user of their own", "/me"]] as const) {
+    it(`tells ${whose} what was handed in, and what of it opens an account without the PIN`, async () => {
+      await visit({ people: 10 }, { scheme: "light", width: 768 }, async (page, house) => {
+        const user = house.world.users.find((u) => u.grants.length > 0);
+        assert.ok(user);
+        user.username = "ledger";
+        user.has_password = true;
+        await sign_in(page, path === "" ? undefined : user.username);
+        await page.goto(path || `/users/${user.id}`);
+        const documents = page.getByRole("region", { name: "Documents" });
+        const on_their_way = house.world.deliveries.filter((d) => d.state !== "delivered").length;
+        await documents.getByText(`${on_their_way} on the way may open an account without the PIN`).waitFor();
+        assert.equal(await documents.getByRole("listitem").count(), house.world.deliveries.length);
+        const waits = house.world.deliveries.find((d) => d.why !== "");
+        assert.ok(waits);
+        await documents.getByText(waits.why).first().waitFor();
+        assert.deepEqual(await violations(page), []);
+      });
+    });
+  }
+
+  it("offers owners to authorise again what they may, and nothing that an administrator has switched off or revoked", async () => {
+    await visit({ people: 5 }, { scheme: "light", width: 768 }, async (page, house) => {
+      const grant = (state: Schemas["GrantState"], why: string, may_authorize: boolean): Schemas["OwnedGrant"] => ({ id: `g-${state}`, type_name: `Storage ${state}`, kind: "storage", provider_name: "Box", account: { id: "1", name: "anna@example.com" }, state, why, may_authorize, authorized_at: house.world.at(-9), last_used_at: null });
+      house.world.owner = { signed_in: true, by: "pin", username: "hall", ends_at: house.world.at(900), grants: [grant("active", "Keeps itself alive.", true), grant("revoked", "Revoked. Ask an administrator.", false), grant("disabled", "Switched off here. Ask an administrator.", false)] };
+      await page.goto("/my");
+      for (const [state, offered] of [["active", 1], ["revoked", 0], ["disabled", 0]] as const) {
+        const card = page.getByRole("article", { name: `Storage ${state}` });
+        await card.waitFor();
+        assert.equal(await card.getByRole("button", { name: "Authorise again" }).count(), offered, state);
+        assert.equal(await card.getByRole("button", { name: "Revoke…" }).count(), 1, state);
+      }
+      assert.deepEqual(await violations(page), []);
     });
   });
 
@@ -491,20 +608,36 @@ describe("lists", () => {
     });
   });
 
-  it("shows addresses that a Cloud Service names since, and uses them once an administrator has agreed", async () => {
+  it("shows what a Cloud Service offers since, mode, types and values, and uses it once an administrator has agreed to just that", async () => {
     await visit({ people: 3 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
       house.world.cloud_service = kEnrolledAnew(house.world);
       await sign_in(page);
       await page.goto("/settings/apps");
       const region = page.getByRole("region", { name: "Cloud Service", exact: true });
-      await region.getByText("addresses that nobody here has agreed to").waitFor();
+      await region.getByText("a registration that nobody here has agreed to").waitFor();
       await region.getByText("https://northwind.crm4.dynamics.com").waitFor();
+      await region.getByText("mode: exchange instead of forward").waitFor();
+      await region.getByText("it sees them in passing").waitFor();
+      await region.getByText("new type: gmail").waitFor();
+      await region.getByText(/^Used meanwhile for /).waitFor();
+      const plain = region.getByRole("button", { name: "Agree to these", exact: true });
+      const exchange = region.getByRole("button", { name: "Agree: it sees tokens", exact: true });
+      assert.deepEqual([await plain.count(), await exchange.count()], [2, 1]);
       assert.equal(await region.getByText(/ goes to$/).count(), 0);
-      await region.getByRole("button", { name: "Agree to these" }).click();
-      await page.getByText("Consent for this type goes by way of the Cloud Service.").waitFor();
+      await plain.first().click();
+      await page.getByText("consent goes by way of the Cloud Service.").waitFor();
       await region.getByText(/ goes to$/).waitFor();
-      assert.equal(await region.getByRole("button", { name: "Agree to these" }).count(), 0);
-      assert.deepEqual(house.world.cloud_service.apps.map((app) => app.agreed), [true, true]);
+      assert.deepEqual([await plain.count(), await exchange.count()], [1, 1]);
+
+      const box = house.world.cloud_service.apps.find((app) => app.provider === "box");
+      box?.types.push("google-drive");
+      await exchange.click();
+      await region.getByText("Nothing was agreed to; look at it again.").waitFor();
+      assert.equal(box?.agreed, false);
+      await region.getByText("Box, Google Drive", { exact: true }).waitFor();
+      await exchange.click();
+      await exchange.waitFor({ state: "detached" });
+      assert.deepEqual(house.world.cloud_service.apps.map((app) => app.agreed), [true, true, true, false]);
       assert.deepEqual(complaints, []);
     });
   });
@@ -525,6 +658,24 @@ describe("lists", () => {
       assert.equal(await page.getByText("latchkey keys rotate").count(), 0, "not while one is prepared");
       house.world.key_prepared = { ...house.world.key_prepared, awaited: [] };
       await page.getByText("Every server holds it").waitFor();
+      assert.deepEqual(complaints, []);
+    });
+  });
+
+  it("shows a device's conversations at all doors, each with its own, and copies one without its heading", async () => {
+    await visit({ people: 5 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
+      await sign_in(page);
+      await page.goto("/settings/devices");
+      await page.getByRole("button", { name: "Conversations of copier-hall" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("heading", { name: /from 192\.0\.2\.7 by WebDAV$/ }).waitFor();
+      assert.deepEqual((await dialog.getByRole("heading", { level: 3 }).allInnerTexts()).map((words) => /by (.*)$/.exec(words)?.[1]), ["mail (SMTP)", "WebDAV", "HTTP"]);
+      const dav = dialog.getByRole("region", { name: /by WebDAV$/ });
+      assert.deepEqual(await dav.locator("li").allTextContents(), house.world.conversations[1]?.lines.map(({ from, text }) => ({ device: "Device", server: "Server", note: "" })[from] + text));
+      assert.ok((await dav.locator("code").textContent())?.startsWith("C: PUT /dav/invoice/SCAN0007.PDF\nC: Authorization: Basic (hidden)\n"));
+      house.world.conversations = [];
+      await dialog.getByRole("button", { name: "Look again" }).click();
+      await dialog.getByText("Nothing was heard of it since this server started.").waitFor();
       assert.deepEqual(complaints, []);
     });
   });

@@ -15,7 +15,7 @@ export const kViews: View[] = [
     name: "users-consent-waits",
     open: async (page, world) => {
       const id = "00000000-0000-4000-8000-00000000cafe";
-      world.attempts.set(id, { id, state: "held", started: true, type: "sandbox", username: "printer-hall", redirect_uri: "", expires_at: world.at(3600), problem: null, result: null, way: "browser", device: null, link: "", start_url: "", confirmation: { code: "held", holder: "", before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: "far@example.com has consented in another browser. Approve this account?" }, request: {} as Schemas["NewAuthorization"] });
+      world.attempts.set(id, { id, state: "held", started: true, type: "sandbox", username: "printer-hall", redirect_uri: "", expires_at: world.at(3600), problem: null, result: null, way: "browser", device: null, link: "", start_url: "", confirmation: { code: "held", question: "q1", holder: "", before: { id: "", name: "" }, now: { id: "far", name: "far@example.com" }, detail: 'The account "far" named "far@example.com" has consented in another browser. Approve this account?' }, request: {} as Schemas["NewAuthorization"] });
       await page.goto("/users");
       await page.getByRole("group", { name: "Consent for printer-hall" }).waitFor();
       world.attempts.delete(id);
@@ -71,6 +71,18 @@ export const kViews: View[] = [
   },
   { name: "edit-life", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}/activity`); await page.getByRole("combobox", { name: /^Show/ }).click(); await page.getByRole("option", { name: /^Life of/ }).first().click(); await page.getByRole("listitem").filter({ hasText: "Not refreshed" }).first().waitFor(); } },
   { name: "edit", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}`); await page.getByRole("button", { name: "Authorize again" }).first().waitFor(); } },
+  {
+    name: "edit-deliveries",
+    open: async (page, world) => {
+      const user = world.users.find((u) => u.id === two_grants(world));
+      const before = user?.username ?? "";
+      if (user) user.username = "ledger";
+      await page.goto(`/users/${user?.id}`);
+      await heading(page, "Documents");
+      await page.getByRole("heading", { name: "Documents" }).scrollIntoViewIfNeeded();
+      if (user) user.username = before;
+    },
+  },
   { name: "edit-details", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}/details`); await page.getByText("For the record").waitFor(); } },
   { name: "edit-activity", open: async (page, world) => { await page.goto(`/users/${two_grants(world)}/activity`); await page.getByRole("list").first().waitFor(); } },
   { name: "edit-regular", open: async (page, world) => { await page.goto(`/users/${world.users.find((u) => u.grants.length === 0)?.id}`); await heading(page, "No grants yet"); } },
@@ -88,7 +100,7 @@ export const kViews: View[] = [
     open: async (page, world) => {
       world.cloud_service = kEnrolledAnew(world);
       await page.goto("/settings/apps");
-      await page.getByRole("button", { name: "Agree to these" }).waitFor();
+      await page.getByRole("button", { name: "Agree to these" }).first().waitFor();
       world.cloud_service = kNotEnrolled;
     },
   },
@@ -99,6 +111,18 @@ export const kViews: View[] = [
   { name: "keys-prepared", open: async (page, world) => { world.store = "postgresql"; world.key_prepared = { id: "9f2c41d07ab86e5d3f10c7b2a9e4d815", since: world.at(-4), server: "office-1", path: "/etc/latchkey/master.key.next", awaited: ["office-2", "office-3"] }; await page.goto("/settings/keys"); await page.getByText("office-2, office-3").waitFor(); } },
   { name: "connectors", open: async (page) => { await page.goto("/settings/connectors"); await heading(page, "Front office"); } },
   { name: "connector-add", open: async (page) => { await page.goto("/settings/connectors"); await page.getByRole("button", { name: "Add connector" }).click(); await page.getByRole("dialog").getByLabel("Name", { exact: true }).fill("Scans of the front office"); await page.getByText("invoice.pdf becomes").waitFor(); } },
+  {
+    name: "connector-versions",
+    open: async (page) => {
+      await page.goto("/settings/connectors");
+      await page.getByRole("button", { name: "Add connector" }).click();
+      const dialog = page.getByRole("dialog");
+      await dialog.getByRole("combobox", { name: /^Type/ }).click();
+      await page.getByRole("option", { name: /oidc|OpenID|WebDAV/i }).first().click();
+      await dialog.getByRole("combobox", { name: /^Where that name/ }).click();
+      await page.getByText("This destination keeps no versions").waitFor();
+    },
+  },
   { name: "connector-fixed", open: async (page) => { await page.goto("/settings/connectors"); await page.getByRole("button", { name: "Edit Invoices" }).click(); await page.getByRole("dialog").getByRole("button", { name: "End that" }).waitFor(); } },
   { name: "devices", open: async (page) => { await page.goto("/settings/devices"); await heading(page, "copier-hall"); } },
   { name: "device-add", open: async (page) => { await page.goto("/settings/devices"); await page.getByRole("button", { name: "Add device" }).click(); await page.getByRole("dialog").getByText("Invoices", { exact: true }).waitFor(); } },
@@ -142,6 +166,18 @@ async function begin(page: Page): Promise<Page> {
 export const kFlowViews: View[] = [
   { name: "flow-waiting", open: async (page) => { await begin(page); await page.getByText("Waiting for consent").waitFor(); } },
   { name: "flow-authorized", open: async (page) => { await (await begin(page)).locator("#allow").click(); await page.getByText(/^Authorized as/).waitFor(); await page.getByRole("button", { name: "Check", exact: true }).click(); await page.getByText(/answered as/).waitFor(); } },
+  {
+    name: "flow-held",
+    open: async (page, world) => {
+      await begin(page);
+      const attempt = [...world.attempts.values()].at(-1);
+      if (!attempt) throw new Error("nothing was begun");
+      attempt.confirmation = { code: "held", question: "q1", holder: "", before: { id: "", name: "" }, now: { id: "6f1c2a54-0b1d-4d0e-9d0c-7a4b1f0e2c11/019ab0f0-5f30", name: "anna.schmidt-lindemann@contoso.example" }, detail: 'The account "6f1c2a54-0b1d-4d0e-9d0c-7a4b1f0e2c11/019ab0f0-5f30" named "anna.schmidt-lindemann@contoso.example" has consented in another browser. Approve this account?' };
+      attempt.state = "held";
+      world.wake(attempt.id);
+      await page.getByText("waits for your approval").waitFor();
+    },
+  },
   { name: "flow-refused", open: async (page) => { await (await begin(page)).locator("#refuse").click(); await page.getByText("Consent was refused").waitFor(); } },
   { name: "sign-in", open: async (page) => { await page.context().clearCookies(); await page.goto("/"); await page.getByRole("heading", { name: "Sign in" }).waitFor(); } },
   { name: "set-up", open: async (page, world) => { world.setup_done = false; await page.goto("/setup#code=mock-code"); await page.getByRole("heading", { name: "Welcome to Latchkey" }).waitFor(); world.setup_done = true; } },

@@ -90,6 +90,7 @@ Task<Result<std::optional<Receipt>>> DavDelivery::settled() {
   if (!seen) co_return std::unexpected(seen.error());
   if (!*seen) co_return std::optional<Receipt>();
   if (is_whole(*seen) && bears_mark(**seen)) co_return receipt_of(**seen);
+  lay_there_ = (*seen)->etag;
   if (writes_in_place()) before_ = (*seen)->etag;
   if (order_.on_conflict == OnConflict::refuse)
     co_return exists("A document of that name is there already, and the connector's rule is not to touch it.");
@@ -149,7 +150,7 @@ Task<Result<void>> DavDelivery::upload_whole() {
     headers.set("X-Hash", "sha256");
   }
   if (!order_.content_type.empty()) headers.set("Content-Type", order_.content_type);
-  const auto reply = co_await server_.put(upload_path_, *order_.document, std::move(headers));
+  const auto reply = co_await server_.put(upload_path_, *order_.document, std::move(headers), *this);
   if (!reply) co_return std::unexpected(reply.error());
   const auto stated = reply->headers.value_or("X-Hash-SHA256");
   if (stated.empty()) co_return Result<void>{};
@@ -214,20 +215,42 @@ Task<Result<std::optional<Receipt>>> DavDelivery::place_as(std::string path) {
   const auto seen = co_await server_.look(path);
   if (!seen) co_return std::unexpected(seen.error());
   const bool ours = is_whole(*seen) && (!keeps_marks_ || (*seen)->mark == mark_);
+  if (ours && keeps_marks_) co_return receipt_of(**seen);
+  // Without our mark only the temporary name tells whether the server, or whoever answers for it, did what it said.
+  const auto left = co_await server_.look(upload_path_);
+  if (!left) co_return std::unexpected(left.error());
+  if (*left) co_return not_moved();
   if (ours) co_return receipt_of(**seen);
-  // Somebody was faster with the same name, and the server let both have it: what is there now is theirs.
-  if (!may_overwrite()) {
+  if (may_overwrite() && !is_as_before(*seen)) co_return replaced(path);
+  if (!may_overwrite() || !keeps_marks_) {
+    // What is there now is somebody else's, or will be: with its size it could pass for this one.
     if (const auto done = co_await note({}); !done) co_return std::unexpected(done.error());
-    co_return fail(ErrorKind::unavailable, "target_unavailable",
-                   "Somebody wrote another document of that name at the same moment. This one is sent again.");
   }
-  // It was replaced in its turn, as the rule wants it.
-  co_return receipt_of({.path = path,
-                        .is_folder = false,
-                        .size_bytes = order_.document->size_bytes(),
-                        .etag = {},
-                        .file_id = {},
-                        .mark = mark_});
+  if (may_overwrite()) co_return not_moved();
+  // Somebody was faster with the same name, and the server let both have it.
+  co_return fail(ErrorKind::unavailable, "target_unavailable",
+                 "Somebody wrote another document of that name at the same moment. This one is sent again.");
+}
+
+std::unexpected<Error> DavDelivery::not_moved() {
+  return fail(ErrorKind::unavailable, "target_unavailable",
+              "The WebDAV server said that the document has its name now, and does not have it under that name.");
+}
+
+bool DavDelivery::is_as_before(const std::optional<DavResource>& seen) const {
+  return !seen || (!seen->etag.empty() && seen->etag == lay_there_);
+}
+
+// By another of its name, as the rule wants it: it was there, and how it was nobody has seen.
+Receipt DavDelivery::replaced(const std::string& path) const {
+  auto receipt = receipt_of({.path = path,
+                             .is_folder = false,
+                             .size_bytes = order_.document->size_bytes(),
+                             .etag = {},
+                             .file_id = {},
+                             .mark = {}});
+  receipt.proof = Proof::none;
+  return receipt;
 }
 
 Task<Result<void>> DavDelivery::note(DavResumePoint point) {
@@ -240,8 +263,17 @@ Task<Result<void>> DavDelivery::chunks(std::uint64_t sent, std::uint64_t sent_by
   co_return co_await order_.progress->note(at_.text(), sent_bytes);
 }
 
+Task<Result<void>> DavDelivery::left(std::uint64_t octets) {
+  co_return co_await order_.progress->note(at_.text(), octets);
+}
+
 bool DavDelivery::may_overwrite() const {
   return order_.on_conflict == OnConflict::replace || order_.on_conflict == OnConflict::new_version;
+}
+
+// The key of a delivery that has begun anew begins with its key before.
+bool DavDelivery::bears_mark(const DavResource& seen) const {
+  return seen.mark == order_.key || seen.mark == order_.key + std::string(kHashAgreed);
 }
 
 bool DavDelivery::is_whole(const std::optional<DavResource>& seen) const {

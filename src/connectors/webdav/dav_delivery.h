@@ -15,7 +15,7 @@ inline constexpr std::string_view kOnItsWay = ".latchkey-";
 [[nodiscard]] std::string numbered(const std::string& path, int number);
 
 // Lives as long as the awaited run().
-class DavDelivery final : private NextcloudUpload::Noted {
+class DavDelivery final : private NextcloudUpload::Noted, private Leaving {
  public:
   DavDelivery(net::HttpTransport& transport, Turns& turns, const StoreOrder& order);
   [[nodiscard]] Task<Result<Receipt>> run();
@@ -31,13 +31,19 @@ class DavDelivery final : private NextcloudUpload::Noted {
   [[nodiscard]] Task<Result<std::optional<Receipt>>> place_as(std::string path);
   [[nodiscard]] Task<Result<void>> note(DavResumePoint point);
   [[nodiscard]] Task<Result<void>> chunks(std::uint64_t sent, std::uint64_t sent_bytes) override;
+  // Where the work stands stays as it was noted: a PUT that is cut off begins anew.
+  [[nodiscard]] Task<Result<void>> left(std::uint64_t octets) override;
   // A new version of what is there is written over it; all else is moved there.
   [[nodiscard]] bool writes_in_place() const { return nextcloud_ && order_.on_conflict == OnConflict::new_version; }
   [[nodiscard]] bool may_overwrite() const;
   [[nodiscard]] bool is_whole(const std::optional<DavResource>& seen) const;
   // What lies where this was uploaded to is not what lay there before, whose entity tag that was.
   [[nodiscard]] bool is_new(const DavResource& seen, const std::string& before) const;
-  [[nodiscard]] bool bears_mark(const DavResource& seen) const { return seen.mark.starts_with(order_.key); }
+  [[nodiscard]] bool bears_mark(const DavResource& seen) const;
+  // Whether a move changed nothing at its target.
+  [[nodiscard]] bool is_as_before(const std::optional<DavResource>& seen) const;
+  [[nodiscard]] static std::unexpected<Error> not_moved();
+  [[nodiscard]] Receipt replaced(const std::string& path) const;
   [[nodiscard]] Receipt receipt_of(const DavResource& seen) const;
 
   Turns& turns_;
@@ -49,6 +55,7 @@ class DavDelivery final : private NextcloudUpload::Noted {
   std::string upload_path_;  // the temporary name, or the target where it is written in place
   std::string mark_;         // the key, and whether the server's own hash agreed
   bool keeps_marks_ = false;
+  std::string lay_there_;  // the entity tag of what lay at the target; empty: nothing, or none
   std::string before_;  // the entity tag of what lay at the target, where the upload writes over it; empty: nothing, or none
 };
 

@@ -88,6 +88,11 @@ Error dav_error_of(const ApiReply& reply) {
 }
 
 Task<Result<Secret>> DocumentParts::read(std::uint64_t offset, std::size_t size_bytes) {
+  // What was fetched before has left, or is about to. A request that is repeated begins again.
+  if (leaving_ != nullptr && (offset < told_ || offset >= told_ + kToldEveryBytes)) {
+    told_ = offset;
+    if (const auto done = co_await leaving_->left(offset); !done) co_return std::unexpected(done.error());
+  }
   co_return co_await document_.read(first_ + offset, size_bytes);
 }
 
@@ -119,7 +124,7 @@ Task<Result<std::optional<DavServer::Seen>>> DavServer::propfind(std::string url
   auto seen = wire::webdav::parse_multistatus(reply->body);
   if (!seen)
     co_return fail(ErrorKind::unavailable, "target_unavailable", kService + " gives an answer that makes no sense.",
-                   {.detail = std::string(base::as_text(reply->body).substr(0, 500))});
+                   {.detail = words_of(*reply)});
   co_return std::move(*seen);
 }
 
@@ -206,8 +211,8 @@ Task<Result<ApiReply>> DavServer::put_part(std::string url, DocumentParts& parts
       {.method = "PUT", .url = std::move(url), .headers = std::move(headers), .body = std::nullopt, .parts = &parts});
 }
 
-Task<Result<ApiReply>> DavServer::put(std::string path, Document& document, net::HttpHeaders headers) {
-  DocumentParts parts(document, 0, document.size_bytes());
+Task<Result<ApiReply>> DavServer::put(std::string path, Document& document, net::HttpHeaders headers, Leaving& leaving) {
+  DocumentParts parts(document, 0, document.size_bytes(), &leaving);
   auto reply = co_await put_part(url_of(path), parts, headers);
   if (!reply) co_return reply;
   if (reply->status == 409 || reply->status == 404) {
@@ -246,6 +251,10 @@ Task<Result<Moved>> DavServer::move(std::string from_url, std::string to_path, O
   if (reply->status == 404)
     co_return std::unexpected(remade(*reply, ErrorKind::unavailable, "target_unavailable",
                                      "What was sent disappeared at the destination before it got its name."));
+  // It may happen yet (RFC 9110 section 15.3.3): the next try finds out.
+  if (reply->status == 202)
+    co_return std::unexpected(remade(*reply, ErrorKind::unavailable, "target_unavailable",
+                                     kService + " has not given the document its name yet."));
   // 207: something within it could not be moved (section 9.9.3); a file has nothing within it.
   if (!reply->ok() || reply->status == 207) co_return std::unexpected(dav_error_of(*reply));
   co_return Moved::yes;

@@ -21,11 +21,20 @@ struct DavResource {
   std::string mark;     // left by DavServer::mark; empty: none
 };
 
-// A range of a document as a body.
+// Told now and then how much of a document has left.
+class Leaving {
+ public:
+  virtual ~Leaving() = default;
+  // An error ends the call.
+  [[nodiscard]] virtual Task<Result<void>> left(std::uint64_t octets) = 0;
+};
+inline constexpr std::uint64_t kToldEveryBytes = 8 * 1024 * 1024;  // each time is a commit
+
+// A range of a document as a body. `leaving`, where there is one, outlives it.
 class DocumentParts final : public net::BodyParts {
  public:
-  DocumentParts(Document& document, std::uint64_t first, std::uint64_t size_bytes)
-      : document_(document), first_(first), size_bytes_(size_bytes) {}
+  DocumentParts(Document& document, std::uint64_t first, std::uint64_t size_bytes, Leaving* leaving = nullptr)
+      : document_(document), first_(first), size_bytes_(size_bytes), leaving_(leaving) {}
   [[nodiscard]] std::uint64_t size_bytes() const override { return size_bytes_; }
   [[nodiscard]] Task<Result<Secret>> read(std::uint64_t offset, std::size_t size_bytes) override;
 
@@ -33,6 +42,8 @@ class DocumentParts final : public net::BodyParts {
   Document& document_;
   std::uint64_t first_;
   std::uint64_t size_bytes_;
+  Leaving* leaving_;
+  std::uint64_t told_ = 0;
 };
 
 enum class Overwrite { no, yes };
@@ -61,7 +72,7 @@ class DavServer {
   [[nodiscard]] Task<Result<void>> make_folders_above(std::string path);
   [[nodiscard]] Task<Result<void>> make_folder(std::string url, net::HttpHeaders headers);
   // Makes the folders above where they are missing. The reply of the PUT.
-  [[nodiscard]] Task<Result<ApiReply>> put(std::string path, Document& document, net::HttpHeaders headers);
+  [[nodiscard]] Task<Result<ApiReply>> put(std::string path, Document& document, net::HttpHeaders headers, Leaving& leaving);
   [[nodiscard]] Task<Result<ApiReply>> put_part(std::string url, DocumentParts& parts, net::HttpHeaders headers);
   // Leaves a dead property (section 4), which travels with the document. Servers need not keep any: false then.
   [[nodiscard]] Task<Result<bool>> mark(std::string path, std::string text);

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -139,6 +140,42 @@ TEST_P(WebDavExercise, WhatIsDeletedWhileItIsSentLeavesNothing) {
   EXPECT_EQ(store(std::move(wish)).error().reason, "no_such_delivery");
   EXPECT_TRUE(destination_->hashes().empty());
   EXPECT_EQ(dynamic_cast<GivenServer&>(*destination_).on_their_way(), 0);
+}
+
+// What the live bar goes by.
+TEST_P(WebDavExercise, HowMuchHasLeftIsToldOnTheWay) {
+  MemoryDocument document(Bytes(20 << 20, 'x'));
+  ASSERT_TRUE(store(order(document, "In/large.pdf", "key-large")));
+  const auto& told = progress_.all_sent_bytes;
+  EXPECT_TRUE(std::ranges::is_sorted(told));
+  const auto on_the_way = std::ranges::count_if(told, [](std::uint64_t sent) { return sent > 0 && sent < 20 << 20; });
+  EXPECT_GE(on_the_way, 1) << "by pieces of 8 MiB, or chunk by chunk";
+}
+
+class Told final : public Leaving {
+ public:
+  Task<Result<void>> left(std::uint64_t octets) override {
+    all.push_back(octets);
+    if (fails) co_return fail(ErrorKind::not_found, "no_such_delivery", "The delivery was deleted while it was being sent.");
+    co_return Result<void>{};
+  }
+  std::vector<std::uint64_t> all;
+  bool fails = false;
+};
+
+TEST(DocumentParts, TellNowAndThenHowMuchHasLeft) {
+  constexpr std::uint64_t kMiB = 1 << 20;
+  MemoryDocument document(Bytes(20 * kMiB, 'x'));
+  Told told;
+  DocumentParts parts(document, 0, document.size_bytes(), &told);
+  net::LoopThread loop;
+  for (std::uint64_t at = 0; at < 20 * kMiB; at += kMiB) EXPECT_TRUE(loop.run(parts.read(at, kMiB)));
+  EXPECT_EQ(told.all, (std::vector{8 * kMiB, 16 * kMiB}));
+  EXPECT_TRUE(loop.run(parts.read(0, kMiB)));
+  EXPECT_EQ(told.all.back(), 0U) << "the request is repeated on another connection";
+  told.fails = true;
+  EXPECT_EQ(loop.run(parts.read(10 * kMiB, kMiB)).error().reason, "no_such_delivery");
+  loop.stop();
 }
 
 TEST(WebDavNames, AreNumberedBeforeTheExtension) {

@@ -51,4 +51,13 @@ Result<std::vector<std::string>> names_in(int directory, std::size_t limit,
   return names;
 }
 
+Result<void> for_each_name(int directory, const std::function<void(const std::string&)>& visit) {
+  const auto none = names_in(directory, 1, [&](const std::string& name) {
+    visit(name);
+    return false;
+  });
+  if (!none) return std::unexpected(none.error());
+  return {};
+}
+
 }  // namespace latchkey::doors

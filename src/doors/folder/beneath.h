@@ -20,6 +20,9 @@ namespace latchkey::doors {
 // Moves a name from one directory to another where the new one is free. false: errno says why (EEXIST: it is taken).
 [[nodiscard]] bool move_to_free_name(int from, const std::string& name, int to, const std::string& new_name);
 
+// Calls `visit` with each name in a directory, "." and ".." left out. Errors as of names_in().
+[[nodiscard]] Result<void> for_each_name(int directory, const std::function<void(const std::string&)>& visit);
+
 // The names in a directory that are `wanted`, at most `limit` of them, "." and ".." left out. However many others lie there,
 // they hide none. Errors: unavailable/`folder_unreadable`.
 [[nodiscard]] Result<std::vector<std::string>> names_in(int directory, std::size_t limit,

@@ -8,20 +8,18 @@
 #include <cstdint>
 #include <string_view>
 
-#include "base/bytes.h"
+#include "doors/folder/tiff_extent.h"
 
 namespace latchkey::doors {
-
-inline constexpr std::size_t kHeadBytes = 8;
-inline constexpr std::size_t kTailBytes = 66 * 1024;  // a ZIP's last record may have a comment of 64 KiB behind it
 
 // Empty: whole, or of a format that does not tell. Otherwise what is missing: "a PDF without its end".
 //   PDF   %%EOF within the last 1,024 octets (ISO 32000-1, annex H.3, note 18)
 //   JPEG  the marker EOI within the last 1,024 octets (ITU-T T.81, B.1.1.3)
 //   PNG   the chunk IEND within the last 1,024 octets (RFC 2083, 4.1.4)
-//   TIFF  the first directory, where the header says, inside the file (TIFF 6.0, section 2)
+//   TIFF  every directory, and the image of each, inside the file (tiff_extent.h)
 //   ZIP   the end of central directory (APPNOTE 4.3.16), which office documents are, too
-// `head`: the first kHeadBytes octets; `tail`: the last kTailBytes; both fewer where the file is shorter.
-[[nodiscard]] std::string_view missing_end(ByteView head, ByteView tail, std::uint64_t size_bytes);
+// Which of them it is, is told by its first octets. Where it is too short for those, also empty, the ending of its name says
+// what it was to become ("scan.pdf", "scan.pdf.1" as FTP servers number them).
+[[nodiscard]] std::string_view missing_end(std::string_view name, std::uint64_t size_bytes, const ReadAt& read);
 
 }  // namespace latchkey::doors

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "delivery/document_name.h"
 #include "doors/folder/beneath.h"
@@ -97,21 +99,17 @@ Bytes read_at(int file, std::size_t size_bytes, std::int64_t offset) {
   return octets;
 }
 
-std::string_view missing_end_of(int file, std::int64_t size_bytes) {
-  const auto size = static_cast<std::uint64_t>(size_bytes);
-  const auto tail = std::min<std::uint64_t>(size, kTailBytes);
-  return missing_end(read_at(file, kHeadBytes, 0), read_at(file, tail, static_cast<std::int64_t>(size - tail)), size);
-}
-
-// Whether its sender is done with a file that has been as it is for so long.
-Result<void> check_sender_done(int file, std::int64_t size_bytes, const NoWriter& lease, Milliseconds unchanged_for,
+// Whether its sender is done with a file that has been as it is for so long. `name`: as its sender gave it.
+Result<void> check_sender_done(int file, const std::string& name, std::int64_t size_bytes, const NoWriter& lease, Milliseconds unchanged_for,
                                const DropPatience& patience) {
   if (unchanged_for < patience.settled || lease.answer() == NoWriter::Answer::somebody) return being_written();
   if (lease.answer() == NoWriter::Answer::cannot_tell && unchanged_for < patience.unsure) return being_written();
   // Servers make a file first and fill it later: nothing at all is the least finished of all.
   if (size_bytes == 0 && unchanged_for < std::min(patience.unsure, 5 * patience.settled)) return being_written();
   if (!patience.check_endings) return {};
-  const auto missing = missing_end_of(file, size_bytes);
+  const auto missing = missing_end(name, static_cast<std::uint64_t>(size_bytes), [file](std::uint64_t offset, std::size_t length) {
+    return read_at(file, length, static_cast<std::int64_t>(offset));
+  });
   if (missing.empty()) return {};
   if (unchanged_for < patience.incomplete) return being_written();
   return no_document(fmt::format("This is {}: its upload broke off. Send it once more.", missing));
@@ -145,7 +143,42 @@ void write_words(int directory, const std::string& name, const std::string& word
   if (::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size())) (void)::fchmod(file.get(), 0660);
 }
 
+// Of one directory, however many lie there: those aside, and kEntriesMax others, which have lain there unchanged for longest. A sender
+// sets mtime as it likes, and ctime only to now.
+template <class File>
+class Oldest {
+ public:
+  void add(File file, bool is_aside) {
+    if (is_aside) {
+      aside_.push_back(std::move(file));
+      return;
+    }
+    others_.push_back(std::move(file));
+    if (others_.size() >= 2 * kEntriesMax) trim();
+  }
+  [[nodiscard]] std::vector<File> all() && {
+    trim();
+    others_.insert(others_.end(), std::make_move_iterator(aside_.begin()), std::make_move_iterator(aside_.end()));
+    return std::move(others_);
+  }
+
+ private:
+  void trim() {
+    if (others_.size() <= kEntriesMax) return;
+    std::ranges::nth_element(others_, others_.begin() + static_cast<std::ptrdiff_t>(kEntriesMax), {},
+                             [](const File& file) { return file.stamp.changed_ns; });
+    others_.erase(others_.begin() + static_cast<std::ptrdiff_t>(kEntriesMax), others_.end());
+  }
+
+  std::vector<File> others_;
+  std::vector<File> aside_;
+};
+
 }  // namespace
+
+bool is_taken_name(std::string_view name) {
+  return name.size() > kTokenChars && name[kTokenChars] == '-' && is_token(name.substr(0, kTokenChars));
+}
 
 Result<Bytes> TakenFile::read(std::size_t size_bytes) {
   Bytes octets(size_bytes);
@@ -164,19 +197,17 @@ Result<Bytes> TakenFile::read(std::size_t size_bytes) {
 DropBox::DropBox(std::string path, std::vector<uid_t> owners, Descriptor directory, Descriptor taken)
     : path_(std::move(path)), owners_(std::move(owners)), directory_(std::move(directory)), taken_(std::move(taken)) {}
 
-Result<std::vector<DropEntry>> DropBox::entries() const {
-  std::vector<DropEntry> found;
-  const auto names = names_in(directory_.get(), kEntriesMax, [&](const std::string& name) {
+Result<std::vector<DropEntry>> DropBox::entries(const std::set<std::string>& aside) const {
+  Oldest<DropEntry> found;
+  const auto listed = for_each_name(directory_.get(), [&](const std::string& name) {
     struct stat status{};
-    if (is_left_alone(name) || ::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-        S_ISDIR(status.st_mode))
-      return false;
-    found.push_back({.name = name, .stamp = stamp_of(status)});
-    return true;
+    if (is_left_alone(name) || ::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(status.st_mode)) return;
+    found.add({.name = name, .stamp = stamp_of(status)}, aside.contains(name));
   });
-  if (!names) return std::unexpected(names.error());
-  std::ranges::sort(found, {}, [](const DropEntry& entry) { return entry.stamp.modified_ns; });
-  return found;
+  if (!listed) return std::unexpected(listed.error());
+  auto all = std::move(found).all();
+  std::ranges::sort(all, {}, [](const DropEntry& entry) { return std::pair(entry.stamp.modified_ns, entry.stamp.changed_ns); });
+  return all;
 }
 
 Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Milliseconds unchanged_for,
@@ -202,7 +233,7 @@ Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Millise
   if (::fstat(file.get(), &status) != 0 || stamp_of(status) != entry.stamp) return being_written();
 
   const NoWriter lease(file.get());
-  if (const auto done = check_sender_done(file.get(), status.st_size, lease, unchanged_for, patience); !done)
+  if (const auto done = check_sender_done(file.get(), entry.name, status.st_size, lease, unchanged_for, patience); !done)
     return std::unexpected(done.error());
 
   const auto stored = token + "-" + entry.name;
@@ -228,18 +259,19 @@ Result<std::unique_ptr<TakenFile>> DropBox::take(const DropEntry& entry, Millise
   return std::make_unique<TakenFile>(token, entry.name, std::move(file), stamp_of(moved));
 }
 
-Result<std::vector<LeftFile>> DropBox::taken() const {
-  std::vector<LeftFile> left;
-  const auto names = names_in(taken_.get(), kEntriesMax, [&](const std::string& name) {
+Result<std::vector<LeftFile>> DropBox::taken(const std::set<std::string>& aside) const {
+  Oldest<LeftFile> left;
+  const auto listed = for_each_name(taken_.get(), [&](const std::string& name) {
     struct stat status{};
-    if (name.size() <= kTokenChars || name[kTokenChars] != '-' || !is_token(name.substr(0, kTokenChars)) ||
-        ::fstatat(taken_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
-      return false;
-    left.push_back({.token = name.substr(0, kTokenChars), .stamp = stamp_of(status)});
-    return true;
+    if (!is_taken_name(name) || ::fstatat(taken_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+    const auto token = name.substr(0, kTokenChars);
+    left.add({.token = token, .stamp = stamp_of(status)}, aside.contains(token));
   });
-  if (!names) return std::unexpected(names.error());
-  return left;
+  if (!listed) return std::unexpected(listed.error());
+  auto all = std::move(left).all();
+  // Its ctime is that of the move.
+  std::ranges::sort(all, {}, [](const LeftFile& file) { return std::pair(file.stamp.changed_ns, file.stamp.modified_ns); });
+  return all;
 }
 
 Result<std::string> DropBox::find_taken(const std::string& token) const {
@@ -263,7 +295,7 @@ Result<void> DropBox::check_done(const TakenFile& file, Milliseconds unchanged_f
   const NoWriter lease(file.descriptor());
   struct stat status{};
   if (::fstat(file.descriptor(), &status) != 0 || stamp_of(status) != file.stamp()) return being_written();
-  return check_sender_done(file.descriptor(), status.st_size, lease, unchanged_for, patience);
+  return check_sender_done(file.descriptor(), file.name(), status.st_size, lease, unchanged_for, patience);
 }
 
 Result<void> DropBox::remove(const TakenFile& file) const {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -21,7 +22,9 @@ namespace latchkey::doors {
 // How long a file must have been as it is.
 struct DropPatience {
   Milliseconds settled{2'000};       // where the kernel says that nobody has it open for writing
-  Milliseconds unsure{60'000};       // where it cannot say: file systems of networks, files of others without CAP_LEASE
+  // Where it cannot say: file systems of networks, files of others without CAP_LEASE. Longer than a file server waits for a silent
+  // upload before it removes it (data_connection_timeout in packaging/folder/vsftpd.conf).
+  Milliseconds unsure{150'000};
   Milliseconds incomplete{300'000};  // where its end is missing; then it is refused
   bool check_endings = true;         // whether an end may be missing (document_end.h)
 };
@@ -37,6 +40,9 @@ struct LeftFile {
   std::string token;
   Stamp stamp;
 };
+
+// Whether a name in `.taken` is that of a file that was taken: "TOKEN-scan.pdf".
+[[nodiscard]] bool is_taken_name(std::string_view name);
 
 // A file that was moved out of its folder, open. A resource.
 class TakenFile {
@@ -75,9 +81,9 @@ class DropBox {
   // For a watch on the directory itself, whatever its name has come to mean.
   [[nodiscard]] int directory() const { return directory_.get(); }
 
-  // Everything but directories and what is left alone (file_name.h), at most a thousand. Errors:
-  // unavailable/`folder_unreadable`.
-  [[nodiscard]] Result<std::vector<DropEntry>> entries() const;
+  // Everything but directories and what is left alone (file_name.h), the oldest first: those named in `aside`, and a thousand others,
+  // which nobody has touched for longest. Errors: unavailable/`folder_unreadable`.
+  [[nodiscard]] Result<std::vector<DropEntry>> entries(const std::set<std::string>& aside = {}) const;
 
   // Moves a file out of its folder for good. `token`: [0-9a-f]{32}. Errors: conflict/`being_written` (it changes, is open
   // for writing, or has no end yet: another time), not_found/`gone`, refused/`not_a_document` (with words: what it is, and
@@ -85,9 +91,10 @@ class DropBox {
   [[nodiscard]] Result<std::unique_ptr<TakenFile>> take(const DropEntry& entry, Milliseconds unchanged_for,
                                                         const DropPatience& patience, const std::string& token) const;
 
-  // What was taken and is still here: a process ended, the server could not accept it, or it was written to while it was
-  // read. Errors as of entries().
-  [[nodiscard]] Result<std::vector<LeftFile>> taken() const;
+  // What was taken and is still here, in the order in which it was taken: it has not been handed in yet, a process ended, the
+  // server could not accept it, or it was written to while it was read. The tokens in `aside`, and a thousand others. Errors as of
+  // entries().
+  [[nodiscard]] Result<std::vector<LeftFile>> taken(const std::set<std::string>& aside = {}) const;
   // Errors: not_found/`gone`, refused/`not_a_document`.
   [[nodiscard]] Result<std::unique_ptr<TakenFile>> take_up(const std::string& token) const;
   // Whether its sender is done with a file that was taken up, as take() asks: one who had it open may go on writing to it

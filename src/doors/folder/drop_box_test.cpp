@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -134,8 +135,27 @@ TEST_F(ADropBox, WhateverIsLeftAloneHidesNoDocument) {
   EXPECT_EQ(box()->entries()->size(), 30U);
 }
 
+// Whatever the order of the directory, and whatever times their senders set: those that have lain there for longest are among those told
+// of, and what cannot be taken hides nobody.
+TEST_F(ADropBox, AThousandFilesHideNoOther) {
+  for (int i = 0; i < 100; ++i) put("old " + std::to_string(i), "hello");
+  std::set<std::string> aside;
+  for (int i = 0; i < 2200; ++i) {
+    const auto name = "new " + std::to_string(i);
+    put(name, "hello");
+    fs::last_write_time(in(name), fs::file_time_type::clock::now() - std::chrono::hours(10'000 - i));
+    aside.insert(name);
+  }
+  const auto the_box = box();
+  const auto entries = the_box->entries();
+  ASSERT_EQ(entries->size(), 1000U);
+  EXPECT_TRUE(std::ranges::is_sorted(*entries, {}, [](const DropEntry& entry) { return entry.stamp.modified_ns; }));
+  EXPECT_EQ(std::ranges::count_if(*entries, [](const DropEntry& entry) { return entry.name.starts_with("old"); }), 100);
+  EXPECT_EQ(the_box->entries(aside)->size(), 2300U) << "all of them: those aside are not counted";
+}
+
 TEST_F(ADropBox, D9_AFileThatSomebodyHasOpenForWritingIsNotTaken) {
-  put("scan.pdf", "half");
+  put("scan.pdf", "half a text");
   {
     const std::ofstream writer(in("scan.pdf"), std::ios::app);
     EXPECT_EQ(outcome("scan.pdf"), "being_written");
@@ -180,6 +200,23 @@ TEST_F(ADropBox, AnEmptyFileIsWaitedForLonger) {
   const auto entry = entry_of(*the_box, "scan.txt");
   EXPECT_EQ(the_box->take(entry, Milliseconds(9'000), {}, kToken).error().reason, "being_written");
   EXPECT_TRUE(the_box->take(entry, Milliseconds(10'000), {}, kToken));
+}
+
+// A sender that dies before its first octet leaves one.
+TEST_F(ADropBox, D9_AnEmptyFileWhoseNameSaysWhatItWasToBecomeIsNoDocument) {
+  put("scan.pdf", "");
+  const auto the_box = box();
+  const auto entry = entry_of(*the_box, "scan.pdf");
+  EXPECT_EQ(the_box->take(entry, Milliseconds(299'000), {}, kToken).error().reason, "being_written");
+  EXPECT_EQ(the_box->take(entry, Milliseconds(300'000), {}, kToken).error().reason, "not_a_document");
+}
+
+TEST_F(ADropBox, WhereNobodyCanTellItWaitsLongerThanTheFileServerForASilentSender) {
+  const auto recipe = content_of(LATCHKEY_SOURCE_DIR "/packaging/folder/vsftpd.conf");
+  const std::string key = "\ndata_connection_timeout=";
+  const auto at = recipe.find(key);
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_GT(DropPatience().unsure, Milliseconds(1000LL * std::stoi(recipe.substr(at + key.size()))));
 }
 
 TEST_F(ADropBox, G5_ASymlinkIsNotFollowed) {

@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "doors/folder/beneath.h"
+#include "doors/folder/file_name.h"
 
 namespace latchkey::doors {
 namespace {
@@ -113,6 +114,25 @@ Descriptor open_own(int parent, const std::string& name) {
   return directory;
 }
 
+constexpr std::size_t kDirectoriesMax = 10'000;
+
+// Adds the names of the directories in `parent` that hold a file that is `wanted`.
+Result<void> add_lying(int parent, std::set<std::string>& lying, bool (*wanted)(std::string_view name)) {
+  const auto names = names_in(parent, kDirectoriesMax, [&](const std::string& name) {
+    if (name.starts_with('.')) return false;
+    const auto directory = open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
+    if (!directory) return false;
+    const auto found = names_in(directory.get(), 1, [&](const std::string& file) {
+      struct stat status{};
+      return wanted(file) && ::fstatat(directory.get(), file.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(status.st_mode);
+    });
+    return found && !found->empty();
+  });
+  if (!names) return std::unexpected(names.error());
+  lying.insert(names->begin(), names->end());
+  return {};
+}
+
 std::unexpected<Error> bad_box(std::string text, std::string detail = {}) {
   return fail(ErrorKind::misconfigured, "drop_box", std::move(text), {.detail = std::move(detail)});
 }
@@ -150,6 +170,14 @@ Result<std::unique_ptr<DropRoot>> DropRoot::open(const DropSettings& settings) {
                     kTaken, std::strerror(errno), ::geteuid(), *real, kTaken));
   }
   return std::unique_ptr<DropRoot>(new DropRoot(*real, std::move(*owners), std::move(root), std::move(taken)));
+}
+
+Result<std::set<std::string>> DropRoot::lying() const {
+  std::set<std::string> lying;
+  if (const auto added = add_lying(root_.get(), lying, [](std::string_view name) { return !is_left_alone(name); }); !added)
+    return std::unexpected(added.error());
+  if (const auto added = add_lying(taken_.get(), lying, is_taken_name); !added) return std::unexpected(added.error());
+  return lying;
 }
 
 Result<std::shared_ptr<DropBox>> DropRoot::box(const std::string& connector) const {

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,10 @@ class DropRoot {
   // A connector's directory as it is now. Errors: not_found/`no_drop_box` (it has none: nothing is taken for it);
   // misconfigured/ `drop_box` with words that name the remedy.
   [[nodiscard]] Result<std::shared_ptr<DropBox>> box(const std::string& connector) const;
+
+  // The names under which something lies, in a directory here or in `.taken`, whatever has become of their connectors. Errors:
+  // unavailable/`folder_unreadable`.
+  [[nodiscard]] Result<std::set<std::string>> lying() const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
 

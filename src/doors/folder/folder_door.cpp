@@ -1,46 +1,26 @@
 #include "doors/folder/folder_door.h"
 
 #include <fmt/format.h>
+#include <algorithm>
+#include <iterator>
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "delivery/routing.h"
 #include "doors/folder/file_name.h"
+#include "doors/folder/hand_in_errors.h"
 
 namespace latchkey::doors {
 namespace {
 
 constexpr Milliseconds kLookEvery{5'000};
 constexpr Milliseconds kLookSoon{500};
-constexpr Seconds kRest{30};
+constexpr Seconds kRest{30};  // what names one file's rights or a full server alike: looking more often mends neither
 constexpr std::size_t kThreads = 2;
-constexpr std::size_t kPieceBytes = 256 * 1024;
 constexpr std::size_t kTokenBytes = 16;
 constexpr Milliseconds kRefusalStands{24LL * 60 * 60 * 1000};
 constexpr const char* kUnusable = "drop_folder_unusable:";
 constexpr const char* kWaits = "drop_folder_waits:";
-
-// Whether the document itself is what stands in the way; else it waits until something else is mended.
-bool speaks_of_document(const Error& error) {
-  switch (error.kind) {
-    case ErrorKind::invalid:
-      return true;
-    case ErrorKind::refused:
-      return error.reason == "document_too_large" || error.reason == "not_a_document" || error.reason == "content_type_not_allowed";
-    case ErrorKind::conflict:
-      return error.reason == "idempotency_key_reused";
-    case ErrorKind::not_found:
-    case ErrorKind::unavailable:
-    case ErrorKind::ambiguous:
-    case ErrorKind::misconfigured:
-    case ErrorKind::needs_person:
-    case ErrorKind::corrupt:
-    case ErrorKind::bug:
-      return false;
-  }
-  return false;
-}
-
-bool another_time(const Error& error) { return error.reason == "being_written" || error.reason == "gone"; }
 
 }  // namespace
 
@@ -93,8 +73,23 @@ Task<void> FolderDoor::run() {
   while (!stopping_) {
     nudged_ = false;
     co_await look();
-    if (!stopping_ && !nudged_) co_await wake_.wait_for(parts_.steady, unsettled_ ? kLookSoon : kLookEvery);
+    co_await wait_for_next_look(parts_.steady.now());
   }
+}
+
+// What was looked at says only now, one folder after the other, whether something there settles soon.
+Task<void> FolderDoor::wait_for_next_look(SteadyTime since) {
+  while (!stopping_ && !nudged_) {
+    const auto until = since + (unsettled_ ? kLookSoon : kLookEvery);
+    const auto now = parts_.steady.now();
+    if (now >= until) co_return;
+    co_await wake_.wait_for(parts_.steady, until - now);
+  }
+}
+
+void FolderDoor::note_unsettled() {
+  unsettled_ = true;
+  wake_.notify_all();
 }
 
 Task<void> FolderDoor::look() {
@@ -103,195 +98,189 @@ Task<void> FolderDoor::look() {
     parts_.log.warning("connectors_not_read", {{"reason", connectors.error().reason}});
     co_return;
   }
+  const auto lying = co_await files_->run([root = parts_.root.get()] { return root->lying(); });
+  if (!lying) parts_.log.warning("drop_folders_not_read", {{"why", lying.error().text}});
   unsettled_ = false;
+  std::set<std::string> known;
   for (const auto& connector : *connectors) {
-    if (!delivery::folder_may_use(connector)) note_folder(connector.id, false);
-    if (!delivery::folder_may_use(connector) || !busy_.insert(connector.id).second) continue;
-    if (!tasks_.spawn("drop folder", pass(connector.id))) busy_.erase(connector.id);
+    known.insert(connector.id);
+    const auto use = delivery::folder_may_use(connector) ? Use::open : Use::closed;
+    auto& desk = desks_[connector.id];
+    if (std::exchange(desk.is_looked_through, true)) continue;
+    if (!tasks_.spawn("drop folder", pass(connector.id, use, lying ? std::optional(lying->contains(connector.id)) : std::nullopt))) desk.is_looked_through = false;
   }
+  std::erase_if(desks_, [&](const auto& each) { return !known.contains(each.first) && !each.second.is_looked_through && !each.second.hands_in; });
+  if (lying) tell_forgotten(*lying, known);
 }
 
-Task<void> FolderDoor::pass(std::string connector) {
+void FolderDoor::tell_forgotten(const std::set<std::string>& lying, const std::set<std::string>& known) {
+  std::set<std::string> forgotten;
+  std::ranges::set_difference(lying, known, std::inserter(forgotten, forgotten.end()));
+  for (const auto& name : forgotten) {
+    tell_wait(name, fmt::format("There is no connector of that name. Make it, or take the files out of {0}/{1} and {0}/.taken/{1}.", parts_.root->path(), name));
+  }
+  for (const auto& name : forgotten_) {
+    if (!forgotten.contains(name) && !known.contains(name)) parts_.alerts.clear(kWaits + name);
+  }
+  forgotten_ = std::move(forgotten);
+}
+
+Task<void> FolderDoor::pass(std::string connector, Use use, std::optional<bool> anything_lies) {
   try {
     auto opened = co_await files_->run([root = parts_.root.get(), connector] { return root->box(connector); });
-    note_folder(connector, opened.has_value());
+    note_folder(connector, opened.has_value() && use == Use::open);
     if (opened) {
       parts_.alerts.clear(kUnusable + connector);
-      co_await pass_through(connector, *opened);
+      co_await pass_through(connector, *opened, use);
     } else if (opened.error().kind == ErrorKind::misconfigured) {
       parts_.alerts.raise(kUnusable + connector, opened.error().text);
     } else {
       parts_.alerts.clear(kUnusable + connector);  // it has no folder
+      if (anything_lies.value_or(false)) {
+        tell_wait(connector, fmt::format("Its directory is gone. Make {0}/{1} again, or take the files out of {0}/.taken/{1}.", parts_.root->path(), connector));
+      } else if (anything_lies) {
+        parts_.alerts.clear(kWaits + connector);
+      }
     }
   } catch (...) {
-    busy_.erase(connector);
+    desks_[connector].is_looked_through = false;
     throw;
   }
-  busy_.erase(connector);
+  desks_[connector].is_looked_through = false;
 }
 
-Task<void> FolderDoor::pass_through(std::string connector, Box box) {
+// What can be told to be whole goes out of its sender's reach at every look, also while nothing can be accepted: that costs no room.
+Task<void> FolderDoor::pass_through(std::string connector, Box box, Use use) {
   if (watch_) {
     if (const auto watched = watch_->add(box->directory()); !watched)
       parts_.log.warning("drop_folder_not_watched", {{"why", watched.error().text}});
   }
-  if (const auto rest = rest_until_.find(connector); rest != rest_until_.end() && parts_.steady.now() < rest->second)
-    co_return;
-  auto left = co_await files_->run([box] { return box->taken(); });
+  auto left = co_await files_->run([box, aside = desks_[connector].paused_left.names()] { return box->taken(aside); });
   if (!left) {
-    not_now(connector, left.error());
+    rest(connector, left.error());
     co_return;
   }
-  bool told = false;
   std::set<std::string> tokens;
   for (const auto& file : *left) tokens.insert(file.token);
-  settling_left_[connector].keep_only(tokens);
-  for (const auto& file : *left) {
-    const auto step = stopping_ ? Step::stop : co_await go_on_with(connector, box, file);
-    if (step == Step::stop) co_return;
-    told = told || step == Step::next_but_told;
-  }
-  auto entries = co_await files_->run([box] { return box->entries(); });
-  if (!entries) {
-    not_now(connector, entries.error());
+  desks_[connector].left.keep_only(tokens);
+  desks_[connector].paused_left.keep_only(tokens);
+  auto taken = co_await take_all(connector, box);
+  if (!taken) {
+    rest(connector, taken.error());
     co_return;
   }
+  left->insert(left->end(), taken->begin(), taken->end());
+  if (use == Use::closed) {
+    leave_waiting(connector, !left->empty());
+    co_return;
+  }
+  make_ready(connector, *left);
+  auto& desk = desks_[connector];
+  if (!desk.ready.empty() && !stopping_ && !std::exchange(desk.hands_in, true) && !tasks_.spawn("drop folder's documents", hand_in_all(connector, box)))
+    desk.hands_in = false;
+  settle_alert(connector, !left->empty());
+}
+
+Task<Result<std::vector<LeftFile>>> FolderDoor::take_all(std::string connector, Box box) {
+  auto aside = desks_[connector].paused_names.names();
+  aside.merge(std::exchange(desks_[connector].unfinished, {}));
+  auto entries = co_await files_->run([box, aside = std::move(aside)] { return box->entries(aside); });
+  if (!entries) co_return std::unexpected(entries.error());
   std::set<std::string> names;
   for (const auto& entry : *entries) names.insert(entry.name);
-  settling_[connector].keep_only(names);
+  desks_[connector].names.keep_only(names);
+  desks_[connector].paused_names.keep_only(names);
+  std::vector<LeftFile> taken;
   for (const auto& entry : *entries) {
-    const auto step = stopping_ ? Step::stop : co_await take(connector, box, entry);
-    if (step == Step::stop) co_return;
-    told = told || step == Step::next_but_told;
+    if (stopping_) break;
+    if (auto file = co_await take(connector, box, entry)) taken.push_back(std::move(*file));
   }
-  if (told) co_return;
-  rest_until_.erase(connector);
-  parts_.alerts.clear(kWaits + connector);
+  co_return taken;
 }
 
-Task<FolderDoor::Step> FolderDoor::go_on_with(std::string connector, Box box, LeftFile left) {
+Task<std::optional<LeftFile>> FolderDoor::take(std::string connector, Box box, DropEntry entry) {
+  const auto now = parts_.steady.now();
   const auto patience = parts_.patience();
-  const auto unchanged = settling_left_[connector].unchanged_for(left.token, left.stamp, parts_.steady.now());
+  const auto unchanged = desks_[connector].names.unchanged_for(entry.name, entry.stamp, now);
   if (unchanged < patience.settled) {
-    unsettled_ = true;
-    co_return Step::next;
+    note_unsettled();
+    co_return std::nullopt;
   }
-  auto taken = co_await files_->run([box, left] { return box->take_up(left.token); });
-  if (!taken) {
-    if (!another_time(taken.error())) parts_.log.error("drop_file_not_taken_up", taken.error());
-    co_return Step::next;
-  }
-  const std::shared_ptr<TakenFile> file = std::move(*taken);
-  const auto done = co_await files_->run([box, file, left, unchanged, patience] {
-    return box->check_done(*file, file->stamp() == left.stamp ? unchanged : Milliseconds(0), patience);
-  });
-  if (done) co_return co_await hand_in(std::move(connector), std::move(box), file);
-  if (another_time(done.error())) co_return Step::next;
-  co_return co_await refuse(std::move(connector), std::move(box), file, done.error().text);
-}
-
-Task<FolderDoor::Step> FolderDoor::refuse(std::string connector, Box box, std::shared_ptr<TakenFile> file,
-                                          std::string words) {
-  auto moved = co_await files_->run([box, file, words] { return box->refuse(*file, words); });
-  co_return tell_refusal(connector, moved, name_in_utf8(file->name()), words);
-}
-
-Task<FolderDoor::Step> FolderDoor::take(std::string connector, Box box, DropEntry entry) {
-  const auto patience = parts_.patience();
-  const auto unchanged = settling_[connector].unchanged_for(entry.name, entry.stamp, parts_.steady.now());
-  if (unchanged < patience.settled) {
-    unsettled_ = true;
-    co_return Step::next;
-  }
+  if (desks_[connector].paused_names.holds(entry.name, now)) co_return std::nullopt;
   auto token = base::to_hex(parts_.entropy.bytes(kTokenBytes));
-  auto taken = co_await files_->run(
-      [box, entry, unchanged, patience, token] { return box->take(entry, unchanged, patience, token); });
-  if (taken) co_return co_await hand_in(std::move(connector), std::move(box), std::move(*taken));
-  if (another_time(taken.error())) co_return Step::next;
+  auto taken = co_await files_->run([box, entry, unchanged, patience, token] { return box->take(entry, unchanged, patience, token); });
+  if (taken) {
+    desks_[connector].paused_names.lift(entry.name);
+    desks_[connector].left.carry_over(token, (*taken)->stamp(), unchanged, now);
+    co_return LeftFile{.token = std::move(token), .stamp = (*taken)->stamp()};
+  }
+  if (another_time(taken.error())) {
+    if (auto& unfinished = desks_[connector].unfinished; unfinished.size() < Pauses::kMax) unfinished.insert(entry.name);
+    co_return std::nullopt;
+  }
   if (!speaks_of_document(taken.error())) {
-    not_now(connector, taken.error());
-    co_return Step::next_but_told;
+    set_aside(connector, desks_[connector].paused_names, entry.name, taken.error());
+    co_return std::nullopt;
   }
   auto words = taken.error().text;
-  auto moved = co_await files_->run([box, entry, words] { return box->refuse(entry, words); });
-  co_return tell_refusal(connector, moved, name_in_utf8(entry.name), words);
+  const auto moved = co_await files_->run([box, entry, words] { return box->refuse(entry, words); });
+  if (moved) tell_refusal(connector, name_in_utf8(entry.name), words);
+  else set_aside(connector, desks_[connector].paused_names, entry.name, moved.error());
+  co_return std::nullopt;
 }
 
-Task<FolderDoor::Step> FolderDoor::hand_in(std::string connector, Box box, std::shared_ptr<TakenFile> file) {
-  if (!done_.contains(file->token())) {
-    parts_.folder_counters.waiting += 1;
-    const auto accepted = co_await accept(connector, file);
-    parts_.folder_counters.waiting -= 1;
-    if (!accepted && accepted.error().reason == "being_written") co_return Step::next;
-    if (!accepted && speaks_of_document(accepted.error()))
-      co_return co_await refuse(std::move(connector), std::move(box), std::move(file), accepted.error().text);
-    if (!accepted) {
-      not_now(connector, accepted.error());
-      co_return Step::stop;
-    }
+void FolderDoor::make_ready(const std::string& connector, const std::vector<LeftFile>& left) {
+  const auto now = parts_.steady.now();
+  const auto settled = parts_.patience().settled;
+  auto& desk = desks_[connector];
+  if (desk.rest_until && now < *desk.rest_until) return;
+  std::set<std::string> known{desk.in_hand};
+  for (const auto& one : desk.ready) known.insert(one.file.token);
+  for (const auto& file : left) {
+    const auto unchanged = desk.left.unchanged_for(file.token, file.stamp, now);
+    if (known.contains(file.token) || desk.paused_left.holds(file.token, now)) continue;
+    if (unchanged < settled) note_unsettled();
+    else desk.ready.push_back({.file = file, .unchanged = unchanged});
   }
-  auto removed = co_await files_->run([box, file] { return box->remove(*file); });
-  if (!removed) {
-    done_.insert(file->token());
-    not_now(connector, removed.error());
-    co_return Step::stop;
-  }
-  done_.erase(file->token());
-  co_return Step::next;
 }
 
-Task<Result<void>> FolderDoor::accept(std::string connector, std::shared_ptr<TakenFile> file) {
-  auto key = "folder " + file->token();
-  const auto known = co_await parts_.store.delivery_by_key(UserId(), DeviceId(), key);
-  if (!known) co_return std::unexpected(known.error());
-  if (*known) co_return Result<void>{};  // accepted before the process ended
-  const auto is_mail = co_await parts_.mail.carries_mail(connector);
-  if (!is_mail) co_return std::unexpected(is_mail.error());
-  if (*is_mail)
-    co_return fail(ErrorKind::refused, "not_a_document",
-                   "This folder's connector sends mail, and a file names no recipients: hand messages in by SMTP or HTTP.");
-  auto incoming = co_await parts_.reception.open({.submitter = delivery::DropFolder{},
-                                                  .connector = std::move(connector),
-                                                  .name = name_in_utf8(file->name()),
-                                                  .content_type = {},
-                                                  .source = "folder",
-                                                  .size_bytes = file->size_bytes(),
-                                                  .idempotency_key = std::move(key)});
-  if (!incoming) co_return std::unexpected(incoming.error());
-  for (;;) {
-    auto piece = co_await files_->run([file] { return file->read(kPieceBytes); });
-    if (!piece) co_return std::unexpected(piece.error());
-    if (piece->empty()) break;
-    if (const auto taken = co_await (*incoming)->append(std::move(*piece)); !taken) co_return std::unexpected(taken.error());
+void FolderDoor::leave_waiting(const std::string& connector, bool anything_left) {
+  auto& desk = desks_[connector];
+  desk.ready.clear();
+  if (anything_left) {
+    tell_wait(connector, "No drop folder may use this connector now: it must be switched on, be one of a fixed account, and hold its owner's PIN.");
+  } else if (desk.paused_names.is_empty()) {
+    parts_.alerts.clear(kWaits + connector);
   }
-  const auto delivery = co_await (*incoming)->accept();
-  if (!delivery) co_return std::unexpected(delivery.error());
-  parts_.folder_counters.accepted += 1;
-  parts_.counters.accepted += 1;
-  parts_.counters.accepted_bytes += delivery->size_bytes;
-  co_return Result<void>{};
 }
 
-FolderDoor::Step FolderDoor::tell_refusal(const std::string& connector, const Result<void>& moved, const std::string& name,
-                                          const std::string& words) {
-  if (!moved) {
-    not_now(connector, moved.error());
-    return Step::next_but_told;
-  }
+void FolderDoor::settle_alert(const std::string& connector, bool anything_left) {
+  auto& desk = desks_[connector];
+  const bool at_work = desk.hands_in || !desk.ready.empty();
+  if (desk.rest_until && *desk.rest_until <= parts_.steady.now() && !anything_left && !at_work) desk.rest_until.reset();
+  if (!desk.rest_until && desk.paused_names.is_empty() && desk.paused_left.is_empty() && !at_work) parts_.alerts.clear(kWaits + connector);
+}
+
+void FolderDoor::tell_refusal(const std::string& connector, const std::string& name, const std::string& words) {
   parts_.folder_counters.refused += 1;
   parts_.counters.refused += 1;
   parts_.log.warning("drop_file_refused", {{"connector", connector}, {"name", name}, {"why", words}});
-  parts_.alerts.tell(
-      "drop_folder_refused:" + connector,
-      fmt::format("The drop folder of {} has refused {}: {} It lies in .refused there.", connector, name, words),
-      kRefusalStands);
-  return Step::next;
+  parts_.alerts.tell("drop_folder_refused:" + connector,
+                     fmt::format("The drop folder of {} has refused {}: {} It lies in .refused there.", connector, name, words), kRefusalStands);
 }
 
-void FolderDoor::not_now(const std::string& connector, const Error& error) {
-  // What names one file's rights or a full server alike: looking more often mends neither.
-  rest_until_[connector] = parts_.steady.now() + kRest;
-  parts_.alerts.raise(kWaits + connector, fmt::format("Documents wait in the drop folder of {}: {}", connector, error.text));
+void FolderDoor::rest(const std::string& connector, const Error& error) {
+  desks_[connector].rest_until = parts_.steady.now() + kRest;
+  tell_wait(connector, error.text);
+}
+
+void FolderDoor::set_aside(const std::string& connector, Pauses& among, const std::string& which, const Error& error) {
+  among.put(which, parts_.steady.now() + kRest);
+  tell_wait(connector, error.text);
+}
+
+void FolderDoor::tell_wait(const std::string& connector, const std::string& words) {
+  parts_.alerts.raise(kWaits + connector, fmt::format("Documents wait in the drop folder of {}: {}", connector, words));
 }
 
 }  // namespace latchkey::doors

@@ -1,16 +1,19 @@
 // The folder door (docs/design/folder.md): files that a file server puts into ROOT/{connector}/ are delivered by that
 // connector.
 //
-// Invariants: a file leaves ROOT/.taken only after its acceptance is durable; the token in its name there is its idempotency
-// key, so that it is accepted once however often the process dies in between; what is refused lies in `.refused` with the
-// reason. One file of a connector at a time. Concurrency: everything on the executor given, but for nudge(); what blocks
-// runs on the door's own threads.
+// Invariants: a file leaves its folder for ROOT/.taken once its sender is done, whatever stands in the way of accepting it: the next
+// one of its name then overwrites nothing. It leaves ROOT/.taken only after its acceptance is durable; the token in its name there
+// is its idempotency key, so that it is accepted once however often the process dies in between; what is refused lies in
+// `.refused` with the reason. One file of a connector at a time is handed in, in the order in which they were taken. Concurrency:
+// everything on the executor given, but for nudge(); what blocks runs on the door's own threads.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -66,37 +69,75 @@ class FolderDoor {
 
  private:
   using Box = std::shared_ptr<DropBox>;
-  // How a pass goes on after one file.
+  // What became of one file that was handed in.
   enum class Step {
-    next,
-    next_but_told,  // this one waits for a person; others may not
-    stop,           // the server cannot accept documents for this connector now
+    done,     // it is no longer here: accepted, or refused
+    not_yet,  // its sender is not done
+    waits,    // a person must mend something about this one; others may go on
+    rests,    // the server cannot accept documents for this connector now
   };
+  // What was taken and may be handed in.
+  struct Ready {
+    LeftFile file;
+    Milliseconds unchanged;
+  };
+  // One connector's folder, from look to look.
+  struct Desk {
+    Settling names;                        // in its folder
+    Settling left;                         // tokens of what was taken and is still here
+    std::optional<SteadyTime> rest_until;  // nothing is handed in before; it stands until something was accepted again
+    Pauses paused_names;  // that wait for a person
+    Pauses paused_left;   // tokens, likewise
+    std::set<std::string> unfinished;  // names that were being written at the last look
+    std::deque<Ready> ready;
+    std::string in_hand;  // a token
+    bool is_looked_through = false;
+    bool hands_in = false;
+  };
+  // Whether a connector may use its folder; else what comes in waits for a person.
+  enum class Use { open, closed };
 
   [[nodiscard]] Task<void> run();
   [[nodiscard]] Task<void> look();
-  // One connector's folder, once through.
-  [[nodiscard]] Task<void> pass(std::string connector);
-  [[nodiscard]] Task<void> pass_through(std::string connector, Box box);
-  [[nodiscard]] Task<Step> go_on_with(std::string connector, Box box, LeftFile left);
-  [[nodiscard]] Task<Step> take(std::string connector, Box box, DropEntry entry);
+  [[nodiscard]] Task<void> wait_for_next_look(SteadyTime since);
+  void note_unsettled();
+  // What lies there for connectors that are no more.
+  void tell_forgotten(const std::set<std::string>& lying, const std::set<std::string>& known);
+  // One connector's folder, once through. `anything_lies`: in it, or in `.taken`; nullopt: nobody could look.
+  [[nodiscard]] Task<void> pass(std::string connector, Use use, std::optional<bool> anything_lies);
+  [[nodiscard]] Task<void> pass_through(std::string connector, Box box, Use use);
+  // Moves what has settled out of the folder: those that were moved. Errors: those of DropBox::entries().
+  [[nodiscard]] Task<Result<std::vector<LeftFile>>> take_all(std::string connector, Box box);
+  [[nodiscard]] Task<std::optional<LeftFile>> take(std::string connector, Box box, DropEntry entry);
+  void make_ready(const std::string& connector, const std::vector<LeftFile>& left);
+  // Where the connector may not use its folder.
+  void leave_waiting(const std::string& connector, bool anything_left);
+  // Ends the alert where nothing waits any more.
+  void settle_alert(const std::string& connector, bool anything_left);
+
+  // All that is ready, one after another (folder_hand_in.cpp).
+  [[nodiscard]] Task<void> hand_in_all(std::string connector, Box box);
+  [[nodiscard]] Task<bool> hand_in_ready(std::string connector, Box box);
+  [[nodiscard]] Task<Step> go_on_with(std::string connector, Box box, Ready ready);
   [[nodiscard]] Task<Step> hand_in(std::string connector, Box box, std::shared_ptr<TakenFile> file);
   [[nodiscard]] Task<Step> refuse(std::string connector, Box box, std::shared_ptr<TakenFile> file, std::string words);
   [[nodiscard]] Task<Result<void>> accept(std::string connector, std::shared_ptr<TakenFile> file);
+
   void note_folder(const std::string& connector, bool there);
-  [[nodiscard]] Step tell_refusal(const std::string& connector, const Result<void>& moved, const std::string& name,
-                                  const std::string& words);
-  void not_now(const std::string& connector, const Error& error);
+  void tell_refusal(const std::string& connector, const std::string& name, const std::string& words);
+  // Nothing of this connector can be accepted for a while.
+  void rest(const std::string& connector, const Error& error);
+  // One of them waits for a person.
+  void set_aside(const std::string& connector, Pauses& among, const std::string& which, const Error& error);
+  void tell_wait(const std::string& connector, const std::string& words);
 
   Parts parts_;
   std::shared_ptr<base::Worker> files_;
   std::unique_ptr<Watch> watch_;
   TaskGroup tasks_;
   base::Broadcast wake_;
-  std::map<std::string, Settling> settling_;       // by connector: names in its folder
-  std::map<std::string, Settling> settling_left_;  // by connector: tokens of what was taken and is still here
-  std::map<std::string, SteadyTime> rest_until_;   // connectors whose documents cannot be accepted for a while
-  std::set<std::string> busy_;
+  std::map<std::string, Desk> desks_;  // by connector
+  std::set<std::string> forgotten_;       // names without a connector, that were told
   std::set<std::string> done_;  // tokens that are accepted and whose files could not be removed
   mutable std::mutex folders_mutex_;
   std::set<std::string> folders_;  // connectors that have one

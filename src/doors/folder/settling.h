@@ -27,6 +27,8 @@ struct Stamp {
 class Settling {
  public:
   [[nodiscard]] Milliseconds unchanged_for(const std::string& name, const Stamp& stamp, SteadyTime now);
+  // One that has been so for as long as `unchanged` already, elsewhere.
+  void carry_over(const std::string& name, const Stamp& stamp, Milliseconds unchanged, SteadyTime now);
   // Forgets the files that are not among `names`.
   void keep_only(const std::set<std::string>& names);
 
@@ -36,6 +38,25 @@ class Settling {
     SteadyTime since;
   };
   std::map<std::string, Seen> seen_;
+};
+
+// What of one directory waits for a person. One stands until it is lifted, and is tried again from a certain time on. One thread
+// at a time.
+class Pauses {
+ public:
+  // Beyond kMax a new one is not kept: it is tried at every look.
+  static constexpr std::size_t kMax = 10'000;
+  void put(const std::string& name, SteadyTime until);
+  void lift(const std::string& name) { until_.erase(name); }
+  // Whether it is too early to try again.
+  [[nodiscard]] bool holds(const std::string& name, SteadyTime now) const;
+  [[nodiscard]] std::set<std::string> names() const;
+  [[nodiscard]] bool is_empty() const { return until_.empty(); }
+  // Lifts those that are not among `names`.
+  void keep_only(const std::set<std::string>& names);
+
+ private:
+  std::map<std::string, SteadyTime> until_;
 };
 
 }  // namespace latchkey::doors

@@ -62,6 +62,13 @@ HttpResponse answer_about(const std::vector<store::Delivery>& deliveries) {
   return answer(delivered ? 201 : 202, {{"items", items}, {"total", items.size()}});
 }
 
+delivery::Reception::Author author_of(const people::Principal& principal) {
+  if (const auto* device = std::get_if<people::AdmittedDevice>(&principal))
+    return {.user = {}, .auth_epoch = 0, .device = device->device, .secret_set_at = device->secret_set_at};
+  const auto& user = std::get<people::Admitted>(principal);
+  return {.user = user.user, .auth_epoch = user.auth_epoch};
+}
+
 }  // namespace
 
 std::optional<Seconds> wait_preferred(std::string_view prefer) {
@@ -85,19 +92,29 @@ bool DeliverDoor::streams_body(std::string_view method, std::string_view path) c
   return method == "POST" && path.starts_with(kDeliver);
 }
 
-Task<Result<people::Principal>> DeliverDoor::admit(HttpRequest request) {
+Task<Result<people::Principal>> DeliverDoor::admit(HttpRequest request, HeardRequest& heard) {
   auto credentials = parse_basic(request.headers.find("Authorization").value_or(""));
   if (!credentials) co_return std::unexpected(no_credentials());
-  co_return co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), kAnyUse));
+  auto principal = co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), kAnyUse));
+  heard.judged(principal);
+  co_return principal;
 }
 
 Task<HttpResponse> DeliverDoor::handle_stream(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
+  auto heard = parts_.ear.hear(request);
+  auto counted = heard.counting(std::move(body));
+  auto response = co_await serve_stream(std::move(request), std::move(counted), heard);
+  parts_.ear.keep(heard, response, kHttpDoor);
+  co_return response;
+}
+
+Task<HttpResponse> DeliverDoor::serve_stream(HttpRequest request, std::shared_ptr<net::HttpBody> body, HeardRequest& heard) {
   if (auto refusal = refuse_codings(request)) co_return std::move(*refusal);
   if (auto refusal = refuse_no_length(request)) co_return std::move(*refusal);
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
   const auto wait = wait_preferred(request.headers.value_or("Prefer"));
   auto paced = std::make_shared<PacedBody>(std::move(body), parts_.steady, parts_.least_rate());
-  auto deliveries = co_await take_in(std::move(request), std::move(paced));
+  auto deliveries = co_await take_in(std::move(request), std::move(paced), heard);
   if (!deliveries) {
     parts_.counters.refused += 1;
     co_return problem_of(deliveries.error());
@@ -122,12 +139,16 @@ Task<DeliverDoor::Deliveries> DeliverDoor::settled(Deliveries deliveries, Second
   co_return deliveries;
 }
 
-Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_in(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
-  auto admitted = co_await admit(request);
+Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_in(HttpRequest request, std::shared_ptr<net::HttpBody> body,
+                                                           HeardRequest& heard) {
+  auto admitted = co_await admit(request, heard);
   if (!admitted) co_return std::unexpected(admitted.error());
   auto key = idempotency_key_of(request.headers.value_or("Idempotency-Key"));
   if (!key) co_return std::unexpected(key.error());
   auto connector = request.path.substr(kDeliver.size());
+  // Before anything is said that shows that it is there (RULES G1).
+  if (const auto there = co_await parts_.reception.check_access(author_of(*admitted), connector); !there)
+    co_return std::unexpected(there.error());
   const auto is_mail = co_await parts_.mail.is_for(connector);
   if (!is_mail) co_return std::unexpected(is_mail.error());
   const auto may = co_await parts_.gate.check_uses(*admitted, *is_mail ? store::kUseSend : store::kUseDeliver);
@@ -198,6 +219,13 @@ Task<Result<DeliverDoor::Deliveries>> DeliverDoor::take_form(delivery::Submissio
 }
 
 Task<HttpResponse> DeliverDoor::handle(HttpRequest request) {
+  auto heard = parts_.ear.hear(request);
+  auto response = co_await serve(std::move(request), heard);
+  parts_.ear.keep(heard, response, kHttpDoor);
+  co_return response;
+}
+
+Task<HttpResponse> DeliverDoor::serve(HttpRequest request, HeardRequest& heard) {
   if (request.path.starts_with(kDeliver)) {
     co_return HttpResponse::problem(405, "method_not_allowed", "Deliver with POST.")
         .with("Allow", "POST")
@@ -212,7 +240,7 @@ Task<HttpResponse> DeliverDoor::handle(HttpRequest request) {
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
   auto path = request.path;
   auto source = request.client.text();
-  auto admitted = co_await admit(std::move(request));
+  auto admitted = co_await admit(std::move(request), heard);
   if (!admitted) co_return problem_of(admitted.error());
   if (path == kDeliveries) co_return co_await show_latest(std::move(*admitted));
   path.erase(0, kDeliveries.size() + 1);

@@ -13,6 +13,7 @@
 #include "delivery/delivery_desk.h"
 #include "delivery/queue.h"
 #include "delivery/reception.h"
+#include "doors/http/device_ear.h"
 #include "doors/http/mail_intake.h"
 #include "doors/http/paced_body.h"
 #include "net/http_server.h"
@@ -30,6 +31,7 @@ class DeliverDoor final : public net::HttpHandler {
     delivery::Queue& queue;
     delivery::DeliveryDesk& desk;
     delivery::Counters& counters;
+    DeviceEar& ear;
     store::Store& store;
     SteadyClock& steady;
     std::function<LeastRate()> least_rate;  // from any thread
@@ -45,9 +47,14 @@ class DeliverDoor final : public net::HttpHandler {
                                                       std::shared_ptr<net::HttpBody> body) override;
 
  private:
-  [[nodiscard]] Task<Result<people::Principal>> admit(net::HttpRequest request);
+  // `heard` outlives each of these.
+  [[nodiscard]] Task<net::HttpResponse> serve(net::HttpRequest request, HeardRequest& heard);
+  [[nodiscard]] Task<net::HttpResponse> serve_stream(net::HttpRequest request, std::shared_ptr<net::HttpBody> body,
+                                                     HeardRequest& heard);
+  [[nodiscard]] Task<Result<people::Principal>> admit(net::HttpRequest request, HeardRequest& heard);
   using Deliveries = std::vector<store::Delivery>;
-  [[nodiscard]] Task<Result<Deliveries>> take_in(net::HttpRequest request, std::shared_ptr<net::HttpBody> body);
+  [[nodiscard]] Task<Result<Deliveries>> take_in(net::HttpRequest request, std::shared_ptr<net::HttpBody> body,
+                                                 HeardRequest& heard);
   [[nodiscard]] Task<Result<Deliveries>> take_mail(net::HttpRequest request, delivery::Submission submission,
                                                    std::shared_ptr<net::HttpBody> body);
   [[nodiscard]] Task<Result<Deliveries>> take_one(delivery::Submission submission, std::shared_ptr<net::HttpBody> body);

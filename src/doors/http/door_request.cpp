@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "doors/address_text.h"
+
 namespace latchkey::doors {
 namespace {
 
@@ -14,7 +16,8 @@ people::Transport transport_of(const HttpRequest& request) {
 }
 
 int status_of(const Error& error) {
-  if (error.reason == "too_many_attempts" || error.reason == "too_many_uploads_of_one" || error.reason == "mail_cap_reached")
+  if (error.reason == "too_many_attempts" || error.reason == "too_many_uploads_of_one" ||
+      error.reason == "too_many_downloads_of_one" || error.reason == "mail_cap_reached")
     return 429;
   if (error.reason == "use_not_allowed" || error.reason == "insecure_transport") return 403;
   if (error.reason == "recipient_not_allowed" || error.reason == "too_many_recipients") return 403;
@@ -25,11 +28,13 @@ int status_of(const Error& error) {
   if (error.reason == "connection_lost") return 400;  // for the record: nobody is left to read it
   if (error.reason == "spool_full") return 507;
   if (error.reason == "idempotency_key_reused") return 422;
+  // Whoever asks has shown who they are: it is the destination that will not.
+  if (error.reason == "target_refused" || error.reason == "too_large_for_target") return 502;
   switch (error.kind) {
     case ErrorKind::invalid:
       return 400;
     case ErrorKind::refused:
-      return 401;
+      return error.reason == "invalid_credentials" ? 401 : 403;
     case ErrorKind::not_found:
       return 404;
     case ErrorKind::conflict:
@@ -74,7 +79,7 @@ people::Attempt attempt_of(const HttpRequest& request, BasicCredentials credenti
   return {.username = std::move(credentials.username),
           .pin = std::move(credentials.pin),
           .source = request.source().text(),
-          .address = request.client.text(),
+          .address = address_text(request.client, request.client_known),
           .transport = transport_of(request),
           .uses = uses,
           .arrived = request.arrived};

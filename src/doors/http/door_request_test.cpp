@@ -30,8 +30,21 @@ TEST(DoorRequest, TellsTheCallerWhatIsTheirs) {
   EXPECT_THAT(answer.body, HasSubstr("filename"));
 }
 
+// A client that is told 401 forgets the PIN, or asks a person for another one.
+TEST(DoorRequest, OnlyWrongCredentialsAreAnsweredAsSuch) {
+  for (const auto& [reason, status] :
+       {std::pair{"invalid_credentials", 401}, std::pair{"use_not_allowed", 403}, std::pair{"target_refused", 502},
+        std::pair{"too_large_for_target", 502}, std::pair{"whatever_else", 403}}) {
+    const auto answer = problem_of({.kind = ErrorKind::refused, .reason = reason, .text = "No."});
+    EXPECT_EQ(answer.status, status) << reason;
+    EXPECT_EQ(answer.headers.contains("WWW-Authenticate"), status == 401) << reason;
+    EXPECT_THAT(answer.body, HasSubstr("No."));
+  }
+}
+
 TEST(DoorRequest, WhoComesTooOftenIsToldWhenToComeBack) {
-  for (const auto& [reason, status] : {std::pair{"too_many_uploads", 503}, std::pair{"too_many_uploads_of_one", 429}}) {
+  for (const auto& [reason, status] : {std::pair{"too_many_uploads", 503}, std::pair{"too_many_uploads_of_one", 429},
+                                       std::pair{"too_many_downloads_of_one", 429}}) {
     const auto answer =
         problem_of({.kind = ErrorKind::unavailable, .reason = reason, .text = "Later.", .retry_after = Seconds(10)});
     EXPECT_EQ(answer.status, status);

@@ -102,7 +102,11 @@ Task<Result<void>> FormIntake::open_document(std::string name, std::string conte
     submission.idempotency_key = common_.idempotency_key;
     if (!documents_.empty()) submission.idempotency_key += " " + std::to_string(documents_.size() + 1);
   }
-  if (!documents_.empty()) submission.place = documents_.front()->place();
+  if (!documents_.empty()) {
+    // However long the first one took: its PIN need not be remembered here any more.
+    submission.place = documents_.front()->place();
+    submission.opened = documents_.front()->opened_for_another();
+  }
   auto incoming = co_await reception_.open(std::move(submission));
   if (!incoming) co_return std::unexpected(incoming.error());
   documents_.push_back(std::move(*incoming));

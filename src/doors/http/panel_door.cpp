@@ -25,6 +25,13 @@ std::optional<std::string> connector_in(std::string_view path) {
 }  // namespace
 
 Task<HttpResponse> PanelDoor::handle(HttpRequest request) {
+  auto heard = ear_.hear(request);
+  auto response = co_await serve(std::move(request), heard);
+  ear_.keep(heard, response, kHttpDoor);
+  co_return response;
+}
+
+Task<HttpResponse> PanelDoor::serve(HttpRequest request, HeardRequest& heard) {
   auto connector = connector_in(request.path);
   if (!connector)
     co_return HttpResponse::problem(404, "not_found", "There is nothing at this address.").with("Cache-Control", "no-store");
@@ -39,6 +46,7 @@ Task<HttpResponse> PanelDoor::handle(HttpRequest request) {
   auto credentials = parse_basic(request.headers.find("Authorization").value_or(""));
   if (!credentials) co_return problem_of(no_credentials());
   auto admitted = co_await gate_.admit(attempt_of(request, std::move(*credentials), store::kUseList));
+  heard.judged(admitted);
   if (!admitted) co_return problem_of(admitted.error());
   if (question.filter.size() > kFilterBytesMax)
     co_return problem_of(

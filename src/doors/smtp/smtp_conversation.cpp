@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "doors/address_text.h"
 #include "doors/smtp/attachment_sink.h"
 #include "doors/smtp/people_mail_sink.h"
 #include "doors/smtp/smtp_errors.h"
@@ -44,13 +45,14 @@ std::uint64_t mail_size_of(std::uint64_t document_bytes) { return document_bytes
 
 }  // namespace
 
-SmtpConversation::SmtpConversation(const SmtpDoor::Parts& parts, std::shared_ptr<net::StreamConnection> connection)
-    : parts_(parts), connection_(std::move(connection)), session_(session_settings()), began_(parts_.steady.now()), began_at_(parts_.wall.now()) {}
+SmtpConversation::SmtpConversation(const SmtpDoor::Parts& parts, QuestionPace& pace, std::shared_ptr<net::StreamConnection> connection)
+    : parts_(parts), pace_(pace), connection_(std::move(connection)), session_(session_settings()), began_(parts_.steady.now()), began_at_(parts_.wall.now()) {}
 
 people::Transport SmtpConversation::transport() const {
   if (rule().kind == SmtpListenerKind::trusted) return people::Transport::clear;
   if (connection_->in_tls()) return people::Transport::tls;
-  return connection_->peer().is_loopback() ? people::Transport::loopback : people::Transport::clear;
+  // A proxy that stands on this machine and does not know whom it speaks for may speak for anybody.
+  return connection_->peer_known() && connection_->peer().is_loopback() ? people::Transport::loopback : people::Transport::clear;
 }
 
 std::string SmtpConversation::source() const { return "smtp " + connection_->peer().text(); }
@@ -73,7 +75,7 @@ Task<bool> SmtpConversation::flush() {
 
 Task<bool> SmtpConversation::meet() {
   if (rule().kind != SmtpListenerKind::trusted) co_return true;
-  if (std::ranges::find(rule().sources, connection_->peer()) == rule().sources.end()) {
+  if (!connection_->peer_known() || !rule().names(connection_->peer())) {
     parts_.smtp_counters.cut += 1;
     parts_.log.warning("smtp_source_refused", {{"peer", connection_->peer().text()}});
     (void)session_.take_output();
@@ -107,9 +109,10 @@ Task<void> SmtpConversation::keep_transcript() {
   const bool person = who_ && std::holds_alternative<people::Admitted>(*who_);
   if (person) co_return;
   if (who_) device = std::get<people::AdmittedDevice>(*who_).device;
-  else device = co_await parts_.gate.supposed(shown_name_, connection_->peer().text());
+  else if (pace_.may_ask(parts_.steady.now())) device = co_await parts_.gate.supposed(shown_name_, connection_->peer().text());
   if (!device) co_return;
-  people::Conversation conversation{.began_at = began_at_, .ended_at = parts_.wall.now(), .door = "smtp", .source = connection_->peer().text(), .lines = {}};
+  people::Conversation conversation{.began_at = began_at_, .ended_at = parts_.wall.now(), .door = "smtp", .source = connection_->peer().text(), .lines = {},
+                                    .is_supposed = !who_};
   for (auto& line : session_.transcript().lines()) conversation.lines.push_back({speaker_of(line.speaker), std::move(line.text)});
   parts_.conversations.keep(*device, std::move(conversation));
 }
@@ -200,7 +203,7 @@ Task<bool> SmtpConversation::perform(Authenticate action) {
   people::Attempt attempt{.username = std::move(action.username),
                           .pin = std::move(action.secret),
                           .source = net::SourceAddress(connection_->peer()).text(),
-                          .address = connection_->peer().text(),
+                          .address = address_text(connection_->peer(), connection_->peer_known()),
                           .transport = transport(),
                           .uses = kAnyUse,
                           .arrived = parts_.steady.now()};

@@ -16,7 +16,7 @@ namespace latchkey::doors {
 // A resource, used by the connection's task.
 class SmtpConversation {
  public:
-  SmtpConversation(const SmtpDoor::Parts& parts, std::shared_ptr<net::StreamConnection> connection);
+  SmtpConversation(const SmtpDoor::Parts& parts, QuestionPace& pace, std::shared_ptr<net::StreamConnection> connection);
   SmtpConversation(const SmtpConversation&) = delete;
   SmtpConversation& operator=(const SmtpConversation&) = delete;
 
@@ -60,6 +60,7 @@ class SmtpConversation {
   void forget_mail();
 
   const SmtpDoor::Parts& parts_;
+  QuestionPace& pace_;
   std::shared_ptr<net::StreamConnection> connection_;
   wire::smtp::Session session_;
   SteadyTime began_;

@@ -9,6 +9,7 @@
 #include "delivery/counters.h"
 #include "delivery/mail_post.h"
 #include "delivery/reception.h"
+#include "doors/question_pace.h"
 #include "doors/smtp/smtp_settings.h"
 #include "net/stream_server.h"
 #include "people/device_conversations.h"
@@ -33,10 +34,12 @@ class SmtpDoor final : public net::StreamHandler {
   explicit SmtpDoor(Parts parts) : parts_(std::move(parts)) {}
 
   [[nodiscard]] Task<void> serve(std::shared_ptr<net::StreamConnection> connection) override;
+  [[nodiscard]] net::StreamCaller caller(std::size_t listener, const net::IpAddress& peer) const override;
   [[nodiscard]] std::string busy_line() const override { return "421 4.3.2 Too many connections: try again later\r\n"; }
 
  private:
   Parts parts_;
+  QuestionPace pace_;
 };
 
 }  // namespace latchkey::doors

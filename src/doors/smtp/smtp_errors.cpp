@@ -20,8 +20,16 @@ constexpr Known kKnown[] = {
     {"spool_full", 452, "4.3.1"},         {"too_many_uploads", 451, "4.3.2"},      {"too_many_uploads_of_one", 451, "4.3.2"},
     {"use_not_allowed", 550, "5.7.1"},    {"invalid_credentials", 550, "5.7.1"},   {"delegation_ended", 550, "5.7.1"},
     {"bad_address", 553, "5.1.3"},        {"too_many_documents", 554, "5.6.0"},
+    {"unknown_encoding", 554, "5.6.1"},
     {"content_type_not_allowed", 554, "5.6.1"},  // RFC 3463 section 3.7: media not supported
 };
+
+// As the HTTP door says it.
+constexpr std::string_view kStoreAway = "The server's database does not answer at the moment. Try again in a while.";
+constexpr std::string_view kItsLog = "The server cannot take this at the moment. Its log says why.";
+
+// The store's own words name hosts, users and files: they are for the log, and for no stranger at the door.
+bool is_stores(const Error& error) { return error.reason == "store_unavailable" || error.reason == "commit_ambiguous"; }
 
 }  // namespace
 
@@ -29,6 +37,7 @@ Reply reply_of(const Error& error) {
   for (const auto& known : kKnown) {
     if (error.reason == known.reason) return {known.code, std::string(known.status), error.text};
   }
+  if (is_stores(error)) return {451, "4.3.0", std::string(kStoreAway)};
   switch (error.kind) {
     case ErrorKind::invalid:
       return {554, "5.6.0", error.text};
@@ -45,7 +54,7 @@ Reply reply_of(const Error& error) {
       return {451, "4.3.0", error.text};
     case ErrorKind::corrupt:
     case ErrorKind::bug:
-      return {451, "4.3.0", "The server cannot take this at the moment. Its log says why."};
+      return {451, "4.3.0", std::string(kItsLog)};
   }
   return {451, "4.3.0", error.text};
 }
@@ -54,6 +63,8 @@ Reply sign_in_reply_of(const Error& error) {
   if (error.reason == "too_many_attempts") return {454, "4.7.0", error.text};
   if (error.reason == "insecure_transport") return {538, "5.7.11", error.text};
   if (error.kind == ErrorKind::refused || error.kind == ErrorKind::not_found) return {535, "5.7.8", error.text};
+  if (is_stores(error)) return {454, "4.7.0", std::string(kStoreAway)};
+  if (error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug || error.kind == ErrorKind::misconfigured) return {454, "4.7.0", std::string(kItsLog)};
   return {454, "4.7.0", error.text};
 }
 

@@ -1,6 +1,7 @@
 // What the SMTP door is told at start, and what it counts. Values.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,7 @@ enum class SmtpListenerKind {
 struct SmtpListenerRule {
   SmtpListenerKind kind = SmtpListenerKind::submission;
   std::vector<net::IpAddress> sources;  // trusted: who may connect
+  [[nodiscard]] bool names(const net::IpAddress& peer) const { return std::ranges::find(sources, peer) != sources.end(); }
 };
 
 struct SmtpPatience {

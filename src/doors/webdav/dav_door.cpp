@@ -54,6 +54,8 @@ std::string href(const Resource& resource, std::string_view path, bool is_collec
                                {.connector = resource.connector, .path = std::string(path), .ends_in_slash = is_collection});
 }
 
+std::string source_of(const HttpRequest& request) { return "webdav " + request.client.text(); }
+
 std::string_view shown_name(const Resource& resource, std::string_view path) {
   return path.empty() ? std::string_view(resource.connector) : wire::webdav::name_of(path);
 }
@@ -64,6 +66,8 @@ std::string DavDoor::Call::whose() const {
   return (owner.device.none() ? owner.user.text() : owner.device.text()) + " " + resource.connector;
 }
 
+std::string DavDoor::Call::source() const { return source_of(request); }
+
 std::size_t DavDoor::body_limit(std::string_view method, std::string_view) const {
   return method == "PROPFIND" || method == "PROPPATCH" ? wire::webdav::kBodyBytesMax : 4096;
 }
@@ -71,26 +75,33 @@ std::size_t DavDoor::body_limit(std::string_view method, std::string_view) const
 bool DavDoor::streams_body(std::string_view method, std::string_view) const { return method == "PUT"; }
 
 Task<HttpResponse> DavDoor::handle(HttpRequest request) {
+  auto heard = parts_.ear.hear(request);
   parts_.dav_counters.requests += 1;
-  auto answer = co_await serve(std::move(request));
-  if (answer && answer->status < 400) co_return std::move(*answer);
-  parts_.dav_counters.refused += 1;
-  co_return answer ? std::move(*answer) : dav_problem(answer.error());
+  auto answer = co_await serve(std::move(request), heard);
+  auto response = answer ? std::move(*answer) : dav_problem(answer.error());
+  if (response.status >= 400) parts_.dav_counters.refused += 1;
+  parts_.ear.keep(heard, response, kDavDoor);
+  co_return response;
 }
 
 Task<HttpResponse> DavDoor::handle_stream(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
+  auto heard = parts_.ear.hear(request);
+  auto counted = heard.counting(std::move(body));
   parts_.dav_counters.requests += 1;
-  auto answer = co_await put(std::move(request), std::move(body));
-  if (answer && answer->status < 400) co_return std::move(*answer);
-  parts_.dav_counters.refused += 1;
-  parts_.counters.refused += 1;
-  co_return answer ? std::move(*answer) : dav_problem(answer.error());
+  auto answer = co_await put(std::move(request), std::move(counted), heard);
+  auto response = answer ? std::move(*answer) : dav_problem(answer.error());
+  if (response.status >= 400) {
+    parts_.dav_counters.refused += 1;
+    parts_.counters.refused += 1;
+  }
+  parts_.ear.keep(heard, response, kDavDoor);
+  co_return response;
 }
 
-Task<DavDoor::Answer> DavDoor::serve(HttpRequest request) {
+Task<DavDoor::Answer> DavDoor::serve(HttpRequest request, HeardRequest& heard) {
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
   if (request.method == "OPTIONS") co_return options();
-  auto call = co_await admit(std::move(request));
+  auto call = co_await admit(std::move(request), heard);
   if (!call) co_return std::unexpected(call.error());
   const auto& method = call->request.method;
   if (const auto good = check_conditions(call->request, call->view.document(call->path())); !good)
@@ -105,12 +116,13 @@ Task<DavDoor::Answer> DavDoor::serve(HttpRequest request) {
   co_return not_allowed("That cannot be done here. Nothing is ever locked, either.");
 }
 
-Task<Result<DavDoor::Call>> DavDoor::admit(HttpRequest request) {
+Task<Result<DavDoor::Call>> DavDoor::admit(HttpRequest request, HeardRequest& heard) {
   auto resource = wire::webdav::resource_at(kDavMount, request.path);
   if (!resource) co_return std::unexpected(resource.error());
   auto credentials = parse_basic(request.headers.find("Authorization").value_or(""));
   if (!credentials) co_return std::unexpected(no_credentials());
   auto principal = co_await parts_.gate.admit(attempt_of(request, std::move(*credentials), store::kUseDeliver));
+  heard.judged(principal);
   if (!principal) co_return std::unexpected(principal.error());
   auto owner = delivery::owner_of(*principal);
   const auto may = co_await parts_.reception.check_access(
@@ -121,7 +133,7 @@ Task<Result<DavDoor::Call>> DavDoor::admit(HttpRequest request) {
   if (*is_mail)
     co_return fail(ErrorKind::refused, "mail_connector",
                    "This connector sends mail, and a file names no recipients: hand messages in by SMTP or HTTP.");
-  auto items = co_await parts_.shelf.items(owner, resource->connector);
+  auto items = co_await parts_.shelf.items(owner, resource->connector, source_of(request));
   if (!items) co_return std::unexpected(items.error());
   Call call{.request = std::move(request),
             .resource = std::move(*resource),
@@ -214,7 +226,7 @@ Task<DavDoor::Answer> DavDoor::remove(Call call) {
   for (const auto* item : call.view.documents_below(call.path())) paths.push_back(item->path);
   if (call.view.document(call.path()) != nullptr) paths.push_back(call.path());
   for (const auto& path : paths) {
-    const auto done = co_await parts_.shelf.remove(call.owner, call.resource.connector, path);
+    const auto done = co_await parts_.shelf.remove(call.owner, call.resource.connector, path, call.source());
     if (!done) co_return std::unexpected(done.error());
   }
   collections_.remove(call.whose(), call.path());

@@ -13,6 +13,7 @@
 #include "delivery/mail_post.h"
 #include "delivery/reception.h"
 #include "delivery/shelf.h"
+#include "doors/http/device_ear.h"
 #include "doors/http/paced_body.h"
 #include "doors/webdav/collections.h"
 #include "doors/webdav/dav_counters.h"
@@ -37,6 +38,7 @@ class DavDoor final : public net::HttpHandler {
     delivery::Shelf& shelf;
     delivery::Counters& counters;
     DavCounters& dav_counters;
+    DeviceEar& ear;
     const WallClock& wall;
     SteadyClock& steady;
     std::function<DavPatience()> patience;
@@ -63,10 +65,12 @@ class DavDoor final : public net::HttpHandler {
 
     [[nodiscard]] const std::string& path() const { return resource.path; }
     [[nodiscard]] std::string whose() const;  // the key of their collections
+    [[nodiscard]] std::string source() const;  // as their deliveries have it
   };
 
-  [[nodiscard]] Task<Result<Call>> admit(net::HttpRequest request);
-  [[nodiscard]] Task<Answer> serve(net::HttpRequest request);
+  // `heard` outlives the call.
+  [[nodiscard]] Task<Result<Call>> admit(net::HttpRequest request, HeardRequest& heard);
+  [[nodiscard]] Task<Answer> serve(net::HttpRequest request, HeardRequest& heard);
   [[nodiscard]] Task<Answer> get(Call call);
   [[nodiscard]] Answer propfind(const Call& call) const;
   [[nodiscard]] Answer proppatch(const Call& call) const;
@@ -75,7 +79,7 @@ class DavDoor final : public net::HttpHandler {
 
   // dav_transfer.cpp
   struct Target;
-  [[nodiscard]] Task<Answer> put(net::HttpRequest request, std::shared_ptr<net::HttpBody> body);
+  [[nodiscard]] Task<Answer> put(net::HttpRequest request, std::shared_ptr<net::HttpBody> body, HeardRequest& heard);
   [[nodiscard]] Result<Target> target_of(const Call& call) const;
   [[nodiscard]] Task<Answer> move(Call call);
   [[nodiscard]] Task<Answer> copy(Call call);

@@ -45,14 +45,14 @@ Seconds DavDoor::wait_of(std::string_view path, std::int64_t size_bytes) const {
   return delivery::is_incomplete(path, size_bytes) ? patience.hold : patience.settle;
 }
 
-Task<DavDoor::Answer> DavDoor::put(HttpRequest request, std::shared_ptr<net::HttpBody> body) {
+Task<DavDoor::Answer> DavDoor::put(HttpRequest request, std::shared_ptr<net::HttpBody> body, HeardRequest& heard) {
   if (auto refusal = refuse_codings(request)) co_return std::move(*refusal);
   if (auto refusal = refuse_no_length(request)) co_return std::move(*refusal);
   if (auto refusal = refuse_other_sites(request, parts_.public_origin)) co_return std::move(*refusal);
   // A part of a document would stand for the whole (RFC 9110 section 14.5).
   if (request.headers.contains("Content-Range"))
     co_return fail(ErrorKind::invalid, "whole_documents_only", "Documents are put whole: no Content-Range is understood.");
-  auto call = co_await admit(std::move(request));
+  auto call = co_await admit(std::move(request), heard);
   if (!call) co_return std::unexpected(call.error());
   if (call->resource.ends_in_slash || call->view.is_collection(call->path())) co_return is_collection();
   if (!call->view.is_collection(wire::webdav::parent_of(call->path()))) co_return no_parent();
@@ -72,7 +72,8 @@ Task<Result<store::Delivery>> DavDoor::take_in(Call call, std::string path, std:
   const auto connector = call.resource.connector;
   DeliveryId waiting;
   if (const auto* there = call.view.document(path);
-      there != nullptr && delivery::is_incomplete(path, there->delivery.size_bytes)) {
+      there != nullptr && delivery::is_incomplete(path, there->delivery.size_bytes) &&
+      (there->delivery.size_bytes == 0 || there->delivery.source == call.source())) {
     waiting = there->delivery.id;
     if (const auto good = co_await parts_.shelf.postpone(waiting, path, kUploadTimeMax); !good)
       co_return std::unexpected(good.error());
@@ -82,7 +83,7 @@ Task<Result<store::Delivery>> DavDoor::take_in(Call call, std::string path, std:
                                   .connector = connector,
                                   .name = std::string(wire::webdav::name_of(path)),
                                   .content_type = std::move(content_type),
-                                  .source = "webdav " + call.request.client.text(),
+                                  .source = call.source(),
                                   .size_bytes = body->stated_size(),
                                   .fields_json = delivery::path_field(path),
                                   .folder = std::string(wire::webdav::parent_of(path))};
@@ -95,7 +96,7 @@ Task<Result<store::Delivery>> DavDoor::take_in(Call call, std::string path, std:
   parts_.counters.accepted += 1;
   parts_.counters.accepted_bytes += delivery->size_bytes;
   if (delivery::is_incomplete(path, delivery->size_bytes)) parts_.dav_counters.held += 1;
-  co_await parts_.shelf.displace(call.owner, connector, path, delivery->id, waiting);
+  parts_.dav_counters.released += co_await parts_.shelf.displace(call.owner, connector, path, *delivery, waiting);
   co_return delivery;
 }
 
@@ -153,7 +154,7 @@ Task<DavDoor::Answer> DavDoor::move(Call call) {
   if (!moved) co_return std::unexpected(moved.error());
   parts_.dav_counters.renamed += 1;
   collections_.use(call.whose(), std::string(wire::webdav::parent_of(target->path)));
-  co_await parts_.shelf.displace(call.owner, call.resource.connector, target->path, moved->id, DeliveryId{});
+  parts_.dav_counters.released += co_await parts_.shelf.displace(call.owner, call.resource.connector, target->path, *moved, DeliveryId{});
   co_return done(target->was_there, {.path = target->path, .delivery = std::move(*moved)});
 }
 

@@ -27,6 +27,7 @@ constexpr std::int64_t kSourceCacheBytes = 8 << 20;
 constexpr std::string_view kMovingFrom = "moving_from";
 constexpr std::string_view kMovedFrom = "moved_from";
 constexpr std::string_view kMoveId = "move_id";
+constexpr std::string_view kMoveEnding = "move_ending";
 constexpr std::string_view kCopyDiffers = "copy_differs";
 
 // The source, locked and open.
@@ -230,14 +231,66 @@ Result<void> finish_audit(postgres::Connection& target, std::optional<std::int64
   return {};
 }
 
-// Whether the target may be filled by the move with that mark, or is being filled by it.
-Result<void> check_target(postgres::Connection& target, const std::string& mark, const NodeId& source, const std::string& display) {
-  const auto moving = info(target, kMovingFrom);
-  if (!moving) return std::unexpected(moving.error());
-  const auto moved = info(target, kMovedFrom);
-  if (!moved) return std::unexpected(moved.error());
-  if (!mark.empty() && *moving == mark) return {};  // goes on
-  for (const auto& of_source : {*moving, *moved}) {
+// What a database says of the moves into it, as this source's own move sees it.
+struct Marks {
+  std::string moving_from;
+  std::string moved_from;
+  std::string ours;  // empty: no move of this source has a name
+
+  [[nodiscard]] bool is_under_way() const { return !ours.empty() && moving_from == ours; }
+  // The copy that this very move made is whole.
+  [[nodiscard]] bool is_finished() const { return !ours.empty() && moved_from == ours; }
+};
+
+// Looks, and makes no tables.
+Result<Marks> marks_in(postgres::Connection& target, sqlite::Connection& from, const NodeId& source) {
+  Marks marks;
+  const auto move = noted(from, kMoveId);
+  if (!move) return std::unexpected(move.error());
+  if (!move->empty()) marks.ours = source.text() + " " + *move;
+  const auto tables = postgres::number(target, {"SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('store_info')"});
+  if (!tables) return std::unexpected(tables.error());
+  if (*tables == 0) return marks;
+  for (const auto& [key, mark] : {std::pair(kMovingFrom, &Marks::moving_from), std::pair(kMovedFrom, &Marks::moved_from)}) {
+    auto found = info(target, key);
+    if (!found) return std::unexpected(found.error());
+    marks.*mark = *std::move(found);
+  }
+  return marks;
+}
+
+// What an earlier call has begun or ended elsewhere, or in a database that is not there any more, is not begun anew: both copies, or a
+// copy of what is out of date, could be served.
+Result<void> check_earlier_move(sqlite::Connection& from, const Marks& there, const std::string& moved_to, const std::string& display) {
+  if (there.is_finished()) return {};
+  if (!moved_to.empty()) {
+    return fail(ErrorKind::conflict, "source_moved",
+                fmt::format("This installation was moved to {}, and the database there does not hold it any more. What is left here is out of date: a copy of it "
+                            "would lose the grants refreshed since. Put a dump of that database back and run `latchkey restore --database` on every node; or "
+                            "restore a backup from before the move into an empty directory with `latchkey restore`, and move that; nothing was changed.", moved_to));
+  }
+  const auto moving_to = noted(from, kMovingToMeta);
+  if (!moving_to) return std::unexpected(moving_to.error());
+  if (moving_to->empty() || there.is_under_way()) return {};
+  const auto ending = noted(from, kMoveEnding);
+  if (!ending) return std::unexpected(ending.error());
+  if (!ending->empty()) {
+    return fail(ErrorKind::conflict, "copy_lost",
+                fmt::format("The copy in {} was whole when the move's end was not heard, and is not {}: it may have been served. Run `latchkey migrate --to` with "
+                            "that address; if the database is lost, put a dump of it back before. If no server has ever worked on it: "
+                            "`latchkey migrate --give-up`, then move anew; nothing was changed.",
+                            *moving_to, *moving_to == display ? "there any more" : "in " + display));
+  }
+  if (*moving_to == display) return {};
+  return fail(ErrorKind::conflict, "move_begun",
+              fmt::format("The move to {} was begun, and not to {}. Run `latchkey migrate --to` with that address again to finish it, or "
+                          "`latchkey migrate --give-up` before you name another; nothing was changed.", *moving_to, display));
+}
+
+// Whether the target may be filled by the move, or is being filled by it.
+Result<void> check_target(postgres::Connection& target, const Marks& there, const NodeId& source, const std::string& display) {
+  if (there.is_under_way()) return {};
+  for (const auto& of_source : {there.moving_from, there.moved_from}) {
     if (!of_source.starts_with(source.text())) continue;
     return fail(ErrorKind::conflict, "target_not_empty",
                 fmt::format("The database {} holds a copy of this installation that an earlier move made, and which is out of date. Drop it and make it "
@@ -245,27 +298,30 @@ Result<void> check_target(postgres::Connection& target, const std::string& mark,
   }
   const auto rows = postgres::number(target, {"SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM meta) + (SELECT count(*) FROM audit)"});
   if (!rows) return std::unexpected(rows.error());
-  if (!moving->empty() || *rows > 0) {
+  if (!there.moving_from.empty() || *rows > 0) {
     return fail(ErrorKind::conflict, "target_not_empty",
                 fmt::format("The database {} is not empty: {}. Give the installation a new one; nothing was changed.", display,
-                            moving->empty() ? "an installation works in it" : "another installation's move into it was begun"));
+                            there.moving_from.empty() ? "an installation works in it" : "another installation's move into it was begun"));
   }
   return {};
 }
 
-// The source knows of the move before the target does.
-Result<std::string> begin_move(sqlite::Connection& from, postgres::Connection& target, const NodeId& source, const std::string& display) {
-  auto move = noted(from, kMoveId);
-  if (!move) return move;
-  const auto mark_of = [&](const std::string& id) { return id.empty() ? id : source.text() + " " + id; };
-  if (auto free = check_target(target, mark_of(*move), source, display); !free) return std::unexpected(free.error());
-  if (move->empty()) {
+// The source knows of the move before the target does. The move's mark.
+Result<std::string> begin_move(sqlite::Connection& from, postgres::Connection& target, const MoveOptions& options, const NodeId& source, const std::string& display) {
+  auto there = marks_in(target, from, source);
+  if (!there) return std::unexpected(there.error());
+  if (auto free = check_target(target, *there, source, display); !free) return std::unexpected(free.error());
+  if (options.keep_node) {
+    if (auto kept = options.keep_node(source); !kept) return std::unexpected(kept.error());
+  }
+  if (there->ours.empty()) {
     base::SystemEntropy entropy;
-    *move = base::to_hex(entropy.bytes(16));
-    if (auto named = note(from, kMoveId, *move); !named) return std::unexpected(named.error());
+    const auto move = base::to_hex(entropy.bytes(16));
+    if (auto named = note(from, kMoveId, move); !named) return std::unexpected(named.error());
+    there->ours = source.text() + " " + move;
   }
   if (auto marked = note(from, kMovingToMeta, display); !marked) return std::unexpected(marked.error());
-  return mark_of(*move);
+  return std::move(there->ours);
 }
 
 Result<void> copy_and_prove(sqlite::Connection& from, postgres::Connection& target, const std::string& mark, const MoveOptions& options, MoveResult& result) {
@@ -273,6 +329,7 @@ Result<void> copy_and_prove(sqlite::Connection& from, postgres::Connection& targ
   if (!marked) return std::unexpected(marked.error());
   if (auto moved = move_tables(from, target, options, result); !moved) return moved;
   if (auto sound = finish_audit(target, result.broken_entry); !sound) return sound;
+  if (auto ending = note(from, kMoveEnding, "1"); !ending) return ending;
   const std::vector<postgres::Query> done{{"INSERT INTO store_info(key, value) VALUES ('moved_from', $1)", postgres::Values(mark)},
                                           {"DELETE FROM store_info WHERE key = 'moving_from'"}};
   return write(target, done);
@@ -296,22 +353,10 @@ Error not_opened(Error error, sqlite::Connection& from) {
   return error;
 }
 
-// The copy that this very move made is whole: only the source's last word is missing.
-Result<bool> is_finished(sqlite::Connection& from, postgres::Connection& target, const NodeId& source) {
-  const auto move = noted(from, kMoveId);
-  if (!move) return std::unexpected(move.error());
-  if (move->empty()) return false;
-  const auto finished = info(target, kMovedFrom);
-  if (!finished) return std::unexpected(finished.error());
-  return *finished == source.text() + " " + *move;
-}
+postgres::Place place_of(const PostgresOptions& options, const std::string& display) { return {options.url, options.password.clone(), display}; }
 
-Result<std::unique_ptr<postgres::Connection>> open_target(const PostgresOptions& options, const std::string& display) {
-  const postgres::Place place{options.url, options.password.clone(), display};
-  auto target = postgres::Connection::open(place, postgres::Access::writer);
-  if (!target) return std::unexpected(target.error());
-  if (auto ready = postgres::bring_up_to_date(**target, place, options.program_version); !ready) return std::unexpected(ready.error());
-  return std::move(*target);
+Result<std::unique_ptr<postgres::Connection>> connect(const PostgresOptions& options, const std::string& display) {
+  return postgres::Connection::open(place_of(options, display), postgres::Access::writer);
 }
 
 }  // namespace
@@ -331,20 +376,26 @@ Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock&
     return fail(ErrorKind::misconfigured, "data_directory", "This installation has never been started: there is nothing to move. Start Latchkey "
                 "with store = \"postgresql://...\" right away.", {.field = "data"});
   }
-  MoveResult result{.tables = {}, .node = *id, .target = *display};
+  MoveResult result{.tables = {}, .target = *display};
   if (!moved_to->empty() && *moved_to != *display) {
     return fail(ErrorKind::conflict, "source_moved", fmt::format("This installation was moved to {} already.", *moved_to));
   }
 
-  const auto target = open_target(options.target, *display);
+  const auto target = connect(options.target, *display);
   if (!target) return std::unexpected(moved_to->empty() ? not_opened(target.error(), from) : target.error());
-  const auto finished = is_finished(from, **target, *id);
-  if (!finished) return std::unexpected(finished.error());
-  if (!*finished) {
+  const auto there = marks_in(**target, from, *id);
+  if (!there) return std::unexpected(there.error());
+  if (auto free = check_earlier_move(from, *there, *moved_to, *display); !free) return std::unexpected(free.error());
+  if (!moved_to->empty()) return result;
+  if (there->is_finished()) {
+    if (auto kept = options.keep_node ? options.keep_node(*id) : Result<void>(); !kept) return std::unexpected(kept.error());
+  } else {
+    const auto ready = postgres::bring_up_to_date(**target, place_of(options.target, *display), options.target.program_version);
+    if (!ready) return std::unexpected(not_opened(ready.error(), from));
     const auto broken_entry = check_trail(from, options.broken_trail, wall.now());
     if (!broken_entry) return std::unexpected(broken_entry.error());
     result.broken_entry = *broken_entry;
-    const auto mark = begin_move(from, **target, *id, *display);
+    const auto mark = begin_move(from, **target, options, *id, *display);
     if (!mark) return std::unexpected(mark.error());
     log.info("store_moving", {{"from", options.path}, {"to", *display}});
     if (auto copied = copy_and_prove(from, **target, *mark, options, result); !copied) return std::unexpected(interrupted(copied.error(), *display));
@@ -372,8 +423,8 @@ Task<Result<void>> check_not_moved(Store& store) {
                  {.field = "store"});
 }
 
-Result<std::string> give_up_move(const std::string& path, std::optional<PostgresOptions> target, const WallClock& wall) {
-  auto source = open_source(path, "0", wall);
+Result<std::string> give_up_move(const GiveUpOptions& options, const WallClock& wall) {
+  auto source = open_source(options.path, options.program_version, wall);
   if (!source) return std::unexpected(source.error());
   const auto moved_to = noted(*source->db, kMovedToMeta);
   if (!moved_to) return std::unexpected(moved_to.error());
@@ -384,24 +435,30 @@ Result<std::string> give_up_move(const std::string& path, std::optional<Postgres
   auto moving_to = noted(*source->db, kMovingToMeta);
   if (!moving_to) return moving_to;
   if (moving_to->empty()) return fail(ErrorKind::conflict, "no_move", "No move of this installation was begun: there is nothing to give up.");
-  if (target) {
-    auto display = check_postgres_url(target->url);
+  if (options.target) {
+    auto display = check_postgres_url(options.target->url);
     if (!display) return std::unexpected(display.error());
     const auto node = sqlite::find_meta(*source->db, std::string(kNodeMeta));
     if (!node) return std::unexpected(node.error());
-    const auto there = open_target(*target, *display);
+    const auto target = connect(*options.target, *display);
+    if (!target) return std::unexpected(target.error());
+    const auto there = marks_in(**target, *source->db, NodeId::from_bytes(*node).value_or(NodeId{}));
     if (!there) return std::unexpected(there.error());
-    const auto finished = is_finished(*source->db, **there, NodeId::from_bytes(*node).value_or(NodeId{}));
-    if (!finished) return std::unexpected(finished.error());
-    if (*finished) {
+    if (*display != *moving_to && !there->is_under_way() && !there->is_finished()) {
+      return fail(ErrorKind::conflict, "move_begun",
+                  fmt::format("The move that was begun went to {}, not to {}: name that address with --to, so that it can be looked at; nothing was changed.",
+                              *moving_to, *display));
+    }
+    if (there->is_finished()) {
       return fail(ErrorKind::conflict, "source_moved",
                   fmt::format("The copy in {} is whole, and only the last word is missing here. Run `latchkey migrate --to` again, which ends the move; or "
                               "drop that database first.", *display));
     }
   }
   // From here on the copy is no move's any more, whatever its state: work goes on here.
-  if (auto forgotten = note(*source->db, kMoveId, ""); !forgotten) return std::unexpected(forgotten.error());
-  if (auto done = note(*source->db, kMovingToMeta, ""); !done) return std::unexpected(done.error());
+  for (const auto key : {kMoveId, kMoveEnding, kMovingToMeta}) {
+    if (auto forgotten = note(*source->db, key, ""); !forgotten) return std::unexpected(forgotten.error());
+  }
   return moving_to;
 }
 

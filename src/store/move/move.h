@@ -1,10 +1,11 @@
 // Moving a stopped SQLite store into PostgreSQL: copied in portions, resumed where it stopped, proven table by table, and only
 // then the source retired, so that at no time two stores with one set of grants can be worked on (RULES F10).
 //
-// Meta `moving_to` in the source, from the first row on: `serve` refuses it. `moving_from` in the target's store_info until the
+// Meta `moving_to` in the source, from the first row on: `serve` refuses it, and so does a move to anywhere else. `moving_from` in the target's store_info until the
 // copy is proven: opening it refuses; then `moved_from`. `moved_to` in the source at the end, for ever. Both marks of the target hold
 // the source's node and the move's id, which the source keeps as meta `move_id` until the move is given up: a copy made by another
-// move is out of date, and never taken for this one's.
+// move is out of date, and never taken for this one's. Meta `move_ending` is in the source before the target's last word: from then on
+// the copy may be served, and what may have been served is not copied again when it is gone.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,6 @@ struct MovedTable {
 
 struct MoveResult {
   std::vector<MovedTable> tables;  // none: all had been copied and proven by an earlier call
-  NodeId node;         // as whom the source worked: its data directory goes on by this name
   std::string target;  // for sentences
   std::optional<std::int64_t> broken_entry{};  // of the audit trail, accepted
 };
@@ -41,9 +41,12 @@ struct MoveOptions {
   BrokenTrail broken_trail = BrokenTrail::refuse;
   // Called as rows arrive. `total`: the table's.
   std::function<void(std::string_view table, std::int64_t done, std::int64_t total)> progress{};
+  // Called before the first mark is made: the data directory keeps this name as its node's. What it refuses ends the call.
+  std::function<Result<void>(const NodeId& node)> keep_node{};
 };
 
-// Errors: those of opening either store; conflict/`target_not_empty`; conflict/`source_moved` (to somewhere else);
+// Errors: those of opening either store; conflict/`target_not_empty`; conflict/`source_moved` (to somewhere else, or the database does not
+// hold it any more), `move_begun` (to somewhere else), `copy_lost` (it was whole, and is not there): nothing was changed anywhere then;
 // corrupt/`audit_chain_broken` (nothing was begun by this call); corrupt/`copy_differs` (nothing is retired); unavailable/`store_unavailable`:
 // call again to go on. Once a move is begun, the sentence says so.
 [[nodiscard]] Result<MoveResult> move_to_postgres(const MoveOptions& options, const WallClock& wall, Log& log);
@@ -52,9 +55,15 @@ struct MoveOptions {
 // `store_moving`, with the way on; those of the store.
 [[nodiscard]] Task<Result<void>> check_not_moved(Store& store);
 
+struct GiveUpOptions {
+  std::string path;  // as above
+  std::string program_version;
+  std::optional<PostgresOptions> target{};  // looked at first, where it can be named; nothing is made there
+};
+
 // Gives an unfinished move up: the source may be worked on again, and the target, whose display it returns, must be thrown away.
-// `target`: looked at first, where it can be named. Errors: conflict/`source_moved` when it was finished, conflict/`no_move` when
-// none was begun.
-[[nodiscard]] Result<std::string> give_up_move(const std::string& path, std::optional<PostgresOptions> target, const WallClock& wall);
+// Errors: conflict/`source_moved` when it was finished, conflict/`move_begun` when it went elsewhere than to `target`,
+// conflict/`no_move` when none was begun.
+[[nodiscard]] Result<std::string> give_up_move(const GiveUpOptions& options, const WallClock& wall);
 
 }  // namespace latchkey::store

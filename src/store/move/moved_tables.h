@@ -218,7 +218,7 @@ struct MetaTable {
   static constexpr const char* kColumns = "key, value";
   static constexpr const char* kOrder = "key";
   static constexpr const char* kTarget = kColumns;
-  static constexpr const char* kCondition = "key NOT IN ('node_id', 'moved_to', 'moving_to')";
+  static constexpr const char* kCondition = "key NOT IN ('node_id', 'moved_to', 'moving_to', 'move_ending')";
   static auto fields(Record& r) { return std::tie(r.key, r.value); }
   static postgres::Values values(const Record& r) { return postgres::Values(r.key, r.value); }
 };

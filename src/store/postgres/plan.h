@@ -71,6 +71,7 @@ void add(Plan& plan, std::optional<WallTime> now, const CountHandouts& m);
 void add(Plan& plan, std::optional<WallTime> now, const NoteGrantEvent& m);
 void add(Plan& plan, std::optional<WallTime> now, const PutRevocation& m);
 void add(Plan& plan, std::optional<WallTime> now, const DeleteRevocation& m);
+void add(Plan& plan, std::optional<WallTime> now, const DeleteRevocationOfSwitchedOff& m);
 void add(Plan& plan, std::optional<WallTime> now, const AddTally& m);
 // plan_delivery.cpp
 void add(Plan& plan, std::optional<WallTime> now, const PutConnector& m);

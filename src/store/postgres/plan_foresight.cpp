@@ -50,6 +50,10 @@ void add(Plan& plan, std::optional<WallTime>, const DeleteRevocation& m) {
   plan.writes.push_back({{kSql, Values(m.id)}});
 }
 
+void add(Plan& plan, std::optional<WallTime>, const DeleteRevocationOfSwitchedOff& m) {
+  plan.writes.push_back({{"DELETE FROM revocations WHERE id = $1", Values(entry_of_switched_off(m.grant))}});
+}
+
 void add(Plan& plan, std::optional<WallTime>, const AddTally& m) {
   plan.writes.push_back({{"DELETE FROM tallies WHERE name = $1 AND at < $2", Values(m.tally.name, m.tally.at - kTalliesAge)}});
   constexpr std::string_view kSql =

@@ -139,10 +139,8 @@ class PostgresStore final : public Store {
   Task<Result<std::vector<std::int64_t>>> grant_histogram(GrantMoment moment, std::vector<WallTime> edges) override {
     return read([moment, edges = std::move(edges)](Connection& db) { return make_grant_histogram(db, moment, edges); });
   }
-  Task<Result<std::vector<Grant>>> sharers(std::string app, std::string account_id, std::size_t limit) override {
-    return read([app = std::move(app), account = std::move(account_id), limit](Connection& db) {
-      return find_sharers(db, app, account, limit);
-    });
+  Task<Result<std::vector<Grant>>> sharers(SharersQuery query) override {
+    return read([query = std::move(query)](Connection& db) { return find_sharers(db, query); });
   }
   Task<Result<std::vector<GrantEvent>>> grant_events(GrantId grant) override {
     return read([grant](Connection& db) { return find_grant_events(db, grant); });
@@ -326,6 +324,21 @@ Result<OpenedPostgres> open_postgres_store(PostgresOptions options, Log& log) {
   const auto kept = number(**first, {"SELECT count(*) FROM (SELECT 1 FROM meta LIMIT 1) AS any_row"});
   if (!kept) return std::unexpected(kept.error());
   return OpenedPostgres{.store = std::make_unique<PostgresStore>(std::move(place), options, *std::move(first), log), .fresh = *kept == 0};
+}
+
+Result<Bytes> postgres_master_key_id(const PostgresOptions& options) {
+  auto display = check_postgres_url(options.url);
+  if (!display) return std::unexpected(display.error());
+  const auto database = Connection::open({options.url, options.password.clone(), *std::move(display)}, Access::writer);
+  if (!database) return std::unexpected(database.error());
+  const auto tables = number(**database, {"SELECT count(*) FROM pg_catalog.pg_class WHERE oid = to_regclass('meta')"});
+  if (!tables) return std::unexpected(tables.error());
+  Bytes id;
+  if (*tables == 0) return id;
+  auto rows = (*database)->ask({"SELECT value FROM meta WHERE key = 'master_key_id'"});
+  if (!rows) return std::unexpected(rows.error());
+  if (rows->row()) rows->read(id);
+  return id;
 }
 
 }  // namespace latchkey::store

@@ -42,4 +42,8 @@ struct OpenedPostgres {
 enum class UrlGivenIn { configuration, migrate };
 [[nodiscard]] Result<std::string> check_postgres_url(const std::string& url, UrlGivenIn given_in = UrlGivenIn::configuration);
 
+// The master key by which a database is worked on at this moment; empty: never opened by a server. Nothing is made there. Blocking.
+// Errors: those of connecting; unavailable/`store_unavailable`.
+[[nodiscard]] Result<Bytes> postgres_master_key_id(const PostgresOptions& options);
+
 }  // namespace latchkey::store

@@ -65,6 +65,7 @@ template <class Id>
 [[nodiscard]] Result<void> change(Connection&, WallTime, const NoteGrantEvent&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutRevocation&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteRevocation&);
+[[nodiscard]] Result<void> change(Connection&, WallTime, const DeleteRevocationOfSwitchedOff&);
 [[nodiscard]] Result<void> change(Connection&, WallTime, const AddTally&);
 // mutations_delivery.cpp
 [[nodiscard]] Result<void> change(Connection&, WallTime, const PutConnector&);

@@ -40,8 +40,9 @@ class Connection {
   // Reads from the file itself, past what SQLite keeps in memory of it: a disk that has gone is noticed although everything asked for
   // lately is still there. (What the system keeps in memory of the file is not passed by.)
   [[nodiscard]] Result<void> touch_file();
-  // Reads that the disk has failed so far.
+  // Reads that the disk has failed so far; and syncs, whichever statement they were for.
   [[nodiscard]] std::uint64_t failed_reads() const { return files_->failed_reads(); }
+  [[nodiscard]] std::uint64_t failed_syncs() const { return files_->failed_syncs(); }
 
   void leave_log_alone();
   [[nodiscard]] bool in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }

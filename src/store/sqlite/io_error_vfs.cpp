@@ -36,6 +36,7 @@ int IoErrorVfs::open(sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int
   if (file->pMethods == nullptr) return code;
   auto& opened = *new (reinterpret_cast<char*>(file) + layer.file_bytes) OpenFile{*file->pMethods, file->pMethods, &layer};
   opened.methods.xRead = &IoErrorVfs::read;
+  opened.methods.xSync = &IoErrorVfs::sync;
   file->pMethods = &opened.methods;
   return code;
 }
@@ -46,6 +47,13 @@ int IoErrorVfs::read(sqlite3_file* file, void* to, int size, sqlite3_int64 at) {
   if ((code & 0xff) != SQLITE_IOERR || code == SQLITE_IOERR_SHORT_READ) return code;
   opened.layer->failed_reads += 1;
   return code == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : code;
+}
+
+int IoErrorVfs::sync(sqlite3_file* file, int flags) {
+  const auto& opened = *reinterpret_cast<const OpenFile*>(file->pMethods);
+  const int code = opened.beneath->xSync(file, flags);
+  if (code != SQLITE_OK) opened.layer->failed_syncs += 1;
+  return code;
 }
 
 }  // namespace latchkey::store::sqlite

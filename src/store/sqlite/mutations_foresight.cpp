@@ -61,6 +61,13 @@ Result<void> change(Connection& db, WallTime, const DeleteRevocation& m) {
   return {};
 }
 
+Result<void> change(Connection& db, WallTime, const DeleteRevocationOfSwitchedOff& m) {
+  auto statement = db.prepare("DELETE FROM revocations WHERE id = ?1");
+  statement.bind(entry_of_switched_off(m.grant)).run();
+  if (statement.failed()) return statement.failure();
+  return {};
+}
+
 Result<void> change(Connection& db, WallTime, const AddTally& m) {
   {
     auto statement = db.prepare("DELETE FROM tallies WHERE name = ?1 AND at < ?2");

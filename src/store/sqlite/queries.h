@@ -41,8 +41,7 @@ namespace latchkey::store::sqlite {
 // queries_foresight.cpp
 [[nodiscard]] Result<std::vector<TypeStateCount>> count_grants_by_type(Connection& db);
 [[nodiscard]] Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMoment moment, const std::vector<WallTime>& edges);
-[[nodiscard]] Result<std::vector<Grant>> find_sharers(Connection& db, const std::string& app, const std::string& account_id,
-                                                                std::size_t limit);
+[[nodiscard]] Result<std::vector<Grant>> find_sharers(Connection& db, const SharersQuery& query);
 [[nodiscard]] Result<std::vector<GrantEvent>> find_grant_events(Connection& db, const GrantId& grant);
 [[nodiscard]] Result<Listing<Revocation>> find_revocations(Connection& db, WallTime due_until, std::size_t limit);
 [[nodiscard]] Result<std::vector<Revocation>> find_revocations_after(Connection& db, const RevocationId& after, std::size_t limit);

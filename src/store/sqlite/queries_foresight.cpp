@@ -30,21 +30,24 @@ Result<std::vector<std::int64_t>> make_grant_histogram(Connection& db, GrantMome
   return counts;
 }
 
-// may_rest_on_consent(), and of nobody who is switched off.
-#define LATCHKEY_IN_USE "state NOT IN (4, 6, 7) AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id AND users.enabled = 1)"
+// SharersQuery.
+#define LATCHKEY_IN_USE(now, heard)                                                                                                     \
+  "(((state NOT IN (4, 6, 7) OR (state = 4 AND EXISTS (SELECT 1 FROM nodes WHERE length(nodes.run) > 0 AND nodes.seen_at < " heard "))) " \
+  "AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id AND users.enabled = 1)) OR "                                        \
+  "(state NOT IN (4, 7) AND EXISTS (SELECT 1 FROM revocations WHERE revocations.id = grants.id AND revocations.created_at > " now ")))"
 
-Result<std::vector<Grant>> find_sharers(Connection& db, const std::string& app, const std::string& account_id,
-                                                  std::size_t limit) {
+Result<std::vector<Grant>> find_sharers(Connection& db, const SharersQuery& query) {
+  const auto& [app, account_id, now, heard_since, limit] = query;
   if (account_id.empty()) {
-    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND " LATCHKEY_IN_USE " LIMIT ?2");
-    return all_rows<Grant>(statement.bind(app, limit), grant_fields<Grant>);
+    auto statement = db.prepare("SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND " LATCHKEY_IN_USE("?3", "?4") " LIMIT ?2");
+    return all_rows<Grant>(statement.bind(app, limit, now, heard_since), grant_fields<Grant>);
   }
   // Two indices, and the one is read only where the other left room.
   auto statement = db.prepare(
-      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> '' AND " LATCHKEY_IN_USE " "
+      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = ?2 AND account_id <> '' AND " LATCHKEY_IN_USE("?4", "?5") " "
       "UNION ALL "
-      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = '' AND " LATCHKEY_IN_USE " LIMIT ?3");
-  return all_rows<Grant>(statement.bind(app, account_id, limit), grant_fields<Grant>);
+      "SELECT " LATCHKEY_GRANT_COLUMNS " FROM grants WHERE app = ?1 AND account_id = '' AND " LATCHKEY_IN_USE("?4", "?5") " LIMIT ?3");
+  return all_rows<Grant>(statement.bind(app, account_id, limit, now, heard_since), grant_fields<Grant>);
 }
 
 Result<std::vector<GrantEvent>> find_grant_events(Connection& db, const GrantId& grant) {

@@ -236,6 +236,39 @@ TEST_F(SqliteFile, AFailedSyncStopsAllWritingUntilARestart) {
   EXPECT_TRUE(set(**store, "a", "4"));
 }
 
+// SQLite syncs the head of its log when that begins anew, and a batch that does not fit into its memory writes to the log before COMMIT.
+TEST_F(SqliteFile, ASyncThatFailsBeforeTheCommitStopsAllWritingToo) {
+  auto store = open_sqlite_store({.path = path(), .checkpoint_pages = 1, .vfs = vfs_.name()}, clock_, log_);
+  ASSERT_TRUE(store);
+  ASSERT_TRUE(set(**store, "a", "1"));
+  std::atomic<int> failed = 0;
+  vfs_.set_fault([&failed](sqlite::FileCall call, std::string_view suffix) {
+    if (call != sqlite::FileCall::sync || suffix != "-wal" || failed > 0) return SQLITE_OK;
+    ++failed;
+    return SQLITE_IOERR_FSYNC;
+  });
+  Batch large;
+  for (int i = 0; i < 800; ++i) large.push_back(AppendAudit{{.at = clock_.now(), .action = "x", .detail = std::string(6'000, 'y')}});
+  const auto undone = wait_for((*store)->commit(std::move(large)));
+  ASSERT_EQ(failed, 1);
+  ASSERT_FALSE(undone);
+  EXPECT_EQ(undone.error().kind, ErrorKind::unavailable) << "before the commit: nothing of it is kept";
+  EXPECT_NE(undone.error().text.find("restart"), std::string::npos) << undone.error().text;
+  const int syncs = vfs_.syncs();
+  EXPECT_FALSE(set(**store, "a", "2"));
+  const auto asked = wait_for((*store)->now());
+  ASSERT_FALSE(asked);
+  EXPECT_EQ(asked.error().reason, "store_stopped");
+  EXPECT_NE(log_.text().find("store_stopped"), std::string::npos);
+  *store = nullptr;
+  EXPECT_EQ(vfs_.syncs(), syncs) << "a sync that failed is never tried again, not even on the way out";
+  store = open();
+  ASSERT_TRUE(store);
+  EXPECT_EQ(wait_for((*store)->settings())->front().value, "1");
+  EXPECT_TRUE(wait_for((*store)->audit({}))->items.empty());
+  EXPECT_TRUE(set(**store, "a", "3"));
+}
+
 TEST_F(SqliteFile, AStoreThatHasStoppedSaysSoWhenAskedHowItIs) {
   auto store = open();
   ASSERT_TRUE(store);

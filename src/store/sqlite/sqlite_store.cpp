@@ -169,10 +169,8 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<std::int64_t>>> grant_histogram(GrantMoment moment, std::vector<WallTime> edges) override {
     return read([moment, edges = std::move(edges)](Connection& db) { return make_grant_histogram(db, moment, edges); });
   }
-  Task<Result<std::vector<Grant>>> sharers(std::string app, std::string account_id, std::size_t limit) override {
-    return read([app = std::move(app), account = std::move(account_id), limit](Connection& db) {
-      return find_sharers(db, app, account, limit);
-    });
+  Task<Result<std::vector<Grant>>> sharers(SharersQuery query) override {
+    return read([query = std::move(query)](Connection& db) { return find_sharers(db, query); });
   }
   Task<Result<std::vector<GrantEvent>>> grant_events(GrantId grant) override {
     return read([grant](Connection& db) { return find_grant_events(db, grant); });

@@ -5,10 +5,6 @@
 namespace latchkey::store::sqlite {
 namespace {
 
-bool is_failed_sync(int extended_code) {
-  return extended_code == SQLITE_IOERR_FSYNC || extended_code == SQLITE_IOERR_DIR_FSYNC;
-}
-
 int note_log_pages(void* pages, sqlite3*, const char*, int count) {
   *static_cast<int*>(pages) = count;
   return SQLITE_OK;
@@ -83,7 +79,10 @@ void Writer::write(std::deque<Waiting> group) {
   bool any_written = false;
   for (auto& waiting : group) {
     auto result = state ? write_one(waiting.batch, now) : state;
-    if (state && !db_.in_transaction()) {
+    if (lost_a_sync()) {
+      undo();
+      result = state = std::unexpected(refusal());
+    } else if (state && !db_.in_transaction()) {
       // SQLite has undone the whole transaction (full disk, I/O error): nothing of this group has happened.
       state = result;
     }
@@ -142,8 +141,7 @@ Result<void> Writer::finish(bool any_written) {
   if (!commit.failed()) return {};
   Error error = commit.failure().error();
   undo();
-  if (is_failed_sync(commit.code())) {
-    stop_for_good(error);
+  if (lost_a_sync()) {
     return fail(ErrorKind::ambiguous, "commit_ambiguous",
                 "The disk did not confirm the change: it may or may not be kept. The server must be restarted.",
                 {.detail = error.detail});
@@ -151,6 +149,12 @@ Result<void> Writer::finish(bool any_written) {
   if (error.kind == ErrorKind::corrupt) stop_for_good(error);
   log_.error("store_commit_failed", error);
   return std::unexpected(std::move(error));
+}
+
+bool Writer::lost_a_sync() {
+  if (db_.failed_syncs() == 0) return false;
+  stop_for_good(error_of(SQLITE_IOERR_FSYNC, "a sync has failed"));
+  return true;
 }
 
 void Writer::undo() {
@@ -171,7 +175,8 @@ void Writer::checkpoint() {
   if (overdue) sqlite3_busy_timeout(db_.handle(), 0);
   if (code == SQLITE_OK || code == SQLITE_BUSY || code == SQLITE_LOCKED) return;
   const auto error = error_of(code, sqlite3_errmsg(db_.handle()));
-  if (is_failed_sync(code) || error.kind == ErrorKind::corrupt) return stop_for_good(error);
+  if (lost_a_sync()) return;
+  if (error.kind == ErrorKind::corrupt) return stop_for_good(error);
   log_.warning("store_checkpoint_failed", {{"detail", error.detail}});  // a full disk: the log grows until there is room
 }
 

@@ -67,6 +67,8 @@ class Writer {
   void write(std::deque<Waiting> group);
   [[nodiscard]] Result<void> write_one(const Batch& batch, WallTime now);
   [[nodiscard]] Result<void> finish(bool any_written);
+  // Whether a sync has failed, in whichever statement; nothing is written from then on.
+  [[nodiscard]] bool lost_a_sync();
   void undo();
   void checkpoint();
   void stop_for_good(const Error& error);

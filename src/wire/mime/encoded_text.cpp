@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 
 #include "wire/mime/header_fields.h"
@@ -98,6 +99,7 @@ class Iconv {
     return descriptor_ != reinterpret_cast<iconv_t>(-1);  // NOLINT: iconv_open()'s own mark of failure
   }
   [[nodiscard]] std::string convert(std::string_view text) {
+    (void)iconv(descriptor_, nullptr, nullptr, nullptr, nullptr);  // whatever state the last text has left it in
     std::string from(text);
     std::string out;
     char* in = from.data();
@@ -192,25 +194,54 @@ bool is_utf8(std::string_view text) {
 
 std::string guess_utf8(std::string_view octets) { return is_utf8(octets) ? std::string(octets) : from_windows_1252(octets); }
 
-std::string to_utf8(std::string_view text, std::string_view charset) {
+class Charsets::Works {
+ public:
+  // nullptr: nobody knows it here, or it is one too many.
+  [[nodiscard]] Iconv* find(const std::string& name) {
+    auto found = known_.find(name);
+    if (found == known_.end()) {
+      if (known_.size() >= kMost) return nullptr;
+      found = known_.emplace(name, std::make_unique<Iconv>(name)).first;
+    }
+    return found->second->is_open() ? found->second.get() : nullptr;
+  }
+  [[nodiscard]] std::size_t size() const { return known_.size(); }
+
+ private:
+  std::map<std::string, std::unique_ptr<Iconv>> known_;
+};
+
+Charsets::Charsets() : works_(std::make_unique<Works>()) {}
+Charsets::~Charsets() = default;
+
+std::size_t Charsets::looked_for() const { return works_->size(); }
+
+std::string to_utf8(std::string_view text, std::string_view charset) { return Charsets().to_utf8(text, charset); }
+
+std::string Charsets::to_utf8(std::string_view text, std::string_view charset) {
   const auto name = small(charset);
   if (name == "utf-8" || name == "utf8") return repaired_utf8(text);
   // Senders who say ISO 8859-1 or ASCII and use more mean windows-1252.
   if (name == "windows-1252" || name == "iso-8859-1" || name == "latin1" || name == "cp1252") return from_windows_1252(text);
   if (name == "us-ascii" || !is_charset_name(name)) return guess_utf8(text);
-  Iconv iconv(name);
-  if (!iconv.is_open()) return guess_utf8(text);
-  auto converted = iconv.convert(text);
+  auto* iconv = works_->find(name);
+  if (iconv == nullptr) return guess_utf8(text);
+  auto converted = iconv->convert(text);
   return is_utf8(converted) ? std::move(converted) : repaired_utf8(converted);
 }
 
 std::string decode_words(std::string_view text) {
+  Charsets charsets;
+  return decode_words(text, charsets);
+}
+
+std::string decode_words(std::string_view text, Charsets& charsets) {
   std::string out;
   std::string plain;   // not told yet: blanks between two words are dropped (RFC 2047 section 6.2)
   std::string octets;  // of words side by side in one charset: a character may be cut between them
   std::string charset;
   const auto tell_words = [&] {
-    if (!octets.empty()) out += to_utf8(octets, charset);
+    if (!octets.empty()) out += charsets.to_utf8(octets, charset);
     octets.clear();
   };
   bool after_word = false;
@@ -256,6 +287,15 @@ std::string encode_words(std::string_view utf8) {
     rest.remove_prefix(length);
   }
   return out;
+}
+
+std::string quoted_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
 }
 
 }  // namespace latchkey::wire

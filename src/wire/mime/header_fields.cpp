@@ -100,7 +100,7 @@ std::string extended_text(std::string_view value, std::string& charset) {
   return percent_decoded(value.substr(second + 1));
 }
 
-std::string joined_sections(const Spellings& spellings) {
+std::string joined_sections(const Spellings& spellings, Charsets& charsets) {
   std::string octets, charset;
   unsigned expected = 0;
   for (const auto& [number, section] : spellings.sections) {
@@ -108,18 +108,18 @@ std::string joined_sections(const Spellings& spellings) {
     const auto& [text, is_encoded] = section;
     octets += !is_encoded ? text : number == 0 ? extended_text(text, charset) : percent_decoded(text);
   }
-  if (!charset.empty()) return to_utf8(octets, charset);
-  return octets.find("=?") == std::string::npos ? guess_utf8(octets) : decode_words(octets);
+  if (!charset.empty()) return charsets.to_utf8(octets, charset);
+  return octets.find("=?") == std::string::npos ? guess_utf8(octets) : decode_words(octets, charsets);
 }
 
-std::string value_of(const Spellings& spellings) {
+std::string value_of(const Spellings& spellings, Charsets& charsets) {
   if (spellings.extended) {
     std::string charset;
     const auto octets = extended_text(*spellings.extended, charset);
-    return charset.empty() ? guess_utf8(octets) : to_utf8(octets, charset);
+    return charset.empty() ? guess_utf8(octets) : charsets.to_utf8(octets, charset);
   }
-  if (spellings.sections.contains(0)) return joined_sections(spellings);
-  return decode_words(spellings.plain.value_or(""));
+  if (spellings.sections.contains(0)) return joined_sections(spellings, charsets);
+  return decode_words(spellings.plain.value_or(""), charsets);
 }
 
 void note_spelling(std::string_view name, std::string value, std::map<std::string, Spellings, std::less<>>& all) {
@@ -186,6 +186,11 @@ std::string_view ParameterisedValue::parameter(std::string_view name) const {
 }
 
 ParameterisedValue parse_parameterised(std::string_view text) {
+  Charsets charsets;
+  return parse_parameterised(text, charsets);
+}
+
+ParameterisedValue parse_parameterised(std::string_view text, Charsets& charsets) {
   ParameterisedValue parsed;
   const auto end = std::min(text.find(';'), text.size());
   parsed.value = small(trim(text.substr(0, end)));
@@ -204,7 +209,7 @@ ParameterisedValue parse_parameterised(std::string_view text) {
     auto value = take_value(text);
     if (!name.empty()) note_spelling(name, std::move(value), all);
   }
-  for (const auto& [name, spellings] : all) parsed.parameters.push_back({.name = name, .value = value_of(spellings)});
+  for (const auto& [name, spellings] : all) parsed.parameters.push_back({.name = name, .value = value_of(spellings, charsets)});
   return parsed;
 }
 

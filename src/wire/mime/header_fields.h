@@ -9,6 +9,8 @@
 
 namespace latchkey::wire {
 
+class Charsets;
+
 // One field. A value.
 struct HeaderField {
   std::string name;   // as spelled, without blanks before the colon ("From :" is a From)
@@ -58,6 +60,7 @@ struct ParameterisedValue {
   // Empty: none of that name.
   [[nodiscard]] std::string_view parameter(std::string_view name) const;
 };
+[[nodiscard]] ParameterisedValue parse_parameterised(std::string_view field_value, Charsets& charsets);
 [[nodiscard]] ParameterisedValue parse_parameterised(std::string_view field_value);
 
 }  // namespace latchkey::wire

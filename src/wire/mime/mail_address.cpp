@@ -26,12 +26,12 @@ struct Pending {
   bool has_angle = false;
 };
 
-void tell(Pending& pending, std::vector<Mailbox>& boxes) {
+void tell(Pending& pending, std::vector<Mailbox>& boxes, Charsets& charsets) {
   std::string_view address = trim(pending.has_angle ? pending.angle : pending.text);
   // An old source route (RFC 5322 section 4.4): the mailbox stands behind it.
   if (address.starts_with('@') && address.find(':') != std::string_view::npos) address.remove_prefix(address.find(':') + 1);
   const auto name = pending.has_angle && !trim(pending.text).empty() ? trim(pending.text) : trim(pending.comment);
-  if (is_address(address)) boxes.push_back({.name = decode_words(name), .address = std::string(address)});
+  if (is_address(address)) boxes.push_back({.name = decode_words(name, charsets), .address = std::string(address)});
   pending = {};
 }
 
@@ -45,6 +45,7 @@ bool is_atom_text(char c) {
 bool is_address(std::string_view text) {
   const auto at = text.rfind('@');
   if (at == std::string_view::npos || at == 0 || at + 1 == text.size() || text.size() > kAddressBytesMax) return false;
+  if (!is_utf8(text)) return false;
   const auto local = text.substr(0, at);
   const auto domain = text.substr(at + 1);
   const auto is_bad = [](char c) { return is_control(c) || std::string_view(" <>()[],;:\\\"@").contains(c); };
@@ -69,6 +70,7 @@ bool same_address(std::string_view left, std::string_view right) { return equal_
 
 std::vector<Mailbox> parse_mailboxes(std::string_view text) {
   std::vector<Mailbox> boxes;
+  Charsets charsets;
   Pending pending;
   int comments = 0;
   bool in_quotes = false;
@@ -105,14 +107,14 @@ std::vector<Mailbox> parse_mailboxes(std::string_view text) {
       pending.has_angle = true;
       pending.angle.clear();
     } else if (c == ',' || c == ';') {
-      tell(pending, boxes);
+      tell(pending, boxes, charsets);
     } else if (c == ':') {
       pending.text.clear();  // a group's name
     } else {
       pending.text += c;
     }
   }
-  tell(pending, boxes);
+  tell(pending, boxes, charsets);
   return boxes;
 }
 

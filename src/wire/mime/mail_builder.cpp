@@ -55,15 +55,6 @@ std::string quoted_printable(std::string_view text) {
   return out + line;
 }
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
 // name="..." as all readers have it, and filename*=UTF-8''... (RFC 2231) where it holds more than ASCII.
 std::string extended(std::string_view utf8) {
   std::string out = "UTF-8''";
@@ -100,9 +91,9 @@ std::string MailBuilder::begin_file(std::string_view name, std::string_view cont
   out += "\r\n--" + fields_.boundary + "\r\n";
   const std::string type(is_media_type(content_type) ? content_type : "application/octet-stream");
   const auto plain = encode_words(name);
-  out += "Content-Type: " + type + ";\r\n name=" + quoted(plain) + "\r\n";
+  out += "Content-Type: " + type + ";\r\n name=" + quoted_string(plain) + "\r\n";
   out += "Content-Transfer-Encoding: base64\r\n";
-  out += "Content-Disposition: attachment;\r\n filename" + (plain == name ? "=" + quoted(plain) : "*=" + extended(name)) +
+  out += "Content-Disposition: attachment;\r\n filename" + (plain == name ? "=" + quoted_string(plain) : "*=" + extended(name)) +
          "\r\n\r\n";
   return out;
 }

@@ -39,15 +39,6 @@ std::string joined(const std::vector<Mailbox>& boxes) {
   return out;
 }
 
-std::string quoted(std::string_view utf8) {
-  std::string out = "\"";
-  for (const char c : encode_words(utf8)) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
 // A value that holds 8-bit octets, without them. A field with parameters keeps its shape.
 std::string seven_bit(std::string_view name, std::string_view value) {
   if (is_ascii(value)) return std::string(value);
@@ -55,7 +46,7 @@ std::string seven_bit(std::string_view name, std::string_view value) {
   const auto parsed = parse_parameterised(value);
   std::string out = encode_words(guess_utf8(parsed.value));
   for (const auto& parameter : parsed.parameters) {
-    if (is_ascii(parameter.name)) out += "; " + parameter.name + "=" + quoted(parameter.value);
+    if (is_ascii(parameter.name)) out += "; " + parameter.name + "=" + quoted_string(encode_words(parameter.value));
   }
   return out;
 }

@@ -4,7 +4,9 @@
 #include <optional>
 #include <utility>
 
+#include "wire/mime/encoded_text.h"
 #include "wire/mime/header_fields.h"
+#include "wire/mime/media_type.h"
 #include "wire/mime/transfer_decoder.h"
 
 namespace latchkey::wire {
@@ -30,16 +32,18 @@ std::string value_of(const std::vector<HeaderField>& fields, std::string_view na
   return field == nullptr ? std::string() : field->value;
 }
 
-bool is_media_type(std::string_view type) {
-  const auto slash = type.find('/');
-  return slash != std::string_view::npos && slash > 0 && slash + 1 < type.size() &&
-         type.find_first_of(" \t\"<>()@,:\\[]?=") == std::string_view::npos;
+// What cannot be read is text, unless it says that it is something else (RFC 2045 section 5.2, RFC 2046 section 4).
+std::string type_of(std::string_view value) {
+  if (is_media_type(value)) return std::string(value);
+  const auto slash = value.find('/');
+  const bool is_text = slash == std::string_view::npos || slash == 0 || value.starts_with("text/") || value.starts_with("multipart/");
+  return is_text ? "text/plain" : std::string(kUnknownMediaType);
 }
 
-PartHead head_of(const std::vector<HeaderField>& fields, const ParameterisedValue& type) {
-  const auto disposition = parse_parameterised(value_of(fields, "Content-Disposition"));
+PartHead head_of(const std::vector<HeaderField>& fields, const ParameterisedValue& type, Charsets& charsets) {
+  const auto disposition = parse_parameterised(value_of(fields, "Content-Disposition"), charsets);
   PartHead head;
-  head.type = is_media_type(type.value) ? type.value : "text/plain";
+  head.type = type_of(type.value);
   head.charset = small(type.parameter("charset"));
   if (disposition.value == "attachment") head.disposition = Disposition::attachment;
   if (disposition.value == "inline") head.disposition = Disposition::inline_;
@@ -93,6 +97,7 @@ class MimeReader::Works {
     bool closes = false;
   };
 
+  unsigned alternative() const { return alternatives_.empty() ? 0 : alternatives_.back(); }
   std::string_view rest() const { return std::string_view(buffer_).substr(at_); }
 
   // Reads on until more octets are needed.
@@ -197,6 +202,7 @@ class MimeReader::Works {
     }
     end_part(PartEnding::whole);
     boundaries_.resize(delimiter.level + (delimiter.closes ? 0 : 1));
+    alternatives_.resize(boundaries_.size());
     in_header_ = !delimiter.closes;
     at_line_start_ = true;
     if (delimiter.closes) return {};
@@ -211,19 +217,24 @@ class MimeReader::Works {
     at_line_start_ = true;
     const auto fields = header_.take();
     header_ = {};
-    const auto type = parse_parameterised(value_of(fields, "Content-Type"));
+    const auto type = parse_parameterised(value_of(fields, "Content-Type"), charsets_);
     auto boundary = std::string(type.parameter("boundary"));
     while (boundary.ends_with(' ')) boundary.pop_back();
     if (type.value.starts_with("multipart/") && !boundary.empty() && boundary.size() <= kBoundaryBytesMax) {
       boundaries_.push_back(std::move(boundary));
+      const auto outer = alternative();
+      alternatives_.push_back(outer == 0 && type.value == "multipart/alternative" ? ++alternatives_seen_ : outer);
       if (boundaries_.size() <= limits_.depth_max) return {};
       return fail(ErrorKind::refused, "mail_too_deep",
                   "The mail has parts in parts in parts, deeper than any reader looks.");
     }
-    auto head = head_of(fields, type);
+    auto head = head_of(fields, type, charsets_);
     if (head.type.starts_with("multipart/")) head.type = "text/plain";  // without a boundary it cannot be parted
     head.depth = static_cast<unsigned>(boundaries_.size());
-    decoder_ = TransferDecoder(transfer_encoding_of(value_of(fields, "Content-Transfer-Encoding")));
+    head.alternative = alternative();
+    const auto encoding = transfer_encoding_of(value_of(fields, "Content-Transfer-Encoding"));
+    head.encoding_known = encoding != TransferEncoding::unknown;
+    decoder_ = TransferDecoder(encoding);
     in_part_ = true;
     events_.emplace_back(PartBegins{std::move(head)});
     return {};
@@ -260,6 +271,9 @@ class MimeReader::Works {
   std::vector<MimeEvent> events_;
   Bytes octets_;  // decoded, not told yet
   std::vector<std::string> boundaries_;
+  std::vector<unsigned> alternatives_;  // of each open multipart: PartHead::alternative
+  unsigned alternatives_seen_ = 0;
+  Charsets charsets_;
   HeaderGatherer header_;
   std::size_t header_bytes_ = 0;
   std::size_t parts_ = 0;

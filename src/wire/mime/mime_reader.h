@@ -25,12 +25,17 @@ enum class Disposition { none, inline_, attachment };
 
 // What a part says of itself, decoded.
 struct PartHead {
-  std::string type;     // "application/pdf", in small letters; "text/plain" where none can be read (RFC 2045 section 5.2)
+  // "application/pdf", in small letters, ASCII. Where none can be read "text/plain" (RFC 2045 section 5.2), or
+  // "application/octet-stream" if it says that it is no text.
+  std::string type;
   std::string charset;  // of text, in small letters; empty: none is named
   Disposition disposition = Disposition::none;
   std::string file_name;   // UTF-8, as the sender has it: whoever uses it checks it; empty: none
   std::string content_id;  // without brackets; empty: none
-  unsigned depth = 0;      // in how many multiparts it lies
+  bool encoding_known = true;  // false: its octets are told as they came, and are not what is meant
+  unsigned depth = 0;          // in how many multiparts it lies
+  // The outermost multipart/alternative it lies in, counted from 1: parts of one number say the same (RFC 2046 section 5.1.4). 0: in none.
+  unsigned alternative = 0;
 
   // A document rather than the text of the message: it has a name, is called an attachment, or is no text.
   [[nodiscard]] bool is_document() const;

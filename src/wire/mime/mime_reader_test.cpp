@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "wire/mime/encoded_text.h"
+#include "wire/mime/mail_address.h"
+#include "wire/mime/media_type.h"
 
 namespace latchkey::wire {
 namespace {
@@ -43,6 +45,19 @@ constexpr std::string_view kScan =
     "--=_b1\r\nContent-Type: application/pdf; name=\"scan.pdf\"\r\nContent-Transfer-Encoding: base64\r\n"
     "Content-Disposition: attachment; filename=\"scan.pdf\"\r\n\r\nJVBERi0xLjQK\r\nAAEC/w==\r\n--=_b1--\r\nEpilogue\r\n";
 const std::string kPdf("%PDF-1.4\n\x00\x01\x02\xff", 13);
+
+TEST(MimeReader, WhatSaysTheSameInAnotherFormIsKnown) {
+  const auto parts = read(
+      "Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n\r\nfirst\r\n"
+      "--m\r\nContent-Type: Multipart/Alternative; boundary=a\r\n\r\n--a\r\n\r\nplain\r\n"
+      "--a\r\nContent-Type: multipart/related; boundary=r\r\n\r\n--r\r\nContent-Type: text/html\r\n\r\nhtml\r\n--r--\r\n--a--\r\n"
+      "--m\r\nContent-Type: text/csv\r\n\r\n1;2\r\n"
+      "--m\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\nother\r\n--b--\r\n--m--\r\n");
+  ASSERT_TRUE(parts);
+  std::vector<unsigned> numbers;
+  for (const auto& part : *parts) numbers.push_back(part.head.alternative);
+  EXPECT_EQ(numbers, (std::vector<unsigned>{0, 1, 1, 0, 2}));
+}
 
 TEST(MimeReader, AScanWithItsDocumentInPiecesOfAnySize) {
   for (const std::size_t piece : {1, 2, 3, 7, 64, 1 << 20}) {
@@ -226,6 +241,45 @@ TEST(MimeReader, NamesAsDevicesSpellThem) {
   EXPECT_EQ(read("Content-Type: application/pdf; name=\"only here.pdf\"\r\n\r\nx")->front().head.file_name, "only here.pdf");
 }
 
+TEST(MimeReader, AnEncodingThatNobodyKnowsIsTold) {
+  const auto part = [](std::string_view encoding) { return read("Content-Type: application/pdf\r\nContent-Transfer-Encoding: " + std::string(encoding) + "\r\n\r\nJVBERg==")->front(); };
+  for (const auto* encoding : {"base64", "BASE64", "base64 (made by the scanner)", "(a (nested\\) one)) base64", "base64; x=y", "\"base64\""})
+    EXPECT_EQ(part(encoding).octets, "%PDF") << encoding;
+  for (const auto* encoding : {"7bit", "8BIT", "8 bit", "binary", "", "(nothing)"}) {
+    EXPECT_EQ(part(encoding).octets, "JVBERg==") << encoding;
+    EXPECT_TRUE(part(encoding).head.encoding_known) << encoding;
+  }
+  for (const auto* encoding : {"x-uuencode", "uuencode", "base85", "gzip", "(x base64", "; base64"}) EXPECT_FALSE(part(encoding).head.encoding_known) << encoding;
+}
+
+// A type is stored and sent on: octets that are no text would be one thing in one store and another in the next.
+TEST(MimeReader, P6_Attack_ATypeIsTwoNamesOrNone) {
+  const auto type = [](std::string_view field) { return read("Content-Type: " + std::string(field) + "\r\n\r\nx")->front().head.type; };
+  EXPECT_EQ(type("Application/PDF; name=a.pdf"), "application/pdf");
+  EXPECT_EQ(type("application/p\xff" "df; name=a.pdf"), "application/octet-stream");
+  EXPECT_EQ(type("application/\xc3\xbc"), "application/octet-stream") << "UTF-8, but no name of a type";
+  EXPECT_EQ(type("application/pdf name=a.pdf"), "application/octet-stream");
+  EXPECT_EQ(type("text/\xff"), "text/plain");
+  EXPECT_EQ(type("text"), "text/plain") << "as old senders write";
+  EXPECT_EQ(type("multipart/mixed\xff"), "text/plain");
+}
+
+TEST(MediaType, IsReadOutOfItsField) {
+  EXPECT_EQ(media_type_of(" Image/TIFF ;x=y"), "image/tiff");
+  EXPECT_EQ(media_type_of("application/vnd.oasis.opendocument.text"), "application/vnd.oasis.opendocument.text");
+  EXPECT_EQ(media_type_of(""), "");
+  EXPECT_EQ(media_type_of("; charset=utf-8"), "");
+  for (const std::string field : {"pdf", "/pdf", "a/", "a/b/c", "a/b c", "\"a\"/b", "*/*", ".a/b"}) EXPECT_EQ(media_type_of(field), kUnknownMediaType) << field;
+  EXPECT_EQ(media_type_of("a/" + std::string(128, 'b')), kUnknownMediaType);
+}
+
+TEST(MailAddress, P6_Attack_AnAddressIsText) {
+  EXPECT_TRUE(is_address("m\xc3\xbcller@x.example"));
+  EXPECT_FALSE(is_address("m\xfcller@x.example"));
+  EXPECT_FALSE(is_address("ada@b\xfcro.example"));
+  EXPECT_TRUE(parse_mailboxes("M <m\xfcller@x.example>").empty());
+}
+
 TEST(EncodedText, WordsAreDecodedAndMade) {
   EXPECT_EQ(decode_words("=?utf-8?Q?a=C3?= =?utf-8?Q?=A4?= b"), "aä b") << "a character cut between two words";
   EXPECT_EQ(decode_words("=?iso-8859-1*de?q?M=E4rz?="), "März");
@@ -242,6 +296,30 @@ TEST(EncodedText, WordsAreDecodedAndMade) {
   EXPECT_EQ(to_utf8("a\xff", "utf-8"), "a\xEF\xBF\xBD");
   EXPECT_FALSE(is_utf8("\xc0\xaf")) << "overlong";
   EXPECT_FALSE(is_utf8("\xed\xa0\x80")) << "a surrogate";
+}
+
+// A field of 128 KiB may change its charset nine thousand times, and a mail may have a thousand such fields.
+TEST(EncodedText, Attack_ACharsetIsLookedForOnceAndFewAre) {
+  Charsets charsets;
+  std::string field;
+  std::string text;
+  for (int i = 0; i < 500; ++i) {
+    field += "=?koi8-r?Q?a?==?ibm850?Q?b?=";
+    text += "ab";
+  }
+  EXPECT_EQ(decode_words(field, charsets), text);
+  EXPECT_EQ(charsets.looked_for(), 2U);
+  field.clear();
+  for (int i = 0; i < 100; ++i) field += "=?nobody-" + std::to_string(i) + "?Q?=E4?=";
+  EXPECT_EQ(decode_words(field, charsets).size(), 200U) << "taken for windows-1252";
+  EXPECT_EQ(charsets.looked_for(), Charsets::kMost);
+  EXPECT_EQ(charsets.to_utf8("\xc1", "koi8-r"), "а") << "those known go on";
+}
+
+TEST(EncodedText, WhatOneTextLeavesOpenIsNotTheNextOnes) {
+  Charsets charsets;
+  (void)charsets.to_utf8("\x1b$B$", "iso-2022-jp");
+  EXPECT_EQ(charsets.to_utf8("abc", "iso-2022-jp"), "abc");
 }
 
 }  // namespace

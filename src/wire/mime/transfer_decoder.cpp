@@ -1,6 +1,9 @@
 #include "wire/mime/transfer_decoder.h"
 
+#include <algorithm>
 #include <array>
+#include <initializer_list>
+#include <optional>
 
 #include "wire/mime/header_fields.h"
 
@@ -36,17 +39,45 @@ int hex_value(char c) {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
+// The first word of a field's value, comments (RFC 5322 section 3.2.2) left out; empty: there is nothing else. nullopt: a comment has no
+// end, or something stands before the word.
+std::optional<std::string_view> first_word(std::string_view value) {
+  std::size_t begin = 0;
+  int comments = 0;
+  for (; begin < value.size(); ++begin) {
+    const char c = value[begin];
+    if (c == '\\' && comments > 0) ++begin;
+    else if (c == '(') ++comments;
+    else if (c == ')' && comments > 0) --comments;
+    else if (comments == 0 && !is_blank(c) && c != '"') break;
+  }
+  if (comments > 0) return std::nullopt;
+  value.remove_prefix(std::min(begin, value.size()));
+  const auto word = value.substr(0, value.find_first_of(" \t;(\""));
+  if (word.empty() && !value.empty()) return std::nullopt;
+  return word;
+}
+
 }  // namespace
 
 TransferEncoding transfer_encoding_of(std::string_view value) {
-  if (equal_ignoring_case(value, "base64")) return TransferEncoding::base64;
-  if (equal_ignoring_case(value, "quoted-printable")) return TransferEncoding::quoted_printable;
-  return TransferEncoding::identity;
+  const auto first = first_word(value);
+  if (!first) return TransferEncoding::unknown;
+  const auto word = *first;
+  const auto is_one_of = [word](std::initializer_list<std::string_view> names) {
+    return std::ranges::any_of(names, [word](std::string_view name) { return equal_ignoring_case(word, name); });
+  };
+  if (is_one_of({"base64", "base-64"})) return TransferEncoding::base64;
+  if (is_one_of({"quoted-printable"})) return TransferEncoding::quoted_printable;
+  // "8 bit" ends at its blank.
+  if (word.empty() || is_one_of({"7bit", "8bit", "binary", "7-bit", "8-bit", "7", "8", "none"})) return TransferEncoding::identity;
+  return TransferEncoding::unknown;
 }
 
 void TransferDecoder::feed(std::string_view octets, Bytes& out) {
   switch (encoding_) {
     case TransferEncoding::identity:
+    case TransferEncoding::unknown:
       out.insert(out.end(), octets.begin(), octets.end());
       break;
     case TransferEncoding::base64:
@@ -134,6 +165,7 @@ void TransferDecoder::feed_quoted_printable(std::string_view octets, Bytes& out)
 bool TransferDecoder::finish(Bytes& out) {
   switch (encoding_) {
     case TransferEncoding::identity:
+    case TransferEncoding::unknown:
       break;
     case TransferEncoding::base64:
       if (held_ == 1) broken_ = true;

@@ -9,9 +9,15 @@
 
 namespace latchkey::wire {
 
-enum class TransferEncoding { identity, base64, quoted_printable };
+enum class TransferEncoding {
+  identity,
+  base64,
+  quoted_printable,
+  unknown,  // "x-uuencode": what comes is no document; its octets are told as they are
+};
 
-// "7bit", "8bit", "binary" and what nobody knows are taken as they are.
+// Of a field's value: the word, whatever the letter case, with comments and what follows left out ("base64 (by the scanner)"). "7bit",
+// "8bit" and "binary", also as devices misspell them, and an empty field are identity.
 [[nodiscard]] TransferEncoding transfer_encoding_of(std::string_view value);
 
 class TransferDecoder {

@@ -41,6 +41,8 @@ std::optional<Authenticate> parse_plain(std::string_view response) {
   return Authenticate{.username = std::string(text.substr(first + 1, second - first - 1)), .secret = Secret(text.substr(second + 1))};
 }
 
+Reply no_recipient() { return {554, "5.5.1", "No recipient was accepted"}; }
+
 }  // namespace
 
 Session::Session(SessionSettings settings) : settings_(std::move(settings)) {
@@ -90,6 +92,11 @@ void Session::end(const Reply& reply) {
 void Session::complain(int code, std::string status, std::string text) {
   say({code, std::move(status), std::move(text)});
   if (++errors_ >= settings_.errors_max) end({421, "4.7.0", "Too many errors"});
+}
+
+void Session::refuse(const Reply& reply) {
+  if (++refusals_ > settings_.refusals_max) complain(reply.code, reply.status, reply.text);
+  else say(reply);
 }
 
 // A line without its end. What is no command is complained of here.
@@ -358,7 +365,7 @@ std::optional<Action> Session::begin_mail(std::string_view argument) {
     return std::nullopt;
   }
   if (mail->size_bytes && *mail->size_bytes > settings_.size_bytes_max) {
-    complain(552, "5.3.4", "The mail is larger than this server takes (" + std::to_string(settings_.size_bytes_max) + " bytes)");
+    refuse({552, "5.3.4", "The mail is larger than this server takes (" + std::to_string(settings_.size_bytes_max) + " bytes)"});
     return std::nullopt;
   }
   asked_ = Asked::mail;
@@ -386,7 +393,7 @@ std::optional<Action> Session::add_recipient(std::string_view argument) {
 std::optional<Action> Session::begin_data(const Command& command) {
   if (!command.argument.empty()) complain(501, "5.5.4", "DATA takes no argument");
   else if (!mail_begun_ || chunked_) complain(503, "5.5.1", "MAIL FROM and RCPT TO first");
-  else if (recipients_ == 0) complain(554, "5.5.1", "No recipient was accepted");
+  else if (recipients_ == 0) refuse(no_recipient());
   else {
     asked_ = Asked::data;
     return BeginData{};
@@ -414,7 +421,7 @@ std::optional<Action> Session::begin_chunk(std::string_view argument) {
   if (chunked_ || data_refused_) return std::nullopt;
   if (!mail_begun_ || recipients_ == 0) {
     data_refused_ = true;
-    data_refusal_ = {503, "5.5.1", "MAIL FROM and RCPT TO first"};
+    data_refusal_ = mail_begun_ ? no_recipient() : Reply{503, "5.5.1", "MAIL FROM and RCPT TO first"};
     return std::nullopt;
   }
   chunked_ = true;
@@ -456,7 +463,8 @@ std::optional<Action> Session::read_chunk() {
   mode_ = Mode::commands;
   if (data_refused_) {
     data_refused_ = false;
-    complain(data_refusal_.code, data_refusal_.status, data_refusal_.text);
+    if (mail_begun_) refuse(data_refusal_);
+    else complain(data_refusal_.code, data_refusal_.status, data_refusal_.text);
     return forget_mail();
   }
   if (!chunk_last_) {
@@ -479,7 +487,9 @@ void Session::answer(const Reply& reply) {
     data_refusal_ = reply;
     return;
   }
+  const bool is_of_mail = asked == Asked::recipient || asked == Asked::data || asked == Asked::end;
   if (good) say(reply);
+  else if (is_of_mail) refuse(reply);
   else complain(reply.code, reply.status, reply.text);
   switch (asked) {
     case Asked::authentication:

@@ -35,6 +35,9 @@ struct SessionSettings {
   std::size_t command_bytes_max = 1000;  // of a line; RFC 5321 section 4.5.3.1.4 and what extensions add
   std::size_t recipients_max = 100;
   unsigned errors_max = 10;
+  // Recipients and mails that are understood and refused: no errors of the sender's, so that each gets its own answer and the others
+  // go on. Beyond so many they count as errors.
+  unsigned refusals_max = 1000;
 };
 
 // Begin TLS, once the output has been written; then tls_started().
@@ -108,6 +111,8 @@ class Session {
   void put(std::string_view octets);
   // A reply to what was wrong: too many of them end the conversation.
   void complain(int code, std::string status, std::string text);
+  // A reply to what is understood and may not be.
+  void refuse(const Reply& reply);
   [[nodiscard]] std::optional<std::string> take_line();
   [[nodiscard]] std::optional<Action> run(const Command& command);
   void greet();
@@ -145,6 +150,7 @@ class Session {
   bool authenticated_ = false;
   bool close_told_ = false;
   unsigned errors_ = 0;
+  unsigned refusals_ = 0;
   std::string login_username_;
   Transcript transcript_;
 

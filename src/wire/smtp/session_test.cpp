@@ -35,7 +35,8 @@ struct Replay {
         session.answer({250, "2.1.0", "ok"});
       } else if (auto* to = std::get_if<AddRecipient>(&*action)) {
         recipients.push_back(to->address);
-        session.answer({250, "2.1.5", "ok"});
+        if (to->address.starts_with("gone")) session.answer({550, "5.1.1", "gone"});
+        else session.answer({250, "2.1.5", "ok"});
       } else if (std::holds_alternative<BeginData>(*action)) {
         session.answer({354, "", "go"});
       } else if (auto* data = std::get_if<DataPiece>(&*action)) {
@@ -292,6 +293,25 @@ TEST(SmtpReply, TextsCannotBeginAnotherReply) {
   EXPECT_EQ(write({550, "5.1.1", "no\r\n250 yes"}), "550 5.1.1 no??250 yes\r\n");
   const auto text = write({250, "2.0.0", std::string(300, 'a') + " " + std::string(300, 'b')});
   EXPECT_EQ(text, "250-2.0.0 " + std::string(300, 'a') + "\r\n250 2.0.0 " + std::string(300, 'b') + "\r\n");
+}
+
+// A mail to many, of whom many are gone: each is told so, and the rest get it.
+TEST(SmtpSession, WhatIsRefusedForGoodIsNoErrorOfTheSenders) {
+  Replay replay;
+  replay.send("EHLO x\r\nAUTH PLAIN AGFubmEAcGlu\r\nMAIL FROM:<a@b>\r\nRCPT TO:<here@x>\r\n");
+  for (int i = 0; i < 50; ++i) replay.send("RCPT TO:<gone" + std::to_string(i) + "@x>\r\n");
+  replay.send("DATA\r\n\r\nhi\r\n.\r\n");
+  EXPECT_FALSE(replay.closed);
+  EXPECT_EQ(replay.mails.size(), 1U);
+  for (int mails = 0; mails < 15; ++mails) replay.send("MAIL FROM:<a@b> SIZE=2000\r\nMAIL FROM:<a@b>\r\nRCPT TO:<gone@x>\r\nDATA\r\nRSET\r\n");
+  for (int mails = 0; mails < 15; ++mails) replay.send("MAIL FROM:<a@b>\r\nRCPT TO:<gone@x>\r\nBDAT 2 LAST\r\nhi");
+  EXPECT_FALSE(replay.closed);
+  EXPECT_EQ(replay.take_said().find("421 "), std::string::npos);
+  Replay endless({.host = "mail.example", .auth = true, .size_bytes_max = 1000, .errors_max = 10, .refusals_max = 20});
+  endless.send("EHLO x\r\nAUTH PLAIN AGFubmEAcGlu\r\nMAIL FROM:<a@b>\r\n");
+  for (int i = 0; i < 40; ++i) endless.send("RCPT TO:<gone@x>\r\n");
+  EXPECT_TRUE(endless.closed) << "nobody asks after addresses for ever";
+  EXPECT_EQ(endless.recipients.size(), 30U);
 }
 
 }  // namespace

@@ -3,17 +3,17 @@
 #include <algorithm>
 #include <optional>
 
+#include "wire/controls.h"
+
 namespace latchkey::wire::webdav {
 namespace {
 
 std::unexpected<Error> bad_path() {
   return fail(
       ErrorKind::invalid, "bad_path",
-      "This address is no place for a document: names are UTF-8 without control characters, backslashes, `.` and `..`. "
+      "This address is no place for a document: names are UTF-8 without control characters (of direction, too), backslashes, `.` and `..`. "
       "Mend the folder or name on the device.");
 }
-
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 bool is_unreserved(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
@@ -51,9 +51,7 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-bool is_sound(std::string_view text) {
-  return std::ranges::none_of(text, [](char c) { return is_control(c) || c == '\\'; }) && is_utf8(text);
-}
+bool is_sound(std::string_view text) { return !text.contains('\\') && is_utf8(text) && !has_controls(text); }
 
 }  // namespace
 

@@ -11,7 +11,7 @@ namespace latchkey::wire::webdav {
 inline constexpr std::size_t kPathBytesMax = 1024;
 inline constexpr std::size_t kPathDepthMax = 16;
 
-// A value. Names are UTF-8 without control characters, slashes and backslashes, and none is "." or "..".
+// A value. Names are UTF-8 without control characters (controls.h), slashes and backslashes, and none is "." or "..".
 struct Resource {
   std::string connector;
   std::string path;            // "Scans/März.pdf"; empty: the connector's own collection

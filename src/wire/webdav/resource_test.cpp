@@ -26,7 +26,7 @@ TEST(DavResource, IsAConnectorAndAPathBelowIt) {
 TEST(DavResource, D7_NeverLeadsOutOfItsConnector) {
   for (const auto* path : {"/dav/scans/..", "/dav/scans/../x", "/dav/../etc/passwd", "/dav/scans/./x", "/dav/..",
                            "/dav/scans/a/../../b", "/dav/scans/a\\b", "/dav/scans/..\\b", "/dav/scans/a\nb",
-                           "/dav/scans/a\x7f", "/dav/scans/\xc0\xaf", "/dav/scans/\xff"})
+                           "/dav/scans/a\x7f", "/dav/scans/\xc0\xaf", "/dav/scans/\xff", "/dav/scans/a\xc2\x85", "/dav/scans/a\xe2\x80\xae" "fdp.exe"})
     EXPECT_EQ(reason_of(path), "bad_path") << path;
   EXPECT_EQ(reason_of(std::string_view("/dav/scans/a\0b", 14)), "bad_path");
   EXPECT_EQ(reason_of("/dav/scans/" + std::string(kPathBytesMax, 'a')), "bad_path");
@@ -40,7 +40,7 @@ TEST(DavPath, IsDecodedOnceAndStrictly) {
   EXPECT_EQ(decode_path("/a%20b/M%c3%A4rz+1.pdf"), "/a b/März+1.pdf");
   EXPECT_EQ(decode_path("/a%2525"), "/a%25") << "once";
   for (const auto* raw :
-       {"/a%2fb", "/a%2Fb", "/a%5cb", "/a%00b", "/a%0d%0ab", "/a%", "/a%4", "/a%zz", "/a%ff", "/a%c0%af", "/a\\b"}) {
+       {"/a%2fb", "/a%2Fb", "/a%5cb", "/a%00b", "/a%0d%0ab", "/a%", "/a%4", "/a%zz", "/a%ff", "/a%c0%af", "/a\\b", "/a%c2%9b", "/a%e2%80%ae"}) {
     const auto decoded = decode_path(raw);
     ASSERT_FALSE(decoded) << raw;
     EXPECT_EQ(decoded.error().reason, "bad_path");

@@ -4,6 +4,8 @@
 
 import { readJournal } from './journal_file.mjs';
 
+// A server on a shared database counts whole milliseconds from whole milliseconds: its stamps may be that much early.
+const clockMs = 2;
 const slackMs = 60; // both look at the same clock, in milliseconds and from two processes
 
 /** The margin before expiry from which on nothing is left to lose, as src/grants/schedule.h states it. */
@@ -110,7 +112,7 @@ export class Ledger {
   #recordOf(post, records) {
     const { life, grant } = post.token.family;
     const next = life[life.indexOf(post) + 1];
-    return records.findLast((record) => record.grant === grant && record.recordedAt >= post.at && (!next || record.recordedAt <= next.at));
+    return records.findLast((record) => record.grant === grant && record.recordedAt >= post.at - clockMs && (!next || record.recordedAt <= next.at));
   }
 
   /**

@@ -11,7 +11,7 @@ export interface Outside {
   start(body: NewAuthorization): Promise<Started>;
   look(id: string, wait: number, signal: AbortSignal): Promise<Attempt>;
   cancel(id: string): Promise<Attempt>;
-  confirm(id: string, accept: boolean): Promise<Attempt>;
+  confirm(id: string, accept: boolean, question: string): Promise<Attempt>;
   undo(id: string): Promise<Attempt>;
   pause(ms: number): Promise<void>;
 }
@@ -22,12 +22,13 @@ export const browser: Outside = {
   start: (body) => api.post("/api/v1/authorizations", { body }),
   look: (id, wait, signal) => api.get("/api/v1/authorizations/{id}", { path: { id }, query: { wait }, signal }),
   cancel: (id) => api.post("/api/v1/authorizations/{id}/cancel", { path: { id } }),
-  confirm: (id, accept) => api.post("/api/v1/authorizations/{id}/confirm", { path: { id }, body: { accept } }),
+  confirm: (id, accept, question) => api.post("/api/v1/authorizations/{id}/confirm", { path: { id }, body: { accept, question } }),
   undo: (id) => api.post("/api/v1/authorizations/{id}/undo", { path: { id } }),
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 };
 
 const kWaitSeconds = 25;
+export const asks_a_person = (attempt: Attempt | null): boolean => attempt?.state === "held" || attempt?.state === "needs_confirmation";
 
 /** One attempt to authorise, from the click to its end. What counts is what the server says: a closed window
  *  proves nothing (a provider that severs the opener looks the same), so waiting ends only by callback, Cancel or expiry. */
@@ -41,6 +42,8 @@ export class AuthorizeFlow {
   popup_blocked = $state(false);
   /** The last look did not reach the server; it is tried again. */
   unreachable = $state(false);
+  /** The answer turned up another question. */
+  asks_anew = $state(false);
 
   #outside: Outside;
   #popup: Window | null = null;
@@ -57,6 +60,7 @@ export class AuthorizeFlow {
     this.stop();
     this.#looking = new AbortController();
     this.error = null;
+    this.asks_anew = false;
     this.attempt = null;
     this.started = null;
     this.phase = "starting";
@@ -127,8 +131,19 @@ export class AuthorizeFlow {
     await this.#act(() => this.#outside.cancel(id));
   }
   async confirm(accept: boolean): Promise<void> {
-    const id = this.attempt?.id;
-    if (id) await this.#act(() => this.#outside.confirm(id, accept));
+    const asked = this.attempt;
+    if (!asked) return;
+    await this.#act(() => this.#outside.confirm(asked.id, accept, asked.confirmation?.question ?? ""));
+    this.asks_anew = !this.error && asks_a_person(this.attempt);
+    if (this.error?.code === "question_changed") await this.#look_once(asked.id);
+  }
+  /** For the words of what is asked now; the refusal that told so stays on the page. */
+  async #look_once(id: string): Promise<void> {
+    try {
+      this.#take(await this.#outside.look(id, 0, new AbortController().signal));
+    } catch {
+      // It still says what it said; another answer is refused as this one was.
+    }
   }
   async undo(): Promise<void> {
     const id = this.attempt?.id;

@@ -5,6 +5,7 @@ import { AuthorizeFlow, type Outside } from "./authorize.svelte.ts";
 type Attempt = Schemas["Authorization"];
 const started: Schemas["AuthorizationStarted"] = { id: "a1", start_url: "http://localhost/oauth/start/a1", redirect_uri: "http://localhost/oauth/callback/box", expires_at: "2026-11-23T19:10:00.000Z", presentation: "popup" as const, way: "browser" as const, device: null };
 const attempt = (state: Attempt["state"], more: Partial<Attempt> = {}): Attempt => ({ id: "a1", state, started: true, type: "box", username: "hall", redirect_uri: started.redirect_uri, expires_at: started.expires_at, problem: null, confirmation: null, result: null, way: "browser", device: null, link: "", ...more });
+const confirmation = { code: "account_differs" as const, question: "q1", holder: "", before: { id: "1", name: "anna" }, now: { id: "2", name: "bob" }, detail: "" };
 const refusal = (status: number, code: string) => new ApiError({ type: `urn:latchkey:problem:${code}`, title: code, status, detail: code });
 
 class FakePopup {
@@ -38,7 +39,14 @@ function outside(looks: (Attempt | ApiError)[], popup: FakePopup | null = new Fa
       return next;
     },
     cancel: async () => attempt("cancelled"),
-    confirm: async (_: string, accept: boolean) => attempt(accept ? "completed" : "cancelled"),
+    answers: [] as (Attempt | ApiError)[],
+    answered: [] as unknown[],
+    confirm: async (_: string, accept: boolean, question: string) => {
+      fake.answered.push([accept, question]);
+      const next = fake.answers.shift() ?? attempt(accept ? "completed" : "cancelled");
+      if (next instanceof ApiError) throw next;
+      return next;
+    },
     undo: async () => attempt("cancelled"),
     pause: async () => undefined,
   };
@@ -161,11 +169,31 @@ describe("AuthorizeFlow", () => {
   });
 
   it("asks before another account takes over", async () => {
-    const confirmation = { code: "account_differs" as const, holder: "", before: { id: "1", name: "anna" }, now: { id: "2", name: "bob" }, detail: "" };
-    const flow = new AuthorizeFlow(outside([attempt("needs_confirmation", { confirmation })]));
+    const fake = outside([attempt("needs_confirmation", { confirmation })]);
+    const flow = new AuthorizeFlow(fake);
     await flow.begin(body);
     expect(flow.phase).toBe("over");
     await flow.confirm(false);
     expect(flow.attempt?.state).toBe("cancelled");
+    expect(fake.answered).toEqual([[false, "q1"]]);
+  });
+
+  it("shows what is asked now, when an answer turns it up or comes too late for what was asked", async () => {
+    const held = { ...confirmation, code: "held" as const };
+    const in_use = { ...confirmation, code: "account_held" as const, question: "q2", holder: "hall" };
+    const fake = outside([attempt("held", { confirmation: held }), attempt("needs_confirmation", { confirmation: { ...in_use, question: "q3", holder: "copier" } })]);
+    const flow = new AuthorizeFlow(fake);
+    await flow.begin(body);
+    fake.answers = [attempt("needs_confirmation", { confirmation: in_use }), refusal(409, "question_changed")];
+    await flow.confirm(true);
+    expect(flow.asks_anew).toBe(true);
+    expect(flow.attempt?.confirmation?.holder).toBe("hall");
+    await flow.confirm(true);
+    expect(flow.error?.code).toBe("question_changed");
+    expect(flow.attempt?.confirmation?.holder).toBe("copier");
+    await flow.confirm(true);
+    expect(fake.answered).toEqual([[true, "q1"], [true, "q2"], [true, "q3"]]);
+    expect(flow.error).toBe(null);
+    expect(flow.asks_anew).toBe(false);
   });
 });

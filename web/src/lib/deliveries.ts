@@ -49,7 +49,7 @@ export function percent_sent(sent: number, size: number, state: DeliveryState): 
 
 /** What a step of the road is called. */
 export function step_words(what: string): string {
-  const words: Record<string, string> = { accepted: "Accepted", waits: "Waits for an older one of its name", sending: "Sending", retry: "Will be tried again", parked: "Waits for a person", maybe_sent: "May have arrived", failed: "Failed", delivered: "Delivered", retried: "Tried again by hand", rerouted: "Sent elsewhere by hand", renamed: "Renamed", restored: "Restored from a backup" };
+  const words: Record<string, string> = { accepted: "Accepted", waits: "Waits for an older one of its name", sending: "Sending", retry: "Will be tried again", parked: "Waits for a person", maybe_sent: "May have arrived", failed: "Failed", delivered: "Delivered", retried: "Tried again by hand", rerouted: "Sent elsewhere by hand", renamed: "Renamed", released: "Sent under its temporary name", restored: "Restored from a backup" };
   return words[what] ?? what;
 }
 

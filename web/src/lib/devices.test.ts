@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { card_text, conversation_text, door_sections, grouped, lines, uses_with_mail, type Doors } from "./devices.ts";
+import { card_text, conversation_text, conversation_way, door_sections, grouped, lines, uses_with_mail, type Doors } from "./devices.ts";
 
 const doors: Doors = { public_url: "https://latchkey.example", drop_domain: "drop.internal", mail_listeners: [{ security: "starttls", port: 587, sources: [] }, { security: "none", port: 2525, sources: ["192.0.2.7"] }] };
 const values = (section: { lines: { value: string }[] } | undefined) => section?.lines.map((line) => line.value);
@@ -32,6 +32,9 @@ describe("a device's card", () => {
   it("may send mail once there is somebody it may write to", () => {
     expect(uses_with_mail(["deliver", "list"], ["x.example"])).toEqual(["deliver", "list", "send"]);
     expect(uses_with_mail(["deliver", "send"], [])).toEqual(["deliver"]);
+  });
+  it("says from where and by which door a conversation came", () => {
+    expect((["smtp", "webdav", "http"] as const).map((door) => conversation_way({ source: "192.0.2.7", door }))).toEqual(["from 192.0.2.7 by mail (SMTP)", "from 192.0.2.7 by WebDAV", "from 192.0.2.7 by HTTP"]);
   });
   it("writes a conversation down as mail people do", () => {
     expect(conversation_text([{ from: "server", text: "220 x" }, { from: "device", text: "EHLO y" }, { from: "note", text: "The line was cut" }])).toBe("S: 220 x\nC: EHLO y\n   -- The line was cut");

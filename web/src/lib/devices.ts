@@ -49,6 +49,13 @@ export function uses_with_mail<Use extends string>(uses: Use[], domains: string[
   return domains.length > 0 ? [...others, "send"] : others;
 }
 
+const kDoors: Record<Schemas["DeviceConversation"]["door"], string> = { smtp: "mail (SMTP)", webdav: "WebDAV", http: "HTTP" };
+
+/** "from 192.0.2.7 by WebDAV" */
+export function conversation_way({ source, door }: Pick<Schemas["DeviceConversation"], "source" | "door">): string {
+  return `from ${source} by ${kDoors[door]}`;
+}
+
 /** A conversation as one text, to be copied: "C" is the device, "S" the server. */
 export function conversation_text(lines: Schemas["DeviceConversation"]["lines"]): string {
   const mark = { device: "C: ", server: "S: ", note: "   -- " };

@@ -1,5 +1,7 @@
+import { toast } from "svelte-sonner";
 import { api, type Schemas } from "../api/client.ts";
 import { act } from "./act.ts";
+import { asks_a_person } from "./authorize.svelte.ts";
 import { session } from "./session.svelte.ts";
 
 /** Consents that are not over though no dialog shows them: found here by whoever closed it, or never had it open. */
@@ -27,9 +29,13 @@ class Waiting {
   }
   async answer(attempt: Schemas["Authorization"], accept: boolean): Promise<void> {
     await act(async () => {
-      const ended = await api.post("/api/v1/authorizations/{id}/confirm", { path: { id: attempt.id }, body: { accept } });
-      if (accept && ended.state !== "completed") throw new Error(ended.problem?.detail ?? "The consent could not be taken over. Authorize again.");
-    }, accept ? `${attempt.username} is authorized as ${attempt.confirmation?.now.name || "that account"}.` : `The consent for ${attempt.username} is rejected; nothing of it is kept.`);
+      const body = { accept, question: attempt.confirmation?.question ?? "" };
+      const ended = await api.post("/api/v1/authorizations/{id}/confirm", { path: { id: attempt.id }, body });
+      if (asks_a_person(ended)) toast.warning("It asks something else now; look again.", { description: ended.confirmation?.detail ?? "", duration: 10_000 });
+      else if (!accept) toast.success(`The consent for ${attempt.username} is rejected; nothing of it is kept.`);
+      else if (ended.state === "completed") toast.success(`${attempt.username} is authorized as ${attempt.confirmation?.now.name || "that account"}.`);
+      else toast.error(ended.problem?.title ?? "The consent could not be taken over", { description: ended.problem?.detail ?? "Authorize again.", duration: 10_000 });
+    });
     this.answered += 1;
     await this.load();
   }

@@ -14,6 +14,7 @@ const kActions: Record<string, string> = {
   "authorization.refused": "Consent refused at the provider",
   "authorization.rejected": "Consent rejected here",
   "authorization.started": "Authorization begun",
+  "authorization.unapproved": "Somebody consented, but nobody approved in time",
   "authorization.undone": "Authorization taken back",
   "connector.added": "Connector set up",
   "connector.changed": "Settings of a connector changed",
