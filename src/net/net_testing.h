@@ -103,6 +103,11 @@ class RawSocket {
     }
     return true;
   }
+  // As much as is taken at once; how many octets that was.
+  [[nodiscard]] std::size_t send_some(std::string_view text) const {
+    const ssize_t count = ::send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return count > 0 ? static_cast<std::size_t>(count) : 0;
+  }
   // What comes next; empty at the end or after kPatience.
   [[nodiscard]] std::string receive_some() const {
     std::string text(16 * 1024, '\0');

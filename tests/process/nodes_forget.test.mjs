@@ -65,7 +65,9 @@ describe('node forget', { skip: withoutPostgres }, () => {
     const there = at(here, admin);
     await postgres.sql('UPDATE grants SET lease_until = 0, version = version + 1');
     await until('the grant to go on', async () => (await there.call('POST', `/api/v1/grants/${grant_id}/refresh`)).status === 200, { timeout: 60_000 * slowness, every: 250 });
-    assert.equal(provider.seen('refresh').length, 2, 'the type allows the same token again');
+    // On a slow machine the call that is answered 200 may be another than the one that asked: what counts is the token.
+    const [first, again] = provider.seen('refresh').map((request) => request.form.refresh_token);
+    assert.equal(again, first, 'the type allows the same token again');
     assert.equal((await there.grant(grant_id)).state, 'active');
   });
 });
