@@ -145,28 +145,17 @@ Task<Answer> AuthorizationsApi::begin(Call call) {
   if (auto problem = fields.check()) co_return std::unexpected(std::move(*problem));
   if (way == "device_code") wish.way = grants::AuthorizationWay::device_code;
   if (way == "owner_link") wish.way = grants::AuthorizationWay::owner_link;
+  if (shown == "page") wish.presentation = grants::Presentation::page;
   const auto asked_way = wish.way;
-  const auto requester = requester_of(call);
-  FlowNote note{.presentation = shown == "page" ? Presentation::page : Presentation::popup,
-                .session_hash = call.principal.session_hash, .username = wish.username,
-                .replaces = !wish.replace.none()};
-  // The same person starting over must not trip over the attempt given up before.
-  wish.instead_of = memory_.begun_by(note.session_hash, note.username);
   const bool new_group = !wish.new_group.empty();
-  auto begun = co_await base::run_on(engine_, authorizer_.begin(std::move(wish), requester));
+  auto begun = co_await base::run_on(engine_, authorizer_.begin(std::move(wish), requester_of(call)));
   if (!begun) co_return std::unexpected(co_await problem_of_begin(begun.error(), new_group));
-  note.ticket = begun->start_url.substr(begun->start_url.rfind('/') + 1);
-  note.redirect_uri = begun->redirect_uri;
-  // Nothing of ours is at the end of that way but the users' list.
-  if (begun->by_cloud_service) note.presentation = Presentation::page;
-  const bool page = note.presentation == Presentation::page;
-  memory_.begun(begun->id, std::move(note));
   JsonObject json;
   json["id"] = begun->id.text();
   json["start_url"] = begun->start_url;
   json["redirect_uri"] = begun->redirect_uri;
   json["expires_at"] = base::to_rfc3339(begun->expires_at);
-  json["presentation"] = page ? "page" : "popup";
+  json["presentation"] = grants::name_of(begun->presentation);
   json["way"] = grants::name_of(asked_way);
   json["device"] = device_json(begun->device);
   co_return net::HttpResponse::json(201, json);
@@ -188,8 +177,8 @@ Task<Answer> AuthorizationsApi::import_token(Call call) {
   co_return answer;
 }
 
-std::string AuthorizationsApi::redirect_uri_of(const grants::AuthorizationView& view, const std::optional<FlowNote>& note) const {
-  if (note) return note->redirect_uri;
+std::string AuthorizationsApi::redirect_uri_of(const grants::AuthorizationView& view) const {
+  if (!view.redirect_uri.empty()) return view.redirect_uri;
   const auto type = catalog_->find_type(view.type);
   return type ? apps_.redirect_uri(type->provider) : std::string();
 }
@@ -215,17 +204,16 @@ Task<Answer> AuthorizationsApi::list(Call call) {
 }
 
 Task<JsonObject> AuthorizationsApi::view_json(grants::AuthorizationView view) {
-  const auto note = memory_.find(view.id);
   JsonObject json;
   json["id"] = view.id.text();
   json["state"] = store::name_of(view.state);
-  json["started"] = view.state != store::AuthorizationState::pending || view.opened || (note && note->started);
+  json["started"] = view.state != store::AuthorizationState::pending || view.opened;
   json["type"] = view.type;
   json["username"] = view.username;
   json["way"] = grants::name_of(view.way);
   json["device"] = device_json(view.device);
   json["link"] = view.link;
-  json["redirect_uri"] = redirect_uri_of(view, note);
+  json["redirect_uri"] = redirect_uri_of(view);
   json["expires_at"] = base::to_rfc3339(view.expires_at);
   json["problem"] = nullptr;
   json["confirmation"] = nullptr;
@@ -262,7 +250,7 @@ Task<JsonObject> AuthorizationsApi::view_json(grants::AuthorizationView view) {
                                   {"scopes", texts_json(view.scopes)},
                                   {"missing_scopes", texts_json(view.missing_scopes)},
                                   {"curl", may_fetch ? curl_line(view.username, view.type, public_url_) : ""},
-                                  {"undo_until", note && note->replaces ? Json(nullptr) : time_json(view.expires_at)}};
+                                  {"undo_until", view.replaced ? Json(nullptr) : time_json(view.expires_at)}};
       break;
     }
   }

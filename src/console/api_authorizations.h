@@ -5,7 +5,6 @@
 #include <string>
 
 #include "catalog/catalog.h"
-#include "console/flow_memory.h"
 #include "console/router.h"
 #include "grants/apps.h"
 #include "grants/authorize.h"
@@ -17,9 +16,9 @@ class AuthorizationsApi final : public ApiSection {
  public:
   // `public_url` without a slash at its end.
   AuthorizationsApi(grants::Authorizer& authorizer, grants::Apps& apps, store::Store& store,
-                    std::shared_ptr<const catalog::Catalog> catalog, FlowMemory& memory, std::string public_url,
+                    std::shared_ptr<const catalog::Catalog> catalog, std::string public_url,
                     Executor engine)
-      : authorizer_(authorizer), apps_(apps), store_(store), catalog_(std::move(catalog)), memory_(memory),
+      : authorizer_(authorizer), apps_(apps), store_(store), catalog_(std::move(catalog)),
         public_url_(std::move(public_url)), engine_(std::move(engine)) {}
   [[nodiscard]] std::vector<Route> routes() override;
 
@@ -35,13 +34,12 @@ class AuthorizationsApi final : public ApiSection {
   [[nodiscard]] Task<JsonObject> view_json(grants::AuthorizationView view);
   [[nodiscard]] Task<Answer> view_answer(grants::AuthorizationView view);
   [[nodiscard]] Task<Problem> problem_of_begin(Error error, bool new_group);
-  [[nodiscard]] std::string redirect_uri_of(const grants::AuthorizationView& view, const std::optional<FlowNote>& note) const;
+  [[nodiscard]] std::string redirect_uri_of(const grants::AuthorizationView& view) const;
 
   grants::Authorizer& authorizer_;
   grants::Apps& apps_;
   store::Store& store_;
   std::shared_ptr<const catalog::Catalog> catalog_;
-  FlowMemory& memory_;
   std::string public_url_;
   Executor engine_;
 };

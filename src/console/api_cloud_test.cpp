@@ -95,8 +95,8 @@ TEST_F(ConsoleTest, S5_WhatTheCloudServiceBringsEndsAtACleanAddress) {
   authorizer->next_page = {.succeeded = true,
                            .title = "Thank you",
                            .text = "An administrator must approve.",
-                           .other_browser = true,
-                           .cookie = "__Host-latchkey-flow-1=; Max-Age=0"};
+                           .cookie = "__Host-latchkey-flow-1=; Max-Age=0",
+                           .viewer = grants::Viewer::nobody};
   auto anybody = browser();
   const auto answer = anybody.get("/oauth/relayed?attempt=a-1&handle=h-1");
   EXPECT_EQ(answer.status, 303);
@@ -116,13 +116,14 @@ TEST_F(ConsoleTest, S5_AHandleInAnotherBrowserBringsNoPassToTheOwnersPage) {
   view.id = id;
   view.grant = GrantId::make(wall.now(), entropy);
   view.account_id = "account-1";
-  authorizer->next_page = {
-      .succeeded = true, .title = "Thank you", .text = "Done.", .id = id, .other_browser = true, .by_owner = true};
+  authorizer->next_page = {.succeeded = true, .title = "Thank you", .text = "Done.", .id = id, .viewer = grants::Viewer::nobody};
   auto thief = browser();
-  EXPECT_EQ(thief.get("/oauth/relayed?attempt=a-1&handle=h-1").header("set-cookie"), "");
-  authorizer->next_page.other_browser = false;
+  thief.get("/oauth/relayed?attempt=a-1&handle=h-1");
+  EXPECT_FALSE(thief.others.contains("latchkey-owner"));
+  authorizer->next_page.owner_known = true;
   auto owner = browser();
-  EXPECT_NE(owner.get("/oauth/relayed?attempt=a-1&handle=h-1").header("set-cookie"), "");
+  owner.get("/oauth/relayed?attempt=a-1&handle=h-1");
+  EXPECT_TRUE(owner.others.contains("latchkey-owner"));
 }
 
 }  // namespace

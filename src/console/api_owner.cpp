@@ -165,8 +165,6 @@ Task<Answer> OwnerApi::authorize(Call call) {
   auto begun = co_await base::run_on(parts_.engine, parts_.authorizer.begin(std::move(wish), std::move(requester)));
   if (!begun) co_return refuse(begun.error());
   authorized_ += 1;
-  parts_.memory.begun(begun->id, {.ticket = begun->start_url.substr(begun->start_url.rfind('/') + 1), .redirect_uri = begun->redirect_uri,
-                                  .by_owner = true, .session_hash = {}, .username = {}, .replaces = true});
   co_return net::HttpResponse::json(201, JsonObject{{"start_url", begun->start_url}, {"expires_at", base::to_rfc3339(begun->expires_at)}});
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "catalog/catalog.h"
-#include "console/flow_memory.h"
 #include "console/owner_pace.h"
 #include "console/owner_pass.h"
 #include "console/probes.h"
@@ -29,7 +28,6 @@ class OwnerApi final : public ApiSection, public MetricsSource {
     grants::GrantDesk& desk;
     store::Store& store;
     std::shared_ptr<const catalog::Catalog> catalog;
-    FlowMemory& memory;
     const SteadyClock& steady;
     Executor engine;
   };

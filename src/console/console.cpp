@@ -29,7 +29,6 @@ std::string origin_of(std::string_view public_url) {
 
 Console::Console(ConsoleGround ground)
     : session_gate_(ground.sessions, ground.vault),
-      memory_(ground.entropy),
       passes_(ground.vault, ground.wall),
       alerts_(std::move(ground.causes)),
       session_(ground.sessions, ground.setup, ground.store, ground.keys, ground.facts, cloud_switch(ground.registry)),
@@ -41,11 +40,11 @@ Console::Console(ConsoleGround ground)
              [&registry = ground.registry](std::string_view type) { return registry.device_code_allowed(type); },
              cloud_switch(ground.registry)),
       apps_(ground.catalog, ground.apps, ground.engine),
-      authorizations_(ground.authorizer, ground.apps, ground.store, ground.catalog, memory_, ground.facts.public_url, ground.engine),
+      authorizations_(ground.authorizer, ground.apps, ground.store, ground.catalog, ground.facts.public_url, ground.engine),
       owner_mail_({.authorizer = ground.authorizer, .notices = ground.notices, .counters = ground.counters, .store = ground.store,
                    .catalog = ground.catalog, .public_url = ground.facts.public_url, .wall = ground.wall, .engine = ground.engine}),
       owner_({.gate = ground.pin_gate, .passes = passes_, .authorizer = ground.authorizer, .desk = ground.desk, .store = ground.store,
-              .catalog = ground.catalog, .memory = memory_, .steady = ground.steady, .engine = ground.engine}),
+              .catalog = ground.catalog, .steady = ground.steady, .engine = ground.engine}),
       grants_(ground.desk, ground.store, ground.catalog, ground.wall, ground.steady, ground.engine),
       registry_(ground.registry),
       activity_(ground.store, ground.wall),
@@ -64,7 +63,7 @@ Console::Console(ConsoleGround ground)
       office_name_(ground.cloud, ground.engine),
       api_(sections(), session_gate_, origin_of(ground.facts.public_url), ground.log),
       control_api_(sections(), command_line_gate_, origin_of(ground.facts.public_url), ground.log),
-      flow_(ground.authorizer, ground.engine, session_gate_, memory_, passes_, origin_of(ground.facts.public_url), ground.log),
+      flow_(ground.authorizer, ground.engine, session_gate_, LastPages(ground.vault, ground.wall, ground.entropy), passes_, origin_of(ground.facts.public_url), ground.log),
       probes_(ground.ready, with_own(std::move(ground.metrics))),
       pages_(embedded_console(), ground.entropy) {}
 

@@ -103,7 +103,6 @@ class Console {
 
   SessionGate session_gate_;
   CommandLineGate command_line_gate_;
-  FlowMemory memory_;
   OwnerPasses passes_;
   AlertBoard alerts_;
 

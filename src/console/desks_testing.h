@@ -54,17 +54,17 @@ class PlainAuthorizer final : public grants::Authorizer {
     if (auto refused = refusal) co_return std::unexpected(*refused);
     last_pin = wish.pin ? std::string(wish.pin->reveal_text()) : "";
     last_requester = requester;
-    for (const auto& former : wish.instead_of) [[maybe_unused]] const auto ended = co_await cancel(former, requester);
     const auto id = AuthorizationId::make(base::SystemWallClock().now(), entropy_);
     auto& view = views[id];
     view.id = id;
     view.username = wish.username;
     view.type = wish.type;
     view.expires_at = base::SystemWallClock().now() + std::chrono::minutes(10);
+    view.redirect_uri = "https://latchkey.example/oauth/callback/" + wish.app;
     const auto ticket = "t-" + std::to_string(++count);
     tickets[ticket] = {id, requester.session_hash};
     co_return grants::Begun{.id = id, .start_url = "https://latchkey.example/oauth/start/" + ticket,
-                            .redirect_uri = "https://latchkey.example/oauth/callback/" + wish.app, .expires_at = view.expires_at};
+                            .redirect_uri = view.redirect_uri, .presentation = wish.presentation, .expires_at = view.expires_at};
   }
   Task<Result<grants::StartPage>> start(std::string ticket, Bytes session_hash, Confirmed confirmed, grants::Parameters) override {
     const auto found = tickets.find(ticket);
@@ -73,6 +73,7 @@ class PlainAuthorizer final : public grants::Authorizer {
       co_return grants::StartPage{.kind = grants::StartPage::Kind::confirm, .location = {}, .cookie = {}, .server = "https://latchkey.example",
                                   .username = "anna<b>", .type_name = "Box", .asked_by = {}, .account = {}};
     }
+    views[found->second.first].opened = true;
     tickets.erase(found);
     co_return grants::StartPage{.kind = grants::StartPage::Kind::redirect, .location = "https://provider.example/authorize?state=s&x=\"y\"",
                                 .cookie = "__Host-latchkey-flow-1=v; Path=/; Secure", .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};

@@ -79,9 +79,9 @@ grants::Parameters flow_cookies_of(const net::HttpRequest& request) {
   return pages::cookies_of(request, {grants::kFlowCookieSecurePrefix, grants::kFlowCookieLoopbackPrefix});
 }
 
-FlowRoutes::FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory,
+FlowRoutes::FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, LastPages last_pages,
                        OwnerPasses& passes, std::string public_origin, Log& log)
-    : authorizer_(authorizer), engine_(std::move(engine)), gate_(gate), memory_(memory), passes_(passes),
+    : authorizer_(authorizer), engine_(std::move(engine)), gate_(gate), last_pages_(last_pages), passes_(passes),
       public_origin_(std::move(public_origin)), log_(log) {}
 
 std::size_t FlowRoutes::body_limit(std::string_view, std::string_view) const { return 4 * 1024; }
@@ -118,7 +118,6 @@ Task<net::HttpResponse> FlowRoutes::start(net::HttpRequest request, std::string 
   if (!page) co_return error_page(page.error(), owner);
   switch (page->kind) {
     case grants::StartPage::Kind::redirect: {
-      memory_.started(ticket, false);
       auto response = clean_redirect(page->location);
       if (!page->cookie.empty()) response.headers.add("Set-Cookie", page->cookie);
       co_return response;
@@ -147,7 +146,6 @@ Task<net::HttpResponse> FlowRoutes::confirmed(net::HttpRequest request, std::str
   }
   auto page = co_await base::run_on(engine_, authorizer_.start(ticket, {}, grants::Authorizer::Confirmed::yes, flow_cookies_of(request)));
   if (!page) co_return error_page(page.error(), Owner::unknown, kAddressStaysGood);
-  memory_.started(ticket, true);
   // Not a redirect: browsers hold the form's target against form-action through redirects, and the provider's address is
   // not ours to list.
   auto response = pages::flow_page({.sign = pages::FlowSign::info, .title = "On to the provider",
@@ -172,16 +170,17 @@ Task<net::HttpResponse> FlowRoutes::relayed(net::HttpRequest request) {
 }
 
 Task<net::HttpResponse> FlowRoutes::ended(net::HttpRequest request, grants::CallbackPage page) {
-  const auto note = page.id.none() ? std::nullopt : memory_.find(page.id);
-  const bool by_owner = page.by_owner || page.other_browser || (note && note->by_owner);
-  std::string location = "/users?authorization=" + page.id.text();
-  if (!note || note->presentation != Presentation::page || by_owner) {
-    location = "/oauth/done?r=" + memory_.keep({.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text),
-                                                .id = page.id, .by_owner = by_owner});
+  const bool to_list = page.viewer == grants::Viewer::console && page.presentation == grants::Presentation::page;
+  LastPages::Kept last;
+  if (!to_list) {
+    last = last_pages_.keep(request, {.succeeded = page.succeeded, .title = std::move(page.title), .text = std::move(page.text), .id = page.id,
+                                      .has_console = page.viewer != grants::Viewer::nobody});
   }
-  auto response = clean_redirect(location);
-  if (!page.cookie.empty()) response.headers.add("Set-Cookie", page.cookie);
-  if (page.by_owner && !page.other_browser) {
+  auto response = clean_redirect(to_list ? "/users?authorization=" + page.id.text() : "/oauth/done?r=" + last.key);
+  for (const auto& cookie : {page.cookie, last.cookie}) {
+    if (!cookie.empty()) response.headers.add("Set-Cookie", cookie);
+  }
+  if (page.owner_known) {
     if (auto pass = co_await pass_of(std::move(request), page.id); !pass.empty()) response.headers.add("Set-Cookie", pass);
   }
   co_return response;
@@ -197,7 +196,7 @@ Task<std::string> FlowRoutes::pass_of(net::HttpRequest request, AuthorizationId 
 }
 
 net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
-  const auto result = memory_.result(request.query_parameter("r").value_or(""));
+  const auto result = last_pages_.find(request, request.query_parameter("r").value_or(""));
   if (!result) {
     return pages::flow_page({.sign = pages::FlowSign::info, .title = "This page has done its work",
                       .text = "What happened is shown in Latchkey. You can close this window.", .link = "/users",
@@ -206,7 +205,7 @@ net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
   pages::FlowPage page{.sign = result->succeeded ? pages::FlowSign::ok : pages::FlowSign::bad, .title = result->title, .text = result->text,
                 .note = result->text.find("close this window") == std::string::npos ? "You can close this window." : "",
                 .close_after_ms = result->succeeded ? kCloseAfterSuccessMs : kCloseAfterFailureMs};
-  if (result->by_owner) {
+  if (!result->has_console) {
     // No popup of ours: it stays, to be read.
     page.close_after_ms.reset();
     page.link = kOwnPage;

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "base/log.h"
-#include "console/flow_memory.h"
+#include "console/last_page.h"
 #include "console/owner_pass.h"
 #include "console/principal.h"
 #include "grants/authorize.h"
@@ -24,7 +24,7 @@ namespace latchkey::console {
 // A resource; everything given outlives it. Thread-safe: the authorizer is called on `engine`.
 class FlowRoutes final : public net::HttpHandler {
  public:
-  FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, FlowMemory& memory, OwnerPasses& passes, std::string public_origin,
+  FlowRoutes(grants::Authorizer& authorizer, Executor engine, Gate& gate, LastPages last_pages, OwnerPasses& passes, std::string public_origin,
              Log& log);
 
   [[nodiscard]] Task<net::HttpResponse> handle(net::HttpRequest request) override;
@@ -44,7 +44,7 @@ class FlowRoutes final : public net::HttpHandler {
   grants::Authorizer& authorizer_;
   Executor engine_;
   Gate& gate_;
-  FlowMemory& memory_;
+  LastPages last_pages_;
   OwnerPasses& passes_;
   std::string public_origin_;
   Log& log_;

@@ -19,17 +19,22 @@ class FlowTest : public ConsoleTest {
     const auto url = base::string_or(begun.json(), "start_url");
     return url.substr(url.find("/oauth/"));
   }
-  // Where the callback sends the browser.
-  std::string come_back(bool succeeded) {
-    authorizer->next_page = {.succeeded = succeeded, .title = succeeded ? "Done <b>" : "Consent was refused", .text = "Words.", .id = id};
+  // Where the callback sends the browser, which has `last_page` from then on.
+  std::string come_back(bool succeeded, grants::Viewer viewer = grants::Viewer::console, grants::Presentation presentation = grants::Presentation::popup) {
+    authorizer->next_page = {.succeeded = succeeded, .title = succeeded ? "Done <b>" : "Consent was refused", .text = "Words.", .id = id,
+                             .viewer = viewer, .presentation = presentation};
     const auto answer = served->ask({.target = "/oauth/callback/box?code=SECRET-CODE&state=SECRET-STATE",
                                      .headers = {{"Cookie", "a=1; __Host-latchkey-flow-x=v1; latchkey-flow-y=v2; latchkey=z"}, {"Sec-Fetch-Site", "cross-site"}}});
     EXPECT_EQ(answer.status, 303);
     EXPECT_EQ(answer.header("referrer-policy"), "no-referrer");
     EXPECT_EQ(answer.header("cache-control"), "no-store");
+    const std::string cookie(answer.header("set-cookie"));
+    last_page = cookie.substr(0, cookie.find(';'));
     return answer.header("location");
   }
+  std::string show(const std::string& location) { return served->ask({.target = location, .headers = {{"Cookie", last_page}}}).body; }
   AuthorizationId id;
+  std::string last_page;
   int number = 0;
 };
 
@@ -78,7 +83,7 @@ TEST_F(FlowTest, TheCallbackEndsAtACleanAddressThatSaysWhatHappenedAndClosesItse
   EXPECT_EQ(authorizer->last_cookies[1].second, "v2");
   EXPECT_THAT(location, StartsWith("/oauth/done?r="));
   EXPECT_THAT(location, Not(HasSubstr("SECRET")));
-  const auto page = served->get(location);
+  const auto page = served->ask({.target = location, .headers = {{"Cookie", last_page}}});
   EXPECT_EQ(page.status, 200);
   EXPECT_THAT(page.body, HasSubstr("Done &lt;b&gt;"));
   EXPECT_THAT(page.body, HasSubstr("<script src=\"/oauth/done.js\" defer></script>"));
@@ -86,22 +91,32 @@ TEST_F(FlowTest, TheCallbackEndsAtACleanAddressThatSaysWhatHappenedAndClosesItse
   EXPECT_THAT(page.body, HasSubstr("/users?authorization=" + id.text()));
   EXPECT_EQ(page.header("cross-origin-opener-policy"), "");
   EXPECT_THAT(page.header("content-security-policy"), HasSubstr("script-src 'self'"));
-  EXPECT_THAT(served->get("/oauth/done?r=unknown").body, HasSubstr("has done its work"));
+}
+
+TEST_F(FlowTest, TheWordsOfTheLastPageAreTheBrowsersOwn) {
+  auto boss = administrator();
+  boss.get(begin(boss));
+  const auto location = come_back(true);
+  EXPECT_THAT(served->get(location).body, HasSubstr("has done its work")) << "another browser";
+  EXPECT_THAT(show("/oauth/done"), HasSubstr("has done its work"));
+  EXPECT_THAT(show(location), HasSubstr("Done &lt;b&gt;"));
+  EXPECT_THAT(show(location), HasSubstr("Done &lt;b&gt;")) << "loaded again";
 }
 
 TEST_F(FlowTest, C8ARefusalIsSaidInWordsAndStaysLongEnoughToBeRead) {
   auto boss = administrator();
   boss.get(begin(boss));
-  const auto page = served->get(come_back(false));
-  EXPECT_THAT(page.body, HasSubstr("Consent was refused"));
-  EXPECT_THAT(page.body, HasSubstr("data-close-after=\"10000\""));
-  EXPECT_THAT(page.body, HasSubstr("You can close this window."));
+  const auto page = show(come_back(false));
+  EXPECT_THAT(page, HasSubstr("Consent was refused"));
+  EXPECT_THAT(page, HasSubstr("data-close-after=\"10000\""));
+  EXPECT_THAT(page, HasSubstr("You can close this window."));
 }
 
 TEST_F(FlowTest, AFullPageFlowReturnsToTheUsersList) {
   auto boss = administrator();
   boss.get(begin(boss, "page"));
-  EXPECT_EQ(come_back(true), "/users?authorization=" + id.text());
+  EXPECT_EQ(come_back(true, grants::Viewer::console, grants::Presentation::page), "/users?authorization=" + id.text());
+  EXPECT_EQ(last_page, "") << "the list says it";
 }
 
 TEST_F(FlowTest, WhatAnOwnerConfirmedEndsWithoutAWayIntoTheConsole) {
@@ -109,9 +124,9 @@ TEST_F(FlowTest, WhatAnOwnerConfirmedEndsWithoutAWayIntoTheConsole) {
   const auto target = begin(boss, "page");
   auto owner = browser();
   owner.ask({.method = "POST", .target = target, .headers = {{"Sec-Fetch-Site", "same-origin"}}});
-  const auto page = served->get(come_back(true));
-  EXPECT_EQ(page.status, 200);
-  EXPECT_THAT(page.body, Not(HasSubstr("/users")));
+  const auto page = show(come_back(true, grants::Viewer::nobody, grants::Presentation::page));
+  EXPECT_THAT(page, HasSubstr("Done &lt;b&gt;"));
+  EXPECT_THAT(page, Not(HasSubstr("/users")));
 }
 
 TEST_F(FlowTest, OtherMethodsNamesAndFilesAreRefused) {

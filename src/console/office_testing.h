@@ -55,19 +55,27 @@ class Mounted final : public net::HttpHandler {
   std::vector<Mount> mounts_;
 };
 
-// One browser: keeps its cookie and the CSRF token.
+// One browser: keeps its cookies and the CSRF token.
 struct Browser {
   std::uint16_t port;
-  std::string cookie;
+  std::string cookie;  // of the console's session
+  std::map<std::string, std::string> others{};
   std::string csrf;
   JsonObject session;
 
   HttpAnswer ask(HttpSend send) {
-    if (!cookie.empty()) send.headers.emplace_back("Cookie", cookie);
+    auto all = cookie;
+    for (const auto& [name, value] : others) all += (all.empty() ? "" : "; ") + name + "=" + value;
+    if (!all.empty()) send.headers.emplace_back("Cookie", all);
     if (send.method != "GET") send.headers.emplace_back("X-CSRF-Token", csrf);
     if (!send.body.empty()) send.headers.emplace_back("Content-Type", "application/json");
     auto answer = exchange(port, send);
-    if (const auto set = answer.header("set-cookie"); set.starts_with("latchkey=")) cookie = set.substr(0, set.find(';'));
+    for (auto [set, last] = answer.headers.equal_range("set-cookie"); set != last; ++set) {
+      const auto pair = set->second.substr(0, set->second.find(';'));
+      const auto equals = pair.find('=');
+      if (pair.starts_with("latchkey=")) cookie = pair;
+      else others[pair.substr(0, equals)] = pair.substr(equals + 1);
+    }
     return answer;
   }
   HttpAnswer get(const std::string& target) { return ask({.target = target}); }

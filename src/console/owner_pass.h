@@ -38,8 +38,6 @@ class OwnerPasses {
   [[nodiscard]] WallTime ends_after(Seconds span) const { return wall_.now() + span; }
 
  private:
-  [[nodiscard]] std::string mac(std::string_view text) const;
-
   const vault::Vault& vault_;
   const WallClock& wall_;
 };

@@ -46,6 +46,23 @@ Result<void> AuthorizationDesk::check_link_address() const {
                   ". Set tls.certificate and tls.key (or public_url behind a proxy), or authorise in this browser or with a device code.");
 }
 
+Task<Result<std::vector<AuthorizationId>>> AuthorizationDesk::former_attempts(const FlowRecord& record, UserId asker) {
+  std::vector<AuthorizationId> former;
+  // Whoever is nobody's administrator has one attempt for a grant, not as many as the page was pressed for.
+  if (record.kind == FlowKind::replaced_grant) {
+    if (record.opened_by_other) former = co_await open_attempts(asker, record.grant.id);
+    co_return former;
+  }
+  if (record.kind != FlowKind::new_user || record.session_hash.empty()) co_return former;
+  const auto row = co_await parts_.store.authorization_reserving(record.user.username_key);
+  if (!row) co_return std::unexpected(row.error());
+  if (!*row) co_return former;
+  const auto flow = open(**row);
+  if (!flow || flow->record.way == AuthorizationWay::owner_link) co_return former;
+  if (base::equal_in_constant_time(flow->record.session_hash, record.session_hash)) former.push_back((*row)->id);
+  co_return former;
+}
+
 Task<std::vector<AuthorizationId>> AuthorizationDesk::open_attempts(UserId user, GrantId replaced) {
   std::vector<AuthorizationId> open_ones;
   const auto rows = co_await parts_.store.pending_authorizations(kWaitingMost);
@@ -285,12 +302,14 @@ Task<Result<Begun>> AuthorizationDesk::insert_with_device_code(Flow flow, store:
 
 Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester requester) {
   const auto way = wish.way;
+  const auto presentation = wish.presentation;
   const bool from_console = !requester.session_hash.empty();
-  auto former = wish.instead_of;
   auto prepared = co_await prepare(std::move(wish), requester);
   if (!prepared) co_return std::unexpected(prepared.error());
   auto& flow = prepared->flow;
   flow.record.opened_by_other = !is_administrator(requester);
+  // Nothing of ours is at the end of the Cloud Service's way but the users' list.
+  flow.record.presentation = prepared->client.cloud ? Presentation::page : presentation;
   if (prepared->client.cloud && way != AuthorizationWay::device_code) {
     const auto shown = cloud::check_username(flow.record.user.username);
     if (!shown) co_return invalid("username", shown.error().reason, shown.error().text);
@@ -307,13 +326,10 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
   } else if (const auto reachable = co_await check_way(prepared->client); !reachable) {
     co_return std::unexpected(reachable.error());
   }
-  // Whoever is nobody's administrator has one attempt for a grant, not as many as the page was pressed for.
-  if (flow.record.opened_by_other && flow.record.kind == FlowKind::replaced_grant) {
-    const auto open_ones = co_await open_attempts(requester.user, flow.record.grant.id);
-    former.insert(former.end(), open_ones.begin(), open_ones.end());
-  }
-  // Only now, since a wish that is refused, here or by the provider, must leave what there was: a consent may be waiting for its answer.
-  for (const auto& id : former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
+  // Only now, since a wish that is refused, here or by the provider, must leave what there was.
+  const auto former = co_await former_attempts(flow.record, requester.user);
+  if (!former) co_return std::unexpected(former.error());
+  for (const auto& id : *former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
   if (way == AuthorizationWay::device_code)
     co_return co_await insert_with_device_code(std::move(flow), std::move(with_code), std::move(requester));
   const auto ticket = random_text();
@@ -327,7 +343,7 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
   Begun begun{.id = flow.row.id,
               .start_url = start_address(ticket),
               .redirect_uri = flow.record.redirect_uri,
-              .by_cloud_service = prepared->client.cloud.has_value(),
+              .presentation = flow.record.presentation,
               .expires_at = from_console && !link ? flow.row.created_at + kTicketLifetimeOfConsole : flow.row.expires_at};
   if (const auto kept = co_await insert_flow(std::move(flow), {}, std::move(requester)); !kept) co_return std::unexpected(kept.error());
   if (link) parts_.counters.owner_links += 1;

@@ -121,9 +121,9 @@ CallbackPage AuthorizationDesk::over() {
 Task<CallbackPage> AuthorizationDesk::without_its_cookie(CallbackPage result) {
   if (result.id.none()) co_return result;
   const auto seen = co_await view(result.id);
-  result.by_owner = seen && seen->way == AuthorizationWay::owner_link;
   // A link that has brought nothing yet may be opened again in this browser.
-  if (!result.by_owner || seen->state != AuthorizationState::pending) result.cookie = cookies_.forget(result.id);
+  const bool again = seen && seen->way == AuthorizationWay::owner_link && seen->state == AuthorizationState::pending;
+  if (!again) result.cookie = cookies_.forget(result.id);
   co_return result;
 }
 
@@ -154,9 +154,24 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   const bool same_browser = cookies_.match(id, flow.record.cookie_hash, flow_cookies);
   if (!same_browser && relayed.none()) {
     refused_.note("another_browser", id.text());
-    co_return page("Finish in the browser you started with",
-                   "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
+    auto elsewhere = page("Finish in the browser you started with",
+                          "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
+    elsewhere.viewer = flow.record.viewer(same_browser);
+    co_return elsewhere;
   }
+  const auto viewer = flow.record.viewer(same_browser);
+  const auto presentation = flow.record.presentation;
+  // Whoever has brought a handle is not therefore the owner who consented.
+  const bool owner_known = same_browser && flow.record.way == AuthorizationWay::owner_link;
+  auto result = co_await answer_flow(std::move(flow), std::move(*parsed), std::move(app), same_browser);
+  result.viewer = viewer;
+  result.presentation = presentation;
+  result.owner_known = owner_known;
+  co_return result;
+}
+
+Task<CallbackPage> AuthorizationDesk::answer_flow(Flow flow, oauth::Callback answer, std::string app, bool same_browser) {
+  const auto id = flow.row.id;
   const bool link = flow.record.way == AuthorizationWay::owner_link;
   if (link && parts_.wall.now() > flow.record.answer_until) {
     refused_.note("answer_late", id.text());
@@ -170,15 +185,15 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   const auto client =
       co_await parts_.clients.shared_client_for(flow.record.grant.type, flow.record.grant.app, flow.record.grant.params_json, "{}");
   const auto iss = client ? (*client)->iss_parameter : oauth::IssParameter::not_advertised;
-  if (app != flow.record.grant.app || !oauth::check_issuer(*parsed, flow.record.issuer, iss)) {
+  if (app != flow.record.grant.app || !oauth::check_issuer(answer, flow.record.issuer, iss)) {
     co_await settle(std::move(flow), AuthorizationState::failed, "wrong_provider",
                     "The answer came from another provider than the one asked (RFC 9207), so it was not used. If this happens again, "
                     "check the provider's settings.",
                     "authorization.failed");
     co_return page("The answer came from the wrong place", "It was not used. Go back to the console.", id);
   }
-  if (!parsed->error.empty()) {
-    const auto code = oauth::redacted(parsed->error);
+  if (!answer.error.empty()) {
+    const auto code = oauth::redacted(answer.error);
     const auto words = client ? catalog::error_text(*(*client)->type.provider, code)
                               : catalog::ErrorText{.code = code, .sentence = "The provider refused.", .next_step = {}, .url = {}};
     auto text = words.sentence + (words.next_step.empty() ? "" : " " + words.next_step);
@@ -203,7 +218,7 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   }
   flow.row.version = version + 1;
   if (link) parts_.counters.links_consented += 1;
-  exchanges_.spawn("exchange_code", exchange_code(std::move(flow), parsed->code.clone(), parsed->others));
+  exchanges_.spawn("exchange_code", exchange_code(std::move(flow), std::move(answer.code), std::move(answer.others)));
   const auto result = co_await view_after_change(id, kCallbackPatience);
   if (!result) co_return page("This authorisation is over", result.error().text, id);
   switch (result->state) {

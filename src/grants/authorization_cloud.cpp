@@ -129,7 +129,7 @@ Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string h
   const auto refused = [&](std::string_view reason, std::string title, std::string text) {
     refused_.note(reason, id->text());
     auto shown = page(std::move(title), std::move(text));
-    shown.by_owner = by_owner;
+    shown.viewer = flow->record.viewer(same_browser);
     return shown;
   };
   const auto client =
@@ -143,12 +143,8 @@ Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string h
   if (!result) co_return refused(result.error().reason, title_of(result.error()), text_of(result.error(), by_owner));
   if (result->attempt != id->text() || result->app != flow->record.cloud_app)
     co_return refused("handle_of_another", "This answer is another authorisation's", "It was not used.");
-  auto shown = co_await without_its_cookie(
+  co_return co_await without_its_cookie(
       co_await answer_callback(flow->record.grant.app, std::string(result->query.reveal_text()), std::move(flow_cookies), *id));
-  // Whoever has brought a handle is not therefore the owner who consented.
-  shown.other_browser = !same_browser;
-  shown.by_owner = shown.by_owner && same_browser;
-  co_return shown;
 }
 
 }  // namespace latchkey::grants

@@ -137,7 +137,8 @@ class RelayedHouse : public CloudDeskHouse {
                       .query = Secret("code=c1&state=" + flow->authorization_url.substr(at_state, flow->authorization_url.find('&', at_state) - at_state))};
     answer_as(at.account);
     const auto end = run(desk_there.relayed(begun->id.text(), "handle", cookies_after(*page)));
-    EXPECT_FALSE(end.other_browser) << end.text;
+    EXPECT_EQ(end.viewer, Viewer::console) << end.text;
+    EXPECT_EQ(end.presentation, Presentation::page) << "though a popup was asked for";
     const auto view = run(desk_there.view(begun->id));
     run(stopped(desk_there));
     return view.value_or(AuthorizationView{});
@@ -190,19 +191,19 @@ TEST_F(RelayedHouse, S5_AnOwnerWhoseAnswerIsNotToBeHadIsToldThatTheLinkIsStillGo
   for (const auto& each : {away, late}) {
     carrier.refuses = each;
     const auto refused = relayed(cookies_after(*page));
-    EXPECT_TRUE(refused.by_owner);
+    EXPECT_EQ(refused.viewer, Viewer::nobody);
     EXPECT_NE(refused.text.find("Open the link that you were sent once more"), std::string::npos) << refused.text;
     EXPECT_EQ(refused.text.find("press Authorize"), std::string::npos) << refused.text;
-    EXPECT_FALSE(relayed({}).by_owner) << "whoever has brought a handle is not therefore the owner";
+    EXPECT_EQ(relayed({}).text.find("Open the link that you were sent"), std::string::npos) << "whoever has brought a handle is not therefore the owner";
   }
   carrier.refuses.reset();
   carrier.brings = {.attempt = "another", .app = offered.id, .query = Secret("code=c1&state=s")};
-  EXPECT_TRUE(relayed(cookies_after(*page)).by_owner);
+  EXPECT_EQ(relayed(cookies_after(*page)).viewer, Viewer::nobody);
 
   service.service.return_origins = {"https://elsewhere.example"};
   offers(offered);
   const auto left = relayed(cookies_after(*page));
-  EXPECT_TRUE(left.by_owner);
+  EXPECT_EQ(left.viewer, Viewer::nobody);
   EXPECT_EQ(left.title, "This cannot go on");
   EXPECT_EQ(logged("cloud_return_origin"), 1) << log.text();
   run(stopped(desk_there));

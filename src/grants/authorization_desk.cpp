@@ -320,10 +320,12 @@ AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) co
   view.scopes = oauth::scope_words(base::string_or(result, "scopes"));
   view.missing_scopes = oauth::scope_words(base::string_or(result, "missing_scopes"));
   view.way = way_of(base::string_or(result, "way"));
-  if (view.way == AuthorizationWay::browser || row.state != AuthorizationState::pending) return view;
-  // What the owner is given lies sealed, like all that belongs to a flow under way.
+  if (const auto* replaced = result.if_contains("replaced")) view.replaced = replaced->is_bool() && replaced->get_bool();
+  if (row.state != AuthorizationState::pending) return view;
+  // What belongs to a flow under way lies sealed.
   const auto flow = open(row);
   if (!flow) return view;
+  view.redirect_uri = flow->record.redirect_uri;
   if (flow->record.device) view.device = flow->record.device->prompt;
   view.opened = !flow->record.cookie_hash.empty();
   if (!flow->record.link_ticket.empty() && !row.ticket_hash.empty()) view.link = start_address(flow->record.link_ticket);

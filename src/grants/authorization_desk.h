@@ -120,6 +120,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] bool is_reached_in_clear() const;
   [[nodiscard]] Result<void> check_public_address() const;
   [[nodiscard]] Result<void> check_link_address() const;
+  // What a new attempt takes the place of (Authorizer::begin). `record` outlives it. Errors: those of the store.
+  [[nodiscard]] Task<Result<std::vector<AuthorizationId>>> former_attempts(const FlowRecord& record, UserId asker);
   // What this user has open for authorising that grant again.
   [[nodiscard]] Task<std::vector<AuthorizationId>> open_attempts(UserId user, GrantId replaced);
   [[nodiscard]] std::string start_address(const Secret& ticket) const;
@@ -256,6 +258,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   // the browser's part: authorization_browser.cpp
   // `relayed`: the attempt for which the Cloud Service has brought this; none: it came straight from the provider.
   [[nodiscard]] Task<CallbackPage> answer_callback(std::string app, std::string query, Parameters flow_cookies, AuthorizationId relayed);
+  // The same, once it is known whose answer it is.
+  [[nodiscard]] Task<CallbackPage> answer_flow(Flow flow, oauth::Callback answer, std::string app, bool same_browser);
   // What the browser is shown, with the flow's cookie taken away where it is of no more use.
   [[nodiscard]] Task<CallbackPage> without_its_cookie(CallbackPage result);
   [[nodiscard]] AuthorizationView view_of(const store::Authorization& row) const;

@@ -371,29 +371,80 @@ TEST_F(DeskHouse, K4_WhatWaitsForOneAccountDoesNotGoToAnother) {
   door->before = nullptr;
 }
 
-TEST_F(DeskHouse, A4_StartingOverCancelsAHeldConsentOnlyForAWishThatIsGood) {
-  const auto waiting = held("scan", "bob");
-  auto bad = wish("scan", "no-such-type");
-  bad.instead_of = {waiting};
-  EXPECT_FALSE(run(desk->begin(std::move(bad), {.actor = "anna"})));
-  EXPECT_EQ(seen(waiting).state, AuthorizationState::held);
-  auto good = wish("scan");
-  good.instead_of = {waiting};
-  EXPECT_TRUE(run(desk->begin(std::move(good), {.actor = "anna"})));
-  EXPECT_EQ(seen(waiting).state, AuthorizationState::cancelled);
+TEST_F(DeskHouse, StartingOverEndsWhatTheSameSessionHadBegunAndNothingElse) {
+  const Requester anna{.actor = "anna", .session_hash = Bytes(32, 1)};
+  const Requester ben{.actor = "ben", .session_hash = Bytes(32, 2)};
+  const auto begin_as = [&](const Requester& who, std::string type = "acme-family") { return run(desk->begin(wish("scan", std::move(type)), who)); };
+  const auto first = begin_as(anna);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(begin_as(anna, "no-such-type")) << "a wish that is refused leaves what there was";
+  EXPECT_EQ(seen(first->id).state, AuthorizationState::pending);
+  for (const auto& other : {ben, Requester{.actor = "cli"}}) {
+    const auto refused = begin_as(other);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "username_reserved");
+    EXPECT_EQ(seen(first->id).state, AuthorizationState::pending);
+  }
+  const auto second = begin_as(anna);
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_EQ(seen(first->id).state, AuthorizationState::cancelled);
+  EXPECT_EQ(seen(second->id).state, AuthorizationState::pending);
 }
 
-TEST_F(DeskHouse, A4_ADeviceCodeThatIsNotToBeHadCancelsNoHeldConsent) {
+TEST_F(DeskHouse, A4_AHeldConsentIsNobodysToReplace) {
   const auto waiting = held("scan", "bob");
+  ASSERT_TRUE(run(desk->begin(wish("scan"), {.actor = "anna", .session_hash = Bytes(32, 1)})));
+  EXPECT_EQ(seen(waiting).state, AuthorizationState::held) << "a person has consented, and is answered";
+  EXPECT_TRUE(transport.revoked.empty());
+}
+
+TEST_F(DeskHouse, ADeviceCodeThatIsNotToBeHadEndsNoAttempt) {
+  const auto first = begin(wish("scan"), {.actor = "anna", .session_hash = Bytes(32, 1)});
   auto refused = wish("scan");
   device_code_types = {refused.type};
   refused.way = AuthorizationWay::device_code;
-  refused.instead_of = {waiting};
-  const auto begun = run(desk->begin(std::move(refused), {.actor = "anna"}));
+  const auto begun = run(desk->begin(std::move(refused), {.actor = "anna", .session_hash = Bytes(32, 1)}));
   ASSERT_FALSE(begun);
   EXPECT_EQ(begun.error().reason, "device_code_unsupported");
-  EXPECT_EQ(seen(waiting).state, AuthorizationState::held);
-  EXPECT_TRUE(transport.revoked.empty());
+  EXPECT_EQ(seen(first.id).state, AuthorizationState::pending);
+}
+
+TEST_F(DeskHouse, WhoeverLooksAtAnAttemptSeesThatABrowserHasGoneOnWithIt) {
+  const auto begun = begin(wish("scan"), {.actor = "anna", .session_hash = Bytes(32, 1)});
+  EXPECT_FALSE(seen(begun.id).opened);
+  EXPECT_EQ(seen(begun.id).redirect_uri, begun.redirect_uri);
+  open_start(begun, Bytes(32, 1));
+  EXPECT_TRUE(seen(begun.id).opened) << "whatever node is asked";
+}
+
+// Kept with the attempt, so that any node knows it when the browser comes back.
+TEST_F(DeskHouse, C2_TheBrowserThatComesBackIsTheConsolesOnlyWhereItsSessionBegan) {
+  struct Case {
+    std::string username;
+    Bytes began;   // session
+    Bytes opened;
+    Presentation wished;
+    Viewer viewer;
+  };
+  for (const auto& each : {Case{"one", Bytes(32, 1), Bytes(32, 1), Presentation::popup, Viewer::console},
+                           Case{"two", Bytes(32, 1), Bytes(32, 1), Presentation::page, Viewer::console},
+                           Case{"three", Bytes(32, 1), Bytes(32, 2), Presentation::page, Viewer::nobody},
+                           Case{"four", {}, Bytes(32, 1), Presentation::popup, Viewer::nobody}}) {
+    auto what = wish(each.username);
+    what.presentation = each.wished;
+    const auto begun = begin(std::move(what), {.actor = "anna", .session_hash = each.began});
+    EXPECT_EQ(begun.presentation, each.wished);
+    const auto talk = open_start(begun, each.opened);
+    answer_as(each.username);
+    const auto page = come_back(talk);
+    EXPECT_EQ(page.viewer, each.viewer) << each.username;
+    EXPECT_EQ(page.presentation, each.wished) << each.username;
+    EXPECT_FALSE(page.owner_known);
+  }
+  const auto begun = begin(wish("five"), {.actor = "anna", .session_hash = Bytes(32, 1)});
+  auto stolen = open_start(begun, Bytes(32, 1));
+  stolen.cookies.clear();
+  EXPECT_EQ(come_back(stolen).viewer, Viewer::nobody) << "another browser";
 }
 
 // Killed between the commit that takes an answer and the one that says where it is spent.

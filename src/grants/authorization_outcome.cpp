@@ -535,9 +535,8 @@ Task<Result<void>> AuthorizationDesk::try_undo(AuthorizationId id, Requester req
   }
   const auto seen = view_of(**row);
   const auto parsed = parse_json((*row)->result_json);
-  const bool replaced = parsed && parsed->is_object() && parsed->get_object().contains("replaced") && parsed->at("replaced").as_bool();
   const bool new_user = parsed && parsed->is_object() && parsed->get_object().contains("new_user") && parsed->at("new_user").as_bool();
-  if (replaced) co_return fail(ErrorKind::conflict, "nothing_to_undo", "A renewed consent replaces the old one and cannot be taken back; delete the grant instead.");
+  if (seen.replaced) co_return fail(ErrorKind::conflict, "nothing_to_undo", "A renewed consent replaces the old one and cannot be taken back; delete the grant instead.");
   const auto user = co_await parts_.store.user(seen.user);
   if (!user) co_return std::unexpected(user.error());
   const auto held = co_await parts_.store.grants_of_user(seen.user);

@@ -38,6 +38,13 @@ enum class AuthorizationWay {
 };
 [[nodiscard]] std::string_view name_of(AuthorizationWay way);
 
+// What becomes of the browser that consents for whoever began it in the console.
+enum class Presentation {
+  popup,  // a window of its own, which closes itself
+  page,   // the console's own goes, and comes back to the users' list
+};
+[[nodiscard]] std::string_view name_of(Presentation presentation);
+
 // What a person needs for consenting with a device code (RFC 8628 section 3.2).
 struct DevicePrompt {
   std::string user_code;
@@ -60,7 +67,7 @@ struct AuthorizationWish {
   std::optional<Secret> pin;    // required unless the linked user has one; if given then it must be right
   bool allow_token = false;     // programs may fetch the token; ignored when replacing
   GrantId replace{};            // re-authorise this grant in place
-  std::vector<AuthorizationId> instead_of;  // the same person's earlier attempts: cancelled once this wish is found good
+  Presentation presentation = Presentation::popup;
   std::string expected_account; // pinned beforehand. By the provider's account id: needs no approval (A4); by name: held, and said so
 };
 
@@ -68,7 +75,7 @@ struct Begun {
   AuthorizationId id;
   std::string start_url;     // {public_url}/oauth/start/{ticket}, one-time, 60 s (CLI: the pending lifetime; a link: its own); empty: a device code
   std::string redirect_uri;  // to register, byte for byte
-  bool by_cloud_service = false;  // the whole page goes, and comes back to the users' list
+  Presentation presentation = Presentation::popup;  // by way of the Cloud Service always the page, whatever was wished
   WallTime expires_at;
   std::optional<DevicePrompt> device{};
 };
@@ -98,7 +105,9 @@ struct AuthorizationView {
   AuthorizationWay way = AuthorizationWay::browser;
   std::optional<DevicePrompt> device{};  // while it is pending, with that way
   std::string link{};                    // the same: the address for the owner
-  bool opened = false;                   // the owner has gone on to the provider with it
+  bool opened = false;                   // the same: a browser has gone on to the provider with it
+  std::string redirect_uri{};            // the same: as it is sent to the provider
+  bool replaced = false;                 // completed: in the place of an earlier consent, and not to be taken back
 };
 
 // The browser's part.
@@ -112,14 +121,21 @@ struct StartPage {
   std::string asked_by;
   std::string account;       // that is expected; empty: none was named
 };
+// Who sits at a browser that comes back, as far as can be told.
+enum class Viewer {
+  unknown,
+  console,  // the session that began it
+  nobody,   // of the console's: a link's owner, whoever confirmed on the confirmation page, another browser
+};
 struct CallbackPage {
   bool succeeded = false;
   std::string title;         // plain text for the person in the popup
   std::string text;
   AuthorizationId id{};      // none: nothing of ours was recognised
-  bool other_browser = false;  // not the one that began: no console there
   std::string cookie{};      // a complete Set-Cookie value that takes the flow's cookie away again; empty: none
-  bool by_owner = false;     // of a link: nobody with a console sits there
+  Viewer viewer = Viewer::unknown;
+  Presentation presentation = Presentation::popup;
+  bool owner_known = false;  // the browser that went on with the owner's link has come back
 };
 
 class Authorizer {
@@ -127,10 +143,11 @@ class Authorizer {
   virtual ~Authorizer() = default;
 
   // Errors: invalid with `field` (group, type, params.NAME, username, pin, link_user, app); conflict/`username_taken`
-  // (the existing user's id in `detail`), `username_reserved` (another dialog is open for it), `type_held`, and those of attempt_locks.h;
+  // (the existing user's id in `detail`), `username_reserved` (another dialog, or a link, is open for it), `type_held`, and those of attempt_locks.h;
   // misconfigured/`app_missing` (no registration for the provider), `plain_http` (RULES A1, names the remedies);
   // refused/`wrong_pin`. With a device code besides: conflict/`device_code_off`, `device_codes_waiting` (too many);
   // misconfigured/`device_code_unsupported`, or the provider's own word; unavailable/`provider_unreachable`.
+  // What the same session had begun for that username, and nobody has consented to, ends; but never a link, which is with its owner.
   [[nodiscard]] virtual Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) = 0;
 
   // `confirmed`: the confirmation page's POST (A1, A5). `flow_cookies`: every cookie of the request whose name starts with the

@@ -117,6 +117,8 @@ std::string_view name_of(AuthorizationWay way) {
   return "browser";
 }
 
+std::string_view name_of(Presentation presentation) { return presentation == Presentation::page ? "page" : "popup"; }
+
 GrantId exchange_id(const AuthorizationId& id) { return *GrantId::from_bytes(id.bytes()); }
 
 bool has_ended(store::AuthorizationState state) {
@@ -132,6 +134,11 @@ JsonObject ended_result(const FlowRecord& record, std::string_view code, std::st
   return {{"way", name_of(record.way)}, {"problem_code", code}, {"problem_text", text}, {"username", record.user.username}, {"type", record.grant.type}};
 }
 
+Viewer FlowRecord::viewer(bool same_browser) const {
+  const bool of_session = way == AuthorizationWay::browser && !session_hash.empty() && !opened_by_other;
+  return same_browser && of_session ? Viewer::console : Viewer::nobody;
+}
+
 Secret FlowRecord::to_plain() const {
   JsonObject object{{"v", 1}, {"kind", static_cast<int>(kind)}, {"user", json_of(user)}, {"new_group", new_group},
                     {"new_keys", new_keys}, {"allow_token", allow_token}, {"grant", json_of(grant)},
@@ -139,6 +146,7 @@ Secret FlowRecord::to_plain() const {
                     {"issuer", issuer}, {"token_endpoint", token_endpoint}, {"verifier", code_verifier.reveal_text()},
                     {"nonce", nonce.reveal_text()}, {"cookie_hash", text64(cookie_hash)}, {"session_hash", text64(session_hash)},
                     {"actor", actor}, {"source", source}, {"opened_by_other", opened_by_other}, {"in_clear", in_clear}, {"way", static_cast<int>(way)}};
+  if (presentation == Presentation::page) object["page"] = true;
   if (revoked_as) object["revoked_as"] = *revoked_as;
   if (!expected_name.empty()) object["expected_name"] = expected_name;
   if (device) object["device"] = json_of(*device);
@@ -203,6 +211,7 @@ Result<FlowRecord> FlowRecord::from_plain(const Secret& plain) {
   record.opened_by_other = flag_of(object, "opened_by_other");
   record.in_clear = flag_of(object, "in_clear");
   record.way = static_cast<AuthorizationWay>(number_of(object, "way"));
+  record.presentation = flag_of(object, "page") ? Presentation::page : Presentation::popup;
   if (const auto* device = base::find_object(object, "device")) record.device = device_of(*device);
   record.link_ticket = Secret(std::string_view(base::string_or(object, "link_ticket")));
   record.answer_until = base::from_unix_ms(number_of(object, "answer_until"));

@@ -68,6 +68,7 @@ struct FlowRecord {
   bool opened_by_other = false;  // consent does not come back to the session that asked: it is held (RULES A4)
   bool in_clear = false;  // the browser comes back here unencrypted, so that whoever listens may have put theirs in its place: held as well
   AuthorizationWay way = AuthorizationWay::browser;
+  Presentation presentation = Presentation::popup;
   std::optional<DeviceFlow> device;  // with that way
   Secret link_ticket;                // with a link: of its address, for showing it again
   WallTime answer_until{};           // once begun at the provider: until when its answer counts
@@ -75,6 +76,8 @@ struct FlowRecord {
   Secret imported;  // the refresh token of an import: what the provider sends back where it does not rotate, and the operator's own
   catalog::ParameterValues learned;  // from the callback: hosts and ids the provider named there
 
+  // `same_browser`: as went on with it.
+  [[nodiscard]] Viewer viewer(bool same_browser) const;
   // Grant and harvest (and what was imported) alone: what is needed to give the tokens back.
   [[nodiscard]] FlowRecord copy_of_harvest() const;
   [[nodiscard]] Secret to_plain() const;

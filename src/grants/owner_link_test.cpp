@@ -35,13 +35,30 @@ TEST_F(OwnerLink, A3_LivesForDaysAndIsOverAfterwards) {
   EXPECT_TRUE(transport.bodies.empty());
 }
 
+// It has been sent to somebody, who would open it in vain.
+TEST_F(OwnerLink, C3_IsEndedByNobodyWhoBeginsAgainForThatUsername) {
+  const auto sent = ask("scan");
+  for (const auto way : {AuthorizationWay::browser, AuthorizationWay::owner_link}) {
+    auto what = wish("scan");
+    what.way = way;
+    const auto refused = run(desk->begin(std::move(what), {.actor = "anna", .session_hash = Bytes(32, 1)}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().reason, "username_reserved");
+    EXPECT_NE(refused.error().text.find("cancel it first"), std::string::npos) << refused.error().text;
+  }
+  EXPECT_EQ(seen(sent.id).state, AuthorizationState::pending);
+  ASSERT_TRUE(run(desk->cancel(sent.id, {.actor = "anna"})));
+  EXPECT_NE(ask("scan").id, sent.id);
+}
+
 TEST_F(OwnerLink, A1_AnAnswerThatTookTooLongIsNotUsedAndTheLinkStaysGood) {
   const auto begun = ask("scan");
   const auto talk = open_start(begun);
   advance(10min + 1s);
   const auto late = come_back(talk);
   EXPECT_EQ(late.title, "This took too long");
-  EXPECT_TRUE(late.by_owner);
+  EXPECT_EQ(late.viewer, Viewer::nobody);
+  EXPECT_TRUE(late.owner_known);
   EXPECT_TRUE(late.cookie.empty()) << "the browser goes on being the one";
   EXPECT_TRUE(transport.bodies.empty()) << "the code is not spent";
   const auto again = go_on(begun, talk.cookies);

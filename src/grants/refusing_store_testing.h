@@ -104,6 +104,7 @@ class RefusingStore final : public store::Store {
     if (hides_authorizations) co_return fail(ErrorKind::unavailable, "store_unavailable", "The database cannot be reached.");
     co_return co_await real_->authorization(id);
   }
+  Task<Result<std::optional<store::Authorization>>> authorization_reserving(std::string key) override { return real_->authorization_reserving(std::move(key)); }
   Task<Result<std::optional<store::Authorization>>> authorization_by_ticket(Bytes ticket_hash) override { return real_->authorization_by_ticket(std::move(ticket_hash)); }
   Task<Result<std::optional<store::Authorization>>> authorization_by_state(Bytes state_hash) override { return real_->authorization_by_state(std::move(state_hash)); }
   Task<Result<std::vector<store::Authorization>>> expired_authorizations(WallTime now, std::size_t limit) override { return real_->expired_authorizations(now, std::move(limit)); }

@@ -39,6 +39,9 @@ TEST_P(StoreExercise, AnAuthorizationReservesItsUsernameWhilePending) {
   EXPECT_EQ(problem.reason, "exists");
   EXPECT_EQ(problem.field, "username");
   put({InsertAuthorization{authorization("")}, InsertAuthorization{authorization("")}});
+  EXPECT_EQ(ask(store().authorization_reserving("ann")), first);
+  EXPECT_EQ(ask(store().authorization_reserving("ben")), std::nullopt);
+  EXPECT_EQ(ask(store().authorization_reserving("")), std::nullopt) << "which reserve nothing";
   EXPECT_EQ(ask(store().authorization_by_ticket(first.ticket_hash)), first);
   EXPECT_EQ(ask(store().authorization_by_ticket({})), std::nullopt) << "a used ticket is nobody's";
   const auto ticket = first.ticket_hash;
@@ -56,6 +59,7 @@ TEST_P(StoreExercise, AnAuthorizationReservesItsUsernameWhilePending) {
   ++first.version;
   EXPECT_EQ(ask(store().authorization(first.id)), first);
   EXPECT_EQ(ask(store().authorization_by_state({})), std::nullopt);
+  EXPECT_EQ(ask(store().authorization_reserving("ann")), std::nullopt) << "it is over";
   put({InsertAuthorization{authorization("ann")}});
   EXPECT_TRUE(ask(store().expired_authorizations(now(), 10)).empty());
   EXPECT_EQ(ask(store().expired_authorizations(now() + std::chrono::minutes(10), 3)).size(), 3u);

@@ -288,6 +288,8 @@ class Store {
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization(AuthorizationId id) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_ticket(Bytes ticket_hash) = 0;
   [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_by_state(Bytes state_hash) = 0;
+  // The pending one that has this username reserved; a key, never empty.
+  [[nodiscard]] virtual Task<Result<std::optional<Authorization>>> authorization_reserving(std::string username_key) = 0;
   [[nodiscard]] virtual Task<Result<std::vector<Authorization>>> expired_authorizations(WallTime now, std::size_t limit) = 0;
 
   // Not over yet; those that ask a person (held, needs_confirmation) before the pending ones, each oldest first.

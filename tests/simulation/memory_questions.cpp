@@ -263,6 +263,12 @@ Task<Result<std::optional<Authorization>>> MemoryStore::authorization_by_state(B
   co_return first_of<Authorization>(authorizations_.rows(), [&](const Authorization& row) { return !hash.empty() && row.state_hash == hash; });
 }
 
+Task<Result<std::optional<Authorization>>> MemoryStore::authorization_reserving(std::string key) {
+  co_return first_of<Authorization>(authorizations_.rows(), [&](const Authorization& row) {
+    return !key.empty() && row.username_key == key && row.state == AuthorizationState::pending;
+  });
+}
+
 Task<Result<std::vector<Authorization>>> MemoryStore::expired_authorizations(WallTime now, std::size_t limit) {
   std::vector<Authorization> found;
   for (const auto& [id, row] : authorizations_.rows()) {

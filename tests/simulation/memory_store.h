@@ -57,6 +57,7 @@ class MemoryStore final : public store::Store {
   [[nodiscard]] Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override;
   [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override;
   [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization_by_ticket(Bytes ticket_hash) override;
+  [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization_reserving(std::string username_key) override;
   [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization_by_state(Bytes state_hash) override;
   [[nodiscard]] Task<Result<std::vector<store::Authorization>>> expired_authorizations(WallTime now, std::size_t limit) override;
   [[nodiscard]] Task<Result<std::vector<store::Authorization>>> pending_authorizations(std::size_t limit) override;

@@ -66,6 +66,7 @@ class StoreLink final : public store::Store {
   [[nodiscard]] Task<Result<store::Listing<store::Revocation>>> revocations(WallTime due_until, std::size_t limit) override { return pass(store_.revocations(due_until, limit)); }
   [[nodiscard]] Task<Result<std::vector<store::Tally>>> tallies(std::string prefix, WallTime since) override { return pass(store_.tallies(std::move(prefix), since)); }
   [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization(AuthorizationId id) override { return pass(store_.authorization(id)); }
+  [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization_reserving(std::string key) override { return pass(store_.authorization_reserving(std::move(key))); }
   [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization_by_ticket(Bytes hash) override { return pass(store_.authorization_by_ticket(std::move(hash))); }
   [[nodiscard]] Task<Result<std::optional<store::Authorization>>> authorization_by_state(Bytes hash) override { return pass(store_.authorization_by_state(std::move(hash))); }
   [[nodiscard]] Task<Result<std::vector<store::Authorization>>> expired_authorizations(WallTime now, std::size_t limit) override { return pass(store_.expired_authorizations(now, limit)); }

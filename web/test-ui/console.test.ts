@@ -587,6 +587,27 @@ describe("lists", () => {
     });
   });
 
+  it("offers a device code for an app of one's own alone: the Cloud Service asks for none", async () => {
+    await visit({ people: 0 }, { scheme: "light", width: 1280 }, async (page, house) => {
+      const app = house.world.types.find((type) => type.name === "Box")?.apps[0];
+      assert.ok(app);
+      app.from_cloud_service = true;
+      await sign_in(page);
+      await page.goto("/users/new");
+      const dialog = page.getByRole("dialog");
+      const choose = async (type: string) => {
+        await dialog.getByRole("combobox", { name: /^Type/ }).click();
+        await page.getByRole("option", { name: type, exact: true }).click();
+      };
+      const device_code = dialog.getByRole("radio", { name: /With a device code/ });
+      await choose("Gmail");
+      await device_code.click();
+      await choose("Box");
+      await device_code.waitFor({ state: "detached" });
+      assert.ok(await dialog.getByRole("radio", { name: /In this browser/ }).isChecked());
+    });
+  });
+
   it("shows findings by check with remedy, copy and link, and examines again", async () => {
     await visit({ people: 3 }, { scheme: "light", width: 1280 }, async (page, house, complaints) => {
       await sign_in(page);

@@ -71,6 +71,7 @@ namespace latchkey::store::postgres {
 [[nodiscard]] Result<std::optional<Authorization>> find_authorization(Connection& db, const AuthorizationId& id);
 [[nodiscard]] Result<std::optional<Authorization>> find_authorization_by_ticket(Connection& db, const Bytes& ticket_hash);
 [[nodiscard]] Result<std::optional<Authorization>> find_authorization_by_state(Connection& db, const Bytes& state_hash);
+[[nodiscard]] Result<std::optional<Authorization>> find_authorization_reserving(Connection& db, const std::string& username_key);
 [[nodiscard]] Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, WallTime now, std::size_t limit);
 [[nodiscard]] Result<std::vector<Authorization>> find_pending_authorizations(Connection& db, std::size_t limit);
 [[nodiscard]] Result<std::vector<Authorization>> find_authorizations_after(Connection& db, const AuthorizationId& after, std::size_t limit);

@@ -48,6 +48,12 @@ Result<std::optional<Authorization>> find_authorization_by_state(Connection& db,
                                  authorization_fields<Authorization>);
 }
 
+Result<std::optional<Authorization>> find_authorization_reserving(Connection& db, const std::string& username_key) {
+  return only_row<Authorization>(db, {"SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
+                                      " FROM authorizations WHERE username_key = $1 AND username_key <> '' AND state = 0", Values(username_key)},
+                                 authorization_fields<Authorization>);
+}
+
 Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, WallTime now, std::size_t limit) {
   return all_rows<Authorization>(db, {"SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
                                       " FROM authorizations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2", Values(now, limit)},

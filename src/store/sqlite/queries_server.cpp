@@ -35,6 +35,12 @@ Result<std::optional<Authorization>> find_authorization_by_state(Connection& db,
   return only_row<Authorization>(statement.bind(state_hash), authorization_fields<Authorization>);
 }
 
+Result<std::optional<Authorization>> find_authorization_reserving(Connection& db, const std::string& username_key) {
+  auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
+                              " FROM authorizations WHERE username_key = ?1 AND username_key <> '' AND state = 0");
+  return only_row<Authorization>(statement.bind(username_key), authorization_fields<Authorization>);
+}
+
 Result<std::vector<Authorization>> find_expired_authorizations(Connection& db, WallTime now, std::size_t limit) {
   auto statement = db.prepare("SELECT " LATCHKEY_AUTHORIZATION_COLUMNS
                               " FROM authorizations WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2");

@@ -190,6 +190,9 @@ class SqliteStore final : public Store {
   Task<Result<std::optional<Authorization>>> authorization_by_state(Bytes state_hash) override {
     return read([hash = std::move(state_hash)](Connection& db) { return find_authorization_by_state(db, hash); });
   }
+  Task<Result<std::optional<Authorization>>> authorization_reserving(std::string username_key) override {
+    return read([key = std::move(username_key)](Connection& db) { return find_authorization_reserving(db, key); });
+  }
   Task<Result<std::vector<Authorization>>> expired_authorizations(WallTime now, std::size_t limit) override {
     return read([now, limit](Connection& db) { return find_expired_authorizations(db, now, limit); });
   }
