@@ -589,7 +589,7 @@ describe("lists", () => {
 
   it("offers a device code for an app of one's own alone: the Cloud Service asks for none", async () => {
     await visit({ people: 0 }, { scheme: "light", width: 1280 }, async (page, house) => {
-      const app = house.world.types.find((type) => type.name === "Box")?.apps[0];
+      const app = house.world.apps.find((each) => each.provider === "box");
       assert.ok(app);
       app.from_cloud_service = true;
       await sign_in(page);
