@@ -129,7 +129,7 @@ Task<CallbackPage> AuthorizationDesk::without_its_cookie(CallbackPage result) {
 
 Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::string query, Parameters flow_cookies,
                                                       AuthorizationId relayed) {
-  const auto parsed = oauth::parse_callback(query);
+  auto parsed = oauth::parse_callback(query);
   if (!parsed) {
     refused_.note("answer_malformed");
     co_return page("This answer cannot be used", parsed.error().text + " Go back to the console and press Authorize again.");
