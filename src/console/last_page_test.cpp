@@ -28,7 +28,7 @@ class LastPageTest : public testing::Test {
 };
 
 // Another object, as on another node or after a restart.
-TEST_F(LastPageTest, C2_IsTheSameForEveryNodeOfTheMasterKey) {
+TEST_F(LastPageTest, A2_IsTheSameForEveryNodeOfTheMasterKey) {
   const auto kept = pages.keep(with(""), page());
   const vault::Vault there{Secret(Bytes(32, 1)), entropy};
   const auto found = LastPages(there, wall, entropy).find(with(kept.cookie), kept.key);

@@ -418,7 +418,7 @@ TEST_F(DeskHouse, WhoeverLooksAtAnAttemptSeesThatABrowserHasGoneOnWithIt) {
 }
 
 // Kept with the attempt, so that any node knows it when the browser comes back.
-TEST_F(DeskHouse, C2_TheBrowserThatComesBackIsTheConsolesOnlyWhereItsSessionBegan) {
+TEST_F(DeskHouse, A1_TheBrowserThatComesBackIsTheConsolesOnlyWhereItsSessionBegan) {
   struct Case {
     std::string username;
     Bytes began;   // session
