@@ -182,18 +182,20 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
     for (const auto& fact : provider->unverified) unverified.emplace_back(fact);
   }
   json["unverified"] = std::move(unverified);
+  // A provider that describes itself says so when it is asked.
+  const bool device_code = device_code_allowed && provider && (!provider->endpoints.device_authorization.empty() || provider->discovery_fills_endpoints);
   JsonArray fitting;
   for (const auto& app : apps) {
     if (app.app.provider != type.provider) continue;
     if (app.from_cloud && !cloud_used) continue;  // what is authorised by it already goes on
-    JsonObject entry{{"id", app.app.id}, {"name", app.from_cloud ? name_of_app(provider.get(), app) : app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}, {"from_cloud_service", app.from_cloud}};
+    JsonObject entry{{"id", app.app.id}, {"name", app.from_cloud ? name_of_app(provider.get(), app) : app.app.id}, {"state", state_of(provider.get(), app)}, {"why", why_of_app(provider.get(), app)}, {"from_cloud_service", app.from_cloud}, {"device_code", device_code && app.device_codes}};
     // One's own before the Cloud Service's, the provider's namesake first of all.
     const auto own_end = std::ranges::find_if(fitting, [](const Json& other) { return other.as_object().at("from_cloud_service").as_bool(); });
     const auto place = app.app.id == type.provider ? fitting.begin() : app.from_cloud ? fitting.end() : own_end;
     fitting.insert(place, std::move(entry));
   }
   if (fitting.empty() && provider) {
-    fitting.push_back(JsonObject{{"id", provider->id}, {"name", provider->name}, {"state", "missing"}, {"why", why_missing(*provider)}, {"from_cloud_service", false}});
+    fitting.push_back(JsonObject{{"id", provider->id}, {"name", provider->name}, {"state", "missing"}, {"why", why_missing(*provider)}, {"from_cloud_service", false}, {"device_code", device_code}});
   }
   json["apps"] = std::move(fitting);
   json["keeps_forever"] = !type.absolute_lifetime.has_value();
@@ -205,9 +207,7 @@ JsonObject type_json(const Catalog& catalog, const catalog::Type& type, const st
   }
   json["scopes"] = std::move(scopes);
   json["uses"] = uses_of_kind(type.kind);
-  // A provider that describes itself says so when it is asked.
-  const bool known = provider && (!provider->endpoints.device_authorization.empty() || provider->discovery_fills_endpoints);
-  json["device_code"] = known && device_code_allowed;
+  json["device_code"] = device_code;
   return json;
 }
 

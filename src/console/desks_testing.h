@@ -63,6 +63,7 @@ class PlainAuthorizer final : public grants::Authorizer {
     view.redirect_uri = "https://latchkey.example/oauth/callback/" + wish.app;
     const auto ticket = "t-" + std::to_string(++count);
     tickets[ticket] = {id, requester.session_hash};
+    seats[id] = {.presentation = wish.presentation};
     co_return grants::Begun{.id = id, .start_url = "https://latchkey.example/oauth/start/" + ticket,
                             .redirect_uri = view.redirect_uri, .presentation = wish.presentation, .expires_at = view.expires_at};
   }
@@ -74,6 +75,8 @@ class PlainAuthorizer final : public grants::Authorizer {
                                   .username = "anna<b>", .type_name = "Box", .asked_by = {}, .account = {}};
     }
     views[found->second.first].opened = true;
+    const bool same = !session_hash.empty() && found->second.second == session_hash;
+    seats[found->second.first].viewer = same ? grants::Viewer::console : grants::Viewer::nobody;
     tickets.erase(found);
     co_return grants::StartPage{.kind = grants::StartPage::Kind::redirect, .location = "https://provider.example/authorize?state=s&x=\"y\"",
                                 .cookie = "__Host-latchkey-flow-1=v; Path=/; Secure", .server = {}, .username = {}, .type_name = {}, .asked_by = {}, .account = {}};
@@ -82,7 +85,12 @@ class PlainAuthorizer final : public grants::Authorizer {
     last_app = std::move(app);
     last_query = std::move(query);
     last_cookies = std::move(flow_cookies);
-    co_return next_page;
+    auto page = next_page;
+    if (const auto seat = seats.find(page.id); seat != seats.end()) {
+      page.viewer = seat->second.viewer;
+      page.presentation = seat->second.presentation;
+    }
+    co_return page;
   }
   Task<grants::CallbackPage> relayed(std::string attempt, std::string handle, grants::Parameters flow_cookies) override {
     last_app = std::move(attempt);
@@ -138,6 +146,11 @@ class PlainAuthorizer final : public grants::Authorizer {
   }
 
   std::map<AuthorizationId, grants::AuthorizationView> views;
+  struct Seat {
+    grants::Presentation presentation = grants::Presentation::popup;
+    grants::Viewer viewer = grants::Viewer::unknown;
+  };
+  std::map<AuthorizationId, Seat> seats;
   std::map<std::string, std::pair<AuthorizationId, Bytes>> tickets;
   std::optional<Error> refusal;
   grants::CallbackPage next_page;

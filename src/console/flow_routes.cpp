@@ -198,9 +198,10 @@ Task<std::string> FlowRoutes::pass_of(net::HttpRequest request, AuthorizationId 
 net::HttpResponse FlowRoutes::done(const net::HttpRequest& request) const {
   const auto result = last_pages_.find(request, request.query_parameter("r").value_or(""));
   if (!result) {
+    // Its words have ended, or the browser keeps no cookies: whoever sits there need have no console.
     return pages::flow_page({.sign = pages::FlowSign::info, .title = "This page has done its work",
-                      .text = "What happened is shown in Latchkey. You can close this window.", .link = "/users",
-                      .link_text = "To the console", .close_after_ms = kCloseAfterFailureMs});
+                      .text = "What happened is no longer shown here. If nothing has come of it, allow cookies for this site and begin again.",
+                      .note = "You can close this window."});
   }
   pages::FlowPage page{.sign = result->succeeded ? pages::FlowSign::ok : pages::FlowSign::bad, .title = result->title, .text = result->text,
                 .note = result->text.find("close this window") == std::string::npos ? "You can close this window." : "",

@@ -15,14 +15,14 @@ class FlowTest : public ConsoleTest {
   std::string begin(Browser& boss, std::string presentation = "popup") {
     const auto begun = boss.send("POST", "/api/v1/authorizations", {{"group_id", group.text()}, {"type", "box"}, {"username", "scan" + std::to_string(++number)}, {"pin", kPin}, {"presentation", presentation}});
     EXPECT_EQ(begun.status, 201) << begun.body;
+    EXPECT_EQ(base::string_or(begun.json(), "presentation"), presentation);
     id = *AuthorizationId::parse(base::string_or(begun.json(), "id"));
     const auto url = base::string_or(begun.json(), "start_url");
     return url.substr(url.find("/oauth/"));
   }
   // Where the callback sends the browser, which has `last_page` from then on.
-  std::string come_back(bool succeeded, grants::Viewer viewer = grants::Viewer::console, grants::Presentation presentation = grants::Presentation::popup) {
-    authorizer->next_page = {.succeeded = succeeded, .title = succeeded ? "Done <b>" : "Consent was refused", .text = "Words.", .id = id,
-                             .viewer = viewer, .presentation = presentation};
+  std::string come_back(bool succeeded) {
+    authorizer->next_page = {.succeeded = succeeded, .title = succeeded ? "Done <b>" : "Consent was refused", .text = "Words.", .id = id};
     const auto answer = served->ask({.target = "/oauth/callback/box?code=SECRET-CODE&state=SECRET-STATE",
                                      .headers = {{"Cookie", "a=1; __Host-latchkey-flow-x=v1; latchkey-flow-y=v2; latchkey=z"}, {"Sec-Fetch-Site", "cross-site"}}});
     EXPECT_EQ(answer.status, 303);
@@ -97,7 +97,10 @@ TEST_F(FlowTest, TheWordsOfTheLastPageAreTheBrowsersOwn) {
   auto boss = administrator();
   boss.get(begin(boss));
   const auto location = come_back(true);
-  EXPECT_THAT(served->get(location).body, HasSubstr("has done its work")) << "another browser";
+  const auto elsewhere = served->get(location).body;
+  EXPECT_THAT(elsewhere, HasSubstr("has done its work"));
+  EXPECT_THAT(elsewhere, Not(HasSubstr("/users"))) << "whoever sits there need have no console";
+  EXPECT_THAT(elsewhere, Not(HasSubstr("data-close-after")));
   EXPECT_THAT(show("/oauth/done"), HasSubstr("has done its work"));
   EXPECT_THAT(show(location), HasSubstr("Done &lt;b&gt;"));
   EXPECT_THAT(show(location), HasSubstr("Done &lt;b&gt;")) << "loaded again";
@@ -115,7 +118,7 @@ TEST_F(FlowTest, C8ARefusalIsSaidInWordsAndStaysLongEnoughToBeRead) {
 TEST_F(FlowTest, AFullPageFlowReturnsToTheUsersList) {
   auto boss = administrator();
   boss.get(begin(boss, "page"));
-  EXPECT_EQ(come_back(true, grants::Viewer::console, grants::Presentation::page), "/users?authorization=" + id.text());
+  EXPECT_EQ(come_back(true), "/users?authorization=" + id.text());
   EXPECT_EQ(last_page, "") << "the list says it";
 }
 
@@ -124,7 +127,7 @@ TEST_F(FlowTest, WhatAnOwnerConfirmedEndsWithoutAWayIntoTheConsole) {
   const auto target = begin(boss, "page");
   auto owner = browser();
   owner.ask({.method = "POST", .target = target, .headers = {{"Sec-Fetch-Site", "same-origin"}}});
-  const auto page = show(come_back(true, grants::Viewer::nobody, grants::Presentation::page));
+  const auto page = show(come_back(true));
   EXPECT_THAT(page, HasSubstr("Done &lt;b&gt;"));
   EXPECT_THAT(page, Not(HasSubstr("/users")));
 }

@@ -29,6 +29,7 @@ Task<Result<AppView>> AppRegistry::view_of(store::App app) {
   AppView view;
   const auto route = cloud_route_of(app);
   view.from_cloud = route.has_value();
+  view.device_codes = !route || route->mode == cloud::Mode::forward;
   view.redirect_uri = route ? route->redirect_uri : redirect_uri(app.id);
   app.params_json = json_of_values(values_of_json(app.params_json));
   for (std::size_t slot = 0; slot < view.secret_set.size(); ++slot) {

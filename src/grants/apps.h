@@ -37,6 +37,7 @@ struct AppView {
   std::array<bool, 2> secret_set{};
   std::int64_t grants = 0;
   bool from_cloud = false;  // the Cloud Service's: changed there alone
+  bool device_codes = true;  // where its provider gives any: not if somebody else has its secret
 };
 
 // Called on the engine's executor.

@@ -46,21 +46,23 @@ Result<void> AuthorizationDesk::check_link_address() const {
                   ". Set tls.certificate and tls.key (or public_url behind a proxy), or authorise in this browser or with a device code.");
 }
 
-Task<Result<std::vector<AuthorizationId>>> AuthorizationDesk::former_attempts(const FlowRecord& record, UserId asker) {
-  std::vector<AuthorizationId> former;
+Task<Result<void>> AuthorizationDesk::end_former(const FlowRecord& record, const Requester& requester) {
   // Whoever is nobody's administrator has one attempt for a grant, not as many as the page was pressed for.
-  if (record.kind == FlowKind::replaced_grant) {
-    if (record.opened_by_other) former = co_await open_attempts(asker, record.grant.id);
-    co_return former;
+  if (record.kind == FlowKind::replaced_grant && record.opened_by_other) {
+    for (const auto& id : co_await open_attempts(requester.user, record.grant.id)) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
   }
-  if (record.kind != FlowKind::new_user || record.session_hash.empty()) co_return former;
-  const auto row = co_await parts_.store.authorization_reserving(record.user.username_key);
+  if (record.kind != FlowKind::new_user || record.session_hash.empty()) co_return Result<void>{};
+  auto row = co_await parts_.store.authorization_reserving(record.user.username_key);
   if (!row) co_return std::unexpected(row.error());
-  if (!*row) co_return former;
-  const auto flow = open(**row);
-  if (!flow || flow->record.way == AuthorizationWay::owner_link) co_return former;
-  if (base::equal_in_constant_time(flow->record.session_hash, record.session_hash)) former.push_back((*row)->id);
-  co_return former;
+  if (!*row) co_return Result<void>{};
+  auto former = open(std::move(**row));
+  // What cannot be ended so stands in the way of the new one, which says so.
+  if (!former || former->record.way == AuthorizationWay::owner_link || former->answer_is_here()) co_return Result<void>{};
+  if (!base::equal_in_constant_time(former->record.session_hash, record.session_hash)) co_return Result<void>{};
+  former->record.actor = requester.actor;
+  former->record.source = requester.source;
+  co_await end_unwanted(std::move(*former), store::AuthorizationState::cancelled, "cancelled", std::string(kCancelled), "authorization.cancelled");
+  co_return Result<void>{};
 }
 
 Task<std::vector<AuthorizationId>> AuthorizationDesk::open_attempts(UserId user, GrantId replaced) {
@@ -281,7 +283,8 @@ Task<Result<void>> AuthorizationDesk::insert_flow(Flow flow, store::Batch batch,
   auto done = co_await parts_.store.commit(std::move(batch));
   if (!done && done.error().kind == ErrorKind::conflict) {
     co_return fail(ErrorKind::conflict, "username_reserved",
-                   "Another authorisation for this username is open. Finish or cancel it first (it is listed above the users), or wait until it ends by itself.",
+                   "Another authorisation for this username is open. Finish or cancel it first (links and device codes are listed above the users); one "
+                   "that was begun in a browser ends by itself within minutes.",
                    {.field = "username"});
   }
   co_return done;
@@ -291,6 +294,7 @@ Task<Result<Begun>> AuthorizationDesk::insert_with_device_code(Flow flow, store:
   Begun begun{.id = flow.row.id,
               .start_url = {},
               .redirect_uri = flow.record.redirect_uri,
+              .presentation = flow.record.presentation,
               .expires_at = flow.row.expires_at,
               .device = flow.record.device->prompt};
   if (const auto kept = co_await insert_flow(std::move(flow), std::move(batch), std::move(requester)); !kept)
@@ -327,9 +331,7 @@ Task<Result<Begun>> AuthorizationDesk::begin(AuthorizationWish wish, Requester r
     co_return std::unexpected(reachable.error());
   }
   // Only now, since a wish that is refused, here or by the provider, must leave what there was.
-  const auto former = co_await former_attempts(flow.record, requester.user);
-  if (!former) co_return std::unexpected(former.error());
-  for (const auto& id : *former) [[maybe_unused]] const auto ended = co_await cancel(id, requester);
+  if (const auto ended = co_await end_former(flow.record, requester); !ended) co_return std::unexpected(ended.error());
   if (way == AuthorizationWay::device_code)
     co_return co_await insert_with_device_code(std::move(flow), std::move(with_code), std::move(requester));
   const auto ticket = random_text();

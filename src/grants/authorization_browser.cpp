@@ -146,20 +146,22 @@ Task<CallbackPage> AuthorizationDesk::answer_callback(std::string app, std::stri
   }
   auto flow = std::move(*opened);
   const auto id = flow.row.id;
+  const bool same_browser = cookies_.match(id, flow.record.cookie_hash, flow_cookies);
+  const auto viewer = flow.record.viewer(same_browser);
   // What began by one way does not end by the other.
   if (relayed.none() != flow.record.cloud_app.empty() || (!relayed.none() && relayed != id)) {
     refused_.note("wrong_door", id.text());
-    co_return page("The answer came from the wrong place", "It was not used. Go back to the console.", id);
+    auto elsewhere = page("The answer came from the wrong place", "It was not used. Go back to where you began.", id);
+    elsewhere.viewer = viewer;
+    co_return elsewhere;
   }
-  const bool same_browser = cookies_.match(id, flow.record.cookie_hash, flow_cookies);
   if (!same_browser && relayed.none()) {
     refused_.note("another_browser", id.text());
     auto elsewhere = page("Finish in the browser you started with",
                           "This answer came to another browser than the one in which the authorisation was started, so it was not used.", id);
-    elsewhere.viewer = flow.record.viewer(same_browser);
+    elsewhere.viewer = viewer;
     co_return elsewhere;
   }
-  const auto viewer = flow.record.viewer(same_browser);
   const auto presentation = flow.record.presentation;
   // Whoever has brought a handle is not therefore the owner who consented.
   const bool owner_known = same_browser && flow.record.way == AuthorizationWay::owner_link;

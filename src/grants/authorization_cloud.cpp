@@ -143,8 +143,10 @@ Task<CallbackPage> AuthorizationDesk::relayed(std::string attempt, std::string h
   if (!result) co_return refused(result.error().reason, title_of(result.error()), text_of(result.error(), by_owner));
   if (result->attempt != id->text() || result->app != flow->record.cloud_app)
     co_return refused("handle_of_another", "This answer is another authorisation's", "It was not used.");
-  co_return co_await without_its_cookie(
+  auto shown = co_await without_its_cookie(
       co_await answer_callback(flow->record.grant.app, std::string(result->query.reveal_text()), std::move(flow_cookies), *id));
+  if (shown.viewer == Viewer::unknown) shown.viewer = flow->record.viewer(same_browser);
+  co_return shown;
 }
 
 }  // namespace latchkey::grants

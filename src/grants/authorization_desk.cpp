@@ -290,8 +290,7 @@ Task<bool> AuthorizationDesk::end_unwanted(Flow flow, AuthorizationState state, 
   const bool given_back = entry.has_value();
   store::Batch besides;
   if (entry) besides.push_back(*std::move(entry));
-  // A code that came back is being spent, or was when this server was stopped.
-  const bool is_spent = flow.row.state == AuthorizationState::pending && flow.row.state_hash.empty() && !flow.record.cookie_hash.empty();
+  const bool is_spent = flow.answer_is_here();
   // Somebody may have said yes in the same moment: then it is wanted.
   const bool ended = co_await end(std::move(flow), state, std::move(code), std::move(text), std::move(audit), std::move(besides),
                                   is_spent ? Asking::goes_on : Asking::over);
@@ -321,11 +320,12 @@ AuthorizationView AuthorizationDesk::view_of(const store::Authorization& row) co
   view.missing_scopes = oauth::scope_words(base::string_or(result, "missing_scopes"));
   view.way = way_of(base::string_or(result, "way"));
   if (const auto* replaced = result.if_contains("replaced")) view.replaced = replaced->is_bool() && replaced->get_bool();
-  if (row.state != AuthorizationState::pending) return view;
-  // What belongs to a flow under way lies sealed.
+  if (row.state == AuthorizationState::completed) return view;  // of which nothing is left
+  // What belongs to a flow lies sealed.
   const auto flow = open(row);
   if (!flow) return view;
   view.redirect_uri = flow->record.redirect_uri;
+  if (row.state != AuthorizationState::pending) return view;
   if (flow->record.device) view.device = flow->record.device->prompt;
   view.opened = !flow->record.cookie_hash.empty();
   if (!flow->record.link_ticket.empty() && !row.ticket_hash.empty()) view.link = start_address(flow->record.link_ticket);
@@ -422,7 +422,7 @@ Task<Result<void>> AuthorizationDesk::cancel(AuthorizationId id, Requester reque
   if (!flow) co_return std::unexpected(flow.error());
   flow->record.actor = requester.actor;
   flow->record.source = requester.source;
-  if (!co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "cancelled", "Cancelled; nothing was made.", "authorization.cancelled")) {
+  if (!co_await end_unwanted(std::move(*flow), AuthorizationState::cancelled, "cancelled", std::string(kCancelled), "authorization.cancelled")) {
     co_return fail(ErrorKind::conflict, "already_over", "This authorisation has moved on meanwhile; look at it again.");
   }
   co_return Result<void>{};

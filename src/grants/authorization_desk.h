@@ -120,8 +120,8 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] bool is_reached_in_clear() const;
   [[nodiscard]] Result<void> check_public_address() const;
   [[nodiscard]] Result<void> check_link_address() const;
-  // What a new attempt takes the place of (Authorizer::begin). `record` outlives it. Errors: those of the store.
-  [[nodiscard]] Task<Result<std::vector<AuthorizationId>>> former_attempts(const FlowRecord& record, UserId asker);
+  // Ends what a new attempt takes the place of (Authorizer::begin). Both outlive it. Errors: those of the store.
+  [[nodiscard]] Task<Result<void>> end_former(const FlowRecord& record, const Requester& requester);
   // What this user has open for authorising that grant again.
   [[nodiscard]] Task<std::vector<AuthorizationId>> open_attempts(UserId user, GrantId replaced);
   [[nodiscard]] std::string start_address(const Secret& ticket) const;
@@ -155,6 +155,7 @@ class AuthorizationDesk final : public Authorizer, private DeviceCodeAttempts {
   [[nodiscard]] static CallbackPage over();
   static constexpr std::string_view kCutOff =
       "The server stopped when the provider's answer had just come, and such an answer is good only once. Press Authorize to begin again.";
+  static constexpr std::string_view kCancelled = "Cancelled; nothing was made.";
   static constexpr std::string_view kNotInTime = "Nobody consented in time, so nothing was made. Press Authorize to begin again.";
   static constexpr std::string_view kNotApproved =
       "Somebody consented, but nobody approved the account within seven days, so nothing was made, and what the provider gave is given back. Press Authorize to "

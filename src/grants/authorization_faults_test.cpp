@@ -398,6 +398,24 @@ TEST_F(DeskHouse, A4_AHeldConsentIsNobodysToReplace) {
   EXPECT_TRUE(transport.revoked.empty());
 }
 
+TEST_F(DeskHouse, A4_AConsentWhoseCodeIsBeingSpentIsNobodysToReplace) {
+  const Requester anna{.actor = "anna", .session_hash = Bytes(32, 1)};
+  const auto first = begin(wish("scan"), anna);
+  const auto talk = open_start(first, Bytes(32, 1));
+  transport.hold = true;
+  answer_as("bob");
+  const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
+  base::drive_until(loop, [&] { return transport.at_once == 1; });
+  const auto again = run(desk->begin(wish("scan"), anna));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().reason, "username_reserved");
+  transport.hold = false;
+  released->notify_all();
+  base::drive_until(loop, [&] { return page->has_value(); });
+  EXPECT_EQ(seen(first.id).state, AuthorizationState::completed);
+  EXPECT_TRUE(transport.revoked.empty());
+}
+
 TEST_F(DeskHouse, ADeviceCodeThatIsNotToBeHadEndsNoAttempt) {
   const auto first = begin(wish("scan"), {.actor = "anna", .session_hash = Bytes(32, 1)});
   auto refused = wish("scan");
@@ -415,6 +433,8 @@ TEST_F(DeskHouse, WhoeverLooksAtAnAttemptSeesThatABrowserHasGoneOnWithIt) {
   EXPECT_EQ(seen(begun.id).redirect_uri, begun.redirect_uri);
   open_start(begun, Bytes(32, 1));
   EXPECT_TRUE(seen(begun.id).opened) << "whatever node is asked";
+  ASSERT_TRUE(run(desk->cancel(begun.id, {.actor = "anna"})));
+  EXPECT_EQ(seen(begun.id).redirect_uri, begun.redirect_uri) << "whoever is told what went wrong is told what to register";
 }
 
 // Kept with the attempt, so that any node knows it when the browser comes back.

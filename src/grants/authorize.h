@@ -106,7 +106,7 @@ struct AuthorizationView {
   std::optional<DevicePrompt> device{};  // while it is pending, with that way
   std::string link{};                    // the same: the address for the owner
   bool opened = false;                   // the same: a browser has gone on to the provider with it
-  std::string redirect_uri{};            // the same: as it is sent to the provider
+  std::string redirect_uri{};            // as it is sent to the provider; empty: completed
   bool replaced = false;                 // completed: in the place of an earlier consent, and not to be taken back
 };
 
@@ -147,7 +147,7 @@ class Authorizer {
   // misconfigured/`app_missing` (no registration for the provider), `plain_http` (RULES A1, names the remedies);
   // refused/`wrong_pin`. With a device code besides: conflict/`device_code_off`, `device_codes_waiting` (too many);
   // misconfigured/`device_code_unsupported`, or the provider's own word; unavailable/`provider_unreachable`.
-  // What the same session had begun for that username, and nobody has consented to, ends; but never a link, which is with its owner.
+  // What the same session had begun for that username ends while nobody has consented; but never a link, which is with its owner.
   [[nodiscard]] virtual Task<Result<Begun>> begin(AuthorizationWish wish, Requester requester) = 0;
 
   // `confirmed`: the confirmation page's POST (A1, A5). `flow_cookies`: every cookie of the request whose name starts with the

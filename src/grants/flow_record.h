@@ -93,6 +93,11 @@ inline constexpr std::size_t kWaitingMost = 1'000;  // attempts that are not ove
 struct PendingFlow {
   store::Authorization row;
   FlowRecord record;
+
+  // Pending, and a browser has come back: its code is being spent, or was when the server was stopped.
+  [[nodiscard]] bool answer_is_here() const {
+    return row.state == store::AuthorizationState::pending && row.state_hash.empty() && !record.cookie_hash.empty();
+  }
 };
 
 // A first exchange has no grant yet: its intent and journal entry bear the authorization's id (RULES F7).

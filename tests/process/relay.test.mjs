@@ -154,6 +154,11 @@ test('an app of one\'s own is used where there is one, in a popup; the relay\'s 
   const [relayed] = (await type()).apps;
   assert.equal(relayed.from_cloud_service, true);
   assert.match(relayed.id, /^cloud-op-[0-9a-f]{32}$/);
+  // In forward mode the client has no secret, so that the office asks for a device code itself.
+  await office.admin.set('authorize.device_code_types', 'oidc');
+  assert.equal((await type()).apps[0].device_code, true);
+  const typed = await office.admin.must('POST', '/api/v1/authorizations', { ...request, username: 'printer-9', group_id: await office.admin.group('Office'), way: 'device_code' });
+  assert.match(typed.device.user_code, /^[A-Z]{4}-[A-Z]{4}$/);
   const refused = await office.admin.call('PUT', `/api/v1/apps/${relayed.id}`, { provider: 'oidc', client_id: 'x', params: { issuer: scene.oidc.issuer }, secrets: [] });
   assert.equal(refused.status, 422);
   await office.admin.registerOidc({ issuer: scene.oidc.issuer, clientId: 'own-client' });

@@ -63,9 +63,12 @@ test('S3 S4: the page says before consent that the relay sees tokens; consent an
   }
 
   // What cannot be had this way says so.
+  await office.admin.set('authorize.device_code_types', 'oidc');
   const device = await office.admin.call('POST', '/api/v1/authorizations', { ...request, username: 'printer-2', group_id: await office.admin.group('Office'), way: 'device_code' });
-  assert.ok(device.status >= 400, device.text);
-  const { id } = (await office.admin.must('GET', '/api/v1/types')).items.find((each) => each.id === 'oidc').apps[0];
+  assert.equal(device.code, 'device_code_unsupported', device.text);
+  const type = (await office.admin.must('GET', '/api/v1/types')).items.find((each) => each.id === 'oidc');
+  const [{ id, device_code: offered }] = type.apps;
+  assert.deepEqual([type.device_code, offered], [true, false], 'nor is it offered');
   const imported = await office.cli(['grant', 'import', 'printer-3', '--group', 'Office', '--type', 'oidc', '--app', id, '--pin-file', await office.file('pin', pin), '--refresh-token-file', await office.file('token', 'rt')]);
   assert.equal(imported.status, 1);
   assert.match(imported.stderr, /app of one's own only/);

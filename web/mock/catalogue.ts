@@ -75,7 +75,7 @@ export function make_types(apps: Schemas["App"][]): Schemas["Type"][] {
     const app = apps.find((a) => a.provider === provider);
     return {
       id, name, kind, provider, provider_name, params, unverified,
-      apps: app ? [{ id: app.id, name: app.name, state: app.state, why: app.why, from_cloud_service: app.from_cloud_service }] : [],
+      apps: app ? [{ id: app.id, name: app.name, state: app.state, why: app.why, from_cloud_service: app.from_cloud_service, device_code: !app.from_cloud_service }] : [],
       keeps_forever: kind !== "storage",
       idle_expiry_days: kind === "storage" ? 60 : null,
       absolute_expiry_days: null,

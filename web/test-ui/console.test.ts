@@ -587,7 +587,7 @@ describe("lists", () => {
     });
   });
 
-  it("offers a device code for an app of one's own alone: the Cloud Service asks for none", async () => {
+  it("offers a device code where the app at hand gives one", async () => {
     await visit({ people: 0 }, { scheme: "light", width: 1280 }, async (page, house) => {
       const app = house.world.apps.find((each) => each.provider === "box");
       assert.ok(app);
