@@ -6,7 +6,7 @@
 //   --only REGEX    only suites whose name matches
 //   --list          names of the suites
 //
-// Environment: LATCHKEY_TEST_SLOTS (suites at a time, default 2), LATCHKEY_TEST_TIMEOUT (seconds for one case, 120).
+// Environment: LATCHKEY_TEST_SLOTS (suites at a time, default 2), LATCHKEY_TEST_TIMEOUT (seconds that one case may say nothing, 120).
 // Files named *.alone.test.mjs measure time: they run at the end, one by one.
 
 import { spawn } from 'node:child_process';
@@ -109,11 +109,11 @@ async function runGoogleTest(program) {
       quiet: caseTimeout,
       env,
       onLine: (line, arm) => {
+        arm();
         const event = /\[ +(RUN|OK|FAILED|SKIPPED) +\] ([^\s,]+)/.exec(line);
         if (!event) return;
         if (event[1] === 'RUN') {
           running = event[2];
-          arm();
         } else if (event[2] === running) {
           done.set(running, event[1]);
           running = '';
@@ -159,8 +159,9 @@ async function runNodeTest(file) {
     quiet: caseTimeout * 5,
     cwd: path.join(root, 'tests'),
     env: { LATCHKEY_BIN: process.env.LATCHKEY_BIN ?? path.join(build, 'latchkey'), LATCHKEY_SANITIZED: sanitized ? '1' : '' },
-    onLine: (line) => {
+    onLine: (line, arm) => {
       if (!line.startsWith('#case ')) return;
+      arm();
       const test = JSON.parse(line.slice(6));
       if (test.state === 'passed') result.passed++;
       else if (test.state === 'skipped') skip(result, test.name, test.reason);

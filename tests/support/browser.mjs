@@ -18,7 +18,7 @@ const chromiumArgs = [
 
 /** A browser that ends with the test (or suite) `t`; when that failed, what every page shows stands in the output. args: further switches for Chromium. */
 export async function startBrowser(t, { args = [] } = {}) {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: [...chromiumArgs, ...args] });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium-headless-shell', headless: true, args: [...chromiumArgs, ...args] });
   t.after(async () => {
     if (t.error) for (const page of browser.contexts().flatMap((context) => context.pages())) await tell(page);
     await browser.close();
