@@ -407,11 +407,11 @@ TEST_F(DeskHouse, A4_AConsentWhoseCodeIsBeingSpentIsNobodysToReplace) {
   const auto page = base::start_on(loop, desk->callback("acme", talk.query, talk.cookies));
   base::drive_until(loop, [&] { return transport.at_once == 1; });
   const auto again = run(desk->begin(wish("scan"), anna));
-  ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().reason, "username_reserved");
   transport.hold = false;
   released->notify_all();
   base::drive_until(loop, [&] { return page->has_value(); });
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().reason, "username_reserved");
   EXPECT_EQ(seen(first.id).state, AuthorizationState::completed);
   EXPECT_TRUE(transport.revoked.empty());
 }
