@@ -10,7 +10,7 @@
 // Files named *.alone.test.mjs measure time: they run at the end, one by one.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -78,6 +78,14 @@ async function postgresFor(program) {
   return { LATCHKEY_TEST_POSTGRES: (await cluster).address };
 }
 
+/** Where the programs' many small files lie in memory, for which nobody waits; what a disk may do to them is a matter of the tests of processes. */
+const inMemory = '/dev/shm';
+const filesInMemory = () => {
+  if (!existsSync(inMemory)) return {};
+  const { bavail, bsize } = statfsSync(inMemory);
+  return bavail * bsize > 2 ** 31 ? { TMPDIR: inMemory } : {};
+};
+
 const nothingYet = () => ({ passed: 0, failed: [], skipped: [], output: '' });
 
 /** Counts a case that was skipped; as a failure where it should have run. */
@@ -89,7 +97,7 @@ function skip(result, name, reason) {
 /** One GoogleTest program. A crash or a hang fails the case it struck, and the remaining cases run in a new process. */
 async function runGoogleTest(program) {
   const result = nothingYet();
-  const env = await postgresFor(program);
+  const env = { ...filesInMemory(), ...await postgresFor(program) };
   const listed = await execute(program, ['--gtest_list_tests'], { quiet: 60 });
   const remaining = new Set();
   let suite = '';
