@@ -370,7 +370,11 @@ TEST_F(HttpServerTest, WhoDoesNotTakeItsAnswersHoldsNoMoreThanItsShare) {
     std::size_t sent = 0;
   };
   std::vector<Silent> all;
-  for (int i = 0; i < 4; ++i) all.push_back({.socket = RawSocket::connect(port, "127.0.0.2")});
+  for (int i = 0; i < 4; ++i) {
+    all.push_back({.socket = RawSocket::connect(port, "127.0.0.2")});
+    const int few = 4096;  // else the kernel takes answers by the megabyte
+    ASSERT_EQ(::setsockopt(all.back().socket.descriptor(), SOL_SOCKET, SO_RCVBUF, &few, sizeof few), 0);
+  }
   // The kernel's buffers first, then the server's; however long the machine takes for it.
   wait_for([&] {
     for (auto& each : all) each.sent = (each.sent + each.socket.send_some(std::string_view(requests).substr(each.sent))) % requests.size();
