@@ -40,7 +40,6 @@ class AppPlaces {
     --taken_;
   }
   [[nodiscard]] std::size_t taken() const { return taken_; }
-  [[nodiscard]] bool are_of_several() const { return std::ranges::count_if(apps_, [](const auto& entry) { return entry.second.taken > 0; }) > 1; }
   // Of how many of `places` each app that wants some is sure.
   [[nodiscard]] std::size_t sure_of(std::size_t places) const {
     return std::max<std::size_t>(1, places / std::max<std::size_t>(8, apps_.size()));

@@ -29,7 +29,7 @@ std::expected<ExchangeGate::Place, ExchangeGate::Full> ExchangeGate::try_enter(c
   if (closed_ || lines_.contains(who.app)) return std::unexpected(Full::line);
   const auto lacking = missing(who);
   if (!lacking) return Place(*this, who);
-  if (lacking == Full::places) note_lack_of_places();
+  if (lacking == Full::places) lacked_places_ = {.since_any = true, .enough = std::max<std::size_t>(1, places_.taken() / 2), .back = 0};
   // As few as one app is sure of: another may hang on all the others.
   const auto few = std::min(one_shots_.sure_of(bounds_().one_shot), one_shots_.taken());
   if (lacking == Full::one_shots) lacked_one_shots_ = {.since_any = true, .enough = std::max<std::size_t>(1, few), .back = 0};
@@ -38,15 +38,8 @@ std::expected<ExchangeGate::Place, ExchangeGate::Full> ExchangeGate::try_enter(c
 
 bool ExchangeGate::is_full() {
   if (places_.taken() < bounds_().parallel) return false;
-  note_lack_of_places();
+  lacked_places_ = {.since_any = true, .enough = std::max<std::size_t>(1, places_.taken() / 2), .back = 0};
   return true;
-}
-
-// One app's places come back as its provider answers, and half of them are worth a sweep. Of several, one may hang on all but the few
-// that another is sure of: half of those then, or a provider that answers at once would be asked once a second.
-void ExchangeGate::note_lack_of_places() {
-  const auto half = (places_.are_of_several() ? std::min(places_.taken(), places_.sure_of(bounds_().parallel)) : places_.taken()) / 2;
-  lacked_places_ = {.since_any = true, .enough = std::max<std::size_t>(1, half), .back = 0};
 }
 
 Task<std::optional<ExchangeGate::Place>> ExchangeGate::enter(Passenger who, std::function<bool()> wanted, Seconds patience) {

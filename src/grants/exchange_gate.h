@@ -92,7 +92,6 @@ class ExchangeGate {
   };
   using Line = std::list<Waiter>;
   [[nodiscard]] std::optional<Full> missing(const Passenger& who);  // takes everything, or nothing
-  void note_lack_of_places();
   [[nodiscard]] Task<std::optional<Place>> stand_in_line(Passenger who, std::function<bool()> wanted, Seconds patience, Haste haste);
   void give_back(const std::string& app, bool one_shot);
   void leave(const std::string& app, Line::iterator waiter);

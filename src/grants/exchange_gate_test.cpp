@@ -199,21 +199,6 @@ TEST_F(Gate, RoomIsThereAgainWhenEnoughHasComeBack) {
   EXPECT_FALSE(gate.has_refused()) << "no place given back changes what the cap says";
 }
 
-TEST_F(Gate, F4_AFewThatComeBackAreRoomWhileAnotherAppHangsOnAllTheOthers) {
-  bounds.parallel = 32;
-  std::vector<ExchangeGate::Place> quick;
-  std::vector<ExchangeGate::Place> hung;
-  quick.push_back(*gate.try_enter({.app = "b", .cap = cap}));
-  for (int i = 0; i < 28; ++i) hung.push_back(*gate.try_enter({.app = "a", .cap = cap}));
-  while (auto more = gate.try_enter({.app = "b", .cap = cap})) quick.push_back(*std::move(more));
-  ASSERT_EQ(quick.size(), 4U);
-  EXPECT_TRUE(gate.is_full());
-  quick.pop_back();
-  EXPECT_FALSE(gate.has_room_again());
-  quick.pop_back();
-  EXPECT_TRUE(gate.has_room_again());
-}
-
 TEST_F(Gate, ClosingTurnsEverybodyAway) {
   bounds.parallel = 1;
   const auto first = gate.try_enter({.app = "a", .cap = cap});

@@ -267,7 +267,7 @@ TEST_F(ContentionHouse, F4_AQuickProviderBesideOneThatHangsIsAskedAsFastAsItAnsw
   const auto begun = steady.now();
   keeper->nudge();
   base::drive_until(loop, [&] {
-    steady.advance(1ms);  // some of them wait by the clock
+    if (counters.in_flight <= 28) steady.advance(1ms);  // nothing moves but by the clock
     return counters.refreshed == kQuick;
   });
   EXPECT_LT(steady.now() - begun, 10s) << "four at a time";
