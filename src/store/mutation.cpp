@@ -11,6 +11,7 @@ Mutation& Mutation::operator=(const Mutation& other) = default;
 Mutation& Mutation::operator=(Mutation&& other) noexcept = default;
 Mutation::~Mutation() = default;
 
+// Each kind; one that is missing is named by the linker.
 template Mutation::Mutation(InsertGroup);
 template Mutation::Mutation(UpdateGroup);
 template Mutation::Mutation(DeleteGroup);
