@@ -19,7 +19,11 @@ std::optional<ExchangeGate::Full> ExchangeGate::missing(const Passenger& who) {
     places_.give_back(who.app);
     return Full::one_shots;
   }
-  if (who.cap.take(now)) return std::nullopt;
+  if (who.cap.take(now)) {
+    lacked_places_.take();
+    if (who.one_shot) lacked_one_shots_.take();
+    return std::nullopt;
+  }
   places_.give_back(who.app);
   if (who.one_shot) one_shots_.give_back(who.app);
   return Full::cap;
@@ -29,16 +33,15 @@ std::expected<ExchangeGate::Place, ExchangeGate::Full> ExchangeGate::try_enter(c
   if (closed_ || lines_.contains(who.app)) return std::unexpected(Full::line);
   const auto lacking = missing(who);
   if (!lacking) return Place(*this, who);
-  if (lacking == Full::places) lacked_places_ = {.since_any = true, .enough = std::max<std::size_t>(1, places_.taken() / 2), .back = 0};
+  if (lacking == Full::places) lacked_places_.refuse(places_.taken() / 2);
   // As few as one app is sure of: another may hang on all the others.
-  const auto few = std::min(one_shots_.sure_of(bounds_().one_shot), one_shots_.taken());
-  if (lacking == Full::one_shots) lacked_one_shots_ = {.since_any = true, .enough = std::max<std::size_t>(1, few), .back = 0};
+  if (lacking == Full::one_shots) lacked_one_shots_.refuse(std::min(one_shots_.sure_of(bounds_().one_shot), one_shots_.taken()));
   return std::unexpected(*lacking);
 }
 
 bool ExchangeGate::is_full() {
   if (places_.taken() < bounds_().parallel) return false;
-  lacked_places_ = {.since_any = true, .enough = std::max<std::size_t>(1, places_.taken() / 2), .back = 0};
+  lacked_places_.refuse(places_.taken() / 2);
   return true;
 }
 
@@ -52,7 +55,11 @@ Task<ExchangeGate::Place> ExchangeGate::enter_in_haste(Passenger who, Seconds pa
   if (place) co_return *std::move(place);
   const auto now = steady_.now();
   places_.take_anyway(who.app, now);
-  if (who.one_shot) one_shots_.take_anyway(who.app, now);
+  lacked_places_.take();
+  if (who.one_shot) {
+    one_shots_.take_anyway(who.app, now);
+    lacked_one_shots_.take();
+  }
   who.cap.take_anyway(now);
   co_return Place(*this, who);
 }

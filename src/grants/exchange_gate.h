@@ -6,6 +6,7 @@
 // Concurrency: everything runs on one executor.
 #pragma once
 
+#include <algorithm>
 #include <expected>
 #include <functional>
 #include <list>
@@ -40,6 +41,7 @@ class ExchangeGate {
     Place& operator=(Place&&) = delete;
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
+    [[nodiscard]] const std::string& app() const { return app_; }
     ~Place() {
       if (gate_ != nullptr) gate_->give_back(app_, one_shot_);
     }
@@ -77,12 +79,15 @@ class ExchangeGate {
   [[nodiscard]] std::size_t in_flight() const { return places_.taken(); }
 
  private:
-  // Places that a sweep was refused: over when as many as are enough have come back. Never none, or a sweep would follow at once.
+  // Places that a sweep was refused: over when as many as are enough have come back and stayed free. Never none, or a sweep would
+  // follow at once.
   struct Lack {
     bool since_any = false;
     std::size_t enough = 1;
     std::size_t back = 0;
     [[nodiscard]] bool is_over() const { return since_any && back >= enough; }
+    void refuse(std::size_t enough_in) { *this = {.since_any = true, .enough = std::max<std::size_t>(1, enough_in), .back = since_any ? back : 0}; }
+    void take() { back -= std::min<std::size_t>(1, back); }
   };
   enum class Haste { no, yes };
   struct Waiter {

@@ -10,6 +10,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTickMax = 1s;
+constexpr auto kRestAfterNothing = 5s;  // of a grant that is due and of which nothing could be done yet
+constexpr std::size_t kLeftOverMax = 256;  // of an app, kept between two sweeps
+constexpr std::size_t kOthersTried = 3;  // apps a place that has come back is offered to, besides its own
 constexpr auto kQuickSweep = 25ms;
 constexpr int kSweepRest = 20;  // times as long as a slow one took
 constexpr int kBusyRest = 3;    // ... that has left grants behind
@@ -129,6 +132,7 @@ Task<void> Keeper::run() {
 Task<void> Keeper::tick() {
   if (std::exchange(nudged_, false)) sweep_again_at_ = others_again_at_ = SteadyTime{};
   gate_.begin_sweep();
+  if (gate_.in_flight() < parts_.tuning().parallel) left_over_done_ = false;
   if (!halted_.empty() || !may_send()) co_return;
   if (parts_.journal.failed()) {
     parts_.alerts.raise("journal_failed",
@@ -138,7 +142,7 @@ Task<void> Keeper::tick() {
   }
   if (parts_.steady.now() < sweep_again_at_) co_return;
   std::set<std::string> capped;  // apps whose provider takes no more for now: theirs must not stand in the way of others'
-  for (;;) {
+  for (bool is_first = true;; is_first = false) {
     // Another database may have been reached meanwhile: whoever sets out then is turned away at once, and as due as before.
     if (stopping_ || !may_send() || gate_.is_full()) co_return;
     if (!capped.empty() && parts_.steady.now() < others_again_at_) co_return;
@@ -158,20 +162,27 @@ Task<void> Keeper::tick() {
       co_return;
     }
     due_unreadable_ = false;
+    if (is_first) left_over_.clear();
     put_unprepared_last(*due);
     const auto probers = probers_among(*due);
     std::size_t started = 0;
     const auto capped_before = capped.size();
     for (const auto& grant : *due) {
-      if (gate_.is_full()) break;
       if (flights_.contains(grant.id) || not_before_.contains(grant.id)) continue;
+      if (gate_.is_full()) {
+        leave_over(grant);
+        continue;
+      }
       const auto type = parts_.clients.catalog().find_type(grant.type);
       if (!type) {
         co_await postpone_unknown(grant.id);
         continue;
       }
       auto& state = health(grant.app, type->provider);
-      if (capped.contains(grant.app)) continue;
+      if (capped.contains(grant.app)) {
+        if (left_over_.contains(grant.app)) leave_over(grant);
+        continue;
+      }
       if (!state.circuit.would_admit(steady_now)) {  // its one probe has just begun
         capped.insert(grant.app);
         continue;
@@ -180,6 +191,7 @@ Task<void> Keeper::tick() {
       auto place = gate_.try_enter({.app = grant.app, .one_shot = is_one_shot(type->replay), .cap = state.cap});
       if (!place) {
         capped.insert(grant.app);
+        if (place.error() == ExchangeGate::Full::places || place.error() == ExchangeGate::Full::one_shots) leave_over(grant);
         continue;
       }
       const bool probes = state.circuit.open();
@@ -277,11 +289,9 @@ Task<void> Keeper::repeat_merging() {
 std::shared_ptr<Keeper::Flight> Keeper::join_or_start(GrantId grant, Urge urge, LookAtToken with_token, std::optional<ExchangeGate::Place> place,
                                                       std::string probes_app) {
   if (const auto known = flights_.find(grant); known != flights_.end()) return known->second;
-  auto flight = std::make_shared<Flight>(grant, urge, parts_.executor);
+  const auto flight = make_flight(grant, urge, std::move(place));
   flight->with_token = std::move(with_token);
-  if (place) flight->place.emplace(*std::move(place));
   flight->probes_app = std::move(probes_app);
-  flights_[grant] = flight;
   merging_ += urge == Urge::merging ? 1 : 0;
   if (!flights_group_.spawn("refresh", fly(flight))) {
     flights_.erase(grant);
@@ -291,7 +301,25 @@ std::shared_ptr<Keeper::Flight> Keeper::join_or_start(GrantId grant, Urge urge, 
   return flight;
 }
 
+std::shared_ptr<Keeper::Flight> Keeper::make_flight(GrantId grant, Urge urge, std::optional<ExchangeGate::Place> place) {
+  auto flight = std::make_shared<Flight>(grant, urge, parts_.executor);
+  if (place) {
+    flight->app = place->app();
+    flight->place.emplace(*std::move(place));
+  }
+  flights_[grant] = flight;
+  return flight;
+}
+
 Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
+  while (flight) {
+    co_await fly_one(flight);
+    flight = next_after(*flight);
+    if (has_room_again()) wake_.notify_all();
+  }
+}
+
+Task<void> Keeper::fly_one(std::shared_ptr<Flight> flight) {
   parts_.counters.in_flight += 1;
   Result<store::Grant> result = fail(ErrorKind::bug, "internal_error", "The refresh ended without an answer; the log says more.");
   try {
@@ -312,16 +340,68 @@ Task<void> Keeper::fly(std::shared_ptr<Flight> flight) {
     if (flight->urge == Urge::merging && !unreadable_.contains(flight->grant)) merge_again_at_ = parts_.steady.now() + kMergeAgainEvery;
     if (error.kind == ErrorKind::corrupt || error.kind == ErrorKind::bug) co_await set_aside(flight->grant, error);
   }
+  if (flight->idle && flight->urge == Urge::scheduled) not_before_[flight->grant] = parts_.steady.now() + kRestAfterNothing;
   flights_.erase(flight->grant);
   flight->landed.notify_all();
-  if (has_room_again()) wake_.notify_all();
+}
+
+void Keeper::leave_over(const store::DueGrant& grant) {
+  auto& waiting = left_over_[grant.app];
+  if (waiting.size() < kLeftOverMax) waiting.push_back(grant);
+}
+
+std::shared_ptr<Keeper::Flight> Keeper::next_after(const Flight& landed) {
+  if (landed.app.empty() || left_over_.empty() || stopping_ || !halted_.empty() || !may_send() || parts_.journal.failed()) return nullptr;
+  if (parts_.steady.now() < writes_rest_until_) return nullptr;
+  const auto& result = *landed.result;
+  if (!result && result.error().kind == ErrorKind::misconfigured) left_over_.erase(landed.app);
+  if (auto next = next_of(landed.app)) return next;
+  std::vector<std::pair<WallTime, std::string>> others;
+  for (const auto& [app, waiting] : left_over_) {
+    if (app != landed.app) others.emplace_back(waiting.front().due_at, app);
+  }
+  const auto few = std::min(others.size(), kOthersTried);
+  std::ranges::partial_sort(others, others.begin() + static_cast<std::ptrdiff_t>(few));
+  others.resize(few);
+  for (const auto& [due_at, app] : others) {
+    if (auto next = next_of(app)) return next;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<Keeper::Flight> Keeper::next_of(const std::string& app) {
+  const auto found = left_over_.find(app);
+  if (found == left_over_.end()) return nullptr;
+  auto& waiting = found->second;
+  std::shared_ptr<Flight> next;
+  while (!next && !waiting.empty()) {
+    const auto& grant = waiting.front();
+    const auto type = parts_.clients.catalog().find_type(grant.type);
+    if (type && !flights_.contains(grant.id) && !not_before_.contains(grant.id)) {
+      auto& state = health(app, type->provider);
+      if (state.circuit.open()) {  // whom it is asked by is a sweep's to say
+        left_over_.erase(found);
+        return nullptr;
+      }
+      auto place = gate_.try_enter({.app = app, .one_shot = is_one_shot(type->replay), .cap = state.cap});
+      if (!place) return nullptr;
+      next = make_flight(grant.id, Urge::scheduled, *std::move(place));
+    }
+    waiting.pop_front();
+  }
+  if (waiting.empty()) {
+    left_over_.erase(found);
+    left_over_done_ = true;
+  }
+  return next;
 }
 
 bool Keeper::has_room_again() const {
   const auto now = parts_.steady.now();
   if (now < writes_rest_until_) return false;  // whatever is begun would end at once, as due as before
   const bool merges_wait = merges_wait_ && !unmerged_.empty() && now >= merge_again_at_;
-  return gate_.has_room_again() || (merges_wait && merging_ <= parts_.tuning().parallel / 2);
+  const bool wants_more = left_over_done_ && gate_.in_flight() < parts_.tuning().parallel;
+  return wants_more || gate_.has_room_again() || (merges_wait && merging_ <= parts_.tuning().parallel / 2);
 }
 
 bool Keeper::is_fresh(const store::GrantView& view, Seconds min_valid) const {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -179,8 +180,10 @@ class Keeper {
     GrantId grant;
     Urge urge;
     std::optional<ExchangeGate::Place> place;  // held while an exchange may be on its way
+    std::string app;                           // where the sweep has sent it: whose grants it makes room for
     std::string probes_app;                    // whose circuit it may close; empty: none
     bool turned_away = false;                  // at the gate: nothing was tried
+    bool idle = false;                         // nothing was to be done now, and nothing was written
     LookAtToken with_token;
     base::Broadcast landed;
     std::optional<Result<store::Grant>> result;
@@ -231,7 +234,14 @@ class Keeper {
   // `place`, `probes_app`: what the sweep has taken for it.
   std::shared_ptr<Flight> join_or_start(GrantId grant, Urge urge, LookAtToken with_token, std::optional<ExchangeGate::Place> place = {},
                                         std::string probes_app = {});
+  // A flight, and one after the other those that go in the place it gives back.
   [[nodiscard]] Task<void> fly(std::shared_ptr<Flight> flight);
+  [[nodiscard]] Task<void> fly_one(std::shared_ptr<Flight> flight);
+  // What the last sweep found due and had no place for: of the app that has just given one back, or else of others.
+  [[nodiscard]] std::shared_ptr<Flight> next_after(const Flight& landed);
+  [[nodiscard]] std::shared_ptr<Flight> next_of(const std::string& app);
+  void leave_over(const store::DueGrant& grant);
+  [[nodiscard]] std::shared_ptr<Flight> make_flight(GrantId grant, Urge urge, std::optional<ExchangeGate::Place> place);
   [[nodiscard]] Error error_of(const store::Grant& grant, WallTime now) const;
   // Apps of which the sweep is to bring none now: their provider is out of reach, or nothing can be asked for in their name.
   [[nodiscard]] std::vector<std::string> resting_apps() const;
@@ -367,6 +377,9 @@ class Keeper {
   std::unordered_map<GrantId, SteadyTime, base::IdHash> not_before_;  // flights that failed on this side rest a while
   SteadyTime sweep_again_at_{};   // the last one took long for nothing
   SteadyTime others_again_at_{};  // ... where it looked behind the grants of apps that take no more
+  // By app, the oldest first: found due by the last sweep, which had no place for them (F4). None is empty.
+  std::map<std::string, std::deque<store::DueGrant>> left_over_;
+  bool left_over_done_ = false;  // of an app that had some nothing is left: worth another sweep
   bool nudged_ = false;  // something has fallen due since the sweep under way began, if one is
   bool due_unreadable_ = false;  // what is due cannot be read, and that has been said
   SteadyTime merge_again_at_{};

@@ -253,26 +253,50 @@ TEST_F(ContentionHouse, F4_ASlowProviderKeepsNoPlaceFromAnothersGrants) {
   EXPECT_LT(counters.refreshed, 700) << "the slow one's are not done yet";
 }
 
-// With another app hanging on all other places, one whose provider answers at once is not held to a look a second.
-TEST_F(ContentionHouse, F4_AQuickProviderBesideOneThatHangsIsAskedAsFastAsItAnswers) {
-  constexpr int kQuick = 100;
-  store::Batch batch;
-  add_grant(batch, "selfmade", 499s);  // the first to want a place, so that some are left for it
-  for (int i = 0; i < 700; ++i) add_grant(batch, "acme-family", 500s);
-  for (int i = 1; i < kQuick; ++i) add_grant(batch, "selfmade", 501s);
-  commit(std::move(batch));
-  transport.holds_for = "acme.example";
+// With another app hanging on all other places, one whose provider answers at once is not held to a look a second: whoever has landed
+// makes room for the next. The keeper's ticks go by the machine's own clock where a test's stands still.
+class QuickBesideOneThatHangs : public ContentionHouse {
+ protected:
+  void refresh_beside(std::string_view hangs, int of_it, std::string_view quick, int of_the_quick) {
+    store::Batch batch;
+    add_grant(batch, std::string(quick), 499s);  // the first to want a place, so that some are left for it
+    for (int i = 0; i < of_it; ++i) add_grant(batch, std::string(hangs), 500s);
+    for (int i = 1; i < of_the_quick; ++i) add_grant(batch, std::string(quick), 501s);
+    commit(std::move(batch));
+    transport.holds_for = "acme.example";
+    ASSERT_TRUE(run(keeper->start()));
+    advance(501s);
+    const auto begun = std::chrono::steady_clock::now();
+    keeper->nudge();
+    base::drive_until(loop, [&] { return counters.refreshed == of_the_quick; });
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, of_the_quick * 10ms) << "by ticks of a second it were two in each";
+    transport.holds_for.clear();
+    released->notify_all();
+  }
+};
+
+TEST_F(QuickBesideOneThatHangs, F4_IsAskedAsFastAsItAnswers) { refresh_beside("acme-family", 700, "selfmade", 100); }
+
+TEST_F(QuickBesideOneThatHangs, F4_AndSoWhereATokenMayBeSentTwice) { refresh_beside("acme-harmless", 1'500, "strict", 500); }  // its cap lets 600 through at once
+
+// The database's clock is ahead of ours, or the lease was written by one that is: due by the one, in other hands by the other.
+TEST_F(ContentionHouse, F3_WhatIsDueAndInOtherHandsIsNotLookedAtAgainAndAgain) {
+  const auto grant = put_grant("acme-family");
+  auto leased = view(grant.id).grant;
+  leased.lease_owner = NodeId::make(wall.now(), entropy);
+  leased.lease_until = wall.now() + 90s;
+  commit({store::UpdateGrant{leased}});
+  door->also_due = store::DueGrant{.id = grant.id, .due_at = wall.now(), .app = grant.app, .type = grant.type};
+  int reads = 0;
+  door->hides_grant = [&](GrantId) { return ++reads == 0; };
   ASSERT_TRUE(run(keeper->start()));
-  advance(501s);
-  const auto begun = steady.now();
-  keeper->nudge();
-  base::drive_until(loop, [&] {
-    if (counters.in_flight <= 28) steady.advance(1ms);  // nothing moves but by the clock
-    return counters.refreshed == kQuick;
-  });
-  EXPECT_LT(steady.now() - begun, 10s) << "four at a time";
-  transport.holds_for.clear();
-  released->notify_all();
+  for (int time = 0; time < 10; ++time) {
+    sweep();
+    advance(1s);
+  }
+  EXPECT_GE(reads, 2);
+  EXPECT_LE(reads, 4) << "in ten seconds";
+  EXPECT_TRUE(transport.bodies.empty());
 }
 
 // A provider that was down is asked by one grant, and that one waits for an answer: all its other grants, more than one look takes,

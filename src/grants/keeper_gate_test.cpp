@@ -115,8 +115,10 @@ TEST_F(GateHouse, WhoHasWaitedForLongIsToldToComeAgainAndTheGrantIsAsDueAsBefore
   transport.hold = true;
   auto asking = ask_all(crowd);
   base::drive_until(loop, [&] { return transport.at_once == 32; });
-  advance(31s);
-  base::drive_until(loop, [&] { return answered(asking) == 1; });
+  base::drive_until(loop, [&] {
+    if (loop.run_one_for(5ms) == 0) advance(1s);  // the last one may have to come to the gate yet
+    return answered(asking) == 1;
+  });
   const auto late =
       std::ranges::find_if(asking, [](const Asking& one) { return one.wait_for(0s) == std::future_status::ready; });
   const auto told = late->get();

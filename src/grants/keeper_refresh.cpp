@@ -174,8 +174,9 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
     const auto now = parts_.wall.now();
     if (conflicted && record.last_refreshed_at >= begun_at) co_return record;  // by somebody else, a moment ago
     if (is_in_other_hands(record, parts_.node, now)) {
-      if (urge == Urge::scheduled) co_return record;
-      co_return co_await wait_for_other_hands(record);
+      if (urge != Urge::scheduled) co_return co_await wait_for_other_hands(record);
+      flight->idle = true;
+      co_return record;
     }
     if (awaited_.empty()) lift_awaiting(**view);
     auto decision = decide_post(**view, rules, urge_now, parts_.node, now);
@@ -203,9 +204,9 @@ Task<Result<store::Grant>> Keeper::refresh(std::shared_ptr<Flight> flight) {
     }
     if (decision.kind == PostDecision::Kind::wait) {
       auto as_it_is = record;
-      if (urge == Urge::scheduled && record.due_at && decision.at > *record.due_at) {
-        co_await postpone(std::move(**view), decision.at, decision.why.empty() ? as_it_is.why : decision.why);
-      }
+      const bool later = record.due_at && decision.at > *record.due_at;
+      if (urge == Urge::scheduled && later) co_await postpone(std::move(**view), decision.at, decision.why.empty() ? as_it_is.why : decision.why);
+      flight->idle = !later && as_it_is.due_at && *as_it_is.due_at <= now;
       co_return as_it_is;
     }
     if (urge == Urge::scheduled && client->type.has(catalog::Quirk::refresh_kills_access) && uses_.any(grant)) {

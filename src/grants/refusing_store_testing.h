@@ -18,6 +18,7 @@ class RefusingStore final : public store::Store {
   bool away = false;                                        // does not say what time it is
   Milliseconds clock_ahead{0};                              // of the machine's
   int sweeps = 0;  // questions for what is due
+  std::optional<store::DueGrant> also_due;  // whatever the records say
   int looks_at_revocations = 0;
   int listings_of_apps = 0;
   int listings_of_authorizations = 0;
@@ -85,7 +86,9 @@ class RefusingStore final : public store::Store {
   Task<Result<std::vector<store::DueGrant>>> due_grants(NodeId node, WallTime until, std::size_t limit, std::vector<std::string> without_apps) override {
     ++sweeps;
     if (sweeping) sweeping(without_apps);
-    return real_->due_grants(node, until, limit, std::move(without_apps));
+    auto due = co_await real_->due_grants(node, until, limit, std::move(without_apps));
+    if (due && also_due) due->push_back(*also_due);
+    co_return due;
   }
   Task<Result<std::vector<store::Intent>>> open_intents(std::size_t limit) override { return real_->open_intents(std::move(limit)); }
   Task<Result<std::vector<store::GrantAge>>> aged_grants(store::AgeQuery query) override { return real_->aged_grants(std::move(query)); }
