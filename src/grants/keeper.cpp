@@ -151,7 +151,8 @@ Task<void> Keeper::tick() {
     resting.insert(resting.end(), capped.begin(), capped.end());
     const bool probes_some = std::ranges::any_of(apps_, [&](const auto& each) { return each.second.circuit.open() && each.second.circuit.would_admit(steady_now); });
     const auto parallel = parts_.tuning().parallel;
-    const std::size_t wanted = (parallel - std::min(parallel, gate_.in_flight())) * 2 + 64 + std::min(not_before_.size(), kRestingMax) +
+    // Those whose flight has not claimed them yet are among them.
+    const std::size_t wanted = parallel * 2 + 64 + std::min(not_before_.size(), kRestingMax) +
                                (probes_some || !unprepared_.empty() ? kLookFurther : 0);
     const auto asked_at = parts_.steady.now();
     auto due = co_await parts_.store.due_grants(parts_.node, parts_.wall.now(), wanted, std::move(resting));
